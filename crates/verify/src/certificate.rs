@@ -1,0 +1,321 @@
+//! X.509 certificates as Fulcio-compatible authorities issue them (RFC 5280; Fulcio's certificate specification).
+//!
+//! [`Certificate`] is a strictly parsed certificate with the questions this program asks of one. [`chain`] decides
+//! whether a chain is to be believed, [`profile`] whether a leaf is exactly what our authority issues, [`request`] reads
+//! signing requests. Not here: revocation (ten-minute certificates have none), name constraints (refused as unknown
+//! critical extensions), policies.
+
+pub mod algorithm;
+pub mod chain;
+pub mod profile;
+pub mod request;
+mod tbs;
+
+pub use algorithm::SignatureAlgorithm;
+pub use chain::{verify_authority, verify_chain, verify_issued_by, verify_path};
+pub use profile::verify_profile;
+pub use request::Request;
+
+use crate::extension::{Claim, OTHER_NAME_USERNAME, POISON, POISON_VALUE, SCT_LIST};
+use crate::sct::{self, LogEntry, SignedCertificateTimestamp};
+use crate::{PublicKey, Rejection, Timestamp, pem};
+use const_oid::{AssociatedOid, ObjectIdentifier};
+use der::asn1::Utf8StringRef;
+use der::{Decode as _, Encode as _};
+use std::collections::BTreeSet;
+use std::fmt;
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier, name::GeneralName};
+use x509_cert::name::Name;
+use x509_cert::{TbsCertificate, certificate::Version, time::Time};
+
+/// Certificates in one chain, leaf included: more than any authority of the field has, few enough to check them all.
+pub const MAX_CHAIN: usize = 10;
+/// Bytes of one certificate; the largest leaf of a CI provider has about 4 KiB.
+const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
+
+/// Whom a leaf certificate names: its one subject alternative name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// `rfc822Name`.
+    Email(String),
+    /// `uniformResourceIdentifier`.
+    Uri(String),
+    /// `otherName` of the type Fulcio assigned to usernames.
+    Username(String),
+}
+
+impl Identity {
+    /// The name as text, without its kind.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Email(name) | Self::Uri(name) | Self::Username(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A certificate in DER that has been parsed strictly: version 3, one signature algorithm, a usable public key, no
+/// extension twice. That it is signed by anyone is not yet said.
+#[derive(Clone)]
+pub struct Certificate {
+    der: Vec<u8>,
+    tbs_der: Vec<u8>,
+    parsed: x509_cert::Certificate,
+    algorithm: SignatureAlgorithm,
+    public_key: PublicKey,
+}
+
+impl Certificate {
+    /// Parses exactly one certificate.
+    ///
+    /// # Errors
+    /// [`Rejection::CertificateMalformed`], [`Rejection::AlgorithmNotAllowed`] for a signature algorithm nobody uses, or
+    /// what [`PublicKey::from_spki_der`] refuses.
+    pub fn from_der(der: &[u8]) -> Result<Self, Rejection> {
+        if der.len() > MAX_CERTIFICATE_BYTES {
+            return Err(Rejection::CertificateMalformed);
+        }
+        let parsed = x509_cert::Certificate::from_der(der).map_err(|_| Rejection::CertificateMalformed)?;
+        let tbs = parsed.tbs_certificate();
+        let mut seen = BTreeSet::new();
+        let unique = extensions(tbs).iter().all(|extension| seen.insert(extension.extn_id));
+        if tbs.version() != Version::V3 || tbs.signature() != parsed.signature_algorithm() || !unique {
+            return Err(Rejection::CertificateMalformed);
+        }
+        let algorithm = SignatureAlgorithm::from_identifier(tbs.signature())?;
+        let spki = tbs.subject_public_key_info().to_der().map_err(|_| Rejection::KeyMalformed)?;
+        let public_key = PublicKey::from_spki_der(&spki)?;
+        Ok(Self { der: der.to_vec(), tbs_der: tbs::signed_part(der)?.to_vec(), parsed, algorithm, public_key })
+    }
+
+    /// Parses the first block of a PEM text, which must be a certificate.
+    pub fn from_pem(text: &[u8]) -> Result<Self, Rejection> {
+        let block = pem::decode(text)?;
+        if block.label == pem::CERTIFICATE { Self::from_der(&block.der) } else { Err(Rejection::Pem) }
+    }
+
+    /// Parses a PEM chain of at most [`MAX_CHAIN`] certificates, in the order of the text.
+    pub fn chain_from_pem(text: &[u8]) -> Result<Vec<Self>, Rejection> {
+        let certificate = |block: pem::Block| {
+            if block.label == pem::CERTIFICATE { Self::from_der(&block.der) } else { Err(Rejection::Pem) }
+        };
+        pem::decode_all(text, MAX_CHAIN)?.into_iter().map(certificate).collect()
+    }
+
+    /// The certificate in DER, as it was parsed.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The certificate as a PEM block, with a trailing newline.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::encode(pem::CERTIFICATE, &self.der)
+    }
+
+    /// The `TBSCertificate` as it stands in the certificate: what the issuer signed.
+    #[must_use]
+    pub fn tbs_der(&self) -> &[u8] {
+        &self.tbs_der
+    }
+
+    /// The `TBSCertificate`, parsed.
+    #[must_use]
+    pub fn tbs(&self) -> &TbsCertificate {
+        self.parsed.tbs_certificate()
+    }
+
+    /// The algorithm of the issuer's signature.
+    #[must_use]
+    pub const fn signature_algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
+    /// The subject's key.
+    #[must_use]
+    pub const fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The subject's name; empty in leaf certificates.
+    #[must_use]
+    pub fn subject(&self) -> &Name {
+        self.tbs().subject()
+    }
+
+    /// The issuer's name.
+    #[must_use]
+    pub fn issuer(&self) -> &Name {
+        self.tbs().issuer()
+    }
+
+    /// First moment of validity.
+    #[must_use]
+    pub fn not_before(&self) -> Timestamp {
+        moment(self.tbs().validity().not_before)
+    }
+
+    /// Last moment of validity, inclusive (RFC 5280 §4.1.2.5).
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        moment(self.tbs().validity().not_after)
+    }
+
+    /// Whether `now` lies in the validity, at the certificate's resolution of one second.
+    #[must_use]
+    pub fn is_valid_at(&self, now: Timestamp) -> bool {
+        (self.not_before().seconds()..=self.not_after().seconds()).contains(&now.seconds())
+    }
+
+    /// All extensions in their order.
+    #[must_use]
+    pub fn extensions(&self) -> &[Extension] {
+        extensions(self.tbs())
+    }
+
+    /// The extension with this identifier.
+    #[must_use]
+    pub fn extension(&self, oid: ObjectIdentifier) -> Option<&Extension> {
+        self.extensions().iter().find(|extension| extension.extn_id == oid)
+    }
+
+    /// Decodes an extension of RFC 5280; contents that do not decode are malformed, not absent.
+    pub(crate) fn decode<'a, T>(&'a self) -> Result<Option<T>, Rejection>
+    where
+        T: AssociatedOid + der::Decode<'a>,
+    {
+        self.extension(T::OID)
+            .map(|extension| T::from_der(extension.extn_value.as_bytes()).map_err(|_| Rejection::CertificateMalformed))
+            .transpose()
+    }
+
+    /// The key identifier the certificate gives its subject.
+    pub fn subject_key_identifier(&self) -> Result<Option<Vec<u8>>, Rejection> {
+        Ok(self.decode::<SubjectKeyIdentifier>()?.map(|identifier| identifier.0.into_bytes().into_vec()))
+    }
+
+    /// The key identifier the certificate gives its issuer.
+    pub fn authority_key_identifier(&self) -> Result<Option<Vec<u8>>, Rejection> {
+        let identifier = self.decode::<AuthorityKeyIdentifier>()?.and_then(|authority| authority.key_identifier);
+        Ok(identifier.map(|identifier| identifier.into_bytes().into_vec()))
+    }
+
+    /// Whom the certificate names.
+    ///
+    /// # Errors
+    /// [`Rejection::Profile`] unless there is exactly one subject alternative name, of a kind [`Identity`] has.
+    pub fn identity(&self) -> Result<Identity, Rejection> {
+        let refused = Rejection::Profile { field: "subjectAltName" };
+        let names = self.decode::<SubjectAltName>()?.ok_or(refused)?.0;
+        let [name] = names.as_slice() else { return Err(refused) };
+        match name {
+            GeneralName::Rfc822Name(email) => Ok(Identity::Email(email.as_str().to_owned())),
+            GeneralName::UniformResourceIdentifier(uri) => Ok(Identity::Uri(uri.as_str().to_owned())),
+            GeneralName::OtherName(other) if other.type_id == OTHER_NAME_USERNAME => {
+                other.value.decode_as::<Utf8StringRef<'_>>().map(|name| Identity::Username(name.as_str().to_owned())).map_err(|_| refused)
+            }
+            _ => Err(refused),
+        }
+    }
+
+    /// What the certificate says about its signer, or `None` where it does not speak of `claim`.
+    pub fn claim(&self, claim: Claim) -> Result<Option<String>, Rejection> {
+        self.extension(claim.oid()).map(|extension| claim.decode(extension.extn_value.as_bytes())).transpose()
+    }
+
+    /// The OIDC issuer that vouched for the identity: the newer extension, or the old one where only that is there.
+    ///
+    /// # Errors
+    /// [`Rejection::Profile`] where the certificate names none.
+    pub fn issuer_claim(&self) -> Result<String, Rejection> {
+        let issuer = match self.claim(Claim::Issuer)? {
+            Some(issuer) => Some(issuer),
+            None => self.claim(Claim::IssuerV1)?,
+        };
+        issuer.ok_or(Rejection::Profile { field: Claim::Issuer.name() })
+    }
+
+    /// The embedded timestamps.
+    ///
+    /// # Errors
+    /// [`Rejection::SctMissing`] where there are none.
+    pub fn scts(&self) -> Result<Vec<SignedCertificateTimestamp>, Rejection> {
+        let extension = self.extension(SCT_LIST).ok_or(Rejection::SctMissing)?;
+        sct::list_from_extension(extension.extn_value.as_bytes())
+    }
+
+    /// Whether this is a precertificate.
+    ///
+    /// # Errors
+    /// [`Rejection::SctPoison`] for a poison that is not critical or not NULL.
+    pub fn is_precertificate(&self) -> Result<bool, Rejection> {
+        match self.extension(POISON) {
+            None => Ok(false),
+            Some(poison) if poison.critical && poison.extn_value.as_bytes() == POISON_VALUE => Ok(true),
+            Some(_) => Err(Rejection::SctPoison),
+        }
+    }
+
+    /// The `TBSCertificate` of a precertificate without its poison (RFC 6962 §3.2), cut out of the original bytes.
+    ///
+    /// # Errors
+    /// [`Rejection::SctPoison`] where it is none.
+    pub fn precertificate_tbs(&self) -> Result<Vec<u8>, Rejection> {
+        if self.is_precertificate()? { tbs::without_extension(&self.tbs_der, POISON) } else { Err(Rejection::SctPoison) }
+    }
+
+    /// The `TBSCertificate` of a certificate without its SCT list: byte by byte what [`Self::precertificate_tbs`] gave for
+    /// the precertificate.
+    ///
+    /// # Errors
+    /// [`Rejection::SctMissing`] without such a list, [`Rejection::SctPoison`] for a precertificate.
+    pub fn tbs_without_sct_list(&self) -> Result<Vec<u8>, Rejection> {
+        if self.is_precertificate()? {
+            return Err(Rejection::SctPoison);
+        }
+        self.extension(SCT_LIST).ok_or(Rejection::SctMissing)?;
+        tbs::without_extension(&self.tbs_der, SCT_LIST)
+    }
+
+    /// What an embedded SCT signs, for a certificate issued by `issuer`. Also works on the precertificate.
+    pub fn precert_entry(&self, issuer: &PublicKey) -> Result<LogEntry, Rejection> {
+        let tbs = if self.is_precertificate()? { self.precertificate_tbs()? } else { self.tbs_without_sct_list()? };
+        Ok(LogEntry::Precert { issuer_key_hash: issuer.fingerprint(), tbs })
+    }
+
+    /// Checks the issuer's signature, with the hash the certificate names.
+    pub fn verify_signed_by(&self, issuer: &PublicKey) -> Result<(), Rejection> {
+        let signature = self.parsed.signature().as_bytes().ok_or(Rejection::ChainSignature)?;
+        self.algorithm.verify(issuer, &self.tbs_der, signature).map_err(|_| Rejection::ChainSignature)
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({}, {:?})", self.subject(), self.public_key)
+    }
+}
+
+fn extensions(tbs: &TbsCertificate) -> &[Extension] {
+    tbs.extensions().map_or(&[], Vec::as_slice)
+}
+
+fn moment(time: Time) -> Timestamp {
+    Timestamp::from_seconds(time.to_unix_duration().as_secs())
+}

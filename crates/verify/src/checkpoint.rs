@@ -1,0 +1,116 @@
+//! Checkpoints: a tree head as the text of a signed note (C2SP tlog-checkpoint).
+//!
+//! Three kinds of log sign them differently. Rekor v1: origin `host - tree id`, key name the bare host, plain signature
+//! over the text. Static CT: key name is the origin, and the signature is RFC 6962's over the tree head, with its time.
+
+use crate::merkle::{self, TreeHead};
+use crate::note::{self, KeyName, Note, NoteSignature};
+use crate::{Hash, PublicKey, Rejection, Timestamp, sct};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::fmt;
+
+/// A tree head with the log it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Which log: the first line.
+    pub origin: String,
+    /// Size and root hash.
+    pub head: TreeHead,
+}
+
+impl Checkpoint {
+    /// Parses the text of a note. Extension lines after the third are tolerated: Rekor wrote one until 2025.
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
+        let mut lines = text.strip_suffix('\n').ok_or(Rejection::CheckpointMalformed)?.split('\n');
+        let mut line = || lines.next().filter(|line| !line.is_empty()).ok_or(Rejection::CheckpointMalformed);
+        let (origin, size, root) = (line()?, line()?, line()?);
+        let canonical = size == "0" || !size.starts_with('0');
+        let size = size.parse().ok().filter(|_| canonical && size.bytes().all(|digit| digit.is_ascii_digit()));
+        let root = STANDARD.decode(root).ok().and_then(|root| Hash::try_from(root).ok());
+        let (Some(size), Some(root)) = (size, root) else { return Err(Rejection::CheckpointMalformed) };
+        if size == 0 && root != merkle::empty_root() {
+            return Err(Rejection::CheckpointMalformed);
+        }
+        Ok(Self { origin: origin.to_owned(), head: TreeHead { size, root } })
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}\n{}\n", self.origin, self.head.size, STANDARD.encode(self.head.root))
+    }
+}
+
+/// How a log names and signs its checkpoints: what a verifier must know beside the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scheme {
+    /// Rekor v1.
+    RekorV1 {
+        /// Host name of the log, e.g. `rekor.example.com`.
+        host: KeyName,
+        /// The tree's number; positive.
+        tree_id: i64,
+    },
+    /// Certificate transparency, static-ct-api.
+    StaticCt {
+        /// Submission prefix without scheme and trailing slash, e.g. `ct.example.com/2026`.
+        origin: KeyName,
+    },
+}
+
+impl Scheme {
+    /// The first line of this log's checkpoints.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        match self {
+            Self::RekorV1 { host, tree_id } => format!("{host} - {tree_id}"),
+            Self::StaticCt { origin } => origin.to_string(),
+        }
+    }
+
+    /// The bytes the log's key signs for `head`; `now` is part of them in CT only.
+    #[must_use]
+    pub fn signed_bytes(&self, head: &TreeHead, now: Timestamp) -> Vec<u8> {
+        match self {
+            Self::RekorV1 { .. } => Checkpoint { origin: self.origin(), head: *head }.to_string().into_bytes(),
+            Self::StaticCt { .. } => sct::tree_head_signed_bytes(now, head.size, &head.root),
+        }
+    }
+
+    /// Makes the signed note from a signature over [`Self::signed_bytes`] of the same arguments.
+    #[must_use]
+    pub fn note(&self, head: &TreeHead, now: Timestamp, key: &PublicKey, signature: &[u8]) -> String {
+        let text = Checkpoint { origin: self.origin(), head: *head }.to_string();
+        let line = match self {
+            Self::RekorV1 { host, .. } => {
+                NoteSignature { name: host.clone(), key_id: note::rekor_v1_key_id(key), bytes: signature.to_vec() }
+            }
+            Self::StaticCt { origin } => NoteSignature {
+                name: origin.clone(),
+                key_id: note::static_ct_key_id(origin, key),
+                bytes: [now.millis().to_be_bytes().as_slice(), &sct::encode_digitally_signed(signature)].concat(),
+            },
+        };
+        Note { text, signatures: vec![line] }.to_string()
+    }
+
+    /// Parses a note, checks its signature by `key` and its origin, and returns the tree head.
+    pub fn open(&self, note: &str, key: &PublicKey) -> Result<TreeHead, Rejection> {
+        let note = Note::parse(note)?;
+        let checkpoint = Checkpoint::parse(&note.text)?;
+        if checkpoint.origin != self.origin() {
+            return Err(Rejection::CheckpointOrigin);
+        }
+        match self {
+            Self::RekorV1 { host, .. } => note.verify(host, note::rekor_v1_key_id(key), |text, signature| {
+                key.verify(text.as_bytes(), signature)
+            }),
+            Self::StaticCt { origin } => note.verify(origin, note::static_ct_key_id(origin, key), |_, bytes| {
+                let (millis, signed) = bytes.split_first_chunk::<8>().ok_or(Rejection::NoteSignature)?;
+                let time = Timestamp::from_millis(u64::from_be_bytes(*millis));
+                key.verify(&self.signed_bytes(&checkpoint.head, time), &sct::decode_digitally_signed(signed)?)
+            }),
+        }?;
+        Ok(checkpoint.head)
+    }
+}

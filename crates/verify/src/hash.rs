@@ -1,0 +1,83 @@
+//! SHA-2, as RFC 6962, Rekor and Fulcio use it.
+
+use crate::Rejection;
+use aws_lc_rs::digest;
+
+/// A SHA-256 value: leaf hash, node, root hash, identity hash or fingerprint. 32 bytes.
+pub type Hash = [u8; 32];
+
+/// Hash functions an entry or signature may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HashAlgorithm {
+    /// SHA-256, 32 bytes.
+    Sha256,
+    /// SHA-384, 48 bytes.
+    Sha384,
+    /// SHA-512, 64 bytes.
+    Sha512,
+}
+
+impl HashAlgorithm {
+    /// The name Rekor writes, e.g. `sha256`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// Inverse of [`Self::name`]; lower case only, as in Rekor's schema.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Sha256, Self::Sha384, Self::Sha512].into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// Output length in bytes.
+    #[must_use]
+    pub const fn size_bytes(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
+    const fn backend(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
+        }
+    }
+
+    /// Hashes `data`; the result has [`Self::size_bytes`] bytes.
+    #[must_use]
+    pub fn digest(self, data: &[u8]) -> Vec<u8> {
+        digest::digest(self.backend(), data).as_ref().to_vec()
+    }
+
+    /// A digest made elsewhere, in the form signature checks take.
+    pub(crate) fn import(self, value: &[u8]) -> Result<digest::Digest, Rejection> {
+        digest::Digest::import_less_safe(value, self.backend()).map_err(|_| Rejection::DigestLength)
+    }
+}
+
+/// SHA-256 of `data`.
+#[must_use]
+pub fn sha256(data: &[u8]) -> Hash {
+    sha256_parts(&[data])
+}
+
+/// SHA-256 of the concatenation of `parts`.
+#[must_use]
+pub fn sha256_parts(parts: &[&[u8]]) -> Hash {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}

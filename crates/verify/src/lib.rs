@@ -1,0 +1,33 @@
+//! The shared verification crate: what is true, written once.
+//!
+//! Bytes in, verdict out. Everything a service answers has been accepted by this crate first, and clients and
+//! auditors can depend on it alone. It performs no I/O, reads no clock (every check that depends on time takes
+//! `now`), draws no randomness and holds no private key.
+//!
+//! | module | decides | specification |
+//! |---|---|---|
+//! | [`key`] | which public keys exist, whether a signature verifies | RFC 5280 SPKI, RFC 8410, SEC 1 |
+//! | [`merkle`], [`tile`] | hashes, proofs and tiles of a log | RFC 6962 §2.1, C2SP tlog-tiles |
+//! | [`note`], [`checkpoint`] | signed tree heads | C2SP signed-note, tlog-checkpoint; Rekor v1's variant |
+//! | [`certificate`], [`extension`] | the certificate profile and who a certificate names | Fulcio's certificate specification |
+//! | [`sct`] | certificate transparency structures | RFC 6962 §3 |
+//! | [`rekor`] | entry types of Rekor v1, their canonical bodies, inclusion promises | Rekor's OpenAPI and type schemas |
+
+pub mod certificate;
+pub mod checkpoint;
+pub mod extension;
+pub mod hash;
+pub mod key;
+pub mod merkle;
+pub mod note;
+pub mod pem;
+pub mod rekor;
+mod rejection;
+pub mod sct;
+pub mod tile;
+pub mod timestamp;
+
+pub use hash::{Hash, HashAlgorithm};
+pub use key::PublicKey;
+pub use rejection::Rejection;
+pub use timestamp::Timestamp;

@@ -1,0 +1,164 @@
+//! Signed notes (C2SP signed-note): a text and signature lines by named keys.
+//!
+//! This module knows the envelope and who signed; what the text says is [`crate::checkpoint`]'s business.
+
+use crate::{PublicKey, Rejection, hash};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::fmt;
+
+/// The em dash and space every signature line starts with.
+const SIGNATURE_PREFIX: &str = "— ";
+/// Signature lines read from one note; C2SP logs carry a handful, an attacker could send millions.
+const MAX_SIGNATURES: usize = 100;
+
+/// First four bytes of a key's hash; they tell which known key a signature line claims.
+pub type KeyId = [u8; 4];
+
+/// The name under which a key signs: not empty, without white space or `+`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyName(String);
+
+impl KeyName {
+    /// Longest name in bytes: a host name is at most 253, and a line must stay readable.
+    pub const MAX_LEN: usize = 255;
+
+    /// Checks a name.
+    pub fn new(name: &str) -> Result<Self, Rejection> {
+        let allowed = |c: char| !c.is_whitespace() && !c.is_control() && c != '+';
+        if (1..=Self::MAX_LEN).contains(&name.len()) && name.chars().all(allowed) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(Rejection::NoteMalformed)
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Key id of a Rekor v1 log key: the first bytes of SHA-256(SPKI) for every key type, not C2SP's rule.
+#[must_use]
+pub fn rekor_v1_key_id(key: &PublicKey) -> KeyId {
+    let [a, b, c, d, ..] = key.fingerprint();
+    [a, b, c, d]
+}
+
+/// Key id of a static-ct-api log key: SHA-256(name ‖ 0x0A ‖ 0x05 ‖ log id), first four bytes.
+#[must_use]
+pub fn static_ct_key_id(name: &KeyName, key: &PublicKey) -> KeyId {
+    let [a, b, c, d, ..] = hash::sha256_parts(&[name.0.as_bytes(), &[0x0A, 0x05], &key.fingerprint()]);
+    [a, b, c, d]
+}
+
+/// One signature line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteSignature {
+    /// Who says to have signed.
+    pub name: KeyName,
+    /// Which key they say it was.
+    pub key_id: KeyId,
+    /// The signature, in the form of the key's type.
+    pub bytes: Vec<u8>,
+}
+
+/// A note whose envelope parsed; nothing about its signatures is known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The signed text, ending in a newline.
+    pub text: String,
+    /// The signature lines, in order.
+    pub signatures: Vec<NoteSignature>,
+}
+
+impl Note {
+    /// Parses a note: text, an empty line, at least one signature line.
+    pub fn parse(note: &str) -> Result<Self, Rejection> {
+        if note.chars().any(|c| c.is_control() && c != '\n') {
+            return Err(Rejection::NoteMalformed);
+        }
+        let (text, lines) = note.rsplit_once("\n\n").ok_or(Rejection::NoteMalformed)?;
+        let lines = lines.strip_suffix('\n').ok_or(Rejection::NoteMalformed)?;
+        if lines.split('\n').count() > MAX_SIGNATURES {
+            return Err(Rejection::NoteMalformed);
+        }
+        let signatures = lines.split('\n').map(parse_signature).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { text: format!("{text}\n"), signatures })
+    }
+
+    /// Checks that a known key signed: `verify` is asked for each line under `name` and `key_id` and says whether the
+    /// signature is good. Lines of other keys are ignored; a bad line of the known key is an error, not an unknown one.
+    pub fn verify(
+        &self,
+        name: &KeyName,
+        key_id: KeyId,
+        mut verify: impl FnMut(&str, &[u8]) -> Result<(), Rejection>,
+    ) -> Result<(), Rejection> {
+        let mut known = self.signatures.iter().filter(|line| line.key_id == key_id && line.name == *name).peekable();
+        if known.peek().is_none() {
+            return Err(Rejection::NoteUnsigned);
+        }
+        known.try_for_each(|line| verify(&self.text, &line.bytes).map_err(|_| Rejection::NoteSignature))
+    }
+}
+
+fn parse_signature(line: &str) -> Result<NoteSignature, Rejection> {
+    let rest = line.strip_prefix(SIGNATURE_PREFIX).ok_or(Rejection::NoteMalformed)?;
+    let (name, encoded) = rest.split_once(' ').ok_or(Rejection::NoteMalformed)?;
+    let decoded = STANDARD.decode(encoded).map_err(|_| Rejection::NoteMalformed)?;
+    let (key_id, bytes) = decoded.split_first_chunk::<4>().ok_or(Rejection::NoteMalformed)?;
+    if bytes.is_empty() {
+        return Err(Rejection::NoteMalformed);
+    }
+    Ok(NoteSignature { name: KeyName::new(name)?, key_id: *key_id, bytes: bytes.to_vec() })
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.text)?;
+        for line in &self.signatures {
+            let blob = STANDARD.encode([&line.key_id, line.bytes.as_slice()].concat());
+            writeln!(f, "{SIGNATURE_PREFIX}{} {blob}", line.name)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTE: &str = "origin\n1\nAAAA\n\n— log AAAAAAEC\n— witness AAAAAQME\n";
+
+    #[test]
+    fn round_trips() {
+        let note = Note::parse(NOTE).unwrap();
+        assert_eq!(note.text, "origin\n1\nAAAA\n");
+        assert_eq!(note.signatures.len(), 2);
+        assert_eq!(note.to_string(), NOTE);
+    }
+
+    #[test]
+    fn a_bad_signature_of_a_known_key_is_not_an_unknown_one() {
+        let note = Note::parse(NOTE).unwrap();
+        let log = KeyName::new("log").unwrap();
+        assert_eq!(note.verify(&log, [0, 0, 0, 0], |_, _| Ok(())), Ok(()));
+        assert_eq!(note.verify(&log, [0, 0, 0, 0], |_, _| Err(Rejection::SignatureInvalid)), Err(Rejection::NoteSignature));
+        assert_eq!(note.verify(&log, [0, 0, 0, 1], |_, _| Ok(())), Err(Rejection::NoteUnsigned));
+    }
+
+    #[test]
+    fn refuses_malformed_notes() {
+        for bad in ["", "a\n", "a\n\n", "a\n\n— log AAAAAA==\n", "a\n\n- log AAAAAAEC\n", "a\n\n— log AAAAAAEC", "a\r\n\n— log AAAAAAEC\n", "a\n\n— lo+g AAAAAAEC\n"] {
+            assert_eq!(Note::parse(bad), Err(Rejection::NoteMalformed), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Why something is not true: one closed list, one stable code each.
+//!
+//! The code is what metrics, audit logs and scripts match on and never changes; the sentence is for a person.
+//! Sentences that clients of Fulcio or Rekor are known to match on are those servers' own words.
+
+use std::fmt;
+
+macro_rules! rejections {
+    ($( $(#[$doc:meta])* $variant:ident $({ $($field:ident : $ty:ty),* })? => $code:literal, $text:literal; )*) => {
+        /// The one reason a check failed. Variants stand in the order in which the checks run.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Rejection {
+            $(
+                $(#[$doc])*
+                #[doc = ""]
+                #[doc = concat!("Code `", $code, "`.")]
+                $variant $({ $(#[doc = concat!("The ", stringify!($field), " found.")] $field: $ty),* })?,
+            )*
+        }
+
+        impl Rejection {
+            /// Stable, dotted, lower-case name of this reason.
+            #[must_use]
+            pub const fn code(&self) -> &'static str {
+                match self { $( Self::$variant $({ $($field: _),* })? => $code, )* }
+            }
+        }
+
+        impl fmt::Display for Rejection {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $( Self::$variant $({ $($field),* })? => write!(f, $text), )* }
+            }
+        }
+    };
+}
+
+impl std::error::Error for Rejection {}
+
+rejections! {
+    /// Not PEM, or not the label asked for.
+    Pem => "pem.malformed", "failure decoding PEM";
+    /// More certificates in one PEM chain than [`crate::certificate::MAX_CHAIN`].
+    PemTooMany { limit: usize } => "pem.too_many", "too many PEM blocks, at most {limit} are allowed";
+    /// Not standard base64.
+    Base64 => "base64.malformed", "illegal base64 data";
+
+    /// Not a `SubjectPublicKeyInfo` in DER.
+    KeyMalformed => "key.malformed", "the public key is not a SubjectPublicKeyInfo in DER";
+    /// An algorithm or curve no client of ours uses.
+    KeyUnsupported => "key.unsupported", "the public key's algorithm is not supported";
+    /// A key that is too small, too large, not on its curve, or a known bad point.
+    KeyWeak => "key.weak", "the public key is insecure";
+    /// The signature does not verify.
+    SignatureInvalid => "signature.invalid", "invalid signature when validating ASN.1 encoded signature";
+    /// Digest length and hash algorithm disagree.
+    DigestLength => "digest.length", "the digest has the wrong length for its algorithm";
+    /// This key cannot sign a digest made with this hash.
+    AlgorithmNotAllowed => "algorithm.not_allowed", "entry algorithms are not allowed";
+
+    /// Index at or past the size.
+    IndexBeyondTree { index: u64, size: u64 } => "proof.index", "index {index} is not below the tree size {size}";
+    /// A proof of this length cannot belong to this index and size.
+    ProofLength => "proof.length", "the proof has the wrong number of hashes";
+    /// The proof leads to another root.
+    RootMismatch => "proof.root", "the proof does not lead to the root hash";
+    /// Asked to prove that a larger tree is a prefix of a smaller one.
+    TreeShrinks { old: u64, new: u64 } => "proof.shrinks", "a tree of {new} leaves cannot extend one of {old}";
+
+    /// Not a tile path.
+    TilePath => "tile.path", "not a tile path";
+    /// A tile or entry bundle of the wrong length.
+    TileLength => "tile.length", "the tile has the wrong length";
+
+    /// Not a signed note.
+    NoteMalformed => "note.malformed", "malformed signed note";
+    /// No signature by a key that is known.
+    NoteUnsigned => "note.unsigned", "the note is not signed by a known key";
+    /// A signature line by a known key that does not verify.
+    NoteSignature => "note.signature", "a signature of a known key on the note does not verify";
+    /// The text of the note is not a checkpoint.
+    CheckpointMalformed => "checkpoint.malformed", "malformed checkpoint";
+    /// A checkpoint of another log.
+    CheckpointOrigin => "checkpoint.origin", "the checkpoint names another origin";
+    /// Proof and checkpoint speak of different trees.
+    CheckpointMismatch => "checkpoint.mismatch", "the checkpoint and the proof disagree on size or root hash";
+
+    /// Not a certificate in DER.
+    CertificateMalformed => "certificate.malformed", "the certificate is not DER";
+    /// The chain is empty or lacks an issuer.
+    ChainIncomplete => "chain.incomplete", "the certificate chain is incomplete";
+    /// Issuer name and subject name of neighbours differ.
+    ChainName => "chain.name", "issuer and subject names in the chain do not match";
+    /// The last certificate is not one that is trusted.
+    ChainUntrusted => "chain.untrusted", "the chain does not end in a trusted root";
+    /// A certificate's signature does not verify under its issuer.
+    ChainSignature => "chain.signature", "a certificate in the chain is not signed by its issuer";
+    /// `now` is outside a certificate's validity.
+    ChainExpired => "chain.expired", "a certificate in the chain is not valid at this time";
+    /// An issuer is not a CA, or its path length is exceeded.
+    ChainNotCa => "chain.not_ca", "an issuer in the chain is not allowed to issue";
+    /// Key usage or extended key usage forbids code signing.
+    ChainUsage => "chain.usage", "a certificate in the chain is not for code signing";
+    /// A critical extension nobody here understands.
+    ChainCritical => "chain.critical", "a certificate has an unknown critical extension";
+    /// Field of the leaf that differs from the certificate profile.
+    Profile { field: &'static str } => "certificate.profile", "the certificate departs from the profile: {field}";
+
+    /// Not an SCT, or not a list of them.
+    SctMalformed => "sct.malformed", "malformed signed certificate timestamp";
+    /// The certificate carries no SCT.
+    SctMissing => "sct.missing", "the certificate carries no signed certificate timestamp";
+    /// SCT by a log that is not trusted.
+    SctUnknownLog => "sct.unknown_log", "the signed certificate timestamp is by an unknown log";
+    /// SCT whose signature does not verify.
+    SctSignature => "sct.signature", "the signed certificate timestamp does not verify";
+    /// Poison missing where it must be, or present where it must not.
+    SctPoison => "sct.poison", "cert / precert mismatch";
+
+    /// JSON that is not a proposed entry.
+    EntryMalformed { field: &'static str } => "entry.malformed", "malformed entry: {field}";
+    /// A field a proposed entry must have.
+    EntryMissing { field: &'static str } => "entry.missing", "missing {field}";
+    /// The key of an entry does not parse.
+    EntryKey => "entry.key", "invalid public key: failure decoding PEM";
+    /// The signature of a hashedrekord does not verify over its digest.
+    EntrySignature => "entry.signature", "verifying signature: invalid signature when validating ASN.1 encoded signature";
+    /// The hash value is not hexadecimal, or of another length than its algorithm's.
+    EntryHash => "entry.hash", "invalid value for hash";
+    /// `proposedContent` is missing, or given together with its canonical form.
+    DsseContent => "dsse.content", "either proposedContent or envelopeHash, payloadHash, and signatures must be present";
+    /// An envelope without signatures.
+    DsseUnsigned => "dsse.unsigned", "DSSE envelope must contain 1 or more signatures";
+    /// A verifier that verifies none of the signatures, or a signature no verifier verifies.
+    DsseSignature => "dsse.signature", "could not verify envelope: accepted signatures do not match threshold, Found: 0, Expected 1";
+    /// A signature that no given key verifies.
+    DsseUncovered => "dsse.uncovered", "all signatures must have a key that verifies it";
+    /// An inclusion promise (SET) that does not verify.
+    PromiseSignature => "promise.signature", "the signed entry timestamp does not verify";
+}

@@ -1,0 +1,134 @@
+//! Rekor v1: what a proposed entry must be to enter the log, and the bytes under which it is logged.
+//!
+//! A proposal is JSON of a client; a body is the one canonical form (RFC 8785) whose hash is the leaf hash. Clients
+//! rebuild bodies from their own signature, key and digest, so every byte matters. Nothing is fetched: the only URLs an
+//! entry may contain are text. Shapes and rules: Rekor's OpenAPI document and type schemas.
+
+pub mod dsse;
+pub mod hashedrekord;
+mod promise;
+mod verifier;
+
+pub use promise::Promise;
+
+use crate::{Hash, Rejection, merkle};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A proposed entry whose envelope parsed: its kind and version are known, its spec has not been looked at.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProposedEntry<'a> {
+    /// The entry type's name, e.g. `hashedrekord`.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// The entry type's version, e.g. `0.0.1`.
+    #[serde(default)]
+    pub api_version: Option<String>,
+    /// The type's own part.
+    #[serde(default, borrow)]
+    pub spec: Option<&'a RawValue>,
+}
+
+impl<'a> ProposedEntry<'a> {
+    /// Parses the envelope. Members nobody knows are ignored, as upstream does.
+    pub fn parse(json: &'a [u8]) -> Result<Self, Rejection> {
+        serde_json::from_slice(json).map_err(|_| Rejection::EntryMalformed { field: "JSON" })
+    }
+
+    fn spec_json(&self) -> &'a str {
+        self.spec.map_or("null", RawValue::get)
+    }
+}
+
+/// An entry type and version that can be logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// `hashedrekord` 0.0.1: a signature over a digest.
+    HashedRekord,
+    /// `dsse` 0.0.1: a signed envelope, of which only hashes are logged.
+    Dsse,
+}
+
+impl EntryKind {
+    /// Every kind, for configuration and error texts.
+    pub const ALL: [Self; 2] = [Self::HashedRekord, Self::Dsse];
+
+    /// The kind's name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HashedRekord => "hashedrekord",
+            Self::Dsse => "dsse",
+        }
+    }
+
+    /// The one version accepted.
+    #[must_use]
+    pub const fn version(self) -> &'static str {
+        "0.0.1"
+    }
+
+    /// Inverse of [`Self::name`].
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Checks the proposal as this kind (every signature included) and returns its body.
+    pub fn admit(self, proposal: &ProposedEntry<'_>) -> Result<Body, Rejection> {
+        let spec = proposal.spec_json();
+        match self {
+            Self::HashedRekord => hashedrekord::admit(spec),
+            Self::Dsse => dsse::admit(spec),
+        }
+    }
+
+    /// Canonicalises a proposal in order to look it up, where it may also be in the form in which it is logged.
+    pub fn canonicalize(self, proposal: &ProposedEntry<'_>) -> Result<Body, Rejection> {
+        match self {
+            Self::HashedRekord => self.admit(proposal),
+            Self::Dsse => dsse::canonicalize(proposal.spec_json()),
+        }
+    }
+}
+
+/// The canonical bytes of an entry, as they stand in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body(Vec<u8>);
+
+impl Body {
+    /// Serialises a canonical entry. The types that reach this function declare their fields in lexical order and hold
+    /// only base64, hexadecimal and ASCII names, so plain JSON is RFC 8785 (tests compare with a JCS implementation).
+    fn of(entry: &impl serde::Serialize) -> Result<Self, Rejection> {
+        serde_json::to_vec(entry).map(Self).map_err(|_| Rejection::EntryMalformed { field: "spec" })
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, owned.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// Leaf hash; in hexadecimal, the entry's UUID.
+    #[must_use]
+    pub fn leaf_hash(&self) -> Hash {
+        merkle::leaf_hash(&self.0)
+    }
+}
+
+/// Parses a spec into its type; missing members are `None`, and a type's own checks name them.
+fn parse_spec<'a, T: Deserialize<'a>>(spec: &'a str) -> Result<T, Rejection> {
+    serde_json::from_str(spec).map_err(|_| Rejection::EntryMalformed { field: "spec" })
+}
+
+fn base64_decode(text: &str) -> Result<Vec<u8>, Rejection> {
+    STANDARD.decode(text).map_err(|_| Rejection::Base64)
+}

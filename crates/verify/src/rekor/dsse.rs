@@ -1,0 +1,180 @@
+//! `dsse` 0.0.1: a signed DSSE envelope, of which hashes, signatures and keys are logged but never the payload.
+//!
+//! Envelope and pre-authentication encoding: the DSSE protocol v1.0.
+
+use super::verifier::Verifier;
+use super::{Body, base64_decode, parse_spec};
+use crate::{HashAlgorithm, Rejection, hash};
+use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Signatures and verifiers read from one proposal; each costs a signature check.
+const MAX_SIGNATURES: usize = 16;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec<'a> {
+    proposed_content: Option<ProposedContent>,
+    #[serde(borrow)]
+    envelope_hash: Option<LoggedHash<'a>>,
+    #[serde(borrow)]
+    payload_hash: Option<LoggedHash<'a>>,
+    signatures: Option<Vec<LoggedSignature>>,
+}
+
+#[derive(Deserialize)]
+struct ProposedContent {
+    envelope: Option<String>,
+    verifiers: Option<Vec<Option<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    payload: String,
+    payload_type: String,
+    signatures: Option<Vec<EnvelopeSignature>>,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeSignature {
+    sig: String,
+}
+
+#[derive(Deserialize)]
+struct LoggedHash<'a> {
+    #[serde(borrow)]
+    algorithm: Cow<'a, str>,
+    #[serde(borrow)]
+    value: Cow<'a, str>,
+}
+
+/// One signature with its key, as it is logged.
+#[derive(Serialize, Deserialize, Clone)]
+struct LoggedSignature {
+    signature: String,
+    verifier: String,
+}
+
+/// `{algorithm, value}`, in lexical order.
+#[derive(Serialize)]
+pub(super) struct CanonicalHash<'a> {
+    pub(super) algorithm: &'static str,
+    pub(super) value: Cow<'a, str>,
+}
+
+impl CanonicalHash<'static> {
+    fn of(data: &[u8]) -> Self {
+        Self { algorithm: HashAlgorithm::Sha256.name(), value: hex::encode(hash::sha256(data)).into() }
+    }
+}
+
+/// The body. Fields stand in lexical order, which makes plain JSON canonical.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Canonical<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    spec: CanonicalSpec<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CanonicalSpec<'a> {
+    envelope_hash: CanonicalHash<'a>,
+    payload_hash: CanonicalHash<'a>,
+    signatures: Vec<LoggedSignature>,
+}
+
+impl CanonicalSpec<'_> {
+    fn into_body(self) -> Result<Body, Rejection> {
+        let kind = super::EntryKind::Dsse;
+        Body::of(&Canonical { api_version: kind.version(), kind: kind.name(), spec: self })
+    }
+}
+
+/// DSSE's pre-authentication encoding: what an envelope's signatures are made over. Lengths are in bytes of UTF-8.
+#[must_use]
+pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let mut encoded = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    encoded.extend_from_slice(payload);
+    encoded
+}
+
+/// Checks a proposal and returns its body.
+pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
+    let spec: Spec<'_> = parse_spec(spec)?;
+    if spec.envelope_hash.is_some() || spec.payload_hash.is_some() || spec.signatures.is_some() {
+        return Err(Rejection::DsseContent);
+    }
+    verify_proposed(&spec.proposed_content.ok_or(Rejection::DsseContent)?)
+}
+
+/// As [`admit`], and also takes the logged form, in which there is no envelope left to verify.
+pub(super) fn canonicalize(text: &str) -> Result<Body, Rejection> {
+    let spec: Spec<'_> = parse_spec(text)?;
+    let (Some(envelope_hash), Some(payload_hash), Some(mut signatures)) = (spec.envelope_hash, spec.payload_hash, spec.signatures)
+    else {
+        return admit(text);
+    };
+    signatures.sort_by(|a, b| a.signature.cmp(&b.signature));
+    CanonicalSpec { envelope_hash: logged_hash(envelope_hash)?, payload_hash: logged_hash(payload_hash)?, signatures }.into_body()
+}
+
+fn logged_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
+    let algorithm = HashAlgorithm::from_name(&hash.algorithm).ok_or(Rejection::EntryHash)?;
+    Ok(CanonicalHash { algorithm: algorithm.name(), value: hash.value })
+}
+
+/// Three checks: (1) the envelope parses and is signed, (2) every verifier parses, (3) each verifies something until
+/// every signature has its key.
+fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
+    // (1)
+    let text = proposed.envelope.as_deref().ok_or(Rejection::EntryMissing { field: "envelope" })?;
+    let envelope: Envelope = serde_json::from_str(text).map_err(|_| Rejection::EntryMalformed { field: "envelope" })?;
+    let signatures = envelope.signatures.filter(|list| !list.is_empty()).ok_or(Rejection::DsseUnsigned)?;
+    let keys = proposed.verifiers.as_deref().filter(|list| !list.is_empty()).ok_or(Rejection::EntryMissing { field: "verifiers" })?;
+    if signatures.len() > MAX_SIGNATURES || keys.len() > MAX_SIGNATURES {
+        return Err(Rejection::EntryMalformed { field: "too many signatures" });
+    }
+    let payload = decode_either(&envelope.payload)?;
+    let signed = pre_authentication_encoding(&envelope.payload_type, &payload);
+    // (2) and (3); keyed by the signature text, so identical signatures are logged once, in the order of their text.
+    let mut unverified = BTreeMap::new();
+    for signature in signatures {
+        unverified.insert(decode_either(&signature.sig)?, signature.sig);
+    }
+    let mut logged = BTreeMap::new();
+    for key in keys {
+        if unverified.is_empty() {
+            break;
+        }
+        let text = key.as_deref().ok_or(Rejection::EntryMissing { field: "verifier" })?;
+        let verifier = Verifier::parse(&base64_decode(text)?)?;
+        let before = unverified.len();
+        unverified.retain(|bytes, text| {
+            // SHA-256 whatever the curve: that is what DSSE signers of this ecosystem use.
+            let der = verifier.key.signature_der(bytes);
+            let holds = verifier.key.verify_with(HashAlgorithm::Sha256, &signed, &der).is_ok();
+            if holds {
+                logged.insert(text.clone(), STANDARD.encode(&verifier.canonical_pem));
+            }
+            !holds
+        });
+        if unverified.len() == before {
+            return Err(Rejection::DsseSignature);
+        }
+    }
+    if !unverified.is_empty() {
+        return Err(Rejection::DsseUncovered);
+    }
+    let signatures = logged.into_iter().map(|(signature, verifier)| LoggedSignature { signature, verifier }).collect();
+    CanonicalSpec { envelope_hash: CanonicalHash::of(text.as_bytes()), payload_hash: CanonicalHash::of(&payload), signatures }.into_body()
+}
+
+/// Envelopes hold standard base64, or URL-safe base64 by some signers.
+fn decode_either(text: &str) -> Result<Vec<u8>, Rejection> {
+    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).map_err(|_| Rejection::Base64)
+}

@@ -1,0 +1,132 @@
+//! `hashedrekord` 0.0.1: a signature over a digest, with the key or certificate that made it.
+
+use super::verifier::Verifier;
+use super::{Body, base64_decode, parse_spec};
+use crate::key::KeyKind;
+use crate::{HashAlgorithm, Rejection};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+#[derive(Deserialize)]
+struct Spec<'a> {
+    #[serde(borrow)]
+    signature: Option<ProposedSignature<'a>>,
+    #[serde(borrow)]
+    data: Option<Data<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProposedSignature<'a> {
+    #[serde(borrow)]
+    content: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    public_key: Option<ProposedKey<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ProposedKey<'a> {
+    #[serde(borrow)]
+    content: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(borrow)]
+    hash: Option<ProposedHash<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ProposedHash<'a> {
+    #[serde(borrow)]
+    algorithm: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    value: Option<Cow<'a, str>>,
+}
+
+/// The body. Fields stand in lexical order, which makes plain JSON canonical.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Canonical<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    spec: CanonicalSpec<'a>,
+}
+
+#[derive(Serialize)]
+struct CanonicalSpec<'a> {
+    data: CanonicalData<'a>,
+    signature: CanonicalSignature,
+}
+
+#[derive(Serialize)]
+struct CanonicalData<'a> {
+    hash: super::dsse::CanonicalHash<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CanonicalSignature {
+    content: String,
+    public_key: CanonicalKey,
+}
+
+#[derive(Serialize)]
+struct CanonicalKey {
+    content: String,
+}
+
+/// Checks a proposal and returns its body: (1) everything is there, (2) the hash is one, (3) the key parses, (4) the
+/// signature verifies over the digest, (5) key and hash are a pair the log allows.
+pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
+    let spec: Spec<'_> = parse_spec(spec)?;
+    // (1)
+    let signature = spec.signature.ok_or(Rejection::EntryMissing { field: "signature" })?;
+    let key = signature.public_key.ok_or(Rejection::EntryMissing { field: "public key" })?;
+    let data = spec.data.ok_or(Rejection::EntryMissing { field: "data" })?;
+    let hash = data.hash.ok_or(Rejection::EntryMissing { field: "hash" })?;
+    let content = present(signature.content.as_deref(), "signature content")?;
+    let key_text = present(key.content.as_deref(), "public key content")?;
+    let value = present(hash.value.as_deref(), "hash value")?;
+    let algorithm = present(hash.algorithm.as_deref(), "hash algorithm")?;
+    // (2)
+    let algorithm = HashAlgorithm::from_name(algorithm).ok_or(Rejection::EntryHash)?;
+    let digest = hex::decode(value).map_err(|_| Rejection::EntryHash)?;
+    if digest.len() != algorithm.size_bytes() {
+        return Err(Rejection::EntryHash);
+    }
+    // (3)
+    let verifier = Verifier::parse(&base64_decode(key_text)?)?;
+    // (4)
+    let signature = base64_decode(content)?;
+    verifier
+        .key
+        .verify_digest(algorithm, &digest, &verifier.key.signature_der(&signature))
+        .map_err(|_| Rejection::EntrySignature)?;
+    // (5)
+    if !allowed(verifier.key.kind(), algorithm) {
+        return Err(Rejection::AlgorithmNotAllowed);
+    }
+    Body::of(&Canonical {
+        api_version: super::EntryKind::HashedRekord.version(),
+        kind: super::EntryKind::HashedRekord.name(),
+        spec: CanonicalSpec {
+            // The value keeps the client's letter case: clients compare the body with what they sent.
+            data: CanonicalData { hash: super::dsse::CanonicalHash { algorithm: algorithm.name(), value: value.into() } },
+            signature: CanonicalSignature {
+                content: STANDARD.encode(signature),
+                public_key: CanonicalKey { content: STANDARD.encode(verifier.canonical_pem) },
+            },
+        },
+    })
+}
+
+fn present<'a>(field: Option<&'a str>, name: &'static str) -> Result<&'a str, Rejection> {
+    field.filter(|text| !text.is_empty()).ok_or(Rejection::EntryMissing { field: name })
+}
+
+/// Rekor's default `--client-signing-algorithms`: each key kind with its own hash only.
+fn allowed(kind: KeyKind, hash: HashAlgorithm) -> bool {
+    kind.hash() == hash
+}

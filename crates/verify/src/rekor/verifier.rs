@@ -1,0 +1,39 @@
+//! The `x509` verifiers of Rekor entries: a public key or a certificate chain in PEM.
+
+use crate::certificate::{Certificate, MAX_CHAIN, verify_issued_by};
+use crate::{PublicKey, Rejection, pem};
+
+/// A verifier that parsed: the key that must have signed, and the PEM text that is logged.
+pub(super) struct Verifier {
+    pub(super) key: PublicKey,
+    /// Every block re-encoded: 64 columns, LF, headers and surrounding text dropped.
+    pub(super) canonical_pem: String,
+}
+
+impl Verifier {
+    /// Parses `PUBLIC KEY` or one to [`MAX_CHAIN`] `CERTIFICATE` blocks. In a chain each certificate must be issued by
+    /// the next; validity periods are not looked at, since Rekor logs signatures of any age.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Rejection> {
+        let blocks = pem::decode_all(text, MAX_CHAIN).map_err(|rejection| match rejection {
+            Rejection::Pem => Rejection::EntryKey,
+            other => other,
+        })?;
+        let canonical_pem = blocks.iter().map(|block| pem::encode(&block.label, &block.der)).collect();
+        if let [only] = blocks.as_slice()
+            && only.label == pem::PUBLIC_KEY
+        {
+            return Ok(Self { key: PublicKey::from_spki_der(&only.der)?, canonical_pem });
+        }
+        if blocks.iter().any(|block| block.label != pem::CERTIFICATE) {
+            return Err(Rejection::EntryKey);
+        }
+        let chain = blocks.iter().map(|block| Certificate::from_der(&block.der)).collect::<Result<Vec<_>, _>>()?;
+        for pair in chain.windows(2) {
+            if let [subject, issuer] = pair {
+                verify_issued_by(subject, issuer)?;
+            }
+        }
+        let leaf = chain.first().ok_or(Rejection::EntryKey)?;
+        Ok(Self { key: leaf.public_key().clone(), canonical_pem })
+    }
+}

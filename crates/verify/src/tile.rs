@@ -1,0 +1,252 @@
+//! Tiles: how the hashes of a log are cut into files (C2SP tlog-tiles).
+//!
+//! A tile at tile level `L` holds up to 256 hashes of complete subtrees of height `8·L`. A full tile never changes; a
+//! partial one of width `w` is the first `w` hashes of every later version of itself, so one stored row per tile
+//! serves all its partial widths. [`Edge`] is the right-most tile of every level: all that appending needs.
+
+use crate::merkle::{self, Node, Nodes};
+use crate::{Hash, Rejection};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Hashes in a full tile, entries in a full bundle.
+pub const FULL_WIDTH: u32 = 256;
+/// Bytes of a full tile.
+pub const FULL_TILE_BYTES: usize = 32 * FULL_WIDTH as usize;
+/// Tree levels one tile spans.
+const HEIGHT: u8 = 8;
+/// Tile levels a tree of fewer than 2^64 leaves can have.
+const LEVELS: u8 = 8;
+
+/// Which tile: its level and its position from the left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TileId {
+    /// Tile level; level 0 holds leaf hashes.
+    pub level: u8,
+    /// Position among the tiles of this level.
+    pub index: u64,
+}
+
+impl TileId {
+    /// The tile in which `node` is stored or from whose hashes it is computed.
+    #[must_use]
+    pub const fn containing(node: Node) -> Self {
+        Self { level: node.level / HEIGHT, index: node.index >> (HEIGHT - node.level % HEIGHT) }
+    }
+
+    /// How many hashes this tile holds when the tree has `size` leaves: 0 to 256.
+    #[must_use]
+    pub fn width(self, size: u64) -> u32 {
+        let hashes = size.checked_shr(u32::from(HEIGHT) * u32::from(self.level)).unwrap_or(0);
+        let first = self.index.saturating_mul(u64::from(FULL_WIDTH));
+        u32::try_from(hashes.saturating_sub(first).min(u64::from(FULL_WIDTH))).unwrap_or(FULL_WIDTH)
+    }
+}
+
+/// A path below a log's prefix, as in `tile/0/x001/067.p/12` or `tile/entries/000`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TilePath {
+    /// Tile level, or `None` for an entry bundle.
+    pub level: Option<u8>,
+    /// Position.
+    pub index: u64,
+    /// 1 to 256; 256 is a full tile and has no suffix.
+    pub width: u32,
+}
+
+impl TilePath {
+    /// Parses what follows `tile/`: `<L>/<N>[.p/<W>]`, or `<entries>/<N>[.p/<W>]` with the given name for entries
+    /// (`entries` in tlog-tiles, `data` in static-ct-api). Only the one canonical spelling of each path is accepted.
+    pub fn parse(path: &str, entries: &str) -> Result<Self, Rejection> {
+        let (level, rest) = path.split_once('/').ok_or(Rejection::TilePath)?;
+        let level = if level == entries { None } else { Some(decimal::<u8>(level).filter(|level| *level < 64).ok_or(Rejection::TilePath)?) };
+        let (number, width) = match rest.split_once(".p/") {
+            Some((number, width)) => {
+                (number, decimal::<u32>(width).filter(|width| (1..FULL_WIDTH).contains(width)).ok_or(Rejection::TilePath)?)
+            }
+            None => (rest, FULL_WIDTH),
+        };
+        let mut index: u64 = 0;
+        let mut groups = number.split('/').peekable();
+        while let Some(group) = groups.next() {
+            let digits = if groups.peek().is_some() { group.strip_prefix('x').ok_or(Rejection::TilePath)? } else { group };
+            if digits.len() != 3 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+                return Err(Rejection::TilePath);
+            }
+            let value = digits.parse::<u64>().map_err(|_| Rejection::TilePath)?;
+            index = index.checked_mul(1000).and_then(|index| index.checked_add(value)).ok_or(Rejection::TilePath)?;
+        }
+        let parsed = Self { level, index, width };
+        // Refuses needless leading groups such as `x000/001`.
+        if parsed.number() == number { Ok(parsed) } else { Err(Rejection::TilePath) }
+    }
+
+    /// The position in groups of three digits, all but the last prefixed with `x`.
+    fn number(&self) -> String {
+        let mut text = format!("{:03}", self.index % 1000);
+        let mut rest = self.index / 1000;
+        while rest > 0 {
+            text = format!("x{:03}/{text}", rest % 1000);
+            rest /= 1000;
+        }
+        text
+    }
+}
+
+impl fmt::Display for TilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.level {
+            Some(level) => write!(f, "tile/{level}/{}", self.number())?,
+            None => write!(f, "tile/entries/{}", self.number())?,
+        }
+        if self.width < FULL_WIDTH { write!(f, ".p/{}", self.width) } else { Ok(()) }
+    }
+}
+
+/// A decimal number without sign or leading zero.
+fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let canonical = text == "0" || !text.starts_with('0');
+    if canonical && text.bytes().all(|digit| digit.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// Tiles by id, each as the hashes known so far: enough of a tree to compute some of its nodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tiles(pub BTreeMap<TileId, Vec<Hash>>);
+
+/// A node that lies outside the tiles at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MissingNode(pub Node);
+
+impl Nodes for &Tiles {
+    type Error = MissingNode;
+
+    fn node(&mut self, node: Node) -> Result<Hash, MissingNode> {
+        let within = 1_u64 << (node.level % HEIGHT);
+        let first = node.index.checked_mul(within).map(|first| first % u64::from(FULL_WIDTH));
+        let first = first.and_then(|first| usize::try_from(first).ok()).ok_or(MissingNode(node))?;
+        let end = first + usize::try_from(within).map_err(|_| MissingNode(node))?;
+        let hashes = self.0.get(&TileId::containing(node)).and_then(|tile| tile.get(first..end)).ok_or(MissingNode(node))?;
+        Ok(complete_root(hashes))
+    }
+}
+
+/// Root of a complete subtree from its hashes; their number is a power of two.
+fn complete_root(hashes: &[Hash]) -> Hash {
+    let mut level = hashes.to_vec();
+    while level.len() > 1 {
+        level = level.chunks_exact(2).map(|pair| merkle::node_hash(&pair[0], &pair[1])).collect();
+    }
+    level.first().copied().unwrap_or_else(merkle::empty_root)
+}
+
+/// Decodes a tile's bytes into hashes.
+pub fn hashes_from_bytes(bytes: &[u8]) -> Result<Vec<Hash>, Rejection> {
+    let (hashes, rest) = bytes.as_chunks::<32>();
+    if rest.is_empty() && !hashes.is_empty() && bytes.len() <= FULL_TILE_BYTES { Ok(hashes.to_vec()) } else { Err(Rejection::TileLength) }
+}
+
+/// Encodes hashes as a tile's bytes.
+#[must_use]
+pub fn hashes_to_bytes(hashes: &[Hash]) -> Vec<u8> {
+    hashes.concat()
+}
+
+/// The right edge of a tree: its size and the right-most tile of each level, which may be empty when the level's last
+/// tile is full.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edge {
+    size: u64,
+    levels: Vec<Vec<Hash>>,
+}
+
+impl Edge {
+    /// The ids of the tiles from which [`Self::from_tiles`] rebuilds the edge of a tree with `size` leaves.
+    #[must_use]
+    pub fn tile_ids(size: u64) -> Vec<TileId> {
+        (0..LEVELS)
+            .map_while(|level| {
+                let hashes = size >> (u32::from(HEIGHT) * u32::from(level));
+                (hashes > 0).then_some((level, hashes))
+            })
+            .filter(|(_, hashes)| hashes % u64::from(FULL_WIDTH) != 0)
+            .map(|(level, hashes)| TileId { level, index: hashes / u64::from(FULL_WIDTH) })
+            .collect()
+    }
+
+    /// Rebuilds the edge of a tree with `size` leaves; stored tiles may be wider than the size needs.
+    pub fn from_tiles(size: u64, tiles: &Tiles) -> Result<Self, MissingNode> {
+        let mut levels = Vec::new();
+        for level in 0..LEVELS {
+            let hashes = size >> (u32::from(HEIGHT) * u32::from(level));
+            if hashes == 0 {
+                break;
+            }
+            let id = TileId { level, index: hashes / u64::from(FULL_WIDTH) };
+            let width = id.width(size) as usize;
+            let stored = tiles.0.get(&id).map_or(&[][..], Vec::as_slice);
+            let missing = MissingNode(Node { level: level * HEIGHT, index: hashes.saturating_sub(1) });
+            levels.push(stored.get(..width).ok_or(missing)?.to_vec());
+        }
+        Ok(Self { size, levels })
+    }
+
+    /// Number of leaves.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends one leaf hash and records in `touched` every tile it changed, as that tile stands afterwards.
+    pub fn append(&mut self, leaf: Hash, touched: &mut Tiles) {
+        let mut carried = leaf;
+        let mut position = self.size;
+        self.size += 1;
+        for level in 0..LEVELS {
+            let slot = usize::from(level);
+            if self.levels.len() == slot {
+                self.levels.push(Vec::new());
+            }
+            let Some(tile) = self.levels.get_mut(slot) else { return };
+            let id = TileId { level, index: position / u64::from(FULL_WIDTH) };
+            touched.0.entry(id).or_insert_with(|| tile.clone()).push(carried);
+            tile.push(carried);
+            if tile.len() < FULL_WIDTH as usize {
+                return;
+            }
+            carried = complete_root(tile);
+            tile.clear();
+            position /= u64::from(FULL_WIDTH);
+        }
+    }
+
+    /// The edge's own tiles, for computing roots and proofs together with the tiles a batch touched.
+    #[must_use]
+    pub fn tiles(&self) -> Tiles {
+        let mut tiles = Tiles::default();
+        for (level, hashes) in (0..LEVELS).zip(&self.levels) {
+            let stored = self.size >> (u32::from(HEIGHT) * u32::from(level));
+            if !hashes.is_empty() {
+                tiles.0.insert(TileId { level, index: stored / u64::from(FULL_WIDTH) }, hashes.clone());
+            }
+        }
+        tiles
+    }
+
+    /// Root hash, computed from the edge alone: a full tile's root is already in the level above.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        let mut root = None;
+        for hashes in &self.levels {
+            // Right to left within the level: complete subtrees of decreasing height, the right-most first.
+            let mut rest = hashes.as_slice();
+            while !rest.is_empty() {
+                let width = 1 << rest.len().trailing_zeros();
+                let (left, right) = rest.split_at(rest.len() - width);
+                let subtree = complete_root(right);
+                root = Some(root.map_or(subtree, |below| merkle::node_hash(&subtree, &below)));
+                rest = left;
+            }
+        }
+        root.unwrap_or_else(merkle::empty_root)
+    }
+}

@@ -1,0 +1,64 @@
+//! Points in time, as logs and certificates count them.
+
+use crate::Rejection;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// Milliseconds since 1970-01-01T00:00:00Z, ignoring leap seconds (RFC 6962 §3.2). Certificates and Rekor use whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// From milliseconds since the epoch.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// From seconds since the epoch.
+    #[must_use]
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub const fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// This time, `seconds` later.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// This time, `seconds` earlier, at most the epoch.
+    #[must_use]
+    pub const fn minus_seconds(self, seconds: u64) -> Self {
+        Self(self.0.saturating_sub(seconds.saturating_mul(1000)))
+    }
+
+    /// RFC 3339 in UTC with whole seconds, e.g. `2026-11-21T07:00:00Z`: the form every client's trust file parser accepts.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        i64::try_from(self.seconds())
+            .ok()
+            .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+            .and_then(|moment| moment.format(&Rfc3339).ok())
+            .unwrap_or_else(|| "9999-12-31T23:59:59Z".to_owned())
+    }
+}
+
+impl TryFrom<std::time::Duration> for Timestamp {
+    type Error = Rejection;
+
+    fn try_from(since_epoch: std::time::Duration) -> Result<Self, Rejection> {
+        u64::try_from(since_epoch.as_millis()).map(Self).map_err(|_| Rejection::ChainExpired)
+    }
+}
