@@ -1,0 +1,20 @@
+//! The one source of randomness.
+
+use aws_lc_rs::rand;
+
+/// Fills buffers with unpredictable bytes. Passed in, so that tests can know what comes out.
+pub trait Random: Send + Sync {
+    /// Fills `out`.
+    fn fill(&self, out: &mut [u8]);
+}
+
+/// The operating system's generator, through aws-lc.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, out: &mut [u8]) {
+        // A process without randomness must not go on and make guessable keys.
+        assert!(rand::fill(out).is_ok(), "the system's random generator failed");
+    }
+}
