@@ -1,0 +1,120 @@
+//! Certificate transparency: the personality that keeps the CA honest (RFC 6962).
+//!
+//! A submitted chain must end in an accepted root; its first certificate is sequenced before the SCT is signed, and the
+//! SCT says at which index (the `leaf_index` extension of C2SP static-ct-api). There is no merge delay: an SCT is about an
+//! entry that is already in a published tree.
+
+mod chain;
+mod http;
+
+pub use chain::{ChainRefused, Submission};
+
+use crate::pool::Sealed;
+use crate::{Corrupt, Error, Log, Outcome, Pending};
+use axum::Router;
+use bytes::Bytes;
+use chancery_verify::certificate::Certificate;
+use chancery_verify::checkpoint::Scheme;
+use chancery_verify::note::KeyName;
+use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
+use chancery_verify::{Hash, Rejection, Timestamp, hash};
+use std::sync::Arc;
+
+/// Names and signs checkpoints of a static-ct log; its tree id is not part of the name.
+pub fn scheme(origin: &str, _tree_id: i64) -> Result<Scheme, Rejection> {
+    Ok(Scheme::StaticCt { origin: KeyName::new(origin)? })
+}
+
+/// A certificate transparency log.
+#[derive(Clone)]
+pub struct Ct {
+    log: Log,
+    /// Path of this log below the base URL, e.g. `/ct/dev`.
+    path: Arc<str>,
+    roots: Arc<[Certificate]>,
+}
+
+/// Why a submission was not answered with an SCT.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmissionError {
+    /// The chain is not one this log accepts.
+    #[error(transparent)]
+    Refused(#[from] ChainRefused),
+    /// The log did not do it.
+    #[error(transparent)]
+    Log(#[from] Error),
+}
+
+impl Ct {
+    /// The personality over its log, at `path`, accepting chains that end in one of `roots` (DER).
+    pub fn new(log: Log, path: &str, roots: &[Vec<u8>]) -> Result<Self, Rejection> {
+        let roots = roots.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { log, path: path.into(), roots: roots.into() })
+    }
+
+    /// The log underneath.
+    #[must_use]
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The routes of RFC 6962 §4, below this log's path.
+    pub fn router(&self) -> Router {
+        http::router(self.clone())
+    }
+
+    /// Logs the first certificate of `chain` (DER, leaf first) and returns the SCT about it. A chain whose first
+    /// certificate is logged already gets an SCT with the time and index it has had since.
+    pub async fn submit(
+        &self,
+        chain: &[Vec<u8>],
+        submission: Submission,
+    ) -> Result<SignedCertificateTimestamp, SubmissionError> {
+        let accepted = chain::accept(chain, submission, &self.roots)?;
+        let identity_hash = accepted.identity_hash;
+        let entry = accepted.entry.clone();
+        let extra = Bytes::from(accepted.extra);
+        let pending =
+            Pending { identity_hash, seal: Box::new(move |index, timestamp| seal(&entry, &extra, index, timestamp)) };
+        let leaf = match self.log.append(pending).await? {
+            Outcome::Logged(receipt) => receipt.leaf,
+            Outcome::AlreadyLogged { index } => {
+                let logged = self.log.entry(index).await?;
+                logged.ok_or(Corrupt::new("a logged entry is below the published head")).map_err(Error::from)?.leaf
+            }
+        };
+        Ok(self.sign(&leaf).await?)
+    }
+
+    /// Signs what a leaf says, and verifies it.
+    async fn sign(&self, leaf: &[u8]) -> Result<SignedCertificateTimestamp, Error> {
+        let refused = |rejection| Corrupt::refused("a certificate timestamp verifies", rejection);
+        let MerkleTreeLeaf { timestamp, entry, extensions } = MerkleTreeLeaf::from_bytes(leaf).map_err(refused)?;
+        let signer = self.log.signer();
+        let signed = sct::sct_signed_bytes(timestamp, &entry, &extensions).map_err(refused)?;
+        let signature =
+            signer.sign(&signed).await.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
+        let sct =
+            SignedCertificateTimestamp { log_id: signer.public_key().fingerprint(), timestamp, extensions, signature };
+        sct.verify(&entry, signer.public_key()).map_err(refused)?;
+        Ok(sct)
+    }
+}
+
+/// The bytes of a leaf, once its index and time are known.
+fn seal(entry: &LogEntry, extra: &Bytes, index: u64, timestamp: Timestamp) -> Result<Sealed, Corrupt> {
+    let refused = |rejection| Corrupt::refused("a CT leaf can be encoded", rejection);
+    let extensions = sct::leaf_index_extension(index).map_err(refused)?.to_vec();
+    let leaf = MerkleTreeLeaf { timestamp, entry: entry.clone(), extensions }.to_bytes().map_err(refused)?;
+    Ok(Sealed { leaf: leaf.into(), extra: extra.clone() })
+}
+
+/// The identity hash an entry of this personality must have: SHA-256 of the certificate that was submitted.
+pub(crate) fn identity_hash(leaf: &[u8], extra: &[u8]) -> Result<Hash, Rejection> {
+    let leaf = MerkleTreeLeaf::from_bytes(leaf)?;
+    match (ExtraData::from_bytes(extra, &leaf.entry)?, leaf.entry) {
+        (ExtraData::Precert { precertificate, .. }, _) => Ok(hash::sha256(&precertificate)),
+        (ExtraData::X509 { .. }, LogEntry::X509 { certificate }) => Ok(hash::sha256(&certificate)),
+        (ExtraData::X509 { .. }, LogEntry::Precert { .. }) => Err(Rejection::SctMalformed),
+    }
+}

@@ -1,0 +1,95 @@
+//! The HTTP API of RFC 6962 §4, as the reference implementation answers it.
+//!
+//! Errors are plain text: the status line's words, then the reason.
+
+mod read;
+mod submit;
+
+use super::{Ct, SubmissionError};
+use crate::Error;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+/// Largest submission in bytes.
+const MAX_CHAIN_BYTES: usize = 512_000;
+
+pub(super) fn router(ct: Ct) -> Router {
+    let path = ct.path.clone();
+    let routes = Router::new()
+        .route("/ct/v1/add-chain", post(submit::add_chain))
+        .route("/ct/v1/add-pre-chain", post(submit::add_pre_chain))
+        .route("/ct/v1/get-sth", get(read::get_sth))
+        .route("/ct/v1/get-sth-consistency", get(read::get_sth_consistency))
+        .route("/ct/v1/get-proof-by-hash", get(read::get_proof_by_hash))
+        .route("/ct/v1/get-entries", get(read::get_entries))
+        .route("/ct/v1/get-entry-and-proof", get(read::get_entry_and_proof))
+        .route("/ct/v1/get-roots", get(read::get_roots))
+        .method_not_allowed_fallback(|| async { Failure::Method })
+        .layer(DefaultBodyLimit::max(MAX_CHAIN_BYTES))
+        .with_state(ct);
+    Router::new().nest(&path, routes)
+}
+
+/// What a request was answered with instead of success.
+#[derive(Debug)]
+enum Failure {
+    /// The request is not one.
+    Bad(String),
+    /// No such leaf or tree size.
+    NotFound(&'static str),
+    /// The submission is over the limit.
+    TooLarge,
+    /// The path exists, the method does not.
+    Method,
+    /// The log did not do it.
+    Log(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Log(error)
+    }
+}
+
+impl From<SubmissionError> for Failure {
+    fn from(error: SubmissionError) -> Self {
+        match error {
+            SubmissionError::Refused(refused) => Self::Bad(refused.to_string()),
+            SubmissionError::Log(error) => Self::Log(error),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (status, reason, retry_after) = match self {
+            Self::Bad(reason) => (StatusCode::BAD_REQUEST, reason, None),
+            Self::NotFound(reason) => (StatusCode::NOT_FOUND, reason.to_owned(), None),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request body too large".to_owned(), None),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed".to_owned(), None),
+            Self::Log(error) => {
+                tracing::error!(error.code = error.code(), %error, "a request to the CT log failed");
+                match error {
+                    Error::Busy { retry_after_seconds } => {
+                        (StatusCode::SERVICE_UNAVAILABLE, "backend overloaded".to_owned(), Some(retry_after_seconds))
+                    }
+                    Error::Unavailable { .. } => {
+                        (StatusCode::SERVICE_UNAVAILABLE, "backend unavailable".to_owned(), Some(5))
+                    }
+                    Error::Corrupt(_) | Error::Store(_) => {
+                        (StatusCode::INTERNAL_SERVER_ERROR, "backend failure".to_owned(), None)
+                    }
+                }
+            }
+        };
+        let body = format!("{}\n{reason}\n", status.canonical_reason().unwrap_or_default());
+        let mut response = (status, body).into_response();
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

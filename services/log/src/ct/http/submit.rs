@@ -1,0 +1,67 @@
+//! `add-chain` and `add-pre-chain`.
+
+use super::{Ct, Failure};
+use crate::ct::Submission;
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use chancery_verify::sct;
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize)]
+struct AddChain {
+    chain: Vec<String>,
+}
+
+/// An SCT in its JSON form.
+#[derive(Serialize)]
+pub(super) struct AddChainResponse {
+    sct_version: u8,
+    id: String,
+    timestamp: u64,
+    extensions: String,
+    signature: String,
+}
+
+pub(super) async fn add_chain(
+    State(ct): State<Ct>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<AddChainResponse>, Failure> {
+    add(&ct, body, Submission::Certificate).await
+}
+
+pub(super) async fn add_pre_chain(
+    State(ct): State<Ct>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<AddChainResponse>, Failure> {
+    add(&ct, body, Submission::Precertificate).await
+}
+
+async fn add(
+    ct: &Ct,
+    body: Result<Bytes, BytesRejection>,
+    submission: Submission,
+) -> Result<Json<AddChainResponse>, Failure> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
+        _ => Failure::Bad("the request body could not be read".into()),
+    })?;
+    let request: AddChain = serde_json::from_slice(&body)
+        .map_err(|_| Failure::Bad("unmarshal of the request failed: expected {\"chain\": [\"<base64>\", …]}".into()))?;
+    if request.chain.is_empty() {
+        return Err(Failure::Bad("cert chain was empty".into()));
+    }
+    let chain = request.chain.iter().map(|certificate| STANDARD.decode(certificate)).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|_| Failure::Bad("failed to verify add-chain contents: illegal base64 data".into()))?;
+    let sct = ct.submit(&chain, submission).await?;
+    Ok(Json(AddChainResponse {
+        sct_version: 0,
+        id: STANDARD.encode(sct.log_id),
+        timestamp: sct.timestamp.millis(),
+        extensions: STANDARD.encode(&sct.extensions),
+        signature: STANDARD.encode(sct::encode_digitally_signed(&sct.signature)),
+    }))
+}

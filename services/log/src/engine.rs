@@ -1,0 +1,292 @@
+//! A log as its personalities see it: append, prove, read.
+
+use crate::pool::{Pending, Pool, Sealed};
+use crate::sequencer::{self, Sequencer};
+use crate::store::{CommittedHead, LogRecord, NewLog, Store, StoredEntry};
+use crate::{Corrupt, Error};
+use bytes::Bytes;
+use chancery_daemon::clock::Clock;
+use chancery_daemon::shutdown::Shutdown;
+use chancery_daemon::signer::Signer;
+use chancery_verify::checkpoint::Scheme;
+use chancery_verify::merkle::{self, Plan, TreeHead};
+use chancery_verify::tile::{TileId, Tiles};
+use chancery_verify::{Hash, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What a log is opened with.
+pub struct Settings {
+    /// Role of the log in this instance, e.g. `rekor`; names it in the store.
+    pub name: &'static str,
+    /// How its checkpoints are named and signed, given the tree number that was drawn for it.
+    pub scheme: fn(host: &str, tree_id: i64) -> Result<Scheme, chancery_verify::Rejection>,
+    /// Host name, or for CT host and path, that its checkpoints name.
+    pub host: String,
+    /// Its key.
+    pub signer: Arc<Signer>,
+    /// Random, positive; used only where the log does not exist yet.
+    pub new_tree_id: i64,
+}
+
+/// A tree head with its signed checkpoint: what clients may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Size and root hash.
+    pub tree: TreeHead,
+    /// When it was signed.
+    pub timestamp: Timestamp,
+    /// The signed note.
+    pub note: String,
+    /// The key's signature over it, as the scheme defines it.
+    pub signature: Vec<u8>,
+}
+
+/// What the sequencer answers for one entry.
+#[derive(Debug, Clone)]
+pub(crate) enum Sequenced {
+    /// It is in the tree.
+    Integrated {
+        index: u64,
+        timestamp: Timestamp,
+        leaf_hash: Hash,
+        sealed: Sealed,
+        published: Arc<Published>,
+        /// The tiles of the batch and the right edge: every proof of the batch can be made from them.
+        tiles: Arc<Tiles>,
+    },
+    /// An equal entry was there before.
+    AlreadyLogged { index: u64 },
+}
+
+/// Proof that an entry is in a published tree. Verified before anyone sees it.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// Its position.
+    pub index: u64,
+    /// When it was integrated.
+    pub timestamp: Timestamp,
+    /// Its leaf hash.
+    pub leaf_hash: Hash,
+    /// What is hashed into the tree.
+    pub leaf: Bytes,
+    /// The tree head the proof leads to.
+    pub published: Arc<Published>,
+    /// Inclusion proof, leaf to root.
+    pub proof: Vec<Hash>,
+}
+
+/// What became of an entry.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Logged now.
+    Logged(Receipt),
+    /// Logged before, at this index; it can be read at once.
+    AlreadyLogged {
+        /// Where.
+        index: u64,
+    },
+}
+
+/// A log: cheap to clone, every clone is the same log.
+#[derive(Clone)]
+pub struct Log {
+    record: Arc<LogRecord>,
+    scheme: Arc<Scheme>,
+    signer: Arc<Signer>,
+    store: Arc<dyn Store>,
+    pool: Pool,
+    published: watch::Receiver<Arc<Published>>,
+}
+
+impl Log {
+    /// Opens the log, or makes it where the store has none of this name, and starts its sequencer. The head that is
+    /// committed is signed and published before this returns.
+    ///
+    /// A log whose key or origin is not the one it was made with is refused: signing with another key would fork it.
+    pub async fn open(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        shutdown: Shutdown,
+    ) -> Result<(Self, JoinHandle<()>), Error> {
+        let fingerprint = settings.signer.public_key().fingerprint();
+        let scheme = |tree_id| {
+            (settings.scheme)(&settings.host, tree_id)
+                .map_err(|rejection| Corrupt::refused("a log's host is a valid key name", rejection))
+        };
+        let record = if let Some(record) = store.open(settings.name).await? {
+            record
+        } else {
+            let origin = scheme(settings.new_tree_id)?.origin();
+            let log = NewLog {
+                name: settings.name,
+                origin,
+                tree_id: settings.new_tree_id,
+                key_fingerprint: fingerprint,
+                created: clock.now(),
+            };
+            store.create(log).await?
+        };
+        let scheme = Arc::new(scheme(record.tree_id)?);
+        if record.key_fingerprint != fingerprint {
+            return Err(Corrupt::new("a log keeps the key it was made with; restore the key file").into());
+        }
+        if record.origin != scheme.origin() {
+            return Err(Corrupt::new("a log keeps the origin it was made with; start with the address it had").into());
+        }
+        let record = Arc::new(record);
+        let (pool, waiting) = crate::pool::pool();
+        let sequencer = Sequencer::start(&record, &scheme, &settings.signer, &store, clock).await?;
+        let published = sequencer.published();
+        let task = tokio::spawn(sequencer::run(sequencer, waiting, shutdown));
+        Ok((Self { record, scheme, signer: settings.signer, store, pool, published }, task))
+    }
+
+    /// The log as it was made.
+    #[must_use]
+    pub fn record(&self) -> &LogRecord {
+        &self.record
+    }
+
+    /// How its checkpoints are named.
+    #[must_use]
+    pub fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// Its key, for the signatures a personality makes beside checkpoints.
+    #[must_use]
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// The newest published tree head.
+    #[must_use]
+    pub fn published(&self) -> Arc<Published> {
+        self.published.borrow().clone()
+    }
+
+    /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
+    pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
+        match self.pool.submit(pending).await? {
+            Sequenced::AlreadyLogged { index } => Ok(Outcome::AlreadyLogged { index }),
+            Sequenced::Integrated { index, timestamp, leaf_hash, sealed, published, tiles } => {
+                let proof = prove_inclusion(index, &leaf_hash, &published.tree, &tiles)?;
+                Ok(Outcome::Logged(Receipt { index, timestamp, leaf_hash, leaf: sealed.leaf, published, proof }))
+            }
+        }
+    }
+
+    /// The entry at `index` with its proof in the newest published tree; `None` at or past its size.
+    pub async fn entry(&self, index: u64) -> Result<Option<Receipt>, Error> {
+        let published = self.published();
+        if index >= published.tree.size {
+            return Ok(None);
+        }
+        let entry =
+            self.store.entries(self.record.log_id, index, 1).await?.into_iter().find(|entry| entry.index == index);
+        let entry = entry.ok_or(Corrupt::new("every index below the head has an entry"))?;
+        if merkle::leaf_hash(&entry.leaf) != entry.leaf_hash {
+            return Err(Corrupt::new("a stored leaf has its leaf hash").into());
+        }
+        let proof = self.inclusion_proof(index, &entry.leaf_hash, &published.tree).await?;
+        Ok(Some(Receipt {
+            index,
+            timestamp: entry.timestamp,
+            leaf_hash: entry.leaf_hash,
+            leaf: entry.leaf,
+            published,
+            proof,
+        }))
+    }
+
+    /// The index of the leaf with this hash, where it is below the published head.
+    pub async fn index_of(&self, leaf_hash: Hash) -> Result<Option<u64>, Error> {
+        let index = self.store.index_of(self.record.log_id, leaf_hash).await?;
+        Ok(index.filter(|index| *index < self.published().tree.size))
+    }
+
+    /// Up to `count` entries from `start` on, all below the published head.
+    pub async fn entries(&self, start: u64, count: u32) -> Result<Vec<StoredEntry>, Error> {
+        let available = self.published().tree.size.saturating_sub(start);
+        let count = count.min(u32::try_from(available).unwrap_or(u32::MAX));
+        Ok(self.store.entries(self.record.log_id, start, count).await?)
+    }
+
+    /// Inclusion proof of the leaf at `index` in the tree of `size` leaves, with that tree's root hash.
+    pub async fn inclusion_proof_at(&self, index: u64, leaf_hash: &Hash, size: u64) -> Result<Vec<Hash>, Error> {
+        let root = self.root_at(size).await?;
+        self.inclusion_proof(index, leaf_hash, &TreeHead { size, root }).await
+    }
+
+    async fn inclusion_proof(&self, index: u64, leaf_hash: &Hash, tree: &TreeHead) -> Result<Vec<Hash>, Error> {
+        let mut plan = Plan::default();
+        let Ok(_) = merkle::inclusion_proof(index, tree.size, &mut plan);
+        let tiles = self.tiles_for(&plan).await?;
+        Ok(prove_inclusion(index, leaf_hash, tree, &tiles)?)
+    }
+
+    /// Proof that the tree of `old` leaves is a prefix of the tree of `new` leaves; `old` ≤ `new` ≤ published size.
+    pub async fn consistency_proof(&self, old: u64, new: u64) -> Result<Vec<Hash>, Error> {
+        let mut plan = Plan::default();
+        let Ok(_) = merkle::consistency_proof(old, new, &mut plan);
+        let Ok(_) = merkle::root_hash(old, &mut plan);
+        let Ok(_) = merkle::root_hash(new, &mut plan);
+        let tiles = self.tiles_for(&plan).await?;
+        let missing = |_| Corrupt::new("tiles below the head are stored");
+        let proof = merkle::consistency_proof(old, new, &mut &tiles).map_err(missing)?;
+        let old = TreeHead { size: old, root: merkle::root_hash(old, &mut &tiles).map_err(missing)? };
+        let new = TreeHead { size: new, root: merkle::root_hash(new, &mut &tiles).map_err(missing)? };
+        merkle::verify_consistency(&old, &new, &proof)
+            .map_err(|rejection| Corrupt::refused("a consistency proof verifies", rejection))?;
+        Ok(proof)
+    }
+
+    /// Root hash of the tree as it was at `size` leaves, `size` ≤ published size.
+    pub async fn root_at(&self, size: u64) -> Result<Hash, Error> {
+        let published = self.published();
+        if published.tree.size == size {
+            return Ok(published.tree.root);
+        }
+        let mut plan = Plan::default();
+        let Ok(_) = merkle::root_hash(size, &mut plan);
+        let tiles = self.tiles_for(&plan).await?;
+        merkle::root_hash(size, &mut &tiles).map_err(|_| Corrupt::new("tiles below the head are stored").into())
+    }
+
+    async fn tiles_for(&self, plan: &Plan) -> Result<Tiles, Error> {
+        let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
+        Ok(self.store.tiles(self.record.log_id, ids.into_iter().collect()).await?)
+    }
+}
+
+/// Makes an inclusion proof from `tiles` and verifies it.
+fn prove_inclusion(index: u64, leaf_hash: &Hash, tree: &TreeHead, tiles: &Tiles) -> Result<Vec<Hash>, Corrupt> {
+    let proof = merkle::inclusion_proof(index, tree.size, &mut &*tiles)
+        .map_err(|_| Corrupt::new("the tiles of a proof are at hand"))?;
+    merkle::verify_inclusion(index, tree.size, leaf_hash, &proof, &tree.root)
+        .map_err(|rejection| Corrupt::refused("an inclusion proof verifies", rejection))?;
+    Ok(proof)
+}
+
+/// Signs a committed head, verifies the checkpoint that comes of it, and returns it for publication.
+pub(crate) async fn sign_head(
+    scheme: &Scheme,
+    signer: &Signer,
+    head: &CommittedHead,
+    now: Timestamp,
+) -> Result<Published, Error> {
+    let signature = signer
+        .sign(&scheme.signed_bytes(&head.tree, now))
+        .await
+        .map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
+    let refused = |rejection| Corrupt::refused("a checkpoint verifies", rejection);
+    let note = scheme.note(&head.tree, now, signer.public_key(), &signature);
+    if scheme.open(&note, signer.public_key()).map_err(refused)? != head.tree {
+        return Err(Corrupt::new("a checkpoint states the head it was made for").into());
+    }
+    Ok(Published { tree: head.tree, timestamp: now, note, signature })
+}

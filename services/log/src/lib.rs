@@ -1,0 +1,29 @@
+//! The log engine and its personalities.
+//!
+//! One engine hosts every tree: a bounded pool, one sequencer, a store. A personality decides what may enter a log and how
+//! it is spoken to: [`rekor_v1`] logs signatures, [`ct`] logs certificates (RFC 6962). All formats, hashes and proofs are
+//! `chancery-verify`'s; nothing leaves this crate before it has been verified there.
+//!
+//! # Life of an entry
+//! 1. A personality checks the submission and makes a [`Pending`] of it.
+//! 2. [`Log::append`] puts it into the pool; a full pool is [`Error::Busy`].
+//! 3. The sequencer takes everything that waits, and in one transaction (`tree_heads`, `entries`, `tiles`) drops
+//!    duplicates, assigns indices, extends the tree and advances the head. **The commit is the durability point.**
+//! 4. It signs the committed head, verifies its own checkpoint, publishes it, and wakes the submitters.
+//! 5. The submitter computes its inclusion proof from the tiles of the batch, verifies it, and answers.
+//!
+//! A crash before 3 loses nothing that was acknowledged; after 3, the next start signs the committed head, which is what
+//! every start does.
+
+pub mod check;
+pub mod ct;
+mod engine;
+mod error;
+mod pool;
+pub mod rekor_v1;
+mod sequencer;
+pub mod store;
+
+pub use engine::{Log, Outcome, Published, Receipt, Settings};
+pub use error::{Corrupt, Error};
+pub use pool::{Pending, Sealed};

@@ -1,0 +1,160 @@
+//! Rekor v1: the personality cosign, sigstore-python, gitsign and rekor-cli speak to.
+//!
+//! It admits signatures (`chancery-verify::rekor` decides), promises inclusion with a signed entry timestamp, and answers
+//! every entry with its proof and checkpoint. One shard: the index over all shards is the index in the tree.
+
+mod http;
+
+use crate::pool::Sealed;
+use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt};
+use axum::Router;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use chancery_daemon::signer::Signer;
+use chancery_verify::checkpoint::Scheme;
+use chancery_verify::key::KeyKind;
+use chancery_verify::note::KeyName;
+use chancery_verify::rekor::{Body, EntryKind, Promise, ProposedEntry};
+use chancery_verify::{Hash, Rejection, hash, merkle, pem};
+use std::fmt;
+
+/// Names and signs checkpoints of a Rekor v1 log: `host - tree id`, signed as `host`.
+pub fn scheme(host: &str, tree_id: i64) -> Result<Scheme, Rejection> {
+    Ok(Scheme::RekorV1 { host: KeyName::new(host)?, tree_id })
+}
+
+/// A Rekor v1 log.
+#[derive(Clone)]
+pub struct RekorV1 {
+    log: Log,
+    log_id: Hash,
+}
+
+/// An entry's full name: tree id and leaf hash, 80 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryId {
+    pub(crate) tree_id: i64,
+    pub(crate) leaf_hash: Hash,
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{}", self.tree_id, hex::encode(self.leaf_hash))
+    }
+}
+
+/// A logged entry with everything that proves it.
+#[derive(Debug)]
+pub(crate) struct ProvenEntry {
+    pub(crate) id: EntryId,
+    pub(crate) receipt: Receipt,
+    pub(crate) promise: Vec<u8>,
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub(crate) enum Submitted {
+    Created(Box<ProvenEntry>),
+    Exists(EntryId),
+}
+
+impl RekorV1 {
+    /// The personality over its log.
+    #[must_use]
+    pub fn new(log: Log) -> Self {
+        let log_id = log.signer().public_key().fingerprint();
+        Self { log, log_id }
+    }
+
+    /// The log underneath.
+    #[must_use]
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The routes of the API, from `/api/v1/log` on.
+    pub fn router(&self) -> Router {
+        http::router(self.clone())
+    }
+
+    /// Logs an entry of our own where the tree is empty: `artifact`, signed with a key that is made for it and thrown
+    /// away. Clients cannot verify an entry at index 0: protobuf's JSON drops zeros.
+    pub async fn seed(&self, artifact: &[u8]) -> Result<(), Error> {
+        if self.log.published().tree.size > 0 {
+            return Ok(());
+        }
+        let unsigned = |_| Error::Unavailable { reason: "the seed entry cannot be signed" };
+        let (signer, _) = Signer::generate(KeyKind::P256).map_err(unsigned)?;
+        let signature = signer.sign(artifact).await.map_err(unsigned)?;
+        let key = pem::encode(pem::PUBLIC_KEY, signer.public_key().spki_der());
+        let proposal = format!(
+            r#"{{"kind":"hashedrekord","apiVersion":"0.0.1","spec":{{"data":{{"hash":{{"algorithm":"sha256","value":"{}"}}}},"signature":{{"content":"{}","publicKey":{{"content":"{}"}}}}}}}}"#,
+            hex::encode(hash::sha256(artifact)),
+            STANDARD.encode(signature),
+            STANDARD.encode(key)
+        );
+        let body =
+            ProposedEntry::parse(proposal.as_bytes()).and_then(|proposal| EntryKind::HashedRekord.admit(&proposal));
+        let body = body.map_err(|rejection| Corrupt::refused("the seed entry is a valid entry", rejection))?;
+        self.submit(body).await.map(|_| ())
+    }
+
+    /// Appends an admitted entry.
+    pub(crate) async fn submit(&self, body: Body) -> Result<Submitted, Error> {
+        let leaf_hash = body.leaf_hash();
+        let leaf = Bytes::from(body.into_bytes());
+        // Equal bodies are equal entries, so the leaf hash is the identity.
+        let pending = Pending {
+            identity_hash: leaf_hash,
+            seal: Box::new(move |_, _| Ok(Sealed { leaf: leaf.clone(), extra: Bytes::new() })),
+        };
+        match self.log.append(pending).await? {
+            Outcome::Logged(receipt) => Ok(Submitted::Created(Box::new(self.prove(receipt).await?))),
+            Outcome::AlreadyLogged { .. } => Ok(Submitted::Exists(self.entry_id(leaf_hash))),
+        }
+    }
+
+    /// The entry at `index`, or `None` past the end.
+    pub(crate) async fn by_index(&self, index: u64) -> Result<Option<ProvenEntry>, Error> {
+        match self.log.entry(index).await? {
+            Some(receipt) => Ok(Some(self.prove(receipt).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The entry with this leaf hash.
+    pub(crate) async fn by_leaf_hash(&self, leaf_hash: Hash) -> Result<Option<ProvenEntry>, Error> {
+        match self.log.index_of(leaf_hash).await? {
+            Some(index) => self.by_index(index).await,
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn entry_id(&self, leaf_hash: Hash) -> EntryId {
+        EntryId { tree_id: self.log.record().tree_id, leaf_hash }
+    }
+
+    /// Adds the inclusion promise, and verifies it.
+    async fn prove(&self, receipt: Receipt) -> Result<ProvenEntry, Error> {
+        let promise = Promise {
+            body: &receipt.leaf,
+            integrated_time: receipt.timestamp.seconds(),
+            log_id: &self.log_id,
+            log_index: receipt.index,
+        };
+        let signer = self.log.signer();
+        let signature = signer
+            .sign(&promise.signed_bytes())
+            .await
+            .map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
+        promise
+            .verify(signer.public_key(), &signature)
+            .map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))?;
+        Ok(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise: signature })
+    }
+}
+
+/// The identity hash an entry of this personality must have: that of its leaf.
+pub(crate) fn identity_hash(leaf: &[u8]) -> Hash {
+    merkle::leaf_hash(leaf)
+}

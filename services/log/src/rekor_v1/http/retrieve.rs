@@ -1,0 +1,95 @@
+//! `POST /api/v1/log/entries/retrieve`: up to ten entries by id, proposal or index.
+
+use super::entries::{EntryName, kind_of, parse_name, require_json};
+use super::error::Failure;
+use super::response::{LogEntry, log_entry};
+use crate::rekor_v1::{ProvenEntry, RekorV1};
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use chancery_verify::rekor::ProposedEntry;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Entries one request may ask for, over all three lists.
+const MAX_ENTRIES: usize = 10;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SearchLogQuery<'a> {
+    #[serde(rename = "entryUUIDs", default)]
+    entry_uuids: Option<Vec<String>>,
+    #[serde(default)]
+    log_indexes: Option<Vec<i64>>,
+    #[serde(default, borrow)]
+    entries: Option<Vec<&'a RawValue>>,
+}
+
+/// Entries that do not exist are left out of the answer.
+pub(super) async fn retrieve(
+    State(rekor): State<RekorV1>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Vec<LogEntry>>, Failure> {
+    let body = body?;
+    require_json(&headers)?;
+    if body.is_empty() {
+        return Err(Failure::required("entry", "body"));
+    }
+    let malformed = |_| Failure::Bad("parsing entry body from \"\" failed, because it is not a search query".into());
+    let query: SearchLogQuery<'_> = serde_json::from_slice(&body).map_err(malformed)?;
+    check_counts(&query)?;
+    let mut found = Vec::new();
+    for text in query.entry_uuids.iter().flatten() {
+        let name = parse_name(text).ok_or_else(|| Failure::Bad(format!("invalid uuid {text}")))?;
+        let leaf_hash = match name {
+            EntryName::Leaf(leaf_hash) => leaf_hash,
+            EntryName::Entry(id) if id.tree_id == rekor.log().record().tree_id => id.leaf_hash,
+            EntryName::Entry(_) => continue,
+        };
+        found.extend(rekor.by_leaf_hash(leaf_hash).await?);
+    }
+    for proposal in query.entries.iter().flatten() {
+        let proposal = ProposedEntry::parse(proposal.get().as_bytes()).map_err(Failure::Entry)?;
+        let body = kind_of(&proposal)?.canonicalize(&proposal).map_err(Failure::Entry)?;
+        found.extend(rekor.by_leaf_hash(body.leaf_hash()).await?);
+    }
+    for index in query.log_indexes.iter().flatten() {
+        let negative = |_| Failure::Schema {
+            code: 609,
+            message: "logIndexes in body should be greater than or equal to 0".into(),
+        };
+        found.extend(rekor.by_index(u64::try_from(*index).map_err(negative)?).await?);
+    }
+    Ok(Json(found.iter().map(|entry: &ProvenEntry| log_entry(entry, &rekor.log_id)).collect()))
+}
+
+fn check_counts(query: &SearchLogQuery<'_>) -> Result<(), Failure> {
+    let counts = [
+        ("entryUUIDs", query.entry_uuids.as_ref().map(Vec::len)),
+        ("logIndexes", query.log_indexes.as_ref().map(Vec::len)),
+        ("entries", query.entries.as_ref().map(Vec::len)),
+    ];
+    for (name, count) in counts {
+        match count {
+            Some(0) => {
+                return Err(Failure::Schema {
+                    code: 612,
+                    message: format!("{name} in body should have at least 1 items"),
+                });
+            }
+            Some(count) if count > MAX_ENTRIES => {
+                let message = format!("{name} in body should have at most {MAX_ENTRIES} items");
+                return Err(Failure::Schema { code: 611, message });
+            }
+            _ => {}
+        }
+    }
+    if counts.iter().filter_map(|(_, count)| *count).sum::<usize>() > MAX_ENTRIES {
+        let message = format!("more than max allowed {MAX_ENTRIES} entries in request");
+        return Err(Failure::Schema { code: 422, message });
+    }
+    Ok(())
+}

@@ -1,0 +1,354 @@
+//! The sequencer: one loop per log, the only code that changes a tree.
+//!
+//! It owns the right edge and the published head; nobody else writes either. The next batch starts when the last one is
+//! done, without a timer: an idle log integrates a single entry in one commit, a busy one gathers whatever arrived during
+//! the previous commit. A failed batch costs its own waiters an error and the loop a re-read of the head; a violated
+//! invariant ends the loop, after which the log is read-only until an operator has looked.
+
+use crate::engine::{Published, Sequenced, sign_head};
+use crate::pool::Waiting;
+use crate::store::{Batch, CommittedHead, Extension, Found, LogRecord, Store, StoreError, StoredEntry};
+use crate::{Corrupt, Error};
+use chancery_daemon::clock::Clock;
+use chancery_daemon::shutdown::Shutdown;
+use chancery_daemon::signer::Signer;
+use chancery_verify::checkpoint::Scheme;
+use chancery_verify::tile::{Edge, Tiles};
+use chancery_verify::{Hash, Timestamp, merkle};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Entries in one transaction: beyond it a commit's own cost is already negligible per entry.
+const MAX_BATCH: usize = 1024;
+/// A log that stands still signs its head again this often, so that monitors see it is alive (RFC 6962's MMD is a day).
+const REPUBLISH: Duration = Duration::from_hours(1);
+/// The clock may go back this far without anybody noticing (NTP slews); times of entries then stand still.
+const TOLERATED_STEP_BACK_SECONDS: u64 = 1;
+
+pub(crate) struct Sequencer {
+    record: Arc<LogRecord>,
+    scheme: Arc<Scheme>,
+    signer: Arc<Signer>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// The right edge of the committed tree as last seen; re-read whenever the store's head is another.
+    edge: Edge,
+    /// The committed head as last seen.
+    head: CommittedHead,
+    published: watch::Sender<Arc<Published>>,
+    /// The newest checkpoint not yet stored.
+    unstored: Option<(u64, String)>,
+}
+
+impl Sequencer {
+    /// Reads the committed head, checks it against its own tiles, signs and publishes it.
+    pub(crate) async fn start(
+        record: &Arc<LogRecord>,
+        scheme: &Arc<Scheme>,
+        signer: &Arc<Signer>,
+        store: &Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let newest = store.newest_checkpoint(record.log_id).await?;
+        let head = store.head(record.log_id).await?;
+        if newest.is_some_and(|(size, _)| size > head.tree.size) {
+            return Err(Corrupt::new("the tree has not shrunk since its last published checkpoint").into());
+        }
+        let tiles = store.tiles(record.log_id, Edge::tile_ids(head.tree.size)).await?;
+        let edge = checked_edge(&head, &tiles)?;
+        let now = signing_time(clock.as_ref(), &head)?;
+        let first = sign_head(scheme, signer, &head, now).await?;
+        let unstored = Some((first.tree.size, first.note.clone()));
+        Ok(Self {
+            record: record.clone(),
+            scheme: scheme.clone(),
+            signer: signer.clone(),
+            store: store.clone(),
+            clock,
+            edge,
+            head,
+            published: watch::Sender::new(Arc::new(first)),
+            unstored,
+        })
+    }
+
+    /// Follows the published head.
+    pub(crate) fn published(&self) -> watch::Receiver<Arc<Published>> {
+        self.published.subscribe()
+    }
+
+    /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
+    async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Corrupt> {
+        match self.integrate(&batch).await {
+            Ok((outcomes, touched)) => self.publish(batch, outcomes, touched).await,
+            Err(Error::Store(StoreError::Corrupt(corrupt)) | Error::Corrupt(corrupt)) => {
+                refuse(batch, |_| Error::Corrupt(corrupt.clone()));
+                Err(corrupt)
+            }
+            Err(error) => {
+                tracing::error!(log.name = %self.record.name, %error, entries = batch.len(), "batch failed");
+                refuse(batch, |_| Error::Unavailable { reason: "the database did not take the batch" });
+                Ok(())
+            }
+        }
+    }
+
+    /// Applies the batch in one transaction. Returns what became of each entry and the tiles of the new tree.
+    async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Tiles), Error> {
+        let (unique, positions) = deduplicate(batch);
+        let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
+        let now = signing_time(self.clock.as_ref(), &self.head)?;
+        let mut done = None;
+        let known = &self.edge;
+        let mut extend = |found: Found| {
+            let extended = extend_tree(found, known, &unique, now)?;
+            let extension = extended.extension;
+            done = Some((extended.edge, extended.head, extended.outcomes, extended.tiles));
+            Ok(extension)
+        };
+        let request = Batch {
+            log_id: self.record.log_id,
+            known_size: known.size(),
+            identities: &identities,
+            published: self.unstored.clone(),
+            extend: &mut extend,
+        };
+        let result = self.store.integrate(request).await;
+        if let Err(error) = result {
+            // The batch may have been applied all the same. An empty edge knows no size but zero, so the next batch
+            // reads the edge that is really there.
+            self.edge = Edge::default();
+            return Err(error.into());
+        }
+        let (edge, head, outcomes, tiles) = done.ok_or(Corrupt::new("an integrated batch was extended"))?;
+        if head.tree.size > self.head.tree.size {
+            self.unstored = None;
+        }
+        self.edge = edge;
+        self.head = head;
+        let outcome = |place: Place| match (place, outcomes.get(place.position())) {
+            (Place::First(_), Some(outcome)) => Ok(outcome.clone()),
+            (Place::Again(_), Some(Integrated::Now(entry))) => Ok(Integrated::Before(entry.index)),
+            (Place::Again(_), Some(before)) => Ok(before.clone()),
+            (_, None) => Err(Corrupt::new("every entry of a batch has an outcome")),
+        };
+        Ok((positions.into_iter().map(outcome).collect::<Result<_, _>>()?, tiles))
+    }
+
+    /// Signs the committed head, publishes it, and answers. Nothing here can undo the commit: where signing fails the
+    /// entries stay in the tree, their submitters hear of it as an error, and a retry finds them.
+    async fn publish(&mut self, batch: Vec<Waiting>, outcomes: Vec<Integrated>, tiles: Tiles) -> Result<(), Corrupt> {
+        let published = match self.sign().await {
+            Ok(published) => published,
+            Err(Error::Corrupt(corrupt)) => {
+                refuse(batch, |_| Error::Corrupt(corrupt.clone()));
+                return Err(corrupt);
+            }
+            Err(error) => {
+                tracing::error!(log.name = %self.record.name, %error, "cannot sign the committed head");
+                refuse(batch, |_| Error::Unavailable { reason: "the committed head could not be signed" });
+                return Ok(());
+            }
+        };
+        let tiles = Arc::new(tiles);
+        for (waiting, outcome) in batch.into_iter().zip(outcomes) {
+            let answer = match outcome {
+                Integrated::Before(index) => Sequenced::AlreadyLogged { index },
+                Integrated::Now(entry) => Sequenced::Integrated {
+                    index: entry.index,
+                    timestamp: entry.timestamp,
+                    leaf_hash: entry.leaf_hash,
+                    sealed: crate::pool::Sealed { leaf: entry.leaf, extra: entry.extra },
+                    published: published.clone(),
+                    tiles: tiles.clone(),
+                },
+            };
+            // A submitter who has gone away finds the entry when they ask again.
+            let _ = waiting.answer.send(Ok(answer));
+        }
+        Ok(())
+    }
+
+    /// Signs and publishes the head, unless the published one is it already.
+    async fn sign(&mut self) -> Result<Arc<Published>, Error> {
+        let current = self.published.borrow().clone();
+        if current.tree == self.head.tree {
+            return Ok(current);
+        }
+        let now = signing_time(self.clock.as_ref(), &self.head)?;
+        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, now).await?);
+        self.unstored = Some((published.tree.size, published.note.clone()));
+        self.published.send_replace(published.clone());
+        Ok(published)
+    }
+
+    /// Signs the head anew although it has not changed.
+    async fn republish(&mut self) -> Result<(), Corrupt> {
+        let signed = match signing_time(self.clock.as_ref(), &self.head) {
+            Ok(now) => sign_head(&self.scheme, &self.signer, &self.head, now).await,
+            Err(error) => Err(error),
+        };
+        match signed {
+            Ok(published) => {
+                self.published.send_replace(Arc::new(published));
+                self.store_checkpoint().await;
+                Ok(())
+            }
+            Err(Error::Corrupt(corrupt)) => Err(corrupt),
+            Err(error) => {
+                tracing::warn!(log.name = %self.record.name, %error, "cannot refresh the checkpoint");
+                Ok(())
+            }
+        }
+    }
+
+    /// Stores the newest checkpoint where no batch will carry it.
+    async fn store_checkpoint(&mut self) {
+        if let Some((size, note)) = self.unstored.take()
+            && let Err(error) = self.store.publish(self.record.log_id, size, note).await
+        {
+            tracing::warn!(log.name = %self.record.name, %error, "cannot store the checkpoint; the next start signs it again");
+        }
+    }
+}
+
+/// Runs a sequencer until the shutdown has begun and everyone who waited has been answered.
+pub(crate) async fn run(mut sequencer: Sequencer, mut waiting: mpsc::Receiver<Waiting>, mut shutdown: Shutdown) {
+    loop {
+        let mut batch = Vec::new();
+        let received = tokio::select! {
+            biased;
+            received = waiting.recv_many(&mut batch, MAX_BATCH) => Some(received),
+            () = shutdown.begun(), if !waiting.is_closed() => {
+                // What is in the pool is still sequenced; nothing new gets in.
+                waiting.close();
+                continue;
+            }
+            () = tokio::time::sleep(REPUBLISH) => None,
+        };
+        let result = match received {
+            Some(0) => break,
+            Some(_) => sequencer.sequence(batch).await,
+            None => sequencer.republish().await,
+        };
+        if let Err(corrupt) = result {
+            tracing::error!(log.name = %sequencer.record.name, %corrupt, "QUARANTINED: the log takes no more entries");
+            return;
+        }
+    }
+    sequencer.store_checkpoint().await;
+}
+
+/// What became of an entry in a batch.
+#[derive(Debug, Clone)]
+enum Integrated {
+    Now(StoredEntry),
+    Before(u64),
+}
+
+struct Extended {
+    edge: Edge,
+    head: CommittedHead,
+    outcomes: Vec<Integrated>,
+    tiles: Tiles,
+    extension: Option<Extension>,
+}
+
+/// Where among the distinct entries of its batch an entry stands, and whether it came first.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    First(usize),
+    Again(usize),
+}
+
+impl Place {
+    const fn position(self) -> usize {
+        match self {
+            Self::First(position) | Self::Again(position) => position,
+        }
+    }
+}
+
+/// The entries of a batch with distinct identities, and the place of each entry among them.
+fn deduplicate(batch: &[Waiting]) -> (Vec<&Waiting>, Vec<Place>) {
+    let mut known = HashMap::new();
+    let mut unique = Vec::new();
+    let places = batch
+        .iter()
+        .map(|waiting| match known.entry(waiting.pending.identity_hash) {
+            Entry::Occupied(first) => Place::Again(*first.get()),
+            Entry::Vacant(free) => {
+                unique.push(waiting);
+                Place::First(*free.insert(unique.len() - 1))
+            }
+        })
+        .collect();
+    (unique, places)
+}
+
+/// Extends the tree that was found by the entries that are not duplicates. Pure.
+fn extend_tree(found: Found, known: &Edge, unique: &[&Waiting], now: Timestamp) -> Result<Extended, Corrupt> {
+    let mut edge = match &found.edge {
+        Some(tiles) => checked_edge(&found.head, tiles)?,
+        None if known.root() == found.head.tree.root => known.clone(),
+        None => return Err(Corrupt::new("the head's root hash is that of its right edge")),
+    };
+    // Another replica's clock may be a little ahead of ours; times in one tree never go back.
+    let timestamp = now.max(found.head.timestamp);
+    let mut touched = edge.tiles();
+    let before = touched.clone();
+    let mut entries = Vec::new();
+    let mut outcomes = Vec::with_capacity(unique.len());
+    for (waiting, duplicate) in unique.iter().zip(found.duplicates) {
+        if let Some(index) = duplicate {
+            outcomes.push(Integrated::Before(index));
+            continue;
+        }
+        let index = edge.size();
+        let sealed = (waiting.pending.seal)(index, timestamp)?;
+        let leaf_hash = merkle::leaf_hash(&sealed.leaf);
+        edge.append(leaf_hash, &mut touched);
+        let identity_hash = waiting.pending.identity_hash;
+        let entry = StoredEntry { index, timestamp, identity_hash, leaf_hash, leaf: sealed.leaf, extra: sealed.extra };
+        entries.push(entry.clone());
+        outcomes.push(Integrated::Now(entry));
+    }
+    if entries.is_empty() {
+        return Ok(Extended { edge, head: found.head, outcomes, tiles: touched, extension: None });
+    }
+    let head = CommittedHead { tree: merkle::TreeHead { size: edge.size(), root: edge.root() }, timestamp };
+    let changed = touched.0.iter().filter(|(id, hashes)| before.0.get(id) != Some(*hashes));
+    let tiles = Tiles(changed.map(|(id, hashes)| (*id, hashes.clone())).collect());
+    Ok(Extended { edge, head, outcomes, tiles: touched, extension: Some(Extension { entries, tiles, head }) })
+}
+
+/// The edge of the committed tree, if its tiles are there and lead to its root hash.
+fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, Corrupt> {
+    let edge =
+        Edge::from_tiles(head.tree.size, tiles).map_err(|_| Corrupt::new("the tiles of the right edge are stored"))?;
+    if edge.root() == head.tree.root {
+        Ok(edge)
+    } else {
+        Err(Corrupt::new("the head's root hash is that of its right edge"))
+    }
+}
+
+/// The time to put on a head or entry: never before the last one. A clock that went back further than slewing explains
+/// cannot be trusted to date anything.
+fn signing_time(clock: &dyn Clock, head: &CommittedHead) -> Result<Timestamp, Error> {
+    let now = clock.now();
+    if now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < head.timestamp {
+        return Err(Error::Unavailable { reason: "the clock is behind the last entry; correct it" });
+    }
+    Ok(now.max(head.timestamp))
+}
+
+fn refuse(batch: Vec<Waiting>, error: impl Fn(&Waiting) -> Error) {
+    for waiting in batch {
+        let error = error(&waiting);
+        let _ = waiting.answer.send(Err(error));
+    }
+}

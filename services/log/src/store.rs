@@ -1,0 +1,167 @@
+//! Where logs are kept: the one place with SQL, behind domain verbs.
+//!
+//! An attacker who can change the database can make the log stop or fork it in secret from those who never compare
+//! checkpoints; they cannot sign, and `chancery log check` names the first thing they changed.
+
+mod sqlite;
+
+pub use sqlite::SqliteStore;
+
+use crate::Corrupt;
+use bytes::Bytes;
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::tile::{TileId, Tiles};
+use chancery_verify::{Hash, Timestamp};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A store's answer, later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// The database failed, or the batch was refused before it was written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database's own words.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// What was read cannot be right.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+/// A log as it was made; nothing in it ever changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    /// Number of the log in this database.
+    pub log_id: i64,
+    /// Its role in this instance, e.g. `rekor`.
+    pub name: String,
+    /// First line of its checkpoints.
+    pub origin: String,
+    /// Random, positive; prefix of Rekor v1 entry ids.
+    pub tree_id: i64,
+    /// SHA-256 of its key's SPKI.
+    pub key_fingerprint: Hash,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// What a log is made with.
+#[derive(Debug, Clone)]
+pub struct NewLog {
+    /// Its role in this instance.
+    pub name: &'static str,
+    /// First line of its checkpoints.
+    pub origin: String,
+    /// Random, positive.
+    pub tree_id: i64,
+    /// SHA-256 of its key's SPKI.
+    pub key_fingerprint: Hash,
+    /// Now.
+    pub created: Timestamp,
+}
+
+/// The committed head of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommittedHead {
+    /// Size and root hash.
+    pub tree: TreeHead,
+    /// When its last batch was integrated.
+    pub timestamp: Timestamp,
+}
+
+/// An entry as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Position in the tree.
+    pub index: u64,
+    /// When it was integrated.
+    pub timestamp: Timestamp,
+    /// Deduplication key.
+    pub identity_hash: Hash,
+    /// SHA-256(0x00 ‖ leaf).
+    pub leaf_hash: Hash,
+    /// What is hashed into the tree.
+    pub leaf: Bytes,
+    /// What is kept beside it.
+    pub extra: Bytes,
+}
+
+/// What [`Store::integrate`] found in its transaction, before anything is written.
+#[derive(Debug)]
+pub struct Found {
+    /// The committed head, locked.
+    pub head: CommittedHead,
+    /// The tiles of the right edge, where the head is not the one the caller knew.
+    pub edge: Option<Tiles>,
+    /// For each identity hash of the batch, the index at which it is logged already.
+    pub duplicates: Vec<Option<u64>>,
+}
+
+/// What a batch adds.
+#[derive(Debug)]
+pub struct Extension {
+    /// The new entries, with the indices that follow the head.
+    pub entries: Vec<StoredEntry>,
+    /// Every tile that changed, as it now is.
+    pub tiles: Tiles,
+    /// The head afterwards.
+    pub head: CommittedHead,
+}
+
+/// Computes the extension from what was found; `None` where every entry is a duplicate. Pure.
+pub type Extend<'a> = dyn FnMut(Found) -> Result<Option<Extension>, Corrupt> + Send + 'a;
+
+/// A batch on its way into a log.
+pub struct Batch<'a> {
+    /// Which log.
+    pub log_id: i64,
+    /// The size at which the caller's idea of the right edge stands.
+    pub known_size: u64,
+    /// Identity hashes of the batch, in order; the caller has removed duplicates within the batch.
+    pub identities: &'a [Hash],
+    /// The last checkpoint that was published and not stored yet: it rides along, so that publishing costs no commit.
+    pub published: Option<(u64, String)>,
+    /// The pure part in the middle of the transaction.
+    pub extend: &'a mut Extend<'a>,
+}
+
+/// A database that keeps logs.
+///
+/// Implementations MUST have everything durable on stable storage when [`Self::integrate`] returns `Ok`, MUST apply a
+/// batch entirely or not at all, and MUST refuse a batch whose head is not the one [`Batch::extend`] saw. After an `Err`
+/// of `integrate` the batch may or may not have been applied; callers MUST read the head again.
+pub trait Store: Send + Sync {
+    /// The log of this name.
+    fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>>;
+
+    /// Makes a log with an empty tree. MUST fail if the name or origin exists.
+    fn create(&self, log: NewLog) -> Answer<'_, LogRecord>;
+
+    /// Every log, by number.
+    fn logs(&self) -> Answer<'_, Vec<LogRecord>>;
+
+    /// The committed head.
+    fn head(&self, log_id: i64) -> Answer<'_, CommittedHead>;
+
+    /// Applies a batch in one transaction.
+    fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()>;
+
+    /// Stores a published checkpoint outside a batch: at shutdown and for a log that stands still.
+    fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()>;
+
+    /// Up to `count` entries from `start` on, in order.
+    fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>>;
+
+    /// The index of the leaf with this hash.
+    fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>>;
+
+    /// The tiles among `ids` that exist, at their stored widths.
+    fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles>;
+
+    /// The stored checkpoint of the largest tree: its size and note.
+    fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>>;
+
+    /// Up to `count` stored checkpoints (size and note) of sizes above `after`, in order of size.
+    fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>>;
+}

@@ -1,0 +1,336 @@
+//! Logs in `SQLite`: the embedded default.
+//!
+//! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
+//! because each crosses to the connection's thread and back.
+
+use super::{
+    Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
+};
+use crate::Corrupt;
+use bytes::Bytes;
+use chancery_daemon::database::Sqlite;
+use chancery_verify::merkle::{self, TreeHead};
+use chancery_verify::tile::{self, Edge};
+use chancery_verify::{Hash, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, SqliteConnection};
+use std::collections::HashMap;
+
+/// Rows in one statement; seven columns each stay well below `SQLite`'s 32,766 parameters.
+const ROWS_PER_STATEMENT: usize = 1000;
+
+/// Logs in an open `SQLite` database.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    database: Sqlite,
+}
+
+impl SqliteStore {
+    /// A store over an open database.
+    #[must_use]
+    pub const fn new(database: Sqlite) -> Self {
+        Self { database }
+    }
+}
+
+fn to_i64(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| Corrupt::new("sizes and times fit 63 bits").into())
+}
+
+fn to_u64(value: i64) -> Result<u64, StoreError> {
+    u64::try_from(value).map_err(|_| Corrupt::new("sizes and times are not negative").into())
+}
+
+fn to_hash(value: &[u8]) -> Result<Hash, StoreError> {
+    Hash::try_from(value).map_err(|_| Corrupt::new("hashes are 32 bytes").into())
+}
+
+fn log_record(row: &SqliteRow) -> Result<LogRecord, StoreError> {
+    Ok(LogRecord {
+        log_id: row.try_get("log_id")?,
+        name: row.try_get("name")?,
+        origin: row.try_get("origin")?,
+        tree_id: row.try_get("tree_id")?,
+        key_fingerprint: to_hash(row.try_get("key_fingerprint")?)?,
+        created: Timestamp::from_millis(to_u64(row.try_get("created_ms")?)?),
+    })
+}
+
+fn stored_entry(row: &SqliteRow) -> Result<StoredEntry, StoreError> {
+    Ok(StoredEntry {
+        index: to_u64(row.try_get("leaf_index")?)?,
+        timestamp: Timestamp::from_millis(to_u64(row.try_get("timestamp_ms")?)?),
+        identity_hash: to_hash(row.try_get("identity_hash")?)?,
+        leaf_hash: to_hash(row.try_get("leaf_hash")?)?,
+        leaf: Bytes::from(row.try_get::<Vec<u8>, _>("leaf")?),
+        extra: Bytes::from(row.try_get::<Vec<u8>, _>("extra")?),
+    })
+}
+
+async fn read_head(connection: &mut SqliteConnection, log_id: i64) -> Result<CommittedHead, StoreError> {
+    let row = sqlx::query("SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = ?")
+        .bind(log_id)
+        .fetch_one(connection)
+        .await?;
+    Ok(CommittedHead {
+        tree: TreeHead { size: to_u64(row.try_get(0)?)?, root: to_hash(row.try_get(1)?)? },
+        timestamp: Timestamp::from_millis(to_u64(row.try_get(2)?)?),
+    })
+}
+
+async fn read_tiles(connection: &mut SqliteConnection, log_id: i64, ids: &[TileId]) -> Result<Tiles, StoreError> {
+    let mut tiles = Tiles::default();
+    if ids.is_empty() {
+        return Ok(tiles);
+    }
+    let mut query = QueryBuilder::new("SELECT level, tile_index, hashes FROM tiles WHERE log_id = ");
+    query.push_bind(log_id).push(" AND (level, tile_index) IN (VALUES ");
+    let mut rows = query.separated(", ");
+    for id in ids {
+        rows.push("(").push_bind_unseparated(i64::from(id.level)).push_unseparated(", ");
+        rows.push_bind_unseparated(to_i64(id.index)?).push_unseparated(")");
+    }
+    query.push(")");
+    for row in query.build().fetch_all(connection).await? {
+        let level = u8::try_from(row.try_get::<i64, _>(0)?).map_err(|_| Corrupt::new("tile levels are below 8"))?;
+        let id = TileId { level, index: to_u64(row.try_get(1)?)? };
+        let hashes = tile::hashes_from_bytes(row.try_get(2)?)
+            .map_err(|rejection| Corrupt::refused("stored tiles are whole hashes", rejection))?;
+        tiles.0.insert(id, hashes);
+    }
+    Ok(tiles)
+}
+
+async fn find_duplicates(
+    connection: &mut SqliteConnection,
+    log_id: i64,
+    identities: &[Hash],
+) -> Result<Vec<Option<u64>>, StoreError> {
+    let mut known = HashMap::new();
+    for chunk in identities.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::new("SELECT identity_hash, leaf_index FROM entries WHERE log_id = ");
+        query.push_bind(log_id).push(" AND identity_hash IN (");
+        let mut list = query.separated(", ");
+        for identity in chunk {
+            list.push_bind(identity.as_slice());
+        }
+        query.push(")");
+        for row in query.build().fetch_all(&mut *connection).await? {
+            known.insert(to_hash(row.try_get(0)?)?, to_u64(row.try_get(1)?)?);
+        }
+    }
+    Ok(identities.iter().map(|identity| known.get(identity).copied()).collect())
+}
+
+async fn insert_entries(
+    connection: &mut SqliteConnection,
+    log_id: i64,
+    entries: &[StoredEntry],
+) -> Result<(), StoreError> {
+    for chunk in entries.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::new(
+            "INSERT INTO entries (log_id, leaf_index, timestamp_ms, identity_hash, leaf_hash, leaf, extra) VALUES ",
+        );
+        let mut rows = query.separated(", ");
+        for entry in chunk {
+            rows.push("(").push_bind_unseparated(log_id).push_unseparated(", ");
+            rows.push_bind_unseparated(to_i64(entry.index)?).push_unseparated(", ");
+            rows.push_bind_unseparated(to_i64(entry.timestamp.millis())?).push_unseparated(", ");
+            rows.push_bind_unseparated(entry.identity_hash.as_slice()).push_unseparated(", ");
+            rows.push_bind_unseparated(entry.leaf_hash.as_slice()).push_unseparated(", ");
+            rows.push_bind_unseparated(entry.leaf.as_ref()).push_unseparated(", ");
+            rows.push_bind_unseparated(entry.extra.as_ref()).push_unseparated(")");
+        }
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn write_tiles(connection: &mut SqliteConnection, log_id: i64, tiles: &Tiles) -> Result<(), StoreError> {
+    let rows: Vec<_> = tiles.0.iter().map(|(id, hashes)| (id, tile::hashes_to_bytes(hashes))).collect();
+    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::new("INSERT INTO tiles (log_id, level, tile_index, hashes) VALUES ");
+        let mut values = query.separated(", ");
+        for (id, hashes) in chunk {
+            values.push("(").push_bind_unseparated(log_id).push_unseparated(", ");
+            values.push_bind_unseparated(i64::from(id.level)).push_unseparated(", ");
+            values.push_bind_unseparated(to_i64(id.index)?).push_unseparated(", ");
+            values.push_bind_unseparated(hashes.as_slice()).push_unseparated(")");
+        }
+        query.push(" ON CONFLICT (log_id, level, tile_index) DO UPDATE SET hashes = excluded.hashes");
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Advances the head by compare-and-swap on size and root: whatever else goes wrong, this cannot fork the tree.
+async fn advance_head(
+    connection: &mut SqliteConnection,
+    log_id: i64,
+    from: &CommittedHead,
+    to: &CommittedHead,
+) -> Result<(), StoreError> {
+    let advanced = sqlx::query(
+        "UPDATE tree_heads SET tree_size = ?, root_hash = ?, timestamp_ms = ? WHERE log_id = ? AND tree_size = ? AND root_hash = ?",
+    )
+    .bind(to_i64(to.tree.size)?)
+    .bind(to.tree.root.as_slice())
+    .bind(to_i64(to.timestamp.millis())?)
+    .bind(log_id)
+    .bind(to_i64(from.tree.size)?)
+    .bind(from.tree.root.as_slice())
+    .execute(connection)
+    .await?;
+    if advanced.rows_affected() == 1 { Ok(()) } else { Err(Corrupt::new("the head is the one that was read").into()) }
+}
+
+async fn insert_checkpoint(
+    connection: &mut SqliteConnection,
+    log_id: i64,
+    size: u64,
+    note: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO checkpoints (log_id, tree_size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        .bind(log_id)
+        .bind(to_i64(size)?)
+        .bind(note)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+impl Store for SqliteStore {
+    fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT * FROM logs WHERE name = ?")
+                .bind(name)
+                .fetch_optional(&self.database.readers)
+                .await?;
+            row.as_ref().map(log_record).transpose()
+        })
+    }
+
+    fn create(&self, log: NewLog) -> Answer<'_, LogRecord> {
+        Box::pin(async move {
+            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let row = sqlx::query(
+                "INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES (?, ?, ?, ?, ?) RETURNING *",
+            )
+            .bind(log.name)
+            .bind(&log.origin)
+            .bind(log.tree_id)
+            .bind(log.key_fingerprint.as_slice())
+            .bind(to_i64(log.created.millis())?)
+            .fetch_one(&mut *transaction)
+            .await?;
+            let record = log_record(&row)?;
+            sqlx::query("INSERT INTO tree_heads (log_id, tree_size, root_hash, timestamp_ms) VALUES (?, 0, ?, ?)")
+                .bind(record.log_id)
+                .bind(merkle::empty_root().as_slice())
+                .bind(to_i64(log.created.millis())?)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(record)
+        })
+    }
+
+    fn logs(&self) -> Answer<'_, Vec<LogRecord>> {
+        Box::pin(async move {
+            let rows = sqlx::query("SELECT * FROM logs ORDER BY log_id").fetch_all(&self.database.readers).await?;
+            rows.iter().map(log_record).collect()
+        })
+    }
+
+    fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
+        Box::pin(async move { read_head(&mut *self.database.readers.acquire().await?, log_id).await })
+    }
+
+    fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let head = read_head(&mut transaction, batch.log_id).await?;
+            let edge = if head.tree.size == batch.known_size {
+                None
+            } else {
+                Some(read_tiles(&mut transaction, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
+            };
+            let duplicates = find_duplicates(&mut transaction, batch.log_id, batch.identities).await?;
+            let Some(Extension { entries, tiles, head: new_head }) = (batch.extend)(Found { head, edge, duplicates })?
+            else {
+                return Ok(());
+            };
+            insert_entries(&mut transaction, batch.log_id, &entries).await?;
+            write_tiles(&mut transaction, batch.log_id, &tiles).await?;
+            advance_head(&mut transaction, batch.log_id, &head, &new_head).await?;
+            if let Some((size, note)) = &batch.published {
+                insert_checkpoint(&mut transaction, batch.log_id, *size, note).await?;
+            }
+            // The durability point.
+            transaction.commit().await?;
+            Ok(())
+        })
+    }
+
+    fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
+        Box::pin(
+            async move { insert_checkpoint(&mut *self.database.writer.acquire().await?, log_id, size, &note).await },
+        )
+    }
+
+    fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
+        Box::pin(async move {
+            let rows =
+                sqlx::query("SELECT * FROM entries WHERE log_id = ? AND leaf_index >= ? ORDER BY leaf_index LIMIT ?")
+                    .bind(log_id)
+                    .bind(to_i64(start)?)
+                    .bind(count)
+                    .fetch_all(&self.database.readers)
+                    .await?;
+            rows.iter().map(stored_entry).collect()
+        })
+    }
+
+    fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
+        Box::pin(async move {
+            let index = sqlx::query_scalar::<_, i64>(
+                "SELECT leaf_index FROM entries WHERE log_id = ? AND leaf_hash = ? ORDER BY leaf_index LIMIT 1",
+            )
+            .bind(log_id)
+            .bind(leaf_hash.as_slice())
+            .fetch_optional(&self.database.readers)
+            .await?;
+            index.map(to_u64).transpose()
+        })
+    }
+
+    fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles> {
+        Box::pin(async move { read_tiles(&mut *self.database.readers.acquire().await?, log_id, &ids).await })
+    }
+
+    fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>> {
+        Box::pin(async move {
+            let row =
+                sqlx::query("SELECT tree_size, note FROM checkpoints WHERE log_id = ? ORDER BY tree_size DESC LIMIT 1")
+                    .bind(log_id)
+                    .fetch_optional(&self.database.readers)
+                    .await?;
+            row.map(|row| Ok((to_u64(row.try_get(0)?)?, row.try_get(1)?))).transpose()
+        })
+    }
+
+    fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
+        Box::pin(async move {
+            let after = after.map(to_i64).transpose()?.unwrap_or(-1);
+            let rows = sqlx::query(
+                "SELECT tree_size, note FROM checkpoints WHERE log_id = ? AND tree_size > ? ORDER BY tree_size LIMIT ?",
+            )
+            .bind(log_id)
+            .bind(after)
+            .bind(count)
+            .fetch_all(&self.database.readers)
+            .await?;
+            rows.iter().map(|row| Ok((to_u64(row.try_get(0)?)?, row.try_get(1)?))).collect()
+        })
+    }
+}
