@@ -1,0 +1,42 @@
+//! Real Sigstore data for tests: bundles of the public instance and its trusted root.
+//!
+//! They come from pinned, checksummed modules that `tests/clients/install` unpacks (`tests/run` calls it); none is kept in
+//! this repository. Without them the tests fail, they do not skip.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// Where `tests/clients/install` put the data.
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment where its data is")]
+fn directory() -> PathBuf {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty()).map(PathBuf::from);
+    let clients = variable("CHANCERY_CLIENTS").unwrap_or_else(|| {
+        let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+        cache.expect("HOME is set").join("chancery-clients")
+    });
+    clients.join("golden")
+}
+
+/// A JSON document among the golden data.
+pub(crate) fn json(name: &str) -> Value {
+    let path = directory().join(name);
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run tests/clients/install", path.display()));
+    serde_json::from_slice(&text).unwrap()
+}
+
+/// The bytes of the base64 string at `pointer`.
+pub(crate) fn bytes(document: &Value, pointer: &str) -> Vec<u8> {
+    STANDARD.decode(text(document, pointer)).unwrap_or_else(|_| panic!("{pointer} is base64"))
+}
+
+/// The string at `pointer`.
+pub(crate) fn text<'a>(document: &'a Value, pointer: &str) -> &'a str {
+    document.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} is a string"))
+}
+
+/// The number at `pointer`, which protobuf's JSON writes as a string.
+#[allow(dead_code, reason = "each test binary uses what it needs")]
+pub(crate) fn number(document: &Value, pointer: &str) -> u64 {
+    text(document, pointer).parse().unwrap_or_else(|_| panic!("{pointer} is a number"))
+}
