@@ -3,13 +3,15 @@
 //! SQL of a role lives in that role's store; this module only knows how to reach a database and bring its schema to the
 //! version the binary was built with.
 
-use sqlx::SqlitePool;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use std::path::Path;
-use std::time::Duration;
+mod postgres;
+mod sqlite;
 
-/// Why a database cannot be used.
+pub use postgres::{Postgres, open_postgres};
+pub use sqlite::{Sqlite, open_sqlite, open_sqlite_read_only};
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+
+/// Why a database cannot be used. Every message says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// It cannot be opened.
@@ -18,66 +20,53 @@ pub enum DatabaseError {
     /// Its schema is not one this binary knows.
     #[error("the database's schema does not fit this version of chancery: {0}")]
     Schema(#[from] MigrateError),
+    /// A newer chancery has been here.
+    #[error(
+        "the database's schema is of version {found}, this chancery knows versions up to {known}: start the newer \
+         chancery that wrote it, or restore the backup from before the upgrade"
+    )]
+    NewerSchema {
+        /// Version in the database.
+        found: i64,
+        /// Newest version this binary knows.
+        known: i64,
+    },
+    /// A commit that returned might not be on disk.
+    #[error(
+        "the database server runs with {setting} = {value}, so that an acknowledged entry could be lost in a power \
+         failure: set {setting} = on for it (ALTER SYSTEM SET {setting} = on; SELECT pg_reload_conf();) and for this \
+         database and role (ALTER DATABASE … RESET {setting}; ALTER ROLE … RESET {setting})"
+    )]
+    NotDurable {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+    },
+    /// It lacks what the schema or the store needs.
+    #[error("the database server is PostgreSQL {found}; chancery needs 14 or newer")]
+    OldServer {
+        /// Its version.
+        found: String,
+    },
+    /// It is a copy that follows another server.
+    #[error("the database server is a standby and cannot be written to: connect to its primary")]
+    Standby,
 }
 
 /// A numbered migration: version, name, plain SQL.
 pub type MigrationSource = (i64, &'static str, &'static str);
 
-/// The schema for `SQLite`, oldest first. Never edited once landed, only added to.
-const SQLITE_MIGRATIONS: &[MigrationSource] =
-    &[(1, "initial schema", include_str!("../../../migrations/sqlite/0001_initial_schema.sql"))];
-
-/// Two pools on one file: `SQLite` has a single writer, so writers queue in memory for one connection instead of
-/// spinning on the file lock, and readers never wait for them (write-ahead log).
-#[derive(Debug, Clone)]
-pub struct Sqlite {
-    /// One connection.
-    pub writer: SqlitePool,
-    /// As many as read concurrently; they cannot write.
-    pub readers: SqlitePool,
-}
-
-impl Sqlite {
-    /// Closes both pools; the write-ahead log is folded into the file.
-    pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
-    }
-}
-
-/// Opens the database file at `path`, creating it if need be, with `synchronous=FULL`: a commit that returned is on disk.
-pub async fn open_sqlite(path: &Path) -> Result<Sqlite, DatabaseError> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5))
-        .pragma("page_size", "8192")
-        // macOS and some disks acknowledge fsync before the medium has the data.
-        .pragma("fullfsync", "ON");
-    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-    migrate(&writer).await?;
-    let readers = SqlitePoolOptions::new().max_connections(8).connect_with(options.pragma("query_only", "ON")).await?;
-    Ok(Sqlite { writer, readers })
-}
-
-/// Opens an existing database file without any right to change it, for inspection beside a running server.
-pub async fn open_sqlite_read_only(path: &Path) -> Result<Sqlite, DatabaseError> {
-    let options =
-        SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5)).pragma("query_only", "ON");
-    let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
-    Ok(Sqlite { writer: readers.clone(), readers })
-}
-
-async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
-    let migrations = SQLITE_MIGRATIONS
+fn migrator(sources: &[MigrationSource]) -> Migrator {
+    let migrations = sources
         .iter()
         .map(|(version, name, sql)| {
             Migration::new(*version, (*name).into(), MigrationType::Simple, sqlx::SqlStr::from_static(sql), false)
         })
         .collect();
-    // A version in the database that the binary does not know (a newer chancery wrote it) is an error of `run`.
-    Migrator::with_migrations(migrations).run(pool).await
+    Migrator::with_migrations(migrations)
+}
+
+fn newest_version(sources: &[MigrationSource]) -> i64 {
+    sources.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }

@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
@@ -29,9 +30,12 @@ const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 /// Connections that are still busy this long after the shutdown began are cut.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
-/// Adds to `routes` what every listener has: health, the fallback, panic handling and permissive CORS for reads (Rekor's
+/// Says why a process cannot do all of its work, or `None` where it can.
+pub type Readiness = Arc<dyn Fn() -> Option<&'static str> + Send + Sync>;
+
+/// Adds to `routes` what every listener has: health, readiness, the fallback, panic handling and permissive CORS for reads (Rekor's
 /// search page and Fulcio answer any origin; the answers hold nothing secret and no cookie is ever used).
-pub fn shell(routes: Router) -> Router {
+pub fn shell(routes: Router, readiness: Readiness) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::HEAD])
@@ -39,12 +43,20 @@ pub fn shell(routes: Router) -> Router {
     routes
         .layer(cors)
         .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
+        .route("/readyz", get(move || async move { ready(readiness()) }))
         .fallback(|| async { json(StatusCode::NOT_FOUND, r#"{"code":5,"message":"Not Found","details":[]}"#) })
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_DEADLINE))
         .layer(CatchPanicLayer::custom(|_panic| {
             tracing::error!("a request handler panicked");
             json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"code":13,"message":"internal error","details":[]}"#)
         }))
+}
+
+fn ready(obstacle: Option<&'static str>) -> Response {
+    match obstacle {
+        None => (StatusCode::OK, "ready\n").into_response(),
+        Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")).into_response(),
+    }
 }
 
 fn json(status: StatusCode, body: &'static str) -> Response {

@@ -219,9 +219,11 @@ impl Certificate {
         match name {
             GeneralName::Rfc822Name(email) => Ok(Identity::Email(email.as_str().to_owned())),
             GeneralName::UniformResourceIdentifier(uri) => Ok(Identity::Uri(uri.as_str().to_owned())),
-            GeneralName::OtherName(other) if other.type_id == OTHER_NAME_USERNAME => {
-                other.value.decode_as::<Utf8StringRef<'_>>().map(|name| Identity::Username(name.as_str().to_owned())).map_err(|_| refused)
-            }
+            GeneralName::OtherName(other) if other.type_id == OTHER_NAME_USERNAME => other
+                .value
+                .decode_as::<Utf8StringRef<'_>>()
+                .map(|name| Identity::Username(name.as_str().to_owned()))
+                .map_err(|_| refused),
             _ => Err(refused),
         }
     }
@@ -269,7 +271,11 @@ impl Certificate {
     /// # Errors
     /// [`Rejection::SctPoison`] where it is none.
     pub fn precertificate_tbs(&self) -> Result<Vec<u8>, Rejection> {
-        if self.is_precertificate()? { tbs::without_extension(&self.tbs_der, POISON) } else { Err(Rejection::SctPoison) }
+        if self.is_precertificate()? {
+            tbs::without_extension(&self.tbs_der, POISON)
+        } else {
+            Err(Rejection::SctPoison)
+        }
     }
 
     /// The `TBSCertificate` of a certificate without its SCT list: byte by byte what [`Self::precertificate_tbs`] gave for

@@ -102,9 +102,9 @@ impl Scheme {
             return Err(Rejection::CheckpointOrigin);
         }
         match self {
-            Self::RekorV1 { host, .. } => note.verify(host, note::rekor_v1_key_id(key), |text, signature| {
-                key.verify(text.as_bytes(), signature)
-            }),
+            Self::RekorV1 { host, .. } => {
+                note.verify(host, note::rekor_v1_key_id(key), |text, signature| key.verify(text.as_bytes(), signature))
+            }
             Self::StaticCt { origin } => note.verify(origin, note::static_ct_key_id(origin, key), |_, bytes| {
                 let (millis, signed) = bytes.split_first_chunk::<8>().ok_or(Rejection::NoteSignature)?;
                 let time = Timestamp::from_millis(u64::from_be_bytes(*millis));

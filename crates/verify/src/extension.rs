@@ -127,9 +127,7 @@ impl Claim {
         }
         match self.encoding() {
             Encoding::Raw => Ok(value.as_bytes().to_vec()),
-            Encoding::Utf8String => {
-                Utf8StringRef::new(value).and_then(|value| value.to_der()).map_err(|_| unfit)
-            }
+            Encoding::Utf8String => Utf8StringRef::new(value).and_then(|value| value.to_der()).map_err(|_| unfit),
         }
     }
 

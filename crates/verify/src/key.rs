@@ -93,7 +93,8 @@ impl PublicKey {
         let parameters = spki.algorithm.parameters;
         let kind = match spki.algorithm.oid {
             EC_PUBLIC_KEY => {
-                let curve = parameters.and_then(|p| p.decode_as::<ObjectIdentifier>().ok()).ok_or(Rejection::KeyMalformed)?;
+                let curve =
+                    parameters.and_then(|p| p.decode_as::<ObjectIdentifier>().ok()).ok_or(Rejection::KeyMalformed)?;
                 ec_kind(curve, key)?
             }
             RSA_ENCRYPTION => {
@@ -179,18 +180,23 @@ impl PublicKey {
         ed25519ph::verify(point, digest, signature)
     }
 
-    /// An ECDSA signature in DER: unchanged where it is DER already, converted where a client sent IEEE P1363 `r‖s`
-    /// (JWS always, some proofs of possession). Other kinds are returned unchanged.
-    #[must_use]
-    pub fn signature_der(&self, signature: &[u8]) -> Vec<u8> {
-        let Some(field) = self.kind.ecdsa_field_bytes() else { return signature.to_vec() };
-        let is_der = matches!(signature, [0x30, length, ..] if usize::from(*length) + 2 == signature.len())
-            || matches!(signature, [0x30, 0x81, length, ..] if usize::from(*length) + 3 == signature.len());
-        if signature.len() != 2 * field || is_der {
-            return signature.to_vec();
-        }
+    /// Runs `check` on an ECDSA signature in either form that clients send: ASN.1 DER, or IEEE P1363 `r‖s` converted to
+    /// it. Both are tried rather than told apart by their first bytes, because one in 65 536 fixed signatures looks like DER.
+    pub fn either_encoding(
+        &self,
+        signature: &[u8],
+        check: impl Fn(&[u8]) -> Result<(), Rejection>,
+    ) -> Result<(), Rejection> {
+        check(signature).or_else(|rejection| match self.fixed_to_der(signature) {
+            Some(converted) => check(&converted).map_err(|_| rejection),
+            None => Err(rejection),
+        })
+    }
+
+    fn fixed_to_der(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        let field = self.kind.ecdsa_field_bytes().filter(|field| 2 * field == signature.len())?;
         let (r, s) = signature.split_at(field);
-        ecdsa_der(r, s).unwrap_or_else(|_| signature.to_vec())
+        ecdsa_der(r, s).ok()
     }
 }
 

@@ -151,13 +151,25 @@ mod tests {
         let note = Note::parse(NOTE).unwrap();
         let log = KeyName::new("log").unwrap();
         assert_eq!(note.verify(&log, [0, 0, 0, 0], |_, _| Ok(())), Ok(()));
-        assert_eq!(note.verify(&log, [0, 0, 0, 0], |_, _| Err(Rejection::SignatureInvalid)), Err(Rejection::NoteSignature));
+        assert_eq!(
+            note.verify(&log, [0, 0, 0, 0], |_, _| Err(Rejection::SignatureInvalid)),
+            Err(Rejection::NoteSignature)
+        );
         assert_eq!(note.verify(&log, [0, 0, 0, 1], |_, _| Ok(())), Err(Rejection::NoteUnsigned));
     }
 
     #[test]
     fn refuses_malformed_notes() {
-        for bad in ["", "a\n", "a\n\n", "a\n\n— log AAAAAA==\n", "a\n\n- log AAAAAAEC\n", "a\n\n— log AAAAAAEC", "a\r\n\n— log AAAAAAEC\n", "a\n\n— lo+g AAAAAAEC\n"] {
+        for bad in [
+            "",
+            "a\n",
+            "a\n\n",
+            "a\n\n— log AAAAAA==\n",
+            "a\n\n- log AAAAAAEC\n",
+            "a\n\n— log AAAAAAEC",
+            "a\r\n\n— log AAAAAAEC\n",
+            "a\n\n— lo+g AAAAAAEC\n",
+        ] {
             assert_eq!(Note::parse(bad), Err(Rejection::NoteMalformed), "{bad:?}");
         }
     }

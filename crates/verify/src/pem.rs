@@ -91,14 +91,25 @@ mod tests {
         let der: Vec<u8> = (0..100).collect();
         let canonical = encode(CERTIFICATE, &der);
         assert!(canonical.ends_with("-----END CERTIFICATE-----\n"));
-        for sent in [canonical.clone(), canonical.replace('\n', "\r\n"), format!("some text\n{canonical}"), canonical.trim().to_owned()] {
+        for sent in [
+            canonical.clone(),
+            canonical.replace('\n', "\r\n"),
+            format!("some text\n{canonical}"),
+            canonical.trim().to_owned(),
+        ] {
             assert_eq!(decode(sent.as_bytes()).unwrap().der, der, "{sent:?}");
         }
     }
 
     #[test]
     fn refuses_what_is_not_a_block() {
-        for bad in ["", "MIIB", "-----BEGIN X-----\nAA==", "-----BEGIN X-----\n!!\n-----END X-----", "-----BEGIN X-----\nAA==\n-----END Y-----"] {
+        for bad in [
+            "",
+            "MIIB",
+            "-----BEGIN X-----\nAA==",
+            "-----BEGIN X-----\n!!\n-----END X-----",
+            "-----BEGIN X-----\nAA==\n-----END Y-----",
+        ] {
             assert_eq!(decode(bad.as_bytes()), Err(Rejection::Pem), "{bad:?}");
         }
         let two = encode(CERTIFICATE, b"a") + &encode(CERTIFICATE, b"b");

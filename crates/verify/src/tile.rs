@@ -59,17 +59,23 @@ impl TilePath {
     /// (`entries` in tlog-tiles, `data` in static-ct-api). Only the one canonical spelling of each path is accepted.
     pub fn parse(path: &str, entries: &str) -> Result<Self, Rejection> {
         let (level, rest) = path.split_once('/').ok_or(Rejection::TilePath)?;
-        let level = if level == entries { None } else { Some(decimal::<u8>(level).filter(|level| *level < 64).ok_or(Rejection::TilePath)?) };
+        let level = if level == entries {
+            None
+        } else {
+            Some(decimal::<u8>(level).filter(|level| *level < 64).ok_or(Rejection::TilePath)?)
+        };
         let (number, width) = match rest.split_once(".p/") {
-            Some((number, width)) => {
-                (number, decimal::<u32>(width).filter(|width| (1..FULL_WIDTH).contains(width)).ok_or(Rejection::TilePath)?)
-            }
+            Some((number, width)) => (
+                number,
+                decimal::<u32>(width).filter(|width| (1..FULL_WIDTH).contains(width)).ok_or(Rejection::TilePath)?,
+            ),
             None => (rest, FULL_WIDTH),
         };
         let mut index: u64 = 0;
         let mut groups = number.split('/').peekable();
         while let Some(group) = groups.next() {
-            let digits = if groups.peek().is_some() { group.strip_prefix('x').ok_or(Rejection::TilePath)? } else { group };
+            let digits =
+                if groups.peek().is_some() { group.strip_prefix('x').ok_or(Rejection::TilePath)? } else { group };
             if digits.len() != 3 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
                 return Err(Rejection::TilePath);
             }
@@ -125,7 +131,8 @@ impl Nodes for &Tiles {
         let first = node.index.checked_mul(within).map(|first| first % u64::from(FULL_WIDTH));
         let first = first.and_then(|first| usize::try_from(first).ok()).ok_or(MissingNode(node))?;
         let end = first + usize::try_from(within).map_err(|_| MissingNode(node))?;
-        let hashes = self.0.get(&TileId::containing(node)).and_then(|tile| tile.get(first..end)).ok_or(MissingNode(node))?;
+        let hashes =
+            self.0.get(&TileId::containing(node)).and_then(|tile| tile.get(first..end)).ok_or(MissingNode(node))?;
         Ok(complete_root(hashes))
     }
 }
@@ -142,7 +149,11 @@ fn complete_root(hashes: &[Hash]) -> Hash {
 /// Decodes a tile's bytes into hashes.
 pub fn hashes_from_bytes(bytes: &[u8]) -> Result<Vec<Hash>, Rejection> {
     let (hashes, rest) = bytes.as_chunks::<32>();
-    if rest.is_empty() && !hashes.is_empty() && bytes.len() <= FULL_TILE_BYTES { Ok(hashes.to_vec()) } else { Err(Rejection::TileLength) }
+    if rest.is_empty() && !hashes.is_empty() && bytes.len() <= FULL_TILE_BYTES {
+        Ok(hashes.to_vec())
+    } else {
+        Err(Rejection::TileLength)
+    }
 }
 
 /// Encodes hashes as a tile's bytes.

@@ -50,7 +50,8 @@ fn inclusion_proofs_lead_to_signed_checkpoints() {
         let index = golden::number(&entry, "/inclusionProof/logIndex");
         assert_eq!((index, head.size), (leaf_index, leaf_index + 1));
         let hashes = entry["inclusionProof"]["hashes"].as_array().unwrap();
-        let proof: Vec<Hash> = (0..hashes.len()).map(|i| hash(&entry, &format!("/inclusionProof/hashes/{i}"))).collect();
+        let proof: Vec<Hash> =
+            (0..hashes.len()).map(|i| hash(&entry, &format!("/inclusionProof/hashes/{i}"))).collect();
         assert_eq!(verify_inclusion(index, head.size, &leaf_hash(&body), &proof, &head.root), Ok(()));
         assert!(verify_inclusion(index - 1, head.size, &leaf_hash(&body), &proof, &head.root).is_err());
 
@@ -90,7 +91,10 @@ fn propose(kind: &str, spec: &Value) -> Vec<u8> {
 }
 
 fn certificate_pem(bundle: &Value) -> String {
-    let pointers = ["/verificationMaterial/certificate/rawBytes", "/verificationMaterial/x509CertificateChain/certificates/0/rawBytes"];
+    let pointers = [
+        "/verificationMaterial/certificate/rawBytes",
+        "/verificationMaterial/x509CertificateChain/certificates/0/rawBytes",
+    ];
     let pointer = pointers.into_iter().find(|pointer| bundle.pointer(pointer).is_some()).unwrap();
     pem::encode(pem::CERTIFICATE, &golden::bytes(bundle, pointer))
 }
@@ -108,7 +112,8 @@ fn a_hashedrekord_rebuilds_the_logged_body_byte_by_byte() {
             "data": { "hash": { "algorithm": "sha256", "value": digest } },
         })
     };
-    let admit = |spec: &Value| EntryKind::HashedRekord.admit(&ProposedEntry::parse(&propose("hashedrekord", spec)).unwrap());
+    let admit =
+        |spec: &Value| EntryKind::HashedRekord.admit(&ProposedEntry::parse(&propose("hashedrekord", spec)).unwrap());
     let pem = certificate_pem(&bundle);
     assert_eq!(admit(&spec(&digest, &pem)).unwrap().as_bytes(), body);
     // Clients that send CRLF get the same body.
@@ -128,9 +133,7 @@ fn a_dsse_envelope_gives_the_logged_payload_hash_and_signature() {
         "payloadType": golden::text(&bundle, "/dsseEnvelope/payloadType"),
         "signatures": [{ "sig": golden::text(&bundle, "/dsseEnvelope/signatures/0/sig") }],
     });
-    let spec = |envelope: &Value| {
-        json!({ "proposedContent": { "envelope": envelope.to_string(), "verifiers": [STANDARD.encode(certificate_pem(&bundle))] } })
-    };
+    let spec = |envelope: &Value| json!({ "proposedContent": { "envelope": envelope.to_string(), "verifiers": [STANDARD.encode(certificate_pem(&bundle))] } });
     let admit = |spec: &Value| EntryKind::Dsse.admit(&ProposedEntry::parse(&propose("dsse", spec)).unwrap());
     let rebuilt: Value = serde_json::from_slice(admit(&spec(&envelope)).unwrap().as_bytes()).unwrap();
     let logged: Value = serde_json::from_slice(&body).unwrap();

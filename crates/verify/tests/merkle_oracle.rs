@@ -7,7 +7,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
 
 use chancery_verify::merkle::{
-    TreeHead, consistency_proof, empty_root, inclusion_proof, leaf_hash, root_hash, verify_consistency, verify_inclusion,
+    TreeHead, consistency_proof, empty_root, inclusion_proof, leaf_hash, root_hash, verify_consistency,
+    verify_inclusion,
 };
 use chancery_verify::tile::{Edge, TileId, TilePath, Tiles};
 use chancery_verify::{Hash, Rejection, hash};
@@ -100,7 +101,11 @@ fn consistency_proofs_verify_for_every_pair_and_only_for_it() {
             let proof = consistency_proof(old, new, &mut &tiles).unwrap();
             assert_eq!(verify_consistency(&head(old), &head(new), &proof), Ok(()), "{old} to {new}");
             let longer = [proof.clone(), vec![[0; 32]]].concat();
-            assert_eq!(verify_consistency(&head(old), &head(new), &longer), Err(Rejection::ProofLength), "{old} to {new}");
+            assert_eq!(
+                verify_consistency(&head(old), &head(new), &longer),
+                Err(Rejection::ProofLength),
+                "{old} to {new}"
+            );
             let forked = TreeHead { size: old, root: [1; 32] };
             assert!(verify_consistency(&forked, &head(new), &proof).is_err(), "{old} to {new}");
         }
@@ -114,7 +119,9 @@ fn an_edge_is_rebuilt_from_tiles_that_have_grown_since() {
     let (tiles, edges) = grow(LARGEST);
     for (size, edge) in (0..).zip(&edges) {
         let ids = Edge::tile_ids(size);
-        let read = Tiles(tiles.0.iter().filter(|(id, _)| ids.contains(id)).map(|(id, hashes)| (*id, hashes.clone())).collect());
+        let read = Tiles(
+            tiles.0.iter().filter(|(id, _)| ids.contains(id)).map(|(id, hashes)| (*id, hashes.clone())).collect(),
+        );
         assert_eq!(&Edge::from_tiles(size, &read).unwrap(), edge, "size {size}");
     }
     assert!(Edge::from_tiles(3, &Tiles::default()).is_err());
@@ -140,7 +147,24 @@ fn tile_paths_have_one_spelling() {
         assert_eq!(parsed, TilePath { level, index, width });
         assert_eq!(parsed.to_string(), format!("tile/{path}"));
     }
-    for bad in ["", "0", "0/", "0/1", "0/x000/001", "00/001", "64/001", "0/001.p/0", "0/001.p/256", "0/001.p/01", "0/001/002", "0/x001", "-1/001", "0/+01", "data/000", "0/x999/x999/x999/x999/x999/x999/999/"] {
+    for bad in [
+        "",
+        "0",
+        "0/",
+        "0/1",
+        "0/x000/001",
+        "00/001",
+        "64/001",
+        "0/001.p/0",
+        "0/001.p/256",
+        "0/001.p/01",
+        "0/001/002",
+        "0/x001",
+        "-1/001",
+        "0/+01",
+        "data/000",
+        "0/x999/x999/x999/x999/x999/x999/999/",
+    ] {
         assert_eq!(TilePath::parse(bad, "entries"), Err(Rejection::TilePath), "{bad:?}");
     }
 }

@@ -38,6 +38,22 @@ pub struct Subject {
     pub personality: Personality,
 }
 
+impl Subject {
+    /// The log of `record`, whose name says which rules it follows and whose origin says how its checkpoints are named.
+    pub fn new(record: LogRecord, key: PublicKey) -> Result<Self, Finding> {
+        let unnamed = |_| Finding::Log("its origin is not one");
+        let (scheme, personality) = match record.name.as_str() {
+            rekor_v1::NAME => {
+                let host = record.origin.strip_suffix(&format!(" - {}", record.tree_id)).unwrap_or_default();
+                (rekor_v1::scheme(host, record.tree_id).map_err(unnamed)?, Personality::RekorV1)
+            }
+            ct::NAME => (ct::scheme(&record.origin, record.tree_id).map_err(unnamed)?, Personality::Ct),
+            _ => return Err(Finding::Log("it is of no known kind")),
+        };
+        Ok(Self { record, key, scheme, personality })
+    }
+}
+
 /// A log that re-derives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {

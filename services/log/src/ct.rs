@@ -20,6 +20,9 @@ use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCert
 use chancery_verify::{Hash, Rejection, Timestamp, hash};
 use std::sync::Arc;
 
+/// The name of this role's log in a store.
+pub const NAME: &str = "ct";
+
 /// Names and signs checkpoints of a static-ct log; its tree id is not part of the name.
 pub fn scheme(origin: &str, _tree_id: i64) -> Result<Scheme, Rejection> {
     Ok(Scheme::StaticCt { origin: KeyName::new(origin)? })

@@ -169,6 +169,12 @@ impl Log {
         self.published.borrow().clone()
     }
 
+    /// Whether the log takes entries. It stops when an invariant is violated, and when it is shut down; reads go on.
+    #[must_use]
+    pub fn takes_entries(&self) -> bool {
+        self.pool.is_open()
+    }
+
     /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
     pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
         match self.pool.submit(pending).await? {

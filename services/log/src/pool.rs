@@ -51,6 +51,11 @@ pub(crate) fn pool() -> (Pool, mpsc::Receiver<Waiting>) {
 }
 
 impl Pool {
+    /// Whether there still is a sequencer that takes entries.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.0.is_closed()
+    }
+
     /// Submits an entry and waits until it is in a published tree, or until it is known that it is not.
     pub(crate) async fn submit(&self, pending: Pending) -> Result<Sequenced, Error> {
         let (answer, sequenced) = oneshot::channel();

@@ -18,6 +18,9 @@ use chancery_verify::rekor::{Body, EntryKind, Promise, ProposedEntry};
 use chancery_verify::{Hash, Rejection, hash, merkle, pem};
 use std::fmt;
 
+/// The name of this role's log in a store.
+pub const NAME: &str = "rekor";
+
 /// Names and signs checkpoints of a Rekor v1 log: `host - tree id`, signed as `host`.
 pub fn scheme(host: &str, tree_id: i64) -> Result<Scheme, Rejection> {
     Ok(Scheme::RekorV1 { host: KeyName::new(host)?, tree_id })

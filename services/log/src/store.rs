@@ -3,8 +3,11 @@
 //! An attacker who can change the database can make the log stop or fork it in secret from those who never compare
 //! checkpoints; they cannot sign, and `chancery log check` names the first thing they changed.
 
+mod convert;
+mod postgres;
 mod sqlite;
 
+pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
 use crate::Corrupt;
@@ -90,7 +93,7 @@ pub struct StoredEntry {
 /// What [`Store::integrate`] found in its transaction, before anything is written.
 #[derive(Debug)]
 pub struct Found {
-    /// The committed head, locked.
+    /// The committed head. The batch is refused if it is another by the time the batch is written.
     pub head: CommittedHead,
     /// The tiles of the right edge, where the head is not the one the caller knew.
     pub edge: Option<Tiles>,
@@ -131,7 +134,13 @@ pub struct Batch<'a> {
 /// Implementations MUST have everything durable on stable storage when [`Self::integrate`] returns `Ok`, MUST apply a
 /// batch entirely or not at all, and MUST refuse a batch whose head is not the one [`Batch::extend`] saw. After an `Err`
 /// of `integrate` the batch may or may not have been applied; callers MUST read the head again.
+///
+/// [`Batch::extend`] MAY be called several times, where another process got ahead between two attempts; what its last
+/// call returned is what is applied.
 pub trait Store: Send + Sync {
+    /// Whether other processes may append to the same logs: what was published here may then be behind what is committed.
+    fn shared(&self) -> bool;
+
     /// The log of this name.
     fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>>;
 

@@ -49,7 +49,11 @@ impl SignatureAlgorithm {
     pub fn from_identifier(identifier: &AlgorithmIdentifierOwned) -> Result<Self, Rejection> {
         let found = TABLE.into_iter().find(|(_, oid)| *oid == identifier.oid);
         let (algorithm, _) = found.ok_or(Rejection::AlgorithmNotAllowed)?;
-        if identifier.parameters == algorithm.parameters() { Ok(algorithm) } else { Err(Rejection::AlgorithmNotAllowed) }
+        if identifier.parameters == algorithm.parameters() {
+            Ok(algorithm)
+        } else {
+            Err(Rejection::AlgorithmNotAllowed)
+        }
     }
 
     /// The `AlgorithmIdentifier` to write.
@@ -77,9 +81,8 @@ impl SignatureAlgorithm {
     /// Checks a signature over `message` by a key that must be of the algorithm's family.
     pub fn verify(self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), Rejection> {
         match (self, key.kind()) {
-            (Self::Ecdsa(hash), KeyKind::P256 | KeyKind::P384 | KeyKind::P521) | (Self::RsaPkcs1(hash), KeyKind::Rsa(_)) => {
-                key.verify_with(hash, message, signature)
-            }
+            (Self::Ecdsa(hash), KeyKind::P256 | KeyKind::P384 | KeyKind::P521)
+            | (Self::RsaPkcs1(hash), KeyKind::Rsa(_)) => key.verify_with(hash, message, signature),
             (Self::Ed25519, KeyKind::Ed25519) => key.verify(message, signature),
             _ => Err(Rejection::SignatureInvalid),
         }

@@ -7,7 +7,8 @@ use super::{Certificate, MAX_CHAIN};
 use crate::{Rejection, Timestamp};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
-    ANY_EXTENDED_KEY_USAGE, ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME, ID_KP_CODE_SIGNING,
+    ANY_EXTENDED_KEY_USAGE, ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME,
+    ID_KP_CODE_SIGNING,
 };
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
@@ -76,7 +77,8 @@ pub fn verify_issued_by(child: &Certificate, issuer: &Certificate) -> Result<(),
 
 /// Whether `issuer` may issue with `below` CA certificates between it and the leaf.
 fn verify_may_issue(issuer: &Certificate, below: usize) -> Result<(), Rejection> {
-    let constraints = issuer.decode::<BasicConstraints>()?.filter(|constraints| constraints.ca).ok_or(Rejection::ChainNotCa)?;
+    let constraints =
+        issuer.decode::<BasicConstraints>()?.filter(|constraints| constraints.ca).ok_or(Rejection::ChainNotCa)?;
     if constraints.path_len_constraint.is_some_and(|limit| below > usize::from(limit)) {
         return Err(Rejection::ChainNotCa);
     }
@@ -103,7 +105,9 @@ pub fn verify_chain<'a>(
 ) -> Result<Vec<&'a Certificate>, Rejection> {
     let path = verify_path(leaf, issuers, roots)?;
     let leaf_usage = leaf.decode::<ExtendedKeyUsage>()?.ok_or(Rejection::ChainUsage)?;
-    if !leaf_usage.0.contains(&ID_KP_CODE_SIGNING) || leaf.decode::<KeyUsage>()?.is_some_and(|usage| !usage.digital_signature()) {
+    if !leaf_usage.0.contains(&ID_KP_CODE_SIGNING)
+        || leaf.decode::<KeyUsage>()?.is_some_and(|usage| !usage.digital_signature())
+    {
         return Err(Rejection::ChainUsage);
     }
     for certificate in &path {

@@ -9,7 +9,8 @@ use crate::Rejection;
 use crate::extension::{Claim, SCT_LIST};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
-    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME, ID_CE_SUBJECT_KEY_IDENTIFIER,
+    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME,
+    ID_CE_SUBJECT_KEY_IDENTIFIER,
 };
 
 /// How long a leaf is valid at most, in seconds. Fulcio's constant; clients and policies rely on short-lived certificates.
@@ -38,7 +39,9 @@ pub fn verify_profile(leaf: &Certificate, issuer: &Certificate) -> Result<(), Re
     let ensure = |holds: bool, field| if holds { Ok(()) } else { Err(Rejection::Profile { field }) };
     let serial = leaf.tbs().serial_number().as_bytes();
     // The encoding carries a sign bit: a number that fills 20 bytes with its top bit set would be written with 21.
-    let positive = SERIAL_BYTES.contains(&serial.len()) && (serial.len() < 20 || serial[0] < 0x80) && serial.iter().any(|b| *b != 0);
+    let positive = SERIAL_BYTES.contains(&serial.len())
+        && (serial.len() < 20 || serial[0] < 0x80)
+        && serial.iter().any(|b| *b != 0);
     ensure(positive, "serialNumber")?;
     ensure(leaf.signature_algorithm() == SignatureAlgorithm::for_key(issuer.public_key().kind()), "signature")?;
     ensure(leaf.issuer() == issuer.subject(), "issuer")?;
@@ -71,7 +74,8 @@ pub fn verify_profile(leaf: &Certificate, issuer: &Certificate) -> Result<(), Re
 fn verify_extension_order(leaf: &Certificate) -> Result<(), Rejection> {
     let mut extensions = leaf.extensions().iter();
     for (oid, critical, field) in LEADING {
-        let found = extensions.next().is_some_and(|extension| extension.extn_id == oid && extension.critical == critical);
+        let found =
+            extensions.next().is_some_and(|extension| extension.extn_id == oid && extension.critical == critical);
         if !found {
             return Err(Rejection::Profile { field });
         }
@@ -81,7 +85,8 @@ fn verify_extension_order(leaf: &Certificate) -> Result<(), Rejection> {
     while let Some(extension) = rest.next() {
         let last = rest.peek().is_none();
         // The iterator over the table never goes back, so that each claim found must come after the one before.
-        let known = if last { extension.extn_id == SCT_LIST } else { claims.any(|claim| claim.oid() == extension.extn_id) };
+        let known =
+            if last { extension.extn_id == SCT_LIST } else { claims.any(|claim| claim.oid() == extension.extn_id) };
         if !known || extension.critical {
             return Err(Rejection::Profile { field: "extensions" });
         }

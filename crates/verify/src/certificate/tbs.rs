@@ -50,7 +50,10 @@ fn cut(tbs: &[u8], oid: ObjectIdentifier) -> der::Result<Vec<u8>> {
         }
         let mut kept = Vec::new();
         for extension in parts(contents(contents(field, EXTENSIONS)?, Tag::Sequence)?)? {
-            let id = parts(contents(extension, Tag::Sequence)?)?.first().map(|id| ObjectIdentifier::from_der(id)).transpose()?;
+            let id = parts(contents(extension, Tag::Sequence)?)?
+                .first()
+                .map(|id| ObjectIdentifier::from_der(id))
+                .transpose()?;
             if id != Some(oid) {
                 kept.extend_from_slice(extension);
             }

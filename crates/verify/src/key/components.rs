@@ -4,7 +4,9 @@
 //! Every constructor builds the SPKI and hands it to [`PublicKey::from_spki_der`], so no form of a key escapes the
 //! checks made there.
 
-use super::{EC_PUBLIC_KEY, ED25519, KeyKind, PublicKey, RSA_ENCRYPTION, RsaPublicKey, SECP256R1, SECP384R1, SECP521R1};
+use super::{
+    EC_PUBLIC_KEY, ED25519, KeyKind, PublicKey, RSA_ENCRYPTION, RsaPublicKey, SECP256R1, SECP384R1, SECP521R1,
+};
 use crate::{HashAlgorithm, Rejection};
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self, UnparsedPublicKey};
@@ -82,10 +84,18 @@ impl PublicKey {
             .map_err(|_| Rejection::SignatureInvalid)
     }
 
-    /// As [`Self::verify`], also for an ECDSA signature in the form `r‖s`. Both forms are tried rather than told apart by
-    /// their first bytes, because one in 65 536 fixed signatures looks like DER.
+    /// As [`Self::verify`], also for an ECDSA signature in the form `r‖s`.
     pub fn verify_either(&self, message: &[u8], signature: &[u8]) -> Result<(), Rejection> {
-        self.verify(message, signature).or_else(|rejection| self.verify_fixed(message, signature).map_err(|_| rejection))
+        self.either_encoding(signature, |signature| self.verify(message, signature))
+    }
+
+    /// Modulus and exponent of an RSA key, big endian, as a JWK's `n` and `e` have them; `None` for other kinds.
+    #[must_use]
+    pub fn rsa_components(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let spki = SubjectPublicKeyInfoRef::from_der(&self.spki_der).ok()?;
+        let key = RsaPublicKey::from_der(spki.subject_public_key.as_bytes()?).ok()?;
+        matches!(self.kind, KeyKind::Rsa(_))
+            .then(|| (key.modulus.as_bytes().to_vec(), key.exponent.as_bytes().to_vec()))
     }
 
     /// RFC 5280 §4.2.1.2 method 1: SHA-1 over the contents of the key's BIT STRING. A name for the key and nothing

@@ -115,12 +115,14 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
 /// As [`admit`], and also takes the logged form, in which there is no envelope left to verify.
 pub(super) fn canonicalize(text: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(text)?;
-    let (Some(envelope_hash), Some(payload_hash), Some(mut signatures)) = (spec.envelope_hash, spec.payload_hash, spec.signatures)
+    let (Some(envelope_hash), Some(payload_hash), Some(mut signatures)) =
+        (spec.envelope_hash, spec.payload_hash, spec.signatures)
     else {
         return admit(text);
     };
     signatures.sort_by(|a, b| a.signature.cmp(&b.signature));
-    CanonicalSpec { envelope_hash: logged_hash(envelope_hash)?, payload_hash: logged_hash(payload_hash)?, signatures }.into_body()
+    CanonicalSpec { envelope_hash: logged_hash(envelope_hash)?, payload_hash: logged_hash(payload_hash)?, signatures }
+        .into_body()
 }
 
 fn logged_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
@@ -135,7 +137,11 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
     let text = proposed.envelope.as_deref().ok_or(Rejection::EntryMissing { field: "envelope" })?;
     let envelope: Envelope = serde_json::from_str(text).map_err(|_| Rejection::EntryMalformed { field: "envelope" })?;
     let signatures = envelope.signatures.filter(|list| !list.is_empty()).ok_or(Rejection::DsseUnsigned)?;
-    let keys = proposed.verifiers.as_deref().filter(|list| !list.is_empty()).ok_or(Rejection::EntryMissing { field: "verifiers" })?;
+    let keys = proposed
+        .verifiers
+        .as_deref()
+        .filter(|list| !list.is_empty())
+        .ok_or(Rejection::EntryMissing { field: "verifiers" })?;
     if signatures.len() > MAX_SIGNATURES || keys.len() > MAX_SIGNATURES {
         return Err(Rejection::EntryMalformed { field: "too many signatures" });
     }
@@ -156,8 +162,8 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
         let before = unverified.len();
         unverified.retain(|bytes, text| {
             // SHA-256 whatever the curve: that is what DSSE signers of this ecosystem use.
-            let der = verifier.key.signature_der(bytes);
-            let holds = verifier.key.verify_with(HashAlgorithm::Sha256, &signed, &der).is_ok();
+            let check = |signature: &[u8]| verifier.key.verify_with(HashAlgorithm::Sha256, &signed, signature);
+            let holds = verifier.key.either_encoding(bytes, check).is_ok();
             if holds {
                 logged.insert(text.clone(), STANDARD.encode(&verifier.canonical_pem));
             }
@@ -171,7 +177,12 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
         return Err(Rejection::DsseUncovered);
     }
     let signatures = logged.into_iter().map(|(signature, verifier)| LoggedSignature { signature, verifier }).collect();
-    CanonicalSpec { envelope_hash: CanonicalHash::of(text.as_bytes()), payload_hash: CanonicalHash::of(&payload), signatures }.into_body()
+    CanonicalSpec {
+        envelope_hash: CanonicalHash::of(text.as_bytes()),
+        payload_hash: CanonicalHash::of(&payload),
+        signatures,
+    }
+    .into_body()
 }
 
 /// Envelopes hold standard base64, or URL-safe base64 by some signers.

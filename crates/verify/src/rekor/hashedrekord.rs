@@ -100,9 +100,8 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let verifier = Verifier::parse(&base64_decode(key_text)?)?;
     // (4)
     let signature = base64_decode(content)?;
-    verifier
-        .key
-        .verify_digest(algorithm, &digest, &verifier.key.signature_der(&signature))
+    let key = &verifier.key;
+    key.either_encoding(&signature, |signature| key.verify_digest(algorithm, &digest, signature))
         .map_err(|_| Rejection::EntrySignature)?;
     // (5)
     if !allowed(verifier.key.kind(), algorithm) {
@@ -113,7 +112,9 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
         kind: super::EntryKind::HashedRekord.name(),
         spec: CanonicalSpec {
             // The value keeps the client's letter case: clients compare the body with what they sent.
-            data: CanonicalData { hash: super::dsse::CanonicalHash { algorithm: algorithm.name(), value: value.into() } },
+            data: CanonicalData {
+                hash: super::dsse::CanonicalHash { algorithm: algorithm.name(), value: value.into() },
+            },
             signature: CanonicalSignature {
                 content: STANDARD.encode(signature),
                 public_key: CanonicalKey { content: STANDARD.encode(verifier.canonical_pem) },

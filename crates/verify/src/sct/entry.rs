@@ -44,9 +44,7 @@ impl LogEntry {
     fn read(input: &mut Reader<'_>) -> Result<Self, Rejection> {
         match input.u16()? {
             X509_ENTRY => Ok(Self::X509 { certificate: input.opaque24()?.to_vec() }),
-            PRECERT_ENTRY => {
-                Ok(Self::Precert { issuer_key_hash: input.array()?, tbs: input.opaque24()?.to_vec() })
-            }
+            PRECERT_ENTRY => Ok(Self::Precert { issuer_key_hash: input.array()?, tbs: input.opaque24()?.to_vec() }),
             _ => Err(Rejection::SctMalformed),
         }
     }

@@ -21,7 +21,8 @@ fn directory() -> PathBuf {
 /// A JSON document among the golden data.
 pub(crate) fn json(name: &str) -> Value {
     let path = directory().join(name);
-    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run tests/clients/install", path.display()));
+    let text =
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run tests/clients/install", path.display()));
     serde_json::from_slice(&text).unwrap()
 }
 

@@ -3,18 +3,15 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
 //! because each crosses to the connection's thread and back.
 
+use super::convert::{self, CheckpointRow, EntryRow, HeadRow, LogRow, TileRow, to_i64, to_u64};
 use super::{
     Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
 };
 use crate::Corrupt;
-use bytes::Bytes;
 use chancery_daemon::database::Sqlite;
-use chancery_verify::merkle::{self, TreeHead};
 use chancery_verify::tile::{self, Edge};
-use chancery_verify::{Hash, Timestamp};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, SqliteConnection};
-use std::collections::HashMap;
+use chancery_verify::{Hash, merkle};
+use sqlx::{QueryBuilder, SqliteConnection};
 
 /// Rows in one statement; seven columns each stay well below `SQLite`'s 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 1000;
@@ -33,55 +30,17 @@ impl SqliteStore {
     }
 }
 
-fn to_i64(value: u64) -> Result<i64, StoreError> {
-    i64::try_from(value).map_err(|_| Corrupt::new("sizes and times fit 63 bits").into())
-}
-
-fn to_u64(value: i64) -> Result<u64, StoreError> {
-    u64::try_from(value).map_err(|_| Corrupt::new("sizes and times are not negative").into())
-}
-
-fn to_hash(value: &[u8]) -> Result<Hash, StoreError> {
-    Hash::try_from(value).map_err(|_| Corrupt::new("hashes are 32 bytes").into())
-}
-
-fn log_record(row: &SqliteRow) -> Result<LogRecord, StoreError> {
-    Ok(LogRecord {
-        log_id: row.try_get("log_id")?,
-        name: row.try_get("name")?,
-        origin: row.try_get("origin")?,
-        tree_id: row.try_get("tree_id")?,
-        key_fingerprint: to_hash(row.try_get("key_fingerprint")?)?,
-        created: Timestamp::from_millis(to_u64(row.try_get("created_ms")?)?),
-    })
-}
-
-fn stored_entry(row: &SqliteRow) -> Result<StoredEntry, StoreError> {
-    Ok(StoredEntry {
-        index: to_u64(row.try_get("leaf_index")?)?,
-        timestamp: Timestamp::from_millis(to_u64(row.try_get("timestamp_ms")?)?),
-        identity_hash: to_hash(row.try_get("identity_hash")?)?,
-        leaf_hash: to_hash(row.try_get("leaf_hash")?)?,
-        leaf: Bytes::from(row.try_get::<Vec<u8>, _>("leaf")?),
-        extra: Bytes::from(row.try_get::<Vec<u8>, _>("extra")?),
-    })
-}
-
 async fn read_head(connection: &mut SqliteConnection, log_id: i64) -> Result<CommittedHead, StoreError> {
-    let row = sqlx::query("SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = ?")
+    let head: HeadRow = sqlx::query_as("SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = ?")
         .bind(log_id)
         .fetch_one(connection)
         .await?;
-    Ok(CommittedHead {
-        tree: TreeHead { size: to_u64(row.try_get(0)?)?, root: to_hash(row.try_get(1)?)? },
-        timestamp: Timestamp::from_millis(to_u64(row.try_get(2)?)?),
-    })
+    convert::committed_head(head)
 }
 
 async fn read_tiles(connection: &mut SqliteConnection, log_id: i64, ids: &[TileId]) -> Result<Tiles, StoreError> {
-    let mut tiles = Tiles::default();
     if ids.is_empty() {
-        return Ok(tiles);
+        return Ok(Tiles::default());
     }
     let mut query = QueryBuilder::new("SELECT level, tile_index, hashes FROM tiles WHERE log_id = ");
     query.push_bind(log_id).push(" AND (level, tile_index) IN (VALUES ");
@@ -91,14 +50,7 @@ async fn read_tiles(connection: &mut SqliteConnection, log_id: i64, ids: &[TileI
         rows.push_bind_unseparated(to_i64(id.index)?).push_unseparated(")");
     }
     query.push(")");
-    for row in query.build().fetch_all(connection).await? {
-        let level = u8::try_from(row.try_get::<i64, _>(0)?).map_err(|_| Corrupt::new("tile levels are below 8"))?;
-        let id = TileId { level, index: to_u64(row.try_get(1)?)? };
-        let hashes = tile::hashes_from_bytes(row.try_get(2)?)
-            .map_err(|rejection| Corrupt::refused("stored tiles are whole hashes", rejection))?;
-        tiles.0.insert(id, hashes);
-    }
-    Ok(tiles)
+    convert::tiles(query.build_query_as::<TileRow>().fetch_all(connection).await?)
 }
 
 async fn find_duplicates(
@@ -106,7 +58,7 @@ async fn find_duplicates(
     log_id: i64,
     identities: &[Hash],
 ) -> Result<Vec<Option<u64>>, StoreError> {
-    let mut known = HashMap::new();
+    let mut found = Vec::new();
     for chunk in identities.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::new("SELECT identity_hash, leaf_index FROM entries WHERE log_id = ");
         query.push_bind(log_id).push(" AND identity_hash IN (");
@@ -115,11 +67,9 @@ async fn find_duplicates(
             list.push_bind(identity.as_slice());
         }
         query.push(")");
-        for row in query.build().fetch_all(&mut *connection).await? {
-            known.insert(to_hash(row.try_get(0)?)?, to_u64(row.try_get(1)?)?);
-        }
+        found.append(&mut query.build_query_as().fetch_all(&mut *connection).await?);
     }
-    Ok(identities.iter().map(|identity| known.get(identity).copied()).collect())
+    convert::duplicates(identities, found)
 }
 
 async fn insert_entries(
@@ -200,21 +150,29 @@ async fn insert_checkpoint(
 }
 
 impl Store for SqliteStore {
+    // The data directory's lock keeps other processes away.
+    fn shared(&self) -> bool {
+        false
+    }
+
     fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>> {
         Box::pin(async move {
-            let row = sqlx::query("SELECT * FROM logs WHERE name = ?")
-                .bind(name)
-                .fetch_optional(&self.database.readers)
-                .await?;
-            row.as_ref().map(log_record).transpose()
+            let row: Option<LogRow> = sqlx::query_as(
+                "SELECT log_id, name, origin, tree_id, key_fingerprint, created_ms FROM logs WHERE name = ?",
+            )
+            .bind(name)
+            .fetch_optional(&self.database.readers)
+            .await?;
+            row.map(convert::log_record).transpose()
         })
     }
 
     fn create(&self, log: NewLog) -> Answer<'_, LogRecord> {
         Box::pin(async move {
             let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
-            let row = sqlx::query(
-                "INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES (?, ?, ?, ?, ?) RETURNING *",
+            let row: LogRow = sqlx::query_as(
+                "INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES (?, ?, ?, ?, ?)
+                 RETURNING log_id, name, origin, tree_id, key_fingerprint, created_ms",
             )
             .bind(log.name)
             .bind(&log.origin)
@@ -223,7 +181,7 @@ impl Store for SqliteStore {
             .bind(to_i64(log.created.millis())?)
             .fetch_one(&mut *transaction)
             .await?;
-            let record = log_record(&row)?;
+            let record = convert::log_record(row)?;
             sqlx::query("INSERT INTO tree_heads (log_id, tree_size, root_hash, timestamp_ms) VALUES (?, 0, ?, ?)")
                 .bind(record.log_id)
                 .bind(merkle::empty_root().as_slice())
@@ -237,8 +195,12 @@ impl Store for SqliteStore {
 
     fn logs(&self) -> Answer<'_, Vec<LogRecord>> {
         Box::pin(async move {
-            let rows = sqlx::query("SELECT * FROM logs ORDER BY log_id").fetch_all(&self.database.readers).await?;
-            rows.iter().map(log_record).collect()
+            let rows: Vec<LogRow> = sqlx::query_as(
+                "SELECT log_id, name, origin, tree_id, key_fingerprint, created_ms FROM logs ORDER BY log_id",
+            )
+            .fetch_all(&self.database.readers)
+            .await?;
+            rows.into_iter().map(convert::log_record).collect()
         })
     }
 
@@ -280,14 +242,16 @@ impl Store for SqliteStore {
 
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
         Box::pin(async move {
-            let rows =
-                sqlx::query("SELECT * FROM entries WHERE log_id = ? AND leaf_index >= ? ORDER BY leaf_index LIMIT ?")
-                    .bind(log_id)
-                    .bind(to_i64(start)?)
-                    .bind(count)
-                    .fetch_all(&self.database.readers)
-                    .await?;
-            rows.iter().map(stored_entry).collect()
+            let rows: Vec<EntryRow> = sqlx::query_as(
+                "SELECT leaf_index, timestamp_ms, identity_hash, leaf_hash, leaf, extra FROM entries
+                 WHERE log_id = ? AND leaf_index >= ? ORDER BY leaf_index LIMIT ?",
+            )
+            .bind(log_id)
+            .bind(to_i64(start)?)
+            .bind(count)
+            .fetch_all(&self.database.readers)
+            .await?;
+            rows.into_iter().map(convert::stored_entry).collect()
         })
     }
 
@@ -310,19 +274,20 @@ impl Store for SqliteStore {
 
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>> {
         Box::pin(async move {
-            let row =
-                sqlx::query("SELECT tree_size, note FROM checkpoints WHERE log_id = ? ORDER BY tree_size DESC LIMIT 1")
-                    .bind(log_id)
-                    .fetch_optional(&self.database.readers)
-                    .await?;
-            row.map(|row| Ok((to_u64(row.try_get(0)?)?, row.try_get(1)?))).transpose()
+            let row: Option<CheckpointRow> = sqlx::query_as(
+                "SELECT tree_size, note FROM checkpoints WHERE log_id = ? ORDER BY tree_size DESC LIMIT 1",
+            )
+            .bind(log_id)
+            .fetch_optional(&self.database.readers)
+            .await?;
+            row.map(convert::checkpoint).transpose()
         })
     }
 
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
         Box::pin(async move {
             let after = after.map(to_i64).transpose()?.unwrap_or(-1);
-            let rows = sqlx::query(
+            let rows: Vec<CheckpointRow> = sqlx::query_as(
                 "SELECT tree_size, note FROM checkpoints WHERE log_id = ? AND tree_size > ? ORDER BY tree_size LIMIT ?",
             )
             .bind(log_id)
@@ -330,7 +295,7 @@ impl Store for SqliteStore {
             .bind(count)
             .fetch_all(&self.database.readers)
             .await?;
-            rows.iter().map(|row| Ok((to_u64(row.try_get(0)?)?, row.try_get(1)?))).collect()
+            rows.into_iter().map(convert::checkpoint).collect()
         })
     }
 }

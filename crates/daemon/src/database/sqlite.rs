@@ -1,0 +1,66 @@
+//! `SQLite`: one file, one process.
+
+use super::{DatabaseError, MigrationSource, migrator, newest_version};
+use sqlx::SqlitePool;
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::path::Path;
+use std::time::Duration;
+
+/// The schema for `SQLite`, oldest first. Never edited once landed, only added to.
+const SQLITE_MIGRATIONS: &[MigrationSource] =
+    &[(1, "initial schema", include_str!("../../../../migrations/sqlite/0001_initial_schema.sql"))];
+
+/// Two pools on one file: `SQLite` has a single writer, so writers queue in memory for one connection instead of
+/// spinning on the file lock, and readers never wait for them (write-ahead log).
+#[derive(Debug, Clone)]
+pub struct Sqlite {
+    /// One connection.
+    pub writer: SqlitePool,
+    /// As many as read concurrently; they cannot write.
+    pub readers: SqlitePool,
+}
+
+impl Sqlite {
+    /// Closes both pools; the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Opens the database file at `path`, creating it if need be, with `synchronous=FULL`: a commit that returned is on disk.
+pub async fn open_sqlite(path: &Path) -> Result<Sqlite, DatabaseError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("page_size", "8192")
+        // macOS and some disks acknowledge fsync before the medium has the data.
+        .pragma("fullfsync", "ON");
+    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    migrate(&writer).await?;
+    let readers = SqlitePoolOptions::new().max_connections(8).connect_with(options.pragma("query_only", "ON")).await?;
+    Ok(Sqlite { writer, readers })
+}
+
+/// Opens an existing database file without any right to change it, for inspection beside a running server.
+pub async fn open_sqlite_read_only(path: &Path) -> Result<Sqlite, DatabaseError> {
+    let options =
+        SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5)).pragma("query_only", "ON");
+    let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
+    Ok(Sqlite { writer: readers.clone(), readers })
+}
+
+async fn migrate(pool: &SqlitePool) -> Result<(), DatabaseError> {
+    match migrator(SQLITE_MIGRATIONS).run(pool).await {
+        // A version in the database that the binary does not know: a newer chancery wrote it.
+        Err(MigrateError::VersionMissing(found)) => {
+            Err(DatabaseError::NewerSchema { found, known: newest_version(SQLITE_MIGRATIONS) })
+        }
+        result => Ok(result?),
+    }
+}

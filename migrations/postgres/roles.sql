@@ -1,0 +1,24 @@
+-- The role a server appends with: it can extend a log and nothing else. Not a migration: run it once as the owner of the
+-- schema, after the owner has created it (`chancery` does that whenever it connects as the owner), and again after an
+-- upgrade that adds tables. Whoever takes over a server then cannot change or delete an entry, drop a trigger, or make a
+-- log; that needs the owner.
+--
+--     psql "$OWNER_URL" -v ON_ERROR_STOP=1 -f roles.sql
+--     psql "$OWNER_URL" -c "ALTER ROLE chancery_log LOGIN PASSWORD '...'"    -- or GRANT chancery_log TO your login role
+
+DO $$
+BEGIN
+    -- Roles belong to the cluster, so another database may have made it already.
+    CREATE ROLE chancery_log NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+
+-- In any schema: whatever the role may have been given before, it has only what follows.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM chancery_log;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC, chancery_log;
+GRANT USAGE ON SCHEMA public TO chancery_log;
+
+GRANT SELECT ON _sqlx_migrations TO chancery_log;               -- which version the schema has
+GRANT SELECT ON logs TO chancery_log;                           -- a log is made by the owner
+GRANT SELECT, INSERT ON entries, checkpoints TO chancery_log;   -- append-only
+GRANT SELECT, INSERT, UPDATE ON tree_heads, tiles TO chancery_log;  -- both only grow, which triggers enforce

@@ -1,0 +1,125 @@
+//! The key a certificate is asked for, and the proof that the caller holds its private half.
+//!
+//! Two forms: a public key with a signature over the caller's name (proof of possession), or a signing request that signs
+//! itself. Of a signing request nothing but the key is used. Pure; formats are Fulcio's, which means lenient ones.
+
+use crate::Error;
+use base64::Engine as _;
+use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use chancery_verify::certificate::{Request, SignatureAlgorithm};
+use chancery_verify::key::KeyKind;
+use chancery_verify::{HashAlgorithm, PublicKey, Rejection, pem};
+
+/// PEM label of a PKCS#1 key.
+const RSA_PUBLIC_KEY: &str = "RSA PUBLIC KEY";
+/// PEM labels of a signing request.
+const REQUEST_LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
+/// Padding may be there or not.
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+/// What a caller sends beside the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyRequest {
+    /// A key and a signature.
+    Possession {
+        /// The key: PEM (PKIX or PKCS#1) or DER.
+        public_key: Vec<u8>,
+        /// Over the name of the caller.
+        proof: Vec<u8>,
+    },
+    /// A PKCS#10 signing request in PEM.
+    SigningRequest(Vec<u8>),
+}
+
+/// Decodes base64 as protobuf's JSON form allows it: either alphabet, with or without padding.
+#[must_use]
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
+    GeneralPurpose::new(alphabet, LENIENT).decode(text).ok()
+}
+
+/// Reads the key, refuses weak ones, and checks that the caller holds it. `challenges` are the texts of which one must have
+/// been signed; a signing request has none, its signature over itself is the proof.
+pub fn verify(request: &KeyRequest, challenges: &[String]) -> Result<PublicKey, Error> {
+    match request {
+        KeyRequest::Possession { public_key, proof } => verify_possession(public_key, proof, challenges),
+        KeyRequest::SigningRequest(text) => verify_signing_request(text),
+    }
+}
+
+fn verify_possession(public_key: &[u8], proof: &[u8], challenges: &[String]) -> Result<PublicKey, Error> {
+    let key = parse_key(public_key).map_err(|rejection| match rejection {
+        Rejection::KeyWeak | Rejection::KeyUnsupported => Error::KeyInsecure,
+        other => Error::KeyMalformed(other),
+    })?;
+    let proven = challenges.iter().any(|challenge| key.verify_either(challenge.as_bytes(), proof).is_ok());
+    if proven { Ok(key) } else { Err(Error::Possession) }
+}
+
+fn parse_key(key: &[u8]) -> Result<PublicKey, Rejection> {
+    // DER starts with a SEQUENCE, which no text does.
+    if key.first() == Some(&0x30) {
+        return PublicKey::from_spki_der(key)
+            .or_else(|rejection| PublicKey::from_pkcs1_der(key).map_err(|_| rejection));
+    }
+    let block = pem::decode(key)?;
+    match block.label.as_str() {
+        pem::PUBLIC_KEY => PublicKey::from_spki_der(&block.der),
+        RSA_PUBLIC_KEY => PublicKey::from_pkcs1_der(&block.der),
+        _ => Err(Rejection::Pem),
+    }
+}
+
+fn verify_signing_request(text: &[u8]) -> Result<PublicKey, Error> {
+    let block = pem::decode(text).map_err(Error::RequestMalformed)?;
+    if !REQUEST_LABELS.contains(&block.label.as_str()) {
+        return Err(Error::RequestMalformed(Rejection::Pem));
+    }
+    let request = Request::from_der(&block.der).map_err(|rejection| match rejection {
+        Rejection::KeyWeak | Rejection::KeyUnsupported => Error::KeyInsecure,
+        other => Error::RequestMalformed(other),
+    })?;
+    let algorithm = request
+        .signature_algorithm()
+        .map_err(|_| Error::RequestAlgorithm { name: algorithm_name(&request.signature_oid().to_string()) })?;
+    request.verify().map_err(|_| Error::Possession)?;
+    // The algorithm clients will sign with: the pair must be one of Fulcio's default registry.
+    let kind = request.public_key().kind();
+    if algorithm != SignatureAlgorithm::for_key(kind) {
+        return Err(Error::AlgorithmNotPermitted { key: key_name(kind), hash: hash_name(algorithm.hash()) });
+    }
+    Ok(request.public_key().clone())
+}
+
+/// Go's name of a signature algorithm that is not accepted, by its object identifier.
+fn algorithm_name(oid: &str) -> &'static str {
+    match oid {
+        "1.2.840.113549.1.1.4" => "MD5-RSA",
+        "1.2.840.113549.1.1.5" => "SHA1-RSA",
+        "1.2.840.113549.1.1.10" => "SHA256-RSAPSS",
+        "1.2.840.10040.4.3" => "DSA-SHA1",
+        "1.2.840.10045.4.1" => "ECDSA-SHA1",
+        _ => "0",
+    }
+}
+
+/// Go's name of a key's type.
+const fn key_name(kind: KeyKind) -> &'static str {
+    match kind {
+        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => "*ecdsa.PublicKey",
+        KeyKind::Rsa(_) => "*rsa.PublicKey",
+        KeyKind::Ed25519 => "ed25519.PublicKey",
+    }
+}
+
+/// Go's name of a hash.
+const fn hash_name(hash: Option<HashAlgorithm>) -> &'static str {
+    match hash {
+        Some(HashAlgorithm::Sha256) => "SHA-256",
+        Some(HashAlgorithm::Sha384) => "SHA-384",
+        Some(HashAlgorithm::Sha512) => "SHA-512",
+        None => "unknown hash value 0",
+    }
+}

@@ -1,0 +1,39 @@
+//! Fulcio's HTTP protocol, v2 and v1 (`fulcio.proto`, `fulcio_legacy.proto` through grpc-gateway).
+//!
+//! The only place that knows paths, statuses and bodies. Content types and `Accept` are ignored, as they are by Fulcio:
+//! clients send what they like.
+
+mod body;
+mod configuration;
+mod error;
+mod signing_cert;
+mod trust_bundle;
+
+use crate::CertificateAuthority;
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The routes of the authority. What matches none of them is the shell's.
+pub fn router(authority: Arc<CertificateAuthority>) -> Router {
+    Router::new()
+        .route("/api/v2/signingCert", post(signing_cert::v2).fallback(error::method_not_allowed))
+        .route("/api/v2/trustBundle", get(trust_bundle::v2).fallback(error::method_not_allowed))
+        .route("/api/v2/configuration", get(configuration::v2).fallback(error::method_not_allowed))
+        .route("/api/v1/signingCert", post(signing_cert::v1).fallback(error::method_not_allowed))
+        .route("/api/v1/rootCert", get(trust_bundle::v1).fallback(error::method_not_allowed))
+        .with_state(authority)
+}
+
+/// A JSON answer with status 200.
+fn json(body: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+/// A PEM answer with status 200.
+fn pem(body: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/pem-certificate-chain")], body).into_response()
+}

@@ -1,0 +1,96 @@
+//! `POST /api/v2/signingCert` and `POST /api/v1/signingCert`.
+
+use super::body::{self, Message};
+use crate::challenge::{self, KeyRequest};
+use crate::issue::Issued;
+use crate::{CertificateAuthority, Error};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chancery_verify::Rejection;
+use serde_json::json;
+use std::sync::Arc;
+
+/// The token may be in the body or in the header; the answer is JSON with status 200.
+pub(super) async fn v2(
+    State(authority): State<Arc<CertificateAuthority>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Error> {
+    let message = body::read(body).await?;
+    let request = key_request_v2(&message)?;
+    let credentials = message.message("credentials", "credentials")?.unwrap_or_default();
+    let token = match credentials.text("oidcIdentityToken", "oidc_identity_token")? {
+        "" => bearer(&headers),
+        token => token,
+    };
+    let issued = issue(&authority, token, request).await?;
+    Ok(super::json(&json!({ "signedCertificateEmbeddedSct": { "chain": { "certificates": issued.pem_chain() } } })))
+}
+
+/// The token is in the header only; the answer is PEM with status 201, which clients compare.
+pub(super) async fn v1(
+    State(authority): State<Arc<CertificateAuthority>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Error> {
+    let message = body::read(body).await?;
+    // Unlike v2, v1 looks for a key before it looks at the token.
+    let request = key_request_v1(&message)?.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
+    let issued = issue(&authority, bearer(&headers), Some(request)).await?;
+    Ok((StatusCode::CREATED, super::pem(issued.pem_chain().join("\n"))).into_response())
+}
+
+/// Token, then key, then certificate: the order in which Fulcio finds fault.
+async fn issue(authority: &CertificateAuthority, token: &str, request: Option<KeyRequest>) -> Result<Issued, Error> {
+    let now = authority.clock.now();
+    let principal = authority.authenticator.authenticate(token, now).await?;
+    let request = request.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
+    let key = challenge::verify(&request, &principal.challenges)?;
+    let issued = authority.pipeline.issue(&principal, &key, now).await?;
+    tracing::info!(
+        issuer = principal.issuer,
+        serial = %issued.certificate.tbs().serial_number(),
+        "issued a certificate"
+    );
+    Ok(issued)
+}
+
+/// The token in the `Authorization` header: what is left after the first `Bearer `, which may be missing.
+fn bearer(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.strip_prefix("Bearer ").unwrap_or(value)
+}
+
+fn key_request_v2(message: &Message) -> Result<Option<KeyRequest>, Error> {
+    let possession = message.message("publicKeyRequest", "public_key_request")?;
+    let signing_request = message.bytes("certificateSigningRequest", "certificate_signing_request")?;
+    match possession {
+        Some(_) if message.has("certificateSigningRequest", "certificate_signing_request")? => {
+            let reason = "proto: (line 1:1): error parsing \"certificateSigningRequest\", \
+                          oneof dev.sigstore.fulcio.v2.CreateSigningCertificateRequest.key is already set";
+            Err(Error::Malformed { reason: reason.to_owned() })
+        }
+        Some(possession) => {
+            // The algorithm beside the content is ignored, whatever it is: clients write "", "RSA" and numbers there.
+            let key = possession.message("publicKey", "public_key")?.unwrap_or_default();
+            let public_key = key.text("content", "content")?.as_bytes().to_vec();
+            let proof = possession.bytes("proofOfPossession", "proof_of_possession")?;
+            Ok(Some(KeyRequest::Possession { public_key, proof }))
+        }
+        None if signing_request.is_empty() => Ok(None),
+        None => Ok(Some(KeyRequest::SigningRequest(signing_request))),
+    }
+}
+
+fn key_request_v1(message: &Message) -> Result<Option<KeyRequest>, Error> {
+    let signing_request = message.bytes("certificateSigningRequest", "certificate_signing_request")?;
+    if !signing_request.is_empty() {
+        return Ok(Some(KeyRequest::SigningRequest(signing_request)));
+    }
+    let Some(key) = message.message("publicKey", "public_key")? else { return Ok(None) };
+    let public_key = key.bytes("content", "content")?;
+    let proof = message.bytes("signedEmailAddress", "signed_email_address")?;
+    Ok(Some(KeyRequest::Possession { public_key, proof }))
+}

@@ -1,0 +1,87 @@
+//! Issuers that know people by their address.
+
+use super::Principal;
+use crate::oidc::{TokenRefusal, VerifiedClaims};
+use chancery_verify::certificate::Identity;
+use std::collections::BTreeMap;
+
+/// Longest address (RFC 5321 §4.5.3.1.3, without the angle brackets).
+const MAX_ADDRESS_BYTES: usize = 254;
+/// Longest local part (RFC 5321 §4.5.3.1.1).
+const MAX_LOCAL_BYTES: usize = 64;
+
+/// The person whose address the issuer has verified.
+pub(super) fn principal(claims: &VerifiedClaims) -> Result<Principal, TokenRefusal> {
+    let email = claims.text("email").ok_or(TokenRefusal::ClaimMissing { claim: "email" })?;
+    // The boolean itself: "true" as text comes from issuers that copy it from a place where users write.
+    if !claims.is_true("email_verified") {
+        return Err(TokenRefusal::EmailUnverified);
+    }
+    if !is_address(email) {
+        return Err(TokenRefusal::EmailMalformed);
+    }
+    Ok(Principal {
+        issuer: claims.issuer().to_owned(),
+        subject: claims.subject().to_owned(),
+        identity: Identity::Email(email.to_owned()),
+        claims: BTreeMap::new(),
+        challenges: vec![email.to_owned(), claims.subject().to_owned()],
+    })
+}
+
+/// Whether this is a plain address: what an `rfc822Name` can hold and a person reads as one thing. No quoting, no comments,
+/// no letters outside ASCII (two of which can look alike), a domain with at least two labels.
+fn is_address(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let local_ok = (1..=MAX_LOCAL_BYTES).contains(&local.len())
+        && local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atom_byte));
+    let label_ok = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= MAX_ADDRESS_BYTES && local_ok && domain.contains('.') && domain.split('.').all(label_ok)
+}
+
+/// `atext` of RFC 5322 §3.2.3.
+fn is_atom_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_address;
+
+    #[test]
+    fn plain_addresses_and_nothing_else() {
+        for good in ["alice@example.test", "a.b+c@x-y.example", "o'neil@example.org", "42@a.b"] {
+            assert!(is_address(good), "{good}");
+        }
+        let long = format!("{}@example.test", "a".repeat(65));
+        for bad in [
+            "",
+            "alice",
+            "@example.test",
+            "alice@",
+            "alice@localhost",
+            "a b@example.test",
+            "a@b@example.test",
+            "a..b@example.test",
+            ".a@example.test",
+            "a@-b.test",
+            "a@b..test",
+            "a@example.test\n",
+            "a\0@example.test",
+            "аlice@example.test",
+            "a@exämple.test",
+            "<a@example.test>",
+            "\"a\"@example.test",
+            "a@[127.0.0.1]",
+            "a@example.test, b@example.test",
+            &long,
+        ] {
+            assert!(!is_address(bad), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Issuing: precertificate, log, certificate, self-check, and only then an answer.
+//!
+//! 1. The profile decides what the leaf says.
+//! 2. The issuing key signs the precertificate, which obliges the authority to stand by it.
+//! 3. The log takes it in and promises so; the promise is checked.
+//! 4. The same key signs the certificate that carries the promise.
+//! 5. The certificate is parsed back and checked as a client would: chain, profile, timestamp, identity.
+//!
+//! Any doubt ends in an error. A crash after step 2 leaves a logged precertificate without a certificate, which is a log's
+//! ordinary content. Nothing is stored here.
+
+use crate::chain::IssuingChain;
+use crate::identity::Principal;
+use crate::profile::{self, Leaf};
+use crate::transparency::{CertificateLog, LogError};
+use chancery_daemon::random::Random;
+use chancery_daemon::signer::{Signer, SignerError};
+use chancery_verify::certificate::{Certificate, SignatureAlgorithm, verify_chain, verify_profile};
+use chancery_verify::sct::SignedCertificateTimestamp;
+use chancery_verify::{PublicKey, Rejection, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The log must have answered after this time: less than any client's patience, so that it hears the reason.
+const LOG_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Why no certificate was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The principal's claims do not fit into a certificate.
+    #[error("the token's claims do not fit into a certificate: {0}")]
+    Unfit(Rejection),
+    /// The authority's own certificates are not valid any more, or not yet.
+    #[error("the authority's certificates are not valid at this time")]
+    AuthorityExpired,
+    /// The issuing key did not sign.
+    #[error("the issuing key: {0}")]
+    Signer(#[from] SignerError),
+    /// The log did not take the precertificate.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The log did not answer in time.
+    #[error("the certificate log did not answer within {} s", LOG_DEADLINE.as_secs())]
+    LogDeadline,
+    /// The log's promise does not hold.
+    #[error("the certificate log's timestamp is refused: {0}")]
+    LogPromise(Rejection),
+    /// What was made is not what clients would accept: a defect of the authority, never of the request.
+    #[error("self-check of the certificate failed: {0} ({code})", code = .0.code())]
+    Corrupt(Rejection),
+}
+
+impl IssueError {
+    /// Stable name of this error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unfit(_) => "principal.unfit",
+            Self::AuthorityExpired => "ca.expired",
+            Self::Signer(_) => "ca.signer",
+            Self::Log(error) => error.code(),
+            Self::LogDeadline => "ct.deadline",
+            Self::LogPromise(_) => "ct.promise",
+            Self::Corrupt(_) => "ca.self_check",
+        }
+    }
+}
+
+/// A certificate that may leave the house.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The leaf.
+    pub certificate: Certificate,
+    /// Its issuers, the one that signed it first, the root last.
+    pub issuers: Arc<IssuingChain>,
+}
+
+impl Issued {
+    /// Leaf and issuers as PEM blocks without surrounding whitespace, leaf first.
+    #[must_use]
+    pub fn pem_chain(&self) -> Vec<String> {
+        let all = std::iter::once(&self.certificate).chain(self.issuers.certificates());
+        all.map(|certificate| certificate.to_pem().trim_end().to_owned()).collect()
+    }
+}
+
+/// Everything issuing needs. Key and chain belong together for the life of the value, so that precertificate and
+/// certificate always have one issuer.
+pub struct Pipeline {
+    chain: Arc<IssuingChain>,
+    signer: Arc<Signer>,
+    log: Arc<dyn CertificateLog>,
+    random: Arc<dyn Random>,
+}
+
+impl Pipeline {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`Rejection::ChainUntrusted`] where `chain` is another key's.
+    pub fn new(
+        chain: IssuingChain,
+        signer: Arc<Signer>,
+        log: Arc<dyn CertificateLog>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, Rejection> {
+        if chain.issuing().public_key() != signer.public_key() {
+            return Err(Rejection::ChainUntrusted);
+        }
+        Ok(Self { chain: Arc::new(chain), signer, log, random })
+    }
+
+    /// The authority's own certificates.
+    #[must_use]
+    pub fn chain(&self) -> &IssuingChain {
+        &self.chain
+    }
+
+    /// Issues a certificate for `key`, which `principal` has shown to hold.
+    pub async fn issue(&self, principal: &Principal, key: &PublicKey, now: Timestamp) -> Result<Issued, IssueError> {
+        let serial = profile::serial_number(self.random.as_ref());
+        let leaf =
+            Leaf::new(principal, key, self.chain.certificates(), now, serial).map_err(|rejection| match rejection {
+                Rejection::ChainExpired => IssueError::AuthorityExpired,
+                other => IssueError::Unfit(other),
+            })?;
+        let precertificate = self.sign(&leaf.precertificate_tbs().map_err(IssueError::Unfit)?).await?;
+        let sct = self.log(&precertificate).await?;
+        let certificate = self.sign(&leaf.certificate_tbs(&sct).map_err(IssueError::LogPromise)?).await?;
+        self.verify(&certificate, principal, key, now).map_err(IssueError::Corrupt)?;
+        Ok(Issued { certificate, issuers: Arc::clone(&self.chain) })
+    }
+
+    async fn sign(&self, tbs: &[u8]) -> Result<Certificate, IssueError> {
+        let signature = self.signer.sign(tbs).await?;
+        let algorithm = SignatureAlgorithm::for_key(self.signer.public_key().kind());
+        profile::assemble(tbs, algorithm, &signature)
+            .and_then(|der| Certificate::from_der(&der))
+            .map_err(IssueError::Corrupt)
+    }
+
+    /// Submits the precertificate and checks what the log promises.
+    async fn log(&self, precertificate: &Certificate) -> Result<SignedCertificateTimestamp, IssueError> {
+        let issuers = self.chain.certificates().iter().map(|issuer| issuer.der().to_vec());
+        let submission = std::iter::once(precertificate.der().to_vec()).chain(issuers).collect();
+        let answer = tokio::time::timeout(LOG_DEADLINE, self.log.add_pre_chain(submission)).await;
+        let sct = answer.map_err(|_| IssueError::LogDeadline)??;
+        let entry = precertificate.precert_entry(self.signer.public_key()).map_err(IssueError::Corrupt)?;
+        sct.verify(&entry, self.log.public_key()).map_err(IssueError::LogPromise)?;
+        Ok(sct)
+    }
+
+    /// Checks the finished certificate as a client would, and that it says what was asked for.
+    fn verify(
+        &self,
+        certificate: &Certificate,
+        principal: &Principal,
+        key: &PublicKey,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let issuing = self.chain.issuing();
+        verify_chain(certificate, self.chain.certificates(), std::slice::from_ref(self.chain.root()), now)?;
+        verify_profile(certificate, issuing)?;
+        let entry = certificate.precert_entry(issuing.public_key())?;
+        for sct in certificate.scts()? {
+            sct.verify(&entry, self.log.public_key())?;
+        }
+        let says_so = certificate.public_key() == key
+            && certificate.identity()? == principal.identity
+            && certificate.issuer_claim()? == principal.issuer;
+        if says_so { Ok(()) } else { Err(Rejection::Profile { field: "identity" }) }
+    }
+}

@@ -1,0 +1,165 @@
+//! Finding an issuer's keys (OpenID Connect Discovery §4), with every choice taken away from the answer.
+//!
+//! The document may only confirm the issuer's name, letter by letter, and say where on the *same* origin the keys are.
+//! A stricter rule than the standard's: with it no document, however it came about, can send the server elsewhere.
+
+use super::{Fetch, TokenRefusal};
+use serde::Deserialize;
+use url::{Host, Origin, Url};
+
+/// Why a URL cannot be an issuer's, or a document cannot be believed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum InvalidIssuer {
+    /// Not a URL that has a host and neither user, query nor fragment.
+    #[error("`{url}` is not an issuer URL: it needs a scheme and a host, and no user, query or fragment")]
+    Malformed {
+        /// The text.
+        url: String,
+    },
+    /// Neither `https` nor, where that is allowed, `http` on this machine.
+    #[error("`{url}` must be https (http is allowed for loopback addresses in development)")]
+    Insecure {
+        /// The text.
+        url: String,
+    },
+    /// Configured twice: which audience and kind would count?
+    #[error("the issuer `{url}` is configured twice")]
+    Duplicate {
+        /// The text.
+        url: String,
+    },
+    /// Not a discovery document.
+    #[error("the discovery document is not JSON with `issuer` and `jwks_uri`")]
+    NotADocument,
+    /// The document is another issuer's.
+    #[error("the discovery document names another issuer")]
+    OtherIssuer,
+    /// The keys are elsewhere.
+    #[error("`jwks_uri` has another origin than the issuer")]
+    OtherOrigin,
+    /// Not a key set.
+    #[error("the key set is not a JWK set with at least one usable key")]
+    NotAKeySet,
+}
+
+/// A configured issuer's URL.
+#[derive(Debug, Clone)]
+pub(super) struct IssuerUrl {
+    text: String,
+    origin: Origin,
+    document: Url,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl IssuerUrl {
+    /// Checks a configured issuer.
+    pub(super) fn parse(text: &str, allow_loopback_http: bool) -> Result<Self, InvalidIssuer> {
+        let malformed = || InvalidIssuer::Malformed { url: text.to_owned() };
+        let url = Url::parse(text).map_err(|_| malformed())?;
+        let plain =
+            url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+        if !plain || url.host().is_none() || text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
+            return Err(malformed());
+        }
+        let secure = url.scheme() == "https" || (url.scheme() == "http" && allow_loopback_http && is_loopback(&url));
+        if !secure {
+            return Err(InvalidIssuer::Insecure { url: text.to_owned() });
+        }
+        let document = format!("{}/.well-known/openid-configuration", text.trim_end_matches('/'));
+        Ok(Self {
+            text: text.to_owned(),
+            origin: url.origin(),
+            document: Url::parse(&document).map_err(|_| malformed())?,
+        })
+    }
+
+    /// Fetches the discovery document, checks it, and fetches the key set it names.
+    pub(super) async fn key_set(&self, fetcher: &dyn Fetch) -> Result<Vec<u8>, TokenRefusal> {
+        let document = fetcher.get(&self.document).await?;
+        Ok(fetcher.get(&self.keys_url(&document)?).await?)
+    }
+
+    /// Where the keys are, according to a discovery document.
+    fn keys_url(&self, document: &[u8]) -> Result<Url, InvalidIssuer> {
+        let document: Document = serde_json::from_slice(document).map_err(|_| InvalidIssuer::NotADocument)?;
+        if document.issuer != self.text {
+            return Err(InvalidIssuer::OtherIssuer);
+        }
+        let keys = Url::parse(&document.jwks_uri).map_err(|_| InvalidIssuer::NotADocument)?;
+        // Opaque origins, such as that of a data URL, equal nothing.
+        let same = keys.origin() == self.origin && keys.username().is_empty() && keys.password().is_none();
+        if same { Ok(keys) } else { Err(InvalidIssuer::OtherOrigin) }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        // RFC 6761 §6.3: resolvers answer this name with loopback addresses only.
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_loopback_in_development() {
+        for good in ["https://accounts.example.test", "https://a.test:8443/realms/x/"] {
+            assert!(IssuerUrl::parse(good, false).is_ok(), "{good}");
+        }
+        for loopback in ["http://127.0.0.1:8080/oidc", "http://localhost:1", "http://[::1]:8080"] {
+            assert!(IssuerUrl::parse(loopback, true).is_ok(), "{loopback}");
+            assert!(matches!(IssuerUrl::parse(loopback, false), Err(InvalidIssuer::Insecure { .. })), "{loopback}");
+        }
+        for bad in [
+            "http://issuer.test",
+            "http://localhost.evil.test",
+            "http://127.0.0.1.evil.test",
+            "ftp://127.0.0.1",
+            "https://user@a.test",
+            "https://a.test?x",
+            "https://a.test#x",
+            "https://",
+            "a.test",
+            "data:text/plain,x",
+            "https://a.test/\n",
+            "file:///etc/passwd",
+        ] {
+            assert!(IssuerUrl::parse(bad, true).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_document_cannot_lead_elsewhere() {
+        let issuer = IssuerUrl::parse("https://issuer.test/a", false).unwrap();
+        let keys = |iss: &str, uri: &str| {
+            issuer.keys_url(format!(r#"{{"issuer":"{iss}","jwks_uri":"{uri}","x":1}}"#).as_bytes())
+        };
+        assert_eq!(keys("https://issuer.test/a", "https://issuer.test/keys").unwrap().path(), "/keys");
+        for iss in ["https://issuer.test/a/", "https://issuer.test", "https://ISSUER.test/a", ""] {
+            assert_eq!(keys(iss, "https://issuer.test/keys"), Err(InvalidIssuer::OtherIssuer), "{iss}");
+        }
+        for uri in [
+            "https://evil.test/keys",
+            "http://issuer.test/keys",
+            "https://issuer.test:444/keys",
+            "https://issuer.test.evil.test/keys",
+            "https://issuer.test@evil.test/keys",
+            "https://me@issuer.test/keys",
+            "data:application/json,{}",
+            "//evil.test/keys",
+        ] {
+            assert!(keys("https://issuer.test/a", uri).is_err(), "{uri}");
+        }
+        assert_eq!(issuer.keys_url(b"[]"), Err(InvalidIssuer::NotADocument));
+    }
+}

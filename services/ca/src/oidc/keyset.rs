@@ -1,0 +1,184 @@
+//! An issuer's keys: read from its JWK set (RFC 7517), kept for a while, fetched again with restraint.
+//!
+//! Readers take the current set without waiting. One task at a time fetches; who else needs a newer set waits for that
+//! one, never for a second. The clock is the caller's.
+
+use super::TokenRefusal;
+use super::discovery::{InvalidIssuer, IssuerUrl};
+use super::fetcher::Fetch;
+use super::token::UnverifiedToken;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_verify::key::KeyKind;
+use chancery_verify::{PublicKey, Rejection, Timestamp};
+use openidconnect::JsonWebKey as _;
+use openidconnect::core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreJsonWebKeyUse};
+use serde_json::Value;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A set older than this is fetched again before it is used, in seconds. So long a key removed by its issuer still counts.
+const FRESH_SECONDS: u64 = 600;
+/// A set older than this is not used, whatever the issuer's state, in seconds.
+const MAX_STALENESS_SECONDS: u64 = 24 * 3600;
+/// No two fetches are closer than this, in seconds: anybody can write a token with a new `kid`.
+const REFRESH_INTERVAL_SECONDS: u64 = 30;
+/// As long as there are no keys at all, a fetch that failed is tried again after this time, in seconds.
+const RETRY_INTERVAL_SECONDS: u64 = 1;
+/// Keys of one issuer that are looked at.
+const MAX_KEYS: usize = 64;
+
+/// The keys of one issuer as last fetched.
+#[derive(Debug, Default)]
+struct KeySet {
+    keys: Vec<Key>,
+}
+
+#[derive(Debug)]
+struct Key {
+    id: Option<String>,
+    algorithm: Option<String>,
+    public: PublicKey,
+}
+
+impl KeySet {
+    /// Reads a JWK set. Keys that cannot verify a token of ours (symmetric, for encryption, weak, unknown) are left out.
+    fn parse(document: &[u8]) -> Result<Self, InvalidIssuer> {
+        let set: CoreJsonWebKeySet = serde_json::from_slice(document).map_err(|_| InvalidIssuer::NotAKeySet)?;
+        let keys: Vec<Key> = set.keys().iter().take(MAX_KEYS).filter_map(Key::from_jwk).collect();
+        if keys.is_empty() { Err(InvalidIssuer::NotAKeySet) } else { Ok(Self { keys }) }
+    }
+
+    /// The keys that may have signed `token`: those its `kid` names, or all where it names none.
+    fn candidates<'a>(&'a self, token: &'a UnverifiedToken) -> impl Iterator<Item = &'a Key> {
+        self.keys.iter().filter(|key| {
+            let named = token.key_id().is_none_or(|id| key.id.as_deref() == Some(id));
+            let meant = key.algorithm.as_deref().is_none_or(|algorithm| algorithm == token.algorithm_name());
+            named && meant && token.algorithm().fits(key.public.kind())
+        })
+    }
+
+    /// Checks the signature by any key that may have made it.
+    fn verify(&self, token: &UnverifiedToken) -> Result<(), TokenRefusal> {
+        let mut refusal = TokenRefusal::KeyUnknown;
+        for key in self.candidates(token) {
+            match token.verify(&key.public) {
+                Ok(()) => return Ok(()),
+                Err(rejection) => refusal = TokenRefusal::Signature(rejection),
+            }
+        }
+        Err(refusal)
+    }
+}
+
+impl Key {
+    fn from_jwk(jwk: &CoreJsonWebKey) -> Option<Self> {
+        if !matches!(jwk.key_use(), None | Some(CoreJsonWebKeyUse::Signature)) {
+            return None;
+        }
+        // The parameters are private to openidconnect; its own serialization is the way to them.
+        let fields = serde_json::to_value(jwk).ok()?;
+        let public = public_key(&fields).ok()?;
+        let algorithm = fields.get("alg").and_then(Value::as_str).map(str::to_owned);
+        Some(Self { id: jwk.key_id().map(|id| id.as_str().to_owned()), algorithm, public })
+    }
+}
+
+fn public_key(fields: &Value) -> Result<PublicKey, Rejection> {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let bytes = |name| text(name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or(Rejection::KeyMalformed);
+    match (text("kty"), text("crv")) {
+        (Some("RSA"), _) => PublicKey::from_rsa(&bytes("n")?, &bytes("e")?),
+        (Some("EC"), Some("P-256")) => PublicKey::from_ec(KeyKind::P256, &bytes("x")?, &bytes("y")?),
+        (Some("EC"), Some("P-384")) => PublicKey::from_ec(KeyKind::P384, &bytes("x")?, &bytes("y")?),
+        (Some("EC"), Some("P-521")) => PublicKey::from_ec(KeyKind::P521, &bytes("x")?, &bytes("y")?),
+        (Some("OKP"), Some("Ed25519")) => PublicKey::from_ed25519(&bytes("x")?),
+        _ => Err(Rejection::KeyUnsupported),
+    }
+}
+
+/// The keys of one issuer over time.
+#[derive(Debug, Default)]
+pub(super) struct KeyCache {
+    /// Written by the task that holds `last_attempt`, read by everyone.
+    current: RwLock<Option<Snapshot>>,
+    /// When a fetch last began. Held for the whole of a fetch: that is what makes it the only one.
+    last_attempt: tokio::sync::Mutex<Option<Timestamp>>,
+}
+
+#[derive(Debug, Clone)]
+struct Snapshot {
+    keys: Arc<KeySet>,
+    fetched: Timestamp,
+}
+
+impl Snapshot {
+    fn is_younger_than(&self, seconds: u64, now: Timestamp) -> bool {
+        now.seconds() < self.fetched.seconds().saturating_add(seconds)
+    }
+}
+
+impl KeyCache {
+    /// Checks the signature of `token` by the issuer's keys, fetching them where that is needed and due.
+    pub(super) async fn verify(
+        &self,
+        token: &UnverifiedToken,
+        issuer: &IssuerUrl,
+        fetcher: &dyn Fetch,
+        now: Timestamp,
+    ) -> Result<(), TokenRefusal> {
+        let fresh = self.snapshot().filter(|snapshot| snapshot.is_younger_than(FRESH_SECONDS, now));
+        if let Some(fresh) = &fresh {
+            match fresh.keys.verify(token) {
+                // A new key may have appeared since; every other verdict is final.
+                Err(TokenRefusal::KeyUnknown) => {}
+                verdict => return verdict,
+            }
+        }
+        let refreshed = self.refresh(issuer, fetcher, fresh.as_ref(), now).await;
+        let usable = self.snapshot().filter(|snapshot| snapshot.is_younger_than(MAX_STALENESS_SECONDS, now));
+        match (usable, refreshed) {
+            (Some(snapshot), _) => snapshot.keys.verify(token),
+            (None, Err(refusal)) => Err(refusal),
+            (None, Ok(())) => Err(TokenRefusal::IssuerStale),
+        }
+    }
+
+    /// Fetches a set newer than `seen`, unless another task just has, or the last attempt is too recent.
+    async fn refresh(
+        &self,
+        issuer: &IssuerUrl,
+        fetcher: &dyn Fetch,
+        seen: Option<&Snapshot>,
+        now: Timestamp,
+    ) -> Result<(), TokenRefusal> {
+        let mut last_attempt = self.last_attempt.lock().await;
+        let current = self.snapshot();
+        let newer = match (&current, seen) {
+            (Some(current), Some(seen)) => !Arc::ptr_eq(&current.keys, &seen.keys),
+            (Some(current), None) => current.is_younger_than(FRESH_SECONDS, now),
+            (None, _) => false,
+        };
+        let interval = if current.is_some() { REFRESH_INTERVAL_SECONDS } else { RETRY_INTERVAL_SECONDS };
+        let too_soon = last_attempt.is_some_and(|last| now.seconds() < last.seconds().saturating_add(interval));
+        if newer || too_soon {
+            return Ok(());
+        }
+        *last_attempt = Some(now);
+        let fetched = issuer.key_set(fetcher).await.and_then(|document| Ok(KeySet::parse(&document)?));
+        match fetched {
+            Ok(keys) => {
+                let snapshot = Snapshot { keys: Arc::new(keys), fetched: now };
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+                Ok(())
+            }
+            Err(refusal) => {
+                tracing::warn!(code = refusal.code(), %refusal, "an issuer's keys cannot be refreshed");
+                Err(refusal)
+            }
+        }
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

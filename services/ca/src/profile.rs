@@ -1,0 +1,219 @@
+//! The leaf profile: what a principal's certificate says, before anyone has signed it. Pure.
+//!
+//! [`Leaf`] fixes everything once; precertificate and certificate are two renderings of it that differ in their last
+//! extension alone, which is what makes the log's timestamp hold for both (RFC 6962 §3.2). The profile is Fulcio's
+//! (`verify::certificate::profile` is the same from the verifying side).
+
+use crate::identity::Principal;
+use chancery_daemon::random::Random;
+use chancery_verify::certificate::profile::{EXTENDED_KEY_USAGE_VALUE, KEY_USAGE_VALUE, MAX_LIFETIME_SECONDS};
+use chancery_verify::certificate::{Certificate, Identity, SignatureAlgorithm};
+use chancery_verify::extension::{self, Claim};
+use chancery_verify::sct::{self, SignedCertificateTimestamp};
+use chancery_verify::{PublicKey, Rejection, Timestamp};
+use der::asn1::{Any, AnyRef, BitStringRef, Ia5String, ObjectIdentifier, OctetString, Utf8StringRef};
+use der::oid::db::rfc5280::{
+    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME,
+    ID_CE_SUBJECT_KEY_IDENTIFIER,
+};
+use der::{Decode as _, Encode as _, Tag, asn1::GeneralizedTime};
+use signature::Keypair;
+use spki::{DynSignatureAlgorithmIdentifier, EncodePublicKey, SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
+use std::time::Duration;
+use x509_cert::builder::{self, Builder as _, CertificateBuilder, profile::BuilderProfile};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::name::{GeneralName, OtherName};
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier};
+use x509_cert::name::Name;
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::time::{Time, Validity};
+use x509_cert::{TbsCertificate, certificate::Rfc5280};
+
+/// Bytes of a serial number.
+pub const SERIAL_BYTES: usize = 20;
+
+/// Draws a serial number: 159 random bits, positive, and never shorter than its 20 bytes.
+#[must_use]
+pub fn serial_number(random: &dyn Random) -> [u8; SERIAL_BYTES] {
+    let mut serial = [0; SERIAL_BYTES];
+    random.fill(&mut serial);
+    // The top bit is the sign; the next one keeps the first byte from being a zero that DER would drop.
+    serial[0] = serial[0] & 0x7f | 0x40;
+    serial
+}
+
+/// Everything a leaf certificate says but its timestamps.
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    issuer_name: Name,
+    issuer_key: PublicKey,
+    serial: SerialNumber,
+    validity: Validity,
+    subject_key: SubjectPublicKeyInfoOwned,
+    extensions: Vec<Extension>,
+}
+
+impl Leaf {
+    /// Decides the leaf for `principal` and `key`, issued by the first of `chain` at `now`: ten minutes, or less where a
+    /// certificate of the chain ends sooner.
+    ///
+    /// # Errors
+    /// [`Rejection::ChainExpired`] where the chain is not valid at `now`; [`Rejection::Profile`] where the principal says
+    /// something a certificate cannot.
+    pub fn new(
+        principal: &Principal,
+        key: &PublicKey,
+        chain: &[Certificate],
+        now: Timestamp,
+        serial: [u8; SERIAL_BYTES],
+    ) -> Result<Self, Rejection> {
+        let issuer = chain.first().ok_or(Rejection::ChainIncomplete)?;
+        let ends = chain.iter().map(|certificate| certificate.not_after().seconds());
+        let end = ends.fold(now.seconds().saturating_add(MAX_LIFETIME_SECONDS), u64::min);
+        if end <= now.seconds() || !chain.iter().all(|certificate| certificate.is_valid_at(now)) {
+            return Err(Rejection::ChainExpired);
+        }
+        let unfit = |field| move |_| Rejection::Profile { field };
+        Ok(Self {
+            issuer_name: issuer.subject().clone(),
+            issuer_key: issuer.public_key().clone(),
+            serial: SerialNumber::<Rfc5280>::new(&serial).map_err(unfit("serialNumber"))?,
+            validity: Validity::new(time(now.seconds())?, time(end)?),
+            subject_key: SubjectPublicKeyInfoOwned::from_der(key.spki_der()).map_err(unfit("subjectPublicKeyInfo"))?,
+            extensions: extensions(principal, key, issuer)?,
+        })
+    }
+
+    /// What is signed for the precertificate.
+    pub fn precertificate_tbs(&self) -> Result<Vec<u8>, Rejection> {
+        self.tbs(extension(extension::POISON, true, extension::POISON_VALUE.to_vec())?)
+    }
+
+    /// What is signed for the certificate that carries `sct`.
+    pub fn certificate_tbs(&self, sct: &SignedCertificateTimestamp) -> Result<Vec<u8>, Rejection> {
+        self.tbs(extension(extension::SCT_LIST, false, sct::list_to_extension(std::slice::from_ref(sct))?)?)
+    }
+
+    fn tbs(&self, last: Extension) -> Result<Vec<u8>, Rejection> {
+        let refused = |_| Rejection::CertificateMalformed;
+        let rendering = Rendering { leaf: self, last };
+        let builder = CertificateBuilder::new(rendering, self.serial.clone(), self.validity, self.subject_key.clone());
+        builder.and_then(|mut builder| builder.finalize(&IssuerKey(&self.issuer_key))).map_err(refused)
+    }
+}
+
+/// A signed certificate, in DER, from what was signed and the signature.
+///
+/// # Errors
+/// [`Rejection::CertificateMalformed`] where the parts are no DER.
+pub fn assemble(tbs: &[u8], algorithm: SignatureAlgorithm, signature: &[u8]) -> Result<Vec<u8>, Rejection> {
+    let encode = || -> der::Result<Vec<u8>> {
+        let algorithm = algorithm.identifier().to_der()?;
+        let signature = BitStringRef::from_bytes(signature)?.to_der()?;
+        AnyRef::new(Tag::Sequence, &[tbs, &algorithm, &signature].concat())?.to_der()
+    };
+    encode().map_err(|_| Rejection::CertificateMalformed)
+}
+
+fn time(seconds: u64) -> Result<Time, Rejection> {
+    // The builder writes UTCTime up to 2049, as RFC 5280 §4.1.2.5 demands.
+    let time = GeneralizedTime::from_unix_duration(Duration::from_secs(seconds));
+    time.map(Time::GeneralTime).map_err(|_| Rejection::Profile { field: "validity" })
+}
+
+fn extension(extn_id: ObjectIdentifier, critical: bool, value: Vec<u8>) -> Result<Extension, Rejection> {
+    let extn_value = OctetString::new(value).map_err(|_| Rejection::Profile { field: "extensions" })?;
+    Ok(Extension { extn_id, critical, extn_value })
+}
+
+/// All extensions but the last, in Fulcio's order.
+fn extensions(principal: &Principal, key: &PublicKey, issuer: &Certificate) -> Result<Vec<Extension>, Rejection> {
+    let encoded = |value: der::Result<Vec<u8>>, field| value.map_err(|_| Rejection::Profile { field });
+    let key_identifier = |bytes: &[u8]| OctetString::new(bytes.to_vec());
+    let own = key_identifier(&key.key_identifier()).and_then(|id| SubjectKeyIdentifier(id).to_der());
+    let authority = issuer.subject_key_identifier()?.ok_or(Rejection::Profile { field: "authorityKeyIdentifier" })?;
+    let authority = key_identifier(&authority).and_then(|id| {
+        AuthorityKeyIdentifier { key_identifier: Some(id), ..AuthorityKeyIdentifier::default() }.to_der()
+    });
+    let names = name(&principal.identity).and_then(|name| SubjectAltName(vec![name]).to_der());
+    let mut extensions = vec![
+        extension(ID_CE_KEY_USAGE, true, KEY_USAGE_VALUE.to_vec())?,
+        extension(ID_CE_EXT_KEY_USAGE, false, EXTENDED_KEY_USAGE_VALUE.to_vec())?,
+        extension(ID_CE_SUBJECT_KEY_IDENTIFIER, false, encoded(own, "subjectKeyIdentifier")?)?,
+        extension(ID_CE_AUTHORITY_KEY_IDENTIFIER, false, encoded(authority, "authorityKeyIdentifier")?)?,
+        extension(ID_CE_SUBJECT_ALT_NAME, true, encoded(names, "subjectAltName")?)?,
+    ];
+    for claim in Claim::ALL {
+        let value = match claim {
+            Claim::IssuerV1 | Claim::Issuer => Some(&principal.issuer),
+            Claim::TokenSubject => Some(&principal.subject),
+            other => principal.claims.get(other),
+        };
+        if let Some(value) = value {
+            extensions.push(extension(claim.oid(), false, claim.encode(value)?)?);
+        }
+    }
+    Ok(extensions)
+}
+
+fn name(identity: &Identity) -> der::Result<GeneralName> {
+    Ok(match identity {
+        Identity::Email(email) => GeneralName::Rfc822Name(Ia5String::new(email)?),
+        Identity::Uri(uri) => GeneralName::UniformResourceIdentifier(Ia5String::new(uri)?),
+        Identity::Username(name) => GeneralName::OtherName(OtherName {
+            type_id: extension::OTHER_NAME_USERNAME,
+            value: Any::from(Utf8StringRef::new(name)?),
+        }),
+    })
+}
+
+/// A [`Leaf`] with its last extension, as x509-cert's builder wants to be told.
+struct Rendering<'a> {
+    leaf: &'a Leaf,
+    last: Extension,
+}
+
+impl BuilderProfile for Rendering<'_> {
+    fn get_issuer(&self, _subject: &Name) -> Name {
+        self.leaf.issuer_name.clone()
+    }
+
+    fn get_subject(&self) -> Name {
+        Name::default()
+    }
+
+    fn build_extensions(
+        &self,
+        _subject_key: SubjectPublicKeyInfoRef<'_>,
+        _issuer_key: SubjectPublicKeyInfoRef<'_>,
+        _tbs: &TbsCertificate,
+    ) -> builder::Result<Vec<Extension>> {
+        let mut extensions = self.leaf.extensions.clone();
+        extensions.push(self.last.clone());
+        Ok(extensions)
+    }
+}
+
+/// The issuer as x509-cert's builder sees it: a public key and the algorithm it will sign with.
+#[derive(Clone)]
+struct IssuerKey<'a>(&'a PublicKey);
+
+impl Keypair for IssuerKey<'_> {
+    type VerifyingKey = Self;
+
+    fn verifying_key(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl EncodePublicKey for IssuerKey<'_> {
+    fn to_public_key_der(&self) -> spki::Result<der::Document> {
+        Ok(der::Document::try_from(self.0.spki_der())?)
+    }
+}
+
+impl DynSignatureAlgorithmIdentifier for IssuerKey<'_> {
+    fn signature_algorithm_identifier(&self) -> spki::Result<spki::AlgorithmIdentifierOwned> {
+        Ok(SignatureAlgorithm::for_key(self.0.kind()).identifier())
+    }
+}

@@ -1,0 +1,52 @@
+//! What the authority asks of a certificate transparency log.
+//!
+//! The authority owns this trait so that it depends on no log: the executable implements it over a log in the same
+//! process, and a client of any RFC 6962 log can implement it over `add-pre-chain`.
+
+use chancery_verify::PublicKey;
+use chancery_verify::sct::SignedCertificateTimestamp;
+use std::pin::Pin;
+
+/// The answer of a log, later.
+pub type Submission<'a> = Pin<Box<dyn Future<Output = Result<SignedCertificateTimestamp, LogError>> + Send + 'a>>;
+
+/// A log of certificates.
+pub trait CertificateLog: Send + Sync {
+    /// Submits a precertificate with its issuers, all in DER: precertificate first, root last.
+    ///
+    /// Implementations MUST NOT return before the entry is durably sequenced, and MUST be safe to drop half way: the caller
+    /// gives up after a deadline. The caller checks the returned timestamp itself, so that an implementation over the
+    /// network need not.
+    fn add_pre_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_>;
+
+    /// The key that signs this log's timestamps.
+    fn public_key(&self) -> &PublicKey;
+}
+
+/// Why a log did not take a precertificate.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The log cannot take entries now; the same submission may succeed later.
+    #[error("the certificate log is unavailable: {reason}")]
+    Unavailable {
+        /// For the authority's own log.
+        reason: String,
+    },
+    /// The log looked at the submission and declined, which means the two are configured against each other.
+    #[error("the certificate log refused the precertificate: {reason}")]
+    Refused {
+        /// For the authority's own log.
+        reason: String,
+    },
+}
+
+impl LogError {
+    /// Stable name of this error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "ct.unavailable",
+            Self::Refused { .. } => "ct.refused",
+        }
+    }
+}

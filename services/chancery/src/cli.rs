@@ -1,0 +1,53 @@
+//! The command line. Every verb is a file: its arguments, its help with an example, and what it prints.
+//!
+//! Exit code 0 only if what the verb stands for holds; data on standard output, everything else on standard error.
+
+mod dev;
+mod log;
+mod token;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Private keyless signing in one program: certificate authority, transparency logs, trust files.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Dev(dev::Arguments),
+    Log(log::Arguments),
+    Token(token::Arguments),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.verb {
+            Verb::Dev(arguments) => dev::run(arguments).await,
+            Verb::Log(arguments) => log::run(arguments).await,
+            Verb::Token(arguments) => token::run(arguments).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_verb_is_consistent_and_shows_an_example() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        for verb in command.get_subcommands_mut().filter(|verb| verb.get_name() != "help") {
+            let help = verb.render_long_help().to_string();
+            assert!(help.contains("chancery ") && help.contains("Example"), "{}:\n{help}", verb.get_name());
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `chancery token`: asks a running `chancery dev` for a token. The key stays with the server.
+
+use crate::{dev, issuer};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+/// The server is on this machine and has only to sign.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Print an identity token from a running `chancery dev`
+///
+/// The token is the only output, so it can be used as an argument. It counts for ten minutes.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery token alice@example.test
+  cosign sign-blob --identity-token \"$(chancery token alice@example.test)\" …
+  chancery token alice@example.test --claims '{\"email_verified\": false}'    (a token that must be refused)")]
+pub(super) struct Arguments {
+    /// Whom the token names
+    #[arg(value_name = "EMAIL")]
+    email: String,
+    /// Where `chancery dev` listens
+    #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL)]
+    url: String,
+    /// Whom the token is for (`aud`)
+    #[arg(long, value_name = "NAME", default_value = issuer::DEFAULT_AUDIENCE)]
+    audience: String,
+    /// Claims to add or replace, as a JSON object; null removes one
+    #[arg(long, value_name = "JSON", value_parser = claims)]
+    claims: Option<Map<String, Value>>,
+    /// Seconds until the token expires
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    lifetime: u32,
+    /// Print a JSON object instead of the bare token
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    email: &'a str,
+    audience: &'a str,
+    claims: Map<String, Value>,
+    lifetime_seconds: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error_description: String,
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let answer = ask(&arguments).await?;
+    let line = if arguments.json { serde_json::to_string(&answer)? } else { answer.token };
+    writeln!(io::stdout().lock(), "{line}").context("cannot write to standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(arguments: &Arguments) -> anyhow::Result<Answer> {
+    let base = arguments.url.trim_end_matches('/');
+    let request = Request {
+        email: &arguments.email,
+        audience: &arguments.audience,
+        claims: arguments.claims.clone().unwrap_or_default(),
+        lifetime_seconds: arguments.lifetime,
+    };
+    // A proxy of the environment would be asked for its own loopback.
+    let client =
+        reqwest::Client::builder().no_proxy().timeout(DEADLINE).redirect(reqwest::redirect::Policy::none()).build()?;
+    let response = client
+        .post(format!("{base}/oidc/token-for"))
+        .header(issuer::DEV_HEADER, "1")
+        .json(&request)
+        .send()
+        .await
+        .with_context(|| format!("no `chancery dev` answers at {base}; start it, or give its address with --url"))?;
+    let (status, body) = (response.status(), response.bytes().await.context("the answer broke off")?);
+    if !status.is_success() {
+        match serde_json::from_slice::<Refusal>(&body) {
+            Ok(refusal) => bail!("the development issuer refused: {}", refusal.error_description),
+            Err(_) => {
+                bail!("what answers at {base} is not `chancery dev` (status {status}); give its address with --url")
+            }
+        }
+    }
+    serde_json::from_slice(&body).with_context(|| format!("what answers at {base} is not `chancery dev`"))
+}
+
+fn claims(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
+}

@@ -1,0 +1,85 @@
+//! `chancery dev`: every role in one process, on one loopback address, over one directory.
+//!
+//! The composition is [`composition`]; where things are kept is [`data`]; what is printed is [`banner`]. A signal drains
+//! the listener first and the logs after it, so that a request that was accepted is still answered.
+
+mod authority;
+mod banner;
+mod certificate_log;
+mod composition;
+mod data;
+
+use crate::loopback;
+use anyhow::Context as _;
+use axum::middleware;
+use banner::Facts;
+use chancery_daemon::{
+    clock::{Clock, SystemClock},
+    http, shutdown,
+};
+use composition::{Address, Instance};
+use data::DataDirectory;
+use std::{
+    io::{ErrorKind, Write as _},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+};
+use tokio::net::TcpListener;
+
+/// Where it listens unless told otherwise.
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// The same as a URL.
+pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+/// Runs until SIGTERM or SIGINT. `listen` is a loopback address.
+///
+/// 1. Lock the data directory. 2. Listen, so that the URL is known. 3. Open keys, logs and authority, or create them.
+/// 4. Write the trust files. 5. Nothing more may be created in this directory. 6. Answer. 7. Say how to use it.
+pub(crate) async fn run(listen: SocketAddr, data: &Path) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // (1)
+    let mut data = DataDirectory::open(data, clock.now())?;
+    // (2)
+    let listener = bind(listen).await?;
+    let address = Address::new(listener.local_addr()?);
+    // (3)
+    let instance = Instance::start(&data, &address, clock).await?;
+    // (4)
+    instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
+    // (5)
+    data.complete()?;
+    // (6)
+    let (stop, stopping) = shutdown::channel();
+    let routes = http::shell(instance.routes.clone(), Arc::clone(&instance.readiness))
+        .layer(middleware::from_fn(loopback::only_this_machine));
+    let server = tokio::spawn(http::serve(listener, routes, stopping));
+    // (7)
+    if let Err(error) = say(&data, &address, &instance) {
+        tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
+    }
+    shutdown::signalled().await.context("cannot wait for signals")?;
+    tracing::info!("stopping: answering what was accepted");
+    stop.stop();
+    server.await.context("the listener failed")?;
+    instance.stop().await;
+    Ok(())
+}
+
+async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            anyhow::anyhow!("{listen} is in use; take another port, for example --listen {}:0", listen.ip())
+        }
+        _ => anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
+    })
+}
+
+fn say(data: &DataDirectory, address: &Address, instance: &Instance) -> anyhow::Result<()> {
+    let executable = std::env::current_exe().context("cannot find out where this program is")?;
+    let (trust, url) = (data.trust(), &address.url);
+    let facts = Facts { url, issuer: &instance.issuer_url, data: data.path(), trust: &trust, executable: &executable };
+    let mut out = anstream::stdout().lock();
+    out.write_all(banner::banner(&facts).as_bytes())?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,60 @@
+//! The development server's certificate authority: its chain, and whom it believes.
+
+use super::data::DataDirectory;
+use crate::issuer;
+use anyhow::Context as _;
+use axum::Router;
+use chancery_ca::{
+    CertificateAuthority, IssuerSettings,
+    chain::IssuingChain,
+    identity::IssuerKind,
+    issue::Pipeline,
+    oidc::{Authenticator, HttpFetcher},
+    transparency::CertificateLog,
+};
+use chancery_daemon::{clock::Clock, random::Random, signer::Signer};
+use chancery_verify::{Timestamp, key::KeyKind};
+use std::sync::Arc;
+
+/// Organisation in the authority's certificates.
+pub(super) const ORGANIZATION: &str = "Chancery development";
+
+/// The chain that is kept in `data`, or a new one for `issuing` where `data` is new. A new one is as old as the directory,
+/// so that trust in it starts when its validity does.
+pub(super) async fn issuing_chain(
+    data: &DataDirectory,
+    issuing: &Signer,
+    random: &dyn Random,
+    now: Timestamp,
+) -> anyhow::Result<IssuingChain> {
+    if let Some(text) = data.ca_chain()? {
+        return IssuingChain::from_pem(text.as_bytes(), issuing.public_key(), now)
+            .context("cannot use keys/ca-chain.pem");
+    }
+    let root = data.key("ca-root", KeyKind::P256)?;
+    let chain = IssuingChain::create(ORGANIZATION, &root, issuing, random, data.created()).await?;
+    data.keep_ca_chain(&chain.to_pem())?;
+    Ok(chain)
+}
+
+/// The authority's routes. It believes the development issuer and nobody else, and fetches that issuer's keys over HTTP
+/// like any other's: the path a production authority takes is the path tried here.
+pub(super) fn router(
+    issuer_url: &str,
+    chain: IssuingChain,
+    signer: Arc<Signer>,
+    log: Arc<dyn CertificateLog>,
+    random: Arc<dyn Random>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Router> {
+    let settings = IssuerSettings {
+        url: issuer_url.to_owned(),
+        audience: issuer::DEFAULT_AUDIENCE.to_owned(),
+        kind: IssuerKind::Email,
+        allow_loopback_http: true,
+    };
+    let authenticator = Authenticator::new(vec![settings], Arc::new(HttpFetcher::new()?))?;
+    let pipeline =
+        Pipeline::new(chain, signer, log, random).context("the authority's certificates are for another key")?;
+    Ok(chancery_ca::router(Arc::new(CertificateAuthority::new(authenticator, pipeline, clock))))
+}

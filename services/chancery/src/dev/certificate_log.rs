@@ -1,0 +1,41 @@
+//! The certificate authority's log, when both live in one process.
+//!
+//! `chancery-ca` and `chancery-log` do not know each other; this is the only place where they meet.
+
+use chancery_ca::transparency::{CertificateLog, LogError, Submission};
+use chancery_log::{
+    Error,
+    ct::{self, Ct, SubmissionError},
+};
+use chancery_verify::PublicKey;
+
+/// A certificate transparency log in this process.
+pub(super) struct LocalLog(Ct);
+
+impl LocalLog {
+    pub(super) const fn new(ct: Ct) -> Self {
+        Self(ct)
+    }
+}
+
+impl CertificateLog for LocalLog {
+    fn add_pre_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
+        Box::pin(async move {
+            self.0.submit(&chain, ct::Submission::Precertificate).await.map_err(|error| log_error(&error))
+        })
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        self.0.log().signer().public_key()
+    }
+}
+
+fn log_error(error: &SubmissionError) -> LogError {
+    let reason = error.to_string();
+    match error {
+        SubmissionError::Refused(_) => LogError::Refused { reason },
+        SubmissionError::Log(Error::Busy { .. } | Error::Unavailable { .. } | Error::Corrupt(_) | Error::Store(_)) => {
+            LogError::Unavailable { reason }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Which parts a development server has, and how they hang together.
+//!
+//! ```text
+//! issuer ──token──▶ certificate authority ──precertificate──▶ CT log ─┐
+//!                                          Rekor v1 log ──────────────┴─▶ one SQLite database
+//! ```
+
+use super::{
+    authority::{self, ORGANIZATION},
+    certificate_log::LocalLog,
+    data::DataDirectory,
+};
+use crate::issuer::{self, Issuer};
+use anyhow::Context as _;
+use axum::Router;
+use chancery_ca::chain::IssuingChain;
+use chancery_daemon::{
+    clock::Clock,
+    database::{self, Sqlite},
+    http::Readiness,
+    random::{Random, SystemRandom},
+    shutdown::{self, Shutdown, Trigger},
+};
+use chancery_log::{
+    Log, Settings,
+    ct::{self, Ct},
+    rekor_v1::{self, RekorV1},
+    store::{SqliteStore, Store},
+};
+use chancery_trust::{BaseUrl, CertificateAuthority, FileName, Material, Services, TrustFiles, Validity};
+use chancery_verify::key::KeyKind;
+use std::{net::SocketAddr, sync::Arc};
+use tokio::task::JoinHandle;
+
+/// Where the certificate log lives below the base URL.
+const CT_PATH: &str = "/ct/dev";
+
+/// Where the server is reached.
+pub(super) struct Address {
+    /// Without port: names the logs, and so must stay the same for one data directory.
+    host: String,
+    /// Base URL, without trailing slash.
+    pub(super) url: String,
+}
+
+impl Address {
+    pub(super) fn new(listening: SocketAddr) -> Self {
+        Self { host: listening.ip().to_string(), url: format!("http://{listening}") }
+    }
+}
+
+/// A server that is ready to answer.
+pub(super) struct Instance {
+    /// Of every role; without the shell all listeners share.
+    pub(super) routes: Router,
+    /// Whether both logs take entries.
+    pub(super) readiness: Readiness,
+    /// What clients need.
+    pub(super) trust_files: TrustFiles,
+    /// The development issuer's `iss`.
+    pub(super) issuer_url: String,
+    stop_logs: Trigger,
+    sequencers: [JoinHandle<()>; 2],
+    database: Sqlite,
+}
+
+impl Instance {
+    /// Opens everything in `data`, and creates it where `data` is new.
+    pub(super) async fn start(data: &DataDirectory, address: &Address, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let database = database::open_sqlite(&data.database()?).await?;
+        let (stop_logs, logs_stop) = shutdown::channel();
+        let opening =
+            Opening { data, address, random: &*random, clock: &clock, database: &database, shutdown: logs_stop };
+
+        let authority_key = Arc::new(data.key("ca", KeyKind::P256)?);
+        let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
+        let (ct, ct_sequencer) = opening.log(ct::NAME, format!("{}{CT_PATH}", address.host), ct::scheme).await?;
+        let ct = Ct::new(ct, CT_PATH, &[chain.root().der().to_vec()]).context("cannot open the certificate log")?;
+        let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
+        let rekor = RekorV1::new(rekor);
+
+        let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
+        let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
+        let trust_files = trust_files(&opening, issuer.url(), &chain, &ct, &rekor)?;
+        // The first entry is the trust root it will be verified with.
+        rekor
+            .seed(trust_files.contents(FileName::TrustedRoot).as_bytes())
+            .await
+            .context("cannot write the log's first entry")?;
+
+        let log = Arc::new(LocalLog::new(ct.clone()));
+        let authority = authority::router(issuer.url(), chain, authority_key, log, random, clock)?;
+        let logs = [ct.log().clone(), rekor.log().clone()];
+        let readiness: Readiness = Arc::new(move || {
+            let stopped = logs.iter().any(|log| !log.takes_entries());
+            stopped.then_some("a log takes no more entries: see the server's log, then run chancery log check")
+        });
+        let routes = Router::new()
+            .merge(authority)
+            .merge(ct.router())
+            .merge(rekor.router())
+            .merge(chancery_trust::http::router(&trust_files))
+            .merge(issuer::router(Arc::clone(&issuer)));
+        let issuer_url = issuer.url().to_owned();
+        Ok(Self {
+            routes,
+            readiness,
+            trust_files,
+            issuer_url,
+            stop_logs,
+            sequencers: [ct_sequencer, rekor_sequencer],
+            database,
+        })
+    }
+
+    /// Lets the logs answer who still waits, then closes the database.
+    pub(super) async fn stop(self) {
+        self.stop_logs.stop();
+        for sequencer in self.sequencers {
+            if let Err(error) = sequencer.await {
+                tracing::error!(%error, "a log did not stop cleanly");
+            }
+        }
+        self.database.close().await;
+    }
+}
+
+/// What every log is opened with.
+struct Opening<'a> {
+    data: &'a DataDirectory,
+    address: &'a Address,
+    random: &'a dyn Random,
+    clock: &'a Arc<dyn Clock>,
+    database: &'a Sqlite,
+    shutdown: Shutdown,
+}
+
+/// How a log names and signs its checkpoints.
+type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
+
+impl Opening<'_> {
+    async fn log(&self, name: &'static str, host: String, scheme: Naming) -> anyhow::Result<(Log, JoinHandle<()>)> {
+        let signer = Arc::new(self.data.key(name, KeyKind::P256)?);
+        let settings = Settings { name, scheme, host, signer, new_tree_id: tree_id(self.random) };
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::new(self.database.clone()));
+        Log::open(settings, store, Arc::clone(self.clock), self.shutdown.clone())
+            .await
+            .with_context(|| format!("cannot open the {name} log"))
+    }
+}
+
+/// Positive, as the store wants it.
+fn tree_id(random: &dyn Random) -> i64 {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    (i64::from_be_bytes(bytes) & i64::MAX).max(1)
+}
+
+fn trust_files(
+    opening: &Opening<'_>,
+    issuer_url: &str,
+    chain: &IssuingChain,
+    ct: &Ct,
+    rekor: &RekorV1,
+) -> anyhow::Result<TrustFiles> {
+    let url = BaseUrl::parse(&opening.address.url)?;
+    let validity = Validity::since(opening.data.created());
+    let log = |log: &Log, base_url| chancery_trust::Log { base_url, key: log.signer().public_key().clone(), validity };
+    let authority = CertificateAuthority {
+        url: url.clone(),
+        organization: ORGANIZATION.to_owned(),
+        common_name: format!("{ORGANIZATION} intermediate"),
+        chain_der: chain.certificates().iter().map(|certificate| certificate.der().to_vec()).collect(),
+        validity,
+    };
+    let material = Material {
+        certificate_authorities: vec![authority],
+        ct_logs: vec![log(ct.log(), BaseUrl::parse(&format!("{}{CT_PATH}", opening.address.url))?)],
+        rekor_logs: vec![log(rekor.log(), url.clone())],
+    };
+    let services = Services {
+        operator: opening.address.host.clone(),
+        certificate_authority: url.clone(),
+        oidc_issuer: BaseUrl::parse(issuer_url)?,
+        rekor_v1: url,
+        validity,
+    };
+    TrustFiles::build(&material, &services).context("the trust files cannot be made")
+}

@@ -1,0 +1,255 @@
+//! The data directory of `chancery dev`: who may use it, and what must be in it.
+//!
+//! ```text
+//! lock            held by the one process that uses the directory
+//! instance.json   when the directory was made, and whether that was finished
+//! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
+//! chancery.db     both logs
+//! trust/          what clients need; rewritten at every start, always with the same bytes
+//! ```
+//!
+//! Keys and log belong together: a new key under an old log, or a new log under an old key, would contradict what was
+//! signed before. So they are only created while the directory is being made; afterwards a missing one is an error.
+
+use anyhow::{Context as _, bail, ensure};
+use chancery_daemon::signer::Signer;
+use chancery_verify::{Timestamp, key::KeyKind};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, DirBuilder, File, TryLockError},
+    io::Write as _,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+const CA_CHAIN: &str = "keys/ca-chain.pem";
+
+/// An open data directory. The lock is released when it is dropped.
+#[derive(Debug)]
+pub(super) struct DataDirectory {
+    path: PathBuf,
+    instance: Instance,
+    _lock: File,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Instance {
+    /// Before the first key was made: trust in everything here starts with this moment.
+    created_at_seconds: u64,
+    /// Keys, certificates and logs are all there.
+    complete: bool,
+}
+
+impl DataDirectory {
+    /// Opens `path`, or begins to make it. `now` counts only for a new one.
+    pub(super) fn open(path: &Path, now: Timestamp) -> anyhow::Result<Self> {
+        let is_new = prepare(path).with_context(|| format!("cannot use {} as data directory", path.display()))?;
+        let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
+        let lock = lock(&path)?;
+        let instance = if is_new {
+            let instance = Instance { created_at_seconds: now.seconds(), complete: false };
+            write_instance(&path, instance)?;
+            instance
+        } else {
+            let file = path.join("instance.json");
+            let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))?
+        };
+        for directory in ["keys", "trust"] {
+            private_directory(&path.join(directory))?;
+        }
+        Ok(Self { path, instance, _lock: lock })
+    }
+
+    /// The directory, absolute.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where trust files go.
+    pub(super) fn trust(&self) -> PathBuf {
+        self.path.join("trust")
+    }
+
+    /// When the directory was made.
+    pub(super) const fn created(&self) -> Timestamp {
+        Timestamp::from_seconds(self.instance.created_at_seconds)
+    }
+
+    /// Whether keys and logs may still be created.
+    pub(super) const fn is_new(&self) -> bool {
+        !self.instance.complete
+    }
+
+    /// From now on nothing that is missing is created.
+    pub(super) fn complete(&mut self) -> anyhow::Result<()> {
+        if self.is_new() {
+            self.instance.complete = true;
+            write_instance(&self.path, self.instance)?;
+        }
+        Ok(())
+    }
+
+    /// The key `keys/<name>.pem`.
+    pub(super) fn key(&self, name: &str, kind: KeyKind) -> anyhow::Result<Signer> {
+        let path = self.must_exist(&format!("keys/{name}.pem"))?;
+        Signer::open_or_create(&path, kind).with_context(|| format!("cannot use the {name} key"))
+    }
+
+    /// The path of the database file.
+    pub(super) fn database(&self) -> anyhow::Result<PathBuf> {
+        self.must_exist("chancery.db")
+    }
+
+    /// The certificates in `keys/ca-chain.pem`; `None` where they are still to be made.
+    pub(super) fn ca_chain(&self) -> anyhow::Result<Option<String>> {
+        let path = self.must_exist(CA_CHAIN)?;
+        if !path.exists() {
+            return Ok(None);
+        }
+        fs::read_to_string(&path).map(Some).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// Keeps the certificates that were made.
+    pub(super) fn keep_ca_chain(&self, pem: &str) -> anyhow::Result<()> {
+        write(&self.path.join(CA_CHAIN), pem.as_bytes())
+    }
+
+    /// A path below the directory; the file must be there unless the directory is new.
+    fn must_exist(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let path = self.path.join(name);
+        ensure!(
+            self.is_new() || path.exists(),
+            "{} is missing, and a new one would contradict what was signed before; put it back, or start afresh with another --data",
+            path.display()
+        );
+        Ok(path)
+    }
+}
+
+/// Makes the directory if need be and returns whether it still has to be filled. A directory of something else is refused.
+fn prepare(path: &Path) -> anyhow::Result<bool> {
+    if path.exists() {
+        if path.join("instance.json").exists() {
+            return Ok(false);
+        }
+        // `lock` alone is left where the first start was killed at once.
+        let foreign = fs::read_dir(path)?.filter_map(Result::ok).find(|entry| entry.file_name() != "lock");
+        if let Some(entry) = foreign {
+            bail!(
+                "it is not empty and no data directory of chancery (it contains {})",
+                entry.file_name().to_string_lossy()
+            );
+        }
+        return Ok(true);
+    }
+    private_directory(path)?;
+    Ok(true)
+}
+
+fn private_directory(path: &Path) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot create {}", path.display()))
+}
+
+fn lock(directory: &Path) -> anyhow::Result<File> {
+    let path = directory.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another `chancery dev` is using {}; stop it, or give this one its own --data and --listen",
+            directory.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}
+
+fn write_instance(directory: &Path, instance: Instance) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(&instance)?;
+    text.push('\n');
+    write(&directory.join("instance.json"), text.as_bytes())
+}
+
+/// Whole or not at all, private, and on disk before it returns.
+fn write(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
+    let attempt = || {
+        let directory = path.parent().unwrap_or(path);
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(contents)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|failed| failed.error)?;
+        File::open(directory)?.sync_all()
+    };
+    attempt().with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    #[test]
+    fn keys_and_time_survive_and_the_directory_is_private() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        let key = data.key("ca", KeyKind::P256).unwrap();
+        assert_eq!(data.ca_chain().unwrap(), None);
+        data.keep_ca_chain("chain").unwrap();
+        data.complete().unwrap();
+        drop(data);
+        let data = DataDirectory::open(&path, at(200)).unwrap();
+        assert_eq!((data.created(), data.is_new()), (at(100), false));
+        assert_eq!(data.key("ca", KeyKind::P256).unwrap().public_key(), key.public_key());
+        assert_eq!(data.ca_chain().unwrap().as_deref(), Some("chain"));
+        for (name, mode) in [("", 0o700), ("keys", 0o700), ("keys/ca.pem", 0o600), ("keys/ca-chain.pem", 0o600)] {
+            assert_eq!(fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_should_be_there_is_made_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        data.key("ct", KeyKind::P256).unwrap();
+        data.complete().unwrap();
+        fs::remove_file(path.join("keys/ct.pem")).unwrap();
+        for error in [data.key("ct", KeyKind::P256).unwrap_err(), data.database().unwrap_err()] {
+            assert!(error.to_string().contains("is missing"), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn a_first_start_that_was_cut_short_is_taken_up_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let key = DataDirectory::open(&path, at(100)).unwrap().key("ct", KeyKind::P256).unwrap();
+        let data = DataDirectory::open(&path, at(200)).unwrap();
+        assert_eq!((data.created(), data.is_new()), (at(100), true));
+        assert_eq!(data.key("ct", KeyKind::P256).unwrap().public_key(), key.public_key());
+        assert!(data.key("rekor", KeyKind::P256).is_ok());
+    }
+
+    #[test]
+    fn a_directory_in_use_or_of_something_else_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let _first = DataDirectory::open(&path, at(100)).unwrap();
+        let second = DataDirectory::open(&path, at(100)).unwrap_err();
+        assert!(second.to_string().contains("another `chancery dev` is using"), "{second:#}");
+        fs::write(parent.path().join("thesis.tex"), "").unwrap();
+        let foreign = DataDirectory::open(parent.path(), at(100)).unwrap_err();
+        assert!(format!("{foreign:#}").contains("not empty"), "{foreign:#}");
+    }
+}

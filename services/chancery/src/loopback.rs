@@ -1,0 +1,118 @@
+//! What «only this machine» means: listen addresses, `Host` and `Origin` headers.
+//!
+//! A development server gives tokens and certificates to anyone who can speak to it. A socket on a loopback address
+//! keeps other machines out; the checks here keep out the web pages in this machine's own browser, which reach loopback
+//! too: under a name an attacker points at 127.0.0.1 (DNS rebinding: `Host`), or as a cross-site request (`Origin`).
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use std::net::SocketAddr;
+use url::{Host, Url};
+
+/// Reads a listen address: `IP:PORT` or `localhost:PORT`, loopback only.
+pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    let address: SocketAddr =
+        numeric.parse().map_err(|_| "expected IP:PORT or localhost:PORT, for example 127.0.0.1:8080".to_owned())?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err(format!(
+        "{address} can be reached from other machines, and a development server gives anyone who reaches it a token for \
+         any name. Listen on 127.0.0.1 or [::1]; to use it from elsewhere, forward the port: ssh -L {port}:127.0.0.1:{port} HOST",
+        port = address.port()
+    ))
+}
+
+/// Middleware: a request must name this machine as its host.
+pub(crate) async fn only_this_machine(request: Request, next: Next) -> Response {
+    if host_is_loopback(request.headers()) {
+        return next.run(request).await;
+    }
+    refuse("this development server answers only to localhost, 127.0.0.1 and [::1]")
+}
+
+/// Middleware, after [`only_this_machine`]: what can change anything must not come from a page of another origin.
+pub(crate) async fn only_own_pages(request: Request, next: Next) -> Response {
+    if request.method().is_safe() || !is_cross_origin(request.headers()) {
+        return next.run(request).await;
+    }
+    refuse("a web page of another origin must not use the development issuer")
+}
+
+fn refuse(reason: &str) -> Response {
+    (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{reason}\n"))
+        .into_response()
+}
+
+/// Exactly one `Host`, and it is a loopback name. Its port does not matter: a forwarded port has another number.
+fn host_is_loopback(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    host.to_str().ok().and_then(|host| Url::parse(&format!("http://{host}/")).ok()).is_some_and(|url| {
+        let only_host = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        only_host && url.username().is_empty() && url.password().is_none() && is_loopback(&url)
+    })
+}
+
+/// Whether a URL's host is this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether a browser says that another origin made the request. Programs that are not browsers send no `Origin`.
+fn is_cross_origin(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).map(|host| [b"http://", host.as_bytes()].concat());
+    headers.get(header::ORIGIN).is_some_and(|origin| Some(origin.as_bytes()) != host.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn only_loopback_addresses_are_listened_on() {
+        assert_eq!(listen_address("127.0.0.1:8080").unwrap().to_string(), "127.0.0.1:8080");
+        assert_eq!(listen_address("localhost:0").unwrap().to_string(), "127.0.0.1:0");
+        assert_eq!(listen_address("[::1]:8080").unwrap().to_string(), "[::1]:8080");
+        for open in ["0.0.0.0:8080", "192.168.1.2:8080", "[::]:8080"] {
+            let message = listen_address(open).unwrap_err();
+            assert!(message.contains("127.0.0.1") && message.contains("ssh -L 8080"), "{message}");
+        }
+        for bad in ["8080", ":8080", "localhost", "example.org:80"] {
+            assert!(listen_address(bad).unwrap_err().contains("expected"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_host_must_be_this_machine() {
+        let with = |host: &str| HeaderMap::from_iter([(header::HOST, HeaderValue::from_str(host).unwrap())]);
+        for good in ["localhost", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "app.localhost:1"] {
+            assert!(host_is_loopback(&with(good)), "{good}");
+        }
+        for bad in [
+            "example.org",
+            "127.0.0.1.example.org",
+            "localhost.example.org:8080",
+            "localhost@example.org",
+            "",
+            "localhost/x",
+        ] {
+            assert!(!host_is_loopback(&with(bad)), "{bad}");
+        }
+        assert!(!host_is_loopback(&HeaderMap::new()));
+        let mut two = with("localhost");
+        two.append(header::HOST, HeaderValue::from_static("example.org"));
+        assert!(!host_is_loopback(&two));
+    }
+}

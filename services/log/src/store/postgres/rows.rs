@@ -1,0 +1,223 @@
+//! The statements, each opening with its name, so that the server's log and `pg_stat_statements` say who asks.
+
+use super::super::convert::{self, CheckpointRow, EntryRow, HeadRow, LogRow, TileRow, to_i64};
+use super::super::{Batch, CommittedHead, Extension, NewLog, StoreError, TileId, Tiles};
+use crate::Corrupt;
+use chancery_verify::{Hash, Timestamp, tile};
+use sqlx::{PgConnection, PgPool};
+
+/// What a write came to: all of a batch, or nothing because the head was no longer the one that was read.
+pub(super) enum Written {
+    Everything,
+    Nothing,
+}
+
+pub(super) async fn find_log(pool: &PgPool, name: &str) -> Result<Option<LogRow>, StoreError> {
+    let row = sqlx::query_as(
+        "/* open */ SELECT log_id, name, origin, tree_id, key_fingerprint, created_ms FROM logs WHERE name = $1",
+    );
+    Ok(row.bind(name).fetch_optional(pool).await?)
+}
+
+pub(super) async fn all_logs(pool: &PgPool) -> Result<Vec<LogRow>, StoreError> {
+    let rows = sqlx::query_as(
+        "/* logs */ SELECT log_id, name, origin, tree_id, key_fingerprint, created_ms FROM logs ORDER BY log_id",
+    );
+    Ok(rows.fetch_all(pool).await?)
+}
+
+pub(super) async fn insert_log(connection: &mut PgConnection, log: &NewLog) -> Result<LogRow, StoreError> {
+    let row = sqlx::query_as(
+        "/* create */ INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES ($1, $2, $3, $4, $5)
+         RETURNING log_id, name, origin, tree_id, key_fingerprint, created_ms",
+    )
+    .bind(log.name)
+    .bind(&log.origin)
+    .bind(log.tree_id)
+    .bind(log.key_fingerprint.as_slice())
+    .bind(to_i64(log.created.millis())?)
+    .fetch_one(connection)
+    .await?;
+    Ok(row)
+}
+
+pub(super) async fn insert_head(
+    connection: &mut PgConnection,
+    log_id: i64,
+    root: &Hash,
+    created: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "/* create: head */ INSERT INTO tree_heads (log_id, tree_size, root_hash, timestamp_ms) VALUES ($1, 0, $2, $3)",
+    )
+    .bind(log_id)
+    .bind(root.as_slice())
+    .bind(to_i64(created.millis())?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn read_head(pool: &PgPool, log_id: i64) -> Result<CommittedHead, StoreError> {
+    let head: HeadRow =
+        sqlx::query_as("/* head */ SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = $1")
+            .bind(log_id)
+            .fetch_one(pool)
+            .await?;
+    convert::committed_head(head)
+}
+
+/// The head, and for each identity the index at which it is logged already, of one snapshot.
+pub(super) async fn read_found(
+    connection: &mut PgConnection,
+    log_id: i64,
+    identities: &[Hash],
+) -> Result<(CommittedHead, Vec<Option<u64>>), StoreError> {
+    // One row where nothing is known, with the head in it; otherwise one for each duplicate.
+    let rows: Vec<(i64, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>)> = sqlx::query_as(
+        "/* integrate: read */
+         SELECT head.tree_size, head.root_hash, head.timestamp_ms, entries.identity_hash, entries.leaf_index
+         FROM tree_heads AS head
+         LEFT JOIN entries ON entries.log_id = $1 AND entries.identity_hash = ANY ($2)
+         WHERE head.log_id = $1",
+    )
+    .bind(log_id)
+    .bind(identities.iter().map(Hash::as_slice).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let (size, root, timestamp, ..) = rows.first().cloned().ok_or(Corrupt::new("every log has a head"))?;
+    let found = rows.into_iter().filter_map(|(_, _, _, identity, index)| identity.zip(index));
+    Ok((convert::committed_head((size, root, timestamp))?, convert::duplicates(identities, found)?))
+}
+
+pub(super) async fn read_tiles(
+    connection: &mut PgConnection,
+    log_id: i64,
+    ids: &[TileId],
+) -> Result<Tiles, StoreError> {
+    if ids.is_empty() {
+        return Ok(Tiles::default());
+    }
+    let rows: Vec<TileRow> = sqlx::query_as(
+        "/* tiles */
+         SELECT tiles.level::bigint, tiles.tile_index, tiles.hashes
+         FROM unnest($2::smallint[], $3::bigint[]) AS wanted (level, tile_index)
+         JOIN tiles ON tiles.log_id = $1 AND tiles.level = wanted.level AND tiles.tile_index = wanted.tile_index",
+    )
+    .bind(log_id)
+    .bind(ids.iter().map(|id| i16::from(id.level)).collect::<Vec<_>>())
+    .bind(ids.iter().map(|id| to_i64(id.index)).collect::<Result<Vec<_>, _>>()?)
+    .fetch_all(connection)
+    .await?;
+    convert::tiles(rows)
+}
+
+/// Moves the head from the one that was read to the extension's, and writes everything that makes it true. `advanced` is
+/// empty where the head is another by now, and then so is every other part: whatever else goes wrong, this cannot fork
+/// the tree.
+const WRITE_EXTENSION: &str = "/* integrate: write */
+    WITH advanced AS (
+        UPDATE tree_heads SET tree_size = $4, root_hash = $5, timestamp_ms = $6
+        WHERE log_id = $1 AND tree_size = $2 AND root_hash = $3
+        RETURNING log_id
+    ), new_entries AS (
+        INSERT INTO entries (log_id, leaf_index, timestamp_ms, identity_hash, leaf_hash, leaf, extra)
+        SELECT advanced.log_id, new.*
+        FROM advanced, unnest($7::bigint[], $8::bigint[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[]) AS new
+    ), new_tiles AS (
+        INSERT INTO tiles (log_id, level, tile_index, hashes)
+        SELECT advanced.log_id, new.* FROM advanced, unnest($13::smallint[], $14::bigint[], $15::bytea[]) AS new
+        ON CONFLICT (log_id, level, tile_index) DO UPDATE SET hashes = excluded.hashes
+    ), new_checkpoint AS (
+        INSERT INTO checkpoints (log_id, tree_size, note)
+        SELECT advanced.log_id, $16, $17 FROM advanced WHERE $16 IS NOT NULL
+        ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) FROM advanced";
+
+pub(super) async fn write_extension(
+    connection: &mut PgConnection,
+    batch: &Batch<'_>,
+    from: &CommittedHead,
+    extension: &Extension,
+) -> Result<Written, StoreError> {
+    let Extension { entries, tiles, head } = extension;
+    let (size, note) = match &batch.published {
+        Some((size, note)) => (Some(to_i64(*size)?), Some(note)),
+        None => (None, None),
+    };
+    let advanced: i64 = sqlx::query_scalar(WRITE_EXTENSION)
+        .bind(batch.log_id)
+        .bind(to_i64(from.tree.size)?)
+        .bind(from.tree.root.as_slice())
+        .bind(to_i64(head.tree.size)?)
+        .bind(head.tree.root.as_slice())
+        .bind(to_i64(head.timestamp.millis())?)
+        .bind(entries.iter().map(|entry| to_i64(entry.index)).collect::<Result<Vec<_>, _>>()?)
+        .bind(entries.iter().map(|entry| to_i64(entry.timestamp.millis())).collect::<Result<Vec<_>, _>>()?)
+        .bind(entries.iter().map(|entry| entry.identity_hash.as_slice()).collect::<Vec<_>>())
+        .bind(entries.iter().map(|entry| entry.leaf_hash.as_slice()).collect::<Vec<_>>())
+        .bind(entries.iter().map(|entry| entry.leaf.as_ref()).collect::<Vec<_>>())
+        .bind(entries.iter().map(|entry| entry.extra.as_ref()).collect::<Vec<_>>())
+        .bind(tiles.0.keys().map(|id| i16::from(id.level)).collect::<Vec<_>>())
+        .bind(tiles.0.keys().map(|id| to_i64(id.index)).collect::<Result<Vec<_>, _>>()?)
+        .bind(tiles.0.values().map(|hashes| tile::hashes_to_bytes(hashes)).collect::<Vec<_>>())
+        .bind(size)
+        .bind(note)
+        .fetch_one(connection)
+        .await?;
+    Ok(if advanced == 1 { Written::Everything } else { Written::Nothing })
+}
+
+pub(super) async fn insert_checkpoint(pool: &PgPool, log_id: i64, size: u64, note: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "/* publish */ INSERT INTO checkpoints (log_id, tree_size, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    )
+    .bind(log_id)
+    .bind(to_i64(size)?)
+    .bind(note)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn entries(pool: &PgPool, log_id: i64, start: i64, count: u32) -> Result<Vec<EntryRow>, StoreError> {
+    let rows = sqlx::query_as(
+        "/* entries */ SELECT leaf_index, timestamp_ms, identity_hash, leaf_hash, leaf, extra FROM entries
+         WHERE log_id = $1 AND leaf_index >= $2 ORDER BY leaf_index LIMIT $3",
+    );
+    Ok(rows.bind(log_id).bind(start).bind(i64::from(count)).fetch_all(pool).await?)
+}
+
+pub(super) async fn index_of(pool: &PgPool, log_id: i64, leaf_hash: &Hash) -> Result<Option<i64>, StoreError> {
+    // A leaf whose hash is its identity is found by that: see the index entries_by_leaf_hash.
+    let index = sqlx::query_scalar(
+        "/* index_of */ SELECT min(leaf_index) FROM (
+             SELECT leaf_index FROM entries WHERE log_id = $1 AND identity_hash = $2 AND leaf_hash = $2
+             UNION ALL
+             SELECT leaf_index FROM entries WHERE log_id = $1 AND leaf_hash = $2 AND leaf_hash <> identity_hash
+         ) AS found",
+    );
+    Ok(index.bind(log_id).bind(leaf_hash.as_slice()).fetch_one(pool).await?)
+}
+
+pub(super) async fn newest_checkpoint(pool: &PgPool, log_id: i64) -> Result<Option<CheckpointRow>, StoreError> {
+    let row = sqlx::query_as(
+        "/* newest_checkpoint */ SELECT tree_size, note FROM checkpoints WHERE log_id = $1
+         ORDER BY tree_size DESC LIMIT 1",
+    );
+    Ok(row.bind(log_id).fetch_optional(pool).await?)
+}
+
+pub(super) async fn checkpoints(
+    pool: &PgPool,
+    log_id: i64,
+    after: i64,
+    count: u32,
+) -> Result<Vec<CheckpointRow>, StoreError> {
+    let rows = sqlx::query_as(
+        "/* checkpoints */ SELECT tree_size, note FROM checkpoints WHERE log_id = $1 AND tree_size > $2
+         ORDER BY tree_size LIMIT $3",
+    );
+    Ok(rows.bind(log_id).bind(after).bind(i64::from(count)).fetch_all(pool).await?)
+}

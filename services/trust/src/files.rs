@@ -1,0 +1,166 @@
+//! The finished files, and how they reach a directory.
+//!
+//! A reader of the directory sees the old file or the new one, never half of one: each is written beside its place,
+//! synced and renamed. A file whose bytes have not changed is not touched.
+
+use crate::{
+    material::{InvalidMaterial, Material, Services},
+    signing_config::SigningConfig,
+    trusted_root::TrustedRoot,
+};
+use chancery_verify::pem;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    fs::{self, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
+
+/// Media type of a client trust configuration.
+pub const CLIENT_TRUST_CONFIG_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json";
+
+/// Which file. Its name is the same in the directory and in the URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileName {
+    /// Whose signatures to believe: `--trusted-root`.
+    TrustedRoot,
+    /// Which services to call: `--signing-config`.
+    SigningConfig,
+    /// Both in one: sigstore-python's `--trust-config`.
+    ClientTrustConfig,
+    /// Issuing certificates and roots: `SIGSTORE_ROOT_FILE`.
+    FulcioChain,
+    /// Key of the current signature log: `SIGSTORE_REKOR_PUBLIC_KEY`.
+    RekorKey,
+    /// Key of the current certificate log: `SIGSTORE_CT_LOG_PUBLIC_KEY_FILE`.
+    CtKey,
+}
+
+impl FileName {
+    /// Every file.
+    pub const ALL: [Self; 6] = [
+        Self::TrustedRoot,
+        Self::SigningConfig,
+        Self::ClientTrustConfig,
+        Self::FulcioChain,
+        Self::RekorKey,
+        Self::CtKey,
+    ];
+
+    /// The name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TrustedRoot => "trusted_root.json",
+            Self::SigningConfig => "signing_config.json",
+            Self::ClientTrustConfig => "client_trust_config.json",
+            Self::FulcioChain => "fulcio-chain.pem",
+            Self::RekorKey => "rekor.pub",
+            Self::CtKey => "ctfe.pub",
+        }
+    }
+
+    /// What HTTP calls the contents. JSON files say `application/json`: their own media types are inside.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::TrustedRoot | Self::SigningConfig | Self::ClientTrustConfig => "application/json",
+            Self::FulcioChain => "application/pem-certificate-chain",
+            Self::RekorKey | Self::CtKey => "application/x-pem-file",
+        }
+    }
+}
+
+/// All files of an instance, ready to be written and served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustFiles {
+    contents: BTreeMap<FileName, String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClientTrustConfig<'a> {
+    media_type: &'static str,
+    trusted_root: &'a TrustedRoot<'a>,
+    signing_config: &'a SigningConfig<'a>,
+}
+
+impl TrustFiles {
+    /// Builds every file. The same inputs give the same bytes.
+    pub fn build(material: &Material, services: &Services) -> Result<Self, InvalidMaterial> {
+        let trusted_root = TrustedRoot::new(material)?;
+        let signing_config = SigningConfig::new(services)?;
+        let client_trust_config = ClientTrustConfig {
+            media_type: CLIENT_TRUST_CONFIG_MEDIA_TYPE,
+            trusted_root: &trusted_root,
+            signing_config: &signing_config,
+        };
+        let (Some(rekor), Some(ct)) = (material.rekor_logs.first(), material.ct_logs.first()) else {
+            return Err(InvalidMaterial::Missing { what: "log" });
+        };
+        let contents = BTreeMap::from([
+            (FileName::TrustedRoot, json(&trusted_root)),
+            (FileName::SigningConfig, json(&signing_config)),
+            (FileName::ClientTrustConfig, json(&client_trust_config)),
+            (FileName::FulcioChain, chain_pem(material)),
+            (FileName::RekorKey, rekor.key.to_pem()),
+            (FileName::CtKey, ct.key.to_pem()),
+        ]);
+        Ok(Self { contents })
+    }
+
+    /// The contents of one file.
+    #[must_use]
+    pub fn contents(&self, name: FileName) -> &str {
+        self.contents.get(&name).map_or("", String::as_str)
+    }
+
+    /// Writes what differs into `directory`, which must exist.
+    pub fn write_to(&self, directory: &Path) -> io::Result<()> {
+        let mut changed = false;
+        for (name, contents) in &self.contents {
+            let path = directory.join(name.as_str());
+            if fs::read(&path).is_ok_and(|present| present == contents.as_bytes()) {
+                continue;
+            }
+            let mut file = tempfile::Builder::new()
+                .prefix(".new-")
+                // Public by nature: other users of the machine may verify with it.
+                .permissions(Permissions::from_mode(0o644))
+                .tempfile_in(directory)?;
+            file.write_all(contents.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|failed| failed.error)?;
+            changed = true;
+        }
+        // The renames are durable once the directory is.
+        if changed { fs::File::open(directory)?.sync_all() } else { Ok(()) }
+    }
+}
+
+/// Indented, because people read these files when something does not verify.
+#[expect(clippy::expect_used, reason = "strings, numbers and lists under string keys always serialise")]
+fn json(document: &impl Serialize) -> String {
+    // Cannot fail: the documents have no map with other keys than strings, and writing to memory does not fail.
+    let mut text = serde_json::to_string_pretty(document).expect("serialisable");
+    text.push('\n');
+    text
+}
+
+/// Every certificate once; two authorities may share a root.
+fn chain_pem(material: &Material) -> String {
+    let mut written: Vec<&[u8]> = Vec::new();
+    let mut text = String::new();
+    for der in material.certificate_authorities.iter().flat_map(|authority| &authority.chain_der) {
+        if !written.contains(&der.as_slice()) {
+            text.push_str(&pem::encode(pem::CERTIFICATE, der));
+            written.push(der);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

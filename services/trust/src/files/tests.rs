@@ -1,0 +1,233 @@
+//! Golden files: what is written here has been accepted by cosign 2 and 3, sigstore-python, -js and -rust.
+
+use super::*;
+use crate::material::{BaseUrl, CertificateAuthority, Log, Validity};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::{PublicKey, Timestamp};
+
+const REKOR_SPKI: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE/29CyaY5D1l9vjDOyo/bJfQWzAAxwur8yHXWeo2TWCQ5TmoTLZei3UInvFHpMYW/+v5DD1dTijX8dG7BPMjT2g==";
+const CT_SPKI: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEFtX2FrSz/SWJnQJWBd89Yl3yYX/mi8Fq7YS8VQ7/+ZFFuNPNWTMsqUfvuiYzO2bF/eHwjmc36qJDbaWoVAiAfw==";
+
+const TRUSTED_ROOT: &str = r#"{
+  "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+  "tlogs": [
+    {
+      "baseUrl": "http://127.0.0.1:8080",
+      "hashAlgorithm": "SHA2_256",
+      "publicKey": {
+        "rawBytes": "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE/29CyaY5D1l9vjDOyo/bJfQWzAAxwur8yHXWeo2TWCQ5TmoTLZei3UInvFHpMYW/+v5DD1dTijX8dG7BPMjT2g==",
+        "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+        "validFor": {
+          "start": "2026-11-21T07:00:00Z"
+        }
+      },
+      "logId": {
+        "keyId": "E44RgVGORRF3TrfwdMZ8tJ0c0ePZVOSn2KD0km7fkCc="
+      }
+    }
+  ],
+  "certificateAuthorities": [
+    {
+      "subject": {
+        "organization": "chancery",
+        "commonName": "chancery intermediate"
+      },
+      "uri": "http://127.0.0.1:8080",
+      "certChain": {
+        "certificates": [
+          {
+            "rawBytes": "aW50ZXJtZWRpYXRl"
+          },
+          {
+            "rawBytes": "cm9vdA=="
+          }
+        ]
+      },
+      "validFor": {
+        "start": "2026-11-21T07:00:00Z"
+      }
+    }
+  ],
+  "ctlogs": [
+    {
+      "baseUrl": "http://127.0.0.1:8080/ct/dev",
+      "hashAlgorithm": "SHA2_256",
+      "publicKey": {
+        "rawBytes": "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEFtX2FrSz/SWJnQJWBd89Yl3yYX/mi8Fq7YS8VQ7/+ZFFuNPNWTMsqUfvuiYzO2bF/eHwjmc36qJDbaWoVAiAfw==",
+        "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+        "validFor": {
+          "start": "2026-11-21T07:00:00Z"
+        }
+      },
+      "logId": {
+        "keyId": "5YEkl7iWpmxZVH0QH0I+Cbwyj9Y6qiAJ8QfVAoSaqKI="
+      }
+    }
+  ],
+  "timestampAuthorities": []
+}
+"#;
+
+const SIGNING_CONFIG: &str = r#"{
+  "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
+  "caUrls": [
+    {
+      "url": "http://127.0.0.1:8080",
+      "majorApiVersion": 1,
+      "validFor": {
+        "start": "2026-11-21T07:00:00Z"
+      },
+      "operator": "127.0.0.1"
+    }
+  ],
+  "oidcUrls": [
+    {
+      "url": "http://127.0.0.1:8080/oidc",
+      "majorApiVersion": 1,
+      "validFor": {
+        "start": "2026-11-21T07:00:00Z"
+      },
+      "operator": "127.0.0.1"
+    }
+  ],
+  "rekorTlogUrls": [
+    {
+      "url": "http://127.0.0.1:8080",
+      "majorApiVersion": 1,
+      "validFor": {
+        "start": "2026-11-21T07:00:00Z"
+      },
+      "operator": "127.0.0.1"
+    }
+  ],
+  "rekorTlogConfig": {
+    "selector": "ANY"
+  },
+  "tsaUrls": [],
+  "tsaConfig": {
+    "selector": "ANY"
+  }
+}
+"#;
+
+fn url(text: &str) -> BaseUrl {
+    BaseUrl::parse(text).unwrap()
+}
+
+fn key(spki: &str) -> PublicKey {
+    PublicKey::from_spki_der(&STANDARD.decode(spki).unwrap()).unwrap()
+}
+
+/// The milliseconds must not reach the files.
+fn start() -> Timestamp {
+    Timestamp::from_millis(1_795_244_400_987)
+}
+
+fn material() -> Material {
+    let validity = Validity::since(start());
+    Material {
+        certificate_authorities: vec![CertificateAuthority {
+            url: url("http://127.0.0.1:8080"),
+            organization: "chancery".to_owned(),
+            common_name: "chancery intermediate".to_owned(),
+            chain_der: vec![b"intermediate".to_vec(), b"root".to_vec()],
+            validity,
+        }],
+        ct_logs: vec![Log { base_url: url("http://127.0.0.1:8080/ct/dev"), key: key(CT_SPKI), validity }],
+        rekor_logs: vec![Log { base_url: url("http://127.0.0.1:8080"), key: key(REKOR_SPKI), validity }],
+    }
+}
+
+fn services() -> Services {
+    Services {
+        operator: "127.0.0.1".to_owned(),
+        certificate_authority: url("http://127.0.0.1:8080"),
+        oidc_issuer: url("http://127.0.0.1:8080/oidc"),
+        rekor_v1: url("http://127.0.0.1:8080"),
+        validity: Validity::since(start()),
+    }
+}
+
+pub(crate) fn example() -> TrustFiles {
+    TrustFiles::build(&material(), &services()).unwrap()
+}
+
+#[test]
+fn the_json_is_exactly_the_safe_subset() {
+    let files = example();
+    assert_eq!(files.contents(FileName::TrustedRoot), TRUSTED_ROOT);
+    assert_eq!(files.contents(FileName::SigningConfig), SIGNING_CONFIG);
+    let both: serde_json::Value = serde_json::from_str(files.contents(FileName::ClientTrustConfig)).unwrap();
+    let expected = serde_json::json!({
+        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+        "trustedRoot": serde_json::from_str::<serde_json::Value>(TRUSTED_ROOT).unwrap(),
+        "signingConfig": serde_json::from_str::<serde_json::Value>(SIGNING_CONFIG).unwrap(),
+    });
+    assert_eq!(both, expected);
+}
+
+#[test]
+fn the_pem_files_hold_the_current_keys_and_every_certificate_once() {
+    let mut material = material();
+    let retired = Validity { start: start().minus_seconds(100), end: Some(start()) };
+    let old_authority = CertificateAuthority {
+        chain_der: vec![b"old intermediate".to_vec(), b"root".to_vec()],
+        validity: retired,
+        ..material.certificate_authorities[0].clone()
+    };
+    material.certificate_authorities.push(old_authority);
+    let files = TrustFiles::build(&material, &services()).unwrap();
+    let blocks = pem::decode_all(files.contents(FileName::FulcioChain).as_bytes(), 10).unwrap();
+    let ders: Vec<_> = blocks.iter().map(|block| block.der.as_slice()).collect();
+    assert_eq!(ders, [b"intermediate".as_slice(), b"root", b"old intermediate"]);
+    assert_eq!(PublicKey::from_pem(files.contents(FileName::RekorKey).as_bytes()), Ok(key(REKOR_SPKI)));
+    assert_eq!(PublicKey::from_pem(files.contents(FileName::CtKey).as_bytes()), Ok(key(CT_SPKI)));
+    assert!(files.contents(FileName::TrustedRoot).contains(r#""end": "2026-11-21T07:00:00Z""#));
+}
+
+#[test]
+fn what_some_client_would_misread_is_refused() {
+    type Change = fn(&mut Material, &mut Services);
+    let cases: [(Change, InvalidMaterial); 6] = [
+        (
+            |m, _| m.rekor_logs.push(m.rekor_logs[0].clone()),
+            InvalidMaterial::DuplicateLog { kind: "rekor", key_id: hex::encode(key(REKOR_SPKI).fingerprint()) },
+        ),
+        (|m, _| m.ct_logs.clear(), InvalidMaterial::Missing { what: "certificate transparency log" }),
+        (|m, _| m.certificate_authorities.clear(), InvalidMaterial::Missing { what: "certificate authority" }),
+        (
+            |m, _| m.certificate_authorities[0].chain_der.truncate(1),
+            InvalidMaterial::ShortChain { common_name: "chancery intermediate".to_owned() },
+        ),
+        (
+            |_, s| s.certificate_authority = url("http://127.0.0.1:8080/fulcio"),
+            InvalidMaterial::AuthorityBelowRoot { url: "http://127.0.0.1:8080/fulcio".to_owned() },
+        ),
+        (
+            |_, s| s.operator = "https://x.org".to_owned(),
+            InvalidMaterial::OperatorHasScheme { operator: "https://x.org".to_owned() },
+        ),
+    ];
+    for (change, expected) in cases {
+        let (mut material, mut services) = (material(), services());
+        change(&mut material, &mut services);
+        assert_eq!(TrustFiles::build(&material, &services).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn writing_twice_changes_nothing_and_a_damaged_file_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    example().write_to(directory.path()).unwrap();
+    let modified = |name: FileName| fs::metadata(directory.path().join(name.as_str())).unwrap().modified().unwrap();
+    let before = FileName::ALL.map(modified);
+    fs::write(directory.path().join("rekor.pub"), "damaged").unwrap();
+    example().write_to(directory.path()).unwrap();
+    for (name, before) in FileName::ALL.into_iter().zip(before) {
+        let path = directory.path().join(name.as_str());
+        assert_eq!(fs::read_to_string(&path).unwrap(), example().contents(name), "{name:?}");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644, "{name:?}");
+        assert!(name == FileName::RekorKey || modified(name) == before, "{name:?} was rewritten");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), FileName::ALL.len(), "a partial file was left");
+}

@@ -1,0 +1,102 @@
+//! `/trust/…`: the files over HTTP, for clients that fetch their trust once.
+//!
+//! An explicit list, not a directory: nothing else of the data directory can be reached this way. Answers carry a
+//! strong `ETag`; caches may keep them for a minute, so a rotation is seen soon.
+
+use crate::files::{FileName, TrustFiles};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use chancery_verify::hash;
+use std::sync::Arc;
+
+/// One route per file.
+pub fn router(files: &TrustFiles) -> Router {
+    FileName::ALL.into_iter().fold(Router::new(), |router, name| {
+        let contents = files.contents(name).to_owned();
+        let etag = format!("\"{}\"", hex::encode(hash::sha256(contents.as_bytes())));
+        let served = Arc::new(Served { content_type: name.content_type(), etag, contents });
+        router.route(&format!("/trust/{}", name.as_str()), get(serve).with_state(served))
+    })
+}
+
+struct Served {
+    content_type: &'static str,
+    etag: String,
+    contents: String,
+}
+
+async fn serve(State(served): State<Arc<Served>>, request: HeaderMap) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, served.content_type.to_owned()),
+        (header::ETAG, served.etag.clone()),
+        (header::CACHE_CONTROL, "public, max-age=60".to_owned()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    if is_current(&request, &served.etag) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, served.contents.clone()).into_response()
+}
+
+/// RFC 9110 §13.1.2: a list of tags or `*`, compared weakly.
+fn is_current(request: &HeaderMap, etag: &str) -> bool {
+    request
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::tests::example;
+    use axum::{body::Body, http::Request};
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    async fn ask(path: &str, if_none_match: Option<&str>) -> Response {
+        let mut request = Request::get(path);
+        if let Some(tag) = if_none_match {
+            request = request.header(header::IF_NONE_MATCH, tag);
+        }
+        router(&example()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn serves_each_file_with_its_type() {
+        for name in FileName::ALL {
+            let response = ask(&format!("/trust/{}", name.as_str()), None).await;
+            assert_eq!(response.status(), StatusCode::OK, "{name:?}");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], name.content_type());
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "public, max-age=60");
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body, example().contents(name).as_bytes());
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_not_modified_to_who_has_it() {
+        let etag = ask("/trust/trusted_root.json", None).await.headers()[header::ETAG].to_str().unwrap().to_owned();
+        for tag in [etag.clone(), format!("W/{etag}"), format!("\"old\", {etag}"), "*".to_owned()] {
+            let response = ask("/trust/trusted_root.json", Some(&tag)).await;
+            assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{tag}");
+            assert_eq!(response.headers()[header::ETAG], etag);
+        }
+        assert_eq!(ask("/trust/trusted_root.json", Some("\"old\"")).await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn serves_nothing_else() {
+        for path in ["/trust/", "/trust/../keys/ca.pem", "/trust/%2e%2e/keys/ca.pem", "/keys/ca.pem"] {
+            assert_eq!(ask(path, None).await.status(), StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+}
