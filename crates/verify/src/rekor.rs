@@ -13,7 +13,7 @@ pub use promise::Promise;
 
 use crate::{Hash, Rejection, merkle};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// A proposed entry whose envelope parsed: its kind and version are known, its spec has not been looked at.
@@ -99,10 +99,11 @@ impl EntryKind {
 pub struct Body(Vec<u8>);
 
 impl Body {
-    /// Serialises a canonical entry. The types that reach this function declare their fields in lexical order and hold
-    /// only base64, hexadecimal and ASCII names, so plain JSON is RFC 8785 (tests compare with a JCS implementation).
-    fn of(entry: &impl serde::Serialize) -> Result<Self, Rejection> {
-        serde_json::to_vec(entry).map(Self).map_err(|_| Rejection::EntryMalformed { field: "spec" })
+    /// Serialises an entry. The specs that reach this function declare their fields in lexical order and hold only base64,
+    /// hexadecimal and ASCII names, so plain JSON is RFC 8785 (tests compare with a JCS implementation).
+    fn of(kind: EntryKind, spec: &impl Serialize) -> Result<Self, Rejection> {
+        let entry = Canonical { api_version: kind.version(), kind: kind.name(), spec };
+        serde_json::to_vec(&entry).map(Self).map_err(|_| Rejection::EntryMalformed { field: "spec" })
     }
 
     /// The bytes.
@@ -122,6 +123,15 @@ impl Body {
     pub fn leaf_hash(&self) -> Hash {
         merkle::leaf_hash(&self.0)
     }
+}
+
+/// The envelope of a body, in lexical order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Canonical<'a, S> {
+    api_version: &'static str,
+    kind: &'static str,
+    spec: &'a S,
 }
 
 /// Parses a spec into its type; missing members are `None`, and a type's own checks name them.

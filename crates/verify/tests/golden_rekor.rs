@@ -16,21 +16,21 @@ const HASHEDREKORD: &str = "extra/a.txt.sigstore";
 const DSSE: &str = "extra/oci-attestation.sigstore.json";
 
 /// One bundle's log entry with what is needed to verify it.
-struct Entry {
+struct Logged {
     bundle: Value,
     entry: Value,
     key: PublicKey,
     body: Vec<u8>,
 }
 
-fn load(name: &str) -> Entry {
+fn load(name: &str) -> Logged {
     let bundle = golden::json(name);
     let entry = bundle.pointer("/verificationMaterial/tlogEntries/0").unwrap().clone();
     let root = golden::json("examples/trusted-root-public-good.json");
     let log = root["tlogs"].as_array().unwrap().iter().find(|log| log["logId"] == entry["logId"]).unwrap();
     let key = PublicKey::from_spki_der(&golden::bytes(log, "/publicKey/rawBytes")).unwrap();
     let body = golden::bytes(&entry, "/canonicalizedBody");
-    Entry { bundle, entry, key, body }
+    Logged { bundle, entry, key, body }
 }
 
 fn hash(document: &Value, pointer: &str) -> Hash {
@@ -42,7 +42,7 @@ fn inclusion_proofs_lead_to_signed_checkpoints() {
     for (name, tree_id, leaf_index) in
         [(HASHEDREKORD, 2_605_736_670_972_794_746, 62_631_287), (DSSE, 1_193_050_959_916_656_506, 53_604_734)]
     {
-        let Entry { entry, key, body, .. } = load(name);
+        let Logged { entry, key, body, .. } = load(name);
         let scheme = Scheme::RekorV1 { host: KeyName::new("rekor.sigstore.dev").unwrap(), tree_id };
         let note = golden::text(&entry, "/inclusionProof/checkpoint/envelope");
         let head = scheme.open(note, &key).unwrap();
@@ -64,7 +64,7 @@ fn inclusion_proofs_lead_to_signed_checkpoints() {
 #[test]
 fn inclusion_promises_verify_and_cover_every_field() {
     for name in [HASHEDREKORD, DSSE] {
-        let Entry { entry, key, body, .. } = load(name);
+        let Logged { entry, key, body, .. } = load(name);
         let signature = golden::bytes(&entry, "/inclusionPromise/signedEntryTimestamp");
         let log_id = key.fingerprint();
         let promise = Promise {
@@ -101,7 +101,7 @@ fn certificate_pem(bundle: &Value) -> String {
 
 #[test]
 fn a_hashedrekord_rebuilds_the_logged_body_byte_by_byte() {
-    let Entry { bundle, body, .. } = load(HASHEDREKORD);
+    let Logged { bundle, body, .. } = load(HASHEDREKORD);
     let digest = hex::encode(golden::bytes(&bundle, "/messageSignature/messageDigest/digest"));
     let spec = |digest: &str, pem: &str| {
         json!({
@@ -127,7 +127,7 @@ fn a_hashedrekord_rebuilds_the_logged_body_byte_by_byte() {
 
 #[test]
 fn a_dsse_envelope_gives_the_logged_payload_hash_and_signature() {
-    let Entry { bundle, body, .. } = load(DSSE);
+    let Logged { bundle, body, .. } = load(DSSE);
     let envelope = json!({
         "payload": golden::text(&bundle, "/dsseEnvelope/payload"),
         "payloadType": golden::text(&bundle, "/dsseEnvelope/payloadType"),
@@ -154,7 +154,7 @@ fn a_dsse_envelope_gives_the_logged_payload_hash_and_signature() {
 
 #[test]
 fn bodies_are_looked_up_in_their_logged_form_too() {
-    let Entry { body, .. } = load(DSSE);
+    let Logged { body, .. } = load(DSSE);
     let logged: Value = serde_json::from_slice(&body).unwrap();
     let text = logged.to_string();
     let proposal = ProposedEntry::parse(text.as_bytes()).unwrap();

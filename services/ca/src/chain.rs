@@ -46,6 +46,7 @@ pub enum ChainError {
 /// The certificates of the authority, checked: the one that issues leaves first, the self-signed root last.
 #[derive(Debug, Clone)]
 pub struct IssuingChain {
+    /// At least one: `verify_authority` refuses an empty chain.
     certificates: Vec<Certificate>,
 }
 

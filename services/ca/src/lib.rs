@@ -36,15 +36,6 @@ use issue::Pipeline;
 use oidc::Authenticator;
 use std::sync::Arc;
 
-/// What an operator decides about the authority.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Who runs it: the `O` of its certificates' names.
-    pub organization: String,
-    /// Whose tokens it accepts. Without any, nobody gets a certificate.
-    pub issuers: Vec<IssuerSettings>,
-}
-
 /// One OIDC issuer that is trusted to say who somebody is.
 #[derive(Debug, Clone)]
 pub struct IssuerSettings {

@@ -71,15 +71,7 @@ impl CanonicalHash<'static> {
     }
 }
 
-/// The body. Fields stand in lexical order, which makes plain JSON canonical.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Canonical<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    spec: CanonicalSpec<'a>,
-}
-
+/// The spec as it is logged. Fields stand in lexical order, which makes plain JSON canonical.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CanonicalSpec<'a> {
@@ -89,9 +81,8 @@ struct CanonicalSpec<'a> {
 }
 
 impl CanonicalSpec<'_> {
-    fn into_body(self) -> Result<Body, Rejection> {
-        let kind = super::EntryKind::Dsse;
-        Body::of(&Canonical { api_version: kind.version(), kind: kind.name(), spec: self })
+    fn body(&self) -> Result<Body, Rejection> {
+        Body::of(super::EntryKind::Dsse, self)
     }
 }
 
@@ -122,7 +113,7 @@ pub(super) fn canonicalize(text: &str) -> Result<Body, Rejection> {
     };
     signatures.sort_by(|a, b| a.signature.cmp(&b.signature));
     CanonicalSpec { envelope_hash: logged_hash(envelope_hash)?, payload_hash: logged_hash(payload_hash)?, signatures }
-        .into_body()
+        .body()
 }
 
 fn logged_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
@@ -182,7 +173,7 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
         payload_hash: CanonicalHash::of(&payload),
         signatures,
     }
-    .into_body()
+    .body()
 }
 
 /// Envelopes hold standard base64, or URL-safe base64 by some signers.

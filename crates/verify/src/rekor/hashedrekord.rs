@@ -45,15 +45,7 @@ struct ProposedHash<'a> {
     value: Option<Cow<'a, str>>,
 }
 
-/// The body. Fields stand in lexical order, which makes plain JSON canonical.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Canonical<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    spec: CanonicalSpec<'a>,
-}
-
+/// The spec as it is logged. Fields stand in lexical order, which makes plain JSON canonical.
 #[derive(Serialize)]
 struct CanonicalSpec<'a> {
     data: CanonicalData<'a>,
@@ -107,10 +99,9 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     if !allowed(verifier.key.kind(), algorithm) {
         return Err(Rejection::AlgorithmNotAllowed);
     }
-    Body::of(&Canonical {
-        api_version: super::EntryKind::HashedRekord.version(),
-        kind: super::EntryKind::HashedRekord.name(),
-        spec: CanonicalSpec {
+    Body::of(
+        super::EntryKind::HashedRekord,
+        &CanonicalSpec {
             // The value keeps the client's letter case: clients compare the body with what they sent.
             data: CanonicalData {
                 hash: super::dsse::CanonicalHash { algorithm: algorithm.name(), value: value.into() },
@@ -120,7 +111,7 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
                 public_key: CanonicalKey { content: STANDARD.encode(verifier.canonical_pem) },
             },
         },
-    })
+    )
 }
 
 fn present<'a>(field: Option<&'a str>, name: &'static str) -> Result<&'a str, Rejection> {

@@ -3,6 +3,8 @@
 //! They come from pinned, checksummed modules that `tests/clients/install` unpacks (`tests/run` calls it); none is kept in
 //! this repository. Without them the tests fail, they do not skip.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that fails here has found something")]
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use std::path::PathBuf;

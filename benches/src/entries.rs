@@ -1,0 +1,63 @@
+//! Proposed entries, signed before anything is measured.
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_daemon::signer::Signer;
+use chancery_verify::hash::sha256;
+use chancery_verify::key::KeyKind;
+use serde_json::{Value, json};
+
+const EMAIL: &str = "bench@example.test";
+
+/// A key with a certificate of the instance that is measured.
+pub(crate) struct Identity {
+    pub(crate) signer: Signer,
+    certificate_pem: String,
+}
+
+impl Identity {
+    /// Gets a token from the development issuer and a certificate from the authority.
+    pub(crate) async fn obtain(url: &str) -> anyhow::Result<Self> {
+        let client = reqwest::Client::new();
+        let request = client.post(format!("{url}/oidc/token-for")).header("x-chancery-dev", "1");
+        let answer: Value = request.json(&json!({ "email": EMAIL })).send().await?.error_for_status()?.json().await?;
+        let token = answer["token"].as_str().context("the issuer answers with a token")?.to_owned();
+        let (signer, _) = Signer::generate(KeyKind::P256)?;
+        let proof = signer.sign(EMAIL.as_bytes()).await?;
+        let body = json!({
+            "publicKeyRequest": {
+                "publicKey": { "algorithm": "ECDSA", "content": signer.public_key().to_pem() },
+                "proofOfPossession": STANDARD.encode(proof),
+            },
+        });
+        let request = client.post(format!("{url}/api/v2/signingCert")).bearer_auth(token).json(&body);
+        let answer: Value = request.send().await?.error_for_status()?.json().await?;
+        let leaf = answer.pointer("/signedCertificateEmbeddedSct/chain/certificates/0").and_then(Value::as_str);
+        let certificate_pem = format!("{}\n", leaf.context("the authority answers with a chain")?);
+        Ok(Self { signer, certificate_pem })
+    }
+}
+
+/// `count` different proposals, each signed.
+pub(crate) async fn prepare(identity: &Identity, count: usize) -> anyhow::Result<Vec<String>> {
+    let key = STANDARD.encode(&identity.certificate_pem);
+    let mut proposals = Vec::with_capacity(count);
+    let bar = indicatif::ProgressBar::new(u64::try_from(count)?);
+    for number in 0..count {
+        // The serial of the certificate is in the key, so runs against one log do not repeat each other's entries.
+        let artifact = format!("artifact {number} of {key}");
+        let signature = STANDARD.encode(identity.signer.sign(artifact.as_bytes()).await?);
+        let proposal = json!({
+            "apiVersion": "0.0.1",
+            "kind": "hashedrekord",
+            "spec": {
+                "data": { "hash": { "algorithm": "sha256", "value": hex::encode(sha256(artifact.as_bytes())) } },
+                "signature": { "content": signature, "publicKey": { "content": key } },
+            },
+        });
+        proposals.push(proposal.to_string());
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(proposals)
+}

@@ -1,0 +1,125 @@
+//! The load: many connections, each with one request at a time.
+//!
+//! A closed loop sends the next request when the last one is answered; an open loop sends at a fixed rate and counts the
+//! time from when a request was due, so that a server that falls behind cannot hide it. The client speaks just enough
+//! HTTP/1.1, because a full client would cost as much CPU as the server.
+
+use anyhow::{Context as _, ensure};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// Connections of an open loop: enough that one is always free.
+const OPEN_LOOP_CONNECTIONS: usize = 128;
+
+/// How requests are sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Plan {
+    Closed { connections: usize },
+    Open { per_second: u64 },
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed { connections } => write!(f, "{connections} connections"),
+            Self::Open { per_second } => write!(f, "{per_second}/s open loop"),
+        }
+    }
+}
+
+/// What came of it.
+pub(crate) struct Outcome {
+    pub(crate) seconds: f64,
+    /// Sorted.
+    latencies: Vec<Duration>,
+}
+
+impl Outcome {
+    pub(crate) fn quantile_ms(&self, quantile: f64) -> f64 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position in a list")]
+        let position = (as_f64(self.latencies.len()) * quantile) as usize;
+        self.latencies.get(position.min(self.latencies.len().saturating_sub(1))).map_or(0.0, Duration::as_secs_f64) * 1e3
+    }
+}
+
+/// Counts here stay far below 2^52.
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+pub(crate) fn as_f64(count: usize) -> f64 {
+    count as f64
+}
+
+/// Sends every proposal once and waits for all answers; each must be 201.
+pub(crate) async fn run(url: &str, plan: Plan, proposals: &[String]) -> anyhow::Result<Outcome> {
+    let host = url.strip_prefix("http://").context("the URL is http://host:port")?.trim_end_matches('/').to_owned();
+    let requests: Arc<Vec<Vec<u8>>> = Arc::new(proposals.iter().map(|proposal| request(&host, proposal)).collect());
+    let next = Arc::new(AtomicUsize::new(0));
+    let (connections, interval) = match plan {
+        Plan::Closed { connections } => (connections, None),
+        Plan::Open { per_second } => (OPEN_LOOP_CONNECTIONS, Some(Duration::from_secs(1) / u32::try_from(per_second)?)),
+    };
+    let start = Instant::now();
+    let workers: Vec<_> = (0..connections)
+        .map(|_| tokio::spawn(work(host.clone(), requests.clone(), next.clone(), start, interval)))
+        .collect();
+    let mut latencies = Vec::with_capacity(requests.len());
+    for worker in workers {
+        latencies.extend(worker.await??);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    latencies.sort_unstable();
+    Ok(Outcome { seconds, latencies })
+}
+
+fn request(host: &str, proposal: &str) -> Vec<u8> {
+    let length = proposal.len();
+    format!("POST /api/v1/log/entries HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{proposal}").into_bytes()
+}
+
+async fn work(
+    host: String,
+    requests: Arc<Vec<Vec<u8>>>,
+    next: Arc<AtomicUsize>,
+    start: Instant,
+    interval: Option<Duration>,
+) -> anyhow::Result<Vec<Duration>> {
+    let mut stream = TcpStream::connect(&host).await?;
+    stream.set_nodelay(true)?;
+    let mut latencies = Vec::new();
+    let mut buffer = Vec::with_capacity(16 * 1024);
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Some(request) = requests.get(number) else { return Ok(latencies) };
+        let due = match interval {
+            Some(interval) => start + interval * u32::try_from(number)?,
+            None => Instant::now(),
+        };
+        tokio::time::sleep_until(due.into()).await;
+        stream.write_all(request).await?;
+        let status = read_response(&mut stream, &mut buffer).await?;
+        ensure!(status == 201, "entry {number} was answered {status}: {}", String::from_utf8_lossy(&buffer));
+        latencies.push(due.elapsed());
+    }
+}
+
+/// Reads one response whole and returns its status.
+async fn read_response(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<u16> {
+    buffer.clear();
+    let header_end = loop {
+        ensure!(stream.read_buf(buffer).await? > 0, "the server closed the connection");
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+    };
+    let header = std::str::from_utf8(&buffer[..header_end])?.to_ascii_lowercase();
+    let status = header.split(' ').nth(1).context("a status line")?.parse()?;
+    let length = header.lines().find_map(|line| line.strip_prefix("content-length: ")).context("a content length")?;
+    let end = header_end + length.trim().parse::<usize>()?;
+    while buffer.len() < end {
+        ensure!(stream.read_buf(buffer).await? > 0, "the server closed the connection");
+    }
+    Ok(status)
+}

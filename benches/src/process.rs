@@ -1,0 +1,35 @@
+//! CPU time and memory of processes, from `/proc`.
+
+use anyhow::Context as _;
+use std::fs;
+
+/// Clock ticks per second in `/proc`: 100 on every Linux this runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// User and system time a process has used so far, in seconds.
+pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("no process {pid}"))?;
+    let fields = stat.rsplit_once(") ").map(|(_, fields)| fields).context("/proc stat has a name in parentheses")?;
+    let mut times = fields.split(' ').skip(11).take(2).map(str::parse::<f64>);
+    let (user, system) = (times.next().context("user time")??, times.next().context("system time")??);
+    Ok((user + system) / TICKS_PER_SECOND)
+}
+
+/// As [`cpu_seconds`], with every living child.
+pub(crate) fn cpu_seconds_with_children(pid: u32) -> anyhow::Result<f64> {
+    let mut total = cpu_seconds(pid)?;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let children = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+        for child in children.split_whitespace() {
+            total += cpu_seconds_with_children(child.parse()?).unwrap_or(0.0);
+        }
+    }
+    Ok(total)
+}
+
+/// Resident memory in MiB.
+pub(crate) fn resident_mib(pid: u32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+}
