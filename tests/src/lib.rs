@@ -1,0 +1,39 @@
+//! End-to-end tests: the real server program, driven by the real client programs.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`stack`] | a running `chancery dev` with a data directory of its own |
+//! | [`person`] | somebody with a home directory and the client programs |
+//! | [`client`] | what the signing clients have in common: sign this, verify that |
+//! | [`program`] | one run of one program, and what is demanded of it |
+//! | [`browser`] | a person who fills in the development issuer's forms |
+//! | [`registry`] | an OCI registry with an image in it |
+//! | [`tuf`] | a TUF repository with the instance's trusted root in it |
+//! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
+//! | [`fulcio`], [`rekor`] | requests to the two services, and an independent check of the answers |
+//! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
+//!
+//! A [`stack::Stack`] that goes out of scope stops its server and has every tree of its data directory derived again
+//! from the entries. No scenario ends without that.
+
+pub mod browser;
+pub mod client;
+pub mod fulcio;
+pub mod http;
+pub mod key;
+pub mod person;
+pub mod program;
+pub mod registry;
+pub mod rekor;
+pub mod stack;
+pub mod tree;
+pub mod tuf;
+
+pub use client::Client;
+pub use person::Person;
+pub use stack::Stack;
+
+/// The identity most scenarios sign with.
+pub const ALICE: &str = "alice@example.test";
+/// Somebody else.
+pub const MALLORY: &str = "mallory@example.test";

@@ -1,0 +1,54 @@
+//! An OCI registry with an image in it.
+
+use crate::{key::unique, person::Person, program::Running, stack::free_port};
+
+/// A registry in memory, on a port of its own; it ends with the test.
+pub struct Registry {
+    address: String,
+    _server: Running,
+}
+
+impl Registry {
+    pub fn start(person: &Person) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut server = person.crane().args("registry serve --address").arg(&address).start();
+        server.wait_for("serving on");
+        Self { address, _server: server }
+    }
+
+    /// `HOST:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Pushes a new image and returns its reference by digest.
+    pub fn push(&self, person: &Person, name: &str) -> String {
+        let layer = person.write("layer.tar", tar("hello.txt", unique(name).as_bytes()));
+        let tag = format!("{}/{name}", self.address);
+        let pushed = person.crane().args("append --oci-empty-base -f").arg(layer).arg("-t").arg(&tag).run().succeeds();
+        let reference = pushed.trim().to_owned();
+        assert!(reference.contains("@sha256:"), "{reference}");
+        reference
+    }
+}
+
+/// A tar archive of one file (POSIX ustar).
+fn tar(name: &str, contents: &[u8]) -> Vec<u8> {
+    let mut header = [0; 512];
+    let mut put = |offset: usize, text: &str| header[offset..offset + text.len()].copy_from_slice(text.as_bytes());
+    put(0, name);
+    put(100, "0000644\0");
+    put(108, "0000000\0");
+    put(116, "0000000\0");
+    put(124, &format!("{:011o}\0", contents.len()));
+    put(136, "00000000000\0");
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar\x0000");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut archive = header.to_vec();
+    archive.extend_from_slice(contents);
+    archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
+    archive
+}

@@ -1,0 +1,217 @@
+//! A running `chancery dev` with a data directory of its own.
+
+use crate::{
+    http::{Request, Response},
+    person::Person,
+    program::{Program, Running},
+};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU16, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// The names under which trust is published.
+pub const TRUST_FILES: [&str; 6] = [
+    "trusted_root.json",
+    "signing_config.json",
+    "client_trust_config.json",
+    "fulcio-chain.pem",
+    "rekor.pub",
+    "ctfe.pub",
+];
+
+/// Longest a server may take until it answers. It takes well under a second; the machine may be busy compiling.
+const START_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest a server may take to stop after SIGTERM.
+const STOP_DEADLINE: Duration = Duration::from_secs(15);
+
+/// The server, its data and its address. Ends with [`Stack::check`], whether or not the scenario asks for it.
+pub struct Stack {
+    directory: TempDir,
+    port: u16,
+    server: Option<Running>,
+    checked: bool,
+}
+
+impl Stack {
+    /// A new instance with an empty data directory.
+    pub fn start() -> Self {
+        let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
+        let mut stack = Self { directory, port: free_port(), server: None, checked: false };
+        stack.resume();
+        stack
+    }
+
+    /// Starts the stopped server again: same data, same address.
+    pub fn resume(&mut self) {
+        assert!(self.server.is_none(), "the server runs");
+        self.checked = false;
+        let mut server = self.dev_command().start();
+        let deadline = Instant::now() + START_DEADLINE;
+        while !Request::get(&self.at("/healthz")).try_send().is_ok_and(|response| response.status == 200) {
+            let runs = server.is_running();
+            assert!(runs, "the server ended:\n{}", server_output(&server));
+            assert!(Instant::now() < deadline, "the server is not ready in time:\n{}", server_output(&server));
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.server = Some(server);
+    }
+
+    /// `chancery dev` for this data directory and address.
+    pub fn dev_command(&self) -> Program {
+        self.chancery().args("dev --listen").arg(format!("127.0.0.1:{}", self.port)).arg("--data").arg(self.data())
+    }
+
+    /// The program, in a directory where it finds nothing.
+    pub fn chancery(&self) -> Program {
+        Program::new(chancery_binary(), self.directory.path()).env("PATH", env::var_os("PATH").unwrap())
+    }
+
+    /// The base URL, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// A URL below the base.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url())
+    }
+
+    /// The `iss` of this instance's tokens, and so the issuer in its certificates.
+    pub fn issuer(&self) -> String {
+        self.at("/oidc")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The path of a trust file.
+    pub fn trust(&self, name: &str) -> PathBuf {
+        self.data().join("trust").join(name)
+    }
+
+    /// Every trust file, byte for byte.
+    pub fn trust_files(&self) -> BTreeMap<&'static str, Vec<u8>> {
+        TRUST_FILES.into_iter().map(|name| (name, fs::read(self.trust(name)).unwrap())).collect()
+    }
+
+    pub fn get(&self, path: &str) -> Response {
+        Request::get(&self.at(path)).send()
+    }
+
+    pub fn post(&self, path: &str, body: &serde_json::Value) -> Response {
+        Request::post(&self.at(path)).json(body).send()
+    }
+
+    /// A token as `chancery token` prints it.
+    pub fn token(&self, email: &str) -> String {
+        self.token_command(email).run().succeeds().trim().to_owned()
+    }
+
+    /// A token, well signed, with claims replaced or (with `null`) removed.
+    pub fn token_with(&self, email: &str, claims: &serde_json::Value) -> String {
+        self.token_command(email).arg("--claims").arg(claims.to_string()).run().succeeds().trim().to_owned()
+    }
+
+    /// `chancery token EMAIL` for this instance.
+    pub fn token_command(&self, email: &str) -> Program {
+        self.chancery().arg("token").arg(email).arg("--url").arg(self.url())
+    }
+
+    /// Somebody who uses this instance.
+    pub fn person(&self, email: &str) -> Person {
+        Person::new(self, email)
+    }
+
+    /// What the server has printed for people.
+    pub fn banner(&mut self) -> String {
+        let server = self.server.as_mut().expect("the server runs");
+        server.wait_for("Stop with Ctrl-C");
+        server.stdout()
+    }
+
+    /// The running server.
+    pub fn server(&self) -> &Running {
+        self.server.as_ref().expect("the server runs")
+    }
+
+    /// Stops the server as a service manager does, and demands that it ends well and in time.
+    pub fn terminate(&mut self) {
+        let server = self.server.take().expect("the server runs");
+        let asked = Instant::now();
+        server.terminate();
+        let outcome = server.finish();
+        assert!(outcome.status.success(), "SIGTERM should end the server well: {}", outcome.report());
+        assert!(asked.elapsed() < STOP_DEADLINE, "SIGTERM took {:?}", asked.elapsed());
+    }
+
+    /// Stops the server as a power cut does.
+    pub fn kill(&mut self) {
+        let mut server = self.server.take().expect("the server runs");
+        server.kill();
+        server.finish();
+    }
+
+    /// Stops the server and derives every tree of its data again from the entries.
+    pub fn check(&mut self) {
+        if self.server.is_some() {
+            self.terminate();
+        }
+        self.log_check();
+        self.checked = true;
+    }
+
+    /// `chancery log check`, which must pass; the server may be running.
+    pub fn log_check(&self) -> String {
+        self.chancery().args("log check --data").arg(self.data()).run().succeeds()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            if let Some(server) = &self.server {
+                eprintln!("--- {} said\n{}", self.url(), server.stderr());
+            }
+        } else if !self.checked {
+            self.check();
+        }
+    }
+}
+
+fn server_output(server: &Running) -> String {
+    format!("{}{}", server.stdout(), server.stderr())
+}
+
+/// The program under test: `CHANCERY_BIN`, else what cargo built last, release first.
+pub fn chancery_binary() -> PathBuf {
+    if let Some(path) = env::var_os("CHANCERY_BIN") {
+        return path.into();
+    }
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    let candidates = ["release/chancery", "debug/chancery"].map(|name| target.join(name));
+    candidates
+        .into_iter()
+        .find(|path| path.exists())
+        .expect("no chancery program: run tests/run, or cargo build --release -p chancery")
+}
+
+/// A port nobody listens on. Below the range from which the system takes ports for outgoing connections, so that it
+/// stays free while a server restarts.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 8000).unwrap();
+    loop {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Where things may appear: the design's rules that neither the compiler nor clippy can hold.
+//!
+//! Reads the tree as text. A rule names the places where something is allowed; everywhere else it is a failure that
+//! shows file and line.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Directories of code that is part of the product.
+const PRODUCT: [&str; 2] = ["crates", "services"];
+/// Directories of code.
+const EVERYTHING: [&str; 4] = ["crates", "services", "tests", "benches"];
+/// A file over this many lines has two subjects.
+const MAX_LINES: usize = 500;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A file of the tree: its path from the root, and its text.
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// Lines with their numbers, without what stands in line comments.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let code = |line: &'_ str| line.find("//").map_or(line.len(), |start| start);
+        self.text.lines().enumerate().map(move |(number, line)| (number + 1, &line[..code(line)]))
+    }
+
+    /// As [`Self::code`], up to where a module of unit tests begins; nothing of a file that is only compiled for tests.
+    fn product_code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let end = self.text.lines().position(|line| line == "#[cfg(test)]").unwrap_or(usize::MAX);
+        let is_test = self.path.contains("/tests/") || self.path.ends_with("/tests.rs");
+        self.code().filter(move |(number, _)| !is_test && *number <= end)
+    }
+}
+
+/// Every text file below `directories`, sorted; without what is built or generated.
+fn sources(directories: &[&str], extension: Option<&str>) -> Vec<Source> {
+    let root = root();
+    let mut waiting: Vec<PathBuf> = directories.iter().map(|directory| root.join(directory)).collect();
+    let mut found = Vec::new();
+    while let Some(path) = waiting.pop() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            let skipped = ["target", ".git", "chancery-dev", "node_modules"].contains(&name.as_str());
+            if !skipped || path == root {
+                waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        } else if extension.is_none_or(|extension| path.extension().is_some_and(|found| found == extension)) {
+            let path_text = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            // What is not text has no rules.
+            if let Ok(text) = fs::read_to_string(&path) {
+                found.push(Source { path: path_text, text });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(!found.is_empty());
+    found
+}
+
+fn product() -> Vec<Source> {
+    sources(&PRODUCT, Some("rs"))
+}
+
+/// Demands that `word` appears in product code only in files for which `allowed` says so. Tests inside the product may
+/// do as they like.
+fn only_in(word: &str, allowed: impl Fn(&str) -> bool) {
+    let mut violations = String::new();
+    for source in product().iter().filter(|source| !allowed(&source.path)) {
+        for (number, line) in source.product_code().filter(|(_, line)| line.contains(word)) {
+            writeln!(violations, "{}:{number}: {}", source.path, line.trim()).unwrap();
+        }
+    }
+    assert!(violations.is_empty(), "{word} must not appear here:\n{violations}");
+}
+
+fn in_directory_or_module(path: &str, name: &str) -> bool {
+    path.contains(&format!("/{name}/")) || path.ends_with(&format!("/{name}.rs"))
+}
+
+#[test]
+fn sql_is_in_the_stores() {
+    let allowed = |path: &str| {
+        let in_a_store = path.starts_with("services/") && in_directory_or_module(path, "store");
+        in_a_store || path.starts_with("crates/daemon/") && in_directory_or_module(path, "database")
+    };
+    only_in("sqlx", allowed);
+}
+
+/// Files that speak HTTP: the `http` modules, the guard in front of the development issuer, and what puts routers
+/// together.
+fn speaks_http(path: &str) -> bool {
+    in_directory_or_module(path, "http")
+        || path.starts_with("crates/daemon/src/http")
+        || path == "crates/daemon/src/problem.rs"
+        || path == "services/chancery/src/loopback.rs"
+        || path.starts_with("services/chancery/src/dev")
+}
+
+#[test]
+fn http_is_at_the_edge() {
+    // A role hands its router on; that type alone may pass through other modules.
+    for module in ["http", "extract", "response", "routing", "middleware", "body", "Json", "{"] {
+        only_in(&format!("axum::{module}"), speaks_http);
+    }
+    only_in("StatusCode", |path| speaks_http(path) || asks_others(path));
+}
+
+/// Files that make requests: for the keys of OIDC issuers, and for a token of the development issuer.
+fn asks_others(path: &str) -> bool {
+    ["services/ca/src/oidc/fetcher.rs", "services/chancery/src/cli/token.rs"].contains(&path)
+}
+
+#[test]
+fn requests_go_out_of_few_places() {
+    only_in("reqwest", asks_others);
+}
+
+#[test]
+fn the_clock_is_read_in_one_place() {
+    for word in ["SystemTime::now", "UtcDateTime::now", "OffsetDateTime::now", "Utc::now"] {
+        only_in(word, |path| path == "crates/daemon/src/clock.rs");
+    }
+}
+
+#[test]
+fn randomness_is_drawn_in_one_place() {
+    for word in ["SystemRandom::new", "OsRng", "getrandom", "rand::rng"] {
+        only_in(word, |path| path == "crates/daemon/src/random.rs" || path == "crates/daemon/src/signer.rs");
+    }
+}
+
+#[test]
+fn private_keys_stay_behind_the_signer() {
+    for word in ["KeyPair::generate", "from_pkcs8", "Ed25519KeyPair", "EcdsaKeyPair", "RsaKeyPair"] {
+        only_in(word, |path| path.starts_with("crates/daemon/src/signer"));
+    }
+}
+
+#[test]
+fn the_environment_is_not_read() {
+    for word in ["env::var", "env::vars", "option_env!"] {
+        only_in(word, |path| path == "crates/daemon/src/config.rs");
+    }
+}
+
+#[test]
+fn nothing_is_unsafe_unfinished_or_left_out() {
+    let mut violations = String::new();
+    // Put together here so that this file does not contain them.
+    let words = ["unsafe ", "todo!(", "unimplemented!(", "dbg!("].map(str::to_owned);
+    let ignored = format!("#[{}", "ignore");
+    for source in sources(&EVERYTHING, Some("rs")) {
+        if source.path == "tests/tests/architecture.rs" {
+            continue;
+        }
+        for (number, line) in source.code() {
+            if words.iter().any(|word| line.contains(word.as_str())) || line.contains(&ignored) {
+                writeln!(violations, "{}:{number}: {}", source.path, line.trim()).unwrap();
+            }
+        }
+    }
+    assert!(violations.is_empty(), "{violations}");
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("unsafe_code = \"forbid\""));
+}
+
+#[test]
+fn every_crate_has_the_lints() {
+    for manifest in sources(&PRODUCT, Some("toml")).iter().filter(|source| source.path.ends_with("Cargo.toml")) {
+        assert!(manifest.text.contains("[lints]\nworkspace = true"), "{} does not inherit the lints", manifest.path);
+    }
+}
+
+#[test]
+fn every_module_says_what_it_is_and_fits() {
+    let mut violations = String::new();
+    for source in sources(&EVERYTHING, Some("rs")) {
+        if !source.text.starts_with("//!") {
+            writeln!(violations, "{}: does not start with //!", source.path).unwrap();
+        }
+        let lines = source.text.lines().count();
+        if lines > MAX_LINES {
+            writeln!(violations, "{}: {lines} lines", source.path).unwrap();
+        }
+    }
+    assert!(violations.is_empty(), "{violations}");
+}
+
+#[test]
+fn names_say_something() {
+    for source in product() {
+        let name = Path::new(&source.path).file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(
+            !["utils", "util", "common", "helpers", "helper", "manager", "misc"].contains(&name.as_str()),
+            "{}",
+            source.path
+        );
+    }
+}
+
+#[test]
+fn no_file_names_a_package_registry_or_this_machine() {
+    // Put together here so that this file does not contain them.
+    let hosts = [["crates", "io"], ["proxy.golang", "org"], ["sum.golang", "org"], ["pypi", "org"], ["npmjs", "org"]];
+    let hosts = hosts.map(|parts| parts.join("."));
+    let home = root().to_str().unwrap().to_owned();
+    let mut violations = String::new();
+    for source in sources(&[""], None).iter().filter(|source| source.path != "Cargo.lock") {
+        for (number, line) in source.text.lines().enumerate() {
+            if hosts.iter().any(|host| line.contains(host.as_str())) || line.contains(&home) {
+                writeln!(violations, "{}:{}: {}", source.path, number + 1, line.trim()).unwrap();
+            }
+        }
+    }
+    assert!(violations.is_empty(), "{violations}");
+}
+
+/// The names of all crates that `package` is built from.
+fn dependencies(package: &str) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = Command::new(cargo)
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+            "--package",
+            package,
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn crates_depend_in_one_direction() {
+    let forbidden = |package: &str, names: &[&str]| {
+        let dependencies = dependencies(package);
+        for name in names {
+            assert!(!dependencies.contains(*name), "{package} must not depend on {name}");
+        }
+    };
+    let servers = ["chancery-ca", "chancery-log", "chancery-trust", "chancery"];
+    forbidden("chancery-verify", &["tokio", "axum", "sqlx", "reqwest", "hyper", "rand", "chancery-daemon"]);
+    forbidden("chancery-verify", &servers);
+    forbidden("chancery-daemon", &servers);
+    // The log exists to catch the certificate authority.
+    forbidden("chancery-ca", &["chancery-log", "chancery-trust", "chancery"]);
+    forbidden("chancery-log", &["chancery-ca", "chancery-trust", "chancery", "reqwest"]);
+    forbidden("chancery-trust", &["chancery-ca", "chancery-log", "chancery", "chancery-daemon"]);
+    forbidden("chancery", &["openssl-sys", "native-tls", "ring"]);
+    for package in servers.iter().filter(|package| **package != "chancery") {
+        assert!(dependencies(package).contains("chancery-verify"), "{package} must be verified by chancery-verify");
+    }
+}

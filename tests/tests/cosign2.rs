@@ -1,0 +1,184 @@
+//! cosign 2 signs and verifies: Fulcio v1, configured by URLs and by keys in its environment.
+
+use chancery_tests::{
+    ALICE, Client, MALLORY, Person, Stack,
+    client::{Signer, with_signer, with_signing_config, with_urls},
+    program::{Outcome, Program},
+    registry::Registry,
+};
+
+fn keyless(person: &Person, program: Program) -> Program {
+    with_urls(person, program).arg("--identity-token").arg(person.token())
+}
+
+/// Verifies the legacy bundle without asking the server: the inclusion promise is in it.
+fn verify_legacy(person: &Person, program: Program, artifact: &str, signer: &Signer) -> Outcome {
+    let verify = with_signer(program.args("verify-blob --offline"), signer);
+    assert!(person.path("legacy.json").exists());
+    verify.args("--bundle legacy.json").arg(artifact).run()
+}
+
+#[test]
+fn signs_a_blob_into_a_legacy_bundle() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    keyless(&alice, alice.cosign2().args("sign-blob --yes")).args("--bundle legacy.json artifact").run().succeeds();
+    let signer = Signer::of(&alice);
+    verify_legacy(&alice, alice.cosign2(), "artifact", &signer).succeeds();
+    alice.write("changed", "hullo");
+    verify_legacy(&alice, alice.cosign2(), "changed", &signer).fails_with(&["matching bundle to payload"]);
+    let mallory = Signer { identity: MALLORY.into(), ..signer.clone() };
+    verify_legacy(&alice, alice.cosign2(), "artifact", &mallory)
+        .fails_with(&["none of the expected identities", ALICE]);
+    let other_issuer = Signer { issuer: "https://issuer.example.test".into(), ..signer };
+    let reason = format!("with issuer {}", stack.issuer());
+    verify_legacy(&alice, alice.cosign2(), "artifact", &other_issuer).fails_with(&["none of the expected", &reason]);
+}
+
+#[test]
+fn cosign_3_verifies_a_legacy_bundle() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    keyless(&alice, alice.cosign2().args("sign-blob --yes")).args("--bundle legacy.json artifact").run().succeeds();
+    let cosign3 = alice
+        .cosign3()
+        .env("SIGSTORE_ROOT_FILE", alice.trust("fulcio-chain.pem"))
+        .env("SIGSTORE_REKOR_PUBLIC_KEY", alice.trust("rekor.pub"))
+        .env("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", alice.trust("ctfe.pub"));
+    let verify = with_signer(cosign3.args("verify-blob --new-bundle-format=false"), &Signer::of(&alice));
+    verify.args("--bundle legacy.json artifact").run().succeeds();
+}
+
+#[test]
+fn finds_a_detached_signature_in_the_log() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    keyless(&alice, alice.cosign2().args("sign-blob --yes --output-signature sig --output-certificate cert"))
+        .arg("artifact")
+        .run()
+        .succeeds();
+    let verify = |artifact: &str| {
+        let verify =
+            with_signer(alice.cosign2().args("verify-blob --signature sig --certificate cert"), &Signer::of(&alice));
+        verify.arg("--rekor-url").arg(alice.url()).arg(artifact).run()
+    };
+    verify("artifact").succeeds();
+    alice.write("changed", "hullo");
+    verify("changed").fails_with(&["invalid signature"]);
+}
+
+#[test]
+fn signs_a_blob_into_a_new_bundle() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    Client::Cosign2.sign(&alice, "artifact", "bundle.json").run().succeeds();
+    Client::Cosign2.verify(&alice, "artifact", "bundle.json", &Signer::of(&alice)).run().succeeds();
+}
+
+#[test]
+fn signs_a_blob_with_the_signing_config() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    with_signing_config(&alice, alice.cosign2().args("sign-blob --yes --new-bundle-format --bundle bundle.json"))
+        .arg("--identity-token")
+        .arg(alice.token())
+        .arg("artifact")
+        .run()
+        .succeeds();
+    Client::Cosign2.verify(&alice, "artifact", "bundle.json", &Signer::of(&alice)).run().succeeds();
+}
+
+#[test]
+fn attests_a_blob_keyless() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    alice.write("predicate.json", r#"{"reviewed": true}"#);
+    for (format, verify_options) in
+        [("--bundle legacy.json", ""), ("--new-bundle-format --bundle new.json", "--new-bundle-format")]
+    {
+        keyless(&alice, alice.cosign2().args("attest-blob --yes --type custom --predicate predicate.json"))
+            .args(format)
+            .arg("artifact")
+            .run()
+            .succeeds();
+        let bundle = format.split(' ').next_back().unwrap();
+        let verify = |artifact: &str| {
+            let mut verify =
+                with_signer(alice.cosign2().args("verify-blob-attestation --type custom"), &Signer::of(&alice));
+            if !verify_options.is_empty() {
+                verify = verify.args(verify_options).arg("--trusted-root").arg(alice.trust("trusted_root.json"));
+            }
+            verify.arg("--bundle").arg(bundle).arg(artifact).run()
+        };
+        verify("artifact").succeeds();
+        alice.write("changed", "hullo");
+        verify("changed").fails_with(&["digest"]);
+    }
+}
+
+#[test]
+fn signs_a_blob_with_a_key_and_logs_it() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    alice.cosign2().args("generate-key-pair").run().succeeds();
+    alice
+        .cosign2()
+        .args("sign-blob --yes --key cosign.key --bundle bundle.json --rekor-url")
+        .arg(alice.url())
+        .arg("artifact")
+        .run()
+        .succeeds();
+    let verify =
+        |artifact: &str| alice.cosign2().args("verify-blob --key cosign.pub --bundle bundle.json").arg(artifact).run();
+    verify("artifact").succeeds();
+    alice.write("changed", "hullo");
+    verify("changed").fails_with(&["matching bundle to payload"]);
+}
+
+#[test]
+fn signs_an_image_keyless_with_annotations() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let registry = Registry::start(&alice);
+    let image = registry.push(&alice, "app:1");
+    keyless(&alice, alice.cosign2().args("sign --yes -a env=prod")).arg(&image).run().succeeds();
+    let signer = Signer::of(&alice);
+    let verify = |signer: &Signer, annotation: &str, image: &str| {
+        let verify = with_signer(alice.cosign2().args("verify --rekor-url").arg(alice.url()), signer);
+        verify.args(annotation).arg(image).run()
+    };
+    verify(&signer, "-a env=prod", &image).succeeds();
+    verify(&signer, "-a env=test", &image).fails_with(&["missing or incorrect annotation"]);
+    let mallory = Signer { identity: MALLORY.into(), ..signer.clone() };
+    verify(&mallory, "", &image).fails_with(&["none of the expected identities", ALICE]);
+    let unsigned = registry.push(&alice, "app:2");
+    verify(&signer, "", &unsigned).fails_with(&["no signatures found"]);
+}
+
+#[test]
+fn attests_an_image_keyless() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let registry = Registry::start(&alice);
+    let image = registry.push(&alice, "app:1");
+    alice.write("predicate.json", r#"{"reviewed": true}"#);
+    keyless(&alice, alice.cosign2().args("attest --yes --type custom --predicate predicate.json"))
+        .arg(&image)
+        .run()
+        .succeeds();
+    let verify = |signer: &Signer| {
+        let verify =
+            with_signer(alice.cosign2().args("verify-attestation --type custom --rekor-url").arg(alice.url()), signer);
+        verify.arg(&image).run()
+    };
+    let signer = Signer::of(&alice);
+    verify(&signer).succeeds();
+    verify(&Signer { identity: MALLORY.into(), ..signer }).fails_with(&["none of the expected identities", ALICE]);
+}

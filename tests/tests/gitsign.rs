@@ -1,0 +1,79 @@
+//! gitsign signs commits: Fulcio v1 with a key in DER, and a log entry whose proof travels in the commit.
+
+use chancery_tests::{
+    ALICE, MALLORY, Person, Stack,
+    client::{Signer, with_signer},
+    person::gitsign_path,
+    program::Outcome,
+    tuf::TufRepository,
+};
+
+/// A repository in which commits are signed with gitsign, and where gitsign gets its trusted root.
+fn repository(person: &Person) -> TufRepository {
+    let gitsign = gitsign_path();
+    person.write(
+        ".gitconfig",
+        format!(
+            "[user]\n\tname = Alice\n\temail = {}\n[init]\n\tdefaultBranch = main\n[commit]\n\tgpgsign = true\n\
+             [gpg]\n\tformat = x509\n[gpg \"x509\"]\n\tprogram = {}\n",
+            person.email,
+            gitsign.display()
+        ),
+    );
+    git(person, "init --quiet").succeeds();
+    TufRepository::start(person)
+}
+
+fn git(person: &Person, line: &str) -> Outcome {
+    person.git().env("GITSIGN_REKOR_MODE", "offline").args(line).run()
+}
+
+fn verify(person: &Person, tuf: &TufRepository, signer: &Signer, commit: &str) -> Outcome {
+    let gitsign = person.gitsign().env("TUF_MIRROR", &tuf.mirror).env("TUF_ROOT_JSON", &tuf.root);
+    with_signer(gitsign.arg("verify"), signer).arg(commit).run()
+}
+
+#[test]
+fn signs_and_verifies_a_commit() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let tuf = repository(&alice);
+    git(&alice, "commit --quiet --allow-empty --message=first").succeeds();
+    let signer = Signer::of(&alice);
+    let said = verify(&alice, &tuf, &signer, "HEAD");
+    let good = format!("Good signature from [{ALICE}]({})", stack.issuer());
+    for line in ["tlog index: 1", &good, "Validated Git signature: true", "Validated Certificate claims: true"] {
+        assert!(said.written().contains(line), "{}", said.report());
+    }
+    said.succeeds();
+
+    let mallory = Signer { identity: MALLORY.into(), ..signer.clone() };
+    verify(&alice, &tuf, &mallory, "HEAD").fails_with(&["none of the expected identities", ALICE]);
+    let other_issuer = Signer { issuer: "https://issuer.example.test".into(), ..signer.clone() };
+    verify(&alice, &tuf, &other_issuer, "HEAD").fails_with(&["none of the expected identities", &stack.issuer()]);
+
+    git(&alice, "commit --quiet --allow-empty --no-gpg-sign --message=second").succeeds();
+    verify(&alice, &tuf, &signer, "HEAD").fails_with(&["signature"]);
+}
+
+#[test]
+fn notices_a_changed_commit() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let tuf = repository(&alice);
+    git(&alice, "commit --quiet --allow-empty --message=first").succeeds();
+    let commit = git(&alice, "cat-file commit HEAD").succeeds();
+    alice.write("changed", commit.replace("first", "other"));
+    let changed = git(&alice, "hash-object -t commit -w changed").succeeds();
+    verify(&alice, &tuf, &Signer::of(&alice), changed.trim()).fails_with(&["failed to verify"]);
+}
+
+#[test]
+fn the_server_need_not_be_there_to_verify() {
+    let mut stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let tuf = repository(&alice);
+    git(&alice, "commit --quiet --allow-empty --message=first").succeeds();
+    stack.terminate();
+    verify(&alice, &tuf, &Signer::of(&alice), "HEAD").succeeds();
+}

@@ -1,0 +1,143 @@
+//! `chancery log check` finds what somebody with a shell has changed, and a server does not start over it.
+
+use chancery_tests::{
+    ALICE, Client, Person, Stack,
+    key::{Key, unique},
+    program::Outcome,
+    rekor::{ENTRIES, hashedrekord},
+};
+use serde_json::Value;
+use std::{fs, path::Path};
+
+/// A stopped instance with something in both logs.
+fn stopped() -> (Stack, Person) {
+    let mut stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    Client::Cosign3.sign(&alice, "artifact", "bundle.json").run().succeeds();
+    for _ in 0..3 {
+        stack.post(ENTRIES, &hashedrekord(&Key::generate(), unique("artifact").as_bytes())).expect(201);
+    }
+    stack.check();
+    (stack, alice)
+}
+
+/// A copy of the instance's data, in the person's home.
+fn copy_data(stack: &Stack, person: &Person, name: &str) -> std::path::PathBuf {
+    let to = person.path(name);
+    copy(&stack.data(), &to);
+    to
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+        let target = to.join(entry.file_name().unwrap());
+        if entry.is_dir() {
+            copy(&entry, &target);
+        } else {
+            fs::copy(&entry, &target).unwrap();
+        }
+    }
+}
+
+/// Runs SQL as somebody would who does not care for triggers.
+fn tamper(person: &Person, data: &Path, sql: &str) {
+    let script = "import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+for (name,) in database.execute(\"SELECT name FROM sqlite_master WHERE type = 'trigger'\").fetchall():
+    database.execute(f'DROP TRIGGER {name}')
+assert database.execute(sys.argv[2]).rowcount > 0
+database.commit()
+";
+    person.program("python3").arg("-c").arg(script).arg(data.join("chancery.db")).arg(sql).run().succeeds();
+}
+
+fn check(stack: &Stack, data: &Path) -> Outcome {
+    stack.chancery().args("log check --data").arg(data).run()
+}
+
+#[test]
+fn says_what_it_has_checked() {
+    let (stack, _alice) = stopped();
+    let said = stack.chancery().args("log check --json --data").arg(stack.data()).run().succeeds();
+    let reports: Value = serde_json::from_str(&said).unwrap();
+    let size = |name: &str| {
+        let found = reports.as_array().unwrap().iter().find(|report| report["log"] == name);
+        found.unwrap_or_else(|| panic!("no log {name}: {reports}"))["tree_size"].as_u64().unwrap()
+    };
+    assert_eq!((size("ct"), size("rekor")), (1, 5), "{reports}");
+}
+
+#[test]
+fn finds_what_was_changed() {
+    let (stack, alice) = stopped();
+    let log = "log_id = (SELECT log_id FROM logs WHERE name = 'rekor')";
+    for (name, sql, finding) in [
+        (
+            "leaf",
+            format!("UPDATE entries SET leaf = CAST(leaf || x'20' AS BLOB) WHERE leaf_index = 2 AND {log}"),
+            "entry 2: ",
+        ),
+        ("gap", format!("DELETE FROM entries WHERE leaf_index = 2 AND {log}"), "entry 2: the entry is missing"),
+        ("tile", format!("UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND {log}"), "tile 0/0: "),
+        ("head", format!("UPDATE tree_heads SET root_hash = zeroblob(32) WHERE {log}"), "head: "),
+        ("rollback", format!("UPDATE tree_heads SET tree_size = tree_size - 1 WHERE {log}"), "head: "),
+        (
+            "note",
+            format!("UPDATE checkpoints SET note = replace(note, '4', '5') WHERE tree_size = 4 AND {log}"),
+            "checkpoint ",
+        ),
+        ("fingerprint", "UPDATE logs SET key_fingerprint = zeroblob(32) WHERE name = 'rekor'".into(), "another key"),
+    ] {
+        let data = copy_data(&stack, &alice, name);
+        check(&stack, &data).succeeds();
+        tamper(&alice, &data, &sql);
+        check(&stack, &data).fails_with(&["log rekor", finding]);
+    }
+}
+
+#[test]
+fn finds_nothing_where_there_is_nothing() {
+    let (stack, alice) = stopped();
+    fs::create_dir(alice.path("empty")).unwrap();
+    check(&stack, &alice.path("empty")).fails_with(&["chancery.db"]);
+    check(&stack, &alice.path("nowhere")).fails_with(&["chancery.db"]);
+    assert!(!alice.path("nowhere").exists() && !alice.path("empty/chancery.db").exists(), "it only reads");
+}
+
+#[test]
+fn a_server_does_not_start_with_another_key_or_without_one() {
+    let (stack, alice) = stopped();
+    let other = stack.data().join("keys/ct.pem");
+    for role in ["ca", "rekor", "ct"] {
+        let lost = copy_data(&stack, &alice, &format!("lost-{role}"));
+        let key = lost.join(format!("keys/{role}.pem"));
+        fs::remove_file(&key).unwrap();
+        let dev = |data: &Path| stack.chancery().args("dev --listen 127.0.0.1:0 --data").arg(data).run();
+        dev(&lost).fails_with(&[&format!("{role}.pem")]);
+        assert!(!key.exists(), "no new key in place of the old one");
+        if role != "ct" {
+            let replaced = copy_data(&stack, &alice, &format!("replaced-{role}"));
+            fs::copy(&other, replaced.join(format!("keys/{role}.pem"))).unwrap();
+            dev(&replaced).fails_with(&["key"]);
+        }
+    }
+}
+
+#[test]
+fn a_server_does_not_start_over_a_broken_log() {
+    let (stack, alice) = stopped();
+    let log = "log_id = (SELECT log_id FROM logs WHERE name = 'rekor')";
+    for (name, sql) in [
+        ("head", format!("UPDATE tree_heads SET root_hash = zeroblob(32) WHERE {log}")),
+        ("rollback", format!("UPDATE tree_heads SET tree_size = tree_size - 1 WHERE {log}")),
+        ("tile", format!("UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND {log}")),
+    ] {
+        let data = copy_data(&stack, &alice, name);
+        tamper(&alice, &data, &sql);
+        let started = stack.chancery().args("dev --listen 127.0.0.1:0 --data").arg(&data).run();
+        started.fails_with(&["rekor log"]);
+    }
+}
