@@ -59,6 +59,14 @@ CREATE TABLE checkpoints (
     PRIMARY KEY (log_id, tree_size)
 );
 
+-- Certificates that issued what a CT log holds, by fingerprint (static-ct-api names them so instead of repeating them).
+CREATE TABLE issuers (
+    log_id      bigint NOT NULL REFERENCES logs (log_id),
+    fingerprint bytea  NOT NULL CHECK (octet_length(fingerprint) = 32),  -- SHA-256 of the certificate
+    certificate bytea  NOT NULL,                                          -- in DER
+    PRIMARY KEY (log_id, fingerprint)
+);
+
 -- Refuses whatever it is called for; its argument says why.
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -72,6 +80,8 @@ CREATE TRIGGER entries_are_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON entr
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('entries are immutable');
 CREATE TRIGGER checkpoints_are_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON checkpoints
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('checkpoints are immutable');
+CREATE TRIGGER issuers_are_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON issuers
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse('issuers are immutable');
 
 CREATE TRIGGER tree_heads_only_grow BEFORE UPDATE ON tree_heads FOR EACH ROW
     WHEN (NEW.log_id <> OLD.log_id OR NEW.tree_size <= OLD.tree_size OR NEW.timestamp_ms < OLD.timestamp_ms)

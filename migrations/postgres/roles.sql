@@ -13,12 +13,13 @@ BEGIN
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 
--- In any schema: whatever the role may have been given before, it has only what follows.
+-- Whatever the role may have been given before, it has only what follows.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM chancery_log;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC, chancery_log;
 GRANT USAGE ON SCHEMA public TO chancery_log;
 
 GRANT SELECT ON _sqlx_migrations TO chancery_log;               -- which version the schema has
 GRANT SELECT ON logs TO chancery_log;                           -- a log is made by the owner
-GRANT SELECT, INSERT ON entries, checkpoints TO chancery_log;   -- append-only
-GRANT SELECT, INSERT, UPDATE ON tree_heads, tiles TO chancery_log;  -- both only grow, which triggers enforce
+GRANT SELECT, INSERT ON entries, checkpoints, issuers TO chancery_log;   -- append-only
+GRANT SELECT, UPDATE ON tree_heads TO chancery_log;             -- it only grows, which a trigger enforces
+GRANT SELECT, INSERT, UPDATE ON tiles TO chancery_log;          -- likewise

@@ -77,3 +77,16 @@ CREATE TRIGGER checkpoints_are_immutable BEFORE UPDATE ON checkpoints
 BEGIN SELECT RAISE(ABORT, 'checkpoints are immutable'); END;
 CREATE TRIGGER checkpoints_are_kept BEFORE DELETE ON checkpoints
 BEGIN SELECT RAISE(ABORT, 'checkpoints are never deleted'); END;
+
+-- Certificates that issued what a CT log holds, by fingerprint (static-ct-api names them so instead of repeating them).
+CREATE TABLE issuers (
+    log_id      INTEGER NOT NULL REFERENCES logs (log_id),
+    fingerprint BLOB    NOT NULL CHECK (length(fingerprint) = 32),  -- SHA-256 of the certificate
+    certificate BLOB    NOT NULL,                                    -- in DER
+    PRIMARY KEY (log_id, fingerprint)
+) STRICT;
+
+CREATE TRIGGER issuers_are_immutable BEFORE UPDATE ON issuers
+BEGIN SELECT RAISE(ABORT, 'issuers are immutable'); END;
+CREATE TRIGGER issuers_are_kept BEFORE DELETE ON issuers
+BEGIN SELECT RAISE(ABORT, 'issuers are never deleted'); END;

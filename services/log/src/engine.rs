@@ -1,8 +1,9 @@
 //! A log as its personalities see it: append, prove, read.
 
 use crate::pool::{Pending, Pool, Sealed};
-use crate::sequencer::{self, Sequencer};
+use crate::sequencer::{self, Follower, Sequencer};
 use crate::store::{CommittedHead, LogRecord, NewLog, Store, StoredEntry};
+use crate::tiles::TileCache;
 use crate::{Corrupt, Error};
 use bytes::Bytes;
 use chancery_daemon::clock::Clock;
@@ -36,7 +37,7 @@ pub struct Settings {
 pub struct Published {
     /// Size and root hash.
     pub tree: TreeHead,
-    /// When it was signed.
+    /// The time it states.
     pub timestamp: Timestamp,
     /// The signed note.
     pub note: String,
@@ -98,7 +99,9 @@ pub struct Log {
     signer: Arc<Signer>,
     store: Arc<dyn Store>,
     pool: Pool,
+    follower: Follower,
     published: watch::Receiver<Arc<Published>>,
+    cache: TileCache,
 }
 
 impl Log {
@@ -128,7 +131,11 @@ impl Log {
                 key_fingerprint: fingerprint,
                 created: clock.now(),
             };
-            store.create(log).await?
+            match store.create(log).await {
+                Ok(record) => record,
+                // Another replica may have made it at the same moment.
+                Err(error) => store.open(settings.name).await?.ok_or(error)?,
+            }
         };
         let scheme = Arc::new(scheme(record.tree_id)?);
         if record.key_fingerprint != fingerprint {
@@ -141,8 +148,10 @@ impl Log {
         let (pool, waiting) = crate::pool::pool();
         let sequencer = Sequencer::start(&record, &scheme, &settings.signer, &store, clock).await?;
         let published = sequencer.published();
-        let task = tokio::spawn(sequencer::run(sequencer, waiting, shutdown));
-        Ok((Self { record, scheme, signer: settings.signer, store, pool, published }, task))
+        let (follower, readers) = sequencer::follower();
+        let task = tokio::spawn(sequencer::run(sequencer, waiting, readers, shutdown));
+        let cache = TileCache::new();
+        Ok((Self { record, scheme, signer: settings.signer, store, pool, follower, published, cache }, task))
     }
 
     /// The log as it was made.
@@ -163,10 +172,44 @@ impl Log {
         &self.signer
     }
 
-    /// The newest published tree head.
+    /// The newest tree head that was published by this process; another replica may have committed a larger one.
     #[must_use]
     pub fn published(&self) -> Arc<Published> {
         self.published.borrow().clone()
+    }
+
+    /// The newest tree head that any replica has committed, published here. Where the sequencer has stopped it is the
+    /// last one it published: reads go on.
+    pub async fn latest(&self) -> Result<Arc<Published>, Error> {
+        let published = self.published();
+        if !self.store.shared() {
+            return Ok(published);
+        }
+        let committed = self.store.head(self.record.log_id).await?;
+        if committed.tree.size <= published.tree.size {
+            return Ok(published);
+        }
+        Ok(self.follower.follow(committed.tree.size).await?.unwrap_or(published))
+    }
+
+    /// A published tree head of at least `size` leaves, or the newest there is. Costs nothing where what was published
+    /// here is large enough; otherwise what another replica acknowledged is looked for.
+    pub async fn covering(&self, size: u64) -> Result<Arc<Published>, Error> {
+        let published = self.published();
+        if size <= published.tree.size { Ok(published) } else { self.latest().await }
+    }
+
+    /// Tells of every tree head this process publishes.
+    pub(crate) fn publications(&self) -> watch::Receiver<Arc<Published>> {
+        self.published.clone()
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    pub(crate) const fn cache(&self) -> &TileCache {
+        &self.cache
     }
 
     /// Whether the log takes entries. It stops when an invariant is violated, and when it is shut down; reads go on.
@@ -188,7 +231,7 @@ impl Log {
 
     /// The entry at `index` with its proof in the newest published tree; `None` at or past its size.
     pub async fn entry(&self, index: u64) -> Result<Option<Receipt>, Error> {
-        let published = self.published();
+        let published = self.covering(index.saturating_add(1)).await?;
         if index >= published.tree.size {
             return Ok(None);
         }
@@ -211,13 +254,15 @@ impl Log {
 
     /// The index of the leaf with this hash, where it is below the published head.
     pub async fn index_of(&self, leaf_hash: Hash) -> Result<Option<u64>, Error> {
-        let index = self.store.index_of(self.record.log_id, leaf_hash).await?;
-        Ok(index.filter(|index| *index < self.published().tree.size))
+        let Some(index) = self.store.index_of(self.record.log_id, leaf_hash).await? else { return Ok(None) };
+        let published = self.covering(index.saturating_add(1)).await?;
+        Ok((index < published.tree.size).then_some(index))
     }
 
     /// Up to `count` entries from `start` on, all below the published head.
     pub async fn entries(&self, start: u64, count: u32) -> Result<Vec<StoredEntry>, Error> {
-        let available = self.published().tree.size.saturating_sub(start);
+        let published = self.covering(start.saturating_add(u64::from(count))).await?;
+        let available = published.tree.size.saturating_sub(start);
         let count = count.min(u32::try_from(available).unwrap_or(u32::MAX));
         Ok(self.store.entries(self.record.log_id, start, count).await?)
     }
@@ -253,7 +298,7 @@ impl Log {
 
     /// Root hash of the tree as it was at `size` leaves, `size` ≤ published size.
     pub async fn root_at(&self, size: u64) -> Result<Hash, Error> {
-        let published = self.published();
+        let published = self.covering(size).await?;
         if published.tree.size == size {
             return Ok(published.tree.root);
         }
@@ -265,7 +310,7 @@ impl Log {
 
     async fn tiles_for(&self, plan: &Plan) -> Result<Tiles, Error> {
         let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
-        Ok(self.store.tiles(self.record.log_id, ids.into_iter().collect()).await?)
+        self.tiles(ids).await
     }
 }
 

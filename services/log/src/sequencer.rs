@@ -4,6 +4,13 @@
 //! done, without a timer: an idle log integrates a single entry in one commit, a busy one gathers whatever arrived during
 //! the previous commit. A failed batch costs its own waiters an error and the loop a re-read of the head; a violated
 //! invariant ends the loop, after which the log is read-only until an operator has looked.
+//!
+//! Only a head that was committed by this loop, or that it has just read as committed, is ever signed; see [`follow`] for
+//! the heads of other replicas.
+
+mod follow;
+
+pub(crate) use follow::{Follower, Reader, follower};
 
 use crate::engine::{Published, Sequenced, sign_head};
 use crate::pool::Waiting;
@@ -27,6 +34,8 @@ const MAX_BATCH: usize = 1024;
 const REPUBLISH: Duration = Duration::from_hours(1);
 /// The clock may go back this far without anybody noticing (NTP slews); times of entries then stand still.
 const TOLERATED_STEP_BACK_SECONDS: u64 = 1;
+/// Ours went back, or that of another replica is ahead.
+const CLOCK_BEHIND: Error = Error::Unavailable { reason: "the clock is behind the last entry; correct it" };
 
 pub(crate) struct Sequencer {
     record: Arc<LogRecord>,
@@ -38,6 +47,9 @@ pub(crate) struct Sequencer {
     edge: Edge,
     /// The committed head as last seen.
     head: CommittedHead,
+    /// Whether `head` was built by somebody else on something that was not published here. Such a head is not signed
+    /// before it is seen to extend the published one.
+    adopted: bool,
     published: watch::Sender<Arc<Published>>,
     /// The newest checkpoint not yet stored.
     unstored: Option<(u64, String)>,
@@ -70,6 +82,7 @@ impl Sequencer {
             clock,
             edge,
             head,
+            adopted: false,
             published: watch::Sender::new(Arc::new(first)),
             unstored,
         })
@@ -104,9 +117,15 @@ impl Sequencer {
         let mut done = None;
         let known = &self.edge;
         let mut extend = |found: Found| {
-            let extended = extend_tree(found, known, &unique, now)?;
-            let extension = extended.extension;
-            done = Some((extended.edge, extended.head, extended.outcomes, extended.tiles));
+            let base = found.head;
+            if is_behind(now, &base) {
+                // Another replica's clock is ahead: what we could not sign must not be committed.
+                done = None;
+                return Ok(None);
+            }
+            let mut extended = extend_tree(found, known, &unique, now)?;
+            let extension = extended.extension.take();
+            done = Some((base.tree, extension.is_some(), extended));
             Ok(extension)
         };
         let request = Batch {
@@ -123,8 +142,11 @@ impl Sequencer {
             self.edge = Edge::default();
             return Err(error.into());
         }
-        let (edge, head, outcomes, tiles) = done.ok_or(Corrupt::new("an integrated batch was extended"))?;
-        if head.tree.size > self.head.tree.size {
+        let Some((base, written, extended)) = done else { return Err(CLOCK_BEHIND) };
+        let Extended { edge, head, outcomes, tiles, .. } = extended;
+        self.adopted |= base != self.head.tree;
+        if written {
+            // The checkpoint rode along.
             self.unstored = None;
         }
         self.edge = edge;
@@ -143,7 +165,7 @@ impl Sequencer {
     async fn publish(&mut self, batch: Vec<Waiting>, outcomes: Vec<Integrated>, tiles: Tiles) -> Result<(), Corrupt> {
         let published = match self.sign().await {
             Ok(published) => published,
-            Err(Error::Corrupt(corrupt)) => {
+            Err(Error::Corrupt(corrupt) | Error::Store(StoreError::Corrupt(corrupt))) => {
                 refuse(batch, |_| Error::Corrupt(corrupt.clone()));
                 return Err(corrupt);
             }
@@ -178,8 +200,14 @@ impl Sequencer {
         if current.tree == self.head.tree {
             return Ok(current);
         }
-        let now = signing_time(self.clock.as_ref(), &self.head)?;
-        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, now).await?);
+        signing_time(self.clock.as_ref(), &self.head)?;
+        if self.adopted {
+            self.verify_adopted(&current.tree).await?;
+            self.adopted = false;
+        }
+        // Dated with the time of its newest entry, which is committed with it: whichever replica signs a head, however
+        // long it was stopped in between, a larger tree never bears an earlier date than a smaller one.
+        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, self.head.timestamp).await?);
         self.unstored = Some((published.tree.size, published.note.clone()));
         self.published.send_replace(published.clone());
         Ok(published)
@@ -187,17 +215,13 @@ impl Sequencer {
 
     /// Signs the head anew although it has not changed.
     async fn republish(&mut self) -> Result<(), Corrupt> {
-        let signed = match signing_time(self.clock.as_ref(), &self.head) {
-            Ok(now) => sign_head(&self.scheme, &self.signer, &self.head, now).await,
-            Err(error) => Err(error),
-        };
-        match signed {
+        match self.sign_again().await {
             Ok(published) => {
                 self.published.send_replace(Arc::new(published));
                 self.store_checkpoint().await;
                 Ok(())
             }
-            Err(Error::Corrupt(corrupt)) => Err(corrupt),
+            Err(Error::Corrupt(corrupt) | Error::Store(StoreError::Corrupt(corrupt))) => Err(corrupt),
             Err(error) => {
                 tracing::warn!(log.name = %self.record.name, %error, "cannot refresh the checkpoint");
                 Ok(())
@@ -216,12 +240,19 @@ impl Sequencer {
 }
 
 /// Runs a sequencer until the shutdown has begun and everyone who waited has been answered.
-pub(crate) async fn run(mut sequencer: Sequencer, mut waiting: mpsc::Receiver<Waiting>, mut shutdown: Shutdown) {
+pub(crate) async fn run(
+    mut sequencer: Sequencer,
+    mut waiting: mpsc::Receiver<Waiting>,
+    mut readers: mpsc::Receiver<Reader>,
+    mut shutdown: Shutdown,
+) {
     loop {
         let mut batch = Vec::new();
+        let mut asking = Vec::new();
         let received = tokio::select! {
             biased;
             received = waiting.recv_many(&mut batch, MAX_BATCH) => Some(received),
+            _ = readers.recv_many(&mut asking, MAX_BATCH) => None,
             () = shutdown.begun(), if !waiting.is_closed() => {
                 // What is in the pool is still sequenced; nothing new gets in.
                 waiting.close();
@@ -229,11 +260,19 @@ pub(crate) async fn run(mut sequencer: Sequencer, mut waiting: mpsc::Receiver<Wa
             }
             () = tokio::time::sleep(REPUBLISH) => None,
         };
-        let result = match received {
+        let mut result = match received {
             Some(0) => break,
             Some(_) => sequencer.sequence(batch).await,
-            None => sequencer.republish().await,
+            None if asking.is_empty() => sequencer.republish().await,
+            None => Ok(()),
         };
+        // After a batch as well: a log that is written to without pause must not keep its readers waiting.
+        while let Ok(reader) = readers.try_recv() {
+            asking.push(reader);
+        }
+        if result.is_ok() && !asking.is_empty() {
+            result = sequencer.answer_readers(asking).await;
+        }
         if let Err(corrupt) = result {
             tracing::error!(log.name = %sequencer.record.name, %corrupt, "QUARANTINED: the log takes no more entries");
             return;
@@ -340,10 +379,11 @@ fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, Corrupt> {
 /// cannot be trusted to date anything.
 fn signing_time(clock: &dyn Clock, head: &CommittedHead) -> Result<Timestamp, Error> {
     let now = clock.now();
-    if now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < head.timestamp {
-        return Err(Error::Unavailable { reason: "the clock is behind the last entry; correct it" });
-    }
-    Ok(now.max(head.timestamp))
+    if is_behind(now, head) { Err(CLOCK_BEHIND) } else { Ok(now.max(head.timestamp)) }
+}
+
+fn is_behind(now: Timestamp, head: &CommittedHead) -> bool {
+    now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < head.timestamp
 }
 
 fn refuse(batch: Vec<Waiting>, error: impl Fn(&Waiting) -> Error) {

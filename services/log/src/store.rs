@@ -27,6 +27,9 @@ pub enum StoreError {
     /// The database's own words.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database has not answered; whether it took the batch is unknown.
+    #[error("the database has not answered in time")]
+    Timeout,
     /// What was read cannot be right.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -159,8 +162,19 @@ pub trait Store: Send + Sync {
     /// Stores a published checkpoint outside a batch: at shutdown and for a log that stands still.
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()>;
 
+    /// Keeps certificates that issued what a CT log holds, by their SHA-256; those it has already are left alone.
+    fn put_issuers(&self, log_id: i64, issuers: Vec<(Hash, Bytes)>) -> Answer<'_, ()>;
+
+    /// The issuer with this SHA-256, in DER.
+    fn issuer(&self, log_id: i64, fingerprint: Hash) -> Answer<'_, Option<Bytes>>;
+
     /// Up to `count` entries from `start` on, in order.
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>>;
+
+    /// As [`Self::entries`], for readers of a whole log: slow to begin, cheap per entry.
+    fn entries_in_bulk(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
+        self.entries(log_id, start, count)
+    }
 
     /// The index of the leaf with this hash.
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>>;

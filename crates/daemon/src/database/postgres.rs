@@ -29,7 +29,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const TRUSTED_REST: Duration = Duration::from_secs(1);
 
 /// What every connection is opened with.
-const SESSION: [(&str, &str); 7] = [
+const SESSION: [(&str, &str); 8] = [
     // A statement of ours takes milliseconds; one that takes this long waits for something that will not come.
     ("statement_timeout", "30s"),
     // Another replica holds a head for milliseconds, and one that was stopped meanwhile for the next line's time.
@@ -40,9 +40,11 @@ const SESSION: [(&str, &str); 7] = [
     ("work_mem", "32MB"),
     // Plans of the few statements there are do not depend on their parameters; planning anew costs more than running.
     ("plan_cache_mode", "force_generic_plan"),
+    // Every statement finds its rows by key. A plan that was made while a table was empty would otherwise scan it.
+    ("enable_seqscan", "off"),
     // Compiling a plan takes longer than any of ours runs.
     ("jit", "off"),
-    // A server that went away without a word is noticed.
+    // A replica that went away without a word is noticed, and its locks are released.
     ("tcp_keepalives_idle", "30"),
 ];
 

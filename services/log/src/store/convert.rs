@@ -32,7 +32,9 @@ pub(super) fn to_hash(value: &[u8]) -> Result<Hash, StoreError> {
     Hash::try_from(value).map_err(|_| Corrupt::new("hashes are 32 bytes").into())
 }
 
-pub(super) fn log_record((log_id, name, origin, tree_id, fingerprint, created): LogRow) -> Result<LogRecord, StoreError> {
+pub(super) fn log_record(
+    (log_id, name, origin, tree_id, fingerprint, created): LogRow,
+) -> Result<LogRecord, StoreError> {
     let created = Timestamp::from_millis(to_u64(created)?);
     Ok(LogRecord { log_id, name, origin, tree_id, key_fingerprint: to_hash(&fingerprint)?, created })
 }

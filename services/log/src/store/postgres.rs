@@ -20,6 +20,7 @@ use super::{
     Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
 };
 use crate::Corrupt;
+use bytes::Bytes;
 use chancery_daemon::database::Postgres;
 use chancery_verify::tile::Edge;
 use chancery_verify::{Hash, merkle};
@@ -29,8 +30,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often a batch is tried before its submitters are told to come back.
-const ATTEMPTS: u32 = 5;
+/// How often a batch or a read is tried before it fails: more often than a pool has connections, so that a server that
+/// was restarted, and thereby made all of them useless, goes unnoticed.
+const ATTEMPTS: u32 = 16;
 /// The server's own limits end every wait before this; it is for a server that vanished without a word.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(45);
 
@@ -47,6 +49,8 @@ enum Attempt {
     Applied,
     /// Another replica moved the head meanwhile; nothing was written.
     Overtaken,
+    /// The connection was gone before anything was written.
+    Disconnected(StoreError),
 }
 
 impl PostgresStore {
@@ -69,8 +73,9 @@ impl PostgresStore {
         }
     }
 
-    /// The one place where a batch is tried again: after another replica was faster, and after the server chose this
-    /// transaction to end a conflict. In both cases it is certain that nothing was written.
+    /// The one place where a batch is tried again: after another replica was faster, after the server chose this
+    /// transaction to end a conflict, and where a connection turned out to be dead. Each time it is certain that nothing
+    /// was written.
     async fn integrate_with_retries(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let mut attempt = 1;
         loop {
@@ -82,9 +87,9 @@ impl PostgresStore {
             match result {
                 Ok(Attempt::Applied) => return Ok(()),
                 Ok(Attempt::Overtaken) => self.note_contention(batch.log_id, true),
-                Err(error) if attempt < ATTEMPTS && is_conflict(&error) => {
-                    tracing::debug!(log.id = batch.log_id, %error, attempt, "transaction integrate is tried again");
-                }
+                Ok(Attempt::Disconnected(error)) if attempt >= ATTEMPTS => return Err(error),
+                Ok(Attempt::Disconnected(error)) => tried_again("integrate", attempt, &error),
+                Err(error) if attempt < ATTEMPTS && is_conflict(&error) => tried_again("integrate", attempt, &error),
                 Err(error) => return Err(error),
             }
             attempt += 1;
@@ -94,8 +99,13 @@ impl PostgresStore {
     /// Steps 1 to 3 without a lock.
     async fn integrate_unlocked(&self, batch: &mut Batch<'_>) -> Result<Attempt, StoreError> {
         let mut connection = self.database.writers.acquire().await?;
-        let Some((head, extension)) = self.extend(&mut connection, batch).await? else { return Ok(Attempt::Applied) };
-        match write_extension(&mut connection, batch, &head, &extension).await? {
+        let (head, extension) = match self.extend(&mut connection, batch).await {
+            Ok(Some(extended)) => extended,
+            Ok(None) => return Ok(Attempt::Applied),
+            Err(error) if is_disconnected(&error) => return Ok(Attempt::Disconnected(error)),
+            Err(error) => return Err(error),
+        };
+        match write_extension(&mut connection, batch.log_id, &head, &extension, batch.published.as_ref()).await? {
             Written::Everything => Ok(Attempt::Applied),
             Written::Nothing => Ok(Attempt::Overtaken),
         }
@@ -105,13 +115,16 @@ impl PostgresStore {
     async fn integrate_locked(&self, batch: &mut Batch<'_>) -> Result<Attempt, StoreError> {
         // In one round trip. The lock is a statement of its own: one that waited for it would still read the entries as
         // they were before it waited. The only thing in the text that varies is a number.
-        let begin = format!(
-            "/* integrate: lock */ BEGIN; SELECT 1 FROM tree_heads WHERE log_id = {} FOR UPDATE",
-            batch.log_id
-        );
-        let mut transaction = self.database.writers.begin_with(AssertSqlSafe(begin)).await?;
+        let begin =
+            format!("/* integrate: lock */ BEGIN; SELECT 1 FROM tree_heads WHERE log_id = {} FOR UPDATE", batch.log_id);
+        let mut transaction =
+            match self.database.writers.begin_with(AssertSqlSafe(begin)).await.map_err(StoreError::from) {
+                Ok(transaction) => transaction,
+                Err(error) if is_disconnected(&error) => return Ok(Attempt::Disconnected(error)),
+                Err(error) => return Err(error),
+            };
         let Some((head, extension)) = self.extend(&mut transaction, batch).await? else { return Ok(Attempt::Applied) };
-        match write_extension(&mut transaction, batch, &head, &extension).await? {
+        match write_extension(&mut transaction, batch.log_id, &head, &extension, batch.published.as_ref()).await? {
             Written::Everything => {}
             Written::Nothing => return Err(Corrupt::new("a locked head stays the one that was read").into()),
         }
@@ -139,6 +152,36 @@ impl PostgresStore {
     }
 }
 
+/// The connection is of no use any more: it broke, or the server ended it (57P01 by command, 57P02 in a crash).
+fn is_disconnected(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(sqlx::Error::Io(_)) => true,
+        StoreError::Database(sqlx::Error::Database(error)) => {
+            matches!(error.code().as_deref(), Some("57P01" | "57P02"))
+        }
+        _ => false,
+    }
+}
+
+fn tried_again(transaction: &'static str, attempt: u32, error: &StoreError) {
+    tracing::debug!(transaction, attempt, %error, "is tried again");
+}
+
+/// Runs a read, and again where its connection turned out to be dead.
+async fn read<T, F: Future<Output = Result<T, StoreError>>>(
+    name: &'static str,
+    statement: impl Fn() -> F,
+) -> Result<T, StoreError> {
+    let mut attempt = 1;
+    loop {
+        match statement().await {
+            Err(error) if attempt < ATTEMPTS && is_disconnected(&error) => tried_again(name, attempt, &error),
+            result => return result,
+        }
+        attempt += 1;
+    }
+}
+
 /// Serialization failure and deadlock: the server has undone the transaction and asks for another attempt.
 fn is_conflict(error: &StoreError) -> bool {
     let StoreError::Database(sqlx::Error::Database(error)) = error else { return false };
@@ -152,7 +195,7 @@ impl Store for PostgresStore {
 
     fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>> {
         Box::pin(async move {
-            let row = rows::find_log(&self.database.readers, name).await?;
+            let row = read("open", || rows::find_log(&self.database.readers, name)).await?;
             row.map(convert::log_record).transpose()
         })
     }
@@ -169,53 +212,76 @@ impl Store for PostgresStore {
 
     fn logs(&self) -> Answer<'_, Vec<LogRecord>> {
         Box::pin(async move {
-            rows::all_logs(&self.database.readers).await?.into_iter().map(convert::log_record).collect()
+            let rows = read("logs", || rows::all_logs(&self.database.readers)).await?;
+            rows.into_iter().map(convert::log_record).collect()
         })
     }
 
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
-        Box::pin(async move { read_head(&self.database.readers, log_id).await })
+        Box::pin(async move { read("head", || read_head(&self.database.readers, log_id)).await })
     }
 
     fn integrate<'a>(&'a self, mut batch: Batch<'a>) -> Answer<'a, ()> {
         Box::pin(async move {
             let applied = tokio::time::timeout(BATCH_TIMEOUT, self.integrate_with_retries(&mut batch)).await;
-            applied.unwrap_or(Err(StoreError::Database(sqlx::Error::PoolTimedOut)))
+            applied.unwrap_or(Err(StoreError::Timeout))
         })
     }
 
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
-        Box::pin(async move { rows::insert_checkpoint(&self.database.writers, log_id, size, &note).await })
+        Box::pin(async move {
+            // Idempotent, and so tried again like a read.
+            read("publish", || rows::insert_checkpoint(&self.database.writers, log_id, size, &note)).await
+        })
     }
 
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
         Box::pin(async move {
-            let rows = rows::entries(&self.database.readers, log_id, to_i64(start)?, count).await?;
+            let start = to_i64(start)?;
+            let rows = read("entries", || rows::entries(&self.database.readers, log_id, start, count)).await?;
             rows.into_iter().map(convert::stored_entry).collect()
         })
     }
 
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         Box::pin(async move {
-            let index = rows::index_of(&self.database.readers, log_id, &leaf_hash).await?;
+            let index = read("index_of", || rows::index_of(&self.database.readers, log_id, &leaf_hash)).await?;
             index.map(to_u64).transpose()
         })
     }
 
     fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles> {
-        Box::pin(async move { read_tiles(&mut *self.database.readers.acquire().await?, log_id, &ids).await })
+        Box::pin(async move {
+            let attempt = || async {
+                let mut connection = self.database.readers.acquire().await?;
+                read_tiles(&mut connection, log_id, &ids).await
+            };
+            read("tiles", attempt).await
+        })
+    }
+
+    fn put_issuers(&self, log_id: i64, issuers: Vec<(Hash, Bytes)>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            // Idempotent, and so tried again like a read.
+            read("put_issuers", || rows::insert_issuers(&self.database.writers, log_id, &issuers)).await
+        })
+    }
+
+    fn issuer(&self, log_id: i64, fingerprint: Hash) -> Answer<'_, Option<Bytes>> {
+        Box::pin(async move { read("issuer", || rows::issuer(&self.database.readers, log_id, &fingerprint)).await })
     }
 
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>> {
         Box::pin(async move {
-            rows::newest_checkpoint(&self.database.readers, log_id).await?.map(convert::checkpoint).transpose()
+            let row = read("newest_checkpoint", || rows::newest_checkpoint(&self.database.readers, log_id)).await?;
+            row.map(convert::checkpoint).transpose()
         })
     }
 
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
         Box::pin(async move {
             let after = after.map(to_i64).transpose()?.unwrap_or(-1);
-            let rows = rows::checkpoints(&self.database.readers, log_id, after, count).await?;
+            let rows = read("checkpoints", || rows::checkpoints(&self.database.readers, log_id, after, count)).await?;
             rows.into_iter().map(convert::checkpoint).collect()
         })
     }

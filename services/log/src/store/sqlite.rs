@@ -3,11 +3,14 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
 //! because each crosses to the connection's thread and back.
 
+mod bulk;
+
 use super::convert::{self, CheckpointRow, EntryRow, HeadRow, LogRow, TileRow, to_i64, to_u64};
 use super::{
     Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
 };
 use crate::Corrupt;
+use bytes::Bytes;
 use chancery_daemon::database::Sqlite;
 use chancery_verify::tile::{self, Edge};
 use chancery_verify::{Hash, merkle};
@@ -255,6 +258,10 @@ impl Store for SqliteStore {
         })
     }
 
+    fn entries_in_bulk(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
+        Box::pin(bulk::entries(&self.database.readers, log_id, start, count))
+    }
+
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         Box::pin(async move {
             let index = sqlx::query_scalar::<_, i64>(
@@ -270,6 +277,31 @@ impl Store for SqliteStore {
 
     fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles> {
         Box::pin(async move { read_tiles(&mut *self.database.readers.acquire().await?, log_id, &ids).await })
+    }
+
+    fn put_issuers(&self, log_id: i64, issuers: Vec<(Hash, Bytes)>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            for (fingerprint, certificate) in issuers {
+                sqlx::query(
+                    "INSERT INTO issuers (log_id, fingerprint, certificate) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                )
+                .bind(log_id)
+                .bind(fingerprint.as_slice())
+                .bind(certificate.as_ref())
+                .execute(&self.database.writer)
+                .await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn issuer(&self, log_id: i64, fingerprint: Hash) -> Answer<'_, Option<Bytes>> {
+        Box::pin(async move {
+            let query = sqlx::query_scalar("SELECT certificate FROM issuers WHERE log_id = ? AND fingerprint = ?");
+            let certificate: Option<Vec<u8>> =
+                query.bind(log_id).bind(fingerprint.as_slice()).fetch_optional(&self.database.readers).await?;
+            Ok(certificate.map(Bytes::from))
+        })
     }
 
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>> {

@@ -1,8 +1,13 @@
 //! The statements, each opening with its name, so that the server's log and `pg_stat_statements` say who asks.
+//!
+//! Lists of keys are looked up one by one (`unnest … LATERAL … LIMIT 1`), in an index. Written as `= ANY` or as a plain
+//! join they are planned while the tables are small or not yet analysed, as a scan of the whole log: the cost of a batch
+//! then grows with the log, which was measured to be most of what the server did.
 
 use super::super::convert::{self, CheckpointRow, EntryRow, HeadRow, LogRow, TileRow, to_i64};
-use super::super::{Batch, CommittedHead, Extension, NewLog, StoreError, TileId, Tiles};
+use super::super::{CommittedHead, Extension, NewLog, StoreError, TileId, Tiles};
 use crate::Corrupt;
+use bytes::Bytes;
 use chancery_verify::{Hash, Timestamp, tile};
 use sqlx::{PgConnection, PgPool};
 
@@ -67,6 +72,9 @@ pub(super) async fn read_head(pool: &PgPool, log_id: i64) -> Result<CommittedHea
     convert::committed_head(head)
 }
 
+/// The columns of a head, and of an entry that is a duplicate or absent.
+type FoundRow = (i64, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>);
+
 /// The head, and for each identity the index at which it is logged already, of one snapshot.
 pub(super) async fn read_found(
     connection: &mut PgConnection,
@@ -74,11 +82,16 @@ pub(super) async fn read_found(
     identities: &[Hash],
 ) -> Result<(CommittedHead, Vec<Option<u64>>), StoreError> {
     // One row where nothing is known, with the head in it; otherwise one for each duplicate.
-    let rows: Vec<(i64, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>)> = sqlx::query_as(
+    let rows: Vec<FoundRow> = sqlx::query_as(
         "/* integrate: read */
-         SELECT head.tree_size, head.root_hash, head.timestamp_ms, entries.identity_hash, entries.leaf_index
-         FROM tree_heads AS head
-         LEFT JOIN entries ON entries.log_id = $1 AND entries.identity_hash = ANY ($2)
+         SELECT head.tree_size, head.root_hash, head.timestamp_ms, known.identity_hash, known.leaf_index
+         FROM tree_heads AS head LEFT JOIN LATERAL (
+             SELECT wanted.identity_hash, entry.leaf_index
+             FROM unnest($2::bytea[]) AS wanted (identity_hash), LATERAL (
+                 SELECT leaf_index FROM entries
+                 WHERE log_id = $1 AND identity_hash = wanted.identity_hash LIMIT 1
+             ) AS entry
+         ) AS known ON true
          WHERE head.log_id = $1",
     )
     .bind(log_id)
@@ -100,9 +113,11 @@ pub(super) async fn read_tiles(
     }
     let rows: Vec<TileRow> = sqlx::query_as(
         "/* tiles */
-         SELECT tiles.level::bigint, tiles.tile_index, tiles.hashes
-         FROM unnest($2::smallint[], $3::bigint[]) AS wanted (level, tile_index)
-         JOIN tiles ON tiles.log_id = $1 AND tiles.level = wanted.level AND tiles.tile_index = wanted.tile_index",
+         SELECT tile.level::bigint, tile.tile_index, tile.hashes
+         FROM unnest($2::smallint[], $3::bigint[]) AS wanted (level, tile_index), LATERAL (
+             SELECT level, tile_index, hashes FROM tiles
+             WHERE log_id = $1 AND level = wanted.level AND tile_index = wanted.tile_index LIMIT 1
+         ) AS tile",
     )
     .bind(log_id)
     .bind(ids.iter().map(|id| i16::from(id.level)).collect::<Vec<_>>())
@@ -130,24 +145,22 @@ const WRITE_EXTENSION: &str = "/* integrate: write */
         ON CONFLICT (log_id, level, tile_index) DO UPDATE SET hashes = excluded.hashes
     ), new_checkpoint AS (
         INSERT INTO checkpoints (log_id, tree_size, note)
-        SELECT advanced.log_id, $16, $17 FROM advanced WHERE $16 IS NOT NULL
+        SELECT advanced.log_id, $16::bigint, $17::text FROM advanced WHERE $16 IS NOT NULL
         ON CONFLICT DO NOTHING
     )
     SELECT count(*) FROM advanced";
 
 pub(super) async fn write_extension(
     connection: &mut PgConnection,
-    batch: &Batch<'_>,
+    log_id: i64,
     from: &CommittedHead,
     extension: &Extension,
+    published: Option<&(u64, String)>,
 ) -> Result<Written, StoreError> {
     let Extension { entries, tiles, head } = extension;
-    let (size, note) = match &batch.published {
-        Some((size, note)) => (Some(to_i64(*size)?), Some(note)),
-        None => (None, None),
-    };
+    let checkpoint_size = published.map(|(size, _)| to_i64(*size)).transpose()?;
     let advanced: i64 = sqlx::query_scalar(WRITE_EXTENSION)
-        .bind(batch.log_id)
+        .bind(log_id)
         .bind(to_i64(from.tree.size)?)
         .bind(from.tree.root.as_slice())
         .bind(to_i64(head.tree.size)?)
@@ -162,8 +175,8 @@ pub(super) async fn write_extension(
         .bind(tiles.0.keys().map(|id| i16::from(id.level)).collect::<Vec<_>>())
         .bind(tiles.0.keys().map(|id| to_i64(id.index)).collect::<Result<Vec<_>, _>>()?)
         .bind(tiles.0.values().map(|hashes| tile::hashes_to_bytes(hashes)).collect::<Vec<_>>())
-        .bind(size)
-        .bind(note)
+        .bind(checkpoint_size)
+        .bind(published.map(|(_, note)| note))
         .fetch_one(connection)
         .await?;
     Ok(if advanced == 1 { Written::Everything } else { Written::Nothing })
@@ -199,6 +212,24 @@ pub(super) async fn index_of(pool: &PgPool, log_id: i64, leaf_hash: &Hash) -> Re
          ) AS found",
     );
     Ok(index.bind(log_id).bind(leaf_hash.as_slice()).fetch_one(pool).await?)
+}
+
+pub(super) async fn insert_issuers(pool: &PgPool, log_id: i64, issuers: &[(Hash, Bytes)]) -> Result<(), StoreError> {
+    let fingerprints: Vec<&[u8]> = issuers.iter().map(|(fingerprint, _)| fingerprint.as_slice()).collect();
+    let certificates: Vec<&[u8]> = issuers.iter().map(|(_, certificate)| certificate.as_ref()).collect();
+    let insert = sqlx::query(
+        "/* put_issuers */ INSERT INTO issuers (log_id, fingerprint, certificate)
+         SELECT $1, * FROM unnest($2::bytea[], $3::bytea[]) ON CONFLICT DO NOTHING",
+    );
+    insert.bind(log_id).bind(fingerprints).bind(certificates).execute(pool).await?;
+    Ok(())
+}
+
+pub(super) async fn issuer(pool: &PgPool, log_id: i64, fingerprint: &Hash) -> Result<Option<Bytes>, StoreError> {
+    let select =
+        sqlx::query_scalar("/* issuer */ SELECT certificate FROM issuers WHERE log_id = $1 AND fingerprint = $2");
+    let certificate: Option<Vec<u8>> = select.bind(log_id).bind(fingerprint.as_slice()).fetch_optional(pool).await?;
+    Ok(certificate.map(Bytes::from))
 }
 
 pub(super) async fn newest_checkpoint(pool: &PgPool, log_id: i64) -> Result<Option<CheckpointRow>, StoreError> {

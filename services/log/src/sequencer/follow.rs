@@ -1,0 +1,117 @@
+//! Following: what a replica does about heads that another one committed.
+//!
+//! A stopped replica that wakes up, or one that only ever reads, holds a published head that is behind. It publishes a
+//! newer one only after it has read it as committed, re-hashed its right edge, and seen that it extends the head it
+//! published before: a database that was put back and grew again does not get a second history signed.
+
+use super::{Sequencer, checked_edge, signing_time};
+use crate::engine::{Published, sign_head};
+use crate::{Corrupt, Error};
+use chancery_verify::merkle::{self, Plan, TreeHead};
+use chancery_verify::tile::{Edge, TileId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Readers that may wait for a newer head; beyond it they are told to come back.
+const CAPACITY: usize = 4096;
+
+/// Someone who has seen a committed head that is not published here yet.
+pub(crate) struct Reader {
+    size: u64,
+    answer: oneshot::Sender<Result<Arc<Published>, Error>>,
+}
+
+/// The side that reads.
+#[derive(Clone)]
+pub(crate) struct Follower(mpsc::Sender<Reader>);
+
+/// A follower and the sequencer's end of it.
+pub(crate) fn follower() -> (Follower, mpsc::Receiver<Reader>) {
+    let (sender, receiver) = mpsc::channel(CAPACITY);
+    (Follower(sender), receiver)
+}
+
+impl Follower {
+    /// Waits until a head of at least `size` leaves is published, which the caller has seen committed. `None` where the
+    /// sequencer has stopped: nothing newer than the published head will be signed here.
+    pub(crate) async fn follow(&self, size: u64) -> Result<Option<Arc<Published>>, Error> {
+        let (answer, published) = oneshot::channel();
+        match self.0.try_send(Reader { size, answer }) {
+            Ok(()) => published.await.ok().transpose(),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Error::Busy { retry_after_seconds: 1 }),
+            Err(mpsc::error::TrySendError::Closed(_)) => Ok(None),
+        }
+    }
+}
+
+impl Sequencer {
+    /// Answers everyone who waits for a newer head. One read of the head serves them all, and none is needed where a
+    /// batch has just published what they wait for. An error of this function is fatal to the loop.
+    pub(super) async fn answer_readers(&mut self, readers: Vec<Reader>) -> Result<(), Corrupt> {
+        let published = self.published.borrow().clone();
+        let (served, waiting): (Vec<_>, Vec<_>) =
+            readers.into_iter().partition(|reader| reader.size <= published.tree.size);
+        for reader in served {
+            // A reader who has gone away needs no answer.
+            let _ = reader.answer.send(Ok(published.clone()));
+        }
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let (answer, corrupt) = match self.follow().await {
+            Ok(published) => (Ok(published), None),
+            Err(Error::Corrupt(corrupt) | Error::Store(crate::store::StoreError::Corrupt(corrupt))) => {
+                (Err("the committed head is not one that may be signed"), Some(corrupt))
+            }
+            Err(error) => {
+                tracing::error!(log.name = %self.record.name, %error, "cannot publish the committed head");
+                (Err("the committed head could not be read or signed"), None)
+            }
+        };
+        for reader in waiting {
+            let _ = reader.answer.send(answer.clone().map_err(|reason| Error::Unavailable { reason }));
+        }
+        corrupt.map_or(Ok(()), Err)
+    }
+
+    /// Publishes the committed head where another replica has moved it.
+    pub(super) async fn follow(&mut self) -> Result<Arc<Published>, Error> {
+        if !self.store.shared() {
+            return Ok(self.published.borrow().clone());
+        }
+        let head = self.store.head(self.record.log_id).await?;
+        if head.tree != self.head.tree {
+            if head.tree.size <= self.head.tree.size {
+                return Err(Corrupt::new("a committed tree only grows").into());
+            }
+            let tiles = self.store.tiles(self.record.log_id, Edge::tile_ids(head.tree.size)).await?;
+            self.edge = checked_edge(&head, &tiles)?;
+            self.head = head;
+            self.adopted = true;
+        }
+        self.sign().await
+    }
+
+    /// Signs the head with the time of now although it has not changed.
+    pub(super) async fn sign_again(&mut self) -> Result<Published, Error> {
+        // Where another replica has moved the head since, an old one must not get a new date.
+        self.follow().await?;
+        let now = signing_time(self.clock.as_ref(), &self.head)?;
+        sign_head(&self.scheme, &self.signer, &self.head, now).await
+    }
+
+    /// Verifies that the committed head, which another replica built, extends the one that was published here.
+    pub(super) async fn verify_adopted(&self, published: &TreeHead) -> Result<(), Error> {
+        let head = &self.head.tree;
+        let mut plan = Plan::default();
+        let Ok(_) = merkle::consistency_proof(published.size, head.size, &mut plan);
+        let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
+        let tiles = self.store.tiles(self.record.log_id, ids.into_iter().collect()).await?;
+        let proof = merkle::consistency_proof(published.size, head.size, &mut &tiles)
+            .map_err(|_| Corrupt::new("tiles below the head are stored"))?;
+        merkle::verify_consistency(published, head, &proof)
+            .map_err(|rejection| Corrupt::refused("a committed head extends the one published before it", rejection))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! A log on a database of its own, which can be stopped, started, doubled and attacked. The same for both databases.
+
+use crate::postgres;
+use chancery_daemon::clock::FixedClock;
+use chancery_daemon::database::{self, DatabaseError, open_postgres, open_sqlite};
+use chancery_daemon::shutdown::{self, Trigger};
+use chancery_daemon::signer::Signer;
+use chancery_log::check::{Finding, Personality, Subject, check};
+use chancery_log::store::{PostgresStore, SqliteStore, Store};
+use chancery_log::{Error, Log, Pending, Receipt, Sealed, Settings, rekor_v1};
+use chancery_verify::key::KeyKind;
+use chancery_verify::{Timestamp, merkle};
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+pub(crate) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// Where a log is kept.
+pub(crate) enum Place {
+    Sqlite(TempDir),
+    Postgres { server: &'static postgres::Server, database: String },
+}
+
+/// An open database of either kind.
+#[derive(Clone)]
+pub(crate) enum Database {
+    Sqlite(database::Sqlite),
+    Postgres(database::Postgres),
+}
+
+pub(crate) struct Bench {
+    pub(crate) place: Place,
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) clock: Arc<FixedClock>,
+}
+
+pub(crate) struct Running {
+    pub(crate) log: Log,
+    pub(crate) database: Database,
+    trigger: Trigger,
+    task: JoinHandle<()>,
+}
+
+impl Database {
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(database) => Arc::new(SqliteStore::new(database.clone())),
+            Self::Postgres(database) => Arc::new(PostgresStore::new(database.clone())),
+        }
+    }
+
+    /// Runs a statement that is written for `SQLite`, translated where the other database has other words.
+    pub(crate) async fn execute(&self, statement: &str) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(database) => {
+                sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&database.writer).await.map(|_| ())
+            }
+            Self::Postgres(database) => {
+                let statement = statement.replace("zeroblob(", "pg_temp.zeroblob(").replace("= x'", "= '\\x");
+                let zeroblob = "CREATE OR REPLACE FUNCTION pg_temp.zeroblob(size integer) RETURNS bytea LANGUAGE sql
+                    AS $$ SELECT decode(repeat('00', size), 'hex') $$";
+                let mut connection = database.writers.acquire().await?;
+                sqlx::raw_sql(zeroblob).execute(&mut *connection).await?;
+                sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *connection).await.map(|_| ())
+            }
+        }
+    }
+
+    /// What an attacker with all rights does first.
+    pub(crate) async fn drop_triggers(&self) {
+        match self {
+            Self::Sqlite(database) => {
+                let names = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'trigger'");
+                let names: Vec<String> = names.fetch_all(&database.writer).await.unwrap();
+                for name in names {
+                    self.execute(&format!("DROP TRIGGER {name}")).await.unwrap();
+                }
+            }
+            Self::Postgres(_) => {
+                for table in ["logs", "tree_heads", "entries", "tiles", "checkpoints"] {
+                    self.execute(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await.unwrap();
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(database) => database.close().await,
+            Self::Postgres(database) => database.close().await,
+        }
+    }
+}
+
+impl Bench {
+    fn new(place: Place) -> Self {
+        let (signer, _) = Signer::generate(KeyKind::P256).unwrap();
+        Self { place, signer: Arc::new(signer), clock: Arc::new(FixedClock::new(START)) }
+    }
+
+    pub(crate) fn sqlite() -> Self {
+        Self::new(Place::Sqlite(tempfile::tempdir().unwrap()))
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        Self::postgres_on(postgres::server()).await
+    }
+
+    pub(crate) async fn postgres_on(server: &'static postgres::Server) -> Self {
+        Self::new(Place::Postgres { server, database: server.database().await })
+    }
+
+    /// Another replica on the same `PostgreSQL` database, with a clock of its own.
+    pub(crate) fn twin(&self) -> Self {
+        let Place::Postgres { server, database } = &self.place else { unreachable!("SQLite has one process") };
+        let place = Place::Postgres { server, database: database.clone() };
+        Self { place, signer: self.signer.clone(), clock: Arc::new(FixedClock::new(START)) }
+    }
+
+    /// Runs SQL as the database's superuser, on a connection of its own.
+    pub(crate) async fn administer(&self, sql: &str) {
+        let Place::Postgres { server, database } = &self.place else { unreachable!("SQLite has no server") };
+        server.execute(database, sql).await;
+    }
+
+    pub(crate) async fn open(&self) -> Result<Database, DatabaseError> {
+        match &self.place {
+            Place::Sqlite(directory) => Ok(Database::Sqlite(open_sqlite(&directory.path().join("chancery.db")).await?)),
+            Place::Postgres { server, database } => {
+                Ok(Database::Postgres(open_postgres(&server.url(database, None)).await?))
+            }
+        }
+    }
+
+    /// Starts a log over `store`, which may be a faulty one.
+    pub(crate) async fn start_over(
+        &self,
+        database: Database,
+        store: Arc<dyn Store>,
+        signer: Arc<Signer>,
+        host: &str,
+    ) -> Result<Running, Error> {
+        let (trigger, shutdown) = shutdown::channel();
+        let settings = Settings {
+            name: "rekor",
+            scheme: rekor_v1::scheme,
+            host: host.to_owned(),
+            signer,
+            new_tree_id: 0x1122_3344_5566_7788,
+        };
+        let (log, task) = Log::open(settings, store, self.clock.clone(), shutdown).await?;
+        Ok(Running { log, database, trigger, task })
+    }
+
+    pub(crate) async fn start_as(&self, signer: Arc<Signer>, host: &str) -> Result<Running, Error> {
+        let database = self.open().await.unwrap();
+        let store = database.store();
+        self.start_over(database, store, signer, host).await
+    }
+
+    pub(crate) async fn start(&self) -> Running {
+        self.start_as(self.signer.clone(), "log.example").await.unwrap()
+    }
+
+    pub(crate) fn subject(&self, running: &Running) -> Subject {
+        Subject {
+            record: running.log.record().clone(),
+            key: self.signer.public_key().clone(),
+            scheme: running.log.scheme().clone(),
+            personality: Personality::RekorV1,
+        }
+    }
+
+    /// Re-derives the whole log; the oracle every scenario ends with.
+    pub(crate) async fn check(&self, running: &Running) -> Result<u64, Finding> {
+        let subject = self.subject(running);
+        check(running.database.store().as_ref(), &subject, |_, _| {}).await.map(|report| report.tree_size)
+    }
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        self.trigger.stop();
+        self.task.await.unwrap();
+        self.database.close().await;
+    }
+}
+
+pub(crate) fn entry(text: &str) -> Pending {
+    sealed_by(text, |_| {})
+}
+
+/// An entry that does something at the moment it is given an index, in the middle of the store's transaction.
+pub(crate) fn sealed_by(text: &str, at: impl Fn(u64) + Send + Sync + 'static) -> Pending {
+    let leaf = bytes::Bytes::from(text.to_owned());
+    let seal = move |index, leaf: &bytes::Bytes| {
+        at(index);
+        Ok(Sealed { leaf: leaf.clone(), extra: bytes::Bytes::new() })
+    };
+    Pending { identity_hash: merkle::leaf_hash(&leaf), seal: Box::new(move |index, _| seal(index, &leaf)) }
+}
+
+pub(crate) fn verify(receipt: &Receipt, running: &Running, key: &Signer) {
+    let head = running.log.scheme().open(&receipt.published.note, key.public_key()).unwrap();
+    assert_eq!(
+        merkle::verify_inclusion(receipt.index, head.size, &receipt.leaf_hash, &receipt.proof, &head.root),
+        Ok(())
+    );
+}

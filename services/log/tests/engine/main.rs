@@ -1,0 +1,66 @@
+//! The log engine on real databases: order, duplicates, restarts, faults, replicas. Every test ends with the whole log
+//! re-derived.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails here has found something"
+)]
+
+mod bench;
+mod faults;
+mod mirror;
+mod moody;
+#[path = "../postgres/mod.rs"]
+mod postgres;
+mod reader;
+mod replicas;
+mod roles;
+mod scenarios;
+mod server;
+
+use bench::Bench;
+
+/// One suite, two databases: each scenario becomes a test on each.
+macro_rules! on_both_databases {
+    ($($module:ident :: $scenario:ident,)*) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                crate::$module::$scenario(crate::Bench::sqlite()).await;
+            })*
+        }
+
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                crate::$module::$scenario(crate::Bench::postgres().await).await;
+            })*
+        }
+    };
+}
+
+on_both_databases! {
+    scenarios::concurrent_entries_get_gap_free_indices_and_duplicates_get_the_first_one,
+    scenarios::a_restart_goes_on_where_the_last_run_stopped,
+    scenarios::another_key_or_origin_does_not_start,
+    scenarios::a_clock_that_goes_back_stops_signing_until_it_is_right_again,
+    scenarios::the_database_itself_refuses_to_forget,
+    scenarios::a_newer_schema_does_not_open,
+    faults::a_batch_that_was_stored_but_reported_failed_keeps_its_indices,
+    faults::a_batch_that_was_lost_is_taken_when_it_comes_again,
+    mirror::a_reader_needs_nothing_but_the_directory,
+    mirror::other_bytes_at_a_path_end_it_and_are_not_overwritten,
+    mirror::a_file_that_is_damaged_missing_or_another_is_noticed_by_the_reader,
+}
+
+#[tokio::test]
+async fn check_names_the_first_thing_an_attacker_changed_on_sqlite() {
+    scenarios::check_names_the_first_thing_an_attacker_changed(async || Bench::sqlite()).await;
+}
+
+#[tokio::test]
+async fn check_names_the_first_thing_an_attacker_changed_on_postgres() {
+    scenarios::check_names_the_first_thing_an_attacker_changed(Bench::postgres).await;
+}

@@ -1,0 +1,52 @@
+//! The least-privilege role of `migrations/postgres/roles.sql`: it can extend a log, and nothing else.
+
+use crate::bench::{Bench, Database, Place, entry};
+use chancery_daemon::database::open_postgres;
+use chancery_log::Outcome;
+
+const ROLES: &str = include_str!("../../../../migrations/postgres/roles.sql");
+
+/// Statements the role must be refused by privilege, before any trigger is asked.
+const FORBIDDEN: [&str; 14] = [
+    "UPDATE entries SET leaf = ''",
+    "DELETE FROM entries",
+    "TRUNCATE entries",
+    "UPDATE checkpoints SET note = ''",
+    "DELETE FROM checkpoints",
+    "DELETE FROM tiles",
+    "TRUNCATE tiles",
+    "DELETE FROM tree_heads",
+    "INSERT INTO tree_heads VALUES (2, 0, '', 0)",
+    "INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES ('x', 'x', 1, '', 0)",
+    "UPDATE _sqlx_migrations SET version = 0",
+    "ALTER TABLE entries DISABLE TRIGGER ALL",
+    "DROP TRIGGER entries_are_immutable ON entries",
+    "CREATE TABLE other (number int)",
+];
+
+#[tokio::test]
+async fn the_least_role_can_append_and_nothing_else() {
+    let bench = Bench::postgres().await;
+    let owner = bench.start().await;
+    owner.log.append(entry("by the owner")).await.unwrap();
+    owner.stop().await;
+    bench.administer(ROLES).await;
+    bench.administer(ROLES).await;
+    let user = "chancery_log_test";
+    bench.administer(&format!("DROP ROLE IF EXISTS {user}; CREATE ROLE {user} LOGIN IN ROLE chancery_log")).await;
+
+    let Place::Postgres { server, database } = &bench.place else { unreachable!() };
+    let least = Database::Postgres(open_postgres(&server.url(database, Some(user))).await.unwrap());
+    let running = bench.start_over(least.clone(), least.store(), bench.signer.clone(), "log.example").await.unwrap();
+    for number in 1..300 {
+        let outcome = running.log.append(entry(&number.to_string())).await.unwrap();
+        assert!(matches!(outcome, Outcome::Logged(receipt) if receipt.index == number));
+    }
+    for statement in FORBIDDEN {
+        let refused = least.execute(statement).await.unwrap_err();
+        let code = refused.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+        assert_eq!(code, "42501", "insufficient privilege for {statement}: {refused}");
+    }
+    assert_eq!(bench.check(&running).await.unwrap(), 300);
+    running.stop().await;
+}

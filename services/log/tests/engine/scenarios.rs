@@ -1,0 +1,162 @@
+//! What must hold on either database. Every scenario ends with the whole log re-derived.
+
+use crate::bench::{Bench, START, entry, verify};
+use chancery_daemon::database::DatabaseError;
+use chancery_daemon::signer::Signer;
+use chancery_log::check::check;
+use chancery_log::{Error, Outcome};
+use chancery_verify::key::KeyKind;
+use std::sync::Arc;
+
+pub(crate) async fn concurrent_entries_get_gap_free_indices_and_duplicates_get_the_first_one(bench: Bench) {
+    let running = bench.start().await;
+    let mut tasks = Vec::new();
+    for number in 0..600 {
+        let log = running.log.clone();
+        // Every third entry is submitted twice.
+        tasks.push(tokio::spawn(async move {
+            (number, log.append(entry(&format!("entry {}", number - number % 3 % 2))).await)
+        }));
+    }
+    let mut indices = Vec::new();
+    let mut duplicates = 0;
+    for task in tasks {
+        let (_, outcome) = task.await.unwrap();
+        match outcome.unwrap() {
+            Outcome::Logged(receipt) => {
+                verify(&receipt, &running, &bench.signer);
+                indices.push(receipt.index);
+            }
+            Outcome::AlreadyLogged { index } => {
+                duplicates += 1;
+                assert!(
+                    running.log.entry(index).await.unwrap().is_some(),
+                    "a duplicate's original can be read at once"
+                );
+            }
+        }
+    }
+    indices.sort_unstable();
+    assert_eq!((indices, duplicates), ((0..400).collect(), 200));
+    for index in [0, 1, 255, 256, 399] {
+        verify(&running.log.entry(index).await.unwrap().unwrap(), &running, &bench.signer);
+    }
+    assert!(running.log.entry(400).await.unwrap().is_none());
+    assert_eq!(bench.check(&running).await.unwrap(), 400);
+    running.stop().await;
+}
+
+pub(crate) async fn a_restart_goes_on_where_the_last_run_stopped(bench: Bench) {
+    let mut seen = Vec::new();
+    for run in 0..3 {
+        let running = bench.start().await;
+        assert_eq!(running.log.published().tree.size, run * 300);
+        for head in &seen {
+            let (size, root) = *head;
+            assert_eq!(running.log.root_at(size).await.unwrap(), root, "an earlier head is a prefix");
+            running.log.consistency_proof(size, running.log.published().tree.size).await.unwrap();
+        }
+        for number in 0..300 {
+            let outcome = running.log.append(entry(&format!("{run} {number}"))).await.unwrap();
+            assert!(matches!(outcome, Outcome::Logged(receipt) if receipt.index == run * 300 + number));
+        }
+        let head = running.log.published().tree;
+        seen.push((head.size, head.root));
+        assert_eq!(bench.check(&running).await.unwrap(), (run + 1) * 300);
+        running.stop().await;
+    }
+}
+
+pub(crate) async fn another_key_or_origin_does_not_start(bench: Bench) {
+    let running = bench.start().await;
+    running.log.append(entry("one")).await.unwrap();
+    running.stop().await;
+    let (other, _) = Signer::generate(KeyKind::P256).unwrap();
+    let refused = bench.start_as(Arc::new(other), "log.example").await.err().unwrap();
+    assert!(refused.to_string().contains("key it was made with"), "{refused}");
+    let refused = bench.start_as(bench.signer.clone(), "other.example").await.err().unwrap();
+    assert!(refused.to_string().contains("origin it was made with"), "{refused}");
+}
+
+pub(crate) async fn a_clock_that_goes_back_stops_signing_until_it_is_right_again(bench: Bench) {
+    let running = bench.start().await;
+    running.log.append(entry("one")).await.unwrap();
+    bench.clock.set(START.minus_seconds(3600));
+    let refused = running.log.append(entry("two")).await.unwrap_err();
+    assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+    assert!(running.log.entry(0).await.unwrap().is_some(), "reads go on");
+    bench.clock.set(START.plus_seconds(1));
+    assert!(matches!(running.log.append(entry("two")).await.unwrap(), Outcome::Logged(receipt) if receipt.index == 1));
+    assert_eq!(bench.check(&running).await.unwrap(), 2);
+    running.stop().await;
+}
+
+pub(crate) async fn the_database_itself_refuses_to_forget(bench: Bench) {
+    let running = bench.start().await;
+    for number in 0..300 {
+        running.log.append(entry(&number.to_string())).await.unwrap();
+    }
+    for statement in [
+        "UPDATE entries SET leaf = x'00' WHERE leaf_index = 1",
+        "DELETE FROM entries",
+        "DELETE FROM tiles",
+        "UPDATE tiles SET hashes = zeroblob(32)",
+        "UPDATE tree_heads SET tree_size = 1",
+        "DELETE FROM tree_heads",
+        "UPDATE logs SET origin = 'other'",
+        "DELETE FROM checkpoints",
+        "UPDATE checkpoints SET note = ''",
+        "INSERT INTO entries SELECT log_id, 999, timestamp_ms, identity_hash, leaf_hash, leaf, extra FROM entries LIMIT 1",
+    ] {
+        assert!(running.database.execute(statement).await.is_err(), "{statement}");
+    }
+    assert_eq!(bench.check(&running).await.unwrap(), 300);
+    running.stop().await;
+}
+
+pub(crate) async fn check_names_the_first_thing_an_attacker_changed(new: impl AsyncFn() -> Bench) {
+    for (attack, expected) in [
+        ("UPDATE entries SET leaf = x'00' WHERE leaf_index = 7", "entry 7: the stored leaf hash"),
+        (
+            "UPDATE entries SET leaf = x'00', leaf_hash = x'96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7' WHERE leaf_index = 7",
+            "entry 7: the stored identity hash",
+        ),
+        ("DELETE FROM entries WHERE leaf_index = 7", "entry 7: the entry is missing"),
+        ("UPDATE tiles SET hashes = zeroblob(8192) WHERE level = 0 AND tile_index = 0", "tile 0/0"),
+        ("UPDATE tree_heads SET root_hash = zeroblob(32)", "head:"),
+        ("UPDATE tree_heads SET tree_size = 299", "a checkpoint of 300 leaves was published"),
+        (
+            "UPDATE checkpoints SET note = replace(note, 'log.example', 'lag.example') WHERE tree_size = 300",
+            "checkpoint 300",
+        ),
+    ] {
+        let bench = new().await;
+        let running = bench.start().await;
+        for number in 0..300 {
+            running.log.append(entry(&number.to_string())).await.unwrap();
+        }
+        let subject = bench.subject(&running);
+        running.stop().await;
+        let database = bench.open().await.unwrap();
+        database.drop_triggers().await;
+        database.execute(attack).await.unwrap();
+        let finding = check(database.store().as_ref(), &subject, |_, _| {}).await.unwrap_err();
+        assert!(finding.to_string().contains(expected), "{attack}: {finding}");
+        database.close().await;
+    }
+}
+
+/// A database that a newer version of the program has brought up to date does not open.
+pub(crate) async fn a_newer_schema_does_not_open(bench: Bench) {
+    let database = bench.open().await.unwrap();
+    database
+        .execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             SELECT 999, 'from the future', success, checksum, 0 FROM _sqlx_migrations LIMIT 1",
+        )
+        .await
+        .unwrap();
+    database.close().await;
+    let refused = bench.open().await.err().unwrap();
+    assert!(matches!(refused, DatabaseError::NewerSchema { found: 999, .. }), "{refused}");
+}

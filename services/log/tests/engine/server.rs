@@ -1,0 +1,114 @@
+//! What a `PostgreSQL` server must be before a log is entrusted to it.
+
+use crate::bench::{Bench, Database, Place, entry};
+use crate::postgres::Server;
+use chancery_daemon::database::{DatabaseError, open_postgres};
+use chancery_log::Outcome;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+#[tokio::test]
+async fn commits_that_may_be_lost_are_refused() {
+    let bench = Bench::postgres().await;
+    bench.open().await.unwrap().close().await;
+    let refused = || async { bench.open().await.err().unwrap() };
+    let Place::Postgres { database, .. } = &bench.place else { unreachable!() };
+    bench.administer(&format!("ALTER DATABASE {database} SET synchronous_commit = off")).await;
+    let error = refused().await;
+    assert!(matches!(error, DatabaseError::NotDurable { setting: "synchronous_commit", .. }), "{error}");
+    assert!(error.to_string().contains("set synchronous_commit = on"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_write_to_disk_is_refused() {
+    let server: &'static Server = Box::leak(Box::new(Server::start()));
+    let bench = Bench::postgres_on(server).await;
+    for name in ["fsync", "full_page_writes"] {
+        bench.administer(&format!("ALTER SYSTEM SET {name} = off")).await;
+        bench.administer("SELECT pg_reload_conf()").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let error = bench.open().await.err().unwrap();
+        assert!(matches!(error, DatabaseError::NotDurable { setting, .. } if setting == name), "{error}");
+        bench.administer(&format!("ALTER SYSTEM SET {name} = on")).await;
+        bench.administer("SELECT pg_reload_conf()").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    bench.open().await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_an_error_and_not_a_wait() {
+    let server = crate::postgres::server();
+    let error = open_postgres(&server.url("no_such_database", None)).await.err().unwrap();
+    assert!(matches!(error, DatabaseError::Open(_)), "{error}");
+}
+
+/// Rows of `entries` that were touched to answer queries, by whatever plan.
+async fn rows_read(bench: &Bench) -> i64 {
+    // A session reports what it did when it ends at the latest.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let database = bench.open().await.unwrap();
+    let Database::Postgres(postgres) = &database else { unreachable!() };
+    let read = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables
+        WHERE relname = 'entries'";
+    let read = sqlx::query_scalar(read).fetch_one(&postgres.readers).await.unwrap();
+    database.close().await;
+    read
+}
+
+/// A statement that is planned while the log is small must not scan it once it is large.
+#[tokio::test]
+async fn what_a_batch_reads_does_not_grow_with_the_log() {
+    let bench = Bench::postgres().await;
+    let running = bench.start().await;
+    for number in 0..400 {
+        running.log.append(entry(&number.to_string())).await.unwrap();
+        let known = running.log.append(entry("0")).await.unwrap();
+        assert!(matches!(known, Outcome::AlreadyLogged { index: 0 }), "{known:?}");
+    }
+    running.stop().await;
+    let read = rows_read(&bench).await;
+    // One per duplicate. Scans would have read some 80,000.
+    assert!((400..1000).contains(&read), "{read} rows were read");
+}
+
+/// Writes a certificate authority and, signed by it, a server certificate for `name`.
+fn write_certificates(directory: &Path, name: &str) {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let authority_certificate = authority.self_signed(&authority_key).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    std::fs::write(directory.join("ca.crt"), authority_certificate.pem()).unwrap();
+    std::fs::write(directory.join("server.crt"), certificate.pem()).unwrap();
+    std::fs::write(directory.join("server.key"), key.serialize_pem()).unwrap();
+    // The server's user takes a copy.
+    std::fs::set_permissions(directory, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test]
+async fn only_the_server_that_was_meant_is_spoken_to_over_tls() {
+    for (name, authority, accepted) in
+        [("localhost", "own", true), ("localhost", "other", false), ("elsewhere.example", "own", false)]
+    {
+        let (own, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write_certificates(own.path(), name);
+        write_certificates(other.path(), name);
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Server::start_with_tls(own.path(), port);
+        let trusted = if authority == "own" { &own } else { &other }.path().join("ca.crt");
+        let url = format!("{}sslmode=verify-full&sslrootcert={}", server.url("postgres", None), trusted.display());
+        match open_postgres(&url).await {
+            Ok(database) => {
+                let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+                let encrypted: bool = sqlx::query_scalar(encrypted).fetch_one(&database.readers).await.unwrap();
+                assert!(accepted && encrypted, "{name}, {authority} authority");
+                database.close().await;
+            }
+            Err(error) => assert!(!accepted, "{name}, {authority} authority: {error}"),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A `PostgreSQL` server of our own for one test binary: made in a temporary directory, reached through a Unix socket,
+//! gone when the process is, however it ends.
+//!
+//! `CHANCERY_TEST_POSTGRES` may name a server to use instead, as the URL of a superuser's database; the databases that
+//! are then made there are called `chancery_test_…` and stay.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+/// Runs until its standard input ends, which the kernel sees to. Makes its own directory, being who must own it.
+const SCRIPT: &str = r#"
+set -eu
+bin=$1
+dir=$(mktemp -d /tmp/chancery-postgres-XXXXXX)
+options="-k $dir -c listen_addresses= -c max_connections=200 -c shared_buffers=64MB"
+clean() { "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"; }
+trap clean EXIT
+if [ -n "$2" ]; then
+    install -m 600 "$2/server.crt" "$2/server.key" "$dir"
+    options="$options -c listen_addresses=localhost -p $3"
+    options="$options -c ssl=on -c ssl_cert_file=$dir/server.crt -c ssl_key_file=$dir/server.key"
+fi
+fail() { cat "$dir/log" >&2; exit 1; }
+"$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || fail
+"$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -o "$options" -w start >/dev/null 2>&1 || fail
+echo "$dir"
+while read -r command; do
+    case $command in
+        restart) "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -o "$options" -m immediate -w restart >/dev/null 2>&1 || fail ;;
+    esac
+    echo done
+done
+"#;
+
+/// A running server.
+pub(crate) struct Server {
+    /// URL of its first database, without the database's name.
+    base: (String, String),
+    shell: Option<Mutex<Shell>>,
+}
+
+struct Shell {
+    child: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<std::process::ChildStdout>,
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// The server all tests of this process share. Each has a database of its own.
+pub(crate) fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| configured().unwrap_or_else(Server::start))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the settings of a test run come through the environment")]
+fn configured() -> Option<Server> {
+    let url = std::env::var("CHANCERY_TEST_POSTGRES").ok()?;
+    let (address, query) = url.split_once('?').unwrap_or((&url, ""));
+    let (address, _) = address.rsplit_once('/').expect("CHANCERY_TEST_POSTGRES ends in /database");
+    Some(Server { base: (address.to_owned(), query.to_owned()), shell: None })
+}
+
+/// The newest installed server's programs: on Debian they are not in the search path.
+fn programs() -> PathBuf {
+    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let newest =
+        installed.map(|entry| entry.path()).filter(|path| path.join("bin/initdb").exists()).max_by_key(version);
+    let found = newest.map(|path| path.join("bin")).or_else(|| {
+        let found = Command::new("sh").args(["-c", "command -v initdb"]).output().ok()?.stdout;
+        let path = PathBuf::from(String::from_utf8(found).ok()?.trim()).canonicalize().ok()?;
+        Some(path.parent()?.to_owned())
+    });
+    found.expect(
+        "no PostgreSQL server is installed (initdb is missing): run the tests with tests/run, which installs it",
+    )
+}
+
+impl Server {
+    /// A server for one test alone, to restart or misconfigure.
+    pub(crate) fn start() -> Self {
+        Self::run(Path::new(""), 5432)
+    }
+
+    /// A server that listens on `port` of `localhost` with TLS, as `server.crt` and `server.key` in `certificates`.
+    pub(crate) fn start_with_tls(certificates: &Path, port: u16) -> Self {
+        let server = Self::run(certificates, port);
+        Self { base: (format!("postgres://postgres@localhost:{port}"), String::new()), ..server }
+    }
+
+    fn run(certificates: &Path, port: u16) -> Self {
+        let root = Command::new("id").arg("-u").output().expect("id").stdout == b"0\n";
+        // PostgreSQL refuses to run as root.
+        let mut command = Command::new(if root { "setpriv" } else { "sh" });
+        if root {
+            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "sh"]);
+        }
+        command.args(["-c", SCRIPT, "postgres"]).arg(programs()).arg(certificates).arg(port.to_string());
+        command.current_dir("/tmp");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh and setpriv");
+        let commands = child.stdin.take();
+        let mut answers = BufReader::new(child.stdout.take().expect("piped"));
+        let mut directory = String::new();
+        answers.read_line(&mut directory).expect("the server's script answers");
+        assert!(!directory.is_empty(), "PostgreSQL did not start; what it said is above");
+        let query = format!("host={}&port={port}", directory.trim());
+        let shell = Shell { child, commands, answers };
+        Self { base: ("postgres://postgres@localhost".into(), query), shell: Some(Mutex::new(shell)) }
+    }
+
+    /// Kills the server as a power failure would, and starts it again.
+    pub(crate) fn restart(&self) {
+        let mut shell = self.shell.as_ref().expect("a server of ours").lock().expect("no test panicked here");
+        writeln!(shell.commands.as_mut().expect("running"), "restart").expect("the script listens");
+        let mut answer = String::new();
+        shell.answers.read_line(&mut answer).expect("the script answers");
+        assert_eq!(answer, "done\n");
+    }
+
+    /// The URL of a database on this server, for the role `user` if that is given.
+    pub(crate) fn url(&self, database: &str, user: Option<&str>) -> String {
+        let (address, query) = &self.base;
+        let address = user.map_or(address.clone(), |user| match address.split_once("://") {
+            Some((scheme, rest)) => format!("{scheme}://{user}@{}", rest.rsplit('@').next().unwrap_or(rest)),
+            None => address.clone(),
+        });
+        format!("{address}/{database}?{query}")
+    }
+
+    /// Makes an empty database and returns its name.
+    pub(crate) async fn database(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("chancery_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.execute("postgres", &format!("CREATE DATABASE {name}")).await;
+        name
+    }
+
+    /// Runs SQL in a database as the superuser, as a person with a shell would.
+    pub(crate) async fn execute(&self, database: &str, sql: &str) {
+        use sqlx::{Connection as _, Executor as _};
+        let mut connection = sqlx::PgConnection::connect(&self.url(database, None)).await.expect("the server is there");
+        connection.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.expect("the statement is right");
+        connection.close().await.expect("the connection is there");
+    }
+}
