@@ -126,6 +126,8 @@ rejections! {
     EntrySignature => "entry.signature", "verifying signature: invalid signature when validating ASN.1 encoded signature";
     /// The hash value is not hexadecimal, or of another length than its algorithm's.
     EntryHash => "entry.hash", "invalid value for hash";
+    /// The canonical body is over the limit.
+    EntryTooLarge { limit: usize } => "entry.too_large", "the canonical entry is larger than {limit} bytes";
     /// `proposedContent` is missing, or given together with its canonical form.
     DsseContent => "dsse.content", "either proposedContent or envelopeHash, payloadHash, and signatures must be present";
     /// An envelope without signatures.

@@ -16,6 +16,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// Largest body: what the two length bytes of an entry bundle can say (C2SP tlog-tiles). Certificates take 4 KiB.
+const MAX_BODY_BYTES: usize = 0xffff;
+
 /// A proposed entry whose envelope parsed: its kind and version are known, its spec has not been looked at.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -103,7 +106,11 @@ impl Body {
     /// hexadecimal and ASCII names, so plain JSON is RFC 8785 (tests compare with a JCS implementation).
     fn of(kind: EntryKind, spec: &impl Serialize) -> Result<Self, Rejection> {
         let entry = Canonical { api_version: kind.version(), kind: kind.name(), spec };
-        serde_json::to_vec(&entry).map(Self).map_err(|_| Rejection::EntryMalformed { field: "spec" })
+        let body = serde_json::to_vec(&entry).map_err(|_| Rejection::EntryMalformed { field: "spec" })?;
+        if body.len() > MAX_BODY_BYTES {
+            return Err(Rejection::EntryTooLarge { limit: MAX_BODY_BYTES });
+        }
+        Ok(Self(body))
     }
 
     /// The bytes.

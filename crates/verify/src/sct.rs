@@ -5,9 +5,11 @@
 //! ECDSA over SHA-256, the only pair that all Sigstore clients verify.
 
 mod entry;
+mod tile;
 mod wire;
 
-pub use entry::{ExtraData, LogEntry, MerkleTreeLeaf};
+pub use entry::{ExtraData, LogEntry, MerkleTreeLeaf, tile_leaf};
+pub use tile::{TileLeaf, tile_leaves};
 
 use crate::{Hash, HashAlgorithm, PublicKey, Rejection, Timestamp};
 use der::asn1::OctetStringRef;

@@ -34,6 +34,14 @@ impl TileId {
         Self { level: node.level / HEIGHT, index: node.index >> (HEIGHT - node.level % HEIGHT) }
     }
 
+    /// Leaves a tree must have for this tile to hold `width` hashes.
+    #[must_use]
+    pub fn size_for(self, width: u32) -> u64 {
+        let hashes = self.index.saturating_mul(u64::from(FULL_WIDTH)).saturating_add(u64::from(width));
+        let leaves_per_hash = 1_u64.checked_shl(u32::from(HEIGHT) * u32::from(self.level)).unwrap_or(u64::MAX);
+        hashes.saturating_mul(leaves_per_hash)
+    }
+
     /// How many hashes this tile holds when the tree has `size` leaves: 0 to 256.
     #[must_use]
     pub fn width(self, size: u64) -> u32 {
@@ -87,6 +95,14 @@ impl TilePath {
         if parsed.number() == number { Ok(parsed) } else { Err(Rejection::TilePath) }
     }
 
+    /// The path, where entry bundles are below `tile/<entries>/`; what [`Self::parse`] takes, after `tile/`.
+    #[must_use]
+    pub fn with_entries_in(&self, entries: &str) -> String {
+        let directory = self.level.map_or_else(|| entries.to_owned(), |level| level.to_string());
+        let suffix = if self.width < FULL_WIDTH { format!(".p/{}", self.width) } else { String::new() };
+        format!("tile/{directory}/{}{suffix}", self.number())
+    }
+
     /// The position in groups of three digits, all but the last prefixed with `x`.
     fn number(&self) -> String {
         let mut text = format!("{:03}", self.index % 1000);
@@ -101,11 +117,7 @@ impl TilePath {
 
 impl fmt::Display for TilePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.level {
-            Some(level) => write!(f, "tile/{level}/{}", self.number())?,
-            None => write!(f, "tile/entries/{}", self.number())?,
-        }
-        if self.width < FULL_WIDTH { write!(f, ".p/{}", self.width) } else { Ok(()) }
+        f.write_str(&self.with_entries_in("entries"))
     }
 }
 
@@ -154,6 +166,27 @@ pub fn hashes_from_bytes(bytes: &[u8]) -> Result<Vec<Hash>, Rejection> {
     } else {
         Err(Rejection::TileLength)
     }
+}
+
+/// One entry in an entry bundle of tlog-tiles: its length in two bytes, then its leaf. `None` for a leaf over 65,535 bytes.
+#[must_use]
+pub fn bundle_entry(leaf: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(leaf.len()).ok()?;
+    Some([&length.to_be_bytes(), leaf].concat())
+}
+
+/// The leaves in an entry bundle, which must hold at least one and at most 256.
+pub fn leaves_from_bundle(bundle: &[u8]) -> Result<Vec<&[u8]>, Rejection> {
+    let mut leaves = Vec::new();
+    let mut rest = bundle;
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let (leaf, after) =
+            after.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or(Rejection::TileLength)?;
+        leaves.push(leaf);
+        rest = after;
+    }
+    let complete = rest.is_empty() && (1..=FULL_WIDTH as usize).contains(&leaves.len());
+    if complete { Ok(leaves) } else { Err(Rejection::TileLength) }
 }
 
 /// Encodes hashes as a tile's bytes.

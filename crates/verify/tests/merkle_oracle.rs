@@ -10,7 +10,7 @@ use chancery_verify::merkle::{
     TreeHead, consistency_proof, empty_root, inclusion_proof, leaf_hash, root_hash, verify_consistency,
     verify_inclusion,
 };
-use chancery_verify::tile::{Edge, TileId, TilePath, Tiles};
+use chancery_verify::tile::{Edge, TileId, TilePath, Tiles, bundle_entry, leaves_from_bundle};
 use chancery_verify::{Hash, Rejection, hash};
 use proptest::prelude::*;
 use rs_merkle::{Hasher, MerkleTree};
@@ -133,6 +133,27 @@ fn tile_widths_are_those_of_the_specification() {
     let width = |level, index| TileId { level, index }.width(70_000);
     assert_eq!((width(0, 272), width(0, 273), width(0, 274)), (256, 112, 0));
     assert_eq!((width(1, 0), width(1, 1), width(2, 0), width(3, 0)), (256, 17, 1, 0));
+}
+
+#[test]
+fn a_tile_is_as_wide_as_the_size_it_needs_allows() {
+    for (level, index, width) in [(0, 0, 1), (0, 3, 256), (1, 0, 1), (1, 2, 17), (2, 0, 3), (7, 0, 1)] {
+        let id = TileId { level, index };
+        let size = id.size_for(width);
+        assert_eq!((id.width(size), id.width(size - 1)), (width, width - 1), "{id:?}");
+    }
+}
+
+#[test]
+fn entry_bundles_read_back() {
+    let leaves: Vec<Vec<u8>> = (0..256).map(|index| vec![7; index]).collect();
+    let bundle: Vec<u8> = leaves.iter().flat_map(|leaf| bundle_entry(leaf).unwrap()).collect();
+    assert_eq!(leaves_from_bundle(&bundle).unwrap(), leaves.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    assert_eq!(bundle_entry(&vec![0; 65_536]), None);
+    let too_many = [bundle.clone(), vec![0, 0]].concat();
+    for bad in [&[][..], &[0], &[0, 1], &bundle[..bundle.len() - 1], &too_many] {
+        assert_eq!(leaves_from_bundle(bad), Err(Rejection::TileLength));
+    }
 }
 
 #[test]

@@ -10,7 +10,9 @@ mod http;
 pub use chain::{ChainRefused, Submission};
 
 use crate::pool::Sealed;
-use crate::{Corrupt, Error, Log, Outcome, Pending};
+use crate::store::StoredEntry;
+use crate::tiles::Files;
+use crate::{Corrupt, Error, Log, Outcome, Pending, tiles};
 use axum::Router;
 use bytes::Bytes;
 use chancery_verify::certificate::Certificate;
@@ -18,7 +20,8 @@ use chancery_verify::checkpoint::Scheme;
 use chancery_verify::note::KeyName;
 use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
 use chancery_verify::{Hash, Rejection, Timestamp, hash};
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The name of this role's log in a store.
 pub const NAME: &str = "ct";
@@ -35,6 +38,8 @@ pub struct Ct {
     /// Path of this log below the base URL, e.g. `/ct/dev`.
     path: Arc<str>,
     roots: Arc<[Certificate]>,
+    /// Fingerprints of issuers that are known to be stored, so that only the first submission under one pays for it.
+    stored_issuers: Arc<Mutex<HashSet<Hash>>>,
 }
 
 /// Why a submission was not answered with an SCT.
@@ -52,7 +57,7 @@ impl Ct {
     /// The personality over its log, at `path`, accepting chains that end in one of `roots` (DER).
     pub fn new(log: Log, path: &str, roots: &[Vec<u8>]) -> Result<Self, Rejection> {
         let roots = roots.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { log, path: path.into(), roots: roots.into() })
+        Ok(Self { log, path: path.into(), roots: roots.into(), stored_issuers: Arc::default() })
     }
 
     /// The log underneath.
@@ -61,9 +66,16 @@ impl Ct {
         &self.log
     }
 
-    /// The routes of RFC 6962 §4, below this log's path.
+    /// The routes of RFC 6962 §4 and of static-ct-api, below this log's path.
     pub fn router(&self) -> Router {
-        http::router(self.clone())
+        let files = tiles::http::router(self.files());
+        Router::new().nest(&self.path, http::router(self.clone()).merge(files))
+    }
+
+    /// The log as files, as static-ct-api lays them out.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        Files { log: self.log.clone(), entries: "data", encode: encode_tile_leaf, issuers: issuers_of }
     }
 
     /// Logs the first certificate of `chain` (DER, leaf first) and returns the SCT about it. A chain whose first
@@ -74,6 +86,8 @@ impl Ct {
         submission: Submission,
     ) -> Result<SignedCertificateTimestamp, SubmissionError> {
         let accepted = chain::accept(chain, submission, &self.roots)?;
+        // Before the entry: whoever finds a fingerprint in a data tile finds the certificate.
+        self.keep_issuers(accepted.issuers).await?;
         let identity_hash = accepted.identity_hash;
         let entry = accepted.entry.clone();
         let extra = Bytes::from(accepted.extra);
@@ -87,6 +101,23 @@ impl Ct {
             }
         };
         Ok(self.sign(&leaf).await?)
+    }
+
+    /// The issuer with this SHA-256, in DER.
+    pub(crate) async fn issuer(&self, fingerprint: Hash) -> Result<Option<Bytes>, Error> {
+        Ok(self.log.store().issuer(self.log.record().log_id, fingerprint).await?)
+    }
+
+    async fn keep_issuers(&self, mut issuers: Vec<(Hash, Bytes)>) -> Result<(), Error> {
+        let known = || self.stored_issuers.lock().unwrap_or_else(PoisonError::into_inner);
+        issuers.retain(|(fingerprint, _)| !known().contains(fingerprint));
+        if issuers.is_empty() {
+            return Ok(());
+        }
+        let fingerprints: Vec<_> = issuers.iter().map(|(fingerprint, _)| *fingerprint).collect();
+        self.log.store().put_issuers(self.log.record().log_id, issuers).await?;
+        known().extend(fingerprints);
+        Ok(())
     }
 
     /// Signs what a leaf says, and verifies it.
@@ -110,6 +141,21 @@ fn seal(entry: &LogEntry, extra: &Bytes, index: u64, timestamp: Timestamp) -> Re
     let extensions = sct::leaf_index_extension(index).map_err(refused)?.to_vec();
     let leaf = MerkleTreeLeaf { timestamp, entry: entry.clone(), extensions }.to_bytes().map_err(refused)?;
     Ok(Sealed { leaf: leaf.into(), extra: extra.clone() })
+}
+
+/// An entry as data tiles have it.
+fn encode_tile_leaf(entry: &StoredEntry) -> Option<Vec<u8>> {
+    let leaf = MerkleTreeLeaf::from_bytes(&entry.leaf).ok()?;
+    let extra = ExtraData::from_bytes(&entry.extra, &leaf.entry).ok()?;
+    sct::tile_leaf(&leaf, &extra).ok()
+}
+
+/// The issuers a data tile names an entry's chain by, in DER.
+fn issuers_of(entry: &StoredEntry) -> Option<Vec<Vec<u8>>> {
+    let leaf = MerkleTreeLeaf::from_bytes(&entry.leaf).ok()?;
+    match ExtraData::from_bytes(&entry.extra, &leaf.entry).ok()? {
+        ExtraData::X509 { chain } | ExtraData::Precert { chain, .. } => Some(chain),
+    }
 }
 
 /// The identity hash an entry of this personality must have: SHA-256 of the certificate that was submitted.

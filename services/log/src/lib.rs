@@ -19,11 +19,14 @@ pub mod check;
 pub mod ct;
 mod engine;
 mod error;
+pub mod mirror;
 mod pool;
 pub mod rekor_v1;
 mod sequencer;
 pub mod store;
+mod tiles;
 
 pub use engine::{Log, Outcome, Published, Receipt, Settings};
 pub use error::{Corrupt, Error};
 pub use pool::{Pending, Sealed};
+pub use tiles::Files;

@@ -6,7 +6,8 @@
 mod http;
 
 use crate::pool::Sealed;
-use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt};
+use crate::tiles::Files;
+use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt, tiles};
 use axum::Router;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use chancery_verify::checkpoint::Scheme;
 use chancery_verify::key::KeyKind;
 use chancery_verify::note::KeyName;
 use chancery_verify::rekor::{Body, EntryKind, Promise, ProposedEntry};
-use chancery_verify::{Hash, Rejection, hash, merkle, pem};
+use chancery_verify::{Hash, Rejection, hash, pem, tile};
 use std::fmt;
 
 /// The name of this role's log in a store.
@@ -75,15 +76,28 @@ impl RekorV1 {
         &self.log
     }
 
-    /// The routes of the API, from `/api/v1/log` on.
+    /// The routes of the API, from `/api/v1/log` on, and the log as files below `/tlog/rekor`.
     pub fn router(&self) -> Router {
-        http::router(self.clone())
+        let files = tiles::http::router(self.files());
+        http::router(self.clone()).nest(&format!("/tlog/{NAME}"), files)
+    }
+
+    /// The log as files, as tlog-tiles lays them out.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        let log = self.log.clone();
+        Files {
+            log,
+            entries: "entries",
+            encode: |entry| tile::bundle_entry(&entry.leaf),
+            issuers: |_| Some(Vec::new()),
+        }
     }
 
     /// Logs an entry of our own where the tree is empty: `artifact`, signed with a key that is made for it and thrown
     /// away. Clients cannot verify an entry at index 0: protobuf's JSON drops zeros.
     pub async fn seed(&self, artifact: &[u8]) -> Result<(), Error> {
-        if self.log.published().tree.size > 0 {
+        if self.log.latest().await?.tree.size > 0 {
             return Ok(());
         }
         let unsigned = |_| Error::Unavailable { reason: "the seed entry cannot be signed" };
@@ -155,9 +169,4 @@ impl RekorV1 {
             .map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))?;
         Ok(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise: signature })
     }
-}
-
-/// The identity hash an entry of this personality must have: that of its leaf.
-pub(crate) fn identity_hash(leaf: &[u8]) -> Hash {
-    merkle::leaf_hash(leaf)
 }

@@ -2,7 +2,7 @@
 
 use super::wire::{Reader, Writer};
 use super::{CERTIFICATE_TIMESTAMP, V1};
-use crate::{Hash, Rejection, Timestamp};
+use crate::{Hash, Rejection, Timestamp, hash};
 
 /// `LogEntryType.x509_entry`.
 const X509_ENTRY: u16 = 0;
@@ -41,7 +41,7 @@ impl LogEntry {
         }
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Self, Rejection> {
+    pub(super) fn read(input: &mut Reader<'_>) -> Result<Self, Rejection> {
         match input.u16()? {
             X509_ENTRY => Ok(Self::X509 { certificate: input.opaque24()?.to_vec() }),
             PRECERT_ENTRY => Ok(Self::Precert { issuer_key_hash: input.array()?, tbs: input.opaque24()?.to_vec() }),
@@ -151,6 +151,23 @@ impl ExtraData {
         input.end()?;
         Ok(extra)
     }
+}
+
+/// One entry in a data tile of static-ct-api (`TileLeaf`): the timestamped entry, for a precertificate what was submitted,
+/// and the SHA-256 of each issuer.
+pub fn tile_leaf(leaf: &MerkleTreeLeaf, extra: &ExtraData) -> Result<Vec<u8>, Rejection> {
+    let mut out = Writer::default();
+    write_timestamped(&mut out, leaf.timestamp, &leaf.entry, &leaf.extensions)?;
+    let chain = match extra {
+        ExtraData::X509 { chain } => chain,
+        ExtraData::Precert { precertificate, chain } => {
+            out.opaque24(precertificate)?;
+            chain
+        }
+    };
+    let fingerprints: Vec<u8> = chain.iter().flat_map(|issuer| hash::sha256(issuer)).collect();
+    out.opaque16(&fingerprints)?;
+    Ok(out.finish())
 }
 
 fn read_chain(input: &mut Reader<'_>) -> Result<Vec<Vec<u8>>, Rejection> {

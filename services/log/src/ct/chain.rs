@@ -3,6 +3,7 @@
 //! RFC 6962 §3.1: the chain must lead to an accepted root, so that the log cannot be flooded. Validity periods are not
 //! looked at: an expired certificate is as interesting to an auditor as any other.
 
+use bytes::Bytes;
 use chancery_verify::certificate::{self, Certificate, MAX_CHAIN};
 use chancery_verify::sct::{ExtraData, LogEntry};
 use chancery_verify::{Hash, Rejection, hash};
@@ -32,6 +33,8 @@ pub(super) struct Accepted {
     pub(super) identity_hash: Hash,
     pub(super) entry: LogEntry,
     pub(super) extra: Vec<u8>,
+    /// The issuers in DER, by their SHA-256.
+    pub(super) issuers: Vec<(Hash, Bytes)>,
 }
 
 /// Checks a chain (DER, leaf first, root optional): 1. every certificate parses, 2. poison is there exactly in
@@ -65,7 +68,8 @@ pub(super) fn accept(
     }
     let [leaf, issuers @ ..] = parsed.as_slice() else { return Err(Rejection::ChainIncomplete.into()) };
     let issuer = issuers.first().ok_or(Rejection::ChainIncomplete)?;
-    let chain = issuers.iter().map(|issuer| issuer.der().to_vec()).collect();
+    let chain: Vec<_> = issuers.iter().map(|issuer| issuer.der().to_vec()).collect();
+    let by_fingerprint = chain.iter().map(|der| (hash::sha256(der), Bytes::from(der.clone()))).collect();
     let (entry, extra) = match submission {
         Submission::Certificate => (LogEntry::X509 { certificate: leaf.der().to_vec() }, ExtraData::X509 { chain }),
         Submission::Precertificate => (
@@ -73,5 +77,5 @@ pub(super) fn accept(
             ExtraData::Precert { precertificate: leaf.der().to_vec(), chain },
         ),
     };
-    Ok(Accepted { identity_hash: hash::sha256(leaf.der()), entry, extra: extra.to_bytes()? })
+    Ok(Accepted { identity_hash: hash::sha256(leaf.der()), entry, extra: extra.to_bytes()?, issuers: by_fingerprint })
 }

@@ -17,8 +17,7 @@ use axum::routing::{get, post};
 const MAX_CHAIN_BYTES: usize = 512_000;
 
 pub(super) fn router(ct: Ct) -> Router {
-    let path = ct.path.clone();
-    let routes = Router::new()
+    Router::new()
         .route("/ct/v1/add-chain", post(submit::add_chain))
         .route("/ct/v1/add-pre-chain", post(submit::add_pre_chain))
         .route("/ct/v1/get-sth", get(read::get_sth))
@@ -27,10 +26,10 @@ pub(super) fn router(ct: Ct) -> Router {
         .route("/ct/v1/get-entries", get(read::get_entries))
         .route("/ct/v1/get-entry-and-proof", get(read::get_entry_and_proof))
         .route("/ct/v1/get-roots", get(read::get_roots))
+        .route("/issuer/{fingerprint}", get(read::issuer))
         .method_not_allowed_fallback(|| async { Failure::Method })
         .layer(DefaultBodyLimit::max(MAX_CHAIN_BYTES))
-        .with_state(ct);
-    Router::new().nest(&path, routes)
+        .with_state(ct)
 }
 
 /// What a request was answered with instead of success.

@@ -3,9 +3,11 @@
 use super::{Ct, Failure};
 use crate::Corrupt;
 use crate::Error;
+use crate::tiles::http::IMMUTABLE;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::{Hash, merkle, sct};
 use serde::Serialize;
@@ -31,14 +33,14 @@ pub(super) struct GetSth {
     tree_head_signature: String,
 }
 
-pub(super) async fn get_sth(State(ct): State<Ct>) -> Json<GetSth> {
-    let published = ct.log.published();
-    Json(GetSth {
+pub(super) async fn get_sth(State(ct): State<Ct>) -> Result<Json<GetSth>, Failure> {
+    let published = ct.log.latest().await?;
+    Ok(Json(GetSth {
         tree_size: published.tree.size,
         timestamp: published.timestamp.millis(),
         sha256_root_hash: STANDARD.encode(published.tree.root),
         tree_head_signature: STANDARD.encode(sct::encode_digitally_signed(&published.signature)),
-    })
+    }))
 }
 
 #[derive(Serialize)]
@@ -52,7 +54,7 @@ pub(super) async fn get_sth_consistency(
 ) -> Result<Cached<GetSthConsistency>, Failure> {
     let first = number(&query, "first")?;
     let second = number(&query, "second")?;
-    let known = ct.log.published().tree.size;
+    let known = ct.log.covering(second).await?.tree.size;
     if second < first || second > known {
         return Err(Failure::Bad(format!(
             "'first' {first} and 'second' {second} must be in order and at most {known}"
@@ -80,7 +82,7 @@ pub(super) async fn get_proof_by_hash(
     if size == 0 {
         return Err(Failure::Bad("parameter 'tree_size' must be positive".into()));
     }
-    if size > ct.log.published().tree.size {
+    if size > ct.log.covering(size).await?.tree.size {
         return Err(Failure::NotFound("the log has no tree of this size yet"));
     }
     let index = ct.log.index_of(hash).await?.filter(|index| *index < size);
@@ -103,7 +105,7 @@ struct LeafEntry {
 pub(super) async fn get_entries(State(ct): State<Ct>, query: Parameters) -> Result<Cached<GetEntries>, Failure> {
     let start = number(&query, "start")?;
     let end = number(&query, "end")?;
-    let size = ct.log.published().tree.size;
+    let size = ct.log.covering(end.saturating_add(1)).await?.tree.size;
     if start > end || start >= size {
         return Err(Failure::Bad(format!(
             "'start' {start} must be at most 'end' {end} and below the tree size {size}"
@@ -138,7 +140,7 @@ pub(super) async fn get_entry_and_proof(
 ) -> Result<Cached<GetEntryAndProof>, Failure> {
     let index = number(&query, "leaf_index")?;
     let size = number(&query, "tree_size")?;
-    let known = ct.log.published().tree.size;
+    let known = ct.log.covering(size).await?.tree.size;
     if index >= size || size > known {
         return Err(Failure::Bad(format!(
             "'leaf_index' {index} must be below 'tree_size' {size}, which is at most {known}"
@@ -152,6 +154,15 @@ pub(super) async fn get_entry_and_proof(
         extra_data: STANDARD.encode(&entry.extra),
         audit_path: encode_all(&proof),
     }))
+}
+
+/// `GET /issuer/<SHA-256 in hexadecimal>` (static-ct-api): one certificate in DER.
+pub(super) async fn issuer(State(ct): State<Ct>, Path(fingerprint): Path<String>) -> Result<Response, Failure> {
+    let fingerprint = hex::decode(&fingerprint).ok().and_then(|hash| Hash::try_from(hash).ok());
+    let fingerprint = fingerprint.ok_or_else(|| Failure::Bad("an issuer is named by 64 hexadecimal digits".into()))?;
+    let certificate = ct.issuer(fingerprint).await?.ok_or(Failure::NotFound("no entry has this issuer"))?;
+    let media_type = HeaderValue::from_static("application/pkix-cert");
+    Ok(([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, IMMUTABLE)], certificate).into_response())
 }
 
 #[derive(Serialize)]

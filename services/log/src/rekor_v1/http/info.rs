@@ -10,15 +10,15 @@ use axum::response::{IntoResponse, Response};
 use std::collections::HashMap;
 
 /// `GET /api/v1/log`.
-pub(super) async fn log_info(State(rekor): State<RekorV1>) -> Json<LogInfo> {
-    let published = rekor.log().published();
-    Json(LogInfo {
+pub(super) async fn log_info(State(rekor): State<RekorV1>) -> Result<Json<LogInfo>, Failure> {
+    let published = rekor.log().latest().await?;
+    Ok(Json(LogInfo {
         inactive_shards: None,
         root_hash: hex::encode(published.tree.root),
         signed_tree_head: published.note.clone(),
         tree_id: rekor.log().record().tree_id.to_string(),
         tree_size: published.tree.size,
-    })
+    }))
 }
 
 /// `GET /api/v1/log/publicKey[?treeID=]`: PEM, or the same text as a JSON string for a client that asks for JSON only.
@@ -59,7 +59,7 @@ pub(super) async fn proof(
     if first > last {
         return Err(Failure::Bad(format!("firstSize({first}) must be less than lastSize({last})")));
     }
-    let published = rekor.log().published();
+    let published = rekor.log().covering(last).await?;
     if last > published.tree.size {
         let known = published.tree.size;
         let message = format!("the tree size requested({last}) was greater than what is currently observable({known})");
