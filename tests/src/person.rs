@@ -27,6 +27,13 @@ impl Person {
         Self { email: email.to_owned(), home, url: stack.url(), trust: stack.data().join("trust") }
     }
 
+    /// The same person, believing the trust files of this directory.
+    #[must_use]
+    pub fn trusting(mut self, directory: PathBuf) -> Self {
+        self.trust = directory;
+        self
+    }
+
     pub fn home(&self) -> &Path {
         self.home.path()
     }

@@ -36,17 +36,22 @@ fn signs_a_blob_into_a_legacy_bundle() {
     verify_legacy(&alice, alice.cosign2(), "artifact", &other_issuer).fails_with(&["none of the expected", &reason]);
 }
 
+/// cosign 3 with the keys cosign 2 takes from the environment.
+fn cosign3_with_keys(person: &Person) -> Program {
+    person
+        .cosign3()
+        .env("SIGSTORE_ROOT_FILE", person.trust("fulcio-chain.pem"))
+        .env("SIGSTORE_REKOR_PUBLIC_KEY", person.trust("rekor.pub"))
+        .env("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", person.trust("ctfe.pub"))
+}
+
 #[test]
 fn cosign_3_verifies_a_legacy_bundle() {
     let stack = Stack::start();
     let alice = stack.person(ALICE);
     alice.write("artifact", "hello");
     keyless(&alice, alice.cosign2().args("sign-blob --yes")).args("--bundle legacy.json artifact").run().succeeds();
-    let cosign3 = alice
-        .cosign3()
-        .env("SIGSTORE_ROOT_FILE", alice.trust("fulcio-chain.pem"))
-        .env("SIGSTORE_REKOR_PUBLIC_KEY", alice.trust("rekor.pub"))
-        .env("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", alice.trust("ctfe.pub"));
+    let cosign3 = cosign3_with_keys(&alice);
     let verify = with_signer(cosign3.args("verify-blob --new-bundle-format=false"), &Signer::of(&alice));
     verify.args("--bundle legacy.json artifact").run().succeeds();
 }
@@ -158,6 +163,8 @@ fn signs_an_image_keyless_with_annotations() {
     verify(&signer, "-a env=test", &image).fails_with(&["missing or incorrect annotation"]);
     let mallory = Signer { identity: MALLORY.into(), ..signer.clone() };
     verify(&mallory, "", &image).fails_with(&["none of the expected identities", ALICE]);
+    let cosign3 = cosign3_with_keys(&alice).args("verify --new-bundle-format=false -a env=prod");
+    with_signer(cosign3, &signer).arg(&image).run().succeeds();
     let unsigned = registry.push(&alice, "app:2");
     verify(&signer, "", &unsigned).fails_with(&["no signatures found"]);
 }

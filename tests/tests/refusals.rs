@@ -9,6 +9,7 @@ use chancery_tests::{
     key::Key,
 };
 use serde_json::{Value, json};
+use std::{fs, path::Path};
 
 const BAD_TOKEN: &str = "There was an error processing the identity token";
 const BAD_PROOF: &str = "The signature supplied in the request could not be verified";
@@ -185,6 +186,44 @@ fn bundles_of_another_instance() {
             Client::SigstorePython => "failed to build timestamp certificate chain",
         };
         verdict.fails_with(&[reason]);
+    }
+}
+
+/// Trust files of `stack`, but with one member of the trusted root taken from `other`.
+fn mixed_trust(stack: &Stack, other: &Stack, member: &str, to: &Path) {
+    let read =
+        |stack: &Stack, name: &str| -> Value { serde_json::from_slice(&fs::read(stack.trust(name)).unwrap()).unwrap() };
+    let mut trusted_root = read(stack, "trusted_root.json");
+    trusted_root[member] = read(other, "trusted_root.json")[member].clone();
+    let mut client_trust_config = read(stack, "client_trust_config.json");
+    client_trust_config["trustedRoot"] = trusted_root.clone();
+    fs::create_dir(to).unwrap();
+    fs::write(to.join("trusted_root.json"), trusted_root.to_string()).unwrap();
+    fs::write(to.join("client_trust_config.json"), client_trust_config.to_string()).unwrap();
+}
+
+#[test]
+fn clients_check_log_certificate_log_and_authority() {
+    let (stack, other) = (Stack::start(), Stack::start());
+    let mut alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    Client::Cosign3.sign(&alice, "artifact", "bundle.json").run().succeeds();
+    for (member, cosign, python) in [
+        ("ctlogs", "only able to verify 0 SCT entries", "failed to verify SCT on signing certificate"),
+        ("tlogs", "not enough verified log entries from transparency log: 0 < 1", "invalid log entry: checkpoint"),
+        (
+            "certificateAuthorities",
+            "leaf certificate verification failed",
+            "failed to build timestamp certificate chain",
+        ),
+    ] {
+        let trust = alice.path(member);
+        mixed_trust(&stack, &other, member, &trust);
+        alice = alice.trusting(trust);
+        for client in Client::ALL {
+            let reason = if client == Client::SigstorePython { python } else { cosign };
+            client.verify(&alice, "artifact", "bundle.json", &Signer::of(&alice)).run().fails_with(&[reason]);
+        }
     }
 }
 

@@ -130,6 +130,16 @@ fn killed_while_it_takes_entries() {
 }
 
 #[test]
+fn stopped_as_soon_as_it_answers() {
+    let mut stack = Stack::start();
+    for _ in 0..10 {
+        // Demands that the server ends well: a signal must not find it before it is caught.
+        stack.terminate();
+        stack.resume();
+    }
+}
+
+#[test]
 fn killed_again_and_again() {
     let mut stack = Stack::start();
     let mut acknowledged = Vec::new();

@@ -110,7 +110,7 @@ fn a_certificate_log_is_static() {
         take(number(&precertificate));
         let fingerprints = take(2);
         for fingerprint in take(number(&fingerprints)).as_chunks::<32>().0 {
-            let hex: String = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex::encode(fingerprint);
             let issuer = stack.get(&format!("{CT}/issuer/{hex}")).expect(200);
             assert_eq!(issuer.header("content-type"), Some("application/pkix-cert"));
             assert_eq!(sha256(&issuer.body), *fingerprint);

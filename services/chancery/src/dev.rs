@@ -8,6 +8,7 @@ mod banner;
 mod certificate_log;
 mod composition;
 mod data;
+mod tiles;
 
 use crate::loopback;
 use anyhow::Context as _;
@@ -15,7 +16,8 @@ use axum::middleware;
 use banner::Facts;
 use chancery_daemon::{
     clock::{Clock, SystemClock},
-    http, shutdown,
+    http,
+    shutdown::{self, Signals},
 };
 use composition::{Address, Instance};
 use data::DataDirectory;
@@ -27,6 +29,8 @@ use std::{
 };
 use tokio::net::TcpListener;
 
+pub(crate) use tiles::TilesArguments;
+
 /// Where it listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// The same as a URL.
@@ -34,22 +38,25 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address.
 ///
-/// 1. Lock the data directory. 2. Listen, so that the URL is known. 3. Open keys, logs and authority, or create them.
-/// 4. Write the trust files. 5. Nothing more may be created in this directory. 6. Answer. 7. Say how to use it.
-pub(crate) async fn run(listen: SocketAddr, data: &Path) -> anyhow::Result<()> {
+/// 1. Lock the data directory, find the place for copies. 2. Listen, so that the URL is known.
+/// 3. Open keys, logs and authority, or create them. 4. Write the trust files.
+/// 5. Nothing more may be created in this directory. 6. Answer. 7. Say how to use it.
+pub(crate) async fn run(listen: SocketAddr, data: &Path, tiles: &TilesArguments) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // (1)
+    let tiles = tiles.destination()?;
     let mut data = DataDirectory::open(data, clock.now())?;
     // (2)
     let listener = bind(listen).await?;
     let address = Address::new(listener.local_addr()?);
     // (3)
-    let instance = Instance::start(&data, &address, clock).await?;
+    let instance = Instance::start(&data, &address, clock, tiles).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)
     data.complete()?;
     // (6)
+    let mut signals = Signals::catch().context("cannot wait for signals")?;
     let (stop, stopping) = shutdown::channel();
     let routes = http::shell(instance.routes.clone(), Arc::clone(&instance.readiness))
         .layer(middleware::from_fn(loopback::only_this_machine));
@@ -58,7 +65,7 @@ pub(crate) async fn run(listen: SocketAddr, data: &Path) -> anyhow::Result<()> {
     if let Err(error) = say(&data, &address, &instance) {
         tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
     }
-    shutdown::signalled().await.context("cannot wait for signals")?;
+    signals.received().await;
     tracing::info!("stopping: answering what was accepted");
     stop.stop();
     server.await.context("the listener failed")?;

@@ -69,6 +69,8 @@ impl HttpFetcher {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .referer(false)
+            // What another part of the program compiles in must not change how issuers are spoken to.
+            .http1_only()
             .connect_timeout(CONNECT_DEADLINE)
             .timeout(REQUEST_DEADLINE)
             // Key sets are fetched minutes apart; idle connections would only be found broken.
