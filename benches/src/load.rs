@@ -42,7 +42,8 @@ impl Outcome {
     pub(crate) fn quantile_ms(&self, quantile: f64) -> f64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position in a list")]
         let position = (as_f64(self.latencies.len()) * quantile) as usize;
-        self.latencies.get(position.min(self.latencies.len().saturating_sub(1))).map_or(0.0, Duration::as_secs_f64) * 1e3
+        self.latencies.get(position.min(self.latencies.len().saturating_sub(1))).map_or(0.0, Duration::as_secs_f64)
+            * 1e3
     }
 }
 

@@ -80,7 +80,8 @@ async fn main() -> anyhow::Result<()> {
     let plans = arguments.connections.iter().map(|connections| load::Plan::Closed { connections: *connections });
     let open = (arguments.rate > 0).then_some(load::Plan::Open { per_second: arguments.rate });
     for plan in plans.chain(open) {
-        let count = if matches!(plan, load::Plan::Open { .. }) { open_loop_entries(&arguments) } else { arguments.entries };
+        let count =
+            if matches!(plan, load::Plan::Open { .. }) { open_loop_entries(&arguments) } else { arguments.entries };
         let (batch, after) = rest.split_at(count);
         rest = after;
         let row = run(&arguments, plan, batch, floor_us).await?;
@@ -111,7 +112,11 @@ fn open_loop_entries(arguments: &Arguments) -> usize {
 
 async fn run(arguments: &Arguments, plan: load::Plan, batch: &[String], floor_us: f64) -> anyhow::Result<Row> {
     let cpu = || -> anyhow::Result<_> {
-        let database = arguments.database_pid.iter().map(|pid| process::cpu_seconds_with_children(*pid)).sum::<anyhow::Result<f64>>()?;
+        let database = arguments
+            .database_pid
+            .iter()
+            .map(|pid| process::cpu_seconds_with_children(*pid))
+            .sum::<anyhow::Result<f64>>()?;
         Ok((process::cpu_seconds(arguments.pid)?, database))
     };
     let (server_before, database_before) = cpu()?;

@@ -1,20 +1,28 @@
 //! Re-deriving a whole log from its entries: what an auditor does, and what every test scenario ends with.
 //!
 //! Entries → leaf hashes → identity hashes → tiles → root hashes at every stored checkpoint → signatures → head. Nothing
-//! that is stored is believed; the first thing that does not follow is named. It reads through the [`Store`] and changes
-//! nothing, so it may run beside a server.
+//! that is stored is believed; the first thing that does not follow is named. [`check`] reads through the [`Store`] and
+//! changes nothing, so it may run beside a server. [`check_files`] reads what everybody can read: checkpoint, tiles and
+//! entry bundles, of a server or of a directory of files.
+//!
+//! Not checked, because they are kept nowhere: SETs and SCTs. They are made anew for each answer and verified there.
 
-use crate::store::{CommittedHead, LogRecord, Store, StoreError, StoredEntry};
+mod files;
+mod identities;
+mod signatures;
+mod stored;
+mod tree;
+
+pub use files::{FileError, Files, Opened, Published, Reading, check_files, open_checkpoint};
+
+use crate::store::{LogRecord, Store, StoreError};
 use crate::{ct, rekor_v1};
 use chancery_verify::checkpoint::Scheme;
-use chancery_verify::merkle;
-use chancery_verify::tile::{Edge, TileId, Tiles};
-use chancery_verify::{PublicKey, Rejection, Timestamp};
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::tile::TileId;
+use chancery_verify::{Hash, PublicKey, Rejection};
 use serde::Serialize;
-use std::collections::HashSet;
-
-/// Entries read at a time: bounds memory, and is a multiple of a tile's width.
-const STEP: u32 = 1024;
+use std::num::NonZeroU32;
 
 /// Which rules a log's entries follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +62,33 @@ impl Subject {
     }
 }
 
+/// Of which stored checkpoints the signatures are verified. What they state is compared with the tree for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Signatures {
+    /// Every one.
+    #[default]
+    All,
+    /// One in so many, and the newest.
+    OneIn(NonZeroU32),
+}
+
+/// What a check does beyond re-deriving.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Which signatures it verifies.
+    pub signatures: Signatures,
+    /// Trees that were seen earlier, under verified checkpoints: the log must extend each.
+    pub saved: Vec<TreeHead>,
+}
+
+impl Options {
+    /// Compares the tree of `size` leaves with the trees of that size that were seen earlier.
+    fn compare(&self, size: u64, root: impl Fn() -> Hash) -> Result<(), Finding> {
+        let mut saved = self.saved.iter().filter(|saved| saved.size == size);
+        if saved.all(|saved| saved.root == root()) { Ok(()) } else { Err(Finding::Forked { size }) }
+    }
+}
+
 /// A log that re-derives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -65,8 +100,12 @@ pub struct Report {
     pub tree_size: u64,
     /// Root hash in hexadecimal.
     pub root_hash: String,
-    /// Stored checkpoints that were verified.
+    /// Checkpoints whose root hash was re-derived.
     pub checkpoints: u64,
+    /// Of these, the ones whose signature was verified.
+    pub signatures: u64,
+    /// Sizes of the earlier trees that it was shown to extend.
+    pub extends: Vec<u64>,
 }
 
 /// The first thing found wrong.
@@ -116,161 +155,60 @@ pub enum Finding {
         /// Leaves of the newest stored checkpoint.
         published: u64,
     },
+    /// The log is not an extension of one that was seen earlier.
+    #[error(
+        "checkpoint {size}: the entries give another root hash than the checkpoint that was saved earlier: the log was \
+         forked or rolled back"
+    )]
+    Forked {
+        /// Leaves of the earlier tree.
+        size: u64,
+    },
+    /// A file of the log is missing or is not what its name says.
+    #[error("{path}: {what}")]
+    File {
+        /// Its path below the log's.
+        path: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The log is not the one the key and origin belong to.
     #[error("log: {0}")]
     Log(&'static str),
     /// The database could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A file could not be had.
+    #[error(transparent)]
+    Unreadable(#[from] FileError),
+    /// The temporary directory could not be used.
+    #[error("cannot use the temporary directory: {0}")]
+    Scratch(#[from] std::io::Error),
+    /// The check itself ended before it was done.
+    #[error("the check was interrupted")]
+    Interrupted,
 }
 
-/// Re-derives one log. `progress` is called with the number of entries done and their total.
+/// The finding that an entry is logged a second time.
+const fn repeated(index: u64) -> Finding {
+    Finding::Entry { index, what: "an equal entry has a lower index" }
+}
+
+/// Re-derives one log and verifies everything. `progress` is called with the number of entries done and their total.
 pub async fn check(
     store: &dyn Store,
     subject: &Subject,
-    mut progress: impl FnMut(u64, u64),
+    progress: impl FnMut(u64, u64) + Send,
 ) -> Result<Report, Finding> {
-    let record = &subject.record;
-    if record.key_fingerprint != subject.key.fingerprint() {
-        return Err(Finding::Log("it was made with another key"));
-    }
-    if record.origin != subject.scheme.origin() {
-        return Err(Finding::Log("it was made with another origin"));
-    }
-    // Read in this order, so that a running server cannot make it look wrong. Entries beyond the head are not looked at.
-    let newest = store.newest_checkpoint(record.log_id).await?.map_or(0, |(size, _)| size);
-    let head = store.head(record.log_id).await?;
-    if newest > head.tree.size {
-        return Err(Finding::RolledBack { head: head.tree.size, published: newest });
-    }
-    let mut derivation = Derivation::default();
-    let mut checkpoints = Checkpoints::new(store, subject).await?;
-    checkpoints.verify_at(&derivation.edge).await?;
-    progress(0, head.tree.size);
-    while derivation.edge.size() < head.tree.size {
-        let start = derivation.edge.size();
-        let count = u32::try_from(head.tree.size - start).unwrap_or(STEP).min(STEP);
-        let entries = store.entries(record.log_id, start, count).await?;
-        if entries.is_empty() {
-            return Err(Finding::Gap { index: start });
-        }
-        let mut touched = Tiles::default();
-        for entry in entries {
-            derivation.append(&entry, subject.personality, &mut touched)?;
-            checkpoints.verify_at(&derivation.edge).await?;
-        }
-        compare_tiles(store, record.log_id, touched).await?;
-        progress(derivation.edge.size(), head.tree.size);
-    }
-    verify_head(&head, &derivation.edge)?;
-    Ok(Report {
-        log: record.name.clone(),
-        origin: record.origin.clone(),
-        tree_size: head.tree.size,
-        root_hash: hex::encode(head.tree.root),
-        checkpoints: checkpoints.verified,
-    })
+    check_with(store, subject, &Options::default(), progress).await
 }
 
-/// The tree as the entries give it so far.
-struct Derivation {
-    edge: Edge,
-    identities: HashSet<[u8; 32]>,
-    last: Timestamp,
-}
-
-impl Default for Derivation {
-    fn default() -> Self {
-        Self { edge: Edge::default(), identities: HashSet::new(), last: Timestamp::from_millis(0) }
-    }
-}
-
-impl Derivation {
-    fn append(&mut self, entry: &StoredEntry, personality: Personality, touched: &mut Tiles) -> Result<(), Finding> {
-        let index = self.edge.size();
-        if entry.index != index {
-            return Err(Finding::Gap { index });
-        }
-        let wrong = |what| Finding::Entry { index, what };
-        let leaf_hash = merkle::leaf_hash(&entry.leaf);
-        if leaf_hash != entry.leaf_hash {
-            return Err(wrong("the stored leaf hash is not that of the leaf"));
-        }
-        let identity = match personality {
-            Personality::RekorV1 => rekor_v1::identity_hash(&entry.leaf),
-            Personality::Ct => {
-                ct::identity_hash(&entry.leaf, &entry.extra).map_err(|_| wrong("the leaf does not parse"))?
-            }
-        };
-        if identity != entry.identity_hash {
-            return Err(wrong("the stored identity hash is not that of the entry"));
-        }
-        if !self.identities.insert(identity) {
-            return Err(wrong("an equal entry has a lower index"));
-        }
-        if entry.timestamp < self.last {
-            return Err(wrong("its time is before that of the entry before it"));
-        }
-        self.last = entry.timestamp;
-        self.edge.append(leaf_hash, touched);
-        Ok(())
-    }
-}
-
-/// Compares derived tiles with stored ones. The tiles at the right edge may be wider in the store, of a later head.
-async fn compare_tiles(store: &dyn Store, log_id: i64, derived: Tiles) -> Result<(), Finding> {
-    let stored = store.tiles(log_id, derived.0.keys().copied().collect()).await?;
-    for (id, hashes) in derived.0 {
-        let prefix = stored.0.get(&id).and_then(|stored| stored.get(..hashes.len()));
-        if prefix != Some(hashes.as_slice()) {
-            return Err(Finding::Tile { id });
-        }
-    }
-    Ok(())
-}
-
-fn verify_head(head: &CommittedHead, edge: &Edge) -> Result<(), Finding> {
-    if head.tree.size == edge.size() && head.tree.root == edge.root() {
-        Ok(())
-    } else {
-        Err(Finding::Head { stated: head.tree.size, derived: edge.size() })
-    }
-}
-
-/// The stored checkpoints, met in order of size while the tree grows past them.
-struct Checkpoints<'a> {
-    store: &'a dyn Store,
-    subject: &'a Subject,
-    /// Read and not reached yet, the next one last.
-    ahead: Vec<(u64, String)>,
-    verified: u64,
-}
-
-impl<'a> Checkpoints<'a> {
-    async fn new(store: &'a dyn Store, subject: &'a Subject) -> Result<Self, Finding> {
-        let mut checkpoints = Self { store, subject, ahead: Vec::new(), verified: 0 };
-        checkpoints.read_after(None).await?;
-        Ok(checkpoints)
-    }
-
-    async fn read_after(&mut self, size: Option<u64>) -> Result<(), Finding> {
-        self.ahead = self.store.checkpoints(self.subject.record.log_id, size, STEP).await?;
-        self.ahead.reverse();
-        Ok(())
-    }
-
-    /// Verifies the checkpoint at the size of `edge`, if one is stored.
-    async fn verify_at(&mut self, edge: &Edge) -> Result<(), Finding> {
-        let Some((size, note)) = self.ahead.pop_if(|(size, _)| *size == edge.size()) else { return Ok(()) };
-        let wrong = |rejection| Finding::Checkpoint { size, rejection };
-        let tree = self.subject.scheme.open(&note, &self.subject.key).map_err(wrong)?;
-        if tree.size != size || tree.root != edge.root() {
-            return Err(wrong(Rejection::CheckpointMismatch));
-        }
-        self.verified += 1;
-        if self.ahead.is_empty() {
-            self.read_after(Some(size)).await?;
-        }
-        Ok(())
-    }
+/// As [`check`], with options. An entry that is logged twice is named last, after everything else was found right.
+pub async fn check_with(
+    store: &dyn Store,
+    subject: &Subject,
+    options: &Options,
+    mut progress: impl FnMut(u64, u64) + Send,
+) -> Result<Report, Finding> {
+    stored::check(store, subject, options, &mut progress).await
 }

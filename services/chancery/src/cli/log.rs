@@ -1,24 +1,32 @@
 //! `chancery log`: what an operator or auditor does with a whole log.
+//!
+//! Where a log is read from is [`stored`]'s (a data directory) and [`remote`]'s (a URL); whose signatures count comes from
+//! the trust files of whoever asks ([`trust`]), never from what is checked.
+
+mod remote;
+mod stored;
+mod trust;
 
 use anyhow::Context as _;
-use chancery_daemon::database::{self, Sqlite};
-use chancery_log::{
-    check::{self, Report, Subject},
-    ct, rekor_v1,
-    store::{LogRecord, SqliteStore, Store as _},
-};
-use chancery_verify::PublicKey;
+use chancery_log::check::{Opened, Options, Report, Signatures};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use std::{
     fs,
+    io::Write as _,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use trust::TrustedLog;
 
 /// Work on whole logs
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  chancery log check --data ./chancery-dev")]
+#[command(after_help = "Examples:
+  chancery log check --data ./chancery-dev
+  chancery log check --url https://sign.example.org --trust ./trust --from yesterday.checkpoint
+  chancery log checkpoint --url https://sign.example.org --trust ./trust --out today.checkpoint")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -27,18 +35,64 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Check(CheckArguments),
+    Checkpoint(CheckpointArguments),
 }
 
 /// Recompute every log from its entries and compare: leaf hashes, tiles, roots, checkpoints and their signatures
 ///
-/// Names the first thing that does not follow and exits with 1. Reads only; it may run beside the server.
+/// Names the first thing that does not follow and exits with 1. Reads only; it may run beside the server. With --url it
+/// needs no more than what everybody can read: checkpoint, hash tiles and entry bundles.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  chancery log check --data ./chancery-dev")]
+#[command(after_help = "Examples:
+  chancery log check --data ./chancery-dev
+  chancery log check --url https://sign.example.org --trust trusted_root.json
+  chancery log check --url https://sign.example.org --trust ./trust --from yesterday.checkpoint --json")]
 struct CheckArguments {
     /// Data directory of the instance
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
+    /// Read the logs from this server, or from a copy of its files, instead
+    #[arg(long, value_name = "URL", requires = "trust", conflicts_with_all = ["data", "sample_signatures"])]
+    url: Option<String>,
+    /// Whose signatures count: `trusted_root.json`, or a directory with it or with `rekor.pub` and `ctfe.pub`
+    #[arg(long, value_name = "FILE|DIR", requires = "url")]
+    trust: Option<PathBuf>,
+    /// Where a log is below the URL, if not where `chancery` serves it: rekor=/rekor ct=/ct for copies made with --tiles
+    #[arg(long, value_name = "LOG=PATH", num_args = 1.., value_parser = trust::place, requires = "url")]
+    path: Vec<(String, String)>,
+    /// A checkpoint saved earlier: the log of today must extend it. May be given several times
+    #[arg(long, value_name = "FILE")]
+    from: Vec<PathBuf>,
+    /// Verify the signatures of only one in N stored checkpoints and of the newest. Their root hashes are all re-derived
+    #[arg(long, value_name = "N")]
+    sample_signatures: Option<NonZeroU32>,
     /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Fetch and verify a log's checkpoint, to save it for `chancery log check --from`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery log checkpoint --url https://sign.example.org --trust ./trust --out today.checkpoint
+  chancery log checkpoint --url https://sign.example.org --trust ./trust --log ct --json")]
+struct CheckpointArguments {
+    /// The server, or a copy of its files
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// Whose signatures count: `trusted_root.json`, or a directory with it or with `rekor.pub` and `ctfe.pub`
+    #[arg(long, value_name = "FILE|DIR")]
+    trust: PathBuf,
+    /// Which log: rekor or ct
+    #[arg(long, value_name = "NAME", default_value = "rekor")]
+    log: String,
+    /// Where a log is below the URL, if not where `chancery` serves it: rekor=/rekor ct=/ct for copies made with --tiles
+    #[arg(long, value_name = "LOG=PATH", num_args = 1.., value_parser = trust::place)]
+    path: Vec<(String, String)>,
+    /// Write the checkpoint to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print what it states as JSON
     #[arg(long)]
     json: bool,
 }
@@ -46,57 +100,117 @@ struct CheckArguments {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.verb {
         Verb::Check(arguments) => check(&arguments).await,
+        Verb::Checkpoint(arguments) => checkpoint(&arguments).await,
     }
 }
 
 async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let path = arguments.data.join("chancery.db");
-    let database = database::open_sqlite_read_only(&path).await.with_context(|| format!("{}", path.display()))?;
-    let reports = check_logs(&arguments.data, &database).await;
-    database.close().await;
-    let reports = reports?;
+    let mut saved = SavedCheckpoints::read(&arguments.from)?;
+    let signatures = arguments.sample_signatures.map_or(Signatures::All, Signatures::OneIn);
+    let reports = match (&arguments.url, &arguments.trust) {
+        (Some(url), Some(path)) => remote::check(url, &trust::read(path, &arguments.path)?, &mut saved).await?,
+        _ => stored::check(&arguments.data, signatures, &mut saved).await?,
+    };
+    saved.all_used()?;
+    let mut out = std::io::stdout().lock();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&reports)?);
-    } else {
-        for report in &reports {
-            println!(
-                "{}: {} entries re-derived, {} checkpoints verified, root hash {}",
-                report.origin, report.tree_size, report.checkpoints, report.root_hash
-            );
+        writeln!(out, "{}", serde_json::to_string_pretty(&reports)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for report in &reports {
+        let Report { origin, tree_size, checkpoints, signatures, root_hash, .. } = report;
+        let signed = if signatures == checkpoints { String::new() } else { format!(" ({signatures} signatures)") };
+        writeln!(
+            out,
+            "{origin}: {tree_size} entries re-derived, {checkpoints} checkpoints verified{signed}, root hash {root_hash}"
+        )?;
+        for size in &report.extends {
+            writeln!(out, "{origin}: extends the saved checkpoint of {size} entries")?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn check_logs(data: &Path, database: &Sqlite) -> anyhow::Result<Vec<Report>> {
-    let store = SqliteStore::new(database.clone());
-    let mut reports = Vec::new();
-    for record in store.logs().await? {
-        let name = record.name.clone();
-        let key = public_key(data, &record)?;
-        let subject = Subject::new(record, key).with_context(|| format!("log {name}"))?;
-        let bar = progress(&name);
-        let report = check::check(&store, &subject, |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-        });
-        reports.push(report.await.with_context(|| format!("log {name}"))?);
-        bar.finish_and_clear();
+async fn checkpoint(arguments: &CheckpointArguments) -> anyhow::Result<ExitCode> {
+    let CheckpointArguments { url, trust: path, log, .. } = arguments;
+    let logs = trust::read(path, &arguments.path)?;
+    let trusted = logs.iter().find(|trusted| trusted.published.name == *log);
+    let trusted = trusted.with_context(|| format!("{} names no log {log}", path.display()))?;
+    let (note, Opened { origin, head }) =
+        remote::checkpoint(url, trusted).await.with_context(|| format!("log {log}"))?;
+    if let Some(file) = &arguments.out {
+        replace(file, &note).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    anyhow::ensure!(!reports.is_empty(), "there is no log in {}", data.display());
-    Ok(reports)
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let root_hash = hex::encode(head.root);
+        let printed =
+            json!({ "log": log, "origin": origin, "tree_size": head.size, "root_hash": root_hash, "note": note });
+        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
+    } else if arguments.out.is_none() {
+        write!(out, "{note}")?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-/// The log's key from the trust files: the database must not be its own witness.
-fn public_key(data: &Path, record: &LogRecord) -> anyhow::Result<PublicKey> {
-    let file = match record.name.as_str() {
-        rekor_v1::NAME => "rekor.pub",
-        ct::NAME => "ctfe.pub",
-        name => anyhow::bail!("log {name} is of no known kind"),
-    };
-    let path = data.join("trust").join(file);
-    let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    PublicKey::from_pem(&text).with_context(|| format!("{} is no public key", path.display()))
+/// A reader of the file sees the old checkpoint or the new one.
+fn replace(file: &Path, note: &str) -> anyhow::Result<()> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(directory)?;
+    new.write_all(note.as_bytes())?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    Ok(())
+}
+
+/// Checkpoints from earlier, until it is known to which log each belongs.
+struct SavedCheckpoints(Vec<SavedCheckpoint>);
+
+struct SavedCheckpoint {
+    path: PathBuf,
+    note: Vec<u8>,
+    used: bool,
+}
+
+impl SavedCheckpoints {
+    fn read(paths: &[PathBuf]) -> anyhow::Result<Self> {
+        let read = |path: &PathBuf| {
+            let note = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Ok(SavedCheckpoint { path: path.clone(), note, used: false })
+        };
+        paths.iter().map(read).collect::<anyhow::Result<_>>().map(Self)
+    }
+
+    /// Those that one of this log's keys has signed.
+    fn of(&mut self, trusted: &TrustedLog) -> Vec<Opened> {
+        let published = &trusted.published;
+        let open = |saved: &mut SavedCheckpoint| {
+            let opened =
+                chancery_log::check::open_checkpoint(&saved.note, &published.keys, published.personality).ok()?;
+            saved.used = true;
+            Some(opened)
+        };
+        self.0.iter_mut().filter_map(open).collect()
+    }
+
+    fn all_used(&self) -> anyhow::Result<()> {
+        let stray = self.0.iter().find(|saved| !saved.used).map(|saved| saved.path.display());
+        stray.map_or(Ok(()), |path| anyhow::bail!("{path} is no checkpoint signed by a log that was checked"))
+    }
+}
+
+/// What to check beyond re-deriving, and afterwards whether it was about this log.
+fn options(signatures: Signatures, saved: &[Opened]) -> Options {
+    Options { signatures, saved: saved.iter().map(|opened| opened.head).collect() }
+}
+
+fn same_origin(report: &Report, saved: &[Opened]) -> anyhow::Result<()> {
+    match saved.iter().find(|opened| opened.origin != report.origin) {
+        None => Ok(()),
+        Some(opened) => {
+            anyhow::bail!("the saved checkpoint is of {}, the log now says to be {}", opened.origin, report.origin)
+        }
+    }
 }
 
 /// A bar on standard error where that is a terminal.

@@ -1,0 +1,51 @@
+//! The logs in a data directory.
+
+use super::{SavedCheckpoints, options, progress, same_origin, trust};
+use anyhow::Context as _;
+use chancery_daemon::database;
+use chancery_log::{
+    check::{self, Report, Signatures, Subject},
+    store::{SqliteStore, Store},
+};
+use std::path::Path;
+
+/// Checks every log of the instance in `data`, by the keys in its trust files: the database must not be its own witness.
+pub(super) async fn check(
+    data: &Path,
+    signatures: Signatures,
+    saved: &mut SavedCheckpoints,
+) -> anyhow::Result<Vec<Report>> {
+    let path = data.join("chancery.db");
+    let database = database::open_sqlite_read_only(&path).await.with_context(|| format!("{}", path.display()))?;
+    let reports = check_logs(data, &SqliteStore::new(database.clone()), signatures, saved).await;
+    database.close().await;
+    reports
+}
+
+async fn check_logs(
+    data: &Path,
+    store: &dyn Store,
+    signatures: Signatures,
+    saved: &mut SavedCheckpoints,
+) -> anyhow::Result<Vec<Report>> {
+    let mut reports = Vec::new();
+    for record in store.logs().await? {
+        let name = record.name.clone();
+        let trusted = trust::of_instance(data, &name)?;
+        let key = trusted.published.keys.first().with_context(|| format!("log {name} has no key"))?.clone();
+        let saved = saved.of(&trusted);
+        let subject = Subject::new(record, key).with_context(|| format!("log {name}"))?;
+        let options = options(signatures, &saved);
+        let bar = progress(&name);
+        let report = check::check_with(store, &subject, &options, |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        });
+        let report = report.await.with_context(|| format!("log {name}"))?;
+        bar.finish_and_clear();
+        same_origin(&report, &saved).with_context(|| format!("log {name}"))?;
+        reports.push(report);
+    }
+    anyhow::ensure!(!reports.is_empty(), "there is no log in {}", data.display());
+    Ok(reports)
+}

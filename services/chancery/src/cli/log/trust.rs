@@ -1,0 +1,145 @@
+//! Whose signatures count: the trust files, read by somebody who checks a log.
+
+use anyhow::{Context as _, bail};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_log::{
+    check::{Personality, Published},
+    ct, rekor_v1,
+};
+use chancery_trust::FileName;
+use chancery_verify::PublicKey;
+use serde::Deserialize;
+use std::{collections::BTreeMap, fs, path::Path};
+use url::Url;
+
+/// Where a Rekor log's files are below the base URL.
+const REKOR_PATH: &str = "/tlog/rekor";
+/// Where the CT log is below the base URL, unless the trusted root says otherwise.
+const CT_PATH: &str = "/ct/dev";
+
+/// A log to check, and its path below the base URL of whatever server is asked.
+pub(super) struct TrustedLog {
+    pub(super) published: Published,
+    pub(super) path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TrustedRoot {
+    #[serde(default)]
+    tlogs: Vec<LogJson>,
+    #[serde(default)]
+    ctlogs: Vec<LogJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogJson {
+    base_url: String,
+    public_key: KeyJson,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyJson {
+    raw_bytes: String,
+}
+
+/// `LOG=PATH`.
+pub(super) fn place(text: &str) -> Result<(String, String), String> {
+    let (log, path) = text.split_once('=').ok_or("expected LOG=PATH, for example rekor=/rekor")?;
+    let path = path.trim_matches('/');
+    let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
+    Ok((log.to_owned(), prefix))
+}
+
+/// Reads `trusted_root.json`, or a directory with it or with the two PEM files. `places` says of some logs where they are.
+pub(super) fn read(path: &Path, places: &[(String, String)]) -> anyhow::Result<Vec<TrustedLog>> {
+    let file = path.join(FileName::TrustedRoot.as_str());
+    let mut logs = if !path.is_dir() {
+        read_trusted_root(path)?
+    } else if file.exists() {
+        read_trusted_root(&file)?
+    } else {
+        let pem = [(rekor_v1::NAME, FileName::RekorKey), (ct::NAME, FileName::CtKey)];
+        let present = pem.into_iter().filter(|(_, file)| path.join(file.as_str()).exists());
+        present.map(|(name, file)| from_pem(name, &path.join(file.as_str()))).collect::<anyhow::Result<_>>()?
+    };
+    anyhow::ensure!(!logs.is_empty(), "{} names no log: give trusted_root.json or its directory", path.display());
+    for (name, place) in places {
+        let mut named = logs.iter_mut().filter(|log| log.published.name == *name).peekable();
+        anyhow::ensure!(named.peek().is_some(), "{} names no log {name}", path.display());
+        named.for_each(|log| log.path.clone_from(place));
+    }
+    Ok(logs)
+}
+
+/// The key of a log of the instance in `data`.
+pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
+    let file = match name {
+        rekor_v1::NAME => FileName::RekorKey,
+        ct::NAME => FileName::CtKey,
+        name => bail!("log {name} is of no known kind"),
+    };
+    from_pem(name, &data.join("trust").join(file.as_str()))
+}
+
+fn from_pem(name: &str, path: &Path) -> anyhow::Result<TrustedLog> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let key = PublicKey::from_pem(&text).with_context(|| format!("{} is no public key", path.display()))?;
+    let path = if name == ct::NAME { CT_PATH } else { REKOR_PATH };
+    Ok(trusted(name, path.to_owned(), vec![key]))
+}
+
+fn read_trusted_root(path: &Path) -> anyhow::Result<Vec<TrustedLog>> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    parse_trusted_root(&text).with_context(|| format!("{} is no trusted root", path.display()))
+}
+
+/// Rekor logs share one path, on which the current one answers; CT logs are where their URLs say.
+fn parse_trusted_root(text: &[u8]) -> anyhow::Result<Vec<TrustedLog>> {
+    let root: TrustedRoot = serde_json::from_slice(text)?;
+    let mut logs = Vec::new();
+    let rekor = root.tlogs.iter().map(key).collect::<anyhow::Result<Vec<_>>>()?;
+    if !rekor.is_empty() {
+        logs.push(trusted(rekor_v1::NAME, REKOR_PATH.to_owned(), rekor));
+    }
+    let mut by_path = BTreeMap::<String, Vec<PublicKey>>::new();
+    for log in &root.ctlogs {
+        let url = Url::parse(&log.base_url).with_context(|| log.base_url.clone())?;
+        by_path.entry(url.path().trim_end_matches('/').to_owned()).or_default().push(key(log)?);
+    }
+    logs.extend(by_path.into_iter().map(|(path, keys)| trusted(ct::NAME, path, keys)));
+    Ok(logs)
+}
+
+fn key(log: &LogJson) -> anyhow::Result<PublicKey> {
+    let spki = STANDARD.decode(&log.public_key.raw_bytes)?;
+    PublicKey::from_spki_der(&spki).with_context(|| format!("the key of {}", log.base_url))
+}
+
+fn trusted(name: &str, path: String, keys: Vec<PublicKey>) -> TrustedLog {
+    let personality = if name == ct::NAME { Personality::Ct } else { Personality::RekorV1 };
+    TrustedLog { published: Published { name: name.to_owned(), keys, personality }, path }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPKI: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEiPSlFi0CmFTfEjCUqF9HuCEcYXNKAaYalIJmBZ8yyezPjTqhxrKBpMnaocVtLJBI1eM3uXnQzQGAJdJ4gs9Fyw==";
+
+    #[test]
+    fn every_log_of_a_trusted_root_is_read_with_its_path() {
+        let log = |url: &str| format!(r#"{{"baseUrl":"{url}","publicKey":{{"rawBytes":"{SPKI}"}}}}"#);
+        let [one, two, old] = ["https://a.example/ct/2026", "https://a.example/ct/2027", "https://b.example"].map(log);
+        let root = format!(r#"{{"tlogs":[{old},{old}],"ctlogs":[{one},{two}],"certificateAuthorities":[]}}"#);
+        let logs = parse_trusted_root(root.as_bytes()).unwrap();
+        let found: Vec<_> =
+            logs.iter().map(|log| (log.published.name.as_str(), log.path.as_str(), log.published.keys.len())).collect();
+        assert_eq!(found, [("rekor", "/tlog/rekor", 2), ("ct", "/ct/2026", 1), ("ct", "/ct/2027", 1)]);
+        for bad in ["", "{", r#"{"tlogs":[{"baseUrl":"x"}]}"#, &root.replace("MFkw", "MFkx")] {
+            assert!(parse_trusted_root(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The stored checkpoints that the growing tree has met: are they about this tree, and did the log's key sign them?
+
+use super::{Finding, Signatures, Subject};
+use chancery_verify::checkpoint::Checkpoint;
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::note::Note;
+use chancery_verify::{Rejection, checkpoint::Scheme};
+use std::thread;
+
+/// A stored checkpoint, and the tree as the entries give it at its size.
+pub(super) struct Met {
+    pub(super) note: String,
+    pub(super) derived: TreeHead,
+    /// Whether its signature is verified, or only what it states.
+    pub(super) with_signature: bool,
+}
+
+impl Signatures {
+    /// Whether the signature of stored checkpoint number `ordinal` is verified.
+    pub(super) const fn includes(self, ordinal: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::OneIn(every) => ordinal.is_multiple_of(every.get() as u64),
+        }
+    }
+}
+
+/// Verifies all of `met` on every core, and returns what is wrong with the first one that is.
+pub(super) fn verify(subject: &Subject, met: &[Met]) -> Result<(), Finding> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let share = met.len().div_ceil(cores).max(1);
+    let one_by_one = |met: &[Met]| met.iter().try_for_each(|met| verify_one(subject, met));
+    // A thread costs less than one signature.
+    if met.len() < 2 {
+        return one_by_one(met);
+    }
+    thread::scope(|scope| {
+        let threads: Vec<_> = met.chunks(share).map(|share| scope.spawn(move || one_by_one(share))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or(Err(Finding::Interrupted)))
+    })
+}
+
+fn verify_one(subject: &Subject, met: &Met) -> Result<(), Finding> {
+    let size = met.derived.size;
+    let wrong = |rejection| Finding::Checkpoint { size, rejection };
+    let stated = if met.with_signature {
+        subject.scheme.open(&met.note, &subject.key)
+    } else {
+        read(&subject.scheme, &met.note)
+    };
+    if stated.map_err(wrong)? == met.derived { Ok(()) } else { Err(wrong(Rejection::CheckpointMismatch)) }
+}
+
+/// What a note states, whoever signed it.
+fn read(scheme: &Scheme, note: &str) -> Result<TreeHead, Rejection> {
+    let checkpoint = Checkpoint::parse(&Note::parse(note)?.text)?;
+    if checkpoint.origin == scheme.origin() { Ok(checkpoint.head) } else { Err(Rejection::CheckpointOrigin) }
+}

@@ -1,0 +1,246 @@
+//! Checking a log in its store, while the next step is being read.
+
+use super::identities::Identities;
+use super::signatures::{self, Met};
+use super::tree::Tree;
+use super::{Finding, Options, Personality, Report, Subject};
+use crate::ct;
+use crate::store::{CommittedHead, Store, StoredEntry};
+use chancery_verify::merkle::{self, TreeHead};
+use chancery_verify::tile::Tiles;
+use chancery_verify::{Hash, Timestamp};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::task;
+
+/// Entries read at a time: two steps of the largest bodies are 256 MiB, of usual ones 6.
+const STEP: u32 = 2048;
+/// Checkpoints read at a time.
+const CHECKPOINTS: u32 = 4096;
+
+/// Re-derives one log; see [`super::check`].
+pub(super) async fn check(
+    store: &dyn Store,
+    subject: &Subject,
+    options: &Options,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<Report, Finding> {
+    let record = &subject.record;
+    if record.key_fingerprint != subject.key.fingerprint() {
+        return Err(Finding::Log("it was made with another key"));
+    }
+    if record.origin != subject.scheme.origin() {
+        return Err(Finding::Log("it was made with another origin"));
+    }
+    // Read in this order, so that a running server cannot make it look wrong. Entries beyond the head are not looked at.
+    let newest = store.newest_checkpoint(record.log_id).await?.map(|(size, _)| size);
+    let head = store.head(record.log_id).await?;
+    let saved = options.saved.iter().map(|saved| saved.size);
+    if let Some(published) = newest.into_iter().chain(saved).find(|size| *size > head.tree.size) {
+        return Err(Finding::RolledBack { head: head.tree.size, published });
+    }
+    let mut source = Source { store, log_id: record.log_id, head, newest, ahead: VecDeque::new(), last_read: None };
+    let mut derivation = Derivation::new(subject.clone(), options.clone(), newest);
+    progress(0, head.tree.size);
+    let mut step = source.read(0).await?;
+    loop {
+        let (start, end) = (derivation.tree.size(), step.end);
+        let derive = task::spawn_blocking(move || derivation.take(&step).map(|()| derivation));
+        if end == head.tree.size {
+            derivation = derive.await.map_err(|_| Finding::Interrupted)??;
+            break;
+        }
+        let (derived, next) = tokio::join!(derive, source.read(end));
+        derivation = derived.map_err(|_| Finding::Interrupted)??;
+        debug_assert!(derivation.tree.size() > start, "every step has an entry");
+        step = next?;
+        progress(end, head.tree.size);
+    }
+    progress(head.tree.size, head.tree.size);
+    if derivation.tree.root() != head.tree.root {
+        return Err(Finding::Head { stated: head.tree.size, derived: derivation.tree.size() });
+    }
+    let (checkpoints, signatures) = (derivation.checkpoints, derivation.signatures);
+    source.find_repeat(derivation.identities).await?;
+    Ok(Report {
+        log: record.name.clone(),
+        origin: record.origin.clone(),
+        tree_size: head.tree.size,
+        root_hash: hex::encode(head.tree.root),
+        checkpoints,
+        signatures,
+        extends: options.saved.iter().map(|saved| saved.size).collect(),
+    })
+}
+
+/// What is read at a time.
+struct Step {
+    end: u64,
+    entries: Vec<StoredEntry>,
+    /// The stored tiles that are complete with this step's entries.
+    tiles: Tiles,
+    /// The stored checkpoints up to the end of the step: size and note.
+    checkpoints: Vec<(u64, String)>,
+    /// Whether this is the end of the log.
+    last: bool,
+}
+
+struct Source<'a> {
+    store: &'a dyn Store,
+    log_id: i64,
+    head: CommittedHead,
+    newest: Option<u64>,
+    /// Checkpoints read ahead.
+    ahead: VecDeque<(u64, String)>,
+    last_read: Option<u64>,
+}
+
+impl Source<'_> {
+    async fn read(&mut self, start: u64) -> Result<Step, Finding> {
+        let end = self.head.tree.size.min(start + u64::from(STEP));
+        let last = end == self.head.tree.size;
+        let count = u32::try_from(end - start).unwrap_or(STEP);
+        let (entries, tiles) = tokio::try_join!(
+            self.store.entries_in_bulk(self.log_id, start, count),
+            self.store.tiles(self.log_id, Tree::tile_ids(start, end, last))
+        )?;
+        let mut checkpoints = Vec::new();
+        loop {
+            while let Some(checkpoint) = self.ahead.pop_front_if(|(size, _)| *size <= end) {
+                checkpoints.push(checkpoint);
+            }
+            // Those a running server has stored since are of a later head.
+            if !self.ahead.is_empty() || self.last_read >= self.newest {
+                break;
+            }
+            self.ahead = self.store.checkpoints(self.log_id, self.last_read, CHECKPOINTS).await?.into();
+            self.last_read = self.ahead.back().map(|(size, _)| *size).or(self.newest);
+        }
+        Ok(Step { end, entries, tiles, checkpoints, last })
+    }
+
+    /// The first entry whose equal has a lower index.
+    async fn find_repeat(&self, identities: Identities) -> Result<(), Finding> {
+        let suspects =
+            task::spawn_blocking(move || identities.suspects()).await.map_err(|_| Finding::Interrupted)??;
+        for mut look in suspects.passes() {
+            let mut start = 0;
+            while start < self.head.tree.size {
+                for entry in self.store.entries_in_bulk(self.log_id, start, STEP).await? {
+                    if entry.index < self.head.tree.size && look.is_repeated(entry.index, &entry.identity_hash) {
+                        return Err(super::repeated(entry.index));
+                    }
+                }
+                start += u64::from(STEP);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The log as its entries give it so far.
+struct Derivation {
+    subject: Arc<Subject>,
+    options: Options,
+    newest: Option<u64>,
+    tree: Tree,
+    identities: Identities,
+    last: Timestamp,
+    checkpoints: u64,
+    signatures: u64,
+}
+
+impl Derivation {
+    fn new(subject: Subject, options: Options, newest: Option<u64>) -> Self {
+        Self {
+            subject: Arc::new(subject),
+            options,
+            newest,
+            tree: Tree::default(),
+            identities: Identities::default(),
+            last: Timestamp::from_millis(0),
+            checkpoints: 0,
+            signatures: 0,
+        }
+    }
+
+    /// Derives a step: entries, the checkpoints met on the way, and then the tiles.
+    fn take(&mut self, step: &Step) -> Result<(), Finding> {
+        let mut met = Vec::new();
+        let mut stored = step.checkpoints.iter().peekable();
+        let mut entries = step.entries.iter();
+        let derived = loop {
+            while let Some((_, note)) = stored.next_if(|(size, _)| *size <= self.tree.size()) {
+                met.push(self.meet(note));
+            }
+            if let Err(finding) = self.options.compare(self.tree.size(), || self.tree.root()) {
+                break Err(finding);
+            }
+            match entries.next() {
+                Some(entry) if self.tree.size() < step.end => match self.append(entry) {
+                    Ok(()) => {}
+                    Err(finding) => break Err(finding),
+                },
+                _ if self.tree.size() < step.end => break Err(Finding::Gap { index: self.tree.size() }),
+                _ => break Ok(()),
+            }
+        };
+        // What was met before an entry that does not follow comes first.
+        signatures::verify(&self.subject, &met)?;
+        derived?;
+        self.compare_tiles(step)
+    }
+
+    /// Takes note of a stored checkpoint at the tree's present size.
+    fn meet(&mut self, note: &str) -> Met {
+        let derived = TreeHead { size: self.tree.size(), root: self.tree.root() };
+        let with_signature = self.options.signatures.includes(self.checkpoints) || self.newest == Some(derived.size);
+        self.checkpoints += 1;
+        self.signatures += u64::from(with_signature);
+        Met { note: note.to_owned(), derived, with_signature }
+    }
+
+    fn append(&mut self, entry: &StoredEntry) -> Result<(), Finding> {
+        let index = self.tree.size();
+        if entry.index != index {
+            return Err(Finding::Gap { index });
+        }
+        let wrong = |what| Finding::Entry { index, what };
+        let leaf_hash = merkle::leaf_hash(&entry.leaf);
+        if leaf_hash != entry.leaf_hash {
+            return Err(wrong("the stored leaf hash is not that of the leaf"));
+        }
+        if identity(self.subject.personality, leaf_hash, entry).ok_or(wrong("the leaf does not parse"))?
+            != entry.identity_hash
+        {
+            return Err(wrong("the stored identity hash is not that of the entry"));
+        }
+        self.identities.insert(&entry.identity_hash)?;
+        if entry.timestamp < self.last {
+            return Err(wrong("its time is before that of the entry before it"));
+        }
+        self.last = entry.timestamp;
+        self.tree.append(leaf_hash);
+        Ok(())
+    }
+
+    /// Compares derived tiles with stored ones. Those at the right edge may be wider in the store, of a later head.
+    fn compare_tiles(&mut self, step: &Step) -> Result<(), Finding> {
+        for (id, hashes) in self.tree.take_tiles(step.last).0 {
+            let prefix = step.tiles.0.get(&id).and_then(|stored| stored.get(..hashes.len()));
+            if prefix != Some(hashes.as_slice()) {
+                return Err(Finding::Tile { id });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The identity hash the entry must have.
+fn identity(personality: Personality, leaf_hash: Hash, entry: &StoredEntry) -> Option<Hash> {
+    match personality {
+        // Equal bodies are equal entries.
+        Personality::RekorV1 => Some(leaf_hash),
+        Personality::Ct => ct::identity_hash(&entry.leaf, &entry.extra).ok(),
+    }
+}

@@ -1,0 +1,210 @@
+//! Where the targets start: a few well-formed inputs of every format, made here and fetched from nowhere.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::checkpoint::{Checkpoint, Scheme};
+use chancery_verify::merkle::{self, TreeHead};
+use chancery_verify::note::KeyName;
+use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
+use chancery_verify::{PublicKey, Timestamp, hash, pem, tile};
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{DerSignature, SigningKey};
+use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use std::sync::LazyLock;
+
+/// Origin of the seeds' log.
+pub const HOST: &str = "log.example";
+/// Its tree.
+pub const TREE_ID: i64 = 42;
+
+/// The one key everything is signed with: anybody's, so that runs and machines agree.
+static KEY: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::from_slice(&[7; 32]).expect("a scalar below the order"));
+static PUBLIC_KEY: LazyLock<PublicKey> = LazyLock::new(|| {
+    let spki = KEY.verifying_key().to_public_key_der().expect("a key can be encoded");
+    PublicKey::from_spki_der(spki.as_bytes()).expect("a key reads back")
+});
+
+/// The key of the seeds' log.
+pub fn public_key() -> PublicKey {
+    PUBLIC_KEY.clone()
+}
+
+/// The one tree head it has signed.
+pub fn tree_head() -> TreeHead {
+    TreeHead { size: 7, root: merkle::leaf_hash(b"root") }
+}
+
+/// One entry of each kind.
+pub fn log_entries() -> [LogEntry; 2] {
+    [LogEntry::X509 { certificate: vec![1, 2] }, LogEntry::Precert { issuer_key_hash: [9; 32], tbs: vec![0x30, 0] }]
+}
+
+fn sign(message: &[u8]) -> Vec<u8> {
+    let signature: DerSignature = KEY.sign(message);
+    signature.as_bytes().to_vec()
+}
+
+/// The seeds of a target.
+pub fn of(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "note" => notes(),
+        "checkpoint" => {
+            let bare = Checkpoint { origin: HOST.to_owned(), head: tree_head() };
+            notes().into_iter().chain([bare.to_string().into_bytes()]).collect()
+        }
+        "tile_path" => paths(),
+        "tile" => tiles(),
+        "entry" => entries(),
+        "certificate" => certificates().into(),
+        "sct" => scts(),
+        "csr" => vec![request()],
+        "pem" => pems(),
+        "key" => vec![public_key().spki_der().to_vec(), public_key().to_pem().into_bytes(), ed25519_spki(), rsa_spki()],
+        _ => Vec::new(),
+    }
+}
+
+fn notes() -> Vec<Vec<u8>> {
+    let host = KeyName::new(HOST).expect("a name");
+    let schemes = [Scheme::RekorV1 { host: host.clone(), tree_id: TREE_ID }, Scheme::StaticCt { origin: host }];
+    let now = Timestamp::from_seconds(1_800_000_000);
+    let note = |scheme: Scheme| {
+        let signature = sign(&scheme.signed_bytes(&tree_head(), now));
+        scheme.note(&tree_head(), now, &public_key(), &signature)
+    };
+    let signed = schemes.map(note);
+    let mut seeds: Vec<Vec<u8>> = signed.iter().map(|note| note.clone().into_bytes()).collect();
+    seeds.push(format!("{}— witness.example AAAAAQME\n", signed[0]).into_bytes());
+    seeds.push("origin\n1\nAAAA\n\n— log AAAAAAEC\n".into());
+    seeds
+}
+
+fn paths() -> Vec<Vec<u8>> {
+    ["0/000", "0/x001/067.p/12", "63/x018/x446/x744/x073/x709/x551/615", "entries/x001/000", "data/999.p/255", "1/255"]
+        .map(|path| path.as_bytes().to_vec())
+        .into()
+}
+
+fn tiles() -> Vec<Vec<u8>> {
+    let hashes = [merkle::leaf_hash(b"a"), merkle::leaf_hash(b"b"), merkle::leaf_hash(b"c")];
+    let bundle = [&b"first"[..], b"", b"third"].map(|leaf| tile::bundle_entry(leaf).expect("a short leaf")).concat();
+    let data: Vec<u8> = leaves().iter().flat_map(|(leaf, extra)| sct::tile_leaf(leaf, extra).expect("short")).collect();
+    vec![tile::hashes_to_bytes(&hashes), bundle, data]
+}
+
+fn leaves() -> Vec<(MerkleTreeLeaf, ExtraData)> {
+    let [x509, precert] = log_entries();
+    let extensions = sct::leaf_index_extension(5).expect("a small index").to_vec();
+    let timestamp = Timestamp::from_seconds(1_800_000_000);
+    let leaf = |entry| MerkleTreeLeaf { timestamp, entry, extensions: extensions.clone() };
+    vec![
+        (leaf(x509), ExtraData::X509 { chain: vec![vec![1], vec![2, 3]] }),
+        (leaf(precert), ExtraData::Precert { precertificate: vec![7, 8], chain: vec![vec![1]] }),
+    ]
+}
+
+fn scts() -> Vec<Vec<u8>> {
+    let extensions = sct::leaf_index_extension(5).expect("a small index").to_vec();
+    let timestamp = Timestamp::from_seconds(1_800_000_000);
+    let signature = sign(b"anything");
+    let sct = SignedCertificateTimestamp { log_id: public_key().fingerprint(), timestamp, extensions, signature };
+    let list = [sct.clone(), sct.clone()];
+    let mut seeds = vec![
+        sct.to_bytes().expect("short"),
+        sct::list_to_bytes(&list).expect("short"),
+        sct::list_to_extension(&list[..1]).expect("short"),
+        sct::encode_digitally_signed(&sct.signature),
+    ];
+    for (leaf, extra) in leaves() {
+        seeds.push(leaf.to_bytes().expect("short"));
+        seeds.push(extra.to_bytes().expect("short"));
+    }
+    seeds
+}
+
+fn entries() -> Vec<Vec<u8>> {
+    let key = STANDARD.encode(public_key().to_pem());
+    let hashedrekord = format!(
+        r#"{{"kind":"hashedrekord","apiVersion":"0.0.1","spec":{{"data":{{"hash":{{"algorithm":"sha256","value":"{}"}}}},"signature":{{"content":"{}","publicKey":{{"content":"{key}"}}}}}}}}"#,
+        hex::encode(hash::sha256(b"artifact")),
+        STANDARD.encode(sign(b"artifact")),
+    );
+    let payload = b"{\"a\":1}";
+    let signed = chancery_verify::rekor::dsse::pre_authentication_encoding("application/json", payload);
+    let envelope = format!(
+        r#"{{"payload":"{}","payloadType":"application/json","signatures":[{{"sig":"{}"}}]}}"#,
+        STANDARD.encode(payload),
+        STANDARD.encode(sign(&signed)),
+    );
+    let envelope = serde_json::Value::from(envelope).to_string();
+    let dsse = format!(
+        r#"{{"apiVersion":"0.0.1","kind":"dsse","spec":{{"proposedContent":{{"envelope":{envelope},"verifiers":["{key}"]}}}}}}"#
+    );
+    let logged = format!(
+        r#"{{"apiVersion":"0.0.1","kind":"dsse","spec":{{"envelopeHash":{{"algorithm":"sha256","value":"{0}"}},"payloadHash":{{"algorithm":"sha256","value":"{0}"}},"signatures":[{{"signature":"AA==","verifier":"{key}"}}]}}}}"#,
+        hex::encode(hash::sha256(payload)),
+    );
+    [hashedrekord, dsse, logged].map(String::into_bytes).into()
+}
+
+fn key_pair() -> KeyPair {
+    let pkcs8 = KEY.to_pkcs8_pem(LineEnding::LF).expect("a key can be encoded");
+    KeyPair::from_pem(&pkcs8).expect("a key reads back")
+}
+
+/// A root, a leaf with Fulcio's extensions, and a precertificate.
+fn certificates() -> [Vec<u8>; 3] {
+    let mut root = CertificateParams::new(Vec::new()).expect("no names");
+    root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let root_der = root.self_signed(&key_pair()).expect("signed").der().to_vec();
+    let issuer = Issuer::new(root, key_pair());
+    let mut leaf = CertificateParams::new(Vec::new()).expect("no names");
+    leaf.subject_alt_names = vec![SanType::Rfc822Name("alice@example.test".try_into().expect("ASCII"))];
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    leaf.use_authority_key_identifier_extension = true;
+    let extension = CustomExtension::from_oid_content;
+    // Fulcio's issuer (V1 and V2).
+    let issuer_v2 = [&[0x0c, 16][..], b"https://issuer.t"].concat();
+    leaf.custom_extensions = vec![
+        extension(&[1, 3, 6, 1, 4, 1, 57264, 1, 1], b"https://issuer.t".to_vec()),
+        extension(&[1, 3, 6, 1, 4, 1, 57264, 1, 8], issuer_v2),
+    ];
+    let mut precertificate = leaf.clone();
+    let mut poison = extension(&[1, 3, 6, 1, 4, 1, 11129, 2, 4, 3], vec![5, 0]);
+    poison.set_criticality(true);
+    precertificate.custom_extensions.push(poison);
+    let list = scts().swap_remove(2);
+    leaf.custom_extensions.push(extension(&[1, 3, 6, 1, 4, 1, 11129, 2, 4, 2], list));
+    let signed = |params: CertificateParams| params.signed_by(&key_pair(), &issuer).expect("signed").der().to_vec();
+    [root_der, signed(leaf), signed(precertificate)]
+}
+
+fn request() -> Vec<u8> {
+    let params = CertificateParams::new(vec!["example.test".to_owned()]).expect("a name");
+    params.serialize_request(&key_pair()).expect("signed").der().to_vec()
+}
+
+fn pems() -> Vec<Vec<u8>> {
+    let chain: String = certificates().iter().map(|der| pem::encode(pem::CERTIFICATE, der)).collect();
+    let headers = "-----BEGIN TEST-----\nProc-Type: 4\n\nAAEC\n-----END TEST-----\n";
+    vec![public_key().to_pem().into_bytes(), chain.into_bytes(), headers.into(), pem::encode("EMPTY", &[]).into_bytes()]
+}
+
+fn ed25519_spki() -> Vec<u8> {
+    // RFC 8032 §7.1, test 1.
+    let point = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    hex::decode(format!("302a300506032b6570032100{point}")).expect("hexadecimal")
+}
+
+/// 2,048 bits that are the product of no two known primes; nothing is ever verified with them.
+fn rsa_spki() -> Vec<u8> {
+    let head = "30820122300d06092a864886f70d01010105000382010f003082010a02820101";
+    let modulus = format!("00{}", "c3".repeat(256));
+    hex::decode(format!("{head}{modulus}0203010001")).expect("hexadecimal")
+}

@@ -1,0 +1,205 @@
+//! One function per format: takes any bytes, must not panic, and checks what holds for everything that parses.
+//!
+//! «Parses» means more than «does not crash»: whatever is accepted is written again and must come out as the same bytes,
+//! because two spellings of one thing are two leaf hashes, two cache keys or two identities.
+
+use crate::seeds;
+use chancery_verify::certificate::{Certificate, Request, verify_chain, verify_path, verify_profile};
+use chancery_verify::checkpoint::{Checkpoint, Scheme};
+use chancery_verify::note::{KeyName, Note};
+use chancery_verify::rekor::{EntryKind, ProposedEntry};
+use chancery_verify::sct::{self, ExtraData, MerkleTreeLeaf, SignedCertificateTimestamp};
+use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath};
+use chancery_verify::{HashAlgorithm, PublicKey, Timestamp, pem as pem_text};
+use std::slice;
+
+/// A target.
+pub type Target = fn(&[u8]);
+
+/// Every target by name.
+pub const ALL: [(&str, Target); 10] = [
+    ("note", note),
+    ("checkpoint", checkpoint),
+    ("tile_path", tile_path),
+    ("tile", tile),
+    ("entry", entry),
+    ("certificate", certificate),
+    ("sct", sct),
+    ("csr", csr),
+    ("pem", pem),
+    ("key", key),
+];
+
+/// Largest body a log takes.
+const MAX_BODY_BYTES: usize = 0xffff;
+
+/// Signed notes.
+pub fn note(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    let Ok(note) = Note::parse(text) else { return };
+    assert_eq!(note.to_string(), text, "a note has one spelling");
+    assert!(!note.signatures.is_empty());
+    for line in &note.signatures {
+        let asked = note.verify(&line.name, line.key_id, |text, _| {
+            assert_eq!(text, note.text);
+            Ok(())
+        });
+        assert_eq!(asked, Ok(()));
+    }
+}
+
+/// Checkpoints, and whether a signature of a known key can be on anything but what it signed.
+pub fn checkpoint(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    if let Ok(checkpoint) = Checkpoint::parse(text) {
+        let written = checkpoint.to_string();
+        assert!(text.starts_with(&written), "the first three lines have one spelling");
+        assert_eq!(Checkpoint::parse(&written), Ok(checkpoint));
+    }
+    let host = KeyName::new(seeds::HOST).expect("a name");
+    let schemes = [Scheme::RekorV1 { host: host.clone(), tree_id: seeds::TREE_ID }, Scheme::StaticCt { origin: host }];
+    for scheme in schemes {
+        if let Ok(head) = scheme.open(text, &seeds::public_key()) {
+            assert_eq!(head, seeds::tree_head(), "only what was signed opens");
+        }
+    }
+}
+
+/// Tile paths.
+pub fn tile_path(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    for entries in ["entries", "data"] {
+        let Ok(path) = TilePath::parse(text, entries) else { continue };
+        let written = path.to_string();
+        let bundles = if path.level.is_none() { written.replacen("entries", entries, 1) } else { written };
+        assert_eq!(bundles, format!("tile/{text}"), "a path has one spelling");
+        let id = TileId { level: path.level.unwrap_or(0), index: path.index };
+        assert!((1..=FULL_WIDTH).contains(&path.width));
+        let size = id.size_for(path.width);
+        if size < u64::MAX {
+            assert!(id.width(size) >= path.width, "a tree of that size has the tile");
+        }
+    }
+}
+
+/// Hash tiles, entry bundles and data tiles.
+pub fn tile(input: &[u8]) {
+    if let Ok(hashes) = tile::hashes_from_bytes(input) {
+        assert_eq!(tile::hashes_to_bytes(&hashes), input);
+    }
+    if let Ok(leaves) = tile::leaves_from_bundle(input) {
+        let written: Option<Vec<_>> = leaves.iter().map(|leaf| tile::bundle_entry(leaf)).collect();
+        assert_eq!(written.expect("a leaf that was read can be written").concat(), input);
+    }
+    if let Ok(leaves) = sct::tile_leaves(input) {
+        assert!((1..=FULL_WIDTH as usize).contains(&leaves.len()));
+        for leaf in leaves {
+            let bytes = leaf.leaf.to_bytes().expect("a leaf that was read can be written");
+            assert_eq!(MerkleTreeLeaf::from_bytes(&bytes), Ok(leaf.leaf.clone()));
+            assert!(input.windows(bytes.len() - 2).any(|window| window == &bytes[2..]), "it stands in the tile");
+            let _ = leaf.submitted_hash();
+        }
+    }
+}
+
+/// Proposed entries of Rekor v1, and the bodies they become.
+pub fn entry(input: &[u8]) {
+    let Ok(proposal) = ProposedEntry::parse(input) else { return };
+    for kind in EntryKind::ALL {
+        let admitted = kind.admit(&proposal);
+        let canonical = kind.canonicalize(&proposal);
+        if admitted.is_ok() {
+            assert_eq!(admitted, canonical, "an entry is looked up under the body it is logged under");
+        }
+        let Ok(body) = canonical else { continue };
+        let bytes = body.as_bytes();
+        assert!(bytes.len() <= MAX_BODY_BYTES);
+        let value: serde_json::Value = serde_json::from_slice(bytes).expect("a body is JSON");
+        let canonical = serde_json_canonicalizer::to_vec(&value).expect("JSON has a canonical form");
+        assert_eq!(bytes, canonical, "a body is RFC 8785");
+        let again = ProposedEntry::parse(bytes).expect("a body is a proposal");
+        assert_eq!(kind.canonicalize(&again).as_ref(), Ok(&body), "a body is its own canonical form");
+    }
+}
+
+/// Certificates, alone and as a chain with themselves.
+pub fn certificate(input: &[u8]) {
+    let Ok(certificate) = Certificate::from_der(input) else { return };
+    assert_eq!(certificate.der(), input);
+    assert_eq!(Certificate::from_pem(certificate.to_pem().as_bytes()).expect("PEM reads back").der(), input);
+    assert!(input.windows(certificate.tbs_der().len()).any(|window| window == certificate.tbs_der()));
+    let _ = certificate.identity();
+    let _ = certificate.issuer_claim();
+    let _ = certificate.scts();
+    let _ = certificate.is_precertificate();
+    let _ = certificate.subject_key_identifier();
+    let _ = certificate.authority_key_identifier();
+    let _ = certificate.tbs_without_sct_list();
+    let _ = certificate.precertificate_tbs();
+    let _ = certificate.precert_entry(certificate.public_key());
+    let own = slice::from_ref(&certificate);
+    let _ = verify_path(&certificate, own, own);
+    let _ = verify_chain(&certificate, own, own, Timestamp::from_seconds(1_800_000_000));
+    let _ = verify_profile(&certificate, &certificate);
+}
+
+/// SCT lists, SCTs, leaves and what is kept beside them.
+pub fn sct(input: &[u8]) {
+    if let Ok(list) = sct::list_from_bytes(input) {
+        assert_eq!(sct::list_to_bytes(&list).as_deref(), Ok(input));
+        for sct in list {
+            let _ = sct::leaf_index(&sct.extensions);
+        }
+    }
+    if let Ok(list) = sct::list_from_extension(input) {
+        assert_eq!(sct::list_to_extension(&list).as_deref(), Ok(input));
+    }
+    if let Ok(sct) = SignedCertificateTimestamp::from_bytes(input) {
+        assert_eq!(sct.to_bytes().as_deref(), Ok(input));
+    }
+    if let Ok(signature) = sct::decode_digitally_signed(input) {
+        assert_eq!(sct::encode_digitally_signed(&signature), input);
+    }
+    if let Ok(leaf) = MerkleTreeLeaf::from_bytes(input) {
+        assert_eq!(leaf.to_bytes().as_deref(), Ok(input));
+        let _ = sct::leaf_index(&leaf.extensions);
+    }
+    for entry in seeds::log_entries() {
+        if let Ok(extra) = ExtraData::from_bytes(input, &entry) {
+            assert_eq!(extra.to_bytes().as_deref(), Ok(input));
+        }
+    }
+}
+
+/// Certificate signing requests.
+pub fn csr(input: &[u8]) {
+    let Ok(request) = Request::from_der(input) else { return };
+    let _ = request.signature_oid();
+    let _ = request.verify();
+    let key = request.public_key();
+    assert_eq!(PublicKey::from_spki_der(key.spki_der()).as_ref(), Ok(key));
+}
+
+/// PEM texts.
+pub fn pem(input: &[u8]) {
+    let Ok(blocks) = pem_text::decode_all(input, 16) else { return };
+    let written: String = blocks.iter().map(|block| pem_text::encode(&block.label, &block.der)).collect();
+    assert_eq!(pem_text::decode_all(written.as_bytes(), 16).as_ref(), Ok(&blocks), "what was read can be written");
+    assert_eq!(pem_text::decode(input).as_ref().ok(), blocks.first());
+}
+
+/// Public keys.
+pub fn key(input: &[u8]) {
+    if let Ok(key) = PublicKey::from_pem(input) {
+        assert_eq!(PublicKey::from_pem(key.to_pem().as_bytes()), Ok(key));
+    }
+    let Ok(key) = PublicKey::from_spki_der(input) else { return };
+    assert_eq!(key.spki_der(), input);
+    assert_eq!(PublicKey::from_pem(key.to_pem().as_bytes()).as_ref(), Ok(&key));
+    let _ = key.key_identifier();
+    assert!(key.verify(b"message", &input[..input.len().min(64)]).is_err(), "no key signs itself");
+    for hash in [HashAlgorithm::Sha256, HashAlgorithm::Sha384, HashAlgorithm::Sha512] {
+        assert!(key.verify_digest(hash, &hash.digest(b"message"), &[0x30, 6, 2, 1, 1, 2, 1, 1]).is_err());
+    }
+    let _ = key.rsa_components();
+}

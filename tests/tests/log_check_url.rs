@@ -1,0 +1,270 @@
+//! `chancery log check --url`: an auditor with the log's key and nothing else, against honest and dishonest servers.
+
+use chancery_tests::{
+    ALICE, Client, Stack,
+    key::{Key, unique},
+    program::Outcome,
+    rekor::{ENTRIES, hashedrekord},
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+const REKOR: &str = "/tlog/rekor";
+const CT: &str = "/ct/dev";
+
+fn write(stack: &Stack, count: usize) {
+    let key = Key::generate();
+    for _ in 0..count {
+        stack.post(ENTRIES, &hashedrekord(&key, unique("artifact").as_bytes())).expect(201);
+    }
+}
+
+fn sign(stack: &Stack) {
+    let alice = stack.person(ALICE);
+    alice.write("artifact", unique("hello"));
+    Client::Cosign3.sign(&alice, "artifact", "bundle.json").run().succeeds();
+}
+
+fn check(stack: &Stack, url: &str, arguments: &str) -> Outcome {
+    let trust = stack.data().join("trust");
+    stack.chancery().args("log check --url").arg(url).arg("--trust").arg(trust).args(arguments).run()
+}
+
+/// Saves the Rekor log's checkpoint; returns the tree size it states.
+fn save(stack: &Stack, file: &Path) -> u64 {
+    let trust = stack.trust("trusted_root.json");
+    let command = stack.chancery().args("log checkpoint --json --url").arg(stack.url()).arg("--trust").arg(trust);
+    let printed: Value = serde_json::from_str(&command.arg("--out").arg(file).run().succeeds()).unwrap();
+    assert_eq!(printed["note"].as_str().unwrap(), fs::read_to_string(file).unwrap());
+    printed["tree_size"].as_u64().unwrap()
+}
+
+/// What a log publishes, as files by path.
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn partial(width: u64) -> String {
+    if width == 256 { String::new() } else { format!(".p/{width}") }
+}
+
+/// Copies every file of a log from a server.
+fn copy(stack: &Stack, prefix: &str, entries: &str, files: &mut Files) -> u64 {
+    let mut get = |path: String| {
+        let body = stack.get(&path).expect(200).body;
+        files.insert(path, body.clone());
+        body
+    };
+    let checkpoint = String::from_utf8(get(format!("{prefix}/checkpoint"))).unwrap();
+    let size: u64 = checkpoint.lines().nth(1).unwrap().parse().unwrap();
+    for (level, hashes) in [(0, size), (1, size >> 8)] {
+        for tile in 0..hashes.div_ceil(256) {
+            let suffix = format!("{tile:03}{}", partial((hashes - 256 * tile).min(256)));
+            get(format!("{prefix}/tile/{level}/{suffix}"));
+            if level == 0 {
+                get(format!("{prefix}/tile/{entries}/{suffix}"));
+            }
+        }
+    }
+    size
+}
+
+/// A plain file server.
+struct FileServer {
+    url: String,
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl FileServer {
+    fn start(files: Files) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stopping.load(Ordering::Relaxed) {
+                    return;
+                }
+                // A client that goes away is its own business.
+                let _ = answer(&stream.unwrap(), &files);
+            }
+        });
+        Self { url, stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for FileServer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.url.trim_start_matches("http://"));
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+fn answer(stream: &TcpStream, files: &Files) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    let target = lines.next().transpose()?.unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
+    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    let found = files.get(&target);
+    let status = if found.is_some() { "200 OK" } else { "404 Not Found" };
+    let body = found.map_or(&[][..], Vec::as_slice);
+    let mut stream = stream;
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
+    stream.write_all(body)
+}
+
+#[test]
+fn a_live_server_re_derives_while_it_is_written_to() {
+    let stack = Stack::start();
+    sign(&stack);
+    write(&stack, 300);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                write(&stack, 5);
+            }
+        });
+        let mut last = 0;
+        for _ in 0..4 {
+            let said = check(&stack, &stack.url(), "--json");
+            if !said.status.success() {
+                done.store(true, Ordering::Relaxed);
+            }
+            let reports: Value = serde_json::from_str(&said.succeeds()).unwrap();
+            let report = |name: &str| reports.as_array().unwrap().iter().find(|r| r["log"] == name).unwrap().clone();
+            assert_eq!(report("ct")["tree_size"], 1);
+            let size = report("rekor")["tree_size"].as_u64().unwrap();
+            assert!(size >= last && size > 300, "{reports}");
+            last = size;
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn names_what_a_server_has_forged() {
+    let stack = Stack::start();
+    sign(&stack);
+    write(&stack, 300);
+    let mut honest = Files::new();
+    let size = copy(&stack, REKOR, "entries", &mut honest);
+    copy(&stack, CT, "data", &mut honest);
+    let last = size - 256;
+    check(&stack, &FileServer::start(honest.clone()).url, "").succeeds();
+
+    let tile = |name: &str| format!("{REKOR}/tile/{name}");
+    let last_of = |name: &str| tile(&format!("{name}/001.p/{last}"));
+    let flip = |path: &str, at: usize| {
+        let mut files = honest.clone();
+        files.get_mut(path).unwrap_or_else(|| panic!("{path}"))[at] ^= 1;
+        files
+    };
+    let without = |path: &str| {
+        let mut files = honest.clone();
+        files.remove(path).unwrap();
+        files
+    };
+    // The bytes after the first entry's length are that entry.
+    let first_length = {
+        let bundle = &honest[&tile("entries/000")];
+        usize::from(u16::from_be_bytes([bundle[0], bundle[1]]))
+    };
+    let mut other_key = honest.clone();
+    let other = Stack::start();
+    copy(&other, REKOR, "entries", &mut other_key);
+    for (files, finding) in [
+        (flip(&tile("entries/000"), 10), "entry 0: it is not the entry that is in the tree"),
+        (flip(&tile("entries/000"), 2 + first_length + 10), "entry 1: it is not the entry that is in the tree"),
+        (flip(&last_of("entries"), 10), "entry 256: it is not the entry that is in the tree"),
+        (flip(&tile("0/000"), 32 * 5), "tile 0/0: "),
+        (flip(&last_of("0"), 0), "tile 0/1: "),
+        (flip(&tile("1/000.p/1"), 0), "tile 1/0: "),
+        (flip(&tile("entries/000"), 0), "tile/entries/000: "),
+        (without(&tile("0/000")), "tile/0/000: the file is missing"),
+        (without(&last_of("entries")), "the file is missing"),
+        (without(&format!("{REKOR}/checkpoint")), "checkpoint: the file is missing"),
+        (flip(&format!("{REKOR}/checkpoint"), 0), "checkpoint "),
+        (other_key, "the note is not signed by a known key"),
+        (flip(&format!("{CT}/tile/data/000.p/1"), 3), "log ct"),
+    ] {
+        check(&stack, &FileServer::start(files).url, "").fails_with(&[finding]);
+    }
+    // Signed by the log's key, and of another tree: a proof of misbehaviour, were it not for the files.
+    write(&stack, 1);
+    let mut ahead = honest.clone();
+    ahead.insert(format!("{REKOR}/checkpoint"), stack.get(&format!("{REKOR}/checkpoint")).expect(200).body);
+    check(&stack, &FileServer::start(ahead).url, "").fails_with(&["the file is missing"]);
+}
+
+#[test]
+fn a_log_that_was_put_back_or_forked_does_not_extend_a_saved_checkpoint() {
+    let mut stack = Stack::start();
+    let home = stack.person(ALICE);
+    write(&stack, 20);
+    stack.terminate();
+    let backup = home.path("backup");
+    copy_directory(&stack.data(), &backup);
+    stack.resume();
+    let early = home.path("early");
+    save(&stack, &early);
+    write(&stack, 10);
+    let saved = home.path("saved");
+    let size = save(&stack, &saved);
+    write(&stack, 5);
+    let from = format!("--from {} --from {}", early.display(), saved.display());
+    let said = check(&stack, &stack.url(), &from).succeeds();
+    assert!(said.contains(&format!("extends the saved checkpoint of {size} entries")), "{said}");
+    stack.terminate();
+    stack.chancery().args("log check --data").arg(stack.data()).args(&from).run().succeeds();
+
+    fs::remove_dir_all(stack.data()).unwrap();
+    copy_directory(&backup, &stack.data());
+    stack.resume();
+    let rolled_back = format!("a checkpoint of {size} leaves was published");
+    check(&stack, &stack.url(), &from).fails_with(&["log rekor", &rolled_back]);
+    write(&stack, 20);
+    let forked = format!("checkpoint {size}: ");
+    check(&stack, &stack.url(), &from).fails_with(&["log rekor", &forked, "forked or rolled back"]);
+    check(&stack, &stack.url(), "").succeeds();
+    stack.terminate();
+    let stored = stack.chancery().args("log check --data").arg(stack.data()).args(&from).run();
+    stored.fails_with(&["log rekor", &forked, "forked or rolled back"]);
+}
+
+#[test]
+fn only_the_callers_keys_count() {
+    let (stack, other) = (Stack::start(), Stack::start());
+    let home = stack.person(ALICE);
+    let file = home.path("saved");
+    save(&stack, &file);
+    check(&other, &stack.url(), "").fails_with(&["the note is not signed by a known key"]);
+    check(&other, &other.url(), &format!("--from {}", file.display())).fails_with(&["no checkpoint signed by a log"]);
+    stack.chancery().args("log check --url").arg(stack.url()).run().fails_with(&["--trust"]);
+    let unreachable = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    check(&stack, &format!("http://{unreachable}"), "").fails_with(&["log rekor", "checkpoint"]);
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+        let target = to.join(entry.file_name().unwrap());
+        if entry.is_dir() {
+            copy_directory(&entry, &target);
+        } else {
+            fs::copy(&entry, &target).unwrap();
+        }
+    }
+}
