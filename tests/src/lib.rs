@@ -8,6 +8,8 @@
 //! | [`program`] | one run of one program, and what is demanded of it |
 //! | [`browser`] | a person who fills in the development issuer's forms |
 //! | [`registry`] | an OCI registry with an image in it |
+//! | [`bucket`] | a bucket on an S3 server, behind a door that can be shut |
+//! | [`files`] | a reader of a log's files who asks nobody else |
 //! | [`tuf`] | a TUF repository with the instance's trusted root in it |
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
 //! | [`fulcio`], [`rekor`] | requests to the two services, and an independent check of the answers |
@@ -17,7 +19,9 @@
 //! from the entries. No scenario ends without that.
 
 pub mod browser;
+pub mod bucket;
 pub mod client;
+pub mod files;
 pub mod fulcio;
 pub mod http;
 pub mod key;

@@ -35,6 +35,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(15);
 pub struct Stack {
     directory: TempDir,
     port: u16,
+    options: Vec<String>,
     server: Option<Running>,
     checked: bool,
 }
@@ -42,8 +43,14 @@ pub struct Stack {
 impl Stack {
     /// A new instance with an empty data directory.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// As [`Self::start`], with more options of `chancery dev`.
+    pub fn start_with(options: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
-        let mut stack = Self { directory, port: free_port(), server: None, checked: false };
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut stack = Self { directory, port: free_port(), options, server: None, checked: false };
         stack.resume();
         stack
     }
@@ -65,7 +72,9 @@ impl Stack {
 
     /// `chancery dev` for this data directory and address.
     pub fn dev_command(&self) -> Program {
-        self.chancery().args("dev --listen").arg(format!("127.0.0.1:{}", self.port)).arg("--data").arg(self.data())
+        let address = format!("127.0.0.1:{}", self.port);
+        let command = self.chancery().args("dev --listen").arg(address).arg("--data").arg(self.data());
+        self.options.iter().fold(command, Program::arg)
     }
 
     /// The program, in a directory where it finds nothing.

@@ -19,6 +19,8 @@ pub(super) struct Arguments {
     /// Directory for keys, logs and trust files; created if missing
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
+    #[command(flatten)]
+    tiles: dev::TilesArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -26,6 +28,6 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    dev::run(arguments.listen, &arguments.data).await?;
+    dev::run(arguments.listen, &arguments.data, &arguments.tiles).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -22,8 +22,9 @@ use chancery_daemon::{
     shutdown::{self, Shutdown, Trigger},
 };
 use chancery_log::{
-    Log, Settings,
+    Files, Log, Settings,
     ct::{self, Ct},
+    mirror::{Destination, Mirror},
     rekor_v1::{self, RekorV1},
     store::{SqliteStore, Store},
 };
@@ -61,12 +62,18 @@ pub(super) struct Instance {
     pub(super) issuer_url: String,
     stop_logs: Trigger,
     sequencers: [JoinHandle<()>; 2],
+    mirrors: Mirrors,
     database: Sqlite,
 }
 
 impl Instance {
     /// Opens everything in `data`, and creates it where `data` is new.
-    pub(super) async fn start(data: &DataDirectory, address: &Address, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        data: &DataDirectory,
+        address: &Address,
+        clock: Arc<dyn Clock>,
+        tiles: Option<Destination>,
+    ) -> anyhow::Result<Self> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let database = database::open_sqlite(&data.database()?).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
@@ -80,6 +87,9 @@ impl Instance {
         let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(rekor);
 
+        // Before anything is appended: what was published before may be more than what the database knows.
+        let mirrors = Mirrors::start(tiles, [ct.files(), rekor.files()]).await?;
+
         let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
         let trust_files = trust_files(&opening, issuer.url(), &chain, &ct, &rekor)?;
@@ -92,9 +102,12 @@ impl Instance {
         let log = Arc::new(LocalLog::new(ct.clone()));
         let authority = authority::router(issuer.url(), chain, authority_key, log, random, clock)?;
         let logs = [ct.log().clone(), rekor.log().clone()];
+        let watched = mirrors.running.clone();
         let readiness: Readiness = Arc::new(move || {
             let stopped = logs.iter().any(|log| !log.takes_entries());
-            stopped.then_some("a log takes no more entries: see the server's log, then run chancery log check")
+            stopped
+                .then_some("a log takes no more entries: see the server's log, then run chancery log check")
+                .or_else(|| watched.iter().find_map(Mirror::obstacle))
         });
         let routes = Router::new()
             .merge(authority)
@@ -110,11 +123,12 @@ impl Instance {
             issuer_url,
             stop_logs,
             sequencers: [ct_sequencer, rekor_sequencer],
+            mirrors,
             database,
         })
     }
 
-    /// Lets the logs answer who still waits, then closes the database.
+    /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.
     pub(super) async fn stop(self) {
         self.stop_logs.stop();
         for sequencer in self.sequencers {
@@ -122,7 +136,43 @@ impl Instance {
                 tracing::error!(%error, "a log did not stop cleanly");
             }
         }
+        self.mirrors.stop().await;
         self.database.close().await;
+    }
+}
+
+/// The copies of the logs' files.
+struct Mirrors {
+    running: Vec<Mirror>,
+    tasks: Vec<JoinHandle<()>>,
+    stop: Trigger,
+}
+
+impl Mirrors {
+    /// One for each log, each below the log's name; none where no place is given.
+    async fn start(place: Option<Destination>, logs: [Files; 2]) -> anyhow::Result<Self> {
+        let (stop, stopping) = shutdown::channel();
+        let (mut running, mut tasks) = (Vec::new(), Vec::new());
+        if let Some(place) = place {
+            for files in logs {
+                let name = files.log().record().name.clone();
+                let (mirror, task) = Mirror::start(files, place.below(&name), stopping.clone())
+                    .await
+                    .with_context(|| format!("cannot copy the {name} log to --tiles"))?;
+                running.push(mirror);
+                tasks.push(task);
+            }
+        }
+        Ok(Self { running, tasks, stop })
+    }
+
+    async fn stop(self) {
+        self.stop.stop();
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a log's copy did not stop cleanly");
+            }
+        }
     }
 }
 

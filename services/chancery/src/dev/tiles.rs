@@ -1,0 +1,142 @@
+//! Where the logs' files are copied to, as the command line says it: a directory, or a bucket (feature `s3`).
+//!
+//! Credentials come from a file and never from the environment, so that what the process does can be read off its
+//! arguments.
+
+use anyhow::{Context as _, bail, ensure};
+use chancery_log::mirror::Destination;
+use clap::Args;
+use url::Url;
+
+/// The options of `chancery dev` about it.
+#[derive(Debug, Args)]
+pub(crate) struct TilesArguments {
+    /// Copy each log's tiles, entries and checkpoint to URL/<log>/: `file:///dir` or `s3://bucket/prefix`
+    #[arg(long = "tiles", value_name = "URL")]
+    url: Option<Url>,
+    #[cfg(feature = "s3")]
+    #[command(flatten)]
+    bucket: bucket::BucketArguments,
+}
+
+impl TilesArguments {
+    /// The place, where one was named.
+    pub(super) fn destination(&self) -> anyhow::Result<Option<Destination>> {
+        let Some(url) = &self.url else {
+            return Ok(None);
+        };
+        // Without the URL: somebody may have put a password into it.
+        Ok(Some(self.open(url).context("cannot use --tiles")?))
+    }
+
+    fn open(&self, url: &Url) -> anyhow::Result<Destination> {
+        ensure!(url.query().is_none() && url.fragment().is_none(), "it must end with the path");
+        match url.scheme() {
+            "file" => {
+                let Ok(path) = url.to_file_path() else { bail!("write a directory of this machine as file:///dir") };
+                Ok(Destination::directory(&path)?)
+            }
+            #[cfg(feature = "s3")]
+            "s3" => self.bucket.open(url),
+            #[cfg(not(feature = "s3"))]
+            "s3" => bail!("this program was built without the feature s3"),
+            scheme => bail!("{scheme} is not supported; use file:///dir or s3://bucket/prefix"),
+        }
+    }
+}
+
+#[cfg(feature = "s3")]
+mod bucket {
+    //! A bucket on an S3-compatible server.
+
+    use anyhow::{Context as _, bail, ensure};
+    use chancery_log::mirror::Destination;
+    use clap::Args;
+    use object_store::{BackoffConfig, ClientOptions, RetryConfig, aws::AmazonS3Builder, aws::S3ConditionalPut};
+    use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+    use url::Url;
+
+    /// A request that is not answered in this time has failed.
+    const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+    /// Retries of one request take this long at most; the mirror tries again later, so more would only hide the fault.
+    const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
+    const RETRIES: usize = 6;
+
+    #[derive(Debug, Args)]
+    pub(super) struct BucketArguments {
+        /// S3-compatible server, if it is not Amazon's; `http://` only where the network is trusted
+        #[arg(long = "tiles-endpoint", value_name = "URL", requires = "url")]
+        endpoint: Option<Url>,
+        /// Region of the bucket
+        #[arg(long = "tiles-region", value_name = "REGION", default_value = "us-east-1")]
+        region: String,
+        /// File with `aws_access_key_id = …` and `aws_secret_access_key = …`; without it, the machine's role is asked for
+        #[arg(long = "tiles-credentials", value_name = "FILE", requires = "url")]
+        credentials: Option<PathBuf>,
+    }
+
+    impl BucketArguments {
+        /// `s3://bucket/prefix`
+        pub(super) fn open(&self, url: &Url) -> anyhow::Result<Destination> {
+            let bucket = url.host_str().context("write a bucket as s3://bucket/prefix")?;
+            let plain = url.username().is_empty() && url.password().is_none() && url.port().is_none();
+            ensure!(plain, "credentials and server are given by --tiles-credentials and --tiles-endpoint");
+            let backoff = BackoffConfig { max_backoff: Duration::from_secs(5), ..BackoffConfig::default() };
+            let retry = RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY_TIMEOUT };
+            let mut builder = AmazonS3Builder::new()
+                .with_bucket_name(bucket)
+                .with_region(&self.region)
+                .with_conditional_put(S3ConditionalPut::ETagMatch)
+                .with_retry(retry);
+            let mut client = ClientOptions::new().with_timeout(REQUEST_TIMEOUT);
+            if let Some(endpoint) = &self.endpoint {
+                client = client.with_allow_http(endpoint.scheme() == "http");
+                builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
+            }
+            if let Some(path) = &self.credentials {
+                let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                builder = with_credentials(builder, &text).with_context(|| format!("{}", path.display()))?;
+            }
+            let store = builder.with_client_options(client).build()?;
+            Ok(Destination::bucket(Arc::new(store), url.path().trim_matches('/'))?)
+        }
+    }
+
+    /// Reads credentials as the file of Amazon's own programs has them, with no profile but `[default]`.
+    fn with_credentials(mut builder: AmazonS3Builder, text: &str) -> anyhow::Result<AmazonS3Builder> {
+        let (mut id, mut secret) = (false, false);
+        // Errors name the line, never what is in it.
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') || line == "[default]" {
+                continue;
+            }
+            let Some((name, value)) = line.split_once('=') else { bail!("line {number} is not `name = value`") };
+            let value = value.trim();
+            match name.trim() {
+                "aws_access_key_id" => (builder, id) = (builder.with_access_key_id(value), true),
+                "aws_secret_access_key" => (builder, secret) = (builder.with_secret_access_key(value), true),
+                "aws_session_token" => builder = builder.with_token(value),
+                _ => bail!("line {number} is neither an access key, its secret nor a session token"),
+            }
+        }
+        ensure!(id && secret, "aws_access_key_id and aws_secret_access_key are both needed");
+        Ok(builder)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn credentials_are_complete_or_refused_without_being_shown() {
+            let read = |text| with_credentials(AmazonS3Builder::new(), text).map(|_| ());
+            assert!(read("[default]\naws_access_key_id = a\n\n# x\naws_secret_access_key=b/c+d==\n").is_ok());
+            for text in ["", "aws_access_key_id = a", "aws_secret_access_key = sesame", "sesame", "sesame = x\n[other]"]
+            {
+                let error = format!("{:#}", read(text).unwrap_err());
+                assert!(!error.contains("sesame"), "{error}");
+            }
+        }
+    }
+}

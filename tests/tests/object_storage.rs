@@ -1,0 +1,155 @@
+//! Logs copied to a directory and to a bucket: read from there when nothing else is left, and never overwritten.
+
+use chancery_tests::{
+    ALICE, Stack,
+    bucket::Bucket,
+    files::{read_ct, read_rekor},
+    fulcio::{SIGNING_CERT_V2, key_request},
+    http::Request,
+    key::Key,
+    program::Program,
+    rekor::{ENTRIES, hashedrekord},
+    stack::free_port,
+};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+const DEADLINE: Duration = Duration::from_mins(1);
+
+fn sign(stack: &Stack, from: u64, to: u64) {
+    let key = Key::generate();
+    for number in from..to {
+        stack.post(ENTRIES, &hashedrekord(&key, format!("artifact {number}").as_bytes())).expect(201);
+    }
+    let request = Request::post(&stack.at(SIGNING_CERT_V2));
+    let request = request.header("Authorization", &format!("Bearer {}", stack.token(ALICE)));
+    request.json(&key_request(&Key::generate(), ALICE)).send().expect(200);
+}
+
+/// Tries until it is so; the last answer where that takes too long.
+fn eventually<T: PartialEq>(wanted: &T, attempt: impl Fn() -> T) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let found = attempt();
+        if found == *wanted || Instant::now() > deadline {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn keys(stack: &Stack) -> (Vec<u8>, Vec<u8>) {
+    (fs::read(stack.trust("rekor.pub")).unwrap(), fs::read(stack.trust("ctfe.pub")).unwrap())
+}
+
+#[test]
+fn a_frozen_log_is_read_from_a_plain_file_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let tiles = format!("file://{}", directory.path().to_str().unwrap());
+    let mut stack = Stack::start_with(&["--tiles", &tiles]);
+    sign(&stack, 0, 300);
+    stack.check();
+    let (rekor, ct) = keys(&stack);
+
+    let address = free_port().to_string();
+    let server = Program::new("/usr/bin/env", directory.path()).env("PATH", std::env::var_os("PATH").unwrap());
+    let server = server.args("python3 -m http.server --bind 127.0.0.1").arg(&address).start();
+    let url = |path: &str| format!("http://127.0.0.1:{address}/{path}");
+    let up = || Request::get(&url("rekor/checkpoint")).try_send().is_ok_and(|answer| answer.status == 200);
+    assert!(eventually(&true, up), "{}", server.stderr());
+    let read = |log: &str, path: &str| {
+        let answer = Request::get(&url(&format!("{log}/{path}"))).send();
+        (answer.status == 200).then_some(answer.body)
+    };
+    assert_eq!(read_rekor(&rekor, |path| read("rekor", path)), Ok(301));
+    assert_eq!(read_ct(&ct, |path| read("ct", path)), Ok(1));
+    // Somebody who can change a file can make the reader fail, and nothing else.
+    fs::write(directory.path().join("rekor/tile/0/000"), vec![0; 8192]).unwrap();
+    assert_eq!(read_rekor(&rekor, |path| read("rekor", path)), Err("tile/0/000".to_owned()));
+}
+
+#[test]
+fn a_bucket_that_fails_for_a_while_gets_the_whole_log() {
+    let bucket = Bucket::start();
+    let options = bucket.options();
+    let mut stack = Stack::start_with(&options.iter().map(String::as_str).collect::<Vec<_>>());
+    let (rekor, ct) = keys(&stack);
+    let read = || {
+        let rekor = read_rekor(&rekor, |path| bucket.read(&format!("rekor/{path}")));
+        (rekor, read_ct(&ct, |path| bucket.read(&format!("ct/{path}"))))
+    };
+    sign(&stack, 0, 260);
+    assert_eq!(eventually(&(Ok(261), Ok(1)), read), (Ok(261), Ok(1)));
+    let header = |path, name| bucket.header(path, name).unwrap_or_default();
+    assert_eq!(header("rekor/tile/0/000", "cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(header("rekor/checkpoint", "cache-control"), "no-cache");
+    assert_eq!(header("rekor/checkpoint", "content-type"), "text/plain; charset=utf-8");
+
+    // The log does not wait for the bucket.
+    bucket.shut();
+    sign(&stack, 260, 300);
+    let asked = Instant::now();
+    while bucket.turned_away() < 3 && asked.elapsed() < DEADLINE {
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(bucket.turned_away() >= 3, "it tries again");
+    stack.get("/readyz").expect(200);
+    assert_eq!(read(), (Ok(261), Ok(1)), "what was there before is whole");
+    bucket.reopen();
+    assert_eq!(eventually(&(Ok(301), Ok(2)), read), (Ok(301), Ok(2)));
+
+    // A restart goes on, and does not start what contradicts the bucket.
+    stack.terminate();
+    stack.resume();
+    sign(&stack, 300, 310);
+    assert_eq!(eventually(&(Ok(311), Ok(3)), read), (Ok(311), Ok(3)));
+    stack.check();
+}
+
+#[test]
+fn what_contradicts_the_bucket_is_said_and_not_overwritten() {
+    let bucket = Bucket::start();
+    let options = bucket.options();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    bucket.overwrite("rekor/tile/0/000.p/5", b"something else");
+    let mut stack = Stack::start_with(&options);
+    // The seed is the first entry, and these become four more: once all are in the tree, no other size is pushed.
+    sign(&stack, 0, 4);
+    let ready = || stack.get("/readyz").text();
+    let said = "the object store has other tiles than the log: see the server's log\n".to_owned();
+    assert_eq!(eventually(&said, ready), said);
+    assert!(stack.server().stderr().contains("tile/0/000.p/5 in the object store has other bytes"));
+    assert_eq!(bucket.read("rekor/tile/0/000.p/5").as_deref(), Some(b"something else".as_slice()));
+    sign(&stack, 4, 5);
+    stack.check();
+}
+
+#[test]
+fn an_instance_does_not_take_the_place_of_another_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let tiles = format!("file://{}", directory.path().to_str().unwrap());
+    let mut stack = Stack::start_with(&["--tiles", &tiles]);
+    sign(&stack, 0, 3);
+    stack.check();
+    let published = fs::read(directory.path().join("rekor/checkpoint")).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let empty = stack.chancery().args("dev --listen 127.0.0.1:0 --tiles").arg(&tiles).arg("--data");
+    empty.arg(data.path().join("new")).run().fails_with(&["cannot copy the ct log to --tiles", "not one of this log"]);
+    assert_eq!(fs::read(directory.path().join("rekor/checkpoint")).unwrap(), published);
+}
+
+#[test]
+fn a_place_that_cannot_be_used_is_refused_before_anything_is_made() {
+    let stack = Stack::start();
+    let data = tempfile::tempdir().unwrap();
+    let dev = |url: &str| {
+        let command = stack.chancery().args("dev --listen 127.0.0.1:0 --tiles").arg(url).arg("--data");
+        command.arg(data.path().join("new")).run()
+    };
+    dev("gopher://somewhere").fails_with(&["cannot use --tiles", "gopher is not supported"]);
+    dev("file://host/directory").fails_with(&["file:///dir"]);
+    dev("s3://user:secret@bucket/prefix").fails_with(&["--tiles-credentials"]);
+    dev("s3://bucket/prefix?x=y").fails_with(&["it must end with the path"]);
+}
