@@ -43,7 +43,8 @@ CREATE TABLE entries (
 ) STRICT;
 
 CREATE UNIQUE INDEX entries_logged_once ON entries (log_id, identity_hash);
-CREATE INDEX entries_by_leaf_hash ON entries (log_id, leaf_hash);
+-- Where the identity is the leaf hash (Rekor), the index above finds the leaf as well, and this one stays empty.
+CREATE INDEX entries_by_leaf_hash ON entries (log_id, leaf_hash) WHERE leaf_hash <> identity_hash;
 
 CREATE TRIGGER entries_are_immutable BEFORE UPDATE ON entries
 BEGIN SELECT RAISE(ABORT, 'entries are immutable'); END;

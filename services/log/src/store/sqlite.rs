@@ -264,12 +264,17 @@ impl Store for SqliteStore {
 
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         Box::pin(async move {
-            let index = sqlx::query_scalar::<_, i64>(
-                "SELECT leaf_index FROM entries WHERE log_id = ? AND leaf_hash = ? ORDER BY leaf_index LIMIT 1",
+            // A leaf whose hash is its identity is found by that: see the index entries_by_leaf_hash.
+            let index: Option<i64> = sqlx::query_scalar(
+                "SELECT min(leaf_index) FROM (
+                     SELECT leaf_index FROM entries WHERE log_id = ?1 AND identity_hash = ?2 AND leaf_hash = ?2
+                     UNION ALL
+                     SELECT leaf_index FROM entries WHERE log_id = ?1 AND leaf_hash = ?2 AND leaf_hash <> identity_hash
+                 )",
             )
             .bind(log_id)
             .bind(leaf_hash.as_slice())
-            .fetch_optional(&self.database.readers)
+            .fetch_one(&self.database.readers)
             .await?;
             index.map(to_u64).transpose()
         })
