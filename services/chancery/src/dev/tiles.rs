@@ -11,7 +11,7 @@ use url::Url;
 /// The options of `chancery dev` about it.
 #[derive(Debug, Args)]
 pub(crate) struct TilesArguments {
-    /// Copy each log's tiles, entries and checkpoint to URL/<log>/: `file:///dir` or `s3://bucket/prefix`
+    /// Copy each log's tiles, entries and checkpoint to `URL/LOG/`, where URL is `file:///dir` or `s3://bucket/prefix`
     #[arg(long = "tiles", value_name = "URL")]
     url: Option<Url>,
     #[cfg(feature = "s3")]
