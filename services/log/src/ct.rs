@@ -7,6 +7,7 @@
 mod chain;
 mod http;
 
+use chain::Accepted;
 pub use chain::{ChainRefused, Submission};
 
 use crate::pool::Sealed;
@@ -85,12 +86,10 @@ impl Ct {
         chain: &[Vec<u8>],
         submission: Submission,
     ) -> Result<SignedCertificateTimestamp, SubmissionError> {
-        let accepted = chain::accept(chain, submission, &self.roots)?;
+        let Accepted { identity_hash, entry, extra, issuers } = chain::accept(chain, submission, &self.roots)?;
         // Before the entry: whoever finds a fingerprint in a data tile finds the certificate.
-        self.keep_issuers(accepted.issuers).await?;
-        let identity_hash = accepted.identity_hash;
-        let entry = accepted.entry.clone();
-        let extra = Bytes::from(accepted.extra);
+        self.keep_issuers(issuers).await?;
+        let extra = Bytes::from(extra);
         let pending =
             Pending { identity_hash, seal: Box::new(move |index, timestamp| seal(&entry, &extra, index, timestamp)) };
         let leaf = match self.log.append(pending).await? {
@@ -143,25 +142,30 @@ fn seal(entry: &LogEntry, extra: &Bytes, index: u64, timestamp: Timestamp) -> Re
     Ok(Sealed { leaf: leaf.into(), extra: extra.clone() })
 }
 
+/// The parts of an entry as it is stored.
+fn parse(leaf: &[u8], extra: &[u8]) -> Result<(MerkleTreeLeaf, ExtraData), Rejection> {
+    let leaf = MerkleTreeLeaf::from_bytes(leaf)?;
+    let extra = ExtraData::from_bytes(extra, &leaf.entry)?;
+    Ok((leaf, extra))
+}
+
 /// An entry as data tiles have it.
 fn encode_tile_leaf(entry: &StoredEntry) -> Option<Vec<u8>> {
-    let leaf = MerkleTreeLeaf::from_bytes(&entry.leaf).ok()?;
-    let extra = ExtraData::from_bytes(&entry.extra, &leaf.entry).ok()?;
+    let (leaf, extra) = parse(&entry.leaf, &entry.extra).ok()?;
     sct::tile_leaf(&leaf, &extra).ok()
 }
 
 /// The issuers a data tile names an entry's chain by, in DER.
 fn issuers_of(entry: &StoredEntry) -> Option<Vec<Vec<u8>>> {
-    let leaf = MerkleTreeLeaf::from_bytes(&entry.leaf).ok()?;
-    match ExtraData::from_bytes(&entry.extra, &leaf.entry).ok()? {
+    match parse(&entry.leaf, &entry.extra).ok()?.1 {
         ExtraData::X509 { chain } | ExtraData::Precert { chain, .. } => Some(chain),
     }
 }
 
 /// The identity hash an entry of this personality must have: SHA-256 of the certificate that was submitted.
 pub(crate) fn identity_hash(leaf: &[u8], extra: &[u8]) -> Result<Hash, Rejection> {
-    let leaf = MerkleTreeLeaf::from_bytes(leaf)?;
-    match (ExtraData::from_bytes(extra, &leaf.entry)?, leaf.entry) {
+    let (leaf, extra) = parse(leaf, extra)?;
+    match (extra, leaf.entry) {
         (ExtraData::Precert { precertificate, .. }, _) => Ok(hash::sha256(&precertificate)),
         (ExtraData::X509 { .. }, LogEntry::X509 { certificate }) => Ok(hash::sha256(&certificate)),
         (ExtraData::X509 { .. }, LogEntry::Precert { .. }) => Err(Rejection::SctMalformed),

@@ -1,6 +1,6 @@
 //! A log as its personalities see it: append, prove, read.
 
-use crate::pool::{Pending, Pool, Sealed};
+use crate::pool::{Pending, Pool};
 use crate::sequencer::{self, Follower, Sequencer};
 use crate::store::{CommittedHead, LogRecord, NewLog, Store, StoredEntry};
 use crate::tiles::TileCache;
@@ -53,7 +53,7 @@ pub(crate) enum Sequenced {
         index: u64,
         timestamp: Timestamp,
         leaf_hash: Hash,
-        sealed: Sealed,
+        leaf: Bytes,
         published: Arc<Published>,
         /// The tiles of the batch and the right edge: every proof of the batch can be made from them.
         tiles: Arc<Tiles>,
@@ -222,9 +222,9 @@ impl Log {
     pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
         match self.pool.submit(pending).await? {
             Sequenced::AlreadyLogged { index } => Ok(Outcome::AlreadyLogged { index }),
-            Sequenced::Integrated { index, timestamp, leaf_hash, sealed, published, tiles } => {
+            Sequenced::Integrated { index, timestamp, leaf_hash, leaf, published, tiles } => {
                 let proof = prove_inclusion(index, &leaf_hash, &published.tree, &tiles)?;
-                Ok(Outcome::Logged(Receipt { index, timestamp, leaf_hash, leaf: sealed.leaf, published, proof }))
+                Ok(Outcome::Logged(Receipt { index, timestamp, leaf_hash, leaf, published, proof }))
             }
         }
     }
@@ -267,7 +267,7 @@ impl Log {
         Ok(self.store.entries(self.record.log_id, start, count).await?)
     }
 
-    /// Inclusion proof of the leaf at `index` in the tree of `size` leaves, with that tree's root hash.
+    /// Inclusion proof of the leaf at `index` in the tree of `size` leaves, verified against that tree's root hash.
     pub async fn inclusion_proof_at(&self, index: u64, leaf_hash: &Hash, size: u64) -> Result<Vec<Hash>, Error> {
         let root = self.root_at(size).await?;
         self.inclusion_proof(index, leaf_hash, &TreeHead { size, root }).await

@@ -16,7 +16,8 @@ use chancery_verify::checkpoint::Scheme;
 use chancery_verify::key::KeyKind;
 use chancery_verify::note::KeyName;
 use chancery_verify::rekor::{Body, EntryKind, Promise, ProposedEntry};
-use chancery_verify::{Hash, Rejection, hash, pem, tile};
+use chancery_verify::{Hash, Rejection, hash, tile};
+use serde_json::json;
 use std::fmt;
 
 /// The name of this role's log in a store.
@@ -103,15 +104,18 @@ impl RekorV1 {
         let unsigned = |_| Error::Unavailable { reason: "the seed entry cannot be signed" };
         let (signer, _) = Signer::generate(KeyKind::P256).map_err(unsigned)?;
         let signature = signer.sign(artifact).await.map_err(unsigned)?;
-        let key = pem::encode(pem::PUBLIC_KEY, signer.public_key().spki_der());
-        let proposal = format!(
-            r#"{{"kind":"hashedrekord","apiVersion":"0.0.1","spec":{{"data":{{"hash":{{"algorithm":"sha256","value":"{}"}}}},"signature":{{"content":"{}","publicKey":{{"content":"{}"}}}}}}}}"#,
-            hex::encode(hash::sha256(artifact)),
-            STANDARD.encode(signature),
-            STANDARD.encode(key)
-        );
-        let body =
-            ProposedEntry::parse(proposal.as_bytes()).and_then(|proposal| EntryKind::HashedRekord.admit(&proposal));
+        let key = signer.public_key().to_pem();
+        let kind = EntryKind::HashedRekord;
+        let proposal = json!({
+            "kind": kind.name(),
+            "apiVersion": kind.version(),
+            "spec": {
+                "data": { "hash": { "algorithm": "sha256", "value": hex::encode(hash::sha256(artifact)) } },
+                "signature": { "content": STANDARD.encode(signature), "publicKey": { "content": STANDARD.encode(key) } },
+            },
+        })
+        .to_string();
+        let body = ProposedEntry::parse(proposal.as_bytes()).and_then(|proposal| kind.admit(&proposal));
         let body = body.map_err(|rejection| Corrupt::refused("the seed entry is a valid entry", rejection))?;
         self.submit(body).await.map(|_| ())
     }

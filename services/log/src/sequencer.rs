@@ -183,7 +183,7 @@ impl Sequencer {
                     index: entry.index,
                     timestamp: entry.timestamp,
                     leaf_hash: entry.leaf_hash,
-                    sealed: crate::pool::Sealed { leaf: entry.leaf, extra: entry.extra },
+                    leaf: entry.leaf,
                     published: published.clone(),
                     tiles: tiles.clone(),
                 },
