@@ -19,6 +19,7 @@ use chancery_daemon::{
     http,
     shutdown::{self, Signals},
 };
+use chancery_log::store::Location;
 use composition::{Address, Instance};
 use data::DataDirectory;
 use std::{
@@ -36,12 +37,18 @@ pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// The same as a URL.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
-/// Runs until SIGTERM or SIGINT. `listen` is a loopback address.
+/// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
+/// keeps the logs instead of a file in `data`.
 ///
 /// 1. Lock the data directory, find the place for copies. 2. Listen, so that the URL is known.
 /// 3. Open keys, logs and authority, or create them. 4. Write the trust files.
 /// 5. Nothing more may be created in this directory. 6. Answer. 7. Say how to use it.
-pub(crate) async fn run(listen: SocketAddr, data: &Path, tiles: &TilesArguments) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    listen: SocketAddr,
+    data: &Path,
+    database_url: Option<String>,
+    tiles: &TilesArguments,
+) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // (1)
     let tiles = tiles.destination()?;
@@ -50,7 +57,9 @@ pub(crate) async fn run(listen: SocketAddr, data: &Path, tiles: &TilesArguments)
     let listener = bind(listen).await?;
     let address = Address::new(listener.local_addr()?);
     // (3)
-    let instance = Instance::start(&data, &address, clock, tiles).await?;
+    let database =
+        database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
+    let instance = Instance::start(&data, &address, clock, &database, tiles).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)
@@ -62,7 +71,7 @@ pub(crate) async fn run(listen: SocketAddr, data: &Path, tiles: &TilesArguments)
         .layer(middleware::from_fn(loopback::only_this_machine));
     let server = tokio::spawn(http::serve(listener, routes, stopping));
     // (7)
-    if let Err(error) = say(&data, &address, &instance) {
+    if let Err(error) = say(&data, database_url.as_deref(), &address, &instance) {
         tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
     }
     signals.received().await;
@@ -82,10 +91,11 @@ async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn say(data: &DataDirectory, address: &Address, instance: &Instance) -> anyhow::Result<()> {
+fn say(data: &DataDirectory, database: Option<&str>, address: &Address, instance: &Instance) -> anyhow::Result<()> {
     let executable = std::env::current_exe().context("cannot find out where this program is")?;
     let (trust, url) = (data.trust(), &address.url);
-    let facts = Facts { url, issuer: &instance.issuer_url, data: data.path(), trust: &trust, executable: &executable };
+    let (issuer, data) = (instance.issuer_url.as_str(), data.path());
+    let facts = Facts { url, issuer, data, database, trust: &trust, executable: &executable };
     let mut out = anstream::stdout().lock();
     out.write_all(banner::banner(&facts).as_bytes())?;
     Ok(out.flush()?)

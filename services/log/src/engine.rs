@@ -28,8 +28,9 @@ pub struct Settings {
     pub host: String,
     /// Its key.
     pub signer: Arc<Signer>,
-    /// Random, positive; used only where the log does not exist yet.
-    pub new_tree_id: i64,
+    /// Random, positive: what a log that does not exist yet is made with. `None` where it must exist, because its key has
+    /// signed before: a new log under an old key would contradict that.
+    pub new_tree_id: Option<i64>,
 }
 
 /// A tree head with its signed checkpoint: what clients may see.
@@ -123,14 +124,12 @@ impl Log {
         let record = if let Some(record) = store.open(settings.name).await? {
             record
         } else {
-            let origin = scheme(settings.new_tree_id)?.origin();
-            let log = NewLog {
-                name: settings.name,
-                origin,
-                tree_id: settings.new_tree_id,
-                key_fingerprint: fingerprint,
-                created: clock.now(),
-            };
+            let tree_id = settings.new_tree_id.ok_or(Corrupt::new(
+                "a log that has been written to is in its database; connect to the database it was in, or restore it",
+            ))?;
+            let origin = scheme(tree_id)?.origin();
+            let log =
+                NewLog { name: settings.name, origin, tree_id, key_fingerprint: fingerprint, created: clock.now() };
             match store.create(log).await {
                 Ok(record) => record,
                 // Another replica may have made it at the same moment.

@@ -4,9 +4,11 @@
 //! checkpoints; they cannot sign, and `chancery log check` names the first thing they changed.
 
 mod convert;
+mod location;
 mod postgres;
 mod sqlite;
 
+pub use location::{Database, Location};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 

@@ -21,6 +21,8 @@ pub(super) struct Facts<'a> {
     pub(super) issuer: &'a str,
     /// Absolute.
     pub(super) data: &'a Path,
+    /// URL of the database that keeps the logs, where it is not in `data`.
+    pub(super) database: Option<&'a str>,
     /// Absolute: where trust files are.
     pub(super) trust: &'a Path,
     /// Absolute path of this program.
@@ -55,7 +57,6 @@ pub(super) fn banner(facts: &Facts<'_>) -> String {
 type Words = Vec<String>;
 
 fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
-    let chancery = quoted(facts.executable);
     vec![
         ("A token", vec![words(&[&facts.token_command()])]),
         ("cosign 3: sign and verify a file", cosign3_file(facts)),
@@ -63,11 +64,15 @@ fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
         ("cosign 2: three exports once per shell, then a file", cosign2_file(facts)),
         ("cosign 2: an image, after the exports", cosign2_image(facts)),
         ("sigstore-python", sigstore_python(facts)),
-        (
-            "Recompute both logs from their entries",
-            vec![words(&[&chancery, "log check", &format!("--data {}", quoted(facts.data))])],
-        ),
+        ("Recompute both logs from their entries", log_check(facts)),
     ]
+}
+
+fn log_check(facts: &Facts<'_>) -> Vec<Words> {
+    let data = format!("--data {}", quoted(facts.data));
+    let mut command = words(&[&quoted(facts.executable), "log check", &data]);
+    command.extend(facts.database.map(|url| format!("--database {}", quoted(Path::new(url)))));
+    vec![command]
 }
 
 fn cosign3_file(facts: &Facts<'_>) -> Vec<Words> {
@@ -197,6 +202,7 @@ mod tests {
             url,
             issuer: "http://127.0.0.1:8080/oidc",
             data,
+            database: None,
             trust,
             executable: Path::new("/opt/chancery/bin/chancery"),
         }

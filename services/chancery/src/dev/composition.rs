@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! issuer ──token──▶ certificate authority ──precertificate──▶ CT log ─┐
-//!                                          Rekor v1 log ──────────────┴─▶ one SQLite database
+//!                                          Rekor v1 log ──────────────┴─▶ one database
 //! ```
 
 use super::{
@@ -16,7 +16,6 @@ use axum::Router;
 use chancery_ca::chain::IssuingChain;
 use chancery_daemon::{
     clock::Clock,
-    database::{self, Sqlite},
     http::Readiness,
     random::{Random, SystemRandom},
     shutdown::{self, Shutdown, Trigger},
@@ -26,7 +25,7 @@ use chancery_log::{
     ct::{self, Ct},
     mirror::{Destination, Mirror},
     rekor_v1::{self, RekorV1},
-    store::{SqliteStore, Store},
+    store::{Database, Location},
 };
 use chancery_trust::{BaseUrl, CertificateAuthority, FileName, Material, Services, TrustFiles, Validity};
 use chancery_verify::key::KeyKind;
@@ -63,7 +62,7 @@ pub(super) struct Instance {
     stop_logs: Trigger,
     sequencers: [JoinHandle<()>; 2],
     mirrors: Mirrors,
-    database: Sqlite,
+    database: Database,
 }
 
 impl Instance {
@@ -72,10 +71,11 @@ impl Instance {
         data: &DataDirectory,
         address: &Address,
         clock: Arc<dyn Clock>,
+        database: &Location,
         tiles: Option<Destination>,
     ) -> anyhow::Result<Self> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let database = database::open_sqlite(&data.database()?).await?;
+        let database = Database::open(database).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
         let opening =
             Opening { data, address, random: &*random, clock: &clock, database: &database, shutdown: logs_stop };
@@ -182,7 +182,7 @@ struct Opening<'a> {
     address: &'a Address,
     random: &'a dyn Random,
     clock: &'a Arc<dyn Clock>,
-    database: &'a Sqlite,
+    database: &'a Database,
     shutdown: Shutdown,
 }
 
@@ -192,9 +192,9 @@ type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chanc
 impl Opening<'_> {
     async fn log(&self, name: &'static str, host: String, scheme: Naming) -> anyhow::Result<(Log, JoinHandle<()>)> {
         let signer = Arc::new(self.data.key(name, KeyKind::P256)?);
-        let settings = Settings { name, scheme, host, signer, new_tree_id: tree_id(self.random) };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::new(self.database.clone()));
-        Log::open(settings, store, Arc::clone(self.clock), self.shutdown.clone())
+        let new_tree_id = self.data.is_new().then(|| tree_id(self.random));
+        let settings = Settings { name, scheme, host, signer, new_tree_id };
+        Log::open(settings, self.database.store(), Arc::clone(self.clock), self.shutdown.clone())
             .await
             .with_context(|| format!("cannot open the {name} log"))
     }

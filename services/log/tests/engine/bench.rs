@@ -147,7 +147,7 @@ impl Bench {
             scheme: rekor_v1::scheme,
             host: host.to_owned(),
             signer,
-            new_tree_id: 0x1122_3344_5566_7788,
+            new_tree_id: Some(0x1122_3344_5566_7788),
         };
         let (log, task) = Log::open(settings, store, self.clock.clone(), shutdown).await?;
         Ok(Running { log, database, trigger, task })
