@@ -1,5 +1,6 @@
 //! A log as its personalities see it: append, prove, read.
 
+use crate::heads::HeadReads;
 use crate::pool::{Pending, Pool};
 use crate::sequencer::{self, Follower, Sequencer};
 use crate::store::{CommittedHead, LogRecord, NewLog, Store, StoredEntry};
@@ -103,6 +104,7 @@ pub struct Log {
     follower: Follower,
     published: watch::Receiver<Arc<Published>>,
     cache: TileCache,
+    heads: Arc<HeadReads>,
 }
 
 impl Log {
@@ -150,7 +152,20 @@ impl Log {
         let (follower, readers) = sequencer::follower();
         let task = tokio::spawn(sequencer::run(sequencer, waiting, readers, shutdown));
         let cache = TileCache::new();
-        Ok((Self { record, scheme, signer: settings.signer, store, pool, follower, published, cache }, task))
+        Ok((
+            Self {
+                record,
+                scheme,
+                signer: settings.signer,
+                store,
+                pool,
+                follower,
+                published,
+                cache,
+                heads: Arc::default(),
+            },
+            task,
+        ))
     }
 
     /// The log as it was made.
@@ -184,7 +199,7 @@ impl Log {
         if !self.store.shared() {
             return Ok(published);
         }
-        let committed = self.store.head(self.record.log_id).await?;
+        let committed = self.heads.read(self.store.as_ref(), self.record.log_id).await?;
         if committed.tree.size <= published.tree.size {
             return Ok(published);
         }

@@ -19,6 +19,7 @@ pub mod check;
 pub mod ct;
 mod engine;
 mod error;
+mod heads;
 pub mod mirror;
 mod pool;
 pub mod rekor_v1;

@@ -13,7 +13,7 @@ use chancery_verify::tile::FULL_WIDTH;
 use chancery_verify::{Hash, Timestamp};
 
 /// A part that has so many bytes of contents takes no further entry: a single entry is read with its whole part.
-const PART_BYTES: usize = 64 * 1024;
+const PART_BYTES: usize = 16 * 1024;
 /// Bytes of one length in `ends`.
 const END_BYTES: usize = 4;
 const UNPACKED: Corrupt = Corrupt::new("a stored part of a bundle has the lengths it states");
@@ -186,7 +186,7 @@ mod tests {
         let small: Vec<_> = (200..700).map(|index| entry(index, 10, 0, false)).collect();
         // 300 and 600 begin another batch.
         assert_eq!(starts(&small), [200, 256, 300, 512, 600]);
-        let large: Vec<_> = (0..10).map(|index| entry(index, 30_000, 0, false)).collect();
+        let large: Vec<_> = (0..10).map(|index| entry(index, 6000, 0, false)).collect();
         assert_eq!(starts(&large), [0, 3, 6, 9]);
         assert_eq!(unpack(rows(&large), 0, 10).unwrap(), large);
     }
