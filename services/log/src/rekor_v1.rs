@@ -53,7 +53,8 @@ impl fmt::Display for EntryId {
 pub(crate) struct ProvenEntry {
     pub(crate) id: EntryId,
     pub(crate) receipt: Receipt,
-    pub(crate) promise: Vec<u8>,
+    /// Missing where the log is quarantined: it signs nothing.
+    pub(crate) promise: Option<Vec<u8>>,
 }
 
 /// What became of a submission.
@@ -96,9 +97,9 @@ impl RekorV1 {
     }
 
     /// Logs an entry of our own where the tree is empty: `artifact`, signed with a key that is made for it and thrown
-    /// away. Clients cannot verify an entry at index 0: protobuf's JSON drops zeros.
+    /// away. Clients cannot verify an entry at index 0: protobuf's JSON drops zeros. A quarantined log is left as it is.
     pub async fn seed(&self, artifact: &[u8]) -> Result<(), Error> {
-        if self.log.latest().await?.tree.size > 0 {
+        if self.log.quarantine().is_some() || self.log.latest().await?.tree.size > 0 {
             return Ok(());
         }
         let unsigned = |_| Error::Unavailable { reason: "the seed entry cannot be signed" };
@@ -157,6 +158,10 @@ impl RekorV1 {
 
     /// Adds the inclusion promise, and verifies it.
     async fn prove(&self, receipt: Receipt) -> Result<ProvenEntry, Error> {
+        let id = self.entry_id(receipt.leaf_hash);
+        if self.log.quarantine().is_some() {
+            return Ok(ProvenEntry { id, receipt, promise: None });
+        }
         let promise = Promise {
             body: &receipt.leaf,
             integrated_time: receipt.timestamp.seconds(),
@@ -171,6 +176,6 @@ impl RekorV1 {
         promise
             .verify(signer.public_key(), &signature)
             .map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))?;
-        Ok(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise: signature })
+        Ok(ProvenEntry { id, receipt, promise: Some(signature) })
     }
 }

@@ -321,6 +321,20 @@ impl Store for SqliteStore {
         })
     }
 
+    fn checkpoint_below(&self, log_id: i64, size: u64) -> Answer<'_, Option<(u64, String)>> {
+        Box::pin(async move {
+            let row: Option<CheckpointRow> = sqlx::query_as(
+                "SELECT tree_size, note FROM checkpoints WHERE log_id = ? AND tree_size < ?
+                 ORDER BY tree_size DESC LIMIT 1",
+            )
+            .bind(log_id)
+            .bind(to_i64(size)?)
+            .fetch_optional(&self.database.readers)
+            .await?;
+            row.map(convert::checkpoint).transpose()
+        })
+    }
+
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
         Box::pin(async move {
             let after = after.map(to_i64).transpose()?.unwrap_or(-1);

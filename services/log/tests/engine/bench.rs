@@ -7,7 +7,8 @@ use chancery_daemon::shutdown::{self, Trigger};
 use chancery_daemon::signer::Signer;
 use chancery_log::check::{Finding, Personality, Subject, check};
 use chancery_log::store::{PostgresStore, SqliteStore, Store};
-use chancery_log::{Error, Log, Pending, Receipt, Sealed, Settings, rekor_v1};
+use chancery_log::mirror::Destination;
+use chancery_log::{Log, OpenError, Pending, Receipt, Sealed, Settings, rekor_v1};
 use chancery_verify::key::KeyKind;
 use chancery_verify::{Timestamp, merkle};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(crate) struct Bench {
     pub(crate) place: Place,
     pub(crate) signer: Arc<Signer>,
     pub(crate) clock: Arc<FixedClock>,
+    /// Where the log's files are said to be copied to.
+    pub(crate) copy: Option<Destination>,
 }
 
 pub(crate) struct Running {
@@ -96,7 +99,7 @@ impl Database {
 impl Bench {
     fn new(place: Place) -> Self {
         let (signer, _) = Signer::generate(KeyKind::P256).unwrap();
-        Self { place, signer: Arc::new(signer), clock: Arc::new(FixedClock::new(START)) }
+        Self { place, signer: Arc::new(signer), clock: Arc::new(FixedClock::new(START)), copy: None }
     }
 
     pub(crate) fn sqlite() -> Self {
@@ -115,7 +118,7 @@ impl Bench {
     pub(crate) fn twin(&self) -> Self {
         let Place::Postgres { server, database } = &self.place else { unreachable!("SQLite has one process") };
         let place = Place::Postgres { server, database: database.clone() };
-        Self { place, signer: self.signer.clone(), clock: Arc::new(FixedClock::new(START)) }
+        Self { signer: self.signer.clone(), ..Self::new(place) }
     }
 
     /// Runs SQL as the database's superuser, on a connection of its own.
@@ -140,7 +143,7 @@ impl Bench {
         store: Arc<dyn Store>,
         signer: Arc<Signer>,
         host: &str,
-    ) -> Result<Running, Error> {
+    ) -> Result<Running, OpenError> {
         let (trigger, shutdown) = shutdown::channel();
         let settings = Settings {
             name: "rekor",
@@ -148,12 +151,13 @@ impl Bench {
             host: host.to_owned(),
             signer,
             new_tree_id: Some(0x1122_3344_5566_7788),
+            copy: self.copy.clone(),
         };
         let (log, task) = Log::open(settings, store, self.clock.clone(), shutdown).await?;
         Ok(Running { log, database, trigger, task })
     }
 
-    pub(crate) async fn start_as(&self, signer: Arc<Signer>, host: &str) -> Result<Running, Error> {
+    pub(crate) async fn start_as(&self, signer: Arc<Signer>, host: &str) -> Result<Running, OpenError> {
         let database = self.open().await.unwrap();
         let store = database.store();
         self.start_over(database, store, signer, host).await

@@ -67,6 +67,9 @@ impl Store for Faulty {
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>> {
         self.inner.newest_checkpoint(log_id)
     }
+    fn checkpoint_below(&self, log_id: i64, size: u64) -> Answer<'_, Option<(u64, String)>> {
+        self.inner.checkpoint_below(log_id, size)
+    }
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
         self.inner.checkpoints(log_id, after, count)
     }
@@ -83,7 +86,7 @@ async fn start_faulty(bench: &Bench) -> (Running, Arc<AtomicU8>) {
 const SIZES: [u64; 5] = [0, 1, 255, 256, 257];
 
 async fn grow(running: &Running, size: u64) {
-    for number in running.log.published().tree.size..size {
+    for number in running.log.published().unwrap().tree.size..size {
         running.log.append(entry(&format!("filler {number}"))).await.unwrap();
     }
 }
@@ -94,7 +97,7 @@ pub(crate) async fn a_batch_that_was_stored_but_reported_failed_keeps_its_indice
         let text = format!("stored at {size}");
         // The failed batch itself moves the tree on by one.
         grow(&running, size).await;
-        let size = running.log.published().tree.size;
+        let size = running.log.published().unwrap().tree.size;
         fault.store(STORED, Ordering::SeqCst);
         let failed = running.log.append(entry(&text)).await.unwrap_err();
         assert!(matches!(failed, Error::Unavailable { .. }), "{failed}");
@@ -112,7 +115,7 @@ pub(crate) async fn a_batch_that_was_lost_is_taken_when_it_comes_again(bench: Be
     for size in SIZES {
         let text = format!("lost at {size}");
         grow(&running, size).await;
-        let size = running.log.published().tree.size;
+        let size = running.log.published().unwrap().tree.size;
         fault.store(LOST, Ordering::SeqCst);
         let failed = running.log.append(entry(&text)).await.unwrap_err();
         assert!(matches!(failed, Error::Unavailable { .. }), "{failed}");

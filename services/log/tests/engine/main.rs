@@ -14,6 +14,7 @@ mod mirror;
 mod moody;
 #[path = "../postgres/mod.rs"]
 mod postgres;
+mod quarantine;
 mod reader;
 mod replicas;
 mod roles;
@@ -50,6 +51,12 @@ on_both_databases! {
     scenarios::a_newer_schema_does_not_open,
     faults::a_batch_that_was_stored_but_reported_failed_keeps_its_indices,
     faults::a_batch_that_was_lost_is_taken_when_it_comes_again,
+    quarantine::a_state_in_doubt_is_read_and_never_signed,
+    quarantine::a_log_with_no_checkpoint_it_can_prove_still_shows_its_entries,
+    quarantine::another_history_of_the_same_log_is_not_signed,
+    quarantine::what_its_copy_knows_counts,
+    quarantine::an_invariant_violated_while_it_runs_is_what_readiness_says,
+    quarantine::a_clock_that_is_behind_at_the_start_stops_signing_and_not_reading,
     mirror::a_reader_needs_nothing_but_the_directory,
     mirror::other_bytes_at_a_path_end_it_and_are_not_overwritten,
     mirror::a_file_that_is_damaged_missing_or_another_is_noticed_by_the_reader,

@@ -240,6 +240,18 @@ pub(super) async fn newest_checkpoint(pool: &PgPool, log_id: i64) -> Result<Opti
     Ok(row.bind(log_id).fetch_optional(pool).await?)
 }
 
+pub(super) async fn checkpoint_below(
+    pool: &PgPool,
+    log_id: i64,
+    size: i64,
+) -> Result<Option<CheckpointRow>, StoreError> {
+    let row = sqlx::query_as(
+        "/* checkpoint_below */ SELECT tree_size, note FROM checkpoints WHERE log_id = $1 AND tree_size < $2
+         ORDER BY tree_size DESC LIMIT 1",
+    );
+    Ok(row.bind(log_id).bind(size).fetch_optional(pool).await?)
+}
+
 pub(super) async fn checkpoints(
     pool: &PgPool,
     log_id: i64,
