@@ -127,7 +127,10 @@ fn no_certificate_is_issued_while_its_log_is_in_doubt() {
         let (_, signature) = checkpoint.trim_end().rsplit_once(' ').unwrap();
         let signed = STANDARD.encode(&STANDARD.decode(signature).unwrap()[12..]);
         assert_eq!(shown["tree_head_signature"], signed, "the signature that was made then");
-        assert_eq!(stack.get("/ct/dev/ct/v1/get-entries?start=0&end=1").expect(200).json()["entries"][1]["x"], Value::Null);
+        assert_eq!(
+            stack.get("/ct/dev/ct/v1/get-entries?start=0&end=1").expect(200).json()["entries"][1]["x"],
+            Value::Null
+        );
         log_entry(stack, b"another").expect(201);
     });
     stack.resume();

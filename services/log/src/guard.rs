@@ -197,8 +197,7 @@ pub(crate) async fn verify_extension(
         return Ok(Err(Corrupt::new("tiles below the head are stored")));
     };
     let extends = merkle::verify_consistency(old, new, &proof);
-    Ok(extends
-        .map_err(|rejection| Corrupt::refused("a committed head extends the one published before it", rejection)))
+    Ok(extends.map_err(|rejection| Corrupt::refused("a committed head extends the one published before it", rejection)))
 }
 
 async fn tiles_of(store: &dyn Store, log_id: i64, plan: &Plan) -> Result<Tiles, StoreError> {

@@ -50,7 +50,9 @@ pub enum Reason {
         published: u64,
     },
     /// The copy of the log's files is of another history.
-    #[error("the stored tree of {head} leaves does not extend the one whose checkpoint of {published} is in the object store")]
+    #[error(
+        "the stored tree of {head} leaves does not extend the one whose checkpoint of {published} is in the object store"
+    )]
     StoreForked {
         /// Leaves of the committed head.
         head: u64,

@@ -64,10 +64,7 @@ fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
         ("cosign 2: three exports once per shell, then a file", cosign2_file(facts)),
         ("cosign 2: an image, after the exports", cosign2_image(facts)),
         ("sigstore-python", sigstore_python(facts)),
-        (
-            "Recompute both logs from their entries",
-            vec![check_command(facts.executable, facts.data, facts.database)],
-        ),
+        ("Recompute both logs from their entries", vec![check_command(facts.executable, facts.data, facts.database)]),
     ]
 }
 

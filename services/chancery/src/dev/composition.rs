@@ -79,8 +79,15 @@ impl Instance {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let database = Database::open(database).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
-        let opening =
-            Opening { data, address, random: &*random, clock: &clock, database: &database, tiles: tiles.as_ref(), shutdown: logs_stop };
+        let opening = Opening {
+            data,
+            address,
+            random: &*random,
+            clock: &clock,
+            database: &database,
+            tiles: tiles.as_ref(),
+            shutdown: logs_stop,
+        };
 
         let authority_key = Arc::new(data.key("ca", KeyKind::P256)?);
         let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;

@@ -47,7 +47,9 @@ pub enum OpenError {
         found: String,
     },
     /// What was signed so far would be of another log.
-    #[error("a log keeps the origin it was made with, {made_with:?}, and would be {found:?}: start with the address it had")]
+    #[error(
+        "a log keeps the origin it was made with, {made_with:?}, and would be {found:?}: start with the address it had"
+    )]
     OtherOrigin {
         /// The first line of its checkpoints so far.
         made_with: String,
@@ -114,19 +116,8 @@ impl Log {
             }
         };
         let cache = TileCache::new();
-        let log = Self {
-            record,
-            scheme,
-            signer,
-            store,
-            clock,
-            pool,
-            follower,
-            published,
-            stored_size,
-            quarantine,
-            cache,
-        };
+        let log =
+            Self { record, scheme, signer, store, clock, pool, follower, published, stored_size, quarantine, cache };
         Ok((log, task))
     }
 

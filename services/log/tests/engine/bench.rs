@@ -6,8 +6,8 @@ use chancery_daemon::database::{self, DatabaseError, open_postgres, open_sqlite}
 use chancery_daemon::shutdown::{self, Trigger};
 use chancery_daemon::signer::Signer;
 use chancery_log::check::{Finding, Personality, Subject, check};
-use chancery_log::store::{PostgresStore, SqliteStore, Store};
 use chancery_log::mirror::Destination;
+use chancery_log::store::{PostgresStore, SqliteStore, Store};
 use chancery_log::{Log, OpenError, Pending, Receipt, Sealed, Settings, rekor_v1};
 use chancery_verify::key::KeyKind;
 use chancery_verify::{Timestamp, merkle};
@@ -106,12 +106,12 @@ impl Bench {
         Self::new(Place::Sqlite(tempfile::tempdir().unwrap()))
     }
 
-    pub(crate) async fn postgres() -> Self {
-        Self::postgres_on(postgres::server()).await
+    pub(crate) fn postgres() -> Self {
+        Self::postgres_on(postgres::server())
     }
 
-    pub(crate) async fn postgres_on(server: &'static postgres::Server) -> Self {
-        Self::new(Place::Postgres { server, database: server.database().await })
+    pub(crate) fn postgres_on(server: &'static postgres::Server) -> Self {
+        Self::new(Place::Postgres { server, database: server.database() })
     }
 
     /// Another replica on the same `PostgreSQL` database, with a clock of its own.
@@ -122,9 +122,9 @@ impl Bench {
     }
 
     /// Runs SQL as the database's superuser, on a connection of its own.
-    pub(crate) async fn administer(&self, sql: &str) {
+    pub(crate) fn administer(&self, sql: &str) {
         let Place::Postgres { server, database } = &self.place else { unreachable!("SQLite has no server") };
-        server.execute(database, sql).await;
+        server.execute(database, sql);
     }
 
     pub(crate) async fn open(&self) -> Result<Database, DatabaseError> {
@@ -144,6 +144,17 @@ impl Bench {
         signer: Arc<Signer>,
         host: &str,
     ) -> Result<Running, OpenError> {
+        let (log, task, trigger) = self.open_log(store, signer, host).await?;
+        Ok(Running { log, database, trigger, task })
+    }
+
+    /// Opens the log over `store`, wherever that is.
+    pub(crate) async fn open_log(
+        &self,
+        store: Arc<dyn Store>,
+        signer: Arc<Signer>,
+        host: &str,
+    ) -> Result<(Log, JoinHandle<()>, Trigger), OpenError> {
         let (trigger, shutdown) = shutdown::channel();
         let settings = Settings {
             name: "rekor",
@@ -154,7 +165,7 @@ impl Bench {
             copy: self.copy.clone(),
         };
         let (log, task) = Log::open(settings, store, self.clock.clone(), shutdown).await?;
-        Ok(Running { log, database, trigger, task })
+        Ok((log, task, trigger))
     }
 
     pub(crate) async fn start_as(&self, signer: Arc<Signer>, host: &str) -> Result<Running, OpenError> {

@@ -9,11 +9,14 @@
 )]
 
 mod bench;
+mod crash;
 mod faults;
+mod hooked;
 mod mirror;
 mod moody;
 #[path = "../postgres/mod.rs"]
 mod postgres;
+mod process;
 mod quarantine;
 mod reader;
 mod replicas;
@@ -36,7 +39,7 @@ macro_rules! on_both_databases {
         mod on_postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
-                crate::$module::$scenario(crate::Bench::postgres().await).await;
+                crate::$module::$scenario(crate::Bench::postgres()).await;
             })*
         }
     };
@@ -51,6 +54,9 @@ on_both_databases! {
     scenarios::a_newer_schema_does_not_open,
     faults::a_batch_that_was_stored_but_reported_failed_keeps_its_indices,
     faults::a_batch_that_was_lost_is_taken_when_it_comes_again,
+    crash::a_process_that_is_killed_at_any_step_loses_and_repeats_nothing,
+    crash::a_process_that_is_killed_at_any_moment_loses_and_repeats_nothing,
+    crash::a_process_that_is_killed_while_it_copies_tiles_leaves_a_copy_that_is_completed,
     quarantine::a_state_in_doubt_is_read_and_never_signed,
     quarantine::a_log_with_no_checkpoint_it_can_prove_still_shows_its_entries,
     quarantine::another_history_of_the_same_log_is_not_signed,
@@ -69,5 +75,5 @@ async fn check_names_the_first_thing_an_attacker_changed_on_sqlite() {
 
 #[tokio::test]
 async fn check_names_the_first_thing_an_attacker_changed_on_postgres() {
-    scenarios::check_names_the_first_thing_an_attacker_changed(Bench::postgres).await;
+    scenarios::check_names_the_first_thing_an_attacker_changed(async || Bench::postgres()).await;
 }

@@ -295,7 +295,7 @@ async fn a_store_that_ignores_conditions_is_found_out_before_it_overwrites_anyth
 /// Two replicas over one database copy to one bucket.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_share_a_bucket() {
-    let bench = Bench::postgres().await;
+    let bench = Bench::postgres();
     let mut twin = bench.twin();
     twin.signer = bench.signer.clone();
     let (one, two) = (bench.start().await, twin.start().await);

@@ -91,7 +91,7 @@ async fn is_quarantined(bench: &Bench, code: &str, shown: Option<u64>) {
 async fn sibling(bench: &Bench) -> Bench {
     let mut sibling = match &bench.place {
         Place::Sqlite(_) => Bench::sqlite(),
-        Place::Postgres { .. } => Bench::postgres().await,
+        Place::Postgres { .. } => Bench::postgres(),
     };
     sibling.signer = bench.signer.clone();
     sibling
@@ -130,7 +130,9 @@ pub(crate) async fn a_state_in_doubt_is_read_and_never_signed(bench: Bench) {
             SIZE,
         ),
         (
-            format!("UPDATE checkpoints SET note = replace(note, 'log.example', 'lag.example') WHERE tree_size = {SIZE}"),
+            format!(
+                "UPDATE checkpoints SET note = replace(note, 'log.example', 'lag.example') WHERE tree_size = {SIZE}"
+            ),
             None,
             "quarantine.checkpoint",
             SIZE - 1,

@@ -137,18 +137,18 @@ impl Server {
     }
 
     /// Makes an empty database and returns its name.
-    pub(crate) async fn database(&self) -> String {
+    pub(crate) fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("chancery_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        self.execute("postgres", &format!("CREATE DATABASE {name}")).await;
+        self.execute("postgres", &format!("CREATE DATABASE {name}"));
         name
     }
 
     /// Runs SQL in a database as the superuser, as a person with a shell would.
-    pub(crate) async fn execute(&self, database: &str, sql: &str) {
-        use sqlx::{Connection as _, Executor as _};
-        let mut connection = sqlx::PgConnection::connect(&self.url(database, None)).await.expect("the server is there");
-        connection.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.expect("the statement is right");
-        connection.close().await.expect("the connection is there");
+    pub(crate) fn execute(&self, database: &str, sql: &str) {
+        let mut psql = Command::new(programs().join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", sql, "--dbname"]);
+        let done = psql.arg(self.url(database, None)).stdout(Stdio::null()).output().expect("psql");
+        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
     }
 }
