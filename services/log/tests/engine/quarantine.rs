@@ -88,7 +88,7 @@ async fn is_quarantined(bench: &Bench, code: &str, shown: Option<u64>) {
 }
 
 /// An empty log on a database of the same kind, with the same key.
-async fn sibling(bench: &Bench) -> Bench {
+fn sibling(bench: &Bench) -> Bench {
     let mut sibling = match &bench.place {
         Place::Sqlite(_) => Bench::sqlite(),
         Place::Postgres { .. } => Bench::postgres(),
@@ -97,65 +97,53 @@ async fn sibling(bench: &Bench) -> Bench {
     sibling
 }
 
-pub(crate) async fn a_state_in_doubt_is_read_and_never_signed(bench: Bench) {
-    grown(&bench, SIZE, "entry").await;
-    let root = {
-        let running = bench.start().await;
-        let root = running.log.root_at(SIZE - 10).await.unwrap();
-        running.stop().await;
-        hex::encode(root)
-    };
-    let head = hex::encode(bench.open().await.unwrap().store().head(1).await.unwrap().tree.root);
-    let note = format!("SELECT note FROM checkpoints WHERE tree_size = {SIZE}");
-    let keep = "CREATE TABLE kept AS SELECT * FROM checkpoints".to_owned();
-    let put_back = "DELETE FROM checkpoints".to_owned();
-    tamper(&bench, &[keep]).await;
-    let restored = [put_back, "INSERT INTO checkpoints SELECT * FROM kept".to_owned()];
-    for (harm, repair, code, shown) in [
+/// What somebody may do to a log of [`SIZE`] leaves, under which code it is found, and which checkpoint is then shown.
+async fn harms(bench: &Bench) -> Vec<(String, &'static str, u64)> {
+    let (edge, shrunk, checkpoint) = ("quarantine.edge", "quarantine.shrunk", "quarantine.checkpoint");
+    let running = bench.start().await;
+    let earlier = hex::encode(running.log.root_at(SIZE - 10).await.unwrap());
+    running.stop().await;
+    let note = |change: &str| format!("UPDATE checkpoints SET note = {change} WHERE tree_size = {SIZE}");
+    vec![
         // The right edge.
-        (flip(&bench, SIZE - 1).await, None, "quarantine.edge", SIZE - 1),
+        (flip(bench, SIZE - 1).await, edge, SIZE - 1),
         // The head, alone and back to an earlier one.
-        ("UPDATE tree_heads SET root_hash = zeroblob(32)".to_owned(), None, "quarantine.edge", SIZE),
-        (
-            format!("UPDATE tree_heads SET tree_size = {}, root_hash = x'{root}'", SIZE - 10),
-            Some(format!("UPDATE tree_heads SET tree_size = {SIZE}, root_hash = x'{head}'")),
-            "quarantine.shrunk",
-            SIZE,
-        ),
-        // Checkpoints: of a tree there never was, changed, and of another size.
+        ("UPDATE tree_heads SET root_hash = zeroblob(32)".to_owned(), edge, SIZE),
+        (format!("UPDATE tree_heads SET tree_size = {}, root_hash = x'{earlier}'", SIZE - 10), shrunk, SIZE),
+        // A checkpoint of a tree there never was, one that was changed, and one of another size.
         (
             "INSERT INTO checkpoints SELECT log_id, 400, note FROM kept WHERE tree_size = 300".to_owned(),
-            None,
-            "quarantine.checkpoint",
+            checkpoint,
             SIZE,
         ),
-        (
-            format!(
-                "UPDATE checkpoints SET note = replace(note, 'log.example', 'lag.example') WHERE tree_size = {SIZE}"
-            ),
-            None,
-            "quarantine.checkpoint",
-            SIZE - 1,
-        ),
-        (
-            format!("UPDATE checkpoints SET note = ({}) WHERE tree_size = {SIZE}", note.replace("300", "299")),
-            None,
-            "quarantine.checkpoint",
-            SIZE - 1,
-        ),
-    ] {
-        let tile = hex::encode({
-            let database = bench.open().await.unwrap();
-            let id = TileId { level: 0, index: 1 };
-            let tiles = database.store().tiles(1, vec![id]).await.unwrap();
-            database.close().await;
-            hashes_to_bytes(&tiles.0[&id])
-        });
+        (note("replace(note, 'log.example', 'lag.example')"), checkpoint, SIZE - 1),
+        (note("(SELECT note FROM kept WHERE tree_size = 299)"), checkpoint, SIZE - 1),
+    ]
+}
+
+/// Statements that put everything back that [`harms`] change.
+async fn repairs(bench: &Bench) -> Vec<String> {
+    let database = bench.open().await.unwrap();
+    let id = TileId { level: 0, index: 1 };
+    let tiles = database.store().tiles(1, vec![id]).await.unwrap();
+    let root = hex::encode(database.store().head(1).await.unwrap().tree.root);
+    database.close().await;
+    let tile = hex::encode(hashes_to_bytes(&tiles.0[&id]));
+    vec![
+        format!("UPDATE tree_heads SET tree_size = {SIZE}, root_hash = x'{root}'"),
+        format!("UPDATE tiles SET hashes = x'{tile}' WHERE level = 0 AND tile_index = 1"),
+        "DELETE FROM checkpoints".to_owned(),
+        "INSERT INTO checkpoints SELECT * FROM kept".to_owned(),
+    ]
+}
+
+pub(crate) async fn a_state_in_doubt_is_read_and_never_signed(bench: Bench) {
+    grown(&bench, SIZE, "entry").await;
+    tamper(&bench, &["CREATE TABLE kept AS SELECT * FROM checkpoints".to_owned()]).await;
+    let repairs = repairs(&bench).await;
+    for (harm, code, shown) in harms(&bench).await {
         tamper(&bench, &[harm]).await;
         is_quarantined(&bench, code, Some(shown)).await;
-        let mut repairs = restored.to_vec();
-        repairs.push(repair.unwrap_or(format!("UPDATE tree_heads SET root_hash = x'{head}'")));
-        repairs.push(format!("UPDATE tiles SET hashes = x'{tile}' WHERE level = 0 AND tile_index = 1"));
         tamper(&bench, &repairs).await;
     }
     // What was put right is taken again.
@@ -180,7 +168,7 @@ pub(crate) async fn another_history_of_the_same_log_is_not_signed(bench: Bench) 
     let (_, note) = checkpoints(&database).await.pop().unwrap();
     database.close().await;
     for size in [SIZE, SIZE + 10] {
-        let second = sibling(&bench).await;
+        let second = sibling(&bench);
         grown(&second, size, "second").await;
         let newest = [
             format!("DELETE FROM checkpoints WHERE tree_size > {SIZE}"),
@@ -220,13 +208,13 @@ pub(crate) async fn what_its_copy_knows_counts(mut bench: Bench) {
         ("other", SIZE, "quarantine.store_forked"),
         ("other", SIZE + 10, "quarantine.store_forked"),
     ] {
-        let mut older = sibling(&bench).await;
+        let mut older = sibling(&bench);
         grown(&older, size, prefix).await;
         older.copy = Some(destination.clone());
         is_quarantined(&older, code, Some(size)).await;
     }
     // Somebody else's copy is a mistake in the configuration.
-    let mut foreign = sibling(&bench).await;
+    let mut foreign = sibling(&bench);
     foreign.signer = Arc::new(Signer::generate(KeyKind::P256).unwrap().0);
     foreign.copy = Some(destination);
     let refused = foreign.start_as(foreign.signer.clone(), "log.example").await.err().unwrap();
