@@ -19,14 +19,14 @@ use tempfile::TempDir;
 
 /// What a process was told, over all its lives.
 #[derive(Default)]
-struct Told {
-    acknowledged: BTreeMap<u64, String>,
+pub(crate) struct Told {
+    pub(crate) acknowledged: BTreeMap<u64, String>,
     /// Every checkpoint that was seen.
     notes: BTreeSet<String>,
 }
 
 impl Told {
-    fn take(&mut self, said: Vec<Said>) {
+    pub(crate) fn take(&mut self, said: Vec<Said>) {
         for said in said {
             match said {
                 Said::Logged { index, text, note } => {
@@ -41,7 +41,7 @@ impl Told {
     }
 
     /// The one oracle: what was acknowledged is there, nothing is there twice, and every checkpoint is of a prefix.
-    async fn check(&self, bench: &Bench, running: &Running) {
+    pub(crate) async fn check(&self, bench: &Bench, running: &Running) {
         assert_eq!(running.log.obstacle(), None);
         for (index, text) in &self.acknowledged {
             let receipt = running.log.entry(*index).await.unwrap().expect("it was acknowledged");
@@ -60,13 +60,13 @@ impl Told {
 }
 
 /// A bench whose key is in a file, for other processes.
-fn keep_key(bench: &mut Bench) -> TempDir {
+pub(crate) fn keep_key(bench: &mut Bench) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     bench.signer = Arc::new(Signer::open_or_create(&directory.path().join("key.pem"), KeyKind::P256).unwrap());
     directory
 }
 
-fn work(bench: &Bench, keys: &TempDir, name: String) -> Work {
+pub(crate) fn work(bench: &Bench, keys: &TempDir, name: String) -> Work {
     let (database, key) = (bench.address(), keys.path().join("key.pem"));
     Work { database, key, copy: None, name, dies: None, entries: 400 }
 }

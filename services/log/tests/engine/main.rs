@@ -16,6 +16,7 @@ mod mirror;
 mod moody;
 #[path = "../postgres/mod.rs"]
 mod postgres;
+mod power;
 mod process;
 mod quarantine;
 mod reader;

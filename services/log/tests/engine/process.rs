@@ -15,7 +15,7 @@ use chancery_verify::key::KeyKind;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +59,13 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(work: &Work) -> Self {
+        Self::start_with(work, &[])
+    }
+
+    /// With more in its environment.
+    pub(crate) fn start_with(work: &Work, environment: &[(&str, &Path)]) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
+        command.envs(environment.iter().copied());
         command.args(["--exact", "process::is_a_writer_where_it_is_told_to_be", "--nocapture"]);
         command.env(WORK, serde_json::to_string(work).unwrap());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
