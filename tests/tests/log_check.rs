@@ -65,11 +65,17 @@ fn finds_what_was_changed() {
     for (name, sql, finding) in [
         (
             "leaf",
-            format!("UPDATE entries SET leaf = CAST(leaf || x'20' AS BLOB) WHERE leaf_index = 2 AND {log}"),
+            format!(
+                "UPDATE bundle_parts SET contents = CAST(x'20' || substr(contents, 2) AS BLOB) WHERE first_index = 2 AND {log}"
+            ),
             "entry 2: ",
         ),
-        ("gap", format!("DELETE FROM entries WHERE leaf_index = 2 AND {log}"), "entry 2: the entry is missing"),
-        ("tile", format!("UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND {log}"), "tile 0/0: "),
+        ("gap", format!("DELETE FROM bundle_parts WHERE first_index = 2 AND {log}"), "entry 2: the entry is missing"),
+        (
+            "hash",
+            format!("UPDATE bundle_parts SET leaf_hashes = zeroblob(32) WHERE first_index = 2 AND {log}"),
+            "entry 2: ",
+        ),
         ("head", format!("UPDATE tree_heads SET root_hash = zeroblob(32) WHERE {log}"), "head: "),
         ("rollback", format!("UPDATE tree_heads SET tree_size = tree_size - 1 WHERE {log}"), "head: "),
         (

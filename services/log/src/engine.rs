@@ -15,7 +15,7 @@ use chancery_daemon::clock::Clock;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::{self, Plan, TreeHead};
-use chancery_verify::tile::{TileId, Tiles};
+use chancery_verify::tile::{TileId, Trees};
 use chancery_verify::{Hash, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(crate) enum Sequenced {
         leaf: Bytes,
         published: Arc<Published>,
         /// The tiles of the batch and the right edge: every proof of the batch can be made from them.
-        tiles: Arc<Tiles>,
+        trees: Arc<Trees>,
     },
     /// An equal entry was there before.
     AlreadyLogged { index: u64 },
@@ -193,8 +193,8 @@ impl Log {
         })?;
         match sequenced {
             Sequenced::AlreadyLogged { index } => Ok(Outcome::AlreadyLogged { index }),
-            Sequenced::Integrated { index, timestamp, leaf_hash, leaf, published, tiles } => {
-                let proof = prove_inclusion(index, &leaf_hash, &published.tree, &tiles)?;
+            Sequenced::Integrated { index, timestamp, leaf_hash, leaf, published, trees } => {
+                let proof = prove_inclusion(index, &leaf_hash, &published.tree, &trees)?;
                 Ok(Outcome::Logged(Receipt { index, timestamp, leaf_hash, leaf, published, proof }))
             }
         }
@@ -246,8 +246,8 @@ impl Log {
     async fn inclusion_proof(&self, index: u64, leaf_hash: &Hash, tree: &TreeHead) -> Result<Vec<Hash>, Error> {
         let mut plan = Plan::default();
         let Ok(_) = merkle::inclusion_proof(index, tree.size, &mut plan);
-        let tiles = self.tiles_for(&plan).await?;
-        Ok(prove_inclusion(index, leaf_hash, tree, &tiles)?)
+        let trees = self.trees_for(&plan).await?;
+        Ok(prove_inclusion(index, leaf_hash, tree, &trees)?)
     }
 
     /// Proof that the tree of `old` leaves is a prefix of the tree of `new` leaves; `old` ≤ `new` ≤ published size.
@@ -256,11 +256,11 @@ impl Log {
         let Ok(_) = merkle::consistency_proof(old, new, &mut plan);
         let Ok(_) = merkle::root_hash(old, &mut plan);
         let Ok(_) = merkle::root_hash(new, &mut plan);
-        let tiles = self.tiles_for(&plan).await?;
+        let trees = self.trees_for(&plan).await?;
         let missing = |_| Corrupt::new("tiles below the head are stored");
-        let proof = merkle::consistency_proof(old, new, &mut &tiles).map_err(missing)?;
-        let old = TreeHead { size: old, root: merkle::root_hash(old, &mut &tiles).map_err(missing)? };
-        let new = TreeHead { size: new, root: merkle::root_hash(new, &mut &tiles).map_err(missing)? };
+        let proof = merkle::consistency_proof(old, new, &mut &trees).map_err(missing)?;
+        let old = TreeHead { size: old, root: merkle::root_hash(old, &mut &trees).map_err(missing)? };
+        let new = TreeHead { size: new, root: merkle::root_hash(new, &mut &trees).map_err(missing)? };
         merkle::verify_consistency(&old, &new, &proof)
             .map_err(|rejection| Corrupt::refused("a consistency proof verifies", rejection))?;
         Ok(proof)
@@ -274,19 +274,19 @@ impl Log {
         }
         let mut plan = Plan::default();
         let Ok(_) = merkle::root_hash(size, &mut plan);
-        let tiles = self.tiles_for(&plan).await?;
-        merkle::root_hash(size, &mut &tiles).map_err(|_| Corrupt::new("tiles below the head are stored").into())
+        let trees = self.trees_for(&plan).await?;
+        merkle::root_hash(size, &mut &trees).map_err(|_| Corrupt::new("tiles below the head are stored").into())
     }
 
-    async fn tiles_for(&self, plan: &Plan) -> Result<Tiles, Error> {
+    async fn trees_for(&self, plan: &Plan) -> Result<Trees, Error> {
         let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
-        self.tiles(ids).await
+        self.trees(ids).await
     }
 }
 
-/// Makes an inclusion proof from `tiles` and verifies it.
-fn prove_inclusion(index: u64, leaf_hash: &Hash, tree: &TreeHead, tiles: &Tiles) -> Result<Vec<Hash>, Corrupt> {
-    let proof = merkle::inclusion_proof(index, tree.size, &mut &*tiles)
+/// Makes an inclusion proof from `trees` and verifies it.
+fn prove_inclusion(index: u64, leaf_hash: &Hash, tree: &TreeHead, trees: &Trees) -> Result<Vec<Hash>, Corrupt> {
+    let proof = merkle::inclusion_proof(index, tree.size, &mut &*trees)
         .map_err(|_| Corrupt::new("the tiles of a proof are at hand"))?;
     merkle::verify_inclusion(index, tree.size, leaf_hash, &proof, &tree.root)
         .map_err(|rejection| Corrupt::refused("an inclusion proof verifies", rejection))?;

@@ -22,7 +22,7 @@ use chancery_daemon::clock::Clock;
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
-use chancery_verify::tile::{Edge, Tiles};
+use chancery_verify::tile::{Edge, FULL_WIDTH, TileTree, Tiles, Trees};
 use chancery_verify::{Hash, Timestamp, merkle};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -87,7 +87,7 @@ impl Sequencer {
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Corrupt> {
         match self.integrate(&batch).await {
-            Ok((outcomes, touched)) => self.publish(batch, outcomes, touched).await,
+            Ok((outcomes, trees)) => self.publish(batch, outcomes, trees).await,
             Err(Error::Store(StoreError::Corrupt(corrupt)) | Error::Corrupt(corrupt)) => {
                 refuse(batch, |_| Error::Corrupt(corrupt.clone()));
                 Err(corrupt)
@@ -100,8 +100,8 @@ impl Sequencer {
         }
     }
 
-    /// Applies the batch in one transaction. Returns what became of each entry and the tiles of the new tree.
-    async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Tiles), Error> {
+    /// Applies the batch in one transaction. Returns what became of each entry, and the tiles its proof is in.
+    async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Trees), Error> {
         let (unique, positions) = deduplicate(batch);
         let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
         let now = signing_time(self.clock.as_ref(), &self.head)?;
@@ -134,7 +134,7 @@ impl Sequencer {
             return Err(error.into());
         }
         let Some((base, written, extended)) = done else { return Err(CLOCK_BEHIND) };
-        let Extended { edge, head, outcomes, tiles, .. } = extended;
+        let Extended { edge, head, outcomes, trees, .. } = extended;
         self.adopted |= base != self.head.tree;
         if written {
             // The checkpoint rode along.
@@ -148,12 +148,12 @@ impl Sequencer {
             (Place::Again(_), Some(before)) => Ok(before.clone()),
             (_, None) => Err(Corrupt::new("every entry of a batch has an outcome")),
         };
-        Ok((positions.into_iter().map(outcome).collect::<Result<_, _>>()?, tiles))
+        Ok((positions.into_iter().map(outcome).collect::<Result<_, _>>()?, trees))
     }
 
     /// Signs the committed head, publishes it, and answers. Nothing here can undo the commit: where signing fails the
     /// entries stay in the tree, their submitters hear of it as an error, and a retry finds them.
-    async fn publish(&mut self, batch: Vec<Waiting>, outcomes: Vec<Integrated>, tiles: Tiles) -> Result<(), Corrupt> {
+    async fn publish(&mut self, batch: Vec<Waiting>, outcomes: Vec<Integrated>, trees: Trees) -> Result<(), Corrupt> {
         let published = match self.sign().await {
             Ok(published) => published,
             Err(Error::Corrupt(corrupt) | Error::Store(StoreError::Corrupt(corrupt))) => {
@@ -166,7 +166,7 @@ impl Sequencer {
                 return Ok(());
             }
         };
-        let tiles = Arc::new(tiles);
+        let trees = Arc::new(trees);
         for (waiting, outcome) in batch.into_iter().zip(outcomes) {
             let answer = match outcome {
                 Integrated::Before(index) => Sequenced::AlreadyLogged { index },
@@ -176,7 +176,7 @@ impl Sequencer {
                     leaf_hash: entry.leaf_hash,
                     leaf: entry.leaf,
                     published: published.clone(),
-                    tiles: tiles.clone(),
+                    trees: trees.clone(),
                 },
             };
             // A submitter who has gone away finds the entry when they ask again.
@@ -285,7 +285,7 @@ struct Extended {
     edge: Edge,
     head: CommittedHead,
     outcomes: Vec<Integrated>,
-    tiles: Tiles,
+    trees: Trees,
     extension: Option<Extension>,
 }
 
@@ -330,8 +330,7 @@ fn extend_tree(found: Found, known: &Edge, unique: &[&Waiting], now: Timestamp) 
     };
     // Another replica's clock may be a little ahead of ours; times in one tree never go back.
     let timestamp = now.max(found.head.timestamp);
-    let mut touched = edge.tiles();
-    let before = touched.clone();
+    let mut touched = Tiles::default();
     let mut entries = Vec::new();
     let mut outcomes = Vec::with_capacity(unique.len());
     for (waiting, duplicate) in unique.iter().zip(found.duplicates) {
@@ -348,13 +347,16 @@ fn extend_tree(found: Found, known: &Edge, unique: &[&Waiting], now: Timestamp) 
         entries.push(entry.clone());
         outcomes.push(Integrated::Now(entry));
     }
+    let mut trees = edge.trees();
     if entries.is_empty() {
-        return Ok(Extended { edge, head: found.head, outcomes, tiles: touched, extension: None });
+        return Ok(Extended { edge, head: found.head, outcomes, trees, extension: None });
     }
     let head = CommittedHead { tree: merkle::TreeHead { size: edge.size(), root: edge.root() }, timestamp };
-    let changed = touched.0.iter().filter(|(id, hashes)| before.0.get(id) != Some(*hashes));
-    let tiles = Tiles(changed.map(|(id, hashes)| (*id, hashes.clone())).collect());
-    Ok(Extended { edge, head, outcomes, tiles: touched, extension: Some(Extension { entries, tiles, head }) })
+    let completed = touched.0.iter().filter(|(_, hashes)| hashes.len() == FULL_WIDTH as usize);
+    trees.0.extend(completed.map(|(id, hashes)| (*id, Arc::new(TileTree::new(hashes)))));
+    // The store knows the hashes of a partial tile of leaves from the leaves.
+    touched.0.retain(|id, hashes| id.level > 0 || hashes.len() == FULL_WIDTH as usize);
+    Ok(Extended { edge, head, outcomes, trees, extension: Some(Extension { entries, tiles: touched, head }) })
 }
 
 /// The edge of the committed tree, if its tiles are there and lead to its root hash.

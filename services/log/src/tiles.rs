@@ -8,12 +8,12 @@ pub(crate) mod http;
 use crate::store::StoredEntry;
 use crate::{Corrupt, Error, Log};
 use bytes::Bytes;
-use chancery_verify::Hash;
-use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath, Tiles};
+use chancery_verify::tile::{FULL_WIDTH, TileId, TilePath, TileTree, Trees};
 use moka::sync::Cache;
 use std::sync::Arc;
 
-/// Bytes of full tiles and bundles kept in memory, per log: 2,000 tiles, which cover half a million entries.
+/// Bytes of full tiles kept in memory, per log, and as many of bundles: 1,000 tiles, which cover a quarter of a million
+/// entries.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// How a personality writes one entry into a bundle; `None` for an entry that does not fit.
@@ -34,13 +34,13 @@ pub struct Files {
 /// Full tiles and bundles, by path.
 #[derive(Clone)]
 pub(crate) struct TileCache {
-    tiles: Cache<TileId, Arc<Vec<Hash>>>,
+    tiles: Cache<TileId, Arc<TileTree>>,
     bundles: Cache<u64, Bytes>,
 }
 
 impl TileCache {
     pub(crate) fn new() -> Self {
-        let tiles = Cache::builder().weigher(|_, hashes: &Arc<Vec<Hash>>| weight(32 * hashes.len()));
+        let tiles = Cache::builder().weigher(|_, tree: &Arc<TileTree>| weight(64 * tree.width()));
         let bundles = Cache::builder().weigher(|_, bytes: &Bytes| weight(bytes.len()));
         Self { tiles: tiles.max_capacity(CACHE_BYTES).build(), bundles: bundles.max_capacity(CACHE_BYTES).build() }
     }
@@ -60,26 +60,26 @@ impl Files {
 
 impl Log {
     /// The tiles among `ids` that exist, full ones from memory where they have been read before.
-    pub(crate) async fn tiles(&self, ids: impl IntoIterator<Item = TileId>) -> Result<Tiles, Error> {
-        let mut tiles = Tiles::default();
+    pub(crate) async fn trees(&self, ids: impl IntoIterator<Item = TileId>) -> Result<Trees, Error> {
+        let mut trees = Trees::default();
         let mut missing = Vec::new();
         for id in ids {
             match self.cache().tiles.get(&id) {
-                Some(hashes) => drop(tiles.0.insert(id, hashes.to_vec())),
+                Some(tree) => drop(trees.0.insert(id, tree)),
                 None => missing.push(id),
             }
         }
         if missing.is_empty() {
-            return Ok(tiles);
+            return Ok(trees);
         }
         let read = self.store().tiles(self.record().log_id, missing).await?;
-        for (id, hashes) in read.0 {
-            if hashes.len() == FULL_WIDTH as usize {
-                self.cache().tiles.insert(id, Arc::new(hashes.clone()));
+        for (id, tree) in Trees::from(&read).0 {
+            if tree.width() == FULL_WIDTH as usize {
+                self.cache().tiles.insert(id, tree.clone());
             }
-            tiles.0.insert(id, hashes);
+            trees.0.insert(id, tree);
         }
-        Ok(tiles)
+        Ok(trees)
     }
 
     /// The bytes at `path`, or `None` where the published tree has no such tile.
@@ -91,10 +91,10 @@ impl Log {
         if path.level.is_none() {
             return self.bundle(path, encode).await.map(Some);
         }
-        let tiles = self.tiles([id]).await?;
-        let hashes = tiles.0.get(&id).and_then(|hashes| hashes.get(..path.width as usize));
-        let hashes = hashes.ok_or(Corrupt::new("tiles below the head are stored"))?;
-        Ok(Some(tile::hashes_to_bytes(hashes).into()))
+        let trees = self.trees([id]).await?;
+        let tree = trees.0.get(&id).filter(|tree| tree.width() >= path.width as usize);
+        let tree = tree.ok_or(Corrupt::new("tiles below the head are stored"))?;
+        Ok(Some(tree.hashes().take(path.width as usize).flatten().collect()))
     }
 
     async fn bundle(&self, path: &TilePath, encode: EncodeEntry) -> Result<Bytes, Error> {

@@ -1,10 +1,10 @@
 //! Logs in `PostgreSQL`: for production, and for several replicas over one database.
 //!
 //! # Life of a batch
-//! 1. One statement reads the head (`tree_heads`) and the batch's duplicates (`entries`) in one snapshot.
+//! 1. One statement reads the head (`tree_heads`) and the batch's duplicates (`identities`) in one snapshot.
 //! 2. The extension is computed; nothing is locked meanwhile.
-//! 3. One statement moves the head by compare-and-swap on size and root and, only if it moved, writes `entries`, `tiles`
-//!    and the checkpoint that rides along (`checkpoints`). It is its own transaction: **its commit is the durability
+//! 3. One statement moves the head by compare-and-swap on size and root and, only if it moved, writes the entries
+//!    (`bundle_parts`, `identities`, `leaf_indices`), `tiles` and the checkpoint that rides along (`checkpoints`). It is its own transaction: **its commit is the durability
 //!    point.** Every batch moves the head, so a head that stood still means that the duplicates of step 1 are all there are.
 //!
 //! Where the head has moved, another replica is appending as well, and repeating this could lose every race. The batch is
@@ -16,6 +16,7 @@
 mod rows;
 
 use super::convert::{self, to_i64, to_u64};
+use super::parts;
 use super::{
     Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
 };
@@ -237,9 +238,9 @@ impl Store for PostgresStore {
 
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
         Box::pin(async move {
-            let start = to_i64(start)?;
-            let rows = read("entries", || rows::entries(&self.database.readers, log_id, start, count)).await?;
-            rows.into_iter().map(convert::stored_entry).collect()
+            let (first, end) = (to_i64(start)?, to_i64(start.saturating_add(count.into()))?);
+            let rows = read("entries", || rows::parts(&self.database.readers, log_id, first, end)).await?;
+            parts::unpack(rows, start, count)
         })
     }
 

@@ -81,7 +81,7 @@ impl Database {
                 }
             }
             Self::Postgres(_) => {
-                for table in ["logs", "tree_heads", "entries", "tiles", "checkpoints"] {
+                for table in ["logs", "tree_heads", "bundle_parts", "identities", "tiles", "checkpoints"] {
                     self.execute(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await.unwrap();
                 }
             }

@@ -240,7 +240,7 @@ async fn a_database_that_was_put_back_and_grew_again_gets_no_second_signature() 
         witness.log.append(entry(&format!("first history {number}"))).await.unwrap();
     }
     witness.database.drop_triggers().await;
-    let forget = "DELETE FROM checkpoints; DELETE FROM entries; DELETE FROM tiles";
+    let forget = "DELETE FROM checkpoints; DELETE FROM bundle_parts; DELETE FROM identities; DELETE FROM tiles";
     witness.database.execute(forget).await.unwrap();
     let empty = hex::encode(merkle::empty_root());
     witness.database.execute(&format!("UPDATE tree_heads SET tree_size = 0, root_hash = x'{empty}'")).await.unwrap();

@@ -97,8 +97,10 @@ pub(crate) async fn the_database_itself_refuses_to_forget(bench: Bench) {
         running.log.append(entry(&number.to_string())).await.unwrap();
     }
     for statement in [
-        "UPDATE entries SET leaf = x'00' WHERE leaf_index = 1",
-        "DELETE FROM entries",
+        "UPDATE bundle_parts SET contents = x'00' WHERE first_index = 1",
+        "DELETE FROM bundle_parts",
+        "UPDATE identities SET leaf_index = 7",
+        "DELETE FROM identities",
         "DELETE FROM tiles",
         "UPDATE tiles SET hashes = zeroblob(32)",
         "UPDATE tree_heads SET tree_size = 1",
@@ -106,7 +108,8 @@ pub(crate) async fn the_database_itself_refuses_to_forget(bench: Bench) {
         "UPDATE logs SET origin = 'other'",
         "DELETE FROM checkpoints",
         "UPDATE checkpoints SET note = ''",
-        "INSERT INTO entries SELECT log_id, 999, timestamp_ms, identity_hash, leaf_hash, leaf, extra FROM entries LIMIT 1",
+        "INSERT INTO identities SELECT log_id, identity_hash, 999 FROM identities LIMIT 1",
+        "INSERT INTO bundle_parts SELECT log_id, 7, timestamp_ms, leaf_hashes, identity_hashes, ends, contents FROM bundle_parts LIMIT 1",
     ] {
         assert!(running.database.execute(statement).await.is_err(), "{statement}");
     }
@@ -116,12 +119,20 @@ pub(crate) async fn the_database_itself_refuses_to_forget(bench: Bench) {
 
 pub(crate) async fn check_names_the_first_thing_an_attacker_changed(new: impl AsyncFn() -> Bench) {
     for (attack, expected) in [
-        ("UPDATE entries SET leaf = x'00' WHERE leaf_index = 7", "entry 7: the stored leaf hash"),
         (
-            "UPDATE entries SET leaf = x'00', leaf_hash = x'96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7' WHERE leaf_index = 7",
+            "UPDATE bundle_parts SET contents = x'00', ends = x'0000000100000001' WHERE first_index = 7",
+            "entry 7: the stored leaf hash",
+        ),
+        (
+            "UPDATE bundle_parts SET contents = x'00', ends = x'0000000100000001', leaf_hashes = x'96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7' WHERE first_index = 7",
+            "checkpoint 8: ",
+        ),
+        (
+            "UPDATE bundle_parts SET identity_hashes = zeroblob(32) WHERE first_index = 7",
             "entry 7: the stored identity hash",
         ),
-        ("DELETE FROM entries WHERE leaf_index = 7", "entry 7: the entry is missing"),
+        ("UPDATE bundle_parts SET ends = x'0000000100000002' WHERE first_index = 7", "the lengths it states"),
+        ("DELETE FROM bundle_parts WHERE first_index = 7", "entry 7: the entry is missing"),
         ("UPDATE tiles SET hashes = zeroblob(8192) WHERE level = 0 AND tile_index = 0", "tile 0/0"),
         ("UPDATE tree_heads SET root_hash = zeroblob(32)", "head:"),
         ("UPDATE tree_heads SET tree_size = 299", "a checkpoint of 300 leaves was published"),

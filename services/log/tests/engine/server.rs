@@ -44,14 +44,14 @@ async fn a_database_that_is_not_there_is_an_error_and_not_a_wait() {
     assert!(matches!(error, DatabaseError::Open(_)), "{error}");
 }
 
-/// Rows of `entries` that were touched to answer queries, by whatever plan.
+/// Rows of `identities` that were touched to answer queries, by whatever plan.
 async fn rows_read(bench: &Bench) -> i64 {
     // A session reports what it did when it ends at the latest.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let database = bench.open().await.unwrap();
     let Database::Postgres(postgres) = &database else { unreachable!() };
     let read = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables
-        WHERE relname = 'entries'";
+        WHERE relname = 'identities'";
     let read = sqlx::query_scalar(read).fetch_one(&postgres.readers).await.unwrap();
     database.close().await;
     read
