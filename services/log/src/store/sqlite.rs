@@ -13,7 +13,7 @@ use bytes::Bytes;
 use chancery_daemon::database::Sqlite;
 use chancery_verify::tile::{self, Edge, FULL_WIDTH};
 use chancery_verify::{Hash, merkle};
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::{Connection as _, QueryBuilder, SqliteConnection};
 
 /// Rows in one statement; seven columns each stay well below `SQLite`'s 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 1000;
@@ -197,6 +197,30 @@ async fn insert_checkpoint(
     Ok(())
 }
 
+/// The whole transaction.
+async fn integrate(connection: &mut SqliteConnection, batch: Batch<'_>) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let head = read_head(&mut transaction, batch.log_id).await?;
+    let edge = if head.tree.size == batch.known_size {
+        None
+    } else {
+        Some(read_tiles(&mut transaction, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
+    };
+    let duplicates = find_duplicates(&mut transaction, batch.log_id, batch.identities).await?;
+    let Some(Extension { entries, tiles, head: new_head }) = (batch.extend)(Found { head, edge, duplicates })? else {
+        return Ok(());
+    };
+    insert_entries(&mut transaction, batch.log_id, &entries).await?;
+    write_tiles(&mut transaction, batch.log_id, &tiles).await?;
+    advance_head(&mut transaction, batch.log_id, &head, &new_head).await?;
+    if let Some((size, note)) = &batch.published {
+        insert_checkpoint(&mut transaction, batch.log_id, *size, note).await?;
+    }
+    // The durability point.
+    transaction.commit().await?;
+    Ok(())
+}
+
 impl Store for SqliteStore {
     // The data directory's lock keeps other processes away.
     fn shared(&self) -> bool {
@@ -258,27 +282,14 @@ impl Store for SqliteStore {
 
     fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()> {
         Box::pin(async move {
-            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
-            let head = read_head(&mut transaction, batch.log_id).await?;
-            let edge = if head.tree.size == batch.known_size {
-                None
-            } else {
-                Some(read_tiles(&mut transaction, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
-            };
-            let duplicates = find_duplicates(&mut transaction, batch.log_id, batch.identities).await?;
-            let Some(Extension { entries, tiles, head: new_head }) = (batch.extend)(Found { head, edge, duplicates })?
-            else {
-                return Ok(());
-            };
-            insert_entries(&mut transaction, batch.log_id, &entries).await?;
-            write_tiles(&mut transaction, batch.log_id, &tiles).await?;
-            advance_head(&mut transaction, batch.log_id, &head, &new_head).await?;
-            if let Some((size, note)) = &batch.published {
-                insert_checkpoint(&mut transaction, batch.log_id, *size, note).await?;
+            let mut connection = self.database.writer.acquire().await?;
+            let applied = integrate(&mut connection, batch).await;
+            if applied.is_err() {
+                // SQLite has ended some failed transactions by itself (a full disk), of which the connection's count of
+                // open ones knows nothing: it would refuse to begin another one for ever.
+                let _ = connection.close().await;
             }
-            // The durability point.
-            transaction.commit().await?;
-            Ok(())
+            applied
         })
     }
 

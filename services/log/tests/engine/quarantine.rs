@@ -6,7 +6,9 @@ use chancery_daemon::signer::Signer;
 use chancery_log::mirror::{Destination, Mirror};
 use chancery_log::quarantine::Obstacle;
 use chancery_log::rekor_v1::RekorV1;
+use chancery_log::store::CommittedHead;
 use chancery_log::{Error, OpenError, Outcome};
+use chancery_verify::Hash;
 use chancery_verify::key::KeyKind;
 use chancery_verify::tile::{TileId, hashes_to_bytes};
 use std::sync::Arc;
@@ -43,16 +45,9 @@ async fn checkpoints(database: &Database) -> Vec<(u64, String)> {
     database.store().checkpoints(1, None, 1000).await.unwrap()
 }
 
-/// A statement that flips one bit of a leaf's hash in its tile.
-async fn flip(bench: &Bench, index: u64) -> String {
-    let database = bench.open().await.unwrap();
-    let id = TileId { level: 0, index: index / 256 };
-    let tiles = database.store().tiles(1, vec![id]).await.unwrap();
-    let mut bytes = hashes_to_bytes(&tiles.0[&id]);
-    bytes[usize::try_from(index % 256).unwrap() * 32 + 7] ^= 0x10;
-    database.close().await;
-    let bytes = hex::encode(bytes);
-    format!("UPDATE tiles SET hashes = x'{bytes}' WHERE level = 0 AND tile_index = {}", id.index)
+/// A statement that gives a leaf this hash in what the right edge is made from.
+fn put_leaf_hash(index: u64, hash: &Hash) -> String {
+    format!("UPDATE bundle_parts SET leaf_hashes = x'{}' WHERE first_index = {index}", hex::encode(hash))
 }
 
 /// Opens the log, which must be quarantined with this code and show the stored checkpoint of `shown` leaves.
@@ -97,54 +92,72 @@ fn sibling(bench: &Bench) -> Bench {
     sibling
 }
 
-/// What somebody may do to a log of [`SIZE`] leaves, under which code it is found, and which checkpoint is then shown.
-async fn harms(bench: &Bench) -> Vec<(String, &'static str, u64)> {
-    let (edge, shrunk, checkpoint) = ("quarantine.edge", "quarantine.shrunk", "quarantine.checkpoint");
-    let running = bench.start().await;
-    let earlier = hex::encode(running.log.root_at(SIZE - 10).await.unwrap());
-    running.stop().await;
-    let note = |change: &str| format!("UPDATE checkpoints SET note = {change} WHERE tree_size = {SIZE}");
-    vec![
-        // The right edge.
-        (flip(bench, SIZE - 1).await, edge, SIZE - 1),
-        // The head, alone and back to an earlier one.
-        ("UPDATE tree_heads SET root_hash = zeroblob(32)".to_owned(), edge, SIZE),
-        (format!("UPDATE tree_heads SET tree_size = {}, root_hash = x'{earlier}'", SIZE - 10), shrunk, SIZE),
-        // A checkpoint of a tree there never was, one that was changed, and one of another size.
-        (
-            "INSERT INTO checkpoints SELECT log_id, 400, note FROM kept WHERE tree_size = 300".to_owned(),
-            checkpoint,
-            SIZE,
-        ),
-        (note("replace(note, 'log.example', 'lag.example')"), checkpoint, SIZE - 1),
-        (note("(SELECT note FROM kept WHERE tree_size = 299)"), checkpoint, SIZE - 1),
-    ]
+/// What is damaged by [`Damage::harms`], as it was.
+struct Damage {
+    head: CommittedHead,
+    earlier: Hash,
+    leaf: Hash,
+    row: Vec<u8>,
 }
 
-/// Statements that put everything back that [`harms`] change.
-async fn repairs(bench: &Bench) -> Vec<String> {
-    let database = bench.open().await.unwrap();
-    let id = TileId { level: 0, index: 1 };
-    let tiles = database.store().tiles(1, vec![id]).await.unwrap();
-    let root = hex::encode(database.store().head(1).await.unwrap().tree.root);
-    database.close().await;
-    let tile = hex::encode(hashes_to_bytes(&tiles.0[&id]));
-    vec![
-        format!("UPDATE tree_heads SET tree_size = {SIZE}, root_hash = x'{root}'"),
-        format!("UPDATE tiles SET hashes = x'{tile}' WHERE level = 0 AND tile_index = 1"),
-        "DELETE FROM checkpoints".to_owned(),
-        "INSERT INTO checkpoints SELECT * FROM kept".to_owned(),
-    ]
+impl Damage {
+    async fn before(bench: &Bench) -> Self {
+        let running = bench.start().await;
+        let earlier = running.log.root_at(SIZE - 10).await.unwrap();
+        let store = running.database.store();
+        let id = TileId { level: 1, index: 0 };
+        let row = hashes_to_bytes(&store.tiles(1, vec![id]).await.unwrap().0[&id]);
+        let leaf = store.entries(1, SIZE - 1, 1).await.unwrap()[0].leaf_hash;
+        let head = store.head(1).await.unwrap();
+        running.stop().await;
+        Self { head, earlier, leaf, row }
+    }
+
+    /// What somebody may do, under which code it is found, and which checkpoint is then shown.
+    fn harms(&self) -> Vec<(String, &'static str, u64)> {
+        let (edge, shrunk, checkpoint) = ("quarantine.edge", "quarantine.shrunk", "quarantine.checkpoint");
+        let note = |change: &str| format!("UPDATE checkpoints SET note = {change} WHERE tree_size = {SIZE}");
+        let mut flipped = self.leaf;
+        flipped[7] ^= 0x10;
+        let (size, earlier) = (SIZE - 10, hex::encode(self.earlier));
+        vec![
+            // The right edge: one bit of a leaf's hash, and the row above.
+            (put_leaf_hash(SIZE - 1, &flipped), edge, SIZE - 1),
+            ("UPDATE tiles SET hashes = zeroblob(32) WHERE level = 1".to_owned(), edge, 255),
+            // The head, alone and back to an earlier one.
+            ("UPDATE tree_heads SET root_hash = zeroblob(32)".to_owned(), edge, SIZE),
+            (format!("UPDATE tree_heads SET tree_size = {size}, root_hash = x'{earlier}'"), shrunk, SIZE),
+            // A checkpoint of a tree there never was, one that was changed, and one of another size.
+            (
+                "INSERT INTO checkpoints SELECT log_id, 400, note FROM kept WHERE tree_size = 300".to_owned(),
+                checkpoint,
+                SIZE,
+            ),
+            (note("replace(note, 'log.example', 'lag.example')"), checkpoint, SIZE - 1),
+            (note("(SELECT note FROM kept WHERE tree_size = 299)"), checkpoint, SIZE - 1),
+        ]
+    }
+
+    fn repairs(&self) -> [String; 5] {
+        let (root, row) = (hex::encode(self.head.tree.root), hex::encode(&self.row));
+        [
+            format!("UPDATE tree_heads SET tree_size = {SIZE}, root_hash = x'{root}'"),
+            format!("UPDATE tiles SET hashes = x'{row}' WHERE level = 1"),
+            put_leaf_hash(SIZE - 1, &self.leaf),
+            "DELETE FROM checkpoints".to_owned(),
+            "INSERT INTO checkpoints SELECT * FROM kept".to_owned(),
+        ]
+    }
 }
 
 pub(crate) async fn a_state_in_doubt_is_read_and_never_signed(bench: Bench) {
     grown(&bench, SIZE, "entry").await;
     tamper(&bench, &["CREATE TABLE kept AS SELECT * FROM checkpoints".to_owned()]).await;
-    let repairs = repairs(&bench).await;
-    for (harm, code, shown) in harms(&bench).await {
+    let damage = Damage::before(&bench).await;
+    for (harm, code, shown) in damage.harms() {
         tamper(&bench, &[harm]).await;
         is_quarantined(&bench, code, Some(shown)).await;
-        tamper(&bench, &repairs).await;
+        tamper(&bench, &damage.repairs()).await;
     }
     // What was put right is taken again.
     let running = bench.start().await;
