@@ -14,6 +14,7 @@ mod faults;
 mod hooked;
 mod mirror;
 mod moody;
+mod pool;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod power;
@@ -58,6 +59,7 @@ on_both_databases! {
     crash::a_process_that_is_killed_at_any_step_loses_and_repeats_nothing,
     crash::a_process_that_is_killed_at_any_moment_loses_and_repeats_nothing,
     crash::a_process_that_is_killed_while_it_copies_tiles_leaves_a_copy_that_is_completed,
+    pool::a_full_pool_tells_clients_to_come_back,
     quarantine::a_state_in_doubt_is_read_and_never_signed,
     quarantine::a_log_with_no_checkpoint_it_can_prove_still_shows_its_entries,
     quarantine::another_history_of_the_same_log_is_not_signed,
