@@ -84,6 +84,13 @@ impl Sequencer {
         self.published.subscribe()
     }
 
+    /// The time to put on a head or entry: never before the last one. A clock that went back further than slewing explains
+    /// cannot be trusted to date anything.
+    fn signing_time(&self) -> Result<Timestamp, Error> {
+        let (now, last) = (self.clock.now(), self.head.timestamp.max(self.published.borrow().timestamp));
+        if is_before(now, last) { Err(CLOCK_BEHIND) } else { Ok(now.max(last)) }
+    }
+
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Corrupt> {
         match self.integrate(&batch).await {
@@ -104,7 +111,7 @@ impl Sequencer {
     async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Trees), Error> {
         let (unique, positions) = deduplicate(batch);
         let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
-        let now = signing_time(self.clock.as_ref(), &self.head)?;
+        let now = self.signing_time()?;
         let mut done = None;
         let known = &self.edge;
         let mut extend = |found: Found| {
@@ -191,14 +198,15 @@ impl Sequencer {
         if current.tree == self.head.tree {
             return Ok(current);
         }
-        signing_time(self.clock.as_ref(), &self.head)?;
+        self.signing_time()?;
         if self.adopted {
             self.verify_adopted(&current.tree).await?;
             self.adopted = false;
         }
         // Dated with the time of its newest entry, which is committed with it: whichever replica signs a head, however
         // long it was stopped in between, a larger tree never bears an earlier date than a smaller one.
-        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, self.head.timestamp).await?);
+        let dated = self.head.timestamp.max(current.timestamp);
+        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, dated).await?);
         self.unstored = Some((published.tree.size, published.note.clone()));
         self.published.send_replace(published.clone());
         Ok(published)
@@ -370,13 +378,7 @@ pub(crate) fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, 
     }
 }
 
-/// The time to put on a head or entry: never before the last one. A clock that went back further than slewing explains
-/// cannot be trusted to date anything.
-fn signing_time(clock: &dyn Clock, head: &CommittedHead) -> Result<Timestamp, Error> {
-    let now = clock.now();
-    if is_behind(now, head) { Err(CLOCK_BEHIND) } else { Ok(now.max(head.timestamp)) }
-}
-
+/// Whether `now` is before the last entry, by more than slewing explains.
 pub(crate) fn is_behind(now: Timestamp, head: &CommittedHead) -> bool {
     is_before(now, head.timestamp)
 }

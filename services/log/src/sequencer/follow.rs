@@ -4,7 +4,7 @@
 //! newer one only after it has read it as committed, re-hashed its right edge, and seen that it extends the head it
 //! published before: a database that was put back and grew again does not get a second history signed.
 
-use super::{Sequencer, checked_edge, signing_time};
+use super::{Sequencer, checked_edge};
 use crate::engine::{Published, sign_head};
 use crate::guard::verify_extension;
 use crate::{Corrupt, Error};
@@ -97,7 +97,7 @@ impl Sequencer {
     pub(super) async fn sign_again(&mut self) -> Result<(), Error> {
         // Where another replica has moved the head since, an old one must not get a new date.
         self.follow().await?;
-        let now = signing_time(self.clock.as_ref(), &self.head)?;
+        let now = self.signing_time()?;
         let published = sign_head(&self.scheme, &self.signer, &self.head, now).await?;
         self.published.send_replace(Arc::new(published));
         Ok(())

@@ -89,6 +89,19 @@ pub(crate) async fn a_clock_that_goes_back_stops_signing_until_it_is_right_again
     assert!(matches!(running.log.append(entry("two")).await.unwrap(), Outcome::Logged(receipt) if receipt.index == 1));
     assert_eq!(bench.check(&running).await.unwrap(), 2);
     running.stop().await;
+
+    // A checkpoint that was signed anew is later than the last entry, and the next one must not be earlier.
+    bench.clock.set(START.plus_seconds(7200));
+    let running = bench.start().await;
+    assert_eq!(running.log.published().unwrap().timestamp, START.plus_seconds(7200));
+    bench.clock.set(START.plus_seconds(3600));
+    let refused = running.log.append(entry("three")).await.unwrap_err();
+    assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+    bench.clock.set(START.plus_seconds(7199));
+    assert!(matches!(running.log.append(entry("three")).await.unwrap(), Outcome::Logged(_)));
+    assert_eq!(running.log.published().unwrap().timestamp, START.plus_seconds(7200), "slewing stands still");
+    assert_eq!(bench.check(&running).await.unwrap(), 3);
+    running.stop().await;
 }
 
 pub(crate) async fn the_database_itself_refuses_to_forget(bench: Bench) {
