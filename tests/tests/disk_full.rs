@@ -113,7 +113,8 @@ fn a_full_disk_stops_writes_until_there_is_space_and_loses_nothing() {
         acknowledged.push(Entry::parse(&taken.json()));
     }
     let key = PublicKey::from_pem(&fs::read_to_string(disk.path("data/trust/rekor.pub")).unwrap());
-    let logged = leaves(acknowledged.len() as u64 + 1, |path| disk.get(&format!("/tlog/rekor/{path}")).expect(200).body);
+    let logged =
+        leaves(acknowledged.len() as u64 + 1, |path| disk.get(&format!("/tlog/rekor/{path}")).expect(200).body);
     for entry in &acknowledged {
         assert_eq!(logged[usize::try_from(entry.log_index()).unwrap()], entry.body());
         entry.verify(&key);

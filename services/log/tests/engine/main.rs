@@ -10,6 +10,7 @@
 
 mod bench;
 mod crash;
+mod disk;
 mod faults;
 mod hooked;
 mod mirror;

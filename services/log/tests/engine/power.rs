@@ -17,7 +17,8 @@ const ROUNDS: usize = 6;
 
 /// Compiles what catches syncs.
 fn catcher(directory: &Path) -> std::path::PathBuf {
-    let (library, source) = (directory.join("synced.so"), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/synced.c"));
+    let (library, source) =
+        (directory.join("synced.so"), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/synced.c"));
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
     assert!(compiled.unwrap().success());
     library
