@@ -4,6 +4,7 @@
 use crate::bench::{Bench, Place, entry, verify};
 use crate::postgres::Server;
 use chancery_log::{Error, Outcome};
+use chancery_verify::hash::sha256;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -33,13 +34,14 @@ async fn a_full_disk_stops_writes_until_there_is_space_and_loses_nothing() {
     server.execute("postgres", &format!("ALTER DATABASE {database} SET TABLESPACE small"));
     let filler = server.root().join(directory.path().strip_prefix("/").unwrap()).join("filler");
     let running = bench.start().await;
-    let mut size = 0;
+    let mut size = 0_u64;
     for rest in [0, 1, 2, 5, 9, 20] {
         fill(&filler, rest);
         let begun = Instant::now();
         let (text, refused) = loop {
             // Random enough for the server not to compress it away.
-            let text: String = (0..120).map(|word: u64| format!("{:x}", (size * 120 + word) * 0x9e37_79b9)).collect();
+            let words = (0..20_u8).map(|word| hex::encode(sha256(&[&size.to_be_bytes()[..], &[word]].concat())));
+            let text = words.collect::<Vec<_>>().concat();
             match running.log.append(entry(&text)).await {
                 Ok(Outcome::Logged(receipt)) => assert_eq!(receipt.index, size),
                 Ok(again @ Outcome::AlreadyLogged { .. }) => panic!("{again:?}"),
