@@ -1,7 +1,7 @@
 //! Quarantine: what a log is in once its stored state is in doubt.
 //!
 //! A quarantined log answers reads from the last checkpoint it can prove, takes no entries and signs nothing, until an
-//! operator has looked and started it again on a state that passes [`crate::guard`]. There is no way to override it: a
+//! operator has looked and started it again on a state that passes the guard of the start. There is no way to override it: a
 //! second signed history could not be taken back.
 
 use crate::Corrupt;
