@@ -46,7 +46,7 @@ pub(crate) enum Verdict {
     Sound(Sound),
     Doubtful {
         reason: Reason,
-        /// Leaves of the committed head.
+        /// Leaves of the committed head; 0 where there is none.
         size: u64,
     },
 }
@@ -81,21 +81,19 @@ impl Guard<'_> {
             Some(copy) => copy.published(self.scheme, self.key).await?,
             None => None,
         };
-        let newest = self.store.newest_checkpoint(self.record.log_id).await.map_err(Error::from)?;
-        let head = self.store.head(self.record.log_id).await.map_err(Error::from)?;
-        match self.judge(newest, copied, &head).await {
-            Ok(edge) => Ok(Verdict::Sound(Sound { head, edge })),
-            Err(Miss::Doubt(reason)) => Ok(Verdict::Doubtful { reason, size: head.tree.size }),
+        let mut size = 0;
+        match self.judge(copied, &mut size).await {
+            Ok(sound) => Ok(Verdict::Sound(sound)),
+            Err(Miss::Doubt(reason)) => Ok(Verdict::Doubtful { reason, size }),
             Err(Miss::Unreadable(error)) => Err(Error::from(error).into()),
         }
     }
 
-    async fn judge(
-        self,
-        newest: Option<(u64, String)>,
-        copied: Option<TreeHead>,
-        head: &CommittedHead,
-    ) -> Result<Edge, Miss> {
+    /// Notes the size of the head as soon as it is known.
+    async fn judge(self, copied: Option<TreeHead>, size: &mut u64) -> Result<Sound, Miss> {
+        let newest = self.store.newest_checkpoint(self.record.log_id).await?;
+        let head = self.store.head(self.record.log_id).await?;
+        *size = head.tree.size;
         let size = head.tree.size;
         // (2)
         let open = |(size, note): (u64, String)| {
@@ -112,7 +110,7 @@ impl Guard<'_> {
         }
         // (4)
         let tiles = self.store.tiles(self.record.log_id, Edge::tile_ids(size)).await?;
-        let edge = checked_edge(head, &tiles).map_err(|_| Reason::Edge { size })?;
+        let edge = checked_edge(&head, &tiles).map_err(|_| Reason::Edge { size })?;
         // (5)
         if let Some(tree) = stored {
             self.verify_extends(&tree, &head.tree, Reason::Forked { head: size, published: tree.size }).await?;
@@ -120,7 +118,7 @@ impl Guard<'_> {
         if let Some(tree) = copied {
             self.verify_extends(&tree, &head.tree, Reason::StoreForked { head: size, published: tree.size }).await?;
         }
-        Ok(edge)
+        Ok(Sound { head, edge })
     }
 
     async fn verify_extends(self, old: &TreeHead, new: &TreeHead, otherwise: Reason) -> Result<(), Miss> {

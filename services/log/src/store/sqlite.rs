@@ -3,7 +3,7 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
 //! because each crosses to the connection's thread and back.
 
-use super::convert::{self, CheckpointRow, HeadRow, LogRow, TileRow, to_i64, to_u64};
+use super::convert::{self, CheckpointRow, LogRow, TileRow, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
     Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
@@ -33,11 +33,8 @@ impl SqliteStore {
 }
 
 async fn read_head(connection: &mut SqliteConnection, log_id: i64) -> Result<CommittedHead, StoreError> {
-    let head: HeadRow = sqlx::query_as("SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = ?")
-        .bind(log_id)
-        .fetch_one(connection)
-        .await?;
-    convert::committed_head(head)
+    let head = sqlx::query_as("SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = ?");
+    convert::committed_head(head.bind(log_id).fetch_optional(connection).await?)
 }
 
 async fn read_tiles(connection: &mut SqliteConnection, log_id: i64, ids: &[TileId]) -> Result<Tiles, StoreError> {

@@ -63,6 +63,7 @@ on_both_databases! {
     pool::a_full_pool_tells_clients_to_come_back,
     quarantine::a_state_in_doubt_is_read_and_never_signed,
     quarantine::a_log_with_no_checkpoint_it_can_prove_still_shows_its_entries,
+    quarantine::a_log_without_a_head_is_shown_as_it_was_published,
     quarantine::another_history_of_the_same_log_is_not_signed,
     quarantine::what_its_copy_knows_counts,
     quarantine::an_invariant_violated_while_it_runs_is_what_readiness_says,

@@ -4,7 +4,7 @@ use crate::bench::{Bench, Database, Place, Running, START, entry, verify};
 use chancery_daemon::shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_log::mirror::{Destination, Mirror};
-use chancery_log::quarantine::Obstacle;
+use chancery_log::quarantine::{Obstacle, Reason};
 use chancery_log::rekor_v1::RekorV1;
 use chancery_log::store::CommittedHead;
 use chancery_log::{Error, OpenError, Outcome};
@@ -172,6 +172,17 @@ pub(crate) async fn a_log_with_no_checkpoint_it_can_prove_still_shows_its_entrie
     grown(&bench, 20, "entry").await;
     tamper(&bench, &["UPDATE checkpoints SET note = replace(note, 'log.example', 'lag.example')".to_owned()]).await;
     is_quarantined(&bench, "quarantine.checkpoint", None).await;
+}
+
+pub(crate) async fn a_log_without_a_head_is_shown_as_it_was_published(bench: Bench) {
+    grown(&bench, 20, "entry").await;
+    tamper(&bench, &["DELETE FROM tree_heads".to_owned()]).await;
+    let running = bench.start().await;
+    assert_eq!(running.log.quarantine().map(Reason::code), Some("quarantine.invariant"));
+    assert!(running.log.obstacle().unwrap().to_string().contains("every log has a head"));
+    assert!(matches!(running.log.append(entry("new")).await, Err(Error::Quarantined(_))));
+    verify(&running.log.entry(19).await.unwrap().unwrap(), &running, &bench.signer);
+    running.stop().await;
 }
 
 /// A database that was put back and has grown again meanwhile, as far as the published tree or further.
