@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 /// Connections of an open loop: enough that one is always free.
 const OPEN_LOOP_CONNECTIONS: usize = 128;
@@ -58,13 +59,16 @@ pub(crate) async fn run(url: &str, plan: Plan, proposals: &[String]) -> anyhow::
     let host = url.strip_prefix("http://").context("the URL is http://host:port")?.trim_end_matches('/').to_owned();
     let requests: Arc<Vec<Vec<u8>>> = Arc::new(proposals.iter().map(|proposal| request(&host, proposal)).collect());
     let next = Arc::new(AtomicUsize::new(0));
-    let (connections, interval) = match plan {
-        Plan::Closed { connections } => (connections, None),
-        Plan::Open { per_second } => (OPEN_LOOP_CONNECTIONS, Some(Duration::from_secs(1) / u32::try_from(per_second)?)),
-    };
     let start = Instant::now();
+    let (connections, pace) = match plan {
+        Plan::Closed { connections } => (connections, None),
+        Plan::Open { per_second } => {
+            let interval = Duration::from_secs(1) / u32::try_from(per_second)?;
+            (OPEN_LOOP_CONNECTIONS, Some((interval, permits(start, interval, proposals.len()))))
+        }
+    };
     let workers: Vec<_> = (0..connections)
-        .map(|_| tokio::spawn(work(host.clone(), requests.clone(), next.clone(), start, interval)))
+        .map(|_| tokio::spawn(work(host.clone(), requests.clone(), next.clone(), start, pace.clone())))
         .collect();
     let mut latencies = Vec::with_capacity(requests.len());
     for worker in workers {
@@ -73,6 +77,23 @@ pub(crate) async fn run(url: &str, plan: Plan, proposals: &[String]) -> anyhow::
     let seconds = start.elapsed().as_secs_f64();
     latencies.sort_unstable();
     Ok(Outcome { seconds, latencies })
+}
+
+/// When a request is due, and permission to send it from then on.
+type Pace = (Duration, Arc<Semaphore>);
+
+/// Gives one permit every `interval`, from a thread of its own: tokio's timer knows whole milliseconds only, and would send
+/// several requests at once.
+fn permits(start: Instant, interval: Duration, count: usize) -> Arc<Semaphore> {
+    let permits = Arc::new(Semaphore::new(0));
+    let given = permits.clone();
+    std::thread::spawn(move || {
+        for number in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+            std::thread::sleep((start + interval * number).saturating_duration_since(Instant::now()));
+            given.add_permits(1);
+        }
+    });
+    permits
 }
 
 fn request(host: &str, proposal: &str) -> Vec<u8> {
@@ -85,7 +106,7 @@ async fn work(
     requests: Arc<Vec<Vec<u8>>>,
     next: Arc<AtomicUsize>,
     start: Instant,
-    interval: Option<Duration>,
+    pace: Option<Pace>,
 ) -> anyhow::Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(&host).await?;
     stream.set_nodelay(true)?;
@@ -94,11 +115,13 @@ async fn work(
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let Some(request) = requests.get(number) else { return Ok(latencies) };
-        let due = match interval {
-            Some(interval) => start + interval * u32::try_from(number)?,
+        let due = match &pace {
+            Some((interval, permits)) => {
+                permits.acquire().await?.forget();
+                start + *interval * u32::try_from(number)?
+            }
             None => Instant::now(),
         };
-        tokio::time::sleep_until(due.into()).await;
         stream.write_all(request).await?;
         let status = read_response(&mut stream, &mut buffer).await?;
         ensure!(status == 201, "entry {number} was answered {status}: {}", String::from_utf8_lossy(&buffer));
