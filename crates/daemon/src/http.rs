@@ -31,7 +31,7 @@ const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
 /// Says why a process cannot do all of its work, or `None` where it can.
-pub type Readiness = Arc<dyn Fn() -> Option<&'static str> + Send + Sync>;
+pub type Readiness = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// Adds to `routes` what every listener has: health, readiness, the fallback, panic handling and permissive CORS for reads (Rekor's
 /// search page and Fulcio answer any origin; the answers hold nothing secret and no cookie is ever used).
@@ -55,7 +55,7 @@ pub fn shell(routes: Router, readiness: Readiness) -> Router {
         .layer(around_all)
 }
 
-fn ready(obstacle: Option<&'static str>) -> Response {
+fn ready(obstacle: Option<String>) -> Response {
     match obstacle {
         None => (StatusCode::OK, "ready\n").into_response(),
         Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")).into_response(),

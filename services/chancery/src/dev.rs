@@ -59,7 +59,9 @@ pub(crate) async fn run(
     // (3)
     let database =
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
-    let instance = Instance::start(&data, &address, clock, &database, tiles).await?;
+    let executable = std::env::current_exe().context("cannot find out where this program is")?;
+    let check = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
+    let instance = Instance::start(&data, &address, clock, &database, tiles, check).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)
@@ -71,7 +73,10 @@ pub(crate) async fn run(
         .layer(middleware::from_fn(loopback::only_this_machine));
     let server = tokio::spawn(http::serve(listener, routes, stopping));
     // (7)
-    if let Err(error) = say(&data, database_url.as_deref(), &address, &instance) {
+    let (trust, url) = (data.trust(), &address.url);
+    let (issuer, data, database) = (instance.issuer_url.as_str(), data.path(), database_url.as_deref());
+    let facts = Facts { url, issuer, data, database, trust: &trust, executable: &executable };
+    if let Err(error) = say(&facts) {
         tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
     }
     signals.received().await;
@@ -91,12 +96,8 @@ async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn say(data: &DataDirectory, database: Option<&str>, address: &Address, instance: &Instance) -> anyhow::Result<()> {
-    let executable = std::env::current_exe().context("cannot find out where this program is")?;
-    let (trust, url) = (data.trust(), &address.url);
-    let (issuer, data) = (instance.issuer_url.as_str(), data.path());
-    let facts = Facts { url, issuer, data, database, trust: &trust, executable: &executable };
+fn say(facts: &Facts<'_>) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    out.write_all(banner::banner(&facts).as_bytes())?;
+    out.write_all(banner::banner(facts).as_bytes())?;
     Ok(out.flush()?)
 }

@@ -53,7 +53,8 @@ impl fmt::Display for EntryId {
 pub(crate) struct ProvenEntry {
     pub(crate) id: EntryId,
     pub(crate) receipt: Receipt,
-    pub(crate) promise: Vec<u8>,
+    /// Missing where the log is quarantined: it signs nothing.
+    pub(crate) promise: Option<Vec<u8>>,
 }
 
 /// What became of a submission.
@@ -96,9 +97,9 @@ impl RekorV1 {
     }
 
     /// Logs an entry of our own where the tree is empty: `artifact`, signed with a key that is made for it and thrown
-    /// away. Clients cannot verify an entry at index 0: protobuf's JSON drops zeros.
+    /// away. Clients cannot verify an entry at index 0: protobuf's JSON drops zeros. A quarantined log is left as it is.
     pub async fn seed(&self, artifact: &[u8]) -> Result<(), Error> {
-        if self.log.latest().await?.tree.size > 0 {
+        if self.log.quarantine().is_some() || self.log.latest().await?.tree.size > 0 {
             return Ok(());
         }
         let unsigned = |_| Error::Unavailable { reason: "the seed entry cannot be signed" };
@@ -147,6 +148,9 @@ impl RekorV1 {
     /// The entry at `index`, or `None` past the end.
     pub(crate) async fn by_index(&self, index: u64) -> Result<Option<ProvenEntry>, Error> {
         match self.log.entry(index).await? {
+            Some(receipt) if self.log.quarantine().is_some() => {
+                Ok(Some(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise: None }))
+            }
             Some(receipt) => {
                 let entry = self.promise(receipt).await?;
                 self.verify(&entry)?;
@@ -173,12 +177,14 @@ impl RekorV1 {
     /// Adds the inclusion promise.
     async fn promise(&self, receipt: Receipt) -> Result<ProvenEntry, Error> {
         let signature = self.log.signer().sign(&self.promise_of(&receipt).signed_bytes()).await;
-        let promise = signature.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
-        Ok(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise })
+        let signature = signature.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
+        Ok(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise: Some(signature) })
     }
 
+    /// Verifies the inclusion promise, if there is one.
     fn verify(&self, entry: &ProvenEntry) -> Result<(), Corrupt> {
-        let verified = self.promise_of(&entry.receipt).verify(self.log.signer().public_key(), &entry.promise);
+        let Some(signature) = &entry.promise else { return Ok(()) };
+        let verified = self.promise_of(&entry.receipt).verify(self.log.signer().public_key(), signature);
         verified.map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))
     }
 

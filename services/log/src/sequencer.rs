@@ -13,7 +13,9 @@ mod follow;
 pub(crate) use follow::{Follower, Reader, follower};
 
 use crate::engine::{Published, Sequenced, sign_head};
+use crate::guard::Sound;
 use crate::pool::Waiting;
+use crate::quarantine::Quarantine;
 use crate::store::{Batch, CommittedHead, Extension, Found, LogRecord, Store, StoreError, StoredEntry};
 use crate::{Corrupt, Error};
 use chancery_daemon::clock::Clock;
@@ -32,10 +34,12 @@ use tokio::sync::{mpsc, watch};
 const MAX_BATCH: usize = 1024;
 /// A log that stands still signs its head again this often, so that monitors see it is alive (RFC 6962's MMD is a day).
 const REPUBLISH: Duration = Duration::from_hours(1);
+/// A committed head that could not be signed, for want of a clock or a key, is tried again this often.
+const RETRY: Duration = Duration::from_secs(2);
 /// The clock may go back this far without anybody noticing (NTP slews); times of entries then stand still.
 const TOLERATED_STEP_BACK_SECONDS: u64 = 1;
 /// Ours went back, or that of another replica is ahead.
-const CLOCK_BEHIND: Error = Error::Unavailable { reason: "the clock is behind the last entry; correct it" };
+pub(crate) const CLOCK_BEHIND: Error = Error::Unavailable { reason: "the clock is behind the last entry; correct it" };
 
 pub(crate) struct Sequencer {
     record: Arc<LogRecord>,
@@ -55,42 +59,36 @@ pub(crate) struct Sequencer {
     unstored: Option<(u64, String)>,
 }
 
+/// What every sequencer holds of its log: its record, scheme, key and store, and the clock.
+pub(crate) type Parts = (Arc<LogRecord>, Arc<Scheme>, Arc<Signer>, Arc<dyn Store>, Arc<dyn Clock>);
+
 impl Sequencer {
-    /// Reads the committed head, checks it against its own tiles, signs and publishes it.
-    pub(crate) async fn start(
-        record: &Arc<LogRecord>,
-        scheme: &Arc<Scheme>,
-        signer: &Arc<Signer>,
-        store: &Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, Error> {
-        let newest = store.newest_checkpoint(record.log_id).await?;
-        let head = store.head(record.log_id).await?;
-        if newest.is_some_and(|(size, _)| size > head.tree.size) {
-            return Err(Corrupt::new("the tree has not shrunk since its last published checkpoint").into());
-        }
-        let tiles = store.tiles(record.log_id, Edge::tile_ids(head.tree.size)).await?;
-        let edge = checked_edge(&head, &tiles)?;
-        let now = signing_time(clock.as_ref(), &head)?;
-        let first = sign_head(scheme, signer, &head, now).await?;
-        let unstored = Some((first.tree.size, first.note.clone()));
-        Ok(Self {
-            record: record.clone(),
-            scheme: scheme.clone(),
-            signer: signer.clone(),
-            store: store.clone(),
-            clock,
-            edge,
-            head,
-            adopted: false,
-            published: watch::Sender::new(Arc::new(first)),
-            unstored,
-        })
+    /// A sequencer that goes on from a sound state. `first` is what is published at first, and whether that is new.
+    pub(crate) fn new(
+        (record, scheme, signer, store, clock): Parts,
+        Sound { head, edge }: Sound,
+        (first, is_new): (Published, bool),
+    ) -> Self {
+        let unstored = is_new.then(|| (first.tree.size, first.note.clone()));
+        let published = watch::Sender::new(Arc::new(first));
+        Self { record, scheme, signer, store, clock, edge, head, adopted: false, published, unstored }
+    }
+
+    /// Whether the committed head, as last seen, is the published one.
+    fn is_published(&self) -> bool {
+        self.published.borrow().tree == self.head.tree
     }
 
     /// Follows the published head.
     pub(crate) fn published(&self) -> watch::Receiver<Arc<Published>> {
         self.published.subscribe()
+    }
+
+    /// The time to put on a head or entry: never before the last one. A clock that went back further than slewing explains
+    /// cannot be trusted to date anything.
+    fn signing_time(&self) -> Result<Timestamp, Error> {
+        let (now, last) = (self.clock.now(), self.head.timestamp.max(self.published.borrow().timestamp));
+        if is_before(now, last) { Err(CLOCK_BEHIND) } else { Ok(now.max(last)) }
     }
 
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
@@ -113,7 +111,7 @@ impl Sequencer {
     async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Trees), Error> {
         let (unique, positions) = deduplicate(batch);
         let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
-        let now = signing_time(self.clock.as_ref(), &self.head)?;
+        let now = self.signing_time()?;
         let mut done = None;
         let known = &self.edge;
         let mut extend = |found: Found| {
@@ -200,24 +198,25 @@ impl Sequencer {
         if current.tree == self.head.tree {
             return Ok(current);
         }
-        signing_time(self.clock.as_ref(), &self.head)?;
+        self.signing_time()?;
         if self.adopted {
             self.verify_adopted(&current.tree).await?;
             self.adopted = false;
         }
         // Dated with the time of its newest entry, which is committed with it: whichever replica signs a head, however
         // long it was stopped in between, a larger tree never bears an earlier date than a smaller one.
-        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, self.head.timestamp).await?);
+        let dated = self.head.timestamp.max(current.timestamp);
+        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, dated).await?);
         self.unstored = Some((published.tree.size, published.note.clone()));
         self.published.send_replace(published.clone());
         Ok(published)
     }
 
-    /// Signs the head anew although it has not changed.
+    /// Signs the head anew although it has not changed, or at last where it could not be signed.
     async fn republish(&mut self) -> Result<(), Corrupt> {
-        match self.sign_again().await {
-            Ok(published) => {
-                self.published.send_replace(Arc::new(published));
+        let signed = if self.is_published() { self.sign_again().await } else { self.sign().await.map(|_| ()) };
+        match signed {
+            Ok(()) => {
                 self.store_checkpoint().await;
                 Ok(())
             }
@@ -244,11 +243,13 @@ pub(crate) async fn run(
     mut sequencer: Sequencer,
     mut waiting: mpsc::Receiver<Waiting>,
     mut readers: mpsc::Receiver<Reader>,
+    quarantine: Quarantine,
     mut shutdown: Shutdown,
 ) {
     loop {
         let mut batch = Vec::new();
         let mut asking = Vec::new();
+        let pause = if sequencer.is_published() { REPUBLISH } else { RETRY };
         let received = tokio::select! {
             biased;
             received = waiting.recv_many(&mut batch, MAX_BATCH) => Some(received),
@@ -258,7 +259,7 @@ pub(crate) async fn run(
                 waiting.close();
                 continue;
             }
-            () = tokio::time::sleep(REPUBLISH) => None,
+            () = tokio::time::sleep(pause) => None,
         };
         let mut result = match received {
             Some(0) => break,
@@ -274,7 +275,7 @@ pub(crate) async fn run(
             result = sequencer.answer_readers(asking).await;
         }
         if let Err(corrupt) = result {
-            tracing::error!(log.name = %sequencer.record.name, %corrupt, "QUARANTINED: the log takes no more entries");
+            quarantine.begin(&sequencer.record.name, corrupt.into());
             return;
         }
     }
@@ -367,7 +368,7 @@ fn extend_tree(found: Found, known: &Edge, unique: &[&Waiting], now: Timestamp) 
 }
 
 /// The edge of the committed tree, if its tiles are there and lead to its root hash.
-fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, Corrupt> {
+pub(crate) fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, Corrupt> {
     let edge =
         Edge::from_tiles(head.tree.size, tiles).map_err(|_| Corrupt::new("the tiles of the right edge are stored"))?;
     if edge.root() == head.tree.root {
@@ -377,15 +378,14 @@ fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, Corrupt> {
     }
 }
 
-/// The time to put on a head or entry: never before the last one. A clock that went back further than slewing explains
-/// cannot be trusted to date anything.
-fn signing_time(clock: &dyn Clock, head: &CommittedHead) -> Result<Timestamp, Error> {
-    let now = clock.now();
-    if is_behind(now, head) { Err(CLOCK_BEHIND) } else { Ok(now.max(head.timestamp)) }
+/// Whether `now` is before the last entry, by more than slewing explains.
+pub(crate) fn is_behind(now: Timestamp, head: &CommittedHead) -> bool {
+    is_before(now, head.timestamp)
 }
 
-fn is_behind(now: Timestamp, head: &CommittedHead) -> bool {
-    now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < head.timestamp
+/// Whether `now` is before something that was dated, by more than slewing explains.
+pub(crate) fn is_before(now: Timestamp, dated: Timestamp) -> bool {
+    now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < dated
 }
 
 fn refuse(batch: Vec<Waiting>, error: impl Fn(&Waiting) -> Error) {

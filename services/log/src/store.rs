@@ -185,6 +185,9 @@ pub trait Store: Send + Sync {
     /// The stored checkpoint of the largest tree: its size and note.
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>>;
 
+    /// The stored checkpoint of the largest tree with fewer than `size` leaves: its size and note.
+    fn checkpoint_below(&self, log_id: i64, size: u64) -> Answer<'_, Option<(u64, String)>>;
+
     /// Up to `count` stored checkpoints (size and note) of sizes above `after`, in order of size.
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>>;
 }

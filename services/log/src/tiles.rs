@@ -120,7 +120,7 @@ impl Log {
     /// The bytes at `path`, or `None` where the published tree has no such tile.
     pub(crate) async fn tile_bytes(&self, path: &TilePath, encode: EncodeEntry) -> Result<Option<Bytes>, Error> {
         let id = TileId { level: path.level.unwrap_or(0), index: path.index };
-        if path.width > id.width(self.covering(id.size_for(path.width)).await?.tree.size) {
+        if path.width > id.width(self.readable(id.size_for(path.width)).await?) {
             return Ok(None);
         }
         if path.level.is_none() {

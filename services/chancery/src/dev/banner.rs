@@ -54,7 +54,7 @@ pub(super) fn banner(facts: &Facts<'_>) -> String {
 }
 
 /// A command as words that stay together on a line.
-type Words = Vec<String>;
+pub(super) type Words = Vec<String>;
 
 fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
     vec![
@@ -64,15 +64,15 @@ fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
         ("cosign 2: three exports once per shell, then a file", cosign2_file(facts)),
         ("cosign 2: an image, after the exports", cosign2_image(facts)),
         ("sigstore-python", sigstore_python(facts)),
-        ("Recompute both logs from their entries", log_check(facts)),
+        ("Recompute both logs from their entries", vec![check_command(facts.executable, facts.data, facts.database)]),
     ]
 }
 
-fn log_check(facts: &Facts<'_>) -> Vec<Words> {
-    let data = format!("--data {}", quoted(facts.data));
-    let mut command = words(&[&quoted(facts.executable), "log check", &data]);
-    command.extend(facts.database.map(|url| format!("--database {}", quoted(Path::new(url)))));
-    vec![command]
+/// `chancery log check` of this instance.
+pub(super) fn check_command(executable: &Path, data: &Path, database: Option<&str>) -> Words {
+    let mut command = words(&[&quoted(executable), "log check", &format!("--data {}", quoted(data))]);
+    command.extend(database.map(|url| format!("--database {}", quoted(Path::new(url)))));
+    command
 }
 
 fn cosign3_file(facts: &Facts<'_>) -> Vec<Words> {

@@ -24,6 +24,7 @@ use chancery_log::{
     Files, Log, Settings,
     ct::{self, Ct},
     mirror::{Destination, Mirror},
+    quarantine::Obstacle,
     rekor_v1::{self, RekorV1},
     store::{Database, Location},
 };
@@ -73,12 +74,20 @@ impl Instance {
         clock: Arc<dyn Clock>,
         database: &Location,
         tiles: Option<Destination>,
+        check_command: String,
     ) -> anyhow::Result<Self> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let database = Database::open(database).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
-        let opening =
-            Opening { data, address, random: &*random, clock: &clock, database: &database, shutdown: logs_stop };
+        let opening = Opening {
+            data,
+            address,
+            random: &*random,
+            clock: &clock,
+            database: &database,
+            tiles: tiles.as_ref(),
+            shutdown: logs_stop,
+        };
 
         let authority_key = Arc::new(data.key("ca", KeyKind::P256)?);
         let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
@@ -87,8 +96,7 @@ impl Instance {
         let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(rekor);
 
-        // Before anything is appended: what was published before may be more than what the database knows.
-        let mirrors = Mirrors::start(tiles, [ct.files(), rekor.files()]).await?;
+        let mirrors = Mirrors::start(tiles.as_ref(), [ct.files(), rekor.files()]).await?;
 
         let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
@@ -102,13 +110,7 @@ impl Instance {
         let log = Arc::new(LocalLog::new(ct.clone()));
         let authority = authority::router(issuer.url(), chain, authority_key, log, random, clock)?;
         let logs = [ct.log().clone(), rekor.log().clone()];
-        let watched = mirrors.running.clone();
-        let readiness: Readiness = Arc::new(move || {
-            let stopped = logs.iter().any(|log| !log.takes_entries());
-            stopped
-                .then_some("a log takes no more entries: see the server's log, then run chancery log check")
-                .or_else(|| watched.iter().find_map(Mirror::obstacle))
-        });
+        let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
             .merge(authority)
             .merge(ct.router())
@@ -141,6 +143,17 @@ impl Instance {
     }
 }
 
+/// Whether both logs take entries, and their copies are made; otherwise why not and, of a quarantined log, what to run.
+fn readiness(logs: [Log; 2], mirrors: Vec<Mirror>, check_command: String) -> Readiness {
+    Arc::new(move || {
+        let obstacle = logs.iter().find_map(Log::obstacle).map(|obstacle| match obstacle {
+            Obstacle::Quarantined { .. } => format!("{obstacle}. To see what is wrong, run: {check_command}"),
+            Obstacle::Clock { .. } | Obstacle::Stopped { .. } => obstacle.to_string(),
+        });
+        obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned))
+    })
+}
+
 /// The copies of the logs' files.
 struct Mirrors {
     running: Vec<Mirror>,
@@ -149,12 +162,12 @@ struct Mirrors {
 }
 
 impl Mirrors {
-    /// One for each log, each below the log's name; none where no place is given.
-    async fn start(place: Option<Destination>, logs: [Files; 2]) -> anyhow::Result<Self> {
+    /// One for each log, each below the log's name; none where no place is given. A quarantined log is not copied.
+    async fn start(place: Option<&Destination>, logs: [Files; 2]) -> anyhow::Result<Self> {
         let (stop, stopping) = shutdown::channel();
         let (mut running, mut tasks) = (Vec::new(), Vec::new());
         if let Some(place) = place {
-            for files in logs {
+            for files in logs.into_iter().filter(|files| files.log().quarantine().is_none()) {
                 let name = files.log().record().name.clone();
                 let (mirror, task) = Mirror::start(files, place.below(&name), stopping.clone())
                     .await
@@ -183,6 +196,7 @@ struct Opening<'a> {
     random: &'a dyn Random,
     clock: &'a Arc<dyn Clock>,
     database: &'a Database,
+    tiles: Option<&'a Destination>,
     shutdown: Shutdown,
 }
 
@@ -193,7 +207,8 @@ impl Opening<'_> {
     async fn log(&self, name: &'static str, host: String, scheme: Naming) -> anyhow::Result<(Log, JoinHandle<()>)> {
         let signer = Arc::new(self.data.key(name, KeyKind::P256)?);
         let new_tree_id = self.data.is_new().then(|| tree_id(self.random));
-        let settings = Settings { name, scheme, host, signer, new_tree_id };
+        let copy = self.tiles.map(|tiles| tiles.below(name));
+        let settings = Settings { name, scheme, host, signer, new_tree_id, copy };
         Log::open(settings, self.database.store(), Arc::clone(self.clock), self.shutdown.clone())
             .await
             .with_context(|| format!("cannot open the {name} log"))

@@ -1,6 +1,6 @@
 //! One push: everything a checkpoint covers, then the checkpoint. The numbers are those of [`super`].
 
-use super::destination::StoredCheckpoint;
+use super::destination::{self, StoredCheckpoint};
 use super::{Destination, Error, Fault};
 use crate::engine::Published;
 use crate::store::StoredEntry;
@@ -9,7 +9,7 @@ use crate::{Corrupt, Log};
 use bytes::Bytes;
 use chancery_verify::merkle::{self, Node, Nodes as _};
 use chancery_verify::tile::{self, Edge, FULL_WIDTH, TileId, TilePath, Trees};
-use chancery_verify::{Hash, Rejection, hash};
+use chancery_verify::{Hash, hash};
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl Pusher {
         &self.files.log.record().name
     }
 
-    pub(super) fn publications(&self) -> watch::Receiver<Arc<Published>> {
+    pub(super) fn publications(&self) -> Result<watch::Receiver<Arc<Published>>, crate::Error> {
         self.log().publications()
     }
 
@@ -98,11 +98,10 @@ impl Pusher {
     /// Verifies that a checkpoint in the store is one of this log, and returns its size.
     async fn verify_stored(&self, note: &Bytes, published: &Published) -> Result<u64, Error> {
         let log = self.log();
-        let note = str::from_utf8(note).map_err(|_| Fault::Foreign(Rejection::NoteMalformed))?;
-        let stored = log.scheme().open(note, log.signer().public_key()).map_err(Fault::Foreign)?;
+        let stored = destination::open(note, log.scheme(), log.signer().public_key())?;
         if stored.size > published.tree.size {
             // A log that has stopped here knows nothing of what others committed since.
-            if log.takes_entries() {
+            if log.obstacle().is_none() {
                 return Err(Fault::Newer { stored: stored.size, log: published.tree.size }.into());
             }
         } else if log.root_at(stored.size).await? != stored.root {

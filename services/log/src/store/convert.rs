@@ -36,7 +36,8 @@ pub(super) fn log_record(
     Ok(LogRecord { log_id, name, origin, tree_id, key_fingerprint: to_hash(&fingerprint)?, created })
 }
 
-pub(super) fn committed_head((size, root, timestamp): HeadRow) -> Result<CommittedHead, StoreError> {
+pub(super) fn committed_head(row: Option<HeadRow>) -> Result<CommittedHead, StoreError> {
+    let (size, root, timestamp) = row.ok_or(Corrupt::new("every log has a head"))?;
     let tree = TreeHead { size: to_u64(size)?, root: to_hash(&root)? };
     Ok(CommittedHead { tree, timestamp: Timestamp::from_millis(to_u64(timestamp)?) })
 }

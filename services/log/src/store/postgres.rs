@@ -308,6 +308,14 @@ impl Store for PostgresStore {
         })
     }
 
+    fn checkpoint_below(&self, log_id: i64, size: u64) -> Answer<'_, Option<(u64, String)>> {
+        Box::pin(async move {
+            let size = to_i64(size)?;
+            let attempt = || rows::checkpoint_below(&self.database.readers, log_id, size);
+            read("checkpoint_below", attempt).await?.map(convert::checkpoint).transpose()
+        })
+    }
+
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
         Box::pin(async move {
             let after = after.map(to_i64).transpose()?.unwrap_or(-1);

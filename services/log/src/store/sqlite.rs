@@ -3,7 +3,7 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
 //! because each crosses to the connection's thread and back.
 
-use super::convert::{self, CheckpointRow, HeadRow, LogRow, TileRow, to_i64, to_u64};
+use super::convert::{self, CheckpointRow, LogRow, TileRow, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
     Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use chancery_daemon::database::Sqlite;
 use chancery_verify::tile::{self, Edge, FULL_WIDTH};
 use chancery_verify::{Hash, merkle};
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::{Connection as _, QueryBuilder, SqliteConnection};
 
 /// Rows in one statement; seven columns each stay well below `SQLite`'s 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 1000;
@@ -33,11 +33,8 @@ impl SqliteStore {
 }
 
 async fn read_head(connection: &mut SqliteConnection, log_id: i64) -> Result<CommittedHead, StoreError> {
-    let head: HeadRow = sqlx::query_as("SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = ?")
-        .bind(log_id)
-        .fetch_one(connection)
-        .await?;
-    convert::committed_head(head)
+    let head = sqlx::query_as("SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = ?");
+    convert::committed_head(head.bind(log_id).fetch_optional(connection).await?)
 }
 
 async fn read_tiles(connection: &mut SqliteConnection, log_id: i64, ids: &[TileId]) -> Result<Tiles, StoreError> {
@@ -197,6 +194,30 @@ async fn insert_checkpoint(
     Ok(())
 }
 
+/// The whole transaction.
+async fn integrate(connection: &mut SqliteConnection, batch: Batch<'_>) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let head = read_head(&mut transaction, batch.log_id).await?;
+    let edge = if head.tree.size == batch.known_size {
+        None
+    } else {
+        Some(read_tiles(&mut transaction, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
+    };
+    let duplicates = find_duplicates(&mut transaction, batch.log_id, batch.identities).await?;
+    let Some(Extension { entries, tiles, head: new_head }) = (batch.extend)(Found { head, edge, duplicates })? else {
+        return Ok(());
+    };
+    insert_entries(&mut transaction, batch.log_id, &entries).await?;
+    write_tiles(&mut transaction, batch.log_id, &tiles).await?;
+    advance_head(&mut transaction, batch.log_id, &head, &new_head).await?;
+    if let Some((size, note)) = &batch.published {
+        insert_checkpoint(&mut transaction, batch.log_id, *size, note).await?;
+    }
+    // The durability point.
+    transaction.commit().await?;
+    Ok(())
+}
+
 impl Store for SqliteStore {
     // The data directory's lock keeps other processes away.
     fn shared(&self) -> bool {
@@ -258,27 +279,14 @@ impl Store for SqliteStore {
 
     fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()> {
         Box::pin(async move {
-            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
-            let head = read_head(&mut transaction, batch.log_id).await?;
-            let edge = if head.tree.size == batch.known_size {
-                None
-            } else {
-                Some(read_tiles(&mut transaction, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
-            };
-            let duplicates = find_duplicates(&mut transaction, batch.log_id, batch.identities).await?;
-            let Some(Extension { entries, tiles, head: new_head }) = (batch.extend)(Found { head, edge, duplicates })?
-            else {
-                return Ok(());
-            };
-            insert_entries(&mut transaction, batch.log_id, &entries).await?;
-            write_tiles(&mut transaction, batch.log_id, &tiles).await?;
-            advance_head(&mut transaction, batch.log_id, &head, &new_head).await?;
-            if let Some((size, note)) = &batch.published {
-                insert_checkpoint(&mut transaction, batch.log_id, *size, note).await?;
+            let mut connection = self.database.writer.acquire().await?;
+            let applied = integrate(&mut connection, batch).await;
+            if applied.is_err() {
+                // SQLite has ended some failed transactions by itself (a full disk), of which the connection's count of
+                // open ones knows nothing: it would refuse to begin another one for ever.
+                let _ = connection.close().await;
             }
-            // The durability point.
-            transaction.commit().await?;
-            Ok(())
+            applied
         })
     }
 
@@ -363,6 +371,20 @@ impl Store for SqliteStore {
                 "SELECT tree_size, note FROM checkpoints WHERE log_id = ? ORDER BY tree_size DESC LIMIT 1",
             )
             .bind(log_id)
+            .fetch_optional(&self.database.readers)
+            .await?;
+            row.map(convert::checkpoint).transpose()
+        })
+    }
+
+    fn checkpoint_below(&self, log_id: i64, size: u64) -> Answer<'_, Option<(u64, String)>> {
+        Box::pin(async move {
+            let row: Option<CheckpointRow> = sqlx::query_as(
+                "SELECT tree_size, note FROM checkpoints WHERE log_id = ? AND tree_size < ?
+                 ORDER BY tree_size DESC LIMIT 1",
+            )
+            .bind(log_id)
+            .bind(to_i64(size)?)
             .fetch_optional(&self.database.readers)
             .await?;
             row.map(convert::checkpoint).transpose()

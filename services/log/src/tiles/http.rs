@@ -76,6 +76,9 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 /// A read that failed: the reason is in the server's log.
 pub(crate) fn failure(error: &Error) -> Response {
     tracing::error!(error.code = error.code(), %error, "a read of a log's files failed");
+    if matches!(error, Error::Quarantined(_)) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the log has no checkpoint it can prove\n").into_response();
+    }
     (StatusCode::INTERNAL_SERVER_ERROR, "the log could not be read\n").into_response()
 }
 

@@ -28,14 +28,14 @@ const FORBIDDEN: [&str; 16] = [
 
 #[tokio::test]
 async fn the_least_role_can_append_and_nothing_else() {
-    let bench = Bench::postgres().await;
+    let bench = Bench::postgres();
     let owner = bench.start().await;
     owner.log.append(entry("by the owner")).await.unwrap();
     owner.stop().await;
-    bench.administer(ROLES).await;
-    bench.administer(ROLES).await;
+    bench.administer(ROLES);
+    bench.administer(ROLES);
     let user = "chancery_log_test";
-    bench.administer(&format!("DROP ROLE IF EXISTS {user}; CREATE ROLE {user} LOGIN IN ROLE chancery_log")).await;
+    bench.administer(&format!("DROP ROLE IF EXISTS {user}; CREATE ROLE {user} LOGIN IN ROLE chancery_log"));
 
     let Place::Postgres { server, database } = &bench.place else { unreachable!() };
     let least = Database::Postgres(open_postgres(&server.url(database, Some(user))).await.unwrap());

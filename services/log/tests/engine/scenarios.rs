@@ -50,17 +50,17 @@ pub(crate) async fn a_restart_goes_on_where_the_last_run_stopped(bench: Bench) {
     let mut seen = Vec::new();
     for run in 0..3 {
         let running = bench.start().await;
-        assert_eq!(running.log.published().tree.size, run * 300);
+        assert_eq!(running.log.published().unwrap().tree.size, run * 300);
         for head in &seen {
             let (size, root) = *head;
             assert_eq!(running.log.root_at(size).await.unwrap(), root, "an earlier head is a prefix");
-            running.log.consistency_proof(size, running.log.published().tree.size).await.unwrap();
+            running.log.consistency_proof(size, running.log.published().unwrap().tree.size).await.unwrap();
         }
         for number in 0..300 {
             let outcome = running.log.append(entry(&format!("{run} {number}"))).await.unwrap();
             assert!(matches!(outcome, Outcome::Logged(receipt) if receipt.index == run * 300 + number));
         }
-        let head = running.log.published().tree;
+        let head = running.log.published().unwrap().tree;
         seen.push((head.size, head.root));
         assert_eq!(bench.check(&running).await.unwrap(), (run + 1) * 300);
         running.stop().await;
@@ -88,6 +88,19 @@ pub(crate) async fn a_clock_that_goes_back_stops_signing_until_it_is_right_again
     bench.clock.set(START.plus_seconds(1));
     assert!(matches!(running.log.append(entry("two")).await.unwrap(), Outcome::Logged(receipt) if receipt.index == 1));
     assert_eq!(bench.check(&running).await.unwrap(), 2);
+    running.stop().await;
+
+    // A checkpoint that was signed anew is later than the last entry, and the next one must not be earlier.
+    bench.clock.set(START.plus_seconds(7200));
+    let running = bench.start().await;
+    assert_eq!(running.log.published().unwrap().timestamp, START.plus_seconds(7200));
+    bench.clock.set(START.plus_seconds(3600));
+    let refused = running.log.append(entry("three")).await.unwrap_err();
+    assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+    bench.clock.set(START.plus_seconds(7199));
+    assert!(matches!(running.log.append(entry("three")).await.unwrap(), Outcome::Logged(_)));
+    assert_eq!(running.log.published().unwrap().timestamp, START.plus_seconds(7200), "slewing stands still");
+    assert_eq!(bench.check(&running).await.unwrap(), 3);
     running.stop().await;
 }
 

@@ -4,10 +4,9 @@
 //! join they are planned while the tables are small or not yet analysed, as a scan of the whole log: the cost of a batch
 //! then grows with the log, which was measured to be most of what the server did.
 
-use super::super::convert::{self, CheckpointRow, HeadRow, LogRow, TileRow, to_i64};
+use super::super::convert::{self, CheckpointRow, LogRow, TileRow, to_i64};
 use super::super::parts::{self, PartRow};
 use super::super::{CommittedHead, Extension, NewLog, StoreError, TileId, Tiles};
-use crate::Corrupt;
 use bytes::Bytes;
 use chancery_verify::{Hash, Timestamp, tile};
 use sqlx::{PgConnection, PgPool};
@@ -65,12 +64,8 @@ pub(super) async fn insert_head(
 }
 
 pub(super) async fn read_head(pool: &PgPool, log_id: i64) -> Result<CommittedHead, StoreError> {
-    let head: HeadRow =
-        sqlx::query_as("/* head */ SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = $1")
-            .bind(log_id)
-            .fetch_one(pool)
-            .await?;
-    convert::committed_head(head)
+    let head = sqlx::query_as("/* head */ SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = $1");
+    convert::committed_head(head.bind(log_id).fetch_optional(pool).await?)
 }
 
 /// The columns of a head, and of an entry that is a duplicate or absent.
@@ -99,9 +94,9 @@ pub(super) async fn read_found(
     .bind(identities.iter().map(Hash::as_slice).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    let (size, root, timestamp, ..) = rows.first().cloned().ok_or(Corrupt::new("every log has a head"))?;
+    let head = rows.first().map(|(size, root, timestamp, ..)| (*size, root.clone(), *timestamp));
     let found = rows.into_iter().filter_map(|(_, _, _, identity, index)| identity.zip(index));
-    Ok((convert::committed_head((size, root, timestamp))?, convert::duplicates(identities, found)?))
+    Ok((convert::committed_head(head)?, convert::duplicates(identities, found)?))
 }
 
 pub(super) async fn read_tiles(
@@ -271,6 +266,18 @@ pub(super) async fn newest_checkpoint(pool: &PgPool, log_id: i64) -> Result<Opti
          ORDER BY tree_size DESC LIMIT 1",
     );
     Ok(row.bind(log_id).fetch_optional(pool).await?)
+}
+
+pub(super) async fn checkpoint_below(
+    pool: &PgPool,
+    log_id: i64,
+    size: i64,
+) -> Result<Option<CheckpointRow>, StoreError> {
+    let row = sqlx::query_as(
+        "/* checkpoint_below */ SELECT tree_size, note FROM checkpoints WHERE log_id = $1 AND tree_size < $2
+         ORDER BY tree_size DESC LIMIT 1",
+    );
+    Ok(row.bind(log_id).bind(size).fetch_optional(pool).await?)
 }
 
 pub(super) async fn checkpoints(
