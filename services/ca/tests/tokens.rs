@@ -18,7 +18,10 @@ use chancery_verify::certificate::Identity;
 use chancery_verify::key::KeyKind;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use world::{Documents, EMAIL, ISSUER, NOW, SUBJECT, claims, email_issuer, header, jwk, token, token_of, unsigned};
+use world::{
+    Documents, EMAIL, EMAIL_KIND, ISSUER, NOW, SUBJECT, claims, email_issuer, fetchers, header, jwk, token, token_of,
+    unsigned,
+};
 
 struct Scene {
     documents: Arc<Documents>,
@@ -30,7 +33,7 @@ fn scene() -> Scene {
     let (key, _) = Signer::generate(KeyKind::P256).unwrap();
     let documents = Arc::new(Documents::default());
     documents.publish(&[jwk(key.public_key(), Some("k1"))]);
-    let authenticator = Authenticator::new(vec![email_issuer()], documents.clone()).unwrap();
+    let authenticator = Authenticator::new(vec![email_issuer()], &fetchers(&documents)).unwrap();
     Scene { documents, authenticator, key }
 }
 
@@ -264,7 +267,7 @@ async fn keys_that_must_not_verify_are_left_out_of_the_set() {
         (vec![other_algorithm], "token.key_unknown"),
     ] {
         scene.documents.publish(&keys);
-        let authenticator = Authenticator::new(vec![email_issuer()], scene.documents.clone()).unwrap();
+        let authenticator = Authenticator::new(vec![email_issuer()], &fetchers(&scene.documents)).unwrap();
         let verdict = authenticator.authenticate(&good, NOW).await.map_err(|refusal| refusal.code());
         assert_eq!(verdict, Err(code), "{keys:?}");
     }
@@ -300,16 +303,22 @@ async fn unknown_keys_cause_one_request_in_thirty_seconds() {
 async fn keys_outlive_an_outage_but_not_for_ever() {
     let scene = scene();
     let mut long = claims();
+    long["iat"] = json!(NOW.seconds() + 60);
     long["exp"] = json!(NOW.seconds() + 7 * 86_400);
     let good = token(&scene.key, &header("ES256", Some("k1")), &long).await;
     assert!(scene.verdict(&good).await.is_ok());
+    let state = || scene.authenticator.key_states().swap_remove(0);
+    assert_eq!((state().fetched, state().failing), (Some(NOW), None));
     scene.documents.remove_all();
     let at = |seconds| scene.authenticator.authenticate(&good, NOW.plus_seconds(seconds));
     assert!(at(3600).await.is_ok(), "an hour old, the issuer is down");
     assert!(at(86_399).await.is_ok());
+    let failing = Some((NOW.plus_seconds(3600), "issuer.unreachable"));
+    assert_eq!((state().fetched, state().failing), (Some(NOW), failing), "and says so");
     assert!(matches!(at(86_401).await, Err(TokenRefusal::IssuerUnreachable(_) | TokenRefusal::IssuerStale)));
     scene.documents.publish(&[jwk(scene.key.public_key(), Some("k1"))]);
-    assert!(at(86_500).await.is_ok(), "and back");
+    assert!(at(86_440).await.is_ok(), "and back");
+    assert_eq!(state().failing, None);
 }
 
 #[tokio::test]
@@ -340,10 +349,10 @@ async fn concurrent_callers_share_one_fetch() {
 
 #[test]
 fn issuers_are_checked_when_they_are_configured() {
-    let build = |issuers| Authenticator::new(issuers, Arc::new(Documents::default())).err();
+    let build = |issuers| Authenticator::new(issuers, &fetchers(&Arc::default())).err();
     assert_eq!(build(vec![]), None);
     let twice = vec![email_issuer(), email_issuer()];
     assert_eq!(build(twice), Some(InvalidIssuer::Duplicate { url: ISSUER.to_owned() }));
-    let plain = IssuerSettings { url: "http://issuer.test".to_owned(), ..email_issuer() };
+    let plain = IssuerSettings::new("http://issuer.test", EMAIL_KIND);
     assert!(matches!(build(vec![plain]), Some(InvalidIssuer::Insecure { .. })));
 }

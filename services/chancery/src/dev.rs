@@ -10,7 +10,7 @@ mod composition;
 mod data;
 mod tiles;
 
-use crate::loopback;
+use crate::{issuers::ConfiguredIssuers, loopback};
 use anyhow::Context as _;
 use axum::middleware;
 use banner::Facts;
@@ -29,6 +29,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 
+pub(crate) use authority::development_issuer;
 pub(crate) use tiles::TilesArguments;
 
 /// Where it listens unless told otherwise.
@@ -38,19 +39,25 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address.
 ///
-/// 1. Lock the data directory, find the place for copies. 2. Listen, so that the URL is known.
+/// 1. Lock the data directory, find the place for copies, read whose tokens are believed. 2. Listen, so that the URL is known.
 /// 3. Open keys, logs and authority, or create them. 4. Write the trust files.
 /// 5. Nothing more may be created in this directory. 6. Answer. 7. Say how to use it.
-pub(crate) async fn run(listen: SocketAddr, data: &Path, tiles: &TilesArguments) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    listen: SocketAddr,
+    data: &Path,
+    tiles: &TilesArguments,
+    issuers: Option<&Path>,
+) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // (1)
     let tiles = tiles.destination()?;
+    let issuers = ConfiguredIssuers::load(issuers)?;
     let mut data = DataDirectory::open(data, clock.now())?;
     // (2)
     let listener = bind(listen).await?;
     let address = Address::new(listener.local_addr()?);
     // (3)
-    let instance = Instance::start(&data, &address, clock, tiles).await?;
+    let instance = Instance::start(&data, &address, clock, tiles, issuers).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)

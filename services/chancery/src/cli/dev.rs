@@ -19,6 +19,9 @@ pub(super) struct Arguments {
     /// Directory for keys, logs and trust files; created if missing
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
+    /// File of further issuers whose tokens are accepted, read again when it changes or on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    issuers: Option<PathBuf>,
     #[command(flatten)]
     tiles: dev::TilesArguments,
     /// What to log on standard error: a level, or a list of `module=level`
@@ -28,6 +31,6 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    dev::run(arguments.listen, &arguments.data, &arguments.tiles).await?;
+    dev::run(arguments.listen, &arguments.data, &arguments.tiles, arguments.issuers.as_deref()).await?;
     Ok(ExitCode::SUCCESS)
 }
