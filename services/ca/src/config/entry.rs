@@ -329,6 +329,13 @@ impl IssuerEntry {
             (None, Some(file)) => Some(read(&directory.join(file)).map_err(Wrong::Config)?),
             (None, None) => None,
         };
+        let proxy = self.proxy.take();
+        let usable = |proxy: &String| {
+            Url::parse(proxy).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
+        };
+        if proxy.as_ref().is_some_and(|proxy| !usable(proxy)) {
+            return Wrong::because("`proxy` must be an http or https URL");
+        }
         let bearer = match keys {
             KeySource::At(uri) if self.in_cluster && self.preset == Some(Preset::Kubernetes) => {
                 self.in_cluster = false;
@@ -340,7 +347,7 @@ impl IssuerEntry {
             loopback_http: self.development_loopback_http,
             private_addresses: self.allow_private_addresses,
             ca_pem,
-            proxy: self.proxy.take(),
+            proxy,
             bearer,
         })
     }
