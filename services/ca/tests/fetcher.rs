@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
-use chancery_ca::Access;
 use chancery_ca::oidc::{Fetch as _, FetchError, HttpFetcher};
-use std::sync::Arc;
+use chancery_ca::{Access, Bearer};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use url::Url;
@@ -72,4 +72,93 @@ async fn a_dead_host_is_an_error_that_names_it_once() {
     let error = HttpFetcher::new(&development()).unwrap().get(&url).await.unwrap_err();
     assert!(matches!(error, FetchError::Transport { .. }));
     assert_eq!(error.to_string().matches(url.as_str()).count(), 1);
+}
+
+#[tokio::test]
+async fn addresses_inside_are_reached_only_where_that_is_allowed() {
+    let (url, visits) = serve(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec()).await;
+    let port = url.port().unwrap();
+    let private = Access { private_addresses: true, ..Access::default() };
+    // A name that resolves to this machine, as one would that an attacker controls (DNS rebinding).
+    for host in ["localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433"] {
+        let url: Url = format!("https://{host}:{port}/keys").parse().unwrap();
+        for access in [&Access::default(), &private] {
+            let error = HttpFetcher::new(access).unwrap().get(&url).await.unwrap_err();
+            assert!(matches!(error, FetchError::Address { .. }), "{host}: {error}");
+        }
+    }
+    for host in ["169.254.169.254", "10.0.0.1", "[fd00::1]", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]"] {
+        let url: Url = format!("https://{host}/latest/meta-data").parse().unwrap();
+        let error = HttpFetcher::new(&Access::default()).unwrap().get(&url).await.unwrap_err();
+        assert!(matches!(error, FetchError::Address { .. }), "{host}: {error}");
+    }
+    let metadata: Url = "http://169.254.169.254/".parse().unwrap();
+    let everything = Access { private_addresses: true, ..development() };
+    let error = HttpFetcher::new(&everything).unwrap().get(&metadata).await.unwrap_err();
+    assert!(matches!(error, FetchError::Address { .. }), "{error}");
+    assert_eq!(visits.load(Ordering::SeqCst), 0);
+    // Where it is allowed, the name is good too.
+    let named: Url = format!("http://localhost:{port}/keys").parse().unwrap();
+    assert_eq!(HttpFetcher::new(&development()).unwrap().get(&named).await.unwrap(), b"{}");
+}
+
+#[tokio::test]
+async fn plain_http_is_for_development() {
+    let (url, visits) = serve(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec()).await;
+    let access = Access { private_addresses: true, ..Access::default() };
+    assert!(HttpFetcher::new(&access).unwrap().get(&url).await.is_err());
+    assert_eq!(visits.load(Ordering::SeqCst), 0);
+}
+
+/// Answers every connection and keeps what was sent.
+async fn record() -> (Url, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/openid/v1/jwks", listener.local_addr().unwrap()).parse().unwrap();
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let seen = requests.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            seen.lock().unwrap().push(String::from_utf8_lossy(&request[..read]).to_lowercase());
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").await;
+        }
+    });
+    (url, requests)
+}
+
+#[tokio::test]
+async fn a_service_account_s_token_goes_to_its_api_server_and_nowhere_else() {
+    let (server, seen) = record().await;
+    let (elsewhere, seen_elsewhere) = record().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    std::fs::write(&file, "first\n").unwrap();
+    let bearer = Some(Bearer { file: file.clone(), origin: server.to_string() });
+    let fetcher = HttpFetcher::new(&Access { bearer, ..development() }).unwrap();
+    fetcher.get(&server).await.unwrap();
+    // Kubernetes replaces the file; a token that is read once ends some day.
+    std::fs::write(&file, "second").unwrap();
+    fetcher.get(&server).await.unwrap();
+    fetcher.get(&elsewhere).await.unwrap();
+    let other_name: Url = server.as_str().replace("127.0.0.1", "localhost").parse().unwrap();
+    fetcher.get(&other_name).await.unwrap();
+    let sent = |requests: &Mutex<Vec<String>>| -> Vec<bool> {
+        requests.lock().unwrap().iter().map(|request| request.contains("authorization:")).collect()
+    };
+    assert_eq!(sent(&seen), [true, true, false]);
+    assert_eq!(sent(&seen_elsewhere), [false]);
+    assert!(seen.lock().unwrap()[0].contains("authorization: bearer first\r\n"));
+    assert!(seen.lock().unwrap()[1].contains("authorization: bearer second\r\n"));
+    std::fs::remove_file(&file).unwrap();
+    assert!(matches!(fetcher.get(&server).await, Err(FetchError::Bearer { .. })));
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_where_one_is_configured() {
+    let (proxy, seen) = record().await;
+    let access = Access { proxy: Some(format!("http://127.0.0.1:{}", proxy.port().unwrap())), ..development() };
+    let url: Url = "http://issuer.invalid/keys".parse().unwrap();
+    HttpFetcher::new(&access).unwrap().get(&url).await.unwrap();
+    assert!(seen.lock().unwrap()[0].starts_with("get http://issuer.invalid/keys "));
 }
