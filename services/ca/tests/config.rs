@@ -16,78 +16,78 @@ fn read(text: &str) -> Result<IssuerSettings, String> {
     Ok(settings.into_iter().next().unwrap())
 }
 
+/// An issuer, and words of the reason why it is not taken.
+const MISTAKES: &[(&str, &str)] = &[
+    ("url = 'https://a.test'", "either `preset` or `type`"),
+    ("url = 'https://a.test'\npreset = 'google'\ntype = 'email'", "either `preset` or `type`"),
+    ("url = 'https://a.test'\ntype = 'e-mail'", "unknown variant"),
+    ("url = 'https://a.test'\npreset = 'gittea'", "unknown variant"),
+    ("url = 'https://a.test'\ntype = 'email'\naudience = 'x'", "unknown field `audience`"),
+    ("url = 'https://a.test'\ntype = 'email'\naudiences = []", "`audiences`"),
+    ("url = 'https://a.test'\ntype = 'email'\naudiences = ['']", "`audiences`"),
+    ("type = 'email'", "`url` is missing"),
+    ("url = 'https://a.test'\nurl_pattern = 'https://*.a.test'\ntype = 'email'", "exclude each other"),
+    ("url = 'http://a.test'\ntype = 'email'", "must be https"),
+    ("url = 'http://127.0.0.1'\ntype = 'email'", "must be https"),
+    ("url = 'https://a.test?x'\ntype = 'email'", "not an issuer URL"),
+    // W3: a star is a wildcard only where one is announced.
+    ("url_pattern = 'https://*'\ntype = 'kubernetes'", "not an issuer pattern"),
+    ("url_pattern = 'https://a.b.test'\ntype = 'kubernetes'", "not an issuer pattern"),
+    ("url_pattern = 'https://*.b.test'\ntype = 'kubernetes'\njwks_uri = 'https://a.test'", "keys of their own"),
+    ("url_pattern = 'https://*.b.test'\ntype = 'spiffe'\ntrust_domain = 'a'", "one issuer"),
+    ("url = 'https://a.test'\ntype = 'spiffe'", "needs `trust_domain`"),
+    ("url = 'https://a.test'\ntype = 'spiffe'\ntrust_domain = 'A.test'", "needs `trust_domain`"),
+    ("url = 'https://a.test'\ntype = 'email'\ntrust_domain = 'a.test'", "`trust_domain` means nothing"),
+    ("url = 'https://a.test'\ntype = 'kubernetes'\naccept_unverified_email = true", "means nothing"),
+    ("url = 'https://a.test'\ntype = 'email'\nin_cluster = true", "`in_cluster` means nothing"),
+    ("url = 'https://a.test'\ntype = 'uri'", "needs `subject_domain`"),
+    ("url = 'https://a.test'\ntype = 'uri'\nsubject_domain = 'a.test'", "needs `subject_domain`"),
+    ("url = 'https://a.test'\ntype = 'uri'\nsubject_domain = 'http://a.test'", "different schemes"),
+    // W5: two owners below one public suffix.
+    ("url = 'https://a.co.uk'\ntype = 'uri'\nsubject_domain = 'https://b.co.uk'", "unrelated_subject_domain"),
+    ("url = 'https://a.co.uk'\ntype = 'username'\nsubject_domain = 'b.co.uk'", "unrelated_subject_domain"),
+    ("url = 'https://a.test'\ntype = 'username'\nsubject_domain = 'test'", "unrelated_subject_domain"),
+    ("url = 'https://a.test'\ntype = 'username'\nsubject_domain = 'https://a.test'", "without a scheme"),
+    // W4: the same for families.
+    ("url_pattern = 'https://*.a.test'\ntype = 'username'\nsubject_domain = 'b.test'", "unrelated_subject_domain"),
+    ("url = 'https://a.test'\ntype = 'ci-provider'", "needs `subject`"),
+    ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = '{x}'", "must begin with a scheme"),
+    ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test{x}'", "must begin with a scheme"),
+    ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{x'", "without `}`"),
+    ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{x} }'", "a lone `}`"),
+    ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{if x == \"y\"}z'", "without `{end}`"),
+    ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{if x}z{end}'", "without ` == `"),
+    ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{end}'", "without `{if …}`"),
+    ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{a b}'", "not the name of a claim"),
+    (
+        "preset = 'generic'\nurl = 'https://a.test'\nsubject = 'https://a.test/'\nextensions = {issuer = 'x'}",
+        "`issuer` is not",
+    ),
+    (
+        "preset = 'generic'\nurl = 'https://a.test'\nsubject = 'https://a.test/'\nextensions = {token-subject = 'x'}",
+        "is not",
+    ),
+    ("preset = 'ghes'\nurl = 'https://a.test'", "does not end in `/_services/token`"),
+    ("preset = 'gitlab'\nbase_url = 'gitlab.test'", "`base_url` must be"),
+    ("preset = 'keycloak'\nurl = 'https://a.test'", "a realm"),
+    ("preset = 'entra'\nurl = 'https://login.microsoftonline.com/common/v2.0'", "anybody's tenant"),
+    ("preset = 'google'\nmax_age_seconds = 0", "`max_age_seconds`"),
+    ("preset = 'google'\nmax_age_seconds = 604801", "`max_age_seconds`"),
+    ("preset = 'google'\nrequire = {hd = []}", "no value at all"),
+    ("preset = 'google'\nrequire = {'' = 'x'}", "not the name of a claim"),
+    ("preset = 'google'\njwks_uri = 'https://a.test'", "only counts where keys are discovered"),
+    ("preset = 'google'\nca_file = '/nonexistent/ca.pem'", "cannot read /nonexistent/ca.pem"),
+    ("url = 'https://a.test'\ntype = 'email'\nca_pem = 'x'\nca_file = 'y'", "exclude each other"),
+    ("url = 'https://a.test'\ntype = 'email'\nproxy = 'nonsense'", "`proxy` must be"),
+    (
+        "url = 'https://a.test'\ntype = 'email'\nca_pem = '-----BEGIN CERTIFICATE-----\\nx'",
+        "cannot be reached as configured",
+    ),
+];
+
 #[test]
 fn mistakes_are_refused_with_what_to_do() {
-    for (text, reason) in [
-        ("url = 'https://a.test'", "either `preset` or `type`"),
-        ("url = 'https://a.test'\npreset = 'google'\ntype = 'email'", "either `preset` or `type`"),
-        ("url = 'https://a.test'\ntype = 'e-mail'", "unknown variant"),
-        ("url = 'https://a.test'\npreset = 'gittea'", "unknown variant"),
-        ("url = 'https://a.test'\ntype = 'email'\naudience = 'x'", "unknown field `audience`"),
-        ("url = 'https://a.test'\ntype = 'email'\naudiences = []", "`audiences`"),
-        ("url = 'https://a.test'\ntype = 'email'\naudiences = ['']", "`audiences`"),
-        ("type = 'email'", "`url` is missing"),
-        ("url = 'https://a.test'\nurl_pattern = 'https://*.a.test'\ntype = 'email'", "exclude each other"),
-        ("url = 'http://a.test'\ntype = 'email'", "must be https"),
-        ("url = 'http://127.0.0.1'\ntype = 'email'", "must be https"),
-        ("url = 'https://a.test?x'\ntype = 'email'", "not an issuer URL"),
-        // W3: a star is a wildcard only where one is announced.
-        ("url_pattern = 'https://*'\ntype = 'kubernetes'", "not an issuer pattern"),
-        ("url_pattern = 'https://a.b.test'\ntype = 'kubernetes'", "not an issuer pattern"),
-        ("url_pattern = 'https://*.b.test'\ntype = 'kubernetes'\njwks_uri = 'https://a.test'", "keys of their own"),
-        ("url_pattern = 'https://*.b.test'\ntype = 'spiffe'\ntrust_domain = 'a'", "one issuer"),
-        ("url = 'https://a.test'\ntype = 'spiffe'", "needs `trust_domain`"),
-        ("url = 'https://a.test'\ntype = 'spiffe'\ntrust_domain = 'A.test'", "needs `trust_domain`"),
-        ("url = 'https://a.test'\ntype = 'email'\ntrust_domain = 'a.test'", "`trust_domain` means nothing"),
-        ("url = 'https://a.test'\ntype = 'kubernetes'\naccept_unverified_email = true", "means nothing"),
-        ("url = 'https://a.test'\ntype = 'email'\nin_cluster = true", "`in_cluster` means nothing"),
-        ("url = 'https://a.test'\ntype = 'uri'", "needs `subject_domain`"),
-        ("url = 'https://a.test'\ntype = 'uri'\nsubject_domain = 'a.test'", "needs `subject_domain`"),
-        ("url = 'https://a.test'\ntype = 'uri'\nsubject_domain = 'http://a.test'", "different schemes"),
-        // W5: two owners below one public suffix.
-        ("url = 'https://a.co.uk'\ntype = 'uri'\nsubject_domain = 'https://b.co.uk'", "unrelated_subject_domain"),
-        ("url = 'https://a.co.uk'\ntype = 'username'\nsubject_domain = 'b.co.uk'", "unrelated_subject_domain"),
-        ("url = 'https://a.test'\ntype = 'username'\nsubject_domain = 'test'", "unrelated_subject_domain"),
-        ("url = 'https://a.test'\ntype = 'username'\nsubject_domain = 'https://a.test'", "without a scheme"),
-        // W4: the same for families.
-        ("url_pattern = 'https://*.a.test'\ntype = 'username'\nsubject_domain = 'b.test'", "unrelated_subject_domain"),
-        ("url = 'https://a.test'\ntype = 'ci-provider'", "needs `subject`"),
-        ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = '{x}'", "must begin with a scheme"),
-        ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test{x}'", "must begin with a scheme"),
-        ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{x'", "without `}`"),
-        ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{x} }'", "a lone `}`"),
-        (
-            "url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{if x == \"y\"}z'",
-            "without `{end}`",
-        ),
-        ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{if x}z{end}'", "without ` == `"),
-        ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{end}'", "without `{if …}`"),
-        ("url = 'https://a.test'\ntype = 'ci-provider'\nsubject = 'https://a.test/{a b}'", "not the name of a claim"),
-        (
-            "preset = 'generic'\nurl = 'https://a.test'\nsubject = 'https://a.test/'\nextensions = {issuer = 'x'}",
-            "`issuer` is not",
-        ),
-        (
-            "preset = 'generic'\nurl = 'https://a.test'\nsubject = 'https://a.test/'\nextensions = {token-subject = 'x'}",
-            "is not",
-        ),
-        ("preset = 'ghes'\nurl = 'https://a.test'", "does not end in `/_services/token`"),
-        ("preset = 'gitlab'\nbase_url = 'gitlab.test'", "`base_url` must be"),
-        ("preset = 'keycloak'\nurl = 'https://a.test'", "a realm"),
-        ("preset = 'entra'\nurl = 'https://login.microsoftonline.com/common/v2.0'", "anybody's tenant"),
-        ("preset = 'google'\nmax_age_seconds = 0", "`max_age_seconds`"),
-        ("preset = 'google'\nmax_age_seconds = 604801", "`max_age_seconds`"),
-        ("preset = 'google'\nrequire = {hd = []}", "no value at all"),
-        ("preset = 'google'\nrequire = {'' = 'x'}", "not the name of a claim"),
-        ("preset = 'google'\njwks_uri = 'https://a.test'", "only counts where keys are discovered"),
-        ("preset = 'google'\nca_file = '/nonexistent/ca.pem'", "cannot read /nonexistent/ca.pem"),
-        ("url = 'https://a.test'\ntype = 'email'\nca_pem = 'x'\nca_file = 'y'", "exclude each other"),
-        ("url = 'https://a.test'\ntype = 'email'\nproxy = 'nonsense'", "`proxy` must be"),
-        (
-            "url = 'https://a.test'\ntype = 'email'\nca_pem = '-----BEGIN CERTIFICATE-----\\nx'",
-            "cannot be reached as configured",
-        ),
-    ] {
+    for (text, reason) in MISTAKES {
         let refused = read(text).expect_err(text);
         assert!(refused.contains(reason), "{text}\n{refused}");
     }

@@ -1,8 +1,6 @@
 //! For any claims of any kind of issuer: either a refusal, or a certificate that parses, has exactly one name, and is read
 //! back by the verification crate as what the authority meant.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
-
 mod world;
 
 use chancery_ca::config::IssuersFile;

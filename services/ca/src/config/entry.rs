@@ -55,6 +55,7 @@ pub enum Patterns {
 /// An issuer as it is written down. Either `preset` or `type` says what it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a configuration file, each with its name")]
 pub struct IssuerEntry {
     /// The `iss` of its tokens, letter by letter.
     #[serde(skip_serializing_if = "Option::is_none")]

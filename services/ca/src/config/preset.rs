@@ -24,7 +24,7 @@ pub enum Preset {
     Gitlab,
     /// Buildkite.
     Buildkite,
-    /// CircleCI: `url` is `https://oidc.circleci.com/org/ID`.
+    /// `CircleCI`: `url` is `https://oidc.circleci.com/org/ID`.
     Circleci,
     /// A Kubernetes cluster: give `jwks_file`, or `in_cluster = true` for the cluster this program runs in.
     Kubernetes,

@@ -55,7 +55,7 @@ impl Template {
         }
         let mut parser = Parser { text, position: 0 };
         let (parts, end) = parser.parts(0)?;
-        if end != End::Text {
+        if end != End::OfText {
             return Err(parser.error("`{else}` or `{end}` without `{if …}`"));
         }
         Ok(Self { text: text.to_owned(), parts })
@@ -123,9 +123,9 @@ fn render(
 /// What a run of parts ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    Text,
+    OfText,
     Else,
-    End,
+    OfChoice,
 }
 
 struct Parser<'a> {
@@ -147,7 +147,7 @@ impl<'a> Parser<'a> {
         let mut literal = String::new();
         let end = loop {
             let rest = self.rest();
-            let Some(next) = rest.chars().next() else { break End::Text };
+            let Some(next) = rest.chars().next() else { break End::OfText };
             match next {
                 '{' | '}' if rest.chars().nth(1) == Some(next) => {
                     literal.push(next);
@@ -159,7 +159,7 @@ impl<'a> Parser<'a> {
                     let inside = inside.ok_or_else(|| self.error("`{` without `}`"))?;
                     let end = match inside {
                         "else" => Some(End::Else),
-                        "end" => Some(End::End),
+                        "end" => Some(End::OfChoice),
                         _ => None,
                     };
                     if let Some(end) = end {
@@ -206,7 +206,7 @@ impl<'a> Parser<'a> {
         if end == End::Else {
             (otherwise, end) = self.parts(depth + 1)?;
         }
-        if end != End::End {
+        if end != End::OfChoice {
             return Err(self.error("`{if …}` without `{end}`"));
         }
         Ok(Part::Choice { path, optional, equals: equals.to_owned(), then, otherwise })

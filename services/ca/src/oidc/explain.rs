@@ -100,14 +100,10 @@ impl Authenticator {
     fn near(&self, iss: &str) -> String {
         let plain = |url: &str| url.trim_end_matches('/').to_ascii_lowercase();
         let close = self.issuers().find(|settings| plain(settings.name.as_str()) == plain(iss));
-        match close {
-            Some(settings) => {
-                format!("configured is {}; issuers are compared letter by letter", settings.name.as_str())
-            }
-            None => {
-                let names: Vec<&str> = self.issuers().map(|settings| settings.name.as_str()).collect();
-                format!("configured are: {}", names.join(", "))
-            }
+        if let Some(settings) = close {
+            return format!("configured is {}; issuers are compared letter by letter", settings.name.as_str());
         }
+        let names: Vec<&str> = self.issuers().map(|settings| settings.name.as_str()).collect();
+        format!("configured are: {}", names.join(", "))
     }
 }

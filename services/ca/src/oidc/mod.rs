@@ -68,7 +68,7 @@ enum Name {
 
 enum Keys {
     Static(KeySet),
-    Fetched { location: KeyLocation, cache: KeyCache },
+    Fetched { location: Box<KeyLocation>, cache: KeyCache },
 }
 
 impl Authenticator {
@@ -152,7 +152,8 @@ impl Issuer {
         let name = match (&settings.name, &settings.keys) {
             (IssuerName::Exact(url), keys) => {
                 let issuer = IssuerUrl::parse(url, loopback)?;
-                let fetched = |location| Keys::Fetched { location, cache: KeyCache::new(RETRY_SECONDS) };
+                let fetched =
+                    |location| Keys::Fetched { location: Box::new(location), cache: KeyCache::new(RETRY_SECONDS) };
                 Name::Exact(match keys {
                     KeySource::Static(jwks) => Keys::Static(KeySet::parse(jwks.as_bytes())?),
                     KeySource::At(keys) => fetched(KeyLocation::at(keys, loopback)?),

@@ -35,18 +35,16 @@ impl IssuerPattern {
         let invalid = || InvalidIssuer::Pattern { pattern: text.to_owned() };
         let rest = text.strip_prefix("https://").ok_or_else(invalid)?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let labels: Vec<&str> = host.split('.').collect();
-        let fixed = labels.iter().rev().take(2).all(|label| !label.contains('*'));
         let whole = |part: &str| part == "*" || !part.contains('*');
-        let shaped = labels.len() > 2 && fixed && labels.iter().copied().all(whole) && path.split('/').all(whole);
+        let labels: Vec<&str> = host.split('.').collect();
+        let (free, fixed) = labels.split_at(labels.len().saturating_sub(2));
+        let shaped = !host.contains(':')
+            && free.iter().copied().chain(path.split('/')).all(whole)
+            && !fixed.iter().any(|label| label.contains('*'));
         let literals: Vec<String> = text.split('*').map(str::to_owned).collect();
         // With every star filled in it must be an issuer's URL.
-        let is_url = IssuerUrl::parse(&text.replace('*', "x"), false).is_ok() && !host.contains(':');
-        if (shaped || !host.contains('*') && path.split('/').all(whole)) && is_url && literals.len() > 1 {
-            Ok(Self { literals })
-        } else {
-            Err(invalid())
-        }
+        let is_url = IssuerUrl::parse(&text.replace('*', "x"), false).is_ok();
+        if shaped && is_url && literals.len() > 1 { Ok(Self { literals }) } else { Err(invalid()) }
     }
 
     /// Whether the whole of `issuer` has this form.
@@ -104,7 +102,7 @@ impl Family {
         }
         let location =
             KeyLocation::Discovered { issuer: IssuerUrl::parse(name, false)?, jwks_hosts: jwks_hosts.to_vec() };
-        if !members.window.is_some_and(|start| now.seconds() < start.seconds().saturating_add(WINDOW_SECONDS)) {
+        if members.window.is_none_or(|start| now.seconds() >= start.seconds().saturating_add(WINDOW_SECONDS)) {
             (members.window, members.new_in_window) = (Some(now), 0);
         }
         if members.new_in_window == MAX_NEW {

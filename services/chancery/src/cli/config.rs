@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use chancery_ca::{IssuerName, IssuerSettings, KeySource, config};
 use clap::{Args, Subcommand};
 use std::{
+    fmt::Write as _,
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
@@ -65,7 +66,8 @@ fn summary(settings: &IssuerSettings) -> String {
         settings.audiences.join(", "),
     );
     for condition in &settings.conditions {
-        text += &format!("  only if   {} is {}\n", condition.claim, condition.any_of.join(" or "));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  only if   {} is {}", condition.claim, condition.any_of.join(" or "));
     }
     text
 }

@@ -17,7 +17,7 @@ pub enum Known {
     Buildkite,
     /// Codefresh.
     Codefresh,
-    /// CircleCI.
+    /// `CircleCI`.
     CircleCi,
     /// Jenkins with its OpenID Connect provider plug-in.
     Jenkins,

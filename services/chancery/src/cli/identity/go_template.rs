@@ -108,14 +108,14 @@ impl Translator<'_> {
             Some("") => "?",
             Some(_) => return Err(format!("the condition `{condition}` asks about a default")),
         };
-        self.out += &format!("{{if {name}{optional} == \"{text}\"}}");
+        self.out.extend(["{if ", name.as_str(), optional, " == \"", text, "\"}"]);
         Ok(())
     }
 
     fn claim(&mut self, name: &str) -> Result<(), String> {
         match self.defaults.get(name).map(String::as_str) {
-            None => self.out += &format!("{{{name}}}"),
-            Some("") => self.out += &format!("{{{name}?}}"),
+            None => self.out.extend(["{", name, "}"]),
+            Some("") => self.out.extend(["{", name, "?}"]),
             Some(constant) => {
                 self.out += &Template::escape(constant);
                 self.constants.insert(name.to_owned());
@@ -147,7 +147,8 @@ fn reference(text: &str) -> Option<String> {
     match names.as_slice() {
         [name] if is_field(name) => Some(name.clone()),
         [_, ..] if names.iter().all(is_field) => {
-            Some(names.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect())
+            let escaped = names.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
+            Some(escaped.flat_map(|name| ["/".to_owned(), name]).collect())
         }
         _ => None,
     }

@@ -64,11 +64,11 @@ struct Import {
 /// A key in the spelling of YAML, and in that of JSON.
 type Key = (&'static str, &'static str);
 
-fn field<'a>(object: &'a Value, (yaml, json): Key) -> Option<&'a Value> {
+fn field(object: &Value, (yaml, json): Key) -> Option<&Value> {
     object.get(yaml).or_else(|| object.get(json)).filter(|value| !value.is_null())
 }
 
-fn text<'a>(object: &'a Value, key: Key) -> Option<&'a str> {
+fn text(object: &Value, key: Key) -> Option<&str> {
     field(object, key)?.as_str().filter(|text| !text.is_empty())
 }
 
@@ -258,7 +258,7 @@ fn claim_path(path: &str) -> Result<String, String> {
         |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     match names.as_slice() {
         [name] if plain(name) => Ok((*name).to_owned()),
-        names if names.iter().all(plain) => Ok(names.iter().map(|name| format!("/{name}")).collect()),
+        names if names.iter().all(plain) => Ok(names.iter().flat_map(|name| ["/", name]).collect()),
         _ => Err(format!("its issuer-claim {path} is not of the form $.a.b")),
     }
 }
