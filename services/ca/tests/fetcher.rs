@@ -4,10 +4,14 @@
 
 use chancery_ca::oidc::{Fetch as _, FetchError, HttpFetcher};
 use chancery_ca::{Access, Bearer};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, crypto};
 use url::Url;
 
 /// Loopback is reached, as in development.
@@ -161,4 +165,55 @@ async fn a_proxy_is_used_where_one_is_configured() {
     let url: Url = "http://issuer.invalid/keys".parse().unwrap();
     HttpFetcher::new(&access).unwrap().get(&url).await.unwrap();
     assert!(seen.lock().unwrap()[0].starts_with("get http://issuer.invalid/keys "));
+}
+
+/// A TLS server for `localhost` by an authority of its own; the authority's certificate.
+async fn serve_tls() -> (Url, String) {
+    let mut root = CertificateParams::new(Vec::new()).unwrap();
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root_key = KeyPair::generate().unwrap();
+    let ca_pem = root.self_signed(&root_key).unwrap().pem();
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &Issuer::new(root, root_key)).unwrap().der().clone();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/keys", listener.local_addr().unwrap().port()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // Who does not trust the certificate hangs up.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (url, ca_pem)
+}
+
+#[tokio::test]
+async fn a_company_s_own_authority_is_the_only_one_for_its_issuer() {
+    let (url, ca_pem) = serve_tls().await;
+    let (_, other_pem) = serve_tls().await;
+    let get = async |ca_pem: Option<&str>| {
+        let access = Access { ca_pem: ca_pem.map(str::to_owned), ..development() };
+        HttpFetcher::new(&access).unwrap().get(&url).await
+    };
+    assert_eq!(get(Some(&ca_pem)).await.unwrap(), b"{}");
+    assert_eq!(get(Some(&format!("{other_pem}{ca_pem}"))).await.unwrap(), b"{}");
+    for untrusted in [None, Some(other_pem.as_str())] {
+        let refused = get(untrusted).await.unwrap_err();
+        assert!(
+            matches!(&refused, FetchError::Transport { reason, .. } if reason.contains("certificate")),
+            "{refused}"
+        );
+    }
 }

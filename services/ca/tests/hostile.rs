@@ -251,7 +251,7 @@ async fn tokens_that_are_made_to_be_expensive_or_ambiguous() {
         ("S-13", "padding".to_owned(), format!("{good}="), malformed),
         ("S-13", "a space".to_owned(), good.replacen('.', " .", 1), malformed),
         ("S-13", "a line break".to_owned(), good.replacen('.', "\n.", 1), malformed),
-        ("S-13", "the other alphabet".to_owned(), format!("{}+/+/", good), malformed),
+        ("S-13", "the other alphabet".to_owned(), format!("{good}+/+/"), malformed),
         ("S-13", "unused bits".to_owned(), format!("e31.{}", good.split_once('.').unwrap().1), malformed),
     ];
     refused(&world, rows).await;

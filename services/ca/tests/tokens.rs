@@ -9,9 +9,9 @@ use aws_lc_rs::signature::{self, Ed25519KeyPair, KeyPair as _};
 use aws_lc_rs::{hmac, rsa};
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
-use chancery_ca::IssuerSettings;
-use chancery_ca::identity::Principal;
+use chancery_ca::identity::{IssuerKind, Principal};
 use chancery_ca::oidc::{Authenticator, InvalidIssuer, TokenRefusal};
+use chancery_ca::{IssuerName, IssuerSettings};
 use chancery_daemon::signer::Signer;
 use chancery_verify::PublicKey;
 use chancery_verify::certificate::Identity;
@@ -345,6 +345,64 @@ async fn concurrent_callers_share_one_fetch() {
         assert!(task.await.unwrap());
     }
     assert_eq!(scene.documents.requests(), 2);
+}
+
+#[tokio::test]
+async fn of_overlapping_patterns_the_first_counts_and_an_exact_name_before_all() {
+    let (key, _) = Signer::generate(KeyKind::P256).unwrap();
+    let documents = Arc::new(Documents::default());
+    let exact = "https://a.b.example.test/x";
+    for iss in [exact, "https://a.b.example.test/y", "https://c.b.example.test/x", "https://*.z.example.test/x"] {
+        documents.put(
+            &format!("{iss}/.well-known/openid-configuration"),
+            &json!({"issuer": iss, "jwks_uri": format!("{iss}/k")}),
+        );
+        documents.put(&format!("{iss}/k"), &json!({"keys": [jwk(key.public_key(), None)]}));
+    }
+    let settings = |name: IssuerName, domain: &str| IssuerSettings {
+        name,
+        ..IssuerSettings::new("", IssuerKind::Username { subject_domain: domain.to_owned() })
+    };
+    let pattern = |text: &str, domain: &str| settings(IssuerName::Pattern(text.to_owned()), domain);
+    let issuers = vec![
+        pattern("https://a.b.example.test/*", "first.test"),
+        pattern("https://*.b.example.test/x", "second.test"),
+        settings(IssuerName::Exact(exact.to_owned()), "exact.test"),
+        // W3: a star in a name that is not announced as a pattern is a star.
+        settings(IssuerName::Exact("https://*.z.example.test/x".to_owned()), "star.test"),
+    ];
+    let authenticator = Authenticator::new(issuers, &fetchers(&documents)).unwrap();
+    for (iss, verdict) in [
+        (exact, Ok("alice!exact.test")),
+        ("https://a.b.example.test/y", Ok("alice!first.test")),
+        ("https://c.b.example.test/x", Ok("alice!second.test")),
+        ("https://*.z.example.test/x", Ok("alice!star.test")),
+        ("https://q.z.example.test/x", Err("token.issuer_unknown")),
+    ] {
+        let mut claims = claims();
+        (claims["iss"], claims["sub"]) = (json!(iss), json!("alice"));
+        let token = token(&key, &header("ES256", None), &claims).await;
+        // W2: and so every time.
+        for _ in 0..8 {
+            let found = authenticator.authenticate(&token, NOW).await;
+            let found = found.map(|principal| principal.identity.to_string()).map_err(|refusal| refusal.code());
+            assert_eq!(found.as_deref().map_err(|code| *code), verdict, "{iss}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn changed_settings_keep_what_is_known_of_other_issuers() {
+    let scene = scene();
+    let good = token(&scene.key, &header("ES256", Some("k1")), &claims()).await;
+    assert!(scene.verdict(&good).await.is_ok());
+    scene.documents.remove_all();
+    let other = IssuerSettings::new("https://other.example.test", EMAIL_KIND);
+    let again = scene.authenticator.reconfigured(vec![other, email_issuer()], &fetchers(&scene.documents)).unwrap();
+    assert!(again.authenticate(&good, NOW).await.is_ok(), "a reload during an outage forgets no keys");
+    let changed = IssuerSettings { audiences: vec!["other".to_owned()], ..email_issuer() };
+    let again = scene.authenticator.reconfigured(vec![changed], &fetchers(&scene.documents)).unwrap();
+    assert!(again.authenticate(&good, NOW).await.is_err(), "what has changed counts from now on");
 }
 
 #[test]

@@ -21,8 +21,11 @@ use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
+/// A target.
+pub type Target = fn(&[u8]);
+
 /// Every target by name.
-pub const ALL: [(&str, fn(&[u8])); 2] = [("jwt", jwt), ("claims", claims)];
+pub const ALL: [(&str, Target); 2] = [("jwt", jwt), ("claims", claims)];
 
 /// 2027-01-15T08:00:00Z.
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
