@@ -7,6 +7,7 @@ use chancery_ca::{Access, Bearer};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -66,6 +67,24 @@ async fn reads_no_more_than_a_document_may_have() {
         let (url, _) = serve(answer).await;
         assert!(matches!(HttpFetcher::new(&development()).unwrap().get(&url).await, Err(FetchError::TooLarge { .. })));
     }
+}
+
+#[tokio::test]
+async fn a_server_that_drips_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: Url = format!("http://{}/keys", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await;
+        // Every byte is in time; all of them together would take hours.
+        while stream.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    let error = HttpFetcher::new(&development()).unwrap().get(&url).await.unwrap_err();
+    assert!(matches!(&error, FetchError::Transport { reason, .. } if reason.contains("timed out")), "{error}");
 }
 
 #[tokio::test]

@@ -148,6 +148,10 @@ async fn issuers_of_a_pattern() {
         ..IssuerSettings::new("", EMAIL_KIND)
     };
     let world = World::trusting(vec![email_issuer(), pattern]).await;
+    let (_, _, listed) = world.get("/api/v2/configuration").await;
+    let listed: Value = serde_json::from_slice(&listed).unwrap();
+    assert_eq!(listed["issuers"][1]["wildcardIssuerUrl"], "https://oidc.*.example.test/id/*");
+    assert!(listed["issuers"][1].get("issuerUrl").is_none());
     let of = async |iss: &str| {
         let mut claims = claims();
         claims["iss"] = json!(iss);

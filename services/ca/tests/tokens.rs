@@ -10,14 +10,18 @@ use aws_lc_rs::{hmac, rsa};
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use chancery_ca::identity::{IssuerKind, Principal};
-use chancery_ca::oidc::{Authenticator, InvalidIssuer, TokenRefusal};
+use chancery_ca::oidc::{Authenticator, Fetch, Fetched, InvalidIssuer, TokenRefusal};
 use chancery_ca::{IssuerName, IssuerSettings};
 use chancery_daemon::signer::Signer;
 use chancery_verify::PublicKey;
 use chancery_verify::certificate::Identity;
 use chancery_verify::key::KeyKind;
 use serde_json::{Value, json};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use url::Url;
 use world::{
     Documents, EMAIL, EMAIL_KIND, ISSUER, NOW, SUBJECT, claims, email_issuer, fetchers, header, jwk, token, token_of,
     unsigned,
@@ -345,6 +349,54 @@ async fn concurrent_callers_share_one_fetch() {
         assert!(task.await.unwrap());
     }
     assert_eq!(scene.documents.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_key_that_its_issuer_has_removed_counts_ten_minutes_more() {
+    let scene = scene();
+    let (next, _) = Signer::generate(KeyKind::P256).unwrap();
+    let mut claims = claims();
+    claims["exp"] = json!(NOW.seconds() + 3600);
+    let old = token(&scene.key, &header("ES256", Some("k1")), &claims).await;
+    assert!(scene.verdict(&old).await.is_ok());
+    scene.documents.publish(&[jwk(next.public_key(), Some("k2"))]);
+    assert!(scene.authenticator.authenticate(&old, NOW.plus_seconds(599)).await.is_ok());
+    let refused = scene.authenticator.authenticate(&old, NOW.plus_seconds(600)).await;
+    assert!(matches!(refused, Err(TokenRefusal::KeyUnknown)));
+}
+
+/// Answers while it is told to; then never.
+struct Hanging {
+    documents: Arc<Documents>,
+    answers: AtomicBool,
+}
+
+impl Fetch for Hanging {
+    fn get<'a>(&'a self, url: &'a Url) -> Fetched<'a> {
+        if self.answers.load(Ordering::SeqCst) { self.documents.get(url) } else { Box::pin(std::future::pending()) }
+    }
+}
+
+#[tokio::test]
+async fn who_has_a_known_key_does_not_wait_for_an_issuer_that_hangs() {
+    let scene = scene();
+    let hanging = Arc::new(Hanging { documents: scene.documents.clone(), answers: AtomicBool::new(true) });
+    let fetcher = hanging.clone();
+    let authenticator =
+        Authenticator::new(vec![email_issuer()], &move |_| Ok(fetcher.clone() as Arc<dyn Fetch>)).unwrap();
+    let mut claims = claims();
+    claims["exp"] = json!(NOW.seconds() + 3600);
+    let good = token(&scene.key, &header("ES256", Some("k1")), &claims).await;
+    assert!(authenticator.authenticate(&good, NOW).await.is_ok());
+    hanging.answers.store(false, Ordering::SeqCst);
+    let later = NOW.plus_seconds(700);
+    let mut first = pin!(authenticator.authenticate(&good, later));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut context).is_pending(), "one asks the issuer");
+    for _ in 0..10 {
+        let verdict = pin!(authenticator.authenticate(&good, later)).poll(&mut context);
+        assert!(matches!(verdict, Poll::Ready(Ok(_))), "and nobody else waits for it");
+    }
 }
 
 #[tokio::test]

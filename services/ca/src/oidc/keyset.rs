@@ -207,7 +207,9 @@ impl KeyCache {
             Ok(keys) => {
                 let snapshot = Snapshot { keys: Arc::new(keys), fetched: now };
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
-                *self.failure.write().unwrap_or_else(PoisonError::into_inner) = None;
+                if self.failure.write().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+                    tracing::info!("an issuer's keys could be refreshed again");
+                }
                 Ok(())
             }
             Err(refusal) => {

@@ -12,7 +12,7 @@ use std::{
 
 /// Check a configuration file, or print the schema of one
 ///
-/// A file is a list of [[issuer]] tables: whose tokens the certificate authority accepts, and what they mean.
+/// A file is a list of issuers: whose tokens the certificate authority accepts, and what they mean.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery config check issuers.toml

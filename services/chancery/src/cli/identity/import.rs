@@ -208,6 +208,11 @@ impl Import {
         let subject = text(provider, ("subject-alternative-name-template", "SubjectAlternativeNameTemplate"));
         entry.subject =
             Some(translated(subject.ok_or_else(|| format!("ci-provider {name} has no template of the name"))?)?);
+        if entry.subject.as_deref().is_some_and(|subject| subject.contains("://{")) {
+            self.note(format!(
+                "a claim has the host of ci-provider {name}'s names: say with `require` which values it may have"
+            ));
+        }
         let mut extensions = BTreeMap::new();
         for (key, value) in map(provider, ("extension-templates", "ExtensionTemplates")).into_iter().flatten() {
             let template = value.as_str().unwrap_or_default();
