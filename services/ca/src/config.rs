@@ -5,6 +5,7 @@
 //! same types give the JSON schema for editors ([`schema`]) and are what an import writes.
 
 mod entry;
+mod kind;
 mod preset;
 
 pub use entry::{IssuerEntry, IssuerType, Patterns};
