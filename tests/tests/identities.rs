@@ -52,6 +52,9 @@ impl Issuers {
     }
 }
 
+/// Certificates name the service everybody knows only because this says so: the issuer is not its own.
+const GITHUB: &str = "preset = 'github'\nbase_url = 'https://github.com'";
+
 fn github() -> Value {
     json!({
         "sub": "repo:acme/app:ref:refs/heads/main", "job_workflow_ref": "acme/app/.github/workflows/release.yml@refs/heads/main",
@@ -100,7 +103,10 @@ fn jobs_and_workloads_sign_and_cosign_verifies_who_they_are() {
     let issuers = Issuers::new();
     issuers.write(
         &[
-            issuers.table("github", "preset = 'github'\nrequire = {repository_owner = 'acme'}"),
+            issuers.table(
+                "github",
+                "preset = 'github'\nbase_url = 'https://github.com'\nrequire = {repository_owner = 'acme'}",
+            ),
             issuers.table("gitlab", "preset = 'gitlab'\nbase_url = 'https://gitlab.example.test'"),
             issuers.table("cluster", "preset = 'kubernetes'"),
         ]
@@ -143,7 +149,7 @@ fn token_argument(person: &Person, client: Client, token: &str) -> String {
 #[test]
 fn cosign_finds_what_github_said_in_the_certificate() {
     let issuers = Issuers::new();
-    issuers.write(&issuers.table("github", "preset = 'github'"));
+    issuers.write(&issuers.table("github", GITHUB));
     let stack = issuers.start();
     let person = stack.person(ALICE);
     person.write("artifact", "hello");
@@ -210,7 +216,7 @@ fn until(stack: &Stack, token: impl Fn() -> String, challenge: &str, status: u16
 #[test]
 fn issuers_change_without_a_restart_and_a_broken_file_changes_nothing() {
     let issuers = Issuers::new();
-    let only_github = issuers.table("github", "preset = 'github'");
+    let only_github = issuers.table("github", GITHUB);
     let both = format!("{only_github}{}", issuers.table("cluster", "preset = 'kubernetes'"));
     issuers.write(&only_github);
     let stack = issuers.start();
@@ -254,7 +260,7 @@ fn wait_for(stack: &Stack, text: &str) {
 fn a_token_is_explained_claim_by_claim() {
     let issuers = Issuers::new();
     issuers.write(
-        &issuers.table("github", "preset = 'github'\nrequire = {repository_owner = 'acme', ref = 'refs/heads/*'}"),
+        &issuers.table("github", "preset = 'github'\nbase_url = 'https://github.com'\nrequire = {repository_owner = 'acme', ref = 'refs/heads/*'}"),
     );
     let stack = issuers.start();
     let test = |token: &str| stack.chancery().args("identity test --config").arg(issuers.path()).arg(token);

@@ -44,7 +44,10 @@ const ISSUERS: [(&str, &str); 8] = [
         r#"{"sub":"system:serviceaccount:n:s","kubernetes.io":{"namespace":"n","serviceaccount":{"name":"s"}}}"#,
     ),
     ("type='chainguard-identity'", r#"{"sub":"a/b"}"#),
-    ("preset='buildkite'", r#"{"sub":"o","organization_slug":"o","pipeline_slug":"p","build_number":1,"job_id":"j"}"#),
+    (
+        "preset='buildkite'\nbase_url='https://6.test'",
+        r#"{"sub":"o","organization_slug":"o","pipeline_slug":"p","build_number":1,"job_id":"j"}"#,
+    ),
     (
         "preset='generic'\nsubject='https://7.test/{a}/{b?x}/{if c? == \"1\"}{d}{else}e{end}'\n\
          [issuer.extensions]\nbuild-trigger='{a}'\ngithub-workflow-ref='{/f/c?}'",

@@ -37,20 +37,25 @@ impl IssuerEntry {
             }
             IssuerType::Kubernetes => IssuerKind::Kubernetes,
             IssuerType::ChainguardIdentity => IssuerKind::Chainguard,
-            IssuerType::GithubWorkflow => self.provider(Known::GitHub, conditions)?,
-            IssuerType::GitlabPipeline => self.provider(Known::GitLab, conditions)?,
-            IssuerType::BuildkiteJob => self.provider(Known::Buildkite, conditions)?,
-            IssuerType::CodefreshWorkflow => self.provider(Known::Codefresh, conditions)?,
+            IssuerType::GithubWorkflow => self.provider(Known::GitHub, name, conditions)?,
+            IssuerType::GitlabPipeline => self.provider(Known::GitLab, name, conditions)?,
+            IssuerType::BuildkiteJob => self.provider(Known::Buildkite, name, conditions)?,
+            IssuerType::CodefreshWorkflow => self.provider(Known::Codefresh, name, conditions)?,
             IssuerType::CiProvider => match known {
-                Some(known) => self.provider(known, conditions)?,
+                Some(known) => self.provider(known, name, conditions)?,
                 None => self.templates()?,
             },
         })
     }
 
     /// A service with a mapping of its own, and what its tokens must say so that a claim cannot name another instance.
-    fn provider(&mut self, known: Known, conditions: &mut Vec<Condition>) -> Result<IssuerKind, Wrong> {
-        let base = self.base_url.take().or_else(|| known.default_base_url().map(str::to_owned));
+    fn provider(
+        &mut self,
+        known: Known,
+        name: &IssuerName,
+        conditions: &mut Vec<Condition>,
+    ) -> Result<IssuerKind, Wrong> {
+        let base = self.base_url.take().or_else(|| known.default_base_url(name.as_str()));
         let url = base.as_deref().and_then(|base| Url::parse(base).ok()).filter(|url| {
             ["https", "http"].contains(&url.scheme())
                 && url.has_host()
@@ -60,7 +65,9 @@ impl IssuerEntry {
                 && url.fragment().is_none()
         });
         let (Some(base), Some(url)) = (base, url) else {
-            return Wrong::because("`base_url` must be the URL of the service's pages");
+            return Wrong::because(
+                "`base_url` must be the URL of the service's pages; it is only known for the service's own issuer",
+            );
         };
         let mut require = |claim: &str, any_of: Vec<String>| {
             conditions.extend(ClaimPath::parse(claim).map(|claim| Condition { claim, any_of }));

@@ -81,7 +81,6 @@ impl Preset {
         match self {
             Self::Ghes => derive_base(entry, &url, "/_services/token")?,
             Self::Jenkins => derive_base(entry, &url, "/oidc")?,
-            Self::Gitlab if entry.base_url.is_none() => entry.base_url = entry.url.clone(),
             // Google keeps its keys on another host than its name.
             Self::Google => entry.jwks_hosts.push("www.googleapis.com".to_owned()),
             Self::Kubernetes => in_cluster(entry),

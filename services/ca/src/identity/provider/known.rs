@@ -51,17 +51,21 @@ impl Known {
         }
     }
 
-    /// Where the service's pages are unless the operator says otherwise; `None` where each instance has its own.
+    /// Where the pages of the service are whose tokens `issuer` (a URL or pattern) makes, unless the operator says so: known for the service's
+    /// own issuer alone. Another one must not make names of the service everybody knows.
     #[must_use]
-    pub const fn default_base_url(self) -> Option<&'static str> {
-        match self {
-            Self::GitHub => Some("https://github.com"),
-            Self::GitLab => Some("https://gitlab.com"),
-            Self::Buildkite => Some("https://buildkite.com"),
-            Self::Codefresh => Some("https://g.codefresh.io"),
-            Self::CircleCi => Some("https://circleci.com/api/v2"),
-            Self::Jenkins => None,
-        }
+    pub fn default_base_url(self, issuer: &str) -> Option<String> {
+        let (own_issuer, base) = match self {
+            Self::GitHub => ("token.actions.githubusercontent.com", "https://github.com"),
+            Self::Buildkite => ("agent.buildkite.com", "https://buildkite.com"),
+            Self::Codefresh => ("oidc.codefresh.io", "https://g.codefresh.io"),
+            Self::CircleCi => ("oidc.circleci.com", "https://circleci.com/api/v2"),
+            // An instance is its own issuer; a family of them has no one address.
+            Self::GitLab => return (!issuer.contains('*')).then(|| issuer.to_owned()),
+            Self::Jenkins => return None,
+        };
+        let host = issuer.strip_prefix("https://")?.split('/').next()?;
+        (host == own_issuer).then(|| base.to_owned())
     }
 
     const fn mapping(self) -> Mapping {

@@ -180,10 +180,6 @@ impl Import {
             | IssuerType::BuildkiteJob
             | IssuerType::CodefreshWorkflow => {}
         }
-        if parsed == IssuerType::GitlabPipeline {
-            // Fulcio writes gitlab.com into every instance's certificates; here each has its own address.
-            entry.base_url.clone_from(&entry.url);
-        }
         Ok(())
     }
 
