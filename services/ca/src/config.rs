@@ -12,7 +12,7 @@ pub use entry::{IssuerEntry, IssuerType, Patterns};
 pub use preset::Preset;
 
 use crate::IssuerSettings;
-use crate::oidc::{Authenticator, Fetchers, InvalidIssuer, http_fetcher};
+use crate::oidc::{Authenticator, InvalidIssuer, http_fetcher};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -82,12 +82,8 @@ pub fn load(path: &Path) -> Result<Vec<IssuerSettings>, ConfigError> {
 /// As [`load`], and checks also what [`Authenticator::new`] would refuse.
 pub fn check(path: &Path) -> Result<Vec<IssuerSettings>, ConfigError> {
     let issuers = load(path)?;
-    authenticator(issuers.clone(), &http_fetcher)?;
+    Authenticator::new(issuers.clone(), &http_fetcher)?;
     Ok(issuers)
-}
-
-fn authenticator(issuers: Vec<IssuerSettings>, fetchers: Fetchers<'_>) -> Result<Authenticator, ConfigError> {
-    Ok(Authenticator::new(issuers, fetchers)?)
 }
 
 /// The JSON schema of a file.

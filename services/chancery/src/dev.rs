@@ -39,8 +39,8 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address.
 ///
-/// 1. Lock the data directory, find the place for copies, read whose tokens are believed. 2. Listen, so that the URL is known.
-/// 3. Open keys, logs and authority, or create them. 4. Write the trust files.
+/// 1. Find the place for copies, read whose tokens are believed, lock the data directory.
+/// 2. Listen, so that the URL is known. 3. Open keys, logs and authority, or create them. 4. Write the trust files.
 /// 5. Nothing more may be created in this directory. 6. Answer. 7. Say how to use it.
 pub(crate) async fn run(
     listen: SocketAddr,

@@ -34,7 +34,7 @@ pub enum IssuerKind {
     Email {
         /// Names the issuer in the certificate, for an issuer that signs people in at others and says where.
         issuer_claim: Option<ClaimPath>,
-        /// Takes an address that the issuer does not say it has verified. For issuers whose addresses are the operator's own.
+        /// Takes an address that the issuer does not say it has verified.
         accept_unverified: bool,
     },
     /// Whatever `sub` names, a URL.

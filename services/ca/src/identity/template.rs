@@ -1,11 +1,11 @@
 //! Templates: how the operator says what a certificate reads, with claims filled in.
 //!
 //! ```text
-//! https://github.com/{job_workflow_ref}                            a claim; the token is refused where it is missing or empty
-//! {environment?}   {region?eu}                                     a claim, or what follows the question mark
-//! refs/{if ref_type == "branch"}heads{else}tags{end}/{ref}         one text or another
-//! {if ssh? == "true"}ssh{end}                                      the same where the claim may be missing
-//! {{   }}                                                          a brace
+//! https://github.com/{job_workflow_ref}                       a claim; where it is missing or empty, the token is refused
+//! {environment?}   {region?eu}                                a claim, or what follows the question mark
+//! refs/{if ref_type == "branch"}heads{else}tags{end}/{ref}    one text or another
+//! {if ssh? == "true"}ssh{end}                                 the same where the claim may be missing
+//! {{   }}                                                     a brace
 //! ```
 //! There is no more to it, by intent: no functions, no loops, no variables. What is literal here is literal in every
 //! certificate, so no claim can take the place of an operator's constant; a claim's value is put in whole and is never

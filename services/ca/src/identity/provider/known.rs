@@ -51,8 +51,8 @@ impl Known {
         }
     }
 
-    /// Where the pages of the service are whose tokens `issuer` (a URL or pattern) makes, unless the operator says so: known for the service's
-    /// own issuer alone. Another one must not make names of the service everybody knows.
+    /// Where the pages of the service are whose tokens `issuer` (a URL or pattern) makes. Known for the service's own issuer
+    /// alone: another one makes names of the service everybody knows only where the operator says so.
     #[must_use]
     pub fn default_base_url(self, issuer: &str) -> Option<String> {
         let (own_issuer, base) = match self {
