@@ -19,6 +19,7 @@ use chancery_daemon::{
     http,
     shutdown::{self, Signals},
 };
+use chancery_log::store::Location;
 use composition::{Address, Instance};
 use data::DataDirectory;
 use std::{
@@ -37,7 +38,8 @@ pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// The same as a URL.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
-/// Runs until SIGTERM or SIGINT. `listen` is a loopback address.
+/// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
+/// keeps the logs instead of a file in `data`.
 ///
 /// 1. Find the place for copies, read whose tokens are believed, lock the data directory.
 /// 2. Listen, so that the URL is known. 3. Open keys, logs and authority, or create them. 4. Write the trust files.
@@ -45,6 +47,7 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 pub(crate) async fn run(
     listen: SocketAddr,
     data: &Path,
+    database_url: Option<String>,
     tiles: &TilesArguments,
     issuers: Option<&Path>,
 ) -> anyhow::Result<()> {
@@ -57,7 +60,11 @@ pub(crate) async fn run(
     let listener = bind(listen).await?;
     let address = Address::new(listener.local_addr()?);
     // (3)
-    let instance = Instance::start(&data, &address, clock, tiles, issuers).await?;
+    let database =
+        database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
+    let executable = std::env::current_exe().context("cannot find out where this program is")?;
+    let check = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
+    let instance = Instance::start(&data, &address, clock, &database, tiles, issuers, check).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)
@@ -69,7 +76,10 @@ pub(crate) async fn run(
         .layer(middleware::from_fn(loopback::only_this_machine));
     let server = tokio::spawn(http::serve(listener, routes, stopping));
     // (7)
-    if let Err(error) = say(&data, &address, &instance) {
+    let (trust, url) = (data.trust(), &address.url);
+    let (issuer, data, database) = (instance.issuer_url.as_str(), data.path(), database_url.as_deref());
+    let facts = Facts { url, issuer, data, database, trust: &trust, executable: &executable };
+    if let Err(error) = say(&facts) {
         tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
     }
     signals.received().await;
@@ -89,11 +99,8 @@ async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn say(data: &DataDirectory, address: &Address, instance: &Instance) -> anyhow::Result<()> {
-    let executable = std::env::current_exe().context("cannot find out where this program is")?;
-    let (trust, url) = (data.trust(), &address.url);
-    let facts = Facts { url, issuer: &instance.issuer_url, data: data.path(), trust: &trust, executable: &executable };
+fn say(facts: &Facts<'_>) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    out.write_all(banner::banner(&facts).as_bytes())?;
+    out.write_all(banner::banner(facts).as_bytes())?;
     Ok(out.flush()?)
 }

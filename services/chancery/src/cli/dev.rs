@@ -11,7 +11,9 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 /// creates all keys on the first start, and prints commands to paste. Stop it with Ctrl-C; start it again on the same
 /// data and everything signed before still verifies.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  chancery dev --listen 127.0.0.1:8080 --data ./chancery-dev")]
+#[command(after_help = "Examples:
+  chancery dev --listen 127.0.0.1:8080 --data ./chancery-dev
+  chancery dev --data ./chancery-dev --database 'postgres://chancery@db.example.org/chancery?sslmode=verify-full'")]
 pub(super) struct Arguments {
     /// Loopback address and port to listen on; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS", default_value = dev::DEFAULT_LISTEN, value_parser = loopback::listen_address)]
@@ -19,6 +21,10 @@ pub(super) struct Arguments {
     /// Directory for keys, logs and trust files; created if missing
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
+    /// Keep the logs in this `PostgreSQL` database instead of a file in --data; the password may be in `PGPASSWORD` or
+    /// ~/.pgpass. Several servers may append to the same logs: start each with a copy of the first one's --data
+    #[arg(long, value_name = "URL", value_parser = super::database_url)]
+    database: Option<String>,
     /// File of further issuers whose tokens are accepted, read again when it changes or on SIGHUP
     #[arg(long, value_name = "FILE")]
     issuers: Option<PathBuf>,
@@ -31,6 +37,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    dev::run(arguments.listen, &arguments.data, &arguments.tiles, arguments.issuers.as_deref()).await?;
+    let Arguments { listen, data, database, issuers, tiles, .. } = arguments;
+    dev::run(listen, &data, database, &tiles, issuers.as_deref()).await?;
     Ok(ExitCode::SUCCESS)
 }
