@@ -1,16 +1,14 @@
 //! The development server's certificate authority: its chain, and whom it believes.
 
 use super::data::DataDirectory;
-use crate::issuer;
+use crate::{issuer, issuers::ConfiguredIssuers};
 use anyhow::Context as _;
-use axum::Router;
 use chancery_ca::{
-    CertificateAuthority, IssuerSettings,
+    Access, CertificateAuthority, IssuerSettings,
     chain::IssuingChain,
     identity::IssuerKind,
     issue::Pipeline,
-    oidc::{Authenticator, HttpFetcher},
-    transparency::CertificateLog,
+    oidc::{Authenticator, http_fetcher},
 };
 use chancery_daemon::{clock::Clock, random::Random, signer::Signer};
 use chancery_verify::{Timestamp, key::KeyKind};
@@ -37,24 +35,21 @@ pub(super) async fn issuing_chain(
     Ok(chain)
 }
 
-/// The authority's routes. It believes the development issuer and nobody else, and fetches that issuer's keys over HTTP
-/// like any other's: the path a production authority takes is the path tried here.
-pub(super) fn router(
+/// The authority. It believes the development issuer and whom `issuers` names, and fetches the development issuer's keys
+/// over HTTP like any other's: the path a production authority takes is the path tried here.
+pub(super) fn authority(
     issuer_url: &str,
-    chain: IssuingChain,
-    signer: Arc<Signer>,
-    log: Arc<dyn CertificateLog>,
-    random: Arc<dyn Random>,
+    issuers: &ConfiguredIssuers,
+    pipeline: Pipeline,
     clock: Arc<dyn Clock>,
-) -> anyhow::Result<Router> {
-    let settings = IssuerSettings {
-        url: issuer_url.to_owned(),
-        audience: issuer::DEFAULT_AUDIENCE.to_owned(),
-        kind: IssuerKind::Email,
-        allow_loopback_http: true,
-    };
-    let authenticator = Authenticator::new(vec![settings], Arc::new(HttpFetcher::new()?))?;
-    let pipeline =
-        Pipeline::new(chain, signer, log, random).context("the authority's certificates are for another key")?;
-    Ok(chancery_ca::router(Arc::new(CertificateAuthority::new(authenticator, pipeline, clock))))
+) -> anyhow::Result<Arc<CertificateAuthority>> {
+    let authenticator = Authenticator::new(issuers.beside(development_issuer(issuer_url)), &http_fetcher)?;
+    Ok(Arc::new(CertificateAuthority::new(authenticator, pipeline, clock)))
+}
+
+/// The issuer of this server itself.
+pub(crate) fn development_issuer(url: &str) -> IssuerSettings {
+    let kind = IssuerKind::Email { issuer_claim: None, accept_unverified: false };
+    let access = Access { loopback_http: true, ..Access::default() };
+    IssuerSettings { audiences: vec![issuer::DEFAULT_AUDIENCE.to_owned()], access, ..IssuerSettings::new(url, kind) }
 }

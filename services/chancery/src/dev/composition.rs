@@ -10,10 +10,13 @@ use super::{
     certificate_log::LocalLog,
     data::DataDirectory,
 };
-use crate::issuer::{self, Issuer};
+use crate::{
+    issuer::{self, Issuer},
+    issuers::ConfiguredIssuers,
+};
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::chain::IssuingChain;
+use chancery_ca::{chain::IssuingChain, issue::Pipeline};
 use chancery_daemon::{
     clock::Clock,
     http::Readiness,
@@ -63,6 +66,7 @@ pub(super) struct Instance {
     stop_logs: Trigger,
     sequencers: [JoinHandle<()>; 2],
     mirrors: Mirrors,
+    follower: Option<JoinHandle<()>>,
     database: Database,
 }
 
@@ -74,6 +78,7 @@ impl Instance {
         clock: Arc<dyn Clock>,
         database: &Location,
         tiles: Option<Destination>,
+        issuers: ConfiguredIssuers,
         check_command: String,
     ) -> anyhow::Result<Self> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
@@ -108,16 +113,19 @@ impl Instance {
             .context("cannot write the log's first entry")?;
 
         let log = Arc::new(LocalLog::new(ct.clone()));
-        let authority = authority::router(issuer.url(), chain, authority_key, log, random, clock)?;
+        let pipeline = Pipeline::new(chain, authority_key, log, random)
+            .context("the authority's certificates are for another key")?;
+        let authority = authority::authority(issuer.url(), &issuers, pipeline, clock)?;
         let logs = [ct.log().clone(), rekor.log().clone()];
         let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
-            .merge(authority)
+            .merge(chancery_ca::router(Arc::clone(&authority)))
             .merge(ct.router())
             .merge(rekor.router())
             .merge(chancery_trust::http::router(&trust_files))
             .merge(issuer::router(Arc::clone(&issuer)));
         let issuer_url = issuer.url().to_owned();
+        let follower = issuers.follow(authority, authority::development_issuer(&issuer_url))?;
         Ok(Self {
             routes,
             readiness,
@@ -126,12 +134,16 @@ impl Instance {
             stop_logs,
             sequencers: [ct_sequencer, rekor_sequencer],
             mirrors,
+            follower,
             database,
         })
     }
 
     /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.
     pub(super) async fn stop(self) {
+        if let Some(follower) = self.follower {
+            follower.abort();
+        }
         self.stop_logs.stop();
         for sequencer in self.sequencers {
             if let Err(error) = sequencer.await {
