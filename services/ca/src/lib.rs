@@ -14,11 +14,13 @@
 //! | 5 | [`profile`] | principal and key → what will be signed; pure |
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
 //!
-//! [`chain`] makes or loads the authority's own certificates.
+//! [`chain`] makes or loads the authority's own certificates; [`expiry`] says when they have to be replaced.
 
 pub mod chain;
 pub mod challenge;
+mod client_algorithms;
 mod error;
+pub mod expiry;
 pub mod http;
 pub mod identity;
 pub mod issue;
@@ -27,6 +29,7 @@ pub mod oidc;
 pub mod profile;
 pub mod transparency;
 
+pub use client_algorithms::{ClientAlgorithm, ClientAlgorithms, UnknownAlgorithm};
 pub use error::Error;
 pub use http::router;
 
@@ -54,12 +57,20 @@ pub struct CertificateAuthority {
     authenticator: Authenticator,
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
+    client_algorithms: ClientAlgorithms,
 }
 
 impl CertificateAuthority {
     /// Puts the parts together. Nothing is fetched: an issuer may start after the authority that trusts it.
     #[must_use]
     pub fn new(authenticator: Authenticator, pipeline: Pipeline, clock: Arc<dyn Clock>) -> Self {
-        Self { authenticator, pipeline, clock }
+        Self { authenticator, pipeline, clock, client_algorithms: ClientAlgorithms::default() }
+    }
+
+    /// Issues for these kinds of keys only.
+    #[must_use]
+    pub fn with_client_algorithms(mut self, permitted: ClientAlgorithms) -> Self {
+        self.client_algorithms = permitted;
+        self
     }
 }

@@ -3,6 +3,7 @@
 //! Exit code 0 only if what the verb stands for holds; data on standard output, everything else on standard error.
 
 mod dev;
+mod keys;
 mod log;
 mod token;
 
@@ -20,6 +21,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Dev(dev::Arguments),
+    Keys(keys::Arguments),
     Log(log::Arguments),
     Token(token::Arguments),
 }
@@ -29,6 +31,7 @@ impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Dev(arguments) => dev::run(arguments).await,
+            Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
         }

@@ -8,6 +8,7 @@ mod banner;
 mod certificate_log;
 mod composition;
 mod data;
+mod keys;
 mod tiles;
 
 use crate::loopback;
@@ -29,6 +30,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 
+pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use tiles::TilesArguments;
 
 /// Where it listens unless told otherwise.
@@ -41,11 +43,19 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 /// 1. Lock the data directory, find the place for copies. 2. Listen, so that the URL is known.
 /// 3. Open keys, logs and authority, or create them. 4. Write the trust files.
 /// 5. Nothing more may be created in this directory. 6. Answer. 7. Say how to use it.
-pub(crate) async fn run(listen: SocketAddr, data: &Path, tiles: &TilesArguments) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    listen: SocketAddr,
+    data: &Path,
+    tiles: &TilesArguments,
+    ca_key: Option<&str>,
+) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // (1)
     let tiles = tiles.destination()?;
     let mut data = DataDirectory::open(data, clock.now())?;
+    if let Some(uri) = ca_key {
+        data.use_ca_key(uri)?;
+    }
     // (2)
     let listener = bind(listen).await?;
     let address = Address::new(listener.local_addr()?);

@@ -21,6 +21,9 @@ pub(super) struct Arguments {
     data: PathBuf,
     #[command(flatten)]
     tiles: dev::TilesArguments,
+    /// Where the certificate authority's issuing key is; only for a new data directory, which remembers it
+    #[arg(long, value_name = "URI", value_parser = super::keys::key_uri)]
+    ca_key: Option<String>,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -28,6 +31,6 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    dev::run(arguments.listen, &arguments.data, &arguments.tiles).await?;
+    dev::run(arguments.listen, &arguments.data, &arguments.tiles, arguments.ca_key.as_deref()).await?;
     Ok(ExitCode::SUCCESS)
 }

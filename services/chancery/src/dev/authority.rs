@@ -7,17 +7,22 @@ use axum::Router;
 use chancery_ca::{
     CertificateAuthority, IssuerSettings,
     chain::IssuingChain,
+    expiry::ExpiryWatch,
     identity::IssuerKind,
     issue::Pipeline,
     oidc::{Authenticator, HttpFetcher},
     transparency::CertificateLog,
 };
 use chancery_daemon::{clock::Clock, random::Random, signer::Signer};
-use chancery_verify::{Timestamp, key::KeyKind};
-use std::sync::Arc;
+use chancery_verify::Timestamp;
+use std::{sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
 
 /// Organisation in the authority's certificates.
 pub(super) const ORGANIZATION: &str = "Chancery development";
+
+/// How often somebody looks whether a warning is due.
+const EXPIRY_LOOK: Duration = Duration::from_hours(1);
 
 /// The chain that is kept in `data`, or a new one for `issuing` where `data` is new. A new one is as old as the directory,
 /// so that trust in it starts when its validity does.
@@ -31,10 +36,25 @@ pub(super) async fn issuing_chain(
         return IssuingChain::from_pem(text.as_bytes(), issuing.public_key(), now)
             .context("cannot use keys/ca-chain.pem");
     }
-    let root = data.key("ca-root", KeyKind::P256)?;
+    // Of one kind, as the profile advises: who verifies the one can verify the other.
+    let root = data.key("ca-root", issuing.public_key().kind())?;
     let chain = IssuingChain::create(ORGANIZATION, &root, issuing, random, data.created()).await?;
     data.keep_ca_chain(&chain.to_pem())?;
     Ok(chain)
+}
+
+/// Warns when the authority's certificates come to their end.
+pub(super) fn watch_expiry(expires: Timestamp, clock: Arc<dyn Clock>) -> JoinHandle<()> {
+    let mut watch = ExpiryWatch::new(expires);
+    tokio::spawn(async move {
+        let mut looks = tokio::time::interval(EXPIRY_LOOK);
+        loop {
+            looks.tick().await;
+            if let Some(days_left) = watch.warning(clock.now()) {
+                tracing::warn!(days_left, "the certificate authority's certificates end soon, and issuing with them");
+            }
+        }
+    })
 }
 
 /// The authority's routes. It believes the development issuer and nobody else, and fetches that issuer's keys over HTTP

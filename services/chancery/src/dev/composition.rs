@@ -63,6 +63,7 @@ pub(super) struct Instance {
     stop_logs: Trigger,
     sequencers: [JoinHandle<()>; 2],
     mirrors: Mirrors,
+    expiry: JoinHandle<()>,
     database: Sqlite,
 }
 
@@ -80,8 +81,9 @@ impl Instance {
         let opening =
             Opening { data, address, random: &*random, clock: &clock, database: &database, shutdown: logs_stop };
 
-        let authority_key = Arc::new(data.key("ca", KeyKind::P256)?);
+        let authority_key = Arc::new(data.ca_key().await?);
         let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
+        let expiry = authority::watch_expiry(chain.expires(), Arc::clone(&clock));
         let (ct, ct_sequencer) = opening.log(ct::NAME, format!("{}{CT_PATH}", address.host), ct::scheme).await?;
         let ct = Ct::new(ct, CT_PATH, &[chain.root().der().to_vec()]).context("cannot open the certificate log")?;
         let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
@@ -124,12 +126,14 @@ impl Instance {
             stop_logs,
             sequencers: [ct_sequencer, rekor_sequencer],
             mirrors,
+            expiry,
             database,
         })
     }
 
     /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.
     pub(super) async fn stop(self) {
+        self.expiry.abort();
         self.stop_logs.stop();
         for sequencer in self.sequencers {
             if let Err(error) = sequencer.await {

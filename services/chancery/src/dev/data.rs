@@ -32,13 +32,16 @@ pub(super) struct DataDirectory {
     _lock: File,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Instance {
     /// Before the first key was made: trust in everything here starts with this moment.
     created_at_seconds: u64,
     /// Keys, certificates and logs are all there.
     complete: bool,
+    /// URI of the CA's issuing key, where it is not in this directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca_key: Option<String>,
 }
 
 impl DataDirectory {
@@ -48,13 +51,11 @@ impl DataDirectory {
         let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
         let lock = lock(&path)?;
         let instance = if is_new {
-            let instance = Instance { created_at_seconds: now.seconds(), complete: false };
-            write_instance(&path, instance)?;
+            let instance = Instance { created_at_seconds: now.seconds(), complete: false, ca_key: None };
+            write_instance(&path, &instance)?;
             instance
         } else {
-            let file = path.join("instance.json");
-            let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))?
+            read_instance(&path)?
         };
         for directory in ["keys", "trust"] {
             private_directory(&path.join(directory))?;
@@ -86,9 +87,32 @@ impl DataDirectory {
     pub(super) fn complete(&mut self) -> anyhow::Result<()> {
         if self.is_new() {
             self.instance.complete = true;
-            write_instance(&self.path, self.instance)?;
+            write_instance(&self.path, &self.instance)?;
         }
         Ok(())
+    }
+
+    /// Takes `uri` for the CA's issuing key, which is decided for ever when the directory is made.
+    pub(super) fn use_ca_key(&mut self, uri: &str) -> anyhow::Result<()> {
+        if self.instance.ca_key.as_deref() == Some(uri) {
+            return Ok(());
+        }
+        let has_own = self.path.join("keys/ca.pem").exists();
+        ensure!(
+            self.is_new() && self.instance.ca_key.is_none() && !has_own,
+            "the CA key of {} is {}, and certificates were issued with it; start afresh with another --data",
+            self.path.display(),
+            self.instance.ca_key.as_deref().unwrap_or("keys/ca.pem"),
+        );
+        self.instance.ca_key = Some(uri.to_owned());
+        write_instance(&self.path, &self.instance)
+    }
+
+    /// The CA's issuing key: where its URI says, or `keys/ca.pem`.
+    pub(super) async fn ca_key(&self) -> anyhow::Result<Signer> {
+        let Some(uri) = &self.instance.ca_key else { return self.key("ca", KeyKind::P256) };
+        let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
+        chancery_keys::open(&key).await.with_context(|| format!("cannot use the CA key {uri}"))
     }
 
     /// The key `keys/<name>.pem`.
@@ -170,8 +194,19 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn write_instance(directory: &Path, instance: Instance) -> anyhow::Result<()> {
-    let mut text = serde_json::to_string_pretty(&instance)?;
+fn read_instance(directory: &Path) -> anyhow::Result<Instance> {
+    let file = directory.join("instance.json");
+    let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))
+}
+
+/// URI of the CA's issuing key in a directory that may be in use; `None` where the key is in the directory.
+pub(super) fn recorded_ca_key(directory: &Path) -> anyhow::Result<Option<String>> {
+    Ok(read_instance(directory)?.ca_key)
+}
+
+fn write_instance(directory: &Path, instance: &Instance) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(instance)?;
     text.push('\n');
     write(&directory.join("instance.json"), text.as_bytes())
 }
