@@ -25,11 +25,13 @@ pub mod files;
 pub mod fulcio;
 pub mod http;
 pub mod key;
+pub mod key_service;
 pub mod person;
 pub mod program;
 pub mod registry;
 pub mod rekor;
 pub mod stack;
+pub mod token;
 pub mod tree;
 pub mod tuf;
 

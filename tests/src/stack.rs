@@ -36,6 +36,7 @@ pub struct Stack {
     directory: TempDir,
     port: u16,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     server: Option<Running>,
     checked: bool,
 }
@@ -48,9 +49,15 @@ impl Stack {
 
     /// As [`Self::start`], with more options of `chancery dev`.
     pub fn start_with(options: &[&str]) -> Self {
+        Self::start_in(&[], options)
+    }
+
+    /// As [`Self::start_with`], in an environment with these variables.
+    pub fn start_in(environment: &[(&str, &str)], options: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut stack = Self { directory, port: free_port(), options, server: None, checked: false };
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut stack = Self { directory, port: free_port(), options, environment, server: None, checked: false };
         stack.resume();
         stack
     }
@@ -79,7 +86,8 @@ impl Stack {
 
     /// The program, in a directory where it finds nothing.
     pub fn chancery(&self) -> Program {
-        Program::new(chancery_binary(), self.directory.path()).env("PATH", env::var_os("PATH").unwrap())
+        let chancery = Program::new(chancery_binary(), self.directory.path()).env("PATH", env::var_os("PATH").unwrap());
+        self.environment.iter().fold(chancery, |chancery, (name, value)| chancery.env(name, value))
     }
 
     /// The base URL, without a slash at its end.

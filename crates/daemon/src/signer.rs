@@ -1,7 +1,7 @@
 //! Private keys: the only code that holds one.
 //!
 //! A [`Signer`] knows its public key and signs; where the key lives is its own affair: in this process, read from a
-//! PKCS#8 file ([`file`]), or in hardware or behind a network, reached by somebody else's [`RemoteKey`]. Signing is `async`
+//! PKCS#8 file, or in hardware or behind a network, reached by somebody else's [`RemoteKey`]. Signing is `async`
 //! because those answer later; nothing may hold a database lock across it.
 
 mod file;

@@ -9,11 +9,11 @@
 //! | scheme | module | |
 //! |---|---|---|
 //! | `file:` | [`uri`] | PKCS#8 in PEM, plain or encrypted |
-//! | `pkcs11:` | [`pkcs11`] | RFC 7512; any vendor's library |
-//! | `awskms:` | [`awskms`] | AWS Key Management Service |
-//! | `gcpkms:` | [`gcpkms`] | Google Cloud Key Management |
-//! | `azurekms:` | [`azurekms`] | Azure Key Vault |
-//! | `hashivault:` | [`hashivault`] | the transit engine of HashiCorp Vault and OpenBao |
+//! | `pkcs11:` | `pkcs11` | RFC 7512; any vendor's library |
+//! | `awskms:` | `awskms` | AWS Key Management Service |
+//! | `gcpkms:` | `gcpkms` | Google Cloud Key Management |
+//! | `azurekms:` | `azurekms` | Azure Key Vault |
+//! | `hashivault:` | `hashivault` | the transit engine of HashiCorp Vault and OpenBao |
 
 pub mod aws_credentials;
 mod awskms;

@@ -15,6 +15,7 @@ use crate::loopback;
 use anyhow::Context as _;
 use axum::middleware;
 use banner::Facts;
+use chancery_ca::ClientAlgorithms;
 use chancery_daemon::{
     clock::{Clock, SystemClock},
     http,
@@ -48,6 +49,7 @@ pub(crate) async fn run(
     data: &Path,
     tiles: &TilesArguments,
     ca_key: Option<&str>,
+    permitted: ClientAlgorithms,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // (1)
@@ -60,7 +62,7 @@ pub(crate) async fn run(
     let listener = bind(listen).await?;
     let address = Address::new(listener.local_addr()?);
     // (3)
-    let instance = Instance::start(&data, &address, clock, tiles).await?;
+    let instance = Instance::start(&data, &address, clock, tiles, permitted).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)

@@ -1,7 +1,7 @@
 //! A key that lives elsewhere: what this process does about the distance.
 //!
-//! At most [`CONCURRENT`] requests are on their way, at most [`WAITING`] more wait, and none takes longer than
-//! [`DEADLINE`]; beyond that the answer is [`SignerError::Unavailable`], at once. There is no second key to fall back on
+//! At most `CONCURRENT` requests are on their way, at most `WAITING` more wait, and none takes longer than
+//! `DEADLINE`; beyond that the answer is [`SignerError::Unavailable`], at once. There is no second key to fall back on
 //! and nothing is tried again: whoever asked decides. A signature counts only when it verifies.
 
 use super::SignerError;

@@ -1,6 +1,7 @@
 //! `chancery dev`.
 
 use crate::{dev, loopback};
+use chancery_ca::{ClientAlgorithm, ClientAlgorithms};
 use chancery_daemon::telemetry;
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -24,6 +25,9 @@ pub(super) struct Arguments {
     /// Where the certificate authority's issuing key is; only for a new data directory, which remembers it
     #[arg(long, value_name = "URI", value_parser = super::keys::key_uri)]
     ca_key: Option<String>,
+    /// Kinds of keys that clients may have certificates for, as Fulcio names them; all it knows unless given
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    client_signing_algorithms: Vec<ClientAlgorithm>,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -31,6 +35,10 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    dev::run(arguments.listen, &arguments.data, &arguments.tiles, arguments.ca_key.as_deref()).await?;
+    let permitted = match arguments.client_signing_algorithms.as_slice() {
+        [] => ClientAlgorithms::default(),
+        some => some.iter().copied().collect(),
+    };
+    dev::run(arguments.listen, &arguments.data, &arguments.tiles, arguments.ca_key.as_deref(), permitted).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,13 +5,12 @@ use crate::issuer;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_ca::{
-    CertificateAuthority, IssuerSettings,
+    CertificateAuthority, ClientAlgorithms, IssuerSettings,
     chain::IssuingChain,
     expiry::ExpiryWatch,
     identity::IssuerKind,
     issue::Pipeline,
     oidc::{Authenticator, HttpFetcher},
-    transparency::CertificateLog,
 };
 use chancery_daemon::{clock::Clock, random::Random, signer::Signer};
 use chancery_verify::Timestamp;
@@ -61,11 +60,9 @@ pub(super) fn watch_expiry(expires: Timestamp, clock: Arc<dyn Clock>) -> JoinHan
 /// like any other's: the path a production authority takes is the path tried here.
 pub(super) fn router(
     issuer_url: &str,
-    chain: IssuingChain,
-    signer: Arc<Signer>,
-    log: Arc<dyn CertificateLog>,
-    random: Arc<dyn Random>,
+    pipeline: Pipeline,
     clock: Arc<dyn Clock>,
+    permitted: ClientAlgorithms,
 ) -> anyhow::Result<Router> {
     let settings = IssuerSettings {
         url: issuer_url.to_owned(),
@@ -74,7 +71,6 @@ pub(super) fn router(
         allow_loopback_http: true,
     };
     let authenticator = Authenticator::new(vec![settings], Arc::new(HttpFetcher::new()?))?;
-    let pipeline =
-        Pipeline::new(chain, signer, log, random).context("the authority's certificates are for another key")?;
-    Ok(chancery_ca::router(Arc::new(CertificateAuthority::new(authenticator, pipeline, clock))))
+    let authority = CertificateAuthority::new(authenticator, pipeline, clock).with_client_algorithms(permitted);
+    Ok(chancery_ca::router(Arc::new(authority)))
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::issuer::{self, Issuer};
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::chain::IssuingChain;
+use chancery_ca::{ClientAlgorithms, chain::IssuingChain, issue::Pipeline};
 use chancery_daemon::{
     clock::Clock,
     database::{self, Sqlite},
@@ -74,6 +74,7 @@ impl Instance {
         address: &Address,
         clock: Arc<dyn Clock>,
         tiles: Option<Destination>,
+        permitted: ClientAlgorithms,
     ) -> anyhow::Result<Self> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let database = database::open_sqlite(&data.database()?).await?;
@@ -102,7 +103,9 @@ impl Instance {
             .context("cannot write the log's first entry")?;
 
         let log = Arc::new(LocalLog::new(ct.clone()));
-        let authority = authority::router(issuer.url(), chain, authority_key, log, random, clock)?;
+        let pipeline = Pipeline::new(chain, authority_key, log, random)
+            .context("the authority's certificates are for another key")?;
+        let authority = authority::router(issuer.url(), pipeline, clock, permitted)?;
         let logs = [ct.log().clone(), rekor.log().clone()];
         let watched = mirrors.running.clone();
         let readiness: Readiness = Arc::new(move || {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lock            held by the one process that uses the directory
-//! instance.json   when the directory was made, and whether that was finished
+//! instance.json   when the directory was made, whether that was finished, and where the CA's key is if not in keys/
 //! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
 //! chancery.db     both logs
 //! trust/          what clients need; rewritten at every start, always with the same bytes
