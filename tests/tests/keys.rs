@@ -201,6 +201,19 @@ fn a_signature_over_something_else_is_found_out() {
 }
 
 #[test]
+fn only_permitted_kinds_of_client_keys_are_certified() {
+    let stack = Stack::start_with(&["--client-signing-algorithms", "ecdsa-sha2-384-nistp384,ed25519"]);
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    for client in Client::ALL {
+        // All of them make P-256 keys.
+        client.sign(&alice, "artifact", "bundle").run().fails_with(&["signing algorithm not permitted"]);
+    }
+    let unknown = stack.chancery().args("dev --client-signing-algorithms ed25519-ph").run();
+    unknown.fails_with(&["ed25519-ph", "ecdsa-sha2-256-nistp256"]);
+}
+
+#[test]
 fn no_password_is_written_down() {
     let directory = tempfile::tempdir().unwrap();
     let uri = generate(&directory, "p256");

@@ -1,6 +1,6 @@
 //! Keys in AWS Key Management Service: `GetPublicKey` and `Sign`, signed with Signature Version 4.
 //!
-//! object_store does the signing of requests and finds the credentials of a machine in AWS; the service itself is two JSON
+//! `object_store` does the signing of requests and finds the credentials of a machine in AWS; the service itself is two JSON
 //! calls, for which Amazon's own client would be the largest dependency of the program.
 
 use crate::aws_credentials::with_credentials;

@@ -22,9 +22,6 @@ const API: &str = "api-version=7.4";
 const MACHINE: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 /// A token that ends sooner is not used any more.
 const MARGIN: Duration = Duration::from_mins(2);
-/// Object identifiers of the curves, encoded.
-const SECP256R1: [u8; 10] = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
-const SECP384R1: [u8; 7] = [6, 5, 0x2b, 0x81, 4, 0, 0x22];
 
 struct Vault {
     client: Client,
@@ -40,9 +37,10 @@ struct Token {
 }
 
 /// One version of a key.
-struct Key {
+struct SigningKey {
     vault: Vault,
     url: String,
+    public_key: PublicKey,
     algorithm: &'static str,
 }
 
@@ -94,7 +92,7 @@ pub(crate) async fn open(key: &AzureKey) -> Result<Opened, SignerError> {
         KeyKind::Rsa(_) => "RS256",
         _ => "ES256",
     };
-    Ok((public_key, Arc::new(Key { vault, url, algorithm })))
+    Ok((public_key.clone(), Arc::new(SigningKey { vault, url, public_key, algorithm })))
 }
 
 /// Whom a token for `vault` is for: the service's name without the vault's.
@@ -107,13 +105,13 @@ impl JsonWebKey {
     fn public_key(&self) -> Result<PublicKey, SignerError> {
         let part = |part: &Option<String>| {
             let text = part.as_deref().unwrap_or_default();
-            URL_SAFE_NO_PAD.decode(text).map_err(|_| refused(format_args!("{SERVICE} answered with a malformed key")))
+            URL_SAFE_NO_PAD.decode(text).map_err(|_| encoding::malformed("public key"))
         };
-        let ec = |curve: &[u8]| encoding::ec_key(curve, &[vec![4], part(&self.x)?, part(&self.y)?].concat());
+        let ec = |kind| Ok(PublicKey::from_ec(kind, &part(&self.x)?, &part(&self.y)?)?);
         match (self.kty.as_str(), self.crv.as_deref()) {
-            ("EC" | "EC-HSM", Some("P-256")) => ec(&SECP256R1),
-            ("EC" | "EC-HSM", Some("P-384")) => ec(&SECP384R1),
-            ("RSA" | "RSA-HSM", _) => encoding::rsa_key(&part(&self.n)?, &part(&self.e)?),
+            ("EC" | "EC-HSM", Some("P-256")) => ec(KeyKind::P256),
+            ("EC" | "EC-HSM", Some("P-384")) => ec(KeyKind::P384),
+            ("RSA" | "RSA-HSM", _) => Ok(PublicKey::from_rsa(&part(&self.n)?, &part(&self.e)?)?),
             (kind, curve) => {
                 let curve = curve.unwrap_or_default();
                 Err(refused(format_args!("{SERVICE}: the key is {kind} {curve}; it must be P-256, P-384 or RSA")))
@@ -173,19 +171,17 @@ impl Vault {
     }
 }
 
-impl Key {
+impl SigningKey {
     async fn sign(&self, digest: &[u8]) -> Result<Vec<u8>, SignerError> {
         let body = json!({ "alg": self.algorithm, "value": URL_SAFE_NO_PAD.encode(digest) });
         let request = self.vault.client.post(format!("{}/sign?{API}", self.url)).json(&body);
         let answer: Sign = self.vault.ask(request).await?;
-        let signature = URL_SAFE_NO_PAD.decode(answer.value);
-        let signature =
-            signature.map_err(|_| refused(format_args!("{SERVICE} answered with a malformed signature")))?;
-        if self.algorithm == "RS256" { Ok(signature) } else { encoding::ecdsa_der(&signature) }
+        let signature = URL_SAFE_NO_PAD.decode(answer.value).map_err(|_| encoding::malformed("signature"))?;
+        if self.algorithm == "RS256" { Ok(signature) } else { encoding::ecdsa_der(&self.public_key, &signature) }
     }
 }
 
-impl RemoteKey for Key {
+impl RemoteKey for SigningKey {
     fn sign_digest<'a>(&'a self, _hash: HashAlgorithm, digest: &'a [u8]) -> RemoteSignature<'a> {
         Box::pin(self.sign(digest))
     }

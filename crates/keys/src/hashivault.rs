@@ -17,7 +17,7 @@ const KINDS: [&str; 5] = ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "r
 /// One version of a key.
 struct Key {
     client: Client,
-    key: VaultKey,
+    uri: VaultKey,
     version: u32,
 }
 
@@ -58,7 +58,7 @@ pub(crate) async fn open(key: &VaultKey) -> Result<Opened, SignerError> {
     let public = found.keys.get(&version);
     let public = public.ok_or_else(|| refused(format_args!("{SERVICE}: the key has no version {version}")))?;
     let public_key = PublicKey::from_pem(public.public_key.as_bytes())?;
-    Ok((public_key, Arc::new(Key { client, key: key.clone(), version })))
+    Ok((public_key, Arc::new(Key { client, uri: key.clone(), version })))
 }
 
 fn authorize(key: &VaultKey, request: RequestBuilder) -> Result<RequestBuilder, SignerError> {
@@ -71,7 +71,7 @@ fn authorize(key: &VaultKey, request: RequestBuilder) -> Result<RequestBuilder, 
 
 impl Key {
     async fn sign(&self, hash: HashAlgorithm, digest: &[u8]) -> Result<Vec<u8>, SignerError> {
-        let VaultKey { address, mount, name, .. } = &self.key;
+        let VaultKey { address, mount, name, .. } = &self.uri;
         let hash = match hash {
             HashAlgorithm::Sha256 => "sha2-256",
             HashAlgorithm::Sha384 => "sha2-384",
@@ -85,7 +85,7 @@ impl Key {
             "signature_algorithm": "pkcs1v15",
         });
         let request = self.client.post(format!("{address}v1/{mount}/sign/{name}/{hash}")).json(&body);
-        let Data { data: Sign { signature } } = http::ask(SERVICE, authorize(&self.key, request)?).await?;
+        let Data { data: Sign { signature } } = http::ask(SERVICE, authorize(&self.uri, request)?).await?;
         // vault:v3:BASE64
         let encoded = signature.strip_prefix(&format!("vault:v{}:", self.version));
         let encoded = encoded.ok_or_else(|| refused(format_args!("{SERVICE} has signed with another version")))?;

@@ -7,6 +7,7 @@
 use crate::uri::Pkcs11Key;
 use crate::{Opened, encoding, refused, unavailable};
 use chancery_daemon::signer::{RemoteKey, RemoteSignature, SignerError};
+use chancery_verify::key::KeyKind;
 use chancery_verify::{HashAlgorithm, PublicKey};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -27,6 +28,10 @@ const SESSIONS: usize = 8;
 /// What stands before a SHA-256 digest in a PKCS#1 v1.5 signature (RFC 8017 §9.2).
 const SHA256_INFO: [u8; 19] = [0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
 
+/// `CKA_EC_PARAMS` of the curves: their object identifiers, encoded.
+const SECP256R1: [u8; 10] = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+const SECP384R1: [u8; 7] = [6, 5, 0x2b, 0x81, 4, 0, 0x22];
+
 /// The libraries that are loaded, by path: a second initialisation is an error in PKCS#11.
 static LIBRARIES: LazyLock<Mutex<HashMap<PathBuf, Pkcs11>>> = LazyLock::new(Mutex::default);
 
@@ -40,16 +45,17 @@ struct Token {
 /// A session in which the key was found.
 type Found = (Session, ObjectHandle);
 
-struct Key {
+/// The key and the sessions in which it was found.
+struct SigningKey {
     token: Token,
-    is_rsa: bool,
+    public_key: PublicKey,
     idle: Mutex<Vec<Found>>,
 }
 
 /// The key as the signer sees it.
 struct Handle {
-    key: Arc<Key>,
-    sessions: Semaphore,
+    key: Arc<SigningKey>,
+    sessions: Arc<Semaphore>,
 }
 
 /// Loads the library, finds the key and reads its public half.
@@ -57,11 +63,11 @@ pub(crate) async fn open(uri: Pkcs11Key) -> Result<Opened, SignerError> {
     let opened = spawn_blocking(move || {
         let token = Token { library: library(&uri.module)?, uri, pin_refused: AtomicBool::new(false) };
         let found = token.find()?;
-        let (public_key, is_rsa) = token.public_key(&found)?;
-        Ok::<_, SignerError>((public_key, Key { token, is_rsa, idle: Mutex::new(vec![found]) }))
+        let public_key = token.public_key(&found)?;
+        Ok::<_, SignerError>((public_key.clone(), SigningKey { token, public_key, idle: Mutex::new(vec![found]) }))
     });
     let (public_key, key) = opened.await.map_err(|_| SignerError::Failed)??;
-    Ok((public_key, Arc::new(Handle { key: Arc::new(key), sessions: Semaphore::new(SESSIONS) })))
+    Ok((public_key, Arc::new(Handle { key: Arc::new(key), sessions: Arc::new(Semaphore::new(SESSIONS)) })))
 }
 
 fn library(path: &Path) -> Result<Pkcs11, SignerError> {
@@ -148,8 +154,8 @@ impl Token {
         }
     }
 
-    /// The public half, and whether it is RSA.
-    fn public_key(&self, (session, private): &Found) -> Result<(PublicKey, bool), SignerError> {
+    /// The public half.
+    fn public_key(&self, (session, private): &Found) -> Result<PublicKey, SignerError> {
         let mut id = self.uri.id.clone();
         let mut kind = None;
         for attribute in
@@ -175,34 +181,37 @@ impl Token {
         };
         match kind {
             Some(KeyType::RSA) => {
-                let key = encoding::rsa_key(&bytes(AttributeType::Modulus)?, &bytes(AttributeType::PublicExponent)?)?;
-                Ok((key, true))
+                let (modulus, exponent) = (bytes(AttributeType::Modulus)?, bytes(AttributeType::PublicExponent)?);
+                Ok(PublicKey::from_rsa(&modulus, &exponent)?)
             }
-            Some(KeyType::EC) => {
-                let point = bytes(AttributeType::EcPoint)?;
-                Ok((encoding::ec_key(&bytes(AttributeType::EcParams)?, uncompressed(&point))?, false))
-            }
+            Some(KeyType::EC) => ec_key(&bytes(AttributeType::EcParams)?, &bytes(AttributeType::EcPoint)?),
             _ => Err(refused("the token's key is neither EC nor RSA")),
         }
     }
 }
 
-/// The point without the OCTET STRING that the standard wraps it in and some tokens leave out.
-fn uncompressed(point: &[u8]) -> &[u8] {
-    match point {
-        // Both start with a 4: the tag, and the mark of an uncompressed point. An uncompressed point has an odd length.
-        [4, length, rest @ ..] if usize::from(*length) == rest.len() && rest.first() == Some(&4) => rest,
-        [4, 0x81, length, rest @ ..] if usize::from(*length) == rest.len() => rest,
-        point => point,
-    }
+/// The key with this `CKA_EC_POINT`: an uncompressed point, wrapped in an OCTET STRING, which some tokens leave out.
+fn ec_key(parameters: &[u8], point: &[u8]) -> Result<PublicKey, SignerError> {
+    let (kind, field_bytes) = match parameters {
+        parameters if parameters == SECP256R1 => (KeyKind::P256, 32),
+        parameters if parameters == SECP384R1 => (KeyKind::P384, 48),
+        _ => return Err(refused("the token's key is on another curve than P-256 and P-384")),
+    };
+    // Both forms start with a 4, the tag and the mark of an uncompressed point; their lengths tell them apart.
+    let wrapped = point.len() == 2 * field_bytes + 3;
+    let coordinates = if wrapped { point.get(3..) } else { point.get(1..) };
+    let halves = coordinates.and_then(|coordinates| coordinates.split_at_checked(field_bytes));
+    let (x, y) = halves.ok_or_else(|| encoding::malformed("public key"))?;
+    Ok(PublicKey::from_ec(kind, x, y)?)
 }
 
-impl Key {
+impl SigningKey {
     fn sign(&self, digest: &[u8]) -> Result<Vec<u8>, SignerError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let found = idle.map_or_else(|| self.token.find(), Ok)?;
         let (session, key) = &found;
-        let signature = if self.is_rsa {
+        let is_rsa = matches!(self.public_key.kind(), KeyKind::Rsa(_));
+        let signature = if is_rsa {
             session.sign(&Mechanism::RsaPkcs, *key, &[&SHA256_INFO, digest].concat())
         } else {
             session.sign(&Mechanism::Ecdsa, *key, digest)
@@ -213,15 +222,20 @@ impl Key {
             return signature.map_err(fault);
         };
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(found);
-        if self.is_rsa { Ok(signature) } else { encoding::ecdsa_der(&signature) }
+        if is_rsa { Ok(signature) } else { encoding::ecdsa_der(&self.public_key, &signature) }
     }
 }
 
 impl Handle {
     async fn sign(&self, digest: &[u8]) -> Result<Vec<u8>, SignerError> {
-        let _session = self.sessions.acquire().await.map_err(|_| SignerError::Failed)?;
+        let session = Arc::clone(&self.sessions).acquire_owned().await.map_err(|_| SignerError::Failed)?;
         let (key, digest) = (Arc::clone(&self.key), digest.to_vec());
-        spawn_blocking(move || key.sign(&digest)).await.map_err(|_| SignerError::Failed)?
+        let signed = spawn_blocking(move || {
+            // Until the library has returned, whether or not somebody still waits for it.
+            let _session = session;
+            key.sign(&digest)
+        });
+        signed.await.map_err(|_| SignerError::Failed)?
     }
 }
 

@@ -40,8 +40,8 @@ fn is_authorized(headers: &HeaderMap, body: &str) -> bool {
     if id != "AKIDEXAMPLE" || !all_there || scope != format!("{}/eu-central-1/kms/aws4_request", &date[..8]) {
         return false;
     }
-    let lines: String = names.iter().map(|name| format!("{name}:{}\n", header(headers, name).trim())).collect();
-    let request = format!("POST\n/\n\n{lines}\n{signed}\n{}", sha256(body.as_bytes()));
+    let lines: Vec<String> = names.iter().map(|name| format!("{name}:{}", header(headers, name).trim())).collect();
+    let request = format!("POST\n/\n\n{}\n\n{signed}\n{}", lines.join("\n"), sha256(body.as_bytes()));
     let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(request.as_bytes()));
     let key = scope.split('/').fold(format!("AWS4{SECRET}").into_bytes(), |key, part| hmac(&key, part));
     signature == hex::encode(hmac(&key, &to_sign))
@@ -70,11 +70,11 @@ async fn call(State(service): State<Service>, headers: HeaderMap, body: String) 
             assert_eq!((&request["KeyId"], &request["MessageType"]), (&json!(ARN), &json!("DIGEST")));
             assert_eq!(request["SigningAlgorithm"], algorithm);
             let digest = STANDARD.decode(request["Message"].as_str().unwrap()).unwrap();
-            match service.sign(&digest, (StatusCode::BAD_REQUEST, json!({"__type": "ThrottlingException"}))) {
+            match service.sign(&digest, &(StatusCode::BAD_REQUEST, json!({"__type": "ThrottlingException"}))) {
                 Ok(signature) => {
                     json!({"KeyId": ARN, "Signature": STANDARD.encode(signature)}).to_string().into_response()
                 }
-                Err(refusal) => refusal,
+                Err(refusal) => *refusal,
             }
         }
         _ => (StatusCode::BAD_REQUEST, json!({"__type": "NotFoundException"}).to_string()).into_response(),

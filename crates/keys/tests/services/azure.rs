@@ -76,12 +76,12 @@ async fn sign(State(service): State<Service>, RawQuery(query): RawQuery, headers
     };
     assert_eq!(request["alg"], algorithm);
     let digest = URL_SAFE_NO_PAD.decode(request["value"].as_str().unwrap()).unwrap();
-    match service.sign(&digest, (StatusCode::TOO_MANY_REQUESTS, json!({"error": {"code": "Throttled"}}))) {
+    match service.sign(&digest, &(StatusCode::TOO_MANY_REQUESTS, json!({"error": {"code": "Throttled"}}))) {
         Ok(signature) => {
             let signature = field_bytes.map_or_else(|| signature.clone(), |bytes| fixed(&signature, bytes));
             json!({"kid": "k", "value": URL_SAFE_NO_PAD.encode(signature)}).to_string().into_response()
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 

@@ -59,9 +59,9 @@ async fn sign(State(service): State<Service>, headers: HeaderMap, body: String) 
     let request: Value = serde_json::from_str(&body).unwrap();
     let hash = service.key.public_key().kind().hash().name();
     let digest = STANDARD.decode(request["digest"][hash].as_str().unwrap()).unwrap();
-    match service.sign(&digest, (StatusCode::TOO_MANY_REQUESTS, json!({"error": {"status": "RESOURCE_EXHAUSTED"}}))) {
+    match service.sign(&digest, &(StatusCode::TOO_MANY_REQUESTS, json!({"error": {"status": "RESOURCE_EXHAUSTED"}}))) {
         Ok(signature) => json!({"signature": STANDARD.encode(signature)}).to_string().into_response(),
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 

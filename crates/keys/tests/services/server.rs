@@ -90,13 +90,13 @@ pub(crate) struct Service {
 
 impl Service {
     /// The signature, or the refusal that the mood demands; `throttled` is how this service says so.
-    pub(crate) fn sign(&self, digest: &[u8], throttled: (StatusCode, Value)) -> Result<Vec<u8>, Response> {
+    pub(crate) fn sign(&self, digest: &[u8], throttled: &(StatusCode, Value)) -> Result<Vec<u8>, Box<Response>> {
         let mood = *self.mood.lock().unwrap();
         match mood {
             Mood::Honest => Ok(self.key.sign(digest)),
             Mood::SignsSomethingElse => Ok(self.key.sign(&vec![7; digest.len()])),
-            Mood::Throttles => Err((throttled.0, throttled.1.to_string()).into_response()),
-            Mood::Declines => Err(refuse("you may not")),
+            Mood::Throttles => Err(Box::new((throttled.0, throttled.1.to_string()).into_response())),
+            Mood::Declines => Err(Box::new(refuse("you may not"))),
         }
     }
 }

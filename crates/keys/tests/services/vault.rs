@@ -50,12 +50,12 @@ async fn sign(State(service): State<Service>, Path(hash): Path<String>, headers:
     assert_eq!(request["marshaling_algorithm"], "asn1");
     assert_eq!(request["signature_algorithm"], "pkcs1v15");
     let digest = STANDARD.decode(request["input"].as_str().unwrap()).unwrap();
-    match service.sign(&digest, (StatusCode::SERVICE_UNAVAILABLE, json!({"errors": ["Vault is sealed"]}))) {
+    match service.sign(&digest, &(StatusCode::SERVICE_UNAVAILABLE, json!({"errors": ["Vault is sealed"]}))) {
         Ok(signature) => {
             let signature = format!("vault:v2:{}", STANDARD.encode(signature));
             json!({"data": {"signature": signature}}).to_string().into_response()
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 

@@ -277,6 +277,27 @@ mod tests {
     }
 
     #[test]
+    fn where_the_ca_s_key_is_cannot_change() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        assert_eq!(recorded_ca_key(&path).unwrap(), None);
+        data.use_ca_key("file:/a.pem").unwrap();
+        drop(data);
+        // A first start that was cut short has decided it, too.
+        let mut data = DataDirectory::open(&path, at(200)).unwrap();
+        data.use_ca_key("file:/a.pem").unwrap();
+        assert!(data.use_ca_key("file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
+        assert_eq!(recorded_ca_key(&path).unwrap().as_deref(), Some("file:/a.pem"));
+        drop(data);
+
+        let path = parent.path().join("own");
+        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        data.key("ca", KeyKind::P256).unwrap();
+        assert!(data.use_ca_key("file:/a.pem").unwrap_err().to_string().contains("keys/ca.pem"));
+    }
+
+    #[test]
     fn a_directory_in_use_or_of_something_else_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
