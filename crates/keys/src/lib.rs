@@ -32,6 +32,10 @@ pub use uri::{KeyUri, UriError};
 use chancery_daemon::signer::{RemoteKey, Signer, SignerError};
 use chancery_verify::PublicKey;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A key must have been found after this time. The credentials of a machine are asked for again and again meanwhile.
+const OPEN_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Opens the key that `uri` names: reads it, or asks for its public half, which shows that it can be reached.
 ///
@@ -40,6 +44,11 @@ use std::sync::Arc;
 /// # Errors
 /// [`SignerError`]; secrets are never part of its text.
 pub async fn open(uri: &KeyUri) -> Result<Signer, SignerError> {
+    let opened = tokio::time::timeout(OPEN_DEADLINE, find(uri)).await;
+    opened.unwrap_or_else(|_| Err(unavailable("it has not answered in time")))
+}
+
+async fn find(uri: &KeyUri) -> Result<Signer, SignerError> {
     match uri {
         KeyUri::File(file) => match &file.password {
             None => Signer::open(&file.path),
