@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 const EMAIL: &str = "bench@example.test";
 
 /// A key with a certificate of the instance that is measured.
-pub(crate) struct Identity {
-    pub(crate) signer: Signer,
+pub struct Identity {
+    /// The key.
+    pub signer: Signer,
     certificate_pem: String,
 }
 
 impl Identity {
     /// Gets a token from the development issuer and a certificate from the authority.
-    pub(crate) async fn obtain(url: &str) -> anyhow::Result<Self> {
+    pub async fn obtain(url: &str) -> anyhow::Result<Self> {
         let client = reqwest::Client::new();
         let request = client.post(format!("{url}/oidc/token-for")).header("x-chancery-dev", "1");
         let answer: Value = request.json(&json!({ "email": EMAIL })).send().await?.error_for_status()?.json().await?;
@@ -38,12 +39,12 @@ impl Identity {
     }
 }
 
-/// `count` different proposals, each signed.
-pub(crate) async fn prepare(identity: &Identity, count: usize) -> anyhow::Result<Vec<String>> {
+/// The proposals of the numbers `from..from + count`, each different and signed.
+pub async fn prepare(identity: &Identity, from: usize, count: usize) -> anyhow::Result<Vec<String>> {
     let key = STANDARD.encode(&identity.certificate_pem);
     let mut proposals = Vec::with_capacity(count);
     let bar = indicatif::ProgressBar::new(u64::try_from(count)?);
-    for number in 0..count {
+    for number in from..from + count {
         // The serial of the certificate is in the key, so runs against one log do not repeat each other's entries.
         let artifact = format!("artifact {number} of {key}");
         let signature = STANDARD.encode(identity.signer.sign(artifact.as_bytes()).await?);

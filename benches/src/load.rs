@@ -11,15 +11,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 /// Connections of an open loop: enough that one is always free.
 const OPEN_LOOP_CONNECTIONS: usize = 128;
 
 /// How requests are sent.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Plan {
-    Closed { connections: usize },
-    Open { per_second: u64 },
+pub enum Plan {
+    /// The next request when the last one is answered.
+    Closed {
+        /// Requests under way at any time.
+        connections: usize,
+    },
+    /// At a fixed rate.
+    Open {
+        /// Requests sent.
+        per_second: u64,
+    },
 }
 
 impl fmt::Display for Plan {
@@ -32,14 +41,23 @@ impl fmt::Display for Plan {
 }
 
 /// What came of it.
-pub(crate) struct Outcome {
-    pub(crate) seconds: f64,
+pub struct Outcome {
+    /// Wall time.
+    pub seconds: f64,
     /// Sorted.
     latencies: Vec<Duration>,
 }
 
 impl Outcome {
-    pub(crate) fn quantile_ms(&self, quantile: f64) -> f64 {
+    /// Requests answered.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.latencies.len()
+    }
+
+    /// The latency that this share of the requests stayed below, in milliseconds.
+    #[must_use]
+    pub fn quantile_ms(&self, quantile: f64) -> f64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position in a list")]
         let position = (as_f64(self.latencies.len()) * quantile) as usize;
         self.latencies.get(position.min(self.latencies.len().saturating_sub(1))).map_or(0.0, Duration::as_secs_f64)
@@ -49,22 +67,43 @@ impl Outcome {
 
 /// Counts here stay far below 2^52.
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
-pub(crate) fn as_f64(count: usize) -> f64 {
+#[must_use]
+pub fn as_f64(count: usize) -> f64 {
     count as f64
 }
 
-/// Sends every proposal once and waits for all answers; each must be 201.
-pub(crate) async fn run(url: &str, plan: Plan, proposals: &[String]) -> anyhow::Result<Outcome> {
-    let host = url.strip_prefix("http://").context("the URL is http://host:port")?.trim_end_matches('/').to_owned();
-    let requests: Arc<Vec<Vec<u8>>> = Arc::new(proposals.iter().map(|proposal| request(&host, proposal)).collect());
+/// Where requests go, in the words of a request's `Host`.
+pub fn host(url: &str) -> anyhow::Result<String> {
+    Ok(url.strip_prefix("http://").context("the URL is http://host:port")?.trim_end_matches('/').to_owned())
+}
+
+/// The request that proposes an entry.
+#[must_use]
+pub fn post(host: &str, proposal: &str) -> Vec<u8> {
+    let length = proposal.len();
+    format!("POST /api/v1/log/entries HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{proposal}").into_bytes()
+}
+
+/// The request that reads a path.
+#[must_use]
+pub fn get(host: &str, path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").into_bytes()
+}
+
+/// Sends every request once and waits for all answers; each must have the expected status.
+pub async fn run(host: &str, plan: Plan, requests: Vec<Vec<u8>>, expected: u16) -> anyhow::Result<Outcome> {
+    let requests = Arc::new(requests);
     let next = Arc::new(AtomicUsize::new(0));
-    let (connections, interval) = match plan {
-        Plan::Closed { connections } => (connections, None),
-        Plan::Open { per_second } => (OPEN_LOOP_CONNECTIONS, Some(Duration::from_secs(1) / u32::try_from(per_second)?)),
-    };
     let start = Instant::now();
+    let (connections, pace) = match plan {
+        Plan::Closed { connections } => (connections, None),
+        Plan::Open { per_second } => {
+            let interval = Duration::from_secs(1) / u32::try_from(per_second)?;
+            (OPEN_LOOP_CONNECTIONS, Some((interval, permits(start, interval, requests.len()))))
+        }
+    };
     let workers: Vec<_> = (0..connections)
-        .map(|_| tokio::spawn(work(host.clone(), requests.clone(), next.clone(), start, interval)))
+        .map(|_| tokio::spawn(work(host.to_owned(), requests.clone(), expected, next.clone(), start, pace.clone())))
         .collect();
     let mut latencies = Vec::with_capacity(requests.len());
     for worker in workers {
@@ -75,17 +114,30 @@ pub(crate) async fn run(url: &str, plan: Plan, proposals: &[String]) -> anyhow::
     Ok(Outcome { seconds, latencies })
 }
 
-fn request(host: &str, proposal: &str) -> Vec<u8> {
-    let length = proposal.len();
-    format!("POST /api/v1/log/entries HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{proposal}").into_bytes()
+/// When a request is due, and permission to send it from then on.
+type Pace = (Duration, Arc<Semaphore>);
+
+/// Gives one permit every `interval`, from a thread of its own: tokio's timer knows whole milliseconds only, and would send
+/// several requests at once.
+fn permits(start: Instant, interval: Duration, count: usize) -> Arc<Semaphore> {
+    let permits = Arc::new(Semaphore::new(0));
+    let given = permits.clone();
+    std::thread::spawn(move || {
+        for number in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+            std::thread::sleep((start + interval * number).saturating_duration_since(Instant::now()));
+            given.add_permits(1);
+        }
+    });
+    permits
 }
 
 async fn work(
     host: String,
     requests: Arc<Vec<Vec<u8>>>,
+    expected: u16,
     next: Arc<AtomicUsize>,
     start: Instant,
-    interval: Option<Duration>,
+    pace: Option<Pace>,
 ) -> anyhow::Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(&host).await?;
     stream.set_nodelay(true)?;
@@ -94,14 +146,16 @@ async fn work(
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let Some(request) = requests.get(number) else { return Ok(latencies) };
-        let due = match interval {
-            Some(interval) => start + interval * u32::try_from(number)?,
+        let due = match &pace {
+            Some((interval, permits)) => {
+                permits.acquire().await?.forget();
+                start + *interval * u32::try_from(number)?
+            }
             None => Instant::now(),
         };
-        tokio::time::sleep_until(due.into()).await;
         stream.write_all(request).await?;
         let status = read_response(&mut stream, &mut buffer).await?;
-        ensure!(status == 201, "entry {number} was answered {status}: {}", String::from_utf8_lossy(&buffer));
+        ensure!(status == expected, "request {number} was answered {status}: {}", String::from_utf8_lossy(&buffer));
         latencies.push(due.elapsed());
     }
 }

@@ -7,7 +7,7 @@ use std::fs;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// User and system time a process has used so far, in seconds.
-pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("no process {pid}"))?;
     let fields = stat.rsplit_once(") ").map(|(_, fields)| fields).context("/proc stat has a name in parentheses")?;
     let mut times = fields.split(' ').skip(11).take(2).map(str::parse::<f64>);
@@ -16,7 +16,7 @@ pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
 }
 
 /// As [`cpu_seconds`], with every living child.
-pub(crate) fn cpu_seconds_with_children(pid: u32) -> anyhow::Result<f64> {
+pub fn cpu_seconds_with_children(pid: u32) -> anyhow::Result<f64> {
     let mut total = cpu_seconds(pid)?;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let children = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
@@ -27,9 +27,21 @@ pub(crate) fn cpu_seconds_with_children(pid: u32) -> anyhow::Result<f64> {
     Ok(total)
 }
 
-/// Resident memory in MiB.
-pub(crate) fn resident_mib(pid: u32) -> anyhow::Result<f64> {
+/// Resident memory of a process.
+#[derive(Debug, Clone, Copy)]
+pub struct Resident {
+    /// Now.
+    pub now_mib: f64,
+    /// At its highest.
+    pub peak_mib: f64,
+}
+
+/// Reads the resident memory of a process.
+pub fn resident(pid: u32) -> anyhow::Result<Resident> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+    let mib = |name: &str| -> anyhow::Result<f64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| name.to_owned())?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+    };
+    Ok(Resident { now_mib: mib("VmRSS:")?, peak_mib: mib("VmHWM:")? })
 }

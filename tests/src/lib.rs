@@ -9,6 +9,7 @@
 //! | [`browser`] | a person who fills in the development issuer's forms |
 //! | [`registry`] | an OCI registry with an image in it |
 //! | [`bucket`] | a bucket on an S3 server, behind a door that can be shut |
+//! | [`postgres`] | a PostgreSQL server |
 //! | [`files`] | a reader of a log's files who asks nobody else |
 //! | [`tuf`] | a TUF repository with the instance's trusted root in it |
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
@@ -27,6 +28,7 @@ pub mod http;
 pub mod key;
 pub mod key_service;
 pub mod person;
+pub mod postgres;
 pub mod program;
 pub mod registry;
 pub mod rekor;

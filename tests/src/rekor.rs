@@ -123,6 +123,24 @@ impl Entry {
     }
 }
 
+/// The leaves of a log of `size` leaves, read from its entry bundles (C2SP tlog-tiles: each with its length in two bytes).
+pub fn leaves(size: u64, bundle: impl Fn(&str) -> Vec<u8>) -> Vec<Vec<u8>> {
+    let mut leaves = Vec::new();
+    for index in 0..size.div_ceil(256) {
+        let partial = if size / 256 == index { format!(".p/{}", size % 256) } else { String::new() };
+        assert!(index < 1000, "a longer path");
+        let bundle = bundle(&format!("tile/entries/{index:03}{partial}"));
+        let mut rest = bundle.as_slice();
+        while let Some((length, after)) = rest.split_first_chunk::<2>() {
+            let (leaf, after) = after.split_at(u16::from_be_bytes(*length).into());
+            leaves.push(leaf.to_vec());
+            rest = after;
+        }
+    }
+    assert_eq!(leaves.len() as u64, size, "bundles are full");
+    leaves
+}
+
 /// A signed tree head as Rekor v1 writes it.
 #[derive(Debug)]
 pub struct Checkpoint {

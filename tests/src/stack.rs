@@ -62,6 +62,23 @@ impl Stack {
         stack
     }
 
+    /// A replica: another server with a copy of the data directory, over the same `--database`.
+    pub fn replica(&self) -> Self {
+        let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
+        let copied = Program::new("/bin/cp", directory.path()).arg("-a").arg(self.data()).arg("data").run();
+        copied.succeeds();
+        let mut replica = Self {
+            directory,
+            port: free_port(),
+            options: self.options.clone(),
+            environment: self.environment.clone(),
+            server: None,
+            checked: false,
+        };
+        replica.resume();
+        replica
+    }
+
     /// Starts the stopped server again: same data, same address.
     pub fn resume(&mut self) {
         assert!(self.server.is_none(), "the server runs");
@@ -185,9 +202,24 @@ impl Stack {
         self.checked = true;
     }
 
+    /// Runs SQL over a data directory's database as somebody would who does not care for triggers.
+    pub fn tamper(&self, data: &Path, sql: &str) {
+        let script = "import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+for (name,) in database.execute(\"SELECT name FROM sqlite_master WHERE type = 'trigger'\").fetchall():
+    database.execute(f'DROP TRIGGER {name}')
+assert database.execute(sys.argv[2]).rowcount > 0
+database.commit()
+";
+        let python = Program::new("/usr/bin/env", self.directory.path()).env("PATH", env::var_os("PATH").unwrap());
+        python.arg("python3").arg("-c").arg(script).arg(data.join("chancery.db")).arg(sql).run().succeeds();
+    }
+
     /// `chancery log check`, which must pass; the server may be running.
     pub fn log_check(&self) -> String {
-        self.chancery().args("log check --data").arg(self.data()).run().succeeds()
+        let command = self.chancery().args("log check --data").arg(self.data());
+        let database = self.options.iter().skip_while(|option| *option != "--database").take(2);
+        database.fold(command, Program::arg).run().succeeds()
     }
 }
 

@@ -136,8 +136,43 @@ fn an_instance_does_not_take_the_place_of_another_one() {
     let published = fs::read(directory.path().join("rekor/checkpoint")).unwrap();
     let data = tempfile::tempdir().unwrap();
     let empty = stack.chancery().args("dev --listen 127.0.0.1:0 --tiles").arg(&tiles).arg("--data");
-    empty.arg(data.path().join("new")).run().fails_with(&["cannot copy the ct log to --tiles", "not one of this log"]);
+    empty.arg(data.path().join("new")).run().fails_with(&["cannot open the ct log", "not one of this log"]);
     assert_eq!(fs::read(directory.path().join("rekor/checkpoint")).unwrap(), published);
+}
+
+/// R-08: the database is put back to an earlier state, the copy is not.
+#[test]
+fn a_copy_that_is_newer_than_the_database_quarantines_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("rekor/checkpoint");
+    let tiles = format!("file://{}", directory.path().to_str().unwrap());
+    let mut stack = Stack::start_with(&["--tiles", &tiles]);
+    let database = stack.data().join("chancery.db");
+    let key = Key::generate();
+    let sign = |stack: &Stack, text: &[u8]| stack.post(ENTRIES, &hashedrekord(&key, text));
+    sign(&stack, b"before").expect(201);
+    stack.terminate();
+    let backup = fs::read(&database).unwrap();
+    stack.resume();
+    sign(&stack, b"after").expect(201);
+    stack.terminate();
+    let (published, newest) = (fs::read(&copy).unwrap(), fs::read(&database).unwrap());
+    fs::write(&database, backup).unwrap();
+
+    stack.resume();
+    let said = stack.get("/readyz").expect(503).text();
+    let reason = "the rekor log is QUARANTINED (quarantine.store_newer): the database has 2 leaves, and the object \
+                  store has a checkpoint of 3";
+    assert!(said.contains(reason), "{said}");
+    sign(&stack, b"another").expect(503);
+    stack.get(&format!("{ENTRIES}?logIndex=1")).expect(200);
+    stack.terminate();
+    assert_eq!(fs::read(&copy).unwrap(), published);
+    fs::write(&database, newest).unwrap();
+    stack.resume();
+    stack.get("/readyz").expect(200);
+    sign(&stack, b"another").expect(201);
+    stack.check();
 }
 
 #[test]

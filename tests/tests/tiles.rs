@@ -8,7 +8,8 @@ use chancery_tests::{
     rekor::{Checkpoint, hashedrekord},
     tree::{self, Hash},
 };
-use std::fs;
+use flate2::read::GzDecoder;
+use std::{fs, io::Read as _};
 
 const REKOR: &str = "/tlog/rekor";
 const CT: &str = "/ct/dev";
@@ -70,9 +71,31 @@ fn a_rekor_log_is_read_without_its_api() {
         }
     }
     assert_eq!(from_bundles, leaf_hashes);
+    bundles_come_as_gzip_to_those_who_accept_it(&stack, checkpoint.size);
     // An earlier partial tile is a prefix of what the tile has become.
     assert_eq!(octets(&stack, &format!("{REKOR}/tile/0/000.p/7")), leaf_hashes[..7].concat());
     stack.check();
+}
+
+fn bundles_come_as_gzip_to_those_who_accept_it(stack: &Stack, size: u64) {
+    let ask = |path: &str| {
+        let request = Request::get(&format!("{}{REKOR}/tile/{path}", stack.url()));
+        request.header("accept-encoding", "gzip, br").send().expect(200)
+    };
+    // Twice: the second time from memory.
+    for _ in 0..2 {
+        let full = ask("entries/000");
+        assert_eq!((full.header("content-encoding"), full.header("vary")), (Some("gzip"), Some("accept-encoding")));
+        let mut bundle = Vec::new();
+        GzDecoder::new(full.body.as_slice()).read_to_end(&mut bundle).unwrap();
+        assert_eq!(bundle, octets(stack, &format!("{REKOR}/tile/entries/000")));
+        assert!(full.body.len() < bundle.len());
+    }
+    for path in ["0/000".to_owned(), format!("entries/001.p/{}", size - 256)] {
+        let plain = ask(&path);
+        assert_eq!(plain.header("content-encoding"), None, "{path}");
+        assert_eq!(plain.body, octets(stack, &format!("{REKOR}/tile/{path}")));
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tower::ServiceExt as _;
+use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
@@ -31,7 +31,7 @@ const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
 /// Says why a process cannot do all of its work, or `None` where it can.
-pub type Readiness = Arc<dyn Fn() -> Option<&'static str> + Send + Sync>;
+pub type Readiness = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// Adds to `routes` what every listener has: health, readiness, the fallback, panic handling and permissive CORS for reads (Rekor's
 /// search page and Fulcio answer any origin; the answers hold nothing secret and no cookie is ever used).
@@ -40,19 +40,22 @@ pub fn shell(routes: Router, readiness: Readiness) -> Router {
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::HEAD])
         .allow_headers([header::ACCEPT, header::CONTENT_TYPE, header::HeaderName::from_static("x-requested-with")]);
-    routes
-        .layer(cors)
-        .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
-        .route("/readyz", get(move || async move { ready(readiness()) }))
-        .fallback(|| async { json(StatusCode::NOT_FOUND, r#"{"code":5,"message":"Not Found","details":[]}"#) })
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_DEADLINE))
+    // Together, because every layer of a router is a box and a future around every request.
+    let around_all = ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(|_panic| {
             tracing::error!("a request handler panicked");
             json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"code":13,"message":"internal error","details":[]}"#)
         }))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_DEADLINE))
+        .layer(cors);
+    routes
+        .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
+        .route("/readyz", get(move || async move { ready(readiness()) }))
+        .fallback(|| async { json(StatusCode::NOT_FOUND, r#"{"code":5,"message":"Not Found","details":[]}"#) })
+        .layer(around_all)
 }
 
-fn ready(obstacle: Option<&'static str>) -> Response {
+fn ready(obstacle: Option<String>) -> Response {
     match obstacle {
         None => (StatusCode::OK, "ready\n").into_response(),
         Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")).into_response(),

@@ -96,21 +96,44 @@ impl Scheme {
 
     /// Parses a note, checks its signature by `key` and its origin, and returns the tree head.
     pub fn open(&self, note: &str, key: &PublicKey) -> Result<TreeHead, Rejection> {
+        self.open_signed(note, key).map(|signed| signed.head)
+    }
+
+    /// As [`Self::open`], with the signature that was checked.
+    pub fn open_signed(&self, note: &str, key: &PublicKey) -> Result<SignedHead, Rejection> {
         let note = Note::parse(note)?;
         let checkpoint = Checkpoint::parse(&note.text)?;
         if checkpoint.origin != self.origin() {
             return Err(Rejection::CheckpointOrigin);
         }
+        let head = checkpoint.head;
+        let mut signed = SignedHead { head, timestamp: None, signature: Vec::new() };
         match self {
-            Self::RekorV1 { host, .. } => {
-                note.verify(host, note::rekor_v1_key_id(key), |text, signature| key.verify(text.as_bytes(), signature))
-            }
+            Self::RekorV1 { host, .. } => note.verify(host, note::rekor_v1_key_id(key), |text, signature| {
+                key.verify(text.as_bytes(), signature)?;
+                signed.signature = signature.to_vec();
+                Ok(())
+            }),
             Self::StaticCt { origin } => note.verify(origin, note::static_ct_key_id(origin, key), |_, bytes| {
-                let (millis, signed) = bytes.split_first_chunk::<8>().ok_or(Rejection::NoteSignature)?;
+                let (millis, encoded) = bytes.split_first_chunk::<8>().ok_or(Rejection::NoteSignature)?;
                 let time = Timestamp::from_millis(u64::from_be_bytes(*millis));
-                key.verify(&self.signed_bytes(&checkpoint.head, time), &sct::decode_digitally_signed(signed)?)
+                let signature = sct::decode_digitally_signed(encoded)?;
+                key.verify(&self.signed_bytes(&head, time), &signature)?;
+                (signed.timestamp, signed.signature) = (Some(time), signature);
+                Ok(())
             }),
         }?;
-        Ok(checkpoint.head)
+        Ok(signed)
     }
+}
+
+/// A tree head that a log's key has signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHead {
+    /// Size and root hash.
+    pub head: TreeHead,
+    /// The time that is signed with it, in CT only.
+    pub timestamp: Option<Timestamp>,
+    /// The key's signature over [`Scheme::signed_bytes`].
+    pub signature: Vec<u8>,
 }

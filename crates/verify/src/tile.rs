@@ -4,6 +4,12 @@
 //! partial one of width `w` is the first `w` hashes of every later version of itself, so one stored row per tile
 //! serves all its partial widths. [`Edge`] is the right-most tile of every level: all that appending needs.
 
+mod edge;
+mod tree;
+
+pub use edge::Edge;
+pub use tree::{TileTree, Trees};
+
 use crate::merkle::{self, Node, Nodes};
 use crate::{Hash, Rejection};
 use std::collections::BTreeMap;
@@ -193,104 +199,4 @@ pub fn leaves_from_bundle(bundle: &[u8]) -> Result<Vec<&[u8]>, Rejection> {
 #[must_use]
 pub fn hashes_to_bytes(hashes: &[Hash]) -> Vec<u8> {
     hashes.concat()
-}
-
-/// The right edge of a tree: its size and the right-most tile of each level, which may be empty when the level's last
-/// tile is full.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Edge {
-    size: u64,
-    levels: Vec<Vec<Hash>>,
-}
-
-impl Edge {
-    /// The ids of the tiles from which [`Self::from_tiles`] rebuilds the edge of a tree with `size` leaves.
-    #[must_use]
-    pub fn tile_ids(size: u64) -> Vec<TileId> {
-        (0..LEVELS)
-            .map_while(|level| {
-                let hashes = size >> (u32::from(HEIGHT) * u32::from(level));
-                (hashes > 0).then_some((level, hashes))
-            })
-            .filter(|(_, hashes)| hashes % u64::from(FULL_WIDTH) != 0)
-            .map(|(level, hashes)| TileId { level, index: hashes / u64::from(FULL_WIDTH) })
-            .collect()
-    }
-
-    /// Rebuilds the edge of a tree with `size` leaves; stored tiles may be wider than the size needs.
-    pub fn from_tiles(size: u64, tiles: &Tiles) -> Result<Self, MissingNode> {
-        let mut levels = Vec::new();
-        for level in 0..LEVELS {
-            let hashes = size >> (u32::from(HEIGHT) * u32::from(level));
-            if hashes == 0 {
-                break;
-            }
-            let id = TileId { level, index: hashes / u64::from(FULL_WIDTH) };
-            let width = id.width(size) as usize;
-            let stored = tiles.0.get(&id).map_or(&[][..], Vec::as_slice);
-            let missing = MissingNode(Node { level: level * HEIGHT, index: hashes.saturating_sub(1) });
-            levels.push(stored.get(..width).ok_or(missing)?.to_vec());
-        }
-        Ok(Self { size, levels })
-    }
-
-    /// Number of leaves.
-    #[must_use]
-    pub const fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Appends one leaf hash and records in `touched` every tile it changed, as that tile stands afterwards.
-    pub fn append(&mut self, leaf: Hash, touched: &mut Tiles) {
-        let mut carried = leaf;
-        let mut position = self.size;
-        self.size += 1;
-        for level in 0..LEVELS {
-            let slot = usize::from(level);
-            if self.levels.len() == slot {
-                self.levels.push(Vec::new());
-            }
-            let Some(tile) = self.levels.get_mut(slot) else { return };
-            let id = TileId { level, index: position / u64::from(FULL_WIDTH) };
-            touched.0.entry(id).or_insert_with(|| tile.clone()).push(carried);
-            tile.push(carried);
-            if tile.len() < FULL_WIDTH as usize {
-                return;
-            }
-            carried = complete_root(tile);
-            tile.clear();
-            position /= u64::from(FULL_WIDTH);
-        }
-    }
-
-    /// The edge's own tiles, for computing roots and proofs together with the tiles a batch touched.
-    #[must_use]
-    pub fn tiles(&self) -> Tiles {
-        let mut tiles = Tiles::default();
-        for (level, hashes) in (0..LEVELS).zip(&self.levels) {
-            let stored = self.size >> (u32::from(HEIGHT) * u32::from(level));
-            if !hashes.is_empty() {
-                tiles.0.insert(TileId { level, index: stored / u64::from(FULL_WIDTH) }, hashes.clone());
-            }
-        }
-        tiles
-    }
-
-    /// Root hash, computed from the edge alone: a full tile's root is already in the level above.
-    #[must_use]
-    pub fn root(&self) -> Hash {
-        let mut root = None;
-        for hashes in &self.levels {
-            // Right to left within the level: complete subtrees of decreasing height, the right-most first.
-            let mut rest = hashes.as_slice();
-            while !rest.is_empty() {
-                let width = 1 << rest.len().trailing_zeros();
-                let (left, right) = rest.split_at(rest.len() - width);
-                let subtree = complete_root(right);
-                root = Some(root.map_or(subtree, |below| merkle::node_hash(&subtree, &below)));
-                rest = left;
-            }
-        }
-        root.unwrap_or_else(merkle::empty_root)
-    }
 }

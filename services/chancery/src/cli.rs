@@ -9,6 +9,7 @@ mod token;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use url::Url;
 
 /// Private keyless signing in one program: certificate authority, transparency logs, trust files.
 #[derive(Debug, Parser)]
@@ -24,6 +25,18 @@ enum Verb {
     Keys(keys::Arguments),
     Log(log::Arguments),
     Token(token::Arguments),
+}
+
+/// Reads the URL of a `PostgreSQL` database. Every user of a machine can read the arguments of its programs.
+fn database_url(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "postgres" | "postgresql") {
+        return Err("expected postgres://user@host/database, or postgres:///database?host=/run/postgresql".to_owned());
+    }
+    if url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password") {
+        return Err("put the password in PGPASSWORD or ~/.pgpass: others can read this program's arguments".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 impl Cli {
@@ -42,6 +55,23 @@ impl Cli {
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+
+    #[test]
+    fn a_database_is_named_without_its_password() {
+        for url in
+            ["postgres://me@db.example.org:5433/log?sslmode=verify-full", "postgresql:///log?host=/run/postgresql"]
+        {
+            assert_eq!(database_url(url).as_deref(), Ok(url));
+        }
+        for (url, refusal) in [
+            ("mysql://db/log", "postgres://"),
+            ("chancery.db", "URL"),
+            ("postgres://me:secret@db/log", "PGPASSWORD"),
+            ("postgres://db/log?user=me&password=secret", "PGPASSWORD"),
+        ] {
+            assert!(database_url(url).unwrap_err().contains(refusal), "{url}");
+        }
+    }
 
     #[test]
     fn every_verb_is_consistent_and_shows_an_example() {

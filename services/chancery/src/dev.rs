@@ -15,12 +15,12 @@ use crate::loopback;
 use anyhow::Context as _;
 use axum::middleware;
 use banner::Facts;
-use chancery_ca::ClientAlgorithms;
 use chancery_daemon::{
     clock::{Clock, SystemClock},
     http,
     shutdown::{self, Signals},
 };
+use chancery_log::store::Location;
 use composition::{Address, Instance};
 use data::DataDirectory;
 use std::{
@@ -31,6 +31,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 
+pub(crate) use authority::{AuthorityArguments, key_uri};
 pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use tiles::TilesArguments;
 
@@ -39,7 +40,8 @@ pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// The same as a URL.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
-/// Runs until SIGTERM or SIGINT. `listen` is a loopback address.
+/// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
+/// keeps the logs instead of a file in `data`.
 ///
 /// 1. Lock the data directory, find the place for copies. 2. Listen, so that the URL is known.
 /// 3. Open keys, logs and authority, or create them. 4. Write the trust files.
@@ -47,22 +49,26 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 pub(crate) async fn run(
     listen: SocketAddr,
     data: &Path,
+    database_url: Option<String>,
     tiles: &TilesArguments,
-    ca_key: Option<&str>,
-    permitted: ClientAlgorithms,
+    authority: &AuthorityArguments,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // (1)
     let tiles = tiles.destination()?;
     let mut data = DataDirectory::open(data, clock.now())?;
-    if let Some(uri) = ca_key {
+    if let Some(uri) = authority.ca_key() {
         data.use_ca_key(uri)?;
     }
     // (2)
     let listener = bind(listen).await?;
     let address = Address::new(listener.local_addr()?);
     // (3)
-    let instance = Instance::start(&data, &address, clock, tiles, permitted).await?;
+    let database =
+        database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
+    let executable = std::env::current_exe().context("cannot find out where this program is")?;
+    let check = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
+    let instance = Instance::start(&data, &address, clock, &database, tiles, authority, check).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)
@@ -74,7 +80,10 @@ pub(crate) async fn run(
         .layer(middleware::from_fn(loopback::only_this_machine));
     let server = tokio::spawn(http::serve(listener, routes, stopping));
     // (7)
-    if let Err(error) = say(&data, &address, &instance) {
+    let (trust, url) = (data.trust(), &address.url);
+    let (issuer, data, database) = (instance.issuer_url.as_str(), data.path(), database_url.as_deref());
+    let facts = Facts { url, issuer, data, database, trust: &trust, executable: &executable };
+    if let Err(error) = say(&facts) {
         tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
     }
     signals.received().await;
@@ -94,11 +103,8 @@ async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn say(data: &DataDirectory, address: &Address, instance: &Instance) -> anyhow::Result<()> {
-    let executable = std::env::current_exe().context("cannot find out where this program is")?;
-    let (trust, url) = (data.trust(), &address.url);
-    let facts = Facts { url, issuer: &instance.issuer_url, data: data.path(), trust: &trust, executable: &executable };
+fn say(facts: &Facts<'_>) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    out.write_all(banner::banner(&facts).as_bytes())?;
+    out.write_all(banner::banner(facts).as_bytes())?;
     Ok(out.flush()?)
 }

@@ -1,36 +1,26 @@
 //! A log as its personalities see it: append, prove, read.
 
+mod open;
+
+pub use open::{OpenError, Settings};
+
+use crate::heads::HeadReads;
 use crate::pool::{Pending, Pool};
-use crate::sequencer::{self, Follower, Sequencer};
-use crate::store::{CommittedHead, LogRecord, NewLog, Store, StoredEntry};
+use crate::quarantine::{Obstacle, Quarantine};
+use crate::sequencer::{Follower, is_before};
+use crate::store::{CommittedHead, LogRecord, Store, StoredEntry};
 use crate::tiles::TileCache;
 use crate::{Corrupt, Error};
 use bytes::Bytes;
 use chancery_daemon::clock::Clock;
-use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::{self, Plan, TreeHead};
-use chancery_verify::tile::{TileId, Tiles};
+use chancery_verify::tile::{TileId, Trees};
 use chancery_verify::{Hash, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-
-/// What a log is opened with.
-pub struct Settings {
-    /// Role of the log in this instance, e.g. `rekor`; names it in the store.
-    pub name: &'static str,
-    /// How its checkpoints are named and signed, given the tree number that was drawn for it.
-    pub scheme: fn(host: &str, tree_id: i64) -> Result<Scheme, chancery_verify::Rejection>,
-    /// Host name, or for CT host and path, that its checkpoints name.
-    pub host: String,
-    /// Its key.
-    pub signer: Arc<Signer>,
-    /// Random, positive; used only where the log does not exist yet.
-    pub new_tree_id: i64,
-}
 
 /// A tree head with its signed checkpoint: what clients may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +46,7 @@ pub(crate) enum Sequenced {
         leaf: Bytes,
         published: Arc<Published>,
         /// The tiles of the batch and the right edge: every proof of the batch can be made from them.
-        tiles: Arc<Tiles>,
+        trees: Arc<Trees>,
     },
     /// An equal entry was there before.
     AlreadyLogged { index: u64 },
@@ -98,62 +88,19 @@ pub struct Log {
     scheme: Arc<Scheme>,
     signer: Arc<Signer>,
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     pool: Pool,
     follower: Follower,
-    published: watch::Receiver<Arc<Published>>,
+    /// Missing only where the log was quarantined when it was opened, and nothing that is stored can be proven.
+    published: Option<watch::Receiver<Arc<Published>>>,
+    /// Leaves of the committed head when it was opened.
+    stored_size: u64,
+    quarantine: Quarantine,
     cache: TileCache,
+    heads: Arc<HeadReads>,
 }
 
 impl Log {
-    /// Opens the log, or makes it where the store has none of this name, and starts its sequencer. The head that is
-    /// committed is signed and published before this returns.
-    ///
-    /// A log whose key or origin is not the one it was made with is refused: signing with another key would fork it.
-    pub async fn open(
-        settings: Settings,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        shutdown: Shutdown,
-    ) -> Result<(Self, JoinHandle<()>), Error> {
-        let fingerprint = settings.signer.public_key().fingerprint();
-        let scheme = |tree_id| {
-            (settings.scheme)(&settings.host, tree_id)
-                .map_err(|rejection| Corrupt::refused("a log's host is a valid key name", rejection))
-        };
-        let record = if let Some(record) = store.open(settings.name).await? {
-            record
-        } else {
-            let origin = scheme(settings.new_tree_id)?.origin();
-            let log = NewLog {
-                name: settings.name,
-                origin,
-                tree_id: settings.new_tree_id,
-                key_fingerprint: fingerprint,
-                created: clock.now(),
-            };
-            match store.create(log).await {
-                Ok(record) => record,
-                // Another replica may have made it at the same moment.
-                Err(error) => store.open(settings.name).await?.ok_or(error)?,
-            }
-        };
-        let scheme = Arc::new(scheme(record.tree_id)?);
-        if record.key_fingerprint != fingerprint {
-            return Err(Corrupt::new("a log keeps the key it was made with; restore the key file").into());
-        }
-        if record.origin != scheme.origin() {
-            return Err(Corrupt::new("a log keeps the origin it was made with; start with the address it had").into());
-        }
-        let record = Arc::new(record);
-        let (pool, waiting) = crate::pool::pool();
-        let sequencer = Sequencer::start(&record, &scheme, &settings.signer, &store, clock).await?;
-        let published = sequencer.published();
-        let (follower, readers) = sequencer::follower();
-        let task = tokio::spawn(sequencer::run(sequencer, waiting, readers, shutdown));
-        let cache = TileCache::new();
-        Ok((Self { record, scheme, signer: settings.signer, store, pool, follower, published, cache }, task))
-    }
-
     /// The log as it was made.
     #[must_use]
     pub fn record(&self) -> &LogRecord {
@@ -172,20 +119,20 @@ impl Log {
         &self.signer
     }
 
-    /// The newest tree head that was published by this process; another replica may have committed a larger one.
-    #[must_use]
-    pub fn published(&self) -> Arc<Published> {
-        self.published.borrow().clone()
+    /// The newest tree head that was published by this process; another replica may have committed a larger one. An error
+    /// where the log is quarantined and nothing that is stored can be proven.
+    pub fn published(&self) -> Result<Arc<Published>, Error> {
+        self.publications().map(|published| published.borrow().clone())
     }
 
     /// The newest tree head that any replica has committed, published here. Where the sequencer has stopped it is the
     /// last one it published: reads go on.
     pub async fn latest(&self) -> Result<Arc<Published>, Error> {
-        let published = self.published();
-        if !self.store.shared() {
+        let published = self.published()?;
+        if !self.store.shared() || self.quarantine.reason().is_some() {
             return Ok(published);
         }
-        let committed = self.store.head(self.record.log_id).await?;
+        let committed = self.heads.read(self.store.as_ref(), self.record.log_id).await?;
         if committed.tree.size <= published.tree.size {
             return Ok(published);
         }
@@ -195,13 +142,27 @@ impl Log {
     /// A published tree head of at least `size` leaves, or the newest there is. Costs nothing where what was published
     /// here is large enough; otherwise what another replica acknowledged is looked for.
     pub async fn covering(&self, size: u64) -> Result<Arc<Published>, Error> {
-        let published = self.published();
+        let published = self.published()?;
         if size <= published.tree.size { Ok(published) } else { self.latest().await }
     }
 
+    /// Leaves whose entries and tiles may be read, at least `wanted` if there are as many: all that are published, or all
+    /// that are stored where nothing can be proven.
+    pub(crate) async fn readable(&self, wanted: u64) -> Result<u64, Error> {
+        if self.published.is_none() {
+            return Ok(self.stored_size);
+        }
+        Ok(self.covering(wanted).await?.tree.size)
+    }
+
     /// Tells of every tree head this process publishes.
-    pub(crate) fn publications(&self) -> watch::Receiver<Arc<Published>> {
-        self.published.clone()
+    pub(crate) fn publications(&self) -> Result<watch::Receiver<Arc<Published>>, Error> {
+        self.published.clone().ok_or_else(|| self.quarantined(Error::Unavailable { reason: "nothing is published" }))
+    }
+
+    /// What to answer instead of `error`: a quarantine is behind every other reason.
+    fn quarantined(&self, error: Error) -> Error {
+        self.quarantine.reason().cloned().map_or(error, Error::Quarantined)
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
@@ -212,18 +173,30 @@ impl Log {
         &self.cache
     }
 
-    /// Whether the log takes entries. It stops when an invariant is violated, and when it is shut down; reads go on.
+    /// Why the log takes no entries; `None` where it does. Reads go on.
     #[must_use]
-    pub fn takes_entries(&self) -> bool {
-        self.pool.is_open()
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        let log = self.record.name.clone();
+        if let Some(reason) = self.quarantine.reason() {
+            return Some(Obstacle::Quarantined { log, reason: reason.clone() });
+        }
+        if !self.pool.is_open() {
+            return Some(Obstacle::Stopped { log });
+        }
+        let dated = self.published.as_ref().map(|published| published.borrow().timestamp)?;
+        is_before(self.clock.now(), dated).then_some(Obstacle::Clock { log })
     }
 
     /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
     pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
-        match self.pool.submit(pending).await? {
+        let sequenced = self.pool.submit(pending).await.map_err(|error| match error {
+            stopped @ Error::Unavailable { .. } => self.quarantined(stopped),
+            error => error,
+        })?;
+        match sequenced {
             Sequenced::AlreadyLogged { index } => Ok(Outcome::AlreadyLogged { index }),
-            Sequenced::Integrated { index, timestamp, leaf_hash, leaf, published, tiles } => {
-                let proof = prove_inclusion(index, &leaf_hash, &published.tree, &tiles)?;
+            Sequenced::Integrated { index, timestamp, leaf_hash, leaf, published, trees } => {
+                let proof = prove_inclusion(index, &leaf_hash, &published.tree, &trees)?;
                 Ok(Outcome::Logged(Receipt { index, timestamp, leaf_hash, leaf, published, proof }))
             }
         }
@@ -261,8 +234,7 @@ impl Log {
 
     /// Up to `count` entries from `start` on, all below the published head.
     pub async fn entries(&self, start: u64, count: u32) -> Result<Vec<StoredEntry>, Error> {
-        let published = self.covering(start.saturating_add(u64::from(count))).await?;
-        let available = published.tree.size.saturating_sub(start);
+        let available = self.readable(start.saturating_add(u64::from(count))).await?.saturating_sub(start);
         let count = count.min(u32::try_from(available).unwrap_or(u32::MAX));
         Ok(self.store.entries(self.record.log_id, start, count).await?)
     }
@@ -276,8 +248,8 @@ impl Log {
     async fn inclusion_proof(&self, index: u64, leaf_hash: &Hash, tree: &TreeHead) -> Result<Vec<Hash>, Error> {
         let mut plan = Plan::default();
         let Ok(_) = merkle::inclusion_proof(index, tree.size, &mut plan);
-        let tiles = self.tiles_for(&plan).await?;
-        Ok(prove_inclusion(index, leaf_hash, tree, &tiles)?)
+        let trees = self.trees_for(&plan).await?;
+        Ok(prove_inclusion(index, leaf_hash, tree, &trees)?)
     }
 
     /// Proof that the tree of `old` leaves is a prefix of the tree of `new` leaves; `old` ≤ `new` ≤ published size.
@@ -286,11 +258,11 @@ impl Log {
         let Ok(_) = merkle::consistency_proof(old, new, &mut plan);
         let Ok(_) = merkle::root_hash(old, &mut plan);
         let Ok(_) = merkle::root_hash(new, &mut plan);
-        let tiles = self.tiles_for(&plan).await?;
+        let trees = self.trees_for(&plan).await?;
         let missing = |_| Corrupt::new("tiles below the head are stored");
-        let proof = merkle::consistency_proof(old, new, &mut &tiles).map_err(missing)?;
-        let old = TreeHead { size: old, root: merkle::root_hash(old, &mut &tiles).map_err(missing)? };
-        let new = TreeHead { size: new, root: merkle::root_hash(new, &mut &tiles).map_err(missing)? };
+        let proof = merkle::consistency_proof(old, new, &mut &trees).map_err(missing)?;
+        let old = TreeHead { size: old, root: merkle::root_hash(old, &mut &trees).map_err(missing)? };
+        let new = TreeHead { size: new, root: merkle::root_hash(new, &mut &trees).map_err(missing)? };
         merkle::verify_consistency(&old, &new, &proof)
             .map_err(|rejection| Corrupt::refused("a consistency proof verifies", rejection))?;
         Ok(proof)
@@ -304,19 +276,19 @@ impl Log {
         }
         let mut plan = Plan::default();
         let Ok(_) = merkle::root_hash(size, &mut plan);
-        let tiles = self.tiles_for(&plan).await?;
-        merkle::root_hash(size, &mut &tiles).map_err(|_| Corrupt::new("tiles below the head are stored").into())
+        let trees = self.trees_for(&plan).await?;
+        merkle::root_hash(size, &mut &trees).map_err(|_| Corrupt::new("tiles below the head are stored").into())
     }
 
-    async fn tiles_for(&self, plan: &Plan) -> Result<Tiles, Error> {
+    async fn trees_for(&self, plan: &Plan) -> Result<Trees, Error> {
         let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
-        self.tiles(ids).await
+        self.trees(ids).await
     }
 }
 
-/// Makes an inclusion proof from `tiles` and verifies it.
-fn prove_inclusion(index: u64, leaf_hash: &Hash, tree: &TreeHead, tiles: &Tiles) -> Result<Vec<Hash>, Corrupt> {
-    let proof = merkle::inclusion_proof(index, tree.size, &mut &*tiles)
+/// Makes an inclusion proof from `trees` and verifies it.
+fn prove_inclusion(index: u64, leaf_hash: &Hash, tree: &TreeHead, trees: &Trees) -> Result<Vec<Hash>, Corrupt> {
+    let proof = merkle::inclusion_proof(index, tree.size, &mut &*trees)
         .map_err(|_| Corrupt::new("the tiles of a proof are at hand"))?;
     merkle::verify_inclusion(index, tree.size, leaf_hash, &proof, &tree.root)
         .map_err(|rejection| Corrupt::refused("an inclusion proof verifies", rejection))?;

@@ -1,5 +1,6 @@
 //! What can go wrong with a log, in the three families a caller must tell apart.
 
+use crate::quarantine::Reason;
 use crate::store::StoreError;
 use chancery_verify::Rejection;
 
@@ -18,6 +19,9 @@ pub enum Error {
         /// Why, for the operator's log.
         reason: &'static str,
     },
+    /// Not until an operator has looked: what is stored is in doubt. Reads go on.
+    #[error("the log is quarantined: {0}")]
+    Quarantined(Reason),
     /// Broken: a self-check failed. Nothing is signed any more.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -33,6 +37,7 @@ impl Error {
         match self {
             Self::Busy { .. } => "log.busy",
             Self::Unavailable { .. } => "log.unavailable",
+            Self::Quarantined(_) => "log.quarantined",
             Self::Corrupt(_) => "log.corrupt",
             Self::Store(_) => "log.store",
         }

@@ -13,20 +13,23 @@
 //! 5. The submitter computes its inclusion proof from the tiles of the batch, verifies it, and answers.
 //!
 //! A crash before 3 loses nothing that was acknowledged; after 3, the next start signs the committed head, which is what
-//! every start does.
+//! every start does once the stored state has passed its guard. One that does not pass it is [`quarantine`]d.
 
 pub mod check;
 pub mod ct;
 mod engine;
 mod error;
+mod guard;
+mod heads;
 pub mod mirror;
 mod pool;
+pub mod quarantine;
 pub mod rekor_v1;
 mod sequencer;
 pub mod store;
 mod tiles;
 
-pub use engine::{Log, Outcome, Published, Receipt, Settings};
+pub use engine::{Log, OpenError, Outcome, Published, Receipt, Settings};
 pub use error::{Corrupt, Error};
 pub use pool::{Pending, Sealed};
 pub use tiles::Files;

@@ -35,6 +35,7 @@ mod push;
 pub use destination::Destination;
 pub use fault::{Error, Fault};
 
+use crate::engine::Published;
 use crate::tiles::Files;
 use chancery_daemon::shutdown::Shutdown;
 use push::Pusher;
@@ -69,7 +70,8 @@ pub struct Mirror(watch::Receiver<Progress>);
 
 impl Mirror {
     /// Looks at what is in the store and, where it is this log's or nothing, starts to follow the log. Refuses where the
-    /// store cannot be read: it may know of a larger tree than the log does, and then nothing must be signed.
+    /// store cannot be read or contradicts the log: it may know of a larger tree, and then nothing must be signed. What
+    /// was there when the log was opened, [`crate::Log::open`] has compared.
     pub async fn start(
         files: Files,
         destination: Destination,
@@ -77,8 +79,9 @@ impl Mirror {
     ) -> Result<(Self, JoinHandle<()>), Error> {
         let mut pusher = Pusher::new(files, destination);
         pusher.inspect().await.map_err(Error::classified)?;
+        let published = pusher.publications()?;
         let (sender, receiver) = watch::channel(Progress::default());
-        Ok((Self(receiver), tokio::spawn(run(pusher, sender, shutdown))))
+        Ok((Self(receiver), tokio::spawn(run(pusher, published, sender, shutdown))))
     }
 
     /// Why it has ended, for [`chancery_daemon::http::Readiness`]; `None` while it works, also on a store that fails.
@@ -104,8 +107,12 @@ impl Mirror {
 
 /// Pushes until the shutdown has begun or the store contradicts the log. The shutdown is to begin after the sequencer has
 /// ended, so that the last push leaves the whole log behind.
-async fn run(mut pusher: Pusher, progress: watch::Sender<Progress>, mut shutdown: Shutdown) {
-    let mut published = pusher.publications();
+async fn run(
+    mut pusher: Pusher,
+    mut published: watch::Receiver<Arc<Published>>,
+    progress: watch::Sender<Progress>,
+    mut shutdown: Shutdown,
+) {
     let mut wait = FIRST_WAIT;
     loop {
         // Seen before the push: what is published during it makes the next one.

@@ -53,7 +53,8 @@ impl fmt::Display for EntryId {
 pub(crate) struct ProvenEntry {
     pub(crate) id: EntryId,
     pub(crate) receipt: Receipt,
-    pub(crate) promise: Vec<u8>,
+    /// Missing where the log is quarantined: it signs nothing.
+    pub(crate) promise: Option<Vec<u8>>,
 }
 
 /// What became of a submission.
@@ -96,9 +97,9 @@ impl RekorV1 {
     }
 
     /// Logs an entry of our own where the tree is empty: `artifact`, signed with a key that is made for it and thrown
-    /// away. Clients cannot verify an entry at index 0: protobuf's JSON drops zeros.
+    /// away. Clients cannot verify an entry at index 0: protobuf's JSON drops zeros. A quarantined log is left as it is.
     pub async fn seed(&self, artifact: &[u8]) -> Result<(), Error> {
-        if self.log.latest().await?.tree.size > 0 {
+        if self.log.quarantine().is_some() || self.log.latest().await?.tree.size > 0 {
             return Ok(());
         }
         let unsigned = |_| Error::Unavailable { reason: "the seed entry cannot be signed" };
@@ -130,7 +131,16 @@ impl RekorV1 {
             seal: Box::new(move |_, _| Ok(Sealed { leaf: leaf.clone(), extra: Bytes::new() })),
         };
         match self.log.append(pending).await? {
-            Outcome::Logged(receipt) => Ok(Submitted::Created(Box::new(self.prove(receipt).await?))),
+            Outcome::Logged(receipt) => {
+                // Verifying a promise costs twice what making it does, and half of what an entry costs in all. What can go
+                // wrong with a key or with these bytes goes wrong for every entry of a batch: its last one stands for it.
+                let stands_for_batch = receipt.index + 1 == receipt.published.tree.size;
+                let entry = self.promise(receipt).await?;
+                if stands_for_batch {
+                    self.verify(&entry)?;
+                }
+                Ok(Submitted::Created(Box::new(entry)))
+            }
             Outcome::AlreadyLogged { .. } => Ok(Submitted::Exists(self.entry_id(leaf_hash))),
         }
     }
@@ -138,16 +148,25 @@ impl RekorV1 {
     /// The entry at `index`, or `None` past the end.
     pub(crate) async fn by_index(&self, index: u64) -> Result<Option<ProvenEntry>, Error> {
         match self.log.entry(index).await? {
-            Some(receipt) => Ok(Some(self.prove(receipt).await?)),
+            Some(receipt) if self.log.quarantine().is_some() => {
+                Ok(Some(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise: None }))
+            }
+            Some(receipt) => {
+                let entry = self.promise(receipt).await?;
+                self.verify(&entry)?;
+                Ok(Some(entry))
+            }
             None => Ok(None),
         }
     }
 
     /// The entry with this leaf hash.
     pub(crate) async fn by_leaf_hash(&self, leaf_hash: Hash) -> Result<Option<ProvenEntry>, Error> {
-        match self.log.index_of(leaf_hash).await? {
-            Some(index) => self.by_index(index).await,
-            None => Ok(None),
+        let Some(index) = self.log.index_of(leaf_hash).await? else { return Ok(None) };
+        let entry = self.by_index(index).await?;
+        match entry.as_ref().map(|entry| entry.receipt.leaf_hash) {
+            Some(found) if found != leaf_hash => Err(Corrupt::new("an entry found by its leaf hash has it").into()),
+            _ => Ok(entry),
         }
     }
 
@@ -155,22 +174,26 @@ impl RekorV1 {
         EntryId { tree_id: self.log.record().tree_id, leaf_hash }
     }
 
-    /// Adds the inclusion promise, and verifies it.
-    async fn prove(&self, receipt: Receipt) -> Result<ProvenEntry, Error> {
-        let promise = Promise {
+    /// Adds the inclusion promise.
+    async fn promise(&self, receipt: Receipt) -> Result<ProvenEntry, Error> {
+        let signature = self.log.signer().sign(&self.promise_of(&receipt).signed_bytes()).await;
+        let signature = signature.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
+        Ok(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise: Some(signature) })
+    }
+
+    /// Verifies the inclusion promise, if there is one.
+    fn verify(&self, entry: &ProvenEntry) -> Result<(), Corrupt> {
+        let Some(signature) = &entry.promise else { return Ok(()) };
+        let verified = self.promise_of(&entry.receipt).verify(self.log.signer().public_key(), signature);
+        verified.map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))
+    }
+
+    fn promise_of<'a>(&'a self, receipt: &'a Receipt) -> Promise<'a> {
+        Promise {
             body: &receipt.leaf,
             integrated_time: receipt.timestamp.seconds(),
             log_id: &self.log_id,
             log_index: receipt.index,
-        };
-        let signer = self.log.signer();
-        let signature = signer
-            .sign(&promise.signed_bytes())
-            .await
-            .map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
-        promise
-            .verify(signer.public_key(), &signature)
-            .map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))?;
-        Ok(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise: signature })
+        }
     }
 }

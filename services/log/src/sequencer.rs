@@ -13,14 +13,16 @@ mod follow;
 pub(crate) use follow::{Follower, Reader, follower};
 
 use crate::engine::{Published, Sequenced, sign_head};
+use crate::guard::Sound;
 use crate::pool::Waiting;
+use crate::quarantine::Quarantine;
 use crate::store::{Batch, CommittedHead, Extension, Found, LogRecord, Store, StoreError, StoredEntry};
 use crate::{Corrupt, Error};
 use chancery_daemon::clock::Clock;
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
-use chancery_verify::tile::{Edge, Tiles};
+use chancery_verify::tile::{Edge, FULL_WIDTH, TileTree, Tiles, Trees};
 use chancery_verify::{Hash, Timestamp, merkle};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -32,10 +34,12 @@ use tokio::sync::{mpsc, watch};
 const MAX_BATCH: usize = 1024;
 /// A log that stands still signs its head again this often, so that monitors see it is alive (RFC 6962's MMD is a day).
 const REPUBLISH: Duration = Duration::from_hours(1);
+/// A committed head that could not be signed, for want of a clock or a key, is tried again this often.
+const RETRY: Duration = Duration::from_secs(2);
 /// The clock may go back this far without anybody noticing (NTP slews); times of entries then stand still.
 const TOLERATED_STEP_BACK_SECONDS: u64 = 1;
 /// Ours went back, or that of another replica is ahead.
-const CLOCK_BEHIND: Error = Error::Unavailable { reason: "the clock is behind the last entry; correct it" };
+pub(crate) const CLOCK_BEHIND: Error = Error::Unavailable { reason: "the clock is behind the last entry; correct it" };
 
 pub(crate) struct Sequencer {
     record: Arc<LogRecord>,
@@ -55,37 +59,24 @@ pub(crate) struct Sequencer {
     unstored: Option<(u64, String)>,
 }
 
+/// What every sequencer holds of its log: its record, scheme, key and store, and the clock.
+pub(crate) type Parts = (Arc<LogRecord>, Arc<Scheme>, Arc<Signer>, Arc<dyn Store>, Arc<dyn Clock>);
+
 impl Sequencer {
-    /// Reads the committed head, checks it against its own tiles, signs and publishes it.
-    pub(crate) async fn start(
-        record: &Arc<LogRecord>,
-        scheme: &Arc<Scheme>,
-        signer: &Arc<Signer>,
-        store: &Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, Error> {
-        let newest = store.newest_checkpoint(record.log_id).await?;
-        let head = store.head(record.log_id).await?;
-        if newest.is_some_and(|(size, _)| size > head.tree.size) {
-            return Err(Corrupt::new("the tree has not shrunk since its last published checkpoint").into());
-        }
-        let tiles = store.tiles(record.log_id, Edge::tile_ids(head.tree.size)).await?;
-        let edge = checked_edge(&head, &tiles)?;
-        let now = signing_time(clock.as_ref(), &head)?;
-        let first = sign_head(scheme, signer, &head, now).await?;
-        let unstored = Some((first.tree.size, first.note.clone()));
-        Ok(Self {
-            record: record.clone(),
-            scheme: scheme.clone(),
-            signer: signer.clone(),
-            store: store.clone(),
-            clock,
-            edge,
-            head,
-            adopted: false,
-            published: watch::Sender::new(Arc::new(first)),
-            unstored,
-        })
+    /// A sequencer that goes on from a sound state. `first` is what is published at first, and whether that is new.
+    pub(crate) fn new(
+        (record, scheme, signer, store, clock): Parts,
+        Sound { head, edge }: Sound,
+        (first, is_new): (Published, bool),
+    ) -> Self {
+        let unstored = is_new.then(|| (first.tree.size, first.note.clone()));
+        let published = watch::Sender::new(Arc::new(first));
+        Self { record, scheme, signer, store, clock, edge, head, adopted: false, published, unstored }
+    }
+
+    /// Whether the committed head, as last seen, is the published one.
+    fn is_published(&self) -> bool {
+        self.published.borrow().tree == self.head.tree
     }
 
     /// Follows the published head.
@@ -93,10 +84,17 @@ impl Sequencer {
         self.published.subscribe()
     }
 
+    /// The time to put on a head or entry: never before the last one. A clock that went back further than slewing explains
+    /// cannot be trusted to date anything.
+    fn signing_time(&self) -> Result<Timestamp, Error> {
+        let (now, last) = (self.clock.now(), self.head.timestamp.max(self.published.borrow().timestamp));
+        if is_before(now, last) { Err(CLOCK_BEHIND) } else { Ok(now.max(last)) }
+    }
+
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Corrupt> {
         match self.integrate(&batch).await {
-            Ok((outcomes, touched)) => self.publish(batch, outcomes, touched).await,
+            Ok((outcomes, trees)) => self.publish(batch, outcomes, trees).await,
             Err(Error::Store(StoreError::Corrupt(corrupt)) | Error::Corrupt(corrupt)) => {
                 refuse(batch, |_| Error::Corrupt(corrupt.clone()));
                 Err(corrupt)
@@ -109,11 +107,11 @@ impl Sequencer {
         }
     }
 
-    /// Applies the batch in one transaction. Returns what became of each entry and the tiles of the new tree.
-    async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Tiles), Error> {
+    /// Applies the batch in one transaction. Returns what became of each entry, and the tiles its proof is in.
+    async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Trees), Error> {
         let (unique, positions) = deduplicate(batch);
         let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
-        let now = signing_time(self.clock.as_ref(), &self.head)?;
+        let now = self.signing_time()?;
         let mut done = None;
         let known = &self.edge;
         let mut extend = |found: Found| {
@@ -143,7 +141,7 @@ impl Sequencer {
             return Err(error.into());
         }
         let Some((base, written, extended)) = done else { return Err(CLOCK_BEHIND) };
-        let Extended { edge, head, outcomes, tiles, .. } = extended;
+        let Extended { edge, head, outcomes, trees, .. } = extended;
         self.adopted |= base != self.head.tree;
         if written {
             // The checkpoint rode along.
@@ -157,12 +155,12 @@ impl Sequencer {
             (Place::Again(_), Some(before)) => Ok(before.clone()),
             (_, None) => Err(Corrupt::new("every entry of a batch has an outcome")),
         };
-        Ok((positions.into_iter().map(outcome).collect::<Result<_, _>>()?, tiles))
+        Ok((positions.into_iter().map(outcome).collect::<Result<_, _>>()?, trees))
     }
 
     /// Signs the committed head, publishes it, and answers. Nothing here can undo the commit: where signing fails the
     /// entries stay in the tree, their submitters hear of it as an error, and a retry finds them.
-    async fn publish(&mut self, batch: Vec<Waiting>, outcomes: Vec<Integrated>, tiles: Tiles) -> Result<(), Corrupt> {
+    async fn publish(&mut self, batch: Vec<Waiting>, outcomes: Vec<Integrated>, trees: Trees) -> Result<(), Corrupt> {
         let published = match self.sign().await {
             Ok(published) => published,
             Err(Error::Corrupt(corrupt) | Error::Store(StoreError::Corrupt(corrupt))) => {
@@ -175,7 +173,7 @@ impl Sequencer {
                 return Ok(());
             }
         };
-        let tiles = Arc::new(tiles);
+        let trees = Arc::new(trees);
         for (waiting, outcome) in batch.into_iter().zip(outcomes) {
             let answer = match outcome {
                 Integrated::Before(index) => Sequenced::AlreadyLogged { index },
@@ -185,7 +183,7 @@ impl Sequencer {
                     leaf_hash: entry.leaf_hash,
                     leaf: entry.leaf,
                     published: published.clone(),
-                    tiles: tiles.clone(),
+                    trees: trees.clone(),
                 },
             };
             // A submitter who has gone away finds the entry when they ask again.
@@ -200,24 +198,25 @@ impl Sequencer {
         if current.tree == self.head.tree {
             return Ok(current);
         }
-        signing_time(self.clock.as_ref(), &self.head)?;
+        self.signing_time()?;
         if self.adopted {
             self.verify_adopted(&current.tree).await?;
             self.adopted = false;
         }
         // Dated with the time of its newest entry, which is committed with it: whichever replica signs a head, however
         // long it was stopped in between, a larger tree never bears an earlier date than a smaller one.
-        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, self.head.timestamp).await?);
+        let dated = self.head.timestamp.max(current.timestamp);
+        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, dated).await?);
         self.unstored = Some((published.tree.size, published.note.clone()));
         self.published.send_replace(published.clone());
         Ok(published)
     }
 
-    /// Signs the head anew although it has not changed.
+    /// Signs the head anew although it has not changed, or at last where it could not be signed.
     async fn republish(&mut self) -> Result<(), Corrupt> {
-        match self.sign_again().await {
-            Ok(published) => {
-                self.published.send_replace(Arc::new(published));
+        let signed = if self.is_published() { self.sign_again().await } else { self.sign().await.map(|_| ()) };
+        match signed {
+            Ok(()) => {
                 self.store_checkpoint().await;
                 Ok(())
             }
@@ -244,11 +243,13 @@ pub(crate) async fn run(
     mut sequencer: Sequencer,
     mut waiting: mpsc::Receiver<Waiting>,
     mut readers: mpsc::Receiver<Reader>,
+    quarantine: Quarantine,
     mut shutdown: Shutdown,
 ) {
     loop {
         let mut batch = Vec::new();
         let mut asking = Vec::new();
+        let pause = if sequencer.is_published() { REPUBLISH } else { RETRY };
         let received = tokio::select! {
             biased;
             received = waiting.recv_many(&mut batch, MAX_BATCH) => Some(received),
@@ -258,7 +259,7 @@ pub(crate) async fn run(
                 waiting.close();
                 continue;
             }
-            () = tokio::time::sleep(REPUBLISH) => None,
+            () = tokio::time::sleep(pause) => None,
         };
         let mut result = match received {
             Some(0) => break,
@@ -274,7 +275,7 @@ pub(crate) async fn run(
             result = sequencer.answer_readers(asking).await;
         }
         if let Err(corrupt) = result {
-            tracing::error!(log.name = %sequencer.record.name, %corrupt, "QUARANTINED: the log takes no more entries");
+            quarantine.begin(&sequencer.record.name, corrupt.into());
             return;
         }
     }
@@ -292,7 +293,7 @@ struct Extended {
     edge: Edge,
     head: CommittedHead,
     outcomes: Vec<Integrated>,
-    tiles: Tiles,
+    trees: Trees,
     extension: Option<Extension>,
 }
 
@@ -337,8 +338,7 @@ fn extend_tree(found: Found, known: &Edge, unique: &[&Waiting], now: Timestamp) 
     };
     // Another replica's clock may be a little ahead of ours; times in one tree never go back.
     let timestamp = now.max(found.head.timestamp);
-    let mut touched = edge.tiles();
-    let before = touched.clone();
+    let mut touched = Tiles::default();
     let mut entries = Vec::new();
     let mut outcomes = Vec::with_capacity(unique.len());
     for (waiting, duplicate) in unique.iter().zip(found.duplicates) {
@@ -355,17 +355,20 @@ fn extend_tree(found: Found, known: &Edge, unique: &[&Waiting], now: Timestamp) 
         entries.push(entry.clone());
         outcomes.push(Integrated::Now(entry));
     }
+    let mut trees = edge.trees();
     if entries.is_empty() {
-        return Ok(Extended { edge, head: found.head, outcomes, tiles: touched, extension: None });
+        return Ok(Extended { edge, head: found.head, outcomes, trees, extension: None });
     }
     let head = CommittedHead { tree: merkle::TreeHead { size: edge.size(), root: edge.root() }, timestamp };
-    let changed = touched.0.iter().filter(|(id, hashes)| before.0.get(id) != Some(*hashes));
-    let tiles = Tiles(changed.map(|(id, hashes)| (*id, hashes.clone())).collect());
-    Ok(Extended { edge, head, outcomes, tiles: touched, extension: Some(Extension { entries, tiles, head }) })
+    let completed = touched.0.iter().filter(|(_, hashes)| hashes.len() == FULL_WIDTH as usize);
+    trees.0.extend(completed.map(|(id, hashes)| (*id, Arc::new(TileTree::new(hashes)))));
+    // The store knows the hashes of a partial tile of leaves from the leaves.
+    touched.0.retain(|id, hashes| id.level > 0 || hashes.len() == FULL_WIDTH as usize);
+    Ok(Extended { edge, head, outcomes, trees, extension: Some(Extension { entries, tiles: touched, head }) })
 }
 
 /// The edge of the committed tree, if its tiles are there and lead to its root hash.
-fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, Corrupt> {
+pub(crate) fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, Corrupt> {
     let edge =
         Edge::from_tiles(head.tree.size, tiles).map_err(|_| Corrupt::new("the tiles of the right edge are stored"))?;
     if edge.root() == head.tree.root {
@@ -375,15 +378,14 @@ fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, Corrupt> {
     }
 }
 
-/// The time to put on a head or entry: never before the last one. A clock that went back further than slewing explains
-/// cannot be trusted to date anything.
-fn signing_time(clock: &dyn Clock, head: &CommittedHead) -> Result<Timestamp, Error> {
-    let now = clock.now();
-    if is_behind(now, head) { Err(CLOCK_BEHIND) } else { Ok(now.max(head.timestamp)) }
+/// Whether `now` is before the last entry, by more than slewing explains.
+pub(crate) fn is_behind(now: Timestamp, head: &CommittedHead) -> bool {
+    is_before(now, head.timestamp)
 }
 
-fn is_behind(now: Timestamp, head: &CommittedHead) -> bool {
-    now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < head.timestamp
+/// Whether `now` is before something that was dated, by more than slewing explains.
+pub(crate) fn is_before(now: Timestamp, dated: Timestamp) -> bool {
+    now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < dated
 }
 
 fn refuse(batch: Vec<Waiting>, error: impl Fn(&Waiting) -> Error) {

@@ -4,9 +4,12 @@
 //! checkpoints; they cannot sign, and `chancery log check` names the first thing they changed.
 
 mod convert;
+mod location;
+mod parts;
 mod postgres;
 mod sqlite;
 
+pub use location::{Database, Location};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
@@ -109,7 +112,8 @@ pub struct Found {
 pub struct Extension {
     /// The new entries, with the indices that follow the head.
     pub entries: Vec<StoredEntry>,
-    /// Every tile that changed, as it now is.
+    /// Every tile that changed, as it now is; of the tiles of leaf hashes only those that are full: what a partial one
+    /// holds is in the entries, and writing it again with every batch would be most of what a batch writes.
     pub tiles: Tiles,
     /// The head afterwards.
     pub head: CommittedHead,
@@ -171,19 +175,18 @@ pub trait Store: Send + Sync {
     /// Up to `count` entries from `start` on, in order.
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>>;
 
-    /// As [`Self::entries`], for readers of a whole log: slow to begin, cheap per entry.
-    fn entries_in_bulk(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
-        self.entries(log_id, start, count)
-    }
-
     /// The index of the leaf with this hash.
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>>;
 
-    /// The tiles among `ids` that exist, at their stored widths.
+    /// The tiles among `ids` that exist, at least as wide as the committed tree has them. A tile of leaf hashes that is not
+    /// full is made from the entries.
     fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles>;
 
     /// The stored checkpoint of the largest tree: its size and note.
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>>;
+
+    /// The stored checkpoint of the largest tree with fewer than `size` leaves: its size and note.
+    fn checkpoint_below(&self, log_id: i64, size: u64) -> Answer<'_, Option<(u64, String)>>;
 
     /// Up to `count` stored checkpoints (size and note) of sizes above `after`, in order of size.
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>>;

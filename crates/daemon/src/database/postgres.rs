@@ -75,21 +75,34 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     verify_server(&mut connection).await?;
     migrate(&mut connection, POSTGRES_MIGRATIONS).await?;
     connection.close().await?;
-    let options = options.options(SESSION);
-    let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false).before_acquire(
-        |connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > TRUSTED_REST {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        },
-    );
-    let writers = pool.clone().max_connections(WRITERS).connect_with(options.clone()).await?;
-    let readers =
-        pool.max_connections(READERS).connect_with(options.options([("default_transaction_read_only", "on")])).await?;
+    let writers = pool(WRITERS).connect_with(options.clone().options(SESSION)).await?;
+    let readers = pool(READERS).connect_with(read_only(options)).await?;
     Ok(Postgres { writers, readers })
+}
+
+/// Opens the database at `url` for inspection: every transaction is read-only, and its schema stays as it is. A standby
+/// will do.
+pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseError> {
+    let options = PgConnectOptions::from_str(url)?.application_name("chancery");
+    warn_if_unverified(&options);
+    let readers = pool(READERS).connect_with(read_only(options)).await?;
+    Ok(Postgres { writers: readers.clone(), readers })
+}
+
+fn read_only(options: PgConnectOptions) -> PgConnectOptions {
+    options.options(SESSION).options([("default_transaction_read_only", "on")])
+}
+
+fn pool(connections: u32) -> PgPoolOptions {
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+    pool.test_before_acquire(false).before_acquire(|connection, meta| {
+        Box::pin(async move {
+            if meta.idle_for > TRUSTED_REST {
+                connection.ping().await?;
+            }
+            Ok(true)
+        })
+    })
 }
 
 /// Only `verify-ca` and `verify-full` prove to whom the password and the log are sent.

@@ -8,8 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The schema for `SQLite`, oldest first. Never edited once landed, only added to.
-const SQLITE_MIGRATIONS: &[MigrationSource] =
-    &[(1, "initial schema", include_str!("../../../../migrations/sqlite/0001_initial_schema.sql"))];
+const SQLITE_MIGRATIONS: &[MigrationSource] = &[
+    (1, "initial schema", include_str!("../../../../migrations/sqlite/0001_initial_schema.sql")),
+    (2, "bundle parts", include_str!("../../../../migrations/sqlite/0002_bundle_parts.sql")),
+];
 
 /// Two pools on one file: `SQLite` has a single writer, so writers queue in memory for one connection instead of
 /// spinning on the file lock, and readers never wait for them (write-ahead log).

@@ -1,7 +1,6 @@
 //! `chancery dev`.
 
 use crate::{dev, loopback};
-use chancery_ca::{ClientAlgorithm, ClientAlgorithms};
 use chancery_daemon::telemetry;
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -12,7 +11,9 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 /// creates all keys on the first start, and prints commands to paste. Stop it with Ctrl-C; start it again on the same
 /// data and everything signed before still verifies.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  chancery dev --listen 127.0.0.1:8080 --data ./chancery-dev")]
+#[command(after_help = "Examples:
+  chancery dev --listen 127.0.0.1:8080 --data ./chancery-dev
+  chancery dev --data ./chancery-dev --database 'postgres://chancery@db.example.org/chancery?sslmode=verify-full'")]
 pub(super) struct Arguments {
     /// Loopback address and port to listen on; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS", default_value = dev::DEFAULT_LISTEN, value_parser = loopback::listen_address)]
@@ -20,14 +21,14 @@ pub(super) struct Arguments {
     /// Directory for keys, logs and trust files; created if missing
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
+    /// Keep the logs in this `PostgreSQL` database instead of a file in --data; the password may be in `PGPASSWORD` or
+    /// ~/.pgpass. Several servers may append to the same logs: start each with a copy of the first one's --data
+    #[arg(long, value_name = "URL", value_parser = super::database_url)]
+    database: Option<String>,
     #[command(flatten)]
     tiles: dev::TilesArguments,
-    /// Where the certificate authority's issuing key is; only for a new data directory, which remembers it
-    #[arg(long, value_name = "URI", value_parser = super::keys::key_uri)]
-    ca_key: Option<String>,
-    /// Kinds of keys that clients may have certificates for, as Fulcio names them; all it knows unless given
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
-    client_signing_algorithms: Vec<ClientAlgorithm>,
+    #[command(flatten)]
+    authority: dev::AuthorityArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -35,10 +36,6 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    let permitted = match arguments.client_signing_algorithms.as_slice() {
-        [] => ClientAlgorithms::default(),
-        some => some.iter().copied().collect(),
-    };
-    dev::run(arguments.listen, &arguments.data, &arguments.tiles, arguments.ca_key.as_deref(), permitted).await?;
+    dev::run(arguments.listen, &arguments.data, arguments.database, &arguments.tiles, &arguments.authority).await?;
     Ok(ExitCode::SUCCESS)
 }

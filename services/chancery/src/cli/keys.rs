@@ -4,7 +4,6 @@ mod generate;
 mod list;
 mod test;
 
-use chancery_keys::{KeyUri, UriError};
 use chancery_verify::key::KeyKind;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
@@ -38,11 +37,6 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::List(arguments) => list::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments).await,
     }
-}
-
-/// A key URI as it was written, if it is one.
-pub(super) fn key_uri(text: &str) -> Result<String, UriError> {
-    text.parse::<KeyUri>().map(|_| text.to_owned())
 }
 
 /// What people call a kind of key.

@@ -51,8 +51,11 @@ struct CheckArguments {
     /// Data directory of the instance
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
+    /// Read the logs from this `PostgreSQL` database: the one the server was started with
+    #[arg(long, value_name = "URL", value_parser = super::database_url)]
+    database: Option<String>,
     /// Read the logs from this server, or from a copy of its files, instead
-    #[arg(long, value_name = "URL", requires = "trust", conflicts_with_all = ["data", "sample_signatures"])]
+    #[arg(long, value_name = "URL", requires = "trust", conflicts_with_all = ["data", "database", "sample_signatures"])]
     url: Option<String>,
     /// Whose signatures count: `trusted_root.json`, or a directory with it or with `rekor.pub` and `ctfe.pub`
     #[arg(long, value_name = "FILE|DIR", requires = "url")]
@@ -109,7 +112,7 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let signatures = arguments.sample_signatures.map_or(Signatures::All, Signatures::OneIn);
     let reports = match (&arguments.url, &arguments.trust) {
         (Some(url), Some(path)) => remote::check(url, &trust::read(path, &arguments.path)?, &mut saved).await?,
-        _ => stored::check(&arguments.data, signatures, &mut saved).await?,
+        _ => stored::check(&arguments.data, arguments.database.as_deref(), signatures, &mut saved).await?,
     };
     saved.all_used()?;
     let mut out = std::io::stdout().lock();

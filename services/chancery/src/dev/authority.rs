@@ -5,7 +5,7 @@ use crate::issuer;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_ca::{
-    CertificateAuthority, ClientAlgorithms, IssuerSettings,
+    CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings,
     chain::IssuingChain,
     expiry::ExpiryWatch,
     identity::IssuerKind,
@@ -13,7 +13,9 @@ use chancery_ca::{
     oidc::{Authenticator, HttpFetcher},
 };
 use chancery_daemon::{clock::Clock, random::Random, signer::Signer};
+use chancery_keys::{KeyUri, UriError};
 use chancery_verify::Timestamp;
+use clap::Args;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
@@ -22,6 +24,36 @@ pub(super) const ORGANIZATION: &str = "Chancery development";
 
 /// How often somebody looks whether a warning is due.
 const EXPIRY_LOOK: Duration = Duration::from_hours(1);
+
+/// The options of `chancery dev` about it.
+#[derive(Debug, Args)]
+pub(crate) struct AuthorityArguments {
+    /// Where the certificate authority's issuing key is; only for a new data directory, which remembers it
+    #[arg(long, value_name = "URI", value_parser = key_uri)]
+    ca_key: Option<String>,
+    /// Kinds of keys that clients may have certificates for, as Fulcio names them; all it knows unless given
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    client_signing_algorithms: Vec<ClientAlgorithm>,
+}
+
+impl AuthorityArguments {
+    /// Where the issuing key is, if somebody has said so.
+    pub(super) fn ca_key(&self) -> Option<&str> {
+        self.ca_key.as_deref()
+    }
+
+    fn client_algorithms(&self) -> ClientAlgorithms {
+        match self.client_signing_algorithms.as_slice() {
+            [] => ClientAlgorithms::default(),
+            some => some.iter().copied().collect(),
+        }
+    }
+}
+
+/// A key URI as it was written, if it is one.
+pub(crate) fn key_uri(text: &str) -> Result<String, UriError> {
+    text.parse::<KeyUri>().map(|_| text.to_owned())
+}
 
 /// The chain that is kept in `data`, or a new one for `issuing` where `data` is new. A new one is as old as the directory,
 /// so that trust in it starts when its validity does.
@@ -62,7 +94,7 @@ pub(super) fn router(
     issuer_url: &str,
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
-    permitted: ClientAlgorithms,
+    arguments: &AuthorityArguments,
 ) -> anyhow::Result<Router> {
     let settings = IssuerSettings {
         url: issuer_url.to_owned(),
@@ -71,6 +103,7 @@ pub(super) fn router(
         allow_loopback_http: true,
     };
     let authenticator = Authenticator::new(vec![settings], Arc::new(HttpFetcher::new()?))?;
-    let authority = CertificateAuthority::new(authenticator, pipeline, clock).with_client_algorithms(permitted);
+    let authority =
+        CertificateAuthority::new(authenticator, pipeline, clock).with_client_algorithms(arguments.client_algorithms());
     Ok(chancery_ca::router(Arc::new(authority)))
 }

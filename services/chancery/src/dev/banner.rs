@@ -21,6 +21,8 @@ pub(super) struct Facts<'a> {
     pub(super) issuer: &'a str,
     /// Absolute.
     pub(super) data: &'a Path,
+    /// URL of the database that keeps the logs, where it is not in `data`.
+    pub(super) database: Option<&'a str>,
     /// Absolute: where trust files are.
     pub(super) trust: &'a Path,
     /// Absolute path of this program.
@@ -52,10 +54,9 @@ pub(super) fn banner(facts: &Facts<'_>) -> String {
 }
 
 /// A command as words that stay together on a line.
-type Words = Vec<String>;
+pub(super) type Words = Vec<String>;
 
 fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
-    let chancery = quoted(facts.executable);
     vec![
         ("A token", vec![words(&[&facts.token_command()])]),
         ("cosign 3: sign and verify a file", cosign3_file(facts)),
@@ -63,11 +64,15 @@ fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
         ("cosign 2: three exports once per shell, then a file", cosign2_file(facts)),
         ("cosign 2: an image, after the exports", cosign2_image(facts)),
         ("sigstore-python", sigstore_python(facts)),
-        (
-            "Recompute both logs from their entries",
-            vec![words(&[&chancery, "log check", &format!("--data {}", quoted(facts.data))])],
-        ),
+        ("Recompute both logs from their entries", vec![check_command(facts.executable, facts.data, facts.database)]),
     ]
+}
+
+/// `chancery log check` of this instance.
+pub(super) fn check_command(executable: &Path, data: &Path, database: Option<&str>) -> Words {
+    let mut command = words(&[&quoted(executable), "log check", &format!("--data {}", quoted(data))]);
+    command.extend(database.map(|url| format!("--database {}", quoted(Path::new(url)))));
+    command
 }
 
 fn cosign3_file(facts: &Facts<'_>) -> Vec<Words> {
@@ -197,6 +202,7 @@ mod tests {
             url,
             issuer: "http://127.0.0.1:8080/oidc",
             data,
+            database: None,
             trust,
             executable: Path::new("/opt/chancery/bin/chancery"),
         }

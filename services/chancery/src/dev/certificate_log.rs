@@ -34,8 +34,12 @@ fn log_error(error: &SubmissionError) -> LogError {
     let reason = error.to_string();
     match error {
         SubmissionError::Refused(_) => LogError::Refused { reason },
-        SubmissionError::Log(Error::Busy { .. } | Error::Unavailable { .. } | Error::Corrupt(_) | Error::Store(_)) => {
-            LogError::Unavailable { reason }
-        }
+        SubmissionError::Log(
+            Error::Busy { .. }
+            | Error::Unavailable { .. }
+            | Error::Quarantined(_)
+            | Error::Corrupt(_)
+            | Error::Store(_),
+        ) => LogError::Unavailable { reason },
     }
 }

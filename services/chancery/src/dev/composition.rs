@@ -2,21 +2,20 @@
 //!
 //! ```text
 //! issuer ──token──▶ certificate authority ──precertificate──▶ CT log ─┐
-//!                                          Rekor v1 log ──────────────┴─▶ one SQLite database
+//!                                          Rekor v1 log ──────────────┴─▶ one database
 //! ```
 
 use super::{
-    authority::{self, ORGANIZATION},
+    authority::{self, AuthorityArguments, ORGANIZATION},
     certificate_log::LocalLog,
     data::DataDirectory,
 };
 use crate::issuer::{self, Issuer};
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::{ClientAlgorithms, chain::IssuingChain, issue::Pipeline};
+use chancery_ca::{chain::IssuingChain, issue::Pipeline};
 use chancery_daemon::{
     clock::Clock,
-    database::{self, Sqlite},
     http::Readiness,
     random::{Random, SystemRandom},
     shutdown::{self, Shutdown, Trigger},
@@ -25,8 +24,9 @@ use chancery_log::{
     Files, Log, Settings,
     ct::{self, Ct},
     mirror::{Destination, Mirror},
+    quarantine::Obstacle,
     rekor_v1::{self, RekorV1},
-    store::{SqliteStore, Store},
+    store::{Database, Location},
 };
 use chancery_trust::{BaseUrl, CertificateAuthority, FileName, Material, Services, TrustFiles, Validity};
 use chancery_verify::key::KeyKind;
@@ -64,7 +64,7 @@ pub(super) struct Instance {
     sequencers: [JoinHandle<()>; 2],
     mirrors: Mirrors,
     expiry: JoinHandle<()>,
-    database: Sqlite,
+    database: Database,
 }
 
 impl Instance {
@@ -73,14 +73,23 @@ impl Instance {
         data: &DataDirectory,
         address: &Address,
         clock: Arc<dyn Clock>,
+        database: &Location,
         tiles: Option<Destination>,
-        permitted: ClientAlgorithms,
+        settings: &AuthorityArguments,
+        check_command: String,
     ) -> anyhow::Result<Self> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let database = database::open_sqlite(&data.database()?).await?;
+        let database = Database::open(database).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
-        let opening =
-            Opening { data, address, random: &*random, clock: &clock, database: &database, shutdown: logs_stop };
+        let opening = Opening {
+            data,
+            address,
+            random: &*random,
+            clock: &clock,
+            database: &database,
+            tiles: tiles.as_ref(),
+            shutdown: logs_stop,
+        };
 
         let authority_key = Arc::new(data.ca_key().await?);
         let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
@@ -90,8 +99,7 @@ impl Instance {
         let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(rekor);
 
-        // Before anything is appended: what was published before may be more than what the database knows.
-        let mirrors = Mirrors::start(tiles, [ct.files(), rekor.files()]).await?;
+        let mirrors = Mirrors::start(tiles.as_ref(), [ct.files(), rekor.files()]).await?;
 
         let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
@@ -105,15 +113,9 @@ impl Instance {
         let log = Arc::new(LocalLog::new(ct.clone()));
         let pipeline = Pipeline::new(chain, authority_key, log, random)
             .context("the authority's certificates are for another key")?;
-        let authority = authority::router(issuer.url(), pipeline, clock, permitted)?;
+        let authority = authority::router(issuer.url(), pipeline, clock, settings)?;
         let logs = [ct.log().clone(), rekor.log().clone()];
-        let watched = mirrors.running.clone();
-        let readiness: Readiness = Arc::new(move || {
-            let stopped = logs.iter().any(|log| !log.takes_entries());
-            stopped
-                .then_some("a log takes no more entries: see the server's log, then run chancery log check")
-                .or_else(|| watched.iter().find_map(Mirror::obstacle))
-        });
+        let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
             .merge(authority)
             .merge(ct.router())
@@ -148,6 +150,17 @@ impl Instance {
     }
 }
 
+/// Whether both logs take entries, and their copies are made; otherwise why not and, of a quarantined log, what to run.
+fn readiness(logs: [Log; 2], mirrors: Vec<Mirror>, check_command: String) -> Readiness {
+    Arc::new(move || {
+        let obstacle = logs.iter().find_map(Log::obstacle).map(|obstacle| match obstacle {
+            Obstacle::Quarantined { .. } => format!("{obstacle}. To see what is wrong, run: {check_command}"),
+            Obstacle::Clock { .. } | Obstacle::Stopped { .. } => obstacle.to_string(),
+        });
+        obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned))
+    })
+}
+
 /// The copies of the logs' files.
 struct Mirrors {
     running: Vec<Mirror>,
@@ -156,12 +169,12 @@ struct Mirrors {
 }
 
 impl Mirrors {
-    /// One for each log, each below the log's name; none where no place is given.
-    async fn start(place: Option<Destination>, logs: [Files; 2]) -> anyhow::Result<Self> {
+    /// One for each log, each below the log's name; none where no place is given. A quarantined log is not copied.
+    async fn start(place: Option<&Destination>, logs: [Files; 2]) -> anyhow::Result<Self> {
         let (stop, stopping) = shutdown::channel();
         let (mut running, mut tasks) = (Vec::new(), Vec::new());
         if let Some(place) = place {
-            for files in logs {
+            for files in logs.into_iter().filter(|files| files.log().quarantine().is_none()) {
                 let name = files.log().record().name.clone();
                 let (mirror, task) = Mirror::start(files, place.below(&name), stopping.clone())
                     .await
@@ -189,7 +202,8 @@ struct Opening<'a> {
     address: &'a Address,
     random: &'a dyn Random,
     clock: &'a Arc<dyn Clock>,
-    database: &'a Sqlite,
+    database: &'a Database,
+    tiles: Option<&'a Destination>,
     shutdown: Shutdown,
 }
 
@@ -199,9 +213,10 @@ type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chanc
 impl Opening<'_> {
     async fn log(&self, name: &'static str, host: String, scheme: Naming) -> anyhow::Result<(Log, JoinHandle<()>)> {
         let signer = Arc::new(self.data.key(name, KeyKind::P256)?);
-        let settings = Settings { name, scheme, host, signer, new_tree_id: tree_id(self.random) };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::new(self.database.clone()));
-        Log::open(settings, store, Arc::clone(self.clock), self.shutdown.clone())
+        let new_tree_id = self.data.is_new().then(|| tree_id(self.random));
+        let copy = self.tiles.map(|tiles| tiles.below(name));
+        let settings = Settings { name, scheme, host, signer, new_tree_id, copy };
+        Log::open(settings, self.database.store(), Arc::clone(self.clock), self.shutdown.clone())
             .await
             .with_context(|| format!("cannot open the {name} log"))
     }

@@ -4,7 +4,7 @@
 //! lock            held by the one process that uses the directory
 //! instance.json   when the directory was made, whether that was finished, and where the CA's key is if not in keys/
 //! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
-//! chancery.db     both logs
+//! chancery.db     both logs, unless they are in a database elsewhere
 //! trust/          what clients need; rewritten at every start, always with the same bytes
 //! ```
 //!

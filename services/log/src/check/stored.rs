@@ -101,7 +101,7 @@ impl Source<'_> {
         let last = end == self.head.tree.size;
         let count = u32::try_from(end - start).unwrap_or(STEP);
         let (entries, tiles) = tokio::try_join!(
-            self.store.entries_in_bulk(self.log_id, start, count),
+            self.store.entries(self.log_id, start, count),
             self.store.tiles(self.log_id, Tree::tile_ids(start, end, last))
         )?;
         let mut checkpoints = Vec::new();
@@ -126,7 +126,7 @@ impl Source<'_> {
         for mut look in suspects.passes() {
             let mut start = 0;
             while start < self.head.tree.size {
-                for entry in self.store.entries_in_bulk(self.log_id, start, STEP).await? {
+                for entry in self.store.entries(self.log_id, start, STEP).await? {
                     if entry.index < self.head.tree.size && look.is_repeated(entry.index, &entry.identity_hash) {
                         return Err(super::repeated(entry.index));
                     }

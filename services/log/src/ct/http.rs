@@ -78,6 +78,9 @@ impl IntoResponse for Failure {
                     Error::Unavailable { .. } => {
                         (StatusCode::SERVICE_UNAVAILABLE, "backend unavailable".to_owned(), Some(5))
                     }
+                    Error::Quarantined(_) => {
+                        (StatusCode::SERVICE_UNAVAILABLE, "the log is quarantined".to_owned(), None)
+                    }
                     Error::Corrupt(_) | Error::Store(_) => {
                         (StatusCode::INTERNAL_SERVER_ERROR, "backend failure".to_owned(), None)
                     }

@@ -2,6 +2,9 @@
 
 use super::{Error, Fault};
 use bytes::Bytes;
+use chancery_verify::checkpoint::Scheme;
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::{PublicKey, Rejection};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -96,6 +99,12 @@ impl Destination {
         Ok(self.read(&self.locate(CHECKPOINT)).await?)
     }
 
+    /// The tree head of the checkpoint that is there, which must be one of the log with this scheme and key.
+    pub(crate) async fn published(&self, scheme: &Scheme, key: &PublicKey) -> Result<Option<TreeHead>, Error> {
+        let Some(stored) = self.checkpoint().await? else { return Ok(None) };
+        Ok(Some(open(&stored.note, scheme, key)?))
+    }
+
     /// Puts a checkpoint in the place of the one that was read.
     pub(super) async fn replace_checkpoint(&self, read: Option<StoredCheckpoint>, note: &str) -> Result<(), Error> {
         let location = self.locate(CHECKPOINT);
@@ -143,6 +152,12 @@ impl Destination {
         let options = PutOptions { mode, attributes, ..PutOptions::default() };
         self.store.put_opts(location, PutPayload::from(bytes), options).await.map(|_| ())
     }
+}
+
+/// The tree head a stored checkpoint states, if it is one of the log with this scheme and key.
+pub(super) fn open(note: &Bytes, scheme: &Scheme, key: &PublicKey) -> Result<TreeHead, Fault> {
+    let note = str::from_utf8(note).map_err(|_| Fault::Foreign(Rejection::NoteMalformed))?;
+    scheme.open(note, key).map_err(Fault::Foreign)
 }
 
 fn compare(path: &str, ours: &Bytes, there: &Bytes) -> Result<(), Fault> {

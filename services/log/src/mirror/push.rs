@@ -1,6 +1,6 @@
 //! One push: everything a checkpoint covers, then the checkpoint. The numbers are those of [`super`].
 
-use super::destination::StoredCheckpoint;
+use super::destination::{self, StoredCheckpoint};
 use super::{Destination, Error, Fault};
 use crate::engine::Published;
 use crate::store::StoredEntry;
@@ -8,8 +8,8 @@ use crate::tiles::Files;
 use crate::{Corrupt, Log};
 use bytes::Bytes;
 use chancery_verify::merkle::{self, Node, Nodes as _};
-use chancery_verify::tile::{self, Edge, FULL_WIDTH, TileId, TilePath, Tiles};
-use chancery_verify::{Hash, Rejection, hash};
+use chancery_verify::tile::{self, Edge, FULL_WIDTH, TileId, TilePath, Trees};
+use chancery_verify::{Hash, hash};
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl Pusher {
         &self.files.log.record().name
     }
 
-    pub(super) fn publications(&self) -> watch::Receiver<Arc<Published>> {
+    pub(super) fn publications(&self) -> Result<watch::Receiver<Arc<Published>>, crate::Error> {
         self.log().publications()
     }
 
@@ -98,11 +98,10 @@ impl Pusher {
     /// Verifies that a checkpoint in the store is one of this log, and returns its size.
     async fn verify_stored(&self, note: &Bytes, published: &Published) -> Result<u64, Error> {
         let log = self.log();
-        let note = str::from_utf8(note).map_err(|_| Fault::Foreign(Rejection::NoteMalformed))?;
-        let stored = log.scheme().open(note, log.signer().public_key()).map_err(Fault::Foreign)?;
+        let stored = destination::open(note, log.scheme(), log.signer().public_key())?;
         if stored.size > published.tree.size {
             // A log that has stopped here knows nothing of what others committed since.
-            if log.takes_entries() {
+            if log.obstacle().is_none() {
                 return Err(Fault::Newer { stored: stored.size, log: published.tree.size }.into());
             }
         } else if log.root_at(stored.size).await? != stored.root {
@@ -114,9 +113,9 @@ impl Pusher {
     /// Writes what a tree of `published`'s size has and one of `from` leaves had not.
     async fn push_tiles(&self, from: u64, published: &Published) -> Result<Issuers, Error> {
         let size = published.tree.size;
-        let edge = self.log().tiles(Edge::tile_ids(size)).await?;
+        let edge = self.log().trees(Edge::tile_ids(size)).await?;
         let stored = Corrupt::new("the tiles of the right edge are stored");
-        if Edge::from_tiles(size, &edge).map_err(|_| stored)?.root() != published.tree.root {
+        if merkle::root_hash(size, &mut &edge).map_err(|_| stored)? != published.tree.root {
             return Err(Corrupt::new("the head's root hash is that of its right edge").into());
         }
         let mut issuers = Issuers::new();
@@ -133,24 +132,25 @@ impl Pusher {
     }
 
     /// Writes one tile or bundle, and returns the issuers a bundle names.
-    async fn push_file(&self, path: &TilePath, size: u64, edge: &Tiles) -> Result<Issuers, Error> {
+    async fn push_file(&self, path: &TilePath, size: u64, edge: &Trees) -> Result<Issuers, Error> {
         let id = TileId { level: path.level.unwrap_or(0), index: path.index };
         let parent = TileId { level: id.level + 1, index: id.index / u64::from(FULL_WIDTH) };
         let inside = [id, parent].into_iter().filter(|id| id.width(size) > 0 && !edge.0.contains_key(id));
-        let mut tiles = self.log().tiles(inside).await?;
-        tiles.0.extend([id, parent].into_iter().filter_map(|id| Some((id, edge.0.get(&id)?.clone()))));
-        let hashes = tiles.0.get(&id).and_then(|hashes| hashes.get(..path.width as usize));
-        let hashes = hashes.ok_or(Corrupt::new("tiles below the head are stored"))?;
+        let mut trees = self.log().trees(inside).await?;
+        trees.0.extend([id, parent].into_iter().filter_map(|id| Some((id, edge.0.get(&id)?.clone()))));
+        let tree = trees.0.get(&id).filter(|tree| tree.width() >= path.width as usize);
+        let tree = tree.ok_or(Corrupt::new("tiles below the head are stored"))?;
+        let hashes: Vec<Hash> = tree.hashes().take(path.width as usize).collect();
         let mut issuers = Issuers::new();
         let bytes = if path.level.is_some() {
-            verify_parent(id, path.width, &tiles)?;
-            tile::hashes_to_bytes(hashes)
+            verify_parent(id, path.width, &trees)?;
+            tile::hashes_to_bytes(&hashes)
         } else {
             let first = path.index * u64::from(FULL_WIDTH);
             let log = self.log();
             let entries =
                 log.store().entries(log.record().log_id, first, path.width).await.map_err(crate::Error::from)?;
-            self.bundle(&entries, hashes, &mut issuers)?
+            self.bundle(&entries, &hashes, &mut issuers)?
         };
         self.destination.create(&path.with_entries_in(self.files.entries), OCTETS, bytes.into()).await?;
         Ok(issuers)
@@ -198,15 +198,15 @@ fn new_paths(from: u64, to: u64) -> impl Iterator<Item = TilePath> + Send {
 }
 
 /// Verifies that a full tile has the hash its parent says; a partial one is in the edge, whose root was verified.
-fn verify_parent(id: TileId, width: u32, mut tiles: &Tiles) -> Result<(), Corrupt> {
+fn verify_parent(id: TileId, width: u32, mut trees: &Trees) -> Result<(), Corrupt> {
     if width < FULL_WIDTH {
         return Ok(());
     }
     let missing = |_| Corrupt::new("tiles below the head are stored");
     let half = |index| Node { level: TILE_HEIGHT * id.level + TILE_HEIGHT - 1, index };
-    let left = tiles.node(half(2 * id.index)).map_err(missing)?;
-    let right = tiles.node(half(2 * id.index + 1)).map_err(missing)?;
-    let stated = tiles.node(Node { level: TILE_HEIGHT * (id.level + 1), index: id.index }).map_err(missing)?;
+    let left = trees.node(half(2 * id.index)).map_err(missing)?;
+    let right = trees.node(half(2 * id.index + 1)).map_err(missing)?;
+    let stated = trees.node(Node { level: TILE_HEIGHT * (id.level + 1), index: id.index }).map_err(missing)?;
     let same = merkle::node_hash(&left, &right) == stated;
     if same { Ok(()) } else { Err(Corrupt::new("a tile's root is the hash its parent has")) }
 }

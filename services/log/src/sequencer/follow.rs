@@ -4,12 +4,12 @@
 //! newer one only after it has read it as committed, re-hashed its right edge, and seen that it extends the head it
 //! published before: a database that was put back and grew again does not get a second history signed.
 
-use super::{Sequencer, checked_edge, signing_time};
+use super::{Sequencer, checked_edge};
 use crate::engine::{Published, sign_head};
+use crate::guard::verify_extension;
 use crate::{Corrupt, Error};
-use chancery_verify::merkle::{self, Plan, TreeHead};
-use chancery_verify::tile::{Edge, TileId};
-use std::collections::BTreeSet;
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::tile::Edge;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -93,25 +93,18 @@ impl Sequencer {
         self.sign().await
     }
 
-    /// Signs the head with the time of now although it has not changed.
-    pub(super) async fn sign_again(&mut self) -> Result<Published, Error> {
+    /// Signs the head with the time of now although it has not changed, and publishes that.
+    pub(super) async fn sign_again(&mut self) -> Result<(), Error> {
         // Where another replica has moved the head since, an old one must not get a new date.
         self.follow().await?;
-        let now = signing_time(self.clock.as_ref(), &self.head)?;
-        sign_head(&self.scheme, &self.signer, &self.head, now).await
+        let now = self.signing_time()?;
+        let published = sign_head(&self.scheme, &self.signer, &self.head, now).await?;
+        self.published.send_replace(Arc::new(published));
+        Ok(())
     }
 
     /// Verifies that the committed head, which another replica built, extends the one that was published here.
     pub(super) async fn verify_adopted(&self, published: &TreeHead) -> Result<(), Error> {
-        let head = &self.head.tree;
-        let mut plan = Plan::default();
-        let Ok(_) = merkle::consistency_proof(published.size, head.size, &mut plan);
-        let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
-        let tiles = self.store.tiles(self.record.log_id, ids.into_iter().collect()).await?;
-        let proof = merkle::consistency_proof(published.size, head.size, &mut &tiles)
-            .map_err(|_| Corrupt::new("tiles below the head are stored"))?;
-        merkle::verify_consistency(published, head, &proof)
-            .map_err(|rejection| Corrupt::refused("a committed head extends the one published before it", rejection))?;
-        Ok(())
+        Ok(verify_extension(self.store.as_ref(), self.record.log_id, published, &self.head.tree).await??)
     }
 }

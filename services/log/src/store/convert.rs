@@ -1,9 +1,8 @@
 //! What both databases share: how rows become the store's types. They have the same columns in the same order, and
 //! nothing that is read is believed to be in range.
 
-use super::{CommittedHead, LogRecord, StoreError, StoredEntry};
+use super::{CommittedHead, LogRecord, StoreError};
 use crate::Corrupt;
-use bytes::Bytes;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::{self, TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
@@ -11,8 +10,6 @@ use std::collections::HashMap;
 
 /// `log_id, name, origin, tree_id, key_fingerprint, created_ms`
 pub(super) type LogRow = (i64, String, String, i64, Vec<u8>, i64);
-/// `leaf_index, timestamp_ms, identity_hash, leaf_hash, leaf, extra`
-pub(super) type EntryRow = (i64, i64, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
 /// `tree_size, root_hash, timestamp_ms`
 pub(super) type HeadRow = (i64, Vec<u8>, i64);
 /// `level, tile_index, hashes`
@@ -39,19 +36,8 @@ pub(super) fn log_record(
     Ok(LogRecord { log_id, name, origin, tree_id, key_fingerprint: to_hash(&fingerprint)?, created })
 }
 
-pub(super) fn stored_entry(row: EntryRow) -> Result<StoredEntry, StoreError> {
-    let (index, timestamp, identity_hash, leaf_hash, leaf, extra) = row;
-    Ok(StoredEntry {
-        index: to_u64(index)?,
-        timestamp: Timestamp::from_millis(to_u64(timestamp)?),
-        identity_hash: to_hash(&identity_hash)?,
-        leaf_hash: to_hash(&leaf_hash)?,
-        leaf: Bytes::from(leaf),
-        extra: Bytes::from(extra),
-    })
-}
-
-pub(super) fn committed_head((size, root, timestamp): HeadRow) -> Result<CommittedHead, StoreError> {
+pub(super) fn committed_head(row: Option<HeadRow>) -> Result<CommittedHead, StoreError> {
+    let (size, root, timestamp) = row.ok_or(Corrupt::new("every log has a head"))?;
     let tree = TreeHead { size: to_u64(size)?, root: to_hash(&root)? };
     Ok(CommittedHead { tree, timestamp: Timestamp::from_millis(to_u64(timestamp)?) })
 }

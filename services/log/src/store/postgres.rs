@@ -1,10 +1,10 @@
 //! Logs in `PostgreSQL`: for production, and for several replicas over one database.
 //!
 //! # Life of a batch
-//! 1. One statement reads the head (`tree_heads`) and the batch's duplicates (`entries`) in one snapshot.
+//! 1. One statement reads the head (`tree_heads`) and the batch's duplicates (`identities`) in one snapshot.
 //! 2. The extension is computed; nothing is locked meanwhile.
-//! 3. One statement moves the head by compare-and-swap on size and root and, only if it moved, writes `entries`, `tiles`
-//!    and the checkpoint that rides along (`checkpoints`). It is its own transaction: **its commit is the durability
+//! 3. One statement moves the head by compare-and-swap on size and root and, only if it moved, writes the entries
+//!    (`bundle_parts`, `identities`, `leaf_indices`), `tiles` and the checkpoint that rides along (`checkpoints`). It is its own transaction: **its commit is the durability
 //!    point.** Every batch moves the head, so a head that stood still means that the duplicates of step 1 are all there are.
 //!
 //! Where the head has moved, another replica is appending as well, and repeating this could lose every race. The batch is
@@ -16,6 +16,7 @@
 mod rows;
 
 use super::convert::{self, to_i64, to_u64};
+use super::parts;
 use super::{
     Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
 };
@@ -25,13 +26,13 @@ use chancery_daemon::database::Postgres;
 use chancery_verify::tile::Edge;
 use chancery_verify::{Hash, merkle};
 use rows::{Written, read_found, read_head, read_tiles, write_extension};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often a batch or a read is tried before it fails: more often than a pool has connections, so that a server that
-/// was restarted, and thereby made all of them useless, goes unnoticed.
+/// How often a batch or a read is tried before it fails: more often than there are connections, so that a server that was
+/// restarted, and thereby made all of them useless, goes unnoticed.
 const ATTEMPTS: u32 = 16;
 /// The server's own limits end every wait before this; it is for a server that vanished without a word.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(45);
@@ -42,6 +43,9 @@ pub struct PostgresStore {
     database: Postgres,
     /// Logs for which another replica was ahead of us when we last looked. A hint: being wrong costs round trips only.
     contended: Arc<Mutex<HashSet<i64>>>,
+    /// Connections that appended without error. They do not go back to the pool, which would ask each whether it is still
+    /// there: one more round trip for every batch.
+    idle: Arc<Mutex<Vec<PgConnection>>>,
 }
 
 /// What came of one attempt to apply a batch.
@@ -57,7 +61,19 @@ impl PostgresStore {
     /// A store over an open database.
     #[must_use]
     pub fn new(database: Postgres) -> Self {
-        Self { database, contended: Arc::default() }
+        Self { database, contended: Arc::default(), idle: Arc::default() }
+    }
+
+    async fn writer(&self) -> Result<PgConnection, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => Ok(self.database.writers.acquire().await?.detach()),
+        }
+    }
+
+    fn keep(&self, connection: PgConnection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 
     fn is_contended(&self, log_id: i64) -> bool {
@@ -79,11 +95,16 @@ impl PostgresStore {
     async fn integrate_with_retries(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let mut attempt = 1;
         loop {
+            let mut connection = self.writer().await?;
             let result = if self.is_contended(batch.log_id) {
-                self.integrate_locked(batch).await
+                self.integrate_locked(&mut connection, batch).await
             } else {
-                self.integrate_unlocked(batch).await
+                self.integrate_unlocked(&mut connection, batch).await
             };
+            // Any other is closed, and with it ends whatever it was about to do.
+            if matches!(result, Ok(Attempt::Applied | Attempt::Overtaken)) {
+                self.keep(connection);
+            }
             match result {
                 Ok(Attempt::Applied) => return Ok(()),
                 Ok(Attempt::Overtaken) => self.note_contention(batch.log_id, true),
@@ -97,33 +118,42 @@ impl PostgresStore {
     }
 
     /// Steps 1 to 3 without a lock.
-    async fn integrate_unlocked(&self, batch: &mut Batch<'_>) -> Result<Attempt, StoreError> {
-        let mut connection = self.database.writers.acquire().await?;
-        let (head, extension) = match self.extend(&mut connection, batch).await {
+    async fn integrate_unlocked(
+        &self,
+        connection: &mut PgConnection,
+        batch: &mut Batch<'_>,
+    ) -> Result<Attempt, StoreError> {
+        let (head, extension) = match self.extend(connection, batch).await {
             Ok(Some(extended)) => extended,
             Ok(None) => return Ok(Attempt::Applied),
             Err(error) if is_disconnected(&error) => return Ok(Attempt::Disconnected(error)),
             Err(error) => return Err(error),
         };
-        match write_extension(&mut connection, batch.log_id, &head, &extension, batch.published.as_ref()).await? {
+        match write_extension(connection, batch.log_id, &head, &extension, batch.published.as_ref()).await? {
             Written::Everything => Ok(Attempt::Applied),
             Written::Nothing => Ok(Attempt::Overtaken),
         }
     }
 
     /// The same with the head's row locked from the start.
-    async fn integrate_locked(&self, batch: &mut Batch<'_>) -> Result<Attempt, StoreError> {
+    async fn integrate_locked(
+        &self,
+        connection: &mut PgConnection,
+        batch: &mut Batch<'_>,
+    ) -> Result<Attempt, StoreError> {
         // In one round trip. The lock is a statement of its own: one that waited for it would still read the entries as
         // they were before it waited. The only thing in the text that varies is a number.
         let begin =
             format!("/* integrate: lock */ BEGIN; SELECT 1 FROM tree_heads WHERE log_id = {} FOR UPDATE", batch.log_id);
-        let mut transaction =
-            match self.database.writers.begin_with(AssertSqlSafe(begin)).await.map_err(StoreError::from) {
-                Ok(transaction) => transaction,
-                Err(error) if is_disconnected(&error) => return Ok(Attempt::Disconnected(error)),
-                Err(error) => return Err(error),
-            };
-        let Some((head, extension)) = self.extend(&mut transaction, batch).await? else { return Ok(Attempt::Applied) };
+        let mut transaction = match connection.begin_with(AssertSqlSafe(begin)).await.map_err(StoreError::from) {
+            Ok(transaction) => transaction,
+            Err(error) if is_disconnected(&error) => return Ok(Attempt::Disconnected(error)),
+            Err(error) => return Err(error),
+        };
+        let Some((head, extension)) = self.extend(&mut transaction, batch).await? else {
+            transaction.rollback().await?;
+            return Ok(Attempt::Applied);
+        };
         match write_extension(&mut transaction, batch.log_id, &head, &extension, batch.published.as_ref()).await? {
             Written::Everything => {}
             Written::Nothing => return Err(Corrupt::new("a locked head stays the one that was read").into()),
@@ -237,9 +267,9 @@ impl Store for PostgresStore {
 
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
         Box::pin(async move {
-            let start = to_i64(start)?;
-            let rows = read("entries", || rows::entries(&self.database.readers, log_id, start, count)).await?;
-            rows.into_iter().map(convert::stored_entry).collect()
+            let (first, end) = (to_i64(start)?, to_i64(start.saturating_add(count.into()))?);
+            let rows = read("entries", || rows::parts(&self.database.readers, log_id, first, end)).await?;
+            parts::unpack(rows, start, count)
         })
     }
 
@@ -275,6 +305,14 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let row = read("newest_checkpoint", || rows::newest_checkpoint(&self.database.readers, log_id)).await?;
             row.map(convert::checkpoint).transpose()
+        })
+    }
+
+    fn checkpoint_below(&self, log_id: i64, size: u64) -> Answer<'_, Option<(u64, String)>> {
+        Box::pin(async move {
+            let size = to_i64(size)?;
+            let attempt = || rows::checkpoint_below(&self.database.readers, log_id, size);
+            read("checkpoint_below", attempt).await?.map(convert::checkpoint).transpose()
         })
     }
 

@@ -3,18 +3,17 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
 //! because each crosses to the connection's thread and back.
 
-mod bulk;
-
-use super::convert::{self, CheckpointRow, EntryRow, HeadRow, LogRow, TileRow, to_i64, to_u64};
+use super::convert::{self, CheckpointRow, LogRow, TileRow, to_i64, to_u64};
+use super::parts::{self, PartRow};
 use super::{
     Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
 };
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Sqlite;
-use chancery_verify::tile::{self, Edge};
+use chancery_verify::tile::{self, Edge, FULL_WIDTH};
 use chancery_verify::{Hash, merkle};
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::{Connection as _, QueryBuilder, SqliteConnection};
 
 /// Rows in one statement; seven columns each stay well below `SQLite`'s 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 1000;
@@ -34,11 +33,8 @@ impl SqliteStore {
 }
 
 async fn read_head(connection: &mut SqliteConnection, log_id: i64) -> Result<CommittedHead, StoreError> {
-    let head: HeadRow = sqlx::query_as("SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = ?")
-        .bind(log_id)
-        .fetch_one(connection)
-        .await?;
-    convert::committed_head(head)
+    let head = sqlx::query_as("SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = ?");
+    convert::committed_head(head.bind(log_id).fetch_optional(connection).await?)
 }
 
 async fn read_tiles(connection: &mut SqliteConnection, log_id: i64, ids: &[TileId]) -> Result<Tiles, StoreError> {
@@ -53,7 +49,36 @@ async fn read_tiles(connection: &mut SqliteConnection, log_id: i64, ids: &[TileI
         rows.push_bind_unseparated(to_i64(id.index)?).push_unseparated(")");
     }
     query.push(")");
-    convert::tiles(query.build_query_as::<TileRow>().fetch_all(connection).await?)
+    let mut tiles = convert::tiles(query.build_query_as::<TileRow>().fetch_all(&mut *connection).await?)?;
+    // Partial ones were stored before version 2 of the schema, and have grown in the bundle's parts since.
+    let full = |id: &TileId| tiles.0.get(id).is_some_and(|hashes| hashes.len() == FULL_WIDTH as usize);
+    let partial: Vec<TileId> = ids.iter().filter(|id| id.level == 0 && !full(id)).copied().collect();
+    for id in partial {
+        tiles.0.remove(&id);
+        if let Some(hashes) = read_partial_tile(connection, log_id, id.index).await? {
+            tiles.0.extend(convert::tiles(vec![(0, to_i64(id.index)?, hashes)])?.0);
+        }
+    }
+    Ok(tiles)
+}
+
+/// The leaf hashes of a bundle, from its parts; `None` where it has no entries.
+async fn read_partial_tile(
+    connection: &mut SqliteConnection,
+    log_id: i64,
+    tile_index: u64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let first = to_i64(tile_index.saturating_mul(FULL_WIDTH.into()))?;
+    let hashes: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT leaf_hashes FROM bundle_parts WHERE log_id = ? AND first_index >= ? AND first_index < ?
+         ORDER BY first_index",
+    )
+    .bind(log_id)
+    .bind(first)
+    .bind(first.saturating_add(FULL_WIDTH.into()))
+    .fetch_all(connection)
+    .await?;
+    Ok((!hashes.is_empty()).then(|| hashes.concat()))
 }
 
 async fn find_duplicates(
@@ -63,7 +88,7 @@ async fn find_duplicates(
 ) -> Result<Vec<Option<u64>>, StoreError> {
     let mut found = Vec::new();
     for chunk in identities.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::new("SELECT identity_hash, leaf_index FROM entries WHERE log_id = ");
+        let mut query = QueryBuilder::new("SELECT identity_hash, leaf_index FROM identities WHERE log_id = ");
         query.push_bind(log_id).push(" AND identity_hash IN (");
         let mut list = query.separated(", ");
         for identity in chunk {
@@ -80,20 +105,37 @@ async fn insert_entries(
     log_id: i64,
     entries: &[StoredEntry],
 ) -> Result<(), StoreError> {
-    for chunk in entries.chunks(ROWS_PER_STATEMENT) {
+    let parts = parts::pack(entries)?;
+    for chunk in parts.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::new(
-            "INSERT INTO entries (log_id, leaf_index, timestamp_ms, identity_hash, leaf_hash, leaf, extra) VALUES ",
+            "INSERT INTO bundle_parts (log_id, first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents) ",
         );
-        let mut rows = query.separated(", ");
-        for entry in chunk {
-            rows.push("(").push_bind_unseparated(log_id).push_unseparated(", ");
-            rows.push_bind_unseparated(to_i64(entry.index)?).push_unseparated(", ");
-            rows.push_bind_unseparated(to_i64(entry.timestamp.millis())?).push_unseparated(", ");
-            rows.push_bind_unseparated(entry.identity_hash.as_slice()).push_unseparated(", ");
-            rows.push_bind_unseparated(entry.leaf_hash.as_slice()).push_unseparated(", ");
-            rows.push_bind_unseparated(entry.leaf.as_ref()).push_unseparated(", ");
-            rows.push_bind_unseparated(entry.extra.as_ref()).push_unseparated(")");
-        }
+        query.push_values(chunk, |mut row, part| {
+            row.push_bind(log_id).push_bind(part.first_index).push_bind(part.timestamp_ms);
+            row.push_bind(part.leaf_hashes.as_slice()).push_bind(part.identity_hashes.as_deref());
+            row.push_bind(part.ends.as_slice()).push_bind(part.contents.as_slice());
+        });
+        query.build().execute(&mut *connection).await?;
+    }
+    let identities = entries.iter().map(|entry| Ok((entry.identity_hash, to_i64(entry.index)?)));
+    let identities = identities.collect::<Result<Vec<_>, StoreError>>()?;
+    insert_indices(connection, "INSERT INTO identities (log_id, identity_hash, leaf_index) ", log_id, &identities)
+        .await?;
+    let leaf_indices = parts::leaf_indices(&parts)?;
+    insert_indices(connection, "INSERT INTO leaf_indices (log_id, leaf_hash, leaf_index) ", log_id, &leaf_indices).await
+}
+
+async fn insert_indices(
+    connection: &mut SqliteConnection,
+    insert: &'static str,
+    log_id: i64,
+    indices: &[(Hash, i64)],
+) -> Result<(), StoreError> {
+    for chunk in indices.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::new(insert);
+        query.push_values(chunk, |mut row, (hash, index)| {
+            row.push_bind(log_id).push_bind(hash.as_slice()).push_bind(*index);
+        });
         query.build().execute(&mut *connection).await?;
     }
     Ok(())
@@ -149,6 +191,30 @@ async fn insert_checkpoint(
         .bind(note)
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// The whole transaction.
+async fn integrate(connection: &mut SqliteConnection, batch: Batch<'_>) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let head = read_head(&mut transaction, batch.log_id).await?;
+    let edge = if head.tree.size == batch.known_size {
+        None
+    } else {
+        Some(read_tiles(&mut transaction, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
+    };
+    let duplicates = find_duplicates(&mut transaction, batch.log_id, batch.identities).await?;
+    let Some(Extension { entries, tiles, head: new_head }) = (batch.extend)(Found { head, edge, duplicates })? else {
+        return Ok(());
+    };
+    insert_entries(&mut transaction, batch.log_id, &entries).await?;
+    write_tiles(&mut transaction, batch.log_id, &tiles).await?;
+    advance_head(&mut transaction, batch.log_id, &head, &new_head).await?;
+    if let Some((size, note)) = &batch.published {
+        insert_checkpoint(&mut transaction, batch.log_id, *size, note).await?;
+    }
+    // The durability point.
+    transaction.commit().await?;
     Ok(())
 }
 
@@ -213,27 +279,14 @@ impl Store for SqliteStore {
 
     fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()> {
         Box::pin(async move {
-            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
-            let head = read_head(&mut transaction, batch.log_id).await?;
-            let edge = if head.tree.size == batch.known_size {
-                None
-            } else {
-                Some(read_tiles(&mut transaction, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
-            };
-            let duplicates = find_duplicates(&mut transaction, batch.log_id, batch.identities).await?;
-            let Some(Extension { entries, tiles, head: new_head }) = (batch.extend)(Found { head, edge, duplicates })?
-            else {
-                return Ok(());
-            };
-            insert_entries(&mut transaction, batch.log_id, &entries).await?;
-            write_tiles(&mut transaction, batch.log_id, &tiles).await?;
-            advance_head(&mut transaction, batch.log_id, &head, &new_head).await?;
-            if let Some((size, note)) = &batch.published {
-                insert_checkpoint(&mut transaction, batch.log_id, *size, note).await?;
+            let mut connection = self.database.writer.acquire().await?;
+            let applied = integrate(&mut connection, batch).await;
+            if applied.is_err() {
+                // SQLite has ended some failed transactions by itself (a full disk), of which the connection's count of
+                // open ones knows nothing: it would refuse to begin another one for ever.
+                let _ = connection.close().await;
             }
-            // The durability point.
-            transaction.commit().await?;
-            Ok(())
+            applied
         })
     }
 
@@ -245,31 +298,34 @@ impl Store for SqliteStore {
 
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
         Box::pin(async move {
-            let rows: Vec<EntryRow> = sqlx::query_as(
-                "SELECT leaf_index, timestamp_ms, identity_hash, leaf_hash, leaf, extra FROM entries
-                 WHERE log_id = ? AND leaf_index >= ? ORDER BY leaf_index LIMIT ?",
+            let rows: Vec<PartRow> = sqlx::query_as(
+                "SELECT first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents FROM bundle_parts
+                 WHERE log_id = ?1 AND first_index < ?3 AND first_index >= coalesce((
+                     SELECT first_index FROM bundle_parts WHERE log_id = ?1 AND first_index <= ?2
+                     ORDER BY first_index DESC LIMIT 1
+                 ), ?2)
+                 ORDER BY first_index",
             )
             .bind(log_id)
             .bind(to_i64(start)?)
-            .bind(count)
+            .bind(to_i64(start.saturating_add(count.into()))?)
             .fetch_all(&self.database.readers)
             .await?;
-            rows.into_iter().map(convert::stored_entry).collect()
+            parts::unpack(rows, start, count)
         })
-    }
-
-    fn entries_in_bulk(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
-        Box::pin(bulk::entries(&self.database.readers, log_id, start, count))
     }
 
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         Box::pin(async move {
-            // A leaf whose hash is its identity is found by that: see the index entries_by_leaf_hash.
+            // An identity is a leaf hash where its part says so.
             let index: Option<i64> = sqlx::query_scalar(
                 "SELECT min(leaf_index) FROM (
-                     SELECT leaf_index FROM entries WHERE log_id = ?1 AND identity_hash = ?2 AND leaf_hash = ?2
+                     SELECT leaf_index FROM identities WHERE log_id = ?1 AND identity_hash = ?2 AND (
+                         SELECT identity_hashes IS NULL FROM bundle_parts
+                         WHERE log_id = ?1 AND first_index <= identities.leaf_index ORDER BY first_index DESC LIMIT 1
+                     )
                      UNION ALL
-                     SELECT leaf_index FROM entries WHERE log_id = ?1 AND leaf_hash = ?2 AND leaf_hash <> identity_hash
+                     SELECT leaf_index FROM leaf_indices WHERE log_id = ?1 AND leaf_hash = ?2
                  )",
             )
             .bind(log_id)
@@ -315,6 +371,20 @@ impl Store for SqliteStore {
                 "SELECT tree_size, note FROM checkpoints WHERE log_id = ? ORDER BY tree_size DESC LIMIT 1",
             )
             .bind(log_id)
+            .fetch_optional(&self.database.readers)
+            .await?;
+            row.map(convert::checkpoint).transpose()
+        })
+    }
+
+    fn checkpoint_below(&self, log_id: i64, size: u64) -> Answer<'_, Option<(u64, String)>> {
+        Box::pin(async move {
+            let row: Option<CheckpointRow> = sqlx::query_as(
+                "SELECT tree_size, note FROM checkpoints WHERE log_id = ? AND tree_size < ?
+                 ORDER BY tree_size DESC LIMIT 1",
+            )
+            .bind(log_id)
+            .bind(to_i64(size)?)
             .fetch_optional(&self.database.readers)
             .await?;
             row.map(convert::checkpoint).transpose()

@@ -6,8 +6,9 @@ use chancery_daemon::database::{self, DatabaseError, open_postgres, open_sqlite}
 use chancery_daemon::shutdown::{self, Trigger};
 use chancery_daemon::signer::Signer;
 use chancery_log::check::{Finding, Personality, Subject, check};
+use chancery_log::mirror::Destination;
 use chancery_log::store::{PostgresStore, SqliteStore, Store};
-use chancery_log::{Error, Log, Pending, Receipt, Sealed, Settings, rekor_v1};
+use chancery_log::{Log, OpenError, Pending, Receipt, Sealed, Settings, rekor_v1};
 use chancery_verify::key::KeyKind;
 use chancery_verify::{Timestamp, merkle};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(crate) struct Bench {
     pub(crate) place: Place,
     pub(crate) signer: Arc<Signer>,
     pub(crate) clock: Arc<FixedClock>,
+    /// Where the log's files are said to be copied to.
+    pub(crate) copy: Option<Destination>,
 }
 
 pub(crate) struct Running {
@@ -78,7 +81,7 @@ impl Database {
                 }
             }
             Self::Postgres(_) => {
-                for table in ["logs", "tree_heads", "entries", "tiles", "checkpoints"] {
+                for table in ["logs", "tree_heads", "bundle_parts", "identities", "tiles", "checkpoints"] {
                     self.execute(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await.unwrap();
                 }
             }
@@ -96,32 +99,32 @@ impl Database {
 impl Bench {
     fn new(place: Place) -> Self {
         let (signer, _) = Signer::generate(KeyKind::P256).unwrap();
-        Self { place, signer: Arc::new(signer), clock: Arc::new(FixedClock::new(START)) }
+        Self { place, signer: Arc::new(signer), clock: Arc::new(FixedClock::new(START)), copy: None }
     }
 
     pub(crate) fn sqlite() -> Self {
         Self::new(Place::Sqlite(tempfile::tempdir().unwrap()))
     }
 
-    pub(crate) async fn postgres() -> Self {
-        Self::postgres_on(postgres::server()).await
+    pub(crate) fn postgres() -> Self {
+        Self::postgres_on(postgres::server())
     }
 
-    pub(crate) async fn postgres_on(server: &'static postgres::Server) -> Self {
-        Self::new(Place::Postgres { server, database: server.database().await })
+    pub(crate) fn postgres_on(server: &'static postgres::Server) -> Self {
+        Self::new(Place::Postgres { server, database: server.database() })
     }
 
     /// Another replica on the same `PostgreSQL` database, with a clock of its own.
     pub(crate) fn twin(&self) -> Self {
         let Place::Postgres { server, database } = &self.place else { unreachable!("SQLite has one process") };
         let place = Place::Postgres { server, database: database.clone() };
-        Self { place, signer: self.signer.clone(), clock: Arc::new(FixedClock::new(START)) }
+        Self { signer: self.signer.clone(), ..Self::new(place) }
     }
 
     /// Runs SQL as the database's superuser, on a connection of its own.
-    pub(crate) async fn administer(&self, sql: &str) {
+    pub(crate) fn administer(&self, sql: &str) {
         let Place::Postgres { server, database } = &self.place else { unreachable!("SQLite has no server") };
-        server.execute(database, sql).await;
+        server.execute(database, sql);
     }
 
     pub(crate) async fn open(&self) -> Result<Database, DatabaseError> {
@@ -140,20 +143,32 @@ impl Bench {
         store: Arc<dyn Store>,
         signer: Arc<Signer>,
         host: &str,
-    ) -> Result<Running, Error> {
+    ) -> Result<Running, OpenError> {
+        let (log, task, trigger) = self.open_log(store, signer, host).await?;
+        Ok(Running { log, database, trigger, task })
+    }
+
+    /// Opens the log over `store`, wherever that is.
+    pub(crate) async fn open_log(
+        &self,
+        store: Arc<dyn Store>,
+        signer: Arc<Signer>,
+        host: &str,
+    ) -> Result<(Log, JoinHandle<()>, Trigger), OpenError> {
         let (trigger, shutdown) = shutdown::channel();
         let settings = Settings {
             name: "rekor",
             scheme: rekor_v1::scheme,
             host: host.to_owned(),
             signer,
-            new_tree_id: 0x1122_3344_5566_7788,
+            new_tree_id: Some(0x1122_3344_5566_7788),
+            copy: self.copy.clone(),
         };
         let (log, task) = Log::open(settings, store, self.clock.clone(), shutdown).await?;
-        Ok(Running { log, database, trigger, task })
+        Ok((log, task, trigger))
     }
 
-    pub(crate) async fn start_as(&self, signer: Arc<Signer>, host: &str) -> Result<Running, Error> {
+    pub(crate) async fn start_as(&self, signer: Arc<Signer>, host: &str) -> Result<Running, OpenError> {
         let database = self.open().await.unwrap();
         let store = database.store();
         self.start_over(database, store, signer, host).await

@@ -9,11 +9,18 @@
 )]
 
 mod bench;
+mod crash;
+mod disk;
 mod faults;
+mod hooked;
 mod mirror;
 mod moody;
+mod pool;
 #[path = "../postgres/mod.rs"]
 mod postgres;
+mod power;
+mod process;
+mod quarantine;
 mod reader;
 mod replicas;
 mod roles;
@@ -35,7 +42,7 @@ macro_rules! on_both_databases {
         mod on_postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
-                crate::$module::$scenario(crate::Bench::postgres().await).await;
+                crate::$module::$scenario(crate::Bench::postgres()).await;
             })*
         }
     };
@@ -50,6 +57,17 @@ on_both_databases! {
     scenarios::a_newer_schema_does_not_open,
     faults::a_batch_that_was_stored_but_reported_failed_keeps_its_indices,
     faults::a_batch_that_was_lost_is_taken_when_it_comes_again,
+    crash::a_process_that_is_killed_at_any_step_loses_and_repeats_nothing,
+    crash::a_process_that_is_killed_at_any_moment_loses_and_repeats_nothing,
+    crash::a_process_that_is_killed_while_it_copies_tiles_leaves_a_copy_that_is_completed,
+    pool::a_full_pool_tells_clients_to_come_back,
+    quarantine::a_state_in_doubt_is_read_and_never_signed,
+    quarantine::a_log_with_no_checkpoint_it_can_prove_still_shows_its_entries,
+    quarantine::a_log_without_a_head_is_shown_as_it_was_published,
+    quarantine::another_history_of_the_same_log_is_not_signed,
+    quarantine::what_its_copy_knows_counts,
+    quarantine::an_invariant_violated_while_it_runs_is_what_readiness_says,
+    quarantine::a_clock_that_is_behind_at_the_start_stops_signing_and_not_reading,
     mirror::a_reader_needs_nothing_but_the_directory,
     mirror::other_bytes_at_a_path_end_it_and_are_not_overwritten,
     mirror::a_file_that_is_damaged_missing_or_another_is_noticed_by_the_reader,
@@ -62,5 +80,5 @@ async fn check_names_the_first_thing_an_attacker_changed_on_sqlite() {
 
 #[tokio::test]
 async fn check_names_the_first_thing_an_attacker_changed_on_postgres() {
-    scenarios::check_names_the_first_thing_an_attacker_changed(Bench::postgres).await;
+    scenarios::check_names_the_first_thing_an_attacker_changed(async || Bench::postgres()).await;
 }

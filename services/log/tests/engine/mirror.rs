@@ -50,7 +50,7 @@ fn files(running: &Running) -> Files {
 
 /// Appends entries of fixed texts until the log has `size` leaves.
 async fn grow(running: &Running, size: u64) {
-    let from = running.log.published().tree.size;
+    let from = running.log.published().unwrap().tree.size;
     let appends = (from..size).map(|number| {
         let log = running.log.clone();
         tokio::spawn(async move { log.append(entry(&format!("entry {number}"))).await.unwrap() })
@@ -62,7 +62,7 @@ async fn grow(running: &Running, size: u64) {
 
 /// As [`grow`], one after the other: the tree is the same in every run.
 async fn grow_in_order(running: &Running, size: u64) {
-    for number in running.log.published().tree.size..size {
+    for number in running.log.published().unwrap().tree.size..size {
         running.log.append(entry(&format!("entry {number}"))).await.unwrap();
     }
 }
@@ -295,7 +295,7 @@ async fn a_store_that_ignores_conditions_is_found_out_before_it_overwrites_anyth
 /// Two replicas over one database copy to one bucket.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_share_a_bucket() {
-    let bench = Bench::postgres().await;
+    let bench = Bench::postgres();
     let mut twin = bench.twin();
     twin.signer = bench.signer.clone();
     let (one, two) = (bench.start().await, twin.start().await);

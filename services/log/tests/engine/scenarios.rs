@@ -50,17 +50,17 @@ pub(crate) async fn a_restart_goes_on_where_the_last_run_stopped(bench: Bench) {
     let mut seen = Vec::new();
     for run in 0..3 {
         let running = bench.start().await;
-        assert_eq!(running.log.published().tree.size, run * 300);
+        assert_eq!(running.log.published().unwrap().tree.size, run * 300);
         for head in &seen {
             let (size, root) = *head;
             assert_eq!(running.log.root_at(size).await.unwrap(), root, "an earlier head is a prefix");
-            running.log.consistency_proof(size, running.log.published().tree.size).await.unwrap();
+            running.log.consistency_proof(size, running.log.published().unwrap().tree.size).await.unwrap();
         }
         for number in 0..300 {
             let outcome = running.log.append(entry(&format!("{run} {number}"))).await.unwrap();
             assert!(matches!(outcome, Outcome::Logged(receipt) if receipt.index == run * 300 + number));
         }
-        let head = running.log.published().tree;
+        let head = running.log.published().unwrap().tree;
         seen.push((head.size, head.root));
         assert_eq!(bench.check(&running).await.unwrap(), (run + 1) * 300);
         running.stop().await;
@@ -89,6 +89,19 @@ pub(crate) async fn a_clock_that_goes_back_stops_signing_until_it_is_right_again
     assert!(matches!(running.log.append(entry("two")).await.unwrap(), Outcome::Logged(receipt) if receipt.index == 1));
     assert_eq!(bench.check(&running).await.unwrap(), 2);
     running.stop().await;
+
+    // A checkpoint that was signed anew is later than the last entry, and the next one must not be earlier.
+    bench.clock.set(START.plus_seconds(7200));
+    let running = bench.start().await;
+    assert_eq!(running.log.published().unwrap().timestamp, START.plus_seconds(7200));
+    bench.clock.set(START.plus_seconds(3600));
+    let refused = running.log.append(entry("three")).await.unwrap_err();
+    assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+    bench.clock.set(START.plus_seconds(7199));
+    assert!(matches!(running.log.append(entry("three")).await.unwrap(), Outcome::Logged(_)));
+    assert_eq!(running.log.published().unwrap().timestamp, START.plus_seconds(7200), "slewing stands still");
+    assert_eq!(bench.check(&running).await.unwrap(), 3);
+    running.stop().await;
 }
 
 pub(crate) async fn the_database_itself_refuses_to_forget(bench: Bench) {
@@ -97,8 +110,10 @@ pub(crate) async fn the_database_itself_refuses_to_forget(bench: Bench) {
         running.log.append(entry(&number.to_string())).await.unwrap();
     }
     for statement in [
-        "UPDATE entries SET leaf = x'00' WHERE leaf_index = 1",
-        "DELETE FROM entries",
+        "UPDATE bundle_parts SET contents = x'00' WHERE first_index = 1",
+        "DELETE FROM bundle_parts",
+        "UPDATE identities SET leaf_index = 7",
+        "DELETE FROM identities",
         "DELETE FROM tiles",
         "UPDATE tiles SET hashes = zeroblob(32)",
         "UPDATE tree_heads SET tree_size = 1",
@@ -106,7 +121,8 @@ pub(crate) async fn the_database_itself_refuses_to_forget(bench: Bench) {
         "UPDATE logs SET origin = 'other'",
         "DELETE FROM checkpoints",
         "UPDATE checkpoints SET note = ''",
-        "INSERT INTO entries SELECT log_id, 999, timestamp_ms, identity_hash, leaf_hash, leaf, extra FROM entries LIMIT 1",
+        "INSERT INTO identities SELECT log_id, identity_hash, 999 FROM identities LIMIT 1",
+        "INSERT INTO bundle_parts SELECT log_id, 7, timestamp_ms, leaf_hashes, identity_hashes, ends, contents FROM bundle_parts LIMIT 1",
     ] {
         assert!(running.database.execute(statement).await.is_err(), "{statement}");
     }
@@ -116,12 +132,20 @@ pub(crate) async fn the_database_itself_refuses_to_forget(bench: Bench) {
 
 pub(crate) async fn check_names_the_first_thing_an_attacker_changed(new: impl AsyncFn() -> Bench) {
     for (attack, expected) in [
-        ("UPDATE entries SET leaf = x'00' WHERE leaf_index = 7", "entry 7: the stored leaf hash"),
         (
-            "UPDATE entries SET leaf = x'00', leaf_hash = x'96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7' WHERE leaf_index = 7",
+            "UPDATE bundle_parts SET contents = x'00', ends = x'0000000100000001' WHERE first_index = 7",
+            "entry 7: the stored leaf hash",
+        ),
+        (
+            "UPDATE bundle_parts SET contents = x'00', ends = x'0000000100000001', leaf_hashes = x'96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7' WHERE first_index = 7",
+            "checkpoint 8: ",
+        ),
+        (
+            "UPDATE bundle_parts SET identity_hashes = zeroblob(32) WHERE first_index = 7",
             "entry 7: the stored identity hash",
         ),
-        ("DELETE FROM entries WHERE leaf_index = 7", "entry 7: the entry is missing"),
+        ("UPDATE bundle_parts SET ends = x'0000000100000002' WHERE first_index = 7", "the lengths it states"),
+        ("DELETE FROM bundle_parts WHERE first_index = 7", "entry 7: the entry is missing"),
         ("UPDATE tiles SET hashes = zeroblob(8192) WHERE level = 0 AND tile_index = 0", "tile 0/0"),
         ("UPDATE tree_heads SET root_hash = zeroblob(32)", "head:"),
         ("UPDATE tree_heads SET tree_size = 299", "a checkpoint of 300 leaves was published"),

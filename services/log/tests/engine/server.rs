@@ -10,11 +10,11 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn commits_that_may_be_lost_are_refused() {
-    let bench = Bench::postgres().await;
+    let bench = Bench::postgres();
     bench.open().await.unwrap().close().await;
     let refused = || async { bench.open().await.err().unwrap() };
     let Place::Postgres { database, .. } = &bench.place else { unreachable!() };
-    bench.administer(&format!("ALTER DATABASE {database} SET synchronous_commit = off")).await;
+    bench.administer(&format!("ALTER DATABASE {database} SET synchronous_commit = off"));
     let error = refused().await;
     assert!(matches!(error, DatabaseError::NotDurable { setting: "synchronous_commit", .. }), "{error}");
     assert!(error.to_string().contains("set synchronous_commit = on"), "{error}");
@@ -23,15 +23,15 @@ async fn commits_that_may_be_lost_are_refused() {
 #[tokio::test]
 async fn a_server_that_does_not_write_to_disk_is_refused() {
     let server: &'static Server = Box::leak(Box::new(Server::start()));
-    let bench = Bench::postgres_on(server).await;
+    let bench = Bench::postgres_on(server);
     for name in ["fsync", "full_page_writes"] {
-        bench.administer(&format!("ALTER SYSTEM SET {name} = off")).await;
-        bench.administer("SELECT pg_reload_conf()").await;
+        bench.administer(&format!("ALTER SYSTEM SET {name} = off"));
+        bench.administer("SELECT pg_reload_conf()");
         tokio::time::sleep(Duration::from_millis(300)).await;
         let error = bench.open().await.err().unwrap();
         assert!(matches!(error, DatabaseError::NotDurable { setting, .. } if setting == name), "{error}");
-        bench.administer(&format!("ALTER SYSTEM SET {name} = on")).await;
-        bench.administer("SELECT pg_reload_conf()").await;
+        bench.administer(&format!("ALTER SYSTEM SET {name} = on"));
+        bench.administer("SELECT pg_reload_conf()");
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     bench.open().await.unwrap().close().await;
@@ -44,14 +44,14 @@ async fn a_database_that_is_not_there_is_an_error_and_not_a_wait() {
     assert!(matches!(error, DatabaseError::Open(_)), "{error}");
 }
 
-/// Rows of `entries` that were touched to answer queries, by whatever plan.
+/// Rows of `identities` that were touched to answer queries, by whatever plan.
 async fn rows_read(bench: &Bench) -> i64 {
     // A session reports what it did when it ends at the latest.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let database = bench.open().await.unwrap();
     let Database::Postgres(postgres) = &database else { unreachable!() };
     let read = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables
-        WHERE relname = 'entries'";
+        WHERE relname = 'identities'";
     let read = sqlx::query_scalar(read).fetch_one(&postgres.readers).await.unwrap();
     database.close().await;
     read
@@ -60,7 +60,7 @@ async fn rows_read(bench: &Bench) -> i64 {
 /// A statement that is planned while the log is small must not scan it once it is large.
 #[tokio::test]
 async fn what_a_batch_reads_does_not_grow_with_the_log() {
-    let bench = Bench::postgres().await;
+    let bench = Bench::postgres();
     let running = bench.start().await;
     for number in 0..400 {
         running.log.append(entry(&number.to_string())).await.unwrap();

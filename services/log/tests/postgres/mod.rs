@@ -97,6 +97,19 @@ impl Server {
         Self { base: (format!("postgres://postgres@localhost:{port}"), String::new()), ..server }
     }
 
+    /// A server that has, as the tablespace `small`, a disk of 32 MiB of its own at `directory`. Nobody else sees that
+    /// disk except below [`Self::root`].
+    pub(crate) fn start_with_small_disk(directory: &Path) -> Self {
+        let mut command = Command::new("unshare");
+        // Root there, to mount; and then anybody else, because PostgreSQL refuses to run as root.
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
+        command.arg(r#"mount -t tmpfs -o size=32m tmpfs "$0" && exec unshare --user --map-user=1 --map-group=1 "$@""#);
+        let server = Self::run_in(command.arg(directory).arg("sh"), Path::new(""), 5432);
+        let tablespace = format!("CREATE TABLESPACE small LOCATION '{}'", directory.display());
+        server.execute("postgres", &tablespace);
+        server
+    }
+
     fn run(certificates: &Path, port: u16) -> Self {
         let root = Command::new("id").arg("-u").output().expect("id").stdout == b"0\n";
         // PostgreSQL refuses to run as root.
@@ -104,6 +117,11 @@ impl Server {
         if root {
             command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "sh"]);
         }
+        Self::run_in(&mut command, certificates, port)
+    }
+
+    /// Starts a server in the shell that `command` starts.
+    fn run_in(command: &mut Command, certificates: &Path, port: u16) -> Self {
         command.args(["-c", SCRIPT, "postgres"]).arg(programs()).arg(certificates).arg(port.to_string());
         command.current_dir("/tmp");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh and setpriv");
@@ -115,6 +133,12 @@ impl Server {
         let query = format!("host={}&port={port}", directory.trim());
         let shell = Shell { child, commands, answers };
         Self { base: ("postgres://postgres@localhost".into(), query), shell: Some(Mutex::new(shell)) }
+    }
+
+    /// Where the file system is seen as the server sees it.
+    pub(crate) fn root(&self) -> PathBuf {
+        let shell = self.shell.as_ref().expect("a server of ours").lock().expect("no test panicked here");
+        PathBuf::from(format!("/proc/{}/root", shell.child.id()))
     }
 
     /// Kills the server as a power failure would, and starts it again.
@@ -137,18 +161,18 @@ impl Server {
     }
 
     /// Makes an empty database and returns its name.
-    pub(crate) async fn database(&self) -> String {
+    pub(crate) fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("chancery_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        self.execute("postgres", &format!("CREATE DATABASE {name}")).await;
+        self.execute("postgres", &format!("CREATE DATABASE {name}"));
         name
     }
 
     /// Runs SQL in a database as the superuser, as a person with a shell would.
-    pub(crate) async fn execute(&self, database: &str, sql: &str) {
-        use sqlx::{Connection as _, Executor as _};
-        let mut connection = sqlx::PgConnection::connect(&self.url(database, None)).await.expect("the server is there");
-        connection.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.expect("the statement is right");
-        connection.close().await.expect("the connection is there");
+    pub(crate) fn execute(&self, database: &str, sql: &str) {
+        let mut psql = Command::new(programs().join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", sql, "--dbname"]);
+        let done = psql.arg(self.url(database, None)).stdout(Stdio::null()).output().expect("psql");
+        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
     }
 }

@@ -1,23 +1,25 @@
-//! The logs in a data directory.
+//! The logs of an instance, in their database.
 
 use super::{SavedCheckpoints, options, progress, same_origin, trust};
 use anyhow::Context as _;
-use chancery_daemon::database;
 use chancery_log::{
     check::{self, Report, Signatures, Subject},
-    store::{SqliteStore, Store},
+    store::{Database, Location, Store},
 };
 use std::path::Path;
 
 /// Checks every log of the instance in `data`, by the keys in its trust files: the database must not be its own witness.
+/// It is the one in `data`, or at the URL `server`.
 pub(super) async fn check(
     data: &Path,
+    server: Option<&str>,
     signatures: Signatures,
     saved: &mut SavedCheckpoints,
 ) -> anyhow::Result<Vec<Report>> {
-    let path = data.join("chancery.db");
-    let database = database::open_sqlite_read_only(&path).await.with_context(|| format!("{}", path.display()))?;
-    let reports = check_logs(data, &SqliteStore::new(database.clone()), signatures, saved).await;
+    let location =
+        server.map_or_else(|| Location::File(data.join("chancery.db")), |url| Location::Server(url.to_owned()));
+    let database = Database::open_read_only(&location).await.with_context(|| format!("{location}"))?;
+    let reports = check_logs(data, &*database.store(), signatures, saved).await;
     database.close().await;
     reports
 }

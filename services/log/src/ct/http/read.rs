@@ -105,7 +105,7 @@ struct LeafEntry {
 pub(super) async fn get_entries(State(ct): State<Ct>, query: Parameters) -> Result<Cached<GetEntries>, Failure> {
     let start = number(&query, "start")?;
     let end = number(&query, "end")?;
-    let size = ct.log.covering(end.saturating_add(1)).await?.tree.size;
+    let size = ct.log.readable(end.saturating_add(1)).await?;
     if start > end || start >= size {
         return Err(Failure::Bad(format!(
             "'start' {start} must be at most 'end' {end} and below the tree size {size}"

@@ -98,11 +98,16 @@ fn log_failure(error: &Error) -> Response {
     let (status, retry_after) = match error {
         Error::Busy { retry_after_seconds } => (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after_seconds)),
         Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, Some(5)),
+        // It does not end by itself.
+        Error::Quarantined(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
         Error::Corrupt(_) | Error::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
     };
     tracing::error!(error.code = error.code(), %error, "a request to the log failed");
     // Fixed sentences: a 5xx never shows a client what is inside.
     let message = match status {
+        StatusCode::SERVICE_UNAVAILABLE if retry_after.is_none() => {
+            "the transparency log is quarantined until its operator has looked at it"
+        }
         StatusCode::SERVICE_UNAVAILABLE => "the transparency log takes no entries at the moment; try again",
         _ => "unexpected error communicating with transparency log",
     };

@@ -23,7 +23,8 @@ pub(super) struct LogEntryBody {
 #[serde(rename_all = "camelCase")]
 struct Verification {
     inclusion_proof: InclusionProof,
-    signed_entry_timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_entry_timestamp: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,7 +76,7 @@ pub(super) fn log_entry(entry: &ProvenEntry, log_id: &[u8; 32]) -> LogEntry {
                 root_hash: hex::encode(published.tree.root),
                 tree_size: published.tree.size,
             },
-            signed_entry_timestamp: STANDARD.encode(&entry.promise),
+            signed_entry_timestamp: entry.promise.as_ref().map(|promise| STANDARD.encode(promise)),
         },
     };
     BTreeMap::from([(entry.id.to_string(), body)])

@@ -4,9 +4,9 @@
 //! join they are planned while the tables are small or not yet analysed, as a scan of the whole log: the cost of a batch
 //! then grows with the log, which was measured to be most of what the server did.
 
-use super::super::convert::{self, CheckpointRow, EntryRow, HeadRow, LogRow, TileRow, to_i64};
+use super::super::convert::{self, CheckpointRow, LogRow, TileRow, to_i64};
+use super::super::parts::{self, PartRow};
 use super::super::{CommittedHead, Extension, NewLog, StoreError, TileId, Tiles};
-use crate::Corrupt;
 use bytes::Bytes;
 use chancery_verify::{Hash, Timestamp, tile};
 use sqlx::{PgConnection, PgPool};
@@ -64,12 +64,8 @@ pub(super) async fn insert_head(
 }
 
 pub(super) async fn read_head(pool: &PgPool, log_id: i64) -> Result<CommittedHead, StoreError> {
-    let head: HeadRow =
-        sqlx::query_as("/* head */ SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = $1")
-            .bind(log_id)
-            .fetch_one(pool)
-            .await?;
-    convert::committed_head(head)
+    let head = sqlx::query_as("/* head */ SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = $1");
+    convert::committed_head(head.bind(log_id).fetch_optional(pool).await?)
 }
 
 /// The columns of a head, and of an entry that is a duplicate or absent.
@@ -88,7 +84,7 @@ pub(super) async fn read_found(
          FROM tree_heads AS head LEFT JOIN LATERAL (
              SELECT wanted.identity_hash, entry.leaf_index
              FROM unnest($2::bytea[]) AS wanted (identity_hash), LATERAL (
-                 SELECT leaf_index FROM entries
+                 SELECT leaf_index FROM identities
                  WHERE log_id = $1 AND identity_hash = wanted.identity_hash LIMIT 1
              ) AS entry
          ) AS known ON true
@@ -98,9 +94,9 @@ pub(super) async fn read_found(
     .bind(identities.iter().map(Hash::as_slice).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    let (size, root, timestamp, ..) = rows.first().cloned().ok_or(Corrupt::new("every log has a head"))?;
+    let head = rows.first().map(|(size, root, timestamp, ..)| (*size, root.clone(), *timestamp));
     let found = rows.into_iter().filter_map(|(_, _, _, identity, index)| identity.zip(index));
-    Ok((convert::committed_head((size, root, timestamp))?, convert::duplicates(identities, found)?))
+    Ok((convert::committed_head(head)?, convert::duplicates(identities, found)?))
 }
 
 pub(super) async fn read_tiles(
@@ -111,13 +107,24 @@ pub(super) async fn read_tiles(
     if ids.is_empty() {
         return Ok(Tiles::default());
     }
+    // A tile of leaf hashes that is not full is in the parts of its bundle.
     let rows: Vec<TileRow> = sqlx::query_as(
         "/* tiles */
-         SELECT tile.level::bigint, tile.tile_index, tile.hashes
-         FROM unnest($2::smallint[], $3::bigint[]) AS wanted (level, tile_index), LATERAL (
-             SELECT level, tile_index, hashes FROM tiles
-             WHERE log_id = $1 AND level = wanted.level AND tile_index = wanted.tile_index LIMIT 1
-         ) AS tile",
+         WITH wanted AS MATERIALIZED (
+             SELECT wanted.level, wanted.tile_index, tile.hashes
+             FROM unnest($2::smallint[], $3::bigint[]) AS wanted (level, tile_index) LEFT JOIN LATERAL (
+                 SELECT hashes FROM tiles
+                 WHERE log_id = $1 AND level = wanted.level AND tile_index = wanted.tile_index LIMIT 1
+             ) AS tile ON true
+         )
+         SELECT level::bigint, tile_index, hashes FROM wanted WHERE hashes IS NOT NULL
+         UNION ALL
+         SELECT 0, tile_index, part.hashes
+         FROM wanted, LATERAL (
+             SELECT string_agg(leaf_hashes, ''::bytea ORDER BY first_index) AS hashes FROM bundle_parts
+             WHERE log_id = $1 AND first_index >= tile_index * 256 AND first_index < (tile_index + 1) * 256
+         ) AS part
+         WHERE level = 0 AND wanted.hashes IS NULL AND part.hashes IS NOT NULL",
     )
     .bind(log_id)
     .bind(ids.iter().map(|id| i16::from(id.level)).collect::<Vec<_>>())
@@ -135,17 +142,23 @@ const WRITE_EXTENSION: &str = "/* integrate: write */
         UPDATE tree_heads SET tree_size = $4, root_hash = $5, timestamp_ms = $6
         WHERE log_id = $1 AND tree_size = $2 AND root_hash = $3
         RETURNING log_id
-    ), new_entries AS (
-        INSERT INTO entries (log_id, leaf_index, timestamp_ms, identity_hash, leaf_hash, leaf, extra)
+    ), new_parts AS (
+        INSERT INTO bundle_parts (log_id, first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents)
         SELECT advanced.log_id, new.*
         FROM advanced, unnest($7::bigint[], $8::bigint[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[]) AS new
+    ), new_identities AS (
+        INSERT INTO identities (log_id, identity_hash, leaf_index)
+        SELECT advanced.log_id, new.* FROM advanced, unnest($13::bytea[], $14::bigint[]) AS new
+    ), new_leaf_indices AS (
+        INSERT INTO leaf_indices (log_id, leaf_hash, leaf_index)
+        SELECT advanced.log_id, new.* FROM advanced, unnest($15::bytea[], $16::bigint[]) AS new
     ), new_tiles AS (
         INSERT INTO tiles (log_id, level, tile_index, hashes)
-        SELECT advanced.log_id, new.* FROM advanced, unnest($13::smallint[], $14::bigint[], $15::bytea[]) AS new
+        SELECT advanced.log_id, new.* FROM advanced, unnest($17::smallint[], $18::bigint[], $19::bytea[]) AS new
         ON CONFLICT (log_id, level, tile_index) DO UPDATE SET hashes = excluded.hashes
     ), new_checkpoint AS (
         INSERT INTO checkpoints (log_id, tree_size, note)
-        SELECT advanced.log_id, $16::bigint, $17::text FROM advanced WHERE $16 IS NOT NULL
+        SELECT advanced.log_id, $20::bigint, $21::text FROM advanced WHERE $20 IS NOT NULL
         ON CONFLICT DO NOTHING
     )
     SELECT count(*) FROM advanced";
@@ -158,6 +171,8 @@ pub(super) async fn write_extension(
     published: Option<&(u64, String)>,
 ) -> Result<Written, StoreError> {
     let Extension { entries, tiles, head } = extension;
+    let parts = parts::pack(entries)?;
+    let leaf_indices = parts::leaf_indices(&parts)?;
     let checkpoint_size = published.map(|(size, _)| to_i64(*size)).transpose()?;
     let advanced: i64 = sqlx::query_scalar(WRITE_EXTENSION)
         .bind(log_id)
@@ -166,12 +181,16 @@ pub(super) async fn write_extension(
         .bind(to_i64(head.tree.size)?)
         .bind(head.tree.root.as_slice())
         .bind(to_i64(head.timestamp.millis())?)
-        .bind(entries.iter().map(|entry| to_i64(entry.index)).collect::<Result<Vec<_>, _>>()?)
-        .bind(entries.iter().map(|entry| to_i64(entry.timestamp.millis())).collect::<Result<Vec<_>, _>>()?)
+        .bind(parts.iter().map(|part| part.first_index).collect::<Vec<_>>())
+        .bind(parts.iter().map(|part| part.timestamp_ms).collect::<Vec<_>>())
+        .bind(parts.iter().map(|part| part.leaf_hashes.as_slice()).collect::<Vec<_>>())
+        .bind(parts.iter().map(|part| part.identity_hashes.as_deref()).collect::<Vec<_>>())
+        .bind(parts.iter().map(|part| part.ends.as_slice()).collect::<Vec<_>>())
+        .bind(parts.iter().map(|part| part.contents.as_slice()).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.identity_hash.as_slice()).collect::<Vec<_>>())
-        .bind(entries.iter().map(|entry| entry.leaf_hash.as_slice()).collect::<Vec<_>>())
-        .bind(entries.iter().map(|entry| entry.leaf.as_ref()).collect::<Vec<_>>())
-        .bind(entries.iter().map(|entry| entry.extra.as_ref()).collect::<Vec<_>>())
+        .bind(entries.iter().map(|entry| to_i64(entry.index)).collect::<Result<Vec<_>, _>>()?)
+        .bind(leaf_indices.iter().map(|(hash, _)| hash.as_slice()).collect::<Vec<_>>())
+        .bind(leaf_indices.iter().map(|(_, index)| *index).collect::<Vec<_>>())
         .bind(tiles.0.keys().map(|id| i16::from(id.level)).collect::<Vec<_>>())
         .bind(tiles.0.keys().map(|id| to_i64(id.index)).collect::<Result<Vec<_>, _>>()?)
         .bind(tiles.0.values().map(|hashes| tile::hashes_to_bytes(hashes)).collect::<Vec<_>>())
@@ -194,21 +213,30 @@ pub(super) async fn insert_checkpoint(pool: &PgPool, log_id: i64, size: u64, not
     Ok(())
 }
 
-pub(super) async fn entries(pool: &PgPool, log_id: i64, start: i64, count: u32) -> Result<Vec<EntryRow>, StoreError> {
+/// The parts in which the entries from `start` on lie, up to `end`.
+pub(super) async fn parts(pool: &PgPool, log_id: i64, start: i64, end: i64) -> Result<Vec<PartRow>, StoreError> {
     let rows = sqlx::query_as(
-        "/* entries */ SELECT leaf_index, timestamp_ms, identity_hash, leaf_hash, leaf, extra FROM entries
-         WHERE log_id = $1 AND leaf_index >= $2 ORDER BY leaf_index LIMIT $3",
+        "/* entries */
+         SELECT first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents FROM bundle_parts
+         WHERE log_id = $1 AND first_index < $3 AND first_index >= coalesce((
+             SELECT first_index FROM bundle_parts WHERE log_id = $1 AND first_index <= $2
+             ORDER BY first_index DESC LIMIT 1
+         ), $2)
+         ORDER BY first_index",
     );
-    Ok(rows.bind(log_id).bind(start).bind(i64::from(count)).fetch_all(pool).await?)
+    Ok(rows.bind(log_id).bind(start).bind(end).fetch_all(pool).await?)
 }
 
 pub(super) async fn index_of(pool: &PgPool, log_id: i64, leaf_hash: &Hash) -> Result<Option<i64>, StoreError> {
-    // A leaf whose hash is its identity is found by that: see the index entries_by_leaf_hash.
+    // An identity is a leaf hash where its part says so.
     let index = sqlx::query_scalar(
         "/* index_of */ SELECT min(leaf_index) FROM (
-             SELECT leaf_index FROM entries WHERE log_id = $1 AND identity_hash = $2 AND leaf_hash = $2
+             SELECT leaf_index FROM identities WHERE log_id = $1 AND identity_hash = $2 AND (
+                 SELECT identity_hashes IS NULL FROM bundle_parts
+                 WHERE log_id = $1 AND first_index <= identities.leaf_index ORDER BY first_index DESC LIMIT 1
+             )
              UNION ALL
-             SELECT leaf_index FROM entries WHERE log_id = $1 AND leaf_hash = $2 AND leaf_hash <> identity_hash
+             SELECT leaf_index FROM leaf_indices WHERE log_id = $1 AND leaf_hash = $2
          ) AS found",
     );
     Ok(index.bind(log_id).bind(leaf_hash.as_slice()).fetch_one(pool).await?)
@@ -238,6 +266,18 @@ pub(super) async fn newest_checkpoint(pool: &PgPool, log_id: i64) -> Result<Opti
          ORDER BY tree_size DESC LIMIT 1",
     );
     Ok(row.bind(log_id).fetch_optional(pool).await?)
+}
+
+pub(super) async fn checkpoint_below(
+    pool: &PgPool,
+    log_id: i64,
+    size: i64,
+) -> Result<Option<CheckpointRow>, StoreError> {
+    let row = sqlx::query_as(
+        "/* checkpoint_below */ SELECT tree_size, note FROM checkpoints WHERE log_id = $1 AND tree_size < $2
+         ORDER BY tree_size DESC LIMIT 1",
+    );
+    Ok(row.bind(log_id).bind(size).fetch_optional(pool).await?)
 }
 
 pub(super) async fn checkpoints(

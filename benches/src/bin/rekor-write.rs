@@ -1,0 +1,107 @@
+//! What a Rekor v1 write costs.
+//!
+//! Against a running `chancery dev`: the entries are `hashedrekord`s with a certificate of that instance, as cosign sends
+//! them, signed beforehand. In one run it measures the floor (verify, sign, parse and hash one entry, nothing else) in this
+//! process, then the server under several numbers of connections and at a fixed rate, and prints both with their ratio.
+//! Only ratios compare between machines.
+//!
+//! ```text
+//! chancery dev --listen 127.0.0.1:8080 --data DIR &
+//! cargo run --release -p chancery-benches --bin rekor-write -- --url http://127.0.0.1:8080 --pid $! --out results.json
+//! ```
+
+use anyhow::Context as _;
+use chancery_benches::load::{Plan, host, post};
+use chancery_benches::measure::{Row, Target};
+use chancery_benches::{disk, entries, floor};
+use clap::Parser;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Measure Rekor v1 writes against a running development server
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// Numbers of connections to try, one after the other
+    #[arg(long, value_delimiter = ',', default_value = "1,64")]
+    connections: Vec<usize>,
+    /// Entries per number of connections
+    #[arg(long, default_value_t = 20_000)]
+    entries: usize,
+    /// Seconds of an open loop after that, at half of what the last number of connections reached; 0 leaves it out
+    #[arg(long, default_value_t = 0)]
+    half_load_seconds: u64,
+    /// Directory on the database's disk: one fdatasync is measured there
+    #[arg(long)]
+    disk: Option<PathBuf>,
+    /// Where the results are written as JSON
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct Results {
+    floor_us: f64,
+    fdatasync_ms: Option<f64>,
+    rows: Vec<Row>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let target = &arguments.target;
+    let host = host(&target.url)?;
+    let identity = entries::Identity::obtain(&target.url).await.context("cannot get a certificate from the server")?;
+    let prepare = async |from: usize, count: usize| -> anyhow::Result<Vec<Vec<u8>>> {
+        let proposals = entries::prepare(&identity, from, count).await?;
+        Ok(proposals.iter().map(|proposal| post(&host, proposal)).collect())
+    };
+    let floor_us = floor::measure(&entries::prepare(&identity, 0, floor::ENTRIES).await?, &identity).await?;
+    let fdatasync_ms = arguments.disk.as_deref().map(disk::fdatasync_ms).transpose()?;
+    println!("floor: {floor_us:.1} us of CPU per entry (verify, sign, parse, hash)\n");
+    if let Some(fdatasync_ms) = fdatasync_ms {
+        println!("one fdatasync: {fdatasync_ms:.3} ms\n");
+    }
+    println!(
+        "| load | entries/s | median ms | p99 ms | server us/entry | database us/entry | server/floor | with database | MiB |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    let mut rows = Vec::new();
+    let mut sent = floor::ENTRIES;
+    for connections in &arguments.connections {
+        let requests = prepare(sent, arguments.entries).await?;
+        sent += arguments.entries;
+        let row = target.measure("write", Plan::Closed { connections: *connections }, requests, 201).await?;
+        print(&row, floor_us);
+        rows.push(row);
+    }
+    if let Some(last) = rows.last().filter(|_| arguments.half_load_seconds > 0) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate far below 2^52")]
+        let per_second = (last.per_second / 2.0) as u64;
+        let requests = prepare(sent, usize::try_from(per_second * arguments.half_load_seconds)?).await?;
+        let row = target.measure("write", Plan::Open { per_second }, requests, 201).await?;
+        print(&row, floor_us);
+        rows.push(row);
+    }
+    if let Some(path) = arguments.out {
+        std::fs::write(&path, serde_json::to_string_pretty(&Results { floor_us, fdatasync_ms, rows })?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn print(row: &Row, floor_us: f64) {
+    println!(
+        "| {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.2} | {:.2} | {:.0} |",
+        row.load,
+        row.per_second,
+        row.median_ms,
+        row.p99_ms,
+        row.server_us,
+        row.database_us,
+        row.server_us / floor_us,
+        (row.server_us + row.database_us) / floor_us,
+        row.server_memory_mib
+    );
+}

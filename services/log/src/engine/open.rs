@@ -1,0 +1,180 @@
+//! Opening a log: found or made, compared with what it was made with, guarded, and only then started.
+
+use super::{Log, sign_head};
+use crate::guard::{Guard, Sound, Verdict};
+use crate::mirror::{self, Destination};
+use crate::quarantine::{Quarantine, Reason};
+use crate::sequencer::{self, CLOCK_BEHIND, Sequencer, is_behind};
+use crate::store::{LogRecord, NewLog, Store};
+use crate::tiles::TileCache;
+use crate::{Corrupt, Error, pool};
+use chancery_daemon::clock::Clock;
+use chancery_daemon::shutdown::Shutdown;
+use chancery_daemon::signer::Signer;
+use chancery_verify::checkpoint::Scheme;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What a log is opened with.
+pub struct Settings {
+    /// Role of the log in this instance, e.g. `rekor`; names it in the store.
+    pub name: &'static str,
+    /// How its checkpoints are named and signed, given the tree number that was drawn for it.
+    pub scheme: fn(host: &str, tree_id: i64) -> Result<Scheme, chancery_verify::Rejection>,
+    /// Host name, or for CT host and path, that its checkpoints name.
+    pub host: String,
+    /// Its key.
+    pub signer: Arc<Signer>,
+    /// Random, positive: what a log that does not exist yet is made with. `None` where it must exist, because its key has
+    /// signed before: a new log under an old key would contradict that.
+    pub new_tree_id: Option<i64>,
+    /// Where its files are copied to, if anywhere: what was published there must be in the database.
+    pub copy: Option<Destination>,
+}
+
+/// Why a log is not opened at all. Every message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Signing with another key would fork it.
+    #[error(
+        "a log keeps the key it was made with, of SHA-256 {made_with}, and was given one of {found}: restore the key file"
+    )]
+    OtherKey {
+        /// Fingerprint of the key it was made with, in hexadecimal.
+        made_with: String,
+        /// That of the key it was given.
+        found: String,
+    },
+    /// What was signed so far would be of another log.
+    #[error(
+        "a log keeps the origin it was made with, {made_with:?}, and would be {found:?}: start with the address it had"
+    )]
+    OtherOrigin {
+        /// The first line of its checkpoints so far.
+        made_with: String,
+        /// What it would be.
+        found: String,
+    },
+    /// Its key has signed, and the database knows nothing of it.
+    #[error("a log that has been written to is in its database; connect to the database it was in, or restore it")]
+    Missing,
+    /// The copy of its files cannot be read, or is of another log.
+    #[error("its copy in the object store: {0}")]
+    Copy(#[from] mirror::Error),
+    /// The log could not be read, made or signed.
+    #[error(transparent)]
+    Log(#[from] Error),
+}
+
+impl From<Corrupt> for OpenError {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Log(corrupt.into())
+    }
+}
+
+impl Log {
+    /// Opens the log, or makes it where the store has none of this name, and starts its sequencer. The head that is
+    /// committed is signed and published before this returns, unless
+    ///
+    /// - what is stored is in doubt: then the log is quarantined, see [`Self::quarantine`];
+    /// - the clock is behind the log: then the last checkpoint is what is published until it is right.
+    ///
+    /// A log whose key or origin is not the one it was made with is refused: signing with another key would fork it.
+    pub async fn open(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        shutdown: Shutdown,
+    ) -> Result<(Self, JoinHandle<()>), OpenError> {
+        let record = Arc::new(find_or_make(&settings, store.as_ref(), clock.as_ref()).await?);
+        let scheme = Arc::new(verified_scheme(&settings, &record)?);
+        let signer = settings.signer;
+        let guard = Guard { record: &record, scheme: &scheme, key: signer.public_key(), store: store.as_ref() };
+        let (pool, waiting) = pool::pool();
+        let (follower, readers) = sequencer::follower();
+        let quarantine = Quarantine::default();
+        let (published, stored_size, task) = match guard.inspect(settings.copy.as_ref()).await? {
+            Verdict::Sound(Sound { head, edge }) => {
+                let first = if is_behind(clock.now(), &head) {
+                    tracing::error!(log.name = %record.name, error.code = "log.clock", "{CLOCK_BEHIND}");
+                    (guard.last_published().await?.ok_or(CLOCK_BEHIND)?, false)
+                } else {
+                    (sign_head(&scheme, &signer, &head, clock.now().max(head.timestamp)).await?, true)
+                };
+                let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
+                let sequencer = Sequencer::new(parts, Sound { head, edge }, first);
+                let published = sequencer.published();
+                let task = sequencer::run(sequencer, waiting, readers, quarantine.clone(), shutdown);
+                (Some(published), head.tree.size, tokio::spawn(task))
+            }
+            Verdict::Doubtful { reason, size } => {
+                quarantine.begin(&record.name, reason);
+                let published = guard.last_published().await?.map(|published| watch::Sender::new(Arc::new(published)));
+                let published = published.map(|published| published.subscribe());
+                (published, size, tokio::spawn(std::future::ready(())))
+            }
+        };
+        let cache = TileCache::new();
+        let log = Self {
+            record,
+            scheme,
+            signer,
+            store,
+            clock,
+            pool,
+            follower,
+            published,
+            stored_size,
+            quarantine,
+            cache,
+            heads: Arc::default(),
+        };
+        Ok((log, task))
+    }
+
+    /// Why the log is quarantined; `None` where it is not.
+    #[must_use]
+    pub fn quarantine(&self) -> Option<&Reason> {
+        self.quarantine.reason()
+    }
+}
+
+/// The log of this name in the store.
+async fn find_or_make(settings: &Settings, store: &dyn Store, clock: &dyn Clock) -> Result<LogRecord, OpenError> {
+    if let Some(record) = store.open(settings.name).await.map_err(Error::from)? {
+        return Ok(record);
+    }
+    let tree_id = settings.new_tree_id.ok_or(OpenError::Missing)?;
+    let log = NewLog {
+        name: settings.name,
+        origin: scheme(settings, tree_id)?.origin(),
+        tree_id,
+        key_fingerprint: settings.signer.public_key().fingerprint(),
+        created: clock.now(),
+    };
+    match store.create(log).await {
+        Ok(record) => Ok(record),
+        // Another replica may have made it at the same moment.
+        Err(error) => Ok(store.open(settings.name).await.map_err(Error::from)?.ok_or(error).map_err(Error::from)?),
+    }
+}
+
+fn scheme(settings: &Settings, tree_id: i64) -> Result<Scheme, Corrupt> {
+    (settings.scheme)(&settings.host, tree_id)
+        .map_err(|rejection| Corrupt::refused("a log's host is a valid key name", rejection))
+}
+
+/// How the log's checkpoints are named, if key and origin are those it was made with.
+fn verified_scheme(settings: &Settings, record: &LogRecord) -> Result<Scheme, OpenError> {
+    let found = settings.signer.public_key().fingerprint();
+    if record.key_fingerprint != found {
+        let made_with = hex::encode(record.key_fingerprint);
+        return Err(OpenError::OtherKey { made_with, found: hex::encode(found) });
+    }
+    let scheme = scheme(settings, record.tree_id)?;
+    if record.origin != scheme.origin() {
+        return Err(OpenError::OtherOrigin { made_with: record.origin.clone(), found: scheme.origin() });
+    }
+    Ok(scheme)
+}

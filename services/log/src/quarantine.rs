@@ -1,0 +1,133 @@
+//! Quarantine: what a log is in once its stored state is in doubt.
+//!
+//! A quarantined log answers reads from the last checkpoint it can prove, takes no entries and signs nothing, until an
+//! operator has looked and started it again on a state that passes the guard of the start. There is no way to override it: a
+//! second signed history could not be taken back.
+
+use crate::Corrupt;
+use chancery_verify::Rejection;
+use std::sync::{Arc, OnceLock};
+
+/// Why a log is quarantined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The database was put back to an earlier state.
+    #[error("the database has {head} leaves, and a checkpoint of {published} leaves was published")]
+    Shrunk {
+        /// Leaves of the committed head.
+        head: u64,
+        /// Leaves of the newest stored checkpoint.
+        published: u64,
+    },
+    /// The newest stored checkpoint is not one the log's key signed, or not of the tree it is stored for.
+    #[error("the newest stored checkpoint, of {size} leaves, was not published by this log: {rejection}")]
+    Checkpoint {
+        /// Leaves it is stored for.
+        size: u64,
+        /// What verification said.
+        rejection: Rejection,
+    },
+    /// The tiles of the right edge are missing, or do not hash to the root of the committed head.
+    #[error("the stored tiles do not lead to the root hash of the head of {size} leaves")]
+    Edge {
+        /// Leaves of the committed head.
+        size: u64,
+    },
+    /// The stored tree is not an extension of the one that was published.
+    #[error("the stored tree of {head} leaves does not extend the one whose checkpoint of {published} was published")]
+    Forked {
+        /// Leaves of the committed head.
+        head: u64,
+        /// Leaves of the newest stored checkpoint.
+        published: u64,
+    },
+    /// The copy of the log's files is of a larger tree: the database was put back to an earlier state.
+    #[error("the database has {head} leaves, and the object store has a checkpoint of {published}")]
+    StoreNewer {
+        /// Leaves of the committed head.
+        head: u64,
+        /// Leaves of the checkpoint in the object store.
+        published: u64,
+    },
+    /// The copy of the log's files is of another history.
+    #[error(
+        "the stored tree of {head} leaves does not extend the one whose checkpoint of {published} is in the object store"
+    )]
+    StoreForked {
+        /// Leaves of the committed head.
+        head: u64,
+        /// Leaves of the checkpoint in the object store.
+        published: u64,
+    },
+    /// A self-check failed, at the start or while the log was running.
+    #[error(transparent)]
+    Invariant(#[from] Corrupt),
+}
+
+impl Reason {
+    /// Stable name for alerts, metrics and runbooks.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Shrunk { .. } => "quarantine.shrunk",
+            Self::Checkpoint { .. } => "quarantine.checkpoint",
+            Self::Edge { .. } => "quarantine.edge",
+            Self::Forked { .. } => "quarantine.forked",
+            Self::StoreNewer { .. } => "quarantine.store_newer",
+            Self::StoreForked { .. } => "quarantine.store_forked",
+            Self::Invariant(_) => "quarantine.invariant",
+        }
+    }
+}
+
+/// Why a log takes no entries, for readiness.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// Until an operator has looked.
+    #[error(
+        "the {log} log is QUARANTINED ({}): {reason}; reads go on, no entry is taken and nothing is signed",
+        reason.code()
+    )]
+    Quarantined {
+        /// The log's name.
+        log: String,
+        /// Why.
+        reason: Reason,
+    },
+    /// Until the clock is right.
+    #[error("the clock is behind the {log} log, which signs nothing until it is right: correct the clock")]
+    Clock {
+        /// The log's name.
+        log: String,
+    },
+    /// It is being shut down.
+    #[error("the {log} log takes no more entries: it is being stopped")]
+    Stopped {
+        /// The log's name.
+        log: String,
+    },
+}
+
+/// Whether a log is quarantined; seen at once by everyone who holds a clone. It never ends while the process runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Quarantine(Arc<OnceLock<Reason>>);
+
+impl Quarantine {
+    /// Begins it, and says so once, however often it is begun.
+    pub(crate) fn begin(&self, log: &str, reason: Reason) {
+        if self.0.set(reason).is_ok()
+            && let Some(reason) = self.0.get()
+        {
+            tracing::error!(
+                log.name = %log,
+                error.code = reason.code(),
+                %reason,
+                "QUARANTINED: the log takes no entries and signs nothing; run chancery log check"
+            );
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<&Reason> {
+        self.0.get()
+    }
+}

@@ -1,0 +1,104 @@
+//! A store with a hook at every step it takes for a log: there a test makes it fail, or the process die.
+
+use chancery_log::store::{Answer, Batch, CommittedHead, Found, LogRecord, NewLog, Store, StoreError, StoredEntry};
+use chancery_verify::Hash;
+use chancery_verify::tile::{TileId, Tiles};
+use std::sync::Arc;
+
+/// What is about to happen, or has just happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Step {
+    /// A batch has been handed over; the database knows nothing of it.
+    BeforeIntegrate,
+    /// In the middle of a batch: what there is has been read, nothing has been written.
+    Extended,
+    /// A batch is committed; nobody has been told.
+    Committed,
+    /// A checkpoint is about to be stored without a batch.
+    BeforePublish,
+    /// It has been.
+    Published,
+    /// Entries are about to be read, which mirrors do for each bundle.
+    BeforeEntries,
+}
+
+type Hook = dyn Fn(Step) -> Result<(), StoreError> + Send + Sync;
+
+pub(crate) struct Hooked {
+    inner: Arc<dyn Store>,
+    hook: Arc<Hook>,
+}
+
+impl Hooked {
+    pub(crate) fn new(
+        inner: Arc<dyn Store>,
+        hook: impl Fn(Step) -> Result<(), StoreError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { inner, hook: Arc::new(hook) }
+    }
+}
+
+impl Store for Hooked {
+    fn shared(&self) -> bool {
+        self.inner.shared()
+    }
+    fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>> {
+        self.inner.open(name)
+    }
+    fn create(&self, log: NewLog) -> Answer<'_, LogRecord> {
+        self.inner.create(log)
+    }
+    fn logs(&self) -> Answer<'_, Vec<LogRecord>> {
+        self.inner.logs()
+    }
+    fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
+        self.inner.head(log_id)
+    }
+    fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()> {
+        Box::pin(async move {
+            (self.hook)(Step::BeforeIntegrate)?;
+            let Batch { extend, .. } = batch;
+            let mut extend = |found: Found| {
+                let extension = extend(found)?;
+                let _ = (self.hook)(Step::Extended);
+                Ok(extension)
+            };
+            self.inner.integrate(Batch { extend: &mut extend, ..batch }).await?;
+            (self.hook)(Step::Committed)
+        })
+    }
+    fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            (self.hook)(Step::BeforePublish)?;
+            self.inner.publish(log_id, size, note).await?;
+            (self.hook)(Step::Published)
+        })
+    }
+    fn put_issuers(&self, log_id: i64, issuers: Vec<(Hash, bytes::Bytes)>) -> Answer<'_, ()> {
+        self.inner.put_issuers(log_id, issuers)
+    }
+    fn issuer(&self, log_id: i64, fingerprint: Hash) -> Answer<'_, Option<bytes::Bytes>> {
+        self.inner.issuer(log_id, fingerprint)
+    }
+    fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {
+        Box::pin(async move {
+            (self.hook)(Step::BeforeEntries)?;
+            self.inner.entries(log_id, start, count).await
+        })
+    }
+    fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
+        self.inner.index_of(log_id, leaf_hash)
+    }
+    fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles> {
+        self.inner.tiles(log_id, ids)
+    }
+    fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>> {
+        self.inner.newest_checkpoint(log_id)
+    }
+    fn checkpoint_below(&self, log_id: i64, size: u64) -> Answer<'_, Option<(u64, String)>> {
+        self.inner.checkpoint_below(log_id, size)
+    }
+    fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
+        self.inner.checkpoints(log_id, after, count)
+    }
+}
