@@ -7,8 +7,10 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
+    fs::{self, Permissions},
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU16, Ordering},
     thread,
@@ -64,19 +66,25 @@ impl Stack {
 
     /// A replica: another server with a copy of the data directory, over the same `--database`.
     pub fn replica(&self) -> Self {
+        Self::with_copy(&self.data(), self.options.clone(), self.environment.clone())
+    }
+
+    /// A server over a copy of a data directory that was made elsewhere.
+    pub fn over(data: &Path) -> Self {
+        Self::with_copy(data, Vec::new(), Vec::new())
+    }
+
+    fn with_copy(data: &Path, options: Vec<String>, environment: Vec<(String, String)>) -> Self {
         let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
-        let copied = Program::new("/bin/cp", directory.path()).arg("-a").arg(self.data()).arg("data").run();
+        let copied = Program::new("/bin/cp", directory.path()).arg("-a").arg(data).arg("data").run();
         copied.succeeds();
-        let mut replica = Self {
-            directory,
-            port: free_port(),
-            options: self.options.clone(),
-            environment: self.environment.clone(),
-            server: None,
-            checked: false,
-        };
-        replica.resume();
-        replica
+        // A working copy of the repository does not keep it.
+        for key in fs::read_dir(directory.path().join("data/keys")).unwrap() {
+            fs::set_permissions(key.unwrap().path(), Permissions::from_mode(0o600)).unwrap();
+        }
+        let mut stack = Self { directory, port: free_port(), options, environment, server: None, checked: false };
+        stack.resume();
+        stack
     }
 
     /// Starts the stopped server again: same data, same address.

@@ -14,11 +14,13 @@
 //! | 5 | [`profile`] | principal and key → what will be signed; pure |
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
 //!
-//! [`chain`] makes or loads the authority's own certificates; [`expiry`] says when they have to be replaced.
+//! [`chain`] makes or loads the authority's own certificates, [`expiry`] says when they have to be replaced; [`config`] reads
+//! whose tokens are believed.
 
 pub mod chain;
 pub mod challenge;
 mod client_algorithms;
+pub mod config;
 mod error;
 pub mod expiry;
 pub mod http;
@@ -27,34 +29,24 @@ pub mod issue;
 mod json;
 pub mod oidc;
 pub mod profile;
+mod settings;
 pub mod transparency;
 
 pub use client_algorithms::{ClientAlgorithm, ClientAlgorithms, UnknownAlgorithm};
 pub use error::Error;
 pub use http::router;
 
+pub use settings::{Access, Bearer, DEFAULT_AUDIENCE, DEFAULT_MAX_AGE_SECONDS, IssuerName, IssuerSettings, KeySource};
+
 use chancery_daemon::clock::Clock;
-use identity::IssuerKind;
 use issue::Pipeline;
 use oidc::Authenticator;
-use std::sync::Arc;
-
-/// One OIDC issuer that is trusted to say who somebody is.
-#[derive(Debug, Clone)]
-pub struct IssuerSettings {
-    /// Compared with the token's `iss` letter by letter; discovery starts here.
-    pub url: String,
-    /// Must be among the token's `aud`.
-    pub audience: String,
-    /// What its tokens say about a signer, and how that becomes a name.
-    pub kind: IssuerKind,
-    /// Allows `http://` where the host is this machine. For development only.
-    pub allow_loopback_http: bool,
-}
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The role: everything a request handler needs.
 pub struct CertificateAuthority {
-    authenticator: Authenticator,
+    /// Replaced as a whole by [`Self::replace_authenticator`]; a request works with the one it began with.
+    authenticator: RwLock<Arc<Authenticator>>,
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
     client_algorithms: ClientAlgorithms,
@@ -64,6 +56,7 @@ impl CertificateAuthority {
     /// Puts the parts together. Nothing is fetched: an issuer may start after the authority that trusts it.
     #[must_use]
     pub fn new(authenticator: Authenticator, pipeline: Pipeline, clock: Arc<dyn Clock>) -> Self {
+        let authenticator = RwLock::new(Arc::new(authenticator));
         Self { authenticator, pipeline, clock, client_algorithms: ClientAlgorithms::default() }
     }
 
@@ -72,5 +65,16 @@ impl CertificateAuthority {
     pub fn with_client_algorithms(mut self, permitted: ClientAlgorithms) -> Self {
         self.client_algorithms = permitted;
         self
+    }
+
+    /// Who is trusted at this moment.
+    #[must_use]
+    pub fn authenticator(&self) -> Arc<Authenticator> {
+        Arc::clone(&self.authenticator.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Trusts other issuers from the next request on. Keys and certificates stay.
+    pub fn replace_authenticator(&self, authenticator: Authenticator) {
+        *self.authenticator.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authenticator);
     }
 }

@@ -11,7 +11,7 @@ mod data;
 mod keys;
 mod tiles;
 
-use crate::loopback;
+use crate::{issuers::ConfiguredIssuers, loopback};
 use anyhow::Context as _;
 use axum::middleware;
 use banner::Facts;
@@ -31,7 +31,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-pub(crate) use authority::{AuthorityArguments, key_uri};
+pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
 pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use tiles::TilesArguments;
 
@@ -43,19 +43,21 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
 /// keeps the logs instead of a file in `data`.
 ///
-/// 1. Lock the data directory, find the place for copies. 2. Listen, so that the URL is known.
-/// 3. Open keys, logs and authority, or create them. 4. Write the trust files.
+/// 1. Find the place for copies, read whose tokens are believed, lock the data directory.
+/// 2. Listen, so that the URL is known. 3. Open keys, logs and authority, or create them. 4. Write the trust files.
 /// 5. Nothing more may be created in this directory. 6. Answer. 7. Say how to use it.
 pub(crate) async fn run(
     listen: SocketAddr,
     data: &Path,
     database_url: Option<String>,
     tiles: &TilesArguments,
+    issuers: Option<&Path>,
     authority: &AuthorityArguments,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // (1)
     let tiles = tiles.destination()?;
+    let issuers = ConfiguredIssuers::load(issuers)?;
     let mut data = DataDirectory::open(data, clock.now())?;
     if let Some(uri) = authority.ca_key() {
         data.use_ca_key(uri)?;
@@ -68,7 +70,8 @@ pub(crate) async fn run(
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
     let executable = std::env::current_exe().context("cannot find out where this program is")?;
     let check = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
-    let instance = Instance::start(&data, &address, clock, &database, tiles, authority, check).await?;
+    let settings = authority.settings(issuers);
+    let instance = Instance::start(&data, &address, clock, &database, tiles, settings, check).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)

@@ -45,7 +45,7 @@ pub(super) async fn v1(
 /// Token, then key, then certificate: the order in which Fulcio finds fault.
 async fn issue(authority: &CertificateAuthority, token: &str, request: Option<KeyRequest>) -> Result<Issued, Error> {
     let now = authority.clock.now();
-    let principal = authority.authenticator.authenticate(token, now).await?;
+    let principal = authority.authenticator().authenticate(token, now).await?;
     let request = request.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
     let key = challenge::verify(&request, &principal.challenges, &authority.client_algorithms)?;
     let issued = authority.pipeline.issue(&principal, &key, now).await?;

@@ -12,7 +12,7 @@ use chancery_ca::identity::IssuerKind;
 use chancery_ca::issue::Pipeline;
 use chancery_ca::oidc::{Authenticator, Fetch, FetchError, Fetched};
 use chancery_ca::transparency::{CertificateLog, LogError, Submission};
-use chancery_ca::{CertificateAuthority, ClientAlgorithms, IssuerSettings};
+use chancery_ca::{Access, CertificateAuthority, ClientAlgorithms, IssuerSettings};
 use chancery_daemon::clock::{Clock, FixedClock};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
@@ -145,6 +145,7 @@ impl CertificateLog for FakeLog {
 }
 
 pub(crate) struct World {
+    pub(crate) authority: Arc<CertificateAuthority>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) documents: Arc<Documents>,
     pub(crate) log: Arc<FakeLog>,
@@ -154,22 +155,33 @@ pub(crate) struct World {
     pub(crate) router: Router,
 }
 
+pub(crate) const EMAIL_KIND: IssuerKind = IssuerKind::Email { issuer_claim: None, accept_unverified: false };
+
 pub(crate) fn email_issuer() -> IssuerSettings {
-    IssuerSettings {
-        url: ISSUER.to_owned(),
-        audience: "sigstore".to_owned(),
-        kind: IssuerKind::Email,
-        allow_loopback_http: false,
-    }
+    IssuerSettings::new(ISSUER, EMAIL_KIND)
+}
+
+/// Every issuer is asked through `documents`.
+pub(crate) fn fetchers(documents: &Arc<Documents>) -> impl Fn(&Access) -> Result<Arc<dyn Fetch>, String> {
+    let documents = Arc::clone(documents);
+    move |_| Ok(documents.clone() as Arc<dyn Fetch>)
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::issuing_with(Signer::generate(KeyKind::P256).unwrap().0, ClientAlgorithms::default()).await
+        Self::trusting(vec![email_issuer()]).await
+    }
+
+    pub(crate) async fn trusting(issuers: Vec<IssuerSettings>) -> Self {
+        Self::with(issuers, Signer::generate(KeyKind::P256).unwrap().0, ClientAlgorithms::default()).await
     }
 
     /// As [`Self::new`], with this key as the authority's, for these keys of clients.
     pub(crate) async fn issuing_with(issuing: Signer, permitted: ClientAlgorithms) -> Self {
+        Self::with(vec![email_issuer()], issuing, permitted).await
+    }
+
+    async fn with(issuers: Vec<IssuerSettings>, issuing: Signer, permitted: ClientAlgorithms) -> Self {
         let key = |kind| Signer::generate(kind).unwrap().0;
         let (root, issuing) = (key(KeyKind::P256), Arc::new(issuing));
         let random = Arc::new(Counting::default());
@@ -178,12 +190,13 @@ impl World {
             (Arc::new(FixedClock::new(NOW)), Arc::new(Documents::default()), Arc::new(FakeLog::new()));
         let issuer_key = key(KeyKind::P256);
         documents.publish(&[jwk(issuer_key.public_key(), Some("k1"))]);
-        let authenticator = Authenticator::new(vec![email_issuer()], documents.clone()).unwrap();
+        let authenticator = Authenticator::new(issuers, &fetchers(&documents)).unwrap();
         let pipeline = Pipeline::new(chain.clone(), issuing, log.clone(), random).unwrap();
         let authority = CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>)
             .with_client_algorithms(permitted);
-        let router = chancery_ca::router(Arc::new(authority));
-        Self { clock, documents, log, chain, issuer_key, client: key(KeyKind::P256), router }
+        let authority = Arc::new(authority);
+        let router = chancery_ca::router(Arc::clone(&authority));
+        Self { authority, clock, documents, log, chain, issuer_key, client: key(KeyKind::P256), router }
     }
 
     pub(crate) async fn token(&self) -> String {

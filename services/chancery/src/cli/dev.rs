@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// ~/.pgpass. Several servers may append to the same logs: start each with a copy of the first one's --data
     #[arg(long, value_name = "URL", value_parser = super::database_url)]
     database: Option<String>,
+    /// File of further issuers whose tokens are accepted, read again when it changes or on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    issuers: Option<PathBuf>,
     #[command(flatten)]
     tiles: dev::TilesArguments,
     #[command(flatten)]
@@ -36,6 +39,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    dev::run(arguments.listen, &arguments.data, arguments.database, &arguments.tiles, &arguments.authority).await?;
+    let Arguments { listen, data, database, issuers, tiles, authority, .. } = arguments;
+    dev::run(listen, &data, database, &tiles, issuers.as_deref(), &authority).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,16 +1,15 @@
 //! The development server's certificate authority: its chain, and whom it believes.
 
 use super::data::DataDirectory;
-use crate::issuer;
+use crate::{issuer, issuers::ConfiguredIssuers};
 use anyhow::Context as _;
-use axum::Router;
 use chancery_ca::{
-    CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings,
+    Access, CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings,
     chain::IssuingChain,
     expiry::ExpiryWatch,
     identity::IssuerKind,
     issue::Pipeline,
-    oidc::{Authenticator, HttpFetcher},
+    oidc::{Authenticator, http_fetcher},
 };
 use chancery_daemon::{clock::Clock, random::Random, signer::Signer};
 use chancery_keys::{KeyUri, UriError};
@@ -42,12 +41,21 @@ impl AuthorityArguments {
         self.ca_key.as_deref()
     }
 
-    fn client_algorithms(&self) -> ClientAlgorithms {
-        match self.client_signing_algorithms.as_slice() {
+    /// For whom it issues: tokens of `issuers`, and the kinds of keys that are permitted.
+    pub(super) fn settings(&self, issuers: ConfiguredIssuers) -> Settings {
+        let client_algorithms = match self.client_signing_algorithms.as_slice() {
             [] => ClientAlgorithms::default(),
             some => some.iter().copied().collect(),
-        }
+        };
+        Settings { issuers, client_algorithms }
     }
+}
+
+/// For whom the authority issues.
+pub(super) struct Settings {
+    /// Beside the development issuer.
+    pub(super) issuers: ConfiguredIssuers,
+    client_algorithms: ClientAlgorithms,
 }
 
 /// A key URI as it was written, if it is one.
@@ -88,22 +96,22 @@ pub(super) fn watch_expiry(expires: Timestamp, clock: Arc<dyn Clock>) -> JoinHan
     })
 }
 
-/// The authority's routes. It believes the development issuer and nobody else, and fetches that issuer's keys over HTTP
-/// like any other's: the path a production authority takes is the path tried here.
-pub(super) fn router(
+/// The authority. It believes the development issuer and whom `settings` names, and fetches the development issuer's keys
+/// over HTTP like any other's: the path a production authority takes is the path tried here.
+pub(super) fn authority(
     issuer_url: &str,
+    settings: &Settings,
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
-    arguments: &AuthorityArguments,
-) -> anyhow::Result<Router> {
-    let settings = IssuerSettings {
-        url: issuer_url.to_owned(),
-        audience: issuer::DEFAULT_AUDIENCE.to_owned(),
-        kind: IssuerKind::Email,
-        allow_loopback_http: true,
-    };
-    let authenticator = Authenticator::new(vec![settings], Arc::new(HttpFetcher::new()?))?;
-    let authority =
-        CertificateAuthority::new(authenticator, pipeline, clock).with_client_algorithms(arguments.client_algorithms());
-    Ok(chancery_ca::router(Arc::new(authority)))
+) -> anyhow::Result<Arc<CertificateAuthority>> {
+    let authenticator = Authenticator::new(settings.issuers.beside(development_issuer(issuer_url)), &http_fetcher)?;
+    let authority = CertificateAuthority::new(authenticator, pipeline, clock);
+    Ok(Arc::new(authority.with_client_algorithms(settings.client_algorithms.clone())))
+}
+
+/// The issuer of this server itself.
+pub(crate) fn development_issuer(url: &str) -> IssuerSettings {
+    let kind = IssuerKind::Email { issuer_claim: None, accept_unverified: false };
+    let access = Access { loopback_http: true, ..Access::default() };
+    IssuerSettings { audiences: vec![issuer::DEFAULT_AUDIENCE.to_owned()], access, ..IssuerSettings::new(url, kind) }
 }

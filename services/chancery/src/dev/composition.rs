@@ -6,7 +6,7 @@
 //! ```
 
 use super::{
-    authority::{self, AuthorityArguments, ORGANIZATION},
+    authority::{self, ORGANIZATION},
     certificate_log::LocalLog,
     data::DataDirectory,
 };
@@ -64,6 +64,7 @@ pub(super) struct Instance {
     sequencers: [JoinHandle<()>; 2],
     mirrors: Mirrors,
     expiry: JoinHandle<()>,
+    follower: Option<JoinHandle<()>>,
     database: Database,
 }
 
@@ -75,7 +76,7 @@ impl Instance {
         clock: Arc<dyn Clock>,
         database: &Location,
         tiles: Option<Destination>,
-        settings: &AuthorityArguments,
+        settings: authority::Settings,
         check_command: String,
     ) -> anyhow::Result<Self> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
@@ -113,16 +114,17 @@ impl Instance {
         let log = Arc::new(LocalLog::new(ct.clone()));
         let pipeline = Pipeline::new(chain, authority_key, log, random)
             .context("the authority's certificates are for another key")?;
-        let authority = authority::router(issuer.url(), pipeline, clock, settings)?;
+        let authority = authority::authority(issuer.url(), &settings, pipeline, clock)?;
         let logs = [ct.log().clone(), rekor.log().clone()];
         let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
-            .merge(authority)
+            .merge(chancery_ca::router(Arc::clone(&authority)))
             .merge(ct.router())
             .merge(rekor.router())
             .merge(chancery_trust::http::router(&trust_files))
             .merge(issuer::router(Arc::clone(&issuer)));
         let issuer_url = issuer.url().to_owned();
+        let follower = settings.issuers.follow(authority, authority::development_issuer(&issuer_url))?;
         Ok(Self {
             routes,
             readiness,
@@ -132,6 +134,7 @@ impl Instance {
             sequencers: [ct_sequencer, rekor_sequencer],
             mirrors,
             expiry,
+            follower,
             database,
         })
     }
@@ -139,6 +142,9 @@ impl Instance {
     /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.
     pub(super) async fn stop(self) {
         self.expiry.abort();
+        if let Some(follower) = self.follower {
+            follower.abort();
+        }
         self.stop_logs.stop();
         for sequencer in self.sequencers {
             if let Err(error) = sequencer.await {
