@@ -14,12 +14,15 @@
 //! | 5 | [`profile`] | principal and key → what will be signed; pure |
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
 //!
-//! [`chain`] makes or loads the authority's own certificates; [`config`] reads whose tokens are believed.
+//! [`chain`] makes or loads the authority's own certificates, [`expiry`] says when they have to be replaced; [`config`] reads
+//! whose tokens are believed.
 
 pub mod chain;
 pub mod challenge;
+mod client_algorithms;
 pub mod config;
 mod error;
+pub mod expiry;
 pub mod http;
 pub mod identity;
 pub mod issue;
@@ -29,6 +32,7 @@ pub mod profile;
 mod settings;
 pub mod transparency;
 
+pub use client_algorithms::{ClientAlgorithm, ClientAlgorithms, UnknownAlgorithm};
 pub use error::Error;
 pub use http::router;
 
@@ -45,13 +49,22 @@ pub struct CertificateAuthority {
     authenticator: RwLock<Arc<Authenticator>>,
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
+    client_algorithms: ClientAlgorithms,
 }
 
 impl CertificateAuthority {
     /// Puts the parts together. Nothing is fetched: an issuer may start after the authority that trusts it.
     #[must_use]
     pub fn new(authenticator: Authenticator, pipeline: Pipeline, clock: Arc<dyn Clock>) -> Self {
-        Self { authenticator: RwLock::new(Arc::new(authenticator)), pipeline, clock }
+        let authenticator = RwLock::new(Arc::new(authenticator));
+        Self { authenticator, pipeline, clock, client_algorithms: ClientAlgorithms::default() }
+    }
+
+    /// Issues for these kinds of keys only.
+    #[must_use]
+    pub fn with_client_algorithms(mut self, permitted: ClientAlgorithms) -> Self {
+        self.client_algorithms = permitted;
+        self
     }
 
     /// Who is trusted at this moment.

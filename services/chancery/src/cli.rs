@@ -5,6 +5,7 @@
 mod config;
 mod dev;
 mod identity;
+mod keys;
 mod log;
 mod token;
 
@@ -23,8 +24,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Config(config::Arguments),
-    Dev(dev::Arguments),
+    Dev(Box<dev::Arguments>),
     Identity(identity::Arguments),
+    Keys(keys::Arguments),
     Log(log::Arguments),
     Token(token::Arguments),
 }
@@ -46,8 +48,9 @@ impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Config(arguments) => config::run(arguments),
-            Verb::Dev(arguments) => dev::run(arguments).await,
+            Verb::Dev(arguments) => dev::run(*arguments).await,
             Verb::Identity(arguments) => identity::run(arguments).await,
+            Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
         }

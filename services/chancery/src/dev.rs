@@ -8,6 +8,7 @@ mod banner;
 mod certificate_log;
 mod composition;
 mod data;
+mod keys;
 mod tiles;
 
 use crate::{issuers::ConfiguredIssuers, loopback};
@@ -30,7 +31,8 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-pub(crate) use authority::development_issuer;
+pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
+pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use tiles::TilesArguments;
 
 /// Where it listens unless told otherwise.
@@ -50,12 +52,16 @@ pub(crate) async fn run(
     database_url: Option<String>,
     tiles: &TilesArguments,
     issuers: Option<&Path>,
+    authority: &AuthorityArguments,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // (1)
     let tiles = tiles.destination()?;
     let issuers = ConfiguredIssuers::load(issuers)?;
     let mut data = DataDirectory::open(data, clock.now())?;
+    if let Some(uri) = authority.ca_key() {
+        data.use_ca_key(uri)?;
+    }
     // (2)
     let listener = bind(listen).await?;
     let address = Address::new(listener.local_addr()?);
@@ -64,7 +70,8 @@ pub(crate) async fn run(
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
     let executable = std::env::current_exe().context("cannot find out where this program is")?;
     let check = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
-    let instance = Instance::start(&data, &address, clock, &database, tiles, issuers, check).await?;
+    let settings = authority.settings(issuers);
+    let instance = Instance::start(&data, &address, clock, &database, tiles, settings, check).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)

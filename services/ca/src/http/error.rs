@@ -5,8 +5,9 @@
 
 use crate::Error;
 use crate::issue::IssueError;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chancery_daemon::signer::SignerError;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
@@ -16,6 +17,10 @@ const INVALID_ARGUMENT: u32 = 3;
 const UNIMPLEMENTED: u32 = 12;
 /// gRPC's `INTERNAL`.
 const INTERNAL: u32 = 13;
+/// gRPC's `UNAVAILABLE`.
+const UNAVAILABLE: u32 = 14;
+/// When a client may ask again after the issuing key could not be reached, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
@@ -27,12 +32,20 @@ impl IntoResponse for Error {
             "domain": "chancery",
             "metadata": {},
         }]);
-        if code == INTERNAL {
-            tracing::error!(code = reason, error = %self, "no certificate was issued");
-            respond(StatusCode::INTERNAL_SERVER_ERROR, code, &message, &details)
-        } else {
-            tracing::warn!(code = reason, error = %self, "a request was refused");
-            respond(StatusCode::BAD_REQUEST, code, &message, &details)
+        match code {
+            INTERNAL => {
+                tracing::error!(code = reason, error = %self, "no certificate was issued");
+                respond(StatusCode::INTERNAL_SERVER_ERROR, code, &message, &details)
+            }
+            UNAVAILABLE => {
+                tracing::error!(code = reason, error = %self, "no certificate can be issued now");
+                let answer = respond(StatusCode::SERVICE_UNAVAILABLE, code, &message, &details);
+                ([(header::RETRY_AFTER, RETRY_AFTER)], answer).into_response()
+            }
+            _ => {
+                tracing::warn!(code = reason, error = %self, "a request was refused");
+                respond(StatusCode::BAD_REQUEST, code, &message, &details)
+            }
         }
     }
 }
@@ -56,6 +69,9 @@ fn answer(error: &Error) -> (u32, Cow<'static, str>) {
         Error::Issue(IssueError::Unfit(rejection)) => return (INVALID_ARGUMENT, rejection.to_string().into()),
         Error::Issue(IssueError::Log(_) | IssueError::LogDeadline | IssueError::LogPromise(_)) => {
             (INTERNAL, "Error entering certificate in CTL")
+        }
+        Error::Issue(IssueError::Signer(SignerError::Unavailable { .. })) => {
+            (UNAVAILABLE, "error communicating with CA backend")
         }
         Error::Issue(IssueError::AuthorityExpired | IssueError::Signer(_) | IssueError::Corrupt(_)) => {
             (INTERNAL, "error communicating with CA backend")

@@ -47,7 +47,7 @@ async fn issue(authority: &CertificateAuthority, token: &str, request: Option<Ke
     let now = authority.clock.now();
     let principal = authority.authenticator().authenticate(token, now).await?;
     let request = request.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
-    let key = challenge::verify(&request, &principal.challenges)?;
+    let key = challenge::verify(&request, &principal.challenges, &authority.client_algorithms)?;
     let issued = authority.pipeline.issue(&principal, &key, now).await?;
     tracing::info!(
         issuer = principal.issuer,

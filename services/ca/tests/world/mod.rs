@@ -12,7 +12,7 @@ use chancery_ca::identity::IssuerKind;
 use chancery_ca::issue::Pipeline;
 use chancery_ca::oidc::{Authenticator, Fetch, FetchError, Fetched};
 use chancery_ca::transparency::{CertificateLog, LogError, Submission};
-use chancery_ca::{Access, CertificateAuthority, IssuerSettings};
+use chancery_ca::{Access, CertificateAuthority, ClientAlgorithms, IssuerSettings};
 use chancery_daemon::clock::{Clock, FixedClock};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
@@ -173,8 +173,17 @@ impl World {
     }
 
     pub(crate) async fn trusting(issuers: Vec<IssuerSettings>) -> Self {
+        Self::with(issuers, Signer::generate(KeyKind::P256).unwrap().0, ClientAlgorithms::default()).await
+    }
+
+    /// As [`Self::new`], with this key as the authority's, for these keys of clients.
+    pub(crate) async fn issuing_with(issuing: Signer, permitted: ClientAlgorithms) -> Self {
+        Self::with(vec![email_issuer()], issuing, permitted).await
+    }
+
+    async fn with(issuers: Vec<IssuerSettings>, issuing: Signer, permitted: ClientAlgorithms) -> Self {
         let key = |kind| Signer::generate(kind).unwrap().0;
-        let (root, issuing) = (key(KeyKind::P256), Arc::new(key(KeyKind::P256)));
+        let (root, issuing) = (key(KeyKind::P256), Arc::new(issuing));
         let random = Arc::new(Counting::default());
         let chain = IssuingChain::create("Example Org", &root, &issuing, random.as_ref(), NOW).await.unwrap();
         let (clock, documents, log) =
@@ -183,7 +192,8 @@ impl World {
         documents.publish(&[jwk(issuer_key.public_key(), Some("k1"))]);
         let authenticator = Authenticator::new(issuers, &fetchers(&documents)).unwrap();
         let pipeline = Pipeline::new(chain.clone(), issuing, log.clone(), random).unwrap();
-        let authority = CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>);
+        let authority = CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>)
+            .with_client_algorithms(permitted);
         let authority = Arc::new(authority);
         let router = chancery_ca::router(Arc::clone(&authority));
         Self { authority, clock, documents, log, chain, issuer_key, client: key(KeyKind::P256), router }

@@ -30,6 +30,8 @@ pub(super) struct Arguments {
     issuers: Option<PathBuf>,
     #[command(flatten)]
     tiles: dev::TilesArguments,
+    #[command(flatten)]
+    authority: dev::AuthorityArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -37,7 +39,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    let Arguments { listen, data, database, issuers, tiles, .. } = arguments;
-    dev::run(listen, &data, database, &tiles, issuers.as_deref()).await?;
+    let Arguments { listen, data, database, issuers, tiles, authority, .. } = arguments;
+    dev::run(listen, &data, database, &tiles, issuers.as_deref(), &authority).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,10 +10,7 @@ use super::{
     certificate_log::LocalLog,
     data::DataDirectory,
 };
-use crate::{
-    issuer::{self, Issuer},
-    issuers::ConfiguredIssuers,
-};
+use crate::issuer::{self, Issuer};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_ca::{chain::IssuingChain, issue::Pipeline};
@@ -66,6 +63,7 @@ pub(super) struct Instance {
     stop_logs: Trigger,
     sequencers: [JoinHandle<()>; 2],
     mirrors: Mirrors,
+    expiry: JoinHandle<()>,
     follower: Option<JoinHandle<()>>,
     database: Database,
 }
@@ -78,7 +76,7 @@ impl Instance {
         clock: Arc<dyn Clock>,
         database: &Location,
         tiles: Option<Destination>,
-        issuers: ConfiguredIssuers,
+        settings: authority::Settings,
         check_command: String,
     ) -> anyhow::Result<Self> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
@@ -94,8 +92,9 @@ impl Instance {
             shutdown: logs_stop,
         };
 
-        let authority_key = Arc::new(data.key("ca", KeyKind::P256)?);
+        let authority_key = Arc::new(data.ca_key().await?);
         let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
+        let expiry = authority::watch_expiry(chain.expires(), Arc::clone(&clock));
         let (ct, ct_sequencer) = opening.log(ct::NAME, format!("{}{CT_PATH}", address.host), ct::scheme).await?;
         let ct = Ct::new(ct, CT_PATH, &[chain.root().der().to_vec()]).context("cannot open the certificate log")?;
         let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
@@ -115,7 +114,7 @@ impl Instance {
         let log = Arc::new(LocalLog::new(ct.clone()));
         let pipeline = Pipeline::new(chain, authority_key, log, random)
             .context("the authority's certificates are for another key")?;
-        let authority = authority::authority(issuer.url(), &issuers, pipeline, clock)?;
+        let authority = authority::authority(issuer.url(), &settings, pipeline, clock)?;
         let logs = [ct.log().clone(), rekor.log().clone()];
         let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
@@ -125,7 +124,7 @@ impl Instance {
             .merge(chancery_trust::http::router(&trust_files))
             .merge(issuer::router(Arc::clone(&issuer)));
         let issuer_url = issuer.url().to_owned();
-        let follower = issuers.follow(authority, authority::development_issuer(&issuer_url))?;
+        let follower = settings.issuers.follow(authority, authority::development_issuer(&issuer_url))?;
         Ok(Self {
             routes,
             readiness,
@@ -134,6 +133,7 @@ impl Instance {
             stop_logs,
             sequencers: [ct_sequencer, rekor_sequencer],
             mirrors,
+            expiry,
             follower,
             database,
         })
@@ -141,6 +141,7 @@ impl Instance {
 
     /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.
     pub(super) async fn stop(self) {
+        self.expiry.abort();
         if let Some(follower) = self.follower {
             follower.abort();
         }
