@@ -8,16 +8,13 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// User and system time a process has used so far, in seconds.
 pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("no process {pid}"))?;
-    let fields = stat.rsplit_once(") ").map(|(_, fields)| fields).context("/proc stat has a name in parentheses")?;
-    let mut times = fields.split(' ').skip(11).take(2).map(str::parse::<f64>);
-    let (user, system) = (times.next().context("user time")??, times.next().context("system time")??);
-    Ok((user + system) / TICKS_PER_SECOND)
+    Ok(times(pid)?.0)
 }
 
-/// As [`cpu_seconds`], with every living child.
+/// As [`cpu_seconds`], with every child: those that live, and those whose end the process has seen.
 pub fn cpu_seconds_with_children(pid: u32) -> anyhow::Result<f64> {
-    let mut total = cpu_seconds(pid)?;
+    let (own, ended) = times(pid)?;
+    let mut total = own + ended;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let children = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
         for child in children.split_whitespace() {
@@ -25,6 +22,17 @@ pub fn cpu_seconds_with_children(pid: u32) -> anyhow::Result<f64> {
         }
     }
     Ok(total)
+}
+
+/// User and system time of a process, and of its children that have ended, in seconds.
+fn times(pid: u32) -> anyhow::Result<(f64, f64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("no process {pid}"))?;
+    let fields = stat.rsplit_once(") ").map(|(_, fields)| fields).context("/proc stat has a name in parentheses")?;
+    let ticks = fields.split(' ').skip(11).take(4).map(str::parse::<f64>).collect::<Result<Vec<_>, _>>()?;
+    let [user, system, children_user, children_system] = ticks.as_slice() else {
+        anyhow::bail!("/proc stat has times")
+    };
+    Ok(((user + system) / TICKS_PER_SECOND, (children_user + children_system) / TICKS_PER_SECOND))
 }
 
 /// Resident memory of a process.
