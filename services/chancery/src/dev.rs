@@ -9,6 +9,7 @@ mod certificate_log;
 mod composition;
 mod data;
 mod tiles;
+mod transparency;
 
 use crate::loopback;
 use anyhow::Context as _;
@@ -31,6 +32,7 @@ use std::{
 use tokio::net::TcpListener;
 
 pub(crate) use tiles::TilesArguments;
+pub(crate) use transparency::TransparencyArguments;
 
 /// Where it listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -40,7 +42,7 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
 /// keeps the logs instead of a file in `data`.
 ///
-/// 1. Lock the data directory, find the place for copies. 2. Listen, so that the URL is known.
+/// 1. Read what the options name, lock the data directory. 2. Listen, so that the URL is known.
 /// 3. Open keys, logs and authority, or create them. 4. Write the trust files.
 /// 5. Nothing more may be created in this directory. 6. Answer. 7. Say how to use it.
 pub(crate) async fn run(
@@ -48,10 +50,12 @@ pub(crate) async fn run(
     data: &Path,
     database_url: Option<String>,
     tiles: &TilesArguments,
+    transparency: &TransparencyArguments,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // (1)
     let tiles = tiles.destination()?;
+    let transparency = transparency.read()?;
     let mut data = DataDirectory::open(data, clock.now())?;
     // (2)
     let listener = bind(listen).await?;
@@ -61,7 +65,7 @@ pub(crate) async fn run(
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
     let executable = std::env::current_exe().context("cannot find out where this program is")?;
     let check = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
-    let instance = Instance::start(&data, &address, clock, &database, tiles, check).await?;
+    let instance = Instance::start(&data, &address, clock, &database, tiles, &transparency, check).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)

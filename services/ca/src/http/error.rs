@@ -5,6 +5,7 @@
 
 use crate::Error;
 use crate::issue::IssueError;
+use crate::transparency::LogError;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -16,6 +17,8 @@ const INVALID_ARGUMENT: u32 = 3;
 const UNIMPLEMENTED: u32 = 12;
 /// gRPC's `INTERNAL`.
 const INTERNAL: u32 = 13;
+/// gRPC's `UNAVAILABLE`: the same request may succeed later.
+const UNAVAILABLE: u32 = 14;
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
@@ -27,13 +30,23 @@ impl IntoResponse for Error {
             "domain": "chancery",
             "metadata": {},
         }]);
-        if code == INTERNAL {
+        let status = status(code);
+        if status.is_server_error() {
             tracing::error!(code = reason, error = %self, "no certificate was issued");
-            respond(StatusCode::INTERNAL_SERVER_ERROR, code, &message, &details)
         } else {
             tracing::warn!(code = reason, error = %self, "a request was refused");
-            respond(StatusCode::BAD_REQUEST, code, &message, &details)
         }
+        respond(status, code, &message, &details)
+    }
+}
+
+/// The HTTP status grpc-gateway gives a code.
+const fn status(code: u32) -> StatusCode {
+    match code {
+        INVALID_ARGUMENT => StatusCode::BAD_REQUEST,
+        UNIMPLEMENTED => StatusCode::NOT_IMPLEMENTED,
+        UNAVAILABLE => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -54,7 +67,11 @@ fn answer(error: &Error) -> (u32, Cow<'static, str>) {
         }
         // Fulcio repeats the offending claim here, with everything its template knows; we name the field, not the content.
         Error::Issue(IssueError::Unfit(rejection)) => return (INVALID_ARGUMENT, rejection.to_string().into()),
-        Error::Issue(IssueError::Log(_) | IssueError::LogDeadline | IssueError::LogPromise(_)) => {
+        // Fulcio says 500 to this, too; a client that tells outages from defects comes back.
+        Error::Issue(IssueError::Log(LogError::Unavailable { .. }) | IssueError::LogDeadline) => {
+            (UNAVAILABLE, "Error entering certificate in CTL")
+        }
+        Error::Issue(IssueError::Log(LogError::Refused { .. }) | IssueError::LogPromise(_)) => {
             (INTERNAL, "Error entering certificate in CTL")
         }
         Error::Issue(IssueError::AuthorityExpired | IssueError::Signer(_) | IssueError::Corrupt(_)) => {
@@ -71,5 +88,5 @@ fn respond(status: StatusCode, code: u32, message: &str, details: &Value) -> Res
 
 /// A known path asked for in another way.
 pub(super) async fn method_not_allowed() -> Response {
-    respond(StatusCode::NOT_IMPLEMENTED, UNIMPLEMENTED, "Method Not Allowed", &json!([]))
+    respond(status(UNIMPLEMENTED), UNIMPLEMENTED, "Method Not Allowed", &json!([]))
 }

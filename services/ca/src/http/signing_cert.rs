@@ -2,13 +2,16 @@
 
 use super::body::{self, Message};
 use crate::challenge::{self, KeyRequest};
-use crate::issue::Issued;
+use crate::issue::{Issued, Promise};
+use crate::transparency::timestamp_json;
 use crate::{CertificateAuthority, Error};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::Rejection;
+use chancery_verify::sct::SignedCertificateTimestamp;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -26,7 +29,15 @@ pub(super) async fn v2(
         token => token,
     };
     let issued = issue(&authority, token, request).await?;
-    Ok(super::json(&json!({ "signedCertificateEmbeddedSct": { "chain": { "certificates": issued.pem_chain() } } })))
+    let chain = json!({ "certificates": issued.pem_chain() });
+    let answer = match &issued.promise {
+        Promise::Embedded(_) => json!({ "signedCertificateEmbeddedSct": { "chain": chain } }),
+        beside => {
+            let sct = beside.sct().map(detached).unwrap_or_default();
+            json!({ "signedCertificateDetachedSct": { "chain": chain, "signedCertificateTimestamp": sct } })
+        }
+    };
+    Ok(super::json(&answer))
 }
 
 /// The token is in the header only; the answer is PEM with status 201, which clients compare.
@@ -39,7 +50,18 @@ pub(super) async fn v1(
     // Unlike v2, v1 looks for a key before it looks at the token.
     let request = key_request_v1(&message)?.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
     let issued = issue(&authority, bearer(&headers), Some(request)).await?;
-    Ok((StatusCode::CREATED, super::pem(issued.pem_chain().join("\n"))).into_response())
+    let mut response = (StatusCode::CREATED, super::pem(issued.pem_chain().join("\n"))).into_response();
+    if let Promise::Detached(sct) = &issued.promise
+        && let Ok(sct) = HeaderValue::from_str(&detached(sct))
+    {
+        response.headers_mut().insert("sct", sct);
+    }
+    Ok(response)
+}
+
+/// A timestamp that is not in the certificate: base64 of the JSON a log answers with.
+fn detached(sct: &SignedCertificateTimestamp) -> String {
+    STANDARD.encode(timestamp_json(sct).to_string())
 }
 
 /// Token, then key, then certificate: the order in which Fulcio finds fault.

@@ -5,13 +5,14 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chancery_ca::chain::IssuingChain;
 use chancery_ca::identity::IssuerKind;
 use chancery_ca::issue::Pipeline;
 use chancery_ca::oidc::{Authenticator, Fetch, FetchError, Fetched};
-use chancery_ca::transparency::{CertificateLog, LogError, Submission};
+use chancery_ca::transparency::{CertificateLog, LogError, Submission, Transparency};
 use chancery_ca::{CertificateAuthority, IssuerSettings};
 use chancery_daemon::clock::{Clock, FixedClock};
 use chancery_daemon::random::Random;
@@ -107,7 +108,7 @@ impl FakeLog {
         Self { signer: key(), other: key(), behaviour: Mutex::new(Behaviour::Honest), submissions: Mutex::default() }
     }
 
-    async fn promise(&self, chain: Vec<Vec<u8>>) -> Result<SignedCertificateTimestamp, LogError> {
+    async fn promise(&self, chain: Vec<Vec<u8>>, precertificate: bool) -> Result<SignedCertificateTimestamp, LogError> {
         let behaviour = *self.behaviour.lock().unwrap();
         match behaviour {
             Behaviour::Down => return Err(LogError::Unavailable { reason: "test".to_owned() }),
@@ -115,10 +116,12 @@ impl FakeLog {
             _ => {}
         }
         let issuer = Certificate::from_der(&chain[1]).unwrap();
-        let mut entry = Certificate::from_der(&chain[0]).unwrap().precert_entry(issuer.public_key()).unwrap();
-        if behaviour == Behaviour::SignsSomethingElse {
-            entry = LogEntry::X509 { certificate: chain[0].clone() };
-        }
+        // A log that confuses the two endpoints is the dishonest one.
+        let entry = if precertificate == (behaviour != Behaviour::SignsSomethingElse) {
+            Certificate::from_der(&chain[0]).unwrap().precert_entry(issuer.public_key()).unwrap()
+        } else {
+            LogEntry::X509 { certificate: chain[0].clone() }
+        };
         let index = u64::try_from(self.submissions.lock().unwrap().len()).unwrap();
         self.submissions.lock().unwrap().push(chain);
         let extensions = sct::leaf_index_extension(index).unwrap().to_vec();
@@ -136,7 +139,11 @@ impl FakeLog {
 
 impl CertificateLog for FakeLog {
     fn add_pre_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
-        Box::pin(self.promise(chain))
+        Box::pin(self.promise(chain, true))
+    }
+
+    fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
+        Box::pin(self.promise(chain, false))
     }
 
     fn public_key(&self) -> &PublicKey {
@@ -165,6 +172,10 @@ pub(crate) fn email_issuer() -> IssuerSettings {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_transparency(|log| Transparency::Embedded(log)).await
+    }
+
+    pub(crate) async fn with_transparency(transparency: impl FnOnce(Arc<FakeLog>) -> Transparency) -> Self {
         let key = |kind| Signer::generate(kind).unwrap().0;
         let (root, issuing) = (key(KeyKind::P256), Arc::new(key(KeyKind::P256)));
         let random = Arc::new(Counting::default());
@@ -174,7 +185,7 @@ impl World {
         let issuer_key = key(KeyKind::P256);
         documents.publish(&[jwk(issuer_key.public_key(), Some("k1"))]);
         let authenticator = Authenticator::new(vec![email_issuer()], documents.clone()).unwrap();
-        let pipeline = Pipeline::new(chain.clone(), issuing, log.clone(), random).unwrap();
+        let pipeline = Pipeline::new(chain.clone(), issuing, transparency(log.clone()), random).unwrap();
         let authority = CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>);
         let router = chancery_ca::router(Arc::new(authority));
         Self { clock, documents, log, chain, issuer_key, client: key(KeyKind::P256), router }
@@ -184,8 +195,12 @@ impl World {
         token(&self.issuer_key, &header("ES256", Some("k1")), &claims()).await
     }
 
+    pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn request(&self, request: Request<Body>) -> (StatusCode, String, Vec<u8>) {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.respond(request).await;
         let status = response.status();
         let kind = response.headers().get("content-type").unwrap().to_str().unwrap().to_owned();
         (status, kind, response.into_body().collect().await.unwrap().to_bytes().to_vec())

@@ -27,6 +27,8 @@ pub(super) struct Arguments {
     database: Option<String>,
     #[command(flatten)]
     tiles: dev::TilesArguments,
+    #[command(flatten)]
+    transparency: dev::TransparencyArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -34,6 +36,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    dev::run(arguments.listen, &arguments.data, arguments.database, &arguments.tiles).await?;
+    let Arguments { listen, data, database, tiles, transparency, log: _ } = &arguments;
+    dev::run(*listen, data, database.clone(), tiles, transparency).await?;
     Ok(ExitCode::SUCCESS)
 }

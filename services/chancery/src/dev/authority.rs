@@ -10,7 +10,7 @@ use chancery_ca::{
     identity::IssuerKind,
     issue::Pipeline,
     oidc::{Authenticator, HttpFetcher},
-    transparency::CertificateLog,
+    transparency::Transparency,
 };
 use chancery_daemon::{clock::Clock, random::Random, signer::Signer};
 use chancery_verify::{Timestamp, key::KeyKind};
@@ -43,7 +43,7 @@ pub(super) fn router(
     issuer_url: &str,
     chain: IssuingChain,
     signer: Arc<Signer>,
-    log: Arc<dyn CertificateLog>,
+    transparency: Transparency,
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Router> {
@@ -54,7 +54,7 @@ pub(super) fn router(
         allow_loopback_http: true,
     };
     let authenticator = Authenticator::new(vec![settings], Arc::new(HttpFetcher::new()?))?;
-    let pipeline =
-        Pipeline::new(chain, signer, log, random).context("the authority's certificates are for another key")?;
+    let pipeline = Pipeline::new(chain, signer, transparency, random)
+        .context("the authority's certificates are for another key")?;
     Ok(chancery_ca::router(Arc::new(CertificateAuthority::new(authenticator, pipeline, clock))))
 }

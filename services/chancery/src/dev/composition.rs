@@ -9,6 +9,7 @@ use super::{
     authority::{self, ORGANIZATION},
     certificate_log::LocalLog,
     data::DataDirectory,
+    transparency,
 };
 use crate::issuer::{self, Issuer};
 use anyhow::Context as _;
@@ -74,6 +75,7 @@ impl Instance {
         clock: Arc<dyn Clock>,
         database: &Location,
         tiles: Option<Destination>,
+        transparency: &transparency::Settings,
         check_command: String,
     ) -> anyhow::Result<Self> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
@@ -92,7 +94,8 @@ impl Instance {
         let authority_key = Arc::new(data.key("ca", KeyKind::P256)?);
         let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
         let (ct, ct_sequencer) = opening.log(ct::NAME, format!("{}{CT_PATH}", address.host), ct::scheme).await?;
-        let ct = Ct::new(ct, CT_PATH, &[chain.root().der().to_vec()]).context("cannot open the certificate log")?;
+        let roots = [&[chain.root().der().to_vec()], &transparency.accepted_roots[..]].concat();
+        let ct = Ct::new(ct, CT_PATH, &roots).context("cannot open the certificate log")?;
         let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(rekor);
 
@@ -100,15 +103,15 @@ impl Instance {
 
         let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
-        let trust_files = trust_files(&opening, issuer.url(), &chain, &ct, &rekor)?;
+        let trust_files = trust_files(&opening, issuer.url(), &chain, [ct.log(), rekor.log()], transparency)?;
         // The first entry is the trust root it will be verified with.
         rekor
             .seed(trust_files.contents(FileName::TrustedRoot).as_bytes())
             .await
             .context("cannot write the log's first entry")?;
 
-        let log = Arc::new(LocalLog::new(ct.clone()));
-        let authority = authority::router(issuer.url(), chain, authority_key, log, random, clock)?;
+        let logged = transparency.transparency(Arc::new(LocalLog::new(ct.clone())));
+        let authority = authority::router(issuer.url(), chain, authority_key, logged, random, clock)?;
         let logs = [ct.log().clone(), rekor.log().clone()];
         let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
@@ -226,8 +229,8 @@ fn trust_files(
     opening: &Opening<'_>,
     issuer_url: &str,
     chain: &IssuingChain,
-    ct: &Ct,
-    rekor: &RekorV1,
+    [ct, rekor]: [&Log; 2],
+    transparency: &transparency::Settings,
 ) -> anyhow::Result<TrustFiles> {
     let url = BaseUrl::parse(&opening.address.url)?;
     let validity = Validity::since(opening.data.created());
@@ -239,10 +242,16 @@ fn trust_files(
         chain_der: chain.certificates().iter().map(|certificate| certificate.der().to_vec()).collect(),
         validity,
     };
+    // The one that is used comes first; the own one keeps counting for what was issued under it.
+    let elsewhere = transparency.elsewhere.as_ref().map(|elsewhere| {
+        let (base_url, key) = (elsewhere.url.clone(), elsewhere.key.clone());
+        chancery_trust::Log { base_url, key, validity }
+    });
+    let own = log(ct, BaseUrl::parse(&format!("{}{CT_PATH}", opening.address.url))?);
     let material = Material {
         certificate_authorities: vec![authority],
-        ct_logs: vec![log(ct.log(), BaseUrl::parse(&format!("{}{CT_PATH}", opening.address.url))?)],
-        rekor_logs: vec![log(rekor.log(), url.clone())],
+        ct_logs: elsewhere.into_iter().chain([own]).collect(),
+        rekor_logs: vec![log(rekor, url.clone())],
     };
     let services = Services {
         operator: opening.address.host.clone(),
