@@ -4,6 +4,12 @@
 //! doubled leading slash a single one (clients append paths to base URLs that end in `/`), and a client that sends its
 //! header too slowly a closed connection.
 
+mod measure;
+mod request_id;
+
+pub use measure::{measured, method_label, metrics_page};
+pub use request_id::{RequestId, named};
+
 use crate::shutdown::Shutdown;
 use axum::Router;
 use axum::body::Body;

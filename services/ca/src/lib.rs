@@ -14,8 +14,9 @@
 //! | 5 | [`profile`] | principal and key → what will be signed; pure |
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
 //!
-//! [`chain`] makes or loads the authority's own certificates.
+//! What was decided is recorded, whatever it was: [`audit`], [`Counts`]. [`chain`] makes or loads the authority's own certificates.
 
+pub mod audit;
 pub mod chain;
 pub mod challenge;
 mod error;
@@ -23,16 +24,21 @@ pub mod http;
 pub mod identity;
 pub mod issue;
 mod json;
+mod limit;
 pub mod oidc;
 pub mod profile;
+mod request;
 pub mod transparency;
 
 pub use error::Error;
-pub use http::router;
+pub use http::{measured_router, router};
+pub use limit::{Rates, Share};
+pub use request::{Counts, Records};
 
 use chancery_daemon::clock::Clock;
 use identity::IssuerKind;
 use issue::Pipeline;
+use limit::Limits;
 use oidc::Authenticator;
 use std::sync::Arc;
 
@@ -54,12 +60,27 @@ pub struct CertificateAuthority {
     authenticator: Authenticator,
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
+    limits: Option<Limits>,
+    records: Records,
 }
 
 impl CertificateAuthority {
     /// Puts the parts together. Nothing is fetched: an issuer may start after the authority that trusts it.
     #[must_use]
     pub fn new(authenticator: Authenticator, pipeline: Pipeline, clock: Arc<dyn Clock>) -> Self {
-        Self { authenticator, pipeline, clock }
+        Self { authenticator, pipeline, clock, limits: None, records: Records::default() }
+    }
+
+    /// The same, with at most so many requests.
+    #[must_use]
+    pub fn limited(self, rates: Rates) -> Self {
+        let limits = Some(Limits::new(rates, Arc::clone(&self.clock)));
+        Self { limits, ..self }
+    }
+
+    /// The same, recording what it decides.
+    #[must_use]
+    pub fn recorded(self, records: Records) -> Self {
+        Self { records, ..self }
     }
 }

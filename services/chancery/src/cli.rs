@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Dev(dev::Arguments),
+    Dev(Box<dev::Arguments>),
     Log(log::Arguments),
     Token(token::Arguments),
 }
@@ -41,7 +41,7 @@ impl Cli {
     /// Does what the command line says.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
-            Verb::Dev(arguments) => dev::run(arguments).await,
+            Verb::Dev(arguments) => dev::run(*arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
         }

@@ -8,6 +8,7 @@ mod banner;
 mod certificate_log;
 mod composition;
 mod data;
+mod operations;
 mod tiles;
 mod transparency;
 
@@ -18,10 +19,11 @@ use banner::Facts;
 use chancery_daemon::{
     clock::{Clock, SystemClock},
     http,
+    random::SystemRandom,
     shutdown::{self, Signals},
 };
 use chancery_log::store::Location;
-use composition::{Address, Instance};
+use composition::{Address, Choices, Instance};
 use data::DataDirectory;
 use std::{
     io::{ErrorKind, Write as _},
@@ -31,6 +33,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 
+pub(crate) use operations::OperationsArguments;
 pub(crate) use tiles::TilesArguments;
 pub(crate) use transparency::TransparencyArguments;
 
@@ -51,21 +54,25 @@ pub(crate) async fn run(
     database_url: Option<String>,
     tiles: &TilesArguments,
     transparency: &TransparencyArguments,
+    operations: &OperationsArguments,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // (1)
-    let tiles = tiles.destination()?;
-    let transparency = transparency.read()?;
+    let choices = Choices { tiles: tiles.destination()?, transparency: transparency.read()?, operations };
     let mut data = DataDirectory::open(data, clock.now())?;
     // (2)
     let listener = bind(listen).await?;
+    let metrics_listener = match operations.metrics {
+        None => None,
+        Some(address) => Some(bind(address).await?),
+    };
     let address = Address::new(listener.local_addr()?);
     // (3)
     let database =
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
     let executable = std::env::current_exe().context("cannot find out where this program is")?;
     let check = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
-    let instance = Instance::start(&data, &address, clock, &database, tiles, &transparency, check).await?;
+    let instance = Instance::start(&data, &address, clock, &database, choices, check).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)
@@ -73,8 +80,15 @@ pub(crate) async fn run(
     // (6)
     let mut signals = Signals::catch().context("cannot wait for signals")?;
     let (stop, stopping) = shutdown::channel();
-    let routes = http::shell(instance.routes.clone(), Arc::clone(&instance.readiness))
-        .layer(middleware::from_fn(loopback::only_this_machine));
+    let mut routes = http::shell(instance.routes.clone(), Arc::clone(&instance.readiness));
+    let mut metrics_server = None;
+    if let (Some(metrics), Some(listener)) = (&instance.metrics, metrics_listener) {
+        tracing::info!(address = %listener.local_addr()?, "metrics are under /metrics");
+        let page = http::metrics_page(metrics.clone()).layer(middleware::from_fn(loopback::only_this_machine));
+        metrics_server = Some(tokio::spawn(http::serve(listener, page, stopping.clone())));
+        routes = http::measured(routes, metrics)?;
+    }
+    let routes = http::named(routes.layer(middleware::from_fn(loopback::only_this_machine)), Arc::new(SystemRandom));
     let server = tokio::spawn(http::serve(listener, routes, stopping));
     // (7)
     let (trust, url) = (data.trust(), &address.url);
@@ -87,6 +101,9 @@ pub(crate) async fn run(
     tracing::info!("stopping: answering what was accepted");
     stop.stop();
     server.await.context("the listener failed")?;
+    if let Some(server) = metrics_server {
+        server.await.context("the listener for metrics failed")?;
+    }
     instance.stop().await;
     Ok(())
 }

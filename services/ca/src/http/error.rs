@@ -1,18 +1,21 @@
 //! One exhaustive match from what went wrong to what Fulcio would say.
 //!
 //! Statuses and texts are Fulcio's to the letter, because clients print and match them. Ours is the object in `details`:
-//! a stable reason that a person can look up. Each failure is logged here, once, and nowhere else.
+//! a stable reason that a person can look up, and the request's id (`google.rpc.ErrorInfo`, `RequestInfo`). Each failure is logged here, once, and nowhere else.
 
 use crate::Error;
 use crate::issue::IssueError;
 use crate::transparency::LogError;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chancery_daemon::http::RequestId;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// gRPC's `INVALID_ARGUMENT`.
 const INVALID_ARGUMENT: u32 = 3;
+/// gRPC's `RESOURCE_EXHAUSTED`.
+const RESOURCE_EXHAUSTED: u32 = 8;
 /// gRPC's `UNIMPLEMENTED`.
 const UNIMPLEMENTED: u32 = 12;
 /// gRPC's `INTERNAL`.
@@ -20,23 +23,43 @@ const INTERNAL: u32 = 13;
 /// gRPC's `UNAVAILABLE`: the same request may succeed later.
 const UNAVAILABLE: u32 = 14;
 
-impl IntoResponse for Error {
+/// What clients are told of a fault that is the authority's own.
+const BACKEND: &str = "error communicating with CA backend";
+
+/// A request that was not granted.
+pub(super) struct Refused {
+    pub(super) error: Error,
+    pub(super) request_id: Option<RequestId>,
+}
+
+impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let (code, message) = answer(&self);
-        let reason = self.code();
-        let details = json!([{
+        let Self { error, request_id } = self;
+        let (code, message) = answer(&error);
+        let reason = error.code();
+        let mut details = vec![json!({
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
             "reason": reason,
             "domain": "chancery",
             "metadata": {},
-        }]);
+        })];
+        details.extend(request_id.iter().map(|id| {
+            json!({
+                "@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": id.as_str(), "servingData": "",
+            })
+        }));
+        let request_id = request_id.as_ref().map_or("", RequestId::as_str);
         let status = status(code);
         if status.is_server_error() {
-            tracing::error!(code = reason, error = %self, "no certificate was issued");
+            tracing::error!(code = reason, %error, request_id, "no certificate was issued");
         } else {
-            tracing::warn!(code = reason, error = %self, "a request was refused");
+            tracing::warn!(code = reason, %error, request_id, "a request was refused");
         }
-        respond(status, code, &message, &details)
+        let mut response = respond(status, code, &message, &json!(details));
+        if let Error::Limited { retry_after_seconds, .. } = error {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+        }
+        response
     }
 }
 
@@ -44,6 +67,7 @@ impl IntoResponse for Error {
 const fn status(code: u32) -> StatusCode {
     match code {
         INVALID_ARGUMENT => StatusCode::BAD_REQUEST,
+        RESOURCE_EXHAUSTED => StatusCode::TOO_MANY_REQUESTS,
         UNIMPLEMENTED => StatusCode::NOT_IMPLEMENTED,
         UNAVAILABLE => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -55,6 +79,8 @@ fn answer(error: &Error) -> (u32, Cow<'static, str>) {
         Error::TooLarge { .. } => (INVALID_ARGUMENT, "http: request body too large"),
         Error::Malformed { reason } => return (INVALID_ARGUMENT, reason.clone().into()),
         Error::Token(_) => (INVALID_ARGUMENT, "There was an error processing the identity token"),
+        // Not one of Fulcio's: there, a proxy in front says it.
+        Error::Limited { .. } => return (RESOURCE_EXHAUSTED, error.to_string().into()),
         Error::KeyMalformed(_) => (INVALID_ARGUMENT, "The public key supplied in the request could not be parsed"),
         Error::KeyInsecure => (INVALID_ARGUMENT, "The public key supplied in the request is insecure"),
         Error::RequestMalformed(_) => (INVALID_ARGUMENT, "The certificate signing request could not be parsed"),
@@ -74,8 +100,9 @@ fn answer(error: &Error) -> (u32, Cow<'static, str>) {
         Error::Issue(IssueError::Log(LogError::Refused { .. }) | IssueError::LogPromise(_)) => {
             (INTERNAL, "Error entering certificate in CTL")
         }
+        Error::Audit(_) => (INTERNAL, BACKEND),
         Error::Issue(IssueError::AuthorityExpired | IssueError::Signer(_) | IssueError::Corrupt(_)) => {
-            (INTERNAL, "error communicating with CA backend")
+            (INTERNAL, BACKEND)
         }
     };
     (code, message.into())

@@ -11,11 +11,16 @@ mod trust_bundle;
 
 use crate::CertificateAuthority;
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::header;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use chancery_daemon::http::method_label;
+use chancery_daemon::metrics::{Durations, MetricError, Metrics};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The routes of the authority. What matches none of them is the shell's.
 pub fn router(authority: Arc<CertificateAuthority>) -> Router {
@@ -26,6 +31,20 @@ pub fn router(authority: Arc<CertificateAuthority>) -> Router {
         .route("/api/v1/signingCert", post(signing_cert::v1).fallback(error::method_not_allowed))
         .route("/api/v1/rootCert", get(trust_bundle::v1).fallback(error::method_not_allowed))
         .with_state(authority)
+}
+
+/// As [`router`], measured under Fulcio's name.
+pub fn measured_router(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Result<Router, MetricError> {
+    let latency = metrics.durations("fulcio_api_latency", "Seconds a request took", &["code", "method"])?;
+    Ok(router(authority).route_layer(middleware::from_fn_with_state(latency, measure)))
+}
+
+async fn measure(State(latency): State<Durations>, request: Request, next: Next) -> Response {
+    let method = method_label(request.method());
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    latency.observe(&[response.status().as_str(), method], begun.elapsed());
+    response
 }
 
 /// A JSON answer with status 200.

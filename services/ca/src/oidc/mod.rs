@@ -60,6 +60,12 @@ impl Authenticator {
         self.issuers.iter().map(|issuer| &issuer.settings)
     }
 
+    /// The configured issuer that `token` names, whether or not the token is any good.
+    pub(crate) fn configured_issuer(&self, token: &str) -> Option<&str> {
+        let token = UnverifiedToken::parse(token).ok()?;
+        self.issuers().map(|issuer| issuer.url.as_str()).find(|url| *url == token.unverified_issuer())
+    }
+
     /// Verifies `token` and says who asks.
     ///
     /// 1. Parse, strictly and within bounds.

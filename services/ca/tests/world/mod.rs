@@ -13,7 +13,7 @@ use chancery_ca::identity::IssuerKind;
 use chancery_ca::issue::Pipeline;
 use chancery_ca::oidc::{Authenticator, Fetch, FetchError, Fetched};
 use chancery_ca::transparency::{CertificateLog, LogError, Submission, Transparency};
-use chancery_ca::{CertificateAuthority, IssuerSettings};
+use chancery_ca::{CertificateAuthority, IssuerSettings, Rates};
 use chancery_daemon::clock::{Clock, FixedClock};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
@@ -175,7 +175,15 @@ impl World {
         Self::with_transparency(|log| Transparency::Embedded(log)).await
     }
 
+    pub(crate) async fn limited(rates: Rates) -> Self {
+        Self::make(|log| Transparency::Embedded(log), rates).await
+    }
+
     pub(crate) async fn with_transparency(transparency: impl FnOnce(Arc<FakeLog>) -> Transparency) -> Self {
+        Self::make(transparency, Rates::default()).await
+    }
+
+    async fn make(transparency: impl FnOnce(Arc<FakeLog>) -> Transparency, rates: Rates) -> Self {
         let key = |kind| Signer::generate(kind).unwrap().0;
         let (root, issuing) = (key(KeyKind::P256), Arc::new(key(KeyKind::P256)));
         let random = Arc::new(Counting::default());
@@ -186,7 +194,8 @@ impl World {
         documents.publish(&[jwk(issuer_key.public_key(), Some("k1"))]);
         let authenticator = Authenticator::new(vec![email_issuer()], documents.clone()).unwrap();
         let pipeline = Pipeline::new(chain.clone(), issuing, transparency(log.clone()), random).unwrap();
-        let authority = CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>);
+        let authority =
+            CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>).limited(rates);
         let router = chancery_ca::router(Arc::new(authority));
         Self { clock, documents, log, chain, issuer_key, client: key(KeyKind::P256), router }
     }

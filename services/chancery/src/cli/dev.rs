@@ -29,6 +29,8 @@ pub(super) struct Arguments {
     tiles: dev::TilesArguments,
     #[command(flatten)]
     transparency: dev::TransparencyArguments,
+    #[command(flatten)]
+    operations: dev::OperationsArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -36,7 +38,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    let Arguments { listen, data, database, tiles, transparency, log: _ } = &arguments;
-    dev::run(*listen, data, database.clone(), tiles, transparency).await?;
+    let Arguments { listen, data, database, tiles, transparency, operations, log: _ } = &arguments;
+    dev::run(*listen, data, database.clone(), tiles, transparency, operations).await?;
     Ok(ExitCode::SUCCESS)
 }

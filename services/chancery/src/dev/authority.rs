@@ -5,14 +5,14 @@ use crate::issuer;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_ca::{
-    CertificateAuthority, IssuerSettings,
+    CertificateAuthority, IssuerSettings, Rates, Records,
     chain::IssuingChain,
     identity::IssuerKind,
     issue::Pipeline,
     oidc::{Authenticator, HttpFetcher},
     transparency::Transparency,
 };
-use chancery_daemon::{clock::Clock, random::Random, signer::Signer};
+use chancery_daemon::{clock::Clock, metrics::Metrics, random::Random, signer::Signer};
 use chancery_verify::{Timestamp, key::KeyKind};
 use std::sync::Arc;
 
@@ -37,16 +37,23 @@ pub(super) async fn issuing_chain(
     Ok(chain)
 }
 
+/// What the authority needs beside its certificates.
+pub(super) struct Surroundings<'a> {
+    /// The issuer it believes.
+    pub(super) issuer_url: &'a str,
+    pub(super) transparency: Transparency,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rates: Rates,
+    pub(super) records: Records,
+    /// Where it is measured, if it is.
+    pub(super) metrics: Option<&'a Metrics>,
+}
+
 /// The authority's routes. It believes the development issuer and nobody else, and fetches that issuer's keys over HTTP
 /// like any other's: the path a production authority takes is the path tried here.
-pub(super) fn router(
-    issuer_url: &str,
-    chain: IssuingChain,
-    signer: Arc<Signer>,
-    transparency: Transparency,
-    random: Arc<dyn Random>,
-    clock: Arc<dyn Clock>,
-) -> anyhow::Result<Router> {
+pub(super) fn router(chain: IssuingChain, signer: Arc<Signer>, around: Surroundings<'_>) -> anyhow::Result<Router> {
+    let Surroundings { issuer_url, transparency, random, clock, rates, records, metrics } = around;
     let settings = IssuerSettings {
         url: issuer_url.to_owned(),
         audience: issuer::DEFAULT_AUDIENCE.to_owned(),
@@ -56,5 +63,10 @@ pub(super) fn router(
     let authenticator = Authenticator::new(vec![settings], Arc::new(HttpFetcher::new()?))?;
     let pipeline = Pipeline::new(chain, signer, transparency, random)
         .context("the authority's certificates are for another key")?;
-    Ok(chancery_ca::router(Arc::new(CertificateAuthority::new(authenticator, pipeline, clock))))
+    let authority =
+        Arc::new(CertificateAuthority::new(authenticator, pipeline, clock).limited(rates).recorded(records));
+    Ok(match metrics {
+        None => chancery_ca::router(authority),
+        Some(metrics) => chancery_ca::measured_router(authority, metrics)?,
+    })
 }

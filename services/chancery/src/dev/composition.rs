@@ -6,9 +6,10 @@
 //! ```
 
 use super::{
-    authority::{self, ORGANIZATION},
+    authority::{self, ORGANIZATION, Surroundings},
     certificate_log::LocalLog,
     data::DataDirectory,
+    operations::OperationsArguments,
     transparency,
 };
 use crate::issuer::{self, Issuer};
@@ -18,6 +19,7 @@ use chancery_ca::chain::IssuingChain;
 use chancery_daemon::{
     clock::Clock,
     http::Readiness,
+    metrics::Metrics,
     random::{Random, SystemRandom},
     shutdown::{self, Shutdown, Trigger},
 };
@@ -51,10 +53,19 @@ impl Address {
     }
 }
 
+/// What the options ask for, read and checked.
+pub(super) struct Choices<'a> {
+    pub(super) tiles: Option<Destination>,
+    pub(super) transparency: transparency::Settings,
+    pub(super) operations: &'a OperationsArguments,
+}
+
 /// A server that is ready to answer.
 pub(super) struct Instance {
     /// Of every role; without the shell all listeners share.
     pub(super) routes: Router,
+    /// What is measured, where somebody asks for it.
+    pub(super) metrics: Option<Metrics>,
     /// Whether both logs take entries.
     pub(super) readiness: Readiness,
     /// What clients need.
@@ -74,10 +85,10 @@ impl Instance {
         address: &Address,
         clock: Arc<dyn Clock>,
         database: &Location,
-        tiles: Option<Destination>,
-        transparency: &transparency::Settings,
+        choices: Choices<'_>,
         check_command: String,
     ) -> anyhow::Result<Self> {
+        let Choices { tiles, transparency, operations } = choices;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let database = Database::open(database).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
@@ -103,16 +114,25 @@ impl Instance {
 
         let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
-        let trust_files = trust_files(&opening, issuer.url(), &chain, [ct.log(), rekor.log()], transparency)?;
+        let trust_files = trust_files(&opening, issuer.url(), &chain, [ct.log(), rekor.log()], &transparency)?;
         // The first entry is the trust root it will be verified with.
         rekor
             .seed(trust_files.contents(FileName::TrustedRoot).as_bytes())
             .await
             .context("cannot write the log's first entry")?;
 
-        let logged = transparency.transparency(Arc::new(LocalLog::new(ct.clone())));
-        let authority = authority::router(issuer.url(), chain, authority_key, logged, random, clock)?;
         let logs = [ct.log().clone(), rekor.log().clone()];
+        let metrics = operations.metrics(&logs, &clock)?;
+        let around = Surroundings {
+            issuer_url: issuer.url(),
+            transparency: transparency.transparency(Arc::new(LocalLog::new(ct.clone()))),
+            random,
+            clock,
+            rates: operations.rates(),
+            records: operations.records(data.path(), metrics.as_ref())?,
+            metrics: metrics.as_ref(),
+        };
+        let authority = authority::router(chain, authority_key, around)?;
         let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
             .merge(authority)
@@ -120,12 +140,12 @@ impl Instance {
             .merge(rekor.router())
             .merge(chancery_trust::http::router(&trust_files))
             .merge(issuer::router(Arc::clone(&issuer)));
-        let issuer_url = issuer.url().to_owned();
         Ok(Self {
             routes,
+            metrics,
             readiness,
             trust_files,
-            issuer_url,
+            issuer_url: issuer.url().to_owned(),
             stop_logs,
             sequencers: [ct_sequencer, rekor_sequencer],
             mirrors,

@@ -5,6 +5,7 @@
 //! instance.json   when the directory was made, and whether that was finished
 //! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
 //! chancery.db     both logs, unless they are in a database elsewhere
+//! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
 //! trust/          what clients need; rewritten at every start, with the same bytes unless an option names another certificate log
 //! ```
 //!
