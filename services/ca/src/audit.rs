@@ -34,7 +34,7 @@ struct Lines {
 /// What was asked, and what is known about who asked.
 pub(crate) struct Asked<'a> {
     pub(crate) request_id: &'a str,
-    /// `v1` or `v2`.
+    /// `v1`, `v2` or `grpc`.
     pub(crate) api: &'static str,
     /// Of the configured issuer the token names, verified or not.
     pub(crate) issuer: Option<&'a str>,

@@ -21,7 +21,7 @@ pub(crate) struct SigningRequest {
 pub(crate) struct Origin<'a> {
     /// Empty where nobody gave it a name.
     pub(crate) request_id: &'a str,
-    /// `v1` or `v2`.
+    /// `v1`, `v2` or `grpc`.
     pub(crate) api: &'static str,
 }
 

@@ -23,6 +23,9 @@ const INTERNAL: u32 = 13;
 /// gRPC's `UNAVAILABLE`: the same request may succeed later.
 const UNAVAILABLE: u32 = 14;
 
+/// Whose reasons ours are.
+pub(super) const DOMAIN: &str = "chancery";
+
 /// What clients are told of a fault that is the authority's own.
 const BACKEND: &str = "error communicating with CA backend";
 
@@ -40,7 +43,7 @@ impl IntoResponse for Refused {
         let mut details = vec![json!({
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
             "reason": reason,
-            "domain": "chancery",
+            "domain": DOMAIN,
             "metadata": {},
         })];
         details.extend(request_id.iter().map(|id| {
@@ -49,17 +52,22 @@ impl IntoResponse for Refused {
             })
         }));
         let request_id = request_id.as_ref().map_or("", RequestId::as_str);
-        let status = status(code);
-        if status.is_server_error() {
-            tracing::error!(code = reason, %error, request_id, "no certificate was issued");
-        } else {
-            tracing::warn!(code = reason, %error, request_id, "a request was refused");
-        }
-        let mut response = respond(status, code, &message, &json!(details));
+        log(&error, code, request_id);
+        let mut response = respond(status(code), code, &message, &json!(details));
         if let Error::Limited { retry_after_seconds, .. } = error {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
         }
         response
+    }
+}
+
+/// Notes a refusal in our own log: as ours where it is, as the client's where not.
+pub(super) fn log(error: &Error, code: u32, request_id: &str) {
+    let reason = error.code();
+    if status(code).is_server_error() {
+        tracing::error!(code = reason, %error, request_id, "no certificate was issued");
+    } else {
+        tracing::warn!(code = reason, %error, request_id, "a request was refused");
     }
 }
 
@@ -74,7 +82,8 @@ const fn status(code: u32) -> StatusCode {
     }
 }
 
-fn answer(error: &Error) -> (u32, Cow<'static, str>) {
+/// Code and text.
+pub(super) fn answer(error: &Error) -> (u32, Cow<'static, str>) {
     let (code, message) = match error {
         Error::TooLarge { .. } => (INVALID_ARGUMENT, "http: request body too large"),
         Error::Malformed { reason } => return (INVALID_ARGUMENT, reason.clone().into()),

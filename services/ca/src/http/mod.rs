@@ -1,4 +1,4 @@
-//! Fulcio's HTTP protocol, v2 and v1 (`fulcio.proto`, `fulcio_legacy.proto` through grpc-gateway).
+//! Fulcio's HTTP protocol, v2 and v1 (`fulcio.proto`, `fulcio_legacy.proto` through grpc-gateway), and v2 over gRPC.
 //!
 //! The only place that knows paths, statuses and bodies. Content types and `Accept` are ignored, as they are by Fulcio:
 //! clients send what they like.
@@ -6,6 +6,7 @@
 mod body;
 mod configuration;
 mod error;
+mod grpc;
 mod signing_cert;
 mod trust_bundle;
 
@@ -30,6 +31,7 @@ pub fn router(authority: Arc<CertificateAuthority>) -> Router {
         .route("/api/v2/configuration", get(configuration::v2).fallback(error::method_not_allowed))
         .route("/api/v1/signingCert", post(signing_cert::v1).fallback(error::method_not_allowed))
         .route("/api/v1/rootCert", get(trust_bundle::v1).fallback(error::method_not_allowed))
+        .merge(grpc::router())
         .with_state(authority)
 }
 

@@ -59,7 +59,12 @@ pub(super) async fn v1(
 
 /// A timestamp that is not in the certificate: base64 of the JSON a log answers with.
 fn detached(sct: &SignedCertificateTimestamp) -> String {
-    STANDARD.encode(timestamp_json(sct).to_string())
+    STANDARD.encode(detached_json(sct))
+}
+
+/// The JSON a log answers with.
+pub(super) fn detached_json(sct: &SignedCertificateTimestamp) -> String {
+    timestamp_json(sct).to_string()
 }
 
 async fn answer(
