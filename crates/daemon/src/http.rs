@@ -1,8 +1,8 @@
 //! The HTTP shell around every role: connections, deadlines, drain, and what all answers have in common.
 //!
-//! HTTP/1.1, and HTTP/2 without TLS for gRPC, on one port. Routes, bodies and statuses belong to the roles. Here a panic becomes a 500, a path that matched nothing a 404, a
-//! doubled leading slash a single one (clients append paths to base URLs that end in `/`), and a client that sends its
-//! header too slowly a closed connection.
+//! HTTP/1.1, and HTTP/2 without TLS for gRPC, on one port. Routes, bodies and statuses belong to the roles. Here a panic
+//! becomes a 500, a path that matched nothing a 404, a doubled leading slash a single one (clients append paths to base
+//! URLs that end in `/`), and a client that sends its header too slowly a closed connection.
 
 mod measure;
 mod request_id;

@@ -5,8 +5,10 @@ use crate::challenge::{self, KeyRequest};
 use crate::identity::Principal;
 use crate::issue::Issued;
 use crate::{CertificateAuthority, Error};
+use chancery_daemon::http::RequestId;
 use chancery_daemon::metrics::{Counter, Counters, MetricError, Metrics};
 use chancery_verify::{Rejection, Timestamp};
+use std::sync::Arc;
 
 /// What a client has sent.
 pub(crate) struct SigningRequest {
@@ -17,10 +19,10 @@ pub(crate) struct SigningRequest {
 }
 
 /// Which request it is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin<'a> {
-    /// Empty where nobody gave it a name.
-    pub(crate) request_id: &'a str,
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// `None` where nobody gave it a name.
+    pub(crate) request_id: Option<RequestId>,
     /// `v1`, `v2` or `grpc`.
     pub(crate) api: &'static str,
 }
@@ -64,11 +66,25 @@ pub struct Records {
 
 impl CertificateAuthority {
     /// Decides about a request, or about what went wrong when it was read. Who asked is remembered, granted or not.
+    ///
+    /// Once begun it is done to the end, whether or not the client still waits: what is in the certificate log must be in
+    /// the audit log, too.
     pub(crate) async fn answer(
-        &self,
-        origin: Origin<'_>,
+        self: Arc<Self>,
+        origin: Origin,
         request: Result<SigningRequest, Error>,
     ) -> Result<Issued, Error> {
+        match tokio::spawn(async move { self.decide(&origin, request).await }).await {
+            Ok(outcome) => outcome,
+            // The shell answers for what panics. Nothing cancels the task but the end of the process.
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    async fn decide(&self, origin: &Origin, request: Result<SigningRequest, Error>) -> Result<Issued, Error> {
         let now = self.clock.now();
         let mut principal = None;
         let (issuer, outcome) = match request {
@@ -78,7 +94,12 @@ impl CertificateAuthority {
             }
             Err(error) => (None, Err(error)),
         };
-        let asked = Asked { request_id: origin.request_id, api: origin.api, issuer, principal: principal.as_ref() };
+        let asked = Asked {
+            request_id: origin.request_id.as_ref().map_or("", RequestId::as_str),
+            api: origin.api,
+            issuer,
+            principal: principal.as_ref(),
+        };
         self.record(&asked, outcome, now)
     }
 

@@ -66,10 +66,11 @@ async fn create_signing_certificate(State(authority): State<Arc<CertificateAutho
         let (authority, request_id) = (Arc::clone(&authority), request_id.clone());
         async move {
             let (metadata, _, message) = request.into_parts();
-            let request_id = request_id.as_ref().map_or("", RequestId::as_str);
-            let origin = Origin { request_id, api: "grpc" };
+            let origin = Origin { request_id: request_id.clone(), api: "grpc" };
             let issued = authority.answer(origin, Ok(signing_request(message, &metadata))).await;
-            issued.map(|issued| signing_certificate(&issued)).map_err(|error| status(&error, request_id))
+            issued
+                .map(|issued| signing_certificate(&issued))
+                .map_err(|error| status(&error, request_id.as_ref().map_or("", RequestId::as_str)))
         }
     })
     .await

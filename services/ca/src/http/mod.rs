@@ -31,6 +31,7 @@ pub fn router(authority: Arc<CertificateAuthority>) -> Router {
         .route("/api/v2/configuration", get(configuration::v2).fallback(error::method_not_allowed))
         .route("/api/v1/signingCert", post(signing_cert::v1).fallback(error::method_not_allowed))
         .route("/api/v1/rootCert", get(trust_bundle::v1).fallback(error::method_not_allowed))
+        .route("/openapi.json", get(openapi))
         .merge(grpc::router())
         .with_state(authority)
 }
@@ -47,6 +48,11 @@ async fn measure(State(latency): State<Durations>, request: Request, next: Next)
     let response = next.run(request).await;
     latency.observe(&[response.status().as_str(), method], begun.elapsed());
     response
+}
+
+/// What the API is, in the words of OpenAPI 3.1. Written by hand; a test compares it with the answers.
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
 }
 
 /// A JSON answer with status 200.

@@ -27,7 +27,7 @@ pub(super) async fn v2(
     body: Body,
 ) -> Result<Response, Refused> {
     let request = body::read(body).await.and_then(|message| request_v2(&message, &headers));
-    let issued = answer(&authority, "v2", request_id, request).await?;
+    let issued = answer(authority, "v2", request_id, request).await?;
     let chain = json!({ "certificates": issued.pem_chain() });
     let answer = match &issued.promise {
         Promise::Embedded(_) => json!({ "signedCertificateEmbeddedSct": { "chain": chain } }),
@@ -47,7 +47,7 @@ pub(super) async fn v1(
     body: Body,
 ) -> Result<Response, Refused> {
     let request = body::read(body).await.and_then(|message| request_v1(&message, &headers));
-    let issued = answer(&authority, "v1", request_id, request).await?;
+    let issued = answer(authority, "v1", request_id, request).await?;
     let mut response = (StatusCode::CREATED, super::pem(issued.pem_chain().join("\n"))).into_response();
     if let Promise::Detached(sct) = &issued.promise
         && let Ok(sct) = HeaderValue::from_str(&detached(sct))
@@ -68,13 +68,13 @@ pub(super) fn detached_json(sct: &SignedCertificateTimestamp) -> String {
 }
 
 async fn answer(
-    authority: &CertificateAuthority,
+    authority: Arc<CertificateAuthority>,
     api: &'static str,
     request_id: Option<Extension<RequestId>>,
     request: Result<SigningRequest, Error>,
 ) -> Result<Issued, Refused> {
     let request_id = request_id.map(|Extension(id)| id);
-    let origin = Origin { request_id: request_id.as_ref().map_or("", RequestId::as_str), api };
+    let origin = Origin { request_id: request_id.clone(), api };
     authority.answer(origin, request).await.map_err(|error| Refused { error, request_id })
 }
 

@@ -13,7 +13,7 @@ use chancery_ca::identity::IssuerKind;
 use chancery_ca::issue::Pipeline;
 use chancery_ca::oidc::{Authenticator, Fetch, FetchError, Fetched};
 use chancery_ca::transparency::{CertificateLog, LogError, Submission, Transparency};
-use chancery_ca::{CertificateAuthority, IssuerSettings, Rates};
+use chancery_ca::{CertificateAuthority, IssuerSettings, Rates, Records};
 use chancery_daemon::clock::{Clock, FixedClock};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
@@ -176,14 +176,18 @@ impl World {
     }
 
     pub(crate) async fn limited(rates: Rates) -> Self {
-        Self::make(|log| Transparency::Embedded(log), rates).await
+        Self::make(|log| Transparency::Embedded(log), rates, Records::default()).await
+    }
+
+    pub(crate) async fn recorded(records: Records) -> Self {
+        Self::make(|log| Transparency::Embedded(log), Rates::default(), records).await
     }
 
     pub(crate) async fn with_transparency(transparency: impl FnOnce(Arc<FakeLog>) -> Transparency) -> Self {
-        Self::make(transparency, Rates::default()).await
+        Self::make(transparency, Rates::default(), Records::default()).await
     }
 
-    async fn make(transparency: impl FnOnce(Arc<FakeLog>) -> Transparency, rates: Rates) -> Self {
+    async fn make(transparency: impl FnOnce(Arc<FakeLog>) -> Transparency, rates: Rates, records: Records) -> Self {
         let key = |kind| Signer::generate(kind).unwrap().0;
         let (root, issuing) = (key(KeyKind::P256), Arc::new(key(KeyKind::P256)));
         let random = Arc::new(Counting::default());
@@ -194,8 +198,9 @@ impl World {
         documents.publish(&[jwk(issuer_key.public_key(), Some("k1"))]);
         let authenticator = Authenticator::new(vec![email_issuer()], documents.clone()).unwrap();
         let pipeline = Pipeline::new(chain.clone(), issuing, transparency(log.clone()), random).unwrap();
-        let authority =
-            CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>).limited(rates);
+        let authority = CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>)
+            .limited(rates)
+            .recorded(records);
         let router = chancery_ca::router(Arc::new(authority));
         Self { clock, documents, log, chain, issuer_key, client: key(KeyKind::P256), router }
     }
