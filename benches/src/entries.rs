@@ -1,4 +1,4 @@
-//! Proposed entries, signed before anything is measured.
+//! Proposed entries and requests for certificates, signed before anything is measured.
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -19,24 +19,34 @@ pub struct Identity {
 impl Identity {
     /// Gets a token from the development issuer and a certificate from the authority.
     pub async fn obtain(url: &str) -> anyhow::Result<Self> {
-        let client = reqwest::Client::new();
-        let request = client.post(format!("{url}/oidc/token-for")).header("x-chancery-dev", "1");
-        let answer: Value = request.json(&json!({ "email": EMAIL })).send().await?.error_for_status()?.json().await?;
-        let token = answer["token"].as_str().context("the issuer answers with a token")?.to_owned();
-        let (signer, _) = Signer::generate(KeyKind::P256)?;
-        let proof = signer.sign(EMAIL.as_bytes()).await?;
-        let body = json!({
-            "publicKeyRequest": {
-                "publicKey": { "algorithm": "ECDSA", "content": signer.public_key().to_pem() },
-                "proofOfPossession": STANDARD.encode(proof),
-            },
-        });
-        let request = client.post(format!("{url}/api/v2/signingCert")).bearer_auth(token).json(&body);
-        let answer: Value = request.send().await?.error_for_status()?.json().await?;
+        let token = token(url).await?;
+        let (signer, request) = key_request().await?;
+        let asked = reqwest::Client::new().post(format!("{url}/api/v2/signingCert")).bearer_auth(token).json(&request);
+        let answer: Value = asked.send().await?.error_for_status()?.json().await?;
         let leaf = answer.pointer("/signedCertificateEmbeddedSct/chain/certificates/0").and_then(Value::as_str);
         let certificate_pem = format!("{}\n", leaf.context("the authority answers with a chain")?);
         Ok(Self { signer, certificate_pem })
     }
+}
+
+/// A token of the development issuer.
+pub async fn token(url: &str) -> anyhow::Result<String> {
+    let request = reqwest::Client::new().post(format!("{url}/oidc/token-for")).header("x-chancery-dev", "1");
+    let answer: Value = request.json(&json!({ "email": EMAIL })).send().await?.error_for_status()?.json().await?;
+    Ok(answer["token"].as_str().context("the issuer answers with a token")?.to_owned())
+}
+
+/// A new key, and the request for a certificate over it.
+pub async fn key_request() -> anyhow::Result<(Signer, Value)> {
+    let (signer, _) = Signer::generate(KeyKind::P256)?;
+    let proof = signer.sign(EMAIL.as_bytes()).await?;
+    let request = json!({
+        "publicKeyRequest": {
+            "publicKey": { "algorithm": "ECDSA", "content": signer.public_key().to_pem() },
+            "proofOfPossession": STANDARD.encode(proof),
+        },
+    });
+    Ok((signer, request))
 }
 
 /// The proposals of the numbers `from..from + count`, each different and signed.

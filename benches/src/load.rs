@@ -77,11 +77,12 @@ pub fn host(url: &str) -> anyhow::Result<String> {
     Ok(url.strip_prefix("http://").context("the URL is http://host:port")?.trim_end_matches('/').to_owned())
 }
 
-/// The request that proposes an entry.
+/// The request that sends a JSON document to a path, with a bearer token where there is one.
 #[must_use]
-pub fn post(host: &str, proposal: &str) -> Vec<u8> {
-    let length = proposal.len();
-    format!("POST /api/v1/log/entries HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{proposal}").into_bytes()
+pub fn post(host: &str, path: &str, token: Option<&str>, document: &str) -> Vec<u8> {
+    let length = document.len();
+    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    format!("POST {path} HTTP/1.1\r\nhost: {host}\r\n{authorization}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{document}").into_bytes()
 }
 
 /// The request that reads a path.

@@ -43,6 +43,23 @@ pub struct Row {
 }
 
 impl Row {
+    /// The row of a table, with its costs as multiples of the floor.
+    #[must_use]
+    pub fn against(&self, floor_us: f64) -> String {
+        format!(
+            "| {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.2} | {:.2} | {:.0} |",
+            self.load,
+            self.per_second,
+            self.median_ms,
+            self.p99_ms,
+            self.server_us,
+            self.database_us,
+            self.server_us / floor_us,
+            (self.server_us + self.database_us) / floor_us,
+            self.server_memory_mib
+        )
+    }
+
     /// Requests a second that one core could have answered at this cost, server and database together.
     #[must_use]
     pub fn per_core(&self) -> f64 {

@@ -1,13 +1,17 @@
 //! P-256 keys of the tests' own, and checks with an implementation the server does not use.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use p256::{
     ecdsa::{
-        DerSignature, SigningKey, VerifyingKey,
+        DerSignature, Signature, SigningKey, VerifyingKey,
         signature::{Signer as _, Verifier as _},
     },
     pkcs8::{DecodePublicKey as _, EncodePublicKey as _, LineEnding},
 };
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::File,
@@ -45,6 +49,20 @@ impl Key {
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let signature: DerSignature = self.0.sign(message);
         signature.as_bytes().to_vec()
+    }
+
+    /// The same signature as two numbers of 32 bytes, as JSON Web Signatures have it.
+    pub fn sign_fixed(&self, message: &[u8]) -> Vec<u8> {
+        let signature: Signature = self.0.sign(message);
+        signature.to_bytes().to_vec()
+    }
+
+    /// The public key as a JSON Web Key.
+    pub fn jwk(&self, id: &str) -> Value {
+        let point = self.public_der();
+        let (x, y) = point[point.len() - 64..].split_at(32);
+        let [x, y] = [x, y].map(|number| URL_SAFE_NO_PAD.encode(number));
+        json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "use": "sig", "alg": "ES256", "kid": id})
     }
 
     /// [`Self::sign`] in base64.

@@ -13,6 +13,7 @@
 //! | [`files`] | a reader of a log's files who asks nobody else |
 //! | [`tuf`] | a TUF repository with the instance's trusted root in it |
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
+//! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`fulcio`], [`rekor`] | requests to the two services, and an independent check of the answers |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
@@ -26,18 +27,22 @@ pub mod files;
 pub mod fulcio;
 pub mod http;
 pub mod key;
+pub mod key_service;
 pub mod person;
 pub mod postgres;
 pub mod program;
 pub mod registry;
 pub mod rekor;
 pub mod stack;
+pub mod token;
+pub mod token_issuer;
 pub mod tree;
 pub mod tuf;
 
 pub use client::Client;
 pub use person::Person;
 pub use stack::Stack;
+pub use token_issuer::TokenIssuer;
 
 /// The identity most scenarios sign with.
 pub const ALICE: &str = "alice@example.test";

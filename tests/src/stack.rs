@@ -7,8 +7,10 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
+    fs::{self, Permissions},
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU16, Ordering},
     thread,
@@ -36,6 +38,7 @@ pub struct Stack {
     directory: TempDir,
     port: u16,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     server: Option<Running>,
     checked: bool,
 }
@@ -48,22 +51,40 @@ impl Stack {
 
     /// As [`Self::start`], with more options of `chancery dev`.
     pub fn start_with(options: &[&str]) -> Self {
+        Self::start_in(&[], options)
+    }
+
+    /// As [`Self::start_with`], in an environment with these variables.
+    pub fn start_in(environment: &[(&str, &str)], options: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut stack = Self { directory, port: free_port(), options, server: None, checked: false };
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut stack = Self { directory, port: free_port(), options, environment, server: None, checked: false };
         stack.resume();
         stack
     }
 
     /// A replica: another server with a copy of the data directory, over the same `--database`.
     pub fn replica(&self) -> Self {
+        Self::with_copy(&self.data(), self.options.clone(), self.environment.clone())
+    }
+
+    /// A server over a copy of a data directory that was made elsewhere.
+    pub fn over(data: &Path) -> Self {
+        Self::with_copy(data, Vec::new(), Vec::new())
+    }
+
+    fn with_copy(data: &Path, options: Vec<String>, environment: Vec<(String, String)>) -> Self {
         let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
-        let copied = Program::new("/bin/cp", directory.path()).arg("-a").arg(self.data()).arg("data").run();
+        let copied = Program::new("/bin/cp", directory.path()).arg("-a").arg(data).arg("data").run();
         copied.succeeds();
-        let mut replica =
-            Self { directory, port: free_port(), options: self.options.clone(), server: None, checked: false };
-        replica.resume();
-        replica
+        // A working copy of the repository does not keep it.
+        for key in fs::read_dir(directory.path().join("data/keys")).unwrap() {
+            fs::set_permissions(key.unwrap().path(), Permissions::from_mode(0o600)).unwrap();
+        }
+        let mut stack = Self { directory, port: free_port(), options, environment, server: None, checked: false };
+        stack.resume();
+        stack
     }
 
     /// From the next start on it runs with these options instead.
@@ -95,7 +116,8 @@ impl Stack {
 
     /// The program, in a directory where it finds nothing.
     pub fn chancery(&self) -> Program {
-        Program::new(chancery_binary(), self.directory.path()).env("PATH", env::var_os("PATH").unwrap())
+        let chancery = Program::new(chancery_binary(), self.directory.path()).env("PATH", env::var_os("PATH").unwrap());
+        self.environment.iter().fold(chancery, |chancery, (name, value)| chancery.env(name, value))
     }
 
     /// The base URL, without a slash at its end.

@@ -55,9 +55,9 @@ async fn main() -> anyhow::Result<()> {
     let identity = entries::Identity::obtain(&target.url).await.context("cannot get a certificate from the server")?;
     let prepare = async |from: usize, count: usize| -> anyhow::Result<Vec<Vec<u8>>> {
         let proposals = entries::prepare(&identity, from, count).await?;
-        Ok(proposals.iter().map(|proposal| post(&host, proposal)).collect())
+        Ok(proposals.iter().map(|proposal| post(&host, "/api/v1/log/entries", None, proposal)).collect())
     };
-    let floor_us = floor::measure(&entries::prepare(&identity, 0, floor::ENTRIES).await?, &identity).await?;
+    let floor_us = floor::of_an_entry(&entries::prepare(&identity, 0, floor::ENTRIES).await?, &identity).await?;
     let fdatasync_ms = arguments.disk.as_deref().map(disk::fdatasync_ms).transpose()?;
     println!("floor: {floor_us:.1} us of CPU per entry (verify, sign, parse, hash)\n");
     if let Some(fdatasync_ms) = fdatasync_ms {
@@ -73,7 +73,7 @@ async fn main() -> anyhow::Result<()> {
         let requests = prepare(sent, arguments.entries).await?;
         sent += arguments.entries;
         let row = target.measure("write", Plan::Closed { connections: *connections }, requests, 201).await?;
-        print(&row, floor_us);
+        println!("{}", row.against(floor_us));
         rows.push(row);
     }
     if let Some(last) = rows.last().filter(|_| arguments.half_load_seconds > 0) {
@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
         let per_second = (last.per_second / 2.0) as u64;
         let requests = prepare(sent, usize::try_from(per_second * arguments.half_load_seconds)?).await?;
         let row = target.measure("write", Plan::Open { per_second }, requests, 201).await?;
-        print(&row, floor_us);
+        println!("{}", row.against(floor_us));
         rows.push(row);
     }
     if let Some(path) = arguments.out {
@@ -89,19 +89,4 @@ async fn main() -> anyhow::Result<()> {
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
-}
-
-fn print(row: &Row, floor_us: f64) {
-    println!(
-        "| {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.2} | {:.2} | {:.0} |",
-        row.load,
-        row.per_second,
-        row.median_ms,
-        row.p99_ms,
-        row.server_us,
-        row.database_us,
-        row.server_us / floor_us,
-        (row.server_us + row.database_us) / floor_us,
-        row.server_memory_mib
-    );
 }

@@ -53,6 +53,8 @@ pub fn shell(routes: Router, readiness: Readiness) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::HEAD])
+        // The answer to any origin is the same.
+        .vary(Vec::new())
         .allow_headers([header::ACCEPT, header::CONTENT_TYPE, header::HeaderName::from_static("x-requested-with")]);
     // Together, because every layer of a router is a box and a future around every request.
     let around_all = ServiceBuilder::new()

@@ -1,24 +1,23 @@
 //! Private keys: the only code that holds one.
 //!
-//! A [`Signer`] knows its public key and signs; where the key lives is its own affair. Signing is `async` because keys
-//! in hardware or behind a network answer later; nothing may hold a database lock across it. Today keys are PKCS#8 files.
+//! A [`Signer`] knows its public key and signs; where the key lives is its own affair: in this process, read from a
+//! PKCS#8 file, or in hardware or behind a network, reached by somebody else's [`RemoteKey`]. Signing is `async`
+//! because those answer later; nothing may hold a database lock across it.
 
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _,
-    RSA_PKCS1_SHA256, RsaKeyPair,
-};
+mod file;
+mod local;
+mod remote;
+
+pub use file::encrypt;
+pub use remote::{RemoteKey, RemoteSignature};
+
 use chancery_verify::key::KeyKind;
-use chancery_verify::{PublicKey, Rejection, pem};
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use chancery_verify::{PublicKey, Rejection};
+use local::LocalKey;
+use remote::Remote;
+use std::io;
 use std::path::{Path, PathBuf};
-
-/// PEM label of an unencrypted PKCS#8 key.
-const PRIVATE_KEY: &str = "PRIVATE KEY";
+use std::sync::Arc;
 
 /// Why a key cannot be had or cannot sign.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +30,8 @@ pub enum SignerError {
         /// What the system said.
         source: io::Error,
     },
-    /// The key is not unencrypted PKCS#8 in PEM of a supported kind.
-    #[error("not an unencrypted PKCS#8 private key of a supported kind (P-256, P-384, RSA 2048 to 4096)")]
+    /// The key is not PKCS#8 in PEM of a supported kind.
+    #[error("not a PKCS#8 private key in PEM of a supported kind (P-256, P-384, RSA 2048, 3072 or 4096)")]
     Malformed,
     /// Others than the owner can read the file.
     #[error("key file {path} is readable by others than its owner; run: chmod 600 {path}")]
@@ -40,17 +39,49 @@ pub enum SignerError {
         /// Which file.
         path: PathBuf,
     },
+    /// The key is encrypted and no password was given.
+    #[error("the key is encrypted and no password was given")]
+    PasswordMissing,
+    /// A password was given for a key that anybody can read who has the file: somebody believes it to be protected.
+    #[error("a password was given but the key is not encrypted")]
+    NotEncrypted,
+    /// The password does not open the key, or the key is encrypted in a way that is not supported (PBES2 is).
+    #[error("the password does not open the key, or its encryption is not PBES2 with AES")]
+    Password,
+    /// A kind of key that not every client can verify.
+    #[error("{kind} is refused as a signing key: {reason}")]
+    Unusable {
+        /// Which kind.
+        kind: &'static str,
+        /// Who cannot verify it.
+        reason: &'static str,
+    },
     /// The public half is one no client accepts.
     #[error("the key's public half is refused: {0}")]
     Public(#[from] Rejection),
-    /// The backend failed.
+    /// The key in this process did not sign.
     #[error("signing failed")]
     Failed,
+    /// Where the key lives does not answer, or not now. The same request may succeed later.
+    #[error("the signing key is unavailable: {reason}")]
+    Unavailable {
+        /// For the log, without secrets.
+        reason: String,
+    },
+    /// Where the key lives has declined: no such key, no permission, another kind of key.
+    #[error("the signing key is refused: {reason}")]
+    Refused {
+        /// For the log, without secrets.
+        reason: String,
+    },
+    /// What came back is no signature of this key over what was sent.
+    #[error("the signature that came back does not verify with the key's public half")]
+    Mismatch,
 }
 
 enum Backend {
-    Ecdsa(EcdsaKeyPair),
-    Rsa(RsaKeyPair),
+    Local(LocalKey),
+    Remote(Remote),
 }
 
 /// A private key that can be used but not seen.
@@ -60,75 +91,55 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Makes a new key of `kind` (P-256, P-384 or RSA) and returns it with its PKCS#8 text.
+    /// Makes a new key of `kind` (P-256, P-384 or RSA) and returns it with its PKCS#8 text, which is not encrypted.
     pub fn generate(kind: KeyKind) -> Result<(Self, String), SignerError> {
-        let pkcs8 = match kind {
-            KeyKind::P256 => ecdsa_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING)?,
-            KeyKind::P384 => ecdsa_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING)?,
-            KeyKind::Rsa(2048) => rsa_pkcs8(KeySize::Rsa2048)?,
-            KeyKind::Rsa(3072) => rsa_pkcs8(KeySize::Rsa3072)?,
-            KeyKind::Rsa(4096) => rsa_pkcs8(KeySize::Rsa4096)?,
-            KeyKind::Rsa(_) | KeyKind::P521 | KeyKind::Ed25519 => return Err(SignerError::Malformed),
-        };
-        let text = pem::encode(PRIVATE_KEY, &pkcs8);
+        let text = file::plain(&local::generate(kind)?);
         Ok((Self::from_pkcs8_pem(&text)?, text))
     }
 
     /// Takes a key from its PKCS#8 text.
     pub fn from_pkcs8_pem(text: &str) -> Result<Self, SignerError> {
-        let block = pem::decode(text.as_bytes()).map_err(|_| SignerError::Malformed)?;
-        if block.label != PRIVATE_KEY {
-            return Err(SignerError::Malformed);
-        }
-        let ecdsa = [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING]
-            .into_iter()
-            .find_map(|algorithm| EcdsaKeyPair::from_pkcs8(algorithm, &block.der).ok());
-        let (backend, spki) = if let Some(pair) = ecdsa {
-            let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| SignerError::Malformed)?;
-            let spki = spki.as_ref().to_vec();
-            (Backend::Ecdsa(pair), spki)
-        } else {
-            let pair = RsaKeyPair::from_pkcs8(&block.der).map_err(|_| SignerError::Malformed)?;
-            let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| SignerError::Malformed)?;
-            let spki = spki.as_ref().to_vec();
-            (Backend::Rsa(pair), spki)
-        };
-        Ok(Self { public_key: PublicKey::from_spki_der(&spki)?, backend })
+        Self::from_pem(text, None)
     }
 
-    /// Opens the key in `path`, which nobody but its owner may read.
+    fn from_pem(text: &str, password: Option<&[u8]>) -> Result<Self, SignerError> {
+        let (key, public_key) = LocalKey::from_pkcs8(file::decode(text, password)?.as_bytes())?;
+        Ok(Self { public_key, backend: Backend::Local(key) })
+    }
+
+    /// Opens the key in `path`, which nobody but its owner may read and which is not encrypted.
     pub fn open(path: &Path) -> Result<Self, SignerError> {
-        use std::os::unix::fs::PermissionsExt as _;
-        let file_error = |source| SignerError::File { path: path.to_owned(), source };
-        if fs::metadata(path).map_err(file_error)?.permissions().mode() & 0o077 != 0 {
-            return Err(SignerError::Exposed { path: path.to_owned() });
-        }
-        Self::from_pkcs8_pem(&fs::read_to_string(path).map_err(file_error)?)
+        Self::from_pem(&file::read_private(path)?, None)
+    }
+
+    /// Opens the encrypted key in `path`, which nobody but its owner may read.
+    pub fn open_encrypted(path: &Path, password: &[u8]) -> Result<Self, SignerError> {
+        Self::from_pem(&file::read_private(path)?, Some(password))
     }
 
     /// Opens the key in `path`, or makes one of `kind` there if the file does not exist. A file that exists is never
     /// overwritten; a new one is on disk, with its directory entry, before it is used.
     pub fn open_or_create(path: &Path, kind: KeyKind) -> Result<Self, SignerError> {
-        let file_error = |source| SignerError::File { path: path.to_owned(), source };
-        if path.try_exists().map_err(file_error)? {
+        if path.try_exists().map_err(|source| SignerError::File { path: path.to_owned(), source })? {
             return Self::open(path);
         }
         let (signer, text) = Self::generate(kind)?;
-        // Written beside and linked into place: a crash leaves either no key or a whole one.
-        let partial = path.with_extension("partial");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&partial)
-            .map_err(file_error)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
-        fs::rename(&partial, path).map_err(file_error)?;
-        if let Some(directory) = path.parent() {
-            fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(file_error)?;
-        }
+        file::create_private(path, &text)?;
         Ok(signer)
+    }
+
+    /// Writes the PKCS#8 text of a key to a new file that only its owner can read, on disk before this returns.
+    pub fn save(path: &Path, text: &str) -> Result<(), SignerError> {
+        file::create_private(path, text)
+    }
+
+    /// A key that lives elsewhere. Its public half is what every signature is checked with.
+    ///
+    /// # Errors
+    /// [`SignerError::Unusable`] where clients cannot verify such a key.
+    pub fn remote(public_key: PublicKey, key: Arc<dyn RemoteKey>) -> Result<Self, SignerError> {
+        usable(public_key.kind())?;
+        Ok(Self { public_key, backend: Backend::Remote(Remote::new(key)) })
     }
 
     /// The public half.
@@ -137,20 +148,12 @@ impl Signer {
         &self.public_key
     }
 
-    /// Signs `message` with the kind's own hash: ECDSA as ASN.1 DER, RSA as PKCS#1 v1.5 with SHA-256.
-    #[expect(clippy::unused_async, reason = "keys in hardware or behind a network will wait here")]
+    /// Signs `message` with the kind's own hash: ECDSA as ASN.1 DER, RSA as PKCS#1 v1.5 with SHA-256. The signature of a
+    /// remote key has been verified.
     pub async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
-        let random = SystemRandom::new();
         match &self.backend {
-            Backend::Ecdsa(pair) => pair
-                .sign(&random, message)
-                .map(|signature| signature.as_ref().to_vec())
-                .map_err(|_| SignerError::Failed),
-            Backend::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(|_| SignerError::Failed)?;
-                Ok(signature)
-            }
+            Backend::Local(key) => key.sign(message),
+            Backend::Remote(remote) => remote.sign(&self.public_key, message).await,
         }
     }
 }
@@ -161,20 +164,20 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-fn ecdsa_pkcs8(algorithm: &'static EcdsaSigningAlgorithm) -> Result<Vec<u8>, SignerError> {
-    let pair = EcdsaKeyPair::generate(algorithm).map_err(|_| SignerError::Failed)?;
-    Ok(pair.to_pkcs8v1().map_err(|_| SignerError::Failed)?.as_ref().to_vec())
-}
-
-fn rsa_pkcs8(size: KeySize) -> Result<Vec<u8>, SignerError> {
-    let pair = RsaKeyPair::generate(size).map_err(|_| SignerError::Failed)?;
-    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| SignerError::Failed)?;
-    Ok(der.as_ref().to_vec())
+/// Whether every client verifies what a key of this kind signs.
+fn usable(kind: KeyKind) -> Result<(), SignerError> {
+    let (kind, reason) = match kind {
+        KeyKind::P256 | KeyKind::P384 | KeyKind::Rsa(_) => return Ok(()),
+        KeyKind::P521 => ("P-521", "the curve is optional in TLS libraries and browsers; use P-256, P-384 or RSA"),
+        KeyKind::Ed25519 => ("Ed25519", "sigstore-python verifies certificates of RSA and EC authorities only"),
+    };
+    Err(SignerError::Unusable { kind, reason })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[tokio::test]
     async fn signatures_verify_and_keys_survive_their_text() {
@@ -198,5 +201,35 @@ mod tests {
         assert_eq!(first.public_key(), second.public_key());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(Signer::open_or_create(&path, KeyKind::P256), Err(SignerError::Exposed { .. })));
+    }
+
+    #[test]
+    fn an_encrypted_key_opens_with_its_password_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        let (signer, text) = Signer::generate(KeyKind::P384).unwrap();
+        let encrypted = encrypt(&text, b"sesame", &crate::random::SystemRandom).unwrap();
+        assert_ne!(encrypted, encrypt(&text, b"sesame", &crate::random::SystemRandom).unwrap(), "salted");
+        Signer::save(&path, &encrypted).unwrap();
+        assert_eq!(Signer::open_encrypted(&path, b"sesame").unwrap().public_key(), signer.public_key());
+        assert!(matches!(Signer::open_encrypted(&path, b"sesam"), Err(SignerError::Password)));
+        assert!(matches!(Signer::open(&path), Err(SignerError::PasswordMissing)));
+        assert!(matches!(Signer::save(&path, &text), Err(SignerError::File { .. })), "never overwritten");
+        assert_eq!(fs::read_to_string(&path).unwrap(), encrypted);
+
+        let plain = directory.path().join("plain.pem");
+        Signer::save(&plain, &text).unwrap();
+        assert!(matches!(Signer::open_encrypted(&plain, b"sesame"), Err(SignerError::NotEncrypted)));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing else is left");
+    }
+
+    #[test]
+    fn kinds_that_clients_cannot_verify_are_named() {
+        // RFC 8410 §10.3.
+        let ed25519 = "-----BEGIN PRIVATE KEY-----\n\
+            MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+        let refused = Signer::from_pkcs8_pem(ed25519).unwrap_err();
+        assert!(refused.to_string().contains("Ed25519"), "{refused}");
+        assert!(matches!(Signer::generate(KeyKind::P521), Err(SignerError::Unusable { kind: "P-521", .. })));
     }
 }

@@ -193,7 +193,9 @@ impl PublicKey {
         })
     }
 
-    fn fixed_to_der(&self, signature: &[u8]) -> Option<Vec<u8>> {
+    /// An ECDSA signature in the form `r‖s` (IEEE P1363) as ASN.1 DER; `None` for another length than this key's.
+    #[must_use]
+    pub fn fixed_to_der(&self, signature: &[u8]) -> Option<Vec<u8>> {
         let field = self.kind.ecdsa_field_bytes().filter(|field| 2 * field == signature.len())?;
         let (r, s) = signature.split_at(field);
         ecdsa_der(r, s).ok()

@@ -16,7 +16,11 @@ pub fn leaf_hash(leaf: &[u8]) -> Hash {
 /// Hash of an inner node: `SHA-256(0x01 ‖ left ‖ right)`.
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    hash::sha256_parts(&[&[1], left, right])
+    let mut node = [1; 65];
+    let (left_half, right_half) = node[1..].split_at_mut(32);
+    left_half.copy_from_slice(left);
+    right_half.copy_from_slice(right);
+    hash::sha256(&node)
 }
 
 /// Root hash of the tree without leaves: `SHA-256("")`.

@@ -103,6 +103,12 @@ impl IssuingChain {
         &self.certificates[self.certificates.len() - 1]
     }
 
+    /// When the first of these certificates ends, and issuing with it.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.certificates.iter().map(Certificate::not_after).fold(self.issuing().not_after(), Timestamp::min)
+    }
+
     /// All certificates, issuing certificate first.
     #[must_use]
     pub fn certificates(&self) -> &[Certificate] {

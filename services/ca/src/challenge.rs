@@ -3,7 +3,7 @@
 //! Two forms: a public key with a signature over the caller's name (proof of possession), or a signing request that signs
 //! itself. Of a signing request nothing but the key is used. Pure; formats are Fulcio's, which means lenient ones.
 
-use crate::Error;
+use crate::{ClientAlgorithms, Error};
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -41,19 +41,27 @@ pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Reads the key, refuses weak ones, and checks that the caller holds it. `challenges` are the texts of which one must have
-/// been signed; a signing request has none, its signature over itself is the proof.
-pub fn verify(request: &KeyRequest, challenges: &[String]) -> Result<PublicKey, Error> {
+/// been signed; a signing request has none, its signature over itself is the proof. Nothing is verified with a kind of key
+/// that is not `permitted`.
+pub fn verify(request: &KeyRequest, challenges: &[String], permitted: &ClientAlgorithms) -> Result<PublicKey, Error> {
     match request {
-        KeyRequest::Possession { public_key, proof } => verify_possession(public_key, proof, challenges),
-        KeyRequest::SigningRequest(text) => verify_signing_request(text),
+        KeyRequest::Possession { public_key, proof } => verify_possession(public_key, proof, challenges, permitted),
+        KeyRequest::SigningRequest(text) => verify_signing_request(text, permitted),
     }
 }
 
-fn verify_possession(public_key: &[u8], proof: &[u8], challenges: &[String]) -> Result<PublicKey, Error> {
+fn verify_possession(
+    public_key: &[u8],
+    proof: &[u8],
+    challenges: &[String],
+    permitted: &ClientAlgorithms,
+) -> Result<PublicKey, Error> {
     let key = parse_key(public_key).map_err(|rejection| match rejection {
         Rejection::KeyWeak | Rejection::KeyUnsupported => Error::KeyInsecure,
         other => Error::KeyMalformed(other),
     })?;
+    let algorithm = SignatureAlgorithm::for_key(key.kind());
+    verify_permitted(key.kind(), algorithm, permitted)?;
     let proven = challenges.iter().any(|challenge| key.verify_either(challenge.as_bytes(), proof).is_ok());
     if proven { Ok(key) } else { Err(Error::Possession) }
 }
@@ -72,7 +80,7 @@ fn parse_key(key: &[u8]) -> Result<PublicKey, Rejection> {
     }
 }
 
-fn verify_signing_request(text: &[u8]) -> Result<PublicKey, Error> {
+fn verify_signing_request(text: &[u8], permitted: &ClientAlgorithms) -> Result<PublicKey, Error> {
     let block = pem::decode(text).map_err(Error::RequestMalformed)?;
     if !REQUEST_LABELS.contains(&block.label.as_str()) {
         return Err(Error::RequestMalformed(Rejection::Pem));
@@ -85,12 +93,17 @@ fn verify_signing_request(text: &[u8]) -> Result<PublicKey, Error> {
         .signature_algorithm()
         .map_err(|_| Error::RequestAlgorithm { name: algorithm_name(&request.signature_oid().to_string()) })?;
     request.verify().map_err(|_| Error::Possession)?;
-    // The algorithm clients will sign with: the pair must be one of Fulcio's default registry.
-    let kind = request.public_key().kind();
-    if algorithm != SignatureAlgorithm::for_key(kind) {
-        return Err(Error::AlgorithmNotPermitted { key: key_name(kind), hash: hash_name(algorithm.hash()) });
-    }
+    verify_permitted(request.public_key().kind(), algorithm, permitted)?;
     Ok(request.public_key().clone())
+}
+
+/// The algorithm clients will sign with: the pair must be one of Fulcio's registry, and permitted.
+fn verify_permitted(kind: KeyKind, algorithm: SignatureAlgorithm, permitted: &ClientAlgorithms) -> Result<(), Error> {
+    if algorithm == SignatureAlgorithm::for_key(kind) && permitted.permit(kind) {
+        Ok(())
+    } else {
+        Err(Error::AlgorithmNotPermitted { key: key_name(kind), hash: hash_name(algorithm.hash()) })
+    }
 }
 
 /// Go's name of a signature algorithm that is not accepted, by its object identifier.

@@ -50,8 +50,8 @@ pub enum Error {
     /// The caller has not shown that it holds the private key.
     #[error("the proof of possession does not verify")]
     Possession,
-    /// This key does not go with this hash.
-    #[error("{key} does not go with {hash}")]
+    /// This key does not go with this hash, or nobody may have a certificate for such a key here.
+    #[error("{key} with {hash} is not permitted")]
     AlgorithmNotPermitted {
         /// In Go's words.
         key: &'static str,

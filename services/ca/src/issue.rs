@@ -62,6 +62,7 @@ impl IssueError {
         match self {
             Self::Unfit(_) => "principal.unfit",
             Self::AuthorityExpired => "ca.expired",
+            Self::Signer(SignerError::Unavailable { .. }) => "ca.signer_unavailable",
             Self::Signer(_) => "ca.signer",
             Self::Log(error) => error.code(),
             Self::LogDeadline => "ct.deadline",

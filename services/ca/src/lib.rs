@@ -14,12 +14,16 @@
 //! | 5 | [`profile`] | principal and key → what will be signed; pure |
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
 //!
-//! What was decided is recorded, whatever it was: [`audit`], [`Counts`]. [`chain`] makes or loads the authority's own certificates.
+//! What was decided is recorded, whatever it was: [`audit`], [`Counts`]. [`chain`] makes or loads the authority's own
+//! certificates, [`expiry`] says when they have to be replaced; [`config`] reads whose tokens are believed.
 
 pub mod audit;
 pub mod chain;
 pub mod challenge;
+mod client_algorithms;
+pub mod config;
 mod error;
+pub mod expiry;
 pub mod http;
 pub mod identity;
 pub mod issue;
@@ -28,38 +32,29 @@ mod limit;
 pub mod oidc;
 pub mod profile;
 mod request;
+mod settings;
 pub mod transparency;
 
+pub use client_algorithms::{ClientAlgorithm, ClientAlgorithms, UnknownAlgorithm};
 pub use error::Error;
 pub use http::{measured_router, router};
 pub use limit::{Rates, Share};
 pub use request::{Counts, Records};
+pub use settings::{Access, Bearer, DEFAULT_AUDIENCE, DEFAULT_MAX_AGE_SECONDS, IssuerName, IssuerSettings, KeySource};
 
 use chancery_daemon::clock::Clock;
-use identity::IssuerKind;
 use issue::Pipeline;
 use limit::Limits;
 use oidc::Authenticator;
-use std::sync::Arc;
-
-/// One OIDC issuer that is trusted to say who somebody is.
-#[derive(Debug, Clone)]
-pub struct IssuerSettings {
-    /// Compared with the token's `iss` letter by letter; discovery starts here.
-    pub url: String,
-    /// Must be among the token's `aud`.
-    pub audience: String,
-    /// What its tokens say about a signer, and how that becomes a name.
-    pub kind: IssuerKind,
-    /// Allows `http://` where the host is this machine. For development only.
-    pub allow_loopback_http: bool,
-}
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The role: everything a request handler needs.
 pub struct CertificateAuthority {
-    authenticator: Authenticator,
+    /// Replaced as a whole by [`Self::replace_authenticator`]; a request works with the one it began with.
+    authenticator: RwLock<Arc<Authenticator>>,
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
+    client_algorithms: ClientAlgorithms,
     limits: Option<Limits>,
     records: Records,
 }
@@ -68,7 +63,9 @@ impl CertificateAuthority {
     /// Puts the parts together. Nothing is fetched: an issuer may start after the authority that trusts it.
     #[must_use]
     pub fn new(authenticator: Authenticator, pipeline: Pipeline, clock: Arc<dyn Clock>) -> Self {
-        Self { authenticator, pipeline, clock, limits: None, records: Records::default() }
+        let authenticator = RwLock::new(Arc::new(authenticator));
+        let client_algorithms = ClientAlgorithms::default();
+        Self { authenticator, pipeline, clock, client_algorithms, limits: None, records: Records::default() }
     }
 
     /// The same, with at most so many requests.
@@ -82,5 +79,23 @@ impl CertificateAuthority {
     #[must_use]
     pub fn recorded(self, records: Records) -> Self {
         Self { records, ..self }
+    }
+
+    /// Issues for these kinds of keys only.
+    #[must_use]
+    pub fn with_client_algorithms(mut self, permitted: ClientAlgorithms) -> Self {
+        self.client_algorithms = permitted;
+        self
+    }
+
+    /// Who is trusted at this moment.
+    #[must_use]
+    pub fn authenticator(&self) -> Arc<Authenticator> {
+        Arc::clone(&self.authenticator.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Trusts other issuers from the next request on. Keys and certificates stay.
+    pub fn replace_authenticator(&self, authenticator: Authenticator) {
+        *self.authenticator.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authenticator);
     }
 }

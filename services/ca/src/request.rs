@@ -4,6 +4,7 @@ use crate::audit::{Asked, AuditLog};
 use crate::challenge::{self, KeyRequest};
 use crate::identity::Principal;
 use crate::issue::Issued;
+use crate::oidc::Authenticator;
 use crate::{CertificateAuthority, Error};
 use chancery_daemon::http::RequestId;
 use chancery_daemon::metrics::{Counter, Counters, MetricError, Metrics};
@@ -87,10 +88,11 @@ impl CertificateAuthority {
     async fn decide(&self, origin: &Origin, request: Result<SigningRequest, Error>) -> Result<Issued, Error> {
         let now = self.clock.now();
         let mut principal = None;
+        let authenticator = self.authenticator();
         let (issuer, outcome) = match request {
             Ok(request) => {
-                let outcome = self.issue(&request, &mut principal, now).await;
-                (self.authenticator.configured_issuer(&request.token), outcome)
+                let outcome = self.issue(&authenticator, &request, &mut principal, now).await;
+                (authenticator.configured_issuer(&request.token), outcome)
             }
             Err(error) => (None, Err(error)),
         };
@@ -106,16 +108,17 @@ impl CertificateAuthority {
     /// Token, then limits, then key, then certificate: the order in which Fulcio finds fault.
     async fn issue(
         &self,
+        authenticator: &Authenticator,
         request: &SigningRequest,
         verified: &mut Option<Principal>,
         now: Timestamp,
     ) -> Result<Issued, Error> {
-        let principal = verified.insert(self.authenticator.authenticate(&request.token, now).await?);
+        let principal = verified.insert(authenticator.authenticate(&request.token, now).await?);
         if let Some(limits) = &self.limits {
             limits.admit(principal)?;
         }
         let key = request.key.as_ref().ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
-        let key = challenge::verify(key, &principal.challenges)?;
+        let key = challenge::verify(key, &principal.challenges, &self.client_algorithms)?;
         Ok(self.pipeline.issue(principal, &key, now).await?)
     }
 

@@ -146,6 +146,7 @@ async fn a_leaf_never_outlives_its_issuer() {
     let world = World::new().await;
     let end = world.chain.issuing().not_after();
     let mut claims = world::claims();
+    claims["iat"] = json!(end.seconds() - 60);
     claims["exp"] = json!(end.seconds() + 10_000);
     let token = world::token(&world.issuer_key, &world::header("ES256", Some("k1")), &claims).await;
     let body = world.possession(EMAIL).await.to_string();

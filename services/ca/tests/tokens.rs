@@ -9,16 +9,23 @@ use aws_lc_rs::signature::{self, Ed25519KeyPair, KeyPair as _};
 use aws_lc_rs::{hmac, rsa};
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
-use chancery_ca::IssuerSettings;
-use chancery_ca::identity::Principal;
-use chancery_ca::oidc::{Authenticator, InvalidIssuer, TokenRefusal};
+use chancery_ca::identity::{IssuerKind, Principal};
+use chancery_ca::oidc::{Authenticator, Fetch, Fetched, InvalidIssuer, TokenRefusal};
+use chancery_ca::{IssuerName, IssuerSettings};
 use chancery_daemon::signer::Signer;
 use chancery_verify::PublicKey;
 use chancery_verify::certificate::Identity;
 use chancery_verify::key::KeyKind;
 use serde_json::{Value, json};
+use std::pin::pin;
 use std::sync::Arc;
-use world::{Documents, EMAIL, ISSUER, NOW, SUBJECT, claims, email_issuer, header, jwk, token, token_of, unsigned};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use url::Url;
+use world::{
+    Documents, EMAIL, EMAIL_KIND, ISSUER, NOW, SUBJECT, claims, email_issuer, fetchers, header, jwk, token, token_of,
+    unsigned,
+};
 
 struct Scene {
     documents: Arc<Documents>,
@@ -30,7 +37,7 @@ fn scene() -> Scene {
     let (key, _) = Signer::generate(KeyKind::P256).unwrap();
     let documents = Arc::new(Documents::default());
     documents.publish(&[jwk(key.public_key(), Some("k1"))]);
-    let authenticator = Authenticator::new(vec![email_issuer()], documents.clone()).unwrap();
+    let authenticator = Authenticator::new(vec![email_issuer()], &fetchers(&documents)).unwrap();
     Scene { documents, authenticator, key }
 }
 
@@ -264,7 +271,7 @@ async fn keys_that_must_not_verify_are_left_out_of_the_set() {
         (vec![other_algorithm], "token.key_unknown"),
     ] {
         scene.documents.publish(&keys);
-        let authenticator = Authenticator::new(vec![email_issuer()], scene.documents.clone()).unwrap();
+        let authenticator = Authenticator::new(vec![email_issuer()], &fetchers(&scene.documents)).unwrap();
         let verdict = authenticator.authenticate(&good, NOW).await.map_err(|refusal| refusal.code());
         assert_eq!(verdict, Err(code), "{keys:?}");
     }
@@ -300,16 +307,22 @@ async fn unknown_keys_cause_one_request_in_thirty_seconds() {
 async fn keys_outlive_an_outage_but_not_for_ever() {
     let scene = scene();
     let mut long = claims();
+    long["iat"] = json!(NOW.seconds() + 60);
     long["exp"] = json!(NOW.seconds() + 7 * 86_400);
     let good = token(&scene.key, &header("ES256", Some("k1")), &long).await;
     assert!(scene.verdict(&good).await.is_ok());
+    let state = || scene.authenticator.key_states().swap_remove(0);
+    assert_eq!((state().fetched, state().failing), (Some(NOW), None));
     scene.documents.remove_all();
     let at = |seconds| scene.authenticator.authenticate(&good, NOW.plus_seconds(seconds));
     assert!(at(3600).await.is_ok(), "an hour old, the issuer is down");
     assert!(at(86_399).await.is_ok());
+    let failing = Some((NOW.plus_seconds(3600), "issuer.unreachable"));
+    assert_eq!((state().fetched, state().failing), (Some(NOW), failing), "and says so");
     assert!(matches!(at(86_401).await, Err(TokenRefusal::IssuerUnreachable(_) | TokenRefusal::IssuerStale)));
     scene.documents.publish(&[jwk(scene.key.public_key(), Some("k1"))]);
-    assert!(at(86_500).await.is_ok(), "and back");
+    assert!(at(86_440).await.is_ok(), "and back");
+    assert_eq!(state().failing, None);
 }
 
 #[tokio::test]
@@ -338,12 +351,118 @@ async fn concurrent_callers_share_one_fetch() {
     assert_eq!(scene.documents.requests(), 2);
 }
 
+#[tokio::test]
+async fn a_key_that_its_issuer_has_removed_counts_ten_minutes_more() {
+    let scene = scene();
+    let (next, _) = Signer::generate(KeyKind::P256).unwrap();
+    let mut claims = claims();
+    claims["exp"] = json!(NOW.seconds() + 3600);
+    let old = token(&scene.key, &header("ES256", Some("k1")), &claims).await;
+    assert!(scene.verdict(&old).await.is_ok());
+    scene.documents.publish(&[jwk(next.public_key(), Some("k2"))]);
+    assert!(scene.authenticator.authenticate(&old, NOW.plus_seconds(599)).await.is_ok());
+    let refused = scene.authenticator.authenticate(&old, NOW.plus_seconds(600)).await;
+    assert!(matches!(refused, Err(TokenRefusal::KeyUnknown)));
+}
+
+/// Answers while it is told to; then never.
+struct Hanging {
+    documents: Arc<Documents>,
+    answers: AtomicBool,
+}
+
+impl Fetch for Hanging {
+    fn get<'a>(&'a self, url: &'a Url) -> Fetched<'a> {
+        if self.answers.load(Ordering::SeqCst) { self.documents.get(url) } else { Box::pin(std::future::pending()) }
+    }
+}
+
+#[tokio::test]
+async fn who_has_a_known_key_does_not_wait_for_an_issuer_that_hangs() {
+    let scene = scene();
+    let hanging = Arc::new(Hanging { documents: scene.documents.clone(), answers: AtomicBool::new(true) });
+    let fetcher = hanging.clone();
+    let authenticator =
+        Authenticator::new(vec![email_issuer()], &move |_| Ok(fetcher.clone() as Arc<dyn Fetch>)).unwrap();
+    let mut claims = claims();
+    claims["exp"] = json!(NOW.seconds() + 3600);
+    let good = token(&scene.key, &header("ES256", Some("k1")), &claims).await;
+    assert!(authenticator.authenticate(&good, NOW).await.is_ok());
+    hanging.answers.store(false, Ordering::SeqCst);
+    let later = NOW.plus_seconds(700);
+    let mut first = pin!(authenticator.authenticate(&good, later));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut context).is_pending(), "one asks the issuer");
+    for _ in 0..10 {
+        let verdict = pin!(authenticator.authenticate(&good, later)).poll(&mut context);
+        assert!(matches!(verdict, Poll::Ready(Ok(_))), "and nobody else waits for it");
+    }
+}
+
+#[tokio::test]
+async fn of_overlapping_patterns_the_first_counts_and_an_exact_name_before_all() {
+    let (key, _) = Signer::generate(KeyKind::P256).unwrap();
+    let documents = Arc::new(Documents::default());
+    let exact = "https://a.b.example.test/x";
+    for iss in [exact, "https://a.b.example.test/y", "https://c.b.example.test/x", "https://*.z.example.test/x"] {
+        documents.put(
+            &format!("{iss}/.well-known/openid-configuration"),
+            &json!({"issuer": iss, "jwks_uri": format!("{iss}/k")}),
+        );
+        documents.put(&format!("{iss}/k"), &json!({"keys": [jwk(key.public_key(), None)]}));
+    }
+    let settings = |name: IssuerName, domain: &str| IssuerSettings {
+        name,
+        ..IssuerSettings::new("", IssuerKind::Username { subject_domain: domain.to_owned() })
+    };
+    let pattern = |text: &str, domain: &str| settings(IssuerName::Pattern(text.to_owned()), domain);
+    let issuers = vec![
+        pattern("https://a.b.example.test/*", "first.test"),
+        pattern("https://*.b.example.test/x", "second.test"),
+        settings(IssuerName::Exact(exact.to_owned()), "exact.test"),
+        // W3: a star in a name that is not announced as a pattern is a star.
+        settings(IssuerName::Exact("https://*.z.example.test/x".to_owned()), "star.test"),
+    ];
+    let authenticator = Authenticator::new(issuers, &fetchers(&documents)).unwrap();
+    for (iss, verdict) in [
+        (exact, Ok("alice!exact.test")),
+        ("https://a.b.example.test/y", Ok("alice!first.test")),
+        ("https://c.b.example.test/x", Ok("alice!second.test")),
+        ("https://*.z.example.test/x", Ok("alice!star.test")),
+        ("https://q.z.example.test/x", Err("token.issuer_unknown")),
+    ] {
+        let mut claims = claims();
+        (claims["iss"], claims["sub"]) = (json!(iss), json!("alice"));
+        let token = token(&key, &header("ES256", None), &claims).await;
+        // W2: and so every time.
+        for _ in 0..8 {
+            let found = authenticator.authenticate(&token, NOW).await;
+            let found = found.map(|principal| principal.identity.to_string()).map_err(|refusal| refusal.code());
+            assert_eq!(found.as_deref().map_err(|code| *code), verdict, "{iss}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn changed_settings_keep_what_is_known_of_other_issuers() {
+    let scene = scene();
+    let good = token(&scene.key, &header("ES256", Some("k1")), &claims()).await;
+    assert!(scene.verdict(&good).await.is_ok());
+    scene.documents.remove_all();
+    let other = IssuerSettings::new("https://other.example.test", EMAIL_KIND);
+    let again = scene.authenticator.reconfigured(vec![other, email_issuer()], &fetchers(&scene.documents)).unwrap();
+    assert!(again.authenticate(&good, NOW).await.is_ok(), "a reload during an outage forgets no keys");
+    let changed = IssuerSettings { audiences: vec!["other".to_owned()], ..email_issuer() };
+    let again = scene.authenticator.reconfigured(vec![changed], &fetchers(&scene.documents)).unwrap();
+    assert!(again.authenticate(&good, NOW).await.is_err(), "what has changed counts from now on");
+}
+
 #[test]
 fn issuers_are_checked_when_they_are_configured() {
-    let build = |issuers| Authenticator::new(issuers, Arc::new(Documents::default())).err();
+    let build = |issuers| Authenticator::new(issuers, &fetchers(&Arc::default())).err();
     assert_eq!(build(vec![]), None);
     let twice = vec![email_issuer(), email_issuer()];
     assert_eq!(build(twice), Some(InvalidIssuer::Duplicate { url: ISSUER.to_owned() }));
-    let plain = IssuerSettings { url: "http://issuer.test".to_owned(), ..email_issuer() };
+    let plain = IssuerSettings::new("http://issuer.test", EMAIL_KIND);
     assert!(matches!(build(vec![plain]), Some(InvalidIssuer::Insecure { .. })));
 }

@@ -2,7 +2,10 @@
 //!
 //! Exit code 0 only if what the verb stands for holds; data on standard output, everything else on standard error.
 
+mod config;
 mod dev;
+mod identity;
+mod keys;
 mod log;
 mod token;
 
@@ -20,7 +23,10 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Config(config::Arguments),
     Dev(Box<dev::Arguments>),
+    Identity(identity::Arguments),
+    Keys(keys::Arguments),
     Log(log::Arguments),
     Token(token::Arguments),
 }
@@ -41,7 +47,10 @@ impl Cli {
     /// Does what the command line says.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
+            Verb::Config(arguments) => config::run(arguments),
             Verb::Dev(arguments) => dev::run(*arguments).await,
+            Verb::Identity(arguments) => identity::run(arguments).await,
+            Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
         }

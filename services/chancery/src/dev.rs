@@ -8,11 +8,12 @@ mod banner;
 mod certificate_log;
 mod composition;
 mod data;
+mod keys;
 mod operations;
 mod tiles;
 mod transparency;
 
-use crate::loopback;
+use crate::{issuers::ConfiguredIssuers, loopback};
 use anyhow::Context as _;
 use axum::middleware;
 use banner::Facts;
@@ -33,6 +34,8 @@ use std::{
 };
 use tokio::net::TcpListener;
 
+pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
+pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use tiles::TilesArguments;
 pub(crate) use transparency::TransparencyArguments;
@@ -42,24 +45,36 @@ pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// The same as a URL.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
+/// What the command line says about each part.
+pub(crate) struct Options<'a> {
+    pub(crate) tiles: &'a TilesArguments,
+    pub(crate) transparency: &'a TransparencyArguments,
+    pub(crate) operations: &'a OperationsArguments,
+    pub(crate) authority: &'a AuthorityArguments,
+}
+
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
 /// keeps the logs instead of a file in `data`.
 ///
-/// 1. Read what the options name, lock the data directory. 2. Listen, so that the URL is known.
-/// 3. Open keys, logs and authority, or create them. 4. Write the trust files.
+/// 1. Read what the options name, lock the data directory.
+/// 2. Listen, so that the URL is known. 3. Open keys, logs and authority, or create them. 4. Write the trust files.
 /// 5. Nothing more may be created in this directory. 6. Answer. 7. Say how to use it.
 pub(crate) async fn run(
     listen: SocketAddr,
     data: &Path,
     database_url: Option<String>,
-    tiles: &TilesArguments,
-    transparency: &TransparencyArguments,
-    operations: &OperationsArguments,
+    issuers: Option<&Path>,
+    options: &Options<'_>,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let Options { tiles, transparency, operations, authority } = *options;
     // (1)
-    let choices = Choices { tiles: tiles.destination()?, transparency: transparency.read()?, operations };
+    let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
+    let choices = Choices { tiles: tiles.destination()?, transparency: transparency.read()?, operations, settings };
     let mut data = DataDirectory::open(data, clock.now())?;
+    if let Some(uri) = authority.ca_key() {
+        data.use_ca_key(uri)?;
+    }
     // (2)
     let listener = bind(listen).await?;
     let metrics_listener = match operations.metrics {

@@ -6,6 +6,7 @@
 mod cli;
 mod dev;
 mod issuer;
+mod issuers;
 mod loopback;
 
 use clap::Parser as _;

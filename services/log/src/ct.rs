@@ -7,7 +7,7 @@
 mod chain;
 mod http;
 
-use chain::Accepted;
+use chain::{Accepted, VerifiedIssuers};
 pub use chain::{ChainRefused, Submission};
 
 use crate::pool::Sealed;
@@ -41,6 +41,7 @@ pub struct Ct {
     roots: Arc<[Certificate]>,
     /// Fingerprints of issuers that are known to be stored, so that only the first submission under one pays for it.
     stored_issuers: Arc<Mutex<HashSet<Hash>>>,
+    verified_issuers: VerifiedIssuers,
 }
 
 /// Why a submission was not answered with an SCT.
@@ -58,7 +59,13 @@ impl Ct {
     /// The personality over its log, at `path`, accepting chains that end in one of `roots` (DER).
     pub fn new(log: Log, path: &str, roots: &[Vec<u8>]) -> Result<Self, Rejection> {
         let roots = roots.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { log, path: path.into(), roots: roots.into(), stored_issuers: Arc::default() })
+        Ok(Self {
+            log,
+            path: path.into(),
+            roots: roots.into(),
+            stored_issuers: Arc::default(),
+            verified_issuers: VerifiedIssuers::default(),
+        })
     }
 
     /// The log underneath.
@@ -86,7 +93,8 @@ impl Ct {
         chain: &[Vec<u8>],
         submission: Submission,
     ) -> Result<SignedCertificateTimestamp, SubmissionError> {
-        let Accepted { identity_hash, entry, extra, issuers } = chain::accept(chain, submission, &self.roots)?;
+        let Accepted { identity_hash, entry, extra, issuers } =
+            chain::accept(chain, submission, &self.roots, &self.verified_issuers)?;
         // Before the entry: whoever finds a fingerprint in a data tile finds the certificate.
         self.keep_issuers(issuers).await?;
         let extra = Bytes::from(extra);

@@ -16,7 +16,7 @@ use chancery_daemon::clock::Clock;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::{self, Plan, TreeHead};
-use chancery_verify::tile::{TileId, Trees};
+use chancery_verify::tile::{Edge, TileId, Trees};
 use chancery_verify::{Hash, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,6 +34,9 @@ pub struct Published {
     pub note: String,
     /// The key's signature over it, as the scheme defines it.
     pub signature: Vec<u8>,
+    /// The tiles of the right edge, which every proof in this tree needs and no cache holds, because they still grow. Empty
+    /// where they are to be read from the store.
+    pub(crate) edge: Trees,
 }
 
 /// What the sequencer answers for one entry.
@@ -298,7 +301,11 @@ impl Log {
 
     async fn trees_for(&self, plan: &Plan) -> Result<Trees, Error> {
         let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
-        self.trees(ids).await
+        let published = self.published()?;
+        let (at_edge, inside): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| published.edge.0.contains_key(id));
+        let mut trees = self.trees(inside).await?;
+        trees.0.extend(at_edge.into_iter().filter_map(|id| Some((id, published.edge.0.get(&id)?.clone()))));
+        Ok(trees)
     }
 }
 
@@ -316,6 +323,7 @@ pub(crate) async fn sign_head(
     scheme: &Scheme,
     signer: &Signer,
     head: &CommittedHead,
+    edge: &Edge,
     now: Timestamp,
 ) -> Result<Published, Error> {
     let signature = signer
@@ -327,5 +335,5 @@ pub(crate) async fn sign_head(
     if scheme.open(&note, signer.public_key()).map_err(refused)? != head.tree {
         return Err(Corrupt::new("a checkpoint states the head it was made for").into());
     }
-    Ok(Published { tree: head.tree, timestamp: now, note, signature })
+    Ok(Published { tree: head.tree, timestamp: now, note, signature, edge: edge.trees() })
 }

@@ -18,7 +18,7 @@ use crate::store::{CommittedHead, LogRecord, Store, StoreError};
 use crate::{Corrupt, Error};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::{self, Plan, TreeHead};
-use chancery_verify::tile::{Edge, TileId, Tiles};
+use chancery_verify::tile::{Edge, TileId, Tiles, Trees};
 use chancery_verify::{Hash, PublicKey, Rejection};
 use std::collections::BTreeSet;
 
@@ -163,7 +163,8 @@ impl Guard<'_> {
             // It states no time; that of its newest entry is what it was dated with.
             None => self.timestamp_of_last_entry(size).await?,
         };
-        Ok(Some(Published { tree: signed.head, timestamp, note, signature: signed.signature }))
+        let signature = signed.signature;
+        Ok(Some(Published { tree: signed.head, timestamp, note, signature, edge: Trees::default() }))
     }
 
     async fn timestamp_of_last_entry(self, size: u64) -> Result<chancery_verify::Timestamp, Error> {

@@ -206,7 +206,7 @@ impl Sequencer {
         // Dated with the time of its newest entry, which is committed with it: whichever replica signs a head, however
         // long it was stopped in between, a larger tree never bears an earlier date than a smaller one.
         let dated = self.head.timestamp.max(current.timestamp);
-        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, dated).await?);
+        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, &self.edge, dated).await?);
         self.unstored = Some((published.tree.size, published.note.clone()));
         self.published.send_replace(published.clone());
         Ok(published)

@@ -1,14 +1,16 @@
 //! Writes the seed corpus: one directory per target below the directory that is named.
 
-use chancery_fuzz::{seeds, targets};
+use chancery_fuzz::{seeds, targets, tokens};
 use std::{env, fs, path::PathBuf};
 
 fn main() {
     let directory = PathBuf::from(env::args().nth(1).expect("usage: seed DIRECTORY"));
-    for (name, _) in targets::ALL {
+    let verify = targets::ALL.map(|(name, _)| (name, seeds::of(name)));
+    let tokens = tokens::ALL.map(|(name, _)| (name, tokens::seeds(name)));
+    for (name, seeds) in verify.into_iter().chain(tokens) {
         let target = directory.join(name);
         fs::create_dir_all(&target).expect("the directory can be made");
-        for (number, seed) in seeds::of(name).into_iter().enumerate() {
+        for (number, seed) in seeds.into_iter().enumerate() {
             fs::write(target.join(format!("seed-{number:02}")), seed).expect("the seed can be written");
         }
     }

@@ -1,6 +1,7 @@
 //! `GET /api/v2/configuration`: whose tokens are accepted.
 
-use crate::CertificateAuthority;
+use crate::identity::IssuerKind;
+use crate::{CertificateAuthority, IssuerName, IssuerSettings};
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -8,20 +9,36 @@ use std::sync::Arc;
 
 /// Every issuer, in the order of the configuration. Fields without a value are written too, as protobuf's gateway does.
 pub(super) async fn v2(State(authority): State<Arc<CertificateAuthority>>) -> Response {
-    let issuers: Vec<Value> = authority
-        .authenticator
-        .issuers()
-        .map(|issuer| {
-            json!({
-                "issuerUrl": issuer.url,
-                "audience": issuer.audience,
-                "challengeClaim": issuer.kind.challenge_claim(),
-                "spiffeTrustDomain": "",
-                "issuerType": issuer.kind.name(),
-                "subjectDomain": "",
-                "skipEmailVerification": false,
-            })
-        })
-        .collect();
+    let issuers: Vec<Value> = authority.authenticator().issuers().map(issuer).collect();
     super::json(&json!({ "issuers": issuers }))
+}
+
+/// SPIFFE trust domain, domain of subjects, and whether unverified addresses count, where the kind of issuer has them.
+pub(super) fn domains(kind: &IssuerKind) -> (&str, &str, bool) {
+    match kind {
+        IssuerKind::Email { accept_unverified, .. } => ("", "", *accept_unverified),
+        IssuerKind::Uri { subject_domain } | IssuerKind::Username { subject_domain } => {
+            ("", subject_domain.as_str(), false)
+        }
+        IssuerKind::Spiffe { trust_domain } => (trust_domain.as_str(), "", false),
+        IssuerKind::Kubernetes | IssuerKind::Chainguard | IssuerKind::Provider(_) => ("", "", false),
+    }
+}
+
+fn issuer(settings: &IssuerSettings) -> Value {
+    let (trust_domain, subject_domain, skip) = domains(&settings.kind);
+    let mut fields = json!({
+        "audience": settings.audiences.first(),
+        "challengeClaim": settings.kind.challenge_claim(),
+        "spiffeTrustDomain": trust_domain,
+        "issuerType": settings.kind.name(),
+        "subjectDomain": subject_domain,
+        "skipEmailVerification": skip,
+    });
+    let field = match settings.name {
+        IssuerName::Exact(_) => "issuerUrl",
+        IssuerName::Pattern(_) => "wildcardIssuerUrl",
+    };
+    fields[field] = settings.name.as_str().into();
+    fields
 }

@@ -9,6 +9,7 @@ use crate::transparency::LogError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chancery_daemon::http::RequestId;
+use chancery_daemon::signer::SignerError;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
@@ -22,6 +23,8 @@ const UNIMPLEMENTED: u32 = 12;
 const INTERNAL: u32 = 13;
 /// gRPC's `UNAVAILABLE`: the same request may succeed later.
 const UNAVAILABLE: u32 = 14;
+/// When a client may ask again after the issuing key or the certificate log could not be reached, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 /// Whose reasons ours are.
 pub(super) const DOMAIN: &str = "chancery";
@@ -54,8 +57,12 @@ impl IntoResponse for Refused {
         let request_id = request_id.as_ref().map_or("", RequestId::as_str);
         log(&error, code, request_id);
         let mut response = respond(status(code), code, &message, &json!(details));
-        if let Error::Limited { retry_after_seconds, .. } = error {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+        let retry_after = match error {
+            Error::Limited { retry_after_seconds, .. } => Some(HeaderValue::from(retry_after_seconds)),
+            _ => (code == UNAVAILABLE).then_some(RETRY_AFTER),
+        };
+        if let Some(retry_after) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after);
         }
         response
     }
@@ -110,6 +117,7 @@ pub(super) fn answer(error: &Error) -> (u32, Cow<'static, str>) {
             (INTERNAL, "Error entering certificate in CTL")
         }
         Error::Audit(_) => (INTERNAL, BACKEND),
+        Error::Issue(IssueError::Signer(SignerError::Unavailable { .. })) => (UNAVAILABLE, BACKEND),
         Error::Issue(IssueError::AuthorityExpired | IssueError::Signer(_) | IssueError::Corrupt(_)) => {
             (INTERNAL, BACKEND)
         }

@@ -6,12 +6,13 @@
 mod messages;
 
 use super::body::MAX_BODY_BYTES;
+use super::configuration::domains;
 use super::error::{DOMAIN, answer, log};
 use super::signing_cert::detached_json;
 use crate::challenge::KeyRequest;
 use crate::issue::{Issued, Promise};
 use crate::request::{Origin, SigningRequest};
-use crate::{CertificateAuthority, Error};
+use crate::{CertificateAuthority, Error, IssuerName, IssuerSettings};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -22,7 +23,7 @@ use chancery_daemon::http::RequestId;
 use chancery_verify::certificate;
 use messages::{
     Any, Certificate, CertificateChain, Configuration, CreateSigningCertificateRequest, DetachedSct, EmbeddedSct,
-    ErrorInfo, HealthCheckRequest, HealthCheckResponse, Key, Nothing, OidcIssuer, RequestInfo, RpcStatus,
+    ErrorInfo, HealthCheckRequest, HealthCheckResponse, Issuer, Key, Nothing, OidcIssuer, RequestInfo, RpcStatus,
     SigningCertificate, TrustBundle,
 };
 use prost::Message;
@@ -127,14 +128,25 @@ async fn get_trust_bundle(State(authority): State<Arc<CertificateAuthority>>, re
 }
 
 async fn get_configuration(State(authority): State<Arc<CertificateAuthority>>, request: Request) -> Response {
-    let issuers = authority.authenticator.issuers().map(|issuer| OidcIssuer {
-        issuer_url: issuer.url.clone(),
-        audience: issuer.audience.clone(),
-        challenge_claim: issuer.kind.challenge_claim().to_owned(),
-        issuer_type: issuer.kind.name().to_owned(),
-    });
-    let configuration = Configuration { issuers: issuers.collect() };
+    let configuration = Configuration { issuers: authority.authenticator().issuers().map(oidc_issuer).collect() };
     unary(request, move |_: tonic::Request<Nothing>| std::future::ready(Ok(configuration.clone()))).await
+}
+
+fn oidc_issuer(settings: &IssuerSettings) -> OidcIssuer {
+    let (trust_domain, subject_domain, skip_email_verification) = domains(&settings.kind);
+    let name = settings.name.as_str().to_owned();
+    OidcIssuer {
+        issuer: Some(match settings.name {
+            IssuerName::Exact(_) => Issuer::IssuerUrl(name),
+            IssuerName::Pattern(_) => Issuer::WildcardIssuerUrl(name),
+        }),
+        audience: settings.audiences.first().cloned().unwrap_or_default(),
+        challenge_claim: settings.kind.challenge_claim().to_owned(),
+        spiffe_trust_domain: trust_domain.to_owned(),
+        issuer_type: settings.kind.name().to_owned(),
+        subject_domain: subject_domain.to_owned(),
+        skip_email_verification,
+    }
 }
 
 async fn check(request: Request) -> Response {

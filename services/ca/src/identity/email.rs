@@ -1,32 +1,24 @@
 //! Issuers that know people by their address.
 
-use super::Principal;
 use crate::oidc::{TokenRefusal, VerifiedClaims};
 use chancery_verify::certificate::Identity;
-use std::collections::BTreeMap;
 
 /// Longest address (RFC 5321 §4.5.3.1.3, without the angle brackets).
 const MAX_ADDRESS_BYTES: usize = 254;
 /// Longest local part (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_BYTES: usize = 64;
 
-/// The person whose address the issuer has verified.
-pub(super) fn principal(claims: &VerifiedClaims) -> Result<Principal, TokenRefusal> {
-    let email = claims.text("email").ok_or(TokenRefusal::ClaimMissing { claim: "email" })?;
+/// The address, which the issuer must have verified unless `accept_unverified` says that it need not.
+pub(super) fn identity(claims: &VerifiedClaims, accept_unverified: bool) -> Result<Identity, TokenRefusal> {
+    let email = claims.text("email").ok_or_else(|| TokenRefusal::missing("email"))?;
     // The boolean itself: "true" as text comes from issuers that copy it from a place where users write.
-    if !claims.is_true("email_verified") {
+    if !accept_unverified && !claims.is_true("email_verified") {
         return Err(TokenRefusal::EmailUnverified);
     }
     if !is_address(email) {
         return Err(TokenRefusal::EmailMalformed);
     }
-    Ok(Principal {
-        issuer: claims.issuer().to_owned(),
-        subject: claims.subject().to_owned(),
-        identity: Identity::Email(email.to_owned()),
-        claims: BTreeMap::new(),
-        challenges: vec![email.to_owned(), claims.subject().to_owned()],
-    })
+    Ok(Identity::Email(email.to_owned()))
 }
 
 /// Whether this is a plain address: what an `rfc822Name` can hold and a person reads as one thing. No quoting, no comments,

@@ -3,14 +3,20 @@
 use super::TokenRefusal;
 use super::token::UnverifiedToken;
 use crate::IssuerSettings;
+use crate::identity::ClaimPath;
 use crate::json::Object;
 use chancery_verify::Timestamp;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// How far the issuer's clock may be ahead of ours, in seconds. `exp` gets no such grace, as in Fulcio.
 const MAX_SKEW_SECONDS: u64 = 60;
 /// Longest `sub`. OpenID Connect says 255; workload identities are longer.
 const MAX_SUBJECT_BYTES: usize = 2048;
+/// Longest value of a claim that goes into a certificate.
+const MAX_VALUE_BYTES: usize = 2048;
+/// Members of a list that a condition looks at. Directories list hundreds of groups.
+const MAX_MEMBERS: usize = 1024;
 /// Last second of the year 9999.
 const MAX_SECONDS: f64 = 253_402_300_799.0;
 
@@ -46,45 +52,113 @@ impl VerifiedClaims {
     pub fn is_true(&self, name: &str) -> bool {
         self.claims.get(name) == Some(&Value::Bool(true))
     }
+
+    /// A claim as the text that stands for it in a certificate; `None` where it is absent or `null`.
+    ///
+    /// # Errors
+    /// [`TokenRefusal::ClaimUnfit`] for a value that has no one text: a fraction, a list, an object, control characters.
+    pub(crate) fn rendered(&self, path: &ClaimPath) -> Result<Option<Cow<'_, str>>, TokenRefusal> {
+        let unfit = || TokenRefusal::ClaimUnfit { claim: path.as_str().to_owned() };
+        path.find(&self.claims).map(|value| rendered(value).ok_or_else(unfit)).transpose()
+    }
+
+    /// The members of a claim that is a list, else the one value it has, as texts.
+    pub(crate) fn members(&self, path: &ClaimPath) -> Result<Vec<Cow<'_, str>>, TokenRefusal> {
+        match path.find(&self.claims) {
+            Some(Value::Array(members)) => Ok(members.iter().take(MAX_MEMBERS).filter_map(rendered).collect()),
+            _ => Ok(self.rendered(path)?.into_iter().collect()),
+        }
+    }
 }
 
-/// Checks audience, times and subject of a token whose signature has been verified.
+/// A text as it is, whole numbers in decimal digits, booleans as `true` and `false`.
+fn rendered(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) if text.len() <= MAX_VALUE_BYTES && !text.contains(is_invisible) => Some(text.into()),
+        // Numbers past 64 bits and fractions have been rounded by whoever parsed them.
+        Value::Number(number) if !number.is_f64() => Some(number.to_string().into()),
+        Value::Bool(true) => Some("true".into()),
+        Value::Bool(false) => Some("false".into()),
+        _ => None,
+    }
+}
+
+/// Control characters, and those that reorder what a person sees (Unicode UAX #9, §2).
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// One check of a claim, in the order of [`CHECKS`].
+pub(super) type Check = fn(&Object, &IssuerSettings, Timestamp) -> Result<(), TokenRefusal>;
+
+/// Every check but the issuer's own conditions, with the claim it looks at.
+pub(super) const CHECKS: [(&str, Check); 5] =
+    [("aud", audience), ("exp", expiry), ("nbf", not_before), ("iat", issued_at), ("sub", subject)];
+
+/// Checks audience, times, subject and conditions of a token whose signature has been verified.
 pub(super) fn verify(
     token: UnverifiedToken,
-    issuer: &IssuerSettings,
+    settings: &IssuerSettings,
     now: Timestamp,
 ) -> Result<VerifiedClaims, TokenRefusal> {
-    let (iss, claims) = token.into_claims();
-    verify_audience(&claims, &issuer.audience)?;
-    let now = now.seconds();
-    let expires = seconds(&claims, "exp")?.ok_or(TokenRefusal::ClaimMissing { claim: "exp" })?;
-    if now >= expires {
-        return Err(TokenRefusal::Expired);
+    for (_, check) in CHECKS {
+        check(token.unverified_claims(), settings, now)?;
     }
-    if seconds(&claims, "nbf")?.is_some_and(|start| start > now.saturating_add(MAX_SKEW_SECONDS)) {
-        return Err(TokenRefusal::NotYetValid);
+    let claims = assume_verified(token);
+    for condition in &settings.conditions {
+        condition.verify(&claims)?;
     }
-    if seconds(&claims, "iat")?.is_some_and(|issued| issued > now.saturating_add(MAX_SKEW_SECONDS)) {
-        return Err(TokenRefusal::IssuedInFuture);
-    }
-    let usable =
-        |subject: &&str| (1..=MAX_SUBJECT_BYTES).contains(&subject.len()) && !subject.contains(char::is_control);
-    let subject = claims.get("sub").and_then(Value::as_str).filter(usable);
-    let subject = subject.ok_or(TokenRefusal::ClaimMissing { claim: "sub" })?.to_owned();
-    Ok(VerifiedClaims { issuer: iss, subject, claims })
+    Ok(claims)
 }
 
-/// `aud` is one text or a list of texts; ours must be there, others may.
-fn verify_audience(claims: &Object, expected: &str) -> Result<(), TokenRefusal> {
-    let found = match claims.get("aud") {
-        Some(Value::String(audience)) => audience == expected,
-        Some(Value::Array(audiences)) if audiences.iter().all(Value::is_string) => {
-            audiences.iter().any(|audience| audience.as_str() == Some(expected))
-        }
-        _ => return Err(TokenRefusal::ClaimMissing { claim: "aud" }),
-    };
+/// The claims as if they had been checked.
+pub(super) fn assume_verified(token: UnverifiedToken) -> VerifiedClaims {
+    let (issuer, claims) = token.into_claims();
+    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
+    VerifiedClaims { issuer, subject, claims }
+}
+
+/// `aud` is one text or a list of texts; one of ours must be there, others may.
+fn audience(claims: &Object, settings: &IssuerSettings, _: Timestamp) -> Result<(), TokenRefusal> {
     // An empty audience in the configuration would match an empty one in a token.
-    if found && !expected.is_empty() { Ok(()) } else { Err(TokenRefusal::Audience) }
+    let ours = |audience: &str| !audience.is_empty() && settings.audiences.iter().any(|ours| ours == audience);
+    let found = match claims.get("aud") {
+        Some(Value::String(audience)) => ours(audience),
+        Some(Value::Array(audiences)) if audiences.iter().all(Value::is_string) => {
+            audiences.iter().filter_map(Value::as_str).any(ours)
+        }
+        _ => return Err(TokenRefusal::missing("aud")),
+    };
+    if found { Ok(()) } else { Err(TokenRefusal::Audience) }
+}
+
+fn expiry(claims: &Object, _: &IssuerSettings, now: Timestamp) -> Result<(), TokenRefusal> {
+    let expires = seconds(claims, "exp")?.ok_or_else(|| TokenRefusal::missing("exp"))?;
+    if now.seconds() < expires { Ok(()) } else { Err(TokenRefusal::Expired) }
+}
+
+fn not_before(claims: &Object, _: &IssuerSettings, now: Timestamp) -> Result<(), TokenRefusal> {
+    let early = seconds(claims, "nbf")?.is_some_and(|start| start > now.seconds().saturating_add(MAX_SKEW_SECONDS));
+    if early { Err(TokenRefusal::NotYetValid) } else { Ok(()) }
+}
+
+/// Not from the future, and not too old. Without `iat` nobody knows how old a token is; then its end must be as near as it
+/// would be for a new one.
+fn issued_at(claims: &Object, settings: &IssuerSettings, now: Timestamp) -> Result<(), TokenRefusal> {
+    let (now, limit) = (now.seconds(), settings.max_age_seconds);
+    let fresh = match seconds(claims, "iat")? {
+        Some(issued) if issued > now.saturating_add(MAX_SKEW_SECONDS) => return Err(TokenRefusal::IssuedInFuture),
+        Some(issued) => now <= issued.saturating_add(limit),
+        None => seconds(claims, "exp")?.is_none_or(|expires| expires <= now.saturating_add(limit)),
+    };
+    if fresh { Ok(()) } else { Err(TokenRefusal::TooOld { limit_seconds: limit }) }
+}
+
+fn subject(claims: &Object, _: &IssuerSettings, _: Timestamp) -> Result<(), TokenRefusal> {
+    let usable = |subject: &&str| (1..=MAX_SUBJECT_BYTES).contains(&subject.len()) && !subject.contains(is_invisible);
+    let subject = claims.get("sub").and_then(Value::as_str).filter(usable);
+    subject.map(|_| ()).ok_or_else(|| TokenRefusal::missing("sub"))
 }
 
 /// A `NumericDate`, whole or not, rounded down to seconds.
@@ -95,5 +169,5 @@ fn seconds(claims: &Object, claim: &'static str) -> Result<Option<u64>, TokenRef
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range has just been checked")]
     let rounded = value.as_f64().filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds)).map(|seconds| seconds as u64);
-    rounded.map(Some).ok_or(TokenRefusal::ClaimMissing { claim })
+    rounded.map(Some).ok_or_else(|| TokenRefusal::missing(claim))
 }

@@ -22,6 +22,23 @@ pub enum InvalidIssuer {
         /// The text.
         url: String,
     },
+    /// Not a pattern of URLs.
+    #[error(
+        "`{pattern}` is not an issuer pattern: https, no port, the last two labels of the host without `*`, and each `*` a \
+         whole label or segment"
+    )]
+    Pattern {
+        /// The text.
+        pattern: String,
+    },
+    /// An issuer that is reached in a way that cannot be set up.
+    #[error("`{url}` cannot be reached as configured: {reason}")]
+    Access {
+        /// The issuer.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Configured twice: which audience and kind would count?
     #[error("the issuer `{url}` is configured twice")]
     Duplicate {
@@ -35,14 +52,28 @@ pub enum InvalidIssuer {
     #[error("the discovery document names another issuer")]
     OtherIssuer,
     /// The keys are elsewhere.
-    #[error("`jwks_uri` has another origin than the issuer")]
+    #[error("`jwks_uri` has another origin than the issuer, and its host is not among those the configuration allows")]
     OtherOrigin,
     /// Not a key set.
     #[error("the key set is not a JWK set with at least one usable key")]
     NotAKeySet,
 }
 
-/// A configured issuer's URL.
+/// Where an issuer's keys are found.
+#[derive(Debug, Clone)]
+pub(super) enum KeyLocation {
+    /// By its discovery document.
+    Discovered {
+        /// The issuer.
+        issuer: IssuerUrl,
+        /// Hosts beside the issuer's own that may have the keys.
+        jwks_hosts: Vec<String>,
+    },
+    /// At a place the configuration names.
+    At(Url),
+}
+
+/// An issuer's URL.
 #[derive(Debug, Clone)]
 pub(super) struct IssuerUrl {
     text: String,
@@ -56,45 +87,61 @@ struct Document {
     jwks_uri: String,
 }
 
-impl IssuerUrl {
-    /// Checks a configured issuer.
-    pub(super) fn parse(text: &str, allow_loopback_http: bool) -> Result<Self, InvalidIssuer> {
-        let malformed = || InvalidIssuer::Malformed { url: text.to_owned() };
-        let url = Url::parse(text).map_err(|_| malformed())?;
-        let plain =
-            url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-        if !plain || url.host().is_none() || text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
-            return Err(malformed());
-        }
-        let secure = url.scheme() == "https" || (url.scheme() == "http" && allow_loopback_http && is_loopback(&url));
-        if !secure {
-            return Err(InvalidIssuer::Insecure { url: text.to_owned() });
-        }
-        let document = format!("{}/.well-known/openid-configuration", text.trim_end_matches('/'));
-        Ok(Self {
-            text: text.to_owned(),
-            origin: url.origin(),
-            document: Url::parse(&document).map_err(|_| malformed())?,
-        })
+impl KeyLocation {
+    /// A configured place. It obeys the rules of an issuer's URL.
+    pub(super) fn at(url: &str, allow_loopback_http: bool) -> Result<Self, InvalidIssuer> {
+        parse(url, allow_loopback_http).map(Self::At)
     }
 
-    /// Fetches the discovery document, checks it, and fetches the key set it names.
+    /// Fetches the key set.
     pub(super) async fn key_set(&self, fetcher: &dyn Fetch) -> Result<Vec<u8>, TokenRefusal> {
-        let document = fetcher.get(&self.document).await?;
-        Ok(fetcher.get(&self.keys_url(&document)?).await?)
+        match self {
+            Self::At(url) => Ok(fetcher.get(url).await?),
+            Self::Discovered { issuer, jwks_hosts } => {
+                let document = fetcher.get(&issuer.document).await?;
+                Ok(fetcher.get(&issuer.keys_url(&document, jwks_hosts)?).await?)
+            }
+        }
+    }
+}
+
+impl IssuerUrl {
+    /// Checks an issuer's URL.
+    pub(super) fn parse(text: &str, allow_loopback_http: bool) -> Result<Self, InvalidIssuer> {
+        let origin = parse(text, allow_loopback_http)?.origin();
+        let document = format!("{}/.well-known/openid-configuration", text.trim_end_matches('/'));
+        let document = Url::parse(&document).map_err(|_| InvalidIssuer::Malformed { url: text.to_owned() })?;
+        Ok(Self { text: text.to_owned(), origin, document })
     }
 
     /// Where the keys are, according to a discovery document.
-    fn keys_url(&self, document: &[u8]) -> Result<Url, InvalidIssuer> {
+    fn keys_url(&self, document: &[u8], jwks_hosts: &[String]) -> Result<Url, InvalidIssuer> {
         let document: Document = serde_json::from_slice(document).map_err(|_| InvalidIssuer::NotADocument)?;
         if document.issuer != self.text {
             return Err(InvalidIssuer::OtherIssuer);
         }
         let keys = Url::parse(&document.jwks_uri).map_err(|_| InvalidIssuer::NotADocument)?;
+        let listed = keys.scheme() == "https"
+            && keys.port().is_none()
+            && keys.host_str().is_some_and(|host| jwks_hosts.iter().any(|listed| listed == host));
         // Opaque origins, such as that of a data URL, equal nothing.
-        let same = keys.origin() == self.origin && keys.username().is_empty() && keys.password().is_none();
-        if same { Ok(keys) } else { Err(InvalidIssuer::OtherOrigin) }
+        let allowed = keys.origin() == self.origin || listed;
+        let anonymous = keys.username().is_empty() && keys.password().is_none();
+        if allowed && anonymous { Ok(keys) } else { Err(InvalidIssuer::OtherOrigin) }
     }
+}
+
+/// A URL that may be fetched because the configuration says so.
+fn parse(text: &str, allow_loopback_http: bool) -> Result<Url, InvalidIssuer> {
+    let malformed = || InvalidIssuer::Malformed { url: text.to_owned() };
+    let url = Url::parse(text).map_err(|_| malformed())?;
+    let plain =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if !plain || url.host().is_none() || text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
+        return Err(malformed());
+    }
+    let secure = url.scheme() == "https" || (url.scheme() == "http" && allow_loopback_http && is_loopback(&url));
+    if secure { Ok(url) } else { Err(InvalidIssuer::Insecure { url: text.to_owned() }) }
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -142,15 +189,23 @@ mod tests {
     fn a_document_cannot_lead_elsewhere() {
         let issuer = IssuerUrl::parse("https://issuer.test/a", false).unwrap();
         let keys = |iss: &str, uri: &str| {
-            issuer.keys_url(format!(r#"{{"issuer":"{iss}","jwks_uri":"{uri}","x":1}}"#).as_bytes())
+            let document = format!(r#"{{"issuer":"{iss}","jwks_uri":"{uri}","x":1}}"#);
+            issuer.keys_url(document.as_bytes(), &["keys.test".to_owned()])
         };
-        assert_eq!(keys("https://issuer.test/a", "https://issuer.test/keys").unwrap().path(), "/keys");
+        for uri in ["https://issuer.test/keys", "https://keys.test/keys"] {
+            assert_eq!(keys("https://issuer.test/a", uri).unwrap().as_str(), uri);
+        }
         for iss in ["https://issuer.test/a/", "https://issuer.test", "https://ISSUER.test/a", ""] {
             assert_eq!(keys(iss, "https://issuer.test/keys"), Err(InvalidIssuer::OtherIssuer), "{iss}");
         }
         for uri in [
             "https://evil.test/keys",
             "http://issuer.test/keys",
+            "http://keys.test/keys",
+            "https://keys.test:444/keys",
+            "https://me@keys.test/keys",
+            "https://keys.test.evil.test/keys",
+            "https://169.254.169.254/keys",
             "https://issuer.test:444/keys",
             "https://issuer.test.evil.test/keys",
             "https://issuer.test@evil.test/keys",
@@ -160,6 +215,6 @@ mod tests {
         ] {
             assert!(keys("https://issuer.test/a", uri).is_err(), "{uri}");
         }
-        assert_eq!(issuer.keys_url(b"[]"), Err(InvalidIssuer::NotADocument));
+        assert_eq!(issuer.keys_url(b"[]", &[]), Err(InvalidIssuer::NotADocument));
     }
 }

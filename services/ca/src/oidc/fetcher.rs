@@ -1,9 +1,14 @@
 //! The one outgoing connection of the authority: GET, bounded in time and size, to where it was told and nowhere else.
 
+use super::address::Reach;
+use crate::{Access, Bearer};
 use bytes::BytesMut;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// The largest document that is read. Key sets with dozens of certificates have about 50 KiB.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
@@ -19,7 +24,8 @@ pub type Fetched<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> 
 pub trait Fetch: Send + Sync {
     /// Gets `url`.
     ///
-    /// Implementations MUST NOT follow redirects, MUST NOT send credentials, and MUST bound time and size.
+    /// Implementations MUST NOT follow redirects, MUST NOT send credentials to an origin other than theirs, and MUST bound
+    /// time and size.
     fn get<'a>(&'a self, url: &'a Url) -> Fetched<'a>;
 }
 
@@ -27,12 +33,29 @@ pub trait Fetch: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No connection, or it broke, or it took too long.
-    #[error("{url}: {source}")]
+    #[error("{url}: {reason}")]
     Transport {
         /// What was asked for.
         url: Url,
-        /// What happened.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What happened, from the outermost cause to the innermost.
+        reason: String,
+    },
+    /// An address that this issuer may not have.
+    #[error(
+        "{url} has no address that may be reached (allow_private_addresses in the issuer's configuration allows those of \
+         private networks)"
+    )]
+    Address {
+        /// What was asked for.
+        url: Url,
+    },
+    /// The token that would show who asks cannot be read.
+    #[error("{file}: {source}", file = .file.display())]
+    Bearer {
+        /// Where it should be.
+        file: PathBuf,
+        /// Why not.
+        source: std::io::Error,
     },
     /// An answer other than 200; redirects are among them.
     #[error("{url} answered with status {status}")]
@@ -56,35 +79,57 @@ pub enum FetchError {
 #[derive(Debug, Clone)]
 pub struct HttpFetcher {
     client: reqwest::Client,
+    reach: Reach,
+    bearer: Option<Bearer>,
 }
 
 impl HttpFetcher {
-    /// A fetcher with the system's roots of trust.
+    /// A fetcher for an issuer that is reached as `access` says.
     ///
     /// # Errors
-    /// Where TLS cannot be set up.
-    pub fn new() -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
+    /// Where TLS, the roots of trust or the proxy cannot be set up.
+    pub fn new(access: &Access) -> Result<Self, reqwest::Error> {
+        let reach = Reach::of(access);
+        let mut client = reqwest::Client::builder()
             // An answer must not choose the next host, and the environment must not choose a proxy.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .referer(false)
+            .https_only(!access.loopback_http)
             // What another part of the program compiles in must not change how issuers are spoken to.
             .http1_only()
             .connect_timeout(CONNECT_DEADLINE)
             .timeout(REQUEST_DEADLINE)
             // Key sets are fetched minutes apart; idle connections would only be found broken.
             .pool_max_idle_per_host(0)
-            .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client })
+            .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = &access.ca_pem {
+            client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem.as_bytes())?);
+        }
+        client = match &access.proxy {
+            // Names are then resolved by the proxy, whose own address is the operator's business.
+            Some(proxy) => client.proxy(reqwest::Proxy::all(proxy)?),
+            None => client.dns_resolver(CheckedResolver(reach)),
+        };
+        Ok(Self { client: client.build()?, reach, bearer: access.bearer.clone() })
     }
 
     async fn fetch(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
-        let transport =
-            |error: reqwest::Error| FetchError::Transport { url: url.clone(), source: error.without_url().into() };
+        // Addresses that need no resolver would not pass by it.
+        let literal = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            _ => None,
+        };
+        if literal.is_some_and(|address| !self.reach.permits(address)) {
+            return Err(FetchError::Address { url: url.clone() });
+        }
+        let transport = |error: reqwest::Error| transport(url, &error.without_url());
         let too_large = || FetchError::TooLarge { url: url.clone(), limit_bytes: MAX_DOCUMENT_BYTES };
-        let request = self.client.get(url.clone()).header(reqwest::header::ACCEPT, "application/json");
+        let mut request = self.client.get(url.clone()).header(reqwest::header::ACCEPT, "application/json");
+        if let Some(token) = self.bearer_for(url)? {
+            request = request.bearer_auth(token);
+        }
         let mut response = request.send().await.map_err(transport)?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(FetchError::Status { url: url.clone(), status: response.status().as_u16() });
@@ -97,6 +142,50 @@ impl HttpFetcher {
             body.extend_from_slice(&chunk);
         }
         Ok(body.to_vec())
+    }
+
+    /// The bearer token, where `url` is of the origin that may see it.
+    fn bearer_for(&self, url: &Url) -> Result<Option<String>, FetchError> {
+        let theirs = |bearer: &&Bearer| Url::parse(&bearer.origin).is_ok_and(|theirs| theirs.origin() == url.origin());
+        let Some(bearer) = self.bearer.as_ref().filter(theirs) else { return Ok(None) };
+        let token = std::fs::read_to_string(&bearer.file)
+            .map_err(|source| FetchError::Bearer { file: bearer.file.clone(), source })?;
+        Ok(Some(token.trim().to_owned()))
+    }
+}
+
+/// Everything that is known about a failed request, in one line.
+fn transport(url: &Url, error: &reqwest::Error) -> FetchError {
+    let mut reason = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if inner.is::<NoAddress>() {
+            return FetchError::Address { url: url.clone() };
+        }
+        reason = format!("{reason}: {inner}");
+        cause = inner.source();
+    }
+    FetchError::Transport { url: url.clone(), reason }
+}
+
+/// Resolves names, and keeps of the answer what may be reached.
+struct CheckedResolver(Reach);
+
+#[derive(Debug, thiserror::Error)]
+#[error("no address that may be reached")]
+struct NoAddress;
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reach = self.0;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let permitted: Vec<SocketAddr> = found.filter(|address| reach.permits(address.ip())).collect();
+            if permitted.is_empty() {
+                return Err(NoAddress.into());
+            }
+            Ok(Box::new(permitted.into_iter()) as Addrs)
+        })
     }
 }
 

@@ -1,10 +1,10 @@
 //! An issuer's keys: read from its JWK set (RFC 7517), kept for a while, fetched again with restraint.
 //!
 //! Readers take the current set without waiting. One task at a time fetches; who else needs a newer set waits for that
-//! one, never for a second. The clock is the caller's.
+//! one, never for a second, and who can do with the current one does not wait at all. The clock is the caller's.
 
 use super::TokenRefusal;
-use super::discovery::{InvalidIssuer, IssuerUrl};
+use super::discovery::{InvalidIssuer, KeyLocation};
 use super::fetcher::Fetch;
 use super::token::UnverifiedToken;
 use base64::Engine as _;
@@ -22,14 +22,12 @@ const FRESH_SECONDS: u64 = 600;
 const MAX_STALENESS_SECONDS: u64 = 24 * 3600;
 /// No two fetches are closer than this, in seconds: anybody can write a token with a new `kid`.
 const REFRESH_INTERVAL_SECONDS: u64 = 30;
-/// As long as there are no keys at all, a fetch that failed is tried again after this time, in seconds.
-const RETRY_INTERVAL_SECONDS: u64 = 1;
 /// Keys of one issuer that are looked at.
 const MAX_KEYS: usize = 64;
 
-/// The keys of one issuer as last fetched.
-#[derive(Debug, Default)]
-struct KeySet {
+/// The keys of one issuer.
+#[derive(Debug)]
+pub(super) struct KeySet {
     keys: Vec<Key>,
 }
 
@@ -42,7 +40,7 @@ struct Key {
 
 impl KeySet {
     /// Reads a JWK set. Keys that cannot verify a token of ours (symmetric, for encryption, weak, unknown) are left out.
-    fn parse(document: &[u8]) -> Result<Self, InvalidIssuer> {
+    pub(super) fn parse(document: &[u8]) -> Result<Self, InvalidIssuer> {
         let set: CoreJsonWebKeySet = serde_json::from_slice(document).map_err(|_| InvalidIssuer::NotAKeySet)?;
         let keys: Vec<Key> = set.keys().iter().take(MAX_KEYS).filter_map(Key::from_jwk).collect();
         if keys.is_empty() { Err(InvalidIssuer::NotAKeySet) } else { Ok(Self { keys }) }
@@ -58,7 +56,7 @@ impl KeySet {
     }
 
     /// Checks the signature by any key that may have made it.
-    fn verify(&self, token: &UnverifiedToken) -> Result<(), TokenRefusal> {
+    pub(super) fn verify(&self, token: &UnverifiedToken) -> Result<(), TokenRefusal> {
         let mut refusal = TokenRefusal::KeyUnknown;
         for key in self.candidates(token) {
             match token.verify(&key.public) {
@@ -97,12 +95,28 @@ fn public_key(fields: &Value) -> Result<PublicKey, Rejection> {
 }
 
 /// The keys of one issuer over time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct KeyCache {
     /// Written by the task that holds `last_attempt`, read by everyone.
     current: RwLock<Option<Snapshot>>,
+    /// Since when, and why, fetches have failed. Written as `current` is.
+    failure: RwLock<Option<(Timestamp, &'static str)>>,
     /// When a fetch last began. Held for the whole of a fetch: that is what makes it the only one.
     last_attempt: tokio::sync::Mutex<Option<Timestamp>>,
+    /// As long as there are no keys at all, a fetch that failed is tried again after this time, in seconds.
+    retry_seconds: u64,
+}
+
+/// How it stands with the keys of one issuer: for metrics and alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyState {
+    /// The issuer.
+    pub issuer: String,
+    /// When the keys in use were fetched; `None` where there are none.
+    pub fetched: Option<Timestamp>,
+    /// Since when fetches have failed, and the code of the last failure. With [`Self::fetched`] this means that tokens are
+    /// verified by keys that cannot be brought up to date.
+    pub failing: Option<(Timestamp, &'static str)>,
 }
 
 #[derive(Debug, Clone)]
@@ -118,25 +132,49 @@ impl Snapshot {
 }
 
 impl KeyCache {
+    pub(super) fn new(retry_seconds: u64) -> Self {
+        Self {
+            current: RwLock::default(),
+            failure: RwLock::default(),
+            last_attempt: tokio::sync::Mutex::default(),
+            retry_seconds,
+        }
+    }
+
+    /// When the current keys were fetched.
+    pub(super) fn fetched(&self) -> Option<Timestamp> {
+        self.snapshot().map(|snapshot| snapshot.fetched)
+    }
+
+    /// How it stands, for the issuer called `issuer`.
+    pub(super) fn state(&self, issuer: String) -> KeyState {
+        let failing = *self.failure.read().unwrap_or_else(PoisonError::into_inner);
+        KeyState { issuer, fetched: self.fetched(), failing }
+    }
+
     /// Checks the signature of `token` by the issuer's keys, fetching them where that is needed and due.
     pub(super) async fn verify(
         &self,
         token: &UnverifiedToken,
-        issuer: &IssuerUrl,
+        location: &KeyLocation,
         fetcher: &dyn Fetch,
         now: Timestamp,
     ) -> Result<(), TokenRefusal> {
-        let fresh = self.snapshot().filter(|snapshot| snapshot.is_younger_than(FRESH_SECONDS, now));
-        if let Some(fresh) = &fresh {
-            match fresh.keys.verify(token) {
-                // A new key may have appeared since; every other verdict is final.
-                Err(TokenRefusal::KeyUnknown) => {}
-                verdict => return verdict,
+        let usable = || self.snapshot().filter(|snapshot| snapshot.is_younger_than(MAX_STALENESS_SECONDS, now));
+        let known = usable();
+        if let Some(known) = &known {
+            // Keys that are due for a refresh do until whoever has begun it is done.
+            if known.is_younger_than(FRESH_SECONDS, now) || self.last_attempt.try_lock().is_err() {
+                match known.keys.verify(token) {
+                    // A new key may have appeared since; every other verdict is final.
+                    Err(TokenRefusal::KeyUnknown) => {}
+                    verdict => return verdict,
+                }
             }
         }
-        let refreshed = self.refresh(issuer, fetcher, fresh.as_ref(), now).await;
-        let usable = self.snapshot().filter(|snapshot| snapshot.is_younger_than(MAX_STALENESS_SECONDS, now));
-        match (usable, refreshed) {
+        let fresh = known.filter(|known| known.is_younger_than(FRESH_SECONDS, now));
+        let refreshed = self.refresh(location, fetcher, fresh.as_ref(), now).await;
+        match (usable(), refreshed) {
             (Some(snapshot), _) => snapshot.keys.verify(token),
             (None, Err(refusal)) => Err(refusal),
             (None, Ok(())) => Err(TokenRefusal::IssuerStale),
@@ -146,7 +184,7 @@ impl KeyCache {
     /// Fetches a set newer than `seen`, unless another task just has, or the last attempt is too recent.
     async fn refresh(
         &self,
-        issuer: &IssuerUrl,
+        location: &KeyLocation,
         fetcher: &dyn Fetch,
         seen: Option<&Snapshot>,
         now: Timestamp,
@@ -158,21 +196,31 @@ impl KeyCache {
             (Some(current), None) => current.is_younger_than(FRESH_SECONDS, now),
             (None, _) => false,
         };
-        let interval = if current.is_some() { REFRESH_INTERVAL_SECONDS } else { RETRY_INTERVAL_SECONDS };
+        let interval = if current.is_some() { REFRESH_INTERVAL_SECONDS } else { self.retry_seconds };
         let too_soon = last_attempt.is_some_and(|last| now.seconds() < last.seconds().saturating_add(interval));
         if newer || too_soon {
             return Ok(());
         }
         *last_attempt = Some(now);
-        let fetched = issuer.key_set(fetcher).await.and_then(|document| Ok(KeySet::parse(&document)?));
+        let fetched = location.key_set(fetcher).await.and_then(|document| Ok(KeySet::parse(&document)?));
         match fetched {
             Ok(keys) => {
                 let snapshot = Snapshot { keys: Arc::new(keys), fetched: now };
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+                if self.failure.write().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+                    tracing::info!("an issuer's keys could be refreshed again");
+                }
                 Ok(())
             }
             Err(refusal) => {
-                tracing::warn!(code = refusal.code(), %refusal, "an issuer's keys cannot be refreshed");
+                let age_seconds = current.map(|current| now.seconds().saturating_sub(current.fetched.seconds()));
+                tracing::warn!(
+                    code = refusal.code(), %refusal, age_seconds,
+                    "an issuer's keys cannot be refreshed; those from before count for a day"
+                );
+                let mut failure = self.failure.write().unwrap_or_else(PoisonError::into_inner);
+                let since = failure.map_or(now, |(since, _)| since);
+                *failure = Some((since, refusal.code()));
                 Err(refusal)
             }
         }

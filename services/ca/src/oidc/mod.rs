@@ -1,58 +1,101 @@
 //! From a token to verified claims. The only part of the authority that fetches anything.
 //!
 //! ```text
-//! token::UnverifiedToken  →  exact issuer  →  keyset::KeyCache (discovery, fetcher)  →  signature  →  claims::verify
+//! token::UnverifiedToken  →  issuer, exact or by pattern  →  keyset (discovery, fetcher)  →  signature  →  claims::verify
 //! ```
 //! One parser reads the token once; routing and verification see the same `iss`. A token of an unknown issuer causes no
 //! request to anybody. Specifications: RFC 7515, RFC 7519, OpenID Connect Core §3.1.3.7 and Discovery §4.
 
+mod address;
 mod claims;
 mod discovery;
+mod explain;
 mod fetcher;
 mod keyset;
+mod pattern;
 mod refusal;
 mod token;
 
 pub use claims::VerifiedClaims;
 pub use discovery::InvalidIssuer;
+pub use explain::{Explanation, Step};
 pub use fetcher::{Fetch, FetchError, Fetched, HttpFetcher};
+pub use keyset::KeyState;
 pub use refusal::TokenRefusal;
 
-use crate::IssuerSettings;
 use crate::identity::Principal;
+use crate::{Access, IssuerName, IssuerSettings, KeySource};
 use chancery_verify::Timestamp;
-use discovery::IssuerUrl;
-use keyset::KeyCache;
+use discovery::{IssuerUrl, KeyLocation};
+use keyset::{KeyCache, KeySet};
+use pattern::{Family, IssuerPattern};
 use std::sync::Arc;
 use token::UnverifiedToken;
 
+/// A configured issuer that has no keys is asked again after this time, in seconds.
+const RETRY_SECONDS: u64 = 1;
+
+/// Makes the fetcher of one issuer. [`http_fetcher`] outside of tests.
+pub type Fetchers<'a> = &'a dyn Fn(&Access) -> Result<Arc<dyn Fetch>, String>;
+
+/// A fetcher over HTTP, as [`Fetchers`] has it.
+///
+/// # Errors
+/// What cannot be set up, for a person.
+pub fn http_fetcher(access: &Access) -> Result<Arc<dyn Fetch>, String> {
+    match HttpFetcher::new(access) {
+        Ok(fetcher) => Ok(Arc::new(fetcher)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Knows the issuers and turns their tokens into principals.
 pub struct Authenticator {
-    issuers: Vec<Issuer>,
-    fetcher: Arc<dyn Fetch>,
+    issuers: Vec<Arc<Issuer>>,
 }
 
 struct Issuer {
     settings: IssuerSettings,
-    url: IssuerUrl,
-    keys: KeyCache,
+    name: Name,
+    fetcher: Arc<dyn Fetch>,
+}
+
+/// How an issuer is found, and its keys.
+enum Name {
+    Exact(Keys),
+    Pattern { pattern: IssuerPattern, family: Family, jwks_hosts: Vec<String> },
+}
+
+enum Keys {
+    Static(KeySet),
+    Fetched { location: Box<KeyLocation>, cache: KeyCache },
 }
 
 impl Authenticator {
-    /// Takes the issuers as configured; fetches nothing.
+    /// Takes the issuers as configured; fetches nothing. Of patterns that overlap, the first counts; an exact name comes
+    /// before all patterns.
     ///
     /// # Errors
-    /// [`InvalidIssuer`] for a URL that cannot be an issuer's, or that is configured twice.
-    pub fn new(issuers: Vec<IssuerSettings>, fetcher: Arc<dyn Fetch>) -> Result<Self, InvalidIssuer> {
-        let mut known: Vec<Issuer> = Vec::with_capacity(issuers.len());
+    /// [`InvalidIssuer`] for a URL that cannot be an issuer's, one that is configured twice, or keys or an access that
+    /// cannot be used.
+    pub fn new(issuers: Vec<IssuerSettings>, fetchers: Fetchers<'_>) -> Result<Self, InvalidIssuer> {
+        Self { issuers: Vec::new() }.reconfigured(issuers, fetchers)
+    }
+
+    /// As [`Self::new`], with what is known of the keys of every issuer whose settings are what they were.
+    pub fn reconfigured(&self, issuers: Vec<IssuerSettings>, fetchers: Fetchers<'_>) -> Result<Self, InvalidIssuer> {
+        let mut known: Vec<Arc<Issuer>> = Vec::with_capacity(issuers.len());
         for settings in issuers {
-            if known.iter().any(|other| other.settings.url == settings.url) {
-                return Err(InvalidIssuer::Duplicate { url: settings.url });
+            if known.iter().any(|other| other.settings.name == settings.name) {
+                return Err(InvalidIssuer::Duplicate { url: settings.name.as_str().to_owned() });
             }
-            let url = IssuerUrl::parse(&settings.url, settings.allow_loopback_http)?;
-            known.push(Issuer { settings, url, keys: KeyCache::default() });
+            let kept = self.issuers.iter().find(|issuer| issuer.settings == settings);
+            known.push(match kept {
+                Some(kept) => Arc::clone(kept),
+                None => Arc::new(Issuer::new(settings, fetchers)?),
+            });
         }
-        Ok(Self { issuers: known, fetcher })
+        Ok(Self { issuers: known })
     }
 
     /// The issuers as configured.
@@ -60,25 +103,91 @@ impl Authenticator {
         self.issuers.iter().map(|issuer| &issuer.settings)
     }
 
-    /// The configured issuer that `token` names, whether or not the token is any good.
+    /// The configured name, or pattern, of the issuer that `token` names, whether or not the token is any good.
     pub(crate) fn configured_issuer(&self, token: &str) -> Option<&str> {
         let token = UnverifiedToken::parse(token).ok()?;
-        self.issuers().map(|issuer| issuer.url.as_str()).find(|url| *url == token.unverified_issuer())
+        self.find(token.unverified_issuer()).map(|issuer| issuer.settings.name.as_str())
+    }
+
+    /// How it stands with the keys of every issuer whose keys are fetched.
+    #[must_use]
+    pub fn key_states(&self) -> Vec<KeyState> {
+        let mut states = Vec::new();
+        for issuer in &self.issuers {
+            match &issuer.name {
+                Name::Exact(Keys::Static(_)) => {}
+                Name::Exact(Keys::Fetched { cache, .. }) => {
+                    states.push(cache.state(issuer.settings.name.as_str().to_owned()));
+                }
+                Name::Pattern { family, .. } => {
+                    states.extend(family.members().into_iter().map(|(name, matched)| matched.keys.state(name)));
+                }
+            }
+        }
+        states
     }
 
     /// Verifies `token` and says who asks.
     ///
     /// 1. Parse, strictly and within bounds.
-    /// 2. Find the issuer by the exact text of `iss`.
+    /// 2. Find the issuer by the whole text of `iss`.
     /// 3. Verify the signature by a key of that issuer, of the family the algorithm names.
-    /// 4. Verify audience and times at `now`.
+    /// 4. Verify audience, times and the issuer's conditions at `now`.
     /// 5. Ask the kind of issuer what the claims say about the signer.
     pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Principal, TokenRefusal> {
         let token = UnverifiedToken::parse(token)?;
-        let issuer = self.issuers.iter().find(|issuer| issuer.settings.url == token.unverified_issuer());
-        let issuer = issuer.ok_or(TokenRefusal::IssuerUnknown)?;
-        issuer.keys.verify(&token, &issuer.url, self.fetcher.as_ref(), now).await?;
+        let issuer = self.find(token.unverified_issuer()).ok_or(TokenRefusal::IssuerUnknown)?;
+        issuer.verify_signature(&token, now).await?;
         let claims = claims::verify(token, &issuer.settings, now)?;
         issuer.settings.kind.principal(&claims)
+    }
+
+    fn find(&self, iss: &str) -> Option<&Issuer> {
+        let exact = |issuer: &&Arc<Issuer>| matches!(&issuer.settings.name, IssuerName::Exact(url) if url == iss);
+        let by_pattern =
+            |issuer: &&Arc<Issuer>| matches!(&issuer.name, Name::Pattern { pattern, .. } if pattern.matches(iss));
+        self.issuers.iter().find(exact).or_else(|| self.issuers.iter().find(by_pattern)).map(AsRef::as_ref)
+    }
+}
+
+impl Issuer {
+    fn new(settings: IssuerSettings, fetchers: Fetchers<'_>) -> Result<Self, InvalidIssuer> {
+        let url = settings.name.as_str().to_owned();
+        let unusable = |reason: &str| InvalidIssuer::Access { url: url.clone(), reason: reason.to_owned() };
+        let loopback = settings.access.loopback_http;
+        let name = match (&settings.name, &settings.keys) {
+            (IssuerName::Exact(url), keys) => {
+                let issuer = IssuerUrl::parse(url, loopback)?;
+                let fetched =
+                    |location| Keys::Fetched { location: Box::new(location), cache: KeyCache::new(RETRY_SECONDS) };
+                Name::Exact(match keys {
+                    KeySource::Static(jwks) => Keys::Static(KeySet::parse(jwks.as_bytes())?),
+                    KeySource::At(keys) => fetched(KeyLocation::at(keys, loopback)?),
+                    KeySource::Discovery { jwks_hosts } => {
+                        fetched(KeyLocation::Discovered { issuer, jwks_hosts: jwks_hosts.clone() })
+                    }
+                })
+            }
+            (IssuerName::Pattern(pattern), KeySource::Discovery { jwks_hosts }) => Name::Pattern {
+                pattern: IssuerPattern::parse(pattern)?,
+                family: Family::default(),
+                jwks_hosts: jwks_hosts.clone(),
+            },
+            (IssuerName::Pattern(_), _) => return Err(unusable("the issuers of a pattern have keys of their own")),
+        };
+        let fetcher = fetchers(&settings.access).map_err(|reason| unusable(&reason))?;
+        Ok(Self { settings, name, fetcher })
+    }
+
+    async fn verify_signature(&self, token: &UnverifiedToken, now: Timestamp) -> Result<(), TokenRefusal> {
+        let fetcher = self.fetcher.as_ref();
+        match &self.name {
+            Name::Exact(Keys::Static(keys)) => keys.verify(token),
+            Name::Exact(Keys::Fetched { location, cache }) => cache.verify(token, location, fetcher, now).await,
+            Name::Pattern { family, jwks_hosts, .. } => {
+                let matched = family.member(token.unverified_issuer(), jwks_hosts, now)?;
+                matched.keys.verify(token, &matched.location, fetcher, now).await
+            }
+        }
     }
 }

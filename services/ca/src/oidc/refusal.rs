@@ -4,6 +4,7 @@
 
 use super::{FetchError, InvalidIssuer};
 use chancery_verify::Rejection;
+use std::borrow::Cow;
 
 /// The one reason a token was refused. Variants stand in the order of the checks.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ pub enum TokenRefusal {
     /// The issuer's keys are too old to go by, and a new request is not due yet.
     #[error("the issuer's keys are not known at the moment")]
     IssuerStale,
+    /// Too many issuers that match a pattern have been asked for of late.
+    #[error("too many new issuers match the pattern at the moment")]
+    IssuerBusy,
     /// None of the issuer's keys has the token's `kid`, or fits its algorithm.
     #[error("the issuer has no such key")]
     KeyUnknown,
@@ -55,7 +59,7 @@ pub enum TokenRefusal {
     #[error("the claim `{claim}` is missing or malformed")]
     ClaimMissing {
         /// Which one.
-        claim: &'static str,
+        claim: Cow<'static, str>,
     },
     /// Made for somebody else.
     #[error("the token is for another audience")]
@@ -69,6 +73,37 @@ pub enum TokenRefusal {
     /// `iat` lies in the future.
     #[error("the token was issued in the future")]
     IssuedInFuture,
+    /// `iat` is longer ago than the issuer's tokens may be old.
+    #[error("the token is older than {limit_seconds} seconds, or valid for longer than that")]
+    TooOld {
+        /// The limit.
+        limit_seconds: u64,
+    },
+    /// A claim does not have one of the values the configuration demands.
+    #[error("the claim `{claim}` does not have a value that the configuration allows")]
+    Condition {
+        /// Which one.
+        claim: String,
+    },
+    /// A claim whose value no certificate can carry: not a text, a whole number or a boolean, too long, or with control
+    /// characters.
+    #[error("the claim `{claim}` has a value that no certificate can carry")]
+    ClaimUnfit {
+        /// Which one.
+        claim: String,
+    },
+    /// `sub` is not what this kind of issuer names signers by.
+    #[error("the claim `sub` does not fit this kind of issuer: {reason}")]
+    Subject {
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// What the claims make up is not a name.
+    #[error("the claims do not make up a name: {reason}")]
+    Identity {
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// `email_verified` is not the boolean true.
     #[error("the address is not verified by the issuer")]
     EmailUnverified,
@@ -78,6 +113,11 @@ pub enum TokenRefusal {
 }
 
 impl TokenRefusal {
+    /// The refusal of a token that lacks `claim`.
+    pub(crate) fn missing(claim: impl Into<Cow<'static, str>>) -> Self {
+        Self::ClaimMissing { claim: claim.into() }
+    }
+
     /// Stable, dotted, lower-case name of this reason.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -91,6 +131,7 @@ impl TokenRefusal {
             Self::IssuerUnreachable(_) => "issuer.unreachable",
             Self::IssuerDocument(_) => "issuer.document",
             Self::IssuerStale => "issuer.stale",
+            Self::IssuerBusy => "issuer.busy",
             Self::KeyUnknown => "token.key_unknown",
             Self::Signature(_) => "token.signature",
             Self::ClaimMissing { .. } => "token.claim_missing",
@@ -98,6 +139,11 @@ impl TokenRefusal {
             Self::Expired => "token.expired",
             Self::NotYetValid => "token.not_yet_valid",
             Self::IssuedInFuture => "token.issued_in_future",
+            Self::TooOld { .. } => "token.too_old",
+            Self::Condition { .. } => "token.condition",
+            Self::ClaimUnfit { .. } => "token.claim_unfit",
+            Self::Subject { .. } => "token.subject",
+            Self::Identity { .. } => "token.identity",
             Self::EmailUnverified => "token.email_unverified",
             Self::EmailMalformed => "token.email_malformed",
         }

@@ -13,6 +13,8 @@ use serde_json::Value;
 
 /// The largest token that is looked at. GitHub's have about 2 KiB, those of directories with many groups about 10.
 pub(super) const MAX_TOKEN_BYTES: usize = 32 * 1024;
+/// Longest `kid`. Longer ones name no key anybody publishes.
+const MAX_KEY_ID_BYTES: usize = 256;
 /// Header parameters that change what the other parts mean: extensions, payload encoding, compression, encryption.
 const FORBIDDEN: [&str; 4] = ["crit", "b64", "zip", "enc"];
 
@@ -94,12 +96,11 @@ impl UnverifiedToken {
         let algorithm = Algorithm::from_name(algorithm_name).ok_or(TokenRefusal::Algorithm)?;
         let key_id = match header.get("kid") {
             None => None,
-            Some(Value::String(key_id)) => Some(key_id.clone()),
+            Some(Value::String(key_id)) if key_id.len() <= MAX_KEY_ID_BYTES => Some(key_id.clone()),
             Some(_) => return Err(TokenRefusal::Header { name: "kid" }),
         };
         let claims = object(payload).ok_or(malformed("payload"))?;
-        let issuer =
-            claims.get("iss").and_then(Value::as_str).ok_or(TokenRefusal::ClaimMissing { claim: "iss" })?.to_owned();
+        let issuer = claims.get("iss").and_then(Value::as_str).ok_or_else(|| TokenRefusal::missing("iss"))?.to_owned();
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed("signature"))?;
         Ok(Self {
             algorithm,
@@ -144,6 +145,11 @@ impl UnverifiedToken {
             Algorithm::Es(_) => key.verify_fixed(message, &self.signature),
             Algorithm::EdDsa => key.verify(message, &self.signature),
         }
+    }
+
+    /// The claims, for a person to look at.
+    pub(super) const fn unverified_claims(&self) -> &Object {
+        &self.claims
     }
 
     /// The claims. Call only after [`Self::verify`].

@@ -13,7 +13,7 @@ use chancery_ca::identity::IssuerKind;
 use chancery_ca::issue::Pipeline;
 use chancery_ca::oidc::{Authenticator, Fetch, FetchError, Fetched};
 use chancery_ca::transparency::{CertificateLog, LogError, Submission, Transparency};
-use chancery_ca::{CertificateAuthority, IssuerSettings, Rates, Records};
+use chancery_ca::{Access, CertificateAuthority, ClientAlgorithms, IssuerSettings, Rates, Records};
 use chancery_daemon::clock::{Clock, FixedClock};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
@@ -152,6 +152,7 @@ impl CertificateLog for FakeLog {
 }
 
 pub(crate) struct World {
+    pub(crate) authority: Arc<CertificateAuthority>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) documents: Arc<Documents>,
     pub(crate) log: Arc<FakeLog>,
@@ -161,48 +162,86 @@ pub(crate) struct World {
     pub(crate) router: Router,
 }
 
+pub(crate) const EMAIL_KIND: IssuerKind = IssuerKind::Email { issuer_claim: None, accept_unverified: false };
+
 pub(crate) fn email_issuer() -> IssuerSettings {
-    IssuerSettings {
-        url: ISSUER.to_owned(),
-        audience: "sigstore".to_owned(),
-        kind: IssuerKind::Email,
-        allow_loopback_http: false,
+    IssuerSettings::new(ISSUER, EMAIL_KIND)
+}
+
+/// Every issuer is asked through `documents`.
+pub(crate) fn fetchers(documents: &Arc<Documents>) -> impl Fn(&Access) -> Result<Arc<dyn Fetch>, String> {
+    let documents = Arc::clone(documents);
+    move |_| Ok(documents.clone() as Arc<dyn Fetch>)
+}
+
+/// What a world may be made of instead of the usual.
+struct Choices {
+    issuers: Vec<IssuerSettings>,
+    issuing: Signer,
+    permitted: ClientAlgorithms,
+    rates: Rates,
+    records: Records,
+    transparency: fn(Arc<FakeLog>) -> Transparency,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            issuers: vec![email_issuer()],
+            issuing: Signer::generate(KeyKind::P256).unwrap().0,
+            permitted: ClientAlgorithms::default(),
+            rates: Rates::default(),
+            records: Records::default(),
+            transparency: |log| Transparency::Embedded(log),
+        }
     }
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with_transparency(|log| Transparency::Embedded(log)).await
+        Self::trusting(vec![email_issuer()]).await
+    }
+
+    pub(crate) async fn trusting(issuers: Vec<IssuerSettings>) -> Self {
+        Self::make(Choices { issuers, ..Choices::default() }).await
+    }
+
+    /// As [`Self::new`], with this key as the authority's, for these keys of clients.
+    pub(crate) async fn issuing_with(issuing: Signer, permitted: ClientAlgorithms) -> Self {
+        Self::make(Choices { issuing, permitted, ..Choices::default() }).await
     }
 
     pub(crate) async fn limited(rates: Rates) -> Self {
-        Self::make(|log| Transparency::Embedded(log), rates, Records::default()).await
+        Self::make(Choices { rates, ..Choices::default() }).await
     }
 
     pub(crate) async fn recorded(records: Records) -> Self {
-        Self::make(|log| Transparency::Embedded(log), Rates::default(), records).await
+        Self::make(Choices { records, ..Choices::default() }).await
     }
 
-    pub(crate) async fn with_transparency(transparency: impl FnOnce(Arc<FakeLog>) -> Transparency) -> Self {
-        Self::make(transparency, Rates::default(), Records::default()).await
+    pub(crate) async fn with_transparency(transparency: fn(Arc<FakeLog>) -> Transparency) -> Self {
+        Self::make(Choices { transparency, ..Choices::default() }).await
     }
 
-    async fn make(transparency: impl FnOnce(Arc<FakeLog>) -> Transparency, rates: Rates, records: Records) -> Self {
+    async fn make(choices: Choices) -> Self {
+        let Choices { issuers, issuing, permitted, rates, records, transparency } = choices;
         let key = |kind| Signer::generate(kind).unwrap().0;
-        let (root, issuing) = (key(KeyKind::P256), Arc::new(key(KeyKind::P256)));
+        let (root, issuing) = (key(KeyKind::P256), Arc::new(issuing));
         let random = Arc::new(Counting::default());
         let chain = IssuingChain::create("Example Org", &root, &issuing, random.as_ref(), NOW).await.unwrap();
         let (clock, documents, log) =
             (Arc::new(FixedClock::new(NOW)), Arc::new(Documents::default()), Arc::new(FakeLog::new()));
         let issuer_key = key(KeyKind::P256);
         documents.publish(&[jwk(issuer_key.public_key(), Some("k1"))]);
-        let authenticator = Authenticator::new(vec![email_issuer()], documents.clone()).unwrap();
+        let authenticator = Authenticator::new(issuers, &fetchers(&documents)).unwrap();
         let pipeline = Pipeline::new(chain.clone(), issuing, transparency(log.clone()), random).unwrap();
         let authority = CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>)
+            .with_client_algorithms(permitted)
             .limited(rates)
             .recorded(records);
-        let router = chancery_ca::router(Arc::new(authority));
-        Self { clock, documents, log, chain, issuer_key, client: key(KeyKind::P256), router }
+        let authority = Arc::new(authority);
+        let router = chancery_ca::router(Arc::clone(&authority));
+        Self { authority, clock, documents, log, chain, issuer_key, client: key(KeyKind::P256), router }
     }
 
     pub(crate) async fn token(&self) -> String {

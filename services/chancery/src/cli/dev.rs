@@ -25,12 +25,17 @@ pub(super) struct Arguments {
     /// ~/.pgpass. Several servers may append to the same logs: start each with a copy of the first one's --data
     #[arg(long, value_name = "URL", value_parser = super::database_url)]
     database: Option<String>,
+    /// File of further issuers whose tokens are accepted, read again when it changes or on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    issuers: Option<PathBuf>,
     #[command(flatten)]
     tiles: dev::TilesArguments,
     #[command(flatten)]
     transparency: dev::TransparencyArguments,
     #[command(flatten)]
     operations: dev::OperationsArguments,
+    #[command(flatten)]
+    authority: dev::AuthorityArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -38,7 +43,9 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    let Arguments { listen, data, database, tiles, transparency, operations, log: _ } = &arguments;
-    dev::run(*listen, data, database.clone(), tiles, transparency, operations).await?;
+    let Arguments { listen, data, database, issuers, tiles, transparency, operations, authority, .. } = arguments;
+    let options =
+        dev::Options { tiles: &tiles, transparency: &transparency, operations: &operations, authority: &authority };
+    dev::run(listen, &data, database, issuers.as_deref(), &options).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,23 +1,68 @@
 //! The development server's certificate authority: its chain, and whom it believes.
 
 use super::data::DataDirectory;
-use crate::issuer;
+use crate::{issuer, issuers::ConfiguredIssuers};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_ca::{
-    CertificateAuthority, IssuerSettings, Rates, Records,
+    Access, CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings, Rates, Records,
     chain::IssuingChain,
+    expiry::ExpiryWatch,
     identity::IssuerKind,
     issue::Pipeline,
-    oidc::{Authenticator, HttpFetcher},
-    transparency::Transparency,
+    oidc::{Authenticator, http_fetcher},
 };
 use chancery_daemon::{clock::Clock, metrics::Metrics, random::Random, signer::Signer};
-use chancery_verify::{Timestamp, key::KeyKind};
-use std::sync::Arc;
+use chancery_keys::{KeyUri, UriError};
+use chancery_verify::Timestamp;
+use clap::Args;
+use std::{sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
 
 /// Organisation in the authority's certificates.
 pub(super) const ORGANIZATION: &str = "Chancery development";
+
+/// How often somebody looks whether a warning is due.
+const EXPIRY_LOOK: Duration = Duration::from_hours(1);
+
+/// The options of `chancery dev` about it.
+#[derive(Debug, Args)]
+pub(crate) struct AuthorityArguments {
+    /// Where the certificate authority's issuing key is; only for a new data directory, which remembers it
+    #[arg(long, value_name = "URI", value_parser = key_uri)]
+    ca_key: Option<String>,
+    /// Kinds of keys that clients may have certificates for, as Fulcio names them; all it knows unless given
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    client_signing_algorithms: Vec<ClientAlgorithm>,
+}
+
+impl AuthorityArguments {
+    /// Where the issuing key is, if somebody has said so.
+    pub(super) fn ca_key(&self) -> Option<&str> {
+        self.ca_key.as_deref()
+    }
+
+    /// For whom it issues: tokens of `issuers`, and the kinds of keys that are permitted.
+    pub(super) fn settings(&self, issuers: ConfiguredIssuers) -> Settings {
+        let client_algorithms = match self.client_signing_algorithms.as_slice() {
+            [] => ClientAlgorithms::default(),
+            some => some.iter().copied().collect(),
+        };
+        Settings { issuers, client_algorithms }
+    }
+}
+
+/// For whom the authority issues.
+pub(super) struct Settings {
+    /// Beside the development issuer.
+    pub(super) issuers: ConfiguredIssuers,
+    client_algorithms: ClientAlgorithms,
+}
+
+/// A key URI as it was written, if it is one.
+pub(crate) fn key_uri(text: &str) -> Result<String, UriError> {
+    text.parse::<KeyUri>().map(|_| text.to_owned())
+}
 
 /// The chain that is kept in `data`, or a new one for `issuing` where `data` is new. A new one is as old as the directory,
 /// so that trust in it starts when its validity does.
@@ -31,42 +76,53 @@ pub(super) async fn issuing_chain(
         return IssuingChain::from_pem(text.as_bytes(), issuing.public_key(), now)
             .context("cannot use keys/ca-chain.pem");
     }
-    let root = data.key("ca-root", KeyKind::P256)?;
+    // Of one kind, as the profile advises: who verifies the one can verify the other.
+    let root = data.key("ca-root", issuing.public_key().kind())?;
     let chain = IssuingChain::create(ORGANIZATION, &root, issuing, random, data.created()).await?;
     data.keep_ca_chain(&chain.to_pem())?;
     Ok(chain)
 }
 
-/// What the authority needs beside its certificates.
-pub(super) struct Surroundings<'a> {
-    /// The issuer it believes.
-    pub(super) issuer_url: &'a str,
-    pub(super) transparency: Transparency,
-    pub(super) random: Arc<dyn Random>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) rates: Rates,
-    pub(super) records: Records,
-    /// Where it is measured, if it is.
-    pub(super) metrics: Option<&'a Metrics>,
+/// Warns when the authority's certificates come to their end.
+pub(super) fn watch_expiry(expires: Timestamp, clock: Arc<dyn Clock>) -> JoinHandle<()> {
+    let mut watch = ExpiryWatch::new(expires);
+    tokio::spawn(async move {
+        let mut looks = tokio::time::interval(EXPIRY_LOOK);
+        loop {
+            looks.tick().await;
+            if let Some(days_left) = watch.warning(clock.now()) {
+                tracing::warn!(days_left, "the certificate authority's certificates end soon, and issuing with them");
+            }
+        }
+    })
 }
 
-/// The authority's routes. It believes the development issuer and nobody else, and fetches that issuer's keys over HTTP
-/// like any other's: the path a production authority takes is the path tried here.
-pub(super) fn router(chain: IssuingChain, signer: Arc<Signer>, around: Surroundings<'_>) -> anyhow::Result<Router> {
-    let Surroundings { issuer_url, transparency, random, clock, rates, records, metrics } = around;
-    let settings = IssuerSettings {
-        url: issuer_url.to_owned(),
-        audience: issuer::DEFAULT_AUDIENCE.to_owned(),
-        kind: IssuerKind::Email,
-        allow_loopback_http: true,
-    };
-    let authenticator = Authenticator::new(vec![settings], Arc::new(HttpFetcher::new()?))?;
-    let pipeline = Pipeline::new(chain, signer, transparency, random)
-        .context("the authority's certificates are for another key")?;
-    let authority =
-        Arc::new(CertificateAuthority::new(authenticator, pipeline, clock).limited(rates).recorded(records));
+/// The authority. It believes the development issuer and whom `settings` names, and fetches the development issuer's keys
+/// over HTTP like any other's: the path a production authority takes is the path tried here.
+pub(super) fn authority(
+    issuer_url: &str,
+    settings: &Settings,
+    pipeline: Pipeline,
+    clock: Arc<dyn Clock>,
+    (rates, records): (Rates, Records),
+) -> anyhow::Result<Arc<CertificateAuthority>> {
+    let authenticator = Authenticator::new(settings.issuers.beside(development_issuer(issuer_url)), &http_fetcher)?;
+    let authority = CertificateAuthority::new(authenticator, pipeline, clock).limited(rates).recorded(records);
+    Ok(Arc::new(authority.with_client_algorithms(settings.client_algorithms.clone())))
+}
+
+/// Its routes, measured if somebody asks for it.
+pub(super) fn router(authority: &Arc<CertificateAuthority>, metrics: Option<&Metrics>) -> anyhow::Result<Router> {
+    let authority = Arc::clone(authority);
     Ok(match metrics {
         None => chancery_ca::router(authority),
         Some(metrics) => chancery_ca::measured_router(authority, metrics)?,
     })
+}
+
+/// The issuer of this server itself.
+pub(crate) fn development_issuer(url: &str) -> IssuerSettings {
+    let kind = IssuerKind::Email { issuer_claim: None, accept_unverified: false };
+    let access = Access { loopback_http: true, ..Access::default() };
+    IssuerSettings { audiences: vec![issuer::DEFAULT_AUDIENCE.to_owned()], access, ..IssuerSettings::new(url, kind) }
 }

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{
-    authority::{self, ORGANIZATION, Surroundings},
+    authority::{self, ORGANIZATION},
     certificate_log::LocalLog,
     data::DataDirectory,
     operations::OperationsArguments,
@@ -15,7 +15,7 @@ use super::{
 use crate::issuer::{self, Issuer};
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::chain::IssuingChain;
+use chancery_ca::{chain::IssuingChain, issue::Pipeline};
 use chancery_daemon::{
     clock::Clock,
     http::Readiness,
@@ -58,6 +58,7 @@ pub(super) struct Choices<'a> {
     pub(super) tiles: Option<Destination>,
     pub(super) transparency: transparency::Settings,
     pub(super) operations: &'a OperationsArguments,
+    pub(super) settings: authority::Settings,
 }
 
 /// A server that is ready to answer.
@@ -75,6 +76,8 @@ pub(super) struct Instance {
     stop_logs: Trigger,
     sequencers: [JoinHandle<()>; 2],
     mirrors: Mirrors,
+    expiry: JoinHandle<()>,
+    follower: Option<JoinHandle<()>>,
     database: Database,
 }
 
@@ -88,7 +91,7 @@ impl Instance {
         choices: Choices<'_>,
         check_command: String,
     ) -> anyhow::Result<Self> {
-        let Choices { tiles, transparency, operations } = choices;
+        let Choices { tiles, transparency, operations, settings } = choices;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let database = Database::open(database).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
@@ -102,8 +105,9 @@ impl Instance {
             shutdown: logs_stop,
         };
 
-        let authority_key = Arc::new(data.key("ca", KeyKind::P256)?);
+        let authority_key = Arc::new(data.ca_key().await?);
         let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
+        let expiry = authority::watch_expiry(chain.expires(), Arc::clone(&clock));
         let (ct, ct_sequencer) = opening.log(ct::NAME, format!("{}{CT_PATH}", address.host), ct::scheme).await?;
         let roots = [&[chain.root().der().to_vec()], &transparency.accepted_roots[..]].concat();
         let ct = Ct::new(ct, CT_PATH, &roots).context("cannot open the certificate log")?;
@@ -123,23 +127,19 @@ impl Instance {
 
         let logs = [ct.log().clone(), rekor.log().clone()];
         let metrics = operations.metrics(&logs, &clock)?;
-        let around = Surroundings {
-            issuer_url: issuer.url(),
-            transparency: transparency.transparency(Arc::new(LocalLog::new(ct.clone()))),
-            random,
-            clock,
-            rates: operations.rates(),
-            records: operations.records(data.path(), metrics.as_ref())?,
-            metrics: metrics.as_ref(),
-        };
-        let authority = authority::router(chain, authority_key, around)?;
+        let logged = transparency.transparency(Arc::new(LocalLog::new(ct.clone())));
+        let pipeline = Pipeline::new(chain, authority_key, logged, random)
+            .context("the authority's certificates are for another key")?;
+        let recorded = (operations.rates(), operations.records(data.path(), metrics.as_ref())?);
+        let authority = authority::authority(issuer.url(), &settings, pipeline, clock, recorded)?;
         let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
-            .merge(authority)
+            .merge(authority::router(&authority, metrics.as_ref())?)
             .merge(ct.router())
             .merge(rekor.router())
             .merge(chancery_trust::http::router(&trust_files))
             .merge(issuer::router(Arc::clone(&issuer)));
+        let follower = settings.issuers.follow(authority, authority::development_issuer(issuer.url()))?;
         Ok(Self {
             routes,
             metrics,
@@ -149,12 +149,18 @@ impl Instance {
             stop_logs,
             sequencers: [ct_sequencer, rekor_sequencer],
             mirrors,
+            expiry,
+            follower,
             database,
         })
     }
 
     /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.
     pub(super) async fn stop(self) {
+        self.expiry.abort();
+        if let Some(follower) = self.follower {
+            follower.abort();
+        }
         self.stop_logs.stop();
         for sequencer in self.sequencers {
             if let Err(error) = sequencer.await {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lock            held by the one process that uses the directory
-//! instance.json   when the directory was made, and whether that was finished
+//! instance.json   when the directory was made, whether that was finished, and where the CA's key is if not in keys/
 //! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
 //! chancery.db     both logs, unless they are in a database elsewhere
 //! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
@@ -33,13 +33,16 @@ pub(super) struct DataDirectory {
     _lock: File,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Instance {
     /// Before the first key was made: trust in everything here starts with this moment.
     created_at_seconds: u64,
     /// Keys, certificates and logs are all there.
     complete: bool,
+    /// URI of the CA's issuing key, where it is not in this directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca_key: Option<String>,
 }
 
 impl DataDirectory {
@@ -49,13 +52,11 @@ impl DataDirectory {
         let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
         let lock = lock(&path)?;
         let instance = if is_new {
-            let instance = Instance { created_at_seconds: now.seconds(), complete: false };
-            write_instance(&path, instance)?;
+            let instance = Instance { created_at_seconds: now.seconds(), complete: false, ca_key: None };
+            write_instance(&path, &instance)?;
             instance
         } else {
-            let file = path.join("instance.json");
-            let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))?
+            read_instance(&path)?
         };
         for directory in ["keys", "trust"] {
             private_directory(&path.join(directory))?;
@@ -87,9 +88,32 @@ impl DataDirectory {
     pub(super) fn complete(&mut self) -> anyhow::Result<()> {
         if self.is_new() {
             self.instance.complete = true;
-            write_instance(&self.path, self.instance)?;
+            write_instance(&self.path, &self.instance)?;
         }
         Ok(())
+    }
+
+    /// Takes `uri` for the CA's issuing key, which is decided for ever when the directory is made.
+    pub(super) fn use_ca_key(&mut self, uri: &str) -> anyhow::Result<()> {
+        if self.instance.ca_key.as_deref() == Some(uri) {
+            return Ok(());
+        }
+        let has_own = self.path.join("keys/ca.pem").exists();
+        ensure!(
+            self.is_new() && self.instance.ca_key.is_none() && !has_own,
+            "the CA key of {} is {}, and certificates were issued with it; start afresh with another --data",
+            self.path.display(),
+            self.instance.ca_key.as_deref().unwrap_or("keys/ca.pem"),
+        );
+        self.instance.ca_key = Some(uri.to_owned());
+        write_instance(&self.path, &self.instance)
+    }
+
+    /// The CA's issuing key: where its URI says, or `keys/ca.pem`.
+    pub(super) async fn ca_key(&self) -> anyhow::Result<Signer> {
+        let Some(uri) = &self.instance.ca_key else { return self.key("ca", KeyKind::P256) };
+        let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
+        chancery_keys::open(&key).await.with_context(|| format!("cannot use the CA key {uri}"))
     }
 
     /// The key `keys/<name>.pem`.
@@ -171,8 +195,19 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn write_instance(directory: &Path, instance: Instance) -> anyhow::Result<()> {
-    let mut text = serde_json::to_string_pretty(&instance)?;
+fn read_instance(directory: &Path) -> anyhow::Result<Instance> {
+    let file = directory.join("instance.json");
+    let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))
+}
+
+/// URI of the CA's issuing key in a directory that may be in use; `None` where the key is in the directory.
+pub(super) fn recorded_ca_key(directory: &Path) -> anyhow::Result<Option<String>> {
+    Ok(read_instance(directory)?.ca_key)
+}
+
+fn write_instance(directory: &Path, instance: &Instance) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(instance)?;
     text.push('\n');
     write(&directory.join("instance.json"), text.as_bytes())
 }
@@ -240,6 +275,27 @@ mod tests {
         assert_eq!((data.created(), data.is_new()), (at(100), true));
         assert_eq!(data.key("ct", KeyKind::P256).unwrap().public_key(), key.public_key());
         assert!(data.key("rekor", KeyKind::P256).is_ok());
+    }
+
+    #[test]
+    fn where_the_ca_s_key_is_cannot_change() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        assert_eq!(recorded_ca_key(&path).unwrap(), None);
+        data.use_ca_key("file:/a.pem").unwrap();
+        drop(data);
+        // A first start that was cut short has decided it, too.
+        let mut data = DataDirectory::open(&path, at(200)).unwrap();
+        data.use_ca_key("file:/a.pem").unwrap();
+        assert!(data.use_ca_key("file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
+        assert_eq!(recorded_ca_key(&path).unwrap().as_deref(), Some("file:/a.pem"));
+        drop(data);
+
+        let path = parent.path().join("own");
+        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        data.key("ca", KeyKind::P256).unwrap();
+        assert!(data.use_ca_key("file:/a.pem").unwrap_err().to_string().contains("keys/ca.pem"));
     }
 
     #[test]

@@ -49,7 +49,8 @@ impl TilesArguments {
 mod bucket {
     //! A bucket on an S3-compatible server.
 
-    use anyhow::{Context as _, bail, ensure};
+    use anyhow::{Context as _, ensure};
+    use chancery_keys::aws_credentials::with_credentials;
     use chancery_log::mirror::Destination;
     use clap::Args;
     use object_store::{BackoffConfig, ClientOptions, RetryConfig, aws::AmazonS3Builder, aws::S3ConditionalPut};
@@ -99,44 +100,6 @@ mod bucket {
             }
             let store = builder.with_client_options(client).build()?;
             Ok(Destination::bucket(Arc::new(store), url.path().trim_matches('/'))?)
-        }
-    }
-
-    /// Reads credentials as the file of Amazon's own programs has them, with no profile but `[default]`.
-    fn with_credentials(mut builder: AmazonS3Builder, text: &str) -> anyhow::Result<AmazonS3Builder> {
-        let (mut id, mut secret) = (false, false);
-        // Errors name the line, never what is in it.
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') || line == "[default]" {
-                continue;
-            }
-            let Some((name, value)) = line.split_once('=') else { bail!("line {number} is not `name = value`") };
-            let value = value.trim();
-            match name.trim() {
-                "aws_access_key_id" => (builder, id) = (builder.with_access_key_id(value), true),
-                "aws_secret_access_key" => (builder, secret) = (builder.with_secret_access_key(value), true),
-                "aws_session_token" => builder = builder.with_token(value),
-                _ => bail!("line {number} is neither an access key, its secret nor a session token"),
-            }
-        }
-        ensure!(id && secret, "aws_access_key_id and aws_secret_access_key are both needed");
-        Ok(builder)
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn credentials_are_complete_or_refused_without_being_shown() {
-            let read = |text| with_credentials(AmazonS3Builder::new(), text).map(|_| ());
-            assert!(read("[default]\naws_access_key_id = a\n\n# x\naws_secret_access_key=b/c+d==\n").is_ok());
-            for text in ["", "aws_access_key_id = a", "aws_secret_access_key = sesame", "sesame", "sesame = x\n[other]"]
-            {
-                let error = format!("{:#}", read(text).unwrap_err());
-                assert!(!error.contains("sesame"), "{error}");
-            }
         }
     }
 }

@@ -7,6 +7,11 @@ use bytes::Bytes;
 use chancery_verify::certificate::{self, Certificate, MAX_CHAIN};
 use chancery_verify::sct::{ExtraData, LogEntry};
 use chancery_verify::{Hash, Rejection, hash};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Links that are remembered: an accepted root has a handful of issuers below it.
+const MAX_VERIFIED_ISSUERS: usize = 1024;
 
 /// Whether a certificate or a precertificate is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +33,34 @@ impl From<Rejection> for ChainRefused {
     }
 }
 
+/// Issuers that were verified to be issued by others, by the SHA-256 of both: an authority submits the same ones with
+/// every certificate, and verifying a signature costs more than everything else that is done with it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct VerifiedIssuers(Arc<Mutex<HashSet<[Hash; 2]>>>);
+
+impl VerifiedIssuers {
+    /// Checks that each of these certificates, all issuers, was issued by the next. Returns what was not known before.
+    fn verify(&self, issuers: &[Certificate]) -> Result<Vec<[Hash; 2]>, Rejection> {
+        let mut unknown = Vec::new();
+        for pair in issuers.windows(2) {
+            let [subject, issuer] = pair else { continue };
+            let link = [hash::sha256(subject.der()), hash::sha256(issuer.der())];
+            if !self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&link) {
+                certificate::verify_issued_by(subject, issuer)?;
+                unknown.push(link);
+            }
+        }
+        Ok(unknown)
+    }
+
+    /// Remembers what belongs to an accepted chain.
+    fn remember(&self, links: Vec<[Hash; 2]>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX_VERIFIED_ISSUERS.saturating_sub(known.len());
+        known.extend(links.into_iter().take(room));
+    }
+}
+
 /// A chain that was accepted, as it will be logged.
 pub(super) struct Accepted {
     pub(super) identity_hash: Hash,
@@ -43,6 +76,7 @@ pub(super) fn accept(
     chain: &[Vec<u8>],
     submission: Submission,
     roots: &[Certificate],
+    verified: &VerifiedIssuers,
 ) -> Result<Accepted, ChainRefused> {
     if chain.is_empty() || chain.len() > MAX_CHAIN {
         return Err(Rejection::ChainIncomplete.into());
@@ -55,17 +89,17 @@ pub(super) fn accept(
         return Err(Rejection::SctPoison.into());
     }
     // (3)
-    for pair in parsed.windows(2) {
-        if let [subject, issuer] = pair {
-            certificate::verify_issued_by(subject, issuer)?;
-        }
+    if let [leaf, issuer, ..] = parsed.as_slice() {
+        certificate::verify_issued_by(leaf, issuer)?;
     }
+    let unknown = verified.verify(parsed.get(1..).unwrap_or_default())?;
     // (4)
     let last = parsed.last().ok_or(Rejection::ChainIncomplete)?;
     if !roots.iter().any(|root| root.der() == last.der()) {
         let issuer = roots.iter().find(|root| certificate::verify_issued_by(last, root).is_ok());
         parsed.push(issuer.ok_or(Rejection::ChainUntrusted)?.clone());
     }
+    verified.remember(unknown);
     let [leaf, issuers @ ..] = parsed.as_slice() else { return Err(Rejection::ChainIncomplete.into()) };
     let issuer = issuers.first().ok_or(Rejection::ChainIncomplete)?;
     let chain: Vec<_> = issuers.iter().map(|issuer| issuer.der().to_vec()).collect();

@@ -100,7 +100,7 @@ impl Log {
                     tracing::error!(log.name = %record.name, error.code = "log.clock", "{CLOCK_BEHIND}");
                     (guard.last_published().await?.ok_or(CLOCK_BEHIND)?, false)
                 } else {
-                    (sign_head(&scheme, &signer, &head, clock.now().max(head.timestamp)).await?, true)
+                    (sign_head(&scheme, &signer, &head, &edge, clock.now().max(head.timestamp)).await?, true)
                 };
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
                 let sequencer = Sequencer::new(parts, Sound { head, edge }, first);

@@ -98,7 +98,7 @@ impl Sequencer {
         // Where another replica has moved the head since, an old one must not get a new date.
         self.follow().await?;
         let now = self.signing_time()?;
-        let published = sign_head(&self.scheme, &self.signer, &self.head, now).await?;
+        let published = sign_head(&self.scheme, &self.signer, &self.head, &self.edge, now).await?;
         self.published.send_replace(Arc::new(published));
         Ok(())
     }

@@ -92,17 +92,30 @@ pub(super) struct Configuration {
     pub(super) issuers: Vec<OidcIssuer>,
 }
 
-/// Without what no issuer here has: wildcards, domains, unverified addresses.
+#[derive(Clone, PartialEq, Oneof)]
+pub(super) enum Issuer {
+    #[prost(string, tag = "1")]
+    IssuerUrl(String),
+    #[prost(string, tag = "2")]
+    WildcardIssuerUrl(String),
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct OidcIssuer {
-    #[prost(string, tag = "1")]
-    pub(super) issuer_url: String,
+    #[prost(oneof = "Issuer", tags = "1, 2")]
+    pub(super) issuer: Option<Issuer>,
     #[prost(string, tag = "3")]
     pub(super) audience: String,
     #[prost(string, tag = "4")]
     pub(super) challenge_claim: String,
+    #[prost(string, tag = "5")]
+    pub(super) spiffe_trust_domain: String,
     #[prost(string, tag = "6")]
     pub(super) issuer_type: String,
+    #[prost(string, tag = "7")]
+    pub(super) subject_domain: String,
+    #[prost(bool, tag = "8")]
+    pub(super) skip_email_verification: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,0 +1,80 @@
+//! Where signing keys live, and how to reach them.
+//!
+//! A [`KeyUri`] names one key; [`open`] makes a [`Signer`] of it, whose public half was asked for once and is what every
+//! later signature is checked with. What any remote key has in common (bounds, deadlines, that check) is
+//! `chancery_daemon::signer`'s; here is only how each place is spoken to.
+//!
+//! A crate of its own because it makes requests: the logs and the trust files, which must not, cannot import it.
+//!
+//! | scheme | module | |
+//! |---|---|---|
+//! | `file:` | [`uri`] | PKCS#8 in PEM, plain or encrypted |
+//! | `pkcs11:` | `pkcs11` | RFC 7512; any vendor's library |
+//! | `awskms:` | `awskms` | AWS Key Management Service |
+//! | `gcpkms:` | `gcpkms` | Google Cloud Key Management |
+//! | `azurekms:` | `azurekms` | Azure Key Vault |
+//! | `hashivault:` | `hashivault` | the transit engine of HashiCorp Vault and OpenBao |
+
+pub mod aws_credentials;
+mod awskms;
+mod azurekms;
+mod encoding;
+mod gcpkms;
+mod hashivault;
+mod http;
+mod pkcs11;
+mod secret;
+pub mod uri;
+
+pub use secret::Secret;
+pub use uri::{KeyUri, UriError};
+
+use chancery_daemon::signer::{RemoteKey, Signer, SignerError};
+use chancery_verify::PublicKey;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A key must have been found after this time. The credentials of a machine are asked for again and again meanwhile.
+const OPEN_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Opens the key that `uri` names: reads it, or asks for its public half, which shows that it can be reached.
+///
+/// Must be called inside a tokio runtime.
+///
+/// # Errors
+/// [`SignerError`]; secrets are never part of its text.
+pub async fn open(uri: &KeyUri) -> Result<Signer, SignerError> {
+    let opened = tokio::time::timeout(OPEN_DEADLINE, find(uri)).await;
+    opened.unwrap_or_else(|_| Err(unavailable("it has not answered in time")))
+}
+
+async fn find(uri: &KeyUri) -> Result<Signer, SignerError> {
+    match uri {
+        KeyUri::File(file) => match &file.password {
+            None => Signer::open(&file.path),
+            Some(password) => Signer::open_encrypted(&file.path, &password.read()?),
+        },
+        KeyUri::Pkcs11(key) => remote(pkcs11::open(key.clone()).await?),
+        KeyUri::Aws(key) => remote(awskms::open(key).await?),
+        KeyUri::Google(key) => remote(gcpkms::open(key).await?),
+        KeyUri::Azure(key) => remote(azurekms::open(key).await?),
+        KeyUri::Vault(key) => remote(hashivault::open(key).await?),
+    }
+}
+
+/// A key elsewhere and its public half.
+type Opened = (PublicKey, Arc<dyn RemoteKey>);
+
+fn remote((public_key, key): Opened) -> Result<Signer, SignerError> {
+    Signer::remote(public_key, key)
+}
+
+/// A fault that asking again may cure.
+fn unavailable(reason: impl std::fmt::Display) -> SignerError {
+    SignerError::Unavailable { reason: reason.to_string() }
+}
+
+/// A fault that an operator has to cure.
+fn refused(reason: impl std::fmt::Display) -> SignerError {
+    SignerError::Refused { reason: reason.to_string() }
+}

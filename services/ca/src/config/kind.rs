@@ -1,0 +1,144 @@
+//! What a table says about the kind of issuer it describes: whom its tokens name, and how.
+
+use super::{IssuerEntry, IssuerType, Wrong};
+use crate::IssuerName;
+use crate::identity::provider::Known;
+use crate::identity::{ClaimPath, Condition, InvalidProvider, IssuerKind, Provider, is_trust_domain};
+use url::Url;
+
+impl IssuerEntry {
+    /// The kind of issuer, and what its tokens must say so that they cannot be of another instance.
+    pub(super) fn kind(
+        &mut self,
+        issuer_type: IssuerType,
+        known: Option<Known>,
+        name: &IssuerName,
+        conditions: &mut Vec<Condition>,
+    ) -> Result<IssuerKind, Wrong> {
+        Ok(match issuer_type {
+            IssuerType::Email => {
+                let path = self.issuer_claim.take().map(|claim| {
+                    ClaimPath::parse(&claim).ok_or_else(|| Wrong::Reason("`issuer_claim` is not a claim".to_owned()))
+                });
+                let accept_unverified = std::mem::take(&mut self.accept_unverified_email);
+                IssuerKind::Email { issuer_claim: path.transpose()?, accept_unverified }
+            }
+            IssuerType::Uri => IssuerKind::Uri { subject_domain: self.subject_url(name)? },
+            IssuerType::Username => IssuerKind::Username { subject_domain: self.subject_host(name)? },
+            IssuerType::Spiffe => {
+                let domain = self.trust_domain.take().filter(|domain| is_trust_domain(domain));
+                let Some(trust_domain) = domain else {
+                    return Wrong::because("kind spiffe needs `trust_domain`, a host name in lower case");
+                };
+                if matches!(name, IssuerName::Pattern(_)) {
+                    return Wrong::because("a trust domain has one issuer: give `url`");
+                }
+                IssuerKind::Spiffe { trust_domain }
+            }
+            IssuerType::Kubernetes => IssuerKind::Kubernetes,
+            IssuerType::ChainguardIdentity => IssuerKind::Chainguard,
+            IssuerType::GithubWorkflow => self.provider(Known::GitHub, name, conditions)?,
+            IssuerType::GitlabPipeline => self.provider(Known::GitLab, name, conditions)?,
+            IssuerType::BuildkiteJob => self.provider(Known::Buildkite, name, conditions)?,
+            IssuerType::CodefreshWorkflow => self.provider(Known::Codefresh, name, conditions)?,
+            IssuerType::CiProvider => match known {
+                Some(known) => self.provider(known, name, conditions)?,
+                None => self.templates()?,
+            },
+        })
+    }
+
+    /// A service with a mapping of its own, and what its tokens must say so that a claim cannot name another instance.
+    fn provider(
+        &mut self,
+        known: Known,
+        name: &IssuerName,
+        conditions: &mut Vec<Condition>,
+    ) -> Result<IssuerKind, Wrong> {
+        let base = self.base_url.take().or_else(|| known.default_base_url(name.as_str()));
+        let url = base.as_deref().and_then(|base| Url::parse(base).ok()).filter(|url| {
+            ["https", "http"].contains(&url.scheme())
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        let (Some(base), Some(url)) = (base, url) else {
+            return Wrong::because(
+                "`base_url` must be the URL of the service's pages; it is only known for the service's own issuer",
+            );
+        };
+        let mut require = |claim: &str, any_of: Vec<String>| {
+            conditions.extend(ClaimPath::parse(claim).map(|claim| Condition { claim, any_of }));
+        };
+        match known {
+            Known::GitLab => {
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                require("ci_config_ref_uri", vec![format!("{}{port}/*", url.host_str().unwrap_or_default())]);
+                require("ref_type", vec!["branch".to_owned(), "tag".to_owned()]);
+            }
+            Known::Jenkins => require("sub", vec![format!("{}/*", base.trim_end_matches('/'))]),
+            Known::GitHub | Known::Buildkite | Known::Codefresh | Known::CircleCi => {}
+        }
+        Ok(IssuerKind::Provider(known.provider(&base).map_err(invalid)?))
+    }
+
+    fn templates(&mut self) -> Result<IssuerKind, Wrong> {
+        let Some(subject) = self.subject.take() else {
+            return Wrong::because("kind ci-provider needs `subject`, the template of the name");
+        };
+        let extensions = std::mem::take(&mut self.extensions);
+        let extensions = extensions.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        Ok(IssuerKind::Provider(Provider::new(&subject, extensions).map_err(invalid)?))
+    }
+
+    /// `subject_domain` of kind `uri`: an origin of the issuer's scheme and domain.
+    fn subject_url(&mut self, name: &IssuerName) -> Result<String, Wrong> {
+        let domain = self.subject_domain.take().unwrap_or_default();
+        let Some(url) = Url::parse(&domain).ok().filter(Url::has_host) else {
+            return Wrong::because(
+                "kind uri needs `subject_domain`, a scheme and a host such as `https://example.org`",
+            );
+        };
+        if !domain.starts_with(name.as_str().split("//").next().unwrap_or_default()) {
+            return Wrong::because("`subject_domain` and the issuer have different schemes");
+        }
+        self.related(url.host_str().unwrap_or_default(), name)?;
+        Ok(domain)
+    }
+
+    /// `subject_domain` of kind `username`: a host name.
+    fn subject_host(&mut self, name: &IssuerName) -> Result<String, Wrong> {
+        let domain = self.subject_domain.take().unwrap_or_default();
+        let host = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+        if domain.is_empty() || domain.len() > 253 || !domain.bytes().all(host) {
+            return Wrong::because("kind username needs `subject_domain`, a host name in lower case without a scheme");
+        }
+        self.related(&domain, name)?;
+        Ok(domain)
+    }
+
+    /// An issuer speaks for its own domain. Which parent of a name is one owner's only a list of public suffixes knows;
+    /// so equal, above or below is taken, and anything else must be said.
+    fn related(&mut self, subject: &str, name: &IssuerName) -> Result<(), Wrong> {
+        let rest = name.as_str().split_once("//").map_or("", |(_, rest)| rest);
+        let issuer = rest.split(['/', ':']).next().unwrap_or_default();
+        let below = |lower: &str, upper: &str| {
+            lower.strip_suffix(upper).is_some_and(|front| front.ends_with('.')) && upper.contains('.')
+        };
+        let related = subject == issuer || below(subject, issuer) || below(issuer, subject);
+        if related || std::mem::take(&mut self.unrelated_subject_domain) {
+            return Ok(());
+        }
+        Wrong::because(format!(
+            "`subject_domain` {subject} is neither {issuer} nor above or below it; if the issuer may speak for it, say \
+             `unrelated_subject_domain = true`"
+        ))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn invalid(error: InvalidProvider) -> Wrong {
+    Wrong::Reason(error.to_string())
+}

@@ -1,0 +1,131 @@
+//! Presets: what is the same for everybody who uses a service.
+
+use super::{IssuerEntry, IssuerType, Wrong};
+use crate::identity::provider::Known;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// Where an API server publishes its keys, and what it shows pods about itself.
+const API_SERVER: &str = "https://kubernetes.default.svc";
+const API_SERVER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+/// The token with which a pod asks its API server.
+pub(super) const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// A service whose tokens are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// GitHub Actions at github.com. With `base_url`, GitHub Enterprise Cloud with data residency.
+    Github,
+    /// GitHub Actions of a GitHub Enterprise Server: `url` is `https://HOST/_services/token`.
+    Ghes,
+    /// GitLab CI, at gitlab.com or at `url`.
+    Gitlab,
+    /// Buildkite.
+    Buildkite,
+    /// `CircleCI`: `url` is `https://oidc.circleci.com/org/ID`.
+    Circleci,
+    /// A Kubernetes cluster: give `jwks_file`, or `in_cluster = true` for the cluster this program runs in.
+    Kubernetes,
+    /// A realm of a Keycloak server, people by their address: `url` is `https://HOST/realms/NAME`.
+    Keycloak,
+    /// A tenant of Microsoft Entra ID, people by their address: `url` is `https://login.microsoftonline.com/ID/v2.0`.
+    Entra,
+    /// Google accounts, people by their address.
+    Google,
+    /// A SPIFFE server's JWT-SVIDs, for one `trust_domain`.
+    Spiffe,
+    /// Jenkins with its OpenID Connect provider plug-in: `url` is `https://HOST/oidc`.
+    Jenkins,
+    /// Any other service: say with `subject` and `extensions` what its claims mean.
+    Generic,
+}
+
+impl Preset {
+    /// The kind of issuer.
+    pub(super) const fn issuer_type(self) -> IssuerType {
+        match self {
+            Self::Github | Self::Ghes => IssuerType::GithubWorkflow,
+            Self::Gitlab => IssuerType::GitlabPipeline,
+            Self::Buildkite => IssuerType::BuildkiteJob,
+            Self::Circleci | Self::Jenkins | Self::Generic => IssuerType::CiProvider,
+            Self::Kubernetes => IssuerType::Kubernetes,
+            Self::Keycloak | Self::Entra | Self::Google => IssuerType::Email,
+            Self::Spiffe => IssuerType::Spiffe,
+        }
+    }
+
+    /// The mapping of a service that has one built in.
+    pub(super) const fn known(self) -> Option<Known> {
+        match self {
+            Self::Circleci => Some(Known::CircleCi),
+            Self::Jenkins => Some(Known::Jenkins),
+            _ => None,
+        }
+    }
+
+    /// Fills in what the service fixes, and refuses what cannot be of this service.
+    pub(super) fn complete(self, entry: &mut IssuerEntry) -> Result<(), Wrong> {
+        let fixed = match self {
+            Self::Github => Some("https://token.actions.githubusercontent.com"),
+            Self::Gitlab => Some("https://gitlab.com"),
+            Self::Buildkite => Some("https://agent.buildkite.com"),
+            Self::Google => Some("https://accounts.google.com"),
+            _ => None,
+        };
+        if let (None, None, Some(fixed)) = (&entry.url, &entry.url_pattern, fixed) {
+            entry.url = Some(fixed.to_owned());
+        }
+        let url = entry.name().unwrap_or_default().to_owned();
+        match self {
+            Self::Ghes => derive_base(entry, &url, "/_services/token")?,
+            Self::Jenkins => derive_base(entry, &url, "/oidc")?,
+            // Google keeps its keys on another host than its name.
+            Self::Google => entry.jwks_hosts.push("www.googleapis.com".to_owned()),
+            Self::Kubernetes => in_cluster(entry),
+            Self::Keycloak if !url.contains("/realms/") => {
+                return Wrong::because("a Keycloak issuer is a realm: https://HOST/realms/NAME");
+            }
+            Self::Entra if !is_tenant(&url) => {
+                return Wrong::because(
+                    "an Entra issuer is one tenant: https://login.microsoftonline.com/TENANT-ID/v2.0, with the tenant's \
+                     number; `common`, `organizations` and `consumers` would let in anybody's tenant",
+                );
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The address of the service's pages from that of its tokens.
+fn derive_base(entry: &mut IssuerEntry, url: &str, suffix: &str) -> Result<(), Wrong> {
+    if entry.base_url.is_none() {
+        let base = url.trim_end_matches('/').strip_suffix(suffix);
+        let base = base.ok_or_else(|| {
+            Wrong::Reason(format!(
+                "the URL does not end in `{suffix}`: give `base_url`, the address of the service's pages"
+            ))
+        })?;
+        entry.base_url = Some(base.to_owned());
+    }
+    Ok(())
+}
+
+/// In a cluster its API server has the keys, and wants to know who asks.
+fn in_cluster(entry: &mut IssuerEntry) {
+    if entry.in_cluster {
+        entry.jwks_uri.get_or_insert_with(|| format!("{API_SERVER}/openid/v1/jwks"));
+        entry.ca_file.get_or_insert_with(|| API_SERVER_CA.into());
+        entry.allow_private_addresses = true;
+    }
+}
+
+/// `https://login.microsoftonline.com/` and the number of a tenant.
+fn is_tenant(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    let tenant = url.path_segments().and_then(|mut segments| segments.next().map(str::to_owned)).unwrap_or_default();
+    let groups: Vec<usize> = tenant.split('-').map(str::len).collect();
+    groups == [8, 4, 4, 4, 12] && tenant.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}

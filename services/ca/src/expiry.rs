@@ -1,0 +1,63 @@
+//! How long the authority can still issue, and when somebody must be told.
+//!
+//! A leaf never outlives its issuer: shortly before the authority's certificates end, leaves get shorter, and then there are
+//! none. Replacing an authority takes weeks, because clients must have the new one first.
+
+use chancery_verify::Timestamp;
+
+const DAY_SECONDS: u64 = 86_400;
+/// Days left at which a warning is due, the last one first.
+const WARNINGS_DAYS: [u64; 4] = [0, 7, 14, 30];
+
+/// Watches one end, and warns once for each step towards it.
+#[derive(Debug, Clone)]
+pub struct ExpiryWatch {
+    expires: Timestamp,
+    warned: Option<u64>,
+}
+
+impl ExpiryWatch {
+    /// Watches for this end.
+    #[must_use]
+    pub const fn new(expires: Timestamp) -> Self {
+        Self { expires, warned: None }
+    }
+
+    /// Seconds that are left: what a metric shows.
+    #[must_use]
+    pub const fn seconds_left(&self, now: Timestamp) -> u64 {
+        self.expires.seconds().saturating_sub(now.seconds())
+    }
+
+    /// The days that are left, where a new step has been reached: 30, 14, 7 or 0 days. The first call warns of a step that
+    /// was passed before.
+    pub fn warning(&mut self, now: Timestamp) -> Option<u64> {
+        let left = self.seconds_left(now);
+        let step = WARNINGS_DAYS.into_iter().find(|days| left <= days * DAY_SECONDS)?;
+        let is_new = self.warned.is_none_or(|warned| step < warned);
+        self.warned = Some(step);
+        is_new.then_some(left / DAY_SECONDS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_warns_once_and_a_late_start_warns_at_once() {
+        let end = Timestamp::from_seconds(1_000 * DAY_SECONDS);
+        let before = |days: u64| Timestamp::from_seconds((1_000 - days) * DAY_SECONDS);
+        let mut watch = ExpiryWatch::new(end);
+        let warned: Vec<u64> = (0..=100).rev().filter_map(|days| watch.warning(before(days))).collect();
+        assert_eq!(warned, [30, 14, 7, 0]);
+        assert_eq!(watch.warning(end.plus_seconds(5)), None);
+        let mut late = ExpiryWatch::new(end);
+        assert_eq!(
+            (late.warning(before(10)), late.warning(before(9)), late.warning(before(7))),
+            (Some(10), None, Some(7))
+        );
+        assert_eq!(late.seconds_left(before(2)), 2 * DAY_SECONDS);
+        assert_eq!(late.seconds_left(end.plus_seconds(5)), 0);
+    }
+}

@@ -1,0 +1,15 @@
+//! Identities at Chainguard, whose names only make sense below their issuer.
+
+use super::uri;
+use crate::oidc::{TokenRefusal, VerifiedClaims};
+use chancery_verify::certificate::Identity;
+
+/// `sub` as a path below `iss`.
+pub(super) fn identity(claims: &VerifiedClaims) -> Result<Identity, TokenRefusal> {
+    let subject = claims.subject();
+    // Whatever else stood here would be read as something other than a path.
+    if subject.contains(['?', '#', '%', '\\']) || subject.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        return Err(TokenRefusal::Subject { reason: "not a path below the issuer" });
+    }
+    uri::name(&format!("{}/{}", claims.issuer().trim_end_matches('/'), uri::encode(subject)))
+}

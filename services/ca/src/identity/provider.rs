@@ -1,0 +1,112 @@
+//! Continuous integration: a job's claims become its name and everything else the certificate says about the build.
+//!
+//! A provider is data. [`Known`] has the mappings of the services everybody uses, with Fulcio's values claim by claim;
+//! any other is written down by the operator.
+
+mod known;
+
+pub use known::Known;
+
+use super::template::{InvalidTemplate, Template};
+use super::uri;
+use crate::oidc::{TokenRefusal, VerifiedClaims};
+use chancery_verify::certificate::Identity;
+use chancery_verify::extension::Claim;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Why templates are no provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidProvider {
+    /// A text that is no template.
+    #[error("the template of `{field}` is wrong: {source}")]
+    Template {
+        /// Which one.
+        field: String,
+        /// What is wrong.
+        source: InvalidTemplate,
+    },
+    /// A name with no fixed beginning: a claim could choose whose name it is.
+    #[error(
+        "the template of `subject` must begin with a scheme and a host that no claim can change, such as \
+         `https://ci.example/`, or with a scheme alone"
+    )]
+    SubjectPrefix,
+    /// Not the name of an extension that comes from claims.
+    #[error("`{name}` is not an extension that a template can fill")]
+    Extension {
+        /// The name.
+        name: String,
+    },
+}
+
+/// How one service's claims become a certificate's contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    kind_name: &'static str,
+    subject: Template,
+    extensions: BTreeMap<Claim, Template>,
+}
+
+impl Provider {
+    /// A provider the operator describes: the template of the name, and those of the extensions by
+    /// [`Claim::name`].
+    pub fn new<'a>(
+        subject: &str,
+        extensions: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, InvalidProvider> {
+        let provider = Self::build("ci-provider", subject, extensions)?;
+        let (scheme, rest) = provider.subject.prefix().split_once("://").ok_or(InvalidProvider::SubjectPrefix)?;
+        // Right after a host a claim could go on with it: `https://ci.example` and `.evil.test/`.
+        if scheme.is_empty() || !(rest.is_empty() || rest.contains('/')) {
+            return Err(InvalidProvider::SubjectPrefix);
+        }
+        Ok(provider)
+    }
+
+    fn build<'a>(
+        kind_name: &'static str,
+        subject: &str,
+        extensions: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, InvalidProvider> {
+        let template = |field: &str, text: &str| {
+            Template::parse(text).map_err(|source| InvalidProvider::Template { field: field.to_owned(), source })
+        };
+        let subject = template("subject", subject)?;
+        let mut filled = BTreeMap::new();
+        for (name, text) in extensions {
+            let claim = Self::claim(name).ok_or_else(|| InvalidProvider::Extension { name: name.to_owned() })?;
+            filled.insert(claim, template(name, text)?);
+        }
+        Ok(Self { kind_name, subject, extensions: filled })
+    }
+
+    /// The extension of this name, unless it is one that no template decides: issuer and subject are the token's own.
+    #[must_use]
+    pub fn claim(name: &str) -> Option<Claim> {
+        let ours = |claim: &&Claim| !matches!(claim, Claim::IssuerV1 | Claim::Issuer | Claim::TokenSubject);
+        Claim::ALL.iter().filter(ours).find(|claim| claim.name() == name).copied()
+    }
+
+    /// Fulcio's name of the kind of issuer.
+    pub(super) const fn kind_name(&self) -> &'static str {
+        self.kind_name
+    }
+
+    /// The job's name.
+    pub(super) fn identity(&self, claims: &VerifiedClaims) -> Result<Identity, TokenRefusal> {
+        uri::name(&self.subject.render(claims, uri::encode)?)
+    }
+
+    /// What else the certificate says; where nothing comes out, nothing is said.
+    pub(super) fn extensions(&self, claims: &VerifiedClaims) -> Result<BTreeMap<Claim, String>, TokenRefusal> {
+        let mut values = BTreeMap::new();
+        for (claim, template) in &self.extensions {
+            let value = template.render(claims, |value| Cow::Borrowed(value))?;
+            if !value.is_empty() {
+                values.insert(*claim, value);
+            }
+        }
+        Ok(values)
+    }
+}

@@ -1,0 +1,51 @@
+//! `chancery keys`: signing keys, wherever they are.
+
+mod generate;
+mod list;
+mod test;
+
+use chancery_verify::key::KeyKind;
+use clap::{Args, Subcommand};
+use std::process::ExitCode;
+
+/// Make, try and list signing keys
+///
+/// A key is named by a URI: file:, pkcs11: (RFC 7512), awskms:, gcpkms:, azurekms: or hashivault:. Secrets that open it are
+/// in files or environment variables that the URI names, never in the URI.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery keys generate --out ca.pem --password-file ca.password
+  chancery keys test file:/etc/chancery/ca.pem?password-file=/etc/chancery/ca.password
+  chancery keys test 'pkcs11:token=chancery;object=ca?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'
+  chancery keys test 'awskms:///alias/ca?region=eu-central-1' --json
+  chancery keys list --data ./chancery-dev")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Generate(generate::Arguments),
+    List(list::Arguments),
+    Test(test::Arguments),
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.verb {
+        Verb::Generate(arguments) => generate::run(&arguments),
+        Verb::List(arguments) => list::run(&arguments),
+        Verb::Test(arguments) => test::run(&arguments).await,
+    }
+}
+
+/// What people call a kind of key.
+fn kind_name(kind: KeyKind) -> String {
+    match kind {
+        KeyKind::P256 => "P-256".to_owned(),
+        KeyKind::P384 => "P-384".to_owned(),
+        KeyKind::P521 => "P-521".to_owned(),
+        KeyKind::Rsa(bits) => format!("RSA {bits}"),
+        KeyKind::Ed25519 => "Ed25519".to_owned(),
+    }
+}

@@ -1,0 +1,102 @@
+//! `chancery keys generate`: a new key in a file.
+
+use anyhow::{Context as _, ensure};
+use chancery_daemon::random::SystemRandom;
+use chancery_daemon::signer::{self, Signer};
+use chancery_verify::key::KeyKind;
+use clap::{Args, ValueEnum};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Characters of a password below which a file of it is a mistake.
+const MIN_PASSWORD: usize = 8;
+
+/// Make a key in a new file: PKCS#8 in PEM, encrypted with a password (PBES2, AES-256)
+///
+/// Prints the key's URI, and its public half on request. A file that exists is never overwritten.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery keys generate --out ca.pem --password-file ca.password
+  chancery keys generate --kind rsa-4096 --out ca.pem --password-file ca.password --public-key ca.pub")]
+pub(super) struct Arguments {
+    /// Where the key goes; readable by its owner only
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Kind of key
+    #[arg(long, value_name = "KIND", default_value = "p256")]
+    kind: Kind,
+    /// File with the password
+    #[arg(long, value_name = "FILE", required_unless_present = "unencrypted")]
+    password_file: Option<PathBuf>,
+    /// Write the key as it is: whoever can read the file has it
+    #[arg(long, conflicts_with = "password_file")]
+    unencrypted: bool,
+    /// Also write the public half, in PEM, to this file
+    #[arg(long, value_name = "FILE")]
+    public_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    P256,
+    P384,
+    #[value(name = "rsa-2048")]
+    Rsa2048,
+    #[value(name = "rsa-3072")]
+    Rsa3072,
+    #[value(name = "rsa-4096")]
+    Rsa4096,
+}
+
+impl From<Kind> for KeyKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::P256 => Self::P256,
+            Kind::P384 => Self::P384,
+            Kind::Rsa2048 => Self::Rsa(2048),
+            Kind::Rsa3072 => Self::Rsa(3072),
+            Kind::Rsa4096 => Self::Rsa(4096),
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    // Before the key is made, so that a mistake leaves nothing behind.
+    let password = arguments.password_file.as_deref().map(password).transpose()?;
+    let (key, text) = Signer::generate(arguments.kind.into())?;
+    let text = match &password {
+        Some(password) => signer::encrypt(&text, password, &SystemRandom)?,
+        None => text,
+    };
+    Signer::save(&arguments.out, &text)?;
+    if let Some(path) = &arguments.public_key {
+        fs::write(path, key.public_key().to_pem()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let mut uri = format!("file:{}", absolute(&arguments.out)?);
+    if let Some(path) = &arguments.password_file {
+        uri = format!("{uri}?password-file={}", absolute(path)?);
+    }
+    writeln!(io::stdout().lock(), "{uri}").context("cannot write to standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The file's contents without its last line break, as a key URI's `password-file` is read.
+fn password(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = text.strip_suffix(b"\n").unwrap_or(&text);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    ensure!(text.len() >= MIN_PASSWORD, "{} must have at least {MIN_PASSWORD} characters", path.display());
+    Ok(text.to_vec())
+}
+
+/// A path as a URI has it.
+fn absolute(path: &Path) -> anyhow::Result<String> {
+    let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
+    let url = url::Url::from_file_path(&path).ok().context("the path cannot be written as a URI")?;
+    // `Url` leaves the delimiters of options alone, which are part of a path here.
+    Ok(url.path().replace('&', "%26").replace('=', "%3D"))
+}

@@ -1,0 +1,103 @@
+//! The file of issuers: read at the start, followed while the program runs.
+//!
+//! What the file says is asked anew every two seconds, and at once on SIGHUP. Its contents decide, not events of the file
+//! system: editors, `mv` and Kubernetes' swapped links all look the same. A file that is broken changes nothing but the log;
+//! the issuers of before stay trusted. Keys are never read again.
+
+use anyhow::Context as _;
+use chancery_ca::{
+    CertificateAuthority, IssuerSettings,
+    config::{self, ConfigError},
+    oidc::http_fetcher,
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
+
+/// How long a change may go unnoticed.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// The file, if there is one, and what it said when it was last read.
+pub(crate) struct ConfiguredIssuers {
+    file: Option<PathBuf>,
+    read: Vec<IssuerSettings>,
+}
+
+impl ConfiguredIssuers {
+    /// Reads the file; a missing one is an error.
+    pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let read = file.map(config::check).transpose().context("cannot use --issuers")?.unwrap_or_default();
+        Ok(Self { file: file.map(Path::to_owned), read })
+    }
+
+    /// The issuers of the file after `own`.
+    pub(crate) fn beside(&self, own: IssuerSettings) -> Vec<IssuerSettings> {
+        std::iter::once(own).chain(self.read.iter().cloned()).collect()
+    }
+
+    /// Keeps `authority` at what the file says, beside `own`. Ends when it is aborted.
+    pub(crate) fn follow(
+        mut self,
+        authority: Arc<CertificateAuthority>,
+        own: IssuerSettings,
+    ) -> anyhow::Result<Option<JoinHandle<()>>> {
+        let Some(file) = self.file.clone() else { return Ok(None) };
+        let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+        Ok(Some(tokio::spawn(async move {
+            let mut ticks = interval(PERIOD);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut complaint = None;
+            loop {
+                let asked = wait(&mut hangup, &mut ticks).await;
+                match self.reload(&file, &authority, &own) {
+                    Ok(changed) => {
+                        if changed || asked || complaint.is_some() {
+                            tracing::info!(issuers = self.read.len(), changed, "read the issuers again");
+                        }
+                        complaint = None;
+                    }
+                    Err(error) => {
+                        let error = error.to_string();
+                        // Once for each way of being broken, not every two seconds.
+                        if asked || complaint.as_ref() != Some(&error) {
+                            tracing::error!(error, "the file of issuers is not used; those of before stay");
+                        }
+                        complaint = Some(error);
+                    }
+                }
+            }
+        })))
+    }
+
+    /// Takes what the file says now. Whether that is something else than before.
+    fn reload(
+        &mut self,
+        file: &Path,
+        authority: &CertificateAuthority,
+        own: &IssuerSettings,
+    ) -> Result<bool, ConfigError> {
+        let read = config::load(file)?;
+        if read == self.read {
+            return Ok(false);
+        }
+        let all = std::iter::once(own).chain(&read).cloned().collect();
+        authority.replace_authenticator(authority.authenticator().reconfigured(all, &http_fetcher)?);
+        self.read = read;
+        Ok(true)
+    }
+}
+
+/// Returns when it is time; whether somebody asked for it.
+async fn wait(hangup: &mut Signal, ticks: &mut tokio::time::Interval) -> bool {
+    tokio::select! {
+        _ = hangup.recv() => true,
+        _ = ticks.tick() => false,
+    }
+}
