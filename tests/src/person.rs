@@ -130,6 +130,11 @@ impl Person {
         self.program(client("bin/rekor-cli")).arg("--rekor_server").arg(&self.url)
     }
 
+    /// Fulcio's generated gRPC client, asking this instance.
+    pub fn fulcio_grpc(&self) -> Program {
+        self.program(client("bin/fulcio-grpc")).arg(self.url.trim_start_matches("http://"))
+    }
+
     /// crane.
     pub fn crane(&self) -> Program {
         self.program(client("bin/crane"))

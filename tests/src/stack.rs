@@ -87,6 +87,11 @@ impl Stack {
         stack
     }
 
+    /// From the next start on it runs with these options instead.
+    pub fn options(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|option| (*option).to_owned()).collect();
+    }
+
     /// Starts the stopped server again: same data, same address.
     pub fn resume(&mut self) {
         assert!(self.server.is_none(), "the server runs");

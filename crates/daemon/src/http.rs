@@ -1,8 +1,14 @@
 //! The HTTP shell around every role: connections, deadlines, drain, and what all answers have in common.
 //!
-//! Routes, bodies and statuses belong to the roles. Here a panic becomes a 500, a path that matched nothing a 404, a
-//! doubled leading slash a single one (clients append paths to base URLs that end in `/`), and a client that sends its
-//! header too slowly a closed connection.
+//! HTTP/1.1, and HTTP/2 without TLS for gRPC, on one port. Routes, bodies and statuses belong to the roles. Here a panic
+//! becomes a 500, a path that matched nothing a 404, a doubled leading slash a single one (clients append paths to base
+//! URLs that end in `/`), and a client that sends its header too slowly a closed connection.
+
+mod measure;
+mod request_id;
+
+pub use measure::{measured, method_label, metrics_page};
+pub use request_id::{RequestId, named};
 
 use crate::shutdown::Shutdown;
 use axum::Router;
@@ -11,13 +17,13 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
@@ -27,6 +33,14 @@ use tower_http::timeout::TimeoutLayer;
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 /// A request, body included, is answered within this time or refused with 408.
 const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
+/// All header fields of a request together.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// The same, as HTTP/2 counts.
+const MAX_HEADER_BYTES_U32: u32 = 64 * 1024;
+/// Requests at a time on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+/// An idle HTTP/2 connection must show this often that somebody is there.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Connections that are still busy this long after the shutdown began are cut.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
@@ -71,8 +85,7 @@ fn json(status: StatusCode, body: &'static str) -> Response {
 /// Serves `routes` on `listener` until `shutdown` begins, then lets requests in flight finish.
 pub async fn serve(listener: TcpListener, routes: Router, mut shutdown: Shutdown) {
     let graceful = GracefulShutdown::new();
-    let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE).max_headers(64).max_buf_size(64 * 1024);
+    let servers = Servers::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -89,10 +102,17 @@ pub async fn serve(listener: TcpListener, routes: Router, mut shutdown: Shutdown
         };
         // Answers are small and clients wait for them.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(routes.clone().map_request(normalize));
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
+        let (servers, routes, watcher, mut shutdown) =
+            (servers.clone(), routes.clone(), graceful.watcher(), shutdown.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let http2 = tokio::select! {
+                begins = tokio::time::timeout(HEADER_DEADLINE, begins_http2(&stream)) => begins,
+                () = shutdown.begun() => return,
+            };
+            // Else nobody has said anything in time, or is there any more.
+            if let Ok(Ok(http2)) = http2
+                && let Err(error) = servers.serve(stream, http2, routes, watcher).await
+            {
                 tracing::debug!(%error, "connection ended");
             }
         });
@@ -100,6 +120,50 @@ pub async fn serve(listener: TcpListener, routes: Router, mut shutdown: Shutdown
     drop(listener);
     if tokio::time::timeout(DRAIN_DEADLINE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not drain in time");
+    }
+}
+
+/// How either version of HTTP is spoken.
+#[derive(Clone)]
+struct Servers {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+}
+
+impl Servers {
+    fn new() -> Self {
+        let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
+        http1.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
+        http1.max_headers(64).max_buf_size(MAX_HEADER_BYTES);
+        http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(HEADER_DEADLINE);
+        http2.max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEADER_BYTES_U32);
+        Self { http1, http2 }
+    }
+
+    async fn serve(&self, stream: TcpStream, http2: bool, routes: Router, watcher: Watcher) -> hyper::Result<()> {
+        let service = TowerToHyperService::new(routes.map_request(normalize));
+        let stream = TokioIo::new(stream);
+        if http2 {
+            watcher.watch(self.http2.serve_connection(stream, service)).await
+        } else {
+            watcher.watch(self.http1.serve_connection(stream, service)).await
+        }
+    }
+}
+
+/// Whether a connection begins with the preface of HTTP/2 (RFC 9113 §3.4), which gRPC speaks without TLS. No method of
+/// HTTP/1 begins like it. Takes nothing out of the stream.
+async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    const BEGINNING: &[u8] = b"PRI ";
+    let mut begins = [0; BEGINNING.len()];
+    loop {
+        let length = stream.peek(&mut begins).await?;
+        if length == BEGINNING.len() || !BEGINNING.starts_with(begins.get(..length).unwrap_or_default()) || length == 0
+        {
+            return Ok(begins == BEGINNING);
+        }
+        // What is there stays there, so that nothing would wake us for the rest.
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod database;
 pub mod http;
+pub mod metrics;
 pub mod random;
 pub mod shutdown;
 pub mod signer;

@@ -13,7 +13,7 @@ mod tbs;
 
 pub use algorithm::SignatureAlgorithm;
 pub use chain::{verify_authority, verify_chain, verify_issued_by, verify_path};
-pub use profile::verify_profile;
+pub use profile::{verify_profile, verify_profile_without_sct};
 pub use request::Request;
 
 use crate::extension::{Claim, OTHER_NAME_USERNAME, POISON, POISON_VALUE, SCT_LIST};

@@ -1,6 +1,7 @@
 //! Why a request gets no certificate. What a client is told about it is decided in [`crate::http`].
 
 use crate::issue::IssueError;
+use crate::limit::Share;
 use crate::oidc::TokenRefusal;
 use chancery_verify::Rejection;
 
@@ -23,6 +24,14 @@ pub enum Error {
     /// The token is not accepted.
     #[error("the token is refused: {0}")]
     Token(#[from] TokenRefusal),
+    /// Too many requests in a short time.
+    #[error("too many requests of this {share}; try again in {retry_after_seconds} s")]
+    Limited {
+        /// Whose share is used up.
+        share: Share,
+        /// Seconds to wait.
+        retry_after_seconds: u64,
+    },
     /// No public key, or none that parses.
     #[error("the public key is malformed: {0}")]
     KeyMalformed(Rejection),
@@ -49,6 +58,9 @@ pub enum Error {
         /// In Go's words.
         hash: &'static str,
     },
+    /// The decision could not be recorded.
+    #[error("the audit log cannot be written: {0}")]
+    Audit(std::io::Error),
     /// The certificate could not be issued.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -62,12 +74,15 @@ impl Error {
             Self::TooLarge { .. } => "request.too_large",
             Self::Malformed { .. } => "request.malformed",
             Self::Token(refusal) => refusal.code(),
+            Self::Limited { share: Share::Issuer, .. } => "limit.issuer",
+            Self::Limited { share: Share::Identity, .. } => "limit.identity",
             Self::KeyMalformed(_) => "key.malformed",
             Self::KeyInsecure => "key.insecure",
             Self::RequestMalformed(_) => "csr.malformed",
             Self::RequestAlgorithm { .. } => "csr.algorithm",
             Self::Possession => "key.possession",
             Self::AlgorithmNotPermitted { .. } => "key.algorithm",
+            Self::Audit(_) => "ca.audit",
             Self::Issue(error) => error.code(),
         }
     }

@@ -6,17 +6,22 @@
 //! 4. The same key signs the certificate that carries the promise.
 //! 5. The certificate is parsed back and checked as a client would: chain, profile, timestamp, identity.
 //!
+//! Where the timestamp is answered beside the certificate, or there is no log ([`Transparency`]), steps 2 to 4 are one
+//! signature and, with a log, its promise about the certificate.
+//!
 //! Any doubt ends in an error. A crash after step 2 leaves a logged precertificate without a certificate, which is a log's
 //! ordinary content. Nothing is stored here.
 
 use crate::chain::IssuingChain;
 use crate::identity::Principal;
 use crate::profile::{self, Leaf};
-use crate::transparency::{CertificateLog, LogError};
+use crate::transparency::{CertificateLog, LogError, Submission, Transparency};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::{Signer, SignerError};
-use chancery_verify::certificate::{Certificate, SignatureAlgorithm, verify_chain, verify_profile};
-use chancery_verify::sct::SignedCertificateTimestamp;
+use chancery_verify::certificate::{
+    Certificate, SignatureAlgorithm, verify_chain, verify_profile, verify_profile_without_sct,
+};
+use chancery_verify::sct::{LogEntry, SignedCertificateTimestamp};
 use chancery_verify::{PublicKey, Rejection, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,11 +72,35 @@ impl IssueError {
     }
 }
 
+/// A log's promise about a certificate, verified, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Promise {
+    /// In the certificate.
+    Embedded(SignedCertificateTimestamp),
+    /// To be answered beside it.
+    Detached(SignedCertificateTimestamp),
+    /// Nowhere: the authority was told to issue without a log.
+    Missing,
+}
+
+impl Promise {
+    /// The timestamp, wherever it is.
+    #[must_use]
+    pub const fn sct(&self) -> Option<&SignedCertificateTimestamp> {
+        match self {
+            Self::Embedded(sct) | Self::Detached(sct) => Some(sct),
+            Self::Missing => None,
+        }
+    }
+}
+
 /// A certificate that may leave the house.
 #[derive(Debug, Clone)]
 pub struct Issued {
     /// The leaf.
     pub certificate: Certificate,
+    /// What the log has promised about it.
+    pub promise: Promise,
     /// Its issuers, the one that signed it first, the root last.
     pub issuers: Arc<IssuingChain>,
 }
@@ -90,7 +119,7 @@ impl Issued {
 pub struct Pipeline {
     chain: Arc<IssuingChain>,
     signer: Arc<Signer>,
-    log: Arc<dyn CertificateLog>,
+    transparency: Transparency,
     random: Arc<dyn Random>,
 }
 
@@ -102,13 +131,13 @@ impl Pipeline {
     pub fn new(
         chain: IssuingChain,
         signer: Arc<Signer>,
-        log: Arc<dyn CertificateLog>,
+        transparency: Transparency,
         random: Arc<dyn Random>,
     ) -> Result<Self, Rejection> {
         if chain.issuing().public_key() != signer.public_key() {
             return Err(Rejection::ChainUntrusted);
         }
-        Ok(Self { chain: Arc::new(chain), signer, log, random })
+        Ok(Self { chain: Arc::new(chain), signer, transparency, random })
     }
 
     /// The authority's own certificates.
@@ -125,11 +154,27 @@ impl Pipeline {
                 Rejection::ChainExpired => IssueError::AuthorityExpired,
                 other => IssueError::Unfit(other),
             })?;
-        let precertificate = self.sign(&leaf.precertificate_tbs().map_err(IssueError::Unfit)?).await?;
-        let sct = self.log(&precertificate).await?;
-        let certificate = self.sign(&leaf.certificate_tbs(&sct).map_err(IssueError::LogPromise)?).await?;
-        self.verify(&certificate, principal, key, now).map_err(IssueError::Corrupt)?;
-        Ok(Issued { certificate, issuers: Arc::clone(&self.chain) })
+        let (certificate, promise) = match &self.transparency {
+            Transparency::Embedded(log) => {
+                let precertificate = self.sign(&leaf.precertificate_tbs().map_err(IssueError::Unfit)?).await?;
+                let entry = precertificate.precert_entry(self.signer.public_key()).map_err(IssueError::Corrupt)?;
+                let answer = log.add_pre_chain(self.submission(&precertificate));
+                let sct = promised(answer, log.as_ref(), &entry).await?;
+                let tbs = leaf.certificate_tbs(&sct).map_err(IssueError::LogPromise)?;
+                (self.sign(&tbs).await?, Promise::Embedded(sct))
+            }
+            Transparency::Detached(log) => {
+                let certificate = self.sign(&leaf.plain_tbs().map_err(IssueError::Unfit)?).await?;
+                let entry = LogEntry::X509 { certificate: certificate.der().to_vec() };
+                let answer = log.add_chain(self.submission(&certificate));
+                (certificate, Promise::Detached(promised(answer, log.as_ref(), &entry).await?))
+            }
+            Transparency::Unlogged => {
+                (self.sign(&leaf.plain_tbs().map_err(IssueError::Unfit)?).await?, Promise::Missing)
+            }
+        };
+        self.verify(&certificate, &promise, principal, key, now).map_err(IssueError::Corrupt)?;
+        Ok(Issued { certificate, promise, issuers: Arc::clone(&self.chain) })
     }
 
     async fn sign(&self, tbs: &[u8]) -> Result<Certificate, IssueError> {
@@ -140,35 +185,51 @@ impl Pipeline {
             .map_err(IssueError::Corrupt)
     }
 
-    /// Submits the precertificate and checks what the log promises.
-    async fn log(&self, precertificate: &Certificate) -> Result<SignedCertificateTimestamp, IssueError> {
+    /// What a log is sent: the certificate or precertificate, then its issuers.
+    fn submission(&self, leaf: &Certificate) -> Vec<Vec<u8>> {
         let issuers = self.chain.certificates().iter().map(|issuer| issuer.der().to_vec());
-        let submission = std::iter::once(precertificate.der().to_vec()).chain(issuers).collect();
-        let answer = tokio::time::timeout(LOG_DEADLINE, self.log.add_pre_chain(submission)).await;
-        let sct = answer.map_err(|_| IssueError::LogDeadline)??;
-        let entry = precertificate.precert_entry(self.signer.public_key()).map_err(IssueError::Corrupt)?;
-        sct.verify(&entry, self.log.public_key()).map_err(IssueError::LogPromise)?;
-        Ok(sct)
+        std::iter::once(leaf.der().to_vec()).chain(issuers).collect()
     }
 
     /// Checks the finished certificate as a client would, and that it says what was asked for.
     fn verify(
         &self,
         certificate: &Certificate,
+        promise: &Promise,
         principal: &Principal,
         key: &PublicKey,
         now: Timestamp,
     ) -> Result<(), Rejection> {
         let issuing = self.chain.issuing();
         verify_chain(certificate, self.chain.certificates(), std::slice::from_ref(self.chain.root()), now)?;
-        verify_profile(certificate, issuing)?;
-        let entry = certificate.precert_entry(issuing.public_key())?;
-        for sct in certificate.scts()? {
-            sct.verify(&entry, self.log.public_key())?;
+        match (&self.transparency, promise) {
+            (Transparency::Embedded(log), _) => {
+                verify_profile(certificate, issuing)?;
+                let entry = certificate.precert_entry(issuing.public_key())?;
+                for sct in certificate.scts()? {
+                    sct.verify(&entry, log.public_key())?;
+                }
+            }
+            (Transparency::Detached(_), Promise::Detached(_)) | (Transparency::Unlogged, Promise::Missing) => {
+                verify_profile_without_sct(certificate, issuing)?;
+            }
+            _ => return Err(Rejection::Profile { field: "signedCertificateTimestampList" }),
         }
         let says_so = certificate.public_key() == key
             && certificate.identity()? == principal.identity
             && certificate.issuer_claim()? == principal.issuer;
         if says_so { Ok(()) } else { Err(Rejection::Profile { field: "identity" }) }
     }
+}
+
+/// Waits for a log's answer and checks what it promises about `entry`.
+async fn promised(
+    answer: Submission<'_>,
+    log: &dyn CertificateLog,
+    entry: &LogEntry,
+) -> Result<SignedCertificateTimestamp, IssueError> {
+    let answer = tokio::time::timeout(LOG_DEADLINE, answer).await;
+    let sct = answer.map_err(|_| IssueError::LogDeadline)??;
+    sct.verify(entry, log.public_key()).map_err(IssueError::LogPromise)?;
+    Ok(sct)
 }

@@ -14,9 +14,10 @@
 //! | 5 | [`profile`] | principal and key → what will be signed; pure |
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
 //!
-//! [`chain`] makes or loads the authority's own certificates, [`expiry`] says when they have to be replaced; [`config`] reads
-//! whose tokens are believed.
+//! What was decided is recorded, whatever it was: [`audit`], [`Counts`]. [`chain`] makes or loads the authority's own
+//! certificates, [`expiry`] says when they have to be replaced; [`config`] reads whose tokens are believed.
 
+pub mod audit;
 pub mod chain;
 pub mod challenge;
 mod client_algorithms;
@@ -27,19 +28,23 @@ pub mod http;
 pub mod identity;
 pub mod issue;
 mod json;
+mod limit;
 pub mod oidc;
 pub mod profile;
+mod request;
 mod settings;
 pub mod transparency;
 
 pub use client_algorithms::{ClientAlgorithm, ClientAlgorithms, UnknownAlgorithm};
 pub use error::Error;
-pub use http::router;
-
+pub use http::{measured_router, router};
+pub use limit::{Rates, Share};
+pub use request::{Counts, Records};
 pub use settings::{Access, Bearer, DEFAULT_AUDIENCE, DEFAULT_MAX_AGE_SECONDS, IssuerName, IssuerSettings, KeySource};
 
 use chancery_daemon::clock::Clock;
 use issue::Pipeline;
+use limit::Limits;
 use oidc::Authenticator;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -50,6 +55,8 @@ pub struct CertificateAuthority {
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
     client_algorithms: ClientAlgorithms,
+    limits: Option<Limits>,
+    records: Records,
 }
 
 impl CertificateAuthority {
@@ -57,7 +64,21 @@ impl CertificateAuthority {
     #[must_use]
     pub fn new(authenticator: Authenticator, pipeline: Pipeline, clock: Arc<dyn Clock>) -> Self {
         let authenticator = RwLock::new(Arc::new(authenticator));
-        Self { authenticator, pipeline, clock, client_algorithms: ClientAlgorithms::default() }
+        let client_algorithms = ClientAlgorithms::default();
+        Self { authenticator, pipeline, clock, client_algorithms, limits: None, records: Records::default() }
+    }
+
+    /// The same, with at most so many requests.
+    #[must_use]
+    pub fn limited(self, rates: Rates) -> Self {
+        let limits = Some(Limits::new(rates, Arc::clone(&self.clock)));
+        Self { limits, ..self }
+    }
+
+    /// The same, recording what it decides.
+    #[must_use]
+    pub fn recorded(self, records: Records) -> Self {
+        Self { records, ..self }
     }
 
     /// Issues for these kinds of keys only.

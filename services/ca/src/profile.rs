@@ -86,15 +86,20 @@ impl Leaf {
 
     /// What is signed for the precertificate.
     pub fn precertificate_tbs(&self) -> Result<Vec<u8>, Rejection> {
-        self.tbs(extension(extension::POISON, true, extension::POISON_VALUE.to_vec())?)
+        self.tbs(Some(extension(extension::POISON, true, extension::POISON_VALUE.to_vec())?))
     }
 
     /// What is signed for the certificate that carries `sct`.
     pub fn certificate_tbs(&self, sct: &SignedCertificateTimestamp) -> Result<Vec<u8>, Rejection> {
-        self.tbs(extension(extension::SCT_LIST, false, sct::list_to_extension(std::slice::from_ref(sct))?)?)
+        self.tbs(Some(extension(extension::SCT_LIST, false, sct::list_to_extension(std::slice::from_ref(sct))?)?))
     }
 
-    fn tbs(&self, last: Extension) -> Result<Vec<u8>, Rejection> {
+    /// What is signed for a certificate that carries no timestamp.
+    pub fn plain_tbs(&self) -> Result<Vec<u8>, Rejection> {
+        self.tbs(None)
+    }
+
+    fn tbs(&self, last: Option<Extension>) -> Result<Vec<u8>, Rejection> {
         let refused = |_| Rejection::CertificateMalformed;
         let rendering = Rendering { leaf: self, last };
         let builder = CertificateBuilder::new(rendering, self.serial.clone(), self.validity, self.subject_key.clone());
@@ -167,10 +172,10 @@ fn name(identity: &Identity) -> der::Result<GeneralName> {
     })
 }
 
-/// A [`Leaf`] with its last extension, as x509-cert's builder wants to be told.
+/// A [`Leaf`] with its last extension, if it has one, as x509-cert's builder wants to be told.
 struct Rendering<'a> {
     leaf: &'a Leaf,
-    last: Extension,
+    last: Option<Extension>,
 }
 
 impl BuilderProfile for Rendering<'_> {
@@ -189,7 +194,7 @@ impl BuilderProfile for Rendering<'_> {
         _tbs: &TbsCertificate,
     ) -> builder::Result<Vec<Extension>> {
         let mut extensions = self.leaf.extensions.clone();
-        extensions.push(self.last.clone());
+        extensions.extend(self.last.clone());
         Ok(extensions)
     }
 }

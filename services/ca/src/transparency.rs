@@ -1,11 +1,28 @@
 //! What the authority asks of a certificate transparency log.
 //!
 //! The authority owns this trait so that it depends on no log: the executable implements it over a log in the same
-//! process, and a client of any RFC 6962 log can implement it over `add-pre-chain`.
+//! process, and [`HttpLog`] over HTTP for any log of RFC 6962.
+
+mod rfc6962;
+
+pub use rfc6962::{HttpLog, InvalidLog, timestamp_json};
 
 use chancery_verify::PublicKey;
 use chancery_verify::sct::SignedCertificateTimestamp;
 use std::pin::Pin;
+use std::sync::Arc;
+
+/// Whether and when certificates are logged.
+#[derive(Clone)]
+pub enum Transparency {
+    /// A precertificate is logged first, and the certificate carries the timestamp. Every client accepts this.
+    Embedded(Arc<dyn CertificateLog>),
+    /// The finished certificate is logged, and the timestamp is answered beside it: for an issuing key that signs no
+    /// precertificates. sigstore-python and sigstore-rs do not accept this.
+    Detached(Arc<dyn CertificateLog>),
+    /// Not at all. Only where an operator asked for it in so many words: nobody can find out what was issued.
+    Unlogged,
+}
 
 /// The answer of a log, later.
 pub type Submission<'a> = Pin<Box<dyn Future<Output = Result<SignedCertificateTimestamp, LogError>> + Send + 'a>>;
@@ -18,6 +35,9 @@ pub trait CertificateLog: Send + Sync {
     /// gives up after a deadline. The caller checks the returned timestamp itself, so that an implementation over the
     /// network need not.
     fn add_pre_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_>;
+
+    /// Submits a finished certificate with its issuers, in the same way and under the same conditions.
+    fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_>;
 
     /// The key that signs this log's timestamps.
     fn public_key(&self) -> &PublicKey;

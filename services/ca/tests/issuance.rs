@@ -173,18 +173,18 @@ async fn a_leaf_never_outlives_its_issuer() {
 async fn no_certificate_without_an_honest_log() {
     let world = World::new().await;
     let table = [
-        (Behaviour::Down, "ct.unavailable"),
-        (Behaviour::Silent, "ct.deadline"),
-        (Behaviour::SignsSomethingElse, "ct.promise"),
-        (Behaviour::SignsWithAnotherKey, "ct.promise"),
+        (Behaviour::Down, "ct.unavailable", (StatusCode::SERVICE_UNAVAILABLE, 14)),
+        (Behaviour::Silent, "ct.deadline", (StatusCode::SERVICE_UNAVAILABLE, 14)),
+        (Behaviour::SignsSomethingElse, "ct.promise", (StatusCode::INTERNAL_SERVER_ERROR, 13)),
+        (Behaviour::SignsWithAnotherKey, "ct.promise", (StatusCode::INTERNAL_SERVER_ERROR, 13)),
     ];
-    for (behaviour, reason) in table {
+    for (behaviour, reason, (expected, code)) in table {
         *world.log.behaviour.lock().unwrap() = behaviour;
         let (status, _, answer) = sign(&world, &world.possession(EMAIL).await).await;
-        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{behaviour:?}");
+        assert_eq!(status, expected, "{behaviour:?}");
         assert_eq!(
             (&answer["code"], &answer["message"]),
-            (&json!(13), &json!("Error entering certificate in CTL")),
+            (&json!(code), &json!("Error entering certificate in CTL")),
             "{behaviour:?}"
         );
         assert_eq!(answer["details"][0]["reason"], reason);

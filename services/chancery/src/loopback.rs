@@ -6,7 +6,7 @@
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -30,7 +30,15 @@ pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
 
 /// Middleware: a request must name this machine as its host.
 pub(crate) async fn only_this_machine(request: Request, next: Next) -> Response {
-    if host_is_loopback(request.headers()) {
+    // HTTP/2 has the host in the request line instead.
+    let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    let named = match authority {
+        Some(Ok(authority)) if !request.headers().contains_key(header::HOST) => {
+            host_is_loopback(&HeaderMap::from_iter([(header::HOST, authority)]))
+        }
+        _ => host_is_loopback(request.headers()),
+    };
+    if named {
         return next.run(request).await;
     }
     refuse("this development server answers only to localhost, 127.0.0.1 and [::1]")
@@ -78,7 +86,6 @@ fn is_cross_origin(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     #[test]
     fn only_loopback_addresses_are_listened_on() {

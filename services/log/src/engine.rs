@@ -20,6 +20,7 @@ use chancery_verify::tile::{Edge, TileId, Trees};
 use chancery_verify::{Hash, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 
 /// A tree head with its signed checkpoint: what clients may see.
@@ -101,6 +102,8 @@ pub struct Log {
     quarantine: Quarantine,
     cache: TileCache,
     heads: Arc<HeadReads>,
+    /// Entries appended by this process.
+    appended: Arc<AtomicU64>,
 }
 
 impl Log {
@@ -190,6 +193,18 @@ impl Log {
         is_before(self.clock.now(), dated).then_some(Obstacle::Clock { log })
     }
 
+    /// Entries this process has appended since it opened the log.
+    #[must_use]
+    pub fn appended(&self) -> u64 {
+        self.appended.load(Ordering::Relaxed)
+    }
+
+    /// Entries that wait for the next batch.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.pool.waiting()
+    }
+
     /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
     pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
         let sequenced = self.pool.submit(pending).await.map_err(|error| match error {
@@ -199,6 +214,7 @@ impl Log {
         match sequenced {
             Sequenced::AlreadyLogged { index } => Ok(Outcome::AlreadyLogged { index }),
             Sequenced::Integrated { index, timestamp, leaf_hash, leaf, published, trees } => {
+                self.appended.fetch_add(1, Ordering::Relaxed);
                 let proof = prove_inclusion(index, &leaf_hash, &published.tree, &trees)?;
                 Ok(Outcome::Logged(Receipt { index, timestamp, leaf_hash, leaf, published, proof }))
             }

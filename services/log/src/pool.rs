@@ -56,6 +56,11 @@ impl Pool {
         !self.0.is_closed()
     }
 
+    /// Entries that wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        u64::try_from(self.0.max_capacity() - self.0.capacity()).unwrap_or(u64::MAX)
+    }
+
     /// Submits an entry and waits until it is in a published tree, or until it is known that it is not.
     pub(crate) async fn submit(&self, pending: Pending) -> Result<Sequenced, Error> {
         let (answer, sequenced) = oneshot::channel();

@@ -36,7 +36,26 @@ const LEADING: [(ObjectIdentifier, bool, &str); 5] = [
 /// # Errors
 /// [`Rejection::Profile`] with the first field that departs.
 pub fn verify_profile(leaf: &Certificate, issuer: &Certificate) -> Result<(), Rejection> {
-    let ensure = |holds: bool, field| if holds { Ok(()) } else { Err(Rejection::Profile { field }) };
+    verify_fields(leaf, issuer)?;
+    verify_extension_order(leaf, Some(SCT_LIST))?;
+    ensure(leaf.scts()?.len() == 1, "signedCertificateTimestampList")
+}
+
+/// As [`verify_profile`] for a leaf that carries no timestamp, because it is answered beside it or there is none.
+///
+/// # Errors
+/// [`Rejection::Profile`] with the first field that departs.
+pub fn verify_profile_without_sct(leaf: &Certificate, issuer: &Certificate) -> Result<(), Rejection> {
+    verify_fields(leaf, issuer)?;
+    verify_extension_order(leaf, None)
+}
+
+fn ensure(holds: bool, field: &'static str) -> Result<(), Rejection> {
+    if holds { Ok(()) } else { Err(Rejection::Profile { field }) }
+}
+
+/// Everything but the order of the extensions and the timestamp.
+fn verify_fields(leaf: &Certificate, issuer: &Certificate) -> Result<(), Rejection> {
     let serial = leaf.tbs().serial_number().as_bytes();
     // The encoding carries a sign bit: a number that fills 20 bytes with its top bit set would be written with 21.
     let positive = SERIAL_BYTES.contains(&serial.len())
@@ -50,7 +69,6 @@ pub fn verify_profile(leaf: &Certificate, issuer: &Certificate) -> Result<(), Re
     ensure(within && start < end && end - start <= MAX_LIFETIME_SECONDS, "validity")?;
     ensure(leaf.subject().is_empty(), "subject")?;
     ensure(leaf.tbs().issuer_unique_id().is_none() && leaf.tbs().subject_unique_id().is_none(), "uniqueID")?;
-    verify_extension_order(leaf)?;
 
     let value = |oid| leaf.extension(oid).map(|extension| extension.extn_value.as_bytes());
     ensure(value(ID_CE_KEY_USAGE) == Some(&KEY_USAGE_VALUE), "keyUsage")?;
@@ -66,12 +84,11 @@ pub fn verify_profile(leaf: &Certificate, issuer: &Certificate) -> Result<(), Re
     for claim in Claim::ALL {
         leaf.claim(*claim)?;
     }
-    let scts = leaf.scts()?;
-    ensure(scts.len() == 1, "signedCertificateTimestampList")
+    Ok(())
 }
 
-/// Key usage, extended key usage, key identifiers, name, claims in the order of the table, SCT list; nothing else.
-fn verify_extension_order(leaf: &Certificate) -> Result<(), Rejection> {
+/// Key usage, extended key usage, key identifiers, name, claims in the order of the table, then `end`; nothing else.
+fn verify_extension_order(leaf: &Certificate, end: Option<ObjectIdentifier>) -> Result<(), Rejection> {
     let mut extensions = leaf.extensions().iter();
     for (oid, critical, field) in LEADING {
         let found =
@@ -83,10 +100,10 @@ fn verify_extension_order(leaf: &Certificate) -> Result<(), Rejection> {
     let mut claims = Claim::ALL.iter();
     let mut rest = extensions.peekable();
     while let Some(extension) = rest.next() {
-        let last = rest.peek().is_none();
+        let last = end.filter(|_| rest.peek().is_none());
         // The iterator over the table never goes back, so that each claim found must come after the one before.
         let known =
-            if last { extension.extn_id == SCT_LIST } else { claims.any(|claim| claim.oid() == extension.extn_id) };
+            last.map_or_else(|| claims.any(|claim| claim.oid() == extension.extn_id), |end| extension.extn_id == end);
         if !known || extension.critical {
             return Err(Rejection::Profile { field: "extensions" });
         }

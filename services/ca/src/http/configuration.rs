@@ -13,15 +13,20 @@ pub(super) async fn v2(State(authority): State<Arc<CertificateAuthority>>) -> Re
     super::json(&json!({ "issuers": issuers }))
 }
 
-fn issuer(settings: &IssuerSettings) -> Value {
-    let (trust_domain, subject_domain, skip) = match &settings.kind {
+/// SPIFFE trust domain, domain of subjects, and whether unverified addresses count, where the kind of issuer has them.
+pub(super) fn domains(kind: &IssuerKind) -> (&str, &str, bool) {
+    match kind {
         IssuerKind::Email { accept_unverified, .. } => ("", "", *accept_unverified),
         IssuerKind::Uri { subject_domain } | IssuerKind::Username { subject_domain } => {
             ("", subject_domain.as_str(), false)
         }
         IssuerKind::Spiffe { trust_domain } => (trust_domain.as_str(), "", false),
         IssuerKind::Kubernetes | IssuerKind::Chainguard | IssuerKind::Provider(_) => ("", "", false),
-    };
+    }
+}
+
+fn issuer(settings: &IssuerSettings) -> Value {
+    let (trust_domain, subject_domain, skip) = domains(&settings.kind);
     let mut fields = json!({
         "audience": settings.audiences.first(),
         "challengeClaim": settings.kind.challenge_claim(),

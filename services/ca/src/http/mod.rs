@@ -1,4 +1,4 @@
-//! Fulcio's HTTP protocol, v2 and v1 (`fulcio.proto`, `fulcio_legacy.proto` through grpc-gateway).
+//! Fulcio's HTTP protocol, v2 and v1 (`fulcio.proto`, `fulcio_legacy.proto` through grpc-gateway), and v2 over gRPC.
 //!
 //! The only place that knows paths, statuses and bodies. Content types and `Accept` are ignored, as they are by Fulcio:
 //! clients send what they like.
@@ -6,16 +6,22 @@
 mod body;
 mod configuration;
 mod error;
+mod grpc;
 mod signing_cert;
 mod trust_bundle;
 
 use crate::CertificateAuthority;
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::header;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use chancery_daemon::http::method_label;
+use chancery_daemon::metrics::{Durations, MetricError, Metrics};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The routes of the authority. What matches none of them is the shell's.
 pub fn router(authority: Arc<CertificateAuthority>) -> Router {
@@ -25,7 +31,28 @@ pub fn router(authority: Arc<CertificateAuthority>) -> Router {
         .route("/api/v2/configuration", get(configuration::v2).fallback(error::method_not_allowed))
         .route("/api/v1/signingCert", post(signing_cert::v1).fallback(error::method_not_allowed))
         .route("/api/v1/rootCert", get(trust_bundle::v1).fallback(error::method_not_allowed))
+        .route("/openapi.json", get(openapi))
+        .merge(grpc::router())
         .with_state(authority)
+}
+
+/// As [`router`], measured under Fulcio's name.
+pub fn measured_router(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Result<Router, MetricError> {
+    let latency = metrics.durations("fulcio_api_latency", "Seconds a request took", &["code", "method"])?;
+    Ok(router(authority).route_layer(middleware::from_fn_with_state(latency, measure)))
+}
+
+async fn measure(State(latency): State<Durations>, request: Request, next: Next) -> Response {
+    let method = method_label(request.method());
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    latency.observe(&[response.status().as_str(), method], begun.elapsed());
+    response
+}
+
+/// What the API is, in the words of OpenAPI 3.1. Written by hand; a test compares it with the answers.
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
 }
 
 /// A JSON answer with status 200.

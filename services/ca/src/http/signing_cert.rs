@@ -1,60 +1,97 @@
 //! `POST /api/v2/signingCert` and `POST /api/v1/signingCert`.
 
 use super::body::{self, Message};
-use crate::challenge::{self, KeyRequest};
-use crate::issue::Issued;
+use super::error::Refused;
+use crate::challenge::KeyRequest;
+use crate::issue::{Issued, Promise};
+use crate::request::{Origin, SigningRequest};
+use crate::transparency::timestamp_json;
 use crate::{CertificateAuthority, Error};
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_daemon::http::RequestId;
 use chancery_verify::Rejection;
+use chancery_verify::sct::SignedCertificateTimestamp;
 use serde_json::json;
 use std::sync::Arc;
 
 /// The token may be in the body or in the header; the answer is JSON with status 200.
 pub(super) async fn v2(
     State(authority): State<Arc<CertificateAuthority>>,
+    request_id: Option<Extension<RequestId>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Error> {
-    let message = body::read(body).await?;
-    let request = key_request_v2(&message)?;
-    let credentials = message.message("credentials", "credentials")?.unwrap_or_default();
-    let token = match credentials.text("oidcIdentityToken", "oidc_identity_token")? {
-        "" => bearer(&headers),
-        token => token,
+) -> Result<Response, Refused> {
+    let request = body::read(body).await.and_then(|message| request_v2(&message, &headers));
+    let issued = answer(authority, "v2", request_id, request).await?;
+    let chain = json!({ "certificates": issued.pem_chain() });
+    let answer = match &issued.promise {
+        Promise::Embedded(_) => json!({ "signedCertificateEmbeddedSct": { "chain": chain } }),
+        beside => {
+            let sct = beside.sct().map(detached).unwrap_or_default();
+            json!({ "signedCertificateDetachedSct": { "chain": chain, "signedCertificateTimestamp": sct } })
+        }
     };
-    let issued = issue(&authority, token, request).await?;
-    Ok(super::json(&json!({ "signedCertificateEmbeddedSct": { "chain": { "certificates": issued.pem_chain() } } })))
+    Ok(super::json(&answer))
 }
 
 /// The token is in the header only; the answer is PEM with status 201, which clients compare.
 pub(super) async fn v1(
     State(authority): State<Arc<CertificateAuthority>>,
+    request_id: Option<Extension<RequestId>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Error> {
-    let message = body::read(body).await?;
-    // Unlike v2, v1 looks for a key before it looks at the token.
-    let request = key_request_v1(&message)?.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
-    let issued = issue(&authority, bearer(&headers), Some(request)).await?;
-    Ok((StatusCode::CREATED, super::pem(issued.pem_chain().join("\n"))).into_response())
+) -> Result<Response, Refused> {
+    let request = body::read(body).await.and_then(|message| request_v1(&message, &headers));
+    let issued = answer(authority, "v1", request_id, request).await?;
+    let mut response = (StatusCode::CREATED, super::pem(issued.pem_chain().join("\n"))).into_response();
+    if let Promise::Detached(sct) = &issued.promise
+        && let Ok(sct) = HeaderValue::from_str(&detached(sct))
+    {
+        response.headers_mut().insert("sct", sct);
+    }
+    Ok(response)
 }
 
-/// Token, then key, then certificate: the order in which Fulcio finds fault.
-async fn issue(authority: &CertificateAuthority, token: &str, request: Option<KeyRequest>) -> Result<Issued, Error> {
-    let now = authority.clock.now();
-    let principal = authority.authenticator().authenticate(token, now).await?;
-    let request = request.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
-    let key = challenge::verify(&request, &principal.challenges, &authority.client_algorithms)?;
-    let issued = authority.pipeline.issue(&principal, &key, now).await?;
-    tracing::info!(
-        issuer = principal.issuer,
-        serial = %issued.certificate.tbs().serial_number(),
-        "issued a certificate"
-    );
-    Ok(issued)
+/// A timestamp that is not in the certificate: base64 of the JSON a log answers with.
+fn detached(sct: &SignedCertificateTimestamp) -> String {
+    STANDARD.encode(detached_json(sct))
+}
+
+/// The JSON a log answers with.
+pub(super) fn detached_json(sct: &SignedCertificateTimestamp) -> String {
+    timestamp_json(sct).to_string()
+}
+
+async fn answer(
+    authority: Arc<CertificateAuthority>,
+    api: &'static str,
+    request_id: Option<Extension<RequestId>>,
+    request: Result<SigningRequest, Error>,
+) -> Result<Issued, Refused> {
+    let request_id = request_id.map(|Extension(id)| id);
+    let origin = Origin { request_id: request_id.clone(), api };
+    authority.answer(origin, request).await.map_err(|error| Refused { error, request_id })
+}
+
+fn request_v2(message: &Message, headers: &HeaderMap) -> Result<SigningRequest, Error> {
+    let key = key_request_v2(message)?;
+    let credentials = message.message("credentials", "credentials")?.unwrap_or_default();
+    let token = match credentials.text("oidcIdentityToken", "oidc_identity_token")? {
+        "" => bearer(headers),
+        token => token,
+    };
+    Ok(SigningRequest { token: token.to_owned(), key })
+}
+
+fn request_v1(message: &Message, headers: &HeaderMap) -> Result<SigningRequest, Error> {
+    // Unlike v2, v1 looks for a key before it looks at the token.
+    let key = key_request_v1(message)?.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
+    Ok(SigningRequest { token: bearer(headers).to_owned(), key: Some(key) })
 }
 
 /// The token in the `Authorization` header: what is left after the first `Bearer `, which may be missing.

@@ -103,6 +103,12 @@ impl Authenticator {
         self.issuers.iter().map(|issuer| &issuer.settings)
     }
 
+    /// The configured name, or pattern, of the issuer that `token` names, whether or not the token is any good.
+    pub(crate) fn configured_issuer(&self, token: &str) -> Option<&str> {
+        let token = UnverifiedToken::parse(token).ok()?;
+        self.find(token.unverified_issuer()).map(|issuer| issuer.settings.name.as_str())
+    }
+
     /// How it stands with the keys of every issuer whose keys are fetched.
     #[must_use]
     pub fn key_states(&self) -> Vec<KeyState> {

@@ -5,14 +5,15 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chancery_ca::chain::IssuingChain;
 use chancery_ca::identity::IssuerKind;
 use chancery_ca::issue::Pipeline;
 use chancery_ca::oidc::{Authenticator, Fetch, FetchError, Fetched};
-use chancery_ca::transparency::{CertificateLog, LogError, Submission};
-use chancery_ca::{Access, CertificateAuthority, ClientAlgorithms, IssuerSettings};
+use chancery_ca::transparency::{CertificateLog, LogError, Submission, Transparency};
+use chancery_ca::{Access, CertificateAuthority, ClientAlgorithms, IssuerSettings, Rates, Records};
 use chancery_daemon::clock::{Clock, FixedClock};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
@@ -107,7 +108,7 @@ impl FakeLog {
         Self { signer: key(), other: key(), behaviour: Mutex::new(Behaviour::Honest), submissions: Mutex::default() }
     }
 
-    async fn promise(&self, chain: Vec<Vec<u8>>) -> Result<SignedCertificateTimestamp, LogError> {
+    async fn promise(&self, chain: Vec<Vec<u8>>, precertificate: bool) -> Result<SignedCertificateTimestamp, LogError> {
         let behaviour = *self.behaviour.lock().unwrap();
         match behaviour {
             Behaviour::Down => return Err(LogError::Unavailable { reason: "test".to_owned() }),
@@ -115,10 +116,12 @@ impl FakeLog {
             _ => {}
         }
         let issuer = Certificate::from_der(&chain[1]).unwrap();
-        let mut entry = Certificate::from_der(&chain[0]).unwrap().precert_entry(issuer.public_key()).unwrap();
-        if behaviour == Behaviour::SignsSomethingElse {
-            entry = LogEntry::X509 { certificate: chain[0].clone() };
-        }
+        // A log that confuses the two endpoints is the dishonest one.
+        let entry = if precertificate == (behaviour != Behaviour::SignsSomethingElse) {
+            Certificate::from_der(&chain[0]).unwrap().precert_entry(issuer.public_key()).unwrap()
+        } else {
+            LogEntry::X509 { certificate: chain[0].clone() }
+        };
         let index = u64::try_from(self.submissions.lock().unwrap().len()).unwrap();
         self.submissions.lock().unwrap().push(chain);
         let extensions = sct::leaf_index_extension(index).unwrap().to_vec();
@@ -136,7 +139,11 @@ impl FakeLog {
 
 impl CertificateLog for FakeLog {
     fn add_pre_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
-        Box::pin(self.promise(chain))
+        Box::pin(self.promise(chain, true))
+    }
+
+    fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
+        Box::pin(self.promise(chain, false))
     }
 
     fn public_key(&self) -> &PublicKey {
@@ -167,21 +174,57 @@ pub(crate) fn fetchers(documents: &Arc<Documents>) -> impl Fn(&Access) -> Result
     move |_| Ok(documents.clone() as Arc<dyn Fetch>)
 }
 
+/// What a world may be made of instead of the usual.
+struct Choices {
+    issuers: Vec<IssuerSettings>,
+    issuing: Signer,
+    permitted: ClientAlgorithms,
+    rates: Rates,
+    records: Records,
+    transparency: fn(Arc<FakeLog>) -> Transparency,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            issuers: vec![email_issuer()],
+            issuing: Signer::generate(KeyKind::P256).unwrap().0,
+            permitted: ClientAlgorithms::default(),
+            rates: Rates::default(),
+            records: Records::default(),
+            transparency: |log| Transparency::Embedded(log),
+        }
+    }
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         Self::trusting(vec![email_issuer()]).await
     }
 
     pub(crate) async fn trusting(issuers: Vec<IssuerSettings>) -> Self {
-        Self::with(issuers, Signer::generate(KeyKind::P256).unwrap().0, ClientAlgorithms::default()).await
+        Self::make(Choices { issuers, ..Choices::default() }).await
     }
 
     /// As [`Self::new`], with this key as the authority's, for these keys of clients.
     pub(crate) async fn issuing_with(issuing: Signer, permitted: ClientAlgorithms) -> Self {
-        Self::with(vec![email_issuer()], issuing, permitted).await
+        Self::make(Choices { issuing, permitted, ..Choices::default() }).await
     }
 
-    async fn with(issuers: Vec<IssuerSettings>, issuing: Signer, permitted: ClientAlgorithms) -> Self {
+    pub(crate) async fn limited(rates: Rates) -> Self {
+        Self::make(Choices { rates, ..Choices::default() }).await
+    }
+
+    pub(crate) async fn recorded(records: Records) -> Self {
+        Self::make(Choices { records, ..Choices::default() }).await
+    }
+
+    pub(crate) async fn with_transparency(transparency: fn(Arc<FakeLog>) -> Transparency) -> Self {
+        Self::make(Choices { transparency, ..Choices::default() }).await
+    }
+
+    async fn make(choices: Choices) -> Self {
+        let Choices { issuers, issuing, permitted, rates, records, transparency } = choices;
         let key = |kind| Signer::generate(kind).unwrap().0;
         let (root, issuing) = (key(KeyKind::P256), Arc::new(issuing));
         let random = Arc::new(Counting::default());
@@ -191,9 +234,11 @@ impl World {
         let issuer_key = key(KeyKind::P256);
         documents.publish(&[jwk(issuer_key.public_key(), Some("k1"))]);
         let authenticator = Authenticator::new(issuers, &fetchers(&documents)).unwrap();
-        let pipeline = Pipeline::new(chain.clone(), issuing, log.clone(), random).unwrap();
+        let pipeline = Pipeline::new(chain.clone(), issuing, transparency(log.clone()), random).unwrap();
         let authority = CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>)
-            .with_client_algorithms(permitted);
+            .with_client_algorithms(permitted)
+            .limited(rates)
+            .recorded(records);
         let authority = Arc::new(authority);
         let router = chancery_ca::router(Arc::clone(&authority));
         Self { authority, clock, documents, log, chain, issuer_key, client: key(KeyKind::P256), router }
@@ -203,8 +248,12 @@ impl World {
         token(&self.issuer_key, &header("ES256", Some("k1")), &claims()).await
     }
 
+    pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn request(&self, request: Request<Body>) -> (StatusCode, String, Vec<u8>) {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.respond(request).await;
         let status = response.status();
         let kind = response.headers().get("content-type").unwrap().to_str().unwrap().to_owned();
         (status, kind, response.into_body().collect().await.unwrap().to_bytes().to_vec())

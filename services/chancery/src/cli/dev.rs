@@ -31,6 +31,10 @@ pub(super) struct Arguments {
     #[command(flatten)]
     tiles: dev::TilesArguments,
     #[command(flatten)]
+    transparency: dev::TransparencyArguments,
+    #[command(flatten)]
+    operations: dev::OperationsArguments,
+    #[command(flatten)]
     authority: dev::AuthorityArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
@@ -39,7 +43,9 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    let Arguments { listen, data, database, issuers, tiles, authority, .. } = arguments;
-    dev::run(listen, &data, database, &tiles, issuers.as_deref(), &authority).await?;
+    let Arguments { listen, data, database, issuers, tiles, transparency, operations, authority, .. } = arguments;
+    let options =
+        dev::Options { tiles: &tiles, transparency: &transparency, operations: &operations, authority: &authority };
+    dev::run(listen, &data, database, issuers.as_deref(), &options).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,15 +3,16 @@
 use super::data::DataDirectory;
 use crate::{issuer, issuers::ConfiguredIssuers};
 use anyhow::Context as _;
+use axum::Router;
 use chancery_ca::{
-    Access, CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings,
+    Access, CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings, Rates, Records,
     chain::IssuingChain,
     expiry::ExpiryWatch,
     identity::IssuerKind,
     issue::Pipeline,
     oidc::{Authenticator, http_fetcher},
 };
-use chancery_daemon::{clock::Clock, random::Random, signer::Signer};
+use chancery_daemon::{clock::Clock, metrics::Metrics, random::Random, signer::Signer};
 use chancery_keys::{KeyUri, UriError};
 use chancery_verify::Timestamp;
 use clap::Args;
@@ -103,10 +104,20 @@ pub(super) fn authority(
     settings: &Settings,
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
+    (rates, records): (Rates, Records),
 ) -> anyhow::Result<Arc<CertificateAuthority>> {
     let authenticator = Authenticator::new(settings.issuers.beside(development_issuer(issuer_url)), &http_fetcher)?;
-    let authority = CertificateAuthority::new(authenticator, pipeline, clock);
+    let authority = CertificateAuthority::new(authenticator, pipeline, clock).limited(rates).recorded(records);
     Ok(Arc::new(authority.with_client_algorithms(settings.client_algorithms.clone())))
+}
+
+/// Its routes, measured if somebody asks for it.
+pub(super) fn router(authority: &Arc<CertificateAuthority>, metrics: Option<&Metrics>) -> anyhow::Result<Router> {
+    let authority = Arc::clone(authority);
+    Ok(match metrics {
+        None => chancery_ca::router(authority),
+        Some(metrics) => chancery_ca::measured_router(authority, metrics)?,
+    })
 }
 
 /// The issuer of this server itself.

@@ -16,13 +16,19 @@ impl LocalLog {
     pub(super) const fn new(ct: Ct) -> Self {
         Self(ct)
     }
+
+    fn add(&self, chain: Vec<Vec<u8>>, what: ct::Submission) -> Submission<'_> {
+        Box::pin(async move { self.0.submit(&chain, what).await.map_err(|error| log_error(&error)) })
+    }
 }
 
 impl CertificateLog for LocalLog {
     fn add_pre_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
-        Box::pin(async move {
-            self.0.submit(&chain, ct::Submission::Precertificate).await.map_err(|error| log_error(&error))
-        })
+        self.add(chain, ct::Submission::Precertificate)
+    }
+
+    fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
+        self.add(chain, ct::Submission::Certificate)
     }
 
     fn public_key(&self) -> &PublicKey {

@@ -9,6 +9,8 @@ use super::{
     authority::{self, ORGANIZATION},
     certificate_log::LocalLog,
     data::DataDirectory,
+    operations::OperationsArguments,
+    transparency,
 };
 use crate::issuer::{self, Issuer};
 use anyhow::Context as _;
@@ -17,6 +19,7 @@ use chancery_ca::{chain::IssuingChain, issue::Pipeline};
 use chancery_daemon::{
     clock::Clock,
     http::Readiness,
+    metrics::Metrics,
     random::{Random, SystemRandom},
     shutdown::{self, Shutdown, Trigger},
 };
@@ -50,10 +53,20 @@ impl Address {
     }
 }
 
+/// What the options ask for, read and checked.
+pub(super) struct Choices<'a> {
+    pub(super) tiles: Option<Destination>,
+    pub(super) transparency: transparency::Settings,
+    pub(super) operations: &'a OperationsArguments,
+    pub(super) settings: authority::Settings,
+}
+
 /// A server that is ready to answer.
 pub(super) struct Instance {
     /// Of every role; without the shell all listeners share.
     pub(super) routes: Router,
+    /// What is measured, where somebody asks for it.
+    pub(super) metrics: Option<Metrics>,
     /// Whether both logs take entries.
     pub(super) readiness: Readiness,
     /// What clients need.
@@ -75,10 +88,10 @@ impl Instance {
         address: &Address,
         clock: Arc<dyn Clock>,
         database: &Location,
-        tiles: Option<Destination>,
-        settings: authority::Settings,
+        choices: Choices<'_>,
         check_command: String,
     ) -> anyhow::Result<Self> {
+        let Choices { tiles, transparency, operations, settings } = choices;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let database = Database::open(database).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
@@ -96,7 +109,8 @@ impl Instance {
         let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
         let expiry = authority::watch_expiry(chain.expires(), Arc::clone(&clock));
         let (ct, ct_sequencer) = opening.log(ct::NAME, format!("{}{CT_PATH}", address.host), ct::scheme).await?;
-        let ct = Ct::new(ct, CT_PATH, &[chain.root().der().to_vec()]).context("cannot open the certificate log")?;
+        let roots = [&[chain.root().der().to_vec()], &transparency.accepted_roots[..]].concat();
+        let ct = Ct::new(ct, CT_PATH, &roots).context("cannot open the certificate log")?;
         let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(rekor);
 
@@ -104,32 +118,34 @@ impl Instance {
 
         let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
-        let trust_files = trust_files(&opening, issuer.url(), &chain, &ct, &rekor)?;
+        let trust_files = trust_files(&opening, issuer.url(), &chain, [ct.log(), rekor.log()], &transparency)?;
         // The first entry is the trust root it will be verified with.
         rekor
             .seed(trust_files.contents(FileName::TrustedRoot).as_bytes())
             .await
             .context("cannot write the log's first entry")?;
 
-        let log = Arc::new(LocalLog::new(ct.clone()));
-        let pipeline = Pipeline::new(chain, authority_key, log, random)
-            .context("the authority's certificates are for another key")?;
-        let authority = authority::authority(issuer.url(), &settings, pipeline, clock)?;
         let logs = [ct.log().clone(), rekor.log().clone()];
+        let metrics = operations.metrics(&logs, &clock)?;
+        let logged = transparency.transparency(Arc::new(LocalLog::new(ct.clone())));
+        let pipeline = Pipeline::new(chain, authority_key, logged, random)
+            .context("the authority's certificates are for another key")?;
+        let recorded = (operations.rates(), operations.records(data.path(), metrics.as_ref())?);
+        let authority = authority::authority(issuer.url(), &settings, pipeline, clock, recorded)?;
         let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
-            .merge(chancery_ca::router(Arc::clone(&authority)))
+            .merge(authority::router(&authority, metrics.as_ref())?)
             .merge(ct.router())
             .merge(rekor.router())
             .merge(chancery_trust::http::router(&trust_files))
             .merge(issuer::router(Arc::clone(&issuer)));
-        let issuer_url = issuer.url().to_owned();
-        let follower = settings.issuers.follow(authority, authority::development_issuer(&issuer_url))?;
+        let follower = settings.issuers.follow(authority, authority::development_issuer(issuer.url()))?;
         Ok(Self {
             routes,
+            metrics,
             readiness,
             trust_files,
-            issuer_url,
+            issuer_url: issuer.url().to_owned(),
             stop_logs,
             sequencers: [ct_sequencer, rekor_sequencer],
             mirrors,
@@ -239,8 +255,8 @@ fn trust_files(
     opening: &Opening<'_>,
     issuer_url: &str,
     chain: &IssuingChain,
-    ct: &Ct,
-    rekor: &RekorV1,
+    [ct, rekor]: [&Log; 2],
+    transparency: &transparency::Settings,
 ) -> anyhow::Result<TrustFiles> {
     let url = BaseUrl::parse(&opening.address.url)?;
     let validity = Validity::since(opening.data.created());
@@ -252,10 +268,16 @@ fn trust_files(
         chain_der: chain.certificates().iter().map(|certificate| certificate.der().to_vec()).collect(),
         validity,
     };
+    // The one that is used comes first; the own one keeps counting for what was issued under it.
+    let elsewhere = transparency.elsewhere.as_ref().map(|elsewhere| {
+        let (base_url, key) = (elsewhere.url.clone(), elsewhere.key.clone());
+        chancery_trust::Log { base_url, key, validity }
+    });
+    let own = log(ct, BaseUrl::parse(&format!("{}{CT_PATH}", opening.address.url))?);
     let material = Material {
         certificate_authorities: vec![authority],
-        ct_logs: vec![log(ct.log(), BaseUrl::parse(&format!("{}{CT_PATH}", opening.address.url))?)],
-        rekor_logs: vec![log(rekor.log(), url.clone())],
+        ct_logs: elsewhere.into_iter().chain([own]).collect(),
+        rekor_logs: vec![log(rekor, url.clone())],
     };
     let services = Services {
         operator: opening.address.host.clone(),

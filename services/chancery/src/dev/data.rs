@@ -5,7 +5,8 @@
 //! instance.json   when the directory was made, whether that was finished, and where the CA's key is if not in keys/
 //! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
 //! chancery.db     both logs, unless they are in a database elsewhere
-//! trust/          what clients need; rewritten at every start, always with the same bytes
+//! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
+//! trust/          what clients need; rewritten at every start, with the same bytes unless an option names another certificate log
 //! ```
 //!
 //! Keys and log belong together: a new key under an old log, or a new log under an old key, would contradict what was

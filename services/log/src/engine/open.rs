@@ -129,6 +129,7 @@ impl Log {
             quarantine,
             cache,
             heads: Arc::default(),
+            appended: Arc::default(),
         };
         Ok((log, task))
     }

@@ -34,7 +34,10 @@ async fn check_logs(
     for record in store.logs().await? {
         let name = record.name.clone();
         let trusted = trust::of_instance(data, &name)?;
-        let key = trusted.published.keys.first().with_context(|| format!("log {name} has no key"))?.clone();
+        let keys = &trusted.published.keys;
+        // Another log's key may be trusted as well, where the instance logs its certificates elsewhere.
+        let own = keys.iter().find(|key| key.fingerprint() == record.key_fingerprint);
+        let key = own.or(keys.first()).with_context(|| format!("log {name} has no key"))?.clone();
         let saved = saved.of(&trusted);
         let subject = Subject::new(record, key).with_context(|| format!("log {name}"))?;
         let options = options(signatures, &saved);

@@ -74,14 +74,18 @@ pub(super) fn read(path: &Path, places: &[(String, String)]) -> anyhow::Result<V
     Ok(logs)
 }
 
-/// The key of a log of the instance in `data`.
+/// A log of the instance in `data`, with the keys that are trusted for it.
 pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
-    let file = match name {
-        rekor_v1::NAME => FileName::RekorKey,
-        ct::NAME => FileName::CtKey,
+    let trust = data.join("trust");
+    match name {
+        rekor_v1::NAME => from_pem(name, &trust.join(FileName::RekorKey.as_str())),
+        ct::NAME => {
+            let logs = read_trusted_root(&trust.join(FileName::TrustedRoot.as_str()))?;
+            let ct = logs.into_iter().filter(|log| log.published.name == name);
+            Ok(trusted(name, CT_PATH.to_owned(), ct.flat_map(|log| log.published.keys).collect()))
+        }
         name => bail!("log {name} is of no known kind"),
-    };
-    from_pem(name, &data.join("trust").join(file.as_str()))
+    }
 }
 
 fn from_pem(name: &str, path: &Path) -> anyhow::Result<TrustedLog> {

@@ -1,0 +1,82 @@
+//! What is measured of every request, and the page that shows it.
+//!
+//! Labels are bounded: the template of the route that matched, never the path; the method where it is a usual one; the
+//! class of the status.
+
+use crate::metrics::{Counters, Durations, MetricError, Metrics};
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use std::time::Instant;
+
+/// What is measured of requests.
+#[derive(Clone)]
+struct Requests {
+    total: Counters,
+    duration: Durations,
+}
+
+/// Measures every request that `routes` answer, those that match none of them under the route `none`.
+pub fn measured(routes: Router, metrics: &Metrics) -> Result<Router, MetricError> {
+    let labels = ["route", "method", "code"];
+    let requests = Requests {
+        total: metrics.counters("chancery_http_requests_total", "Requests answered", &labels)?,
+        duration: metrics.durations(
+            "chancery_http_request_duration_seconds",
+            "Time from a request's header to its answer's",
+            &labels,
+        )?,
+    };
+    Ok(routes.layer(middleware::from_fn_with_state(requests, measure)))
+}
+
+async fn measure(State(requests): State<Requests>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = method_label(request.method());
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    let labels = [route.as_ref().map_or("none", MatchedPath::as_str), method, class(response.status())];
+    requests.total.increment(&labels);
+    requests.duration.observe(&labels, begun.elapsed());
+    response
+}
+
+/// The method in lower case, as Fulcio's metrics have it; what nobody should send is `other`.
+#[must_use]
+pub fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "get",
+        "HEAD" => "head",
+        "POST" => "post",
+        "OPTIONS" => "options",
+        _ => "other",
+    }
+}
+
+/// `2xx` and so on.
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// `GET /metrics`, for a listener of its own.
+pub fn metrics_page(metrics: Metrics) -> Router {
+    let page = move || async move {
+        match metrics.text() {
+            Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "the metrics cannot be written");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    };
+    Router::new().route("/metrics", get(page))
+}

@@ -1,0 +1,165 @@
+//! Counters, gauges and histograms of a process, as Prometheus reads them.
+//!
+//! Roles register what they count and keep the handles; nothing is global. Label values come from closed sets (route
+//! templates, codes, configured names): a client must not be able to make a new time series. Names are written exactly as
+//! registered, because dashboards of Fulcio and Rekor ask for theirs.
+
+use prometheus::core::Collector;
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use prometheus::{IntCounter as Counter, IntGauge as Gauge};
+
+/// A metric cannot be registered: its name is taken or malformed. A defect of the program.
+#[derive(Debug, thiserror::Error)]
+#[error("metric {name}: {source}")]
+pub struct MetricError {
+    /// Of the metric.
+    name: &'static str,
+    source: prometheus::Error,
+}
+
+/// What is brought up to date before each scrape.
+type Refresh = Box<dyn Fn() + Send + Sync>;
+
+/// Everything a process measures. Clones are the same.
+#[derive(Clone, Default)]
+pub struct Metrics {
+    registry: Registry,
+    refreshes: Arc<Mutex<Vec<Refresh>>>,
+}
+
+/// Counters that differ in their labels.
+#[derive(Debug, Clone)]
+pub struct Counters(IntCounterVec);
+
+impl Counters {
+    /// Adds one to the counter with these label values, of which there are as many as labels.
+    pub fn increment(&self, labels: &[&str]) {
+        // Errors only where the number of labels is another one than registered, which tests of the caller would show.
+        if let Ok(counter) = self.0.get_metric_with_label_values(labels) {
+            counter.inc();
+        }
+    }
+
+    /// Brings the counter with these label values up to a total that is counted elsewhere and never falls.
+    pub fn advance_to(&self, labels: &[&str], total: u64) {
+        if let Ok(counter) = self.0.get_metric_with_label_values(labels) {
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
+    }
+}
+
+/// Gauges that differ in their labels.
+#[derive(Debug, Clone)]
+pub struct Gauges(IntGaugeVec);
+
+impl Gauges {
+    /// Sets the gauge with these label values.
+    pub fn set(&self, labels: &[&str], value: u64) {
+        if let Ok(gauge) = self.0.get_metric_with_label_values(labels) {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// Histograms of durations that differ in their labels.
+#[derive(Debug, Clone)]
+pub struct Durations(HistogramVec);
+
+impl Durations {
+    /// Records how long something took.
+    pub fn observe(&self, labels: &[&str], took: std::time::Duration) {
+        if let Ok(histogram) = self.0.get_metric_with_label_values(labels) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+}
+
+impl Metrics {
+    fn register<M: Collector + Clone + 'static>(
+        &self,
+        name: &'static str,
+        made: prometheus::Result<M>,
+    ) -> Result<M, MetricError> {
+        let registered = made.and_then(|metric| {
+            self.registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        });
+        registered.map_err(|source| MetricError { name, source })
+    }
+
+    /// A counter without labels.
+    pub fn counter(&self, name: &'static str, help: &'static str) -> Result<Counter, MetricError> {
+        self.register(name, Counter::new(name, help))
+    }
+
+    /// Counters with `labels`.
+    pub fn counters(&self, name: &'static str, help: &'static str, labels: &[&str]) -> Result<Counters, MetricError> {
+        self.register(name, IntCounterVec::new(Opts::new(name, help), labels)).map(Counters)
+    }
+
+    /// Gauges with `labels`.
+    pub fn gauges(&self, name: &'static str, help: &'static str, labels: &[&str]) -> Result<Gauges, MetricError> {
+        self.register(name, IntGaugeVec::new(Opts::new(name, help), labels)).map(Gauges)
+    }
+
+    /// Durations in seconds with `labels`, in Prometheus' default buckets.
+    pub fn durations(&self, name: &'static str, help: &'static str, labels: &[&str]) -> Result<Durations, MetricError> {
+        self.register(name, HistogramVec::new(HistogramOpts::new(name, help), labels)).map(Durations)
+    }
+
+    /// Has `refresh` called before each scrape, for what is only looked up when somebody asks. It must not block.
+    pub fn before_scrape(&self, refresh: impl Fn() + Send + Sync + 'static) {
+        self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(refresh));
+    }
+
+    /// Everything in Prometheus' text format, version 0.0.4.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        for refresh in self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            refresh();
+        }
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn names_are_written_as_registered() {
+        let metrics = Metrics::default();
+        let certificates = metrics.counter("fulcio_new_certs", "Certificates").unwrap();
+        let codes = metrics.counters("requests_total", "Requests", &["code"]).unwrap();
+        let took = metrics.durations("seconds", "Durations", &["code"]).unwrap();
+        let sizes = metrics.gauges("size", "Leaves", &["log"]).unwrap();
+        metrics.before_scrape(move || sizes.set(&["ct"], 7));
+        certificates.inc();
+        codes.increment(&["2xx"]);
+        codes.increment(&["2xx"]);
+        codes.increment(&["2xx", "one too many"]);
+        codes.advance_to(&["5xx"], 3);
+        codes.advance_to(&["5xx"], 5);
+        took.observe(&["2xx"], Duration::from_millis(30));
+        let text = metrics.text().unwrap();
+        for line in [
+            "# TYPE fulcio_new_certs counter\nfulcio_new_certs 1\n",
+            "\nrequests_total{code=\"2xx\"} 2\n",
+            "\nrequests_total{code=\"5xx\"} 5\n",
+            "\nsize{log=\"ct\"} 7\n",
+            "\nseconds_bucket{code=\"2xx\",le=\"0.025\"} 0\n",
+            "\nseconds_bucket{code=\"2xx\",le=\"0.05\"} 1\n",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(metrics.counter("fulcio_new_certs", "again").is_err());
+    }
+}

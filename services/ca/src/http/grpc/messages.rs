@@ -1,0 +1,168 @@
+//! The messages of `dev.sigstore.fulcio.v2.CA`, `grpc.health.v1.Health` and `google.rpc.Status`, as far as they are used.
+//!
+//! Field numbers are facts of Fulcio's `fulcio.proto`, of gRPC's health checking protocol and of `google.rpc`. They are
+//! written by hand because they are few and never change; a test speaks to them with Fulcio's own client.
+
+use prost::{Message, Oneof};
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct CreateSigningCertificateRequest {
+    #[prost(message, optional, tag = "1")]
+    pub(super) credentials: Option<Credentials>,
+    #[prost(oneof = "Key", tags = "2, 3")]
+    pub(super) key: Option<Key>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(super) enum Key {
+    #[prost(message, tag = "2")]
+    PublicKeyRequest(PublicKeyRequest),
+    #[prost(bytes = "vec", tag = "3")]
+    CertificateSigningRequest(Vec<u8>),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Credentials {
+    #[prost(string, tag = "1")]
+    pub(super) oidc_identity_token: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PublicKeyRequest {
+    #[prost(message, optional, tag = "1")]
+    pub(super) public_key: Option<PublicKey>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) proof_of_possession: Vec<u8>,
+}
+
+/// Without its field 1, the algorithm: it follows from the key.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PublicKey {
+    #[prost(string, tag = "2")]
+    pub(super) content: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SigningCertificate {
+    #[prost(oneof = "Certificate", tags = "1, 2")]
+    pub(super) certificate: Option<Certificate>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(super) enum Certificate {
+    #[prost(message, tag = "1")]
+    SignedCertificateDetachedSct(DetachedSct),
+    #[prost(message, tag = "2")]
+    SignedCertificateEmbeddedSct(EmbeddedSct),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct DetachedSct {
+    #[prost(message, optional, tag = "1")]
+    pub(super) chain: Option<CertificateChain>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) signed_certificate_timestamp: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EmbeddedSct {
+    #[prost(message, optional, tag = "1")]
+    pub(super) chain: Option<CertificateChain>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct CertificateChain {
+    #[prost(string, repeated, tag = "1")]
+    pub(super) certificates: Vec<String>,
+}
+
+/// `GetTrustBundleRequest` and `GetConfigurationRequest`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Nothing {}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TrustBundle {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) chains: Vec<CertificateChain>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Configuration {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) issuers: Vec<OidcIssuer>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(super) enum Issuer {
+    #[prost(string, tag = "1")]
+    IssuerUrl(String),
+    #[prost(string, tag = "2")]
+    WildcardIssuerUrl(String),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct OidcIssuer {
+    #[prost(oneof = "Issuer", tags = "1, 2")]
+    pub(super) issuer: Option<Issuer>,
+    #[prost(string, tag = "3")]
+    pub(super) audience: String,
+    #[prost(string, tag = "4")]
+    pub(super) challenge_claim: String,
+    #[prost(string, tag = "5")]
+    pub(super) spiffe_trust_domain: String,
+    #[prost(string, tag = "6")]
+    pub(super) issuer_type: String,
+    #[prost(string, tag = "7")]
+    pub(super) subject_domain: String,
+    #[prost(bool, tag = "8")]
+    pub(super) skip_email_verification: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct HealthCheckRequest {
+    #[prost(string, tag = "1")]
+    pub(super) service: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct HealthCheckResponse {
+    /// `SERVING` is 1.
+    #[prost(int32, tag = "1")]
+    pub(super) status: i32,
+}
+
+/// `google.rpc.Status`, which is in the trailer `grpc-status-details-bin`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RpcStatus {
+    #[prost(int32, tag = "1")]
+    pub(super) code: i32,
+    #[prost(string, tag = "2")]
+    pub(super) message: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) details: Vec<Any>,
+}
+
+/// `google.protobuf.Any`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Any {
+    #[prost(string, tag = "1")]
+    pub(super) type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) value: Vec<u8>,
+}
+
+/// `google.rpc.ErrorInfo`, without metadata.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ErrorInfo {
+    #[prost(string, tag = "1")]
+    pub(super) reason: String,
+    #[prost(string, tag = "2")]
+    pub(super) domain: String,
+}
+
+/// `google.rpc.RequestInfo`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RequestInfo {
+    #[prost(string, tag = "1")]
+    pub(super) request_id: String,
+}

@@ -1,0 +1,104 @@
+//! What an operator is told about a running `chancery dev`, and how much it does for whom: metrics on a listener of their
+//! own, the audit log, rate limits.
+
+use crate::loopback;
+use anyhow::Context as _;
+use chancery_ca::{Counts, Rates, Records, audit::AuditLog};
+use chancery_daemon::{clock::Clock, metrics::Metrics};
+use chancery_log::{Log, quarantine::Obstacle};
+use clap::Args;
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Every state a log can be in.
+const STATES: [&str; 4] = ["active", "quarantined", "clock", "stopped"];
+
+/// The options of `chancery dev` about it.
+#[derive(Debug, Args)]
+pub(crate) struct OperationsArguments {
+    /// Show metrics to Prometheus under /metrics on this loopback address, which is not the one clients use
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback::listen_address)]
+    pub(super) metrics: Option<SocketAddr>,
+    /// Append a line of JSON for every request for a certificate to this file instead of audit.jsonl in --data
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// Certificates one identity may ask for in a minute; more are answered 429 with Retry-After
+    #[arg(long, value_name = "PER_MINUTE")]
+    limit_identity: Option<NonZeroU32>,
+    /// Certificates all identities of one issuer together may ask for in a minute
+    #[arg(long, value_name = "PER_MINUTE")]
+    limit_issuer: Option<NonZeroU32>,
+}
+
+impl OperationsArguments {
+    /// What will be measured, starting with `logs`; `None` where nobody asks for it.
+    pub(super) fn metrics(&self, logs: &[Log], clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Metrics>> {
+        let metrics = self.metrics.map(|_| Metrics::default());
+        if let Some(metrics) = &metrics {
+            measure(metrics, logs, clock)?;
+        }
+        Ok(metrics)
+    }
+
+    /// How much the authority does for whom.
+    pub(super) const fn rates(&self) -> Rates {
+        Rates { per_identity: self.limit_identity, per_issuer: self.limit_issuer }
+    }
+
+    /// Where the authority records what it decides.
+    pub(super) fn records(&self, data: &Path, metrics: Option<&Metrics>) -> anyhow::Result<Records> {
+        let path = self.audit.clone().unwrap_or_else(|| data.join("audit.jsonl"));
+        let audit = AuditLog::open(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Records { audit: Some(audit), counts: metrics.map(Counts::register).transpose()? })
+    }
+}
+
+/// Registers what is measured of `logs`, and which build this is.
+fn measure(metrics: &Metrics, logs: &[Log], clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
+    let build = metrics.gauges("chancery_build_info", "1, for the version in its label", &["version"])?;
+    build.set(&[env!("CARGO_PKG_VERSION")], 1);
+    let sizes = metrics.gauges("chancery_log_size", "Leaves of the newest published tree head", &["log"])?;
+    let entries = metrics.counters("chancery_log_entries_total", "Entries this process has appended", &["log"])?;
+    let ages = metrics.gauges(
+        "chancery_log_checkpoint_age_seconds",
+        "Time since the newest published tree head; grows while nothing is logged",
+        &["log"],
+    )?;
+    let queues = metrics.gauges("chancery_log_queue_entries", "Entries that wait for the next batch", &["log"])?;
+    let states = metrics.gauges("chancery_log_state", "1 for the state the log is in", &["log", "state"])?;
+    let rekor_entries = metrics.counters("rekor_new_entries", "Entries this process has logged", &[])?;
+    let (logs, clock) = (logs.to_vec(), Arc::clone(clock));
+    metrics.before_scrape(move || {
+        let now = clock.now().seconds();
+        for log in &logs {
+            let name = log.record().name.as_str();
+            if let Ok(published) = log.published() {
+                sizes.set(&[name], published.tree.size);
+                ages.set(&[name], now.saturating_sub(published.timestamp.seconds()));
+            }
+            entries.advance_to(&[name], log.appended());
+            queues.set(&[name], log.queued());
+            let current = state(log);
+            for state in STATES {
+                states.set(&[name, state], u64::from(state == current));
+            }
+            if name == chancery_log::rekor_v1::NAME {
+                rekor_entries.advance_to(&[], log.appended());
+            }
+        }
+    });
+    Ok(())
+}
+
+fn state(log: &Log) -> &'static str {
+    match log.obstacle() {
+        None => "active",
+        Some(Obstacle::Quarantined { .. }) => "quarantined",
+        Some(Obstacle::Clock { .. }) => "clock",
+        Some(Obstacle::Stopped { .. }) => "stopped",
+    }
+}

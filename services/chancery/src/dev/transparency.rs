@@ -1,0 +1,80 @@
+//! Where `chancery dev` logs certificates, as the command line says it: in its own log, in another, or not at all.
+
+use anyhow::{Context as _, ensure};
+use chancery_ca::transparency::{CertificateLog, HttpLog, Transparency};
+use chancery_trust::BaseUrl;
+use chancery_verify::{PublicKey, certificate::Certificate};
+use clap::Args;
+use std::{fs, path::PathBuf, sync::Arc};
+use url::Url;
+
+/// The options of `chancery dev` about it.
+#[derive(Debug, Args)]
+pub(crate) struct TransparencyArguments {
+    /// Log certificates in this log (RFC 6962; the URL before /ct/v1) and not in this server's own, which still answers
+    #[arg(long, value_name = "URL", requires = "ct_log_key", conflicts_with = "unlogged")]
+    ct_log_url: Option<Url>,
+    /// Public key of that log, in PEM: its timestamps are always verified
+    #[arg(long, value_name = "FILE", requires = "ct_log_url")]
+    ct_log_key: Option<PathBuf>,
+    /// Accept certificates of this authority into this server's own certificate log, too; a PEM file with its root
+    #[arg(long, value_name = "FILE")]
+    ct_log_accepts: Vec<PathBuf>,
+    /// Issue certificates that no log knows of. Nobody can find out what was issued, and clients refuse them
+    #[arg(long = "insecure-without-certificate-log")]
+    unlogged: bool,
+}
+
+/// Another log, and what clients must know about it.
+pub(super) struct Elsewhere {
+    pub(super) url: BaseUrl,
+    pub(super) key: PublicKey,
+    log: Arc<HttpLog>,
+}
+
+/// The options, read and checked.
+pub(super) struct Settings {
+    /// The log that is not this server's own, where there is one.
+    pub(super) elsewhere: Option<Elsewhere>,
+    /// Roots beside the own authority's whose certificates the own log takes, in DER.
+    pub(super) accepted_roots: Vec<Vec<u8>>,
+    unlogged: bool,
+}
+
+impl TransparencyArguments {
+    /// Reads the files that are named. Nothing is sent to a log.
+    pub(super) fn read(&self) -> anyhow::Result<Settings> {
+        let elsewhere = match (&self.ct_log_url, &self.ct_log_key) {
+            (Some(url), Some(key)) => {
+                let text = fs::read(key).with_context(|| format!("cannot read {}", key.display()))?;
+                let key = PublicKey::from_pem(&text).with_context(|| format!("{} is no public key", key.display()))?;
+                let log = Arc::new(HttpLog::new(url, key.clone()).context("cannot use --ct-log-url")?);
+                let url = BaseUrl::parse(url.as_str().trim_end_matches('/')).context("cannot use --ct-log-url")?;
+                Some(Elsewhere { url, key, log })
+            }
+            _ => None,
+        };
+        let mut accepted_roots = Vec::new();
+        for file in &self.ct_log_accepts {
+            let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let chain = Certificate::chain_from_pem(&text)
+                .with_context(|| format!("{} is no certificate chain", file.display()))?;
+            let roots = chain.into_iter().filter(|certificate| certificate.subject() == certificate.issuer());
+            let before = accepted_roots.len();
+            accepted_roots.extend(roots.map(|root| root.der().to_vec()));
+            ensure!(accepted_roots.len() > before, "{} has no self-signed certificate", file.display());
+        }
+        Ok(Settings { elsewhere, accepted_roots, unlogged: self.unlogged })
+    }
+}
+
+impl Settings {
+    /// What the authority is told; `own` is this server's log. Says so in the log where it is told to issue without one.
+    pub(super) fn transparency(&self, own: Arc<dyn CertificateLog>) -> Transparency {
+        if self.unlogged {
+            tracing::warn!("certificates are issued WITHOUT a certificate log: nobody can find out what was issued");
+            return Transparency::Unlogged;
+        }
+        Transparency::Embedded(self.elsewhere.as_ref().map_or(own, |elsewhere| Arc::clone(&elsewhere.log) as _))
+    }
+}

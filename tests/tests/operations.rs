@@ -1,0 +1,173 @@
+//! What an operator sees: metrics, the audit log, and request ids that lead from one to the other.
+
+use chancery_tests::{
+    ALICE, Client, Stack,
+    client::Signer,
+    fulcio::{self, Leaf, SIGNING_CERT_V1, SIGNING_CERT_V2},
+    http::{Request, Response},
+    key::{Key, sha256, unique},
+    rekor::{ENTRIES, hashedrekord},
+    stack::free_port,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+/// Samples by name and labels, as they are written.
+fn samples(metrics: &str) -> BTreeMap<String, f64> {
+    let page = Request::get(&format!("{metrics}/metrics")).send().expect(200);
+    assert!(page.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
+    let text = page.text();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .map(|(name, value)| (name.into(), value.parse().unwrap()))
+        .collect()
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'), "{text}");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn ask(stack: &Stack, token: &str, request_id: &str) -> Response {
+    let request = fulcio::key_request_with_token(&Key::generate(), ALICE, token);
+    Request::post(&stack.at(SIGNING_CERT_V2)).header("x-request-id", request_id).json(&request).send()
+}
+
+#[test]
+fn metrics_have_the_names_that_dashboards_ask_for_and_bounded_labels() {
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let stack = Stack::start_with(&["--metrics", &metrics]);
+    let metrics = format!("http://{metrics}");
+    let before = samples(&metrics);
+    assert_eq!((before["fulcio_new_certs"], before["rekor_new_entries"]), (0.0, 1.0), "{before:?}");
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    Client::Cosign3.sign(&alice, "artifact", "bundle.json").run().succeeds();
+    Client::Cosign3.verify(&alice, "artifact", "bundle.json", &Signer::of(&alice)).run().succeeds();
+    ask(&stack, "nonsense", "1").expect(400);
+    let mut token = stack.token(ALICE);
+    token.replace_range(token.len() - 8.., "AAAAAAAA");
+    ask(&stack, &token, "2").expect(400);
+    for path in ["/nothing/here", "/wp-login.php", "/api/v1/log/entries/none"] {
+        stack.get(path);
+    }
+    let after = samples(&metrics);
+    let issuer = stack.issuer();
+    for (name, expected) in [
+        ("fulcio_new_certs".to_owned(), 1.0),
+        ("rekor_new_entries".to_owned(), 2.0),
+        ("fulcio_api_latency_count{code=\"200\",method=\"post\"}".to_owned(), 1.0),
+        ("fulcio_api_latency_count{code=\"400\",method=\"post\"}".to_owned(), 2.0),
+        (format!("chancery_certs_total{{issuer=\"{issuer}\",result=\"issued\"}}"), 1.0),
+        ("chancery_token_rejected_total{issuer=\"unknown\",reason=\"token.malformed\"}".to_owned(), 1.0),
+        (format!("chancery_token_rejected_total{{issuer=\"{issuer}\",reason=\"token.signature\"}}"), 1.0),
+        ("chancery_log_size{log=\"ct\"}".to_owned(), 1.0),
+        ("chancery_log_size{log=\"rekor\"}".to_owned(), 2.0),
+        ("chancery_log_queue_entries{log=\"rekor\"}".to_owned(), 0.0),
+        ("chancery_log_state{log=\"rekor\",state=\"active\"}".to_owned(), 1.0),
+        ("chancery_log_state{log=\"rekor\",state=\"quarantined\"}".to_owned(), 0.0),
+        ("chancery_http_requests_total{code=\"2xx\",method=\"post\",route=\"/api/v2/signingCert\"}".to_owned(), 1.0),
+        ("chancery_http_requests_total{code=\"4xx\",method=\"get\",route=\"none\"}".to_owned(), 2.0),
+    ] {
+        assert_eq!(after.get(&name), Some(&expected), "{name}: {after:#?}");
+    }
+    assert!(after.keys().all(|name| !name.contains("wp-login") && !name.contains(ALICE)), "{after:#?}");
+    stack.get("/metrics").expect(404);
+    Request::get(&format!("{metrics}/metrics")).header("host", "example.org").send().expect(403);
+}
+
+#[test]
+fn every_decision_is_in_the_audit_log_under_its_request_id() {
+    let mut stack = Stack::start();
+    let audit = stack.data().join("audit.jsonl");
+    let token = stack.token(ALICE);
+    let granted = ask(&stack, &token, "my-request.1").expect(200);
+    assert_eq!(granted.header("x-request-id"), Some("my-request.1"));
+    let refused = ask(&stack, "nonsense", "not a name").expect(400);
+    let id = refused.header("x-request-id").unwrap().to_owned();
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    assert_eq!(refused.json()["details"][1]["requestId"], id);
+    // A verified person with a proof for somebody else, and what is no request at all.
+    let mallory = fulcio::key_request_with_token(&Key::generate(), "mallory@example.test", &token);
+    stack.post(SIGNING_CERT_V2, &mallory).expect(400);
+    Request::post(&stack.at(SIGNING_CERT_V1))
+        .body("application/json", format!("{{\"{token}\":1,\"{token}\":2}}"))
+        .send()
+        .expect(400);
+
+    let found = lines(&audit);
+    let leaf = fulcio::chain(&granted.json()).remove(0);
+    let leaf_der = pem_der(&leaf);
+    let serial = Leaf::from_pem(&leaf).0.tbs_certificate().serial_number().as_bytes().to_vec();
+    assert_eq!(found.len(), 4, "{found:#?}");
+    let issued = &found[0];
+    for (name, value) in [
+        ("event", json!("issued")),
+        ("request_id", json!("my-request.1")),
+        ("api", json!("v2")),
+        ("issuer", json!(stack.issuer())),
+        ("identity", json!(ALICE)),
+        ("identity_type", json!("email")),
+        ("serial", json!(hex::encode(serial))),
+        ("fingerprint", json!(hex::encode(sha256(&leaf_der)))),
+    ] {
+        assert_eq!(issued[name], value, "{name}");
+    }
+    assert_eq!(issued["ct"]["index"], 0);
+    let reasons: Vec<_> = found[1..]
+        .iter()
+        .map(|line| (line["event"].as_str().unwrap(), line["code"].as_str().unwrap(), line["identity"].as_str()))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            ("refused", "token.malformed", None),
+            ("refused", "key.possession", Some(ALICE)),
+            ("refused", "request.malformed", None)
+        ]
+    );
+    assert_eq!(found[1]["request_id"], id);
+    let text = fs::read_to_string(&audit).unwrap();
+    assert!(token.split('.').all(|part| !text.contains(part)), "no part of a token");
+    assert_eq!(fs::metadata(&audit).unwrap().permissions().mode() & 0o777, 0o600);
+
+    // A line cut short by a crash is left as it is, and the next one is whole.
+    stack.terminate();
+    fs::write(&audit, format!("{text}{{\"sche")).unwrap();
+    stack.resume();
+    ask(&stack, &stack.token(ALICE), "after").expect(200);
+    let text = fs::read_to_string(&audit).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["request_id"], &last["event"]), (&json!("after"), &json!("issued")));
+    assert_eq!(text.lines().count(), 6);
+}
+
+#[test]
+fn nothing_is_issued_that_cannot_be_recorded() {
+    // Every write to it fails.
+    let stack = Stack::start_with(&["--audit", "/dev/full"]);
+    let refused = ask(&stack, &stack.token(ALICE), "1").expect(500).json();
+    assert_eq!(refused["details"][0]["reason"], "ca.audit");
+    ask(&stack, "nonsense", "2").expect(400);
+    stack.post(ENTRIES, &hashedrekord(&Key::generate(), unique("artifact").as_bytes())).expect(201);
+}
+
+#[test]
+fn a_limit_on_the_command_line_is_held() {
+    let stack = Stack::start_with(&["--limit-identity", "2", "--limit-issuer", "100"]);
+    let token = stack.token(ALICE);
+    for id in ["1", "2"] {
+        ask(&stack, &token, id).expect(200);
+    }
+    let refused = ask(&stack, &token, "3").expect(429);
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=30).contains(&wait), "{wait}");
+    assert_eq!(refused.json()["details"][0]["reason"], "limit.identity");
+    assert_eq!(lines(&stack.data().join("audit.jsonl"))[2]["code"], "limit.identity");
+}
+
+fn pem_der(pem: &str) -> Vec<u8> {
+    chancery_verify::pem::decode(pem.as_bytes()).unwrap().der
+}
