@@ -227,8 +227,7 @@ impl Log {
         if index >= published.tree.size {
             return Ok(None);
         }
-        let entry =
-            self.store.entries(self.record.log_id, index, 1).await?.into_iter().find(|entry| entry.index == index);
+        let entry = self.store.entry(self.record.log_id, index).await?;
         let entry = entry.ok_or(Corrupt::new("every index below the head has an entry"))?;
         if merkle::leaf_hash(&entry.leaf) != entry.leaf_hash {
             return Err(Corrupt::new("a stored leaf has its leaf hash").into());

@@ -175,6 +175,14 @@ pub trait Store: Send + Sync {
     /// Up to `count` entries from `start` on, in order.
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>>;
 
+    /// The entry at `index`.
+    fn entry(&self, log_id: i64, index: u64) -> Answer<'_, Option<StoredEntry>> {
+        Box::pin(async move {
+            let entries = self.entries(log_id, index, 1).await?;
+            Ok(entries.into_iter().find(|entry| entry.index == index))
+        })
+    }
+
     /// The index of the leaf with this hash.
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>>;
 

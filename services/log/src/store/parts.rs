@@ -89,6 +89,29 @@ pub(super) fn leaf_indices(parts: &[Part]) -> Result<Vec<(Hash, i64)>, StoreErro
     Ok(found)
 }
 
+/// One entry of a part, whose `contents` are cut down to what is this entry's.
+pub(super) fn unpack_entry(
+    (first_index, timestamp, leaf_hashes, identity_hashes, ends, contents): PartRow,
+    index: u64,
+) -> Result<StoredEntry, StoreError> {
+    let position = index.checked_sub(to_u64(first_index)?).and_then(|position| usize::try_from(position).ok());
+    let position = position.ok_or(UNPACKED)?;
+    let (ends, _) = ends.as_chunks::<{ 2 * END_BYTES }>();
+    let start = position.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |before| split(*before).1);
+    let (leaf_end, extra_end) = split(*ends.get(position).ok_or(UNPACKED)?);
+    let leaf_bytes = leaf_end.checked_sub(start).filter(|bytes| *bytes <= contents.len()).ok_or(UNPACKED)?;
+    if extra_end.checked_sub(start) != Some(contents.len()) {
+        return Err(UNPACKED.into());
+    }
+    let hash = |stored: &[u8]| Ok::<_, StoreError>(*hashes(stored)?.get(position).ok_or(UNPACKED)?);
+    let leaf_hash = hash(&leaf_hashes)?;
+    let identity_hash = identity_hashes.map_or(Ok(leaf_hash), |stored| hash(&stored))?;
+    let mut leaf = Bytes::from(contents);
+    let extra = leaf.split_off(leaf_bytes);
+    let timestamp = Timestamp::from_millis(to_u64(timestamp)?);
+    Ok(StoredEntry { index, timestamp, identity_hash, leaf_hash, leaf, extra })
+}
+
 /// The entries of parts in order, from `start` on and at most `count`.
 pub(super) fn unpack(parts: Vec<PartRow>, start: u64, count: u32) -> Result<Vec<StoredEntry>, StoreError> {
     let end = start.saturating_add(u64::from(count));
@@ -189,6 +212,23 @@ mod tests {
         let large: Vec<_> = (0..10).map(|index| entry(index, 6000, 0, false)).collect();
         assert_eq!(starts(&large), [0, 3, 6, 9]);
         assert_eq!(unpack(rows(&large), 0, 10).unwrap(), large);
+    }
+
+    #[test]
+    fn an_entry_that_was_cut_out_is_the_one_that_was_packed() {
+        let entries: Vec<_> = (500..512).map(|index| entry(index, 7, usize::from(index % 3 == 0), true)).collect();
+        let part = rows(&entries).remove(0);
+        let mut start = 0;
+        for entry in &entries {
+            let end = start + entry.leaf.len() + entry.extra.len();
+            let cut =
+                |contents: &[u8]| (part.0, part.1, part.2.clone(), part.3.clone(), part.4.clone(), contents.to_vec());
+            assert_eq!(&unpack_entry(cut(&part.5[start..end]), entry.index).unwrap(), entry);
+            assert!(unpack_entry(cut(&part.5[start..end - 1]), entry.index).is_err());
+            assert!(unpack_entry(cut(&part.5[start..end]), 512).is_err());
+            assert!(unpack_entry(cut(&part.5[start..end]), 499).is_err());
+            start = end;
+        }
     }
 
     #[test]

@@ -273,6 +273,14 @@ impl Store for PostgresStore {
         })
     }
 
+    fn entry(&self, log_id: i64, index: u64) -> Answer<'_, Option<StoredEntry>> {
+        Box::pin(async move {
+            let wanted = to_i64(index)?;
+            let row = read("entry", || rows::part_of_entry(&self.database.readers, log_id, wanted)).await?;
+            row.map(|row| parts::unpack_entry(row, index)).transpose()
+        })
+    }
+
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         Box::pin(async move {
             let index = read("index_of", || rows::index_of(&self.database.readers, log_id, &leaf_hash)).await?;

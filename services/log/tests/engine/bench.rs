@@ -189,8 +189,16 @@ impl Bench {
 
     /// Re-derives the whole log; the oracle every scenario ends with.
     pub(crate) async fn check(&self, running: &Running) -> Result<u64, Finding> {
-        let subject = self.subject(running);
-        check(running.database.store().as_ref(), &subject, |_, _| {}).await.map(|report| report.tree_size)
+        let (subject, store) = (self.subject(running), running.database.store());
+        let size = check(store.as_ref(), &subject, |_, _| {}).await?.tree_size;
+        // An entry that is read alone is the one that was checked among the others.
+        let log_id = subject.record.log_id;
+        let entries = store.entries(log_id, 0, u32::try_from(size.min(600)).unwrap()).await?;
+        for entry in &entries {
+            assert_eq!(store.entry(log_id, entry.index).await?.as_ref(), Some(entry));
+        }
+        assert_eq!(store.entry(log_id, size).await?, None);
+        Ok(size)
     }
 }
 

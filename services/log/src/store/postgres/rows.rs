@@ -227,6 +227,29 @@ pub(super) async fn parts(pool: &PgPool, log_id: i64, start: i64, end: i64) -> R
     Ok(rows.bind(log_id).bind(start).bind(end).fetch_all(pool).await?)
 }
 
+/// The part in which an entry lies, of its contents only what is this entry's: the others are not even read.
+pub(super) async fn part_of_entry(pool: &PgPool, log_id: i64, index: i64) -> Result<Option<PartRow>, StoreError> {
+    // The numbers in `ends` are big-endian; the eight bytes of this entry begin at `place`.
+    let row = sqlx::query_as(
+        "/* entry */
+         SELECT first_index, timestamp_ms, leaf_hashes, identity_hashes, ends,
+                substring(contents FROM from_byte + 1 FOR to_byte - from_byte)
+         FROM (
+             SELECT *, 8 * ($2 - first_index)::integer AS place FROM bundle_parts
+             WHERE log_id = $1 AND first_index <= $2 ORDER BY first_index DESC LIMIT 1
+         ) AS part, LATERAL (
+             SELECT CASE WHEN place = 0 THEN 0 ELSE
+                        (get_byte(ends, place - 4) << 24) | (get_byte(ends, place - 3) << 16)
+                        | (get_byte(ends, place - 2) << 8) | get_byte(ends, place - 1)
+                    END AS from_byte,
+                    (get_byte(ends, place + 4) << 24) | (get_byte(ends, place + 5) << 16)
+                    | (get_byte(ends, place + 6) << 8) | get_byte(ends, place + 7) AS to_byte
+         ) AS slice
+         WHERE place < octet_length(ends)",
+    );
+    Ok(row.bind(log_id).bind(index).fetch_optional(pool).await?)
+}
+
 pub(super) async fn index_of(pool: &PgPool, log_id: i64, leaf_hash: &Hash) -> Result<Option<i64>, StoreError> {
     // An identity is a leaf hash where its part says so.
     let index = sqlx::query_scalar(
