@@ -2,13 +2,15 @@
 //!
 //! One engine hosts every tree: a bounded pool, one sequencer, a store. A personality decides what may enter a log and how
 //! it is spoken to: [`rekor_v1`] logs signatures, [`ct`] logs certificates (RFC 6962). All formats, hashes and proofs are
-//! `chancery-verify`'s; nothing leaves this crate before it has been verified there.
+//! `chancery-verify`'s; nothing leaves this crate before it has been verified there, except that of the inclusion promises
+//! of one batch the last stands for all.
 //!
 //! # Life of an entry
 //! 1. A personality checks the submission and makes a [`Pending`] of it.
 //! 2. [`Log::append`] puts it into the pool; a full pool is [`Error::Busy`].
-//! 3. The sequencer takes everything that waits, and in one transaction (`tree_heads`, `entries`, `tiles`) drops
-//!    duplicates, assigns indices, extends the tree and advances the head. **The commit is the durability point.**
+//! 3. The sequencer takes everything that waits, and in one transaction (`tree_heads`, `bundle_parts`, `identities`,
+//!    `tiles`) drops duplicates, assigns indices, extends the tree and advances the head. **The commit is the durability
+//!    point.**
 //! 4. It signs the committed head, verifies its own checkpoint, publishes it, and wakes the submitters.
 //! 5. The submitter computes its inclusion proof from the tiles of the batch, verifies it, and answers.
 //!
