@@ -14,13 +14,10 @@ use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chancery_daemon::clock::{Clock as _, SystemClock};
-use chancery_daemon::database::{open_postgres, open_sqlite};
 use chancery_daemon::signer::Signer;
 use chancery_log::check::Subject;
 use chancery_log::rekor_v1;
-use chancery_log::store::{
-    Batch, CommittedHead, Extension, Found, LogRecord, PostgresStore, SqliteStore, Store, StoredEntry,
-};
+use chancery_log::store::{Batch, CommittedHead, Database, Extension, Found, Location, LogRecord, Store, StoredEntry};
 use chancery_verify::merkle::{self, TreeHead};
 use chancery_verify::tile::{Edge, Tiles};
 use chancery_verify::{Hash, Timestamp, hash};
@@ -58,15 +55,13 @@ async fn main() -> anyhow::Result<()> {
     let lock = lock.context("no instance: make one with `timeout 3 chancery dev --data DIR`")?;
     lock.try_lock().context("the instance runs; stop it")?;
     let signer = Signer::open(&arguments.data.join("keys/rekor.pem")).context("cannot read the log's key")?;
-    if let Some(url) = &arguments.database {
-        let database = open_postgres(url).await?;
-        build(&PostgresStore::new(database.clone()), signer, &arguments).await?;
-        database.close().await;
-    } else {
-        let database = open_sqlite(&arguments.data.join("chancery.db")).await?;
-        build(&SqliteStore::new(database.clone()), signer, &arguments).await?;
-        database.close().await;
-    }
+    let location = match &arguments.database {
+        Some(url) => Location::Server(url.clone()),
+        None => Location::File(arguments.data.join("chancery.db")),
+    };
+    let database = Database::open(&location).await?;
+    build(&*database.store(), signer, &arguments).await?;
+    database.close().await;
     Ok(())
 }
 
@@ -121,7 +116,7 @@ impl<'a> Loader<'a> {
         let identities: Vec<Hash> = entries.iter().map(|entry| entry.identity_hash).collect();
         let mut extend = |found: Found| {
             let expected = found.head == self.head && found.duplicates.iter().all(Option::is_none);
-            Ok(expected.then(|| Extension { entries: entries.clone(), tiles: tiles.clone(), head }))
+            Ok(expected.then(|| Extension::new(entries.clone(), tiles.clone(), head)))
         };
         let batch = Batch {
             log_id: self.subject.record.log_id,

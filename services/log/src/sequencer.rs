@@ -94,7 +94,7 @@ impl Sequencer {
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Corrupt> {
         match self.integrate(&batch).await {
-            Ok((outcomes, trees)) => self.publish(batch, outcomes, trees).await,
+            Ok((outcomes, completed)) => self.publish(batch, outcomes, completed).await,
             Err(Error::Store(StoreError::Corrupt(corrupt)) | Error::Corrupt(corrupt)) => {
                 refuse(batch, |_| Error::Corrupt(corrupt.clone()));
                 Err(corrupt)
@@ -107,7 +107,7 @@ impl Sequencer {
         }
     }
 
-    /// Applies the batch in one transaction. Returns what became of each entry, and the tiles its proof is in.
+    /// Applies the batch in one transaction. Returns what became of each entry, and the tiles the batch completed.
     async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Trees), Error> {
         let (unique, positions) = deduplicate(batch);
         let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
@@ -141,7 +141,7 @@ impl Sequencer {
             return Err(error.into());
         }
         let Some((base, written, extended)) = done else { return Err(CLOCK_BEHIND) };
-        let Extended { edge, head, outcomes, trees, .. } = extended;
+        let Extended { edge, head, outcomes, completed, .. } = extended;
         self.adopted |= base != self.head.tree;
         if written {
             // The checkpoint rode along.
@@ -155,12 +155,17 @@ impl Sequencer {
             (Place::Again(_), Some(before)) => Ok(before.clone()),
             (_, None) => Err(Corrupt::new("every entry of a batch has an outcome")),
         };
-        Ok((positions.into_iter().map(outcome).collect::<Result<_, _>>()?, trees))
+        Ok((positions.into_iter().map(outcome).collect::<Result<_, _>>()?, completed))
     }
 
     /// Signs the committed head, publishes it, and answers. Nothing here can undo the commit: where signing fails the
     /// entries stay in the tree, their submitters hear of it as an error, and a retry finds them.
-    async fn publish(&mut self, batch: Vec<Waiting>, outcomes: Vec<Integrated>, trees: Trees) -> Result<(), Corrupt> {
+    async fn publish(
+        &mut self,
+        batch: Vec<Waiting>,
+        outcomes: Vec<Integrated>,
+        completed: Trees,
+    ) -> Result<(), Corrupt> {
         let published = match self.sign().await {
             Ok(published) => published,
             Err(Error::Corrupt(corrupt) | Error::Store(StoreError::Corrupt(corrupt))) => {
@@ -173,6 +178,8 @@ impl Sequencer {
                 return Ok(());
             }
         };
+        let mut trees = completed;
+        trees.0.extend(published.edge.0.iter().map(|(id, tree)| (*id, tree.clone())));
         let trees = Arc::new(trees);
         for (waiting, outcome) in batch.into_iter().zip(outcomes) {
             let answer = match outcome {
@@ -293,7 +300,8 @@ struct Extended {
     edge: Edge,
     head: CommittedHead,
     outcomes: Vec<Integrated>,
-    trees: Trees,
+    /// The tiles that are full now and were not before.
+    completed: Trees,
     extension: Option<Extension>,
 }
 
@@ -355,16 +363,13 @@ fn extend_tree(found: Found, known: &Edge, unique: &[&Waiting], now: Timestamp) 
         entries.push(entry.clone());
         outcomes.push(Integrated::Now(entry));
     }
-    let mut trees = edge.trees();
     if entries.is_empty() {
-        return Ok(Extended { edge, head: found.head, outcomes, trees, extension: None });
+        return Ok(Extended { edge, head: found.head, outcomes, completed: Trees::default(), extension: None });
     }
     let head = CommittedHead { tree: merkle::TreeHead { size: edge.size(), root: edge.root() }, timestamp };
     let completed = touched.0.iter().filter(|(_, hashes)| hashes.len() == FULL_WIDTH as usize);
-    trees.0.extend(completed.map(|(id, hashes)| (*id, Arc::new(TileTree::new(hashes)))));
-    // The store knows the hashes of a partial tile of leaves from the leaves.
-    touched.0.retain(|id, hashes| id.level > 0 || hashes.len() == FULL_WIDTH as usize);
-    Ok(Extended { edge, head, outcomes, trees, extension: Some(Extension { entries, tiles: touched, head }) })
+    let completed = Trees(completed.map(|(id, hashes)| (*id, Arc::new(TileTree::new(hashes)))).collect());
+    Ok(Extended { edge, head, outcomes, completed, extension: Some(Extension::new(entries, touched, head)) })
 }
 
 /// The edge of the committed tree, if its tiles are there and lead to its root hash.

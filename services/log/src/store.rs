@@ -16,7 +16,7 @@ pub use sqlite::SqliteStore;
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_verify::merkle::TreeHead;
-use chancery_verify::tile::{TileId, Tiles};
+use chancery_verify::tile::{FULL_WIDTH, TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
@@ -117,6 +117,15 @@ pub struct Extension {
     pub tiles: Tiles,
     /// The head afterwards.
     pub head: CommittedHead,
+}
+
+impl Extension {
+    /// The extension by these entries, with every tile that they touched.
+    #[must_use]
+    pub fn new(entries: Vec<StoredEntry>, mut touched: Tiles, head: CommittedHead) -> Self {
+        touched.0.retain(|id, hashes| id.level > 0 || hashes.len() == FULL_WIDTH as usize);
+        Self { entries, tiles: touched, head }
+    }
 }
 
 /// Computes the extension from what was found; `None` where every entry is a duplicate. Pure.

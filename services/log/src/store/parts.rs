@@ -37,7 +37,7 @@ pub(super) struct Part {
 }
 
 /// The index of the first entry of the bundle in which `index` lies.
-pub(super) const fn bundle_start(index: u64) -> u64 {
+const fn bundle_start(index: u64) -> u64 {
     index - index % FULL_WIDTH as u64
 }
 
