@@ -2,8 +2,10 @@
 
 use crate::load::{self, Plan, as_f64};
 use crate::process;
+use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// Whom to measure.
 #[derive(Debug, Args)]
@@ -91,5 +93,22 @@ impl Target {
     fn cpu_seconds(&self) -> anyhow::Result<(f64, f64)> {
         let database = self.database_pid.iter().map(|pid| process::cpu_seconds_with_children(*pid));
         Ok((process::cpu_seconds(self.pid)?, database.sum::<anyhow::Result<f64>>()?))
+    }
+}
+
+/// Where results go.
+#[derive(Debug, Args)]
+pub struct Out {
+    /// Where the results are written as JSON
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+impl Out {
+    /// Writes them, if anywhere.
+    pub fn write(&self, results: &impl Serialize) -> anyhow::Result<()> {
+        let Some(path) = &self.out else { return Ok(()) };
+        std::fs::write(path, serde_json::to_string_pretty(results)?)
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 }

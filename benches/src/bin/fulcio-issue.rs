@@ -10,11 +10,10 @@
 
 use anyhow::Context as _;
 use chancery_benches::load::{Plan, host, post};
-use chancery_benches::measure::{Row, Target};
+use chancery_benches::measure::{Out, Row, Target};
 use chancery_benches::{entries, floor};
 use clap::Parser;
 use serde::Serialize;
-use std::path::PathBuf;
 
 /// Measure the issuance of certificates by a running development server
 #[derive(Debug, Parser)]
@@ -27,9 +26,8 @@ struct Arguments {
     /// Certificates per number of connections
     #[arg(long, default_value_t = 20_000)]
     certificates: usize,
-    /// Where the results are written as JSON
-    #[arg(long)]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: Out,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,9 +60,5 @@ async fn main() -> anyhow::Result<()> {
         println!("{}", row.against(floor_us));
         rows.push(row);
     }
-    if let Some(path) = arguments.out {
-        std::fs::write(&path, serde_json::to_string_pretty(&Results { floor_us, rows })?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    arguments.out.write(&Results { floor_us, rows })
 }

@@ -9,11 +9,10 @@
 
 use anyhow::Context as _;
 use chancery_benches::load::{Plan, get, host};
-use chancery_benches::measure::{Row, Target};
+use chancery_benches::measure::{Out, Row, Target};
 use chancery_verify::tile::{FULL_WIDTH, TilePath};
 use clap::Parser;
 use serde_json::Value;
-use std::path::PathBuf;
 
 /// Connections of every load.
 const CONNECTIONS: usize = 32;
@@ -30,9 +29,8 @@ struct Arguments {
     /// Requests of each kind
     #[arg(long, default_value_t = 50_000)]
     requests: u64,
-    /// Where the results are written as JSON
-    #[arg(long)]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: Out,
 }
 
 #[tokio::main]
@@ -81,11 +79,7 @@ async fn main() -> anyhow::Result<()> {
         );
         rows.push(row);
     }
-    if let Some(path) = arguments.out {
-        std::fs::write(&path, serde_json::to_string_pretty(&rows)?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    arguments.out.write(&rows)
 }
 
 /// Numbers that are spread over all of `u64` and the same in every run (splitmix64).

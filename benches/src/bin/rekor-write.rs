@@ -12,7 +12,7 @@
 
 use anyhow::Context as _;
 use chancery_benches::load::{Plan, host, post};
-use chancery_benches::measure::{Row, Target};
+use chancery_benches::measure::{Out, Row, Target};
 use chancery_benches::{disk, entries, floor};
 use clap::Parser;
 use serde::Serialize;
@@ -35,9 +35,8 @@ struct Arguments {
     /// Directory on the database's disk: one fdatasync is measured there
     #[arg(long)]
     disk: Option<PathBuf>,
-    /// Where the results are written as JSON
-    #[arg(long)]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: Out,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,9 +83,5 @@ async fn main() -> anyhow::Result<()> {
         println!("{}", row.against(floor_us));
         rows.push(row);
     }
-    if let Some(path) = arguments.out {
-        std::fs::write(&path, serde_json::to_string_pretty(&Results { floor_us, fdatasync_ms, rows })?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    arguments.out.write(&Results { floor_us, fdatasync_ms, rows })
 }
