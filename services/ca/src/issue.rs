@@ -2,15 +2,18 @@
 //!
 //! 1. The profile decides what the leaf says.
 //! 2. The issuing key signs the precertificate, which obliges the authority to stand by it.
-//! 3. The log takes it in and promises so; the promise is checked.
+//! 3. The log takes it in and promises so; the promise is verified, unless the log is part of this process.
 //! 4. The same key signs the certificate that carries the promise.
-//! 5. The certificate is parsed back and checked as a client would: chain, profile, timestamp, identity.
+//! 5. The certificate is parsed back and checked: profile, timestamp, key and identity are what was asked for. A
+//!    sample of them, which is every one unless there are many, is also checked as a client would ([`samples`]).
 //!
 //! Where the timestamp is answered beside the certificate, or there is no log ([`Transparency`]), steps 2 to 4 are one
 //! signature and, with a log, its promise about the certificate.
 //!
 //! Any doubt ends in an error. A crash after step 2 leaves a logged precertificate without a certificate, which is a log's
 //! ordinary content. Nothing is stored here.
+
+mod samples;
 
 use crate::chain::IssuingChain;
 use crate::identity::Principal;
@@ -23,6 +26,7 @@ use chancery_verify::certificate::{
 };
 use chancery_verify::sct::{LogEntry, SignedCertificateTimestamp};
 use chancery_verify::{PublicKey, Rejection, Timestamp};
+use samples::Samples;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,6 +125,7 @@ pub struct Pipeline {
     signer: Arc<Signer>,
     transparency: Transparency,
     random: Arc<dyn Random>,
+    samples: Samples,
 }
 
 impl Pipeline {
@@ -137,7 +142,7 @@ impl Pipeline {
         if chain.issuing().public_key() != signer.public_key() {
             return Err(Rejection::ChainUntrusted);
         }
-        Ok(Self { chain: Arc::new(chain), signer, transparency, random })
+        Ok(Self { chain: Arc::new(chain), signer, transparency, random, samples: Samples::default() })
     }
 
     /// The authority's own certificates.
@@ -154,84 +159,105 @@ impl Pipeline {
                 Rejection::ChainExpired => IssueError::AuthorityExpired,
                 other => IssueError::Unfit(other),
             })?;
+        let in_full = self.samples.take(now);
         let (certificate, promise) = match &self.transparency {
             Transparency::Embedded(log) => {
                 let precertificate = self.sign(&leaf.precertificate_tbs().map_err(IssueError::Unfit)?).await?;
-                let entry = precertificate.precert_entry(self.signer.public_key()).map_err(IssueError::Corrupt)?;
-                let answer = log.add_pre_chain(self.submission(&precertificate));
-                let sct = promised(answer, log.as_ref(), &entry).await?;
+                let sct = answered(log.add_pre_chain(self.submission(precertificate))).await?;
+                if !log.verifies_its_own() {
+                    let issuer_key_hash = self.signer.public_key().fingerprint();
+                    let tbs = leaf.plain_tbs().map_err(IssueError::Corrupt)?;
+                    verify_promise(&sct, &LogEntry::Precert { issuer_key_hash, tbs }, log.as_ref())?;
+                }
                 let tbs = leaf.certificate_tbs(&sct).map_err(IssueError::LogPromise)?;
                 (self.sign(&tbs).await?, Promise::Embedded(sct))
             }
             Transparency::Detached(log) => {
                 let certificate = self.sign(&leaf.plain_tbs().map_err(IssueError::Unfit)?).await?;
-                let entry = LogEntry::X509 { certificate: certificate.der().to_vec() };
-                let answer = log.add_chain(self.submission(&certificate));
-                (certificate, Promise::Detached(promised(answer, log.as_ref(), &entry).await?))
+                let sct = answered(log.add_chain(self.submission(certificate.clone()))).await?;
+                if in_full || !log.verifies_its_own() {
+                    let entry = LogEntry::X509 { certificate: certificate.clone() };
+                    verify_promise(&sct, &entry, log.as_ref())?;
+                }
+                (certificate, Promise::Detached(sct))
             }
             Transparency::Unlogged => {
                 (self.sign(&leaf.plain_tbs().map_err(IssueError::Unfit)?).await?, Promise::Missing)
             }
         };
-        self.verify(&certificate, &promise, principal, key, now).map_err(IssueError::Corrupt)?;
+        let certificate = Certificate::from_der(&certificate).map_err(IssueError::Corrupt)?;
+        self.verify(&certificate, &promise, principal, key).map_err(IssueError::Corrupt)?;
+        if in_full {
+            let verdict = self.verify_signatures(&certificate, now);
+            self.samples.record(verdict.is_ok());
+            verdict.map_err(IssueError::Corrupt)?;
+        }
         Ok(Issued { certificate, promise, issuers: Arc::clone(&self.chain) })
     }
 
-    async fn sign(&self, tbs: &[u8]) -> Result<Certificate, IssueError> {
+    /// A certificate in DER.
+    async fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, IssueError> {
         let signature = self.signer.sign(tbs).await?;
         let algorithm = SignatureAlgorithm::for_key(self.signer.public_key().kind());
-        profile::assemble(tbs, algorithm, &signature)
-            .and_then(|der| Certificate::from_der(&der))
-            .map_err(IssueError::Corrupt)
+        profile::assemble(tbs, algorithm, &signature).map_err(IssueError::Corrupt)
     }
 
     /// What a log is sent: the certificate or precertificate, then its issuers.
-    fn submission(&self, leaf: &Certificate) -> Vec<Vec<u8>> {
+    fn submission(&self, leaf: Vec<u8>) -> Vec<Vec<u8>> {
         let issuers = self.chain.certificates().iter().map(|issuer| issuer.der().to_vec());
-        std::iter::once(leaf.der().to_vec()).chain(issuers).collect()
+        std::iter::once(leaf).chain(issuers).collect()
     }
 
-    /// Checks the finished certificate as a client would, and that it says what was asked for.
+    /// Checks that the finished certificate has the profile and says what was asked for.
     fn verify(
         &self,
         certificate: &Certificate,
         promise: &Promise,
         principal: &Principal,
         key: &PublicKey,
-        now: Timestamp,
     ) -> Result<(), Rejection> {
-        let issuing = self.chain.issuing();
-        // What is above was verified when the chain was opened, and its validity when the leaf was made.
-        let anchor = std::slice::from_ref(issuing);
-        verify_chain(certificate, anchor, anchor, now)?;
-        match (&self.transparency, promise) {
-            (Transparency::Embedded(log), _) => {
-                verify_profile(certificate, issuing)?;
-                let entry = certificate.precert_entry(issuing.public_key())?;
-                for sct in certificate.scts()? {
-                    sct.verify(&entry, log.public_key())?;
+        match promise {
+            Promise::Embedded(sct) => {
+                verify_profile(certificate, self.chain.issuing())?;
+                if certificate.scts()? != std::slice::from_ref(sct) {
+                    return Err(Rejection::Profile { field: "signedCertificateTimestampList" });
                 }
             }
-            (Transparency::Detached(_), Promise::Detached(_)) | (Transparency::Unlogged, Promise::Missing) => {
-                verify_profile_without_sct(certificate, issuing)?;
-            }
-            _ => return Err(Rejection::Profile { field: "signedCertificateTimestampList" }),
+            Promise::Detached(_) | Promise::Missing => verify_profile_without_sct(certificate, self.chain.issuing())?,
         }
         let says_so = certificate.public_key() == key
             && certificate.identity()? == principal.identity
             && certificate.issuer_claim()? == principal.issuer;
         if says_so { Ok(()) } else { Err(Rejection::Profile { field: "identity" }) }
     }
+
+    /// Checks the finished certificate as a client would: chain, and the timestamp if it carries one.
+    fn verify_signatures(&self, certificate: &Certificate, now: Timestamp) -> Result<(), Rejection> {
+        let issuing = self.chain.issuing();
+        // What is above was verified when the chain was opened, and its validity when the leaf was made.
+        let anchor = std::slice::from_ref(issuing);
+        verify_chain(certificate, anchor, anchor, now)?;
+        if let Transparency::Embedded(log) = &self.transparency {
+            let entry = certificate.precert_entry(issuing.public_key())?;
+            for sct in certificate.scts()? {
+                sct.verify(&entry, log.public_key())?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Waits for a log's answer and checks what it promises about `entry`.
-async fn promised(
-    answer: Submission<'_>,
-    log: &dyn CertificateLog,
-    entry: &LogEntry,
-) -> Result<SignedCertificateTimestamp, IssueError> {
+/// Waits for a log's answer.
+async fn answered(answer: Submission<'_>) -> Result<SignedCertificateTimestamp, IssueError> {
     let answer = tokio::time::timeout(LOG_DEADLINE, answer).await;
-    let sct = answer.map_err(|_| IssueError::LogDeadline)??;
-    sct.verify(entry, log.public_key()).map_err(IssueError::LogPromise)?;
-    Ok(sct)
+    Ok(answer.map_err(|_| IssueError::LogDeadline)??)
+}
+
+/// Checks what a log promises about `entry`.
+fn verify_promise(
+    sct: &SignedCertificateTimestamp,
+    entry: &LogEntry,
+    log: &dyn CertificateLog,
+) -> Result<(), IssueError> {
+    sct.verify(entry, log.public_key()).map_err(IssueError::LogPromise)
 }

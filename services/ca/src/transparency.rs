@@ -32,12 +32,18 @@ pub trait CertificateLog: Send + Sync {
     /// Submits a precertificate with its issuers, all in DER: precertificate first, root last.
     ///
     /// Implementations MUST NOT return before the entry is durably sequenced, and MUST be safe to drop half way: the caller
-    /// gives up after a deadline. The caller checks the returned timestamp itself, so that an implementation over the
+    /// gives up after a deadline. The caller verifies the returned timestamp itself, so that an implementation over the
     /// network need not.
     fn add_pre_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_>;
 
     /// Submits a finished certificate with its issuers, in the same way and under the same conditions.
     fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_>;
+
+    /// Whether the log is part of this process and verifies what its key signs: then only the certificates that the
+    /// authority checks in full have their timestamps verified again.
+    fn verifies_its_own(&self) -> bool {
+        false
+    }
 
     /// The key that signs this log's timestamps.
     fn public_key(&self) -> &PublicKey;

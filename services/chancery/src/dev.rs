@@ -87,7 +87,7 @@ pub(crate) async fn run(
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
     let executable = std::env::current_exe().context("cannot find out where this program is")?;
     let check = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
-    let instance = Instance::start(&data, &address, clock, &database, choices, check).await?;
+    let instance = Box::pin(Instance::start(&data, &address, clock, &database, choices, check)).await?;
     // (4)
     instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)

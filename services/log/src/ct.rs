@@ -7,8 +7,8 @@
 mod chain;
 mod http;
 
-use chain::{Accepted, VerifiedIssuers};
-pub use chain::{ChainRefused, Submission};
+use chain::{Accepted, Issuers, Roots};
+pub use chain::{ChainRefused, Submission, Submitter};
 
 use crate::pool::Sealed;
 use crate::store::StoredEntry;
@@ -16,13 +16,11 @@ use crate::tiles::Files;
 use crate::{Corrupt, Error, Log, Outcome, Pending, tiles};
 use axum::Router;
 use bytes::Bytes;
-use chancery_verify::certificate::Certificate;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::note::KeyName;
 use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
 use chancery_verify::{Hash, Rejection, Timestamp, hash};
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// The name of this role's log in a store.
 pub const NAME: &str = "ct";
@@ -38,10 +36,7 @@ pub struct Ct {
     log: Log,
     /// Path of this log below the base URL, e.g. `/ct/dev`.
     path: Arc<str>,
-    roots: Arc<[Certificate]>,
-    /// Fingerprints of issuers that are known to be stored, so that only the first submission under one pays for it.
-    stored_issuers: Arc<Mutex<HashSet<Hash>>>,
-    verified_issuers: VerifiedIssuers,
+    roots: Roots,
 }
 
 /// Why a submission was not answered with an SCT.
@@ -58,14 +53,7 @@ pub enum SubmissionError {
 impl Ct {
     /// The personality over its log, at `path`, accepting chains that end in one of `roots` (DER).
     pub fn new(log: Log, path: &str, roots: &[Vec<u8>]) -> Result<Self, Rejection> {
-        let roots = roots.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            log,
-            path: path.into(),
-            roots: roots.into(),
-            stored_issuers: Arc::default(),
-            verified_issuers: VerifiedIssuers::default(),
-        })
+        Ok(Self { log, path: path.into(), roots: Roots::new(roots)? })
     }
 
     /// The log underneath.
@@ -92,22 +80,27 @@ impl Ct {
         &self,
         chain: &[Vec<u8>],
         submission: Submission,
+        submitter: Submitter,
     ) -> Result<SignedCertificateTimestamp, SubmissionError> {
-        let Accepted { identity_hash, entry, extra, issuers } =
-            chain::accept(chain, submission, &self.roots, &self.verified_issuers)?;
+        let Accepted { identity_hash, entry, extra, issuers } = self.roots.accept(chain, submission, submitter)?;
         // Before the entry: whoever finds a fingerprint in a data tile finds the certificate.
-        self.keep_issuers(issuers).await?;
+        self.keep(&issuers).await?;
         let extra = Bytes::from(extra);
         let pending =
             Pending { identity_hash, seal: Box::new(move |index, timestamp| seal(&entry, &extra, index, timestamp)) };
-        let leaf = match self.log.append(pending).await? {
-            Outcome::Logged(receipt) => receipt.leaf,
+        let (leaf, verified) = match self.log.append(pending).await? {
+            // As with inclusion promises: what can go wrong with a key goes wrong for every entry of a batch.
+            Outcome::Logged(receipt) => {
+                let stands_for_batch = receipt.index + 1 == receipt.published.tree.size;
+                (receipt.leaf, stands_for_batch)
+            }
             Outcome::AlreadyLogged { index } => {
                 let logged = self.log.entry(index).await?;
-                logged.ok_or(Corrupt::new("a logged entry is below the published head")).map_err(Error::from)?.leaf
+                let logged = logged.ok_or(Corrupt::new("a logged entry is below the published head"));
+                (logged.map_err(Error::from)?.leaf, true)
             }
         };
-        Ok(self.sign(&leaf).await?)
+        Ok(self.sign(&leaf, verified).await?)
     }
 
     /// The issuer with this SHA-256, in DER.
@@ -115,20 +108,16 @@ impl Ct {
         Ok(self.log.store().issuer(self.log.record().log_id, fingerprint).await?)
     }
 
-    async fn keep_issuers(&self, mut issuers: Vec<(Hash, Bytes)>) -> Result<(), Error> {
-        let known = || self.stored_issuers.lock().unwrap_or_else(PoisonError::into_inner);
-        issuers.retain(|(fingerprint, _)| !known().contains(fingerprint));
-        if issuers.is_empty() {
-            return Ok(());
+    async fn keep(&self, issuers: &Issuers) -> Result<(), Error> {
+        if !issuers.are_stored() {
+            self.log.store().put_issuers(self.log.record().log_id, issuers.by_fingerprint()).await?;
+            issuers.set_stored();
         }
-        let fingerprints: Vec<_> = issuers.iter().map(|(fingerprint, _)| *fingerprint).collect();
-        self.log.store().put_issuers(self.log.record().log_id, issuers).await?;
-        known().extend(fingerprints);
         Ok(())
     }
 
-    /// Signs what a leaf says, and verifies it.
-    async fn sign(&self, leaf: &[u8]) -> Result<SignedCertificateTimestamp, Error> {
+    /// Signs what a leaf says, and verifies it where it is to be `verified`.
+    async fn sign(&self, leaf: &[u8], verified: bool) -> Result<SignedCertificateTimestamp, Error> {
         let refused = |rejection| Corrupt::refused("a certificate timestamp verifies", rejection);
         let MerkleTreeLeaf { timestamp, entry, extensions } = MerkleTreeLeaf::from_bytes(leaf).map_err(refused)?;
         let signer = self.log.signer();
@@ -137,7 +126,9 @@ impl Ct {
             signer.sign(&signed).await.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
         let sct =
             SignedCertificateTimestamp { log_id: signer.public_key().fingerprint(), timestamp, extensions, signature };
-        sct.verify(&entry, signer.public_key()).map_err(refused)?;
+        if verified {
+            sct.verify(&entry, signer.public_key()).map_err(refused)?;
+        }
         Ok(sct)
     }
 }

@@ -5,7 +5,7 @@
 use chancery_ca::transparency::{CertificateLog, LogError, Submission};
 use chancery_log::{
     Error,
-    ct::{self, Ct, SubmissionError},
+    ct::{self, Ct, SubmissionError, Submitter},
 };
 use chancery_verify::PublicKey;
 
@@ -18,7 +18,9 @@ impl LocalLog {
     }
 
     fn add(&self, chain: Vec<Vec<u8>>, what: ct::Submission) -> Submission<'_> {
-        Box::pin(async move { self.0.submit(&chain, what).await.map_err(|error| log_error(&error)) })
+        Box::pin(async move {
+            self.0.submit(&chain, what, Submitter::OwnAuthority).await.map_err(|error| log_error(&error))
+        })
     }
 }
 
@@ -29,6 +31,10 @@ impl CertificateLog for LocalLog {
 
     fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
         self.add(chain, ct::Submission::Certificate)
+    }
+
+    fn verifies_its_own(&self) -> bool {
+        true
     }
 
     fn public_key(&self) -> &PublicKey {

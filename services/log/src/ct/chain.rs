@@ -7,11 +7,12 @@ use bytes::Bytes;
 use chancery_verify::certificate::{self, Certificate, MAX_CHAIN};
 use chancery_verify::sct::{ExtraData, LogEntry};
 use chancery_verify::{Hash, Rejection, hash};
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Links that are remembered: an accepted root has a handful of issuers below it.
-const MAX_VERIFIED_ISSUERS: usize = 1024;
+/// Chains of issuers that are remembered: an accepted root has a handful of them below it.
+const MAX_KNOWN_CHAINS: usize = 256;
 
 /// Whether a certificate or a precertificate is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,16 @@ pub enum Submission {
     Certificate,
     /// `add-pre-chain`.
     Precertificate,
+}
+
+/// Who submits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitter {
+    /// Whoever reaches the log over the network.
+    Anyone,
+    /// The authority in this process, which has just signed the first certificate and answers for its own signatures: that
+    /// one signature is not verified here. Everything else is.
+    OwnAuthority,
 }
 
 /// Why a chain is not accepted; the sentence is for the submitter.
@@ -33,32 +44,47 @@ impl From<Rejection> for ChainRefused {
     }
 }
 
-/// Issuers that were verified to be issued by others, by the SHA-256 of both: an authority submits the same ones with
-/// every certificate, and verifying a signature costs more than everything else that is done with it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct VerifiedIssuers(Arc<Mutex<HashSet<[Hash; 2]>>>);
+/// Issuers that lead to an accepted root: each issued by the next, the last one the root.
+#[derive(Debug)]
+pub(super) struct Issuers {
+    /// At least the root.
+    first: Certificate,
+    /// All of them in DER.
+    der: Vec<Vec<u8>>,
+    /// Whether they are known to be stored, so that only the first submission under them pays for it.
+    stored: AtomicBool,
+}
 
-impl VerifiedIssuers {
-    /// Checks that each of these certificates, all issuers, was issued by the next. Returns what was not known before.
-    fn verify(&self, issuers: &[Certificate]) -> Result<Vec<[Hash; 2]>, Rejection> {
-        let mut unknown = Vec::new();
-        for pair in issuers.windows(2) {
-            let [subject, issuer] = pair else { continue };
-            let link = [hash::sha256(subject.der()), hash::sha256(issuer.der())];
-            if !self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&link) {
-                certificate::verify_issued_by(subject, issuer)?;
-                unknown.push(link);
-            }
-        }
-        Ok(unknown)
+impl Issuers {
+    fn new(certificates: &[Certificate]) -> Result<Self, Rejection> {
+        let first = certificates.first().ok_or(Rejection::ChainIncomplete)?.clone();
+        let der = certificates.iter().map(|certificate| certificate.der().to_vec()).collect();
+        Ok(Self { first, der, stored: AtomicBool::new(false) })
     }
 
-    /// Remembers what belongs to an accepted chain.
-    fn remember(&self, links: Vec<[Hash; 2]>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = MAX_VERIFIED_ISSUERS.saturating_sub(known.len());
-        known.extend(links.into_iter().take(room));
+    pub(super) fn are_stored(&self) -> bool {
+        self.stored.load(Ordering::Acquire)
     }
+
+    pub(super) fn set_stored(&self) {
+        self.stored.store(true, Ordering::Release);
+    }
+
+    /// In DER, by their SHA-256.
+    pub(super) fn by_fingerprint(&self) -> Vec<(Hash, Bytes)> {
+        self.der.iter().map(|der| (hash::sha256(der), Bytes::from(der.clone()))).collect()
+    }
+}
+
+/// The chains that were verified, by what was submitted of them: an authority submits the same one with every certificate,
+/// and parsing and verifying it costs more than everything else that is done with a submission.
+type Known = Arc<Mutex<HashMap<Vec<Vec<u8>>, Arc<Issuers>>>>;
+
+/// The roots of a log, and what leads to them.
+#[derive(Debug, Clone)]
+pub(super) struct Roots {
+    roots: Arc<[Certificate]>,
+    known: Known,
 }
 
 /// A chain that was accepted, as it will be logged.
@@ -66,50 +92,82 @@ pub(super) struct Accepted {
     pub(super) identity_hash: Hash,
     pub(super) entry: LogEntry,
     pub(super) extra: Vec<u8>,
-    /// The issuers in DER, by their SHA-256.
-    pub(super) issuers: Vec<(Hash, Bytes)>,
+    pub(super) issuers: Arc<Issuers>,
 }
 
-/// Checks a chain (DER, leaf first, root optional): 1. every certificate parses, 2. poison is there exactly in
-/// precertificates, 3. each is issued by the next, 4. the last one is an accepted root or issued by one.
-pub(super) fn accept(
-    chain: &[Vec<u8>],
-    submission: Submission,
-    roots: &[Certificate],
-    verified: &VerifiedIssuers,
-) -> Result<Accepted, ChainRefused> {
-    if chain.is_empty() || chain.len() > MAX_CHAIN {
-        return Err(Rejection::ChainIncomplete.into());
+impl Roots {
+    /// Accepts chains that end in one of these certificates (DER).
+    pub(super) fn new(roots: &[Vec<u8>]) -> Result<Self, Rejection> {
+        let roots = roots.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { roots: roots.into(), known: Known::default() })
     }
-    // (1)
-    let mut parsed = chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
-    let leaf = parsed.first().ok_or(Rejection::ChainIncomplete)?;
-    // (2)
-    if leaf.is_precertificate()? != (submission == Submission::Precertificate) {
-        return Err(Rejection::SctPoison.into());
+
+    pub(super) fn certificates(&self) -> &[Certificate] {
+        &self.roots
     }
-    // (3)
-    if let [leaf, issuer, ..] = parsed.as_slice() {
-        certificate::verify_issued_by(leaf, issuer)?;
+
+    /// Checks a chain (DER, leaf first, root optional): 1. every certificate parses, 2. poison is there exactly in
+    /// precertificates, 3. each is issued by the next, 4. the last one is an accepted root or issued by one.
+    pub(super) fn accept(
+        &self,
+        chain: &[Vec<u8>],
+        submission: Submission,
+        submitter: Submitter,
+    ) -> Result<Accepted, ChainRefused> {
+        let Some((leaf, issuers)) = chain.split_first().filter(|_| chain.len() <= MAX_CHAIN) else {
+            return Err(Rejection::ChainIncomplete.into());
+        };
+        let leaf = Certificate::from_der(leaf)?;
+        if leaf.is_precertificate()? != (submission == Submission::Precertificate) {
+            return Err(Rejection::SctPoison.into());
+        }
+        let issuers = if issuers.is_empty() {
+            Arc::new(Issuers::new(std::slice::from_ref(self.issuer_of(&leaf)?))?)
+        } else {
+            let issuers = self.issuers(issuers)?;
+            if submitter == Submitter::Anyone {
+                certificate::verify_issued_by(&leaf, &issuers.first)?;
+            }
+            issuers
+        };
+        let chain = issuers.der.clone();
+        let (entry, extra) = match submission {
+            Submission::Certificate => (LogEntry::X509 { certificate: leaf.der().to_vec() }, ExtraData::X509 { chain }),
+            Submission::Precertificate => {
+                let issuer_key_hash = issuers.first.public_key().fingerprint();
+                let entry = LogEntry::Precert { issuer_key_hash, tbs: leaf.precertificate_tbs()? };
+                (entry, ExtraData::Precert { precertificate: leaf.der().to_vec(), chain })
+            }
+        };
+        Ok(Accepted { identity_hash: hash::sha256(leaf.der()), entry, extra: extra.to_bytes()?, issuers })
     }
-    let unknown = verified.verify(parsed.get(1..).unwrap_or_default())?;
-    // (4)
-    let last = parsed.last().ok_or(Rejection::ChainIncomplete)?;
-    if !roots.iter().any(|root| root.der() == last.der()) {
-        let issuer = roots.iter().find(|root| certificate::verify_issued_by(last, root).is_ok());
-        parsed.push(issuer.ok_or(Rejection::ChainUntrusted)?.clone());
+
+    /// The root that issued `certificate`.
+    fn issuer_of(&self, certificate: &Certificate) -> Result<&Certificate, Rejection> {
+        let issuer = self.roots.iter().find(|root| certificate::verify_issued_by(certificate, root).is_ok());
+        issuer.ok_or(Rejection::ChainUntrusted)
     }
-    verified.remember(unknown);
-    let [leaf, issuers @ ..] = parsed.as_slice() else { return Err(Rejection::ChainIncomplete.into()) };
-    let issuer = issuers.first().ok_or(Rejection::ChainIncomplete)?;
-    let chain: Vec<_> = issuers.iter().map(|issuer| issuer.der().to_vec()).collect();
-    let by_fingerprint = chain.iter().map(|der| (hash::sha256(der), Bytes::from(der.clone()))).collect();
-    let (entry, extra) = match submission {
-        Submission::Certificate => (LogEntry::X509 { certificate: leaf.der().to_vec() }, ExtraData::X509 { chain }),
-        Submission::Precertificate => (
-            LogEntry::Precert { issuer_key_hash: issuer.public_key().fingerprint(), tbs: leaf.precertificate_tbs()? },
-            ExtraData::Precert { precertificate: leaf.der().to_vec(), chain },
-        ),
-    };
-    Ok(Accepted { identity_hash: hash::sha256(leaf.der()), entry, extra: extra.to_bytes()?, issuers: by_fingerprint })
+
+    /// The issuers submitted as `chain` (DER, at least one), verified now or before, with their root.
+    fn issuers(&self, chain: &[Vec<u8>]) -> Result<Arc<Issuers>, Rejection> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(issuers) = known().get(chain) {
+            return Ok(Arc::clone(issuers));
+        }
+        let mut certificates = chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+        for pair in certificates.windows(2) {
+            let [subject, issuer] = pair else { continue };
+            certificate::verify_issued_by(subject, issuer)?;
+        }
+        let last = certificates.last().ok_or(Rejection::ChainIncomplete)?;
+        if !self.roots.contains(last) {
+            certificates.push(self.issuer_of(last)?.clone());
+        }
+        let issuers = Arc::new(Issuers::new(&certificates)?);
+        let mut known = known();
+        if known.len() < MAX_KNOWN_CHAINS {
+            known.insert(chain.to_vec(), Arc::clone(&issuers));
+        }
+        Ok(issuers)
+    }
 }

@@ -1,7 +1,7 @@
 //! `add-chain` and `add-pre-chain`.
 
 use super::{Ct, Failure};
-use crate::ct::Submission;
+use crate::ct::{Submission, Submitter};
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -56,7 +56,7 @@ async fn add(
     }
     let chain = request.chain.iter().map(|certificate| STANDARD.decode(certificate)).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|_| Failure::Bad("failed to verify add-chain contents: illegal base64 data".into()))?;
-    let sct = ct.submit(&chain, submission).await?;
+    let sct = ct.submit(&chain, submission, Submitter::Anyone).await?;
     Ok(Json(AddChainResponse {
         sct_version: 0,
         id: STANDARD.encode(sct.log_id),
