@@ -1,12 +1,14 @@
 //! The HTTP shell around every role: connections, deadlines, drain, and what all answers have in common.
 //!
-//! HTTP/1.1, and HTTP/2 without TLS for gRPC, on one port. Routes, bodies and statuses belong to the roles. Here a panic
+//! HTTP/1.1 and HTTP/2 on one port, the latter also without TLS for gRPC; TLS where the [`Listener`] has it. Routes, bodies and statuses belong to the roles. Here a panic
 //! becomes a 500, a path that matched nothing a 404, a doubled leading slash a single one (clients append paths to base
 //! URLs that end in `/`), and a client that sends its header too slowly a closed connection.
 
+mod listen;
 mod measure;
 mod request_id;
 
+pub use listen::{Listener, Tls, TlsError};
 pub use measure::{measured, method_label, metrics_page};
 pub use request_id::{RequestId, named};
 
@@ -21,9 +23,10 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use listen::Stream;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
@@ -83,12 +86,13 @@ fn json(status: StatusCode, body: &'static str) -> Response {
 }
 
 /// Serves `routes` on `listener` until `shutdown` begins, then lets requests in flight finish.
-pub async fn serve(listener: TcpListener, routes: Router, mut shutdown: Shutdown) {
+pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: Shutdown) {
+    let Listener { tcp, tls } = listener.into();
     let graceful = GracefulShutdown::new();
     let servers = Servers::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = tcp.accept() => accepted,
             () = shutdown.begun() => break,
         };
         let stream = match accepted {
@@ -102,22 +106,25 @@ pub async fn serve(listener: TcpListener, routes: Router, mut shutdown: Shutdown
         };
         // Answers are small and clients wait for them.
         let _ = stream.set_nodelay(true);
-        let (servers, routes, watcher, mut shutdown) =
-            (servers.clone(), routes.clone(), graceful.watcher(), shutdown.clone());
+        let (servers, routes, watcher) = (servers.clone(), routes.clone(), graceful.watcher());
+        let (tls, mut shutdown) = (tls.clone(), shutdown.clone());
         tokio::spawn(async move {
-            let http2 = tokio::select! {
-                begins = tokio::time::timeout(HEADER_DEADLINE, begins_http2(&stream)) => begins,
+            let begun = tokio::select! {
+                begun = tokio::time::timeout(HEADER_DEADLINE, listen::begin(stream, tls.as_deref())) => begun,
                 () = shutdown.begun() => return,
             };
             // Else nobody has said anything in time, or is there any more.
-            if let Ok(Ok(http2)) = http2
-                && let Err(error) = servers.serve(stream, http2, routes, watcher).await
-            {
+            let served = match begun {
+                Ok(Ok((Stream::Plain(stream), http2))) => servers.serve(stream, http2, routes, watcher).await,
+                Ok(Ok((Stream::Tls(stream), http2))) => servers.serve(stream, http2, routes, watcher).await,
+                Ok(Err(_)) | Err(_) => return,
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, "connection ended");
             }
         });
     }
-    drop(listener);
+    drop(tcp);
     if tokio::time::timeout(DRAIN_DEADLINE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not drain in time");
     }
@@ -140,7 +147,10 @@ impl Servers {
         Self { http1, http2 }
     }
 
-    async fn serve(&self, stream: TcpStream, http2: bool, routes: Router, watcher: Watcher) -> hyper::Result<()> {
+    async fn serve<S>(&self, stream: S, http2: bool, routes: Router, watcher: Watcher) -> hyper::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let service = TowerToHyperService::new(routes.map_request(normalize));
         let stream = TokioIo::new(stream);
         if http2 {
@@ -148,22 +158,6 @@ impl Servers {
         } else {
             watcher.watch(self.http1.serve_connection(stream, service)).await
         }
-    }
-}
-
-/// Whether a connection begins with the preface of HTTP/2 (RFC 9113 §3.4), which gRPC speaks without TLS. No method of
-/// HTTP/1 begins like it. Takes nothing out of the stream.
-async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
-    const BEGINNING: &[u8] = b"PRI ";
-    let mut begins = [0; BEGINNING.len()];
-    loop {
-        let length = stream.peek(&mut begins).await?;
-        if length == BEGINNING.len() || !BEGINNING.starts_with(begins.get(..length).unwrap_or_default()) || length == 0
-        {
-            return Ok(begins == BEGINNING);
-        }
-        // What is there stays there, so that nothing would wake us for the rest.
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -1,0 +1,216 @@
+//! Where connections come from: plain TCP behind a proxy, or TLS with a certificate from files.
+//!
+//! The files are looked at again every few seconds, by contents: whoever renews them (certbot, cert-manager, a mounted
+//! secret) need not tell us. Files that are broken, or whose key is another's, change nothing but the log. TLS 1.2 and 1.3,
+//! HTTP/2 by ALPN (RFC 7301).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::server::TlsStream;
+
+/// How long a renewed certificate may go unnoticed.
+const PERIOD: Duration = Duration::from_secs(5);
+/// What ALPN calls HTTP/2.
+const HTTP2: &[u8] = b"h2";
+
+/// Why TLS cannot be spoken.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{path}: {source}", path = .path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file has something else in it.
+    #[error("{path} has no {what} in PEM", path = .path.display())]
+    Malformed {
+        /// Which one.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// Certificate and key do not fit, or nobody could use them.
+    #[error("certificate and key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// A listening socket, and what is spoken on it.
+pub struct Listener {
+    pub(super) tcp: TcpListener,
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None }
+    }
+}
+
+impl Listener {
+    /// TLS on `tcp`.
+    #[must_use]
+    pub const fn tls(tcp: TcpListener, tls: Arc<Tls>) -> Self {
+        Self { tcp, tls: Some(tls) }
+    }
+}
+
+/// A certificate chain and its key, as the files have them now.
+pub struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+    current: RwLock<Current>,
+}
+
+struct Current {
+    /// Contents of both files.
+    read: [Vec<u8>; 2],
+    config: Arc<ServerConfig>,
+}
+
+impl Tls {
+    /// Reads `certificate` (PEM, the server's own first) and `key` (PEM).
+    pub fn open(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
+        let read = read(certificate, key)?;
+        let config = configure(certificate, key, &read)?;
+        let current = RwLock::new(Current { read, config });
+        Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), current }))
+    }
+
+    /// What a new connection is accepted with.
+    fn acceptor(&self) -> TlsAcceptor {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(Arc::clone(&current.config))
+    }
+
+    /// Takes what the files say now; whether that is something else than before.
+    fn reload(&self) -> Result<bool, TlsError> {
+        let read = read(&self.certificate, &self.key)?;
+        if read == self.current.read().unwrap_or_else(PoisonError::into_inner).read {
+            return Ok(false);
+        }
+        let config = configure(&self.certificate, &self.key, &read)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Current { read, config };
+        Ok(true)
+    }
+
+    /// Keeps up with the files for as long as it is polled.
+    pub async fn follow(self: Arc<Self>) {
+        let mut complaint = None;
+        loop {
+            tokio::time::sleep(PERIOD).await;
+            match self.reload() {
+                Ok(changed) => {
+                    if changed {
+                        tracing::info!(certificate = %self.certificate.display(), "took the renewed TLS certificate");
+                    }
+                    complaint = None;
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    // Once for each way of being broken.
+                    if complaint.as_ref() != Some(&error) {
+                        tracing::error!(error, "the TLS certificate is not renewed; the one of before stays");
+                    }
+                    complaint = Some(error);
+                }
+            }
+        }
+    }
+}
+
+/// A connection over which HTTP is about to be spoken.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Shakes hands, if there is TLS, and finds out whether HTTP/2 will be spoken.
+pub(super) async fn begin(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(Stream, bool)> {
+    let Some(tls) = tls else {
+        let http2 = begins_http2(&stream).await?;
+        return Ok((Stream::Plain(stream), http2));
+    };
+    let stream = tls.acceptor().accept(stream).await?;
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+    Ok((Stream::Tls(Box::new(stream)), http2))
+}
+
+/// Whether a connection begins with the preface of HTTP/2 (RFC 9113 §3.4), which gRPC speaks without TLS. No method of
+/// HTTP/1 begins like it. Takes nothing out of the stream.
+async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
+    const BEGINNING: &[u8] = b"PRI ";
+    let mut begins = [0; BEGINNING.len()];
+    loop {
+        let length = stream.peek(&mut begins).await?;
+        if length == BEGINNING.len() || !BEGINNING.starts_with(begins.get(..length).unwrap_or_default()) || length == 0
+        {
+            return Ok(begins == BEGINNING);
+        }
+        // What is there stays there, so that nothing would wake us for the rest.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<[Vec<u8>; 2], TlsError> {
+    let read = |path: &Path| fs::read(path).map_err(|source| TlsError::File { path: path.to_owned(), source });
+    Ok([read(certificate)?, read(key)?])
+}
+
+fn configure(certificate: &Path, key: &Path, read: &[Vec<u8>; 2]) -> Result<Arc<ServerConfig>, TlsError> {
+    let malformed = |path: &Path, what| TlsError::Malformed { path: path.to_owned(), what };
+    let chain = CertificateDer::pem_slice_iter(&read[0]).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|_| malformed(certificate, "certificate"))?;
+    let private = PrivateKeyDer::from_pem_slice(&read[1]).map_err(|_| malformed(key, "private key"))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)?;
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A self-signed certificate and its key, in PEM.
+    fn pair(name: &str) -> [String; 2] {
+        let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        [cert.pem(), signing_key.serialize_pem()]
+    }
+
+    #[test]
+    fn renewed_files_are_taken_and_broken_ones_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let (certificate, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
+        let write = |pair: &[String; 2]| {
+            fs::write(&certificate, &pair[0]).unwrap();
+            fs::write(&key, &pair[1]).unwrap();
+        };
+        assert!(matches!(Tls::open(&certificate, &key), Err(TlsError::File { .. })));
+        let (first, second) = (pair("one.example.test"), pair("two.example.test"));
+        write(&first);
+        let tls = Tls::open(&certificate, &key).unwrap();
+        assert!(!tls.reload().unwrap());
+        write(&[second[0].clone(), first[1].clone()]);
+        assert!(matches!(tls.reload(), Err(TlsError::Unusable(_))), "the key is another's");
+        write(&[String::new(), first[1].clone()]);
+        assert!(tls.reload().is_err());
+        write(&second);
+        assert!(tls.reload().unwrap());
+        write(&[second[0].clone(), "no key".to_owned()]);
+        assert!(matches!(tls.reload(), Err(TlsError::Malformed { what: "private key", .. })));
+    }
+}
