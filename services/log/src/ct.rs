@@ -6,9 +6,11 @@
 
 mod chain;
 mod http;
+mod roots;
 
 use chain::{Accepted, VerifiedIssuers};
 pub use chain::{ChainRefused, Submission};
+use roots::Roots;
 
 use crate::pool::Sealed;
 use crate::store::StoredEntry;
@@ -16,7 +18,6 @@ use crate::tiles::Files;
 use crate::{Corrupt, Error, Log, Outcome, Pending, tiles};
 use axum::Router;
 use bytes::Bytes;
-use chancery_verify::certificate::Certificate;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::note::KeyName;
 use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
@@ -38,7 +39,7 @@ pub struct Ct {
     log: Log,
     /// Path of this log below the base URL, e.g. `/ct/dev`.
     path: Arc<str>,
-    roots: Arc<[Certificate]>,
+    roots: Roots,
     /// Fingerprints of issuers that are known to be stored, so that only the first submission under one pays for it.
     stored_issuers: Arc<Mutex<HashSet<Hash>>>,
     verified_issuers: VerifiedIssuers,
@@ -58,11 +59,10 @@ pub enum SubmissionError {
 impl Ct {
     /// The personality over its log, at `path`, accepting chains that end in one of `roots` (DER).
     pub fn new(log: Log, path: &str, roots: &[Vec<u8>]) -> Result<Self, Rejection> {
-        let roots = roots.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             log,
             path: path.into(),
-            roots: roots.into(),
+            roots: Roots::new(roots)?,
             stored_issuers: Arc::default(),
             verified_issuers: VerifiedIssuers::default(),
         })
@@ -72,6 +72,11 @@ impl Ct {
     #[must_use]
     pub const fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// From now on accepts chains that end in `root` (DER), too.
+    pub fn accept_root(&self, root: &[u8]) -> Result<(), Rejection> {
+        self.roots.accept(root)
     }
 
     /// The routes of RFC 6962 §4 and of static-ct-api, below this log's path.
@@ -94,7 +99,7 @@ impl Ct {
         submission: Submission,
     ) -> Result<SignedCertificateTimestamp, SubmissionError> {
         let Accepted { identity_hash, entry, extra, issuers } =
-            chain::accept(chain, submission, &self.roots, &self.verified_issuers)?;
+            chain::accept(chain, submission, &self.roots.current(), &self.verified_issuers)?;
         // Before the entry: whoever finds a fingerprint in a data tile finds the certificate.
         self.keep_issuers(issuers).await?;
         let extra = Bytes::from(extra);

@@ -171,7 +171,7 @@ pub(super) struct GetRoots {
 }
 
 pub(super) async fn get_roots(State(ct): State<Ct>) -> Json<GetRoots> {
-    Json(GetRoots { certificates: ct.roots.iter().map(|root| STANDARD.encode(root.der())).collect() })
+    Json(GetRoots { certificates: ct.roots.current().iter().map(|root| STANDARD.encode(root.der())).collect() })
 }
 
 fn encode_all(hashes: &[Hash]) -> Vec<String> {
