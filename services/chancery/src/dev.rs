@@ -12,6 +12,7 @@ mod keys;
 mod operations;
 mod tiles;
 mod transparency;
+mod trust;
 
 use crate::{issuers::ConfiguredIssuers, loopback};
 use anyhow::Context as _;
@@ -34,7 +35,8 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
+pub(crate) use authority::{AuthorityArguments, ORGANIZATION, development_issuer, key_uri};
+pub(crate) use data::recorded_instance;
 pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use tiles::TilesArguments;
@@ -89,7 +91,8 @@ pub(crate) async fn run(
     let check = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
     let instance = Box::pin(Instance::start(&data, &address, clock, &database, choices, check)).await?;
     // (4)
-    instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
+    let trust_files = Arc::clone(&instance.trust_files.borrow());
+    trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
     // (5)
     data.complete()?;
     // (6)

@@ -5,9 +5,11 @@
 
 mod cli;
 mod dev;
+mod durable;
 mod issuer;
 mod issuers;
 mod loopback;
+mod rotation;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -1,8 +1,11 @@
 //! The development server's certificate authority: its chain, and whom it believes.
 
 use super::data::DataDirectory;
-use crate::{issuer, issuers::ConfiguredIssuers};
-use anyhow::Context as _;
+use crate::{
+    issuer,
+    issuers::ConfiguredIssuers,
+    rotation::{RingFiles, generations::AuthorityKeys},
+};
 use axum::Router;
 use chancery_ca::{
     Access, CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings, Rates, Records,
@@ -12,7 +15,7 @@ use chancery_ca::{
     issue::Pipeline,
     oidc::{Authenticator, http_fetcher},
 };
-use chancery_daemon::{clock::Clock, metrics::Metrics, random::Random, signer::Signer};
+use chancery_daemon::{clock::Clock, metrics::Metrics, random::Random};
 use chancery_keys::{KeyUri, UriError};
 use chancery_verify::Timestamp;
 use clap::Args;
@@ -20,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 /// Organisation in the authority's certificates.
-pub(super) const ORGANIZATION: &str = "Chancery development";
+pub(crate) const ORGANIZATION: &str = "Chancery development";
 
 /// How often somebody looks whether a warning is due.
 const EXPIRY_LOOK: Duration = Duration::from_hours(1);
@@ -28,7 +31,8 @@ const EXPIRY_LOOK: Duration = Duration::from_hours(1);
 /// The options of `chancery dev` about it.
 #[derive(Debug, Args)]
 pub(crate) struct AuthorityArguments {
-    /// Where the certificate authority's issuing key is; only for a new data directory, which remembers it
+    /// Where the certificate authority's first issuing key is; only for a new data directory, which remembers it. For another
+    /// one later, see `chancery keys rotate ca`
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     ca_key: Option<String>,
     /// Kinds of keys that clients may have certificates for, as Fulcio names them; all it knows unless given
@@ -64,32 +68,28 @@ pub(crate) fn key_uri(text: &str) -> Result<String, UriError> {
     text.parse::<KeyUri>().map(|_| text.to_owned())
 }
 
-/// The chain that is kept in `data`, or a new one for `issuing` where `data` is new. A new one is as old as the directory,
-/// so that trust in it starts when its validity does.
-pub(super) async fn issuing_chain(
-    data: &DataDirectory,
-    issuing: &Signer,
-    random: &dyn Random,
-    now: Timestamp,
-) -> anyhow::Result<IssuingChain> {
-    if let Some(text) = data.ca_chain()? {
-        return IssuingChain::from_pem(text.as_bytes(), issuing.public_key(), now)
-            .context("cannot use keys/ca-chain.pem");
+/// Opens the keys that are kept in `data`; makes the first one and its chain where `data` is new. The chain is as old as the
+/// directory, so that trust in it starts when its validity does.
+pub(super) async fn keys(data: &DataDirectory, random: &dyn Random, now: Timestamp) -> anyhow::Result<AuthorityKeys> {
+    if data.ca_chain()?.is_none() {
+        let issuing = data.ca_key().await?;
+        // Of one kind, as the profile advises: who verifies the one can verify the other.
+        let root = data.key("ca-root", issuing.public_key().kind())?;
+        let chain = IssuingChain::create(ORGANIZATION, 1, &root, &issuing, random, data.created()).await?;
+        data.keep_ca_chain(&chain.to_pem())?;
     }
-    // Of one kind, as the profile advises: who verifies the one can verify the other.
-    let root = data.key("ca-root", issuing.public_key().kind())?;
-    let chain = IssuingChain::create(ORGANIZATION, &root, issuing, random, data.created()).await?;
-    data.keep_ca_chain(&chain.to_pem())?;
-    Ok(chain)
+    AuthorityKeys::open(RingFiles::of(data.path()), now).await
 }
 
-/// Warns when the authority's certificates come to their end.
-pub(super) fn watch_expiry(expires: Timestamp, clock: Arc<dyn Clock>) -> JoinHandle<()> {
-    let mut watch = ExpiryWatch::new(expires);
+/// Warns when the certificates that the authority issues under come to their end.
+pub(super) fn watch_expiry(authority: Arc<CertificateAuthority>, clock: Arc<dyn Clock>) -> JoinHandle<()> {
+    let expires = move || authority.pipeline().chain().expires();
+    let mut watch = ExpiryWatch::new(expires());
     tokio::spawn(async move {
         let mut looks = tokio::time::interval(EXPIRY_LOOK);
         loop {
             looks.tick().await;
+            watch.follow(expires());
             if let Some(days_left) = watch.warning(clock.now()) {
                 tracing::warn!(days_left, "the certificate authority's certificates end soon, and issuing with them");
             }

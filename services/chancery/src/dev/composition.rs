@@ -6,16 +6,19 @@
 //! ```
 
 use super::{
-    authority::{self, ORGANIZATION},
+    authority,
     certificate_log::LocalLog,
     data::DataDirectory,
     operations::OperationsArguments,
     transparency,
+    trust::{Publisher, TrustSources},
 };
-use crate::issuer::{self, Issuer};
+use crate::{
+    issuer::{self, Issuer},
+    rotation::follow::{Parts, Rotation},
+};
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::{chain::IssuingChain, issue::Pipeline};
 use chancery_daemon::{
     clock::Clock,
     http::Readiness,
@@ -31,7 +34,7 @@ use chancery_log::{
     rekor_v1::{self, RekorV1},
     store::{Database, Location},
 };
-use chancery_trust::{BaseUrl, CertificateAuthority, FileName, Material, Services, TrustFiles, Validity};
+use chancery_trust::{BaseUrl, CurrentFiles, FileName, Material, Services, Validity};
 use chancery_verify::key::KeyKind;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::task::JoinHandle;
@@ -70,14 +73,14 @@ pub(super) struct Instance {
     /// Whether both logs take entries.
     pub(super) readiness: Readiness,
     /// What clients need.
-    pub(super) trust_files: TrustFiles,
+    pub(super) trust_files: CurrentFiles,
     /// The development issuer's `iss`.
     pub(super) issuer_url: String,
     stop_logs: Trigger,
     sequencers: [JoinHandle<()>; 2],
     mirrors: Mirrors,
-    expiry: JoinHandle<()>,
-    follower: Option<JoinHandle<()>>,
+    /// Aborted at the end: none of them has anything to finish.
+    background: Vec<JoinHandle<()>>,
     database: Database,
 }
 
@@ -105,11 +108,9 @@ impl Instance {
             shutdown: logs_stop,
         };
 
-        let authority_key = Arc::new(data.ca_key().await?);
-        let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
-        let expiry = authority::watch_expiry(chain.expires(), Arc::clone(&clock));
+        let keys = authority::keys(data, &*random, clock.now()).await?;
         let (ct, ct_sequencer) = opening.log(ct::NAME, format!("{}{CT_PATH}", address.host), ct::scheme).await?;
-        let roots = [&[chain.root().der().to_vec()], &transparency.accepted_roots[..]].concat();
+        let roots = [&keys.roots()[..], &transparency.accepted_roots[..]].concat();
         let ct = Ct::new(ct, CT_PATH, &roots).context("cannot open the certificate log")?;
         let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(rekor);
@@ -118,20 +119,23 @@ impl Instance {
 
         let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
-        let trust_files = trust_files(&opening, issuer.url(), &chain, [ct.log(), rekor.log()], &transparency)?;
+        let sources = trust_sources(&opening, issuer.url(), [ct.log(), rekor.log()], &transparency)?;
+        let (publisher, trust_files) = Publisher::new(sources, data.trust(), &keys.trusted())?;
+        let trusted_root = trust_files.borrow().contents(FileName::TrustedRoot).to_owned();
         // The first entry is the trust root it will be verified with.
-        rekor
-            .seed(trust_files.contents(FileName::TrustedRoot).as_bytes())
-            .await
-            .context("cannot write the log's first entry")?;
+        rekor.seed(trusted_root.as_bytes()).await.context("cannot write the log's first entry")?;
 
         let logs = [ct.log().clone(), rekor.log().clone()];
         let metrics = operations.metrics(&logs, &clock)?;
         let logged = transparency.transparency(Arc::new(LocalLog::new(ct.clone())));
-        let pipeline = Pipeline::new(chain, authority_key, logged, random)
-            .context("the authority's certificates are for another key")?;
+        let pipeline = keys.pipeline(&logged, &random)?;
         let recorded = (operations.rates(), operations.records(data.path(), metrics.as_ref())?);
-        let authority = authority::authority(issuer.url(), &settings, pipeline, clock, recorded)?;
+        let authority = authority::authority(issuer.url(), &settings, pipeline, Arc::clone(&clock), recorded)?;
+        let expiry = authority::watch_expiry(Arc::clone(&authority), Arc::clone(&clock));
+        let (for_rotation, own_log) = (Arc::clone(&authority), ct.clone());
+        let publish = publisher.publish();
+        let parts = Parts { authority: for_rotation, own_log, transparency: logged, random, clock, publish };
+        let mut background = vec![expiry, Rotation::start(keys, parts, metrics.as_ref())?];
         let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
             .merge(authority::router(&authority, metrics.as_ref())?)
@@ -139,7 +143,7 @@ impl Instance {
             .merge(rekor.router())
             .merge(chancery_trust::http::router(&trust_files))
             .merge(issuer::router(Arc::clone(&issuer)));
-        let follower = settings.issuers.follow(authority, authority::development_issuer(issuer.url()))?;
+        background.extend(settings.issuers.follow(authority, authority::development_issuer(issuer.url()))?);
         Ok(Self {
             routes,
             metrics,
@@ -149,17 +153,15 @@ impl Instance {
             stop_logs,
             sequencers: [ct_sequencer, rekor_sequencer],
             mirrors,
-            expiry,
-            follower,
+            background,
             database,
         })
     }
 
     /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.
     pub(super) async fn stop(self) {
-        self.expiry.abort();
-        if let Some(follower) = self.follower {
-            follower.abort();
+        for task in self.background {
+            task.abort();
         }
         self.stop_logs.stop();
         for sequencer in self.sequencers {
@@ -251,23 +253,16 @@ fn tree_id(random: &dyn Random) -> i64 {
     (i64::from_be_bytes(bytes) & i64::MAX).max(1)
 }
 
-fn trust_files(
+/// What the trust files are made of, but for the authority's chains.
+fn trust_sources(
     opening: &Opening<'_>,
     issuer_url: &str,
-    chain: &IssuingChain,
     [ct, rekor]: [&Log; 2],
     transparency: &transparency::Settings,
-) -> anyhow::Result<TrustFiles> {
+) -> anyhow::Result<TrustSources> {
     let url = BaseUrl::parse(&opening.address.url)?;
     let validity = Validity::since(opening.data.created());
     let log = |log: &Log, base_url| chancery_trust::Log { base_url, key: log.signer().public_key().clone(), validity };
-    let authority = CertificateAuthority {
-        url: url.clone(),
-        organization: ORGANIZATION.to_owned(),
-        common_name: format!("{ORGANIZATION} intermediate"),
-        chain_der: chain.certificates().iter().map(|certificate| certificate.der().to_vec()).collect(),
-        validity,
-    };
     // The one that is used comes first; the own one keeps counting for what was issued under it.
     let elsewhere = transparency.elsewhere.as_ref().map(|elsewhere| {
         let (base_url, key) = (elsewhere.url.clone(), elsewhere.key.clone());
@@ -275,7 +270,7 @@ fn trust_files(
     });
     let own = log(ct, BaseUrl::parse(&format!("{}{CT_PATH}", opening.address.url))?);
     let material = Material {
-        certificate_authorities: vec![authority],
+        certificate_authorities: Vec::new(),
         ct_logs: elsewhere.into_iter().chain([own]).collect(),
         rekor_logs: vec![log(rekor, url.clone())],
     };
@@ -286,5 +281,5 @@ fn trust_files(
         rekor_v1: url,
         validity,
     };
-    TrustFiles::build(&material, &services).context("the trust files cannot be made")
+    Ok(TrustSources { material, services })
 }

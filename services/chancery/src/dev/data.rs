@@ -4,21 +4,24 @@
 //! lock            held by the one process that uses the directory
 //! instance.json   when the directory was made, whether that was finished, and where the CA's key is if not in keys/
 //! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
+//! keys/ring.json  which generations of the keys there are, once one was rotated
+//! served.json     how far the server is with a rotation
 //! chancery.db     both logs, unless they are in a database elsewhere
 //! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
-//! trust/          what clients need; rewritten at every start, with the same bytes unless an option names another certificate log
+//! trust/          what clients need; rewritten when a key is rotated, and at every start, with the same bytes unless an option
+//!                 names another certificate log
 //! ```
 //!
 //! Keys and log belong together: a new key under an old log, or a new log under an old key, would contradict what was
 //! signed before. So they are only created while the directory is being made; afterwards a missing one is an error.
 
+use crate::durable;
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::signer::Signer;
 use chancery_verify::{Timestamp, key::KeyKind};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
-    io::Write as _,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
@@ -35,14 +38,14 @@ pub(super) struct DataDirectory {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Instance {
+pub(crate) struct Instance {
     /// Before the first key was made: trust in everything here starts with this moment.
-    created_at_seconds: u64,
+    pub(crate) created_at_seconds: u64,
     /// Keys, certificates and logs are all there.
-    complete: bool,
-    /// URI of the CA's issuing key, where it is not in this directory.
+    pub(crate) complete: bool,
+    /// URI of the CA's first issuing key, where it is not in this directory. Later ones are in `keys/ring.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ca_key: Option<String>,
+    pub(crate) ca_key: Option<String>,
 }
 
 impl DataDirectory {
@@ -138,7 +141,7 @@ impl DataDirectory {
 
     /// Keeps the certificates that were made.
     pub(super) fn keep_ca_chain(&self, pem: &str) -> anyhow::Result<()> {
-        write(&self.path.join(CA_CHAIN), pem.as_bytes())
+        durable::write(&self.path.join(CA_CHAIN), pem.as_bytes())
     }
 
     /// A path below the directory; the file must be there unless the directory is new.
@@ -201,28 +204,15 @@ fn read_instance(directory: &Path) -> anyhow::Result<Instance> {
     serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))
 }
 
-/// URI of the CA's issuing key in a directory that may be in use; `None` where the key is in the directory.
-pub(super) fn recorded_ca_key(directory: &Path) -> anyhow::Result<Option<String>> {
-    Ok(read_instance(directory)?.ca_key)
+/// What a directory that may be in use says of itself.
+pub(crate) fn recorded_instance(directory: &Path) -> anyhow::Result<Instance> {
+    read_instance(directory)
 }
 
 fn write_instance(directory: &Path, instance: &Instance) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(instance)?;
     text.push('\n');
-    write(&directory.join("instance.json"), text.as_bytes())
-}
-
-/// Whole or not at all, private, and on disk before it returns.
-fn write(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
-    let attempt = || {
-        let directory = path.parent().unwrap_or(path);
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(contents)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|failed| failed.error)?;
-        File::open(directory)?.sync_all()
-    };
-    attempt().with_context(|| format!("cannot write {}", path.display()))
+    durable::write(&directory.join("instance.json"), text.as_bytes())
 }
 
 #[cfg(test)]
@@ -282,14 +272,14 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         let mut data = DataDirectory::open(&path, at(100)).unwrap();
-        assert_eq!(recorded_ca_key(&path).unwrap(), None);
+        assert_eq!(recorded_instance(&path).unwrap().ca_key, None);
         data.use_ca_key("file:/a.pem").unwrap();
         drop(data);
         // A first start that was cut short has decided it, too.
         let mut data = DataDirectory::open(&path, at(200)).unwrap();
         data.use_ca_key("file:/a.pem").unwrap();
         assert!(data.use_ca_key("file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
-        assert_eq!(recorded_ca_key(&path).unwrap().as_deref(), Some("file:/a.pem"));
+        assert_eq!(recorded_instance(&path).unwrap().ca_key.as_deref(), Some("file:/a.pem"));
         drop(data);
 
         let path = parent.path().join("own");
