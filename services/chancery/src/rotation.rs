@@ -9,11 +9,13 @@
 //! not take the next step before the server has taken this one.
 //!
 //! [`ring`] is the states and which steps between them are allowed, for any role; [`files`] keeps both files;
-//! [`generations`] opens the certificate authority's keys; [`follow`] has a running server keep up.
+//! [`generations`] opens the certificate authority's keys; [`follow`] has a running server keep up, [`observe`] a process that
+//! must not have them.
 
 pub(crate) mod files;
 pub(crate) mod follow;
 pub(crate) mod generations;
+pub(crate) mod observe;
 pub(crate) mod ring;
 
 pub(crate) use files::RingFiles;

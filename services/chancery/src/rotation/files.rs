@@ -3,7 +3,7 @@
 //! A directory without a ring is one whose keys were never rotated: what its `instance.json` says is the first generation.
 
 use super::ring::{Generation, Place, Progress, Ring, Role, SCHEMA, State};
-use crate::{dev::recorded_instance, durable};
+use crate::{durable, instance::recorded_instance};
 use anyhow::{Context as _, bail, ensure};
 use chancery_verify::certificate::Certificate;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

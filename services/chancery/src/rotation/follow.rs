@@ -32,7 +32,7 @@ use tokio::{
 };
 
 /// How long a change may go unnoticed.
-const PERIOD: Duration = Duration::from_secs(1);
+pub(super) const PERIOD: Duration = Duration::from_secs(1);
 /// Looks after which something that failed is tried again.
 const RETRY_LOOKS: u32 = 10;
 
@@ -42,12 +42,13 @@ pub(crate) type Publish = Box<dyn Fn(&[TrustedChain]) -> anyhow::Result<()> + Se
 /// What a rotation changes.
 pub(crate) struct Parts {
     pub(crate) authority: Arc<CertificateAuthority>,
-    /// This server's own log, whether or not the authority uses it.
-    pub(crate) own_log: Ct,
+    /// The log of this process, if it has one, whether or not the authority uses it.
+    pub(crate) own_log: Option<Ct>,
     pub(crate) transparency: Transparency,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) publish: Publish,
+    /// `None` where another process publishes.
+    pub(crate) publish: Option<Publish>,
 }
 
 /// What is told about a rotation. Clones are the same.
@@ -153,7 +154,9 @@ impl Rotation {
         // (2)
         self.prepare_logs().await;
         // (3)
-        (self.parts.publish)(&self.keys.trusted())?;
+        if let Some(publish) = &self.parts.publish {
+            publish(&self.keys.trusted())?;
+        }
         self.parts.authority.publish_chains(self.keys.shown());
         self.keys.note_published(self.parts.clock.now());
         // (4)
@@ -179,7 +182,8 @@ impl Rotation {
     async fn prepare_logs(&mut self) {
         let chains: Vec<_> = self.keys.chains().map(|(number, chain)| (number, chain.root().der().to_vec())).collect();
         for (number, root) in chains {
-            let own = self.parts.own_log.accept_root(&root).map_err(|rejection| rejection.to_string());
+            let own = self.parts.own_log.as_ref().map_or(Ok(()), |log| log.accept_root(&root));
+            let own = own.map_err(|rejection| rejection.to_string());
             let used = match &self.parts.transparency {
                 Transparency::Embedded(log) | Transparency::Detached(log) if self.keys.is_coming(number) => {
                     log.accept_root(root).await.map_err(|error| error.to_string())

@@ -36,11 +36,8 @@ impl AuthorityKeys {
     /// Opens what the ring names, and what signs: the active generation. Where that cannot be opened and the one before signed
     /// when the server last ran, this one goes on.
     pub(crate) async fn open(files: RingFiles, now: Timestamp) -> anyhow::Result<Self> {
-        let (ring, progress) = (files.ring()?, files.progress(Role::Ca)?.unwrap_or_default());
-        let last = progress.signing;
-        let mut keys = Self { files, ring, opened: BTreeMap::new(), progress };
-        keys.progress.obstacles.clear();
-        keys.read_chains();
+        let mut keys = Self::read(files)?;
+        let last = keys.progress.signing;
         let active = keys.only(State::Active)?;
         let failed = match keys.open_key(&active, now).await {
             Ok(()) => None,
@@ -63,6 +60,15 @@ impl AuthorityKeys {
             keys.signs(active.number, now);
         }
         keys.progress.published_seconds.entry(keys.progress.signing).or_insert_with(|| now.seconds());
+        Ok(keys)
+    }
+
+    /// Reads what the ring names, and how far the process is that signs; opens no key.
+    pub(crate) fn read(files: RingFiles) -> anyhow::Result<Self> {
+        let (ring, progress) = (files.ring()?, files.progress(Role::Ca)?.unwrap_or_default());
+        let mut keys = Self { files, ring, opened: BTreeMap::new(), progress };
+        keys.progress.obstacles.clear();
+        keys.read_chains();
         Ok(keys)
     }
 

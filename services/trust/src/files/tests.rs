@@ -142,7 +142,7 @@ fn services() -> Services {
     Services {
         operator: "127.0.0.1".to_owned(),
         certificate_authority: url("http://127.0.0.1:8080"),
-        oidc_issuer: url("http://127.0.0.1:8080/oidc"),
+        oidc_issuer: Some(url("http://127.0.0.1:8080/oidc")),
         rekor_v1: url("http://127.0.0.1:8080"),
         validity: Validity::since(start()),
     }

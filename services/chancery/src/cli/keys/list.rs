@@ -2,7 +2,7 @@
 
 use super::kind_name;
 use crate::{
-    dev::{self, KeyRecord},
+    instance::{self, KeyRecord},
     rotation::State,
 };
 use chancery_verify::Timestamp;
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let keys = dev::keys(&arguments.data)?;
+    let keys = instance::keys(&arguments.data)?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let keys: Vec<_> = keys.iter().map(json).collect();

@@ -2,8 +2,8 @@
 
 use super::generate::Kind;
 use crate::{
-    dev::{ORGANIZATION, key_uri},
     durable,
+    instance::key_uri,
     rotation::{Generation, Place, Progress, Ring, RingFiles, Role, State, generations::open_place},
 };
 use anyhow::{Context as _, bail, ensure};
@@ -146,6 +146,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The organisation in the certificates of the key that signs.
+fn organization(files: &RingFiles, ring: &Ring) -> anyhow::Result<String> {
+    let active = ring.find(Role::Ca, State::Active).and_then(|active| active.chain.as_deref());
+    let path = files.key_file(active.context("no CA key with certificates is active")?);
+    let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let chain = IssuingChain::inactive_from_pem(&text).with_context(|| format!("cannot use {}", path.display()))?;
+    Ok(chain.subject().0)
+}
+
 impl Stage {
     /// Writes key, certificates and ring, in this order: what was written before a crash is taken up, or written again, by the
     /// next attempt, and counts for nothing until the ring names it.
@@ -162,7 +171,7 @@ impl Stage {
         } else {
             let path = files.key_file(&format!("ca-root-{number}.pem"));
             let root = Signer::open_or_create(&path, signer.public_key().kind()).context("cannot use the root key")?;
-            IssuingChain::create(ORGANIZATION, number, &root, &signer, &SystemRandom, now).await?
+            IssuingChain::create(&organization(files, ring)?, number, &root, &signer, &SystemRandom, now).await?
         };
         chain.verify_signer(&signer).await.context("the key does not sign")?;
         let name = format!("ca-{number}-chain.pem");

@@ -1,7 +1,7 @@
 //! `chancery keys test`: whether a key signs, and whether clients can verify what it signs.
 
 use super::kind_name;
-use crate::dev::key_uri;
+use crate::instance::key_uri;
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;
 use chancery_daemon::clock::{Clock as _, SystemClock};

@@ -1,8 +1,13 @@
 //! What clients are given, made anew whenever the authority's chains change: written to the data directory and served.
 
-use crate::rotation::{follow::Publish, generations::TrustedChain};
+use super::{Setup, SignIn, transparency};
+use crate::{
+    configuration::Role,
+    issuer::Issuer,
+    rotation::{follow::Publish, generations::TrustedChain},
+};
 use anyhow::Context as _;
-use chancery_trust::{BaseUrl, CertificateAuthority, CurrentFiles, Material, Services, TrustFiles};
+use chancery_trust::{BaseUrl, CertificateAuthority, CurrentFiles, Log, Material, Services, TrustFiles, Validity};
 use std::{path::PathBuf, sync::Arc};
 use tokio::sync::watch;
 
@@ -32,6 +37,41 @@ fn authority(url: &BaseUrl, TrustedChain { chain, validity }: &TrustedChain) -> 
         chain_der: chain.certificates().iter().map(|certificate| certificate.der().to_vec()).collect(),
         validity: *validity,
     }
+}
+
+/// What the files of an instance are made of, but for the authority's chains; `issuer` is the development issuer.
+pub(super) fn sources(
+    setup: &Setup<'_>,
+    issuer: Option<&Issuer>,
+    transparency: &transparency::Settings,
+) -> anyhow::Result<TrustSources> {
+    let Setup { data, addresses, .. } = setup;
+    let validity = Validity::since(data.created());
+    let log = |base_url, name| anyhow::Ok(Log { base_url, key: data.public_key(name)?, validity });
+    // The one that is used comes first; the own one keeps counting for what was issued under it.
+    let elsewhere = transparency.elsewhere.as_ref().map(|elsewhere| {
+        let (base_url, key) = (elsewhere.url.clone(), elsewhere.key.clone());
+        Log { base_url, key, validity }
+    });
+    let own = log(addresses.ct_url()?, "ct")?;
+    let (ca, rekor) = (addresses.url(Role::Ca)?, addresses.url(Role::Log)?);
+    let material = Material {
+        certificate_authorities: Vec::new(),
+        ct_logs: elsewhere.into_iter().chain([own]).collect(),
+        rekor_logs: vec![log(rekor.clone(), "rekor")?],
+    };
+    let services = Services {
+        operator: addresses.host.clone(),
+        certificate_authority: ca.clone(),
+        oidc_issuer: match &setup.issuer {
+            SignIn::Here => issuer.map(|issuer| BaseUrl::parse(issuer.url())).transpose()?,
+            SignIn::At(url) => Some(url.clone()),
+            SignIn::Nowhere => None,
+        },
+        rekor_v1: rekor.clone(),
+        validity,
+    };
+    Ok(TrustSources { material, services })
 }
 
 /// Keeps the files of a running server.
