@@ -1,3 +1,5 @@
+//! The steps of a rotation, and what is refused.
+
 use super::*;
 
 const DAY: u64 = 86_400;
