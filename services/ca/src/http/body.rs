@@ -4,9 +4,9 @@
 //! whichever spelling, is an error; bytes are base64 of either alphabet.
 
 use crate::Error;
-use crate::challenge::decode_base64;
 use crate::json::{self, Object};
 use axum::body::{Body, to_bytes};
+use chancery_verify::protojson::decode_bytes;
 use serde_json::Value;
 
 /// Fulcio's limit of a request, gRPC's default.
@@ -75,7 +75,7 @@ impl Message {
 
     /// Bytes; absent is empty.
     pub(super) fn bytes(&self, camel: &'static str, snake: &'static str) -> Result<Vec<u8>, Error> {
-        decode_base64(self.text(camel, snake)?).ok_or_else(|| invalid("bytes", camel))
+        decode_bytes(self.text(camel, snake)?).ok_or_else(|| invalid("bytes", camel))
     }
 }
 
