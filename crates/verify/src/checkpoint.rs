@@ -80,6 +80,15 @@ impl Scheme {
         }
     }
 
+    /// What names the log in its entries, its timestamps and in trusted roots. 32 bytes.
+    #[must_use]
+    pub fn log_id(&self, key: &PublicKey) -> Hash {
+        match self {
+            Self::RekorV1 { .. } | Self::StaticCt { .. } => key.fingerprint(),
+            Self::RekorV2 { origin } => note::key_hash(origin, key),
+        }
+    }
+
     fn key_id(&self, key: &PublicKey) -> note::KeyId {
         match self {
             Self::RekorV1 { .. } => note::rekor_v1_key_id(key),
