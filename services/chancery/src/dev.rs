@@ -10,6 +10,7 @@ mod composition;
 mod data;
 mod keys;
 mod operations;
+mod rekor_v2;
 mod tiles;
 mod transparency;
 
@@ -37,6 +38,7 @@ use tokio::net::TcpListener;
 pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
 pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use operations::OperationsArguments;
+pub(crate) use rekor_v2::RekorV2Arguments;
 pub(crate) use tiles::TilesArguments;
 pub(crate) use transparency::TransparencyArguments;
 
@@ -50,6 +52,7 @@ pub(crate) struct Options<'a> {
     pub(crate) tiles: &'a TilesArguments,
     pub(crate) transparency: &'a TransparencyArguments,
     pub(crate) operations: &'a OperationsArguments,
+    pub(crate) rekor_v2: &'a RekorV2Arguments,
     pub(crate) authority: &'a AuthorityArguments,
 }
 
@@ -67,10 +70,11 @@ pub(crate) async fn run(
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Options { tiles, transparency, operations, authority } = *options;
+    let Options { tiles, transparency, operations, rekor_v2, authority } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
-    let choices = Choices { tiles: tiles.destination()?, transparency: transparency.read()?, operations, settings };
+    let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
+    let choices = Choices { tiles, transparency, operations, rekor_v2, settings };
     let mut data = DataDirectory::open(data, clock.now())?;
     if let Some(uri) = authority.ca_key() {
         data.use_ca_key(uri)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! issuer ──token──▶ certificate authority ──precertificate──▶ CT log ─┐
-//!                                          Rekor v1 log ──────────────┴─▶ one database
+//!                                  Rekor v1 log, Rekor v2 log ────────┴─▶ one database
 //! ```
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     certificate_log::LocalLog,
     data::DataDirectory,
     operations::OperationsArguments,
+    rekor_v2::RekorV2Arguments,
     transparency,
 };
 use crate::issuer::{self, Issuer};
@@ -18,10 +19,11 @@ use axum::Router;
 use chancery_ca::{chain::IssuingChain, issue::Pipeline};
 use chancery_daemon::{
     clock::Clock,
-    http::Readiness,
+    http::{Readiness, grpc},
     metrics::Metrics,
     random::{Random, SystemRandom},
     shutdown::{self, Shutdown, Trigger},
+    signer::Signer,
 };
 use chancery_log::{
     Files, Log, Settings,
@@ -29,10 +31,11 @@ use chancery_log::{
     mirror::{Destination, Mirror},
     quarantine::Obstacle,
     rekor_v1::{self, RekorV1},
+    rekor_v2::{self, RekorV2},
     store::{Database, Location},
 };
-use chancery_trust::{BaseUrl, CertificateAuthority, FileName, Material, Services, TrustFiles, Validity};
-use chancery_verify::key::KeyKind;
+use chancery_trust::{BaseUrl, CertificateAuthority, FileName, Material, Services, SignatureLog, TrustFiles, Validity};
+use chancery_verify::{key::KeyKind, note::KeyName};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::task::JoinHandle;
 
@@ -42,7 +45,7 @@ const CT_PATH: &str = "/ct/dev";
 /// Where the server is reached.
 pub(super) struct Address {
     /// Without port: names the logs, and so must stay the same for one data directory.
-    host: String,
+    pub(super) host: String,
     /// Base URL, without trailing slash.
     pub(super) url: String,
 }
@@ -58,6 +61,7 @@ pub(super) struct Choices<'a> {
     pub(super) tiles: Option<Destination>,
     pub(super) transparency: transparency::Settings,
     pub(super) operations: &'a OperationsArguments,
+    pub(super) rekor_v2: &'a RekorV2Arguments,
     pub(super) settings: authority::Settings,
 }
 
@@ -67,14 +71,14 @@ pub(super) struct Instance {
     pub(super) routes: Router,
     /// What is measured, where somebody asks for it.
     pub(super) metrics: Option<Metrics>,
-    /// Whether both logs take entries.
+    /// Whether the logs take entries.
     pub(super) readiness: Readiness,
     /// What clients need.
     pub(super) trust_files: TrustFiles,
     /// The development issuer's `iss`.
     pub(super) issuer_url: String,
     stop_logs: Trigger,
-    sequencers: [JoinHandle<()>; 2],
+    sequencers: Vec<JoinHandle<()>>,
     mirrors: Mirrors,
     expiry: JoinHandle<()>,
     follower: Option<JoinHandle<()>>,
@@ -91,7 +95,7 @@ impl Instance {
         choices: Choices<'_>,
         check_command: String,
     ) -> anyhow::Result<Self> {
-        let Choices { tiles, transparency, operations, settings } = choices;
+        let Choices { tiles, transparency, operations, rekor_v2: rekor_v2_choice, settings } = choices;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let database = Database::open(database).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
@@ -108,24 +112,23 @@ impl Instance {
         let authority_key = Arc::new(data.ca_key().await?);
         let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
         let expiry = authority::watch_expiry(chain.expires(), Arc::clone(&clock));
-        let (ct, ct_sequencer) = opening.log(ct::NAME, format!("{}{CT_PATH}", address.host), ct::scheme).await?;
+        let ct_host = format!("{}{CT_PATH}", address.host);
+        let (ct, ct_sequencer) = opening.log(ct::NAME, ct_host, ct::scheme).await?;
         let roots = [&[chain.root().der().to_vec()], &transparency.accepted_roots[..]].concat();
         let ct = Ct::new(ct, CT_PATH, &roots).context("cannot open the certificate log")?;
         let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(rekor);
+        let (rekor2, rekor2_sequencer) = rekor_v2_choice.open(&opening).await?;
 
-        let mirrors = Mirrors::start(tiles.as_ref(), [ct.files(), rekor.files()]).await?;
+        let mirrors = Mirrors::start(tiles.as_ref(), vec![ct.files(), rekor.files(), rekor2.files()]).await?;
 
         let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
-        let trust_files = trust_files(&opening, issuer.url(), &chain, [ct.log(), rekor.log()], &transparency)?;
-        // The first entry is the trust root it will be verified with.
-        rekor
-            .seed(trust_files.contents(FileName::TrustedRoot).as_bytes())
-            .await
-            .context("cannot write the log's first entry")?;
+        let trust_files =
+            trust_files(&opening, issuer.url(), &chain, [ct.log(), rekor.log(), rekor2.log()], &transparency)?;
+        seed(&rekor, &rekor2, &trust_files).await?;
 
-        let logs = [ct.log().clone(), rekor.log().clone()];
+        let logs = vec![ct.log().clone(), rekor.log().clone(), rekor2.log().clone()];
         let metrics = operations.metrics(&logs, &clock)?;
         let logged = transparency.transparency(Arc::new(LocalLog::new(ct.clone())));
         let pipeline = Pipeline::new(chain, authority_key, logged, random)
@@ -135,8 +138,8 @@ impl Instance {
         let readiness = readiness(logs, mirrors.running.clone(), check_command);
         let routes = Router::new()
             .merge(authority::router(&authority, metrics.as_ref())?)
-            .merge(ct.router())
-            .merge(rekor.router())
+            .merge(ct.router().merge(rekor.router()).merge(rekor2.router()))
+            .merge(grpc::health(&[chancery_ca::GRPC_SERVICE, rekor_v2::GRPC_SERVICE]))
             .merge(chancery_trust::http::router(&trust_files))
             .merge(issuer::router(Arc::clone(&issuer)));
         let follower = settings.issuers.follow(authority, authority::development_issuer(issuer.url()))?;
@@ -147,7 +150,7 @@ impl Instance {
             trust_files,
             issuer_url: issuer.url().to_owned(),
             stop_logs,
-            sequencers: [ct_sequencer, rekor_sequencer],
+            sequencers: vec![ct_sequencer, rekor_sequencer, rekor2_sequencer],
             mirrors,
             expiry,
             follower,
@@ -172,8 +175,8 @@ impl Instance {
     }
 }
 
-/// Whether both logs take entries, and their copies are made; otherwise why not and, of a quarantined log, what to run.
-fn readiness(logs: [Log; 2], mirrors: Vec<Mirror>, check_command: String) -> Readiness {
+/// Whether the logs take entries, and their copies are made; otherwise why not and, of a quarantined log, what to run.
+fn readiness(logs: Vec<Log>, mirrors: Vec<Mirror>, check_command: String) -> Readiness {
     Arc::new(move || {
         let obstacle = logs.iter().find_map(Log::obstacle).map(|obstacle| match obstacle {
             Obstacle::Quarantined { .. } => format!("{obstacle}. To see what is wrong, run: {check_command}"),
@@ -192,7 +195,7 @@ struct Mirrors {
 
 impl Mirrors {
     /// One for each log, each below the log's name; none where no place is given. A quarantined log is not copied.
-    async fn start(place: Option<&Destination>, logs: [Files; 2]) -> anyhow::Result<Self> {
+    async fn start(place: Option<&Destination>, logs: Vec<Files>) -> anyhow::Result<Self> {
         let (stop, stopping) = shutdown::channel();
         let (mut running, mut tasks) = (Vec::new(), Vec::new());
         if let Some(place) = place {
@@ -219,9 +222,9 @@ impl Mirrors {
 }
 
 /// What every log is opened with.
-struct Opening<'a> {
-    data: &'a DataDirectory,
-    address: &'a Address,
+pub(super) struct Opening<'a> {
+    pub(super) data: &'a DataDirectory,
+    pub(super) address: &'a Address,
     random: &'a dyn Random,
     clock: &'a Arc<dyn Clock>,
     database: &'a Database,
@@ -230,14 +233,25 @@ struct Opening<'a> {
 }
 
 /// How a log names and signs its checkpoints.
-type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
+pub(super) type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
 
 impl Opening<'_> {
     async fn log(&self, name: &'static str, host: String, scheme: Naming) -> anyhow::Result<(Log, JoinHandle<()>)> {
-        let signer = Arc::new(self.data.key(name, KeyKind::P256)?);
-        let new_tree_id = self.data.is_new().then(|| tree_id(self.random));
+        self.log_with(self.data.key(name, KeyKind::P256)?, name, host, scheme, false).await
+    }
+
+    /// As for every log, with a key that the caller has opened.
+    pub(super) async fn log_with(
+        &self,
+        signer: Signer,
+        name: &'static str,
+        host: String,
+        scheme: Naming,
+        frozen: bool,
+    ) -> anyhow::Result<(Log, JoinHandle<()>)> {
+        let new_tree_id = self.data.lacks(name).then(|| tree_id(self.random));
         let copy = self.tiles.map(|tiles| tiles.below(name));
-        let settings = Settings { name, scheme, host, signer, new_tree_id, copy };
+        let settings = Settings { name, scheme, host, signer: Arc::new(signer), new_tree_id, frozen, copy };
         Log::open(settings, self.database.store(), Arc::clone(self.clock), self.shutdown.clone())
             .await
             .with_context(|| format!("cannot open the {name} log"))
@@ -251,16 +265,28 @@ fn tree_id(random: &dyn Random) -> i64 {
     (i64::from_be_bytes(bytes) & i64::MAX).max(1)
 }
 
+/// The first entry of a signature log is the trust root it will be verified with.
+async fn seed(rekor: &RekorV1, rekor2: &RekorV2, trust_files: &TrustFiles) -> anyhow::Result<()> {
+    let first = trust_files.contents(FileName::TrustedRoot).as_bytes();
+    rekor.seed(first).await.context("cannot write the rekor log's first entry")?;
+    rekor2.seed(first).await.context("cannot write the rekor2 log's first entry")
+}
+
 fn trust_files(
     opening: &Opening<'_>,
     issuer_url: &str,
     chain: &IssuingChain,
-    [ct, rekor]: [&Log; 2],
+    [ct, rekor, rekor2]: [&Log; 3],
     transparency: &transparency::Settings,
 ) -> anyhow::Result<TrustFiles> {
     let url = BaseUrl::parse(&opening.address.url)?;
     let validity = Validity::since(opening.data.created());
-    let log = |log: &Log, base_url| chancery_trust::Log { base_url, key: log.signer().public_key().clone(), validity };
+    let log = |log: &Log, base_url| {
+        let key = log.signer().public_key().clone();
+        chancery_trust::Log { base_url, key, origin: None, validity }
+    };
+    let origin = KeyName::new(&opening.address.host)?;
+    let rekor2 = chancery_trust::Log { origin: Some(origin), ..log(rekor2, url.clone()) };
     let authority = CertificateAuthority {
         url: url.clone(),
         organization: ORGANIZATION.to_owned(),
@@ -271,19 +297,19 @@ fn trust_files(
     // The one that is used comes first; the own one keeps counting for what was issued under it.
     let elsewhere = transparency.elsewhere.as_ref().map(|elsewhere| {
         let (base_url, key) = (elsewhere.url.clone(), elsewhere.key.clone());
-        chancery_trust::Log { base_url, key, validity }
+        chancery_trust::Log { base_url, key, origin: None, validity }
     });
     let own = log(ct, BaseUrl::parse(&format!("{}{CT_PATH}", opening.address.url))?);
     let material = Material {
         certificate_authorities: vec![authority],
         ct_logs: elsewhere.into_iter().chain([own]).collect(),
-        rekor_logs: vec![log(rekor, url.clone())],
+        rekor_logs: vec![log(rekor, url.clone()), rekor2],
     };
     let services = Services {
         operator: opening.address.host.clone(),
         certificate_authority: url.clone(),
         oidc_issuer: BaseUrl::parse(issuer_url)?,
-        rekor_v1: url,
+        signature_logs: [2, 1].map(|version| SignatureLog { url: url.clone(), major_api_version: version }).into(),
         validity,
     };
     TrustFiles::build(&material, &services).context("the trust files cannot be made")

@@ -2,18 +2,21 @@
 //!
 //! ```text
 //! lock            held by the one process that uses the directory
-//! instance.json   when the directory was made, whether that was finished, and where the CA's key is if not in keys/
+//! instance.json   when the directory was made, whether that was finished, which younger roles it has got since, and where
+//!                 the CA's key is if not in keys/
 //! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
-//! chancery.db     both logs, unless they are in a database elsewhere
+//! chancery.db     the logs, unless they are in a database elsewhere
 //! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
 //! trust/          what clients need; rewritten at every start, with the same bytes unless an option names another certificate log
 //! ```
 //!
 //! Keys and log belong together: a new key under an old log, or a new log under an old key, would contradict what was
-//! signed before. So they are only created while the directory is being made; afterwards a missing one is an error.
+//! signed before. So they are only created while the directory is being made; afterwards a missing one is an error. A role
+//! that is younger than the directory is made once, at the next start.
 
 use anyhow::{Context as _, bail, ensure};
-use chancery_daemon::signer::Signer;
+use chancery_daemon::signer::{Signer, Use};
+use chancery_log::rekor_v2;
 use chancery_verify::{Timestamp, key::KeyKind};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -24,6 +27,9 @@ use std::{
 };
 
 const CA_CHAIN: &str = "keys/ca-chain.pem";
+
+/// Roles that a directory of an earlier version of this program has not.
+const YOUNGER_ROLES: [&str; 1] = [rekor_v2::NAME];
 
 /// An open data directory. The lock is released when it is dropped.
 #[derive(Debug)]
@@ -40,6 +46,9 @@ struct Instance {
     created_at_seconds: u64,
     /// Keys, certificates and logs are all there.
     complete: bool,
+    /// Younger roles that are there, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    added: Vec<String>,
     /// URI of the CA's issuing key, where it is not in this directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ca_key: Option<String>,
@@ -52,7 +61,8 @@ impl DataDirectory {
         let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
         let lock = lock(&path)?;
         let instance = if is_new {
-            let instance = Instance { created_at_seconds: now.seconds(), complete: false, ca_key: None };
+            let instance =
+                Instance { created_at_seconds: now.seconds(), complete: false, added: Vec::new(), ca_key: None };
             write_instance(&path, &instance)?;
             instance
         } else {
@@ -84,10 +94,18 @@ impl DataDirectory {
         !self.instance.complete
     }
 
+    /// Whether the key and the log of `role` may still be created.
+    pub(super) fn lacks(&self, role: &str) -> bool {
+        self.is_new() || YOUNGER_ROLES.contains(&role) && !self.instance.added.iter().any(|added| added == role)
+    }
+
     /// From now on nothing that is missing is created.
     pub(super) fn complete(&mut self) -> anyhow::Result<()> {
-        if self.is_new() {
+        let missing: Vec<String> =
+            YOUNGER_ROLES.into_iter().filter(|role| self.lacks(role)).map(str::to_owned).collect();
+        if self.is_new() || !missing.is_empty() {
             self.instance.complete = true;
+            self.instance.added.extend(missing);
             write_instance(&self.path, &self.instance)?;
         }
         Ok(())
@@ -118,18 +136,23 @@ impl DataDirectory {
 
     /// The key `keys/<name>.pem`.
     pub(super) fn key(&self, name: &str, kind: KeyKind) -> anyhow::Result<Signer> {
-        let path = self.must_exist(&format!("keys/{name}.pem"))?;
-        Signer::open_or_create(&path, kind).with_context(|| format!("cannot use the {name} key"))
+        self.key_for(Use::Any, name, kind)
+    }
+
+    /// As [`Self::key`], for a key that signs no more than `purpose` says.
+    pub(super) fn key_for(&self, purpose: Use, name: &str, kind: KeyKind) -> anyhow::Result<Signer> {
+        let path = self.must_exist(&format!("keys/{name}.pem"), self.lacks(name))?;
+        Signer::open_or_create_for(purpose, &path, kind).with_context(|| format!("cannot use the {name} key"))
     }
 
     /// The path of the database file.
     pub(super) fn database(&self) -> anyhow::Result<PathBuf> {
-        self.must_exist("chancery.db")
+        self.must_exist("chancery.db", self.is_new())
     }
 
     /// The certificates in `keys/ca-chain.pem`; `None` where they are still to be made.
     pub(super) fn ca_chain(&self) -> anyhow::Result<Option<String>> {
-        let path = self.must_exist(CA_CHAIN)?;
+        let path = self.must_exist(CA_CHAIN, self.is_new())?;
         if !path.exists() {
             return Ok(None);
         }
@@ -141,11 +164,11 @@ impl DataDirectory {
         write(&self.path.join(CA_CHAIN), pem.as_bytes())
     }
 
-    /// A path below the directory; the file must be there unless the directory is new.
-    fn must_exist(&self, name: &str) -> anyhow::Result<PathBuf> {
+    /// A path below the directory; the file must be there unless it is still to be made.
+    fn must_exist(&self, name: &str, may_be_made: bool) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
         ensure!(
-            self.is_new() || path.exists(),
+            may_be_made || path.exists(),
             "{} is missing, and a new one would contradict what was signed before; put it back, or start afresh with another --data",
             path.display()
         );
@@ -264,6 +287,30 @@ mod tests {
         for error in [data.key("ct", KeyKind::P256).unwrap_err(), data.database().unwrap_err()] {
             assert!(error.to_string().contains("is missing"), "{error:#}");
         }
+    }
+
+    #[test]
+    fn a_younger_role_is_added_once() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        data.complete().unwrap();
+        drop(data);
+        // As an earlier version has left it.
+        let mut instance = read_instance(&path).unwrap();
+        instance.added.clear();
+        write_instance(&path, &instance).unwrap();
+        let mut data = DataDirectory::open(&path, at(200)).unwrap();
+        assert!(data.lacks(rekor_v2::NAME) && !data.lacks("ct"));
+        assert!(data.key("ct", KeyKind::P256).unwrap_err().to_string().contains("is missing"));
+        let key = data.key(rekor_v2::NAME, KeyKind::P256).unwrap();
+        data.complete().unwrap();
+        drop(data);
+        let data = DataDirectory::open(&path, at(300)).unwrap();
+        assert!(!data.lacks(rekor_v2::NAME));
+        assert_eq!(data.key(rekor_v2::NAME, KeyKind::P256).unwrap().public_key(), key.public_key());
+        fs::remove_file(path.join("keys/rekor2.pem")).unwrap();
+        assert!(data.key(rekor_v2::NAME, KeyKind::P256).unwrap_err().to_string().contains("is missing"));
     }
 
     #[test]

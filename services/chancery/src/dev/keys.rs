@@ -2,12 +2,19 @@
 
 use super::data;
 use anyhow::Context as _;
-use chancery_daemon::signer::Signer;
+use chancery_daemon::signer::{Signer, Use};
+use chancery_log::{ct, rekor_v1, rekor_v2};
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
 use std::{fs, path::Path};
 
 /// Every role but the issuing CA's; each has its key in a file of its name.
-const ROLES: [&str; 4] = ["ca-root", "rekor", "ct", "issuer"];
+const ROLES: [(&str, Use); 5] = [
+    ("ca-root", Use::Any),
+    (rekor_v1::NAME, Use::Any),
+    (rekor_v2::NAME, Use::Checkpoints),
+    (ct::NAME, Use::Any),
+    ("issuer", Use::Any),
+];
 
 /// One signing key.
 pub(crate) struct KeyRecord {
@@ -37,9 +44,13 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
         place,
         ends: Some(issuing.not_after()),
     }];
-    for role in ROLES {
+    for (role, purpose) in ROLES {
         let path = directory.join(format!("keys/{role}.pem"));
-        let public_key = Signer::open(&path)?.public_key().clone();
+        // A directory of an earlier version gets this one when a server is started on it.
+        if role == rekor_v2::NAME && !path.exists() {
+            continue;
+        }
+        let public_key = Signer::open_for(purpose, &path)?.public_key().clone();
         let ends = (&public_key == root.public_key()).then(|| root.not_after());
         keys.push(KeyRecord { role, public_key, place: path.display().to_string(), ends });
     }
