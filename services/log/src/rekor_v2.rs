@@ -121,12 +121,13 @@ impl RekorV2 {
 
     /// Logs what a request asks for; `None` is a request for nothing.
     pub(crate) async fn submit(&self, request: Option<CreateEntry>) -> Result<ProvenEntry, SubmissionError> {
-        let accepts_dsse = self.accepts_dsse;
-        let request = request.filter(|request| accepts_dsse || request.kind() == Kind::HashedRekord);
-        let request = request.ok_or(SubmissionError::Kind { accepts_dsse })?;
+        // First, as upstream: where nothing is taken, nothing is looked at.
         if self.log.is_frozen() {
             return Err(Error::Frozen.into());
         }
+        let accepts_dsse = self.accepts_dsse;
+        let request = request.filter(|request| accepts_dsse || request.kind() == Kind::HashedRekord);
+        let request = request.ok_or(SubmissionError::Kind { accepts_dsse })?;
         let (kind, log_id) = (request.kind(), self.log_id);
         let body = request.admit().map_err(|rejection| SubmissionError::Refused { kind, rejection })?;
         let leaf_hash = body.leaf_hash();
