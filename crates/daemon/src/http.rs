@@ -4,6 +4,7 @@
 //! becomes a 500, a path that matched nothing a 404, a doubled leading slash a single one (clients append paths to base
 //! URLs that end in `/`), and a client that sends its header too slowly a closed connection.
 
+pub mod grpc;
 mod listen;
 mod measure;
 mod request_id;

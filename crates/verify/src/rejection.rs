@@ -126,6 +126,14 @@ rejections! {
     EntrySignature => "entry.signature", "verifying signature: invalid signature when validating ASN.1 encoded signature";
     /// The hash value is not hexadecimal, or of another length than its algorithm's.
     EntryHash => "entry.hash", "invalid value for hash";
+    /// A number that names no kind of key that Rekor v2 takes; pure Ed25519 is among them.
+    EntryKeyDetails { number: i32 } => "entry.key_details", "keyDetails {number} is not a supported signing algorithm";
+    /// The kind of key that an entry names is not that of its key.
+    EntryKeyMismatch => "entry.key_mismatch", "keyDetails names another kind of key than the one given";
+    /// A digest that is not as long as the hash the key signs with.
+    EntryDigest { length: usize, expected: usize } => "entry.digest", "digest length ({length}) does not match expected size ({expected})";
+    /// More of a thing than one entry may have.
+    EntryTooMany { what: &'static str, limit: usize } => "entry.too_many", "too many {what}, at most {limit} are allowed";
     /// The canonical body is over the limit.
     EntryTooLarge { limit: usize } => "entry.too_large", "the canonical entry is larger than {limit} bytes";
     /// `proposedContent` is missing, or given together with its canonical form.

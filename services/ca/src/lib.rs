@@ -39,7 +39,7 @@ pub mod transparency;
 
 pub use client_algorithms::{ClientAlgorithm, ClientAlgorithms, UnknownAlgorithm};
 pub use error::Error;
-pub use http::{measured_router, router};
+pub use http::{GRPC_SERVICE, measured_router, router};
 pub use limit::{Rates, Share};
 pub use request::{Counts, Records};
 pub use rotation::NotPublished;

@@ -8,8 +8,8 @@ use crate::instance::BucketArguments;
 use crate::{
     configuration::{Configuration, Role},
     instance::{
-        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments, Setup, SignIn,
-        TilesArguments, TransparencyArguments,
+        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
+        RekorV2Arguments, Setup, SignIn, TilesArguments, TransparencyArguments,
     },
     issuers::ConfiguredIssuers,
 };
@@ -54,7 +54,7 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     if !configuration.data.join("instance.json").exists() {
         bail!("there is no instance in {}; make it first: chancery init", configuration.data.display());
     }
-    let data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
+    let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     ensure!(!data.is_new(), "{} was not finished; run again: chancery init", data.path().display());
     // (2)
     let mut listening = Listening::on(configuration.listen.address, configuration.listen.metrics).await?;
@@ -66,6 +66,9 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     let started = Started { configuration: &configuration, file, roles: &roles };
     let instance = Box::pin(started.instance(&data, clock)).await?;
     instance.write_trust_files(&data.trust())?;
+    if roles.len() == Role::ALL.len() {
+        data.complete()?;
+    }
     // (4)
     let names: Vec<_> = roles.iter().map(ToString::to_string).collect();
     let ready = || {
@@ -104,6 +107,10 @@ fn transparency(Configuration { log, .. }: &Configuration) -> TransparencyArgume
         ct_log_accepts: log.ct_log_accepts.clone(),
         unlogged: log.insecure_without_certificate_log,
     }
+}
+
+fn rekor_v2(Configuration { log, .. }: &Configuration) -> RekorV2Arguments {
+    RekorV2Arguments { key: log.rekor_v2_key, dsse: log.rekor_v2_dsse, frozen: log.rekor_v2_frozen }
 }
 
 fn tiles(Configuration { log, .. }: &Configuration) -> anyhow::Result<Option<Destination>> {
@@ -158,6 +165,7 @@ impl Started<'_> {
             tiles: tiles(configuration)?,
             transparency: transparency(configuration).read().context("[log]")?,
             operations: &operations,
+            rekor_v2: &rekor_v2(configuration),
             settings: authority.settings(ConfiguredIssuers::load(issuers)?),
         };
         Instance::start(&setup, clock, choices).await.with_context(|| format!("as {} says", file.display()))

@@ -99,6 +99,7 @@ pub struct Log {
     published: Option<watch::Receiver<Arc<Published>>>,
     /// Leaves of the committed head when it was opened.
     stored_size: u64,
+    frozen: bool,
     quarantine: Quarantine,
     cache: TileCache,
     heads: Arc<HeadReads>,
@@ -111,6 +112,12 @@ impl Log {
     #[must_use]
     pub fn record(&self) -> &LogRecord {
         &self.record
+    }
+
+    /// Whether it takes no more entries.
+    #[must_use]
+    pub const fn is_frozen(&self) -> bool {
+        self.frozen
     }
 
     /// How its checkpoints are named.
@@ -207,6 +214,9 @@ impl Log {
 
     /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
     pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
+        if self.frozen {
+            return Err(Error::Frozen);
+        }
         let sequenced = self.pool.submit(pending).await.map_err(|error| match error {
             stopped @ Error::Unavailable { .. } => self.quarantined(stopped),
             error => error,

@@ -30,11 +30,13 @@ pub enum FileName {
     TrustedRoot,
     /// Which services to call: `--signing-config`.
     SigningConfig,
+    /// The same with the Rekor v2 log, which wants a timestamp authority beside it.
+    SigningConfigRekorV2,
     /// Both in one: sigstore-python's `--trust-config`.
     ClientTrustConfig,
     /// Issuing certificates and roots: `SIGSTORE_ROOT_FILE`.
     FulcioChain,
-    /// Key of the current signature log: `SIGSTORE_REKOR_PUBLIC_KEY`.
+    /// Key of the current Rekor v1 log: `SIGSTORE_REKOR_PUBLIC_KEY`.
     RekorKey,
     /// Key of the current certificate log: `SIGSTORE_CT_LOG_PUBLIC_KEY_FILE`.
     CtKey,
@@ -42,9 +44,10 @@ pub enum FileName {
 
 impl FileName {
     /// Every file.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TrustedRoot,
         Self::SigningConfig,
+        Self::SigningConfigRekorV2,
         Self::ClientTrustConfig,
         Self::FulcioChain,
         Self::RekorKey,
@@ -57,6 +60,7 @@ impl FileName {
         match self {
             Self::TrustedRoot => "trusted_root.json",
             Self::SigningConfig => "signing_config.json",
+            Self::SigningConfigRekorV2 => "signing_config_rekor_v2.json",
             Self::ClientTrustConfig => "client_trust_config.json",
             Self::FulcioChain => "fulcio-chain.pem",
             Self::RekorKey => "rekor.pub",
@@ -68,7 +72,9 @@ impl FileName {
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
-            Self::TrustedRoot | Self::SigningConfig | Self::ClientTrustConfig => "application/json",
+            Self::TrustedRoot | Self::SigningConfig | Self::SigningConfigRekorV2 | Self::ClientTrustConfig => {
+                "application/json"
+            }
             Self::FulcioChain => "application/pem-certificate-chain",
             Self::RekorKey | Self::CtKey => "application/x-pem-file",
         }
@@ -97,18 +103,22 @@ impl TrustFiles {
     /// Builds every file. The same inputs give the same bytes.
     pub fn build(material: &Material, services: &Services) -> Result<Self, InvalidMaterial> {
         let trusted_root = TrustedRoot::new(material)?;
-        let signing_config = SigningConfig::new(services)?;
+        // Version 2 gives entries no time, so it is no default for signers before there is somebody else who does.
+        let signing_config = SigningConfig::new(services, &[1])?;
+        let signing_config_rekor_v2 = SigningConfig::new(services, &[2])?;
         let client_trust_config = ClientTrustConfig {
             media_type: CLIENT_TRUST_CONFIG_MEDIA_TYPE,
             trusted_root: &trusted_root,
             signing_config: &signing_config,
         };
-        let (Some(rekor), Some(ct)) = (material.rekor_logs.first(), material.ct_logs.first()) else {
+        let rekor_v1 = material.rekor_logs.iter().find(|log| log.origin.is_none());
+        let (Some(rekor), Some(ct)) = (rekor_v1, material.ct_logs.first()) else {
             return Err(InvalidMaterial::Missing { what: "log" });
         };
         let contents = BTreeMap::from([
             (FileName::TrustedRoot, json(&trusted_root)),
             (FileName::SigningConfig, json(&signing_config)),
+            (FileName::SigningConfigRekorV2, json(&signing_config_rekor_v2)),
             (FileName::ClientTrustConfig, json(&client_trust_config)),
             (FileName::FulcioChain, chain_pem(material)),
             (FileName::RekorKey, rekor.key.to_pem()),

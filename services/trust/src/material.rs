@@ -3,6 +3,7 @@
 //! Lists rather than single values, because a rotated key stays trusted for what it signed in its time: the retired
 //! instance is listed after the current one, with the end of its window.
 
+use chancery_verify::note::{self, KeyName};
 use chancery_verify::{Hash, PublicKey, Timestamp};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use std::collections::HashSet;
@@ -28,6 +29,14 @@ pub enum InvalidMaterial {
     /// sigstore-python replaces the path of the certificate authority's URL.
     #[error("`{url}` has a path: sigstore-python drops it, so a certificate authority must be at the root of its host")]
     AuthorityBelowRoot {
+        /// The text that was given.
+        url: String,
+    },
+    /// cosign and sigstore-js compare the origin of a Rekor v2 log with the host of its URL.
+    #[error(
+        "`{url}` has a path: cosign does not believe the checkpoints of a Rekor v2 log that is not at the root of its host"
+    )]
+    LogBelowRoot {
         /// The text that was given.
         url: String,
     },
@@ -142,15 +151,17 @@ pub struct Log {
     pub base_url: BaseUrl,
     /// The key its checkpoints, promises or SCTs verify with.
     pub key: PublicKey,
+    /// Of a Rekor v2 log the name its checkpoints are signed under, which is the host of its URL; of others `None`.
+    pub origin: Option<KeyName>,
     /// When that key was in use.
     pub validity: Validity,
 }
 
 impl Log {
-    /// The id entries and SCTs carry: SHA-256 of the SPKI, for RFC 6962 logs and for Rekor v1.
+    /// The id entries and SCTs carry: SHA-256 of the SPKI for RFC 6962 logs and for Rekor v1, C2SP's for Rekor v2.
     #[must_use]
     pub fn key_id(&self) -> Hash {
-        self.key.fingerprint()
+        self.origin.as_ref().map_or_else(|| self.key.fingerprint(), |origin| note::key_hash(origin, &self.key))
     }
 }
 
@@ -204,6 +215,9 @@ fn check_logs(kind: &'static str, what: &'static str, logs: &[Log]) -> Result<()
     let mut seen = HashSet::new();
     for log in logs {
         log.validity.check()?;
+        if log.origin.is_some() && log.base_url.has_path() {
+            return Err(InvalidMaterial::LogBelowRoot { url: log.base_url.0.clone() });
+        }
         if !seen.insert(log.key_id()) {
             return Err(InvalidMaterial::DuplicateLog { kind, key_id: hex::encode(log.key_id()) });
         }
@@ -211,7 +225,16 @@ fn check_logs(kind: &'static str, what: &'static str, logs: &[Log]) -> Result<()
     Ok(())
 }
 
-/// What a signer calls: one service of each kind is what an instance has.
+/// A signature log, as signers know it.
+#[derive(Debug, Clone)]
+pub struct SignatureLog {
+    /// Where it answers.
+    pub url: BaseUrl,
+    /// Which protocol it speaks: Rekor's 1 or 2. Signers take the highest they know.
+    pub major_api_version: u32,
+}
+
+/// What a signer calls: one service of each kind is what an instance has, but of signature logs one of each protocol.
 #[derive(Debug, Clone)]
 pub struct Services {
     /// Who runs them, as a scheme-less URI. Clients pick one service per operator.
@@ -220,8 +243,8 @@ pub struct Services {
     pub certificate_authority: BaseUrl,
     /// The OIDC issuer that clients without a token send people to, where there is one.
     pub oidc_issuer: Option<BaseUrl>,
-    /// The Rekor v1 log.
-    pub rekor_v1: BaseUrl,
+    /// The signature logs, at least one of version 1.
+    pub signature_logs: Vec<SignatureLog>,
     /// From when they may be used.
     pub validity: Validity,
 }
@@ -232,6 +255,9 @@ impl Services {
         self.validity.check()?;
         if self.operator.is_empty() || self.operator.contains("://") {
             return Err(InvalidMaterial::OperatorHasScheme { operator: self.operator.clone() });
+        }
+        if !self.signature_logs.iter().any(|log| log.major_api_version == 1) {
+            return Err(InvalidMaterial::Missing { what: "Rekor v1 log" });
         }
         if self.certificate_authority.has_path() {
             return Err(InvalidMaterial::AuthorityBelowRoot { url: self.certificate_authority.0.clone() });

@@ -30,6 +30,9 @@ struct LogJson<'a> {
     hash_algorithm: &'static str,
     public_key: KeyJson,
     log_id: LogId,
+    /// Of Rekor v2 logs only, which is what tells them from others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint_key_id: Option<LogId>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -88,6 +91,7 @@ impl<'a> TrustedRoot<'a> {
 }
 
 fn log(log: &Log) -> LogJson<'_> {
+    let log_id = LogId { key_id: STANDARD.encode(log.key_id()) };
     LogJson {
         base_url: &log.base_url,
         hash_algorithm: "SHA2_256",
@@ -96,7 +100,8 @@ fn log(log: &Log) -> LogJson<'_> {
             key_details: key_details(log.key.kind()),
             valid_for: log.validity,
         },
-        log_id: LogId { key_id: STANDARD.encode(log.key_id()) },
+        checkpoint_key_id: log.origin.as_ref().map(|_| log_id.clone()),
+        log_id,
     }
 }
 

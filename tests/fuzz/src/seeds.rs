@@ -59,6 +59,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "tile_path" => paths(),
         "tile" => tiles(),
         "entry" => entries(),
+        "entry_v2" => entries_v2(),
         "certificate" => certificates().into(),
         "sct" => scts(),
         "csr" => vec![request()],
@@ -68,15 +69,23 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
     }
 }
 
-fn notes() -> Vec<Vec<u8>> {
+/// Every way of naming and signing checkpoints.
+pub fn schemes() -> [Scheme; 3] {
     let host = KeyName::new(HOST).expect("a name");
-    let schemes = [Scheme::RekorV1 { host: host.clone(), tree_id: TREE_ID }, Scheme::StaticCt { origin: host }];
+    [
+        Scheme::RekorV1 { host: host.clone(), tree_id: TREE_ID },
+        Scheme::RekorV2 { origin: host.clone() },
+        Scheme::StaticCt { origin: host },
+    ]
+}
+
+fn notes() -> Vec<Vec<u8>> {
     let now = Timestamp::from_seconds(1_800_000_000);
     let note = |scheme: Scheme| {
         let signature = sign(&scheme.signed_bytes(&tree_head(), now));
         scheme.note(&tree_head(), now, &public_key(), &signature)
     };
-    let signed = schemes.map(note);
+    let signed = schemes().map(note);
     let mut seeds: Vec<Vec<u8>> = signed.iter().map(|note| note.clone().into_bytes()).collect();
     seeds.push(format!("{}— witness.example AAAAAQME\n", signed[0]).into_bytes());
     seeds.push("origin\n1\nAAAA\n\n— log AAAAAAEC\n".into());
@@ -149,6 +158,32 @@ fn entries() -> Vec<Vec<u8>> {
         hex::encode(hash::sha256(payload)),
     );
     [hashedrekord, dsse, logged].map(String::into_bytes).into()
+}
+
+fn entries_v2() -> Vec<Vec<u8>> {
+    let verifier = |key: &str, der: &[u8], details: &str| {
+        format!(r#"{{"{key}":{{"rawBytes":"{}"}},"keyDetails":{details}}}"#, STANDARD.encode(der))
+    };
+    let public_key = verifier("publicKey", public_key().spki_der(), "\"PKIX_ECDSA_P256_SHA_256\"");
+    let [_, certificate, _] = certificates();
+    let certificate = verifier("x509Certificate", &certificate, "5");
+    let hashedrekord = |verifier: &str| {
+        format!(
+            r#"{{"hashedRekordRequestV002":{{"digest":"{}","signature":{{"content":"{}","verifier":{verifier}}}}}}}"#,
+            STANDARD.encode(hash::sha256(b"artifact")),
+            STANDARD.encode(sign(b"artifact")),
+        )
+    };
+    let payload = b"{\"a\":1}";
+    let signed = chancery_verify::rekor::dsse::pre_authentication_encoding("application/json", payload);
+    let envelope = format!(
+        r#"{{"payload":"{}","payloadType":"application/json","signatures":[{{"sig":"{}","keyid":"x"}}]}}"#,
+        STANDARD.encode(payload),
+        STANDARD.encode(sign(&signed)),
+    );
+    let dsse = format!(r#"{{"dsse_request_v002":{{"envelope":{envelope},"verifiers":[{public_key},{certificate}]}}}}"#);
+    let nothing = r#"{"hashedRekordRequestV002":null,"dsseRequestV002":{"verifiers":null}}"#.to_owned();
+    [hashedrekord(&public_key), hashedrekord(&certificate), dsse, nothing].map(String::into_bytes).into()
 }
 
 fn key_pair() -> KeyPair {

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// Run everything on this machine, with a sign-in of its own, to try it out
 ///
-/// Starts certificate authority, certificate log, signature log and a development OIDC issuer on one loopback address,
+/// Starts certificate authority, certificate log, signature logs and a development OIDC issuer on one loopback address,
 /// creates all keys on the first start, and prints commands to paste. Stop it with Ctrl-C; start it again on the same
 /// data and everything signed before still verifies.
 #[derive(Debug, Args)]
@@ -35,6 +35,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     operations: instance::OperationsArguments,
     #[command(flatten)]
+    rekor_v2: instance::RekorV2Arguments,
+    #[command(flatten)]
     authority: instance::AuthorityArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
@@ -43,9 +45,15 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    let Arguments { listen, data, database, issuers, tiles, transparency, operations, authority, .. } = arguments;
-    let options =
-        dev::Options { tiles: &tiles, transparency: &transparency, operations: &operations, authority: &authority };
+    let Arguments { listen, data, database, issuers, tiles, transparency, operations, rekor_v2, authority, .. } =
+        arguments;
+    let options = dev::Options {
+        tiles: &tiles,
+        transparency: &transparency,
+        operations: &operations,
+        rekor_v2: &rekor_v2,
+        authority: &authority,
+    };
     dev::run(listen, &data, database, issuers.as_deref(), &options).await?;
     Ok(ExitCode::SUCCESS)
 }

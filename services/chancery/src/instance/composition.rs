@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! issuer ──token──▶ certificate authority ──precertificate──▶ CT log ─┐
-//!                                          Rekor v1 log ──────────────┴─▶ one database
+//!                                  Rekor v1 log, Rekor v2 log ────────┴─▶ one database
 //! ```
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    Addresses, OperationsArguments, authority,
+    Addresses, OperationsArguments, RekorV2Arguments, authority,
     certificate_log::LocalLog,
     data::DataDirectory,
     logs::{Logs, Opening},
@@ -29,11 +29,16 @@ use axum::Router;
 use chancery_ca::IssuerSettings;
 use chancery_daemon::{
     clock::Clock,
-    http::Readiness,
+    http::{Readiness, grpc},
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
-use chancery_log::{ct::Ct, mirror::Destination, store::Location};
+use chancery_log::{
+    ct::{self, Ct},
+    mirror::Destination,
+    rekor_v2,
+    store::Location,
+};
 use chancery_trust::{BaseUrl, CurrentFiles, FileName};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 use tokio::task::JoinHandle;
@@ -67,6 +72,7 @@ pub(crate) struct Choices<'a> {
     pub(crate) tiles: Option<Destination>,
     pub(crate) transparency: transparency::Settings,
     pub(crate) operations: &'a OperationsArguments,
+    pub(crate) rekor_v2: &'a RekorV2Arguments,
     pub(crate) settings: authority::Settings,
 }
 
@@ -105,7 +111,8 @@ impl Instance {
         };
         let logs = if has(Role::Log) {
             let roots = [&keys.roots()[..], &choices.transparency.accepted_roots[..]].concat();
-            let opening = Opening { setup, clock, random: &**random, tiles: choices.tiles.as_ref() };
+            let Choices { tiles, rekor_v2, .. } = &choices;
+            let opening = Opening { setup, clock, random: &**random, tiles: tiles.as_ref(), rekor_v2 };
             Some(opening.logs(&roots).await?)
         } else {
             None
@@ -134,6 +141,9 @@ impl Instance {
         if let Some(logs) = &logs {
             routes = routes.merge(logs.routes());
         }
+        let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
+        let services: Vec<_> = services.into_iter().filter(|(role, _)| has(*role)).map(|(_, name)| name).collect();
+        routes = routes.merge(grpc::health(&services));
         if let Some(files) = &trust_files {
             routes = routes.merge(chancery_trust::http::router(files));
         }
@@ -193,7 +203,7 @@ impl Common<'_> {
             Some(ct) => Some(Arc::new(LocalLog::new(ct.clone()))),
             None => None,
         };
-        let own = own.map_or_else(|| transparency::reached(setup.addresses, &setup.data.public_key("ct")?), Ok)?;
+        let own = own.map_or_else(|| transparency::reached(setup.addresses, &setup.data.public_key(ct::NAME)?), Ok)?;
         let transparency = transparency.transparency(own);
         let pipeline = keys.pipeline(&transparency, random)?;
         let recorded = (operations.rates(), operations.records(setup.data.path(), metrics)?);

@@ -2,23 +2,26 @@
 //!
 //! ```text
 //! lock, lock.*    held by the processes that use the directory: one for each role
-//! instance.json   when the directory was made, whether that was finished, and where the CA's key is if not in keys/
+//! instance.json   when the directory was made, whether that was finished, which younger roles it has got since, and where
+//!                 the CA's key is if not in keys/
 //! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them; keys/*.pub public halves
 //! keys/ring.json  which generations of the keys there are, once one was rotated
 //! served.json     how far the server is with a rotation
-//! chancery.db     both logs, unless they are in a database elsewhere
+//! chancery.db     the logs, unless they are in a database elsewhere
 //! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
 //! trust/          what clients need; rewritten when a key is rotated, and at every start, with the same bytes unless an option
 //!                 names another certificate log
 //! ```
 //!
 //! Keys and log belong together: a new key under an old log, or a new log under an old key, would contradict what was
-//! signed before. So they are only created while the directory is being made; afterwards a missing one is an error.
+//! signed before. So they are only created while the directory is being made; afterwards a missing one is an error. A role
+//! that is younger than the directory is made once, at the next start.
 
 use crate::configuration::Role;
 use crate::durable;
 use anyhow::{Context as _, anyhow, bail, ensure};
-use chancery_daemon::signer::Signer;
+use chancery_daemon::signer::{Signer, Use};
+use chancery_log::rekor_v2;
 use chancery_verify::{PublicKey, Timestamp, key::KeyKind};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -29,6 +32,9 @@ use std::{
 };
 
 const CA_CHAIN: &str = "keys/ca-chain.pem";
+
+/// Roles that a directory of an earlier version of this program has not.
+const YOUNGER_ROLES: [&str; 1] = [rekor_v2::NAME];
 
 /// An open data directory. The locks are released when it is dropped.
 #[derive(Debug)]
@@ -45,6 +51,9 @@ pub(crate) struct Instance {
     pub(crate) created_at_seconds: u64,
     /// Keys, certificates and logs are all there.
     pub(crate) complete: bool,
+    /// Younger roles that are there, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    added: Vec<String>,
     /// URI of the CA's first issuing key, where it is not in this directory. Later ones are in `keys/ring.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca_key: Option<String>,
@@ -57,7 +66,8 @@ impl DataDirectory {
         let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
         let locks = lock(&path, roles)?;
         let instance = if is_new {
-            let instance = Instance { created_at_seconds: now.seconds(), complete: false, ca_key: None };
+            let instance =
+                Instance { created_at_seconds: now.seconds(), complete: false, added: Vec::new(), ca_key: None };
             write_instance(&path, &instance)?;
             instance
         } else {
@@ -89,10 +99,18 @@ impl DataDirectory {
         !self.instance.complete
     }
 
+    /// Whether the key and the log of `role` may still be created.
+    pub(crate) fn lacks(&self, role: &str) -> bool {
+        self.is_new() || YOUNGER_ROLES.contains(&role) && !self.instance.added.iter().any(|added| added == role)
+    }
+
     /// From now on nothing that is missing is created.
     pub(crate) fn complete(&mut self) -> anyhow::Result<()> {
-        if self.is_new() {
+        let missing: Vec<String> =
+            YOUNGER_ROLES.into_iter().filter(|role| self.lacks(role)).map(str::to_owned).collect();
+        if self.is_new() || !missing.is_empty() {
             self.instance.complete = true;
+            self.instance.added.extend(missing);
             write_instance(&self.path, &self.instance)?;
         }
         Ok(())
@@ -123,8 +141,14 @@ impl DataDirectory {
 
     /// The key `keys/<name>.pem`. Its public half is put beside it, for processes that must not have it.
     pub(crate) fn key(&self, name: &str, kind: KeyKind) -> anyhow::Result<Signer> {
-        let path = self.must_exist(&format!("keys/{name}.pem"))?;
-        let signer = Signer::open_or_create(&path, kind).with_context(|| format!("cannot use the {name} key"))?;
+        self.key_for(Use::Any, name, kind)
+    }
+
+    /// As [`Self::key`], for a key that signs no more than `purpose` says.
+    pub(crate) fn key_for(&self, purpose: Use, name: &str, kind: KeyKind) -> anyhow::Result<Signer> {
+        let path = self.must_exist(&format!("keys/{name}.pem"), self.lacks(name))?;
+        let signer = Signer::open_or_create_for(purpose, &path, kind);
+        let signer = signer.with_context(|| format!("cannot use the {name} key"))?;
         let public = path.with_extension("pub");
         if !public.exists() {
             durable::write(&public, signer.public_key().to_pem().as_bytes())?;
@@ -141,12 +165,12 @@ impl DataDirectory {
 
     /// The path of the database file.
     pub(crate) fn database(&self) -> anyhow::Result<PathBuf> {
-        self.must_exist("chancery.db")
+        self.must_exist("chancery.db", self.is_new())
     }
 
     /// The certificates in `keys/ca-chain.pem`; `None` where they are still to be made.
     pub(crate) fn ca_chain(&self) -> anyhow::Result<Option<String>> {
-        let path = self.must_exist(CA_CHAIN)?;
+        let path = self.must_exist(CA_CHAIN, self.is_new())?;
         if !path.exists() {
             return Ok(None);
         }
@@ -158,11 +182,11 @@ impl DataDirectory {
         durable::write(&self.path.join(CA_CHAIN), pem.as_bytes())
     }
 
-    /// A path below the directory; the file must be there unless the directory is new.
-    fn must_exist(&self, name: &str) -> anyhow::Result<PathBuf> {
+    /// A path below the directory; the file must be there unless it is still to be made.
+    fn must_exist(&self, name: &str, may_be_made: bool) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
         ensure!(
-            self.is_new() || path.exists(),
+            may_be_made || path.exists(),
             "{} is missing, and a new one would contradict what was signed before; put it back, or start afresh with another --data",
             path.display()
         );
@@ -285,6 +309,30 @@ mod tests {
         for error in [data.key("ct", KeyKind::P256).unwrap_err(), data.database().unwrap_err()] {
             assert!(error.to_string().contains("is missing"), "{error:#}");
         }
+    }
+
+    #[test]
+    fn a_younger_role_is_added_once() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
+        data.complete().unwrap();
+        drop(data);
+        // As an earlier version has left it.
+        let mut instance = read_instance(&path).unwrap();
+        instance.added.clear();
+        write_instance(&path, &instance).unwrap();
+        let mut data = DataDirectory::open(&path, &all(), at(200)).unwrap();
+        assert!(data.lacks(rekor_v2::NAME) && !data.lacks("ct"));
+        assert!(data.key("ct", KeyKind::P256).unwrap_err().to_string().contains("is missing"));
+        let key = data.key(rekor_v2::NAME, KeyKind::P256).unwrap();
+        data.complete().unwrap();
+        drop(data);
+        let data = DataDirectory::open(&path, &all(), at(300)).unwrap();
+        assert!(!data.lacks(rekor_v2::NAME));
+        assert_eq!(data.key(rekor_v2::NAME, KeyKind::P256).unwrap().public_key(), key.public_key());
+        fs::remove_file(path.join("keys/rekor2.pem")).unwrap();
+        assert!(data.key(rekor_v2::NAME, KeyKind::P256).unwrap_err().to_string().contains("is missing"));
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use crate::rotation::{Generation, Place, RingFiles, Role, State};
 use anyhow::Context as _;
-use chancery_daemon::signer::Signer;
+use chancery_daemon::signer::{Signer, Use};
+use chancery_log::{ct, rekor_v1, rekor_v2};
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
 use std::{fs, path::Path};
 
 /// Roles with one key that was never rotated, in a file of its name.
-const ROLES: [&str; 3] = ["rekor", "ct", "issuer"];
+const ROLES: [(&str, Use); 4] =
+    [(rekor_v1::NAME, Use::Any), (rekor_v2::NAME, Use::Checkpoints), (ct::NAME, Use::Any), ("issuer", Use::Any)];
 
 /// One signing key.
 pub(crate) struct KeyRecord {
@@ -65,13 +67,13 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
         }
     }
     keys.append(&mut roots);
-    for role in ROLES {
+    for (role, purpose) in ROLES {
         let path = files.key_file(&format!("{role}.pem"));
-        // Only a development server has an issuer.
-        if role == "issuer" && !path.exists() {
+        // Only a development server has an issuer, and a directory of an earlier version gets the other at its next start.
+        if [rekor_v2::NAME, "issuer"].contains(&role) && !path.exists() {
             continue;
         }
-        let public_key = Signer::open(&path)?.public_key().clone();
+        let public_key = Signer::open_for(purpose, &path)?.public_key().clone();
         keys.push(KeyRecord {
             role,
             public_key,

@@ -29,6 +29,8 @@ pub struct Settings {
     /// Random, positive: what a log that does not exist yet is made with. `None` where it must exist, because its key has
     /// signed before: a new log under an old key would contradict that.
     pub new_tree_id: Option<i64>,
+    /// Whether it takes no more entries. Its head is signed anew from time to time all the same.
+    pub frozen: bool,
     /// Where its files are copied to, if anywhere: what was published there must be in the database.
     pub copy: Option<Destination>,
 }
@@ -126,6 +128,7 @@ impl Log {
             follower,
             published,
             stored_size,
+            frozen: settings.frozen,
             quarantine,
             cache,
             heads: Arc::default(),
