@@ -7,12 +7,11 @@ use axum::Router;
 use chancery_ca::{
     Access, CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings, Rates, Records,
     chain::IssuingChain,
-    expiry::ExpiryWatch,
     identity::IssuerKind,
     issue::Pipeline,
     oidc::{Authenticator, http_fetcher},
 };
-use chancery_daemon::{clock::Clock, metrics::Metrics, random::Random, signer::Signer};
+use chancery_daemon::{clock::Clock, expiry::ExpiryWatch, metrics::Metrics, random::Random, signer::Signer};
 use chancery_keys::{KeyUri, UriError};
 use chancery_verify::Timestamp;
 use clap::Args;
@@ -83,15 +82,15 @@ pub(super) async fn issuing_chain(
     Ok(chain)
 }
 
-/// Warns when the authority's certificates come to their end.
-pub(super) fn watch_expiry(expires: Timestamp, clock: Arc<dyn Clock>) -> JoinHandle<()> {
+/// Warns when the certificates of an authority, named in `role`, come to their end.
+pub(super) fn watch_expiry(role: &'static str, expires: Timestamp, clock: Arc<dyn Clock>) -> JoinHandle<()> {
     let mut watch = ExpiryWatch::new(expires);
     tokio::spawn(async move {
         let mut looks = tokio::time::interval(EXPIRY_LOOK);
         loop {
             looks.tick().await;
             if let Some(days_left) = watch.warning(clock.now()) {
-                tracing::warn!(days_left, "the certificate authority's certificates end soon, and issuing with them");
+                tracing::warn!(days_left, "the {role}'s certificates end soon, and what it does with them");
             }
         }
     })
