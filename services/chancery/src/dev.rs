@@ -11,6 +11,7 @@ mod data;
 mod keys;
 mod operations;
 mod tiles;
+mod timestamps;
 mod transparency;
 
 use crate::{issuers::ConfiguredIssuers, loopback};
@@ -25,7 +26,7 @@ use chancery_daemon::{
 };
 use chancery_log::store::Location;
 use composition::{Address, Choices, Instance};
-use data::DataDirectory;
+use data::{DataDirectory, Role};
 use std::{
     io::{ErrorKind, Write as _},
     net::SocketAddr,
@@ -38,6 +39,7 @@ pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
 pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use tiles::TilesArguments;
+pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::TransparencyArguments;
 
 /// Where it listens unless told otherwise.
@@ -51,6 +53,7 @@ pub(crate) struct Options<'a> {
     pub(crate) transparency: &'a TransparencyArguments,
     pub(crate) operations: &'a OperationsArguments,
     pub(crate) authority: &'a AuthorityArguments,
+    pub(crate) timestamps: &'a TimestampArguments,
 }
 
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
@@ -67,13 +70,14 @@ pub(crate) async fn run(
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Options { tiles, transparency, operations, authority } = *options;
+    let Options { tiles, transparency, operations, authority, timestamps } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
-    let choices = Choices { tiles: tiles.destination()?, transparency: transparency.read()?, operations, settings };
+    let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
+    let choices = Choices { tiles, transparency, operations, settings, timestamps };
     let mut data = DataDirectory::open(data, clock.now())?;
-    if let Some(uri) = authority.ca_key() {
-        data.use_ca_key(uri)?;
+    for (role, uri) in [(Role::Ca, authority.ca_key()), (Role::Tsa, timestamps.key())] {
+        uri.map_or(Ok(()), |uri| data.use_key(role, uri))?;
     }
     // (2)
     let listener = bind(listen).await?;

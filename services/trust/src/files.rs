@@ -4,7 +4,7 @@
 //! synced and renamed. A file whose bytes have not changed is not touched.
 
 use crate::{
-    material::{InvalidMaterial, Material, Services},
+    material::{CertificateAuthority, InvalidMaterial, Material, Services},
     signing_config::SigningConfig,
     trusted_root::TrustedRoot,
 };
@@ -36,17 +36,20 @@ pub enum FileName {
     RekorKey,
     /// Key of the current certificate log: `SIGSTORE_CT_LOG_PUBLIC_KEY_FILE`.
     CtKey,
+    /// Certificates of the current timestamp authority, leaf first: `--timestamp-certificate-chain`.
+    TimestampChain,
 }
 
 impl FileName {
     /// Every file.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TrustedRoot,
         Self::SigningConfig,
         Self::ClientTrustConfig,
         Self::FulcioChain,
         Self::RekorKey,
         Self::CtKey,
+        Self::TimestampChain,
     ];
 
     /// The name.
@@ -59,6 +62,7 @@ impl FileName {
             Self::FulcioChain => "fulcio-chain.pem",
             Self::RekorKey => "rekor.pub",
             Self::CtKey => "ctfe.pub",
+            Self::TimestampChain => "tsa-chain.pem",
         }
     }
 
@@ -67,7 +71,7 @@ impl FileName {
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::TrustedRoot | Self::SigningConfig | Self::ClientTrustConfig => "application/json",
-            Self::FulcioChain => "application/pem-certificate-chain",
+            Self::FulcioChain | Self::TimestampChain => "application/pem-certificate-chain",
             Self::RekorKey | Self::CtKey => "application/x-pem-file",
         }
     }
@@ -104,9 +108,11 @@ impl TrustFiles {
             (FileName::TrustedRoot, json(&trusted_root)),
             (FileName::SigningConfig, json(&signing_config)),
             (FileName::ClientTrustConfig, json(&client_trust_config)),
-            (FileName::FulcioChain, chain_pem(material)),
+            (FileName::FulcioChain, chain_pem(&material.certificate_authorities)),
             (FileName::RekorKey, rekor.key.to_pem()),
             (FileName::CtKey, ct.key.to_pem()),
+            // Of one authority only: clients take the first certificate for the leaf of all others.
+            (FileName::TimestampChain, chain_pem(material.timestamp_authorities.get(..1).unwrap_or_default())),
         ]);
         Ok(Self { contents })
     }
@@ -150,10 +156,10 @@ fn json(document: &impl Serialize) -> String {
 }
 
 /// Every certificate once; two authorities may share a root.
-fn chain_pem(material: &Material) -> String {
+fn chain_pem(authorities: &[CertificateAuthority]) -> String {
     let mut written: Vec<&[u8]> = Vec::new();
     let mut text = String::new();
-    for der in material.certificate_authorities.iter().flat_map(|authority| &authority.chain_der) {
+    for der in authorities.iter().flat_map(|authority| &authority.chain_der) {
         if !written.contains(&der.as_slice()) {
             text.push_str(&pem::encode(pem::CERTIFICATE, der));
             written.push(der);

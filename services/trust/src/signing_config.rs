@@ -20,8 +20,7 @@ pub struct SigningConfig<'a> {
     oidc_urls: [ServiceJson<'a>; 1],
     rekor_tlog_urls: [ServiceJson<'a>; 1],
     rekor_tlog_config: Selection,
-    // Present although empty: sigstore-python's model has no default for them.
-    tsa_urls: [ServiceJson<'a>; 0],
+    tsa_urls: [ServiceJson<'a>; 1],
     tsa_config: Selection,
 }
 
@@ -51,7 +50,7 @@ impl<'a> SigningConfig<'a> {
             oidc_urls: [service(&services.oidc_issuer)],
             rekor_tlog_urls: [service(&services.rekor_v1)],
             rekor_tlog_config: Selection { selector: "ANY" },
-            tsa_urls: [],
+            tsa_urls: [service(&services.timestamp_authority)],
             tsa_config: Selection { selector: "ANY" },
         })
     }

@@ -7,8 +7,8 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// Run everything on this machine, with a sign-in of its own, to try it out
 ///
-/// Starts certificate authority, certificate log, signature log and a development OIDC issuer on one loopback address,
-/// creates all keys on the first start, and prints commands to paste. Stop it with Ctrl-C; start it again on the same
+/// Starts certificate authority, certificate log, signature log, timestamp authority and a development OIDC issuer on one
+/// loopback address, creates all keys on the first start, and prints commands to paste. Stop it with Ctrl-C; start it again on the same
 /// data and everything signed before still verifies.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -36,6 +36,8 @@ pub(super) struct Arguments {
     operations: dev::OperationsArguments,
     #[command(flatten)]
     authority: dev::AuthorityArguments,
+    #[command(flatten)]
+    timestamps: dev::TimestampArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -43,9 +45,15 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    let Arguments { listen, data, database, issuers, tiles, transparency, operations, authority, .. } = arguments;
-    let options =
-        dev::Options { tiles: &tiles, transparency: &transparency, operations: &operations, authority: &authority };
+    let Arguments { listen, data, database, issuers, tiles, transparency, operations, authority, timestamps, .. } =
+        arguments;
+    let options = dev::Options {
+        tiles: &tiles,
+        transparency: &transparency,
+        operations: &operations,
+        authority: &authority,
+        timestamps: &timestamps,
+    };
     dev::run(listen, &data, database, issuers.as_deref(), &options).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! The development server's certificate authority: its chain, and whom it believes.
 
-use super::data::DataDirectory;
+use super::data::{DataDirectory, Role};
 use crate::{issuer, issuers::ConfiguredIssuers};
 use anyhow::Context as _;
 use axum::Router;
@@ -71,14 +71,14 @@ pub(super) async fn issuing_chain(
     random: &dyn Random,
     now: Timestamp,
 ) -> anyhow::Result<IssuingChain> {
-    if let Some(text) = data.ca_chain()? {
+    if let Some(text) = data.chain_of(Role::Ca)? {
         return IssuingChain::from_pem(text.as_bytes(), issuing.public_key(), now)
             .context("cannot use keys/ca-chain.pem");
     }
     // Of one kind, as the profile advises: who verifies the one can verify the other.
     let root = data.key("ca-root", issuing.public_key().kind())?;
     let chain = IssuingChain::create(ORGANIZATION, &root, issuing, random, data.created()).await?;
-    data.keep_ca_chain(&chain.to_pem())?;
+    data.keep_chain_of(Role::Ca, &chain.to_pem())?;
     Ok(chain)
 }
 

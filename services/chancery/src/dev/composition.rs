@@ -3,13 +3,15 @@
 //! ```text
 //! issuer ──token──▶ certificate authority ──precertificate──▶ CT log ─┐
 //!                                          Rekor v1 log ──────────────┴─▶ one database
+//!                                          timestamp authority            nothing but its key and a clock
 //! ```
 
 use super::{
     authority::{self, ORGANIZATION},
     certificate_log::LocalLog,
-    data::DataDirectory,
+    data::{DataDirectory, Role},
     operations::OperationsArguments,
+    timestamps::{TimestampArguments, Timestamps},
     transparency,
 };
 use crate::issuer::{self, Issuer};
@@ -59,6 +61,7 @@ pub(super) struct Choices<'a> {
     pub(super) transparency: transparency::Settings,
     pub(super) operations: &'a OperationsArguments,
     pub(super) settings: authority::Settings,
+    pub(super) timestamps: &'a TimestampArguments,
 }
 
 /// A server that is ready to answer.
@@ -67,7 +70,7 @@ pub(super) struct Instance {
     pub(super) routes: Router,
     /// What is measured, where somebody asks for it.
     pub(super) metrics: Option<Metrics>,
-    /// Whether both logs take entries.
+    /// Whether every role does its work.
     pub(super) readiness: Readiness,
     /// What clients need.
     pub(super) trust_files: TrustFiles,
@@ -77,6 +80,7 @@ pub(super) struct Instance {
     sequencers: [JoinHandle<()>; 2],
     mirrors: Mirrors,
     expiry: JoinHandle<()>,
+    timestamps: Timestamps,
     follower: Option<JoinHandle<()>>,
     database: Database,
 }
@@ -91,7 +95,7 @@ impl Instance {
         choices: Choices<'_>,
         check_command: String,
     ) -> anyhow::Result<Self> {
-        let Choices { tiles, transparency, operations, settings } = choices;
+        let Choices { tiles, transparency, operations, settings, timestamps } = choices;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let database = Database::open(database).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
@@ -105,38 +109,43 @@ impl Instance {
             shutdown: logs_stop,
         };
 
-        let authority_key = Arc::new(data.ca_key().await?);
+        let authority_key = Arc::new(data.key_of(Role::Ca).await?);
         let chain = authority::issuing_chain(data, &authority_key, &*random, clock.now()).await?;
-        let expiry = authority::watch_expiry(chain.expires(), Arc::clone(&clock));
+        let expiry = authority::watch_expiry("certificate authority", chain.expires(), Arc::clone(&clock));
         let (ct, ct_sequencer) = opening.log(ct::NAME, format!("{}{CT_PATH}", address.host), ct::scheme).await?;
         let roots = [&[chain.root().der().to_vec()], &transparency.accepted_roots[..]].concat();
         let ct = Ct::new(ct, CT_PATH, &roots).context("cannot open the certificate log")?;
         let (rekor, rekor_sequencer) = opening.log(rekor_v1::NAME, address.host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(rekor);
+        let logs = [ct.log().clone(), rekor.log().clone()];
+        let timestamps = Timestamps::start(data, timestamps, &logs, Arc::clone(&clock), Arc::clone(&random)).await?;
 
         let mirrors = Mirrors::start(tiles.as_ref(), [ct.files(), rekor.files()]).await?;
 
         let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
-        let trust_files = trust_files(&opening, issuer.url(), &chain, [ct.log(), rekor.log()], &transparency)?;
-        // The first entry is the trust root it will be verified with.
-        rekor
-            .seed(trust_files.contents(FileName::TrustedRoot).as_bytes())
-            .await
-            .context("cannot write the log's first entry")?;
+        let trust_files = trust_files(
+            &opening,
+            issuer.url(),
+            &chain,
+            [ct.log(), rekor.log()],
+            &transparency,
+            timestamps.trusted(&address.url)?,
+        )?;
+        seed(&rekor, &trust_files).await?;
 
-        let logs = [ct.log().clone(), rekor.log().clone()];
         let metrics = operations.metrics(&logs, &clock)?;
         let logged = transparency.transparency(Arc::new(LocalLog::new(ct.clone())));
         let pipeline = Pipeline::new(chain, authority_key, logged, random)
             .context("the authority's certificates are for another key")?;
         let recorded = (operations.rates(), operations.records(data.path(), metrics.as_ref())?);
         let authority = authority::authority(issuer.url(), &settings, pipeline, clock, recorded)?;
-        let readiness = readiness(logs, mirrors.running.clone(), check_command);
+        let readiness = readiness(logs, mirrors.running.clone(), check_command, timestamps.obstacle());
         let routes = Router::new()
             .merge(authority::router(&authority, metrics.as_ref())?)
             .merge(ct.router())
             .merge(rekor.router())
+            .merge(timestamps.router(metrics.as_ref())?)
             .merge(chancery_trust::http::router(&trust_files))
             .merge(issuer::router(Arc::clone(&issuer)));
         let follower = settings.issuers.follow(authority, authority::development_issuer(issuer.url()))?;
@@ -150,6 +159,7 @@ impl Instance {
             sequencers: [ct_sequencer, rekor_sequencer],
             mirrors,
             expiry,
+            timestamps,
             follower,
             database,
         })
@@ -158,6 +168,7 @@ impl Instance {
     /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.
     pub(super) async fn stop(self) {
         self.expiry.abort();
+        self.timestamps.stop();
         if let Some(follower) = self.follower {
             follower.abort();
         }
@@ -172,14 +183,20 @@ impl Instance {
     }
 }
 
-/// Whether both logs take entries, and their copies are made; otherwise why not and, of a quarantined log, what to run.
-fn readiness(logs: [Log; 2], mirrors: Vec<Mirror>, check_command: String) -> Readiness {
+/// Whether both logs take entries, their copies are made, and there are timestamps; otherwise why not and, of a quarantined
+/// log, what to run.
+fn readiness(
+    logs: [Log; 2],
+    mirrors: Vec<Mirror>,
+    check_command: String,
+    timestamps: impl Fn() -> Option<String> + Send + Sync + 'static,
+) -> Readiness {
     Arc::new(move || {
         let obstacle = logs.iter().find_map(Log::obstacle).map(|obstacle| match obstacle {
             Obstacle::Quarantined { .. } => format!("{obstacle}. To see what is wrong, run: {check_command}"),
             Obstacle::Clock { .. } | Obstacle::Stopped { .. } => obstacle.to_string(),
         });
-        obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned))
+        obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned)).or_else(&timestamps)
     })
 }
 
@@ -244,6 +261,13 @@ impl Opening<'_> {
     }
 }
 
+/// The first entry is the trust root it will be verified with.
+async fn seed(rekor: &RekorV1, trust_files: &TrustFiles) -> anyhow::Result<()> {
+    let artifact = trust_files.contents(FileName::TrustedRoot).as_bytes();
+    rekor.seed(artifact).await.context("cannot write the log's first entry")?;
+    Ok(())
+}
+
 /// Positive, as the store wants it.
 fn tree_id(random: &dyn Random) -> i64 {
     let mut bytes = [0; 8];
@@ -257,6 +281,7 @@ fn trust_files(
     chain: &IssuingChain,
     [ct, rekor]: [&Log; 2],
     transparency: &transparency::Settings,
+    timestamps: CertificateAuthority,
 ) -> anyhow::Result<TrustFiles> {
     let url = BaseUrl::parse(&opening.address.url)?;
     let validity = Validity::since(opening.data.created());
@@ -274,16 +299,19 @@ fn trust_files(
         chancery_trust::Log { base_url, key, validity }
     });
     let own = log(ct, BaseUrl::parse(&format!("{}{CT_PATH}", opening.address.url))?);
+    let timestamp_authority = timestamps.url.clone();
     let material = Material {
         certificate_authorities: vec![authority],
         ct_logs: elsewhere.into_iter().chain([own]).collect(),
         rekor_logs: vec![log(rekor, url.clone())],
+        timestamp_authorities: vec![timestamps],
     };
     let services = Services {
         operator: opening.address.host.clone(),
         certificate_authority: url.clone(),
         oidc_issuer: BaseUrl::parse(issuer_url)?,
         rekor_v1: url,
+        timestamp_authority,
         validity,
     };
     TrustFiles::build(&material, &services).context("the trust files cannot be made")

@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! lock            held by the one process that uses the directory
-//! instance.json   when the directory was made, whether that was finished, and where the CA's key is if not in keys/
-//! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
+//! instance.json   when the directory was made, whether that was finished, and where keys are that are not in keys/
+//! keys/*.pem      private keys (0600), and the certificates made with some of them: ca-chain.pem, tsa-chain.pem
 //! chancery.db     both logs, unless they are in a database elsewhere
 //! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
 //! trust/          what clients need; rewritten at every start, with the same bytes unless an option names another certificate log
 //! ```
 //!
 //! Keys and log belong together: a new key under an old log, or a new log under an old key, would contradict what was
-//! signed before. So they are only created while the directory is being made; afterwards a missing one is an error.
+//! signed before. So they are only created while the directory is being made; afterwards a missing one is an error. What a
+//! directory of an earlier version never had, the timestamp authority's, is created at the next start.
 
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::signer::Signer;
@@ -23,7 +24,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const CA_CHAIN: &str = "keys/ca-chain.pem";
+/// An authority that has certificates, and whose key may be elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The certificate authority.
+    Ca,
+    /// The timestamp authority.
+    Tsa,
+}
+
+impl Role {
+    /// Begins the names of its files.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::Tsa => "tsa",
+        }
+    }
+
+    /// Its certificates, below the directory.
+    pub(super) fn chain(self) -> String {
+        format!("keys/{}-chain.pem", self.name())
+    }
+}
 
 /// An open data directory. The lock is released when it is dropped.
 #[derive(Debug)]
@@ -33,7 +56,7 @@ pub(super) struct DataDirectory {
     _lock: File,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Instance {
     /// Before the first key was made: trust in everything here starts with this moment.
@@ -43,6 +66,36 @@ struct Instance {
     /// URI of the CA's issuing key, where it is not in this directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ca_key: Option<String>,
+    /// The same of the timestamp authority's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tsa_key: Option<String>,
+    /// The timestamp authority's key and certificates are there, too; earlier versions knew of none.
+    #[serde(default)]
+    timestamps: bool,
+}
+
+impl Instance {
+    const fn key_uri(&mut self, role: Role) -> &mut Option<String> {
+        match role {
+            Role::Ca => &mut self.ca_key,
+            Role::Tsa => &mut self.tsa_key,
+        }
+    }
+
+    fn recorded(&self, role: Role) -> Option<&str> {
+        match role {
+            Role::Ca => self.ca_key.as_deref(),
+            Role::Tsa => self.tsa_key.as_deref(),
+        }
+    }
+
+    /// Whether what `role` has may still be created.
+    const fn may_create(&self, role: Role) -> bool {
+        match role {
+            Role::Ca => !self.complete,
+            Role::Tsa => !self.timestamps,
+        }
+    }
 }
 
 impl DataDirectory {
@@ -52,7 +105,7 @@ impl DataDirectory {
         let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
         let lock = lock(&path)?;
         let instance = if is_new {
-            let instance = Instance { created_at_seconds: now.seconds(), complete: false, ca_key: None };
+            let instance = Instance { created_at_seconds: now.seconds(), ..Instance::default() };
             write_instance(&path, &instance)?;
             instance
         } else {
@@ -86,34 +139,36 @@ impl DataDirectory {
 
     /// From now on nothing that is missing is created.
     pub(super) fn complete(&mut self) -> anyhow::Result<()> {
-        if self.is_new() {
+        if self.is_new() || !self.instance.timestamps {
             self.instance.complete = true;
+            self.instance.timestamps = true;
             write_instance(&self.path, &self.instance)?;
         }
         Ok(())
     }
 
-    /// Takes `uri` for the CA's issuing key, which is decided for ever when the directory is made.
-    pub(super) fn use_ca_key(&mut self, uri: &str) -> anyhow::Result<()> {
-        if self.instance.ca_key.as_deref() == Some(uri) {
+    /// Takes `uri` for the key of `role`, which is decided for ever when that key would be made.
+    pub(super) fn use_key(&mut self, role: Role, uri: &str) -> anyhow::Result<()> {
+        if self.instance.recorded(role) == Some(uri) {
             return Ok(());
         }
-        let has_own = self.path.join("keys/ca.pem").exists();
+        let own = format!("keys/{}.pem", role.name());
         ensure!(
-            self.is_new() && self.instance.ca_key.is_none() && !has_own,
-            "the CA key of {} is {}, and certificates were issued with it; start afresh with another --data",
+            self.instance.may_create(role) && self.instance.recorded(role).is_none() && !self.path.join(&own).exists(),
+            "the {} key of {} is {}, and it has signed; start afresh with another --data",
+            role.name(),
             self.path.display(),
-            self.instance.ca_key.as_deref().unwrap_or("keys/ca.pem"),
+            self.instance.recorded(role).unwrap_or(&own),
         );
-        self.instance.ca_key = Some(uri.to_owned());
+        *self.instance.key_uri(role) = Some(uri.to_owned());
         write_instance(&self.path, &self.instance)
     }
 
-    /// The CA's issuing key: where its URI says, or `keys/ca.pem`.
-    pub(super) async fn ca_key(&self) -> anyhow::Result<Signer> {
-        let Some(uri) = &self.instance.ca_key else { return self.key("ca", KeyKind::P256) };
+    /// The key an authority signs with: where its URI says, or `keys/<role>.pem`.
+    pub(super) async fn key_of(&self, role: Role) -> anyhow::Result<Signer> {
+        let Some(uri) = self.instance.recorded(role) else { return self.key(role.name(), KeyKind::P256) };
         let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
-        chancery_keys::open(&key).await.with_context(|| format!("cannot use the CA key {uri}"))
+        chancery_keys::open(&key).await.with_context(|| format!("cannot use the {} key {uri}", role.name()))
     }
 
     /// The key `keys/<name>.pem`.
@@ -127,9 +182,9 @@ impl DataDirectory {
         self.must_exist("chancery.db")
     }
 
-    /// The certificates in `keys/ca-chain.pem`; `None` where they are still to be made.
-    pub(super) fn ca_chain(&self) -> anyhow::Result<Option<String>> {
-        let path = self.must_exist(CA_CHAIN)?;
+    /// The certificates of an authority; `None` where they are still to be made.
+    pub(super) fn chain_of(&self, role: Role) -> anyhow::Result<Option<String>> {
+        let path = self.must_exist(&role.chain())?;
         if !path.exists() {
             return Ok(None);
         }
@@ -137,15 +192,16 @@ impl DataDirectory {
     }
 
     /// Keeps the certificates that were made.
-    pub(super) fn keep_ca_chain(&self, pem: &str) -> anyhow::Result<()> {
-        write(&self.path.join(CA_CHAIN), pem.as_bytes())
+    pub(super) fn keep_chain_of(&self, role: Role, pem: &str) -> anyhow::Result<()> {
+        write(&self.path.join(role.chain()), pem.as_bytes())
     }
 
-    /// A path below the directory; the file must be there unless the directory is new.
+    /// A path below the directory; the file must be there unless the directory, or what it belongs to in it, is new.
     fn must_exist(&self, name: &str) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
+        let role = if name.starts_with("keys/tsa") { Role::Tsa } else { Role::Ca };
         ensure!(
-            self.is_new() || path.exists(),
+            self.instance.may_create(role) || path.exists(),
             "{} is missing, and a new one would contradict what was signed before; put it back, or start afresh with another --data",
             path.display()
         );
@@ -201,9 +257,9 @@ fn read_instance(directory: &Path) -> anyhow::Result<Instance> {
     serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))
 }
 
-/// URI of the CA's issuing key in a directory that may be in use; `None` where the key is in the directory.
-pub(super) fn recorded_ca_key(directory: &Path) -> anyhow::Result<Option<String>> {
-    Ok(read_instance(directory)?.ca_key)
+/// URI of the key of `role` in a directory that may be in use; `None` where the key is in the directory.
+pub(super) fn recorded_key(directory: &Path, role: Role) -> anyhow::Result<Option<String>> {
+    Ok(read_instance(directory)?.recorded(role).map(str::to_owned))
 }
 
 fn write_instance(directory: &Path, instance: &Instance) -> anyhow::Result<()> {
@@ -240,14 +296,14 @@ mod tests {
         let path = parent.path().join("data");
         let mut data = DataDirectory::open(&path, at(100)).unwrap();
         let key = data.key("ca", KeyKind::P256).unwrap();
-        assert_eq!(data.ca_chain().unwrap(), None);
-        data.keep_ca_chain("chain").unwrap();
+        assert_eq!(data.chain_of(Role::Ca).unwrap(), None);
+        data.keep_chain_of(Role::Ca, "chain").unwrap();
         data.complete().unwrap();
         drop(data);
         let data = DataDirectory::open(&path, at(200)).unwrap();
         assert_eq!((data.created(), data.is_new()), (at(100), false));
         assert_eq!(data.key("ca", KeyKind::P256).unwrap().public_key(), key.public_key());
-        assert_eq!(data.ca_chain().unwrap().as_deref(), Some("chain"));
+        assert_eq!(data.chain_of(Role::Ca).unwrap().as_deref(), Some("chain"));
         for (name, mode) in [("", 0o700), ("keys", 0o700), ("keys/ca.pem", 0o600), ("keys/ca-chain.pem", 0o600)] {
             assert_eq!(fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
         }
@@ -282,20 +338,39 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         let mut data = DataDirectory::open(&path, at(100)).unwrap();
-        assert_eq!(recorded_ca_key(&path).unwrap(), None);
-        data.use_ca_key("file:/a.pem").unwrap();
+        assert_eq!(recorded_key(&path, Role::Ca).unwrap(), None);
+        data.use_key(Role::Ca, "file:/a.pem").unwrap();
         drop(data);
         // A first start that was cut short has decided it, too.
         let mut data = DataDirectory::open(&path, at(200)).unwrap();
-        data.use_ca_key("file:/a.pem").unwrap();
-        assert!(data.use_ca_key("file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
-        assert_eq!(recorded_ca_key(&path).unwrap().as_deref(), Some("file:/a.pem"));
+        data.use_key(Role::Ca, "file:/a.pem").unwrap();
+        assert!(data.use_key(Role::Ca, "file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
+        assert_eq!(recorded_key(&path, Role::Ca).unwrap().as_deref(), Some("file:/a.pem"));
         drop(data);
 
         let path = parent.path().join("own");
         let mut data = DataDirectory::open(&path, at(100)).unwrap();
         data.key("ca", KeyKind::P256).unwrap();
-        assert!(data.use_ca_key("file:/a.pem").unwrap_err().to_string().contains("keys/ca.pem"));
+        assert!(data.use_key(Role::Ca, "file:/a.pem").unwrap_err().to_string().contains("keys/ca.pem"));
+    }
+
+    #[test]
+    fn a_directory_of_an_earlier_version_gets_what_it_never_had_once() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        data.key("ca", KeyKind::P256).unwrap();
+        data.complete().unwrap();
+        drop(data);
+        fs::write(path.join("instance.json"), r#"{"created_at_seconds": 100, "complete": true}"#).unwrap();
+        let mut data = DataDirectory::open(&path, at(200)).unwrap();
+        assert_eq!(data.chain_of(Role::Tsa).unwrap(), None);
+        data.key("tsa", KeyKind::P256).unwrap();
+        assert!(data.key("ct", KeyKind::P256).is_err(), "nothing else is made");
+        data.keep_chain_of(Role::Tsa, "chain").unwrap();
+        data.complete().unwrap();
+        fs::remove_file(path.join("keys/tsa.pem")).unwrap();
+        assert!(data.key("tsa", KeyKind::P256).unwrap_err().to_string().contains("is missing"));
     }
 
     #[test]

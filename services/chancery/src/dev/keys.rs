@@ -1,13 +1,13 @@
 //! The signing keys of a data directory, as they can be listed while a server uses it.
 
-use super::data;
+use super::data::{self, Role};
 use anyhow::Context as _;
 use chancery_daemon::signer::Signer;
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
 use std::{fs, path::Path};
 
-/// Every role but the issuing CA's; each has its key in a file of its name.
-const ROLES: [&str; 4] = ["ca-root", "rekor", "ct", "issuer"];
+/// Roles whose key never has a certificate; each is in a file of its name.
+const LOGS_AND_ISSUER: [&str; 3] = ["rekor", "ct", "issuer"];
 
 /// One signing key.
 pub(crate) struct KeyRecord {
@@ -21,27 +21,39 @@ pub(crate) struct KeyRecord {
     pub(crate) ends: Option<Timestamp>,
 }
 
-/// The keys in `directory`, the CA's issuing key first.
+/// The keys in `directory`, the CA's issuing key first. A directory that has never been used for timestamps has none for
+/// them.
 pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
-    let elsewhere = data::recorded_ca_key(directory)?;
-    let path = directory.join("keys/ca-chain.pem");
-    let chain = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let chain = Certificate::chain_from_pem(&chain).with_context(|| format!("{} is damaged", path.display()))?;
-    let (Some(issuing), Some(root)) = (chain.first(), chain.last()) else {
-        anyhow::bail!("{} is damaged", path.display());
-    };
-    let place = elsewhere.unwrap_or_else(|| directory.join("keys/ca.pem").display().to_string());
-    let mut keys = vec![KeyRecord {
-        role: "ca",
-        public_key: issuing.public_key().clone(),
-        place,
-        ends: Some(issuing.not_after()),
-    }];
-    for role in ROLES {
-        let path = directory.join(format!("keys/{role}.pem"));
-        let public_key = Signer::open(&path)?.public_key().clone();
-        let ends = (&public_key == root.public_key()).then(|| root.not_after());
-        keys.push(KeyRecord { role, public_key, place: path.display().to_string(), ends });
+    let mut keys = Vec::from(certified(directory, Role::Ca, ["ca", "ca-root"])?);
+    for role in LOGS_AND_ISSUER {
+        let (public_key, place) = stored(directory, role)?;
+        keys.push(KeyRecord { role, public_key, place, ends: None });
+    }
+    if directory.join(Role::Tsa.chain()).exists() {
+        keys.extend(certified(directory, Role::Tsa, ["tsa", "tsa-root"])?);
     }
     Ok(keys)
+}
+
+/// The key that signs for `role`, and that of the root above it.
+fn certified(directory: &Path, role: Role, names: [&'static str; 2]) -> anyhow::Result<[KeyRecord; 2]> {
+    let path = directory.join(role.chain());
+    let chain = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let chain = Certificate::chain_from_pem(&chain).with_context(|| format!("{} is damaged", path.display()))?;
+    let (Some(signing), Some(root)) = (chain.first(), chain.last()) else {
+        anyhow::bail!("{} is damaged", path.display());
+    };
+    let own = directory.join(format!("keys/{}.pem", role.name()));
+    let place = data::recorded_key(directory, role)?.unwrap_or_else(|| own.display().to_string());
+    let (key, end) = (signing.public_key().clone(), signing.not_after());
+    let signing = KeyRecord { role: names[0], public_key: key, place, ends: Some(end) };
+    let (public_key, place) = stored(directory, names[1])?;
+    let ends = (&public_key == root.public_key()).then(|| root.not_after());
+    Ok([signing, KeyRecord { role: names[1], public_key, place, ends }])
+}
+
+/// The public half of a key in the directory, and its path.
+fn stored(directory: &Path, name: &str) -> anyhow::Result<(PublicKey, String)> {
+    let path = directory.join(format!("keys/{name}.pem"));
+    Ok((Signer::open(&path)?.public_key().clone(), path.display().to_string()))
 }

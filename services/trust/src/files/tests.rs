@@ -64,7 +64,28 @@ const TRUSTED_ROOT: &str = r#"{
       }
     }
   ],
-  "timestampAuthorities": []
+  "timestampAuthorities": [
+    {
+      "subject": {
+        "organization": "chancery",
+        "commonName": "chancery timestamps"
+      },
+      "uri": "http://127.0.0.1:8080/api/v1/timestamp",
+      "certChain": {
+        "certificates": [
+          {
+            "rawBytes": "bGVhZg=="
+          },
+          {
+            "rawBytes": "dGltZXN0YW1wIHJvb3Q="
+          }
+        ]
+      },
+      "validFor": {
+        "start": "2026-11-21T07:00:00Z"
+      }
+    }
+  ]
 }
 "#;
 
@@ -103,7 +124,16 @@ const SIGNING_CONFIG: &str = r#"{
   "rekorTlogConfig": {
     "selector": "ANY"
   },
-  "tsaUrls": [],
+  "tsaUrls": [
+    {
+      "url": "http://127.0.0.1:8080/api/v1/timestamp",
+      "majorApiVersion": 1,
+      "validFor": {
+        "start": "2026-11-21T07:00:00Z"
+      },
+      "operator": "127.0.0.1"
+    }
+  ],
   "tsaConfig": {
     "selector": "ANY"
   }
@@ -135,6 +165,13 @@ fn material() -> Material {
         }],
         ct_logs: vec![Log { base_url: url("http://127.0.0.1:8080/ct/dev"), key: key(CT_SPKI), validity }],
         rekor_logs: vec![Log { base_url: url("http://127.0.0.1:8080"), key: key(REKOR_SPKI), validity }],
+        timestamp_authorities: vec![CertificateAuthority {
+            url: url("http://127.0.0.1:8080/api/v1/timestamp"),
+            organization: "chancery".to_owned(),
+            common_name: "chancery timestamps".to_owned(),
+            chain_der: vec![b"leaf".to_vec(), b"timestamp root".to_vec()],
+            validity,
+        }],
     }
 }
 
@@ -144,6 +181,7 @@ fn services() -> Services {
         certificate_authority: url("http://127.0.0.1:8080"),
         oidc_issuer: url("http://127.0.0.1:8080/oidc"),
         rekor_v1: url("http://127.0.0.1:8080"),
+        timestamp_authority: url("http://127.0.0.1:8080/api/v1/timestamp"),
         validity: Validity::since(start()),
     }
 }
@@ -176,10 +214,19 @@ fn the_pem_files_hold_the_current_keys_and_every_certificate_once() {
         ..material.certificate_authorities[0].clone()
     };
     material.certificate_authorities.push(old_authority);
+    material.timestamp_authorities.push(CertificateAuthority {
+        url: url("http://127.0.0.1:8081/api/v1/timestamp"),
+        chain_der: vec![b"old leaf".to_vec(), b"timestamp root".to_vec()],
+        validity: retired,
+        ..material.timestamp_authorities[0].clone()
+    });
     let files = TrustFiles::build(&material, &services()).unwrap();
     let blocks = pem::decode_all(files.contents(FileName::FulcioChain).as_bytes(), 10).unwrap();
     let ders: Vec<_> = blocks.iter().map(|block| block.der.as_slice()).collect();
     assert_eq!(ders, [b"intermediate".as_slice(), b"root", b"old intermediate"]);
+    let blocks = pem::decode_all(files.contents(FileName::TimestampChain).as_bytes(), 10).unwrap();
+    let ders: Vec<_> = blocks.iter().map(|block| block.der.as_slice()).collect();
+    assert_eq!(ders, [b"leaf".as_slice(), b"timestamp root"], "of the current authority alone");
     assert_eq!(PublicKey::from_pem(files.contents(FileName::RekorKey).as_bytes()), Ok(key(REKOR_SPKI)));
     assert_eq!(PublicKey::from_pem(files.contents(FileName::CtKey).as_bytes()), Ok(key(CT_SPKI)));
     assert!(files.contents(FileName::TrustedRoot).contains(r#""end": "2026-11-21T07:00:00Z""#));
@@ -188,13 +235,22 @@ fn the_pem_files_hold_the_current_keys_and_every_certificate_once() {
 #[test]
 fn what_some_client_would_misread_is_refused() {
     type Change = fn(&mut Material, &mut Services);
-    let cases: [(Change, InvalidMaterial); 6] = [
+    let cases: [(Change, InvalidMaterial); 9] = [
         (
             |m, _| m.rekor_logs.push(m.rekor_logs[0].clone()),
             InvalidMaterial::DuplicateLog { kind: "rekor", key_id: hex::encode(key(REKOR_SPKI).fingerprint()) },
         ),
         (|m, _| m.ct_logs.clear(), InvalidMaterial::Missing { what: "certificate transparency log" }),
         (|m, _| m.certificate_authorities.clear(), InvalidMaterial::Missing { what: "certificate authority" }),
+        (|m, _| m.timestamp_authorities.clear(), InvalidMaterial::Missing { what: "timestamp authority" }),
+        (
+            |m, _| m.timestamp_authorities.push(m.timestamp_authorities[0].clone()),
+            InvalidMaterial::DuplicateTimestampAuthority { url: "http://127.0.0.1:8080/api/v1/timestamp".to_owned() },
+        ),
+        (
+            |m, _| m.timestamp_authorities[0].chain_der.truncate(1),
+            InvalidMaterial::ShortChain { common_name: "chancery timestamps".to_owned() },
+        ),
         (
             |m, _| m.certificate_authorities[0].chain_der.truncate(1),
             InvalidMaterial::ShortChain { common_name: "chancery intermediate".to_owned() },
