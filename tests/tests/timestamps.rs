@@ -1,7 +1,12 @@
 //! Timestamps, asked for and verified by programs that know nothing of this server: OpenSSL, cosign, sigstore-python and
 //! its RFC 3161 library.
 
-use chancery_tests::{ALICE, Client, Person, Stack, client::Signer, http::Request, program::Outcome};
+use chancery_tests::{
+    ALICE, Client, Person, Stack,
+    client::{Signer, with_signer, with_urls},
+    http::Request,
+    program::Outcome,
+};
 use std::{fs, path::Path};
 
 const PATH: &str = "/api/v1/timestamp";
@@ -49,6 +54,10 @@ fn openssl_verifies_every_hash_with_and_without_certificates() {
     openssl_verify(&alice, "-data changed -untrusted leaf.pem").fails_with(&["message imprint mismatch"]);
     openssl_verify(&alice, "-queryfile query.tsq").fails_with(&["signer certificate not found"]);
     let before = alice.read("query.tsq");
+    // As the README has it, with the published file for the root.
+    timestamp(&stack, &alice, "-sha256 -cert");
+    let published = alice.openssl().args("ts -verify -in reply.tsr -queryfile query.tsq -CAfile");
+    published.arg(alice.trust("tsa-chain.pem")).run().succeeds();
     timestamp(&stack, &alice, "-sha256 -cert");
     alice.write("query.tsq", before);
     openssl_verify(&alice, "-queryfile query.tsq").fails_with(&["mismatch"]);
@@ -136,17 +145,14 @@ fn cosign_2_takes_the_authority_s_url_and_chain() {
     let stack = Stack::start();
     let alice = stack.person(ALICE);
     alice.write("artifact", "hello");
-    let urls = |program| chancery_tests::client::with_urls(&alice, program);
-    let signed = urls(alice.cosign2().args("sign-blob --yes --identity-token")).arg(alice.token());
+    let signed = with_urls(&alice, alice.cosign2().args("sign-blob --yes")).arg("--identity-token").arg(alice.token());
     let signed = signed.arg("--timestamp-server-url").arg(stack.at(PATH));
     signed.args("--rfc3161-timestamp stamp.json --bundle bundle.json artifact").run().succeeds();
     let verify = |chain: &str| {
         let program =
             alice.cosign2().args("verify-blob --bundle bundle.json --rfc3161-timestamp stamp.json --rekor-url");
-        let program = program.arg(stack.url()).args("--timestamp-certificate-chain").arg(chain);
-        chancery_tests::client::with_signer(program.args("--use-signed-timestamps"), &Signer::of(&alice))
-            .arg("artifact")
-            .run()
+        let program = program.arg(stack.url()).arg("--timestamp-certificate-chain").arg(chain);
+        with_signer(program.args("--use-signed-timestamps"), &Signer::of(&alice)).arg("artifact").run()
     };
     verify(&alice.trust("tsa-chain.pem")).succeeds();
     let other = Stack::start();

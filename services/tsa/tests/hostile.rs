@@ -1,8 +1,6 @@
 //! Requests that get no timestamp (S-19, S-29), each with its exact answer. Which encodings are no request at all,
 //! `hostile_timestamps.rs` of chancery-verify lists; here one stands for all.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
-
 mod world;
 
 use axum::body::Body;
@@ -35,103 +33,91 @@ fn json_with(member: &str) -> Vec<u8> {
     format!(r#"{{"artifactHash":"{}","hashAlgorithm":"sha256",{member}}}"#, STANDARD.encode([7; 32])).into_bytes()
 }
 
-#[tokio::test]
-async fn every_refusal_has_its_answer() {
+/// What it is, body, message, reason.
+type Refusal = (&'static str, Vec<u8>, &'static str, &'static str);
+
+async fn demand(kind: &str, status: u16, table: Vec<Refusal>) {
     let world = World::new().await;
-    let good = request(&[7; 32]).to_der();
-    let sha1 = write(asn1::SEQUENCE, &[VERSION, &imprint(&[0x2b, 0x0e, 3, 2, 0x1a], &[7; 20])]);
-    let md5 = write(asn1::SEQUENCE, &[VERSION, &imprint(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 5], &[7; 16])]);
-    let sha3 = write(asn1::SEQUENCE, &[VERSION, &imprint(&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 8], &[7; 32])]);
-    let short = write(asn1::SEQUENCE, &[VERSION, &imprint(&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1], &[7; 20])]);
-    let long_nonce = write(asn1::INTEGER, &[&[1; 65]]);
-    let huge_nonce = write(asn1::INTEGER, &[&vec![1; 1 << 20]]);
-    let arcs = |count| write(asn1::OBJECT_IDENTIFIER, &[&vec![1; count]]);
-    let indefinite = [&[0x30, 0x80], &good[2..], &[0, 0]].concat();
-    let critical = write(asn1::constructed(0), &[&write(asn1::SEQUENCE, &[&[6, 1, 0x2a], &[1, 1, 0xff], &[4, 0]])]);
-    let harmless = write(asn1::constructed(0), &[&write(asn1::SEQUENCE, &[&[6, 1, 0x2a], &[4, 0]])]);
-    let (many, parts) = (vec!["1"; 129].join("."), "1.".repeat(400));
-    let table: Vec<(&str, &str, Vec<u8>, u16, &str, &str)> = vec![
-        ("nothing", DER, vec![], 400, GENERAL, "timestamp.request"),
-        ("text", DER, b"timestamp, please".to_vec(), 400, GENERAL, "timestamp.request"),
-        ("JSON as DER", DER, json_with("\"nonce\":1"), 400, GENERAL, "timestamp.request"),
-        ("BER", DER, indefinite, 400, GENERAL, "timestamp.request"),
-        ("trailing bytes", DER, [&good[..], &[0]].concat(), 400, GENERAL, "timestamp.request"),
-        ("a padded nonce", DER, with(&[2, 2, 0, 1]), 400, GENERAL, "timestamp.request"),
-        ("a long nonce", DER, with(&long_nonce), 400, GENERAL, "timestamp.request"),
-        ("a nonce of a megabyte", DER, with(&huge_nonce), 413, LARGE, "request.too_large"),
-        ("a policy of a million arcs", DER, with(&arcs(1_000_000)), 413, LARGE, "request.too_large"),
-        ("a policy of a thousand arcs", DER, with(&arcs(1000)), 400, POLICY, "timestamp.policy"),
-        ("an unknown policy", DER, with(&[6, 1, 0x2a]), 400, POLICY, "timestamp.policy"),
-        ("a critical extension", DER, with(&critical), 400, EXTENSION, "timestamp.extension"),
-        ("an unknown extension", DER, with(&harmless), 400, EXTENSION, "timestamp.extension"),
-        ("SHA-1", DER, sha1, 400, WEAK, "timestamp.hash_weak"),
-        ("MD5", DER, md5, 400, WEAK, "timestamp.hash_weak"),
-        ("SHA3-256", DER, sha3, 400, GENERAL, "timestamp.hash"),
-        ("a short digest", DER, short, 400, LENGTH, "digest.length"),
-        ("no JSON", JSON, b"{".to_vec(), 400, GENERAL, "request.malformed"),
-        ("DER as JSON", JSON, good.clone(), 400, GENERAL, "request.malformed"),
-        ("an empty object", JSON, b"{}".to_vec(), 400, GENERAL, "request.malformed"),
-        ("a member twice", JSON, json_with(r#""hashAlgorithm":"sha512""#), 400, GENERAL, "request.malformed"),
-        ("a nonce that is text", JSON, json_with(r#""nonce":"1""#), 400, GENERAL, "request.malformed"),
-        (
-            "a nonce of 900 digits",
-            JSON,
-            json_with(&format!(r#""nonce":{}"#, "9".repeat(900))),
-            400,
-            GENERAL,
-            "request.malformed",
-        ),
-        (
-            "a nonce of a million digits",
-            JSON,
-            json_with(&format!(r#""nonce":{}"#, "9".repeat(1_000_000))),
-            400,
-            LARGE,
-            "request.too_large",
-        ),
-        ("a policy that is none", JSON, json_with(r#""tsaPolicyOID":"today""#), 400, ARCS, "request.policy"),
-        ("a policy of 129 arcs", JSON, json_with(&format!(r#""tsaPolicyOID":"{many}""#)), 400, ARCS, "request.policy"),
-        ("a policy of dots", JSON, json_with(&format!(r#""tsaPolicyOID":"{parts}""#)), 400, ARCS, "request.policy"),
-        ("another policy", JSON, json_with(r#""tsaPolicyOID":"1.2.3""#), 400, POLICY, "timestamp.policy"),
-        (
-            "a hash that is no base64",
-            JSON,
-            br#"{"artifactHash":"!","hashAlgorithm":"sha256"}"#.to_vec(),
-            400,
-            GENERAL,
-            "request.malformed",
-        ),
-        (
-            "a hash of another length",
-            JSON,
-            br#"{"artifactHash":"AAAA","hashAlgorithm":"sha256"}"#.to_vec(),
-            400,
-            LENGTH,
-            "digest.length",
-        ),
-        (
-            "SHA-1 in JSON",
-            JSON,
-            br#"{"artifactHash":"AAAA","hashAlgorithm":"sha1"}"#.to_vec(),
-            400,
-            WEAK,
-            "timestamp.hash_weak",
-        ),
-        (
-            "an unknown hash",
-            JSON,
-            br#"{"artifactHash":"AAAA","hashAlgorithm":"sha3"}"#.to_vec(),
-            400,
-            GENERAL,
-            "timestamp.hash",
-        ),
-    ];
-    for (what, kind, body, status, message, reason) in table {
+    for (what, body, message, reason) in table {
         let answer = world.ask(kind, body).await;
         let expected = json!({ "code": status, "message": message, "reason": reason });
         assert_eq!((answer.status.as_u16(), answer.json()), (status, expected), "{what}");
     }
-    assert_eq!(world.ask(DER, good).await.status, StatusCode::OK, "nothing of it lasts");
+    assert_eq!(world.ask(DER, request(&[7; 32]).to_der()).await.status, StatusCode::OK, "nothing of it lasts");
+}
+
+fn arcs(count: usize) -> Vec<u8> {
+    write(asn1::OBJECT_IDENTIFIER, &[&vec![1; count]])
+}
+
+#[tokio::test]
+async fn what_is_no_request_has_one_answer() {
+    let good = request(&[7; 32]).to_der();
+    let (malformed, long) = ("timestamp.request", write(asn1::INTEGER, &[&[1; 65]]));
+    let table = vec![
+        ("nothing", vec![], GENERAL, malformed),
+        ("text", b"timestamp, please".to_vec(), GENERAL, malformed),
+        ("JSON", json_with("\"nonce\":1"), GENERAL, malformed),
+        ("indefinite length", [&[0x30, 0x80], &good[2..], &[0, 0]].concat(), GENERAL, malformed),
+        ("trailing bytes", [&good[..], &[0]].concat(), GENERAL, malformed),
+        ("a padded nonce", with(&[2, 2, 0, 1]), GENERAL, malformed),
+        ("a long nonce", with(&long), GENERAL, malformed),
+    ];
+    demand(DER, 400, table).await;
+    let (large, huge) = ("request.too_large", write(asn1::INTEGER, &[&vec![1; 1 << 20]]));
+    let table = vec![
+        ("a nonce of a megabyte", with(&huge), LARGE, large),
+        ("a policy of a million arcs", with(&arcs(1_000_000)), LARGE, large),
+    ];
+    demand(DER, 413, table).await;
+}
+
+#[tokio::test]
+async fn what_is_asked_in_vain_has_its_answer() {
+    let asked = |algorithm: &[u8], length| write(asn1::SEQUENCE, &[VERSION, &imprint(algorithm, &vec![7; length])]);
+    let extension = |critical: &[u8]| {
+        let extension = write(asn1::SEQUENCE, &[&[6, 1, 0x2a], critical, &[4, 0]]);
+        with(&write(asn1::constructed(0), &[&extension]))
+    };
+    let table = vec![
+        ("a policy of a thousand arcs", with(&arcs(1000)), POLICY, "timestamp.policy"),
+        ("an unknown policy", with(&[6, 1, 0x2a]), POLICY, "timestamp.policy"),
+        ("a critical extension", extension(&[1, 1, 0xff]), EXTENSION, "timestamp.extension"),
+        ("an unknown extension", extension(&[]), EXTENSION, "timestamp.extension"),
+        ("SHA-1", asked(&[0x2b, 0x0e, 3, 2, 0x1a], 20), WEAK, "timestamp.hash_weak"),
+        ("MD5", asked(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 5], 16), WEAK, "timestamp.hash_weak"),
+        ("SHA3-256", asked(&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 8], 32), GENERAL, "timestamp.hash"),
+        ("a short digest", asked(&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1], 20), LENGTH, "digest.length"),
+    ];
+    demand(DER, 400, table).await;
+}
+
+#[tokio::test]
+async fn json_is_bounded_and_refused_alike() {
+    let nonce = |digits| json_with(&format!(r#""nonce":{}"#, "9".repeat(digits)));
+    let policy = |text: &str| json_with(&format!(r#""tsaPolicyOID":"{text}""#));
+    let hashed =
+        |hash: &str, name: &str| format!(r#"{{"artifactHash":"{hash}","hashAlgorithm":"{name}"}}"#).into_bytes();
+    let malformed = "request.malformed";
+    let table = vec![
+        ("no JSON", b"{".to_vec(), GENERAL, malformed),
+        ("DER", request(&[7; 32]).to_der(), GENERAL, malformed),
+        ("an empty object", b"{}".to_vec(), GENERAL, malformed),
+        ("a member twice", json_with(r#""hashAlgorithm":"sha512""#), GENERAL, malformed),
+        ("a nonce that is text", json_with(r#""nonce":"1""#), GENERAL, malformed),
+        ("a negative nonce", json_with(r#""nonce":-1"#), GENERAL, malformed),
+        ("a nonce of 900 digits", nonce(900), GENERAL, malformed),
+        ("a nonce of a million digits", nonce(1_000_000), LARGE, "request.too_large"),
+        ("a policy that is none", policy("today"), ARCS, "request.policy"),
+        ("a policy of 129 arcs", policy(&vec!["1"; 129].join(".")), ARCS, "request.policy"),
+        ("a policy of dots", policy(&"1.".repeat(400)), ARCS, "request.policy"),
+        ("another policy", policy("1.2.3"), POLICY, "timestamp.policy"),
+        ("a hash that is no base64", hashed("!", "sha256"), GENERAL, malformed),
+        ("a hash of another length", hashed("AAAA", "sha256"), LENGTH, "digest.length"),
+        ("SHA-1", hashed("AAAA", "sha1"), WEAK, "timestamp.hash_weak"),
+        ("an unknown hash", hashed("AAAA", "sha3"), GENERAL, "timestamp.hash"),
+    ];
+    demand(JSON, 400, table).await;
 }
 
 #[tokio::test]

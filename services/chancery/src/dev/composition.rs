@@ -124,14 +124,8 @@ impl Instance {
 
         let issuer_key = data.key("issuer", issuer::KEY_KIND)?;
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
-        let trust_files = trust_files(
-            &opening,
-            issuer.url(),
-            &chain,
-            [ct.log(), rekor.log()],
-            &transparency,
-            timestamps.trusted(&address.url)?,
-        )?;
+        let keys = (&chain, timestamps.trusted(&address.url)?, [ct.log(), rekor.log()]);
+        let trust_files = trust_files(&opening, issuer.url(), keys, &transparency)?;
         seed(&rekor, &trust_files).await?;
 
         let metrics = operations.metrics(&logs, &clock)?;
@@ -278,10 +272,8 @@ fn tree_id(random: &dyn Random) -> i64 {
 fn trust_files(
     opening: &Opening<'_>,
     issuer_url: &str,
-    chain: &IssuingChain,
-    [ct, rekor]: [&Log; 2],
+    (chain, timestamps, [ct, rekor]): (&IssuingChain, CertificateAuthority, [&Log; 2]),
     transparency: &transparency::Settings,
-    timestamps: CertificateAuthority,
 ) -> anyhow::Result<TrustFiles> {
     let url = BaseUrl::parse(&opening.address.url)?;
     let validity = Validity::since(opening.data.created());
