@@ -27,6 +27,7 @@ pub const TRUST_FILES: [&str; 7] = [
     "fulcio-chain.pem",
     "rekor.pub",
     "ctfe.pub",
+    "tsa-chain.pem",
 ];
 
 /// Longest a server may take until it answers. It takes well under a second; the machine may be busy compiling.

@@ -15,8 +15,8 @@
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
 //!
 //! What was decided is recorded, whatever it was: [`audit`], [`Counts`]. [`chain`] makes or loads the authority's own
-//! certificates, [`expiry`] says when they have to be replaced, and [`CertificateAuthority::replace_pipeline`] does it while
-//! requests run; [`config`] reads whose tokens are believed.
+//! certificates, and [`CertificateAuthority::replace_pipeline`] takes others while requests run; [`config`] reads whose tokens
+//! are believed.
 
 pub mod audit;
 pub mod chain;
@@ -24,7 +24,6 @@ pub mod challenge;
 mod client_algorithms;
 pub mod config;
 mod error;
-pub mod expiry;
 pub mod http;
 pub mod identity;
 pub mod issue;

@@ -190,6 +190,9 @@ pub(crate) struct TsaTable {
     pub(crate) url: Option<String>,
     /// URI of its key; `keys/tsa.pem` in `data` if nothing is said.
     pub(crate) key: Option<String>,
+    /// Policies timestamps may be made under, as object identifiers; the first is for whoever asks for none.
+    #[serde(default)]
+    pub(crate) policies: Vec<String>,
 }
 
 /// The trust root.

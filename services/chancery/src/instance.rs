@@ -14,6 +14,7 @@ mod logs;
 mod operations;
 mod rekor_v2;
 mod tiles;
+mod timestamps;
 mod transparency;
 mod trust;
 
@@ -28,4 +29,5 @@ pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments};
 #[cfg(feature = "s3")]
 pub(crate) use tiles::BucketArguments;
 pub(crate) use tiles::TilesArguments;
+pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::TransparencyArguments;

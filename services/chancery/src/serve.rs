@@ -9,17 +9,18 @@ use crate::{
     configuration::{Configuration, Role},
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
-        RekorV2Arguments, Setup, SignIn, TilesArguments, TransparencyArguments,
+        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments,
     },
     issuers::ConfiguredIssuers,
 };
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use chancery_daemon::{
     clock::{Clock, SystemClock},
     http::Tls,
 };
 use chancery_log::{mirror::Destination, store::Location};
 use chancery_trust::BaseUrl;
+use const_oid::ObjectIdentifier;
 use sd_notify::NotifyState;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -33,8 +34,8 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
         ensure!(if_needed, "{} has been made already; run: chancery serve", data.path().display());
         return Ok(());
     }
-    if let Some(uri) = &configuration.ca.key {
-        data.use_ca_key(uri)?;
+    for (role, uri) in [(Role::Ca, &configuration.ca.key), (Role::Tsa, &configuration.tsa.key)] {
+        uri.as_ref().map_or(Ok(()), |uri| data.use_key(role, uri))?;
     }
     let started = Started { configuration: &configuration, file, roles: &roles };
     let instance = Box::pin(started.instance(&data, clock)).await?;
@@ -113,6 +114,12 @@ fn rekor_v2(Configuration { log, .. }: &Configuration) -> RekorV2Arguments {
     RekorV2Arguments { key: log.rekor_v2_key, dsse: log.rekor_v2_dsse, frozen: log.rekor_v2_frozen }
 }
 
+fn timestamps(Configuration { tsa, .. }: &Configuration) -> anyhow::Result<TimestampArguments> {
+    let policies = tsa.policies.iter().map(|policy| policy.parse()).collect::<Result<Vec<ObjectIdentifier>, _>>();
+    let tsa_policies = policies.map_err(|_| anyhow!("[tsa] policies: not an object identifier"))?;
+    Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies })
+}
+
 fn tiles(Configuration { log, .. }: &Configuration) -> anyhow::Result<Option<Destination>> {
     let Some(tiles) = &log.tiles else { return Ok(None) };
     let arguments = TilesArguments {
@@ -166,6 +173,7 @@ impl Started<'_> {
             transparency: transparency(configuration).read().context("[log]")?,
             operations: &operations,
             rekor_v2: &rekor_v2(configuration),
+            timestamps: &timestamps(configuration)?,
             settings: authority.settings(ConfiguredIssuers::load(issuers)?),
         };
         Instance::start(&setup, clock, choices).await.with_context(|| format!("as {} says", file.display()))

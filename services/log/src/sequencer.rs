@@ -18,7 +18,7 @@ use crate::pool::Waiting;
 use crate::quarantine::Quarantine;
 use crate::store::{Batch, CommittedHead, Extension, Found, LogRecord, Store, StoreError, StoredEntry};
 use crate::{Corrupt, Error};
-use chancery_daemon::clock::Clock;
+use chancery_daemon::clock::{Clock, is_before};
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
@@ -36,8 +36,6 @@ const MAX_BATCH: usize = 1024;
 const REPUBLISH: Duration = Duration::from_hours(1);
 /// A committed head that could not be signed, for want of a clock or a key, is tried again this often.
 const RETRY: Duration = Duration::from_secs(2);
-/// The clock may go back this far without anybody noticing (NTP slews); times of entries then stand still.
-const TOLERATED_STEP_BACK_SECONDS: u64 = 1;
 /// Ours went back, or that of another replica is ahead.
 pub(crate) const CLOCK_BEHIND: Error = Error::Unavailable { reason: "the clock is behind the last entry; correct it" };
 
@@ -386,11 +384,6 @@ pub(crate) fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, 
 /// Whether `now` is before the last entry, by more than slewing explains.
 pub(crate) fn is_behind(now: Timestamp, head: &CommittedHead) -> bool {
     is_before(now, head.timestamp)
-}
-
-/// Whether `now` is before something that was dated, by more than slewing explains.
-pub(crate) fn is_before(now: Timestamp, dated: Timestamp) -> bool {
-    now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < dated
 }
 
 fn refuse(batch: Vec<Waiting>, error: impl Fn(&Waiting) -> Error) {

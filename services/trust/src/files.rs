@@ -4,7 +4,7 @@
 //! synced and renamed. A file whose bytes have not changed is not touched.
 
 use crate::{
-    material::{InvalidMaterial, Material, Services},
+    material::{CertificateAuthority, InvalidMaterial, Material, Services},
     signing_config::SigningConfig,
     trusted_root::TrustedRoot,
 };
@@ -40,11 +40,13 @@ pub enum FileName {
     RekorKey,
     /// Key of the current certificate log: `SIGSTORE_CT_LOG_PUBLIC_KEY_FILE`.
     CtKey,
+    /// Certificates of the current timestamp authority, leaf first: `--timestamp-certificate-chain`.
+    TimestampChain,
 }
 
 impl FileName {
     /// Every file.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TrustedRoot,
         Self::SigningConfig,
         Self::SigningConfigRekorV2,
@@ -52,6 +54,7 @@ impl FileName {
         Self::FulcioChain,
         Self::RekorKey,
         Self::CtKey,
+        Self::TimestampChain,
     ];
 
     /// The name.
@@ -65,6 +68,7 @@ impl FileName {
             Self::FulcioChain => "fulcio-chain.pem",
             Self::RekorKey => "rekor.pub",
             Self::CtKey => "ctfe.pub",
+            Self::TimestampChain => "tsa-chain.pem",
         }
     }
 
@@ -75,7 +79,7 @@ impl FileName {
             Self::TrustedRoot | Self::SigningConfig | Self::SigningConfigRekorV2 | Self::ClientTrustConfig => {
                 "application/json"
             }
-            Self::FulcioChain => "application/pem-certificate-chain",
+            Self::FulcioChain | Self::TimestampChain => "application/pem-certificate-chain",
             Self::RekorKey | Self::CtKey => "application/x-pem-file",
         }
     }
@@ -103,7 +107,7 @@ impl TrustFiles {
     /// Builds every file. The same inputs give the same bytes.
     pub fn build(material: &Material, services: &Services) -> Result<Self, InvalidMaterial> {
         let trusted_root = TrustedRoot::new(material)?;
-        // Version 2 gives entries no time, so it is no default for signers before there is somebody else who does.
+        // What works for the most clients: some know version 1 alone, and tools around them look entries up in it.
         let signing_config = SigningConfig::new(services, &[1])?;
         let signing_config_rekor_v2 = SigningConfig::new(services, &[2])?;
         let client_trust_config = ClientTrustConfig {
@@ -120,9 +124,11 @@ impl TrustFiles {
             (FileName::SigningConfig, json(&signing_config)),
             (FileName::SigningConfigRekorV2, json(&signing_config_rekor_v2)),
             (FileName::ClientTrustConfig, json(&client_trust_config)),
-            (FileName::FulcioChain, chain_pem(material)),
+            (FileName::FulcioChain, chain_pem(&material.certificate_authorities)),
             (FileName::RekorKey, rekor.key.to_pem()),
             (FileName::CtKey, ct.key.to_pem()),
+            // Of one authority only: clients take the first certificate for the leaf of all others.
+            (FileName::TimestampChain, chain_pem(material.timestamp_authorities.get(..1).unwrap_or_default())),
         ]);
         Ok(Self { contents })
     }
@@ -173,10 +179,10 @@ fn json(document: &impl Serialize) -> String {
 
 /// Every certificate once; two authorities may share a root. PEM has no windows, so that a retired authority would be trusted
 /// for whatever its key signs later: it is left out.
-fn chain_pem(material: &Material) -> String {
+fn chain_pem(authorities: &[CertificateAuthority]) -> String {
     let mut written: Vec<&[u8]> = Vec::new();
     let mut text = String::new();
-    let current = material.certificate_authorities.iter().filter(|authority| authority.validity.end.is_none());
+    let current = authorities.iter().filter(|authority| authority.validity.end.is_none());
     for der in current.flat_map(|authority| &authority.chain_der) {
         if !written.contains(&der.as_slice()) {
             text.push_str(&pem::encode(pem::CERTIFICATE, der));

@@ -41,7 +41,7 @@ pub enum InvalidMaterial {
         url: String,
     },
     /// sigstore-js wants the self-signed root, sigstore-python the issuing certificate's issuer.
-    #[error("the chain of certificate authority `{common_name}` needs its issuing certificate and its root")]
+    #[error("the chain of `{common_name}` needs the certificate that signs and its root")]
     ShortChain {
         /// Which authority.
         common_name: String,
@@ -53,6 +53,12 @@ pub enum InvalidMaterial {
         kind: &'static str,
         /// Hexadecimal.
         key_id: String,
+    },
+    /// Clients take timestamps of two authorities for one.
+    #[error("two timestamp authorities have the URL `{url}`")]
+    DuplicateTimestampAuthority {
+        /// The URL.
+        url: String,
     },
     /// A trust root without one of these verifies nothing.
     #[error("no {what}: nothing signed here could be verified")]
@@ -165,16 +171,16 @@ impl Log {
     }
 }
 
-/// A certificate authority: one issuing certificate with its path to a root.
+/// An authority with certificates of its own, for certificates or for timestamps: one that signs, with its path to a root.
 #[derive(Debug, Clone)]
 pub struct CertificateAuthority {
     /// Where it answers.
     pub url: BaseUrl,
-    /// Organisation in the subject of the issuing certificate.
+    /// Organisation in the subject of the certificate that signs.
     pub organization: String,
-    /// Common name in the subject of the issuing certificate.
+    /// Common name in the subject of the certificate that signs.
     pub common_name: String,
-    /// DER, issuing certificate first, self-signed root last.
+    /// DER, the certificate that signs first, self-signed root last.
     pub chain_der: Vec<Vec<u8>>,
     /// When it issued.
     pub validity: Validity,
@@ -189,23 +195,36 @@ pub struct Material {
     pub ct_logs: Vec<Log>,
     /// Where signatures are logged.
     pub rekor_logs: Vec<Log>,
+    /// Who says when something was signed. Their URLs are the whole ones that signers ask.
+    pub timestamp_authorities: Vec<CertificateAuthority>,
 }
 
 impl Material {
     /// Refuses what some client would refuse, or silently misread.
     pub fn check(&self) -> Result<(), InvalidMaterial> {
-        if self.certificate_authorities.is_empty() {
-            return Err(InvalidMaterial::Missing { what: "certificate authority" });
-        }
-        for authority in &self.certificate_authorities {
-            authority.validity.check()?;
-            if authority.chain_der.len() < 2 {
-                return Err(InvalidMaterial::ShortChain { common_name: authority.common_name.clone() });
-            }
+        check_authorities("certificate authority", &self.certificate_authorities)?;
+        check_authorities("timestamp authority", &self.timestamp_authorities)?;
+        let mut urls = HashSet::new();
+        // sigstore-go counts timestamps of one URL once, whoever made them.
+        if let Some(twice) = self.timestamp_authorities.iter().find(|authority| !urls.insert(&authority.url.0)) {
+            return Err(InvalidMaterial::DuplicateTimestampAuthority { url: twice.url.0.clone() });
         }
         check_logs("ct", "certificate transparency log", &self.ct_logs)?;
         check_logs("rekor", "signature log", &self.rekor_logs)
     }
+}
+
+fn check_authorities(what: &'static str, authorities: &[CertificateAuthority]) -> Result<(), InvalidMaterial> {
+    if authorities.is_empty() {
+        return Err(InvalidMaterial::Missing { what });
+    }
+    for authority in authorities {
+        authority.validity.check()?;
+        if authority.chain_der.len() < 2 {
+            return Err(InvalidMaterial::ShortChain { common_name: authority.common_name.clone() });
+        }
+    }
+    Ok(())
 }
 
 fn check_logs(kind: &'static str, what: &'static str, logs: &[Log]) -> Result<(), InvalidMaterial> {
@@ -245,6 +264,8 @@ pub struct Services {
     pub oidc_issuer: Option<BaseUrl>,
     /// The signature logs, at least one of version 1.
     pub signature_logs: Vec<SignatureLog>,
+    /// The timestamp authority: the whole URL, to which clients append nothing.
+    pub timestamp_authority: BaseUrl,
     /// From when they may be used.
     pub validity: Validity,
 }

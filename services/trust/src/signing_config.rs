@@ -20,8 +20,7 @@ pub struct SigningConfig<'a> {
     oidc_urls: Vec<ServiceJson<'a>>,
     rekor_tlog_urls: Vec<ServiceJson<'a>>,
     rekor_tlog_config: Selection,
-    // Present although empty: sigstore-python's model has no default for them.
-    tsa_urls: [ServiceJson<'a>; 0],
+    tsa_urls: [ServiceJson<'a>; 1],
     tsa_config: Selection,
 }
 
@@ -57,7 +56,7 @@ impl<'a> SigningConfig<'a> {
             oidc_urls: services.oidc_issuer.iter().map(|issuer| service(issuer, 1)).collect(),
             rekor_tlog_urls: logs.map(|log| service(&log.url, log.major_api_version)).collect(),
             rekor_tlog_config: Selection { selector: "ANY" },
-            tsa_urls: [],
+            tsa_urls: [service(&services.timestamp_authority, 1)],
             tsa_config: Selection { selector: "ANY" },
         })
     }

@@ -20,7 +20,7 @@ pub struct TrustedRoot<'a> {
     tlogs: Vec<LogJson<'a>>,
     certificate_authorities: Vec<AuthorityJson<'a>>,
     ctlogs: Vec<LogJson<'a>>,
-    timestamp_authorities: [(); 0],
+    timestamp_authorities: Vec<AuthorityJson<'a>>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -85,7 +85,7 @@ impl<'a> TrustedRoot<'a> {
             tlogs: material.rekor_logs.iter().map(log).collect(),
             certificate_authorities: material.certificate_authorities.iter().map(authority).collect(),
             ctlogs: material.ct_logs.iter().map(log).collect(),
-            timestamp_authorities: [],
+            timestamp_authorities: material.timestamp_authorities.iter().map(authority).collect(),
         })
     }
 }

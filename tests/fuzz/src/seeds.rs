@@ -1,10 +1,12 @@
-//! Where the targets start: a few well-formed inputs of every format, made here and fetched from nowhere.
+//! Where the targets start: a few well-formed inputs of every format, made here or, of timestamps, by OpenSSL; fetched from nowhere.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::certificate::Certificate;
 use chancery_verify::checkpoint::{Checkpoint, Scheme};
 use chancery_verify::merkle::{self, TreeHead};
 use chancery_verify::note::KeyName;
 use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
+use chancery_verify::timestamping::Authority;
 use chancery_verify::{PublicKey, Timestamp, hash, pem, tile};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
@@ -65,8 +67,47 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "csr" => vec![request()],
         "pem" => pems(),
         "key" => vec![public_key().spki_der().to_vec(), public_key().to_pem().into_bytes(), ed25519_spki(), rsa_spki()],
+        "tsq" => timestamp_requests().map(<[u8]>::to_vec).into(),
+        "tsr" => timestamps().map(<[u8]>::to_vec).into(),
         _ => Vec::new(),
     }
+}
+
+macro_rules! openssl_tsa {
+    ($name:literal) => {
+        include_bytes!(concat!("../../../crates/verify/tests/golden/openssl-tsa/", $name))
+    };
+}
+
+static TIMESTAMP_AUTHORITY: LazyLock<Authority> = LazyLock::new(|| {
+    let chain = Certificate::chain_from_pem(openssl_tsa!("ec-chain.pem")).expect("a chain");
+    Authority::new(chain).expect("an authority")
+});
+
+/// The authority that made the first three of [`timestamps`].
+pub fn timestamp_authority() -> &'static Authority {
+    &TIMESTAMP_AUTHORITY
+}
+
+/// Responses by OpenSSL; the last one is a refusal.
+pub fn timestamps() -> [&'static [u8]; 5] {
+    [
+        openssl_tsa!("ec-sha256.tsr"),
+        openssl_tsa!("ec-sha384-bare.tsr"),
+        openssl_tsa!("ec-sha512-certificates.tsr"),
+        openssl_tsa!("rsa-sha256-certificates.tsr"),
+        openssl_tsa!("sha1.tsr"),
+    ]
+}
+
+/// What they answer.
+fn timestamp_requests() -> [&'static [u8]; 4] {
+    [
+        openssl_tsa!("ec-sha256.tsq"),
+        openssl_tsa!("ec-sha384-bare.tsq"),
+        openssl_tsa!("ec-sha512-certificates.tsq"),
+        openssl_tsa!("sha1.tsq"),
+    ]
 }
 
 /// Every way of naming and signing checkpoints.

@@ -11,6 +11,7 @@ use chancery_verify::rekor::v2::{CreateEntry, json};
 use chancery_verify::rekor::{EntryKind, ProposedEntry};
 use chancery_verify::sct::{self, ExtraData, MerkleTreeLeaf, SignedCertificateTimestamp};
 use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath};
+use chancery_verify::timestamping::{Request as TimestampRequest, Token};
 use chancery_verify::{HashAlgorithm, PublicKey, Timestamp, pem as pem_text};
 use std::slice;
 
@@ -18,7 +19,7 @@ use std::slice;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 11] = [
+pub const ALL: [(&str, Target); 13] = [
     ("note", note),
     ("checkpoint", checkpoint),
     ("tile_path", tile_path),
@@ -30,6 +31,8 @@ pub const ALL: [(&str, Target); 11] = [
     ("csr", csr),
     ("pem", pem),
     ("key", key),
+    ("tsq", tsq),
+    ("tsr", tsr),
 ];
 
 /// Largest body a log takes.
@@ -231,4 +234,23 @@ pub fn key(input: &[u8]) {
         assert!(key.verify_digest(hash, &hash.digest(b"message"), &[0x30, 6, 2, 1, 1, 2, 1, 1]).is_err());
     }
     let _ = key.rsa_components();
+}
+
+/// Requests for timestamps.
+pub fn tsq(input: &[u8]) {
+    let Ok(request) = TimestampRequest::from_der(input) else { return };
+    assert_eq!(request.to_der(), input, "a request has one spelling");
+    assert_eq!(request.imprint.digest.len(), request.imprint.hash.size_bytes());
+}
+
+/// Timestamps, and whether a signature of a known authority can be on anything but what it signed.
+pub fn tsr(input: &[u8]) {
+    for token in [Token::from_response(input), Token::from_der(input)].into_iter().flatten() {
+        let _ = seeds::timestamp_authority().verify_contents(&token);
+        if seeds::timestamp_authority().verify(&token).is_ok() {
+            let signed = seeds::timestamps();
+            let signed = signed.iter().filter_map(|response| Token::from_response(response).ok());
+            assert!(signed.into_iter().any(|signed| signed.info() == token.info()), "only what was signed verifies");
+        }
+    }
 }

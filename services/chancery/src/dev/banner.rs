@@ -38,6 +38,7 @@ pub(super) fn banner(facts: &Facts<'_>) -> String {
     );
     for (name, value) in [
         ("Fulcio, Rekor", (*url).to_owned()),
+        ("Timestamps", format!("{url}{}", chancery_tsa::http::PATH)),
         ("OIDC issuer", (*issuer).to_owned()),
         ("Trust files", format!("{}/  also at {url}/trust/…", facts.trust.display())),
         ("Keys, logs", format!("{}/", facts.data.display())),

@@ -5,7 +5,6 @@ use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
     clock::Clock,
-    http::Readiness,
     random::Random,
     shutdown::{self, Shutdown, Trigger},
     signer::Signer,
@@ -113,16 +112,16 @@ impl Logs {
         self.ct.router().merge(self.rekor.router()).merge(self.rekor2.router())
     }
 
-    /// Whether all logs take entries, and their copies are made; otherwise why not and, of a quarantined log, what to run.
-    pub(super) fn readiness(&self, check_command: String) -> Readiness {
+    /// Says why a log takes no entries, or is not copied, and, of a quarantined log, what to run.
+    pub(super) fn obstacle(&self, check_command: String) -> impl Fn() -> Option<String> + Send + Sync + use<> {
         let (logs, mirrors) = (self.all(), self.mirrors.running.clone());
-        Arc::new(move || {
+        move || {
             let obstacle = logs.iter().find_map(Log::obstacle).map(|obstacle| match obstacle {
                 Obstacle::Quarantined { .. } => format!("{obstacle}. To see what is wrong, run: {check_command}"),
                 Obstacle::Clock { .. } | Obstacle::Stopped { .. } => obstacle.to_string(),
             });
             obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned))
-        })
+        }
     }
 
     /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.

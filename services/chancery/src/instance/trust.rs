@@ -1,6 +1,6 @@
 //! What clients are given, made anew whenever the authority's chains change: written to the data directory and served.
 
-use super::{Setup, SignIn, transparency};
+use super::{Setup, SignIn, timestamps, transparency};
 use crate::{
     configuration::Role,
     issuer::Issuer,
@@ -61,10 +61,13 @@ pub(super) fn sources(
     let (ca, rekor) = (addresses.url(Role::Ca)?, addresses.url(Role::Log)?);
     let origin = Some(KeyName::new(&addresses.host)?);
     let rekor2 = Log { origin, ..log(rekor.clone(), rekor_v2::NAME)? };
+    let timestamps = timestamps::trusted(setup)?;
+    let timestamp_authority = timestamps.url.clone();
     let material = Material {
         certificate_authorities: Vec::new(),
         ct_logs: elsewhere.into_iter().chain([own]).collect(),
         rekor_logs: vec![log(rekor.clone(), rekor_v1::NAME)?, rekor2],
+        timestamp_authorities: vec![timestamps],
     };
     let services = Services {
         operator: addresses.host.clone(),
@@ -75,6 +78,7 @@ pub(super) fn sources(
             SignIn::Nowhere => None,
         },
         signature_logs: [2, 1].map(|version| SignatureLog { url: rekor.clone(), major_api_version: version }).into(),
+        timestamp_authority,
         validity,
     };
     Ok(TrustSources { material, services })
