@@ -111,3 +111,56 @@ impl TimestampAuthority {
         self.authority.verify(&token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain;
+    use chancery_daemon::clock::{FixedClock, FixedUptime};
+    use chancery_daemon::random::SystemRandom;
+    use chancery_verify::key::KeyKind;
+    use chancery_verify::timestamping::Imprint;
+    use chancery_verify::{HashAlgorithm, Timestamp};
+    use std::time::Duration;
+
+    const START: Timestamp = Timestamp::from_seconds(1_795_244_400);
+
+    #[tokio::test]
+    async fn what_does_not_verify_does_not_leave_and_nothing_does_after_it() {
+        let [signer, root] = [KeyKind::P256; 2].map(|kind| Signer::generate(kind).unwrap().0);
+        let certificates = chain::create("Test", &root, &signer, &SystemRandom, START).await.unwrap();
+        let (clock, uptime) = (Arc::new(FixedClock::new(START)), Arc::new(FixedUptime::default()));
+        let guard = ClockGuard::new(clock.clone(), uptime.clone(), START);
+        let (signer, policies) = (Arc::new(signer), Policies::default());
+        let authority = TimestampAuthority::new(certificates, signer, policies, guard, Arc::new(SystemRandom)).unwrap();
+        let imprint = Imprint { hash: HashAlgorithm::Sha256, digest: &[7; 32], null_parameters: true };
+        let request = Request { imprint, policy: None, nonce: Some(&[1]), certificates: false };
+        let response = authority.timestamp(&request).await.unwrap();
+
+        let mut signature = response.clone();
+        *signature.last_mut().unwrap() ^= 1;
+        let verify = |response: &[u8], time: Timestamp| authority.verify(response, &request, time);
+        let later = |millis| Timestamp::from_millis(START.millis() + millis);
+        assert_eq!(verify(&signature, later(99)), Ok(()), "not each signature is verified");
+        assert_eq!(verify(&signature, later(100)), Err(Rejection::TimestampSignature));
+        assert_eq!(verify(&response, later(1000)), Err(Rejection::TimestampTime));
+        // The attribute that says once more when this was is in no client's interest but under the signature.
+        let signing_time = chancery_verify::timestamping::SIGNING_TIME;
+        let oid = signing_time.as_bytes();
+        let start = response.windows(oid.len()).position(|window| window == oid).unwrap();
+        let unread = start..start + oid.len() + 2 + 2 + "261121070000Z".len();
+        for at in (0..response.len() - 80).filter(|at| !unread.contains(at)) {
+            let mut changed = response.clone();
+            changed[at] ^= 0x10;
+            assert!(verify(&changed, later(101)).is_err(), "byte {at}");
+        }
+        let other = Request { nonce: Some(&[2]), ..request };
+        assert_eq!(authority.verify(&response, &other, later(101)), Err(Rejection::TimestampNonce));
+
+        authority.defect.set(Rejection::TimestampSignature).unwrap();
+        clock.set(START.plus_seconds(1));
+        uptime.set(Duration::from_secs(1));
+        assert!(matches!(authority.timestamp(&request).await, Err(Error::Corrupt(Rejection::TimestampSignature))));
+        assert!(matches!(authority.obstacle(), Some(Error::Corrupt(_))));
+    }
+}
