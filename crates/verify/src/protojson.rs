@@ -60,6 +60,9 @@ impl From<serde_json::Error> for Malformed {
 /// Characters of an unknown name that are sent back.
 const MAX_NAME_ECHOED: usize = 64;
 
+/// Elements of one list: more than any message of ours may have, and few enough that a body cannot become many times its size.
+const MAX_ELEMENTS: usize = 100;
+
 /// A message: its fields by both their names, and how each is read.
 pub(crate) trait Message: Default {
     /// lowerCamelCase and as in the `.proto`; at most 32.
@@ -238,6 +241,9 @@ impl<'de, M: Message> Visitor<'de> for Repeated<M> {
         let mut messages = Vec::new();
         while let Some(message) = sequence.next_element_seed(Nested { name: self.name, message: PhantomData })? {
             messages.push(message.ok_or_else(|| A::Error::custom(unexpected(self.name)))?);
+            if messages.len() > MAX_ELEMENTS {
+                return Err(A::Error::custom(format_args!("more than {MAX_ELEMENTS} elements in field {}", self.name)));
+            }
         }
         Ok(messages)
     }

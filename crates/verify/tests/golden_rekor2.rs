@@ -207,6 +207,8 @@ fn json_is_read_as_protobuf_reads_it() {
     ] {
         assert_eq!(error(json), expected);
     }
+    let many = format!(r#"{{"dsseRequestV002":{{"verifiers":[{}{{}}]}}}}"#, "{},".repeat(100));
+    assert!(error(&many).ends_with(": more than 100 elements in field verifiers"), "{}", error(&many));
     let oneof = error(r#"{"hashedRekordRequestV002":{},"dsseRequestV002":{}}"#);
     let expected =
         r#"error parsing "dsseRequestV002", oneof dev.sigstore.rekor.v2.CreateEntryRequest.spec is already set"#;

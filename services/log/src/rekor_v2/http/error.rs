@@ -80,8 +80,8 @@ impl Failure {
         }
     }
 
-    /// Notes a fault of ours in our own log.
-    pub(super) fn note(&self) {
+    /// Says a fault of ours in our own log.
+    pub(super) fn report(&self) {
         if let Self::Submission(SubmissionError::Log(error)) = self
             && !matches!(error, Error::Frozen)
         {
@@ -122,7 +122,7 @@ pub(super) struct Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let Self { failure, request_id } = self;
-        failure.note();
+        failure.report();
         if matches!(failure, Failure::Submission(SubmissionError::Log(Error::Frozen))) {
             return (StatusCode::METHOD_NOT_ALLOWED, FROZEN).into_response();
         }

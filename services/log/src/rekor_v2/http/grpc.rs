@@ -38,7 +38,7 @@ async fn create_entry(State(rekor): State<RekorV2>, request: Request) -> Respons
 }
 
 fn status(failure: &Failure, request_id: Option<&RequestId>) -> Status {
-    failure.note();
+    failure.report();
     let (code, message, reason) = failure.answer();
     let existing = failure.existing();
     let entry = existing.map(|entry| (ENTRY_TYPE, TransparencyLogEntry::from(entry).encode_to_vec()));
