@@ -29,6 +29,7 @@ pub mod identity;
 pub mod issue;
 mod json;
 mod limit;
+mod measure;
 pub mod oidc;
 pub mod profile;
 mod request;
@@ -40,6 +41,7 @@ pub use client_algorithms::{ClientAlgorithm, ClientAlgorithms, UnknownAlgorithm}
 pub use error::Error;
 pub use http::{GRPC_SERVICE, measured_router, router};
 pub use limit::{Rates, Share};
+pub use measure::measure;
 pub use request::{Counts, Records};
 pub use rotation::NotPublished;
 pub use settings::{Access, Bearer, DEFAULT_AUDIENCE, DEFAULT_MAX_AGE_SECONDS, IssuerName, IssuerSettings, KeySource};

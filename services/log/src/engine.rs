@@ -4,6 +4,7 @@ mod open;
 
 pub use open::{OpenError, Settings};
 
+use crate::activity::Activity;
 use crate::heads::HeadReads;
 use crate::pool::{Pending, Pool};
 use crate::quarantine::{Obstacle, Quarantine};
@@ -13,6 +14,7 @@ use crate::tiles::TileCache;
 use crate::{Corrupt, Error};
 use bytes::Bytes;
 use chancery_daemon::clock::{Clock, is_before};
+use chancery_daemon::metrics::Durations;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::{self, Plan, TreeHead};
@@ -105,6 +107,7 @@ pub struct Log {
     heads: Arc<HeadReads>,
     /// Entries appended by this process.
     appended: Arc<AtomicU64>,
+    activity: Arc<Activity>,
 }
 
 impl Log {
@@ -204,6 +207,18 @@ impl Log {
     #[must_use]
     pub fn appended(&self) -> u64 {
         self.appended.load(Ordering::Relaxed)
+    }
+
+    /// Batches that found the head moved by another replica: their compare-and-swap began again from there.
+    #[must_use]
+    pub fn conflicts(&self) -> u64 {
+        self.activity.conflicts()
+    }
+
+    /// Has every batch timed, from when it is taken out of the pool until its checkpoint is published. The labels are this
+    /// log's name, and `integrated` or `failed`.
+    pub fn time_batches(&self, batches: Durations) {
+        self.activity.time(batches);
     }
 
     /// Entries that wait for the next batch.

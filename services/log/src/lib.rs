@@ -17,6 +17,7 @@
 //! A crash before 3 loses nothing that was acknowledged; after 3, the next start signs the committed head, which is what
 //! every start does once the stored state has passed its guard. One that does not pass it is [`quarantine`]d.
 
+mod activity;
 pub mod check;
 pub mod ct;
 mod engine;

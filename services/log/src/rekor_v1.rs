@@ -2,6 +2,10 @@
 //!
 //! It admits signatures (`chancery-verify::rekor` decides), promises inclusion with a signed entry timestamp, and answers
 //! every entry with its proof and checkpoint. One shard: the index over all shards is the index in the tree.
+//!
+//! Whoever sees an ECDSA signature can make another one over the same bytes (`n - s` for `s`). Clients verify both, so both are
+//! admitted, as entries of their own: the body is the identity of an entry, and the signature is in the body. The second says
+//! what the first said, by the same key or certificate, and takes nothing's place.
 
 mod http;
 

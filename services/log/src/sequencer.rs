@@ -12,6 +12,7 @@ mod follow;
 
 pub(crate) use follow::{Follower, Reader, follower};
 
+use crate::activity::Activity;
 use crate::engine::{Published, Sequenced, sign_head};
 use crate::guard::Sound;
 use crate::pool::Waiting;
@@ -27,7 +28,7 @@ use chancery_verify::{Hash, Timestamp, merkle};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// Entries in one transaction: beyond it a commit's own cost is already negligible per entry.
@@ -55,6 +56,7 @@ pub(crate) struct Sequencer {
     published: watch::Sender<Arc<Published>>,
     /// The newest checkpoint not yet stored.
     unstored: Option<(u64, String)>,
+    activity: Arc<Activity>,
 }
 
 /// What every sequencer holds of its log: its record, scheme, key and store, and the clock.
@@ -66,10 +68,11 @@ impl Sequencer {
         (record, scheme, signer, store, clock): Parts,
         Sound { head, edge }: Sound,
         (first, is_new): (Published, bool),
+        activity: Arc<Activity>,
     ) -> Self {
         let unstored = is_new.then(|| (first.tree.size, first.note.clone()));
         let published = watch::Sender::new(Arc::new(first));
-        Self { record, scheme, signer, store, clock, edge, head, adopted: false, published, unstored }
+        Self { record, scheme, signer, store, clock, edge, head, adopted: false, published, unstored, activity }
     }
 
     /// Whether the committed head, as last seen, is the published one.
@@ -91,7 +94,21 @@ impl Sequencer {
 
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Corrupt> {
-        match self.integrate(&batch).await {
+        let begun = Instant::now();
+        let outcome = self.integrate(&batch).await;
+        let integrated = outcome.is_ok();
+        let result = self.conclude(batch, outcome).await;
+        self.activity.batch(&self.record.name, integrated, begun.elapsed());
+        result
+    }
+
+    /// Publishes what was integrated and answers, or says why it was not.
+    async fn conclude(
+        &mut self,
+        batch: Vec<Waiting>,
+        outcome: Result<(Vec<Integrated>, Trees), Error>,
+    ) -> Result<(), Corrupt> {
+        match outcome {
             Ok((outcomes, completed)) => self.publish(batch, outcomes, completed).await,
             Err(Error::Store(StoreError::Corrupt(corrupt)) | Error::Corrupt(corrupt)) => {
                 refuse(batch, |_| Error::Corrupt(corrupt.clone()));
@@ -140,7 +157,10 @@ impl Sequencer {
         }
         let Some((base, written, extended)) = done else { return Err(CLOCK_BEHIND) };
         let Extended { edge, head, outcomes, completed, .. } = extended;
-        self.adopted |= base != self.head.tree;
+        if base != self.head.tree {
+            self.adopted = true;
+            self.activity.conflict();
+        }
         if written {
             // The checkpoint rode along.
             self.unstored = None;

@@ -121,7 +121,10 @@ pub(super) fn router(authority: &Arc<CertificateAuthority>, metrics: Option<&Met
     let authority = Arc::clone(authority);
     Ok(match metrics {
         None => chancery_ca::router(authority),
-        Some(metrics) => chancery_ca::measured_router(authority, metrics)?,
+        Some(metrics) => {
+            chancery_ca::measure(Arc::clone(&authority), metrics)?;
+            chancery_ca::measured_router(authority, metrics)?
+        }
     })
 }
 
