@@ -8,6 +8,7 @@ mod identity;
 mod keys;
 mod log;
 mod token;
+mod trust;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ enum Verb {
     Keys(keys::Arguments),
     Log(log::Arguments),
     Token(token::Arguments),
+    Trust(trust::Arguments),
 }
 
 /// Reads the URL of a `PostgreSQL` database. Every user of a machine can read the arguments of its programs.
@@ -53,6 +55,7 @@ impl Cli {
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
+            Verb::Trust(arguments) => trust::run(arguments).await,
         }
     }
 }

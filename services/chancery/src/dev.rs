@@ -12,6 +12,7 @@ mod keys;
 mod operations;
 mod tiles;
 mod transparency;
+mod tuf;
 
 use crate::{issuers::ConfiguredIssuers, loopback};
 use anyhow::Context as _;
@@ -39,6 +40,7 @@ pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use tiles::TilesArguments;
 pub(crate) use transparency::TransparencyArguments;
+pub(crate) use tuf::{TufArguments, key_files, publisher, use_key};
 
 /// Where it listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -51,6 +53,7 @@ pub(crate) struct Options<'a> {
     pub(crate) transparency: &'a TransparencyArguments,
     pub(crate) operations: &'a OperationsArguments,
     pub(crate) authority: &'a AuthorityArguments,
+    pub(crate) tuf: &'a TufArguments,
 }
 
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
@@ -67,10 +70,11 @@ pub(crate) async fn run(
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Options { tiles, transparency, operations, authority } = *options;
+    let Options { tiles, transparency, operations, authority, tuf } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
-    let choices = Choices { tiles: tiles.destination()?, transparency: transparency.read()?, operations, settings };
+    let choices =
+        Choices { tiles: tiles.destination()?, transparency: transparency.read()?, operations, settings, tuf };
     let mut data = DataDirectory::open(data, clock.now())?;
     if let Some(uri) = authority.ca_key() {
         data.use_ca_key(uri)?;
@@ -108,7 +112,8 @@ pub(crate) async fn run(
     // (7)
     let (trust, url) = (data.trust(), &address.url);
     let (issuer, data, database) = (instance.issuer_url.as_str(), data.path(), database_url.as_deref());
-    let facts = Facts { url, issuer, data, database, trust: &trust, executable: &executable };
+    let root_checksum = &instance.tuf.root_checksum();
+    let facts = Facts { url, issuer, data, database, trust: &trust, executable: &executable, root_checksum };
     if let Err(error) = say(&facts) {
         tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
     }

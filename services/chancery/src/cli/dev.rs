@@ -36,6 +36,8 @@ pub(super) struct Arguments {
     operations: dev::OperationsArguments,
     #[command(flatten)]
     authority: dev::AuthorityArguments,
+    #[command(flatten)]
+    tuf: dev::TufArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -43,9 +45,14 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    let Arguments { listen, data, database, issuers, tiles, transparency, operations, authority, .. } = arguments;
-    let options =
-        dev::Options { tiles: &tiles, transparency: &transparency, operations: &operations, authority: &authority };
+    let Arguments { listen, data, database, issuers, tiles, transparency, operations, authority, tuf, .. } = arguments;
+    let options = dev::Options {
+        tiles: &tiles,
+        transparency: &transparency,
+        operations: &operations,
+        authority: &authority,
+        tuf: &tuf,
+    };
     dev::run(listen, &data, database, issuers.as_deref(), &options).await?;
     Ok(ExitCode::SUCCESS)
 }

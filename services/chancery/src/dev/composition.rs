@@ -11,6 +11,7 @@ use super::{
     data::DataDirectory,
     operations::OperationsArguments,
     transparency,
+    tuf::{Tuf, TufArguments},
 };
 use crate::issuer::{self, Issuer};
 use anyhow::Context as _;
@@ -31,7 +32,7 @@ use chancery_log::{
     rekor_v1::{self, RekorV1},
     store::{Database, Location},
 };
-use chancery_trust::{BaseUrl, CertificateAuthority, FileName, Material, Services, TrustFiles, Validity};
+use chancery_trust::{BaseUrl, CertificateAuthority, FileName, Material, Services, TrustFiles, Validity, tuf::Service};
 use chancery_verify::key::KeyKind;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::task::JoinHandle;
@@ -59,6 +60,7 @@ pub(super) struct Choices<'a> {
     pub(super) transparency: transparency::Settings,
     pub(super) operations: &'a OperationsArguments,
     pub(super) settings: authority::Settings,
+    pub(super) tuf: &'a TufArguments,
 }
 
 /// A server that is ready to answer.
@@ -76,6 +78,8 @@ pub(super) struct Instance {
     stop_logs: Trigger,
     sequencers: [JoinHandle<()>; 2],
     mirrors: Mirrors,
+    /// What clients get it from.
+    pub(super) tuf: Tuf,
     expiry: JoinHandle<()>,
     follower: Option<JoinHandle<()>>,
     database: Database,
@@ -91,7 +95,7 @@ impl Instance {
         choices: Choices<'_>,
         check_command: String,
     ) -> anyhow::Result<Self> {
-        let Choices { tiles, transparency, operations, settings } = choices;
+        let Choices { tiles, transparency, operations, settings, tuf } = choices;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let database = Database::open(database).await?;
         let (stop_logs, logs_stop) = shutdown::channel();
@@ -120,24 +124,23 @@ impl Instance {
         let issuer = Arc::new(Issuer::new(&address.url, issuer_key, Arc::clone(&clock), Arc::clone(&random)));
         let trust_files = trust_files(&opening, issuer.url(), &chain, [ct.log(), rekor.log()], &transparency)?;
         // The first entry is the trust root it will be verified with.
-        rekor
-            .seed(trust_files.contents(FileName::TrustedRoot).as_bytes())
-            .await
-            .context("cannot write the log's first entry")?;
-
+        let seeded = rekor.seed(trust_files.contents(FileName::TrustedRoot).as_bytes()).await;
+        seeded.context("cannot write the log's first entry")?;
         let logs = [ct.log().clone(), rekor.log().clone()];
         let metrics = operations.metrics(&logs, &clock)?;
+        let tuf = Tuf::start(data, tuf, &trust_files, Arc::clone(&clock), metrics.as_ref()).await?;
         let logged = transparency.transparency(Arc::new(LocalLog::new(ct.clone())));
         let pipeline = Pipeline::new(chain, authority_key, logged, random)
             .context("the authority's certificates are for another key")?;
         let recorded = (operations.rates(), operations.records(data.path(), metrics.as_ref())?);
         let authority = authority::authority(issuer.url(), &settings, pipeline, clock, recorded)?;
-        let readiness = readiness(logs, mirrors.running.clone(), check_command);
+        let readiness = readiness(logs, mirrors.running.clone(), Arc::clone(tuf.service()), check_command);
         let routes = Router::new()
             .merge(authority::router(&authority, metrics.as_ref())?)
             .merge(ct.router())
             .merge(rekor.router())
             .merge(chancery_trust::http::router(&trust_files))
+            .merge(tuf.router())
             .merge(issuer::router(Arc::clone(&issuer)));
         let follower = settings.issuers.follow(authority, authority::development_issuer(issuer.url()))?;
         Ok(Self {
@@ -149,6 +152,7 @@ impl Instance {
             stop_logs,
             sequencers: [ct_sequencer, rekor_sequencer],
             mirrors,
+            tuf,
             expiry,
             follower,
             database,
@@ -158,6 +162,7 @@ impl Instance {
     /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.
     pub(super) async fn stop(self) {
         self.expiry.abort();
+        self.tuf.stop().await;
         if let Some(follower) = self.follower {
             follower.abort();
         }
@@ -172,14 +177,15 @@ impl Instance {
     }
 }
 
-/// Whether both logs take entries, and their copies are made; otherwise why not and, of a quarantined log, what to run.
-fn readiness(logs: [Log; 2], mirrors: Vec<Mirror>, check_command: String) -> Readiness {
+/// Whether both logs take entries, their copies are made, and clients accept the TUF metadata for some time; otherwise why not and, of a quarantined log, what to run.
+fn readiness(logs: [Log; 2], mirrors: Vec<Mirror>, tuf: Arc<Service>, check_command: String) -> Readiness {
     Arc::new(move || {
         let obstacle = logs.iter().find_map(Log::obstacle).map(|obstacle| match obstacle {
             Obstacle::Quarantined { .. } => format!("{obstacle}. To see what is wrong, run: {check_command}"),
             Obstacle::Clock { .. } | Obstacle::Stopped { .. } => obstacle.to_string(),
         });
-        obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned))
+        let obstacle = obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned));
+        obstacle.or_else(|| tuf.obstacle())
     })
 }
 

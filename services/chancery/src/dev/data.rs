@@ -6,6 +6,7 @@
 //! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
 //! chancery.db     both logs, unless they are in a database elsewhere
 //! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
+//! tuf/, tuf.json  the TUF repository with the same; see [`tuf`](super::tuf)
 //! trust/          what clients need; rewritten at every start, with the same bytes unless an option names another certificate log
 //! ```
 //!
@@ -213,7 +214,7 @@ fn write_instance(directory: &Path, instance: &Instance) -> anyhow::Result<()> {
 }
 
 /// Whole or not at all, private, and on disk before it returns.
-fn write(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
     let attempt = || {
         let directory = path.parent().unwrap_or(path);
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
