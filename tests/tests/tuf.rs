@@ -1,7 +1,7 @@
 //! Clients that start from one root metadata file and learn everything else, and every change, from `/tuf/`.
 
 use chancery_tests::{
-    ALICE, MALLORY, Person, Stack, program::Outcome, stack::chancery_binary, trust_client::TrustClient,
+    ALICE, MALLORY, Person, Stack, person::client, program::Outcome, stack::chancery_binary, trust_client::TrustClient,
 };
 use serde_json::Value;
 use std::{
@@ -93,6 +93,29 @@ fn clients_follow_the_rotation_of_every_key_while_the_server_runs() {
     for client in TrustClient::ALL {
         client.verify(&alice, &format!("{client:?}-before.json")).succeeds();
     }
+}
+
+#[test]
+fn sigstore_js_verifies_and_follows() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    TrustClient::Cosign3.initialize(&alice, &stack).succeeds();
+    alice.write("artifact", "hello");
+    TrustClient::Cosign3.sign(&alice, "bundle.json").succeeds();
+    let verify = || {
+        let js = alice.program(client("js/node_modules/.bin/sigstore")).args("verify bundle.json --blob-file artifact");
+        let js = js.arg("--tuf-mirror-url").arg(stack.at("/tuf")).args("--tuf-root-path root.json --tuf-cache-path");
+        let js = js.arg(alice.path("tuf-js")).arg("--certificate-identity-email").arg(ALICE);
+        js.arg("--certificate-issuer").arg(stack.issuer()).run()
+    };
+    verify().succeeds();
+    for (number, role) in ["timestamp", "root", "targets", "snapshot"].into_iter().enumerate() {
+        trust(&stack, &format!("rotate --role {role}")).succeeds();
+        wait_for_root(&stack, u64::try_from(number).unwrap() + 2);
+        verify().succeeds();
+    }
+    alice.write("artifact", "hullo");
+    verify().fails_with(&[]);
 }
 
 #[test]
@@ -198,4 +221,9 @@ fn root_and_targets_keys_go_offline_and_new_files_wait_for_them() {
     run(&format!("trust metadata sign 3.json --key {}", key("c"))).succeeds();
     run(&format!("trust metadata import --data {data} 3.json")).succeeds();
     assert_eq!(version(&stack, "targets"), 3);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while stack.get("/tuf/3.targets.json").status != 200 {
+        assert!(Instant::now() < deadline, "what was imported is not served");
+        thread::sleep(Duration::from_millis(50));
+    }
 }

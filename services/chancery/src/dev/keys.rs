@@ -1,8 +1,9 @@
 //! The signing keys of a data directory, as they can be listed while a server uses it.
 
-use super::data;
+use super::{data, tuf};
 use anyhow::Context as _;
 use chancery_daemon::signer::Signer;
+use chancery_trust::tuf::Role;
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
 use std::{fs, path::Path};
 
@@ -12,7 +13,7 @@ const ROLES: [&str; 4] = ["ca-root", "rekor", "ct", "issuer"];
 /// One signing key.
 pub(crate) struct KeyRecord {
     /// What it signs.
-    pub(crate) role: &'static str,
+    pub(crate) role: String,
     /// Its public half.
     pub(crate) public_key: PublicKey,
     /// Its file, or its URI.
@@ -32,7 +33,7 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     };
     let place = elsewhere.unwrap_or_else(|| directory.join("keys/ca.pem").display().to_string());
     let mut keys = vec![KeyRecord {
-        role: "ca",
+        role: "ca".to_owned(),
         public_key: issuing.public_key().clone(),
         place,
         ends: Some(issuing.not_after()),
@@ -41,7 +42,14 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
         let path = directory.join(format!("keys/{role}.pem"));
         let public_key = Signer::open(&path)?.public_key().clone();
         let ends = (&public_key == root.public_key()).then(|| root.not_after());
-        keys.push(KeyRecord { role, public_key, place: path.display().to_string(), ends });
+        keys.push(KeyRecord { role: role.to_owned(), public_key, place: path.display().to_string(), ends });
+    }
+    // Those of the TUF repository, old ones included that no root names any more.
+    for role in Role::ALL {
+        for path in tuf::key_files(directory, role) {
+            let (public_key, place) = (Signer::open(&path)?.public_key().clone(), path.display().to_string());
+            keys.push(KeyRecord { role: format!("tuf-{role}"), public_key, place, ends: None });
+        }
     }
     Ok(keys)
 }

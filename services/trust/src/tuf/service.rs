@@ -212,7 +212,12 @@ impl Service {
     /// Takes over what somebody else has written.
     fn reload(&self) {
         match Repository::read(self.publisher.directory()) {
-            Ok(Some(repository)) => self.serve(repository),
+            Ok(Some(repository)) => {
+                self.serve(repository);
+                let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+                // The signatures it waits for may have come.
+                wanted.is_behind |= wanted.state == Published::WaitsForSignatures;
+            }
             // What is served stays as it was; whoever writes may not be done.
             Ok(None) => tracing::error!("the TUF repository has been taken away; it is served from memory"),
             Err(error) => tracing::error!(%error, "the TUF repository on disk is refused; it is served as it was"),

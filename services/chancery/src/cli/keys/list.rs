@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     for KeyRecord { role, public_key, place, .. } in keys {
         let fingerprint = hex::encode(public_key.fingerprint());
-        writeln!(out, "{role:8} {:8} sha256:{fingerprint} {place}", kind_name(public_key.kind()))?;
+        writeln!(out, "{role:13} {:8} sha256:{fingerprint} {place}", kind_name(public_key.kind()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
