@@ -11,7 +11,8 @@
 //! | [`bucket`] | a bucket on an S3 server, behind a door that can be shut |
 //! | [`postgres`] | a PostgreSQL server |
 //! | [`files`] | a reader of a log's files who asks nobody else |
-//! | [`tuf`] | a TUF repository with the instance's trusted root in it |
+//! | [`tuf`] | a copy of the instance's TUF repository, to tamper with |
+//! | [`trust_client`] | clients that were told of that repository and nothing else |
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
@@ -40,6 +41,7 @@ pub mod timestamps;
 pub mod token;
 pub mod token_issuer;
 pub mod tree;
+pub mod trust_client;
 pub mod tuf;
 
 pub use client::Client;

@@ -109,6 +109,11 @@ impl Stack {
         self.server = Some(server);
     }
 
+    /// From the next start on it listens elsewhere, and so has other URLs in its trust files.
+    pub fn move_to_another_port(&mut self) {
+        self.port = free_port();
+    }
+
     /// `chancery dev` for this data directory and address.
     pub fn dev_command(&self) -> Program {
         let address = format!("127.0.0.1:{}", self.port);

@@ -293,7 +293,7 @@ fn crates_depend_in_one_direction() {
     forbidden("chancery-ca", &["chancery-log", "chancery-tsa", "chancery-trust", "chancery"]);
     forbidden("chancery-log", &["chancery-ca", "chancery-tsa", "chancery-trust", "chancery", "reqwest"]);
     forbidden("chancery-tsa", &["chancery-ca", "chancery-log", "chancery-trust", "chancery", "reqwest"]);
-    forbidden("chancery-trust", &["chancery-ca", "chancery-log", "chancery-tsa", "chancery", "chancery-daemon"]);
+    forbidden("chancery-trust", &["chancery-ca", "chancery-log", "chancery-tsa", "chancery", "reqwest"]);
     forbidden("chancery", &["openssl-sys", "native-tls", "ring"]);
     for package in servers.iter().filter(|package| **package != "chancery") {
         assert!(dependencies(package).contains("chancery-verify"), "{package} must be verified by chancery-verify");

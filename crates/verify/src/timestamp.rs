@@ -60,6 +60,14 @@ impl Timestamp {
             .and_then(|moment| moment.format(&Rfc3339).ok())
             .unwrap_or_else(|| "9999-12-31T23:59:59Z".to_owned())
     }
+
+    /// Reads what [`Self::rfc3339`] writes, and no other spelling; `None` before the epoch.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        let moment = Self::from_seconds(u64::try_from(moment.unix_timestamp()).ok()?);
+        (moment.rfc3339() == text).then_some(moment)
+    }
 }
 
 impl TryFrom<std::time::Duration> for Timestamp {

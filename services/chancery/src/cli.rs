@@ -10,6 +10,7 @@ mod keys;
 mod log;
 mod serve;
 mod token;
+mod trust;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ enum Verb {
     Log(log::Arguments),
     Serve(serve::Arguments),
     Token(token::Arguments),
+    Trust(trust::Arguments),
 }
 
 /// Reads the URL of a `PostgreSQL` database. Every user of a machine can read the arguments of its programs.
@@ -59,6 +61,7 @@ impl Cli {
             Verb::Log(arguments) => log::run(arguments).await,
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
+            Verb::Trust(arguments) => trust::run(arguments).await,
         }
     }
 }

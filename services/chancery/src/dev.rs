@@ -8,7 +8,7 @@ use crate::{
     configuration::Role,
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
-        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments,
+        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, TufArguments,
     },
     issuer,
     issuers::ConfiguredIssuers,
@@ -37,6 +37,7 @@ pub(crate) struct Options<'a> {
     pub(crate) rekor_v2: &'a RekorV2Arguments,
     pub(crate) authority: &'a AuthorityArguments,
     pub(crate) timestamps: &'a TimestampArguments,
+    pub(crate) tuf: &'a TufArguments,
 }
 
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
@@ -53,11 +54,11 @@ pub(crate) async fn run(
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Options { tiles, transparency, operations, rekor_v2, authority, timestamps } = *options;
+    let Options { tiles, transparency, operations, rekor_v2, authority, timestamps, tuf } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
     let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
-    let choices = Choices { tiles, transparency, operations, rekor_v2, settings, timestamps };
+    let choices = Choices { tiles, transparency, operations, rekor_v2, settings, timestamps, tuf };
     let roles = Role::ALL.into();
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
     for (role, uri) in [(Role::Ca, authority.ca_key()), (Role::Tsa, timestamps.key())] {
@@ -89,7 +90,9 @@ pub(crate) async fn run(
     let url = addresses.url(Role::Ca)?.as_str();
     let (trust, issuer) = (data.trust(), format!("{url}{}", issuer::BASE_PATH));
     let (data, database) = (data.path(), database_url.as_deref());
-    let facts = Facts { url, issuer: &issuer, data, database, trust: &trust, executable: &executable };
+    let root_checksum = &instance.root_checksum();
+    let (issuer, trust, executable) = (issuer.as_str(), trust.as_path(), executable.as_path());
+    let facts = Facts { url, issuer, data, database, trust, executable, root_checksum };
     let only_here = |routes: axum::Router| routes.layer(middleware::from_fn(loopback::only_this_machine));
     let say = || {
         if let Err(error) = say(&facts) {

@@ -17,6 +17,7 @@ mod tiles;
 mod timestamps;
 mod transparency;
 mod trust;
+mod tuf;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
@@ -31,3 +32,4 @@ pub(crate) use tiles::BucketArguments;
 pub(crate) use tiles::TilesArguments;
 pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::TransparencyArguments;
+pub(crate) use tuf::{TufArguments, key_files, publisher, use_key};

@@ -9,7 +9,7 @@ use crate::{
     configuration::{Configuration, Role},
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
-        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments,
+        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, TufArguments,
     },
     issuers::ConfiguredIssuers,
 };
@@ -174,6 +174,7 @@ impl Started<'_> {
             operations: &operations,
             rekor_v2: &rekor_v2(configuration),
             timestamps: &timestamps(configuration)?,
+            tuf: &TufArguments { tuf_lifetime: Vec::new() },
             settings: authority.settings(ConfiguredIssuers::load(issuers)?),
         };
         Instance::start(&setup, clock, choices).await.with_context(|| format!("as {} says", file.display()))

@@ -37,7 +37,7 @@ async fn serve(State((name, files)): State<(FileName, CurrentFiles)>, request: H
 }
 
 /// RFC 9110 §13.1.2: a list of tags or `*`, compared weakly.
-fn is_current(request: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn is_current(request: &HeaderMap, etag: &str) -> bool {
     request
         .get_all(header::IF_NONE_MATCH)
         .iter()

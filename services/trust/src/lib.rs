@@ -2,17 +2,18 @@
 //!
 //! Pure builders from typed inputs to bytes, plus the two ways the bytes leave: written to a directory
 //! ([`TrustFiles::write_to`]) and served under `/trust/` ([`http::router`]), where they can change while the server runs
-//! ([`CurrentFiles`]). Nothing here reads a clock or a key file:
+//! ([`CurrentFiles`]). They read neither clock nor key file:
 //! the same inputs give the same bytes, so a restart does not change a published file.
 //!
 //! The JSON is the subset that **every** measured client accepts, which is narrower than the specification:
 //! the legacy media type, no `operator` inside a trusted root, a `validFor.start` on everything, selector `ANY`.
-//! It is not a TUF repository; that will wrap these same files.
+//! [`tuf`] distributes these same files to clients that are to hear of changes; it alone has keys and a clock.
 //!
 //! | module | writes | specification |
 //! |---|---|---|
 //! | [`trusted_root`] | `trusted_root.json` | protobuf-specs `sigstore_trustroot.proto`, `TrustedRoot` |
 //! | [`signing_config`] | `signing_config.json` and `signing_config_rekor_v2.json` | the same file, `SigningConfig` v0.2 |
+//! | [`tuf`] | a repository with all of it | The Update Framework 1.0 |
 //! | [`files`] | those, `client_trust_config.json` and the PEM files of cosign's environment variables | |
 
 pub mod files;
@@ -20,6 +21,7 @@ pub mod http;
 pub mod material;
 pub mod signing_config;
 pub mod trusted_root;
+pub mod tuf;
 
 pub use files::{CurrentFiles, FileName, TrustFiles};
 pub use material::{BaseUrl, CertificateAuthority, InvalidMaterial, Log, Material, Services, SignatureLog, Validity};

@@ -1,13 +1,14 @@
 //! Writes the seed corpus: one directory per target below the directory that is named.
 
-use chancery_fuzz::{seeds, targets, tokens};
+use chancery_fuzz::{repository, seeds, targets, tokens};
 use std::{env, fs, path::PathBuf};
 
 fn main() {
     let directory = PathBuf::from(env::args().nth(1).expect("usage: seed DIRECTORY"));
     let verify = targets::ALL.map(|(name, _)| (name, seeds::of(name)));
     let tokens = tokens::ALL.map(|(name, _)| (name, tokens::seeds(name)));
-    for (name, seeds) in verify.into_iter().chain(tokens) {
+    let metadata = repository::ALL.map(|(name, _)| (name, repository::seeds(name)));
+    for (name, seeds) in verify.into_iter().chain(tokens).chain(metadata) {
         let target = directory.join(name);
         fs::create_dir_all(&target).expect("the directory can be made");
         for (number, seed) in seeds.into_iter().enumerate() {

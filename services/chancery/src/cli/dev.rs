@@ -40,6 +40,8 @@ pub(super) struct Arguments {
     authority: instance::AuthorityArguments,
     #[command(flatten)]
     timestamps: instance::TimestampArguments,
+    #[command(flatten)]
+    tuf: instance::TufArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -58,6 +60,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         rekor_v2,
         authority,
         timestamps,
+        tuf,
         ..
     } = arguments;
     let options = dev::Options {
@@ -67,6 +70,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         rekor_v2: &rekor_v2,
         authority: &authority,
         timestamps: &timestamps,
+        tuf: &tuf,
     };
     dev::run(listen, &data, database, issuers.as_deref(), &options).await?;
     Ok(ExitCode::SUCCESS)

@@ -27,6 +27,8 @@ pub(super) struct Facts<'a> {
     pub(super) trust: &'a Path,
     /// Absolute path of this program.
     pub(super) executable: &'a Path,
+    /// SHA-256 of the first TUF root, in hexadecimal.
+    pub(super) root_checksum: &'a str,
 }
 
 /// The whole text.
@@ -41,6 +43,7 @@ pub(super) fn banner(facts: &Facts<'_>) -> String {
         ("Timestamps", format!("{url}{}", chancery_tsa::http::PATH)),
         ("OIDC issuer", (*issuer).to_owned()),
         ("Trust files", format!("{}/  also at {url}/trust/…", facts.trust.display())),
+        ("TUF repository", format!("{url}/tuf")),
         ("Keys, logs", format!("{}/", facts.data.display())),
     ] {
         text.extend(["  ", name, &" ".repeat(18 - name.len()), &value, "\n"]);
@@ -61,6 +64,7 @@ fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
     vec![
         ("A token", vec![words(&[&facts.token_command()])]),
         ("cosign 3: sign and verify a file", cosign3_file(facts)),
+        ("cosign 3: told once about this server, then no option names it", cosign3_tuf(facts)),
         ("cosign 3: sign and verify an image in a registry you can push to", cosign3_image(facts)),
         ("cosign 2: three exports once per shell, then a file", cosign2_file(facts)),
         ("cosign 2: an image, after the exports", cosign2_image(facts)),
@@ -84,6 +88,20 @@ fn cosign3_file(facts: &Facts<'_>) -> Vec<Words> {
         words(&["echo hello > hello.txt"]),
         words(&["cosign sign-blob --yes", &signing_config, &trusted_root, &token, bundle, "hello.txt"]),
         words(&["cosign verify-blob", &trusted_root, bundle, &signer[0], &signer[1], "hello.txt"]),
+    ]
+}
+
+fn cosign3_tuf(facts: &Facts<'_>) -> Vec<Words> {
+    let url = facts.url;
+    let (mirror, root) = (format!("--mirror {url}/tuf"), format!("--root {url}/tuf/root.json"));
+    let checksum = format!("--root-checksum {}", facts.root_checksum);
+    let (token, signer) = (facts.identity_token(), facts.signer());
+    let bundle = "--bundle hello.tuf.json";
+    vec![
+        words(&["cosign initialize", &mirror, &root, &checksum]),
+        words(&["echo hello > hello.txt"]),
+        words(&["cosign sign-blob --yes", &token, bundle, "hello.txt"]),
+        words(&["cosign verify-blob", bundle, &signer[0], &signer[1], "hello.txt"]),
     ]
 }
 
@@ -206,6 +224,7 @@ mod tests {
             database: None,
             trust,
             executable: Path::new("/opt/chancery/bin/chancery"),
+            root_checksum: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         }
     }
 

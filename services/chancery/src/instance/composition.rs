@@ -15,6 +15,7 @@ use super::{
     timestamps::{TimestampArguments, Timestamps},
     transparency,
     trust::{self, Publisher},
+    tuf::{Tuf, TufArguments},
 };
 use crate::{
     configuration::Role,
@@ -78,6 +79,7 @@ pub(crate) struct Choices<'a> {
     pub(crate) rekor_v2: &'a RekorV2Arguments,
     pub(crate) settings: authority::Settings,
     pub(crate) timestamps: &'a TimestampArguments,
+    pub(crate) tuf: &'a TufArguments,
 }
 
 /// A process that is ready to answer.
@@ -92,6 +94,7 @@ pub(crate) struct Instance {
     trust_files: Option<CurrentFiles>,
     /// Aborted at the end: none of them has anything to finish.
     background: Vec<JoinHandle<()>>,
+    tuf: Option<Tuf>,
     logs: Option<Logs>,
 }
 
@@ -130,36 +133,29 @@ impl Instance {
             logs.seed(trusted_root.as_bytes()).await?;
         }
         let metrics = choices.operations.metrics(all_logs, clock)?;
+        let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref()).await?;
         let own_log = logs.as_ref().map(|logs| logs.ct.clone());
-        let (mut routes, mut background) = if has(Role::Ca) {
+        let (routes, mut background) = if has(Role::Ca) {
             let followed = Followed { keys, own_log, publish };
             common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
         } else {
             (Router::new(), vec![observe::start(RingFiles::of(setup.data.path()), own_log, publish)])
         };
-        if let Some(logs) = &logs {
-            routes = routes.merge(logs.routes());
-        }
         let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
         let services: Vec<_> = services.into_iter().filter(|(role, _)| has(*role)).map(|(_, name)| name).collect();
-        routes = routes.merge(grpc::health(&services));
-        if let Some(files) = &trust_files {
-            routes = routes.merge(chancery_trust::http::router(files));
-        }
-        if let Some(issuer) = issuer {
-            routes = routes.merge(issuer::router(issuer));
-        }
-        let mut obstacles: Vec<Box<dyn Fn() -> Option<String> + Send + Sync>> = Vec::new();
-        if let Some(logs) = &logs {
-            obstacles.push(Box::new(logs.obstacle(setup.check_command.clone())));
-        }
+        let mut assembly = Assembly { routes: routes.merge(grpc::health(&services)), obstacles: Vec::new() };
+        assembly.add(logs.as_ref().map(|logs| (logs.routes(), logs.obstacle(setup.check_command.clone()))));
+        assembly.add(tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
         if let Some(timestamps) = timestamps {
-            routes = routes.merge(timestamps.router(metrics.as_ref())?);
-            obstacles.push(Box::new(timestamps.obstacle()));
+            assembly.add(Some((timestamps.router(metrics.as_ref())?, timestamps.obstacle())));
             background.push(timestamps.into_background());
         }
+        assembly.routes =
+            assembly.routes.merge(trust_files.as_ref().map(chancery_trust::http::router).unwrap_or_default());
+        assembly.routes = assembly.routes.merge(issuer.map(issuer::router).unwrap_or_default());
+        let Assembly { routes, obstacles } = assembly;
         let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|obstacle| obstacle()));
-        Ok(Self { routes, metrics, readiness, trust_files, background, logs })
+        Ok(Self { routes, metrics, readiness, trust_files, background, tuf, logs })
     }
 
     /// Writes what clients need into `directory`, where this process knows it.
@@ -169,13 +165,37 @@ impl Instance {
         files.write_to(directory).context("cannot write the trust files")
     }
 
+    /// SHA-256 of the root that clients of the TUF repository start from, in hexadecimal; empty where it is not here.
+    pub(crate) fn root_checksum(&self) -> String {
+        self.tuf.as_ref().map(Tuf::root_checksum).unwrap_or_default()
+    }
+
     /// Lets the logs answer who still waits.
     pub(crate) async fn stop(self) {
         for task in self.background {
             task.abort();
         }
+        if let Some(tuf) = self.tuf {
+            tuf.stop().await;
+        }
         if let Some(logs) = self.logs {
             logs.stop().await;
+        }
+    }
+}
+
+/// What the parts of a process answer, and what may be in their way.
+struct Assembly {
+    routes: Router,
+    obstacles: Vec<Box<dyn Fn() -> Option<String> + Send + Sync>>,
+}
+
+impl Assembly {
+    /// Adds a part, if it is there.
+    fn add(&mut self, part: Option<(Router, impl Fn() -> Option<String> + Send + Sync + 'static)>) {
+        if let Some((routes, obstacle)) = part {
+            self.routes = std::mem::take(&mut self.routes).merge(routes);
+            self.obstacles.push(Box::new(obstacle));
         }
     }
 }
@@ -207,6 +227,17 @@ impl Common<'_> {
             return Ok(None);
         }
         Timestamps::start(setup, choices.timestamps, logs, Arc::clone(clock), Arc::clone(random)).await.map(Some)
+    }
+
+    /// The TUF repository, where there are files for it.
+    async fn tuf(
+        &self,
+        choices: &Choices<'_>,
+        files: Option<CurrentFiles>,
+        metrics: Option<&Metrics>,
+    ) -> anyhow::Result<Option<Tuf>> {
+        let Some(files) = files else { return Ok(None) };
+        Tuf::start(self.setup.data, choices.tuf, files, Arc::clone(&self.clock), metrics).await.map(Some)
     }
 
     /// The issuer of a development server.

@@ -9,6 +9,7 @@
 //! served.json     how far the server is with a rotation
 //! chancery.db     the logs, unless they are in a database elsewhere
 //! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
+//! tuf/, tuf.json  the TUF repository with the same; see `instance/tuf.rs`
 //! trust/          what clients need; rewritten when a key is rotated, and at every start, with the same bytes unless an option
 //!                 names another certificate log
 //! ```

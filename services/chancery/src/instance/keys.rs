@@ -1,10 +1,11 @@
 //! The signing keys of a data directory, as they can be listed while a server uses it.
 
-use super::recorded_instance;
+use super::{key_files, recorded_instance};
 use crate::rotation::{Generation, Place, RingFiles, Role, State};
 use anyhow::{Context as _, bail};
 use chancery_daemon::signer::{Signer, Use};
 use chancery_log::{ct, rekor_v1, rekor_v2};
+use chancery_trust::tuf;
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
 use std::{fs, path::Path};
 
@@ -15,7 +16,7 @@ const ROLES: [(&str, Use); 4] =
 /// One signing key.
 pub(crate) struct KeyRecord {
     /// What it signs.
-    pub(crate) role: &'static str,
+    pub(crate) role: String,
     /// Its public half.
     pub(crate) public_key: PublicKey,
     /// Its file, or its URI.
@@ -78,6 +79,13 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
         keys.push(unrotated(role, public_key, path.display().to_string(), None));
     }
     keys.extend(timestamps(directory)?);
+    // Those of the TUF repository, old ones included that no root names any more.
+    for role in tuf::Role::ALL {
+        for path in key_files(directory, role) {
+            let (public_key, place) = (Signer::open(&path)?.public_key().clone(), path.display().to_string());
+            keys.push(unrotated(&format!("tuf-{role}"), public_key, place, None));
+        }
+    }
     Ok(keys)
 }
 
@@ -102,9 +110,9 @@ fn timestamps(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
 }
 
 /// The one key of a role that was never rotated.
-fn unrotated(role: &'static str, public_key: PublicKey, place: String, certificate: Option<&Certificate>) -> KeyRecord {
+fn unrotated(role: &str, public_key: PublicKey, place: String, certificate: Option<&Certificate>) -> KeyRecord {
     KeyRecord {
-        role,
+        role: role.to_owned(),
         public_key,
         place,
         certificate_ends: certificate.map(Certificate::not_after),
@@ -118,14 +126,14 @@ fn unrotated(role: &'static str, public_key: PublicKey, place: String, certifica
 }
 
 fn record(
-    role: &'static str,
+    role: &str,
     public_key: PublicKey,
     place: String,
     certificate: Option<&Certificate>,
     generation: &Generation,
 ) -> KeyRecord {
     KeyRecord {
-        role,
+        role: role.to_owned(),
         public_key,
         place,
         certificate_ends: certificate.map(Certificate::not_after),

@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let fingerprint = hex::encode(key.public_key.fingerprint());
         let KeyRecord { role, generation, place, .. } = &key;
         let (kind, state) = (kind_name(key.public_key.kind()), key.state.name());
-        writeln!(out, "{role:8} {generation:2} {state:9} {kind:8} sha256:{fingerprint} {place}{}", remarks(&key))?;
+        writeln!(out, "{role:13} {generation:2} {state:9} {kind:8} sha256:{fingerprint} {place}{}", remarks(&key))?;
     }
     Ok(ExitCode::SUCCESS)
 }

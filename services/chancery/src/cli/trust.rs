@@ -1,0 +1,94 @@
+//! `chancery trust`: the TUF repository of an instance, and what clients need to use it.
+//!
+//! Each verb works on the data directory, whether or not a server runs on it: changes are made under the repository's own
+//! lock, and a running server serves them within a second or two.
+
+mod export;
+mod metadata;
+mod renew;
+mod rotate;
+mod status;
+
+use anyhow::Context as _;
+use chancery_trust::tuf::{Publisher, Repository, Role};
+use clap::{Args, Subcommand, ValueEnum};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Look after the TUF repository clients take their trust from, and print what each client needs
+///
+/// A server renews its metadata by itself as long as the keys are at hand. A change made with these commands is seen by a
+/// running server within two seconds; no restart is needed. Old signatures keep verifying.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery trust status --data ./chancery-dev
+  chancery trust renew --data ./chancery-dev
+  chancery trust rotate --role root --data ./chancery-dev
+  chancery trust metadata export --role root --root-key a.pub --root-key b.pub --root-threshold 2 --out 2.root.json
+  chancery trust export --for kyverno --data ./chancery-dev
+  chancery trust export --offline-bundle trust.tar.gz --data ./chancery-dev")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Status(status::Arguments),
+    Renew(renew::Arguments),
+    Rotate(rotate::Arguments),
+    Metadata(metadata::Arguments),
+    Export(export::Arguments),
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.verb {
+        Verb::Status(arguments) => status::run(&arguments).await,
+        Verb::Renew(arguments) => renew::run(&arguments).await,
+        Verb::Rotate(arguments) => rotate::run(&arguments).await,
+        Verb::Metadata(arguments) => metadata::run(arguments).await,
+        Verb::Export(arguments) => export::run(&arguments),
+    }
+}
+
+/// Which instance.
+#[derive(Debug, Args)]
+struct Data {
+    /// Data directory of the instance; a server may be running on it
+    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
+    data: PathBuf,
+}
+
+impl Data {
+    fn publisher(&self) -> anyhow::Result<Publisher> {
+        crate::instance::publisher(&self.data)
+    }
+
+    /// What clients get now.
+    fn repository(&self) -> anyhow::Result<(Publisher, Repository)> {
+        let publisher = self.publisher()?;
+        // Once more where a running server was just replacing the one by the other.
+        let read = Repository::read(publisher.directory()).or_else(|_| Repository::read(publisher.directory()))?;
+        let repository = read.with_context(|| format!("{} is empty", publisher.directory().path().display()))?;
+        Ok((publisher, repository))
+    }
+}
+
+/// A role on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoleName {
+    Root,
+    Targets,
+    Snapshot,
+    Timestamp,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Root => Self::Root,
+            RoleName::Targets => Self::Targets,
+            RoleName::Snapshot => Self::Snapshot,
+            RoleName::Timestamp => Self::Timestamp,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The archive for sites without a connection.
+
+use super::Facts;
+use chancery_trust::{files::CLIENT_TRUST_CONFIG_MEDIA_TYPE, tuf::Repository};
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+use std::{
+    io::{self, Write as _},
+    path::Path,
+};
+use tar::{Builder, Header};
+
+/// The directory in the archive.
+const TOP: &str = "chancery-trust";
+
+/// Writes the archive whole or not at all. The same repository gives the same bytes.
+pub(super) fn write(path: &Path, repository: &Repository, facts: &Facts) -> anyhow::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    let mut archive = Builder::new(GzEncoder::new(&mut file, Compression::best()));
+    let mut add = |name: &str, contents: &[u8]| -> io::Result<()> {
+        let mut header = Header::new_ustar();
+        header.set_size(u64::try_from(contents.len()).map_err(io::Error::other)?);
+        header.set_mode(0o644);
+        header.set_mtime(0);
+        archive.append_data(&mut header, format!("{TOP}/{name}"), contents)
+    };
+    add("README.txt", readme(facts).as_bytes())?;
+    add("root.json", &facts.root)?;
+    let config = json!({
+        "mediaType": CLIENT_TRUST_CONFIG_MEDIA_TYPE,
+        "trustedRoot": serde_json::from_str::<Value>(&facts.trusted_root)?,
+        "signingConfig": serde_json::from_str::<Value>(&facts.signing_config)?,
+    });
+    add("client_trust_config.json", format!("{config:#}\n").as_bytes())?;
+    for name in repository.listed().keys() {
+        add(name.as_str(), repository.target(name.as_str()).unwrap_or_default())?;
+    }
+    for (name, contents) in repository.files() {
+        add(&format!("tuf/{name}"), contents)?;
+    }
+    archive.into_inner()?.finish()?.flush()?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn readme(facts: &Facts) -> String {
+    let (url, checksum, issuer) = (&facts.url, facts.checksum(), &facts.issuer);
+    format!(
+        "Trust in what was signed with {url}, for sites that cannot reach it.
+
+Files are enough to verify with:
+  cosign verify-blob --trusted-root trusted_root.json --bundle B --certificate-identity I --certificate-oidc-issuer {issuer} FILE
+  sigstore --trust-config client_trust_config.json verify identity --bundle B --cert-identity I --cert-oidc-issuer {issuer} FILE
+  sigstore-go: root.NewTrustedRootFromPath(\"trusted_root.json\")
+They say nothing about keys that were replaced after they were written: bring a new archive after each rotation.
+
+tuf/ is the TUF repository as any web server can serve it, for clients that insist on one:
+  (cd tuf && python3 -m http.server 8000)
+  cosign initialize --mirror http://MIRROR:8000 --root root.json --root-checksum {checksum}
+Its timestamp expires: bring a new archive before then; `cosign initialize` prints the date.
+
+SHA-256 of root.json, to be compared with what the operator says: {checksum}
+"
+    )
+}

@@ -1,0 +1,253 @@
+//! The text for each client. What is accepted by which version is measured, not assumed: see the project's reference.
+
+use super::{Client, Facts};
+
+/// What to do, with nothing left to fill in but whom to trust and what to verify.
+pub(super) fn text(client: Client, facts: &Facts) -> String {
+    match client {
+        Client::Cosign => cosign(facts),
+        Client::Python => python(facts),
+        Client::Js => js(facts),
+        Client::Go => go(facts),
+        Client::Rust => rust(facts),
+        Client::Kyverno => kyverno(facts),
+        Client::PolicyController => policy_controller(facts),
+        Client::Flux => flux(facts),
+        Client::Gitsign => gitsign(facts),
+    }
+}
+
+fn initialize(program: &str, facts: &Facts) -> String {
+    let (mirror, checksum) = (&facts.mirror, facts.checksum());
+    format!("{program} initialize --mirror {mirror} --root {mirror}/root.json --root-checksum {checksum}\n")
+}
+
+/// A block indented for YAML.
+fn indented(text: &str, columns: usize) -> String {
+    let margin = " ".repeat(columns);
+    text.lines().map(|line| [&margin, line, "\n"].concat()).collect()
+}
+
+/// The first root in a file, compared with its checksum.
+fn fetch_root(facts: &Facts) -> String {
+    let (mirror, checksum) = (&facts.mirror, facts.checksum());
+    format!("curl -fsS {mirror}/root.json -o root.json && echo '{checksum}  root.json' | sha256sum -c\n")
+}
+
+fn cosign(facts: &Facts) -> String {
+    let Facts { url, issuer, .. } = facts;
+    format!(
+        "# Once per home directory ($TUF_ROOT, ~/.sigstore/root), and never again: changes come from the repository.
+{}
+# cosign 3
+cosign sign-blob --yes --bundle artifact.sigstore.json artifact
+cosign verify-blob --bundle artifact.sigstore.json --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
+
+# cosign 2.6
+cosign sign-blob --yes --use-signing-config --new-bundle-format --bundle artifact.sigstore.json artifact
+cosign verify-blob --new-bundle-format --bundle artifact.sigstore.json --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
+
+# cosign 2.4 and 2.5 sign by URL
+cosign sign-blob --yes --fulcio-url {url} --rekor-url {url} --oidc-issuer {issuer} --bundle artifact.cosign.json artifact
+cosign verify-blob --rekor-url {url} --bundle artifact.cosign.json --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
+",
+        initialize("cosign", facts)
+    )
+}
+
+fn python(facts: &Facts) -> String {
+    let Facts { mirror, issuer, .. } = facts;
+    format!(
+        "# Once per home directory
+{}sigstore --instance {mirror} trust-instance root.json
+
+sigstore --instance {mirror} sign artifact
+sigstore --instance {mirror} verify identity --cert-identity WHO --cert-oidc-issuer {issuer} artifact
+",
+        fetch_root(facts)
+    )
+}
+
+fn js(facts: &Facts) -> String {
+    let Facts { url, mirror, issuer, .. } = facts;
+    format!(
+        "# Command line (@sigstore/cli)
+{}npx sigstore attest statement.json --fulcio-url {url} --rekor-url {url} -o artifact.sigstore.json
+npx sigstore verify artifact.sigstore.json --blob-file artifact --certificate-identity-email WHO --certificate-issuer {issuer} \\
+  --tuf-mirror-url {mirror} --tuf-root-path root.json --tuf-cache-path \"$PWD/tuf-cache\"
+
+// Library (sigstore)
+await sigstore.verify(bundle, data, {{
+  tufMirrorURL: '{mirror}', tufRootPath: 'root.json', tufCachePath: '/var/cache/sigstore',
+  certificateIssuer: '{issuer}', certificateIdentityEmail: 'WHO',
+}});
+",
+        fetch_root(facts)
+    )
+}
+
+fn go(facts: &Facts) -> String {
+    let (mirror, issuer) = (&facts.mirror, &facts.issuer);
+    format!(
+        "# Command line (sigstore-go)
+{}sigstore-go-verification -artifact artifact -tufRootURL {mirror} -tufTrustedRoot root.json \\
+  -expectedIssuer {issuer} -expectedSAN WHO artifact.sigstore.json
+
+// Library
+//go:embed root.json
+var tufRoot []byte
+
+options := tuf.DefaultOptions()
+options.Root = tufRoot
+options.RepositoryBaseURL = \"{mirror}\"
+client, err := tuf.New(options)
+trustedRoot, err := root.GetTrustedRoot(client)
+",
+        fetch_root(facts)
+    )
+}
+
+fn rust(facts: &Facts) -> String {
+    let mirror = &facts.mirror;
+    format!(
+        "# Beside the source, compared with its checksum
+{}
+// sigstore-trust-root 0.11 and sigstore-verify
+let bootstrap = TufBootstrap::trusted(include_bytes!(\"root.json\").to_vec());
+let config = TufConfig::custom(\"{mirror}\", bootstrap);
+let trusted_root = TrustedRoot::from_tuf(config.clone()).await?;
+let signing_config = SigningConfig::from_tuf(config).await?;
+",
+        fetch_root(facts)
+    )
+}
+
+fn kyverno(facts: &Facts) -> String {
+    let Facts { url, mirror, issuer, .. } = facts;
+    let timestamps = match facts.timestamps.as_str() {
+        "" => String::new(),
+        chain => format!("              tsaCertChain: |-\n{}", indented(chain, 16)),
+    };
+    format!(
+        "# For rules of type SigstoreBundle, which take their trust from TUF alone, start the admission, background and reports
+# controllers with:
+#   --enableTuf=true --tufMirror={mirror} --tufRootRaw=\"$(echo {} | base64 -d)\"
+# Rules of type Cosign have their keys in the policy; print them again after a rotation.
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata:
+  name: signed-by-our-people
+spec:
+  rules:
+  - name: signature
+    match:
+      any:
+      - resources:
+          kinds: [Pod]
+    verifyImages:
+    - imageReferences: [\"REGISTRY/*\"]
+      attestors:
+      - entries:
+        - keyless:
+            issuer: {issuer}
+            subject: WHO
+            roots: |-
+{}            rekor:
+              url: {url}
+              pubkey: |-
+{}            ctlog:
+              pubkey: |-
+{}{timestamps}",
+        facts.root_base64(),
+        indented(&facts.chain, 14),
+        indented(&facts.rekor, 16),
+        indented(&facts.ct, 16),
+    )
+}
+
+fn policy_controller(facts: &Facts) -> String {
+    let Facts { url, mirror, issuer, .. } = facts;
+    format!(
+        "apiVersion: policy.sigstore.dev/v1alpha1
+kind: TrustRoot
+metadata:
+  name: chancery
+spec:
+  remote:
+    mirror: {mirror}
+    root: {}
+---
+apiVersion: policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata:
+  name: signed-by-our-people
+spec:
+  images:
+  - glob: \"REGISTRY/**\"
+  authorities:
+  - keyless:
+      url: {url}
+      trustRootRef: chancery
+      identities:
+      - issuer: {issuer}
+        subject: WHO
+    ctlog:
+      url: {url}
+      trustRootRef: chancery
+",
+        facts.root_base64()
+    )
+}
+
+fn flux(facts: &Facts) -> String {
+    let pattern = facts.issuer.replace('.', "\\.");
+    format!(
+        "# Flux 2.9 and newer. The trusted root is copied: print it again after a rotation.
+apiVersion: v1
+kind: Secret
+metadata:
+  name: chancery-trusted-root
+  namespace: flux-system
+stringData:
+  trusted_root.json: |
+{}---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: OCIRepository
+metadata:
+  name: app
+  namespace: flux-system
+spec:
+  interval: 10m
+  url: oci://REGISTRY/app
+  ref:
+    tag: latest
+  verify:
+    provider: cosign
+    trustedRootSecretRef:
+      name: chancery-trusted-root
+    matchOIDCIdentity:
+    - issuer: '^{pattern}$'
+      subject: '^WHO$'
+",
+        indented(&facts.trusted_root, 4)
+    )
+}
+
+fn gitsign(facts: &Facts) -> String {
+    let Facts { url, mirror, issuer, .. } = facts;
+    format!(
+        "# Once per home directory ($TUF_ROOT, ~/.sigstore/root)
+{}gitsign initialize --mirror {mirror} --root root.json
+
+git config --global gpg.format x509
+git config --global gpg.x509.program gitsign
+git config --global commit.gpgsign true
+git config --global gitsign.fulcio {url}
+git config --global gitsign.rekor {url}
+git config --global gitsign.issuer {issuer}
+
+gitsign verify --certificate-identity WHO --certificate-oidc-issuer {issuer} HEAD
+",
+        fetch_root(facts)
+    )
+}

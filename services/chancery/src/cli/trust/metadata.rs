@@ -1,0 +1,220 @@
+//! `chancery trust metadata`: root and targets metadata that is signed by keys which are elsewhere.
+
+use super::{Data, RoleName};
+use crate::instance;
+use anyhow::{Context as _, ensure};
+use chancery_daemon::clock::{Clock as _, SystemClock};
+use chancery_trust::tuf::{
+    Metadata, Role, RoleKeys, Root, key,
+    metadata::{MAX_BYTES, listed_targets},
+    offline,
+};
+use chancery_verify::PublicKey;
+use clap::{Args, Subcommand};
+use std::{
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Export metadata, sign it wherever a key is, import it with its signatures
+///
+/// The file is TUF metadata without signatures; python-tuf and others can sign it, too. To take root or targets keys offline:
+/// export a root that names them, have them sign, import it. From then on the server renews snapshot and timestamp alone.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery trust metadata export --role root --root-key a.pub --root-key b.pub --root-threshold 2 --out 2.root.json
+  chancery trust metadata sign 2.root.json --key 'pkcs11:token=alice;object=tuf?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'
+  chancery trust metadata import alice/2.root.json bob/2.root.json --data ./chancery-dev
+  chancery trust metadata export --role targets --out 5.targets.json")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Export(ExportArguments),
+    Sign(SignArguments),
+    Import(ImportArguments),
+}
+
+/// Write the next version of root or targets metadata, without signatures
+///
+/// Root: with the keys there are, or those that are given, and a full lifetime. Targets: what waits for signatures if new
+/// trust files do, else the same targets with a full lifetime. Nothing changes for clients.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery trust metadata export --role root --root-key a.pub --root-key b.pub --root-threshold 2 --out 2.root.json
+  chancery trust metadata export --role targets --out 5.targets.json")]
+struct ExportArguments {
+    #[command(flatten)]
+    data: Data,
+    /// Root or targets; the others are the server's own
+    #[arg(long, value_name = "ROLE")]
+    role: RoleName,
+    /// Public half of a root key, in PEM; given once for each key there shall be
+    #[arg(long, value_name = "FILE")]
+    root_key: Vec<PathBuf>,
+    /// How many root keys must sign
+    #[arg(long, value_name = "M", requires = "root_key", default_value_t = 1)]
+    root_threshold: usize,
+    /// Public half of a targets key, in PEM; given once for each key there shall be
+    #[arg(long, value_name = "FILE")]
+    targets_key: Vec<PathBuf>,
+    /// How many targets keys must sign
+    #[arg(long, value_name = "M", requires = "targets_key", default_value_t = 1)]
+    targets_threshold: usize,
+    /// Where the metadata goes; a file that exists is not overwritten
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Add a key's signature to exported metadata; needs no data directory and no network but the key's
+///
+/// Says what is signed. Read it: whoever holds enough root keys decides whom all clients trust.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery trust metadata sign 2.root.json --key file:/media/usb/root.pem?password-file=/media/usb/password
+  chancery trust metadata sign 5.targets.json --key hashivault://tuf-targets?address=https://vault.example.org:8200&token-file=/run/vault-token")]
+struct SignArguments {
+    /// The metadata; the signature is added to this file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where the key is; P-256
+    #[arg(long, value_name = "URI", value_parser = instance::key_uri)]
+    key: String,
+}
+
+/// Take over metadata with enough signatures
+///
+/// Copies of the same metadata that were signed by different people are put together; keys that are here sign too. Refused,
+/// and nothing changes, unless it is the next version, has not expired, and is signed by enough different keys: a root by those
+/// of the root before and by its own. Where the targets keys are replaced and elsewhere, import root and targets together.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  chancery trust metadata import alice/2.root.json bob/2.root.json --data ./chancery-dev")]
+struct ImportArguments {
+    #[command(flatten)]
+    data: Data,
+    /// The signed files
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.verb {
+        Verb::Export(arguments) => export(&arguments),
+        Verb::Sign(arguments) => sign(&arguments).await,
+        Verb::Import(arguments) => import(&arguments).await,
+    }
+}
+
+fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
+    let (publisher, repository) = arguments.data.repository()?;
+    let now = SystemClock.now();
+    let document = match arguments.role {
+        RoleName::Root => {
+            let mut root = repository.root().clone();
+            for (role, files, threshold) in [
+                (Role::Root, &arguments.root_key, arguments.root_threshold),
+                (Role::Targets, &arguments.targets_key, arguments.targets_threshold),
+            ] {
+                if !files.is_empty() {
+                    let keys = files.iter().map(|file| public_key(file)).collect::<anyhow::Result<Vec<_>>>()?;
+                    ensure!(keys.len() <= 1 || !has_twins(&keys), "the same {role} key is given twice");
+                    root = root.with(role, RoleKeys::new(&keys, threshold)?);
+                }
+            }
+            let version = repository.metadata(Role::Root).version + 1;
+            root.to_metadata(version, publisher.lifetimes().expiry(Role::Root, now))?
+        }
+        RoleName::Targets => publisher.draft(&repository, Role::Targets, now)?,
+        RoleName::Snapshot | RoleName::Timestamp => {
+            anyhow::bail!(
+                "snapshot and timestamp are signed by the server; replace their keys with: chancery trust rotate"
+            )
+        }
+    };
+    let written = File::create_new(&arguments.out).and_then(|mut file| file.write_all(&document.to_bytes()));
+    written.with_context(|| format!("cannot write {}", arguments.out.display()))?;
+    describe(&document)
+}
+
+async fn sign(arguments: &SignArguments) -> anyhow::Result<ExitCode> {
+    let mut document = read(&arguments.file)?;
+    let signer = chancery_keys::open(&arguments.key.parse()?).await.context("the key cannot be used")?;
+    let key_id = key::id(signer.public_key())?;
+    offline::sign(&mut document, &signer).await?;
+    let directory = arguments.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(&document.to_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(&arguments.file).with_context(|| format!("cannot write {}", arguments.file.display()))?;
+    if Root::parse(&document).is_ok_and(|root| !root.root.keys.contains_key(&key_id)) {
+        // That of a root before may have to.
+        anstream::eprintln!("note: key {key_id} is not one of the root keys this root names");
+    }
+    describe(&document)
+}
+
+async fn import(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
+    let publisher = arguments.data.publisher()?;
+    let copies = arguments.files.iter().map(|file| read(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let documents = offline::merge(copies);
+    for role in [Role::Root, Role::Targets] {
+        let different = documents.iter().filter(|document| document.role == role).count();
+        ensure!(different <= 1, "the files are not copies of the same {role} metadata");
+    }
+    let roles: Vec<Role> = documents.iter().map(|document| document.role).collect();
+    let repository = publisher.import(documents, SystemClock.now()).await?;
+    let mut out = std::io::stdout().lock();
+    for role in roles {
+        let metadata = repository.metadata(role);
+        writeln!(out, "{role}: version {}, expires {}", metadata.version, metadata.expires.rfc3339())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> anyhow::Result<Metadata> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_BYTES)? + 1;
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    file.take(limit).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
+    Metadata::parse(&bytes).with_context(|| format!("{} is no TUF metadata", path.display()))
+}
+
+fn public_key(path: &Path) -> anyhow::Result<PublicKey> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    PublicKey::from_pem(&text).with_context(|| format!("{} is no public key in PEM", path.display()))
+}
+
+fn has_twins(keys: &[PublicKey]) -> bool {
+    let mut fingerprints: Vec<_> = keys.iter().map(PublicKey::fingerprint).collect();
+    fingerprints.sort_unstable();
+    fingerprints.windows(2).any(|pair| pair.first() == pair.last())
+}
+
+/// What a document says, for who is to sign it.
+fn describe(document: &Metadata) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    let signatures: Vec<&str> = document.signatures().map(|(key_id, _)| key_id.as_str()).collect();
+    writeln!(out, "{} version {}, expires {}", document.role, document.version, document.expires.rfc3339())?;
+    if document.role == Role::Root {
+        let root = Root::parse(document)?;
+        for role in Role::ALL {
+            let RoleKeys { keys, threshold } = root.role(role);
+            writeln!(out, "  {role}: {threshold} of {}", keys.len())?;
+            for key_id in keys.keys() {
+                writeln!(out, "    {key_id}")?;
+            }
+        }
+    } else {
+        for (name, facts) in listed_targets(document)? {
+            writeln!(out, "  {name} sha256:{} {} bytes", facts.sha256, facts.length)?;
+        }
+    }
+    writeln!(out, "signed by {}", if signatures.is_empty() { "nobody".to_owned() } else { signatures.join(", ") })?;
+    Ok(ExitCode::SUCCESS)
+}

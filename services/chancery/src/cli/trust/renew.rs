@@ -1,0 +1,43 @@
+//! `chancery trust renew`: new versions now, instead of when they are due.
+
+use super::{Data, RoleName};
+use anyhow::ensure;
+use chancery_daemon::clock::{Clock as _, SystemClock};
+use chancery_trust::tuf::Role;
+use clap::Args;
+use std::{io::Write as _, process::ExitCode};
+
+/// Sign metadata anew, with a full lifetime, by the keys that are here
+///
+/// The server does this by itself long before anything expires; here it is done at once. A running server serves the result
+/// within two seconds. Roles whose keys are elsewhere need `chancery trust metadata`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery trust renew --data ./chancery-dev
+  chancery trust renew --role root --role targets --data ./chancery-dev")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    data: Data,
+    /// Which roles; all whose keys are here unless given. What points to new metadata is renewed with it
+    #[arg(long, value_name = "ROLE")]
+    role: Vec<RoleName>,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let (publisher, repository) = arguments.data.repository()?;
+    let asked: Vec<Role> = arguments.role.iter().copied().map(Role::from).collect();
+    for role in &asked {
+        ensure!(
+            publisher.can_sign(&repository, *role).await,
+            "the {role} keys are elsewhere; see: chancery trust metadata export --role {role}"
+        );
+    }
+    let asked = if asked.is_empty() { Role::ALL.to_vec() } else { asked };
+    let (repository, renewed) = publisher.renew(&asked, SystemClock.now()).await?;
+    let mut out = std::io::stdout().lock();
+    for role in renewed {
+        let metadata = repository.metadata(role);
+        writeln!(out, "{role}: version {}, expires {}", metadata.version, metadata.expires.rfc3339())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

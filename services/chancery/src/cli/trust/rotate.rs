@@ -1,0 +1,69 @@
+//! `chancery trust rotate`: another key for a role.
+
+use super::{Data, RoleName};
+use crate::instance;
+use anyhow::{Context as _, ensure};
+use chancery_daemon::{
+    clock::{Clock as _, SystemClock},
+    signer::Signer,
+};
+use chancery_trust::tuf::{Role, RoleKeys};
+use chancery_verify::key::KeyKind;
+use clap::Args;
+use std::{io::Write as _, process::ExitCode};
+
+/// Replace the key of a role: version N+1 of the root, signed by the root keys of version N and its own
+///
+/// Clients that know any earlier root follow by themselves; nobody has to be told. Without --key a new key is made in the
+/// data directory. Whatever the role has signed is signed anew, once also by its old key where that is still here, so at no
+/// moment, and after no power cut, do clients find something that does not verify. A running server serves the result within
+/// two seconds. For keys of which several must sign, see `chancery trust metadata`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery trust rotate --role root --data ./chancery-dev
+  chancery trust rotate --role timestamp --key 'awskms:///alias/tuf-timestamp?region=eu-central-1' --data ./chancery-dev")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    data: Data,
+    /// Whose key
+    #[arg(long, value_name = "ROLE")]
+    role: RoleName,
+    /// Where the new key is; P-256
+    #[arg(long, value_name = "URI", value_parser = instance::key_uri)]
+    key: Option<String>,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let (publisher, repository) = arguments.data.repository()?;
+    let (data, role) = (&arguments.data.data, Role::from(arguments.role));
+    let threshold = repository.root().role(role).threshold;
+    ensure!(
+        threshold == 1,
+        "{threshold} keys must sign for the {role} role; replace them with: chancery trust metadata export --role root"
+    );
+    let version = repository.metadata(Role::Root).version + 1;
+    let (signer, place) = if let Some(uri) = &arguments.key {
+        let signer = chancery_keys::open(&uri.parse()?).await.context("the new key cannot be used")?;
+        (signer, uri.clone())
+    } else {
+        let path = data.join(format!("keys/tuf-{role}-{version}.pem"));
+        (Signer::open_or_create(&path, KeyKind::P256)?, path.display().to_string())
+    };
+    let keys = RoleKeys::new(&[signer.public_key().clone()], 1)?;
+    let old = repository.root().role(role).clone();
+    ensure!(old != keys, "{place} is the {role} key already");
+    if let Some(uri) = &arguments.key {
+        instance::use_key(data, role, uri)?;
+    }
+    let repository = publisher.replace_keys(role, keys, SystemClock.now()).await?;
+    let mut out = std::io::stdout().lock();
+    let root = repository.metadata(Role::Root);
+    writeln!(out, "root version {}: the {role} key is {place}", root.version)?;
+    for path in instance::key_files(data, role) {
+        let is_old = Signer::open(&path).is_ok_and(|key| old.keys.values().any(|known| known == key.public_key()));
+        if is_old {
+            writeln!(out, "no longer used, and may be destroyed: {}", path.display())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,217 @@
+//! The files a repository distributes, made from the trust files: names, contents, and what is said about each.
+//!
+//! Everything comes out of `trusted_root.json` and the signing configuration, whatever services those name, so a file
+//! for a service that is added, or for a key that is retired, needs no line here.
+
+use super::{InvalidMetadata, TufError, metadata::FileFacts};
+use crate::files::{FileName, TrustFiles};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::{PublicKey, key::KeyKind, pem};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fmt};
+
+/// The name of a target: one file name of plain characters, which leads out of no directory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TargetName(String);
+
+impl TargetName {
+    /// Refuses what is no plain file name: separators, `..`, control characters, empty and hidden names.
+    pub fn parse(name: &str) -> Result<Self, InvalidMetadata> {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if plain && !name.is_empty() && !name.starts_with('.') && name.len() <= 128 {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(InvalidMetadata::TargetName)
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where the file with these contents is, in the directory and below the URL.
+    #[must_use]
+    pub fn path(&self, facts: &FileFacts) -> String {
+        format!("targets/{}.{}", facts.sha256, self.0)
+    }
+}
+
+impl fmt::Display for TargetName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What a file is for, as clients from before `trusted_root.json` look it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Usage {
+    Fulcio,
+    Rekor,
+    CertificateLog,
+    Timestamping,
+    /// None that such a client asks for.
+    Other,
+}
+
+impl Usage {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fulcio => "Fulcio",
+            Self::Rekor => "Rekor",
+            Self::CertificateLog => "CTFE",
+            Self::Timestamping => "TSA",
+            Self::Other => "Unknown",
+        }
+    }
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    contents: Vec<u8>,
+    custom: Value,
+}
+
+impl Target {
+    /// The bytes.
+    #[must_use]
+    pub fn contents(&self) -> &[u8] {
+        &self.contents
+    }
+}
+
+/// Everything that is to be distributed. The same trust files give the same publication.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Publication {
+    targets: BTreeMap<TargetName, Target>,
+}
+
+impl Publication {
+    /// All targets for these files.
+    ///
+    /// # Errors
+    /// [`TufError::TrustFiles`] where they are not what [`TrustFiles::build`] makes.
+    pub fn of(files: &TrustFiles) -> Result<Self, TufError> {
+        let publication =
+            Self::of_documents(files.contents(FileName::TrustedRoot), files.contents(FileName::SigningConfig));
+        publication.ok_or(TufError::TrustFiles)
+    }
+
+    fn of_documents(trusted_root: &str, signing_config: &str) -> Option<Self> {
+        let mut publication = Self::default();
+        publication.add_trusted_root(trusted_root)?;
+        publication.add_signing_configs(signing_config)?;
+        Some(publication)
+    }
+
+    /// The files by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&TargetName, &Target)> {
+        self.targets.iter()
+    }
+
+    /// The member `targets` of targets metadata.
+    pub(super) fn document(&self) -> Value {
+        let entry = |(name, target): (&TargetName, &Target)| {
+            let mut entry = FileFacts::of(&target.contents).members();
+            entry.insert("custom".to_owned(), target.custom.clone());
+            (name.0.clone(), Value::Object(entry))
+        };
+        Value::Object(self.targets.iter().map(entry).collect())
+    }
+
+    fn add(&mut self, name: &str, contents: Vec<u8>, usage: Usage, (active, uri): (bool, &str)) -> Option<()> {
+        let status = if active { "Active" } else { "Expired" };
+        let mut sigstore = json!({"status": status, "usage": usage.as_str()});
+        if let (false, Some(members)) = (uri.is_empty(), sigstore.as_object_mut()) {
+            members.insert("uri".to_owned(), uri.into());
+        }
+        let target = Target { contents, custom: json!({"sigstore": sigstore}) };
+        self.targets.insert(TargetName::parse(name).ok()?, target);
+        Some(())
+    }
+
+    /// The file itself, and what it says in the form of earlier clients: certificates and keys, each on its own.
+    fn add_trusted_root(&mut self, text: &str) -> Option<()> {
+        let trusted_root: Value = serde_json::from_str(text).ok()?;
+        let list = |name: &str| trusted_root.get(name).and_then(Value::as_array);
+        self.add("trusted_root.json", text.as_bytes().to_vec(), Usage::Other, (true, ""))?;
+        for (number, authority) in list("certificateAuthorities")?.iter().enumerate() {
+            let certificates: String = chain(authority)?.iter().map(|der| pem::encode(pem::CERTIFICATE, der)).collect();
+            let name = numbered("fulcio_v1", number, ".crt.pem");
+            self.add(&name, certificates.into_bytes(), Usage::Fulcio, facts(authority, "uri", "/validFor/end")?)?;
+        }
+        for (logs, name, usage) in [("tlogs", "rekor", Usage::Rekor), ("ctlogs", "ctfe", Usage::CertificateLog)] {
+            let keys = list(logs)?.iter().map(|log| Some((log, key(log)?))).collect::<Option<Vec<_>>>()?;
+            // Those clients know no other keys, and stumble over them.
+            let known = keys.into_iter().filter(|(_, key)| matches!(key.kind(), KeyKind::P256 | KeyKind::P384));
+            for (number, (log, key)) in known.enumerate() {
+                let about = facts(log, "baseUrl", "/publicKey/validFor/end")?;
+                self.add(&numbered(name, number, ".pub"), key.to_pem().into_bytes(), usage, about)?;
+            }
+        }
+        for (number, authority) in list("timestampAuthorities")?.iter().enumerate() {
+            self.add_timestamp_authority(number, authority)?;
+        }
+        Some(())
+    }
+
+    /// Leaf, intermediates and root in files of their own: cosign puts them together again by what they are.
+    fn add_timestamp_authority(&mut self, number: usize, authority: &Value) -> Option<()> {
+        let about = facts(authority, "uri", "/validFor/end")?;
+        let chain = chain(authority)?;
+        let last = chain.len().checked_sub(1)?;
+        for (position, der) in chain.iter().enumerate() {
+            let name = match position {
+                0 => numbered("tsa_leaf", number, ".crt.pem"),
+                root if root == last => numbered("tsa_root", number, ".crt.pem"),
+                intermediate if number == 0 => format!("tsa_intermediate_{}.crt.pem", intermediate - 1),
+                intermediate => format!("tsa_intermediate_{number}_{}.crt.pem", intermediate - 1),
+            };
+            self.add(&name, pem::encode(pem::CERTIFICATE, der).into_bytes(), Usage::Timestamping, about)?;
+        }
+        Some(())
+    }
+
+    /// The signing configuration. Where it names logs of both APIs there are two more: one with the first API alone, for
+    /// clients that send DSSE envelopes the second does not take, and the whole one again under the name cosign's
+    /// `signing-config create --with-default-rekor-v2` looks for.
+    fn add_signing_configs(&mut self, text: &str) -> Option<()> {
+        let mut config: Value = serde_json::from_str(text).ok()?;
+        self.add("signing_config.v0.2.json", text.as_bytes().to_vec(), Usage::Other, (true, ""))?;
+        let logs = config.get_mut("rekorTlogUrls")?.as_array_mut()?;
+        let all = logs.len();
+        logs.retain(|log| log.get("majorApiVersion").and_then(Value::as_u64) == Some(1));
+        if logs.is_empty() || logs.len() == all {
+            return Some(());
+        }
+        let mut first_api = serde_json::to_vec_pretty(&config).ok()?;
+        first_api.push(b'\n');
+        self.add("signing_config_rekor_v1.v0.2.json", first_api, Usage::Other, (true, ""))?;
+        self.add("signing_config_rekor_v2.v0.2.json", text.as_bytes().to_vec(), Usage::Other, (true, ""))
+    }
+}
+
+/// The first has the name that clients know by heart.
+fn numbered(name: &str, number: usize, extension: &str) -> String {
+    if number == 0 { format!("{name}{extension}") } else { format!("{name}_{number}{extension}") }
+}
+
+/// Whether an entry still counts for what is signed now, and its URL.
+fn facts<'a>(entry: &'a Value, uri: &str, end: &str) -> Option<(bool, &'a str)> {
+    Some((entry.pointer(end).is_none(), entry.get(uri)?.as_str()?))
+}
+
+fn chain(authority: &Value) -> Option<Vec<Vec<u8>>> {
+    let certificates = authority.pointer("/certChain/certificates")?.as_array()?;
+    certificates.iter().map(|certificate| STANDARD.decode(certificate.get("rawBytes")?.as_str()?).ok()).collect()
+}
+
+fn key(log: &Value) -> Option<PublicKey> {
+    let der = STANDARD.decode(log.pointer("/publicKey/rawBytes")?.as_str()?).ok()?;
+    PublicKey::from_spki_der(&der).ok()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,37 @@
+//! The fuzz target for TUF metadata on its seeds and on random mutations of them: what `tests/fuzz/run` does for hours, in
+//! seconds and with the same numbers each time.
+
+#![expect(clippy::expect_used, reason = "a panic is what this looks for")]
+#![expect(unreachable_pub, reason = "the same files are public modules of the library in tests/fuzz")]
+
+#[path = "../../../tests/fuzz/src/mutations.rs"]
+mod mutations;
+#[path = "../../../tests/fuzz/src/repository.rs"]
+mod repository;
+
+use mutations::{Numbers, mutate};
+use std::panic;
+
+/// Mutated inputs per target.
+const MUTATIONS: usize = 20_000;
+
+#[test]
+fn no_metadata_panics_and_none_verifies_that_was_not_signed() {
+    for (name, target) in repository::ALL {
+        let seeds = repository::seeds(name);
+        let run = |input: &[u8]| {
+            let outcome = panic::catch_unwind(|| target(input));
+            assert!(outcome.is_ok(), "{name}, on {:?}", String::from_utf8_lossy(input));
+        };
+        for seed in &seeds {
+            run(seed);
+        }
+        let mut numbers = Numbers(0x0074_7566_6d65_7461);
+        for _ in 0..MUTATIONS {
+            let mut input = seeds[numbers.below(seeds.len())].clone();
+            let other = &seeds[numbers.below(seeds.len())];
+            mutate(&mut input, other, &mut numbers);
+            run(&input);
+        }
+    }
+}
