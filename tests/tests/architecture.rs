@@ -140,7 +140,7 @@ fn object_stores_are_written_by_the_mirror() {
     let allowed = |path: &str| {
         // Key services take the same credentials and signatures of requests as buckets do.
         in_directory_or_module(path, "mirror")
-            || path == "services/chancery/src/dev/tiles.rs"
+            || path == "services/chancery/src/instance/tiles.rs"
             || path.starts_with("crates/keys/src/")
     };
     only_in("object_store::", allowed);

@@ -25,7 +25,8 @@ use der::{Decode as _, Encode as _};
 use std::collections::BTreeSet;
 use std::fmt;
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier, name::GeneralName};
+use x509_cert::ext::pkix::name::{DirectoryString, GeneralName};
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier};
 use x509_cert::name::Name;
 use x509_cert::{TbsCertificate, certificate::Version, time::Time};
 
@@ -149,6 +150,17 @@ impl Certificate {
     #[must_use]
     pub fn subject(&self) -> &Name {
         self.tbs().subject()
+    }
+
+    /// Organization and common name of the subject; empty where it has none.
+    #[must_use]
+    pub fn subject_names(&self) -> (String, String) {
+        let text = |value: der::Result<Option<DirectoryString>>| match value {
+            Ok(Some(DirectoryString::Utf8String(text))) => text,
+            Ok(Some(DirectoryString::PrintableString(text))) => text.to_string(),
+            _ => String::new(),
+        };
+        (text(self.subject().organization()), text(self.subject().common_name()))
     }
 
     /// The issuer's name.

@@ -44,6 +44,13 @@ impl Timestamp {
         Self(self.0.saturating_sub(seconds.saturating_mul(1000)))
     }
 
+    /// Reads RFC 3339; `None` for anything else, and for times before 1970.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        u64::try_from(moment.unix_timestamp()).ok().map(Self::from_seconds)
+    }
+
     /// RFC 3339 in UTC with whole seconds, e.g. `2026-11-21T07:00:00Z`: the form every client's trust file parser accepts.
     #[must_use]
     pub fn rfc3339(self) -> String {
@@ -60,5 +67,21 @@ impl TryFrom<std::time::Duration> for Timestamp {
 
     fn try_from(since_epoch: std::time::Duration) -> Result<Self, Rejection> {
         u64::try_from(since_epoch.as_millis()).map(Self).map_err(|_| Rejection::ChainExpired)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn a_time_is_read_as_it_is_written() {
+        let time = Timestamp::from_seconds(1_795_244_400);
+        assert_eq!(time.rfc3339(), "2026-11-21T07:00:00Z");
+        assert_eq!(Timestamp::parse_rfc3339(&time.rfc3339()), Some(time));
+        assert_eq!(Timestamp::parse_rfc3339("2026-11-21T08:00:00.5+01:00"), Some(time));
+        for bad in ["", "2026-11-21", "1969-12-31T23:59:59Z", "2026-11-21T07:00:00", "1795244400"] {
+            assert_eq!(Timestamp::parse_rfc3339(bad), None, "{bad}");
+        }
     }
 }

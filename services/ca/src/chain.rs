@@ -51,9 +51,11 @@ pub struct IssuingChain {
 }
 
 impl IssuingChain {
-    /// Makes a root and an intermediate for two new keys. The root's key is not needed again.
+    /// Makes a root and an intermediate for two new keys. The root's key is not needed again. From the second `generation` on
+    /// the names say which it is: some clients look for an issuer by its name alone.
     pub async fn create(
         organization: &str,
+        generation: u64,
         root: &Signer,
         issuing: &Signer,
         random: &dyn Random,
@@ -63,12 +65,13 @@ impl IssuingChain {
         if !fits || organization.chars().any(char::is_control) || organization.trim().is_empty() {
             return Err(ChainError::Organization);
         }
+        let suffix = if generation > 1 { format!(" G{generation}") } else { String::new() };
         let key = root.public_key();
-        let mut parameters = authority(organization, organization, key, random, 1);
+        let mut parameters = authority(organization, &format!("{organization}{suffix}"), key, random, 1);
         set_validity(&mut parameters, now, ROOT_LIFETIME_SECONDS);
         let root_certificate = sign(&parameters, key, &parameters, root).await?;
 
-        let name = format!("{organization} intermediate");
+        let name = format!("{organization} intermediate{suffix}");
         let mut below = authority(organization, &name, issuing.public_key(), random, 0);
         below.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
         below.use_authority_key_identifier_extension = true;
@@ -89,6 +92,26 @@ impl IssuingChain {
         } else {
             Err(ChainError::OtherKey)
         }
+    }
+
+    /// Loads a chain that issues no more, or not yet: as [`Self::from_pem`], but for whatever key it names and at whatever
+    /// time it began to count.
+    pub fn inactive_from_pem(text: &[u8]) -> Result<Self, ChainError> {
+        let issuing = Certificate::from_pem(text)?;
+        Self::from_pem(text, issuing.public_key(), issuing.not_before())
+    }
+
+    /// Signs with `signer` and verifies with the issuing certificate: whether what it signs would verify.
+    pub async fn verify_signer(&self, signer: &Signer) -> Result<(), ChainError> {
+        let message = b"chancery: this signature shows that the issuing key and its certificate belong together";
+        let signature = signer.sign(message).await?;
+        self.issuing().public_key().verify(message, &signature).map_err(|_| ChainError::OtherKey)
+    }
+
+    /// Organization and common name in the subject of the issuing certificate; empty where it has none.
+    #[must_use]
+    pub fn subject(&self) -> (String, String) {
+        self.issuing().subject_names()
     }
 
     /// The certificate whose key signs leaves.

@@ -23,6 +23,13 @@ impl ExpiryWatch {
         Self { expires, warned: None }
     }
 
+    /// Watches for another end from now on, where it is another one.
+    pub fn follow(&mut self, expires: Timestamp) {
+        if expires != self.expires {
+            *self = Self::new(expires);
+        }
+    }
+
     /// Seconds that are left: what a metric shows.
     #[must_use]
     pub const fn seconds_left(&self, now: Timestamp) -> u64 {
@@ -59,5 +66,9 @@ mod tests {
         );
         assert_eq!(late.seconds_left(before(2)), 2 * DAY_SECONDS);
         assert_eq!(late.seconds_left(end.plus_seconds(5)), 0);
+        late.follow(end);
+        assert_eq!(late.warning(before(7)), None, "the same end");
+        late.follow(end.plus_seconds(365 * DAY_SECONDS));
+        assert_eq!(late.warning(before(0)), None);
     }
 }

@@ -134,20 +134,21 @@ impl Pipeline {
     /// # Errors
     /// [`Rejection::ChainUntrusted`] where `chain` is another key's.
     pub fn new(
-        chain: IssuingChain,
+        chain: impl Into<Arc<IssuingChain>>,
         signer: Arc<Signer>,
         transparency: Transparency,
         random: Arc<dyn Random>,
     ) -> Result<Self, Rejection> {
+        let chain = chain.into();
         if chain.issuing().public_key() != signer.public_key() {
             return Err(Rejection::ChainUntrusted);
         }
-        Ok(Self { chain: Arc::new(chain), signer, transparency, random, samples: Samples::default() })
+        Ok(Self { chain, signer, transparency, random, samples: Samples::default() })
     }
 
     /// The authority's own certificates.
     #[must_use]
-    pub fn chain(&self) -> &IssuingChain {
+    pub const fn chain(&self) -> &Arc<IssuingChain> {
         &self.chain
     }
 

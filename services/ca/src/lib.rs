@@ -15,7 +15,8 @@
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
 //!
 //! What was decided is recorded, whatever it was: [`audit`], [`Counts`]. [`chain`] makes or loads the authority's own
-//! certificates, [`expiry`] says when they have to be replaced; [`config`] reads whose tokens are believed.
+//! certificates, [`expiry`] says when they have to be replaced, and [`CertificateAuthority::replace_pipeline`] does it while
+//! requests run; [`config`] reads whose tokens are believed.
 
 pub mod audit;
 pub mod chain;
@@ -32,6 +33,7 @@ mod limit;
 pub mod oidc;
 pub mod profile;
 mod request;
+mod rotation;
 mod settings;
 pub mod transparency;
 
@@ -40,19 +42,22 @@ pub use error::Error;
 pub use http::{measured_router, router};
 pub use limit::{Rates, Share};
 pub use request::{Counts, Records};
+pub use rotation::NotPublished;
 pub use settings::{Access, Bearer, DEFAULT_AUDIENCE, DEFAULT_MAX_AGE_SECONDS, IssuerName, IssuerSettings, KeySource};
 
 use chancery_daemon::clock::Clock;
 use issue::Pipeline;
 use limit::Limits;
 use oidc::Authenticator;
+use rotation::Issuing;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The role: everything a request handler needs.
 pub struct CertificateAuthority {
     /// Replaced as a whole by [`Self::replace_authenticator`]; a request works with the one it began with.
     authenticator: RwLock<Arc<Authenticator>>,
-    pipeline: Pipeline,
+    /// Replaced in the same way.
+    issuing: RwLock<Issuing>,
     clock: Arc<dyn Clock>,
     client_algorithms: ClientAlgorithms,
     limits: Option<Limits>,
@@ -64,8 +69,9 @@ impl CertificateAuthority {
     #[must_use]
     pub fn new(authenticator: Authenticator, pipeline: Pipeline, clock: Arc<dyn Clock>) -> Self {
         let authenticator = RwLock::new(Arc::new(authenticator));
+        let issuing = RwLock::new(Issuing::new(pipeline));
         let client_algorithms = ClientAlgorithms::default();
-        Self { authenticator, pipeline, clock, client_algorithms, limits: None, records: Records::default() }
+        Self { authenticator, issuing, clock, client_algorithms, limits: None, records: Records::default() }
     }
 
     /// The same, with at most so many requests.
@@ -94,7 +100,7 @@ impl CertificateAuthority {
         Arc::clone(&self.authenticator.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Trusts other issuers from the next request on. Keys and certificates stay.
+    /// Trusts other issuers from the next request on.
     pub fn replace_authenticator(&self, authenticator: Authenticator) {
         *self.authenticator.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authenticator);
     }

@@ -119,7 +119,7 @@ impl CertificateAuthority {
         }
         let key = request.key.as_ref().ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
         let key = challenge::verify(key, &principal.challenges, &self.client_algorithms)?;
-        Ok(self.pipeline.issue(principal, &key, now).await?)
+        Ok(self.pipeline().issue(principal, &key, now).await?)
     }
 
     fn record(&self, asked: &Asked<'_>, mut outcome: Result<Issued, Error>, now: Timestamp) -> Result<Issued, Error> {

@@ -27,6 +27,9 @@ pub enum Transparency {
 /// The answer of a log, later.
 pub type Submission<'a> = Pin<Box<dyn Future<Output = Result<SignedCertificateTimestamp, LogError>> + Send + 'a>>;
 
+/// Whether a log accepts a root, later.
+pub type Acceptance<'a> = Pin<Box<dyn Future<Output = Result<(), LogError>> + Send + 'a>>;
+
 /// A log of certificates.
 pub trait CertificateLog: Send + Sync {
     /// Submits a precertificate with its issuers, all in DER: precertificate first, root last.
@@ -38,6 +41,10 @@ pub trait CertificateLog: Send + Sync {
 
     /// Submits a finished certificate with its issuers, in the same way and under the same conditions.
     fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_>;
+
+    /// Returns once chains that end in `root` (DER) are accepted: before anything is issued below a new one. A log that the
+    /// authority can tell does so; any other is asked, and [`LogError::Refused`] where its operator has yet to do it.
+    fn accept_root(&self, root: Vec<u8>) -> Acceptance<'_>;
 
     /// Whether the log is part of this process and verifies what its key signs: then only the certificates that the
     /// authority checks in full have their timestamps verified again.

@@ -5,8 +5,10 @@
 mod config;
 mod dev;
 mod identity;
+mod init;
 mod keys;
 mod log;
+mod serve;
 mod token;
 
 use clap::{Parser, Subcommand};
@@ -26,13 +28,15 @@ enum Verb {
     Config(config::Arguments),
     Dev(Box<dev::Arguments>),
     Identity(identity::Arguments),
+    Init(init::Arguments),
     Keys(keys::Arguments),
     Log(log::Arguments),
+    Serve(serve::Arguments),
     Token(token::Arguments),
 }
 
 /// Reads the URL of a `PostgreSQL` database. Every user of a machine can read the arguments of its programs.
-fn database_url(text: &str) -> Result<String, String> {
+pub(crate) fn database_url(text: &str) -> Result<String, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "postgres" | "postgresql") {
         return Err("expected postgres://user@host/database, or postgres:///database?host=/run/postgresql".to_owned());
@@ -50,8 +54,10 @@ impl Cli {
             Verb::Config(arguments) => config::run(arguments),
             Verb::Dev(arguments) => dev::run(*arguments).await,
             Verb::Identity(arguments) => identity::run(arguments).await,
+            Verb::Init(arguments) => init::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
+            Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
         }
     }

@@ -1,44 +1,28 @@
 //! `chancery dev`: every role in one process, on one loopback address, over one directory.
 //!
-//! The composition is [`composition`]; where things are kept is [`data`]; what is printed is [`banner`]. A signal drains
-//! the listener first and the logs after it, so that a request that was accepted is still answered.
+//! What there is and where it is kept is [`crate::instance`]; what is printed is [`banner`].
 
-mod authority;
 mod banner;
-mod certificate_log;
-mod composition;
-mod data;
-mod keys;
-mod operations;
-mod tiles;
-mod transparency;
 
-use crate::{issuers::ConfiguredIssuers, loopback};
+use crate::{
+    configuration::Role,
+    instance::{
+        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments, Setup, SignIn,
+        TilesArguments, TransparencyArguments,
+    },
+    issuer,
+    issuers::ConfiguredIssuers,
+    loopback,
+};
 use anyhow::Context as _;
 use axum::middleware;
 use banner::Facts;
-use chancery_daemon::{
-    clock::{Clock, SystemClock},
-    http,
-    random::SystemRandom,
-    shutdown::{self, Signals},
-};
+use chancery_daemon::clock::{Clock, SystemClock};
 use chancery_log::store::Location;
-use composition::{Address, Choices, Instance};
-use data::DataDirectory;
-use std::{
-    io::{ErrorKind, Write as _},
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-};
-use tokio::net::TcpListener;
+use std::{io::Write as _, net::SocketAddr, path::Path, sync::Arc};
 
-pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
-pub(crate) use keys::{KeyRecord, keys};
-pub(crate) use operations::OperationsArguments;
-pub(crate) use tiles::TilesArguments;
-pub(crate) use transparency::TransparencyArguments;
+/// Organisation in the authority's certificates.
+const ORGANIZATION: &str = "Chancery development";
 
 /// Where it listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -71,65 +55,45 @@ pub(crate) async fn run(
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
     let choices = Choices { tiles: tiles.destination()?, transparency: transparency.read()?, operations, settings };
-    let mut data = DataDirectory::open(data, clock.now())?;
+    let roles = Role::ALL.into();
+    let mut data = DataDirectory::open(data, &roles, clock.now())?;
     if let Some(uri) = authority.ca_key() {
         data.use_ca_key(uri)?;
     }
     // (2)
-    let listener = bind(listen).await?;
-    let metrics_listener = match operations.metrics {
-        None => None,
-        Some(address) => Some(bind(address).await?),
-    };
-    let address = Address::new(listener.local_addr()?);
+    let listening = Listening::on(listen, operations.metrics).await?;
+    let addresses = Addresses::loopback(listening.address()?)?;
     // (3)
     let database =
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
     let executable = std::env::current_exe().context("cannot find out where this program is")?;
-    let check = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
-    let instance = Box::pin(Instance::start(&data, &address, clock, &database, choices, check)).await?;
+    let check_command = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
+    let setup = Setup {
+        data: &data,
+        addresses: &addresses,
+        organization: ORGANIZATION,
+        roles: &roles,
+        issuer: SignIn::Here,
+        database: &database,
+        check_command,
+    };
+    let instance = Box::pin(Instance::start(&setup, clock, choices)).await?;
     // (4)
-    instance.trust_files.write_to(&data.trust()).context("cannot write the trust files")?;
+    instance.write_trust_files(&data.trust())?;
     // (5)
     data.complete()?;
-    // (6)
-    let mut signals = Signals::catch().context("cannot wait for signals")?;
-    let (stop, stopping) = shutdown::channel();
-    let mut routes = http::shell(instance.routes.clone(), Arc::clone(&instance.readiness));
-    let mut metrics_server = None;
-    if let (Some(metrics), Some(listener)) = (&instance.metrics, metrics_listener) {
-        tracing::info!(address = %listener.local_addr()?, "metrics are under /metrics");
-        let page = http::metrics_page(metrics.clone()).layer(middleware::from_fn(loopback::only_this_machine));
-        metrics_server = Some(tokio::spawn(http::serve(listener, page, stopping.clone())));
-        routes = http::measured(routes, metrics)?;
-    }
-    let routes = http::named(routes.layer(middleware::from_fn(loopback::only_this_machine)), Arc::new(SystemRandom));
-    let server = tokio::spawn(http::serve(listener, routes, stopping));
-    // (7)
-    let (trust, url) = (data.trust(), &address.url);
-    let (issuer, data, database) = (instance.issuer_url.as_str(), data.path(), database_url.as_deref());
-    let facts = Facts { url, issuer, data, database, trust: &trust, executable: &executable };
-    if let Err(error) = say(&facts) {
-        tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
-    }
-    signals.received().await;
-    tracing::info!("stopping: answering what was accepted");
-    stop.stop();
-    server.await.context("the listener failed")?;
-    if let Some(server) = metrics_server {
-        server.await.context("the listener for metrics failed")?;
-    }
-    instance.stop().await;
-    Ok(())
-}
-
-async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(listen).await.map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => {
-            anyhow::anyhow!("{listen} is in use; take another port, for example --listen {}:0", listen.ip())
+    // (6), (7)
+    let url = addresses.url(Role::Ca)?.as_str();
+    let (trust, issuer) = (data.trust(), format!("{url}{}", issuer::BASE_PATH));
+    let (data, database) = (data.path(), database_url.as_deref());
+    let facts = Facts { url, issuer: &issuer, data, database, trust: &trust, executable: &executable };
+    let only_here = |routes: axum::Router| routes.layer(middleware::from_fn(loopback::only_this_machine));
+    let say = || {
+        if let Err(error) = say(&facts) {
+            tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
         }
-        _ => anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
-    })
+    };
+    listening.serve(instance, only_here, say).await
 }
 
 fn say(facts: &Facts<'_>) -> anyhow::Result<()> {

@@ -33,20 +33,20 @@ pub(crate) struct ConfiguredIssuers {
 impl ConfiguredIssuers {
     /// Reads the file; a missing one is an error.
     pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
-        let read = file.map(config::check).transpose().context("cannot use --issuers")?.unwrap_or_default();
+        let read = file.map(config::check).transpose().context("cannot use the file of issuers")?.unwrap_or_default();
         Ok(Self { file: file.map(Path::to_owned), read })
     }
 
-    /// The issuers of the file after `own`.
-    pub(crate) fn beside(&self, own: IssuerSettings) -> Vec<IssuerSettings> {
-        std::iter::once(own).chain(self.read.iter().cloned()).collect()
+    /// The issuers of the file, after `own` if there is one.
+    pub(crate) fn beside(&self, own: Option<&IssuerSettings>) -> Vec<IssuerSettings> {
+        own.into_iter().chain(&self.read).cloned().collect()
     }
 
     /// Keeps `authority` at what the file says, beside `own`. Ends when it is aborted.
     pub(crate) fn follow(
         mut self,
         authority: Arc<CertificateAuthority>,
-        own: IssuerSettings,
+        own: Option<IssuerSettings>,
     ) -> anyhow::Result<Option<JoinHandle<()>>> {
         let Some(file) = self.file.clone() else { return Ok(None) };
         let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
@@ -56,7 +56,7 @@ impl ConfiguredIssuers {
             let mut complaint = None;
             loop {
                 let asked = wait(&mut hangup, &mut ticks).await;
-                match self.reload(&file, &authority, &own) {
+                match self.reload(&file, &authority, own.as_ref()) {
                     Ok(changed) => {
                         if changed || asked || complaint.is_some() {
                             tracing::info!(issuers = self.read.len(), changed, "read the issuers again");
@@ -81,13 +81,13 @@ impl ConfiguredIssuers {
         &mut self,
         file: &Path,
         authority: &CertificateAuthority,
-        own: &IssuerSettings,
+        own: Option<&IssuerSettings>,
     ) -> Result<bool, ConfigError> {
         let read = config::load(file)?;
         if read == self.read {
             return Ok(false);
         }
-        let all = std::iter::once(own).chain(&read).cloned().collect();
+        let all = own.into_iter().chain(&read).cloned().collect();
         authority.replace_authenticator(authority.authenticator().reconfigured(all, &http_fetcher)?);
         self.read = read;
         Ok(true)

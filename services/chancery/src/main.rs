@@ -4,10 +4,15 @@
 //! `chancery-log` and `chancery-trust`; what is true is in `chancery-verify`.
 
 mod cli;
+mod configuration;
 mod dev;
+mod durable;
+mod instance;
 mod issuer;
 mod issuers;
 mod loopback;
+mod rotation;
+mod serve;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -6,9 +6,11 @@
 
 mod chain;
 mod http;
+mod roots;
 
-use chain::{Accepted, Issuers, Roots};
+use chain::{Accepted, Chains, Issuers};
 pub use chain::{ChainRefused, Submission, Submitter};
+use roots::Roots;
 
 use crate::pool::Sealed;
 use crate::store::StoredEntry;
@@ -36,7 +38,7 @@ pub struct Ct {
     log: Log,
     /// Path of this log below the base URL, e.g. `/ct/dev`.
     path: Arc<str>,
-    roots: Roots,
+    chains: Chains,
 }
 
 /// Why a submission was not answered with an SCT.
@@ -53,13 +55,18 @@ pub enum SubmissionError {
 impl Ct {
     /// The personality over its log, at `path`, accepting chains that end in one of `roots` (DER).
     pub fn new(log: Log, path: &str, roots: &[Vec<u8>]) -> Result<Self, Rejection> {
-        Ok(Self { log, path: path.into(), roots: Roots::new(roots)? })
+        Ok(Self { log, path: path.into(), chains: Chains::new(Roots::new(roots)?) })
     }
 
     /// The log underneath.
     #[must_use]
     pub const fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// From now on accepts chains that end in `root` (DER), too.
+    pub fn accept_root(&self, root: &[u8]) -> Result<(), Rejection> {
+        self.chains.roots().accept(root)
     }
 
     /// The routes of RFC 6962 §4 and of static-ct-api, below this log's path.
@@ -82,7 +89,7 @@ impl Ct {
         submission: Submission,
         submitter: Submitter,
     ) -> Result<SignedCertificateTimestamp, SubmissionError> {
-        let Accepted { identity_hash, entry, extra, issuers } = self.roots.accept(chain, submission, submitter)?;
+        let Accepted { identity_hash, entry, extra, issuers } = self.chains.accept(chain, submission, submitter)?;
         // Before the entry: whoever finds a fingerprint in a data tile finds the certificate.
         self.keep(&issuers).await?;
         let extra = Bytes::from(extra);

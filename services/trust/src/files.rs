@@ -8,7 +8,7 @@ use crate::{
     signing_config::SigningConfig,
     trusted_root::TrustedRoot,
 };
-use chancery_verify::pem;
+use chancery_verify::{hash, pem};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,9 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::Path,
+    sync::Arc,
 };
+use tokio::sync::watch;
 
 /// Media type of a client trust configuration.
 pub const CLIENT_TRUST_CONFIG_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json";
@@ -79,6 +81,10 @@ pub struct TrustFiles {
     contents: BTreeMap<FileName, String>,
 }
 
+/// The files as they are at this moment, and how one hears of the next ones. Whoever makes them keeps the sender; whoever
+/// serves or wraps them (HTTP, a TUF repository) holds one of these and must not keep what it has read.
+pub type CurrentFiles = watch::Receiver<Arc<TrustFiles>>;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ClientTrustConfig<'a> {
@@ -117,6 +123,12 @@ impl TrustFiles {
         self.contents.get(&name).map_or("", String::as_str)
     }
 
+    /// A strong entity tag (RFC 9110 §8.8.3) of one file: another one for other contents.
+    #[must_use]
+    pub fn etag(&self, name: FileName) -> String {
+        format!("\"{}\"", hex::encode(hash::sha256(self.contents(name).as_bytes())))
+    }
+
     /// Writes what differs into `directory`, which must exist.
     pub fn write_to(&self, directory: &Path) -> io::Result<()> {
         let mut changed = false;
@@ -149,11 +161,13 @@ fn json(document: &impl Serialize) -> String {
     text
 }
 
-/// Every certificate once; two authorities may share a root.
+/// Every certificate once; two authorities may share a root. PEM has no windows, so that a retired authority would be trusted
+/// for whatever its key signs later: it is left out.
 fn chain_pem(material: &Material) -> String {
     let mut written: Vec<&[u8]> = Vec::new();
     let mut text = String::new();
-    for der in material.certificate_authorities.iter().flat_map(|authority| &authority.chain_der) {
+    let current = material.certificate_authorities.iter().filter(|authority| authority.validity.end.is_none());
+    for der in current.flat_map(|authority| &authority.chain_der) {
         if !written.contains(&der.as_slice()) {
             text.push_str(&pem::encode(pem::CERTIFICATE, der));
             written.push(der);

@@ -3,7 +3,7 @@
 //! An explicit list, not a directory: nothing else of the data directory can be reached this way. Answers carry a
 //! strong `ETag`; caches may keep them for a minute, so a rotation is seen soon.
 
-use crate::files::{FileName, TrustFiles};
+use crate::files::{CurrentFiles, FileName};
 use axum::{
     Router,
     extract::State,
@@ -11,36 +11,29 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use chancery_verify::hash;
 use std::sync::Arc;
 
-/// One route per file.
-pub fn router(files: &TrustFiles) -> Router {
+/// One route per file; each request is answered from what `files` are at that moment.
+pub fn router(files: &CurrentFiles) -> Router {
     FileName::ALL.into_iter().fold(Router::new(), |router, name| {
-        let contents = files.contents(name).to_owned();
-        let etag = format!("\"{}\"", hex::encode(hash::sha256(contents.as_bytes())));
-        let served = Arc::new(Served { content_type: name.content_type(), etag, contents });
-        router.route(&format!("/trust/{}", name.as_str()), get(serve).with_state(served))
+        router.route(&format!("/trust/{}", name.as_str()), get(serve).with_state((name, files.clone())))
     })
 }
 
-struct Served {
-    content_type: &'static str,
-    etag: String,
-    contents: String,
-}
-
-async fn serve(State(served): State<Arc<Served>>, request: HeaderMap) -> Response {
+async fn serve(State((name, files)): State<(FileName, CurrentFiles)>, request: HeaderMap) -> Response {
+    let files = Arc::clone(&files.borrow());
+    let etag = files.etag(name);
+    let is_current = is_current(&request, &etag);
     let headers = [
-        (header::CONTENT_TYPE, served.content_type.to_owned()),
-        (header::ETAG, served.etag.clone()),
+        (header::CONTENT_TYPE, name.content_type().to_owned()),
+        (header::ETAG, etag),
         (header::CACHE_CONTROL, "public, max-age=60".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    if is_current(&request, &served.etag) {
+    if is_current {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    (headers, served.contents.clone()).into_response()
+    (headers, files.contents(name).to_owned()).into_response()
 }
 
 /// RFC 9110 §13.1.2: a list of tags or `*`, compared weakly.
@@ -57,17 +50,23 @@ fn is_current(request: &HeaderMap, etag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tests::example;
+    use crate::files::{TrustFiles, tests};
     use axum::{body::Body, http::Request};
     use http_body_util::BodyExt as _;
+    use tokio::sync::watch;
     use tower::ServiceExt as _;
+
+    fn example() -> Arc<TrustFiles> {
+        Arc::new(tests::example())
+    }
 
     async fn ask(path: &str, if_none_match: Option<&str>) -> Response {
         let mut request = Request::get(path);
         if let Some(tag) = if_none_match {
             request = request.header(header::IF_NONE_MATCH, tag);
         }
-        router(&example()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+        let (_sender, files) = watch::channel(example());
+        router(&files).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
     #[tokio::test]
@@ -91,6 +90,21 @@ mod tests {
             assert_eq!(response.headers()[header::ETAG], etag);
         }
         assert_eq!(ask("/trust/trusted_root.json", Some("\"old\"")).await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn serves_the_files_of_the_moment() {
+        let (sender, files) = watch::channel(example());
+        let router = router(&files);
+        let ask = || router.clone().oneshot(Request::get("/trust/fulcio-chain.pem").body(Body::empty()).unwrap());
+        let before = ask().await.unwrap();
+        sender.send_replace(Arc::new(tests::rotated()));
+        let after = ask().await.unwrap();
+        assert_ne!(before.headers()[header::ETAG], after.headers()[header::ETAG]);
+        let body = after.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, tests::rotated().contents(FileName::FulcioChain).as_bytes());
+        drop(sender);
+        assert_eq!(ask().await.unwrap().status(), StatusCode::OK, "the last files stay");
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! Trust files: what a client must be given, once, to sign with this instance and to believe it.
 //!
 //! Pure builders from typed inputs to bytes, plus the two ways the bytes leave: written to a directory
-//! ([`TrustFiles::write_to`]) and served under `/trust/` ([`http::router`]). Nothing here reads a clock or a key file:
+//! ([`TrustFiles::write_to`]) and served under `/trust/` ([`http::router`]), where they can change while the server runs
+//! ([`CurrentFiles`]). Nothing here reads a clock or a key file:
 //! the same inputs give the same bytes, so a restart does not change a published file.
 //!
 //! The JSON is the subset that **every** measured client accepts, which is narrower than the specification:
@@ -20,5 +21,5 @@ pub mod material;
 pub mod signing_config;
 pub mod trusted_root;
 
-pub use files::{FileName, TrustFiles};
+pub use files::{CurrentFiles, FileName, TrustFiles};
 pub use material::{BaseUrl, CertificateAuthority, InvalidMaterial, Log, Material, Services, Validity};

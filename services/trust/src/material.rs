@@ -218,8 +218,8 @@ pub struct Services {
     pub operator: String,
     /// The certificate authority, at the root of its host.
     pub certificate_authority: BaseUrl,
-    /// The OIDC issuer interactive flows go to.
-    pub oidc_issuer: BaseUrl,
+    /// The OIDC issuer that clients without a token send people to, where there is one.
+    pub oidc_issuer: Option<BaseUrl>,
     /// The Rekor v1 log.
     pub rekor_v1: BaseUrl,
     /// From when they may be used.

@@ -17,7 +17,7 @@ pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.signingconfig.v0.2+js
 pub struct SigningConfig<'a> {
     media_type: &'static str,
     ca_urls: [ServiceJson<'a>; 1],
-    oidc_urls: [ServiceJson<'a>; 1],
+    oidc_urls: Vec<ServiceJson<'a>>,
     rekor_tlog_urls: [ServiceJson<'a>; 1],
     rekor_tlog_config: Selection,
     // Present although empty: sigstore-python's model has no default for them.
@@ -48,7 +48,7 @@ impl<'a> SigningConfig<'a> {
         Ok(Self {
             media_type: MEDIA_TYPE,
             ca_urls: [service(&services.certificate_authority)],
-            oidc_urls: [service(&services.oidc_issuer)],
+            oidc_urls: services.oidc_issuer.iter().map(service).collect(),
             rekor_tlog_urls: [service(&services.rekor_v1)],
             rekor_tlog_config: Selection { selector: "ANY" },
             tsa_urls: [],

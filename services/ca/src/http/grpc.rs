@@ -9,6 +9,7 @@ use super::body::MAX_BODY_BYTES;
 use super::configuration::domains;
 use super::error::{DOMAIN, answer, log};
 use super::signing_cert::detached_json;
+use super::trust_bundle::certificates;
 use crate::challenge::KeyRequest;
 use crate::issue::{Issued, Promise};
 use crate::request::{Origin, SigningRequest};
@@ -20,7 +21,6 @@ use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
 use chancery_daemon::http::RequestId;
-use chancery_verify::certificate;
 use messages::{
     Any, Certificate, CertificateChain, Configuration, CreateSigningCertificateRequest, DetachedSct, EmbeddedSct,
     ErrorInfo, HealthCheckRequest, HealthCheckResponse, Issuer, Key, Nothing, OidcIssuer, RequestInfo, RpcStatus,
@@ -121,9 +121,9 @@ fn status(error: &Error, request_id: &str) -> Status {
 }
 
 async fn get_trust_bundle(State(authority): State<Arc<CertificateAuthority>>, request: Request) -> Response {
-    let certificates = authority.pipeline.chain().certificates();
-    let certificates = certificates.iter().map(certificate::Certificate::to_pem).collect();
-    let bundle = TrustBundle { chains: vec![CertificateChain { certificates }] };
+    let chains = authority.chains();
+    let chains = chains.iter().map(|chain| CertificateChain { certificates: certificates(chain) }).collect();
+    let bundle = TrustBundle { chains };
     unary(request, move |_: tonic::Request<Nothing>| std::future::ready(Ok(bundle.clone()))).await
 }
 

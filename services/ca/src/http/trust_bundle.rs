@@ -3,20 +3,26 @@
 //! Convenient for setting clients up, and not a way to trust: who controls the server controls this answer.
 
 use crate::CertificateAuthority;
+use crate::chain::IssuingChain;
 use axum::extract::State;
 use axum::response::Response;
 use chancery_verify::certificate::Certificate;
 use serde_json::json;
 use std::sync::Arc;
 
-/// Every chain, issuing certificate first; unlike in a signing answer each PEM ends in a newline.
+/// Every chain, the one that issues first: that which was staged may be issued under soon, and the one before was lately.
 pub(super) async fn v2(State(authority): State<Arc<CertificateAuthority>>) -> Response {
-    let chain = authority.pipeline.chain();
-    let certificates: Vec<String> = chain.certificates().iter().map(Certificate::to_pem).collect();
-    super::json(&json!({ "chains": [{ "certificates": certificates }] }))
+    let chains = authority.chains();
+    let chains: Vec<_> = chains.iter().map(|chain| json!({ "certificates": certificates(chain) })).collect();
+    super::json(&json!({ "chains": chains }))
 }
 
 /// All certificates of all chains, intermediates included, in spite of the name.
 pub(super) async fn v1(State(authority): State<Arc<CertificateAuthority>>) -> Response {
-    super::pem(authority.pipeline.chain().to_pem())
+    super::pem(authority.chains().iter().map(|chain| chain.to_pem()).collect())
+}
+
+/// Issuing certificate first; unlike in a signing answer each PEM ends in a newline.
+pub(super) fn certificates(chain: &IssuingChain) -> Vec<String> {
+    chain.certificates().iter().map(Certificate::to_pem).collect()
 }

@@ -4,7 +4,7 @@
 //! parsed here: whoever asked verifies the timestamp under the log's key, which is why plain `http://` is good enough
 //! inside a network. A submission has no effect the second time, so it may be repeated.
 
-use super::{CertificateLog, LogError, Submission};
+use super::{Acceptance, CertificateLog, LogError, Submission};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::BytesMut;
 use chancery_verify::sct::{self, SignedCertificateTimestamp};
@@ -17,6 +17,8 @@ use url::Url;
 
 /// The largest answer that is read. A timestamp has about 400 bytes; the rest is for what a log says when it declines.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
+/// The largest list of accepted roots that is read; a log of the web has some hundreds of them.
+const MAX_ROOTS_BYTES: usize = 4 << 20;
 /// Characters of a refusal that are repeated in our own log.
 const MAX_REASON_CHARS: usize = 200;
 /// A connection must stand after this time.
@@ -47,6 +49,12 @@ pub struct HttpLog {
     /// Without trailing slash.
     url: String,
     key: PublicKey,
+}
+
+/// The roots a log accepts (RFC 6962 §4.7).
+#[derive(Debug, Deserialize)]
+struct GetRootsResponse {
+    certificates: Vec<String>,
 }
 
 /// An SCT in its JSON form (RFC 6962 §4.1).
@@ -103,19 +111,42 @@ impl HttpLog {
         })
     }
 
-    /// Sends one submission; the answer is cut where it is too long.
+    /// Sends one submission.
     async fn post(&self, url: &str, body: &Value) -> Result<(StatusCode, Vec<u8>), reqwest::Error> {
-        let mut response = self.client.post(url).json(body).send().await?;
-        let mut answer = BytesMut::new();
-        while let Some(chunk) = response.chunk().await? {
-            let room = MAX_ANSWER_BYTES - answer.len();
-            answer.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-            if answer.len() == MAX_ANSWER_BYTES {
-                break;
-            }
-        }
-        Ok((response.status(), answer.to_vec()))
+        receive(self.client.post(url).json(body).send().await?, MAX_ANSWER_BYTES).await
     }
+
+    /// Asks whether `root` is among the roots the log accepts.
+    async fn accepts(&self, root: &[u8]) -> Result<(), LogError> {
+        let url = format!("{}/ct/v1/get-roots", self.url);
+        let asked = async { receive(self.client.get(&url).send().await?, MAX_ROOTS_BYTES).await };
+        let (status, answer) = asked
+            .await
+            .map_err(|error| LogError::Unavailable { reason: format!("{url}: {}", causes(&error.without_url())) })?;
+        let roots: Option<GetRootsResponse> = serde_json::from_slice(&answer).ok().filter(|_| status == StatusCode::OK);
+        let Some(roots) = roots else {
+            return Err(LogError::Unavailable { reason: format!("{url}: {status}: {}", excerpt(&answer)) });
+        };
+        let root = STANDARD.encode(root);
+        if roots.certificates.contains(&root) {
+            return Ok(());
+        }
+        let reason = format!("{url} does not have the root of the new chain; its operator has to add it");
+        Err(LogError::Refused { reason })
+    }
+}
+
+/// Reads an answer; it is cut where it is too long.
+async fn receive(mut response: reqwest::Response, max_bytes: usize) -> Result<(StatusCode, Vec<u8>), reqwest::Error> {
+    let mut answer = BytesMut::new();
+    while let Some(chunk) = response.chunk().await? {
+        let room = max_bytes - answer.len();
+        answer.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if answer.len() == max_bytes {
+            break;
+        }
+    }
+    Ok((response.status(), answer.to_vec()))
 }
 
 impl CertificateLog for HttpLog {
@@ -125,6 +156,10 @@ impl CertificateLog for HttpLog {
 
     fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
         Box::pin(async move { self.submit("add-chain", &chain).await })
+    }
+
+    fn accept_root(&self, root: Vec<u8>) -> Acceptance<'_> {
+        Box::pin(async move { self.accepts(&root).await })
     }
 
     fn public_key(&self) -> &PublicKey {

@@ -12,7 +12,7 @@ use chancery_ca::chain::IssuingChain;
 use chancery_ca::identity::IssuerKind;
 use chancery_ca::issue::Pipeline;
 use chancery_ca::oidc::{Authenticator, Fetch, FetchError, Fetched};
-use chancery_ca::transparency::{CertificateLog, LogError, Submission, Transparency};
+use chancery_ca::transparency::{Acceptance, CertificateLog, LogError, Submission, Transparency};
 use chancery_ca::{Access, CertificateAuthority, ClientAlgorithms, IssuerSettings, Rates, Records};
 use chancery_daemon::clock::{Clock, FixedClock};
 use chancery_daemon::random::Random;
@@ -146,6 +146,10 @@ impl CertificateLog for FakeLog {
         Box::pin(self.promise(chain, false))
     }
 
+    fn accept_root(&self, _root: Vec<u8>) -> Acceptance<'_> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn public_key(&self) -> &PublicKey {
         self.signer.public_key()
     }
@@ -228,7 +232,7 @@ impl World {
         let key = |kind| Signer::generate(kind).unwrap().0;
         let (root, issuing) = (key(KeyKind::P256), Arc::new(issuing));
         let random = Arc::new(Counting::default());
-        let chain = IssuingChain::create("Example Org", &root, &issuing, random.as_ref(), NOW).await.unwrap();
+        let chain = IssuingChain::create("Example Org", 1, &root, &issuing, random.as_ref(), NOW).await.unwrap();
         let (clock, documents, log) =
             (Arc::new(FixedClock::new(NOW)), Arc::new(Documents::default()), Arc::new(FakeLog::new()));
         let issuer_key = key(KeyKind::P256);

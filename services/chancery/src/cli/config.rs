@@ -1,22 +1,27 @@
 //! `chancery config`: what a configuration file says, before a server takes it.
 
+use crate::configuration::{Configuration, Role};
 use anyhow::Context as _;
 use chancery_ca::{IssuerName, IssuerSettings, KeySource, config};
 use clap::{Args, Subcommand};
 use std::{
     fmt::Write as _,
+    fs,
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 /// Check a configuration file, or print the schema of one
 ///
-/// A file is a list of issuers: whose tokens the certificate authority accepts, and what they mean.
+/// There are two kinds of files: a server's (`chancery serve`), and a list of issuers, whose tokens the certificate authority
+/// accepts, and what they mean.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  chancery config check chancery.toml
   chancery config check issuers.toml
-  chancery config schema > chancery.schema.json    (for editors that complete and check TOML)")]
+  chancery config schema > chancery.schema.json    (for editors that complete and check TOML)
+  chancery config schema --issuers > issuers.schema.json")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -25,24 +30,55 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Read a file as a server would, and say what it means; nothing is fetched
-    #[command(after_help = "Example:\n  chancery config check issuers.toml")]
+    #[command(after_help = "Example:\n  chancery config check chancery.toml")]
     Check {
         /// The file
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Print the JSON schema of a file
+    /// Print the JSON schema of a server's file
     #[command(after_help = "Example:\n  chancery config schema > chancery.schema.json")]
-    Schema,
+    Schema {
+        /// Of a file of issuers instead
+        #[arg(long)]
+        issuers: bool,
+    },
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let text = match arguments.verb {
-        Verb::Schema => format!("{:#}\n", config::schema()),
+        Verb::Schema { issuers: true } => format!("{:#}\n", config::schema()),
+        Verb::Schema { issuers: false } => format!("{:#}\n", Configuration::schema()),
+        Verb::Check { file } if is_server(&file)? => {
+            let configuration = Configuration::load(&file)?;
+            let issuers = config::check(&configuration.ca.issuers)?;
+            server_summary(&configuration) + &issuers.iter().map(summary).collect::<String>()
+        }
         Verb::Check { file } => config::check(&file)?.iter().map(summary).collect(),
     };
     io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a file is a server's, and not a list of issuers.
+fn is_server(file: &Path) -> anyhow::Result<bool> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    // What is no TOML is told by whoever reads it next.
+    Ok(toml::from_str::<toml::Table>(&text).is_ok_and(|table| !table.contains_key("issuer")))
+}
+
+/// A server in a few lines.
+fn server_summary(configuration: &Configuration) -> String {
+    let Configuration { data, listen, database, .. } = configuration;
+    let place = database.as_ref().map_or_else(|| "a file in data".to_owned(), |database| database.url.clone());
+    let tls = if listen.tls.is_some() { "TLS" } else { "no TLS" };
+    let mut text = format!("data      {}\nlogs      {place}\nlistens   {}, {tls}\n", data.display(), listen.address);
+    for role in Role::ALL {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{role:9} {}", configuration.url_of(role));
+    }
+    text.push('\n');
+    text
 }
 
 /// One issuer in a few lines.

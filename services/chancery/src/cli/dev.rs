@@ -1,6 +1,6 @@
 //! `chancery dev`.
 
-use crate::{dev, loopback};
+use crate::{dev, instance, loopback};
 use chancery_daemon::telemetry;
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -29,13 +29,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     issuers: Option<PathBuf>,
     #[command(flatten)]
-    tiles: dev::TilesArguments,
+    tiles: instance::TilesArguments,
     #[command(flatten)]
-    transparency: dev::TransparencyArguments,
+    transparency: instance::TransparencyArguments,
     #[command(flatten)]
-    operations: dev::OperationsArguments,
+    operations: instance::OperationsArguments,
     #[command(flatten)]
-    authority: dev::AuthorityArguments,
+    authority: instance::AuthorityArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,

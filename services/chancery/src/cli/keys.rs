@@ -2,13 +2,14 @@
 
 mod generate;
 mod list;
+mod rotate;
 mod test;
 
 use chancery_verify::key::KeyKind;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
-/// Make, try and list signing keys
+/// Make, try, list and rotate signing keys
 ///
 /// A key is named by a URI: file:, pkcs11: (RFC 7512), awskms:, gcpkms:, azurekms: or hashivault:. Secrets that open it are
 /// in files or environment variables that the URI names, never in the URI.
@@ -18,7 +19,8 @@ use std::process::ExitCode;
   chancery keys test file:/etc/chancery/ca.pem?password-file=/etc/chancery/ca.password
   chancery keys test 'pkcs11:token=chancery;object=ca?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'
   chancery keys test 'awskms:///alias/ca?region=eu-central-1' --json
-  chancery keys list --data ./chancery-dev")]
+  chancery keys list --data ./chancery-dev
+  chancery keys rotate ca --data ./chancery-dev stage")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -28,6 +30,7 @@ pub(super) struct Arguments {
 enum Verb {
     Generate(generate::Arguments),
     List(list::Arguments),
+    Rotate(rotate::Arguments),
     Test(test::Arguments),
 }
 
@@ -35,6 +38,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.verb {
         Verb::Generate(arguments) => generate::run(&arguments),
         Verb::List(arguments) => list::run(&arguments),
+        Verb::Rotate(arguments) => rotate::run(arguments).await,
         Verb::Test(arguments) => test::run(&arguments).await,
     }
 }

@@ -3,6 +3,7 @@
 //! RFC 6962 §3.1: the chain must lead to an accepted root, so that the log cannot be flooded. Validity periods are not
 //! looked at: an expired certificate is as interesting to an auditor as any other.
 
+use super::roots::Roots;
 use bytes::Bytes;
 use chancery_verify::certificate::{self, Certificate, MAX_CHAIN};
 use chancery_verify::sct::{ExtraData, LogEntry};
@@ -82,8 +83,8 @@ type Known = Arc<Mutex<HashMap<Vec<Vec<u8>>, Arc<Issuers>>>>;
 
 /// The roots of a log, and what leads to them.
 #[derive(Debug, Clone)]
-pub(super) struct Roots {
-    roots: Arc<[Certificate]>,
+pub(super) struct Chains {
+    roots: Roots,
     known: Known,
 }
 
@@ -95,14 +96,13 @@ pub(super) struct Accepted {
     pub(super) issuers: Arc<Issuers>,
 }
 
-impl Roots {
-    /// Accepts chains that end in one of these certificates (DER).
-    pub(super) fn new(roots: &[Vec<u8>]) -> Result<Self, Rejection> {
-        let roots = roots.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { roots: roots.into(), known: Known::default() })
+impl Chains {
+    /// Accepts chains that end in one of `roots`.
+    pub(super) fn new(roots: Roots) -> Self {
+        Self { roots, known: Known::default() }
     }
 
-    pub(super) fn certificates(&self) -> &[Certificate] {
+    pub(super) const fn roots(&self) -> &Roots {
         &self.roots
     }
 
@@ -122,7 +122,7 @@ impl Roots {
             return Err(Rejection::SctPoison.into());
         }
         let issuers = if issuers.is_empty() {
-            Arc::new(Issuers::new(std::slice::from_ref(self.issuer_of(&leaf)?))?)
+            Arc::new(Issuers::new(&[self.issuer_of(&leaf)?])?)
         } else {
             let issuers = self.issuers(issuers)?;
             if submitter == Submitter::Anyone {
@@ -143,9 +143,10 @@ impl Roots {
     }
 
     /// The root that issued `certificate`.
-    fn issuer_of(&self, certificate: &Certificate) -> Result<&Certificate, Rejection> {
-        let issuer = self.roots.iter().find(|root| certificate::verify_issued_by(certificate, root).is_ok());
-        issuer.ok_or(Rejection::ChainUntrusted)
+    fn issuer_of(&self, certificate: &Certificate) -> Result<Certificate, Rejection> {
+        let roots = self.roots.current();
+        let issuer = roots.iter().find(|root| certificate::verify_issued_by(certificate, root).is_ok());
+        issuer.cloned().ok_or(Rejection::ChainUntrusted)
     }
 
     /// The issuers submitted as `chain` (DER, at least one), verified now or before, with their root.
@@ -160,8 +161,8 @@ impl Roots {
             certificate::verify_issued_by(subject, issuer)?;
         }
         let last = certificates.last().ok_or(Rejection::ChainIncomplete)?;
-        if !self.roots.contains(last) {
-            certificates.push(self.issuer_of(last)?.clone());
+        if !self.roots.current().contains(last) {
+            certificates.push(self.issuer_of(last)?);
         }
         let issuers = Arc::new(Issuers::new(&certificates)?);
         let mut known = known();

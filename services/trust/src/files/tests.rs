@@ -142,7 +142,7 @@ fn services() -> Services {
     Services {
         operator: "127.0.0.1".to_owned(),
         certificate_authority: url("http://127.0.0.1:8080"),
-        oidc_issuer: url("http://127.0.0.1:8080/oidc"),
+        oidc_issuer: Some(url("http://127.0.0.1:8080/oidc")),
         rekor_v1: url("http://127.0.0.1:8080"),
         validity: Validity::since(start()),
     }
@@ -150,6 +150,22 @@ fn services() -> Services {
 
 pub(crate) fn example() -> TrustFiles {
     TrustFiles::build(&material(), &services()).unwrap()
+}
+
+/// With a second authority below the same root, whose turn comes later.
+fn two_authorities() -> Material {
+    let mut material = material();
+    let second = CertificateAuthority {
+        chain_der: vec![b"second intermediate".to_vec(), b"root".to_vec()],
+        ..material.certificate_authorities[0].clone()
+    };
+    material.certificate_authorities.push(second);
+    material
+}
+
+/// The example, some time later.
+pub(crate) fn rotated() -> TrustFiles {
+    TrustFiles::build(&two_authorities(), &services()).unwrap()
 }
 
 #[test]
@@ -166,23 +182,25 @@ fn the_json_is_exactly_the_safe_subset() {
     assert_eq!(both, expected);
 }
 
+fn chain_of(files: &TrustFiles) -> Vec<Vec<u8>> {
+    let blocks = pem::decode_all(files.contents(FileName::FulcioChain).as_bytes(), 10).unwrap();
+    blocks.into_iter().map(|block| block.der).collect()
+}
+
 #[test]
 fn the_pem_files_hold_the_current_keys_and_every_certificate_once() {
-    let mut material = material();
-    let retired = Validity { start: start().minus_seconds(100), end: Some(start()) };
-    let old_authority = CertificateAuthority {
-        chain_der: vec![b"old intermediate".to_vec(), b"root".to_vec()],
-        validity: retired,
-        ..material.certificate_authorities[0].clone()
-    };
-    material.certificate_authorities.push(old_authority);
+    let mut material = two_authorities();
     let files = TrustFiles::build(&material, &services()).unwrap();
-    let blocks = pem::decode_all(files.contents(FileName::FulcioChain).as_bytes(), 10).unwrap();
-    let ders: Vec<_> = blocks.iter().map(|block| block.der.as_slice()).collect();
-    assert_eq!(ders, [b"intermediate".as_slice(), b"root", b"old intermediate"]);
+    assert_eq!(chain_of(&files), [b"intermediate".as_slice(), b"root", b"second intermediate"]);
     assert_eq!(PublicKey::from_pem(files.contents(FileName::RekorKey).as_bytes()), Ok(key(REKOR_SPKI)));
     assert_eq!(PublicKey::from_pem(files.contents(FileName::CtKey).as_bytes()), Ok(key(CT_SPKI)));
-    assert!(files.contents(FileName::TrustedRoot).contains(r#""end": "2026-11-21T07:00:00Z""#));
+    // Retired: only where its window can be said.
+    material.certificate_authorities[1].validity.end = Some(start());
+    let files = TrustFiles::build(&material, &services()).unwrap();
+    assert_eq!(chain_of(&files), [b"intermediate".as_slice(), b"root"]);
+    let trusted_root = files.contents(FileName::TrustedRoot);
+    assert!(trusted_root.contains(&STANDARD.encode("second intermediate")), "{trusted_root}");
+    assert!(trusted_root.contains(r#""end": "2026-11-21T07:00:00Z""#), "{trusted_root}");
 }
 
 #[test]

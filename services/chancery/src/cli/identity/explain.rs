@@ -1,6 +1,6 @@
 //! `chancery identity test`: the checks of the certificate authority on one token, each with its verdict.
 
-use crate::dev;
+use crate::{dev, instance};
 use anyhow::Context as _;
 use chancery_ca::{
     config,
@@ -50,7 +50,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let issuers = match &arguments.config {
         Some(file) => config::load(file)?,
-        None => vec![dev::development_issuer(&format!("{}/oidc", arguments.url.trim_end_matches('/')))],
+        None => vec![instance::development_issuer(&format!("{}/oidc", arguments.url.trim_end_matches('/')))],
     };
     let authenticator = Authenticator::new(issuers, &http_fetcher)?;
     let token = if arguments.token == "-" { from_stdin()? } else { arguments.token };

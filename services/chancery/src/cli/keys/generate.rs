@@ -41,7 +41,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
+pub(super) enum Kind {
     P256,
     P384,
     #[value(name = "rsa-2048")]

@@ -1,14 +1,19 @@
 //! `chancery keys list`: the keys of an instance.
 
 use super::kind_name;
-use crate::dev::{self, KeyRecord};
+use crate::{
+    instance::{self, KeyRecord},
+    rotation::State,
+};
+use chancery_verify::Timestamp;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
-/// List the signing keys of a data directory: role, kind, fingerprint and place
+/// List the signing keys of a data directory: role, generation, state, kind, fingerprint and place
 ///
 /// Reads only; it may run beside the server. A key that is elsewhere is not asked for: its public half is in its certificate.
+/// Of a key that is being rotated it says how far the server is.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys list --data ./chancery-dev
@@ -23,28 +28,49 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let keys = dev::keys(&arguments.data)?;
+    let keys = instance::keys(&arguments.data)?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|key| {
-                let KeyRecord { role, public_key, place, ends } = key;
-                json!({
-                    "role": role,
-                    "kind": kind_name(public_key.kind()),
-                    "fingerprint": hex::encode(public_key.fingerprint()),
-                    "place": place,
-                    "certificate_ends_at_seconds": ends.map(chancery_verify::Timestamp::seconds),
-                })
-            })
-            .collect();
+        let keys: Vec<_> = keys.iter().map(json).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&keys)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for KeyRecord { role, public_key, place, .. } in keys {
-        let fingerprint = hex::encode(public_key.fingerprint());
-        writeln!(out, "{role:8} {:8} sha256:{fingerprint} {place}", kind_name(public_key.kind()))?;
+    for key in keys {
+        let fingerprint = hex::encode(key.public_key.fingerprint());
+        let KeyRecord { role, generation, place, .. } = &key;
+        let (kind, state) = (kind_name(key.public_key.kind()), key.state.name());
+        writeln!(out, "{role:8} {generation:2} {state:9} {kind:8} sha256:{fingerprint} {place}{}", remarks(&key))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What there is to say about a key that is being rotated.
+fn remarks(key: &KeyRecord) -> String {
+    let mut remarks = Vec::new();
+    match (key.state, key.published) {
+        (State::Staged, Some(published)) => remarks.push(format!("published since {}", published.rfc3339())),
+        (State::Staged, None) => remarks.push("not published yet".to_owned()),
+        (State::Outgoing, _) if key.signing => remarks.push("still signs".to_owned()),
+        _ => {}
+    }
+    remarks.extend(key.ends.map(|ends| format!("counts until {}", ends.rfc3339())));
+    remarks.extend(key.obstacle.as_ref().map(|obstacle| format!("cannot be used: {obstacle}")));
+    if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) }
+}
+
+fn json(key: &KeyRecord) -> Value {
+    let seconds = |time: Option<Timestamp>| time.map(Timestamp::seconds);
+    json!({
+        "role": key.role,
+        "generation": key.generation,
+        "state": key.state.name(),
+        "kind": kind_name(key.public_key.kind()),
+        "fingerprint": hex::encode(key.public_key.fingerprint()),
+        "place": key.place,
+        "certificate_ends_at_seconds": seconds(key.certificate_ends),
+        "published_at_seconds": seconds(key.published),
+        "counts_until_seconds": seconds(key.ends),
+        "signing": key.signing,
+        "obstacle": key.obstacle,
+    })
 }

@@ -1,7 +1,7 @@
 //! `chancery keys test`: whether a key signs, and whether clients can verify what it signs.
 
 use super::kind_name;
-use crate::dev::key_uri;
+use crate::instance::key_uri;
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;
 use chancery_daemon::clock::{Clock as _, SystemClock};
@@ -88,7 +88,7 @@ async fn examine(uri: &str) -> anyhow::Result<Facts> {
     }
     // As a root, because a root signs certificates while a chain is made: its own and the one below.
     let (below, _) = Signer::generate(KeyKind::P256)?;
-    IssuingChain::create("chancery keys test", &key, &below, &SystemRandom, SystemClock.now())
+    IssuingChain::create("chancery keys test", 1, &key, &below, &SystemRandom, SystemClock.now())
         .await
         .context("certificates made with the key do not verify")?;
     times.sort_unstable();

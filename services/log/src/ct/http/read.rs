@@ -171,7 +171,8 @@ pub(super) struct GetRoots {
 }
 
 pub(super) async fn get_roots(State(ct): State<Ct>) -> Json<GetRoots> {
-    Json(GetRoots { certificates: ct.roots.certificates().iter().map(|root| STANDARD.encode(root.der())).collect() })
+    let roots = ct.chains.roots().current();
+    Json(GetRoots { certificates: roots.iter().map(|root| STANDARD.encode(root.der())).collect() })
 }
 
 fn encode_all(hashes: &[Hash]) -> Vec<String> {

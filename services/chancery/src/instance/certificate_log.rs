@@ -2,7 +2,7 @@
 //!
 //! `chancery-ca` and `chancery-log` do not know each other; this is the only place where they meet.
 
-use chancery_ca::transparency::{CertificateLog, LogError, Submission};
+use chancery_ca::transparency::{Acceptance, CertificateLog, LogError, Submission};
 use chancery_log::{
     Error,
     ct::{self, Ct, SubmissionError, Submitter},
@@ -31,6 +31,12 @@ impl CertificateLog for LocalLog {
 
     fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
         self.add(chain, ct::Submission::Certificate)
+    }
+
+    fn accept_root(&self, root: Vec<u8>) -> Acceptance<'_> {
+        let accepted = self.0.accept_root(&root);
+        let accepted = accepted.map_err(|rejection| LogError::Refused { reason: rejection.to_string() });
+        Box::pin(std::future::ready(accepted))
     }
 
     fn verifies_its_own(&self) -> bool {

@@ -22,21 +22,21 @@ const STATES: [&str; 4] = ["active", "quarantined", "clock", "stopped"];
 pub(crate) struct OperationsArguments {
     /// Show metrics to Prometheus under /metrics on this loopback address, which is not the one clients use
     #[arg(long, value_name = "ADDRESS", value_parser = loopback::listen_address)]
-    pub(super) metrics: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
     /// Append a line of JSON for every request for a certificate to this file instead of audit.jsonl in --data
     #[arg(long, value_name = "FILE")]
-    audit: Option<PathBuf>,
+    pub(crate) audit: Option<PathBuf>,
     /// Certificates one identity may ask for in a minute; more are answered 429 with Retry-After
     #[arg(long, value_name = "PER_MINUTE")]
-    limit_identity: Option<NonZeroU32>,
+    pub(crate) limit_identity: Option<NonZeroU32>,
     /// Certificates all identities of one issuer together may ask for in a minute
     #[arg(long, value_name = "PER_MINUTE")]
-    limit_issuer: Option<NonZeroU32>,
+    pub(crate) limit_issuer: Option<NonZeroU32>,
 }
 
 impl OperationsArguments {
     /// What will be measured, starting with `logs`; `None` where nobody asks for it.
-    pub(super) fn metrics(&self, logs: &[Log], clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Metrics>> {
+    pub(super) fn metrics(&self, logs: Vec<Log>, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Metrics>> {
         let metrics = self.metrics.map(|_| Metrics::default());
         if let Some(metrics) = &metrics {
             measure(metrics, logs, clock)?;
@@ -58,7 +58,7 @@ impl OperationsArguments {
 }
 
 /// Registers what is measured of `logs`, and which build this is.
-fn measure(metrics: &Metrics, logs: &[Log], clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
+fn measure(metrics: &Metrics, logs: Vec<Log>, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
     let build = metrics.gauges("chancery_build_info", "1, for the version in its label", &["version"])?;
     build.set(&[env!("CARGO_PKG_VERSION")], 1);
     let sizes = metrics.gauges("chancery_log_size", "Leaves of the newest published tree head", &["log"])?;
@@ -71,7 +71,7 @@ fn measure(metrics: &Metrics, logs: &[Log], clock: &Arc<dyn Clock>) -> anyhow::R
     let queues = metrics.gauges("chancery_log_queue_entries", "Entries that wait for the next batch", &["log"])?;
     let states = metrics.gauges("chancery_log_state", "1 for the state the log is in", &["log", "state"])?;
     let rekor_entries = metrics.counters("rekor_new_entries", "Entries this process has logged", &[])?;
-    let (logs, clock) = (logs.to_vec(), Arc::clone(clock));
+    let clock = Arc::clone(clock);
     metrics.before_scrape(move || {
         let now = clock.now().seconds();
         for log in &logs {

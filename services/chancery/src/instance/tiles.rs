@@ -8,20 +8,23 @@ use chancery_log::mirror::Destination;
 use clap::Args;
 use url::Url;
 
+#[cfg(feature = "s3")]
+pub(crate) use bucket::BucketArguments;
+
 /// The options of `chancery dev` about it.
 #[derive(Debug, Args)]
 pub(crate) struct TilesArguments {
     /// Copy each log's tiles, entries and checkpoint to `URL/LOG/`, where URL is `file:///dir` or `s3://bucket/prefix`
     #[arg(long = "tiles", value_name = "URL")]
-    url: Option<Url>,
+    pub(crate) url: Option<Url>,
     #[cfg(feature = "s3")]
     #[command(flatten)]
-    bucket: bucket::BucketArguments,
+    pub(crate) bucket: BucketArguments,
 }
 
 impl TilesArguments {
     /// The place, where one was named.
-    pub(super) fn destination(&self) -> anyhow::Result<Option<Destination>> {
+    pub(crate) fn destination(&self) -> anyhow::Result<Option<Destination>> {
         let Some(url) = &self.url else {
             return Ok(None);
         };
@@ -64,16 +67,16 @@ mod bucket {
     const RETRIES: usize = 6;
 
     #[derive(Debug, Args)]
-    pub(super) struct BucketArguments {
+    pub(crate) struct BucketArguments {
         /// S3-compatible server, if it is not Amazon's; `http://` only where the network is trusted
         #[arg(long = "tiles-endpoint", value_name = "URL", requires = "url")]
-        endpoint: Option<Url>,
+        pub(crate) endpoint: Option<Url>,
         /// Region of the bucket
         #[arg(long = "tiles-region", value_name = "REGION", default_value = "us-east-1")]
-        region: String,
+        pub(crate) region: String,
         /// File with `aws_access_key_id = …` and `aws_secret_access_key = …`; without it, the machine's role is asked for
         #[arg(long = "tiles-credentials", value_name = "FILE", requires = "url")]
-        credentials: Option<PathBuf>,
+        pub(crate) credentials: Option<PathBuf>,
     }
 
     impl BucketArguments {

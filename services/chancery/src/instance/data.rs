@@ -1,56 +1,61 @@
-//! The data directory of `chancery dev`: who may use it, and what must be in it.
+//! The data directory of an instance: who may use it, and what must be in it.
 //!
 //! ```text
-//! lock            held by the one process that uses the directory
+//! lock, lock.*    held by the processes that use the directory: one for each role
 //! instance.json   when the directory was made, whether that was finished, and where the CA's key is if not in keys/
-//! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them
+//! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them; keys/*.pub public halves
+//! keys/ring.json  which generations of the keys there are, once one was rotated
+//! served.json     how far the server is with a rotation
 //! chancery.db     both logs, unless they are in a database elsewhere
 //! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
-//! trust/          what clients need; rewritten at every start, with the same bytes unless an option names another certificate log
+//! trust/          what clients need; rewritten when a key is rotated, and at every start, with the same bytes unless an option
+//!                 names another certificate log
 //! ```
 //!
 //! Keys and log belong together: a new key under an old log, or a new log under an old key, would contradict what was
 //! signed before. So they are only created while the directory is being made; afterwards a missing one is an error.
 
-use anyhow::{Context as _, bail, ensure};
+use crate::configuration::Role;
+use crate::durable;
+use anyhow::{Context as _, anyhow, bail, ensure};
 use chancery_daemon::signer::Signer;
-use chancery_verify::{Timestamp, key::KeyKind};
+use chancery_verify::{PublicKey, Timestamp, key::KeyKind};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, File, TryLockError},
-    io::Write as _,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
 const CA_CHAIN: &str = "keys/ca-chain.pem";
 
-/// An open data directory. The lock is released when it is dropped.
+/// An open data directory. The locks are released when it is dropped.
 #[derive(Debug)]
-pub(super) struct DataDirectory {
+pub(crate) struct DataDirectory {
     path: PathBuf,
     instance: Instance,
-    _lock: File,
+    _locks: Vec<File>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Instance {
+pub(crate) struct Instance {
     /// Before the first key was made: trust in everything here starts with this moment.
-    created_at_seconds: u64,
+    pub(crate) created_at_seconds: u64,
     /// Keys, certificates and logs are all there.
-    complete: bool,
-    /// URI of the CA's issuing key, where it is not in this directory.
+    pub(crate) complete: bool,
+    /// URI of the CA's first issuing key, where it is not in this directory. Later ones are in `keys/ring.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ca_key: Option<String>,
+    pub(crate) ca_key: Option<String>,
 }
 
 impl DataDirectory {
-    /// Opens `path`, or begins to make it. `now` counts only for a new one.
-    pub(super) fn open(path: &Path, now: Timestamp) -> anyhow::Result<Self> {
+    /// Opens `path` for a process that has `roles`, or begins to make it. `now` counts only for a new one.
+    pub(crate) fn open(path: &Path, roles: &BTreeSet<Role>, now: Timestamp) -> anyhow::Result<Self> {
         let is_new = prepare(path).with_context(|| format!("cannot use {} as data directory", path.display()))?;
         let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
-        let lock = lock(&path)?;
+        let locks = lock(&path, roles)?;
         let instance = if is_new {
             let instance = Instance { created_at_seconds: now.seconds(), complete: false, ca_key: None };
             write_instance(&path, &instance)?;
@@ -61,31 +66,31 @@ impl DataDirectory {
         for directory in ["keys", "trust"] {
             private_directory(&path.join(directory))?;
         }
-        Ok(Self { path, instance, _lock: lock })
+        Ok(Self { path, instance, _locks: locks })
     }
 
     /// The directory, absolute.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Where trust files go.
-    pub(super) fn trust(&self) -> PathBuf {
+    pub(crate) fn trust(&self) -> PathBuf {
         self.path.join("trust")
     }
 
     /// When the directory was made.
-    pub(super) const fn created(&self) -> Timestamp {
+    pub(crate) const fn created(&self) -> Timestamp {
         Timestamp::from_seconds(self.instance.created_at_seconds)
     }
 
     /// Whether keys and logs may still be created.
-    pub(super) const fn is_new(&self) -> bool {
+    pub(crate) const fn is_new(&self) -> bool {
         !self.instance.complete
     }
 
     /// From now on nothing that is missing is created.
-    pub(super) fn complete(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn complete(&mut self) -> anyhow::Result<()> {
         if self.is_new() {
             self.instance.complete = true;
             write_instance(&self.path, &self.instance)?;
@@ -94,7 +99,7 @@ impl DataDirectory {
     }
 
     /// Takes `uri` for the CA's issuing key, which is decided for ever when the directory is made.
-    pub(super) fn use_ca_key(&mut self, uri: &str) -> anyhow::Result<()> {
+    pub(crate) fn use_ca_key(&mut self, uri: &str) -> anyhow::Result<()> {
         if self.instance.ca_key.as_deref() == Some(uri) {
             return Ok(());
         }
@@ -110,25 +115,37 @@ impl DataDirectory {
     }
 
     /// The CA's issuing key: where its URI says, or `keys/ca.pem`.
-    pub(super) async fn ca_key(&self) -> anyhow::Result<Signer> {
+    pub(crate) async fn ca_key(&self) -> anyhow::Result<Signer> {
         let Some(uri) = &self.instance.ca_key else { return self.key("ca", KeyKind::P256) };
         let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
         chancery_keys::open(&key).await.with_context(|| format!("cannot use the CA key {uri}"))
     }
 
-    /// The key `keys/<name>.pem`.
-    pub(super) fn key(&self, name: &str, kind: KeyKind) -> anyhow::Result<Signer> {
+    /// The key `keys/<name>.pem`. Its public half is put beside it, for processes that must not have it.
+    pub(crate) fn key(&self, name: &str, kind: KeyKind) -> anyhow::Result<Signer> {
         let path = self.must_exist(&format!("keys/{name}.pem"))?;
-        Signer::open_or_create(&path, kind).with_context(|| format!("cannot use the {name} key"))
+        let signer = Signer::open_or_create(&path, kind).with_context(|| format!("cannot use the {name} key"))?;
+        let public = path.with_extension("pub");
+        if !public.exists() {
+            durable::write(&public, signer.public_key().to_pem().as_bytes())?;
+        }
+        Ok(signer)
+    }
+
+    /// The public half of [`Self::key`].
+    pub(crate) fn public_key(&self, name: &str) -> anyhow::Result<PublicKey> {
+        let path = self.path.join(format!("keys/{name}.pub"));
+        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        PublicKey::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
     /// The path of the database file.
-    pub(super) fn database(&self) -> anyhow::Result<PathBuf> {
+    pub(crate) fn database(&self) -> anyhow::Result<PathBuf> {
         self.must_exist("chancery.db")
     }
 
     /// The certificates in `keys/ca-chain.pem`; `None` where they are still to be made.
-    pub(super) fn ca_chain(&self) -> anyhow::Result<Option<String>> {
+    pub(crate) fn ca_chain(&self) -> anyhow::Result<Option<String>> {
         let path = self.must_exist(CA_CHAIN)?;
         if !path.exists() {
             return Ok(None);
@@ -137,8 +154,8 @@ impl DataDirectory {
     }
 
     /// Keeps the certificates that were made.
-    pub(super) fn keep_ca_chain(&self, pem: &str) -> anyhow::Result<()> {
-        write(&self.path.join(CA_CHAIN), pem.as_bytes())
+    pub(crate) fn keep_ca_chain(&self, pem: &str) -> anyhow::Result<()> {
+        durable::write(&self.path.join(CA_CHAIN), pem.as_bytes())
     }
 
     /// A path below the directory; the file must be there unless the directory is new.
@@ -160,7 +177,9 @@ fn prepare(path: &Path) -> anyhow::Result<bool> {
             return Ok(false);
         }
         // `lock` alone is left where the first start was killed at once.
-        let foreign = fs::read_dir(path)?.filter_map(Result::ok).find(|entry| entry.file_name() != "lock");
+        let foreign = fs::read_dir(path)?
+            .filter_map(Result::ok)
+            .find(|entry| !entry.file_name().to_string_lossy().starts_with("lock"));
         if let Some(entry) = foreign {
             bail!(
                 "it is not empty and no data directory of chancery (it contains {})",
@@ -181,18 +200,29 @@ fn private_directory(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot create {}", path.display()))
 }
 
-fn lock(directory: &Path) -> anyhow::Result<File> {
-    let path = directory.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another `chancery dev` is using {}; stop it, or give this one its own --data and --listen",
+/// Shares the directory with processes of other roles, and a role with none.
+fn lock(directory: &Path, roles: &BTreeSet<Role>) -> anyhow::Result<Vec<File>> {
+    let open = |name: &str| {
+        let path = directory.join(name);
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        file.with_context(|| format!("cannot open {}", path.display()))
+    };
+    let taken = |error| match error {
+        TryLockError::WouldBlock => anyhow!(
+            "another chancery is using {}; stop it, or give this one its own data directory and port",
             directory.display()
         ),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        TryLockError::Error(error) => anyhow::Error::new(error).context("cannot lock the data directory"),
+    };
+    let shared = open("lock")?;
+    shared.try_lock_shared().map_err(taken)?;
+    let mut locks = vec![shared];
+    for role in roles {
+        let file = open(&format!("lock.{role}"))?;
+        file.try_lock().map_err(taken)?;
+        locks.push(file);
     }
+    Ok(locks)
 }
 
 fn read_instance(directory: &Path) -> anyhow::Result<Instance> {
@@ -201,33 +231,24 @@ fn read_instance(directory: &Path) -> anyhow::Result<Instance> {
     serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))
 }
 
-/// URI of the CA's issuing key in a directory that may be in use; `None` where the key is in the directory.
-pub(super) fn recorded_ca_key(directory: &Path) -> anyhow::Result<Option<String>> {
-    Ok(read_instance(directory)?.ca_key)
+/// What a directory that may be in use says of itself.
+pub(crate) fn recorded_instance(directory: &Path) -> anyhow::Result<Instance> {
+    read_instance(directory)
 }
 
 fn write_instance(directory: &Path, instance: &Instance) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(instance)?;
     text.push('\n');
-    write(&directory.join("instance.json"), text.as_bytes())
-}
-
-/// Whole or not at all, private, and on disk before it returns.
-fn write(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
-    let attempt = || {
-        let directory = path.parent().unwrap_or(path);
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(contents)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|failed| failed.error)?;
-        File::open(directory)?.sync_all()
-    };
-    attempt().with_context(|| format!("cannot write {}", path.display()))
+    durable::write(&directory.join("instance.json"), text.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn all() -> BTreeSet<Role> {
+        Role::ALL.into()
+    }
     use std::os::unix::fs::PermissionsExt as _;
 
     fn at(seconds: u64) -> Timestamp {
@@ -238,13 +259,13 @@ mod tests {
     fn keys_and_time_survive_and_the_directory_is_private() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
         let key = data.key("ca", KeyKind::P256).unwrap();
         assert_eq!(data.ca_chain().unwrap(), None);
         data.keep_ca_chain("chain").unwrap();
         data.complete().unwrap();
         drop(data);
-        let data = DataDirectory::open(&path, at(200)).unwrap();
+        let data = DataDirectory::open(&path, &all(), at(200)).unwrap();
         assert_eq!((data.created(), data.is_new()), (at(100), false));
         assert_eq!(data.key("ca", KeyKind::P256).unwrap().public_key(), key.public_key());
         assert_eq!(data.ca_chain().unwrap().as_deref(), Some("chain"));
@@ -257,7 +278,7 @@ mod tests {
     fn nothing_that_should_be_there_is_made_again() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
         data.key("ct", KeyKind::P256).unwrap();
         data.complete().unwrap();
         fs::remove_file(path.join("keys/ct.pem")).unwrap();
@@ -270,8 +291,8 @@ mod tests {
     fn a_first_start_that_was_cut_short_is_taken_up_again() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        let key = DataDirectory::open(&path, at(100)).unwrap().key("ct", KeyKind::P256).unwrap();
-        let data = DataDirectory::open(&path, at(200)).unwrap();
+        let key = DataDirectory::open(&path, &all(), at(100)).unwrap().key("ct", KeyKind::P256).unwrap();
+        let data = DataDirectory::open(&path, &all(), at(200)).unwrap();
         assert_eq!((data.created(), data.is_new()), (at(100), true));
         assert_eq!(data.key("ct", KeyKind::P256).unwrap().public_key(), key.public_key());
         assert!(data.key("rekor", KeyKind::P256).is_ok());
@@ -281,19 +302,19 @@ mod tests {
     fn where_the_ca_s_key_is_cannot_change() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        let mut data = DataDirectory::open(&path, at(100)).unwrap();
-        assert_eq!(recorded_ca_key(&path).unwrap(), None);
+        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
+        assert_eq!(recorded_instance(&path).unwrap().ca_key, None);
         data.use_ca_key("file:/a.pem").unwrap();
         drop(data);
         // A first start that was cut short has decided it, too.
-        let mut data = DataDirectory::open(&path, at(200)).unwrap();
+        let mut data = DataDirectory::open(&path, &all(), at(200)).unwrap();
         data.use_ca_key("file:/a.pem").unwrap();
         assert!(data.use_ca_key("file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
-        assert_eq!(recorded_ca_key(&path).unwrap().as_deref(), Some("file:/a.pem"));
+        assert_eq!(recorded_instance(&path).unwrap().ca_key.as_deref(), Some("file:/a.pem"));
         drop(data);
 
         let path = parent.path().join("own");
-        let mut data = DataDirectory::open(&path, at(100)).unwrap();
+        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
         data.key("ca", KeyKind::P256).unwrap();
         assert!(data.use_ca_key("file:/a.pem").unwrap_err().to_string().contains("keys/ca.pem"));
     }
@@ -302,11 +323,11 @@ mod tests {
     fn a_directory_in_use_or_of_something_else_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        let _first = DataDirectory::open(&path, at(100)).unwrap();
-        let second = DataDirectory::open(&path, at(100)).unwrap_err();
-        assert!(second.to_string().contains("another `chancery dev` is using"), "{second:#}");
+        let _first = DataDirectory::open(&path, &all(), at(100)).unwrap();
+        let second = DataDirectory::open(&path, &all(), at(100)).unwrap_err();
+        assert!(second.to_string().contains("another chancery is using"), "{second:#}");
         fs::write(parent.path().join("thesis.tex"), "").unwrap();
-        let foreign = DataDirectory::open(parent.path(), at(100)).unwrap_err();
+        let foreign = DataDirectory::open(parent.path(), &all(), at(100)).unwrap_err();
         assert!(format!("{foreign:#}").contains("not empty"), "{foreign:#}");
     }
 }

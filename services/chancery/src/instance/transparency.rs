@@ -1,28 +1,34 @@
 //! Where `chancery dev` logs certificates, as the command line says it: in its own log, in another, or not at all.
 
+use super::Addresses;
 use anyhow::{Context as _, ensure};
-use chancery_ca::transparency::{CertificateLog, HttpLog, Transparency};
+use chancery_ca::transparency::{Acceptance, CertificateLog, HttpLog, Submission, Transparency};
 use chancery_trust::BaseUrl;
 use chancery_verify::{PublicKey, certificate::Certificate};
 use clap::Args;
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 use url::Url;
+
+/// How often the own log in another process is asked whether it takes a new root.
+const ACCEPTANCE_ATTEMPTS: u32 = 10;
+/// How long it is given before it is asked again.
+const ACCEPTANCE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The options of `chancery dev` about it.
 #[derive(Debug, Args)]
 pub(crate) struct TransparencyArguments {
     /// Log certificates in this log (RFC 6962; the URL before /ct/v1) and not in this server's own, which still answers
     #[arg(long, value_name = "URL", requires = "ct_log_key", conflicts_with = "unlogged")]
-    ct_log_url: Option<Url>,
+    pub(crate) ct_log_url: Option<Url>,
     /// Public key of that log, in PEM: its timestamps are always verified
     #[arg(long, value_name = "FILE", requires = "ct_log_url")]
-    ct_log_key: Option<PathBuf>,
+    pub(crate) ct_log_key: Option<PathBuf>,
     /// Accept certificates of this authority into this server's own certificate log, too; a PEM file with its root
     #[arg(long, value_name = "FILE")]
-    ct_log_accepts: Vec<PathBuf>,
+    pub(crate) ct_log_accepts: Vec<PathBuf>,
     /// Issue certificates that no log knows of. Nobody can find out what was issued, and clients refuse them
     #[arg(long = "insecure-without-certificate-log")]
-    unlogged: bool,
+    pub(crate) unlogged: bool,
 }
 
 /// Another log, and what clients must know about it.
@@ -33,7 +39,7 @@ pub(super) struct Elsewhere {
 }
 
 /// The options, read and checked.
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// The log that is not this server's own, where there is one.
     pub(super) elsewhere: Option<Elsewhere>,
     /// Roots beside the own authority's whose certificates the own log takes, in DER.
@@ -43,7 +49,7 @@ pub(super) struct Settings {
 
 impl TransparencyArguments {
     /// Reads the files that are named. Nothing is sent to a log.
-    pub(super) fn read(&self) -> anyhow::Result<Settings> {
+    pub(crate) fn read(&self) -> anyhow::Result<Settings> {
         let elsewhere = match (&self.ct_log_url, &self.ct_log_key) {
             (Some(url), Some(key)) => {
                 let text = fs::read(key).with_context(|| format!("cannot read {}", key.display()))?;
@@ -65,6 +71,41 @@ impl TransparencyArguments {
             ensure!(accepted_roots.len() > before, "{} has no self-signed certificate", file.display());
         }
         Ok(Settings { elsewhere, accepted_roots, unlogged: self.unlogged })
+    }
+}
+
+/// The own log, where it is in another process.
+pub(super) fn reached(addresses: &Addresses, key: &PublicKey) -> anyhow::Result<Arc<dyn CertificateLog>> {
+    let url = Url::parse(addresses.ct_url()?.as_str())?;
+    Ok(Arc::new(OwnLog(HttpLog::new(&url, key.clone()).context("cannot use the own certificate log")?)))
+}
+
+/// A log whose process looks at the same data directory: what it does not accept yet it will in a moment.
+struct OwnLog(HttpLog);
+
+impl CertificateLog for OwnLog {
+    fn add_pre_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
+        self.0.add_pre_chain(chain)
+    }
+
+    fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_> {
+        self.0.add_chain(chain)
+    }
+
+    fn accept_root(&self, root: Vec<u8>) -> Acceptance<'_> {
+        Box::pin(async move {
+            for _ in 1..ACCEPTANCE_ATTEMPTS {
+                if self.0.accept_root(root.clone()).await.is_ok() {
+                    return Ok(());
+                }
+                tokio::time::sleep(ACCEPTANCE_PAUSE).await;
+            }
+            self.0.accept_root(root).await
+        })
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
     }
 }
 

@@ -1,8 +1,11 @@
-//! The development server's certificate authority: its chain, and whom it believes.
+//! The certificate authority of an instance: its chain, and whom it believes.
 
 use super::data::DataDirectory;
-use crate::{issuer, issuers::ConfiguredIssuers};
-use anyhow::Context as _;
+use crate::{
+    issuer,
+    issuers::ConfiguredIssuers,
+    rotation::{RingFiles, generations::AuthorityKeys},
+};
 use axum::Router;
 use chancery_ca::{
     Access, CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings, Rates, Records,
@@ -12,15 +15,12 @@ use chancery_ca::{
     issue::Pipeline,
     oidc::{Authenticator, http_fetcher},
 };
-use chancery_daemon::{clock::Clock, metrics::Metrics, random::Random, signer::Signer};
+use chancery_daemon::{clock::Clock, metrics::Metrics, random::Random};
 use chancery_keys::{KeyUri, UriError};
 use chancery_verify::Timestamp;
 use clap::Args;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
-
-/// Organisation in the authority's certificates.
-pub(super) const ORGANIZATION: &str = "Chancery development";
 
 /// How often somebody looks whether a warning is due.
 const EXPIRY_LOOK: Duration = Duration::from_hours(1);
@@ -28,22 +28,23 @@ const EXPIRY_LOOK: Duration = Duration::from_hours(1);
 /// The options of `chancery dev` about it.
 #[derive(Debug, Args)]
 pub(crate) struct AuthorityArguments {
-    /// Where the certificate authority's issuing key is; only for a new data directory, which remembers it
+    /// Where the certificate authority's first issuing key is; only for a new data directory, which remembers it. For another
+    /// one later, see `chancery keys rotate ca`
     #[arg(long, value_name = "URI", value_parser = key_uri)]
-    ca_key: Option<String>,
+    pub(crate) ca_key: Option<String>,
     /// Kinds of keys that clients may have certificates for, as Fulcio names them; all it knows unless given
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
-    client_signing_algorithms: Vec<ClientAlgorithm>,
+    pub(crate) client_signing_algorithms: Vec<ClientAlgorithm>,
 }
 
 impl AuthorityArguments {
     /// Where the issuing key is, if somebody has said so.
-    pub(super) fn ca_key(&self) -> Option<&str> {
+    pub(crate) fn ca_key(&self) -> Option<&str> {
         self.ca_key.as_deref()
     }
 
     /// For whom it issues: tokens of `issuers`, and the kinds of keys that are permitted.
-    pub(super) fn settings(&self, issuers: ConfiguredIssuers) -> Settings {
+    pub(crate) fn settings(&self, issuers: ConfiguredIssuers) -> Settings {
         let client_algorithms = match self.client_signing_algorithms.as_slice() {
             [] => ClientAlgorithms::default(),
             some => some.iter().copied().collect(),
@@ -53,7 +54,7 @@ impl AuthorityArguments {
 }
 
 /// For whom the authority issues.
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// Beside the development issuer.
     pub(super) issuers: ConfiguredIssuers,
     client_algorithms: ClientAlgorithms,
@@ -64,32 +65,33 @@ pub(crate) fn key_uri(text: &str) -> Result<String, UriError> {
     text.parse::<KeyUri>().map(|_| text.to_owned())
 }
 
-/// The chain that is kept in `data`, or a new one for `issuing` where `data` is new. A new one is as old as the directory,
-/// so that trust in it starts when its validity does.
-pub(super) async fn issuing_chain(
+/// Opens the keys that are kept in `data`; makes the first one and its chain where `data` is new. The chain is as old as the
+/// directory, so that trust in it starts when its validity does.
+pub(super) async fn keys(
     data: &DataDirectory,
-    issuing: &Signer,
+    organization: &str,
     random: &dyn Random,
     now: Timestamp,
-) -> anyhow::Result<IssuingChain> {
-    if let Some(text) = data.ca_chain()? {
-        return IssuingChain::from_pem(text.as_bytes(), issuing.public_key(), now)
-            .context("cannot use keys/ca-chain.pem");
+) -> anyhow::Result<AuthorityKeys> {
+    if data.ca_chain()?.is_none() {
+        let issuing = data.ca_key().await?;
+        // Of one kind, as the profile advises: who verifies the one can verify the other.
+        let root = data.key("ca-root", issuing.public_key().kind())?;
+        let chain = IssuingChain::create(organization, 1, &root, &issuing, random, data.created()).await?;
+        data.keep_ca_chain(&chain.to_pem())?;
     }
-    // Of one kind, as the profile advises: who verifies the one can verify the other.
-    let root = data.key("ca-root", issuing.public_key().kind())?;
-    let chain = IssuingChain::create(ORGANIZATION, &root, issuing, random, data.created()).await?;
-    data.keep_ca_chain(&chain.to_pem())?;
-    Ok(chain)
+    AuthorityKeys::open(RingFiles::of(data.path()), now).await
 }
 
-/// Warns when the authority's certificates come to their end.
-pub(super) fn watch_expiry(expires: Timestamp, clock: Arc<dyn Clock>) -> JoinHandle<()> {
-    let mut watch = ExpiryWatch::new(expires);
+/// Warns when the certificates that the authority issues under come to their end.
+pub(super) fn watch_expiry(authority: Arc<CertificateAuthority>, clock: Arc<dyn Clock>) -> JoinHandle<()> {
+    let expires = move || authority.pipeline().chain().expires();
+    let mut watch = ExpiryWatch::new(expires());
     tokio::spawn(async move {
         let mut looks = tokio::time::interval(EXPIRY_LOOK);
         loop {
             looks.tick().await;
+            watch.follow(expires());
             if let Some(days_left) = watch.warning(clock.now()) {
                 tracing::warn!(days_left, "the certificate authority's certificates end soon, and issuing with them");
             }
@@ -97,16 +99,16 @@ pub(super) fn watch_expiry(expires: Timestamp, clock: Arc<dyn Clock>) -> JoinHan
     })
 }
 
-/// The authority. It believes the development issuer and whom `settings` names, and fetches the development issuer's keys
-/// over HTTP like any other's: the path a production authority takes is the path tried here.
+/// The authority. It believes whom `settings` names, and the development issuer if there is one (`own`), whose keys it
+/// fetches over HTTP like any other's: the path a production authority takes is the path tried there.
 pub(super) fn authority(
-    issuer_url: &str,
+    own: Option<&IssuerSettings>,
     settings: &Settings,
     pipeline: Pipeline,
     clock: Arc<dyn Clock>,
     (rates, records): (Rates, Records),
 ) -> anyhow::Result<Arc<CertificateAuthority>> {
-    let authenticator = Authenticator::new(settings.issuers.beside(development_issuer(issuer_url)), &http_fetcher)?;
+    let authenticator = Authenticator::new(settings.issuers.beside(own), &http_fetcher)?;
     let authority = CertificateAuthority::new(authenticator, pipeline, clock).limited(rates).recorded(records);
     Ok(Arc::new(authority.with_client_algorithms(settings.client_algorithms.clone())))
 }

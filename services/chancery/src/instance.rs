@@ -1,0 +1,29 @@
+//! One instance of the program: its data directory, its roles, and how they hang together in a process.
+//!
+//! `chancery dev` and `chancery serve` are two ways to set one up. [`data`] is where things are kept, [`composition`] which
+//! parts there are; each part has its file.
+
+mod addresses;
+mod authority;
+mod certificate_log;
+mod composition;
+mod data;
+mod keys;
+mod listening;
+mod logs;
+mod operations;
+mod tiles;
+mod transparency;
+mod trust;
+
+pub(crate) use addresses::Addresses;
+pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
+pub(crate) use composition::{Choices, Instance, Setup, SignIn};
+pub(crate) use data::{DataDirectory, recorded_instance};
+pub(crate) use keys::{KeyRecord, keys};
+pub(crate) use listening::Listening;
+pub(crate) use operations::OperationsArguments;
+#[cfg(feature = "s3")]
+pub(crate) use tiles::BucketArguments;
+pub(crate) use tiles::TilesArguments;
+pub(crate) use transparency::TransparencyArguments;

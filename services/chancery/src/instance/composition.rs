@@ -1,0 +1,216 @@
+//! Which parts a process has, and how they hang together.
+//!
+//! ```text
+//! issuer ──token──▶ certificate authority ──precertificate──▶ CT log ─┐
+//!                                          Rekor v1 log ──────────────┴─▶ one database
+//! ```
+//! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
+
+use super::{
+    Addresses, OperationsArguments, authority,
+    certificate_log::LocalLog,
+    data::DataDirectory,
+    logs::{Logs, Opening},
+    transparency,
+    trust::{self, Publisher},
+};
+use crate::{
+    configuration::Role,
+    issuer::{self, Issuer},
+    rotation::{
+        RingFiles,
+        follow::{Parts, Publish, Rotation},
+        generations::AuthorityKeys,
+        observe,
+    },
+};
+use anyhow::Context as _;
+use axum::Router;
+use chancery_ca::IssuerSettings;
+use chancery_daemon::{
+    clock::Clock,
+    http::Readiness,
+    metrics::Metrics,
+    random::{Random, SystemRandom},
+};
+use chancery_log::{ct::Ct, mirror::Destination, store::Location};
+use chancery_trust::{BaseUrl, CurrentFiles, FileName};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+use tokio::task::JoinHandle;
+
+/// Where people sign in whom a client has no token of.
+pub(crate) enum SignIn {
+    /// Here: a development server gives tokens itself.
+    Here,
+    /// At this issuer.
+    At(BaseUrl),
+    /// Clients are told of no issuer.
+    Nowhere,
+}
+
+/// What an instance is.
+pub(crate) struct Setup<'a> {
+    pub(crate) data: &'a DataDirectory,
+    pub(crate) addresses: &'a Addresses,
+    /// In the certificates that are made where `data` is new.
+    pub(crate) organization: &'a str,
+    /// Of this process.
+    pub(crate) roles: &'a BTreeSet<Role>,
+    pub(crate) issuer: SignIn,
+    pub(crate) database: &'a Location,
+    /// What to run where a log is quarantined.
+    pub(crate) check_command: String,
+}
+
+/// What the options ask for, read and checked.
+pub(crate) struct Choices<'a> {
+    pub(crate) tiles: Option<Destination>,
+    pub(crate) transparency: transparency::Settings,
+    pub(crate) operations: &'a OperationsArguments,
+    pub(crate) settings: authority::Settings,
+}
+
+/// A process that is ready to answer.
+pub(crate) struct Instance {
+    /// Of every role; without the shell all listeners share.
+    pub(crate) routes: Router,
+    /// What is measured, where somebody asks for it.
+    pub(crate) metrics: Option<Metrics>,
+    /// Whether the logs take entries.
+    pub(crate) readiness: Readiness,
+    /// What clients need, where this process knows it.
+    trust_files: Option<CurrentFiles>,
+    /// Aborted at the end: none of them has anything to finish.
+    background: Vec<JoinHandle<()>>,
+    logs: Option<Logs>,
+}
+
+/// What all parts need.
+struct Common<'a> {
+    setup: &'a Setup<'a>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Instance {
+    /// Opens everything of these roles, and creates it where the data directory is new.
+    pub(crate) async fn start(setup: &Setup<'_>, clock: Arc<dyn Clock>, choices: Choices<'_>) -> anyhow::Result<Self> {
+        let has = |role| setup.roles.contains(&role);
+        let common = Common { setup, clock, random: Arc::new(SystemRandom) };
+        let Common { clock, random, .. } = &common;
+        let keys = if has(Role::Ca) {
+            authority::keys(setup.data, setup.organization, &**random, clock.now()).await?
+        } else {
+            AuthorityKeys::read(RingFiles::of(setup.data.path()))?
+        };
+        let logs = if has(Role::Log) {
+            let roots = [&keys.roots()[..], &choices.transparency.accepted_roots[..]].concat();
+            let opening = Opening { setup, clock, random: &**random, tiles: choices.tiles.as_ref() };
+            Some(opening.logs(&roots).await?)
+        } else {
+            None
+        };
+        let issuer = common.development_issuer()?;
+        let publisher = if has(Role::Trust) {
+            let sources = trust::sources(setup, issuer.as_deref(), &choices.transparency)?;
+            Some(Publisher::new(sources, setup.data.trust(), &keys.trusted())?)
+        } else {
+            None
+        };
+        let (publish, trust_files) = publisher.map(|(publisher, files)| (publisher.publish(), files)).unzip();
+        if let (Some(logs), Some(files)) = (&logs, &trust_files) {
+            // The first entry is the trust root it will be verified with.
+            let trusted_root = files.borrow().contents(FileName::TrustedRoot).to_owned();
+            logs.seed(trusted_root.as_bytes()).await?;
+        }
+        let metrics = choices.operations.metrics(logs.as_ref().map(Logs::all).unwrap_or_default(), clock)?;
+        let own_log = logs.as_ref().map(|logs| logs.ct.clone());
+        let (mut routes, background) = if has(Role::Ca) {
+            let followed = Followed { keys, own_log, publish };
+            common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
+        } else {
+            (Router::new(), vec![observe::start(RingFiles::of(setup.data.path()), own_log, publish)])
+        };
+        if let Some(logs) = &logs {
+            routes = routes.merge(logs.routes());
+        }
+        if let Some(files) = &trust_files {
+            routes = routes.merge(chancery_trust::http::router(files));
+        }
+        if let Some(issuer) = issuer {
+            routes = routes.merge(issuer::router(issuer));
+        }
+        let check = setup.check_command.clone();
+        let readiness = logs.as_ref().map_or_else(|| Arc::new(|| None) as Readiness, |logs| logs.readiness(check));
+        Ok(Self { routes, metrics, readiness, trust_files, background, logs })
+    }
+
+    /// Writes what clients need into `directory`, where this process knows it.
+    pub(crate) fn write_trust_files(&self, directory: &Path) -> anyhow::Result<()> {
+        let Some(files) = &self.trust_files else { return Ok(()) };
+        let files = Arc::clone(&files.borrow());
+        files.write_to(directory).context("cannot write the trust files")
+    }
+
+    /// Lets the logs answer who still waits.
+    pub(crate) async fn stop(self) {
+        for task in self.background {
+            task.abort();
+        }
+        if let Some(logs) = self.logs {
+            logs.stop().await;
+        }
+    }
+}
+
+/// The authority's keys, and who is told when they change.
+struct Followed {
+    keys: AuthorityKeys,
+    own_log: Option<Ct>,
+    publish: Option<Publish>,
+}
+
+impl Common<'_> {
+    /// The issuer of a development server.
+    fn development_issuer(&self) -> anyhow::Result<Option<Arc<Issuer>>> {
+        let Self { setup, clock, random } = self;
+        let SignIn::Here = setup.issuer else { return Ok(None) };
+        let key = setup.data.key("issuer", issuer::KEY_KIND)?;
+        let url = setup.addresses.url(Role::Ca)?.as_str();
+        Ok(Some(Arc::new(Issuer::new(url, key, Arc::clone(clock), Arc::clone(random)))))
+    }
+
+    /// The certificate authority's routes, and what runs beside it.
+    fn authority(
+        &self,
+        Followed { keys, own_log, publish }: Followed,
+        Choices { transparency, operations, settings, .. }: Choices<'_>,
+        issuer: Option<&Issuer>,
+        metrics: Option<&Metrics>,
+    ) -> anyhow::Result<(Router, Vec<JoinHandle<()>>)> {
+        let Self { setup, clock, random } = self;
+        let own: Option<Arc<dyn chancery_ca::transparency::CertificateLog>> = match &own_log {
+            Some(ct) => Some(Arc::new(LocalLog::new(ct.clone()))),
+            None => None,
+        };
+        let own = own.map_or_else(|| transparency::reached(setup.addresses, &setup.data.public_key("ct")?), Ok)?;
+        let transparency = transparency.transparency(own);
+        let pipeline = keys.pipeline(&transparency, random)?;
+        let recorded = (operations.rates(), operations.records(setup.data.path(), metrics)?);
+        let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
+        let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(clock), recorded)?;
+        let expiry = authority::watch_expiry(Arc::clone(&authority), Arc::clone(clock));
+        let parts = Parts {
+            authority: Arc::clone(&authority),
+            own_log,
+            transparency,
+            random: Arc::clone(random),
+            clock: Arc::clone(clock),
+            publish,
+        };
+        let mut background = vec![expiry, Rotation::start(keys, parts, metrics)?];
+        let routes = authority::router(&authority, metrics).context("cannot serve the authority")?;
+        background.extend(settings.issuers.follow(authority, own_issuer)?);
+        Ok((routes, background))
+    }
+}

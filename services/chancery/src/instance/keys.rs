@@ -1,0 +1,116 @@
+//! The signing keys of a data directory, as they can be listed while a server uses it.
+
+use crate::rotation::{Generation, Place, RingFiles, Role, State};
+use anyhow::Context as _;
+use chancery_daemon::signer::Signer;
+use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
+use std::{fs, path::Path};
+
+/// Roles with one key that was never rotated, in a file of its name.
+const ROLES: [&str; 3] = ["rekor", "ct", "issuer"];
+
+/// One signing key.
+pub(crate) struct KeyRecord {
+    /// What it signs.
+    pub(crate) role: &'static str,
+    /// Its public half.
+    pub(crate) public_key: PublicKey,
+    /// Its file, or its URI.
+    pub(crate) place: String,
+    /// When the certificate for it ends, where it has one.
+    pub(crate) certificate_ends: Option<Timestamp>,
+    /// Which key of its role it is, from 1.
+    pub(crate) generation: u64,
+    /// Whether it signs.
+    pub(crate) state: State,
+    /// Since when the server has published it, if it says so.
+    pub(crate) published: Option<Timestamp>,
+    /// What it signs after this time does not count.
+    pub(crate) ends: Option<Timestamp>,
+    /// Whether the server signs with it at this moment: another one than the active one, while that cannot be used.
+    pub(crate) signing: bool,
+    /// Why the server cannot use it.
+    pub(crate) obstacle: Option<String>,
+}
+
+/// The keys in `directory`: the CA's issuing keys, the first one first, then its roots', then the others.
+pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
+    let files = RingFiles::of(directory);
+    let ring = files.ring()?;
+    let progress = files.progress(Role::Ca)?;
+    let (mut keys, mut roots) = (Vec::new(), Vec::new());
+    for generation in ring.generations(Role::Ca) {
+        let chain = certificates(&files, generation)?;
+        let (Some(issuing), Some(root)) = (chain.first(), chain.last()) else { continue };
+        let place = match &generation.key {
+            Place::File(name) => files.key_file(name).display().to_string(),
+            Place::Uri(uri) => uri.clone(),
+        };
+        let number = generation.number;
+        let published = progress.as_ref().and_then(|progress| progress.published_seconds.get(&number));
+        keys.push(KeyRecord {
+            published: published.copied().map(Timestamp::from_seconds),
+            ends: generation.ends_seconds.map(Timestamp::from_seconds),
+            obstacle: progress.as_ref().and_then(|progress| progress.obstacles.get(&number).cloned()),
+            signing: progress.as_ref().map_or(generation.state == State::Active, |progress| progress.signing == number),
+            ..record("ca", issuing.public_key().clone(), place, Some(issuing), generation)
+        });
+        // A root that is not here was made somewhere else.
+        let path =
+            files.key_file(&if number == 1 { "ca-root.pem".to_owned() } else { format!("ca-root-{number}.pem") });
+        if path.exists() {
+            let key = Signer::open(&path)?.public_key().clone();
+            let certificate = Some(root).filter(|root| root.public_key() == &key);
+            roots.push(record("ca-root", key, path.display().to_string(), certificate, generation));
+        }
+    }
+    keys.append(&mut roots);
+    for role in ROLES {
+        let path = files.key_file(&format!("{role}.pem"));
+        // Only a development server has an issuer.
+        if role == "issuer" && !path.exists() {
+            continue;
+        }
+        let public_key = Signer::open(&path)?.public_key().clone();
+        keys.push(KeyRecord {
+            role,
+            public_key,
+            place: path.display().to_string(),
+            certificate_ends: None,
+            generation: 1,
+            state: State::Active,
+            published: None,
+            ends: None,
+            signing: true,
+            obstacle: None,
+        });
+    }
+    Ok(keys)
+}
+
+fn record(
+    role: &'static str,
+    public_key: PublicKey,
+    place: String,
+    certificate: Option<&Certificate>,
+    generation: &Generation,
+) -> KeyRecord {
+    KeyRecord {
+        role,
+        public_key,
+        place,
+        certificate_ends: certificate.map(Certificate::not_after),
+        generation: generation.number,
+        state: generation.state,
+        published: None,
+        ends: None,
+        signing: false,
+        obstacle: None,
+    }
+}
+
+fn certificates(files: &RingFiles, generation: &Generation) -> anyhow::Result<Vec<Certificate>> {
+    let path = files.key_file(generation.chain.as_deref().context("keys/ring.json names no certificates")?);
+    let chain = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Certificate::chain_from_pem(&chain).with_context(|| format!("{} is damaged", path.display()))
+}

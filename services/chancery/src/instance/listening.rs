@@ -1,0 +1,91 @@
+//! The sockets of a process, and its life between ready and stopped.
+//!
+//! A signal drains the listener first and the logs after it, so that a request that was accepted is still answered.
+
+use super::Instance;
+use anyhow::Context as _;
+use axum::Router;
+use chancery_daemon::{
+    http::{self, Listener, Tls},
+    random::SystemRandom,
+    shutdown::{self, Signals},
+};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc};
+use tokio::net::TcpListener;
+
+/// Bound sockets. Clients that connect wait until there is a server.
+pub(crate) struct Listening {
+    clients: TcpListener,
+    metrics: Option<TcpListener>,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Listening {
+    /// Binds the address for clients, and that for Prometheus.
+    pub(crate) async fn on(clients: SocketAddr, metrics: Option<SocketAddr>) -> anyhow::Result<Self> {
+        let clients = bind(clients).await?;
+        let metrics = match metrics {
+            None => None,
+            Some(address) => Some(bind(address).await?),
+        };
+        Ok(Self { clients, metrics, tls: None })
+    }
+
+    /// The same, with TLS for clients.
+    pub(crate) fn with_tls(self, tls: Arc<Tls>) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// Where clients connect.
+    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.clients.local_addr()?)
+    }
+
+    /// Answers until SIGTERM or SIGINT. `guard` is put around the routes of both sockets; `ready` is called once, when
+    /// requests are answered.
+    pub(crate) async fn serve(
+        self,
+        instance: Instance,
+        guard: impl Fn(Router) -> Router,
+        ready: impl FnOnce(),
+    ) -> anyhow::Result<()> {
+        let mut signals = Signals::catch().context("cannot wait for signals")?;
+        let (stop, stopping) = shutdown::channel();
+        let mut routes = http::shell(instance.routes.clone(), Arc::clone(&instance.readiness));
+        let mut servers = Vec::new();
+        if let (Some(metrics), Some(listener)) = (&instance.metrics, self.metrics) {
+            tracing::info!(address = %listener.local_addr()?, "metrics are under /metrics");
+            let page = guard(http::metrics_page(metrics.clone()));
+            servers.push(tokio::spawn(http::serve(listener, page, stopping.clone())));
+            routes = http::measured(routes, metrics)?;
+        }
+        let routes = http::named(guard(routes), Arc::new(SystemRandom));
+        let renewal = self.tls.clone().map(|tls| tokio::spawn(tls.follow()));
+        let listener = match self.tls {
+            None => Listener::from(self.clients),
+            Some(tls) => Listener::tls(self.clients, tls),
+        };
+        servers.push(tokio::spawn(http::serve(listener, routes, stopping)));
+        ready();
+        signals.received().await;
+        tracing::info!("stopping: answering what was accepted");
+        stop.stop();
+        for server in servers {
+            server.await.context("a listener failed")?;
+        }
+        if let Some(renewal) = renewal {
+            renewal.abort();
+        }
+        instance.stop().await;
+        Ok(())
+    }
+}
+
+async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            anyhow::anyhow!("{listen} is in use; take another port, for example {}:0 for any free one", listen.ip())
+        }
+        _ => anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
+    })
+}

@@ -1,0 +1,162 @@
+//! The logs of an instance, over one database, with the copies of their files.
+
+use super::Setup;
+use anyhow::Context as _;
+use axum::Router;
+use chancery_daemon::{
+    clock::Clock,
+    http::Readiness,
+    random::Random,
+    shutdown::{self, Shutdown, Trigger},
+};
+use chancery_log::{
+    Files, Log, Settings,
+    ct::{self, Ct},
+    mirror::{Destination, Mirror},
+    quarantine::Obstacle,
+    rekor_v1::{self, RekorV1},
+    store::Database,
+};
+use chancery_verify::key::KeyKind;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+/// How a log names and signs its checkpoints.
+type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
+
+/// Every log that runs.
+pub(super) struct Logs {
+    pub(super) ct: Ct,
+    rekor: RekorV1,
+    stop: Trigger,
+    sequencers: Vec<JoinHandle<()>>,
+    mirrors: Mirrors,
+    database: Database,
+}
+
+/// What the logs are opened with.
+pub(super) struct Opening<'a> {
+    pub(super) setup: &'a Setup<'a>,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) random: &'a dyn Random,
+    pub(super) tiles: Option<&'a Destination>,
+}
+
+impl Opening<'_> {
+    /// Opens the logs; the certificate log takes chains that end in one of `roots` (DER).
+    pub(super) async fn logs(&self, roots: &[Vec<u8>]) -> anyhow::Result<Logs> {
+        let database = Database::open(self.setup.database).await?;
+        let (stop, stopping) = shutdown::channel();
+        let (host, ct_path) = (&self.setup.addresses.host, self.setup.addresses.ct_path);
+        let mut sequencers = Vec::new();
+        let mut open = async |name, host: String, scheme| {
+            let (log, sequencer) = self.log(&database, name, host, scheme, stopping.clone()).await?;
+            sequencers.push(sequencer);
+            anyhow::Ok(log)
+        };
+        let ct = open(ct::NAME, format!("{host}{ct_path}"), ct::scheme as Naming).await?;
+        let ct = Ct::new(ct, ct_path, roots).context("cannot open the certificate log")?;
+        let rekor = RekorV1::new(open(rekor_v1::NAME, host.clone(), rekor_v1::scheme as Naming).await?);
+        let mirrors = Mirrors::start(self.tiles, [ct.files(), rekor.files()]).await?;
+        Ok(Logs { ct, rekor, stop, sequencers, mirrors, database })
+    }
+
+    async fn log(
+        &self,
+        database: &Database,
+        name: &'static str,
+        host: String,
+        scheme: Naming,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<(Log, JoinHandle<()>)> {
+        let data = self.setup.data;
+        let signer = Arc::new(data.key(name, KeyKind::P256)?);
+        let new_tree_id = data.is_new().then(|| tree_id(self.random));
+        let copy = self.tiles.map(|tiles| tiles.below(name));
+        let settings = Settings { name, scheme, host, signer, new_tree_id, copy };
+        Log::open(settings, database.store(), Arc::clone(self.clock), shutdown)
+            .await
+            .with_context(|| format!("cannot open the {name} log"))
+    }
+}
+
+impl Logs {
+    /// Logs an entry of our own where a log of signatures is empty.
+    pub(super) async fn seed(&self, artifact: &[u8]) -> anyhow::Result<()> {
+        self.rekor.seed(artifact).await.context("cannot write the log's first entry")
+    }
+
+    pub(super) fn all(&self) -> Vec<Log> {
+        vec![self.ct.log().clone(), self.rekor.log().clone()]
+    }
+
+    pub(super) fn routes(&self) -> Router {
+        self.ct.router().merge(self.rekor.router())
+    }
+
+    /// Whether all logs take entries, and their copies are made; otherwise why not and, of a quarantined log, what to run.
+    pub(super) fn readiness(&self, check_command: String) -> Readiness {
+        let (logs, mirrors) = (self.all(), self.mirrors.running.clone());
+        Arc::new(move || {
+            let obstacle = logs.iter().find_map(Log::obstacle).map(|obstacle| match obstacle {
+                Obstacle::Quarantined { .. } => format!("{obstacle}. To see what is wrong, run: {check_command}"),
+                Obstacle::Clock { .. } | Obstacle::Stopped { .. } => obstacle.to_string(),
+            });
+            obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned))
+        })
+    }
+
+    /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.
+    pub(super) async fn stop(self) {
+        self.stop.stop();
+        for sequencer in self.sequencers {
+            if let Err(error) = sequencer.await {
+                tracing::error!(%error, "a log did not stop cleanly");
+            }
+        }
+        self.mirrors.stop().await;
+        self.database.close().await;
+    }
+}
+
+/// The copies of the logs' files.
+struct Mirrors {
+    running: Vec<Mirror>,
+    tasks: Vec<JoinHandle<()>>,
+    stop: Trigger,
+}
+
+impl Mirrors {
+    /// One for each log, each below the log's name; none where no place is given. A quarantined log is not copied.
+    async fn start(place: Option<&Destination>, logs: impl IntoIterator<Item = Files>) -> anyhow::Result<Self> {
+        let (stop, stopping) = shutdown::channel();
+        let (mut running, mut tasks) = (Vec::new(), Vec::new());
+        if let Some(place) = place {
+            for files in logs.into_iter().filter(|files| files.log().quarantine().is_none()) {
+                let name = files.log().record().name.clone();
+                let (mirror, task) = Mirror::start(files, place.below(&name), stopping.clone())
+                    .await
+                    .with_context(|| format!("cannot copy the {name} log to --tiles"))?;
+                running.push(mirror);
+                tasks.push(task);
+            }
+        }
+        Ok(Self { running, tasks, stop })
+    }
+
+    async fn stop(self) {
+        self.stop.stop();
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a log's copy did not stop cleanly");
+            }
+        }
+    }
+}
+
+/// Positive, as the store wants it.
+fn tree_id(random: &dyn Random) -> i64 {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    (i64::from_be_bytes(bytes) & i64::MAX).max(1)
+}

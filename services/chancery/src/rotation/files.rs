@@ -1,0 +1,150 @@
+//! `keys/ring.json` and `served.json` in a data directory.
+//!
+//! A directory without a ring is one whose keys were never rotated: what its `instance.json` says is the first generation.
+
+use super::ring::{Generation, Place, Progress, Ring, Role, SCHEMA, State};
+use crate::{durable, instance::recorded_instance};
+use anyhow::{Context as _, bail, ensure};
+use chancery_verify::certificate::Certificate;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, TryLockError},
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+/// The chain of the first generation, below `keys/`.
+const FIRST_CHAIN: &str = "ca-chain.pem";
+/// The key of the first generation, below `keys/`, unless it is elsewhere.
+const FIRST_KEY: &str = "ca.pem";
+
+/// Both files of one data directory.
+#[derive(Debug, Clone)]
+pub(crate) struct RingFiles {
+    directory: PathBuf,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Served {
+    schema: u32,
+    roles: BTreeMap<Role, Progress>,
+}
+
+impl RingFiles {
+    /// Those of the data directory `directory`, which may be in use.
+    pub(crate) fn of(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
+    }
+
+    /// A file below `keys/`.
+    pub(crate) fn key_file(&self, name: &str) -> PathBuf {
+        self.directory.join("keys").join(name)
+    }
+
+    fn ring_file(&self) -> PathBuf {
+        self.key_file("ring.json")
+    }
+
+    fn served_file(&self) -> PathBuf {
+        self.directory.join("served.json")
+    }
+
+    /// The ring's bytes as they are now, so that a change can be seen; `None` where no key was ever rotated.
+    pub(crate) fn ring_text(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        let path = self.ring_file();
+        match fs::read(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Whether everything that the first start makes is there.
+    pub(crate) fn is_complete(&self) -> anyhow::Result<bool> {
+        Ok(recorded_instance(&self.directory)?.complete)
+    }
+
+    /// What is wanted.
+    pub(crate) fn ring(&self) -> anyhow::Result<Ring> {
+        match self.ring_text()? {
+            None => self.first(),
+            Some(text) => self.parse(&text),
+        }
+    }
+
+    /// What a text from [`Self::ring_text`] says.
+    pub(crate) fn parse(&self, text: &[u8]) -> anyhow::Result<Ring> {
+        let path = self.ring_file();
+        let ring: Ring = serde_json::from_slice(text).with_context(|| format!("{} is damaged", path.display()))?;
+        ensure!(ring.is_sound(), "{} makes no sense to this version of chancery", path.display());
+        Ok(ring)
+    }
+
+    /// The ring of a directory whose keys were never rotated.
+    fn first(&self) -> anyhow::Result<Ring> {
+        let instance = recorded_instance(&self.directory)?;
+        let path = self.key_file(FIRST_CHAIN);
+        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let issuing = Certificate::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        let generation = Generation {
+            number: 1,
+            state: State::Active,
+            key: instance.ca_key.map_or_else(|| Place::File(FIRST_KEY.to_owned()), Place::Uri),
+            fingerprint: hex::encode(issuing.public_key().fingerprint()),
+            chain: Some(FIRST_CHAIN.to_owned()),
+            since_seconds: instance.created_at_seconds,
+            activated_seconds: Some(instance.created_at_seconds),
+            ends_seconds: None,
+        };
+        Ok(Ring::of_one(Role::Ca, generation))
+    }
+
+    /// Says what is wanted from now on.
+    pub(crate) fn write_ring(&self, ring: &Ring) -> anyhow::Result<()> {
+        write(&self.ring_file(), ring)
+    }
+
+    /// How far the server is with a role; `None` where no server has said so.
+    pub(crate) fn progress(&self, role: Role) -> anyhow::Result<Option<Progress>> {
+        let path = self.served_file();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut served: Served = read(&path)?;
+        ensure!(served.schema == SCHEMA, "{} makes no sense to this version of chancery", path.display());
+        Ok(served.roles.remove(&role))
+    }
+
+    /// Says how far the server is with a role.
+    pub(crate) fn write_progress(&self, role: Role, progress: &Progress) -> anyhow::Result<()> {
+        let path = self.served_file();
+        let mut served = if path.exists() { read(&path)? } else { Served { schema: SCHEMA, roles: BTreeMap::new() } };
+        served.roles.insert(role, progress.clone());
+        write(&path, &served)
+    }
+
+    /// Keeps other verbs from taking a step at the same time, until it is dropped.
+    pub(crate) fn lock(&self) -> anyhow::Result<File> {
+        let path = self.key_file("ring.lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => bail!("another `chancery keys rotate` is at work here"),
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+}
+
+fn write(path: &Path, document: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(document)?;
+    text.push('\n');
+    durable::write(path, text.as_bytes())
+}

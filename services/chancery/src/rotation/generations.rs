@@ -1,0 +1,269 @@
+//! The certificate authority's keys and chains, opened: which of them are to be trusted, shown, and signed with.
+
+use super::{Generation, Place, Progress, Ring, RingFiles, Role, State};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use chancery_ca::{chain::IssuingChain, issue::Pipeline, transparency::Transparency};
+use chancery_daemon::{random::Random, signer::Signer};
+use chancery_trust::Validity;
+use chancery_verify::{PublicKey, Timestamp};
+use std::{collections::BTreeMap, fs, sync::Arc};
+
+/// The order in which chains are published: what signs now, what will, what did.
+const ORDER: [State; 4] = [State::Active, State::Staged, State::Outgoing, State::Retired];
+
+/// A generation whose certificates were read.
+struct Opened {
+    chain: Arc<IssuingChain>,
+    /// Only while it may be needed, and once it was seen to sign.
+    signer: Option<Arc<Signer>>,
+}
+
+/// A chain and when it counts.
+pub(crate) struct TrustedChain {
+    pub(crate) chain: Arc<IssuingChain>,
+    pub(crate) validity: Validity,
+}
+
+/// All generations of the authority's key.
+pub(crate) struct AuthorityKeys {
+    files: RingFiles,
+    ring: Ring,
+    opened: BTreeMap<u64, Opened>,
+    pub(super) progress: Progress,
+}
+
+impl AuthorityKeys {
+    /// Opens what the ring names, and what signs: the active generation. Where that cannot be opened and the one before signed
+    /// when the server last ran, this one goes on.
+    pub(crate) async fn open(files: RingFiles, now: Timestamp) -> anyhow::Result<Self> {
+        let mut keys = Self::read(files)?;
+        let last = keys.progress.signing;
+        let active = keys.only(State::Active)?;
+        let failed = match keys.open_key(&active, now).await {
+            Ok(()) => None,
+            Err(error) => {
+                let former = keys.only(State::Outgoing).ok().filter(|former| former.number == last);
+                let Some(former) = former else { return Err(error) };
+                keys.open_key(&former, now).await?;
+                Some((former.number, format!("{error:#}")))
+            }
+        };
+        if let Some((former, reason)) = failed {
+            tracing::error!(
+                generation = active.number,
+                reason,
+                "the active CA key cannot be used; the one before goes on"
+            );
+            keys.progress.obstacles.insert(active.number, reason);
+            keys.progress.signing = former;
+        } else {
+            keys.signs(active.number, now);
+        }
+        keys.progress.published_seconds.entry(keys.progress.signing).or_insert_with(|| now.seconds());
+        Ok(keys)
+    }
+
+    /// Reads what the ring names, and how far the process is that signs; opens no key.
+    pub(crate) fn read(files: RingFiles) -> anyhow::Result<Self> {
+        let (ring, progress) = (files.ring()?, files.progress(Role::Ca)?.unwrap_or_default());
+        let mut keys = Self { files, ring, opened: BTreeMap::new(), progress };
+        keys.progress.obstacles.clear();
+        keys.read_chains();
+        Ok(keys)
+    }
+
+    fn only(&self, state: State) -> anyhow::Result<Generation> {
+        let found = self.ring.find(Role::Ca, state).cloned();
+        found.with_context(|| format!("no CA key is {}", state.name()))
+    }
+
+    /// Takes what the ring says now. What cannot be opened is an obstacle to itself and to nothing else.
+    pub(super) async fn take(&mut self, ring: Ring, now: Timestamp) {
+        self.ring = ring;
+        self.progress.obstacles.clear();
+        self.read_chains();
+        for state in [State::Active, State::Staged] {
+            let Ok(generation) = self.only(state) else { continue };
+            if generation.number == self.progress.signing {
+                continue;
+            }
+            if let Err(error) = self.open_key(&generation, now).await {
+                self.obstruct(generation.number, format!("{error:#}"));
+            }
+        }
+        let signing = self.progress.signing;
+        for generation in self.ring.generations(Role::Ca) {
+            let needed = matches!(generation.state, State::Active | State::Staged) || generation.number == signing;
+            if let Some(opened) = self.opened.get_mut(&generation.number).filter(|_| !needed) {
+                opened.signer = None;
+            }
+        }
+    }
+
+    /// Notes why a generation cannot be used.
+    pub(super) fn obstruct(&mut self, number: u64, reason: String) {
+        self.progress.obstacles.insert(number, reason);
+    }
+
+    /// Reads the certificates of every generation that counts.
+    fn read_chains(&mut self) {
+        for generation in self.ring.generations(Role::Ca) {
+            if generation.state == State::Abandoned || self.opened.contains_key(&generation.number) {
+                continue;
+            }
+            match self.read_chain(generation) {
+                Ok(chain) => {
+                    self.opened.insert(generation.number, Opened { chain: Arc::new(chain), signer: None });
+                }
+                Err(error) => {
+                    self.progress.obstacles.insert(generation.number, format!("{error:#}"));
+                }
+            }
+        }
+    }
+
+    fn read_chain(&self, generation: &Generation) -> anyhow::Result<IssuingChain> {
+        let name = generation.chain.as_deref().context("keys/ring.json names no certificates")?;
+        let path = self.files.key_file(name);
+        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let chain = IssuingChain::inactive_from_pem(&text).with_context(|| format!("cannot use {}", path.display()))?;
+        ensure!(
+            is(generation, chain.issuing().public_key()),
+            "{} has the certificates of another key than the one that was staged",
+            path.display()
+        );
+        Ok(chain)
+    }
+
+    /// Opens the generation's key unless it is open, and has it sign once either way.
+    async fn open_key(&mut self, generation: &Generation, now: Timestamp) -> anyhow::Result<()> {
+        let reason = || anyhow!("{}", self.progress.obstacles.get(&generation.number).cloned().unwrap_or_default());
+        let opened = self.opened.get(&generation.number).ok_or_else(reason)?;
+        let (chain, known) = (Arc::clone(&opened.chain), opened.signer.clone());
+        let signer = match known {
+            Some(signer) => signer,
+            None => Arc::new(open_place(&self.files, &generation.key).await?),
+        };
+        ensure!(is(generation, signer.public_key()), "the key is another one than the one that was staged");
+        IssuingChain::from_pem(chain.to_pem().as_bytes(), signer.public_key(), now)?;
+        chain.verify_signer(&signer).await?;
+        self.opened.insert(generation.number, Opened { chain, signer: Some(signer) });
+        Ok(())
+    }
+
+    /// From now on `number` signs.
+    pub(super) fn signs(&mut self, number: u64, now: Timestamp) {
+        let former = std::mem::replace(&mut self.progress.signing, number);
+        if former != number && former != 0 {
+            self.progress.stopped_seconds.insert(former, now.seconds());
+        }
+    }
+
+    /// The generation that should sign and does not, with its key, if nothing is in its way.
+    pub(super) fn next(&self) -> Option<(u64, Arc<IssuingChain>, Arc<Signer>)> {
+        let number = self.ring.find(Role::Ca, State::Active)?.number;
+        if number == self.progress.signing || self.progress.obstacles.contains_key(&number) {
+            return None;
+        }
+        let opened = self.opened.get(&number)?;
+        Some((number, Arc::clone(&opened.chain), opened.signer.clone()?))
+    }
+
+    /// Issues with the generation that signs.
+    pub(crate) fn pipeline(&self, log: &Transparency, random: &Arc<dyn Random>) -> anyhow::Result<Pipeline> {
+        let opened = self.opened.get(&self.progress.signing);
+        let Some(Opened { chain, signer: Some(signer) }) = opened else { bail!("the CA key is not open") };
+        Pipeline::new(Arc::clone(chain), Arc::clone(signer), log.clone(), Arc::clone(random))
+            .context("the authority's certificates are for another key")
+    }
+
+    /// The roots of all chains, in DER.
+    pub(crate) fn roots(&self) -> Vec<Vec<u8>> {
+        self.chains().map(|(_, chain)| chain.root().der().to_vec()).collect()
+    }
+
+    /// Whether the generation does not sign yet.
+    pub(super) fn is_coming(&self, number: u64) -> bool {
+        let coming =
+            [State::Active, State::Staged].map(|state| self.ring.find(Role::Ca, state).map(|found| found.number));
+        number != self.progress.signing && coming.contains(&Some(number))
+    }
+
+    /// Every chain that was read, with the number of its generation.
+    pub(super) fn chains(&self) -> impl Iterator<Item = (u64, &Arc<IssuingChain>)> {
+        self.opened.iter().map(|(number, opened)| (*number, &opened.chain))
+    }
+
+    /// Generations that may be published, in the order they are published in. One that was staged is, once it can be used; what
+    /// was published stays.
+    fn published(&self) -> impl Iterator<Item = (&Generation, &Opened)> {
+        let in_state = |state| self.ring.generations(Role::Ca).iter().rev().filter(move |found| found.state == state);
+        ORDER.into_iter().flat_map(in_state).filter_map(|generation| {
+            let number = generation.number;
+            let known = generation.state != State::Staged
+                || self.progress.published_seconds.contains_key(&number)
+                || !self.progress.obstacles.contains_key(&number) && self.opened.get(&number)?.signer.is_some();
+            Some((generation, self.opened.get(&number).filter(|_| known)?))
+        })
+    }
+
+    /// Chains that may be issued under, or lately were.
+    pub(crate) fn shown(&self) -> Vec<Arc<IssuingChain>> {
+        let published = self.published().filter(|(generation, _)| generation.state != State::Retired);
+        published.map(|(_, opened)| Arc::clone(&opened.chain)).collect()
+    }
+
+    /// Chains that are to be trusted, and when.
+    pub(crate) fn trusted(&self) -> Vec<TrustedChain> {
+        let published = self.published().map(|(generation, opened)| TrustedChain {
+            chain: Arc::clone(&opened.chain),
+            validity: Validity {
+                start: Timestamp::from_seconds(generation.since_seconds),
+                end: generation.ends_seconds.map(Timestamp::from_seconds),
+            },
+        });
+        published.collect()
+    }
+
+    /// Notes that everything in [`Self::published`] is.
+    pub(super) fn note_published(&mut self, now: Timestamp) {
+        let numbers: Vec<u64> = self.published().map(|(generation, _)| generation.number).collect();
+        for number in numbers {
+            self.progress.published_seconds.entry(number).or_insert_with(|| now.seconds());
+        }
+    }
+
+    /// Tells `chancery keys` how far this is.
+    pub(super) fn write_progress(&self) -> anyhow::Result<()> {
+        self.files.write_progress(Role::Ca, &self.progress)
+    }
+
+    pub(super) const fn files(&self) -> &RingFiles {
+        &self.files
+    }
+}
+
+/// Whether this is the key that was staged.
+fn is(generation: &Generation, key: &PublicKey) -> bool {
+    generation.fingerprint == hex::encode(key.fingerprint())
+}
+
+/// Opens a key wherever it is.
+pub(crate) async fn open_place(files: &RingFiles, place: &Place) -> anyhow::Result<Signer> {
+    match place {
+        Place::File(name) => {
+            let path = files.key_file(name);
+            ensure!(
+                path.exists(),
+                "{} is missing, and a new one would contradict what was signed before; put it back, or start afresh with \
+                 another --data",
+                path.display()
+            );
+            Signer::open(&path).with_context(|| format!("cannot use the CA key {}", path.display()))
+        }
+        Place::Uri(uri) => {
+            let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
+            chancery_keys::open(&key).await.with_context(|| format!("cannot use the CA key {uri}"))
+        }
+    }
+}

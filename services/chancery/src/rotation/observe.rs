@@ -1,0 +1,39 @@
+//! A process without the authority's keys keeps up with their rotation: it accepts the roots and publishes the chains that
+//! the process with the keys ([`super::follow`]) has found usable. Both read the same data directory, or copies of it.
+
+use super::{
+    RingFiles,
+    follow::{PERIOD, Publish},
+    generations::AuthorityKeys,
+};
+use chancery_log::ct::Ct;
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
+
+/// Follows until it is aborted. `own_log` is the certificate log of this process, `publish` publishes its trust files.
+pub(crate) fn start(files: RingFiles, own_log: Option<Ct>, publish: Option<Publish>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut looks = interval(PERIOD);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut complaint: Option<String> = None;
+        loop {
+            looks.tick().await;
+            let error = look(&files, own_log.as_ref(), publish.as_ref()).err().map(|error| format!("{error:#}"));
+            if let Some(error) = error.as_ref().filter(|error| complaint.as_ref() != Some(*error)) {
+                tracing::error!(error, "the rotation of the CA key is not followed");
+            }
+            complaint = error;
+        }
+    })
+}
+
+/// Does what there is to do. Nothing of it has an effect the second time.
+fn look(files: &RingFiles, own_log: Option<&Ct>, publish: Option<&Publish>) -> anyhow::Result<()> {
+    let keys = AuthorityKeys::read(files.clone())?;
+    if let Some(log) = own_log {
+        keys.roots().iter().try_for_each(|root| log.accept_root(root))?;
+    }
+    publish.map_or(Ok(()), |publish| publish(&keys.trusted()))
+}

@@ -1,0 +1,253 @@
+//! The generations of each key, and the steps from one to the next. Pure: files and clock are the callers'.
+//!
+//! ```text
+//! stage: (new) → staged      activate: staged → active, active → outgoing      retire: outgoing → retired
+//! abandon: staged → abandoned
+//! ```
+//! A staged key's public half is published and signs nothing. An outgoing one signs no more, and what it signed counts like
+//! anything else. A retired one counts for what it signed until its end. Generations are never removed: numbers, and so the
+//! names of files, are used once.
+
+use chancery_verify::{Timestamp, certificate::profile::MAX_LIFETIME_SECONDS};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of both files.
+pub(super) const SCHEMA: u32 = 1;
+/// What clocks of the server and of a log may differ by, in seconds: a signature at the last moment must still count.
+const CLOCK_SKEW_SECONDS: u64 = 60;
+
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// Issues certificates.
+    Ca,
+}
+
+/// Where a generation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    /// Published, so that clients know it before anything is signed with it.
+    Staged,
+    /// Signs.
+    Active,
+    /// Signed until lately; counts in full.
+    Outgoing,
+    /// Counts for what it signed in its time.
+    Retired,
+    /// Was staged and never used.
+    Abandoned,
+}
+
+impl State {
+    /// As in the file.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Staged => "staged",
+            Self::Active => "active",
+            Self::Outgoing => "outgoing",
+            Self::Retired => "retired",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// Where a private key is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Place {
+    /// A file below `keys/`.
+    File(String),
+    /// A key URI.
+    Uri(String),
+}
+
+/// One key in the course of time. Times are seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Generation {
+    /// From 1.
+    pub(crate) number: u64,
+    pub(crate) state: State,
+    pub(crate) key: Place,
+    /// SHA-256 of the public half (SPKI) in hexadecimal: another key in its place is an error.
+    pub(crate) fingerprint: String,
+    /// File below `keys/` with its certificates, for roles that have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) chain: Option<String>,
+    /// It counts from then on: when it was staged, of the first when the instance was made.
+    pub(crate) since_seconds: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) activated_seconds: Option<u64>,
+    /// Retired: what it signs after this time does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ends_seconds: Option<u64>,
+}
+
+/// What is wanted. Written by `chancery keys rotate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ring {
+    schema: u32,
+    roles: BTreeMap<Role, Vec<Generation>>,
+}
+
+/// How far the server is with one role. Written by the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    /// The generation that signs.
+    pub(crate) signing: u64,
+    /// Since when each generation has been published, in seconds since 1970.
+    #[serde(default)]
+    pub(crate) published_seconds: BTreeMap<u64, u64>,
+    /// When each generation that signs no more had stopped.
+    #[serde(default)]
+    pub(crate) stopped_seconds: BTreeMap<u64, u64>,
+    /// Why a generation cannot be used.
+    #[serde(default)]
+    pub(crate) obstacles: BTreeMap<u64, String>,
+}
+
+/// Why a step is not taken; nothing has changed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("generation {number} is {state} already; {advice}")]
+    Busy { number: u64, state: &'static str, advice: &'static str },
+    #[error("no generation is {state}")]
+    Nothing { state: &'static str },
+    #[error("generation {number} has not been published by the server yet; it does so within a second while it runs")]
+    Unpublished { number: u64 },
+    #[error("the server cannot use generation {number}: {reason}")]
+    Unusable { number: u64, reason: String },
+    #[error(
+        "generation {number} was published {published} and may be activated from {from} on: clients must have fetched it \
+         before; --overlap shortens the wait for those who know that theirs have"
+    )]
+    TooEarly { number: u64, published: String, from: String },
+    #[error(
+        "the server has not stopped signing with generation {number} yet; it does so within a second while it runs"
+    )]
+    StillSigning { number: u64 },
+    #[error("the end {end} is before the key's first day, {since}")]
+    EndsBeforeStart { end: String, since: String },
+    #[error("the end {end} is after the last moment a signature of it can be honest, {last}")]
+    EndsTooLate { end: String, last: String },
+}
+
+impl Ring {
+    /// One key that has signed ever since.
+    pub(crate) fn of_one(role: Role, generation: Generation) -> Self {
+        Self { schema: SCHEMA, roles: BTreeMap::from([(role, vec![generation])]) }
+    }
+
+    /// Whether this program knows the file's version, and every role has exactly one key that signs.
+    pub(super) fn is_sound(&self) -> bool {
+        self.schema == SCHEMA
+            && self.roles.values().all(|generations| {
+                let count = |state| generations.iter().filter(|generation| generation.state == state).count();
+                let ordered = generations.is_sorted_by(|a, b| a.number < b.number);
+                count(State::Active) == 1 && count(State::Staged) <= 1 && count(State::Outgoing) <= 1 && ordered
+            })
+    }
+
+    /// The generations of a role, the first one first.
+    pub(crate) fn generations(&self, role: Role) -> &[Generation] {
+        self.roles.get(&role).map_or(&[], Vec::as_slice)
+    }
+
+    /// The generation of a role that is in a state of which there is at most one.
+    pub(crate) fn find(&self, role: Role, state: State) -> Option<&Generation> {
+        self.generations(role).iter().find(|generation| generation.state == state)
+    }
+
+    fn find_mut(&mut self, role: Role, state: State) -> Result<&mut Generation, Refusal> {
+        let found = self.roles.get_mut(&role).into_iter().flatten().find(|generation| generation.state == state);
+        found.ok_or(Refusal::Nothing { state: state.name() })
+    }
+
+    /// The number of the next generation.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] while another rotation is under way.
+    pub(crate) fn next_number(&self, role: Role) -> Result<u64, Refusal> {
+        let busy = [(State::Staged, "activate or abandon it first"), (State::Outgoing, "retire it first")];
+        for (state, advice) in busy {
+            if let Some(generation) = self.find(role, state) {
+                return Err(Refusal::Busy { number: generation.number, state: state.name(), advice });
+            }
+        }
+        Ok(self.generations(role).last().map_or(0, |generation| generation.number) + 1)
+    }
+
+    /// Adds a staged generation.
+    pub(crate) fn stage(&mut self, role: Role, generation: Generation) {
+        self.roles.entry(role).or_default().push(generation);
+    }
+
+    /// Has the staged generation sign. Returns its number.
+    pub(crate) fn activate(
+        &mut self,
+        role: Role,
+        progress: &Progress,
+        overlap_seconds: u64,
+        now: Timestamp,
+    ) -> Result<u64, Refusal> {
+        let number = self.find_mut(role, State::Staged)?.number;
+        if let Some(reason) = progress.obstacles.get(&number) {
+            return Err(Refusal::Unusable { number, reason: reason.clone() });
+        }
+        let published = *progress.published_seconds.get(&number).ok_or(Refusal::Unpublished { number })?;
+        let from = Timestamp::from_seconds(published.saturating_add(overlap_seconds));
+        if now < from {
+            let published = Timestamp::from_seconds(published).rfc3339();
+            return Err(Refusal::TooEarly { number, published, from: from.rfc3339() });
+        }
+        self.find_mut(role, State::Active)?.state = State::Outgoing;
+        let staged = self.find_mut(role, State::Staged)?;
+        staged.state = State::Active;
+        staged.activated_seconds = Some(now.seconds());
+        Ok(number)
+    }
+
+    /// Ends the time of the outgoing generation: at `end`, or when the last certificate it can have issued has ended. Returns
+    /// its number and its end.
+    pub(crate) fn retire(
+        &mut self,
+        role: Role,
+        progress: &Progress,
+        end: Option<Timestamp>,
+    ) -> Result<(u64, Timestamp), Refusal> {
+        let Some(active) = self.find(role, State::Active).map(|active| active.number) else {
+            return Err(Refusal::Nothing { state: State::Active.name() });
+        };
+        let outgoing = self.find_mut(role, State::Outgoing)?;
+        let number = outgoing.number;
+        let stopped = progress.stopped_seconds.get(&number).filter(|_| progress.signing == active);
+        let stopped = Timestamp::from_seconds(*stopped.ok_or(Refusal::StillSigning { number })?);
+        let last = stopped.plus_seconds(MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS);
+        let end = end.unwrap_or(last);
+        let since = Timestamp::from_seconds(outgoing.since_seconds);
+        if end < since {
+            return Err(Refusal::EndsBeforeStart { end: end.rfc3339(), since: since.rfc3339() });
+        }
+        if end > last {
+            return Err(Refusal::EndsTooLate { end: end.rfc3339(), last: last.rfc3339() });
+        }
+        outgoing.state = State::Retired;
+        outgoing.ends_seconds = Some(end.seconds());
+        Ok((number, end))
+    }
+
+    /// Gives up the staged generation. Returns its number.
+    pub(crate) fn abandon(&mut self, role: Role) -> Result<u64, Refusal> {
+        let staged = self.find_mut(role, State::Staged)?;
+        staged.state = State::Abandoned;
+        Ok(staged.number)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! The steps of a rotation, and what is refused.
+
+use super::*;
+
+const DAY: u64 = 86_400;
+
+fn generation(number: u64, state: State) -> Generation {
+    Generation {
+        number,
+        state,
+        key: Place::File(format!("ca-{number}.pem")),
+        fingerprint: "00".repeat(32),
+        chain: Some(format!("ca-{number}-chain.pem")),
+        since_seconds: number * 1000,
+        activated_seconds: None,
+        ends_seconds: None,
+    }
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_seconds(seconds)
+}
+
+fn staged() -> Ring {
+    let mut ring = Ring::of_one(Role::Ca, generation(1, State::Active));
+    let number = ring.next_number(Role::Ca).unwrap();
+    ring.stage(Role::Ca, generation(number, State::Staged));
+    ring
+}
+
+fn states(ring: &Ring) -> Vec<(u64, State)> {
+    ring.generations(Role::Ca).iter().map(|generation| (generation.number, generation.state)).collect()
+}
+
+#[test]
+fn a_rotation_takes_its_steps_in_order_and_waits_for_the_server() {
+    let mut ring = staged();
+    let mut progress = Progress { signing: 1, ..Progress::default() };
+    assert_eq!(ring.activate(Role::Ca, &progress, 0, at(5000)), Err(Refusal::Unpublished { number: 2 }));
+    progress.published_seconds.insert(2, 2000);
+    let early = ring.activate(Role::Ca, &progress, DAY, at(2000 + DAY - 1)).unwrap_err();
+    assert!(early.to_string().contains("may be activated from 1970-01-02T00:33:20Z"), "{early}");
+    progress.obstacles.insert(2, "no token".to_owned());
+    let unusable = ring.activate(Role::Ca, &progress, DAY, at(2000 + DAY)).unwrap_err();
+    assert!(unusable.to_string().contains("no token"), "{unusable}");
+    progress.obstacles.clear();
+    assert_eq!(states(&ring), [(1, State::Active), (2, State::Staged)], "what was refused changed nothing");
+
+    assert_eq!(ring.activate(Role::Ca, &progress, DAY, at(2000 + DAY)), Ok(2));
+    assert_eq!(states(&ring), [(1, State::Outgoing), (2, State::Active)]);
+    assert!(matches!(ring.next_number(Role::Ca), Err(Refusal::Busy { number: 1, .. })));
+    assert_eq!(ring.retire(Role::Ca, &progress, None), Err(Refusal::StillSigning { number: 1 }));
+    // It has stopped once, and signs again because the new key is gone.
+    progress.stopped_seconds.insert(1, 90_000);
+    assert_eq!(ring.retire(Role::Ca, &progress, None), Err(Refusal::StillSigning { number: 1 }));
+    progress.signing = 2;
+    assert_eq!(ring.retire(Role::Ca, &progress, None), Ok((1, at(90_000 + 600 + 60))));
+    assert_eq!(states(&ring), [(1, State::Retired), (2, State::Active)]);
+    assert!(ring.is_sound());
+    assert_eq!(ring.next_number(Role::Ca), Ok(3));
+}
+
+#[test]
+fn a_stolen_key_ends_when_it_was_stolen() {
+    let mut ring = staged();
+    let progress = Progress {
+        signing: 2,
+        published_seconds: BTreeMap::from([(2, 2000)]),
+        stopped_seconds: BTreeMap::from([(1, 3000)]),
+        ..Progress::default()
+    };
+    ring.activate(Role::Ca, &progress, 0, at(2000)).unwrap();
+    assert!(matches!(ring.retire(Role::Ca, &progress, Some(at(999))), Err(Refusal::EndsBeforeStart { .. })));
+    assert!(matches!(ring.retire(Role::Ca, &progress, Some(at(3661))), Err(Refusal::EndsTooLate { .. })));
+    assert_eq!(ring.retire(Role::Ca, &progress, Some(at(1500))), Ok((1, at(1500))));
+}
+
+#[test]
+fn what_was_staged_by_mistake_is_given_up_and_its_number_never_used_again() {
+    let mut ring = staged();
+    assert!(matches!(ring.next_number(Role::Ca), Err(Refusal::Busy { number: 2, .. })));
+    assert_eq!(ring.abandon(Role::Ca), Ok(2));
+    assert_eq!(ring.abandon(Role::Ca), Err(Refusal::Nothing { state: "staged" }));
+    assert_eq!(ring.next_number(Role::Ca), Ok(3));
+}
+
+#[test]
+fn the_file_is_read_back_and_a_senseless_one_is_not_sound() {
+    let ring = staged();
+    let text = serde_json::to_string(&ring).unwrap();
+    assert_eq!(serde_json::from_str::<Ring>(&text).unwrap(), ring);
+    assert!(ring.is_sound());
+    let with =
+        |generations: &[Generation]| Ring { schema: SCHEMA, roles: BTreeMap::from([(Role::Ca, generations.to_vec())]) };
+    for generations in [
+        vec![],
+        vec![generation(1, State::Staged)],
+        vec![generation(1, State::Active), generation(2, State::Active)],
+        vec![generation(2, State::Active), generation(1, State::Retired)],
+    ] {
+        assert!(!with(&generations).is_sound(), "{generations:?}");
+    }
+    assert!(!Ring { schema: 2, ..ring }.is_sound());
+}

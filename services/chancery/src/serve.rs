@@ -1,0 +1,165 @@
+//! `chancery init` and `chancery serve`: an instance as its configuration file says.
+//!
+//! `init` makes everything there is only once: keys, certificates, logs and their first entries, trust files. `serve` makes
+//! nothing: what is missing is an error, because a new key under an old log, or the reverse, would contradict what was signed.
+
+#[cfg(feature = "s3")]
+use crate::instance::BucketArguments;
+use crate::{
+    configuration::{Configuration, Role},
+    instance::{
+        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments, Setup, SignIn,
+        TilesArguments, TransparencyArguments,
+    },
+    issuers::ConfiguredIssuers,
+};
+use anyhow::{Context as _, bail, ensure};
+use chancery_daemon::{
+    clock::{Clock, SystemClock},
+    http::Tls,
+};
+use chancery_log::{mirror::Destination, store::Location};
+use chancery_trust::BaseUrl;
+use sd_notify::NotifyState;
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+/// Makes the instance. One that was made already is refused, unless `if_needed`.
+pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
+    let configuration = Configuration::load(file)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let roles = Role::ALL.into();
+    let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
+    if !data.is_new() {
+        ensure!(if_needed, "{} has been made already; run: chancery serve", data.path().display());
+        return Ok(());
+    }
+    if let Some(uri) = &configuration.ca.key {
+        data.use_ca_key(uri)?;
+    }
+    let started = Started { configuration: &configuration, file, roles: &roles };
+    let instance = Box::pin(started.instance(&data, clock)).await?;
+    instance.write_trust_files(&data.trust())?;
+    instance.stop().await;
+    data.complete()
+}
+
+/// Serves `roles` until SIGTERM or SIGINT; all of them unless told otherwise.
+///
+/// 1. Read the configuration, lock the data directory. 2. Listen. 3. Open keys, logs, authority. 4. Answer.
+pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
+    // (1)
+    let configuration = Configuration::load(file)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let roles: BTreeSet<Role> = if roles.is_empty() { Role::ALL.into() } else { roles.iter().copied().collect() };
+    if !configuration.data.join("instance.json").exists() {
+        bail!("there is no instance in {}; make it first: chancery init", configuration.data.display());
+    }
+    let data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
+    ensure!(!data.is_new(), "{} was not finished; run again: chancery init", data.path().display());
+    // (2)
+    let mut listening = Listening::on(configuration.listen.address, configuration.listen.metrics).await?;
+    if let Some(tls) = &configuration.listen.tls {
+        listening = listening.with_tls(Tls::open(&tls.certificate, &tls.key).context("cannot use [listen] tls")?);
+    }
+    let address = listening.address()?;
+    // (3)
+    let started = Started { configuration: &configuration, file, roles: &roles };
+    let instance = Box::pin(started.instance(&data, clock)).await?;
+    instance.write_trust_files(&data.trust())?;
+    // (4)
+    let names: Vec<_> = roles.iter().map(ToString::to_string).collect();
+    let ready = || {
+        tracing::info!(%address, url = configuration.url, roles = names.join(","), "ready");
+        notify(NotifyState::Ready);
+    };
+    listening.serve(instance, |routes| routes, ready).await
+}
+
+/// Tells systemd, if it waits to be told.
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "cannot tell systemd");
+    }
+}
+
+fn operations(Configuration { listen, ca, .. }: &Configuration) -> OperationsArguments {
+    OperationsArguments {
+        metrics: listen.metrics,
+        audit: ca.audit.clone(),
+        limit_identity: ca.limit_identity,
+        limit_issuer: ca.limit_issuer,
+    }
+}
+
+fn authority(Configuration { ca, .. }: &Configuration) -> anyhow::Result<AuthorityArguments> {
+    let algorithms = ca.client_signing_algorithms.iter().map(|name| name.parse()).collect::<Result<_, _>>();
+    let client_signing_algorithms = algorithms.context("[ca] client_signing_algorithms")?;
+    Ok(AuthorityArguments { ca_key: ca.key.clone(), client_signing_algorithms })
+}
+
+fn transparency(Configuration { log, .. }: &Configuration) -> TransparencyArguments {
+    TransparencyArguments {
+        ct_log_url: log.ct_log_url.clone(),
+        ct_log_key: log.ct_log_key.clone(),
+        ct_log_accepts: log.ct_log_accepts.clone(),
+        unlogged: log.insecure_without_certificate_log,
+    }
+}
+
+fn tiles(Configuration { log, .. }: &Configuration) -> anyhow::Result<Option<Destination>> {
+    let Some(tiles) = &log.tiles else { return Ok(None) };
+    let arguments = TilesArguments {
+        url: Some(tiles.url.clone()),
+        #[cfg(feature = "s3")]
+        bucket: BucketArguments {
+            endpoint: tiles.endpoint.clone(),
+            region: tiles.region.clone(),
+            credentials: tiles.credentials.clone(),
+        },
+    };
+    arguments.destination().context("[log] tiles")
+}
+
+/// What an instance is started with.
+struct Started<'a> {
+    configuration: &'a Configuration,
+    file: &'a Path,
+    roles: &'a BTreeSet<Role>,
+}
+
+impl Started<'_> {
+    async fn instance(&self, data: &DataDirectory, clock: Arc<dyn Clock>) -> anyhow::Result<Instance> {
+        let Self { configuration, file, roles } = *self;
+        let addresses = Addresses::configured(configuration)?;
+        let database = match &configuration.database {
+            Some(database) => Location::Server(database.url.clone()),
+            None => Location::File(data.database()?),
+        };
+        let check = format!("chancery log check --data {}", data.path().display());
+        let setup = Setup {
+            data,
+            addresses: &addresses,
+            organization: &configuration.organization,
+            roles,
+            issuer: match &configuration.ca.oidc_issuer {
+                Some(url) => SignIn::At(BaseUrl::parse(url)?),
+                None => SignIn::Nowhere,
+            },
+            database: &database,
+            check_command: match &configuration.database {
+                Some(database) => format!("{check} --database '{}'", database.url),
+                None => check,
+            },
+        };
+        let operations = operations(configuration);
+        let authority = authority(configuration)?;
+        let issuers = roles.contains(&Role::Ca).then_some(configuration.ca.issuers.as_path());
+        let choices = Choices {
+            tiles: tiles(configuration)?,
+            transparency: transparency(configuration).read().context("[log]")?,
+            operations: &operations,
+            settings: authority.settings(ConfiguredIssuers::load(issuers)?),
+        };
+        Instance::start(&setup, clock, choices).await.with_context(|| format!("as {} says", file.display()))
+    }
+}
