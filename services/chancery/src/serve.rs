@@ -9,7 +9,7 @@ use crate::{
     configuration::{Configuration, Role},
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments, Setup, SignIn,
-        TilesArguments, TransparencyArguments,
+        TilesArguments, TransparencyArguments, recorded_instance,
     },
     issuers::ConfiguredIssuers,
 };
@@ -28,11 +28,12 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
     let configuration = Configuration::load(file)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let roles = Role::ALL.into();
-    let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
-    if !data.is_new() {
-        ensure!(if_needed, "{} has been made already; run: chancery serve", data.path().display());
+    // Before the locks are tried, which its servers hold: a container's init is run again while they answer.
+    if configuration.data.join("instance.json").exists() && recorded_instance(&configuration.data)?.complete {
+        ensure!(if_needed, "{} has been made already; run: chancery serve", configuration.data.display());
         return Ok(());
     }
+    let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     if let Some(uri) = &configuration.ca.key {
         data.use_ca_key(uri)?;
     }
