@@ -85,6 +85,16 @@ pub fn post(host: &str, path: &str, token: Option<&str>, document: &str) -> Vec<
     format!("POST {path} HTTP/1.1\r\nhost: {host}\r\n{authorization}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{document}").into_bytes()
 }
 
+/// The request that sends a body of another kind to a path.
+#[must_use]
+pub fn post_bytes(host: &str, path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
 /// The request that reads a path.
 #[must_use]
 pub fn get(host: &str, path: &str) -> Vec<u8> {

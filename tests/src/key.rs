@@ -71,6 +71,12 @@ impl Key {
     }
 }
 
+/// `n - s` in place of `s`: the other signature that everybody can make of an ECDSA signature.
+pub fn twin(signature: &[u8]) -> Vec<u8> {
+    let (r, s) = Signature::from_der(signature).unwrap().split_scalars();
+    Signature::from_scalars(r, -s).unwrap().to_der().as_bytes().to_vec()
+}
+
 /// A public key out of a PEM text.
 pub struct PublicKey(VerifyingKey);
 

@@ -14,7 +14,8 @@
 //! | [`tuf`] | a TUF repository with the instance's trusted root in it |
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
-//! | [`fulcio`], [`rekor`] | requests to the two services, and an independent check of the answers |
+//! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
+//! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
 //! A [`stack::Stack`] that goes out of scope stops its server and has every tree of its data directory derived again
@@ -33,7 +34,9 @@ pub mod postgres;
 pub mod program;
 pub mod registry;
 pub mod rekor;
+pub mod rekor_v2;
 pub mod stack;
+pub mod timestamps;
 pub mod token;
 pub mod token_issuer;
 pub mod tree;

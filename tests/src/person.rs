@@ -135,6 +135,16 @@ impl Person {
         self.program(client("bin/fulcio-grpc")).arg(self.url.trim_start_matches("http://"))
     }
 
+    /// rekor-tiles' generated gRPC client, asking this instance.
+    pub fn rekor_grpc(&self) -> Program {
+        self.program(client("bin/rekor-grpc")).arg(self.url.trim_start_matches("http://"))
+    }
+
+    /// A timestamp authority.
+    pub fn timestamp_server(&self) -> Program {
+        self.program(client("bin/timestamp-server"))
+    }
+
     /// crane.
     pub fn crane(&self) -> Program {
         self.program(client("bin/crane"))

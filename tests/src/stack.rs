@@ -19,13 +19,15 @@ use std::{
 use tempfile::TempDir;
 
 /// The names under which trust is published.
-pub const TRUST_FILES: [&str; 6] = [
+pub const TRUST_FILES: [&str; 7] = [
     "trusted_root.json",
     "signing_config.json",
+    "signing_config_rekor_v2.json",
     "client_trust_config.json",
     "fulcio-chain.pem",
     "rekor.pub",
     "ctfe.pub",
+    "tsa-chain.pem",
 ];
 
 /// Longest a server may take until it answers. It takes well under a second; the machine may be busy compiling.

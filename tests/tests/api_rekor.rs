@@ -1,9 +1,10 @@
 //! The signature log's HTTP contract, Rekor v1, byte by byte.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_tests::{
     Stack,
     http::{Request, Response},
-    key::{Key, PublicKey, unique},
+    key::{Key, PublicKey, twin, unique},
     rekor::{Checkpoint, ENTRIES, Entry, dsse, envelope, hash, hashedrekord},
     tree,
 };
@@ -34,6 +35,50 @@ fn error(answer: Response, status: u16, code: u16, message: &str) {
 fn empty_404(answer: Response) {
     let answer = answer.expect(404);
     assert!(answer.body.is_empty(), "{}", answer.text());
+}
+
+/// Of every ECDSA signature anybody can make another over the same bytes (S-20). It is an entry of its own, beside the first,
+/// and says nothing new: the same key, the same artifact.
+#[test]
+fn the_twin_of_a_signature_is_another_entry_and_no_signature_out_of_range_is_one() {
+    let stack = Stack::start();
+    let proposal = hashedrekord(&Key::generate(), b"artifact");
+    let first = log(&stack, &proposal);
+    let content =
+        |proposal: &Value| STANDARD.decode(proposal["spec"]["signature"]["content"].as_str().unwrap()).unwrap();
+    let with = |signature: &[u8]| {
+        let mut other = proposal.clone();
+        other["spec"]["signature"]["content"] = STANDARD.encode(signature).into();
+        other
+    };
+    let other = with(&twin(&content(&proposal)));
+    let second = log(&stack, &other);
+    assert_ne!((&first.id, first.log_index()), (&second.id, second.log_index()));
+    let mut bodies = [&first, &second].map(|entry| serde_json::from_slice::<Value>(&entry.body()).unwrap());
+    for body in &mut bodies {
+        body["spec"]["signature"]["content"] = Value::Null;
+    }
+    assert_eq!(bodies[0], bodies[1], "nothing but the signature differs");
+    for entry in [&first, &second] {
+        let read = Entry::parse(&stack.get(&format!("{ENTRIES}/{}", entry.id)).expect(200).json());
+        assert_eq!(
+            (read.body(), read.log_index()),
+            (entry.body(), entry.log_index()),
+            "neither took the other's place"
+        );
+    }
+    stack.post(ENTRIES, &proposal).expect(409);
+    stack.post(ENTRIES, &other).expect(409);
+    let order = hex::decode("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551").unwrap();
+    let integer = |bytes: &[u8]| [&[2, u8::try_from(bytes.len()).unwrap()], bytes].concat();
+    let pair = |r: &[u8], s: &[u8]| {
+        let both = [integer(r), integer(s)].concat();
+        [&[0x30, u8::try_from(both.len()).unwrap()], &both[..]].concat()
+    };
+    let n = [&[0][..], &order].concat();
+    for (r, s) in [(&[0][..], &[1][..]), (&[1], &[0]), (&[0], &[0]), (&n, &[1]), (&[1], &n), (&n, &n)] {
+        stack.post(ENTRIES, &with(&pair(r, s))).expect(400);
+    }
 }
 
 #[test]

@@ -280,19 +280,20 @@ fn crates_depend_in_one_direction() {
             assert!(!dependencies.contains(*name), "{package} must not depend on {name}");
         }
     };
-    let servers = ["chancery-ca", "chancery-log", "chancery-trust", "chancery"];
+    let servers = ["chancery-ca", "chancery-log", "chancery-tsa", "chancery-trust", "chancery"];
     forbidden("chancery-verify", &["tokio", "axum", "sqlx", "reqwest", "hyper", "rand", "chancery-daemon"]);
     forbidden("chancery-verify", &servers);
     forbidden("chancery-daemon", &servers);
     forbidden("chancery-keys", &servers);
     // They make no requests, for keys neither.
-    for package in ["chancery-log", "chancery-trust", "chancery-daemon"] {
+    for package in ["chancery-log", "chancery-tsa", "chancery-trust", "chancery-daemon"] {
         forbidden(package, &["chancery-keys"]);
     }
     // The log exists to catch the certificate authority.
-    forbidden("chancery-ca", &["chancery-log", "chancery-trust", "chancery"]);
-    forbidden("chancery-log", &["chancery-ca", "chancery-trust", "chancery", "reqwest"]);
-    forbidden("chancery-trust", &["chancery-ca", "chancery-log", "chancery", "chancery-daemon"]);
+    forbidden("chancery-ca", &["chancery-log", "chancery-tsa", "chancery-trust", "chancery"]);
+    forbidden("chancery-log", &["chancery-ca", "chancery-tsa", "chancery-trust", "chancery", "reqwest"]);
+    forbidden("chancery-tsa", &["chancery-ca", "chancery-log", "chancery-trust", "chancery", "reqwest"]);
+    forbidden("chancery-trust", &["chancery-ca", "chancery-log", "chancery-tsa", "chancery", "chancery-daemon"]);
     forbidden("chancery", &["openssl-sys", "native-tls", "ring"]);
     for package in servers.iter().filter(|package| **package != "chancery") {
         assert!(dependencies(package).contains("chancery-verify"), "{package} must be verified by chancery-verify");

@@ -5,11 +5,12 @@ use chancery_tests::{
     key::{Key, unique},
     program::Outcome,
     rekor::{ENTRIES, hashedrekord},
+    rekor_v2,
 };
 use serde_json::Value;
 use std::{fs, path::Path};
 
-/// A stopped instance with something in both logs.
+/// A stopped instance with something in every log.
 fn stopped() -> (Stack, Person) {
     let mut stack = Stack::start();
     let alice = stack.person(ALICE);
@@ -17,6 +18,10 @@ fn stopped() -> (Stack, Person) {
     Client::Cosign3.sign(&alice, "artifact", "bundle.json").run().succeeds();
     for _ in 0..3 {
         stack.post(ENTRIES, &hashedrekord(&Key::generate(), unique("artifact").as_bytes())).expect(201);
+    }
+    for _ in 0..2 {
+        let request = rekor_v2::hashedrekord(&Key::generate(), unique("artifact").as_bytes());
+        stack.post(rekor_v2::ENTRIES, &request).expect(201);
     }
     stack.check();
     (stack, alice)
@@ -55,13 +60,14 @@ fn says_what_it_has_checked() {
         let found = reports.as_array().unwrap().iter().find(|report| report["log"] == name);
         found.unwrap_or_else(|| panic!("no log {name}: {reports}"))["tree_size"].as_u64().unwrap()
     };
-    assert_eq!((size("ct"), size("rekor")), (1, 5), "{reports}");
+    assert_eq!((size("ct"), size("rekor"), size("rekor2")), (1, 5, 3), "{reports}");
 }
 
 #[test]
 fn finds_what_was_changed() {
     let (stack, alice) = stopped();
     let log = "log_id = (SELECT log_id FROM logs WHERE name = 'rekor')";
+    let rekor2 = "log_id = (SELECT log_id FROM logs WHERE name = 'rekor2')";
     for (name, sql, finding) in [
         (
             "leaf",
@@ -82,6 +88,16 @@ fn finds_what_was_changed() {
             "note",
             format!("UPDATE checkpoints SET note = replace(note, '4', '5') WHERE tree_size = 4 AND {log}"),
             "checkpoint ",
+        ),
+        (
+            "note2",
+            format!("UPDATE checkpoints SET note = replace(note, '3', '4') WHERE tree_size = 3 AND {rekor2}"),
+            "log rekor2",
+        ),
+        (
+            "hash2",
+            format!("UPDATE bundle_parts SET leaf_hashes = zeroblob(32) WHERE first_index = 2 AND {rekor2}"),
+            "entry 2: ",
         ),
         ("fingerprint", "UPDATE logs SET key_fingerprint = zeroblob(32) WHERE name = 'rekor'".into(), "another key"),
     ] {
@@ -105,7 +121,7 @@ fn finds_nothing_where_there_is_nothing() {
 fn a_server_does_not_start_with_another_key_or_without_one() {
     let (stack, alice) = stopped();
     let other = stack.data().join("keys/ct.pem");
-    for role in ["ca", "rekor", "ct"] {
+    for role in ["ca", "rekor", "rekor2", "ct"] {
         let lost = copy_data(&stack, &alice, &format!("lost-{role}"));
         let key = lost.join(format!("keys/{role}.pem"));
         fs::remove_file(&key).unwrap();

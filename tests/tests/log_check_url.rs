@@ -5,6 +5,7 @@ use chancery_tests::{
     key::{Key, unique},
     program::Outcome,
     rekor::{ENTRIES, hashedrekord},
+    rekor_v2,
 };
 use serde_json::Value;
 use std::{
@@ -21,12 +22,21 @@ use std::{
 };
 
 const REKOR: &str = "/tlog/rekor";
+const REKOR_V2: &str = "/api/v2";
 const CT: &str = "/ct/dev";
 
 fn write(stack: &Stack, count: usize) {
     let key = Key::generate();
     for _ in 0..count {
         stack.post(ENTRIES, &hashedrekord(&key, unique("artifact").as_bytes())).expect(201);
+    }
+}
+
+fn write_v2(stack: &Stack, count: usize) {
+    let key = Key::generate();
+    for _ in 0..count {
+        let request = rekor_v2::hashedrekord(&key, unique("artifact").as_bytes());
+        stack.post(rekor_v2::ENTRIES, &request).expect(201);
     }
 }
 
@@ -129,14 +139,16 @@ fn a_live_server_re_derives_while_it_is_written_to() {
     let stack = Stack::start();
     sign(&stack);
     write(&stack, 300);
+    write_v2(&stack, 300);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 write(&stack, 5);
+                write_v2(&stack, 5);
             }
         });
-        let mut last = 0;
+        let mut last = [0; 2];
         for _ in 0..4 {
             let said = check(&stack, &stack.url(), "--json");
             if !said.status.success() {
@@ -145,9 +157,11 @@ fn a_live_server_re_derives_while_it_is_written_to() {
             let reports: Value = serde_json::from_str(&said.succeeds()).unwrap();
             let report = |name: &str| reports.as_array().unwrap().iter().find(|r| r["log"] == name).unwrap().clone();
             assert_eq!(report("ct")["tree_size"], 1);
-            let size = report("rekor")["tree_size"].as_u64().unwrap();
-            assert!(size >= last && size > 300, "{reports}");
-            last = size;
+            for (name, last) in ["rekor", "rekor2"].into_iter().zip(&mut last) {
+                let size = report(name)["tree_size"].as_u64().unwrap();
+                assert!(size >= *last && size > 300, "{reports}");
+                *last = size;
+            }
         }
         done.store(true, Ordering::Relaxed);
     });
@@ -160,6 +174,8 @@ fn names_what_a_server_has_forged() {
     write(&stack, 300);
     let mut honest = Files::new();
     let size = copy(&stack, REKOR, "entries", &mut honest);
+    write_v2(&stack, 2);
+    copy(&stack, REKOR_V2, "entries", &mut honest);
     copy(&stack, CT, "data", &mut honest);
     let last = size - 256;
     check(&stack, &FileServer::start(honest.clone()).url, "").succeeds();
@@ -197,6 +213,8 @@ fn names_what_a_server_has_forged() {
         (without(&format!("{REKOR}/checkpoint")), "checkpoint: the file is missing"),
         (flip(&format!("{REKOR}/checkpoint"), 0), "checkpoint "),
         (other_key, "the note is not signed by a known key"),
+        (flip(&format!("{REKOR_V2}/tile/entries/000.p/3"), 10), "log rekor2"),
+        (flip(&format!("{REKOR_V2}/checkpoint"), 0), "log rekor2"),
         (flip(&format!("{CT}/tile/data/000.p/1"), 3), "log ct"),
     ] {
         check(&stack, &FileServer::start(files).url, "").fails_with(&[finding]);

@@ -9,6 +9,7 @@ use chancery_tests::{
     key::Key,
     program::Program,
     rekor::{ENTRIES, hashedrekord},
+    rekor_v2,
     stack::free_port,
 };
 use std::{
@@ -50,6 +51,10 @@ fn a_frozen_log_is_read_from_a_plain_file_server() {
     let tiles = format!("file://{}", directory.path().to_str().unwrap());
     let mut stack = Stack::start_with(&["--tiles", &tiles]);
     sign(&stack, 0, 300);
+    for artifact in ["one", "two"] {
+        let request = rekor_v2::hashedrekord(&Key::generate(), artifact.as_bytes());
+        stack.post(rekor_v2::ENTRIES, &request).expect(201);
+    }
     stack.check();
     let (rekor, ct) = keys(&stack);
 
@@ -65,9 +70,17 @@ fn a_frozen_log_is_read_from_a_plain_file_server() {
     };
     assert_eq!(read_rekor(&rekor, |path| read("rekor", path)), Ok(301));
     assert_eq!(read_ct(&ct, |path| read("ct", path)), Ok(1));
+    let trust = stack.data().join("trust");
+    let check = || {
+        let check = stack.chancery().args("log check --url").arg(url("").trim_end_matches('/'));
+        check.arg("--trust").arg(&trust).args("--path rekor=/rekor rekor2=/rekor2 ct=/ct").run()
+    };
+    let said = check().succeeds();
+    assert!(said.contains("127.0.0.1: 3 entries re-derived"), "{said}");
     // Somebody who can change a file can make the reader fail, and nothing else.
     fs::write(directory.path().join("rekor/tile/0/000"), vec![0; 8192]).unwrap();
     assert_eq!(read_rekor(&rekor, |path| read("rekor", path)), Err("tile/0/000".to_owned()));
+    check().fails_with(&["log rekor"]);
 }
 
 #[test]

@@ -70,9 +70,17 @@ fn metrics_have_the_names_that_dashboards_ask_for_and_bounded_labels() {
         ("chancery_log_state{log=\"rekor\",state=\"quarantined\"}".to_owned(), 0.0),
         ("chancery_http_requests_total{code=\"2xx\",method=\"post\",route=\"/api/v2/signingCert\"}".to_owned(), 1.0),
         ("chancery_http_requests_total{code=\"4xx\",method=\"get\",route=\"none\"}".to_owned(), 2.0),
+        (format!("chancery_jwks_failing_seconds{{issuer=\"{issuer}\"}}"), 0.0),
+        ("chancery_log_cas_conflicts_total{log=\"rekor\"}".to_owned(), 0.0),
+        ("chancery_log_batch_seconds_count{log=\"ct\",result=\"integrated\"}".to_owned(), 1.0),
+        ("chancery_key_generation{role=\"ca\"}".to_owned(), 1.0),
+        ("chancery_key_obstacles{role=\"ca\"}".to_owned(), 0.0),
     ] {
         assert_eq!(after.get(&name), Some(&expected), "{name}: {after:#?}");
     }
+    let three_years = 3.0 * 365.0 * 86_400.0;
+    assert!((three_years - 600.0..=three_years).contains(&after["chancery_ca_seconds_left"]), "{after:#?}");
+    assert!(after[&format!("chancery_jwks_age_seconds{{issuer=\"{issuer}\"}}")] < 60.0, "{after:#?}");
     assert!(after.keys().all(|name| !name.contains("wp-login") && !name.contains(ALICE)), "{after:#?}");
     stack.get("/metrics").expect(404);
     Request::get(&format!("{metrics}/metrics")).header("host", "example.org").send().expect(403);

@@ -65,7 +65,9 @@ fn an_audience_on_the_command_line_is_the_tokens() {
     let stack = Stack::start();
     let token = stack.token_command(ALICE).args("--audience another").run().succeeds();
     refused(&stack, token.trim(), "token.audience");
-    let token = stack.token_with(ALICE, &json!({"aud": ["another", "sigstore"]}));
+    // Whoever is the other could use it here.
+    refused(&stack, &stack.token_with(ALICE, &json!({"aud": ["another", "sigstore"]})), "token.other_audiences");
+    let token = stack.token_with(ALICE, &json!({"aud": ["sigstore"]}));
     for response in ask(&stack, &token, &Key::generate(), ALICE) {
         assert!(response.status < 300, "{}", response.text());
     }

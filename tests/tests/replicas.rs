@@ -8,7 +8,7 @@ use chancery_tests::{
     key::{Key, PublicKey, unique},
     postgres,
     rekor::{Checkpoint, ENTRIES, Entry, hash, hashedrekord, leaves},
-    tree,
+    rekor_v2, tree,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,6 +29,7 @@ const CHECKED: usize = 16;
 #[derive(Default)]
 struct Told {
     entries: Mutex<Vec<Entry>>,
+    entries_v2: Mutex<Vec<rekor_v2::Entry>>,
     checkpoints: Mutex<BTreeSet<String>>,
     done: AtomicBool,
 }
@@ -52,6 +53,25 @@ impl Told {
         }
     }
 
+    /// The same with the Rekor v2 log.
+    fn write_v2(&self, urls: [&str; 2]) {
+        let key = Key::generate();
+        while !self.done.load(Ordering::Relaxed) {
+            let request = rekor_v2::hashedrekord(&key, unique("artifact").as_bytes());
+            for url in urls {
+                let Ok(answer) = Request::post(&format!("{url}{}", rekor_v2::ENTRIES)).json(&request).try_send() else {
+                    continue;
+                };
+                match answer.status {
+                    201 => self.entries_v2.lock().unwrap().push(rekor_v2::Entry(answer.json())),
+                    409 => assert!(answer.header("x-log-index").is_some()),
+                    503 => thread::sleep(Duration::from_millis(20)),
+                    status => panic!("{status}: {}", answer.text()),
+                }
+            }
+        }
+    }
+
     /// Reads checkpoints as an auditor does.
     fn audit(&self, url: &str) {
         while !self.done.load(Ordering::Relaxed) {
@@ -59,6 +79,20 @@ impl Told {
                 self.checkpoints.lock().unwrap().insert(answer.expect(200).text());
             }
             thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Everything the Rekor v2 log has acknowledged is where it was said to be, once.
+    fn check_v2(&self, stack: &Stack) {
+        let key = rekor_v2::key(stack);
+        let newest = Checkpoint::open(&stack.get("/checkpoint").expect(200).text(), &key);
+        let logged = leaves(newest.size, |path| stack.get(&format!("/{path}")).expect(200).body);
+        assert_eq!(logged.iter().collect::<BTreeSet<_>>().len(), logged.len(), "nothing is logged twice");
+        for (number, entry) in self.entries_v2.lock().unwrap().iter().enumerate() {
+            assert_eq!(logged[usize::try_from(entry.log_index()).unwrap()], entry.body());
+            if number % CHECKED == 0 {
+                entry.verify(&key);
+            }
         }
     }
 
@@ -96,6 +130,7 @@ fn race(replicas: &mut [Stack; 2], told: &Told, time: Duration) -> u32 {
             for _ in 0..WRITERS_PER_REPLICA {
                 scope.spawn(|| told.write([first, second]));
             }
+            scope.spawn(|| told.write_v2([first, second]));
             scope.spawn(|| told.audit(first));
         }
         let begun = Instant::now();
@@ -128,10 +163,12 @@ fn two_replicas_that_are_killed_in_turn_write_one_history() {
     for replica in &replicas {
         replica.get("/readyz").expect(200);
         told.check(replica);
+        told.check_v2(replica);
     }
     let (entries, seen) = (told.entries.lock().unwrap().len(), told.checkpoints.lock().unwrap().len());
-    eprintln!("{kills} kills, {entries} entries acknowledged, {seen} checkpoints seen");
-    assert!(kills >= 4 && entries >= 100, "{kills} kills, {entries} entries");
+    let entries_v2 = told.entries_v2.lock().unwrap().len();
+    eprintln!("{kills} kills, {entries} and {entries_v2} entries acknowledged, {seen} checkpoints seen");
+    assert!(kills >= 4 && entries >= 100 && entries_v2 >= 30, "{kills} kills, {entries} and {entries_v2} entries");
     for replica in &mut replicas {
         replica.check();
     }

@@ -6,10 +6,11 @@ use chancery_tests::{
     client::Signer,
     http::Request,
     key::{Key, PublicKey, unique},
-    rekor::{Checkpoint, ENTRIES, Entry, hash, hashedrekord},
-    tree,
+    rekor::{Checkpoint, ENTRIES, Entry, hash, hashedrekord, leaves},
+    rekor_v2, tree,
 };
 use std::{
+    collections::BTreeSet,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -26,11 +27,18 @@ fn rekor_key(stack: &Stack) -> PublicKey {
     PublicKey::from_pem(&std::fs::read_to_string(stack.trust("rekor.pub")).unwrap())
 }
 
-/// Writes from several threads at once, has `stop` end the server in the middle of it, and returns every entry that was
-/// acknowledged.
-fn interrupt(stack: &mut Stack, stop: fn(&mut Stack)) -> Vec<Entry> {
-    let (acknowledged, stopped) = (Mutex::new(Vec::new()), AtomicBool::new(false));
-    let url = stack.at(ENTRIES);
+/// What a server has acknowledged, by log.
+#[derive(Default)]
+struct Acknowledged {
+    v1: Vec<Entry>,
+    v2: Vec<rekor_v2::Entry>,
+}
+
+/// Writes to both signature logs from several threads at once, has `stop` end the server in the middle of it, and returns
+/// every entry that was acknowledged.
+fn interrupt(stack: &mut Stack, stop: fn(&mut Stack)) -> Acknowledged {
+    let (acknowledged, stopped) = (Mutex::new(Acknowledged::default()), AtomicBool::new(false));
+    let (url, url_v2) = (stack.at(ENTRIES), stack.at(rekor_v2::ENTRIES));
     thread::scope(|scope| {
         for _ in 0..WRITERS {
             scope.spawn(|| {
@@ -41,26 +49,38 @@ fn interrupt(stack: &mut Stack, stop: fn(&mut Stack)) -> Vec<Entry> {
                     if let Ok(answer) = request.try_send()
                         && answer.status == 201
                     {
-                        acknowledged.lock().unwrap().push(Entry::parse(&answer.json()));
+                        acknowledged.lock().unwrap().v1.push(Entry::parse(&answer.json()));
+                    }
+                    let request = rekor_v2::hashedrekord(&key, unique("artifact").as_bytes());
+                    if let Ok(answer) = Request::post(&url_v2).json(&request).try_send()
+                        && answer.status == 201
+                    {
+                        acknowledged.lock().unwrap().v2.push(rekor_v2::Entry(answer.json()));
                     }
                 }
             });
         }
         let deadline = Instant::now() + Duration::from_mins(1);
-        while acknowledged.lock().unwrap().len() < ENOUGH && Instant::now() < deadline {
+        let enough = || {
+            let acknowledged = acknowledged.lock().unwrap();
+            acknowledged.v1.len() >= ENOUGH && acknowledged.v2.len() >= ENOUGH
+        };
+        while !enough() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(1));
         }
         stop(stack);
         stopped.store(true, Ordering::Relaxed);
     });
     let acknowledged = acknowledged.into_inner().unwrap();
-    assert!(acknowledged.len() >= ENOUGH, "only {} entries in a minute", acknowledged.len());
+    let counts = (acknowledged.v1.len(), acknowledged.v2.len());
+    assert!(counts.0 >= ENOUGH && counts.1 >= ENOUGH, "only {counts:?} entries in a minute");
     acknowledged
 }
 
 /// Every acknowledged entry is there, unchanged, with a proof that verifies.
-fn all_there(stack: &Stack, acknowledged: &[Entry]) {
-    let key = rekor_key(stack);
+fn all_there(stack: &Stack, acknowledged: &Acknowledged) {
+    all_there_v2(stack, &acknowledged.v2);
+    let (key, acknowledged) = (rekor_key(stack), &acknowledged.v1);
     for entry in acknowledged {
         entry.verify(&key);
         let read = Entry::parse(&stack.get(&format!("{ENTRIES}/{}", entry.id)).expect(200).json());
@@ -74,6 +94,19 @@ fn all_there(stack: &Stack, acknowledged: &[Entry]) {
     indices.sort_unstable();
     indices.dedup();
     assert_eq!(indices.len(), acknowledged.len(), "no index was given twice");
+}
+
+/// The same of the Rekor v2 log, from its files.
+fn all_there_v2(stack: &Stack, acknowledged: &[rekor_v2::Entry]) {
+    let key = rekor_v2::key(stack);
+    let head = Checkpoint::open(&stack.get("/checkpoint").expect(200).text(), &key);
+    let logged = leaves(head.size, |path| stack.get(&format!("/{path}")).expect(200).body);
+    let mut indices = BTreeSet::new();
+    for entry in acknowledged {
+        entry.verify(&key);
+        assert_eq!(logged[usize::try_from(entry.log_index()).unwrap()], entry.body());
+        assert!(indices.insert(entry.log_index()), "no index was given twice");
+    }
 }
 
 /// The head now extends the head then.
@@ -142,9 +175,11 @@ fn stopped_as_soon_as_it_answers() {
 #[test]
 fn killed_again_and_again() {
     let mut stack = Stack::start();
-    let mut acknowledged = Vec::new();
+    let mut acknowledged = Acknowledged::default();
     for _ in 0..4 {
-        acknowledged.extend(interrupt(&mut stack, Stack::kill));
+        let Acknowledged { v1, v2 } = interrupt(&mut stack, Stack::kill);
+        acknowledged.v1.extend(v1);
+        acknowledged.v2.extend(v2);
         stack.resume();
     }
     all_there(&stack, &acknowledged);

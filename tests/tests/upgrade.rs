@@ -5,6 +5,7 @@ use chancery_tests::{
     http::Request,
     key::Key,
     rekor::{ENTRIES, Entry, hashedrekord},
+    rekor_v2,
 };
 use std::path::Path;
 
@@ -29,6 +30,16 @@ fn entries_of_schema_version_1_are_read_extended_and_verified() {
         let proposal = hashedrekord(&key, format!("artifact {number}").as_bytes());
         Request::post(&stack.at(ENTRIES)).json(&proposal).send().expect(201);
     }
+    // A log that the earlier version had not, made beside it.
+    let entry =
+        rekor_v2::Entry(stack.post(rekor_v2::ENTRIES, &rekor_v2::hashedrekord(&key, b"artifact")).expect(201).json());
+    entry.verify(&rekor_v2::key(&stack));
+    assert_eq!(entry.log_index(), 1);
+    let trust = stack.trust_files();
+    stack.terminate();
+    stack.resume();
+    assert_eq!(stack.trust_files(), trust, "it is made once");
+    stack.post(rekor_v2::ENTRIES, &rekor_v2::hashedrekord(&key, b"artifact")).expect(409);
     let person = stack.person(ALICE);
     let verify = person.cosign3().args("verify-blob --trusted-root").arg(person.trust("trusted_root.json"));
     let verify = verify.arg("--bundle").arg(golden.join("hello.sigstore.json"));

@@ -1,7 +1,7 @@
-//! What a Rekor v1 write costs.
+//! What a Rekor v1 write costs, or with `--v2` a Rekor v2 write.
 //!
 //! Against a running `chancery dev`: the entries are `hashedrekord`s with a certificate of that instance, as cosign sends
-//! them, signed beforehand. In one run it measures the floor (verify, sign, parse and hash one entry, nothing else) in this
+//! them, signed beforehand. In one run it measures the floor (parse, verify and hash one entry, for v1 also sign; nothing else) in this
 //! process, then the server under several numbers of connections and at a fixed rate, and prints both with their ratio.
 //! Only ratios compare between machines.
 //!
@@ -13,16 +13,19 @@
 use anyhow::Context as _;
 use chancery_benches::load::{Plan, host, post};
 use chancery_benches::measure::{Out, Row, Target};
-use chancery_benches::{disk, entries, floor};
+use chancery_benches::{disk, entries, entries::Protocol, floor};
 use clap::Parser;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Measure Rekor v1 writes against a running development server
+/// Measure Rekor writes against a running development server
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(flatten)]
     target: Target,
+    /// Write to the Rekor v2 log instead of the Rekor v1 log
+    #[arg(long)]
+    v2: bool,
     /// Numbers of connections to try, one after the other
     #[arg(long, value_delimiter = ',', default_value = "1,64")]
     connections: Vec<usize>,
@@ -51,14 +54,17 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let target = &arguments.target;
     let host = host(&target.url)?;
+    let (protocol, name) = if arguments.v2 { (Protocol::V2, "write v2") } else { (Protocol::V1, "write") };
     let identity = entries::Identity::obtain(&target.url).await.context("cannot get a certificate from the server")?;
     let prepare = async |from: usize, count: usize| -> anyhow::Result<Vec<Vec<u8>>> {
-        let proposals = entries::prepare(&identity, from, count).await?;
-        Ok(proposals.iter().map(|proposal| post(&host, "/api/v1/log/entries", None, proposal)).collect())
+        let proposals = entries::prepare(protocol, &identity, from, count).await?;
+        Ok(proposals.iter().map(|proposal| post(&host, protocol.path(), None, proposal)).collect())
     };
-    let floor_us = floor::of_an_entry(&entries::prepare(&identity, 0, floor::ENTRIES).await?, &identity).await?;
+    let sample = entries::prepare(protocol, &identity, 0, floor::ENTRIES).await?;
+    let floor_us = floor::of_an_entry(protocol, &sample, &identity).await?;
     let fdatasync_ms = arguments.disk.as_deref().map(disk::fdatasync_ms).transpose()?;
-    println!("floor: {floor_us:.1} us of CPU per entry (verify, sign, parse, hash)\n");
+    let promised = if arguments.v2 { "" } else { ", sign" };
+    println!("floor: {floor_us:.1} us of CPU per entry (parse, verify, hash{promised})\n");
     if let Some(fdatasync_ms) = fdatasync_ms {
         println!("one fdatasync: {fdatasync_ms:.3} ms\n");
     }
@@ -71,7 +77,7 @@ async fn main() -> anyhow::Result<()> {
     for connections in &arguments.connections {
         let requests = prepare(sent, arguments.entries).await?;
         sent += arguments.entries;
-        let row = target.measure("write", Plan::Closed { connections: *connections }, requests, 201).await?;
+        let row = target.measure(name, Plan::Closed { connections: *connections }, requests, 201).await?;
         println!("{}", row.against(floor_us));
         rows.push(row);
     }
@@ -79,7 +85,7 @@ async fn main() -> anyhow::Result<()> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate far below 2^52")]
         let per_second = (last.per_second / 2.0) as u64;
         let requests = prepare(sent, usize::try_from(per_second * arguments.half_load_seconds)?).await?;
-        let row = target.measure("write", Plan::Open { per_second }, requests, 201).await?;
+        let row = target.measure(name, Plan::Open { per_second }, requests, 201).await?;
         println!("{}", row.against(floor_us));
         rows.push(row);
     }

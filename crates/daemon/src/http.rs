@@ -2,10 +2,14 @@
 //!
 //! HTTP/1.1 and HTTP/2 on one port, the latter also without TLS for gRPC; TLS where the [`Listener`] has it. Routes, bodies and statuses belong to the roles. Here a panic
 //! becomes a 500, a path that matched nothing a 404, a doubled leading slash a single one (clients append paths to base
-//! URLs that end in `/`), and a client that sends its header too slowly a closed connection.
+//! URLs that end in `/`), and a client that sends or reads too slowly an end: a header has 5 seconds, a body and an answer what
+//! `deadline` gives them, a reader what `pace` does. Framing that two parsers could read differently is hyper's to refuse.
 
+mod deadline;
+pub mod grpc;
 mod listen;
 mod measure;
+mod pace;
 mod request_id;
 
 pub use listen::{Listener, Tls, TlsError};
@@ -14,9 +18,9 @@ pub use request_id::{RequestId, named};
 
 use crate::shutdown::Shutdown;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::{http1, http2};
@@ -24,22 +28,22 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use listen::Stream;
+use pace::Paced;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
-use tower_http::timeout::TimeoutLayer;
 
 /// A client has this long to send its request header.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
-/// A request, body included, is answered within this time or refused with 408.
-const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 /// All header fields of a request together.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// The same, as HTTP/2 counts.
 const MAX_HEADER_BYTES_U32: u32 = 64 * 1024;
+/// What one HTTP/2 stream may have waiting to be sent.
+const MAX_SEND_BYTES: usize = 64 * 1024;
 /// Requests at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 /// An idle HTTP/2 connection must show this often that somebody is there.
@@ -65,7 +69,7 @@ pub fn shell(routes: Router, readiness: Readiness) -> Router {
             tracing::error!("a request handler panicked");
             json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"code":13,"message":"internal error","details":[]}"#)
         }))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_DEADLINE))
+        .layer(middleware::from_fn(deadline::within))
         .layer(cors);
     routes
         .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
@@ -143,6 +147,8 @@ impl Servers {
         http1.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
         http1.max_headers(64).max_buf_size(MAX_HEADER_BYTES);
         http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(HEADER_DEADLINE);
+        // What waits for readers: at most 8 MiB on one connection.
+        http2.max_send_buf_size(MAX_SEND_BYTES);
         http2.max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEADER_BYTES_U32);
         Self { http1, http2 }
     }
@@ -152,7 +158,7 @@ impl Servers {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = TowerToHyperService::new(routes.map_request(normalize));
-        let stream = TokioIo::new(stream);
+        let stream = TokioIo::new(Paced::new(stream));
         if http2 {
             watcher.watch(self.http2.serve_connection(stream, service)).await
         } else {
@@ -163,7 +169,7 @@ impl Servers {
 
 /// Collapses leading slashes and hands the body on under axum's type.
 fn normalize(request: Request<hyper::body::Incoming>) -> Request {
-    let mut request = request.map(Body::new);
+    let mut request = deadline::watch(request);
     if request.uri().path().starts_with("//") {
         let path =
             format!("/{}", request.uri().path_and_query().map_or("", |both| both.as_str()).trim_start_matches('/'));
@@ -173,3 +179,6 @@ fn normalize(request: Request<hyper::body::Incoming>) -> Request {
     }
     request
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,10 @@
 //! The clock, randomness and private keys are read here and nowhere else; everybody else takes `now`, `&dyn Random` or
 //! a [`signer::Signer`]. No protocol of Sigstore is known here.
 
+pub mod authority;
 pub mod clock;
 pub mod database;
+pub mod expiry;
 pub mod http;
 pub mod metrics;
 pub mod random;

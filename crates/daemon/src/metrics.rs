@@ -61,6 +61,11 @@ impl Gauges {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
     }
+
+    /// Forgets all label values: what is not set again before the scrape is not there any more.
+    pub fn clear(&self) {
+        self.0.reset();
+    }
 }
 
 /// Histograms of durations that differ in their labels.

@@ -93,37 +93,53 @@ pub struct Signer {
 impl Signer {
     /// Makes a new key of `kind` (P-256, P-384 or RSA) and returns it with its PKCS#8 text, which is not encrypted.
     pub fn generate(kind: KeyKind) -> Result<(Self, String), SignerError> {
+        Self::generate_for(Use::Any, kind)
+    }
+
+    /// As [`Self::generate`], for a key that signs no more than `purpose` says.
+    fn generate_for(purpose: Use, kind: KeyKind) -> Result<(Self, String), SignerError> {
+        usable(purpose, kind)?;
         let text = file::plain(&local::generate(kind)?);
-        Ok((Self::from_pkcs8_pem(&text)?, text))
+        Ok((Self::from_pem(purpose, &text, None)?, text))
     }
 
     /// Takes a key from its PKCS#8 text.
     pub fn from_pkcs8_pem(text: &str) -> Result<Self, SignerError> {
-        Self::from_pem(text, None)
+        Self::from_pem(Use::Any, text, None)
     }
 
-    fn from_pem(text: &str, password: Option<&[u8]>) -> Result<Self, SignerError> {
-        let (key, public_key) = LocalKey::from_pkcs8(file::decode(text, password)?.as_bytes())?;
+    fn from_pem(purpose: Use, text: &str, password: Option<&[u8]>) -> Result<Self, SignerError> {
+        let (key, public_key) = LocalKey::from_pkcs8(purpose, file::decode(text, password)?.as_bytes())?;
         Ok(Self { public_key, backend: Backend::Local(key) })
     }
 
     /// Opens the key in `path`, which nobody but its owner may read and which is not encrypted.
     pub fn open(path: &Path) -> Result<Self, SignerError> {
-        Self::from_pem(&file::read_private(path)?, None)
+        Self::open_for(Use::Any, path)
+    }
+
+    /// As [`Self::open`], for a key that signs no more than `purpose` says.
+    pub fn open_for(purpose: Use, path: &Path) -> Result<Self, SignerError> {
+        Self::from_pem(purpose, &file::read_private(path)?, None)
     }
 
     /// Opens the encrypted key in `path`, which nobody but its owner may read.
     pub fn open_encrypted(path: &Path, password: &[u8]) -> Result<Self, SignerError> {
-        Self::from_pem(&file::read_private(path)?, Some(password))
+        Self::from_pem(Use::Any, &file::read_private(path)?, Some(password))
     }
 
     /// Opens the key in `path`, or makes one of `kind` there if the file does not exist. A file that exists is never
     /// overwritten; a new one is on disk, with its directory entry, before it is used.
     pub fn open_or_create(path: &Path, kind: KeyKind) -> Result<Self, SignerError> {
+        Self::open_or_create_for(Use::Any, path, kind)
+    }
+
+    /// As [`Self::open_or_create`], for a key that signs no more than `purpose` says.
+    pub fn open_or_create_for(purpose: Use, path: &Path, kind: KeyKind) -> Result<Self, SignerError> {
         if path.try_exists().map_err(|source| SignerError::File { path: path.to_owned(), source })? {
-            return Self::open(path);
+            return Self::open_for(purpose, path);
         }
-        let (signer, text) = Self::generate(kind)?;
+        let (signer, text) = Self::generate_for(purpose, kind)?;
         file::create_private(path, &text)?;
         Ok(signer)
     }
@@ -138,7 +154,7 @@ impl Signer {
     /// # Errors
     /// [`SignerError::Unusable`] where clients cannot verify such a key.
     pub fn remote(public_key: PublicKey, key: Arc<dyn RemoteKey>) -> Result<Self, SignerError> {
-        usable(public_key.kind())?;
+        usable(Use::Any, public_key.kind())?;
         Ok(Self { public_key, backend: Backend::Remote(Remote::new(key)) })
     }
 
@@ -148,7 +164,7 @@ impl Signer {
         &self.public_key
     }
 
-    /// Signs `message` with the kind's own hash: ECDSA as ASN.1 DER, RSA as PKCS#1 v1.5 with SHA-256. The signature of a
+    /// Signs `message` with the kind's own hash: ECDSA as ASN.1 DER, RSA as PKCS#1 v1.5 with SHA-256, Ed25519 pure. The signature of a
     /// remote key has been verified.
     pub async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
         match &self.backend {
@@ -164,10 +180,21 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-/// Whether every client verifies what a key of this kind signs.
-fn usable(kind: KeyKind) -> Result<(), SignerError> {
+/// What a key signs, where that decides which kinds of key clients can verify it with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Certificates, promises, tokens: what every client must verify.
+    Any,
+    /// Checkpoints of a Rekor v2 log and nothing else. Every client that knows such logs verifies Ed25519, and witnesses
+    /// want it; a policy-controller refuses a trusted root that lists it.
+    Checkpoints,
+}
+
+/// Whether clients verify what a key of this kind signs.
+fn usable(purpose: Use, kind: KeyKind) -> Result<(), SignerError> {
     let (kind, reason) = match kind {
         KeyKind::P256 | KeyKind::P384 | KeyKind::Rsa(_) => return Ok(()),
+        KeyKind::Ed25519 if purpose == Use::Checkpoints => return Ok(()),
         KeyKind::P521 => ("P-521", "the curve is optional in TLS libraries and browsers; use P-256, P-384 or RSA"),
         KeyKind::Ed25519 => ("Ed25519", "sigstore-python verifies certificates of RSA and EC authorities only"),
     };
@@ -231,5 +258,19 @@ mod tests {
         let refused = Signer::from_pkcs8_pem(ed25519).unwrap_err();
         assert!(refused.to_string().contains("Ed25519"), "{refused}");
         assert!(matches!(Signer::generate(KeyKind::P521), Err(SignerError::Unusable { kind: "P-521", .. })));
+        assert!(matches!(Signer::generate(KeyKind::Ed25519), Err(SignerError::Unusable { kind: "Ed25519", .. })));
+    }
+
+    #[tokio::test]
+    async fn ed25519_signs_checkpoints_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.pem");
+        let create = || Signer::open_or_create_for(Use::Checkpoints, &path, KeyKind::Ed25519).unwrap();
+        let (first, second) = (create(), create());
+        assert_eq!((first.public_key().kind(), first.public_key()), (KeyKind::Ed25519, second.public_key()));
+        let signature = second.sign(b"message").await.unwrap();
+        assert_eq!(first.public_key().verify(b"message", &signature), Ok(()));
+        assert!(matches!(Signer::open(&path), Err(SignerError::Unusable { kind: "Ed25519", .. })));
+        assert!(Signer::open_or_create(&path, KeyKind::P256).is_err());
     }
 }

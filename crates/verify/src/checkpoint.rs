@@ -1,7 +1,7 @@
 //! Checkpoints: a tree head as the text of a signed note (C2SP tlog-checkpoint).
 //!
 //! Three kinds of log sign them differently. Rekor v1: origin `host - tree id`, key name the bare host, plain signature
-//! over the text. Static CT: key name is the origin, and the signature is RFC 6962's over the tree head, with its time.
+//! over the text. Rekor v2: the same signature, but origin and key name are both the bare host, as C2SP has it. Static CT: key name is the origin, and the signature is RFC 6962's over the tree head, with its time.
 
 use crate::merkle::{self, TreeHead};
 use crate::note::{self, KeyName, Note, NoteSignature};
@@ -51,6 +51,11 @@ pub enum Scheme {
         /// The tree's number; positive.
         tree_id: i64,
     },
+    /// Rekor v2.
+    RekorV2 {
+        /// Host name of the log; clients expect that of its URL.
+        origin: KeyName,
+    },
     /// Certificate transparency, static-ct-api.
     StaticCt {
         /// Submission prefix without scheme and trailing slash, e.g. `ct.example.com/2026`.
@@ -64,7 +69,31 @@ impl Scheme {
     pub fn origin(&self) -> String {
         match self {
             Self::RekorV1 { host, tree_id } => format!("{host} - {tree_id}"),
-            Self::StaticCt { origin } => origin.to_string(),
+            Self::RekorV2 { origin } | Self::StaticCt { origin } => origin.to_string(),
+        }
+    }
+
+    /// The name its key signs under.
+    const fn key_name(&self) -> &KeyName {
+        match self {
+            Self::RekorV1 { host: name, .. } | Self::RekorV2 { origin: name } | Self::StaticCt { origin: name } => name,
+        }
+    }
+
+    /// What names the log in its entries, its timestamps and in trusted roots. 32 bytes.
+    #[must_use]
+    pub fn log_id(&self, key: &PublicKey) -> Hash {
+        match self {
+            Self::RekorV1 { .. } | Self::StaticCt { .. } => key.fingerprint(),
+            Self::RekorV2 { origin } => note::key_hash(origin, key),
+        }
+    }
+
+    fn key_id(&self, key: &PublicKey) -> note::KeyId {
+        match self {
+            Self::RekorV1 { .. } => note::rekor_v1_key_id(key),
+            Self::RekorV2 { origin } => note::rekor_v2_key_id(origin, key),
+            Self::StaticCt { origin } => note::static_ct_key_id(origin, key),
         }
     }
 
@@ -72,7 +101,9 @@ impl Scheme {
     #[must_use]
     pub fn signed_bytes(&self, head: &TreeHead, now: Timestamp) -> Vec<u8> {
         match self {
-            Self::RekorV1 { .. } => Checkpoint { origin: self.origin(), head: *head }.to_string().into_bytes(),
+            Self::RekorV1 { .. } | Self::RekorV2 { .. } => {
+                Checkpoint { origin: self.origin(), head: *head }.to_string().into_bytes()
+            }
             Self::StaticCt { .. } => sct::tree_head_signed_bytes(now, head.size, &head.root),
         }
     }
@@ -81,16 +112,13 @@ impl Scheme {
     #[must_use]
     pub fn note(&self, head: &TreeHead, now: Timestamp, key: &PublicKey, signature: &[u8]) -> String {
         let text = Checkpoint { origin: self.origin(), head: *head }.to_string();
-        let line = match self {
-            Self::RekorV1 { host, .. } => {
-                NoteSignature { name: host.clone(), key_id: note::rekor_v1_key_id(key), bytes: signature.to_vec() }
+        let bytes = match self {
+            Self::RekorV1 { .. } | Self::RekorV2 { .. } => signature.to_vec(),
+            Self::StaticCt { .. } => {
+                [now.millis().to_be_bytes().as_slice(), &sct::encode_digitally_signed(signature)].concat()
             }
-            Self::StaticCt { origin } => NoteSignature {
-                name: origin.clone(),
-                key_id: note::static_ct_key_id(origin, key),
-                bytes: [now.millis().to_be_bytes().as_slice(), &sct::encode_digitally_signed(signature)].concat(),
-            },
         };
+        let line = NoteSignature { name: self.key_name().clone(), key_id: self.key_id(key), bytes };
         Note { text, signatures: vec![line] }.to_string()
     }
 
@@ -108,21 +136,22 @@ impl Scheme {
         }
         let head = checkpoint.head;
         let mut signed = SignedHead { head, timestamp: None, signature: Vec::new() };
-        match self {
-            Self::RekorV1 { host, .. } => note.verify(host, note::rekor_v1_key_id(key), |text, signature| {
-                key.verify(text.as_bytes(), signature)?;
-                signed.signature = signature.to_vec();
-                Ok(())
-            }),
-            Self::StaticCt { origin } => note.verify(origin, note::static_ct_key_id(origin, key), |_, bytes| {
-                let (millis, encoded) = bytes.split_first_chunk::<8>().ok_or(Rejection::NoteSignature)?;
-                let time = Timestamp::from_millis(u64::from_be_bytes(*millis));
-                let signature = sct::decode_digitally_signed(encoded)?;
-                key.verify(&self.signed_bytes(&head, time), &signature)?;
-                (signed.timestamp, signed.signature) = (Some(time), signature);
-                Ok(())
-            }),
-        }?;
+        note.verify(self.key_name(), self.key_id(key), |text, bytes| {
+            match self {
+                Self::RekorV1 { .. } | Self::RekorV2 { .. } => {
+                    key.verify(text.as_bytes(), bytes)?;
+                    signed.signature = bytes.to_vec();
+                }
+                Self::StaticCt { .. } => {
+                    let (millis, encoded) = bytes.split_first_chunk::<8>().ok_or(Rejection::NoteSignature)?;
+                    let time = Timestamp::from_millis(u64::from_be_bytes(*millis));
+                    let signature = sct::decode_digitally_signed(encoded)?;
+                    key.verify(&self.signed_bytes(&head, time), &signature)?;
+                    (signed.timestamp, signed.signature) = (Some(time), signature);
+                }
+            }
+            Ok(())
+        })?;
         Ok(signed)
     }
 }

@@ -11,7 +11,9 @@
 //! | [`note`], [`checkpoint`] | signed tree heads | C2SP signed-note, tlog-checkpoint; Rekor v1's variant |
 //! | [`certificate`], [`extension`] | the certificate profile and who a certificate names | Fulcio's certificate specification |
 //! | [`sct`] | certificate transparency structures | RFC 6962 §3 |
-//! | [`rekor`] | entry types of Rekor v1, their canonical bodies, inclusion promises | Rekor's OpenAPI and type schemas |
+//! | [`timestamping`] | timestamps and their authorities | RFC 3161, RFC 5816 |
+//! | [`rekor`] | entry types of Rekor v1 and v2, their canonical bodies, inclusion promises | Rekor's OpenAPI and type schemas; rekor-tiles' protobuf files |
+//! | [`protojson`] | requests in protobuf's JSON form | protobuf.dev, «ProtoJSON Format» |
 
 pub mod certificate;
 pub mod checkpoint;
@@ -21,11 +23,13 @@ pub mod key;
 pub mod merkle;
 pub mod note;
 pub mod pem;
+pub mod protojson;
 mod rejection;
 pub mod rekor;
 pub mod sct;
 pub mod tile;
 pub mod timestamp;
+pub mod timestamping;
 
 pub use hash::{Hash, HashAlgorithm};
 pub use key::PublicKey;

@@ -2,7 +2,8 @@
 //!
 //! This module knows the envelope and who signed; what the text says is [`crate::checkpoint`]'s business.
 
-use crate::{PublicKey, Rejection, hash};
+use crate::key::KeyKind;
+use crate::{Hash, PublicKey, Rejection, hash};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fmt;
 
@@ -45,10 +46,42 @@ impl fmt::Display for KeyName {
     }
 }
 
+/// Signature type of Ed25519 in a key's hash.
+const ED25519: u8 = 0x01;
+/// Signature type of what C2SP has no number for, in a key's hash.
+const OTHER: u8 = 0xff;
+/// What follows [`OTHER`] for RSA, as rekor-tiles has it.
+const RSA_NAME: &[u8] = b"PKIX-RSA-PKCS#1v1.5";
+
 /// Key id of a Rekor v1 log key: the first bytes of SHA-256(SPKI) for every key type, not C2SP's rule.
 #[must_use]
 pub fn rekor_v1_key_id(key: &PublicKey) -> KeyId {
     let [a, b, c, d, ..] = key.fingerprint();
+    [a, b, c, d]
+}
+
+/// The hash that names a key of a Rekor v2 log: all of it in trusted roots and answers, its first four bytes in notes.
+///
+/// Ed25519: SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key). ECDSA: SHA-256(SPKI), because C2SP's type 0x02 leaves the name out. RSA:
+/// SHA-256(name ‖ 0x0A ‖ 0xFF ‖ `PKIX-RSA-PKCS#1v1.5` ‖ SPKI).
+#[must_use]
+pub fn key_hash(name: &KeyName, key: &PublicKey) -> Hash {
+    let name = name.0.as_bytes();
+    match key.kind() {
+        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => key.fingerprint(),
+        KeyKind::Ed25519 => {
+            // A checked key ends in its 32 bytes.
+            let point = key.spki_der().last_chunk::<32>().map_or(&[][..], |point| point);
+            hash::sha256_parts(&[name, &[0x0A, ED25519], point])
+        }
+        KeyKind::Rsa(_) => hash::sha256_parts(&[name, &[0x0A, OTHER], RSA_NAME, key.spki_der()]),
+    }
+}
+
+/// Key id of a Rekor v2 log key: the first bytes of [`key_hash`].
+#[must_use]
+pub fn rekor_v2_key_id(name: &KeyName, key: &PublicKey) -> KeyId {
+    let [a, b, c, d, ..] = key_hash(name, key);
     [a, b, c, d]
 }
 

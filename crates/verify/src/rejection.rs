@@ -98,8 +98,8 @@ rejections! {
     ChainExpired => "chain.expired", "a certificate in the chain is not valid at this time";
     /// An issuer is not a CA, or its path length is exceeded.
     ChainNotCa => "chain.not_ca", "an issuer in the chain is not allowed to issue";
-    /// Key usage or extended key usage forbids code signing.
-    ChainUsage => "chain.usage", "a certificate in the chain is not for code signing";
+    /// Key usage or extended key usage forbids what the chain is for: code signing, or timestamps.
+    ChainUsage => "chain.usage", "a certificate in the chain is not for this use";
     /// A critical extension nobody here understands.
     ChainCritical => "chain.critical", "a certificate has an unknown critical extension";
     /// Field of the leaf that differs from the certificate profile.
@@ -116,6 +116,35 @@ rejections! {
     /// Poison missing where it must be, or present where it must not.
     SctPoison => "sct.poison", "cert / precert mismatch";
 
+    /// Not a `TimeStampReq` in DER, or one over the limits.
+    TimestampRequest => "timestamp.request", "the timestamp request is malformed";
+    /// SHA-1 or MD5.
+    TimestampHashWeak => "timestamp.hash_weak", "the hash algorithm of the timestamp is weak";
+    /// Neither SHA-256, SHA-384 nor SHA-512.
+    TimestampHash => "timestamp.hash", "the hash algorithm of the timestamp is not supported";
+    /// An extension nobody here understands.
+    TimestampExtension => "timestamp.extension", "the timestamp has an extension that is not supported";
+    /// Another policy than the one asked for, or one the authority does not have.
+    TimestampPolicy => "timestamp.policy", "the timestamp policy is not the one asked for";
+    /// Not a `TimeStampResp` or token in DER.
+    TimestampMalformed => "timestamp.malformed", "malformed timestamp";
+    /// The authority has answered that there is no timestamp.
+    TimestampRefused { status: u64 } => "timestamp.refused", "the timestamp authority has refused with status {status}";
+    /// A timestamp of something else.
+    TimestampImprint => "timestamp.imprint", "the timestamp is of something else";
+    /// The nonce is missing, another one, or was not sent.
+    TimestampNonce => "timestamp.nonce", "the timestamp does not repeat the nonce";
+    /// Certificates that were not asked for, or none where they were.
+    TimestampCertificates => "timestamp.certificates", "the timestamp's certificates are not as asked for";
+    /// The signed hash is not that of what the timestamp says.
+    TimestampDigest => "timestamp.digest", "the timestamp's contents are not what was signed";
+    /// The signer is not the authority's certificate.
+    TimestampSigner => "timestamp.signer", "the timestamp is by another authority";
+    /// A time at which a certificate of the authority is not valid.
+    TimestampTime => "timestamp.time", "a certificate of the timestamp authority is not valid at the time of the timestamp";
+    /// The signature does not verify.
+    TimestampSignature => "timestamp.signature", "the timestamp does not verify";
+
     /// JSON that is not a proposed entry.
     EntryMalformed { field: &'static str } => "entry.malformed", "malformed entry: {field}";
     /// A field a proposed entry must have.
@@ -126,6 +155,14 @@ rejections! {
     EntrySignature => "entry.signature", "verifying signature: invalid signature when validating ASN.1 encoded signature";
     /// The hash value is not hexadecimal, or of another length than its algorithm's.
     EntryHash => "entry.hash", "invalid value for hash";
+    /// A number that names no kind of key that Rekor v2 takes; pure Ed25519 is among them.
+    EntryKeyDetails { number: i32 } => "entry.key_details", "keyDetails {number} is not a supported signing algorithm";
+    /// The kind of key that an entry names is not that of its key.
+    EntryKeyMismatch => "entry.key_mismatch", "keyDetails names another kind of key than the one given";
+    /// A digest that is not as long as the hash the key signs with.
+    EntryDigest { length: usize, expected: usize } => "entry.digest", "digest length ({length}) does not match expected size ({expected})";
+    /// More of a thing than one entry may have.
+    EntryTooMany { what: &'static str, limit: usize } => "entry.too_many", "too many {what}, at most {limit} are allowed";
     /// The canonical body is over the limit.
     EntryTooLarge { limit: usize } => "entry.too_large", "the canonical entry is larger than {limit} bytes";
     /// `proposedContent` is missing, or given together with its canonical form.

@@ -1,4 +1,5 @@
-//! Rekor v1: what a proposed entry must be to enter the log, and the bytes under which it is logged.
+//! Rekor: what a proposed entry must be to enter the log, and the bytes under which it is logged. Here Rekor v1; [`v2`] is
+//! its successor.
 //!
 //! A proposal is JSON of a client; a body is the one canonical form (RFC 8785) whose hash is the leaf hash. Clients
 //! rebuild bodies from their own signature, key and digest, so every byte matters. Nothing is fetched: the only URLs an
@@ -7,6 +8,7 @@
 pub mod dsse;
 pub mod hashedrekord;
 mod promise;
+pub mod v2;
 mod verifier;
 
 pub use promise::Promise;
@@ -88,6 +90,11 @@ impl EntryKind {
         }
     }
 
+    /// The body with this spec.
+    fn body(self, spec: &impl Serialize) -> Result<Body, Rejection> {
+        Body::of(self.name(), self.version(), spec)
+    }
+
     /// Canonicalises a proposal in order to look it up, where it may also be in the form in which it is logged.
     pub fn canonicalize(self, proposal: &ProposedEntry<'_>) -> Result<Body, Rejection> {
         match self {
@@ -104,8 +111,8 @@ pub struct Body(Vec<u8>);
 impl Body {
     /// Serialises an entry. The specs that reach this function declare their fields in lexical order and hold only base64,
     /// hexadecimal and ASCII names, so plain JSON is RFC 8785 (tests compare with a JCS implementation).
-    fn of(kind: EntryKind, spec: &impl Serialize) -> Result<Self, Rejection> {
-        let entry = Canonical { api_version: kind.version(), kind: kind.name(), spec };
+    fn of(kind: &'static str, api_version: &'static str, spec: &impl Serialize) -> Result<Self, Rejection> {
+        let entry = Canonical { api_version, kind, spec };
         let body = serde_json::to_vec(&entry).map_err(|_| Rejection::EntryMalformed { field: "spec" })?;
         if body.len() > MAX_BODY_BYTES {
             return Err(Rejection::EntryTooLarge { limit: MAX_BODY_BYTES });
@@ -125,7 +132,7 @@ impl Body {
         self.0
     }
 
-    /// Leaf hash; in hexadecimal, the entry's UUID.
+    /// Leaf hash; in hexadecimal, the UUID of an entry of Rekor v1.
     #[must_use]
     pub fn leaf_hash(&self) -> Hash {
         merkle::leaf_hash(&self.0)

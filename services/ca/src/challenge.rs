@@ -4,9 +4,6 @@
 //! itself. Of a signing request nothing but the key is used. Pure; formats are Fulcio's, which means lenient ones.
 
 use crate::{ClientAlgorithms, Error};
-use base64::Engine as _;
-use base64::alphabet::{STANDARD, URL_SAFE};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use chancery_verify::certificate::{Request, SignatureAlgorithm};
 use chancery_verify::key::KeyKind;
 use chancery_verify::{HashAlgorithm, PublicKey, Rejection, pem};
@@ -15,9 +12,6 @@ use chancery_verify::{HashAlgorithm, PublicKey, Rejection, pem};
 const RSA_PUBLIC_KEY: &str = "RSA PUBLIC KEY";
 /// PEM labels of a signing request.
 const REQUEST_LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
-/// Padding may be there or not.
-const LENIENT: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
 /// What a caller sends beside the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,13 +25,6 @@ pub enum KeyRequest {
     },
     /// A PKCS#10 signing request in PEM.
     SigningRequest(Vec<u8>),
-}
-
-/// Decodes base64 as protobuf's JSON form allows it: either alphabet, with or without padding.
-#[must_use]
-pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    GeneralPurpose::new(alphabet, LENIENT).decode(text).ok()
 }
 
 /// Reads the key, refuses weak ones, and checks that the caller holds it. `challenges` are the texts of which one must have

@@ -17,8 +17,9 @@ mod samples;
 
 use crate::chain::IssuingChain;
 use crate::identity::Principal;
-use crate::profile::{self, Leaf};
+use crate::profile::Leaf;
 use crate::transparency::{CertificateLog, LogError, Submission, Transparency};
+use chancery_daemon::authority;
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::{Signer, SignerError};
 use chancery_verify::certificate::{
@@ -154,7 +155,7 @@ impl Pipeline {
 
     /// Issues a certificate for `key`, which `principal` has shown to hold.
     pub async fn issue(&self, principal: &Principal, key: &PublicKey, now: Timestamp) -> Result<Issued, IssueError> {
-        let serial = profile::serial_number(self.random.as_ref());
+        let serial = authority::serial_number(self.random.as_ref());
         let leaf =
             Leaf::new(principal, key, self.chain.certificates(), now, serial).map_err(|rejection| match rejection {
                 Rejection::ChainExpired => IssueError::AuthorityExpired,
@@ -200,7 +201,7 @@ impl Pipeline {
     async fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, IssueError> {
         let signature = self.signer.sign(tbs).await?;
         let algorithm = SignatureAlgorithm::for_key(self.signer.public_key().kind());
-        profile::assemble(tbs, algorithm, &signature).map_err(IssueError::Corrupt)
+        authority::assemble(tbs, algorithm, &signature).map_err(IssueError::Corrupt)
     }
 
     /// What a log is sent: the certificate or precertificate, then its issuers.

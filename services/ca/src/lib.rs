@@ -15,8 +15,8 @@
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
 //!
 //! What was decided is recorded, whatever it was: [`audit`], [`Counts`]. [`chain`] makes or loads the authority's own
-//! certificates, [`expiry`] says when they have to be replaced, and [`CertificateAuthority::replace_pipeline`] does it while
-//! requests run; [`config`] reads whose tokens are believed.
+//! certificates, and [`CertificateAuthority::replace_pipeline`] takes others while requests run; [`config`] reads whose tokens
+//! are believed.
 
 pub mod audit;
 pub mod chain;
@@ -24,12 +24,12 @@ pub mod challenge;
 mod client_algorithms;
 pub mod config;
 mod error;
-pub mod expiry;
 pub mod http;
 pub mod identity;
 pub mod issue;
 mod json;
 mod limit;
+mod measure;
 pub mod oidc;
 pub mod profile;
 mod request;
@@ -39,8 +39,9 @@ pub mod transparency;
 
 pub use client_algorithms::{ClientAlgorithm, ClientAlgorithms, UnknownAlgorithm};
 pub use error::Error;
-pub use http::{measured_router, router};
+pub use http::{GRPC_SERVICE, measured_router, router};
 pub use limit::{Rates, Share};
+pub use measure::measure;
 pub use request::{Counts, Records};
 pub use rotation::NotPublished;
 pub use settings::{Access, Bearer, DEFAULT_AUDIENCE, DEFAULT_MAX_AGE_SECONDS, IssuerName, IssuerSettings, KeySource};

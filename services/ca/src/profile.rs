@@ -5,18 +5,18 @@
 //! (`verify::certificate::profile` is the same from the verifying side).
 
 use crate::identity::Principal;
-use chancery_daemon::random::Random;
+use chancery_daemon::authority::SERIAL_BYTES;
 use chancery_verify::certificate::profile::{EXTENDED_KEY_USAGE_VALUE, KEY_USAGE_VALUE, MAX_LIFETIME_SECONDS};
 use chancery_verify::certificate::{Certificate, Identity, SignatureAlgorithm};
 use chancery_verify::extension::{self, Claim};
 use chancery_verify::sct::{self, SignedCertificateTimestamp};
 use chancery_verify::{PublicKey, Rejection, Timestamp};
-use der::asn1::{Any, AnyRef, BitStringRef, Ia5String, ObjectIdentifier, OctetString, Utf8StringRef};
+use der::asn1::{Any, Ia5String, ObjectIdentifier, OctetString, Utf8StringRef};
 use der::oid::db::rfc5280::{
     ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME,
     ID_CE_SUBJECT_KEY_IDENTIFIER,
 };
-use der::{Decode as _, Encode as _, Tag, asn1::GeneralizedTime};
+use der::{Decode as _, Encode as _, asn1::GeneralizedTime};
 use signature::Keypair;
 use spki::{DynSignatureAlgorithmIdentifier, EncodePublicKey, SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use std::time::Duration;
@@ -28,19 +28,6 @@ use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 use x509_cert::{TbsCertificate, certificate::Rfc5280};
-
-/// Bytes of a serial number.
-pub const SERIAL_BYTES: usize = 20;
-
-/// Draws a serial number: 159 random bits, positive, and never shorter than its 20 bytes.
-#[must_use]
-pub fn serial_number(random: &dyn Random) -> [u8; SERIAL_BYTES] {
-    let mut serial = [0; SERIAL_BYTES];
-    random.fill(&mut serial);
-    // The top bit is the sign; the next one keeps the first byte from being a zero that DER would drop.
-    serial[0] = serial[0] & 0x7f | 0x40;
-    serial
-}
 
 /// Everything a leaf certificate says but its timestamps.
 #[derive(Debug, Clone)]
@@ -105,19 +92,6 @@ impl Leaf {
         let builder = CertificateBuilder::new(rendering, self.serial.clone(), self.validity, self.subject_key.clone());
         builder.and_then(|mut builder| builder.finalize(&IssuerKey(&self.issuer_key))).map_err(refused)
     }
-}
-
-/// A signed certificate, in DER, from what was signed and the signature.
-///
-/// # Errors
-/// [`Rejection::CertificateMalformed`] where the parts are no DER.
-pub fn assemble(tbs: &[u8], algorithm: SignatureAlgorithm, signature: &[u8]) -> Result<Vec<u8>, Rejection> {
-    let encode = || -> der::Result<Vec<u8>> {
-        let algorithm = algorithm.identifier().to_der()?;
-        let signature = BitStringRef::from_bytes(signature)?.to_der()?;
-        AnyRef::new(Tag::Sequence, &[tbs, &algorithm, &signature].concat())?.to_der()
-    };
-    encode().map_err(|_| Rejection::CertificateMalformed)
 }
 
 fn time(seconds: u64) -> Result<Time, Rejection> {

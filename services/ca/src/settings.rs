@@ -17,6 +17,8 @@ pub struct IssuerSettings {
     pub name: IssuerName,
     /// One of them must be among the token's `aud`.
     pub audiences: Vec<String>,
+    /// Allows tokens that are for others beside: each of those could use them here.
+    pub other_audiences: bool,
     /// What its tokens say about a signer, and how that becomes a name.
     pub kind: IssuerKind,
     /// What else a token must say.
@@ -36,6 +38,7 @@ impl IssuerSettings {
         Self {
             name: IssuerName::Exact(url.to_owned()),
             audiences: vec![DEFAULT_AUDIENCE.to_owned()],
+            other_audiences: false,
             kind,
             conditions: Vec::new(),
             max_age_seconds: DEFAULT_MAX_AGE_SECONDS,

@@ -7,8 +7,10 @@
 mod world;
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chancery_ca::identity::{ClaimPath, Condition};
 use chancery_ca::{IssuerName, IssuerSettings};
 use chancery_daemon::signer::Signer;
 use chancery_verify::key::KeyKind;
@@ -93,6 +95,9 @@ async fn claims_that_anybody_can_write() {
         ("S-03", "aud", json!("xsigstore"), "token.audience"),
         ("S-03", "aud", json!("SIGSTORE"), "token.audience"),
         ("S-03", "aud", json!(["other"]), "token.audience"),
+        ("S-03", "aud", json!([]), "token.audience"),
+        ("S-03", "aud", json!(["sigstore", "other"]), "token.other_audiences"),
+        ("S-03", "aud", json!(["", "sigstore"]), "token.other_audiences"),
         ("S-03", "aud", json!({"sigstore": true}), "token.claim_missing"),
         ("S-03", "aud", json!([["sigstore"]]), "token.claim_missing"),
         ("S-04", "exp", json!(now), "token.expired"),
@@ -343,6 +348,34 @@ async fn keys_that_prove_nothing() {
 }
 
 #[tokio::test]
+async fn tokens_that_others_may_use_count_only_where_it_was_asked_for() {
+    let azp = Condition { claim: ClaimPath::parse("azp").unwrap(), any_of: vec!["signer".to_owned()] };
+    let settings = IssuerSettings { other_audiences: true, conditions: vec![azp], ..world::email_issuer() };
+    let world = World::trusting(vec![settings]).await;
+    for (audience, azp, expected) in [
+        (json!(["sigstore", "account"]), json!("signer"), Ok(())),
+        (json!("sigstore"), json!("signer"), Ok(())),
+        (json!(["sigstore", "account"]), json!("browser"), Err("token.condition")),
+        (json!("sigstore"), json!("signer "), Err("token.condition")),
+        (json!(["sigstore", "account"]), Value::Null, Err("token.condition")),
+        (json!(["account"]), json!("signer"), Err("token.audience")),
+    ] {
+        let mut claims = claims();
+        claims["aud"] = audience.clone();
+        claims["azp"] = azp.clone();
+        let token = world::token(&world.issuer_key, &header("ES256", Some("k1")), &claims).await;
+        let body = world.possession(EMAIL).await.to_string();
+        let (status, _, answer) = world.post("/api/v2/signingCert", Some(&token), body).await;
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        let found = match status.as_u16() {
+            200 => Ok(()),
+            _ => Err(answer["details"][0]["reason"].as_str().unwrap_or_default()),
+        };
+        assert_eq!(found, expected, "S-03 {audience} {azp}");
+    }
+}
+
+#[tokio::test]
 async fn proofs_that_prove_nothing() {
     let world = World::new().await;
     let token = world.token().await;
@@ -352,6 +385,8 @@ async fn proofs_that_prove_nothing() {
     let order = hex::decode("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551").unwrap();
     let pair = |r: &[u8], s: &[u8]| tlv(0x30, &[tlv(0x02, r), tlv(0x02, s)].concat());
     let n = [&[0][..], &order].concat();
+    let beyond =
+        [&[0][..], &hex::decode("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632552").unwrap()].concat();
     for (number, what, proof) in [
         ("S-17", "another key's", sign(&other, EMAIL).await),
         ("S-17", "over another name", sign(&world.client, "mallory@example.test").await),
@@ -359,7 +394,11 @@ async fn proofs_that_prove_nothing() {
         ("S-19", "a byte too many", [&good[..], &[0]].concat()),
         ("S-20", "r and s are zero", pair(&[0], &[0])),
         ("S-20", "r is zero", pair(&[0], &[1])),
+        ("S-20", "s is zero", pair(&[1], &[0])),
         ("S-20", "s is the order", pair(&[1], &n)),
+        ("S-20", "r is the order", pair(&n, &[1])),
+        ("S-20", "r and s are past the order", pair(&beyond, &beyond)),
+        ("S-20", "s is negative", pair(&[1], &[0xff])),
         ("S-20", "all zero, fixed", vec![0; 64]),
         ("S-20", "empty", Vec::new()),
     ] {
@@ -371,6 +410,47 @@ async fn proofs_that_prove_nothing() {
         assert_eq!(found, (400, "key.possession"), "{number} {what}");
     }
     assert!(world.log.submissions.lock().unwrap().is_empty());
+}
+
+/// `n - s` in place of `s`: the other signature that everybody can make of an ECDSA signature on P-256.
+fn twin(signature: &[u8]) -> Vec<u8> {
+    let (r, s) = p256::ecdsa::Signature::from_der(signature).unwrap().split_scalars();
+    p256::ecdsa::Signature::from_scalars(r, -s).unwrap().to_der().as_bytes().to_vec()
+}
+
+#[tokio::test]
+async fn the_twin_of_a_proof_proves_the_same_and_an_ed25519_signature_has_none() {
+    let world = World::new().await;
+    let ask = async |key: String, proof: &[u8]| {
+        let body = json!({"publicKeyRequest": {
+            "publicKey": {"content": key}, "proofOfPossession": STANDARD.encode(proof)
+        }});
+        let (status, _, _) = world.post("/api/v2/signingCert", Some(&world.token().await), body.to_string()).await;
+        status.as_u16()
+    };
+    let proof = world.client.sign(EMAIL.as_bytes()).await.unwrap();
+    let other = twin(&proof);
+    assert_ne!(proof, other);
+    // S-20: who has seen the one can make the other, and gets a certificate for a key that is somebody else's.
+    for proof in [&proof, &other] {
+        assert_eq!(ask(world.client.public_key().to_pem(), proof).await, 200);
+    }
+    let key = Ed25519KeyPair::generate().unwrap();
+    let prefix = hex::decode("302a300506032b6570032100").unwrap();
+    let pem = pem::encode("PUBLIC KEY", &[&prefix, key.public_key().as_ref()].concat());
+    let proof = key.sign(EMAIL.as_bytes()).as_ref().to_vec();
+    // The order of the group, least byte first.
+    let order = hex::decode("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010").unwrap();
+    let mut beyond = proof.clone();
+    let mut carry = 0;
+    for (byte, add) in beyond[32..].iter_mut().zip(&order) {
+        let sum = u16::from(*byte) + u16::from(*add) + carry;
+        *byte = sum.to_le_bytes()[0];
+        carry = sum >> 8;
+    }
+    assert_eq!(carry, 0, "S + L still fits");
+    assert_eq!(ask(pem.clone(), &proof).await, 200);
+    assert_eq!(ask(pem, &beyond).await, 400, "S-20");
 }
 
 #[tokio::test]

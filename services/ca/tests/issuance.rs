@@ -7,7 +7,8 @@ mod world;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chancery_ca::chain::{ChainError, IssuingChain};
+use chancery_ca::chain::IssuingChain;
+use chancery_daemon::authority::AuthorityError;
 use chancery_daemon::signer::Signer;
 use chancery_verify::certificate::{
     Certificate, Identity, verify_authority, verify_chain, verify_path, verify_profile,
@@ -126,19 +127,22 @@ async fn authorities_follow_the_specification() {
     let key = issuing.public_key();
     let text = world.chain.to_pem();
     assert!(IssuingChain::from_pem(text.as_bytes(), key, NOW).is_ok());
-    assert!(matches!(IssuingChain::from_pem(text.as_bytes(), root.public_key(), NOW), Err(ChainError::OtherKey)));
+    assert!(matches!(IssuingChain::from_pem(text.as_bytes(), root.public_key(), NOW), Err(AuthorityError::OtherKey)));
     let late = NOW.plus_seconds(4 * 365 * 86_400);
     assert!(matches!(
         IssuingChain::from_pem(text.as_bytes(), key, late),
-        Err(ChainError::Refused(Rejection::ChainExpired))
+        Err(AuthorityError::Refused(Rejection::ChainExpired))
     ));
     let upside_down = root.to_pem() + &issuing.to_pem();
     assert!(matches!(
         IssuingChain::from_pem(upside_down.as_bytes(), key, NOW),
-        Err(ChainError::Refused(Rejection::ChainName))
+        Err(AuthorityError::Refused(Rejection::ChainName))
     ));
     let cut = issuing.to_pem();
-    assert!(matches!(IssuingChain::from_pem(cut.as_bytes(), key, NOW), Err(ChainError::Refused(Rejection::ChainName))));
+    assert!(matches!(
+        IssuingChain::from_pem(cut.as_bytes(), key, NOW),
+        Err(AuthorityError::Refused(Rejection::ChainName))
+    ));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! URL clients would get wrong. Relative paths are relative to the file. Nothing here opens anything but the file; the
 //! types give the JSON schema for editors.
 
-use crate::cli::database_url;
+use crate::{cli::database_url, instance::CheckpointKey};
 use anyhow::{Context as _, bail, ensure};
 use chancery_keys::KeyUri;
 use chancery_trust::BaseUrl;
@@ -153,6 +153,14 @@ pub(crate) struct LogTable {
     /// Issue certificates that no log knows of. Nobody can find out what was issued, and clients refuse them.
     #[serde(default)]
     pub(crate) insecure_without_certificate_log: bool,
+    /// Kind of key the Rekor v2 log is made with.
+    pub(crate) rekor_v2_key: Option<CheckpointKey>,
+    /// Take DSSE envelopes into the Rekor v2 log, as sigstore-js and cosign 2.6 to 3.0 send them for attestations.
+    #[serde(default)]
+    pub(crate) rekor_v2_dsse: bool,
+    /// Take no more entries into the Rekor v2 log, which can still be read.
+    #[serde(default)]
+    pub(crate) rekor_v2_frozen: bool,
     /// Where the logs' files are copied to.
     pub(crate) tiles: Option<TilesTable>,
 }
@@ -182,6 +190,9 @@ pub(crate) struct TsaTable {
     pub(crate) url: Option<String>,
     /// URI of its key; `keys/tsa.pem` in `data` if nothing is said.
     pub(crate) key: Option<String>,
+    /// Policies timestamps may be made under, as object identifiers; the first is for whoever asks for none.
+    #[serde(default)]
+    pub(crate) policies: Vec<String>,
 }
 
 /// The trust root.

@@ -7,8 +7,8 @@ mod banner;
 use crate::{
     configuration::Role,
     instance::{
-        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments, Setup, SignIn,
-        TilesArguments, TransparencyArguments,
+        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
+        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments,
     },
     issuer,
     issuers::ConfiguredIssuers,
@@ -34,7 +34,9 @@ pub(crate) struct Options<'a> {
     pub(crate) tiles: &'a TilesArguments,
     pub(crate) transparency: &'a TransparencyArguments,
     pub(crate) operations: &'a OperationsArguments,
+    pub(crate) rekor_v2: &'a RekorV2Arguments,
     pub(crate) authority: &'a AuthorityArguments,
+    pub(crate) timestamps: &'a TimestampArguments,
 }
 
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
@@ -51,14 +53,15 @@ pub(crate) async fn run(
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Options { tiles, transparency, operations, authority } = *options;
+    let Options { tiles, transparency, operations, rekor_v2, authority, timestamps } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
-    let choices = Choices { tiles: tiles.destination()?, transparency: transparency.read()?, operations, settings };
+    let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
+    let choices = Choices { tiles, transparency, operations, rekor_v2, settings, timestamps };
     let roles = Role::ALL.into();
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
-    if let Some(uri) = authority.ca_key() {
-        data.use_ca_key(uri)?;
+    for (role, uri) in [(Role::Ca, authority.ca_key()), (Role::Tsa, timestamps.key())] {
+        uri.map_or(Ok(()), |uri| data.use_key(role, uri))?;
     }
     // (2)
     let listening = Listening::on(listen, operations.metrics).await?;

@@ -12,7 +12,9 @@ mod keys;
 mod listening;
 mod logs;
 mod operations;
+mod rekor_v2;
 mod tiles;
+mod timestamps;
 mod transparency;
 mod trust;
 
@@ -23,7 +25,9 @@ pub(crate) use data::{DataDirectory, recorded_instance};
 pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use listening::Listening;
 pub(crate) use operations::OperationsArguments;
+pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments};
 #[cfg(feature = "s3")]
 pub(crate) use tiles::BucketArguments;
 pub(crate) use tiles::TilesArguments;
+pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::TransparencyArguments;

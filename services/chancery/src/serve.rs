@@ -8,18 +8,19 @@ use crate::instance::BucketArguments;
 use crate::{
     configuration::{Configuration, Role},
     instance::{
-        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments, Setup, SignIn,
-        TilesArguments, TransparencyArguments, recorded_instance,
+        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
+        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, recorded_instance,
     },
     issuers::ConfiguredIssuers,
 };
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use chancery_daemon::{
     clock::{Clock, SystemClock},
     http::Tls,
 };
 use chancery_log::{mirror::Destination, store::Location};
 use chancery_trust::BaseUrl;
+use const_oid::ObjectIdentifier;
 use sd_notify::NotifyState;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -34,8 +35,8 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
-    if let Some(uri) = &configuration.ca.key {
-        data.use_ca_key(uri)?;
+    for (role, uri) in [(Role::Ca, &configuration.ca.key), (Role::Tsa, &configuration.tsa.key)] {
+        uri.as_ref().map_or(Ok(()), |uri| data.use_key(role, uri))?;
     }
     let started = Started { configuration: &configuration, file, roles: &roles };
     let instance = Box::pin(started.instance(&data, clock)).await?;
@@ -55,7 +56,7 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     if !configuration.data.join("instance.json").exists() {
         bail!("there is no instance in {}; make it first: chancery init", configuration.data.display());
     }
-    let data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
+    let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     ensure!(!data.is_new(), "{} was not finished; run again: chancery init", data.path().display());
     // (2)
     let mut listening = Listening::on(configuration.listen.address, configuration.listen.metrics).await?;
@@ -67,6 +68,9 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     let started = Started { configuration: &configuration, file, roles: &roles };
     let instance = Box::pin(started.instance(&data, clock)).await?;
     instance.write_trust_files(&data.trust())?;
+    if roles.len() == Role::ALL.len() {
+        data.complete()?;
+    }
     // (4)
     let names: Vec<_> = roles.iter().map(ToString::to_string).collect();
     let ready = || {
@@ -105,6 +109,16 @@ fn transparency(Configuration { log, .. }: &Configuration) -> TransparencyArgume
         ct_log_accepts: log.ct_log_accepts.clone(),
         unlogged: log.insecure_without_certificate_log,
     }
+}
+
+fn rekor_v2(Configuration { log, .. }: &Configuration) -> RekorV2Arguments {
+    RekorV2Arguments { key: log.rekor_v2_key, dsse: log.rekor_v2_dsse, frozen: log.rekor_v2_frozen }
+}
+
+fn timestamps(Configuration { tsa, .. }: &Configuration) -> anyhow::Result<TimestampArguments> {
+    let policies = tsa.policies.iter().map(|policy| policy.parse()).collect::<Result<Vec<ObjectIdentifier>, _>>();
+    let tsa_policies = policies.map_err(|_| anyhow!("[tsa] policies: not an object identifier"))?;
+    Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies })
 }
 
 fn tiles(Configuration { log, .. }: &Configuration) -> anyhow::Result<Option<Destination>> {
@@ -159,6 +173,8 @@ impl Started<'_> {
             tiles: tiles(configuration)?,
             transparency: transparency(configuration).read().context("[log]")?,
             operations: &operations,
+            rekor_v2: &rekor_v2(configuration),
+            timestamps: &timestamps(configuration)?,
             settings: authority.settings(ConfiguredIssuers::load(issuers)?),
         };
         Instance::start(&setup, clock, choices).await.with_context(|| format!("as {} says", file.display()))

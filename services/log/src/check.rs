@@ -18,7 +18,7 @@ mod tree;
 pub use files::{FileError, Files, Opened, Published, Reading, check_files, open_checkpoint};
 
 use crate::store::{LogRecord, Store, StoreError};
-use crate::{ct, rekor_v1};
+use crate::{ct, rekor_v1, rekor_v2};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::TileId;
@@ -31,6 +31,8 @@ use std::num::NonZeroU32;
 pub enum Personality {
     /// Rekor v1.
     RekorV1,
+    /// Rekor v2.
+    RekorV2,
     /// Certificate transparency.
     Ct,
 }
@@ -56,6 +58,9 @@ impl Subject {
             rekor_v1::NAME => {
                 let host = record.origin.strip_suffix(&format!(" - {}", record.tree_id)).unwrap_or_default();
                 (rekor_v1::scheme(host, record.tree_id).map_err(unnamed)?, Personality::RekorV1)
+            }
+            rekor_v2::NAME => {
+                (rekor_v2::scheme(&record.origin, record.tree_id).map_err(unnamed)?, Personality::RekorV2)
             }
             ct::NAME => (ct::scheme(&record.origin, record.tree_id).map_err(unnamed)?, Personality::Ct),
             _ => return Err(Finding::Log("it is of no known kind")),

@@ -4,15 +4,17 @@ mod open;
 
 pub use open::{OpenError, Settings};
 
+use crate::activity::Activity;
 use crate::heads::HeadReads;
 use crate::pool::{Pending, Pool};
 use crate::quarantine::{Obstacle, Quarantine};
-use crate::sequencer::{Follower, is_before};
+use crate::sequencer::Follower;
 use crate::store::{CommittedHead, LogRecord, Store, StoredEntry};
 use crate::tiles::TileCache;
 use crate::{Corrupt, Error};
 use bytes::Bytes;
-use chancery_daemon::clock::Clock;
+use chancery_daemon::clock::{Clock, is_before};
+use chancery_daemon::metrics::Durations;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::{self, Plan, TreeHead};
@@ -99,11 +101,13 @@ pub struct Log {
     published: Option<watch::Receiver<Arc<Published>>>,
     /// Leaves of the committed head when it was opened.
     stored_size: u64,
+    frozen: bool,
     quarantine: Quarantine,
     cache: TileCache,
     heads: Arc<HeadReads>,
     /// Entries appended by this process.
     appended: Arc<AtomicU64>,
+    activity: Arc<Activity>,
 }
 
 impl Log {
@@ -111,6 +115,12 @@ impl Log {
     #[must_use]
     pub fn record(&self) -> &LogRecord {
         &self.record
+    }
+
+    /// Whether it takes no more entries.
+    #[must_use]
+    pub const fn is_frozen(&self) -> bool {
+        self.frozen
     }
 
     /// How its checkpoints are named.
@@ -199,6 +209,18 @@ impl Log {
         self.appended.load(Ordering::Relaxed)
     }
 
+    /// Batches that found the head moved by another replica: their compare-and-swap began again from there.
+    #[must_use]
+    pub fn conflicts(&self) -> u64 {
+        self.activity.conflicts()
+    }
+
+    /// Has every batch timed, from when it is taken out of the pool until its checkpoint is published. The labels are this
+    /// log's name, and `integrated` or `failed`.
+    pub fn time_batches(&self, batches: Durations) {
+        self.activity.time(batches);
+    }
+
     /// Entries that wait for the next batch.
     #[must_use]
     pub fn queued(&self) -> u64 {
@@ -207,6 +229,9 @@ impl Log {
 
     /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
     pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
+        if self.frozen {
+            return Err(Error::Frozen);
+        }
         let sequenced = self.pool.submit(pending).await.map_err(|error| match error {
             stopped @ Error::Unavailable { .. } => self.quarantined(stopped),
             error => error,

@@ -19,6 +19,9 @@ pub enum Error {
         /// Why, for the operator's log.
         reason: &'static str,
     },
+    /// Never again: the log is frozen. Reads go on.
+    #[error("the log is frozen: it takes no more entries")]
+    Frozen,
     /// Not until an operator has looked: what is stored is in doubt. Reads go on.
     #[error("the log is quarantined: {0}")]
     Quarantined(Reason),
@@ -37,6 +40,7 @@ impl Error {
         match self {
             Self::Busy { .. } => "log.busy",
             Self::Unavailable { .. } => "log.unavailable",
+            Self::Frozen => "log.frozen",
             Self::Quarantined(_) => "log.quarantined",
             Self::Corrupt(_) => "log.corrupt",
             Self::Store(_) => "log.store",

@@ -1,7 +1,7 @@
 //! The log engine and its personalities.
 //!
 //! One engine hosts every tree: a bounded pool, one sequencer, a store. A personality decides what may enter a log and how
-//! it is spoken to: [`rekor_v1`] logs signatures, [`ct`] logs certificates (RFC 6962). All formats, hashes and proofs are
+//! it is spoken to: [`rekor_v1`] and [`rekor_v2`] log signatures, [`ct`] logs certificates (RFC 6962). All formats, hashes and proofs are
 //! `chancery-verify`'s; nothing leaves this crate before it has been verified there, except that of the inclusion promises
 //! of one batch the last stands for all.
 //!
@@ -17,6 +17,7 @@
 //! A crash before 3 loses nothing that was acknowledged; after 3, the next start signs the committed head, which is what
 //! every start does once the stored state has passed its guard. One that does not pass it is [`quarantine`]d.
 
+mod activity;
 pub mod check;
 pub mod ct;
 mod engine;
@@ -27,6 +28,8 @@ pub mod mirror;
 mod pool;
 pub mod quarantine;
 pub mod rekor_v1;
+pub mod rekor_v2;
+mod seed;
 mod sequencer;
 pub mod store;
 mod tiles;

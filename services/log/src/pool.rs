@@ -19,6 +19,15 @@ pub struct Pending {
     pub seal: Box<dyn Fn(u64, Timestamp) -> Result<Sealed, Corrupt> + Send + Sync>,
 }
 
+impl Pending {
+    /// An entry that is nothing but its leaf: equal leaves are equal entries, so the leaf hash is the identity.
+    pub(crate) fn of_leaf(leaf: Vec<u8>, leaf_hash: Hash) -> Self {
+        let leaf = Bytes::from(leaf);
+        let seal = Box::new(move |_, _| Ok(Sealed { leaf: leaf.clone(), extra: Bytes::new() }));
+        Self { identity_hash: leaf_hash, seal }
+    }
+}
+
 impl std::fmt::Debug for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Pending({})", hex::encode(self.identity_hash))

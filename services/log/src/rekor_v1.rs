@@ -2,21 +2,22 @@
 //!
 //! It admits signatures (`chancery-verify::rekor` decides), promises inclusion with a signed entry timestamp, and answers
 //! every entry with its proof and checkpoint. One shard: the index over all shards is the index in the tree.
+//!
+//! Whoever sees an ECDSA signature can make another one over the same bytes (`n - s` for `s`). Clients verify both, so both are
+//! admitted, as entries of their own: the body is the identity of an entry, and the signature is in the body. The second says
+//! what the first said, by the same key or certificate, and takes nothing's place.
 
 mod http;
 
-use crate::pool::Sealed;
+use crate::seed::{self, Seed};
 use crate::tiles::Files;
 use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt, tiles};
 use axum::Router;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
-use chancery_verify::key::KeyKind;
 use chancery_verify::note::KeyName;
 use chancery_verify::rekor::{Body, EntryKind, Promise, ProposedEntry};
-use chancery_verify::{Hash, Rejection, hash, tile};
+use chancery_verify::{Hash, Rejection, hash};
 use serde_json::json;
 use std::fmt;
 
@@ -87,50 +88,31 @@ impl RekorV1 {
     /// The log as files, as tlog-tiles lays them out.
     #[must_use]
     pub fn files(&self) -> Files {
-        let log = self.log.clone();
-        Files {
-            log,
-            entries: "entries",
-            encode: |entry| tile::bundle_entry(&entry.leaf),
-            issuers: |_| Some(Vec::new()),
-        }
+        Files::of_leaves(&self.log)
     }
 
-    /// Logs an entry of our own where the tree is empty: `artifact`, signed with a key that is made for it and thrown
-    /// away. Clients cannot verify an entry at index 0: protobuf's JSON drops zeros. A quarantined log is left as it is.
+    /// Logs `artifact` as the first entry where there is none; see [`Seed`].
     pub async fn seed(&self, artifact: &[u8]) -> Result<(), Error> {
-        if self.log.quarantine().is_some() || self.log.latest().await?.tree.size > 0 {
-            return Ok(());
-        }
-        let unsigned = |_| Error::Unavailable { reason: "the seed entry cannot be signed" };
-        let (signer, _) = Signer::generate(KeyKind::P256).map_err(unsigned)?;
-        let signature = signer.sign(artifact).await.map_err(unsigned)?;
-        let key = signer.public_key().to_pem();
+        let Some(seed) = Seed::needed(&self.log, artifact).await? else { return Ok(()) };
         let kind = EntryKind::HashedRekord;
+        let key = STANDARD.encode(seed.key.to_pem());
         let proposal = json!({
             "kind": kind.name(),
             "apiVersion": kind.version(),
             "spec": {
                 "data": { "hash": { "algorithm": "sha256", "value": hex::encode(hash::sha256(artifact)) } },
-                "signature": { "content": STANDARD.encode(signature), "publicKey": { "content": STANDARD.encode(key) } },
+                "signature": { "content": STANDARD.encode(seed.signature), "publicKey": { "content": key } },
             },
         })
         .to_string();
         let body = ProposedEntry::parse(proposal.as_bytes()).and_then(|proposal| kind.admit(&proposal));
-        let body = body.map_err(|rejection| Corrupt::refused("the seed entry is a valid entry", rejection))?;
-        self.submit(body).await.map(|_| ())
+        self.submit(body.map_err(seed::refused)?).await.map(|_| ())
     }
 
     /// Appends an admitted entry.
     pub(crate) async fn submit(&self, body: Body) -> Result<Submitted, Error> {
         let leaf_hash = body.leaf_hash();
-        let leaf = Bytes::from(body.into_bytes());
-        // Equal bodies are equal entries, so the leaf hash is the identity.
-        let pending = Pending {
-            identity_hash: leaf_hash,
-            seal: Box::new(move |_, _| Ok(Sealed { leaf: leaf.clone(), extra: Bytes::new() })),
-        };
-        match self.log.append(pending).await? {
+        match self.log.append(Pending::of_leaf(body.into_bytes(), leaf_hash)).await? {
             Outcome::Logged(receipt) => {
                 // Verifying a promise costs twice what making it does, and half of what an entry costs in all. What can go
                 // wrong with a key or with these bytes goes wrong for every entry of a batch: its last one stands for it.

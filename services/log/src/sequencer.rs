@@ -12,13 +12,14 @@ mod follow;
 
 pub(crate) use follow::{Follower, Reader, follower};
 
+use crate::activity::Activity;
 use crate::engine::{Published, Sequenced, sign_head};
 use crate::guard::Sound;
 use crate::pool::Waiting;
 use crate::quarantine::Quarantine;
 use crate::store::{Batch, CommittedHead, Extension, Found, LogRecord, Store, StoreError, StoredEntry};
 use crate::{Corrupt, Error};
-use chancery_daemon::clock::Clock;
+use chancery_daemon::clock::{Clock, is_before};
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
@@ -27,7 +28,7 @@ use chancery_verify::{Hash, Timestamp, merkle};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// Entries in one transaction: beyond it a commit's own cost is already negligible per entry.
@@ -36,8 +37,6 @@ const MAX_BATCH: usize = 1024;
 const REPUBLISH: Duration = Duration::from_hours(1);
 /// A committed head that could not be signed, for want of a clock or a key, is tried again this often.
 const RETRY: Duration = Duration::from_secs(2);
-/// The clock may go back this far without anybody noticing (NTP slews); times of entries then stand still.
-const TOLERATED_STEP_BACK_SECONDS: u64 = 1;
 /// Ours went back, or that of another replica is ahead.
 pub(crate) const CLOCK_BEHIND: Error = Error::Unavailable { reason: "the clock is behind the last entry; correct it" };
 
@@ -57,6 +56,7 @@ pub(crate) struct Sequencer {
     published: watch::Sender<Arc<Published>>,
     /// The newest checkpoint not yet stored.
     unstored: Option<(u64, String)>,
+    activity: Arc<Activity>,
 }
 
 /// What every sequencer holds of its log: its record, scheme, key and store, and the clock.
@@ -68,10 +68,11 @@ impl Sequencer {
         (record, scheme, signer, store, clock): Parts,
         Sound { head, edge }: Sound,
         (first, is_new): (Published, bool),
+        activity: Arc<Activity>,
     ) -> Self {
         let unstored = is_new.then(|| (first.tree.size, first.note.clone()));
         let published = watch::Sender::new(Arc::new(first));
-        Self { record, scheme, signer, store, clock, edge, head, adopted: false, published, unstored }
+        Self { record, scheme, signer, store, clock, edge, head, adopted: false, published, unstored, activity }
     }
 
     /// Whether the committed head, as last seen, is the published one.
@@ -93,7 +94,21 @@ impl Sequencer {
 
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Corrupt> {
-        match self.integrate(&batch).await {
+        let begun = Instant::now();
+        let outcome = self.integrate(&batch).await;
+        let integrated = outcome.is_ok();
+        let result = self.conclude(batch, outcome).await;
+        self.activity.batch(&self.record.name, integrated, begun.elapsed());
+        result
+    }
+
+    /// Publishes what was integrated and answers, or says why it was not.
+    async fn conclude(
+        &mut self,
+        batch: Vec<Waiting>,
+        outcome: Result<(Vec<Integrated>, Trees), Error>,
+    ) -> Result<(), Corrupt> {
+        match outcome {
             Ok((outcomes, completed)) => self.publish(batch, outcomes, completed).await,
             Err(Error::Store(StoreError::Corrupt(corrupt)) | Error::Corrupt(corrupt)) => {
                 refuse(batch, |_| Error::Corrupt(corrupt.clone()));
@@ -142,7 +157,10 @@ impl Sequencer {
         }
         let Some((base, written, extended)) = done else { return Err(CLOCK_BEHIND) };
         let Extended { edge, head, outcomes, completed, .. } = extended;
-        self.adopted |= base != self.head.tree;
+        if base != self.head.tree {
+            self.adopted = true;
+            self.activity.conflict();
+        }
         if written {
             // The checkpoint rode along.
             self.unstored = None;
@@ -386,11 +404,6 @@ pub(crate) fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, 
 /// Whether `now` is before the last entry, by more than slewing explains.
 pub(crate) fn is_behind(now: Timestamp, head: &CommittedHead) -> bool {
     is_before(now, head.timestamp)
-}
-
-/// Whether `now` is before something that was dated, by more than slewing explains.
-pub(crate) fn is_before(now: Timestamp, dated: Timestamp) -> bool {
-    now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < dated
 }
 
 fn refuse(batch: Vec<Waiting>, error: impl Fn(&Waiting) -> Error) {

@@ -9,7 +9,7 @@ use crate::store::StoredEntry;
 use crate::{Corrupt, Error, Log};
 use bytes::Bytes;
 use chancery_verify::Hash;
-use chancery_verify::tile::{FULL_WIDTH, TileId, TilePath, TileTree, Trees};
+use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath, TileTree, Trees};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use moka::sync::Cache;
@@ -82,6 +82,12 @@ fn weight(bytes: usize) -> u32 {
 }
 
 impl Files {
+    /// A log whose bundles hold its leaves as they are.
+    pub(crate) fn of_leaves(log: &Log) -> Self {
+        let encode: EncodeEntry = |entry| tile::bundle_entry(&entry.leaf);
+        Self { log: log.clone(), entries: "entries", encode, issuers: |_| Some(Vec::new()) }
+    }
+
     /// The log underneath.
     #[must_use]
     pub const fn log(&self) -> &Log {

@@ -4,7 +4,7 @@
 //! synced and renamed. A file whose bytes have not changed is not touched.
 
 use crate::{
-    material::{InvalidMaterial, Material, Services},
+    material::{CertificateAuthority, InvalidMaterial, Material, Services},
     signing_config::SigningConfig,
     trusted_root::TrustedRoot,
 };
@@ -30,25 +30,31 @@ pub enum FileName {
     TrustedRoot,
     /// Which services to call: `--signing-config`.
     SigningConfig,
+    /// The same with the Rekor v2 log, which wants a timestamp authority beside it.
+    SigningConfigRekorV2,
     /// Both in one: sigstore-python's `--trust-config`.
     ClientTrustConfig,
     /// Issuing certificates and roots: `SIGSTORE_ROOT_FILE`.
     FulcioChain,
-    /// Key of the current signature log: `SIGSTORE_REKOR_PUBLIC_KEY`.
+    /// Key of the current Rekor v1 log: `SIGSTORE_REKOR_PUBLIC_KEY`.
     RekorKey,
     /// Key of the current certificate log: `SIGSTORE_CT_LOG_PUBLIC_KEY_FILE`.
     CtKey,
+    /// Certificates of the current timestamp authority, leaf first: `--timestamp-certificate-chain`.
+    TimestampChain,
 }
 
 impl FileName {
     /// Every file.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::TrustedRoot,
         Self::SigningConfig,
+        Self::SigningConfigRekorV2,
         Self::ClientTrustConfig,
         Self::FulcioChain,
         Self::RekorKey,
         Self::CtKey,
+        Self::TimestampChain,
     ];
 
     /// The name.
@@ -57,10 +63,12 @@ impl FileName {
         match self {
             Self::TrustedRoot => "trusted_root.json",
             Self::SigningConfig => "signing_config.json",
+            Self::SigningConfigRekorV2 => "signing_config_rekor_v2.json",
             Self::ClientTrustConfig => "client_trust_config.json",
             Self::FulcioChain => "fulcio-chain.pem",
             Self::RekorKey => "rekor.pub",
             Self::CtKey => "ctfe.pub",
+            Self::TimestampChain => "tsa-chain.pem",
         }
     }
 
@@ -68,8 +76,10 @@ impl FileName {
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
-            Self::TrustedRoot | Self::SigningConfig | Self::ClientTrustConfig => "application/json",
-            Self::FulcioChain => "application/pem-certificate-chain",
+            Self::TrustedRoot | Self::SigningConfig | Self::SigningConfigRekorV2 | Self::ClientTrustConfig => {
+                "application/json"
+            }
+            Self::FulcioChain | Self::TimestampChain => "application/pem-certificate-chain",
             Self::RekorKey | Self::CtKey => "application/x-pem-file",
         }
     }
@@ -97,22 +107,28 @@ impl TrustFiles {
     /// Builds every file. The same inputs give the same bytes.
     pub fn build(material: &Material, services: &Services) -> Result<Self, InvalidMaterial> {
         let trusted_root = TrustedRoot::new(material)?;
-        let signing_config = SigningConfig::new(services)?;
+        // What works for the most clients: some know version 1 alone, and tools around them look entries up in it.
+        let signing_config = SigningConfig::new(services, &[1])?;
+        let signing_config_rekor_v2 = SigningConfig::new(services, &[2])?;
         let client_trust_config = ClientTrustConfig {
             media_type: CLIENT_TRUST_CONFIG_MEDIA_TYPE,
             trusted_root: &trusted_root,
             signing_config: &signing_config,
         };
-        let (Some(rekor), Some(ct)) = (material.rekor_logs.first(), material.ct_logs.first()) else {
+        let rekor_v1 = material.rekor_logs.iter().find(|log| log.origin.is_none());
+        let (Some(rekor), Some(ct)) = (rekor_v1, material.ct_logs.first()) else {
             return Err(InvalidMaterial::Missing { what: "log" });
         };
         let contents = BTreeMap::from([
             (FileName::TrustedRoot, json(&trusted_root)),
             (FileName::SigningConfig, json(&signing_config)),
+            (FileName::SigningConfigRekorV2, json(&signing_config_rekor_v2)),
             (FileName::ClientTrustConfig, json(&client_trust_config)),
-            (FileName::FulcioChain, chain_pem(material)),
+            (FileName::FulcioChain, chain_pem(&material.certificate_authorities)),
             (FileName::RekorKey, rekor.key.to_pem()),
             (FileName::CtKey, ct.key.to_pem()),
+            // Of one authority only: clients take the first certificate for the leaf of all others.
+            (FileName::TimestampChain, chain_pem(material.timestamp_authorities.get(..1).unwrap_or_default())),
         ]);
         Ok(Self { contents })
     }
@@ -163,10 +179,10 @@ fn json(document: &impl Serialize) -> String {
 
 /// Every certificate once; two authorities may share a root. PEM has no windows, so that a retired authority would be trusted
 /// for whatever its key signs later: it is left out.
-fn chain_pem(material: &Material) -> String {
+fn chain_pem(authorities: &[CertificateAuthority]) -> String {
     let mut written: Vec<&[u8]> = Vec::new();
     let mut text = String::new();
-    let current = material.certificate_authorities.iter().filter(|authority| authority.validity.end.is_none());
+    let current = authorities.iter().filter(|authority| authority.validity.end.is_none());
     for der in current.flat_map(|authority| &authority.chain_der) {
         if !written.contains(&der.as_slice()) {
             text.push_str(&pem::encode(pem::CERTIFICATE, der));

@@ -12,7 +12,7 @@
 //! | module | writes | specification |
 //! |---|---|---|
 //! | [`trusted_root`] | `trusted_root.json` | protobuf-specs `sigstore_trustroot.proto`, `TrustedRoot` |
-//! | [`signing_config`] | `signing_config.json` | the same file, `SigningConfig` v0.2 |
+//! | [`signing_config`] | `signing_config.json` and `signing_config_rekor_v2.json` | the same file, `SigningConfig` v0.2 |
 //! | [`files`] | those, `client_trust_config.json` and the PEM files of cosign's environment variables | |
 
 pub mod files;
@@ -22,4 +22,4 @@ pub mod signing_config;
 pub mod trusted_root;
 
 pub use files::{CurrentFiles, FileName, TrustFiles};
-pub use material::{BaseUrl, CertificateAuthority, InvalidMaterial, Log, Material, Services, Validity};
+pub use material::{BaseUrl, CertificateAuthority, InvalidMaterial, Log, Material, Services, SignatureLog, Validity};

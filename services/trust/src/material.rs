@@ -3,6 +3,7 @@
 //! Lists rather than single values, because a rotated key stays trusted for what it signed in its time: the retired
 //! instance is listed after the current one, with the end of its window.
 
+use chancery_verify::note::{self, KeyName};
 use chancery_verify::{Hash, PublicKey, Timestamp};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use std::collections::HashSet;
@@ -31,8 +32,16 @@ pub enum InvalidMaterial {
         /// The text that was given.
         url: String,
     },
+    /// cosign and sigstore-js compare the origin of a Rekor v2 log with the host of its URL.
+    #[error(
+        "`{url}` has a path: cosign does not believe the checkpoints of a Rekor v2 log that is not at the root of its host"
+    )]
+    LogBelowRoot {
+        /// The text that was given.
+        url: String,
+    },
     /// sigstore-js wants the self-signed root, sigstore-python the issuing certificate's issuer.
-    #[error("the chain of certificate authority `{common_name}` needs its issuing certificate and its root")]
+    #[error("the chain of `{common_name}` needs the certificate that signs and its root")]
     ShortChain {
         /// Which authority.
         common_name: String,
@@ -44,6 +53,12 @@ pub enum InvalidMaterial {
         kind: &'static str,
         /// Hexadecimal.
         key_id: String,
+    },
+    /// Clients take timestamps of two authorities for one.
+    #[error("two timestamp authorities have the URL `{url}`")]
+    DuplicateTimestampAuthority {
+        /// The URL.
+        url: String,
     },
     /// A trust root without one of these verifies nothing.
     #[error("no {what}: nothing signed here could be verified")]
@@ -142,28 +157,30 @@ pub struct Log {
     pub base_url: BaseUrl,
     /// The key its checkpoints, promises or SCTs verify with.
     pub key: PublicKey,
+    /// Of a Rekor v2 log the name its checkpoints are signed under, which is the host of its URL; of others `None`.
+    pub origin: Option<KeyName>,
     /// When that key was in use.
     pub validity: Validity,
 }
 
 impl Log {
-    /// The id entries and SCTs carry: SHA-256 of the SPKI, for RFC 6962 logs and for Rekor v1.
+    /// The id entries and SCTs carry: SHA-256 of the SPKI for RFC 6962 logs and for Rekor v1, C2SP's for Rekor v2.
     #[must_use]
     pub fn key_id(&self) -> Hash {
-        self.key.fingerprint()
+        self.origin.as_ref().map_or_else(|| self.key.fingerprint(), |origin| note::key_hash(origin, &self.key))
     }
 }
 
-/// A certificate authority: one issuing certificate with its path to a root.
+/// An authority with certificates of its own, for certificates or for timestamps: one that signs, with its path to a root.
 #[derive(Debug, Clone)]
 pub struct CertificateAuthority {
     /// Where it answers.
     pub url: BaseUrl,
-    /// Organisation in the subject of the issuing certificate.
+    /// Organisation in the subject of the certificate that signs.
     pub organization: String,
-    /// Common name in the subject of the issuing certificate.
+    /// Common name in the subject of the certificate that signs.
     pub common_name: String,
-    /// DER, issuing certificate first, self-signed root last.
+    /// DER, the certificate that signs first, self-signed root last.
     pub chain_der: Vec<Vec<u8>>,
     /// When it issued.
     pub validity: Validity,
@@ -178,23 +195,36 @@ pub struct Material {
     pub ct_logs: Vec<Log>,
     /// Where signatures are logged.
     pub rekor_logs: Vec<Log>,
+    /// Who says when something was signed. Their URLs are the whole ones that signers ask.
+    pub timestamp_authorities: Vec<CertificateAuthority>,
 }
 
 impl Material {
     /// Refuses what some client would refuse, or silently misread.
     pub fn check(&self) -> Result<(), InvalidMaterial> {
-        if self.certificate_authorities.is_empty() {
-            return Err(InvalidMaterial::Missing { what: "certificate authority" });
-        }
-        for authority in &self.certificate_authorities {
-            authority.validity.check()?;
-            if authority.chain_der.len() < 2 {
-                return Err(InvalidMaterial::ShortChain { common_name: authority.common_name.clone() });
-            }
+        check_authorities("certificate authority", &self.certificate_authorities)?;
+        check_authorities("timestamp authority", &self.timestamp_authorities)?;
+        let mut urls = HashSet::new();
+        // sigstore-go counts timestamps of one URL once, whoever made them.
+        if let Some(twice) = self.timestamp_authorities.iter().find(|authority| !urls.insert(&authority.url.0)) {
+            return Err(InvalidMaterial::DuplicateTimestampAuthority { url: twice.url.0.clone() });
         }
         check_logs("ct", "certificate transparency log", &self.ct_logs)?;
         check_logs("rekor", "signature log", &self.rekor_logs)
     }
+}
+
+fn check_authorities(what: &'static str, authorities: &[CertificateAuthority]) -> Result<(), InvalidMaterial> {
+    if authorities.is_empty() {
+        return Err(InvalidMaterial::Missing { what });
+    }
+    for authority in authorities {
+        authority.validity.check()?;
+        if authority.chain_der.len() < 2 {
+            return Err(InvalidMaterial::ShortChain { common_name: authority.common_name.clone() });
+        }
+    }
+    Ok(())
 }
 
 fn check_logs(kind: &'static str, what: &'static str, logs: &[Log]) -> Result<(), InvalidMaterial> {
@@ -204,6 +234,9 @@ fn check_logs(kind: &'static str, what: &'static str, logs: &[Log]) -> Result<()
     let mut seen = HashSet::new();
     for log in logs {
         log.validity.check()?;
+        if log.origin.is_some() && log.base_url.has_path() {
+            return Err(InvalidMaterial::LogBelowRoot { url: log.base_url.0.clone() });
+        }
         if !seen.insert(log.key_id()) {
             return Err(InvalidMaterial::DuplicateLog { kind, key_id: hex::encode(log.key_id()) });
         }
@@ -211,7 +244,16 @@ fn check_logs(kind: &'static str, what: &'static str, logs: &[Log]) -> Result<()
     Ok(())
 }
 
-/// What a signer calls: one service of each kind is what an instance has.
+/// A signature log, as signers know it.
+#[derive(Debug, Clone)]
+pub struct SignatureLog {
+    /// Where it answers.
+    pub url: BaseUrl,
+    /// Which protocol it speaks: Rekor's 1 or 2. Signers take the highest they know.
+    pub major_api_version: u32,
+}
+
+/// What a signer calls: one service of each kind is what an instance has, but of signature logs one of each protocol.
 #[derive(Debug, Clone)]
 pub struct Services {
     /// Who runs them, as a scheme-less URI. Clients pick one service per operator.
@@ -220,8 +262,10 @@ pub struct Services {
     pub certificate_authority: BaseUrl,
     /// The OIDC issuer that clients without a token send people to, where there is one.
     pub oidc_issuer: Option<BaseUrl>,
-    /// The Rekor v1 log.
-    pub rekor_v1: BaseUrl,
+    /// The signature logs, at least one of version 1.
+    pub signature_logs: Vec<SignatureLog>,
+    /// The timestamp authority: the whole URL, to which clients append nothing.
+    pub timestamp_authority: BaseUrl,
     /// From when they may be used.
     pub validity: Validity,
 }
@@ -232,6 +276,9 @@ impl Services {
         self.validity.check()?;
         if self.operator.is_empty() || self.operator.contains("://") {
             return Err(InvalidMaterial::OperatorHasScheme { operator: self.operator.clone() });
+        }
+        if !self.signature_logs.iter().any(|log| log.major_api_version == 1) {
+            return Err(InvalidMaterial::Missing { what: "Rekor v1 log" });
         }
         if self.certificate_authority.has_path() {
             return Err(InvalidMaterial::AuthorityBelowRoot { url: self.certificate_authority.0.clone() });

@@ -1,4 +1,4 @@
-//! `signing_config.json`: which services a signer calls.
+//! `signing_config.json`, `signing_config_rekor_v2.json`: which services a signer calls.
 //!
 //! Specification: protobuf-specs `sigstore_trustroot.proto`, message `SigningConfig` v0.2. Every service carries
 //! `operator` (sigstore-python demands it) and `validFor.start` (sigstore-rust demands it); selectors are `ANY`, the only
@@ -18,10 +18,9 @@ pub struct SigningConfig<'a> {
     media_type: &'static str,
     ca_urls: [ServiceJson<'a>; 1],
     oidc_urls: Vec<ServiceJson<'a>>,
-    rekor_tlog_urls: [ServiceJson<'a>; 1],
+    rekor_tlog_urls: Vec<ServiceJson<'a>>,
     rekor_tlog_config: Selection,
-    // Present although empty: sigstore-python's model has no default for them.
-    tsa_urls: [ServiceJson<'a>; 0],
+    tsa_urls: [ServiceJson<'a>; 1],
     tsa_config: Selection,
 }
 
@@ -40,18 +39,24 @@ struct Selection {
 }
 
 impl<'a> SigningConfig<'a> {
-    /// Builds the document after [`Services::check`].
-    pub fn new(services: &'a Services) -> Result<Self, InvalidMaterial> {
+    /// Builds the document after [`Services::check`], with the signature logs of these protocols. A signer that is given
+    /// several takes the newest that it knows.
+    pub fn new(services: &'a Services, major_api_versions: &[u32]) -> Result<Self, InvalidMaterial> {
         services.check()?;
-        let service =
-            |url| ServiceJson { url, major_api_version: 1, valid_for: services.validity, operator: &services.operator };
+        let service = |url, major_api_version| ServiceJson {
+            url,
+            major_api_version,
+            valid_for: services.validity,
+            operator: &services.operator,
+        };
+        let logs = services.signature_logs.iter().filter(|log| major_api_versions.contains(&log.major_api_version));
         Ok(Self {
             media_type: MEDIA_TYPE,
-            ca_urls: [service(&services.certificate_authority)],
-            oidc_urls: services.oidc_issuer.iter().map(service).collect(),
-            rekor_tlog_urls: [service(&services.rekor_v1)],
+            ca_urls: [service(&services.certificate_authority, 1)],
+            oidc_urls: services.oidc_issuer.iter().map(|issuer| service(issuer, 1)).collect(),
+            rekor_tlog_urls: logs.map(|log| service(&log.url, log.major_api_version)).collect(),
             rekor_tlog_config: Selection { selector: "ANY" },
-            tsa_urls: [],
+            tsa_urls: [service(&services.timestamp_authority, 1)],
             tsa_config: Selection { selector: "ANY" },
         })
     }

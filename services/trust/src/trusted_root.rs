@@ -20,7 +20,7 @@ pub struct TrustedRoot<'a> {
     tlogs: Vec<LogJson<'a>>,
     certificate_authorities: Vec<AuthorityJson<'a>>,
     ctlogs: Vec<LogJson<'a>>,
-    timestamp_authorities: [(); 0],
+    timestamp_authorities: Vec<AuthorityJson<'a>>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -30,6 +30,9 @@ struct LogJson<'a> {
     hash_algorithm: &'static str,
     public_key: KeyJson,
     log_id: LogId,
+    /// Of Rekor v2 logs only, which is what tells them from others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint_key_id: Option<LogId>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -82,12 +85,13 @@ impl<'a> TrustedRoot<'a> {
             tlogs: material.rekor_logs.iter().map(log).collect(),
             certificate_authorities: material.certificate_authorities.iter().map(authority).collect(),
             ctlogs: material.ct_logs.iter().map(log).collect(),
-            timestamp_authorities: [],
+            timestamp_authorities: material.timestamp_authorities.iter().map(authority).collect(),
         })
     }
 }
 
 fn log(log: &Log) -> LogJson<'_> {
+    let log_id = LogId { key_id: STANDARD.encode(log.key_id()) };
     LogJson {
         base_url: &log.base_url,
         hash_algorithm: "SHA2_256",
@@ -96,7 +100,8 @@ fn log(log: &Log) -> LogJson<'_> {
             key_details: key_details(log.key.kind()),
             valid_for: log.validity,
         },
-        log_id: LogId { key_id: STANDARD.encode(log.key_id()) },
+        checkpoint_key_id: log.origin.as_ref().map(|_| log_id.clone()),
+        log_id,
     }
 }
 

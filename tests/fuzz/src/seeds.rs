@@ -1,10 +1,12 @@
-//! Where the targets start: a few well-formed inputs of every format, made here and fetched from nowhere.
+//! Where the targets start: a few well-formed inputs of every format, made here or, of timestamps, by OpenSSL; fetched from nowhere.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::certificate::Certificate;
 use chancery_verify::checkpoint::{Checkpoint, Scheme};
 use chancery_verify::merkle::{self, TreeHead};
 use chancery_verify::note::KeyName;
 use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
+use chancery_verify::timestamping::Authority;
 use chancery_verify::{PublicKey, Timestamp, hash, pem, tile};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
@@ -59,24 +61,72 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "tile_path" => paths(),
         "tile" => tiles(),
         "entry" => entries(),
+        "entry_v2" => entries_v2(),
         "certificate" => certificates().into(),
         "sct" => scts(),
         "csr" => vec![request()],
         "pem" => pems(),
         "key" => vec![public_key().spki_der().to_vec(), public_key().to_pem().into_bytes(), ed25519_spki(), rsa_spki()],
+        "tsq" => timestamp_requests().map(<[u8]>::to_vec).into(),
+        "tsr" => timestamps().map(<[u8]>::to_vec).into(),
         _ => Vec::new(),
     }
 }
 
-fn notes() -> Vec<Vec<u8>> {
+macro_rules! openssl_tsa {
+    ($name:literal) => {
+        include_bytes!(concat!("../../../crates/verify/tests/golden/openssl-tsa/", $name))
+    };
+}
+
+static TIMESTAMP_AUTHORITY: LazyLock<Authority> = LazyLock::new(|| {
+    let chain = Certificate::chain_from_pem(openssl_tsa!("ec-chain.pem")).expect("a chain");
+    Authority::new(chain).expect("an authority")
+});
+
+/// The authority that made the first three of [`timestamps`].
+pub fn timestamp_authority() -> &'static Authority {
+    &TIMESTAMP_AUTHORITY
+}
+
+/// Responses by OpenSSL; the last one is a refusal.
+pub fn timestamps() -> [&'static [u8]; 5] {
+    [
+        openssl_tsa!("ec-sha256.tsr"),
+        openssl_tsa!("ec-sha384-bare.tsr"),
+        openssl_tsa!("ec-sha512-certificates.tsr"),
+        openssl_tsa!("rsa-sha256-certificates.tsr"),
+        openssl_tsa!("sha1.tsr"),
+    ]
+}
+
+/// What they answer.
+fn timestamp_requests() -> [&'static [u8]; 4] {
+    [
+        openssl_tsa!("ec-sha256.tsq"),
+        openssl_tsa!("ec-sha384-bare.tsq"),
+        openssl_tsa!("ec-sha512-certificates.tsq"),
+        openssl_tsa!("sha1.tsq"),
+    ]
+}
+
+/// Every way of naming and signing checkpoints.
+pub fn schemes() -> [Scheme; 3] {
     let host = KeyName::new(HOST).expect("a name");
-    let schemes = [Scheme::RekorV1 { host: host.clone(), tree_id: TREE_ID }, Scheme::StaticCt { origin: host }];
+    [
+        Scheme::RekorV1 { host: host.clone(), tree_id: TREE_ID },
+        Scheme::RekorV2 { origin: host.clone() },
+        Scheme::StaticCt { origin: host },
+    ]
+}
+
+fn notes() -> Vec<Vec<u8>> {
     let now = Timestamp::from_seconds(1_800_000_000);
     let note = |scheme: Scheme| {
         let signature = sign(&scheme.signed_bytes(&tree_head(), now));
         scheme.note(&tree_head(), now, &public_key(), &signature)
     };
-    let signed = schemes.map(note);
+    let signed = schemes().map(note);
     let mut seeds: Vec<Vec<u8>> = signed.iter().map(|note| note.clone().into_bytes()).collect();
     seeds.push(format!("{}— witness.example AAAAAQME\n", signed[0]).into_bytes());
     seeds.push("origin\n1\nAAAA\n\n— log AAAAAAEC\n".into());
@@ -149,6 +199,32 @@ fn entries() -> Vec<Vec<u8>> {
         hex::encode(hash::sha256(payload)),
     );
     [hashedrekord, dsse, logged].map(String::into_bytes).into()
+}
+
+fn entries_v2() -> Vec<Vec<u8>> {
+    let verifier = |key: &str, der: &[u8], details: &str| {
+        format!(r#"{{"{key}":{{"rawBytes":"{}"}},"keyDetails":{details}}}"#, STANDARD.encode(der))
+    };
+    let public_key = verifier("publicKey", public_key().spki_der(), "\"PKIX_ECDSA_P256_SHA_256\"");
+    let [_, certificate, _] = certificates();
+    let certificate = verifier("x509Certificate", &certificate, "5");
+    let hashedrekord = |verifier: &str| {
+        format!(
+            r#"{{"hashedRekordRequestV002":{{"digest":"{}","signature":{{"content":"{}","verifier":{verifier}}}}}}}"#,
+            STANDARD.encode(hash::sha256(b"artifact")),
+            STANDARD.encode(sign(b"artifact")),
+        )
+    };
+    let payload = b"{\"a\":1}";
+    let signed = chancery_verify::rekor::dsse::pre_authentication_encoding("application/json", payload);
+    let envelope = format!(
+        r#"{{"payload":"{}","payloadType":"application/json","signatures":[{{"sig":"{}","keyid":"x"}}]}}"#,
+        STANDARD.encode(payload),
+        STANDARD.encode(sign(&signed)),
+    );
+    let dsse = format!(r#"{{"dsse_request_v002":{{"envelope":{envelope},"verifiers":[{public_key},{certificate}]}}}}"#);
+    let nothing = r#"{"hashedRekordRequestV002":null,"dsseRequestV002":{"verifiers":null}}"#.to_owned();
+    [hashedrekord(&public_key), hashedrekord(&certificate), dsse, nothing].map(String::into_bytes).into()
 }
 
 fn key_pair() -> KeyPair {

@@ -5,11 +5,13 @@
 
 use crate::seeds;
 use chancery_verify::certificate::{Certificate, Request, verify_chain, verify_path, verify_profile};
-use chancery_verify::checkpoint::{Checkpoint, Scheme};
-use chancery_verify::note::{KeyName, Note};
+use chancery_verify::checkpoint::Checkpoint;
+use chancery_verify::note::Note;
+use chancery_verify::rekor::v2::{CreateEntry, json};
 use chancery_verify::rekor::{EntryKind, ProposedEntry};
 use chancery_verify::sct::{self, ExtraData, MerkleTreeLeaf, SignedCertificateTimestamp};
 use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath};
+use chancery_verify::timestamping::{Request as TimestampRequest, Token};
 use chancery_verify::{HashAlgorithm, PublicKey, Timestamp, pem as pem_text};
 use std::slice;
 
@@ -17,17 +19,20 @@ use std::slice;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 10] = [
+pub const ALL: [(&str, Target); 13] = [
     ("note", note),
     ("checkpoint", checkpoint),
     ("tile_path", tile_path),
     ("tile", tile),
     ("entry", entry),
+    ("entry_v2", entry_v2),
     ("certificate", certificate),
     ("sct", sct),
     ("csr", csr),
     ("pem", pem),
     ("key", key),
+    ("tsq", tsq),
+    ("tsr", tsr),
 ];
 
 /// Largest body a log takes.
@@ -56,9 +61,7 @@ pub fn checkpoint(input: &[u8]) {
         assert!(text.starts_with(&written), "the first three lines have one spelling");
         assert_eq!(Checkpoint::parse(&written), Ok(checkpoint));
     }
-    let host = KeyName::new(seeds::HOST).expect("a name");
-    let schemes = [Scheme::RekorV1 { host: host.clone(), tree_id: seeds::TREE_ID }, Scheme::StaticCt { origin: host }];
-    for scheme in schemes {
+    for scheme in seeds::schemes() {
         if let Ok(head) = scheme.open(text, &seeds::public_key()) {
             assert_eq!(head, seeds::tree_head(), "only what was signed opens");
         }
@@ -119,6 +122,35 @@ pub fn entry(input: &[u8]) {
         assert_eq!(bytes, canonical, "a body is RFC 8785");
         let again = ProposedEntry::parse(bytes).expect("a body is a proposal");
         assert_eq!(kind.canonicalize(&again).as_ref(), Ok(&body), "a body is its own canonical form");
+    }
+}
+
+/// Requests of Rekor v2, and the leaves they become.
+pub fn entry_v2(input: &[u8]) {
+    let request = match json::parse(input) {
+        Ok(Some(request)) => request,
+        Ok(None) => return,
+        Err(malformed) => {
+            let text = malformed.to_string();
+            assert!(text.starts_with("proto: ") && text.len() < 2048, "{text}");
+            return;
+        }
+    };
+    let Ok(body) = request.admit() else { return };
+    let bytes = body.as_bytes();
+    assert!(bytes.len() <= MAX_BODY_BYTES);
+    let value: serde_json::Value = serde_json::from_slice(bytes).expect("a leaf is JSON");
+    let canonical = serde_json_canonicalizer::to_vec(&value).expect("JSON has a canonical form");
+    assert_eq!(bytes, canonical, "a leaf is RFC 8785");
+    assert_eq!(value["kind"], request.kind().name());
+    if let CreateEntry::HashedRekord(request) = request {
+        // What a client rebuilds from the leaf is the request.
+        let entry = &value["spec"]["hashedRekordV002"];
+        let rebuilt = serde_json::json!({
+            "hashedRekordRequestV002": { "digest": entry["data"]["digest"], "signature": entry["signature"] }
+        });
+        let rebuilt = json::parse(rebuilt.to_string().as_bytes()).expect("a leaf's parts are a request");
+        assert_eq!(rebuilt, Some(CreateEntry::HashedRekord(request)));
     }
 }
 
@@ -202,4 +234,23 @@ pub fn key(input: &[u8]) {
         assert!(key.verify_digest(hash, &hash.digest(b"message"), &[0x30, 6, 2, 1, 1, 2, 1, 1]).is_err());
     }
     let _ = key.rsa_components();
+}
+
+/// Requests for timestamps.
+pub fn tsq(input: &[u8]) {
+    let Ok(request) = TimestampRequest::from_der(input) else { return };
+    assert_eq!(request.to_der(), input, "a request has one spelling");
+    assert_eq!(request.imprint.digest.len(), request.imprint.hash.size_bytes());
+}
+
+/// Timestamps, and whether a signature of a known authority can be on anything but what it signed.
+pub fn tsr(input: &[u8]) {
+    for token in [Token::from_response(input), Token::from_der(input)].into_iter().flatten() {
+        let _ = seeds::timestamp_authority().verify_contents(&token);
+        if seeds::timestamp_authority().verify(&token).is_ok() {
+            let signed = seeds::timestamps();
+            let signed = signed.iter().filter_map(|response| Token::from_response(response).ok());
+            assert!(signed.into_iter().any(|signed| signed.info() == token.info()), "only what was signed verifies");
+        }
+    }
 }

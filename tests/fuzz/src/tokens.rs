@@ -6,8 +6,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_ca::config::IssuersFile;
 use chancery_ca::identity::Principal;
 use chancery_ca::oidc::{Authenticator, TokenRefusal, http_fetcher};
-use chancery_ca::profile::{self, Leaf};
+use chancery_ca::profile::Leaf;
 use chancery_ca::{IssuerName, KeySource};
+use chancery_daemon::authority;
 use chancery_verify::certificate::{Certificate, SignatureAlgorithm, verify_profile};
 use chancery_verify::sct::SignedCertificateTimestamp;
 use chancery_verify::{PublicKey, Timestamp};
@@ -157,7 +158,7 @@ pub fn claims(input: &[u8]) {
         signature: vec![0x30, 0],
     };
     let finish = |tbs: &[u8]| {
-        let der = profile::assemble(tbs, SignatureAlgorithm::for_key(key.kind()), &[0x30, 0]).expect("DER");
+        let der = authority::assemble(tbs, SignatureAlgorithm::for_key(key.kind()), &[0x30, 0]).expect("DER");
         Certificate::from_der(&der).expect("it parses")
     };
     let precertificate = finish(&leaf.precertificate_tbs().expect("it can be written"));

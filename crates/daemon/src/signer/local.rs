@@ -1,12 +1,12 @@
 //! A key in this process, held by aws-lc.
 
-use super::{SignerError, usable};
+use super::{SignerError, Use, usable};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _,
-    RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use chancery_verify::PublicKey;
 use chancery_verify::key::KeyKind;
@@ -20,14 +20,15 @@ const SECP521R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35")
 pub(super) enum LocalKey {
     Ecdsa(EcdsaKeyPair),
     Rsa(RsaKeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 impl LocalKey {
     /// Takes a key and its public half from PKCS#8 in DER.
-    pub(super) fn from_pkcs8(der: &[u8]) -> Result<(Self, PublicKey), SignerError> {
+    pub(super) fn from_pkcs8(purpose: Use, der: &[u8]) -> Result<(Self, PublicKey), SignerError> {
         // First, so that the reason names the kind.
-        if let Some(kind) = unusable_kind(der) {
-            usable(kind)?;
+        if let Some(kind) = special_kind(der) {
+            usable(purpose, kind)?;
         }
         let ecdsa = [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING]
             .into_iter()
@@ -36,6 +37,10 @@ impl LocalKey {
             let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| SignerError::Malformed)?;
             let spki = spki.as_ref().to_vec();
             (Self::Ecdsa(pair), spki)
+        } else if let Ok(pair) = Ed25519KeyPair::from_pkcs8(der) {
+            let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| SignerError::Malformed)?;
+            let spki = spki.as_ref().to_vec();
+            (Self::Ed25519(pair), spki)
         } else {
             let pair = RsaKeyPair::from_pkcs8(der).map_err(|_| SignerError::Malformed)?;
             let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| SignerError::Malformed)?;
@@ -57,12 +62,13 @@ impl LocalKey {
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(|_| SignerError::Failed)?;
                 Ok(signature)
             }
+            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
         }
     }
 }
 
-/// The kind that a PKCS#8 key names, where it is one that is refused.
-fn unusable_kind(der: &[u8]) -> Option<KeyKind> {
+/// The kind that a PKCS#8 key names, where it is one that is not good for everything.
+fn special_kind(der: &[u8]) -> Option<KeyKind> {
     let algorithm = PrivateKeyInfoRef::try_from(der).ok()?.algorithm;
     match algorithm.oid {
         ED25519 => Some(KeyKind::Ed25519),
@@ -71,16 +77,19 @@ fn unusable_kind(der: &[u8]) -> Option<KeyKind> {
     }
 }
 
-/// Makes a new key and returns it as PKCS#8 in DER.
+/// Makes a new key and returns it as PKCS#8 in DER; whether it is usable the caller has asked.
 pub(super) fn generate(kind: KeyKind) -> Result<Vec<u8>, SignerError> {
-    usable(kind)?;
     match kind {
         KeyKind::P256 => ecdsa_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING),
         KeyKind::P384 => ecdsa_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING),
         KeyKind::Rsa(2048) => rsa_pkcs8(KeySize::Rsa2048),
         KeyKind::Rsa(3072) => rsa_pkcs8(KeySize::Rsa3072),
         KeyKind::Rsa(4096) => rsa_pkcs8(KeySize::Rsa4096),
-        KeyKind::Rsa(_) | KeyKind::P521 | KeyKind::Ed25519 => Err(SignerError::Malformed),
+        KeyKind::Ed25519 => {
+            let pair = Ed25519KeyPair::generate().map_err(|_| SignerError::Failed)?;
+            Ok(pair.to_pkcs8v1().map_err(|_| SignerError::Failed)?.as_ref().to_vec())
+        }
+        KeyKind::Rsa(_) | KeyKind::P521 => Err(SignerError::Malformed),
     }
 }
 

@@ -145,11 +145,17 @@ fn verify_time_and_purpose(certificate: &Certificate, now: Timestamp) -> Result<
     if !certificate.is_valid_at(now) {
         return Err(Rejection::ChainExpired);
     }
+    verify_purpose(certificate, ID_KP_CODE_SIGNING)
+}
+
+/// Checks that a certificate has no critical extension that is not understood and, if it restricts its extended key usage,
+/// allows `purpose`.
+pub(crate) fn verify_purpose(certificate: &Certificate, purpose: ObjectIdentifier) -> Result<(), Rejection> {
     if certificate.extensions().iter().any(|extension| extension.critical && !UNDERSTOOD.contains(&extension.extn_id)) {
         return Err(Rejection::ChainCritical);
     }
     match certificate.decode::<ExtendedKeyUsage>()? {
-        Some(usage) if !usage.0.contains(&ID_KP_CODE_SIGNING) && !usage.0.contains(&ANY_EXTENDED_KEY_USAGE) => {
+        Some(usage) if !usage.0.contains(&purpose) && !usage.0.contains(&ANY_EXTENDED_KEY_USAGE) => {
             Err(Rejection::ChainUsage)
         }
         _ => Ok(()),

@@ -4,11 +4,11 @@
 
 use super::verifier::Verifier;
 use super::{Body, base64_decode, parse_spec};
-use crate::{HashAlgorithm, Rejection, hash};
+use crate::{HashAlgorithm, PublicKey, Rejection, hash};
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Signatures and verifiers read from one proposal; each costs a signature check.
 const MAX_SIGNATURES: usize = 16;
@@ -82,7 +82,7 @@ struct CanonicalSpec<'a> {
 
 impl CanonicalSpec<'_> {
     fn body(&self) -> Result<Body, Rejection> {
-        Body::of(super::EntryKind::Dsse, self)
+        super::EntryKind::Dsse.body(self)
     }
 }
 
@@ -139,34 +139,23 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
     let payload = decode_either(&envelope.payload)?;
     let signed = pre_authentication_encoding(&envelope.payload_type, &payload);
     // (2) and (3); keyed by the signature text, so identical signatures are logged once, in the order of their text.
-    let mut unverified = BTreeMap::new();
+    let mut texts = BTreeMap::new();
     for signature in signatures {
-        unverified.insert(decode_either(&signature.sig)?, signature.sig);
+        texts.insert(decode_either(&signature.sig)?, signature.sig);
     }
     let mut logged = BTreeMap::new();
-    for key in keys {
-        if unverified.is_empty() {
-            break;
-        }
+    let verifiers = keys.iter().map(|key| {
         let text = key.as_deref().ok_or(Rejection::EntryMissing { field: "verifier" })?;
-        let verifier = Verifier::parse(&base64_decode(text)?)?;
-        let before = unverified.len();
-        unverified.retain(|bytes, text| {
-            // SHA-256 whatever the curve: that is what DSSE signers of this ecosystem use.
-            let check = |signature: &[u8]| verifier.key.verify_with(HashAlgorithm::Sha256, &signed, signature);
-            let holds = verifier.key.either_encoding(bytes, check).is_ok();
-            if holds {
-                logged.insert(text.clone(), STANDARD.encode(&verifier.canonical_pem));
-            }
-            !holds
-        });
-        if unverified.len() == before {
-            return Err(Rejection::DsseSignature);
+        Verifier::parse(&base64_decode(text)?)
+    });
+    let log = |verifier: &Verifier, signature: &[u8]| {
+        if let Some(text) = texts.get(signature) {
+            logged.insert(text.clone(), STANDARD.encode(&verifier.canonical_pem));
         }
-    }
-    if !unverified.is_empty() {
-        return Err(Rejection::DsseUncovered);
-    }
+    };
+    let unverified = texts.keys().cloned().collect();
+    // SHA-256 whatever the curve: that is what DSSE signers of this ecosystem use.
+    verify_signatures(&signed, unverified, verifiers, |verifier| (&verifier.key, HashAlgorithm::Sha256), log)?;
     let signatures = logged.into_iter().map(|(signature, verifier)| LoggedSignature { signature, verifier }).collect();
     CanonicalSpec {
         envelope_hash: CanonicalHash::of(text.as_bytes()),
@@ -174,6 +163,37 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
         signatures,
     }
     .body()
+}
+
+/// Finds for each of `signatures` over `signed` the first verifier whose key made it, and reports the pair to `found`.
+/// Every verifier must have made one, until every signature has its verifier; what comes after that is not looked at.
+pub(super) fn verify_signatures<V>(
+    signed: &[u8],
+    signatures: BTreeSet<Vec<u8>>,
+    verifiers: impl IntoIterator<Item = Result<V, Rejection>>,
+    key: impl Fn(&V) -> (&PublicKey, HashAlgorithm),
+    mut found: impl FnMut(&V, &[u8]),
+) -> Result<(), Rejection> {
+    let mut unverified = signatures;
+    for verifier in verifiers {
+        if unverified.is_empty() {
+            break;
+        }
+        let verifier = verifier?;
+        let (key, hash) = key(&verifier);
+        let before = unverified.len();
+        unverified.retain(|signature| {
+            let holds = key.either_encoding(signature, |signature| key.verify_with(hash, signed, signature)).is_ok();
+            if holds {
+                found(&verifier, signature);
+            }
+            !holds
+        });
+        if unverified.len() == before {
+            return Err(Rejection::DsseSignature);
+        }
+    }
+    if unverified.is_empty() { Ok(()) } else { Err(Rejection::DsseUncovered) }
 }
 
 /// Envelopes hold standard base64, or URL-safe base64 by some signers.

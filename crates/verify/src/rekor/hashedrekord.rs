@@ -99,19 +99,14 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     if !allowed(verifier.key.kind(), algorithm) {
         return Err(Rejection::AlgorithmNotAllowed);
     }
-    Body::of(
-        super::EntryKind::HashedRekord,
-        &CanonicalSpec {
-            // The value keeps the client's letter case: clients compare the body with what they sent.
-            data: CanonicalData {
-                hash: super::dsse::CanonicalHash { algorithm: algorithm.name(), value: value.into() },
-            },
-            signature: CanonicalSignature {
-                content: STANDARD.encode(signature),
-                public_key: CanonicalKey { content: STANDARD.encode(verifier.canonical_pem) },
-            },
+    super::EntryKind::HashedRekord.body(&CanonicalSpec {
+        // The value keeps the client's letter case: clients compare the body with what they sent.
+        data: CanonicalData { hash: super::dsse::CanonicalHash { algorithm: algorithm.name(), value: value.into() } },
+        signature: CanonicalSignature {
+            content: STANDARD.encode(signature),
+            public_key: CanonicalKey { content: STANDARD.encode(verifier.canonical_pem) },
         },
-    )
+    })
 }
 
 fn present<'a>(field: Option<&'a str>, name: &'static str) -> Result<&'a str, Rejection> {

@@ -1,7 +1,7 @@
 //! Real Sigstore data for tests: bundles of the public instance and its trusted root.
 //!
-//! They come from pinned, checksummed modules that `tests/clients/install` unpacks (`tests/run` calls it); none is kept in
-//! this repository. Without them the tests fail, they do not skip.
+//! They come from pinned, checksummed modules that `tests/clients/install` unpacks (`tests/run` calls it). Without them the
+//! tests fail, they do not skip. Only what no such module has is kept beside this file: entries of Rekor v2.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that fails here has found something")]
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 /// Where `tests/clients/install` put the data.
+#[allow(dead_code, reason = "each test binary uses what it needs")]
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment where its data is")]
 fn directory() -> PathBuf {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -21,6 +22,7 @@ fn directory() -> PathBuf {
 }
 
 /// A JSON document among the golden data.
+#[allow(dead_code, reason = "each test binary uses what it needs")]
 pub(crate) fn json(name: &str) -> Value {
     let path = directory().join(name);
     let text =

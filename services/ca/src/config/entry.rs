@@ -71,6 +71,10 @@ pub struct IssuerEntry {
     /// One of these must be among a token's `aud`. Sigstore's clients ask for `sigstore`, which it is if nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audiences: Option<Vec<String>>,
+    /// Allows tokens whose `aud` names others beside those. Each of them could use such a token here; a condition on `azp` in
+    /// `require` says who may have asked for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub other_audiences: bool,
     /// How long ago a token may have been issued, in seconds; a day if nothing is said, a week at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_seconds: Option<u64>,
@@ -168,7 +172,8 @@ impl IssuerEntry {
             return Wrong::because("`audiences` must name at least one, and none may be empty");
         }
         self.refuse_leftovers(issuer_type)?;
-        Ok(IssuerSettings { name, audiences, kind, conditions, max_age_seconds, keys, access })
+        let other_audiences = self.other_audiences;
+        Ok(IssuerSettings { name, audiences, other_audiences, kind, conditions, max_age_seconds, keys, access })
     }
 
     fn conditions(&mut self) -> Result<Vec<Condition>, Wrong> {

@@ -4,17 +4,16 @@
 //! whichever spelling, is an error; bytes are base64 of either alphabet.
 
 use crate::Error;
-use crate::challenge::decode_base64;
 use crate::json::{self, Object};
 use axum::body::{Body, to_bytes};
+use chancery_daemon::http::grpc::MAX_MESSAGE_BYTES;
+use chancery_verify::protojson::decode_bytes;
 use serde_json::Value;
-
-/// Fulcio's limit of a request, gRPC's default.
-pub(super) const MAX_BODY_BYTES: usize = 1 << 22;
 
 /// Reads a body and parses it as one message. An empty body is an empty message, as grpc-gateway has it.
 pub(super) async fn read(body: Body) -> Result<Message, Error> {
-    let bytes = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| Error::TooLarge { limit_bytes: MAX_BODY_BYTES })?;
+    let bytes =
+        to_bytes(body, MAX_MESSAGE_BYTES).await.map_err(|_| Error::TooLarge { limit_bytes: MAX_MESSAGE_BYTES })?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Message(Object::new()));
     }
@@ -75,7 +74,7 @@ impl Message {
 
     /// Bytes; absent is empty.
     pub(super) fn bytes(&self, camel: &'static str, snake: &'static str) -> Result<Vec<u8>, Error> {
-        decode_base64(self.text(camel, snake)?).ok_or_else(|| invalid("bytes", camel))
+        decode_bytes(self.text(camel, snake)?).ok_or_else(|| invalid("bytes", camel))
     }
 }
 

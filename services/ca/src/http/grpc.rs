@@ -1,13 +1,11 @@
-//! The same API over gRPC: `dev.sigstore.fulcio.v2.CA` and `grpc.health.v1.Health`, as routes of the same listener.
+//! The same API over gRPC: `dev.sigstore.fulcio.v2.CA`, as routes of the same listener.
 //!
-//! Decisions, texts and codes are those of the HTTP API; the stable reason is in the status' details. A method that does
-//! not exist is the shell's 404, which gRPC reads as `UNIMPLEMENTED`, and so is health's `Watch`, as with Fulcio.
+//! Decisions, texts and codes are those of the HTTP API; the stable reason is in the status' details.
 
 mod messages;
 
-use super::body::MAX_BODY_BYTES;
 use super::configuration::domains;
-use super::error::{DOMAIN, answer, log};
+use super::error::{answer, log};
 use super::signing_cert::detached_json;
 use super::trust_bundle::certificates;
 use crate::challenge::KeyRequest;
@@ -15,27 +13,18 @@ use crate::issue::{Issued, Promise};
 use crate::request::{Origin, SigningRequest};
 use crate::{CertificateAuthority, Error, IssuerName, IssuerSettings};
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use bytes::Bytes;
 use chancery_daemon::http::RequestId;
+use chancery_daemon::http::grpc::{Refusal, unary};
 use messages::{
-    Any, Certificate, CertificateChain, Configuration, CreateSigningCertificateRequest, DetachedSct, EmbeddedSct,
-    ErrorInfo, HealthCheckRequest, HealthCheckResponse, Issuer, Key, Nothing, OidcIssuer, RequestInfo, RpcStatus,
-    SigningCertificate, TrustBundle,
+    Certificate, CertificateChain, Configuration, CreateSigningCertificateRequest, DetachedSct, EmbeddedSct, Issuer,
+    Key, Nothing, OidcIssuer, SigningCertificate, TrustBundle,
 };
-use prost::Message;
 use std::sync::Arc;
+use tonic::Status;
 use tonic::metadata::MetadataMap;
-use tonic::server::Grpc;
-use tonic::{Code, Status};
-use tonic_prost::ProstCodec;
-
-const SERVICE: &str = "dev.sigstore.fulcio.v2.CA";
-/// `HealthCheckResponse.ServingStatus.SERVING`.
-const SERVING: i32 = 1;
 
 /// The routes.
 pub(super) fn router() -> Router<Arc<CertificateAuthority>> {
@@ -43,22 +32,6 @@ pub(super) fn router() -> Router<Arc<CertificateAuthority>> {
         .route("/dev.sigstore.fulcio.v2.CA/CreateSigningCertificate", post(create_signing_certificate))
         .route("/dev.sigstore.fulcio.v2.CA/GetTrustBundle", post(get_trust_bundle))
         .route("/dev.sigstore.fulcio.v2.CA/GetConfiguration", post(get_configuration))
-        .route("/grpc.health.v1.Health/Check", post(check))
-}
-
-/// Reads one message, and writes one or a status.
-async fn unary<Q, A, F>(request: Request, mut handle: impl FnMut(tonic::Request<Q>) -> F) -> Response
-where
-    Q: Message + Default + 'static,
-    A: Message + 'static,
-    F: Future<Output = Result<A, Status>>,
-{
-    let service = tower::service_fn(move |request| {
-        let answer = handle(request);
-        async move { answer.await.map(tonic::Response::new) }
-    });
-    let mut grpc = Grpc::new(ProstCodec::<A, Q>::default()).max_decoding_message_size(MAX_BODY_BYTES);
-    grpc.unary(service, request).await.map(Body::new)
 }
 
 async fn create_signing_certificate(State(authority): State<Arc<CertificateAuthority>>, request: Request) -> Response {
@@ -69,9 +42,7 @@ async fn create_signing_certificate(State(authority): State<Arc<CertificateAutho
             let (metadata, _, message) = request.into_parts();
             let origin = Origin { request_id: request_id.clone(), api: "grpc" };
             let issued = authority.answer(origin, Ok(signing_request(message, &metadata))).await;
-            issued
-                .map(|issued| signing_certificate(&issued))
-                .map_err(|error| status(&error, request_id.as_ref().map_or("", RequestId::as_str)))
+            issued.map(|issued| signing_certificate(&issued)).map_err(|error| status(&error, request_id.as_ref()))
         }
     })
     .await
@@ -108,16 +79,10 @@ fn signing_certificate(issued: &Issued) -> SigningCertificate {
     SigningCertificate { certificate: Some(certificate) }
 }
 
-fn status(error: &Error, request_id: &str) -> Status {
+fn status(error: &Error, request_id: Option<&RequestId>) -> Status {
     let (code, message) = answer(error);
     log(error, code, request_id);
-    let any = |name: &str, value: Vec<u8>| Any { type_url: format!("type.googleapis.com/google.rpc.{name}"), value };
-    let info = ErrorInfo { reason: error.code().to_owned(), domain: DOMAIN.to_owned() };
-    let request = RequestInfo { request_id: request_id.to_owned() };
-    let details = vec![any("ErrorInfo", info.encode_to_vec()), any("RequestInfo", request.encode_to_vec())];
-    let code = i32::try_from(code).unwrap_or_default();
-    let details = RpcStatus { code, message: message.to_string(), details }.encode_to_vec();
-    Status::with_details(Code::from_i32(code), message, Bytes::from(details))
+    Refusal { code, message: &message, reason: error.code(), request_id }.status(Vec::new())
 }
 
 async fn get_trust_bundle(State(authority): State<Arc<CertificateAuthority>>, request: Request) -> Response {
@@ -147,13 +112,4 @@ fn oidc_issuer(settings: &IssuerSettings) -> OidcIssuer {
         subject_domain: subject_domain.to_owned(),
         skip_email_verification,
     }
-}
-
-async fn check(request: Request) -> Response {
-    unary(request, |request: tonic::Request<HealthCheckRequest>| {
-        let known = ["", SERVICE].contains(&request.get_ref().service.as_str());
-        let answer = HealthCheckResponse { status: SERVING };
-        std::future::ready(if known { Ok(answer) } else { Err(Status::not_found("unknown service")) })
-    })
-    .await
 }

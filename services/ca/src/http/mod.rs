@@ -17,20 +17,24 @@ use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use chancery_daemon::http::grpc::method_not_allowed;
 use chancery_daemon::http::method_label;
 use chancery_daemon::metrics::{Durations, MetricError, Metrics};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The name of the gRPC service, for health checks.
+pub const GRPC_SERVICE: &str = "dev.sigstore.fulcio.v2.CA";
+
 /// The routes of the authority. What matches none of them is the shell's.
 pub fn router(authority: Arc<CertificateAuthority>) -> Router {
     Router::new()
-        .route("/api/v2/signingCert", post(signing_cert::v2).fallback(error::method_not_allowed))
-        .route("/api/v2/trustBundle", get(trust_bundle::v2).fallback(error::method_not_allowed))
-        .route("/api/v2/configuration", get(configuration::v2).fallback(error::method_not_allowed))
-        .route("/api/v1/signingCert", post(signing_cert::v1).fallback(error::method_not_allowed))
-        .route("/api/v1/rootCert", get(trust_bundle::v1).fallback(error::method_not_allowed))
+        .route("/api/v2/signingCert", post(signing_cert::v2).fallback(method_not_allowed))
+        .route("/api/v2/trustBundle", get(trust_bundle::v2).fallback(method_not_allowed))
+        .route("/api/v2/configuration", get(configuration::v2).fallback(method_not_allowed))
+        .route("/api/v1/signingCert", post(signing_cert::v1).fallback(method_not_allowed))
+        .route("/api/v1/rootCert", get(trust_bundle::v1).fallback(method_not_allowed))
         .route("/openapi.json", get(openapi))
         .merge(grpc::router())
         .with_state(authority)

@@ -119,18 +119,22 @@ pub(super) fn assume_verified(token: UnverifiedToken) -> VerifiedClaims {
     VerifiedClaims { issuer, subject, claims }
 }
 
-/// `aud` is one text or a list of texts; one of ours must be there, others may.
+/// `aud` is one text or a list of texts; one of ours must be there, and others only where they are allowed.
 fn audience(claims: &Object, settings: &IssuerSettings, _: Timestamp) -> Result<(), TokenRefusal> {
     // An empty audience in the configuration would match an empty one in a token.
     let ours = |audience: &str| !audience.is_empty() && settings.audiences.iter().any(|ours| ours == audience);
-    let found = match claims.get("aud") {
-        Some(Value::String(audience)) => ours(audience),
+    let audiences: Vec<&str> = match claims.get("aud") {
+        Some(Value::String(audience)) => vec![audience],
         Some(Value::Array(audiences)) if audiences.iter().all(Value::is_string) => {
-            audiences.iter().filter_map(Value::as_str).any(ours)
+            audiences.iter().filter_map(Value::as_str).collect()
         }
         _ => return Err(TokenRefusal::missing("aud")),
     };
-    if found { Ok(()) } else { Err(TokenRefusal::Audience) }
+    if !audiences.iter().any(|audience| ours(audience)) {
+        return Err(TokenRefusal::Audience);
+    }
+    let only_ours = audiences.iter().all(|audience| ours(audience));
+    if only_ours || settings.other_audiences { Ok(()) } else { Err(TokenRefusal::OtherAudiences) }
 }
 
 fn expiry(claims: &Object, _: &IssuerSettings, now: Timestamp) -> Result<(), TokenRefusal> {

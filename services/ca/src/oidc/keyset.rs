@@ -110,6 +110,8 @@ pub(super) struct KeyCache {
 /// How it stands with the keys of one issuer: for metrics and alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyState {
+    /// Name or pattern in the configuration: bounded, as labels must be.
+    pub configured: String,
     /// The issuer.
     pub issuer: String,
     /// When the keys in use were fetched; `None` where there are none.
@@ -147,9 +149,9 @@ impl KeyCache {
     }
 
     /// How it stands, for the issuer called `issuer`.
-    pub(super) fn state(&self, issuer: String) -> KeyState {
+    pub(super) fn state(&self, configured: &str, issuer: String) -> KeyState {
         let failing = *self.failure.read().unwrap_or_else(PoisonError::into_inner);
-        KeyState { issuer, fetched: self.fetched(), failing }
+        KeyState { configured: configured.to_owned(), issuer, fetched: self.fetched(), failing }
     }
 
     /// Checks the signature of `token` by the issuer's keys, fetching them where that is needed and due.

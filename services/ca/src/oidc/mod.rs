@@ -114,13 +114,15 @@ impl Authenticator {
     pub fn key_states(&self) -> Vec<KeyState> {
         let mut states = Vec::new();
         for issuer in &self.issuers {
+            let configured = issuer.settings.name.as_str();
             match &issuer.name {
                 Name::Exact(Keys::Static(_)) => {}
                 Name::Exact(Keys::Fetched { cache, .. }) => {
-                    states.push(cache.state(issuer.settings.name.as_str().to_owned()));
+                    states.push(cache.state(configured, configured.to_owned()));
                 }
                 Name::Pattern { family, .. } => {
-                    states.extend(family.members().into_iter().map(|(name, matched)| matched.keys.state(name)));
+                    let members = family.members().into_iter();
+                    states.extend(members.map(|(name, matched)| matched.keys.state(configured, name)));
                 }
             }
         }

@@ -64,6 +64,9 @@ pub enum TokenRefusal {
     /// Made for somebody else.
     #[error("the token is for another audience")]
     Audience,
+    /// Made for somebody else, too, who could use it here.
+    #[error("the token is for others beside, and each of them could use it here; `other_audiences` allows that")]
+    OtherAudiences,
     /// `exp` has come.
     #[error("the token has expired")]
     Expired,
@@ -136,6 +139,7 @@ impl TokenRefusal {
             Self::Signature(_) => "token.signature",
             Self::ClaimMissing { .. } => "token.claim_missing",
             Self::Audience => "token.audience",
+            Self::OtherAudiences => "token.other_audiences",
             Self::Expired => "token.expired",
             Self::NotYetValid => "token.not_yet_valid",
             Self::IssuedInFuture => "token.issued_in_future",

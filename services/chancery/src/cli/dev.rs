@@ -7,8 +7,8 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// Run everything on this machine, with a sign-in of its own, to try it out
 ///
-/// Starts certificate authority, certificate log, signature log and a development OIDC issuer on one loopback address,
-/// creates all keys on the first start, and prints commands to paste. Stop it with Ctrl-C; start it again on the same
+/// Starts certificate authority, certificate log, signature logs, timestamp authority and a development OIDC issuer on one
+/// loopback address, creates all keys on the first start, and prints commands to paste. Stop it with Ctrl-C; start it again on the same
 /// data and everything signed before still verifies.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -35,7 +35,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     operations: instance::OperationsArguments,
     #[command(flatten)]
+    rekor_v2: instance::RekorV2Arguments,
+    #[command(flatten)]
     authority: instance::AuthorityArguments,
+    #[command(flatten)]
+    timestamps: instance::TimestampArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -43,9 +47,27 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log);
-    let Arguments { listen, data, database, issuers, tiles, transparency, operations, authority, .. } = arguments;
-    let options =
-        dev::Options { tiles: &tiles, transparency: &transparency, operations: &operations, authority: &authority };
+    let Arguments {
+        listen,
+        data,
+        database,
+        issuers,
+        tiles,
+        transparency,
+        operations,
+        rekor_v2,
+        authority,
+        timestamps,
+        ..
+    } = arguments;
+    let options = dev::Options {
+        tiles: &tiles,
+        transparency: &transparency,
+        operations: &operations,
+        rekor_v2: &rekor_v2,
+        authority: &authority,
+        timestamps: &timestamps,
+    };
     dev::run(listen, &data, database, issuers.as_deref(), &options).await?;
     Ok(ExitCode::SUCCESS)
 }

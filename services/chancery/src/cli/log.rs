@@ -60,7 +60,8 @@ struct CheckArguments {
     /// Whose signatures count: `trusted_root.json`, or a directory with it or with `rekor.pub` and `ctfe.pub`
     #[arg(long, value_name = "FILE|DIR", requires = "url")]
     trust: Option<PathBuf>,
-    /// Where a log is below the URL, if not where `chancery` serves it: rekor=/rekor ct=/ct for copies made with --tiles
+    /// Where a log is below the URL, if not where `chancery` serves it: rekor=/rekor rekor2=/rekor2 ct=/ct for copies made
+    /// with --tiles
     #[arg(long, value_name = "LOG=PATH", num_args = 1.., value_parser = trust::place, requires = "url")]
     path: Vec<(String, String)>,
     /// A checkpoint saved earlier: the log of today must extend it. May be given several times
@@ -86,10 +87,11 @@ struct CheckpointArguments {
     /// Whose signatures count: `trusted_root.json`, or a directory with it or with `rekor.pub` and `ctfe.pub`
     #[arg(long, value_name = "FILE|DIR")]
     trust: PathBuf,
-    /// Which log: rekor or ct
+    /// Which log: rekor, rekor2 or ct
     #[arg(long, value_name = "NAME", default_value = "rekor")]
     log: String,
-    /// Where a log is below the URL, if not where `chancery` serves it: rekor=/rekor ct=/ct for copies made with --tiles
+    /// Where a log is below the URL, if not where `chancery` serves it: rekor=/rekor rekor2=/rekor2 ct=/ct for copies made
+    /// with --tiles
     #[arg(long, value_name = "LOG=PATH", num_args = 1.., value_parser = trust::place)]
     path: Vec<(String, String)>,
     /// Write the checkpoint to this file instead of standard output

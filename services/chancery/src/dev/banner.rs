@@ -37,7 +37,8 @@ pub(super) fn banner(facts: &Facts<'_>) -> String {
         env!("CARGO_PKG_VERSION")
     );
     for (name, value) in [
-        ("Fulcio, Rekor v1", (*url).to_owned()),
+        ("Fulcio, Rekor", (*url).to_owned()),
+        ("Timestamps", format!("{url}{}", chancery_tsa::http::PATH)),
         ("OIDC issuer", (*issuer).to_owned()),
         ("Trust files", format!("{}/  also at {url}/trust/…", facts.trust.display())),
         ("Keys, logs", format!("{}/", facts.data.display())),
@@ -64,7 +65,7 @@ fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
         ("cosign 2: three exports once per shell, then a file", cosign2_file(facts)),
         ("cosign 2: an image, after the exports", cosign2_image(facts)),
         ("sigstore-python", sigstore_python(facts)),
-        ("Recompute both logs from their entries", vec![check_command(facts.executable, facts.data, facts.database)]),
+        ("Recompute all logs from their entries", vec![check_command(facts.executable, facts.data, facts.database)]),
     ]
 }
 

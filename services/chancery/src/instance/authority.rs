@@ -2,6 +2,7 @@
 
 use super::data::DataDirectory;
 use crate::{
+    configuration::Role,
     issuer,
     issuers::ConfiguredIssuers,
     rotation::{RingFiles, generations::AuthorityKeys},
@@ -10,12 +11,11 @@ use axum::Router;
 use chancery_ca::{
     Access, CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings, Rates, Records,
     chain::IssuingChain,
-    expiry::ExpiryWatch,
     identity::IssuerKind,
     issue::Pipeline,
     oidc::{Authenticator, http_fetcher},
 };
-use chancery_daemon::{clock::Clock, metrics::Metrics, random::Random};
+use chancery_daemon::{clock::Clock, expiry::ExpiryWatch, metrics::Metrics, random::Random};
 use chancery_keys::{KeyUri, UriError};
 use chancery_verify::Timestamp;
 use clap::Args;
@@ -73,19 +73,22 @@ pub(super) async fn keys(
     random: &dyn Random,
     now: Timestamp,
 ) -> anyhow::Result<AuthorityKeys> {
-    if data.ca_chain()?.is_none() {
-        let issuing = data.ca_key().await?;
+    if data.chain_of(Role::Ca)?.is_none() {
+        let issuing = data.key_of(Role::Ca).await?;
         // Of one kind, as the profile advises: who verifies the one can verify the other.
         let root = data.key("ca-root", issuing.public_key().kind())?;
         let chain = IssuingChain::create(organization, 1, &root, &issuing, random, data.created()).await?;
-        data.keep_ca_chain(&chain.to_pem())?;
+        data.keep_chain_of(Role::Ca, &chain.to_pem())?;
     }
     AuthorityKeys::open(RingFiles::of(data.path()), now).await
 }
 
-/// Warns when the certificates that the authority issues under come to their end.
-pub(super) fn watch_expiry(authority: Arc<CertificateAuthority>, clock: Arc<dyn Clock>) -> JoinHandle<()> {
-    let expires = move || authority.pipeline().chain().expires();
+/// Warns when the certificates of an authority, named in `role`, come to their end.
+pub(super) fn watch_expiry(
+    role: &'static str,
+    expires: impl Fn() -> Timestamp + Send + 'static,
+    clock: Arc<dyn Clock>,
+) -> JoinHandle<()> {
     let mut watch = ExpiryWatch::new(expires());
     tokio::spawn(async move {
         let mut looks = tokio::time::interval(EXPIRY_LOOK);
@@ -93,7 +96,7 @@ pub(super) fn watch_expiry(authority: Arc<CertificateAuthority>, clock: Arc<dyn 
             looks.tick().await;
             watch.follow(expires());
             if let Some(days_left) = watch.warning(clock.now()) {
-                tracing::warn!(days_left, "the certificate authority's certificates end soon, and issuing with them");
+                tracing::warn!(days_left, "the {role}'s certificates end soon, and what it does with them");
             }
         }
     })
@@ -118,7 +121,10 @@ pub(super) fn router(authority: &Arc<CertificateAuthority>, metrics: Option<&Met
     let authority = Arc::clone(authority);
     Ok(match metrics {
         None => chancery_ca::router(authority),
-        Some(metrics) => chancery_ca::measured_router(authority, metrics)?,
+        Some(metrics) => {
+            chancery_ca::measure(Arc::clone(&authority), metrics)?;
+            chancery_ca::measured_router(authority, metrics)?
+        }
     })
 }
 

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! issuer ──token──▶ certificate authority ──precertificate──▶ CT log ─┐
-//!                                          Rekor v1 log ──────────────┴─▶ one database
+//!                                  Rekor v1 log, Rekor v2 log ────────┴─▶ one database
+//!                                   timestamp authority                 nothing but its key and a clock
 //! ```
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    Addresses, OperationsArguments, authority,
+    Addresses, OperationsArguments, RekorV2Arguments, authority,
     certificate_log::LocalLog,
     data::DataDirectory,
     logs::{Logs, Opening},
+    timestamps::{TimestampArguments, Timestamps},
     transparency,
     trust::{self, Publisher},
 };
@@ -29,11 +31,17 @@ use axum::Router;
 use chancery_ca::IssuerSettings;
 use chancery_daemon::{
     clock::Clock,
-    http::Readiness,
+    http::{Readiness, grpc},
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
-use chancery_log::{ct::Ct, mirror::Destination, store::Location};
+use chancery_log::{
+    Log,
+    ct::{self, Ct},
+    mirror::Destination,
+    rekor_v2,
+    store::Location,
+};
 use chancery_trust::{BaseUrl, CurrentFiles, FileName};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 use tokio::task::JoinHandle;
@@ -67,7 +75,9 @@ pub(crate) struct Choices<'a> {
     pub(crate) tiles: Option<Destination>,
     pub(crate) transparency: transparency::Settings,
     pub(crate) operations: &'a OperationsArguments,
+    pub(crate) rekor_v2: &'a RekorV2Arguments,
     pub(crate) settings: authority::Settings,
+    pub(crate) timestamps: &'a TimestampArguments,
 }
 
 /// A process that is ready to answer.
@@ -76,7 +86,7 @@ pub(crate) struct Instance {
     pub(crate) routes: Router,
     /// What is measured, where somebody asks for it.
     pub(crate) metrics: Option<Metrics>,
-    /// Whether the logs take entries.
+    /// Whether every role does its work.
     pub(crate) readiness: Readiness,
     /// What clients need, where this process knows it.
     trust_files: Option<CurrentFiles>,
@@ -103,13 +113,9 @@ impl Instance {
         } else {
             AuthorityKeys::read(RingFiles::of(setup.data.path()))?
         };
-        let logs = if has(Role::Log) {
-            let roots = [&keys.roots()[..], &choices.transparency.accepted_roots[..]].concat();
-            let opening = Opening { setup, clock, random: &**random, tiles: choices.tiles.as_ref() };
-            Some(opening.logs(&roots).await?)
-        } else {
-            None
-        };
+        let logs = common.logs(&keys, &choices).await?;
+        let all_logs = logs.as_ref().map(Logs::all).unwrap_or_default();
+        let timestamps = common.timestamps(&choices, &all_logs).await?;
         let issuer = common.development_issuer()?;
         let publisher = if has(Role::Trust) {
             let sources = trust::sources(setup, issuer.as_deref(), &choices.transparency)?;
@@ -123,9 +129,9 @@ impl Instance {
             let trusted_root = files.borrow().contents(FileName::TrustedRoot).to_owned();
             logs.seed(trusted_root.as_bytes()).await?;
         }
-        let metrics = choices.operations.metrics(logs.as_ref().map(Logs::all).unwrap_or_default(), clock)?;
+        let metrics = choices.operations.metrics(all_logs, clock)?;
         let own_log = logs.as_ref().map(|logs| logs.ct.clone());
-        let (mut routes, background) = if has(Role::Ca) {
+        let (mut routes, mut background) = if has(Role::Ca) {
             let followed = Followed { keys, own_log, publish };
             common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
         } else {
@@ -134,14 +140,25 @@ impl Instance {
         if let Some(logs) = &logs {
             routes = routes.merge(logs.routes());
         }
+        let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
+        let services: Vec<_> = services.into_iter().filter(|(role, _)| has(*role)).map(|(_, name)| name).collect();
+        routes = routes.merge(grpc::health(&services));
         if let Some(files) = &trust_files {
             routes = routes.merge(chancery_trust::http::router(files));
         }
         if let Some(issuer) = issuer {
             routes = routes.merge(issuer::router(issuer));
         }
-        let check = setup.check_command.clone();
-        let readiness = logs.as_ref().map_or_else(|| Arc::new(|| None) as Readiness, |logs| logs.readiness(check));
+        let mut obstacles: Vec<Box<dyn Fn() -> Option<String> + Send + Sync>> = Vec::new();
+        if let Some(logs) = &logs {
+            obstacles.push(Box::new(logs.obstacle(setup.check_command.clone())));
+        }
+        if let Some(timestamps) = timestamps {
+            routes = routes.merge(timestamps.router(metrics.as_ref())?);
+            obstacles.push(Box::new(timestamps.obstacle()));
+            background.push(timestamps.into_background());
+        }
+        let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|obstacle| obstacle()));
         Ok(Self { routes, metrics, readiness, trust_files, background, logs })
     }
 
@@ -171,6 +188,27 @@ struct Followed {
 }
 
 impl Common<'_> {
+    /// The logs, where they are this process's.
+    async fn logs(&self, keys: &AuthorityKeys, choices: &Choices<'_>) -> anyhow::Result<Option<Logs>> {
+        let Self { setup, clock, random } = self;
+        if !setup.roles.contains(&Role::Log) {
+            return Ok(None);
+        }
+        let Choices { tiles, rekor_v2, transparency, .. } = choices;
+        let roots = [&keys.roots()[..], &transparency.accepted_roots[..]].concat();
+        let opening = Opening { setup, clock, random: &**random, tiles: tiles.as_ref(), rekor_v2 };
+        opening.logs(&roots).await.map(Some)
+    }
+
+    /// The timestamp authority, where it is this process's.
+    async fn timestamps(&self, choices: &Choices<'_>, logs: &[Log]) -> anyhow::Result<Option<Timestamps>> {
+        let Self { setup, clock, random } = self;
+        if !setup.roles.contains(&Role::Tsa) {
+            return Ok(None);
+        }
+        Timestamps::start(setup, choices.timestamps, logs, Arc::clone(clock), Arc::clone(random)).await.map(Some)
+    }
+
     /// The issuer of a development server.
     fn development_issuer(&self) -> anyhow::Result<Option<Arc<Issuer>>> {
         let Self { setup, clock, random } = self;
@@ -193,13 +231,15 @@ impl Common<'_> {
             Some(ct) => Some(Arc::new(LocalLog::new(ct.clone()))),
             None => None,
         };
-        let own = own.map_or_else(|| transparency::reached(setup.addresses, &setup.data.public_key("ct")?), Ok)?;
+        let own = own.map_or_else(|| transparency::reached(setup.addresses, &setup.data.public_key(ct::NAME)?), Ok)?;
         let transparency = transparency.transparency(own);
         let pipeline = keys.pipeline(&transparency, random)?;
         let recorded = (operations.rates(), operations.records(setup.data.path(), metrics)?);
         let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
         let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(clock), recorded)?;
-        let expiry = authority::watch_expiry(Arc::clone(&authority), Arc::clone(clock));
+        let watched = Arc::clone(&authority);
+        let expires = move || watched.pipeline().chain().expires();
+        let expiry = authority::watch_expiry("certificate authority", expires, Arc::clone(clock));
         let parts = Parts {
             authority: Arc::clone(&authority),
             own_log,

@@ -2,23 +2,26 @@
 //!
 //! ```text
 //! lock, lock.*    held by the processes that use the directory: one for each role
-//! instance.json   when the directory was made, whether that was finished, and where the CA's key is if not in keys/
-//! keys/*.pem      private keys (0600), and ca-chain.pem, the certificates made with two of them; keys/*.pub public halves
+//! instance.json   when the directory was made, whether that was finished, which younger roles it has got since, and where
+//!                 keys are that are not in keys/
+//! keys/*.pem      private keys (0600), and the certificates made with some of them: ca-chain.pem, tsa-chain.pem; keys/*.pub public halves
 //! keys/ring.json  which generations of the keys there are, once one was rotated
 //! served.json     how far the server is with a rotation
-//! chancery.db     both logs, unless they are in a database elsewhere
+//! chancery.db     the logs, unless they are in a database elsewhere
 //! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
 //! trust/          what clients need; rewritten when a key is rotated, and at every start, with the same bytes unless an option
 //!                 names another certificate log
 //! ```
 //!
 //! Keys and log belong together: a new key under an old log, or a new log under an old key, would contradict what was
-//! signed before. So they are only created while the directory is being made; afterwards a missing one is an error.
+//! signed before. So they are only created while the directory is being made; afterwards a missing one is an error. A role
+//! that is younger than the directory is made once, at the next start.
 
 use crate::configuration::Role;
 use crate::durable;
 use anyhow::{Context as _, anyhow, bail, ensure};
-use chancery_daemon::signer::Signer;
+use chancery_daemon::signer::{Signer, Use};
+use chancery_log::rekor_v2;
 use chancery_verify::{PublicKey, Timestamp, key::KeyKind};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -28,7 +31,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const CA_CHAIN: &str = "keys/ca-chain.pem";
+/// Roles that a directory of an earlier version of this program has not.
+const YOUNGER_ROLES: [&str; 2] = [rekor_v2::NAME, "tsa"];
 
 /// An open data directory. The locks are released when it is dropped.
 #[derive(Debug)]
@@ -38,16 +42,41 @@ pub(crate) struct DataDirectory {
     _locks: Vec<File>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Instance {
     /// Before the first key was made: trust in everything here starts with this moment.
     pub(crate) created_at_seconds: u64,
     /// Keys, certificates and logs are all there.
     pub(crate) complete: bool,
+    /// Younger roles that are there, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    added: Vec<String>,
     /// URI of the CA's first issuing key, where it is not in this directory. Later ones are in `keys/ring.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca_key: Option<String>,
+    /// The same of the timestamp authority's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tsa_key: Option<String>,
+}
+
+impl Instance {
+    /// Where the URI of an authority's key is recorded; `None` for roles whose keys are always in the directory.
+    const fn key_uri(&mut self, role: Role) -> Option<&mut Option<String>> {
+        match role {
+            Role::Ca => Some(&mut self.ca_key),
+            Role::Tsa => Some(&mut self.tsa_key),
+            Role::Log | Role::Trust => None,
+        }
+    }
+
+    fn recorded(&self, role: Role) -> Option<&str> {
+        match role {
+            Role::Ca => self.ca_key.as_deref(),
+            Role::Tsa => self.tsa_key.as_deref(),
+            Role::Log | Role::Trust => None,
+        }
+    }
 }
 
 impl DataDirectory {
@@ -57,7 +86,7 @@ impl DataDirectory {
         let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
         let locks = lock(&path, roles)?;
         let instance = if is_new {
-            let instance = Instance { created_at_seconds: now.seconds(), complete: false, ca_key: None };
+            let instance = Instance { created_at_seconds: now.seconds(), ..Instance::default() };
             write_instance(&path, &instance)?;
             instance
         } else {
@@ -89,42 +118,59 @@ impl DataDirectory {
         !self.instance.complete
     }
 
+    /// Whether the keys, the log or the certificates of `role` may still be created.
+    pub(crate) fn lacks(&self, role: &str) -> bool {
+        self.is_new() || YOUNGER_ROLES.contains(&role) && !self.instance.added.iter().any(|added| added == role)
+    }
+
     /// From now on nothing that is missing is created.
     pub(crate) fn complete(&mut self) -> anyhow::Result<()> {
-        if self.is_new() {
+        let missing: Vec<String> =
+            YOUNGER_ROLES.into_iter().filter(|role| self.lacks(role)).map(str::to_owned).collect();
+        if self.is_new() || !missing.is_empty() {
             self.instance.complete = true;
+            self.instance.added.extend(missing);
             write_instance(&self.path, &self.instance)?;
         }
         Ok(())
     }
 
-    /// Takes `uri` for the CA's issuing key, which is decided for ever when the directory is made.
-    pub(crate) fn use_ca_key(&mut self, uri: &str) -> anyhow::Result<()> {
-        if self.instance.ca_key.as_deref() == Some(uri) {
+    /// Takes `uri` for the key of an authority, which is decided for ever when that key would be made.
+    pub(crate) fn use_key(&mut self, role: Role, uri: &str) -> anyhow::Result<()> {
+        if self.instance.recorded(role) == Some(uri) {
             return Ok(());
         }
-        let has_own = self.path.join("keys/ca.pem").exists();
+        let own = format!("keys/{role}.pem");
+        let undecided = self.instance.recorded(role).is_none() && !self.path.join(&own).exists();
         ensure!(
-            self.is_new() && self.instance.ca_key.is_none() && !has_own,
-            "the CA key of {} is {}, and certificates were issued with it; start afresh with another --data",
+            undecided && self.lacks(&role.to_string()),
+            "the {role} key of {} is {}, and it has signed; start afresh with another --data",
             self.path.display(),
-            self.instance.ca_key.as_deref().unwrap_or("keys/ca.pem"),
+            self.instance.recorded(role).unwrap_or(&own),
         );
-        self.instance.ca_key = Some(uri.to_owned());
+        *self.instance.key_uri(role).with_context(|| format!("{role} has no key of its own"))? = Some(uri.to_owned());
         write_instance(&self.path, &self.instance)
     }
 
-    /// The CA's issuing key: where its URI says, or `keys/ca.pem`.
-    pub(crate) async fn ca_key(&self) -> anyhow::Result<Signer> {
-        let Some(uri) = &self.instance.ca_key else { return self.key("ca", KeyKind::P256) };
+    /// The first key an authority signs with: where its URI says, or `keys/<role>.pem`.
+    pub(crate) async fn key_of(&self, role: Role) -> anyhow::Result<Signer> {
+        let Some(uri) = self.instance.recorded(role) else { return self.key(&role.to_string(), KeyKind::P256) };
         let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
-        chancery_keys::open(&key).await.with_context(|| format!("cannot use the CA key {uri}"))
+        chancery_keys::open(&key).await.with_context(|| format!("cannot use the {role} key {uri}"))
     }
 
     /// The key `keys/<name>.pem`. Its public half is put beside it, for processes that must not have it.
     pub(crate) fn key(&self, name: &str, kind: KeyKind) -> anyhow::Result<Signer> {
-        let path = self.must_exist(&format!("keys/{name}.pem"))?;
-        let signer = Signer::open_or_create(&path, kind).with_context(|| format!("cannot use the {name} key"))?;
+        self.key_for(Use::Any, name, kind)
+    }
+
+    /// As [`Self::key`], for a key that signs no more than `purpose` says.
+    pub(crate) fn key_for(&self, purpose: Use, name: &str, kind: KeyKind) -> anyhow::Result<Signer> {
+        // A root is its authority's.
+        let role = name.trim_end_matches("-root");
+        let path = self.must_exist(&format!("keys/{name}.pem"), self.lacks(role))?;
+        let signer = Signer::open_or_create_for(purpose, &path, kind);
+        let signer = signer.with_context(|| format!("cannot use the {name} key"))?;
         let public = path.with_extension("pub");
         if !public.exists() {
             durable::write(&public, signer.public_key().to_pem().as_bytes())?;
@@ -141,12 +187,12 @@ impl DataDirectory {
 
     /// The path of the database file.
     pub(crate) fn database(&self) -> anyhow::Result<PathBuf> {
-        self.must_exist("chancery.db")
+        self.must_exist("chancery.db", self.is_new())
     }
 
-    /// The certificates in `keys/ca-chain.pem`; `None` where they are still to be made.
-    pub(crate) fn ca_chain(&self) -> anyhow::Result<Option<String>> {
-        let path = self.must_exist(CA_CHAIN)?;
+    /// The first certificates of an authority, in `keys/<role>-chain.pem`; `None` where they are still to be made.
+    pub(crate) fn chain_of(&self, role: Role) -> anyhow::Result<Option<String>> {
+        let path = self.must_exist(&chain_file(role), self.lacks(&role.to_string()))?;
         if !path.exists() {
             return Ok(None);
         }
@@ -154,20 +200,24 @@ impl DataDirectory {
     }
 
     /// Keeps the certificates that were made.
-    pub(crate) fn keep_ca_chain(&self, pem: &str) -> anyhow::Result<()> {
-        durable::write(&self.path.join(CA_CHAIN), pem.as_bytes())
+    pub(crate) fn keep_chain_of(&self, role: Role, pem: &str) -> anyhow::Result<()> {
+        durable::write(&self.path.join(chain_file(role)), pem.as_bytes())
     }
 
-    /// A path below the directory; the file must be there unless the directory is new.
-    fn must_exist(&self, name: &str) -> anyhow::Result<PathBuf> {
+    /// A path below the directory; the file must be there unless it is still to be made.
+    fn must_exist(&self, name: &str, may_be_made: bool) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
         ensure!(
-            self.is_new() || path.exists(),
+            may_be_made || path.exists(),
             "{} is missing, and a new one would contradict what was signed before; put it back, or start afresh with another --data",
             path.display()
         );
         Ok(path)
     }
+}
+
+fn chain_file(role: Role) -> String {
+    format!("keys/{role}-chain.pem")
 }
 
 /// Makes the directory if need be and returns whether it still has to be filled. A directory of something else is refused.
@@ -261,14 +311,14 @@ mod tests {
         let path = parent.path().join("data");
         let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
         let key = data.key("ca", KeyKind::P256).unwrap();
-        assert_eq!(data.ca_chain().unwrap(), None);
-        data.keep_ca_chain("chain").unwrap();
+        assert_eq!(data.chain_of(Role::Ca).unwrap(), None);
+        data.keep_chain_of(Role::Ca, "chain").unwrap();
         data.complete().unwrap();
         drop(data);
         let data = DataDirectory::open(&path, &all(), at(200)).unwrap();
         assert_eq!((data.created(), data.is_new()), (at(100), false));
         assert_eq!(data.key("ca", KeyKind::P256).unwrap().public_key(), key.public_key());
-        assert_eq!(data.ca_chain().unwrap().as_deref(), Some("chain"));
+        assert_eq!(data.chain_of(Role::Ca).unwrap().as_deref(), Some("chain"));
         for (name, mode) in [("", 0o700), ("keys", 0o700), ("keys/ca.pem", 0o600), ("keys/ca-chain.pem", 0o600)] {
             assert_eq!(fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
         }
@@ -288,6 +338,30 @@ mod tests {
     }
 
     #[test]
+    fn a_younger_role_is_added_once() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
+        data.complete().unwrap();
+        drop(data);
+        // As an earlier version has left it.
+        let mut instance = read_instance(&path).unwrap();
+        instance.added.clear();
+        write_instance(&path, &instance).unwrap();
+        let mut data = DataDirectory::open(&path, &all(), at(200)).unwrap();
+        assert!(data.lacks(rekor_v2::NAME) && !data.lacks("ct"));
+        assert!(data.key("ct", KeyKind::P256).unwrap_err().to_string().contains("is missing"));
+        let key = data.key(rekor_v2::NAME, KeyKind::P256).unwrap();
+        data.complete().unwrap();
+        drop(data);
+        let data = DataDirectory::open(&path, &all(), at(300)).unwrap();
+        assert!(!data.lacks(rekor_v2::NAME));
+        assert_eq!(data.key(rekor_v2::NAME, KeyKind::P256).unwrap().public_key(), key.public_key());
+        fs::remove_file(path.join("keys/rekor2.pem")).unwrap();
+        assert!(data.key(rekor_v2::NAME, KeyKind::P256).unwrap_err().to_string().contains("is missing"));
+    }
+
+    #[test]
     fn a_first_start_that_was_cut_short_is_taken_up_again() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
@@ -304,19 +378,19 @@ mod tests {
         let path = parent.path().join("data");
         let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
         assert_eq!(recorded_instance(&path).unwrap().ca_key, None);
-        data.use_ca_key("file:/a.pem").unwrap();
+        data.use_key(Role::Ca, "file:/a.pem").unwrap();
         drop(data);
         // A first start that was cut short has decided it, too.
         let mut data = DataDirectory::open(&path, &all(), at(200)).unwrap();
-        data.use_ca_key("file:/a.pem").unwrap();
-        assert!(data.use_ca_key("file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
+        data.use_key(Role::Ca, "file:/a.pem").unwrap();
+        assert!(data.use_key(Role::Ca, "file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
         assert_eq!(recorded_instance(&path).unwrap().ca_key.as_deref(), Some("file:/a.pem"));
         drop(data);
 
         let path = parent.path().join("own");
         let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
         data.key("ca", KeyKind::P256).unwrap();
-        assert!(data.use_ca_key("file:/a.pem").unwrap_err().to_string().contains("keys/ca.pem"));
+        assert!(data.use_key(Role::Ca, "file:/a.pem").unwrap_err().to_string().contains("keys/ca.pem"));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! The signing keys of a data directory, as they can be listed while a server uses it.
 
+use super::recorded_instance;
 use crate::rotation::{Generation, Place, RingFiles, Role, State};
-use anyhow::Context as _;
-use chancery_daemon::signer::Signer;
+use anyhow::{Context as _, bail};
+use chancery_daemon::signer::{Signer, Use};
+use chancery_log::{ct, rekor_v1, rekor_v2};
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
 use std::{fs, path::Path};
 
 /// Roles with one key that was never rotated, in a file of its name.
-const ROLES: [&str; 3] = ["rekor", "ct", "issuer"];
+const ROLES: [(&str, Use); 4] =
+    [(rekor_v1::NAME, Use::Any), (rekor_v2::NAME, Use::Checkpoints), (ct::NAME, Use::Any), ("issuer", Use::Any)];
 
 /// One signing key.
 pub(crate) struct KeyRecord {
@@ -65,27 +68,53 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
         }
     }
     keys.append(&mut roots);
-    for role in ROLES {
+    for (role, purpose) in ROLES {
         let path = files.key_file(&format!("{role}.pem"));
-        // Only a development server has an issuer.
-        if role == "issuer" && !path.exists() {
+        // Only a development server has an issuer, and a directory of an earlier version gets the other at its next start.
+        if [rekor_v2::NAME, "issuer"].contains(&role) && !path.exists() {
             continue;
         }
-        let public_key = Signer::open(&path)?.public_key().clone();
-        keys.push(KeyRecord {
-            role,
-            public_key,
-            place: path.display().to_string(),
-            certificate_ends: None,
-            generation: 1,
-            state: State::Active,
-            published: None,
-            ends: None,
-            signing: true,
-            obstacle: None,
-        });
+        let public_key = Signer::open_for(purpose, &path)?.public_key().clone();
+        keys.push(unrotated(role, public_key, path.display().to_string(), None));
     }
+    keys.extend(timestamps(directory)?);
     Ok(keys)
+}
+
+/// The timestamp authority's keys; a directory that was never used for timestamps has none.
+fn timestamps(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
+    let path = directory.join("keys/tsa-chain.pem");
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let chain = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let chain = Certificate::chain_from_pem(&chain).with_context(|| format!("{} is damaged", path.display()))?;
+    let (Some(signing), Some(root)) = (chain.first(), chain.last()) else { bail!("{} is damaged", path.display()) };
+    let own = |name: &str| directory.join(format!("keys/{name}.pem"));
+    let place = recorded_instance(directory)?.tsa_key.unwrap_or_else(|| own("tsa").display().to_string());
+    let root_file = own("tsa-root");
+    let root_key = Signer::open(&root_file)?.public_key().clone();
+    let certificate = Some(root).filter(|root| root.public_key() == &root_key);
+    Ok(vec![
+        unrotated("tsa", signing.public_key().clone(), place, Some(signing)),
+        unrotated("tsa-root", root_key, root_file.display().to_string(), certificate),
+    ])
+}
+
+/// The one key of a role that was never rotated.
+fn unrotated(role: &'static str, public_key: PublicKey, place: String, certificate: Option<&Certificate>) -> KeyRecord {
+    KeyRecord {
+        role,
+        public_key,
+        place,
+        certificate_ends: certificate.map(Certificate::not_after),
+        generation: 1,
+        state: State::Active,
+        published: None,
+        ends: None,
+        signing: true,
+        obstacle: None,
+    }
 }
 
 fn record(

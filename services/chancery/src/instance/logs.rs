@@ -1,13 +1,13 @@
 //! The logs of an instance, over one database, with the copies of their files.
 
-use super::Setup;
+use super::{RekorV2Arguments, Setup};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
     clock::Clock,
-    http::Readiness,
     random::Random,
     shutdown::{self, Shutdown, Trigger},
+    signer::Signer,
 };
 use chancery_log::{
     Files, Log, Settings,
@@ -15,6 +15,7 @@ use chancery_log::{
     mirror::{Destination, Mirror},
     quarantine::Obstacle,
     rekor_v1::{self, RekorV1},
+    rekor_v2::RekorV2,
     store::Database,
 };
 use chancery_verify::key::KeyKind;
@@ -22,12 +23,13 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// How a log names and signs its checkpoints.
-type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
+pub(super) type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
 
 /// Every log that runs.
 pub(super) struct Logs {
     pub(super) ct: Ct,
     rekor: RekorV1,
+    rekor2: RekorV2,
     stop: Trigger,
     sequencers: Vec<JoinHandle<()>>,
     mirrors: Mirrors,
@@ -40,41 +42,56 @@ pub(super) struct Opening<'a> {
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) random: &'a dyn Random,
     pub(super) tiles: Option<&'a Destination>,
+    pub(super) rekor_v2: &'a RekorV2Arguments,
+}
+
+/// The database, and the signal to stop.
+pub(super) struct Running {
+    database: Database,
+    stopping: Shutdown,
 }
 
 impl Opening<'_> {
     /// Opens the logs; the certificate log takes chains that end in one of `roots` (DER).
     pub(super) async fn logs(&self, roots: &[Vec<u8>]) -> anyhow::Result<Logs> {
-        let database = Database::open(self.setup.database).await?;
         let (stop, stopping) = shutdown::channel();
+        let running = Running { database: Database::open(self.setup.database).await?, stopping };
         let (host, ct_path) = (&self.setup.addresses.host, self.setup.addresses.ct_path);
-        let mut sequencers = Vec::new();
-        let mut open = async |name, host: String, scheme| {
-            let (log, sequencer) = self.log(&database, name, host, scheme, stopping.clone()).await?;
-            sequencers.push(sequencer);
-            anyhow::Ok(log)
-        };
-        let ct = open(ct::NAME, format!("{host}{ct_path}"), ct::scheme as Naming).await?;
+        let (ct, ct_sequencer) = self.log(&running, ct::NAME, format!("{host}{ct_path}"), ct::scheme).await?;
         let ct = Ct::new(ct, ct_path, roots).context("cannot open the certificate log")?;
-        let rekor = RekorV1::new(open(rekor_v1::NAME, host.clone(), rekor_v1::scheme as Naming).await?);
-        let mirrors = Mirrors::start(self.tiles, [ct.files(), rekor.files()]).await?;
-        Ok(Logs { ct, rekor, stop, sequencers, mirrors, database })
+        let (rekor, rekor_sequencer) = self.log(&running, rekor_v1::NAME, host.clone(), rekor_v1::scheme).await?;
+        let rekor = RekorV1::new(rekor);
+        let (rekor2, rekor2_sequencer) = self.rekor_v2.open(self, &running).await?;
+        let mirrors = Mirrors::start(self.tiles, [ct.files(), rekor.files(), rekor2.files()]).await?;
+        let sequencers = vec![ct_sequencer, rekor_sequencer, rekor2_sequencer];
+        Ok(Logs { ct, rekor, rekor2, stop, sequencers, mirrors, database: running.database })
     }
 
     async fn log(
         &self,
-        database: &Database,
+        running: &Running,
         name: &'static str,
         host: String,
         scheme: Naming,
-        shutdown: Shutdown,
     ) -> anyhow::Result<(Log, JoinHandle<()>)> {
-        let data = self.setup.data;
-        let signer = Arc::new(data.key(name, KeyKind::P256)?);
-        let new_tree_id = data.is_new().then(|| tree_id(self.random));
+        let signer = self.setup.data.key(name, KeyKind::P256)?;
+        self.log_with(running, signer, name, host, scheme, false).await
+    }
+
+    /// As for every log, with a key that the caller has opened.
+    pub(super) async fn log_with(
+        &self,
+        running: &Running,
+        signer: Signer,
+        name: &'static str,
+        host: String,
+        scheme: Naming,
+        frozen: bool,
+    ) -> anyhow::Result<(Log, JoinHandle<()>)> {
+        let new_tree_id = self.setup.data.lacks(name).then(|| tree_id(self.random));
         let copy = self.tiles.map(|tiles| tiles.below(name));
-        let settings = Settings { name, scheme, host, signer, new_tree_id, copy };
-        Log::open(settings, database.store(), Arc::clone(self.clock), shutdown)
+        let settings = Settings { name, scheme, host, signer: Arc::new(signer), new_tree_id, frozen, copy };
+        Log::open(settings, running.database.store(), Arc::clone(self.clock), running.stopping.clone())
             .await
             .with_context(|| format!("cannot open the {name} log"))
     }
@@ -83,27 +100,28 @@ impl Opening<'_> {
 impl Logs {
     /// Logs an entry of our own where a log of signatures is empty.
     pub(super) async fn seed(&self, artifact: &[u8]) -> anyhow::Result<()> {
-        self.rekor.seed(artifact).await.context("cannot write the log's first entry")
+        self.rekor.seed(artifact).await.context("cannot write the rekor log's first entry")?;
+        self.rekor2.seed(artifact).await.context("cannot write the rekor2 log's first entry")
     }
 
     pub(super) fn all(&self) -> Vec<Log> {
-        vec![self.ct.log().clone(), self.rekor.log().clone()]
+        vec![self.ct.log().clone(), self.rekor.log().clone(), self.rekor2.log().clone()]
     }
 
     pub(super) fn routes(&self) -> Router {
-        self.ct.router().merge(self.rekor.router())
+        self.ct.router().merge(self.rekor.router()).merge(self.rekor2.router())
     }
 
-    /// Whether all logs take entries, and their copies are made; otherwise why not and, of a quarantined log, what to run.
-    pub(super) fn readiness(&self, check_command: String) -> Readiness {
+    /// Says why a log takes no entries, or is not copied, and, of a quarantined log, what to run.
+    pub(super) fn obstacle(&self, check_command: String) -> impl Fn() -> Option<String> + Send + Sync + use<> {
         let (logs, mirrors) = (self.all(), self.mirrors.running.clone());
-        Arc::new(move || {
+        move || {
             let obstacle = logs.iter().find_map(Log::obstacle).map(|obstacle| match obstacle {
                 Obstacle::Quarantined { .. } => format!("{obstacle}. To see what is wrong, run: {check_command}"),
                 Obstacle::Clock { .. } | Obstacle::Stopped { .. } => obstacle.to_string(),
             });
             obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned))
-        })
+        }
     }
 
     /// Lets the logs answer who still waits, then the mirrors copy what that added, then closes the database.

@@ -70,6 +70,19 @@ fn measure(metrics: &Metrics, logs: Vec<Log>, clock: &Arc<dyn Clock>) -> anyhow:
     )?;
     let queues = metrics.gauges("chancery_log_queue_entries", "Entries that wait for the next batch", &["log"])?;
     let states = metrics.gauges("chancery_log_state", "1 for the state the log is in", &["log", "state"])?;
+    let conflicts = metrics.counters(
+        "chancery_log_cas_conflicts_total",
+        "Batches that found the head moved by another replica",
+        &["log"],
+    )?;
+    let batches = metrics.durations(
+        "chancery_log_batch_seconds",
+        "Time from taking a batch to publishing its checkpoint, by integrated or failed",
+        &["log", "result"],
+    )?;
+    for log in &logs {
+        log.time_batches(batches.clone());
+    }
     let rekor_entries = metrics.counters("rekor_new_entries", "Entries this process has logged", &[])?;
     let clock = Arc::clone(clock);
     metrics.before_scrape(move || {
@@ -81,6 +94,7 @@ fn measure(metrics: &Metrics, logs: Vec<Log>, clock: &Arc<dyn Clock>) -> anyhow:
                 ages.set(&[name], now.saturating_sub(published.timestamp.seconds()));
             }
             entries.advance_to(&[name], log.appended());
+            conflicts.advance_to(&[name], log.conflicts());
             queues.set(&[name], log.queued());
             let current = state(log);
             for state in STATES {

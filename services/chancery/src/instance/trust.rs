@@ -1,13 +1,17 @@
 //! What clients are given, made anew whenever the authority's chains change: written to the data directory and served.
 
-use super::{Setup, SignIn, transparency};
+use super::{Setup, SignIn, timestamps, transparency};
 use crate::{
     configuration::Role,
     issuer::Issuer,
     rotation::{follow::Publish, generations::TrustedChain},
 };
 use anyhow::Context as _;
-use chancery_trust::{BaseUrl, CertificateAuthority, CurrentFiles, Log, Material, Services, TrustFiles, Validity};
+use chancery_log::{ct, rekor_v1, rekor_v2};
+use chancery_trust::{
+    BaseUrl, CertificateAuthority, CurrentFiles, Log, Material, Services, SignatureLog, TrustFiles, Validity,
+};
+use chancery_verify::note::KeyName;
 use std::{path::PathBuf, sync::Arc};
 use tokio::sync::watch;
 
@@ -47,18 +51,23 @@ pub(super) fn sources(
 ) -> anyhow::Result<TrustSources> {
     let Setup { data, addresses, .. } = setup;
     let validity = Validity::since(data.created());
-    let log = |base_url, name| anyhow::Ok(Log { base_url, key: data.public_key(name)?, validity });
+    let log = |base_url, name| anyhow::Ok(Log { base_url, key: data.public_key(name)?, origin: None, validity });
     // The one that is used comes first; the own one keeps counting for what was issued under it.
     let elsewhere = transparency.elsewhere.as_ref().map(|elsewhere| {
         let (base_url, key) = (elsewhere.url.clone(), elsewhere.key.clone());
-        Log { base_url, key, validity }
+        Log { base_url, key, origin: None, validity }
     });
-    let own = log(addresses.ct_url()?, "ct")?;
+    let own = log(addresses.ct_url()?, ct::NAME)?;
     let (ca, rekor) = (addresses.url(Role::Ca)?, addresses.url(Role::Log)?);
+    let origin = Some(KeyName::new(&addresses.host)?);
+    let rekor2 = Log { origin, ..log(rekor.clone(), rekor_v2::NAME)? };
+    let timestamps = timestamps::trusted(setup)?;
+    let timestamp_authority = timestamps.url.clone();
     let material = Material {
         certificate_authorities: Vec::new(),
         ct_logs: elsewhere.into_iter().chain([own]).collect(),
-        rekor_logs: vec![log(rekor.clone(), "rekor")?],
+        rekor_logs: vec![log(rekor.clone(), rekor_v1::NAME)?, rekor2],
+        timestamp_authorities: vec![timestamps],
     };
     let services = Services {
         operator: addresses.host.clone(),
@@ -68,7 +77,8 @@ pub(super) fn sources(
             SignIn::At(url) => Some(url.clone()),
             SignIn::Nowhere => None,
         },
-        rekor_v1: rekor.clone(),
+        signature_logs: [2, 1].map(|version| SignatureLog { url: rekor.clone(), major_api_version: version }).into(),
+        timestamp_authority,
         validity,
     };
     Ok(TrustSources { material, services })

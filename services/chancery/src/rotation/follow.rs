@@ -101,6 +101,8 @@ impl Rotation {
         parts: Parts,
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<JoinHandle<()>> {
+        // Before the first request: what was published stays so across a restart.
+        parts.authority.publish_chains(keys.shown());
         let status = Status::default();
         status.set(&keys.progress, None);
         if let Some(metrics) = metrics {

@@ -7,7 +7,7 @@
 use super::identities::{Identities, Suspects};
 use super::tree::Tree;
 use super::{Finding, Options, Personality, Report, repeated};
-use crate::{ct, rekor_v1};
+use crate::{ct, rekor_v1, rekor_v2};
 use bytes::Bytes;
 use chancery_verify::checkpoint::{Checkpoint, Scheme};
 use chancery_verify::merkle::{self, Plan, TreeHead};
@@ -85,6 +85,7 @@ fn scheme_of(origin: &str, personality: Personality) -> Result<Scheme, Rejection
             let (host, tree_id) = origin.rsplit_once(" - ").ok_or(Rejection::CheckpointOrigin)?;
             rekor_v1::scheme(host, tree_id.parse().map_err(|_| Rejection::CheckpointOrigin)?)
         }
+        Personality::RekorV2 => rekor_v2::scheme(origin, 0),
         Personality::Ct => ct::scheme(origin, 0),
     }
 }
@@ -166,7 +167,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn path(&self, path: &TilePath) -> String {
         path.with_entries_in(match self.personality {
-            Personality::RekorV1 => "entries",
+            Personality::RekorV1 | Personality::RekorV2 => "entries",
             Personality::Ct => "data",
         })
     }
@@ -281,7 +282,7 @@ impl Bundle {
     fn entries(&self, first: u64, personality: Personality) -> Result<Vec<(Hash, Hash)>, Finding> {
         let wrong = |what| Finding::File { path: self.path.clone(), what };
         let mut entries: Vec<_> = match personality {
-            Personality::RekorV1 => {
+            Personality::RekorV1 | Personality::RekorV2 => {
                 let leaves = tile::leaves_from_bundle(&self.bytes).map_err(|_| wrong("it is not an entry bundle"))?;
                 let hashes = leaves.into_iter().map(merkle::leaf_hash);
                 hashes.map(|leaf_hash| (leaf_hash, leaf_hash)).collect()

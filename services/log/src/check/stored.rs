@@ -240,7 +240,7 @@ impl Derivation {
 fn identity(personality: Personality, leaf_hash: Hash, entry: &StoredEntry) -> Option<Hash> {
     match personality {
         // Equal bodies are equal entries.
-        Personality::RekorV1 => Some(leaf_hash),
+        Personality::RekorV1 | Personality::RekorV2 => Some(leaf_hash),
         Personality::Ct => ct::identity_hash(&entry.leaf, &entry.extra).ok(),
     }
 }

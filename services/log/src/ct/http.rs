@@ -78,6 +78,7 @@ impl IntoResponse for Failure {
                     Error::Unavailable { .. } => {
                         (StatusCode::SERVICE_UNAVAILABLE, "backend unavailable".to_owned(), Some(5))
                     }
+                    Error::Frozen => (StatusCode::SERVICE_UNAVAILABLE, "the log is frozen".to_owned(), None),
                     Error::Quarantined(_) => {
                         (StatusCode::SERVICE_UNAVAILABLE, "the log is quarantined".to_owned(), None)
                     }

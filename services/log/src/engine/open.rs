@@ -1,6 +1,7 @@
 //! Opening a log: found or made, compared with what it was made with, guarded, and only then started.
 
 use super::{Log, sign_head};
+use crate::activity::Activity;
 use crate::guard::{Guard, Sound, Verdict};
 use crate::mirror::{self, Destination};
 use crate::quarantine::{Quarantine, Reason};
@@ -29,6 +30,8 @@ pub struct Settings {
     /// Random, positive: what a log that does not exist yet is made with. `None` where it must exist, because its key has
     /// signed before: a new log under an old key would contradict that.
     pub new_tree_id: Option<i64>,
+    /// Whether it takes no more entries. Its head is signed anew from time to time all the same.
+    pub frozen: bool,
     /// Where its files are copied to, if anywhere: what was published there must be in the database.
     pub copy: Option<Destination>,
 }
@@ -93,7 +96,7 @@ impl Log {
         let guard = Guard { record: &record, scheme: &scheme, key: signer.public_key(), store: store.as_ref() };
         let (pool, waiting) = pool::pool();
         let (follower, readers) = sequencer::follower();
-        let quarantine = Quarantine::default();
+        let (quarantine, activity) = (Quarantine::default(), Arc::<Activity>::default());
         let (published, stored_size, task) = match guard.inspect(settings.copy.as_ref()).await? {
             Verdict::Sound(Sound { head, edge }) => {
                 let first = if is_behind(clock.now(), &head) {
@@ -103,7 +106,7 @@ impl Log {
                     (sign_head(&scheme, &signer, &head, &edge, clock.now().max(head.timestamp)).await?, true)
                 };
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
-                let sequencer = Sequencer::new(parts, Sound { head, edge }, first);
+                let sequencer = Sequencer::new(parts, Sound { head, edge }, first, Arc::clone(&activity));
                 let published = sequencer.published();
                 let task = sequencer::run(sequencer, waiting, readers, quarantine.clone(), shutdown);
                 (Some(published), head.tree.size, tokio::spawn(task))
@@ -126,10 +129,12 @@ impl Log {
             follower,
             published,
             stored_size,
+            frozen: settings.frozen,
             quarantine,
             cache,
             heads: Arc::default(),
             appended: Arc::default(),
+            activity,
         };
         Ok((log, task))
     }

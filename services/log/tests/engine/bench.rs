@@ -162,6 +162,7 @@ impl Bench {
             host: host.to_owned(),
             signer,
             new_tree_id: Some(0x1122_3344_5566_7788),
+            frozen: false,
             copy: self.copy.clone(),
         };
         let (log, task) = Log::open(settings, store, self.clock.clone(), shutdown).await?;

@@ -1,9 +1,9 @@
 //! Golden files: what is written here has been accepted by cosign 2 and 3, sigstore-python, -js and -rust.
 
 use super::*;
-use crate::material::{BaseUrl, CertificateAuthority, Log, Validity};
+use crate::material::{BaseUrl, CertificateAuthority, Log, SignatureLog, Validity};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chancery_verify::{PublicKey, Timestamp};
+use chancery_verify::{PublicKey, Timestamp, note::KeyName};
 
 const REKOR_SPKI: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE/29CyaY5D1l9vjDOyo/bJfQWzAAxwur8yHXWeo2TWCQ5TmoTLZei3UInvFHpMYW/+v5DD1dTijX8dG7BPMjT2g==";
 const CT_SPKI: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEFtX2FrSz/SWJnQJWBd89Yl3yYX/mi8Fq7YS8VQ7/+ZFFuNPNWTMsqUfvuiYzO2bF/eHwjmc36qJDbaWoVAiAfw==";
@@ -64,7 +64,28 @@ const TRUSTED_ROOT: &str = r#"{
       }
     }
   ],
-  "timestampAuthorities": []
+  "timestampAuthorities": [
+    {
+      "subject": {
+        "organization": "chancery",
+        "commonName": "chancery timestamps"
+      },
+      "uri": "http://127.0.0.1:8080/api/v1/timestamp",
+      "certChain": {
+        "certificates": [
+          {
+            "rawBytes": "bGVhZg=="
+          },
+          {
+            "rawBytes": "dGltZXN0YW1wIHJvb3Q="
+          }
+        ]
+      },
+      "validFor": {
+        "start": "2026-11-21T07:00:00Z"
+      }
+    }
+  ]
 }
 "#;
 
@@ -103,7 +124,16 @@ const SIGNING_CONFIG: &str = r#"{
   "rekorTlogConfig": {
     "selector": "ANY"
   },
-  "tsaUrls": [],
+  "tsaUrls": [
+    {
+      "url": "http://127.0.0.1:8080/api/v1/timestamp",
+      "majorApiVersion": 1,
+      "validFor": {
+        "start": "2026-11-21T07:00:00Z"
+      },
+      "operator": "127.0.0.1"
+    }
+  ],
   "tsaConfig": {
     "selector": "ANY"
   }
@@ -133,8 +163,15 @@ fn material() -> Material {
             chain_der: vec![b"intermediate".to_vec(), b"root".to_vec()],
             validity,
         }],
-        ct_logs: vec![Log { base_url: url("http://127.0.0.1:8080/ct/dev"), key: key(CT_SPKI), validity }],
-        rekor_logs: vec![Log { base_url: url("http://127.0.0.1:8080"), key: key(REKOR_SPKI), validity }],
+        ct_logs: vec![Log { base_url: url("http://127.0.0.1:8080/ct/dev"), key: key(CT_SPKI), origin: None, validity }],
+        rekor_logs: vec![Log { base_url: url("http://127.0.0.1:8080"), key: key(REKOR_SPKI), origin: None, validity }],
+        timestamp_authorities: vec![CertificateAuthority {
+            url: url("http://127.0.0.1:8080/api/v1/timestamp"),
+            organization: "chancery".to_owned(),
+            common_name: "chancery timestamps".to_owned(),
+            chain_der: vec![b"leaf".to_vec(), b"timestamp root".to_vec()],
+            validity,
+        }],
     }
 }
 
@@ -143,7 +180,11 @@ fn services() -> Services {
         operator: "127.0.0.1".to_owned(),
         certificate_authority: url("http://127.0.0.1:8080"),
         oidc_issuer: Some(url("http://127.0.0.1:8080/oidc")),
-        rekor_v1: url("http://127.0.0.1:8080"),
+        signature_logs: vec![
+            SignatureLog { url: url("http://127.0.0.1:8080"), major_api_version: 2 },
+            SignatureLog { url: url("http://127.0.0.1:8080"), major_api_version: 1 },
+        ],
+        timestamp_authority: url("http://127.0.0.1:8080/api/v1/timestamp"),
         validity: Validity::since(start()),
     }
 }
@@ -173,6 +214,13 @@ fn the_json_is_exactly_the_safe_subset() {
     let files = example();
     assert_eq!(files.contents(FileName::TrustedRoot), TRUSTED_ROOT);
     assert_eq!(files.contents(FileName::SigningConfig), SIGNING_CONFIG);
+    let rekor_v2 = SIGNING_CONFIG.replacen(
+        "\"rekorTlogUrls\": [\n    {\n      \"url\": \"http://127.0.0.1:8080\",\n      \"majorApiVersion\": 1,",
+        "\"rekorTlogUrls\": [\n    {\n      \"url\": \"http://127.0.0.1:8080\",\n      \"majorApiVersion\": 2,",
+        1,
+    );
+    assert_ne!(rekor_v2, SIGNING_CONFIG);
+    assert_eq!(files.contents(FileName::SigningConfigRekorV2), rekor_v2);
     let both: serde_json::Value = serde_json::from_str(files.contents(FileName::ClientTrustConfig)).unwrap();
     let expected = serde_json::json!({
         "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
@@ -182,37 +230,80 @@ fn the_json_is_exactly_the_safe_subset() {
     assert_eq!(both, expected);
 }
 
-fn chain_of(files: &TrustFiles) -> Vec<Vec<u8>> {
-    let blocks = pem::decode_all(files.contents(FileName::FulcioChain).as_bytes(), 10).unwrap();
+fn chain_of(files: &TrustFiles, name: FileName) -> Vec<Vec<u8>> {
+    let blocks = pem::decode_all(files.contents(name).as_bytes(), 10).unwrap();
     blocks.into_iter().map(|block| block.der).collect()
 }
 
 #[test]
 fn the_pem_files_hold_the_current_keys_and_every_certificate_once() {
     let mut material = two_authorities();
+    let retired = Validity { start: start().minus_seconds(100), end: Some(start()) };
+    material.timestamp_authorities.push(CertificateAuthority {
+        url: url("http://127.0.0.1:8081/api/v1/timestamp"),
+        chain_der: vec![b"old leaf".to_vec(), b"timestamp root".to_vec()],
+        validity: retired,
+        ..material.timestamp_authorities[0].clone()
+    });
     let files = TrustFiles::build(&material, &services()).unwrap();
-    assert_eq!(chain_of(&files), [b"intermediate".as_slice(), b"root", b"second intermediate"]);
+    assert_eq!(chain_of(&files, FileName::FulcioChain), [b"intermediate".as_slice(), b"root", b"second intermediate"]);
+    let timestamps = chain_of(&files, FileName::TimestampChain);
+    assert_eq!(timestamps, [b"leaf".as_slice(), b"timestamp root"], "of the current authority alone");
     assert_eq!(PublicKey::from_pem(files.contents(FileName::RekorKey).as_bytes()), Ok(key(REKOR_SPKI)));
     assert_eq!(PublicKey::from_pem(files.contents(FileName::CtKey).as_bytes()), Ok(key(CT_SPKI)));
     // Retired: only where its window can be said.
     material.certificate_authorities[1].validity.end = Some(start());
     let files = TrustFiles::build(&material, &services()).unwrap();
-    assert_eq!(chain_of(&files), [b"intermediate".as_slice(), b"root"]);
+    assert_eq!(chain_of(&files, FileName::FulcioChain), [b"intermediate".as_slice(), b"root"]);
     let trusted_root = files.contents(FileName::TrustedRoot);
     assert!(trusted_root.contains(&STANDARD.encode("second intermediate")), "{trusted_root}");
     assert!(trusted_root.contains(r#""end": "2026-11-21T07:00:00Z""#), "{trusted_root}");
 }
 
 #[test]
+fn a_rekor_v2_log_has_the_ids_of_its_notes() {
+    // Of Sigstore's staging log: an Ed25519 key, whose id has the origin in it.
+    let spki = "MCowBQYDK2VwAyEAPn+AREHoBaZ7wgS1zBqpxmLSGnyhxXj4lFxSdWVB8o8=";
+    let origin = KeyName::new("log2025-alpha1.rekor.sigstage.dev").unwrap();
+    let base_url = url(&format!("https://{origin}"));
+    let log = Log { base_url, key: key(spki), origin: Some(origin), validity: Validity::since(start()) };
+    let mut material = material();
+    material.rekor_logs.insert(0, log);
+    let files = TrustFiles::build(&material, &services()).unwrap();
+    let root: serde_json::Value = serde_json::from_str(files.contents(FileName::TrustedRoot)).unwrap();
+    let id = serde_json::json!({ "keyId": "8w1amZ2S5mJIQkQmPxdMuOrL/oJkvFg9MnQXmeOCXck=" });
+    assert_eq!((&root["tlogs"][0]["logId"], &root["tlogs"][0]["checkpointKeyId"]), (&id, &id));
+    assert_eq!(root["tlogs"][0]["publicKey"]["keyDetails"], "PKIX_ED25519");
+    assert_eq!(PublicKey::from_pem(files.contents(FileName::RekorKey).as_bytes()), Ok(key(REKOR_SPKI)));
+}
+
+#[test]
 fn what_some_client_would_misread_is_refused() {
     type Change = fn(&mut Material, &mut Services);
-    let cases: [(Change, InvalidMaterial); 6] = [
+    let cases: [(Change, InvalidMaterial); 11] = [
         (
             |m, _| m.rekor_logs.push(m.rekor_logs[0].clone()),
             InvalidMaterial::DuplicateLog { kind: "rekor", key_id: hex::encode(key(REKOR_SPKI).fingerprint()) },
         ),
+        (
+            |m, _| {
+                m.rekor_logs[0].origin = Some(KeyName::new("127.0.0.1").unwrap());
+                m.rekor_logs[0].base_url = url("http://127.0.0.1:8080/rekor");
+            },
+            InvalidMaterial::LogBelowRoot { url: "http://127.0.0.1:8080/rekor".to_owned() },
+        ),
+        (|_, s| s.signature_logs.truncate(1), InvalidMaterial::Missing { what: "Rekor v1 log" }),
         (|m, _| m.ct_logs.clear(), InvalidMaterial::Missing { what: "certificate transparency log" }),
         (|m, _| m.certificate_authorities.clear(), InvalidMaterial::Missing { what: "certificate authority" }),
+        (|m, _| m.timestamp_authorities.clear(), InvalidMaterial::Missing { what: "timestamp authority" }),
+        (
+            |m, _| m.timestamp_authorities.push(m.timestamp_authorities[0].clone()),
+            InvalidMaterial::DuplicateTimestampAuthority { url: "http://127.0.0.1:8080/api/v1/timestamp".to_owned() },
+        ),
+        (
+            |m, _| m.timestamp_authorities[0].chain_der.truncate(1),
+            InvalidMaterial::ShortChain { common_name: "chancery timestamps".to_owned() },
+        ),
         (
             |m, _| m.certificate_authorities[0].chain_der.truncate(1),
             InvalidMaterial::ShortChain { common_name: "chancery intermediate".to_owned() },

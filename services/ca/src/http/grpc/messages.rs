@@ -1,7 +1,7 @@
-//! The messages of `dev.sigstore.fulcio.v2.CA`, `grpc.health.v1.Health` and `google.rpc.Status`, as far as they are used.
+//! The messages of `dev.sigstore.fulcio.v2.CA`, as far as they are used.
 //!
-//! Field numbers are facts of Fulcio's `fulcio.proto`, of gRPC's health checking protocol and of `google.rpc`. They are
-//! written by hand because they are few and never change; a test speaks to them with Fulcio's own client.
+//! Field numbers are facts of Fulcio's `fulcio.proto`. They are written by hand because they are few and never change; a
+//! test speaks to them with Fulcio's own client.
 
 use prost::{Message, Oneof};
 
@@ -116,53 +116,4 @@ pub(super) struct OidcIssuer {
     pub(super) subject_domain: String,
     #[prost(bool, tag = "8")]
     pub(super) skip_email_verification: bool,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct HealthCheckRequest {
-    #[prost(string, tag = "1")]
-    pub(super) service: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct HealthCheckResponse {
-    /// `SERVING` is 1.
-    #[prost(int32, tag = "1")]
-    pub(super) status: i32,
-}
-
-/// `google.rpc.Status`, which is in the trailer `grpc-status-details-bin`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct RpcStatus {
-    #[prost(int32, tag = "1")]
-    pub(super) code: i32,
-    #[prost(string, tag = "2")]
-    pub(super) message: String,
-    #[prost(message, repeated, tag = "3")]
-    pub(super) details: Vec<Any>,
-}
-
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Any {
-    #[prost(string, tag = "1")]
-    pub(super) type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    pub(super) value: Vec<u8>,
-}
-
-/// `google.rpc.ErrorInfo`, without metadata.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ErrorInfo {
-    #[prost(string, tag = "1")]
-    pub(super) reason: String,
-    #[prost(string, tag = "2")]
-    pub(super) domain: String,
-}
-
-/// `google.rpc.RequestInfo`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct RequestInfo {
-    #[prost(string, tag = "1")]
-    pub(super) request_id: String,
 }

@@ -122,6 +122,7 @@ impl Import {
         *(if is_pattern { &mut entry.url_pattern } else { &mut entry.url }) = Some(url.to_owned());
         let client = text(issuer, ("client-id", "ClientID")).ok_or("it has no client-id")?;
         entry.audiences = Some(vec![client.to_owned()]);
+        self.note("a token that is also for other audiences is refused unless `other_audiences` allows it");
         entry.ca_pem = text(issuer, ("ca-cert", "CACert")).map(str::to_owned);
         if entry.ca_pem.is_some() {
             self.note("a `ca-cert` was one authority more for its issuer; `ca_pem` is the only one");

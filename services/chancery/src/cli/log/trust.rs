@@ -4,16 +4,18 @@ use anyhow::{Context as _, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_log::{
     check::{Personality, Published},
-    ct, rekor_v1,
+    ct, rekor_v1, rekor_v2,
 };
 use chancery_trust::FileName;
-use chancery_verify::PublicKey;
+use chancery_verify::{PublicKey, key::KeyKind};
 use serde::Deserialize;
 use std::{collections::BTreeMap, fs, path::Path};
 use url::Url;
 
-/// Where a Rekor log's files are below the base URL.
+/// Where a Rekor v1 log's files are below the base URL.
 const REKOR_PATH: &str = "/tlog/rekor";
+/// Where a Rekor v2 log's files are below the base URL.
+const REKOR_V2_PATH: &str = "/api/v2";
 /// Where the CT log is below the base URL, unless the trusted root says otherwise.
 const CT_PATH: &str = "/ct/dev";
 
@@ -37,6 +39,7 @@ struct TrustedRoot {
 struct LogJson {
     base_url: String,
     public_key: KeyJson,
+    checkpoint_key_id: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -79,10 +82,11 @@ pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog>
     let trust = data.join("trust");
     match name {
         rekor_v1::NAME => from_pem(name, &trust.join(FileName::RekorKey.as_str())),
-        ct::NAME => {
+        rekor_v2::NAME | ct::NAME => {
             let logs = read_trusted_root(&trust.join(FileName::TrustedRoot.as_str()))?;
-            let ct = logs.into_iter().filter(|log| log.published.name == name);
-            Ok(trusted(name, CT_PATH.to_owned(), ct.flat_map(|log| log.published.keys).collect()))
+            let logs = logs.into_iter().filter(|log| log.published.name == name);
+            let path = if name == ct::NAME { CT_PATH } else { REKOR_V2_PATH };
+            Ok(trusted(name, path.to_owned(), logs.flat_map(|log| log.published.keys).collect()))
         }
         name => bail!("log {name} is of no known kind"),
     }
@@ -100,13 +104,22 @@ fn read_trusted_root(path: &Path) -> anyhow::Result<Vec<TrustedLog>> {
     parse_trusted_root(&text).with_context(|| format!("{} is no trusted root", path.display()))
 }
 
-/// Rekor logs share one path, on which the current one answers; CT logs are where their URLs say.
+/// Rekor logs of one version share one path, on which the current one answers; CT logs are where their URLs say.
 fn parse_trusted_root(text: &[u8]) -> anyhow::Result<Vec<TrustedLog>> {
     let root: TrustedRoot = serde_json::from_slice(text)?;
     let mut logs = Vec::new();
-    let rekor = root.tlogs.iter().map(key).collect::<anyhow::Result<Vec<_>>>()?;
-    if !rekor.is_empty() {
-        logs.push(trusted(rekor_v1::NAME, REKOR_PATH.to_owned(), rekor));
+    let (mut rekor_v1, mut rekor_v2) = (Vec::new(), Vec::new());
+    for log in &root.tlogs {
+        let key = key(log)?;
+        // A trusted root does not say which version a log speaks. Ours name the key of a v2 log's checkpoints, those of
+        // others do not, but their v2 logs alone have Ed25519 keys.
+        let is_v2 = log.checkpoint_key_id.is_some() || key.kind() == KeyKind::Ed25519;
+        if is_v2 { rekor_v2.push(key) } else { rekor_v1.push(key) }
+    }
+    for (name, path, keys) in [(rekor_v1::NAME, REKOR_PATH, rekor_v1), (rekor_v2::NAME, REKOR_V2_PATH, rekor_v2)] {
+        if !keys.is_empty() {
+            logs.push(trusted(name, path.to_owned(), keys));
+        }
     }
     let mut by_path = BTreeMap::<String, Vec<PublicKey>>::new();
     for log in &root.ctlogs {
@@ -123,7 +136,11 @@ fn key(log: &LogJson) -> anyhow::Result<PublicKey> {
 }
 
 fn trusted(name: &str, path: String, keys: Vec<PublicKey>) -> TrustedLog {
-    let personality = if name == ct::NAME { Personality::Ct } else { Personality::RekorV1 };
+    let personality = match name {
+        ct::NAME => Personality::Ct,
+        rekor_v2::NAME => Personality::RekorV2,
+        _ => Personality::RekorV1,
+    };
     TrustedLog { published: Published { name: name.to_owned(), keys, personality }, path }
 }
 
@@ -137,11 +154,16 @@ mod tests {
     fn every_log_of_a_trusted_root_is_read_with_its_path() {
         let log = |url: &str| format!(r#"{{"baseUrl":"{url}","publicKey":{{"rawBytes":"{SPKI}"}}}}"#);
         let [one, two, old] = ["https://a.example/ct/2026", "https://a.example/ct/2027", "https://b.example"].map(log);
-        let root = format!(r#"{{"tlogs":[{old},{old}],"ctlogs":[{one},{two}],"certificateAuthorities":[]}}"#);
+        let new = old.replacen('{', r#"{"checkpointKeyId":{"keyId":"AAAA"},"#, 1);
+        let ed25519 = old.replace(SPKI, "MCowBQYDK2VwAyEAPn+AREHoBaZ7wgS1zBqpxmLSGnyhxXj4lFxSdWVB8o8=");
+        let root =
+            format!(r#"{{"tlogs":[{old},{new},{ed25519},{old}],"ctlogs":[{one},{two}],"certificateAuthorities":[]}}"#);
         let logs = parse_trusted_root(root.as_bytes()).unwrap();
         let found: Vec<_> =
             logs.iter().map(|log| (log.published.name.as_str(), log.path.as_str(), log.published.keys.len())).collect();
-        assert_eq!(found, [("rekor", "/tlog/rekor", 2), ("ct", "/ct/2026", 1), ("ct", "/ct/2027", 1)]);
+        let expected =
+            [("rekor", "/tlog/rekor", 2), ("rekor2", "/api/v2", 2), ("ct", "/ct/2026", 1), ("ct", "/ct/2027", 1)];
+        assert_eq!(found, expected);
         for bad in ["", "{", r#"{"tlogs":[{"baseUrl":"x"}]}"#, &root.replace("MFkw", "MFkx")] {
             assert!(parse_trusted_root(bad.as_bytes()).is_err(), "{bad}");
         }

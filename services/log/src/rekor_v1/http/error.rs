@@ -95,12 +95,16 @@ impl IntoResponse for Failure {
 }
 
 fn log_failure(error: &Error) -> Response {
+    if matches!(error, Error::Frozen) {
+        // As upstream, where a server for an old shard is configured like this.
+        return plain(StatusCode::NOT_IMPLEMENTED, "Create Entry API not enabled in this Rekor instance".into());
+    }
     let (status, retry_after) = match error {
         Error::Busy { retry_after_seconds } => (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after_seconds)),
         Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, Some(5)),
         // It does not end by itself.
         Error::Quarantined(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
-        Error::Corrupt(_) | Error::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
+        Error::Frozen | Error::Corrupt(_) | Error::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
     };
     tracing::error!(error.code = error.code(), %error, "a request to the log failed");
     // Fixed sentences: a 5xx never shows a client what is inside.

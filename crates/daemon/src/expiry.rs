@@ -1,7 +1,7 @@
-//! How long the authority can still issue, and when somebody must be told.
+//! How long an authority can still sign, and when somebody must be told.
 //!
-//! A leaf never outlives its issuer: shortly before the authority's certificates end, leaves get shorter, and then there are
-//! none. Replacing an authority takes weeks, because clients must have the new one first.
+//! Nothing that is signed may outlive the certificates it is signed under: what an authority issues gets shorter towards the
+//! end, and then there is none. Replacing an authority takes weeks, because clients must have the new one first.
 
 use chancery_verify::Timestamp;
 

@@ -1,0 +1,148 @@
+//! Whether the clock may be believed by somebody who puts its time under a signature.
+//!
+//! A clock is right until it jumps. [`ClockGuard`] compares it with a second one that nobody can set, the time since the
+//! machine was started, and remembers the latest time it has let pass. What it refuses it accepts again by itself once the
+//! clock is right; a jump that was a correction is confirmed by starting the process again.
+
+use super::{Clock, Uptime, is_before};
+use chancery_verify::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How far the clock may get ahead of the uptime. Both are slewed alike; only what sets a clock makes them differ, and
+/// whoever keeps time corrects a second or two after a start.
+const TOLERATED_STEP_AHEAD: Duration = Duration::from_secs(10);
+
+/// The clock cannot be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClockFault {
+    /// It shows an earlier time than it has shown before.
+    #[error("the clock is {seconds} s behind a time it has shown before: correct it")]
+    Behind {
+        /// By how much.
+        seconds: u64,
+    },
+    /// It has been set forward since the process started.
+    #[error("the clock was set forward by {seconds} s: correct it or, if it is right now, start again")]
+    Ahead {
+        /// By how much.
+        seconds: u64,
+    },
+}
+
+impl ClockFault {
+    /// Stable, dotted, lower-case name of this reason.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Behind { .. } => "clock.behind",
+            Self::Ahead { .. } => "clock.ahead",
+        }
+    }
+}
+
+/// A clock under suspicion.
+pub struct ClockGuard {
+    clock: Arc<dyn Clock>,
+    uptime: Arc<dyn Uptime>,
+    /// What both showed at the start.
+    began: (Timestamp, Duration),
+    /// Milliseconds: the latest time that was believed.
+    latest: AtomicU64,
+}
+
+impl ClockGuard {
+    /// Watches `clock` from now on. `known` is a time that has passed, such as that of the last thing that was signed
+    /// before the process started.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, uptime: Arc<dyn Uptime>, known: Timestamp) -> Self {
+        let began = (clock.now(), uptime.elapsed());
+        Self { clock, uptime, began, latest: AtomicU64::new(known.millis()) }
+    }
+
+    /// The time, if it may be believed; never earlier than one given before.
+    pub fn now(&self) -> Result<Timestamp, ClockFault> {
+        let now = self.clock.now();
+        let latest = Timestamp::from_millis(self.latest.load(Ordering::Relaxed));
+        if is_before(now, latest) {
+            return Err(ClockFault::Behind { seconds: latest.seconds().saturating_sub(now.seconds()) });
+        }
+        let (then, uptime) = self.began;
+        let passed = self.uptime.elapsed().saturating_sub(uptime);
+        let wall = Duration::from_millis(now.millis().saturating_sub(then.millis()));
+        let ahead = wall.saturating_sub(passed);
+        if ahead > TOLERATED_STEP_AHEAD {
+            return Err(ClockFault::Ahead { seconds: ahead.as_secs() });
+        }
+        let before = self.latest.fetch_max(now.millis(), Ordering::Relaxed);
+        Ok(Timestamp::from_millis(before.max(now.millis())))
+    }
+}
+
+impl std::fmt::Debug for ClockGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ClockGuard({:?})", self.latest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FixedClock, FixedUptime};
+    use super::*;
+
+    const START: u64 = 1_795_244_400;
+
+    struct World {
+        clock: Arc<FixedClock>,
+        uptime: Arc<FixedUptime>,
+        guard: ClockGuard,
+    }
+
+    fn world(known: u64) -> World {
+        let clock = Arc::new(FixedClock::new(Timestamp::from_seconds(START)));
+        let uptime = Arc::new(FixedUptime::default());
+        let guard = ClockGuard::new(clock.clone(), uptime.clone(), Timestamp::from_seconds(known));
+        World { clock, uptime, guard }
+    }
+
+    impl World {
+        fn at(&self, clock: i64, uptime: u64) -> Result<u64, ClockFault> {
+            self.clock.set(Timestamp::from_seconds(START.saturating_add_signed(clock)));
+            self.uptime.set(Duration::from_secs(uptime));
+            self.guard.now().map(Timestamp::seconds)
+        }
+    }
+
+    #[test]
+    fn time_that_passes_is_believed() {
+        let world = world(0);
+        for passed in [0, 1, 60, 86_400, 400 * 86_400] {
+            assert_eq!(world.at(passed, passed.unsigned_abs()), Ok(START + passed.unsigned_abs()));
+        }
+    }
+
+    #[test]
+    fn a_clock_set_back_is_refused_until_it_has_caught_up() {
+        let world = world(0);
+        assert_eq!(world.at(10, 10), Ok(START + 10));
+        assert_eq!(world.at(9, 11), Ok(START + 10), "a second is nobody's business, and time stands still");
+        assert_eq!(world.at(-3590, 12), Err(ClockFault::Behind { seconds: 3600 }));
+        assert_eq!(world.at(13, 13), Ok(START + 13));
+    }
+
+    #[test]
+    fn a_clock_set_forward_is_refused_and_leaves_no_trace() {
+        let world = world(0);
+        assert_eq!(world.at(10, 1), Ok(START + 10));
+        assert_eq!(world.at(365 * 86_400, 12), Err(ClockFault::Ahead { seconds: 365 * 86_400 - 12 }));
+        assert_eq!(world.at(13, 13), Ok(START + 13), "right again");
+    }
+
+    #[test]
+    fn what_was_signed_before_the_start_counts() {
+        let world = world(START + 3600);
+        assert_eq!(world.at(0, 0), Err(ClockFault::Behind { seconds: 3600 }));
+        assert_eq!(world.at(3599, 3599), Ok(START + 3600));
+    }
+}

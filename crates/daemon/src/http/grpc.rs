@@ -1,0 +1,138 @@
+//! gRPC as routes of the listener all roles share, and the form grpc-gateway gives its errors over HTTP.
+//!
+//! Framing and status are tonic's; which methods there are, and what they mean, is the roles' business. A method that does
+//! not exist is the shell's 404, which gRPC reads as `UNIMPLEMENTED`, and so is health's `Watch`, as with Sigstore's servers.
+
+mod messages;
+
+use super::request_id::RequestId;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use messages::{Any, ErrorInfo, HealthCheckRequest, HealthCheckResponse, RequestInfo, RpcStatus};
+use prost::Message;
+use serde_json::{Value, json};
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use tonic::server::Grpc;
+use tonic::{Code, Status};
+use tonic_prost::ProstCodec;
+
+/// Largest message, and largest body of the same requests over HTTP: gRPC's default, and that of Sigstore's servers.
+pub const MAX_MESSAGE_BYTES: usize = 1 << 22;
+/// Whose reasons ours are.
+const DOMAIN: &str = "chancery";
+/// Where the types of details are said to be.
+const TYPE_URL: &str = "type.googleapis.com";
+/// `HealthCheckResponse.ServingStatus.SERVING`.
+const SERVING: i32 = 1;
+
+/// Reads one message, and writes one or a status.
+pub async fn unary<Q, A, F>(request: Request, mut handle: impl FnMut(tonic::Request<Q>) -> F) -> Response
+where
+    Q: Message + Default + 'static,
+    A: Message + 'static,
+    F: Future<Output = Result<A, Status>>,
+{
+    let service = tower::service_fn(move |request| {
+        let answer = handle(request);
+        async move { answer.await.map(tonic::Response::new) }
+    });
+    let mut grpc = Grpc::new(ProstCodec::<A, Q>::default()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    grpc.unary(service, request).await.map(Body::new)
+}
+
+/// `grpc.health.v1.Health` for the process and for `services`, which serve whenever they are there.
+pub fn health(services: &[&'static str]) -> Router {
+    let services: Arc<[&str]> = services.into();
+    let check = move |request: Request| {
+        let services = Arc::clone(&services);
+        unary(request, move |request: tonic::Request<HealthCheckRequest>| {
+            let asked = request.get_ref().service.as_str();
+            let known = asked.is_empty() || services.contains(&asked);
+            let answer = HealthCheckResponse { status: SERVING };
+            ready(if known { Ok(answer) } else { Err(Status::not_found("unknown service")) })
+        })
+    };
+    Router::new().route("/grpc.health.v1.Health/Check", post(check))
+}
+
+/// Why a request was not granted: in `google.rpc`'s terms, for both forms of an answer.
+pub struct Refusal<'a> {
+    /// gRPC's code.
+    pub code: Code,
+    /// For a person.
+    pub message: &'a str,
+    /// Our stable name for it; empty where there is none.
+    pub reason: &'a str,
+    /// The request's id, where it has one.
+    pub request_id: Option<&'a RequestId>,
+}
+
+impl Refusal<'_> {
+    /// The status over gRPC, with `details` beside ours: full names of messages, and the messages.
+    #[must_use]
+    pub fn status(&self, details: Vec<(&str, Vec<u8>)>) -> Status {
+        let mut all = Vec::new();
+        if !self.reason.is_empty() {
+            let info = ErrorInfo { reason: self.reason.to_owned(), domain: DOMAIN.to_owned() };
+            all.push(("google.rpc.ErrorInfo", info.encode_to_vec()));
+        }
+        if let Some(id) = self.request_id {
+            let info = RequestInfo { request_id: id.as_str().to_owned() };
+            all.push(("google.rpc.RequestInfo", info.encode_to_vec()));
+        }
+        all.extend(details);
+        let any = |(name, value)| Any { type_url: format!("{TYPE_URL}/{name}"), value };
+        let details = all.into_iter().map(any).collect();
+        let status = RpcStatus { code: self.code.into(), message: self.message.to_owned(), details };
+        Status::with_details(self.code, self.message, Bytes::from(status.encode_to_vec()))
+    }
+
+    /// The same as grpc-gateway would answer over HTTP, with `details` beside ours: full names of messages, and their fields.
+    #[must_use]
+    pub fn response(&self, status: StatusCode, details: Vec<(&str, Value)>) -> Response {
+        let mut all = Vec::new();
+        if !self.reason.is_empty() {
+            let info = json!({ "reason": self.reason, "domain": DOMAIN, "metadata": {} });
+            all.push(("google.rpc.ErrorInfo", info));
+        }
+        if let Some(id) = self.request_id {
+            all.push(("google.rpc.RequestInfo", json!({ "requestId": id.as_str(), "servingData": "" })));
+        }
+        all.extend(details);
+        let any = |(name, mut fields): (&str, Value)| {
+            if let Some(fields) = fields.as_object_mut() {
+                fields.insert("@type".to_owned(), format!("{TYPE_URL}/{name}").into());
+            }
+            fields
+        };
+        let details: Vec<Value> = all.into_iter().map(any).collect();
+        let body = json!({ "code": i32::from(self.code), "message": self.message, "details": details }).to_string();
+        (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    }
+}
+
+/// The HTTP status grpc-gateway gives a code.
+#[must_use]
+pub const fn http_status(code: Code) -> StatusCode {
+    match code {
+        Code::InvalidArgument => StatusCode::BAD_REQUEST,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists => StatusCode::CONFLICT,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// A known path asked for in another way.
+pub fn method_not_allowed() -> Ready<Response> {
+    let refusal = Refusal { code: Code::Unimplemented, message: "Method Not Allowed", reason: "", request_id: None };
+    ready(refusal.response(http_status(refusal.code), Vec::new()))
+}

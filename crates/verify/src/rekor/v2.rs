@@ -1,0 +1,167 @@
+//! Rekor v2: the two requests there are, what each must be, and the leaf it becomes.
+//!
+//! A request arrives as protobuf's JSON form ([`json`]) or as protobuf, and becomes one of these types; the leaf is RFC 8785
+//! of protobuf's JSON form of an `Entry`, which clients rebuild. Keys and certificates are logged as they were sent. No chain
+//! and no validity is looked at: what a certificate is worth, verifiers decide. Specification: rekor-tiles' protobuf files.
+
+mod dsse;
+mod hashedrekord;
+pub mod json;
+mod key_details;
+
+pub use dsse::{DsseRequest, Envelope};
+pub use hashedrekord::HashedRekordRequest;
+pub use key_details::KeyDetails;
+
+use super::Body;
+use crate::certificate::Certificate;
+use crate::{PublicKey, Rejection};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
+
+/// The one version of every kind.
+pub const VERSION: &str = "0.0.2";
+
+/// A type of entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A signature over a digest; for a DSSE envelope, over that of its pre-authentication encoding.
+    HashedRekord,
+    /// A signed DSSE envelope. Upstream takes none since its version 2.3, but there are clients that send them.
+    Dsse,
+}
+
+impl Kind {
+    /// The kind's name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HashedRekord => "hashedrekord",
+            Self::Dsse => "dsse",
+        }
+    }
+
+    fn body(self, spec: &impl Serialize) -> Result<Body, Rejection> {
+        Body::of(self.name(), VERSION, spec)
+    }
+}
+
+/// A request to log something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreateEntry {
+    /// `HashedRekordRequestV002`
+    HashedRekord(HashedRekordRequest),
+    /// `DSSERequestV002`
+    Dsse(DsseRequest),
+}
+
+impl CreateEntry {
+    /// What it asks for.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::HashedRekord(_) => Kind::HashedRekord,
+            Self::Dsse(_) => Kind::Dsse,
+        }
+    }
+
+    /// Checks the request, every signature included, and returns the leaf it becomes.
+    pub fn admit(&self) -> Result<Body, Rejection> {
+        match self {
+            Self::HashedRekord(request) => request.admit(),
+            Self::Dsse(request) => request.admit(),
+        }
+    }
+}
+
+/// A signature and who made it. Missing members are empty or `None`; the checks name them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signature {
+    /// The signature's bytes.
+    pub content: Vec<u8>,
+    /// Who made it.
+    pub verifier: Option<Verifier>,
+}
+
+/// A public key, alone or in a certificate, and how it signs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verifier {
+    /// The key.
+    pub key: Option<VerifierKey>,
+    /// Number of the `PublicKeyDetails`.
+    pub key_details: i32,
+}
+
+/// Where a verifier's key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VerifierKey {
+    /// A `SubjectPublicKeyInfo` in DER.
+    PublicKey(Vec<u8>),
+    /// A certificate in DER.
+    Certificate(Vec<u8>),
+}
+
+impl Verifier {
+    /// The key and how it signs; the two must be of one kind.
+    fn open(&self) -> Result<(PublicKey, KeyDetails), Rejection> {
+        let key = match &self.key {
+            None => return Err(Rejection::EntryMissing { field: "public key or X.509 certificate" }),
+            Some(VerifierKey::PublicKey(der)) if der.is_empty() => {
+                return Err(Rejection::EntryMissing { field: "public key raw bytes" });
+            }
+            Some(VerifierKey::Certificate(der)) if der.is_empty() => {
+                return Err(Rejection::EntryMissing { field: "X.509 certificate raw bytes" });
+            }
+            Some(VerifierKey::PublicKey(der)) => PublicKey::from_spki_der(der)?,
+            Some(VerifierKey::Certificate(der)) => Certificate::from_der(der)?.public_key().clone(),
+        };
+        let details =
+            KeyDetails::from_number(self.key_details).ok_or(Rejection::EntryKeyDetails { number: self.key_details })?;
+        if details.kind() == key.kind() { Ok((key, details)) } else { Err(Rejection::EntryKeyMismatch) }
+    }
+
+    /// As it is logged, once [`Self::open`] has accepted it.
+    fn canonical(&self, details: KeyDetails) -> CanonicalVerifier {
+        let raw_bytes = |der: &[u8]| RawBytes { raw_bytes: STANDARD.encode(der) };
+        let (public_key, x509_certificate) = match &self.key {
+            Some(VerifierKey::PublicKey(der)) => (Some(raw_bytes(der)), None),
+            Some(VerifierKey::Certificate(der)) => (None, Some(raw_bytes(der))),
+            None => (None, None),
+        };
+        CanonicalVerifier { key_details: details.name(), public_key, x509_certificate }
+    }
+}
+
+// The leaf's parts. Fields stand in lexical order, which makes plain JSON canonical.
+
+/// `HashOutput`
+#[derive(Serialize)]
+struct CanonicalHash {
+    algorithm: &'static str,
+    digest: String,
+}
+
+/// `Signature`
+#[derive(Serialize)]
+struct CanonicalSignature {
+    content: String,
+    verifier: CanonicalVerifier,
+}
+
+/// `Verifier`
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CanonicalVerifier {
+    key_details: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<RawBytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x509_certificate: Option<RawBytes>,
+}
+
+/// `PublicKey`, `X509Certificate`
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RawBytes {
+    raw_bytes: String,
+}

@@ -1,0 +1,65 @@
+//! `hashedrekord` 0.0.2: a signature over a digest, and the key or certificate that made it.
+
+use super::key_details::hash_name;
+use super::{CanonicalHash, CanonicalSignature, Kind, Signature};
+use crate::Rejection;
+use crate::rekor::Body;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
+
+/// `HashedRekordRequestV002`. Missing members are empty or `None`; the checks name them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HashedRekordRequest {
+    /// What was signed, hashed.
+    pub digest: Vec<u8>,
+    /// The signature over it.
+    pub signature: Option<Signature>,
+}
+
+#[derive(Serialize)]
+struct CanonicalSpec {
+    #[serde(rename = "hashedRekordV002")]
+    hashed_rekord: CanonicalEntry,
+}
+
+/// `HashedRekordLogEntryV002`
+#[derive(Serialize)]
+struct CanonicalEntry {
+    data: CanonicalHash,
+    signature: CanonicalSignature,
+}
+
+impl HashedRekordRequest {
+    /// In this order: (1) everything is there, (2) the key parses and is of the kind it is said to be, (3) the digest is as
+    /// long as the hash that kind signs, (4) the signature verifies over it.
+    pub(super) fn admit(&self) -> Result<Body, Rejection> {
+        // (1)
+        let missing = |field| Rejection::EntryMissing { field };
+        let signature = self.signature.as_ref().filter(|signature| !signature.content.is_empty());
+        let signature = signature.ok_or(missing("signature"))?;
+        let verifier = signature.verifier.as_ref().ok_or(missing("verifier"))?;
+        if self.digest.is_empty() {
+            return Err(missing("digest"));
+        }
+        // (2)
+        let (key, details) = verifier.open()?;
+        let hash = details.prehash().ok_or(Rejection::EntryKeyDetails { number: details.number() })?;
+        // (3)
+        let (length, expected) = (self.digest.len(), hash.size_bytes());
+        if length != expected {
+            return Err(Rejection::EntryDigest { length, expected });
+        }
+        // (4)
+        key.either_encoding(&signature.content, |signature| key.verify_digest(hash, &self.digest, signature))
+            .map_err(|_| Rejection::EntrySignature)?;
+        Kind::HashedRekord.body(&CanonicalSpec {
+            hashed_rekord: CanonicalEntry {
+                data: CanonicalHash { algorithm: hash_name(hash), digest: STANDARD.encode(&self.digest) },
+                signature: CanonicalSignature {
+                    content: STANDARD.encode(&signature.content),
+                    verifier: verifier.canonical(details),
+                },
+            },
+        })
+    }
+}

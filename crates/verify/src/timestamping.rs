@@ -1,0 +1,42 @@
+//! Timestamps by an authority (RFC 3161): what is asked, what is answered, and whether to believe it.
+//!
+//! [`Request`] and [`Token`] are read strictly: DER only, nothing twice, nothing left over, every length bounded, and
+//! without copying. An [`Authority`] is a certificate chain that may make timestamps (RFC 3161 §2.3); it says whether a
+//! token is its own. Not here: revocation, timestamps by authorities known by key identifier alone, `ESSCertID` with SHA-1
+//! (RFC 5816 replaced it), and CMS beyond what a timestamp needs.
+//!
+//! | module | reads | specification |
+//! |---|---|---|
+//! | [`asn1`] | DER, element by element; also writes it | X.690 §10 |
+//! | `request` | `TimeStampReq` | RFC 3161 §2.4.1 |
+//! | `info` | `TSTInfo` | RFC 3161 §2.4.2 |
+//! | `token` | `TimeStampResp` and the CMS around a `TSTInfo` | RFC 3161 §2.4.2, RFC 5652, RFC 5816 |
+//! | `authority` | | RFC 3161 §2.3, RFC 5816 §2.2.1 |
+
+pub mod asn1;
+mod authority;
+mod imprint;
+mod info;
+mod request;
+mod token;
+
+pub use authority::{Authority, EXTENDED_KEY_USAGE_VALUE};
+pub use imprint::Imprint;
+pub use info::Info;
+pub use request::{MAX_NONCE_BYTES, MAX_REQUEST_BYTES, Request};
+pub use token::{MAX_RESPONSE_BYTES, Token};
+
+use const_oid::ObjectIdentifier;
+
+/// `id-signedData`, the type of the outermost content.
+pub const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+/// `id-ct-TSTInfo`, the type of what is signed.
+pub const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
+/// Signed attribute `contentType`.
+pub const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
+/// Signed attribute `messageDigest`.
+pub const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+/// Signed attribute `signingTime`.
+pub const SIGNING_TIME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.5");
+/// Signed attribute `signingCertificateV2`.
+pub const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");

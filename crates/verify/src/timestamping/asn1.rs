@@ -1,0 +1,226 @@
+//! DER, one element after the other, without copying.
+//!
+//! Lengths are minimal and definite ([`der`] refuses all others), integers and identifiers have one spelling. Only tags that
+//! fit into one byte exist here.
+
+use der::asn1::AnyRef;
+use der::{Decode as _, Reader as _, SliceReader};
+
+/// `BOOLEAN`.
+pub const BOOLEAN: u8 = 0x01;
+/// `INTEGER`.
+pub const INTEGER: u8 = 0x02;
+/// `OCTET STRING`.
+pub const OCTET_STRING: u8 = 0x04;
+/// `NULL`.
+pub const NULL: u8 = 0x05;
+/// `OBJECT IDENTIFIER`.
+pub const OBJECT_IDENTIFIER: u8 = 0x06;
+/// `UTCTime`.
+pub const UTC_TIME: u8 = 0x17;
+/// `GeneralizedTime`.
+pub const GENERALIZED_TIME: u8 = 0x18;
+/// `SEQUENCE`.
+pub const SEQUENCE: u8 = 0x30;
+/// `SET`.
+pub const SET: u8 = 0x31;
+
+/// `[number]`, constructed: explicit, or implicit around a constructed type. Numbers below 31.
+#[must_use]
+pub const fn constructed(number: u8) -> u8 {
+    0xa0 | number
+}
+
+/// Writes one element with this tag around `parts`, in a buffer of its exact size.
+#[must_use]
+pub fn write(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let bytes = length.to_be_bytes();
+    let significant = bytes.iter().skip_while(|byte| **byte == 0).count();
+    let mut out = Vec::with_capacity(2 + significant + length);
+    out.push(tag);
+    match u8::try_from(length) {
+        Ok(short) if short < 0x80 => out.push(short),
+        _ => {
+            // At most eight bytes of length.
+            out.push(0x80 | u8::try_from(significant).unwrap_or_default());
+            out.extend(bytes.iter().skip(bytes.len() - significant));
+        }
+    }
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+/// Not DER, or not what was expected. The caller knows what it was reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// One element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Element<'a> {
+    /// With tag and length.
+    pub(super) whole: &'a [u8],
+    pub(super) contents: &'a [u8],
+}
+
+impl<'a> Element<'a> {
+    /// The elements inside.
+    pub(super) fn fields(self) -> Result<Fields<'a>, Malformed> {
+        Fields::of(self.contents)
+    }
+
+    /// The one element inside.
+    pub(super) fn only(self, tag: u8) -> Result<Element<'a>, Malformed> {
+        let mut fields = self.fields()?;
+        let element = fields.take(tag)?;
+        fields.end()?;
+        Ok(element)
+    }
+}
+
+/// The elements that follow each other in some contents.
+pub(super) struct Fields<'a>(SliceReader<'a>);
+
+impl<'a> Fields<'a> {
+    pub(super) fn of(contents: &'a [u8]) -> Result<Self, Malformed> {
+        SliceReader::new(contents).map(Self).map_err(|_| Malformed)
+    }
+
+    /// The next element, which must be there and have this tag.
+    pub(super) fn take(&mut self, tag: u8) -> Result<Element<'a>, Malformed> {
+        self.optional(tag)?.ok_or(Malformed)
+    }
+
+    /// The next element if it has this tag.
+    pub(super) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Malformed> {
+        if self.0.peek_byte() != Some(tag) {
+            return Ok(None);
+        }
+        let whole = self.0.tlv_bytes().map_err(|_| Malformed)?;
+        let contents = AnyRef::from_der(whole).map_err(|_| Malformed)?.value();
+        Ok(Some(Element { whole, contents }))
+    }
+
+    /// The contents of the next element, an object identifier.
+    pub(super) fn identifier(&mut self) -> Result<&'a [u8], Malformed> {
+        identifier(self.take(OBJECT_IDENTIFIER)?.contents)
+    }
+
+    /// The contents of the next element, an integer.
+    pub(super) fn integer(&mut self) -> Result<&'a [u8], Malformed> {
+        integer(self.take(INTEGER)?.contents)
+    }
+
+    /// The next element, a number that is not negative.
+    pub(super) fn number(&mut self) -> Result<u64, Malformed> {
+        number(self.integer()?)
+    }
+
+    /// A BOOLEAN that is FALSE unless it is there, and then TRUE: DER never writes a default.
+    pub(super) fn flag(&mut self) -> Result<bool, Malformed> {
+        match self.optional(BOOLEAN)? {
+            None => Ok(false),
+            Some(element) if element.contents == [0xff] => Ok(true),
+            Some(_) => Err(Malformed),
+        }
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    /// Nothing may be left.
+    pub(super) fn end(self) -> Result<(), Malformed> {
+        if self.is_finished() { Ok(()) } else { Err(Malformed) }
+    }
+}
+
+/// Contents of an INTEGER, if they are the shortest for their number.
+pub(super) fn integer(contents: &[u8]) -> Result<&[u8], Malformed> {
+    match contents {
+        [] => Err(Malformed),
+        [0x00, second, ..] if *second < 0x80 => Err(Malformed),
+        [0xff, second, ..] if *second >= 0x80 => Err(Malformed),
+        shortest => Ok(shortest),
+    }
+}
+
+/// A number that is not negative and fits.
+pub(super) fn number(contents: &[u8]) -> Result<u64, Malformed> {
+    let negative = integer(contents)?.first().is_some_and(|first| *first >= 0x80);
+    let bytes = contents.strip_prefix(&[0]).unwrap_or(contents);
+    if negative || bytes.len() > size_of::<u64>() {
+        return Err(Malformed);
+    }
+    Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+/// Contents of an OBJECT IDENTIFIER, if every arc is written the shortest way. Looks at each byte once, however many arcs
+/// there are.
+pub(super) fn identifier(contents: &[u8]) -> Result<&[u8], Malformed> {
+    let mut begins_arc = true;
+    for byte in contents {
+        if begins_arc && *byte == 0x80 {
+            return Err(Malformed);
+        }
+        begins_arc = *byte < 0x80;
+    }
+    if begins_arc && !contents.is_empty() { Ok(contents) } else { Err(Malformed) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_written_as_der_has_them() {
+        for (length, header) in [
+            (0, &[4, 0][..]),
+            (127, &[4, 127]),
+            (128, &[4, 0x81, 128]),
+            (255, &[4, 0x81, 255]),
+            (256, &[4, 0x82, 1, 0]),
+            (65536, &[4, 0x83, 1, 0, 0]),
+        ] {
+            let contents = vec![7; length];
+            let written = write(OCTET_STRING, &[&contents]);
+            assert!(written.starts_with(header), "{length}");
+            assert_eq!(written.len(), header.len() + length);
+            assert_eq!(Fields::of(&written).unwrap().take(OCTET_STRING).unwrap().contents, contents);
+        }
+    }
+
+    #[test]
+    fn integers_have_one_spelling() {
+        for (contents, expected) in [
+            (&[0][..], Ok(0)),
+            (&[127], Ok(127)),
+            (&[0, 128], Ok(128)),
+            (&[0, 255, 255, 255, 255, 255, 255, 255, 255], Ok(u64::MAX)),
+            (&[], Err(Malformed)),
+            (&[0, 127], Err(Malformed)),
+            (&[0, 0], Err(Malformed)),
+            (&[0x80], Err(Malformed)),
+            (&[0xff, 0x80], Err(Malformed)),
+            (&[1, 0, 0, 0, 0, 0, 0, 0, 0], Err(Malformed)),
+        ] {
+            assert_eq!(number(contents), expected, "{contents:?}");
+        }
+    }
+
+    #[test]
+    fn identifiers_have_one_spelling() {
+        for (contents, good) in [
+            (&[0x2a][..], true),
+            (&[0x2a, 0x83, 0x00], true),
+            (&[], false),
+            (&[0x2a, 0x80, 1], false),
+            (&[0x2a, 0x83], false),
+        ] {
+            assert_eq!(identifier(contents).is_ok(), good, "{contents:?}");
+        }
+        assert!(identifier(&vec![1; 1 << 20]).is_ok(), "a million arcs are read once");
+    }
+}

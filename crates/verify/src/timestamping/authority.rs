@@ -1,0 +1,158 @@
+//! Whether a certificate chain may make timestamps, and whether a token is one of its.
+
+use super::asn1::{SEQUENCE, SET, constructed, write};
+use super::token::{Attested, Token};
+use crate::certificate::{Certificate, chain};
+use crate::{Rejection, Timestamp};
+use const_oid::db::rfc5280::{ID_CE_EXT_KEY_USAGE, ID_KP_TIME_STAMPING};
+use der::Encode as _;
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
+
+/// `SEQUENCE` with timeStamping only: the extended key usage a leaf must have, critical (RFC 3161 §2.3).
+pub const EXTENDED_KEY_USAGE_VALUE: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
+/// `[4]`, constructed: a `GeneralName` that is a `directoryName`.
+const DIRECTORY_NAME: u8 = constructed(4);
+
+/// An authority that is trusted: its chain, checked once, and what of it every token is compared with.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    chain: Vec<Certificate>,
+    identifier: Vec<u8>,
+    issuer_serial: Vec<u8>,
+    name: Vec<u8>,
+    /// First and last second at which every certificate is valid.
+    valid: (u64, u64),
+}
+
+impl Authority {
+    /// Takes a chain: leaf first, trusted root last.
+    ///
+    /// 1. There is a leaf and a root, every certificate is issued by the next, and the root by itself.
+    /// 2. Every issuer is a CA whose path length and key usage allow what is below it; if it restricts its extended key
+    ///    usage, timeStamping is in it. The leaf is no CA.
+    /// 3. The leaf's extended key usage is critical and timeStamping alone, and its key usage allows signatures.
+    /// 4. No certificate has a critical extension that is not understood.
+    /// 5. There is a time at which all are valid.
+    pub fn new(chain: Vec<Certificate>) -> Result<Self, Rejection> {
+        let ([leaf, issuers @ ..], Some(root)) = (chain.as_slice(), chain.last()) else {
+            return Err(Rejection::ChainIncomplete);
+        };
+        if issuers.is_empty() {
+            return Err(Rejection::ChainIncomplete);
+        }
+        chain::verify_path(leaf, issuers, std::slice::from_ref(root))?;
+        chain::verify_issued_by(root, root)?;
+        verify_leaf(leaf)?;
+        for certificate in &chain {
+            chain::verify_purpose(certificate, ID_KP_TIME_STAMPING)?;
+        }
+        let starts = chain.iter().map(|certificate| certificate.not_before().seconds());
+        let ends = chain.iter().map(|certificate| certificate.not_after().seconds());
+        let valid = (starts.fold(0, u64::max), ends.fold(u64::MAX, u64::min));
+        if valid.0 > valid.1 {
+            return Err(Rejection::ChainExpired);
+        }
+        let malformed = |_| Rejection::CertificateMalformed;
+        let issuer = leaf.issuer().to_der().map_err(malformed)?;
+        let serial = leaf.tbs().serial_number().to_der().map_err(malformed)?;
+        let identifier = write(SEQUENCE, &[&issuer, &serial]);
+        let issuer_serial = write(SEQUENCE, &[&write(SEQUENCE, &[&write(DIRECTORY_NAME, &[&issuer])]), &serial]);
+        let name = write(DIRECTORY_NAME, &[&leaf.subject().to_der().map_err(malformed)?]);
+        Ok(Self { chain, identifier, issuer_serial, name, valid })
+    }
+
+    /// The certificate whose key signs.
+    #[must_use]
+    pub fn leaf(&self) -> &Certificate {
+        &self.chain[0]
+    }
+
+    /// All certificates, leaf first.
+    #[must_use]
+    pub fn chain(&self) -> &[Certificate] {
+        &self.chain
+    }
+
+    /// The leaf as CMS names it: `IssuerAndSerialNumber` in DER.
+    #[must_use]
+    pub fn identifier_der(&self) -> &[u8] {
+        &self.identifier
+    }
+
+    /// The leaf as RFC 5035 names it: `IssuerSerial` in DER.
+    #[must_use]
+    pub fn issuer_serial_der(&self) -> &[u8] {
+        &self.issuer_serial
+    }
+
+    /// The leaf's subject: a `GeneralName` in DER.
+    #[must_use]
+    pub fn name_der(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// The last moment at which every certificate is valid.
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        Timestamp::from_seconds(self.valid.1)
+    }
+
+    /// Whether every certificate is valid at `time`, at their resolution of a second.
+    #[must_use]
+    pub fn is_valid_at(&self, time: Timestamp) -> bool {
+        (self.valid.0..=self.valid.1).contains(&time.seconds())
+    }
+
+    /// Checks that `token` is a timestamp by this authority.
+    ///
+    /// 1. [`Self::verify_contents`].
+    /// 2. The leaf's key signed the attributes.
+    pub fn verify(&self, token: &Token<'_>) -> Result<(), Rejection> {
+        self.verify_contents(token)?;
+        let signed = write(SET, &[token.signer.attributes]);
+        let algorithm = token.signer.algorithm;
+        // A signature over another hash than the one that is named for the attributes is somebody else's idea.
+        if algorithm.hash().is_some_and(|hash| hash != token.signer.hash) {
+            return Err(Rejection::AlgorithmNotAllowed);
+        }
+        let verdict = algorithm.verify(self.leaf().public_key(), &signed, token.signer.signature);
+        verdict.map_err(|_| Rejection::TimestampSignature)
+    }
+
+    /// As [`Self::verify`] without the signature: only for who has just made it.
+    ///
+    /// 1. The attributes hold the hash of what is said.
+    /// 2. The signer named, the certificate whose hash is signed, and the authority named, if any, are the leaf.
+    /// 3. If there are certificates, the leaf is among them.
+    /// 4. The time is one at which the whole chain is valid.
+    pub fn verify_contents(&self, token: &Token<'_>) -> Result<(), Rejection> {
+        let signer = &token.signer;
+        let Attested { message_digest, certificate_hash: (function, certificate_hash), issuer_serial } =
+            signer.attested;
+        if signer.hash.digest(token.info_der) != message_digest {
+            return Err(Rejection::TimestampDigest);
+        }
+        let leaf = self.leaf().der();
+        let is_leaf = signer.identifier == self.identifier
+            && function.digest(leaf) == certificate_hash
+            && issuer_serial.is_none_or(|given| given == self.issuer_serial)
+            && token.info().authority.is_none_or(|given| given == self.name)
+            && (token.certificates.is_empty() || token.certificates.contains(&leaf));
+        if !is_leaf {
+            return Err(Rejection::TimestampSigner);
+        }
+        if self.is_valid_at(token.info().time) { Ok(()) } else { Err(Rejection::TimestampTime) }
+    }
+}
+
+fn verify_leaf(leaf: &Certificate) -> Result<(), Rejection> {
+    let usage = leaf.extension(ID_CE_EXT_KEY_USAGE).ok_or(Rejection::ChainUsage)?;
+    let signs = leaf.decode::<KeyUsage>()?.is_none_or(|usage| usage.digital_signature() || usage.non_repudiation());
+    if !usage.critical || usage.extn_value.as_bytes() != EXTENDED_KEY_USAGE_VALUE || !signs {
+        return Err(Rejection::ChainUsage);
+    }
+    match leaf.decode::<BasicConstraints>()? {
+        Some(constraints) if constraints.ca => Err(Rejection::ChainUsage),
+        _ => Ok(()),
+    }
+}

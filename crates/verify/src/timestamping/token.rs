@@ -1,0 +1,271 @@
+//! `TimeStampResp`, and the CMS `SignedData` that makes a `TSTInfo` a token.
+
+use super::asn1::{Element, Fields, INTEGER, Malformed, OCTET_STRING, SEQUENCE, SET, constructed, integer};
+use super::imprint::{algorithm, hash};
+use super::{CONTENT_TYPE, Info, MESSAGE_DIGEST, Request, SIGNED_DATA, SIGNING_CERTIFICATE_V2, TST_INFO};
+use crate::certificate::{MAX_CHAIN, SignatureAlgorithm};
+use crate::{HashAlgorithm, Rejection};
+use const_oid::ObjectIdentifier;
+use der::Decode as _;
+use spki::AlgorithmIdentifierOwned;
+
+/// Bytes of a response. One with a chain of ten certificates and its revocation lists stays below.
+pub const MAX_RESPONSE_BYTES: usize = 256 * 1024;
+/// `rsaEncryption`, which CMS allows where certificates name the hash, too (RFC 3370 §3.2).
+const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+
+/// A timestamp that has been read. That anybody signed it is not yet said: [`super::Authority::verify`] does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token<'a> {
+    info: Info<'a>,
+    pub(super) info_der: &'a [u8],
+    /// In DER, as they came.
+    pub(super) certificates: Vec<&'a [u8]>,
+    pub(super) signer: Signer<'a>,
+}
+
+/// The one `SignerInfo`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signer<'a> {
+    /// `IssuerAndSerialNumber` in DER.
+    pub(super) identifier: &'a [u8],
+    pub(super) hash: HashAlgorithm,
+    /// Contents of the set of signed attributes.
+    pub(super) attributes: &'a [u8],
+    pub(super) attested: Attested<'a>,
+    pub(super) algorithm: SignatureAlgorithm,
+    pub(super) signature: &'a [u8],
+}
+
+/// What the signed attributes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Attested<'a> {
+    /// Hash of the `TSTInfo`.
+    pub(super) message_digest: &'a [u8],
+    /// Hash of the signer's certificate.
+    pub(super) certificate_hash: (HashAlgorithm, &'a [u8]),
+    /// `IssuerSerial` in DER.
+    pub(super) issuer_serial: Option<&'a [u8]>,
+}
+
+impl<'a> Token<'a> {
+    /// Reads a `TimeStampResp` that grants a token.
+    ///
+    /// # Errors
+    /// [`Rejection::TimestampRefused`] where the authority has said no; otherwise as [`Self::from_der`].
+    pub fn from_response(der: &'a [u8]) -> Result<Self, Rejection> {
+        if der.len() > MAX_RESPONSE_BYTES {
+            return Err(Rejection::TimestampMalformed);
+        }
+        let (status, token) = response(der).map_err(|Malformed| Rejection::TimestampMalformed)?;
+        match (status, token) {
+            (0 | 1, Some(token)) => Self::from_der(token),
+            (0 | 1, None) => Err(Rejection::TimestampMalformed),
+            _ => Err(Rejection::TimestampRefused { status }),
+        }
+    }
+
+    /// Reads a `TimeStampToken`: a `ContentInfo` around a `SignedData` with exactly one signer.
+    ///
+    /// # Errors
+    /// [`Rejection::TimestampMalformed`], what is wrong with the imprint, or [`Rejection::AlgorithmNotAllowed`].
+    pub fn from_der(der: &'a [u8]) -> Result<Self, Rejection> {
+        if der.len() > MAX_RESPONSE_BYTES {
+            return Err(Rejection::TimestampMalformed);
+        }
+        let (info_der, certificates, signer) = token(der).map_err(|Malformed| Rejection::TimestampMalformed)??;
+        Ok(Self { info: Info::from_der(info_der)?, info_der, certificates, signer })
+    }
+
+    /// What it says.
+    #[must_use]
+    pub const fn info(&self) -> &Info<'a> {
+        &self.info
+    }
+
+    /// The certificates it carries, in DER.
+    #[must_use]
+    pub fn certificates(&self) -> &[&'a [u8]] {
+        &self.certificates
+    }
+
+    /// Checks that this is what was asked for.
+    ///
+    /// 1. The imprint is the request's.
+    /// 2. The nonce is the request's: neither another one, nor one that was not sent, nor none.
+    /// 3. The policy is the one that was asked for, if one was.
+    /// 4. It carries certificates if, and only if, that was asked for.
+    pub fn verify_answers(&self, request: &Request<'_>) -> Result<(), Rejection> {
+        if !self.info.imprint.same_as(&request.imprint) {
+            return Err(Rejection::TimestampImprint);
+        }
+        if self.info.nonce != request.nonce {
+            return Err(Rejection::TimestampNonce);
+        }
+        if request.policy.is_some_and(|policy| policy != self.info.policy) {
+            return Err(Rejection::TimestampPolicy);
+        }
+        if request.certificates == self.certificates.is_empty() {
+            return Err(Rejection::TimestampCertificates);
+        }
+        Ok(())
+    }
+}
+
+/// Status and token of a `TimeStampResp`.
+fn response(der: &[u8]) -> Result<(u64, Option<&[u8]>), Malformed> {
+    let mut outer = Fields::of(der)?;
+    let mut fields = outer.take(SEQUENCE)?.fields()?;
+    outer.end()?;
+    // Text and failure bits may follow the status; they explain, and change nothing.
+    let status = fields.take(SEQUENCE)?.fields()?.number()?;
+    let token = fields.optional(SEQUENCE)?.map(|token| token.whole);
+    fields.end()?;
+    Ok((status, token))
+}
+
+/// `TSTInfo`, certificates and signer.
+type Parts<'a> = (&'a [u8], Vec<&'a [u8]>, Signer<'a>);
+
+fn token(der: &[u8]) -> Result<Result<Parts<'_>, Rejection>, Malformed> {
+    let mut outer = Fields::of(der)?;
+    let mut content_info = outer.take(SEQUENCE)?.fields()?;
+    outer.end()?;
+    is(content_info.identifier()?, SIGNED_DATA)?;
+    let mut fields = content_info.take(constructed(0))?.only(SEQUENCE)?.fields()?;
+    content_info.end()?;
+    if fields.number()? != 3 {
+        return Err(Malformed);
+    }
+    let digests = fields.take(SET)?;
+    let mut content = fields.take(SEQUENCE)?.fields()?;
+    is(content.identifier()?, TST_INFO)?;
+    let info_der = content.take(constructed(0))?.only(OCTET_STRING)?.contents;
+    content.end()?;
+    let certificates = fields.optional(constructed(0))?.map_or(Ok(Vec::new()), certificates)?;
+    // Revocation lists are not looked at.
+    fields.optional(constructed(1))?;
+    let signer = fields.take(SET)?.only(SEQUENCE)?;
+    fields.end()?;
+    Ok(signer_info(signer, digests)?.map(|signer| (info_der, certificates, signer)))
+}
+
+fn is(identifier: &[u8], expected: ObjectIdentifier) -> Result<(), Malformed> {
+    if identifier == expected.as_bytes() { Ok(()) } else { Err(Malformed) }
+}
+
+fn certificates(set: Element<'_>) -> Result<Vec<&[u8]>, Malformed> {
+    let mut fields = set.fields()?;
+    let mut certificates = Vec::new();
+    while !fields.is_finished() {
+        let certificate = fields.take(SEQUENCE)?.whole;
+        if certificates.len() == MAX_CHAIN || certificates.contains(&certificate) {
+            return Err(Malformed);
+        }
+        certificates.push(certificate);
+    }
+    Ok(certificates)
+}
+
+fn signer_info<'a>(element: Element<'a>, digests: Element<'a>) -> Result<Result<Signer<'a>, Rejection>, Malformed> {
+    let mut fields = element.fields()?;
+    if fields.number()? != 1 {
+        return Err(Malformed);
+    }
+    let signer = fields.take(SEQUENCE)?;
+    let digest = fields.take(SEQUENCE)?;
+    let mut listed = digests.fields()?;
+    let mut is_listed = false;
+    while !listed.is_finished() {
+        is_listed |= algorithm(listed.take(SEQUENCE)?)?.0 == algorithm(digest)?.0;
+    }
+    if !is_listed {
+        return Err(Malformed);
+    }
+    let attributes = fields.take(constructed(0))?;
+    let attested = attested(attributes)?;
+    let signature_algorithm = fields.take(SEQUENCE)?;
+    let signature = fields.take(OCTET_STRING)?.contents;
+    // A countersignature for the archive; nothing that is signed here.
+    fields.optional(constructed(1))?;
+    fields.end()?;
+    let hash = hash(algorithm(digest)?.0);
+    Ok(hash.and_then(|hash| {
+        let algorithm = signed_with(signature_algorithm, hash)?;
+        let (attributes, identifier) = (attributes.contents, signer.whole);
+        Ok(Signer { identifier, hash, attributes, attested: attested?, algorithm, signature })
+    }))
+}
+
+fn signed_with(element: Element<'_>, hash: HashAlgorithm) -> Result<SignatureAlgorithm, Rejection> {
+    if algorithm(element) == Ok((RSA_ENCRYPTION, true)) {
+        return Ok(SignatureAlgorithm::RsaPkcs1(hash));
+    }
+    let identifier = AlgorithmIdentifierOwned::from_der(element.whole).map_err(|_| Rejection::TimestampMalformed)?;
+    SignatureAlgorithm::from_identifier(&identifier)
+}
+
+/// Reads the attributes: in the order of DER, each with one value, none twice, the three that RFC 3161 demands among them.
+fn attested(attributes: Element<'_>) -> Result<Result<Attested<'_>, Rejection>, Malformed> {
+    let mut fields = attributes.fields()?;
+    let mut before: &[u8] = &[];
+    let (mut content_type, mut message_digest, mut signer) = (None, None, None);
+    while !fields.is_finished() {
+        let attribute = fields.take(SEQUENCE)?;
+        if attribute.whole <= before {
+            return Err(Malformed);
+        }
+        before = attribute.whole;
+        let mut attribute = attribute.fields()?;
+        let kind = attribute.identifier()?;
+        let values = attribute.take(SET)?;
+        attribute.end()?;
+        let place = match kind {
+            kind if kind == CONTENT_TYPE.as_bytes() => &mut content_type,
+            kind if kind == MESSAGE_DIGEST.as_bytes() => &mut message_digest,
+            kind if kind == SIGNING_CERTIFICATE_V2.as_bytes() => &mut signer,
+            _ => continue,
+        };
+        if place.replace(values).is_some() {
+            return Err(Malformed);
+        }
+    }
+    let (Some(content_type), Some(message_digest), Some(signer)) = (content_type, message_digest, signer) else {
+        return Err(Malformed);
+    };
+    is(content_type.fields()?.identifier()?, TST_INFO)?;
+    content_type.only(super::asn1::OBJECT_IDENTIFIER)?;
+    let message_digest = message_digest.only(OCTET_STRING)?.contents;
+    let attested = |(certificate_hash, issuer_serial)| Attested { message_digest, certificate_hash, issuer_serial };
+    Ok(signing_certificate(signer.only(SEQUENCE)?)?.map(attested))
+}
+
+/// Hash of the signer's certificate, and its `IssuerSerial`.
+type SigningCertificate<'a> = ((HashAlgorithm, &'a [u8]), Option<&'a [u8]>);
+
+/// The first `ESSCertIDv2`, which is the signer's (RFC 5035 §3); those after it are its issuers'.
+fn signing_certificate(element: Element<'_>) -> Result<Result<SigningCertificate<'_>, Rejection>, Malformed> {
+    let mut fields = element.fields()?;
+    let mut identifiers = fields.take(SEQUENCE)?.fields()?;
+    // Policies, which are the certificates'.
+    fields.optional(SEQUENCE)?;
+    fields.end()?;
+    let mut first = identifiers.take(SEQUENCE)?.fields()?;
+    while !identifiers.is_finished() {
+        identifiers.take(SEQUENCE)?;
+    }
+    let function = match first.optional(SEQUENCE)? {
+        None => Ok(HashAlgorithm::Sha256),
+        Some(element) => hash(algorithm(element)?.0),
+    };
+    let value = first.take(OCTET_STRING)?.contents;
+    let issuer_serial = first.optional(SEQUENCE)?;
+    first.end()?;
+    if let Some(element) = issuer_serial {
+        let mut fields = element.fields()?;
+        fields.take(SEQUENCE)?;
+        integer(fields.take(INTEGER)?.contents)?;
+        fields.end()?;
+    }
+    Ok(function.map(|function| ((function, value), issuer_serial.map(|element| element.whole))))
+}

@@ -1,0 +1,59 @@
+//! What is looked up about the authority when somebody scrapes: when its certificates end, and how old its issuers' keys are.
+//!
+//! Labels are the names and patterns of the configuration. Of a pattern the worst of its issuers counts, so that strangers
+//! who match it make no series of their own.
+
+use crate::CertificateAuthority;
+use chancery_daemon::expiry::ExpiryWatch;
+use chancery_daemon::metrics::{MetricError, Metrics};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Ages of the keys of one configured issuer, in seconds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Keys {
+    /// Since the oldest that are in use were fetched; `None` where there are none.
+    age: Option<u64>,
+    /// Since fetches fail.
+    failing: u64,
+}
+
+/// Registers these metrics; `authority` is asked before each scrape.
+pub fn measure(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Result<(), MetricError> {
+    let expires = metrics.gauges(
+        "chancery_ca_seconds_left",
+        "Seconds until the first of the certificates that are issued under ends; 0 once it has",
+        &[],
+    )?;
+    let ages = metrics.gauges(
+        "chancery_jwks_age_seconds",
+        "Seconds since the keys of an issuer were fetched; of a pattern, the oldest. Missing while there are none",
+        &["issuer"],
+    )?;
+    let failing = metrics.gauges(
+        "chancery_jwks_failing_seconds",
+        "Seconds for which the keys of an issuer cannot be fetched; of a pattern, the longest. 0 where they can",
+        &["issuer"],
+    )?;
+    metrics.before_scrape(move || {
+        let now = authority.clock.now();
+        expires.set(&[], ExpiryWatch::new(authority.pipeline().chain().expires()).seconds_left(now));
+        // An issuer that was taken out of the configuration, or a key set that was given up, is not there any more.
+        ages.clear();
+        failing.clear();
+        let mut worst: BTreeMap<String, Keys> = BTreeMap::new();
+        for state in authority.authenticator().key_states() {
+            let since = |time: chancery_verify::Timestamp| now.seconds().saturating_sub(time.seconds());
+            let keys = worst.entry(state.configured).or_default();
+            keys.age = keys.age.max(state.fetched.map(since));
+            keys.failing = keys.failing.max(state.failing.map_or(0, |(begun, _)| since(begun)));
+        }
+        for (issuer, keys) in worst {
+            failing.set(&[&issuer], keys.failing);
+            if let Some(age) = keys.age {
+                ages.set(&[&issuer], age);
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! Rekor v2's protocol (`rekor_service.proto` through grpc-gateway) over HTTP and gRPC, and the log's files.
+//!
+//! Content types and `Accept` are ignored, as they are upstream. The files are at the root as well as below `/api/v2`,
+//! because clients, monitors and the specification do not agree on where they are.
+
+mod entries;
+mod error;
+mod grpc;
+mod response;
+
+use super::RekorV2;
+use crate::tiles;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::post;
+use chancery_daemon::http::grpc::{MAX_MESSAGE_BYTES, method_not_allowed};
+
+pub(super) fn router(rekor: &RekorV2) -> Router {
+    let files = tiles::http::router(rekor.files());
+    Router::new()
+        .route("/api/v2/log/entries", post(entries::create).fallback(method_not_allowed))
+        .layer(DefaultBodyLimit::max(MAX_MESSAGE_BYTES))
+        .merge(grpc::router())
+        .with_state(rekor.clone())
+        .merge(files.clone())
+        .nest("/api/v2", files)
+}

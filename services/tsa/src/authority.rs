@@ -1,0 +1,166 @@
+//! The role: a request becomes a timestamp, or does not.
+
+use crate::encoding::{Encoder, Moment};
+use crate::{Error, Policies};
+use chancery_daemon::authority::{AuthorityError, serial_number};
+use chancery_daemon::clock::ClockGuard;
+use chancery_daemon::random::Random;
+use chancery_daemon::signer::Signer;
+use chancery_verify::timestamping::{Authority, Request, Token};
+use chancery_verify::{Rejection, Timestamp};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// At most one signature in so many milliseconds is verified.
+const CHECK_INTERVAL_MS: u64 = 100;
+
+/// A timestamp authority that can answer.
+pub struct TimestampAuthority {
+    authority: Authority,
+    encoder: Encoder,
+    signer: Arc<Signer>,
+    policies: Policies,
+    clock: ClockGuard,
+    random: Arc<dyn Random>,
+    /// Milliseconds: when a signature was verified last.
+    checked: AtomicU64,
+    /// Set when something was made that does not verify.
+    defect: OnceLock<Rejection>,
+}
+
+impl TimestampAuthority {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`AuthorityError::OtherKey`] where `signer` is not the key of the chain's leaf.
+    pub fn new(
+        authority: Authority,
+        signer: Arc<Signer>,
+        policies: Policies,
+        clock: ClockGuard,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, AuthorityError> {
+        if signer.public_key() != authority.leaf().public_key() {
+            return Err(AuthorityError::OtherKey);
+        }
+        let encoder = Encoder::new(&authority)?;
+        let (checked, defect) = (AtomicU64::new(0), OnceLock::new());
+        Ok(Self { authority, encoder, signer, policies, clock, random, checked, defect })
+    }
+
+    /// Its certificates.
+    #[must_use]
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Why nobody gets a timestamp now, whatever they ask, if that is so.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<Error> {
+        self.time().err()
+    }
+
+    /// The time to sign.
+    ///
+    /// 1. Nothing was made before that does not verify.
+    /// 2. The clock can be trusted.
+    /// 3. Every certificate is valid.
+    fn time(&self) -> Result<Timestamp, Error> {
+        if let Some(defect) = self.defect.get() {
+            return Err(Error::Corrupt(*defect));
+        }
+        let now = self.clock.now()?;
+        if self.authority.is_valid_at(now) { Ok(now) } else { Err(Error::Expired) }
+    }
+
+    /// Answers a request with a `TimeStampResp` in DER.
+    ///
+    /// 1. The policy that is asked for is one of ours.
+    /// 2. There is a time to sign.
+    /// 3. The key signs it.
+    /// 4. The answer is read as a client reads it and found to be what was asked for, by us, at a time that is ours.
+    pub async fn timestamp(&self, request: &Request<'_>) -> Result<Vec<u8>, Error> {
+        let policy = self.policies.select(request.policy).ok_or(Error::Policy)?;
+        let time = self.time()?;
+        let serial = serial_number(self.random.as_ref());
+        let unsigned = self.encoder.unsigned(request, Moment { policy, serial, time });
+        let signature = self.signer.sign(unsigned.message()).await?;
+        let response = self.encoder.response(&unsigned, &signature, request.certificates);
+        self.verify(&response, request, time).map_err(|rejection| {
+            // Whatever made it makes others, too.
+            Error::Corrupt(*self.defect.get_or_init(|| rejection))
+        })?;
+        Ok(response)
+    }
+
+    /// Everything but the signature is verified in every answer. Verifying a signature costs three times what making it
+    /// does, so that it is done ten times a second at most: an authority that is not busy verifies all of them, and where
+    /// memory or key have gone bad a busy one has noticed after a tenth of a second and stops. Signatures of keys that
+    /// are elsewhere have all been verified when they came back.
+    fn verify(&self, response: &[u8], request: &Request<'_>, time: Timestamp) -> Result<(), Rejection> {
+        let token = Token::from_response(response)?;
+        token.verify_answers(request)?;
+        if token.info().time.seconds() != time.seconds() {
+            return Err(Rejection::TimestampTime);
+        }
+        let checked = self.checked.load(Ordering::Relaxed);
+        if time.millis().saturating_sub(checked) < CHECK_INTERVAL_MS {
+            return self.authority.verify_contents(&token);
+        }
+        self.checked.store(time.millis(), Ordering::Relaxed);
+        self.authority.verify(&token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain;
+    use chancery_daemon::clock::{FixedClock, FixedUptime};
+    use chancery_daemon::random::SystemRandom;
+    use chancery_verify::key::KeyKind;
+    use chancery_verify::timestamping::Imprint;
+    use chancery_verify::{HashAlgorithm, Timestamp};
+    use std::time::Duration;
+
+    const START: Timestamp = Timestamp::from_seconds(1_795_244_400);
+
+    #[tokio::test]
+    async fn what_does_not_verify_does_not_leave_and_nothing_does_after_it() {
+        let [signer, root] = [KeyKind::P256; 2].map(|kind| Signer::generate(kind).unwrap().0);
+        let certificates = chain::create("Test", &root, &signer, &SystemRandom, START).await.unwrap();
+        let (clock, uptime) = (Arc::new(FixedClock::new(START)), Arc::new(FixedUptime::default()));
+        let guard = ClockGuard::new(clock.clone(), uptime.clone(), START);
+        let (signer, policies) = (Arc::new(signer), Policies::default());
+        let authority = TimestampAuthority::new(certificates, signer, policies, guard, Arc::new(SystemRandom)).unwrap();
+        let imprint = Imprint { hash: HashAlgorithm::Sha256, digest: &[7; 32], null_parameters: true };
+        let request = Request { imprint, policy: None, nonce: Some(&[1]), certificates: false };
+        let response = authority.timestamp(&request).await.unwrap();
+
+        let mut signature = response.clone();
+        *signature.last_mut().unwrap() ^= 1;
+        let verify = |response: &[u8], time: Timestamp| authority.verify(response, &request, time);
+        let later = |millis| Timestamp::from_millis(START.millis() + millis);
+        assert_eq!(verify(&signature, later(99)), Ok(()), "not each signature is verified");
+        assert_eq!(verify(&signature, later(100)), Err(Rejection::TimestampSignature));
+        assert_eq!(verify(&response, later(1000)), Err(Rejection::TimestampTime));
+        // The attribute that says once more when this was is in no client's interest but under the signature.
+        let signing_time = chancery_verify::timestamping::SIGNING_TIME;
+        let oid = signing_time.as_bytes();
+        let start = response.windows(oid.len()).position(|window| window == oid).unwrap();
+        let unread = start..start + oid.len() + 2 + 2 + "261121070000Z".len();
+        for at in (0..response.len() - 80).filter(|at| !unread.contains(at)) {
+            let mut changed = response.clone();
+            changed[at] ^= 0x10;
+            assert!(verify(&changed, later(101)).is_err(), "byte {at}");
+        }
+        let other = Request { nonce: Some(&[2]), ..request };
+        assert_eq!(authority.verify(&response, &other, later(101)), Err(Rejection::TimestampNonce));
+
+        authority.defect.set(Rejection::TimestampSignature).unwrap();
+        clock.set(START.plus_seconds(1));
+        uptime.set(Duration::from_secs(1));
+        assert!(matches!(authority.timestamp(&request).await, Err(Error::Corrupt(Rejection::TimestampSignature))));
+        assert!(matches!(authority.obstacle(), Some(Error::Corrupt(_))));
+    }
+}

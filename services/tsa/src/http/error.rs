@@ -1,0 +1,83 @@
+//! One exhaustive match from what went wrong to what Sigstore's timestamp authority would say.
+//!
+//! Statuses and texts are its own to the letter; it never answers with a rejection of RFC 3161, and clients look at the
+//! status alone. Ours is the stable `reason`. Each failure is logged here, once, and nowhere else.
+
+use crate::Error;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use chancery_daemon::signer::SignerError;
+use chancery_verify::Rejection;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+
+/// What is said of everything that has no sentence of its own.
+const GENERAL: &str = "Error generating timestamp response";
+/// When a client may ask again, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (status, message) = answer(&self);
+        let code = self.code();
+        if status.is_server_error() {
+            tracing::error!(code, error = %self, "no timestamp was made");
+        } else {
+            tracing::debug!(code, error = %self, "a request for a timestamp was refused");
+        }
+        let body = json!({ "code": status.as_u16(), "message": message, "reason": code });
+        let mut response = respond(status, &body);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        response
+    }
+}
+
+/// Status and text.
+fn answer(error: &Error) -> (StatusCode, Cow<'static, str>) {
+    let (status, message) = match error {
+        Error::ContentType { sent } => {
+            let message = format!(
+                "unsupported media type {sent:?}, only [application/timestamp-query application/json] are allowed"
+            );
+            return (StatusCode::UNSUPPORTED_MEDIA_TYPE, message.into());
+        }
+        Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "timestamp request is too large"),
+        Error::JsonTooLarge { .. } => (StatusCode::BAD_REQUEST, "timestamp request is too large"),
+        Error::PolicyMalformed => (StatusCode::BAD_REQUEST, "OID should be comprised of at most 128 components"),
+        Error::Request(Rejection::TimestampHashWeak) => {
+            (StatusCode::BAD_REQUEST, "Weak hash algorithm in timestamp request")
+        }
+        Error::Request(Rejection::DigestLength) => {
+            (StatusCode::BAD_REQUEST, "Message digest has incorrect length for specified algorithm")
+        }
+        Error::Request(Rejection::TimestampExtension) => {
+            (StatusCode::BAD_REQUEST, "unaccepted extension: requested extensions are not supported by the TSA")
+        }
+        Error::Policy => {
+            (StatusCode::BAD_REQUEST, "unaccepted policy: requested TSA policy is not supported by the TSA")
+        }
+        Error::Malformed { .. } | Error::Request(_) => (StatusCode::BAD_REQUEST, GENERAL),
+        // 500 upstream, if it notices at all; a client that tells outages from defects comes back.
+        Error::Clock(_) | Error::Expired | Error::Signer(SignerError::Unavailable { .. }) => {
+            (StatusCode::SERVICE_UNAVAILABLE, GENERAL)
+        }
+        Error::Signer(_) | Error::Corrupt(_) => (StatusCode::INTERNAL_SERVER_ERROR, GENERAL),
+    };
+    (status, message.into())
+}
+
+fn respond(status: StatusCode, body: &Value) -> Response {
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    (status, [kind, super::NOT_KEPT], body.to_string()).into_response()
+}
+
+/// 405 in go-openapi's words.
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+    let allowed = if uri.path() == super::PATH { "POST" } else { "GET" };
+    let message = format!("method {method} is not allowed, but [{allowed}] are");
+    let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, &json!({ "code": 405, "message": message }));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}

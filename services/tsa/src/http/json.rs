@@ -1,0 +1,110 @@
+//! Requests in JSON, which sigstore-js sends. They are written as DER and go the way of all others.
+
+use crate::Error;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::timestamping::{Imprint, MAX_NONCE_BYTES, Request};
+use chancery_verify::{HashAlgorithm, Rejection};
+use const_oid::ObjectIdentifier;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Bytes of a request in JSON: upstream's limit, which keeps a nonce of thousands of digits out.
+pub(super) const MAX_JSON_BYTES: usize = 1024;
+/// Arcs of a policy's identifier.
+const MAX_ARCS: usize = 128;
+/// Decimal digits of a nonce of [`MAX_NONCE_BYTES`].
+const MAX_NONCE_DIGITS: usize = MAX_NONCE_BYTES * 5 / 2;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonRequest<'a> {
+    artifact_hash: String,
+    hash_algorithm: String,
+    certificates: Option<bool>,
+    /// A number of any size, which JSON's reader would round.
+    #[serde(borrow)]
+    nonce: Option<&'a RawValue>,
+    #[serde(rename = "tsaPolicyOID")]
+    policy: Option<String>,
+}
+
+/// The request in DER.
+pub(super) fn to_der(body: &[u8]) -> Result<Vec<u8>, Error> {
+    let asked: JsonRequest<'_> =
+        serde_json::from_slice(body).map_err(|_| Error::Malformed { reason: "not the JSON of a timestamp request" })?;
+    let name = asked.hash_algorithm.to_ascii_lowercase();
+    let hash = HashAlgorithm::from_name(&name).ok_or_else(|| {
+        let weak = ["sha1", "md5"].contains(&name.as_str());
+        Error::Request(if weak { Rejection::TimestampHashWeak } else { Rejection::TimestampHash })
+    })?;
+    let digest = STANDARD
+        .decode(&asked.artifact_hash)
+        .map_err(|_| Error::Malformed { reason: "the hash of the artifact is not base64" })?;
+    if digest.len() != hash.size_bytes() {
+        return Err(Error::Request(Rejection::DigestLength));
+    }
+    let policy = asked.policy.filter(|policy| !policy.is_empty()).map(|policy| identifier(&policy)).transpose()?;
+    let nonce = asked.nonce.map(RawValue::get).map(integer).transpose()?;
+    let request = Request {
+        imprint: Imprint { hash, digest: &digest, null_parameters: true },
+        policy: policy.as_ref().map(ObjectIdentifier::as_bytes),
+        nonce: nonce.as_deref(),
+        certificates: asked.certificates.unwrap_or_default(),
+    };
+    Ok(request.to_der())
+}
+
+fn identifier(text: &str) -> Result<ObjectIdentifier, Error> {
+    if text.split('.').take(MAX_ARCS + 1).count() > MAX_ARCS {
+        return Err(Error::PolicyMalformed);
+    }
+    ObjectIdentifier::new(text).map_err(|_| Error::PolicyMalformed)
+}
+
+/// Contents of the INTEGER that a JSON number without sign, point and exponent is.
+fn integer(digits: &str) -> Result<Vec<u8>, Error> {
+    let malformed = Error::Malformed { reason: "the nonce is no whole number of 512 bits" };
+    if digits.len() > MAX_NONCE_DIGITS || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(malformed);
+    }
+    let mut little_endian: Vec<u8> = Vec::new();
+    for digit in digits.bytes() {
+        let mut carry = digit - b'0';
+        for byte in &mut little_endian {
+            let [high, low] = (u16::from(*byte) * 10 + u16::from(carry)).to_be_bytes();
+            (*byte, carry) = (low, high);
+        }
+        if carry > 0 {
+            little_endian.push(carry);
+        }
+    }
+    // A leading zero where the number would be read as negative, and for the number zero.
+    if little_endian.last().is_none_or(|top| *top >= 0x80) {
+        little_endian.push(0);
+    }
+    little_endian.reverse();
+    if little_endian.len() > MAX_NONCE_BYTES { Err(malformed) } else { Ok(little_endian) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonces_of_any_size_become_the_shortest_integer() {
+        for (digits, bytes) in [
+            ("0", &[0][..]),
+            ("127", &[127]),
+            ("128", &[0, 128]),
+            ("256", &[1, 0]),
+            ("18446744073709551615", &[0, 255, 255, 255, 255, 255, 255, 255, 255]),
+            ("18446744073709551616", &[1, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ] {
+            assert_eq!(integer(digits).unwrap(), bytes, "{digits}");
+        }
+        assert_eq!(integer(&"9".repeat(153)).unwrap().len(), 64);
+        for bad in ["-1", "1.5", "1e3", "\"1\"", "null", &"9".repeat(154), &"9".repeat(1000)] {
+            assert!(integer(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The HTTP protocol of Sigstore's timestamp authority, which contains RFC 3161 §3.4.
+//!
+//! The only place that knows paths, statuses and bodies. Requests are DER (`application/timestamp-query`) or JSON; answers
+//! are DER in either case.
+
+mod error;
+mod json;
+
+use crate::{Error, TimestampAuthority, chain};
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use chancery_daemon::http::method_label;
+use chancery_daemon::metrics::{Durations, MetricError, Metrics};
+use chancery_verify::timestamping::{MAX_REQUEST_BYTES, Request as TimestampRequest};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Where timestamps are asked for. Clients are given this path and append nothing to it.
+pub const PATH: &str = "/api/v1/timestamp";
+/// Characters of a content type that an answer repeats.
+const MAX_REPEATED: usize = 100;
+/// A timestamp is for who asked for it, now.
+const NOT_KEPT: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+
+/// The routes of the authority. What matches none of them is the shell's.
+pub fn router(authority: Arc<TimestampAuthority>) -> Router {
+    let pem = Bytes::from(chain::to_pem(authority.authority()));
+    let certificates = get(move || async move { certificate_chain(pem) });
+    Router::new()
+        .route(PATH, post(timestamp).fallback(error::method_not_allowed))
+        .route("/api/v1/timestamp/certchain", certificates.fallback(error::method_not_allowed))
+        .with_state(authority)
+}
+
+/// As [`router`], measured.
+pub fn measured_router(authority: Arc<TimestampAuthority>, metrics: &Metrics) -> Result<Router, MetricError> {
+    let latency =
+        metrics.durations("timestamp_authority_api_latency", "Seconds a request took", &["code", "method"])?;
+    Ok(router(authority).route_layer(middleware::from_fn_with_state(latency, measure)))
+}
+
+async fn measure(State(latency): State<Durations>, request: Request, next: Next) -> Response {
+    let method = method_label(request.method());
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    latency.observe(&[response.status().as_str(), method], begun.elapsed());
+    response
+}
+
+fn certificate_chain(pem: Bytes) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/pem-certificate-chain"),
+        (header::CACHE_CONTROL, "max-age=86400, immutable"),
+    ];
+    (headers, pem).into_response()
+}
+
+async fn timestamp(
+    State(authority): State<Arc<TimestampAuthority>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Error> {
+    let form = Form::of(&headers)?;
+    let body = read(body, form).await?;
+    let written;
+    let der = match form {
+        Form::Der => &body,
+        Form::Json => {
+            written = json::to_der(&body)?;
+            &written[..]
+        }
+    };
+    let request = TimestampRequest::from_der(der).map_err(Error::Request)?;
+    let response = authority.timestamp(&request).await?;
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/timestamp-reply"));
+    Ok(([kind, NOT_KEPT], response).into_response())
+}
+
+/// In which form a request is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Der,
+    Json,
+}
+
+impl Form {
+    /// What comes before the parameters of the media type decides; it is looked for once, however long they are.
+    fn of(headers: &HeaderMap) -> Result<Self, Error> {
+        let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = sent.split_once(';').map_or(sent, |(kind, _parameters)| kind).trim();
+        if kind.eq_ignore_ascii_case("application/timestamp-query") {
+            Ok(Self::Der)
+        } else if kind.eq_ignore_ascii_case("application/json") {
+            Ok(Self::Json)
+        } else {
+            Err(Error::ContentType { sent: sent.chars().take(MAX_REPEATED).collect() })
+        }
+    }
+
+    const fn limit_bytes(self) -> usize {
+        match self {
+            Self::Der => MAX_REQUEST_BYTES,
+            Self::Json => json::MAX_JSON_BYTES,
+        }
+    }
+
+    const fn too_large(self) -> Error {
+        let limit_bytes = self.limit_bytes();
+        match self {
+            Self::Der => Error::TooLarge { limit_bytes },
+            Self::Json => Error::JsonTooLarge { limit_bytes },
+        }
+    }
+}
+
+/// Reads the body, of which no more is kept than a request may have.
+async fn read(body: Body, form: Form) -> Result<Bytes, Error> {
+    let limit = form.limit_bytes();
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return Err(form.too_large());
+    }
+    match to_bytes(body, limit).await {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if is_limit(&error) => Err(form.too_large()),
+        Err(_) => Err(Error::Malformed { reason: "the body was not received" }),
+    }
+}
+
+fn is_limit(error: &axum::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.and_then(|source| source.downcast_ref::<http_body_util::LengthLimitError>()).is_some()
+}

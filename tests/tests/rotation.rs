@@ -1,0 +1,434 @@
+//! The certificate authority's key is changed while clients sign: nobody notices, and everything ever signed still verifies.
+
+use chancery_tests::{
+    ALICE, Client, Person, Stack,
+    client::Signer,
+    fulcio::{self, SIGNING_CERT_V2, split_pem},
+    http::Request,
+    key::Key,
+    program::{Outcome, Program},
+    stack::free_port,
+    token::Token,
+};
+use chancery_verify::Timestamp;
+use der::DecodePem as _;
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+use x509_cert::Certificate;
+
+/// Clients that ask for certificates at the same time.
+const CLIENTS: usize = 4;
+
+/// `chancery keys rotate ca --data … STEP`.
+fn rotate(stack: &Stack, step: &str) -> Program {
+    stack.chancery().args("keys rotate ca --data").arg(stack.data()).args(step)
+}
+
+fn step(stack: &Stack, text: &str) -> Outcome {
+    rotate(stack, text).run()
+}
+
+/// The issuing keys as `chancery keys list` has them.
+fn generations(stack: &Stack) -> Vec<Value> {
+    let list = stack.chancery().args("keys list --json --data").arg(stack.data()).run().succeeds();
+    let list: Vec<Value> = serde_json::from_str(&list).unwrap();
+    list.into_iter().filter(|key| key["role"] == "ca").collect()
+}
+
+fn states(stack: &Stack) -> Vec<String> {
+    generations(stack).iter().map(|key| key["state"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The authorities of the trusted root on disk, which is what is served.
+fn authorities(stack: &Stack) -> Vec<Value> {
+    let file = fs::read(stack.trust("trusted_root.json")).unwrap();
+    let served = stack.get("/trust/trusted_root.json").expect(200);
+    assert_eq!(served.body, file, "what is served is what is written");
+    let root: Value = serde_json::from_slice(&file).unwrap();
+    root["certificateAuthorities"].as_array().unwrap().clone()
+}
+
+/// The issuing certificates of the trust bundle.
+fn bundle(stack: &Stack) -> Vec<String> {
+    let bundle = stack.get("/api/v2/trustBundle").expect(200).json();
+    let chains = bundle["chains"].as_array().unwrap();
+    chains.iter().map(|chain| chain["certificates"][0].as_str().unwrap().trim().to_owned()).collect()
+}
+
+/// The certificate that issues at this moment.
+fn issuing(stack: &Stack) -> String {
+    let request = fulcio::key_request_with_token(&Key::generate(), ALICE, &stack.token(ALICE));
+    fulcio::chain(&stack.post(SIGNING_CERT_V2, &request).expect(200).json()).remove(1)
+}
+
+fn roots_of_log(stack: &Stack) -> usize {
+    stack.get("/ct/dev/ct/v1/get-roots").expect(200).json()["certificates"].as_array().unwrap().len()
+}
+
+fn subject(pem: &str) -> String {
+    Certificate::from_pem(pem).unwrap().tbs_certificate().subject().to_string()
+}
+
+#[track_caller]
+fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while !condition() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// What clients saw who asked for certificates without a pause.
+#[derive(Default)]
+struct Load {
+    issued: usize,
+    failures: Vec<String>,
+    /// Subjects of the issuers.
+    issuers: BTreeSet<String>,
+}
+
+/// Asks for certificates from several threads while `work` is done. Whoever issues must have been in the trust bundle that was
+/// fetched before the request.
+fn under_load(stack: &Stack, work: impl FnOnce()) -> Load {
+    let (load, stop) = (Mutex::new(Load::default()), AtomicBool::new(false));
+    let (url, token) = (stack.at(SIGNING_CERT_V2), stack.token(ALICE));
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let key = Key::generate();
+                let request = fulcio::key_request_with_token(&key, ALICE, &token);
+                while !stop.load(Ordering::Relaxed) {
+                    let known = bundle(stack);
+                    let answer = Request::post(&url).json(&request).try_send();
+                    let mut load = load.lock().unwrap();
+                    match answer {
+                        Ok(answer) if answer.status == 200 => {
+                            let chain = fulcio::chain(&answer.json());
+                            if !known.contains(&chain[1]) {
+                                load.failures
+                                    .push(format!("{} was not published before it issued", subject(&chain[1])));
+                            }
+                            load.issued += 1;
+                            load.issuers.insert(subject(&chain[1]));
+                        }
+                        Ok(answer) => load.failures.push(format!("{} {}", answer.status, answer.text())),
+                        Err(error) => load.failures.push(error.to_string()),
+                    }
+                }
+            });
+        }
+        // Also where it panics, so that the threads end.
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        stop.store(true, Ordering::Relaxed);
+        if let Err(panic) = done {
+            std::panic::resume_unwind(panic);
+        }
+    });
+    load.into_inner().unwrap()
+}
+
+/// Every client signs, into files whose names it returns.
+fn sign(alice: &Person, when: &str, clients: &[Client]) -> Vec<String> {
+    let name = |client: &Client| format!("{when}-{client:?}.json");
+    for client in clients {
+        client.sign(alice, "artifact", &name(client)).run().succeeds();
+    }
+    clients.iter().map(name).collect()
+}
+
+#[test]
+fn a_rotation_under_load_fails_nobody() {
+    let mut stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    let mut bundles = sign(&alice, "before", &Client::ALL);
+    let first = issuing(&stack);
+    let load = under_load(&stack, || {
+        let said = step(&stack, "stage").succeeds();
+        assert!(said.contains("generation 2 is staged") && said.contains("are published"), "{said}");
+        assert_eq!((bundle(&stack).len(), authorities(&stack).len(), roots_of_log(&stack)), (2, 2, 2));
+        assert_eq!(split_pem(&fs::read_to_string(stack.trust("fulcio-chain.pem")).unwrap()).len(), 4);
+        assert_eq!(split_pem(&stack.get("/api/v1/rootCert").expect(200).text()).len(), 4);
+        assert_eq!(issuing(&stack), first, "what is staged issues nothing");
+        bundles.extend(sign(&alice, "staged", &[Client::Cosign3]));
+
+        step(&stack, "stage").fails_with(&["generation 2 is staged already"]);
+        step(&stack, "retire").fails_with(&["no generation is outgoing"]);
+        step(&stack, "activate").fails_with(&["may be activated from 20", "--overlap"]);
+        let said = step(&stack, "activate --overlap 0s").succeeds();
+        assert!(said.contains("the server signs with it"), "{said}");
+        assert_eq!(bundle(&stack), [issuing(&stack), first.clone()]);
+        assert_ne!(issuing(&stack), first);
+        bundles.extend(sign(&alice, "activated", &Client::ALL));
+
+        step(&stack, "stage").fails_with(&["generation 1 is outgoing already"]);
+        step(&stack, "retire").succeeds();
+        eventually("the retired key has an end", || !authorities(&stack)[1]["validFor"]["end"].is_null());
+        bundles.extend(sign(&alice, "retired", &[Client::Cosign3]));
+        assert_eq!((bundle(&stack).len(), authorities(&stack).len(), roots_of_log(&stack)), (1, 2, 2));
+        assert_eq!(split_pem(&fs::read_to_string(stack.trust("fulcio-chain.pem")).unwrap()).len(), 2);
+    });
+    assert!(load.failures.is_empty(), "{} issued, then: {:#?}", load.issued, load.failures);
+    assert!(load.issued > 100, "{} were asked for", load.issued);
+    assert_eq!(load.issuers.len(), 2, "{:?}", load.issuers);
+    assert!(load.issuers.iter().any(|issuer| issuer.contains("intermediate G2")), "{:?}", load.issuers);
+
+    let signer = Signer::of(&alice);
+    for bundle in &bundles {
+        for client in Client::ALL {
+            client.verify(&alice, "artifact", bundle, &signer).run().succeeds();
+        }
+    }
+    assert_eq!(states(&stack), ["retired", "active"]);
+    let [retired, active] = generations(&stack).try_into().unwrap();
+    assert!(retired["counts_until_seconds"].is_u64() && active["counts_until_seconds"].is_null());
+    assert_eq!((&retired["signing"], &active["signing"]), (&false.into(), &true.into()));
+    // What has been rotated once is rotated again.
+    step(&stack, "stage").succeeds();
+    step(&stack, "activate --overlap 0s").succeeds();
+    assert!(subject(&issuing(&stack)).contains("intermediate G3"));
+    assert_eq!(states(&stack), ["retired", "outgoing", "active"]);
+    stack.check();
+}
+
+#[test]
+fn what_a_stolen_key_signs_later_does_not_count() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    let moment = || {
+        thread::sleep(Duration::from_secs(2));
+        let now = Timestamp::from_seconds(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).rfc3339();
+        thread::sleep(Duration::from_secs(2));
+        now
+    };
+    Client::Cosign3.sign(&alice, "artifact", "in-time.json").run().succeeds();
+    let stolen = moment();
+    Client::Cosign3.sign(&alice, "artifact", "too-late.json").run().succeeds();
+    step(&stack, "stage").succeeds();
+    step(&stack, "activate --overlap 0s").succeeds();
+    step(&stack, "retire --end 2020-01-01T00:00:00Z").fails_with(&["before the key's first day"]);
+    step(&stack, "retire --end 2200-01-01T00:00:00Z").fails_with(&["after the last moment"]);
+    step(&stack, "retire --end yesterday").fails_with(&["2026-11-21T07:00:00Z"]);
+    rotate(&stack, "retire --end").arg(&stolen).run().succeeds();
+    eventually("the end is published", || authorities(&stack)[1]["validFor"]["end"] == stolen.as_str());
+    let signer = Signer::of(&alice);
+    for client in Client::ALL {
+        client.verify(&alice, "artifact", "in-time.json", &signer).run().succeeds();
+    }
+    for client in [Client::Cosign3, Client::Cosign2] {
+        client.verify(&alice, "artifact", "too-late.json", &signer).run().fails_with(&["certificate"]);
+    }
+}
+
+#[test]
+fn every_state_survives_a_restart() {
+    let mut stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    let signer = Signer::of(&alice);
+    let mut bundles = sign(&alice, "first", &[Client::Cosign3]);
+    let mut restart = |stack: &mut Stack, stop: fn(&mut Stack), state: &str| {
+        let (trust, shown, issuer) = (stack.trust_files(), bundle(stack), issuing(stack));
+        stop(stack);
+        stack.resume();
+        assert_eq!((stack.trust_files(), bundle(stack)), (trust, shown), "{state}");
+        assert_eq!(issuing(stack), issuer, "{state}");
+        bundles.extend(sign(&alice, state, &[Client::Cosign3]));
+        for bundle in &bundles {
+            Client::Cosign3.verify(&alice, "artifact", bundle, &signer).run().succeeds();
+        }
+    };
+    for stop in [Stack::terminate, Stack::kill] {
+        step(&stack, "stage").succeeds();
+        restart(&mut stack, stop, "staged");
+        step(&stack, "activate --overlap 0s").succeeds();
+        restart(&mut stack, stop, "activated");
+        step(&stack, "retire").succeeds();
+        eventually("the end is published", || !authorities(&stack)[1]["validFor"]["end"].is_null());
+        restart(&mut stack, stop, "retired");
+    }
+    step(&stack, "stage").succeeds();
+    step(&stack, "abandon").succeeds();
+    eventually("what was abandoned is not published", || bundle(&stack).len() == 1);
+    restart(&mut stack, Stack::terminate, "abandoned");
+
+    // While no server runs, its steps are taken when it starts.
+    stack.terminate();
+    let said = step(&stack, "stage --wait 0s").succeeds();
+    assert!(said.contains("no server has taken this up"), "{said}");
+    step(&stack, "activate --overlap 0s").fails_with(&["has not been published by the server yet"]);
+    stack.resume();
+    eventually("what was staged is published", || bundle(&stack).len() == 2);
+    stack.kill();
+    step(&stack, "activate --overlap 0s --wait 0s").succeeds();
+    step(&stack, "retire").fails_with(&["has not stopped signing with generation 3"]);
+    stack.resume();
+    assert!(subject(&issuing(&stack)).contains("intermediate G5"), "4 was abandoned");
+    assert_eq!(states(&stack), ["retired", "retired", "outgoing", "abandoned", "active"]);
+}
+
+#[test]
+fn a_key_that_cannot_be_used_stops_nobody() {
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let mut stack = Stack::start_with(&["--metrics", &metrics]);
+    let obstacles = || {
+        let page = Request::get(&format!("http://{metrics}/metrics")).send().expect(200).text();
+        let line = |name: &str| page.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        (line("chancery_key_generation{role=\"ca\"}"), line("chancery_key_obstacles{role=\"ca\"}"))
+    };
+    let first = issuing(&stack);
+    let key = stack.data().join("keys/ca-2.pem");
+    step(&stack, "stage").succeeds();
+    assert_eq!(obstacles(), ("1".to_owned(), "0".to_owned()));
+    stack.terminate();
+    let aside = stack.data().join("aside.pem");
+    fs::rename(&key, &aside).unwrap();
+    stack.resume();
+    // It was published, and stays so; it must not be activated.
+    eventually("the obstacle is told", || obstacles().1 == "1");
+    assert_eq!(bundle(&stack).len(), 2);
+    step(&stack, "activate --overlap 0s").fails_with(&["cannot use generation 2", "ca-2.pem is missing"]);
+    let list = stack.chancery().args("keys list --data").arg(stack.data()).run().succeeds();
+    assert!(list.contains("ca-2.pem is missing"), "{list}");
+
+    // Activated while nobody could see that it cannot be: the one before goes on.
+    fs::rename(&aside, &key).unwrap();
+    eventually("the key is back", || obstacles().1 == "0");
+    stack.terminate();
+    step(&stack, "activate --overlap 0s --wait 0s").succeeds();
+    fs::rename(&key, &aside).unwrap();
+    stack.resume();
+    assert_eq!(issuing(&stack), first);
+    stack.get("/readyz").expect(200);
+    assert_eq!(obstacles(), ("1".to_owned(), "1".to_owned()));
+    step(&stack, "retire").fails_with(&["has not stopped signing with generation 1"]);
+    // Another key in its place is not taken for it.
+    fs::copy(stack.data().join("keys/ca.pem"), &key).unwrap();
+    thread::sleep(Duration::from_secs(11));
+    assert_eq!(issuing(&stack), first);
+    fs::rename(&aside, &key).unwrap();
+    eventually("the active key signs", || issuing(&stack) != first);
+    assert_eq!(obstacles(), ("2".to_owned(), "0".to_owned()));
+
+    // A ring that is damaged changes nothing.
+    let ring = stack.data().join("keys/ring.json");
+    let text = fs::read_to_string(&ring).unwrap();
+    fs::write(&ring, &text[..text.len() / 2]).unwrap();
+    eventually("the fault is told", || obstacles().1 == "1");
+    assert!(subject(&issuing(&stack)).contains("G2"));
+    fs::write(&ring, text).unwrap();
+    eventually("the fault is gone", || obstacles().1 == "0");
+}
+
+#[test]
+fn a_verb_that_is_killed_anywhere_leaves_the_state_before_or_after() {
+    let stack = Stack::start();
+    let begun = Instant::now();
+    step(&stack, "activate").fails_with(&["no generation is staged"]);
+    let whole = begun.elapsed();
+    let mut taken = 0;
+    for round in 0..60 {
+        let before = states(&stack);
+        let next = match before.last().map(String::as_str) {
+            Some("staged") if round % 3 == 0 => "abandon",
+            Some("staged") => "activate --overlap 0s",
+            _ if before.contains(&"outgoing".to_owned()) => "retire",
+            _ => "stage",
+        };
+        let mut verb = rotate(&stack, next).start();
+        // From nothing to more than everything; making keys takes as long again as starting the program.
+        thread::sleep(whole * 3 * (round % 20) / 20);
+        verb.kill();
+        verb.finish();
+        let after = states(&stack);
+        taken += usize::from(after != before);
+        assert!(after.len() <= before.len() + 1);
+        assert_eq!(after.iter().filter(|state| *state == "active").count(), 1, "{after:?}");
+        issuing(&stack);
+    }
+    assert!(taken > 3, "only {taken} steps were taken before they were killed");
+    // Whatever is left over is in nobody's way.
+    let states = states(&stack);
+    if states.contains(&"staged".to_owned()) {
+        step(&stack, "abandon").succeeds();
+    }
+    if states.contains(&"outgoing".to_owned()) {
+        step(&stack, "retire").succeeds();
+    }
+    step(&stack, "stage").succeeds();
+    step(&stack, "activate --overlap 0s").succeeds();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    sign(&alice, "after", &[Client::Cosign3]);
+    Client::Cosign3.verify(&alice, "artifact", "after-Cosign3.json", &Signer::of(&alice)).run().succeeds();
+}
+
+#[test]
+fn the_next_key_may_be_elsewhere_and_have_certificates_of_its_own() {
+    let token = Token::new();
+    token.import("next", "-algorithm EC -pkeyopt ec_paramgen_curve:P-384");
+    token.import("third", "-algorithm EC -pkeyopt ec_paramgen_curve:P-256");
+    token.import("other", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048");
+    let environment = [("SOFTHSM2_CONF", token.configuration())];
+    let stack = Stack::start_in(&environment, &[]);
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    let mut bundles = sign(&alice, "file", &[Client::Cosign3]);
+    rotate(&stack, "stage --key").arg(token.uri("nobody")).run().fails_with(&["cannot use the CA key"]);
+    let directory = Path::new("/nowhere/key.pem");
+    rotate(&stack, "stage --key").arg(format!("file:{}", directory.display())).run().fails_with(&["/nowhere/key.pem"]);
+    let own = format!("file:{}", stack.data().join("keys/ca.pem").display());
+    rotate(&stack, "stage --key").arg(own).run().fails_with(&["this is the key of generation 1"]);
+    rotate(&stack, "stage --key").arg(token.uri("next")).run().succeeds();
+    step(&stack, "activate --overlap 0s").succeeds();
+    bundles.extend(sign(&alice, "token", &Client::ALL));
+    step(&stack, "retire").succeeds();
+    assert_eq!(generations(&stack)[1]["kind"], "P-384");
+
+    // Certificates that somebody else has made for the key.
+    let maker = Stack::start_in(&environment, &["--ca-key", &token.uri("other")]);
+    let chain = maker.data().join("keys/ca-chain.pem");
+    rotate(&stack, "stage --key").arg(token.uri("third")).arg("--chain").arg(&chain).run().fails_with(&["another key"]);
+    rotate(&stack, "stage --key").arg(token.uri("other")).arg("--chain").arg(&chain).run().succeeds();
+    step(&stack, "activate --overlap 0s").succeeds();
+    assert_eq!(issuing(&stack), issuing(&maker), "the same certificate issues in both");
+    bundles.extend(sign(&alice, "chain", &Client::ALL));
+    for bundle in &bundles {
+        for client in Client::ALL {
+            client.verify(&alice, "artifact", bundle, &Signer::of(&alice)).run().succeeds();
+        }
+    }
+}
+
+#[test]
+fn a_log_elsewhere_must_accept_the_root_first() {
+    let mut stack = Stack::start();
+    let chain = stack.trust("fulcio-chain.pem").display().to_string();
+    let mut log = Stack::start_with(&["--ct-log-accepts", &chain]);
+    stack.terminate();
+    stack.options(&["--ct-log-url", &log.at("/ct/dev"), "--ct-log-key", &log.trust("ctfe.pub").display().to_string()]);
+    stack.resume();
+    let first = issuing(&stack);
+    step(&stack, "stage").fails_with(&["does not have the root of the new chain"]);
+    assert_eq!((states(&stack), bundle(&stack).len()), (vec!["active".to_owned(), "staged".to_owned()], 1));
+    step(&stack, "activate --overlap 0s").fails_with(&["cannot use generation 2"]);
+    // Its operator adds it.
+    let next = stack.data().join("keys/ca-2-chain.pem").display().to_string();
+    log.terminate();
+    log.options(&["--ct-log-accepts", &chain, "--ct-log-accepts", &next]);
+    log.resume();
+    eventually("the chain is published", || bundle(&stack).len() == 2);
+    step(&stack, "activate --overlap 0s").succeeds();
+    assert_ne!(issuing(&stack), first);
+}
