@@ -10,6 +10,7 @@ use crate::{
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
         RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, TufArguments,
+        recorded_instance,
     },
     issuers::ConfiguredIssuers,
 };
@@ -29,11 +30,12 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
     let configuration = Configuration::load(file)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let roles = Role::ALL.into();
-    let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
-    if !data.is_new() {
-        ensure!(if_needed, "{} has been made already; run: chancery serve", data.path().display());
+    // Before the locks are tried, which its servers hold: a container's init is run again while they answer.
+    if configuration.data.join("instance.json").exists() && recorded_instance(&configuration.data)?.complete {
+        ensure!(if_needed, "{} has been made already; run: chancery serve", configuration.data.display());
         return Ok(());
     }
+    let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     for (role, uri) in [(Role::Ca, &configuration.ca.key), (Role::Tsa, &configuration.tsa.key)] {
         uri.as_ref().map_or(Ok(()), |uri| data.use_key(role, uri))?;
     }
