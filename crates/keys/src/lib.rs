@@ -27,10 +27,12 @@ mod secret;
 pub mod uri;
 
 pub use secret::Secret;
-pub use uri::{KeyUri, UriError};
+pub use uri::{FileKey, KeyUri, UriError};
 
-use chancery_daemon::signer::{RemoteKey, Signer, SignerError};
+use chancery_daemon::random::Random;
+use chancery_daemon::signer::{self, RemoteKey, Signer, SignerError};
 use chancery_verify::PublicKey;
+use chancery_verify::key::KeyKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +48,23 @@ const OPEN_DEADLINE: Duration = Duration::from_secs(20);
 pub async fn open(uri: &KeyUri) -> Result<Signer, SignerError> {
     let opened = tokio::time::timeout(OPEN_DEADLINE, find(uri)).await;
     opened.unwrap_or_else(|_| Err(unavailable("it has not answered in time")))
+}
+
+/// As [`open`]; where `uri` names a file that does not exist, a key of `kind` is made there first, encrypted if the URI says
+/// where a password is.
+pub async fn open_or_create(uri: &KeyUri, kind: KeyKind, random: &dyn Random) -> Result<Signer, SignerError> {
+    if let KeyUri::File(FileKey { path, password }) = uri {
+        let exists = path.try_exists().map_err(|source| SignerError::File { path: path.clone(), source })?;
+        if !exists {
+            let (_, text) = Signer::generate(kind)?;
+            let text = match password {
+                None => text,
+                Some(password) => signer::encrypt(&text, &password.read()?, random)?,
+            };
+            Signer::save(path, &text)?;
+        }
+    }
+    open(uri).await
 }
 
 async fn find(uri: &KeyUri) -> Result<Signer, SignerError> {

@@ -153,14 +153,20 @@ pub(crate) struct LogTable {
     /// Issue certificates that no log knows of. Nobody can find out what was issued, and clients refuse them.
     #[serde(default)]
     pub(crate) insecure_without_certificate_log: bool,
+    /// URI of the Rekor v1 log's key; `keys/rekor.pem` in `data` if nothing is said. So for the other two.
+    pub(crate) rekor_key: Option<String>,
+    /// URI of the Rekor v2 log's key.
+    pub(crate) rekor2_key: Option<String>,
+    /// URI of the certificate log's key.
+    pub(crate) ct_key: Option<String>,
     /// Kind of key the Rekor v2 log is made with.
-    pub(crate) rekor_v2_key: Option<CheckpointKey>,
+    pub(crate) rekor2_key_kind: Option<CheckpointKey>,
     /// Take DSSE envelopes into the Rekor v2 log, as sigstore-js and cosign 2.6 to 3.0 send them for attestations.
     #[serde(default)]
-    pub(crate) rekor_v2_dsse: bool,
+    pub(crate) rekor2_dsse: bool,
     /// Take no more entries into the Rekor v2 log, which can still be read.
     #[serde(default)]
-    pub(crate) rekor_v2_frozen: bool,
+    pub(crate) rekor2_frozen: bool,
     /// Where the logs' files are copied to.
     pub(crate) tiles: Option<TilesTable>,
 }
@@ -253,9 +259,12 @@ impl Configuration {
             let url = self.url_of(role);
             BaseUrl::parse(url).with_context(|| format!("url of {role}"))?;
         }
-        for (table, key) in [("ca", &self.ca.key), ("tsa", &self.tsa.key)] {
+        let Self { ca, log, tsa, .. } = self;
+        let logs =
+            [("[log] rekor_key", &log.rekor_key), ("[log] rekor2_key", &log.rekor2_key), ("[log] ct_key", &log.ct_key)];
+        for (place, key) in logs.into_iter().chain([("[ca] key", &ca.key), ("[tsa] key", &tsa.key)]) {
             if let Some(uri) = key {
-                uri.parse::<KeyUri>().with_context(|| format!("[{table}] key"))?;
+                uri.parse::<KeyUri>().context(place)?;
             }
         }
         if let Some(database) = &self.database

@@ -61,8 +61,8 @@ pub(crate) async fn run(
     let choices = Choices { tiles, transparency, operations, rekor_v2, settings, timestamps, tuf };
     let roles = Role::ALL.into();
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
-    for (role, uri) in [(Role::Ca, authority.ca_key()), (Role::Tsa, timestamps.key())] {
-        uri.map_or(Ok(()), |uri| data.use_key(role, uri))?;
+    for (name, uri) in [("ca", authority.ca_key()), ("tsa", timestamps.key())] {
+        uri.map_or(Ok(()), |uri| data.use_key(name, uri))?;
     }
     // (2)
     let listening = Listening::on(listen, operations.metrics).await?;

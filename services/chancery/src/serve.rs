@@ -19,7 +19,7 @@ use chancery_daemon::{
     clock::{Clock, SystemClock},
     http::Tls,
 };
-use chancery_log::{mirror::Destination, store::Location};
+use chancery_log::{ct, mirror::Destination, rekor_v1, rekor_v2, store::Location};
 use chancery_trust::BaseUrl;
 use const_oid::ObjectIdentifier;
 use sd_notify::NotifyState;
@@ -36,8 +36,10 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
-    for (role, uri) in [(Role::Ca, &configuration.ca.key), (Role::Tsa, &configuration.tsa.key)] {
-        uri.as_ref().map_or(Ok(()), |uri| data.use_key(role, uri))?;
+    let Configuration { ca, log, tsa, .. } = &configuration;
+    let logs = [(rekor_v1::NAME, &log.rekor_key), (rekor_v2::NAME, &log.rekor2_key), (ct::NAME, &log.ct_key)];
+    for (name, uri) in logs.into_iter().chain([("ca", &ca.key), ("tsa", &tsa.key)]) {
+        uri.as_ref().map_or(Ok(()), |uri| data.use_key(name, uri))?;
     }
     let started = Started { configuration: &configuration, file, roles: &roles };
     let instance = Box::pin(started.instance(&data, clock)).await?;
@@ -112,8 +114,8 @@ fn transparency(Configuration { log, .. }: &Configuration) -> TransparencyArgume
     }
 }
 
-fn rekor_v2(Configuration { log, .. }: &Configuration) -> RekorV2Arguments {
-    RekorV2Arguments { key: log.rekor_v2_key, dsse: log.rekor_v2_dsse, frozen: log.rekor_v2_frozen }
+fn rekor_v2_settings(Configuration { log, .. }: &Configuration) -> RekorV2Arguments {
+    RekorV2Arguments { key: log.rekor2_key_kind, dsse: log.rekor2_dsse, frozen: log.rekor2_frozen }
 }
 
 fn timestamps(Configuration { tsa, .. }: &Configuration) -> anyhow::Result<TimestampArguments> {
@@ -174,7 +176,7 @@ impl Started<'_> {
             tiles: tiles(configuration)?,
             transparency: transparency(configuration).read().context("[log]")?,
             operations: &operations,
-            rekor_v2: &rekor_v2(configuration),
+            rekor_v2: &rekor_v2_settings(configuration),
             timestamps: &timestamps(configuration)?,
             tuf: &TufArguments { tuf_lifetime: Vec::new() },
             settings: authority.settings(ConfiguredIssuers::load(issuers)?),

@@ -15,9 +15,9 @@ use chancery_ca::{
     issue::Pipeline,
     oidc::{Authenticator, http_fetcher},
 };
-use chancery_daemon::{clock::Clock, expiry::ExpiryWatch, metrics::Metrics, random::Random};
+use chancery_daemon::{clock::Clock, expiry::ExpiryWatch, metrics::Metrics, random::Random, signer::Use};
 use chancery_keys::{KeyUri, UriError};
-use chancery_verify::Timestamp;
+use chancery_verify::{Timestamp, key::KeyKind};
 use clap::Args;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -74,7 +74,7 @@ pub(super) async fn keys(
     now: Timestamp,
 ) -> anyhow::Result<AuthorityKeys> {
     if data.chain_of(Role::Ca)?.is_none() {
-        let issuing = data.key_of(Role::Ca).await?;
+        let issuing = data.key_at(Use::Any, "ca", KeyKind::P256, random).await?;
         // Of one kind, as the profile advises: who verifies the one can verify the other.
         let root = data.key("ca-root", issuing.public_key().kind())?;
         let chain = IssuingChain::create(organization, 1, &root, &issuing, random, data.created()).await?;

@@ -21,17 +21,22 @@
 use crate::configuration::Role;
 use crate::durable;
 use anyhow::{Context as _, anyhow, bail, ensure};
-use chancery_daemon::signer::{Signer, Use};
+use chancery_daemon::{
+    random::Random,
+    signer::{Signer, Use},
+};
 use chancery_log::rekor_v2;
 use chancery_verify::{PublicKey, Timestamp, key::KeyKind};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, DirBuilder, File, TryLockError},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
+/// Name of the certificate authority's key.
+const CA: &str = "ca";
 /// Roles that a directory of an earlier version of this program has not.
 const YOUNGER_ROLES: [&str; 2] = [rekor_v2::NAME, "tsa"];
 
@@ -56,27 +61,15 @@ pub(crate) struct Instance {
     /// URI of the CA's first issuing key, where it is not in this directory. Later ones are in `keys/ring.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca_key: Option<String>,
-    /// The same of the timestamp authority's key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) tsa_key: Option<String>,
+    /// The same of other keys, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    keys: BTreeMap<String, String>,
 }
 
 impl Instance {
-    /// Where the URI of an authority's key is recorded; `None` for roles whose keys are always in the directory.
-    const fn key_uri(&mut self, role: Role) -> Option<&mut Option<String>> {
-        match role {
-            Role::Ca => Some(&mut self.ca_key),
-            Role::Tsa => Some(&mut self.tsa_key),
-            Role::Log | Role::Trust => None,
-        }
-    }
-
-    fn recorded(&self, role: Role) -> Option<&str> {
-        match role {
-            Role::Ca => self.ca_key.as_deref(),
-            Role::Tsa => self.tsa_key.as_deref(),
-            Role::Log | Role::Trust => None,
-        }
+    /// URI of the (first) key of this name; `None` where it is in the directory.
+    pub(crate) fn key_uri(&self, name: &str) -> Option<&str> {
+        if name == CA { self.ca_key.as_deref() } else { self.keys.get(name).map(String::as_str) }
     }
 }
 
@@ -136,28 +129,51 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// Takes `uri` for the key of an authority, which is decided for ever when that key would be made.
-    pub(crate) fn use_key(&mut self, role: Role, uri: &str) -> anyhow::Result<()> {
-        if self.instance.recorded(role) == Some(uri) {
+    /// Takes `uri` for the key of this name, which is decided for ever when that key would be made.
+    pub(crate) fn use_key(&mut self, name: &str, uri: &str) -> anyhow::Result<()> {
+        let recorded = self.instance.key_uri(name);
+        if recorded == Some(uri) {
             return Ok(());
         }
-        let own = format!("keys/{role}.pem");
-        let undecided = self.instance.recorded(role).is_none() && !self.path.join(&own).exists();
+        let own = format!("keys/{name}.pem");
         ensure!(
-            undecided && self.lacks(&role.to_string()),
-            "the {role} key of {} is {}, and it has signed; start afresh with another --data",
+            recorded.is_none() && !self.path.join(&own).exists() && self.lacks(name),
+            "the {name} key of {} is {}, and it has signed; start afresh with another --data",
             self.path.display(),
-            self.instance.recorded(role).unwrap_or(&own),
+            recorded.unwrap_or(&own),
         );
-        *self.instance.key_uri(role).with_context(|| format!("{role} has no key of its own"))? = Some(uri.to_owned());
+        if name == CA {
+            self.instance.ca_key = Some(uri.to_owned());
+        } else {
+            self.instance.keys.insert(name.to_owned(), uri.to_owned());
+        }
         write_instance(&self.path, &self.instance)
     }
 
-    /// The first key an authority signs with: where its URI says, or `keys/<role>.pem`.
-    pub(crate) async fn key_of(&self, role: Role) -> anyhow::Result<Signer> {
-        let Some(uri) = self.instance.recorded(role) else { return self.key(&role.to_string(), KeyKind::P256) };
+    /// The (first) key of this name, which signs no more than `purpose` says: where its URI says, or `keys/<name>.pem`.
+    pub(crate) async fn key_at(
+        &self,
+        purpose: Use,
+        name: &str,
+        kind: KeyKind,
+        random: &dyn Random,
+    ) -> anyhow::Result<Signer> {
+        let Some(uri) = self.instance.key_uri(name) else { return self.key_for(purpose, name, kind) };
         let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
-        chancery_keys::open(&key).await.with_context(|| format!("cannot use the {role} key {uri}"))
+        let signer = if self.lacks(name) {
+            chancery_keys::open_or_create(&key, kind, random).await
+        } else {
+            chancery_keys::open(&key).await
+        };
+        let signer = signer.with_context(|| format!("cannot use the {name} key {uri}"))?;
+        self.keep_public(name, &signer)?;
+        Ok(signer)
+    }
+
+    /// Puts a public half into the directory, for processes that must not have the private one.
+    fn keep_public(&self, name: &str, signer: &Signer) -> anyhow::Result<()> {
+        let path = self.path.join(format!("keys/{name}.pub"));
+        if path.exists() { Ok(()) } else { durable::write(&path, signer.public_key().to_pem().as_bytes()) }
     }
 
     /// The key `keys/<name>.pem`. Its public half is put beside it, for processes that must not have it.
@@ -172,10 +188,7 @@ impl DataDirectory {
         let path = self.must_exist(&format!("keys/{name}.pem"), self.lacks(role))?;
         let signer = Signer::open_or_create_for(purpose, &path, kind);
         let signer = signer.with_context(|| format!("cannot use the {name} key"))?;
-        let public = path.with_extension("pub");
-        if !public.exists() {
-            durable::write(&public, signer.public_key().to_pem().as_bytes())?;
-        }
+        self.keep_public(name, &signer)?;
         Ok(signer)
     }
 
@@ -379,19 +392,19 @@ mod tests {
         let path = parent.path().join("data");
         let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
         assert_eq!(recorded_instance(&path).unwrap().ca_key, None);
-        data.use_key(Role::Ca, "file:/a.pem").unwrap();
+        data.use_key("ca", "file:/a.pem").unwrap();
         drop(data);
         // A first start that was cut short has decided it, too.
         let mut data = DataDirectory::open(&path, &all(), at(200)).unwrap();
-        data.use_key(Role::Ca, "file:/a.pem").unwrap();
-        assert!(data.use_key(Role::Ca, "file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
+        data.use_key("ca", "file:/a.pem").unwrap();
+        assert!(data.use_key("ca", "file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
         assert_eq!(recorded_instance(&path).unwrap().ca_key.as_deref(), Some("file:/a.pem"));
         drop(data);
 
         let path = parent.path().join("own");
         let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
         data.key("ca", KeyKind::P256).unwrap();
-        assert!(data.use_key(Role::Ca, "file:/a.pem").unwrap_err().to_string().contains("keys/ca.pem"));
+        assert!(data.use_key("ca", "file:/a.pem").unwrap_err().to_string().contains("keys/ca.pem"));
     }
 
     #[test]

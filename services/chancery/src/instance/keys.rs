@@ -69,7 +69,16 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
         }
     }
     keys.append(&mut roots);
+    let recorded = recorded_instance(directory)?;
     for (role, purpose) in ROLES {
+        if let Some(uri) = recorded.key_uri(role) {
+            // Not asked for where it is: its public half is here.
+            let path = files.key_file(&format!("{role}.pub"));
+            let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let public_key = PublicKey::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))?;
+            keys.push(unrotated(role, public_key, uri.to_owned(), None));
+            continue;
+        }
         let path = files.key_file(&format!("{role}.pem"));
         // Only a development server has an issuer, and a directory of an earlier version gets the other at its next start.
         if [rekor_v2::NAME, "issuer"].contains(&role) && !path.exists() {
@@ -99,7 +108,8 @@ fn timestamps(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     let chain = Certificate::chain_from_pem(&chain).with_context(|| format!("{} is damaged", path.display()))?;
     let (Some(signing), Some(root)) = (chain.first(), chain.last()) else { bail!("{} is damaged", path.display()) };
     let own = |name: &str| directory.join(format!("keys/{name}.pem"));
-    let place = recorded_instance(directory)?.tsa_key.unwrap_or_else(|| own("tsa").display().to_string());
+    let recorded = recorded_instance(directory)?;
+    let place = recorded.key_uri("tsa").map_or_else(|| own("tsa").display().to_string(), str::to_owned);
     let root_file = own("tsa-root");
     let root_key = Signer::open(&root_file)?.public_key().clone();
     let certificate = Some(root).filter(|root| root.public_key() == &root_key);

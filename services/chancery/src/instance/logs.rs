@@ -7,7 +7,7 @@ use chancery_daemon::{
     clock::Clock,
     random::Random,
     shutdown::{self, Shutdown, Trigger},
-    signer::Signer,
+    signer::{Signer, Use},
 };
 use chancery_log::{
     Files, Log, Settings,
@@ -74,7 +74,7 @@ impl Opening<'_> {
         host: String,
         scheme: Naming,
     ) -> anyhow::Result<(Log, JoinHandle<()>)> {
-        let signer = self.setup.data.key(name, KeyKind::P256)?;
+        let signer = self.setup.data.key_at(Use::Any, name, KeyKind::P256, self.random).await?;
         self.log_with(running, signer, name, host, scheme, false).await
     }
 

@@ -11,11 +11,12 @@ use chancery_daemon::{
     clock::{Clock, ClockGuard, SystemUptime},
     metrics::Metrics,
     random::Random,
+    signer::Use,
 };
 use chancery_log::Log;
 use chancery_trust::{BaseUrl, CertificateAuthority, Validity};
 use chancery_tsa::{DEFAULT_POLICY, Error, Policies, TimestampAuthority, chain, http};
-use chancery_verify::{Timestamp, certificate::Certificate};
+use chancery_verify::{Timestamp, certificate::Certificate, key::KeyKind};
 use clap::Args;
 use const_oid::ObjectIdentifier;
 use std::sync::Arc;
@@ -70,7 +71,7 @@ impl Timestamps {
         random: Arc<dyn Random>,
     ) -> anyhow::Result<Self> {
         let data = setup.data;
-        let signer = Arc::new(data.key_of(Role::Tsa).await?);
+        let signer = Arc::new(data.key_at(Use::Any, "tsa", KeyKind::P256, &*random).await?);
         let certificates = if let Some(text) = data.chain_of(Role::Tsa)? {
             chain::from_pem(text.as_bytes(), signer.public_key()).context("cannot use keys/tsa-chain.pem")?
         } else {
