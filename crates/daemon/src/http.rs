@@ -145,7 +145,7 @@ impl Servers {
     fn new() -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         http1.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
-        http1.max_headers(64).max_buf_size(MAX_HEADER_BYTES);
+        http1.max_headers(64).max_header_size(MAX_HEADER_BYTES).max_buf_size(MAX_HEADER_BYTES);
         http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(HEADER_DEADLINE);
         // What waits for readers: at most 8 MiB on one connection.
         http2.max_send_buf_size(MAX_SEND_BYTES);

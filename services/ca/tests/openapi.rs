@@ -6,8 +6,8 @@ mod world;
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use chancery_ca::Rates;
 use chancery_ca::transparency::Transparency;
+use chancery_ca::{IssuerName, IssuerSettings, Rates};
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
 use world::{Behaviour, EMAIL, World};
@@ -117,4 +117,28 @@ async fn every_answer_is_of_the_shape_it_promises() {
         assert_eq!(ask(&world, &document, sign, &world.token().await, body).await, 200);
     }
     assert!(!fits(&document, &document["components"]["schemas"]["Status"], &json!({"code": 3})), "the check can fail");
+}
+
+#[tokio::test]
+async fn issuers_by_name_and_by_pattern_are_of_the_shape_it_promises_and_the_same_over_grpc() {
+    let pattern = "https://*.ci.example.test/org/*";
+    let by_pattern = IssuerSettings { name: IssuerName::Pattern(pattern.to_owned()), ..world::email_issuer() };
+    let world = World::trusting(vec![world::email_issuer(), by_pattern]).await;
+    let document = document(&world).await;
+    assert_eq!(ask(&world, &document, ("get", "/api/v2/configuration"), "", String::new()).await, 200);
+    let (_, _, answer) = world.get("/api/v2/configuration").await;
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    let issuers = answer["issuers"].as_array().unwrap();
+    assert_eq!((&issuers[0]["issuerUrl"], issuers[0].get("wildcardIssuerUrl")), (&json!(world::ISSUER), None));
+    assert_eq!((&issuers[1]["wildcardIssuerUrl"], issuers[1].get("issuerUrl")), (&json!(pattern), None));
+    let request =
+        Request::post("/dev.sigstore.fulcio.v2.CA/GetConfiguration").header("content-type", "application/grpc");
+    let response = world.respond(request.body(Body::from(vec![0; 5])).unwrap()).await;
+    let message = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    // Fields of `OIDCIssuer` (fulcio.proto): 1 is the URL, 2 the wildcard.
+    let field =
+        |number: u8, text: &str| [&[number << 3 | 2, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let says = |field: &[u8]| message.windows(field.len()).any(|window| window == field);
+    assert!(says(&field(1, world::ISSUER)) && says(&field(2, pattern)));
+    assert!(!says(&field(1, pattern)) && !says(&field(2, world::ISSUER)));
 }

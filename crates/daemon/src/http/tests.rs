@@ -104,3 +104,15 @@ async fn an_answer_must_be_read() {
     assert!(server.await.unwrap().is_err(), "cut off");
     dripping.abort();
 }
+
+#[tokio::test]
+async fn a_header_has_64_kib() {
+    for (size, expected) in [(60 * 1024, "HTTP/1.1 200 "), (70 * 1024, "HTTP/1.1 431 "), (1 << 20, "HTTP/1.1 431 ")] {
+        let (mut client, _server) = connect(1 << 21);
+        let filler = "x".repeat(size);
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Filler: {filler}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let (said, _) = answer(&mut client).await;
+        assert!(said.starts_with(expected), "{size}: {said}");
+    }
+}
