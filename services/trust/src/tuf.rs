@@ -5,8 +5,8 @@
 //! only grow, a restart changes nothing, and what is about to expire is signed anew long before.
 //!
 //! The metadata is written here and not by a library: it is little, keys may be anywhere and answer later, offline
-//! signatures come in pieces, and the order of writes has to survive a power cut. Clients of three other implementations
-//! (go-tuf of both generations, python-tuf) are the judges in the tests.
+//! signatures come in pieces, and the order of writes has to survive a power cut. Clients of other implementations
+//! (go-tuf of both generations, python-tuf, tuf-js, tough) are the judges in the tests.
 //!
 //! | module | |
 //! |---|---|

@@ -325,3 +325,35 @@ async fn check_keys(data: &Path, service: &Service) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_are_read_with_their_unit_or_refused() {
+        assert_eq!(lifetime("root=365d"), Ok((Role::Root, Duration::from_hours(365 * 24))));
+        assert_eq!(lifetime("timestamp=45s"), Ok((Role::Timestamp, Duration::from_secs(45))));
+        for bad in
+            ["", "root", "root=", "root=d", "root=0d", "root=-1d", "root=1y", "boot=1d", "root=1é", "root=99999999d"]
+        {
+            assert!(lifetime(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_role_are_found_by_name() {
+        let data = tempfile::tempdir().unwrap();
+        fs::create_dir(data.path().join("keys")).unwrap();
+        for name in
+            ["tuf-root.pem", "tuf-root-3.pem", "tuf-root-x.pem", "tuf-root.pem.bak", "tuf-targets.pem", "ca.pem"]
+        {
+            fs::write(data.path().join("keys").join(name), "").unwrap();
+        }
+        let names: Vec<_> = key_files(data.path(), Role::Root)
+            .iter()
+            .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(names, ["tuf-root-3.pem", "tuf-root.pem"]);
+    }
+}

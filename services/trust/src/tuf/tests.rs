@@ -4,6 +4,7 @@ mod attacks;
 mod crashes;
 mod offline;
 mod serving;
+mod tough_client;
 
 use super::{publication::tests::variation, publisher::Published, *};
 use crate::files::{TrustFiles, tests::example};
