@@ -19,7 +19,7 @@ use std::{
 use tempfile::TempDir;
 
 /// The names under which trust is published.
-pub const TRUST_FILES: [&str; 7] = [
+pub const TRUST_FILES: [&str; 8] = [
     "trusted_root.json",
     "signing_config.json",
     "signing_config_rekor_v2.json",
