@@ -1,3 +1,5 @@
+//! The steps, one after another and out of order.
+
 use super::*;
 
 const DAY: u64 = 86_400;
