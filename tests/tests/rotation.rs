@@ -348,7 +348,7 @@ fn a_verb_that_is_killed_anywhere_leaves_the_state_before_or_after() {
         };
         let mut verb = rotate(&stack, next).start();
         // From nothing to more than everything; making keys takes as long again as starting the program.
-        thread::sleep(whole * 3 * (round % 20) / 20);
+        thread::sleep(whole * 8 * (round % 20) / 20);
         verb.kill();
         verb.finish();
         let after = states(&stack);

@@ -1,4 +1,4 @@
-//! The steps of a rotation, and what is refused.
+//! The steps, one after another and out of order.
 
 use super::*;
 
