@@ -22,9 +22,14 @@ pub struct Person {
 
 impl Person {
     pub(crate) fn new(stack: &Stack, email: &str) -> Self {
+        Self::at(&stack.url(), stack.data().join("trust"), email)
+    }
+
+    /// Somebody who uses the instance at `url`, whose trust files are in `trust`.
+    pub fn at(url: &str, trust: PathBuf, email: &str) -> Self {
         let home = tempfile::Builder::new().prefix("chancery-home-").tempdir().unwrap();
         fs::create_dir(home.path().join("bin")).unwrap();
-        Self { email: email.to_owned(), home, url: stack.url(), trust: stack.data().join("trust") }
+        Self { email: email.to_owned(), home, url: url.to_owned(), trust }
     }
 
     /// The same person, believing the trust files of this directory.

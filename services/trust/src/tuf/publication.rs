@@ -94,15 +94,16 @@ impl Publication {
     /// # Errors
     /// [`TufError::TrustFiles`] where they are not what [`TrustFiles::build`] makes.
     pub fn of(files: &TrustFiles) -> Result<Self, TufError> {
-        let publication =
-            Self::of_documents(files.contents(FileName::TrustedRoot), files.contents(FileName::SigningConfig));
-        publication.ok_or(TufError::TrustFiles)
+        let configurations = [FileName::SigningConfig, FileName::SigningConfigRekorV2].map(|name| files.contents(name));
+        Self::of_documents(files.contents(FileName::TrustedRoot), configurations).ok_or(TufError::TrustFiles)
     }
 
-    fn of_documents(trusted_root: &str, signing_config: &str) -> Option<Self> {
+    /// The second configuration is the one `cosign signing-config create --with-default-rekor-v2` looks for.
+    fn of_documents(trusted_root: &str, [signing_config, rekor_v2]: [&str; 2]) -> Option<Self> {
         let mut publication = Self::default();
         publication.add_trusted_root(trusted_root)?;
-        publication.add_signing_configs(signing_config)?;
+        publication.add("signing_config.v0.2.json", signing_config.into(), Usage::Other, (true, ""))?;
+        publication.add("signing_config_rekor_v2.v0.2.json", rekor_v2.into(), Usage::Other, (true, ""))?;
         Some(publication)
     }
 
@@ -172,24 +173,6 @@ impl Publication {
             self.add(&name, pem::encode(pem::CERTIFICATE, der).into_bytes(), Usage::Timestamping, about)?;
         }
         Some(())
-    }
-
-    /// The signing configuration. Where it names logs of both APIs there are two more: one with the first API alone, for
-    /// clients that send DSSE envelopes the second does not take, and the whole one again under the name cosign's
-    /// `signing-config create --with-default-rekor-v2` looks for.
-    fn add_signing_configs(&mut self, text: &str) -> Option<()> {
-        let mut config: Value = serde_json::from_str(text).ok()?;
-        self.add("signing_config.v0.2.json", text.as_bytes().to_vec(), Usage::Other, (true, ""))?;
-        let logs = config.get_mut("rekorTlogUrls")?.as_array_mut()?;
-        let all = logs.len();
-        logs.retain(|log| log.get("majorApiVersion").and_then(Value::as_u64) == Some(1));
-        if logs.is_empty() || logs.len() == all {
-            return Some(());
-        }
-        let mut first_api = serde_json::to_vec_pretty(&config).ok()?;
-        first_api.push(b'\n');
-        self.add("signing_config_rekor_v1.v0.2.json", first_api, Usage::Other, (true, ""))?;
-        self.add("signing_config_rekor_v2.v0.2.json", text.as_bytes().to_vec(), Usage::Other, (true, ""))
     }
 }
 

@@ -10,7 +10,8 @@ pub(crate) fn variation(change: impl FnOnce(&mut Value, &mut Value)) -> Publicat
     let parse = |name| serde_json::from_str::<Value>(files.contents(name)).unwrap();
     let (mut trusted_root, mut signing_config) = (parse(FileName::TrustedRoot), parse(FileName::SigningConfig));
     change(&mut trusted_root, &mut signing_config);
-    Publication::of_documents(&trusted_root.to_string(), &signing_config.to_string()).unwrap()
+    let rekor_v2 = files.contents(FileName::SigningConfigRekorV2);
+    Publication::of_documents(&trusted_root.to_string(), [&signing_config.to_string(), rekor_v2]).unwrap()
 }
 
 fn about(publication: &Publication) -> Vec<(String, String, String)> {
@@ -44,7 +45,10 @@ fn old_clients_find_keys_by_usage_and_by_name() {
         ("fulcio_v1.crt.pem", "Fulcio", "Active"),
         ("rekor.pub", "Rekor", "Active"),
         ("signing_config.v0.2.json", "Unknown", "Active"),
+        ("signing_config_rekor_v2.v0.2.json", "Unknown", "Active"),
         ("trusted_root.json", "Unknown", "Active"),
+        ("tsa_leaf.crt.pem", "TSA", "Active"),
+        ("tsa_root.crt.pem", "TSA", "Active"),
     ];
     assert_eq!(about(&publication), expected(&list));
     let files = example();
@@ -86,24 +90,13 @@ fn retired_keys_and_timestamp_authorities_are_told_too() {
 }
 
 #[test]
-fn where_there_are_logs_of_both_apis_there_is_a_configuration_with_the_first_alone() {
-    let publication = variation(|_, config| {
-        let mut second = config["rekorTlogUrls"][0].clone();
-        second["majorApiVersion"] = json!(2);
-        config["rekorTlogUrls"].as_array_mut().unwrap().insert(0, second);
-    });
-    let logs = |name: &str| {
+fn there_is_a_configuration_for_each_version_of_rekor() {
+    let publication = Publication::of(&example()).unwrap();
+    for (name, version) in [("signing_config.v0.2.json", 1), ("signing_config_rekor_v2.v0.2.json", 2)] {
         let contents = &publication.targets[&TargetName::parse(name).unwrap()].contents;
         let config: Value = serde_json::from_slice(contents).unwrap();
-        let versions: Vec<u64> = config["rekorTlogUrls"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|log| log["majorApiVersion"].as_u64().unwrap())
-            .collect();
-        versions
-    };
-    assert_eq!(logs("signing_config.v0.2.json"), [2, 1]);
-    assert_eq!(logs("signing_config_rekor_v2.v0.2.json"), [2, 1]);
-    assert_eq!(logs("signing_config_rekor_v1.v0.2.json"), [1]);
+        let logs = config["rekorTlogUrls"].as_array().unwrap();
+        let versions: Vec<_> = logs.iter().map(|log| log["majorApiVersion"].as_u64()).collect();
+        assert_eq!(versions, [Some(version)], "{name}");
+    }
 }

@@ -1,0 +1,248 @@
+//! `chancery init` and `chancery serve`: an instance as its configuration file says, in one process or in several.
+
+use chancery_tests::{
+    ALICE, Client, Person, TokenIssuer,
+    client::Signer,
+    http::Request,
+    program::{Program, Running},
+    stack::{chancery_binary, free_port},
+};
+use serde_json::json;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// Longest a change in a file may take until a server has noticed it.
+const NOTICED: Duration = Duration::from_secs(20);
+
+/// A directory with a configuration, and an issuer that it believes.
+struct Site {
+    directory: TempDir,
+    issuer: TokenIssuer,
+}
+
+impl Site {
+    fn new() -> Self {
+        let site = Self { directory: TempDir::new().unwrap(), issuer: TokenIssuer::start() };
+        let url = site.issuer.url("people");
+        let issuers = format!("[[issuer]]\nurl = \"{url}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n");
+        site.write("issuers.toml", &issuers);
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn chancery(&self, line: &str) -> Program {
+        Program::new(chancery_binary(), self.directory.path()).args(line)
+    }
+
+    /// Serves, and waits until it says that it does.
+    fn serve(&self, line: &str) -> Running {
+        let mut server = self.chancery("serve --config").args(line).start();
+        server.wait_for(" ready ");
+        server
+    }
+
+    fn token(&self) -> String {
+        self.issuer.token("people", &json!({"sub": "1", "email": ALICE, "email_verified": true}))
+    }
+
+    fn alice(&self, url: &str) -> Person {
+        Person::at(url, self.path("data/trust"), ALICE)
+    }
+
+    fn signer(&self) -> Signer {
+        Signer { identity: ALICE.to_owned(), issuer: self.issuer.url("people") }
+    }
+
+    /// Signs with one client and has every client verify it.
+    fn sign(&self, person: &Person, client: Client, bundle: &str) {
+        person.write("artifact", "hello");
+        client.sign_with_token(person, &self.token_for(person, client), "artifact", bundle).run().succeeds();
+        self.verify(person, bundle);
+    }
+
+    /// A token as this client takes it: cosign takes one that is not RS256 for the name of a file.
+    fn token_for(&self, person: &Person, client: Client) -> String {
+        let token = self.token();
+        match client {
+            Client::Cosign3 | Client::Cosign2 => person.write("token", token).to_str().unwrap().to_owned(),
+            Client::SigstorePython => token,
+        }
+    }
+
+    fn verify(&self, person: &Person, bundle: &str) {
+        for verifier in Client::ALL {
+            verifier.verify(person, "artifact", bundle, &self.signer()).run().succeeds();
+        }
+    }
+}
+
+fn private(path: &Path) {
+    fs::create_dir_all(path).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+/// Where the three processes listen: certificate authority, logs, and the rest.
+struct Apart {
+    ca: String,
+    log: String,
+    rest: String,
+}
+
+impl Apart {
+    /// Writes a configuration for each process, `NAME.toml`, with the keys of each role in a directory of its own.
+    fn configure(site: &Site) -> Self {
+        let [ca, log, rest] = [free_port(), free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
+        for role in ["ca", "log", "tsa"] {
+            private(&site.path(role));
+            site.write(&format!("{role}/password"), "correct horse battery staple\n");
+        }
+        let key = |role: &str, name: &str| {
+            let place = site.path(role);
+            format!("\"file:{0}/{name}.pem?password-file={0}/password\"", place.display())
+        };
+        for (name, listen) in [("ca.toml", &ca), ("log.toml", &log), ("rest.toml", &rest)] {
+            let text = format!(
+                "url = \"http://{log}\"\norganization = \"Example\"\ndata = \"data\"\n\
+                 [listen]\naddress = \"{listen}\"\n\
+                 [ca]\nurl = \"http://{ca}\"\nissuers = \"issuers.toml\"\nkey = {}\n\
+                 [log]\nrekor_key = {}\nrekor2_key = {}\nct_key = {}\n\
+                 [tsa]\nurl = \"http://{rest}\"\nkey = {}\n[trust]\nurl = \"http://{rest}\"\n",
+                key("ca", "ca"),
+                key("log", "rekor"),
+                key("log", "rekor2"),
+                key("log", "ct"),
+                key("tsa", "tsa"),
+            );
+            site.write(name, &text);
+        }
+        Self { ca, log, rest }
+    }
+
+    /// Starts a process that finds the keys of `own` and no others.
+    fn start(site: &Site, line: &str, own: &str) -> Running {
+        let others: Vec<_> = ["ca", "log", "tsa"].into_iter().filter(|role| *role != own).collect();
+        let aside = |role: &str| site.path(&format!("{role}-elsewhere"));
+        for role in &others {
+            fs::rename(site.path(role), aside(role)).unwrap();
+        }
+        let server = site.serve(line);
+        for role in &others {
+            fs::rename(aside(role), site.path(role)).unwrap();
+        }
+        server
+    }
+}
+
+#[test]
+fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
+    let site = Site::new();
+    let Apart { ca, log, rest } = Apart::configure(&site);
+    site.chancery("serve --config ca.toml").run().fails_with(&["chancery init"]);
+    site.chancery("init --config ca.toml").run().succeeds();
+    let roles = [("log.toml --roles log", "log"), ("ca.toml --roles ca", "ca"), ("rest.toml --roles tsa,trust", "tsa")];
+    let servers = roles.map(|(line, own)| Apart::start(&site, line, own));
+    site.chancery("serve --config log.toml --roles log").run().fails_with(&["another chancery"]);
+    assert_eq!(Request::get(&format!("http://{log}/api/v2/trustBundle")).send().status, 404, "another process's");
+
+    let alice = site.alice(&format!("http://{ca}"));
+    site.sign(&alice, Client::Cosign3, "first.json");
+    site.sign(&alice, Client::SigstorePython, "python.json");
+    // Another key: the certificate log and the trust files follow what the authority's process does.
+    site.chancery("keys rotate ca --data data stage").run().succeeds();
+    site.chancery("keys rotate ca --data data activate --overlap 0s").run().succeeds();
+    let trusted_root = || Request::get(&format!("http://{rest}/trust/trusted_root.json")).send().text();
+    let deadline = Instant::now() + NOTICED;
+    while trusted_root().matches("intermediate").count() < 2 {
+        assert!(Instant::now() < deadline, "{}", trusted_root());
+        thread::sleep(Duration::from_millis(50));
+    }
+    site.sign(&alice, Client::Cosign3, "second.json");
+    site.verify(&alice, "first.json");
+    for server in servers {
+        server.terminate();
+        server.finish().succeeds();
+    }
+    site.chancery("log check --data data").run().succeeds();
+}
+
+/// A certificate for 127.0.0.1 that signs itself, in `tls.crt` and `tls.key`.
+fn certificate(site: &Site, name: &str) {
+    Program::new("openssl", site.directory.path())
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout new.key -out new.crt")
+        .args("-addext subjectAltName=IP:127.0.0.1 -subj")
+        .arg(format!("/CN={name}"))
+        .run()
+        .succeeds();
+    for (from, to) in [("new.key", "tls.key"), ("new.crt", "tls.crt")] {
+        fs::rename(site.path(from), site.path(to)).unwrap();
+    }
+}
+
+#[test]
+fn tls_from_files_that_are_renewed_while_it_serves() {
+    let site = Site::new();
+    let address = format!("127.0.0.1:{}", free_port());
+    site.write(
+        "chancery.toml",
+        &format!(
+            "url = \"https://{address}\"\norganization = \"Example\"\ndata = \"data\"\n[listen]\naddress = \"{address}\"\n\
+             tls = {{ certificate = \"tls.crt\", key = \"tls.key\" }}\n[ca]\nissuers = \"issuers.toml\"\n"
+        ),
+    );
+    site.chancery("init --config chancery.toml").run().succeeds();
+    site.chancery("serve --config chancery.toml").run().fails_with(&["tls.crt"]);
+    certificate(&site, "one");
+    let server = site.serve("chancery.toml");
+    let alice = site.alice(&format!("https://{address}"));
+    alice.write("artifact", "hello");
+    let trusting = |program: Program| program.env("SSL_CERT_FILE", site.path("tls.crt"));
+    // Without an issuer in the signing configuration, as here, a client must bring its token.
+    let sign = |bundle: &str| {
+        let token = site.token_for(&alice, Client::Cosign3);
+        trusting(Client::Cosign3.sign_with_token(&alice, &token, "artifact", bundle)).run().succeeds();
+        Client::Cosign3.verify(&alice, "artifact", bundle, &site.signer()).run().succeeds();
+    };
+    sign("one.json");
+    // Its versions differ in where they put spaces.
+    let subject = || {
+        let openssl = Program::new("openssl", site.directory.path()).env("PATH", std::env::var_os("PATH").unwrap());
+        openssl.args("s_client -alpn h2,http/1.1 -connect").arg(&address).run().succeeds().replace(' ', "")
+    };
+    assert!(subject().contains("CN=one") && subject().contains("ALPNprotocol:h2"), "{}", subject());
+    certificate(&site, "two");
+    let deadline = Instant::now() + NOTICED;
+    while !subject().contains("CN=two") {
+        assert!(Instant::now() < deadline, "{}", subject());
+        thread::sleep(Duration::from_millis(200));
+    }
+    sign("two.json");
+    server.terminate();
+    server.finish().succeeds();
+}
+
+#[test]
+fn the_configurations_in_deploy_are_what_a_server_reads() {
+    let directory = TempDir::new().unwrap();
+    for file in ["chancery.toml", "compose/config/chancery.toml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(file);
+        let checked = Program::new(chancery_binary(), directory.path()).args("config check").arg(path).run().succeeds();
+        assert!(checked.contains("sign.example.org"), "{checked}");
+    }
+    let schema = Program::new(chancery_binary(), directory.path()).args("config schema").run().succeeds();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!(schema["additionalProperties"], false);
+}
