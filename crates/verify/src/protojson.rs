@@ -2,7 +2,7 @@
 //!
 //! Names in lowerCamelCase or as in the `.proto`; `null` is absent; an unknown field and a field given twice, in whichever
 //! spelling, are errors; bytes are base64 of either alphabet; an enum is its name or its number. Which fields a message has
-//! is the message's business, see [`Message`]. Nothing is written here: answers are plain structures.
+//! is the message's business, see `Message`. Nothing is written here: answers are plain structures.
 //!
 //! Specification: protobuf.dev, «`ProtoJSON` Format»; Go's `encoding/protojson` where that leaves things open.
 

@@ -5,7 +5,7 @@
 //! 3. The log takes it in and promises so; the promise is verified, unless the log is part of this process.
 //! 4. The same key signs the certificate that carries the promise.
 //! 5. The certificate is parsed back and checked: profile, timestamp, key and identity are what was asked for. A
-//!    sample of them, which is every one unless there are many, is also checked as a client would ([`samples`]).
+//!    sample of them, which is every one unless there are many, is also checked as a client would (`issue/samples.rs`).
 //!
 //! Where the timestamp is answered beside the certificate, or there is no log ([`Transparency`]), steps 2 to 4 are one
 //! signature and, with a log, its promise about the certificate.

@@ -104,7 +104,7 @@ impl RekorV2 {
         Files::of_leaves(&self.log)
     }
 
-    /// Logs `artifact` as the first entry where there is none; see [`Seed`].
+    /// Logs `artifact` as the first entry where there is none.
     pub async fn seed(&self, artifact: &[u8]) -> Result<(), Error> {
         let Some(seed) = Seed::needed(&self.log, artifact).await? else { return Ok(()) };
         let verifier = Verifier {
