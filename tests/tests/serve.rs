@@ -152,6 +152,10 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     let Apart { ca, log, rest } = Apart::configure(&site);
     site.chancery("serve --config ca.toml").run().fails_with(&["chancery init"]);
     site.chancery("init --config ca.toml").run().succeeds();
+    // The roots have signed what they are for.
+    for root in ["ca-root.pem", "tsa-root.pem"] {
+        fs::remove_file(site.path("data/keys").join(root)).unwrap();
+    }
     let roles = [("log.toml --roles log", "log"), ("ca.toml --roles ca", "ca"), ("rest.toml --roles tsa,trust", "tsa")];
     let servers = roles.map(|(line, own)| Apart::start(&site, line, own));
     site.chancery("serve --config log.toml --roles log").run().fails_with(&["another chancery"]);
@@ -176,6 +180,8 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
         server.finish().succeeds();
     }
     site.chancery("log check --data data").run().succeeds();
+    let keys = site.chancery("keys list --data data").run().succeeds();
+    assert!(keys.contains("rekor2.pem?password-file=") && !keys.contains("tsa-root"), "{keys}");
 }
 
 /// A certificate for 127.0.0.1 that signs itself, in `tls.crt` and `tls.key`.

@@ -110,13 +110,15 @@ fn timestamps(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     let own = |name: &str| directory.join(format!("keys/{name}.pem"));
     let recorded = recorded_instance(directory)?;
     let place = recorded.key_uri("tsa").map_or_else(|| own("tsa").display().to_string(), str::to_owned);
+    let mut keys = vec![unrotated("tsa", signing.public_key().clone(), place, Some(signing))];
     let root_file = own("tsa-root");
-    let root_key = Signer::open(&root_file)?.public_key().clone();
-    let certificate = Some(root).filter(|root| root.public_key() == &root_key);
-    Ok(vec![
-        unrotated("tsa", signing.public_key().clone(), place, Some(signing)),
-        unrotated("tsa-root", root_key, root_file.display().to_string(), certificate),
-    ])
+    // It signs nothing any more, and may be kept where no server is.
+    if root_file.exists() {
+        let root_key = Signer::open(&root_file)?.public_key().clone();
+        let certificate = Some(root).filter(|root| root.public_key() == &root_key);
+        keys.push(unrotated("tsa-root", root_key, root_file.display().to_string(), certificate));
+    }
+    Ok(keys)
 }
 
 /// The one key of a role that was never rotated.
