@@ -1,9 +1,10 @@
 //! The HTTP shell around every role: connections, deadlines, drain, and what all answers have in common.
 //!
-//! HTTP/1.1 and HTTP/2 on one port, the latter also without TLS for gRPC; TLS where the [`Listener`] has it. Routes, bodies and statuses belong to the roles. Here a panic
-//! becomes a 500, a path that matched nothing a 404, a doubled leading slash a single one (clients append paths to base
-//! URLs that end in `/`), and a client that sends or reads too slowly an end: a header has 5 seconds, a body and an answer what
-//! `deadline` gives them, a reader what `pace` does. Framing that two parsers could read differently is hyper's to refuse.
+//! HTTP/1.1 and HTTP/2 on one port, the latter also without TLS for gRPC; TLS where the [`Listener`] has it. Routes, bodies
+//! and statuses belong to the roles. Here a panic becomes a 500, a path that matched nothing a 404, a doubled leading slash a
+//! single one (clients append paths to base URLs that end in `/`), and a client that sends or reads too slowly an end: a header
+//! has 5 seconds, a body and an answer what `deadline` gives them, a reader what `pace` does. Framing that two parsers could
+//! read differently is hyper's to refuse.
 
 mod deadline;
 pub mod grpc;
@@ -13,7 +14,7 @@ mod pace;
 mod request_id;
 
 pub use listen::{Listener, Tls, TlsError};
-pub use measure::{measured, method_label, metrics_page};
+pub use measure::{measured, metrics_page, timed};
 pub use request_id::{RequestId, named};
 
 use crate::shutdown::Shutdown;

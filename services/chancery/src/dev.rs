@@ -5,6 +5,7 @@
 mod banner;
 
 use crate::{
+    command,
     configuration::Role,
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
@@ -61,8 +62,8 @@ pub(crate) async fn run(
     let choices = Choices { tiles, transparency, operations, rekor_v2, settings, timestamps, tuf };
     let roles = Role::ALL.into();
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
-    for (name, uri) in [("ca", authority.ca_key()), ("tsa", timestamps.key())] {
-        uri.map_or(Ok(()), |uri| data.use_key(name, uri))?;
+    for (name, uri) in [("ca", &authority.ca_key), ("tsa", &timestamps.tsa_key)] {
+        uri.as_ref().map_or(Ok(()), |uri| data.use_key(name, uri))?;
     }
     // (2)
     let listening = Listening::on(listen, operations.metrics).await?;
@@ -71,7 +72,7 @@ pub(crate) async fn run(
     let database =
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
     let executable = std::env::current_exe().context("cannot find out where this program is")?;
-    let check_command = banner::check_command(&executable, data.path(), database_url.as_deref()).join(" ");
+    let check_command = command::check_logs(&executable, data.path(), database_url.as_deref()).join(" ");
     let setup = Setup {
         data: &data,
         addresses: &addresses,

@@ -4,9 +4,11 @@
 //! `chancery-log` and `chancery-trust`; what is true is in `chancery-verify`.
 
 mod cli;
+mod command;
 mod configuration;
 mod dev;
 mod durable;
+mod duration;
 mod instance;
 mod issuer;
 mod issuers;

@@ -6,6 +6,7 @@
 #[cfg(feature = "s3")]
 use crate::instance::BucketArguments;
 use crate::{
+    command,
     configuration::{Configuration, Role},
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
@@ -149,11 +150,11 @@ impl Started<'_> {
     async fn instance(&self, data: &DataDirectory, clock: Arc<dyn Clock>) -> anyhow::Result<Instance> {
         let Self { configuration, file, roles } = *self;
         let addresses = Addresses::configured(configuration)?;
-        let database = match &configuration.database {
-            Some(database) => Location::Server(database.url.clone()),
+        let database_url = configuration.database.as_ref().map(|database| database.url.as_str());
+        let database = match database_url {
+            Some(url) => Location::Server(url.to_owned()),
             None => Location::File(data.database()?),
         };
-        let check = format!("chancery log check --data {}", data.path().display());
         let setup = Setup {
             data,
             addresses: &addresses,
@@ -164,10 +165,7 @@ impl Started<'_> {
                 None => SignIn::Nowhere,
             },
             database: &database,
-            check_command: match &configuration.database {
-                Some(database) => format!("{check} --database '{}'", database.url),
-                None => check,
-            },
+            check_command: command::check_logs(Path::new("chancery"), data.path(), database_url).join(" "),
         };
         let operations = operations(configuration);
         let authority = authority(configuration)?;

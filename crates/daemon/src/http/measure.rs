@@ -33,6 +33,19 @@ pub fn measured(routes: Router, metrics: &Metrics) -> Result<Router, MetricError
     Ok(routes.layer(middleware::from_fn_with_state(requests, measure)))
 }
 
+/// Times every request that `routes` answer, under the name a role's clients know it by; labels are `code` and `method`.
+pub fn timed(routes: Router, latency: Durations) -> Router {
+    routes.route_layer(middleware::from_fn_with_state(latency, time))
+}
+
+async fn time(State(latency): State<Durations>, request: Request, next: Next) -> Response {
+    let method = method_label(request.method());
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    latency.observe(&[response.status().as_str(), method], begun.elapsed());
+    response
+}
+
 async fn measure(State(requests): State<Requests>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = method_label(request.method());
@@ -45,8 +58,7 @@ async fn measure(State(requests): State<Requests>, request: Request, next: Next)
 }
 
 /// The method in lower case, as Fulcio's metrics have it; what nobody should send is `other`.
-#[must_use]
-pub fn method_label(method: &Method) -> &'static str {
+fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "get",
         "HEAD" => "head",

@@ -12,17 +12,14 @@ mod trust_bundle;
 
 use crate::CertificateAuthority;
 use axum::Router;
-use axum::extract::{Request, State};
 use axum::http::header;
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use chancery_daemon::http::grpc::method_not_allowed;
-use chancery_daemon::http::method_label;
-use chancery_daemon::metrics::{Durations, MetricError, Metrics};
+use chancery_daemon::http::timed;
+use chancery_daemon::metrics::{MetricError, Metrics};
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The name of the gRPC service, for health checks.
 pub const GRPC_SERVICE: &str = "dev.sigstore.fulcio.v2.CA";
@@ -43,15 +40,7 @@ pub fn router(authority: Arc<CertificateAuthority>) -> Router {
 /// As [`router`], measured under Fulcio's name.
 pub fn measured_router(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Result<Router, MetricError> {
     let latency = metrics.durations("fulcio_api_latency", "Seconds a request took", &["code", "method"])?;
-    Ok(router(authority).route_layer(middleware::from_fn_with_state(latency, measure)))
-}
-
-async fn measure(State(latency): State<Durations>, request: Request, next: Next) -> Response {
-    let method = method_label(request.method());
-    let begun = Instant::now();
-    let response = next.run(request).await;
-    latency.observe(&[response.status().as_str(), method], begun.elapsed());
-    response
+    Ok(timed(router(authority), latency))
 }
 
 /// What the API is, in the words of OpenAPI 3.1. Written by hand; a test compares it with the answers.

@@ -3,8 +3,8 @@
 //! So every path is absolute and quoted, every URL is the real one, and no command depends on one before it except for
 //! the file it signs. Text only; the colours are stripped by the stream where it is not a terminal.
 
-use shlex::try_quote;
-use std::{borrow::Cow, path::Path};
+use crate::command::{check_logs, quoted};
+use std::path::Path;
 
 /// Columns a command may use before it is continued on the next line.
 const WIDTH: usize = 100;
@@ -69,15 +69,8 @@ fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
         ("cosign 2: three exports once per shell, then a file", cosign2_file(facts)),
         ("cosign 2: an image, after the exports", cosign2_image(facts)),
         ("sigstore-python", sigstore_python(facts)),
-        ("Recompute all logs from their entries", vec![check_command(facts.executable, facts.data, facts.database)]),
+        ("Recompute all logs from their entries", vec![check_logs(facts.executable, facts.data, facts.database)]),
     ]
-}
-
-/// `chancery log check` of this instance.
-pub(super) fn check_command(executable: &Path, data: &Path, database: Option<&str>) -> Words {
-    let mut command = words(&[&quoted(executable), "log check", &format!("--data {}", quoted(data))]);
-    command.extend(database.map(|url| format!("--database {}", quoted(Path::new(url)))));
-    command
 }
 
 fn cosign3_file(facts: &Facts<'_>) -> Vec<Words> {
@@ -181,12 +174,6 @@ impl Facts<'_> {
             format!("--oidc-issuer {}", self.issuer),
         ]
     }
-}
-
-/// A path as one shell word. A path with a NUL cannot exist.
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    try_quote(&text).map_or_else(|_| text.clone().into_owned(), Cow::into_owned)
 }
 
 fn words(words: &[&str]) -> Words {

@@ -38,11 +38,6 @@ pub(crate) struct AuthorityArguments {
 }
 
 impl AuthorityArguments {
-    /// Where the issuing key is, if somebody has said so.
-    pub(crate) fn ca_key(&self) -> Option<&str> {
-        self.ca_key.as_deref()
-    }
-
     /// For whom it issues: tokens of `issuers`, and the kinds of keys that are permitted.
     pub(crate) fn settings(&self, issuers: ConfiguredIssuers) -> Settings {
         let client_algorithms = match self.client_signing_algorithms.as_slice() {

@@ -29,7 +29,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::IssuerSettings;
+use chancery_ca::{IssuerSettings, transparency::CertificateLog};
 use chancery_daemon::{
     clock::Clock,
     http::{Readiness, grpc},
@@ -258,11 +258,10 @@ impl Common<'_> {
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<(Router, Vec<JoinHandle<()>>)> {
         let Self { setup, clock, random } = self;
-        let own: Option<Arc<dyn chancery_ca::transparency::CertificateLog>> = match &own_log {
-            Some(ct) => Some(Arc::new(LocalLog::new(ct.clone()))),
-            None => None,
+        let own: Arc<dyn CertificateLog> = match &own_log {
+            Some(ct) => Arc::new(LocalLog::new(ct.clone())),
+            None => transparency::reached(setup.addresses, &setup.data.public_key(ct::NAME)?)?,
         };
-        let own = own.map_or_else(|| transparency::reached(setup.addresses, &setup.data.public_key(ct::NAME)?), Ok)?;
         let transparency = transparency.transparency(own);
         let pipeline = keys.pipeline(&transparency, random)?;
         let recorded = (operations.rates(), operations.records(setup.data.path(), metrics)?);

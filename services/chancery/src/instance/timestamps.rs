@@ -40,11 +40,6 @@ pub(crate) struct TimestampArguments {
 }
 
 impl TimestampArguments {
-    /// Where the key is, if somebody has said so.
-    pub(crate) fn key(&self) -> Option<&str> {
-        self.tsa_key.as_deref()
-    }
-
     fn policies(&self) -> Policies {
         match self.tsa_policies.as_slice() {
             [] => Policies::default(),

@@ -10,7 +10,7 @@
 //! offline. Server and command line come by keys in this one way.
 
 use super::DataDirectory;
-use crate::durable;
+use crate::{durable, duration};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
     clock::Clock,
@@ -50,18 +50,9 @@ pub(crate) struct TufArguments {
 fn lifetime(text: &str) -> Result<(Role, Duration), String> {
     let parse = || {
         let (role, time) = text.split_once('=')?;
-        let (number, unit) = time.split_at_checked(time.len().checked_sub(1)?)?;
-        let seconds = match unit {
-            "d" => 24 * 3600,
-            "h" => 3600,
-            "m" => 60,
-            "s" => 1,
-            _ => return None,
-        };
         // Clients read four digits of a year.
-        let seconds =
-            number.parse::<u64>().ok()?.checked_mul(seconds).filter(|time| (1..=100 * 366 * 86400).contains(time))?;
-        Some((Role::from_name(role)?, Duration::from_secs(seconds)))
+        let time = duration::parse(time).ok().filter(|time| (1..=100 * 366 * 86400).contains(&time.as_secs()))?;
+        Some((Role::from_name(role)?, time))
     };
     parse().ok_or_else(|| {
         "expected root, targets, snapshot or timestamp with a time such as 7d, 12h, 30m or 45s".to_owned()

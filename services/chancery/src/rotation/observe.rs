@@ -2,7 +2,7 @@
 //! the process with the keys ([`super::follow`]) has found usable. Both read the same data directory, or copies of it.
 
 use super::{
-    RingFiles,
+    Progress, RingFiles, Role,
     follow::{PERIOD, Publish},
     generations::AuthorityKeys,
 };
@@ -17,10 +17,17 @@ pub(crate) fn start(files: RingFiles, own_log: Option<Ct>, publish: Option<Publi
     tokio::spawn(async move {
         let mut looks = interval(PERIOD);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut complaint: Option<String> = None;
+        let (mut complaint, mut taken): (Option<String>, _) = (None, None);
         loop {
             looks.tick().await;
-            let error = look(&files, own_log.as_ref(), publish.as_ref()).err().map(|error| format!("{error:#}"));
+            let seen = seen(&files);
+            if taken.is_some() && taken == seen {
+                continue;
+            }
+            let looked = look(&files, own_log.as_ref(), publish.as_ref());
+            // What could not be done, or not all of it, is tried again.
+            taken = seen.filter(|_| matches!(looked, Ok(true)));
+            let error = looked.err().map(|error| format!("{error:#}"));
             if let Some(error) = error.as_ref().filter(|error| complaint.as_ref() != Some(*error)) {
                 tracing::error!(error, "the rotation of the CA key is not followed");
             }
@@ -29,11 +36,17 @@ pub(crate) fn start(files: RingFiles, own_log: Option<Ct>, publish: Option<Publi
     })
 }
 
-/// Does what there is to do. Nothing of it has an effect the second time.
-fn look(files: &RingFiles, own_log: Option<&Ct>, publish: Option<&Publish>) -> anyhow::Result<()> {
+/// What decides: what is wanted and how far the other process is. `None` where it cannot be read.
+fn seen(files: &RingFiles) -> Option<(Option<Vec<u8>>, Option<Progress>)> {
+    Some((files.ring_text().ok()?, files.progress(Role::Ca).ok()?))
+}
+
+/// Does what there is to do; whether every chain was there. Nothing of it has an effect the second time.
+fn look(files: &RingFiles, own_log: Option<&Ct>, publish: Option<&Publish>) -> anyhow::Result<bool> {
     let keys = AuthorityKeys::read(files.clone())?;
     if let Some(log) = own_log {
         keys.roots().iter().try_for_each(|root| log.accept_root(root))?;
     }
-    publish.map_or(Ok(()), |publish| publish(&keys.trusted()))
+    publish.map_or(Ok(()), |publish| publish(&keys.trusted()))?;
+    Ok(keys.progress.obstacles.is_empty())
 }

@@ -9,16 +9,14 @@ mod json;
 use crate::{Error, TimestampAuthority, chain};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use chancery_daemon::http::method_label;
-use chancery_daemon::metrics::{Durations, MetricError, Metrics};
+use chancery_daemon::http::timed;
+use chancery_daemon::metrics::{MetricError, Metrics};
 use chancery_verify::timestamping::{MAX_REQUEST_BYTES, Request as TimestampRequest};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Where timestamps are asked for. Clients are given this path and append nothing to it.
 pub const PATH: &str = "/api/v1/timestamp";
@@ -41,15 +39,7 @@ pub fn router(authority: Arc<TimestampAuthority>) -> Router {
 pub fn measured_router(authority: Arc<TimestampAuthority>, metrics: &Metrics) -> Result<Router, MetricError> {
     let latency =
         metrics.durations("timestamp_authority_api_latency", "Seconds a request took", &["code", "method"])?;
-    Ok(router(authority).route_layer(middleware::from_fn_with_state(latency, measure)))
-}
-
-async fn measure(State(latency): State<Durations>, request: Request, next: Next) -> Response {
-    let method = method_label(request.method());
-    let begun = Instant::now();
-    let response = next.run(request).await;
-    latency.observe(&[response.status().as_str(), method], begun.elapsed());
-    response
+    Ok(timed(router(authority), latency))
 }
 
 fn certificate_chain(pem: Bytes) -> Response {

@@ -2,7 +2,7 @@
 
 use super::generate::Kind;
 use crate::{
-    durable,
+    durable, duration,
     instance::key_uri,
     rotation::{Generation, Place, Progress, Ring, RingFiles, Role, State, generations::open_place},
 };
@@ -59,7 +59,7 @@ struct Ca {
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev", global = true)]
     data: PathBuf,
     /// How long to wait until the server has taken the step
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, global = true)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse, global = true)]
     wait: Duration,
     #[command(subcommand)]
     step: Step,
@@ -91,7 +91,7 @@ struct Stage {
 #[derive(Debug, Args)]
 struct Activate {
     /// How long its certificates must have been published: longer than any client keeps what it has fetched
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
     overlap: Duration,
 }
 
@@ -246,35 +246,6 @@ fn say(text: &str) -> anyhow::Result<()> {
     writeln!(io::stdout().lock(), "{text}").context("cannot write to standard output")
 }
 
-/// A number with `s`, `m`, `h` or `d`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let number = text.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let seconds = match text.get(number.len()..) {
-        Some("s") => 1,
-        Some("m") => 60,
-        Some("h") => 3600,
-        Some("d") => 86_400,
-        _ => return Err("expected a number with s, m, h or d, such as 24h".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|_| "expected a whole number before the unit".to_owned())?;
-    Ok(Duration::from_secs(number.saturating_mul(seconds)))
-}
-
 fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| "expected a time such as 2026-11-21T07:00:00Z".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_has_a_unit() {
-        for (text, seconds) in [("0s", 0), ("90s", 90), ("5m", 300), ("24h", 86_400), ("7d", 604_800)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
-        }
-        for bad in ["", "5", "h", "-1h", "1.5h", "1w", "1 h", "99999999999999999999h"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
 }
