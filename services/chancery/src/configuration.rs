@@ -4,6 +4,8 @@
 //! URL clients would get wrong. Relative paths are relative to the file. Nothing here opens anything but the file; the
 //! types give the JSON schema for editors.
 
+mod tsa;
+
 use crate::{cli::database_url, instance::CheckpointKey};
 use anyhow::{Context as _, bail, ensure};
 use chancery_keys::KeyUri;
@@ -16,6 +18,7 @@ use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
 };
+use tsa::TsaTable;
 use url::Url;
 
 /// Largest file that is read.
@@ -188,19 +191,6 @@ pub(crate) struct TilesTable {
     pub(crate) credentials: Option<PathBuf>,
 }
 
-/// The timestamp authority.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TsaTable {
-    /// Where clients reach it, if not at `url`.
-    pub(crate) url: Option<String>,
-    /// URI of its key; `keys/tsa.pem` in `data` if nothing is said.
-    pub(crate) key: Option<String>,
-    /// Policies timestamps may be made under, as object identifiers; the first is for whoever asks for none.
-    #[serde(default)]
-    pub(crate) policies: Vec<String>,
-}
-
 /// The trust root.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -276,6 +266,7 @@ impl Configuration {
             self.log.ct_log_url.is_some() == self.log.ct_log_key.is_some(),
             "[log] ct_log_url and ct_log_key belong together"
         );
+        self.tsa.time_servers()?;
         if let Some(issuer) = &self.ca.oidc_issuer {
             BaseUrl::parse(issuer).context("[ca] oidc_issuer")?;
         }

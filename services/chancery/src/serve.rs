@@ -122,7 +122,7 @@ fn rekor_v2_settings(Configuration { log, .. }: &Configuration) -> RekorV2Argume
 fn timestamps(Configuration { tsa, .. }: &Configuration) -> anyhow::Result<TimestampArguments> {
     let policies = tsa.policies.iter().map(|policy| policy.parse()).collect::<Result<Vec<ObjectIdentifier>, _>>();
     let tsa_policies = policies.map_err(|_| anyhow!("[tsa] policies: not an object identifier"))?;
-    Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies })
+    Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies, time_servers: tsa.time_servers()? })
 }
 
 fn tiles(Configuration { log, .. }: &Configuration) -> anyhow::Result<Option<Destination>> {
