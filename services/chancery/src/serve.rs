@@ -67,6 +67,9 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     if let Some(tls) = &configuration.listen.tls {
         listening = listening.with_tls(Tls::open(&tls.certificate, &tls.key).context("cannot use [listen] tls")?);
     }
+    if let Some(limit) = configuration.listen.connections_per_address() {
+        listening = listening.with_limit(limit);
+    }
     let address = listening.address()?;
     // (3)
     let started = Started { configuration: &configuration, file, roles: &roles };
