@@ -13,7 +13,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tempfile::TempDir;
 
@@ -240,6 +240,54 @@ fn tls_from_files_that_are_renewed_while_it_serves() {
         thread::sleep(Duration::from_millis(200));
     }
     sign("two.json");
+    server.terminate();
+    server.finish().succeeds();
+}
+
+#[test]
+fn the_trust_root_s_keys_and_lifetimes_are_as_configured() {
+    let site = Site::new();
+    let address = format!("127.0.0.1:{}", free_port());
+    private(&site.path("trust"));
+    site.write("trust/password", "correct horse battery staple\n");
+    let root = site.path("trust/root.pem").display().to_string();
+    let configure = |trust: &str| {
+        let text = format!(
+            "url = \"http://{address}\"\norganization = \"Example\"\ndata = \"data\"\n[listen]\naddress = \"{address}\"\n\
+             [ca]\nissuers = \"issuers.toml\"\n[trust]\n{trust}\n"
+        );
+        site.write("chancery.toml", &text);
+    };
+    let keys = format!("keys = {{ root = \"file:{root}?password-file={}\" }}", site.path("trust/password").display());
+    configure("lifetimes = { timestamp = \"soon\" }");
+    site.chancery("init --config chancery.toml").run().fails_with(&["[trust] lifetimes, timestamp"]);
+    configure(&format!("{keys}\nlifetimes = {{ root = \"100d\", timestamp = \"2d\" }}"));
+    site.chancery("init --config chancery.toml").run().succeeds();
+    assert!(fs::read_to_string(&root).unwrap().contains("ENCRYPTED PRIVATE KEY"));
+    assert!(!site.path("data/keys/tuf-root.pem").exists() && site.path("data/keys/tuf-targets.pem").exists());
+    let days = |role: &str| {
+        let document = Request::get(&format!("http://{address}/tuf/{role}.json")).send().expect(200).json();
+        let expires: der::DateTime = document["signed"]["expires"].as_str().unwrap().parse().unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        // Rounded: it was signed a moment ago.
+        (expires.unix_duration() - now + Duration::from_hours(1)).as_secs() / 86_400
+    };
+    let server = site.serve("chancery.toml");
+    assert_eq!((days("root"), days("timestamp")), (100, 2));
+    // The root's key is used where it is.
+    site.chancery("trust rotate --role timestamp --data data").run().succeeds();
+    site.chancery("trust status --data data").run().succeeds();
+    server.terminate();
+    server.finish().succeeds();
+    // What is not said any more counts no more: the next metadata has the usual lifetime.
+    configure("");
+    let server = site.serve("chancery.toml");
+    site.chancery("trust renew --role timestamp --data data").run().succeeds();
+    let deadline = Instant::now() + NOTICED;
+    while days("timestamp") != 7 {
+        assert!(Instant::now() < deadline, "{}", days("timestamp"));
+        thread::sleep(Duration::from_millis(100));
+    }
     server.terminate();
     server.finish().succeeds();
 }

@@ -4,6 +4,7 @@
 //! URL clients would get wrong. Relative paths are relative to the file. Nothing here opens anything but the file; the
 //! types give the JSON schema for editors.
 
+mod trust;
 mod tsa;
 
 use crate::{cli::database_url, instance::CheckpointKey};
@@ -18,6 +19,7 @@ use std::{
     num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
 };
+use trust::TrustTable;
 use tsa::TsaTable;
 use url::Url;
 
@@ -204,14 +206,6 @@ pub(crate) struct TilesTable {
     pub(crate) credentials: Option<PathBuf>,
 }
 
-/// The trust root.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TrustTable {
-    /// Where clients reach it, if not at `url`.
-    pub(crate) url: Option<String>,
-}
-
 fn default_region() -> String {
     "us-east-1".to_owned()
 }
@@ -280,6 +274,7 @@ impl Configuration {
             "[log] ct_log_url and ct_log_key belong together"
         );
         self.tsa.time_servers()?;
+        self.trust.tuf()?;
         if let Some(issuer) = &self.ca.oidc_issuer {
             BaseUrl::parse(issuer).context("[ca] oidc_issuer")?;
         }

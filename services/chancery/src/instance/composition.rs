@@ -237,7 +237,8 @@ impl Common<'_> {
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<Option<Tuf>> {
         let Some(files) = files else { return Ok(None) };
-        Tuf::start(self.setup.data, choices.tuf, files, Arc::clone(&self.clock), metrics).await.map(Some)
+        let sources = (Arc::clone(&self.clock), &*self.random);
+        Tuf::start(self.setup.data, choices.tuf, files, sources, metrics).await.map(Some)
     }
 
     /// The issuer of a development server.
