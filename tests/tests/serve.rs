@@ -7,7 +7,7 @@ use chancery_tests::{
     program::{Program, Running},
     stack::{chancery_binary, free_port},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -86,6 +86,22 @@ impl Site {
         for verifier in Client::ALL {
             verifier.verify(person, "artifact", bundle, &self.signer()).run().succeeds();
         }
+    }
+}
+
+/// Waits until the audit log has a line of this event with all of these members.
+fn is_recorded(site: &Site, event: &str, members: &Value) {
+    let has = |line: &Value| {
+        line["event"] == event && members.as_object().unwrap().iter().all(|(name, value)| line[name] == *value)
+    };
+    let deadline = Instant::now() + NOTICED;
+    loop {
+        let text = fs::read_to_string(site.path("data/audit.jsonl")).unwrap_or_default();
+        if text.lines().any(|line| has(&serde_json::from_str(line).unwrap())) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{event} {members}:\n{text}");
+        thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -173,6 +189,11 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
         assert!(Instant::now() < deadline, "{}", trusted_root());
         thread::sleep(Duration::from_millis(50));
     }
+    for (generation, state) in [(1, "outgoing"), (2, "staged"), (2, "active")] {
+        is_recorded(&site, "key", &json!({"role": "ca", "generation": generation, "state": state}));
+    }
+    // By the process that has the trust root.
+    is_recorded(&site, "tuf", &json!({"role": "targets", "version": 2}));
     site.sign(&alice, Client::Cosign3, "second.json");
     site.verify(&alice, "first.json");
     for server in servers {
@@ -276,6 +297,7 @@ fn the_trust_root_s_keys_and_lifetimes_are_as_configured() {
     assert_eq!((days("root"), days("timestamp")), (100, 2));
     // The root's key is used where it is.
     site.chancery("trust rotate --role timestamp --data data").run().succeeds();
+    is_recorded(&site, "tuf", &json!({"role": "root", "version": 2}));
     site.chancery("trust status --data data").run().succeeds();
     server.terminate();
     server.finish().succeeds();
@@ -301,6 +323,6 @@ fn the_configurations_in_deploy_are_what_a_server_reads() {
         assert!(checked.contains("sign.example.org"), "{checked}");
     }
     let schema = Program::new(chancery_binary(), directory.path()).args("config schema").run().succeeds();
-    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
     assert_eq!(schema["additionalProperties"], false);
 }

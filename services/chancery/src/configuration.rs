@@ -146,7 +146,7 @@ pub(crate) struct CaTable {
     /// Kinds of keys that clients may have certificates for, as Fulcio names them; all it knows if nothing is said.
     #[serde(default)]
     pub(crate) client_signing_algorithms: Vec<String>,
-    /// File for a line about every request; `audit.jsonl` in `data` if nothing is said.
+    /// File for a line about every request and every change of keys and TUF; `audit.jsonl` in `data` if nothing is said.
     pub(crate) audit: Option<PathBuf>,
     /// Certificates one identity may ask for in a minute.
     pub(crate) limit_identity: Option<NonZeroU32>,

@@ -29,7 +29,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::{IssuerSettings, transparency::CertificateLog};
+use chancery_ca::{IssuerSettings, audit::AuditLog, transparency::CertificateLog};
 use chancery_daemon::{
     clock::Clock,
     http::{Readiness, grpc},
@@ -96,6 +96,7 @@ pub(crate) struct Instance {
     background: Vec<JoinHandle<()>>,
     tuf: Option<Tuf>,
     logs: Option<Logs>,
+    audit: Option<Arc<AuditLog>>,
 }
 
 /// What all parts need.
@@ -133,14 +134,16 @@ impl Instance {
             logs.seed(trusted_root.as_bytes()).await?;
         }
         let metrics = choices.operations.metrics(all_logs, clock)?;
-        let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref()).await?;
+        let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
+        let tuf = common.tuf(&choices, trust_files.clone(), (metrics.as_ref(), audit.clone())).await?;
         let own_log = logs.as_ref().map(|logs| logs.ct.clone());
         let (routes, mut background) = if has(Role::Ca) {
-            let followed = Followed { keys, own_log, publish };
+            let followed = Followed { keys, own_log, publish, audit: audit.clone() };
             common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
         } else {
             (Router::new(), vec![observe::start(RingFiles::of(setup.data.path()), own_log, publish)])
         };
+        background.extend(audit.clone().map(|audit| tokio::spawn(audit.keep_synced())));
         let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
         let services: Vec<_> = services.into_iter().filter(|(role, _)| has(*role)).map(|(_, name)| name).collect();
         let mut assembly = Assembly { routes: routes.merge(grpc::health(&services)), obstacles: Vec::new() };
@@ -155,7 +158,7 @@ impl Instance {
         assembly.routes = assembly.routes.merge(issuer.map(issuer::router).unwrap_or_default());
         let Assembly { routes, obstacles } = assembly;
         let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|obstacle| obstacle()));
-        Ok(Self { routes, metrics, readiness, trust_files, background, tuf, logs })
+        Ok(Self { routes, metrics, readiness, trust_files, background, tuf, logs, audit })
     }
 
     /// Writes what clients need into `directory`, where this process knows it.
@@ -181,6 +184,9 @@ impl Instance {
         if let Some(logs) = self.logs {
             logs.stop().await;
         }
+        if let Some(Err(error)) = self.audit.map(|audit| audit.sync()) {
+            tracing::error!(%error, "the audit log cannot be synced");
+        }
     }
 }
 
@@ -205,6 +211,7 @@ struct Followed {
     keys: AuthorityKeys,
     own_log: Option<Ct>,
     publish: Option<Publish>,
+    audit: Option<Arc<AuditLog>>,
 }
 
 impl Common<'_> {
@@ -234,11 +241,11 @@ impl Common<'_> {
         &self,
         choices: &Choices<'_>,
         files: Option<CurrentFiles>,
-        metrics: Option<&Metrics>,
+        told: (Option<&Metrics>, Option<Arc<AuditLog>>),
     ) -> anyhow::Result<Option<Tuf>> {
         let Some(files) = files else { return Ok(None) };
         let sources = (Arc::clone(&self.clock), &*self.random);
-        Tuf::start(self.setup.data, choices.tuf, files, sources, metrics).await.map(Some)
+        Tuf::start(self.setup.data, choices.tuf, files, sources, told).await.map(Some)
     }
 
     /// The issuer of a development server.
@@ -253,7 +260,7 @@ impl Common<'_> {
     /// The certificate authority's routes, and what runs beside it.
     fn authority(
         &self,
-        Followed { keys, own_log, publish }: Followed,
+        Followed { keys, own_log, publish, audit }: Followed,
         Choices { transparency, operations, settings, .. }: Choices<'_>,
         issuer: Option<&Issuer>,
         metrics: Option<&Metrics>,
@@ -265,7 +272,7 @@ impl Common<'_> {
         };
         let transparency = transparency.transparency(own);
         let pipeline = keys.pipeline(&transparency, random)?;
-        let recorded = (operations.rates(), operations.records(setup.data.path(), metrics)?);
+        let recorded = (operations.rates(), OperationsArguments::records(audit.clone(), metrics)?);
         let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
         let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(clock), recorded)?;
         let watched = Arc::clone(&authority);
@@ -278,6 +285,7 @@ impl Common<'_> {
             random: Arc::clone(random),
             clock: Arc::clone(clock),
             publish,
+            audit,
         };
         let mut background = vec![expiry, Rotation::start(keys, parts, metrics)?];
         let routes = authority::router(&authority, metrics).context("cannot serve the authority")?;

@@ -9,12 +9,14 @@
 //! Which keys count, the newest root says; a file it does not name is of no use any more, and a key that is not here is
 //! offline. Server and command line come by keys in this one way.
 
+mod recorder;
 mod settings;
 
 pub(crate) use settings::{TufArguments, lifetime};
 
 use super::DataDirectory;
 use anyhow::{Context as _, ensure};
+use chancery_ca::audit::AuditLog;
 use chancery_daemon::{
     clock::Clock,
     metrics::Metrics,
@@ -24,7 +26,7 @@ use chancery_daemon::{
 };
 use chancery_trust::{
     CurrentFiles,
-    tuf::{self, Directory, HeldKeys, KeySource, KeysHeld, Publisher, Role, Service},
+    tuf::{self, Directory, HeldKeys, KeySource, KeysHeld, Publisher, Repository, Role, Service},
 };
 use chancery_verify::{hash, key::KeyKind};
 use settings::Settings;
@@ -162,6 +164,8 @@ pub(super) struct Tuf {
     renewal: JoinHandle<()>,
     /// Publishes the trust files anew when they change. Nothing is lost where it is cut off: the next start publishes them.
     follower: JoinHandle<()>,
+    /// Puts into the audit log what clients are given anew.
+    recorder: Option<JoinHandle<()>>,
     stop: Trigger,
 }
 
@@ -172,7 +176,7 @@ impl Tuf {
         arguments: &TufArguments,
         mut files: CurrentFiles,
         (clock, random): (Arc<dyn Clock>, &dyn Random),
-        metrics: Option<&Metrics>,
+        (metrics, audit): (Option<&Metrics>, Option<Arc<AuditLog>>),
     ) -> anyhow::Result<Self> {
         let path = data.path();
         let made = Settings::read(path)?;
@@ -195,9 +199,11 @@ impl Tuf {
             }
         }
         let keys = Keys::new(path, settings.keys.clone());
+        let before = Repository::read(&directory)?;
         let publisher = Publisher::new(directory, keys, settings.lifetimes());
         let first = Arc::clone(&files.borrow_and_update());
-        let service = Service::start(publisher, &first, clock).await.context("cannot open the TUF repository")?;
+        let service =
+            Service::start(publisher, &first, Arc::clone(&clock)).await.context("cannot open the TUF repository")?;
         settings.write(path)?;
         check_keys(path, &service).await?;
         if let Some(metrics) = metrics {
@@ -206,7 +212,9 @@ impl Tuf {
         let (stop, stopping) = shutdown::channel();
         let renewal = tokio::spawn(Arc::clone(&service).run(stopping));
         let follower = tokio::spawn(follow(files, Arc::clone(&service)));
-        Ok(Self { service, renewal, follower, stop })
+        let before = before.map_or_else(|| service.repository(), Arc::new);
+        let recorder = audit.map(|audit| tokio::spawn(recorder::record(audit, before, Arc::clone(&service), clock)));
+        Ok(Self { service, renewal, follower, recorder, stop })
     }
 
     /// `/tuf/…`.
@@ -229,6 +237,9 @@ impl Tuf {
     /// Finishes what it is writing.
     pub(super) async fn stop(self) {
         self.follower.abort();
+        if let Some(recorder) = self.recorder {
+            recorder.abort();
+        }
         self.stop.stop();
         if let Err(error) = self.renewal.await {
             tracing::error!(%error, "the TUF repository's renewal did not stop cleanly");

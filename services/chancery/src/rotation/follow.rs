@@ -4,7 +4,8 @@
 //! 2. Have the certificate logs accept its root.
 //! 3. Publish every chain: trust files, trust bundle.
 //! 4. Have the active key sign.
-//! 5. Say how far this is.
+//! 5. Record it in the audit log.
+//! 6. Say how far this is.
 //!
 //! What fails is an obstacle to the generation it belongs to: it is logged once, told by `chancery keys list` and the metrics,
 //! and tried again every ten seconds. Meanwhile the key that signs goes on signing.
@@ -14,13 +15,15 @@ use super::{
     generations::{AuthorityKeys, TrustedChain},
 };
 use anyhow::Context as _;
-use chancery_ca::{CertificateAuthority, issue::Pipeline, transparency::Transparency};
+use chancery_ca::{CertificateAuthority, audit::AuditLog, issue::Pipeline, transparency::Transparency};
 use chancery_daemon::{
     clock::Clock,
     metrics::{MetricError, Metrics},
     random::Random,
 };
 use chancery_log::ct::Ct;
+use chancery_verify::Timestamp;
+use serde_json::json;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -49,6 +52,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     /// `None` where another process publishes.
     pub(crate) publish: Option<Publish>,
+    pub(crate) audit: Option<Arc<AuditLog>>,
 }
 
 /// What is told about a rotation. Clones are the same.
@@ -169,6 +173,8 @@ impl Rotation {
             tracing::info!(generation = number, "the CA signs with this generation of its key from now on");
         }
         // (5)
+        self.record()?;
+        // (6)
         let now = &self.keys.progress;
         for (number, reason) in now.obstacles.iter().filter(|(number, reason)| before.get(number) != Some(reason)) {
             tracing::error!(generation = number, reason, "this generation of the CA key cannot be used");
@@ -176,6 +182,26 @@ impl Rotation {
         if self.written.as_ref() != Some(now) {
             self.keys.write_progress()?;
             self.written = Some(now.clone());
+        }
+        Ok(())
+    }
+
+    /// Has the audit log say what became of each generation. What there is when it is looked at for the first time is no change.
+    fn record(&mut self) -> anyhow::Result<()> {
+        let is_first = self.keys.progress.recorded.is_empty();
+        for generation in self.keys.unrecorded() {
+            let ends = generation.ends_seconds.map(|seconds| Timestamp::from_seconds(seconds).rfc3339());
+            if let Some(audit) = self.parts.audit.as_ref().filter(|_| !is_first) {
+                let members = json!({
+                    "role": "ca",
+                    "generation": generation.number,
+                    "state": generation.state,
+                    "key_fingerprint": generation.fingerprint,
+                    "ends": ends,
+                });
+                audit.changed("key", members, self.parts.clock.now()).context("cannot write the audit log")?;
+            }
+            self.keys.progress.recorded.insert(generation.number, generation.state);
         }
         Ok(())
     }
