@@ -16,6 +16,7 @@
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
+//! | [`time_server`] | an NTP server whose clock is set by hand |
 //! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
@@ -37,6 +38,7 @@ pub mod registry;
 pub mod rekor;
 pub mod rekor_v2;
 pub mod stack;
+pub mod time_server;
 pub mod timestamps;
 pub mod token;
 pub mod token_issuer;

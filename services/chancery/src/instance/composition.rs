@@ -148,7 +148,7 @@ impl Instance {
         assembly.add(tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
         if let Some(timestamps) = timestamps {
             assembly.add(Some((timestamps.router(metrics.as_ref())?, timestamps.obstacle())));
-            background.push(timestamps.into_background());
+            background.extend(timestamps.into_background());
         }
         assembly.routes =
             assembly.routes.merge(trust_files.as_ref().map(chancery_trust::http::router).unwrap_or_default());

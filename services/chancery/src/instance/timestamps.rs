@@ -3,12 +3,13 @@
 use super::{
     Setup,
     authority::{key_uri, watch_expiry},
+    time_servers::TimeServers,
 };
 use crate::configuration::Role;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    clock::{Clock, ClockGuard, SystemUptime},
+    clock::{Clock, ClockGuard, SourceSettings, SystemUptime},
     metrics::Metrics,
     random::Random,
     signer::Use,
@@ -37,6 +38,9 @@ pub(crate) struct TimestampArguments {
     /// Policies timestamps may be made under; the first is for whoever asks for none
     #[arg(long, value_name = "OID,…", value_delimiter = ',', default_values_t = [DEFAULT_POLICY])]
     pub(crate) tsa_policies: Vec<ObjectIdentifier>,
+    /// Who must agree with the clock; a development server asks nobody.
+    #[arg(skip)]
+    pub(crate) time_servers: Option<SourceSettings>,
 }
 
 impl TimestampArguments {
@@ -53,6 +57,7 @@ pub(super) struct Timestamps {
     authority: Arc<TimestampAuthority>,
     clock: Arc<dyn Clock>,
     expiry: JoinHandle<()>,
+    time_servers: Option<TimeServers>,
 }
 
 impl Timestamps {
@@ -81,10 +86,18 @@ impl Timestamps {
         let known = published.max().unwrap_or(Timestamp::from_seconds(0));
         let expires = certificates.expires();
         let expiry = watch_expiry(ROLE, move || expires, Arc::clone(&clock));
-        let guard = ClockGuard::new(Arc::clone(&clock), Arc::new(SystemUptime), known);
+        let mut guard = ClockGuard::new(Arc::clone(&clock), Arc::new(SystemUptime), known);
+        let time_servers = match &arguments.time_servers {
+            None => None,
+            Some(settings) => {
+                let servers = TimeServers::start(settings.clone()).await;
+                guard = guard.confirmed_by(servers.sources());
+                Some(servers)
+            }
+        };
         let authority = TimestampAuthority::new(certificates, signer, arguments.policies(), guard, random)
             .context("cannot use keys/tsa-chain.pem")?;
-        Ok(Self { authority: Arc::new(authority), clock, expiry })
+        Ok(Self { authority: Arc::new(authority), clock, expiry, time_servers })
     }
 
     /// Its routes, measured if somebody asks for it.
@@ -92,6 +105,9 @@ impl Timestamps {
         let authority = Arc::clone(&self.authority);
         let Some(metrics) = metrics else { return Ok(http::router(authority)) };
         let routes = http::measured_router(Arc::clone(&authority), metrics)?;
+        if let Some(servers) = &self.time_servers {
+            servers.measure(metrics)?;
+        }
         let days = metrics.gauges(
             "timestamp_authority_certificate_valid_days_remaining",
             "Days until the first of the timestamp authority's certificates ends",
@@ -117,8 +133,8 @@ impl Timestamps {
     }
 
     /// What watches over it; aborted at the end.
-    pub(super) fn into_background(self) -> JoinHandle<()> {
-        self.expiry
+    pub(super) fn into_background(self) -> impl Iterator<Item = JoinHandle<()>> {
+        std::iter::once(self.expiry).chain(self.time_servers.map(TimeServers::into_background))
     }
 }
 
