@@ -18,6 +18,7 @@
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
 //! | [`time_server`] | an NTP server whose clock is set by hand |
 //! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
+//! | [`rotation`] | a key is changed while clients ask |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
 //! A [`stack::Stack`] that goes out of scope stops its server and has every tree of its data directory derived again
@@ -37,6 +38,7 @@ pub mod program;
 pub mod registry;
 pub mod rekor;
 pub mod rekor_v2;
+pub mod rotation;
 pub mod stack;
 pub mod time_server;
 pub mod timestamps;

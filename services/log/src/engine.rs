@@ -22,7 +22,7 @@ use chancery_verify::tile::{Edge, TileId, Trees};
 use chancery_verify::{Hash, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::watch;
 
 /// A tree head with its signed checkpoint: what clients may see.
@@ -101,7 +101,8 @@ pub struct Log {
     published: Option<watch::Receiver<Arc<Published>>>,
     /// Leaves of the committed head when it was opened.
     stored_size: u64,
-    frozen: bool,
+    /// Set by the sequencer, too, when it finds the log frozen.
+    frozen: Arc<AtomicBool>,
     quarantine: Quarantine,
     cache: TileCache,
     heads: Arc<HeadReads>,
@@ -119,8 +120,8 @@ impl Log {
 
     /// Whether it takes no more entries.
     #[must_use]
-    pub const fn is_frozen(&self) -> bool {
-        self.frozen
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Relaxed)
     }
 
     /// How its checkpoints are named.
@@ -234,7 +235,7 @@ impl Log {
 
     /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
     pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
-        if self.frozen {
+        if self.is_frozen() {
             return Err(Error::Frozen);
         }
         let sequenced = self.pool.submit(pending).await.map_err(|error| match error {

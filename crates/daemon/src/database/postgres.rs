@@ -12,8 +12,10 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use std::str::FromStr as _;
 
 /// The schema, oldest version first. Never edited once landed, only added to.
-const POSTGRES_MIGRATIONS: &[MigrationSource] =
-    &[(1, "initial schema", include_str!("../../../../migrations/postgres/0001_initial_schema.sql"))];
+const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
+    (1, "initial schema", include_str!("../../../../migrations/postgres/0001_initial_schema.sql")),
+    (2, "frozen logs", include_str!("../../../../migrations/postgres/0002_frozen_logs.sql")),
+];
 
 /// `server_version_num` of the oldest server that is tested.
 const OLDEST_SERVER: u32 = 140_000;

@@ -25,6 +25,10 @@ pub(super) fn to_u64(value: i64) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| Corrupt::new("sizes and times are not negative").into())
 }
 
+pub(super) fn timestamp(millis: i64) -> Result<Timestamp, StoreError> {
+    to_u64(millis).map(Timestamp::from_millis)
+}
+
 pub(super) fn to_hash(value: &[u8]) -> Result<Hash, StoreError> {
     Hash::try_from(value).map_err(|_| Corrupt::new("hashes are 32 bytes").into())
 }

@@ -24,7 +24,7 @@ use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Postgres;
 use chancery_verify::tile::Edge;
-use chancery_verify::{Hash, merkle};
+use chancery_verify::{Hash, Timestamp, merkle};
 use rows::{Written, read_found, read_head, read_tiles, write_extension};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::collections::HashSet;
@@ -207,7 +207,7 @@ impl Store for PostgresStore {
         true
     }
 
-    fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>> {
+    fn open<'a>(&'a self, name: &'a str) -> Answer<'a, Option<LogRecord>> {
         Box::pin(async move {
             let row = read("open", || rows::find_log(&self.database.readers, name)).await?;
             row.map(convert::log_record).transpose()
@@ -230,6 +230,24 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let rows = read("logs", || rows::all_logs(&self.database.readers)).await?;
             rows.into_iter().map(convert::log_record).collect()
+        })
+    }
+
+    fn freeze(&self, log_id: i64, now: Timestamp) -> Answer<'_, CommittedHead> {
+        Box::pin(async move {
+            let mut connection = self.database.writers.acquire().await?;
+            let mut transaction = connection.begin().await?;
+            let head = rows::freeze(&mut transaction, log_id, now).await?;
+            transaction.commit().await?;
+            connection.give_back();
+            Ok(head)
+        })
+    }
+
+    fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>> {
+        Box::pin(async move {
+            let frozen = read("frozen", || rows::frozen(&self.database.readers, log_id)).await?;
+            frozen.map(convert::timestamp).transpose()
         })
     }
 

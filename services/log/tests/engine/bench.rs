@@ -158,7 +158,7 @@ impl Bench {
     ) -> Result<(Log, JoinHandle<()>, Trigger), OpenError> {
         let (trigger, shutdown) = shutdown::channel();
         let settings = Settings {
-            name: "rekor",
+            name: "rekor".to_owned(),
             scheme: rekor_v1::scheme,
             host: host.to_owned(),
             signer,

@@ -37,7 +37,7 @@ pub(super) async fn insert_log(connection: &mut PgConnection, log: &NewLog) -> R
         "/* create */ INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES ($1, $2, $3, $4, $5)
          RETURNING log_id, name, origin, tree_id, key_fingerprint, created_ms",
     )
-    .bind(log.name)
+    .bind(&log.name)
     .bind(&log.origin)
     .bind(log.tree_id)
     .bind(log.key_fingerprint.as_slice())
@@ -62,6 +62,29 @@ pub(super) async fn insert_head(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Freezes the log and reads its head, which the lock keeps until both are committed.
+pub(super) async fn freeze(
+    connection: &mut PgConnection,
+    log_id: i64,
+    now: Timestamp,
+) -> Result<CommittedHead, StoreError> {
+    let head = sqlx::query_as(
+        "/* freeze: lock */ SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = $1 FOR UPDATE",
+    );
+    let head = convert::committed_head(head.bind(log_id).fetch_optional(&mut *connection).await?)?;
+    sqlx::query("/* freeze */ INSERT INTO frozen_logs (log_id, frozen_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(log_id)
+        .bind(to_i64(now.millis())?)
+        .execute(connection)
+        .await?;
+    Ok(head)
+}
+
+pub(super) async fn frozen(connections: &Connections, log_id: i64) -> Result<Option<i64>, StoreError> {
+    let frozen = sqlx::query_scalar("/* frozen */ SELECT frozen_ms FROM frozen_logs WHERE log_id = $1");
+    Ok(frozen.bind(log_id).fetch_optional(connections).await?)
 }
 
 pub(super) async fn read_head(connections: &Connections, log_id: i64) -> Result<CommittedHead, StoreError> {
