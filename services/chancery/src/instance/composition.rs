@@ -121,7 +121,7 @@ impl Instance {
         let timestamps = common.timestamps(&choices, &all_logs).await?;
         let issuer = common.development_issuer()?;
         let publisher = if has(Role::Trust) {
-            let sources = trust::sources(setup, issuer.as_deref(), &choices.transparency)?;
+            let sources = trust::sources(setup, issuer.as_deref(), &choices.transparency, choices.rekor_v2)?;
             Some(Publisher::new(sources, setup.data.trust(), &keys.trusted())?)
         } else {
             None
