@@ -5,6 +5,7 @@
 //! | [`stack`] | a running `chancery dev` with a data directory of its own |
 //! | [`person`] | somebody with a home directory and the client programs |
 //! | [`client`] | what the signing clients have in common: sign this, verify that |
+//! | [`implementation`] | every implementation that makes and verifies bundles, for either Rekor |
 //! | [`program`] | one run of one program, and what is demanded of it |
 //! | [`browser`] | a person who fills in the development issuer's forms |
 //! | [`registry`] | an OCI registry with an image in it |
@@ -30,6 +31,7 @@ pub mod client;
 pub mod files;
 pub mod fulcio;
 pub mod http;
+pub mod implementation;
 pub mod key;
 pub mod key_service;
 pub mod person;
