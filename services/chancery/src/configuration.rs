@@ -7,7 +7,10 @@
 mod trust;
 mod tsa;
 
-use crate::{cli::database_url, instance::CheckpointKey};
+use crate::{
+    cli::database_url,
+    instance::{CheckpointKey, RekorVersion},
+};
 use anyhow::{Context as _, bail, ensure};
 use chancery_keys::KeyUri;
 use chancery_trust::BaseUrl;
@@ -185,6 +188,8 @@ pub(crate) struct LogTable {
     /// Take no more entries into the Rekor v2 log, which can still be read.
     #[serde(default)]
     pub(crate) rekor2_frozen: bool,
+    /// Which Rekor signers are told of unless they ask for another; v2 unless it is frozen.
+    pub(crate) default_rekor: Option<RekorVersion>,
     /// Where the logs' files are copied to.
     pub(crate) tiles: Option<TilesTable>,
 }

@@ -118,7 +118,12 @@ fn transparency(Configuration { log, .. }: &Configuration) -> TransparencyArgume
 }
 
 fn rekor_v2_settings(Configuration { log, .. }: &Configuration) -> RekorV2Arguments {
-    RekorV2Arguments { key: log.rekor2_key_kind, dsse: log.rekor2_dsse, frozen: log.rekor2_frozen }
+    RekorV2Arguments {
+        key: log.rekor2_key_kind,
+        dsse: log.rekor2_dsse,
+        frozen: log.rekor2_frozen,
+        default: log.default_rekor,
+    }
 }
 
 fn timestamps(Configuration { tsa, .. }: &Configuration) -> anyhow::Result<TimestampArguments> {

@@ -54,7 +54,7 @@ impl OperationsArguments {
     /// asked for is the authority's.
     pub(super) fn audit(&self, data: &Path, roles: &BTreeSet<Role>) -> anyhow::Result<Option<Arc<AuditLog>>> {
         let asked = self.audit.clone().filter(|_| roles.contains(&Role::Ca));
-        if !roles.contains(&Role::Ca) && !roles.contains(&Role::Trust) {
+        if ![Role::Ca, Role::Tsa, Role::Trust].iter().any(|role| roles.contains(role)) {
             return Ok(None);
         }
         let path = asked.unwrap_or_else(|| data.join("audit.jsonl"));
