@@ -17,7 +17,9 @@
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
+//! | [`time_server`] | an NTP server whose clock is set by hand |
 //! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
+//! | [`rotation`] | a key is changed while clients ask |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
 //! A [`stack::Stack`] that goes out of scope stops its server and has every tree of its data directory derived again
@@ -38,7 +40,9 @@ pub mod program;
 pub mod registry;
 pub mod rekor;
 pub mod rekor_v2;
+pub mod rotation;
 pub mod stack;
+pub mod time_server;
 pub mod timestamps;
 pub mod token;
 pub mod token_issuer;

@@ -14,6 +14,7 @@ mod logs;
 mod operations;
 mod rekor_v2;
 mod tiles;
+mod time_servers;
 mod timestamps;
 mod transparency;
 mod trust;

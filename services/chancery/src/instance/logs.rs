@@ -90,7 +90,8 @@ impl Opening<'_> {
     ) -> anyhow::Result<(Log, JoinHandle<()>)> {
         let new_tree_id = self.setup.data.lacks(name).then(|| tree_id(self.random));
         let copy = self.tiles.map(|tiles| tiles.below(name));
-        let settings = Settings { name, scheme, host, signer: Arc::new(signer), new_tree_id, frozen, copy };
+        let settings =
+            Settings { name: name.to_owned(), scheme, host, signer: Arc::new(signer), new_tree_id, frozen, copy };
         Log::open(settings, running.database.store(), Arc::clone(self.clock), running.stopping.clone())
             .await
             .with_context(|| format!("cannot open the {name} log"))

@@ -341,6 +341,15 @@ fn what_some_client_would_misread_is_refused() {
 }
 
 #[test]
+fn generations_of_one_timestamp_authority_share_its_url() {
+    let (mut material, services) = (material(), services());
+    let mut next = material.timestamp_authorities[0].clone();
+    next.chain_der.swap(0, 1);
+    material.timestamp_authorities.push(next);
+    assert!(TrustFiles::build(&material, &services).is_ok());
+}
+
+#[test]
 fn writing_twice_changes_nothing_and_a_damaged_file_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     example().write_to(directory.path()).unwrap();
