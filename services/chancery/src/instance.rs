@@ -33,4 +33,4 @@ pub(crate) use tiles::BucketArguments;
 pub(crate) use tiles::TilesArguments;
 pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::TransparencyArguments;
-pub(crate) use tuf::{TufArguments, key_files, publisher, use_key};
+pub(crate) use tuf::{TufArguments, key_files, lifetime, publisher, use_key};

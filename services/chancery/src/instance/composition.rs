@@ -24,7 +24,9 @@ use crate::{
 };
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::{IssuerSettings, chain::IssuingChain, issue::Pipeline, transparency::CertificateLog};
+use chancery_ca::{
+    IssuerSettings, audit::AuditLog, chain::IssuingChain, issue::Pipeline, transparency::CertificateLog,
+};
 use chancery_daemon::{
     clock::Clock,
     http::{Readiness, grpc},
@@ -92,6 +94,7 @@ pub(crate) struct Instance {
     background: Vec<JoinHandle<()>>,
     tuf: Option<Tuf>,
     logs: Option<Logs>,
+    audit: Option<Arc<AuditLog>>,
 }
 
 /// What all parts need.
@@ -125,8 +128,9 @@ impl Instance {
             logs.seed(trusted_root.as_bytes()).await?;
         }
         let metrics = choices.operations.metrics(all_logs, clock)?;
-        let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref()).await?;
-        let statuses = Statuses::default();
+        let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
+        let tuf = common.tuf(&choices, trust_files.clone(), (metrics.as_ref(), audit.clone())).await?;
+        let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics))?;
         let own_log = logs.as_ref().map(|logs| logs.ct.clone());
         let (routes, mut background) = if has(Role::Ca) {
@@ -137,6 +141,7 @@ impl Instance {
             let take = move |keys: &_| authority::observe(own_log.as_ref(), publisher.as_ref(), keys);
             (Router::new(), vec![observe::start(common.ring(), rotation::Role::Ca, take)])
         };
+        background.extend(audit.clone().map(|audit| tokio::spawn(audit.keep_synced())));
         let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
         let services: Vec<_> = services.into_iter().filter(|(role, _)| has(*role)).map(|(_, name)| name).collect();
         let mut assembly = Assembly { routes: routes.merge(grpc::health(&services)), obstacles: Vec::new() };
@@ -154,7 +159,7 @@ impl Instance {
         assembly.routes = assembly.routes.merge(issuer.map(issuer::router).unwrap_or_default());
         let Assembly { routes, obstacles } = assembly;
         let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|obstacle| obstacle()));
-        Ok(Self { routes, metrics, readiness, trust_files, background, tuf, logs })
+        Ok(Self { routes, metrics, readiness, trust_files, background, tuf, logs, audit })
     }
 
     /// Writes what clients need into `directory`, where this process knows it.
@@ -179,6 +184,9 @@ impl Instance {
         }
         if let Some(logs) = self.logs {
             logs.stop().await;
+        }
+        if let Some(Err(error)) = self.audit.map(|audit| audit.sync()) {
+            tracing::error!(%error, "the audit log cannot be synced");
         }
     }
 }
@@ -258,10 +266,11 @@ impl Common<'_> {
         &self,
         choices: &Choices<'_>,
         files: Option<CurrentFiles>,
-        metrics: Option<&Metrics>,
+        told: (Option<&Metrics>, Option<Arc<AuditLog>>),
     ) -> anyhow::Result<Option<Tuf>> {
         let Some(files) = files else { return Ok(None) };
-        Tuf::start(self.setup.data, choices.tuf, files, Arc::clone(&self.clock), metrics).await.map(Some)
+        let sources = (Arc::clone(&self.clock), &*self.random);
+        Tuf::start(self.setup.data, choices.tuf, files, sources, told).await.map(Some)
     }
 
     /// The issuer of a development server.
@@ -290,7 +299,7 @@ impl Common<'_> {
         let (chain, signer) = keys.signing()?;
         let pipeline = Pipeline::new(chain, signer, transparency.clone(), Arc::clone(random))
             .context("the authority's certificates are for another key")?;
-        let recorded = (operations.rates(), operations.records(setup.data.path(), metrics)?);
+        let recorded = (operations.rates(), OperationsArguments::records(statuses.audit(), metrics)?);
         let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
         let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(clock), recorded)?;
         let watched = Arc::clone(&authority);

@@ -101,6 +101,18 @@ impl<C: Credential> Generations<C> {
         }
     }
 
+    /// Generations of which the process has done what the ring says, and the audit log does not say so.
+    pub(super) fn unrecorded(&self) -> Vec<Generation> {
+        let Progress { signing, published_seconds, recorded, .. } = &self.progress;
+        let is_done = |generation: &&Generation| match generation.state {
+            State::Staged => published_seconds.contains_key(&generation.number),
+            State::Active => *signing == generation.number,
+            State::Outgoing | State::Retired | State::Abandoned => *signing != generation.number,
+        };
+        let is_new = |generation: &&Generation| recorded.get(&generation.number) != Some(&generation.state);
+        self.ring.generations(self.role).iter().filter(is_done).filter(is_new).cloned().collect()
+    }
+
     /// Notes why a generation cannot be used.
     pub(super) fn obstruct(&mut self, number: u64, reason: String) {
         self.progress.obstacles.insert(number, reason);

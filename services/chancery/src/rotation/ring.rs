@@ -144,6 +144,9 @@ pub(crate) struct Progress {
     /// Why a generation cannot be used.
     #[serde(default)]
     pub(crate) obstacles: BTreeMap<u64, String>,
+    /// What the audit log says about each generation, or need not say because it began later.
+    #[serde(default)]
+    pub(crate) recorded: BTreeMap<u64, State>,
 }
 
 /// Why a step is not taken; nothing has changed.
