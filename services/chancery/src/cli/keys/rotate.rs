@@ -51,6 +51,8 @@ enum RoleVerb {
     Ca(Rotated),
     /// The timestamp authority's key
     Tsa(Rotated),
+    /// The certificate log's key: the next one is of another log, beside the first
+    Ct(Rotated),
     /// The TUF repository's root key: as `chancery trust rotate --role root`
     TufRoot(RotatedTuf),
     /// The TUF repository's targets key: as `chancery trust rotate --role targets`
@@ -126,6 +128,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let (role, Rotated { data, wait, step }) = match arguments.role {
         RoleVerb::Ca(rotated) => (Role::Ca, rotated),
         RoleVerb::Tsa(rotated) => (Role::Tsa, rotated),
+        RoleVerb::Ct(rotated) => (Role::Ct, rotated),
         RoleVerb::TufRoot(rotated) => return rotated.run(tuf::Role::Root).await,
         RoleVerb::TufTargets(rotated) => return rotated.run(tuf::Role::Targets).await,
         RoleVerb::TufSnapshot(rotated) => return rotated.run(tuf::Role::Snapshot).await,
