@@ -182,6 +182,11 @@ impl Log {
         self.quarantine.reason().cloned().map_or(error, Error::Quarantined)
     }
 
+    /// The time by its clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) fn store(&self) -> &dyn Store {
         self.store.as_ref()
     }
@@ -253,12 +258,19 @@ impl Log {
         if index >= published.tree.size {
             return Ok(None);
         }
-        let entry = self.store.entry(self.record.log_id, index).await?;
-        let entry = entry.ok_or(Corrupt::new("every index below the head has an entry"))?;
+        let mut plan = Plan::default();
+        let Ok(_) = merkle::inclusion_proof(index, published.tree.size, &mut plan);
+        let (mut trees, missing) = self.trees_at_hand(&plan, &published);
+        let (entry, read) = self
+            .store
+            .entry(self.record.log_id, index, missing)
+            .await?
+            .ok_or(Corrupt::new("every index below the head has an entry"))?;
         if merkle::leaf_hash(&entry.leaf) != entry.leaf_hash {
             return Err(Corrupt::new("a stored leaf has its leaf hash").into());
         }
-        let proof = self.inclusion_proof(index, &entry.leaf_hash, &published.tree).await?;
+        trees.0.extend(self.read_trees(read).0);
+        let proof = prove_inclusion(index, &entry.leaf_hash, &published.tree, &trees)?;
         Ok(Some(Receipt {
             index,
             timestamp: entry.timestamp,
@@ -325,12 +337,18 @@ impl Log {
     }
 
     async fn trees_for(&self, plan: &Plan) -> Result<Trees, Error> {
-        let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
-        let published = self.published()?;
-        let (at_edge, inside): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| published.edge.0.contains_key(id));
-        let mut trees = self.trees(inside).await?;
-        trees.0.extend(at_edge.into_iter().filter_map(|id| Some((id, published.edge.0.get(&id)?.clone()))));
+        let (mut trees, missing) = self.trees_at_hand(plan, &*self.published()?);
+        trees.0.extend(self.trees(missing).await?.0);
         Ok(trees)
+    }
+
+    /// The tiles of a plan that are in memory, and those that are to be read.
+    fn trees_at_hand(&self, plan: &Plan, published: &Published) -> (Trees, Vec<TileId>) {
+        let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
+        let (at_edge, inside): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| published.edge.0.contains_key(id));
+        let (mut trees, missing) = self.trees_in_memory(inside);
+        trees.0.extend(at_edge.into_iter().filter_map(|id| Some((id, published.edge.0.get(&id)?.clone()))));
+        (trees, missing)
     }
 }
 

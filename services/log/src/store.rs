@@ -200,11 +200,12 @@ pub trait Store: Send + Sync {
     /// Up to `count` entries from `start` on, in order.
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>>;
 
-    /// The entry at `index`.
-    fn entry(&self, log_id: i64, index: u64) -> Answer<'_, Option<StoredEntry>> {
+    /// The entry at `index`, and of `tiles` what [`Self::tiles`] reads: everything a proof of the entry is made from.
+    fn entry(&self, log_id: i64, index: u64, tiles: Vec<TileId>) -> Answer<'_, Option<(StoredEntry, Tiles)>> {
         Box::pin(async move {
             let entries = self.entries(log_id, index, 1).await?;
-            Ok(entries.into_iter().find(|entry| entry.index == index))
+            let Some(entry) = entries.into_iter().find(|entry| entry.index == index) else { return Ok(None) };
+            Ok(Some((entry, self.tiles(log_id, tiles).await?)))
         })
     }
 

@@ -267,8 +267,10 @@ pub struct Services {
     pub certificate_authority: BaseUrl,
     /// The OIDC issuer that clients without a token send people to, where there is one.
     pub oidc_issuer: Option<BaseUrl>,
-    /// The signature logs, at least one of version 1.
+    /// The signature logs, at least one of version 1; the highest version first, because sigstore-js takes the first.
     pub signature_logs: Vec<SignatureLog>,
+    /// The highest version that signers are told of unless they ask for another: 1 where it is to be Rekor v1.
+    pub default_major_api_version: u32,
     /// The timestamp authority: the whole URL, to which clients append nothing.
     pub timestamp_authority: BaseUrl,
     /// From when they may be used.

@@ -288,7 +288,7 @@ impl Common<'_> {
         if !self.setup.roles.contains(&Role::Trust) {
             return Ok(None);
         }
-        let mut sources = trust::sources(self.setup, issuer, &choices.transparency)?;
+        let mut sources = trust::sources(self.setup, issuer, &choices.transparency, choices.rekor_v2)?;
         sources.set_authorities(&keys.trusted());
         sources.set_ct_logs(&ct_keys.trusted())?;
         sources.set_timestamp_authorities(&match timestamp_keys {

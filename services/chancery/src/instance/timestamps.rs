@@ -3,6 +3,7 @@
 use super::{
     Addresses, Setup,
     authority::{key_uri, watch_expiry},
+    time_servers::TimeServers,
     trust::Publisher,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    clock::{Clock, ClockGuard, SystemUptime},
+    clock::{Clock, ClockGuard, SourceSettings, SystemUptime},
     metrics::Metrics,
     random::Random,
     signer::{Signer, Use},
@@ -46,6 +47,9 @@ pub(crate) struct TimestampArguments {
     /// Policies timestamps may be made under; the first is for whoever asks for none
     #[arg(long, value_name = "OID,…", value_delimiter = ',', default_values_t = [DEFAULT_POLICY])]
     pub(crate) tsa_policies: Vec<ObjectIdentifier>,
+    /// Who must agree with the clock; a development server asks nobody.
+    #[arg(skip)]
+    pub(crate) time_servers: Option<SourceSettings>,
 }
 
 impl TimestampArguments {
@@ -62,6 +66,7 @@ pub(super) struct Timestamps {
     authority: Arc<TimestampAuthority>,
     keys: Generations<Authority>,
     clock: Arc<dyn Clock>,
+    time_servers: Option<TimeServers>,
 }
 
 impl Timestamps {
@@ -78,10 +83,18 @@ impl Timestamps {
         let (certificates, signer) = keys.signing()?;
         let published = logs.iter().filter_map(|log| log.published().ok()).map(|published| published.timestamp);
         let known = published.max().unwrap_or(Timestamp::from_seconds(0));
-        let guard = ClockGuard::new(Arc::clone(&clock), Arc::new(SystemUptime), known);
+        let mut guard = ClockGuard::new(Arc::clone(&clock), Arc::new(SystemUptime), known);
+        let time_servers = match &arguments.time_servers {
+            None => None,
+            Some(settings) => {
+                let servers = TimeServers::start(settings.clone()).await;
+                guard = guard.confirmed_by(servers.sources());
+                Some(servers)
+            }
+        };
         let authority = TimestampAuthority::new((*certificates).clone(), signer, arguments.policies(), guard, random)
             .context("the timestamp authority's certificates are for another key")?;
-        Ok(Self { authority: Arc::new(authority), keys, clock })
+        Ok(Self { authority: Arc::new(authority), keys, clock, time_servers })
     }
 
     /// Its keys, and what is to be trusted of them.
@@ -94,6 +107,9 @@ impl Timestamps {
         let authority = Arc::clone(&self.authority);
         let Some(metrics) = metrics else { return Ok(http::router(authority)) };
         let routes = http::measured_router(Arc::clone(&authority), metrics)?;
+        if let Some(servers) = &self.time_servers {
+            servers.measure(metrics)?;
+        }
         let days = metrics.gauges(
             "timestamp_authority_certificate_valid_days_remaining",
             "Days until the first of the timestamp authority's certificates ends",
@@ -124,11 +140,12 @@ impl Timestamps {
         publisher: Option<Publisher>,
         statuses: Statuses,
     ) -> anyhow::Result<Vec<JoinHandle<()>>> {
-        let Self { authority, keys, clock } = self;
+        let Self { authority, keys, clock, time_servers } = self;
         let watched = Arc::clone(&authority);
         let expiry = watch_expiry(ROLE, move || watched.expires(), Arc::clone(&clock));
         let subject = RotatedTimestamps { authority, publisher, clock: Arc::clone(&clock) };
-        Ok(vec![expiry, Rotation::start(keys, subject, clock, statuses)?])
+        let rotation = Rotation::start(keys, subject, clock, statuses)?;
+        Ok([expiry, rotation].into_iter().chain(time_servers.map(TimeServers::into_background)).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What clients are given, made anew whenever a key is rotated: written to the data directory and served.
 
-use super::{Setup, SignIn, timestamps, transparency};
+use super::{RekorV2Arguments, Setup, SignIn, timestamps, transparency};
 use crate::{
     configuration::Role,
     issuer::Issuer,
@@ -80,6 +80,7 @@ pub(super) fn sources(
     setup: &Setup<'_>,
     issuer: Option<&Issuer>,
     transparency: &transparency::Settings,
+    rekor_v2: &RekorV2Arguments,
 ) -> anyhow::Result<TrustSources> {
     let Setup { data, addresses, .. } = *setup;
     let validity = Validity::since(data.created());
@@ -107,6 +108,7 @@ pub(super) fn sources(
             SignIn::Nowhere => None,
         },
         signature_logs: [2, 1].map(|version| SignatureLog { url: rekor.clone(), major_api_version: version }).into(),
+        default_major_api_version: rekor_v2.default_major_api_version(),
         timestamp_authority,
         validity,
     };

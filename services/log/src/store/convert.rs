@@ -46,7 +46,7 @@ pub(super) fn committed_head(row: Option<HeadRow>) -> Result<CommittedHead, Stor
     Ok(CommittedHead { tree, timestamp: Timestamp::from_millis(to_u64(timestamp)?) })
 }
 
-pub(super) fn tiles(rows: Vec<TileRow>) -> Result<Tiles, StoreError> {
+pub(super) fn tiles(rows: impl IntoIterator<Item = TileRow>) -> Result<Tiles, StoreError> {
     let mut tiles = Tiles::default();
     for (level, index, hashes) in rows {
         let level = u8::try_from(level).map_err(|_| Corrupt::new("tile levels are below 8"))?;
