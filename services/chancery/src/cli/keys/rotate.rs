@@ -39,6 +39,7 @@ const LOOK: Duration = Duration::from_millis(100);
   chancery keys rotate ca stage --key 'awskms:///alias/ca-2?region=eu-central-1'
   chancery keys rotate ca retire --end 2026-11-21T07:00:00Z
   chancery keys rotate tsa --data ./chancery-dev stage
+  chancery keys rotate ct --data ./chancery-dev stage
   chancery keys rotate tuf-timestamp --data ./chancery-dev")]
 pub(super) struct Arguments {
     #[command(subcommand)]
