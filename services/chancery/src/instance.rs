@@ -13,6 +13,7 @@ mod listening;
 mod logs;
 mod operations;
 mod rekor_v2;
+mod shards;
 mod tiles;
 mod time_servers;
 mod timestamps;
