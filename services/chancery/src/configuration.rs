@@ -4,7 +4,10 @@
 //! URL clients would get wrong. Relative paths are relative to the file. Nothing here opens anything but the file; the
 //! types give the JSON schema for editors.
 
-use crate::{cli::database_url, instance::CheckpointKey};
+use crate::{
+    cli::database_url,
+    instance::{CheckpointKey, WitnessesTable},
+};
 use anyhow::{Context as _, bail, ensure};
 use chancery_keys::KeyUri;
 use chancery_trust::BaseUrl;
@@ -167,6 +170,10 @@ pub(crate) struct LogTable {
     /// Take no more entries into the Rekor v2 log, which can still be read.
     #[serde(default)]
     pub(crate) rekor2_frozen: bool,
+    /// Who cosigns the Rekor v2 log's checkpoints.
+    pub(crate) rekor2_witnesses: Option<WitnessesTable>,
+    /// Who cosigns the certificate log's checkpoints.
+    pub(crate) ct_witnesses: Option<WitnessesTable>,
     /// Where the logs' files are copied to.
     pub(crate) tiles: Option<TilesTable>,
 }
@@ -276,6 +283,11 @@ impl Configuration {
             self.log.ct_log_url.is_some() == self.log.ct_log_key.is_some(),
             "[log] ct_log_url and ct_log_key belong together"
         );
+        for (place, witnesses) in
+            [("[log.rekor2_witnesses]", &log.rekor2_witnesses), ("[log.ct_witnesses]", &log.ct_witnesses)]
+        {
+            witnesses.as_ref().map(WitnessesTable::witnesses).transpose().context(place)?;
+        }
         if let Some(issuer) = &self.ca.oidc_issuer {
             BaseUrl::parse(issuer).context("[ca] oidc_issuer")?;
         }

@@ -18,6 +18,7 @@ mod timestamps;
 mod transparency;
 mod trust;
 mod tuf;
+mod witnesses;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
@@ -33,3 +34,4 @@ pub(crate) use tiles::TilesArguments;
 pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::TransparencyArguments;
 pub(crate) use tuf::{TufArguments, key_files, publisher, use_key};
+pub(crate) use witnesses::{WitnessArguments, WitnessChoices, WitnessesTable};

@@ -11,7 +11,7 @@ use crate::{
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
         RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, TufArguments,
-        recorded_instance,
+        WitnessChoices, WitnessesTable, recorded_instance,
     },
     issuers::ConfiguredIssuers,
 };
@@ -139,6 +139,12 @@ fn tiles(Configuration { log, .. }: &Configuration) -> anyhow::Result<Option<Des
     arguments.destination().context("[log] tiles")
 }
 
+fn witnesses(Configuration { log, .. }: &Configuration) -> anyhow::Result<WitnessChoices> {
+    let read = |table: &Option<WitnessesTable>| table.as_ref().map(WitnessesTable::witnesses).transpose();
+    let rekor2 = read(&log.rekor2_witnesses).context("[log.rekor2_witnesses]")?;
+    Ok(WitnessChoices { rekor2, ct: read(&log.ct_witnesses).context("[log.ct_witnesses]")? })
+}
+
 /// What an instance is started with.
 struct Started<'a> {
     configuration: &'a Configuration,
@@ -172,6 +178,7 @@ impl Started<'_> {
         let issuers = roles.contains(&Role::Ca).then_some(configuration.ca.issuers.as_path());
         let choices = Choices {
             tiles: tiles(configuration)?,
+            witnesses: witnesses(configuration)?,
             transparency: transparency(configuration).read().context("[log]")?,
             operations: &operations,
             rekor_v2: &rekor_v2_settings(configuration),

@@ -16,6 +16,7 @@ use super::{
     transparency,
     trust::{self, Publisher},
     tuf::{Tuf, TufArguments},
+    witnesses::WitnessChoices,
 };
 use crate::{
     configuration::Role,
@@ -74,6 +75,7 @@ pub(crate) struct Setup<'a> {
 /// What the options ask for, read and checked.
 pub(crate) struct Choices<'a> {
     pub(crate) tiles: Option<Destination>,
+    pub(crate) witnesses: WitnessChoices,
     pub(crate) transparency: transparency::Settings,
     pub(crate) operations: &'a OperationsArguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
@@ -214,9 +216,9 @@ impl Common<'_> {
         if !setup.roles.contains(&Role::Log) {
             return Ok(None);
         }
-        let Choices { tiles, rekor_v2, transparency, .. } = choices;
+        let Choices { tiles, witnesses, rekor_v2, transparency, .. } = choices;
         let roots = [&keys.roots()[..], &transparency.accepted_roots[..]].concat();
-        let opening = Opening { setup, clock, random: &**random, tiles: tiles.as_ref(), rekor_v2 };
+        let opening = Opening { setup, clock, random: &**random, tiles: tiles.as_ref(), witnesses, rekor_v2 };
         opening.logs(&roots).await.map(Some)
     }
 

@@ -1,6 +1,7 @@
 //! The logs of an instance, over one database, with the copies of their files.
 
-use super::{RekorV2Arguments, Setup};
+use super::{RekorV2Arguments, Setup, WitnessChoices};
+use crate::command;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
@@ -15,8 +16,9 @@ use chancery_log::{
     mirror::{Destination, Mirror},
     quarantine::Obstacle,
     rekor_v1::{self, RekorV1},
-    rekor_v2::RekorV2,
+    rekor_v2::{self, RekorV2},
     store::Database,
+    witnessing::Witnesses,
 };
 use chancery_verify::key::KeyKind;
 use std::sync::Arc;
@@ -42,6 +44,7 @@ pub(super) struct Opening<'a> {
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) random: &'a dyn Random,
     pub(super) tiles: Option<&'a Destination>,
+    pub(super) witnesses: &'a WitnessChoices,
     pub(super) rekor_v2: &'a RekorV2Arguments,
 }
 
@@ -90,10 +93,24 @@ impl Opening<'_> {
     ) -> anyhow::Result<(Log, JoinHandle<()>)> {
         let new_tree_id = self.setup.data.lacks(name).then(|| tree_id(self.random));
         let copy = self.tiles.map(|tiles| tiles.below(name));
-        let settings = Settings { name, scheme, host, signer: Arc::new(signer), new_tree_id, frozen, copy };
+        let witnesses = self.witnesses_of(name, new_tree_id.is_some());
+        let settings = Settings { name, scheme, host, signer: Arc::new(signer), new_tree_id, frozen, copy, witnesses };
         Log::open(settings, running.database.store(), Arc::clone(self.clock), running.stopping.clone())
             .await
             .with_context(|| format!("cannot open the {name} log"))
+    }
+
+    /// Who witnesses a log. A new one's key is known to nobody yet.
+    fn witnesses_of(&self, name: &str, is_new: bool) -> Option<Witnesses> {
+        let of = match name {
+            rekor_v2::NAME => self.witnesses.rekor2.clone(),
+            ct::NAME => self.witnesses.ct.clone(),
+            _ => None,
+        };
+        if of.is_some() && is_new {
+            tracing::warn!(log.name = name, "the log is new: its witnesses are asked from the next start on");
+        }
+        of.filter(|_| !is_new)
     }
 }
 
@@ -117,8 +134,13 @@ impl Logs {
         let (logs, mirrors) = (self.all(), self.mirrors.running.clone());
         move || {
             let obstacle = logs.iter().find_map(Log::obstacle).map(|obstacle| match obstacle {
-                Obstacle::Quarantined { .. } => format!("{obstacle}. To see what is wrong, run: {check_command}"),
-                Obstacle::Clock { .. } | Obstacle::Stopped { .. } => obstacle.to_string(),
+                Obstacle::Quarantined { ref reason, .. } => {
+                    let command = command::compare(&check_command, reason.evidence());
+                    format!("{obstacle}. To see what is wrong, run: {command}")
+                }
+                Obstacle::Clock { .. } | Obstacle::Stopped { .. } | Obstacle::Unwitnessed { .. } => {
+                    obstacle.to_string()
+                }
             });
             obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned))
         }
