@@ -107,7 +107,7 @@ impl Witnesses {
     /// Asks every witness about what was published last, before anything is signed: why the log must not go on, if one
     /// of them knows better. Those who do not answer in time are not waited for.
     pub(crate) async fn inspect(&self, guard: Guard<'_>, store: &Arc<dyn Store>) -> Result<Option<Reason>, OpenError> {
-        let Some(last) = guard.last_published().await?.filter(|last| last.tree.size > 0) else { return Ok(None) };
+        let Some(last) = guard.last_published().await? else { return Ok(None) };
         let context = Context { record: Arc::new(guard.record.clone()), store: Arc::clone(store) };
         let conversations = self.policy.witnesses().iter().zip(&self.clients).map(|(witness, client)| {
             let conversation = context.converse(witness, &**client, &last, None);

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Place, Running, entry, verify};
 use chancery_daemon::signer::{Signer, Use};
-use chancery_log::quarantine::Obstacle;
+use chancery_log::quarantine::{Obstacle, Reason};
 use chancery_log::witnessing::{Answer, Asking, Fail, Unreachable, WitnessClient, Witnesses};
 use chancery_log::{Error, Outcome, Receipt};
 use chancery_verify::cosignature::{Policy, Witness, signed_bytes};
@@ -343,6 +343,12 @@ pub(crate) async fn a_database_that_was_put_back_is_quarantined_before_anything_
         assert_eq!(store.checkpoints(1, None, 100).await.unwrap(), before, "nothing is signed");
         running.stop().await;
         assert_eq!(fakes[0].size(), 12);
+        // And where nothing at all is left.
+        let mut empty = put_back(&bench, 0).await;
+        empty.witnesses = Some(policy(&fakes, 2, fail));
+        let running = empty.start().await;
+        assert_eq!(running.log.quarantine().map(Reason::code), Some("quarantine.witness_ahead"));
+        running.stop().await;
     }
 }
 
@@ -416,9 +422,9 @@ pub(crate) async fn a_witness_that_knows_another_history_stops_a_log_that_runs(b
 
 pub(crate) async fn under_load_one_request_at_a_time_is_on_its_way_to_a_witness(bench: Bench) {
     const ENTRIES: u64 = 400;
-    let (mut bench, fakes) = witnessed::<2>(bench, 2, Fail::Open);
+    let (bench, fakes) = witnessed::<2>(bench, 2, Fail::Closed);
+    // There is nothing to be heard about a log that is empty.
     make(&bench, 1).await;
-    bench.witnesses = Some(policy(&fakes, 2, Fail::Closed));
     let running = Arc::new(bench.start().await);
     fakes[0].is(Mood::Slow(Duration::from_millis(20)));
     let asked = fakes[0].asked.load(Ordering::SeqCst);
