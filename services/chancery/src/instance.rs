@@ -20,6 +20,7 @@ mod timestamps;
 mod transparency;
 mod trust;
 mod tuf;
+mod witnesses;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
@@ -35,3 +36,4 @@ pub(crate) use tiles::TilesArguments;
 pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::TransparencyArguments;
 pub(crate) use tuf::{TufArguments, key_files, lifetime, publisher, use_key};
+pub(crate) use witnesses::{WitnessArguments, WitnessChoices, WitnessesTable};

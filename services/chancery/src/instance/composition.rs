@@ -17,6 +17,7 @@ use super::{
     transparency,
     trust::{self, Publisher},
     tuf::{Tuf, TufArguments},
+    witnesses::WitnessChoices,
 };
 use crate::{
     configuration::Role,
@@ -72,6 +73,7 @@ pub(crate) struct Setup<'a> {
 /// What the options ask for, read and checked.
 pub(crate) struct Choices<'a> {
     pub(crate) tiles: Option<Destination>,
+    pub(crate) witnesses: WitnessChoices,
     pub(crate) transparency: transparency::Settings,
     pub(crate) operations: &'a OperationsArguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
@@ -226,9 +228,9 @@ impl Common<'_> {
         if !setup.roles.contains(&Role::Log) {
             return Ok(None);
         }
-        let Choices { tiles, rekor_v2, transparency, .. } = choices;
+        let Choices { tiles, witnesses, rekor_v2, transparency, .. } = choices;
         let roots = [&authority::roots(keys)[..], &transparency.accepted_roots[..]].concat();
-        let opening = Opening { setup, clock, random, tiles: tiles.as_ref(), rekor_v2 };
+        let opening = Opening { setup, clock, random, tiles: tiles.as_ref(), witnesses, rekor_v2 };
         opening.logs(&roots).await.map(Some)
     }
 

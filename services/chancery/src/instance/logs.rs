@@ -1,10 +1,10 @@
 //! The logs of an instance, over one database, with the copies of their files.
 
 use super::{
-    RekorV2Arguments, Setup,
+    RekorV2Arguments, Setup, WitnessChoices,
     shards::{CtShards, ShardOpener},
 };
-use crate::rotation::RingFiles;
+use crate::{command, rotation::RingFiles};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
@@ -19,8 +19,9 @@ use chancery_log::{
     mirror::{Destination, Mirror},
     quarantine::Obstacle,
     rekor_v1::{self, RekorV1},
-    rekor_v2::RekorV2,
+    rekor_v2::{self, RekorV2},
     store::Database,
+    witnessing::Witnesses,
 };
 use chancery_verify::key::KeyKind;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub(super) struct Opening<'a> {
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) random: &'a Arc<dyn Random>,
     pub(super) tiles: Option<&'a Destination>,
+    pub(super) witnesses: &'a WitnessChoices,
     pub(super) rekor_v2: &'a RekorV2Arguments,
 }
 
@@ -78,6 +80,7 @@ impl Opening<'_> {
             stopping: running.stopping.clone(),
             tiles: self.tiles.cloned(),
             mirrors_stopping: mirrors.stopping.clone(),
+            witnesses: self.witnesses.ct.clone(),
         };
         let ct = CtShards::new(ct, opener);
         let sequencers = vec![ct_sequencer, rekor_sequencer, rekor2_sequencer];
@@ -107,11 +110,33 @@ impl Opening<'_> {
     ) -> anyhow::Result<(Log, JoinHandle<()>)> {
         let new_tree_id = self.setup.data.lacks(name).then(|| tree_id(&**self.random));
         let copy = self.tiles.map(|tiles| tiles.below(name));
-        let settings =
-            Settings { name: name.to_owned(), scheme, host, signer: Arc::new(signer), new_tree_id, frozen, copy };
+        let witnesses = self.witnesses_of(name, new_tree_id.is_some());
+        let settings = Settings {
+            name: name.to_owned(),
+            scheme,
+            host,
+            signer: Arc::new(signer),
+            new_tree_id,
+            frozen,
+            copy,
+            witnesses,
+        };
         Log::open(settings, running.database.store(), Arc::clone(self.clock), running.stopping.clone())
             .await
             .with_context(|| format!("cannot open the {name} log"))
+    }
+
+    /// Who witnesses a log. A new one's key is known to nobody yet.
+    fn witnesses_of(&self, name: &str, is_new: bool) -> Option<Witnesses> {
+        let of = match name {
+            rekor_v2::NAME => self.witnesses.rekor2.clone(),
+            ct::NAME => self.witnesses.ct.clone(),
+            _ => None,
+        };
+        if of.is_some() && is_new {
+            tracing::warn!(log.name = name, "the log is new: its witnesses are asked from the next start on");
+        }
+        of.filter(|_| !is_new)
     }
 }
 
@@ -136,8 +161,13 @@ impl Logs {
         let (logs, shards, mirrors) = (self.all(), self.ct.clone(), self.mirrors.running.clone());
         move || {
             let obstacle = logs.iter().chain(&shards.others()).find_map(Log::obstacle).map(|obstacle| match obstacle {
-                Obstacle::Quarantined { .. } => format!("{obstacle}. To see what is wrong, run: {check_command}"),
-                Obstacle::Clock { .. } | Obstacle::Stopped { .. } => obstacle.to_string(),
+                Obstacle::Quarantined { ref reason, .. } => {
+                    let command = command::compare(&check_command, reason.evidence());
+                    format!("{obstacle}. To see what is wrong, run: {command}")
+                }
+                Obstacle::Clock { .. } | Obstacle::Stopped { .. } | Obstacle::Unwitnessed { .. } => {
+                    obstacle.to_string()
+                }
             });
             obstacle.or_else(|| mirrors.iter().find_map(Mirror::obstacle).map(str::to_owned))
         }

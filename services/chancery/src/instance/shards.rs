@@ -18,6 +18,7 @@ use chancery_log::{
     ct::{self, Ct},
     mirror::{Destination, Mirror},
     store::Store,
+    witnessing::Witnesses,
 };
 use chancery_verify::PublicKey;
 use std::{
@@ -39,6 +40,8 @@ pub(super) struct ShardOpener {
     /// Where its files are copied to.
     pub(super) tiles: Option<Destination>,
     pub(super) mirrors_stopping: Shutdown,
+    /// Who cosigns checkpoints, of logs they can have been told of.
+    pub(super) witnesses: Option<Witnesses>,
 }
 
 /// A log beside the first one.
@@ -168,6 +171,7 @@ impl ShardOpener {
             new_tree_id: may_be_made.then(|| super::logs::tree_id(&*self.random)),
             frozen: false,
             copy: self.tiles.as_ref().map(|tiles| tiles.below(&name)),
+            witnesses: self.witnesses.clone().filter(|_| !may_be_made),
             name,
         };
         let opened = Log::open(settings, Arc::clone(&self.store), Arc::clone(&self.clock), self.stopping.clone()).await;
