@@ -195,6 +195,20 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     // By the process that has the trust root.
     is_recorded(&site, "tuf", &json!({"role": "targets", "version": 2}));
     site.sign(&alice, Client::Cosign3, "second.json");
+    // So do the keys of the logs' process and of the timestamp authority's.
+    for (role, list) in [("ct", "ctlogs"), ("tsa", "timestampAuthorities")] {
+        let count = || serde_json::from_str::<Value>(&trusted_root()).unwrap()[list].as_array().unwrap().len();
+        site.chancery(&format!("keys rotate {role} --data data stage")).run().succeeds();
+        let deadline = Instant::now() + NOTICED;
+        while count() < 2 {
+            assert!(Instant::now() < deadline, "{}", trusted_root());
+            thread::sleep(Duration::from_millis(50));
+        }
+        site.chancery(&format!("keys rotate {role} --data data activate --overlap 0s")).run().succeeds();
+        site.sign(&alice, Client::Cosign3, &format!("{role}.json"));
+        site.chancery(&format!("keys rotate {role} --data data retire")).run().succeeds();
+        site.sign(&alice, Client::SigstorePython, &format!("{role}-retired.json"));
+    }
     site.verify(&alice, "first.json");
     for server in servers {
         server.terminate();
@@ -202,7 +216,7 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     }
     site.chancery("log check --data data").run().succeeds();
     let keys = site.chancery("keys list --data data").run().succeeds();
-    assert!(keys.contains("rekor2.pem?password-file=") && !keys.contains("tsa-root"), "{keys}");
+    assert!(keys.contains("rekor2.pem?password-file=") && !keys.contains("tsa-root.pem"), "{keys}");
 }
 
 /// A certificate for 127.0.0.1 that signs itself, in `tls.crt` and `tls.key`.

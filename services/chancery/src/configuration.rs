@@ -9,7 +9,7 @@ mod tsa;
 
 use crate::{
     cli::database_url,
-    instance::{CheckpointKey, RekorVersion},
+    instance::{CheckpointKey, RekorVersion, WitnessesTable},
 };
 use anyhow::{Context as _, bail, ensure};
 use chancery_keys::KeyUri;
@@ -190,6 +190,10 @@ pub(crate) struct LogTable {
     pub(crate) rekor2_frozen: bool,
     /// Which Rekor signers are told of unless they ask for another; v2 unless it is frozen.
     pub(crate) default_rekor: Option<RekorVersion>,
+    /// Who cosigns the Rekor v2 log's checkpoints.
+    pub(crate) rekor2_witnesses: Option<WitnessesTable>,
+    /// Who cosigns the certificate log's checkpoints.
+    pub(crate) ct_witnesses: Option<WitnessesTable>,
     /// Where the logs' files are copied to.
     pub(crate) tiles: Option<TilesTable>,
 }
@@ -280,6 +284,11 @@ impl Configuration {
         );
         self.tsa.time_servers()?;
         self.trust.tuf()?;
+        for (place, witnesses) in
+            [("[log.rekor2_witnesses]", &log.rekor2_witnesses), ("[log.ct_witnesses]", &log.ct_witnesses)]
+        {
+            witnesses.as_ref().map(WitnessesTable::witnesses).transpose().context(place)?;
+        }
         if let Some(issuer) = &self.ca.oidc_issuer {
             BaseUrl::parse(issuer).context("[ca] oidc_issuer")?;
         }

@@ -1,6 +1,7 @@
 //! What an operator is told about a running `chancery dev`, and how much it does for whom: metrics on a listener of their
 //! own, the audit log, rate limits.
 
+use super::witnesses;
 use crate::{configuration::Role, loopback};
 use anyhow::Context as _;
 use chancery_ca::{Counts, Rates, Records, audit::AuditLog};
@@ -16,7 +17,7 @@ use std::{
 };
 
 /// Every state a log can be in.
-const STATES: [&str; 4] = ["active", "quarantined", "clock", "stopped"];
+const STATES: [&str; 5] = ["active", "quarantined", "unwitnessed", "clock", "stopped"];
 
 /// The options of `chancery dev` about it.
 #[derive(Debug, Args)]
@@ -40,6 +41,7 @@ impl OperationsArguments {
     pub(super) fn metrics(&self, logs: Vec<Log>, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Metrics>> {
         let metrics = self.metrics.map(|_| Metrics::default());
         if let Some(metrics) = &metrics {
+            witnesses::measure(metrics, &logs)?;
             measure(metrics, logs, clock)?;
         }
         Ok(metrics)
@@ -123,6 +125,7 @@ fn state(log: &Log) -> &'static str {
     match log.obstacle() {
         None => "active",
         Some(Obstacle::Quarantined { .. }) => "quarantined",
+        Some(Obstacle::Unwitnessed { .. }) => "unwitnessed",
         Some(Obstacle::Clock { .. }) => "clock",
         Some(Obstacle::Stopped { .. }) => "stopped",
     }

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 /// How long a change may go unnoticed.
-pub(super) const PERIOD: Duration = Duration::from_secs(1);
+pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 /// Looks after which something that failed is tried again.
 const RETRY_LOOKS: u32 = 10;
 

@@ -19,6 +19,8 @@ struct Opened<C> {
 
 /// What is to be trusted, and when it counts.
 pub(crate) struct Trusted<C> {
+    /// Of the generation.
+    pub(crate) number: u64,
     pub(crate) credential: Arc<C>,
     pub(crate) validity: Validity,
 }
@@ -137,15 +139,11 @@ impl<C: Credential> Generations<C> {
     }
 
     fn read_credential(&self, generation: &Generation) -> anyhow::Result<C> {
-        let name = generation.chain.as_deref().context("keys/ring.json names no certificates")?;
+        let name = generation.chain.as_deref().context("keys/ring.json names no public half")?;
         let path = self.files.key_file(name);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let credential = C::parse(&text).with_context(|| format!("cannot use {}", path.display()))?;
-        ensure!(
-            is(generation, credential.key()),
-            "{} has the certificates of another key than the one that was staged",
-            path.display()
-        );
+        ensure!(is(generation, credential.key()), "{} is of another key than the one that was staged", path.display());
         Ok(credential)
     }
 
@@ -181,6 +179,21 @@ impl<C: Credential> Generations<C> {
         }
         let opened = self.opened.get(&number)?;
         Some((number, Arc::clone(&opened.credential), opened.signer.clone()?))
+    }
+
+    /// Every generation that is or was in use, the first one first.
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = &Generation> {
+        let generations = self.ring.generations(self.role).iter();
+        generations.filter(|generation| generation.state != State::Abandoned)
+    }
+
+    /// The number and public side of the generation that signs, whether or not the key is open.
+    pub(crate) fn signing_credential(&self) -> anyhow::Result<(u64, Arc<C>)> {
+        let active = self.ring.find(self.role, State::Active).map_or(0, |active| active.number);
+        // Nobody has said so yet where no key was ever rotated.
+        let number = if self.progress.signing == 0 { active } else { self.progress.signing };
+        let opened = self.opened.get(&number).map(|opened| (number, Arc::clone(&opened.credential)));
+        opened.with_context(|| format!("the {} key that signs is not known", self.role.title()))
     }
 
     /// The generation that signs.
@@ -224,6 +237,7 @@ impl<C: Credential> Generations<C> {
     /// What is to be trusted, and when.
     pub(crate) fn trusted(&self) -> Vec<Trusted<C>> {
         let published = self.published().map(|(generation, opened)| Trusted {
+            number: generation.number,
             credential: Arc::clone(&opened.credential),
             validity: Validity {
                 start: Timestamp::from_seconds(generation.since_seconds),
