@@ -14,6 +14,7 @@
 //! | [`files`] | a reader of a log's files who asks nobody else |
 //! | [`tuf`] | a copy of the instance's TUF repository, to tamper with |
 //! | [`trust_client`] | clients that were told of that repository and nothing else |
+//! | [`witness`] | witnesses of logs, ours and a foreign one |
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
@@ -49,6 +50,7 @@ pub mod token_issuer;
 pub mod tree;
 pub mod trust_client;
 pub mod tuf;
+pub mod witness;
 
 pub use client::Client;
 pub use person::Person;

@@ -6,6 +6,7 @@
 pub mod authority;
 pub mod clock;
 pub mod database;
+pub mod durable;
 pub mod expiry;
 pub mod http;
 pub mod metrics;

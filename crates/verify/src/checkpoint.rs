@@ -29,7 +29,7 @@ impl Checkpoint {
         let root = STANDARD.decode(root).ok().and_then(|root| Hash::try_from(root).ok());
         let (Some(size), Some(root)) = (size, root) else { return Err(Rejection::CheckpointMalformed) };
         if size == 0 && root != merkle::empty_root() {
-            return Err(Rejection::CheckpointMalformed);
+            return Err(Rejection::RootMismatch);
         }
         Ok(Self { origin: origin.to_owned(), head: TreeHead { size, root } })
     }

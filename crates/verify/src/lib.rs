@@ -9,6 +9,8 @@
 //! | [`key`] | which public keys exist, whether a signature verifies | RFC 5280 SPKI, RFC 8410, SEC 1 |
 //! | [`merkle`], [`tile`] | hashes, proofs and tiles of a log | RFC 6962 §2.1, C2SP tlog-tiles |
 //! | [`note`], [`checkpoint`] | signed tree heads | C2SP signed-note, tlog-checkpoint; Rekor v1's variant |
+//! | [`verifier_key`] | keys that sign notes, as operators exchange them | C2SP signed-note |
+//! | [`cosignature`], [`witness`] | what witnesses say about tree heads, and when they say it | C2SP tlog-cosignature, tlog-witness |
 //! | [`certificate`], [`extension`] | the certificate profile and who a certificate names | Fulcio's certificate specification |
 //! | [`sct`] | certificate transparency structures | RFC 6962 §3 |
 //! | [`timestamping`] | timestamps and their authorities | RFC 3161, RFC 5816 |
@@ -17,6 +19,7 @@
 
 pub mod certificate;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod extension;
 pub mod hash;
 pub mod key;
@@ -30,6 +33,8 @@ pub mod sct;
 pub mod tile;
 pub mod timestamp;
 pub mod timestamping;
+pub mod verifier_key;
+pub mod witness;
 
 pub use hash::{Hash, HashAlgorithm};
 pub use key::PublicKey;

@@ -48,6 +48,8 @@ impl fmt::Display for KeyName {
 
 /// Signature type of Ed25519 in a key's hash.
 const ED25519: u8 = 0x01;
+/// Signature type of a cosignature with Ed25519, in a key's hash.
+const COSIGNATURE: u8 = 0x04;
 /// Signature type of what C2SP has no number for, in a key's hash.
 const OTHER: u8 = 0xff;
 /// What follows [`OTHER`] for RSA, as rekor-tiles has it.
@@ -69,11 +71,7 @@ pub fn key_hash(name: &KeyName, key: &PublicKey) -> Hash {
     let name = name.0.as_bytes();
     match key.kind() {
         KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => key.fingerprint(),
-        KeyKind::Ed25519 => {
-            // A checked key ends in its 32 bytes.
-            let point = key.spki_der().last_chunk::<32>().map_or(&[][..], |point| point);
-            hash::sha256_parts(&[name, &[0x0A, ED25519], point])
-        }
+        KeyKind::Ed25519 => hash::sha256_parts(&[name, &[0x0A, ED25519], ed25519_point(key)]),
         KeyKind::Rsa(_) => hash::sha256_parts(&[name, &[0x0A, OTHER], RSA_NAME, key.spki_der()]),
     }
 }
@@ -90,6 +88,18 @@ pub fn rekor_v2_key_id(name: &KeyName, key: &PublicKey) -> KeyId {
 pub fn static_ct_key_id(name: &KeyName, key: &PublicKey) -> KeyId {
     let [a, b, c, d, ..] = hash::sha256_parts(&[name.0.as_bytes(), &[0x0A, 0x05], &key.fingerprint()]);
     [a, b, c, d]
+}
+
+/// Key id of a witness's Ed25519 key: SHA-256(name ‖ 0x0A ‖ 0x04 ‖ key), first four bytes.
+#[must_use]
+pub fn cosignature_key_id(name: &KeyName, key: &PublicKey) -> KeyId {
+    let [a, b, c, d, ..] = hash::sha256_parts(&[name.0.as_bytes(), &[0x0A, COSIGNATURE], ed25519_point(key)]);
+    [a, b, c, d]
+}
+
+/// The 32 bytes of an Ed25519 key, which a checked key of that kind ends in.
+pub(crate) fn ed25519_point(key: &PublicKey) -> &[u8] {
+    key.spki_der().last_chunk::<32>().map_or(&[][..], |point| point)
 }
 
 /// One signature line.
@@ -119,12 +129,7 @@ impl Note {
             return Err(Rejection::NoteMalformed);
         }
         let (text, lines) = note.rsplit_once("\n\n").ok_or(Rejection::NoteMalformed)?;
-        let lines = lines.strip_suffix('\n').ok_or(Rejection::NoteMalformed)?;
-        if lines.split('\n').count() > MAX_SIGNATURES {
-            return Err(Rejection::NoteMalformed);
-        }
-        let signatures = lines.split('\n').map(parse_signature).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { text: format!("{text}\n"), signatures })
+        Ok(Self { text: format!("{text}\n"), signatures: parse_signatures(lines)? })
     }
 
     /// Checks that a known key signed: `verify` is asked for each line under `name` and `key_id` and says whether the
@@ -143,6 +148,15 @@ impl Note {
     }
 }
 
+/// Reads signature lines: at least one, each with its line break.
+pub(crate) fn parse_signatures(lines: &str) -> Result<Vec<NoteSignature>, Rejection> {
+    let lines = lines.strip_suffix('\n').ok_or(Rejection::NoteMalformed)?;
+    if lines.split('\n').count() > MAX_SIGNATURES {
+        return Err(Rejection::NoteMalformed);
+    }
+    lines.split('\n').map(parse_signature).collect()
+}
+
 fn parse_signature(line: &str) -> Result<NoteSignature, Rejection> {
     let rest = line.strip_prefix(SIGNATURE_PREFIX).ok_or(Rejection::NoteMalformed)?;
     let (name, encoded) = rest.split_once(' ').ok_or(Rejection::NoteMalformed)?;
@@ -157,11 +171,15 @@ fn parse_signature(line: &str) -> Result<NoteSignature, Rejection> {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        for line in &self.signatures {
-            let blob = STANDARD.encode([&line.key_id, line.bytes.as_slice()].concat());
-            writeln!(f, "{SIGNATURE_PREFIX}{} {blob}", line.name)?;
-        }
-        Ok(())
+        self.signatures.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+impl fmt::Display for NoteSignature {
+    /// The line, without its line break.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blob = STANDARD.encode([&self.key_id, self.bytes.as_slice()].concat());
+        write!(f, "{SIGNATURE_PREFIX}{} {blob}", self.name)
     }
 }
 

@@ -84,6 +84,21 @@ rejections! {
     /// Proof and checkpoint speak of different trees.
     CheckpointMismatch => "checkpoint.mismatch", "the checkpoint and the proof disagree on size or root hash";
 
+    /// Not a verifier key, or one whose key id is not that of its name and key.
+    VerifierKey => "verifier_key.malformed", "malformed verifier key";
+    /// Not what a log asks a witness.
+    WitnessRequest => "witness.request", "malformed request for a cosignature";
+    /// Not what a witness answers.
+    WitnessAnswer => "witness.answer", "malformed answer of a witness";
+    /// Two witnesses of one name or key, or a quorum that says nothing or cannot be had.
+    WitnessPolicy => "witness.policy", "names and keys of witnesses must differ, and the quorum be between 1 and their number";
+    /// The witness has not cosigned.
+    CosignatureMissing => "cosignature.missing", "the witness has not cosigned the checkpoint";
+    /// A cosignature that does not verify, or without a time.
+    CosignatureInvalid => "cosignature.invalid", "the cosignature does not verify";
+    /// Fewer witnesses than the policy asks for.
+    CosignaturesTooFew { found: usize, quorum: usize } => "cosignature.too_few", "{found} of {quorum} witnesses have cosigned";
+
     /// Not a certificate in DER.
     CertificateMalformed => "certificate.malformed", "the certificate is not DER";
     /// The chain is empty or lacks an issuer.

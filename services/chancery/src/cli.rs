@@ -12,6 +12,7 @@ mod log;
 mod serve;
 mod token;
 mod trust;
+mod witness;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ enum Verb {
     Serve(serve::Arguments),
     Token(token::Arguments),
     Trust(trust::Arguments),
+    Witness(witness::Arguments),
 }
 
 /// Reads the URL of a `PostgreSQL` database. Every user of a machine can read the arguments of its programs.
@@ -65,6 +67,7 @@ impl Cli {
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
             Verb::Trust(arguments) => trust::run(arguments).await,
+            Verb::Witness(arguments) => witness::run(arguments).await,
         }
     }
 }

@@ -10,6 +10,17 @@ pub(crate) fn check_logs(executable: &Path, data: &Path, database: Option<&str>)
     command
 }
 
+/// `check`, or that with the checkpoint at `evidence`, a URL, which the log should extend.
+pub(crate) fn compare(check: &str, evidence: Option<&str>) -> String {
+    evidence.map_or_else(
+        || check.to_owned(),
+        |url| {
+            let url = quoted(Path::new(url));
+            format!("curl -fsS -o witnessed.checkpoint {url} && {check} --from witnessed.checkpoint")
+        },
+    )
+}
+
 /// A path as one shell word. A path with a NUL cannot exist.
 pub(crate) fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();

@@ -10,6 +10,7 @@ use crate::{
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
         RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, TufArguments,
+        WitnessArguments,
     },
     issuer,
     issuers::ConfiguredIssuers,
@@ -39,6 +40,7 @@ pub(crate) struct Options<'a> {
     pub(crate) authority: &'a AuthorityArguments,
     pub(crate) timestamps: &'a TimestampArguments,
     pub(crate) tuf: &'a TufArguments,
+    pub(crate) witnesses: &'a WitnessArguments,
 }
 
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
@@ -55,11 +57,12 @@ pub(crate) async fn run(
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Options { tiles, transparency, operations, rekor_v2, authority, timestamps, tuf } = *options;
+    let Options { tiles, transparency, operations, rekor_v2, authority, timestamps, tuf, witnesses } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
     let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
-    let choices = Choices { tiles, transparency, operations, rekor_v2, settings, timestamps, tuf };
+    let witnesses = witnesses.read()?;
+    let choices = Choices { tiles, witnesses, transparency, operations, rekor_v2, settings, timestamps, tuf };
     let roles = Role::ALL.into();
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
     for (name, uri) in [("ca", &authority.ca_key), ("tsa", &timestamps.tsa_key)] {

@@ -15,6 +15,7 @@ mod issuers;
 mod loopback;
 mod rotation;
 mod serve;
+mod witness;
 
 use clap::Parser as _;
 use std::process::ExitCode;

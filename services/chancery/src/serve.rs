@@ -10,8 +10,8 @@ use crate::{
     configuration::{Configuration, Role},
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
-        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, TufArguments,
-        recorded_instance,
+        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, WitnessChoices,
+        WitnessesTable, recorded_instance,
     },
     issuers::ConfiguredIssuers,
 };
@@ -147,6 +147,12 @@ fn tiles(Configuration { log, .. }: &Configuration) -> anyhow::Result<Option<Des
     arguments.destination().context("[log] tiles")
 }
 
+fn witnesses(Configuration { log, .. }: &Configuration) -> anyhow::Result<WitnessChoices> {
+    let read = |table: &Option<WitnessesTable>| table.as_ref().map(WitnessesTable::witnesses).transpose();
+    let rekor2 = read(&log.rekor2_witnesses).context("[log.rekor2_witnesses]")?;
+    Ok(WitnessChoices { rekor2, ct: read(&log.ct_witnesses).context("[log.ct_witnesses]")? })
+}
+
 /// What an instance is started with.
 struct Started<'a> {
     configuration: &'a Configuration,
@@ -180,11 +186,12 @@ impl Started<'_> {
         let issuers = roles.contains(&Role::Ca).then_some(configuration.ca.issuers.as_path());
         let choices = Choices {
             tiles: tiles(configuration)?,
+            witnesses: witnesses(configuration)?,
             transparency: transparency(configuration).read().context("[log]")?,
             operations: &operations,
             rekor_v2: &rekor_v2_settings(configuration),
             timestamps: &timestamps(configuration)?,
-            tuf: &TufArguments { tuf_lifetime: Vec::new() },
+            tuf: &configuration.trust.tuf()?,
             settings: authority.settings(ConfiguredIssuers::load(issuers)?),
         };
         Instance::start(&setup, clock, choices).await.with_context(|| format!("as {} says", file.display()))

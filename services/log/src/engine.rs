@@ -11,6 +11,7 @@ use crate::quarantine::{Obstacle, Quarantine};
 use crate::sequencer::Follower;
 use crate::store::{CommittedHead, LogRecord, Store, StoredEntry};
 use crate::tiles::TileCache;
+use crate::witnessing::{WitnessStatus, Witnessed};
 use crate::{Corrupt, Error};
 use bytes::Bytes;
 use chancery_daemon::clock::{Clock, is_before};
@@ -101,6 +102,8 @@ pub struct Log {
     published: Option<watch::Receiver<Arc<Published>>>,
     /// Leaves of the committed head when it was opened.
     stored_size: u64,
+    /// Missing where it has no witnesses.
+    witnessed: Option<Witnessed>,
     /// Set by the sequencer, too, when it finds the log frozen.
     frozen: Arc<AtomicBool>,
     quarantine: Quarantine,
@@ -153,7 +156,25 @@ impl Log {
         if committed.tree.size <= published.tree.size {
             return Ok(published);
         }
-        Ok(self.follower.follow(committed.tree.size).await?.unwrap_or(published))
+        let signed = self.follower.follow(committed.tree.size).await?.unwrap_or(published);
+        if self.witnessed.is_none() {
+            return Ok(signed);
+        }
+        // Without witnesses what is published stays what it was.
+        match self.shown(signed.tree.size).await {
+            Ok(published) => Ok(published),
+            Err(_) => self.published(),
+        }
+    }
+
+    /// A published head of at least `size` leaves, which are signed: in a witnessed log it may have to be waited for.
+    async fn shown(&self, size: u64) -> Result<Arc<Published>, Error> {
+        match &self.witnessed {
+            None => self.published(),
+            Some(witnessed) => {
+                witnessed.shown(self.publications()?, size).await.map_err(|error| self.quarantined(error))
+            }
+        }
     }
 
     /// A published tree head of at least `size` leaves, or the newest there is. Costs nothing where what was published
@@ -205,8 +226,17 @@ impl Log {
         if !self.pool.is_open() {
             return Some(Obstacle::Stopped { log });
         }
+        if self.witnessed.as_ref().is_some_and(Witnessed::is_lacking) {
+            return Some(Obstacle::Unwitnessed { log });
+        }
         let dated = self.published.as_ref().map(|published| published.borrow().timestamp)?;
         is_before(self.clock.now(), dated).then_some(Obstacle::Clock { log })
+    }
+
+    /// What its witnesses have said since it was opened; nothing where it has none.
+    #[must_use]
+    pub fn witnesses(&self) -> Vec<WitnessStatus> {
+        self.witnessed.as_ref().map(Witnessed::status).unwrap_or_default()
     }
 
     /// Entries this process has appended since it opened the log.
@@ -238,15 +268,31 @@ impl Log {
         if self.is_frozen() {
             return Err(Error::Frozen);
         }
+        let is_new = self.published.as_ref().is_some_and(|published| published.borrow().tree.size == 0);
+        if self.witnessed.as_ref().is_some_and(|witnessed| !is_new && !witnessed.may_append()) {
+            let unheard = Error::Unavailable { reason: "too few witnesses have been heard since the start" };
+            return Err(self.quarantined(unheard));
+        }
         let sequenced = self.pool.submit(pending).await.map_err(|error| match error {
             stopped @ Error::Unavailable { .. } => self.quarantined(stopped),
             error => error,
         })?;
         match sequenced {
-            Sequenced::AlreadyLogged { index } => Ok(Outcome::AlreadyLogged { index }),
+            Sequenced::AlreadyLogged { index } => {
+                if self.witnessed.is_some() {
+                    self.shown(index.saturating_add(1)).await?;
+                }
+                Ok(Outcome::AlreadyLogged { index })
+            }
             Sequenced::Integrated { index, timestamp, leaf_hash, leaf, published, trees } => {
                 self.appended.fetch_add(1, Ordering::Relaxed);
-                let proof = prove_inclusion(index, &leaf_hash, &published.tree, &trees)?;
+                let signed = published.tree;
+                let published = if self.witnessed.is_some() { self.shown(signed.size).await? } else { published };
+                let proof = if published.tree == signed {
+                    prove_inclusion(index, &leaf_hash, &signed, &trees)?
+                } else {
+                    self.inclusion_proof(index, &leaf_hash, &published.tree).await?
+                };
                 Ok(Outcome::Logged(Receipt { index, timestamp, leaf_hash, leaf, published, proof }))
             }
         }

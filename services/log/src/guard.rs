@@ -6,6 +6,8 @@
 //! 4. The tiles of the right edge hash to the head's root.
 //! 5. The head's tree extends that of the stored checkpoint, and that of the one in the object store.
 //!
+//! Then the log's witnesses are asked, where it has some; see [`crate::witnessing`].
+//!
 //! Where 1 does not hold somebody has to look at the configuration, and the log does not open. Where anything else does
 //! not hold, what was stored is in doubt, and the log opens quarantined: over the newest stored checkpoint that verifies
 //! and that the stored tiles lead to.
@@ -199,7 +201,8 @@ pub(crate) async fn verify_extension(
     Ok(extends.map_err(|rejection| Corrupt::refused("a committed head extends the one published before it", rejection)))
 }
 
-async fn tiles_of(store: &dyn Store, log_id: i64, plan: &Plan) -> Result<Tiles, StoreError> {
+/// The stored tiles a plan needs.
+pub(crate) async fn tiles_of(store: &dyn Store, log_id: i64, plan: &Plan) -> Result<Tiles, StoreError> {
     let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
     store.tiles(log_id, ids.into_iter().collect()).await
 }

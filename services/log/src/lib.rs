@@ -11,7 +11,8 @@
 //! 3. The sequencer takes everything that waits, and in one transaction (`tree_heads`, `bundle_parts`, `identities`,
 //!    `tiles`) drops duplicates, assigns indices, extends the tree and advances the head. **The commit is the durability
 //!    point.**
-//! 4. It signs the committed head, verifies its own checkpoint, publishes it, and wakes the submitters.
+//! 4. It signs the committed head, verifies its own checkpoint, publishes it, and wakes the submitters. Where the log has
+//!    witnesses, they cosign before it is published, see [`witnessing`].
 //! 5. The submitter computes its inclusion proof from the tiles of the batch, verifies it, and answers.
 //!
 //! A crash before 3 loses nothing that was acknowledged; after 3, the next start signs the committed head, which is what
@@ -33,6 +34,7 @@ mod seed;
 mod sequencer;
 pub mod store;
 mod tiles;
+pub mod witnessing;
 
 pub use engine::{Log, OpenError, Outcome, Published, Receipt, Settings};
 pub use error::{Corrupt, Error};

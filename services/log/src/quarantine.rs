@@ -6,7 +6,8 @@
 
 use crate::Corrupt;
 use chancery_verify::Rejection;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use tokio::sync::SetOnce;
 
 /// Why a log is quarantined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +60,33 @@ pub enum Reason {
         /// Leaves of the checkpoint in the object store.
         published: u64,
     },
+    /// A witness has seen more of this log than there is: the database was put back to an earlier state, or another server
+    /// writes under the same key.
+    #[error("the database has {head} leaves, and the witness {witness} has cosigned {witnessed}")]
+    WitnessAhead {
+        /// Leaves of the committed head.
+        head: u64,
+        /// Leaves the witness has cosigned.
+        witnessed: u64,
+        /// Its name.
+        witness: String,
+        /// Where it shows the checkpoint it has cosigned: a URL.
+        evidence: String,
+    },
+    /// A witness has seen another history of this log.
+    #[error(
+        "the tree of {head} leaves does not extend the one of {witnessed} leaves that the witness {witness} has cosigned"
+    )]
+    WitnessForked {
+        /// Leaves of the head that was to be cosigned.
+        head: u64,
+        /// Leaves the witness has cosigned.
+        witnessed: u64,
+        /// Its name.
+        witness: String,
+        /// Where it shows the checkpoint it has cosigned: a URL.
+        evidence: String,
+    },
     /// A self-check failed, at the start or while the log was running.
     #[error(transparent)]
     Invariant(#[from] Corrupt),
@@ -75,7 +103,18 @@ impl Reason {
             Self::Forked { .. } => "quarantine.forked",
             Self::StoreNewer { .. } => "quarantine.store_newer",
             Self::StoreForked { .. } => "quarantine.store_forked",
+            Self::WitnessAhead { .. } => "quarantine.witness_ahead",
+            Self::WitnessForked { .. } => "quarantine.witness_forked",
             Self::Invariant(_) => "quarantine.invariant",
+        }
+    }
+
+    /// Where a witness shows a checkpoint that contradicts what is stored: a URL.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&str> {
+        match self {
+            Self::WitnessAhead { evidence, .. } | Self::WitnessForked { evidence, .. } => Some(evidence),
+            _ => None,
         }
     }
 }
@@ -100,6 +139,12 @@ pub enum Obstacle {
         /// The log's name.
         log: String,
     },
+    /// Until enough witnesses cosign.
+    #[error("too few witnesses cosign the checkpoints of the {log} log, which acknowledges no entry until they do")]
+    Unwitnessed {
+        /// The log's name.
+        log: String,
+    },
     /// It is being shut down.
     #[error("the {log} log takes no more entries: it is being stopped")]
     Stopped {
@@ -110,7 +155,7 @@ pub enum Obstacle {
 
 /// Whether a log is quarantined; seen at once by everyone who holds a clone. It never ends while the process runs.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Quarantine(Arc<OnceLock<Reason>>);
+pub(crate) struct Quarantine(Arc<SetOnce<Reason>>);
 
 impl Quarantine {
     /// Begins it, and says so once, however often it is begun.
@@ -129,5 +174,10 @@ impl Quarantine {
 
     pub(crate) fn reason(&self) -> Option<&Reason> {
         self.0.get()
+    }
+
+    /// Waits for it.
+    pub(crate) async fn begun(&self) {
+        self.0.wait().await;
     }
 }

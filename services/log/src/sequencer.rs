@@ -312,6 +312,8 @@ pub(crate) async fn run(
         let due = active + if sequencer.is_published() { REPUBLISH } else { RETRY };
         let received = tokio::select! {
             biased;
+            // A witness knows better: what waits is told by whoever asked for it.
+            () = quarantine.begun() => return,
             received = waiting.recv_many(&mut batch, MAX_BATCH) => Some(received),
             _ = readers.recv_many(&mut asking, MAX_BATCH) => None,
             () = shutdown.begun(), if !waiting.is_closed() => {

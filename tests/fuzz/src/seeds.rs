@@ -3,10 +3,13 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::certificate::Certificate;
 use chancery_verify::checkpoint::{Checkpoint, Scheme};
+use chancery_verify::cosignature::Witness;
 use chancery_verify::merkle::{self, TreeHead};
-use chancery_verify::note::KeyName;
+use chancery_verify::note::{KeyName, NoteSignature};
 use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
 use chancery_verify::timestamping::Authority;
+use chancery_verify::verifier_key::VerifierKey;
+use chancery_verify::witness::AddCheckpoint;
 use chancery_verify::{PublicKey, Timestamp, hash, pem, tile};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
@@ -15,10 +18,13 @@ use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
+use std::slice;
 use std::sync::LazyLock;
 
 /// Origin of the seeds' log.
 pub const HOST: &str = "log.example";
+/// What the witness of RFC 8032's first test has signed: the seeds' tree head, in 2027.
+const COSIGNATURE: &str = "6lJPVYkxcIEAMkJl9Mn3TGSognhwtzk+PtjN6RFzxv/fOGBYWzdlxpaRH8J921L7P9RnhsyAXGN/wnPSZK6BAA==";
 /// Its tree.
 pub const TREE_ID: i64 = 42;
 
@@ -58,6 +64,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             let bare = Checkpoint { origin: HOST.to_owned(), head: tree_head() };
             notes().into_iter().chain([bare.to_string().into_bytes()]).collect()
         }
+        "witness" => witness_talk(),
+        "verifier_key" => verifier_keys(),
         "tile_path" => paths(),
         "tile" => tiles(),
         "entry" => entries(),
@@ -108,6 +116,47 @@ fn timestamp_requests() -> [&'static [u8]; 4] {
         openssl_tsa!("ec-sha512-certificates.tsq"),
         openssl_tsa!("sha1.tsq"),
     ]
+}
+
+/// The key of the seeds' log, as its witnesses know it.
+pub fn log_key() -> VerifierKey {
+    schemes()[1].verifier_key(&public_key()).expect("a key that signs checkpoints")
+}
+
+/// The text of the one checkpoint it has signed.
+pub fn checkpoint_text() -> String {
+    Checkpoint { origin: HOST.to_owned(), head: tree_head() }.to_string()
+}
+
+/// A witness, and its cosignature of that.
+pub fn witness() -> (Witness, NoteSignature) {
+    let key = PublicKey::from_spki_der(&ed25519_spki()).expect("a key");
+    let witness = Witness::new(KeyName::new("witness.example").expect("a name"), key).expect("a witness");
+    let line = STANDARD.decode(COSIGNATURE).expect("base64");
+    let line = witness.line(1_800_000_000, &line);
+    assert!(witness.find(&checkpoint_text(), slice::from_ref(&line)).is_ok(), "the cosignature verifies");
+    (witness, line)
+}
+
+/// Requests and answers.
+fn witness_talk() -> Vec<Vec<u8>> {
+    let request = |old, proof, note: &[u8]| {
+        let checkpoint = str::from_utf8(note).expect("a note");
+        AddCheckpoint { old, proof, checkpoint }.to_string().into_bytes()
+    };
+    let mut seeds: Vec<Vec<u8>> = notes().iter().map(|note| request(0, Vec::new(), note)).collect();
+    seeds.push(request(7, Vec::new(), &notes()[1]));
+    seeds.push(request(6, vec![[1; 32], [2; 32]], &notes()[1]));
+    seeds.push(format!("{}\n", witness().1).into_bytes());
+    seeds.push("20852014\n".into());
+    seeds
+}
+
+/// Keys of both kinds of log, and of a witness.
+fn verifier_keys() -> Vec<Vec<u8>> {
+    let ct = schemes()[2].verifier_key(&public_key()).expect("a key that signs tree heads");
+    let go = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8".to_owned();
+    [log_key().to_string(), ct.to_string(), witness().0.to_string(), go].map(String::into_bytes).into()
 }
 
 /// Every way of naming and signing checkpoints.

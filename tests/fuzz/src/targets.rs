@@ -12,6 +12,8 @@ use chancery_verify::rekor::{EntryKind, ProposedEntry};
 use chancery_verify::sct::{self, ExtraData, MerkleTreeLeaf, SignedCertificateTimestamp};
 use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath};
 use chancery_verify::timestamping::{Request as TimestampRequest, Token};
+use chancery_verify::verifier_key::VerifierKey;
+use chancery_verify::witness::{self, AddCheckpoint};
 use chancery_verify::{HashAlgorithm, PublicKey, Timestamp, pem as pem_text};
 use std::slice;
 
@@ -19,9 +21,11 @@ use std::slice;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 13] = [
+pub const ALL: [(&str, Target); 15] = [
     ("note", note),
     ("checkpoint", checkpoint),
+    ("witness", witness),
+    ("verifier_key", verifier_key),
     ("tile_path", tile_path),
     ("tile", tile),
     ("entry", entry),
@@ -65,6 +69,42 @@ pub fn checkpoint(input: &[u8]) {
         if let Ok(head) = scheme.open(text, &seeds::public_key()) {
             assert_eq!(head, seeds::tree_head(), "only what was signed opens");
         }
+    }
+}
+
+/// Requests for cosignatures, and the answers to them.
+pub fn witness(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    if let Ok(request) = AddCheckpoint::parse(text) {
+        assert_eq!(request.to_string(), text, "a request has one spelling");
+        let log = seeds::log_key();
+        for known in [None, Some(seeds::tree_head())] {
+            if let Ok(head) = request.judge(&log, known.as_ref()) {
+                assert_eq!(head, seeds::tree_head(), "only what was signed is cosigned");
+                assert_eq!(known.map_or(0, |known| known.size), request.old);
+            }
+        }
+    }
+    if let Ok(lines) = witness::parse_lines(text) {
+        let written = lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n";
+        assert_eq!(written, text, "signature lines have one spelling");
+        let (known, signed) = seeds::witness();
+        if let Ok((line, _)) = known.find(&seeds::checkpoint_text(), &lines) {
+            assert_eq!(*line, signed, "only what was signed is a cosignature");
+        }
+    }
+    if let Ok(size) = witness::parse_size(text) {
+        assert_eq!(size.to_string(), text.trim_end_matches('\n'));
+    }
+}
+
+/// Verifier keys.
+pub fn verifier_key(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    let Ok(key) = VerifierKey::parse(text) else { return };
+    assert_eq!(key.to_string(), text, "a key has one spelling");
+    if let Some(scheme) = key.scheme() {
+        assert_eq!(scheme.verifier_key(key.key()), Ok(key));
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Arguments {
     timestamps: instance::TimestampArguments,
     #[command(flatten)]
     tuf: instance::TufArguments,
+    #[command(flatten)]
+    witnesses: instance::WitnessArguments,
     /// What to log on standard error: a level, or a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -61,6 +63,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         authority,
         timestamps,
         tuf,
+        witnesses,
         ..
     } = arguments;
     let options = dev::Options {
@@ -71,6 +74,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         authority: &authority,
         timestamps: &timestamps,
         tuf: &tuf,
+        witnesses: &witnesses,
     };
     dev::run(listen, &data, database, issuers.as_deref(), &options).await?;
     Ok(ExitCode::SUCCESS)

@@ -100,7 +100,7 @@ struct CheckpointArguments {
     /// Write the checkpoint to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Print what it states as JSON
+    /// Print what it states as JSON, with the log's verifier key: what a witness is told about the log
     #[arg(long)]
     json: bool,
 }
@@ -145,16 +145,16 @@ async fn checkpoint(arguments: &CheckpointArguments) -> anyhow::Result<ExitCode>
     let logs = trust::read(path, &arguments.path)?;
     let trusted = logs.iter().find(|trusted| trusted.published.name == *log);
     let trusted = trusted.with_context(|| format!("{} names no log {log}", path.display()))?;
-    let (note, Opened { origin, head }) =
+    let (note, Opened { origin, head, verifier_key }) =
         remote::checkpoint(url, trusted).await.with_context(|| format!("log {log}"))?;
     if let Some(file) = &arguments.out {
         replace(file, &note).with_context(|| format!("cannot write {}", file.display()))?;
     }
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        let root_hash = hex::encode(head.root);
-        let printed =
-            json!({ "log": log, "origin": origin, "tree_size": head.size, "root_hash": root_hash, "note": note });
+        let (root_hash, key) = (hex::encode(head.root), verifier_key.map(|key| key.to_string()));
+        let printed = json!({ "log": log, "origin": origin, "tree_size": head.size, "root_hash": root_hash,
+            "verifier_key": key, "note": note });
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
     } else if arguments.out.is_none() {
         write!(out, "{note}")?;

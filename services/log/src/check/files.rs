@@ -13,6 +13,7 @@ use chancery_verify::checkpoint::{Checkpoint, Scheme};
 use chancery_verify::merkle::{self, Plan, TreeHead};
 use chancery_verify::note::Note;
 use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath, Tiles};
+use chancery_verify::verifier_key::VerifierKey;
 use chancery_verify::{Hash, PublicKey, Rejection, sct};
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -59,6 +60,8 @@ pub struct Opened {
     pub origin: String,
     /// Size and root hash.
     pub head: TreeHead,
+    /// Whose key signed it, as witnesses are told; nothing where C2SP has no such key.
+    pub verifier_key: Option<VerifierKey>,
 }
 
 /// Opens the checkpoint of a log whose origin is not known beforehand, with whichever of `keys` signed it.
@@ -71,7 +74,7 @@ pub fn open_checkpoint(note: &[u8], keys: &[PublicKey], personality: Personality
     let mut verdict = Rejection::NoteUnsigned;
     for key in keys {
         match scheme.open(note, key) {
-            Ok(head) => return Ok(Opened { origin, head }),
+            Ok(head) => return Ok(Opened { origin, head, verifier_key: scheme.verifier_key(key).ok() }),
             Err(Rejection::NoteUnsigned) => {}
             Err(rejection) => verdict = rejection,
         }
@@ -99,7 +102,7 @@ pub async fn check_files(
 ) -> Result<Report, Finding> {
     let Published { name, keys, personality } = published;
     let note = read_one(files, "checkpoint".to_owned()).await?;
-    let Opened { origin, head } = open_checkpoint(&note, keys, *personality)
+    let Opened { origin, head, .. } = open_checkpoint(&note, keys, *personality)
         .map_err(|rejection| Finding::Checkpoint { size: stated_size(&note), rejection })?;
     if let Some(saved) = options.saved.iter().find(|saved| saved.size > head.size) {
         return Err(Finding::RolledBack { head: head.size, published: saved.size });

@@ -8,6 +8,7 @@ use crate::quarantine::{Quarantine, Reason};
 use crate::sequencer::{self, CLOCK_BEHIND, Sequencer, is_behind};
 use crate::store::{LogRecord, NewLog, Store};
 use crate::tiles::TileCache;
+use crate::witnessing::{self, Witnesses};
 use crate::{Corrupt, Error, pool};
 use chancery_daemon::clock::Clock;
 use chancery_daemon::shutdown::Shutdown;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub frozen: bool,
     /// Where its files are copied to, if anywhere: what was published there must be in the database.
     pub copy: Option<Destination>,
+    /// Who cosigns its checkpoints, if anybody.
+    pub witnesses: Option<Witnesses>,
 }
 
 /// Why a log is not opened at all. Every message says what to do.
@@ -98,9 +101,10 @@ impl Log {
         let (pool, waiting) = pool::pool();
         let (follower, readers) = sequencer::follower();
         let (quarantine, activity) = (Quarantine::default(), Arc::<Activity>::default());
-        let is_frozen = store.frozen(record.log_id).await.map_err(Error::from)?.is_some();
-        let frozen = Arc::new(AtomicBool::new(settings.frozen || is_frozen));
-        let (published, stored_size, task) = match guard.inspect(settings.copy.as_ref()).await? {
+        let frozen = settings.frozen || store.frozen(record.log_id).await.map_err(Error::from)?.is_some();
+        let frozen = Arc::new(AtomicBool::new(frozen));
+        let (copy, mut witnessed) = (settings.copy.as_ref(), None);
+        let (published, stored_size, task) = match judge(guard, copy, settings.witnesses.as_ref(), &store).await? {
             Verdict::Sound(Sound { head, edge }) => {
                 let first = if is_behind(clock.now(), &head) {
                     tracing::error!(log.name = %record.name, error.code = "log.clock", "{CLOCK_BEHIND}");
@@ -110,18 +114,24 @@ impl Log {
                 };
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
                 let sequencer = Sequencer::new(parts, Sound { head, edge }, first, (&activity, &frozen));
-                let published = sequencer.published();
+                let signed = sequencer.published();
                 let task = sequencer::run(sequencer, waiting, readers, quarantine.clone(), shutdown);
-                (Some(published), head.tree.size, tokio::spawn(task))
+                let (published, task) = match settings.witnesses {
+                    None => (signed, tokio::spawn(task)),
+                    Some(witnesses) => {
+                        let begun = witnessing::begin(witnesses, (&record, &store), follower.clone(), signed);
+                        witnessed = Some(begun.known);
+                        (begun.published, tokio::spawn(both(task, begun.rounds.run(quarantine.clone()))))
+                    }
+                };
+                (Some(published), head.tree.size, task)
             }
             Verdict::Doubtful { reason, size } => {
                 quarantine.begin(&record.name, reason);
-                let published = guard.last_published().await?.map(|published| watch::Sender::new(Arc::new(published)));
-                let published = published.map(|published| published.subscribe());
-                (published, size, tokio::spawn(std::future::ready(())))
+                let last = guard.last_published().await?.map(Arc::new);
+                (last.map(|last| watch::channel(last).1), size, tokio::spawn(std::future::ready(())))
             }
         };
-        let cache = TileCache::new();
         let log = Self {
             record,
             scheme,
@@ -132,14 +142,23 @@ impl Log {
             follower,
             published,
             stored_size,
+            witnessed,
             frozen,
             quarantine,
-            cache,
+            cache: TileCache::new(),
             heads: Arc::default(),
             appended: Arc::default(),
             activity,
         };
+        log.first_round().await;
         Ok((log, task))
+    }
+
+    /// Waits until its witnesses have cosigned what is published first, or have had the time to.
+    async fn first_round(&self) {
+        if let (Some(witnessed), Some(published)) = (&self.witnessed, &self.published) {
+            witnessed.first_round(published.clone()).await;
+        }
     }
 
     /// Why the log is quarantined; `None` where it is not.
@@ -147,6 +166,25 @@ impl Log {
     pub fn quarantine(&self) -> Option<&Reason> {
         self.quarantine.reason()
     }
+}
+
+/// The sequencer, and what publishes what it signs.
+async fn both(sequencer: impl Future<Output = ()>, rounds: impl Future<Output = ()>) {
+    tokio::join!(sequencer, rounds);
+}
+
+/// What the guard finds, and then the witnesses.
+async fn judge(
+    guard: Guard<'_>,
+    copy: Option<&Destination>,
+    witnesses: Option<&Witnesses>,
+    store: &Arc<dyn Store>,
+) -> Result<Verdict, OpenError> {
+    let verdict = guard.inspect(copy).await?;
+    let (Verdict::Sound(sound), Some(witnesses)) = (&verdict, witnesses) else { return Ok(verdict) };
+    let size = sound.head.tree.size;
+    let doubt = witnesses.inspect(guard, store).await?;
+    Ok(doubt.map_or(verdict, |reason| Verdict::Doubtful { reason, size }))
 }
 
 /// The log of this name in the store.

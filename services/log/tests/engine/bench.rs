@@ -8,7 +8,8 @@ use chancery_daemon::signer::Signer;
 use chancery_log::check::{Finding, Personality, Subject, check};
 use chancery_log::mirror::Destination;
 use chancery_log::store::{PostgresStore, SqliteStore, Store};
-use chancery_log::{Log, OpenError, Pending, Receipt, Sealed, Settings, rekor_v1};
+use chancery_log::witnessing::Witnesses;
+use chancery_log::{Log, OpenError, Pending, Receipt, Sealed, Settings, rekor_v1, rekor_v2};
 use chancery_verify::key::KeyKind;
 use chancery_verify::tile::TileId;
 use chancery_verify::{Timestamp, merkle};
@@ -37,6 +38,8 @@ pub(crate) struct Bench {
     pub(crate) clock: Arc<FixedClock>,
     /// Where the log's files are said to be copied to.
     pub(crate) copy: Option<Destination>,
+    /// Who cosigns its checkpoints, if anybody. Such a log is a Rekor v2 log: nobody cosigns checkpoints of the other.
+    pub(crate) witnesses: Option<Witnesses>,
 }
 
 pub(crate) struct Running {
@@ -100,7 +103,7 @@ impl Database {
 impl Bench {
     fn new(place: Place) -> Self {
         let (signer, _) = Signer::generate(KeyKind::P256).unwrap();
-        Self { place, signer: Arc::new(signer), clock: Arc::new(FixedClock::new(START)), copy: None }
+        Self { place, signer: Arc::new(signer), clock: Arc::new(FixedClock::new(START)), copy: None, witnesses: None }
     }
 
     pub(crate) fn sqlite() -> Self {
@@ -159,12 +162,13 @@ impl Bench {
         let (trigger, shutdown) = shutdown::channel();
         let settings = Settings {
             name: "rekor".to_owned(),
-            scheme: rekor_v1::scheme,
+            scheme: if self.witnesses.is_some() { rekor_v2::scheme } else { rekor_v1::scheme },
             host: host.to_owned(),
             signer,
             new_tree_id: Some(0x1122_3344_5566_7788),
             frozen: false,
             copy: self.copy.clone(),
+            witnesses: self.witnesses.clone(),
         };
         let (log, task) = Log::open(settings, store, self.clock.clone(), shutdown).await?;
         Ok((log, task, trigger))
@@ -185,7 +189,7 @@ impl Bench {
             record: running.log.record().clone(),
             key: self.signer.public_key().clone(),
             scheme: running.log.scheme().clone(),
-            personality: Personality::RekorV1,
+            personality: if self.witnesses.is_some() { Personality::RekorV2 } else { Personality::RekorV1 },
         }
     }
 

@@ -26,6 +26,7 @@ mod replicas;
 mod roles;
 mod scenarios;
 mod server;
+mod witnessing;
 
 use bench::Bench;
 
@@ -70,6 +71,14 @@ on_both_databases! {
     quarantine::what_its_copy_knows_counts,
     quarantine::an_invariant_violated_while_it_runs_is_what_readiness_says,
     quarantine::a_clock_that_is_behind_at_the_start_stops_signing_and_not_reading,
+    witnessing::answers_and_files_bear_the_cosignatures_of_a_quorum,
+    witnessing::without_witnesses_an_open_log_goes_on_and_a_closed_one_does_not,
+    witnessing::an_answer_that_is_no_cosignature_is_ignored,
+    witnessing::a_slow_witness_costs_one_timeout_and_its_cosignature_comes_late,
+    witnessing::a_database_that_was_put_back_is_quarantined_before_anything_is_signed,
+    witnessing::a_second_log_under_the_same_key_is_stopped_and_the_first_goes_on,
+    witnessing::a_witness_that_knows_another_history_stops_a_log_that_runs,
+    witnessing::under_load_one_request_at_a_time_is_on_its_way_to_a_witness,
     mirror::a_reader_needs_nothing_but_the_directory,
     mirror::other_bytes_at_a_path_end_it_and_are_not_overwritten,
     mirror::a_file_that_is_damaged_missing_or_another_is_noticed_by_the_reader,

@@ -1,0 +1,197 @@
+//! Verifier keys (C2SP signed-note): how a key that signs notes is handed from one operator to another.
+//!
+//! ```text
+//! <name>+<key id, 8 hexadecimal digits>+<base64 of type and key>
+//! ```
+//!
+//! Of the types here, 0x01 and 0x04 are followed by the 32 bytes of an Ed25519 key, 0x02 and 0x05 by an ECDSA key's
+//! `SubjectPublicKeyInfo`. C2SP has the latter two without the form of their keys; this is the one that the tools of
+//! transparency.dev read and write.
+
+use crate::checkpoint::Scheme;
+use crate::key::KeyKind;
+use crate::note::{self, KeyId, KeyName};
+use crate::{PublicKey, Rejection};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::fmt;
+
+/// What comes before the 32 bytes of an Ed25519 key in its `SubjectPublicKeyInfo` (RFC 8410).
+const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// Longest verifier key that is read, in bytes: the longest name, and a P-521 key.
+const MAX_LEN: usize = KeyName::MAX_LEN + 300;
+
+/// What a key signs, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyType {
+    /// The text, with Ed25519.
+    Ed25519,
+    /// The text, with ECDSA.
+    Ecdsa,
+    /// A cosignature of a checkpoint, with Ed25519; see [`crate::cosignature`].
+    Cosignature,
+    /// RFC 6962's tree head, with ECDSA: a static CT log.
+    TreeHead,
+}
+
+impl KeyType {
+    const ALL: [Self; 4] = [Self::Ed25519, Self::Ecdsa, Self::Cosignature, Self::TreeHead];
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::Ed25519 => 1,
+            Self::Ecdsa => 2,
+            Self::Cosignature => 4,
+            Self::TreeHead => 5,
+        }
+    }
+
+    /// Whether a key of this kind can sign so.
+    const fn fits(self, kind: KeyKind) -> bool {
+        match self {
+            Self::Ed25519 | Self::Cosignature => matches!(kind, KeyKind::Ed25519),
+            Self::Ecdsa | Self::TreeHead => matches!(kind, KeyKind::P256 | KeyKind::P384 | KeyKind::P521),
+        }
+    }
+}
+
+/// A named key with what it signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifierKey {
+    name: KeyName,
+    key_type: KeyType,
+    key: PublicKey,
+}
+
+impl VerifierKey {
+    /// Puts one together.
+    ///
+    /// # Errors
+    /// [`Rejection::KeyUnsupported`] where `key` does not sign so.
+    pub fn new(name: KeyName, key_type: KeyType, key: PublicKey) -> Result<Self, Rejection> {
+        if key_type.fits(key.kind()) { Ok(Self { name, key_type, key }) } else { Err(Rejection::KeyUnsupported) }
+    }
+
+    /// Reads one; its key id must be that of its name and key.
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
+        if text.len() > MAX_LEN {
+            return Err(Rejection::VerifierKey);
+        }
+        let mut parts = text.splitn(3, '+');
+        let mut part = || parts.next().ok_or(Rejection::VerifierKey);
+        let (name, id, encoded) = (part()?, part()?, part()?);
+        let decoded = STANDARD.decode(encoded).map_err(|_| Rejection::VerifierKey)?;
+        let (number, key) = decoded.split_first().ok_or(Rejection::VerifierKey)?;
+        let key_type = KeyType::ALL.into_iter().find(|known| known.number() == *number);
+        let key_type = key_type.ok_or(Rejection::KeyUnsupported)?;
+        let key = match key_type {
+            KeyType::Ed25519 | KeyType::Cosignature => {
+                PublicKey::from_spki_der(&[ED25519_SPKI.as_slice(), key].concat())?
+            }
+            KeyType::Ecdsa | KeyType::TreeHead => PublicKey::from_spki_der(key)?,
+        };
+        let parsed = Self::new(KeyName::new(name).map_err(|_| Rejection::VerifierKey)?, key_type, key)?;
+        if hex::encode(parsed.key_id()) == id { Ok(parsed) } else { Err(Rejection::VerifierKey) }
+    }
+
+    /// Who signs.
+    #[must_use]
+    pub const fn name(&self) -> &KeyName {
+        &self.name
+    }
+
+    /// What it signs.
+    #[must_use]
+    pub const fn key_type(&self) -> KeyType {
+        self.key_type
+    }
+
+    /// The key.
+    #[must_use]
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// What signature lines by this key begin with.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        match self.key_type {
+            KeyType::Ed25519 | KeyType::Ecdsa => note::rekor_v2_key_id(&self.name, &self.key),
+            KeyType::Cosignature => note::cosignature_key_id(&self.name, &self.key),
+            KeyType::TreeHead => note::static_ct_key_id(&self.name, &self.key),
+        }
+    }
+
+    /// How a log with this key names and signs its checkpoints, its origin being the key's name; `None` for a witness.
+    #[must_use]
+    pub fn scheme(&self) -> Option<Scheme> {
+        let origin = self.name.clone();
+        match self.key_type {
+            KeyType::Ed25519 | KeyType::Ecdsa => Some(Scheme::RekorV2 { origin }),
+            KeyType::TreeHead => Some(Scheme::StaticCt { origin }),
+            KeyType::Cosignature => None,
+        }
+    }
+}
+
+impl Scheme {
+    /// The key of a log of this scheme as others are told of it.
+    ///
+    /// # Errors
+    /// [`Rejection::KeyUnsupported`] where C2SP has no such key: of a Rekor v1 log, and RSA.
+    pub fn verifier_key(&self, key: &PublicKey) -> Result<VerifierKey, Rejection> {
+        match self {
+            Self::RekorV1 { .. } => Err(Rejection::KeyUnsupported),
+            Self::RekorV2 { origin } => {
+                let key_type = if key.kind() == KeyKind::Ed25519 { KeyType::Ed25519 } else { KeyType::Ecdsa };
+                VerifierKey::new(origin.clone(), key_type, key.clone())
+            }
+            Self::StaticCt { origin } => VerifierKey::new(origin.clone(), KeyType::TreeHead, key.clone()),
+        }
+    }
+}
+
+impl fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = match self.key_type {
+            KeyType::Ed25519 | KeyType::Cosignature => note::ed25519_point(&self.key),
+            KeyType::Ecdsa | KeyType::TreeHead => self.key.spki_der(),
+        };
+        let encoded = STANDARD.encode([&[self.key_type.number()], key].concat());
+        write!(f, "{}+{}+{encoded}", self.name, hex::encode(self.key_id()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By C2SP signed-note, of Go's checksum database.
+    const GO: &str = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
+    /// By transparency.dev's `formats`.
+    const WITNESS: &str = "example.org/w+74cab48a+BE74L7zW/hUjXBBzcByXyBhoa/hRfR47UAXqWMP1EAmr";
+
+    #[test]
+    fn keys_of_others_read_and_write_back() {
+        for (text, key_type) in [(GO, KeyType::Ed25519), (WITNESS, KeyType::Cosignature)] {
+            let key = VerifierKey::parse(text).unwrap();
+            assert_eq!((key.key_type(), key.to_string().as_str()), (key_type, text));
+        }
+    }
+
+    #[test]
+    fn what_does_not_hold_together_is_refused() {
+        for (text, rejection) in [
+            ("", Rejection::VerifierKey),
+            ("sum.golang.org+033de0ae", Rejection::VerifierKey),
+            (&GO.replace("033de0ae", "033de0af"), Rejection::VerifierKey),
+            (&GO.replace("033de0ae", "033DE0AE"), Rejection::VerifierKey),
+            (&GO.replace("sum.", "sun."), Rejection::VerifierKey),
+            (&GO.replace("org+", "org +"), Rejection::VerifierKey),
+            (&GO.replace("+Ac", "+Cc"), Rejection::KeyUnsupported),
+            (&GO.replace("uAn8", "uA=="), Rejection::KeyMalformed),
+            (&format!("{}{GO}", "x".repeat(600)), Rejection::VerifierKey),
+        ] {
+            assert_eq!(VerifierKey::parse(text), Err(rejection), "{text}");
+        }
+    }
+}

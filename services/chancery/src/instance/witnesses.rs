@@ -1,0 +1,205 @@
+//! Who witnesses the logs of an instance: what an operator says about it, and what is measured of it.
+
+use crate::witness::HttpWitness;
+use anyhow::{Context as _, ensure};
+use chancery_daemon::metrics::Metrics;
+use chancery_log::{
+    Log,
+    witnessing::{self, WitnessClient, Witnesses},
+};
+use chancery_verify::cosignature::Witness;
+use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::{sync::Arc, time::Duration};
+use url::Url;
+
+/// How long is waited for witnesses, unless something is said: with what an entry costs otherwise, less than a second.
+const DEFAULT_TIMEOUT_MS: u64 = 800;
+/// The longest that may be waited: clients give up some seconds later.
+const MAX_TIMEOUT_MS: u64 = 10_000;
+
+/// What happens where too few witnesses have cosigned in time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Fail {
+    /// The log goes on without them.
+    #[default]
+    Open,
+    /// No entry is acknowledged.
+    Closed,
+}
+
+/// Who cosigns a log's checkpoints.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WitnessesTable {
+    /// How many of them must cosign.
+    pub(crate) quorum: usize,
+    /// What happens where too few have.
+    #[serde(default)]
+    pub(crate) fail: Fail,
+    /// How long an entry waits for them, in milliseconds.
+    #[serde(default = "default_timeout")]
+    pub(crate) timeout_ms: u64,
+    /// Those who may.
+    pub(crate) witnesses: Vec<WitnessTable>,
+}
+
+/// One witness.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WitnessTable {
+    /// Its verifier key.
+    pub(crate) key: String,
+    /// What comes before `/add-checkpoint`.
+    #[schemars(with = "String")]
+    pub(crate) url: Url,
+}
+
+const fn default_timeout() -> u64 {
+    DEFAULT_TIMEOUT_MS
+}
+
+impl WitnessesTable {
+    /// Reads and checks it. Nobody is asked anything.
+    pub(crate) fn witnesses(&self) -> anyhow::Result<Witnesses> {
+        let member = |WitnessTable { key, url }: &WitnessTable| {
+            let witness = Witness::parse(key).with_context(|| format!("the witness's verifier key {key:?}"))?;
+            let client: Arc<dyn WitnessClient> = Arc::new(HttpWitness::new(url)?);
+            anyhow::Ok((witness, client))
+        };
+        let members = self.witnesses.iter().map(member).collect::<anyhow::Result<_>>()?;
+        let fail = match self.fail {
+            Fail::Open => witnessing::Fail::Open,
+            Fail::Closed => witnessing::Fail::Closed,
+        };
+        let valid = (1..=MAX_TIMEOUT_MS).contains(&self.timeout_ms);
+        ensure!(valid, "timeout_ms must be between 1 and {MAX_TIMEOUT_MS}");
+        Ok(Witnesses::new(members, self.quorum, fail, Duration::from_millis(self.timeout_ms))?)
+    }
+}
+
+/// Who witnesses which log.
+#[derive(Clone, Default)]
+pub(crate) struct WitnessChoices {
+    pub(crate) rekor2: Option<Witnesses>,
+    pub(crate) ct: Option<Witnesses>,
+}
+
+/// The options of `chancery dev` about it.
+#[derive(Debug, Args)]
+pub(crate) struct WitnessArguments {
+    /// Have this witness cosign the Rekor v2 log's checkpoints, e.g. `witness.example.org+5b4a…+BA…@https://witness.example.org`.
+    /// May be given several times. A new log is not witnessed before its second start
+    #[arg(long = "witness", value_name = "VKEY@URL", value_parser = witness)]
+    witnesses: Vec<WitnessTable>,
+    /// The same for the certificate log
+    #[arg(long = "ct-witness", value_name = "VKEY@URL", value_parser = witness)]
+    ct_witnesses: Vec<WitnessTable>,
+    /// How many of the witnesses must cosign
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    witness_quorum: usize,
+    /// What happens where too few have cosigned in time: `open` goes on without them, `closed` acknowledges nothing
+    #[arg(long, value_name = "HOW", default_value = "open")]
+    witness_fail: Fail,
+    /// How long an entry waits for witnesses, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = DEFAULT_TIMEOUT_MS)]
+    witness_timeout: u64,
+}
+
+impl WitnessArguments {
+    /// Reads and checks them.
+    pub(crate) fn read(&self) -> anyhow::Result<WitnessChoices> {
+        let of = |witnesses: &Vec<WitnessTable>| {
+            let (quorum, fail, timeout_ms) = (self.witness_quorum, self.witness_fail, self.witness_timeout);
+            let table = WitnessesTable { quorum, fail, timeout_ms, witnesses: witnesses.clone() };
+            (!witnesses.is_empty()).then(|| table.witnesses()).transpose()
+        };
+        let rekor2 = of(&self.witnesses).context("cannot use --witness")?;
+        Ok(WitnessChoices { rekor2, ct: of(&self.ct_witnesses).context("cannot use --ct-witness")? })
+    }
+}
+
+/// Reads `VKEY@URL`. A name may contain an `@`; what comes after the last `+` before the URL does not.
+fn witness(text: &str) -> Result<WitnessTable, String> {
+    let expected = || "expected VKEY@URL".to_owned();
+    let encoded = text.splitn(3, '+').nth(2).ok_or_else(expected)?;
+    let (_, url) = encoded.split_once('@').ok_or_else(expected)?;
+    let key = text.strip_suffix(url).and_then(|key| key.strip_suffix('@')).ok_or_else(expected)?;
+    Witness::parse(key).map_err(|rejection| rejection.to_string())?;
+    let url = Url::parse(url).map_err(|error| error.to_string())?;
+    Ok(WitnessTable { key: key.to_owned(), url })
+}
+
+/// Registers what is measured of the witnesses of `logs`.
+pub(super) fn measure(metrics: &Metrics, logs: &[Log]) -> anyhow::Result<()> {
+    let requests = metrics.counters(
+        "chancery_witness_requests_total",
+        "Conversations with witnesses, by how they ended: cosigned, unreachable, refused, invalid, behind",
+        &["log", "witness", "result"],
+    )?;
+    let lags = metrics.gauges(
+        "chancery_witness_lag_entries",
+        "Leaves of the newest published tree head that the witness has not cosigned for this process",
+        &["log", "witness"],
+    )?;
+    let logs = logs.to_vec();
+    metrics.before_scrape(move || {
+        for log in &logs {
+            let name = log.record().name.as_str();
+            let published = log.published().map_or(0, |published| published.tree.size);
+            for witness in log.witnesses() {
+                for (result, count) in witness.outcomes {
+                    requests.advance_to(&[name, &witness.name, result], count);
+                }
+                lags.set(&[name, &witness.name], published.saturating_sub(witness.size));
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "example.org/w+74cab48a+BE74L7zW/hUjXBBzcByXyBhoa/hRfR47UAXqWMP1EAmr";
+
+    #[test]
+    fn a_witness_is_a_key_and_a_url() {
+        let read = witness(&format!("{KEY}@https://witness.example.org/w")).unwrap();
+        assert_eq!((read.key.as_str(), read.url.as_str()), (KEY, "https://witness.example.org/w"));
+        for bad in [
+            KEY.to_owned(),
+            format!("{KEY}@here"),
+            "https://witness.example.org".to_owned(),
+            format!("x{KEY}@http://a"),
+        ] {
+            assert!(witness(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_cannot_hold_is_refused() {
+        let table = |quorum: usize, timeout_ms: u64, urls: &[&str]| WitnessesTable {
+            quorum,
+            fail: Fail::Open,
+            timeout_ms,
+            witnesses: urls.iter().map(|url| witness(&format!("{KEY}@{url}")).unwrap()).collect(),
+        };
+        assert!(table(1, 800, &["https://a.example"]).witnesses().is_ok());
+        for (bad, why) in [
+            (table(0, 800, &["https://a.example"]), "quorum"),
+            (table(2, 800, &["https://a.example"]), "quorum"),
+            (table(1, 800, &["https://a.example", "https://b.example"]), "differ"),
+            (table(1, 0, &["https://a.example"]), "timeout_ms"),
+            (table(1, 60_000, &["https://a.example"]), "timeout_ms"),
+            (table(1, 800, &["https://me@a.example"]), "URL of a witness"),
+            (table(1, 800, &["ftp://a.example"]), "URL of a witness"),
+        ] {
+            let error = format!("{:#}", bad.witnesses().err().unwrap());
+            assert!(error.contains(why), "{why}: {error}");
+        }
+    }
+}

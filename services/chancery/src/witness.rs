@@ -1,0 +1,7 @@
+//! Witnesses: asking those of other operators, and being one.
+
+mod client;
+mod serve;
+
+pub(crate) use client::HttpWitness;
+pub(crate) use serve::{WitnessConfiguration, WitnessListen, run};

@@ -1,0 +1,101 @@
+//! A witness that is asked over HTTP (C2SP tlog-witness), any implementation.
+//!
+//! Answers are bounded in time and size and only sorted by status here: whoever asked verifies the cosignature under the
+//! witness's key. Over plain `http://` somebody in between can make a witness look like one that has seen more, and the log
+//! is then quarantined: use it inside a network only.
+
+use chancery_log::witnessing::{Answer, Asking, Unreachable, WitnessClient};
+use chancery_verify::{hash, witness};
+use reqwest::{Response, StatusCode, header};
+use std::time::Duration;
+use url::Url;
+
+/// A connection must stand after this time.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
+/// A request must be answered to the last byte after this time. Nobody waits as long: the policy's timeout is shorter.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
+/// Connections are kept this long between requests.
+const IDLE: Duration = Duration::from_secs(90);
+/// What a conflict's size is sent as.
+const SIZE: &str = "text/x.tlog.size";
+
+/// A witness at a URL.
+pub(crate) struct HttpWitness {
+    client: reqwest::Client,
+    /// Submission and monitoring prefix, without trailing slash.
+    url: String,
+}
+
+impl HttpWitness {
+    /// The witness at `url`, the part before `/add-checkpoint`. Nothing is sent yet.
+    pub(crate) fn new(url: &Url) -> anyhow::Result<Self> {
+        let plain = url.username().is_empty() && url.password().is_none();
+        let whole = url.query().is_none() && url.fragment().is_none();
+        anyhow::ensure!(
+            matches!(url.scheme(), "http" | "https") && url.has_host() && plain && whole,
+            "{} is not the URL of a witness: expected http(s)://host/path without user, query and fragment",
+            url.host_str().unwrap_or_default()
+        );
+        let client = reqwest::Client::builder()
+            // A witness must not choose who else is asked, and the environment must not choose a proxy.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .http1_only()
+            .connect_timeout(CONNECT_DEADLINE)
+            .timeout(REQUEST_DEADLINE)
+            .pool_idle_timeout(IDLE)
+            .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client, url: url.as_str().trim_end_matches('/').to_owned() })
+    }
+
+    async fn post(&self, request: &str) -> Result<Answer, reqwest::Error> {
+        let request = self.client.post(format!("{}/add-checkpoint", self.url)).body(request.to_owned());
+        let response = request.header(header::CONTENT_TYPE, "text/plain; charset=utf-8").send().await?;
+        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let is_size = kind.is_some_and(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == SIZE));
+        Ok(match response.status() {
+            StatusCode::OK => Answer::Cosigned(receive(response).await?),
+            StatusCode::CONFLICT if is_size => Answer::Conflict(witness::parse_size(&receive(response).await?).ok()),
+            StatusCode::CONFLICT => Answer::Conflict(None),
+            StatusCode::UNPROCESSABLE_ENTITY => Answer::Inconsistent,
+            status => Answer::Refused { status: status.as_u16() },
+        })
+    }
+
+    /// Asks, and once more where the connection was a kept one that the witness has closed since: found out only when it is used.
+    async fn ask(&self, request: &str) -> Result<Answer, reqwest::Error> {
+        match self.post(request).await {
+            Err(error) if !error.is_timeout() && !error.is_connect() => self.post(request).await,
+            first => first,
+        }
+    }
+}
+
+/// Reads an answer; one that is too long is none.
+async fn receive(mut response: Response) -> Result<String, reqwest::Error> {
+    let mut answer = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        answer.extend_from_slice(&chunk);
+        if answer.len() > witness::MAX_BYTES {
+            return Ok(String::new());
+        }
+    }
+    Ok(String::from_utf8(answer).unwrap_or_default())
+}
+
+impl WitnessClient for HttpWitness {
+    fn add_checkpoint(&self, request: String) -> Asking<'_> {
+        Box::pin(async move {
+            self.ask(&request).await.map_err(|error| {
+                let reason = format!("{:#}", anyhow::Error::new(error.without_url()));
+                Unreachable { reason: format!("{}: {reason}", self.url) }
+            })
+        })
+    }
+
+    fn evidence(&self, origin: &str) -> String {
+        format!("{}/{}/checkpoint", self.url, hex::encode(hash::sha256(origin.as_bytes())))
+    }
+}

@@ -1,0 +1,142 @@
+//! `chancery witness serve`: a witness in a process of its own, so that it shares nothing with the logs it looks after.
+
+use anyhow::{Context as _, ensure};
+use chancery_daemon::{
+    clock::{Clock, SystemClock},
+    http::{self, Listener, Readiness, Tls},
+    metrics::Metrics,
+    random::SystemRandom,
+    shutdown::{self, Signals},
+};
+use chancery_verify::verifier_key::VerifierKey;
+use chancery_witness::{Settings, Witness};
+use serde::Deserialize;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::net::TcpListener;
+
+/// A witness's configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WitnessConfiguration {
+    /// Its name, decided for ever at the first start.
+    pub(crate) name: String,
+    /// Directory for its key and what it has cosigned.
+    pub(crate) data: PathBuf,
+    /// Verifier keys of the logs it cosigns for.
+    pub(crate) logs: Vec<String>,
+    /// Where it listens.
+    pub(crate) listen: WitnessListen,
+}
+
+/// Where a witness listens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WitnessListen {
+    /// Address and port for logs and monitors.
+    pub(crate) address: SocketAddr,
+    /// Address and port for Prometheus; nobody else should reach it.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Certificate and key in PEM; without them a proxy in front must speak TLS.
+    pub(crate) tls: Option<WitnessTls>,
+}
+
+/// Files in PEM; taken anew when they change.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WitnessTls {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl WitnessConfiguration {
+    /// Reads a file; relative paths are relative to it.
+    pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
+        let read = || -> anyhow::Result<Self> {
+            let mut configuration: Self = toml::from_str(&fs::read_to_string(path)?)?;
+            let directory = path.parent().unwrap_or(Path::new(""));
+            let tls = configuration.listen.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
+            for file in tls.chain([&mut configuration.data]) {
+                *file = directory.join(&*file);
+            }
+            Ok(configuration)
+        };
+        read().with_context(|| format!("cannot use {}", path.display()))
+    }
+}
+
+/// Cosigns until SIGTERM or SIGINT.
+pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<()> {
+    let WitnessConfiguration { name, data, logs, listen } = configuration;
+    let metrics = listen.metrics.map(|_| Metrics::default());
+    let witness = open(&name, &data, &logs, metrics.as_ref())?;
+    let key = witness.verifier_key();
+    let mut signals = Signals::catch().context("cannot wait for signals")?;
+    let (stop, stopping) = shutdown::channel();
+    let mut servers = Vec::new();
+    if let (Some(metrics), Some(address)) = (metrics, listen.metrics) {
+        let listener = bind(address).await?;
+        servers.push(tokio::spawn(http::serve(listener, http::metrics_page(metrics), stopping.clone())));
+    }
+    let ready: Readiness = Arc::new(|| None);
+    let routes = http::named(http::shell(chancery_witness::http::router(witness), ready), Arc::new(SystemRandom));
+    let listener = bind(listen.address).await?;
+    let address = listener.local_addr()?;
+    let (listener, renewal) = match &listen.tls {
+        None => (Listener::from(listener), None),
+        Some(WitnessTls { certificate, key }) => {
+            let tls = Tls::open(certificate, key).context("cannot use [listen] tls")?;
+            (Listener::tls(listener, Arc::clone(&tls)), Some(tokio::spawn(tls.follow())))
+        }
+    };
+    servers.push(tokio::spawn(http::serve(listener, routes, stopping)));
+    tracing::info!(%address, verifier_key = key, "witness ready");
+    signals.received().await;
+    stop.stop();
+    for server in servers {
+        server.await.context("a listener failed")?;
+    }
+    if let Some(renewal) = renewal {
+        renewal.abort();
+    }
+    Ok(())
+}
+
+fn open(name: &str, data: &Path, logs: &[String], metrics: Option<&Metrics>) -> anyhow::Result<Witness> {
+    let logs = logs.iter().map(|key| VerifierKey::parse(key).with_context(|| format!("verifier key {key:?}")));
+    let logs = logs.collect::<anyhow::Result<Vec<_>>>()?;
+    ensure!(!logs.is_empty(), "a witness needs the verifier key of at least one log");
+    let requests = metrics.map(|metrics| {
+        metrics.counters("chancery_witness_checkpoints_total", "Requests for cosignatures", &["origin", "result"])
+    });
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Witness::open(Settings { data, name, logs }, clock, requests.transpose()?).context("cannot open the witness")
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_in_deploy_can_be_used() {
+        let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+        let configuration = WitnessConfiguration::load(&deploy.join("witness.toml")).unwrap();
+        assert!(configuration.logs.iter().all(|key| VerifierKey::parse(key).is_ok()), "{:?}", configuration.logs);
+        let listen = configuration.listen;
+        assert!(listen.tls.is_some_and(|tls| tls.key.starts_with(&deploy)) && listen.metrics.is_some());
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("witness.toml");
+        let text = fs::read_to_string(deploy.join("witness.toml")).unwrap();
+        fs::write(&file, format!("quorum = 1\n{text}")).unwrap();
+        let error = format!("{:#}", WitnessConfiguration::load(&file).unwrap_err());
+        assert!(error.contains("quorum") && error.contains("witness.toml"), "{error}");
+    }
+}

@@ -1,0 +1,176 @@
+//! One conversation with one witness about one checkpoint.
+//!
+//! The witness wants to be told the size it has cosigned last. Whoever does not know it says 0 and is told (409). A size
+//! beyond what is committed here means that the database was put back, or that another log writes under this key. And
+//! where it does not accept the proof from the size it has just named, its history is another one than ours.
+
+use super::{Answer, Unreachable, WitnessClient};
+use crate::engine::Published;
+use crate::guard::tiles_of;
+use crate::quarantine::Reason;
+use crate::store::{LogRecord, Store};
+use chancery_verify::cosignature::Witness;
+use chancery_verify::merkle::{self, Plan};
+use chancery_verify::note::{Note, NoteSignature};
+use chancery_verify::witness::{AddCheckpoint, parse_lines};
+use chancery_verify::{Hash, Rejection};
+use std::sync::Arc;
+
+/// Requests of one conversation: two to learn where the witness is, one for the cosignature, and one because another replica
+/// may have been faster.
+const REQUESTS: usize = 4;
+
+/// What a conversation is about.
+pub(super) struct Context {
+    pub(super) record: Arc<LogRecord>,
+    pub(super) store: Arc<dyn Store>,
+}
+
+/// Why there is no cosignature.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// It does not answer.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    /// It answers something that is no cosignature of this checkpoint.
+    #[error("its answer is refused: {0}")]
+    Invalid(#[from] Rejection),
+    /// It does not want to, for a reason of its own.
+    #[error("it refuses with status {status}")]
+    Refused {
+        /// The status.
+        status: u16,
+    },
+    /// It has cosigned more than this checkpoint, and so has another replica.
+    #[error("it has cosigned {size} leaves already")]
+    Behind {
+        /// Leaves it has cosigned.
+        size: u64,
+    },
+    /// The database failed.
+    #[error("no proof: {0}")]
+    Proof(crate::Error),
+    /// What is stored here is not what it has seen.
+    #[error("{0}")]
+    Doubt(Reason),
+}
+
+impl Failure {
+    /// As metrics name it.
+    pub(super) const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Invalid(_) => "invalid",
+            Self::Behind { .. } => "behind",
+            Self::Refused { .. } | Self::Proof(_) | Self::Doubt(_) => "refused",
+        }
+    }
+}
+
+/// How a conversation has ended.
+pub(super) struct Outcome {
+    /// Leaves the witness has cosigned, as far as is known.
+    pub(super) known: Option<u64>,
+    pub(super) result: Result<NoteSignature, Failure>,
+}
+
+/// One witness and one checkpoint.
+struct Conversation<'a> {
+    context: &'a Context,
+    witness: &'a Witness,
+    client: &'a dyn WitnessClient,
+    head: &'a Published,
+    /// The size that is stated next.
+    old: u64,
+    /// Whether the witness has named it in this conversation.
+    told: bool,
+}
+
+impl Context {
+    /// Asks for a cosignature of `head`. `known` is what the witness had cosigned last.
+    pub(super) async fn converse(
+        &self,
+        witness: &Witness,
+        client: &dyn WitnessClient,
+        head: &Published,
+        known: Option<u64>,
+    ) -> Outcome {
+        let old = known.unwrap_or(0);
+        let mut conversation = Conversation { context: self, witness, client, head, old, told: false };
+        let result = conversation.hold().await;
+        let known = match &result {
+            Ok(_) => Some(head.tree.size),
+            Err(Failure::Behind { size }) => Some(*size),
+            Err(_) => None,
+        };
+        Outcome { known, result }
+    }
+
+    /// That the tree of `old` leaves is a prefix of the one of `new` leaves; both are committed.
+    async fn prove(&self, old: u64, new: u64) -> Result<Vec<Hash>, Failure> {
+        if old == 0 {
+            return Ok(Vec::new());
+        }
+        let mut plan = Plan::default();
+        let Ok(_) = merkle::consistency_proof(old, new, &mut plan);
+        let tiles = tiles_of(&*self.store, self.record.log_id, &plan).await;
+        let tiles = tiles.map_err(|error| Failure::Proof(error.into()))?;
+        let missing = |_| crate::Corrupt::new("tiles below the head are stored");
+        merkle::consistency_proof(old, new, &mut &tiles).map_err(missing).map_err(|error| Failure::Proof(error.into()))
+    }
+}
+
+impl Conversation<'_> {
+    async fn hold(&mut self) -> Result<NoteSignature, Failure> {
+        for _ in 0..REQUESTS {
+            if self.old > self.head.tree.size {
+                return Err(self.beyond(self.old).await?);
+            }
+            let proof = self.context.prove(self.old, self.head.tree.size).await?;
+            let request = AddCheckpoint { old: self.old, proof, checkpoint: &self.head.note }.to_string();
+            match self.client.add_checkpoint(request).await? {
+                Answer::Cosigned(lines) => return self.accept(&lines),
+                Answer::Conflict(Some(size)) if size != self.old => (self.old, self.told) = (size, true),
+                // What it has said before may be out of date; what it has just said is not.
+                Answer::Conflict(_) | Answer::Inconsistent if self.old > 0 && self.told => {
+                    return Err(Failure::Doubt(Reason::WitnessForked {
+                        head: self.head.tree.size,
+                        witnessed: self.old,
+                        witness: self.witness.name().to_string(),
+                        evidence: self.evidence(),
+                    }));
+                }
+                Answer::Conflict(_) | Answer::Inconsistent if self.old > 0 => self.old = 0,
+                Answer::Conflict(_) => return Err(Failure::Refused { status: 409 }),
+                Answer::Inconsistent => return Err(Failure::Refused { status: 422 }),
+                Answer::Refused { status } => return Err(Failure::Refused { status }),
+            }
+        }
+        Err(Failure::Behind { size: self.old })
+    }
+
+    /// The witness's line, if it is one.
+    fn accept(&self, lines: &str) -> Result<NoteSignature, Failure> {
+        let text = Note::parse(&self.head.note)?.text;
+        let lines = parse_lines(lines)?;
+        let (line, _) = self.witness.find(&text, &lines)?;
+        Ok(line.clone())
+    }
+
+    /// What it means that the witness has cosigned `size` leaves and the checkpoint has less.
+    async fn beyond(&self, size: u64) -> Result<Failure, Failure> {
+        // Read after the answer: whatever a replica had cosigned was committed before.
+        let committed = self.context.store.head(self.context.record.log_id).await;
+        let committed = committed.map_err(|error| Failure::Proof(error.into()))?.tree.size;
+        if size <= committed {
+            return Ok(Failure::Behind { size });
+        }
+        let witness = self.witness.name().to_string();
+        let evidence = self.evidence();
+        Ok(Failure::Doubt(Reason::WitnessAhead { head: committed, witnessed: size, witness, evidence }))
+    }
+
+    fn evidence(&self) -> String {
+        self.client.evidence(&self.context.record.origin)
+    }
+}

@@ -1,0 +1,280 @@
+//! Which head the witnesses are asked about, and what is published when.
+//!
+//! A round is about one signed head. It ends when a quorum has cosigned it; or when nobody is left who could still, or its
+//! entries have waited for as long as the policy allows. The next one is about the newest signed head. A witness that is slow
+//! is asked again when it has answered; one that fails, after a pause that grows. Either costs submitters one timeout at most,
+//! because nobody waits for a witness that is busy with something else. What comes late is added to what is published,
+//! while that is the newest.
+
+use super::asking::{Context, Failure, Outcome};
+use super::{Fail, Shared, WitnessClient, same_tree};
+use crate::engine::Published;
+use crate::quarantine::{Quarantine, Reason};
+use crate::sequencer::Follower;
+use chancery_verify::note::NoteSignature;
+use futures_util::StreamExt as _;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream::FuturesUnordered;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// Pause after a witness has failed once; it doubles with every failure that follows.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Nothing to wake up for.
+const IDLE: Duration = Duration::from_hours(1);
+/// What a submitter waits beyond the timeout before it is called a fault.
+pub(super) const SLACK: Duration = Duration::from_secs(2);
+
+/// A witness, as the rounds see it.
+struct Member {
+    client: Arc<dyn WitnessClient>,
+    /// What it had cosigned last.
+    known: Option<u64>,
+    /// The head it is being asked about.
+    busy: Option<Arc<Published>>,
+    /// Not asked before.
+    rests_until: Instant,
+    pause: Duration,
+    /// Its cosignature of the round's tree.
+    line: Option<NoteSignature>,
+    /// Whether it has cosigned in this round; a head that is signed anew is cosigned anew.
+    done: bool,
+}
+
+impl Member {
+    /// Whether there is any point in asking it about this head, when it has nothing else to do.
+    fn may_be_asked(&self, head: &Published, now: Instant) -> bool {
+        let goes_on = self.known.is_none_or(|known| known <= head.tree.size);
+        self.rests_until <= now && head.tree.size > 0 && goes_on
+    }
+}
+
+pub(crate) struct Rounds {
+    shared: Arc<Shared>,
+    context: Arc<Context>,
+    members: Vec<Member>,
+    follower: Follower,
+    /// What the round is about.
+    head: Arc<Published>,
+    /// Cosignatures on what is published, where that is the round's head.
+    shown: usize,
+    signed: watch::Receiver<Arc<Published>>,
+    published: watch::Sender<Arc<Published>>,
+    /// What was signed last, as far as is known here.
+    noted: Arc<Published>,
+    /// Heads that were signed and are not published, with when they were.
+    waiting: VecDeque<(Arc<Published>, Instant)>,
+}
+
+/// A conversation that has ended.
+type Asked = (usize, Arc<Published>, Outcome);
+
+impl Rounds {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        context: Arc<Context>,
+        clients: Vec<Arc<dyn WitnessClient>>,
+        follower: Follower,
+        (signed, published): (watch::Receiver<Arc<Published>>, watch::Sender<Arc<Published>>),
+    ) -> Self {
+        let head = signed.borrow().clone();
+        let now = Instant::now();
+        let member = |client| Member {
+            client,
+            known: None,
+            busy: None,
+            rests_until: now,
+            pause: FIRST_PAUSE,
+            line: None,
+            done: false,
+        };
+        let members = clients.into_iter().map(member).collect();
+        let (noted, waiting) = (Arc::clone(&head), VecDeque::new());
+        Self { shared, context, members, follower, head, shown: 0, signed, published, noted, waiting }
+    }
+
+    /// Goes round by round until nothing more is signed, or the log is quarantined.
+    pub(crate) async fn run(mut self, quarantine: Quarantine) {
+        if let Some(reason) = self.go_round(&quarantine).await {
+            quarantine.begin(&self.context.record.name, reason);
+        }
+    }
+
+    async fn go_round(&mut self, quarantine: &Quarantine) -> Option<Reason> {
+        let mut asking = FuturesUnordered::new();
+        loop {
+            let newest = self.signed.borrow_and_update().clone();
+            self.note_signed(&newest);
+            self.settle(&newest);
+            self.go_on(&newest);
+            asking.extend(self.ask());
+            // Whom to wait for may have changed.
+            self.settle(&newest);
+            let wakes = self.wakes();
+            tokio::select! {
+                () = quarantine.begun() => return None,
+                changed = self.signed.changed() => if changed.is_err() { return None },
+                Some(asked) = asking.next() => if let Some(reason) = self.answered(asked) { return Some(reason) },
+                () = sleep_until(wakes) => {}
+            }
+        }
+    }
+
+    /// Notes since when the newest head is waited for.
+    fn note_signed(&mut self, newest: &Arc<Published>) {
+        if !Arc::ptr_eq(newest, &self.noted) {
+            self.noted = Arc::clone(newest);
+            self.waiting.push_back((Arc::clone(newest), Instant::now()));
+        }
+    }
+
+    fn cosigned(&self) -> usize {
+        self.members.iter().filter(|member| member.line.is_some()).count()
+    }
+
+    /// Whether a quorum can still be had for the round's head from those who are asked about it, or can be.
+    fn is_open(&self) -> bool {
+        let now = Instant::now();
+        let may_cosign = |member: &&Member| {
+            let asked = member.busy.as_ref().map(|head| Arc::ptr_eq(head, &self.head));
+            member.line.is_some() || asked.unwrap_or_else(|| member.may_be_asked(&self.head, now))
+        };
+        self.members.iter().filter(may_cosign).count() >= self.shared.policy.quorum()
+    }
+
+    /// Whether there will be no quorum for the newest head.
+    fn is_hopeless(&self, newest: &Arc<Published>) -> bool {
+        Arc::ptr_eq(newest, &self.head) && !self.is_open()
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.waiting.front().is_some_and(|(_, since)| since.elapsed() >= self.shared.timeout)
+    }
+
+    /// Publishes what may be published.
+    fn settle(&mut self, newest: &Arc<Published>) {
+        let cosigned = self.cosigned();
+        let quorum = cosigned >= self.shared.policy.quorum();
+        if quorum {
+            self.shared.reached.store(true, Ordering::Relaxed);
+        }
+        let waits = !self.waiting.is_empty();
+        self.shared.lacking.store(!quorum && !self.is_open() && self.head.tree.size > 0, Ordering::Relaxed);
+        if quorum && cosigned > self.shown {
+            self.publish(&Arc::clone(&self.head), true);
+        } else if self.shared.fail == Fail::Open && waits && (self.is_hopeless(newest) || self.is_overdue()) {
+            let same = same_tree(&newest.tree, &self.head.tree);
+            self.publish(newest, same);
+        } else if self.shared.fail == Fail::Open && cosigned > self.shown && self.is_published() {
+            // Fewer than a quorum are better than none.
+            self.publish(&Arc::clone(&self.head), true);
+        }
+    }
+
+    fn is_published(&self) -> bool {
+        self.published.borrow().tree.size >= self.head.tree.size
+    }
+
+    /// Publishes a head; with the round's cosignatures, where it is the round's.
+    fn publish(&mut self, head: &Arc<Published>, with_lines: bool) {
+        let lines = self.members.iter().filter_map(|member| member.line.as_ref()).filter(|_| with_lines);
+        let note = lines.fold(head.note.clone(), |note, line| format!("{note}{line}\n"));
+        if with_lines {
+            self.shown = self.cosigned();
+        }
+        if let Some(position) = self.waiting.iter().position(|(waiting, _)| Arc::ptr_eq(waiting, head)) {
+            self.waiting.drain(..=position);
+        }
+        self.published.send_replace(Arc::new(Published { note, ..Published::clone(head) }));
+    }
+
+    /// Begins the next round, where this one has ended and there is a newer head.
+    fn go_on(&mut self, newest: &Arc<Published>) {
+        let ended = self.cosigned() >= self.shared.policy.quorum() || self.is_published() || !self.is_open();
+        if !ended || Arc::ptr_eq(newest, &self.head) {
+            return;
+        }
+        let same = same_tree(&newest.tree, &self.head.tree);
+        self.head = Arc::clone(newest);
+        for member in &mut self.members {
+            member.done = false;
+            // A cosignature is of the tree: it stays right until there is a newer one.
+            member.line = member.line.take().filter(|_| same);
+        }
+        self.shown = 0;
+    }
+
+    /// Asks everyone who may be asked about the round's head.
+    fn ask(&mut self) -> Vec<BoxFuture<'static, Asked>> {
+        let now = Instant::now();
+        let mut asked = Vec::new();
+        for (index, member) in self.members.iter_mut().enumerate() {
+            let Some(witness) = self.shared.policy.witnesses().get(index).cloned() else { continue };
+            if member.busy.is_some() || member.done || !member.may_be_asked(&self.head, now) {
+                continue;
+            }
+            member.busy = Some(Arc::clone(&self.head));
+            let (client, head, known) = (Arc::clone(&member.client), Arc::clone(&self.head), member.known);
+            let (context, follower) = (Arc::clone(&self.context), self.follower.clone());
+            let conversation = async move {
+                let outcome = context.converse(&witness, &*client, &head, known).await;
+                if let Err(Failure::Behind { size }) = &outcome.result {
+                    // Another replica has committed more: what it has, this one signs, too. An error comes back with the next head.
+                    let _ = follower.follow(*size).await;
+                }
+                (index, head, outcome)
+            };
+            asked.push(conversation.boxed());
+        }
+        asked
+    }
+
+    /// Takes what a witness has said; why the log must not go on, if that is what it has said.
+    fn answered(&mut self, (index, head, outcome): Asked) -> Option<Reason> {
+        let (log, tally) = (self.context.record.name.clone(), self.shared.tallies.get(index)?);
+        let witness = self.shared.policy.witnesses().get(index)?.name();
+        let member = self.members.get_mut(index)?;
+        member.busy = None;
+        member.known = outcome.known;
+        match outcome.result {
+            Ok(line) => {
+                tally.count("cosigned");
+                tally.size.fetch_max(head.tree.size, Ordering::Relaxed);
+                member.pause = FIRST_PAUSE;
+                if same_tree(&head.tree, &self.head.tree) {
+                    member.done = Arc::ptr_eq(&head, &self.head);
+                    // The same number of lines, but a newer one.
+                    self.shown = self.shown.saturating_sub(usize::from(member.line.is_some()));
+                    member.line = Some(line);
+                }
+                None
+            }
+            Err(Failure::Doubt(reason)) => Some(reason),
+            Err(failure) => {
+                tally.count(failure.outcome());
+                if !matches!(failure, Failure::Behind { .. }) {
+                    tracing::warn!(log.name = %log, %witness, %failure, "a witness has not cosigned");
+                    member.rests_until = Instant::now() + member.pause;
+                    member.pause = (member.pause * 2).min(LONGEST_PAUSE);
+                }
+                None
+            }
+        }
+    }
+
+    /// When something is to be done though nothing happens.
+    fn wakes(&self) -> Instant {
+        let now = Instant::now();
+        let overdue = self.waiting.front().map(|(_, since)| *since + self.shared.timeout);
+        let overdue = overdue.filter(|_| self.shared.fail == Fail::Open);
+        let resting = self.members.iter().filter(|member| member.busy.is_none() && !member.done);
+        let rested = resting.map(|member| member.rests_until).filter(|until| *until > now);
+        rested.chain(overdue).min().unwrap_or(now + IDLE)
+    }
+}

@@ -1,0 +1,66 @@
+//! The HTTP side of a witness: one write, and what others may read.
+//!
+//! `POST /add-checkpoint` and `GET /<SHA-256 of the origin>/checkpoint` are C2SP's; `GET /` says in plain text who this is.
+
+use crate::{NotCosigned, Witness};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use chancery_verify::witness::{MAX_BYTES, Refusal};
+use std::fmt::Write as _;
+
+/// What a conflict's size is sent as.
+const SIZE: HeaderValue = HeaderValue::from_static("text/x.tlog.size");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// What is read changes with every checkpoint.
+const CHANGES: (header::HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+
+/// The routes.
+pub fn router(witness: Witness) -> Router {
+    Router::new()
+        .route("/add-checkpoint", post(add_checkpoint).layer(DefaultBodyLimit::max(MAX_BYTES)))
+        .route("/{origin}/checkpoint", get(checkpoint))
+        .route("/", get(about))
+        .with_state(witness)
+}
+
+async fn add_checkpoint(State(witness): State<Witness>, request: String) -> Response {
+    let refuse = |status, text: &'static str| (status, [(header::CONTENT_TYPE, TEXT)], text).into_response();
+    match witness.add_checkpoint(request).await {
+        Ok(lines) => ([(header::CONTENT_TYPE, TEXT)], lines).into_response(),
+        Err(NotCosigned::UnknownLog) => refuse(StatusCode::NOT_FOUND, "no log of this origin is witnessed here\n"),
+        Err(NotCosigned::Refused(refusal)) => match refusal {
+            Refusal::Malformed => refuse(StatusCode::BAD_REQUEST, "not a request of c2sp.org/tlog-witness\n"),
+            Refusal::Unsigned => refuse(StatusCode::FORBIDDEN, "the log's key has not signed this checkpoint\n"),
+            Refusal::Conflict { size } => {
+                (StatusCode::CONFLICT, [(header::CONTENT_TYPE, SIZE)], format!("{size}\n")).into_response()
+            }
+            Refusal::Inconsistent => {
+                refuse(StatusCode::UNPROCESSABLE_ENTITY, "the tree is not shown to extend the one cosigned last\n")
+            }
+        },
+        Err(NotCosigned::Broken(error)) => {
+            tracing::error!(%error, "a checkpoint could not be cosigned");
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "the witness cannot cosign at the moment\n")
+        }
+    }
+}
+
+async fn checkpoint(State(witness): State<Witness>, Path(origin): Path<String>) -> Response {
+    match witness.checkpoint(&origin).await {
+        Some(note) => ([(header::CONTENT_TYPE, TEXT), CHANGES], note).into_response(),
+        None => (StatusCode::NOT_FOUND, [CHANGES], "nothing was cosigned for such a log\n").into_response(),
+    }
+}
+
+async fn about(State(witness): State<Witness>) -> Response {
+    let mut page = format!("{}\n", witness.verifier_key());
+    for log in witness.logs().await {
+        let size = log.head.map_or_else(|| "nothing yet".to_owned(), |head| format!("{} leaves", head.size));
+        // Writing to a string does not fail.
+        let _ = writeln!(page, "{}: {size}", log.origin);
+    }
+    ([(header::CONTENT_TYPE, TEXT), CHANGES], page).into_response()
+}

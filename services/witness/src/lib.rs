@@ -1,0 +1,256 @@
+//! A witness (C2SP tlog-witness): it cosigns a log's checkpoints along one history, and never along a second one.
+//!
+//! For each log it keeps the last checkpoint it has cosigned, with its own cosignature: what it compares the next one with,
+//! and what it shows to monitors. What is right is `chancery-verify`'s to say ([`chancery_verify::witness`]); here it is kept
+//! ([`state`]) and spoken over HTTP ([`http`]).
+//!
+//! # One request
+//! 1. The log is found by the origin of its checkpoint; it must be one that was configured.
+//! 2. Under that log's lock: signature, size and consistency proof are judged against what is kept.
+//! 3. The checkpoint is cosigned, and written to disk with its directory entry. **That is the point after which there is no
+//!    way back**: a crash before it leaves the old checkpoint and a cosignature nobody has seen.
+//! 4. The cosignature is verified and answered.
+//!
+//! All of that goes on when the one who asked has gone away, so that no two requests are ever judged by the same state.
+//! A data directory serves one process. Whoever puts back an old copy of it has a witness that may cosign a second history:
+//! do not restore one; make a new witness, under a new name.
+
+pub mod http;
+mod identity;
+mod state;
+
+pub use identity::read_verifier_key;
+
+use chancery_daemon::clock::Clock;
+use chancery_daemon::metrics::Counters;
+use chancery_daemon::signer::SignerError;
+use chancery_verify::cosignature::signed_bytes;
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::note::{KeyName, Note};
+use chancery_verify::verifier_key::VerifierKey;
+use chancery_verify::witness::{AddCheckpoint, Refusal};
+use chancery_verify::{Rejection, hash};
+use identity::Identity;
+use state::Kept;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// Why a witness does not start, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process uses the directory.
+    #[error("another witness is using {0}: two of them would cosign two histories")]
+    InUse(PathBuf),
+    /// The directory belongs to a witness with another name or key.
+    #[error(
+        "{path} is the data of the witness {kept}, and this would be {found}: a witness keeps its name and its key"
+    )]
+    OtherIdentity {
+        /// The directory.
+        path: PathBuf,
+        /// The verifier key it was made with.
+        kept: String,
+        /// What it would be.
+        found: String,
+    },
+    /// The key is gone.
+    #[error(
+        "{0} is missing, and a new key would be another witness: put it back, or start afresh with another directory"
+    )]
+    KeyMissing(PathBuf),
+    /// What is kept of a log is not what this witness has written.
+    #[error("{path} is damaged ({rejection}): it was not written by this witness about a log with the configured key")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What verification said.
+        rejection: Rejection,
+    },
+    /// A name, or the key of something that is no log.
+    #[error("{text:?} is refused: {rejection}")]
+    Configuration {
+        /// What was given.
+        text: String,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// The key cannot be used.
+    #[error("the witness's key: {0}")]
+    Signer(#[from] SignerError),
+}
+
+/// Why a checkpoint is not cosigned.
+#[derive(Debug)]
+pub enum NotCosigned {
+    /// Nobody has told this witness of that log.
+    UnknownLog,
+    /// It must not be.
+    Refused(Refusal),
+    /// It could not be written down, or signed.
+    Broken(Error),
+}
+
+/// What a witness is made of.
+pub struct Settings<'a> {
+    /// Its directory, made where it does not exist.
+    pub data: &'a Path,
+    /// Its name, a URL without scheme by convention: `witness.example.org/2026`. It is decided when the directory is made.
+    pub name: &'a str,
+    /// The logs it cosigns for, by their verifier keys, whose names are their origins.
+    pub logs: Vec<VerifierKey>,
+}
+
+/// A witness: cheap to clone, every clone is the same.
+#[derive(Clone)]
+pub struct Witness(Arc<Inner>);
+
+struct Inner {
+    identity: Identity,
+    logs: BTreeMap<String, Followed>,
+    clock: Arc<dyn Clock>,
+    /// Requests by origin and what they were answered, where somebody counts them.
+    requests: Option<Counters>,
+}
+
+/// One log, as the witness knows it.
+struct Followed {
+    key: VerifierKey,
+    /// Where its last checkpoint is kept.
+    path: PathBuf,
+    /// What is kept there. Held from judging a request until it is written.
+    kept: Mutex<Option<Kept>>,
+}
+
+/// A log for those who look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogStatus {
+    /// First line of its checkpoints.
+    pub origin: String,
+    /// The last tree that was cosigned.
+    pub head: Option<TreeHead>,
+}
+
+impl Witness {
+    /// Opens the witness in a directory, or makes it there: a key, and nothing cosigned yet.
+    ///
+    /// # Errors
+    /// Where the directory is in use, belongs to another witness, or is damaged.
+    pub fn open(settings: Settings<'_>, clock: Arc<dyn Clock>, requests: Option<Counters>) -> Result<Self, Error> {
+        let configuration = |text: &str| {
+            let text = text.to_owned();
+            move |rejection| Error::Configuration { text, rejection }
+        };
+        let name = KeyName::new(settings.name).map_err(configuration(settings.name))?;
+        let identity = Identity::open(settings.data, name)?;
+        let mut logs = BTreeMap::new();
+        for key in settings.logs {
+            let scheme = key.scheme().ok_or(Rejection::KeyUnsupported).map_err(configuration(&key.to_string()))?;
+            let origin = scheme.origin();
+            let path = identity.logs().join(format!("{}.checkpoint", hex::encode(hash::sha256(origin.as_bytes()))));
+            let kept = Kept::read(&path, &key, &identity.witness)?;
+            logs.insert(origin, Followed { key, path, kept: Mutex::new(kept) });
+        }
+        Ok(Self(Arc::new(Inner { identity, logs, clock, requests })))
+    }
+
+    /// How others know it.
+    #[must_use]
+    pub fn verifier_key(&self) -> String {
+        self.0.identity.witness.to_string()
+    }
+
+    /// Every log it follows, by origin.
+    pub async fn logs(&self) -> Vec<LogStatus> {
+        let mut logs = Vec::new();
+        for (origin, log) in &self.0.logs {
+            let head = log.kept.lock().await.as_ref().map(|kept| kept.head);
+            logs.push(LogStatus { origin: origin.clone(), head });
+        }
+        logs
+    }
+
+    /// The last checkpoint of a log, with the cosignature; the log is named by the SHA-256 of its origin in hexadecimal.
+    pub async fn checkpoint(&self, origin_hash: &str) -> Option<String> {
+        let of = |origin: &String| hex::encode(hash::sha256(origin.as_bytes())) == origin_hash;
+        let (_, log) = self.0.logs.iter().find(|(origin, _)| of(origin))?;
+        log.kept.lock().await.as_ref().map(|kept| kept.note.clone())
+    }
+
+    /// Cosigns a checkpoint, or says why not. Returns the signature line with its line break.
+    pub async fn add_checkpoint(&self, request: String) -> Result<String, NotCosigned> {
+        let inner = Arc::clone(&self.0);
+        // On its own: a request that was begun is ended, whoever still waits for it.
+        let answer = tokio::spawn(async move { inner.add_checkpoint(&request).await });
+        answer.await.unwrap_or_else(|error| {
+            let source = io::Error::other(error);
+            Err(NotCosigned::Broken(Error::File { path: self.0.identity.logs(), source }))
+        })
+    }
+}
+
+impl Inner {
+    async fn add_checkpoint(&self, request: &str) -> Result<String, NotCosigned> {
+        let request = AddCheckpoint::parse(request).map_err(|_| NotCosigned::Refused(Refusal::Malformed))?;
+        // (1)
+        let log = self.logs.get(request.origin()).ok_or(NotCosigned::UnknownLog)?;
+        let answer = self.cosign(log, &request).await;
+        if let Some(requests) = &self.requests {
+            requests.increment(&[request.origin(), outcome(&answer)]);
+        }
+        answer
+    }
+
+    async fn cosign(&self, log: &Followed, request: &AddCheckpoint<'_>) -> Result<String, NotCosigned> {
+        // (2)
+        let mut kept = log.kept.lock().await;
+        let known = kept.as_ref().map(|kept| &kept.head);
+        let head = request.judge(&log.key, known).map_err(NotCosigned::Refused)?;
+        // (3)
+        let note = Note::parse(request.checkpoint).map_err(|_| NotCosigned::Refused(Refusal::Malformed))?;
+        let (next, line) = self.next(log, note, head).await.map_err(NotCosigned::Broken)?;
+        next.write(&log.path).await.map_err(NotCosigned::Broken)?;
+        *kept = Some(next);
+        // (4)
+        Ok(line)
+    }
+
+    /// What is to be kept of a checkpoint, and the line that is answered.
+    async fn next(&self, log: &Followed, note: Note, head: TreeHead) -> Result<(Kept, String), Error> {
+        let (seconds, witness) = (self.clock.now().seconds(), &self.identity.witness);
+        let signature = self.identity.signer.sign(&signed_bytes(&note.text, seconds)).await?;
+        let line = witness.line(seconds, &signature);
+        let damaged = |rejection| Error::Damaged { path: log.path.clone(), rejection };
+        witness.find(&note.text, std::slice::from_ref(&line)).map_err(damaged)?;
+        let written = format!("{line}\n");
+        // Signatures of others are not this witness's to keep.
+        let own = |known: &chancery_verify::note::NoteSignature| {
+            known.name == *log.key.name() && known.key_id == log.key.key_id()
+        };
+        let signatures = note.signatures.into_iter().filter(own).chain([line]).collect();
+        Ok((Kept { head, note: Note { text: note.text, signatures }.to_string() }, written))
+    }
+}
+
+/// What a request was answered, as metrics name it.
+fn outcome(answer: &Result<String, NotCosigned>) -> &'static str {
+    match answer {
+        Ok(_) => "cosigned",
+        Err(NotCosigned::UnknownLog) => "unknown_log",
+        Err(NotCosigned::Refused(Refusal::Malformed)) => "malformed",
+        Err(NotCosigned::Refused(Refusal::Unsigned)) => "unsigned",
+        Err(NotCosigned::Refused(Refusal::Conflict { .. })) => "conflict",
+        Err(NotCosigned::Refused(Refusal::Inconsistent)) => "inconsistent",
+        Err(NotCosigned::Broken(_)) => "broken",
+    }
+}

@@ -1,0 +1,53 @@
+//! What is kept of a log: the last checkpoint that was cosigned, signed by the log and by the witness.
+//!
+//! One file a log, `logs/<SHA-256 of the origin>.checkpoint`, replaced as a whole. It vouches for itself: one that the log's
+//! key and the witness's own have not signed is not believed, and is never taken for «nothing cosigned yet».
+
+use super::Error;
+use chancery_daemon::durable;
+use chancery_verify::cosignature::Witness as Cosigner;
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::note::Note;
+use chancery_verify::verifier_key::VerifierKey;
+use chancery_verify::{Rejection, witness};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// The last checkpoint that was cosigned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) head: TreeHead,
+    pub(super) note: String,
+}
+
+impl Kept {
+    /// What is at `path`; `None` where nothing was cosigned yet.
+    pub(super) fn read(path: &Path, log: &VerifierKey, own: &Cosigner) -> Result<Option<Self>, Error> {
+        let file_error = |source| Error::File { path: path.to_owned(), source };
+        if !fs::exists(path).map_err(file_error)? {
+            return Ok(None);
+        }
+        let mut note = String::new();
+        let limit = u64::try_from(2 * witness::MAX_BYTES).unwrap_or(u64::MAX);
+        File::open(path).and_then(|file| file.take(limit).read_to_string(&mut note)).map_err(file_error)?;
+        let head = verify(&note, log, own).map_err(|rejection| Error::Damaged { path: path.to_owned(), rejection })?;
+        Ok(Some(Self { head, note }))
+    }
+
+    /// Puts it at `path`. When this returns it is there after a power cut, too.
+    pub(super) async fn write(&self, path: &Path) -> Result<(), Error> {
+        let (target, note) = (path.to_owned(), self.note.clone());
+        let written = tokio::task::spawn_blocking(move || durable::write(&target, note.as_bytes())).await;
+        let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
+        written.map_err(|source| Error::File { path: path.to_owned(), source })
+    }
+}
+
+fn verify(note: &str, log: &VerifierKey, own: &Cosigner) -> Result<TreeHead, Rejection> {
+    let scheme = log.scheme().ok_or(Rejection::KeyUnsupported)?;
+    let head = scheme.open(note, log.key())?;
+    let parsed = Note::parse(note)?;
+    own.find(&parsed.text, &parsed.signatures)?;
+    Ok(head)
+}
