@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! tests/clients/install "$CHANCERY_CLIENTS" policy-controller
-//! cargo test -p chancery-tests --test policy_controller -- --ignored
+//! cargo test -p chancery-tests --features policy-controller --test policy_controller
 //! ```
 
 use chancery_tests::{
@@ -15,7 +15,6 @@ use chancery_tests::{
 };
 
 #[test]
-#[ignore = "its evaluator takes minutes and gigabytes to build: tests/clients/install DIR policy-controller"]
 fn the_policy_admits_what_was_signed_and_nothing_else() {
     let stack = Stack::start();
     let alice = stack.person(ALICE);
