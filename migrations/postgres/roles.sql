@@ -19,7 +19,7 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC, chancery_log;
 GRANT USAGE ON SCHEMA public TO chancery_log;
 
 GRANT SELECT ON _sqlx_migrations TO chancery_log;               -- which version the schema has
-GRANT SELECT ON logs TO chancery_log;                           -- a log is made by the owner
+GRANT SELECT ON logs, frozen_logs TO chancery_log;              -- a log is made, and frozen, by the owner
 GRANT SELECT, INSERT ON bundle_parts, identities, leaf_indices, checkpoints, issuers TO chancery_log;   -- append-only
 GRANT SELECT, UPDATE ON tree_heads TO chancery_log;             -- it only grows, which a trigger enforces
 GRANT SELECT, INSERT, UPDATE ON tiles TO chancery_log;          -- likewise

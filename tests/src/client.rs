@@ -2,6 +2,7 @@
 
 use crate::{key::sha256, person::Person, program::Program};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// A program that makes and verifies Sigstore bundles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,28 +57,22 @@ impl Client {
             }
         };
         let program = program.arg("--identity-token").arg(person.token()).arg("--bundle").arg(bundle);
-        let provenance: Value = serde_json::from_str(PROVENANCE).unwrap();
         if self == Self::SigstorePython {
-            return program
-                .arg("--predicate")
-                .arg(person.write("predicate.json", provenance.to_string()))
-                .arg(artifact);
+            let predicate = person.write("predicate.json", provenance().to_string());
+            return program.arg("--predicate").arg(predicate).arg(artifact);
         }
         // From a predicate alone cosign makes a statement of version 0.1, which sigstore-python does not read.
-        let statement = json!({
-            "_type": "https://in-toto.io/Statement/v1",
-            "subject": [{"name": artifact, "digest": {"sha256": hex::encode(sha256(&person.read(artifact)))}}],
-            "predicateType": "https://slsa.dev/provenance/v1",
-            "predicate": provenance
-        });
-        program.arg("--statement").arg(person.write("statement.json", statement.to_string()))
+        program.arg("--statement").arg(statement(person, artifact))
     }
 
     /// Verifies that `signer` signed `artifact`, with the trusted root of the person's instance.
     pub fn verify(self, person: &Person, artifact: &str, bundle: &str, signer: &Signer) -> Program {
         let program = match self {
             Self::Cosign3 => with_signer(person.cosign3().args("verify-blob"), signer),
-            Self::Cosign2 => with_signer(person.cosign2().args("verify-blob --new-bundle-format"), signer),
+            Self::Cosign2 => {
+                let program = with_signer(person.cosign2().args("verify-blob --new-bundle-format"), signer);
+                with_timestamps(person, bundle, program)
+            }
             Self::SigstorePython => python_verify(person, signer),
         };
         self.with_trusted_root(person, program).arg("--bundle").arg(bundle).arg(artifact)
@@ -89,7 +84,8 @@ impl Client {
         let program = match self {
             Self::Cosign3 => with_signer(person.cosign3().args("verify-blob-attestation").args(kind), signer),
             Self::Cosign2 => {
-                with_signer(person.cosign2().args("verify-blob-attestation --new-bundle-format").args(kind), signer)
+                let program = person.cosign2().args("verify-blob-attestation --new-bundle-format").args(kind);
+                with_timestamps(person, bundle, with_signer(program, signer))
             }
             Self::SigstorePython => python_verify(person, signer),
         };
@@ -129,6 +125,22 @@ impl Client {
     }
 }
 
+/// A minimal SLSA 1.0 predicate.
+pub fn provenance() -> Value {
+    serde_json::from_str(PROVENANCE).unwrap()
+}
+
+/// A file with a statement of that about the person's file `artifact`.
+pub fn statement(person: &Person, artifact: &str) -> PathBuf {
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": artifact, "digest": {"sha256": hex::encode(sha256(&person.read(artifact)))}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": provenance()
+    });
+    person.write("statement.json", statement.to_string())
+}
+
 /// Adds cosign's options for the person's instance: trust files.
 pub fn with_signing_config(person: &Person, program: Program) -> Program {
     program
@@ -149,6 +161,18 @@ pub fn with_urls(person: &Person, program: Program) -> Program {
         .arg(person.issuer())
 }
 
+/// Adds what cosign 2 must be told where the entry is one of Rekor v2, which has no time: to go by timestamps.
+pub fn with_timestamps(person: &Person, bundle: &str, program: Program) -> Program {
+    if rekor_version(person, bundle) == Some(2) { program.arg("--use-signed-timestamps") } else { program }
+}
+
+/// Which Rekor the entry of a bundle is from; `None` where this is no bundle with one entry.
+pub fn rekor_version(person: &Person, bundle: &str) -> Option<u32> {
+    let bundle: Value = serde_json::from_slice(&person.read(bundle)).ok()?;
+    let [entry] = bundle["verificationMaterial"]["tlogEntries"].as_array()?.as_slice() else { return None };
+    Some(if entry["kindVersion"]["version"] == "0.0.2" { 2 } else { 1 })
+}
+
 /// Adds cosign's options for whom to expect.
 pub fn with_signer(program: Program, signer: &Signer) -> Program {
     program.arg("--certificate-identity").arg(&signer.identity).arg("--certificate-oidc-issuer").arg(&signer.issuer)
@@ -164,7 +188,6 @@ fn python_verify(person: &Person, signer: &Signer) -> Program {
         .arg(&signer.issuer)
 }
 
-/// A minimal SLSA 1.0 predicate.
 const PROVENANCE: &str = r#"{
   "buildDefinition": {
     "buildType": "https://example.test/build/v1",

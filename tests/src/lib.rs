@@ -5,6 +5,7 @@
 //! | [`stack`] | a running `chancery dev` with a data directory of its own |
 //! | [`person`] | somebody with a home directory and the client programs |
 //! | [`client`] | what the signing clients have in common: sign this, verify that |
+//! | [`implementation`] | every implementation that makes and verifies bundles, for either Rekor |
 //! | [`program`] | one run of one program, and what is demanded of it |
 //! | [`browser`] | a person who fills in the development issuer's forms |
 //! | [`registry`] | an OCI registry with an image in it |
@@ -17,7 +18,9 @@
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
+//! | [`time_server`] | an NTP server whose clock is set by hand |
 //! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
+//! | [`rotation`] | a key is changed while clients ask |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
 //! A [`stack::Stack`] that goes out of scope stops its server and has every tree of its data directory derived again
@@ -29,6 +32,7 @@ pub mod client;
 pub mod files;
 pub mod fulcio;
 pub mod http;
+pub mod implementation;
 pub mod key;
 pub mod key_service;
 pub mod person;
@@ -37,7 +41,9 @@ pub mod program;
 pub mod registry;
 pub mod rekor;
 pub mod rekor_v2;
+pub mod rotation;
 pub mod stack;
+pub mod time_server;
 pub mod timestamps;
 pub mod token;
 pub mod token_issuer;

@@ -114,9 +114,24 @@ impl Person {
         self.with_trust_variables(self.program(client("bin/cosign2")))
     }
 
+    /// cosign 2.5.0, likewise.
+    pub fn cosign25(&self) -> Program {
+        self.with_trust_variables(self.program(client("bin/cosign25")))
+    }
+
     /// sigstore-python, with this instance's trust configuration.
     pub fn sigstore_python(&self) -> Program {
         self.program(client("venv/bin/sigstore")).arg("--trust-config").arg(self.trust("client_trust_config.json"))
+    }
+
+    /// The Node.js of sigstore-js.
+    pub fn node(&self) -> Program {
+        self.program(client("sigstore-js/node"))
+    }
+
+    /// sigstore-js, the command.
+    pub fn sigstore_js(&self) -> Program {
+        self.node().arg(client("sigstore-js/node_modules/.bin/sigstore"))
     }
 
     /// git, signing with gitsign.

@@ -19,9 +19,10 @@ use std::{
 use tempfile::TempDir;
 
 /// The names under which trust is published.
-pub const TRUST_FILES: [&str; 8] = [
+pub const TRUST_FILES: [&str; 9] = [
     "trusted_root.json",
     "signing_config.json",
+    "signing_config_rekor_v1.json",
     "signing_config_rekor_v2.json",
     "client_trust_config.json",
     "fulcio-chain.pem",

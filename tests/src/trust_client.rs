@@ -2,7 +2,8 @@
 
 use crate::{
     ALICE, Stack,
-    client::{Signer, with_signer},
+    client::{Signer, with_signer, with_timestamps},
+    implementation::go_sign,
     person::{Person, client},
     program::{Outcome, Program},
 };
@@ -18,17 +19,25 @@ pub enum TrustClient {
     Cosign25,
     /// python-tuf; also takes its signing configuration from there.
     SigstorePython,
+    /// go-tuf 2 in a program of a few lines; what it finds there is for sigstore-go's examples.
+    SigstoreGo,
+    /// sigstore-tuf, of the sigstore-rust crates; also takes its signing configuration from there.
+    SigstoreRust,
 }
 
 impl TrustClient {
-    pub const ALL: [Self; 4] = [Self::Cosign3, Self::Cosign2, Self::Cosign25, Self::SigstorePython];
+    pub const ALL: [Self; 6] =
+        [Self::Cosign3, Self::Cosign2, Self::Cosign25, Self::SigstorePython, Self::SigstoreGo, Self::SigstoreRust];
 
-    fn program(self, person: &Person) -> Program {
+    /// The program, which knows the repository.
+    pub fn program(self, person: &Person) -> Program {
         let name = match self {
             Self::Cosign3 => "bin/cosign3",
             Self::Cosign2 => "bin/cosign2",
             Self::Cosign25 => "bin/cosign25",
             Self::SigstorePython => "venv/bin/sigstore",
+            Self::SigstoreGo => "bin/sigstore-go-verification",
+            Self::SigstoreRust => "bin/sigstore-rust",
         };
         let program = person.program(client(name)).env("TUF_ROOT", person.path(&format!("tuf-{self:?}")));
         match self {
@@ -41,10 +50,13 @@ impl TrustClient {
     pub fn initialize(self, person: &Person, stack: &Stack) -> Outcome {
         let root = person.write("root.json", stack.get("/tuf/root.json").expect(200).body);
         let program = self.program(person);
-        if self == Self::SigstorePython {
-            return program.arg("trust-instance").arg(root).run();
+        match self {
+            Self::SigstorePython => program.arg("trust-instance").arg(root).run(),
+            Self::SigstoreGo => fetch(person),
+            // It keeps nothing but what it fetches when it is used.
+            Self::SigstoreRust => program.arg("--version").run(),
+            _ => program.args("initialize --mirror").arg(stack.at("/tuf")).arg("--root").arg(root).run(),
         }
-        program.args("initialize --mirror").arg(stack.at("/tuf")).arg("--root").arg(root).run()
     }
 
     /// Signs the file `artifact`; no option names the instance where the client can do without.
@@ -62,6 +74,14 @@ impl TrustClient {
                 .arg("--oidc-issuer")
                 .arg(person.issuer()),
             Self::SigstorePython => program.args("sign --overwrite"),
+            Self::SigstoreGo => {
+                fetch(person).succeeds();
+                return go_sign(person, bundle, "signing_config.json", "trusted_root.json").arg("artifact").run();
+            }
+            Self::SigstoreRust => {
+                let program = from_repository(program.arg("sign"), person).arg("--token").arg(person.token());
+                return program.arg("--bundle").arg(bundle).arg("artifact").run();
+            }
         };
         program.arg("--identity-token").arg(person.token()).arg("--bundle").arg(bundle).arg("artifact").run()
     }
@@ -72,13 +92,25 @@ impl TrustClient {
         let program = self.program(person);
         let program = match self {
             Self::Cosign3 => with_signer(program.arg("verify-blob"), &signer),
-            Self::Cosign2 => with_signer(program.args("verify-blob --new-bundle-format"), &signer),
+            Self::Cosign2 => {
+                let program = with_signer(program.args("verify-blob --new-bundle-format"), &signer);
+                with_timestamps(person, bundle, program)
+            }
             Self::Cosign25 => with_signer(program.args("verify-blob --rekor-url").arg(person.url()), &signer),
             Self::SigstorePython => program
                 .args("verify identity --cert-identity")
                 .arg(&signer.identity)
                 .arg("--cert-oidc-issuer")
                 .arg(&signer.issuer),
+            Self::SigstoreGo => {
+                let program = program.arg("-tufRootURL").arg(format!("{}/tuf", person.url()));
+                let program = program.args("-tufTrustedRoot root.json -artifact artifact -expectedSAN").arg(ALICE);
+                return program.arg("-expectedIssuer").arg(&signer.issuer).arg(bundle).run();
+            }
+            Self::SigstoreRust => {
+                let program = from_repository(program.arg("verify"), person).arg("--identity").arg(ALICE);
+                program.arg("--issuer").arg(&signer.issuer)
+            }
         };
         program.arg("--bundle").arg(bundle).arg("artifact").run()
     }
@@ -90,4 +122,15 @@ impl TrustClient {
         self.sign(person, &bundle).succeeds();
         self.verify(person, &bundle).succeeds();
     }
+}
+
+/// Writes what is in the repository now into files: sigstore-go's example signs with those.
+fn fetch(person: &Person) -> Outcome {
+    let program = person.program(client("bin/sigstore-go-trust"));
+    program.arg(format!("{}/tuf", person.url())).arg("root.json").run()
+}
+
+/// How sigstore-rust is told of the repository.
+fn from_repository(program: Program, person: &Person) -> Program {
+    program.arg("--mirror").arg(format!("{}/tuf", person.url())).args("--root root.json")
 }

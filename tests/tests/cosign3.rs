@@ -103,7 +103,7 @@ fn signs_an_image_keyless_with_annotations() {
     verify(&Signer { identity: MALLORY.into(), ..signer.clone() }, "", &image).fails_with(&["no matching", MALLORY]);
     let other_issuer = Signer { issuer: "https://issuer.example.test".into(), ..signer.clone() };
     verify(&other_issuer, "", &image).fails_with(&["no matching", "issuer.example.test"]);
-    let cosign2 = trusted_root(&alice, alice.cosign2().args("verify --new-bundle-format"));
+    let cosign2 = trusted_root(&alice, alice.cosign2().args("verify --new-bundle-format --use-signed-timestamps"));
     with_signer(cosign2, &signer).arg(&image).run().succeeds();
     let unsigned = registry.push(&alice, "app:2");
     verify(&signer, "", &unsigned).fails_with(&["no signatures found"]);

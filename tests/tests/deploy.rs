@@ -83,6 +83,10 @@ fn compose_takes_the_file_and_no_role_gets_what_is_another_s() {
         assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");
         assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
     }
+    // The image's check asks the server that the configuration file is of.
+    let health = ["init", "issuer"].map(|name| services[name]["healthcheck"].clone());
+    let issuer = json!({"test": ["CMD", "/usr/bin/chancery", "health", "--url", "http://127.0.0.1:8088"]});
+    assert_eq!(health, [json!({"disable": true}), issuer]);
     assert_eq!(project["networks"]["database"]["internal"], true);
     assert!(!text("docker-compose.yml").contains("sesame"));
 }

@@ -3,7 +3,7 @@
 
 use chancery_tests::{
     ALICE, Client, Person, Stack, TokenIssuer,
-    client::with_urls,
+    client::{with_timestamps, with_urls},
     fulcio::{SIGNING_CERT_V2, key_request},
     http::{Request, Response},
     key::Key,
@@ -127,9 +127,8 @@ fn jobs_and_workloads_sign_and_cosign_verifies_who_they_are() {
             let bundle = format!("{name}-{client:?}.json");
             let token = token_argument(&person, client, &issuers.issuer.token(name, claims));
             client.sign_with_token(&person, &token, "artifact", &bundle).run().succeeds();
-            for cosign in
-                [person.cosign3().arg("verify-blob"), person.cosign2().args("verify-blob --new-bundle-format")]
-            {
+            let cosign2 = person.cosign2().args("verify-blob --new-bundle-format");
+            for cosign in [person.cosign3().arg("verify-blob"), with_timestamps(&person, &bundle, cosign2)] {
                 verify(cosign, &root, &issuer, pattern).arg("--bundle").arg(&bundle).arg("artifact").run().succeeds();
             }
             let other = verify(person.cosign3().arg("verify-blob"), &root, &issuer, "^https://other\\.test/");

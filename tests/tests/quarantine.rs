@@ -31,6 +31,7 @@ fn add_chain(stack: &Stack, chain: &[String]) -> Response {
 /// What readiness says, and how the command it names ends.
 fn readiness(stack: &Stack) -> (String, Outcome) {
     let said = stack.get("/readyz").expect(503).text();
+    stack.chancery().args("health --url").arg(stack.url()).run().fails_with(&[said.trim_end()]);
     let (reason, command) = said.trim_end().split_once(" To see what is wrong, run: ").expect("a command");
     let shell = Program::new("/bin/sh", Path::new("/")).arg("-c").arg(command);
     (reason.to_owned(), shell.run())

@@ -7,6 +7,7 @@ use chancery_tests::{
     http::Request,
     key::Key,
     program::{Outcome, Program},
+    rotation::{Load, Rotated, eventually, trusted, under_load},
     stack::free_port,
     token::Token,
 };
@@ -14,48 +15,31 @@ use chancery_verify::Timestamp;
 use der::DecodePem as _;
 use serde_json::Value;
 use std::{
-    collections::BTreeSet,
     fs,
     path::Path,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
     thread,
     time::{Duration, Instant, SystemTime},
 };
 use x509_cert::Certificate;
 
-/// Clients that ask for certificates at the same time.
-const CLIENTS: usize = 4;
-
-/// `chancery keys rotate ca --data … STEP`.
 fn rotate(stack: &Stack, step: &str) -> Program {
-    stack.chancery().args("keys rotate ca --data").arg(stack.data()).args(step)
+    Rotated::of(stack, "ca").rotate(step)
 }
 
 fn step(stack: &Stack, text: &str) -> Outcome {
-    rotate(stack, text).run()
+    Rotated::of(stack, "ca").step(text)
 }
 
-/// The issuing keys as `chancery keys list` has them.
 fn generations(stack: &Stack) -> Vec<Value> {
-    let list = stack.chancery().args("keys list --json --data").arg(stack.data()).run().succeeds();
-    let list: Vec<Value> = serde_json::from_str(&list).unwrap();
-    list.into_iter().filter(|key| key["role"] == "ca").collect()
+    Rotated::of(stack, "ca").generations()
 }
 
 fn states(stack: &Stack) -> Vec<String> {
-    generations(stack).iter().map(|key| key["state"].as_str().unwrap().to_owned()).collect()
+    Rotated::of(stack, "ca").states()
 }
 
-/// The authorities of the trusted root on disk, which is what is served, but for the moment between the two.
 fn authorities(stack: &Stack) -> Vec<Value> {
-    let served = || stack.get("/trust/trusted_root.json").expect(200).body;
-    let written = || fs::read(stack.trust("trusted_root.json")).unwrap();
-    eventually("what is served is what is written", || served() == written());
-    let root: Value = serde_json::from_slice(&written()).unwrap();
-    root["certificateAuthorities"].as_array().unwrap().clone()
+    trusted(stack, "certificateAuthorities")
 }
 
 /// The issuing certificates of the trust bundle.
@@ -79,62 +63,24 @@ fn subject(pem: &str) -> String {
     Certificate::from_pem(pem).unwrap().tbs_certificate().subject().to_string()
 }
 
-#[track_caller]
-fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(40);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// What clients saw who asked for certificates without a pause.
-#[derive(Default)]
-struct Load {
-    issued: usize,
-    failures: Vec<String>,
-    /// Subjects of the issuers.
-    issuers: BTreeSet<String>,
-}
-
-/// Asks for certificates from several threads while `work` is done. Whoever issues must have been in the trust bundle that was
-/// fetched before the request.
-fn under_load(stack: &Stack, work: impl FnOnce()) -> Load {
-    let (load, stop) = (Mutex::new(Load::default()), AtomicBool::new(false));
+/// Asks for certificates while `work` is done. Whoever issues must have been in the trust bundle that was fetched before the
+/// request.
+fn issuing_under_load(stack: &Stack, work: impl FnOnce()) -> Load {
     let (url, token) = (stack.at(SIGNING_CERT_V2), stack.token(ALICE));
-    thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| {
-                let key = Key::generate();
-                let request = fulcio::key_request_with_token(&key, ALICE, &token);
-                while !stop.load(Ordering::Relaxed) {
-                    let known = bundle(stack);
-                    let answer = Request::post(&url).json(&request).try_send();
-                    let mut load = load.lock().unwrap();
-                    match answer {
-                        Ok(answer) if answer.status == 200 => {
-                            let chain = fulcio::chain(&answer.json());
-                            if !known.contains(&chain[1]) {
-                                load.failures
-                                    .push(format!("{} was not published before it issued", subject(&chain[1])));
-                            }
-                            load.issued += 1;
-                            load.issuers.insert(subject(&chain[1]));
-                        }
-                        Ok(answer) => load.failures.push(format!("{} {}", answer.status, answer.text())),
-                        Err(error) => load.failures.push(error.to_string()),
-                    }
-                }
-            });
+    let ask = || {
+        let request = fulcio::key_request_with_token(&Key::generate(), ALICE, &token);
+        let known = bundle(stack);
+        match Request::post(&url).json(&request).try_send() {
+            Ok(answer) if answer.status == 200 => {
+                let [_, issuer, ..] = &fulcio::chain(&answer.json())[..] else { return Err(answer.text()) };
+                let name = subject(issuer);
+                if known.contains(issuer) { Ok(name) } else { Err(format!("{name} issued before it was published")) }
+            }
+            Ok(answer) => Err(format!("{} {}", answer.status, answer.text())),
+            Err(error) => Err(error.to_string()),
         }
-        // Also where it panics, so that the threads end.
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        stop.store(true, Ordering::Relaxed);
-        if let Err(panic) = done {
-            std::panic::resume_unwind(panic);
-        }
-    });
-    load.into_inner().unwrap()
+    };
+    under_load(ask, work)
 }
 
 /// Every client signs, into files whose names it returns.
@@ -153,9 +99,9 @@ fn a_rotation_under_load_fails_nobody() {
     alice.write("artifact", "hello");
     let mut bundles = sign(&alice, "before", &Client::ALL);
     let first = issuing(&stack);
-    let load = under_load(&stack, || {
+    let load = issuing_under_load(&stack, || {
         let said = step(&stack, "stage").succeeds();
-        assert!(said.contains("generation 2 is staged") && said.contains("are published"), "{said}");
+        assert!(said.contains("generation 2 is staged") && said.contains("it is published"), "{said}");
         assert_eq!((bundle(&stack).len(), authorities(&stack).len(), roots_of_log(&stack)), (2, 2, 2));
         assert_eq!(split_pem(&fs::read_to_string(stack.trust("fulcio-chain.pem")).unwrap()).len(), 4);
         assert_eq!(split_pem(&stack.get("/api/v1/rootCert").expect(200).text()).len(), 4);
@@ -178,10 +124,8 @@ fn a_rotation_under_load_fails_nobody() {
         assert_eq!((bundle(&stack).len(), authorities(&stack).len(), roots_of_log(&stack)), (1, 2, 2));
         assert_eq!(split_pem(&fs::read_to_string(stack.trust("fulcio-chain.pem")).unwrap()).len(), 2);
     });
-    assert!(load.failures.is_empty(), "{} issued, then: {:#?}", load.issued, load.failures);
-    assert!(load.issued > 100, "{} were asked for", load.issued);
-    assert_eq!(load.issuers.len(), 2, "{:?}", load.issuers);
-    assert!(load.issuers.iter().any(|issuer| issuer.contains("intermediate G2")), "{:?}", load.issuers);
+    load.failed_nobody(100, 2);
+    assert!(load.answered.iter().any(|issuer| issuer.contains("intermediate G2")), "{:?}", load.answered);
 
     let signer = Signer::of(&alice);
     for bundle in &bundles {

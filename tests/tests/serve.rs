@@ -212,7 +212,11 @@ fn tls_from_files_that_are_renewed_while_it_serves() {
     site.chancery("init --config chancery.toml").run().succeeds();
     site.chancery("serve --config chancery.toml").run().fails_with(&["tls.crt"]);
     certificate(&site, "one");
+    site.chancery("health --config chancery.toml").run().fails_with(&["no server answers", &address]);
     let server = site.serve("chancery.toml");
+    // The certificate is nobody's that this machine knows.
+    site.chancery("health --config chancery.toml").run().succeeds();
+    site.chancery("health --url").arg(format!("https://{address}")).run().fails_with(&["no server answers"]);
     let alice = site.alice(&format!("https://{address}"));
     alice.write("artifact", "hello");
     let trusting = |program: Program| program.env("SSL_CERT_FILE", site.path("tls.crt"));

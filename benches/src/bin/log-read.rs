@@ -29,6 +29,9 @@ struct Arguments {
     /// Requests of each kind
     #[arg(long, default_value_t = 50_000)]
     requests: u64,
+    /// Only loads whose name has this in it
+    #[arg(long, default_value = "")]
+    only: String,
     #[command(flatten)]
     out: Out,
 }
@@ -63,7 +66,7 @@ async fn main() -> anyhow::Result<()> {
         }),
         ("log info", &|_| "/api/v1/log".to_owned()),
     ];
-    for (name, path) in loads {
+    for (name, path) in loads.into_iter().filter(|(name, _)| name.contains(&arguments.only)) {
         let requests = (0..arguments.requests).map(|number| get(&host, &path(number))).collect();
         let row = target.measure(name, Plan::Closed { connections: CONNECTIONS }, requests, 200).await?;
         println!(

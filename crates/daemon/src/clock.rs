@@ -1,8 +1,10 @@
 //! The one place that reads the clock, and says whether to believe it.
 
 mod guard;
+mod sources;
 
 pub use guard::{ClockFault, ClockGuard};
+pub use sources::{SourceReport, SourceSettings, Sources};
 
 use chancery_verify::Timestamp;
 use rustix::time::{ClockId, clock_gettime};

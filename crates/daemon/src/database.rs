@@ -3,9 +3,11 @@
 //! SQL of a role lives in that role's store; this module only knows how to reach a database and bring its schema to the
 //! version the binary was built with.
 
+mod connections;
 mod postgres;
 mod sqlite;
 
+pub use connections::{Connections, Lent};
 pub use postgres::{Postgres, open_postgres, open_postgres_read_only};
 pub use sqlite::{Sqlite, open_sqlite, open_sqlite_read_only};
 

@@ -3,16 +3,19 @@
 //! HTTP/1.1 and HTTP/2 on one port, the latter also without TLS for gRPC; TLS where the [`Listener`] has it. Routes, bodies
 //! and statuses belong to the roles. Here a panic becomes a 500, a path that matched nothing a 404, a doubled leading slash a
 //! single one (clients append paths to base URLs that end in `/`), and a client that sends or reads too slowly an end: a header
-//! has 5 seconds, a body and an answer what `deadline` gives them, a reader what `pace` does. Framing that two parsers could
+//! has 5 seconds, a body and an answer what `deadline` gives them, a reader what `pace` and `unread` do. Framing that two parsers could
 //! read differently is hyper's to refuse.
 
+mod connections;
 mod deadline;
 pub mod grpc;
 mod listen;
 mod measure;
 mod pace;
 mod request_id;
+mod unread;
 
+pub use connections::ConnectionLimit;
 pub use listen::{Listener, Tls, TlsError};
 pub use measure::{measured, metrics_page, timed};
 pub use request_id::{RequestId, named};
@@ -36,6 +39,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
+use unread::Answers;
 
 /// A client has this long to send its request header.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
@@ -92,7 +96,7 @@ fn json(status: StatusCode, body: &'static str) -> Response {
 
 /// Serves `routes` on `listener` until `shutdown` begins, then lets requests in flight finish.
 pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: Shutdown) {
-    let Listener { tcp, tls } = listener.into();
+    let Listener { tcp, tls, limit } = listener.into();
     let graceful = GracefulShutdown::new();
     let servers = Servers::new();
     loop {
@@ -100,8 +104,8 @@ pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: 
             accepted = tcp.accept() => accepted,
             () = shutdown.begun() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _peer)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, usually: accepting again at once would spin.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -109,11 +113,17 @@ pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: 
                 continue;
             }
         };
+        let admitted = limit.as_ref().map(|limit| limit.admit(peer.ip()));
+        if let Some(None) = admitted {
+            // Closed at once: an answer would cost what the limit is there to save.
+            continue;
+        }
         // Answers are small and clients wait for them.
         let _ = stream.set_nodelay(true);
         let (servers, routes, watcher) = (servers.clone(), routes.clone(), graceful.watcher());
         let (tls, mut shutdown) = (tls.clone(), shutdown.clone());
         tokio::spawn(async move {
+            let _admitted = admitted;
             let begun = tokio::select! {
                 begun = tokio::time::timeout(HEADER_DEADLINE, listen::begin(stream, tls.as_deref())) => begun,
                 () = shutdown.begun() => return,
@@ -158,12 +168,22 @@ impl Servers {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = TowerToHyperService::new(routes.map_request(normalize));
+        let routes = routes.map_request(normalize);
         let stream = TokioIo::new(Paced::new(stream));
-        if http2 {
-            watcher.watch(self.http2.serve_connection(stream, service)).await
-        } else {
-            watcher.watch(self.http1.serve_connection(stream, service)).await
+        if !http2 {
+            let service = TowerToHyperService::new(routes);
+            return watcher.watch(self.http1.serve_connection(stream, service)).await;
+        }
+        let answers = Answers::default();
+        let watched = answers.clone();
+        let routes = routes.map_response(move |response: Response| response.map(|body| watched.watch(body)));
+        let service = TowerToHyperService::new(routes);
+        tokio::select! {
+            served = watcher.watch(self.http2.serve_connection(stream, service)) => served,
+            () = answers.abandoned() => {
+                tracing::debug!("a client did not go on reading");
+                Ok(())
+            }
         }
     }
 }

@@ -18,6 +18,9 @@ pub enum HashAlgorithm {
 }
 
 impl HashAlgorithm {
+    /// Every one.
+    pub(crate) const ALL: [Self; 3] = [Self::Sha256, Self::Sha384, Self::Sha512];
+
     /// The name Rekor writes, e.g. `sha256`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -31,7 +34,7 @@ impl HashAlgorithm {
     /// Inverse of [`Self::name`]; lower case only, as in Rekor's schema.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Sha256, Self::Sha384, Self::Sha512].into_iter().find(|algorithm| algorithm.name() == name)
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
     /// Output length in bytes.

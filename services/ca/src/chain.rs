@@ -68,13 +68,6 @@ impl IssuingChain {
         Self::from_pem(text, issuing.public_key(), issuing.not_before())
     }
 
-    /// Signs with `signer` and verifies with the issuing certificate: whether what it signs would verify.
-    pub async fn verify_signer(&self, signer: &Signer) -> Result<(), AuthorityError> {
-        let message = b"chancery: this signature shows that the issuing key and its certificate belong together";
-        let signature = signer.sign(message).await?;
-        self.issuing().public_key().verify(message, &signature).map_err(|_| AuthorityError::OtherKey)
-    }
-
     /// Organization and common name in the subject of the issuing certificate; empty where it has none.
     #[must_use]
     pub fn subject(&self) -> (String, String) {

@@ -5,7 +5,7 @@
 //! 3. The log takes it in and promises so; the promise is verified, unless the log is part of this process.
 //! 4. The same key signs the certificate that carries the promise.
 //! 5. The certificate is parsed back and checked: profile, timestamp, key and identity are what was asked for. A
-//!    sample of them, which is every one unless there are many, is also checked as a client would (`issue/samples.rs`).
+//!    sample of them, which is every one unless there are many, is also checked as a client would ([`Samples`]).
 //!
 //! Where the timestamp is answered beside the certificate, or there is no log ([`Transparency`]), steps 2 to 4 are one
 //! signature and, with a log, its promise about the certificate.
@@ -13,21 +13,19 @@
 //! Any doubt ends in an error. A crash after step 2 leaves a logged precertificate without a certificate, which is a log's
 //! ordinary content. Nothing is stored here.
 
-mod samples;
-
 use crate::chain::IssuingChain;
 use crate::identity::Principal;
 use crate::profile::Leaf;
 use crate::transparency::{CertificateLog, LogError, Submission, Transparency};
 use chancery_daemon::authority;
 use chancery_daemon::random::Random;
+use chancery_daemon::samples::Samples;
 use chancery_daemon::signer::{Signer, SignerError};
 use chancery_verify::certificate::{
     Certificate, SignatureAlgorithm, verify_chain, verify_profile, verify_profile_without_sct,
 };
 use chancery_verify::sct::{LogEntry, SignedCertificateTimestamp};
 use chancery_verify::{PublicKey, Rejection, Timestamp};
-use samples::Samples;
 use std::sync::Arc;
 use std::time::Duration;
 

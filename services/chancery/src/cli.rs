@@ -4,6 +4,7 @@
 
 mod config;
 mod dev;
+mod health;
 mod identity;
 mod init;
 mod keys;
@@ -29,6 +30,7 @@ pub(crate) struct Cli {
 enum Verb {
     Config(config::Arguments),
     Dev(Box<dev::Arguments>),
+    Health(health::Arguments),
     Identity(identity::Arguments),
     Init(init::Arguments),
     Keys(keys::Arguments),
@@ -57,6 +59,7 @@ impl Cli {
         match self.verb {
             Verb::Config(arguments) => config::run(arguments),
             Verb::Dev(arguments) => dev::run(*arguments).await,
+            Verb::Health(arguments) => health::run(arguments).await,
             Verb::Identity(arguments) => identity::run(arguments).await,
             Verb::Init(arguments) => init::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,

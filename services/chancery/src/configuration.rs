@@ -4,9 +4,11 @@
 //! URL clients would get wrong. Relative paths are relative to the file. Nothing here opens anything but the file; the
 //! types give the JSON schema for editors.
 
+mod tsa;
+
 use crate::{
     cli::database_url,
-    instance::{CheckpointKey, WitnessesTable},
+    instance::{CheckpointKey, RekorVersion, WitnessesTable},
 };
 use anyhow::{Context as _, bail, ensure};
 use chancery_keys::KeyUri;
@@ -16,13 +18,16 @@ use serde::Deserialize;
 use std::{
     fmt, fs,
     net::SocketAddr,
-    num::NonZeroU32,
+    num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
 };
+use tsa::TsaTable;
 use url::Url;
 
 /// Largest file that is read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Clients behind one address translator, each with a few connections.
+const CONNECTIONS_PER_ADDRESS: usize = 256;
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -96,6 +101,17 @@ pub(crate) struct Listen {
     pub(crate) metrics: Option<SocketAddr>,
     /// TLS; without it a proxy in front must speak it.
     pub(crate) tls: Option<TlsFiles>,
+    /// Connections that one address may have at a time, 0 for any number. 256 if nothing is said, where there is `tls`; any
+    /// number where there is not, because a proxy's address is everybody's.
+    connections_per_address: Option<usize>,
+}
+
+impl Listen {
+    /// The most connections of one address, if there is a limit.
+    pub(crate) fn connections_per_address(&self) -> Option<NonZeroUsize> {
+        let usual = if self.tls.is_some() { CONNECTIONS_PER_ADDRESS } else { 0 };
+        NonZeroUsize::new(self.connections_per_address.unwrap_or(usual))
+    }
 }
 
 /// Certificate and key, in PEM; taken anew when they change.
@@ -174,6 +190,8 @@ pub(crate) struct LogTable {
     pub(crate) rekor2_witnesses: Option<WitnessesTable>,
     /// Who cosigns the certificate log's checkpoints.
     pub(crate) ct_witnesses: Option<WitnessesTable>,
+    /// Which Rekor signers are told of unless they ask for another; v2 unless it is frozen.
+    pub(crate) default_rekor: Option<RekorVersion>,
     /// Where the logs' files are copied to.
     pub(crate) tiles: Option<TilesTable>,
 }
@@ -193,19 +211,6 @@ pub(crate) struct TilesTable {
     pub(crate) region: String,
     /// File with the credentials; without it, the machine's role is asked for.
     pub(crate) credentials: Option<PathBuf>,
-}
-
-/// The timestamp authority.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TsaTable {
-    /// Where clients reach it, if not at `url`.
-    pub(crate) url: Option<String>,
-    /// URI of its key; `keys/tsa.pem` in `data` if nothing is said.
-    pub(crate) key: Option<String>,
-    /// Policies timestamps may be made under, as object identifiers; the first is for whoever asks for none.
-    #[serde(default)]
-    pub(crate) policies: Vec<String>,
 }
 
 /// The trust root.
@@ -288,6 +293,7 @@ impl Configuration {
         {
             witnesses.as_ref().map(WitnessesTable::witnesses).transpose().context(place)?;
         }
+        self.tsa.time_servers()?;
         if let Some(issuer) = &self.ca.oidc_issuer {
             BaseUrl::parse(issuer).context("[ca] oidc_issuer")?;
         }
@@ -319,6 +325,18 @@ mod tests {
         let split = load(&format!("{SMALLEST}[tsa]\nurl = \"https://time.example.org\"\n")).unwrap();
         assert_eq!(split.url_of(Role::Tsa), "https://time.example.org");
         assert_eq!(split.url_of(Role::Log), "https://sign.example.org");
+    }
+
+    #[test]
+    fn addresses_are_limited_where_they_are_the_clients_own() {
+        let limit = |listen: &str| {
+            let listen = format!("[listen]\n{listen}\n");
+            load(&SMALLEST.replace("[listen]\n", &listen)).unwrap().listen.connections_per_address().map(usize::from)
+        };
+        let tls = "tls = { certificate = \"c\", key = \"k\" }";
+        assert_eq!((limit(""), limit(tls)), (None, Some(256)));
+        assert_eq!(limit("connections_per_address = 7"), Some(7));
+        assert_eq!(limit(&format!("{tls}\nconnections_per_address = 0")), None);
     }
 
     #[test]

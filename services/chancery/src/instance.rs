@@ -14,6 +14,7 @@ mod logs;
 mod operations;
 mod rekor_v2;
 mod tiles;
+mod time_servers;
 mod timestamps;
 mod transparency;
 mod trust;
@@ -27,7 +28,7 @@ pub(crate) use data::{DataDirectory, recorded_instance};
 pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use listening::Listening;
 pub(crate) use operations::OperationsArguments;
-pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments};
+pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
 #[cfg(feature = "s3")]
 pub(crate) use tiles::BucketArguments;
 pub(crate) use tiles::TilesArguments;

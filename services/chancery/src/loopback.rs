@@ -61,7 +61,12 @@ fn refuse(reason: &str) -> Response {
 fn host_is_loopback(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    host.to_str().ok().and_then(|host| Url::parse(&format!("http://{host}/")).ok()).is_some_and(|url| {
+    let Ok(host) = host.to_str() else { return false };
+    // What almost all send takes no parser of URLs.
+    if let Ok(address) = host.parse::<SocketAddr>() {
+        return address.ip().is_loopback();
+    }
+    Url::parse(&format!("http://{host}/")).is_ok_and(|url| {
         let only_host = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         only_host && url.username().is_empty() && url.password().is_none() && is_loopback(&url)
     })

@@ -67,6 +67,9 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     if let Some(tls) = &configuration.listen.tls {
         listening = listening.with_tls(Tls::open(&tls.certificate, &tls.key).context("cannot use [listen] tls")?);
     }
+    if let Some(limit) = configuration.listen.connections_per_address() {
+        listening = listening.with_limit(limit);
+    }
     let address = listening.address()?;
     // (3)
     let started = Started { configuration: &configuration, file, roles: &roles };
@@ -116,13 +119,18 @@ fn transparency(Configuration { log, .. }: &Configuration) -> TransparencyArgume
 }
 
 fn rekor_v2_settings(Configuration { log, .. }: &Configuration) -> RekorV2Arguments {
-    RekorV2Arguments { key: log.rekor2_key_kind, dsse: log.rekor2_dsse, frozen: log.rekor2_frozen }
+    RekorV2Arguments {
+        key: log.rekor2_key_kind,
+        dsse: log.rekor2_dsse,
+        frozen: log.rekor2_frozen,
+        default: log.default_rekor,
+    }
 }
 
 fn timestamps(Configuration { tsa, .. }: &Configuration) -> anyhow::Result<TimestampArguments> {
     let policies = tsa.policies.iter().map(|policy| policy.parse()).collect::<Result<Vec<ObjectIdentifier>, _>>();
     let tsa_policies = policies.map_err(|_| anyhow!("[tsa] policies: not an object identifier"))?;
-    Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies })
+    Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies, time_servers: tsa.time_servers()? })
 }
 
 fn tiles(Configuration { log, .. }: &Configuration) -> anyhow::Result<Option<Destination>> {

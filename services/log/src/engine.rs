@@ -23,7 +23,7 @@ use chancery_verify::tile::{Edge, TileId, Trees};
 use chancery_verify::{Hash, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::watch;
 
 /// A tree head with its signed checkpoint: what clients may see.
@@ -104,7 +104,8 @@ pub struct Log {
     stored_size: u64,
     /// Missing where it has no witnesses.
     witnessed: Option<Witnessed>,
-    frozen: bool,
+    /// Set by the sequencer, too, when it finds the log frozen.
+    frozen: Arc<AtomicBool>,
     quarantine: Quarantine,
     cache: TileCache,
     heads: Arc<HeadReads>,
@@ -122,8 +123,8 @@ impl Log {
 
     /// Whether it takes no more entries.
     #[must_use]
-    pub const fn is_frozen(&self) -> bool {
-        self.frozen
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Relaxed)
     }
 
     /// How its checkpoints are named.
@@ -202,6 +203,11 @@ impl Log {
         self.quarantine.reason().cloned().map_or(error, Error::Quarantined)
     }
 
+    /// The time by its clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) fn store(&self) -> &dyn Store {
         self.store.as_ref()
     }
@@ -259,7 +265,7 @@ impl Log {
 
     /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
     pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
-        if self.frozen {
+        if self.is_frozen() {
             return Err(Error::Frozen);
         }
         let is_new = self.published.as_ref().is_some_and(|published| published.borrow().tree.size == 0);
@@ -298,12 +304,19 @@ impl Log {
         if index >= published.tree.size {
             return Ok(None);
         }
-        let entry = self.store.entry(self.record.log_id, index).await?;
-        let entry = entry.ok_or(Corrupt::new("every index below the head has an entry"))?;
+        let mut plan = Plan::default();
+        let Ok(_) = merkle::inclusion_proof(index, published.tree.size, &mut plan);
+        let (mut trees, missing) = self.trees_at_hand(&plan, &published);
+        let (entry, read) = self
+            .store
+            .entry(self.record.log_id, index, missing)
+            .await?
+            .ok_or(Corrupt::new("every index below the head has an entry"))?;
         if merkle::leaf_hash(&entry.leaf) != entry.leaf_hash {
             return Err(Corrupt::new("a stored leaf has its leaf hash").into());
         }
-        let proof = self.inclusion_proof(index, &entry.leaf_hash, &published.tree).await?;
+        trees.0.extend(self.read_trees(read).0);
+        let proof = prove_inclusion(index, &entry.leaf_hash, &published.tree, &trees)?;
         Ok(Some(Receipt {
             index,
             timestamp: entry.timestamp,
@@ -370,12 +383,18 @@ impl Log {
     }
 
     async fn trees_for(&self, plan: &Plan) -> Result<Trees, Error> {
-        let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
-        let published = self.published()?;
-        let (at_edge, inside): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| published.edge.0.contains_key(id));
-        let mut trees = self.trees(inside).await?;
-        trees.0.extend(at_edge.into_iter().filter_map(|id| Some((id, published.edge.0.get(&id)?.clone()))));
+        let (mut trees, missing) = self.trees_at_hand(plan, &*self.published()?);
+        trees.0.extend(self.trees(missing).await?.0);
         Ok(trees)
+    }
+
+    /// The tiles of a plan that are in memory, and those that are to be read.
+    fn trees_at_hand(&self, plan: &Plan, published: &Published) -> (Trees, Vec<TileId>) {
+        let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
+        let (at_edge, inside): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| published.edge.0.contains_key(id));
+        let (mut trees, missing) = self.trees_in_memory(inside);
+        trees.0.extend(at_edge.into_iter().filter_map(|id| Some((id, published.edge.0.get(&id)?.clone()))));
+        (trees, missing)
     }
 }
 

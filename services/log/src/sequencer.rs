@@ -28,13 +28,17 @@ use chancery_verify::{Hash, Timestamp, merkle};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 /// Entries in one transaction: beyond it a commit's own cost is already negligible per entry.
 const MAX_BATCH: usize = 1024;
 /// A log that stands still signs its head again this often, so that monitors see it is alive (RFC 6962's MMD is a day).
 const REPUBLISH: Duration = Duration::from_hours(1);
+/// How long a running process may not know that its log was frozen; what is submitted meanwhile is refused by the database.
+const FREEZE_LOOK: Duration = Duration::from_secs(2);
 /// A committed head that could not be signed, for want of a clock or a key, is tried again this often.
 const RETRY: Duration = Duration::from_secs(2);
 /// Ours went back, or that of another replica is ahead.
@@ -57,6 +61,8 @@ pub(crate) struct Sequencer {
     /// The newest checkpoint not yet stored.
     unstored: Option<(u64, String)>,
     activity: Arc<Activity>,
+    /// Whether the log is known to be frozen.
+    frozen: Arc<AtomicBool>,
 }
 
 /// What every sequencer holds of its log: its record, scheme, key and store, and the clock.
@@ -68,11 +74,12 @@ impl Sequencer {
         (record, scheme, signer, store, clock): Parts,
         Sound { head, edge }: Sound,
         (first, is_new): (Published, bool),
-        activity: Arc<Activity>,
+        (activity, frozen): (&Arc<Activity>, &Arc<AtomicBool>),
     ) -> Self {
         let unstored = is_new.then(|| (first.tree.size, first.note.clone()));
         let published = watch::Sender::new(Arc::new(first));
-        Self { record, scheme, signer, store, clock, edge, head, adopted: false, published, unstored, activity }
+        let (activity, frozen) = (Arc::clone(activity), Arc::clone(frozen));
+        Self { record, scheme, signer, store, clock, edge, head, adopted: false, published, unstored, activity, frozen }
     }
 
     /// Whether the committed head, as last seen, is the published one.
@@ -113,6 +120,11 @@ impl Sequencer {
             Err(Error::Store(StoreError::Corrupt(corrupt)) | Error::Corrupt(corrupt)) => {
                 refuse(batch, |_| Error::Corrupt(corrupt.clone()));
                 Err(corrupt)
+            }
+            Err(Error::Store(error)) if error.is_frozen() => {
+                self.freeze().await;
+                refuse(batch, |_| Error::Frozen);
+                Ok(())
             }
             Err(error) => {
                 tracing::error!(log.name = %self.record.name, %error, entries = batch.len(), "batch failed");
@@ -253,6 +265,26 @@ impl Sequencer {
         }
     }
 
+    /// Looks whether the log was frozen meanwhile.
+    async fn look_for_freeze(&mut self) {
+        if self.frozen.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.store.frozen(self.record.log_id).await {
+            Ok(Some(_)) => self.freeze().await,
+            Ok(None) => {}
+            Err(error) => tracing::debug!(log.name = %self.record.name, %error, "cannot see whether the log is frozen"),
+        }
+    }
+
+    /// From now on nothing is taken, and the final checkpoint is stored.
+    async fn freeze(&mut self) {
+        if !self.frozen.swap(true, Ordering::Relaxed) {
+            tracing::info!(log.name = %self.record.name, "the log is frozen and takes no more entries");
+            self.store_checkpoint().await;
+        }
+    }
+
     /// Stores the newest checkpoint where no batch will carry it.
     async fn store_checkpoint(&mut self) {
         if let Some((size, note)) = self.unstored.take()
@@ -271,10 +303,13 @@ pub(crate) async fn run(
     quarantine: Quarantine,
     mut shutdown: Shutdown,
 ) {
+    let mut looks = tokio::time::interval(FREEZE_LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut active = tokio::time::Instant::now();
     loop {
         let mut batch = Vec::new();
         let mut asking = Vec::new();
-        let pause = if sequencer.is_published() { REPUBLISH } else { RETRY };
+        let due = active + if sequencer.is_published() { REPUBLISH } else { RETRY };
         let received = tokio::select! {
             biased;
             // A witness knows better: what waits is told by whoever asked for it.
@@ -286,8 +321,13 @@ pub(crate) async fn run(
                 waiting.close();
                 continue;
             }
-            () = tokio::time::sleep(pause) => None,
+            _ = looks.tick() => {
+                sequencer.look_for_freeze().await;
+                continue;
+            }
+            () = tokio::time::sleep_until(due) => None,
         };
+        active = tokio::time::Instant::now();
         let mut result = match received {
             Some(0) => break,
             Some(_) => sequencer.sequence(batch).await,

@@ -38,6 +38,15 @@ pub enum StoreError {
     Corrupt(#[from] Corrupt),
 }
 
+impl StoreError {
+    /// Whether the log was frozen, so that nothing was written and nothing ever will be.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        // What the trigger on the head says, in both databases.
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.message() == "the log is frozen")
+    }
+}
+
 /// A log as it was made; nothing in it ever changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {
@@ -59,7 +68,7 @@ pub struct LogRecord {
 #[derive(Debug, Clone)]
 pub struct NewLog {
     /// Its role in this instance.
-    pub name: &'static str,
+    pub name: String,
     /// First line of its checkpoints.
     pub origin: String,
     /// Random, positive.
@@ -158,13 +167,20 @@ pub trait Store: Send + Sync {
     fn shared(&self) -> bool;
 
     /// The log of this name.
-    fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>>;
+    fn open<'a>(&'a self, name: &'a str) -> Answer<'a, Option<LogRecord>>;
 
     /// Makes a log with an empty tree. MUST fail if the name or origin exists.
     fn create(&self, log: NewLog) -> Answer<'_, LogRecord>;
 
     /// Every log, by number.
     fn logs(&self) -> Answer<'_, Vec<LogRecord>>;
+
+    /// Has the log take no more entries, from whatever process, for ever. Returns the head it keeps. Nothing changes the second
+    /// time.
+    fn freeze(&self, log_id: i64, now: Timestamp) -> Answer<'_, CommittedHead>;
+
+    /// Since when the log has been frozen; `None` where it is not.
+    fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>>;
 
     /// The committed head.
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead>;
@@ -184,11 +200,12 @@ pub trait Store: Send + Sync {
     /// Up to `count` entries from `start` on, in order.
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>>;
 
-    /// The entry at `index`.
-    fn entry(&self, log_id: i64, index: u64) -> Answer<'_, Option<StoredEntry>> {
+    /// The entry at `index`, and of `tiles` what [`Self::tiles`] reads: everything a proof of the entry is made from.
+    fn entry(&self, log_id: i64, index: u64, tiles: Vec<TileId>) -> Answer<'_, Option<(StoredEntry, Tiles)>> {
         Box::pin(async move {
             let entries = self.entries(log_id, index, 1).await?;
-            Ok(entries.into_iter().find(|entry| entry.index == index))
+            let Some(entry) = entries.into_iter().find(|entry| entry.index == index) else { return Ok(None) };
+            Ok(Some((entry, self.tiles(log_id, tiles).await?)))
         })
     }
 

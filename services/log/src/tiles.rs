@@ -9,7 +9,7 @@ use crate::store::StoredEntry;
 use crate::{Corrupt, Error, Log};
 use bytes::Bytes;
 use chancery_verify::Hash;
-use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath, TileTree, Trees};
+use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath, TileTree, Tiles, Trees};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use moka::sync::Cache;
@@ -75,6 +75,34 @@ impl TileCache {
         let bundles = Cache::builder().weigher(|_, bytes: &Bytes| weight(bytes.len()));
         Self { tiles: tiles.max_capacity(CACHE_BYTES).build(), bundles: bundles.max_capacity(CACHE_BYTES).build() }
     }
+
+    /// Those of `ids` that are here, and those that are not.
+    fn among(&self, ids: impl IntoIterator<Item = TileId>) -> (Vec<(TileId, Arc<Tile>)>, Vec<TileId>) {
+        let (mut tiles, mut missing) = (Vec::new(), Vec::new());
+        for id in ids {
+            match self.tiles.get(&id) {
+                Some(tile) => tiles.push((id, tile)),
+                None => missing.push(id),
+            }
+        }
+        (tiles, missing)
+    }
+
+    /// Takes in what was read from the store: full tiles stay.
+    fn read(&self, read: Tiles) -> Vec<(TileId, Arc<Tile>)> {
+        let tile = |(id, row): (TileId, Vec<Hash>)| {
+            let tile = Arc::new(Tile::new(row));
+            if tile.row.len() == FULL_WIDTH as usize {
+                self.tiles.insert(id, tile.clone());
+            }
+            (id, tile)
+        };
+        read.0.into_iter().map(tile).collect()
+    }
+}
+
+fn trees(tiles: Vec<(TileId, Arc<Tile>)>) -> Trees {
+    Trees(tiles.into_iter().map(|(id, tile)| (id, tile.tree())).collect())
 }
 
 fn weight(bytes: usize) -> u32 {
@@ -98,27 +126,24 @@ impl Files {
 impl Log {
     /// The tiles among `ids` that exist, as trees; full ones from memory where they have been read before.
     pub(crate) async fn trees(&self, ids: impl IntoIterator<Item = TileId>) -> Result<Trees, Error> {
-        Ok(Trees(self.stored_tiles(ids).await?.into_iter().map(|(id, tile)| (id, tile.tree())).collect()))
+        Ok(trees(self.stored_tiles(ids).await?))
+    }
+
+    /// The tiles among `ids` that have been read before, as trees, and the others.
+    pub(crate) fn trees_in_memory(&self, ids: impl IntoIterator<Item = TileId>) -> (Trees, Vec<TileId>) {
+        let (tiles, missing) = self.cache().among(ids);
+        (trees(tiles), missing)
+    }
+
+    /// Tiles that were read from the store, as trees.
+    pub(crate) fn read_trees(&self, read: Tiles) -> Trees {
+        trees(self.cache().read(read))
     }
 
     async fn stored_tiles(&self, ids: impl IntoIterator<Item = TileId>) -> Result<Vec<(TileId, Arc<Tile>)>, Error> {
-        let mut tiles = Vec::new();
-        let mut missing = Vec::new();
-        for id in ids {
-            match self.cache().tiles.get(&id) {
-                Some(tile) => tiles.push((id, tile)),
-                None => missing.push(id),
-            }
-        }
-        if missing.is_empty() {
-            return Ok(tiles);
-        }
-        for (id, row) in self.store().tiles(self.record().log_id, missing).await?.0 {
-            let tile = Arc::new(Tile::new(row));
-            if tile.row.len() == FULL_WIDTH as usize {
-                self.cache().tiles.insert(id, tile.clone());
-            }
-            tiles.push((id, tile));
+        let (mut tiles, missing) = self.cache().among(ids);
+        if !missing.is_empty() {
+            tiles.extend(self.cache().read(self.store().tiles(self.record().log_id, missing).await?));
         }
         Ok(tiles)
     }

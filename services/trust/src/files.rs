@@ -30,7 +30,9 @@ pub enum FileName {
     TrustedRoot,
     /// Which services to call: `--signing-config`.
     SigningConfig,
-    /// The same with the Rekor v2 log, which wants a timestamp authority beside it.
+    /// The same with the Rekor v1 log alone, for signers that send what Rekor v2 does not take: DSSE envelopes.
+    SigningConfigRekorV1,
+    /// The same with the Rekor v2 log alone, which wants a timestamp authority beside it.
     SigningConfigRekorV2,
     /// Both in one: sigstore-python's `--trust-config`.
     ClientTrustConfig,
@@ -46,9 +48,10 @@ pub enum FileName {
 
 impl FileName {
     /// Every file.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TrustedRoot,
         Self::SigningConfig,
+        Self::SigningConfigRekorV1,
         Self::SigningConfigRekorV2,
         Self::ClientTrustConfig,
         Self::FulcioChain,
@@ -63,6 +66,7 @@ impl FileName {
         match self {
             Self::TrustedRoot => "trusted_root.json",
             Self::SigningConfig => "signing_config.json",
+            Self::SigningConfigRekorV1 => "signing_config_rekor_v1.json",
             Self::SigningConfigRekorV2 => "signing_config_rekor_v2.json",
             Self::ClientTrustConfig => "client_trust_config.json",
             Self::FulcioChain => "fulcio-chain.pem",
@@ -76,9 +80,11 @@ impl FileName {
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
-            Self::TrustedRoot | Self::SigningConfig | Self::SigningConfigRekorV2 | Self::ClientTrustConfig => {
-                "application/json"
-            }
+            Self::TrustedRoot
+            | Self::SigningConfig
+            | Self::SigningConfigRekorV1
+            | Self::SigningConfigRekorV2
+            | Self::ClientTrustConfig => "application/json",
             Self::FulcioChain | Self::TimestampChain => "application/pem-certificate-chain",
             Self::RekorKey | Self::CtKey => "application/x-pem-file",
         }
@@ -107,9 +113,10 @@ impl TrustFiles {
     /// Builds every file. The same inputs give the same bytes.
     pub fn build(material: &Material, services: &Services) -> Result<Self, InvalidMaterial> {
         let trusted_root = TrustedRoot::new(material)?;
-        // What works for the most clients: some know version 1 alone, and tools around them look entries up in it.
-        let signing_config = SigningConfig::new(services, &[1])?;
-        let signing_config_rekor_v2 = SigningConfig::new(services, &[2])?;
+        // Every version, unless the operator says otherwise: a signer takes the highest it knows, or the one it is told.
+        let signing_config = SigningConfig::new(services, 1..=services.default_major_api_version)?;
+        let signing_config_rekor_v1 = SigningConfig::new(services, 1..=1)?;
+        let signing_config_rekor_v2 = SigningConfig::new(services, 2..=2)?;
         let client_trust_config = ClientTrustConfig {
             media_type: CLIENT_TRUST_CONFIG_MEDIA_TYPE,
             trusted_root: &trusted_root,
@@ -122,6 +129,7 @@ impl TrustFiles {
         let contents = BTreeMap::from([
             (FileName::TrustedRoot, json(&trusted_root)),
             (FileName::SigningConfig, json(&signing_config)),
+            (FileName::SigningConfigRekorV1, json(&signing_config_rekor_v1)),
             (FileName::SigningConfigRekorV2, json(&signing_config_rekor_v2)),
             (FileName::ClientTrustConfig, json(&client_trust_config)),
             (FileName::FulcioChain, chain_pem(&material.certificate_authorities)),

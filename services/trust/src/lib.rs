@@ -12,7 +12,7 @@
 //! | module | writes | specification |
 //! |---|---|---|
 //! | [`trusted_root`] | `trusted_root.json` | protobuf-specs `sigstore_trustroot.proto`, `TrustedRoot` |
-//! | [`signing_config`] | `signing_config.json` and `signing_config_rekor_v2.json` | the same file, `SigningConfig` v0.2 |
+//! | [`signing_config`] | `signing_config.json`, also for one version of Rekor alone | the same file, `SigningConfig` v0.2 |
 //! | [`tuf`] | a repository with all of it | The Update Framework 1.0 |
 //! | [`files`] | those, `client_trust_config.json` and the PEM files of cosign's environment variables | |
 

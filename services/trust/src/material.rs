@@ -54,8 +54,8 @@ pub enum InvalidMaterial {
         /// Hexadecimal.
         key_id: String,
     },
-    /// Clients take timestamps of two authorities for one.
-    #[error("two timestamp authorities have the URL `{url}`")]
+    /// Generations of one authority's key share its URL, but are not the same.
+    #[error("two timestamp authorities have the URL `{url}` and the same certificates")]
     DuplicateTimestampAuthority {
         /// The URL.
         url: String,
@@ -204,11 +204,7 @@ impl Material {
     pub fn check(&self) -> Result<(), InvalidMaterial> {
         check_authorities("certificate authority", &self.certificate_authorities)?;
         check_authorities("timestamp authority", &self.timestamp_authorities)?;
-        let mut urls = HashSet::new();
-        // sigstore-go counts timestamps of one URL once, whoever made them.
-        if let Some(twice) = self.timestamp_authorities.iter().find(|authority| !urls.insert(&authority.url.0)) {
-            return Err(InvalidMaterial::DuplicateTimestampAuthority { url: twice.url.0.clone() });
-        }
+        check_timestamp_authorities(&self.timestamp_authorities)?;
         check_logs("ct", "certificate transparency log", &self.ct_logs)?;
         check_logs("rekor", "signature log", &self.rekor_logs)
     }
@@ -225,6 +221,15 @@ fn check_authorities(what: &'static str, authorities: &[CertificateAuthority]) -
         }
     }
     Ok(())
+}
+
+/// sigstore-go counts timestamps of one URL once, whoever made them, which is right for the generations of one authority's key.
+fn check_timestamp_authorities(authorities: &[CertificateAuthority]) -> Result<(), InvalidMaterial> {
+    let mut seen = HashSet::new();
+    match authorities.iter().find(|authority| !seen.insert((&authority.url.0, &authority.chain_der))) {
+        Some(twice) => Err(InvalidMaterial::DuplicateTimestampAuthority { url: twice.url.0.clone() }),
+        None => Ok(()),
+    }
 }
 
 fn check_logs(kind: &'static str, what: &'static str, logs: &[Log]) -> Result<(), InvalidMaterial> {
@@ -262,8 +267,10 @@ pub struct Services {
     pub certificate_authority: BaseUrl,
     /// The OIDC issuer that clients without a token send people to, where there is one.
     pub oidc_issuer: Option<BaseUrl>,
-    /// The signature logs, at least one of version 1.
+    /// The signature logs, at least one of version 1; the highest version first, because sigstore-js takes the first.
     pub signature_logs: Vec<SignatureLog>,
+    /// The highest version that signers are told of unless they ask for another: 1 where it is to be Rekor v1.
+    pub default_major_api_version: u32,
     /// The timestamp authority: the whole URL, to which clients append nothing.
     pub timestamp_authority: BaseUrl,
     /// From when they may be used.

@@ -1,4 +1,4 @@
-//! `signing_config.json`, `signing_config_rekor_v2.json`: which services a signer calls.
+//! `signing_config.json`, `signing_config_rekor_v1.json`, `signing_config_rekor_v2.json`: which services a signer calls.
 //!
 //! Specification: protobuf-specs `sigstore_trustroot.proto`, message `SigningConfig` v0.2. Every service carries
 //! `operator` (sigstore-python demands it) and `validFor.start` (sigstore-rust demands it); selectors are `ANY`, the only
@@ -7,6 +7,7 @@
 
 use crate::material::{BaseUrl, InvalidMaterial, Services, Validity};
 use serde::Serialize;
+use std::ops::RangeInclusive;
 
 /// Version 0.2, the one with operators and validity.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
@@ -39,9 +40,9 @@ struct Selection {
 }
 
 impl<'a> SigningConfig<'a> {
-    /// Builds the document after [`Services::check`], with the signature logs of these protocols. A signer that is given
-    /// several takes the newest that it knows.
-    pub fn new(services: &'a Services, major_api_versions: &[u32]) -> Result<Self, InvalidMaterial> {
+    /// Builds the document after [`Services::check`], with the signature logs of these protocols, in the order they have
+    /// there. A signer that is given several takes the highest version that it knows; sigstore-js takes the first.
+    pub fn new(services: &'a Services, major_api_versions: RangeInclusive<u32>) -> Result<Self, InvalidMaterial> {
         services.check()?;
         let service = |url, major_api_version| ServiceJson {
             url,

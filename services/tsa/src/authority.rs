@@ -9,16 +9,32 @@ use chancery_daemon::signer::Signer;
 use chancery_verify::timestamping::{Authority, Request, Token};
 use chancery_verify::{Rejection, Timestamp};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// At most one signature in so many milliseconds is verified.
 const CHECK_INTERVAL_MS: u64 = 100;
 
-/// A timestamp authority that can answer.
-pub struct TimestampAuthority {
+/// A key with its certificates, and what every answer of it has in common.
+struct Signing {
     authority: Authority,
     encoder: Encoder,
     signer: Arc<Signer>,
+}
+
+impl Signing {
+    fn new(authority: Authority, signer: Arc<Signer>) -> Result<Self, AuthorityError> {
+        if signer.public_key() != authority.leaf().public_key() {
+            return Err(AuthorityError::OtherKey);
+        }
+        let encoder = Encoder::new(&authority)?;
+        Ok(Self { authority, encoder, signer })
+    }
+}
+
+/// A timestamp authority that can answer.
+pub struct TimestampAuthority {
+    /// Replaced when the key is rotated. A request works with the one it began with.
+    signing: RwLock<Arc<Signing>>,
     policies: Policies,
     clock: ClockGuard,
     random: Arc<dyn Random>,
@@ -40,24 +56,41 @@ impl TimestampAuthority {
         clock: ClockGuard,
         random: Arc<dyn Random>,
     ) -> Result<Self, AuthorityError> {
-        if signer.public_key() != authority.leaf().public_key() {
-            return Err(AuthorityError::OtherKey);
-        }
-        let encoder = Encoder::new(&authority)?;
+        let signing = RwLock::new(Arc::new(Signing::new(authority, signer)?));
         let (checked, defect) = (AtomicU64::new(0), OnceLock::new());
-        Ok(Self { authority, encoder, signer, policies, clock, random, checked, defect })
+        Ok(Self { signing, policies, clock, random, checked, defect })
     }
 
-    /// Its certificates.
+    /// Signs with another key from the next request on; requests that have begun end as they began.
+    ///
+    /// # Errors
+    /// [`AuthorityError::OtherKey`] where `signer` is not the key of the chain's leaf.
+    pub fn replace(&self, authority: Authority, signer: Arc<Signer>) -> Result<(), AuthorityError> {
+        let next = Arc::new(Signing::new(authority, signer)?);
+        *self.signing.write().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(())
+    }
+
+    fn signing(&self) -> Arc<Signing> {
+        Arc::clone(&self.signing.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The certificates of the key that signs at this moment.
     #[must_use]
-    pub const fn authority(&self) -> &Authority {
-        &self.authority
+    pub fn authority(&self) -> Authority {
+        self.signing().authority.clone()
+    }
+
+    /// When the first of these certificates ends, and signing with them.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.signing().authority.expires()
     }
 
     /// Why nobody gets a timestamp now, whatever they ask, if that is so.
     #[must_use]
     pub fn obstacle(&self) -> Option<Error> {
-        self.time().err()
+        self.time(&self.signing()).err()
     }
 
     /// The time to sign.
@@ -65,12 +98,12 @@ impl TimestampAuthority {
     /// 1. Nothing was made before that does not verify.
     /// 2. The clock can be trusted.
     /// 3. Every certificate is valid.
-    fn time(&self) -> Result<Timestamp, Error> {
+    fn time(&self, signing: &Signing) -> Result<Timestamp, Error> {
         if let Some(defect) = self.defect.get() {
             return Err(Error::Corrupt(*defect));
         }
         let now = self.clock.now()?;
-        if self.authority.is_valid_at(now) { Ok(now) } else { Err(Error::Expired) }
+        if signing.authority.is_valid_at(now) { Ok(now) } else { Err(Error::Expired) }
     }
 
     /// Answers a request with a `TimeStampResp` in DER.
@@ -81,12 +114,13 @@ impl TimestampAuthority {
     /// 4. The answer is read as a client reads it and found to be what was asked for, by us, at a time that is ours.
     pub async fn timestamp(&self, request: &Request<'_>) -> Result<Vec<u8>, Error> {
         let policy = self.policies.select(request.policy).ok_or(Error::Policy)?;
-        let time = self.time()?;
+        let signing = self.signing();
+        let time = self.time(&signing)?;
         let serial = serial_number(self.random.as_ref());
-        let unsigned = self.encoder.unsigned(request, Moment { policy, serial, time });
-        let signature = self.signer.sign(unsigned.message()).await?;
-        let response = self.encoder.response(&unsigned, &signature, request.certificates);
-        self.verify(&response, request, time).map_err(|rejection| {
+        let unsigned = signing.encoder.unsigned(request, Moment { policy, serial, time });
+        let signature = signing.signer.sign(unsigned.message()).await?;
+        let response = signing.encoder.response(&unsigned, &signature, request.certificates);
+        self.verify(&signing.authority, &response, request, time).map_err(|rejection| {
             // Whatever made it makes others, too.
             Error::Corrupt(*self.defect.get_or_init(|| rejection))
         })?;
@@ -97,7 +131,13 @@ impl TimestampAuthority {
     /// does, so that it is done ten times a second at most: an authority that is not busy verifies all of them, and where
     /// memory or key have gone bad a busy one has noticed after a tenth of a second and stops. Signatures of keys that
     /// are elsewhere have all been verified when they came back.
-    fn verify(&self, response: &[u8], request: &Request<'_>, time: Timestamp) -> Result<(), Rejection> {
+    fn verify(
+        &self,
+        authority: &Authority,
+        response: &[u8],
+        request: &Request<'_>,
+        time: Timestamp,
+    ) -> Result<(), Rejection> {
         let token = Token::from_response(response)?;
         token.verify_answers(request)?;
         if token.info().time.seconds() != time.seconds() {
@@ -105,10 +145,10 @@ impl TimestampAuthority {
         }
         let checked = self.checked.load(Ordering::Relaxed);
         if time.millis().saturating_sub(checked) < CHECK_INTERVAL_MS {
-            return self.authority.verify_contents(&token);
+            return authority.verify_contents(&token);
         }
         self.checked.store(time.millis(), Ordering::Relaxed);
-        self.authority.verify(&token)
+        authority.verify(&token)
     }
 }
 
@@ -128,7 +168,7 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_verify_does_not_leave_and_nothing_does_after_it() {
         let [signer, root] = [KeyKind::P256; 2].map(|kind| Signer::generate(kind).unwrap().0);
-        let certificates = chain::create("Test", &root, &signer, &SystemRandom, START).await.unwrap();
+        let certificates = chain::create("Test", 1, &root, &signer, &SystemRandom, START).await.unwrap();
         let (clock, uptime) = (Arc::new(FixedClock::new(START)), Arc::new(FixedUptime::default()));
         let guard = ClockGuard::new(clock.clone(), uptime.clone(), START);
         let (signer, policies) = (Arc::new(signer), Policies::default());
@@ -139,7 +179,8 @@ mod tests {
 
         let mut signature = response.clone();
         *signature.last_mut().unwrap() ^= 1;
-        let verify = |response: &[u8], time: Timestamp| authority.verify(response, &request, time);
+        let certificates = authority.authority();
+        let verify = |response: &[u8], time: Timestamp| authority.verify(&certificates, response, &request, time);
         let later = |millis| Timestamp::from_millis(START.millis() + millis);
         assert_eq!(verify(&signature, later(99)), Ok(()), "not each signature is verified");
         assert_eq!(verify(&signature, later(100)), Err(Rejection::TimestampSignature));
@@ -155,7 +196,7 @@ mod tests {
             assert!(verify(&changed, later(101)).is_err(), "byte {at}");
         }
         let other = Request { nonce: Some(&[2]), ..request };
-        assert_eq!(authority.verify(&response, &other, later(101)), Err(Rejection::TimestampNonce));
+        assert_eq!(authority.verify(&certificates, &response, &other, later(101)), Err(Rejection::TimestampNonce));
 
         authority.defect.set(Rejection::TimestampSignature).unwrap();
         clock.set(START.plus_seconds(1));

@@ -18,23 +18,26 @@ use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose};
 /// Ten years of 365 days.
 const LIFETIME_SECONDS: u64 = 10 * 365 * 86_400;
 
-/// Makes a root and a leaf for two new keys, both valid from `now`. The root's key is not needed again.
+/// Makes a root and a leaf for two new keys, both valid from `now`. The root's key is not needed again. From the second
+/// `generation` on the names say which it is: some clients look for an issuer by its name alone.
 pub async fn create(
     organization: &str,
+    generation: u64,
     root: &Signer,
     leaf: &Signer,
     random: &dyn Random,
     now: Timestamp,
 ) -> Result<Authority, AuthorityError> {
+    let suffix = if generation > 1 { format!(" G{generation}") } else { String::new() };
     let (key, validity) = (root.public_key(), (now, LIFETIME_SECONDS));
-    let name = format!("{organization} timestamp root");
+    let name = format!("{organization} timestamp root{suffix}");
     let mut above = authority::parameters(organization, &name, key, random, validity)?;
     above.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     above.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let root_certificate = authority::sign(&above, key, &above, root).await?;
 
     let key = leaf.public_key();
-    let name = format!("{organization} timestamps");
+    let name = format!("{organization} timestamps{suffix}");
     let mut below = authority::parameters(organization, &name, key, random, validity)?;
     below.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     below.use_authority_key_identifier_extension = true;

@@ -14,7 +14,7 @@
 //! | 4 | `encoding` | request, time and signature → `TimeStampResp`; the only code that writes one |
 //!
 //! [`chain`] makes or loads the authority's own certificates; [`chancery_daemon::clock::ClockGuard`] says whether the clock
-//! may be believed. Not here: a source of time other than the machine's clock.
+//! may be believed, which it may ask time servers about.
 
 pub mod authority;
 pub mod chain;

@@ -1,10 +1,10 @@
 //! Whether the clock may be believed by somebody who puts its time under a signature.
 //!
 //! A clock is right until it jumps. [`ClockGuard`] compares it with a second one that nobody can set, the time since the
-//! machine was started, and remembers the latest time it has let pass. What it refuses it accepts again by itself once the
+//! machine was started, remembers the latest time it has let pass, and asks [`Sources`] where there are any. What it refuses it accepts again by itself once the
 //! clock is right; a jump that was a correction is confirmed by starting the process again.
 
-use super::{Clock, Uptime, is_before};
+use super::{Clock, Sources, Uptime, is_before};
 use chancery_verify::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +29,21 @@ pub enum ClockFault {
         /// By how much.
         seconds: u64,
     },
+    /// Time servers show another time.
+    #[error("the clock is {offset_ms} ms behind its time servers (ahead, if negative): correct it")]
+    Wrong {
+        /// By how much, at least.
+        offset_ms: i64,
+    },
+    /// Time servers have not confirmed the clock since the start.
+    #[error("too few time servers have confirmed the clock since the start: see that they can be reached")]
+    Unconfirmed,
+    /// Time servers have confirmed the clock, but not for too long.
+    #[error("too few time servers have confirmed the clock for {seconds} s: see that they can be reached")]
+    Stale {
+        /// Since they last did.
+        seconds: u64,
+    },
 }
 
 impl ClockFault {
@@ -38,6 +53,9 @@ impl ClockFault {
         match self {
             Self::Behind { .. } => "clock.behind",
             Self::Ahead { .. } => "clock.ahead",
+            Self::Wrong { .. } => "clock.wrong",
+            Self::Unconfirmed => "clock.unconfirmed",
+            Self::Stale { .. } => "clock.stale",
         }
     }
 }
@@ -48,6 +66,7 @@ pub struct ClockGuard {
     uptime: Arc<dyn Uptime>,
     /// What both showed at the start.
     began: (Timestamp, Duration),
+    sources: Option<Arc<Sources>>,
     /// Milliseconds: the latest time that was believed.
     latest: AtomicU64,
 }
@@ -58,7 +77,13 @@ impl ClockGuard {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, uptime: Arc<dyn Uptime>, known: Timestamp) -> Self {
         let began = (clock.now(), uptime.elapsed());
-        Self { clock, uptime, began, latest: AtomicU64::new(known.millis()) }
+        Self { clock, uptime, began, sources: None, latest: AtomicU64::new(known.millis()) }
+    }
+
+    /// The same, for a clock that `sources` must agree with. Somebody else has them asked.
+    #[must_use]
+    pub fn confirmed_by(self, sources: Arc<Sources>) -> Self {
+        Self { sources: Some(sources), ..self }
     }
 
     /// The time, if it may be believed; never earlier than one given before.
@@ -68,12 +93,16 @@ impl ClockGuard {
         if is_before(now, latest) {
             return Err(ClockFault::Behind { seconds: latest.seconds().saturating_sub(now.seconds()) });
         }
-        let (then, uptime) = self.began;
-        let passed = self.uptime.elapsed().saturating_sub(uptime);
+        let (then, started) = self.began;
+        let uptime = self.uptime.elapsed();
+        let passed = uptime.saturating_sub(started);
         let wall = Duration::from_millis(now.millis().saturating_sub(then.millis()));
         let ahead = wall.saturating_sub(passed);
         if ahead > TOLERATED_STEP_AHEAD {
             return Err(ClockFault::Ahead { seconds: ahead.as_secs() });
+        }
+        if let Some(fault) = self.sources.as_ref().and_then(|sources| sources.fault(uptime)) {
+            return Err(fault);
         }
         let before = self.latest.fetch_max(now.millis(), Ordering::Relaxed);
         Ok(Timestamp::from_millis(before.max(now.millis())))

@@ -4,16 +4,18 @@
 //! when it says so; the schema is exactly the one this binary was built with. A role that may not create tables can serve
 //! a schema that its owner has brought up to date.
 
+use super::connections::{ACQUIRE_TIMEOUT, Connections};
 use super::{DatabaseError, MigrationSource, migrator, newest_version};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions as _, Connection as _, PgPool};
+use sqlx::{ConnectOptions as _, Connection as _};
 use std::str::FromStr as _;
-use std::time::Duration;
 
 /// The schema, oldest version first. Never edited once landed, only added to.
-const POSTGRES_MIGRATIONS: &[MigrationSource] =
-    &[(1, "initial schema", include_str!("../../../../migrations/postgres/0001_initial_schema.sql"))];
+const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
+    (1, "initial schema", include_str!("../../../../migrations/postgres/0001_initial_schema.sql")),
+    (2, "frozen logs", include_str!("../../../../migrations/postgres/0002_frozen_logs.sql")),
+];
 
 /// `server_version_num` of the oldest server that is tested.
 const OLDEST_SERVER: u32 = 140_000;
@@ -23,10 +25,6 @@ const DURABILITY_SETTINGS: [&str; 3] = ["fsync", "full_page_writes", "synchronou
 const WRITERS: u32 = 6;
 /// Reads that run at once in one process. Two replicas with both pools stay far below the server's default of 100.
 const READERS: u32 = 12;
-/// A request waits this long for a connection, and is then told to come back.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that rested longer is tried before it is used: the server may have been restarted meanwhile.
-const TRUSTED_REST: Duration = Duration::from_secs(1);
 
 /// What every connection is opened with.
 const SESSION: [(&str, &str); 8] = [
@@ -48,17 +46,17 @@ const SESSION: [(&str, &str); 8] = [
     ("tcp_keepalives_idle", "30"),
 ];
 
-/// Two pools on one database, so that a flood of reads never keeps a batch waiting.
+/// Two kinds of connections to one database, so that a flood of reads never keeps a batch waiting.
 #[derive(Debug, Clone)]
 pub struct Postgres {
     /// For appending.
-    pub writers: PgPool,
+    pub writers: Connections,
     /// For everything else; their transactions are read-only.
-    pub readers: PgPool,
+    pub readers: Connections,
 }
 
 impl Postgres {
-    /// Closes both pools.
+    /// Closes all.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writers.close().await;
@@ -75,8 +73,8 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     verify_server(&mut connection).await?;
     migrate(&mut connection, POSTGRES_MIGRATIONS).await?;
     connection.close().await?;
-    let writers = pool(WRITERS).connect_with(options.clone().options(SESSION)).await?;
-    let readers = pool(READERS).connect_with(read_only(options)).await?;
+    let writers = connections(WRITERS, options.clone().options(SESSION)).await?;
+    let readers = connections(READERS, read_only(options)).await?;
     Ok(Postgres { writers, readers })
 }
 
@@ -85,7 +83,7 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
 pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseError> {
     let options = PgConnectOptions::from_str(url)?.application_name("chancery");
     warn_if_unverified(&options);
-    let readers = pool(READERS).connect_with(read_only(options)).await?;
+    let readers = connections(READERS, read_only(options)).await?;
     Ok(Postgres { writers: readers.clone(), readers })
 }
 
@@ -93,16 +91,13 @@ fn read_only(options: PgConnectOptions) -> PgConnectOptions {
     options.options(SESSION).options([("default_transaction_read_only", "on")])
 }
 
-fn pool(connections: u32) -> PgPoolOptions {
-    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-    pool.test_before_acquire(false).before_acquire(|connection, meta| {
-        Box::pin(async move {
-            if meta.idle_for > TRUSTED_REST {
-                connection.ping().await?;
-            }
-            Ok(true)
-        })
-    })
+/// Opens the first of them, so that a database that cannot be reached is noticed at once.
+async fn connections(count: u32, options: PgConnectOptions) -> Result<Connections, sqlx::Error> {
+    let pool =
+        PgPoolOptions::new().max_connections(count).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
+    let connections = Connections::new(pool, count);
+    connections.acquire().await?.give_back();
+    Ok(connections)
 }
 
 /// Only `verify-ca` and `verify-full` prove to whom the password and the log are sent.

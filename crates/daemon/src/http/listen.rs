@@ -4,6 +4,7 @@
 //! secret) need not tell us. Files that are broken, or whose key is another's, change nothing but the log. TLS 1.2 and 1.3,
 //! HTTP/2 by ALPN (RFC 7301).
 
+use super::ConnectionLimit;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,11 +51,12 @@ pub enum TlsError {
 pub struct Listener {
     pub(super) tcp: TcpListener,
     pub(super) tls: Option<Arc<Tls>>,
+    pub(super) limit: Option<Arc<ConnectionLimit>>,
 }
 
 impl From<TcpListener> for Listener {
     fn from(tcp: TcpListener) -> Self {
-        Self { tcp, tls: None }
+        Self { tcp, tls: None, limit: None }
     }
 }
 
@@ -62,7 +64,13 @@ impl Listener {
     /// TLS on `tcp`.
     #[must_use]
     pub const fn tls(tcp: TcpListener, tls: Arc<Tls>) -> Self {
-        Self { tcp, tls: Some(tls) }
+        Self { tcp, tls: Some(tls), limit: None }
+    }
+
+    /// The same, with a limit to the connections of one address, if there is any.
+    #[must_use]
+    pub fn limited(self, limit: Option<Arc<ConnectionLimit>>) -> Self {
+        Self { limit, ..self }
     }
 }
 

@@ -116,3 +116,123 @@ async fn a_header_has_64_kib() {
         assert!(said.starts_with(expected), "{size}: {said}");
     }
 }
+
+/// An HTTP/2 connection (RFC 9113) that has asked for `path`, with this much room for each answer, and has read what came first.
+async fn http2(path: &str, room: u32) -> DuplexStream {
+    let routes = Router::new().route("/much", get(|| async { "x".repeat(1 << 20) })).route(
+        "/slow",
+        get(|| async {
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            "done"
+        }),
+    );
+    let routes = shell(routes, Arc::new(|| None));
+    let (mut client, server) = duplex(1 << 16);
+    tokio::spawn(async move {
+        let graceful = GracefulShutdown::new();
+        Servers::new().serve(server, true, routes, graceful.watcher()).await
+    });
+    let settings = [&[0, 4][..], &room.to_be_bytes()].concat();
+    // `:method GET`, `:scheme http`, `:path`, `:authority x` (RFC 7541).
+    let path = [&[0x44, u8::try_from(path.len()).unwrap()], path.as_bytes()].concat();
+    let fields = [&[0x82, 0x86][..], &path, &[0x41, 1, b'x']].concat();
+    let request = [frame(4, 0, 0, &settings), frame(1, 5, 1, &fields)].concat();
+    client.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &request[..]].concat()).await.unwrap();
+    client
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Reads all that is sent, answers pings, and gives `room` more for stream 1 every ten seconds, if any; for how many seconds
+/// there was something to read, and the bytes of the answer.
+async fn read_all(client: DuplexStream, room: u32) -> (u64, usize) {
+    let begun = Instant::now();
+    let (mut reader, mut writer) = tokio::io::split(client);
+    let (pings, mut asked) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
+    let writing = tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_secs(10));
+        loop {
+            let frames = tokio::select! {
+                Some(ping) = asked.recv() => frame(6, 1, 0, &ping),
+                _ = ticks.tick() => match room {
+                    0 => continue,
+                    room => [0, 1].map(|stream| frame(8, 0, stream, &room.to_be_bytes())).concat(),
+                },
+            };
+            if writer.write_all(&frames).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut data = 0;
+    let mut header = [0; 9];
+    while reader.read_exact(&mut header).await.is_ok() {
+        let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
+        let mut payload = vec![0; length as usize];
+        reader.read_exact(&mut payload).await.unwrap();
+        match (header[3], header[4]) {
+            (0, flags) => {
+                data += payload.len();
+                if flags & 1 == 1 {
+                    break;
+                }
+            }
+            (6, 0) => drop(pings.send(payload)),
+            _ => {}
+        }
+    }
+    writing.abort();
+    (begun.elapsed().as_secs(), data)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_an_http2_answer_no_room_is_cut_off() {
+    // Reading everything, and answering every ping.
+    for room in [0, 1, 20_000] {
+        let (seconds, data) = read_all(http2("/much", room).await, 0).await;
+        assert!((115..=130).contains(&seconds), "{room}: {seconds}");
+        assert_eq!(data, room as usize);
+    }
+    // A byte now and then is no reading either.
+    let (seconds, data) = read_all(http2("/much", 0).await, 1).await;
+    assert!((115..=130).contains(&seconds) && data < 20, "{seconds}, {data}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_readers_and_slow_answers_are_waited_for() {
+    // 2 KiB a second: ten minutes.
+    let (seconds, data) = read_all(http2("/much", 0).await, 20_000).await;
+    assert!(seconds > 500 && data == 1 << 20, "{seconds}, {data}");
+    let (seconds, data) = read_all(http2("/slow", 65_535).await, 0).await;
+    assert_eq!((seconds, data), (25, 4));
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections_and_no_more() {
+    let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let limit = Arc::new(ConnectionLimit::new(2.try_into().unwrap()));
+    let listener = Listener::from(tcp).limited(Some(Arc::clone(&limit)));
+    let (_stop, stopping) = crate::shutdown::channel();
+    tokio::spawn(serve(listener, shell(Router::new(), Arc::new(|| None)), stopping));
+    let is_answered = async || {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let mut first = [0; 1];
+        matches!(stream.read(&mut first).await, Ok(1)).then_some(stream)
+    };
+    let (one, two) = (is_answered().await.unwrap(), is_answered().await.unwrap());
+    assert!(is_answered().await.is_none());
+    assert_eq!(limit.refused(), 1);
+    drop(one);
+    // When the server has noticed.
+    let mut again = None;
+    while again.is_none() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        again = is_answered().await;
+    }
+    drop(two);
+}

@@ -1,10 +1,7 @@
 //! DER, one element after the other, without copying.
 //!
-//! Lengths are minimal and definite ([`der`] refuses all others), integers and identifiers have one spelling. Only tags that
-//! fit into one byte exist here.
-
-use der::asn1::AnyRef;
-use der::{Decode as _, Reader as _, SliceReader};
+//! Lengths are minimal and definite, integers and identifiers have one spelling. Only tags that fit into one byte exist here,
+//! and no element has 16 MiB. Not [`der`]'s readers: an authority reads back each token it makes, which has forty elements.
 
 /// `BOOLEAN`.
 pub const BOOLEAN: u8 = 0x01;
@@ -67,13 +64,13 @@ pub(super) struct Element<'a> {
 
 impl<'a> Element<'a> {
     /// The elements inside.
-    pub(super) fn fields(self) -> Result<Fields<'a>, Malformed> {
-        Fields::of(self.contents)
+    pub(super) const fn fields(self) -> Fields<'a> {
+        Fields(self.contents)
     }
 
     /// The one element inside.
     pub(super) fn only(self, tag: u8) -> Result<Element<'a>, Malformed> {
-        let mut fields = self.fields()?;
+        let mut fields = self.fields();
         let element = fields.take(tag)?;
         fields.end()?;
         Ok(element)
@@ -81,11 +78,11 @@ impl<'a> Element<'a> {
 }
 
 /// The elements that follow each other in some contents.
-pub(super) struct Fields<'a>(SliceReader<'a>);
+pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    pub(super) fn of(contents: &'a [u8]) -> Result<Self, Malformed> {
-        SliceReader::new(contents).map(Self).map_err(|_| Malformed)
+    pub(super) const fn of(contents: &'a [u8]) -> Self {
+        Self(contents)
     }
 
     /// The next element, which must be there and have this tag.
@@ -95,11 +92,14 @@ impl<'a> Fields<'a> {
 
     /// The next element if it has this tag.
     pub(super) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Malformed> {
-        if self.0.peek_byte() != Some(tag) {
-            return Ok(None);
-        }
-        let whole = self.0.tlv_bytes().map_err(|_| Malformed)?;
-        let contents = AnyRef::from_der(whole).map_err(|_| Malformed)?.value();
+        let after_tag = match self.0.split_first() {
+            Some((first, rest)) if *first == tag => rest,
+            _ => return Ok(None),
+        };
+        let (length, after_length) = length(after_tag)?;
+        let (contents, rest) = after_length.split_at_checked(length).ok_or(Malformed)?;
+        let whole = self.0.get(..self.0.len() - rest.len()).ok_or(Malformed)?;
+        self.0 = rest;
         Ok(Some(Element { whole, contents }))
     }
 
@@ -127,13 +127,26 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn is_finished(&self) -> bool {
-        self.0.is_finished()
+    pub(super) const fn is_finished(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Nothing may be left.
     pub(super) fn end(self) -> Result<(), Malformed> {
         if self.is_finished() { Ok(()) } else { Err(Malformed) }
+    }
+}
+
+/// The length that `bytes` begin with, in its one spelling (X.690 §10.1), and what follows it.
+const fn length(bytes: &[u8]) -> Result<(usize, &[u8]), Malformed> {
+    match bytes {
+        [short @ 0..=0x7f, rest @ ..] => Ok((*short as usize, rest)),
+        [0x81, low @ 0x80..=0xff, rest @ ..] => Ok((*low as usize, rest)),
+        [0x82, high @ 1..=0xff, low, rest @ ..] => Ok((u16::from_be_bytes([*high, *low]) as usize, rest)),
+        [0x83, high @ 1..=0xff, middle, low, rest @ ..] => {
+            Ok((u32::from_be_bytes([0, *high, *middle, *low]) as usize, rest))
+        }
+        _ => Err(Malformed),
     }
 }
 
@@ -173,6 +186,9 @@ pub(super) fn identifier(contents: &[u8]) -> Result<&[u8], Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use der::asn1::AnyRef;
+    use der::{Decode as _, Reader as _, SliceReader};
+    use proptest::prelude::*;
 
     #[test]
     fn lengths_are_written_as_der_has_them() {
@@ -188,7 +204,27 @@ mod tests {
             let written = write(OCTET_STRING, &[&contents]);
             assert!(written.starts_with(header), "{length}");
             assert_eq!(written.len(), header.len() + length);
-            assert_eq!(Fields::of(&written).unwrap().take(OCTET_STRING).unwrap().contents, contents);
+            assert_eq!(Fields::of(&written).take(OCTET_STRING).unwrap().contents, contents);
+        }
+    }
+
+    proptest! {
+        /// The reader of the `der` crate is the oracle: the same bytes are an element to both, or to neither.
+        #[test]
+        fn elements_are_what_der_reads(
+            length_bytes in prop::collection::vec(prop_oneof![0_u8..=5, 0x7e_u8..=0x86, any::<u8>()], 1..5),
+            body in prop_oneof![0_usize..300, 65_530_usize..65_545],
+        ) {
+            let mut bytes = [&[OCTET_STRING], &length_bytes[..]].concat();
+            bytes.resize(bytes.len() + body, 7);
+            let mut oracle = SliceReader::new(&bytes).unwrap();
+            let expected = oracle.tlv_bytes().ok().map(|whole| (whole, AnyRef::from_der(whole).unwrap().value()));
+            let mut fields = Fields::of(&bytes);
+            let read = fields.take(OCTET_STRING).ok();
+            prop_assert_eq!(read.map(|element| (element.whole, element.contents)), expected);
+            if read.is_some() {
+                prop_assert_eq!(fields.is_finished(), oracle.is_finished());
+            }
         }
     }
 

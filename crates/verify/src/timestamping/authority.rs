@@ -3,7 +3,7 @@
 use super::asn1::{SEQUENCE, SET, constructed, write};
 use super::token::{Attested, Token};
 use crate::certificate::{Certificate, chain};
-use crate::{Rejection, Timestamp};
+use crate::{HashAlgorithm, Rejection, Timestamp};
 use const_oid::db::rfc5280::{ID_CE_EXT_KEY_USAGE, ID_KP_TIME_STAMPING};
 use der::Encode as _;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
@@ -20,6 +20,8 @@ pub struct Authority {
     identifier: Vec<u8>,
     issuer_serial: Vec<u8>,
     name: Vec<u8>,
+    /// Of the leaf, by each function a token may name: a certificate would take longer to hash than all the rest.
+    leaf_hashes: [(HashAlgorithm, Vec<u8>); 3],
     /// First and last second at which every certificate is valid.
     valid: (u64, u64),
 }
@@ -58,7 +60,8 @@ impl Authority {
         let identifier = write(SEQUENCE, &[&issuer, &serial]);
         let issuer_serial = write(SEQUENCE, &[&write(SEQUENCE, &[&write(DIRECTORY_NAME, &[&issuer])]), &serial]);
         let name = write(DIRECTORY_NAME, &[&leaf.subject().to_der().map_err(malformed)?]);
-        Ok(Self { chain, identifier, issuer_serial, name, valid })
+        let leaf_hashes = HashAlgorithm::ALL.map(|function| (function, function.digest(leaf.der())));
+        Ok(Self { chain, identifier, issuer_serial, name, leaf_hashes, valid })
     }
 
     /// The certificate whose key signs.
@@ -134,7 +137,7 @@ impl Authority {
         }
         let leaf = self.leaf().der();
         let is_leaf = signer.identifier == self.identifier
-            && function.digest(leaf) == certificate_hash
+            && self.leaf_hashes.iter().any(|(known, hash)| *known == function && hash == certificate_hash)
             && issuer_serial.is_none_or(|given| given == self.issuer_serial)
             && token.info().authority.is_none_or(|given| given == self.name)
             && (token.certificates.is_empty() || token.certificates.contains(&leaf));

@@ -30,7 +30,7 @@ pub(super) struct Unchecked<'a> {
 
 impl<'a> Unchecked<'a> {
     pub(super) fn read(element: Element<'a>) -> Result<Self, Malformed> {
-        let mut fields = element.fields()?;
+        let mut fields = element.fields();
         let (algorithm, null_parameters) = algorithm(fields.take(SEQUENCE)?)?;
         let digest = fields.take(OCTET_STRING)?.contents;
         fields.end()?;
@@ -50,7 +50,7 @@ impl<'a> Unchecked<'a> {
 
 /// Contents of the identifier of an `AlgorithmIdentifier`, and whether NULL follows it; other parameters are malformed.
 pub(super) fn algorithm(element: Element<'_>) -> Result<(&[u8], bool), Malformed> {
-    let mut fields = element.fields()?;
+    let mut fields = element.fields();
     let identifier = fields.identifier()?;
     let null = fields.optional(NULL)?;
     fields.end()?;

@@ -44,8 +44,8 @@ impl<'a> Info<'a> {
 }
 
 fn read(der: &[u8]) -> Result<Result<Info<'_>, Rejection>, Malformed> {
-    let mut outer = Fields::of(der)?;
-    let mut fields = outer.take(SEQUENCE)?.fields()?;
+    let mut outer = Fields::of(der);
+    let mut fields = outer.take(SEQUENCE)?.fields();
     outer.end()?;
     if fields.number()? != 1 {
         return Err(Malformed);
@@ -94,7 +94,7 @@ fn fraction_millis(digits: &[u8]) -> Result<u64, Malformed> {
 }
 
 fn accuracy_micros(element: Element<'_>) -> Result<u64, Malformed> {
-    let mut fields = element.fields()?;
+    let mut fields = element.fields();
     let below_a_thousand = |element: Option<Element<'_>>| match element {
         None => Ok(0),
         Some(element) => {
@@ -110,10 +110,10 @@ fn accuracy_micros(element: Element<'_>) -> Result<u64, Malformed> {
 
 /// Whether one of the extensions is critical. `[1]` is implicit, so that its contents are those of the list.
 fn any_critical(extensions: Element<'_>) -> Result<bool, Malformed> {
-    let mut list = extensions.fields()?;
+    let mut list = extensions.fields();
     let mut critical = false;
     while !list.is_finished() {
-        let mut extension = list.take(SEQUENCE)?.fields()?;
+        let mut extension = list.take(SEQUENCE)?.fields();
         identifier(extension.take(OBJECT_IDENTIFIER)?.contents)?;
         critical |= extension.flag()?;
         extension.take(OCTET_STRING)?;

@@ -62,8 +62,8 @@ struct WellFormed<'a> {
 
 impl<'a> WellFormed<'a> {
     fn read(der: &'a [u8]) -> Result<Self, Malformed> {
-        let mut outer = Fields::of(der)?;
-        let mut fields = outer.take(SEQUENCE)?.fields()?;
+        let mut outer = Fields::of(der);
+        let mut fields = outer.take(SEQUENCE)?.fields();
         outer.end()?;
         if fields.number()? != 1 {
             return Err(Malformed);

@@ -114,11 +114,11 @@ impl<'a> Token<'a> {
 
 /// Status and token of a `TimeStampResp`.
 fn response(der: &[u8]) -> Result<(u64, Option<&[u8]>), Malformed> {
-    let mut outer = Fields::of(der)?;
-    let mut fields = outer.take(SEQUENCE)?.fields()?;
+    let mut outer = Fields::of(der);
+    let mut fields = outer.take(SEQUENCE)?.fields();
     outer.end()?;
     // Text and failure bits may follow the status; they explain, and change nothing.
-    let status = fields.take(SEQUENCE)?.fields()?.number()?;
+    let status = fields.take(SEQUENCE)?.fields().number()?;
     let token = fields.optional(SEQUENCE)?.map(|token| token.whole);
     fields.end()?;
     Ok((status, token))
@@ -128,17 +128,17 @@ fn response(der: &[u8]) -> Result<(u64, Option<&[u8]>), Malformed> {
 type Parts<'a> = (&'a [u8], Vec<&'a [u8]>, Signer<'a>);
 
 fn token(der: &[u8]) -> Result<Result<Parts<'_>, Rejection>, Malformed> {
-    let mut outer = Fields::of(der)?;
-    let mut content_info = outer.take(SEQUENCE)?.fields()?;
+    let mut outer = Fields::of(der);
+    let mut content_info = outer.take(SEQUENCE)?.fields();
     outer.end()?;
     is(content_info.identifier()?, SIGNED_DATA)?;
-    let mut fields = content_info.take(constructed(0))?.only(SEQUENCE)?.fields()?;
+    let mut fields = content_info.take(constructed(0))?.only(SEQUENCE)?.fields();
     content_info.end()?;
     if fields.number()? != 3 {
         return Err(Malformed);
     }
     let digests = fields.take(SET)?;
-    let mut content = fields.take(SEQUENCE)?.fields()?;
+    let mut content = fields.take(SEQUENCE)?.fields();
     is(content.identifier()?, TST_INFO)?;
     let info_der = content.take(constructed(0))?.only(OCTET_STRING)?.contents;
     content.end()?;
@@ -155,7 +155,7 @@ fn is(identifier: &[u8], expected: ObjectIdentifier) -> Result<(), Malformed> {
 }
 
 fn certificates(set: Element<'_>) -> Result<Vec<&[u8]>, Malformed> {
-    let mut fields = set.fields()?;
+    let mut fields = set.fields();
     let mut certificates = Vec::new();
     while !fields.is_finished() {
         let certificate = fields.take(SEQUENCE)?.whole;
@@ -168,13 +168,13 @@ fn certificates(set: Element<'_>) -> Result<Vec<&[u8]>, Malformed> {
 }
 
 fn signer_info<'a>(element: Element<'a>, digests: Element<'a>) -> Result<Result<Signer<'a>, Rejection>, Malformed> {
-    let mut fields = element.fields()?;
+    let mut fields = element.fields();
     if fields.number()? != 1 {
         return Err(Malformed);
     }
     let signer = fields.take(SEQUENCE)?;
     let digest = fields.take(SEQUENCE)?;
-    let mut listed = digests.fields()?;
+    let mut listed = digests.fields();
     let mut is_listed = false;
     while !listed.is_finished() {
         is_listed |= algorithm(listed.take(SEQUENCE)?)?.0 == algorithm(digest)?.0;
@@ -207,7 +207,7 @@ fn signed_with(element: Element<'_>, hash: HashAlgorithm) -> Result<SignatureAlg
 
 /// Reads the attributes: in the order of DER, each with one value, none twice, the three that RFC 3161 demands among them.
 fn attested(attributes: Element<'_>) -> Result<Result<Attested<'_>, Rejection>, Malformed> {
-    let mut fields = attributes.fields()?;
+    let mut fields = attributes.fields();
     let mut before: &[u8] = &[];
     let (mut content_type, mut message_digest, mut signer) = (None, None, None);
     while !fields.is_finished() {
@@ -216,7 +216,7 @@ fn attested(attributes: Element<'_>) -> Result<Result<Attested<'_>, Rejection>, 
             return Err(Malformed);
         }
         before = attribute.whole;
-        let mut attribute = attribute.fields()?;
+        let mut attribute = attribute.fields();
         let kind = attribute.identifier()?;
         let values = attribute.take(SET)?;
         attribute.end()?;
@@ -233,7 +233,7 @@ fn attested(attributes: Element<'_>) -> Result<Result<Attested<'_>, Rejection>, 
     let (Some(content_type), Some(message_digest), Some(signer)) = (content_type, message_digest, signer) else {
         return Err(Malformed);
     };
-    is(content_type.fields()?.identifier()?, TST_INFO)?;
+    is(content_type.fields().identifier()?, TST_INFO)?;
     content_type.only(super::asn1::OBJECT_IDENTIFIER)?;
     let message_digest = message_digest.only(OCTET_STRING)?.contents;
     let attested = |(certificate_hash, issuer_serial)| Attested { message_digest, certificate_hash, issuer_serial };
@@ -245,12 +245,12 @@ type SigningCertificate<'a> = ((HashAlgorithm, &'a [u8]), Option<&'a [u8]>);
 
 /// The first `ESSCertIDv2`, which is the signer's (RFC 5035 §3); those after it are its issuers'.
 fn signing_certificate(element: Element<'_>) -> Result<Result<SigningCertificate<'_>, Rejection>, Malformed> {
-    let mut fields = element.fields()?;
-    let mut identifiers = fields.take(SEQUENCE)?.fields()?;
+    let mut fields = element.fields();
+    let mut identifiers = fields.take(SEQUENCE)?.fields();
     // Policies, which are the certificates'.
     fields.optional(SEQUENCE)?;
     fields.end()?;
-    let mut first = identifiers.take(SEQUENCE)?.fields()?;
+    let mut first = identifiers.take(SEQUENCE)?.fields();
     while !identifiers.is_finished() {
         identifiers.take(SEQUENCE)?;
     }
@@ -262,7 +262,7 @@ fn signing_certificate(element: Element<'_>) -> Result<Result<SigningCertificate
     let issuer_serial = first.optional(SEQUENCE)?;
     first.end()?;
     if let Some(element) = issuer_serial {
-        let mut fields = element.fields()?;
+        let mut fields = element.fields();
         fields.take(SEQUENCE)?;
         integer(fields.take(INTEGER)?.contents)?;
         fields.end()?;

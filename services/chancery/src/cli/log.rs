@@ -3,6 +3,7 @@
 //! Where a log is read from is [`stored`]'s (a data directory) and [`remote`]'s (a URL); whose signatures count comes from
 //! the trust files of whoever asks ([`trust`]), never from what is checked.
 
+mod freeze;
 mod remote;
 mod stored;
 mod trust;
@@ -26,7 +27,8 @@ use trust::TrustedLog;
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
   chancery log check --url https://sign.example.org --trust ./trust --from yesterday.checkpoint
-  chancery log checkpoint --url https://sign.example.org --trust ./trust --out today.checkpoint")]
+  chancery log checkpoint --url https://sign.example.org --trust ./trust --out today.checkpoint
+  chancery log freeze --data ./chancery-dev --log rekor2")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -36,6 +38,7 @@ pub(super) struct Arguments {
 enum Verb {
     Check(CheckArguments),
     Checkpoint(CheckpointArguments),
+    Freeze(freeze::Arguments),
 }
 
 /// Recompute every log from its entries and compare: leaf hashes, tiles, roots, checkpoints and their signatures
@@ -106,6 +109,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.verb {
         Verb::Check(arguments) => check(&arguments).await,
         Verb::Checkpoint(arguments) => checkpoint(&arguments).await,
+        Verb::Freeze(arguments) => freeze::run(&arguments).await,
     }
 }
 

@@ -12,7 +12,10 @@ mod status;
 use anyhow::Context as _;
 use chancery_trust::tuf::{Publisher, Repository, Role};
 use clap::{Args, Subcommand, ValueEnum};
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Look after the TUF repository clients take their trust from, and print what each client needs
 ///
@@ -48,6 +51,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Metadata(arguments) => metadata::run(arguments).await,
         Verb::Export(arguments) => export::run(&arguments),
     }
+}
+
+/// Replaces the key of a role of the TUF repository in `data`, as `chancery trust rotate` does.
+pub(super) async fn rotate(data: &Path, role: Role, key: Option<&str>) -> anyhow::Result<ExitCode> {
+    rotate::rotate(&Data { data: data.to_owned() }, role, key).await
 }
 
 /// Which instance.

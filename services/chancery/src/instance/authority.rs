@@ -1,11 +1,11 @@
 //! The certificate authority of an instance: its chain, and whom it believes.
 
-use super::data::DataDirectory;
+use super::{data::DataDirectory, trust::Publisher};
 use crate::{
     configuration::Role,
     issuer,
     issuers::ConfiguredIssuers,
-    rotation::{RingFiles, generations::AuthorityKeys},
+    rotation::{self, RingFiles, follow::Subject, generations::Generations},
 };
 use axum::Router;
 use chancery_ca::{
@@ -14,12 +14,20 @@ use chancery_ca::{
     identity::IssuerKind,
     issue::Pipeline,
     oidc::{Authenticator, http_fetcher},
+    transparency::Transparency,
 };
-use chancery_daemon::{clock::Clock, expiry::ExpiryWatch, metrics::Metrics, random::Random, signer::Use};
+use chancery_daemon::{
+    clock::Clock,
+    expiry::ExpiryWatch,
+    metrics::Metrics,
+    random::Random,
+    signer::{Signer, Use},
+};
 use chancery_keys::{KeyUri, UriError};
+use chancery_log::ct::Ct;
 use chancery_verify::{Timestamp, key::KeyKind};
 use clap::Args;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 /// How often somebody looks whether a warning is due.
@@ -67,7 +75,7 @@ pub(super) async fn keys(
     organization: &str,
     random: &dyn Random,
     now: Timestamp,
-) -> anyhow::Result<AuthorityKeys> {
+) -> anyhow::Result<Generations<IssuingChain>> {
     if data.chain_of(Role::Ca)?.is_none() {
         let issuing = data.key_at(Use::Any, "ca", KeyKind::P256, random).await?;
         // Of one kind, as the profile advises: who verifies the one can verify the other.
@@ -75,7 +83,76 @@ pub(super) async fn keys(
         let chain = IssuingChain::create(organization, 1, &root, &issuing, random, data.created()).await?;
         data.keep_chain_of(Role::Ca, &chain.to_pem())?;
     }
-    AuthorityKeys::open(RingFiles::of(data.path()), now).await
+    Generations::open(RingFiles::of(data.path()), rotation::Role::Ca, now).await
+}
+
+/// The certificate authority as a rotation changes it.
+pub(super) struct RotatedAuthority {
+    pub(super) authority: Arc<CertificateAuthority>,
+    /// The log of this process, if it has one, whether or not the authority uses it.
+    pub(super) own_log: Option<Ct>,
+    pub(super) transparency: Transparency,
+    pub(super) random: Arc<dyn Random>,
+    /// `None` where another process publishes.
+    pub(super) publisher: Option<Publisher>,
+}
+
+impl Subject for RotatedAuthority {
+    type Credential = IssuingChain;
+
+    /// Has the logs accept every root; what the authority's log does not accept must not issue.
+    async fn prepare(&mut self, keys: &Generations<IssuingChain>) -> BTreeMap<u64, String> {
+        let mut refused = BTreeMap::new();
+        let chains: Vec<_> = keys.credentials().map(|(number, chain)| (number, Arc::clone(chain))).collect();
+        for (number, chain) in chains {
+            let root = chain.root().der();
+            let own = self.own_log.as_ref().map_or(Ok(()), |log| log.accept_root(root));
+            let own = own.map_err(|rejection| rejection.to_string());
+            let used = match &self.transparency {
+                Transparency::Embedded(log) | Transparency::Detached(log) if keys.is_coming(number) => {
+                    log.accept_root(root.to_vec()).await.map_err(|error| error.to_string())
+                }
+                _ => Ok(()),
+            };
+            refused.extend(own.and(used).err().map(|reason| (number, reason)));
+        }
+        refused
+    }
+
+    fn publish(&self, keys: &Generations<IssuingChain>) -> anyhow::Result<()> {
+        publish(self.publisher.as_ref(), keys)?;
+        self.authority.publish_chains(keys.shown());
+        Ok(())
+    }
+
+    fn sign_with(&mut self, chain: Arc<IssuingChain>, signer: Arc<Signer>) -> anyhow::Result<()> {
+        let (transparency, random) = (self.transparency.clone(), Arc::clone(&self.random));
+        Ok(self.authority.replace_pipeline(Pipeline::new(chain, signer, transparency, random)?)?)
+    }
+}
+
+/// Has `publisher`, if it is in this process, name everything that is to be trusted.
+fn publish(publisher: Option<&Publisher>, keys: &Generations<IssuingChain>) -> anyhow::Result<()> {
+    let Some(publisher) = publisher else { return Ok(()) };
+    publisher.publish(|sources| sources.set_authorities(&keys.trusted()))
+}
+
+/// What a process without the authority's keys does when they change: its certificate log accepts the roots, and the trust
+/// files name the chains.
+pub(super) fn observe(
+    own_log: Option<&Ct>,
+    publisher: Option<&Publisher>,
+    keys: &Generations<IssuingChain>,
+) -> anyhow::Result<()> {
+    if let Some(log) = own_log {
+        roots(keys).iter().try_for_each(|root| log.accept_root(root))?;
+    }
+    publish(publisher, keys)
+}
+
+/// The roots of all chains, in DER.
+pub(super) fn roots(keys: &Generations<IssuingChain>) -> Vec<Vec<u8>> {
+    keys.credentials().map(|(_, chain)| chain.root().der().to_vec()).collect()
 }
 
 /// Warns when the certificates of an authority, named in `role`, come to their end.

@@ -12,7 +12,7 @@ use super::{
     certificate_log::LocalLog,
     data::DataDirectory,
     logs::{Logs, Opening},
-    timestamps::{TimestampArguments, Timestamps},
+    timestamps::{self, TimestampArguments, Timestamps},
     transparency,
     trust::{self, Publisher},
     tuf::{Tuf, TufArguments},
@@ -21,16 +21,11 @@ use super::{
 use crate::{
     configuration::Role,
     issuer::{self, Issuer},
-    rotation::{
-        RingFiles,
-        follow::{Parts, Publish, Rotation},
-        generations::AuthorityKeys,
-        observe,
-    },
+    rotation::{self, RingFiles, follow::Rotation, generations::Generations, observe, status::Statuses},
 };
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::{IssuerSettings, transparency::CertificateLog};
+use chancery_ca::{IssuerSettings, chain::IssuingChain, issue::Pipeline, transparency::CertificateLog};
 use chancery_daemon::{
     clock::Clock,
     http::{Readiness, grpc},
@@ -45,6 +40,7 @@ use chancery_log::{
     store::Location,
 };
 use chancery_trust::{BaseUrl, CurrentFiles, FileName};
+use chancery_verify::timestamping::Authority;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 use tokio::task::JoinHandle;
 
@@ -116,19 +112,15 @@ impl Instance {
         let keys = if has(Role::Ca) {
             authority::keys(setup.data, setup.organization, &**random, clock.now()).await?
         } else {
-            AuthorityKeys::read(RingFiles::of(setup.data.path()))?
+            Generations::read(common.ring(), rotation::Role::Ca)?
         };
         let logs = common.logs(&keys, &choices).await?;
         let all_logs = logs.as_ref().map(Logs::all).unwrap_or_default();
         let timestamps = common.timestamps(&choices, &all_logs).await?;
         let issuer = common.development_issuer()?;
-        let publisher = if has(Role::Trust) {
-            let sources = trust::sources(setup, issuer.as_deref(), &choices.transparency)?;
-            Some(Publisher::new(sources, setup.data.trust(), &keys.trusted())?)
-        } else {
-            None
-        };
-        let (publish, trust_files) = publisher.map(|(publisher, files)| (publisher.publish(), files)).unzip();
+        let timestamp_keys = timestamps.as_ref().map(Timestamps::keys);
+        let publisher = common.publisher(issuer.as_deref(), &choices, &keys, timestamp_keys)?;
+        let (publisher, trust_files) = publisher.unzip();
         if let (Some(logs), Some(files)) = (&logs, &trust_files) {
             // The first entry is the trust root it will be verified with.
             let trusted_root = files.borrow().contents(FileName::TrustedRoot).to_owned();
@@ -136,12 +128,16 @@ impl Instance {
         }
         let metrics = choices.operations.metrics(all_logs, clock)?;
         let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref()).await?;
+        let statuses = Statuses::default();
+        metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics))?;
         let own_log = logs.as_ref().map(|logs| logs.ct.clone());
         let (routes, mut background) = if has(Role::Ca) {
-            let followed = Followed { keys, own_log, publish };
+            let followed = Followed { keys, own_log, publisher: publisher.clone(), statuses: statuses.clone() };
             common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
         } else {
-            (Router::new(), vec![observe::start(RingFiles::of(setup.data.path()), own_log, publish)])
+            let publisher = publisher.clone();
+            let take = move |keys: &_| authority::observe(own_log.as_ref(), publisher.as_ref(), keys);
+            (Router::new(), vec![observe::start(common.ring(), rotation::Role::Ca, take)])
         };
         let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
         let services: Vec<_> = services.into_iter().filter(|(role, _)| has(*role)).map(|(_, name)| name).collect();
@@ -150,7 +146,10 @@ impl Instance {
         assembly.add(tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
         if let Some(timestamps) = timestamps {
             assembly.add(Some((timestamps.router(metrics.as_ref())?, timestamps.obstacle())));
-            background.push(timestamps.into_background());
+            background.extend(timestamps.into_background(publisher, statuses)?);
+        } else {
+            let take = move |keys: &_| timestamps::publish(publisher.as_ref(), keys);
+            background.push(observe::start(common.ring(), rotation::Role::Tsa, take));
         }
         assembly.routes =
             assembly.routes.merge(trust_files.as_ref().map(chancery_trust::http::router).unwrap_or_default());
@@ -204,20 +203,25 @@ impl Assembly {
 
 /// The authority's keys, and who is told when they change.
 struct Followed {
-    keys: AuthorityKeys,
+    keys: Generations<IssuingChain>,
     own_log: Option<Ct>,
-    publish: Option<Publish>,
+    publisher: Option<Publisher>,
+    statuses: Statuses,
 }
 
 impl Common<'_> {
+    fn ring(&self) -> RingFiles {
+        RingFiles::of(self.setup.data.path())
+    }
+
     /// The logs, where they are this process's.
-    async fn logs(&self, keys: &AuthorityKeys, choices: &Choices<'_>) -> anyhow::Result<Option<Logs>> {
+    async fn logs(&self, keys: &Generations<IssuingChain>, choices: &Choices<'_>) -> anyhow::Result<Option<Logs>> {
         let Self { setup, clock, random } = self;
         if !setup.roles.contains(&Role::Log) {
             return Ok(None);
         }
         let Choices { tiles, witnesses, rekor_v2, transparency, .. } = choices;
-        let roots = [&keys.roots()[..], &transparency.accepted_roots[..]].concat();
+        let roots = [&authority::roots(keys)[..], &transparency.accepted_roots[..]].concat();
         let opening = Opening { setup, clock, random: &**random, tiles: tiles.as_ref(), witnesses, rekor_v2 };
         opening.logs(&roots).await.map(Some)
     }
@@ -229,6 +233,26 @@ impl Common<'_> {
             return Ok(None);
         }
         Timestamps::start(setup, choices.timestamps, logs, Arc::clone(clock), Arc::clone(random)).await.map(Some)
+    }
+
+    /// What keeps the trust files, where that is this process.
+    fn publisher(
+        &self,
+        issuer: Option<&Issuer>,
+        choices: &Choices<'_>,
+        keys: &Generations<IssuingChain>,
+        timestamp_keys: Option<&Generations<Authority>>,
+    ) -> anyhow::Result<Option<(Publisher, CurrentFiles)>> {
+        if !self.setup.roles.contains(&Role::Trust) {
+            return Ok(None);
+        }
+        let mut sources = trust::sources(self.setup, issuer, &choices.transparency, choices.rekor_v2)?;
+        sources.set_authorities(&keys.trusted());
+        sources.set_timestamp_authorities(&match timestamp_keys {
+            Some(keys) => keys.trusted(),
+            None => Generations::read(self.ring(), rotation::Role::Tsa)?.trusted(),
+        });
+        Publisher::new(sources, self.setup.data.trust()).map(Some)
     }
 
     /// The TUF repository, where there are files for it.
@@ -254,7 +278,7 @@ impl Common<'_> {
     /// The certificate authority's routes, and what runs beside it.
     fn authority(
         &self,
-        Followed { keys, own_log, publish }: Followed,
+        Followed { keys, own_log, publisher, statuses }: Followed,
         Choices { transparency, operations, settings, .. }: Choices<'_>,
         issuer: Option<&Issuer>,
         metrics: Option<&Metrics>,
@@ -265,22 +289,25 @@ impl Common<'_> {
             None => transparency::reached(setup.addresses, &setup.data.public_key(ct::NAME)?)?,
         };
         let transparency = transparency.transparency(own);
-        let pipeline = keys.pipeline(&transparency, random)?;
+        let (chain, signer) = keys.signing()?;
+        let pipeline = Pipeline::new(chain, signer, transparency.clone(), Arc::clone(random))
+            .context("the authority's certificates are for another key")?;
         let recorded = (operations.rates(), operations.records(setup.data.path(), metrics)?);
         let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
         let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(clock), recorded)?;
         let watched = Arc::clone(&authority);
         let expires = move || watched.pipeline().chain().expires();
         let expiry = authority::watch_expiry("certificate authority", expires, Arc::clone(clock));
-        let parts = Parts {
+        // Before the first request: what was published stays so across a restart.
+        authority.publish_chains(keys.shown());
+        let subject = authority::RotatedAuthority {
             authority: Arc::clone(&authority),
             own_log,
             transparency,
             random: Arc::clone(random),
-            clock: Arc::clone(clock),
-            publish,
+            publisher,
         };
-        let mut background = vec![expiry, Rotation::start(keys, parts, metrics)?];
+        let mut background = vec![expiry, Rotation::start(keys, subject, Arc::clone(clock), statuses)?];
         let routes = authority::router(&authority, metrics).context("cannot serve the authority")?;
         background.extend(settings.issuers.follow(authority, own_issuer)?);
         Ok((routes, background))

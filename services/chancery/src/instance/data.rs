@@ -6,7 +6,7 @@
 //!                 keys are that are not in keys/
 //! keys/*.pem      private keys (0600), and the certificates made with some of them: ca-chain.pem, tsa-chain.pem; keys/*.pub public halves
 //! keys/ring.json  which generations of the keys there are, once one was rotated
-//! served.json     how far the server is with a rotation
+//! served.json     how far the server is with a rotation of the CA's key; served-ROLE.json of another
 //! chancery.db     the logs, unless they are in a database elsewhere
 //! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
 //! tuf/, tuf.json  the TUF repository with the same; see `instance/tuf.rs`

@@ -2,7 +2,7 @@
 
 use super::{key_files, recorded_instance};
 use crate::rotation::{Generation, Place, RingFiles, Role, State};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use chancery_daemon::signer::{Signer, Use};
 use chancery_log::{ct, rekor_v1, rekor_v2};
 use chancery_trust::tuf;
@@ -37,15 +37,50 @@ pub(crate) struct KeyRecord {
     pub(crate) obstacle: Option<String>,
 }
 
-/// The keys in `directory`: the CA's issuing keys, the first one first, then its roots', then the others.
+/// The keys in `directory`: the authorities' keys, the first one first, each with its roots', then the others.
 pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     let files = RingFiles::of(directory);
-    let ring = files.ring()?;
-    let progress = files.progress(Role::Ca)?;
+    let mut keys = authority(&files, Role::Ca)?;
+    let recorded = recorded_instance(directory)?;
+    for (role, purpose) in ROLES {
+        if let Some(uri) = recorded.key_uri(role) {
+            // Not asked for where it is: its public half is here.
+            let path = files.key_file(&format!("{role}.pub"));
+            let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let public_key = PublicKey::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))?;
+            keys.push(unrotated(role, public_key, uri.to_owned()));
+            continue;
+        }
+        let path = files.key_file(&format!("{role}.pem"));
+        // Only a development server has an issuer, and a directory of an earlier version gets the other at its next start.
+        if [rekor_v2::NAME, "issuer"].contains(&role) && !path.exists() {
+            continue;
+        }
+        let public_key = Signer::open_for(purpose, &path)?.public_key().clone();
+        keys.push(unrotated(role, public_key, path.display().to_string()));
+    }
+    // A directory that was never used for timestamps has none.
+    if files.key_file("tsa-chain.pem").exists() {
+        keys.extend(authority(&files, Role::Tsa)?);
+    }
+    // Those of the TUF repository, old ones included that no root names any more.
+    for role in tuf::Role::ALL {
+        for path in key_files(directory, role) {
+            let (public_key, place) = (Signer::open(&path)?.public_key().clone(), path.display().to_string());
+            keys.push(unrotated(&format!("tuf-{role}"), public_key, place));
+        }
+    }
+    Ok(keys)
+}
+
+/// Every generation of an authority's key, then its roots' keys.
+fn authority(files: &RingFiles, role: Role) -> anyhow::Result<Vec<KeyRecord>> {
+    let ring = files.ring(role)?;
+    let progress = files.progress(role)?;
     let (mut keys, mut roots) = (Vec::new(), Vec::new());
-    for generation in ring.generations(Role::Ca) {
-        let chain = certificates(&files, generation)?;
-        let (Some(issuing), Some(root)) = (chain.first(), chain.last()) else { continue };
+    for generation in ring.generations(role) {
+        let chain = certificates(files, generation)?;
+        let (Some(signing), Some(root)) = (chain.first(), chain.last()) else { continue };
         let place = match &generation.key {
             Place::File(name) => files.key_file(name).display().to_string(),
             Place::Uri(uri) => uri.clone(),
@@ -57,77 +92,28 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
             ends: generation.ends_seconds.map(Timestamp::from_seconds),
             obstacle: progress.as_ref().and_then(|progress| progress.obstacles.get(&number).cloned()),
             signing: progress.as_ref().map_or(generation.state == State::Active, |progress| progress.signing == number),
-            ..record("ca", issuing.public_key().clone(), place, Some(issuing), generation)
+            ..record(role.name(), signing.public_key().clone(), place, Some(signing), generation)
         });
-        // A root that is not here was made somewhere else.
-        let path =
-            files.key_file(&if number == 1 { "ca-root.pem".to_owned() } else { format!("ca-root-{number}.pem") });
+        // A root that is not here was made somewhere else, or is kept where no server is: it signs nothing any more.
+        let name = if number == 1 { format!("{role}-root.pem") } else { format!("{role}-root-{number}.pem") };
+        let path = files.key_file(&name);
         if path.exists() {
             let key = Signer::open(&path)?.public_key().clone();
             let certificate = Some(root).filter(|root| root.public_key() == &key);
-            roots.push(record("ca-root", key, path.display().to_string(), certificate, generation));
+            roots.push(record(&format!("{role}-root"), key, path.display().to_string(), certificate, generation));
         }
     }
     keys.append(&mut roots);
-    let recorded = recorded_instance(directory)?;
-    for (role, purpose) in ROLES {
-        if let Some(uri) = recorded.key_uri(role) {
-            // Not asked for where it is: its public half is here.
-            let path = files.key_file(&format!("{role}.pub"));
-            let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let public_key = PublicKey::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))?;
-            keys.push(unrotated(role, public_key, uri.to_owned(), None));
-            continue;
-        }
-        let path = files.key_file(&format!("{role}.pem"));
-        // Only a development server has an issuer, and a directory of an earlier version gets the other at its next start.
-        if [rekor_v2::NAME, "issuer"].contains(&role) && !path.exists() {
-            continue;
-        }
-        let public_key = Signer::open_for(purpose, &path)?.public_key().clone();
-        keys.push(unrotated(role, public_key, path.display().to_string(), None));
-    }
-    keys.extend(timestamps(directory)?);
-    // Those of the TUF repository, old ones included that no root names any more.
-    for role in tuf::Role::ALL {
-        for path in key_files(directory, role) {
-            let (public_key, place) = (Signer::open(&path)?.public_key().clone(), path.display().to_string());
-            keys.push(unrotated(&format!("tuf-{role}"), public_key, place, None));
-        }
-    }
-    Ok(keys)
-}
-
-/// The timestamp authority's keys; a directory that was never used for timestamps has none.
-fn timestamps(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
-    let path = directory.join("keys/tsa-chain.pem");
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let chain = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let chain = Certificate::chain_from_pem(&chain).with_context(|| format!("{} is damaged", path.display()))?;
-    let (Some(signing), Some(root)) = (chain.first(), chain.last()) else { bail!("{} is damaged", path.display()) };
-    let own = |name: &str| directory.join(format!("keys/{name}.pem"));
-    let recorded = recorded_instance(directory)?;
-    let place = recorded.key_uri("tsa").map_or_else(|| own("tsa").display().to_string(), str::to_owned);
-    let mut keys = vec![unrotated("tsa", signing.public_key().clone(), place, Some(signing))];
-    let root_file = own("tsa-root");
-    // It signs nothing any more, and may be kept where no server is.
-    if root_file.exists() {
-        let root_key = Signer::open(&root_file)?.public_key().clone();
-        let certificate = Some(root).filter(|root| root.public_key() == &root_key);
-        keys.push(unrotated("tsa-root", root_key, root_file.display().to_string(), certificate));
-    }
     Ok(keys)
 }
 
 /// The one key of a role that was never rotated.
-fn unrotated(role: &str, public_key: PublicKey, place: String, certificate: Option<&Certificate>) -> KeyRecord {
+fn unrotated(role: &str, public_key: PublicKey, place: String) -> KeyRecord {
     KeyRecord {
         role: role.to_owned(),
         public_key,
         place,
-        certificate_ends: certificate.map(Certificate::not_after),
+        certificate_ends: None,
         generation: 1,
         state: State::Active,
         published: None,

@@ -6,11 +6,11 @@ use super::Instance;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    http::{self, Listener, Tls},
+    http::{self, ConnectionLimit, Listener, Tls},
     random::SystemRandom,
     shutdown::{self, Signals},
 };
-use std::{io::ErrorKind, net::SocketAddr, sync::Arc};
+use std::{io::ErrorKind, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 use tokio::net::TcpListener;
 
 /// Bound sockets. Clients that connect wait until there is a server.
@@ -18,6 +18,7 @@ pub(crate) struct Listening {
     clients: TcpListener,
     metrics: Option<TcpListener>,
     tls: Option<Arc<Tls>>,
+    limit: Option<Arc<ConnectionLimit>>,
 }
 
 impl Listening {
@@ -28,12 +29,17 @@ impl Listening {
             None => None,
             Some(address) => Some(bind(address).await?),
         };
-        Ok(Self { clients, metrics, tls: None })
+        Ok(Self { clients, metrics, tls: None, limit: None })
     }
 
     /// The same, with TLS for clients.
     pub(crate) fn with_tls(self, tls: Arc<Tls>) -> Self {
         Self { tls: Some(tls), ..self }
+    }
+
+    /// The same, with so many connections of one address at most.
+    pub(crate) fn with_limit(self, per_address: NonZeroUsize) -> Self {
+        Self { limit: Some(Arc::new(ConnectionLimit::new(per_address))), ..self }
     }
 
     /// Where clients connect.
@@ -58,6 +64,11 @@ impl Listening {
             let page = guard(http::metrics_page(metrics.clone()));
             servers.push(tokio::spawn(http::serve(listener, page, stopping.clone())));
             routes = http::measured(routes, metrics)?;
+            if let Some(limit) = self.limit.clone() {
+                let name = "chancery_http_connections_refused_total";
+                let refused = metrics.counters(name, "Connections of an address that had too many", &[])?;
+                metrics.before_scrape(move || refused.advance_to(&[], limit.refused()));
+            }
         }
         let routes = http::named(guard(routes), Arc::new(SystemRandom));
         let renewal = self.tls.clone().map(|tls| tokio::spawn(tls.follow()));
@@ -65,6 +76,7 @@ impl Listening {
             None => Listener::from(self.clients),
             Some(tls) => Listener::tls(self.clients, tls),
         };
+        let listener = listener.limited(self.limit);
         servers.push(tokio::spawn(http::serve(listener, routes, stopping)));
         ready();
         signals.received().await;

@@ -94,7 +94,8 @@ impl Opening<'_> {
         let new_tree_id = self.setup.data.lacks(name).then(|| tree_id(self.random));
         let copy = self.tiles.map(|tiles| tiles.below(name));
         let witnesses = self.witnesses_of(name, new_tree_id.is_some());
-        let settings = Settings { name, scheme, host, signer: Arc::new(signer), new_tree_id, frozen, copy, witnesses };
+        let signer = Arc::new(signer);
+        let settings = Settings { name: name.to_owned(), scheme, host, signer, new_tree_id, frozen, copy, witnesses };
         Log::open(settings, running.database.store(), Arc::clone(self.clock), running.stopping.clone())
             .await
             .with_context(|| format!("cannot open the {name} log"))

@@ -24,6 +24,20 @@ pub(crate) struct RekorV2Arguments {
     /// Take no more entries into the Rekor v2 log, which can still be read
     #[arg(long = "rekor-v2-frozen")]
     pub(crate) frozen: bool,
+    /// Which Rekor signers are told of unless they ask for another: v1 where clients send it DSSE envelopes, as sigstore-js and
+    /// cosign 2.6 to 3.0 do for attestations and images; v2 unless given, or frozen
+    #[arg(long = "default-rekor", value_name = "VERSION")]
+    pub(crate) default: Option<RekorVersion>,
+}
+
+/// A protocol of signature logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RekorVersion {
+    /// Rekor v1
+    V1,
+    /// Rekor v2, and Rekor v1 for signers that do not know it
+    V2,
 }
 
 /// What checkpoints can be signed with.
@@ -46,6 +60,15 @@ impl CheckpointKey {
 }
 
 impl RekorV2Arguments {
+    /// The highest version of the protocol that signers are told of unless they ask for another.
+    pub(super) fn default_major_api_version(&self) -> u32 {
+        match self.default {
+            Some(RekorVersion::V1) => 1,
+            None if self.frozen => 1,
+            Some(RekorVersion::V2) | None => 2,
+        }
+    }
+
     /// The log and its sequencer. Its kind of key is decided for ever when it is made.
     pub(super) async fn open(
         &self,

@@ -1,25 +1,35 @@
 //! The timestamp authority of an instance: its key, its chain, and the clock it believes.
 
 use super::{
-    Setup,
+    Addresses, Setup,
     authority::{key_uri, watch_expiry},
+    time_servers::TimeServers,
+    trust::Publisher,
 };
-use crate::configuration::Role;
+use crate::{
+    configuration::Role,
+    rotation::{
+        self, RingFiles,
+        follow::{Rotation, Subject},
+        generations::Generations,
+        status::Statuses,
+    },
+};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    clock::{Clock, ClockGuard, SystemUptime},
+    clock::{Clock, ClockGuard, SourceSettings, SystemUptime},
     metrics::Metrics,
     random::Random,
-    signer::Use,
+    signer::{Signer, Use},
 };
 use chancery_log::Log;
-use chancery_trust::{BaseUrl, CertificateAuthority, Validity};
+use chancery_trust::BaseUrl;
 use chancery_tsa::{DEFAULT_POLICY, Error, Policies, TimestampAuthority, chain, http};
-use chancery_verify::{Timestamp, certificate::Certificate, key::KeyKind};
+use chancery_verify::{Timestamp, key::KeyKind, timestamping::Authority};
 use clap::Args;
 use const_oid::ObjectIdentifier;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::task::JoinHandle;
 
 const DAY_SECONDS: u64 = 86_400;
@@ -37,6 +47,9 @@ pub(crate) struct TimestampArguments {
     /// Policies timestamps may be made under; the first is for whoever asks for none
     #[arg(long, value_name = "OID,…", value_delimiter = ',', default_values_t = [DEFAULT_POLICY])]
     pub(crate) tsa_policies: Vec<ObjectIdentifier>,
+    /// Who must agree with the clock; a development server asks nobody.
+    #[arg(skip)]
+    pub(crate) time_servers: Option<SourceSettings>,
 }
 
 impl TimestampArguments {
@@ -51,8 +64,9 @@ impl TimestampArguments {
 /// A timestamp authority that answers.
 pub(super) struct Timestamps {
     authority: Arc<TimestampAuthority>,
+    keys: Generations<Authority>,
     clock: Arc<dyn Clock>,
-    expiry: JoinHandle<()>,
+    time_servers: Option<TimeServers>,
 }
 
 impl Timestamps {
@@ -65,26 +79,27 @@ impl Timestamps {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> anyhow::Result<Self> {
-        let data = setup.data;
-        let signer = Arc::new(data.key_at(Use::Any, "tsa", KeyKind::P256, &*random).await?);
-        let certificates = if let Some(text) = data.chain_of(Role::Tsa)? {
-            chain::from_pem(text.as_bytes(), signer.public_key()).context("cannot use keys/tsa-chain.pem")?
-        } else {
-            let root = data.key("tsa-root", signer.public_key().kind())?;
-            // A directory of an earlier version gets a chain that is as old as its first use.
-            let start = if data.is_new() { data.created() } else { clock.now() };
-            let made = chain::create(setup.organization, &root, &signer, &*random, start).await?;
-            data.keep_chain_of(Role::Tsa, &chain::to_pem(&made))?;
-            made
-        };
+        let keys = keys(setup, &*random, clock.now()).await?;
+        let (certificates, signer) = keys.signing()?;
         let published = logs.iter().filter_map(|log| log.published().ok()).map(|published| published.timestamp);
         let known = published.max().unwrap_or(Timestamp::from_seconds(0));
-        let expires = certificates.expires();
-        let expiry = watch_expiry(ROLE, move || expires, Arc::clone(&clock));
-        let guard = ClockGuard::new(Arc::clone(&clock), Arc::new(SystemUptime), known);
-        let authority = TimestampAuthority::new(certificates, signer, arguments.policies(), guard, random)
-            .context("cannot use keys/tsa-chain.pem")?;
-        Ok(Self { authority: Arc::new(authority), clock, expiry })
+        let mut guard = ClockGuard::new(Arc::clone(&clock), Arc::new(SystemUptime), known);
+        let time_servers = match &arguments.time_servers {
+            None => None,
+            Some(settings) => {
+                let servers = TimeServers::start(settings.clone()).await;
+                guard = guard.confirmed_by(servers.sources());
+                Some(servers)
+            }
+        };
+        let authority = TimestampAuthority::new((*certificates).clone(), signer, arguments.policies(), guard, random)
+            .context("the timestamp authority's certificates are for another key")?;
+        Ok(Self { authority: Arc::new(authority), keys, clock, time_servers })
+    }
+
+    /// Its keys, and what is to be trusted of them.
+    pub(super) const fn keys(&self) -> &Generations<Authority> {
+        &self.keys
     }
 
     /// Its routes, measured if somebody asks for it.
@@ -92,6 +107,9 @@ impl Timestamps {
         let authority = Arc::clone(&self.authority);
         let Some(metrics) = metrics else { return Ok(http::router(authority)) };
         let routes = http::measured_router(Arc::clone(&authority), metrics)?;
+        if let Some(servers) = &self.time_servers {
+            servers.measure(metrics)?;
+        }
         let days = metrics.gauges(
             "timestamp_authority_certificate_valid_days_remaining",
             "Days until the first of the timestamp authority's certificates ends",
@@ -100,7 +118,7 @@ impl Timestamps {
         let states = metrics.gauges("chancery_tsa_state", "1 for the state the authority is in", &["state"])?;
         let clock = Arc::clone(&self.clock);
         metrics.before_scrape(move || {
-            let left = authority.authority().expires().seconds().saturating_sub(clock.now().seconds());
+            let left = authority.expires().seconds().saturating_sub(clock.now().seconds());
             days.set(&[], left / DAY_SECONDS);
             let current = state(&authority);
             for state in STATES {
@@ -116,24 +134,71 @@ impl Timestamps {
         move || authority.obstacle().map(|error| format!("the {ROLE} signs nothing: {error}"))
     }
 
-    /// What watches over it; aborted at the end.
-    pub(super) fn into_background(self) -> JoinHandle<()> {
-        self.expiry
+    /// What watches over it, and keeps up with the rotation of its key; aborted at the end.
+    pub(super) fn into_background(
+        self,
+        publisher: Option<Publisher>,
+        statuses: Statuses,
+    ) -> anyhow::Result<Vec<JoinHandle<()>>> {
+        let Self { authority, keys, clock, time_servers } = self;
+        let watched = Arc::clone(&authority);
+        let expiry = watch_expiry(ROLE, move || watched.expires(), Arc::clone(&clock));
+        let subject = RotatedTimestamps { authority, publisher, clock: Arc::clone(&clock) };
+        let rotation = Rotation::start(keys, subject, clock, statuses)?;
+        Ok([expiry, rotation].into_iter().chain(time_servers.map(TimeServers::into_background)).collect())
     }
 }
 
-/// What clients must know about the timestamp authority, whichever process it is in.
-pub(super) fn trusted(setup: &Setup<'_>) -> anyhow::Result<CertificateAuthority> {
-    let text = setup.data.chain_of(Role::Tsa)?.context("the timestamp authority has no certificates yet")?;
-    let chain = Certificate::chain_from_pem(text.as_bytes()).context("keys/tsa-chain.pem is damaged")?;
-    let leaf = chain.first().context("keys/tsa-chain.pem is damaged")?;
-    Ok(CertificateAuthority {
-        url: BaseUrl::parse(&format!("{}{}", setup.addresses.url(Role::Tsa)?.as_str(), http::PATH))?,
-        organization: setup.organization.to_owned(),
-        common_name: format!("{} timestamps", setup.organization),
-        validity: Validity::since(leaf.not_before()),
-        chain_der: chain.iter().map(|certificate| certificate.der().to_vec()).collect(),
-    })
+/// The timestamp authority as a rotation changes it.
+struct RotatedTimestamps {
+    authority: Arc<TimestampAuthority>,
+    publisher: Option<Publisher>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Subject for RotatedTimestamps {
+    type Credential = Authority;
+
+    /// Nobody is asked. Certificates that could not be used now are in the way, while others can.
+    async fn prepare(&mut self, keys: &Generations<Authority>) -> BTreeMap<u64, String> {
+        let now = self.clock.now();
+        let coming = keys.credentials().filter(|(number, _)| keys.is_coming(*number));
+        let unusable = coming.filter(|(_, authority)| !authority.is_valid_at(now));
+        unusable.map(|(number, _)| (number, "its certificates are not valid at this time".to_owned())).collect()
+    }
+
+    fn publish(&self, keys: &Generations<Authority>) -> anyhow::Result<()> {
+        publish(self.publisher.as_ref(), keys)
+    }
+
+    fn sign_with(&mut self, credential: Arc<Authority>, signer: Arc<Signer>) -> anyhow::Result<()> {
+        Ok(self.authority.replace((*credential).clone(), signer)?)
+    }
+}
+
+/// Has `publisher`, if it is in this process, name everything that is to be trusted.
+pub(super) fn publish(publisher: Option<&Publisher>, keys: &Generations<Authority>) -> anyhow::Result<()> {
+    let Some(publisher) = publisher else { return Ok(()) };
+    publisher.publish(|sources| sources.set_timestamp_authorities(&keys.trusted()))
+}
+
+/// Opens the keys that are kept in the data directory; makes the first one and its chain where the authority never had one.
+async fn keys(setup: &Setup<'_>, random: &dyn Random, now: Timestamp) -> anyhow::Result<Generations<Authority>> {
+    let data = setup.data;
+    if data.chain_of(Role::Tsa)?.is_none() {
+        let signer = data.key_at(Use::Any, "tsa", KeyKind::P256, random).await?;
+        let root = data.key("tsa-root", signer.public_key().kind())?;
+        // A directory of an earlier version gets a chain that is as old as its first use.
+        let start = if data.is_new() { data.created() } else { now };
+        let made = chain::create(setup.organization, 1, &root, &signer, random, start).await?;
+        data.keep_chain_of(Role::Tsa, &chain::to_pem(&made))?;
+    }
+    Generations::open(RingFiles::of(data.path()), rotation::Role::Tsa, now).await
+}
+
+/// What clients post requests to, whichever process it is in.
+pub(super) fn url(addresses: &Addresses) -> anyhow::Result<BaseUrl> {
+    Ok(BaseUrl::parse(&format!("{}{}", addresses.url(Role::Tsa)?.as_str(), http::PATH))?)
 }
 
 fn state(authority: &TimestampAuthority) -> &'static str {

@@ -1,21 +1,26 @@
-//! What clients are given, made anew whenever the authority's chains change: written to the data directory and served.
+//! What clients are given, made anew whenever a key is rotated: written to the data directory and served.
 
-use super::{Setup, SignIn, timestamps, transparency};
+use super::{RekorV2Arguments, Setup, SignIn, timestamps, transparency};
 use crate::{
     configuration::Role,
     issuer::Issuer,
-    rotation::{follow::Publish, generations::TrustedChain},
+    rotation::{credential::Chain, generations::Trusted},
 };
 use anyhow::Context as _;
+use chancery_ca::chain::IssuingChain;
 use chancery_log::{ct, rekor_v1, rekor_v2};
 use chancery_trust::{
     BaseUrl, CertificateAuthority, CurrentFiles, Log, Material, Services, SignatureLog, TrustFiles, Validity,
 };
-use chancery_verify::note::KeyName;
-use std::{path::PathBuf, sync::Arc};
+use chancery_verify::{certificate::Certificate, note::KeyName, timestamping::Authority};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::sync::watch;
 
-/// Everything the files are made of but the authority's chains.
+/// Everything the files are made of.
+#[derive(Clone)]
 pub(super) struct TrustSources {
     /// Its authorities are replaced.
     pub(super) material: Material,
@@ -23,31 +28,42 @@ pub(super) struct TrustSources {
 }
 
 impl TrustSources {
-    /// The files for these chains.
-    fn build(&self, chains: &[TrustedChain]) -> anyhow::Result<TrustFiles> {
+    fn build(&self) -> anyhow::Result<TrustFiles> {
+        TrustFiles::build(&self.material, &self.services).context("the trust files cannot be made")
+    }
+
+    /// Names these chains as those of the certificate authority.
+    pub(super) fn set_authorities(&mut self, chains: &[Trusted<IssuingChain>]) {
         let url = &self.services.certificate_authority;
-        let certificate_authorities = chains.iter().map(|trusted| authority(url, trusted)).collect();
-        let material = Material { certificate_authorities, ..self.material.clone() };
-        TrustFiles::build(&material, &self.services).context("the trust files cannot be made")
+        self.material.certificate_authorities = chains.iter().map(|chain| authority(url, chain)).collect();
+    }
+
+    /// Names these chains as those of the timestamp authority.
+    pub(super) fn set_timestamp_authorities(&mut self, chains: &[Trusted<Authority>]) {
+        let url = &self.services.timestamp_authority;
+        self.material.timestamp_authorities = chains.iter().map(|chain| authority(url, chain)).collect();
     }
 }
 
-fn authority(url: &BaseUrl, TrustedChain { chain, validity }: &TrustedChain) -> CertificateAuthority {
-    let (organization, common_name) = chain.subject();
+/// Clients know an authority by its chain, and how it is called by the certificate that signs.
+fn authority<C: Chain>(url: &BaseUrl, Trusted { credential, validity }: &Trusted<C>) -> CertificateAuthority {
+    let certificates = credential.certificates();
+    let (organization, common_name) = certificates.first().map(Certificate::subject_names).unwrap_or_default();
     CertificateAuthority {
         url: url.clone(),
         organization,
         common_name,
-        chain_der: chain.certificates().iter().map(|certificate| certificate.der().to_vec()).collect(),
+        chain_der: certificates.iter().map(|certificate| certificate.der().to_vec()).collect(),
         validity: *validity,
     }
 }
 
-/// What the files of an instance are made of, but for the authority's chains; `issuer` is the development issuer.
+/// What the files of an instance are made of, but for the authorities' chains; `issuer` is the development issuer.
 pub(super) fn sources(
     setup: &Setup<'_>,
     issuer: Option<&Issuer>,
     transparency: &transparency::Settings,
+    rekor_v2: &RekorV2Arguments,
 ) -> anyhow::Result<TrustSources> {
     let Setup { data, addresses, .. } = setup;
     let validity = Validity::since(data.created());
@@ -61,13 +77,12 @@ pub(super) fn sources(
     let (ca, rekor) = (addresses.url(Role::Ca)?, addresses.url(Role::Log)?);
     let origin = Some(KeyName::new(&addresses.host)?);
     let rekor2 = Log { origin, ..log(rekor.clone(), rekor_v2::NAME)? };
-    let timestamps = timestamps::trusted(setup)?;
-    let timestamp_authority = timestamps.url.clone();
+    let timestamp_authority = timestamps::url(addresses)?;
     let material = Material {
         certificate_authorities: Vec::new(),
         ct_logs: elsewhere.into_iter().chain([own]).collect(),
         rekor_logs: vec![log(rekor.clone(), rekor_v1::NAME)?, rekor2],
-        timestamp_authorities: vec![timestamps],
+        timestamp_authorities: Vec::new(),
     };
     let services = Services {
         operator: addresses.host.clone(),
@@ -78,47 +93,46 @@ pub(super) fn sources(
             SignIn::Nowhere => None,
         },
         signature_logs: [2, 1].map(|version| SignatureLog { url: rekor.clone(), major_api_version: version }).into(),
+        default_major_api_version: rekor_v2.default_major_api_version(),
         timestamp_authority,
         validity,
     };
     Ok(TrustSources { material, services })
 }
 
-/// Keeps the files of a running server.
-pub(super) struct Publisher {
-    sources: TrustSources,
+/// Keeps the files of a running server. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Publisher(Arc<Kept>);
+
+struct Kept {
+    /// Of what is served.
+    sources: Mutex<TrustSources>,
     directory: PathBuf,
     files: watch::Sender<Arc<TrustFiles>>,
 }
 
 impl Publisher {
-    /// The files for `chains`, which are not written yet.
-    pub(super) fn new(
-        sources: TrustSources,
-        directory: PathBuf,
-        chains: &[TrustedChain],
-    ) -> anyhow::Result<(Self, CurrentFiles)> {
-        let first = sources.build(chains)?;
-        let (files, current) = watch::channel(Arc::new(first));
-        Ok((Self { sources, directory, files }, current))
+    /// The files of `sources`, which are not written yet.
+    pub(super) fn new(sources: TrustSources, directory: PathBuf) -> anyhow::Result<(Self, CurrentFiles)> {
+        let (files, current) = watch::channel(Arc::new(sources.build()?));
+        Ok((Self(Arc::new(Kept { sources: Mutex::new(sources), directory, files })), current))
     }
 
-    /// What a rotation calls.
-    pub(super) fn publish(self) -> Publish {
-        Box::new(move |chains| self.replace(chains))
-    }
-
-    /// Writes and serves the files for `chains`. Nothing happens where they are what they were.
-    fn replace(&self, chains: &[TrustedChain]) -> anyhow::Result<()> {
-        let files = self.sources.build(chains)?;
+    /// Writes and serves the files of what `change` makes of their sources; what cannot be published changes nothing.
+    pub(super) fn publish(&self, change: impl FnOnce(&mut TrustSources)) -> anyhow::Result<()> {
+        let mut sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = sources.clone();
+        change(&mut changed);
+        let files = changed.build()?;
         // Also where nothing has changed: what could not be written before is still to be written.
-        files.write_to(&self.directory).context("cannot write the trust files")?;
-        self.files.send_if_modified(|served| {
-            let changed = **served != files;
-            if changed {
+        files.write_to(&self.0.directory).context("cannot write the trust files")?;
+        *sources = changed;
+        self.0.files.send_if_modified(|served| {
+            let is_other = **served != files;
+            if is_other {
                 *served = Arc::new(files);
             }
-            changed
+            is_other
         });
         Ok(())
     }

@@ -1,6 +1,7 @@
-//! `keys/ring.json` and `served.json` in a data directory.
+//! `keys/ring.json`, `served.json` and `served-ROLE.json` in a data directory.
 //!
-//! A directory without a ring is one whose keys were never rotated: what its `instance.json` says is the first generation.
+//! A role the ring does not have is one whose key was never rotated: what `instance.json` says is its first generation. How
+//! far a server is stands in a file for each role, because roles may have a process each.
 
 use super::ring::{Generation, Place, Progress, Ring, Role, SCHEMA, State};
 use crate::{durable, instance::recorded_instance};
@@ -14,12 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The chain of the first generation, below `keys/`.
-const FIRST_CHAIN: &str = "ca-chain.pem";
-/// The key of the first generation, below `keys/`, unless it is elsewhere.
-const FIRST_KEY: &str = "ca.pem";
-
-/// Both files of one data directory.
+/// The files of one data directory.
 #[derive(Debug, Clone)]
 pub(crate) struct RingFiles {
     directory: PathBuf,
@@ -47,8 +43,12 @@ impl RingFiles {
         self.key_file("ring.json")
     }
 
-    fn served_file(&self) -> PathBuf {
-        self.directory.join("served.json")
+    fn served_file(&self, role: Role) -> PathBuf {
+        let name = match role {
+            Role::Ca => "served.json".to_owned(),
+            Role::Tsa => format!("served-{role}.json"),
+        };
+        self.directory.join(name)
     }
 
     /// The ring's bytes as they are now, so that a change can be seen; `None` where no key was ever rotated.
@@ -66,39 +66,48 @@ impl RingFiles {
         Ok(recorded_instance(&self.directory)?.complete)
     }
 
-    /// What is wanted.
-    pub(crate) fn ring(&self) -> anyhow::Result<Ring> {
-        match self.ring_text()? {
-            None => self.first(),
-            Some(text) => self.parse(&text),
-        }
+    /// What is wanted of a role.
+    pub(crate) fn ring(&self, role: Role) -> anyhow::Result<Ring> {
+        self.parse(self.ring_text()?.as_deref(), role)
     }
 
-    /// What a text from [`Self::ring_text`] says.
-    pub(crate) fn parse(&self, text: &[u8]) -> anyhow::Result<Ring> {
+    /// What a text from [`Self::ring_text`] says of a role, which is in the result in any case.
+    pub(crate) fn parse(&self, text: Option<&[u8]>, role: Role) -> anyhow::Result<Ring> {
         let path = self.ring_file();
-        let ring: Ring = serde_json::from_slice(text).with_context(|| format!("{} is damaged", path.display()))?;
+        let mut ring = match text {
+            None => Ring::new(),
+            Some(text) => serde_json::from_slice(text).with_context(|| format!("{} is damaged", path.display()))?,
+        };
         ensure!(ring.is_sound(), "{} makes no sense to this version of chancery", path.display());
+        if !ring.knows(role) {
+            ring.begin(role, self.first(role)?);
+        }
         Ok(ring)
     }
 
-    /// The ring of a directory whose keys were never rotated.
-    fn first(&self) -> anyhow::Result<Ring> {
+    /// The only generation of a key that was never rotated.
+    fn first(&self, role: Role) -> anyhow::Result<Generation> {
         let instance = recorded_instance(&self.directory)?;
-        let path = self.key_file(FIRST_CHAIN);
+        let chain = format!("{role}-chain.pem");
+        let path = self.key_file(&chain);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let issuing = Certificate::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))?;
-        let generation = Generation {
+        let leaf = Certificate::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        let created = match role {
+            Role::Ca => instance.created_at_seconds,
+            // It may be younger than the directory.
+            Role::Tsa => leaf.not_before().seconds(),
+        };
+        let place = instance.key_uri(role.name()).map(|uri| Place::Uri(uri.to_owned()));
+        Ok(Generation {
             number: 1,
             state: State::Active,
-            key: instance.ca_key.map_or_else(|| Place::File(FIRST_KEY.to_owned()), Place::Uri),
-            fingerprint: hex::encode(issuing.public_key().fingerprint()),
-            chain: Some(FIRST_CHAIN.to_owned()),
-            since_seconds: instance.created_at_seconds,
-            activated_seconds: Some(instance.created_at_seconds),
+            key: place.unwrap_or_else(|| Place::File(format!("{role}.pem"))),
+            fingerprint: hex::encode(leaf.public_key().fingerprint()),
+            chain: Some(chain),
+            since_seconds: created,
+            activated_seconds: Some(created),
             ends_seconds: None,
-        };
-        Ok(Ring::of_one(Role::Ca, generation))
+        })
     }
 
     /// Says what is wanted from now on.
@@ -108,7 +117,7 @@ impl RingFiles {
 
     /// How far the server is with a role; `None` where no server has said so.
     pub(crate) fn progress(&self, role: Role) -> anyhow::Result<Option<Progress>> {
-        let path = self.served_file();
+        let path = self.served_file(role);
         if !path.exists() {
             return Ok(None);
         }
@@ -119,7 +128,7 @@ impl RingFiles {
 
     /// Says how far the server is with a role.
     pub(crate) fn write_progress(&self, role: Role, progress: &Progress) -> anyhow::Result<()> {
-        let path = self.served_file();
+        let path = self.served_file(role);
         let mut served = if path.exists() { read(&path)? } else { Served { schema: SCHEMA, roles: BTreeMap::new() } };
         served.roles.insert(role, progress.clone());
         write(&path, &served)

@@ -1,30 +1,19 @@
 //! A running server keeps up with `keys/ring.json`: it is looked at every second, and at once on SIGHUP.
 //!
 //! 1. Open what is new, and see that it signs.
-//! 2. Have the certificate logs accept its root.
-//! 3. Publish every chain: trust files, trust bundle.
+//! 2. Have everybody who must know it before it signs know it.
+//! 3. Publish everything that counts: trust files, and what the role itself shows.
 //! 4. Have the active key sign.
 //! 5. Say how far this is.
 //!
 //! What fails is an obstacle to the generation it belongs to: it is logged once, told by `chancery keys list` and the metrics,
-//! and tried again every ten seconds. Meanwhile the key that signs goes on signing.
+//! and tried again every ten seconds. Meanwhile the key that signs goes on signing. What the steps mean for a role, its
+//! [`Subject`] says.
 
-use super::{
-    Progress,
-    generations::{AuthorityKeys, TrustedChain},
-};
+use super::{Progress, credential::Credential, generations::Generations, status::Statuses};
 use anyhow::Context as _;
-use chancery_ca::{CertificateAuthority, issue::Pipeline, transparency::Transparency};
-use chancery_daemon::{
-    clock::Clock,
-    metrics::{MetricError, Metrics},
-    random::Random,
-};
-use chancery_log::ct::Ct;
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use chancery_daemon::{clock::Clock, signer::Signer};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinHandle,
@@ -36,79 +25,46 @@ pub(super) const PERIOD: Duration = Duration::from_secs(1);
 /// Looks after which something that failed is tried again.
 const RETRY_LOOKS: u32 = 10;
 
-/// Makes what clients are given out of the chains, and publishes it.
-pub(crate) type Publish = Box<dyn Fn(&[TrustedChain]) -> anyhow::Result<()> + Send>;
+/// What a role does with its keys.
+pub(crate) trait Subject: Send + 'static {
+    /// What clients know its generations by.
+    type Credential: Credential;
 
-/// What a rotation changes.
-pub(crate) struct Parts {
-    pub(crate) authority: Arc<CertificateAuthority>,
-    /// The log of this process, if it has one, whether or not the authority uses it.
-    pub(crate) own_log: Option<Ct>,
-    pub(crate) transparency: Transparency,
-    pub(crate) random: Arc<dyn Random>,
-    pub(crate) clock: Arc<dyn Clock>,
-    /// `None` where another process publishes.
-    pub(crate) publish: Option<Publish>,
-}
+    /// Tells everybody who must know a generation before it signs. Returns the generations somebody does not accept, and why.
+    fn prepare(&mut self, keys: &Generations<Self::Credential>) -> impl Future<Output = BTreeMap<u64, String>> + Send;
 
-/// What is told about a rotation. Clones are the same.
-#[derive(Clone, Default)]
-struct Status(Arc<Mutex<(Progress, Option<String>)>>);
+    /// Publishes what counts. Nothing happens the second time.
+    fn publish(&self, keys: &Generations<Self::Credential>) -> anyhow::Result<()>;
 
-impl Status {
-    fn set(&self, progress: &Progress, complaint: Option<&String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (progress.clone(), complaint.cloned());
-    }
-
-    /// Which generation signs, and how many things are in the way of what is wanted.
-    fn measure(&self, metrics: &Metrics) -> Result<(), MetricError> {
-        let generations =
-            metrics.gauges("chancery_key_generation", "Generation of the key that signs, from 1", &["role"])?;
-        let obstacles = metrics.gauges(
-            "chancery_key_obstacles",
-            "Generations of a key that cannot be used, and faults of the ring; chancery keys list tells them",
-            &["role"],
-        )?;
-        let status = self.clone();
-        metrics.before_scrape(move || {
-            let (progress, complaint) = &*status.0.lock().unwrap_or_else(PoisonError::into_inner);
-            generations.set(&["ca"], progress.signing);
-            let count = progress.obstacles.len() + usize::from(complaint.is_some());
-            obstacles.set(&["ca"], count.try_into().unwrap_or(u64::MAX));
-        });
-        Ok(())
-    }
+    /// Signs with this key from now on; what has begun ends as it began.
+    fn sign_with(&mut self, credential: Arc<Self::Credential>, signer: Arc<Signer>) -> anyhow::Result<()>;
 }
 
 /// What the ring says; `None` where no key was ever rotated; or why it cannot be read.
 type RingText = Result<Option<Vec<u8>>, String>;
 
-/// The authority's rotation in a running server.
-pub(crate) struct Rotation {
-    keys: AuthorityKeys,
-    parts: Parts,
-    status: Status,
+/// The rotation of a role in a running server.
+pub(crate) struct Rotation<S: Subject> {
+    keys: Generations<S::Credential>,
+    subject: S,
+    clock: Arc<dyn Clock>,
+    statuses: Statuses,
     /// The ring's text when it was last taken.
     taken: Option<RingText>,
     written: Option<Progress>,
     complaint: Option<String>,
 }
 
-impl Rotation {
-    /// Keeps up until it is aborted, and says in `metrics` how far it is.
+impl<S: Subject> Rotation<S> {
+    /// Keeps up until it is aborted, and says in `statuses` how far it is.
     pub(crate) fn start(
-        keys: AuthorityKeys,
-        parts: Parts,
-        metrics: Option<&Metrics>,
+        keys: Generations<S::Credential>,
+        subject: S,
+        clock: Arc<dyn Clock>,
+        statuses: Statuses,
     ) -> anyhow::Result<JoinHandle<()>> {
-        // Before the first request: what was published stays so across a restart.
-        parts.authority.publish_chains(keys.shown());
-        let status = Status::default();
-        status.set(&keys.progress, None);
-        if let Some(metrics) = metrics {
-            status.measure(metrics)?;
-        }
-        Self { keys, parts, status, taken: None, written: None, complaint: None }.follow()
+        statuses.set(keys.role(), &keys.progress, false);
+        Self { keys, subject, clock, statuses, taken: None, written: None, complaint: None }.follow()
     }
 
     fn follow(mut self) -> anyhow::Result<JoinHandle<()>> {
@@ -137,64 +93,43 @@ impl Rotation {
         }
         self.taken = Some(text.clone());
         let complaint = self.apply(text).await.err().map(|error| format!("{error:#}"));
+        let role = self.keys.role();
         if let Some(error) = complaint.as_ref().filter(|complaint| self.complaint.as_ref() != Some(complaint)) {
-            tracing::error!(error, "the rotation of the CA key does not go on; what signs goes on signing");
+            tracing::error!(%role, error, "the rotation of a key does not go on; what signs goes on signing");
         }
         self.complaint = complaint;
-        self.status.set(&self.keys.progress, self.complaint.as_ref());
+        self.statuses.set(role, &self.keys.progress, self.complaint.is_some());
     }
 
     async fn apply(&mut self, text: RingText) -> anyhow::Result<()> {
-        let ring = match text {
-            Err(error) => anyhow::bail!(error),
-            Ok(None) => self.keys.files().ring()?,
-            Ok(Some(text)) => self.keys.files().parse(&text)?,
-        };
+        let role = self.keys.role();
+        let text = text.map_err(anyhow::Error::msg)?;
+        let ring = self.keys.files().parse(text.as_deref(), role)?;
         let before = self.keys.progress.obstacles.clone();
         // (1)
-        self.keys.take(ring, self.parts.clock.now()).await;
+        self.keys.take(ring, self.clock.now()).await;
         // (2)
-        self.prepare_logs().await;
-        // (3)
-        if let Some(publish) = &self.parts.publish {
-            publish(&self.keys.trusted())?;
+        for (number, reason) in self.subject.prepare(&self.keys).await {
+            self.keys.obstruct(number, reason);
         }
-        self.parts.authority.publish_chains(self.keys.shown());
-        self.keys.note_published(self.parts.clock.now());
+        // (3)
+        self.subject.publish(&self.keys)?;
+        self.keys.note_published(self.clock.now());
         // (4)
-        if let Some((number, chain, signer)) = self.keys.next() {
-            let Parts { transparency, random, authority, .. } = &self.parts;
-            authority.replace_pipeline(Pipeline::new(chain, signer, transparency.clone(), Arc::clone(random))?)?;
-            self.keys.signs(number, self.parts.clock.now());
-            tracing::info!(generation = number, "the CA signs with this generation of its key from now on");
+        if let Some((number, credential, signer)) = self.keys.next() {
+            self.subject.sign_with(credential, signer)?;
+            self.keys.signs(number, self.clock.now());
+            tracing::info!(%role, generation = number, "this generation of the key signs from now on");
         }
         // (5)
         let now = &self.keys.progress;
         for (number, reason) in now.obstacles.iter().filter(|(number, reason)| before.get(number) != Some(reason)) {
-            tracing::error!(generation = number, reason, "this generation of the CA key cannot be used");
+            tracing::error!(%role, generation = number, reason, "this generation of the key cannot be used");
         }
         if self.written.as_ref() != Some(now) {
             self.keys.write_progress()?;
             self.written = Some(now.clone());
         }
         Ok(())
-    }
-
-    /// Has the logs accept every root; what the authority's log does not accept must not issue.
-    async fn prepare_logs(&mut self) {
-        let chains: Vec<_> = self.keys.chains().map(|(number, chain)| (number, chain.root().der().to_vec())).collect();
-        for (number, root) in chains {
-            let own = self.parts.own_log.as_ref().map_or(Ok(()), |log| log.accept_root(&root));
-            let own = own.map_err(|rejection| rejection.to_string());
-            let used = match &self.parts.transparency {
-                Transparency::Embedded(log) | Transparency::Detached(log) if self.keys.is_coming(number) => {
-                    log.accept_root(root).await.map_err(|error| error.to_string())
-                }
-                _ => Ok(()),
-            };
-            if let Err(reason) = own.and(used) {
-                self.keys.obstruct(number, reason);
-            }
-        }
     }
 }

@@ -1,42 +1,42 @@
-//! The certificate authority's keys and chains, opened: which of them are to be trusted, shown, and signed with.
+//! The generations of a role's key, opened: which of them are to be trusted, shown, and signed with.
 
-use super::{Generation, Place, Progress, Ring, RingFiles, Role, State};
-use anyhow::{Context as _, anyhow, bail, ensure};
-use chancery_ca::{chain::IssuingChain, issue::Pipeline, transparency::Transparency};
-use chancery_daemon::{random::Random, signer::Signer};
+use super::{Generation, Place, Progress, Ring, RingFiles, Role, State, credential::Credential};
+use anyhow::{Context as _, anyhow, ensure};
+use chancery_daemon::signer::Signer;
 use chancery_trust::Validity;
 use chancery_verify::{PublicKey, Timestamp};
 use std::{collections::BTreeMap, fs, sync::Arc};
 
-/// The order in which chains are published: what signs now, what will, what did.
+/// The order in which generations are published: what signs now, what will, what did.
 const ORDER: [State; 4] = [State::Active, State::Staged, State::Outgoing, State::Retired];
 
-/// A generation whose certificates were read.
-struct Opened {
-    chain: Arc<IssuingChain>,
+/// A generation whose public side was read.
+struct Opened<C> {
+    credential: Arc<C>,
     /// Only while it may be needed, and once it was seen to sign.
     signer: Option<Arc<Signer>>,
 }
 
-/// A chain and when it counts.
-pub(crate) struct TrustedChain {
-    pub(crate) chain: Arc<IssuingChain>,
+/// What is to be trusted, and when it counts.
+pub(crate) struct Trusted<C> {
+    pub(crate) credential: Arc<C>,
     pub(crate) validity: Validity,
 }
 
-/// All generations of the authority's key.
-pub(crate) struct AuthorityKeys {
+/// All generations of a role's key.
+pub(crate) struct Generations<C> {
+    role: Role,
     files: RingFiles,
     ring: Ring,
-    opened: BTreeMap<u64, Opened>,
+    opened: BTreeMap<u64, Opened<C>>,
     pub(super) progress: Progress,
 }
 
-impl AuthorityKeys {
+impl<C: Credential> Generations<C> {
     /// Opens what the ring names, and what signs: the active generation. Where that cannot be opened and the one before signed
     /// when the server last ran, this one goes on.
-    pub(crate) async fn open(files: RingFiles, now: Timestamp) -> anyhow::Result<Self> {
-        let mut keys = Self::read(files)?;
+    pub(crate) async fn open(files: RingFiles, role: Role, now: Timestamp) -> anyhow::Result<Self> {
+        let mut keys = Self::read(files, role)?;
         let last = keys.progress.signing;
         let active = keys.only(State::Active)?;
         let failed = match keys.open_key(&active, now).await {
@@ -50,9 +50,10 @@ impl AuthorityKeys {
         };
         if let Some((former, reason)) = failed {
             tracing::error!(
+                %role,
                 generation = active.number,
                 reason,
-                "the active CA key cannot be used; the one before goes on"
+                "the active key cannot be used; the one before goes on"
             );
             keys.progress.obstacles.insert(active.number, reason);
             keys.progress.signing = former;
@@ -64,24 +65,24 @@ impl AuthorityKeys {
     }
 
     /// Reads what the ring names, and how far the process is that signs; opens no key.
-    pub(crate) fn read(files: RingFiles) -> anyhow::Result<Self> {
-        let (ring, progress) = (files.ring()?, files.progress(Role::Ca)?.unwrap_or_default());
-        let mut keys = Self { files, ring, opened: BTreeMap::new(), progress };
+    pub(crate) fn read(files: RingFiles, role: Role) -> anyhow::Result<Self> {
+        let (ring, progress) = (files.ring(role)?, files.progress(role)?.unwrap_or_default());
+        let mut keys = Self { role, files, ring, opened: BTreeMap::new(), progress };
         keys.progress.obstacles.clear();
-        keys.read_chains();
+        keys.read_credentials();
         Ok(keys)
     }
 
     fn only(&self, state: State) -> anyhow::Result<Generation> {
-        let found = self.ring.find(Role::Ca, state).cloned();
-        found.with_context(|| format!("no CA key is {}", state.name()))
+        let found = self.ring.find(self.role, state).cloned();
+        found.with_context(|| format!("no {} key is {}", self.role.title(), state.name()))
     }
 
     /// Takes what the ring says now. What cannot be opened is an obstacle to itself and to nothing else.
     pub(super) async fn take(&mut self, ring: Ring, now: Timestamp) {
         self.ring = ring;
         self.progress.obstacles.clear();
-        self.read_chains();
+        self.read_credentials();
         for state in [State::Active, State::Staged] {
             let Ok(generation) = self.only(state) else { continue };
             if generation.number == self.progress.signing {
@@ -92,7 +93,7 @@ impl AuthorityKeys {
             }
         }
         let signing = self.progress.signing;
-        for generation in self.ring.generations(Role::Ca) {
+        for generation in self.ring.generations(self.role) {
             let needed = matches!(generation.state, State::Active | State::Staged) || generation.number == signing;
             if let Some(opened) = self.opened.get_mut(&generation.number).filter(|_| !needed) {
                 opened.signer = None;
@@ -105,15 +106,16 @@ impl AuthorityKeys {
         self.progress.obstacles.insert(number, reason);
     }
 
-    /// Reads the certificates of every generation that counts.
-    fn read_chains(&mut self) {
-        for generation in self.ring.generations(Role::Ca) {
+    /// Reads the public side of every generation that counts.
+    fn read_credentials(&mut self) {
+        for generation in self.ring.generations(self.role) {
             if generation.state == State::Abandoned || self.opened.contains_key(&generation.number) {
                 continue;
             }
-            match self.read_chain(generation) {
-                Ok(chain) => {
-                    self.opened.insert(generation.number, Opened { chain: Arc::new(chain), signer: None });
+            match self.read_credential(generation) {
+                Ok(credential) => {
+                    let opened = Opened { credential: Arc::new(credential), signer: None };
+                    self.opened.insert(generation.number, opened);
                 }
                 Err(error) => {
                     self.progress.obstacles.insert(generation.number, format!("{error:#}"));
@@ -122,32 +124,32 @@ impl AuthorityKeys {
         }
     }
 
-    fn read_chain(&self, generation: &Generation) -> anyhow::Result<IssuingChain> {
+    fn read_credential(&self, generation: &Generation) -> anyhow::Result<C> {
         let name = generation.chain.as_deref().context("keys/ring.json names no certificates")?;
         let path = self.files.key_file(name);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let chain = IssuingChain::inactive_from_pem(&text).with_context(|| format!("cannot use {}", path.display()))?;
+        let credential = C::parse(&text).with_context(|| format!("cannot use {}", path.display()))?;
         ensure!(
-            is(generation, chain.issuing().public_key()),
+            is(generation, credential.key()),
             "{} has the certificates of another key than the one that was staged",
             path.display()
         );
-        Ok(chain)
+        Ok(credential)
     }
 
     /// Opens the generation's key unless it is open, and has it sign once either way.
     async fn open_key(&mut self, generation: &Generation, now: Timestamp) -> anyhow::Result<()> {
         let reason = || anyhow!("{}", self.progress.obstacles.get(&generation.number).cloned().unwrap_or_default());
         let opened = self.opened.get(&generation.number).ok_or_else(reason)?;
-        let (chain, known) = (Arc::clone(&opened.chain), opened.signer.clone());
+        let (credential, known) = (Arc::clone(&opened.credential), opened.signer.clone());
         let signer = match known {
             Some(signer) => signer,
-            None => Arc::new(open_place(&self.files, &generation.key).await?),
+            None => Arc::new(open_place(&self.files, self.role, &generation.key).await?),
         };
         ensure!(is(generation, signer.public_key()), "the key is another one than the one that was staged");
-        IssuingChain::from_pem(chain.to_pem().as_bytes(), signer.public_key(), now)?;
-        chain.verify_signer(&signer).await?;
-        self.opened.insert(generation.number, Opened { chain, signer: Some(signer) });
+        credential.check(now)?;
+        verify_signs(&signer).await?;
+        self.opened.insert(generation.number, Opened { credential, signer: Some(signer) });
         Ok(())
     }
 
@@ -160,44 +162,38 @@ impl AuthorityKeys {
     }
 
     /// The generation that should sign and does not, with its key, if nothing is in its way.
-    pub(super) fn next(&self) -> Option<(u64, Arc<IssuingChain>, Arc<Signer>)> {
-        let number = self.ring.find(Role::Ca, State::Active)?.number;
+    pub(super) fn next(&self) -> Option<(u64, Arc<C>, Arc<Signer>)> {
+        let number = self.ring.find(self.role, State::Active)?.number;
         if number == self.progress.signing || self.progress.obstacles.contains_key(&number) {
             return None;
         }
         let opened = self.opened.get(&number)?;
-        Some((number, Arc::clone(&opened.chain), opened.signer.clone()?))
+        Some((number, Arc::clone(&opened.credential), opened.signer.clone()?))
     }
 
-    /// Issues with the generation that signs.
-    pub(crate) fn pipeline(&self, log: &Transparency, random: &Arc<dyn Random>) -> anyhow::Result<Pipeline> {
+    /// The generation that signs.
+    pub(crate) fn signing(&self) -> anyhow::Result<(Arc<C>, Arc<Signer>)> {
         let opened = self.opened.get(&self.progress.signing);
-        let Some(Opened { chain, signer: Some(signer) }) = opened else { bail!("the CA key is not open") };
-        Pipeline::new(Arc::clone(chain), Arc::clone(signer), log.clone(), Arc::clone(random))
-            .context("the authority's certificates are for another key")
-    }
-
-    /// The roots of all chains, in DER.
-    pub(crate) fn roots(&self) -> Vec<Vec<u8>> {
-        self.chains().map(|(_, chain)| chain.root().der().to_vec()).collect()
+        let open = opened.and_then(|opened| Some((Arc::clone(&opened.credential), opened.signer.clone()?)));
+        open.with_context(|| format!("the {} key is not open", self.role.title()))
     }
 
     /// Whether the generation does not sign yet.
-    pub(super) fn is_coming(&self, number: u64) -> bool {
+    pub(crate) fn is_coming(&self, number: u64) -> bool {
         let coming =
-            [State::Active, State::Staged].map(|state| self.ring.find(Role::Ca, state).map(|found| found.number));
+            [State::Active, State::Staged].map(|state| self.ring.find(self.role, state).map(|found| found.number));
         number != self.progress.signing && coming.contains(&Some(number))
     }
 
-    /// Every chain that was read, with the number of its generation.
-    pub(super) fn chains(&self) -> impl Iterator<Item = (u64, &Arc<IssuingChain>)> {
-        self.opened.iter().map(|(number, opened)| (*number, &opened.chain))
+    /// Every generation whose public side was read, by number.
+    pub(crate) fn credentials(&self) -> impl Iterator<Item = (u64, &Arc<C>)> {
+        self.opened.iter().map(|(number, opened)| (*number, &opened.credential))
     }
 
     /// Generations that may be published, in the order they are published in. One that was staged is, once it can be used; what
     /// was published stays.
-    fn published(&self) -> impl Iterator<Item = (&Generation, &Opened)> {
-        let in_state = |state| self.ring.generations(Role::Ca).iter().rev().filter(move |found| found.state == state);
+    fn published(&self) -> impl Iterator<Item = (&Generation, &Opened<C>)> {
+        let in_state = |state| self.ring.generations(self.role).iter().rev().filter(move |found| found.state == state);
         ORDER.into_iter().flat_map(in_state).filter_map(|generation| {
             let number = generation.number;
             let known = generation.state != State::Staged
@@ -207,16 +203,16 @@ impl AuthorityKeys {
         })
     }
 
-    /// Chains that may be issued under, or lately were.
-    pub(crate) fn shown(&self) -> Vec<Arc<IssuingChain>> {
+    /// What may be signed with, or lately was.
+    pub(crate) fn shown(&self) -> Vec<Arc<C>> {
         let published = self.published().filter(|(generation, _)| generation.state != State::Retired);
-        published.map(|(_, opened)| Arc::clone(&opened.chain)).collect()
+        published.map(|(_, opened)| Arc::clone(&opened.credential)).collect()
     }
 
-    /// Chains that are to be trusted, and when.
-    pub(crate) fn trusted(&self) -> Vec<TrustedChain> {
-        let published = self.published().map(|(generation, opened)| TrustedChain {
-            chain: Arc::clone(&opened.chain),
+    /// What is to be trusted, and when.
+    pub(crate) fn trusted(&self) -> Vec<Trusted<C>> {
+        let published = self.published().map(|(generation, opened)| Trusted {
+            credential: Arc::clone(&opened.credential),
             validity: Validity {
                 start: Timestamp::from_seconds(generation.since_seconds),
                 end: generation.ends_seconds.map(Timestamp::from_seconds),
@@ -235,11 +231,15 @@ impl AuthorityKeys {
 
     /// Tells `chancery keys` how far this is.
     pub(super) fn write_progress(&self) -> anyhow::Result<()> {
-        self.files.write_progress(Role::Ca, &self.progress)
+        self.files.write_progress(self.role, &self.progress)
     }
 
     pub(super) const fn files(&self) -> &RingFiles {
         &self.files
+    }
+
+    pub(super) const fn role(&self) -> Role {
+        self.role
     }
 }
 
@@ -248,8 +248,15 @@ fn is(generation: &Generation, key: &PublicKey) -> bool {
     generation.fingerprint == hex::encode(key.fingerprint())
 }
 
-/// Opens a key wherever it is.
-pub(crate) async fn open_place(files: &RingFiles, place: &Place) -> anyhow::Result<Signer> {
+/// Whether the key signs at this moment: a signature is made and verified.
+pub(crate) async fn verify_signs(signer: &Signer) -> anyhow::Result<()> {
+    let message = b"chancery: this signature shows that the key of this generation signs";
+    let signature = signer.sign(message).await?;
+    signer.public_key().verify(message, &signature).context("the key's signature does not verify")
+}
+
+/// Opens a role's key wherever it is.
+pub(crate) async fn open_place(files: &RingFiles, role: Role, place: &Place) -> anyhow::Result<Signer> {
     match place {
         Place::File(name) => {
             let path = files.key_file(name);
@@ -259,11 +266,11 @@ pub(crate) async fn open_place(files: &RingFiles, place: &Place) -> anyhow::Resu
                  another --data",
                 path.display()
             );
-            Signer::open(&path).with_context(|| format!("cannot use the CA key {}", path.display()))
+            Signer::open(&path).with_context(|| format!("cannot use the {} key {}", role.title(), path.display()))
         }
         Place::Uri(uri) => {
             let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
-            chancery_keys::open(&key).await.with_context(|| format!("cannot use the CA key {uri}"))
+            chancery_keys::open(&key).await.with_context(|| format!("cannot use the {} key {uri}", role.title()))
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use chancery_verify::{Timestamp, certificate::profile::MAX_LIFETIME_SECONDS};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// Version of both files.
 pub(super) const SCHEMA: u32 = 1;
@@ -23,6 +23,41 @@ const CLOCK_SKEW_SECONDS: u64 = 60;
 pub(crate) enum Role {
     /// Issues certificates.
     Ca,
+    /// Makes timestamps.
+    Tsa,
+}
+
+impl Role {
+    /// As in the files, their names and the metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::Tsa => "tsa",
+        }
+    }
+
+    /// As people read it, before «key».
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Ca => "CA",
+            Self::Tsa => "TSA",
+        }
+    }
+
+    /// Seconds after its last signature until the key's end: as long as what it has signed may be used to sign, and what clocks
+    /// may differ by.
+    const fn reach_seconds(self) -> u64 {
+        match self {
+            Self::Ca => MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS,
+            Self::Tsa => CLOCK_SKEW_SECONDS,
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// Where a generation stands.
@@ -138,9 +173,19 @@ pub(crate) enum Refusal {
 }
 
 impl Ring {
-    /// One key that has signed ever since.
-    pub(crate) fn of_one(role: Role, generation: Generation) -> Self {
-        Self { schema: SCHEMA, roles: BTreeMap::from([(role, vec![generation])]) }
+    /// No key was ever rotated.
+    pub(super) const fn new() -> Self {
+        Self { schema: SCHEMA, roles: BTreeMap::new() }
+    }
+
+    /// Whether the role's keys are in it; where they are not, they were never rotated.
+    pub(super) fn knows(&self, role: Role) -> bool {
+        self.roles.contains_key(&role)
+    }
+
+    /// Adds the one key of a role, which has signed ever since.
+    pub(super) fn begin(&mut self, role: Role, generation: Generation) {
+        self.roles.insert(role, vec![generation]);
     }
 
     /// Whether this program knows the file's version, and every role has exactly one key that signs.
@@ -212,8 +257,8 @@ impl Ring {
         Ok(number)
     }
 
-    /// Ends the time of the outgoing generation: at `end`, or when the last certificate it can have issued has ended. Returns
-    /// its number and its end.
+    /// Ends the time of the outgoing generation: at `end`, or when the last signature that depends on it can have been made.
+    /// Returns its number and its end.
     pub(crate) fn retire(
         &mut self,
         role: Role,
@@ -227,7 +272,7 @@ impl Ring {
         let number = outgoing.number;
         let stopped = progress.stopped_seconds.get(&number).filter(|_| progress.signing == active);
         let stopped = Timestamp::from_seconds(*stopped.ok_or(Refusal::StillSigning { number })?);
-        let last = stopped.plus_seconds(MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS);
+        let last = stopped.plus_seconds(role.reach_seconds());
         let end = end.unwrap_or(last);
         let since = Timestamp::from_seconds(outgoing.since_seconds);
         if end < since {

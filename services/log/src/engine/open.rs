@@ -15,13 +15,14 @@ use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What a log is opened with.
 pub struct Settings {
     /// Role of the log in this instance, e.g. `rekor`; names it in the store.
-    pub name: &'static str,
+    pub name: String,
     /// How its checkpoints are named and signed, given the tree number that was drawn for it.
     pub scheme: fn(host: &str, tree_id: i64) -> Result<Scheme, chancery_verify::Rejection>,
     /// Host name, or for CT host and path, that its checkpoints name.
@@ -100,6 +101,8 @@ impl Log {
         let (pool, waiting) = pool::pool();
         let (follower, readers) = sequencer::follower();
         let (quarantine, activity) = (Quarantine::default(), Arc::<Activity>::default());
+        let frozen = settings.frozen || store.frozen(record.log_id).await.map_err(Error::from)?.is_some();
+        let frozen = Arc::new(AtomicBool::new(frozen));
         let (copy, mut witnessed) = (settings.copy.as_ref(), None);
         let (published, stored_size, task) = match judge(guard, copy, settings.witnesses.as_ref(), &store).await? {
             Verdict::Sound(Sound { head, edge }) => {
@@ -110,7 +113,7 @@ impl Log {
                     (sign_head(&scheme, &signer, &head, &edge, clock.now().max(head.timestamp)).await?, true)
                 };
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
-                let sequencer = Sequencer::new(parts, Sound { head, edge }, first, Arc::clone(&activity));
+                let sequencer = Sequencer::new(parts, Sound { head, edge }, first, (&activity, &frozen));
                 let signed = sequencer.published();
                 let task = sequencer::run(sequencer, waiting, readers, quarantine.clone(), shutdown);
                 let (published, task) = match settings.witnesses {
@@ -125,9 +128,8 @@ impl Log {
             }
             Verdict::Doubtful { reason, size } => {
                 quarantine.begin(&record.name, reason);
-                let published = guard.last_published().await?;
-                let published = published.map(|published| watch::Sender::new(Arc::new(published)).subscribe());
-                (published, size, tokio::spawn(std::future::ready(())))
+                let last = guard.last_published().await?.map(Arc::new);
+                (last.map(|last| watch::channel(last).1), size, tokio::spawn(std::future::ready(())))
             }
         };
         let log = Self {
@@ -141,7 +143,7 @@ impl Log {
             published,
             stored_size,
             witnessed,
-            frozen: settings.frozen,
+            frozen,
             quarantine,
             cache: TileCache::new(),
             heads: Arc::default(),
@@ -187,12 +189,12 @@ async fn judge(
 
 /// The log of this name in the store.
 async fn find_or_make(settings: &Settings, store: &dyn Store, clock: &dyn Clock) -> Result<LogRecord, OpenError> {
-    if let Some(record) = store.open(settings.name).await.map_err(Error::from)? {
+    if let Some(record) = store.open(&settings.name).await.map_err(Error::from)? {
         return Ok(record);
     }
     let tree_id = settings.new_tree_id.ok_or(OpenError::Missing)?;
     let log = NewLog {
-        name: settings.name,
+        name: settings.name.clone(),
         origin: scheme(settings, tree_id)?.origin(),
         tree_id,
         key_fingerprint: settings.signer.public_key().fingerprint(),
@@ -201,7 +203,7 @@ async fn find_or_make(settings: &Settings, store: &dyn Store, clock: &dyn Clock)
     match store.create(log).await {
         Ok(record) => Ok(record),
         // Another replica may have made it at the same moment.
-        Err(error) => Ok(store.open(settings.name).await.map_err(Error::from)?.ok_or(error).map_err(Error::from)?),
+        Err(error) => Ok(store.open(&settings.name).await.map_err(Error::from)?.ok_or(error).map_err(Error::from)?),
     }
 }
 

@@ -25,6 +25,10 @@ pub(super) fn to_u64(value: i64) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| Corrupt::new("sizes and times are not negative").into())
 }
 
+pub(super) fn timestamp(millis: i64) -> Result<Timestamp, StoreError> {
+    to_u64(millis).map(Timestamp::from_millis)
+}
+
 pub(super) fn to_hash(value: &[u8]) -> Result<Hash, StoreError> {
     Hash::try_from(value).map_err(|_| Corrupt::new("hashes are 32 bytes").into())
 }
@@ -42,7 +46,7 @@ pub(super) fn committed_head(row: Option<HeadRow>) -> Result<CommittedHead, Stor
     Ok(CommittedHead { tree, timestamp: Timestamp::from_millis(to_u64(timestamp)?) })
 }
 
-pub(super) fn tiles(rows: Vec<TileRow>) -> Result<Tiles, StoreError> {
+pub(super) fn tiles(rows: impl IntoIterator<Item = TileRow>) -> Result<Tiles, StoreError> {
     let mut tiles = Tiles::default();
     for (level, index, hashes) in rows {
         let level = u8::try_from(level).map_err(|_| Corrupt::new("tile levels are below 8"))?;

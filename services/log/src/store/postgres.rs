@@ -24,7 +24,7 @@ use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Postgres;
 use chancery_verify::tile::Edge;
-use chancery_verify::{Hash, merkle};
+use chancery_verify::{Hash, Timestamp, merkle};
 use rows::{Written, read_found, read_head, read_tiles, write_extension};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::collections::HashSet;
@@ -43,9 +43,6 @@ pub struct PostgresStore {
     database: Postgres,
     /// Logs for which another replica was ahead of us when we last looked. A hint: being wrong costs round trips only.
     contended: Arc<Mutex<HashSet<i64>>>,
-    /// Connections that appended without error. They do not go back to the pool, which would ask each whether it is still
-    /// there: one more round trip for every batch.
-    idle: Arc<Mutex<Vec<PgConnection>>>,
 }
 
 /// What came of one attempt to apply a batch.
@@ -61,19 +58,7 @@ impl PostgresStore {
     /// A store over an open database.
     #[must_use]
     pub fn new(database: Postgres) -> Self {
-        Self { database, contended: Arc::default(), idle: Arc::default() }
-    }
-
-    async fn writer(&self) -> Result<PgConnection, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match idle {
-            Some(connection) => Ok(connection),
-            None => Ok(self.database.writers.acquire().await?.detach()),
-        }
-    }
-
-    fn keep(&self, connection: PgConnection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Self { database, contended: Arc::default() }
     }
 
     fn is_contended(&self, log_id: i64) -> bool {
@@ -95,15 +80,14 @@ impl PostgresStore {
     async fn integrate_with_retries(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let mut attempt = 1;
         loop {
-            let mut connection = self.writer().await?;
+            let mut connection = self.database.writers.acquire().await?;
             let result = if self.is_contended(batch.log_id) {
                 self.integrate_locked(&mut connection, batch).await
             } else {
                 self.integrate_unlocked(&mut connection, batch).await
             };
-            // Any other is closed, and with it ends whatever it was about to do.
             if matches!(result, Ok(Attempt::Applied | Attempt::Overtaken)) {
-                self.keep(connection);
+                connection.give_back();
             }
             match result {
                 Ok(Attempt::Applied) => return Ok(()),
@@ -223,7 +207,7 @@ impl Store for PostgresStore {
         true
     }
 
-    fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>> {
+    fn open<'a>(&'a self, name: &'a str) -> Answer<'a, Option<LogRecord>> {
         Box::pin(async move {
             let row = read("open", || rows::find_log(&self.database.readers, name)).await?;
             row.map(convert::log_record).transpose()
@@ -232,10 +216,12 @@ impl Store for PostgresStore {
 
     fn create(&self, log: NewLog) -> Answer<'_, LogRecord> {
         Box::pin(async move {
-            let mut transaction = self.database.writers.begin().await?;
+            let mut connection = self.database.writers.acquire().await?;
+            let mut transaction = connection.begin().await?;
             let record = convert::log_record(rows::insert_log(&mut transaction, &log).await?)?;
             rows::insert_head(&mut transaction, record.log_id, &merkle::empty_root(), log.created).await?;
             transaction.commit().await?;
+            connection.give_back();
             Ok(record)
         })
     }
@@ -244,6 +230,24 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let rows = read("logs", || rows::all_logs(&self.database.readers)).await?;
             rows.into_iter().map(convert::log_record).collect()
+        })
+    }
+
+    fn freeze(&self, log_id: i64, now: Timestamp) -> Answer<'_, CommittedHead> {
+        Box::pin(async move {
+            let mut connection = self.database.writers.acquire().await?;
+            let mut transaction = connection.begin().await?;
+            let head = rows::freeze(&mut transaction, log_id, now).await?;
+            transaction.commit().await?;
+            connection.give_back();
+            Ok(head)
+        })
+    }
+
+    fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>> {
+        Box::pin(async move {
+            let frozen = read("frozen", || rows::frozen(&self.database.readers, log_id)).await?;
+            frozen.map(convert::timestamp).transpose()
         })
     }
 
@@ -273,11 +277,12 @@ impl Store for PostgresStore {
         })
     }
 
-    fn entry(&self, log_id: i64, index: u64) -> Answer<'_, Option<StoredEntry>> {
+    fn entry(&self, log_id: i64, index: u64, tiles: Vec<TileId>) -> Answer<'_, Option<(StoredEntry, Tiles)>> {
         Box::pin(async move {
             let wanted = to_i64(index)?;
-            let row = read("entry", || rows::part_of_entry(&self.database.readers, log_id, wanted)).await?;
-            row.map(|row| parts::unpack_entry(row, index)).transpose()
+            let attempt = || rows::entry(&self.database.readers, log_id, wanted, &tiles);
+            let Some((part, tiles)) = read("entry", attempt).await? else { return Ok(None) };
+            Ok(Some((parts::unpack_entry(part, index)?, convert::tiles(tiles)?)))
         })
     }
 
@@ -292,7 +297,9 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let attempt = || async {
                 let mut connection = self.database.readers.acquire().await?;
-                read_tiles(&mut connection, log_id, &ids).await
+                let tiles = read_tiles(&mut connection, log_id, &ids).await?;
+                connection.give_back();
+                Ok(tiles)
             };
             read("tiles", attempt).await
         })

@@ -12,7 +12,7 @@ use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Sqlite;
 use chancery_verify::tile::{self, Edge, FULL_WIDTH};
-use chancery_verify::{Hash, merkle};
+use chancery_verify::{Hash, Timestamp, merkle};
 use sqlx::{Connection as _, QueryBuilder, SqliteConnection};
 
 /// Rows in one statement; seven columns each stay well below `SQLite`'s 32,766 parameters.
@@ -219,12 +219,12 @@ async fn integrate(connection: &mut SqliteConnection, batch: Batch<'_>) -> Resul
 }
 
 impl Store for SqliteStore {
-    // The data directory's lock keeps other processes away.
+    // The data directory's lock keeps other servers away; `chancery log freeze` moves no head.
     fn shared(&self) -> bool {
         false
     }
 
-    fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>> {
+    fn open<'a>(&'a self, name: &'a str) -> Answer<'a, Option<LogRecord>> {
         Box::pin(async move {
             let row: Option<LogRow> = sqlx::query_as(
                 "SELECT log_id, name, origin, tree_id, key_fingerprint, created_ms FROM logs WHERE name = ?",
@@ -243,7 +243,7 @@ impl Store for SqliteStore {
                 "INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES (?, ?, ?, ?, ?)
                  RETURNING log_id, name, origin, tree_id, key_fingerprint, created_ms",
             )
-            .bind(log.name)
+            .bind(&log.name)
             .bind(&log.origin)
             .bind(log.tree_id)
             .bind(log.key_fingerprint.as_slice())
@@ -270,6 +270,28 @@ impl Store for SqliteStore {
             .fetch_all(&self.database.readers)
             .await?;
             rows.into_iter().map(convert::log_record).collect()
+        })
+    }
+
+    fn freeze(&self, log_id: i64, now: Timestamp) -> Answer<'_, CommittedHead> {
+        Box::pin(async move {
+            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+            sqlx::query("INSERT INTO frozen_logs (log_id, frozen_ms) VALUES (?, ?) ON CONFLICT DO NOTHING")
+                .bind(log_id)
+                .bind(to_i64(now.millis())?)
+                .execute(&mut *transaction)
+                .await?;
+            let head = read_head(&mut transaction, log_id).await?;
+            transaction.commit().await?;
+            Ok(head)
+        })
+    }
+
+    fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>> {
+        Box::pin(async move {
+            let frozen = sqlx::query_scalar("SELECT frozen_ms FROM frozen_logs WHERE log_id = ?");
+            let frozen: Option<i64> = frozen.bind(log_id).fetch_optional(&self.database.readers).await?;
+            frozen.map(convert::timestamp).transpose()
         })
     }
 

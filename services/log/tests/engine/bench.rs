@@ -11,6 +11,7 @@ use chancery_log::store::{PostgresStore, SqliteStore, Store};
 use chancery_log::witnessing::Witnesses;
 use chancery_log::{Log, OpenError, Pending, Receipt, Sealed, Settings, rekor_v1, rekor_v2};
 use chancery_verify::key::KeyKind;
+use chancery_verify::tile::TileId;
 use chancery_verify::{Timestamp, merkle};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -160,7 +161,7 @@ impl Bench {
     ) -> Result<(Log, JoinHandle<()>, Trigger), OpenError> {
         let (trigger, shutdown) = shutdown::channel();
         let settings = Settings {
-            name: "rekor",
+            name: "rekor".to_owned(),
             scheme: if self.witnesses.is_some() { rekor_v2::scheme } else { rekor_v1::scheme },
             host: host.to_owned(),
             signer,
@@ -200,9 +201,14 @@ impl Bench {
         let log_id = subject.record.log_id;
         let entries = store.entries(log_id, 0, u32::try_from(size.min(600)).unwrap()).await?;
         for entry in &entries {
-            assert_eq!(store.entry(log_id, entry.index).await?.as_ref(), Some(entry));
+            let (tile, above) = (TileId { level: 0, index: entry.index / 256 }, TileId { level: 1, index: 0 });
+            let (stored, tiles) = store.entry(log_id, entry.index, vec![above, tile]).await?.unwrap();
+            assert_eq!(&stored, entry);
+            assert_eq!(tiles.0[&tile][usize::try_from(entry.index % 256).unwrap()], entry.leaf_hash);
+            let nodes = tiles.0.get(&above).map_or(0, Vec::len);
+            assert_eq!(nodes, usize::try_from(size / 256).unwrap());
         }
-        assert_eq!(store.entry(log_id, size).await?, None);
+        assert_eq!(store.entry(log_id, size, Vec::new()).await?, None);
         Ok(size)
     }
 }

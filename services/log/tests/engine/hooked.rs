@@ -1,8 +1,8 @@
 //! A store with a hook at every step it takes for a log: there a test makes it fail, or the process die.
 
 use chancery_log::store::{Answer, Batch, CommittedHead, Found, LogRecord, NewLog, Store, StoreError, StoredEntry};
-use chancery_verify::Hash;
 use chancery_verify::tile::{TileId, Tiles};
+use chancery_verify::{Hash, Timestamp};
 use std::sync::Arc;
 
 /// What is about to happen, or has just happened.
@@ -42,7 +42,7 @@ impl Store for Hooked {
     fn shared(&self) -> bool {
         self.inner.shared()
     }
-    fn open(&self, name: &'static str) -> Answer<'_, Option<LogRecord>> {
+    fn open<'a>(&'a self, name: &'a str) -> Answer<'a, Option<LogRecord>> {
         self.inner.open(name)
     }
     fn create(&self, log: NewLog) -> Answer<'_, LogRecord> {
@@ -50,6 +50,12 @@ impl Store for Hooked {
     }
     fn logs(&self) -> Answer<'_, Vec<LogRecord>> {
         self.inner.logs()
+    }
+    fn freeze(&self, log_id: i64, now: Timestamp) -> Answer<'_, CommittedHead> {
+        self.inner.freeze(log_id, now)
+    }
+    fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>> {
+        self.inner.frozen(log_id)
     }
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
         self.inner.head(log_id)

@@ -56,6 +56,8 @@ on_both_databases! {
     scenarios::a_clock_that_goes_back_stops_signing_until_it_is_right_again,
     scenarios::the_database_itself_refuses_to_forget,
     scenarios::a_newer_schema_does_not_open,
+    scenarios::a_log_that_is_frozen_while_it_is_written_to_keeps_the_head_that_was_told,
+    scenarios::an_idle_log_notices_that_it_was_frozen,
     faults::a_batch_that_was_stored_but_reported_failed_keeps_its_indices,
     faults::a_batch_that_was_lost_is_taken_when_it_comes_again,
     crash::a_process_that_is_killed_at_any_step_loses_and_repeats_nothing,

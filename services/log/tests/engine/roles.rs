@@ -7,7 +7,7 @@ use chancery_log::Outcome;
 const ROLES: &str = include_str!("../../../../migrations/postgres/roles.sql");
 
 /// Statements the role must be refused by privilege, before any trigger is asked.
-const FORBIDDEN: [&str; 16] = [
+const FORBIDDEN: [&str; 18] = [
     "UPDATE bundle_parts SET contents = ''",
     "DELETE FROM bundle_parts",
     "TRUNCATE bundle_parts",
@@ -20,6 +20,8 @@ const FORBIDDEN: [&str; 16] = [
     "DELETE FROM tree_heads",
     "INSERT INTO tree_heads VALUES (2, 0, '', 0)",
     "INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES ('x', 'x', 1, '', 0)",
+    "INSERT INTO frozen_logs (log_id, frozen_ms) VALUES (1, 0)",
+    "DELETE FROM frozen_logs",
     "UPDATE _sqlx_migrations SET version = 0",
     "ALTER TABLE bundle_parts DISABLE TRIGGER ALL",
     "DROP TRIGGER bundle_parts_are_immutable ON bundle_parts",

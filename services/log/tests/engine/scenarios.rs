@@ -7,6 +7,7 @@ use chancery_log::check::check;
 use chancery_log::{Error, Outcome};
 use chancery_verify::key::KeyKind;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) async fn concurrent_entries_get_gap_free_indices_and_duplicates_get_the_first_one(bench: Bench) {
     let running = bench.start().await;
@@ -183,4 +184,64 @@ pub(crate) async fn a_newer_schema_does_not_open(bench: Bench) {
     database.close().await;
     let refused = bench.open().await.err().unwrap();
     assert!(matches!(refused, DatabaseError::NewerSchema { found: 999, .. }), "{refused}");
+}
+
+/// Whoever froze the log was told its last head: nothing is added after that, by nobody, and every entry that was
+/// acknowledged is in it. It is read, checked and opened again as before.
+pub(crate) async fn a_log_that_is_frozen_while_it_is_written_to_keeps_the_head_that_was_told(bench: Bench) {
+    let running = bench.start().await;
+    let log_id = running.log.record().log_id;
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let log = running.log.clone();
+            tokio::spawn(async move {
+                let mut logged = 0;
+                loop {
+                    match log.append(entry(&format!("{writer} {logged}"))).await {
+                        Ok(Outcome::Logged(_)) => logged += 1,
+                        Ok(Outcome::AlreadyLogged { .. }) => panic!("every entry is new"),
+                        Err(Error::Frozen) => return logged,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let store = running.database.store();
+    assert_eq!(store.frozen(log_id).await.unwrap(), None);
+    let told = store.freeze(log_id, START).await.unwrap();
+    let mut logged = 0;
+    for writer in writers {
+        logged += writer.await.unwrap();
+    }
+    assert_eq!((told.tree.size, logged), (logged, told.tree.size));
+    assert!(running.log.is_frozen() && logged > 0);
+    assert_eq!(store.freeze(log_id, START.plus_seconds(9)).await.unwrap(), told);
+    assert_eq!(store.frozen(log_id).await.unwrap(), Some(START));
+    for statement in ["DELETE FROM frozen_logs", "UPDATE frozen_logs SET frozen_ms = 0"] {
+        let refused = running.database.execute(statement).await.unwrap_err();
+        assert!(refused.to_string().contains("a frozen log stays frozen"), "{refused}");
+    }
+    assert_eq!(store.newest_checkpoint(log_id).await.unwrap().unwrap().0, told.tree.size);
+    assert_eq!(running.log.published().unwrap().tree, told.tree);
+    running.stop().await;
+    let running = bench.start().await;
+    assert!(matches!(running.log.append(entry("late")).await, Err(Error::Frozen)));
+    assert_eq!(bench.check(&running).await.unwrap(), logged);
+    running.stop().await;
+}
+
+/// A process that was not told finds out by itself.
+pub(crate) async fn an_idle_log_notices_that_it_was_frozen(bench: Bench) {
+    let running = bench.start().await;
+    running.log.append(entry("one")).await.unwrap();
+    running.database.store().freeze(running.log.record().log_id, START).await.unwrap();
+    let noticed = async {
+        while !running.log.is_frozen() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), noticed).await.unwrap();
+    running.stop().await;
 }

@@ -114,6 +114,14 @@ const SIGNING_CONFIG: &str = r#"{
   "rekorTlogUrls": [
     {
       "url": "http://127.0.0.1:8080",
+      "majorApiVersion": 2,
+      "validFor": {
+        "start": "2026-11-21T07:00:00Z"
+      },
+      "operator": "127.0.0.1"
+    },
+    {
+      "url": "http://127.0.0.1:8080",
       "majorApiVersion": 1,
       "validFor": {
         "start": "2026-11-21T07:00:00Z"
@@ -184,6 +192,7 @@ fn services() -> Services {
             SignatureLog { url: url("http://127.0.0.1:8080"), major_api_version: 2 },
             SignatureLog { url: url("http://127.0.0.1:8080"), major_api_version: 1 },
         ],
+        default_major_api_version: 2,
         timestamp_authority: url("http://127.0.0.1:8080/api/v1/timestamp"),
         validity: Validity::since(start()),
     }
@@ -214,13 +223,13 @@ fn the_json_is_exactly_the_safe_subset() {
     let files = example();
     assert_eq!(files.contents(FileName::TrustedRoot), TRUSTED_ROOT);
     assert_eq!(files.contents(FileName::SigningConfig), SIGNING_CONFIG);
-    let rekor_v2 = SIGNING_CONFIG.replacen(
-        "\"rekorTlogUrls\": [\n    {\n      \"url\": \"http://127.0.0.1:8080\",\n      \"majorApiVersion\": 1,",
-        "\"rekorTlogUrls\": [\n    {\n      \"url\": \"http://127.0.0.1:8080\",\n      \"majorApiVersion\": 2,",
-        1,
-    );
-    assert_ne!(rekor_v2, SIGNING_CONFIG);
-    assert_eq!(files.contents(FileName::SigningConfigRekorV2), rekor_v2);
+    // Each with the one log alone.
+    for (name, version) in [(FileName::SigningConfigRekorV1, 1), (FileName::SigningConfigRekorV2, 2)] {
+        let mut expected: serde_json::Value = serde_json::from_str(SIGNING_CONFIG).unwrap();
+        let logs = expected["rekorTlogUrls"].as_array_mut().unwrap();
+        logs.retain(|log| log["majorApiVersion"] == version);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(files.contents(name)).unwrap(), expected);
+    }
     let both: serde_json::Value = serde_json::from_str(files.contents(FileName::ClientTrustConfig)).unwrap();
     let expected = serde_json::json!({
         "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
@@ -228,6 +237,13 @@ fn the_json_is_exactly_the_safe_subset() {
         "signingConfig": serde_json::from_str::<serde_json::Value>(SIGNING_CONFIG).unwrap(),
     });
     assert_eq!(both, expected);
+}
+
+#[test]
+fn where_signers_are_to_go_on_with_rekor_v1_nothing_names_v2_unasked() {
+    let files = TrustFiles::build(&material(), &Services { default_major_api_version: 1, ..services() }).unwrap();
+    assert_eq!(files.contents(FileName::SigningConfig), example().contents(FileName::SigningConfigRekorV1));
+    assert_eq!(files.contents(FileName::SigningConfigRekorV2), example().contents(FileName::SigningConfigRekorV2));
 }
 
 fn chain_of(files: &TrustFiles, name: FileName) -> Vec<Vec<u8>> {
@@ -322,6 +338,15 @@ fn what_some_client_would_misread_is_refused() {
         change(&mut material, &mut services);
         assert_eq!(TrustFiles::build(&material, &services).unwrap_err(), expected);
     }
+}
+
+#[test]
+fn generations_of_one_timestamp_authority_share_its_url() {
+    let (mut material, services) = (material(), services());
+    let mut next = material.timestamp_authorities[0].clone();
+    next.chain_der.swap(0, 1);
+    material.timestamp_authorities.push(next);
+    assert!(TrustFiles::build(&material, &services).is_ok());
 }
 
 #[test]

@@ -94,15 +94,17 @@ impl Publication {
     /// # Errors
     /// [`TufError::TrustFiles`] where they are not what [`TrustFiles::build`] makes.
     pub fn of(files: &TrustFiles) -> Result<Self, TufError> {
-        let configurations = [FileName::SigningConfig, FileName::SigningConfigRekorV2].map(|name| files.contents(name));
+        let names = [FileName::SigningConfig, FileName::SigningConfigRekorV1, FileName::SigningConfigRekorV2];
+        let configurations = names.map(|name| files.contents(name));
         Self::of_documents(files.contents(FileName::TrustedRoot), configurations).ok_or(TufError::TrustFiles)
     }
 
-    /// The second configuration is the one `cosign signing-config create --with-default-rekor-v2` looks for.
-    fn of_documents(trusted_root: &str, [signing_config, rekor_v2]: [&str; 2]) -> Option<Self> {
+    /// The last configuration is the one `cosign signing-config create --with-default-rekor-v2` looks for.
+    fn of_documents(trusted_root: &str, [signing_config, rekor_v1, rekor_v2]: [&str; 3]) -> Option<Self> {
         let mut publication = Self::default();
         publication.add_trusted_root(trusted_root)?;
         publication.add("signing_config.v0.2.json", signing_config.into(), Usage::Other, (true, ""))?;
+        publication.add("signing_config_rekor_v1.v0.2.json", rekor_v1.into(), Usage::Other, (true, ""))?;
         publication.add("signing_config_rekor_v2.v0.2.json", rekor_v2.into(), Usage::Other, (true, ""))?;
         Some(publication)
     }

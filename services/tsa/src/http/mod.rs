@@ -27,11 +27,9 @@ const NOT_KEPT: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue:
 
 /// The routes of the authority. What matches none of them is the shell's.
 pub fn router(authority: Arc<TimestampAuthority>) -> Router {
-    let pem = Bytes::from(chain::to_pem(authority.authority()));
-    let certificates = get(move || async move { certificate_chain(pem) });
     Router::new()
         .route(PATH, post(timestamp).fallback(error::method_not_allowed))
-        .route("/api/v1/timestamp/certchain", certificates.fallback(error::method_not_allowed))
+        .route("/api/v1/timestamp/certchain", get(certificate_chain).fallback(error::method_not_allowed))
         .with_state(authority)
 }
 
@@ -42,12 +40,10 @@ pub fn measured_router(authority: Arc<TimestampAuthority>, metrics: &Metrics) ->
     Ok(timed(router(authority), latency))
 }
 
-fn certificate_chain(pem: Bytes) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "application/pem-certificate-chain"),
-        (header::CACHE_CONTROL, "max-age=86400, immutable"),
-    ];
-    (headers, pem).into_response()
+/// The certificates of the key that signs. Not immutable, as upstream has it: a key is rotated.
+async fn certificate_chain(State(authority): State<Arc<TimestampAuthority>>) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/pem-certificate-chain"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, chain::to_pem(&authority.authority())).into_response()
 }
 
 async fn timestamp(

@@ -57,7 +57,7 @@ impl World {
     pub(crate) async fn with(kind: KeyKind, policies: Policies) -> Self {
         let (signer, root) = (Signer::generate(kind).unwrap().0, Signer::generate(kind).unwrap().0);
         let start = Timestamp::from_seconds(START - 10);
-        let certificates = chain::create("Test", &root, &signer, &SystemRandom, start).await.unwrap();
+        let certificates = chain::create("Test", 1, &root, &signer, &SystemRandom, start).await.unwrap();
         Self::over(certificates, Arc::new(signer), policies)
     }
 

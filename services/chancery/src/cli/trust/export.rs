@@ -4,6 +4,7 @@
 
 mod bundle;
 mod clients;
+mod code;
 
 use super::Data;
 use anyhow::Context as _;

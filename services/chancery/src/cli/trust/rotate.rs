@@ -34,17 +34,22 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (publisher, repository) = arguments.data.repository()?;
-    let (data, role) = (&arguments.data.data, Role::from(arguments.role));
+    rotate(&arguments.data, arguments.role.into(), arguments.key.as_deref()).await
+}
+
+/// Replaces the key of a role by the one at `key`, or by a new one in the data directory.
+pub(super) async fn rotate(of: &Data, role: Role, key: Option<&str>) -> anyhow::Result<ExitCode> {
+    let (publisher, repository) = of.repository()?;
+    let data = &of.data;
     let threshold = repository.root().role(role).threshold;
     ensure!(
         threshold == 1,
         "{threshold} keys must sign for the {role} role; replace them with: chancery trust metadata export --role root"
     );
     let version = repository.metadata(Role::Root).version + 1;
-    let (signer, place) = if let Some(uri) = &arguments.key {
+    let (signer, place) = if let Some(uri) = key {
         let signer = chancery_keys::open(&uri.parse()?).await.context("the new key cannot be used")?;
-        (signer, uri.clone())
+        (signer, uri.to_owned())
     } else {
         let path = data.join(format!("keys/tuf-{role}-{version}.pem"));
         (Signer::open_or_create(&path, KeyKind::P256)?, path.display().to_string())
@@ -52,7 +57,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let keys = RoleKeys::new(&[signer.public_key().clone()], 1)?;
     let old = repository.root().role(role).clone();
     ensure!(old != keys, "{place} is the {role} key already");
-    if let Some(uri) = &arguments.key {
+    if let Some(uri) = key {
         instance::use_key(data, role, uri)?;
     }
     let repository = publisher.replace_keys(role, keys, SystemClock.now()).await?;

@@ -21,8 +21,14 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_seconds(seconds)
 }
 
+fn first() -> Ring {
+    let mut ring = Ring::new();
+    ring.begin(Role::Ca, generation(1, State::Active));
+    ring
+}
+
 fn staged() -> Ring {
-    let mut ring = Ring::of_one(Role::Ca, generation(1, State::Active));
+    let mut ring = first();
     let number = ring.next_number(Role::Ca).unwrap();
     ring.stage(Role::Ca, generation(number, State::Staged));
     ring

@@ -8,8 +8,9 @@ use super::super::convert::{self, CheckpointRow, LogRow, TileRow, to_i64};
 use super::super::parts::{self, PartRow};
 use super::super::{CommittedHead, Extension, NewLog, StoreError, TileId, Tiles};
 use bytes::Bytes;
+use chancery_daemon::database::Connections;
 use chancery_verify::{Hash, Timestamp, tile};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 /// What a write came to: all of a batch, or nothing because the head was no longer the one that was read.
 pub(super) enum Written {
@@ -17,18 +18,18 @@ pub(super) enum Written {
     Nothing,
 }
 
-pub(super) async fn find_log(pool: &PgPool, name: &str) -> Result<Option<LogRow>, StoreError> {
+pub(super) async fn find_log(connections: &Connections, name: &str) -> Result<Option<LogRow>, StoreError> {
     let row = sqlx::query_as(
         "/* open */ SELECT log_id, name, origin, tree_id, key_fingerprint, created_ms FROM logs WHERE name = $1",
     );
-    Ok(row.bind(name).fetch_optional(pool).await?)
+    Ok(row.bind(name).fetch_optional(connections).await?)
 }
 
-pub(super) async fn all_logs(pool: &PgPool) -> Result<Vec<LogRow>, StoreError> {
+pub(super) async fn all_logs(connections: &Connections) -> Result<Vec<LogRow>, StoreError> {
     let rows = sqlx::query_as(
         "/* logs */ SELECT log_id, name, origin, tree_id, key_fingerprint, created_ms FROM logs ORDER BY log_id",
     );
-    Ok(rows.fetch_all(pool).await?)
+    Ok(rows.fetch_all(connections).await?)
 }
 
 pub(super) async fn insert_log(connection: &mut PgConnection, log: &NewLog) -> Result<LogRow, StoreError> {
@@ -36,7 +37,7 @@ pub(super) async fn insert_log(connection: &mut PgConnection, log: &NewLog) -> R
         "/* create */ INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES ($1, $2, $3, $4, $5)
          RETURNING log_id, name, origin, tree_id, key_fingerprint, created_ms",
     )
-    .bind(log.name)
+    .bind(&log.name)
     .bind(&log.origin)
     .bind(log.tree_id)
     .bind(log.key_fingerprint.as_slice())
@@ -63,9 +64,32 @@ pub(super) async fn insert_head(
     Ok(())
 }
 
-pub(super) async fn read_head(pool: &PgPool, log_id: i64) -> Result<CommittedHead, StoreError> {
+/// Freezes the log and reads its head, which the lock keeps until both are committed.
+pub(super) async fn freeze(
+    connection: &mut PgConnection,
+    log_id: i64,
+    now: Timestamp,
+) -> Result<CommittedHead, StoreError> {
+    let head = sqlx::query_as(
+        "/* freeze: lock */ SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = $1 FOR UPDATE",
+    );
+    let head = convert::committed_head(head.bind(log_id).fetch_optional(&mut *connection).await?)?;
+    sqlx::query("/* freeze */ INSERT INTO frozen_logs (log_id, frozen_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(log_id)
+        .bind(to_i64(now.millis())?)
+        .execute(connection)
+        .await?;
+    Ok(head)
+}
+
+pub(super) async fn frozen(connections: &Connections, log_id: i64) -> Result<Option<i64>, StoreError> {
+    let frozen = sqlx::query_scalar("/* frozen */ SELECT frozen_ms FROM frozen_logs WHERE log_id = $1");
+    Ok(frozen.bind(log_id).fetch_optional(connections).await?)
+}
+
+pub(super) async fn read_head(connections: &Connections, log_id: i64) -> Result<CommittedHead, StoreError> {
     let head = sqlx::query_as("/* head */ SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = $1");
-    convert::committed_head(head.bind(log_id).fetch_optional(pool).await?)
+    convert::committed_head(head.bind(log_id).fetch_optional(connections).await?)
 }
 
 /// The columns of a head, and of an entry that is a duplicate or absent.
@@ -99,6 +123,29 @@ pub(super) async fn read_found(
     Ok((convert::committed_head(head)?, convert::duplicates(identities, found)?))
 }
 
+/// Level, index and hashes of the tiles whose levels are in `$2` and whose indices are in `$3`; no hashes where there is no
+/// such tile. A tile of leaf hashes that is not full is in the parts of its bundle.
+macro_rules! stored_tiles {
+    () => {
+        "SELECT wanted.level::bigint, wanted.tile_index, coalesce((
+             SELECT hashes FROM tiles
+             WHERE log_id = $1 AND level = wanted.level AND tile_index = wanted.tile_index
+         ), CASE WHEN wanted.level = 0 THEN (
+             SELECT string_agg(leaf_hashes, ''::bytea ORDER BY first_index) FROM bundle_parts
+             WHERE log_id = $1 AND first_index >= tile_index * 256 AND first_index < (tile_index + 1) * 256
+         ) END) AS hashes
+         FROM unnest($2::smallint[], $3::bigint[]) AS wanted (level, tile_index)"
+    };
+}
+
+fn levels(ids: &[TileId]) -> Vec<i16> {
+    ids.iter().map(|id| id.level.into()).collect()
+}
+
+fn indices(ids: &[TileId]) -> Result<Vec<i64>, StoreError> {
+    ids.iter().map(|id| to_i64(id.index)).collect()
+}
+
 pub(super) async fn read_tiles(
     connection: &mut PgConnection,
     log_id: i64,
@@ -107,31 +154,10 @@ pub(super) async fn read_tiles(
     if ids.is_empty() {
         return Ok(Tiles::default());
     }
-    // A tile of leaf hashes that is not full is in the parts of its bundle.
-    let rows: Vec<TileRow> = sqlx::query_as(
-        "/* tiles */
-         WITH wanted AS MATERIALIZED (
-             SELECT wanted.level, wanted.tile_index, tile.hashes
-             FROM unnest($2::smallint[], $3::bigint[]) AS wanted (level, tile_index) LEFT JOIN LATERAL (
-                 SELECT hashes FROM tiles
-                 WHERE log_id = $1 AND level = wanted.level AND tile_index = wanted.tile_index LIMIT 1
-             ) AS tile ON true
-         )
-         SELECT level::bigint, tile_index, hashes FROM wanted WHERE hashes IS NOT NULL
-         UNION ALL
-         SELECT 0, tile_index, part.hashes
-         FROM wanted, LATERAL (
-             SELECT string_agg(leaf_hashes, ''::bytea ORDER BY first_index) AS hashes FROM bundle_parts
-             WHERE log_id = $1 AND first_index >= tile_index * 256 AND first_index < (tile_index + 1) * 256
-         ) AS part
-         WHERE level = 0 AND wanted.hashes IS NULL AND part.hashes IS NOT NULL",
-    )
-    .bind(log_id)
-    .bind(ids.iter().map(|id| i16::from(id.level)).collect::<Vec<_>>())
-    .bind(ids.iter().map(|id| to_i64(id.index)).collect::<Result<Vec<_>, _>>()?)
-    .fetch_all(connection)
-    .await?;
-    convert::tiles(rows)
+    let query = sqlx::query_as(concat!("/* tiles */ ", stored_tiles!()));
+    let rows: Vec<(i64, i64, Option<Vec<u8>>)> =
+        query.bind(log_id).bind(levels(ids)).bind(indices(ids)?).fetch_all(connection).await?;
+    convert::tiles(rows.into_iter().filter_map(|(level, index, hashes)| Some((level, index, hashes?))))
 }
 
 /// Moves the head from the one that was read to the extension's, and writes everything that makes it true. `advanced` is
@@ -201,20 +227,30 @@ pub(super) async fn write_extension(
     Ok(if advanced == 1 { Written::Everything } else { Written::Nothing })
 }
 
-pub(super) async fn insert_checkpoint(pool: &PgPool, log_id: i64, size: u64, note: &str) -> Result<(), StoreError> {
+pub(super) async fn insert_checkpoint(
+    connections: &Connections,
+    log_id: i64,
+    size: u64,
+    note: &str,
+) -> Result<(), StoreError> {
     sqlx::query(
         "/* publish */ INSERT INTO checkpoints (log_id, tree_size, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     )
     .bind(log_id)
     .bind(to_i64(size)?)
     .bind(note)
-    .execute(pool)
+    .execute(connections)
     .await?;
     Ok(())
 }
 
 /// The parts in which the entries from `start` on lie, up to `end`.
-pub(super) async fn parts(pool: &PgPool, log_id: i64, start: i64, end: i64) -> Result<Vec<PartRow>, StoreError> {
+pub(super) async fn parts(
+    connections: &Connections,
+    log_id: i64,
+    start: i64,
+    end: i64,
+) -> Result<Vec<PartRow>, StoreError> {
     let rows = sqlx::query_as(
         "/* entries */
          SELECT first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents FROM bundle_parts
@@ -224,33 +260,59 @@ pub(super) async fn parts(pool: &PgPool, log_id: i64, start: i64, end: i64) -> R
          ), $2)
          ORDER BY first_index",
     );
-    Ok(rows.bind(log_id).bind(start).bind(end).fetch_all(pool).await?)
+    Ok(rows.bind(log_id).bind(start).bind(end).fetch_all(connections).await?)
 }
 
-/// The part in which an entry lies, of its contents only what is this entry's: the others are not even read.
-pub(super) async fn part_of_entry(pool: &PgPool, log_id: i64, index: i64) -> Result<Option<PartRow>, StoreError> {
+/// The columns of a part, repeated for each tile that was found, and those of a tile.
+type EntryRow = (i64, i64, Vec<u8>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<i64>, Option<i64>, Option<Vec<u8>>);
+
+/// The part in which an entry lies, of its contents only what is this entry's: the others are not even read; and tiles.
+pub(super) async fn entry(
+    connections: &Connections,
+    log_id: i64,
+    index: i64,
+    tiles: &[TileId],
+) -> Result<Option<(PartRow, Vec<TileRow>)>, StoreError> {
     // The numbers in `ends` are big-endian; the eight bytes of this entry begin at `place`.
-    let row = sqlx::query_as(
+    let rows: Vec<EntryRow> = sqlx::query_as(concat!(
         "/* entry */
          SELECT first_index, timestamp_ms, leaf_hashes, identity_hashes, ends,
-                substring(contents FROM from_byte + 1 FOR to_byte - from_byte)
+                substring(contents FROM from_byte + 1 FOR to_byte - from_byte), level, tile_index, hashes
          FROM (
-             SELECT *, 8 * ($2 - first_index)::integer AS place FROM bundle_parts
-             WHERE log_id = $1 AND first_index <= $2 ORDER BY first_index DESC LIMIT 1
-         ) AS part, LATERAL (
+             SELECT *, 8 * ($4 - first_index)::integer AS place FROM bundle_parts
+             WHERE log_id = $1 AND first_index <= $4 ORDER BY first_index DESC LIMIT 1
+         ) AS part CROSS JOIN LATERAL (
              SELECT CASE WHEN place = 0 THEN 0 ELSE
                         (get_byte(ends, place - 4) << 24) | (get_byte(ends, place - 3) << 16)
                         | (get_byte(ends, place - 2) << 8) | get_byte(ends, place - 1)
                     END AS from_byte,
                     (get_byte(ends, place + 4) << 24) | (get_byte(ends, place + 5) << 16)
                     | (get_byte(ends, place + 6) << 8) | get_byte(ends, place + 7) AS to_byte
-         ) AS slice
+         ) AS slice LEFT JOIN (",
+        stored_tiles!(),
+        ") AS tile ON true
          WHERE place < octet_length(ends)",
-    );
-    Ok(row.bind(log_id).bind(index).fetch_optional(pool).await?)
+    ))
+    .bind(log_id)
+    .bind(levels(tiles))
+    .bind(indices(tiles)?)
+    .bind(index)
+    .fetch_all(connections)
+    .await?;
+    let mut part = None;
+    let mut tiles = Vec::new();
+    for (first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents, level, tile_index, hashes) in rows {
+        tiles.extend(level.zip(tile_index).zip(hashes).map(|((level, index), hashes)| (level, index, hashes)));
+        part = Some((first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents));
+    }
+    Ok(part.map(|part| (part, tiles)))
 }
 
-pub(super) async fn index_of(pool: &PgPool, log_id: i64, leaf_hash: &Hash) -> Result<Option<i64>, StoreError> {
+pub(super) async fn index_of(
+    connections: &Connections,
+    log_id: i64,
+    leaf_hash: &Hash,
+) -> Result<Option<i64>, StoreError> {
     // An identity is a leaf hash where its part says so.
     let index = sqlx::query_scalar(
         "/* index_of */ SELECT min(leaf_index) FROM (
@@ -262,37 +324,49 @@ pub(super) async fn index_of(pool: &PgPool, log_id: i64, leaf_hash: &Hash) -> Re
              SELECT leaf_index FROM leaf_indices WHERE log_id = $1 AND leaf_hash = $2
          ) AS found",
     );
-    Ok(index.bind(log_id).bind(leaf_hash.as_slice()).fetch_one(pool).await?)
+    Ok(index.bind(log_id).bind(leaf_hash.as_slice()).fetch_one(connections).await?)
 }
 
-pub(super) async fn insert_issuers(pool: &PgPool, log_id: i64, issuers: &[(Hash, Bytes)]) -> Result<(), StoreError> {
+pub(super) async fn insert_issuers(
+    connections: &Connections,
+    log_id: i64,
+    issuers: &[(Hash, Bytes)],
+) -> Result<(), StoreError> {
     let fingerprints: Vec<&[u8]> = issuers.iter().map(|(fingerprint, _)| fingerprint.as_slice()).collect();
     let certificates: Vec<&[u8]> = issuers.iter().map(|(_, certificate)| certificate.as_ref()).collect();
     let insert = sqlx::query(
         "/* put_issuers */ INSERT INTO issuers (log_id, fingerprint, certificate)
          SELECT $1, * FROM unnest($2::bytea[], $3::bytea[]) ON CONFLICT DO NOTHING",
     );
-    insert.bind(log_id).bind(fingerprints).bind(certificates).execute(pool).await?;
+    insert.bind(log_id).bind(fingerprints).bind(certificates).execute(connections).await?;
     Ok(())
 }
 
-pub(super) async fn issuer(pool: &PgPool, log_id: i64, fingerprint: &Hash) -> Result<Option<Bytes>, StoreError> {
+pub(super) async fn issuer(
+    connections: &Connections,
+    log_id: i64,
+    fingerprint: &Hash,
+) -> Result<Option<Bytes>, StoreError> {
     let select =
         sqlx::query_scalar("/* issuer */ SELECT certificate FROM issuers WHERE log_id = $1 AND fingerprint = $2");
-    let certificate: Option<Vec<u8>> = select.bind(log_id).bind(fingerprint.as_slice()).fetch_optional(pool).await?;
+    let certificate: Option<Vec<u8>> =
+        select.bind(log_id).bind(fingerprint.as_slice()).fetch_optional(connections).await?;
     Ok(certificate.map(Bytes::from))
 }
 
-pub(super) async fn newest_checkpoint(pool: &PgPool, log_id: i64) -> Result<Option<CheckpointRow>, StoreError> {
+pub(super) async fn newest_checkpoint(
+    connections: &Connections,
+    log_id: i64,
+) -> Result<Option<CheckpointRow>, StoreError> {
     let row = sqlx::query_as(
         "/* newest_checkpoint */ SELECT tree_size, note FROM checkpoints WHERE log_id = $1
          ORDER BY tree_size DESC LIMIT 1",
     );
-    Ok(row.bind(log_id).fetch_optional(pool).await?)
+    Ok(row.bind(log_id).fetch_optional(connections).await?)
 }
 
 pub(super) async fn checkpoint_below(
-    pool: &PgPool,
+    connections: &Connections,
     log_id: i64,
     size: i64,
 ) -> Result<Option<CheckpointRow>, StoreError> {
@@ -300,11 +374,11 @@ pub(super) async fn checkpoint_below(
         "/* checkpoint_below */ SELECT tree_size, note FROM checkpoints WHERE log_id = $1 AND tree_size < $2
          ORDER BY tree_size DESC LIMIT 1",
     );
-    Ok(row.bind(log_id).bind(size).fetch_optional(pool).await?)
+    Ok(row.bind(log_id).bind(size).fetch_optional(connections).await?)
 }
 
 pub(super) async fn checkpoints(
-    pool: &PgPool,
+    connections: &Connections,
     log_id: i64,
     after: i64,
     count: u32,
@@ -313,5 +387,5 @@ pub(super) async fn checkpoints(
         "/* checkpoints */ SELECT tree_size, note FROM checkpoints WHERE log_id = $1 AND tree_size > $2
          ORDER BY tree_size LIMIT $3",
     );
-    Ok(rows.bind(log_id).bind(after).bind(i64::from(count)).fetch_all(pool).await?)
+    Ok(rows.bind(log_id).bind(after).bind(i64::from(count)).fetch_all(connections).await?)
 }

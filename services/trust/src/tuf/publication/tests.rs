@@ -10,8 +10,10 @@ pub(crate) fn variation(change: impl FnOnce(&mut Value, &mut Value)) -> Publicat
     let parse = |name| serde_json::from_str::<Value>(files.contents(name)).unwrap();
     let (mut trusted_root, mut signing_config) = (parse(FileName::TrustedRoot), parse(FileName::SigningConfig));
     change(&mut trusted_root, &mut signing_config);
-    let rekor_v2 = files.contents(FileName::SigningConfigRekorV2);
-    Publication::of_documents(&trusted_root.to_string(), [&signing_config.to_string(), rekor_v2]).unwrap()
+    let [rekor_v1, rekor_v2] =
+        [FileName::SigningConfigRekorV1, FileName::SigningConfigRekorV2].map(|name| files.contents(name));
+    let configurations = [&signing_config.to_string(), rekor_v1, rekor_v2];
+    Publication::of_documents(&trusted_root.to_string(), configurations).unwrap()
 }
 
 fn about(publication: &Publication) -> Vec<(String, String, String)> {
@@ -45,6 +47,7 @@ fn old_clients_find_keys_by_usage_and_by_name() {
         ("fulcio_v1.crt.pem", "Fulcio", "Active"),
         ("rekor.pub", "Rekor", "Active"),
         ("signing_config.v0.2.json", "Unknown", "Active"),
+        ("signing_config_rekor_v1.v0.2.json", "Unknown", "Active"),
         ("signing_config_rekor_v2.v0.2.json", "Unknown", "Active"),
         ("trusted_root.json", "Unknown", "Active"),
         ("tsa_leaf.crt.pem", "TSA", "Active"),
@@ -90,13 +93,17 @@ fn retired_keys_and_timestamp_authorities_are_told_too() {
 }
 
 #[test]
-fn there_is_a_configuration_for_each_version_of_rekor() {
+fn there_is_a_configuration_for_each_version_of_rekor_and_one_for_both() {
     let publication = Publication::of(&example()).unwrap();
-    for (name, version) in [("signing_config.v0.2.json", 1), ("signing_config_rekor_v2.v0.2.json", 2)] {
+    for (name, expected) in [
+        ("signing_config.v0.2.json", [2, 1].as_slice()),
+        ("signing_config_rekor_v1.v0.2.json", &[1]),
+        ("signing_config_rekor_v2.v0.2.json", &[2]),
+    ] {
         let contents = &publication.targets[&TargetName::parse(name).unwrap()].contents;
         let config: Value = serde_json::from_slice(contents).unwrap();
         let logs = config["rekorTlogUrls"].as_array().unwrap();
-        let versions: Vec<_> = logs.iter().map(|log| log["majorApiVersion"].as_u64()).collect();
-        assert_eq!(versions, [Some(version)], "{name}");
+        let versions: Vec<_> = logs.iter().filter_map(|log| log["majorApiVersion"].as_u64()).collect();
+        assert_eq!(versions, expected, "{name}");
     }
 }

@@ -1,15 +1,15 @@
 //! The text for each client. What is accepted by which version is measured, not assumed: see the project's reference.
 
-use super::{Client, Facts};
+use super::{Client, Facts, code};
 
 /// What to do, with nothing left to fill in but whom to trust and what to verify.
 pub(super) fn text(client: Client, facts: &Facts) -> String {
     match client {
         Client::Cosign => cosign(facts),
         Client::Python => python(facts),
-        Client::Js => js(facts),
-        Client::Go => go(facts),
-        Client::Rust => rust(facts),
+        Client::Js => code::js(facts),
+        Client::Go => code::go(facts),
+        Client::Rust => code::rust(facts),
         Client::Kyverno => kyverno(facts),
         Client::PolicyController => policy_controller(facts),
         Client::Flux => flux(facts),
@@ -29,7 +29,7 @@ fn indented(text: &str, columns: usize) -> String {
 }
 
 /// The first root in a file, compared with its checksum.
-fn fetch_root(facts: &Facts) -> String {
+pub(super) fn fetch_root(facts: &Facts) -> String {
     let (mirror, checksum) = (&facts.mirror, facts.checksum());
     format!("curl -fsS {mirror}/root.json -o root.json && echo '{checksum}  root.json' | sha256sum -c\n")
 }
@@ -45,7 +45,14 @@ cosign verify-blob --bundle artifact.sigstore.json --certificate-identity WHO --
 
 # cosign 2.6
 cosign sign-blob --yes --use-signing-config --new-bundle-format --bundle artifact.sigstore.json artifact
-cosign verify-blob --new-bundle-format --bundle artifact.sigstore.json --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
+cosign verify-blob --new-bundle-format --use-signed-timestamps --bundle artifact.sigstore.json --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
+
+# Statements and images are for Rekor v1 with it, and with cosign 3.0, which is said with a file
+curl -fsS {url}/trust/signing_config_rekor_v1.json -o signing_config_rekor_v1.json
+cosign attest-blob --yes --signing-config signing_config_rekor_v1.json --new-bundle-format \\
+  --predicate predicate.json --type slsaprovenance1 --bundle statement.sigstore.json artifact
+cosign verify-blob-attestation --new-bundle-format --bundle statement.sigstore.json --type slsaprovenance1 \\
+  --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
 
 # cosign 2.4 and 2.5 sign by URL
 cosign sign-blob --yes --fulcio-url {url} --rekor-url {url} --oidc-issuer {issuer} --bundle artifact.cosign.json artifact
@@ -63,60 +70,6 @@ fn python(facts: &Facts) -> String {
 
 sigstore --instance {mirror} sign artifact
 sigstore --instance {mirror} verify identity --cert-identity WHO --cert-oidc-issuer {issuer} artifact
-",
-        fetch_root(facts)
-    )
-}
-
-fn js(facts: &Facts) -> String {
-    let Facts { url, mirror, issuer, .. } = facts;
-    format!(
-        "# Command line (@sigstore/cli)
-{}npx sigstore attest statement.json --fulcio-url {url} --rekor-url {url} -o artifact.sigstore.json
-npx sigstore verify artifact.sigstore.json --blob-file artifact --certificate-identity-email WHO --certificate-issuer {issuer} \\
-  --tuf-mirror-url {mirror} --tuf-root-path root.json --tuf-cache-path \"$PWD/tuf-cache\"
-
-// Library (sigstore)
-await sigstore.verify(bundle, data, {{
-  tufMirrorURL: '{mirror}', tufRootPath: 'root.json', tufCachePath: '/var/cache/sigstore',
-  certificateIssuer: '{issuer}', certificateIdentityEmail: 'WHO',
-}});
-",
-        fetch_root(facts)
-    )
-}
-
-fn go(facts: &Facts) -> String {
-    let (mirror, issuer) = (&facts.mirror, &facts.issuer);
-    format!(
-        "# Command line (sigstore-go)
-{}sigstore-go-verification -artifact artifact -tufRootURL {mirror} -tufTrustedRoot root.json \\
-  -expectedIssuer {issuer} -expectedSAN WHO artifact.sigstore.json
-
-// Library
-//go:embed root.json
-var tufRoot []byte
-
-options := tuf.DefaultOptions()
-options.Root = tufRoot
-options.RepositoryBaseURL = \"{mirror}\"
-client, err := tuf.New(options)
-trustedRoot, err := root.GetTrustedRoot(client)
-",
-        fetch_root(facts)
-    )
-}
-
-fn rust(facts: &Facts) -> String {
-    let mirror = &facts.mirror;
-    format!(
-        "# Beside the source, compared with its checksum
-{}
-// sigstore-trust-root 0.11 and sigstore-verify
-let bootstrap = TufBootstrap::trusted(include_bytes!(\"root.json\").to_vec());
-let config = TufConfig::custom(\"{mirror}\", bootstrap);
-let trusted_root = TrustedRoot::from_tuf(config.clone()).await?;
-let signing_config = SigningConfig::from_tuf(config).await?;
 ",
         fetch_root(facts)
     )
@@ -233,19 +186,30 @@ spec:
     )
 }
 
+/// It reads commits with the trusted root and signs them with keys it is given one by one; the repository has both, but
+/// it looks for the latter at another place than its `initialize` puts them.
 fn gitsign(facts: &Facts) -> String {
     let Facts { url, mirror, issuer, .. } = facts;
+    let file = |name: &str, contents: &str| format!("cat > ~/.sigstore/chancery/{name} <<'EOF'\n{contents}EOF\n");
+    let keys = [("fulcio.pem", &facts.chain), ("rekor.pub", &facts.rekor), ("ctfe.pub", &facts.ct)];
+    let files: String = keys.into_iter().map(|(name, contents)| file(name, contents)).collect();
     format!(
-        "# Once per home directory ($TUF_ROOT, ~/.sigstore/root)
+        "# The keys, which are copied: print them again after a rotation
+mkdir -p ~/.sigstore/chancery
+{files}
+# Once per home directory ($TUF_ROOT, ~/.sigstore/root)
 {}gitsign initialize --mirror {mirror} --root root.json
-
 git config --global gpg.format x509
 git config --global gpg.x509.program gitsign
 git config --global commit.gpgsign true
 git config --global gitsign.fulcio {url}
 git config --global gitsign.rekor {url}
+git config --global gitsign.rekorMode offline
 git config --global gitsign.issuer {issuer}
 
+# In every shell
+export SIGSTORE_ROOT_FILE=~/.sigstore/chancery/fulcio.pem SIGSTORE_REKOR_PUBLIC_KEY=~/.sigstore/chancery/rekor.pub
+export SIGSTORE_CT_LOG_PUBLIC_KEY_FILE=~/.sigstore/chancery/ctfe.pub
 gitsign verify --certificate-identity WHO --certificate-oidc-issuer {issuer} HEAD
 ",
         fetch_root(facts)

@@ -1,9 +1,8 @@
-//! Which certificates have their signatures verified before they are answered.
+//! Which of the things a role signs have their signatures verified before they are answered.
 //!
-//! Verifying what the authority has signed itself costs as much as all other work on a certificate. What goes wrong with a
-//! key or an encoder goes wrong for every certificate, so one in each [`PERIOD_MS`] stands for the others of it: an
-//! authority that issues fewer than that verifies every one. After one that fails, every certificate is verified until one
-//! passes. What can be seen without a signature is looked at in every certificate.
+//! Verifying what one has signed oneself can cost as much as all other work on it. What goes wrong with a key or an encoder
+//! goes wrong for everything, so one thing in ten milliseconds stands for the others of them: a role that signs fewer than
+//! that verifies every one. After one that fails, every one is verified until one passes.
 
 use chancery_verify::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,21 +12,22 @@ const PERIOD_MS: u64 = 10;
 
 /// The samples taken so far.
 #[derive(Debug, Default)]
-pub(super) struct Samples {
+pub struct Samples {
     /// Number of the newest period that has its sample, counted from 1970.
     taken: AtomicU64,
     failed: AtomicBool,
 }
 
 impl Samples {
-    /// Whether a certificate issued at `now` is verified in full: the first that asks in each period is.
-    pub(super) fn take(&self, now: Timestamp) -> bool {
+    /// Whether what is signed at `now` is verified: the first that asks in each period is.
+    #[must_use]
+    pub fn take(&self, now: Timestamp) -> bool {
         let period = now.millis() / PERIOD_MS;
         self.taken.fetch_max(period, Ordering::Relaxed) < period || self.failed.load(Ordering::Relaxed)
     }
 
-    /// Notes what came of a full verification.
-    pub(super) fn record(&self, passed: bool) {
+    /// Notes what came of a verification.
+    pub fn record(&self, passed: bool) {
         self.failed.store(!passed, Ordering::Relaxed);
     }
 }

@@ -1,0 +1,252 @@
+//! Whether servers elsewhere agree with this machine's clock (SNTP, RFC 5905 §14).
+//!
+//! They set nothing, that is the system's business: their answers only say whether the clock may be believed. What they
+//! say is not signed, so one server, or whoever is between it and this machine, can stop the process from signing; making it
+//! sign a wrong time takes the clock as well. A clock that steps between two rounds is [`super::ClockGuard`]'s to notice.
+
+use super::ClockFault;
+use rsntp::{AsyncSntpClient, Config, SynchronizationError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// An answer can be off by half the time it took. One that takes longer than this counts as none.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// The name of a server has this long to be looked up, and an answer to come.
+const LOOKUP_DEADLINE: Duration = Duration::from_secs(4);
+/// While the clock is not confirmed, servers are asked at least this often.
+const IMPATIENCE: Duration = Duration::from_secs(16);
+
+/// Whom to ask, and what to make of the answers.
+#[derive(Debug, Clone)]
+pub struct SourceSettings {
+    /// `host`, or `host:port`; at least one.
+    pub servers: Vec<String>,
+    /// How far the clock may be from what a server says.
+    pub max_offset: Duration,
+    /// So many servers must agree with the clock, or with each other that it is wrong; 1 to all of them.
+    pub threshold: usize,
+    /// How long the clock is believed after enough servers agreed with it.
+    pub max_age: Duration,
+    /// Between two rounds of questions.
+    pub period: Duration,
+}
+
+/// What has come of asking one server.
+#[derive(Debug, Clone, Default)]
+pub struct SourceReport {
+    /// As configured.
+    pub server: String,
+    /// Questions that were answered.
+    pub answered: u64,
+    /// Questions that were not.
+    pub failed: u64,
+    /// Milliseconds by which the clock was behind the newest answer; negative where it was ahead.
+    pub offset_ms: Option<i64>,
+}
+
+/// What came of one round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Enough servers agree with the clock.
+    Right,
+    /// Enough servers agree that it is off, by this at least.
+    Wrong { offset_ms: i64 },
+    /// Neither.
+    Unknown,
+}
+
+/// What is known about the clock.
+#[derive(Debug, Default)]
+struct Standing {
+    /// Uptime at which enough servers agreed last.
+    confirmed: Option<Duration>,
+    wrong_ms: Option<i64>,
+    reports: Vec<SourceReport>,
+    /// Rounds without a verdict, and rounds in which the clock was wrong.
+    unknown: u64,
+    wrong: u64,
+}
+
+/// Servers that are asked for the time again and again.
+pub struct Sources {
+    settings: SourceSettings,
+    standing: Mutex<Standing>,
+    /// Whether the log says that something is wrong.
+    complained: AtomicBool,
+}
+
+impl Sources {
+    /// Knows nothing yet; see [`Self::round`].
+    #[must_use]
+    pub fn new(settings: SourceSettings) -> Self {
+        let report = |server: &String| SourceReport { server: server.clone(), ..SourceReport::default() };
+        let standing = Standing { reports: settings.servers.iter().map(report).collect(), ..Standing::default() };
+        Self { settings, standing: Mutex::new(standing), complained: AtomicBool::new(false) }
+    }
+
+    /// Each server's report.
+    pub fn reports(&self) -> Vec<SourceReport> {
+        self.standing().reports.clone()
+    }
+
+    /// Rounds in which too few servers answered or agreed, and rounds in which enough said that the clock is wrong.
+    pub fn failed_rounds(&self) -> (u64, u64) {
+        let standing = self.standing();
+        (standing.unknown, standing.wrong)
+    }
+
+    /// Why the clock cannot be believed at this uptime, if so: servers say that it is wrong, or none have said that it is
+    /// right for too long, or ever.
+    pub(super) fn fault(&self, uptime: Duration) -> Option<ClockFault> {
+        let standing = self.standing();
+        if let Some(offset_ms) = standing.wrong_ms {
+            return Some(ClockFault::Wrong { offset_ms });
+        }
+        let Some(confirmed) = standing.confirmed else { return Some(ClockFault::Unconfirmed) };
+        let age = uptime.saturating_sub(confirmed);
+        (age > self.settings.max_age).then_some(ClockFault::Stale { seconds: age.as_secs() })
+    }
+
+    /// Asks every server once. `uptime` tells when, afterwards.
+    pub async fn round(&self, uptime: &(impl Fn() -> Duration + Sync)) {
+        let mut questions = JoinSet::new();
+        for (place, server) in self.settings.servers.iter().cloned().enumerate() {
+            questions.spawn(async move { (place, ask(&server).await) });
+        }
+        let mut offsets = Vec::new();
+        while let Some(Ok((place, answer))) = questions.join_next().await {
+            self.note(place, answer.as_ref().ok().copied());
+            match answer {
+                Ok(offset_ms) => offsets.push(offset_ms),
+                Err(error) => tracing::debug!(place, %error, "a time server did not answer"),
+            }
+        }
+        self.conclude(judge(&offsets, &self.settings), uptime());
+        self.speak(self.fault(uptime()));
+    }
+
+    /// Asks again and again, for as long as it is polled.
+    pub async fn follow(self: Arc<Self>, uptime: impl Fn() -> Duration + Sync) {
+        loop {
+            let calm = self.fault(uptime()).is_none();
+            sleep(if calm { self.settings.period } else { self.settings.period.min(IMPATIENCE) }).await;
+            self.round(&uptime).await;
+        }
+    }
+
+    fn standing(&self) -> std::sync::MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, place: usize, offset_ms: Option<i64>) {
+        if let Some(report) = self.standing().reports.get_mut(place) {
+            report.answered += u64::from(offset_ms.is_some());
+            report.failed += u64::from(offset_ms.is_none());
+            report.offset_ms = offset_ms;
+        }
+    }
+
+    fn conclude(&self, verdict: Verdict, uptime: Duration) {
+        let mut standing = self.standing();
+        match verdict {
+            Verdict::Right => (standing.confirmed, standing.wrong_ms) = (Some(uptime), None),
+            Verdict::Wrong { offset_ms } => {
+                standing.wrong_ms = Some(offset_ms);
+                standing.wrong += 1;
+            }
+            // A clock that was wrong stays wrong until enough servers say otherwise.
+            Verdict::Unknown => standing.unknown += 1,
+        }
+    }
+
+    /// Says once when the clock is not believed any more, and once when it is again.
+    fn speak(&self, fault: Option<ClockFault>) {
+        match (fault, self.complained.swap(fault.is_some(), Ordering::Relaxed)) {
+            (Some(fault), false) => tracing::error!(code = fault.code(), %fault, "the clock is not believed"),
+            (None, true) => tracing::info!("time servers agree with the clock again"),
+            _ => {}
+        }
+    }
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sources({:?})", self.settings)
+    }
+}
+
+/// Milliseconds by which the clock is behind what `server` says.
+async fn ask(server: &str) -> Result<i64, SynchronizationError> {
+    let client = AsyncSntpClient::with_config(Config::default().timeout(DEADLINE));
+    let answer = timeout(LOOKUP_DEADLINE, client.synchronize(server)).await;
+    let answer = answer.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))?;
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, far beyond any bound")]
+    let offset_ms = (answer.clock_offset().as_secs_f64() * 1e3) as i64;
+    Ok(offset_ms)
+}
+
+fn judge(offsets_ms: &[i64], settings: &SourceSettings) -> Verdict {
+    let max_offset_ms = u64::try_from(settings.max_offset.as_millis()).unwrap_or(u64::MAX);
+    let is_wrong = |offset: &&i64| offset.unsigned_abs() > max_offset_ms;
+    let wrong: Vec<&i64> = offsets_ms.iter().filter(is_wrong).collect();
+    if offsets_ms.len() - wrong.len() >= settings.threshold {
+        return Verdict::Right;
+    }
+    match wrong.iter().min_by_key(|offset| offset.unsigned_abs()) {
+        Some(least) if wrong.len() >= settings.threshold => Verdict::Wrong { offset_ms: **least },
+        _ => Verdict::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(threshold: usize) -> SourceSettings {
+        SourceSettings {
+            servers: ["a", "b", "c"].map(str::to_owned).into(),
+            max_offset: Duration::from_secs(1),
+            threshold,
+            max_age: Duration::from_mins(10),
+            period: Duration::from_mins(1),
+        }
+    }
+
+    #[test]
+    fn enough_servers_decide_and_too_few_do_not() {
+        for (offsets, threshold, verdict) in [
+            (&[0, -1000, 1000][..], 3, Verdict::Right),
+            (&[0, 0, 5000], 2, Verdict::Right),
+            (&[0, 5000, 7000], 2, Verdict::Wrong { offset_ms: 5000 }),
+            (&[-1001], 1, Verdict::Wrong { offset_ms: -1001 }),
+            (&[0, 5000, 7000], 3, Verdict::Unknown),
+            (&[0, 5000], 2, Verdict::Unknown),
+            (&[0], 2, Verdict::Unknown),
+            (&[], 1, Verdict::Unknown),
+            (&[i64::MIN, i64::MAX, 0], 2, Verdict::Wrong { offset_ms: i64::MAX }),
+        ] {
+            assert_eq!(judge(offsets, &settings(threshold)), verdict, "{offsets:?}, {threshold}");
+        }
+    }
+
+    #[test]
+    fn the_clock_is_believed_for_a_while_after_it_was_confirmed() {
+        let sources = Sources::new(settings(2));
+        let at = Duration::from_secs;
+        assert_eq!(sources.fault(at(0)), Some(ClockFault::Unconfirmed), "never yet");
+        sources.conclude(Verdict::Unknown, at(1));
+        assert_eq!(sources.fault(at(1)), Some(ClockFault::Unconfirmed));
+        sources.conclude(Verdict::Right, at(10));
+        assert_eq!(sources.fault(at(610)), None);
+        assert_eq!(sources.fault(at(611)), Some(ClockFault::Stale { seconds: 601 }));
+        sources.conclude(Verdict::Wrong { offset_ms: 5000 }, at(20));
+        sources.conclude(Verdict::Unknown, at(30));
+        assert_eq!(sources.fault(at(30)), Some(ClockFault::Wrong { offset_ms: 5000 }), "silence is no correction");
+        sources.conclude(Verdict::Right, at(40));
+        assert_eq!(sources.fault(at(41)), None);
+        assert_eq!(sources.failed_rounds(), (2, 1));
+    }
+}

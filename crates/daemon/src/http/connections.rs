@@ -1,0 +1,98 @@
+//! How many connections one address may have open at a time, so that no single client takes all that a process can have.
+//!
+//! An IPv6 client is given a /64 by its provider, so that is what counts as an address. Behind a proxy every client has the
+//! proxy's address: there the proxy must do this, and nothing here may.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Connections by address.
+#[derive(Debug)]
+pub struct ConnectionLimit {
+    per_address: NonZeroUsize,
+    open: Mutex<HashMap<IpAddr, usize>>,
+    refused: AtomicU64,
+}
+
+/// A connection that counts until this is dropped.
+pub(super) struct Admitted {
+    limit: Arc<ConnectionLimit>,
+    address: IpAddr,
+}
+
+impl ConnectionLimit {
+    /// At most so many connections of one address at a time.
+    #[must_use]
+    pub fn new(per_address: NonZeroUsize) -> Self {
+        Self { per_address, open: Mutex::default(), refused: AtomicU64::new(0) }
+    }
+
+    /// Connections that were one too many, since the start.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection, unless it is one too many.
+    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
+        let address = counted(peer);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_default();
+        if *count >= self.per_address.get() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        *count += 1;
+        Some(Admitted { limit: Arc::clone(self), address })
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut open = self.limit.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// The address that a peer's connections are counted under.
+fn counted(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_has_its_own_count() {
+        let limit = Arc::new(ConnectionLimit::new(NonZeroUsize::new(2).unwrap()));
+        let admit = |address: &str| limit.admit(address.parse().unwrap());
+        for [one, two, three, other] in [
+            ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1", "192.0.2.2"],
+            ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::3", "2001:db8:0:1::1"],
+        ] {
+            let [first, second] = [one, two].map(|address| admit(address).unwrap());
+            assert!(admit(three).is_none());
+            assert!(admit(other).is_some());
+            drop(first);
+            let again = admit(three).unwrap();
+            assert!(admit(one).is_none());
+            drop((second, again));
+        }
+        assert_eq!(limit.refused(), 4);
+        assert!(limit.open.lock().unwrap().is_empty(), "nothing is kept of those who have gone");
+    }
+}

@@ -1,0 +1,132 @@
+//! `chancery health`: whether a server does its work, as an exit code, for images that have no other program to ask with.
+
+use crate::{configuration::Configuration, dev};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use reqwest::{Client, ClientBuilder, StatusCode, redirect};
+use std::{
+    io::{self, Write as _},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+/// Shorter than whoever asks every few seconds waits.
+const DEADLINE: Duration = Duration::from_secs(4);
+/// Of a reason, which is a sentence.
+const MAX_REASON_BYTES: usize = 4096;
+
+/// Ask a server whether it does all of its work
+///
+/// Exit code 0 if it does; 1 with the reason on standard error if it does not, or does not answer within four seconds.
+/// With --config this machine's own server is asked, where the file says that it listens.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery health --config /etc/chancery/chancery.toml
+  chancery health --url https://sign.example.org")]
+pub(super) struct Arguments {
+    /// Where the server is
+    #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL, conflicts_with = "config")]
+    url: String,
+    /// The configuration file of a server on this machine
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) async fn run(Arguments { url, config }: Arguments) -> anyhow::Result<ExitCode> {
+    let client = Client::builder().timeout(DEADLINE).redirect(redirect::Policy::none());
+    let (client, url) = match config {
+        Some(file) => own_server(client, &Configuration::load(&file)?),
+        None => (client, url),
+    };
+    ask(client, url.trim_end_matches('/')).await?;
+    writeln!(io::stdout().lock(), "ready").context("cannot write to standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How, and where, to ask the server that this file configures.
+fn own_server(client: ClientBuilder, Configuration { listen, .. }: &Configuration) -> (ClientBuilder, String) {
+    let mut address: SocketAddr = listen.address;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        } else {
+            IpAddr::V6(Ipv6Addr::LOCALHOST)
+        });
+    }
+    let scheme = if listen.tls.is_some() { "https" } else { "http" };
+    // The certificate is for the name that clients use, not for this address. It is not looked at: nothing is sent that
+    // anybody may not know, and whoever listens here instead of the server can do more than say that all is well.
+    (client.no_proxy().tls_danger_accept_invalid_certs(true), format!("{scheme}://{address}"))
+}
+
+/// Returns if the server at `base` is ready.
+async fn ask(client: ClientBuilder, base: &str) -> anyhow::Result<()> {
+    let response = client.build()?.get(format!("{base}/readyz")).send().await;
+    let mut response = response.with_context(|| format!("no server answers at {base}"))?;
+    let status = response.status();
+    if status == StatusCode::OK {
+        return Ok(());
+    }
+    let mut reason = Vec::new();
+    while let Some(chunk) = response.chunk().await.context("the answer broke off")? {
+        reason.extend_from_slice(&chunk);
+        if reason.len() > MAX_REASON_BYTES {
+            bail!("what answers at {base} is no server of this kind (status {status})");
+        }
+    }
+    bail!("the server at {base} is not ready ({status}): {}", String::from_utf8_lossy(&reason).trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, http::StatusCode as Status, routing::get};
+    use tokio::net::TcpListener;
+
+    /// The address of a server that answers `/readyz` like this.
+    async fn server(status: Status, body: String) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let routes = Router::new().route("/readyz", get(move || async move { (status, body) }));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        base
+    }
+
+    #[tokio::test]
+    async fn only_ready_is_ready_and_the_reason_is_told() {
+        let ask = async |base: &str| super::ask(Client::builder().no_proxy(), base).await.map_err(|e| format!("{e:#}"));
+        assert_eq!(ask(&server(Status::OK, "ready\n".to_owned()).await).await, Ok(()));
+        for (status, body, said) in [
+            (
+                Status::SERVICE_UNAVAILABLE,
+                "log rekor is quarantined\n".to_owned(),
+                "503 Service Unavailable): log rekor",
+            ),
+            (Status::NOT_FOUND, String::new(), "404"),
+            (Status::FOUND, String::new(), "302"),
+            (Status::BAD_GATEWAY, "x".repeat(MAX_REASON_BYTES + 1), "no server of this kind"),
+        ] {
+            let refusal = ask(&server(status, body).await).await.unwrap_err();
+            assert!(refusal.contains(said), "{refusal}");
+        }
+        let nobody = ask("http://127.0.0.1:1").await.unwrap_err();
+        assert!(nobody.contains("no server answers at http://127.0.0.1:1"), "{nobody}");
+    }
+
+    #[test]
+    fn a_server_on_this_machine_is_asked_where_it_listens() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("chancery.toml");
+        for (listen, base) in [
+            ("address = \"0.0.0.0:8080\"", "http://127.0.0.1:8080"),
+            ("address = \"[::]:8443\"\ntls = { certificate = \"c\", key = \"k\" }", "https://[::1]:8443"),
+            ("address = \"192.0.2.7:80\"", "http://192.0.2.7:80"),
+        ] {
+            let rest = "url = \"https://sign.example.org\"\norganization = \"Example\"\ndata = \"data\"";
+            std::fs::write(&file, format!("{rest}\n[listen]\n{listen}\n[ca]\nissuers = \"i\"\n")).unwrap();
+            assert_eq!(own_server(Client::builder(), &Configuration::load(&file).unwrap()).1, base);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `chancery keys rotate ROLE stage`: the next generation of a key, with what clients know it by.
+
+use crate::{
+    cli::keys::generate::Kind,
+    durable,
+    instance::key_uri,
+    rotation::{
+        Generation, Place, Ring, RingFiles, Role, State,
+        generations::{open_place, verify_signs},
+    },
+};
+use anyhow::{Context as _, bail, ensure};
+use chancery_ca::chain::IssuingChain;
+use chancery_daemon::{random::SystemRandom, signer::Signer};
+use chancery_tsa::chain as timestamp_chain;
+use chancery_verify::{Timestamp, certificate::Certificate};
+use clap::Args;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Make or take the next key and have it published; it signs nothing yet
+#[derive(Debug, Args)]
+pub(super) struct Stage {
+    /// Where the key is, if it is not to be made in the data directory
+    #[arg(long, value_name = "URI", value_parser = key_uri)]
+    key: Option<String>,
+    /// Kind of key to make
+    #[arg(long, value_name = "KIND", default_value = "p256", conflicts_with = "key")]
+    kind: Kind,
+    /// Certificates for the key, in PEM: the issuing one first, the root last. Made, under a new root, if not given
+    #[arg(long, value_name = "FILE", requires = "key")]
+    chain: Option<PathBuf>,
+}
+
+impl Stage {
+    /// Writes key, certificates and ring, in this order: what was written before a crash is taken up, or written again, by the
+    /// next attempt, and counts for nothing until the ring names it.
+    pub(super) async fn run(
+        self,
+        files: &RingFiles,
+        role: Role,
+        ring: &mut Ring,
+        now: Timestamp,
+    ) -> anyhow::Result<u64> {
+        let number = ring.next_number(role)?;
+        let (key, signer) = self.key(files, role, number).await?;
+        let fingerprint = hex::encode(signer.public_key().fingerprint());
+        let known = ring.generations(role).iter().find(|known| known.fingerprint == fingerprint);
+        if let Some(known) = known {
+            bail!("this is the key of generation {}; a rotation needs another one", known.number);
+        }
+        verify_signs(&signer).await.context("the key does not sign")?;
+        let chain = if let Some(path) = &self.chain {
+            given_chain(path, role, &signer, now)?
+        } else {
+            let path = files.key_file(&format!("{role}-root-{number}.pem"));
+            let root = Signer::open_or_create(&path, signer.public_key().kind()).context("cannot use the root key")?;
+            let organization = organization(files, role, ring)?;
+            make_chain(role, &organization, number, (&root, &signer), now).await?
+        };
+        let name = format!("{role}-{number}-chain.pem");
+        durable::write(&files.key_file(&name), chain.as_bytes())?;
+        let generation = Generation {
+            number,
+            state: State::Staged,
+            key,
+            fingerprint,
+            chain: Some(name),
+            since_seconds: now.seconds(),
+            activated_seconds: None,
+            ends_seconds: None,
+        };
+        ring.stage(role, generation);
+        files.write_ring(ring)?;
+        Ok(number)
+    }
+
+    async fn key(&self, files: &RingFiles, role: Role, number: u64) -> anyhow::Result<(Place, Signer)> {
+        let place = if let Some(uri) = &self.key {
+            Place::Uri(uri.clone())
+        } else {
+            let name = format!("{role}-{number}.pem");
+            Signer::open_or_create(&files.key_file(&name), self.kind.into()).context("cannot make the key")?;
+            Place::File(name)
+        };
+        let signer = open_place(files, role, &place).await?;
+        Ok((place, signer))
+    }
+}
+
+/// The organisation in the certificates of the key that signs.
+fn organization(files: &RingFiles, role: Role, ring: &Ring) -> anyhow::Result<String> {
+    let active = ring.find(role, State::Active).and_then(|active| active.chain.as_deref());
+    let path = files.key_file(active.context("no key with certificates is active")?);
+    let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let leaf = Certificate::from_pem(&text).with_context(|| format!("cannot use {}", path.display()))?;
+    Ok(leaf.subject_names().0)
+}
+
+/// New certificates for a role's new key, in PEM.
+async fn make_chain(
+    role: Role,
+    organization: &str,
+    number: u64,
+    (root, signer): (&Signer, &Signer),
+    now: Timestamp,
+) -> anyhow::Result<String> {
+    Ok(match role {
+        Role::Ca => IssuingChain::create(organization, number, root, signer, &SystemRandom, now).await?.to_pem(),
+        Role::Tsa => {
+            let made = timestamp_chain::create(organization, number, root, signer, &SystemRandom, now).await?;
+            timestamp_chain::to_pem(&made)
+        }
+    })
+}
+
+/// Certificates that somebody else has made for the key, if they are good for the role now.
+fn given_chain(path: &Path, role: Role, signer: &Signer, now: Timestamp) -> anyhow::Result<String> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let check = || match role {
+        Role::Ca => {
+            let chain = IssuingChain::from_pem(&text, signer.public_key(), now)?;
+            ensure!(chain.certificates().len() > 1, "it needs the issuing certificate and its root");
+            Ok(chain.to_pem())
+        }
+        Role::Tsa => {
+            let chain = timestamp_chain::from_pem(&text, signer.public_key())?;
+            ensure!(chain.is_valid_at(now), "a certificate is not valid at this time");
+            Ok(timestamp_chain::to_pem(&chain))
+        }
+    };
+    check().with_context(|| format!("cannot use {}", path.display()))
+}

@@ -1,0 +1,109 @@
+//! `[tsa]`: the timestamp authority.
+
+use crate::duration;
+use anyhow::{Context as _, ensure};
+use chancery_daemon::clock::SourceSettings;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::{collections::BTreeSet, time::Duration};
+
+/// More than a handful say nothing more.
+const MAX_SERVERS: usize = 16;
+
+/// The timestamp authority.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TsaTable {
+    /// Where clients reach it, if not at `url`.
+    pub(crate) url: Option<String>,
+    /// URI of its key; `keys/tsa.pem` in `data` if nothing is said.
+    pub(crate) key: Option<String>,
+    /// Policies timestamps may be made under, as object identifiers; the first is for whoever asks for none.
+    #[serde(default)]
+    pub(crate) policies: Vec<String>,
+    /// Time servers (NTP), `host` or `host:port`, that must agree with the clock. None are asked if nothing is said.
+    #[serde(default)]
+    pub(crate) ntp: Vec<String>,
+    /// How many of them must agree; more than half if nothing is said.
+    pub(crate) ntp_threshold: Option<usize>,
+    /// How far the clock may be from theirs; `1s` if nothing is said.
+    pub(crate) ntp_max_offset: Option<String>,
+    /// How long the clock is believed after enough of them agreed; `15m` if nothing is said.
+    pub(crate) ntp_max_age: Option<String>,
+    /// How often they are asked; `1m` if nothing is said.
+    pub(crate) ntp_period: Option<String>,
+}
+
+impl TsaTable {
+    /// Whom to ask for the time, if anybody.
+    pub(crate) fn time_servers(&self) -> anyhow::Result<Option<SourceSettings>> {
+        let times = [&self.ntp_max_offset, &self.ntp_max_age, &self.ntp_period].map(Option::as_ref);
+        let count = self.ntp.len();
+        if count == 0 {
+            let alone = self.ntp_threshold.is_none() && times.iter().all(Option::is_none);
+            ensure!(alone, "[tsa] ntp names no server, so that ntp_… has no meaning");
+            return Ok(None);
+        }
+        ensure!(count <= MAX_SERVERS, "[tsa] ntp names more than {MAX_SERVERS} servers");
+        ensure!(self.ntp.iter().collect::<BTreeSet<_>>().len() == count, "[tsa] ntp names a server twice");
+        ensure!(self.ntp.iter().all(|server| is_address(server)), "[tsa] ntp: expected HOST or HOST:PORT");
+        let threshold = self.ntp_threshold.unwrap_or(count / 2 + 1);
+        ensure!((1..=count).contains(&threshold), "[tsa] ntp_threshold is not between 1 and the number of servers");
+        let [max_offset, max_age, period] = times;
+        let settings = SourceSettings {
+            servers: self.ntp.clone(),
+            max_offset: time("ntp_max_offset", max_offset, Duration::from_secs(1))?,
+            threshold,
+            max_age: time("ntp_max_age", max_age, Duration::from_mins(15))?,
+            period: time("ntp_period", period, Duration::from_mins(1))?,
+        };
+        ensure!(settings.max_age >= settings.period, "[tsa] ntp_max_age is shorter than ntp_period");
+        Ok(Some(settings))
+    }
+}
+
+/// Whether this is a host, with a port or without; which ones exist is found out when it is asked.
+fn is_address(server: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    !server.is_empty() && server.bytes().all(allowed)
+}
+
+/// A time of at least a second.
+fn time(name: &str, text: Option<&String>, default: Duration) -> anyhow::Result<Duration> {
+    let Some(text) = text else { return Ok(default) };
+    let time = duration::parse(text).map_err(anyhow::Error::msg).with_context(|| format!("[tsa] {name}"))?;
+    ensure!(time >= Duration::from_secs(1), "[tsa] {name} is less than a second");
+    Ok(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<SourceSettings>, String> {
+        toml::from_str::<TsaTable>(text).unwrap().time_servers().map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn servers_have_defaults_and_nothing_else_has_a_meaning_without_them() {
+        assert!(read("").unwrap().is_none());
+        let settings = read("ntp = [\"a.example.org\", \"192.0.2.1:123\", \"[2001:db8::1]:123\"]").unwrap().unwrap();
+        assert_eq!(
+            (settings.threshold, settings.max_offset, settings.max_age),
+            (2, Duration::from_secs(1), Duration::from_mins(15))
+        );
+        for (text, why) in [
+            ("ntp_max_age = \"1h\"", "no server"),
+            ("ntp = [\"a\", \"a\"]", "twice"),
+            ("ntp = [\"ntp://a\"]", "HOST:PORT"),
+            ("ntp = [\"a\"]\nntp_threshold = 2", "ntp_threshold"),
+            ("ntp = [\"a\"]\nntp_threshold = 0", "ntp_threshold"),
+            ("ntp = [\"a\"]\nntp_max_offset = \"0s\"", "ntp_max_offset"),
+            ("ntp = [\"a\"]\nntp_max_offset = \"500ms\"", "ntp_max_offset"),
+            ("ntp = [\"a\"]\nntp_max_age = \"30s\"", "shorter"),
+        ] {
+            let refusal = read(text).unwrap_err();
+            assert!(refusal.contains(why), "{text}: {refusal}");
+        }
+    }
+}

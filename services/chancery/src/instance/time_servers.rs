@@ -1,0 +1,68 @@
+//! The time servers an instance's timestamp authority listens to: asked in the background, and shown to Prometheus.
+
+use chancery_daemon::{
+    clock::{SourceSettings, Sources, SystemUptime, Uptime as _},
+    metrics::{MetricError, Metrics},
+};
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+/// Servers that are being asked.
+pub(super) struct TimeServers {
+    sources: Arc<Sources>,
+    asking: JoinHandle<()>,
+}
+
+impl TimeServers {
+    /// Asks each once, so that there is something to say from the start, and goes on asking.
+    pub(super) async fn start(settings: SourceSettings) -> Self {
+        let uptime = || SystemUptime.elapsed();
+        let sources = Arc::new(Sources::new(settings));
+        sources.round(&uptime).await;
+        Self { asking: tokio::spawn(Arc::clone(&sources).follow(uptime)), sources }
+    }
+
+    /// What they have said.
+    pub(super) fn sources(&self) -> Arc<Sources> {
+        Arc::clone(&self.sources)
+    }
+
+    /// What goes on asking; aborted at the end.
+    pub(super) fn into_background(self) -> JoinHandle<()> {
+        self.asking
+    }
+
+    /// Counts what Sigstore's authority counts of its time servers, under its names.
+    pub(super) fn measure(&self, metrics: &Metrics) -> Result<(), MetricError> {
+        let asked = metrics.counters(
+            "timestamp_authority_ntp_sync_total",
+            "Questions to time servers, and whether they had no answer",
+            &["host", "failed"],
+        )?;
+        let errors = metrics.counters(
+            "timestamp_authority_ntp_errors_total",
+            "Rounds with too few answers that agree, or in which they agreed that the clock is wrong",
+            &["reason"],
+        )?;
+        let offsets = metrics.gauges(
+            "chancery_tsa_clock_offset_milliseconds",
+            "How far the clock is from a time server's newest answer, in either direction; none if there was no answer",
+            &["host"],
+        )?;
+        let sources = Arc::clone(&self.sources);
+        metrics.before_scrape(move || {
+            offsets.clear();
+            for report in sources.reports() {
+                asked.advance_to(&[&report.server, "false"], report.answered);
+                asked.advance_to(&[&report.server, "true"], report.failed);
+                if let Some(offset_ms) = report.offset_ms {
+                    offsets.set(&[&report.server], offset_ms.unsigned_abs());
+                }
+            }
+            let (too_few, wrong) = sources.failed_rounds();
+            errors.advance_to(&["err_too_few"], too_few);
+            errors.advance_to(&["err_inv_time"], wrong);
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! `chancery keys rotate` and what can be seen of it.
+
+use crate::{
+    program::{Outcome, Program},
+    stack::Stack,
+};
+use serde_json::Value;
+use std::{
+    fs,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Threads that ask at the same time.
+const CLIENTS: usize = 4;
+
+/// The key of one role of an instance.
+#[derive(Clone, Copy)]
+pub struct Rotated<'a> {
+    stack: &'a Stack,
+    role: &'static str,
+}
+
+impl<'a> Rotated<'a> {
+    pub const fn of(stack: &'a Stack, role: &'static str) -> Self {
+        Self { stack, role }
+    }
+
+    /// `chancery keys rotate ROLE --data … STEP`.
+    pub fn rotate(&self, step: &str) -> Program {
+        let program = self.stack.chancery().args("keys rotate").arg(self.role);
+        program.arg("--data").arg(self.stack.data()).args(step)
+    }
+
+    pub fn step(&self, text: &str) -> Outcome {
+        self.rotate(text).run()
+    }
+
+    /// The keys of the role as `chancery keys list` has them.
+    pub fn generations(&self) -> Vec<Value> {
+        let list = self.stack.chancery().args("keys list --json --data").arg(self.stack.data()).run().succeeds();
+        let list: Vec<Value> = serde_json::from_str(&list).unwrap();
+        list.into_iter().filter(|key| key["role"] == self.role).collect()
+    }
+
+    pub fn states(&self) -> Vec<String> {
+        self.generations().iter().map(|key| key["state"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// A list of the trusted root on disk, which is what is served, but for the moment between the two.
+pub fn trusted(stack: &Stack, list: &str) -> Vec<Value> {
+    let served = || stack.get("/trust/trusted_root.json").expect(200).body;
+    let written = || fs::read(stack.trust("trusted_root.json")).unwrap();
+    eventually("what is served is what is written", || served() == written());
+    let root: Value = serde_json::from_slice(&written()).unwrap();
+    root[list].as_array().unwrap().clone()
+}
+
+#[track_caller]
+pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while !condition() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// What clients saw who asked without a pause.
+#[derive(Debug, Default)]
+pub struct Load {
+    /// What was answered, as `ask` says it.
+    pub answered: Vec<String>,
+    pub failures: Vec<String>,
+}
+
+impl Load {
+    /// Nobody was refused, and both the key before and the one after have answered.
+    #[track_caller]
+    pub fn failed_nobody(&self, at_least: usize, keys: usize) {
+        assert!(self.failures.is_empty(), "{} answered, then: {:#?}", self.answered.len(), self.failures);
+        assert!(self.answered.len() >= at_least, "{} were asked for", self.answered.len());
+        let mut signers = self.answered.clone();
+        signers.sort();
+        signers.dedup();
+        assert_eq!(signers.len(), keys, "{signers:?}");
+    }
+}
+
+/// Asks from several threads while `work` is done.
+pub fn under_load(ask: impl Fn() -> Result<String, String> + Sync, work: impl FnOnce()) -> Load {
+    let (load, stop) = (Mutex::new(Load::default()), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = ask();
+                    let mut load = load.lock().unwrap();
+                    match answer {
+                        Ok(signer) => load.answered.push(signer),
+                        Err(failure) => load.failures.push(failure),
+                    }
+                }
+            });
+        }
+        // Also where it panics, so that the threads end.
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        stop.store(true, Ordering::Relaxed);
+        if let Err(panic) = done {
+            std::panic::resume_unwind(panic);
+        }
+    });
+    load.into_inner().unwrap()
+}
