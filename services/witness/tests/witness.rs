@@ -1,6 +1,6 @@
 //! A witness on a real directory: one history, whoever asks at once, and whatever happens to its files.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails here has found something")]
+#![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
