@@ -96,6 +96,24 @@ impl Target {
     }
 }
 
+/// The first lines of a table of rows as [`Row::against`] writes them: what is counted, and how its cost is named.
+#[must_use]
+pub fn heading(counted: &str, cost: &str) -> String {
+    format!(
+        "| load | {counted}/s | median ms | p99 ms | server {cost} | database {cost} | server/floor | with database | MiB |\n\
+         |---|---|---|---|---|---|---|---|---|"
+    )
+}
+
+/// What came of several loads.
+#[derive(Debug, Serialize)]
+pub struct Results {
+    /// What one request must cost.
+    pub floor_us: f64,
+    /// In order.
+    pub rows: Vec<Row>,
+}
+
 /// Where results go.
 #[derive(Debug, Args)]
 pub struct Out {

@@ -213,7 +213,7 @@ fn names_what_a_server_has_forged() {
         (without(&format!("{REKOR}/checkpoint")), "checkpoint: the file is missing"),
         (flip(&format!("{REKOR}/checkpoint"), 0), "checkpoint "),
         (other_key, "the note is not signed by a known key"),
-        (flip(&format!("{REKOR_V2}/tile/entries/000.p/3"), 10), "log rekor2"),
+        (flip(&format!("{REKOR_V2}/tile/entries/000.p/4"), 10), "log rekor2"),
         (flip(&format!("{REKOR_V2}/checkpoint"), 0), "log rekor2"),
         (flip(&format!("{CT}/tile/data/000.p/1"), 3), "log ct"),
     ] {

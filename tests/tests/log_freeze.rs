@@ -21,7 +21,7 @@ fn frozen(stack: &Stack, log: &str) -> Value {
 
 #[test]
 fn a_frozen_log_is_read_by_everybody_and_written_by_nobody() {
-    let mut stack = Stack::start();
+    let mut stack = Stack::start_with(&["--default-rekor", "v1"]);
     let alice = stack.person(ALICE);
     alice.write("artifact", "hello");
     let signer = Signer::of(&alice);
@@ -68,7 +68,7 @@ const FROZEN: &str = "This log has been frozen, please switch to the latest log.
 
 #[test]
 fn a_log_is_frozen_while_no_server_runs() {
-    let mut stack = Stack::start();
+    let mut stack = Stack::start_with(&["--default-rekor", "v1"]);
     let before = stack.get("/api/v1/log").expect(200).json();
     stack.terminate();
     let told = frozen(&stack, "rekor");

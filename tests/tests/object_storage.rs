@@ -10,6 +10,7 @@ use chancery_tests::{
     program::Program,
     rekor::{ENTRIES, hashedrekord},
     rekor_v2,
+    rotation::Rotated,
     stack::free_port,
 };
 use std::{
@@ -81,6 +82,19 @@ fn a_frozen_log_is_read_from_a_plain_file_server() {
     fs::write(directory.path().join("rekor/tile/0/000"), vec![0; 8192]).unwrap();
     assert_eq!(read_rekor(&rekor, |path| read("rekor", path)), Err("tile/0/000".to_owned()));
     check().fails_with(&["log rekor"]);
+}
+
+#[test]
+fn the_log_of_the_next_key_is_copied_like_the_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut stack = Stack::start_with(&["--tiles", &format!("file://{}", directory.path().display())]);
+    let rotated = Rotated::of(&stack, "ct");
+    rotated.step("stage").succeeds();
+    rotated.step("activate --overlap 0s").succeeds();
+    sign(&stack, 0, 1);
+    let (_, ct) = keys(&stack);
+    stack.check();
+    assert_eq!(read_ct(&ct, |path| fs::read(directory.path().join("ct-2").join(path)).ok()), Ok(1));
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn ask(stack: &Stack, token: &str, request_id: &str) -> Response {
 #[test]
 fn metrics_have_the_names_that_dashboards_ask_for_and_bounded_labels() {
     let metrics = format!("127.0.0.1:{}", free_port());
-    let stack = Stack::start_with(&["--metrics", &metrics]);
+    let stack = Stack::start_with(&["--metrics", &metrics, "--default-rekor", "v1"]);
     let metrics = format!("http://{metrics}");
     let before = samples(&metrics);
     assert_eq!((before["fulcio_new_certs"], before["rekor_new_entries"]), (0.0, 1.0), "{before:?}");

@@ -7,13 +7,13 @@ use chancery_tests::{
     program::{Program, Running},
     stack::{chancery_binary, free_port},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tempfile::TempDir;
 
@@ -86,6 +86,22 @@ impl Site {
         for verifier in Client::ALL {
             verifier.verify(person, "artifact", bundle, &self.signer()).run().succeeds();
         }
+    }
+}
+
+/// Waits until the audit log has a line of this event with all of these members.
+fn is_recorded(site: &Site, event: &str, members: &Value) {
+    let has = |line: &Value| {
+        line["event"] == event && members.as_object().unwrap().iter().all(|(name, value)| line[name] == *value)
+    };
+    let deadline = Instant::now() + NOTICED;
+    loop {
+        let text = fs::read_to_string(site.path("data/audit.jsonl")).unwrap_or_default();
+        if text.lines().any(|line| has(&serde_json::from_str(line).unwrap())) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{event} {members}:\n{text}");
+        thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -173,7 +189,26 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
         assert!(Instant::now() < deadline, "{}", trusted_root());
         thread::sleep(Duration::from_millis(50));
     }
+    for (generation, state) in [(1, "outgoing"), (2, "staged"), (2, "active")] {
+        is_recorded(&site, "key", &json!({"role": "ca", "generation": generation, "state": state}));
+    }
+    // By the process that has the trust root.
+    is_recorded(&site, "tuf", &json!({"role": "targets", "version": 2}));
     site.sign(&alice, Client::Cosign3, "second.json");
+    // So do the keys of the logs' process and of the timestamp authority's.
+    for (role, list) in [("ct", "ctlogs"), ("tsa", "timestampAuthorities")] {
+        let count = || serde_json::from_str::<Value>(&trusted_root()).unwrap()[list].as_array().unwrap().len();
+        site.chancery(&format!("keys rotate {role} --data data stage")).run().succeeds();
+        let deadline = Instant::now() + NOTICED;
+        while count() < 2 {
+            assert!(Instant::now() < deadline, "{}", trusted_root());
+            thread::sleep(Duration::from_millis(50));
+        }
+        site.chancery(&format!("keys rotate {role} --data data activate --overlap 0s")).run().succeeds();
+        site.sign(&alice, Client::Cosign3, &format!("{role}.json"));
+        site.chancery(&format!("keys rotate {role} --data data retire")).run().succeeds();
+        site.sign(&alice, Client::SigstorePython, &format!("{role}-retired.json"));
+    }
     site.verify(&alice, "first.json");
     for server in servers {
         server.terminate();
@@ -181,7 +216,7 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     }
     site.chancery("log check --data data").run().succeeds();
     let keys = site.chancery("keys list --data data").run().succeeds();
-    assert!(keys.contains("rekor2.pem?password-file=") && !keys.contains("tsa-root"), "{keys}");
+    assert!(keys.contains("rekor2.pem?password-file=") && !keys.contains("tsa-root.pem"), "{keys}");
 }
 
 /// A certificate for 127.0.0.1 that signs itself, in `tls.crt` and `tls.key`.
@@ -245,6 +280,55 @@ fn tls_from_files_that_are_renewed_while_it_serves() {
 }
 
 #[test]
+fn the_trust_root_s_keys_and_lifetimes_are_as_configured() {
+    let site = Site::new();
+    let address = format!("127.0.0.1:{}", free_port());
+    private(&site.path("trust"));
+    site.write("trust/password", "correct horse battery staple\n");
+    let root = site.path("trust/root.pem").display().to_string();
+    let configure = |trust: &str| {
+        let text = format!(
+            "url = \"http://{address}\"\norganization = \"Example\"\ndata = \"data\"\n[listen]\naddress = \"{address}\"\n\
+             [ca]\nissuers = \"issuers.toml\"\n[trust]\n{trust}\n"
+        );
+        site.write("chancery.toml", &text);
+    };
+    let keys = format!("keys = {{ root = \"file:{root}?password-file={}\" }}", site.path("trust/password").display());
+    configure("lifetimes = { timestamp = \"soon\" }");
+    site.chancery("init --config chancery.toml").run().fails_with(&["[trust] lifetimes, timestamp"]);
+    configure(&format!("{keys}\nlifetimes = {{ root = \"100d\", timestamp = \"2d\" }}"));
+    site.chancery("init --config chancery.toml").run().succeeds();
+    assert!(fs::read_to_string(&root).unwrap().contains("ENCRYPTED PRIVATE KEY"));
+    assert!(!site.path("data/keys/tuf-root.pem").exists() && site.path("data/keys/tuf-targets.pem").exists());
+    let days = |role: &str| {
+        let document = Request::get(&format!("http://{address}/tuf/{role}.json")).send().expect(200).json();
+        let expires: der::DateTime = document["signed"]["expires"].as_str().unwrap().parse().unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        // Rounded: it was signed a moment ago.
+        (expires.unix_duration().checked_sub(now).unwrap() + Duration::from_hours(1)).as_secs() / 86_400
+    };
+    let server = site.serve("chancery.toml");
+    assert_eq!((days("root"), days("timestamp")), (100, 2));
+    // The root's key is used where it is.
+    site.chancery("trust rotate --role timestamp --data data").run().succeeds();
+    is_recorded(&site, "tuf", &json!({"role": "root", "version": 2}));
+    site.chancery("trust status --data data").run().succeeds();
+    server.terminate();
+    server.finish().succeeds();
+    // What is not said any more counts no more: the next metadata has the usual lifetime.
+    configure("");
+    let server = site.serve("chancery.toml");
+    site.chancery("trust renew --role timestamp --data data").run().succeeds();
+    let deadline = Instant::now() + NOTICED;
+    while days("timestamp") != 7 {
+        assert!(Instant::now() < deadline, "{}", days("timestamp"));
+        thread::sleep(Duration::from_millis(100));
+    }
+    server.terminate();
+    server.finish().succeeds();
+}
+
+#[test]
 fn the_configurations_in_deploy_are_what_a_server_reads() {
     let directory = TempDir::new().unwrap();
     for file in ["chancery.toml", "compose/config/chancery.toml"] {
@@ -253,6 +337,6 @@ fn the_configurations_in_deploy_are_what_a_server_reads() {
         assert!(checked.contains("sign.example.org"), "{checked}");
     }
     let schema = Program::new(chancery_binary(), directory.path()).args("config schema").run().succeeds();
-    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
     assert_eq!(schema["additionalProperties"], false);
 }

@@ -255,3 +255,16 @@ fn root_and_targets_keys_go_offline_and_new_files_wait_for_them() {
         thread::sleep(Duration::from_millis(50));
     }
 }
+
+#[test]
+fn keys_rotate_does_what_trust_rotate_does() {
+    let stack = Stack::start();
+    for (number, role) in (2..).zip(["root", "targets", "snapshot", "timestamp"]) {
+        let rotate = stack.chancery().args(&format!("keys rotate tuf-{role} --data")).arg(stack.data()).run();
+        let said = rotate.succeeds();
+        assert!(said.contains(&format!("root version {number}: the {role} key is")), "{said}");
+        wait_for_root(&stack, number);
+    }
+    let status = trust(&stack, "status").succeeds();
+    assert!(status.contains("root") && !status.contains("expired"), "{status}");
+}

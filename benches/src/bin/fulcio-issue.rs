@@ -10,10 +10,9 @@
 
 use anyhow::Context as _;
 use chancery_benches::load::{Plan, host, post};
-use chancery_benches::measure::{Out, Row, Target};
+use chancery_benches::measure::{Out, Results, Target, heading};
 use chancery_benches::{entries, floor};
 use clap::Parser;
-use serde::Serialize;
 
 /// Measure the issuance of certificates by a running development server
 #[derive(Debug, Parser)]
@@ -30,12 +29,6 @@ struct Arguments {
     out: Out,
 }
 
-#[derive(Debug, Serialize)]
-struct Results {
-    floor_us: f64,
-    rows: Vec<Row>,
-}
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
@@ -44,10 +37,7 @@ async fn main() -> anyhow::Result<()> {
     let token = entries::token(&target.url).await.context("cannot get a token from the server")?;
     let floor_us = floor::of_a_certificate().await?;
     println!("floor: {floor_us:.1} us of CPU per certificate (verify RS256 and P-256, sign P-256 twice)\n");
-    println!(
-        "| load | certificates/s | median ms | p99 ms | server us | database us | server/floor | with database | MiB |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("{}", heading("certificates", "us"));
     let mut rows = Vec::new();
     for connections in &arguments.connections {
         let mut requests = Vec::with_capacity(arguments.certificates);

@@ -12,7 +12,7 @@
 
 use anyhow::Context as _;
 use chancery_benches::load::{Plan, host, post};
-use chancery_benches::measure::{Out, Row, Target};
+use chancery_benches::measure::{Out, Row, Target, heading};
 use chancery_benches::{disk, entries, entries::Protocol, floor};
 use clap::Parser;
 use serde::Serialize;
@@ -68,10 +68,7 @@ async fn main() -> anyhow::Result<()> {
     if let Some(fdatasync_ms) = fdatasync_ms {
         println!("one fdatasync: {fdatasync_ms:.3} ms\n");
     }
-    println!(
-        "| load | entries/s | median ms | p99 ms | server us/entry | database us/entry | server/floor | with database | MiB |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("{}", heading("entries", "us/entry"));
     let mut rows = Vec::new();
     let mut sent = floor::ENTRIES;
     for connections in &arguments.connections {

@@ -10,11 +10,10 @@
 
 use chancery_benches::floor;
 use chancery_benches::load::{Plan, host, post_bytes};
-use chancery_benches::measure::{Out, Row, Target};
+use chancery_benches::measure::{Out, Results, Target, heading};
 use chancery_verify::HashAlgorithm;
 use chancery_verify::timestamping::{Imprint, Request};
 use clap::Parser;
-use serde::Serialize;
 
 /// Measure timestamps by a running development server
 #[derive(Debug, Parser)]
@@ -34,12 +33,6 @@ struct Arguments {
     out: Out,
 }
 
-#[derive(Debug, Serialize)]
-struct Results {
-    floor_us: f64,
-    rows: Vec<Row>,
-}
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
@@ -47,10 +40,7 @@ async fn main() -> anyhow::Result<()> {
     let host = host(&target.url)?;
     let floor_us = floor::of_a_timestamp().await?;
     println!("floor: {floor_us:.1} us of CPU per timestamp (sign P-256, hash and encode)\n");
-    println!(
-        "| load | timestamps/s | median ms | p99 ms | server us | database us | server/floor | with database | MiB |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("{}", heading("timestamps", "us"));
     let mut rows = Vec::new();
     for connections in &arguments.connections {
         let request = |number: u32| {

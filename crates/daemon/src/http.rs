@@ -79,7 +79,7 @@ pub fn shell(routes: Router, readiness: Readiness) -> Router {
     routes
         .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
         .route("/readyz", get(move || async move { ready(readiness()) }))
-        .fallback(|| async { json(StatusCode::NOT_FOUND, r#"{"code":5,"message":"Not Found","details":[]}"#) })
+        .fallback(|| async { not_found() })
         .layer(around_all)
 }
 
@@ -88,6 +88,12 @@ fn ready(obstacle: Option<String>) -> Response {
         None => (StatusCode::OK, "ready\n").into_response(),
         Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")).into_response(),
     }
+}
+
+/// What a path is answered with that nobody knows.
+#[must_use]
+pub fn not_found() -> Response {
+    json(StatusCode::NOT_FOUND, r#"{"code":5,"message":"Not Found","details":[]}"#)
 }
 
 fn json(status: StatusCode, body: &'static str) -> Response {

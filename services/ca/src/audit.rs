@@ -1,9 +1,11 @@
-//! The audit log: one line of JSON for every request for a certificate, granted or refused.
+//! The audit log: one line of JSON for every request for a certificate, granted or refused, and for every change of what
+//! clients trust.
 //!
 //! It is appended to and never rewritten, and readable by its owner alone, because it names people. A line says which
 //! request it was ([`RequestId`](chancery_daemon::http::RequestId)), what was decided and by which reason's code; never
 //! the token, nor any text of the request that is not verified. A certificate whose line cannot be written is not handed
-//! out. Lines are not synced one by one: what must survive a power cut is in the certificate log.
+//! out. A line survives the end of the process at once, and a power cut after [`SYNC_PERIOD`]: lines are not synced one by
+//! one, because what must survive is in the certificate log.
 
 use crate::Error;
 use crate::identity::Principal;
@@ -15,14 +17,24 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Version of a line's shape. Members are added without a new one.
 const SCHEMA: u32 = 1;
+/// Longest a line is not on the disk while [`AuditLog::keep_synced`] runs, beside the time that the disk takes.
+pub const SYNC_PERIOD: Duration = Duration::from_secs(1);
 
 /// An open audit log.
 #[derive(Debug)]
-pub struct AuditLog(Mutex<Lines>);
+pub struct AuditLog {
+    lines: Mutex<Lines>,
+    /// The same file: nobody waits for the disk to write a line.
+    disk: File,
+    /// Whether there are lines that may not be on the disk.
+    unsynced: AtomicBool,
+}
 
 #[derive(Debug)]
 struct Lines {
@@ -51,7 +63,46 @@ impl AuditLog {
             file.seek(SeekFrom::End(-1))?;
             file.read_exact(&mut last)?;
         }
-        Ok(Self(Mutex::new(Lines { file, torn: last != *b"\n" })))
+        let disk = file.try_clone()?;
+        Ok(Self { lines: Mutex::new(Lines { file, torn: last != *b"\n" }), disk, unsynced: AtomicBool::new(false) })
+    }
+
+    /// Returns when every line so far is on the disk; at once where there is none, as behind a pipe.
+    pub fn sync(&self) -> io::Result<()> {
+        if !self.unsynced.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        match self.disk.sync_data() {
+            Err(error) if error.kind() != io::ErrorKind::InvalidInput => {
+                self.unsynced.store(true, Ordering::Release);
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Brings lines to the disk for as long as it is polled.
+    pub async fn keep_synced(self: Arc<Self>) {
+        let mut is_failing = false;
+        loop {
+            tokio::time::sleep(SYNC_PERIOD).await;
+            let log = Arc::clone(&self);
+            let Ok(synced) = tokio::task::spawn_blocking(move || log.sync()).await else { return };
+            if let Some(error) = synced.as_ref().err().filter(|_| !is_failing) {
+                tracing::error!(%error, "the audit log cannot be synced");
+            }
+            is_failing = synced.is_err();
+        }
+    }
+
+    /// Appends a line about a change of what clients trust; `members` is a JSON object without secrets.
+    pub fn changed(&self, event: &str, members: Value, now: Timestamp) -> io::Result<()> {
+        let common = json!({ "schema": SCHEMA, "time": now.rfc3339(), "event": event });
+        let (Value::Object(mut line), Value::Object(members)) = (common, members) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        line.extend(members);
+        self.append(line)
     }
 
     /// Appends a line about a certificate.
@@ -83,13 +134,14 @@ impl AuditLog {
         let mut text = Value::Object(line).to_string();
         text.push('\n');
         // One short write into the page cache, under a lock so that lines do not mix.
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.torn {
             text.insert(0, '\n');
         }
         lines.torn = true;
         lines.file.write_all(text.as_bytes())?;
         lines.torn = false;
+        self.unsynced.store(true, Ordering::Release);
         Ok(())
     }
 }
@@ -113,4 +165,29 @@ fn line(event: &str, asked: &Asked<'_>, now: Timestamp) -> Map<String, Value> {
         ("identity_type", json!(kind)),
     ];
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_are_synced_in_the_background_and_devices_need_not_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.jsonl");
+        for path in [&path, Path::new("/dev/null")] {
+            let log = Arc::new(AuditLog::open(path).unwrap());
+            let syncing = tokio::spawn(Arc::clone(&log).keep_synced());
+            log.changed("key", json!({ "generation": 2 }), Timestamp::from_seconds(0)).unwrap();
+            assert!(log.unsynced.load(Ordering::Acquire));
+            while log.unsynced.load(Ordering::Acquire) {
+                tokio::time::sleep(SYNC_PERIOD / 4).await;
+            }
+            assert!(!syncing.is_finished());
+            syncing.abort();
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line, json!({ "schema": 1, "time": "1970-01-01T00:00:00Z", "event": "key", "generation": 2 }));
+    }
 }

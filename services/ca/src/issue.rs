@@ -145,6 +145,13 @@ impl Pipeline {
         Ok(Self { chain, signer, transparency, random, samples: Samples::default() })
     }
 
+    /// The same key, with certificates logged elsewhere.
+    #[must_use]
+    pub fn logging_to(&self, transparency: Transparency) -> Self {
+        let (chain, signer, random) = (Arc::clone(&self.chain), Arc::clone(&self.signer), Arc::clone(&self.random));
+        Self { chain, signer, transparency, random, samples: Samples::default() }
+    }
+
     /// The authority's own certificates.
     #[must_use]
     pub const fn chain(&self) -> &Arc<IssuingChain> {

@@ -60,7 +60,7 @@ impl Counts {
 #[derive(Debug, Default)]
 pub struct Records {
     /// A line for each.
-    pub audit: Option<AuditLog>,
+    pub audit: Option<Arc<AuditLog>>,
     /// Counted.
     pub counts: Option<Counts>,
 }

@@ -4,6 +4,7 @@
 //! URL clients would get wrong. Relative paths are relative to the file. Nothing here opens anything but the file; the
 //! types give the JSON schema for editors.
 
+mod trust;
 mod tsa;
 
 use crate::{
@@ -21,6 +22,7 @@ use std::{
     num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
 };
+use trust::TrustTable;
 use tsa::TsaTable;
 use url::Url;
 
@@ -147,7 +149,7 @@ pub(crate) struct CaTable {
     /// Kinds of keys that clients may have certificates for, as Fulcio names them; all it knows if nothing is said.
     #[serde(default)]
     pub(crate) client_signing_algorithms: Vec<String>,
-    /// File for a line about every request; `audit.jsonl` in `data` if nothing is said.
+    /// File for a line about every request and every change of keys and TUF; `audit.jsonl` in `data` if nothing is said.
     pub(crate) audit: Option<PathBuf>,
     /// Certificates one identity may ask for in a minute.
     pub(crate) limit_identity: Option<NonZeroU32>,
@@ -186,12 +188,12 @@ pub(crate) struct LogTable {
     /// Take no more entries into the Rekor v2 log, which can still be read.
     #[serde(default)]
     pub(crate) rekor2_frozen: bool,
+    /// Which Rekor signers are told of unless they ask for another; v2 unless it is frozen.
+    pub(crate) default_rekor: Option<RekorVersion>,
     /// Who cosigns the Rekor v2 log's checkpoints.
     pub(crate) rekor2_witnesses: Option<WitnessesTable>,
     /// Who cosigns the certificate log's checkpoints.
     pub(crate) ct_witnesses: Option<WitnessesTable>,
-    /// Which Rekor signers are told of unless they ask for another; v2 unless it is frozen.
-    pub(crate) default_rekor: Option<RekorVersion>,
     /// Where the logs' files are copied to.
     pub(crate) tiles: Option<TilesTable>,
 }
@@ -211,14 +213,6 @@ pub(crate) struct TilesTable {
     pub(crate) region: String,
     /// File with the credentials; without it, the machine's role is asked for.
     pub(crate) credentials: Option<PathBuf>,
-}
-
-/// The trust root.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TrustTable {
-    /// Where clients reach it, if not at `url`.
-    pub(crate) url: Option<String>,
 }
 
 fn default_region() -> String {
@@ -288,12 +282,13 @@ impl Configuration {
             self.log.ct_log_url.is_some() == self.log.ct_log_key.is_some(),
             "[log] ct_log_url and ct_log_key belong together"
         );
+        self.tsa.time_servers()?;
+        self.trust.tuf()?;
         for (place, witnesses) in
             [("[log.rekor2_witnesses]", &log.rekor2_witnesses), ("[log.ct_witnesses]", &log.ct_witnesses)]
         {
             witnesses.as_ref().map(WitnessesTable::witnesses).transpose().context(place)?;
         }
-        self.tsa.time_servers()?;
         if let Some(issuer) = &self.ca.oidc_issuer {
             BaseUrl::parse(issuer).context("[ca] oidc_issuer")?;
         }

@@ -10,8 +10,8 @@ use crate::{
     configuration::{Configuration, Role},
     instance::{
         Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
-        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, TufArguments,
-        WitnessChoices, WitnessesTable, recorded_instance,
+        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, WitnessChoices,
+        WitnessesTable, recorded_instance,
     },
     issuers::ConfiguredIssuers,
 };
@@ -191,7 +191,7 @@ impl Started<'_> {
             operations: &operations,
             rekor_v2: &rekor_v2_settings(configuration),
             timestamps: &timestamps(configuration)?,
-            tuf: &TufArguments { tuf_lifetime: Vec::new() },
+            tuf: &configuration.trust.tuf()?,
             settings: authority.settings(ConfiguredIssuers::load(issuers)?),
         };
         Instance::start(&setup, clock, choices).await.with_context(|| format!("as {} says", file.display()))

@@ -10,6 +10,7 @@ mod roots;
 
 use chain::{Accepted, Chains, Issuers};
 pub use chain::{ChainRefused, Submission, Submitter};
+pub use http::shards::shards_router;
 use roots::Roots;
 
 use crate::pool::Sealed;
@@ -56,6 +57,18 @@ impl Ct {
     /// The personality over its log, at `path`, accepting chains that end in one of `roots` (DER).
     pub fn new(log: Log, path: &str, roots: &[Vec<u8>]) -> Result<Self, Rejection> {
         Ok(Self { log, path: path.into(), chains: Chains::new(Roots::new(roots)?) })
+    }
+
+    /// The next log of a series, at `path`: it accepts the same roots, now and when one is added to either.
+    #[must_use]
+    pub fn beside(&self, log: Log, path: &str) -> Self {
+        Self { log, path: path.into(), chains: Chains::new(self.chains.roots().clone()) }
+    }
+
+    /// Where it is below the base URL.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// The log underneath.

@@ -3,7 +3,7 @@
 use crate::{configuration::Configuration, dev};
 use anyhow::{Context as _, bail};
 use clap::Args;
-use reqwest::{Client, ClientBuilder, StatusCode, redirect};
+use reqwest::{Client, ClientBuilder, redirect};
 use std::{
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -66,7 +66,7 @@ async fn ask(client: ClientBuilder, base: &str) -> anyhow::Result<()> {
     let response = client.build()?.get(format!("{base}/readyz")).send().await;
     let mut response = response.with_context(|| format!("no server answers at {base}"))?;
     let status = response.status();
-    if status == StatusCode::OK {
+    if status.is_success() {
         return Ok(());
     }
     let mut reason = Vec::new();

@@ -7,11 +7,12 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use url::Url;
 
 /// URLs and names. The names must stay the same for one data directory.
+#[derive(Clone)]
 pub(crate) struct Addresses {
     /// Names the logs, without port.
     pub(super) host: String,
-    /// Where the certificate log is below the base URL; part of its name.
-    pub(super) ct_path: &'static str,
+    /// Where the first certificate log is below the base URL; part of its name.
+    ct_path: &'static str,
     /// Without trailing slash.
     urls: BTreeMap<Role, BaseUrl>,
 }
@@ -38,8 +39,13 @@ impl Addresses {
         self.urls.get(&role).with_context(|| format!("{role} has no URL"))
     }
 
-    /// Where the certificate log is reached.
-    pub(super) fn ct_url(&self) -> anyhow::Result<BaseUrl> {
-        Ok(BaseUrl::parse(&format!("{}{}", self.url(Role::Log)?.as_str(), self.ct_path))?)
+    /// Where the certificate log of a generation of its key is below the base URL; part of its name.
+    pub(super) fn ct_path(&self, generation: u64) -> String {
+        if generation > 1 { format!("{}-{generation}", self.ct_path) } else { self.ct_path.to_owned() }
+    }
+
+    /// Where that log is reached.
+    pub(super) fn ct_url(&self, generation: u64) -> anyhow::Result<BaseUrl> {
+        Ok(BaseUrl::parse(&format!("{}{}", self.url(Role::Log)?.as_str(), self.ct_path(generation)))?)
     }
 }

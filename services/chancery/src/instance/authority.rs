@@ -14,7 +14,7 @@ use chancery_ca::{
     identity::IssuerKind,
     issue::Pipeline,
     oidc::{Authenticator, http_fetcher},
-    transparency::Transparency,
+    transparency::{CertificateLog, Transparency},
 };
 use chancery_daemon::{
     clock::Clock,
@@ -27,7 +27,11 @@ use chancery_keys::{KeyUri, UriError};
 use chancery_log::ct::Ct;
 use chancery_verify::{Timestamp, key::KeyKind};
 use clap::Args;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::task::JoinHandle;
 
 /// How often somebody looks whether a warning is due.
@@ -86,13 +90,52 @@ pub(super) async fn keys(
     Generations::open(RingFiles::of(data.path()), rotation::Role::Ca, now).await
 }
 
+/// Where certificates are logged at this moment, and the authority that does: both its own key and the log's are rotated.
+pub(super) struct Issuing {
+    authority: Arc<CertificateAuthority>,
+    random: Arc<dyn Random>,
+    transparency: Mutex<Transparency>,
+    /// Whether that is the instance's own log.
+    uses_own_log: bool,
+}
+
+impl Issuing {
+    pub(super) fn new(
+        authority: Arc<CertificateAuthority>,
+        random: Arc<dyn Random>,
+        transparency: Transparency,
+        uses_own_log: bool,
+    ) -> Self {
+        Self { authority, random, transparency: Mutex::new(transparency), uses_own_log }
+    }
+
+    fn transparency(&self) -> Transparency {
+        self.transparency.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn sign_with(&self, chain: Arc<IssuingChain>, signer: Arc<Signer>) -> anyhow::Result<()> {
+        // Held until the pipeline is replaced: the log must not be another one meanwhile.
+        let transparency = self.transparency.lock().unwrap_or_else(PoisonError::into_inner);
+        let pipeline = Pipeline::new(chain, signer, transparency.clone(), Arc::clone(&self.random))?;
+        Ok(self.authority.replace_pipeline(pipeline)?)
+    }
+
+    /// Logs in `log`, which is the own one, from the next request on, unless another one is used.
+    pub(super) fn log_to(&self, log: Arc<dyn CertificateLog>) -> anyhow::Result<()> {
+        if self.uses_own_log {
+            let mut transparency = self.transparency.lock().unwrap_or_else(PoisonError::into_inner);
+            *transparency = Transparency::Embedded(log);
+            self.authority.replace_pipeline(self.authority.pipeline().logging_to(transparency.clone()))?;
+        }
+        Ok(())
+    }
+}
+
 /// The certificate authority as a rotation changes it.
 pub(super) struct RotatedAuthority {
-    pub(super) authority: Arc<CertificateAuthority>,
+    pub(super) issuing: Arc<Issuing>,
     /// The log of this process, if it has one, whether or not the authority uses it.
     pub(super) own_log: Option<Ct>,
-    pub(super) transparency: Transparency,
-    pub(super) random: Arc<dyn Random>,
     /// `None` where another process publishes.
     pub(super) publisher: Option<Publisher>,
 }
@@ -108,7 +151,7 @@ impl Subject for RotatedAuthority {
             let root = chain.root().der();
             let own = self.own_log.as_ref().map_or(Ok(()), |log| log.accept_root(root));
             let own = own.map_err(|rejection| rejection.to_string());
-            let used = match &self.transparency {
+            let used = match self.issuing.transparency() {
                 Transparency::Embedded(log) | Transparency::Detached(log) if keys.is_coming(number) => {
                     log.accept_root(root.to_vec()).await.map_err(|error| error.to_string())
                 }
@@ -121,20 +164,23 @@ impl Subject for RotatedAuthority {
 
     fn publish(&self, keys: &Generations<IssuingChain>) -> anyhow::Result<()> {
         publish(self.publisher.as_ref(), keys)?;
-        self.authority.publish_chains(keys.shown());
+        self.issuing.authority.publish_chains(keys.shown());
         Ok(())
     }
 
     fn sign_with(&mut self, chain: Arc<IssuingChain>, signer: Arc<Signer>) -> anyhow::Result<()> {
-        let (transparency, random) = (self.transparency.clone(), Arc::clone(&self.random));
-        Ok(self.authority.replace_pipeline(Pipeline::new(chain, signer, transparency, random)?)?)
+        self.issuing.sign_with(chain, signer)
     }
 }
 
 /// Has `publisher`, if it is in this process, name everything that is to be trusted.
 fn publish(publisher: Option<&Publisher>, keys: &Generations<IssuingChain>) -> anyhow::Result<()> {
     let Some(publisher) = publisher else { return Ok(()) };
-    publisher.publish(|sources| sources.set_authorities(&keys.trusted()))
+    let chains = keys.trusted();
+    publisher.publish(|sources| {
+        sources.set_authorities(&chains);
+        Ok(())
+    })
 }
 
 /// What a process without the authority's keys does when they change: its certificate log accepts the roots, and the trust

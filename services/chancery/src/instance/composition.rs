@@ -8,10 +8,11 @@
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    Addresses, OperationsArguments, RekorV2Arguments, authority,
-    certificate_log::LocalLog,
+    Addresses, OperationsArguments, RekorV2Arguments,
+    authority::{self, Issuing, RotatedAuthority},
     data::DataDirectory,
     logs::{Logs, Opening},
+    shards::{self, CtShards, RotatedCt},
     timestamps::{self, TimestampArguments, Timestamps},
     transparency,
     trust::{self, Publisher},
@@ -25,23 +26,24 @@ use crate::{
 };
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::{IssuerSettings, chain::IssuingChain, issue::Pipeline, transparency::CertificateLog};
+use chancery_ca::{IssuerSettings, audit::AuditLog, chain::IssuingChain, issue::Pipeline};
 use chancery_daemon::{
     clock::Clock,
     http::{Readiness, grpc},
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
-use chancery_log::{
-    Log,
-    ct::{self, Ct},
-    mirror::Destination,
-    rekor_v2,
-    store::Location,
-};
+use chancery_log::{Log, mirror::Destination, rekor_v2, store::Location};
 use chancery_trust::{BaseUrl, CurrentFiles, FileName};
-use chancery_verify::timestamping::Authority;
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use chancery_verify::{PublicKey, timestamping::Authority};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 use tokio::task::JoinHandle;
 
 /// Where people sign in whom a client has no token of.
@@ -94,6 +96,7 @@ pub(crate) struct Instance {
     background: Vec<JoinHandle<()>>,
     tuf: Option<Tuf>,
     logs: Option<Logs>,
+    audit: Option<Arc<AuditLog>>,
 }
 
 /// What all parts need.
@@ -115,11 +118,12 @@ impl Instance {
             Generations::read(common.ring(), rotation::Role::Ca)?
         };
         let logs = common.logs(&keys, &choices).await?;
+        let ct_keys = common.ct_keys(logs.as_ref()).await?;
         let all_logs = logs.as_ref().map(Logs::all).unwrap_or_default();
         let timestamps = common.timestamps(&choices, &all_logs).await?;
         let issuer = common.development_issuer()?;
         let timestamp_keys = timestamps.as_ref().map(Timestamps::keys);
-        let publisher = common.publisher(issuer.as_deref(), &choices, &keys, timestamp_keys)?;
+        let publisher = common.publisher(issuer.as_deref(), &choices, (&keys, &ct_keys), timestamp_keys)?;
         let (publisher, trust_files) = publisher.unzip();
         if let (Some(logs), Some(files)) = (&logs, &trust_files) {
             // The first entry is the trust root it will be verified with.
@@ -127,18 +131,18 @@ impl Instance {
             logs.seed(trusted_root.as_bytes()).await?;
         }
         let metrics = choices.operations.metrics(all_logs, clock)?;
-        let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref()).await?;
-        let statuses = Statuses::default();
+        let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
+        let tuf = common.tuf(&choices, trust_files.clone(), (metrics.as_ref(), audit.clone())).await?;
+        let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics))?;
-        let own_log = logs.as_ref().map(|logs| logs.ct.clone());
+        let shards = logs.as_ref().map(|logs| logs.ct.clone());
+        let followed = Followed { keys, ct_keys, shards, publisher: publisher.clone(), statuses: statuses.clone() };
         let (routes, mut background) = if has(Role::Ca) {
-            let followed = Followed { keys, own_log, publisher: publisher.clone(), statuses: statuses.clone() };
             common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
         } else {
-            let publisher = publisher.clone();
-            let take = move |keys: &_| authority::observe(own_log.as_ref(), publisher.as_ref(), keys);
-            (Router::new(), vec![observe::start(common.ring(), rotation::Role::Ca, take)])
+            (Router::new(), common.observed_authority(followed)?)
         };
+        background.extend(audit.clone().map(|audit| tokio::spawn(audit.keep_synced())));
         let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
         let services: Vec<_> = services.into_iter().filter(|(role, _)| has(*role)).map(|(_, name)| name).collect();
         let mut assembly = Assembly { routes: routes.merge(grpc::health(&services)), obstacles: Vec::new() };
@@ -156,7 +160,7 @@ impl Instance {
         assembly.routes = assembly.routes.merge(issuer.map(issuer::router).unwrap_or_default());
         let Assembly { routes, obstacles } = assembly;
         let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|obstacle| obstacle()));
-        Ok(Self { routes, metrics, readiness, trust_files, background, tuf, logs })
+        Ok(Self { routes, metrics, readiness, trust_files, background, tuf, logs, audit })
     }
 
     /// Writes what clients need into `directory`, where this process knows it.
@@ -182,6 +186,9 @@ impl Instance {
         if let Some(logs) = self.logs {
             logs.stop().await;
         }
+        if let Some(Err(error)) = self.audit.map(|audit| audit.sync()) {
+            tracing::error!(%error, "the audit log cannot be synced");
+        }
     }
 }
 
@@ -201,10 +208,11 @@ impl Assembly {
     }
 }
 
-/// The authority's keys, and who is told when they change.
+/// The keys of the authority and of its log, and who is told when they change.
 struct Followed {
     keys: Generations<IssuingChain>,
-    own_log: Option<Ct>,
+    ct_keys: Generations<PublicKey>,
+    shards: Option<CtShards>,
     publisher: Option<Publisher>,
     statuses: Statuses,
 }
@@ -222,8 +230,50 @@ impl Common<'_> {
         }
         let Choices { tiles, witnesses, rekor_v2, transparency, .. } = choices;
         let roots = [&authority::roots(keys)[..], &transparency.accepted_roots[..]].concat();
-        let opening = Opening { setup, clock, random: &**random, tiles: tiles.as_ref(), witnesses, rekor_v2 };
+        let opening = Opening { setup, clock, random, tiles: tiles.as_ref(), witnesses, rekor_v2 };
         opening.logs(&roots).await.map(Some)
+    }
+
+    /// The keys of the certificate logs, opened with their logs where these are this process's.
+    async fn ct_keys(&self, logs: Option<&Logs>) -> anyhow::Result<Generations<PublicKey>> {
+        let Some(logs) = logs else { return Generations::read(self.ring(), rotation::Role::Ct) };
+        let keys = Generations::open(self.ring(), rotation::Role::Ct, self.clock.now()).await?;
+        for (generation, reason) in logs.ct.open(&keys).await {
+            tracing::error!(generation, reason, "a certificate log is not served");
+        }
+        Ok(keys)
+    }
+
+    /// What follows the rotation of the certificate logs' keys in this process; `issuing` is its authority.
+    fn certificate_logs(
+        &self,
+        keys: Generations<PublicKey>,
+        (shards, issuing): (Option<CtShards>, Option<Arc<Issuing>>),
+        publisher: Option<Publisher>,
+        statuses: Statuses,
+    ) -> anyhow::Result<JoinHandle<()>> {
+        if let Some(shards) = shards {
+            return Rotation::start(keys, RotatedCt { shards, issuing, publisher }, Arc::clone(&self.clock), statuses);
+        }
+        let (addresses, logs_to) = (self.setup.addresses.clone(), AtomicU64::new(keys.signing_credential()?.0));
+        Ok(observe::start(self.ring(), rotation::Role::Ct, move |keys: &Generations<PublicKey>| {
+            shards::publish(publisher.as_ref(), keys)?;
+            let (generation, key) = keys.signing_credential()?;
+            if let Some(issuing) = issuing.as_ref().filter(|_| logs_to.load(Ordering::Relaxed) != generation) {
+                issuing.log_to(transparency::reached(&addresses, (generation, &key))?)?;
+                logs_to.store(generation, Ordering::Relaxed);
+            }
+            Ok(())
+        }))
+    }
+
+    /// What follows the rotations of an authority in another process.
+    fn observed_authority(&self, followed: Followed) -> anyhow::Result<Vec<JoinHandle<()>>> {
+        let Followed { ct_keys, shards, publisher, statuses, .. } = followed;
+        let (own_log, published) = (shards.as_ref().map(|shards| shards.first().clone()), publisher.clone());
+        let take = move |keys: &_| authority::observe(own_log.as_ref(), published.as_ref(), keys);
+        let observed = observe::start(self.ring(), rotation::Role::Ca, take);
+        Ok(vec![observed, self.certificate_logs(ct_keys, (shards, None), publisher, statuses)?])
     }
 
     /// The timestamp authority, where it is this process's.
@@ -240,7 +290,7 @@ impl Common<'_> {
         &self,
         issuer: Option<&Issuer>,
         choices: &Choices<'_>,
-        keys: &Generations<IssuingChain>,
+        (keys, ct_keys): (&Generations<IssuingChain>, &Generations<PublicKey>),
         timestamp_keys: Option<&Generations<Authority>>,
     ) -> anyhow::Result<Option<(Publisher, CurrentFiles)>> {
         if !self.setup.roles.contains(&Role::Trust) {
@@ -248,6 +298,7 @@ impl Common<'_> {
         }
         let mut sources = trust::sources(self.setup, issuer, &choices.transparency, choices.rekor_v2)?;
         sources.set_authorities(&keys.trusted());
+        sources.set_ct_logs(&ct_keys.trusted())?;
         sources.set_timestamp_authorities(&match timestamp_keys {
             Some(keys) => keys.trusted(),
             None => Generations::read(self.ring(), rotation::Role::Tsa)?.trusted(),
@@ -260,10 +311,11 @@ impl Common<'_> {
         &self,
         choices: &Choices<'_>,
         files: Option<CurrentFiles>,
-        metrics: Option<&Metrics>,
+        told: (Option<&Metrics>, Option<Arc<AuditLog>>),
     ) -> anyhow::Result<Option<Tuf>> {
         let Some(files) = files else { return Ok(None) };
-        Tuf::start(self.setup.data, choices.tuf, files, Arc::clone(&self.clock), metrics).await.map(Some)
+        let sources = (Arc::clone(&self.clock), &*self.random);
+        Tuf::start(self.setup.data, choices.tuf, files, sources, told).await.map(Some)
     }
 
     /// The issuer of a development server.
@@ -278,21 +330,23 @@ impl Common<'_> {
     /// The certificate authority's routes, and what runs beside it.
     fn authority(
         &self,
-        Followed { keys, own_log, publisher, statuses }: Followed,
+        Followed { keys, ct_keys, shards, publisher, statuses }: Followed,
         Choices { transparency, operations, settings, .. }: Choices<'_>,
         issuer: Option<&Issuer>,
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<(Router, Vec<JoinHandle<()>>)> {
         let Self { setup, clock, random } = self;
-        let own: Arc<dyn CertificateLog> = match &own_log {
-            Some(ct) => Arc::new(LocalLog::new(ct.clone())),
-            None => transparency::reached(setup.addresses, &setup.data.public_key(ct::NAME)?)?,
+        let (generation, log_key) = ct_keys.signing_credential()?;
+        let own = match &shards {
+            Some(shards) => RotatedCt::local(shards, generation)?,
+            None => transparency::reached(setup.addresses, (generation, &log_key))?,
         };
+        let uses_own_log = transparency.uses_own_log();
         let transparency = transparency.transparency(own);
         let (chain, signer) = keys.signing()?;
         let pipeline = Pipeline::new(chain, signer, transparency.clone(), Arc::clone(random))
             .context("the authority's certificates are for another key")?;
-        let recorded = (operations.rates(), operations.records(setup.data.path(), metrics)?);
+        let recorded = (operations.rates(), OperationsArguments::records(statuses.audit(), metrics)?);
         let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
         let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(clock), recorded)?;
         let watched = Arc::clone(&authority);
@@ -300,14 +354,11 @@ impl Common<'_> {
         let expiry = authority::watch_expiry("certificate authority", expires, Arc::clone(clock));
         // Before the first request: what was published stays so across a restart.
         authority.publish_chains(keys.shown());
-        let subject = authority::RotatedAuthority {
-            authority: Arc::clone(&authority),
-            own_log,
-            transparency,
-            random: Arc::clone(random),
-            publisher,
-        };
-        let mut background = vec![expiry, Rotation::start(keys, subject, Arc::clone(clock), statuses)?];
+        let issuing = Issuing::new(Arc::clone(&authority), Arc::clone(random), transparency, uses_own_log);
+        let (issuing, own_log) = (Arc::new(issuing), shards.as_ref().map(|shards| shards.first().clone()));
+        let subject = RotatedAuthority { issuing: Arc::clone(&issuing), own_log, publisher: publisher.clone() };
+        let mut background = vec![expiry, Rotation::start(keys, subject, Arc::clone(clock), statuses.clone())?];
+        background.push(self.certificate_logs(ct_keys, (shards, Some(issuing)), publisher, statuses)?);
         let routes = authority::router(&authority, metrics).context("cannot serve the authority")?;
         background.extend(settings.issuers.follow(authority, own_issuer)?);
         Ok((routes, background))

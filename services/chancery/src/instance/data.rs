@@ -8,7 +8,7 @@
 //! keys/ring.json  which generations of the keys there are, once one was rotated
 //! served.json     how far the server is with a rotation of the CA's key; served-ROLE.json of another
 //! chancery.db     the logs, unless they are in a database elsewhere
-//! audit.jsonl     who asked for certificates, and what was answered; private; unless it is written elsewhere
+//! audit.jsonl     who asked for certificates, and what was answered; new keys and TUF metadata; private; unless it is written elsewhere
 //! tuf/, tuf.json  the TUF repository with the same; see `instance/tuf.rs`
 //! trust/          what clients need; rewritten when a key is rotated, and at every start, with the same bytes unless an option
 //!                 names another certificate log

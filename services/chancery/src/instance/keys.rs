@@ -4,14 +4,13 @@ use super::{key_files, recorded_instance};
 use crate::rotation::{Generation, Place, RingFiles, Role, State};
 use anyhow::Context as _;
 use chancery_daemon::signer::{Signer, Use};
-use chancery_log::{ct, rekor_v1, rekor_v2};
+use chancery_log::{rekor_v1, rekor_v2};
 use chancery_trust::tuf;
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
 use std::{fs, path::Path};
 
 /// Roles with one key that was never rotated, in a file of its name.
-const ROLES: [(&str, Use); 4] =
-    [(rekor_v1::NAME, Use::Any), (rekor_v2::NAME, Use::Checkpoints), (ct::NAME, Use::Any), ("issuer", Use::Any)];
+const ROLES: [(&str, Use); 3] = [(rekor_v1::NAME, Use::Any), (rekor_v2::NAME, Use::Checkpoints), ("issuer", Use::Any)];
 
 /// One signing key.
 pub(crate) struct KeyRecord {
@@ -40,7 +39,7 @@ pub(crate) struct KeyRecord {
 /// The keys in `directory`: the authorities' keys, the first one first, each with its roots', then the others.
 pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     let files = RingFiles::of(directory);
-    let mut keys = authority(&files, Role::Ca)?;
+    let mut keys = rotated(&files, Role::Ca)?;
     let recorded = recorded_instance(directory)?;
     for (role, purpose) in ROLES {
         if let Some(uri) = recorded.key_uri(role) {
@@ -61,8 +60,9 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     }
     // A directory that was never used for timestamps has none.
     if files.key_file("tsa-chain.pem").exists() {
-        keys.extend(authority(&files, Role::Tsa)?);
+        keys.extend(rotated(&files, Role::Tsa)?);
     }
+    keys.extend(rotated(&files, Role::Ct)?);
     // Those of the TUF repository, old ones included that no root names any more.
     for role in tuf::Role::ALL {
         for path in key_files(directory, role) {
@@ -73,14 +73,13 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     Ok(keys)
 }
 
-/// Every generation of an authority's key, then its roots' keys.
-fn authority(files: &RingFiles, role: Role) -> anyhow::Result<Vec<KeyRecord>> {
+/// Every generation of a key, then the keys of its certificates' roots, where it has them.
+fn rotated(files: &RingFiles, role: Role) -> anyhow::Result<Vec<KeyRecord>> {
     let ring = files.ring(role)?;
     let progress = files.progress(role)?;
     let (mut keys, mut roots) = (Vec::new(), Vec::new());
     for generation in ring.generations(role) {
-        let chain = certificates(files, generation)?;
-        let (Some(signing), Some(root)) = (chain.first(), chain.last()) else { continue };
+        let (key, chain) = public_side(files, role, generation)?;
         let place = match &generation.key {
             Place::File(name) => files.key_file(name).display().to_string(),
             Place::Uri(uri) => uri.clone(),
@@ -92,14 +91,14 @@ fn authority(files: &RingFiles, role: Role) -> anyhow::Result<Vec<KeyRecord>> {
             ends: generation.ends_seconds.map(Timestamp::from_seconds),
             obstacle: progress.as_ref().and_then(|progress| progress.obstacles.get(&number).cloned()),
             signing: progress.as_ref().map_or(generation.state == State::Active, |progress| progress.signing == number),
-            ..record(role.name(), signing.public_key().clone(), place, Some(signing), generation)
+            ..record(role.name(), key, place, chain.first(), generation)
         });
         // A root that is not here was made somewhere else, or is kept where no server is: it signs nothing any more.
         let name = if number == 1 { format!("{role}-root.pem") } else { format!("{role}-root-{number}.pem") };
         let path = files.key_file(&name);
         if path.exists() {
             let key = Signer::open(&path)?.public_key().clone();
-            let certificate = Some(root).filter(|root| root.public_key() == &key);
+            let certificate = chain.last().filter(|root| root.public_key() == &key);
             roots.push(record(&format!("{role}-root"), key, path.display().to_string(), certificate, generation));
         }
     }
@@ -144,8 +143,19 @@ fn record(
     }
 }
 
-fn certificates(files: &RingFiles, generation: &Generation) -> anyhow::Result<Vec<Certificate>> {
-    let path = files.key_file(generation.chain.as_deref().context("keys/ring.json names no certificates")?);
-    let chain = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    Certificate::chain_from_pem(&chain).with_context(|| format!("{} is damaged", path.display()))
+/// What clients know a generation by: its key, and its certificates if it has them.
+fn public_side(
+    files: &RingFiles,
+    role: Role,
+    generation: &Generation,
+) -> anyhow::Result<(PublicKey, Vec<Certificate>)> {
+    let path = files.key_file(generation.chain.as_deref().context("keys/ring.json names no public half")?);
+    let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let damaged = || format!("{} is damaged", path.display());
+    if role == Role::Ct {
+        return Ok((PublicKey::from_pem(&text).with_context(damaged)?, Vec::new()));
+    }
+    let chain = Certificate::chain_from_pem(&text).with_context(damaged)?;
+    let key = chain.first().map(|leaf| leaf.public_key().clone()).with_context(damaged)?;
+    Ok((key, chain))
 }

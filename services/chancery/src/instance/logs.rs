@@ -1,7 +1,10 @@
 //! The logs of an instance, over one database, with the copies of their files.
 
-use super::{RekorV2Arguments, Setup, WitnessChoices};
-use crate::command;
+use super::{
+    RekorV2Arguments, Setup, WitnessChoices,
+    shards::{CtShards, ShardOpener},
+};
+use crate::{command, rotation::RingFiles};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
@@ -29,7 +32,7 @@ pub(super) type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Sc
 
 /// Every log that runs.
 pub(super) struct Logs {
-    pub(super) ct: Ct,
+    pub(super) ct: CtShards,
     rekor: RekorV1,
     rekor2: RekorV2,
     stop: Trigger,
@@ -42,7 +45,7 @@ pub(super) struct Logs {
 pub(super) struct Opening<'a> {
     pub(super) setup: &'a Setup<'a>,
     pub(super) clock: &'a Arc<dyn Clock>,
-    pub(super) random: &'a dyn Random,
+    pub(super) random: &'a Arc<dyn Random>,
     pub(super) tiles: Option<&'a Destination>,
     pub(super) witnesses: &'a WitnessChoices,
     pub(super) rekor_v2: &'a RekorV2Arguments,
@@ -59,13 +62,27 @@ impl Opening<'_> {
     pub(super) async fn logs(&self, roots: &[Vec<u8>]) -> anyhow::Result<Logs> {
         let (stop, stopping) = shutdown::channel();
         let running = Running { database: Database::open(self.setup.database).await?, stopping };
-        let (host, ct_path) = (&self.setup.addresses.host, self.setup.addresses.ct_path);
+        let (host, ct_path) = (&self.setup.addresses.host, self.setup.addresses.ct_path(1));
         let (ct, ct_sequencer) = self.log(&running, ct::NAME, format!("{host}{ct_path}"), ct::scheme).await?;
-        let ct = Ct::new(ct, ct_path, roots).context("cannot open the certificate log")?;
+        let ct = Ct::new(ct, &ct_path, roots).context("cannot open the certificate log")?;
         let (rekor, rekor_sequencer) = self.log(&running, rekor_v1::NAME, host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(rekor);
         let (rekor2, rekor2_sequencer) = self.rekor_v2.open(self, &running).await?;
         let mirrors = Mirrors::start(self.tiles, [ct.files(), rekor.files(), rekor2.files()]).await?;
+        let addresses = self.setup.addresses.clone();
+        let opener = ShardOpener {
+            files: RingFiles::of(self.setup.data.path()),
+            host: host.clone(),
+            path: Box::new(move |generation| addresses.ct_path(generation)),
+            store: running.database.store(),
+            clock: Arc::clone(self.clock),
+            random: Arc::clone(self.random),
+            stopping: running.stopping.clone(),
+            tiles: self.tiles.cloned(),
+            mirrors_stopping: mirrors.stopping.clone(),
+            witnesses: self.witnesses.ct.clone(),
+        };
+        let ct = CtShards::new(ct, opener);
         let sequencers = vec![ct_sequencer, rekor_sequencer, rekor2_sequencer];
         Ok(Logs { ct, rekor, rekor2, stop, sequencers, mirrors, database: running.database })
     }
@@ -77,7 +94,7 @@ impl Opening<'_> {
         host: String,
         scheme: Naming,
     ) -> anyhow::Result<(Log, JoinHandle<()>)> {
-        let signer = self.setup.data.key_at(Use::Any, name, KeyKind::P256, self.random).await?;
+        let signer = self.setup.data.key_at(Use::Any, name, KeyKind::P256, &**self.random).await?;
         self.log_with(running, signer, name, host, scheme, false).await
     }
 
@@ -91,11 +108,19 @@ impl Opening<'_> {
         scheme: Naming,
         frozen: bool,
     ) -> anyhow::Result<(Log, JoinHandle<()>)> {
-        let new_tree_id = self.setup.data.lacks(name).then(|| tree_id(self.random));
+        let new_tree_id = self.setup.data.lacks(name).then(|| tree_id(&**self.random));
         let copy = self.tiles.map(|tiles| tiles.below(name));
         let witnesses = self.witnesses_of(name, new_tree_id.is_some());
-        let signer = Arc::new(signer);
-        let settings = Settings { name: name.to_owned(), scheme, host, signer, new_tree_id, frozen, copy, witnesses };
+        let settings = Settings {
+            name: name.to_owned(),
+            scheme,
+            host,
+            signer: Arc::new(signer),
+            new_tree_id,
+            frozen,
+            copy,
+            witnesses,
+        };
         Log::open(settings, running.database.store(), Arc::clone(self.clock), running.stopping.clone())
             .await
             .with_context(|| format!("cannot open the {name} log"))
@@ -123,18 +148,19 @@ impl Logs {
     }
 
     pub(super) fn all(&self) -> Vec<Log> {
-        vec![self.ct.log().clone(), self.rekor.log().clone(), self.rekor2.log().clone()]
+        let first = self.ct.first().log().clone();
+        vec![first, self.rekor.log().clone(), self.rekor2.log().clone()].into_iter().chain(self.ct.others()).collect()
     }
 
     pub(super) fn routes(&self) -> Router {
-        self.ct.router().merge(self.rekor.router()).merge(self.rekor2.router())
+        self.ct.routes().merge(self.rekor.router()).merge(self.rekor2.router())
     }
 
     /// Says why a log takes no entries, or is not copied, and, of a quarantined log, what to run.
     pub(super) fn obstacle(&self, check_command: String) -> impl Fn() -> Option<String> + Send + Sync + use<> {
-        let (logs, mirrors) = (self.all(), self.mirrors.running.clone());
+        let (logs, shards, mirrors) = (self.all(), self.ct.clone(), self.mirrors.running.clone());
         move || {
-            let obstacle = logs.iter().find_map(Log::obstacle).map(|obstacle| match obstacle {
+            let obstacle = logs.iter().chain(&shards.others()).find_map(Log::obstacle).map(|obstacle| match obstacle {
                 Obstacle::Quarantined { ref reason, .. } => {
                     let command = command::compare(&check_command, reason.evidence());
                     format!("{obstacle}. To see what is wrong, run: {command}")
@@ -155,7 +181,8 @@ impl Logs {
                 tracing::error!(%error, "a log did not stop cleanly");
             }
         }
-        self.mirrors.stop().await;
+        let shard_mirrors = self.ct.sequenced().await;
+        self.mirrors.stop(shard_mirrors).await;
         self.database.close().await;
     }
 }
@@ -165,6 +192,7 @@ struct Mirrors {
     running: Vec<Mirror>,
     tasks: Vec<JoinHandle<()>>,
     stop: Trigger,
+    stopping: Shutdown,
 }
 
 impl Mirrors {
@@ -182,12 +210,13 @@ impl Mirrors {
                 tasks.push(task);
             }
         }
-        Ok(Self { running, tasks, stop })
+        Ok(Self { running, tasks, stop, stopping })
     }
 
-    async fn stop(self) {
+    /// Also waits for `others`, which stop with them.
+    async fn stop(self, others: Vec<JoinHandle<()>>) {
         self.stop.stop();
-        for task in self.tasks {
+        for task in self.tasks.into_iter().chain(others) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a log's copy did not stop cleanly");
             }
@@ -196,7 +225,7 @@ impl Mirrors {
 }
 
 /// Positive, as the store wants it.
-fn tree_id(random: &dyn Random) -> i64 {
+pub(super) fn tree_id(random: &dyn Random) -> i64 {
     let mut bytes = [0; 8];
     random.fill(&mut bytes);
     (i64::from_be_bytes(bytes) & i64::MAX).max(1)

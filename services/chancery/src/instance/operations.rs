@@ -2,13 +2,14 @@
 //! own, the audit log, rate limits.
 
 use super::witnesses;
-use crate::loopback;
+use crate::{configuration::Role, loopback};
 use anyhow::Context as _;
 use chancery_ca::{Counts, Rates, Records, audit::AuditLog};
 use chancery_daemon::{clock::Clock, metrics::Metrics};
 use chancery_log::{Log, quarantine::Obstacle};
 use clap::Args;
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -24,7 +25,7 @@ pub(crate) struct OperationsArguments {
     /// Show metrics to Prometheus under /metrics on this loopback address, which is not the one clients use
     #[arg(long, value_name = "ADDRESS", value_parser = loopback::listen_address)]
     pub(crate) metrics: Option<SocketAddr>,
-    /// Append a line of JSON for every request for a certificate to this file instead of audit.jsonl in --data
+    /// Append a line of JSON for every request for a certificate, and every change of keys and TUF, to this file instead of audit.jsonl in --data
     #[arg(long, value_name = "FILE")]
     pub(crate) audit: Option<PathBuf>,
     /// Certificates one identity may ask for in a minute; more are answered 429 with Retry-After
@@ -51,11 +52,21 @@ impl OperationsArguments {
         Rates { per_identity: self.limit_identity, per_issuer: self.limit_issuer }
     }
 
-    /// Where the authority records what it decides.
-    pub(super) fn records(&self, data: &Path, metrics: Option<&Metrics>) -> anyhow::Result<Records> {
-        let path = self.audit.clone().unwrap_or_else(|| data.join("audit.jsonl"));
+    /// Where a process with these roles records what it decides and changes; `None` where it does neither. The file that was
+    /// asked for is the authority's.
+    pub(super) fn audit(&self, data: &Path, roles: &BTreeSet<Role>) -> anyhow::Result<Option<Arc<AuditLog>>> {
+        let asked = self.audit.clone().filter(|_| roles.contains(&Role::Ca));
+        if ![Role::Ca, Role::Tsa, Role::Trust].iter().any(|role| roles.contains(role)) {
+            return Ok(None);
+        }
+        let path = asked.unwrap_or_else(|| data.join("audit.jsonl"));
         let audit = AuditLog::open(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Records { audit: Some(audit), counts: metrics.map(Counts::register).transpose()? })
+        Ok(Some(Arc::new(audit)))
+    }
+
+    /// Where the authority records what it decides.
+    pub(super) fn records(audit: Option<Arc<AuditLog>>, metrics: Option<&Metrics>) -> anyhow::Result<Records> {
+        Ok(Records { audit, counts: metrics.map(Counts::register).transpose()? })
     }
 }
 

@@ -76,7 +76,7 @@ impl RekorV2Arguments {
         running: &Running,
     ) -> anyhow::Result<(RekorV2, JoinHandle<()>)> {
         let kind = self.key.map_or(KeyKind::P256, CheckpointKey::kind);
-        let signer = opening.setup.data.key_at(Use::Checkpoints, rekor_v2::NAME, kind, opening.random).await?;
+        let signer = opening.setup.data.key_at(Use::Checkpoints, rekor_v2::NAME, kind, &**opening.random).await?;
         ensure!(
             self.key.is_none() || signer.public_key().kind() == kind,
             "the rekor2 log has a key of another kind than --rekor-v2-key says, and keeps it"

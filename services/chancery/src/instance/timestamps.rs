@@ -179,7 +179,11 @@ impl Subject for RotatedTimestamps {
 /// Has `publisher`, if it is in this process, name everything that is to be trusted.
 pub(super) fn publish(publisher: Option<&Publisher>, keys: &Generations<Authority>) -> anyhow::Result<()> {
     let Some(publisher) = publisher else { return Ok(()) };
-    publisher.publish(|sources| sources.set_timestamp_authorities(&keys.trusted()))
+    let chains = keys.trusted();
+    publisher.publish(|sources| {
+        sources.set_timestamp_authorities(&chains);
+        Ok(())
+    })
 }
 
 /// Opens the keys that are kept in the data directory; makes the first one and its chain where the authority never had one.

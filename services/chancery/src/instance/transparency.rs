@@ -75,8 +75,11 @@ impl TransparencyArguments {
 }
 
 /// The own log, where it is in another process.
-pub(super) fn reached(addresses: &Addresses, key: &PublicKey) -> anyhow::Result<Arc<dyn CertificateLog>> {
-    let url = Url::parse(addresses.ct_url()?.as_str())?;
+pub(super) fn reached(
+    addresses: &Addresses,
+    (generation, key): (u64, &PublicKey),
+) -> anyhow::Result<Arc<dyn CertificateLog>> {
+    let url = Url::parse(addresses.ct_url(generation)?.as_str())?;
     Ok(Arc::new(OwnLog(HttpLog::new(&url, key.clone()).context("cannot use the own certificate log")?)))
 }
 
@@ -110,6 +113,11 @@ impl CertificateLog for OwnLog {
 }
 
 impl Settings {
+    /// Whether certificates are logged in the own log.
+    pub(super) const fn uses_own_log(&self) -> bool {
+        self.elsewhere.is_none() && !self.unlogged
+    }
+
     /// What the authority is told; `own` is this server's log. Says so in the log where it is told to issue without one.
     pub(super) fn transparency(&self, own: Arc<dyn CertificateLog>) -> Transparency {
         if self.unlogged {

@@ -8,11 +8,11 @@ use crate::{
 };
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;
-use chancery_log::{ct, rekor_v1, rekor_v2};
+use chancery_log::{rekor_v1, rekor_v2};
 use chancery_trust::{
     BaseUrl, CertificateAuthority, CurrentFiles, Log, Material, Services, SignatureLog, TrustFiles, Validity,
 };
-use chancery_verify::{certificate::Certificate, note::KeyName, timestamping::Authority};
+use chancery_verify::{PublicKey, certificate::Certificate, note::KeyName, timestamping::Authority};
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -22,9 +22,12 @@ use tokio::sync::watch;
 /// Everything the files are made of.
 #[derive(Clone)]
 pub(super) struct TrustSources {
-    /// Its authorities are replaced.
-    pub(super) material: Material,
-    pub(super) services: Services,
+    material: Material,
+    services: Services,
+    /// The certificate log that is used, where that is not the own one.
+    elsewhere: Option<Log>,
+    /// Where the own certificate log of each generation is.
+    ct_url: Arc<dyn Fn(u64) -> anyhow::Result<BaseUrl> + Send + Sync>,
 }
 
 impl TrustSources {
@@ -45,8 +48,22 @@ impl TrustSources {
     }
 }
 
+impl TrustSources {
+    /// Names these keys as those of the own certificate logs. The log that is used comes first; an own one keeps counting for
+    /// what was issued under it.
+    pub(super) fn set_ct_logs(&mut self, logs: &[Trusted<PublicKey>]) -> anyhow::Result<()> {
+        let mut ct_logs: Vec<Log> = self.elsewhere.iter().cloned().collect();
+        for Trusted { number, credential, validity } in logs {
+            let (base_url, key) = ((self.ct_url)(*number)?, (**credential).clone());
+            ct_logs.push(Log { base_url, key, origin: None, validity: *validity });
+        }
+        self.material.ct_logs = ct_logs;
+        Ok(())
+    }
+}
+
 /// Clients know an authority by its chain, and how it is called by the certificate that signs.
-fn authority<C: Chain>(url: &BaseUrl, Trusted { credential, validity }: &Trusted<C>) -> CertificateAuthority {
+fn authority<C: Chain>(url: &BaseUrl, Trusted { credential, validity, .. }: &Trusted<C>) -> CertificateAuthority {
     let certificates = credential.certificates();
     let (organization, common_name) = certificates.first().map(Certificate::subject_names).unwrap_or_default();
     CertificateAuthority {
@@ -58,29 +75,27 @@ fn authority<C: Chain>(url: &BaseUrl, Trusted { credential, validity }: &Trusted
     }
 }
 
-/// What the files of an instance are made of, but for the authorities' chains; `issuer` is the development issuer.
+/// What the files of an instance are made of, but for the authorities' chains and the certificate logs; `issuer` is the development issuer.
 pub(super) fn sources(
     setup: &Setup<'_>,
     issuer: Option<&Issuer>,
     transparency: &transparency::Settings,
     rekor_v2: &RekorV2Arguments,
 ) -> anyhow::Result<TrustSources> {
-    let Setup { data, addresses, .. } = setup;
+    let Setup { data, addresses, .. } = *setup;
     let validity = Validity::since(data.created());
     let log = |base_url, name| anyhow::Ok(Log { base_url, key: data.public_key(name)?, origin: None, validity });
-    // The one that is used comes first; the own one keeps counting for what was issued under it.
     let elsewhere = transparency.elsewhere.as_ref().map(|elsewhere| {
         let (base_url, key) = (elsewhere.url.clone(), elsewhere.key.clone());
         Log { base_url, key, origin: None, validity }
     });
-    let own = log(addresses.ct_url()?, ct::NAME)?;
     let (ca, rekor) = (addresses.url(Role::Ca)?, addresses.url(Role::Log)?);
     let origin = Some(KeyName::new(&addresses.host)?);
     let rekor2 = Log { origin, ..log(rekor.clone(), rekor_v2::NAME)? };
     let timestamp_authority = timestamps::url(addresses)?;
     let material = Material {
         certificate_authorities: Vec::new(),
-        ct_logs: elsewhere.into_iter().chain([own]).collect(),
+        ct_logs: Vec::new(),
         rekor_logs: vec![log(rekor.clone(), rekor_v1::NAME)?, rekor2],
         timestamp_authorities: Vec::new(),
     };
@@ -97,7 +112,8 @@ pub(super) fn sources(
         timestamp_authority,
         validity,
     };
-    Ok(TrustSources { material, services })
+    let addresses = addresses.clone();
+    Ok(TrustSources { material, services, elsewhere, ct_url: Arc::new(move |number| addresses.ct_url(number)) })
 }
 
 /// Keeps the files of a running server. Clones are the same.
@@ -119,10 +135,10 @@ impl Publisher {
     }
 
     /// Writes and serves the files of what `change` makes of their sources; what cannot be published changes nothing.
-    pub(super) fn publish(&self, change: impl FnOnce(&mut TrustSources)) -> anyhow::Result<()> {
+    pub(super) fn publish(&self, change: impl FnOnce(&mut TrustSources) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let mut sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = sources.clone();
-        change(&mut changed);
+        change(&mut changed)?;
         let files = changed.build()?;
         // Also where nothing has changed: what could not be written before is still to be written.
         files.write_to(&self.0.directory).context("cannot write the trust files")?;

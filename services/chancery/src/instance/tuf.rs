@@ -9,22 +9,27 @@
 //! Which keys count, the newest root says; a file it does not name is of no use any more, and a key that is not here is
 //! offline. Server and command line come by keys in this one way.
 
+mod recorder;
+mod settings;
+
+pub(crate) use settings::{TufArguments, lifetime};
+
 use super::DataDirectory;
-use crate::{durable, duration};
 use anyhow::{Context as _, ensure};
+use chancery_ca::audit::AuditLog;
 use chancery_daemon::{
     clock::Clock,
     metrics::Metrics,
+    random::Random,
     shutdown::{self, Trigger},
     signer::{Signer, SignerError},
 };
 use chancery_trust::{
     CurrentFiles,
-    tuf::{self, Directory, HeldKeys, KeySource, KeysHeld, Lifetimes, Publisher, Role, Service},
+    tuf::{self, Directory, HeldKeys, KeySource, KeysHeld, Publisher, Repository, Role, Service},
 };
 use chancery_verify::{hash, key::KeyKind};
-use clap::Args;
-use serde::{Deserialize, Serialize};
+use settings::Settings;
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
@@ -34,83 +39,21 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-const SETTINGS: &str = "tuf.json";
 /// A key elsewhere that could not be reached is not asked again before.
 const RETRY: Duration = Duration::from_secs(15);
-
-/// The options of `chancery dev` about it.
-#[derive(Debug, Args)]
-pub(crate) struct TufArguments {
-    /// How long new TUF metadata of a role is valid, and remembered: root=365d targets=365d snapshot=21d timestamp=7d
-    #[arg(long, value_name = "ROLE=TIME", num_args = 1.., value_parser = lifetime)]
-    pub(crate) tuf_lifetime: Vec<(Role, Duration)>,
-}
-
-/// `timestamp=7d`: days, hours, minutes or seconds.
-fn lifetime(text: &str) -> Result<(Role, Duration), String> {
-    let parse = || {
-        let (role, time) = text.split_once('=')?;
-        // Clients read four digits of a year.
-        let time = duration::parse(time).ok().filter(|time| (1..=100 * 366 * 86400).contains(&time.as_secs()))?;
-        Some((Role::from_name(role)?, time))
-    };
-    parse().ok_or_else(|| {
-        "expected root, targets, snapshot or timestamp with a time such as 7d, 12h, 30m or 45s".to_owned()
-    })
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    /// Seconds, where they are not the usual ones.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    lifetimes_seconds: BTreeMap<Role, u64>,
-    /// URIs of keys that are not in `keys/`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    keys: BTreeMap<Role, Vec<String>>,
-}
-
-impl Settings {
-    /// `None` where no repository has been made yet.
-    fn read(data: &Path) -> anyhow::Result<Option<Self>> {
-        let path = data.join(SETTINGS);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
-    }
-
-    fn write(&self, data: &Path) -> anyhow::Result<()> {
-        let text = format!("{}\n", serde_json::to_string_pretty(self)?);
-        durable::write(&data.join(SETTINGS), text.as_bytes())
-    }
-
-    fn lifetimes(&self) -> Lifetimes {
-        let mut lifetimes = Lifetimes::default();
-        for (role, seconds) in &self.lifetimes_seconds {
-            let lifetime = match role {
-                Role::Root => &mut lifetimes.root,
-                Role::Targets => &mut lifetimes.targets,
-                Role::Snapshot => &mut lifetimes.snapshot,
-                Role::Timestamp => &mut lifetimes.timestamp,
-            };
-            *lifetime = Duration::from_secs(*seconds);
-        }
-        lifetimes
-    }
-}
 
 /// The keys of a data directory.
 struct Keys {
     data: PathBuf,
+    /// URIs that count until the settings are there.
+    first: BTreeMap<Role, Vec<String>>,
     opened: Mutex<HashMap<String, Arc<Signer>>>,
     refused: Mutex<HashMap<String, (Instant, String)>>,
 }
 
 impl Keys {
-    fn new(data: &Path) -> Arc<Self> {
-        Arc::new(Self { data: data.to_owned(), opened: Mutex::default(), refused: Mutex::default() })
+    fn new(data: &Path, first: BTreeMap<Role, Vec<String>>) -> Arc<Self> {
+        Arc::new(Self { data: data.to_owned(), first, opened: Mutex::default(), refused: Mutex::default() })
     }
 
     async fn open(&self, role: Role) -> KeysHeld {
@@ -121,8 +64,8 @@ impl Keys {
                 Err(error) => held.failures.push(error),
             }
         }
-        let settings = Settings::read(&self.data).ok().flatten().unwrap_or_default();
-        for uri in settings.keys.get(&role).into_iter().flatten() {
+        let keys = Settings::read(&self.data).ok().flatten().map_or_else(|| self.first.clone(), |read| read.keys);
+        for uri in keys.get(&role).into_iter().flatten() {
             match self.elsewhere(uri).await {
                 Ok(signer) => held.signers.push(signer),
                 Err(error) => held.failures.push(error),
@@ -195,10 +138,14 @@ pub(crate) fn key_files(data: &Path, role: Role) -> Vec<PathBuf> {
 /// Remembers where a role's key is, before a root names it.
 pub(crate) fn use_key(data: &Path, role: Role, uri: &str) -> anyhow::Result<()> {
     let mut settings = Settings::read(data)?.unwrap_or_default();
-    let keys = settings.keys.entry(role).or_default();
-    if !keys.iter().any(|known| known == uri) {
-        keys.push(uri.to_owned());
-        settings.write(data)?;
+    if settings.add_key(role, uri) { settings.write(data) } else { Ok(()) }
+}
+
+/// Makes the first key of a role where it is to be, or finds that it is there.
+async fn first_key(data: &Path, role: Role, uri: Option<&String>, random: &dyn Random) -> anyhow::Result<()> {
+    match uri {
+        Some(uri) => drop(chancery_keys::open_or_create(&uri.parse()?, KeyKind::P256, random).await?),
+        None => drop(Signer::open_or_create(&data.join(format!("keys/tuf-{role}.pem")), KeyKind::P256)?),
     }
     Ok(())
 }
@@ -208,7 +155,7 @@ pub(crate) fn publisher(data: &Path) -> anyhow::Result<Publisher> {
     let settings = Settings::read(data)?;
     let settings =
         settings.with_context(|| format!("{} has no TUF repository; start the server once", data.display()))?;
-    Ok(Publisher::new(Directory::new(data.join("tuf")), Keys::new(data), settings.lifetimes()))
+    Ok(Publisher::new(Directory::new(data.join("tuf")), Keys::new(data, BTreeMap::new()), settings.lifetimes()))
 }
 
 /// The repository of a running server.
@@ -217,6 +164,8 @@ pub(super) struct Tuf {
     renewal: JoinHandle<()>,
     /// Publishes the trust files anew when they change. Nothing is lost where it is cut off: the next start publishes them.
     follower: JoinHandle<()>,
+    /// Puts into the audit log what clients are given anew.
+    recorder: Option<JoinHandle<()>>,
     stop: Trigger,
 }
 
@@ -226,8 +175,8 @@ impl Tuf {
         data: &DataDirectory,
         arguments: &TufArguments,
         mut files: CurrentFiles,
-        clock: Arc<dyn Clock>,
-        metrics: Option<&Metrics>,
+        (clock, random): (Arc<dyn Clock>, &dyn Random),
+        (metrics, audit): (Option<&Metrics>, Option<Arc<AuditLog>>),
     ) -> anyhow::Result<Self> {
         let path = data.path();
         let made = Settings::read(path)?;
@@ -239,18 +188,22 @@ impl Tuf {
         );
         let is_new = made.is_none();
         let mut settings = made.unwrap_or_default();
-        let lifetimes = arguments.tuf_lifetime.iter().map(|(role, lifetime)| (*role, lifetime.as_secs()));
-        settings.lifetimes_seconds.extend(lifetimes);
+        settings.take_lifetimes(arguments);
         if is_new {
             for role in Role::ALL {
-                let path = path.join(format!("keys/tuf-{role}.pem"));
-                Signer::open_or_create(&path, KeyKind::P256)
-                    .with_context(|| format!("cannot use the TUF {role} key"))?;
+                let uri = arguments.keys.get(&role);
+                first_key(path, role, uri, random).await.with_context(|| format!("cannot use the TUF {role} key"))?;
+                if let Some(uri) = uri {
+                    settings.add_key(role, uri);
+                }
             }
         }
-        let publisher = Publisher::new(directory, Keys::new(path), settings.lifetimes());
+        let keys = Keys::new(path, settings.keys.clone());
+        let before = Repository::read(&directory)?;
+        let publisher = Publisher::new(directory, keys, settings.lifetimes());
         let first = Arc::clone(&files.borrow_and_update());
-        let service = Service::start(publisher, &first, clock).await.context("cannot open the TUF repository")?;
+        let service =
+            Service::start(publisher, &first, Arc::clone(&clock)).await.context("cannot open the TUF repository")?;
         settings.write(path)?;
         check_keys(path, &service).await?;
         if let Some(metrics) = metrics {
@@ -259,7 +212,9 @@ impl Tuf {
         let (stop, stopping) = shutdown::channel();
         let renewal = tokio::spawn(Arc::clone(&service).run(stopping));
         let follower = tokio::spawn(follow(files, Arc::clone(&service)));
-        Ok(Self { service, renewal, follower, stop })
+        let before = before.map_or_else(|| service.repository(), Arc::new);
+        let recorder = audit.map(|audit| tokio::spawn(recorder::record(audit, before, Arc::clone(&service), clock)));
+        Ok(Self { service, renewal, follower, recorder, stop })
     }
 
     /// `/tuf/…`.
@@ -282,6 +237,9 @@ impl Tuf {
     /// Finishes what it is writing.
     pub(super) async fn stop(self) {
         self.follower.abort();
+        if let Some(recorder) = self.recorder {
+            recorder.abort();
+        }
         self.stop.stop();
         if let Err(error) = self.renewal.await {
             tracing::error!(%error, "the TUF repository's renewal did not stop cleanly");
@@ -304,7 +262,7 @@ async fn follow(mut files: CurrentFiles, service: Arc<Service>) {
 async fn check_keys(data: &Path, service: &Service) -> anyhow::Result<()> {
     let repository = service.repository();
     for role in [Role::Snapshot, Role::Timestamp] {
-        let KeysHeld { signers, failures } = Keys::new(data).open(role).await;
+        let KeysHeld { signers, failures } = Keys::new(data, BTreeMap::new()).open(role).await;
         let keys = repository.root().role(role);
         let known = signers.iter().any(|signer| keys.keys.values().any(|key| key == signer.public_key()));
         ensure!(
@@ -320,17 +278,6 @@ async fn check_keys(data: &Path, service: &Service) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lifetimes_are_read_with_their_unit_or_refused() {
-        assert_eq!(lifetime("root=365d"), Ok((Role::Root, Duration::from_hours(365 * 24))));
-        assert_eq!(lifetime("timestamp=45s"), Ok((Role::Timestamp, Duration::from_secs(45))));
-        for bad in
-            ["", "root", "root=", "root=d", "root=0d", "root=-1d", "root=1y", "boot=1d", "root=1é", "root=99999999d"]
-        {
-            assert!(lifetime(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn the_keys_of_a_role_are_found_by_name() {

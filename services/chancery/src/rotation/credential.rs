@@ -1,4 +1,4 @@
-//! What clients know a generation of a key by, and how it is read: the certificates of an authority.
+//! What clients know a generation of a key by, and how it is read: the certificates of an authority, a log's public half.
 
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;
@@ -15,6 +15,21 @@ pub(crate) trait Credential: Sized + Send + Sync + 'static {
 
     /// Whether something may be signed with it at this time.
     fn check(&self, now: Timestamp) -> Result<(), AuthorityError>;
+}
+
+impl Credential for PublicKey {
+    fn parse(text: &[u8]) -> anyhow::Result<Self> {
+        Ok(Self::from_pem(text)?)
+    }
+
+    fn key(&self) -> &PublicKey {
+        self
+    }
+
+    /// A key alone says no time.
+    fn check(&self, _now: Timestamp) -> Result<(), AuthorityError> {
+        Ok(())
+    }
 }
 
 /// The certificates of an authority.

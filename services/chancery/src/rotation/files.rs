@@ -6,7 +6,7 @@
 use super::ring::{Generation, Place, Progress, Ring, Role, SCHEMA, State};
 use crate::{durable, instance::recorded_instance};
 use anyhow::{Context as _, bail, ensure};
-use chancery_verify::certificate::Certificate;
+use chancery_verify::{PublicKey, certificate::Certificate};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     collections::BTreeMap,
@@ -46,7 +46,7 @@ impl RingFiles {
     fn served_file(&self, role: Role) -> PathBuf {
         let name = match role {
             Role::Ca => "served.json".to_owned(),
-            Role::Tsa => format!("served-{role}.json"),
+            Role::Tsa | Role::Ct => format!("served-{role}.json"),
         };
         self.directory.join(name)
     }
@@ -88,22 +88,27 @@ impl RingFiles {
     /// The only generation of a key that was never rotated.
     fn first(&self, role: Role) -> anyhow::Result<Generation> {
         let instance = recorded_instance(&self.directory)?;
-        let chain = format!("{role}-chain.pem");
-        let path = self.key_file(&chain);
+        let public = match role {
+            Role::Ca | Role::Tsa => format!("{role}-chain.pem"),
+            Role::Ct => format!("{role}.pub"),
+        };
+        let path = self.key_file(&public);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let leaf = Certificate::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))?;
-        let created = match role {
-            Role::Ca => instance.created_at_seconds,
+        let damaged = || format!("{} is damaged", path.display());
+        let certificate = || Certificate::from_pem(&text).with_context(damaged);
+        let (key, created) = match role {
+            Role::Ca => (certificate()?.public_key().clone(), instance.created_at_seconds),
             // It may be younger than the directory.
-            Role::Tsa => leaf.not_before().seconds(),
+            Role::Tsa => (certificate()?.public_key().clone(), certificate()?.not_before().seconds()),
+            Role::Ct => (PublicKey::from_pem(&text).with_context(damaged)?, instance.created_at_seconds),
         };
         let place = instance.key_uri(role.name()).map(|uri| Place::Uri(uri.to_owned()));
         Ok(Generation {
             number: 1,
             state: State::Active,
             key: place.unwrap_or_else(|| Place::File(format!("{role}.pem"))),
-            fingerprint: hex::encode(leaf.public_key().fingerprint()),
-            chain: Some(chain),
+            fingerprint: hex::encode(key.fingerprint()),
+            chain: Some(public),
             since_seconds: created,
             activated_seconds: Some(created),
             ends_seconds: None,

@@ -4,7 +4,8 @@
 //! 2. Have everybody who must know it before it signs know it.
 //! 3. Publish everything that counts: trust files, and what the role itself shows.
 //! 4. Have the active key sign.
-//! 5. Say how far this is.
+//! 5. Record it in the audit log.
+//! 6. Say how far this is.
 //!
 //! What fails is an obstacle to the generation it belongs to: it is logged once, told by `chancery keys list` and the metrics,
 //! and tried again every ten seconds. Meanwhile the key that signs goes on signing. What the steps mean for a role, its
@@ -21,7 +22,7 @@ use tokio::{
 };
 
 /// How long a change may go unnoticed.
-pub(super) const PERIOD: Duration = Duration::from_secs(1);
+pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 /// Looks after which something that failed is tried again.
 const RETRY_LOOKS: u32 = 10;
 
@@ -122,6 +123,8 @@ impl<S: Subject> Rotation<S> {
             tracing::info!(%role, generation = number, "this generation of the key signs from now on");
         }
         // (5)
+        self.record()?;
+        // (6)
         let now = &self.keys.progress;
         for (number, reason) in now.obstacles.iter().filter(|(number, reason)| before.get(number) != Some(reason)) {
             tracing::error!(%role, generation = number, reason, "this generation of the key cannot be used");
@@ -129,6 +132,20 @@ impl<S: Subject> Rotation<S> {
         if self.written.as_ref() != Some(now) {
             self.keys.write_progress()?;
             self.written = Some(now.clone());
+        }
+        Ok(())
+    }
+
+    /// Has the audit log say what became of each generation. What there is when it is looked at for the first time is no change.
+    fn record(&mut self) -> anyhow::Result<()> {
+        let is_first = self.keys.progress.recorded.is_empty();
+        for generation in self.keys.unrecorded() {
+            if !is_first {
+                self.statuses
+                    .record(self.keys.role(), &generation, self.clock.now())
+                    .context("cannot write the audit log")?;
+            }
+            self.keys.progress.recorded.insert(generation.number, generation.state);
         }
         Ok(())
     }

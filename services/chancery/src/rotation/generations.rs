@@ -19,6 +19,8 @@ struct Opened<C> {
 
 /// What is to be trusted, and when it counts.
 pub(crate) struct Trusted<C> {
+    /// Of the generation.
+    pub(crate) number: u64,
     pub(crate) credential: Arc<C>,
     pub(crate) validity: Validity,
 }
@@ -101,6 +103,18 @@ impl<C: Credential> Generations<C> {
         }
     }
 
+    /// Generations of which the process has done what the ring says, and the audit log does not say so.
+    pub(super) fn unrecorded(&self) -> Vec<Generation> {
+        let Progress { signing, published_seconds, recorded, .. } = &self.progress;
+        let is_done = |generation: &&Generation| match generation.state {
+            State::Staged => published_seconds.contains_key(&generation.number),
+            State::Active => *signing == generation.number,
+            State::Outgoing | State::Retired | State::Abandoned => *signing != generation.number,
+        };
+        let is_new = |generation: &&Generation| recorded.get(&generation.number) != Some(&generation.state);
+        self.ring.generations(self.role).iter().filter(is_done).filter(is_new).cloned().collect()
+    }
+
     /// Notes why a generation cannot be used.
     pub(super) fn obstruct(&mut self, number: u64, reason: String) {
         self.progress.obstacles.insert(number, reason);
@@ -125,15 +139,11 @@ impl<C: Credential> Generations<C> {
     }
 
     fn read_credential(&self, generation: &Generation) -> anyhow::Result<C> {
-        let name = generation.chain.as_deref().context("keys/ring.json names no certificates")?;
+        let name = generation.chain.as_deref().context("keys/ring.json names no public half")?;
         let path = self.files.key_file(name);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let credential = C::parse(&text).with_context(|| format!("cannot use {}", path.display()))?;
-        ensure!(
-            is(generation, credential.key()),
-            "{} has the certificates of another key than the one that was staged",
-            path.display()
-        );
+        ensure!(is(generation, credential.key()), "{} is of another key than the one that was staged", path.display());
         Ok(credential)
     }
 
@@ -169,6 +179,21 @@ impl<C: Credential> Generations<C> {
         }
         let opened = self.opened.get(&number)?;
         Some((number, Arc::clone(&opened.credential), opened.signer.clone()?))
+    }
+
+    /// Every generation that is or was in use, the first one first.
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = &Generation> {
+        let generations = self.ring.generations(self.role).iter();
+        generations.filter(|generation| generation.state != State::Abandoned)
+    }
+
+    /// The number and public side of the generation that signs, whether or not the key is open.
+    pub(crate) fn signing_credential(&self) -> anyhow::Result<(u64, Arc<C>)> {
+        let active = self.ring.find(self.role, State::Active).map_or(0, |active| active.number);
+        // Nobody has said so yet where no key was ever rotated.
+        let number = if self.progress.signing == 0 { active } else { self.progress.signing };
+        let opened = self.opened.get(&number).map(|opened| (number, Arc::clone(&opened.credential)));
+        opened.with_context(|| format!("the {} key that signs is not known", self.role.title()))
     }
 
     /// The generation that signs.
@@ -212,6 +237,7 @@ impl<C: Credential> Generations<C> {
     /// What is to be trusted, and when.
     pub(crate) fn trusted(&self) -> Vec<Trusted<C>> {
         let published = self.published().map(|(generation, opened)| Trusted {
+            number: generation.number,
             credential: Arc::clone(&opened.credential),
             validity: Validity {
                 start: Timestamp::from_seconds(generation.since_seconds),

@@ -25,6 +25,8 @@ pub(crate) enum Role {
     Ca,
     /// Makes timestamps.
     Tsa,
+    /// Signs for the certificate log: each generation is a log of its own.
+    Ct,
 }
 
 impl Role {
@@ -33,6 +35,7 @@ impl Role {
         match self {
             Self::Ca => "ca",
             Self::Tsa => "tsa",
+            Self::Ct => "ct",
         }
     }
 
@@ -41,6 +44,7 @@ impl Role {
         match self {
             Self::Ca => "CA",
             Self::Tsa => "TSA",
+            Self::Ct => "CT log",
         }
     }
 
@@ -49,7 +53,7 @@ impl Role {
     const fn reach_seconds(self) -> u64 {
         match self {
             Self::Ca => MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS,
-            Self::Tsa => CLOCK_SKEW_SECONDS,
+            Self::Tsa | Self::Ct => CLOCK_SKEW_SECONDS,
         }
     }
 }
@@ -109,7 +113,7 @@ pub(crate) struct Generation {
     pub(crate) key: Place,
     /// SHA-256 of the public half (SPKI) in hexadecimal: another key in its place is an error.
     pub(crate) fingerprint: String,
-    /// File below `keys/` with its certificates, for roles that have them.
+    /// File below `keys/` with what clients know it by: its certificates, or of a log its public half.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) chain: Option<String>,
     /// It counts from then on: when it was staged, of the first when the instance was made.
@@ -144,6 +148,9 @@ pub(crate) struct Progress {
     /// Why a generation cannot be used.
     #[serde(default)]
     pub(crate) obstacles: BTreeMap<u64, String>,
+    /// What the audit log says about each generation, or need not say because it began later.
+    #[serde(default)]
+    pub(crate) recorded: BTreeMap<u64, State>,
 }
 
 /// Why a step is not taken; nothing has changed.

@@ -1,20 +1,50 @@
-//! How far the rotations of a process are, as its metrics tell it.
+//! How far the rotations of a process are, as its metrics and its audit log tell it.
 
-use super::{Progress, Role};
+use super::{Generation, Progress, Role};
+use chancery_ca::audit::AuditLog;
 use chancery_daemon::metrics::{MetricError, Metrics};
+use chancery_verify::Timestamp;
+use serde_json::json;
 use std::{
     collections::BTreeMap,
+    io,
     sync::{Arc, Mutex, PoisonError},
 };
 
 /// What is told about every rotation of a process. Clones are the same.
-#[derive(Clone, Default)]
-pub(crate) struct Statuses(Arc<Mutex<BTreeMap<Role, (Progress, bool)>>>);
+#[derive(Clone)]
+pub(crate) struct Statuses {
+    roles: Arc<Mutex<BTreeMap<Role, (Progress, bool)>>>,
+    audit: Option<Arc<AuditLog>>,
+}
 
 impl Statuses {
+    /// Nothing is told yet. What becomes of each generation is put into `audit`, too.
+    pub(crate) fn new(audit: Option<Arc<AuditLog>>) -> Self {
+        Self { roles: Arc::default(), audit }
+    }
+
+    /// Where it is recorded.
+    pub(crate) fn audit(&self) -> Option<Arc<AuditLog>> {
+        self.audit.clone()
+    }
+
+    /// Records that the process has done what the ring says of a generation.
+    pub(super) fn record(&self, role: Role, generation: &Generation, now: Timestamp) -> io::Result<()> {
+        let Some(audit) = &self.audit else { return Ok(()) };
+        let members = json!({
+            "role": role.name(),
+            "generation": generation.number,
+            "state": generation.state,
+            "key_fingerprint": generation.fingerprint,
+            "ends": generation.ends_seconds.map(|seconds| Timestamp::from_seconds(seconds).rfc3339()),
+        });
+        audit.changed("key", members, now)
+    }
+
     /// Says how far a role is, and whether its ring is at fault.
     pub(super) fn set(&self, role: Role, progress: &Progress, at_fault: bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(role, (progress.clone(), at_fault));
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner).insert(role, (progress.clone(), at_fault));
     }
 
     /// Which generation of each key signs, and how many things are in the way of what is wanted.
@@ -28,7 +58,7 @@ impl Statuses {
         )?;
         let statuses = self.clone();
         metrics.before_scrape(move || {
-            for (role, (progress, at_fault)) in &*statuses.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            for (role, (progress, at_fault)) in &*statuses.roles.lock().unwrap_or_else(PoisonError::into_inner) {
                 generations.set(&[role.name()], progress.signing);
                 let count = progress.obstacles.len() + usize::from(*at_fault);
                 obstacles.set(&[role.name()], count.try_into().unwrap_or(u64::MAX));

@@ -39,6 +39,7 @@ const LOOK: Duration = Duration::from_millis(100);
   chancery keys rotate ca stage --key 'awskms:///alias/ca-2?region=eu-central-1'
   chancery keys rotate ca retire --end 2026-11-21T07:00:00Z
   chancery keys rotate tsa --data ./chancery-dev stage
+  chancery keys rotate ct --data ./chancery-dev stage
   chancery keys rotate tuf-timestamp --data ./chancery-dev")]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -51,6 +52,8 @@ enum RoleVerb {
     Ca(Rotated),
     /// The timestamp authority's key
     Tsa(Rotated),
+    /// The certificate log's key: the next one is of another log, beside the first
+    Ct(Rotated),
     /// The TUF repository's root key: as `chancery trust rotate --role root`
     TufRoot(RotatedTuf),
     /// The TUF repository's targets key: as `chancery trust rotate --role targets`
@@ -126,6 +129,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let (role, Rotated { data, wait, step }) = match arguments.role {
         RoleVerb::Ca(rotated) => (Role::Ca, rotated),
         RoleVerb::Tsa(rotated) => (Role::Tsa, rotated),
+        RoleVerb::Ct(rotated) => (Role::Ct, rotated),
         RoleVerb::TufRoot(rotated) => return rotated.run(tuf::Role::Root).await,
         RoleVerb::TufTargets(rotated) => return rotated.run(tuf::Role::Targets).await,
         RoleVerb::TufSnapshot(rotated) => return rotated.run(tuf::Role::Snapshot).await,

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_log::{
-    check::{Personality, Published},
+    check::{Personality, Published, series},
     ct, rekor_v1, rekor_v2,
 };
 use chancery_trust::FileName;
@@ -77,15 +77,25 @@ pub(super) fn read(path: &Path, places: &[(String, String)]) -> anyhow::Result<V
     Ok(logs)
 }
 
-/// A log of the instance in `data`, with the keys that are trusted for it.
+/// A log of the instance in `data`, with the keys that are trusted for it. One whose key was staged and abandoned is in no
+/// trust file, and has signed nothing but its own checkpoints.
 pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
+    let mut log = trusted_of_instance(data, name)?;
+    let path = data.join(format!("keys/{name}.pub"));
+    if series(name) != name && path.exists() {
+        log.published.keys.extend(from_pem(name, &path)?.published.keys);
+    }
+    Ok(log)
+}
+
+fn trusted_of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
     let trust = data.join("trust");
-    match name {
+    match series(name) {
         rekor_v1::NAME => from_pem(name, &trust.join(FileName::RekorKey.as_str())),
         rekor_v2::NAME | ct::NAME => {
             let logs = read_trusted_root(&trust.join(FileName::TrustedRoot.as_str()))?;
-            let logs = logs.into_iter().filter(|log| log.published.name == name);
-            let path = if name == ct::NAME { CT_PATH } else { REKOR_V2_PATH };
+            let logs = logs.into_iter().filter(|log| log.published.name == series(name));
+            let path = if series(name) == ct::NAME { CT_PATH } else { REKOR_V2_PATH };
             Ok(trusted(name, path.to_owned(), logs.flat_map(|log| log.published.keys).collect()))
         }
         name => bail!("log {name} is of no known kind"),
@@ -136,7 +146,7 @@ fn key(log: &LogJson) -> anyhow::Result<PublicKey> {
 }
 
 fn trusted(name: &str, path: String, keys: Vec<PublicKey>) -> TrustedLog {
-    let personality = match name {
+    let personality = match series(name) {
         ct::NAME => Personality::Ct,
         rekor_v2::NAME => Personality::RekorV2,
         _ => Personality::RekorV1,

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail, ensure};
 use chancery_ca::chain::IssuingChain;
 use chancery_daemon::{random::SystemRandom, signer::Signer};
 use chancery_tsa::chain as timestamp_chain;
-use chancery_verify::{Timestamp, certificate::Certificate};
+use chancery_verify::{Timestamp, certificate::Certificate, key::KeyKind};
 use clap::Args;
 use std::{
     fs,
@@ -52,7 +52,11 @@ impl Stage {
             bail!("this is the key of generation {}; a rotation needs another one", known.number);
         }
         verify_signs(&signer).await.context("the key does not sign")?;
-        let chain = if let Some(path) = &self.chain {
+        let public = if role == Role::Ct {
+            ensure!(self.chain.is_none(), "a log's key has no certificates");
+            check_kind(role, signer.public_key().kind())?;
+            signer.public_key().to_pem()
+        } else if let Some(path) = &self.chain {
             given_chain(path, role, &signer, now)?
         } else {
             let path = files.key_file(&format!("{role}-root-{number}.pem"));
@@ -60,8 +64,8 @@ impl Stage {
             let organization = organization(files, role, ring)?;
             make_chain(role, &organization, number, (&root, &signer), now).await?
         };
-        let name = format!("{role}-{number}-chain.pem");
-        durable::write(&files.key_file(&name), chain.as_bytes())?;
+        let name = if role == Role::Ct { format!("{role}-{number}.pub") } else { format!("{role}-{number}-chain.pem") };
+        durable::write(&files.key_file(&name), public.as_bytes())?;
         let generation = Generation {
             number,
             state: State::Staged,
@@ -81,6 +85,7 @@ impl Stage {
         let place = if let Some(uri) = &self.key {
             Place::Uri(uri.clone())
         } else {
+            check_kind(role, self.kind.into())?;
             let name = format!("{role}-{number}.pem");
             Signer::open_or_create(&files.key_file(&name), self.kind.into()).context("cannot make the key")?;
             Place::File(name)
@@ -88,6 +93,12 @@ impl Stage {
         let signer = open_place(files, role, &place).await?;
         Ok((place, signer))
     }
+}
+
+/// Refuses a kind of key that not every client verifies what the role signs with.
+fn check_kind(role: Role, kind: KeyKind) -> anyhow::Result<()> {
+    ensure!(role != Role::Ct || kind == KeyKind::P256, "not every client verifies another kind of log key than P-256");
+    Ok(())
 }
 
 /// The organisation in the certificates of the key that signs.
@@ -113,6 +124,7 @@ async fn make_chain(
             let made = timestamp_chain::create(organization, number, root, signer, &SystemRandom, now).await?;
             timestamp_chain::to_pem(&made)
         }
+        Role::Ct => bail!("a log's key has no certificates"),
     })
 }
 
@@ -130,6 +142,7 @@ fn given_chain(path: &Path, role: Role, signer: &Signer, now: Timestamp) -> anyh
             ensure!(chain.is_valid_at(now), "a certificate is not valid at this time");
             Ok(timestamp_chain::to_pem(&chain))
         }
+        Role::Ct => bail!("a log's key has no certificates"),
     };
     check().with_context(|| format!("cannot use {}", path.display()))
 }

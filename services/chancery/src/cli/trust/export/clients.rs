@@ -121,7 +121,9 @@ spec:
 fn policy_controller(facts: &Facts) -> String {
     let Facts { url, mirror, issuer, .. } = facts;
     format!(
-        "apiVersion: policy.sigstore.dev/v1alpha1
+        "# For signatures as cosign 2 attaches them by default, and cosign 3 with --new-bundle-format=false
+# --use-signing-config=false and the URLs: policy-controller (to 0.15) finds no log of a TrustRoot for those in bundles.
+apiVersion: policy.sigstore.dev/v1alpha1
 kind: TrustRoot
 metadata:
   name: chancery

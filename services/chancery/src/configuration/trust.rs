@@ -1,0 +1,90 @@
+//! `[trust]`: the trust root.
+
+use crate::instance::{TufArguments, key_uri, lifetime};
+use anyhow::Context as _;
+use chancery_trust::tuf::Role;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The trust root.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrustTable {
+    /// Where clients reach it, if not at `url`.
+    pub(crate) url: Option<String>,
+    /// How long new TUF metadata of each role is valid; a year for root and targets, `21d` for snapshot and `7d` for timestamp
+    /// if nothing is said.
+    #[serde(default)]
+    lifetimes: PerRole,
+    /// URIs of the first keys of the TUF roles, P-256; `keys/tuf-ROLE.pem` in `data` if nothing is said.
+    #[serde(default)]
+    keys: PerRole,
+}
+
+/// Something about each role of the TUF repository.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PerRole {
+    root: Option<String>,
+    targets: Option<String>,
+    snapshot: Option<String>,
+    timestamp: Option<String>,
+}
+
+impl PerRole {
+    fn iter(&self) -> impl Iterator<Item = (Role, &String)> {
+        Role::ALL.into_iter().filter_map(|role| {
+            let said = match role {
+                Role::Root => &self.root,
+                Role::Targets => &self.targets,
+                Role::Snapshot => &self.snapshot,
+                Role::Timestamp => &self.timestamp,
+            };
+            said.as_ref().map(|said| (role, said))
+        })
+    }
+}
+
+impl TrustTable {
+    /// What it says about the TUF repository.
+    pub(crate) fn tuf(&self) -> anyhow::Result<TufArguments> {
+        let tuf_lifetime = self.lifetimes.iter().map(|(role, text)| {
+            let time = lifetime(text).with_context(|| {
+                format!("[trust] lifetimes, {role}: expected a time such as 7d, 12h, 30m or 45s, and {text:?} is none")
+            });
+            Ok((role, time?))
+        });
+        let keys = self.keys.iter().map(|(role, uri)| {
+            let uri = key_uri(uri).with_context(|| format!("[trust] keys, {role}"))?;
+            Ok((role, uri))
+        });
+        Ok(TufArguments {
+            tuf_lifetime: tuf_lifetime.collect::<anyhow::Result<_>>()?,
+            only_these: true,
+            keys: keys.collect::<anyhow::Result<_>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn each_role_has_its_own() {
+        let read = |text: &str| toml::from_str::<TrustTable>(text).map_err(anyhow::Error::from)?.tuf();
+        let said = read("lifetimes = { timestamp = \"36h\" }\nkeys = { root = \"file:/a.pem\" }").unwrap();
+        assert_eq!(said.tuf_lifetime, [(Role::Timestamp, Duration::from_hours(36))]);
+        assert_eq!(said.keys.into_iter().collect::<Vec<_>>(), [(Role::Root, "file:/a.pem".to_owned())]);
+        for (text, why) in [
+            ("lifetimes = { timestamp = \"a week\" }", "[trust] lifetimes, timestamp"),
+            ("lifetimes = { root = \"0d\" }", "[trust] lifetimes, root"),
+            ("lifetimes = { mirrors = \"1d\" }", "mirrors"),
+            ("keys = { root = \"ftp://x\" }", "[trust] keys, root"),
+        ] {
+            let refusal = format!("{:#}", read(text).unwrap_err());
+            assert!(refusal.contains(why), "{refusal}");
+        }
+    }
+}
