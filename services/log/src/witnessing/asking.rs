@@ -131,8 +131,6 @@ impl Conversation<'_> {
             match self.client.add_checkpoint(request).await? {
                 Answer::Cosigned(lines) => return self.accept(&lines),
                 Answer::Conflict(Some(size)) if size != self.old => (self.old, self.told) = (size, true),
-                // It wants to be told what it has just been told: that says nothing about the log.
-                Answer::Conflict(Some(_)) => return Err(Failure::Refused { status: 409 }),
                 // What it has said before may be out of date; what it has just said is not.
                 Answer::Conflict(None) | Answer::Inconsistent if self.old > 0 && self.told => {
                     return Err(Failure::Doubt(Reason::WitnessForked {
@@ -143,12 +141,14 @@ impl Conversation<'_> {
                     }));
                 }
                 Answer::Conflict(None) | Answer::Inconsistent if self.old > 0 => self.old = 0,
-                Answer::Conflict(None) => return Err(Failure::Refused { status: 409 }),
+                // Among them one that wants to be told what it has just been told: that says nothing about the log.
+                Answer::Conflict(_) => return Err(Failure::Refused { status: 409 }),
                 Answer::Inconsistent => return Err(Failure::Refused { status: 422 }),
                 Answer::Refused { status } => return Err(Failure::Refused { status }),
             }
         }
-        Err(Failure::Behind { size: self.old })
+        // It names another size every time: it is asked again after a pause.
+        Err(Failure::Refused { status: 409 })
     }
 
     /// The witness's line, if it is one.
