@@ -165,14 +165,14 @@ impl fmt::Display for VerifierKey {
 mod tests {
     use super::*;
 
-    /// By C2SP signed-note, of Go's checksum database.
-    const GO: &str = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
+    /// Of Rekor's staging log.
+    const LOG: &str = "log2025-alpha3.rekor.sigstage.dev+d3d3a70c+AZQ93VXPMmj9uZj7U/7CefQ9yy8RgYFv6mKzOseipjqp";
     /// By transparency.dev's `formats`.
     const WITNESS: &str = "example.org/w+74cab48a+BE74L7zW/hUjXBBzcByXyBhoa/hRfR47UAXqWMP1EAmr";
 
     #[test]
     fn keys_of_others_read_and_write_back() {
-        for (text, key_type) in [(GO, KeyType::Ed25519), (WITNESS, KeyType::Cosignature)] {
+        for (text, key_type) in [(LOG, KeyType::Ed25519), (WITNESS, KeyType::Cosignature)] {
             let key = VerifierKey::parse(text).unwrap();
             assert_eq!((key.key_type(), key.to_string().as_str()), (key_type, text));
         }
@@ -182,14 +182,14 @@ mod tests {
     fn what_does_not_hold_together_is_refused() {
         for (text, rejection) in [
             ("", Rejection::VerifierKey),
-            ("sum.golang.org+033de0ae", Rejection::VerifierKey),
-            (&GO.replace("033de0ae", "033de0af"), Rejection::VerifierKey),
-            (&GO.replace("033de0ae", "033DE0AE"), Rejection::VerifierKey),
-            (&GO.replace("sum.", "sun."), Rejection::VerifierKey),
-            (&GO.replace("org+", "org +"), Rejection::VerifierKey),
-            (&GO.replace("+Ac", "+Cc"), Rejection::KeyUnsupported),
-            (&GO.replace("uAn8", "uA=="), Rejection::KeyMalformed),
-            (&format!("{}{GO}", "x".repeat(600)), Rejection::VerifierKey),
+            ("log2025-alpha3.rekor.sigstage.dev+d3d3a70c", Rejection::VerifierKey),
+            (&LOG.replace("d3d3a70c", "d3d3a70d"), Rejection::VerifierKey),
+            (&LOG.replace("d3d3a70c", "D3D3A70C"), Rejection::VerifierKey),
+            (&LOG.replace("log2025", "lag2025"), Rejection::VerifierKey),
+            (&LOG.replace("dev+", "dev +"), Rejection::VerifierKey),
+            (&LOG.replace("+AZ", "+CZ"), Rejection::KeyUnsupported),
+            (&LOG.replace("pjqp", "pg=="), Rejection::KeyMalformed),
+            (&format!("{}{LOG}", "x".repeat(600)), Rejection::VerifierKey),
         ] {
             assert_eq!(VerifierKey::parse(text), Err(rejection), "{text}");
         }

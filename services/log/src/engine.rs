@@ -268,8 +268,8 @@ impl Log {
         if self.is_frozen() {
             return Err(Error::Frozen);
         }
-        let is_new = self.published.as_ref().is_some_and(|published| published.borrow().tree.size == 0);
-        if self.witnessed.as_ref().is_some_and(|witnessed| !is_new && !witnessed.may_append()) {
+        let is_new = || self.published.as_ref().is_some_and(|published| published.borrow().tree.size == 0);
+        if self.witnessed.as_ref().is_some_and(|witnessed| !witnessed.may_append() && !is_new()) {
             let unheard = Error::Unavailable { reason: "too few witnesses have been heard since the start" };
             return Err(self.quarantined(unheard));
         }

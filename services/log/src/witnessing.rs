@@ -9,8 +9,8 @@
 //! entry waits for a published head with it. All witnesses are asked about one head at a time, each with at most one request
 //! on its way, and the newest signed head is the next one: what is signed in between needs no cosignature of its own.
 //!
-//! - [`rounds`]: which head the witnesses are asked about, and what is published when.
-//! - [`asking`]: one conversation with one witness.
+//! - `rounds`: which head the witnesses are asked about, and what is published when.
+//! - `asking`: one conversation with one witness.
 //!
 //! How requests travel is the caller's: see [`WitnessClient`].
 

@@ -2,7 +2,7 @@
 //!
 //! For each log it keeps the last checkpoint it has cosigned, with its own cosignature: what it compares the next one with,
 //! and what it shows to monitors. What is right is `chancery-verify`'s to say ([`chancery_verify::witness`]); here it is kept
-//! ([`state`]) and spoken over HTTP ([`http`]).
+//! (`state`) and spoken over HTTP ([`http`]).
 //!
 //! # One request
 //! 1. The log is found by the origin of its checkpoint; it must be one that was configured.

@@ -155,8 +155,8 @@ fn witness_talk() -> Vec<Vec<u8>> {
 /// Keys of both kinds of log, and of a witness.
 fn verifier_keys() -> Vec<Vec<u8>> {
     let ct = schemes()[2].verifier_key(&public_key()).expect("a key that signs tree heads");
-    let go = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8".to_owned();
-    [log_key().to_string(), ct.to_string(), witness().0.to_string(), go].map(String::into_bytes).into()
+    let staging = "log2025-alpha3.rekor.sigstage.dev+d3d3a70c+AZQ93VXPMmj9uZj7U/7CefQ9yy8RgYFv6mKzOseipjqp".to_owned();
+    [log_key().to_string(), ct.to_string(), witness().0.to_string(), staging].map(String::into_bytes).into()
 }
 
 /// Every way of naming and signing checkpoints.

@@ -132,7 +132,7 @@ impl Conversation<'_> {
                 Answer::Cosigned(lines) => return self.accept(&lines),
                 Answer::Conflict(Some(size)) if size != self.old => (self.old, self.told) = (size, true),
                 // What it has said before may be out of date; what it has just said is not.
-                Answer::Conflict(_) | Answer::Inconsistent if self.old > 0 && self.told => {
+                Answer::Conflict(None) | Answer::Inconsistent if self.old > 0 && self.told => {
                     return Err(Failure::Doubt(Reason::WitnessForked {
                         head: self.head.tree.size,
                         witnessed: self.old,
@@ -140,13 +140,15 @@ impl Conversation<'_> {
                         evidence: self.evidence(),
                     }));
                 }
-                Answer::Conflict(_) | Answer::Inconsistent if self.old > 0 => self.old = 0,
+                Answer::Conflict(None) | Answer::Inconsistent if self.old > 0 => self.old = 0,
+                // Among them one that wants to be told what it has just been told: that says nothing about the log.
                 Answer::Conflict(_) => return Err(Failure::Refused { status: 409 }),
                 Answer::Inconsistent => return Err(Failure::Refused { status: 422 }),
                 Answer::Refused { status } => return Err(Failure::Refused { status }),
             }
         }
-        Err(Failure::Behind { size: self.old })
+        // It names another size every time: it is asked again after a pause.
+        Err(Failure::Refused { status: 409 })
     }
 
     /// The witness's line, if it is one.
