@@ -161,7 +161,7 @@ fn the_authority_s_key_is_decided_once_and_can_be_listed() {
     let list = stack.chancery().args("keys list --json --data").arg(stack.data()).run().succeeds();
     let list: Value = serde_json::from_str(&list).unwrap();
     let roles: Vec<&str> = list.as_array().unwrap().iter().map(|key| key["role"].as_str().unwrap()).collect();
-    let own = ["ca", "ca-root", "rekor", "rekor2", "ct", "issuer", "tsa", "tsa-root"];
+    let own = ["ca", "ca-root", "ct", "rekor", "rekor2", "issuer", "tsa", "tsa-root"];
     let tuf = ["tuf-root", "tuf-targets", "tuf-snapshot", "tuf-timestamp"];
     assert_eq!(roles, [&own[..], &tuf].concat());
     let tested = keys(&directory).args("test --json").arg(&uri).run();

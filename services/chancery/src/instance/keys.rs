@@ -36,10 +36,11 @@ pub(crate) struct KeyRecord {
     pub(crate) obstacle: Option<String>,
 }
 
-/// The keys in `directory`: the authorities' keys, the first one first, each with its roots', then the others.
+/// The keys in `directory`, by role, of each role the first one first; those of certificates' roots follow their authority's.
 pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     let files = RingFiles::of(directory);
     let mut keys = rotated(&files, Role::Ca)?;
+    keys.extend(rotated(&files, Role::Ct)?);
     let recorded = recorded_instance(directory)?;
     for (role, purpose) in ROLES {
         if let Some(uri) = recorded.key_uri(role) {
@@ -62,7 +63,6 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     if files.key_file("tsa-chain.pem").exists() {
         keys.extend(rotated(&files, Role::Tsa)?);
     }
-    keys.extend(rotated(&files, Role::Ct)?);
     // Those of the TUF repository, old ones included that no root names any more.
     for role in tuf::Role::ALL {
         for path in key_files(directory, role) {

@@ -37,12 +37,21 @@ async fn proposal() -> String {
     json!({"kind": "hashedrekord", "apiVersion": "0.0.1", "spec": spec}).to_string()
 }
 
-/// A log whose database does not take a batch while the flag is up.
-async fn start_blocked(bench: &Bench, blocked: &Arc<AtomicBool>) -> Running {
+/// What holds a batch back.
+#[derive(Default)]
+struct Gate {
+    closed: AtomicBool,
+    /// Whether a batch waits before it.
+    holds: AtomicBool,
+}
+
+/// A log whose database does not take a batch while the gate is closed.
+async fn start_gated(bench: &Bench, gate: &Arc<Gate>) -> Running {
     let database = bench.open().await.unwrap();
-    let up = blocked.clone();
+    let gate = gate.clone();
     let store = Hooked::new(database.store(), move |step| {
-        while step == Step::BeforeIntegrate && up.load(Ordering::SeqCst) {
+        while step == Step::BeforeIntegrate && gate.closed.load(Ordering::SeqCst) {
+            gate.holds.store(true, Ordering::SeqCst);
             block_in_place(|| std::thread::sleep(Duration::from_millis(2)));
         }
         Ok(())
@@ -50,11 +59,20 @@ async fn start_blocked(bench: &Bench, blocked: &Arc<AtomicBool>) -> Running {
     bench.start_over(database, Arc::new(store), bench.signer.clone(), "log.example").await.unwrap()
 }
 
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 pub(crate) async fn a_full_pool_tells_clients_to_come_back(bench: Bench) {
-    let blocked = Arc::new(AtomicBool::new(false));
-    let running = start_blocked(&bench, &blocked).await;
+    let gate = Arc::<Gate>::default();
+    let running = start_gated(&bench, &gate).await;
     running.log.append(entry("before")).await.unwrap();
-    blocked.store(true, Ordering::SeqCst);
+    gate.closed.store(true, Ordering::SeqCst);
+    let log = running.log.clone();
+    let first = tokio::spawn(async move { log.append(entry("first")).await });
+    until(|| gate.holds.load(Ordering::SeqCst)).await;
     let refused = Arc::new(AtomicUsize::new(0));
     let writers: Vec<_> = (0..WRITERS)
         .map(|number| {
@@ -72,9 +90,7 @@ pub(crate) async fn a_full_pool_tells_clients_to_come_back(bench: Bench) {
         })
         .collect();
     // Whoever is refused first has found it full, and nothing leaves it.
-    while refused.load(Ordering::SeqCst) == 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(|| refused.load(Ordering::SeqCst) > 0).await;
     let answer = request(&running, Method::POST, "/api/v1/log/entries", proposal().await).await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
@@ -86,12 +102,13 @@ pub(crate) async fn a_full_pool_tells_clients_to_come_back(bench: Bench) {
     }
     assert_eq!(running.log.obstacle(), None, "it is busy, not out of order");
 
-    blocked.store(false, Ordering::SeqCst);
-    let mut taken = 1;
+    gate.closed.store(false, Ordering::SeqCst);
+    assert!(matches!(first.await.unwrap(), Ok(Outcome::Logged(_))));
+    let mut taken = 2;
     for writer in writers {
         taken += u64::from(writer.await.unwrap());
     }
-    assert_eq!(taken + refused.load(Ordering::SeqCst) as u64, WRITERS as u64 + 1);
+    assert_eq!(taken + refused.load(Ordering::SeqCst) as u64, WRITERS as u64 + 2);
     let answer = request(&running, Method::POST, "/api/v1/log/entries", proposal().await).await;
     assert_eq!(answer.status(), StatusCode::CREATED);
     assert_eq!(bench.check(&running).await.unwrap(), taken + 1);
