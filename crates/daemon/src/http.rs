@@ -3,8 +3,8 @@
 //! HTTP/1.1 and HTTP/2 on one port, the latter also without TLS for gRPC; TLS where the [`Listener`] has it. Routes, bodies
 //! and statuses belong to the roles. Here a panic becomes a 500, a path that matched nothing a 404, a doubled leading slash a
 //! single one (clients append paths to base URLs that end in `/`), and a client that sends or reads too slowly an end: a header
-//! has 5 seconds, a body and an answer what `deadline` gives them, a reader what `pace` and `unread` do. Framing that two parsers could
-//! read differently is hyper's to refuse.
+//! has 5 seconds, a body and an answer what `deadline` gives them, a reader what `pace` and `unread` do. Framing that two
+//! parsers could read differently is hyper's to refuse.
 
 mod connections;
 mod deadline;

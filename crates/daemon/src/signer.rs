@@ -185,8 +185,8 @@ impl std::fmt::Debug for Signer {
 pub enum Use {
     /// Certificates, promises, tokens: what every client must verify.
     Any,
-    /// Checkpoints of a Rekor v2 log, or cosignatures of a witness, and nothing else. Every client that knows such logs verifies Ed25519, and witnesses
-    /// want it; a policy-controller refuses a trusted root that lists it.
+    /// Checkpoints of a Rekor v2 log, or cosignatures of a witness, and nothing else. Every client that knows such logs
+    /// verifies Ed25519, and witnesses want it; a policy-controller refuses a trusted root that lists it.
     Checkpoints,
 }
 

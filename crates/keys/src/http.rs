@@ -24,16 +24,8 @@ const MAX_REASON: usize = 300;
 
 /// A client that trusts the system's authorities, and those in the PEM file `authorities`.
 pub(crate) fn client(authorities: Option<&Path>) -> Result<Client, SignerError> {
-    let mut builder = Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .http1_only()
-        .connect_timeout(CONNECT_DEADLINE)
-        .timeout(REQUEST_DEADLINE)
-        .pool_idle_timeout(IDLE)
-        .tcp_nodelay(true)
-        .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")));
+    let mut builder =
+        chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE).tcp_nodelay(true);
     if let Some(path) = authorities {
         let text = std::fs::read(path).map_err(|source| SignerError::File { path: path.to_owned(), source })?;
         let certificates = Certificate::from_pem_bundle(&text);

@@ -68,12 +68,6 @@ impl IssuingChain {
         Self::from_pem(text, issuing.public_key(), issuing.not_before())
     }
 
-    /// Organization and common name in the subject of the issuing certificate; empty where it has none.
-    #[must_use]
-    pub fn subject(&self) -> (String, String) {
-        self.issuing().subject_names()
-    }
-
     /// The certificate whose key signs leaves.
     #[must_use]
     pub fn issuing(&self) -> &Certificate {

@@ -125,7 +125,7 @@ async fn a_chain_without_its_key_or_past_its_time_is_still_read() {
     let later = NOW.plus_seconds(20 * 365 * 86_400);
     assert!(IssuingChain::from_pem(chain.to_pem().as_bytes(), issuing.public_key(), later).is_err());
     let read = IssuingChain::inactive_from_pem(chain.to_pem().as_bytes()).unwrap();
-    assert_eq!(read.subject(), ("Example Org".to_owned(), SECOND.to_owned()));
+    assert_eq!(read.issuing().subject_names(), ("Example Org".to_owned(), SECOND.to_owned()));
     let cut = chain.to_pem().split_inclusive("-----END CERTIFICATE-----\n").next().unwrap().to_owned();
     assert!(IssuingChain::inactive_from_pem(cut.as_bytes()).is_err(), "no root");
 }

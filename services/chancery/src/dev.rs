@@ -103,7 +103,7 @@ pub(crate) async fn run(
             tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
         }
     };
-    listening.serve(instance, only_here, say).await
+    instance.serve(listening, only_here, say).await
 }
 
 fn say(facts: &Facts<'_>) -> anyhow::Result<()> {

@@ -16,10 +16,7 @@ use crate::{
     issuers::ConfiguredIssuers,
 };
 use anyhow::{Context as _, anyhow, bail, ensure};
-use chancery_daemon::{
-    clock::{Clock, SystemClock},
-    http::Tls,
-};
+use chancery_daemon::clock::{Clock, SystemClock};
 use chancery_log::{ct, mirror::Destination, rekor_v1, rekor_v2, store::Location};
 use chancery_trust::BaseUrl;
 use const_oid::ObjectIdentifier;
@@ -63,10 +60,8 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     ensure!(!data.is_new(), "{} was not finished; run again: chancery init", data.path().display());
     // (2)
-    let mut listening = Listening::on(configuration.listen.address, configuration.listen.metrics).await?;
-    if let Some(tls) = &configuration.listen.tls {
-        listening = listening.with_tls(Tls::open(&tls.certificate, &tls.key).context("cannot use [listen] tls")?);
-    }
+    let listening = Listening::on(configuration.listen.address, configuration.listen.metrics).await?;
+    let mut listening = listening.with_tls(configuration.listen.tls.as_ref())?;
     if let Some(limit) = configuration.listen.connections_per_address() {
         listening = listening.with_limit(limit);
     }
@@ -84,7 +79,7 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
         tracing::info!(%address, url = configuration.url, roles = names.join(","), "ready");
         notify(NotifyState::Ready);
     };
-    listening.serve(instance, |routes| routes, ready).await
+    instance.serve(listening, |routes| routes, ready).await
 }
 
 /// Tells systemd, if it waits to be told.

@@ -157,24 +157,17 @@ impl Log {
             return Ok(published);
         }
         let signed = self.follower.follow(committed.tree.size).await?.unwrap_or(published);
-        if self.witnessed.is_none() {
-            return Ok(signed);
-        }
+        let Some(witnessed) = &self.witnessed else { return Ok(signed) };
         // Without witnesses what is published stays what it was.
-        match self.shown(signed.tree.size).await {
+        match self.shown(witnessed, signed.tree.size).await {
             Ok(published) => Ok(published),
             Err(_) => self.published(),
         }
     }
 
     /// A published head of at least `size` leaves, which are signed: in a witnessed log it may have to be waited for.
-    async fn shown(&self, size: u64) -> Result<Arc<Published>, Error> {
-        match &self.witnessed {
-            None => self.published(),
-            Some(witnessed) => {
-                witnessed.shown(self.publications()?, size).await.map_err(|error| self.quarantined(error))
-            }
-        }
+    async fn shown(&self, witnessed: &Witnessed, size: u64) -> Result<Arc<Published>, Error> {
+        witnessed.shown(self.publications()?, size).await.map_err(|error| self.quarantined(error))
     }
 
     /// A published tree head of at least `size` leaves, or the newest there is. Costs nothing where what was published
@@ -279,15 +272,18 @@ impl Log {
         })?;
         match sequenced {
             Sequenced::AlreadyLogged { index } => {
-                if self.witnessed.is_some() {
-                    self.shown(index.saturating_add(1)).await?;
+                if let Some(witnessed) = &self.witnessed {
+                    self.shown(witnessed, index.saturating_add(1)).await?;
                 }
                 Ok(Outcome::AlreadyLogged { index })
             }
             Sequenced::Integrated { index, timestamp, leaf_hash, leaf, published, trees } => {
                 self.appended.fetch_add(1, Ordering::Relaxed);
                 let signed = published.tree;
-                let published = if self.witnessed.is_some() { self.shown(signed.size).await? } else { published };
+                let published = match &self.witnessed {
+                    None => published,
+                    Some(witnessed) => self.shown(witnessed, signed.size).await?,
+                };
                 let proof = if published.tree == signed {
                     prove_inclusion(index, &leaf_hash, &signed, &trees)?
                 } else {

@@ -25,7 +25,6 @@ use crate::store::{LogRecord, Store};
 use crate::{Error, OpenError};
 use asking::{Context, Failure};
 use chancery_verify::cosignature::{Policy, Witness};
-use chancery_verify::merkle::TreeHead;
 use futures_util::future::join_all;
 use rounds::Rounds;
 use std::future::Future;
@@ -239,9 +238,4 @@ pub(crate) fn begin(
     let context = Arc::new(Context { record: Arc::clone(record), store: Arc::clone(store) });
     let rounds = Rounds::new(Arc::clone(&shared), context, clients, follower, (signed, sender));
     Begun { known: Witnessed { shared }, published, rounds }
-}
-
-/// Whether two heads are the same tree: what witnesses sign.
-fn same_tree(one: &TreeHead, other: &TreeHead) -> bool {
-    one == other
 }

@@ -5,10 +5,10 @@ use crate::{Error, Policies};
 use chancery_daemon::authority::{AuthorityError, serial_number};
 use chancery_daemon::clock::ClockGuard;
 use chancery_daemon::random::Random;
+use chancery_daemon::samples::Samples;
 use chancery_daemon::signer::Signer;
 use chancery_verify::timestamping::{Authority, Request, Token};
 use chancery_verify::{Rejection, Timestamp};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// At most one signature in so many milliseconds is verified.
@@ -38,8 +38,8 @@ pub struct TimestampAuthority {
     policies: Policies,
     clock: ClockGuard,
     random: Arc<dyn Random>,
-    /// Milliseconds: when a signature was verified last.
-    checked: AtomicU64,
+    /// Whose signatures are verified.
+    samples: Samples,
     /// Set when something was made that does not verify.
     defect: OnceLock<Rejection>,
 }
@@ -57,8 +57,8 @@ impl TimestampAuthority {
         random: Arc<dyn Random>,
     ) -> Result<Self, AuthorityError> {
         let signing = RwLock::new(Arc::new(Signing::new(authority, signer)?));
-        let (checked, defect) = (AtomicU64::new(0), OnceLock::new());
-        Ok(Self { signing, policies, clock, random, checked, defect })
+        let (samples, defect) = (Samples::every(CHECK_INTERVAL_MS), OnceLock::new());
+        Ok(Self { signing, policies, clock, random, samples, defect })
     }
 
     /// Signs with another key from the next request on; requests that have begun end as they began.
@@ -143,12 +143,7 @@ impl TimestampAuthority {
         if token.info().time.seconds() != time.seconds() {
             return Err(Rejection::TimestampTime);
         }
-        let checked = self.checked.load(Ordering::Relaxed);
-        if time.millis().saturating_sub(checked) < CHECK_INTERVAL_MS {
-            return authority.verify_contents(&token);
-        }
-        self.checked.store(time.millis(), Ordering::Relaxed);
-        authority.verify(&token)
+        if self.samples.take(time) { authority.verify(&token) } else { authority.verify_contents(&token) }
     }
 }
 

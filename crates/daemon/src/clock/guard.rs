@@ -1,8 +1,8 @@
 //! Whether the clock may be believed by somebody who puts its time under a signature.
 //!
 //! A clock is right until it jumps. [`ClockGuard`] compares it with a second one that nobody can set, the time since the
-//! machine was started, remembers the latest time it has let pass, and asks [`Sources`] where there are any. What it refuses it accepts again by itself once the
-//! clock is right; a jump that was a correction is confirmed by starting the process again.
+//! machine was started, remembers the latest time it has let pass, and asks [`Sources`] where there are any. What it refuses
+//! it accepts again by itself once the clock is right; a jump that was a correction is confirmed by starting the process again.
 
 use super::{Clock, Sources, Uptime, is_before};
 use chancery_verify::Timestamp;

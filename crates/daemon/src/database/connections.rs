@@ -8,7 +8,6 @@ use futures_util::future::{BoxFuture, TryFutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Connection as _, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
-use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,8 +28,8 @@ pub struct Connections {
     resting: Resting,
 }
 
-/// Those that wait for work, the one that has waited longest in front.
-type Resting = Arc<Mutex<VecDeque<(PgConnection, Instant)>>>;
+/// Those that wait for work, and since when; the one that has waited longest in front.
+type Resting = Arc<Mutex<Vec<(PgConnection, Instant)>>>;
 
 impl Connections {
     pub(super) fn new(pool: PgPool, count: u32) -> Self {
@@ -55,7 +54,7 @@ impl Connections {
 
     /// The one that rested for the shortest time.
     fn rested(&self) -> Option<(PgConnection, Instant)> {
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner).pop_back()
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Closes those that rest; nobody is lent another.
@@ -81,7 +80,7 @@ impl Lent {
     /// Gives back a connection whose last statement succeeded.
     pub fn give_back(self) {
         let rested = (self.connection, Instant::now());
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner).push_back(rested);
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner).push(rested);
     }
 }
 

@@ -95,9 +95,7 @@ fn read_only(options: PgConnectOptions) -> PgConnectOptions {
 async fn connections(count: u32, options: PgConnectOptions) -> Result<Connections, sqlx::Error> {
     let pool =
         PgPoolOptions::new().max_connections(count).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
-    let connections = Connections::new(pool, count);
-    connections.acquire().await?.give_back();
-    Ok(connections)
+    Ok(Connections::new(pool, count))
 }
 
 /// Only `verify-ca` and `verify-full` prove to whom the password and the log are sent.

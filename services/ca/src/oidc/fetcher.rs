@@ -90,19 +90,10 @@ impl HttpFetcher {
     /// Where TLS, the roots of trust or the proxy cannot be set up.
     pub fn new(access: &Access) -> Result<Self, reqwest::Error> {
         let reach = Reach::of(access);
-        let mut client = reqwest::Client::builder()
-            // An answer must not choose the next host, and the environment must not choose a proxy.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
+        let mut client = chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE)
             .https_only(!access.loopback_http)
-            // What another part of the program compiles in must not change how issuers are spoken to.
-            .http1_only()
-            .connect_timeout(CONNECT_DEADLINE)
-            .timeout(REQUEST_DEADLINE)
             // Key sets are fetched minutes apart; idle connections would only be found broken.
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")));
+            .pool_max_idle_per_host(0);
         if let Some(pem) = &access.ca_pem {
             client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem.as_bytes())?);
         }

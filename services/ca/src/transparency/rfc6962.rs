@@ -73,23 +73,9 @@ impl HttpLog {
     /// # Errors
     /// [`InvalidLog`] for a URL nothing can be appended to.
     pub fn new(url: &Url, key: PublicKey) -> Result<Self, InvalidLog> {
-        let plain = url.username().is_empty() && url.password().is_none();
-        let whole = url.query().is_none() && url.fragment().is_none();
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain || !whole {
-            return Err(InvalidLog::Url { url: url.clone() });
-        }
-        let client = reqwest::Client::builder()
-            // A log must not choose who else sees submissions, and the environment must not choose a proxy.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .http1_only()
-            .connect_timeout(CONNECT_DEADLINE)
-            .timeout(REQUEST_DEADLINE)
-            .pool_idle_timeout(IDLE)
-            .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, url: url.as_str().trim_end_matches('/').to_owned(), key })
+        let base = chancery_outbound::base(url).ok_or_else(|| InvalidLog::Url { url: url.clone() })?;
+        let client = chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE).build()?;
+        Ok(Self { client, url: base, key })
     }
 
     async fn submit(&self, endpoint: &str, chain: &[Vec<u8>]) -> Result<SignedCertificateTimestamp, LogError> {

@@ -8,7 +8,7 @@
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    Addresses, OperationsArguments, RekorV2Arguments,
+    Addresses, Listening, OperationsArguments, RekorV2Arguments,
     authority::{self, Issuing, RotatedAuthority},
     data::DataDirectory,
     logs::{Logs, Opening},
@@ -85,11 +85,11 @@ pub(crate) struct Choices<'a> {
 /// A process that is ready to answer.
 pub(crate) struct Instance {
     /// Of every role; without the shell all listeners share.
-    pub(crate) routes: Router,
+    routes: Router,
     /// What is measured, where somebody asks for it.
-    pub(crate) metrics: Option<Metrics>,
+    metrics: Option<Metrics>,
     /// Whether every role does its work.
-    pub(crate) readiness: Readiness,
+    readiness: Readiness,
     /// What clients need, where this process knows it.
     trust_files: Option<CurrentFiles>,
     /// Aborted at the end: none of them has anything to finish.
@@ -173,6 +173,19 @@ impl Instance {
     /// SHA-256 of the root that clients of the TUF repository start from, in hexadecimal; empty where it is not here.
     pub(crate) fn root_checksum(&self) -> String {
         self.tuf.as_ref().map(Tuf::root_checksum).unwrap_or_default()
+    }
+
+    /// Answers on `listening` until SIGTERM or SIGINT; see [`Listening::serve`].
+    pub(crate) async fn serve(
+        self,
+        listening: Listening,
+        guard: impl Fn(Router) -> Router,
+        ready: impl FnOnce(),
+    ) -> anyhow::Result<()> {
+        let (routes, readiness) = (self.routes.clone(), Arc::clone(&self.readiness));
+        listening.serve(routes, readiness, self.metrics.as_ref(), guard, ready).await?;
+        self.stop().await;
+        Ok(())
     }
 
     /// Lets the logs answer who still waits.

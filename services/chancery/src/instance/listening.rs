@@ -2,11 +2,12 @@
 //!
 //! A signal drains the listener first and the logs after it, so that a request that was accepted is still answered.
 
-use super::Instance;
+use crate::configuration::TlsFiles;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    http::{self, ConnectionLimit, Listener, Tls},
+    http::{self, ConnectionLimit, Listener, Readiness, Tls},
+    metrics::Metrics,
     random::SystemRandom,
     shutdown::{self, Signals},
 };
@@ -32,9 +33,10 @@ impl Listening {
         Ok(Self { clients, metrics, tls: None, limit: None })
     }
 
-    /// The same, with TLS for clients.
-    pub(crate) fn with_tls(self, tls: Arc<Tls>) -> Self {
-        Self { tls: Some(tls), ..self }
+    /// The same, with TLS for clients, if there are files for it.
+    pub(crate) fn with_tls(self, files: Option<&TlsFiles>) -> anyhow::Result<Self> {
+        let tls = files.map(|files| Tls::open(&files.certificate, &files.key)).transpose();
+        Ok(Self { tls: tls.context("cannot use [listen] tls")?, ..self })
     }
 
     /// The same, with so many connections of one address at most.
@@ -48,18 +50,20 @@ impl Listening {
     }
 
     /// Answers until SIGTERM or SIGINT. `guard` is put around the routes of both sockets; `ready` is called once, when
-    /// requests are answered.
+    /// requests are answered. Returns when what was accepted is answered.
     pub(crate) async fn serve(
         self,
-        instance: Instance,
+        routes: Router,
+        readiness: Readiness,
+        metrics: Option<&Metrics>,
         guard: impl Fn(Router) -> Router,
         ready: impl FnOnce(),
     ) -> anyhow::Result<()> {
         let mut signals = Signals::catch().context("cannot wait for signals")?;
         let (stop, stopping) = shutdown::channel();
-        let mut routes = http::shell(instance.routes.clone(), Arc::clone(&instance.readiness));
+        let mut routes = http::shell(routes, readiness);
         let mut servers = Vec::new();
-        if let (Some(metrics), Some(listener)) = (&instance.metrics, self.metrics) {
+        if let (Some(metrics), Some(listener)) = (metrics, self.metrics) {
             tracing::info!(address = %listener.local_addr()?, "metrics are under /metrics");
             let page = guard(http::metrics_page(metrics.clone()));
             servers.push(tokio::spawn(http::serve(listener, page, stopping.clone())));
@@ -88,7 +92,6 @@ impl Listening {
         if let Some(renewal) = renewal {
             renewal.abort();
         }
-        instance.stop().await;
         Ok(())
     }
 }

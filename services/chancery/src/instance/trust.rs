@@ -46,9 +46,7 @@ impl TrustSources {
         let url = &self.services.timestamp_authority;
         self.material.timestamp_authorities = chains.iter().map(|chain| authority(url, chain)).collect();
     }
-}
 
-impl TrustSources {
     /// Names these keys as those of the own certificate logs. The log that is used comes first; an own one keeps counting for
     /// what was issued under it.
     pub(super) fn set_ct_logs(&mut self, logs: &[Trusted<PublicKey>]) -> anyhow::Result<()> {
@@ -75,7 +73,8 @@ fn authority<C: Chain>(url: &BaseUrl, Trusted { credential, validity, .. }: &Tru
     }
 }
 
-/// What the files of an instance are made of, but for the authorities' chains and the certificate logs; `issuer` is the development issuer.
+/// What the files of an instance are made of, but for the authorities' chains and the certificate logs; `issuer` is the
+/// development issuer.
 pub(super) fn sources(
     setup: &Setup<'_>,
     issuer: Option<&Issuer>,

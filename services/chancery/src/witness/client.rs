@@ -4,6 +4,7 @@
 //! witness's key. Over plain `http://` somebody in between can make a witness look like one that has seen more, and the log
 //! is then quarantined: use it inside a network only.
 
+use anyhow::Context as _;
 use chancery_log::witnessing::{Answer, Asking, Unreachable, WitnessClient};
 use chancery_verify::{hash, witness};
 use reqwest::{Response, StatusCode, header};
@@ -29,25 +30,14 @@ pub(crate) struct HttpWitness {
 impl HttpWitness {
     /// The witness at `url`, the part before `/add-checkpoint`. Nothing is sent yet.
     pub(crate) fn new(url: &Url) -> anyhow::Result<Self> {
-        let plain = url.username().is_empty() && url.password().is_none();
-        let whole = url.query().is_none() && url.fragment().is_none();
-        anyhow::ensure!(
-            matches!(url.scheme(), "http" | "https") && url.has_host() && plain && whole,
-            "{} is not the URL of a witness: expected http(s)://host/path without user, query and fragment",
-            url.host_str().unwrap_or_default()
-        );
-        let client = reqwest::Client::builder()
-            // A witness must not choose who else is asked, and the environment must not choose a proxy.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .http1_only()
-            .connect_timeout(CONNECT_DEADLINE)
-            .timeout(REQUEST_DEADLINE)
-            .pool_idle_timeout(IDLE)
-            .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, url: url.as_str().trim_end_matches('/').to_owned() })
+        let base = chancery_outbound::base(url).with_context(|| {
+            format!(
+                "{} is not the URL of a witness: expected http(s)://host/path without user, query and fragment",
+                url.host_str().unwrap_or_default()
+            )
+        })?;
+        let client = chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE).build()?;
+        Ok(Self { client, url: base })
     }
 
     async fn post(&self, request: &str) -> Result<Answer, reqwest::Error> {
@@ -64,7 +54,8 @@ impl HttpWitness {
         })
     }
 
-    /// Asks, and once more where the connection was a kept one that the witness has closed since: found out only when it is used.
+    /// Asks, and once more where the connection was a kept one that the witness has closed since: found out only when it is
+    /// used.
     async fn ask(&self, request: &str) -> Result<Answer, reqwest::Error> {
         match self.post(request).await {
             Err(error) if !error.is_timeout() && !error.is_connect() => self.post(request).await,

@@ -1,12 +1,11 @@
 //! `chancery witness serve`: a witness in a process of its own, so that it shares nothing with the logs it looks after.
 
+use crate::{configuration::TlsFiles, instance::Listening};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
     clock::{Clock, SystemClock},
-    http::{self, Listener, Readiness, Tls},
+    http::Readiness,
     metrics::Metrics,
-    random::SystemRandom,
-    shutdown::{self, Signals},
 };
 use chancery_verify::verifier_key::VerifierKey;
 use chancery_witness::{Settings, Witness};
@@ -17,7 +16,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::net::TcpListener;
 
 /// A witness's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,15 +40,7 @@ pub(crate) struct WitnessListen {
     /// Address and port for Prometheus; nobody else should reach it.
     pub(crate) metrics: Option<SocketAddr>,
     /// Certificate and key in PEM; without them a proxy in front must speak TLS.
-    pub(crate) tls: Option<WitnessTls>,
-}
-
-/// Files in PEM; taken anew when they change.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct WitnessTls {
-    certificate: PathBuf,
-    key: PathBuf,
+    pub(crate) tls: Option<TlsFiles>,
 }
 
 impl WitnessConfiguration {
@@ -75,35 +65,11 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
     let metrics = listen.metrics.map(|_| Metrics::default());
     let witness = open(&name, &data, &logs, metrics.as_ref())?;
     let key = witness.verifier_key();
-    let mut signals = Signals::catch().context("cannot wait for signals")?;
-    let (stop, stopping) = shutdown::channel();
-    let mut servers = Vec::new();
-    if let (Some(metrics), Some(address)) = (metrics, listen.metrics) {
-        let listener = bind(address).await?;
-        servers.push(tokio::spawn(http::serve(listener, http::metrics_page(metrics), stopping.clone())));
-    }
-    let ready: Readiness = Arc::new(|| None);
-    let routes = http::named(http::shell(chancery_witness::http::router(witness), ready), Arc::new(SystemRandom));
-    let listener = bind(listen.address).await?;
-    let address = listener.local_addr()?;
-    let (listener, renewal) = match &listen.tls {
-        None => (Listener::from(listener), None),
-        Some(WitnessTls { certificate, key }) => {
-            let tls = Tls::open(certificate, key).context("cannot use [listen] tls")?;
-            (Listener::tls(listener, Arc::clone(&tls)), Some(tokio::spawn(tls.follow())))
-        }
-    };
-    servers.push(tokio::spawn(http::serve(listener, routes, stopping)));
-    tracing::info!(%address, verifier_key = key, "witness ready");
-    signals.received().await;
-    stop.stop();
-    for server in servers {
-        server.await.context("a listener failed")?;
-    }
-    if let Some(renewal) = renewal {
-        renewal.abort();
-    }
-    Ok(())
+    let listening = Listening::on(listen.address, listen.metrics).await?.with_tls(listen.tls.as_ref())?;
+    let address = listening.address()?;
+    let (routes, readiness): (_, Readiness) = (chancery_witness::http::router(witness), Arc::new(|| None));
+    let ready = || tracing::info!(%address, verifier_key = key, "witness ready");
+    listening.serve(routes, readiness, metrics.as_ref(), |routes| routes, ready).await
 }
 
 fn open(name: &str, data: &Path, logs: &[String], metrics: Option<&Metrics>) -> anyhow::Result<Witness> {
@@ -115,10 +81,6 @@ fn open(name: &str, data: &Path, logs: &[String], metrics: Option<&Metrics>) -> 
     });
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Witness::open(Settings { data, name, logs }, clock, requests.transpose()?).context("cannot open the witness")
-}
-
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 #[cfg(test)]

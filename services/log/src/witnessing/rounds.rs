@@ -7,7 +7,7 @@
 //! while that is the newest.
 
 use super::asking::{Context, Failure, Outcome};
-use super::{Fail, Shared, WitnessClient, same_tree};
+use super::{Fail, Shared, WitnessClient};
 use crate::engine::Published;
 use crate::quarantine::{Quarantine, Reason};
 use crate::sequencer::Follower;
@@ -169,7 +169,7 @@ impl Rounds {
         if quorum && cosigned > self.shown {
             self.publish(&Arc::clone(&self.head), true);
         } else if self.shared.fail == Fail::Open && waits && (self.is_hopeless(newest) || self.is_overdue()) {
-            let same = same_tree(&newest.tree, &self.head.tree);
+            let same = newest.tree == self.head.tree;
             self.publish(newest, same);
         } else if self.shared.fail == Fail::Open && cosigned > self.shown && self.is_published() {
             // Fewer than a quorum are better than none.
@@ -200,7 +200,7 @@ impl Rounds {
         if !ended || Arc::ptr_eq(newest, &self.head) {
             return;
         }
-        let same = same_tree(&newest.tree, &self.head.tree);
+        let same = newest.tree == self.head.tree;
         self.head = Arc::clone(newest);
         for member in &mut self.members {
             member.done = false;
@@ -247,7 +247,7 @@ impl Rounds {
                 tally.count("cosigned");
                 tally.size.fetch_max(head.tree.size, Ordering::Relaxed);
                 member.pause = FIRST_PAUSE;
-                if same_tree(&head.tree, &self.head.tree) {
+                if head.tree == self.head.tree {
                     member.done = Arc::ptr_eq(&head, &self.head);
                     // The same number of lines, but a newer one.
                     self.shown = self.shown.saturating_sub(usize::from(member.line.is_some()));
