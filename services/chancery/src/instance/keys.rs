@@ -4,13 +4,13 @@ use super::{key_files, recorded_instance};
 use crate::rotation::{Generation, Place, RingFiles, Role, State};
 use anyhow::Context as _;
 use chancery_daemon::signer::{Signer, Use};
-use chancery_log::{rekor_v1, rekor_v2};
+use chancery_log::rekor_v2;
 use chancery_trust::tuf;
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
 use std::{fs, path::Path};
 
 /// Roles with one key that was never rotated, in a file of its name.
-const ROLES: [(&str, Use); 3] = [(rekor_v1::NAME, Use::Any), (rekor_v2::NAME, Use::Checkpoints), ("issuer", Use::Any)];
+const ROLES: [(&str, Use); 2] = [(rekor_v2::NAME, Use::Checkpoints), ("issuer", Use::Any)];
 
 /// One signing key.
 pub(crate) struct KeyRecord {
@@ -41,6 +41,7 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     let files = RingFiles::of(directory);
     let mut keys = rotated(&files, Role::Ca)?;
     keys.extend(rotated(&files, Role::Ct)?);
+    keys.extend(rotated(&files, Role::Rekor)?);
     let recorded = recorded_instance(directory)?;
     for (role, purpose) in ROLES {
         if let Some(uri) = recorded.key_uri(role) {
@@ -152,7 +153,7 @@ fn public_side(
     let path = files.key_file(generation.chain.as_deref().context("keys/ring.json names no public half")?);
     let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let damaged = || format!("{} is damaged", path.display());
-    if role == Role::Ct {
+    if role.is_log() {
         return Ok((PublicKey::from_pem(&text).with_context(damaged)?, Vec::new()));
     }
     let chain = Certificate::chain_from_pem(&text).with_context(damaged)?;

@@ -1,14 +1,17 @@
 //! What clients are given, made anew whenever a key is rotated: written to the data directory and served.
 
-use super::{RekorV2Arguments, Setup, SignIn, timestamps, transparency};
+use super::{Addresses, RekorV2Arguments, Setup, SignIn, timestamps, transparency};
 use crate::{
     configuration::Role,
     issuer::Issuer,
-    rotation::{credential::Chain, generations::Trusted},
+    rotation::{
+        credential::{Chain, Credential},
+        generations::{Generations, Trusted},
+    },
 };
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;
-use chancery_log::{rekor_v1, rekor_v2};
+use chancery_log::rekor_v2;
 use chancery_trust::{
     BaseUrl, CertificateAuthority, CurrentFiles, Log, Material, Services, SignatureLog, TrustFiles, Validity,
 };
@@ -26,13 +29,24 @@ pub(super) struct TrustSources {
     services: Services,
     /// The certificate log that is used, where that is not the own one.
     elsewhere: Option<Log>,
-    /// Where the own certificate log of each generation is.
-    ct_url: Arc<dyn Fn(u64) -> anyhow::Result<BaseUrl> + Send + Sync>,
+    /// The own ones, each at a URL of its own.
+    ct_logs: Vec<Trusted<PublicKey>>,
+    addresses: Addresses,
+    rekor_url: BaseUrl,
+    /// The Rekor v2 log.
+    rekor2: Log,
 }
 
 impl TrustSources {
     fn build(&self) -> anyhow::Result<TrustFiles> {
-        TrustFiles::build(&self.material, &self.services).context("the trust files cannot be made")
+        let mut material = self.material.clone();
+        // The log that is used comes first; an own one keeps counting for what was issued under it.
+        material.ct_logs.extend(self.elsewhere.iter().cloned());
+        for own in &self.ct_logs {
+            material.ct_logs.push(log(&self.addresses.ct_url(own.number)?, own));
+        }
+        material.rekor_logs.extend([self.rekor2.clone()]);
+        TrustFiles::build(&material, &self.services).context("the trust files cannot be made")
     }
 
     /// Names these chains as those of the certificate authority.
@@ -47,17 +61,20 @@ impl TrustSources {
         self.material.timestamp_authorities = chains.iter().map(|chain| authority(url, chain)).collect();
     }
 
-    /// Names these keys as those of the own certificate logs. The log that is used comes first; an own one keeps counting for
-    /// what was issued under it.
-    pub(super) fn set_ct_logs(&mut self, logs: &[Trusted<PublicKey>]) -> anyhow::Result<()> {
-        let mut ct_logs: Vec<Log> = self.elsewhere.iter().cloned().collect();
-        for Trusted { number, credential, validity } in logs {
-            let (base_url, key) = ((self.ct_url)(*number)?, (**credential).clone());
-            ct_logs.push(Log { base_url, key, origin: None, validity: *validity });
-        }
-        self.material.ct_logs = ct_logs;
-        Ok(())
+    /// Names these keys as those of the own certificate logs.
+    pub(super) fn set_ct_logs(&mut self, logs: &[Trusted<PublicKey>]) {
+        self.ct_logs = logs.to_vec();
     }
+
+    /// Names these keys as those of the Rekor v1 log's shards, which are all at one URL.
+    pub(super) fn set_rekor_logs(&mut self, shards: &[Trusted<PublicKey>]) {
+        self.material.rekor_logs = shards.iter().map(|shard| log(&self.rekor_url, shard)).collect();
+    }
+}
+
+/// A log without a name of its own, as its verifiers know it.
+fn log(base_url: &BaseUrl, Trusted { credential, validity, .. }: &Trusted<PublicKey>) -> Log {
+    Log { base_url: base_url.clone(), key: (**credential).clone(), origin: None, validity: *validity }
 }
 
 /// Clients know an authority by its chain, and how it is called by the certificate that signs.
@@ -73,8 +90,8 @@ fn authority<C: Chain>(url: &BaseUrl, Trusted { credential, validity, .. }: &Tru
     }
 }
 
-/// What the files of an instance are made of, but for the authorities' chains and the certificate logs; `issuer` is the
-/// development issuer.
+/// What the files of an instance are made of, but for what generations of keys say: authorities' chains, certificate logs and
+/// the shards of the Rekor v1 log. `issuer` is the development issuer.
 pub(super) fn sources(
     setup: &Setup<'_>,
     issuer: Option<&Issuer>,
@@ -83,19 +100,18 @@ pub(super) fn sources(
 ) -> anyhow::Result<TrustSources> {
     let Setup { data, addresses, .. } = *setup;
     let validity = Validity::since(data.created());
-    let log = |base_url, name| anyhow::Ok(Log { base_url, key: data.public_key(name)?, origin: None, validity });
     let elsewhere = transparency.elsewhere.as_ref().map(|elsewhere| {
         let (base_url, key) = (elsewhere.url.clone(), elsewhere.key.clone());
         Log { base_url, key, origin: None, validity }
     });
     let (ca, rekor) = (addresses.url(Role::Ca)?, addresses.url(Role::Log)?);
-    let origin = Some(KeyName::new(&addresses.host)?);
-    let rekor2 = Log { origin, ..log(rekor.clone(), rekor_v2::NAME)? };
+    let (key, origin) = (data.public_key(rekor_v2::NAME)?, Some(KeyName::new(&addresses.host)?));
+    let rekor2 = Log { base_url: rekor.clone(), key, origin, validity };
     let timestamp_authority = timestamps::url(addresses)?;
     let material = Material {
         certificate_authorities: Vec::new(),
         ct_logs: Vec::new(),
-        rekor_logs: vec![log(rekor.clone(), rekor_v1::NAME)?, rekor2],
+        rekor_logs: Vec::new(),
         timestamp_authorities: Vec::new(),
     };
     let services = Services {
@@ -111,8 +127,8 @@ pub(super) fn sources(
         timestamp_authority,
         validity,
     };
-    let addresses = addresses.clone();
-    Ok(TrustSources { material, services, elsewhere, ct_url: Arc::new(move |number| addresses.ct_url(number)) })
+    let (rekor_url, addresses) = (rekor.clone(), addresses.clone());
+    Ok(TrustSources { material, services, elsewhere, ct_logs: Vec::new(), addresses, rekor_url, rekor2 })
 }
 
 /// Keeps the files of a running server. Clones are the same.
@@ -133,11 +149,20 @@ impl Publisher {
         Ok((Self(Arc::new(Kept { sources: Mutex::new(sources), directory, files })), current))
     }
 
+    /// Has `publisher`, if it is in this process, name what of `keys` is to be trusted, in the place that `set` fills.
+    pub(super) fn name<C: Credential>(
+        publisher: Option<&Self>,
+        keys: &Generations<C>,
+        set: fn(&mut TrustSources, &[Trusted<C>]),
+    ) -> anyhow::Result<()> {
+        publisher.map_or(Ok(()), |publisher| publisher.publish(|sources| set(sources, &keys.trusted())))
+    }
+
     /// Writes and serves the files of what `change` makes of their sources; what cannot be published changes nothing.
-    pub(super) fn publish(&self, change: impl FnOnce(&mut TrustSources) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    fn publish(&self, change: impl FnOnce(&mut TrustSources)) -> anyhow::Result<()> {
         let mut sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = sources.clone();
-        change(&mut changed)?;
+        change(&mut changed);
         let files = changed.build()?;
         // Also where nothing has changed: what could not be written before is still to be written.
         files.write_to(&self.0.directory).context("cannot write the trust files")?;

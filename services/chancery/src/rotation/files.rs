@@ -46,7 +46,7 @@ impl RingFiles {
     fn served_file(&self, role: Role) -> PathBuf {
         let name = match role {
             Role::Ca => "served.json".to_owned(),
-            Role::Tsa | Role::Ct => format!("served-{role}.json"),
+            Role::Tsa | Role::Ct | Role::Rekor => format!("served-{role}.json"),
         };
         self.directory.join(name)
     }
@@ -90,7 +90,7 @@ impl RingFiles {
         let instance = recorded_instance(&self.directory)?;
         let public = match role {
             Role::Ca | Role::Tsa => format!("{role}-chain.pem"),
-            Role::Ct => format!("{role}.pub"),
+            Role::Ct | Role::Rekor => format!("{role}.pub"),
         };
         let path = self.key_file(&public);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -100,7 +100,7 @@ impl RingFiles {
             Role::Ca => (certificate()?.public_key().clone(), instance.created_at_seconds),
             // It may be younger than the directory.
             Role::Tsa => (certificate()?.public_key().clone(), certificate()?.not_before().seconds()),
-            Role::Ct => (PublicKey::from_pem(&text).with_context(damaged)?, instance.created_at_seconds),
+            Role::Ct | Role::Rekor => (PublicKey::from_pem(&text).with_context(damaged)?, instance.created_at_seconds),
         };
         let place = instance.key_uri(role.name()).map(|uri| Place::Uri(uri.to_owned()));
         Ok(Generation {

@@ -18,6 +18,7 @@ struct Opened<C> {
 }
 
 /// What is to be trusted, and when it counts.
+#[derive(Clone)]
 pub(crate) struct Trusted<C> {
     /// Of the generation.
     pub(crate) number: u64,

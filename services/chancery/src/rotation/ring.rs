@@ -27,6 +27,8 @@ pub(crate) enum Role {
     Tsa,
     /// Signs for the certificate log: each generation is a log of its own.
     Ct,
+    /// Signs for the Rekor v1 log: each generation is a shard of its own.
+    Rekor,
 }
 
 impl Role {
@@ -36,6 +38,7 @@ impl Role {
             Self::Ca => "ca",
             Self::Tsa => "tsa",
             Self::Ct => "ct",
+            Self::Rekor => "rekor",
         }
     }
 
@@ -45,7 +48,13 @@ impl Role {
             Self::Ca => "CA",
             Self::Tsa => "TSA",
             Self::Ct => "CT log",
+            Self::Rekor => "Rekor v1 log",
         }
+    }
+
+    /// Whether it is known by its public half alone, and not by certificates.
+    pub(crate) const fn is_log(self) -> bool {
+        matches!(self, Self::Ct | Self::Rekor)
     }
 
     /// Seconds after its last signature until the key's end: as long as what it has signed may be used to sign, and what clocks
@@ -53,7 +62,7 @@ impl Role {
     const fn reach_seconds(self) -> u64 {
         match self {
             Self::Ca => MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS,
-            Self::Tsa | Self::Ct => CLOCK_SKEW_SECONDS,
+            Self::Tsa | Self::Ct | Self::Rekor => CLOCK_SKEW_SECONDS,
         }
     }
 }

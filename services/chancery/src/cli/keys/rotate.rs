@@ -30,6 +30,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// fetched it. Activate: it signs, and the one before does not any more. Retire: what the one before has signed counts, what it
 /// signs from then on does not. `chancery keys list` shows how far it is.
 ///
+/// The next key of a log is that of another tree. `activate` of a Rekor v1 log freezes the shard before, for ever.
+///
 /// Keys of the TUF repository need no steps: clients follow from one root to the next by themselves.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -40,6 +42,7 @@ const LOOK: Duration = Duration::from_millis(100);
   chancery keys rotate ca retire --end 2026-11-21T07:00:00Z
   chancery keys rotate tsa --data ./chancery-dev stage
   chancery keys rotate ct --data ./chancery-dev stage
+  chancery keys rotate rekor --data ./chancery-dev stage
   chancery keys rotate tuf-timestamp --data ./chancery-dev")]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -54,6 +57,8 @@ enum RoleVerb {
     Tsa(Rotated),
     /// The certificate log's key: the next one is of another log, beside the first
     Ct(Rotated),
+    /// The Rekor v1 log's key: the next one is of another shard, and clients still see one log with one index
+    Rekor(Rotated),
     /// The TUF repository's root key: as `chancery trust rotate --role root`
     TufRoot(RotatedTuf),
     /// The TUF repository's targets key: as `chancery trust rotate --role targets`
@@ -69,7 +74,7 @@ enum RoleVerb {
 #[command(after_help = "Example:
   chancery keys rotate ca --data ./chancery-dev stage
 
-Servers that have copies of one data directory need a copy of its keys/ after each step.")]
+Servers that have copies of one data directory need a copy of its keys/ after each step, of a log's before the next one.")]
 struct Rotated {
     /// Data directory of the instance
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev", global = true)]
@@ -130,6 +135,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         RoleVerb::Ca(rotated) => (Role::Ca, rotated),
         RoleVerb::Tsa(rotated) => (Role::Tsa, rotated),
         RoleVerb::Ct(rotated) => (Role::Ct, rotated),
+        RoleVerb::Rekor(rotated) => (Role::Rekor, rotated),
         RoleVerb::TufRoot(rotated) => return rotated.run(tuf::Role::Root).await,
         RoleVerb::TufTargets(rotated) => return rotated.run(tuf::Role::Targets).await,
         RoleVerb::TufSnapshot(rotated) => return rotated.run(tuf::Role::Snapshot).await,

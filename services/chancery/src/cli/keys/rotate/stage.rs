@@ -52,7 +52,7 @@ impl Stage {
             bail!("this is the key of generation {}; a rotation needs another one", known.number);
         }
         verify_signs(&signer).await.context("the key does not sign")?;
-        let public = if role == Role::Ct {
+        let public = if role.is_log() {
             ensure!(self.chain.is_none(), "a log's key has no certificates");
             check_kind(role, signer.public_key().kind())?;
             signer.public_key().to_pem()
@@ -64,7 +64,7 @@ impl Stage {
             let organization = organization(files, role, ring)?;
             make_chain(role, &organization, number, (&root, &signer), now).await?
         };
-        let name = if role == Role::Ct { format!("{role}-{number}.pub") } else { format!("{role}-{number}-chain.pem") };
+        let name = if role.is_log() { format!("{role}-{number}.pub") } else { format!("{role}-{number}-chain.pem") };
         durable::write(&files.key_file(&name), public.as_bytes())?;
         let generation = Generation {
             number,
@@ -97,7 +97,7 @@ impl Stage {
 
 /// Refuses a kind of key that not every client verifies what the role signs with.
 fn check_kind(role: Role, kind: KeyKind) -> anyhow::Result<()> {
-    ensure!(role != Role::Ct || kind == KeyKind::P256, "not every client verifies another kind of log key than P-256");
+    ensure!(!role.is_log() || kind == KeyKind::P256, "not every client verifies another kind of log key than P-256");
     Ok(())
 }
 
@@ -124,7 +124,7 @@ async fn make_chain(
             let made = timestamp_chain::create(organization, number, root, signer, &SystemRandom, now).await?;
             timestamp_chain::to_pem(&made)
         }
-        Role::Ct => bail!("a log's key has no certificates"),
+        Role::Ct | Role::Rekor => bail!("a log's key has no certificates"),
     })
 }
 
@@ -142,7 +142,7 @@ fn given_chain(path: &Path, role: Role, signer: &Signer, now: Timestamp) -> anyh
             ensure!(chain.is_valid_at(now), "a certificate is not valid at this time");
             Ok(timestamp_chain::to_pem(&chain))
         }
-        Role::Ct => bail!("a log's key has no certificates"),
+        Role::Ct | Role::Rekor => bail!("a log's key has no certificates"),
     };
     check().with_context(|| format!("cannot use {}", path.display()))
 }
