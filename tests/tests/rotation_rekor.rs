@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    path::Path,
     sync::Mutex,
     thread,
     time::{Duration, SystemTime},
@@ -117,6 +118,20 @@ fn check_from_outside(stack: &Stack, url: &str, options: &str) -> String {
     program.arg(stack.trust("trusted_root.json")).args(options).run().succeeds()
 }
 
+/// What is copied of three shards is all of them.
+fn copies_are_complete(stack: &Stack, copy: &Path) {
+    let address = format!("127.0.0.1:{}", free_port());
+    let (host, port) = address.split_once(':').unwrap();
+    let server = Program::new("/usr/bin/env", copy).env("PATH", std::env::var_os("PATH").unwrap());
+    let server = server.args("python3 -m http.server --bind").arg(host).arg(port).start();
+    let up = || Request::get(&format!("http://{address}/")).try_send().is_ok();
+    eventually("the copies are served", up);
+    let places = "--path rekor=/rekor rekor2=/rekor2 ct=/ct";
+    let said = check_from_outside(stack, &format!("http://{address}"), places);
+    assert_eq!(said.lines().filter(|line| line.starts_with("127.0.0.1 - ")).count(), 3, "{said}");
+    drop(server);
+}
+
 #[test]
 fn a_rotation_under_load_fails_nobody() {
     let metrics = format!("127.0.0.1:{}", free_port());
@@ -174,17 +189,7 @@ fn a_rotation_under_load_fails_nobody() {
     assert_eq!(info(&stack)["inactiveShards"].as_array().unwrap().len(), 2);
     verify(&alice, &bundles);
     stack.terminate();
-    // The copies of all shards are complete.
-    let address = format!("127.0.0.1:{}", free_port());
-    let (host, port) = address.split_once(':').unwrap();
-    let server = Program::new("/usr/bin/env", copy.path()).env("PATH", std::env::var_os("PATH").unwrap());
-    let server = server.args("python3 -m http.server --bind").arg(host).arg(port).start();
-    let up = || Request::get(&format!("http://{address}/")).try_send().is_ok();
-    eventually("the copies are served", up);
-    let places = "--path rekor=/rekor rekor2=/rekor2 ct=/ct";
-    let said = check_from_outside(&stack, &format!("http://{address}"), places);
-    assert_eq!(said.lines().filter(|line| line.starts_with("127.0.0.1 - ")).count(), 3, "{said}");
-    drop(server);
+    copies_are_complete(&stack, copy.path());
     stack.check();
 }
 

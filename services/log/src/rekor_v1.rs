@@ -116,18 +116,21 @@ impl RekorV1 {
 
     /// Logs `artifact` as the first entry where there is none.
     pub async fn seed(&self, artifact: &[u8]) -> Result<(), Error> {
-        let Some(seed) = Seed::needed(self.first(), artifact).await? else { return Ok(()) };
-        let body = seed_body(artifact, &seed)?;
-        let leaf_hash = body.leaf_hash();
-        self.first().append(Pending::of_leaf(body.into_bytes(), leaf_hash)).await.map(|_| ())
+        match Seed::needed(self.first(), artifact).await? {
+            Some(seed) => append_seed(self.first(), artifact, &seed).await,
+            None => Ok(()),
+        }
     }
 
     /// The same for a later shard that has just got its turn; the artifact is its own public key.
     async fn seed_shard(&self, span: &Span, shard: &Shard) -> Result<(), Error> {
-        let Some((artifact, seed)) = self.shards.seed(span, shard).await? else { return Ok(()) };
-        let body = seed_body(&artifact, &seed)?;
-        let leaf_hash = body.leaf_hash();
-        shard.log.append(Pending::of_leaf(body.into_bytes(), leaf_hash)).await.map(|_| ())
+        let append = async |artifact: &[u8], seed| append_seed(&shard.log, artifact, &seed).await;
+        self.shards.seed(span, shard, append).await
+    }
+
+    async fn append(&self, span: &Span, shard: &Shard, pending: Pending) -> Result<Outcome, Error> {
+        self.seed_shard(span, shard).await?;
+        shard.log.append(pending).await
     }
 
     /// Appends an admitted entry to the shard that takes entries, whichever that is by then.
@@ -136,8 +139,7 @@ impl RekorV1 {
         let leaf = Bytes::from(body.into_bytes());
         let (span, shard, outcome) = loop {
             let (span, shard) = self.shards.current()?;
-            self.seed_shard(&span, &shard).await?;
-            match shard.log.append(Pending::of_leaf(leaf.clone(), leaf_hash)).await {
+            match self.append(&span, &shard, Pending::of_leaf(leaf.clone(), leaf_hash)).await {
                 Err(Error::Frozen) if self.shards.go_on_after(&span).await? => {}
                 outcome => break (span, shard, outcome?),
             }
@@ -260,7 +262,7 @@ pub fn files_path(name: &str) -> String {
     format!("/tlog/{name}")
 }
 
-fn seed_body(artifact: &[u8], seed: &Seed) -> Result<Body, Error> {
+async fn append_seed(log: &Log, artifact: &[u8], seed: &Seed) -> Result<(), Error> {
     let kind = EntryKind::HashedRekord;
     let key = STANDARD.encode(seed.key.to_pem());
     let proposal = json!({
@@ -273,7 +275,9 @@ fn seed_body(artifact: &[u8], seed: &Seed) -> Result<Body, Error> {
     })
     .to_string();
     let body = ProposedEntry::parse(proposal.as_bytes()).and_then(|proposal| kind.admit(&proposal));
-    body.map_err(seed::refused)
+    let body = body.map_err(seed::refused)?;
+    let leaf_hash = body.leaf_hash();
+    log.append(Pending::of_leaf(body.into_bytes(), leaf_hash)).await.map(|_| ())
 }
 
 fn entry_id(shard: &Shard, leaf_hash: Hash) -> EntryId {

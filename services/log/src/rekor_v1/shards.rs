@@ -19,6 +19,7 @@ use crate::{Corrupt, Error, Log, series};
 use chancery_verify::{Hash, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Mutex;
 
 /// A shard that is open in this process.
 pub(super) struct Shard {
@@ -48,13 +49,15 @@ struct Inner {
     spans: RwLock<Arc<[Span]>>,
     /// The first one, by which the database is reached.
     first: Log,
+    seeding: Mutex<()>,
 }
 
 impl Shards {
     /// The one shard of a log that was never switched; what the database says else is read by [`Self::refresh`].
     pub(super) fn new(first: Log) -> Self {
         let span = Span { number: 1, tree_id: first.record().tree_id, first: 0, size: None };
-        let shards = Self(Arc::new(Inner { open: RwLock::default(), spans: RwLock::new(Arc::new([span])), first }));
+        let spans = RwLock::new(Arc::new([span]) as Arc<[Span]>);
+        let shards = Self(Arc::new(Inner { open: RwLock::default(), spans, first, seeding: Mutex::default() }));
         shards.add(shards.0.first.clone());
         shards
     }
@@ -176,15 +179,24 @@ impl Shards {
         self.refresh().await
     }
 
-    /// What is to be logged before anything else in a shard that has just got its turn. Two processes may do so at once: there
-    /// are two such entries then.
-    pub(super) async fn seed(&self, span: &Span, shard: &Shard) -> Result<Option<(Vec<u8>, Seed)>, Error> {
-        let is_empty = shard.log.published().is_ok_and(|published| published.tree.size == 0);
-        if span.number == 1 || !is_empty {
-            return Ok(None);
+    /// Has `append` log what comes before anything else in a shard that has just got its turn: one entry, however many requests
+    /// find it empty. Two processes may do so at once; there are two such entries then.
+    pub(super) async fn seed(
+        &self,
+        span: &Span,
+        shard: &Shard,
+        append: impl AsyncFnOnce(&[u8], Seed) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let is_empty = || shard.log.published().is_ok_and(|published| published.tree.size == 0);
+        if span.number == 1 || !is_empty() {
+            return Ok(());
         }
+        let _alone = self.0.seeding.lock().await;
         let artifact = shard.log.signer().public_key().to_pem().into_bytes();
-        Ok(Seed::needed(&shard.log, &artifact).await?.map(|seed| (artifact, seed)))
+        match Seed::needed(&shard.log, &artifact).await? {
+            Some(seed) => append(&artifact, seed).await,
+            None => Ok(()),
+        }
     }
 
     fn store(&self) -> &dyn Store {
