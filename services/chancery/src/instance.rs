@@ -14,6 +14,7 @@ mod listening;
 mod log_keys;
 mod logs;
 mod operations;
+mod rekor2_shards;
 mod rekor_shards;
 mod rekor_v2;
 mod running;
@@ -26,7 +27,7 @@ mod trust;
 mod tuf;
 mod witnesses;
 
-pub(crate) use addresses::Addresses;
+pub(crate) use addresses::{Addresses, log_host};
 pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
 pub(crate) use composition::{Choices, Instance, Setup, SignIn};
 pub(crate) use data::{DataDirectory, recorded_instance};

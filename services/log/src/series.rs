@@ -3,10 +3,12 @@
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::Extensions;
+use axum::http::uri::Authority;
+use axum::http::{Extensions, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::any;
-use chancery_daemon::http::not_found;
+use chancery_daemon::http::{RequestId, not_found};
 use std::sync::Arc;
 use tower::ServiceExt as _;
 
@@ -23,7 +25,7 @@ pub fn split(name: &str) -> (&str, u64) {
     numbered.unwrap_or((name, 1))
 }
 
-/// The routes of the log at a path, if there is one.
+/// The routes of the log at a path, or at a host, if there is one.
 type Find = Arc<dyn Fn(&str) -> Option<Router> + Send + Sync>;
 
 /// Answers two levels below `prefix` whatever no fixed route answers, with the routes that `find` returns for a request's path.
@@ -32,10 +34,38 @@ pub fn router(prefix: &str, find: impl Fn(&str) -> Option<Router> + Send + Sync 
 }
 
 async fn answer(State(find): State<Find>, request: Request) -> Response {
-    let Some(routes) = find(request.uri().path()) else { return not_found() };
+    match find(request.uri().path()) {
+        Some(routes) => answer_with(routes, request).await,
+        None => not_found(),
+    }
+}
+
+/// Answers whatever `first` does, unless the request names the host of another log: then with the routes that `find` returns
+/// for that host, in lower case and without a port.
+pub fn by_host(first: Router, find: impl Fn(&str) -> Option<Router> + Send + Sync + 'static) -> Router {
+    first.layer(from_fn_with_state(Arc::new(find) as Find, answer_for_host))
+}
+
+async fn answer_for_host(State(find): State<Find>, request: Request, next: Next) -> Response {
+    match host(&request).and_then(|host| find(&host)) {
+        Some(routes) => answer_with(routes, request).await,
+        None => next.run(request).await,
+    }
+}
+
+/// The host a request names: HTTP/2 has it in the request line, HTTP/1 in a header.
+fn host(request: &Request) -> Option<String> {
+    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let authority = request.uri().authority().cloned().or(named)?;
+    Some(authority.host().trim_end_matches('.').to_ascii_lowercase())
+}
+
+async fn answer_with(routes: Router, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    // What this route has found in the path is no parameter of the other one.
+    // What the route before has found in the path is no parameter of this one.
+    let request_id = parts.extensions.remove::<RequestId>();
     parts.extensions = Extensions::new();
+    request_id.map(|id| parts.extensions.insert(id));
     match routes.fallback(|| async { not_found() }).oneshot(Request::from_parts(parts, body)).await {
         Ok(response) => response,
         Err(never) => match never {},

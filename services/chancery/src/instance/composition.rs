@@ -12,7 +12,7 @@ use super::{
     authority::{self, Issuing, RotatedAuthority},
     ct_shards::{self, CtShards, RotatedCt},
     data::DataDirectory,
-    log_keys::{self, LogKeys},
+    log_keys::LogKeys,
     logs::{Logs, Opening},
     running::RunningLogs,
     timestamps::{TimestampArguments, Timestamps},
@@ -139,19 +139,14 @@ impl Instance {
         let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
-        let LogKeys { ct: ct_keys, rekor: rekor_keys } = log_keys;
+        let (ct_keys, rekor_keys) = log_keys.apart();
         let followed = Followed { keys, ct_keys, shards, publisher: publisher.clone(), statuses: statuses.clone() };
         let (routes, mut background) = if has(Role::Ca) {
             common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
         } else {
             (Router::new(), common.observed_authority(followed)?)
         };
-        background.push(log_keys::follow_rekor(
-            (common.ring(), rekor_keys),
-            logs.as_ref().map(|logs| logs.rekor.clone()),
-            publisher.clone(),
-            (Arc::clone(clock), statuses.clone()),
-        )?);
+        background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), (clock, &statuses))?);
         background.extend(audit.clone().map(|audit| tokio::spawn(audit.keep_synced())));
         let mut assembly = Assembly::new(routes, setup.roles);
         assembly.add(logs.as_ref().map(|logs| (logs.routes(), logs.obstacle(setup.check_command.clone()))));
@@ -317,13 +312,14 @@ impl Common<'_> {
             return Ok(None);
         }
         let mut sources = trust::sources(self.setup, issuer, &choices.transparency, choices.rekor_v2)?;
-        sources.set_authorities(&keys.trusted());
-        sources.set_ct_logs(&log_keys.ct.trusted());
-        sources.set_rekor_logs(&log_keys.rekor.trusted());
-        sources.set_timestamp_authorities(&match timestamp_keys {
-            Some(keys) => keys.trusted(),
-            None => Generations::read(self.ring(), rotation::Role::Tsa)?.trusted(),
-        });
+        sources.set_authorities(keys);
+        sources.set_ct_logs(&log_keys.ct);
+        sources.set_rekor_logs(&log_keys.rekor);
+        sources.set_rekor2_logs(&log_keys.rekor2);
+        match timestamp_keys {
+            Some(keys) => sources.set_timestamp_authorities(keys),
+            None => sources.set_timestamp_authorities(&Generations::read(self.ring(), rotation::Role::Tsa)?),
+        }
         Publisher::new(sources, self.setup.data.trust()).map(Some)
     }
 

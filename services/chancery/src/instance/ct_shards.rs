@@ -7,11 +7,7 @@ use super::{
     shards::{Personality, Shards},
     trust::{Publisher, TrustSources},
 };
-use crate::rotation::{
-    State,
-    follow::{PERIOD, Subject},
-    generations::Generations,
-};
+use crate::rotation::{follow::Subject, generations::Generations};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_ca::transparency::CertificateLog;
@@ -60,29 +56,12 @@ pub(super) struct RotatedCt {
     pub(super) publisher: Option<Publisher>,
 }
 
-impl RotatedCt {
-    /// Freezes the logs whose keys were retired.
-    async fn freeze_retired(&self, keys: &Generations<PublicKey>) -> BTreeMap<u64, String> {
-        let mut failed = BTreeMap::new();
-        for generation in keys.in_use().filter(|generation| generation.state == State::Retired) {
-            let Some(log) = self.shards.get(generation.number).map(|ct| ct.log().clone()) else { continue };
-            if !log.is_frozen() {
-                // An authority in another process looks once a second where it should log.
-                tokio::time::sleep(3 * PERIOD).await;
-                let frozen = self.shards.freeze(&log).await;
-                failed.extend(frozen.err().map(|error| (generation.number, format!("{error:#}"))));
-            }
-        }
-        failed
-    }
-}
-
 impl Subject for RotatedCt {
     type Credential = PublicKey;
 
     async fn prepare(&mut self, keys: &Generations<PublicKey>) -> BTreeMap<u64, String> {
         let mut failed = self.shards.open(keys).await;
-        failed.extend(self.freeze_retired(keys).await);
+        failed.extend(self.shards.freeze_retired(keys).await);
         failed
     }
 

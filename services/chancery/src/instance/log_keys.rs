@@ -1,8 +1,9 @@
-//! The keys of the logs that have generations, opened with their logs where these are this process's.
+//! The keys of the logs, each with its generations, opened with their logs where these are this process's.
 
 use super::{
     logs::Logs,
-    rekor_shards::{self, RekorShards, RotatedRekor},
+    rekor_shards::{self, RotatedRekor},
+    rekor2_shards::{self, RotatedRekor2},
     trust::{Publisher, TrustSources},
 };
 use crate::rotation::{RingFiles, Role, follow::Rotation, generations::Generations, observe, status::Statuses};
@@ -16,6 +17,13 @@ use tokio::task::JoinHandle;
 pub(super) struct LogKeys {
     pub(super) ct: Generations<PublicKey>,
     pub(super) rekor: Generations<PublicKey>,
+    pub(super) rekor2: Generations<PublicKey>,
+}
+
+/// Those of the logs of signatures.
+pub(super) struct RekorKeys {
+    rekor: Generations<PublicKey>,
+    rekor2: Generations<PublicKey>,
 }
 
 impl LogKeys {
@@ -23,34 +31,50 @@ impl LogKeys {
     /// that was not made or not finished before, is made now: before anybody is answered.
     pub(super) async fn start(ring: RingFiles, logs: Option<&Logs>, now: Timestamp) -> anyhow::Result<Self> {
         let Some(logs) = logs else {
-            return Ok(Self {
-                ct: Generations::read(ring.clone(), Role::Ct)?,
-                rekor: Generations::read(ring, Role::Rekor)?,
-            });
+            let read = |role| Generations::read(ring.clone(), role);
+            return Ok(Self { ct: read(Role::Ct)?, rekor: read(Role::Rekor)?, rekor2: read(Role::Rekor2)? });
         };
         let ct = Generations::open(ring.clone(), Role::Ct, now).await?;
-        let rekor = Generations::open(ring, Role::Rekor, now).await?;
+        let rekor = Generations::open(ring.clone(), Role::Rekor, now).await?;
+        let rekor2 = Generations::open(ring, Role::Rekor2, now).await?;
         let (failed_ct, failed_rekor) = (logs.ct.open(&ct).await, rekor_shards::open(&logs.rekor, &rekor).await);
-        for (generation, reason) in failed_ct.into_iter().chain(failed_rekor) {
+        let failed_rekor2 = rekor2_shards::open(&logs.rekor2, &rekor2).await;
+        for (generation, reason) in failed_ct.into_iter().chain(failed_rekor).chain(failed_rekor2) {
             tracing::error!(generation, reason, "a log is not served");
         }
         let (generation, _) = rekor.signing_credential()?;
         let switched = rekor_shards::rekor(&logs.rekor).switch_to(generation, now).await;
         switched.with_context(|| format!("cannot write to the shard {generation} of the rekor log"))?;
-        Ok(Self { ct, rekor })
+        Ok(Self { ct, rekor, rekor2 })
+    }
+
+    /// Those of the certificate logs, and the others.
+    pub(super) fn apart(self) -> (Generations<PublicKey>, RekorKeys) {
+        (self.ct, RekorKeys { rekor: self.rekor, rekor2: self.rekor2 })
     }
 }
 
-/// What follows the rotation of the Rekor v1 log's key in this process, which may have its `shards`.
-pub(super) fn follow_rekor(
-    (ring, keys): (RingFiles, Generations<PublicKey>),
-    shards: Option<RekorShards>,
-    publisher: Option<Publisher>,
-    (clock, statuses): (Arc<dyn Clock>, Statuses),
-) -> anyhow::Result<JoinHandle<()>> {
-    let Some(shards) = shards else {
-        let take = move |keys: &_| Publisher::name(publisher.as_ref(), keys, TrustSources::set_rekor_logs);
-        return Ok(observe::start(ring, Role::Rekor, take));
-    };
-    Rotation::start(keys, RotatedRekor { shards, publisher }, clock, statuses)
+impl RekorKeys {
+    /// What follows their rotation in this process, which may have their logs.
+    pub(super) fn follow(
+        self,
+        ring: RingFiles,
+        logs: Option<&Logs>,
+        publisher: Option<&Publisher>,
+        (clock, statuses): (&Arc<dyn Clock>, &Statuses),
+    ) -> anyhow::Result<[JoinHandle<()>; 2]> {
+        let (of_v1, of_v2) = (publisher.cloned(), publisher.cloned());
+        let Some(logs) = logs else {
+            let take_v1 = move |keys: &_| Publisher::name(of_v1.as_ref(), keys, TrustSources::set_rekor_logs);
+            let take_v2 = move |keys: &_| Publisher::name(of_v2.as_ref(), keys, TrustSources::set_rekor2_logs);
+            let observed = observe::start(ring.clone(), Role::Rekor, take_v1);
+            return Ok([observed, observe::start(ring, Role::Rekor2, take_v2)]);
+        };
+        let rekor = RotatedRekor { shards: logs.rekor.clone(), publisher: of_v1 };
+        let rekor2 = RotatedRekor2 { shards: logs.rekor2.clone(), publisher: of_v2 };
+        Ok([
+            Rotation::start(self.rekor, rekor, Arc::clone(clock), statuses.clone())?,
+            Rotation::start(self.rekor2, rekor2, Arc::clone(clock), statuses.clone())?,
+        ])
+    }
 }

@@ -3,7 +3,9 @@
 use super::{
     RekorV2Arguments, Setup, WitnessChoices,
     ct_shards::{self, CtShards},
+    log_host,
     rekor_shards::{self, RekorShard, RekorShards},
+    rekor2_shards::{self, Rekor2Shards},
     running::RunningLogs,
     shards::{Series, ShardOpener, Shards},
 };
@@ -20,7 +22,7 @@ use chancery_log::{
     ct::{self, Ct},
     mirror::Destination,
     rekor_v1::{self, RekorV1},
-    rekor_v2::{self, RekorV2},
+    rekor_v2,
     store::Database,
     witnessing::Witnesses,
 };
@@ -35,7 +37,7 @@ pub(super) type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Sc
 pub(super) struct Logs {
     pub(super) ct: CtShards,
     pub(super) rekor: RekorShards,
-    rekor2: RekorV2,
+    pub(super) rekor2: Rekor2Shards,
     pub(super) running: RunningLogs,
     database: Database,
 }
@@ -71,7 +73,8 @@ impl Opening<'_> {
         let (rekor2, sequencer) = self.rekor_v2.open(self, &opener).await?;
         running.add(rekor2.files(), sequencer).await?;
         let ct = Shards::new(ct, self.ct_series(), opener.clone());
-        let rekor = Shards::new(RekorShard::first(rekor), self.rekor_series(), opener);
+        let rekor = Shards::new(RekorShard::first(rekor), self.rekor_series(), opener.clone());
+        let rekor2 = Shards::new(rekor2, self.rekor2_series(), opener);
         Ok(Logs { ct, rekor, rekor2, running, database })
     }
 
@@ -82,7 +85,7 @@ impl Opening<'_> {
             name: ct::NAME,
             scheme: ct::scheme,
             path: Box::new(move |generation| paths.ct_path(generation)),
-            host: Box::new(move |generation| format!("{}{}", addresses.host, addresses.ct_path(generation))),
+            host: Box::new(move |generation| Ok(format!("{}{}", addresses.host, addresses.ct_path(generation.number)))),
             witnesses: self.witnesses.ct.clone(),
         }
     }
@@ -95,8 +98,20 @@ impl Opening<'_> {
             scheme: rekor_v1::scheme,
             path: Box::new(|generation| rekor_v1::files_path(&chancery_log::series::name(rekor_v1::NAME, generation))),
             // Their trees' numbers tell them apart.
-            host: Box::new(move |_| host.clone()),
+            host: Box::new(move |_| Ok(host.clone())),
             witnesses: None,
+        }
+    }
+
+    fn rekor2_series(&self) -> Series {
+        Series {
+            role: rotation::Role::Rekor2,
+            name: rekor_v2::NAME,
+            scheme: rekor_v2::scheme,
+            // At the root of each one's host.
+            path: Box::new(|_| String::new()),
+            host: Box::new(|generation| log_host(generation.url.as_deref().context("it has no URL")?)),
+            witnesses: self.witnesses.rekor2.clone(),
         }
     }
 
@@ -158,11 +173,11 @@ impl Logs {
     pub(super) async fn seed(&self, artifact: &[u8]) -> anyhow::Result<()> {
         let rekor = rekor_shards::rekor(&self.rekor);
         rekor.seed(artifact).await.context("cannot write the rekor log's first entry")?;
-        self.rekor2.seed(artifact).await.context("cannot write the rekor2 log's first entry")
+        self.rekor2.first().seed(artifact).await.context("cannot write the rekor2 log's first entry")
     }
 
     pub(super) fn routes(&self) -> Router {
-        ct_shards::routes(&self.ct).merge(rekor_shards::routes(&self.rekor)).merge(self.rekor2.router())
+        ct_shards::routes(&self.ct).merge(rekor_shards::routes(&self.rekor)).merge(rekor2_shards::routes(&self.rekor2))
     }
 
     /// Says why a log takes no entries, or is not copied, and, of a quarantined log, what to run.

@@ -7,6 +7,7 @@
 use super::{logs::Naming, running::RunningLogs};
 use crate::rotation::{
     Generation, RingFiles, Role, State,
+    follow::PERIOD,
     generations::{Generations, open_place},
 };
 use anyhow::{Context as _, bail};
@@ -45,7 +46,7 @@ pub(super) struct Series {
     /// Where each generation's log is below the base URL.
     pub(super) path: Box<dyn Fn(u64) -> String + Send + Sync>,
     /// Host name, or host and path, that the checkpoints of each generation's log name.
-    pub(super) host: Box<dyn Fn(u64) -> String + Send + Sync>,
+    pub(super) host: Box<dyn Fn(&Generation) -> anyhow::Result<String> + Send + Sync>,
     /// Who cosigns checkpoints, of logs they can have been told of.
     pub(super) witnesses: Option<Witnesses>,
 }
@@ -127,8 +128,22 @@ impl<P: Personality> Shards<P> {
         Ok(())
     }
 
+    /// Freezes the logs whose keys were retired, once everybody in other processes must have heard of it.
+    pub(super) async fn freeze_retired(&self, keys: &Generations<PublicKey>) -> BTreeMap<u64, String> {
+        let mut failed = BTreeMap::new();
+        for generation in keys.in_use().filter(|generation| generation.state == State::Retired) {
+            let Some(log) = self.get(generation.number).map(|shard| shard.log().clone()) else { continue };
+            if !log.is_frozen() {
+                tokio::time::sleep(3 * PERIOD).await;
+                let frozen = self.freeze(&log).await;
+                failed.extend(frozen.err().map(|error| (generation.number, format!("{error:#}"))));
+            }
+        }
+        failed
+    }
+
     /// Freezes the log of a generation, for ever. Nothing happens the second time.
-    pub(super) async fn freeze(&self, log: &Log) -> anyhow::Result<()> {
+    async fn freeze(&self, log: &Log) -> anyhow::Result<()> {
         let Inner { opener, .. } = &*self.0;
         let frozen = opener.store.freeze(log.record().log_id, opener.clock.now()).await;
         frozen.map(|_| ()).context("it cannot be frozen")
@@ -143,12 +158,16 @@ impl<P: Personality> Shards<P> {
     pub(super) fn find_routes(&self) -> impl Fn(&str) -> Option<Router> + Send + Sync + use<P> {
         let shards = self.clone();
         move |path: &str| {
-            let others = shards.0.others.read().unwrap_or_else(PoisonError::into_inner);
-            let is_below = |(number, _): &(&u64, &(P, Router))| {
-                path.strip_prefix(&(shards.0.series.path)(**number)).is_some_and(|rest| rest.starts_with('/'))
-            };
-            others.iter().find(is_below).map(|(_, (_, routes))| routes.clone())
+            shards.find(|number, _| {
+                path.strip_prefix(&(shards.0.series.path)(number)).is_some_and(|rest| rest.starts_with('/'))
+            })
         }
+    }
+
+    /// The routes of the log beside the first one that is meant.
+    pub(super) fn find(&self, is_meant: impl Fn(u64, &P) -> bool) -> Option<Router> {
+        let others = self.0.others.read().unwrap_or_else(PoisonError::into_inner);
+        others.iter().find(|(number, (shard, _))| is_meant(**number, shard)).map(|(_, (_, routes))| routes.clone())
     }
 }
 
@@ -162,7 +181,7 @@ impl ShardOpener {
         // A log of a key that is only staged has signed nothing that would be contradicted.
         let may_be_made = generation.state == State::Staged;
         let settings = Settings {
-            host: (series.host)(generation.number),
+            host: (series.host)(generation)?,
             scheme: series.scheme,
             signer: Arc::new(signer),
             new_tree_id: may_be_made.then(|| super::logs::tree_id(&*self.random)),

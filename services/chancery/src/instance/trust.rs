@@ -1,6 +1,6 @@
 //! What clients are given, made anew whenever a key is rotated: written to the data directory and served.
 
-use super::{Addresses, RekorV2Arguments, Setup, SignIn, timestamps, transparency};
+use super::{Addresses, RekorV2Arguments, Setup, SignIn, log_host, timestamps, transparency};
 use crate::{
     configuration::Role,
     issuer::Issuer,
@@ -11,12 +11,12 @@ use crate::{
 };
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;
-use chancery_log::rekor_v2;
 use chancery_trust::{
     BaseUrl, CertificateAuthority, CurrentFiles, Log, Material, Services, SignatureLog, TrustFiles, Validity,
 };
 use chancery_verify::{PublicKey, certificate::Certificate, note::KeyName, timestamping::Authority};
 use std::{
+    cmp::Reverse,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -33,8 +33,10 @@ pub(super) struct TrustSources {
     ct_logs: Vec<Trusted<PublicKey>>,
     addresses: Addresses,
     rekor_url: BaseUrl,
-    /// The Rekor v2 log.
-    rekor2: Log,
+    /// The Rekor v2 logs, each at a host of its own.
+    rekor2_logs: Vec<Trusted<PublicKey>>,
+    /// The generation of the one signers are sent to.
+    rekor2_signing: u64,
 }
 
 impl TrustSources {
@@ -45,30 +47,66 @@ impl TrustSources {
         for own in &self.ct_logs {
             material.ct_logs.push(log(&self.addresses.ct_url(own.number)?, own));
         }
-        material.rekor_logs.extend([self.rekor2.clone()]);
-        TrustFiles::build(&material, &self.services).context("the trust files cannot be made")
+        let mut services = self.services.clone();
+        for own in &self.rekor2_logs {
+            let log = self.rekor2_log(own)?;
+            services.signature_logs.extend(self.signature_log(&log.base_url, own));
+            material.rekor_logs.push(log);
+        }
+        // Signers that take the first one take the newest.
+        services.signature_logs.sort_by_key(|log| (Reverse(log.major_api_version), log.validity.end));
+        TrustFiles::build(&material, &services).context("the trust files cannot be made")
+    }
+
+    /// A Rekor v2 log as its verifiers know it.
+    fn rekor2_log(&self, own: &Trusted<PublicKey>) -> anyhow::Result<Log> {
+        let (base_url, host) = match &own.url {
+            None => (self.rekor_url.clone(), self.addresses.host.clone()),
+            Some(url) => (BaseUrl::parse(url)?, log_host(url)?),
+        };
+        Ok(Log { origin: Some(KeyName::new(&host)?), ..log(&base_url, own) })
+    }
+
+    /// The same as signers know it: the one they are sent to, and one that those may use who have heard of no other.
+    fn signature_log(&self, url: &BaseUrl, own: &Trusted<PublicKey>) -> Option<SignatureLog> {
+        let signing = self.rekor2_logs.iter().find(|log| log.number == self.rekor2_signing)?;
+        let is_used = own.number == self.rekor2_signing || own.activated < signing.activated;
+        let start = own.activated.filter(|_| is_used && own.validity.end.is_none())?;
+        let end = signing.activated.filter(|_| own.number != self.rekor2_signing);
+        Some(SignatureLog { url: url.clone(), major_api_version: 2, validity: Validity { start, end } })
     }
 
     /// Names these chains as those of the certificate authority.
-    pub(super) fn set_authorities(&mut self, chains: &[Trusted<IssuingChain>]) {
+    pub(super) fn set_authorities(&mut self, keys: &Generations<IssuingChain>) {
         let url = &self.services.certificate_authority;
-        self.material.certificate_authorities = chains.iter().map(|chain| authority(url, chain)).collect();
+        self.material.certificate_authorities = keys.trusted().iter().map(|chain| authority(url, chain)).collect();
     }
 
     /// Names these chains as those of the timestamp authority.
-    pub(super) fn set_timestamp_authorities(&mut self, chains: &[Trusted<Authority>]) {
+    pub(super) fn set_timestamp_authorities(&mut self, keys: &Generations<Authority>) {
         let url = &self.services.timestamp_authority;
-        self.material.timestamp_authorities = chains.iter().map(|chain| authority(url, chain)).collect();
+        self.material.timestamp_authorities = keys.trusted().iter().map(|chain| authority(url, chain)).collect();
     }
 
     /// Names these keys as those of the own certificate logs.
-    pub(super) fn set_ct_logs(&mut self, logs: &[Trusted<PublicKey>]) {
-        self.ct_logs = logs.to_vec();
+    pub(super) fn set_ct_logs(&mut self, keys: &Generations<PublicKey>) {
+        self.ct_logs = keys.trusted();
     }
 
     /// Names these keys as those of the Rekor v1 log's shards, which are all at one URL.
-    pub(super) fn set_rekor_logs(&mut self, shards: &[Trusted<PublicKey>]) {
-        self.material.rekor_logs = shards.iter().map(|shard| log(&self.rekor_url, shard)).collect();
+    pub(super) fn set_rekor_logs(&mut self, keys: &Generations<PublicKey>) {
+        self.material.rekor_logs = keys.trusted().iter().map(|shard| log(&self.rekor_url, shard)).collect();
+    }
+
+    /// Names these keys as those of the Rekor v2 logs, and sends signers to the one that signs.
+    pub(super) fn set_rekor2_logs(&mut self, keys: &Generations<PublicKey>) {
+        self.rekor2_logs = keys.trusted();
+        self.send_signers_to(keys.signing_credential().map_or(1, |(generation, _)| generation));
+    }
+
+    /// Has signing configurations name this generation's Rekor v2 log.
+    pub(super) fn send_signers_to(&mut self, generation: u64) {
+        self.rekor2_signing = generation;
     }
 }
 
@@ -90,8 +128,7 @@ fn authority<C: Chain>(url: &BaseUrl, Trusted { credential, validity, .. }: &Tru
     }
 }
 
-/// What the files of an instance are made of, but for what generations of keys say: authorities' chains, certificate logs and
-/// the shards of the Rekor v1 log. `issuer` is the development issuer.
+/// What the files of an instance are made of, but for what generations of keys say: authorities' chains and logs. `issuer` is the development issuer.
 pub(super) fn sources(
     setup: &Setup<'_>,
     issuer: Option<&Issuer>,
@@ -105,8 +142,6 @@ pub(super) fn sources(
         Log { base_url, key, origin: None, validity }
     });
     let (ca, rekor) = (addresses.url(Role::Ca)?, addresses.url(Role::Log)?);
-    let (key, origin) = (data.public_key(rekor_v2::NAME)?, Some(KeyName::new(&addresses.host)?));
-    let rekor2 = Log { base_url: rekor.clone(), key, origin, validity };
     let timestamp_authority = timestamps::url(addresses)?;
     let material = Material {
         certificate_authorities: Vec::new(),
@@ -122,13 +157,14 @@ pub(super) fn sources(
             SignIn::At(url) => Some(url.clone()),
             SignIn::Nowhere => None,
         },
-        signature_logs: [2, 1].map(|version| SignatureLog { url: rekor.clone(), major_api_version: version }).into(),
+        signature_logs: vec![SignatureLog { url: rekor.clone(), major_api_version: 1, validity }],
         default_major_api_version: rekor_v2.default_major_api_version(),
         timestamp_authority,
         validity,
     };
     let (rekor_url, addresses) = (rekor.clone(), addresses.clone());
-    Ok(TrustSources { material, services, elsewhere, ct_logs: Vec::new(), addresses, rekor_url, rekor2 })
+    let (ct_logs, rekor2_logs) = (Vec::new(), Vec::new());
+    Ok(TrustSources { material, services, elsewhere, ct_logs, addresses, rekor_url, rekor2_logs, rekor2_signing: 1 })
 }
 
 /// Keeps the files of a running server. Clones are the same.
@@ -153,13 +189,13 @@ impl Publisher {
     pub(super) fn name<C: Credential>(
         publisher: Option<&Self>,
         keys: &Generations<C>,
-        set: fn(&mut TrustSources, &[Trusted<C>]),
+        set: fn(&mut TrustSources, &Generations<C>),
     ) -> anyhow::Result<()> {
-        publisher.map_or(Ok(()), |publisher| publisher.publish(|sources| set(sources, &keys.trusted())))
+        publisher.map_or(Ok(()), |publisher| publisher.publish(|sources| set(sources, keys)))
     }
 
     /// Writes and serves the files of what `change` makes of their sources; what cannot be published changes nothing.
-    fn publish(&self, change: impl FnOnce(&mut TrustSources)) -> anyhow::Result<()> {
+    pub(super) fn publish(&self, change: impl FnOnce(&mut TrustSources)) -> anyhow::Result<()> {
         let mut sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = sources.clone();
         change(&mut changed);
