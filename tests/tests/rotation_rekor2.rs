@@ -11,15 +11,13 @@ use chancery_tests::{
     rotation::{Load, Rotated, eventually, trusted, under_load},
 };
 use serde_json::{Value, json};
-use std::fs;
+use std::{
+    fs,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
-const CLIENTS: [Implementation; 5] = [
-    Implementation::Cosign3,
-    Implementation::Python,
-    Implementation::Js,
-    Implementation::Go,
-    Implementation::Rust,
-];
+const CLIENTS: [Implementation; 5] =
+    [Implementation::Cosign3, Implementation::Python, Implementation::Js, Implementation::Go, Implementation::Rust];
 
 /// The second name of the machine.
 fn second(stack: &Stack) -> String {
@@ -45,10 +43,10 @@ fn config(stack: &Stack) -> Value {
 
 /// Logs while `work` is done, half of it as somebody who never fetches a signing configuration again.
 fn logging_under_load(stack: &Stack, work: impl FnOnce()) -> Load {
-    let (key, old) = (Key::generate(), stack.url());
+    let (key, old, asked) = (Key::generate(), stack.url(), AtomicUsize::new(0));
     let ask = || {
         let name = unique("artifact");
-        let is_old = name.len() % 2 == 0;
+        let is_old = asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
         let url = if is_old { old.clone() } else { sent_to(&config(stack)) };
         let known = logs(stack);
         let answer =

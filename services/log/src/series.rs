@@ -75,6 +75,12 @@ async fn answer_with(routes: Router, request: Request) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::Extension;
+    use axum::body::{Body, to_bytes};
+    use axum::extract::Path;
+    use axum::routing::get;
+    use chancery_daemon::http::named;
+    use chancery_daemon::random::SystemRandom;
 
     #[test]
     fn a_name_is_its_series_and_its_number() {
@@ -82,5 +88,32 @@ mod tests {
             assert_eq!((name(series, number).as_str(), split(text)), (text, (series, number)));
         }
         assert_eq!(split("another-log"), ("another-log", 1));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_for_the_log_of_the_host_it_names() {
+        let log = |name: &'static str| {
+            let file = move |Path(path): Path<String>, id: Option<Extension<RequestId>>| async move {
+                format!("{name} {path} {}", id.is_some())
+            };
+            Router::new().route("/{file}", get(file)).nest("/api", Router::new().route("/{file}", get(file)))
+        };
+        let second = log("second");
+        let find = move |host: &str| (host == "log2.example").then(|| second.clone());
+        let routes = named(by_host(log("first"), find), Arc::new(SystemRandom));
+        let ask = async |uri: &str, host: &str| {
+            let request = Request::builder().uri(uri).header(header::HOST, host).body(Body::empty()).unwrap();
+            let response = routes.clone().oneshot(request).await.unwrap();
+            String::from_utf8(to_bytes(response.into_body(), 100).await.unwrap().to_vec()).unwrap()
+        };
+        for host in ["log.example", "log2.example.org", "", "log2.example@log.example", "[::1]:80", "no host"] {
+            assert_eq!(ask("/checkpoint", host).await, "first checkpoint true", "{host}");
+        }
+        for host in ["log2.example", "LOG2.example:443", "log2.example."] {
+            assert_eq!(ask("/api/checkpoint", host).await, "second checkpoint true", "{host}");
+        }
+        // HTTP/2 names it in the request line, which counts.
+        assert_eq!(ask("https://log2.example:8443/a", "log.example").await, "second a true");
+        assert_eq!(ask("https://log.example/a", "log2.example").await, "first a true");
     }
 }

@@ -60,7 +60,7 @@ struct CheckArguments {
     /// Read the logs from this `PostgreSQL` database: the one the server was started with
     #[arg(long, value_name = "URL", value_parser = super::database_url)]
     database: Option<String>,
-    /// Read the logs from this server, or from a copy of its files, instead
+    /// Read the logs from this server, or from a copy of its files, instead; of Rekor v2 the one with this host's name
     #[arg(long, value_name = "URL", requires = "trust", conflicts_with_all = ["data", "database", "sample_signatures"])]
     url: Option<String>,
     /// Whose signatures count: `trusted_root.json`, or a directory with it or with `rekor.pub` and `ctfe.pub`

@@ -36,6 +36,9 @@ pub(super) trait Personality: Clone + Send + Sync + 'static {
     fn routes(&self) -> Router;
 }
 
+/// The host a generation's log is named by.
+type HostOf = dyn Fn(&Generation) -> anyhow::Result<String> + Send + Sync;
+
 /// What is the same for all logs of a series.
 pub(super) struct Series {
     /// Of their keys.
@@ -46,7 +49,7 @@ pub(super) struct Series {
     /// Where each generation's log is below the base URL.
     pub(super) path: Box<dyn Fn(u64) -> String + Send + Sync>,
     /// Host name, or host and path, that the checkpoints of each generation's log name.
-    pub(super) host: Box<dyn Fn(&Generation) -> anyhow::Result<String> + Send + Sync>,
+    pub(super) host: Box<HostOf>,
     /// Who cosigns checkpoints, of logs they can have been told of.
     pub(super) witnesses: Option<Witnesses>,
 }
