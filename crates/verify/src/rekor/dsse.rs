@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Signatures and verifiers read from one proposal; each costs a signature check.
 pub(super) const MAX_SIGNATURES: usize = 16;
 
+/// Bytes hashed for one proposal by keys that hash the message with each signature: a third of a second.
+const MAX_REHASHED_BYTES: usize = 256 << 20;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Spec<'a> {
@@ -188,6 +191,7 @@ pub(super) fn verify_signatures<V>(
     mut found: impl FnMut(&V, &[u8]),
 ) -> Result<(), Rejection> {
     let mut unverified = signatures;
+    let mut rehashed = 0_usize;
     for verifier in verifiers {
         if unverified.is_empty() {
             break;
@@ -195,6 +199,13 @@ pub(super) fn verify_signatures<V>(
         let verifier = verifier?;
         let (key, hash) = key(&verifier);
         let before = unverified.len();
+        if key.kind() == KeyKind::Ed25519 {
+            rehashed = rehashed.saturating_add(before.saturating_mul(signed.len()));
+            if rehashed > MAX_REHASHED_BYTES {
+                let what = "pairs of Ed25519 keys and signatures for a payload of this size";
+                return Err(Rejection::EntryTooMany { what, limit: MAX_REHASHED_BYTES / signed.len() });
+            }
+        }
         let made = signatures_of(key, hash, signed);
         unverified.retain(|signature| {
             let holds = made(signature);
