@@ -23,7 +23,7 @@ use super::{
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Postgres;
-use chancery_verify::tile::Edge;
+use chancery_verify::tile::{Edge, FULL_WIDTH};
 use chancery_verify::{Hash, Timestamp, merkle};
 use rows::{Written, read_found, read_head, read_tiles, write_extension};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -290,6 +290,15 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let index = read("index_of", || rows::index_of(&self.database.readers, log_id, &leaf_hash)).await?;
             index.map(to_u64).transpose()
+        })
+    }
+
+    fn leaf(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<(u64, Tiles)>> {
+        Box::pin(async move {
+            let found = read("leaf", || rows::leaf(&self.database.readers, log_id, &leaf_hash)).await?;
+            let Some((index, hashes)) = found else { return Ok(None) };
+            let tile = hashes.map(|hashes| (0, index / i64::from(FULL_WIDTH), hashes));
+            Ok(Some((to_u64(index)?, convert::tiles(tile)?)))
         })
     }
 

@@ -341,14 +341,14 @@ impl Store for SqliteStore {
         Box::pin(async move {
             // An identity is a leaf hash where its part says so.
             let index: Option<i64> = sqlx::query_scalar(
-                "SELECT min(leaf_index) FROM (
+                "SELECT coalesce((
+                     SELECT min(leaf_index) FROM leaf_indices WHERE log_id = ?1 AND leaf_hash = ?2
+                 ), (
                      SELECT leaf_index FROM identities WHERE log_id = ?1 AND identity_hash = ?2 AND (
                          SELECT identity_hashes IS NULL FROM bundle_parts
                          WHERE log_id = ?1 AND first_index <= identities.leaf_index ORDER BY first_index DESC LIMIT 1
                      )
-                     UNION ALL
-                     SELECT leaf_index FROM leaf_indices WHERE log_id = ?1 AND leaf_hash = ?2
-                 )",
+                 ))",
             )
             .bind(log_id)
             .bind(leaf_hash.as_slice())

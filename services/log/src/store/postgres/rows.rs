@@ -308,23 +308,45 @@ pub(super) async fn entry(
     Ok(part.map(|part| (part, tiles)))
 }
 
+/// Selects the index of the leaf with hash `$2`. An identity is a leaf hash where its part says so.
+macro_rules! found_leaf {
+    () => {
+        "SELECT coalesce((
+             SELECT min(leaf_index) FROM leaf_indices WHERE log_id = $1 AND leaf_hash = $2
+         ), (
+             SELECT leaf_index FROM identities WHERE log_id = $1 AND identity_hash = $2 AND (
+                 SELECT identity_hashes IS NULL FROM bundle_parts
+                 WHERE log_id = $1 AND first_index <= identities.leaf_index ORDER BY first_index DESC LIMIT 1
+             )
+         )) AS leaf_index"
+    };
+}
+
 pub(super) async fn index_of(
     connections: &Connections,
     log_id: i64,
     leaf_hash: &Hash,
 ) -> Result<Option<i64>, StoreError> {
-    // An identity is a leaf hash where its part says so.
-    let index = sqlx::query_scalar(
-        "/* index_of */ SELECT min(leaf_index) FROM (
-             SELECT leaf_index FROM identities WHERE log_id = $1 AND identity_hash = $2 AND (
-                 SELECT identity_hashes IS NULL FROM bundle_parts
-                 WHERE log_id = $1 AND first_index <= identities.leaf_index ORDER BY first_index DESC LIMIT 1
-             )
-             UNION ALL
-             SELECT leaf_index FROM leaf_indices WHERE log_id = $1 AND leaf_hash = $2
-         ) AS found",
-    );
+    let index = sqlx::query_scalar(concat!("/* index_of */ ", found_leaf!()));
     Ok(index.bind(log_id).bind(leaf_hash.as_slice()).fetch_one(connections).await?)
+}
+
+/// The leaf's index, and the hashes of its tile once that is stored.
+pub(super) async fn leaf(
+    connections: &Connections,
+    log_id: i64,
+    leaf_hash: &Hash,
+) -> Result<Option<(i64, Option<Vec<u8>>)>, StoreError> {
+    let query = sqlx::query_as(concat!(
+        "/* leaf */
+         SELECT leaf_index, (
+             SELECT hashes FROM tiles WHERE log_id = $1 AND level = 0 AND tile_index = leaf_index >> 8
+         )
+         FROM (",
+        found_leaf!(),
+        ") AS found WHERE leaf_index IS NOT NULL",
+    ));
+    Ok(query.bind(log_id).bind(leaf_hash.as_slice()).fetch_optional(connections).await?)
 }
 
 pub(super) async fn insert_issuers(
