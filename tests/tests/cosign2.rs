@@ -159,15 +159,17 @@ fn finds_a_detached_attestation_in_the_log() {
     let alice = stack.person(ALICE);
     alice.write("artifact", "hello");
     alice.write("predicate.json", r#"{"reviewed": true}"#);
-    let verify = |person: &Person| {
-        let verify = person.cosign2().args("verify-blob-attestation --type custom --signature sig --certificate cert");
-        with_signer(verify, &Signer::of(person)).arg("--rekor-url").arg(person.url()).arg("artifact").run()
+    let verify = |cosign: Program, person: &Person, by: &Signer| {
+        let verify = cosign.args("verify-blob-attestation --type custom --signature sig --certificate cert");
+        with_signer(verify, by).arg("--rekor-url").arg(person.url()).arg("artifact").run()
     };
+    let by = Signer::of(&alice);
     for kind in ["dsse", "intoto"] {
         let attest = alice.cosign2().args("attest-blob --yes --type custom --predicate predicate.json");
         let attest = attest.args("--output-signature sig --output-certificate cert --rekor-entry-type").arg(kind);
         keyless(&alice, attest).arg("artifact").run().succeeds();
-        verify(&alice).succeeds();
+        verify(alice.cosign2(), &alice, &by).succeeds();
+        verify(cosign3_with_keys(&alice), &alice, &by).succeeds();
     }
     // Another log has never seen it.
     let other = Stack::start();
@@ -176,9 +178,7 @@ fn finds_a_detached_attestation_in_the_log() {
         bob.write(name, alice.read(name));
     }
     let bob = bob.trusting(stack.data().join("trust"));
-    let verify = bob.cosign2().args("verify-blob-attestation --type custom --signature sig --certificate cert");
-    let verify = with_signer(verify, &Signer::of(&alice)).arg("--rekor-url").arg(bob.url()).arg("artifact");
-    verify.run().fails_with(&["signature not found in transparency log"]);
+    verify(bob.cosign2(), &bob, &by).fails_with(&["signature not found in transparency log"]);
 }
 
 #[test]
