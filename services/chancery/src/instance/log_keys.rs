@@ -7,7 +7,6 @@ use super::{
     trust::{Publisher, TrustSources},
 };
 use crate::rotation::{RingFiles, Role, follow::Rotation, generations::Generations, observe, status::Statuses};
-use anyhow::Context as _;
 use chancery_daemon::clock::Clock;
 use chancery_verify::{PublicKey, Timestamp};
 use std::sync::Arc;
@@ -28,7 +27,7 @@ pub(super) struct RekorKeys {
 
 impl LogKeys {
     /// Opens them, and the logs of every generation. A switch to another shard of the Rekor v1 log that the ring asks for, and
-    /// that was not made or not finished before, is made now: before anybody is answered.
+    /// that was not made or not finished before, is made now: before anybody is answered. What fails is tried again later.
     pub(super) async fn start(ring: RingFiles, logs: Option<&Logs>, now: Timestamp) -> anyhow::Result<Self> {
         let Some(logs) = logs else {
             let read = |role| Generations::read(ring.clone(), role);
@@ -39,12 +38,10 @@ impl LogKeys {
         let rekor2 = Generations::open(ring, Role::Rekor2, now).await?;
         let (failed_ct, failed_rekor) = (logs.ct.open(&ct).await, rekor_shards::open(&logs.rekor, &rekor).await);
         let failed_rekor2 = rekor2_shards::open(&logs.rekor2, &rekor2).await;
-        for (generation, reason) in failed_ct.into_iter().chain(failed_rekor).chain(failed_rekor2) {
+        let unswitched = rekor_shards::switch(&logs.rekor, &rekor).await;
+        for (generation, reason) in failed_ct.into_iter().chain(failed_rekor).chain(unswitched).chain(failed_rekor2) {
             tracing::error!(generation, reason, "a log is not served");
         }
-        let (generation, _) = rekor.signing_credential()?;
-        let switched = rekor_shards::rekor(&logs.rekor).switch_to(generation, now).await;
-        switched.with_context(|| format!("cannot write to the shard {generation} of the rekor log"))?;
         Ok(Self { ct, rekor, rekor2 })
     }
 

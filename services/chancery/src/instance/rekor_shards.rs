@@ -74,6 +74,13 @@ pub(super) async fn open(shards: &RekorShards, keys: &Generations<PublicKey>) ->
     failed
 }
 
+/// Makes the switch to the shard whose key signs, where that was not made or not finished before; returns what is in the way.
+pub(super) async fn switch(shards: &RekorShards, keys: &Generations<PublicKey>) -> Option<(u64, String)> {
+    let (generation, _) = keys.signing_credential().ok()?;
+    let error = rekor(shards).switch_to(generation, shards.clock().now()).await.err()?;
+    Some((generation, format!("its shard cannot be written to: {error}")))
+}
+
 /// The shards as a rotation changes them.
 pub(super) struct RotatedRekor {
     pub(super) shards: RekorShards,
@@ -84,7 +91,9 @@ impl Subject for RotatedRekor {
     type Credential = PublicKey;
 
     async fn prepare(&mut self, keys: &Generations<PublicKey>) -> BTreeMap<u64, String> {
-        open(&self.shards, keys).await
+        let mut failed = open(&self.shards, keys).await;
+        failed.extend(switch(&self.shards, keys).await);
+        failed
     }
 
     fn publish(&self, keys: &Generations<PublicKey>) -> anyhow::Result<()> {
