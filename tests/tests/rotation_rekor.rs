@@ -311,7 +311,9 @@ fn a_server_that_is_killed_in_a_switch_goes_on_with_it() {
         let now = info(&stack);
         assert_eq!(now["treeID"], i64::from_str_radix(&shard, 16).unwrap().to_string().as_str());
         assert_eq!(now["inactiveShards"].as_array().unwrap().len() as u64, round + 1, "{now}");
-        Rotated::of(&stack, "rekor").step("retire").succeeds();
+        let rotated = Rotated::of(&stack, "rekor");
+        eventually("the server says so", || rotated.generations().last().unwrap()["signing"] == true);
+        rotated.step("retire").succeeds();
     }
     are_distinct(&entries);
     let known = keys(&stack.get("/trust/trusted_root.json").expect(200).json());
