@@ -2,7 +2,7 @@
 //!
 //! It admits signatures (`chancery-verify::rekor` decides), promises inclusion with a signed entry timestamp, and answers
 //! every entry with its proof and checkpoint. When its key is changed the log goes on in another tree, its next shard; clients
-//! see one log with one index, see [`shards`].
+//! see one log with one index, see its `shards`.
 //!
 //! Whoever sees an ECDSA signature can make another one over the same bytes (`n - s` for `s`). Clients verify both, so both are
 //! admitted, as entries of their own: the body is the identity of an entry, and the signature is in the body. The second says
@@ -96,7 +96,8 @@ impl RekorV1 {
         self.shards.refresh().await
     }
 
-    /// From now on every process that has the shard with this number writes to it, and none to one before; see [`shards`].
+    /// From now on every process that has the shard with this number writes to it, and none to one before. The row that says
+    /// that the shard before is frozen is the point of no return.
     pub async fn switch_to(&self, number: u64, now: Timestamp) -> Result<(), Error> {
         self.shards.freeze_before(number, now).await?;
         let (span, shard) = self.shards.current()?;
