@@ -26,7 +26,7 @@ use chancery_daemon::{
     signer::{Signer, Use},
 };
 use chancery_log::rekor_v2;
-use chancery_verify::{PublicKey, Timestamp, key::KeyKind};
+use chancery_verify::{Timestamp, key::KeyKind};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -190,13 +190,6 @@ impl DataDirectory {
         let signer = signer.with_context(|| format!("cannot use the {name} key"))?;
         self.keep_public(name, &signer)?;
         Ok(signer)
-    }
-
-    /// The public half of [`Self::key`].
-    pub(crate) fn public_key(&self, name: &str) -> anyhow::Result<PublicKey> {
-        let path = self.path.join(format!("keys/{name}.pub"));
-        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        PublicKey::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
     /// The path of the database file.
