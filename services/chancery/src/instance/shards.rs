@@ -7,9 +7,9 @@ use super::{authority::Issuing, certificate_log::LocalLog, trust::Publisher};
 use crate::rotation::{
     Generation, RingFiles, Role, State,
     follow::{PERIOD, Subject},
-    generations::{Generations, open_place},
+    generations::{Generations, open_generation},
 };
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use axum::Router;
 use chancery_ca::transparency::CertificateLog;
 use chancery_daemon::{clock::Clock, random::Random, shutdown::Shutdown, signer::Signer};
@@ -157,10 +157,7 @@ impl CtShards {
 
 impl ShardOpener {
     async fn open(&self, first: &Ct, generation: &Generation) -> anyhow::Result<Shard> {
-        let signer = open_place(&self.files, Role::Ct, &generation.key).await?;
-        if hex::encode(signer.public_key().fingerprint()) != generation.fingerprint {
-            bail!("the key is another one than the one that was staged");
-        }
+        let signer = open_generation(&self.files, Role::Ct, generation).await?;
         let (name, path) = (format!("{}-{}", ct::NAME, generation.number), (self.path)(generation.number));
         // A log of a key that is only staged has signed nothing that would be contradicted.
         let may_be_made = generation.state == State::Staged;
