@@ -68,7 +68,7 @@ fn keys_of_every_type_are_tried() {
     refused(&format!("{uri}&version=3"), &["no version 3"]);
     vault.configure("ecdsa-p256", &json!({"min_encryption_version": 2}));
     refused(&format!("{uri}&version=1"), &["min_encryption_version"]);
-    vault.configure("ecdsa-p256", &json!({"min_decryption_version": 2}));
+    vault.configure("ecdsa-p256", &json!({"min_encryption_version": 0, "min_decryption_version": 2}));
     refused(&format!("{uri}&version=1"), &["no version 1"]);
     test(&uri).1.succeeds();
 }
