@@ -170,7 +170,8 @@ pub fn with_timestamps(person: &Person, bundle: &str, program: Program) -> Progr
 pub fn rekor_version(person: &Person, bundle: &str) -> Option<u32> {
     let bundle: Value = serde_json::from_slice(&person.read(bundle)).ok()?;
     let [entry] = bundle["verificationMaterial"]["tlogEntries"].as_array()?.as_slice() else { return None };
-    Some(if entry["kindVersion"]["version"] == "0.0.2" { 2 } else { 1 })
+    let kind = &entry["kindVersion"];
+    Some(if kind["version"] == "0.0.2" && kind["kind"] != "intoto" { 2 } else { 1 })
 }
 
 /// Adds cosign's options for whom to expect.

@@ -77,6 +77,15 @@ pub fn go_sign(person: &Person, bundle: &str, signing_config: &str, trusted_root
     program.arg("-id-token").arg(person.token())
 }
 
+/// Signs a statement about the person's file `artifact` with sigstore-js's command, which takes addresses and makes entries of
+/// kind `intoto`.
+pub fn attest_with_sigstore_js(person: &Person, artifact: &str, bundle: &str) -> Program {
+    // Where it runs in a pipeline, it takes the pipeline's token; and it waits for five seconds unless told otherwise.
+    let program = person.sigstore_js().env("CI", "true").env("SIGSTORE_ID_TOKEN", person.token()).arg("attest");
+    let program = program.arg(statement(person, artifact)).args("--timeout 60 --fulcio-url").arg(person.url());
+    program.arg("--rekor-url").arg(person.url()).arg("--output-file").arg(bundle)
+}
+
 impl Implementation {
     pub const ALL: [Self; 7] =
         [Self::Cosign25, Self::Cosign26, Self::Cosign3, Self::Python, Self::Js, Self::Go, Self::Rust];

@@ -45,6 +45,32 @@ pub fn dsse(key: &Key, envelope: &str) -> Value {
     })
 }
 
+/// An `intoto` 0.0.1 entry of this envelope.
+pub fn intoto_v001(key: &Key, envelope: &str) -> Value {
+    json!({
+        "kind": "intoto",
+        "apiVersion": "0.0.1",
+        "spec": {"content": {"envelope": envelope}, "publicKey": STANDARD.encode(key.public_pem())}
+    })
+}
+
+/// An `intoto` 0.0.2 entry of an envelope with one signature, as sigstore-js makes it: what is base64 already is base64 again.
+pub fn intoto_v002(key: &Key, envelope: &Value) -> Value {
+    let twice = |pointer: &str| STANDARD.encode(envelope.pointer(pointer).unwrap().as_str().unwrap());
+    json!({
+        "kind": "intoto",
+        "apiVersion": "0.0.2",
+        "spec": {"content": {
+            "envelope": {
+                "payload": twice("/payload"),
+                "payloadType": envelope["payloadType"],
+                "signatures": [{"sig": twice("/signatures/0/sig"), "publicKey": STANDARD.encode(key.public_pem())}]
+            },
+            "hash": {"algorithm": "sha256", "value": hex::encode(sha256(envelope.to_string().as_bytes()))}
+        }}
+    })
+}
+
 /// An entry as the log answers it: one entry id and what is below it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {

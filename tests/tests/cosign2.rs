@@ -1,11 +1,13 @@
 //! cosign 2 signs and verifies: Fulcio v1, configured by URLs and by keys in its environment.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_tests::{
     ALICE, Client, MALLORY, Person, Stack,
     client::{Signer, with_signer, with_signing_config, with_urls},
     program::{Outcome, Program},
     registry::Registry,
 };
+use serde_json::Value;
 
 fn keyless(person: &Person, program: Program) -> Program {
     with_urls(person, program).arg("--identity-token").arg(person.token())
@@ -125,6 +127,58 @@ fn attests_a_blob_keyless() {
         alice.write("changed", "hullo");
         verify("changed").fails_with(&["digest"]);
     }
+}
+
+/// As `intoto` 0.0.1, where this is asked for.
+#[test]
+fn attests_a_blob_as_an_entry_of_kind_intoto() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    alice.write("changed", "hullo");
+    alice.write("predicate.json", r#"{"reviewed": true}"#);
+    for cosign in [Person::cosign2, Person::cosign25] {
+        let attest = "attest-blob --yes --rekor-entry-type intoto --type custom --predicate predicate.json";
+        keyless(&alice, cosign(&alice).args(attest)).args("--bundle legacy.json artifact").run().succeeds();
+        let bundle: Value = serde_json::from_slice(&alice.read("legacy.json")).unwrap();
+        let body = STANDARD.decode(bundle["rekorBundle"]["Payload"]["body"].as_str().unwrap()).unwrap();
+        assert!(body.starts_with(br#"{"apiVersion":"0.0.1","kind":"intoto","#), "{}", String::from_utf8_lossy(&body));
+        let verify = |artifact: &str| {
+            let verify = cosign(&alice).args("verify-blob-attestation --type custom --bundle legacy.json");
+            with_signer(verify, &Signer::of(&alice)).arg(artifact).run()
+        };
+        verify("artifact").succeeds();
+        verify("changed").fails_with(&["digest"]);
+    }
+}
+
+/// Without a bundle it asks the log for the envelope as `dsse` and as `intoto` at once.
+#[test]
+fn finds_a_detached_attestation_in_the_log() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    alice.write("predicate.json", r#"{"reviewed": true}"#);
+    let verify = |cosign: Program, person: &Person, by: &Signer| {
+        let verify = cosign.args("verify-blob-attestation --type custom --signature sig --certificate cert");
+        with_signer(verify, by).arg("--rekor-url").arg(person.url()).arg("artifact").run()
+    };
+    let by = Signer::of(&alice);
+    for kind in ["dsse", "intoto"] {
+        let attest = alice.cosign2().args("attest-blob --yes --type custom --predicate predicate.json");
+        let attest = attest.args("--output-signature sig --output-certificate cert --rekor-entry-type").arg(kind);
+        keyless(&alice, attest).arg("artifact").run().succeeds();
+        verify(alice.cosign2(), &alice, &by).succeeds();
+        verify(cosign3_with_keys(&alice), &alice, &by).succeeds();
+    }
+    // Another log has never seen it.
+    let other = Stack::start();
+    let bob = other.person(ALICE);
+    for name in ["artifact", "sig", "cert"] {
+        bob.write(name, alice.read(name));
+    }
+    let bob = bob.trusting(stack.data().join("trust"));
+    verify(bob.cosign2(), &bob, &by).fails_with(&["signature not found in transparency log"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use chancery_tests::{
     ALICE, MALLORY, Person, Stack,
     client::{Signer, rekor_version, with_signer},
-    implementation::{Content, Implementation, Rekor, Wrong},
+    implementation::{Content, Implementation, Rekor, Wrong, attest_with_sigstore_js},
     person::gitsign_path,
     tuf::TufRepository,
 };
@@ -29,6 +29,7 @@ enum Limitation {
     NoRekorV2,
     SendsEnvelopes,
     NoEnvelopeEntries,
+    NoIntotoEntries,
     OldStatement,
     CommitsOnly,
 }
@@ -63,6 +64,7 @@ impl Limitation {
                 "sends whole DSSE envelopes to Rekor v2, which takes their hashes: signing_config_rekor_v1.json is for it"
             }
             Self::NoEnvelopeEntries => "does not read DSSE entries of Rekor v2 (a log with --rekor-v2-dsse)",
+            Self::NoIntotoEntries => "sigstore-python does not read entries of kind intoto",
             Self::OldStatement => "cosign 2.5 makes statements of version 0.1, which sigstore-python does not read",
             Self::CommitsOnly => "a CMS signature in a git commit, which is no bundle: gitsign verifies it",
         }
@@ -80,6 +82,7 @@ impl Limitation {
             }
             (Self::NoEnvelopeEntries, Implementation::Go) => "dsse implementation for version '0.0.2' not found",
             (Self::NoEnvelopeEntries, _) => "dsse/0.0.2",
+            (Self::NoIntotoEntries, _) => "dsse/hashedrekord 0.0.1 types",
             (Self::OldStatement, _) => "malformed in-toto statement",
             (Self::CommitsOnly, _) => "",
         }
@@ -142,6 +145,28 @@ impl Table {
         self.row(signer.name(), shown, &cells);
     }
 
+    /// sigstore-js's command, whose entries are of another kind than its library's, and which verifies them itself.
+    fn line_of_sigstore_js(&mut self, person: &Person) {
+        let by = Signer::of(person);
+        attest_with_sigstore_js(person, "artifact", "command.json").run().succeeds();
+        assert_eq!(rekor_version(person, "command.json"), Some(1));
+        let (mirror, root) = (format!("{}/tuf", person.url()), person.trust("../tuf/1.root.json"));
+        let verifying = person.sigstore_js().args("verify command.json --tuf-cache-path").arg(person.path("js-tuf"));
+        let verifying = verifying.arg("--tuf-mirror-url").arg(mirror).arg("--tuf-root-path").arg(root);
+        let verifying = verifying.arg("--certificate-identity-email").arg(&by.identity);
+        verifying.arg("--certificate-issuer").arg(&by.issuer).run().succeeds();
+        let cells = Implementation::ALL.map(|verifier| {
+            let verifying = verifier.verify(person, Content::Attestation, "artifact", "command.json", &by).run();
+            if verifier == Implementation::Python {
+                verifying.fails_with(&[Limitation::NoIntotoEntries.says(verifier)]);
+                return self.note(Limitation::NoIntotoEntries);
+            }
+            verifying.succeeds();
+            "ok".to_owned()
+        });
+        self.row("sigstore-js attest (ok)", "v1", &cells);
+    }
+
     /// gitsign signs a commit and verifies it; to nobody else this means anything.
     fn line_of_gitsign(&mut self, person: &Person) {
         let git = |line: &str| person.git().env("GITSIGN_REKOR_MODE", "offline").args(line).run().succeeds();
@@ -188,6 +213,7 @@ fn everybody_verifies_what_anybody_signed() {
             }
         }
     }
+    table.line_of_sigstore_js(&alice);
     let taking_envelopes = Stack::start_with(&["--rekor-v2-dsse"]);
     let bob = taking_envelopes.person(ALICE);
     bob.write("artifact", "hello");

@@ -2,9 +2,10 @@
 
 use chancery_tests::{
     ALICE, Stack,
-    key::{Key, unique},
-    rekor::{ENTRIES, Entry, hashedrekord},
+    key::{Key, sha256, unique},
+    rekor::{ENTRIES, Entry, envelope, hashedrekord},
 };
+use serde_json::{Value, json};
 
 fn new_entry(stack: &Stack) -> Entry {
     let proposal = hashedrekord(&Key::generate(), unique("artifact").as_bytes());
@@ -20,7 +21,7 @@ fn gets_and_verifies_entries() {
     let index = entry.log_index();
     for which in [format!("--uuid {}", entry.id), format!("--log-index {index}")] {
         let shown = alice.rekor_cli().args("get --format json").args(&which).run().succeeds();
-        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        let shown: Value = serde_json::from_str(&shown).unwrap();
         assert_eq!((&shown["UUID"], &shown["LogIndex"]), (&entry.id.clone().into(), &index.into()), "{shown}");
         let said = alice.rekor_cli().arg("verify").args(&which).run().succeeds();
         assert!(said.contains(&format!("Entry Hash: {}", &entry.id[16..])), "{said}");
@@ -59,4 +60,42 @@ fn uploads_a_signature_and_finds_it_again() {
     alice.rekor_cli().arg("verify").args(what).run().succeeds();
     alice.write("artifact", "hullo");
     alice.rekor_cli().arg("upload").args(what).run().fails_with(&["signature"]);
+}
+
+#[test]
+fn uploads_an_envelope_as_an_entry_of_each_kind() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let key = Key::generate();
+    let payload = br#"{"_type":"https://in-toto.io/Statement/v1","subject":[]}"#;
+    let signed = envelope(&key, "application/vnd.in-toto+json", payload);
+    alice.write("envelope", signed.to_string());
+    alice.write("key.pub", key.public_pem());
+    for (kind, member) in [
+        ("dsse:0.0.1", "/DSSEObj/payloadHash"),
+        ("intoto:0.0.1", "/IntotoObj/content/payloadHash"),
+        ("intoto:0.0.2", "/IntotoObj/content/payloadHash"),
+    ] {
+        let what = format!("--artifact envelope --public-key key.pub --type {kind}");
+        let said = alice.rekor_cli().arg("upload").args(&what).run().succeeds();
+        assert!(said.contains("Created entry at index"), "{kind}: {said}");
+        let said = alice.rekor_cli().arg("upload").args(&what).run();
+        assert!(said.written().contains("Entry already exists"), "{kind}: {}", said.report());
+        let verified = alice.rekor_cli().arg("verify").args(&what).run().succeeds();
+        let (_, hash) = verified.split_once("Entry Hash: ").unwrap_or_else(|| panic!("{kind}: {verified}"));
+        let uuid = hash.lines().next().unwrap();
+        let shown = alice.rekor_cli().args("get --format json --uuid").arg(uuid).run().succeeds();
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        let hash = json!({"algorithm": "sha256", "value": hex::encode(sha256(payload))});
+        assert_eq!(shown["Body"].pointer(member), Some(&hash), "{kind}: {shown}");
+        // Upstream may keep what was signed and show it here; this log does not.
+        assert_eq!(shown["Attestation"], json!(""), "{kind}: {shown}");
+    }
+    let mut forged = signed;
+    forged["payload"] = json!("e30=");
+    alice.write("envelope", forged.to_string());
+    for kind in ["intoto:0.0.1", "intoto:0.0.2"] {
+        let what = format!("--artifact envelope --public-key key.pub --type {kind}");
+        alice.rekor_cli().arg("upload").args(&what).run().fails_with(&["accepted signatures do not match threshold"]);
+    }
 }

@@ -100,15 +100,12 @@ fn the_commands_and_programs_for_sigstore_js_work() {
         paste(&alice, &format!("node {file}"));
     };
     run("sign.mjs", "// Library (sigstore 5)");
-    paste(&alice, section(&text, "# Command line"));
+    paste(&alice, section(&text, "# Command line (@sigstore/cli)"));
+    // Its five seconds are not enough for a machine that runs many tests at once.
+    paste(&alice, &section(&text, "# Command line: statements").replace(" attest ", " attest --timeout 60 "));
     run("verify.mjs", "// Library: verify");
     alice.write("artifact", "hullo");
     alice.node().arg("verify.mjs").run().fails_with(&["signature verification failed"]);
-    // What the text says that does not work.
-    let attest =
-        alice.sigstore_js().args("attest statement.json --timeout 60 --fulcio-url").arg(stack.url()).arg("--rekor-url");
-    let attest = attest.arg(stack.url()).env("CI", "true").env("SIGSTORE_ID_TOKEN", alice.token());
-    attest.run().fails_with(&["invalid kind value: \"intoto\""]);
 }
 
 /// What the tests' client is made of: this is the code that they run.

@@ -8,6 +8,7 @@
 //! ```
 
 use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_benches::load::{Plan, get, host};
 use chancery_benches::measure::{Out, Row, Target};
 use chancery_verify::tile::{FULL_WIDTH, TilePath};
@@ -21,7 +22,7 @@ const HOT: u64 = 64;
 /// Entry bundles that are; they are forty times as large.
 const HOT_BUNDLES: u64 = 16;
 
-/// Measure reads of a Rekor log against a running development server
+/// Measure reads of a Rekor log, and proofs of a certificate log, against a running development server
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(flatten)]
@@ -68,21 +69,50 @@ async fn main() -> anyhow::Result<()> {
     ];
     for (name, path) in loads.into_iter().filter(|(name, _)| name.contains(&arguments.only)) {
         let requests = (0..arguments.requests).map(|number| get(&host, &path(number))).collect();
-        let row = target.measure(name, Plan::Closed { connections: CONNECTIONS }, requests, 200).await?;
-        println!(
-            "| {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} | {:.0} |",
-            row.load,
-            row.per_second,
-            row.median_ms,
-            row.p99_ms,
-            row.server_us,
-            row.database_us,
-            row.per_core(),
-            row.server_memory_mib
-        );
-        rows.push(row);
+        rows.push(measure(target, name, requests).await?);
+    }
+    let name = "inclusion proof by hash";
+    if name.contains(&arguments.only) {
+        let requests = proofs_by_hash(&target.url, &host, arguments.requests).await?;
+        rows.push(measure(target, name, requests).await?);
     }
     arguments.out.write(&rows)
+}
+
+async fn measure(target: &Target, name: &str, requests: Vec<Vec<u8>>) -> anyhow::Result<Row> {
+    let row = target.measure(name, Plan::Closed { connections: CONNECTIONS }, requests, 200).await?;
+    println!(
+        "| {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} | {:.0} |",
+        row.load,
+        row.per_second,
+        row.median_ms,
+        row.p99_ms,
+        row.server_us,
+        row.database_us,
+        row.per_core(),
+        row.server_memory_mib
+    );
+    Ok(row)
+}
+
+/// Requests for proofs of leaves all over the certificate log, by hashes that its tiles give.
+async fn proofs_by_hash(url: &str, host: &str, count: u64) -> anyhow::Result<Vec<Vec<u8>>> {
+    let client = reqwest::Client::new();
+    let head: Value =
+        client.get(format!("{url}/ct/dev/ct/v1/get-sth")).send().await?.error_for_status()?.json().await?;
+    let size = head["tree_size"].as_u64().context("the log states its size")?;
+    let width = u64::from(FULL_WIDTH);
+    anyhow::ensure!(size >= width, "the certificate log has no full tile; add entries with build-log --log ct");
+    let mut requests = Vec::new();
+    for number in 0..count {
+        let leaf = scattered(number) % (size / width * width);
+        let path = TilePath { level: Some(0), index: leaf / width, width: FULL_WIDTH };
+        let tile = client.get(format!("{url}/ct/dev/{path}")).send().await?.error_for_status()?.bytes().await?;
+        let hash = tile.chunks(32).nth(usize::try_from(leaf % width)?).context("a full tile")?;
+        let hash: String = url::form_urlencoded::byte_serialize(STANDARD.encode(hash).as_bytes()).collect();
+        requests.push(get(host, &format!("/ct/dev/ct/v1/get-proof-by-hash?hash={hash}&tree_size={size}")));
+    }
+    Ok(requests)
 }
 
 /// Numbers that are spread over all of `u64` and the same in every run (splitmix64).

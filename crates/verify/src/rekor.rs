@@ -7,6 +7,7 @@
 
 pub mod dsse;
 pub mod hashedrekord;
+pub mod intoto;
 mod promise;
 pub mod v2;
 mod verifier;
@@ -54,11 +55,15 @@ pub enum EntryKind {
     HashedRekord,
     /// `dsse` 0.0.1: a signed envelope, of which only hashes are logged.
     Dsse,
+    /// `intoto` 0.0.1: the same, without the signatures.
+    IntotoV001,
+    /// `intoto` 0.0.2: the same, with a key beside each signature.
+    IntotoV002,
 }
 
 impl EntryKind {
     /// Every kind, for configuration and error texts.
-    pub const ALL: [Self; 2] = [Self::HashedRekord, Self::Dsse];
+    pub const ALL: [Self; 4] = [Self::HashedRekord, Self::Dsse, Self::IntotoV001, Self::IntotoV002];
 
     /// The kind's name on the wire.
     #[must_use]
@@ -66,19 +71,22 @@ impl EntryKind {
         match self {
             Self::HashedRekord => "hashedrekord",
             Self::Dsse => "dsse",
+            Self::IntotoV001 | Self::IntotoV002 => "intoto",
         }
     }
 
-    /// The one version accepted.
+    /// The kind's version on the wire.
     #[must_use]
     pub const fn version(self) -> &'static str {
-        "0.0.1"
+        match self {
+            Self::HashedRekord | Self::Dsse | Self::IntotoV001 => "0.0.1",
+            Self::IntotoV002 => "0.0.2",
+        }
     }
 
-    /// Inverse of [`Self::name`].
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    /// The kinds of this name, one per version; none where the name is unknown.
+    pub fn named(name: &str) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |kind| kind.name() == name)
     }
 
     /// Checks the proposal as this kind (every signature included) and returns its body.
@@ -87,6 +95,8 @@ impl EntryKind {
         match self {
             Self::HashedRekord => hashedrekord::admit(spec),
             Self::Dsse => dsse::admit(spec),
+            Self::IntotoV001 => intoto::v001::admit(spec),
+            Self::IntotoV002 => intoto::v002::admit(spec),
         }
     }
 
@@ -97,9 +107,12 @@ impl EntryKind {
 
     /// Canonicalises a proposal in order to look it up, where it may also be in the form in which it is logged.
     pub fn canonicalize(self, proposal: &ProposedEntry<'_>) -> Result<Body, Rejection> {
+        let spec = proposal.spec_json();
         match self {
             Self::HashedRekord => self.admit(proposal),
-            Self::Dsse => dsse::canonicalize(proposal.spec_json()),
+            Self::Dsse => dsse::canonicalize(spec),
+            Self::IntotoV001 => intoto::v001::canonicalize(spec),
+            Self::IntotoV002 => intoto::v002::canonicalize(spec),
         }
     }
 }
@@ -109,8 +122,8 @@ impl EntryKind {
 pub struct Body(Vec<u8>);
 
 impl Body {
-    /// Serialises an entry. The specs that reach this function declare their fields in lexical order and hold only base64,
-    /// hexadecimal and ASCII names, so plain JSON is RFC 8785 (tests compare with a JCS implementation).
+    /// Serialises an entry. The specs that reach this function declare their fields in lexical order and hold only strings,
+    /// which `serde_json` escapes as RFC 8785 does, so plain JSON is canonical (tests compare with a JCS implementation).
     fn of(kind: &'static str, api_version: &'static str, spec: &impl Serialize) -> Result<Self, Rejection> {
         let entry = Canonical { api_version, kind, spec };
         let body = serde_json::to_vec(&entry).map_err(|_| Rejection::EntryMalformed { field: "spec" })?;

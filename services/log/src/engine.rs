@@ -19,7 +19,7 @@ use chancery_daemon::metrics::Durations;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::{self, Plan, TreeHead};
-use chancery_verify::tile::{Edge, TileId, Trees};
+use chancery_verify::tile::{Edge, TileId, Tiles, Trees};
 use chancery_verify::{Hash, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,7 +90,10 @@ pub enum Outcome {
 
 /// A log: cheap to clone, every clone is the same log.
 #[derive(Clone)]
-pub struct Log {
+pub struct Log(Arc<Parts>);
+
+/// What a log is made of, behind one pointer because every request clones its log.
+struct Parts {
     record: Arc<LogRecord>,
     scheme: Arc<Scheme>,
     signer: Arc<Signer>,
@@ -108,9 +111,9 @@ pub struct Log {
     frozen: Arc<AtomicBool>,
     quarantine: Quarantine,
     cache: TileCache,
-    heads: Arc<HeadReads>,
+    heads: HeadReads,
     /// Entries appended by this process.
-    appended: Arc<AtomicU64>,
+    appended: AtomicU64,
     activity: Arc<Activity>,
 }
 
@@ -118,25 +121,25 @@ impl Log {
     /// The log as it was made.
     #[must_use]
     pub fn record(&self) -> &LogRecord {
-        &self.record
+        &self.0.record
     }
 
     /// Whether it takes no more entries.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
-        self.frozen.load(Ordering::Relaxed)
+        self.0.frozen.load(Ordering::Relaxed)
     }
 
     /// How its checkpoints are named.
     #[must_use]
     pub fn scheme(&self) -> &Scheme {
-        &self.scheme
+        &self.0.scheme
     }
 
     /// Its key, for the signatures a personality makes beside checkpoints.
     #[must_use]
     pub fn signer(&self) -> &Signer {
-        &self.signer
+        &self.0.signer
     }
 
     /// The newest tree head that was published by this process; another replica may have committed a larger one. An error
@@ -149,15 +152,15 @@ impl Log {
     /// last one it published: reads go on.
     pub async fn latest(&self) -> Result<Arc<Published>, Error> {
         let published = self.published()?;
-        if !self.store.shared() || self.quarantine.reason().is_some() {
+        if !self.0.store.shared() || self.0.quarantine.reason().is_some() {
             return Ok(published);
         }
-        let committed = self.heads.read(self.store.as_ref(), self.record.log_id).await?;
+        let committed = self.0.heads.read(self.0.store.as_ref(), self.0.record.log_id).await?;
         if committed.tree.size <= published.tree.size {
             return Ok(published);
         }
-        let signed = self.follower.follow(committed.tree.size).await?.unwrap_or(published);
-        let Some(witnessed) = &self.witnessed else { return Ok(signed) };
+        let signed = self.0.follower.follow(committed.tree.size).await?.unwrap_or(published);
+        let Some(witnessed) = &self.0.witnessed else { return Ok(signed) };
         // Without witnesses what is published stays what it was.
         match self.shown(witnessed, signed.tree.size).await {
             Ok(published) => Ok(published),
@@ -180,80 +183,80 @@ impl Log {
     /// Leaves whose entries and tiles may be read, at least `wanted` if there are as many: all that are published, or all
     /// that are stored where nothing can be proven.
     pub(crate) async fn readable(&self, wanted: u64) -> Result<u64, Error> {
-        if self.published.is_none() {
-            return Ok(self.stored_size);
+        if self.0.published.is_none() {
+            return Ok(self.0.stored_size);
         }
         Ok(self.covering(wanted).await?.tree.size)
     }
 
     /// Tells of every tree head this process publishes.
     pub(crate) fn publications(&self) -> Result<watch::Receiver<Arc<Published>>, Error> {
-        self.published.clone().ok_or_else(|| self.quarantined(Error::Unavailable { reason: "nothing is published" }))
+        self.0.published.clone().ok_or_else(|| self.quarantined(Error::Unavailable { reason: "nothing is published" }))
     }
 
     /// What to answer instead of `error`: a quarantine is behind every other reason.
     fn quarantined(&self, error: Error) -> Error {
-        self.quarantine.reason().cloned().map_or(error, Error::Quarantined)
+        self.0.quarantine.reason().cloned().map_or(error, Error::Quarantined)
     }
 
     /// The time by its clock.
     pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.0.clock.now()
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
-        self.store.as_ref()
+        self.0.store.as_ref()
     }
 
-    pub(crate) const fn cache(&self) -> &TileCache {
-        &self.cache
+    pub(crate) fn cache(&self) -> &TileCache {
+        &self.0.cache
     }
 
     /// Why the log takes no entries; `None` where it does. Reads go on.
     #[must_use]
     pub fn obstacle(&self) -> Option<Obstacle> {
-        let log = self.record.name.clone();
-        if let Some(reason) = self.quarantine.reason() {
+        let log = self.0.record.name.clone();
+        if let Some(reason) = self.0.quarantine.reason() {
             return Some(Obstacle::Quarantined { log, reason: reason.clone() });
         }
-        if !self.pool.is_open() {
+        if !self.0.pool.is_open() {
             return Some(Obstacle::Stopped { log });
         }
-        if self.witnessed.as_ref().is_some_and(Witnessed::is_lacking) {
+        if self.0.witnessed.as_ref().is_some_and(Witnessed::is_lacking) {
             return Some(Obstacle::Unwitnessed { log });
         }
-        let dated = self.published.as_ref().map(|published| published.borrow().timestamp)?;
-        is_before(self.clock.now(), dated).then_some(Obstacle::Clock { log })
+        let dated = self.0.published.as_ref().map(|published| published.borrow().timestamp)?;
+        is_before(self.0.clock.now(), dated).then_some(Obstacle::Clock { log })
     }
 
     /// What its witnesses have said since it was opened; nothing where it has none.
     #[must_use]
     pub fn witnesses(&self) -> Vec<WitnessStatus> {
-        self.witnessed.as_ref().map(Witnessed::status).unwrap_or_default()
+        self.0.witnessed.as_ref().map(Witnessed::status).unwrap_or_default()
     }
 
     /// Entries this process has appended since it opened the log.
     #[must_use]
     pub fn appended(&self) -> u64 {
-        self.appended.load(Ordering::Relaxed)
+        self.0.appended.load(Ordering::Relaxed)
     }
 
     /// Batches that found the head moved by another replica: their compare-and-swap began again from there.
     #[must_use]
     pub fn conflicts(&self) -> u64 {
-        self.activity.conflicts()
+        self.0.activity.conflicts()
     }
 
     /// Has every batch timed, from when it is taken out of the pool until its checkpoint is published. The labels are this
     /// log's name, and `integrated` or `failed`.
     pub fn time_batches(&self, batches: Durations) {
-        self.activity.time(batches);
+        self.0.activity.time(batches);
     }
 
     /// Entries that wait for the next batch.
     #[must_use]
     pub fn queued(&self) -> u64 {
-        self.pool.waiting()
+        self.0.pool.waiting()
     }
 
     /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
@@ -261,26 +264,26 @@ impl Log {
         if self.is_frozen() {
             return Err(Error::Frozen);
         }
-        let is_new = || self.published.as_ref().is_some_and(|published| published.borrow().tree.size == 0);
-        if self.witnessed.as_ref().is_some_and(|witnessed| !witnessed.may_append() && !is_new()) {
+        let is_new = || self.0.published.as_ref().is_some_and(|published| published.borrow().tree.size == 0);
+        if self.0.witnessed.as_ref().is_some_and(|witnessed| !witnessed.may_append() && !is_new()) {
             let unheard = Error::Unavailable { reason: "too few witnesses have been heard since the start" };
             return Err(self.quarantined(unheard));
         }
-        let sequenced = self.pool.submit(pending).await.map_err(|error| match error {
+        let sequenced = self.0.pool.submit(pending).await.map_err(|error| match error {
             stopped @ Error::Unavailable { .. } => self.quarantined(stopped),
             error => error,
         })?;
         match sequenced {
             Sequenced::AlreadyLogged { index } => {
-                if let Some(witnessed) = &self.witnessed {
+                if let Some(witnessed) = &self.0.witnessed {
                     self.shown(witnessed, index.saturating_add(1)).await?;
                 }
                 Ok(Outcome::AlreadyLogged { index })
             }
             Sequenced::Integrated { index, timestamp, leaf_hash, leaf, published, trees } => {
-                self.appended.fetch_add(1, Ordering::Relaxed);
+                self.0.appended.fetch_add(1, Ordering::Relaxed);
                 let signed = published.tree;
-                let published = match &self.witnessed {
+                let published = match &self.0.witnessed {
                     None => published,
                     Some(witnessed) => self.shown(witnessed, signed.size).await?,
                 };
@@ -304,8 +307,9 @@ impl Log {
         let Ok(_) = merkle::inclusion_proof(index, published.tree.size, &mut plan);
         let (mut trees, missing) = self.trees_at_hand(&plan, &published);
         let (entry, read) = self
+            .0
             .store
-            .entry(self.record.log_id, index, missing)
+            .entry(self.0.record.log_id, index, missing)
             .await?
             .ok_or(Corrupt::new("every index below the head has an entry"))?;
         if merkle::leaf_hash(&entry.leaf) != entry.leaf_hash {
@@ -325,7 +329,7 @@ impl Log {
 
     /// The index of the leaf with this hash, where it is below the published head.
     pub async fn index_of(&self, leaf_hash: Hash) -> Result<Option<u64>, Error> {
-        let Some(index) = self.store.index_of(self.record.log_id, leaf_hash).await? else { return Ok(None) };
+        let Some(index) = self.0.store.index_of(self.0.record.log_id, leaf_hash).await? else { return Ok(None) };
         let published = self.covering(index.saturating_add(1)).await?;
         Ok((index < published.tree.size).then_some(index))
     }
@@ -334,7 +338,7 @@ impl Log {
     pub async fn entries(&self, start: u64, count: u32) -> Result<Vec<StoredEntry>, Error> {
         let available = self.readable(start.saturating_add(u64::from(count))).await?.saturating_sub(start);
         let count = count.min(u32::try_from(available).unwrap_or(u32::MAX));
-        Ok(self.store.entries(self.record.log_id, start, count).await?)
+        Ok(self.0.store.entries(self.0.record.log_id, start, count).await?)
     }
 
     /// Inclusion proof of the leaf at `index` in the tree of `size` leaves, verified against that tree's root hash.
@@ -346,8 +350,26 @@ impl Log {
     async fn inclusion_proof(&self, index: u64, leaf_hash: &Hash, tree: &TreeHead) -> Result<Vec<Hash>, Error> {
         let mut plan = Plan::default();
         let Ok(_) = merkle::inclusion_proof(index, tree.size, &mut plan);
-        let trees = self.trees_for(&plan).await?;
+        let trees = self.trees_for(&plan, Tiles::default()).await?;
         Ok(prove_inclusion(index, leaf_hash, tree, &trees)?)
+    }
+
+    /// Index and inclusion proof of the leaf with this hash in the tree of `size` leaves, `size` ≤ published size; `None`
+    /// where that tree has no such leaf.
+    pub async fn inclusion_proof_by_hash(
+        &self,
+        leaf_hash: &Hash,
+        size: u64,
+    ) -> Result<Option<(u64, Vec<Hash>)>, Error> {
+        let Some((index, read)) = self.0.store.leaf(self.0.record.log_id, *leaf_hash).await? else { return Ok(None) };
+        if index >= size {
+            return Ok(None);
+        }
+        let root = self.root_at(size).await?;
+        let mut plan = Plan::default();
+        let Ok(_) = merkle::inclusion_proof(index, size, &mut plan);
+        let trees = self.trees_for(&plan, read).await?;
+        Ok(Some((index, prove_inclusion(index, leaf_hash, &TreeHead { size, root }, &trees)?)))
     }
 
     /// Proof that the tree of `old` leaves is a prefix of the tree of `new` leaves; `old` ≤ `new` ≤ published size.
@@ -356,7 +378,7 @@ impl Log {
         let Ok(_) = merkle::consistency_proof(old, new, &mut plan);
         let Ok(_) = merkle::root_hash(old, &mut plan);
         let Ok(_) = merkle::root_hash(new, &mut plan);
-        let trees = self.trees_for(&plan).await?;
+        let trees = self.trees_for(&plan, Tiles::default()).await?;
         let missing = |_| Corrupt::new("tiles below the head are stored");
         let proof = merkle::consistency_proof(old, new, &mut &trees).map_err(missing)?;
         let old = TreeHead { size: old, root: merkle::root_hash(old, &mut &trees).map_err(missing)? };
@@ -374,12 +396,16 @@ impl Log {
         }
         let mut plan = Plan::default();
         let Ok(_) = merkle::root_hash(size, &mut plan);
-        let trees = self.trees_for(&plan).await?;
+        let trees = self.trees_for(&plan, Tiles::default()).await?;
         merkle::root_hash(size, &mut &trees).map_err(|_| Corrupt::new("tiles below the head are stored").into())
     }
 
-    async fn trees_for(&self, plan: &Plan) -> Result<Trees, Error> {
-        let (mut trees, missing) = self.trees_at_hand(plan, &*self.published()?);
+    /// The tiles of a plan, of which some have been `read` already.
+    async fn trees_for(&self, plan: &Plan, mut read: Tiles) -> Result<Trees, Error> {
+        let (mut trees, mut missing) = self.trees_at_hand(plan, &*self.published()?);
+        read.0.retain(|id, _| missing.contains(id));
+        missing.retain(|id| !read.0.contains_key(id));
+        trees.0.extend(self.read_trees(read).0);
         trees.0.extend(self.trees(missing).await?.0);
         Ok(trees)
     }

@@ -234,20 +234,34 @@ fn entries() -> Vec<Vec<u8>> {
     );
     let payload = b"{\"a\":1}";
     let signed = chancery_verify::rekor::dsse::pre_authentication_encoding("application/json", payload);
+    let (payload_base64, signature) = (STANDARD.encode(payload), STANDARD.encode(sign(&signed)));
     let envelope = format!(
-        r#"{{"payload":"{}","payloadType":"application/json","signatures":[{{"sig":"{}"}}]}}"#,
-        STANDARD.encode(payload),
-        STANDARD.encode(sign(&signed)),
+        r#"{{"payload":"{payload_base64}","payloadType":"application/json","signatures":[{{"sig":"{signature}"}}]}}"#
     );
     let envelope = serde_json::Value::from(envelope).to_string();
     let dsse = format!(
         r#"{{"apiVersion":"0.0.1","kind":"dsse","spec":{{"proposedContent":{{"envelope":{envelope},"verifiers":["{key}"]}}}}}}"#
     );
+    let hash = format!(r#"{{"algorithm":"sha256","value":"{}"}}"#, hex::encode(hash::sha256(payload)));
     let logged = format!(
-        r#"{{"apiVersion":"0.0.1","kind":"dsse","spec":{{"envelopeHash":{{"algorithm":"sha256","value":"{0}"}},"payloadHash":{{"algorithm":"sha256","value":"{0}"}},"signatures":[{{"signature":"AA==","verifier":"{key}"}}]}}}}"#,
-        hex::encode(hash::sha256(payload)),
+        r#"{{"apiVersion":"0.0.1","kind":"dsse","spec":{{"envelopeHash":{hash},"payloadHash":{hash},"signatures":[{{"signature":"AA==","verifier":"{key}"}}]}}}}"#
     );
-    [hashedrekord, dsse, logged].map(String::into_bytes).into()
+    let intoto = |version: &str, spec: &str| format!(r#"{{"apiVersion":"{version}","kind":"intoto","spec":{spec}}}"#);
+    let v001 = |content: &str| intoto("0.0.1", &format!(r#"{{"content":{{{content}}},"publicKey":"{key}"}}"#));
+    let (twice, signature) = (STANDARD.encode(payload_base64), STANDARD.encode(signature));
+    let v002 = |payload: &str, hashes: &str| {
+        let signature = format!(r#"{{"keyid":"\u00e9<\u0001","publicKey":"{key}","sig":"{signature}"}}"#);
+        let envelope = format!(r#"{{{payload}"payloadType":"application/json","signatures":[{signature}]}}"#);
+        intoto("0.0.2", &format!(r#"{{"content":{{"envelope":{envelope},{hashes}}}}}"#))
+    };
+    let hashes = format!(r#""hash":{hash},"payloadHash":{hash}"#);
+    let intoto = [
+        v001(&format!(r#""envelope":{envelope}"#)),
+        v001(&hashes),
+        v002(&format!(r#""payload":"{twice}","#), &format!(r#""hash":{hash}"#)),
+        v002("", &hashes),
+    ];
+    [hashedrekord, dsse, logged].into_iter().chain(intoto).map(String::into_bytes).collect()
 }
 
 fn entries_v2() -> Vec<Vec<u8>> {

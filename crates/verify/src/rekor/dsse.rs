@@ -4,6 +4,7 @@
 
 use super::verifier::Verifier;
 use super::{Body, base64_decode, parse_spec};
+use crate::key::KeyKind;
 use crate::{HashAlgorithm, PublicKey, Rejection, hash};
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Signatures and verifiers read from one proposal; each costs a signature check.
-const MAX_SIGNATURES: usize = 16;
+pub(super) const MAX_SIGNATURES: usize = 16;
+
+/// Bytes hashed for one proposal by keys that hash the message with each signature: a third of a second.
+const MAX_REHASHED_BYTES: usize = 256 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,25 +34,37 @@ struct ProposedContent {
     verifiers: Option<Vec<Option<String>>>,
 }
 
+/// An envelope as its signer sends it, in text of its own.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope {
-    payload: String,
-    payload_type: String,
+pub(super) struct Envelope {
+    pub(super) payload: String,
+    pub(super) payload_type: String,
     signatures: Option<Vec<EnvelopeSignature>>,
 }
 
 #[derive(Deserialize)]
-struct EnvelopeSignature {
-    sig: String,
+pub(super) struct EnvelopeSignature {
+    pub(super) sig: String,
 }
 
+impl Envelope {
+    /// Parses an envelope that is signed.
+    pub(super) fn parse(text: &str) -> Result<(Self, Vec<EnvelopeSignature>), Rejection> {
+        let mut envelope: Self =
+            serde_json::from_str(text).map_err(|_| Rejection::EntryMalformed { field: "envelope" })?;
+        let signatures = envelope.signatures.take().filter(|list| !list.is_empty()).ok_or(Rejection::DsseUnsigned)?;
+        Ok((envelope, signatures))
+    }
+}
+
+/// `{algorithm, value}`, as it is sent.
 #[derive(Deserialize)]
-struct LoggedHash<'a> {
+pub(super) struct LoggedHash<'a> {
     #[serde(borrow)]
-    algorithm: Cow<'a, str>,
+    pub(super) algorithm: Cow<'a, str>,
     #[serde(borrow)]
-    value: Cow<'a, str>,
+    pub(super) value: Cow<'a, str>,
 }
 
 /// One signature with its key, as it is logged.
@@ -66,7 +82,7 @@ pub(super) struct CanonicalHash<'a> {
 }
 
 impl CanonicalHash<'static> {
-    fn of(data: &[u8]) -> Self {
+    pub(super) fn of(data: &[u8]) -> Self {
         Self { algorithm: HashAlgorithm::Sha256.name(), value: hex::encode(hash::sha256(data)).into() }
     }
 }
@@ -116,7 +132,8 @@ pub(super) fn canonicalize(text: &str) -> Result<Body, Rejection> {
         .body()
 }
 
-fn logged_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
+/// A hash of an entry's logged form, whose value is whatever was logged.
+pub(super) fn logged_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
     let algorithm = HashAlgorithm::from_name(&hash.algorithm).ok_or(Rejection::EntryHash)?;
     Ok(CanonicalHash { algorithm: algorithm.name(), value: hash.value })
 }
@@ -126,8 +143,7 @@ fn logged_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
 fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
     // (1)
     let text = proposed.envelope.as_deref().ok_or(Rejection::EntryMissing { field: "envelope" })?;
-    let envelope: Envelope = serde_json::from_str(text).map_err(|_| Rejection::EntryMalformed { field: "envelope" })?;
-    let signatures = envelope.signatures.filter(|list| !list.is_empty()).ok_or(Rejection::DsseUnsigned)?;
+    let (envelope, signatures) = Envelope::parse(text)?;
     let keys = proposed
         .verifiers
         .as_deref()
@@ -175,6 +191,7 @@ pub(super) fn verify_signatures<V>(
     mut found: impl FnMut(&V, &[u8]),
 ) -> Result<(), Rejection> {
     let mut unverified = signatures;
+    let mut rehashed = 0_usize;
     for verifier in verifiers {
         if unverified.is_empty() {
             break;
@@ -182,8 +199,16 @@ pub(super) fn verify_signatures<V>(
         let verifier = verifier?;
         let (key, hash) = key(&verifier);
         let before = unverified.len();
+        if key.kind() == KeyKind::Ed25519 {
+            rehashed = rehashed.saturating_add(before.saturating_mul(signed.len()));
+            if rehashed > MAX_REHASHED_BYTES {
+                let what = "pairs of Ed25519 keys and signatures for a payload of this size";
+                return Err(Rejection::EntryTooMany { what, limit: MAX_REHASHED_BYTES / signed.len() });
+            }
+        }
+        let made = signatures_of(key, hash, signed);
         unverified.retain(|signature| {
-            let holds = key.either_encoding(signature, |signature| key.verify_with(hash, signed, signature)).is_ok();
+            let holds = made(signature);
             if holds {
                 found(&verifier, signature);
             }
@@ -196,7 +221,22 @@ pub(super) fn verify_signatures<V>(
     if unverified.is_empty() { Ok(()) } else { Err(Rejection::DsseUncovered) }
 }
 
+/// Tells which signatures over `signed` are by `key`. However many it is asked about, the message is hashed once: it may be
+/// tens of megabytes. Ed25519 alone hashes it with each signature.
+pub(super) fn signatures_of<'a>(
+    key: &'a PublicKey,
+    hash: HashAlgorithm,
+    signed: &'a [u8],
+) -> impl Fn(&[u8]) -> bool + 'a {
+    let digest = (key.kind() != KeyKind::Ed25519).then(|| hash.digest(signed));
+    let check = move |signature: &[u8]| match &digest {
+        Some(digest) => key.verify_digest(hash, digest, signature),
+        None => key.verify(signed, signature),
+    };
+    move |signature| key.either_encoding(signature, &check).is_ok()
+}
+
 /// Envelopes hold standard base64, or URL-safe base64 by some signers.
-fn decode_either(text: &str) -> Result<Vec<u8>, Rejection> {
+pub(super) fn decode_either(text: &str) -> Result<Vec<u8>, Rejection> {
     STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).map_err(|_| Rejection::Base64)
 }

@@ -1,8 +1,9 @@
 //! Opening a log: found or made, compared with what it was made with, guarded, and only then started.
 
-use super::{Log, sign_head};
+use super::{Log, Parts, sign_head};
 use crate::activity::Activity;
 use crate::guard::{Guard, Sound, Verdict};
+use crate::heads::HeadReads;
 use crate::mirror::{self, Destination};
 use crate::quarantine::{Quarantine, Reason};
 use crate::sequencer::{self, CLOCK_BEHIND, Sequencer, is_behind};
@@ -15,7 +16,7 @@ use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -132,7 +133,7 @@ impl Log {
                 (last.map(|last| watch::channel(last).1), size, tokio::spawn(std::future::ready(())))
             }
         };
-        let log = Self {
+        let log = Self(Arc::new(Parts {
             record,
             scheme,
             signer,
@@ -146,17 +147,17 @@ impl Log {
             frozen,
             quarantine,
             cache: TileCache::new(),
-            heads: Arc::default(),
-            appended: Arc::default(),
+            heads: HeadReads::default(),
+            appended: AtomicU64::default(),
             activity,
-        };
+        }));
         log.first_round().await;
         Ok((log, task))
     }
 
     /// Waits until its witnesses have cosigned what is published first, or have had the time to.
     async fn first_round(&self) {
-        if let (Some(witnessed), Some(published)) = (&self.witnessed, &self.published) {
+        if let (Some(witnessed), Some(published)) = (&self.0.witnessed, &self.0.published) {
             witnessed.first_round(published.clone()).await;
         }
     }
@@ -164,7 +165,7 @@ impl Log {
     /// Why the log is quarantined; `None` where it is not.
     #[must_use]
     pub fn quarantine(&self) -> Option<&Reason> {
-        self.quarantine.reason()
+        self.0.quarantine.reason()
     }
 }
 

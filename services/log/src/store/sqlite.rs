@@ -198,7 +198,7 @@ async fn insert_checkpoint(
 async fn integrate(connection: &mut SqliteConnection, batch: Batch<'_>) -> Result<(), StoreError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let head = read_head(&mut transaction, batch.log_id).await?;
-    let edge = if head.tree.size == batch.known_size {
+    let edge = if batch.known.is_some_and(|known| known.tree.size == head.tree.size) {
         None
     } else {
         Some(read_tiles(&mut transaction, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
@@ -341,14 +341,14 @@ impl Store for SqliteStore {
         Box::pin(async move {
             // An identity is a leaf hash where its part says so.
             let index: Option<i64> = sqlx::query_scalar(
-                "SELECT min(leaf_index) FROM (
+                "SELECT coalesce((
+                     SELECT min(leaf_index) FROM leaf_indices WHERE log_id = ?1 AND leaf_hash = ?2
+                 ), (
                      SELECT leaf_index FROM identities WHERE log_id = ?1 AND identity_hash = ?2 AND (
                          SELECT identity_hashes IS NULL FROM bundle_parts
                          WHERE log_id = ?1 AND first_index <= identities.leaf_index ORDER BY first_index DESC LIMIT 1
                      )
-                     UNION ALL
-                     SELECT leaf_index FROM leaf_indices WHERE log_id = ?1 AND leaf_hash = ?2
-                 )",
+                 ))",
             )
             .bind(log_id)
             .bind(leaf_hash.as_slice())

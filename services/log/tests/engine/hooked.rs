@@ -95,6 +95,9 @@ impl Store for Hooked {
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         self.inner.index_of(log_id, leaf_hash)
     }
+    fn leaf(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<(u64, Tiles)>> {
+        self.inner.leaf(log_id, leaf_hash)
+    }
     fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles> {
         self.inner.tiles(log_id, ids)
     }

@@ -40,9 +40,15 @@ pub(crate) async fn concurrent_entries_get_gap_free_indices_and_duplicates_get_t
     indices.sort_unstable();
     assert_eq!((indices, duplicates), ((0..400).collect(), 200));
     for index in [0, 1, 255, 256, 399] {
-        verify(&running.log.entry(index).await.unwrap().unwrap(), &running, &bench.signer);
+        let receipt = running.log.entry(index).await.unwrap().unwrap();
+        verify(&receipt, &running, &bench.signer);
+        let by_hash = running.log.inclusion_proof_by_hash(&receipt.leaf_hash, 400).await.unwrap();
+        assert_eq!(by_hash, Some((index, receipt.proof)));
+        let before = running.log.inclusion_proof_by_hash(&receipt.leaf_hash, index).await.unwrap();
+        assert_eq!(before, None, "the tree of {index} leaves has no leaf {index}");
     }
     assert!(running.log.entry(400).await.unwrap().is_none());
+    assert_eq!(running.log.inclusion_proof_by_hash(&[7; 32], 400).await.unwrap(), None);
     assert_eq!(bench.check(&running).await.unwrap(), 400);
     running.stop().await;
 }

@@ -85,9 +85,8 @@ pub(super) async fn get_proof_by_hash(
     if size > ct.log.covering(size).await?.tree.size {
         return Err(Failure::NotFound("the log has no tree of this size yet"));
     }
-    let index = ct.log.index_of(hash).await?.filter(|index| *index < size);
-    let leaf_index = index.ok_or(Failure::NotFound("no leaf of this tree has this hash"))?;
-    let proof = ct.log.inclusion_proof_at(leaf_index, &hash, size).await?;
+    let found = ct.log.inclusion_proof_by_hash(&hash, size).await?;
+    let (leaf_index, proof) = found.ok_or(Failure::NotFound("no leaf of this tree has this hash"))?;
     Ok(immutable(GetProofByHash { leaf_index, audit_path: encode_all(&proof) }))
 }
 

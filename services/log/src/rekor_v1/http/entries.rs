@@ -108,15 +108,15 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Failure> {
 pub(super) fn kind_of(proposal: &ProposedEntry<'_>) -> Result<EntryKind, Failure> {
     let name =
         proposal.kind.as_deref().filter(|kind| !kind.is_empty()).ok_or_else(|| Failure::required("kind", "body"))?;
-    let kind = EntryKind::from_name(name)
-        .ok_or_else(|| Failure::Schema { code: 422, message: format!("invalid kind value: {name:?}") })?;
-    let version = proposal.api_version.as_deref().ok_or_else(|| Failure::required("apiVersion", "body"))?;
-    if version != kind.version() {
-        let refused = format!(
-            "error processing entry: entry kind '{name}' does not support inserting entries of version '{version}'"
-        );
-        return Err(Failure::Bad(refused));
+    if EntryKind::named(name).next().is_none() {
+        return Err(Failure::Schema { code: 422, message: format!("invalid kind value: {name:?}") });
     }
+    let version = proposal.api_version.as_deref().ok_or_else(|| Failure::required("apiVersion", "body"))?;
+    let kind = EntryKind::named(name).find(|kind| kind.version() == version).ok_or_else(|| {
+        Failure::Bad(format!(
+            "error processing entry: entry kind '{name}' does not support inserting entries of version '{version}'"
+        ))
+    })?;
     if proposal.spec.is_none() {
         return Err(Failure::Entry(Rejection::EntryMissing { field: "spec" }));
     }

@@ -3,7 +3,7 @@
 use super::{Facts, clients::fetch_root};
 
 pub(super) fn js(facts: &Facts) -> String {
-    let Facts { mirror, issuer, .. } = facts;
+    let Facts { url, mirror, issuer, .. } = facts;
     format!(
         "# Once per directory
 {}
@@ -21,9 +21,14 @@ const builder = bundleBuilderFromSigningConfig({{ signingConfig, identityProvide
 const bundle = await builder.create({{ data: readFileSync('artifact') }});
 writeFileSync('artifact.sigstore.json', JSON.stringify(bundleToJSON(bundle)));
 
-# Command line (@sigstore/cli): it verifies; its `attest` makes entries of kind intoto, which the log does not take
+# Command line (@sigstore/cli): verify
 npx sigstore verify artifact.sigstore.json --blob-file artifact \\
   --certificate-identity-email WHO --certificate-issuer {issuer} \\
+  --tuf-mirror-url {mirror} --tuf-root-path root.json --tuf-cache-path \"$PWD/tuf-cache\"
+
+# Command line: statements, into Rekor v1; with CI=true the token is taken from $SIGSTORE_ID_TOKEN
+CI=true npx sigstore attest statement.json --output-file statement.sigstore.json --fulcio-url {url} --rekor-url {url}
+npx sigstore verify statement.sigstore.json --certificate-identity-email WHO --certificate-issuer {issuer} \\
   --tuf-mirror-url {mirror} --tuf-root-path root.json --tuf-cache-path \"$PWD/tuf-cache\"
 
 // Library: verify.mjs

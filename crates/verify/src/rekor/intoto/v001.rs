@@ -1,0 +1,99 @@
+//! `intoto` 0.0.1: the envelope as text, and the one key that must have signed it. What is logged are the hashes of envelope
+//! and payload, and the key.
+//!
+//! cosign asks for it wherever it looks for an attestation's entry in the log, and cosign 2 makes it with
+//! `--rekor-entry-type intoto`.
+
+use super::present;
+use crate::rekor::dsse::{
+    CanonicalHash, Envelope, LoggedHash, MAX_SIGNATURES, decode_either, logged_hash, pre_authentication_encoding,
+    signatures_of,
+};
+use crate::rekor::verifier::Verifier;
+use crate::rekor::{Body, EntryKind, base64_decode, parse_spec};
+use crate::{HashAlgorithm, Rejection};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec<'a> {
+    #[serde(borrow)]
+    content: Option<Content<'a>>,
+    #[serde(borrow)]
+    public_key: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Content<'a> {
+    #[serde(borrow)]
+    envelope: Option<Cow<'a, str>>,
+    /// In a proposal nobody looks at the hashes: they follow from the envelope.
+    #[serde(borrow)]
+    hash: Option<LoggedHash<'a>>,
+    #[serde(borrow)]
+    payload_hash: Option<LoggedHash<'a>>,
+}
+
+/// The spec as it is logged. Fields stand in lexical order, which makes plain JSON canonical.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CanonicalSpec<'a> {
+    content: CanonicalContent<'a>,
+    public_key: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CanonicalContent<'a> {
+    hash: CanonicalHash<'a>,
+    /// Missing in the oldest entries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_hash: Option<CanonicalHash<'a>>,
+}
+
+impl CanonicalContent<'_> {
+    fn body(self, verifier: &Verifier) -> Result<Body, Rejection> {
+        EntryKind::IntotoV001
+            .body(&CanonicalSpec { content: self, public_key: STANDARD.encode(&verifier.canonical_pem) })
+    }
+}
+
+/// Checks a proposal and returns its body: (1) everything is there, (2) the key parses, (3) the envelope parses and is signed,
+/// (4) the key has made one of its signatures.
+pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
+    let spec: Spec<'_> = parse_spec(spec)?;
+    // (1)
+    let content = spec.content.ok_or(Rejection::EntryMissing { field: "content" })?;
+    let text = present(content.envelope.as_deref(), "envelope content")?;
+    let key = present(spec.public_key.as_deref(), "publicKey content")?;
+    // (2)
+    let verifier = Verifier::parse(&base64_decode(key)?)?;
+    // (3)
+    let (envelope, signatures) = Envelope::parse(text)?;
+    if signatures.len() > MAX_SIGNATURES {
+        return Err(Rejection::EntryTooMany { what: "signatures", limit: MAX_SIGNATURES });
+    }
+    let payload = base64_decode(present(Some(&envelope.payload), "payload content")?)?;
+    let payload_type = present(Some(&envelope.payload_type), "payloadType content")?;
+    // (4)
+    let signed = pre_authentication_encoding(payload_type, &payload);
+    let made = signatures_of(&verifier.key, HashAlgorithm::Sha256, &signed);
+    let signatures = signatures.iter().map(|signature| decode_either(&signature.sig)).collect::<Result<Vec<_>, _>>()?;
+    if !signatures.iter().any(|signature| made(signature)) {
+        return Err(Rejection::DsseSignature);
+    }
+    let payload_hash = Some(CanonicalHash::of(&payload));
+    CanonicalContent { hash: CanonicalHash::of(text.as_bytes()), payload_hash }.body(&verifier)
+}
+
+/// As [`admit`], and also takes the logged form, in which there is no envelope left to verify.
+pub(in crate::rekor) fn canonicalize(text: &str) -> Result<Body, Rejection> {
+    let spec: Spec<'_> = parse_spec(text)?;
+    let Some(Content { envelope: None, hash: Some(hash), payload_hash }) = spec.content else { return admit(text) };
+    let verifier = Verifier::parse(&base64_decode(present(spec.public_key.as_deref(), "publicKey content")?)?)?;
+    let payload_hash = payload_hash.map(logged_hash).transpose()?;
+    CanonicalContent { hash: logged_hash(hash)?, payload_hash }.body(&verifier)
+}

@@ -1,0 +1,173 @@
+//! `intoto` 0.0.2: the envelope taken apart, with a key beside each signature. All of it is logged but the payload, and a hash of
+//! the envelope that is the client's word: each makes it over a spelling of its own.
+//!
+//! `payload` and `sig` are base64 of what an envelope holds, which is base64 already. sigstore-js makes these entries for its
+//! command `attest`, rekor-cli with `--type intoto`.
+
+use super::present;
+use crate::rekor::dsse::{
+    CanonicalHash, LoggedHash, MAX_SIGNATURES, decode_either, logged_hash, pre_authentication_encoding, signatures_of,
+};
+use crate::rekor::verifier::Verifier;
+use crate::rekor::{Body, EntryKind, base64_decode, parse_spec};
+use crate::{HashAlgorithm, Rejection};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+#[derive(Deserialize)]
+struct Spec<'a> {
+    #[serde(borrow)]
+    content: Option<Content<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Content<'a> {
+    #[serde(borrow)]
+    envelope: Option<Envelope<'a>>,
+    #[serde(borrow)]
+    hash: Option<LoggedHash<'a>>,
+    /// In a proposal nobody looks at it: it follows from the payload.
+    #[serde(borrow)]
+    payload_hash: Option<LoggedHash<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    payload: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    payload_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    signatures: Option<Vec<Option<ProposedSignature<'a>>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProposedSignature<'a> {
+    #[serde(borrow)]
+    keyid: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    public_key: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    sig: Option<Cow<'a, str>>,
+}
+
+/// The spec as it is logged. Fields stand in lexical order, which makes plain JSON canonical.
+#[derive(Serialize)]
+struct CanonicalSpec<'a> {
+    content: CanonicalContent<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CanonicalContent<'a> {
+    envelope: CanonicalEnvelope<'a>,
+    hash: CanonicalHash<'a>,
+    payload_hash: CanonicalHash<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CanonicalEnvelope<'a> {
+    payload_type: &'a str,
+    signatures: Vec<CanonicalSignature<'a>>,
+}
+
+/// A signature in the order and the words of the proposal, its key included: there is no other spelling of its base64.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CanonicalSignature<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keyid: Option<&'a str>,
+    public_key: &'a str,
+    sig: &'a str,
+}
+
+impl<'a> CanonicalSignature<'a> {
+    fn of(signature: &'a ProposedSignature<'_>) -> Result<Self, Rejection> {
+        Ok(Self {
+            keyid: signature.keyid.as_deref().filter(|keyid| !keyid.is_empty()),
+            public_key: present(signature.public_key.as_deref(), "publicKey content")?,
+            sig: present(signature.sig.as_deref(), "signature content")?,
+        })
+    }
+
+    /// The key that is beside the signature has made it.
+    fn verify(&self, signed: &[u8]) -> Result<(), Rejection> {
+        let verifier = Verifier::parse(&base64_decode(self.public_key)?)?;
+        let signature = base64_decode(self.sig)?;
+        let signature = decode_either(str::from_utf8(&signature).map_err(|_| Rejection::Base64)?)?;
+        // SHA-256 whatever the curve, as in `dsse`.
+        let made = signatures_of(&verifier.key, HashAlgorithm::Sha256, signed);
+        if made(&signature) { Ok(()) } else { Err(Rejection::DsseSignature) }
+    }
+}
+
+impl Envelope<'_> {
+    /// Its logged form.
+    fn canonical(&self) -> Result<CanonicalEnvelope<'_>, Rejection> {
+        let payload_type = present(self.payload_type.as_deref(), "payloadType content")?;
+        let signatures = self.signatures.as_deref().filter(|list| !list.is_empty()).ok_or(Rejection::DsseUnsigned)?;
+        if signatures.len() > MAX_SIGNATURES {
+            return Err(Rejection::EntryTooMany { what: "signatures", limit: MAX_SIGNATURES });
+        }
+        let signatures = signatures.iter().map(|signature| {
+            CanonicalSignature::of(signature.as_ref().ok_or(Rejection::EntryMissing { field: "signature entry" })?)
+        });
+        Ok(CanonicalEnvelope { payload_type, signatures: signatures.collect::<Result<_, _>>()? })
+    }
+}
+
+impl CanonicalContent<'_> {
+    fn body(self) -> Result<Body, Rejection> {
+        EntryKind::IntotoV002.body(&CanonicalSpec { content: self })
+    }
+}
+
+/// Checks a proposal and returns its body: (1) everything is there, (2) the client's hash is one, (3) the payload is base64
+/// twice, (4) each signature is its key's.
+pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
+    let spec: Spec<'_> = parse_spec(spec)?;
+    // (1)
+    let content = spec.content.ok_or(Rejection::EntryMissing { field: "content" })?;
+    let proposed = content.envelope.ok_or(Rejection::EntryMissing { field: "envelope" })?;
+    let payload = present(proposed.payload.as_deref(), "envelope content")?;
+    let envelope = proposed.canonical()?;
+    // (2)
+    let hash = envelope_hash(content.hash.ok_or(Rejection::EntryMissing { field: "envelope digest" })?)?;
+    // (3)
+    let payload = base64_decode(payload)?;
+    let payload = base64_decode(str::from_utf8(&payload).map_err(|_| Rejection::Base64)?)?;
+    // (4)
+    let signed = pre_authentication_encoding(envelope.payload_type, &payload);
+    envelope.signatures.iter().try_for_each(|signature| signature.verify(&signed))?;
+    CanonicalContent { envelope, hash, payload_hash: CanonicalHash::of(&payload) }.body()
+}
+
+/// What the client calls the hash of its envelope. It cannot be checked, but it has the form of one; its letter case stays.
+fn envelope_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
+    let algorithm = HashAlgorithm::Sha256;
+    let is_hash = hash.algorithm == algorithm.name()
+        && hex::decode(&*hash.value).is_ok_and(|digest| digest.len() == algorithm.size_bytes());
+    if is_hash { logged_hash(hash) } else { Err(Rejection::EntryHash) }
+}
+
+/// As [`admit`], and also takes the logged form, in which there is no payload left to verify.
+pub(in crate::rekor) fn canonicalize(text: &str) -> Result<Body, Rejection> {
+    let spec: Spec<'_> = parse_spec(text)?;
+    let Some(Content { envelope: Some(envelope), hash: Some(hash), payload_hash: Some(payload_hash) }) = spec.content
+    else {
+        return admit(text);
+    };
+    if envelope.payload.is_some() {
+        return admit(text);
+    }
+    let envelope = envelope.canonical()?;
+    for signature in &envelope.signatures {
+        base64_decode(signature.public_key)?;
+        base64_decode(signature.sig)?;
+    }
+    CanonicalContent { envelope, hash: logged_hash(hash)?, payload_hash: logged_hash(payload_hash)? }.body()
+}

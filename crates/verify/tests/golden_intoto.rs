@@ -1,0 +1,237 @@
+//! Entries of kind `intoto`: bodies of the public Rekor, and of upstream's code for what nobody has logged there, rebuilt byte
+//! by byte; and what is refused.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
+
+mod golden;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::rekor::{Body, EntryKind, ProposedEntry};
+use chancery_verify::{Rejection, pem};
+use serde_json::{Value, json};
+
+/// Proposals with the bodies that Rekor 1.5.4's code makes of them: several signatures, keys of every kind, key ids, payload
+/// types of odd characters, and version 0.0.1.
+const UPSTREAM: &str = include_str!("golden/rekor1-intoto.json");
+/// Bundles of the public instance whose entries are `intoto` 0.0.2.
+const PUBLIC: [&str; 4] = [
+    "examples/bundle-publish.json",
+    "examples/bundle-provenance.json",
+    "pkg/testing/data/bundles/dsse.sigstore.json",
+    "pkg/testing/data/bundles/sigstore.js@2.0.0-provenance.sigstore.json",
+];
+
+fn vectors() -> Vec<Value> {
+    serde_json::from_str(UPSTREAM).unwrap()
+}
+
+fn proposal(name: &str) -> Value {
+    vectors().iter().find(|vector| vector["name"] == name).unwrap()["proposal"].clone()
+}
+
+fn kind(proposal: &Value) -> EntryKind {
+    EntryKind::named("intoto").find(|kind| kind.version() == proposal["apiVersion"]).unwrap()
+}
+
+fn admit(proposal: &Value) -> Result<Body, Rejection> {
+    kind(proposal).admit(&ProposedEntry::parse(proposal.to_string().as_bytes()).unwrap())
+}
+
+fn canonicalize(proposal: &Value) -> Result<Body, Rejection> {
+    kind(proposal).canonicalize(&ProposedEntry::parse(proposal.to_string().as_bytes()).unwrap())
+}
+
+#[track_caller]
+fn makes(proposal: &Value, body: &[u8]) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    assert_eq!(text(admit(proposal).unwrap().as_bytes()), text(body));
+    assert_eq!(canonicalize(proposal).unwrap().as_bytes(), body, "it is found by its proposal");
+    let logged: Value = serde_json::from_slice(body).unwrap();
+    assert_eq!(canonicalize(&logged).unwrap().as_bytes(), body, "it is found by its logged form");
+    assert!(admit(&logged).is_err(), "nobody can verify the logged form");
+    assert_eq!(serde_json_canonicalizer::to_vec(&logged).unwrap(), body, "a body is RFC 8785");
+}
+
+#[test]
+fn bodies_are_those_that_upstream_makes() {
+    let vectors = vectors();
+    assert_eq!(vectors.len(), 8);
+    for vector in vectors {
+        println!("{}", vector["name"]);
+        makes(&vector["proposal"], vector["body"].as_str().unwrap().as_bytes());
+    }
+}
+
+#[test]
+fn bodies_of_the_public_log_are_rebuilt_byte_by_byte() {
+    for name in PUBLIC {
+        let bundle = golden::json(name);
+        let body = golden::bytes(&bundle, "/verificationMaterial/tlogEntries/0/canonicalizedBody");
+        let logged: Value = serde_json::from_slice(&body).unwrap();
+        // The key as its client has spelled it, and the client's own hash of the envelope, are only in the log.
+        let public_key = golden::text(&logged, "/spec/content/envelope/signatures/0/publicKey");
+        if let Some(certificate) =
+            bundle.pointer("/verificationMaterial/x509CertificateChain/certificates/0/rawBytes").and_then(Value::as_str)
+        {
+            let text = STANDARD.decode(public_key).unwrap();
+            assert_eq!(STANDARD.encode(pem::decode(&text).unwrap().der), certificate);
+        }
+        let mut signature = json!({
+            "publicKey": public_key,
+            "sig": STANDARD.encode(golden::text(&bundle, "/dsseEnvelope/signatures/0/sig")),
+        });
+        let keyid = golden::text(&bundle, "/dsseEnvelope/signatures/0/keyid");
+        signature["keyid"] = json!(keyid);
+        let proposal = json!({ "kind": "intoto", "apiVersion": "0.0.2", "spec": { "content": {
+            "envelope": {
+                "payload": STANDARD.encode(golden::text(&bundle, "/dsseEnvelope/payload")),
+                "payloadType": golden::text(&bundle, "/dsseEnvelope/payloadType"),
+                "signatures": [signature],
+            },
+            "hash": logged["spec"]["content"]["hash"],
+        }}});
+        makes(&proposal, &body);
+        assert_eq!(keyid.is_empty(), logged["spec"]["content"]["envelope"]["signatures"][0]["keyid"].is_null());
+    }
+}
+
+/// A proposal with one thing changed; `Value::Null` stays, as the member's value.
+fn with(proposal: &Value, pointer: &str, value: Value) -> Value {
+    let mut changed = proposal.clone();
+    *changed.pointer_mut(pointer).unwrap() = value;
+    changed
+}
+
+fn without(proposal: &Value, parent: &str, name: &str) -> Value {
+    let mut changed = proposal.clone();
+    changed.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
+    changed
+}
+
+fn missing(field: &'static str) -> Result<Body, Rejection> {
+    Err(Rejection::EntryMissing { field })
+}
+
+#[test]
+fn a_0_0_2_that_lacks_something_or_was_not_signed_is_refused() {
+    let good = proposal("002 two keys with ids, P-384 and Ed25519");
+    let (content, envelope) = ("/spec/content", "/spec/content/envelope");
+    let first = "/spec/content/envelope/signatures/0";
+    let at = |pointer: &str, name: &str| format!("{pointer}/{name}");
+    for (parent, name, field) in [
+        ("/spec", "content", "content"),
+        (content, "envelope", "envelope"),
+        (content, "hash", "envelope digest"),
+        (envelope, "payload", "envelope content"),
+        (envelope, "payloadType", "payloadType content"),
+        (first, "publicKey", "publicKey content"),
+        (first, "sig", "signature content"),
+    ] {
+        assert_eq!(admit(&without(&good, parent, name)), missing(field), "without {name}");
+        assert_eq!(admit(&with(&good, &at(parent, name), Value::Null)), missing(field), "null {name}");
+    }
+    for (name, field) in [("payload", "envelope content"), ("payloadType", "payloadType content")] {
+        assert_eq!(admit(&with(&good, &at(envelope, name), json!(""))), missing(field));
+    }
+    assert_eq!(admit(&with(&good, first, Value::Null)), missing("signature entry"));
+    let signatures = at(envelope, "signatures");
+    assert_eq!(admit(&without(&good, envelope, "signatures")), Err(Rejection::DsseUnsigned));
+    assert_eq!(admit(&with(&good, &signatures, json!([]))), Err(Rejection::DsseUnsigned));
+    let signature = good.pointer(first).unwrap();
+    assert!(admit(&with(&good, &signatures, json!(vec![signature; 16]))).is_ok());
+    let too_many = Err(Rejection::EntryTooMany { what: "signatures", limit: 16 });
+    assert_eq!(admit(&with(&good, &signatures, json!(vec![signature; 17]))), too_many);
+
+    // Each signature must be its own key's: two signatures with their keys exchanged are not what was signed.
+    let second = "/spec/content/envelope/signatures/1";
+    let exchanged = with(&good, &at(first, "publicKey"), good.pointer(second).unwrap()["publicKey"].clone());
+    let exchanged = with(&exchanged, &at(second, "publicKey"), signature["publicKey"].clone());
+    assert_eq!(admit(&exchanged), Err(Rejection::DsseSignature));
+    let payload = json!(STANDARD.encode(STANDARD.encode("another payload")));
+    assert_eq!(admit(&with(&good, &at(envelope, "payload"), payload)), Err(Rejection::DsseSignature));
+    assert_eq!(admit(&with(&good, &at(envelope, "payloadType"), json!("another/type"))), Err(Rejection::DsseSignature));
+    assert_eq!(admit(&with(&good, &at(first, "publicKey"), json!("bm8ga2V5"))), Err(Rejection::EntryKey));
+    for (member, value) in [
+        (at(envelope, "payload"), "e30"),
+        // Base64 once instead of twice, of something that is no base64 itself, and of the other alphabet.
+        (at(envelope, "payload"), "e30="),
+        (at(envelope, "payload"), "/w=="),
+        (at(envelope, "payload"), "Xy04PQ=="),
+        (at(first, "sig"), "/w=="),
+        (at(first, "sig"), "MEUC IF=="),
+        (at(first, "publicKey"), "LS0t\n"),
+    ] {
+        assert_eq!(admit(&with(&good, &member, json!(value))), Err(Rejection::Base64), "{member}: {value}");
+    }
+}
+
+#[test]
+fn the_clients_hash_of_a_0_0_2_has_the_form_of_one() {
+    let good = proposal("002 one key");
+    let hash = "/spec/content/hash";
+    for value in ["", "00", "zz", &"0".repeat(63), &"0".repeat(65), &"0".repeat(128), &"g".repeat(64)] {
+        assert_eq!(admit(&with(&good, &format!("{hash}/value"), json!(value))), Err(Rejection::EntryHash), "{value}");
+    }
+    for algorithm in ["sha512", "SHA256", ""] {
+        let changed = with(&good, &format!("{hash}/algorithm"), json!(algorithm));
+        assert_eq!(admit(&changed), Err(Rejection::EntryHash), "{algorithm}");
+    }
+    assert_eq!(admit(&without(&good, hash, "value")), Err(Rejection::EntryMalformed { field: "spec" }));
+    // What a client says of the payload's hash is not what is logged.
+    let mut said = good.clone();
+    said["spec"]["content"]["payloadHash"] = json!({ "algorithm": "sha256", "value": "0".repeat(64) });
+    assert_eq!(admit(&said), admit(&good));
+}
+
+#[test]
+fn a_0_0_1_that_lacks_something_or_was_not_signed_is_refused() {
+    let good = proposal("001 second of two signatures");
+    for (parent, name, field) in [
+        ("/spec", "content", "content"),
+        ("/spec", "publicKey", "publicKey content"),
+        ("/spec/content", "envelope", "envelope content"),
+    ] {
+        assert_eq!(admit(&without(&good, parent, name)), missing(field));
+        assert_eq!(admit(&with(&good, &format!("{parent}/{name}"), Value::Null)), missing(field));
+    }
+    let text = good["spec"]["content"]["envelope"].as_str().unwrap();
+    let envelope: Value = serde_json::from_str(text).unwrap();
+    let sending = |envelope: &Value| with(&good, "/spec/content/envelope", json!(envelope.to_string()));
+    assert_eq!(admit(&with(&good, "/spec/content/envelope", json!(""))), missing("envelope content"));
+    let malformed = Err(Rejection::EntryMalformed { field: "envelope" });
+    for text in ["{", "null", "[]", r#"{"payload":null,"payloadType":"","signatures":[]}"#] {
+        assert_eq!(admit(&with(&good, "/spec/content/envelope", json!(text))), malformed, "{text}");
+    }
+    assert_eq!(admit(&sending(&with(&envelope, "/signatures/0", Value::Null))), malformed);
+    assert_eq!(admit(&sending(&with(&envelope, "/signatures", json!([])))), Err(Rejection::DsseUnsigned));
+    assert_eq!(admit(&sending(&with(&envelope, "/payload", json!("")))), missing("payload content"));
+    assert_eq!(admit(&sending(&with(&envelope, "/payloadType", json!("")))), missing("payloadType content"));
+    assert_eq!(admit(&sending(&with(&envelope, "/payload", json!("_-8=")))), Err(Rejection::Base64));
+    let many = json!(vec![envelope["signatures"][0].clone(); 17]);
+    let too_many = Err(Rejection::EntryTooMany { what: "signatures", limit: 16 });
+    assert_eq!(admit(&sending(&with(&envelope, "/signatures", many))), too_many);
+    // The key has made the second signature; the first is another's, and alone is not enough.
+    let first = json!([envelope["signatures"][0]]);
+    assert_eq!(admit(&sending(&with(&envelope, "/signatures", first))), Err(Rejection::DsseSignature));
+    assert_eq!(admit(&sending(&with(&envelope, "/payload", json!("e30=")))), Err(Rejection::DsseSignature));
+    assert_eq!(admit(&with(&good, "/spec/publicKey", json!("bm8ga2V5"))), Err(Rejection::EntryKey));
+    // What a client says of the hashes is not what is logged.
+    let mut said = good.clone();
+    for name in ["hash", "payloadHash"] {
+        said["spec"]["content"][name] = json!({ "algorithm": "sha256", "value": "0".repeat(64) });
+    }
+    assert_eq!(admit(&said), admit(&good));
+}
+
+#[test]
+fn the_oldest_logged_form_has_no_hash_of_the_payload() {
+    let vector = &vectors()[5];
+    let mut logged: Value = serde_json::from_str(vector["body"].as_str().unwrap()).unwrap();
+    logged["spec"]["content"].as_object_mut().unwrap().remove("payloadHash").unwrap();
+    assert_eq!(canonicalize(&logged).unwrap().as_bytes(), serde_json_canonicalizer::to_vec(&logged).unwrap());
+    assert_eq!(admit(&logged), missing("envelope content"));
+    let nothing = without(&logged, "/spec/content", "hash");
+    assert_eq!(canonicalize(&nothing), missing("envelope content"));
+    let no_key = with(&logged, "/spec/publicKey", Value::Null);
+    assert_eq!(canonicalize(&no_key), missing("publicKey content"));
+}

@@ -1,0 +1,49 @@
+//! Envelopes that would cost more to verify than to send: many keys, many signatures, a large payload.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::Rejection;
+use chancery_verify::rekor::dsse::pre_authentication_encoding;
+use chancery_verify::rekor::{EntryKind, ProposedEntry};
+use rcgen::{KeyPair, SigningKey as _};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// A `dsse` entry over a payload of this many bytes, with one signature of each key, in the order that takes the most checks:
+/// each verifier tries all the signatures that are left, and its own is the only one it finds.
+fn proposal(payload_bytes: usize, algorithm: &'static rcgen::SignatureAlgorithm, keys: usize) -> String {
+    let payload = vec![b' '; payload_bytes];
+    let signed = pre_authentication_encoding("text/plain", &payload);
+    let keys = (0..keys).map(|_| KeyPair::generate_for(algorithm).unwrap());
+    let verifiers: BTreeMap<Vec<u8>, String> =
+        keys.map(|key| (key.sign(&signed).unwrap(), key.public_key_pem())).collect();
+    let signatures: Vec<_> = verifiers.keys().map(|signature| json!({ "sig": STANDARD.encode(signature) })).collect();
+    let verifiers: Vec<_> = verifiers.values().map(|pem| STANDARD.encode(pem)).collect();
+    let envelope =
+        json!({ "payload": STANDARD.encode(payload), "payloadType": "text/plain", "signatures": signatures })
+            .to_string();
+    let spec = json!({ "proposedContent": { "envelope": envelope, "verifiers": verifiers } });
+    json!({ "kind": "dsse", "apiVersion": "0.0.1", "spec": spec }).to_string()
+}
+
+fn admit(proposal: &str) -> Result<(), Rejection> {
+    EntryKind::Dsse.admit(&ProposedEntry::parse(proposal.as_bytes()).unwrap()).map(|_| ())
+}
+
+#[test]
+fn a_large_payload_is_hashed_once_for_each_key() {
+    for (algorithm, payload_mib, keys) in
+        [(&rcgen::PKCS_ECDSA_P256_SHA256, 20, 16), (&rcgen::PKCS_ED25519, 20, 1), (&rcgen::PKCS_ED25519, 1, 16)]
+    {
+        assert_eq!(admit(&proposal(payload_mib << 20, algorithm, keys)), Ok(()), "{payload_mib} MiB, {keys} keys");
+    }
+}
+
+/// Ed25519 hashes the message with each signature, so sixteen keys and signatures would hash it 136 times.
+#[test]
+fn ed25519_does_not_hash_a_large_payload_for_every_pair() {
+    let refused = admit(&proposal(4 << 20, &rcgen::PKCS_ED25519, 16));
+    let Err(Rejection::EntryTooMany { what, limit }) = refused else { panic!("{refused:?}") };
+    assert_eq!((what, limit), ("pairs of Ed25519 keys and signatures for a payload of this size", 63));
+}
