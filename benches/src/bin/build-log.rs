@@ -187,7 +187,7 @@ impl<'a> Loader<'a> {
         };
         let batch = Batch {
             log_id: self.subject.record.log_id,
-            known_size: self.edge.size(),
+            known: Some(self.head),
             identities: &identities,
             published: self.unstored.clone(),
             extend: &mut extend,

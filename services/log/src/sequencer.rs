@@ -155,7 +155,7 @@ impl Sequencer {
         };
         let request = Batch {
             log_id: self.record.log_id,
-            known_size: known.size(),
+            known: (known.size() == self.head.tree.size).then_some(self.head),
             identities: &identities,
             published: self.unstored.clone(),
             extend: &mut extend,

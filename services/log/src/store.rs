@@ -105,7 +105,7 @@ pub struct StoredEntry {
     pub extra: Bytes,
 }
 
-/// What [`Store::integrate`] found in its transaction, before anything is written.
+/// What [`Store::integrate`] found, or expects to find, before anything is written.
 #[derive(Debug)]
 pub struct Found {
     /// The committed head. The batch is refused if it is another by the time the batch is written.
@@ -114,6 +114,13 @@ pub struct Found {
     pub edge: Option<Tiles>,
     /// For each identity hash of the batch, the index at which it is logged already.
     pub duplicates: Vec<Option<u64>>,
+}
+
+impl Found {
+    /// What there is to be found if nobody has appended since `known` and nothing of the batch is logged.
+    pub(crate) fn expected(known: CommittedHead, count: usize) -> Self {
+        Self { head: known, edge: None, duplicates: vec![None; count] }
+    }
 }
 
 /// What a batch adds.
@@ -144,8 +151,8 @@ pub type Extend<'a> = dyn FnMut(Found) -> Result<Option<Extension>, Corrupt> + S
 pub struct Batch<'a> {
     /// Which log.
     pub log_id: i64,
-    /// The size at which the caller's idea of the right edge stands.
-    pub known_size: u64,
+    /// The head on whose right edge the caller stands; `None` where it knows none.
+    pub known: Option<CommittedHead>,
     /// Identity hashes of the batch, in order; the caller has removed duplicates within the batch.
     pub identities: &'a [Hash],
     /// The last checkpoint that was published and not stored yet: it rides along, so that publishing costs no commit.
@@ -160,8 +167,8 @@ pub struct Batch<'a> {
 /// batch entirely or not at all, and MUST refuse a batch whose head is not the one [`Batch::extend`] saw. After an `Err`
 /// of `integrate` the batch may or may not have been applied; callers MUST read the head again.
 ///
-/// [`Batch::extend`] MAY be called several times, where another process got ahead between two attempts; what its last
-/// call returned is what is applied.
+/// [`Batch::extend`] MAY be called several times: where another process got ahead between two attempts, and where nobody
+/// was expected to have, nor any entry to be logged already. What its last call returned is what is applied.
 pub trait Store: Send + Sync {
     /// Whether other processes may append to the same logs: what was published here may then be behind what is committed.
     fn shared(&self) -> bool;

@@ -1,25 +1,26 @@
 //! Logs in `PostgreSQL`: for production, and for several replicas over one database.
 //!
 //! # Life of a batch
-//! 1. One statement reads the head (`tree_heads`) and the batch's duplicates (`identities`) in one snapshot.
-//! 2. The extension is computed; nothing is locked meanwhile.
-//! 3. One statement moves the head by compare-and-swap on size and root and, only if it moved, writes the entries
-//!    (`bundle_parts`, `identities`, `leaf_indices`), `tiles` and the checkpoint that rides along (`checkpoints`). It is its own transaction: **its commit is the durability
-//!    point.** Every batch moves the head, so a head that stood still means that the duplicates of step 1 are all there are.
+//! 1. The extension is computed as if nobody had appended since this process last did, and nothing of the batch were logged.
+//! 2. One statement moves the head by compare-and-swap on size and root and, only if it moved, writes the entries
+//!    (`bundle_parts`, `identities`, `leaf_indices`), `tiles` and the checkpoint that rides along (`checkpoints`). It is its
+//!    own transaction: **its commit is the durability point.** Where some of the batch is logged already (`identities`), or the
+//!    head is another, it moves nothing, and answers with the head and the duplicates of its snapshot.
+//! 3. Then the extension is computed from these, and the statement repeated. Every batch moves the head, so a head that stood
+//!    still means that the duplicates of the snapshot are all there are.
 //!
-//! Where the head has moved, another replica is appending as well, and repeating this could lose every race. The batch is
-//! then tried again with the head locked first: the same two statements between `BEGIN … FOR UPDATE` and `COMMIT`. While
-//! replicas compete a store starts with the lock, and goes back to the shorter way once nobody was in between.
+//! Nothing is locked meanwhile. Where the head has moved, another replica is appending as well, and repeating this could lose
+//! every race. The batch is then tried again with the head locked first: a statement that reads what step 2 answers with, and
+//! the same statement, between `BEGIN … FOR UPDATE` and `COMMIT`. While replicas compete a store starts with the lock, and goes
+//! back to the shorter way once nobody was in between.
 //!
-//! Two round trips instead of four: at one client this is half of what a batch takes beyond its fsync.
+//! One round trip instead of four: at one client most of what a batch takes beyond its fsync.
 
 mod rows;
 
 use super::convert::{self, to_i64, to_u64};
 use super::parts;
-use super::{
-    Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
-};
+use super::{Answer, Batch, CommittedHead, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles};
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Postgres;
@@ -50,8 +51,15 @@ enum Attempt {
     Applied,
     /// Another replica moved the head meanwhile; nothing was written.
     Overtaken,
-    /// The connection was gone before anything was written.
-    Disconnected(StoreError),
+}
+
+/// What the attempts at one batch were to make of the log.
+#[derive(Default)]
+struct Heads {
+    /// The head that the last attempt was to make.
+    attempted: Option<CommittedHead>,
+    /// One that an attempt may have made before its connection broke.
+    unsure: Option<CommittedHead>,
 }
 
 impl PostgresStore {
@@ -75,28 +83,34 @@ impl PostgresStore {
     }
 
     /// The one place where a batch is tried again: after another replica was faster, after the server chose this
-    /// transaction to end a conflict, and where a connection turned out to be dead. Each time it is certain that nothing
-    /// was written.
+    /// transaction to end a conflict, and where the connection broke. The first two are certain to have written nothing. Of a
+    /// connection that broke nobody knows, but a batch is the same at every attempt, its time included: what it was to write is
+    /// recognised by the head that it made.
     async fn integrate_with_retries(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let mut attempt = 1;
+        let mut expected = batch.known;
+        let mut heads = Heads::default();
         loop {
             let mut connection = self.database.writers.acquire().await?;
             let result = if self.is_contended(batch.log_id) {
-                self.integrate_locked(&mut connection, batch).await
+                self.integrate_locked(&mut connection, batch, &mut heads).await
             } else {
-                self.integrate_unlocked(&mut connection, batch).await
+                self.integrate_unlocked(&mut connection, batch, expected, &mut heads).await
             };
-            if matches!(result, Ok(Attempt::Applied | Attempt::Overtaken)) {
+            if result.is_ok() {
                 connection.give_back();
             }
             match result {
                 Ok(Attempt::Applied) => return Ok(()),
                 Ok(Attempt::Overtaken) => self.note_contention(batch.log_id, true),
-                Ok(Attempt::Disconnected(error)) if attempt >= ATTEMPTS => return Err(error),
-                Ok(Attempt::Disconnected(error)) => tried_again("integrate", attempt, &error),
+                Err(error) if attempt < ATTEMPTS && is_disconnected(&error) => {
+                    heads.unsure = heads.attempted;
+                    tried_again("integrate", attempt, &error);
+                }
                 Err(error) if attempt < ATTEMPTS && is_conflict(&error) => tried_again("integrate", attempt, &error),
                 Err(error) => return Err(error),
             }
+            expected = None;
             attempt += 1;
         }
     }
@@ -106,16 +120,31 @@ impl PostgresStore {
         &self,
         connection: &mut PgConnection,
         batch: &mut Batch<'_>,
+        expected: Option<CommittedHead>,
+        heads: &mut Heads,
     ) -> Result<Attempt, StoreError> {
-        let (head, extension) = match self.extend(connection, batch).await {
-            Ok(Some(extended)) => extended,
-            Ok(None) => return Ok(Attempt::Applied),
-            Err(error) if is_disconnected(&error) => return Ok(Attempt::Disconnected(error)),
-            Err(error) => return Err(error),
+        let mut found = match expected {
+            Some(known) => Found::expected(known, batch.identities.len()),
+            None => self.find(connection, batch).await?,
         };
-        match write_extension(connection, batch.log_id, &head, &extension, batch.published.as_ref()).await? {
-            Written::Everything => Ok(Attempt::Applied),
-            Written::Nothing => Ok(Attempt::Overtaken),
+        let mut is_expectation = expected.is_some();
+        loop {
+            let head = found.head;
+            if heads.unsure == Some(head) {
+                return Ok(Attempt::Applied);
+            }
+            let Some(extension) = (batch.extend)(found)? else { return Ok(Attempt::Applied) };
+            heads.attempted = Some(extension.head);
+            let (now, duplicates) = match write_extension(connection, batch, &head, &extension).await? {
+                Written::Everything => return Ok(Attempt::Applied),
+                Written::Nothing(..) if !is_expectation => return Ok(Attempt::Overtaken),
+                Written::Nothing(now, duplicates) => (now, duplicates),
+            };
+            if now.tree != head.tree {
+                self.note_contention(batch.log_id, true);
+            }
+            found = self.with_edge(connection, batch, now, duplicates).await?;
+            is_expectation = false;
         }
     }
 
@@ -124,45 +153,52 @@ impl PostgresStore {
         &self,
         connection: &mut PgConnection,
         batch: &mut Batch<'_>,
+        heads: &mut Heads,
     ) -> Result<Attempt, StoreError> {
         // In one round trip. The lock is a statement of its own: one that waited for it would still read the entries as
         // they were before it waited. The only thing in the text that varies is a number.
         let begin =
             format!("/* integrate: lock */ BEGIN; SELECT 1 FROM tree_heads WHERE log_id = {} FOR UPDATE", batch.log_id);
-        let mut transaction = match connection.begin_with(AssertSqlSafe(begin)).await.map_err(StoreError::from) {
-            Ok(transaction) => transaction,
-            Err(error) if is_disconnected(&error) => return Ok(Attempt::Disconnected(error)),
-            Err(error) => return Err(error),
-        };
-        let Some((head, extension)) = self.extend(&mut transaction, batch).await? else {
+        let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
+        let found = self.find(&mut transaction, batch).await?;
+        let head = found.head;
+        let extension = if heads.unsure == Some(head) { None } else { (batch.extend)(found)? };
+        let Some(extension) = extension else {
             transaction.rollback().await?;
             return Ok(Attempt::Applied);
         };
-        match write_extension(&mut transaction, batch.log_id, &head, &extension, batch.published.as_ref()).await? {
+        heads.attempted = Some(extension.head);
+        match write_extension(&mut transaction, batch, &head, &extension).await? {
             Written::Everything => {}
-            Written::Nothing => return Err(Corrupt::new("a locked head stays the one that was read").into()),
+            Written::Nothing(..) => return Err(Corrupt::new("a locked head stays the one that was read").into()),
         }
         // The durability point.
         transaction.commit().await?;
-        self.note_contention(batch.log_id, head.tree.size != batch.known_size);
+        self.note_contention(batch.log_id, batch.known.map(|known| known.tree.size) != Some(head.tree.size));
         Ok(Attempt::Applied)
     }
 
-    /// Steps 1 and 2. `None` where there is nothing to write.
-    async fn extend(
+    /// What the extension is computed from.
+    async fn find(&self, connection: &mut PgConnection, batch: &mut Batch<'_>) -> Result<Found, StoreError> {
+        let (head, duplicates) = read_found(connection, batch.log_id, batch.identities).await?;
+        self.with_edge(connection, batch, head, duplicates).await
+    }
+
+    /// What was found, with the right edge where the caller does not know it.
+    async fn with_edge(
         &self,
         connection: &mut PgConnection,
         batch: &mut Batch<'_>,
-    ) -> Result<Option<(CommittedHead, Extension)>, StoreError> {
-        let (head, duplicates) = read_found(connection, batch.log_id, batch.identities).await?;
-        let edge = if head.tree.size == batch.known_size {
+        head: CommittedHead,
+        duplicates: Vec<Option<u64>>,
+    ) -> Result<Found, StoreError> {
+        let edge = if batch.known.is_some_and(|known| known.tree.size == head.tree.size) {
             None
         } else {
             // Tiles only grow, so that tiles read after a head are always enough for it.
             Some(read_tiles(connection, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
         };
-        let extension = (batch.extend)(Found { head, edge, duplicates })?;
-        Ok(extension.map(|extension| (head, extension)))
+        Ok(Found { head, edge, duplicates })
     }
 }
 

@@ -198,7 +198,7 @@ async fn insert_checkpoint(
 async fn integrate(connection: &mut SqliteConnection, batch: Batch<'_>) -> Result<(), StoreError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let head = read_head(&mut transaction, batch.log_id).await?;
-    let edge = if head.tree.size == batch.known_size {
+    let edge = if batch.known.is_some_and(|known| known.tree.size == head.tree.size) {
         None
     } else {
         Some(read_tiles(&mut transaction, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)

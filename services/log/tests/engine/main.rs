@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod broken;
 mod crash;
 mod disk;
 mod faults;

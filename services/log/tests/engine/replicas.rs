@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 /// Appends until the log has taken it. Returns its index and whether this call logged it.
-async fn append_with_patience(log: &Log, text: &str) -> (u64, bool) {
+pub(crate) async fn append_with_patience(log: &Log, text: &str) -> (u64, bool) {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         match log.append(entry(text)).await {

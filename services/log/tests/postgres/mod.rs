@@ -150,6 +150,17 @@ impl Server {
         assert_eq!(answer, "done\n");
     }
 
+    /// Its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let (directory, port) = self.base.1.split_once("&port=").expect("a server of ours");
+        Path::new(directory.trim_start_matches("host=")).join(format!(".s.PGSQL.{port}"))
+    }
+
+    /// The same server, by a socket that leads there.
+    pub(crate) fn at_socket(&self, directory: &Path) -> Self {
+        Self { base: (self.base.0.clone(), format!("host={}", directory.display())), shell: None }
+    }
+
     /// The URL of a database on this server, for the role `user` if that is given.
     pub(crate) fn url(&self, database: &str, user: Option<&str>) -> String {
         let (address, query) = &self.base;

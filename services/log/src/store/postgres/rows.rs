@@ -6,16 +6,17 @@
 
 use super::super::convert::{self, CheckpointRow, LogRow, TileRow, to_i64};
 use super::super::parts::{self, PartRow};
-use super::super::{CommittedHead, Extension, NewLog, StoreError, TileId, Tiles};
+use super::super::{Batch, CommittedHead, Extension, NewLog, StoreError, TileId, Tiles};
 use bytes::Bytes;
 use chancery_daemon::database::Connections;
 use chancery_verify::{Hash, Timestamp, tile};
 use sqlx::PgConnection;
 
-/// What a write came to: all of a batch, or nothing because the head was no longer the one that was read.
+/// What a write came to: all of a batch; or nothing, because the head is another than the one it extends or some of the batch
+/// is logged already. Then also the head, and for each identity of the batch the index at which it is logged, of one snapshot.
 pub(super) enum Written {
     Everything,
-    Nothing,
+    Nothing(CommittedHead, Vec<Option<u64>>),
 }
 
 pub(super) async fn find_log(connections: &Connections, name: &str) -> Result<Option<LogRow>, StoreError> {
@@ -94,6 +95,27 @@ pub(super) async fn read_head(connections: &Connections, log_id: i64) -> Result<
 
 /// The columns of a head, and of an entry that is a duplicate or absent.
 type FoundRow = (i64, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>);
+/// The same after whether the head was moved.
+type WrittenRow = (bool, i64, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>);
+
+/// Selects those of the identities `$2` that are logged already.
+macro_rules! duplicates {
+    () => {
+        "SELECT wanted.identity_hash, entry.leaf_index
+         FROM unnest($2::bytea[]) AS wanted (identity_hash), LATERAL (
+             SELECT leaf_index FROM identities
+             WHERE log_id = $1 AND identity_hash = wanted.identity_hash LIMIT 1
+         ) AS entry"
+    };
+}
+
+/// Selects [`FoundRow`]s: one where nothing is known, with the head in it; otherwise one for each duplicate.
+macro_rules! found {
+    () => {
+        " head.tree_size, head.root_hash, head.timestamp_ms, known.identity_hash, known.leaf_index
+         FROM tree_heads AS head LEFT JOIN known ON true WHERE head.log_id = $1"
+    };
+}
 
 /// The head, and for each identity the index at which it is logged already, of one snapshot.
 pub(super) async fn read_found(
@@ -101,23 +123,12 @@ pub(super) async fn read_found(
     log_id: i64,
     identities: &[Hash],
 ) -> Result<(CommittedHead, Vec<Option<u64>>), StoreError> {
-    // One row where nothing is known, with the head in it; otherwise one for each duplicate.
-    let rows: Vec<FoundRow> = sqlx::query_as(
-        "/* integrate: read */
-         SELECT head.tree_size, head.root_hash, head.timestamp_ms, known.identity_hash, known.leaf_index
-         FROM tree_heads AS head LEFT JOIN LATERAL (
-             SELECT wanted.identity_hash, entry.leaf_index
-             FROM unnest($2::bytea[]) AS wanted (identity_hash), LATERAL (
-                 SELECT leaf_index FROM identities
-                 WHERE log_id = $1 AND identity_hash = wanted.identity_hash LIMIT 1
-             ) AS entry
-         ) AS known ON true
-         WHERE head.log_id = $1",
-    )
-    .bind(log_id)
-    .bind(identities.iter().map(Hash::as_slice).collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as(concat!("/* integrate: read */ WITH known AS (", duplicates!(), ") SELECT", found!()));
+    let rows = rows.bind(log_id).bind(identities.iter().map(Hash::as_slice).collect::<Vec<_>>());
+    found(identities, rows.fetch_all(connection).await?)
+}
+
+fn found(identities: &[Hash], rows: Vec<FoundRow>) -> Result<(CommittedHead, Vec<Option<u64>>), StoreError> {
     let head = rows.first().map(|(size, root, timestamp, ..)| (*size, root.clone(), *timestamp));
     let found = rows.into_iter().filter_map(|(_, _, _, identity, index)| identity.zip(index));
     Ok((convert::committed_head(head)?, convert::duplicates(identities, found)?))
@@ -160,21 +171,24 @@ pub(super) async fn read_tiles(
     convert::tiles(rows.into_iter().filter_map(|(level, index, hashes)| Some((level, index, hashes?))))
 }
 
-/// Moves the head from the one that was read to the extension's, and writes everything that makes it true. `advanced` is
-/// empty where the head is another by now, and then so is every other part: whatever else goes wrong, this cannot fork
-/// the tree.
-const WRITE_EXTENSION: &str = "/* integrate: write */
-    WITH advanced AS (
-        UPDATE tree_heads SET tree_size = $4, root_hash = $5, timestamp_ms = $6
-        WHERE log_id = $1 AND tree_size = $2 AND root_hash = $3
+/// Moves the head from the one that is extended to the extension's, and writes everything that makes it true. `advanced` is
+/// empty where the head is another by now, or one of the new entries is logged already; then so is every other part: whatever
+/// else goes wrong, this cannot fork the tree.
+const WRITE_EXTENSION: &str = concat!(
+    "/* integrate: write */
+    WITH known AS (",
+    duplicates!(),
+    "), advanced AS (
+        UPDATE tree_heads SET tree_size = $5, root_hash = $6, timestamp_ms = $7
+        WHERE log_id = $1 AND tree_size = $3 AND root_hash = $4 AND NOT EXISTS (SELECT FROM known)
         RETURNING log_id
     ), new_parts AS (
         INSERT INTO bundle_parts (log_id, first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents)
         SELECT advanced.log_id, new.*
-        FROM advanced, unnest($7::bigint[], $8::bigint[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[]) AS new
+        FROM advanced, unnest($8::bigint[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[], $13::bytea[]) AS new
     ), new_identities AS (
         INSERT INTO identities (log_id, identity_hash, leaf_index)
-        SELECT advanced.log_id, new.* FROM advanced, unnest($13::bytea[], $14::bigint[]) AS new
+        SELECT advanced.log_id, new.* FROM advanced, unnest($2::bytea[], $14::bigint[]) AS new
     ), new_leaf_indices AS (
         INSERT INTO leaf_indices (log_id, leaf_hash, leaf_index)
         SELECT advanced.log_id, new.* FROM advanced, unnest($15::bytea[], $16::bigint[]) AS new
@@ -187,21 +201,23 @@ const WRITE_EXTENSION: &str = "/* integrate: write */
         SELECT advanced.log_id, $20::bigint, $21::text FROM advanced WHERE $20 IS NOT NULL
         ON CONFLICT DO NOTHING
     )
-    SELECT count(*) FROM advanced";
+    SELECT EXISTS (SELECT FROM advanced),",
+    found!()
+);
 
 pub(super) async fn write_extension(
     connection: &mut PgConnection,
-    log_id: i64,
+    batch: &mut Batch<'_>,
     from: &CommittedHead,
     extension: &Extension,
-    published: Option<&(u64, String)>,
 ) -> Result<Written, StoreError> {
     let Extension { entries, tiles, head } = extension;
     let parts = parts::pack(entries)?;
     let leaf_indices = parts::leaf_indices(&parts)?;
-    let checkpoint_size = published.map(|(size, _)| to_i64(*size)).transpose()?;
-    let advanced: i64 = sqlx::query_scalar(WRITE_EXTENSION)
-        .bind(log_id)
+    let checkpoint_size = batch.published.as_ref().map(|(size, _)| to_i64(*size)).transpose()?;
+    let rows: Vec<WrittenRow> = sqlx::query_as(WRITE_EXTENSION)
+        .bind(batch.log_id)
+        .bind(entries.iter().map(|entry| entry.identity_hash.as_slice()).collect::<Vec<_>>())
         .bind(to_i64(from.tree.size)?)
         .bind(from.tree.root.as_slice())
         .bind(to_i64(head.tree.size)?)
@@ -213,7 +229,6 @@ pub(super) async fn write_extension(
         .bind(parts.iter().map(|part| part.identity_hashes.as_deref()).collect::<Vec<_>>())
         .bind(parts.iter().map(|part| part.ends.as_slice()).collect::<Vec<_>>())
         .bind(parts.iter().map(|part| part.contents.as_slice()).collect::<Vec<_>>())
-        .bind(entries.iter().map(|entry| entry.identity_hash.as_slice()).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| to_i64(entry.index)).collect::<Result<Vec<_>, _>>()?)
         .bind(leaf_indices.iter().map(|(hash, _)| hash.as_slice()).collect::<Vec<_>>())
         .bind(leaf_indices.iter().map(|(_, index)| *index).collect::<Vec<_>>())
@@ -221,10 +236,16 @@ pub(super) async fn write_extension(
         .bind(tiles.0.keys().map(|id| to_i64(id.index)).collect::<Result<Vec<_>, _>>()?)
         .bind(tiles.0.values().map(|hashes| tile::hashes_to_bytes(hashes)).collect::<Vec<_>>())
         .bind(checkpoint_size)
-        .bind(published.map(|(_, note)| note))
-        .fetch_one(connection)
+        .bind(batch.published.as_ref().map(|(_, note)| note))
+        .fetch_all(connection)
         .await?;
-    Ok(if advanced == 1 { Written::Everything } else { Written::Nothing })
+    if rows.first().is_some_and(|(advanced, ..)| *advanced) {
+        return Ok(Written::Everything);
+    }
+    let rows =
+        rows.into_iter().map(|(_, size, root, timestamp, identity, index)| (size, root, timestamp, identity, index));
+    let (head, duplicates) = found(batch.identities, rows.collect())?;
+    Ok(Written::Nothing(head, duplicates))
 }
 
 pub(super) async fn insert_checkpoint(
