@@ -8,6 +8,7 @@
 //! | [`implementation`] | every implementation that makes and verifies bundles, for either Rekor |
 //! | [`program`] | one run of one program, and what is demanded of it |
 //! | [`browser`] | a person who fills in the development issuer's forms |
+//! | [`vault`] | HashiCorp Vault with a transit engine |
 //! | [`registry`] | an OCI registry with an image in it |
 //! | [`bucket`] | a bucket on an S3 server, behind a door that can be shut |
 //! | [`postgres`] | a PostgreSQL server |
@@ -50,6 +51,7 @@ pub mod token_issuer;
 pub mod tree;
 pub mod trust_client;
 pub mod tuf;
+pub mod vault;
 pub mod witness;
 
 pub use client::Client;

@@ -70,7 +70,7 @@ text = open('text.yaml').read()
 found = re.findall(r'^( *)%s: \\|-?\\n((?:\\1 +.*\\n)+)', text, re.M)
 assert found, text
 sys.stdout.write(textwrap.dedent(found[0][1]))";
-    let kyverno = export(&stack, "kyverno");
+    let kyverno = export(&stack, "kyverno-cluster-policy");
     let file = |name: &str| fs::read_to_string(stack.trust(name)).unwrap();
     assert_eq!(python(&block.replace("%s", "roots"), &kyverno), file("fulcio-chain.pem"));
     assert_eq!(python(&block.replace("%s", "pubkey"), &kyverno), file("rekor.pub"));
@@ -80,8 +80,11 @@ sys.stdout.write(textwrap.dedent(found[0][1]))";
 sys = __import__('sys')
 text = open('text.yaml').read()
 sys.stdout.write(base64.b64decode(re.search(r'^    root: (\\S+)$', text, re.M).group(1)).decode())";
+    let first_root = stack.get("/tuf/root.json").expect(200).text();
+    let policy = export(&stack, "kyverno");
+    assert_eq!(python(&root.replace("root: ", "data: ").replace("^    ", "^          "), &policy), first_root);
     let policy_controller = export(&stack, "policy-controller");
-    assert_eq!(python(root, &policy_controller), stack.get("/tuf/root.json").expect(200).text());
+    assert_eq!(python(root, &policy_controller), first_root);
 }
 
 #[test]

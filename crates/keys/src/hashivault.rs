@@ -3,9 +3,10 @@
 use crate::uri::VaultKey;
 use crate::{Opened, encoding, http, refused};
 use chancery_daemon::signer::{RemoteKey, RemoteSignature, SignerError};
-use chancery_verify::{HashAlgorithm, PublicKey};
-use reqwest::{Client, RequestBuilder};
+use chancery_verify::{HashAlgorithm, PublicKey, hash::Hash};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,12 +32,12 @@ struct ReadKey {
     #[serde(rename = "type")]
     kind: String,
     latest_version: u32,
-    keys: BTreeMap<u32, Version>,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    public_key: String,
+    /// Versions before it do not sign; 0 where nothing was said.
+    #[serde(default)]
+    min_encryption_version: u32,
+    /// Of a kind without public halves these are numbers, or there are none.
+    #[serde(default)]
+    keys: BTreeMap<u32, serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -44,21 +45,59 @@ struct Sign {
     signature: String,
 }
 
-/// Finds the key's version and its public half.
-pub(crate) async fn open(key: &VaultKey) -> Result<Opened, SignerError> {
+impl ReadKey {
+    /// The public half of a version that is kept.
+    fn public_key(&self, version: u32) -> Result<PublicKey, SignerError> {
+        let kept = self.keys.get(&version).and_then(|kept| kept.get("public_key")?.as_str());
+        let pem = kept.ok_or_else(|| refused(format_args!("{SERVICE}: the key has no version {version}")))?;
+        Ok(PublicKey::from_pem(pem.as_bytes())?)
+    }
+
+    /// The version whose public half has this fingerprint.
+    fn version_of(&self, known: &Hash) -> Result<u32, SignerError> {
+        let is_known = |version: &&u32| self.public_key(**version).is_ok_and(|key| key.fingerprint() == *known);
+        let version = self.keys.keys().find(is_known).copied();
+        version
+            .ok_or_else(|| refused(format_args!("{SERVICE}: no version of the key is the one that has signed before")))
+    }
+}
+
+/// Finds the key's version and its public half. `known` is the fingerprint of the version that is meant, where that is known.
+pub(crate) async fn open(key: &VaultKey, known: Option<&Hash>) -> Result<Opened, SignerError> {
     let client = http::client(key.authorities.as_deref())?;
     let url = format!("{}v1/{}/keys/{}", key.address, key.mount, key.name);
-    let Data { data: found }: Data<ReadKey> = http::ask(SERVICE, authorize(key, client.get(url))?).await?;
+    let Data { data: found }: Data<ReadKey> = ask(key, client.get(url)).await?;
     if !KINDS.contains(&found.kind.as_str()) {
         let known = KINDS.join(", ");
         return Err(refused(format_args!("{SERVICE}: the key is of type {}; it must be one of {known}", found.kind)));
     }
-    // The version that is newest now signs, whatever becomes the newest.
-    let version = key.version.unwrap_or(found.latest_version);
-    let public = found.keys.get(&version);
-    let public = public.ok_or_else(|| refused(format_args!("{SERVICE}: the key has no version {version}")))?;
-    let public_key = PublicKey::from_pem(public.public_key.as_bytes())?;
-    Ok((public_key, Arc::new(Key { client, uri: key.clone(), version })))
+    // A new key is the version that is newest now, whatever becomes the newest.
+    let version = match (key.version, known) {
+        (Some(version), _) => version,
+        (None, Some(known)) => found.version_of(known)?,
+        (None, None) => found.latest_version,
+    };
+    if version < found.min_encryption_version {
+        let oldest = found.min_encryption_version;
+        return Err(refused(format_args!(
+            "{SERVICE}: version {version} of the key signs no more, because its min_encryption_version is {oldest}"
+        )));
+    }
+    Ok((found.public_key(version)?, Arc::new(Key { client, uri: key.clone(), version })))
+}
+
+async fn ask<T: DeserializeOwned>(key: &VaultKey, request: RequestBuilder) -> Result<T, SignerError> {
+    http::send(SERVICE, authorize(key, request)?).await?.map_err(|failure| match failure.status {
+        StatusCode::FORBIDDEN => {
+            let token = &key.token;
+            refused(format_args!(
+                "{SERVICE}: permission denied: the token in {token} has expired, or may not use the key"
+            ))
+        }
+        // Or no engine, where the token may use everything; Vault does not say more of a key than its status.
+        StatusCode::NOT_FOUND => refused(format_args!("{SERVICE}: there is no key {} in {}", key.name, key.mount)),
+        _ => failure.into_error(SERVICE),
+    })
 }
 
 fn authorize(key: &VaultKey, request: RequestBuilder) -> Result<RequestBuilder, SignerError> {
@@ -85,7 +124,7 @@ impl Key {
             "signature_algorithm": "pkcs1v15",
         });
         let request = self.client.post(format!("{address}v1/{mount}/sign/{name}/{hash}")).json(&body);
-        let Data { data: Sign { signature } } = http::ask(SERVICE, authorize(&self.uri, request)?).await?;
+        let Data { data: Sign { signature } } = ask(&self.uri, request).await?;
         // vault:v3:BASE64
         let encoded = signature.strip_prefix(&format!("vault:v{}:", self.version));
         let encoded = encoded.ok_or_else(|| refused(format_args!("{SERVICE} has signed with another version")))?;

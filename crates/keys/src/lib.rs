@@ -32,6 +32,7 @@ pub use uri::{FileKey, KeyUri, UriError};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::{self, RemoteKey, Signer, SignerError};
 use chancery_verify::PublicKey;
+use chancery_verify::hash::Hash;
 use chancery_verify::key::KeyKind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +47,26 @@ const OPEN_DEADLINE: Duration = Duration::from_secs(20);
 /// # Errors
 /// [`SignerError`]; secrets are never part of its text.
 pub async fn open(uri: &KeyUri) -> Result<Signer, SignerError> {
-    let opened = tokio::time::timeout(OPEN_DEADLINE, find(uri)).await;
+    bounded(find(uri, None)).await
+}
+
+/// As [`open`], for a key that has signed before: of its place, only the key whose public half has this `fingerprint`
+/// (SHA-256 of the SPKI) will do. Of a key in Vault whose URI names no version it is found among all that are kept, so that
+/// a rotation there changes nothing here.
+///
+/// # Errors
+/// [`SignerError::Refused`] where another key is there now; otherwise as [`open`].
+pub async fn reopen(uri: &KeyUri, fingerprint: &Hash) -> Result<Signer, SignerError> {
+    let signer = bounded(find(uri, Some(fingerprint))).await?;
+    if signer.public_key().fingerprint() == *fingerprint {
+        Ok(signer)
+    } else {
+        Err(refused("there is another key now than the one that has signed before"))
+    }
+}
+
+async fn bounded(opening: impl Future<Output = Result<Signer, SignerError>>) -> Result<Signer, SignerError> {
+    let opened = tokio::time::timeout(OPEN_DEADLINE, opening).await;
     opened.unwrap_or_else(|_| Err(unavailable("it has not answered in time")))
 }
 
@@ -67,7 +87,8 @@ pub async fn open_or_create(uri: &KeyUri, kind: KeyKind, random: &dyn Random) ->
     open(uri).await
 }
 
-async fn find(uri: &KeyUri) -> Result<Signer, SignerError> {
+/// `known` is the fingerprint of the key that is meant, where that is known.
+async fn find(uri: &KeyUri, known: Option<&Hash>) -> Result<Signer, SignerError> {
     match uri {
         KeyUri::File(file) => match &file.password {
             None => Signer::open(&file.path),
@@ -77,7 +98,7 @@ async fn find(uri: &KeyUri) -> Result<Signer, SignerError> {
         KeyUri::Aws(key) => remote(awskms::open(key).await?),
         KeyUri::Google(key) => remote(gcpkms::open(key).await?),
         KeyUri::Azure(key) => remote(azurekms::open(key).await?),
-        KeyUri::Vault(key) => remote(hashivault::open(key).await?),
+        KeyUri::Vault(key) => remote(hashivault::open(key, known).await?),
     }
 }
 

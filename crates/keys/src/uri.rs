@@ -145,7 +145,7 @@ pub enum AzureProof {
 pub struct VaultKey {
     /// Name of the key.
     pub name: String,
-    /// Which version; without it, the newest at the time of opening.
+    /// Which version; without it, the one that has signed before, and for a new key the newest.
     pub version: Option<u32>,
     /// The server.
     pub address: Url,

@@ -26,7 +26,7 @@ use chancery_daemon::{
     signer::{Signer, Use},
 };
 use chancery_log::rekor_v2;
-use chancery_verify::{Timestamp, key::KeyKind};
+use chancery_verify::{PublicKey, Timestamp, key::KeyKind};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -160,7 +160,9 @@ impl DataDirectory {
     ) -> anyhow::Result<Signer> {
         let Some(uri) = self.instance.key_uri(name) else { return self.key_for(purpose, name, kind) };
         let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
-        let signer = if self.lacks(name) {
+        let signer = if self.public_path(name).exists() {
+            chancery_keys::reopen(&key, &self.public_key(name)?.fingerprint()).await
+        } else if self.lacks(name) {
             chancery_keys::open_or_create(&key, kind, random).await
         } else {
             chancery_keys::open(&key).await
@@ -170,9 +172,13 @@ impl DataDirectory {
         Ok(signer)
     }
 
+    fn public_path(&self, name: &str) -> PathBuf {
+        self.path.join(format!("keys/{name}.pub"))
+    }
+
     /// Puts a public half into the directory, for processes that must not have the private one.
     fn keep_public(&self, name: &str, signer: &Signer) -> anyhow::Result<()> {
-        let path = self.path.join(format!("keys/{name}.pub"));
+        let path = self.public_path(name);
         if path.exists() { Ok(()) } else { durable::write(&path, signer.public_key().to_pem().as_bytes()) }
     }
 
@@ -190,6 +196,13 @@ impl DataDirectory {
         let signer = signer.with_context(|| format!("cannot use the {name} key"))?;
         self.keep_public(name, &signer)?;
         Ok(signer)
+    }
+
+    /// The public half of [`Self::key`].
+    fn public_key(&self, name: &str) -> anyhow::Result<PublicKey> {
+        let path = self.public_path(name);
+        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        PublicKey::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
     /// The path of the database file.

@@ -8,9 +8,9 @@ use super::{logs::Naming, running::RunningLogs};
 use crate::rotation::{
     Generation, RingFiles, Role, State,
     follow::PERIOD,
-    generations::{Generations, open_place},
+    generations::{Generations, open_generation},
 };
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{clock::Clock, random::Random};
 use chancery_log::{Files, Log, Settings, series, store::Store, witnessing::Witnesses};
@@ -176,10 +176,7 @@ impl<P: Personality> Shards<P> {
 
 impl ShardOpener {
     async fn open(&self, series: &Series, generation: &Generation) -> anyhow::Result<(Log, JoinHandle<()>)> {
-        let signer = open_place(&self.files, series.role, &generation.key).await?;
-        if hex::encode(signer.public_key().fingerprint()) != generation.fingerprint {
-            bail!("the key is another one than the one that was staged");
-        }
+        let signer = open_generation(&self.files, series.role, generation).await?;
         let name = series::name(series.name, generation.number);
         // A log of a key that is only staged has signed nothing that would be contradicted.
         let may_be_made = generation.state == State::Staged;

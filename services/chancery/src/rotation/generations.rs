@@ -4,7 +4,7 @@ use super::{Generation, Place, Progress, Ring, RingFiles, Role, State, credentia
 use anyhow::{Context as _, anyhow, ensure};
 use chancery_daemon::signer::Signer;
 use chancery_trust::Validity;
-use chancery_verify::{PublicKey, Timestamp};
+use chancery_verify::{PublicKey, Timestamp, hash::Hash};
 use std::{collections::BTreeMap, fs, sync::Arc};
 
 /// The order in which generations are published: what signs now, what will, what did.
@@ -159,9 +159,8 @@ impl<C: Credential> Generations<C> {
         let (credential, known) = (Arc::clone(&opened.credential), opened.signer.clone());
         let signer = match known {
             Some(signer) => signer,
-            None => Arc::new(open_place(&self.files, self.role, &generation.key).await?),
+            None => Arc::new(open_generation(&self.files, self.role, generation).await?),
         };
-        ensure!(is(generation, signer.public_key()), "the key is another one than the one that was staged");
         credential.check(now)?;
         verify_signs(&signer).await?;
         self.opened.insert(generation.number, Opened { credential, signer: Some(signer) });
@@ -288,8 +287,22 @@ pub(crate) async fn verify_signs(signer: &Signer) -> anyhow::Result<()> {
     signer.public_key().verify(message, &signature).context("the key's signature does not verify")
 }
 
+/// Opens a generation's key wherever it is: the one that was staged, and no other that is there now.
+pub(crate) async fn open_generation(files: &RingFiles, role: Role, generation: &Generation) -> anyhow::Result<Signer> {
+    let mut known = Hash::default();
+    let decoded = hex::decode_to_slice(&generation.fingerprint, &mut known);
+    ensure!(decoded.is_ok(), "keys/ring.json has a fingerprint that is none");
+    let signer = open_as(files, role, &generation.key, Some(&known)).await?;
+    ensure!(is(generation, signer.public_key()), "the key is another one than the one that was staged");
+    Ok(signer)
+}
+
 /// Opens a role's key wherever it is.
 pub(crate) async fn open_place(files: &RingFiles, role: Role, place: &Place) -> anyhow::Result<Signer> {
+    open_as(files, role, place, None).await
+}
+
+async fn open_as(files: &RingFiles, role: Role, place: &Place, known: Option<&Hash>) -> anyhow::Result<Signer> {
     match place {
         Place::File(name) => {
             let path = files.key_file(name);
@@ -304,7 +317,11 @@ pub(crate) async fn open_place(files: &RingFiles, role: Role, place: &Place) -> 
         }
         Place::Uri(uri) => {
             let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
-            chancery_keys::open(&key).await.with_context(|| format!("cannot use the {} key {uri}", role.title()))
+            let opened = match known {
+                Some(known) => chancery_keys::reopen(&key, known).await,
+                None => chancery_keys::open(&key).await,
+            };
+            opened.with_context(|| format!("cannot use the {} key {uri}", role.title()))
         }
     }
 }

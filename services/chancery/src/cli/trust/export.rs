@@ -44,6 +44,7 @@ enum Client {
     Go,
     Rust,
     Kyverno,
+    KyvernoClusterPolicy,
     PolicyController,
     Flux,
     Gitsign,

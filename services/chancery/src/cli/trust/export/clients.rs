@@ -11,6 +11,7 @@ pub(super) fn text(client: Client, facts: &Facts) -> String {
         Client::Go => code::go(facts),
         Client::Rust => code::rust(facts),
         Client::Kyverno => kyverno(facts),
+        Client::KyvernoClusterPolicy => kyverno_cluster_policy(facts),
         Client::PolicyController => policy_controller(facts),
         Client::Flux => flux(facts),
         Client::Gitsign => gitsign(facts),
@@ -76,16 +77,55 @@ sigstore --instance {mirror} verify identity --cert-identity WHO --cert-oidc-iss
 }
 
 fn kyverno(facts: &Facts) -> String {
-    let Facts { url, mirror, issuer, .. } = facts;
+    let Facts { mirror, issuer, .. } = facts;
+    format!(
+        "# Kyverno 1.18 and newer; for older ones: --for kyverno-cluster-policy. For signatures of any format, of any Rekor.
+# Kyverno follows the repository: nothing has to be printed again after a rotation.
+apiVersion: policies.kyverno.io/v1
+kind: ImageValidatingPolicy
+metadata:
+  name: signed-by-our-people
+spec:
+  validationActions: [Deny]
+  matchConstraints:
+    resourceRules:
+    - apiGroups: [\"\"]
+      apiVersions: [v1]
+      operations: [CREATE, UPDATE]
+      resources: [pods]
+  matchImageReferences:
+  - glob: \"REGISTRY/*\"
+  attestors:
+  - name: chancery
+    cosign:
+      keyless:
+        identities:
+        - issuer: {issuer}
+          subject: WHO
+      tuf:
+        mirror: {mirror}
+        root:
+          data: {}
+  validations:
+  - expression: >-
+      (images.containers + images.initContainers + images.ephemeralContainers)
+      .map(image, verifyImageSignatures(image, [attestors.chancery])).all(found, found > 0)
+    message: not signed by one of our people
+",
+        facts.root_base64()
+    )
+}
+
+fn kyverno_cluster_policy(facts: &Facts) -> String {
+    let Facts { url, issuer, .. } = facts;
     let timestamps = match facts.timestamps.as_str() {
         "" => String::new(),
         chain => format!("              tsaCertChain: |-\n{}", indented(chain, 16)),
     };
     format!(
-        "# For rules of type SigstoreBundle, which take their trust from TUF alone, start the admission, background and reports
-# controllers with:
-#   --enableTuf=true --tufMirror={mirror} --tufRootRaw=\"$(echo {} | base64 -d)\"
-# Rules of type Cosign have their keys in the policy; print them again after a rotation.
+        "# Kyverno 1.13 and newer. For signatures as cosign 2 attaches them by default, and cosign 3 with --new-bundle-format=false
+# --use-signing-config=false and the URLs: a rule of this type finds no others. The keys are copied: print them again after a
+# rotation.
 apiVersion: kyverno.io/v1
 kind: ClusterPolicy
 metadata:
@@ -99,6 +139,7 @@ spec:
           kinds: [Pod]
     verifyImages:
     - imageReferences: [\"REGISTRY/*\"]
+      failureAction: Enforce
       attestors:
       - entries:
         - keyless:
@@ -111,7 +152,6 @@ spec:
 {}            ctlog:
               pubkey: |-
 {}{timestamps}",
-        facts.root_base64(),
         indented(&facts.chain, 14),
         indented(&facts.rekor, 16),
         indented(&facts.ct, 16),
