@@ -52,6 +52,21 @@ impl<'a> Rotated<'a> {
     }
 }
 
+/// Gives a replica the other one's keys, as an operator does after each step.
+pub fn hand_over(from: &Stack, to: &Stack) {
+    let keys = |stack: &Stack| stack.data().join("keys");
+    // The ring last: what it names is there.
+    for file in fs::read_dir(keys(from)).unwrap().map(|file| file.unwrap().file_name()) {
+        if file != "ring.json" && file != "ring.lock" {
+            let copy = Program::new("/bin/cp", &from.data()).arg("-p").arg(keys(from).join(&file));
+            copy.arg(keys(to).join(&file)).run().succeeds();
+        }
+    }
+    let new = keys(to).join("ring.json.new");
+    fs::copy(keys(from).join("ring.json"), &new).unwrap();
+    fs::rename(new, keys(to).join("ring.json")).unwrap();
+}
+
 /// A list of the trusted root on disk, which is what is served, but for the moment between the two.
 pub fn trusted(stack: &Stack, list: &str) -> Vec<Value> {
     let served = || stack.get("/trust/trusted_root.json").expect(200).body;

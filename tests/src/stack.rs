@@ -79,8 +79,10 @@ impl Stack {
 
     fn with_copy(data: &Path, options: Vec<String>, environment: Vec<(String, String)>) -> Self {
         let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
-        let copied = Program::new("/bin/cp", directory.path()).arg("-a").arg(data).arg("data").run();
-        copied.succeeds();
+        // The server that it is copied from may be about to put a file into its place.
+        let copy = || Program::new("/bin/cp", directory.path()).arg("-a").arg("-T").arg(data).arg("data").run();
+        let copied = (0..3).map(|_| copy()).find(|copied| copied.status.success());
+        copied.unwrap_or_else(copy).succeeds();
         // A working copy of the repository does not keep it.
         for key in fs::read_dir(directory.path().join("data/keys")).unwrap() {
             fs::set_permissions(key.unwrap().path(), Permissions::from_mode(0o600)).unwrap();

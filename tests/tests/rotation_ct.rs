@@ -7,9 +7,11 @@ use chancery_tests::{
     fulcio::{self, SIGNING_CERT_V2},
     http::Request,
     key::{Key, sha256},
-    rotation::{Load, Rotated, eventually, trusted, under_load},
+    postgres,
+    rotation::{Load, Rotated, eventually, hand_over, trusted, under_load},
 };
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The ids of the logs in this trusted root, the one that is used first.
 fn ids(root: &Value) -> Vec<Vec<u8>> {
@@ -21,14 +23,17 @@ fn der(pem: &str) -> Vec<u8> {
     der::pem::decode_vec(pem.trim().as_bytes()).unwrap().1
 }
 
-/// Asks for certificates while `work` is done. The log whose timestamp is in one must have been in the trusted root that was
+/// Asks for certificates, each of `stacks` in turn, while `work` is done. The log whose timestamp is in one must have been in the trusted root that was
 /// fetched before the request.
-fn logging_under_load(stack: &Stack, work: impl FnOnce()) -> Load {
-    let (url, token) = (stack.at(SIGNING_CERT_V2), stack.token(ALICE));
+fn logging_under_load(stacks: &[&Stack], work: impl FnOnce()) -> Load {
+    let tokens: Vec<String> = stacks.iter().map(|stack| stack.token(ALICE)).collect();
+    let asked = AtomicUsize::new(0);
     let ask = || {
-        let request = fulcio::key_request_with_token(&Key::generate(), ALICE, &token);
+        let number = asked.fetch_add(1, Ordering::Relaxed) % stacks.len();
+        let stack = stacks[number];
+        let request = fulcio::key_request_with_token(&Key::generate(), ALICE, &tokens[number]);
         let known = ids(&stack.get("/trust/trusted_root.json").expect(200).json());
-        match Request::post(&url).json(&request).try_send() {
+        match Request::post(&stack.at(SIGNING_CERT_V2)).json(&request).try_send() {
             Ok(answer) if answer.status == 200 => {
                 let leaf = der(&fulcio::chain(&answer.json())[0]);
                 let log = known.into_iter().find(|id| leaf.windows(id.len()).any(|part| part == id));
@@ -94,7 +99,7 @@ fn a_rotation_under_load_fails_nobody() {
     let load = {
         let rotated = Rotated::of(&stack, "ct");
         stack.get("/ct/dev-2/ct/v1/get-sth").expect(404);
-        let load = logging_under_load(&stack, || {
+        let load = logging_under_load(&[&stack], || {
             let said = rotated.step("stage").succeeds();
             assert!(said.contains("generation 2 is staged") && said.contains("it is published"), "{said}");
             assert_eq!((trusted(&stack, "ctlogs").len(), size(&stack, "dev-2")), (2, 0));
@@ -151,4 +156,35 @@ fn a_log_that_was_staged_by_mistake_is_given_up() {
     stack.terminate();
     stack.resume();
     verify(&alice, &sign(&alice, "later"));
+}
+
+#[test]
+fn two_replicas_fail_nobody() {
+    let one = Stack::start_with(&["--database", &postgres::database()]);
+    let two = one.replica();
+    let alice = one.person(ALICE);
+    alice.write("artifact", "hello");
+    let mut bundles = sign(&alice, "before");
+    let rotated = Rotated::of(&one, "ct");
+    let load = logging_under_load(&[&one, &two], || {
+        rotated.step("stage").succeeds();
+        hand_over(&one, &two);
+        eventually("both publish it", || trusted(&two, "ctlogs").len() == 2);
+        rotated.step("activate --overlap 0s").succeeds();
+        bundles.extend(sign(&alice, "activated"));
+        hand_over(&one, &two);
+        eventually("both log there", || Rotated::of(&two, "ct").generations()[1]["signing"] == true);
+        rotated.step("retire").succeeds();
+        hand_over(&one, &two);
+        eventually("both publish the end", || trusted(&two, "ctlogs")[1]["publicKey"]["validFor"]["end"].is_string());
+        bundles.extend(sign(&alice, "retired"));
+    });
+    load.failed_nobody(20, 2);
+    verify(&alice, &bundles);
+    assert_eq!((size(&one, "dev"), size(&one, "dev-2")), (size(&two, "dev"), size(&two, "dev-2")));
+    for mut replica in [one, two] {
+        replica.kill();
+        replica.resume();
+        replica.check();
+    }
 }

@@ -18,7 +18,7 @@ mod tree;
 pub use files::{FileError, Files, Opened, Published, Reading, check_files, open_checkpoint};
 
 use crate::store::{LogRecord, Store, StoreError};
-use crate::{ct, rekor_v1, rekor_v2};
+use crate::{ct, rekor_v1, rekor_v2, series};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::TileId;
@@ -54,7 +54,7 @@ impl Subject {
     /// The log of `record`, whose name says which rules it follows and whose origin says how its checkpoints are named.
     pub fn new(record: LogRecord, key: PublicKey) -> Result<Self, Finding> {
         let unnamed = |_| Finding::Log("its origin is not one");
-        let (scheme, personality) = match series(&record.name) {
+        let (scheme, personality) = match series::split(&record.name).0 {
             rekor_v1::NAME => {
                 let host = record.origin.strip_suffix(&format!(" - {}", record.tree_id)).unwrap_or_default();
                 (rekor_v1::scheme(host, record.tree_id).map_err(unnamed)?, Personality::RekorV1)
@@ -66,15 +66,6 @@ impl Subject {
             _ => return Err(Finding::Log("it is of no known kind")),
         };
         Ok(Self { record, key, scheme, personality })
-    }
-}
-
-/// The series a log of this name belongs to: `ct` for `ct-2`.
-#[must_use]
-pub fn series(name: &str) -> &str {
-    match name.rsplit_once('-') {
-        Some((series, number)) if number.parse::<u64>().is_ok() => series,
-        _ => name,
     }
 }
 

@@ -10,7 +10,6 @@ mod roots;
 
 use chain::{Accepted, Chains, Issuers};
 pub use chain::{ChainRefused, Submission, Submitter};
-pub use http::shards::shards_router;
 use roots::Roots;
 
 use crate::pool::Sealed;

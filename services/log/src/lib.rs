@@ -32,6 +32,7 @@ pub mod rekor_v1;
 pub mod rekor_v2;
 mod seed;
 mod sequencer;
+pub mod series;
 pub mod store;
 mod tiles;
 pub mod witnessing;

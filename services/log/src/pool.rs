@@ -21,8 +21,8 @@ pub struct Pending {
 
 impl Pending {
     /// An entry that is nothing but its leaf: equal leaves are equal entries, so the leaf hash is the identity.
-    pub(crate) fn of_leaf(leaf: Vec<u8>, leaf_hash: Hash) -> Self {
-        let leaf = Bytes::from(leaf);
+    pub(crate) fn of_leaf(leaf: impl Into<Bytes>, leaf_hash: Hash) -> Self {
+        let leaf = leaf.into();
         let seal = Box::new(move |_, _| Ok(Sealed { leaf: leaf.clone(), extra: Bytes::new() }));
         Self { identity_hash: leaf_hash, seal }
     }

@@ -1,25 +1,29 @@
 //! Rekor v1: the personality cosign, sigstore-python, gitsign and rekor-cli speak to.
 //!
 //! It admits signatures (`chancery-verify::rekor` decides), promises inclusion with a signed entry timestamp, and answers
-//! every entry with its proof and checkpoint. One shard: the index over all shards is the index in the tree.
+//! every entry with its proof and checkpoint. When its key is changed the log goes on in another tree, its next shard; clients
+//! see one log with one index, see [`shards`].
 //!
 //! Whoever sees an ECDSA signature can make another one over the same bytes (`n - s` for `s`). Clients verify both, so both are
 //! admitted, as entries of their own: the body is the identity of an entry, and the signature is in the body. The second says
 //! what the first said, by the same key or certificate, and takes nothing's place.
 
 mod http;
+mod shards;
 
 use crate::seed::{self, Seed};
 use crate::tiles::Files;
 use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt, tiles};
 use axum::Router;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use chancery_daemon::samples::Samples;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::note::KeyName;
 use chancery_verify::rekor::{Body, EntryKind, Promise, ProposedEntry};
-use chancery_verify::{Hash, Rejection, hash};
+use chancery_verify::{Hash, Rejection, Timestamp, hash};
 use serde_json::json;
+use shards::{Shard, Shards, Span};
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,11 +35,10 @@ pub fn scheme(host: &str, tree_id: i64) -> Result<Scheme, Rejection> {
     Ok(Scheme::RekorV1 { host: KeyName::new(host)?, tree_id })
 }
 
-/// A Rekor v1 log.
+/// A Rekor v1 log. Clones are the same.
 #[derive(Clone)]
 pub struct RekorV1 {
-    log: Log,
-    log_id: Hash,
+    shards: Shards,
     /// Of the promises made for entries that were logged before.
     samples: Arc<Samples>,
 }
@@ -57,6 +60,11 @@ impl fmt::Display for EntryId {
 #[derive(Debug)]
 pub(crate) struct ProvenEntry {
     pub(crate) id: EntryId,
+    /// SHA-256 of its shard's key.
+    pub(crate) log_id: Hash,
+    /// Over all shards.
+    pub(crate) index: u64,
+    /// In its shard.
     pub(crate) receipt: Receipt,
     /// Missing where the log is quarantined: it signs nothing.
     pub(crate) promise: Option<Vec<u8>>,
@@ -70,120 +78,237 @@ pub(crate) enum Submitted {
 }
 
 impl RekorV1 {
-    /// The personality over its log.
+    /// The personality over its first shard.
     #[must_use]
-    pub fn new(log: Log) -> Self {
-        let log_id = log.signer().public_key().fingerprint();
-        Self { log, log_id, samples: Arc::default() }
+    pub fn new(first: Log) -> Self {
+        Self { shards: Shards::new(first), samples: Arc::default() }
     }
 
-    /// The log underneath.
+    /// The first shard.
     #[must_use]
-    pub const fn log(&self) -> &Log {
-        &self.log
+    pub fn first(&self) -> &Log {
+        self.shards.first()
     }
 
-    /// The routes of the API, from `/api/v1/log` on, and the log as files below `/tlog/rekor`.
+    /// Opens another shard: it is read, and written to once every shard before it is frozen. Nothing happens the second time.
+    pub async fn add_shard(&self, log: Log) -> Result<(), Error> {
+        self.shards.add(log);
+        self.shards.refresh().await
+    }
+
+    /// From now on every process that has the shard with this number writes to it, and none to one before; see [`shards`].
+    pub async fn switch_to(&self, number: u64, now: Timestamp) -> Result<(), Error> {
+        self.shards.freeze_before(number, now).await?;
+        let (span, shard) = self.shards.current()?;
+        self.seed_shard(&span, &shard).await
+    }
+
+    /// The routes of the API, from `/api/v1/log` on, and the first shard as files below `/tlog/rekor`.
     pub fn router(&self) -> Router {
-        let files = tiles::http::router(self.files());
-        http::router(self.clone()).nest(&format!("/tlog/{NAME}"), files)
+        http::router(self.clone()).merge(files_router(self.first()))
     }
 
-    /// The log as files, as tlog-tiles lays them out.
+    /// The first shard as files, as tlog-tiles lays them out.
     #[must_use]
     pub fn files(&self) -> Files {
-        Files::of_leaves(&self.log)
+        Files::of_leaves(self.first())
     }
 
     /// Logs `artifact` as the first entry where there is none.
     pub async fn seed(&self, artifact: &[u8]) -> Result<(), Error> {
-        let Some(seed) = Seed::needed(&self.log, artifact).await? else { return Ok(()) };
-        let kind = EntryKind::HashedRekord;
-        let key = STANDARD.encode(seed.key.to_pem());
-        let proposal = json!({
-            "kind": kind.name(),
-            "apiVersion": kind.version(),
-            "spec": {
-                "data": { "hash": { "algorithm": "sha256", "value": hex::encode(hash::sha256(artifact)) } },
-                "signature": { "content": STANDARD.encode(seed.signature), "publicKey": { "content": key } },
-            },
-        })
-        .to_string();
-        let body = ProposedEntry::parse(proposal.as_bytes()).and_then(|proposal| kind.admit(&proposal));
-        self.submit(body.map_err(seed::refused)?).await.map(|_| ())
+        match Seed::needed(self.first(), artifact).await? {
+            Some(seed) => append_seed(self.first(), artifact, &seed).await,
+            None => Ok(()),
+        }
     }
 
-    /// Appends an admitted entry.
+    /// The same for a later shard that has just got its turn; the artifact is its own public key.
+    async fn seed_shard(&self, span: &Span, shard: &Shard) -> Result<(), Error> {
+        let append = async |artifact: &[u8], seed| append_seed(&shard.log, artifact, &seed).await;
+        self.shards.seed(span, shard, append).await
+    }
+
+    async fn append(&self, span: &Span, shard: &Shard, pending: Pending) -> Result<Outcome, Error> {
+        self.seed_shard(span, shard).await?;
+        shard.log.append(pending).await
+    }
+
+    /// Appends an admitted entry to the shard that takes entries, whichever that is by then.
     pub(crate) async fn submit(&self, body: Body) -> Result<Submitted, Error> {
         let leaf_hash = body.leaf_hash();
-        match self.log.append(Pending::of_leaf(body.into_bytes(), leaf_hash)).await? {
+        let leaf = Bytes::from(body.into_bytes());
+        let (span, shard, outcome) = loop {
+            let (span, shard) = self.shards.current()?;
+            match self.append(&span, &shard, Pending::of_leaf(leaf.clone(), leaf_hash)).await {
+                Err(Error::Frozen) if self.shards.go_on_after(&span).await? => {}
+                outcome => break (span, shard, outcome?),
+            }
+        };
+        match outcome {
             Outcome::Logged(receipt) => {
                 // Verifying a promise costs twice what making it does, and half of what an entry costs in all. What can go
                 // wrong with a key or with these bytes goes wrong for every entry of a batch: its last one stands for it.
                 let stands_for_batch = receipt.index + 1 == receipt.published.tree.size;
-                let entry = self.promise(receipt).await?;
+                let entry = promise(&shard, span, receipt).await?;
                 if stands_for_batch {
-                    self.verify(&entry)?;
+                    verify(&shard, &entry)?;
                 }
                 Ok(Submitted::Created(Box::new(entry)))
             }
-            Outcome::AlreadyLogged { .. } => Ok(Submitted::Exists(self.entry_id(leaf_hash))),
+            Outcome::AlreadyLogged { .. } => Ok(Submitted::Exists(entry_id(&shard, leaf_hash))),
         }
     }
 
-    /// The entry at `index`, or `None` past the end.
+    /// The entry with this index over all shards, or `None` past the end.
     pub(crate) async fn by_index(&self, index: u64) -> Result<Option<ProvenEntry>, Error> {
-        match self.log.entry(index).await? {
-            Some(receipt) if self.log.quarantine().is_some() => {
-                Ok(Some(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise: None }))
-            }
-            Some(receipt) => {
-                let entry = self.promise(receipt).await?;
-                if self.samples.take(self.log.now()) {
-                    let verdict = self.verify(&entry);
-                    self.samples.record(verdict.is_ok());
-                    verdict?;
+        loop {
+            let spans = self.shards.spans();
+            if let Some(span) = shards::at(&spans, index) {
+                let place = Place { index: index - span.first, shard: self.shards.shard(&span)?, span };
+                if let Some(entry) = self.prove(&place).await? {
+                    return Ok(Some(entry));
                 }
-                Ok(Some(entry))
             }
+            if !self.shards.have_moved(&spans).await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The entry with this leaf hash: of several the one in the shard that takes entries, else the oldest.
+    pub(crate) async fn by_leaf_hash(&self, leaf_hash: Hash) -> Result<Option<ProvenEntry>, Error> {
+        match self.places(leaf_hash, None).await?.first() {
+            Some(place) => self.prove_with(place, leaf_hash).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// The entry with this leaf hash.
-    pub(crate) async fn by_leaf_hash(&self, leaf_hash: Hash) -> Result<Option<ProvenEntry>, Error> {
-        let Some(index) = self.log.index_of(leaf_hash).await? else { return Ok(None) };
-        let entry = self.by_index(index).await?;
-        match entry.as_ref().map(|entry| entry.receipt.leaf_hash) {
-            Some(found) if found != leaf_hash => Err(Corrupt::new("an entry found by its leaf hash has it").into()),
-            _ => Ok(entry),
+    /// The entry of this name.
+    pub(crate) async fn by_id(&self, id: EntryId) -> Result<Option<ProvenEntry>, Error> {
+        match self.places(id.leaf_hash, Some(id.tree_id)).await?.first() {
+            Some(place) => self.prove_with(place, id.leaf_hash).await.map(Some),
+            None => Ok(None),
         }
     }
 
-    pub(crate) fn entry_id(&self, leaf_hash: Hash) -> EntryId {
-        EntryId { tree_id: self.log.record().tree_id, leaf_hash }
-    }
-
-    /// Adds the inclusion promise.
-    async fn promise(&self, receipt: Receipt) -> Result<ProvenEntry, Error> {
-        let signature = self.log.signer().sign(&self.promise_of(&receipt).signed_bytes()).await;
-        let signature = signature.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
-        Ok(ProvenEntry { id: self.entry_id(receipt.leaf_hash), receipt, promise: Some(signature) })
-    }
-
-    /// Verifies the inclusion promise, if there is one.
-    fn verify(&self, entry: &ProvenEntry) -> Result<(), Corrupt> {
-        let Some(signature) = &entry.promise else { return Ok(()) };
-        let verified = self.promise_of(&entry.receipt).verify(self.log.signer().public_key(), signature);
-        verified.map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))
-    }
-
-    fn promise_of<'a>(&'a self, receipt: &'a Receipt) -> Promise<'a> {
-        Promise {
-            body: &receipt.leaf,
-            integrated_time: receipt.timestamp.seconds(),
-            log_id: &self.log_id,
-            log_index: receipt.index,
+    /// Every entry with this leaf hash: one for each shard at most.
+    pub(crate) async fn all_by_leaf_hash(&self, leaf_hash: Hash) -> Result<Vec<ProvenEntry>, Error> {
+        let mut found = Vec::new();
+        for place in self.places(leaf_hash, None).await? {
+            found.push(self.prove_with(&place, leaf_hash).await?);
         }
+        Ok(found)
+    }
+
+    /// Where a leaf is, if need be only in the tree of this number. What is not open here is passed over.
+    async fn places(&self, leaf_hash: Hash, tree_id: Option<i64>) -> Result<Vec<Place>, Error> {
+        loop {
+            let spans = self.shards.spans();
+            let (last, closed) = spans.split_last().ok_or(Corrupt::new("a log has a shard"))?;
+            let mut places = Vec::new();
+            for span in std::iter::once(last).chain(closed) {
+                let Ok(shard) = self.shards.shard(span) else { continue };
+                if tree_id.is_some_and(|tree_id| tree_id != shard.log.record().tree_id) {
+                    continue;
+                }
+                let index = shard.log.index_of(leaf_hash).await?;
+                places.extend(index.map(|index| Place { shard, span: *span, index }));
+            }
+            if !places.is_empty() || !self.shards.have_moved(&spans).await? {
+                return Ok(places);
+            }
+        }
+    }
+
+    /// The entry at a place, with the leaf that was looked for.
+    async fn prove_with(&self, place: &Place, leaf_hash: Hash) -> Result<ProvenEntry, Error> {
+        let found = self.prove(place).await?.filter(|entry| entry.receipt.leaf_hash == leaf_hash);
+        Ok(found.ok_or(Corrupt::new("an entry found by its leaf hash has it"))?)
+    }
+
+    /// The entry at a place, or `None` past the end.
+    async fn prove(&self, Place { shard, span, index }: &Place) -> Result<Option<ProvenEntry>, Error> {
+        let Some(receipt) = shard.log.entry(*index).await? else { return Ok(None) };
+        if shard.log.quarantine().is_some() {
+            return Ok(Some(unpromised(shard, *span, receipt)));
+        }
+        let entry = promise(shard, *span, receipt).await?;
+        if self.samples.take(shard.log.now()) {
+            let verdict = verify(shard, &entry);
+            self.samples.record(verdict.is_ok());
+            verdict?;
+        }
+        Ok(Some(entry))
+    }
+}
+
+/// Where an entry is.
+struct Place {
+    shard: Arc<Shard>,
+    span: Span,
+    /// In the shard.
+    index: u64,
+}
+
+/// A shard as files, below `/tlog/` and its name.
+pub fn files_router(log: &Log) -> Router {
+    let files = tiles::http::router(Files::of_leaves(log));
+    Router::new().nest(&files_path(&log.record().name), files)
+}
+
+/// Where a shard's files are below the base URL.
+#[must_use]
+pub fn files_path(name: &str) -> String {
+    format!("/tlog/{name}")
+}
+
+async fn append_seed(log: &Log, artifact: &[u8], seed: &Seed) -> Result<(), Error> {
+    let kind = EntryKind::HashedRekord;
+    let key = STANDARD.encode(seed.key.to_pem());
+    let proposal = json!({
+        "kind": kind.name(),
+        "apiVersion": kind.version(),
+        "spec": {
+            "data": { "hash": { "algorithm": "sha256", "value": hex::encode(hash::sha256(artifact)) } },
+            "signature": { "content": STANDARD.encode(&seed.signature), "publicKey": { "content": key } },
+        },
+    })
+    .to_string();
+    let body = ProposedEntry::parse(proposal.as_bytes()).and_then(|proposal| kind.admit(&proposal));
+    let body = body.map_err(seed::refused)?;
+    let leaf_hash = body.leaf_hash();
+    log.append(Pending::of_leaf(body.into_bytes(), leaf_hash)).await.map(|_| ())
+}
+
+fn entry_id(shard: &Shard, leaf_hash: Hash) -> EntryId {
+    EntryId { tree_id: shard.log.record().tree_id, leaf_hash }
+}
+
+fn unpromised(shard: &Shard, span: Span, receipt: Receipt) -> ProvenEntry {
+    let (id, index) = (entry_id(shard, receipt.leaf_hash), span.first + receipt.index);
+    ProvenEntry { id, log_id: shard.log_id, index, receipt, promise: None }
+}
+
+/// Adds the inclusion promise.
+async fn promise(shard: &Shard, span: Span, receipt: Receipt) -> Result<ProvenEntry, Error> {
+    let entry = unpromised(shard, span, receipt);
+    let signature = shard.log.signer().sign(&promise_of(&entry).signed_bytes()).await;
+    let signature = signature.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
+    Ok(ProvenEntry { promise: Some(signature), ..entry })
+}
+
+/// Verifies the inclusion promise, if there is one.
+fn verify(shard: &Shard, entry: &ProvenEntry) -> Result<(), Corrupt> {
+    let Some(signature) = &entry.promise else { return Ok(()) };
+    let verified = promise_of(entry).verify(shard.log.signer().public_key(), signature);
+    verified.map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))
+}
+
+fn promise_of(entry: &ProvenEntry) -> Promise<'_> {
+    Promise {
+        body: &entry.receipt.leaf,
+        integrated_time: entry.receipt.timestamp.seconds(),
+        log_id: &entry.log_id,
+        log_index: entry.index,
     }
 }

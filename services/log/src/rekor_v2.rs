@@ -87,6 +87,12 @@ impl RekorV2 {
         self
     }
 
+    /// The next log of a series, which takes what this one takes.
+    #[must_use]
+    pub fn beside(&self, log: Log) -> Self {
+        Self::new(log).accepting_dsse(self.accepts_dsse)
+    }
+
     /// The log underneath.
     #[must_use]
     pub const fn log(&self) -> &Log {

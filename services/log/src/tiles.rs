@@ -111,7 +111,8 @@ fn weight(bytes: usize) -> u32 {
 
 impl Files {
     /// A log whose bundles hold its leaves as they are.
-    pub(crate) fn of_leaves(log: &Log) -> Self {
+    #[must_use]
+    pub fn of_leaves(log: &Log) -> Self {
         let encode: EncodeEntry = |entry| tile::bundle_entry(&entry.leaf);
         Self { log: log.clone(), entries: "entries", encode, issuers: |_| Some(Vec::new()) }
     }

@@ -256,9 +256,12 @@ pub struct SignatureLog {
     pub url: BaseUrl,
     /// Which protocol it speaks: Rekor's 1 or 2. Signers take the highest they know.
     pub major_api_version: u32,
+    /// When signers are to use it.
+    pub validity: Validity,
 }
 
-/// What a signer calls: one service of each kind is what an instance has, but of signature logs one of each protocol.
+/// What a signer calls: one service of each kind is what an instance has, but of signature logs
+/// one of each protocol, and of version 2 those before, whose time is over.
 #[derive(Debug, Clone)]
 pub struct Services {
     /// Who runs them, as a scheme-less URI. Clients pick one service per operator.
@@ -281,6 +284,7 @@ impl Services {
     /// Refuses what some client would refuse, or silently misread.
     pub fn check(&self) -> Result<(), InvalidMaterial> {
         self.validity.check()?;
+        self.signature_logs.iter().try_for_each(|log| log.validity.check())?;
         if self.operator.is_empty() || self.operator.contains("://") {
             return Err(InvalidMaterial::OperatorHasScheme { operator: self.operator.clone() });
         }

@@ -5,7 +5,7 @@
 //! one all clients implement; certificate authority and issuer say API version 1 although signers then call
 //! Fulcio's `/api/v2`: sigstore-go finds "no matching service" otherwise.
 
-use crate::material::{BaseUrl, InvalidMaterial, Services, Validity};
+use crate::material::{BaseUrl, InvalidMaterial, Services, SignatureLog, Validity};
 use serde::Serialize;
 use std::ops::RangeInclusive;
 
@@ -50,12 +50,14 @@ impl<'a> SigningConfig<'a> {
             valid_for: services.validity,
             operator: &services.operator,
         };
+        let log =
+            |log: &'a SignatureLog| ServiceJson { valid_for: log.validity, ..service(&log.url, log.major_api_version) };
         let logs = services.signature_logs.iter().filter(|log| major_api_versions.contains(&log.major_api_version));
         Ok(Self {
             media_type: MEDIA_TYPE,
             ca_urls: [service(&services.certificate_authority, 1)],
             oidc_urls: services.oidc_issuer.iter().map(|issuer| service(issuer, 1)).collect(),
-            rekor_tlog_urls: logs.map(|log| service(&log.url, log.major_api_version)).collect(),
+            rekor_tlog_urls: logs.map(log).collect(),
             rekor_tlog_config: Selection { selector: "ANY" },
             tsa_urls: [service(&services.timestamp_authority, 1)],
             tsa_config: Selection { selector: "ANY" },

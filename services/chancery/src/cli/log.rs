@@ -9,7 +9,10 @@ mod stored;
 mod trust;
 
 use anyhow::Context as _;
-use chancery_log::check::{Opened, Options, Report, Signatures};
+use chancery_log::{
+    check::{Opened, Options, Report, Signatures},
+    series,
+};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -57,7 +60,7 @@ struct CheckArguments {
     /// Read the logs from this `PostgreSQL` database: the one the server was started with
     #[arg(long, value_name = "URL", value_parser = super::database_url)]
     database: Option<String>,
-    /// Read the logs from this server, or from a copy of its files, instead
+    /// Read the logs from this server, or from a copy of its files, instead; of Rekor v2 the one with this host's name
     #[arg(long, value_name = "URL", requires = "trust", conflicts_with_all = ["data", "database", "sample_signatures"])]
     url: Option<String>,
     /// Whose signatures count: `trusted_root.json`, or a directory with it or with `rekor.pub` and `ctfe.pub`
@@ -90,7 +93,7 @@ struct CheckpointArguments {
     /// Whose signatures count: `trusted_root.json`, or a directory with it or with `rekor.pub` and `ctfe.pub`
     #[arg(long, value_name = "FILE|DIR")]
     trust: PathBuf,
-    /// Which log: rekor, rekor2 or ct
+    /// Which log: rekor, rekor2 or ct; a later shard of Rekor v1 is rekor-2
     #[arg(long, value_name = "NAME", default_value = "rekor")]
     log: String,
     /// Where a log is below the URL, if not where `chancery` serves it: rekor=/rekor rekor2=/rekor2 ct=/ct for copies made
@@ -143,10 +146,12 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
 async fn checkpoint(arguments: &CheckpointArguments) -> anyhow::Result<ExitCode> {
     let CheckpointArguments { url, trust: path, log, .. } = arguments;
     let logs = trust::read(path, &arguments.path)?;
-    let trusted = logs.iter().find(|trusted| trusted.published.name == *log);
-    let trusted = trusted.with_context(|| format!("{} names no log {log}", path.display()))?;
+    let (series, number) = series::split(log);
+    let trusted = logs.into_iter().find(|trusted| trusted.published.name == series);
+    let mut trusted = trusted.with_context(|| format!("{} names no log {log}", path.display()))?;
+    trusted.path = series::name(&trusted.path, number);
     let (note, Opened { origin, head, verifier_key }) =
-        remote::checkpoint(url, trusted).await.with_context(|| format!("log {log}"))?;
+        remote::checkpoint(url, &trusted).await.with_context(|| format!("log {log}"))?;
     if let Some(file) = &arguments.out {
         replace(file, &note).with_context(|| format!("cannot write {}", file.display()))?;
     }

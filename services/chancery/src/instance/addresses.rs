@@ -1,7 +1,7 @@
 //! Where an instance is reached: the URL of each role, and the names its logs have because of it.
 
 use crate::configuration::{Configuration, Role};
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use chancery_trust::BaseUrl;
 use std::{collections::BTreeMap, net::SocketAddr};
 use url::Url;
@@ -15,6 +15,14 @@ pub(crate) struct Addresses {
     ct_path: &'static str,
     /// Without trailing slash.
     urls: BTreeMap<Role, BaseUrl>,
+}
+
+/// The host name of a log's URL, which has nothing else.
+pub(crate) fn log_host(url: &str) -> anyhow::Result<String> {
+    BaseUrl::parse(url)?;
+    let parsed = Url::parse(url)?;
+    ensure!(parsed.path() == "/", "{url} has a path: clients look for a Rekor v2 log at the root of its host");
+    parsed.host_str().map(str::to_owned).with_context(|| format!("{url} has no host"))
 }
 
 impl Addresses {

@@ -1,6 +1,9 @@
 //! The certificate authority of an instance: its chain, and whom it believes.
 
-use super::{data::DataDirectory, trust::Publisher};
+use super::{
+    data::DataDirectory,
+    trust::{Publisher, TrustSources},
+};
 use crate::{
     configuration::Role,
     issuer,
@@ -163,24 +166,14 @@ impl Subject for RotatedAuthority {
     }
 
     fn publish(&self, keys: &Generations<IssuingChain>) -> anyhow::Result<()> {
-        publish(self.publisher.as_ref(), keys)?;
+        Publisher::name(self.publisher.as_ref(), keys, TrustSources::set_authorities)?;
         self.issuing.authority.publish_chains(keys.shown());
         Ok(())
     }
 
-    fn sign_with(&mut self, chain: Arc<IssuingChain>, signer: Arc<Signer>) -> anyhow::Result<()> {
+    async fn sign_with(&mut self, chain: Arc<IssuingChain>, signer: Arc<Signer>) -> anyhow::Result<()> {
         self.issuing.sign_with(chain, signer)
     }
-}
-
-/// Has `publisher`, if it is in this process, name everything that is to be trusted.
-fn publish(publisher: Option<&Publisher>, keys: &Generations<IssuingChain>) -> anyhow::Result<()> {
-    let Some(publisher) = publisher else { return Ok(()) };
-    let chains = keys.trusted();
-    publisher.publish(|sources| {
-        sources.set_authorities(&chains);
-        Ok(())
-    })
 }
 
 /// What a process without the authority's keys does when they change: its certificate log accepts the roots, and the trust
@@ -193,7 +186,7 @@ pub(super) fn observe(
     if let Some(log) = own_log {
         roots(keys).iter().try_for_each(|root| log.accept_root(root))?;
     }
-    publish(publisher, keys)
+    Publisher::name(publisher, keys, TrustSources::set_authorities)
 }
 
 /// The roots of all chains, in DER.

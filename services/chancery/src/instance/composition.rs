@@ -10,12 +10,14 @@
 use super::{
     Addresses, Listening, OperationsArguments, RekorV2Arguments,
     authority::{self, Issuing, RotatedAuthority},
+    ct_shards::{self, CtShards, RotatedCt},
     data::DataDirectory,
+    log_keys::LogKeys,
     logs::{Logs, Opening},
-    shards::{self, CtShards, RotatedCt},
-    timestamps::{self, TimestampArguments, Timestamps},
+    running::RunningLogs,
+    timestamps::{TimestampArguments, Timestamps},
     transparency,
-    trust::{self, Publisher},
+    trust::{self, Publisher, TrustSources},
     tuf::{Tuf, TufArguments},
     witnesses::WitnessChoices,
 };
@@ -118,41 +120,43 @@ impl Instance {
             Generations::read(common.ring(), rotation::Role::Ca)?
         };
         let logs = common.logs(&keys, &choices).await?;
-        let ct_keys = common.ct_keys(logs.as_ref()).await?;
-        let all_logs = logs.as_ref().map(Logs::all).unwrap_or_default();
+        let log_keys = LogKeys::start(common.ring(), logs.as_ref(), clock.now()).await?;
+        let running = logs.as_ref().map(|logs| logs.running.clone());
+        let all_logs = running.as_ref().map(RunningLogs::logs).unwrap_or_default();
         let timestamps = common.timestamps(&choices, &all_logs).await?;
         let issuer = common.development_issuer()?;
         let timestamp_keys = timestamps.as_ref().map(Timestamps::keys);
-        let publisher = common.publisher(issuer.as_deref(), &choices, (&keys, &ct_keys), timestamp_keys)?;
+        let publisher = common.publisher(issuer.as_deref(), &choices, (&keys, &log_keys), timestamp_keys)?;
         let (publisher, trust_files) = publisher.unzip();
         if let (Some(logs), Some(files)) = (&logs, &trust_files) {
             // The first entry is the trust root it will be verified with.
             let trusted_root = files.borrow().contents(FileName::TrustedRoot).to_owned();
             logs.seed(trusted_root.as_bytes()).await?;
         }
-        let metrics = choices.operations.metrics(all_logs, clock)?;
+        let metrics = choices.operations.metrics(running.as_ref(), clock)?;
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), (metrics.as_ref(), audit.clone())).await?;
         let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
+        let (ct_keys, rekor_keys) = log_keys.apart();
         let followed = Followed { keys, ct_keys, shards, publisher: publisher.clone(), statuses: statuses.clone() };
         let (routes, mut background) = if has(Role::Ca) {
             common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
         } else {
             (Router::new(), common.observed_authority(followed)?)
         };
+        background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), (clock, &statuses))?);
         background.extend(audit.clone().map(|audit| tokio::spawn(audit.keep_synced())));
-        let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
-        let services: Vec<_> = services.into_iter().filter(|(role, _)| has(*role)).map(|(_, name)| name).collect();
-        let mut assembly = Assembly { routes: routes.merge(grpc::health(&services)), obstacles: Vec::new() };
+        let mut assembly = Assembly::new(routes, setup.roles);
         assembly.add(logs.as_ref().map(|logs| (logs.routes(), logs.obstacle(setup.check_command.clone()))));
         assembly.add(tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
         if let Some(timestamps) = timestamps {
             assembly.add(Some((timestamps.router(metrics.as_ref())?, timestamps.obstacle())));
             background.extend(timestamps.into_background(publisher, statuses)?);
         } else {
-            let take = move |keys: &_| timestamps::publish(publisher.as_ref(), keys);
+            let take =
+                move |keys: &_| Publisher::name(publisher.as_ref(), keys, TrustSources::set_timestamp_authorities);
             background.push(observe::start(common.ring(), rotation::Role::Tsa, take));
         }
         assembly.routes =
@@ -212,6 +216,14 @@ struct Assembly {
 }
 
 impl Assembly {
+    /// Begins with `routes`, and what gRPC clients ask about the health of these roles.
+    fn new(routes: Router, roles: &BTreeSet<Role>) -> Self {
+        let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
+        let services = services.into_iter().filter(|(role, _)| roles.contains(role));
+        let services: Vec<_> = services.map(|(_, name)| name).collect();
+        Self { routes: routes.merge(grpc::health(&services)), obstacles: Vec::new() }
+    }
+
     /// Adds a part, if it is there.
     fn add(&mut self, part: Option<(Router, impl Fn() -> Option<String> + Send + Sync + 'static)>) {
         if let Some((routes, obstacle)) = part {
@@ -247,16 +259,6 @@ impl Common<'_> {
         opening.logs(&roots).await.map(Some)
     }
 
-    /// The keys of the certificate logs, opened with their logs where these are this process's.
-    async fn ct_keys(&self, logs: Option<&Logs>) -> anyhow::Result<Generations<PublicKey>> {
-        let Some(logs) = logs else { return Generations::read(self.ring(), rotation::Role::Ct) };
-        let keys = Generations::open(self.ring(), rotation::Role::Ct, self.clock.now()).await?;
-        for (generation, reason) in logs.ct.open(&keys).await {
-            tracing::error!(generation, reason, "a certificate log is not served");
-        }
-        Ok(keys)
-    }
-
     /// What follows the rotation of the certificate logs' keys in this process; `issuing` is its authority.
     fn certificate_logs(
         &self,
@@ -270,7 +272,7 @@ impl Common<'_> {
         }
         let (addresses, logs_to) = (self.setup.addresses.clone(), AtomicU64::new(keys.signing_credential()?.0));
         Ok(observe::start(self.ring(), rotation::Role::Ct, move |keys: &Generations<PublicKey>| {
-            shards::publish(publisher.as_ref(), keys)?;
+            Publisher::name(publisher.as_ref(), keys, TrustSources::set_ct_logs)?;
             let (generation, key) = keys.signing_credential()?;
             if let Some(issuing) = issuing.as_ref().filter(|_| logs_to.load(Ordering::Relaxed) != generation) {
                 issuing.log_to(transparency::reached(&addresses, (generation, &key))?)?;
@@ -303,19 +305,21 @@ impl Common<'_> {
         &self,
         issuer: Option<&Issuer>,
         choices: &Choices<'_>,
-        (keys, ct_keys): (&Generations<IssuingChain>, &Generations<PublicKey>),
+        (keys, log_keys): (&Generations<IssuingChain>, &LogKeys),
         timestamp_keys: Option<&Generations<Authority>>,
     ) -> anyhow::Result<Option<(Publisher, CurrentFiles)>> {
         if !self.setup.roles.contains(&Role::Trust) {
             return Ok(None);
         }
         let mut sources = trust::sources(self.setup, issuer, &choices.transparency, choices.rekor_v2)?;
-        sources.set_authorities(&keys.trusted());
-        sources.set_ct_logs(&ct_keys.trusted())?;
-        sources.set_timestamp_authorities(&match timestamp_keys {
-            Some(keys) => keys.trusted(),
-            None => Generations::read(self.ring(), rotation::Role::Tsa)?.trusted(),
-        });
+        sources.set_authorities(keys);
+        sources.set_ct_logs(&log_keys.ct);
+        sources.set_rekor_logs(&log_keys.rekor);
+        sources.set_rekor2_logs(&log_keys.rekor2);
+        match timestamp_keys {
+            Some(keys) => sources.set_timestamp_authorities(keys),
+            None => sources.set_timestamp_authorities(&Generations::read(self.ring(), rotation::Role::Tsa)?),
+        }
         Publisher::new(sources, self.setup.data.trust()).map(Some)
     }
 
@@ -351,7 +355,7 @@ impl Common<'_> {
         let Self { setup, clock, random } = self;
         let (generation, log_key) = ct_keys.signing_credential()?;
         let own = match &shards {
-            Some(shards) => RotatedCt::local(shards, generation)?,
+            Some(shards) => ct_shards::local(shards, generation)?,
             None => transparency::reached(setup.addresses, (generation, &log_key))?,
         };
         let uses_own_log = transparency.uses_own_log();

@@ -1,16 +1,12 @@
 //! The signing keys of a data directory, as they can be listed while a server uses it.
 
-use super::{key_files, recorded_instance};
+use super::key_files;
 use crate::rotation::{Generation, Place, RingFiles, Role, State};
 use anyhow::Context as _;
-use chancery_daemon::signer::{Signer, Use};
-use chancery_log::{rekor_v1, rekor_v2};
+use chancery_daemon::signer::Signer;
 use chancery_trust::tuf;
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
 use std::{fs, path::Path};
-
-/// Roles with one key that was never rotated, in a file of its name.
-const ROLES: [(&str, Use); 3] = [(rekor_v1::NAME, Use::Any), (rekor_v2::NAME, Use::Checkpoints), ("issuer", Use::Any)];
 
 /// One signing key.
 pub(crate) struct KeyRecord {
@@ -41,23 +37,16 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     let files = RingFiles::of(directory);
     let mut keys = rotated(&files, Role::Ca)?;
     keys.extend(rotated(&files, Role::Ct)?);
-    let recorded = recorded_instance(directory)?;
-    for (role, purpose) in ROLES {
-        if let Some(uri) = recorded.key_uri(role) {
-            // Not asked for where it is: its public half is here.
-            let path = files.key_file(&format!("{role}.pub"));
-            let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let public_key = PublicKey::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))?;
-            keys.push(unrotated(role, public_key, uri.to_owned()));
-            continue;
-        }
-        let path = files.key_file(&format!("{role}.pem"));
-        // Only a development server has an issuer, and a directory of an earlier version gets the other at its next start.
-        if [rekor_v2::NAME, "issuer"].contains(&role) && !path.exists() {
-            continue;
-        }
-        let public_key = Signer::open_for(purpose, &path)?.public_key().clone();
-        keys.push(unrotated(role, public_key, path.display().to_string()));
+    keys.extend(rotated(&files, Role::Rekor)?);
+    // A directory of an earlier version gets it at its next start.
+    if files.key_file("rekor2.pub").exists() {
+        keys.extend(rotated(&files, Role::Rekor2)?);
+    }
+    // Only a development server has an issuer.
+    let path = files.key_file("issuer.pem");
+    if path.exists() {
+        let public_key = Signer::open(&path)?.public_key().clone();
+        keys.push(unrotated("issuer", public_key, path.display().to_string()));
     }
     // A directory that was never used for timestamps has none.
     if files.key_file("tsa-chain.pem").exists() {
@@ -152,7 +141,7 @@ fn public_side(
     let path = files.key_file(generation.chain.as_deref().context("keys/ring.json names no public half")?);
     let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let damaged = || format!("{} is damaged", path.display());
-    if role == Role::Ct {
+    if role.is_log() {
         return Ok((PublicKey::from_pem(&text).with_context(damaged)?, Vec::new()));
     }
     let chain = Certificate::chain_from_pem(&text).with_context(damaged)?;

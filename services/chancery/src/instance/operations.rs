@@ -1,12 +1,12 @@
 //! What an operator is told about a running `chancery dev`, and how much it does for whom: metrics on a listener of their
 //! own, the audit log, rate limits.
 
-use super::witnesses;
+use super::{running::RunningLogs, witnesses};
 use crate::{configuration::Role, loopback};
 use anyhow::Context as _;
 use chancery_ca::{Counts, Rates, Records, audit::AuditLog};
 use chancery_daemon::{clock::Clock, metrics::Metrics};
-use chancery_log::{Log, quarantine::Obstacle};
+use chancery_log::{Log, quarantine::Obstacle, rekor_v1, series};
 use clap::Args;
 use std::{
     collections::BTreeSet,
@@ -37,11 +37,18 @@ pub(crate) struct OperationsArguments {
 }
 
 impl OperationsArguments {
-    /// What will be measured, starting with `logs`; `None` where nobody asks for it.
-    pub(super) fn metrics(&self, logs: Vec<Log>, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Metrics>> {
+    /// What will be measured, starting with the logs that run; `None` where nobody asks for it.
+    pub(super) fn metrics(
+        &self,
+        logs: Option<&RunningLogs>,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<Option<Metrics>> {
         let metrics = self.metrics.map(|_| Metrics::default());
         if let Some(metrics) = &metrics {
-            witnesses::measure(metrics, &logs)?;
+            let build = metrics.gauges("chancery_build_info", "1, for the version in its label", &["version"])?;
+            build.set(&[env!("CARGO_PKG_VERSION")], 1);
+            let logs = logs.cloned().unwrap_or_else(|| RunningLogs::new(None));
+            witnesses::measure(metrics, logs.clone())?;
             measure(metrics, logs, clock)?;
         }
         Ok(metrics)
@@ -70,10 +77,8 @@ impl OperationsArguments {
     }
 }
 
-/// Registers what is measured of `logs`, and which build this is.
-fn measure(metrics: &Metrics, logs: Vec<Log>, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
-    let build = metrics.gauges("chancery_build_info", "1, for the version in its label", &["version"])?;
-    build.set(&[env!("CARGO_PKG_VERSION")], 1);
+/// Registers what is measured of `logs`, also of those that will run later.
+fn measure(metrics: &Metrics, logs: RunningLogs, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
     let sizes = metrics.gauges("chancery_log_size", "Leaves of the newest published tree head", &["log"])?;
     let entries = metrics.counters("chancery_log_entries_total", "Entries this process has appended", &["log"])?;
     let ages = metrics.gauges(
@@ -93,13 +98,14 @@ fn measure(metrics: &Metrics, logs: Vec<Log>, clock: &Arc<dyn Clock>) -> anyhow:
         "Time from taking a batch to publishing its checkpoint, by integrated or failed",
         &["log", "result"],
     )?;
-    for log in &logs {
-        log.time_batches(batches.clone());
-    }
+    let time = move |logs: &[Log]| logs.iter().for_each(|log| log.time_batches(batches.clone()));
+    time(&logs.logs());
     let rekor_entries = metrics.counters("rekor_new_entries", "Entries this process has logged", &[])?;
     let clock = Arc::clone(clock);
     metrics.before_scrape(move || {
-        let now = clock.now().seconds();
+        let (now, logs) = (clock.now().seconds(), logs.logs());
+        time(&logs);
+        let mut rekor = None;
         for log in &logs {
             let name = log.record().name.as_str();
             if let Ok(published) = log.published() {
@@ -113,9 +119,12 @@ fn measure(metrics: &Metrics, logs: Vec<Log>, clock: &Arc<dyn Clock>) -> anyhow:
             for state in STATES {
                 states.set(&[name, state], u64::from(state == current));
             }
-            if name == chancery_log::rekor_v1::NAME {
-                rekor_entries.advance_to(&[], log.appended());
+            if series::split(name).0 == rekor_v1::NAME {
+                rekor = Some(rekor.unwrap_or(0) + log.appended());
             }
+        }
+        if let Some(total) = rekor {
+            rekor_entries.advance_to(&[], total);
         }
     });
     Ok(())

@@ -1,6 +1,6 @@
 //! The Rekor v2 log of an instance: what an operator says about it, and how it is opened.
 
-use super::logs::{Opening, Running};
+use super::{logs::Opening, shards::ShardOpener};
 use anyhow::ensure;
 use chancery_daemon::signer::Use;
 use chancery_log::rekor_v2::{self, RekorV2};
@@ -73,7 +73,7 @@ impl RekorV2Arguments {
     pub(super) async fn open(
         &self,
         opening: &Opening<'_>,
-        running: &Running,
+        opener: &ShardOpener,
     ) -> anyhow::Result<(RekorV2, JoinHandle<()>)> {
         let kind = self.key.map_or(KeyKind::P256, CheckpointKey::kind);
         let signer = opening.setup.data.key_at(Use::Checkpoints, rekor_v2::NAME, kind, &**opening.random).await?;
@@ -83,7 +83,7 @@ impl RekorV2Arguments {
         );
         let host = opening.setup.addresses.host.clone();
         let (log, sequencer) =
-            opening.log_with(running, signer, rekor_v2::NAME, host, rekor_v2::scheme, self.frozen).await?;
+            opening.log_with(opener, signer, rekor_v2::NAME, host, rekor_v2::scheme, self.frozen).await?;
         Ok((RekorV2::new(log).accepting_dsse(self.dsse), sequencer))
     }
 }

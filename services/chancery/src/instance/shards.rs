@@ -1,25 +1,19 @@
-//! The certificate logs of an instance: one for each generation of the key, of which one takes the authority's certificates.
+//! Logs of a series: one for each generation of its key, of which one takes entries.
 //!
-//! The first is made with the instance. Another is made when its key is staged, empty and with an origin of its own; it accepts
-//! the roots the first one accepts. One whose key was retired is frozen, and is read like the others as long as its key is there.
+//! The first is made with the instance. Another is made when its key is staged, empty and with a name of its own. One whose key
+//! was retired is read like the others as long as its key is there. What a switch from one to the next is, the series' own file
+//! says: [`super::ct_shards`], [`super::rekor_shards`].
 
-use super::{authority::Issuing, certificate_log::LocalLog, trust::Publisher};
+use super::{logs::Naming, running::RunningLogs};
 use crate::rotation::{
     Generation, RingFiles, Role, State,
-    follow::{PERIOD, Subject},
+    follow::PERIOD,
     generations::{Generations, open_generation},
 };
 use anyhow::Context as _;
 use axum::Router;
-use chancery_ca::transparency::CertificateLog;
-use chancery_daemon::{clock::Clock, random::Random, shutdown::Shutdown, signer::Signer};
-use chancery_log::{
-    Log, Settings,
-    ct::{self, Ct},
-    mirror::{Destination, Mirror},
-    store::Store,
-    witnessing::Witnesses,
-};
+use chancery_daemon::{clock::Clock, random::Random};
+use chancery_log::{Files, Log, Settings, series, store::Store, witnessing::Witnesses};
 use chancery_verify::PublicKey;
 use std::{
     collections::BTreeMap,
@@ -27,70 +21,91 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-/// What a log is opened with.
-pub(super) struct ShardOpener {
-    pub(super) files: RingFiles,
-    pub(super) host: String,
+/// What a log of a series answers.
+pub(super) trait Personality: Clone + Send + Sync + 'static {
+    /// A later log of the series this one began.
+    fn beside(&self, log: Log, path: &str) -> Self;
+
+    /// The log underneath.
+    fn log(&self) -> &Log;
+
+    /// The log as files.
+    fn files(&self) -> Files;
+
+    /// What it alone answers, all of it below the series' own path.
+    fn routes(&self) -> Router;
+}
+
+/// The host a generation's log is named by.
+type HostOf = dyn Fn(&Generation) -> anyhow::Result<String> + Send + Sync;
+
+/// What is the same for all logs of a series.
+pub(super) struct Series {
+    /// Of their keys.
+    pub(super) role: Role,
+    /// Of the first log in the database.
+    pub(super) name: &'static str,
+    pub(super) scheme: Naming,
     /// Where each generation's log is below the base URL.
     pub(super) path: Box<dyn Fn(u64) -> String + Send + Sync>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) random: Arc<dyn Random>,
-    pub(super) stopping: Shutdown,
-    /// Where its files are copied to.
-    pub(super) tiles: Option<Destination>,
-    pub(super) mirrors_stopping: Shutdown,
+    /// Host name, or host and path, that the checkpoints of each generation's log name.
+    pub(super) host: Box<HostOf>,
     /// Who cosigns checkpoints, of logs they can have been told of.
     pub(super) witnesses: Option<Witnesses>,
 }
 
-/// A log beside the first one.
-struct Shard {
-    ct: Ct,
-    routes: Router,
-    sequencer: JoinHandle<()>,
-    mirror: Option<JoinHandle<()>>,
+/// What a log is opened with.
+#[derive(Clone)]
+pub(super) struct ShardOpener {
+    pub(super) files: RingFiles,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) running: RunningLogs,
 }
 
-/// Every certificate log. Clones are the same.
-#[derive(Clone)]
-pub(super) struct CtShards(Arc<Inner>);
+/// Every log of a series. Clones are the same.
+pub(super) struct Shards<P>(Arc<Inner<P>>);
 
-struct Inner {
-    first: Ct,
-    others: RwLock<BTreeMap<u64, Shard>>,
+struct Inner<P> {
+    first: P,
+    others: RwLock<BTreeMap<u64, (P, Router)>>,
+    series: Series,
     opener: ShardOpener,
 }
 
-impl CtShards {
-    pub(super) fn new(first: Ct, opener: ShardOpener) -> Self {
-        Self(Arc::new(Inner { first, others: RwLock::default(), opener }))
+impl<P> Clone for Shards<P> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<P: Personality> Shards<P> {
+    pub(super) fn new(first: P, series: Series, opener: ShardOpener) -> Self {
+        Self(Arc::new(Inner { first, others: RwLock::default(), series, opener }))
     }
 
     /// The one that was made with the instance.
-    pub(super) fn first(&self) -> &Ct {
+    pub(super) fn first(&self) -> &P {
         &self.0.first
     }
 
     /// The log of a generation, if it is open.
-    pub(super) fn get(&self, generation: u64) -> Option<Ct> {
+    pub(super) fn get(&self, generation: u64) -> Option<P> {
         if generation == 1 {
             return Some(self.0.first.clone());
         }
-        self.0.others.read().unwrap_or_else(PoisonError::into_inner).get(&generation).map(|shard| shard.ct.clone())
+        let others = self.0.others.read().unwrap_or_else(PoisonError::into_inner);
+        others.get(&generation).map(|(shard, _)| shard.clone())
     }
 
-    /// The log with this key, if it is open.
-    fn with_key(&self, key: &PublicKey) -> Option<Ct> {
+    /// The log with this key, if it is open, and its generation.
+    pub(super) fn with_key(&self, key: &PublicKey) -> Option<(u64, P)> {
         let others = self.0.others.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all = std::iter::once(&self.0.first).chain(others.values().map(|shard| &shard.ct));
-        all.find(|ct| ct.log().signer().public_key() == key).cloned()
-    }
-
-    /// The logs beside the first one.
-    pub(super) fn others(&self) -> Vec<Log> {
-        let others = self.0.others.read().unwrap_or_else(PoisonError::into_inner);
-        others.values().map(|shard| shard.ct.log().clone()).collect()
+        let others = others.iter().map(|(generation, (shard, _))| (*generation, shard));
+        let mut all = std::iter::once((1, &self.0.first)).chain(others);
+        let found = all.find(|(_, shard)| shard.log().signer().public_key() == key);
+        found.map(|(generation, shard)| (generation, shard.clone()))
     }
 
     /// Opens the logs of every generation that is or was in use; returns those that cannot be, and why.
@@ -105,126 +120,77 @@ impl CtShards {
     }
 
     async fn open_one(&self, generation: &Generation) -> anyhow::Result<()> {
-        let number = generation.number;
+        let (number, Inner { first, series, opener, .. }) = (generation.number, &*self.0);
         if self.get(number).is_none() {
-            let shard = self.0.opener.open(&self.0.first, generation).await?;
-            self.0.others.write().unwrap_or_else(PoisonError::into_inner).insert(number, shard);
+            let (log, sequencer) = opener.open(series, generation).await?;
+            let shard = first.beside(log, &(series.path)(number));
+            opener.running.add(shard.files(), sequencer).await?;
+            let routes = shard.routes();
+            self.0.others.write().unwrap_or_else(PoisonError::into_inner).insert(number, (shard, routes));
         }
         Ok(())
     }
 
-    /// Freezes the logs whose keys were retired.
-    async fn freeze_retired(&self, keys: &Generations<PublicKey>) -> BTreeMap<u64, String> {
-        let opener = &self.0.opener;
+    /// Freezes the logs whose keys were retired, once everybody in other processes must have heard of it.
+    pub(super) async fn freeze_retired(&self, keys: &Generations<PublicKey>) -> BTreeMap<u64, String> {
         let mut failed = BTreeMap::new();
         for generation in keys.in_use().filter(|generation| generation.state == State::Retired) {
-            let Some(log) = self.get(generation.number).map(|ct| ct.log().clone()) else { continue };
+            let Some(log) = self.get(generation.number).map(|shard| shard.log().clone()) else { continue };
             if !log.is_frozen() {
-                // An authority in another process looks once a second where it should log.
                 tokio::time::sleep(3 * PERIOD).await;
-                let frozen = opener.store.freeze(log.record().log_id, opener.clock.now()).await;
-                failed.extend(frozen.err().map(|error| (generation.number, format!("it cannot be frozen: {error}"))));
+                let frozen = self.freeze(&log).await;
+                failed.extend(frozen.err().map(|error| (generation.number, format!("{error:#}"))));
             }
         }
         failed
     }
 
-    /// The routes of the first log, and of the others whenever they come to be.
-    pub(super) fn routes(&self) -> Router {
-        let shards = self.clone();
-        let find = move |path: &str| {
-            let others = shards.0.others.read().unwrap_or_else(PoisonError::into_inner);
-            let is_below =
-                |shard: &&Shard| path.strip_prefix(shard.ct.path()).is_some_and(|rest| rest.starts_with('/'));
-            others.values().find(is_below).map(|shard| shard.routes.clone())
-        };
-        self.0.first.router().merge(ct::shards_router(find))
+    /// Freezes the log of a generation, for ever. Nothing happens the second time.
+    async fn freeze(&self, log: &Log) -> anyhow::Result<()> {
+        let Inner { opener, .. } = &*self.0;
+        let frozen = opener.store.freeze(log.record().log_id, opener.clock.now()).await;
+        frozen.map(|_| ()).context("it cannot be frozen")
     }
 
-    /// Waits until the logs beside the first one have answered who still waits.
-    pub(super) async fn sequenced(&self) -> Vec<JoinHandle<()>> {
-        let others = std::mem::take(&mut *self.0.others.write().unwrap_or_else(PoisonError::into_inner));
-        let mut mirrors = Vec::new();
-        for (generation, shard) in others {
-            mirrors.extend(shard.mirror);
-            if let Err(error) = shard.sequencer.await {
-                tracing::error!(generation, %error, "a certificate log did not stop cleanly");
-            }
+    /// The time by which logs are switched.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.0.opener.clock
+    }
+
+    /// The routes below a path of a log beside the first one, whenever it comes to be.
+    pub(super) fn find_routes(&self) -> impl Fn(&str) -> Option<Router> + Send + Sync + use<P> {
+        let shards = self.clone();
+        move |path: &str| {
+            shards.find(|number, _| {
+                path.strip_prefix(&(shards.0.series.path)(number)).is_some_and(|rest| rest.starts_with('/'))
+            })
         }
-        mirrors
+    }
+
+    /// The routes of the log beside the first one that is meant.
+    pub(super) fn find(&self, is_meant: impl Fn(u64, &P) -> bool) -> Option<Router> {
+        let others = self.0.others.read().unwrap_or_else(PoisonError::into_inner);
+        others.iter().find(|(number, (shard, _))| is_meant(**number, shard)).map(|(_, (_, routes))| routes.clone())
     }
 }
 
 impl ShardOpener {
-    async fn open(&self, first: &Ct, generation: &Generation) -> anyhow::Result<Shard> {
-        let signer = open_generation(&self.files, Role::Ct, generation).await?;
-        let (name, path) = (format!("{}-{}", ct::NAME, generation.number), (self.path)(generation.number));
+    async fn open(&self, series: &Series, generation: &Generation) -> anyhow::Result<(Log, JoinHandle<()>)> {
+        let signer = open_generation(&self.files, series.role, generation).await?;
+        let name = series::name(series.name, generation.number);
         // A log of a key that is only staged has signed nothing that would be contradicted.
         let may_be_made = generation.state == State::Staged;
         let settings = Settings {
-            host: format!("{}{path}", self.host),
-            scheme: ct::scheme,
+            host: (series.host)(generation)?,
+            scheme: series.scheme,
             signer: Arc::new(signer),
             new_tree_id: may_be_made.then(|| super::logs::tree_id(&*self.random)),
             frozen: false,
-            copy: self.tiles.as_ref().map(|tiles| tiles.below(&name)),
-            witnesses: self.witnesses.clone().filter(|_| !may_be_made),
+            copy: self.running.copy(&name),
+            witnesses: series.witnesses.clone().filter(|_| !may_be_made),
             name,
         };
-        let opened = Log::open(settings, Arc::clone(&self.store), Arc::clone(&self.clock), self.stopping.clone()).await;
-        let (log, sequencer) = opened.context("cannot open its log")?;
-        let ct = first.beside(log, &path);
-        let mirror = match &self.tiles {
-            Some(tiles) if ct.log().quarantine().is_none() => {
-                let place = tiles.below(&ct.log().record().name);
-                let started = Mirror::start(ct.files(), place, self.mirrors_stopping.clone()).await;
-                Some(started.context("cannot copy its log to --tiles")?.1)
-            }
-            _ => None,
-        };
-        Ok(Shard { routes: ct.router(), ct, sequencer, mirror })
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        Log::open(settings, store, clock, self.running.stopping()).await.context("cannot open its log")
     }
-}
-
-/// The certificate logs as a rotation changes them.
-pub(super) struct RotatedCt {
-    pub(super) shards: CtShards,
-    /// The authority, where it is in this process.
-    pub(super) issuing: Option<Arc<Issuing>>,
-    pub(super) publisher: Option<Publisher>,
-}
-
-impl RotatedCt {
-    /// The log of a generation as the authority in this process uses it.
-    pub(super) fn local(shards: &CtShards, generation: u64) -> anyhow::Result<Arc<dyn CertificateLog>> {
-        let ct = shards.get(generation).with_context(|| format!("the certificate log {generation} is not open"))?;
-        Ok(Arc::new(LocalLog::new(ct)))
-    }
-}
-
-impl Subject for RotatedCt {
-    type Credential = PublicKey;
-
-    async fn prepare(&mut self, keys: &Generations<PublicKey>) -> BTreeMap<u64, String> {
-        let mut failed = self.shards.open(keys).await;
-        failed.extend(self.shards.freeze_retired(keys).await);
-        failed
-    }
-
-    fn publish(&self, keys: &Generations<PublicKey>) -> anyhow::Result<()> {
-        publish(self.publisher.as_ref(), keys)
-    }
-
-    fn sign_with(&mut self, credential: Arc<PublicKey>, _signer: Arc<Signer>) -> anyhow::Result<()> {
-        let Some(issuing) = &self.issuing else { return Ok(()) };
-        let found = self.shards.with_key(&credential).context("the log of the key is not open")?;
-        issuing.log_to(Arc::new(LocalLog::new(found)))
-    }
-}
-
-/// Has `publisher`, if it is in this process, name every log that is to be trusted.
-pub(super) fn publish(publisher: Option<&Publisher>, keys: &Generations<PublicKey>) -> anyhow::Result<()> {
-    let Some(publisher) = publisher else { return Ok(()) };
-    let logs = keys.trusted();
-    publisher.publish(|sources| sources.set_ct_logs(&logs))
 }

@@ -4,7 +4,7 @@ use super::{
     Addresses, Setup,
     authority::{key_uri, watch_expiry},
     time_servers::TimeServers,
-    trust::Publisher,
+    trust::{Publisher, TrustSources},
 };
 use crate::{
     configuration::Role,
@@ -168,22 +168,12 @@ impl Subject for RotatedTimestamps {
     }
 
     fn publish(&self, keys: &Generations<Authority>) -> anyhow::Result<()> {
-        publish(self.publisher.as_ref(), keys)
+        Publisher::name(self.publisher.as_ref(), keys, TrustSources::set_timestamp_authorities)
     }
 
-    fn sign_with(&mut self, credential: Arc<Authority>, signer: Arc<Signer>) -> anyhow::Result<()> {
+    async fn sign_with(&mut self, credential: Arc<Authority>, signer: Arc<Signer>) -> anyhow::Result<()> {
         Ok(self.authority.replace((*credential).clone(), signer)?)
     }
-}
-
-/// Has `publisher`, if it is in this process, name everything that is to be trusted.
-pub(super) fn publish(publisher: Option<&Publisher>, keys: &Generations<Authority>) -> anyhow::Result<()> {
-    let Some(publisher) = publisher else { return Ok(()) };
-    let chains = keys.trusted();
-    publisher.publish(|sources| {
-        sources.set_timestamp_authorities(&chains);
-        Ok(())
-    })
 }
 
 /// Opens the keys that are kept in the data directory; makes the first one and its chain where the authority never had one.

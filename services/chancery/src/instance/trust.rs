@@ -1,19 +1,22 @@
 //! What clients are given, made anew whenever a key is rotated: written to the data directory and served.
 
-use super::{RekorV2Arguments, Setup, SignIn, timestamps, transparency};
+use super::{Addresses, RekorV2Arguments, Setup, SignIn, log_host, timestamps, transparency};
 use crate::{
     configuration::Role,
     issuer::Issuer,
-    rotation::{credential::Chain, generations::Trusted},
+    rotation::{
+        credential::{Chain, Credential},
+        generations::{Generations, Trusted},
+    },
 };
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;
-use chancery_log::{rekor_v1, rekor_v2};
 use chancery_trust::{
     BaseUrl, CertificateAuthority, CurrentFiles, Log, Material, Services, SignatureLog, TrustFiles, Validity,
 };
 use chancery_verify::{PublicKey, certificate::Certificate, note::KeyName, timestamping::Authority};
 use std::{
+    cmp::Reverse,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -26,38 +29,90 @@ pub(super) struct TrustSources {
     services: Services,
     /// The certificate log that is used, where that is not the own one.
     elsewhere: Option<Log>,
-    /// Where the own certificate log of each generation is.
-    ct_url: Arc<dyn Fn(u64) -> anyhow::Result<BaseUrl> + Send + Sync>,
+    /// The own ones, each at a URL of its own.
+    ct_logs: Vec<Trusted<PublicKey>>,
+    addresses: Addresses,
+    rekor_url: BaseUrl,
+    /// The Rekor v2 logs, each at a host of its own.
+    rekor2_logs: Vec<Trusted<PublicKey>>,
+    /// The generation of the one signers are sent to.
+    rekor2_signing: u64,
 }
 
 impl TrustSources {
     fn build(&self) -> anyhow::Result<TrustFiles> {
-        TrustFiles::build(&self.material, &self.services).context("the trust files cannot be made")
+        let mut material = self.material.clone();
+        // The log that is used comes first; an own one keeps counting for what was issued under it.
+        material.ct_logs.extend(self.elsewhere.iter().cloned());
+        for own in &self.ct_logs {
+            material.ct_logs.push(log(&self.addresses.ct_url(own.number)?, own));
+        }
+        let mut services = self.services.clone();
+        for own in &self.rekor2_logs {
+            let log = self.rekor2_log(own)?;
+            services.signature_logs.extend(self.signature_log(&log.base_url, own));
+            material.rekor_logs.push(log);
+        }
+        // Signers that take the first one take the newest.
+        services.signature_logs.sort_by_key(|log| (Reverse(log.major_api_version), log.validity.end));
+        TrustFiles::build(&material, &services).context("the trust files cannot be made")
+    }
+
+    /// A Rekor v2 log as its verifiers know it.
+    fn rekor2_log(&self, own: &Trusted<PublicKey>) -> anyhow::Result<Log> {
+        let (base_url, host) = match &own.url {
+            None => (self.rekor_url.clone(), self.addresses.host.clone()),
+            Some(url) => (BaseUrl::parse(url)?, log_host(url)?),
+        };
+        Ok(Log { origin: Some(KeyName::new(&host)?), ..log(&base_url, own) })
+    }
+
+    /// The same as signers know it: the one they are sent to, and one that those may use who have heard of no other.
+    fn signature_log(&self, url: &BaseUrl, own: &Trusted<PublicKey>) -> Option<SignatureLog> {
+        let signing = self.rekor2_logs.iter().find(|log| log.number == self.rekor2_signing)?;
+        let is_used = own.number == self.rekor2_signing || own.activated < signing.activated;
+        let start = own.activated.filter(|_| is_used && own.validity.end.is_none())?;
+        let end = signing.activated.filter(|_| own.number != self.rekor2_signing);
+        Some(SignatureLog { url: url.clone(), major_api_version: 2, validity: Validity { start, end } })
     }
 
     /// Names these chains as those of the certificate authority.
-    pub(super) fn set_authorities(&mut self, chains: &[Trusted<IssuingChain>]) {
+    pub(super) fn set_authorities(&mut self, keys: &Generations<IssuingChain>) {
         let url = &self.services.certificate_authority;
-        self.material.certificate_authorities = chains.iter().map(|chain| authority(url, chain)).collect();
+        self.material.certificate_authorities = keys.trusted().iter().map(|chain| authority(url, chain)).collect();
     }
 
     /// Names these chains as those of the timestamp authority.
-    pub(super) fn set_timestamp_authorities(&mut self, chains: &[Trusted<Authority>]) {
+    pub(super) fn set_timestamp_authorities(&mut self, keys: &Generations<Authority>) {
         let url = &self.services.timestamp_authority;
-        self.material.timestamp_authorities = chains.iter().map(|chain| authority(url, chain)).collect();
+        self.material.timestamp_authorities = keys.trusted().iter().map(|chain| authority(url, chain)).collect();
     }
 
-    /// Names these keys as those of the own certificate logs. The log that is used comes first; an own one keeps counting for
-    /// what was issued under it.
-    pub(super) fn set_ct_logs(&mut self, logs: &[Trusted<PublicKey>]) -> anyhow::Result<()> {
-        let mut ct_logs: Vec<Log> = self.elsewhere.iter().cloned().collect();
-        for Trusted { number, credential, validity } in logs {
-            let (base_url, key) = ((self.ct_url)(*number)?, (**credential).clone());
-            ct_logs.push(Log { base_url, key, origin: None, validity: *validity });
-        }
-        self.material.ct_logs = ct_logs;
-        Ok(())
+    /// Names these keys as those of the own certificate logs.
+    pub(super) fn set_ct_logs(&mut self, keys: &Generations<PublicKey>) {
+        self.ct_logs = keys.trusted();
     }
+
+    /// Names these keys as those of the Rekor v1 log's shards, which are all at one URL.
+    pub(super) fn set_rekor_logs(&mut self, keys: &Generations<PublicKey>) {
+        self.material.rekor_logs = keys.trusted().iter().map(|shard| log(&self.rekor_url, shard)).collect();
+    }
+
+    /// Names these keys as those of the Rekor v2 logs, and sends signers to the one that signs.
+    pub(super) fn set_rekor2_logs(&mut self, keys: &Generations<PublicKey>) {
+        self.rekor2_logs = keys.trusted();
+        self.send_signers_to(keys.signing_credential().map_or(1, |(generation, _)| generation));
+    }
+
+    /// Has signing configurations name this generation's Rekor v2 log.
+    pub(super) fn send_signers_to(&mut self, generation: u64) {
+        self.rekor2_signing = generation;
+    }
+}
+
+/// A log without a name of its own, as its verifiers know it.
+fn log(base_url: &BaseUrl, Trusted { credential, validity, .. }: &Trusted<PublicKey>) -> Log {
+    Log { base_url: base_url.clone(), key: (**credential).clone(), origin: None, validity: *validity }
 }
 
 /// Clients know an authority by its chain, and how it is called by the certificate that signs.
@@ -73,8 +128,7 @@ fn authority<C: Chain>(url: &BaseUrl, Trusted { credential, validity, .. }: &Tru
     }
 }
 
-/// What the files of an instance are made of, but for the authorities' chains and the certificate logs; `issuer` is the
-/// development issuer.
+/// What the files of an instance are made of, but for what generations of keys say: authorities' chains and logs. `issuer` is the development issuer.
 pub(super) fn sources(
     setup: &Setup<'_>,
     issuer: Option<&Issuer>,
@@ -83,19 +137,16 @@ pub(super) fn sources(
 ) -> anyhow::Result<TrustSources> {
     let Setup { data, addresses, .. } = *setup;
     let validity = Validity::since(data.created());
-    let log = |base_url, name| anyhow::Ok(Log { base_url, key: data.public_key(name)?, origin: None, validity });
     let elsewhere = transparency.elsewhere.as_ref().map(|elsewhere| {
         let (base_url, key) = (elsewhere.url.clone(), elsewhere.key.clone());
         Log { base_url, key, origin: None, validity }
     });
     let (ca, rekor) = (addresses.url(Role::Ca)?, addresses.url(Role::Log)?);
-    let origin = Some(KeyName::new(&addresses.host)?);
-    let rekor2 = Log { origin, ..log(rekor.clone(), rekor_v2::NAME)? };
     let timestamp_authority = timestamps::url(addresses)?;
     let material = Material {
         certificate_authorities: Vec::new(),
         ct_logs: Vec::new(),
-        rekor_logs: vec![log(rekor.clone(), rekor_v1::NAME)?, rekor2],
+        rekor_logs: Vec::new(),
         timestamp_authorities: Vec::new(),
     };
     let services = Services {
@@ -106,13 +157,14 @@ pub(super) fn sources(
             SignIn::At(url) => Some(url.clone()),
             SignIn::Nowhere => None,
         },
-        signature_logs: [2, 1].map(|version| SignatureLog { url: rekor.clone(), major_api_version: version }).into(),
+        signature_logs: vec![SignatureLog { url: rekor.clone(), major_api_version: 1, validity }],
         default_major_api_version: rekor_v2.default_major_api_version(),
         timestamp_authority,
         validity,
     };
-    let addresses = addresses.clone();
-    Ok(TrustSources { material, services, elsewhere, ct_url: Arc::new(move |number| addresses.ct_url(number)) })
+    let (rekor_url, addresses) = (rekor.clone(), addresses.clone());
+    let (ct_logs, rekor2_logs) = (Vec::new(), Vec::new());
+    Ok(TrustSources { material, services, elsewhere, ct_logs, addresses, rekor_url, rekor2_logs, rekor2_signing: 1 })
 }
 
 /// Keeps the files of a running server. Clones are the same.
@@ -133,11 +185,20 @@ impl Publisher {
         Ok((Self(Arc::new(Kept { sources: Mutex::new(sources), directory, files })), current))
     }
 
+    /// Has `publisher`, if it is in this process, name what of `keys` is to be trusted, in the place that `set` fills.
+    pub(super) fn name<C: Credential>(
+        publisher: Option<&Self>,
+        keys: &Generations<C>,
+        set: fn(&mut TrustSources, &Generations<C>),
+    ) -> anyhow::Result<()> {
+        publisher.map_or(Ok(()), |publisher| publisher.publish(|sources| set(sources, keys)))
+    }
+
     /// Writes and serves the files of what `change` makes of their sources; what cannot be published changes nothing.
-    pub(super) fn publish(&self, change: impl FnOnce(&mut TrustSources) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub(super) fn publish(&self, change: impl FnOnce(&mut TrustSources)) -> anyhow::Result<()> {
         let mut sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = sources.clone();
-        change(&mut changed)?;
+        change(&mut changed);
         let files = changed.build()?;
         // Also where nothing has changed: what could not be written before is still to be written.
         files.write_to(&self.0.directory).context("cannot write the trust files")?;

@@ -1,12 +1,10 @@
 //! Who witnesses the logs of an instance: what an operator says about it, and what is measured of it.
 
+use super::running::RunningLogs;
 use crate::witness::HttpWitness;
 use anyhow::{Context as _, ensure};
 use chancery_daemon::metrics::Metrics;
-use chancery_log::{
-    Log,
-    witnessing::{self, WitnessClient, Witnesses},
-};
+use chancery_log::witnessing::{self, WitnessClient, Witnesses};
 use chancery_verify::cosignature::Witness;
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
@@ -132,8 +130,8 @@ fn witness(text: &str) -> Result<WitnessTable, String> {
     Ok(WitnessTable { key: key.to_owned(), url })
 }
 
-/// Registers what is measured of the witnesses of `logs`.
-pub(super) fn measure(metrics: &Metrics, logs: &[Log]) -> anyhow::Result<()> {
+/// Registers what is measured of the witnesses of `logs`, also of those that will run later.
+pub(super) fn measure(metrics: &Metrics, logs: RunningLogs) -> anyhow::Result<()> {
     let requests = metrics.counters(
         "chancery_witness_requests_total",
         "Conversations with witnesses, by how they ended: cosigned, unreachable, refused, invalid, behind",
@@ -144,9 +142,8 @@ pub(super) fn measure(metrics: &Metrics, logs: &[Log]) -> anyhow::Result<()> {
         "Leaves of the newest published tree head that the witness has not cosigned for this process",
         &["log", "witness"],
     )?;
-    let logs = logs.to_vec();
     metrics.before_scrape(move || {
-        for log in &logs {
+        for log in logs.logs() {
             let name = log.record().name.as_str();
             let published = log.published().map_or(0, |published| published.tree.size);
             for witness in log.witnesses() {

@@ -6,8 +6,10 @@
 use super::ring::{Generation, Place, Progress, Ring, Role, SCHEMA, State};
 use crate::{durable, instance::recorded_instance};
 use anyhow::{Context as _, bail, ensure};
+use chancery_trust::FileName;
 use chancery_verify::{PublicKey, certificate::Certificate};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
@@ -46,7 +48,7 @@ impl RingFiles {
     fn served_file(&self, role: Role) -> PathBuf {
         let name = match role {
             Role::Ca => "served.json".to_owned(),
-            Role::Tsa | Role::Ct => format!("served-{role}.json"),
+            Role::Tsa | Role::Ct | Role::Rekor | Role::Rekor2 => format!("served-{role}.json"),
         };
         self.directory.join(name)
     }
@@ -90,7 +92,7 @@ impl RingFiles {
         let instance = recorded_instance(&self.directory)?;
         let public = match role {
             Role::Ca | Role::Tsa => format!("{role}-chain.pem"),
-            Role::Ct => format!("{role}.pub"),
+            Role::Ct | Role::Rekor | Role::Rekor2 => format!("{role}.pub"),
         };
         let path = self.key_file(&public);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -100,7 +102,9 @@ impl RingFiles {
             Role::Ca => (certificate()?.public_key().clone(), instance.created_at_seconds),
             // It may be younger than the directory.
             Role::Tsa => (certificate()?.public_key().clone(), certificate()?.not_before().seconds()),
-            Role::Ct => (PublicKey::from_pem(&text).with_context(damaged)?, instance.created_at_seconds),
+            Role::Ct | Role::Rekor | Role::Rekor2 => {
+                (PublicKey::from_pem(&text).with_context(damaged)?, instance.created_at_seconds)
+            }
         };
         let place = instance.key_uri(role.name()).map(|uri| Place::Uri(uri.to_owned()));
         Ok(Generation {
@@ -112,7 +116,19 @@ impl RingFiles {
             since_seconds: created,
             activated_seconds: Some(created),
             ends_seconds: None,
+            url: None,
         })
+    }
+
+    /// URLs of the signature logs in the trusted root on disk, if it is here.
+    pub(crate) fn published_log_urls(&self) -> anyhow::Result<Vec<String>> {
+        let path = self.directory.join("trust").join(FileName::TrustedRoot.as_str());
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let root: Value = read(&path)?;
+        let logs = root.get("tlogs").and_then(Value::as_array).into_iter().flatten();
+        Ok(logs.filter_map(|log| log.get("baseUrl")?.as_str().map(str::to_owned)).collect())
     }
 
     /// Says what is wanted from now on.

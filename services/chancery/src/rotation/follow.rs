@@ -38,7 +38,11 @@ pub(crate) trait Subject: Send + 'static {
     fn publish(&self, keys: &Generations<Self::Credential>) -> anyhow::Result<()>;
 
     /// Signs with this key from now on; what has begun ends as it began.
-    fn sign_with(&mut self, credential: Arc<Self::Credential>, signer: Arc<Signer>) -> anyhow::Result<()>;
+    fn sign_with(
+        &mut self,
+        credential: Arc<Self::Credential>,
+        signer: Arc<Signer>,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
 /// What the ring says; `None` where no key was ever rotated; or why it cannot be read.
@@ -118,7 +122,7 @@ impl<S: Subject> Rotation<S> {
         self.keys.note_published(self.clock.now());
         // (4)
         if let Some((number, credential, signer)) = self.keys.next() {
-            self.subject.sign_with(credential, signer)?;
+            self.subject.sign_with(credential, signer).await?;
             self.keys.signs(number, self.clock.now());
             tracing::info!(%role, generation = number, "this generation of the key signs from now on");
         }

@@ -18,11 +18,16 @@ struct Opened<C> {
 }
 
 /// What is to be trusted, and when it counts.
+#[derive(Clone)]
 pub(crate) struct Trusted<C> {
     /// Of the generation.
     pub(crate) number: u64,
     pub(crate) credential: Arc<C>,
     pub(crate) validity: Validity,
+    /// Since when it has signed, if it has.
+    pub(crate) activated: Option<Timestamp>,
+    /// Where it is, if not where all logs are.
+    pub(crate) url: Option<String>,
 }
 
 /// All generations of a role's key.
@@ -242,6 +247,8 @@ impl<C: Credential> Generations<C> {
                 start: Timestamp::from_seconds(generation.since_seconds),
                 end: generation.ends_seconds.map(Timestamp::from_seconds),
             },
+            activated: generation.activated_seconds.map(Timestamp::from_seconds),
+            url: generation.url.clone(),
         });
         published.collect()
     }
@@ -305,7 +312,8 @@ async fn open_as(files: &RingFiles, role: Role, place: &Place, known: Option<&Ha
                  another --data",
                 path.display()
             );
-            Signer::open(&path).with_context(|| format!("cannot use the {} key {}", role.title(), path.display()))
+            let opened = Signer::open_for(role.purpose(), &path);
+            opened.with_context(|| format!("cannot use the {} key {}", role.title(), path.display()))
         }
         Place::Uri(uri) => {
             let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;

@@ -8,6 +8,7 @@
 //! anything else. A retired one counts for what it signed until its end. Generations are never removed: numbers, and so the
 //! names of files, are used once.
 
+use chancery_daemon::signer::Use;
 use chancery_verify::{Timestamp, certificate::profile::MAX_LIFETIME_SECONDS};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
@@ -27,6 +28,10 @@ pub(crate) enum Role {
     Tsa,
     /// Signs for the certificate log: each generation is a log of its own.
     Ct,
+    /// Signs for the Rekor v1 log: each generation is a shard of its own.
+    Rekor,
+    /// Signs for the Rekor v2 log: each generation is a log of its own at a host name of its own.
+    Rekor2,
 }
 
 impl Role {
@@ -36,6 +41,8 @@ impl Role {
             Self::Ca => "ca",
             Self::Tsa => "tsa",
             Self::Ct => "ct",
+            Self::Rekor => "rekor",
+            Self::Rekor2 => "rekor2",
         }
     }
 
@@ -45,6 +52,21 @@ impl Role {
             Self::Ca => "CA",
             Self::Tsa => "TSA",
             Self::Ct => "CT log",
+            Self::Rekor => "Rekor v1 log",
+            Self::Rekor2 => "Rekor v2 log",
+        }
+    }
+
+    /// Whether it is known by its public half alone, and not by certificates.
+    pub(crate) const fn is_log(self) -> bool {
+        matches!(self, Self::Ct | Self::Rekor | Self::Rekor2)
+    }
+
+    /// What its key may sign.
+    pub(crate) const fn purpose(self) -> Use {
+        match self {
+            Self::Rekor2 => Use::Checkpoints,
+            Self::Ca | Self::Tsa | Self::Ct | Self::Rekor => Use::Any,
         }
     }
 
@@ -53,7 +75,7 @@ impl Role {
     const fn reach_seconds(self) -> u64 {
         match self {
             Self::Ca => MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS,
-            Self::Tsa | Self::Ct => CLOCK_SKEW_SECONDS,
+            Self::Tsa | Self::Ct | Self::Rekor | Self::Rekor2 => CLOCK_SKEW_SECONDS,
         }
     }
 }
@@ -116,6 +138,9 @@ pub(crate) struct Generation {
     /// File below `keys/` with what clients know it by: its certificates, or of a log its public half.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) chain: Option<String>,
+    /// Base URL of a Rekor v2 log; `None` of the first one, which is at the URL of all logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
     /// It counts from then on: when it was staged, of the first when the instance was made.
     pub(crate) since_seconds: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -271,6 +296,7 @@ impl Ring {
         role: Role,
         progress: &Progress,
         end: Option<Timestamp>,
+        now: Timestamp,
     ) -> Result<(u64, Timestamp), Refusal> {
         let Some(active) = self.find(role, State::Active).map(|active| active.number) else {
             return Err(Refusal::Nothing { state: State::Active.name() });
@@ -279,6 +305,8 @@ impl Ring {
         let number = outgoing.number;
         let stopped = progress.stopped_seconds.get(&number).filter(|_| progress.signing == active);
         let stopped = Timestamp::from_seconds(*stopped.ok_or(Refusal::StillSigning { number })?);
+        // Signers that have not heard of the next Rekor v2 log write to the one before until it is frozen, which is now.
+        let stopped = if role == Role::Rekor2 { stopped.max(now) } else { stopped };
         let last = stopped.plus_seconds(role.reach_seconds());
         let end = end.unwrap_or(last);
         let since = Timestamp::from_seconds(outgoing.since_seconds);

@@ -3,7 +3,6 @@
 //! Errors are plain text: the status line's words, then the reason.
 
 mod read;
-pub(super) mod shards;
 mod submit;
 
 use super::{Ct, SubmissionError};

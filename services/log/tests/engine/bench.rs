@@ -3,7 +3,7 @@
 use crate::postgres;
 use chancery_daemon::clock::FixedClock;
 use chancery_daemon::database::{self, DatabaseError, open_postgres, open_sqlite};
-use chancery_daemon::shutdown::{self, Trigger};
+use chancery_daemon::shutdown::{self, Shutdown, Trigger};
 use chancery_daemon::signer::Signer;
 use chancery_log::check::{Finding, Personality, Subject, check};
 use chancery_log::mirror::Destination;
@@ -13,7 +13,7 @@ use chancery_log::{Log, OpenError, Pending, Receipt, Sealed, Settings, rekor_v1,
 use chancery_verify::key::KeyKind;
 use chancery_verify::tile::TileId;
 use chancery_verify::{Timestamp, merkle};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -47,6 +47,9 @@ pub(crate) struct Running {
     pub(crate) database: Database,
     trigger: Trigger,
     task: JoinHandle<()>,
+    /// Sequencers of the logs that were opened beside it.
+    others: Mutex<Vec<JoinHandle<()>>>,
+    stopping: Shutdown,
 }
 
 impl Database {
@@ -148,8 +151,10 @@ impl Bench {
         signer: Arc<Signer>,
         host: &str,
     ) -> Result<Running, OpenError> {
-        let (log, task, trigger) = self.open_log(store, signer, host).await?;
-        Ok(Running { log, database, trigger, task })
+        let (trigger, stopping) = shutdown::channel();
+        let settings = self.settings("rekor", signer, host, 0x1122_3344_5566_7788);
+        let (log, task) = Log::open(settings, store, self.clock.clone(), stopping.clone()).await?;
+        Ok(Running { log, database, trigger, task, others: Mutex::default(), stopping })
     }
 
     /// Opens the log over `store`, wherever that is.
@@ -160,18 +165,22 @@ impl Bench {
         host: &str,
     ) -> Result<(Log, JoinHandle<()>, Trigger), OpenError> {
         let (trigger, shutdown) = shutdown::channel();
-        let settings = Settings {
-            name: "rekor".to_owned(),
+        let settings = self.settings("rekor", signer, host, 0x1122_3344_5566_7788);
+        let (log, task) = Log::open(settings, store, self.clock.clone(), shutdown).await?;
+        Ok((log, task, trigger))
+    }
+
+    fn settings(&self, name: &str, signer: Arc<Signer>, host: &str, tree_id: i64) -> Settings {
+        Settings {
+            name: name.to_owned(),
             scheme: if self.witnesses.is_some() { rekor_v2::scheme } else { rekor_v1::scheme },
             host: host.to_owned(),
             signer,
-            new_tree_id: Some(0x1122_3344_5566_7788),
+            new_tree_id: Some(tree_id),
             frozen: false,
             copy: self.copy.clone(),
             witnesses: self.witnesses.clone(),
-        };
-        let (log, task) = Log::open(settings, store, self.clock.clone(), shutdown).await?;
-        Ok((log, task, trigger))
+        }
     }
 
     pub(crate) async fn start_as(&self, signer: Arc<Signer>, host: &str) -> Result<Running, OpenError> {
@@ -214,9 +223,22 @@ impl Bench {
 }
 
 impl Running {
+    /// Another log in the same database, which stops with this one.
+    pub(crate) async fn open_beside(&self, bench: &Bench, name: &str, signer: Arc<Signer>) -> Log {
+        let tree_id = i64::try_from(name.len()).unwrap() * 1000 + i64::from(*name.as_bytes().last().unwrap());
+        let settings = bench.settings(name, signer, "log.example", tree_id);
+        let opened = Log::open(settings, self.database.store(), bench.clock.clone(), self.stopping.clone()).await;
+        let (log, task) = opened.unwrap();
+        self.others.lock().unwrap().push(task);
+        log
+    }
+
     pub(crate) async fn stop(self) {
         self.trigger.stop();
         self.task.await.unwrap();
+        for task in self.others.into_inner().unwrap() {
+            task.await.unwrap();
+        }
         self.database.close().await;
     }
 }

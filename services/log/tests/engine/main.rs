@@ -27,6 +27,7 @@ mod replicas;
 mod roles;
 mod scenarios;
 mod server;
+mod shards;
 mod witnessing;
 
 use bench::Bench;
@@ -80,6 +81,7 @@ on_both_databases! {
     witnessing::a_second_log_under_the_same_key_is_stopped_and_the_first_goes_on,
     witnessing::a_witness_that_knows_another_history_stops_a_log_that_runs,
     witnessing::under_load_one_request_at_a_time_is_on_its_way_to_a_witness,
+    shards::a_switch_under_load_refuses_nobody_and_gives_every_index_once,
     mirror::a_reader_needs_nothing_but_the_directory,
     mirror::other_bytes_at_a_path_end_it_and_are_not_overwritten,
     mirror::a_file_that_is_damaged_missing_or_another_is_noticed_by_the_reader,

@@ -189,8 +189,16 @@ fn services() -> Services {
         certificate_authority: url("http://127.0.0.1:8080"),
         oidc_issuer: Some(url("http://127.0.0.1:8080/oidc")),
         signature_logs: vec![
-            SignatureLog { url: url("http://127.0.0.1:8080"), major_api_version: 2 },
-            SignatureLog { url: url("http://127.0.0.1:8080"), major_api_version: 1 },
+            SignatureLog {
+                url: url("http://127.0.0.1:8080"),
+                major_api_version: 2,
+                validity: Validity::since(start()),
+            },
+            SignatureLog {
+                url: url("http://127.0.0.1:8080"),
+                major_api_version: 1,
+                validity: Validity::since(start()),
+            },
         ],
         default_major_api_version: 2,
         timestamp_authority: url("http://127.0.0.1:8080/api/v1/timestamp"),

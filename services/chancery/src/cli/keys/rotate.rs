@@ -30,6 +30,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// fetched it. Activate: it signs, and the one before does not any more. Retire: what the one before has signed counts, what it
 /// signs from then on does not. `chancery keys list` shows how far it is.
 ///
+/// The next key of a log is that of another tree. `activate` of a Rekor v1 log freezes the shard before, for ever. A Rekor v2 log
+/// that is not used any more by new signing configurations goes on for signers with an old one, until `retire` freezes it.
+///
 /// Keys of the TUF repository need no steps: clients follow from one root to the next by themselves.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -40,6 +43,8 @@ const LOOK: Duration = Duration::from_millis(100);
   chancery keys rotate ca retire --end 2026-11-21T07:00:00Z
   chancery keys rotate tsa --data ./chancery-dev stage
   chancery keys rotate ct --data ./chancery-dev stage
+  chancery keys rotate rekor --data ./chancery-dev stage
+  chancery keys rotate rekor2 --data ./chancery-dev stage --url https://log2.example.org
   chancery keys rotate tuf-timestamp --data ./chancery-dev")]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -54,6 +59,10 @@ enum RoleVerb {
     Tsa(Rotated),
     /// The certificate log's key: the next one is of another log, beside the first
     Ct(Rotated),
+    /// The Rekor v1 log's key: the next one is of another shard, and clients still see one log with one index
+    Rekor(Rotated),
+    /// The Rekor v2 log's key: the next one is of another log at a host name of its own, which signers are told of
+    Rekor2(Rotated),
     /// The TUF repository's root key: as `chancery trust rotate --role root`
     TufRoot(RotatedTuf),
     /// The TUF repository's targets key: as `chancery trust rotate --role targets`
@@ -69,7 +78,7 @@ enum RoleVerb {
 #[command(after_help = "Example:
   chancery keys rotate ca --data ./chancery-dev stage
 
-Servers that have copies of one data directory need a copy of its keys/ after each step.")]
+Servers that have copies of one data directory need a copy of its keys/ after each step, of a log's before the next one.")]
 struct Rotated {
     /// Data directory of the instance
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev", global = true)]
@@ -130,6 +139,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         RoleVerb::Ca(rotated) => (Role::Ca, rotated),
         RoleVerb::Tsa(rotated) => (Role::Tsa, rotated),
         RoleVerb::Ct(rotated) => (Role::Ct, rotated),
+        RoleVerb::Rekor(rotated) => (Role::Rekor, rotated),
+        RoleVerb::Rekor2(rotated) => (Role::Rekor2, rotated),
         RoleVerb::TufRoot(rotated) => return rotated.run(tuf::Role::Root).await,
         RoleVerb::TufTargets(rotated) => return rotated.run(tuf::Role::Targets).await,
         RoleVerb::TufSnapshot(rotated) => return rotated.run(tuf::Role::Snapshot).await,
@@ -156,7 +167,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             server.await_step(number, |progress| progress.signing == number, "the server signs with it").await
         }
         Step::Retire(Retire { end }) => {
-            let (number, end) = ring.retire(role, &progress, end)?;
+            let (number, end) = ring.retire(role, &progress, end, now)?;
             files.write_ring(&ring)?;
             say(&format!("generation {number} is retired: what it has signed until {} counts", end.rfc3339()))?;
             Ok(ExitCode::SUCCESS)

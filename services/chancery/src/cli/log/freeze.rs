@@ -20,8 +20,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Take no more entries into a log, for ever; it can still be read and proven
 ///
 /// What was acknowledged before is in the final tree. Writes are refused from the moment this returns, by every server on the
-/// database and after every restart. There is no way back: entries go into another log. A certificate authority whose own log
-/// is frozen issues nothing.
+/// database and after every restart. There is no way back: entries go into another log. Of Rekor v1 that is the next shard, if its
+/// key is staged: it takes entries at once. A certificate authority whose own log is frozen issues nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log freeze --data ./chancery-dev --log rekor2
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     /// The `PostgreSQL` database the logs are in, as its owner
     #[arg(long, value_name = "URL", value_parser = crate::cli::database_url)]
     database: Option<String>,
-    /// Which log: rekor, rekor2 or ct
+    /// Which log: rekor, rekor2 or ct, or a later one of these, such as rekor-2
     #[arg(long, value_name = "NAME")]
     log: String,
     /// Print the result as JSON

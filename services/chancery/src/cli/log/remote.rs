@@ -3,14 +3,20 @@
 //! The server is not trusted: answers are bounded, redirects are not followed, and nothing it says about keys is asked.
 
 use super::{SavedCheckpoints, TrustedLog, options, progress, same_origin};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use bytes::{Bytes, BytesMut};
-use chancery_log::check::{self, FileError, Files, Opened, Reading, Report, Signatures, open_checkpoint};
+use chancery_log::{
+    check::{self, FileError, Files, Opened, Personality, Published, Reading, Report, Signatures, open_checkpoint},
+    series,
+};
 use chancery_trust::BaseUrl;
+use chancery_verify::PublicKey;
 use reqwest::{Client, StatusCode, redirect};
 use std::time::Duration;
 use tokio::{task::JoinSet, time};
 
+/// Shards of one log that are looked for: a rotation each quarter of a year makes as many in 16 years.
+const MOST_SHARDS: u64 = 64;
 /// For one file.
 const DEADLINE: Duration = Duration::from_mins(1);
 /// Requests for one file, where the server is busy or the network fails.
@@ -23,7 +29,11 @@ const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 /// Checks every trusted log on the server at `url`.
 pub(super) async fn check(url: &str, logs: &[TrustedLog], saved: &mut SavedCheckpoints) -> anyhow::Result<Vec<Report>> {
     let mut reports = Vec::new();
+    let mut found = Vec::new();
     for trusted in logs {
+        found.extend(shards(url, trusted).await.with_context(|| format!("log {}", trusted.published.name))?);
+    }
+    for trusted in &found {
         let name = &trusted.published.name;
         let saved = saved.of(trusted);
         let files = Server::new(url, &trusted.path)?;
@@ -39,6 +49,32 @@ pub(super) async fn check(url: &str, logs: &[TrustedLog], saved: &mut SavedCheck
         reports.push(report);
     }
     Ok(reports)
+}
+
+/// The shards of a log that has several keys, each at a path of its own beside the first: every key must be found at one, or
+/// not all would be checked. Numbers are missing where a shard was given up.
+async fn shards(url: &str, trusted: &TrustedLog) -> anyhow::Result<Vec<TrustedLog>> {
+    let Published { name, keys, personality } = &trusted.published;
+    if keys.len() < 2 || *personality == Personality::RekorV2 {
+        return Ok(vec![trusted.clone()]);
+    }
+    let (mut found, mut wanted) = (Vec::new(), keys.clone());
+    for number in 1..=MOST_SHARDS {
+        let path = series::name(&trusted.path, number);
+        let Some(note) = Server::new(url, &path)?.read(vec!["checkpoint".to_owned()]).await?.pop().flatten() else {
+            continue;
+        };
+        let signs = |key: &PublicKey| open_checkpoint(&note, std::slice::from_ref(key), *personality).is_ok();
+        let Some(position) = wanted.iter().position(signs) else { continue };
+        let keys = vec![wanted.swap_remove(position)];
+        let published = Published { name: series::name(name, number), keys, personality: *personality };
+        found.push(TrustedLog { published, path });
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+    }
+    let missing = wanted.iter().map(|key| hex::encode(key.fingerprint())).collect::<Vec<_>>().join(", ");
+    bail!("no shard below {}{} is signed with the trusted key of SHA-256 {missing}", url, trusted.path)
 }
 
 /// The log's present checkpoint, verified.

@@ -3,8 +3,9 @@
 use anyhow::{Context as _, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_log::{
-    check::{Personality, Published, series},
+    check::{Personality, Published},
     ct, rekor_v1, rekor_v2,
+    series::split,
 };
 use chancery_trust::FileName;
 use chancery_verify::{PublicKey, key::KeyKind};
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use std::{collections::BTreeMap, fs, path::Path};
 use url::Url;
 
-/// Where a Rekor v1 log's files are below the base URL.
+/// Where the files of a Rekor v1 log's first shard are below the base URL.
 const REKOR_PATH: &str = "/tlog/rekor";
 /// Where a Rekor v2 log's files are below the base URL.
 const REKOR_V2_PATH: &str = "/api/v2";
@@ -20,6 +21,7 @@ const REKOR_V2_PATH: &str = "/api/v2";
 const CT_PATH: &str = "/ct/dev";
 
 /// A log to check, and its path below the base URL of whatever server is asked.
+#[derive(Clone)]
 pub(super) struct TrustedLog {
     pub(super) published: Published,
     pub(super) path: String,
@@ -70,9 +72,11 @@ pub(super) fn read(path: &Path, places: &[(String, String)]) -> anyhow::Result<V
     };
     anyhow::ensure!(!logs.is_empty(), "{} names no log: give trusted_root.json or its directory", path.display());
     for (name, place) in places {
-        let mut named = logs.iter_mut().filter(|log| log.published.name == *name).peekable();
-        anyhow::ensure!(named.peek().is_some(), "{} names no log {name}", path.display());
-        named.for_each(|log| log.path.clone_from(place));
+        let (named, others): (Vec<_>, Vec<_>) = logs.into_iter().partition(|log| log.published.name == *name);
+        anyhow::ensure!(!named.is_empty(), "{} names no log {name}", path.display());
+        // Logs of a series are beside one another there.
+        let keys = named.into_iter().flat_map(|log| log.published.keys).collect();
+        logs = [others, vec![trusted(name, place.clone(), keys)]].concat();
     }
     Ok(logs)
 }
@@ -82,7 +86,7 @@ pub(super) fn read(path: &Path, places: &[(String, String)]) -> anyhow::Result<V
 pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
     let mut log = trusted_of_instance(data, name)?;
     let path = data.join(format!("keys/{name}.pub"));
-    if series(name) != name && path.exists() {
+    if split(name).1 > 1 && path.exists() {
         log.published.keys.extend(from_pem(name, &path)?.published.keys);
     }
     Ok(log)
@@ -90,13 +94,12 @@ pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog>
 
 fn trusted_of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
     let trust = data.join("trust");
-    match series(name) {
-        rekor_v1::NAME => from_pem(name, &trust.join(FileName::RekorKey.as_str())),
-        rekor_v2::NAME | ct::NAME => {
+    match split(name).0 {
+        series @ (rekor_v1::NAME | rekor_v2::NAME | ct::NAME) => {
             let logs = read_trusted_root(&trust.join(FileName::TrustedRoot.as_str()))?;
-            let logs = logs.into_iter().filter(|log| log.published.name == series(name));
-            let path = if series(name) == ct::NAME { CT_PATH } else { REKOR_V2_PATH };
-            Ok(trusted(name, path.to_owned(), logs.flat_map(|log| log.published.keys).collect()))
+            let logs = logs.into_iter().filter(|log| log.published.name == series);
+            // Nobody asks where it is.
+            Ok(trusted(name, String::new(), logs.flat_map(|log| log.published.keys).collect()))
         }
         name => bail!("log {name} is of no known kind"),
     }
@@ -114,7 +117,8 @@ fn read_trusted_root(path: &Path) -> anyhow::Result<Vec<TrustedLog>> {
     parse_trusted_root(&text).with_context(|| format!("{} is no trusted root", path.display()))
 }
 
-/// Rekor logs of one version share one path, on which the current one answers; CT logs are where their URLs say.
+/// Rekor logs of one version share one path: shards of version 1 are beside one another there, of version 2 the current one
+/// answers. CT logs are where their URLs say.
 fn parse_trusted_root(text: &[u8]) -> anyhow::Result<Vec<TrustedLog>> {
     let root: TrustedRoot = serde_json::from_slice(text)?;
     let mut logs = Vec::new();
@@ -146,7 +150,7 @@ fn key(log: &LogJson) -> anyhow::Result<PublicKey> {
 }
 
 fn trusted(name: &str, path: String, keys: Vec<PublicKey>) -> TrustedLog {
-    let personality = match series(name) {
+    let personality = match split(name).0 {
         ct::NAME => Personality::Ct,
         rekor_v2::NAME => Personality::RekorV2,
         _ => Personality::RekorV1,

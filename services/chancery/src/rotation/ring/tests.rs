@@ -14,6 +14,7 @@ fn generation(number: u64, state: State) -> Generation {
         since_seconds: number * 1000,
         activated_seconds: None,
         ends_seconds: None,
+        url: None,
     }
 }
 
@@ -55,12 +56,12 @@ fn a_rotation_takes_its_steps_in_order_and_waits_for_the_server() {
     assert_eq!(ring.activate(Role::Ca, &progress, DAY, at(2000 + DAY)), Ok(2));
     assert_eq!(states(&ring), [(1, State::Outgoing), (2, State::Active)]);
     assert!(matches!(ring.next_number(Role::Ca), Err(Refusal::Busy { number: 1, .. })));
-    assert_eq!(ring.retire(Role::Ca, &progress, None), Err(Refusal::StillSigning { number: 1 }));
+    assert_eq!(ring.retire(Role::Ca, &progress, None, at(95_000)), Err(Refusal::StillSigning { number: 1 }));
     // It has stopped once, and signs again because the new key is gone.
     progress.stopped_seconds.insert(1, 90_000);
-    assert_eq!(ring.retire(Role::Ca, &progress, None), Err(Refusal::StillSigning { number: 1 }));
+    assert_eq!(ring.retire(Role::Ca, &progress, None, at(95_000)), Err(Refusal::StillSigning { number: 1 }));
     progress.signing = 2;
-    assert_eq!(ring.retire(Role::Ca, &progress, None), Ok((1, at(90_000 + 600 + 60))));
+    assert_eq!(ring.retire(Role::Ca, &progress, None, at(95_000)), Ok((1, at(90_000 + 600 + 60))));
     assert_eq!(states(&ring), [(1, State::Retired), (2, State::Active)]);
     assert!(ring.is_sound());
     assert_eq!(ring.next_number(Role::Ca), Ok(3));
@@ -76,9 +77,12 @@ fn a_stolen_key_ends_when_it_was_stolen() {
         ..Progress::default()
     };
     ring.activate(Role::Ca, &progress, 0, at(2000)).unwrap();
-    assert!(matches!(ring.retire(Role::Ca, &progress, Some(at(999))), Err(Refusal::EndsBeforeStart { .. })));
-    assert!(matches!(ring.retire(Role::Ca, &progress, Some(at(3661))), Err(Refusal::EndsTooLate { .. })));
-    assert_eq!(ring.retire(Role::Ca, &progress, Some(at(1500))), Ok((1, at(1500))));
+    assert!(matches!(
+        ring.retire(Role::Ca, &progress, Some(at(999)), at(95_000)),
+        Err(Refusal::EndsBeforeStart { .. })
+    ));
+    assert!(matches!(ring.retire(Role::Ca, &progress, Some(at(3661)), at(95_000)), Err(Refusal::EndsTooLate { .. })));
+    assert_eq!(ring.retire(Role::Ca, &progress, Some(at(1500)), at(95_000)), Ok((1, at(1500))));
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) async fn create(
         Submitted::Created(entry) => {
             let location = (header::LOCATION, error::location(entry.id));
             let headers = [error::entity_tag(entry.id), location];
-            Ok((StatusCode::CREATED, headers, Json(log_entry(&entry, &rekor.log_id))).into_response())
+            Ok((StatusCode::CREATED, headers, Json(log_entry(&entry))).into_response())
         }
     }
 }
@@ -51,7 +51,7 @@ pub(super) async fn by_index(
         message: "logIndex in query should be greater than or equal to 0".into(),
     })?;
     let entry = rekor.by_index(index).await?.ok_or(Failure::NotFound)?;
-    Ok(Json(log_entry(&entry, &rekor.log_id)))
+    Ok(Json(log_entry(&entry)))
 }
 
 /// `GET /{id}`: by UUID (64 digits) or by full entry id (80 digits).
@@ -61,12 +61,10 @@ pub(super) async fn by_id(State(rekor): State<RekorV1>, Path(id): Path<String>) 
         message: "entryUUID in path should match '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$'".into(),
     })?;
     let entry = match name {
-        EntryName::Entry(id) if id.tree_id != rekor.log().record().tree_id => None,
-        EntryName::Entry(EntryId { leaf_hash, .. }) | EntryName::Leaf(leaf_hash) => {
-            rekor.by_leaf_hash(leaf_hash).await?
-        }
+        EntryName::Entry(id) => rekor.by_id(id).await?,
+        EntryName::Leaf(leaf_hash) => rekor.by_leaf_hash(leaf_hash).await?,
     };
-    Ok(Json(log_entry(&entry.ok_or(Failure::NotFound)?, &rekor.log_id)))
+    Ok(Json(log_entry(&entry.ok_or(Failure::NotFound)?)))
 }
 
 /// A name by which clients ask for an entry.

@@ -42,10 +42,21 @@ struct InclusionProof {
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogInfo {
     /// Closed shards, oldest first; `null` where there are none, as upstream.
-    pub(super) inactive_shards: Option<Vec<()>>,
+    pub(super) inactive_shards: Option<Vec<InactiveShard>>,
     pub(super) root_hash: String,
     pub(super) signed_tree_head: String,
     /// A string: the number does not fit a JavaScript integer.
+    #[serde(rename = "treeID")]
+    pub(super) tree_id: String,
+    pub(super) tree_size: u64,
+}
+
+/// A shard that takes no more entries.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InactiveShard {
+    pub(super) root_hash: String,
+    pub(super) signed_tree_head: String,
     #[serde(rename = "treeID")]
     pub(super) tree_id: String,
     pub(super) tree_size: u64,
@@ -60,14 +71,14 @@ pub(super) struct ConsistencyProof {
 }
 
 /// The entry as clients read it.
-pub(super) fn log_entry(entry: &ProvenEntry, log_id: &[u8; 32]) -> LogEntry {
+pub(super) fn log_entry(entry: &ProvenEntry) -> LogEntry {
     let receipt = &entry.receipt;
     let published = &receipt.published;
     let body = LogEntryBody {
         body: STANDARD.encode(&receipt.leaf),
         integrated_time: receipt.timestamp.seconds(),
-        log_id: hex::encode(log_id),
-        log_index: receipt.index,
+        log_id: hex::encode(entry.log_id),
+        log_index: entry.index,
         verification: Verification {
             inclusion_proof: InclusionProof {
                 checkpoint: published.note.clone(),

@@ -3,7 +3,7 @@
 use super::entries::{EntryName, kind_of, parse_name, require_json};
 use super::error::Failure;
 use super::response::{LogEntry, log_entry};
-use crate::rekor_v1::{ProvenEntry, RekorV1};
+use crate::rekor_v1::RekorV1;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -44,17 +44,15 @@ pub(super) async fn retrieve(
     let mut found = Vec::new();
     for text in query.entry_uuids.iter().flatten() {
         let name = parse_name(text).ok_or_else(|| Failure::Bad(format!("invalid uuid {text}")))?;
-        let leaf_hash = match name {
-            EntryName::Leaf(leaf_hash) => leaf_hash,
-            EntryName::Entry(id) if id.tree_id == rekor.log().record().tree_id => id.leaf_hash,
-            EntryName::Entry(_) => continue,
-        };
-        found.extend(rekor.by_leaf_hash(leaf_hash).await?);
+        match name {
+            EntryName::Leaf(leaf_hash) => found.extend(rekor.all_by_leaf_hash(leaf_hash).await?),
+            EntryName::Entry(id) => found.extend(rekor.by_id(id).await?),
+        }
     }
     for proposal in query.entries.iter().flatten() {
         let proposal = ProposedEntry::parse(proposal.get().as_bytes()).map_err(Failure::Entry)?;
         let body = kind_of(&proposal)?.canonicalize(&proposal).map_err(Failure::Entry)?;
-        found.extend(rekor.by_leaf_hash(body.leaf_hash()).await?);
+        found.extend(rekor.all_by_leaf_hash(body.leaf_hash()).await?);
     }
     for index in query.log_indexes.iter().flatten() {
         let negative = |_| Failure::Schema {
@@ -63,7 +61,7 @@ pub(super) async fn retrieve(
         };
         found.extend(rekor.by_index(u64::try_from(*index).map_err(negative)?).await?);
     }
-    Ok(Json(found.iter().map(|entry: &ProvenEntry| log_entry(entry, &rekor.log_id)).collect()))
+    Ok(Json(found.iter().map(log_entry).collect()))
 }
 
 fn check_counts(query: &SearchLogQuery<'_>) -> Result<(), Failure> {
