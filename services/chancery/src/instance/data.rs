@@ -198,7 +198,7 @@ impl DataDirectory {
         Ok(signer)
     }
 
-    /// The public half of [`Self::key`].
+    /// The public half that [`Self::keep_public`] has put here.
     fn public_key(&self, name: &str) -> anyhow::Result<PublicKey> {
         let path = self.public_path(name);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
