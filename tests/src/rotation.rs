@@ -1,6 +1,8 @@
 //! `chancery keys rotate` and what can be seen of it.
 
 use crate::{
+    Client, Person,
+    client::Signer,
     program::{Outcome, Program},
     stack::Stack,
 };
@@ -74,6 +76,24 @@ pub fn trusted(stack: &Stack, list: &str) -> Vec<Value> {
     eventually("what is served is what is written", || served() == written());
     let root: Value = serde_json::from_slice(&written()).unwrap();
     root[list].as_array().unwrap().clone()
+}
+
+/// Has each of `clients` sign `artifact`; returns their bundles.
+pub fn sign(alice: &Person, when: &str, clients: &[Client]) -> Vec<String> {
+    let name = |client: &Client| format!("{when}-{client:?}.json");
+    for client in clients {
+        client.sign(alice, "artifact", &name(client)).run().succeeds();
+    }
+    clients.iter().map(name).collect()
+}
+
+/// Has every client verify what was made by [`sign`].
+pub fn verify(alice: &Person, bundles: &[String]) {
+    for bundle in bundles {
+        for client in Client::ALL {
+            client.verify(alice, "artifact", bundle, &Signer::of(alice)).run().succeeds();
+        }
+    }
 }
 
 #[track_caller]

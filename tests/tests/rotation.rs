@@ -1,13 +1,13 @@
 //! The certificate authority's key is changed while clients sign: nobody notices, and everything ever signed still verifies.
 
 use chancery_tests::{
-    ALICE, Client, Person, Stack,
+    ALICE, Client, Stack,
     client::Signer,
     fulcio::{self, SIGNING_CERT_V2, split_pem},
     http::Request,
     key::Key,
     program::{Outcome, Program},
-    rotation::{Load, Rotated, eventually, trusted, under_load},
+    rotation::{Load, Rotated, eventually, sign, trusted, under_load},
     stack::free_port,
     token::Token,
 };
@@ -84,14 +84,6 @@ fn issuing_under_load(stack: &Stack, work: impl FnOnce()) -> Load {
 }
 
 /// Every client signs, into files whose names it returns.
-fn sign(alice: &Person, when: &str, clients: &[Client]) -> Vec<String> {
-    let name = |client: &Client| format!("{when}-{client:?}.json");
-    for client in clients {
-        client.sign(alice, "artifact", &name(client)).run().succeeds();
-    }
-    clients.iter().map(name).collect()
-}
-
 #[test]
 fn a_rotation_under_load_fails_nobody() {
     let mut stack = Stack::start();

@@ -9,7 +9,7 @@ use chancery_tests::{
     postgres,
     program::Program,
     rekor::{ENTRIES, Entry, hashedrekord},
-    rotation::{Load, Rotated, eventually, hand_over, trusted, under_load},
+    rotation::{Load, Rotated, eventually, hand_over, sign, trusted, under_load, verify},
     stack::free_port,
 };
 use chancery_verify::Timestamp;
@@ -77,22 +77,6 @@ fn are_distinct(entries: &[Entry]) {
     assert_eq!(indices.len(), entries.len());
 }
 
-fn sign(alice: &Person, when: &str) -> Vec<String> {
-    let name = |client: &Client| format!("{when}-{client:?}.json");
-    for client in Client::ALL {
-        client.sign(alice, "artifact", &name(&client)).run().succeeds();
-    }
-    Client::ALL.iter().map(name).collect()
-}
-
-fn verify(alice: &Person, bundles: &[String]) {
-    for bundle in bundles {
-        for client in Client::ALL {
-            client.verify(alice, "artifact", bundle, &Signer::of(alice)).run().succeeds();
-        }
-    }
-}
-
 fn info(stack: &Stack) -> Value {
     stack.get("/api/v1/log").expect(200).json()
 }
@@ -140,7 +124,7 @@ fn a_rotation_under_load_fails_nobody() {
     let mut stack = Stack::start_with(&["--default-rekor", "v1", "--metrics", &metrics, "--tiles", &tiles]);
     let alice = stack.person(ALICE);
     alice.write("artifact", "hello");
-    let mut bundles = sign(&alice, "before");
+    let mut bundles = sign(&alice, "before", &Client::ALL);
     let entries = Mutex::new(Vec::new());
     let first = info(&stack);
     assert!(first["inactiveShards"].is_null(), "{first}");
@@ -152,16 +136,16 @@ fn a_rotation_under_load_fails_nobody() {
             let said = rotated.step("stage").succeeds();
             assert!(said.contains("generation 2 is staged") && said.contains("it is published"), "{said}");
             assert_eq!((shards(&stack).len(), &info(&stack)["treeID"]), (2, &first["treeID"]));
-            bundles.extend(sign(&alice, "staged"));
+            bundles.extend(sign(&alice, "staged", &Client::ALL));
             let staged = stack.get("/tlog/rekor-2/checkpoint").expect(200).text();
             assert_eq!(staged.lines().nth(1), Some("0"), "what is staged takes nothing");
             rotated.step("activate").fails_with(&["may be activated from 20"]);
             rotated.step("activate --overlap 0s").succeeds();
-            bundles.extend(sign(&alice, "activated"));
+            bundles.extend(sign(&alice, "activated", &Client::ALL));
             rekor_cli_is_content(&alice, &entries.lock().unwrap().clone());
             rotated.step("retire").succeeds();
             eventually("the retired key has an end", || shards(&stack)[1]["publicKey"]["validFor"]["end"].is_string());
-            bundles.extend(sign(&alice, "retired"));
+            bundles.extend(sign(&alice, "retired", &Client::ALL));
         })
     };
     load.failed_nobody(50, 2);
@@ -180,12 +164,12 @@ fn a_rotation_under_load_fails_nobody() {
     stack.kill();
     stack.resume();
     assert_eq!(stack.trust_files(), files);
-    bundles.extend(sign(&alice, "restarted"));
+    bundles.extend(sign(&alice, "restarted", &Client::ALL));
     let rotated = Rotated::of(&stack, "rekor");
     assert_eq!(rotated.states(), ["retired", "active"]);
     rotated.step("stage").succeeds();
     rotated.step("activate --overlap 0s").succeeds();
-    bundles.extend(sign(&alice, "third"));
+    bundles.extend(sign(&alice, "third", &Client::ALL));
     assert_eq!(info(&stack)["inactiveShards"].as_array().unwrap().len(), 2);
     verify(&alice, &bundles);
     stack.terminate();
@@ -265,15 +249,15 @@ fn a_shard_that_was_staged_by_mistake_is_given_up() {
     rotated.step("stage").succeeds();
     rotated.step("abandon").succeeds();
     eventually("what was abandoned is not published", || shards(&stack).len() == 1);
-    let mut bundles = sign(&alice, "abandoned");
+    let mut bundles = sign(&alice, "abandoned", &Client::ALL);
     stack.terminate();
     stack.resume();
-    bundles.extend(sign(&alice, "later"));
+    bundles.extend(sign(&alice, "later", &Client::ALL));
     let size = info(&stack)["treeSize"].as_u64().unwrap();
     let rotated = Rotated::of(&stack, "rekor");
     rotated.step("stage").succeeds();
     rotated.step("activate --overlap 0s").succeeds();
-    bundles.extend(sign(&alice, "switched"));
+    bundles.extend(sign(&alice, "switched", &Client::ALL));
     // It is in no index.
     let inactive = info(&stack)["inactiveShards"].as_array().unwrap().clone();
     assert_eq!((inactive.len(), inactive[0]["treeSize"].as_u64()), (1, Some(size)));
@@ -332,27 +316,27 @@ fn two_replicas_switch_without_knowing_of_each_other() {
     let two = one.replica();
     let alice = one.person(ALICE);
     alice.write("artifact", "hello");
-    let mut bundles = sign(&alice, "before");
+    let mut bundles = sign(&alice, "before", &Client::ALL);
     let (entries, rotated) = (Mutex::new(Vec::new()), Rotated::of(&one, "rekor"));
     let load = logging_under_load(&[one.url(), two.url()], &entries, || {
         eventually("entries come in", || entries.lock().unwrap().len() > 3);
         rotated.step("stage").succeeds();
         hand_over(&one, &two);
         eventually("both publish it", || shards(&two).len() == 2);
-        bundles.extend(sign(&alice, "staged"));
+        bundles.extend(sign(&alice, "staged", &Client::ALL));
         rotated.step("activate --overlap 0s").succeeds();
         // The other one has not been told, and does it all the same.
         thread::sleep(Duration::from_secs(3));
         assert_eq!(info(&two)["treeID"], info(&one)["treeID"]);
         let switched = entries.lock().unwrap().len();
         eventually("entries come in", || entries.lock().unwrap().len() > switched + 10);
-        bundles.extend(sign(&alice, "activated"));
+        bundles.extend(sign(&alice, "activated", &Client::ALL));
         hand_over(&one, &two);
         eventually("both have switched", || Rotated::of(&two, "rekor").states() == ["outgoing", "active"]);
         rotated.step("retire").succeeds();
         hand_over(&one, &two);
         eventually("both publish the end", || shards(&two)[1]["publicKey"]["validFor"]["end"].is_string());
-        bundles.extend(sign(&alice, "retired"));
+        bundles.extend(sign(&alice, "retired", &Client::ALL));
     });
     load.failed_nobody(50, 2);
     are_distinct(&entries.into_inner().unwrap());

@@ -290,7 +290,7 @@ impl Log {
                 let proof = if published.tree == signed {
                     prove_inclusion(index, &leaf_hash, &signed, &trees)?
                 } else {
-                    self.inclusion_proof(index, &leaf_hash, &published.tree).await?
+                    self.inclusion_proof(index, &leaf_hash, &published.tree, Tiles::default()).await?
                 };
                 Ok(Outcome::Logged(Receipt { index, timestamp, leaf_hash, leaf, published, proof }))
             }
@@ -344,13 +344,20 @@ impl Log {
     /// Inclusion proof of the leaf at `index` in the tree of `size` leaves, verified against that tree's root hash.
     pub async fn inclusion_proof_at(&self, index: u64, leaf_hash: &Hash, size: u64) -> Result<Vec<Hash>, Error> {
         let root = self.root_at(size).await?;
-        self.inclusion_proof(index, leaf_hash, &TreeHead { size, root }).await
+        self.inclusion_proof(index, leaf_hash, &TreeHead { size, root }, Tiles::default()).await
     }
 
-    async fn inclusion_proof(&self, index: u64, leaf_hash: &Hash, tree: &TreeHead) -> Result<Vec<Hash>, Error> {
+    /// From tiles of which some have been `read` already.
+    async fn inclusion_proof(
+        &self,
+        index: u64,
+        leaf_hash: &Hash,
+        tree: &TreeHead,
+        read: Tiles,
+    ) -> Result<Vec<Hash>, Error> {
         let mut plan = Plan::default();
         let Ok(_) = merkle::inclusion_proof(index, tree.size, &mut plan);
-        let trees = self.trees_for(&plan, Tiles::default()).await?;
+        let trees = self.trees_for(&plan, read).await?;
         Ok(prove_inclusion(index, leaf_hash, tree, &trees)?)
     }
 
@@ -365,11 +372,8 @@ impl Log {
         if index >= size {
             return Ok(None);
         }
-        let root = self.root_at(size).await?;
-        let mut plan = Plan::default();
-        let Ok(_) = merkle::inclusion_proof(index, size, &mut plan);
-        let trees = self.trees_for(&plan, read).await?;
-        Ok(Some((index, prove_inclusion(index, leaf_hash, &TreeHead { size, root }, &trees)?)))
+        let tree = TreeHead { size, root: self.root_at(size).await? };
+        Ok(Some((index, self.inclusion_proof(index, leaf_hash, &tree, read).await?)))
     }
 
     /// Proof that the tree of `old` leaves is a prefix of the tree of `new` leaves; `old` ≤ `new` ≤ published size.

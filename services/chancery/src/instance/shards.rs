@@ -2,7 +2,7 @@
 //!
 //! The first is made with the instance. Another is made when its key is staged, empty and with a name of its own. One whose key
 //! was retired is read like the others as long as its key is there. What a switch from one to the next is, the series' own file
-//! says: [`super::ct_shards`], [`super::rekor_shards`].
+//! says: [`super::ct_shards`], [`super::rekor_shards`], [`super::rekor2_shards`].
 
 use super::{logs::Naming, running::RunningLogs};
 use crate::rotation::{
@@ -133,23 +133,17 @@ impl<P: Personality> Shards<P> {
 
     /// Freezes the logs whose keys were retired, once everybody in other processes must have heard of it.
     pub(super) async fn freeze_retired(&self, keys: &Generations<PublicKey>) -> BTreeMap<u64, String> {
+        let opener = &self.0.opener;
         let mut failed = BTreeMap::new();
         for generation in keys.in_use().filter(|generation| generation.state == State::Retired) {
             let Some(log) = self.get(generation.number).map(|shard| shard.log().clone()) else { continue };
             if !log.is_frozen() {
                 tokio::time::sleep(3 * PERIOD).await;
-                let frozen = self.freeze(&log).await;
-                failed.extend(frozen.err().map(|error| (generation.number, format!("{error:#}"))));
+                let frozen = opener.store.freeze(log.record().log_id, opener.clock.now()).await;
+                failed.extend(frozen.err().map(|error| (generation.number, format!("it cannot be frozen: {error}"))));
             }
         }
         failed
-    }
-
-    /// Freezes the log of a generation, for ever. Nothing happens the second time.
-    async fn freeze(&self, log: &Log) -> anyhow::Result<()> {
-        let Inner { opener, .. } = &*self.0;
-        let frozen = opener.store.freeze(log.record().log_id, opener.clock.now()).await;
-        frozen.map(|_| ()).context("it cannot be frozen")
     }
 
     /// The time by which logs are switched.
