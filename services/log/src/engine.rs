@@ -5,10 +5,10 @@ mod open;
 pub use open::{OpenError, Settings};
 
 use crate::activity::Activity;
-use crate::heads::HeadReads;
 use crate::pool::{Pending, Pool};
 use crate::quarantine::{Obstacle, Quarantine};
 use crate::sequencer::Follower;
+use crate::shared_read::SharedRead;
 use crate::store::{CommittedHead, LogRecord, Store, StoredEntry};
 use crate::tiles::TileCache;
 use crate::witnessing::{WitnessStatus, Witnessed};
@@ -111,7 +111,7 @@ struct Parts {
     frozen: Arc<AtomicBool>,
     quarantine: Quarantine,
     cache: TileCache,
-    heads: HeadReads,
+    committed: SharedRead<CommittedHead>,
     /// Entries appended by this process.
     appended: AtomicU64,
     activity: Arc<Activity>,
@@ -155,7 +155,7 @@ impl Log {
         if !self.0.store.shared() || self.0.quarantine.reason().is_some() {
             return Ok(published);
         }
-        let committed = self.0.heads.read(self.0.store.as_ref(), self.0.record.log_id).await?;
+        let committed = self.0.committed.now(async || self.0.store.head(self.0.record.log_id).await).await?;
         if committed.tree.size <= published.tree.size {
             return Ok(published);
         }

@@ -3,10 +3,10 @@
 use super::{Log, Parts, sign_head};
 use crate::activity::Activity;
 use crate::guard::{Guard, Sound, Verdict};
-use crate::heads::HeadReads;
 use crate::mirror::{self, Destination};
 use crate::quarantine::{Quarantine, Reason};
 use crate::sequencer::{self, CLOCK_BEHIND, Sequencer, is_behind};
+use crate::shared_read::SharedRead;
 use crate::store::{LogRecord, NewLog, Store};
 use crate::tiles::TileCache;
 use crate::witnessing::{self, Witnesses};
@@ -147,7 +147,7 @@ impl Log {
             frozen,
             quarantine,
             cache: TileCache::new(),
-            heads: HeadReads::default(),
+            committed: SharedRead::default(),
             appended: AtomicU64::default(),
             activity,
         }));

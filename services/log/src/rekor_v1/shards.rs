@@ -14,6 +14,7 @@
 
 use super::NAME;
 use crate::seed::Seed;
+use crate::shared_read::SharedRead;
 use crate::store::{LogRecord, Store};
 use crate::{Corrupt, Error, Log, series};
 use chancery_verify::{Hash, Timestamp};
@@ -49,6 +50,7 @@ struct Inner {
     spans: RwLock<Arc<[Span]>>,
     /// The first one, by which the database is reached.
     first: Log,
+    refreshed: SharedRead<()>,
     seeding: Mutex<()>,
 }
 
@@ -57,7 +59,13 @@ impl Shards {
     pub(super) fn new(first: Log) -> Self {
         let span = Span { number: 1, tree_id: first.record().tree_id, first: 0, size: None };
         let spans = RwLock::new(Arc::new([span]) as Arc<[Span]>);
-        let shards = Self(Arc::new(Inner { open: RwLock::default(), spans, first, seeding: Mutex::default() }));
+        let shards = Self(Arc::new(Inner {
+            open: RwLock::default(),
+            spans,
+            first,
+            refreshed: SharedRead::default(),
+            seeding: Mutex::default(),
+        }));
         shards.add(shards.0.first.clone());
         shards
     }
@@ -128,6 +136,10 @@ impl Shards {
 
     /// Reads from the database which shards are frozen, and with how many leaves.
     pub(super) async fn refresh(&self) -> Result<(), Error> {
+        self.0.refreshed.now(async || self.look().await).await
+    }
+
+    async fn look(&self) -> Result<(), Error> {
         if let Some(last) = self.spans().last()
             && last.size.is_none()
             && let Ok(shard) = self.shard(last)

@@ -202,12 +202,13 @@ impl PostgresStore {
     }
 }
 
-/// The connection is of no use any more: it broke, or the server ended it (57P01 by command, 57P02 in a crash).
+/// The connection is of no use any more: it broke, or the server ended it: by command (57P01), in a crash (57P02), or because
+/// this process did nothing for too long in the middle of a transaction (25P03).
 fn is_disconnected(error: &StoreError) -> bool {
     match error {
         StoreError::Database(sqlx::Error::Io(_)) => true,
         StoreError::Database(sqlx::Error::Database(error)) => {
-            matches!(error.code().as_deref(), Some("57P01" | "57P02"))
+            matches!(error.code().as_deref(), Some("57P01" | "57P02" | "25P03"))
         }
         _ => false,
     }

@@ -3,7 +3,7 @@
 use crate::bench::{Bench, Running, entry, sealed_by, verify};
 use crate::postgres::Server;
 use crate::replicas::append_with_patience;
-use chancery_log::Outcome;
+use chancery_log::{Outcome, Pending};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -70,7 +70,11 @@ async fn pass_on(mut client: UnixStream, mut server: UnixStream, armed: Armed) {
                 }
             }
             read = server.read(&mut answered) => {
-                let Some(message) = read.ok().filter(|count| *count > 0).and_then(|count| answered.get(..count)) else { return };
+                let Some(message) = read.ok().filter(|count| *count > 0).and_then(|count| answered.get(..count)) else {
+                    // As over TCP, a client that speaks to a server that went away learns what its last words were.
+                    let _ = client.read(&mut said).await;
+                    return;
+                };
                 if client.write_all(message).await.is_err() {
                     return;
                 }
@@ -117,25 +121,43 @@ async fn a_batch_whose_answer_was_lost_is_recognised_and_one_that_was_lost_is_se
     running.stop().await;
 }
 
+/// An entry that another replica overtakes at the moment it is given its index.
+fn overtaken(text: &str, other: &Running) -> Pending {
+    let (log, faster, overtook) = (other.log.clone(), format!("faster than {text}"), AtomicBool::new(false));
+    sealed_by(text, move |_| {
+        if !overtook.swap(true, Ordering::SeqCst) {
+            block_in_place(|| Handle::current().block_on(append_with_patience(&log, &faster)));
+        }
+    })
+}
+
 /// The same with the head locked, as it is after another replica was faster.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_commit_whose_answer_was_lost_is_recognised_and_one_that_was_lost_is_sent_again() {
     let (proxy, bench, running) = start().await;
     let other = bench.twin().start().await;
-    for (round, loss) in (0..).zip([Loss::Answer, Loss::Message]) {
-        let (log, overtook) = (other.log.clone(), AtomicBool::new(false));
-        let overtaken = sealed_by(&format!("overtaken {round}"), move |_| {
-            if !overtook.swap(true, Ordering::SeqCst) {
-                block_in_place(|| Handle::current().block_on(append_with_patience(&log, &format!("faster {round}"))));
-            }
-        });
-        running.log.append(overtaken).await.unwrap();
+    running.log.append(overtaken("overtaken", &other)).await.unwrap();
+    // A batch that was recognised says nothing of other replicas: the one after it locks the head as well.
+    for (index, loss) in (2..).zip([Loss::Answer, Loss::Message]) {
         proxy.lose(b"COMMIT", loss);
-        let outcome = running.log.append(entry(&format!("locked {round}"))).await.unwrap();
+        let outcome = running.log.append(entry(&format!("locked {index}"))).await.unwrap();
         assert!(proxy.has_lost());
-        logged_at(3 * round + 2, &outcome, &running, &bench);
-        assert_eq!(bench.check(&running).await.unwrap(), 3 * round + 3);
+        logged_at(index, &outcome, &running, &bench);
+        assert_eq!(bench.check(&running).await.unwrap(), index + 1);
     }
+    running.stop().await;
+    other.stop().await;
+}
+
+/// As with a replica that was stopped for seconds with the head locked: the server gives it to the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_batch_that_lost_its_lock_is_tried_again() {
+    let (_proxy, bench, running) = start().await;
+    let other = bench.twin().start().await;
+    running.log.append(overtaken("without a lock", &other)).await.unwrap();
+    let outcome = running.log.append(overtaken("with a lock", &other)).await.unwrap();
+    logged_at(3, &outcome, &running, &bench);
+    assert_eq!(bench.check(&running).await.unwrap(), 4);
     running.stop().await;
     other.stop().await;
 }
