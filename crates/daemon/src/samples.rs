@@ -39,6 +39,16 @@ impl Samples {
         self.taken.fetch_max(period, Ordering::Relaxed) < period || self.failed.load(Ordering::Relaxed)
     }
 
+    /// Has what is signed at `now` verified, if it is a sample.
+    pub fn check<E>(&self, now: Timestamp, verify: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        if !self.take(now) {
+            return Ok(());
+        }
+        let verdict = verify();
+        self.record(verdict.is_ok());
+        verdict
+    }
+
     /// Notes what came of a verification.
     pub fn record(&self, passed: bool) {
         self.failed.store(!passed, Ordering::Relaxed);

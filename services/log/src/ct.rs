@@ -18,6 +18,7 @@ use crate::tiles::Files;
 use crate::{Corrupt, Error, Log, Outcome, Pending, tiles};
 use axum::Router;
 use bytes::Bytes;
+use chancery_daemon::samples::Samples;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::note::KeyName;
 use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
@@ -39,6 +40,8 @@ pub struct Ct {
     /// Path of this log below the base URL, e.g. `/ct/dev`.
     path: Arc<str>,
     chains: Chains,
+    /// Of the SCTs.
+    samples: Arc<Samples>,
 }
 
 /// Why a submission was not answered with an SCT.
@@ -55,13 +58,13 @@ pub enum SubmissionError {
 impl Ct {
     /// The personality over its log, at `path`, accepting chains that end in one of `roots` (DER).
     pub fn new(log: Log, path: &str, roots: &[Vec<u8>]) -> Result<Self, Rejection> {
-        Ok(Self { log, path: path.into(), chains: Chains::new(Roots::new(roots)?) })
+        Ok(Self { log, path: path.into(), chains: Chains::new(Roots::new(roots)?), samples: Arc::default() })
     }
 
     /// The next log of a series, at `path`: it accepts the same roots, now and when one is added to either.
     #[must_use]
     pub fn beside(&self, log: Log, path: &str) -> Self {
-        Self { log, path: path.into(), chains: Chains::new(self.chains.roots().clone()) }
+        Self { log, path: path.into(), chains: Chains::new(self.chains.roots().clone()), samples: Arc::default() }
     }
 
     /// Where it is below the base URL.
@@ -107,19 +110,14 @@ impl Ct {
         let extra = Bytes::from(extra);
         let pending =
             Pending { identity_hash, seal: Box::new(move |index, timestamp| seal(&entry, &extra, index, timestamp)) };
-        let (leaf, verified) = match self.log.append(pending).await? {
-            // As with inclusion promises: what can go wrong with a key goes wrong for every entry of a batch.
-            Outcome::Logged(receipt) => {
-                let stands_for_batch = receipt.index + 1 == receipt.published.tree.size;
-                (receipt.leaf, stands_for_batch)
-            }
+        let leaf = match self.log.append(pending).await? {
+            Outcome::Logged(receipt) => receipt.leaf,
             Outcome::AlreadyLogged { index } => {
                 let logged = self.log.entry(index).await?;
-                let logged = logged.ok_or(Corrupt::new("a logged entry is below the published head"));
-                (logged.map_err(Error::from)?.leaf, true)
+                logged.ok_or(Corrupt::new("a logged entry is below the published head")).map_err(Error::from)?.leaf
             }
         };
-        Ok(self.sign(&leaf, verified).await?)
+        Ok(self.sign(&leaf).await?)
     }
 
     /// The issuer with this SHA-256, in DER.
@@ -135,8 +133,8 @@ impl Ct {
         Ok(())
     }
 
-    /// Signs what a leaf says, and verifies it where it is to be `verified`.
-    async fn sign(&self, leaf: &[u8], verified: bool) -> Result<SignedCertificateTimestamp, Error> {
+    /// Signs what a leaf says; one of many is verified.
+    async fn sign(&self, leaf: &[u8]) -> Result<SignedCertificateTimestamp, Error> {
         let refused = |rejection| Corrupt::refused("a certificate timestamp verifies", rejection);
         let MerkleTreeLeaf { timestamp, entry, extensions } = MerkleTreeLeaf::from_bytes(leaf).map_err(refused)?;
         let signer = self.log.signer();
@@ -145,9 +143,7 @@ impl Ct {
             signer.sign(&signed).await.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
         let sct =
             SignedCertificateTimestamp { log_id: signer.public_key().fingerprint(), timestamp, extensions, signature };
-        if verified {
-            sct.verify(&entry, signer.public_key()).map_err(refused)?;
-        }
+        self.samples.check(self.log.now(), || sct.verify(&entry, signer.public_key()).map_err(refused))?;
         Ok(sct)
     }
 }

@@ -16,6 +16,7 @@ use crate::{Corrupt, Error};
 use bytes::Bytes;
 use chancery_daemon::clock::{Clock, is_before};
 use chancery_daemon::metrics::Durations;
+use chancery_daemon::samples::Samples;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::{self, Plan, TreeHead};
@@ -433,10 +434,10 @@ fn prove_inclusion(index: u64, leaf_hash: &Hash, tree: &TreeHead, trees: &Trees)
     Ok(proof)
 }
 
-/// Signs a committed head, verifies the checkpoint that comes of it, and returns it for publication.
+/// Signs a committed head, verifies the checkpoint that comes of it if it is one of the samples, and returns it for
+/// publication.
 pub(crate) async fn sign_head(
-    scheme: &Scheme,
-    signer: &Signer,
+    (scheme, signer, samples): (&Scheme, &Signer, &Samples),
     head: &CommittedHead,
     edge: &Edge,
     now: Timestamp,
@@ -445,10 +446,11 @@ pub(crate) async fn sign_head(
         .sign(&scheme.signed_bytes(&head.tree, now))
         .await
         .map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
-    let refused = |rejection| Corrupt::refused("a checkpoint verifies", rejection);
     let note = scheme.note(&head.tree, now, signer.public_key(), &signature);
-    if scheme.open(&note, signer.public_key()).map_err(refused)? != head.tree {
-        return Err(Corrupt::new("a checkpoint states the head it was made for").into());
-    }
+    samples.check(now, || match scheme.open(&note, signer.public_key()) {
+        Ok(stated) if stated == head.tree => Ok(()),
+        Ok(_) => Err(Corrupt::new("a checkpoint states the head it was made for")),
+        Err(rejection) => Err(Corrupt::refused("a checkpoint verifies", rejection)),
+    })?;
     Ok(Published { tree: head.tree, timestamp: now, note, signature, edge: edge.trees() })
 }

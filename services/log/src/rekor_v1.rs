@@ -39,7 +39,7 @@ pub fn scheme(host: &str, tree_id: i64) -> Result<Scheme, Rejection> {
 #[derive(Clone)]
 pub struct RekorV1 {
     shards: Shards,
-    /// Of the promises made for entries that were logged before.
+    /// Of the promises.
     samples: Arc<Samples>,
 }
 
@@ -146,16 +146,7 @@ impl RekorV1 {
             }
         };
         match outcome {
-            Outcome::Logged(receipt) => {
-                // Verifying a promise costs twice what making it does, and half of what an entry costs in all. What can go
-                // wrong with a key or with these bytes goes wrong for every entry of a batch: its last one stands for it.
-                let stands_for_batch = receipt.index + 1 == receipt.published.tree.size;
-                let entry = promise(&shard, span, receipt).await?;
-                if stands_for_batch {
-                    verify(&shard, &entry)?;
-                }
-                Ok(Submitted::Created(Box::new(entry)))
-            }
+            Outcome::Logged(receipt) => Ok(Submitted::Created(Box::new(self.promise(&shard, span, receipt).await?))),
             Outcome::AlreadyLogged { .. } => Ok(Submitted::Exists(entry_id(&shard, leaf_hash))),
         }
     }
@@ -233,13 +224,14 @@ impl RekorV1 {
         if shard.log.quarantine().is_some() {
             return Ok(Some(unpromised(shard, *span, receipt)));
         }
-        let entry = promise(shard, *span, receipt).await?;
-        if self.samples.take(shard.log.now()) {
-            let verdict = verify(shard, &entry);
-            self.samples.record(verdict.is_ok());
-            verdict?;
-        }
-        Ok(Some(entry))
+        self.promise(shard, *span, receipt).await.map(Some)
+    }
+
+    /// An entry with its promise; one of many is verified, which costs twice what making it does.
+    async fn promise(&self, shard: &Shard, span: Span, receipt: Receipt) -> Result<ProvenEntry, Error> {
+        let entry = promise(shard, span, receipt).await?;
+        self.samples.check(shard.log.now(), || verify(shard, &entry))?;
+        Ok(entry)
     }
 }
 

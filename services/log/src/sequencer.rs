@@ -20,6 +20,7 @@ use crate::quarantine::Quarantine;
 use crate::store::{Batch, CommittedHead, Extension, Found, LogRecord, Store, StoreError, StoredEntry};
 use crate::{Corrupt, Error};
 use chancery_daemon::clock::{Clock, is_before};
+use chancery_daemon::samples::Samples;
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
@@ -63,6 +64,8 @@ pub(crate) struct Sequencer {
     activity: Arc<Activity>,
     /// Whether the log is known to be frozen.
     frozen: Arc<AtomicBool>,
+    /// Of the checkpoints.
+    samples: Samples,
 }
 
 /// What every sequencer holds of its log: its record, scheme, key and store, and the clock.
@@ -79,7 +82,22 @@ impl Sequencer {
         let unstored = is_new.then(|| (first.tree.size, first.note.clone()));
         let published = watch::Sender::new(Arc::new(first));
         let (activity, frozen) = (Arc::clone(activity), Arc::clone(frozen));
-        Self { record, scheme, signer, store, clock, edge, head, adopted: false, published, unstored, activity, frozen }
+        let (adopted, samples) = (false, Samples::default());
+        Self {
+            record,
+            scheme,
+            signer,
+            store,
+            clock,
+            edge,
+            head,
+            adopted,
+            published,
+            unstored,
+            activity,
+            frozen,
+            samples,
+        }
     }
 
     /// Whether the committed head, as last seen, is the published one.
@@ -243,10 +261,14 @@ impl Sequencer {
         // Dated with the time of its newest entry, which is committed with it: whichever replica signs a head, however
         // long it was stopped in between, a larger tree never bears an earlier date than a smaller one.
         let dated = self.head.timestamp.max(current.timestamp);
-        let published = Arc::new(sign_head(&self.scheme, &self.signer, &self.head, &self.edge, dated).await?);
+        let published = Arc::new(self.sign_head(dated).await?);
         self.unstored = Some((published.tree.size, published.note.clone()));
         self.published.send_replace(published.clone());
         Ok(published)
+    }
+
+    async fn sign_head(&self, dated: Timestamp) -> Result<Published, Error> {
+        sign_head((&self.scheme, &self.signer, &self.samples), &self.head, &self.edge, dated).await
     }
 
     /// Signs the head anew although it has not changed, or at last where it could not be signed.

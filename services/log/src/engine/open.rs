@@ -12,6 +12,7 @@ use crate::tiles::TileCache;
 use crate::witnessing::{self, Witnesses};
 use crate::{Corrupt, Error, pool};
 use chancery_daemon::clock::Clock;
+use chancery_daemon::samples::Samples;
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
@@ -111,7 +112,8 @@ impl Log {
                     tracing::error!(log.name = %record.name, error.code = "log.clock", "{CLOCK_BEHIND}");
                     (guard.last_published().await?.ok_or(CLOCK_BEHIND)?, false)
                 } else {
-                    (sign_head(&scheme, &signer, &head, &edge, clock.now().max(head.timestamp)).await?, true)
+                    let now = clock.now().max(head.timestamp);
+                    (sign_head((&scheme, &signer, &Samples::default()), &head, &edge, now).await?, true)
                 };
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
                 let sequencer = Sequencer::new(parts, Sound { head, edge }, first, (&activity, &frozen));

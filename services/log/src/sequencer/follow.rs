@@ -5,7 +5,7 @@
 //! published before: a database that was put back and grew again does not get a second history signed.
 
 use super::{Sequencer, checked_edge};
-use crate::engine::{Published, sign_head};
+use crate::engine::Published;
 use crate::guard::verify_extension;
 use crate::{Corrupt, Error};
 use chancery_verify::merkle::TreeHead;
@@ -98,7 +98,7 @@ impl Sequencer {
         // Where another replica has moved the head since, an old one must not get a new date.
         self.follow().await?;
         let now = self.signing_time()?;
-        let published = sign_head(&self.scheme, &self.signer, &self.head, &self.edge, now).await?;
+        let published = self.sign_head(now).await?;
         self.published.send_replace(Arc::new(published));
         Ok(())
     }
