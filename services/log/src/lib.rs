@@ -2,8 +2,8 @@
 //!
 //! One engine hosts every tree: a bounded pool, one sequencer, a store. A personality decides what may enter a log and how
 //! it is spoken to: [`rekor_v1`] and [`rekor_v2`] log signatures, [`ct`] logs certificates (RFC 6962). All formats, hashes and proofs are
-//! `chancery-verify`'s; nothing leaves this crate before it has been verified there, except that of the inclusion promises
-//! of one batch the last stands for all.
+//! `chancery-verify`'s; nothing leaves this crate before it has been verified there, except that one checkpoint, promise or SCT
+//! that was signed in ten milliseconds stands for the others of that time.
 //!
 //! # Life of an entry
 //! 1. A personality checks the submission and makes a [`Pending`] of it.
@@ -11,8 +11,8 @@
 //! 3. The sequencer takes everything that waits, and in one transaction (`tree_heads`, `bundle_parts`, `identities`,
 //!    `tiles`) drops duplicates, assigns indices, extends the tree and advances the head. **The commit is the durability
 //!    point.**
-//! 4. It signs the committed head, verifies its own checkpoint, publishes it, and wakes the submitters. Where the log has
-//!    witnesses, they cosign before it is published, see [`witnessing`].
+//! 4. It signs the committed head, publishes it, and wakes the submitters. Where the log has witnesses, they cosign before
+//!    it is published, see [`witnessing`].
 //! 5. The submitter computes its inclusion proof from the tiles of the batch, verifies it, and answers.
 //!
 //! A crash before 3 loses nothing that was acknowledged; after 3, the next start signs the committed head, which is what

@@ -1,6 +1,6 @@
 //! Opening a log: found or made, compared with what it was made with, guarded, and only then started.
 
-use super::{Log, Parts, sign_head};
+use super::{Log, Parts, Published, sign_head};
 use crate::activity::Activity;
 use crate::guard::{Guard, Sound, Verdict};
 use crate::mirror::{self, Destination};
@@ -15,6 +15,7 @@ use chancery_daemon::clock::Clock;
 use chancery_daemon::samples::Samples;
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
+use chancery_verify::Timestamp;
 use chancery_verify::checkpoint::Scheme;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -82,6 +83,22 @@ impl From<Corrupt> for OpenError {
     }
 }
 
+/// What is published first, and whether that is new: the committed head, signed and verified, or where the clock is behind it
+/// the last checkpoint there was.
+async fn first_published(
+    guard: Guard<'_>,
+    signer: &Signer,
+    Sound { head, edge }: &Sound,
+    now: Timestamp,
+) -> Result<(Published, bool), Error> {
+    if is_behind(now, head) {
+        tracing::error!(log.name = %guard.record.name, error.code = "log.clock", "{CLOCK_BEHIND}");
+        return Ok((guard.last_published().await?.ok_or(CLOCK_BEHIND)?, false));
+    }
+    let published = sign_head((guard.scheme, signer, &Samples::default()), head, edge, now.max(head.timestamp)).await?;
+    Ok((published, true))
+}
+
 impl Log {
     /// Opens the log, or makes it where the store has none of this name, and starts its sequencer. The head that is
     /// committed is signed and published before this returns, unless
@@ -107,16 +124,11 @@ impl Log {
         let frozen = Arc::new(AtomicBool::new(frozen));
         let (copy, mut witnessed) = (settings.copy.as_ref(), None);
         let (published, stored_size, task) = match judge(guard, copy, settings.witnesses.as_ref(), &store).await? {
-            Verdict::Sound(Sound { head, edge }) => {
-                let first = if is_behind(clock.now(), &head) {
-                    tracing::error!(log.name = %record.name, error.code = "log.clock", "{CLOCK_BEHIND}");
-                    (guard.last_published().await?.ok_or(CLOCK_BEHIND)?, false)
-                } else {
-                    let now = clock.now().max(head.timestamp);
-                    (sign_head((&scheme, &signer, &Samples::default()), &head, &edge, now).await?, true)
-                };
+            Verdict::Sound(sound) => {
+                let first = first_published(guard, &signer, &sound, clock.now()).await?;
+                let size = sound.head.tree.size;
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
-                let sequencer = Sequencer::new(parts, Sound { head, edge }, first, (&activity, &frozen));
+                let sequencer = Sequencer::new(parts, sound, first, (&activity, &frozen));
                 let signed = sequencer.published();
                 let task = sequencer::run(sequencer, waiting, readers, quarantine.clone(), shutdown);
                 let (published, task) = match settings.witnesses {
@@ -127,7 +139,7 @@ impl Log {
                         (begun.published, tokio::spawn(both(task, begun.rounds.run(quarantine.clone()))))
                     }
                 };
-                (Some(published), head.tree.size, task)
+                (Some(published), size, task)
             }
             Verdict::Doubtful { reason, size } => {
                 quarantine.begin(&record.name, reason);
