@@ -36,3 +36,44 @@ impl<T: Copy> SharedRead<T> {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use tokio::sync::Notify;
+    use tokio::task::yield_now;
+
+    #[tokio::test]
+    async fn who_asks_while_a_query_runs_gets_the_next_one_and_shares_it() {
+        let (read, queries, go) =
+            (Arc::new(SharedRead::default()), Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+        let ask = || {
+            let (read, queries, go) = (read.clone(), queries.clone(), go.clone());
+            tokio::spawn(async move {
+                let query = async || {
+                    let number = queries.fetch_add(1, Ordering::SeqCst) + 1;
+                    go.notified().await;
+                    Ok::<_, Infallible>(number)
+                };
+                read.now(query).await.unwrap()
+            })
+        };
+        let first = ask();
+        while queries.load(Ordering::SeqCst) == 0 {
+            yield_now().await;
+        }
+        let others: Vec<_> = (0..10).map(|_| ask()).collect();
+        yield_now().await;
+        go.notify_one();
+        assert_eq!(first.await.unwrap(), 1);
+        go.notify_one();
+        for other in others {
+            assert_eq!(other.await.unwrap(), 2);
+        }
+        go.notify_one();
+        assert_eq!(ask().await.unwrap(), 3, "nobody is answered with what was found before they asked");
+    }
+}
