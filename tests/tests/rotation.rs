@@ -83,7 +83,6 @@ fn issuing_under_load(stack: &Stack, work: impl FnOnce()) -> Load {
     under_load(ask, work)
 }
 
-/// Every client signs, into files whose names it returns.
 #[test]
 fn a_rotation_under_load_fails_nobody() {
     let mut stack = Stack::start();

@@ -17,7 +17,6 @@ use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt, tiles};
 use axum::Router;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use chancery_daemon::samples::Samples;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::note::KeyName;
 use chancery_verify::rekor::{Body, EntryKind, Promise, ProposedEntry};
@@ -39,8 +38,6 @@ pub fn scheme(host: &str, tree_id: i64) -> Result<Scheme, Rejection> {
 #[derive(Clone)]
 pub struct RekorV1 {
     shards: Shards,
-    /// Of the promises.
-    samples: Arc<Samples>,
 }
 
 /// An entry's full name: tree id and leaf hash, 80 hexadecimal digits.
@@ -81,7 +78,7 @@ impl RekorV1 {
     /// The personality over its first shard.
     #[must_use]
     pub fn new(first: Log) -> Self {
-        Self { shards: Shards::new(first), samples: Arc::default() }
+        Self { shards: Shards::new(first) }
     }
 
     /// The first shard.
@@ -146,7 +143,7 @@ impl RekorV1 {
             }
         };
         match outcome {
-            Outcome::Logged(receipt) => Ok(Submitted::Created(Box::new(self.promise(&shard, span, receipt).await?))),
+            Outcome::Logged(receipt) => Ok(Submitted::Created(Box::new(promise(&shard, span, receipt).await?))),
             Outcome::AlreadyLogged { .. } => Ok(Submitted::Exists(entry_id(&shard, leaf_hash))),
         }
     }
@@ -224,14 +221,7 @@ impl RekorV1 {
         if shard.log.quarantine().is_some() {
             return Ok(Some(unpromised(shard, *span, receipt)));
         }
-        self.promise(shard, *span, receipt).await.map(Some)
-    }
-
-    /// An entry with its promise; one of many is verified, which costs twice what making it does.
-    async fn promise(&self, shard: &Shard, span: Span, receipt: Receipt) -> Result<ProvenEntry, Error> {
-        let entry = promise(shard, span, receipt).await?;
-        self.samples.check(shard.log.now(), || verify(shard, &entry))?;
-        Ok(entry)
+        promise(shard, *span, receipt).await.map(Some)
     }
 }
 
@@ -282,19 +272,17 @@ fn unpromised(shard: &Shard, span: Span, receipt: Receipt) -> ProvenEntry {
     ProvenEntry { id, log_id: shard.log_id, index, receipt, promise: None }
 }
 
-/// Adds the inclusion promise.
+/// Adds the inclusion promise. Of those by one key one of many is verified, which costs twice what making it does.
 async fn promise(shard: &Shard, span: Span, receipt: Receipt) -> Result<ProvenEntry, Error> {
     let entry = unpromised(shard, span, receipt);
-    let signature = shard.log.signer().sign(&promise_of(&entry).signed_bytes()).await;
+    let (promise, signer) = (promise_of(&entry), shard.log.signer());
+    let signature = signer.sign(&promise.signed_bytes()).await;
     let signature = signature.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
+    shard.samples.check(shard.log.now(), || {
+        let verified = promise.verify(signer.public_key(), &signature);
+        verified.map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))
+    })?;
     Ok(ProvenEntry { promise: Some(signature), ..entry })
-}
-
-/// Verifies the inclusion promise, if there is one.
-fn verify(shard: &Shard, entry: &ProvenEntry) -> Result<(), Corrupt> {
-    let Some(signature) = &entry.promise else { return Ok(()) };
-    let verified = promise_of(entry).verify(shard.log.signer().public_key(), signature);
-    verified.map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))
 }
 
 fn promise_of(entry: &ProvenEntry) -> Promise<'_> {

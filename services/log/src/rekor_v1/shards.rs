@@ -17,6 +17,7 @@ use crate::seed::Seed;
 use crate::shared_read::SharedRead;
 use crate::store::{LogRecord, Store};
 use crate::{Corrupt, Error, Log, series};
+use chancery_daemon::samples::Samples;
 use chancery_verify::{Hash, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -27,6 +28,8 @@ pub(super) struct Shard {
     pub(super) log: Log,
     /// SHA-256 of its key.
     pub(super) log_id: Hash,
+    /// Of the promises by its key.
+    pub(super) samples: Samples,
 }
 
 /// Where a shard is in the virtual index. Once it says a size it is true for ever.
@@ -50,6 +53,7 @@ struct Inner {
     spans: RwLock<Arc<[Span]>>,
     /// The first one, by which the database is reached.
     first: Log,
+    /// For whoever asks what other processes have done.
     refreshed: SharedRead<()>,
     seeding: Mutex<()>,
 }
@@ -78,7 +82,8 @@ impl Shards {
     /// Opens a shard to readers, and to writers once its turn has come. Nothing happens where it is open.
     pub(super) fn add(&self, log: Log) {
         let number = series::split(&log.record().name).1;
-        let shard = Shard { log_id: log.signer().public_key().fingerprint(), log };
+        let log_id = log.signer().public_key().fingerprint();
+        let shard = Shard { log, log_id, samples: Samples::default() };
         self.0.open.write().unwrap_or_else(PoisonError::into_inner).entry(number).or_insert(Arc::new(shard));
     }
 
