@@ -16,6 +16,7 @@
 //!
 //! One round trip instead of four: at one client most of what a batch takes beyond its fsync.
 
+mod gathered;
 mod rows;
 
 use super::convert::{self, to_i64, to_u64};
@@ -26,7 +27,8 @@ use bytes::Bytes;
 use chancery_daemon::database::Postgres;
 use chancery_verify::tile::{Edge, FULL_WIDTH};
 use chancery_verify::{Hash, Timestamp, merkle};
-use rows::{Written, read_found, read_head, read_tiles, write_extension};
+use gathered::Gathered;
+use rows::{LeafRow, Written, read_found, read_head, read_tiles, write_extension};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +46,8 @@ pub struct PostgresStore {
     database: Postgres,
     /// Logs for which another replica was ahead of us when we last looked. A hint: being wrong costs round trips only.
     contended: Arc<Mutex<HashSet<i64>>>,
+    /// By log and leaf hash.
+    leaves: Arc<Gathered<(i64, Hash), Option<LeafRow>>>,
 }
 
 /// What came of one attempt to apply a batch.
@@ -66,7 +70,7 @@ impl PostgresStore {
     /// A store over an open database.
     #[must_use]
     pub fn new(database: Postgres) -> Self {
-        Self { database, contended: Arc::default() }
+        Self { database, contended: Arc::default(), leaves: Arc::default() }
     }
 
     fn is_contended(&self, log_id: i64) -> bool {
@@ -332,8 +336,8 @@ impl Store for PostgresStore {
 
     fn leaf(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<(u64, Tiles)>> {
         Box::pin(async move {
-            let found = read("leaf", || rows::leaf(&self.database.readers, log_id, &leaf_hash)).await?;
-            let Some((index, hashes)) = found else { return Ok(None) };
+            let query = async |wanted: Vec<_>| read("leaves", || rows::leaves(&self.database.readers, &wanted)).await;
+            let Some((index, hashes)) = self.leaves.read((log_id, leaf_hash), query).await? else { return Ok(None) };
             let tile = hashes.map(|hashes| (0, index / i64::from(FULL_WIDTH), hashes));
             Ok(Some((to_u64(index)?, convert::tiles(tile)?)))
         })

@@ -7,10 +7,12 @@
 use super::super::convert::{self, CheckpointRow, LogRow, TileRow, to_i64};
 use super::super::parts::{self, PartRow};
 use super::super::{Batch, CommittedHead, Extension, NewLog, StoreError, TileId, Tiles};
+use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Connections;
 use chancery_verify::{Hash, Timestamp, tile};
 use sqlx::PgConnection;
+use std::sync::LazyLock;
 
 /// What a write came to: all of a batch; or nothing, because the head is another than the one it extends or some of the batch
 /// is logged already. Then also the head, and for each identity of the batch the index at which it is logged, of one snapshot.
@@ -174,7 +176,7 @@ pub(super) async fn read_tiles(
 /// Moves the head from the one that is extended to the extension's, and writes everything that makes it true. `advanced` is
 /// empty where the head is another by now, or one of the new entries is logged already; then so is every other part: whatever
 /// else goes wrong, this cannot fork the tree.
-const WRITE_EXTENSION: &str = concat!(
+const WRITE_ENTRIES: &str = concat!(
     "/* integrate: write */
     WITH known AS (",
     duplicates!(),
@@ -189,21 +191,38 @@ const WRITE_EXTENSION: &str = concat!(
     ), new_identities AS (
         INSERT INTO identities (log_id, identity_hash, leaf_index)
         SELECT advanced.log_id, new.* FROM advanced, unnest($2::bytea[], $14::bigint[]) AS new
-    ), new_leaf_indices AS (
+    )"
+);
+/// What some batches write beside. A table that is named costs a statement its time, even where nothing is inserted.
+const WRITE_BESIDE: [&str; 3] = [
+    ", new_leaf_indices AS (
         INSERT INTO leaf_indices (log_id, leaf_hash, leaf_index)
         SELECT advanced.log_id, new.* FROM advanced, unnest($15::bytea[], $16::bigint[]) AS new
-    ), new_tiles AS (
+    )",
+    ", new_tiles AS (
         INSERT INTO tiles (log_id, level, tile_index, hashes)
         SELECT advanced.log_id, new.* FROM advanced, unnest($17::smallint[], $18::bigint[], $19::bytea[]) AS new
         ON CONFLICT (log_id, level, tile_index) DO UPDATE SET hashes = excluded.hashes
-    ), new_checkpoint AS (
+    )",
+    ", new_checkpoint AS (
         INSERT INTO checkpoints (log_id, tree_size, note)
-        SELECT advanced.log_id, $20::bigint, $21::text FROM advanced WHERE $20 IS NOT NULL
+        SELECT advanced.log_id, $20::bigint, $21::text FROM advanced
         ON CONFLICT DO NOTHING
-    )
-    SELECT EXISTS (SELECT FROM advanced),",
-    found!()
-);
+    )",
+];
+const WRITE_ANSWER: &str = concat!(" SELECT EXISTS (SELECT FROM advanced),", found!());
+
+/// The statement with these of [`WRITE_BESIDE`].
+fn write_statement(beside: [bool; 3]) -> &'static str {
+    static STATEMENTS: LazyLock<[String; 8]> = LazyLock::new(|| {
+        std::array::from_fn(|number| {
+            let beside = (0..).zip(WRITE_BESIDE).filter(|(bit, _)| number >> bit & 1 == 1).map(|(_, text)| text);
+            std::iter::once(WRITE_ENTRIES).chain(beside).chain([WRITE_ANSWER]).collect()
+        })
+    });
+    let [leaf_indices, tiles, checkpoint] = beside.map(usize::from);
+    &STATEMENTS[leaf_indices | tiles << 1 | checkpoint << 2]
+}
 
 pub(super) async fn write_extension(
     connection: &mut PgConnection,
@@ -215,7 +234,8 @@ pub(super) async fn write_extension(
     let parts = parts::pack(entries)?;
     let leaf_indices = parts::leaf_indices(&parts)?;
     let checkpoint_size = batch.published.as_ref().map(|(size, _)| to_i64(*size)).transpose()?;
-    let rows: Vec<WrittenRow> = sqlx::query_as(WRITE_EXTENSION)
+    let beside = [!leaf_indices.is_empty(), !tiles.0.is_empty(), checkpoint_size.is_some()];
+    let rows: Vec<WrittenRow> = sqlx::query_as(write_statement(beside))
         .bind(batch.log_id)
         .bind(entries.iter().map(|entry| entry.identity_hash.as_slice()).collect::<Vec<_>>())
         .bind(to_i64(from.tree.size)?)
@@ -329,17 +349,29 @@ pub(super) async fn entry(
     Ok(part.map(|part| (part, tiles)))
 }
 
-/// Selects the index of the leaf with hash `$2`. An identity is a leaf hash where its part says so.
+/// Selects the index of the leaf with this hash in this log. An identity is a leaf hash where its part says so.
 macro_rules! found_leaf {
-    () => {
-        "SELECT coalesce((
-             SELECT min(leaf_index) FROM leaf_indices WHERE log_id = $1 AND leaf_hash = $2
+    ($log_id:literal, $leaf_hash:literal) => {
+        concat!(
+            "SELECT coalesce((
+             SELECT min(leaf_index) FROM leaf_indices WHERE log_id = ",
+            $log_id,
+            " AND leaf_hash = ",
+            $leaf_hash,
+            "
          ), (
-             SELECT leaf_index FROM identities WHERE log_id = $1 AND identity_hash = $2 AND (
+             SELECT leaf_index FROM identities WHERE log_id = ",
+            $log_id,
+            " AND identity_hash = ",
+            $leaf_hash,
+            " AND (
                  SELECT identity_hashes IS NULL FROM bundle_parts
-                 WHERE log_id = $1 AND first_index <= identities.leaf_index ORDER BY first_index DESC LIMIT 1
+                 WHERE log_id = ",
+            $log_id,
+            " AND first_index <= identities.leaf_index ORDER BY first_index DESC LIMIT 1
              )
          )) AS leaf_index"
+        )
     };
 }
 
@@ -348,26 +380,37 @@ pub(super) async fn index_of(
     log_id: i64,
     leaf_hash: &Hash,
 ) -> Result<Option<i64>, StoreError> {
-    let index = sqlx::query_scalar(concat!("/* index_of */ ", found_leaf!()));
+    let index = sqlx::query_scalar(concat!("/* index_of */ ", found_leaf!("$1", "$2")));
     Ok(index.bind(log_id).bind(leaf_hash.as_slice()).fetch_one(connections).await?)
 }
 
-/// The leaf's index, and the hashes of its tile once that is stored.
-pub(super) async fn leaf(
+/// A leaf's index, and the hashes of its tile once that is stored.
+pub(super) type LeafRow = (i64, Option<Vec<u8>>);
+
+/// The leaves with these hashes in these logs, in their order.
+pub(super) async fn leaves(
     connections: &Connections,
-    log_id: i64,
-    leaf_hash: &Hash,
-) -> Result<Option<(i64, Option<Vec<u8>>)>, StoreError> {
+    wanted: &[(i64, Hash)],
+) -> Result<Vec<Option<LeafRow>>, StoreError> {
     let query = sqlx::query_as(concat!(
-        "/* leaf */
-         SELECT leaf_index, (
-             SELECT hashes FROM tiles WHERE log_id = $1 AND level = 0 AND tile_index = leaf_index >> 8
+        "/* leaves */
+         SELECT position, leaf_index, (
+             SELECT hashes FROM tiles WHERE log_id = wanted.log_id AND level = 0 AND tile_index = leaf_index >> 8
          )
-         FROM (",
-        found_leaf!(),
+         FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS wanted (log_id, leaf_hash, position), LATERAL (",
+        found_leaf!("wanted.log_id", "wanted.leaf_hash"),
         ") AS found WHERE leaf_index IS NOT NULL",
     ));
-    Ok(query.bind(log_id).bind(leaf_hash.as_slice()).fetch_optional(connections).await?)
+    let log_ids: Vec<i64> = wanted.iter().map(|(log_id, _)| *log_id).collect();
+    let hashes: Vec<&[u8]> = wanted.iter().map(|(_, hash)| hash.as_slice()).collect();
+    let rows: Vec<(i64, i64, Option<Vec<u8>>)> = query.bind(log_ids).bind(hashes).fetch_all(connections).await?;
+    let mut found = vec![None; wanted.len()];
+    for (position, index, hashes) in rows {
+        // Positions begin at one.
+        let place = usize::try_from(position - 1).ok().and_then(|place| found.get_mut(place));
+        *place.ok_or(Corrupt::new("a query answers what was asked"))? = Some((index, hashes));
+    }
+    Ok(found)
 }
 
 pub(super) async fn insert_issuers(
