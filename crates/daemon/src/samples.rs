@@ -7,35 +7,22 @@
 use chancery_verify::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Milliseconds for which a sample stands where nothing else is said.
-const PERIOD_MS: u64 = 10;
+/// Milliseconds for which a sample stands.
+const PERIOD_MS: u64 = 100;
 
 /// The samples taken so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Samples {
-    period_ms: u64,
     /// Number of the newest period that has its sample, counted from 1970.
     taken: AtomicU64,
     failed: AtomicBool,
 }
 
-impl Default for Samples {
-    fn default() -> Self {
-        Self::every(PERIOD_MS)
-    }
-}
-
 impl Samples {
-    /// One in each period of so many milliseconds.
-    #[must_use]
-    pub const fn every(period_ms: u64) -> Self {
-        Self { period_ms, taken: AtomicU64::new(0), failed: AtomicBool::new(false) }
-    }
-
     /// Whether what is signed at `now` is verified: the first that asks in each period is.
     #[must_use]
     pub fn take(&self, now: Timestamp) -> bool {
-        let period = now.millis() / self.period_ms.max(1);
+        let period = now.millis() / PERIOD_MS;
         self.taken.fetch_max(period, Ordering::Relaxed) < period || self.failed.load(Ordering::Relaxed)
     }
 
@@ -64,12 +51,12 @@ mod tests {
         let samples = Samples::default();
         let at = Timestamp::from_millis;
         assert!(samples.take(at(1000)));
-        assert!(!samples.take(at(1000)) && !samples.take(at(1009)));
-        assert!(samples.take(at(1010)));
+        assert!(!samples.take(at(1000)) && !samples.take(at(1099)));
+        assert!(samples.take(at(1100)));
         assert!(!samples.take(at(1001)), "its period is over");
         samples.record(false);
-        assert!(samples.take(at(1010)) && samples.take(at(1010)));
+        assert!(samples.take(at(1100)) && samples.take(at(1100)));
         samples.record(true);
-        assert!(!samples.take(at(1010)));
+        assert!(!samples.take(at(1100)));
     }
 }

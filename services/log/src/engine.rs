@@ -2,7 +2,7 @@
 
 mod open;
 
-pub use open::{OpenError, Settings};
+pub use open::{CHECKPOINT_PERIOD, OpenError, Settings};
 
 use crate::activity::Activity;
 use crate::pool::{Pending, Pool};

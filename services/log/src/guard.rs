@@ -24,8 +24,8 @@ use chancery_verify::tile::{Edge, TileId, Tiles, Trees};
 use chancery_verify::{Hash, PublicKey, Rejection};
 use std::collections::BTreeSet;
 
-/// Stored checkpoints that are tried, newest first, until one can be proven. A log has one for nearly every batch: where
-/// more than these were changed, nothing that is stored is worth showing as a checkpoint.
+/// Stored checkpoints that are tried, newest first, until one can be proven. A log has up to ten for each second that it
+/// was written to: where more than these were changed, nothing that is stored is worth showing as a checkpoint.
 const TRIED_CHECKPOINTS: usize = 1024;
 
 /// A log as it is stored.

@@ -3,7 +3,7 @@
 //! One engine hosts every tree: a bounded pool, one sequencer, a store. A personality decides what may enter a log and how
 //! it is spoken to: [`rekor_v1`] and [`rekor_v2`] log signatures, [`ct`] logs certificates (RFC 6962). All formats, hashes and proofs are
 //! `chancery-verify`'s; nothing leaves this crate before it has been verified there, except that one checkpoint, promise or SCT
-//! that was signed in ten milliseconds stands for the others of that time.
+//! that was signed in a tenth of a second stands for the others of that time.
 //!
 //! # Life of an entry
 //! 1. A personality checks the submission and makes a [`Pending`] of it.
@@ -37,7 +37,7 @@ pub mod store;
 mod tiles;
 pub mod witnessing;
 
-pub use engine::{Log, OpenError, Outcome, Published, Receipt, Settings};
+pub use engine::{CHECKPOINT_PERIOD, Log, OpenError, Outcome, Published, Receipt, Settings};
 pub use error::{Corrupt, Error};
 pub use pool::{Pending, Sealed};
 pub use tiles::Files;

@@ -59,8 +59,11 @@ pub(crate) struct Sequencer {
     /// before it is seen to extend the published one.
     adopted: bool,
     published: watch::Sender<Arc<Published>>,
-    /// The newest checkpoint not yet stored.
+    /// The newest checkpoint, unless it is stored.
     unstored: Option<(u64, String)>,
+    /// When a batch last took one along, and how long after that none does.
+    stored: Option<Instant>,
+    checkpoint_period: Duration,
     activity: Arc<Activity>,
     /// Whether the log is known to be frozen.
     frozen: Arc<AtomicBool>,
@@ -78,11 +81,12 @@ impl Sequencer {
         Sound { head, edge }: Sound,
         (first, is_new): (Published, bool),
         (activity, frozen): (&Arc<Activity>, &Arc<AtomicBool>),
+        checkpoint_period: Duration,
     ) -> Self {
         let unstored = is_new.then(|| (first.tree.size, first.note.clone()));
         let published = watch::Sender::new(Arc::new(first));
         let (activity, frozen) = (Arc::clone(activity), Arc::clone(frozen));
-        let (adopted, samples) = (false, Samples::default());
+        let (adopted, stored, samples) = (false, None, Samples::default());
         Self {
             record,
             scheme,
@@ -94,6 +98,8 @@ impl Sequencer {
             adopted,
             published,
             unstored,
+            stored,
+            checkpoint_period,
             activity,
             frozen,
             samples,
@@ -171,11 +177,12 @@ impl Sequencer {
             done = Some((base.tree, extension.is_some(), extended));
             Ok(extension)
         };
+        let is_due = self.stored.is_none_or(|stored| stored.elapsed() >= self.checkpoint_period);
         let request = Batch {
             log_id: self.record.log_id,
             known: (known.size() == self.head.tree.size).then_some(self.head),
             identities: &identities,
-            published: self.unstored.clone(),
+            published: if is_due { self.unstored.clone() } else { None },
             extend: &mut extend,
         };
         let result = self.store.integrate(request).await;
@@ -191,9 +198,10 @@ impl Sequencer {
             self.adopted = true;
             self.activity.conflict();
         }
-        if written {
+        if written && is_due {
             // The checkpoint rode along.
             self.unstored = None;
+            self.stored = Some(Instant::now());
         }
         self.edge = edge;
         self.head = head;

@@ -155,7 +155,7 @@ pub struct Batch<'a> {
     pub known: Option<CommittedHead>,
     /// Identity hashes of the batch, in order; the caller has removed duplicates within the batch.
     pub identities: &'a [Hash],
-    /// The last checkpoint that was published and not stored yet: it rides along, so that publishing costs no commit.
+    /// A checkpoint that was published and is to be stored: it rides along, so that storing it costs no commit.
     pub published: Option<(u64, String)>,
     /// The pure part in the middle of the transaction.
     pub extend: &'a mut Extend<'a>,

@@ -11,9 +11,6 @@ use chancery_verify::timestamping::{Authority, Request, Token};
 use chancery_verify::{Rejection, Timestamp};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-/// At most one signature in so many milliseconds is verified.
-const CHECK_INTERVAL_MS: u64 = 100;
-
 /// A key with its certificates, and what every answer of it has in common.
 struct Signing {
     authority: Authority,
@@ -57,7 +54,7 @@ impl TimestampAuthority {
         random: Arc<dyn Random>,
     ) -> Result<Self, AuthorityError> {
         let signing = RwLock::new(Arc::new(Signing::new(authority, signer)?));
-        let (samples, defect) = (Samples::every(CHECK_INTERVAL_MS), OnceLock::new());
+        let (samples, defect) = (Samples::default(), OnceLock::new());
         Ok(Self { signing, policies, clock, random, samples, defect })
     }
 

@@ -18,7 +18,7 @@ use chancery_daemon::{
     signer::{Signer, Use},
 };
 use chancery_log::{
-    Log, Settings,
+    CHECKPOINT_PERIOD, Log, Settings,
     ct::{self, Ct},
     mirror::Destination,
     rekor_v1::{self, RekorV1},
@@ -148,6 +148,7 @@ impl Opening<'_> {
             frozen,
             copy,
             witnesses,
+            checkpoint_period: CHECKPOINT_PERIOD,
         };
         let (store, clock) = (Arc::clone(&opener.store), Arc::clone(self.clock));
         let opened = Log::open(settings, store, clock, opener.running.stopping()).await;

@@ -13,7 +13,7 @@ use crate::rotation::{
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{clock::Clock, random::Random};
-use chancery_log::{Files, Log, Settings, series, store::Store, witnessing::Witnesses};
+use chancery_log::{CHECKPOINT_PERIOD, Files, Log, Settings, series, store::Store, witnessing::Witnesses};
 use chancery_verify::PublicKey;
 use std::{
     collections::BTreeMap,
@@ -182,6 +182,7 @@ impl ShardOpener {
             frozen: false,
             copy: self.running.copy(&name),
             witnesses: series.witnesses.clone().filter(|_| !may_be_made),
+            checkpoint_period: CHECKPOINT_PERIOD,
             name,
         };
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));

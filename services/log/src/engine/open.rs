@@ -19,8 +19,13 @@ use chancery_verify::Timestamp;
 use chancery_verify::checkpoint::Scheme;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+/// [`Settings::checkpoint_period`] of every log that serves. A checkpoint with every batch would be an eighth of what is stored
+/// where one client writes; the guard at the start needs one that is not old.
+pub const CHECKPOINT_PERIOD: Duration = Duration::from_millis(100);
 
 /// What a log is opened with.
 pub struct Settings {
@@ -41,6 +46,8 @@ pub struct Settings {
     pub copy: Option<Destination>,
     /// Who cosigns its checkpoints, if anybody.
     pub witnesses: Option<Witnesses>,
+    /// A batch takes the newest checkpoint along to the store unless one did so short a time ago.
+    pub checkpoint_period: Duration,
 }
 
 /// Why a log is not opened at all. Every message says what to do.
@@ -128,7 +135,7 @@ impl Log {
                 let first = first_published(guard, &signer, &sound, clock.now()).await?;
                 let size = sound.head.tree.size;
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
-                let sequencer = Sequencer::new(parts, sound, first, (&activity, &frozen));
+                let sequencer = Sequencer::new(parts, sound, first, (&activity, &frozen), settings.checkpoint_period);
                 let signed = sequencer.published();
                 let task = sequencer::run(sequencer, waiting, readers, quarantine.clone(), shutdown);
                 let (published, task) = match settings.witnesses {

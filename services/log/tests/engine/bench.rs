@@ -14,6 +14,7 @@ use chancery_verify::key::KeyKind;
 use chancery_verify::tile::TileId;
 use chancery_verify::{Timestamp, merkle};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -40,6 +41,8 @@ pub(crate) struct Bench {
     pub(crate) copy: Option<Destination>,
     /// Who cosigns its checkpoints, if anybody. Such a log is a Rekor v2 log: nobody cosigns checkpoints of the other.
     pub(crate) witnesses: Option<Witnesses>,
+    /// None, so that every batch has a checkpoint, unless a scenario says otherwise.
+    pub(crate) checkpoint_period: Duration,
 }
 
 pub(crate) struct Running {
@@ -106,7 +109,8 @@ impl Database {
 impl Bench {
     fn new(place: Place) -> Self {
         let (signer, _) = Signer::generate(KeyKind::P256).unwrap();
-        Self { place, signer: Arc::new(signer), clock: Arc::new(FixedClock::new(START)), copy: None, witnesses: None }
+        let clock = Arc::new(FixedClock::new(START));
+        Self { place, signer: Arc::new(signer), clock, copy: None, witnesses: None, checkpoint_period: Duration::ZERO }
     }
 
     pub(crate) fn sqlite() -> Self {
@@ -180,6 +184,7 @@ impl Bench {
             frozen: false,
             copy: self.copy.clone(),
             witnesses: self.witnesses.clone(),
+            checkpoint_period: self.checkpoint_period,
         }
     }
 

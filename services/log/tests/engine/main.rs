@@ -54,6 +54,7 @@ macro_rules! on_both_databases {
 on_both_databases! {
     scenarios::concurrent_entries_get_gap_free_indices_and_duplicates_get_the_first_one,
     scenarios::a_restart_goes_on_where_the_last_run_stopped,
+    scenarios::batches_that_follow_each_other_share_a_stored_checkpoint,
     scenarios::another_key_or_origin_does_not_start,
     scenarios::a_clock_that_goes_back_stops_signing_until_it_is_right_again,
     scenarios::the_database_itself_refuses_to_forget,

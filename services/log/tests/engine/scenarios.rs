@@ -1,6 +1,6 @@
 //! What must hold on either database. Every scenario ends with the whole log re-derived.
 
-use crate::bench::{Bench, START, entry, verify};
+use crate::bench::{Bench, Running, START, entry, verify};
 use chancery_daemon::database::DatabaseError;
 use chancery_daemon::signer::Signer;
 use chancery_log::check::check;
@@ -72,6 +72,27 @@ pub(crate) async fn a_restart_goes_on_where_the_last_run_stopped(bench: Bench) {
         assert_eq!(bench.check(&running).await.unwrap(), (run + 1) * 300);
         running.stop().await;
     }
+}
+
+/// Checkpoints of which none is stored for a while; a log that is stopped has stored its newest.
+pub(crate) async fn batches_that_follow_each_other_share_a_stored_checkpoint(mut bench: Bench) {
+    bench.checkpoint_period = Duration::from_hours(1);
+    let running = bench.start().await;
+    for number in 0..20 {
+        running.log.append(entry(&number.to_string())).await.unwrap();
+    }
+    let stored = async |running: &Running| {
+        let checkpoints = running.database.store().checkpoints(1, None, 100).await.unwrap();
+        checkpoints.into_iter().map(|(size, _)| size).collect::<Vec<_>>()
+    };
+    assert_eq!(stored(&running).await, [0]);
+    assert_eq!(bench.check(&running).await.unwrap(), 20);
+    running.stop().await;
+    let running = bench.start().await;
+    assert_eq!(stored(&running).await, [0, 20]);
+    running.log.append(entry("next")).await.unwrap();
+    assert_eq!(bench.check(&running).await.unwrap(), 21);
+    running.stop().await;
 }
 
 pub(crate) async fn another_key_or_origin_does_not_start(bench: Bench) {
