@@ -15,6 +15,7 @@ pub use algorithm::SignatureAlgorithm;
 pub use chain::{verify_authority, verify_chain, verify_issued_by, verify_path};
 pub use profile::{verify_profile, verify_profile_without_sct};
 pub use request::Request;
+pub use tbs::{unverified_precertificate_tbs, with_extension};
 
 use crate::extension::{Claim, OTHER_NAME_USERNAME, POISON, POISON_VALUE, SCT_LIST};
 use crate::sct::{self, LogEntry, SignedCertificateTimestamp};

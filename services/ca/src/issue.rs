@@ -173,14 +173,14 @@ impl Pipeline {
                 let sct = answered(log.add_pre_chain(self.submission(precertificate))).await?;
                 if !log.verifies_its_own() {
                     let issuer_key_hash = self.signer.public_key().fingerprint();
-                    let tbs = leaf.plain_tbs().map_err(IssueError::Corrupt)?;
+                    let tbs = leaf.plain_tbs().to_vec();
                     verify_promise(&sct, &LogEntry::Precert { issuer_key_hash, tbs }, log.as_ref())?;
                 }
                 let tbs = leaf.certificate_tbs(&sct).map_err(IssueError::LogPromise)?;
                 (self.sign(&tbs).await?, Promise::Embedded(sct))
             }
             Transparency::Detached(log) => {
-                let certificate = self.sign(&leaf.plain_tbs().map_err(IssueError::Unfit)?).await?;
+                let certificate = self.sign(leaf.plain_tbs()).await?;
                 let sct = answered(log.add_chain(self.submission(certificate.clone()))).await?;
                 if in_full || !log.verifies_its_own() {
                     let entry = LogEntry::X509 { certificate: certificate.clone() };
@@ -188,9 +188,7 @@ impl Pipeline {
                 }
                 (certificate, Promise::Detached(sct))
             }
-            Transparency::Unlogged => {
-                (self.sign(&leaf.plain_tbs().map_err(IssueError::Unfit)?).await?, Promise::Missing)
-            }
+            Transparency::Unlogged => (self.sign(leaf.plain_tbs()).await?, Promise::Missing),
         };
         let certificate = Certificate::from_der(&certificate).map_err(IssueError::Corrupt)?;
         self.verify(&certificate, &promise, principal, key).map_err(IssueError::Corrupt)?;

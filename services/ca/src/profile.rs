@@ -1,13 +1,13 @@
 //! The leaf profile: what a principal's certificate says, before anyone has signed it. Pure.
 //!
-//! [`Leaf`] fixes everything once; precertificate and certificate are two renderings of it that differ in their last
-//! extension alone, which is what makes the log's timestamp hold for both (RFC 6962 §3.2). The profile is Fulcio's
+//! [`Leaf`] is written once; precertificate and certificate are the same bytes with another last extension, which is what
+//! makes the log's timestamp hold for both (RFC 6962 §3.2). The profile is Fulcio's
 //! (`verify::certificate::profile` is the same from the verifying side).
 
 use crate::identity::Principal;
 use chancery_daemon::authority::SERIAL_BYTES;
 use chancery_verify::certificate::profile::{EXTENDED_KEY_USAGE_VALUE, KEY_USAGE_VALUE, MAX_LIFETIME_SECONDS};
-use chancery_verify::certificate::{Certificate, Identity, SignatureAlgorithm};
+use chancery_verify::certificate::{Certificate, Identity, SignatureAlgorithm, with_extension};
 use chancery_verify::extension::{self, Claim};
 use chancery_verify::sct::{self, SignedCertificateTimestamp};
 use chancery_verify::{PublicKey, Rejection, Timestamp};
@@ -32,12 +32,8 @@ use x509_cert::{TbsCertificate, certificate::Rfc5280};
 /// Everything a leaf certificate says but its timestamps.
 #[derive(Debug, Clone)]
 pub struct Leaf {
-    issuer_name: Name,
-    issuer_key: PublicKey,
-    serial: SerialNumber,
-    validity: Validity,
-    subject_key: SubjectPublicKeyInfoOwned,
-    extensions: Vec<Extension>,
+    /// The `TBSCertificate` that carries no timestamp, in DER.
+    tbs: Vec<u8>,
 }
 
 impl Leaf {
@@ -61,36 +57,35 @@ impl Leaf {
             return Err(Rejection::ChainExpired);
         }
         let unfit = |field| move |_| Rejection::Profile { field };
-        Ok(Self {
-            issuer_name: issuer.subject().clone(),
-            issuer_key: issuer.public_key().clone(),
-            serial: SerialNumber::<Rfc5280>::new(&serial).map_err(unfit("serialNumber"))?,
-            validity: Validity::new(time(now.seconds())?, time(end)?),
-            subject_key: SubjectPublicKeyInfoOwned::from_der(key.spki_der()).map_err(unfit("subjectPublicKeyInfo"))?,
-            extensions: extensions(principal, key, issuer)?,
-        })
+        let serial = SerialNumber::<Rfc5280>::new(&serial).map_err(unfit("serialNumber"))?;
+        let validity = Validity::new(time(now.seconds())?, time(end)?);
+        let subject_key = SubjectPublicKeyInfoOwned::from_der(key.spki_der()).map_err(unfit("subjectPublicKeyInfo"))?;
+        let rendering = Rendering { issuer: issuer.subject(), extensions: extensions(principal, key, issuer)? };
+        let builder = CertificateBuilder::new(rendering, serial, validity, subject_key);
+        let tbs = builder.and_then(|mut builder| builder.finalize(&IssuerKey(issuer.public_key())));
+        Ok(Self { tbs: tbs.map_err(|_| Rejection::CertificateMalformed)? })
     }
 
     /// What is signed for the precertificate.
     pub fn precertificate_tbs(&self) -> Result<Vec<u8>, Rejection> {
-        self.tbs(Some(extension(extension::POISON, true, extension::POISON_VALUE.to_vec())?))
+        self.with(&extension(extension::POISON, true, extension::POISON_VALUE.to_vec())?)
     }
 
     /// What is signed for the certificate that carries `sct`.
     pub fn certificate_tbs(&self, sct: &SignedCertificateTimestamp) -> Result<Vec<u8>, Rejection> {
-        self.tbs(Some(extension(extension::SCT_LIST, false, sct::list_to_extension(std::slice::from_ref(sct))?)?))
+        let list = sct::list_to_extension(std::slice::from_ref(sct))?;
+        self.with(&extension(extension::SCT_LIST, false, list)?)
     }
 
-    /// What is signed for a certificate that carries no timestamp.
-    pub fn plain_tbs(&self) -> Result<Vec<u8>, Rejection> {
-        self.tbs(None)
+    /// What is signed for a certificate that carries no timestamp, and what a timestamp says of the others.
+    #[must_use]
+    pub fn plain_tbs(&self) -> &[u8] {
+        &self.tbs
     }
 
-    fn tbs(&self, last: Option<Extension>) -> Result<Vec<u8>, Rejection> {
-        let refused = |_| Rejection::CertificateMalformed;
-        let rendering = Rendering { leaf: self, last };
-        let builder = CertificateBuilder::new(rendering, self.serial.clone(), self.validity, self.subject_key.clone());
-        builder.and_then(|mut builder| builder.finalize(&IssuerKey(&self.issuer_key))).map_err(refused)
+    fn with(&self, last: &Extension) -> Result<Vec<u8>, Rejection> {
+        let last = last.to_der().map_err(|_| Rejection::CertificateMalformed)?;
+        with_extension(&self.tbs, &last)
     }
 }
 
@@ -146,15 +141,15 @@ fn name(identity: &Identity) -> der::Result<GeneralName> {
     })
 }
 
-/// A [`Leaf`] with its last extension, if it has one, as x509-cert's builder wants to be told.
+/// Names and extensions, as x509-cert's builder wants to be told.
 struct Rendering<'a> {
-    leaf: &'a Leaf,
-    last: Option<Extension>,
+    issuer: &'a Name,
+    extensions: Vec<Extension>,
 }
 
 impl BuilderProfile for Rendering<'_> {
     fn get_issuer(&self, _subject: &Name) -> Name {
-        self.leaf.issuer_name.clone()
+        self.issuer.clone()
     }
 
     fn get_subject(&self) -> Name {
@@ -167,9 +162,7 @@ impl BuilderProfile for Rendering<'_> {
         _issuer_key: SubjectPublicKeyInfoRef<'_>,
         _tbs: &TbsCertificate,
     ) -> builder::Result<Vec<Extension>> {
-        let mut extensions = self.leaf.extensions.clone();
-        extensions.extend(self.last.clone());
-        Ok(extensions)
+        Ok(self.extensions.clone())
     }
 }
 

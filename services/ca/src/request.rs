@@ -4,7 +4,6 @@ use crate::audit::{Asked, AuditLog};
 use crate::challenge::{self, KeyRequest};
 use crate::identity::Principal;
 use crate::issue::Issued;
-use crate::oidc::Authenticator;
 use crate::{CertificateAuthority, Error};
 use chancery_daemon::http::RequestId;
 use chancery_daemon::metrics::{Counter, Counters, MetricError, Metrics};
@@ -91,8 +90,12 @@ impl CertificateAuthority {
         let authenticator = self.authenticator();
         let (issuer, outcome) = match request {
             Ok(request) => {
-                let outcome = self.issue(&authenticator, &request, &mut principal, now).await;
-                (authenticator.configured_issuer(&request.token), outcome)
+                let (issuer, verdict) = authenticator.judge(&request.token, now).await;
+                let outcome = match verdict {
+                    Ok(verified) => self.issue(principal.insert(verified), request.key.as_ref(), now).await,
+                    Err(refusal) => Err(refusal.into()),
+                };
+                (issuer, outcome)
             }
             Err(error) => (None, Err(error)),
         };
@@ -105,19 +108,12 @@ impl CertificateAuthority {
         self.record(&asked, outcome, now)
     }
 
-    /// Token, then limits, then key, then certificate: the order in which Fulcio finds fault.
-    async fn issue(
-        &self,
-        authenticator: &Authenticator,
-        request: &SigningRequest,
-        verified: &mut Option<Principal>,
-        now: Timestamp,
-    ) -> Result<Issued, Error> {
-        let principal = verified.insert(authenticator.authenticate(&request.token, now).await?);
+    /// After the token limits, then key, then certificate: the order in which Fulcio finds fault.
+    async fn issue(&self, principal: &Principal, key: Option<&KeyRequest>, now: Timestamp) -> Result<Issued, Error> {
         if let Some(limits) = &self.limits {
             limits.admit(principal)?;
         }
-        let key = request.key.as_ref().ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
+        let key = key.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
         let key = challenge::verify(key, &principal.challenges, &self.client_algorithms)?;
         Ok(self.pipeline().issue(principal, &key, now).await?)
     }

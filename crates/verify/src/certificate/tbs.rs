@@ -1,9 +1,10 @@
-//! Cutting a certificate apart without encoding it again.
+//! Cutting a certificate apart, and putting it together, without encoding it again.
 //!
 //! RFC 6962 compares the `TBSCertificate` of precertificate and certificate byte by byte. Decoding and encoding could
 //! change bytes an issuer wrote differently, so these functions only ever move whole encodings.
 
 use crate::Rejection;
+use crate::extension::POISON;
 use const_oid::ObjectIdentifier;
 use der::asn1::AnyRef;
 use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
@@ -38,31 +39,77 @@ pub(super) fn signed_part(der: &[u8]) -> Result<&[u8], Rejection> {
 
 /// `tbs` without the extension `oid`; everything else keeps its bytes and order.
 pub(super) fn without_extension(tbs: &[u8], oid: ObjectIdentifier) -> Result<Vec<u8>, Rejection> {
-    cut(tbs, oid).map_err(|_| Rejection::CertificateMalformed)
-}
-
-fn cut(tbs: &[u8], oid: ObjectIdentifier) -> der::Result<Vec<u8>> {
-    let mut fields = Vec::new();
-    for field in parts(contents(tbs, Tag::Sequence)?)? {
-        if AnyRef::from_der(field)?.tag() != EXTENSIONS {
-            fields.extend_from_slice(field);
-            continue;
-        }
-        let mut kept = Vec::new();
-        for extension in parts(contents(contents(field, EXTENSIONS)?, Tag::Sequence)?)? {
-            let id = parts(contents(extension, Tag::Sequence)?)?
-                .first()
-                .map(|id| ObjectIdentifier::from_der(id))
-                .transpose()?;
-            if id != Some(oid) {
-                kept.extend_from_slice(extension);
+    let without = Divided::new(tbs).and_then(|mut tbs| {
+        let mut kept = Vec::with_capacity(tbs.extensions.len());
+        for extension in tbs.extensions {
+            if extension_id(extension)? != oid {
+                kept.push(extension);
             }
         }
+        tbs.extensions = kept;
+        tbs.whole()
+    });
+    without.map_err(|_| Rejection::CertificateMalformed)
+}
+
+/// The `TBSCertificate` of a precertificate in DER without its poison. Nothing else of it is looked at: for whoever reads in
+/// full what became of it.
+///
+/// # Errors
+/// [`Rejection::SctPoison`] where there is none, [`Rejection::CertificateMalformed`] where it cannot be taken apart.
+pub fn unverified_precertificate_tbs(precertificate: &[u8]) -> Result<Vec<u8>, Rejection> {
+    let tbs = signed_part(precertificate)?;
+    let without = without_extension(tbs, POISON)?;
+    if without.len() < tbs.len() { Ok(without) } else { Err(Rejection::SctPoison) }
+}
+
+/// `tbs`, which has extensions, with one more after them; `extension` in DER. The opposite of cutting the last one out.
+///
+/// # Errors
+/// [`Rejection::CertificateMalformed`] where `tbs` cannot be taken apart.
+pub fn with_extension(tbs: &[u8], extension: &[u8]) -> Result<Vec<u8>, Rejection> {
+    let with = Divided::new(tbs).and_then(|mut tbs| {
+        tbs.extensions.push(extension);
+        tbs.whole()
+    });
+    with.map_err(|_| Rejection::CertificateMalformed)
+}
+
+fn extension_id(extension: &[u8]) -> der::Result<ObjectIdentifier> {
+    let mut reader = SliceReader::new(contents(extension, Tag::Sequence)?)?;
+    ObjectIdentifier::decode(&mut reader)
+}
+
+/// A `TBSCertificate` in its parts.
+struct Divided<'a> {
+    /// All fields before the extensions, which are the last one.
+    fields: Vec<&'a [u8]>,
+    extensions: Vec<&'a [u8]>,
+}
+
+impl<'a> Divided<'a> {
+    fn new(tbs: &'a [u8]) -> der::Result<Self> {
+        let (mut fields, mut extensions) = (Vec::new(), Vec::new());
+        for field in parts(contents(tbs, Tag::Sequence)?)? {
+            if !extensions.is_empty() {
+                return Err(EXTENSIONS.value_error().into());
+            }
+            if AnyRef::from_der(field)?.tag() == EXTENSIONS {
+                extensions = parts(contents(contents(field, EXTENSIONS)?, Tag::Sequence)?)?;
+            } else {
+                fields.push(field);
+            }
+        }
+        Ok(Self { fields, extensions })
+    }
+
+    fn whole(self) -> der::Result<Vec<u8>> {
+        let (mut fields, extensions) = (self.fields.concat(), self.extensions.concat());
         // RFC 5280: the list is never empty, so that with its last extension the field goes too.
-        if !kept.is_empty() {
-            let list = AnyRef::new(Tag::Sequence, &kept)?.to_der()?;
+        if !extensions.is_empty() {
+            let list = AnyRef::new(Tag::Sequence, &extensions)?.to_der()?;
             fields.extend_from_slice(&AnyRef::new(EXTENSIONS, &list)?.to_der()?);
         }
+        AnyRef::new(Tag::Sequence, &fields)?.to_der()
     }
-    AnyRef::new(Tag::Sequence, &fields)?.to_der()
 }

@@ -103,12 +103,6 @@ impl Authenticator {
         self.issuers.iter().map(|issuer| &issuer.settings)
     }
 
-    /// The configured name, or pattern, of the issuer that `token` names, whether or not the token is any good.
-    pub(crate) fn configured_issuer(&self, token: &str) -> Option<&str> {
-        let token = UnverifiedToken::parse(token).ok()?;
-        self.find(token.unverified_issuer()).map(|issuer| issuer.settings.name.as_str())
-    }
-
     /// How it stands with the keys of every issuer whose keys are fetched.
     #[must_use]
     pub fn key_states(&self) -> Vec<KeyState> {
@@ -130,18 +124,27 @@ impl Authenticator {
     }
 
     /// Verifies `token` and says who asks.
+    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Principal, TokenRefusal> {
+        self.judge(token, now).await.1
+    }
+
+    /// As [`Self::authenticate`], and the configured name, or pattern, of the issuer that `token` names, whether or not the
+    /// token is any good.
     ///
     /// 1. Parse, strictly and within bounds.
     /// 2. Find the issuer by the whole text of `iss`.
     /// 3. Verify the signature by a key of that issuer, of the family the algorithm names.
     /// 4. Verify audience, times and the issuer's conditions at `now`.
     /// 5. Ask the kind of issuer what the claims say about the signer.
-    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Principal, TokenRefusal> {
-        let token = UnverifiedToken::parse(token)?;
-        let issuer = self.find(token.unverified_issuer()).ok_or(TokenRefusal::IssuerUnknown)?;
-        issuer.verify_signature(&token, now).await?;
-        let claims = claims::verify(token, &issuer.settings, now)?;
-        issuer.settings.kind.principal(&claims)
+    pub(crate) async fn judge(&self, token: &str, now: Timestamp) -> (Option<&str>, Result<Principal, TokenRefusal>) {
+        let token = match UnverifiedToken::parse(token) {
+            Ok(token) => token,
+            Err(refusal) => return (None, Err(refusal)),
+        };
+        match self.find(token.unverified_issuer()) {
+            Some(issuer) => (Some(issuer.settings.name.as_str()), issuer.principal(token, now).await),
+            None => (None, Err(TokenRefusal::IssuerUnknown)),
+        }
     }
 
     fn find(&self, iss: &str) -> Option<&Issuer> {
@@ -179,6 +182,13 @@ impl Issuer {
         };
         let fetcher = fetchers(&settings.access).map_err(|reason| unusable(&reason))?;
         Ok(Self { settings, name, fetcher })
+    }
+
+    /// Steps 3 to 5 of [`Authenticator::judge`].
+    async fn principal(&self, token: UnverifiedToken, now: Timestamp) -> Result<Principal, TokenRefusal> {
+        self.verify_signature(&token, now).await?;
+        let claims = claims::verify(token, &self.settings, now)?;
+        self.settings.kind.principal(&claims)
     }
 
     async fn verify_signature(&self, token: &UnverifiedToken, now: Timestamp) -> Result<(), TokenRefusal> {

@@ -29,8 +29,8 @@ pub enum Submission {
 pub enum Submitter {
     /// Whoever reaches the log over the network.
     Anyone,
-    /// The authority in this process, which has just signed the first certificate and answers for its own signatures: that
-    /// one signature is not verified here. Everything else is.
+    /// The authority in this process, which has just written and signed the first certificate, and reads what it hands out:
+    /// that one certificate is taken at its word here. Its issuers are not.
     OwnAuthority,
 }
 
@@ -117,29 +117,34 @@ impl Chains {
         let Some((leaf, issuers)) = chain.split_first().filter(|_| chain.len() <= MAX_CHAIN) else {
             return Err(Rejection::ChainIncomplete.into());
         };
-        let leaf = Certificate::from_der(leaf)?;
-        if leaf.is_precertificate()? != (submission == Submission::Precertificate) {
-            return Err(Rejection::SctPoison.into());
-        }
-        let issuers = if issuers.is_empty() {
-            Arc::new(Issuers::new(&[self.issuer_of(&leaf)?])?)
-        } else {
-            let issuers = self.issuers(issuers)?;
-            if submitter == Submitter::Anyone {
-                certificate::verify_issued_by(&leaf, &issuers.first)?;
-            }
-            issuers
+        let issuers = match submitter {
+            Submitter::OwnAuthority => self.issuers(issuers)?,
+            Submitter::Anyone => self.verify(leaf, issuers, submission)?,
         };
         let chain = issuers.der.clone();
         let (entry, extra) = match submission {
-            Submission::Certificate => (LogEntry::X509 { certificate: leaf.der().to_vec() }, ExtraData::X509 { chain }),
+            Submission::Certificate => (LogEntry::X509 { certificate: leaf.clone() }, ExtraData::X509 { chain }),
             Submission::Precertificate => {
                 let issuer_key_hash = issuers.first.public_key().fingerprint();
-                let entry = LogEntry::Precert { issuer_key_hash, tbs: leaf.precertificate_tbs()? };
-                (entry, ExtraData::Precert { precertificate: leaf.der().to_vec(), chain })
+                let tbs = certificate::unverified_precertificate_tbs(leaf)?;
+                (LogEntry::Precert { issuer_key_hash, tbs }, ExtraData::Precert { precertificate: leaf.clone(), chain })
             }
         };
-        Ok(Accepted { identity_hash: hash::sha256(leaf.der()), entry, extra: extra.to_bytes()?, issuers })
+        Ok(Accepted { identity_hash: hash::sha256(leaf), entry, extra: extra.to_bytes()?, issuers })
+    }
+
+    /// Checks the first certificate, and what it was submitted with, which may be nothing.
+    fn verify(&self, leaf: &[u8], issuers: &[Vec<u8>], submission: Submission) -> Result<Arc<Issuers>, Rejection> {
+        let leaf = Certificate::from_der(leaf)?;
+        if leaf.is_precertificate()? != (submission == Submission::Precertificate) {
+            return Err(Rejection::SctPoison);
+        }
+        if issuers.is_empty() {
+            return Ok(Arc::new(Issuers::new(&[self.issuer_of(&leaf)?])?));
+        }
+        let issuers = self.issuers(issuers)?;
+        certificate::verify_issued_by(&leaf, &issuers.first)?;
+        Ok(issuers)
     }
 
     /// The root that issued `certificate`.
