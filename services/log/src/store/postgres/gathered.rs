@@ -8,6 +8,7 @@ use super::StoreError;
 use crate::Corrupt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::yield_now;
 
 /// Queries that run at a time: while one is on its way to the database another is being answered.
 const TURNS: usize = 2;
@@ -47,6 +48,8 @@ impl<K: Copy, V> Gathered<K, V> {
                 answered = &mut answer => break answered.ok(),
                 // Never closed.
                 _turn = self.turns.acquire(), if !is_taken => {
+                    // Whoever else is about to ask does so first.
+                    yield_now().await;
                     let (keys, askers): (Vec<_>, Vec<_>) = self.next().into_iter().unzip();
                     // Else somebody has taken this key into their query.
                     is_taken = keys.is_empty();
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use tokio::sync::Notify;
-    use tokio::task::{JoinHandle, yield_now};
+    use tokio::task::JoinHandle;
 
     /// A database that answers a query with its keys when it is told to, and remembers what it was asked.
     #[derive(Default)]
