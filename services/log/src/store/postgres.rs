@@ -20,15 +20,16 @@ mod gathered;
 mod rows;
 
 use super::convert::{self, to_i64, to_u64};
-use super::parts;
+use super::parts::{self, PartRow};
 use super::{Answer, Batch, CommittedHead, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles};
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Postgres;
 use chancery_verify::tile::{Edge, FULL_WIDTH};
 use chancery_verify::{Hash, Timestamp, merkle};
+use futures_util::future::try_join_all;
 use gathered::Gathered;
-use rows::{LeafRow, Written, read_found, read_head, read_tiles, write_extension};
+use rows::{LeafRow, Written, read_found, read_head, write_extension};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,8 +47,16 @@ pub struct PostgresStore {
     database: Postgres,
     /// Logs for which another replica was ahead of us when we last looked. A hint: being wrong costs round trips only.
     contended: Arc<Mutex<HashSet<i64>>>,
-    /// By log and leaf hash.
-    leaves: Arc<Gathered<(i64, Hash), Option<LeafRow>>>,
+    reads: Arc<Reads>,
+}
+
+/// What is read of the logs of which `i64` is the number.
+#[derive(Debug, Default)]
+struct Reads {
+    leaves: Gathered<(i64, Hash), Option<LeafRow>>,
+    /// By index.
+    entries: Gathered<(i64, i64), Option<PartRow>>,
+    tiles: Gathered<(i64, TileId), Option<Vec<u8>>>,
 }
 
 /// What came of one attempt to apply a batch.
@@ -70,7 +79,7 @@ impl PostgresStore {
     /// A store over an open database.
     #[must_use]
     pub fn new(database: Postgres) -> Self {
-        Self { database, contended: Arc::default(), leaves: Arc::default() }
+        Self { database, contended: Arc::default(), reads: Arc::default() }
     }
 
     fn is_contended(&self, log_id: i64) -> bool {
@@ -200,7 +209,9 @@ impl PostgresStore {
             None
         } else {
             // Tiles only grow, so that tiles read after a head are always enough for it.
-            Some(read_tiles(connection, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
+            let ids = Edge::tile_ids(head.tree.size);
+            let wanted: Vec<_> = ids.iter().map(|id| (batch.log_id, *id)).collect();
+            Some(named(&ids, rows::tiles(connection, &wanted).await?)?)
         };
         Ok(Found { head, edge, duplicates })
     }
@@ -241,6 +252,13 @@ async fn read<T, F: Future<Output = Result<T, StoreError>>>(
 fn is_conflict(error: &StoreError) -> bool {
     let StoreError::Database(sqlx::Error::Database(error)) = error else { return false };
     matches!(error.code().as_deref(), Some("40001" | "40P01"))
+}
+
+/// The tiles that were found, in the order of `ids`.
+fn named(ids: &[TileId], found: Vec<Option<Vec<u8>>>) -> Result<Tiles, StoreError> {
+    let named = |(id, hashes): (&TileId, _)| Ok((i64::from(id.level), to_i64(id.index)?, hashes));
+    let found = ids.iter().zip(found).filter_map(|(id, hashes)| Some(named((id, hashes?))));
+    convert::tiles(found.collect::<Result<Vec<_>, StoreError>>()?)
 }
 
 impl Store for PostgresStore {
@@ -320,10 +338,10 @@ impl Store for PostgresStore {
 
     fn entry(&self, log_id: i64, index: u64, tiles: Vec<TileId>) -> Answer<'_, Option<(StoredEntry, Tiles)>> {
         Box::pin(async move {
-            let wanted = to_i64(index)?;
-            let attempt = || rows::entry(&self.database.readers, log_id, wanted, &tiles);
-            let Some((part, tiles)) = read("entry", attempt).await? else { return Ok(None) };
-            Ok(Some((parts::unpack_entry(part, index)?, convert::tiles(tiles)?)))
+            let query = async |wanted: Vec<_>| read("entry", || rows::entries(&self.database.readers, &wanted)).await;
+            let part = self.reads.entries.read((log_id, to_i64(index)?), query);
+            let (part, tiles) = tokio::try_join!(part, self.tiles(log_id, tiles))?;
+            Ok(part.map(|part| parts::unpack_entry(part, index)).transpose()?.map(|entry| (entry, tiles)))
         })
     }
 
@@ -337,7 +355,9 @@ impl Store for PostgresStore {
     fn leaf(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<(u64, Tiles)>> {
         Box::pin(async move {
             let query = async |wanted: Vec<_>| read("leaves", || rows::leaves(&self.database.readers, &wanted)).await;
-            let Some((index, hashes)) = self.leaves.read((log_id, leaf_hash), query).await? else { return Ok(None) };
+            let Some((index, hashes)) = self.reads.leaves.read((log_id, leaf_hash), query).await? else {
+                return Ok(None);
+            };
             let tile = hashes.map(|hashes| (0, index / i64::from(FULL_WIDTH), hashes));
             Ok(Some((to_u64(index)?, convert::tiles(tile)?)))
         })
@@ -345,13 +365,9 @@ impl Store for PostgresStore {
 
     fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles> {
         Box::pin(async move {
-            let attempt = || async {
-                let mut connection = self.database.readers.acquire().await?;
-                let tiles = read_tiles(&mut connection, log_id, &ids).await?;
-                connection.give_back();
-                Ok(tiles)
-            };
-            read("tiles", attempt).await
+            let query = async |wanted: Vec<_>| read("tiles", || rows::tiles(&self.database.readers, &wanted)).await;
+            let reads = ids.iter().map(|id| self.reads.tiles.read((log_id, *id), query));
+            named(&ids, try_join_all(reads).await?)
         })
     }
 

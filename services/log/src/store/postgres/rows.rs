@@ -4,14 +4,14 @@
 //! join they are planned while the tables are small or not yet analysed, as a scan of the whole log: the cost of a batch
 //! then grows with the log, which was measured to be most of what the server did.
 
-use super::super::convert::{self, CheckpointRow, LogRow, TileRow, to_i64};
+use super::super::convert::{self, CheckpointRow, LogRow, to_i64};
 use super::super::parts::{self, PartRow};
-use super::super::{Batch, CommittedHead, Extension, NewLog, StoreError, TileId, Tiles};
+use super::super::{Batch, CommittedHead, Extension, NewLog, StoreError, TileId};
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Connections;
 use chancery_verify::{Hash, Timestamp, tile};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use std::sync::LazyLock;
 
 /// What a write came to: all of a batch; or nothing, because the head is another than the one it extends or some of the batch
@@ -136,41 +136,45 @@ fn found(identities: &[Hash], rows: Vec<FoundRow>) -> Result<(CommittedHead, Vec
     Ok((convert::committed_head(head)?, convert::duplicates(identities, found)?))
 }
 
-/// Level, index and hashes of the tiles whose levels are in `$2` and whose indices are in `$3`; no hashes where there is no
-/// such tile. A tile of leaf hashes that is not full is in the parts of its bundle.
-macro_rules! stored_tiles {
-    () => {
-        "SELECT wanted.level::bigint, wanted.tile_index, coalesce((
+/// What was found at which position, from one on, in the order of the `count` that were asked for.
+fn in_order<T>(rows: impl IntoIterator<Item = (i64, T)>, count: usize) -> Result<Vec<Option<T>>, StoreError> {
+    let mut found: Vec<_> = std::iter::repeat_with(|| None).take(count).collect();
+    for (position, value) in rows {
+        let place = usize::try_from(position - 1).ok().and_then(|place| found.get_mut(place));
+        *place.ok_or(Corrupt::new("a query answers what was asked"))? = Some(value);
+    }
+    Ok(found)
+}
+
+/// The hashes of these tiles of these logs, of those that there are. A tile of leaf hashes that is not full is in the parts of
+/// its bundle.
+pub(super) async fn tiles(
+    executor: impl PgExecutor<'_>,
+    wanted: &[(i64, TileId)],
+) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = sqlx::query_as(
+        "/* tiles */
+         SELECT position, coalesce((
              SELECT hashes FROM tiles
-             WHERE log_id = $1 AND level = wanted.level AND tile_index = wanted.tile_index
+             WHERE log_id = wanted.log_id AND level = wanted.level AND tile_index = wanted.tile_index
          ), CASE WHEN wanted.level = 0 THEN (
              SELECT string_agg(leaf_hashes, ''::bytea ORDER BY first_index) FROM bundle_parts
-             WHERE log_id = $1 AND first_index >= tile_index * 256 AND first_index < (tile_index + 1) * 256
-         ) END) AS hashes
-         FROM unnest($2::smallint[], $3::bigint[]) AS wanted (level, tile_index)"
-    };
-}
-
-fn levels(ids: &[TileId]) -> Vec<i16> {
-    ids.iter().map(|id| id.level.into()).collect()
-}
-
-fn indices(ids: &[TileId]) -> Result<Vec<i64>, StoreError> {
-    ids.iter().map(|id| to_i64(id.index)).collect()
-}
-
-pub(super) async fn read_tiles(
-    connection: &mut PgConnection,
-    log_id: i64,
-    ids: &[TileId],
-) -> Result<Tiles, StoreError> {
-    if ids.is_empty() {
-        return Ok(Tiles::default());
-    }
-    let query = sqlx::query_as(concat!("/* tiles */ ", stored_tiles!()));
-    let rows: Vec<(i64, i64, Option<Vec<u8>>)> =
-        query.bind(log_id).bind(levels(ids)).bind(indices(ids)?).fetch_all(connection).await?;
-    convert::tiles(rows.into_iter().filter_map(|(level, index, hashes)| Some((level, index, hashes?))))
+             WHERE log_id = wanted.log_id
+                 AND first_index >= wanted.tile_index * 256 AND first_index < (wanted.tile_index + 1) * 256
+         ) END)
+         FROM unnest($1::bigint[], $2::smallint[], $3::bigint[])
+             WITH ORDINALITY AS wanted (log_id, level, tile_index, position)",
+    );
+    let rows: Vec<(i64, Option<Vec<u8>>)> = query
+        .bind(wanted.iter().map(|(log_id, _)| *log_id).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|(_, id)| i16::from(id.level)).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|(_, id)| to_i64(id.index)).collect::<Result<Vec<_>, _>>()?)
+        .fetch_all(executor)
+        .await?;
+    in_order(rows.into_iter().filter_map(|(position, hashes)| Some((position, hashes?))), wanted.len())
 }
 
 /// Moves the head from the one that is extended to the extension's, and writes everything that makes it true. `advanced` is
@@ -304,50 +308,41 @@ pub(super) async fn parts(
     Ok(rows.bind(log_id).bind(start).bind(end).fetch_all(connections).await?)
 }
 
-/// The columns of a part, repeated for each tile that was found, and those of a tile.
-type EntryRow = (i64, i64, Vec<u8>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<i64>, Option<i64>, Option<Vec<u8>>);
-
-/// The part in which an entry lies, of its contents only what is this entry's: the others are not even read; and tiles.
-pub(super) async fn entry(
+/// The parts in which these entries of these logs lie, of their contents only what is the entry's: the others are not even
+/// read.
+pub(super) async fn entries(
     connections: &Connections,
-    log_id: i64,
-    index: i64,
-    tiles: &[TileId],
-) -> Result<Option<(PartRow, Vec<TileRow>)>, StoreError> {
-    // The numbers in `ends` are big-endian; the eight bytes of this entry begin at `place`.
-    let rows: Vec<EntryRow> = sqlx::query_as(concat!(
+    wanted: &[(i64, i64)],
+) -> Result<Vec<Option<PartRow>>, StoreError> {
+    // The numbers in `ends` are big-endian; the eight bytes of an entry begin at its `place`.
+    let query = sqlx::query_as(
         "/* entry */
-         SELECT first_index, timestamp_ms, leaf_hashes, identity_hashes, ends,
-                substring(contents FROM from_byte + 1 FOR to_byte - from_byte), level, tile_index, hashes
-         FROM (
-             SELECT *, 8 * ($4 - first_index)::integer AS place FROM bundle_parts
-             WHERE log_id = $1 AND first_index <= $4 ORDER BY first_index DESC LIMIT 1
-         ) AS part CROSS JOIN LATERAL (
+         SELECT position, first_index, timestamp_ms, leaf_hashes, identity_hashes, ends,
+                substring(contents FROM from_byte + 1 FOR to_byte - from_byte)
+         FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS wanted (log_id, leaf_index, position),
+         LATERAL (
+             SELECT *, 8 * (wanted.leaf_index - first_index)::integer AS place FROM bundle_parts
+             WHERE log_id = wanted.log_id AND first_index <= wanted.leaf_index ORDER BY first_index DESC LIMIT 1
+         ) AS part, LATERAL (
              SELECT CASE WHEN place = 0 THEN 0 ELSE
                         (get_byte(ends, place - 4) << 24) | (get_byte(ends, place - 3) << 16)
                         | (get_byte(ends, place - 2) << 8) | get_byte(ends, place - 1)
                     END AS from_byte,
                     (get_byte(ends, place + 4) << 24) | (get_byte(ends, place + 5) << 16)
                     | (get_byte(ends, place + 6) << 8) | get_byte(ends, place + 7) AS to_byte
-         ) AS slice LEFT JOIN (",
-        stored_tiles!(),
-        ") AS tile ON true
+         ) AS slice
          WHERE place < octet_length(ends)",
-    ))
-    .bind(log_id)
-    .bind(levels(tiles))
-    .bind(indices(tiles)?)
-    .bind(index)
-    .fetch_all(connections)
-    .await?;
-    let mut part = None;
-    let mut tiles = Vec::new();
-    for (first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents, level, tile_index, hashes) in rows {
-        tiles.extend(level.zip(tile_index).zip(hashes).map(|((level, index), hashes)| (level, index, hashes)));
-        part = Some((first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents));
-    }
-    Ok(part.map(|part| (part, tiles)))
+    );
+    let (log_ids, indices): (Vec<_>, Vec<_>) = wanted.iter().copied().unzip();
+    let rows: Vec<SingleRow> = query.bind(log_ids).bind(indices).fetch_all(connections).await?;
+    let part = |(position, first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents): SingleRow| {
+        (position, (first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents))
+    };
+    in_order(rows.into_iter().map(part), wanted.len())
 }
+
+/// A position, and the columns of a part.
+type SingleRow = (i64, i64, i64, Vec<u8>, Option<Vec<u8>>, Vec<u8>, Vec<u8>);
 
 /// Selects the index of the leaf with this hash in this log. An identity is a leaf hash where its part says so.
 macro_rules! found_leaf {
@@ -404,13 +399,7 @@ pub(super) async fn leaves(
     let log_ids: Vec<i64> = wanted.iter().map(|(log_id, _)| *log_id).collect();
     let hashes: Vec<&[u8]> = wanted.iter().map(|(_, hash)| hash.as_slice()).collect();
     let rows: Vec<(i64, i64, Option<Vec<u8>>)> = query.bind(log_ids).bind(hashes).fetch_all(connections).await?;
-    let mut found = vec![None; wanted.len()];
-    for (position, index, hashes) in rows {
-        // Positions begin at one.
-        let place = usize::try_from(position - 1).ok().and_then(|place| found.get_mut(place));
-        *place.ok_or(Corrupt::new("a query answers what was asked"))? = Some((index, hashes));
-    }
-    Ok(found)
+    in_order(rows.into_iter().map(|(position, index, hashes)| (position, (index, hashes))), wanted.len())
 }
 
 pub(super) async fn insert_issuers(
