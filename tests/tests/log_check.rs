@@ -91,7 +91,7 @@ fn finds_what_was_changed() {
         ),
         (
             "note2",
-            format!("UPDATE checkpoints SET note = replace(note, '3', '4') WHERE tree_size = 3 AND {rekor2}"),
+            format!("UPDATE checkpoints SET note = replace(note, '4', '5') WHERE tree_size = 4 AND {rekor2}"),
             "log rekor2",
         ),
         (

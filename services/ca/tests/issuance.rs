@@ -11,11 +11,13 @@ use chancery_ca::chain::IssuingChain;
 use chancery_daemon::authority::AuthorityError;
 use chancery_daemon::signer::Signer;
 use chancery_verify::certificate::{
-    Certificate, Identity, verify_authority, verify_chain, verify_path, verify_profile,
+    Certificate, Identity, unverified_precertificate_tbs, verify_authority, verify_chain, verify_path, verify_profile,
+    with_extension,
 };
 use chancery_verify::extension::Claim;
 use chancery_verify::key::KeyKind;
 use chancery_verify::{Rejection, sct};
+use der::Encode as _;
 use serde_json::{Value, json};
 use world::{Behaviour, EMAIL, ISSUER, NOW, SUBJECT, World, possession};
 
@@ -91,6 +93,11 @@ async fn precertificate_and_certificate_differ_in_their_last_extension_alone() {
     assert_eq!(precertificate.is_precertificate(), Ok(true));
     assert_eq!(precertificate.extensions().last().unwrap().extn_value.as_bytes(), [5, 0]);
     assert_eq!(precertificate.precertificate_tbs().unwrap(), leaf.tbs_without_sct_list().unwrap());
+    let poison = precertificate.extensions().last().unwrap().to_der().unwrap();
+    let tbs = precertificate.precertificate_tbs().unwrap();
+    assert_eq!(with_extension(&tbs, &poison).unwrap(), precertificate.tbs_der());
+    assert_eq!(unverified_precertificate_tbs(&submitted[0]), Ok(tbs));
+    assert_eq!(unverified_precertificate_tbs(leaf.der()), Err(Rejection::SctPoison));
     assert_eq!(precertificate.tbs_without_sct_list(), Err(Rejection::SctPoison));
     assert_eq!(leaf.precertificate_tbs(), Err(Rejection::SctPoison));
 

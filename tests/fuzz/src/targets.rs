@@ -4,7 +4,9 @@
 //! because two spellings of one thing are two leaf hashes, two cache keys or two identities.
 
 use crate::seeds;
-use chancery_verify::certificate::{Certificate, Request, verify_chain, verify_path, verify_profile};
+use chancery_verify::certificate::{
+    Certificate, Request, unverified_precertificate_tbs, verify_chain, verify_path, verify_profile,
+};
 use chancery_verify::checkpoint::Checkpoint;
 use chancery_verify::note::Note;
 use chancery_verify::rekor::v2::{CreateEntry, json};
@@ -194,8 +196,9 @@ pub fn entry_v2(input: &[u8]) {
     }
 }
 
-/// Certificates, alone and as a chain with themselves.
+/// Certificates, alone and as a chain with themselves, and what only looks like one.
 pub fn certificate(input: &[u8]) {
+    let cut = unverified_precertificate_tbs(input);
     let Ok(certificate) = Certificate::from_der(input) else { return };
     assert_eq!(certificate.der(), input);
     assert_eq!(Certificate::from_pem(certificate.to_pem().as_bytes()).expect("PEM reads back").der(), input);
@@ -207,7 +210,9 @@ pub fn certificate(input: &[u8]) {
     let _ = certificate.subject_key_identifier();
     let _ = certificate.authority_key_identifier();
     let _ = certificate.tbs_without_sct_list();
-    let _ = certificate.precertificate_tbs();
+    if let Ok(tbs) = certificate.precertificate_tbs() {
+        assert_eq!(cut, Ok(tbs));
+    }
     let _ = certificate.precert_entry(certificate.public_key());
     let own = slice::from_ref(&certificate);
     let _ = verify_path(&certificate, own, own);

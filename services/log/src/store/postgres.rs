@@ -15,6 +15,8 @@
 //! back to the shorter way once nobody was in between.
 //!
 //! One round trip instead of four: at one client most of what a batch takes beyond its fsync.
+//!
+//! What proofs are made from (entries, tiles, leaves) is read together with what others ask for at that time; see [`gathered`].
 
 mod gathered;
 mod rows;
