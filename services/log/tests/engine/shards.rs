@@ -97,10 +97,10 @@ async fn switch(bench: &Bench, twin: Option<Bench>) {
         let (_, info) = ask(router, Method::GET, "/api/v1/log", String::new()).await;
         let [closed] = info["inactiveShards"].as_array().unwrap().as_slice() else { panic!("{info}") };
         let (before, after) = (closed["treeSize"].as_u64().unwrap(), info["treeSize"].as_u64().unwrap());
-        // What is missing are the new shard's own first entries, at most one of each process.
+        // What is missing are entries of our own: the new shard's first, and at most one more of each other process, which
+        // has seen the shard empty and may be overtaken by whoever writes to it already.
         let missing: Vec<u64> = (0..before + after).filter(|index| !entries.contains_key(index)).collect();
-        let seeds = u64::try_from(missing.len()).unwrap();
-        assert!((1..=2).contains(&seeds) && missing == (before..before + seeds).collect::<Vec<_>>(), "{missing:?}");
+        assert!((1..=logs.len()).contains(&missing.len()) && missing[0] == before, "{before}: {missing:?}");
         for (index, id) in &entries {
             let tree = if *index < before { &closed["treeID"] } else { &info["treeID"] };
             assert_eq!(tree, i64::from_str_radix(&id[..16], 16).unwrap().to_string().as_str());
