@@ -344,29 +344,20 @@ pub(super) async fn entries(
 /// A position, and the columns of a part.
 type SingleRow = (i64, i64, i64, Vec<u8>, Option<Vec<u8>>, Vec<u8>, Vec<u8>);
 
-/// Selects the index of the leaf with this hash in this log. An identity is a leaf hash where its part says so.
+/// Selects the index of the leaf that is `wanted` (`log_id`, `leaf_hash`). An identity is a leaf hash where its part says so.
 macro_rules! found_leaf {
-    ($log_id:literal, $leaf_hash:literal) => {
-        concat!(
-            "SELECT coalesce((
-             SELECT min(leaf_index) FROM leaf_indices WHERE log_id = ",
-            $log_id,
-            " AND leaf_hash = ",
-            $leaf_hash,
-            "
+    () => {
+        "SELECT coalesce((
+             SELECT min(leaf_index) FROM leaf_indices
+             WHERE log_id = wanted.log_id AND leaf_hash = wanted.leaf_hash
          ), (
-             SELECT leaf_index FROM identities WHERE log_id = ",
-            $log_id,
-            " AND identity_hash = ",
-            $leaf_hash,
-            " AND (
+             SELECT leaf_index FROM identities
+             WHERE log_id = wanted.log_id AND identity_hash = wanted.leaf_hash AND (
                  SELECT identity_hashes IS NULL FROM bundle_parts
-                 WHERE log_id = ",
-            $log_id,
-            " AND first_index <= identities.leaf_index ORDER BY first_index DESC LIMIT 1
+                 WHERE log_id = wanted.log_id AND first_index <= identities.leaf_index
+                 ORDER BY first_index DESC LIMIT 1
              )
          )) AS leaf_index"
-        )
     };
 }
 
@@ -375,7 +366,12 @@ pub(super) async fn index_of(
     log_id: i64,
     leaf_hash: &Hash,
 ) -> Result<Option<i64>, StoreError> {
-    let index = sqlx::query_scalar(concat!("/* index_of */ ", found_leaf!("$1", "$2")));
+    let index = sqlx::query_scalar(concat!(
+        "/* index_of */
+         SELECT leaf_index FROM (SELECT $1::bigint, $2::bytea) AS wanted (log_id, leaf_hash), LATERAL (",
+        found_leaf!(),
+        ") AS found",
+    ));
     Ok(index.bind(log_id).bind(leaf_hash.as_slice()).fetch_one(connections).await?)
 }
 
@@ -393,7 +389,7 @@ pub(super) async fn leaves(
              SELECT hashes FROM tiles WHERE log_id = wanted.log_id AND level = 0 AND tile_index = leaf_index >> 8
          )
          FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS wanted (log_id, leaf_hash, position), LATERAL (",
-        found_leaf!("wanted.log_id", "wanted.leaf_hash"),
+        found_leaf!(),
         ") AS found WHERE leaf_index IS NOT NULL",
     ));
     let log_ids: Vec<i64> = wanted.iter().map(|(log_id, _)| *log_id).collect();
