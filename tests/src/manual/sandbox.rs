@@ -47,7 +47,7 @@ pub fn run(page: &Page) -> Result<(), String> {
     let shown = page.path.display();
     let outputs = outputs(&outcome.stdout);
     if !outcome.status.success() {
-        let (step, output) = outputs.last().map_or((0, String::new()), |(step, output)| (*step, output.clone()));
+        let (step, output) = outputs.last_key_value().map_or((0, String::new()), |(step, output)| (*step, output.clone()));
         let line = page.steps.get(step).map_or(0, |step| step.line);
         let jobs = sandbox.job_outputs();
         return Err(format!("{shown}:{line}: {}\n{output}{jobs}", outcome.status));
