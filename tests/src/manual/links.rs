@@ -55,7 +55,12 @@ mod tests {
     fn a_link_leads_to_a_file_and_a_heading_of_it() {
         let text = "# A b\n[1](#a-b) [2](#c) [3](../../../README.md) [4](nothing.md) [5](../index.md#the-words) [6](../index.md#x) [7](https://x)";
         let broken = broken(&Page::read(Path::new("docs/src/start/index.md"), text));
-        let expected = ["#c: there is no such heading", "README.md: leads out", "nothing.md: there is no such file", "#x: there is no"];
+        let expected = [
+            "#c: there is no such heading",
+            "README.md: leads out",
+            "nothing.md: there is no such file",
+            "#x: there is no",
+        ];
         assert_eq!(broken.len(), expected.len(), "{broken:?}");
         for (found, expected) in broken.iter().zip(expected) {
             assert!(found.starts_with("docs/src/start/index.md:2: ") && found.contains(expected), "{found}");

@@ -65,7 +65,8 @@ fn metrics() -> String {
     let mut table = "| metric | kind | labels | meaning |\n|---|---|---|---|\n".to_owned();
     for metric in source::metrics(&root()) {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        let _ = writeln!(table, "| `{}` | {} | {} | {} |", metric.name, metric.kind, labels.join(" "), cell(&metric.help));
+        let _ =
+            writeln!(table, "| `{}` | {} | {} | {} |", metric.name, metric.kind, labels.join(" "), cell(&metric.help));
     }
     table
 }
@@ -91,7 +92,13 @@ fn rejections() -> String {
 fn refusals(directory: &str) -> String {
     let mut table = "| code | meaning | sentence |\n|---|---|---|\n".to_owned();
     for refusal in source::refusals(&root().join(directory)) {
-        let _ = writeln!(table, "| `{}` | {} | {} |", refusal.code, cell(&unlinked(&refusal.meaning)), cell(&refusal.sentence));
+        let _ = writeln!(
+            table,
+            "| `{}` | {} | {} |",
+            refusal.code,
+            cell(&unlinked(&refusal.meaning)),
+            cell(&refusal.sentence)
+        );
     }
     table
 }

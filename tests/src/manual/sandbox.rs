@@ -6,8 +6,8 @@ use super::page::{Action, Page, Step};
 use crate::{ALICE, Person, Stack, person::client, postgres, registry::Registry, stack};
 use std::{collections::BTreeMap, fmt::Write as _, fs, os::unix::fs::symlink};
 
-/// How the manual writes the address of the server.
-const SERVER: &str = "127.0.0.1:8080";
+/// The port at which the manual has the server.
+const PORT: &str = "8080";
 /// How it writes a registry's, and a database's.
 const REGISTRY: &str = "localhost:5000";
 const DATABASE: &str = "postgres://chancery@db.example.org/chancery?sslmode=verify-full";
@@ -47,7 +47,8 @@ pub fn run(page: &Page) -> Result<(), String> {
     let shown = page.path.display();
     let outputs = outputs(&outcome.stdout);
     if !outcome.status.success() {
-        let (step, output) = outputs.last_key_value().map_or((0, String::new()), |(step, output)| (*step, output.clone()));
+        let (step, output) =
+            outputs.last_key_value().map_or((0, String::new()), |(step, output)| (*step, output.clone()));
         let line = page.steps.get(step).map_or(0, |step| step.line);
         let jobs = sandbox.job_outputs();
         return Err(format!("{shown}:{line}: {}\n{output}{jobs}", outcome.status));
@@ -66,8 +67,10 @@ pub fn run(page: &Page) -> Result<(), String> {
 /// What is there while a page runs.
 struct Sandbox {
     person: Person,
-    /// What stands in the page, and what it is here.
-    translations: Vec<(String, String)>,
+    /// Ports of the page, and what they are here.
+    ports: BTreeMap<String, String>,
+    /// What else stands in the page, and what it is here.
+    translations: Vec<(&'static str, String)>,
     _server: Option<Stack>,
     _registry: Option<Registry>,
 }
@@ -78,7 +81,9 @@ impl Sandbox {
             assert!(matches!(&**need, "none" | "postgres"), "{}: there is no sandbox {need:?}", page.path.display());
         }
         let server = (!page.needs.contains("none")).then(Stack::start);
-        let address = server.as_ref().map_or_else(free_address, |server| server.url()[7..].to_owned());
+        let address = server
+            .as_ref()
+            .map_or_else(|| format!("127.0.0.1:{}", stack::free_port()), |server| server.url()[7..].to_owned());
         let trust = server.as_ref().map_or_else(Default::default, |server| server.trust(""));
         let person = Person::at(&format!("http://{address}"), trust, ALICE);
         fs::create_dir(person.path("work")).unwrap();
@@ -88,24 +93,26 @@ impl Sandbox {
         install_programs(&person, &address);
 
         let text: String = page.steps.iter().map(|step| step.action.text()).collect();
-        let mut translations: BTreeMap<String, String> = ports(&text).map(|port| (port, free_address())).collect();
-        translations.insert(SERVER.to_owned(), address);
+        let mut ports: BTreeMap<String, String> =
+            ports(&text).map(|port| (port, stack::free_port().to_string())).collect();
+        ports.insert(PORT.to_owned(), address.rsplit(':').next().unwrap().to_owned());
+        let mut translations = Vec::new();
         if page.needs.contains("postgres") {
-            translations.insert(DATABASE.to_owned(), postgres::database());
+            translations.push((DATABASE, postgres::database()));
         }
         let registry = text.contains(REGISTRY).then(|| {
             let registry = Registry::start(&person);
             registry.push(&person, "app:latest");
-            translations.insert(REGISTRY.to_owned(), registry.address().to_owned());
+            translations.push((REGISTRY, registry.address().to_owned()));
             registry
         });
-        let translations = translations.into_iter().collect();
-        Self { person, translations, _server: server, _registry: registry }
+        Self { person, ports, translations, _server: server, _registry: registry }
     }
 
     /// The text of a page with this machine's addresses.
     fn translate(&self, text: &str) -> String {
-        self.translations.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+        let text = with_ports(text, &self.ports);
+        self.translations.iter().fold(text, |text, (theirs, ours)| text.replace(theirs, ours))
     }
 
     fn script(&self, steps: &[Step]) -> String {
@@ -154,7 +161,10 @@ fn outputs(printed: &str) -> BTreeMap<usize, String> {
 /// The first expected line that is not printed after those before it.
 fn missing_line<'a>(expected: &'a str, printed: &str) -> Option<&'a str> {
     let mut lines = printed.lines();
-    expected.lines().filter(|line| !matches!(line.trim(), "" | "…")).find(|line| !lines.any(|found| is_like(line, found)))
+    expected
+        .lines()
+        .filter(|line| !matches!(line.trim(), "" | "…"))
+        .find(|line| !lines.any(|found| is_like(line, found)))
 }
 
 /// Whether a line is as expected, where `…` stands for anything.
@@ -169,15 +179,28 @@ fn is_like(expected: &str, found: &str) -> bool {
     is_open || rest.is_empty()
 }
 
-fn free_address() -> String {
-    format!("127.0.0.1:{}", stack::free_port())
-}
-
-/// Every other address of this machine in a page.
+/// Every port of this machine in a page.
 fn ports(text: &str) -> impl Iterator<Item = String> {
     let after = text.split("127.0.0.1:").skip(1);
     let ports = after.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
-    ports.filter(|port| !port.is_empty() && port != "8080").map(|port| format!("127.0.0.1:{port}"))
+    ports.filter(|port| port.len() >= PORT.len())
+}
+
+/// The text with other ports; a port is a word, so that no part of a longer number is one.
+fn with_ports(text: &str, ports: &BTreeMap<String, String>) -> String {
+    let mut translated = String::new();
+    let mut word = String::new();
+    for character in text.chars().chain(['\n']) {
+        if character.is_ascii_alphanumeric() {
+            word.push(character);
+        } else {
+            translated.push_str(ports.get(&word).unwrap_or(&word));
+            translated.push(character);
+            word.clear();
+        }
+    }
+    translated.pop();
+    translated
 }
 
 fn quoted(text: &str) -> String {
@@ -214,6 +237,12 @@ impl Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_a_word() {
+        let ports = BTreeMap::from([("8080".to_owned(), "1".to_owned())]);
+        assert_eq!(with_ports("127.0.0.1:8080/x 8080 18080 8080x\n", &ports), "127.0.0.1:1/x 1 18080 8080x\n");
+    }
 
     #[test]
     fn an_output_is_compared_line_by_line() {

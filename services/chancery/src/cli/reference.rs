@@ -92,5 +92,7 @@ fn described(argument: &Arg) -> String {
 }
 
 fn value_of(value: &clap::builder::PossibleValue) -> String {
-    value.get_help().map_or_else(|| format!("`{}`", value.get_name()), |help| format!("`{}` ({help})", value.get_name()))
+    value
+        .get_help()
+        .map_or_else(|| format!("`{}`", value.get_name()), |help| format!("`{}` ({help})", value.get_name()))
 }

@@ -21,7 +21,8 @@ fn table(root: &Value, schema: &Value, path: &str, text: &mut String) {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             below.push((path, is_list, property, target));
         } else {
-            let default = if required.contains(&name.as_str().into()) { "required".to_owned() } else { default(property) };
+            let default =
+                if required.contains(&name.as_str().into()) { "required".to_owned() } else { default(property) };
             let described = property["description"].as_str().or(target["description"].as_str()).unwrap_or_default();
             let _ = writeln!(
                 rows,
@@ -131,7 +132,8 @@ fn request(path: &str, method: &str, operation: &Value, text: &mut String) {
     for (status, response) in object(&operation["responses"]) {
         let (kind, body) = object(&response["content"]).next().unwrap_or((&NO_BODY, &Value::Null));
         let body = if body["schema"]["$ref"].is_string() { name(&body["schema"]) } else { format!("`{kind}`") };
-        let _ = writeln!(text, "| {status} | {body} | {} |", cell(response["description"].as_str().unwrap_or_default()));
+        let _ =
+            writeln!(text, "| {status} | {body} | {} |", cell(response["description"].as_str().unwrap_or_default()));
     }
     text.push('\n');
 }

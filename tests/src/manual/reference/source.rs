@@ -28,14 +28,17 @@ pub(super) fn metrics(root: &Path) -> Vec<Metric> {
 }
 
 fn metrics_of(text: &str) -> Vec<Metric> {
-    let kinds = [(".counter(", "counter"), (".counters(", "counter"), (".gauges(", "gauge"), (".durations(", "histogram")];
+    let kinds =
+        [(".counter(", "counter"), (".counters(", "counter"), (".gauges(", "gauge"), (".durations(", "histogram")];
     let mut found = Vec::new();
     for (call, kind) in kinds {
         for after in text.split(call).skip(1) {
             let strings = strings(after);
             // Other functions have these names, too; theirs are no literals.
             let [name, help, ..] = strings.as_slice() else { continue };
-            if !after.trim_start().starts_with('"') || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
+            if !after.trim_start().starts_with('"')
+                || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            {
                 continue;
             }
             let labels = after.split_once("&[").map_or("", |(_, labels)| labels.split(']').next().unwrap());
@@ -68,7 +71,12 @@ pub(super) fn paths(root: &Path) -> Vec<String> {
         let text = fs::read_to_string(&path).unwrap();
         let product = text.split("\n#[cfg(test)]").next().unwrap();
         let literals = product.split('"').skip(1).step_by(2).filter(|text| !text.contains(char::is_whitespace));
-        let is_path = |text: &&str| ["/api/v", "/ct/v1/", "/trust/", "/issuer/"].iter().any(|start| text.starts_with(start));
+        let is_path = |text: &&str| {
+            let is_template = !text.contains(['?', '%'])
+                && !text.contains("{}")
+                && text.matches('{').count() == text.matches("/{").count();
+            is_template && ["/api/v", "/ct/v1/", "/trust/", "/issuer/"].iter().any(|start| text.starts_with(start))
+        };
         found.extend(literals.filter(is_path).map(str::to_owned));
     }
     found.sort();
