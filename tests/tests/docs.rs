@@ -41,8 +41,12 @@ fn commands_of(chapter: &str) {
     let directory = Path::new("docs/src").join(chapter);
     let pages: Vec<Page> = manual::pages().into_iter().filter(|page| page.path.starts_with(&directory)).collect();
     assert!(!pages.is_empty(), "there is no chapter {chapter}");
-    let failures: Vec<String> =
-        pages.iter().filter(|page| page.runs()).filter_map(|page| sandbox::run(page).err()).collect();
+    let run = |page: &Page| {
+        // What is printed last before a panic is the page.
+        eprintln!("{}", page.path.display());
+        sandbox::run(page).err()
+    };
+    let failures: Vec<String> = pages.iter().filter(|page| page.runs()).filter_map(run).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 

@@ -4,7 +4,8 @@
 
 use super::page::{Action, Page, Step};
 use crate::{ALICE, Person, Stack, person::client, postgres, registry::Registry, stack};
-use std::{collections::BTreeMap, fmt::Write as _, fs, os::unix::fs::symlink};
+use std::{collections::BTreeMap, fmt::Write as _, fs, os::unix::fs::symlink, path::PathBuf};
+use tempfile::TempDir;
 
 /// The port at which the manual has the server.
 const PORT: &str = "8080";
@@ -15,7 +16,7 @@ const DATABASE: &str = "postgres://chancery@db.example.org/chancery?sslmode=veri
 const LIMIT: &str = "110";
 
 /// Ends jobs with everything that they have started. Variables are exported, because each job is a shell of its own.
-const PREAMBLE: &str = "exec 2>&1\nset -e -u -o pipefail -a\ncd \"$HOME/work\"\njobs_of_page=()\n\
+const PREAMBLE: &str = "exec 2>&1\nset -e -u -o pipefail -a\ncd \"$WORK\"\njobs_of_page=()\n\
     end_jobs() { for job in \"${jobs_of_page[@]}\"; do kill -TERM -- \"-$job\" 2>/dev/null || true; done; wait; }\n\
     trap end_jobs EXIT\n";
 
@@ -43,7 +44,7 @@ pub fn run(page: &Page) -> Result<(), String> {
     let sandbox = Sandbox::new(page);
     let script = sandbox.script(&page.steps);
     let command = sandbox.person.program("timeout").arg(LIMIT).args("bash -c").arg(script);
-    let outcome = command.env("NODE_NO_WARNINGS", "1").run();
+    let outcome = command.env("WORK", &sandbox.work).run();
     let shown = page.path.display();
     let outputs = outputs(&outcome.stdout);
     if !outcome.status.success() {
@@ -71,8 +72,11 @@ struct Sandbox {
     ports: BTreeMap<String, String>,
     /// What else stands in the page, and what it is here.
     translations: Vec<(&'static str, String)>,
+    /// The directory in which the page is read.
+    work: PathBuf,
     _server: Option<Stack>,
     _registry: Option<Registry>,
+    _base: TempDir,
 }
 
 impl Sandbox {
@@ -80,22 +84,24 @@ impl Sandbox {
         for need in &page.needs {
             assert!(matches!(&**need, "none" | "postgres"), "{}: there is no sandbox {need:?}", page.path.display());
         }
-        let server = (!page.needs.contains("none")).then(Stack::start);
-        let address = server
-            .as_ref()
-            .map_or_else(|| format!("127.0.0.1:{}", stack::free_port()), |server| server.url()[7..].to_owned());
-        let trust = server.as_ref().map_or_else(Default::default, |server| server.trust(""));
-        let person = Person::at(&format!("http://{address}"), trust, ALICE);
-        fs::create_dir(person.path("work")).unwrap();
-        if let Some(server) = &server {
-            symlink(server.data(), person.path("work/chancery-dev")).unwrap();
-        }
-        install_programs(&person, &address);
+        let base = tempfile::Builder::new().prefix("chancery-manual-").tempdir().unwrap();
+        let work = base.path().join("work");
+        fs::create_dir(&work).unwrap();
+        let data = work.join("chancery-dev");
+        let server = (!page.needs.contains("none")).then(|| {
+            fs::create_dir(&data).unwrap();
+            Stack::start_at(&data)
+        });
+        let url = server.as_ref().map_or_else(|| format!("http://127.0.0.1:{}", stack::free_port()), Stack::url);
+        let person = Person::at(&url, data.join("trust"), ALICE);
+        install_programs(&person, &url);
+        // Where Node.js looks for the modules of a program in the directory.
+        symlink(client("sigstore-js/node_modules"), base.path().join("node_modules")).unwrap();
 
         let text: String = page.steps.iter().map(|step| step.action.text()).collect();
         let mut ports: BTreeMap<String, String> =
             ports(&text).map(|port| (port, stack::free_port().to_string())).collect();
-        ports.insert(PORT.to_owned(), address.rsplit(':').next().unwrap().to_owned());
+        ports.insert(PORT.to_owned(), url.rsplit(':').next().unwrap().to_owned());
         let mut translations = Vec::new();
         if page.needs.contains("postgres") {
             translations.push((DATABASE, postgres::database()));
@@ -106,7 +112,7 @@ impl Sandbox {
             translations.push((REGISTRY, registry.address().to_owned()));
             registry
         });
-        Self { person, ports, translations, _server: server, _registry: registry }
+        Self { person, ports, translations, work, _server: server, _registry: registry, _base: base }
     }
 
     /// The text of a page with this machine's addresses.
@@ -207,20 +213,20 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-fn install_programs(person: &Person, address: &str) {
+fn install_programs(person: &Person, url: &str) {
     for (name, path) in CLIENTS {
         let path = client(path);
         person.install(name, &format!("#!/bin/sh\nexec '{}' \"$@\"\n", path.display()));
     }
     let sigstore_js = client("sigstore-js/node_modules/.bin/sigstore");
     person.install("sigstore-js", &format!("#!/bin/sh\nexec node '{}' \"$@\"\n", sigstore_js.display()));
-    symlink(client("sigstore-js/node_modules"), person.path("node_modules")).unwrap();
     // A reader's server has the default address, which the program knows.
-    let chancery = stack::chancery_binary();
-    let chancery = chancery.display();
+    let address = &url["http://".len()..];
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *--url*) exec '{chancery}' \"$@\" ;; token\\ *) exec '{chancery}' \"$@\" --url 'http://{address}' ;; esac\n\
-         exec '{chancery}' \"$@\"\n"
+        "#!/bin/sh\ncase \"$*\" in\n*--url*|*--config*|*--listen*|*--help*) ;;\n\
+         token\\ *|health*|identity\\ test\\ *) set -- \"$@\" --url '{url}' ;;\n\
+         dev*) set -- \"$@\" --listen '{address}' ;;\nesac\nexec '{}' \"$@\"\n",
+        stack::chancery_binary().display()
     );
     person.install("chancery", &script);
 }

@@ -126,7 +126,7 @@ fn variant_of(text: &str, variant: &str) -> (String, String) {
         if let Some(text) = line.strip_prefix("/// ") {
             meaning.insert(0, text);
         } else if let Some(text) = line.strip_prefix("#[error(\"") {
-            sentence = text.split('"').next().unwrap().to_owned();
+            text.split('"').next().unwrap().clone_into(&mut sentence);
         }
     }
     (meaning.join(" "), sentence)
