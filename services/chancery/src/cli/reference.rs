@@ -80,7 +80,7 @@ fn described(argument: &Arg) -> String {
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let _ = write!(text, ": {help}");
     let values = argument.get_possible_values();
-    let values: Vec<String> = values.iter().filter(|value| !value.is_hide_set()).map(|value| value_of(value)).collect();
+    let values: Vec<String> = values.iter().filter(|value| !value.is_hide_set()).map(value_of).collect();
     if !values.is_empty() && argument.get_action().takes_values() {
         let _ = write!(text, ". Values: {}", values.join(", "));
     }
