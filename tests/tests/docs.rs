@@ -2,6 +2,7 @@
 
 use chancery_tests::manual::{self, drawing, links, page::Page, reference, sandbox};
 use chancery_tests::{Stack, http::Request, stack::free_port};
+use chancery_verify::Rejection;
 use std::{
     collections::BTreeSet,
     fs,
@@ -116,6 +117,18 @@ fn the_reference_is_what_the_program_is_made_of() {
     for path in pages {
         let text = fs::read_to_string(&path).unwrap();
         manual::is_current(&path, &reference::page(&text));
+    }
+}
+
+#[test]
+fn every_code_is_of_one_reason() {
+    let codes: BTreeSet<&str> = Rejection::ALL.iter().map(|(code, ..)| *code).collect();
+    assert_eq!(codes.len(), Rejection::ALL.len());
+    for (code, meaning, sentence) in Rejection::ALL {
+        let is_word =
+            |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        assert!(code.split('.').count() == 2 && code.split('.').all(is_word), "{code}");
+        assert!(meaning.ends_with('.') && !sentence.is_empty(), "{code}: {meaning}: {sentence}");
     }
 }
 

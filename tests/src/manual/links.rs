@@ -26,10 +26,9 @@ fn fault(page: &Page, link: &str) -> Option<String> {
     if !path.exists() {
         return Some("there is no such file".to_owned());
     }
-    if anchor.is_empty() || self::page(&path).anchors.contains(anchor) {
-        return None;
-    }
-    Some("there is no such heading".to_owned())
+    let has = |page: &Page| page.anchors.contains(anchor);
+    let found = anchor.is_empty() || if target == page.path { has(page) } else { has(&self::page(&path)) };
+    (!found).then(|| "there is no such heading".to_owned())
 }
 
 /// Where a link from one file leads, from the repository's root.
