@@ -22,6 +22,7 @@
 //! | [`time_server`] | an NTP server whose clock is set by hand |
 //! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
 //! | [`rotation`] | a key is changed while clients ask |
+//! | [`manual`] | the pages of `docs/`: their commands, links and drawings, and what is generated into them |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
 //! A [`stack::Stack`] that goes out of scope stops its server and has every tree of its data directory derived again
@@ -36,6 +37,7 @@ pub mod http;
 pub mod implementation;
 pub mod key;
 pub mod key_service;
+pub mod manual;
 pub mod person;
 pub mod postgres;
 pub mod program;

@@ -9,6 +9,7 @@ mod identity;
 mod init;
 mod keys;
 mod log;
+mod reference;
 mod serve;
 mod token;
 mod trust;
@@ -35,6 +36,8 @@ enum Verb {
     Init(init::Arguments),
     Keys(keys::Arguments),
     Log(log::Arguments),
+    #[command(hide = true)]
+    Reference(reference::Arguments),
     Serve(serve::Arguments),
     Token(token::Arguments),
     Trust(trust::Arguments),
@@ -64,6 +67,7 @@ impl Cli {
             Verb::Init(arguments) => init::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
+            Verb::Reference(arguments) => reference::run(arguments),
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
             Verb::Trust(arguments) => trust::run(arguments).await,
