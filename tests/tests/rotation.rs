@@ -152,8 +152,8 @@ fn what_a_stolen_key_signs_later_does_not_count() {
     Client::Cosign3.sign(&alice, "artifact", "too-late.json").run().succeeds();
     step(&stack, "stage").succeeds();
     step(&stack, "activate --overlap 0s").succeeds();
-    step(&stack, "retire --end 2020-01-01T00:00:00Z").fails_with(&["before the key's first day"]);
-    step(&stack, "retire --end 2200-01-01T00:00:00Z").fails_with(&["after the last moment"]);
+    step(&stack, "retire --end 2020-01-01T00:00:00Z").fails_with(&["before the start of the key"]);
+    step(&stack, "retire --end 2200-01-01T00:00:00Z").fails_with(&["the time of the last signature that can depend on the key"]);
     step(&stack, "retire --end yesterday").fails_with(&["2026-11-21T07:00:00Z"]);
     rotate(&stack, "retire --end").arg(&stolen).run().succeeds();
     eventually("the end is published", || authorities(&stack)[1]["validFor"]["end"] == stolen.as_str());
@@ -202,7 +202,7 @@ fn every_state_survives_a_restart() {
     stack.terminate();
     let said = step(&stack, "stage --wait 0s").succeeds();
     assert!(said.contains("no server has taken this up"), "{said}");
-    step(&stack, "activate --overlap 0s").fails_with(&["has not been published by the server yet"]);
+    step(&stack, "activate --overlap 0s").fails_with(&["the server has not published generation"]);
     stack.resume();
     eventually("what was staged is published", || bundle(&stack).len() == 2);
     stack.kill();

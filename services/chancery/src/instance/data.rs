@@ -138,7 +138,7 @@ impl DataDirectory {
         let own = format!("keys/{name}.pem");
         ensure!(
             recorded.is_none() && !self.path.join(&own).exists() && self.lacks(name),
-            "the {name} key of {} is {}, and it has signed; start afresh with another --data",
+            "the {name} key of {} is {}, and it has signed; a log or authority keeps its first key. To start with another key, use a new data directory",
             self.path.display(),
             recorded.unwrap_or(&own),
         );
@@ -159,7 +159,7 @@ impl DataDirectory {
         random: &dyn Random,
     ) -> anyhow::Result<Signer> {
         let Some(uri) = self.instance.key_uri(name) else { return self.key_for(purpose, name, kind) };
-        let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
+        let key = uri.parse().with_context(|| format!("{uri} is not a key URI"))?;
         let signer = if self.public_path(name).exists() {
             chancery_keys::reopen(&key, &self.public_key(name)?.fingerprint()).await
         } else if self.lacks(name) {
@@ -202,7 +202,7 @@ impl DataDirectory {
     fn public_key(&self, name: &str) -> anyhow::Result<PublicKey> {
         let path = self.public_path(name);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        PublicKey::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))
+        PublicKey::from_pem(&text).with_context(|| format!("{} is damaged; restore it from a backup", path.display()))
     }
 
     /// The path of the database file.
@@ -252,7 +252,7 @@ fn prepare(path: &Path) -> anyhow::Result<bool> {
             .find(|entry| !entry.file_name().to_string_lossy().starts_with("lock"));
         if let Some(entry) = foreign {
             bail!(
-                "it is not empty and no data directory of chancery (it contains {})",
+                "it is not empty and not a data directory of chancery (it contains {}); use a new or empty directory",
                 entry.file_name().to_string_lossy()
             );
         }
@@ -298,7 +298,7 @@ fn lock(directory: &Path, roles: &BTreeSet<Role>) -> anyhow::Result<Vec<File>> {
 fn read_instance(directory: &Path) -> anyhow::Result<Instance> {
     let file = directory.join("instance.json");
     let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged; restore it from a backup", file.display()))
 }
 
 /// What a directory that may be in use says of itself.

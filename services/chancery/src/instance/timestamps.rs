@@ -112,10 +112,14 @@ impl Timestamps {
         }
         let days = metrics.gauges(
             "timestamp_authority_certificate_valid_days_remaining",
-            "Days until the first of the timestamp authority's certificates ends",
+            "Days until the first certificate of the timestamp authority expires",
             &[],
         )?;
-        let states = metrics.gauges("chancery_tsa_state", "1 for the state the authority is in", &["state"])?;
+        let states = metrics.gauges(
+            "chancery_tsa_state",
+            "1 for the current state of the authority, 0 for the others",
+            &["state"],
+        )?;
         let clock = Arc::clone(&self.clock);
         metrics.before_scrape(move || {
             let left = authority.expires().seconds().saturating_sub(clock.now().seconds());

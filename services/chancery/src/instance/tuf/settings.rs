@@ -61,7 +61,9 @@ impl Settings {
             return Ok(None);
         }
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+        serde_json::from_slice(&text)
+            .map(Some)
+            .with_context(|| format!("{} is damaged; restore it from a backup", path.display()))
     }
 
     pub(super) fn write(&self, data: &Path) -> anyhow::Result<()> {
