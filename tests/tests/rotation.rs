@@ -202,7 +202,7 @@ fn every_state_survives_a_restart() {
     stack.terminate();
     let said = step(&stack, "stage --wait 0s").succeeds();
     assert!(said.contains("no server has taken this up"), "{said}");
-    step(&stack, "activate --overlap 0s").fails_with(&["the server has not published generation"]);
+    step(&stack, "activate --overlap 0s").fails_with(&["the server has not published generation ", " yet; a running server"]);
     stack.resume();
     eventually("what was staged is published", || bundle(&stack).len() == 2);
     stack.kill();
