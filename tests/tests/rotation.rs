@@ -153,7 +153,8 @@ fn what_a_stolen_key_signs_later_does_not_count() {
     step(&stack, "stage").succeeds();
     step(&stack, "activate --overlap 0s").succeeds();
     step(&stack, "retire --end 2020-01-01T00:00:00Z").fails_with(&["before the start of the key"]);
-    step(&stack, "retire --end 2200-01-01T00:00:00Z").fails_with(&["the time of the last signature that can depend on the key"]);
+    step(&stack, "retire --end 2200-01-01T00:00:00Z")
+        .fails_with(&["the time of the last signature that can depend on the key"]);
     step(&stack, "retire --end yesterday").fails_with(&["2026-11-21T07:00:00Z"]);
     rotate(&stack, "retire --end").arg(&stolen).run().succeeds();
     eventually("the end is published", || authorities(&stack)[1]["validFor"]["end"] == stolen.as_str());
@@ -202,7 +203,8 @@ fn every_state_survives_a_restart() {
     stack.terminate();
     let said = step(&stack, "stage --wait 0s").succeeds();
     assert!(said.contains("no server has taken this up"), "{said}");
-    step(&stack, "activate --overlap 0s").fails_with(&["the server has not published generation ", " yet; a running server"]);
+    step(&stack, "activate --overlap 0s")
+        .fails_with(&["the server has not published generation ", " yet; a running server"]);
     stack.resume();
     eventually("what was staged is published", || bundle(&stack).len() == 2);
     stack.kill();

@@ -1,4 +1,4 @@
-//! The data directory of an instance: who may use it, and what must be in it.
+//! The data directory of an instance: its locks, and the files that must be in it.
 //!
 //! ```text
 //! lock, lock.*    held by the processes that use the directory: one for each role
@@ -8,8 +8,9 @@
 //! keys/ring.json  which generations of the keys there are, once one was rotated
 //! served.json     how far the server is with a rotation of the CA's key; served-ROLE.json of another
 //! chancery.db     the logs, unless they are in a database elsewhere
-//! audit.jsonl     who asked for certificates, and what was answered; new keys and TUF metadata; private; unless it is written elsewhere
+//! audit.jsonl     requests for certificates and the answers; new keys and TUF metadata; private; unless it is written elsewhere
 //! tuf/, tuf.json  the TUF repository with the same; see `instance/tuf.rs`
+//! demo/           files that `chancery dev --demo` has signed, and their bundles
 //! trust/          what clients need; rewritten when a key is rotated, and at every start, with the same bytes unless an option
 //!                 names another certificate log
 //! ```
