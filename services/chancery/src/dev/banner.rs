@@ -7,22 +7,23 @@ const MANUAL: &str = "docs/src/start/";
 
 /// The whole text.
 pub(super) fn banner(facts: &Facts<'_>) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    let mut text = format!(
-        "\n{BOLD}chancery {version}, development server: anyone on this machine may sign as anyone. Not for production.{PLAIN}\n\n"
+    let title = format!(
+        "chancery {}, development server: anyone on this machine may sign as anyone. Not for production.",
+        env!("CARGO_PKG_VERSION")
     );
+    let mut text = ["\n", BOLD, &title, PLAIN, "\n\n"].concat();
     for (name, value) in [
         ("Console", format!("{}/", facts.url)),
         ("Trust files", format!("{}/", facts.trust.display())),
         ("Keys, logs", format!("{}/", facts.data.display())),
     ] {
-        text.push_str(&format!("  {name:13}{value}\n"));
+        text.extend(["  ", name, &" ".repeat(13 - name.len()), &value, "\n"]);
     }
-    text.push_str(&format!("\nPaste {PASTE_INTO}:\n\n"));
+    text.extend(["\nPaste ", PASTE_INTO, ":\n\n"]);
     text.extend(first_three(facts).iter().map(wrap));
     text.push_str("\nAll commands: tokens, images, cosign 2, sigstore-python\n");
     text.push_str(&wrap(&command_for_all(facts)));
-    text.push_str(&format!("More: {MANUAL}\n"));
+    text.extend(["More: ", MANUAL, "\n"]);
     text.push_str("Stop with Ctrl-C. Start again with the same --data: earlier signatures still verify.\n");
     text
 }

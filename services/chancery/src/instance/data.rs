@@ -139,7 +139,7 @@ impl DataDirectory {
         let own = format!("keys/{name}.pem");
         ensure!(
             recorded.is_none() && !self.path.join(&own).exists() && self.lacks(name),
-            "the {name} key of {} is {}, and it has signed; a log or authority keeps its first key. To start with another key, use a new data directory",
+            "the {name} key of {} is {}, and it has signed; a log or authority keeps its first key; to start with another key, use a new data directory",
             self.path.display(),
             recorded.unwrap_or(&own),
         );

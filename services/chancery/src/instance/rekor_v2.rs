@@ -26,7 +26,7 @@ pub(crate) struct RekorV2Arguments {
     /// Refuse new entries in the Rekor v2 log; it can still be read
     #[arg(long = "rekor-v2-frozen", help_heading = "Logs")]
     pub(crate) frozen: bool,
-    /// Name this Rekor version in signing_config.json; v2 by default, v1 if the v2 log is frozen
+    /// Name this Rekor version in `signing_config.json`; v2 by default, v1 if the v2 log is frozen
     ///
     /// Choose v1 for sigstore-js and cosign 2.6 to 3.0, which send attestations and images as DSSE envelopes.
     #[arg(long = "default-rekor", help_heading = "Logs", value_name = "VERSION")]

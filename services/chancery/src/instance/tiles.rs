@@ -14,7 +14,7 @@ pub(crate) use bucket::BucketArguments;
 /// The options of `chancery dev` about copies of the logs.
 #[derive(Debug, Args)]
 pub(crate) struct TilesArguments {
-    /// Copy tiles, entries and checkpoint of each log to URL/LOG/: file:///dir or s3://bucket/prefix
+    /// Copy tiles, entries and checkpoint of each log to URL/LOG/: `file:///dir` or `s3://bucket/prefix`
     #[arg(long = "tiles", help_heading = "Logs", value_name = "URL")]
     pub(crate) url: Option<Url>,
     #[cfg(feature = "s3")]

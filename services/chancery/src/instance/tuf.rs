@@ -253,10 +253,10 @@ async fn follow(mut files: CurrentFiles, service: Arc<Service>) {
         let changed = Arc::clone(&files.borrow_and_update());
         match service.publish(&changed).await {
             Ok(published) => {
-                tracing::info!(?published, "the trust files have changed; the TUF repository has their new version")
+                tracing::info!(?published, "the trust files have changed; the TUF repository has their new version");
             }
             Err(error) => {
-                tracing::error!(%error, "cannot publish the changed trust files in the TUF repository yet; the next renewal tries again")
+                tracing::error!(%error, "cannot publish the changed trust files in the TUF repository yet; the next renewal tries again");
             }
         }
     }
