@@ -99,7 +99,7 @@ fn a_rotation_under_load_fails_nobody() {
         assert_eq!(issuing(&stack), first, "what is staged issues nothing");
         bundles.extend(sign(&alice, "staged", &[Client::Cosign3]));
 
-        step(&stack, "stage").fails_with(&["generation 2 is staged already"]);
+        step(&stack, "stage").fails_with(&["generation 2 is already staged"]);
         step(&stack, "retire").fails_with(&["no generation is outgoing"]);
         step(&stack, "activate").fails_with(&["may be activated from 20", "--overlap"]);
         let said = step(&stack, "activate --overlap 0s").succeeds();
@@ -202,7 +202,7 @@ fn every_state_survives_a_restart() {
     // While no server runs, its steps are taken when it starts.
     stack.terminate();
     let said = step(&stack, "stage --wait 0s").succeeds();
-    assert!(said.contains("no server has taken this up"), "{said}");
+    assert!(said.contains("no running server has taken this step yet"), "{said}");
     step(&stack, "activate --overlap 0s")
         .fails_with(&["the server has not published generation ", " yet; a running server"]);
     stack.resume();
@@ -331,7 +331,7 @@ fn the_next_key_may_be_elsewhere_and_have_certificates_of_its_own() {
     let directory = Path::new("/nowhere/key.pem");
     rotate(&stack, "stage --key").arg(format!("file:{}", directory.display())).run().fails_with(&["/nowhere/key.pem"]);
     let own = format!("file:{}", stack.data().join("keys/ca.pem").display());
-    rotate(&stack, "stage --key").arg(own).run().fails_with(&["this is the key of generation 1"]);
+    rotate(&stack, "stage --key").arg(own).run().fails_with(&["this is already the key of generation 1"]);
     rotate(&stack, "stage --key").arg(token.uri("next")).run().succeeds();
     step(&stack, "activate --overlap 0s").succeeds();
     bundles.extend(sign(&alice, "token", &Client::ALL));

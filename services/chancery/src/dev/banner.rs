@@ -14,12 +14,12 @@ pub(super) fn banner(facts: &Facts<'_>) -> String {
     let mut text = ["\n", BOLD, &title, PLAIN, "\n\n"].concat();
     for (name, value) in [
         ("Console", format!("{}/", facts.url)),
+        ("Data", format!("{}/", facts.data.display())),
         ("Trust files", format!("{}/", facts.trust.display())),
-        ("Keys, logs", format!("{}/", facts.data.display())),
     ] {
         text.extend(["  ", name, &" ".repeat(13 - name.len()), &value, "\n"]);
     }
-    text.extend(["\nPaste ", PASTE_INTO, ":\n\n"]);
+    text.extend(["\nPaste ", PASTE_INTO, ":\n"]);
     text.extend(first_three(facts).iter().map(wrap));
     text.push_str("\nAll commands: tokens, images, cosign 2, sigstore-python\n");
     text.push_str(&wrap(&command_for_all(facts)));
@@ -42,10 +42,10 @@ mod tests {
         let facts = Facts {
             url: "http://127.0.0.1:8080",
             issuer: "http://127.0.0.1:8080/oidc",
-            data: Path::new("/home/alice/src/chancery/chancery-dev"),
+            data: Path::new("/home/alice/chancery/chancery-dev"),
             database: None,
-            trust: Path::new("/home/alice/src/chancery/chancery-dev/trust"),
-            executable: Path::new("/home/alice/src/chancery/target/release/chancery"),
+            trust: Path::new("/home/alice/chancery/chancery-dev/trust"),
+            executable: Path::new("/home/alice/chancery/target/release/chancery"),
             root_checksum: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         };
         let text = banner(&facts).replace(BOLD, "").replace(PLAIN, "");

@@ -192,7 +192,7 @@ pub(crate) enum Refusal {
     #[error("the server cannot use generation {number}: {reason}")]
     Unusable { number: u64, reason: String },
     #[error(
-        "generation {number} was published {published} and can be activated from {from} on, because clients must have fetched \
+        "generation {number} was published {published} and may be activated from {from} on, because clients must have fetched \
          it before. If all of yours have, shorten the wait with --overlap"
     )]
     TooEarly { number: u64, published: String, from: String },
