@@ -108,7 +108,7 @@ fn a_rotation_under_load_fails_nobody() {
         assert_ne!(issuing(&stack), first);
         bundles.extend(sign(&alice, "activated", &Client::ALL));
 
-        step(&stack, "stage").fails_with(&["generation 1 is outgoing already"]);
+        step(&stack, "stage").fails_with(&["generation 1 is already outgoing"]);
         step(&stack, "retire").succeeds();
         eventually("the retired key has an end", || !authorities(&stack)[1]["validFor"]["end"].is_null());
         bundles.extend(sign(&alice, "retired", &[Client::Cosign3]));

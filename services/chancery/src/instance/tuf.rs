@@ -183,7 +183,7 @@ impl Tuf {
         let directory = Directory::new(path.join("tuf"));
         ensure!(
             made.is_none() || !directory.versions(Role::Root)?.is_empty(),
-            "{} is missing, and clients would refuse a new one that starts at version 1; restore it from a backup",
+            "{} is missing, and clients would refuse a new one that starts at version 1; put it back from a backup",
             directory.path().display()
         );
         let is_new = made.is_none();
