@@ -52,7 +52,7 @@ fn commands(stack: &mut Stack) -> String {
 fn indented_after(text: &str, headline: &str) -> String {
     let (_, after) = text.split_once(headline).unwrap_or_else(|| panic!("no {headline:?} in\n{text}"));
     let lines = after.lines().skip(1).skip_while(|line| line.is_empty()).take_while(|line| line.starts_with("  "));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn paste(person: &Person, script: &str) -> String {
