@@ -36,7 +36,7 @@ fn its_signatures_verify_and_a_restart_adds_none() {
     let directory = stack.data().join("demo");
     assert_eq!(
         line(&stack),
-        format!("Demo: 5 signatures of 4 identities in {}/, 5 of them made now", directory.display().to_string())
+        format!("Demo: 5 signatures of 4 identities in {}/, 5 of them made now", directory.display())
     );
     let verifier = stack.person(ALICE);
     let (root, issuer) = (stack.trust("trusted_root.json"), stack.issuer());
