@@ -1,8 +1,10 @@
 //! `chancery dev`: every role in one process, on one loopback address, over one directory.
 //!
-//! What there is and where it is kept is [`crate::instance`]; what is printed is [`banner`].
+//! What there is and where it is kept is [`crate::instance`]; what is printed is [`banner`] and [`commands`].
 
 mod banner;
+mod commands;
+mod demo;
 
 use crate::{
     command,
@@ -16,12 +18,21 @@ use crate::{
     issuers::ConfiguredIssuers,
     loopback,
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::middleware;
-use banner::Facts;
 use chancery_daemon::clock::{Clock, SystemClock};
 use chancery_log::store::Location;
-use std::{io::Write as _, net::SocketAddr, path::Path, sync::Arc};
+use chancery_trust::FileName;
+use chancery_verify::hash;
+use commands::Facts;
+use serde_json::Value;
+use std::{
+    fs,
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Organisation in the authority's certificates.
 const ORGANIZATION: &str = "Chancery development";
@@ -33,6 +44,8 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// What the command line says about each part.
 pub(crate) struct Options<'a> {
+    /// Whether to sign a few things after the start; see [`demo`].
+    pub(crate) demo: bool,
     pub(crate) tiles: &'a TilesArguments,
     pub(crate) transparency: &'a TransparencyArguments,
     pub(crate) operations: &'a OperationsArguments,
@@ -57,7 +70,7 @@ pub(crate) async fn run(
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Options { tiles, transparency, operations, rekor_v2, authority, timestamps, tuf, witnesses } = *options;
+    let Options { demo, tiles, transparency, operations, rekor_v2, authority, timestamps, tuf, witnesses } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
     let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
@@ -74,7 +87,7 @@ pub(crate) async fn run(
     // (3)
     let database =
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
-    let executable = std::env::current_exe().context("cannot find out where this program is")?;
+    let executable = executable()?;
     let check_command = command::check_logs(&executable, data.path(), database_url.as_deref()).join(" ");
     let setup = Setup {
         data: &data,
@@ -100,14 +113,58 @@ pub(crate) async fn run(
     let only_here = |routes: axum::Router| routes.layer(middleware::from_fn(loopback::only_this_machine));
     let say = || {
         if let Err(error) = say(&facts) {
-            tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
+            tracing::warn!(error = format!("{error:#}"), "cannot print the banner");
+        }
+        if demo {
+            tokio::spawn(show(url.to_owned(), data.to_owned()));
         }
     };
     instance.serve(listening, only_here, say).await
 }
 
 fn say(facts: &Facts<'_>) -> anyhow::Result<()> {
+    print(&banner::banner(facts))
+}
+
+/// Signs what `--demo` promises and prints one line. The server runs on where that fails.
+async fn show(url: String, data: PathBuf) {
+    let shown = demo::run(url, data).await.and_then(|line| print(&line));
+    if let Err(error) = shown {
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "the demo is not complete; start again with --demo to complete it"
+        );
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    out.write_all(banner::banner(facts).as_bytes())?;
+    out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
+}
+
+/// Prints commands for every client of the server that was last started on `data`, whether or not it runs.
+pub(crate) fn print_commands(data: &Path, database: Option<&str>) -> anyhow::Result<()> {
+    let unstarted =
+        || format!("{} has no trust files; start the server first: chancery dev --data DIR", data.display());
+    let data = data.canonicalize().with_context(unstarted)?;
+    let trust = data.join("trust");
+    let config = fs::read(trust.join(FileName::SigningConfig.as_str())).with_context(unstarted)?;
+    let config: Value = serde_json::from_slice(&config).context("signing_config.json is damaged")?;
+    let text_at = |pointer: &str| config.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (url, issuer) = (text_at("/caUrls/0/url"), text_at("/oidcUrls/0/url"));
+    // The commands take tokens from `chancery token`, which only a development server answers.
+    ensure!(
+        issuer == format!("{url}{}", issuer::BASE_PATH),
+        "{} is not a development server's; for its clients: chancery trust export --for CLIENT --data DIR",
+        data.display()
+    );
+    let first_root = fs::read(data.join("tuf/1.root.json")).with_context(unstarted)?;
+    let root_checksum = &hex::encode(hash::sha256(&first_root));
+    let executable = &executable()?;
+    print(&commands::all(&Facts { url, issuer, data: &data, database, trust: &trust, executable, root_checksum }))
+}
+
+fn executable() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot find the path of this program")
 }

@@ -110,7 +110,7 @@ impl Opening<'_> {
             scheme: rekor_v2::scheme,
             // At the root of each one's host.
             path: Box::new(|_| String::new()),
-            host: Box::new(|generation| log_host(generation.url.as_deref().context("it has no URL")?)),
+            host: Box::new(|generation| log_host(generation.url.as_deref().context("the generation has no URL")?)),
             witnesses: self.witnesses.rekor2.clone(),
         }
     }
@@ -163,7 +163,7 @@ impl Opening<'_> {
             _ => None,
         };
         if of.is_some() && is_new {
-            tracing::warn!(log.name = name, "the log is new: its witnesses are asked from the next start on");
+            tracing::warn!(log.name = name, "the log is new; its witnesses cosign from the next start on");
         }
         of.filter(|_| !is_new)
     }

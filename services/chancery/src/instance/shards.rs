@@ -140,7 +140,7 @@ impl<P: Personality> Shards<P> {
             if !log.is_frozen() {
                 tokio::time::sleep(3 * PERIOD).await;
                 let frozen = opener.store.freeze(log.record().log_id, opener.clock.now()).await;
-                failed.extend(frozen.err().map(|error| (generation.number, format!("it cannot be frozen: {error}"))));
+                failed.extend(frozen.err().map(|error| (generation.number, format!("cannot freeze the log: {error}"))));
             }
         }
         failed
@@ -186,6 +186,6 @@ impl ShardOpener {
             name,
         };
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-        Log::open(settings, store, clock, self.running.stopping()).await.context("cannot open its log")
+        Log::open(settings, store, clock, self.running.stopping()).await.context("cannot open the log")
     }
 }

@@ -15,10 +15,10 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
-/// Print commands, code or YAML that make a client trust this instance, or write all of it to a file
+/// Print commands, code or YAML that make a client trust this instance, or write an offline archive
 ///
-/// With --offline-bundle: an archive for sites without a connection, with the trusted root, the keys on their own and the
-/// whole TUF repository, which any web server can serve there.
+/// The archive is for sites that cannot reach the server. It contains the trusted root, each key in a file of its own and the
+/// whole TUF repository, which any web server can serve.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust export --for cosign --data ./chancery-dev
@@ -27,15 +27,15 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 pub(super) struct Arguments {
     #[command(flatten)]
     data: Data,
-    /// Which client
+    /// Print the configuration of this client
     #[arg(long = "for", value_name = "CLIENT", required_unless_present = "offline_bundle")]
     client: Option<Client>,
-    /// Write everything to this file (tar, gzip); one that exists is replaced
+    /// Write the archive to this file (tar, gzip); replaces an existing file
     #[arg(long, value_name = "FILE", conflicts_with = "client")]
     offline_bundle: Option<PathBuf>,
 }
 
-/// Who is to trust the instance.
+/// A client that shall trust the instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Client {
     Cosign,
@@ -52,7 +52,7 @@ enum Client {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (_, repository) = arguments.data.repository()?;
-    let facts = Facts::of(&repository).context("the published trusted root is not one of ours")?;
+    let facts = Facts::of(&repository).context("the published trusted root was not made by chancery")?;
     if let Some(path) = &arguments.offline_bundle {
         bundle::write(path, &repository, &facts).with_context(|| format!("cannot write {}", path.display()))?;
     }
