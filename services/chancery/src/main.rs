@@ -4,6 +4,7 @@
 //! `chancery-log` and `chancery-trust`; what is true is in `chancery-verify`.
 
 mod cli;
+mod clients;
 mod command;
 mod configuration;
 mod dev;

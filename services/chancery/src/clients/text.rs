@@ -3,7 +3,7 @@
 use super::{Client, Facts, code};
 
 /// What to do, with nothing left to fill in but whom to trust and what to verify.
-pub(super) fn text(client: Client, facts: &Facts) -> String {
+pub(crate) fn text(client: Client, facts: &Facts) -> String {
     match client {
         Client::Cosign => cosign(facts),
         Client::Python => python(facts),
