@@ -73,6 +73,19 @@ fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
     ]
 }
 
+/// A token, then a file signed and verified, as the console shows them: titles, and commands without a margin.
+pub(super) fn first_steps(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
+    let text = |commands: &[Words]| {
+        let wrapped: String = commands.iter().map(wrap).collect();
+        wrapped.lines().map(|line| [line.strip_prefix("  ").unwrap_or(line), "\n"].concat()).collect()
+    };
+    vec![
+        ("A token", text(&[words(&[&facts.token_command()])])),
+        ("Sign and verify a file with cosign 3", text(&cosign3_file(facts))),
+        ("The same with sigstore-python", text(&sigstore_python(facts))),
+    ]
+}
+
 fn cosign3_file(facts: &Facts<'_>) -> Vec<Words> {
     let (trusted_root, signing_config) = (facts.trusted_root(), facts.signing_config());
     let (token, signer) = (facts.identity_token(), facts.signer());
