@@ -98,11 +98,13 @@ impl Console {
     fn security_contact(&self) -> Response {
         let Server { url, security_contact, .. } = &self.0.server;
         let expires = self.0.source.now().plus_seconds(CONTACT_LIFETIME_SECONDS).rfc3339();
-        let mut text = format!("Contact: {}\nExpires: {expires}\n", security_contact.as_deref().unwrap_or_default());
-        if url.starts_with("https://") {
-            text.push_str(&format!("Canonical: {url}/.well-known/security.txt\n"));
-        }
-        file("text/plain; charset=utf-8", text)
+        let contact = security_contact.as_deref().unwrap_or_default();
+        // Web addresses in it must begin with https://.
+        let canonical = match url.starts_with("https://") {
+            true => format!("Canonical: {url}/.well-known/security.txt\n"),
+            false => String::new(),
+        };
+        file("text/plain; charset=utf-8", format!("Contact: {contact}\nExpires: {expires}\n{canonical}"))
     }
 }
 

@@ -46,22 +46,26 @@ pub(crate) fn overview(server: &Server, state: &State) -> Markup {
         &html! {
             header {
                 p.brand { (mark()) "Chancery" }
-                h1 { (server.organization) }
-                p.address { code { (server.url) } }
-                p.lead { "Certificate authority, timestamps and transparency logs for signing software without keeping keys." }
-                (verdict(&state.parts))
+                div.title {
+                    div {
+                        h1 { (server.organization) }
+                        p.address { code { (server.url) } }
+                    }
+                    (verdict(&state.parts))
+                }
+                p.lead { "Signs software without long-lived keys, and logs every certificate and every signature." }
                 @if server.is_development {
                     p.notice { strong { "Development server." } " Anyone on this machine may sign as anyone. Not for production." }
                 }
             }
             main {
-                (roles(&state.parts))
-                @if !server.first_steps.is_empty() { (first_steps(&server.first_steps)) }
+                (roles(server, &state.parts))
                 @if !state.logs.is_empty() { (logs(&state.logs, state.at)) }
+                @if !server.first_steps.is_empty() { (first_steps(&server.first_steps)) }
                 @if let Some(trust) = &state.trust { (trust_root(trust, state.at)) (clients(&trust.clients)) }
                 @if !server.links.is_empty() { (links(&server.links)) }
+                p.made { "As of " (moment(state.at)) ". Reload the page for newer facts." }
             }
-            p.made { "As of " (moment(state.at)) ". Reload the page for newer facts." }
         },
     )
 }
@@ -109,20 +113,21 @@ fn verdict(parts: &[Part]) -> Markup {
     }
 }
 
-fn roles(parts: &[Part]) -> Markup {
+fn roles(server: &Server, parts: &[Part]) -> Markup {
     html! {
         section aria-labelledby="roles" {
             h2 #roles { "Roles" }
             ul.roles {
                 @for part in parts {
-                    li {
-                        div {
-                            h3 { (part.title) " " code { (part.role) } }
-                            p { (part.about) }
-                            p.quiet { code { (part.url) } }
-                            @if let Some(obstacle) = &part.obstacle { p.obstacle { (obstacle) } }
+                    li.card {
+                        div.top {
+                            code.quiet { (part.role) }
+                            (state_of(part.obstacle.is_none(), "ready", "not ready"))
                         }
-                        (state_of(part.obstacle.is_none(), "ready", "not ready"))
+                        h3 { (part.title) }
+                        p { (part.about) }
+                        @if part.url != server.url { p.quiet { code { (part.url) } } }
+                        @if let Some(obstacle) = &part.obstacle { p.obstacle { (obstacle) } }
                     }
                 }
             }
