@@ -23,7 +23,8 @@ TRUST = "chancery-dev/trust"
 COMMANDS = [
     "# in another shell\necho hello > hello.txt",
     f"cosign sign-blob --yes --bundle hello.sigstore.json \\\n"
-    f"    --signing-config {TRUST}/signing_config.json --trusted-root {TRUST}/trusted_root.json \\\n"
+    f"    --signing-config {TRUST}/signing_config.json \\\n"
+    f"    --trusted-root {TRUST}/trusted_root.json \\\n"
     '    --identity-token "$(chancery token alice@example.test)" hello.txt',
     f"cosign verify-blob --bundle hello.sigstore.json --trusted-root {TRUST}/trusted_root.json \\\n"
     f"    --certificate-identity alice@example.test \\\n"
@@ -74,7 +75,8 @@ def record(chancery, cosign):
 
 def spans(line):
     """A line with its bold parts; other colours are left out."""
-    line = line[:COLUMNS + line.count("\x1b") * 4]
+    if len(re.sub(r"\x1b\[\d*m", "", line)) > COLUMNS:
+        sys.exit(f"too wide: {line}")
     parts = re.split(r"\x1b\[(\d*)m", line)
     drawn, bold = html.escape(parts[0]), False
     for code, text in zip(parts[1::2], parts[2::2]):
