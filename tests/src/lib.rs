@@ -8,6 +8,7 @@
 //! | [`implementation`] | every implementation that makes and verifies bundles, for either Rekor |
 //! | [`program`] | one run of one program, and what is demanded of it |
 //! | [`browser`] | a person who fills in the development issuer's forms |
+//! | [`chromium`] | a browser that looks at pages, and axe |
 //! | [`vault`] | HashiCorp Vault with a transit engine |
 //! | [`registry`] | an OCI registry with an image in it |
 //! | [`bucket`] | a bucket on an S3 server, behind a door that can be shut |
@@ -30,6 +31,7 @@
 
 pub mod browser;
 pub mod bucket;
+pub mod chromium;
 pub mod client;
 pub mod files;
 pub mod fulcio;

@@ -4,6 +4,7 @@
 //! differently. Relative paths are relative to the file. Only the file itself is opened here. The types give the JSON schema
 //! for editors, so the comments of their fields are the texts of the schema.
 
+mod console;
 mod trust;
 mod tsa;
 
@@ -14,6 +15,7 @@ use crate::{
 use anyhow::{Context as _, bail, ensure};
 use chancery_keys::KeyUri;
 use chancery_trust::BaseUrl;
+use console::ConsoleTable;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
@@ -90,6 +92,9 @@ pub(crate) struct Configuration {
     /// The trust root.
     #[serde(default)]
     pub(crate) trust: TrustTable,
+    /// The pages for people.
+    #[serde(default)]
+    pub(crate) console: ConsoleTable,
 }
 
 /// Addresses of the server.
@@ -286,6 +291,7 @@ impl Configuration {
         );
         self.tsa.time_servers()?;
         self.trust.tuf()?;
+        self.console.check()?;
         for (place, witnesses) in
             [("[log.rekor2_witnesses]", &log.rekor2_witnesses), ("[log.ct_witnesses]", &log.ct_witnesses)]
         {
@@ -347,6 +353,7 @@ mod tests {
             (SMALLEST.replace("[ca]", "[database]\nurl = \"postgres://a:b@c/d\"\n[ca]"), "PGPASSWORD"),
             (format!("{SMALLEST}[log]\nct_log_url = \"https://ct.example.org\"\n"), "belong together"),
             (format!("{SMALLEST}[extra]\n"), "extra"),
+            (format!("{SMALLEST}[console]\nsecurity_contact = \"a@example.org\"\n"), "mailto:a@example.org"),
         ] {
             let error = format!("{:#}", load(&text).unwrap_err());
             assert!(error.contains(why) && error.contains("chancery.toml"), "{why}: {error}");

@@ -10,9 +10,9 @@ use crate::{
     command,
     configuration::Role,
     instance::{
-        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
-        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, TufArguments,
-        WitnessArguments,
+        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, Instance, Listening,
+        OperationsArguments, RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments,
+        TransparencyArguments, TufArguments, WitnessArguments,
     },
     issuer,
     issuers::ConfiguredIssuers,
@@ -89,6 +89,20 @@ pub(crate) async fn run(
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
     let executable = executable()?;
     let check_command = command::check_logs(&executable, data.path(), database_url.as_deref()).join(" ");
+    let url = addresses.url(Role::Ca)?.as_str();
+    let (trust, issuer) = (data.trust(), format!("{url}{}", issuer::BASE_PATH));
+    let facts = Facts {
+        url,
+        issuer: &issuer,
+        data: data.path(),
+        database: database_url.as_deref(),
+        trust: &trust,
+        executable: &executable,
+        // Not known yet; only a client that is told once about the server needs it.
+        root_checksum: "",
+    };
+    let first_steps = commands::first_steps(&facts);
+    let console = Some(ConsoleSettings { is_development: true, first_steps, security_contact: None });
     let setup = Setup {
         data: &data,
         addresses: &addresses,
@@ -97,6 +111,7 @@ pub(crate) async fn run(
         issuer: SignIn::Here,
         database: &database,
         check_command,
+        console,
     };
     let instance = Box::pin(Instance::start(&setup, clock, choices)).await?;
     // (4)
@@ -104,8 +119,6 @@ pub(crate) async fn run(
     // (5)
     data.complete()?;
     // (6), (7)
-    let url = addresses.url(Role::Ca)?.as_str();
-    let (trust, issuer) = (data.trust(), format!("{url}{}", issuer::BASE_PATH));
     let (data, database) = (data.path(), database_url.as_deref());
     let root_checksum = &instance.root_checksum();
     let (issuer, trust, executable) = (issuer.as_str(), trust.as_path(), executable.as_path());

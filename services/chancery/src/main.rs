@@ -4,6 +4,7 @@
 //! `chancery-tsa` and `chancery-trust`; the checks of signatures and proofs are in `chancery-verify`.
 
 mod cli;
+mod clients;
 mod command;
 mod configuration;
 mod dev;

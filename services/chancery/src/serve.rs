@@ -9,9 +9,9 @@ use crate::{
     command,
     configuration::{Configuration, Role},
     instance::{
-        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
-        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, WitnessChoices,
-        WitnessesTable, recorded_instance,
+        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, Instance, Listening,
+        OperationsArguments, RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments,
+        TransparencyArguments, WitnessChoices, WitnessesTable, recorded_instance,
     },
     issuers::ConfiguredIssuers,
 };
@@ -176,6 +176,11 @@ impl Started<'_> {
             },
             database: &database,
             check_command: command::check_logs(Path::new("chancery"), data.path(), database_url).join(" "),
+            console: configuration.console.enabled.then(|| ConsoleSettings {
+                is_development: false,
+                first_steps: Vec::new(),
+                security_contact: configuration.console.security_contact.clone(),
+            }),
         };
         let operations = operations(configuration);
         let authority = authority(configuration)?;

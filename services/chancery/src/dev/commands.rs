@@ -53,6 +53,19 @@ pub(super) fn first_three(facts: &Facts<'_>) -> [Words; 3] {
     [sign, verify, check_logs(facts.executable, facts.data, facts.database)]
 }
 
+/// A token, then a file signed and verified, as the console shows them: titles, and commands without a margin.
+pub(super) fn first_steps(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
+    let text = |commands: &[Words]| {
+        let wrapped: String = commands.iter().map(wrap).collect();
+        wrapped.lines().map(|line| [line.strip_prefix("  ").unwrap_or(line), "\n"].concat()).collect()
+    };
+    vec![
+        ("A token", text(&[words(&[&facts.token_command()])])),
+        ("Sign and verify a file with cosign 3", text(&cosign3_file(facts))),
+        ("The same with sigstore-python", text(&sigstore_python(facts))),
+    ]
+}
+
 /// `chancery dev --commands` for this instance.
 pub(super) fn command_for_all(facts: &Facts<'_>) -> Words {
     let mut command =

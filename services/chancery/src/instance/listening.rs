@@ -6,7 +6,7 @@ use crate::configuration::TlsFiles;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    http::{self, ConnectionLimit, Listener, Readiness, Tls},
+    http::{self, ConnectionLimit, Listener, Readiness, Tls, UnknownPath},
     metrics::Metrics,
     random::SystemRandom,
     shutdown::{self, Signals},
@@ -49,11 +49,11 @@ impl Listening {
         Ok(self.clients.local_addr()?)
     }
 
-    /// Answers until SIGTERM or SIGINT. `guard` is put around the routes of both sockets; `ready` is called once, when
+    /// Answers until SIGTERM or SIGINT: `routes`, and with `pages` a browser that asks for an unknown path. `guard` is put around the routes of both sockets; `ready` is called once, when
     /// requests are answered. Returns when what was accepted is answered.
     pub(crate) async fn serve(
         self,
-        routes: Router,
+        (routes, pages): (Router, Option<UnknownPath>),
         readiness: Readiness,
         metrics: Option<&Metrics>,
         guard: impl Fn(Router) -> Router,
@@ -61,7 +61,7 @@ impl Listening {
     ) -> anyhow::Result<()> {
         let mut signals = Signals::catch().context("cannot wait for signals")?;
         let (stop, stopping) = shutdown::channel();
-        let mut routes = http::shell(routes, readiness);
+        let mut routes = http::shell_with_pages(routes, readiness, pages);
         let mut servers = Vec::new();
         if let (Some(metrics), Some(listener)) = (metrics, self.metrics) {
             tracing::info!(address = %listener.local_addr()?, "serving metrics under /metrics");

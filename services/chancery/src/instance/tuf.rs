@@ -222,6 +222,11 @@ impl Tuf {
         tuf::http::router(Arc::clone(&self.service))
     }
 
+    /// What keeps and serves the repository.
+    pub(super) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.service)
+    }
+
     /// Says what is wrong with what clients are given, if anything is.
     pub(super) fn obstacle(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
         let service = Arc::clone(&self.service);

@@ -69,7 +69,7 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
     let address = listening.address()?;
     let (routes, readiness): (_, Readiness) = (chancery_witness::http::router(witness), Arc::new(|| None));
     let ready = || tracing::info!(%address, verifier_key = key, "witness ready");
-    listening.serve(routes, readiness, metrics.as_ref(), |routes| routes, ready).await
+    listening.serve((routes, None), readiness, metrics.as_ref(), |routes| routes, ready).await
 }
 
 fn open(name: &str, data: &Path, logs: &[String], metrics: Option<&Metrics>) -> anyhow::Result<Witness> {

@@ -1,6 +1,6 @@
 //! The texts for programmers: commands, and code that the tests compile and run as it is printed.
 
-use super::{Facts, clients::fetch_root};
+use super::{Facts, text::fetch_root};
 
 pub(super) fn js(facts: &Facts) -> String {
     let Facts { url, mirror, issuer, .. } = facts;

@@ -3,7 +3,7 @@
 use super::{Client, Facts, code};
 
 /// The commands, code or YAML, complete except for the trusted identity (WHO) and the artifact.
-pub(super) fn text(client: Client, facts: &Facts) -> String {
+pub(crate) fn text(client: Client, facts: &Facts) -> String {
     match client {
         Client::Cosign => cosign(facts),
         Client::Python => python(facts),
