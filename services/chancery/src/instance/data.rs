@@ -263,7 +263,8 @@ fn prepare(path: &Path) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn private_directory(path: &Path) -> anyhow::Result<()> {
+/// Makes a directory that only its owner can enter, unless it is there.
+pub(super) fn private_directory(path: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
