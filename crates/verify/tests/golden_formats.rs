@@ -102,6 +102,12 @@ fn every_bundle_parses_and_says_what_its_json_says() {
 }
 
 #[test]
+fn a_bundle_of_our_own_parses() {
+    let bundle = Bundle::parse(include_bytes!("../../../tests/golden/data-schema-1/hello.sigstore.json")).unwrap();
+    assert_eq!((bundle.form(), bundle.entries().len()), (Form::V03, 1));
+}
+
+#[test]
 fn every_trusted_root_parses_and_all_of_it_is_of_use() {
     for (name, counts) in ROOTS {
         let root = TrustRoot::parse(&golden::file(name)).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
