@@ -38,3 +38,13 @@ fn nothing_that_is_parsed_panics_or_has_two_spellings() {
         }
     }
 }
+
+#[test]
+fn the_seeds_of_documents_parse() {
+    let [v1, v2, old, legacy, ..] = &seeds::of("bundle")[..] else { panic!("seeds") };
+    for seed in [v1, v2, old] {
+        assert_eq!(chancery_verify::bundle::Bundle::parse(seed).err(), None);
+    }
+    assert_eq!(chancery_verify::bundle::Bundle::parse_legacy(legacy).err(), None);
+    assert_eq!(chancery_verify::trust_root::TrustRoot::parse(&seeds::of("trust_root")[0]).err(), None);
+}
