@@ -188,6 +188,62 @@ rejections! {
     DsseSignature => "dsse.signature", "could not verify envelope: accepted signatures do not match threshold, Found: 0, Expected 1";
     /// A signature that no given key verifies.
     DsseUncovered => "dsse.uncovered", "all signatures must have a key that verifies it";
+    // bundle.*, and what a bundle must carry whatever it proves
+    /// A bundle over the limit on its size.
+    BundleTooLarge { limit: usize } => "bundle.too_large", "the bundle is larger than {limit} bytes";
+    /// Not JSON, or not the JSON of a bundle: an unknown or doubled field, a value of another type or out of range.
+    BundleMalformed => "bundle.malformed", "malformed bundle";
+    /// A media type that is none of a bundle's.
+    BundleMediaType => "bundle.media_type", "not a bundle's media type";
+    /// A field that bundles of this version do not have, or that entries of this version do not have.
+    BundleVersion => "bundle.version", "not allowed in this version";
+    /// Something every bundle of this kind has.
+    BundleMissing => "bundle.missing", "missing from the bundle";
+    /// Two of which only one may be given.
+    BundleAmbiguous => "bundle.ambiguous", "given twice in different ways";
+    /// More of a thing than a bundle may have.
+    BundleTooMany { what: &'static str, limit: usize } => "bundle.too_many", "too many {what}, at most {limit} are allowed";
+    /// The same thing twice.
+    BundleDuplicate => "bundle.duplicate", "the same thing twice";
+    /// The bundle's hint and the envelope's key id name different keys.
+    BundleKeyHint => "bundle.key_hint", "the bundle names another key";
+    /// A chain with a root, or whose certificates do not issue one another.
+    BundleChain => "bundle.chain", "the bundle's certificates are not a chain below a root";
+    /// An envelope without exactly one signature.
+    DsseSignatures { count: usize } => "dsse.signatures", "the envelope must have exactly one signature, and has {count}";
+    /// A log entry without an inclusion proof where there must be one.
+    ProofMissing => "proof.missing", "the log entry has no inclusion proof";
+    /// An inclusion proof without a checkpoint.
+    CheckpointMissing => "checkpoint.missing", "the inclusion proof has no checkpoint";
+    /// A log entry without an inclusion promise where there must be one.
+    PromiseMissing => "promise.missing", "the log entry has no inclusion promise";
+    /// The same log and index twice.
+    LogDuplicate => "log.duplicate", "two log entries have the same log and index";
+
+    // root.*
+    /// A trust root over the limit on its size.
+    RootTooLarge { limit: usize } => "root.too_large", "the trust root is larger than {limit} bytes";
+    /// More of a thing than a trust root may have.
+    RootTooMany { what: &'static str, limit: usize } => "root.too_many", "too many {what}, at most {limit} are allowed";
+    /// Not JSON, or not the JSON of a trust root.
+    RootMalformed => "root.malformed", "malformed trust root";
+    /// A media type that is none of a trust root's.
+    RootMediaType => "root.media_type", "not a trust root's media type";
+    /// A window without a start, or one that ends before it starts.
+    RootWindow => "root.window", "not a window of validity";
+    /// A key that cannot be read, or is insecure.
+    RootKey => "root.key", "unusable public key";
+    /// Key details that are not those of the key, or that no log here may have.
+    RootKeyDetails => "root.key_details", "key details that do not fit";
+    /// A log id that is not that of the log's key and name.
+    RootLogId => "root.log_id", "the log id is not that of the key";
+    /// Two logs with one id.
+    RootDuplicate => "root.duplicate", "two logs have the same id";
+    /// A chain that is empty, or whose certificates do not issue one another.
+    RootChain => "root.chain", "not a certificate chain";
+    /// A trust root that trusts nobody.
+    RootEmpty => "root.empty", "the trust root names no authority and no log";
+
     /// An inclusion promise (SET) that does not verify.
     PromiseSignature => "promise.signature", "the signed entry timestamp does not verify";
 }

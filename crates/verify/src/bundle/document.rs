@@ -1,0 +1,8 @@
+//! Skeleton.
+
+use super::Bundle;
+use crate::{Refusal, Rejection, Step};
+
+pub(super) fn parse(_json: &[u8], _chain: bool) -> Result<Bundle, Refusal> {
+    Err(Refusal::new(Rejection::BundleMalformed, Step::Formats))
+}
