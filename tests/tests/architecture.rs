@@ -116,10 +116,11 @@ fn http_is_at_the_edge() {
     only_in("StatusCode", |path| speaks_http(path) || asks_others(path));
 }
 
-/// Files that make requests: to key services, for the keys of OIDC issuers, to a certificate log elsewhere, for a token of
+/// Files that make requests: to key services, to registries, for the keys of OIDC issuers, to a certificate log elsewhere, for a token of
 /// the development issuer, for the files of a log that is checked, for cosignatures, and for a server's own health.
 fn asks_others(path: &str) -> bool {
     path.starts_with("crates/keys/src/")
+        || path.starts_with("crates/registry/src/")
         || path == "crates/outbound/src/lib.rs"
         || [
             "services/ca/src/oidc/fetcher.rs",
@@ -288,6 +289,9 @@ fn crates_depend_in_one_direction() {
     forbidden("chancery-verify", &servers);
     forbidden("chancery-daemon", &servers);
     forbidden("chancery-keys", &servers);
+    // It reads what a registry has; what that means, and how it is shown, is not its subject.
+    forbidden("chancery-registry", &servers);
+    forbidden("chancery-registry", &["chancery-daemon", "chancery-keys", "clap"]);
     // They make no requests, for keys neither.
     for package in ["chancery-log", "chancery-tsa", "chancery-trust", "chancery-daemon"] {
         forbidden(package, &["chancery-keys"]);
