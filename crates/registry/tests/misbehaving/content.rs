@@ -54,7 +54,7 @@ async fn none_is_only_said_by_a_404_of_a_repository_that_exists() {
     })
     .await;
     let (client, repository) = (client(), registry.repository());
-    let tagged = |tag: &str| client.tagged(&repository, &tag.parse().unwrap());
+    let tagged = async |tag: &str| client.tagged(&repository, &tag.parse().unwrap()).await;
     assert_eq!(tagged("absent").await, Ok(None));
     assert_eq!(tagged("empty").await, Ok(None));
     for (tag, expected) in [
@@ -131,7 +131,7 @@ async fn a_busy_registry_is_asked_again_when_it_says() {
     };
     let client = Client::new(chancery_registry::Options { jitter: Arc::new(jitter), ..options() }).unwrap();
     let repository = registry.repository();
-    let tagged = |tag: &str| client.tagged(&repository, &tag.parse().unwrap());
+    let tagged = async |tag: &str| client.tagged(&repository, &tag.parse().unwrap()).await;
     let started = Instant::now();
     assert!(tagged("busy").await.unwrap().is_some());
     assert!(started.elapsed() >= Duration::from_secs(1));

@@ -94,7 +94,7 @@ async fn an_error_is_never_none() {
         assert_eq!(ask(|_, _| page(&["a"], None), failing).await, Err(expected), "{status} at the tag");
     }
     // Half of a list is none.
-    let second = |path: &str, _| if path.contains("?last") { throttled() } else { page(&["a"], Some("?last=1")) };
+    let second = move |path: &str, _| if path.contains("?last") { throttled() } else { page(&["a"], Some("?last=1")) };
     assert_eq!(ask(second, missing).await, Err("registry.throttled"));
     let second =
         |path: &str, _| if path.contains("?last") { answer(404, &[], "") } else { page(&["a"], Some("?last=1")) };

@@ -14,26 +14,26 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// What was asked.
-pub struct Asked {
-    pub path: String,
-    pub authorization: Option<String>,
-    pub body: Bytes,
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: Bytes,
     /// How often the same path was asked before.
-    pub before: usize,
+    pub(crate) before: usize,
 }
 
 /// A registry on a port of its own; it ends with the test.
-pub struct Registry {
-    pub address: String,
+pub(crate) struct Registry {
+    pub(crate) address: String,
     asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
 }
 
 impl Registry {
-    pub async fn start(answer: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked = Arc::new(Mutex::new(Vec::<(String, Option<String>)>::new()));
@@ -57,30 +57,30 @@ impl Registry {
         Self { address, asked }
     }
 
-    pub fn repository(&self) -> Repository {
+    pub(crate) fn repository(&self) -> Repository {
         format!("{}/team/app", self.address).parse().unwrap()
     }
 
     /// Paths in the order they were asked.
-    pub fn paths(&self) -> Vec<String> {
+    pub(crate) fn paths(&self) -> Vec<String> {
         self.asked.lock().unwrap().iter().map(|(path, _)| path.clone()).collect()
     }
 
     /// What was said in `Authorization`, in order.
-    pub fn authorizations(&self) -> Vec<Option<String>> {
+    pub(crate) fn authorizations(&self) -> Vec<Option<String>> {
         self.asked.lock().unwrap().iter().map(|(_, authorization)| authorization.clone()).collect()
     }
 }
 
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { connect: Duration::from_secs(2), request: Duration::from_millis(700), ..Options::default() }
 }
 
-pub fn client() -> Client {
+pub(crate) fn client() -> Client {
     Client::new(options()).unwrap()
 }
 
-pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Response<Body> {
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
     for (name, value) in headers {
         response = response.header(*name, *value);
@@ -88,21 +88,21 @@ pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> R
     response.body(body.into()).unwrap()
 }
 
-pub fn not_found(code: &str) -> Response<Body> {
+pub(crate) fn not_found(code: &str) -> Response<Body> {
     answer(404, &[], format!(r#"{{"errors":[{{"code":"{code}","message":"no","detail":null}}]}}"#))
 }
 
-pub fn sha256(bytes: &[u8]) -> Digest {
+pub(crate) fn sha256(bytes: &[u8]) -> Digest {
     Digest::of(HashAlgorithm::Sha256, bytes)
 }
 
-pub fn descriptor(bytes: &[u8]) -> Descriptor {
+pub(crate) fn descriptor(bytes: &[u8]) -> Descriptor {
     let json = format!(r#"{{"mediaType":"x","digest":"{}","size":{}}}"#, sha256(bytes), bytes.len());
     serde_json::from_str(&json).unwrap()
 }
 
 /// An index of the manifests whose bytes are `contents`.
-pub fn index(contents: &[&str]) -> String {
+pub(crate) fn index(contents: &[&str]) -> String {
     let one = |bytes: &&str| {
         format!(r#"{{"mediaType":"{MANIFEST}","digest":"{}","size":{}}}"#, sha256(bytes.as_bytes()), bytes.len())
     };
@@ -111,6 +111,6 @@ pub fn index(contents: &[&str]) -> String {
 }
 
 /// The code of a refusal.
-pub fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
+pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
     result.unwrap_err().code()
 }
