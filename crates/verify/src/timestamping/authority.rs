@@ -47,19 +47,17 @@ impl Authority {
     /// 4. No certificate has a critical extension that is not understood.
     /// 5. There is a time at which all are valid.
     pub fn anchored(chain: Vec<Certificate>) -> Result<Self, Rejection> {
-        let [leaf, issuers @ ..] = chain.as_slice() else { return Err(Rejection::ChainIncomplete) };
+        let [_, issuers @ ..] = chain.as_slice() else { return Err(Rejection::ChainIncomplete) };
         chain::verify_issuers(issuers, ID_KP_TIME_STAMPING)?;
-        Self::below(leaf.clone(), issuers)
+        Self::below(chain)
     }
 
-    /// The authority whose `leaf` the `issuers` have issued, which have been checked.
-    fn below(leaf: Certificate, issuers: &[Certificate]) -> Result<Self, Rejection> {
-        let issuer = issuers.first().ok_or(Rejection::ChainIncomplete)?;
-        chain::verify_issued_by(&leaf, issuer)?;
-        verify_leaf(&leaf)?;
-        chain::verify_purpose(&leaf, ID_KP_TIME_STAMPING)?;
-        let chain: Vec<Certificate> = std::iter::once(leaf).chain(issuers.iter().cloned()).collect();
-        let leaf = chain.first().ok_or(Rejection::ChainIncomplete)?;
+    /// The authority with this chain, whose issuers have been checked.
+    fn below(chain: Vec<Certificate>) -> Result<Self, Rejection> {
+        let [leaf, issuer, ..] = chain.as_slice() else { return Err(Rejection::ChainIncomplete) };
+        chain::verify_issued_by(leaf, issuer)?;
+        verify_leaf(leaf)?;
+        chain::verify_purpose(leaf, ID_KP_TIME_STAMPING)?;
         let starts = chain.iter().map(|certificate| certificate.not_before().seconds());
         let ends = chain.iter().map(|certificate| certificate.not_after().seconds());
         let valid = (starts.fold(0, u64::max), ends.fold(u64::MAX, u64::min));
@@ -184,7 +182,8 @@ impl Issuers {
         let (function, hash) = token.signer.attested.certificate_hash;
         let der = token.certificates.iter().find(|der| function.digest(der) == hash);
         let leaf = Certificate::from_der(der.ok_or(Rejection::TimestampSigner)?)?;
-        Authority::below(leaf, &self.0).map_err(|rejection| match rejection {
+        let chain = std::iter::once(leaf).chain(self.0.iter().cloned()).collect();
+        Authority::below(chain).map_err(|rejection| match rejection {
             Rejection::ChainName | Rejection::ChainSignature => Rejection::TimestampSigner,
             other => other,
         })

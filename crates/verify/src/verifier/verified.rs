@@ -137,6 +137,7 @@ pub struct UnboundEnvelope {
 }
 
 /// A time as text.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 pub(super) fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.rfc3339_millis())
 }
