@@ -61,6 +61,26 @@ impl Timestamp {
             .unwrap_or_else(|| "9999-12-31T23:59:59Z".to_owned())
     }
 
+    /// RFC 3339 in UTC, with milliseconds unless they are zero.
+    #[must_use]
+    pub fn rfc3339_millis(self) -> String {
+        let text = self.rfc3339();
+        match (self.0 % 1000, text.strip_suffix('Z')) {
+            (millis @ 1.., Some(text)) => format!("{text}.{millis:03}Z"),
+            _ => text,
+        }
+    }
+
+    /// Reads RFC 3339 with any fraction: the last millisecond at or before that moment, and the first at or after it. `None`
+    /// as in [`Self::parse_rfc3339`].
+    #[must_use]
+    pub fn bounds_rfc3339(text: &str) -> Option<(Self, Self)> {
+        let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
+        let nanos = u128::try_from(nanos).ok()?;
+        let millis = |nanos: u128| u64::try_from(nanos / 1_000_000).ok().map(Self);
+        Some((millis(nanos)?, millis(nanos + 999_999)?))
+    }
+
     /// Reads what [`Self::rfc3339`] writes, and no other spelling; `None` before the epoch.
     #[must_use]
     pub fn from_rfc3339(text: &str) -> Option<Self> {
@@ -81,6 +101,26 @@ impl TryFrom<std::time::Duration> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::Timestamp;
+
+    #[test]
+    fn fractions_are_kept_to_the_millisecond_and_rounded_both_ways() {
+        let second = Timestamp::from_seconds(1_667_260_799);
+        for (fraction, floor, ceiling) in [
+            ("", 0, 0),
+            (".999", 999, 999),
+            (".9990000", 999, 999),
+            (".9985", 998, 999),
+            (".000000001", 0, 1),
+            (".9999", 999, 1000),
+        ] {
+            let text = format!("2022-10-31T23:59:59{fraction}Z");
+            let expected = [floor, ceiling].map(|millis| Timestamp::from_millis(second.millis() + millis));
+            assert_eq!(Timestamp::bounds_rfc3339(&text), Some(expected.into()), "{text}");
+        }
+        assert_eq!(Timestamp::bounds_rfc3339("1969-12-31T23:59:59.9Z"), None);
+        assert_eq!(Timestamp::from_millis(second.millis() + 7).rfc3339_millis(), "2022-10-31T23:59:59.007Z");
+        assert_eq!(second.rfc3339_millis(), "2022-10-31T23:59:59Z");
+    }
 
     #[test]
     fn a_time_is_read_as_it_is_written() {

@@ -1,0 +1,208 @@
+//! A refusal as a person and a program need it: the reason, the step of verification, the place in the document, and what
+//! was expected and found there.
+//!
+//! [`Rejection`] is the reason alone and small enough to return from every check. A [`Refusal`] is made once, where a whole
+//! document is judged. It is no error of I/O: registries, files and networks have their own.
+
+use crate::Rejection;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use std::fmt;
+
+/// Version of the JSON form of a [`Refusal`]. Fields may be added under the same number; none is renamed or removed.
+pub const JSON_VERSION: u32 = 1;
+/// Characters of foreign text that a refusal repeats.
+const MAX_SHOWN: usize = 96;
+
+/// The steps of verification, in the order in which they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Formats and limits of bundle, trust root, envelope and signature.
+    Formats,
+    /// Times that timestamps and promises establish.
+    Times,
+    /// The certificate chain at every established time.
+    Chain,
+    /// Signed certificate timestamps.
+    Scts,
+    /// The signer's identity and the certificate's claims.
+    Identity,
+    /// The log entry: its body, its inclusion, checkpoint, promise and cosignatures.
+    LogEntry,
+    /// The signature over artifact or envelope.
+    Signature,
+    /// The in-toto statement and its subjects.
+    Statement,
+    /// Rules of the policy beyond the identity.
+    Policy,
+}
+
+impl Step {
+    /// Every step, in order.
+    pub const ALL: [Self; 9] = [
+        Self::Formats,
+        Self::Times,
+        Self::Chain,
+        Self::Scts,
+        Self::Identity,
+        Self::LogEntry,
+        Self::Signature,
+        Self::Statement,
+        Self::Policy,
+    ];
+
+    /// Stable name in JSON, lower case with underscores.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Formats => "formats",
+            Self::Times => "times",
+            Self::Chain => "chain",
+            Self::Scts => "scts",
+            Self::Identity => "identity",
+            Self::LogEntry => "log_entry",
+            Self::Signature => "signature",
+            Self::Statement => "statement",
+            Self::Policy => "policy",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a bundle or a trust root is refused, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    rejection: Rejection,
+    step: Step,
+    path: String,
+    expected: String,
+    found: String,
+}
+
+impl Refusal {
+    /// A refusal of the whole document, without a comparison. Add the rest with [`Self::at`] and [`Self::expected`].
+    #[must_use]
+    pub const fn new(rejection: Rejection, step: Step) -> Self {
+        Self { rejection, step, path: String::new(), expected: String::new(), found: String::new() }
+    }
+
+    /// Names the place, e.g. `verificationMaterial.tlogEntries[0].inclusionProof.hashes[3]`.
+    #[must_use]
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Says what was expected, and what was there instead. Foreign text is cut and escaped.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>, found: impl AsRef<str>) -> Self {
+        self.expected = expected.into();
+        self.found = shown(found.as_ref());
+        self
+    }
+
+    /// The reason.
+    #[must_use]
+    pub const fn rejection(&self) -> Rejection {
+        self.rejection
+    }
+
+    /// The stable code of the reason, e.g. `bundle.malformed`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.rejection.code()
+    }
+
+    /// The step that refused.
+    #[must_use]
+    pub const fn step(&self) -> Step {
+        self.step
+    }
+
+    /// The place in the document; empty for the whole of it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What was expected, and what was found. Both are empty where the reason says everything.
+    #[must_use]
+    pub fn comparison(&self) -> (&str, &str) {
+        (&self.expected, &self.found)
+    }
+}
+
+/// Foreign text as a refusal may repeat it: on one line, without control characters, at most 96 characters.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        self.rejection.fmt(f)?;
+        if self.expected.is_empty() {
+            return Ok(());
+        }
+        write!(f, ": expected {}, found {}", self.expected, self.found)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Serialize for Refusal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = serializer.serialize_struct("Refusal", 7)?;
+        json.serialize_field("version", &JSON_VERSION)?;
+        json.serialize_field("code", self.code())?;
+        json.serialize_field("step", self.step.name())?;
+        json.serialize_field("path", &self.path)?;
+        json.serialize_field("expected", &self.expected)?;
+        json.serialize_field("found", &self.found)?;
+        json.serialize_field("message", &self.to_string())?;
+        json.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_one_sentence_and_one_versioned_object() {
+        let refusal = Refusal::new(Rejection::KeyWeak, Step::Formats).at("tlogs[0]").expected("a key", "a\nkey");
+        assert_eq!(refusal.to_string(), r"tlogs[0]: the public key is insecure: expected a key, found a\nkey");
+        let json = serde_json::to_value(&refusal).unwrap();
+        assert_eq!(json["version"], 1);
+        assert_eq!((&json["code"], &json["step"]), (&"key.weak".into(), &"formats".into()));
+        assert_eq!(json["message"], refusal.to_string());
+        assert_eq!(Refusal::new(Rejection::Pem, Step::Chain).to_string(), Rejection::Pem.to_string());
+    }
+
+    #[test]
+    fn foreign_text_is_bounded_and_stays_on_one_line() {
+        assert_eq!(shown(&"x".repeat(96)), "x".repeat(96));
+        assert_eq!(shown(&"x".repeat(97)), "x".repeat(96) + "…");
+        assert_eq!(shown("\u{1b}[31m\r\n"), r"\u{1b}[31m\r\n");
+    }
+
+    #[test]
+    fn steps_are_ordered_as_they_run() {
+        assert!(Step::ALL.is_sorted());
+        assert_eq!(
+            Step::ALL.map(Step::name).join(" "),
+            "formats times chain scts identity log_entry signature statement policy"
+        );
+    }
+}
