@@ -35,7 +35,7 @@ impl Reach {
                     [first, ..] if first & 0xffc0 == 0xfe80 => Self::LinkLocal,
                     // Unique local, and translations of IPv4 addresses (NAT64, 6to4), which could be any.
                     [first, ..] if first & 0xfe00 == 0xfc00 => Self::Private,
-                    [0x64, 0xff9b, ..] | [0x2002, ..] | [0, ..] => Self::Private,
+                    [0x64, 0xff9b, ..] | [0x2002 | 0, ..] => Self::Private,
                     [first, ..] if first & 0xff00 == 0xff00 => Self::LinkLocal,
                     _ => Self::Public,
                 },
@@ -45,7 +45,7 @@ impl Reach {
 
     fn of_v4(address: Ipv4Addr) -> Self {
         match address.octets() {
-            [127, ..] | [0, ..] => Self::Loopback,
+            [127 | 0, ..] => Self::Loopback,
             [169, 254, ..] | [224..=255, ..] => Self::LinkLocal,
             // RFC 1918, and what carriers share (RFC 6598).
             [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Self::Private,

@@ -24,7 +24,7 @@ use url::Url;
 /// Largest answer of a token service, in bytes.
 const MAX_TOKEN: usize = 64 * 1024;
 /// How long a token lives if nothing else is said.
-const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+const DEFAULT_LIFE: Duration = Duration::from_mins(1);
 /// Before its end a token is not used any more.
 const MARGIN: Duration = Duration::from_secs(10);
 /// Repositories whose tokens are kept.
@@ -107,7 +107,7 @@ struct Service {
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct Answered {
     #[serde(default)]
     token: String,
     #[serde(default)]
@@ -207,7 +207,7 @@ impl Exchange<'_> {
             _ => return Err(refuse(ErrorKind::Protocol, &format!("gives no token: {}", answer.reason()))),
         }
         let malformed = || refuse(ErrorKind::Protocol, "answers with something else than a token");
-        let read: Token = serde_json::from_slice(&answer.body).map_err(|_| malformed())?;
+        let read: Answered = serde_json::from_slice(&answer.body).map_err(|_| malformed())?;
         let token = if read.token.is_empty() { &read.access_token } else { &read.token };
         if token.is_empty() {
             return Err(malformed());

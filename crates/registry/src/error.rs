@@ -92,6 +92,12 @@ impl Error {
         Self { kind, subject: subject.to_string(), reason: reason.to_string() }
     }
 
+    /// `subject` has too many of something: for a reader whose own limit is narrower than the client's.
+    #[must_use]
+    pub fn too_many(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::TooMany, subject, reason)
+    }
+
     /// The same with another subject, where the caller knows a better name for it.
     pub(crate) fn about(self, subject: impl fmt::Display) -> Self {
         Self { subject: subject.to_string(), ..self }

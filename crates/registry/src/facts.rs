@@ -32,7 +32,7 @@ type Flight<V, E> = Arc<OnceCell<Result<Arc<V>, E>>>;
 
 /// Facts of type `V` by `K`; failures to read them are `E`.
 pub struct Facts<K, V, E> {
-    facts: Cache<K, Arc<V>>,
+    known: Cache<K, Arc<V>>,
     failures: Cache<K, E>,
     flights: Cache<K, Flight<V, E>>,
 }
@@ -52,14 +52,14 @@ where
     /// An empty cache; `weight` is the size of a fact in bytes.
     pub fn new(bounds: Bounds, weight: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
         let weigh = move |_: &K, fact: &Arc<V>| u32::try_from(weight(fact)).unwrap_or(u32::MAX).max(1);
-        let facts = Cache::builder().max_capacity(bounds.bytes).weigher(weigh).time_to_live(bounds.life).build();
+        let known = Cache::builder().max_capacity(bounds.bytes).weigher(weigh).time_to_live(bounds.life).build();
         let failures = Cache::builder().max_capacity(MAX_SMALL).time_to_live(bounds.failure_life).build();
-        Self { facts, failures, flights: Cache::builder().max_capacity(MAX_SMALL).build() }
+        Self { known, failures, flights: Cache::builder().max_capacity(MAX_SMALL).build() }
     }
 
     /// The facts about `key`: those that are kept, or what `read` finds. Those that ask meanwhile wait for the same answer.
     pub async fn get<F: Future<Output = Result<V, E>>>(&self, key: K, read: impl FnOnce() -> F) -> Result<Arc<V>, E> {
-        if let Some(fact) = self.facts.get(&key) {
+        if let Some(fact) = self.known.get(&key) {
             return Ok(fact);
         }
         if let Some(failure) = self.failures.get(&key) {
@@ -69,12 +69,12 @@ where
         let answer = flight
             .get_or_init(|| async {
                 // It may have been read between the look above and here.
-                if let Some(fact) = self.facts.get(&key) {
+                if let Some(fact) = self.known.get(&key) {
                     return Ok(fact);
                 }
                 let answer = read().await.map(Arc::new);
                 match &answer {
-                    Ok(fact) => self.facts.insert(key.clone(), Arc::clone(fact)),
+                    Ok(fact) => self.known.insert(key.clone(), Arc::clone(fact)),
                     Err(failure) => self.failures.insert(key.clone(), failure.clone()),
                 }
                 self.flights.invalidate(&key);
@@ -126,8 +126,8 @@ mod tests {
         for key in 0..100 {
             facts.get(key, || async { Ok(vec![0; 100]) }).await.unwrap();
         }
-        facts.facts.run_pending_tasks();
-        assert!(facts.facts.weighted_size() <= 1000);
+        facts.known.run_pending_tasks();
+        assert!(facts.known.weighted_size() <= 1000);
         assert_eq!(facts.flights.iter().count(), 0);
     }
 }

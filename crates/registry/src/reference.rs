@@ -74,12 +74,12 @@ fn is_registry(text: &str) -> bool {
         let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         inner && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
     };
-    let (host_is_one, rest) = match text.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        Some((address, rest)) => (address.parse::<std::net::Ipv6Addr>().is_ok(), rest),
-        None => {
-            let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
-            (host.split('.').all(label), rest)
-        }
+    let (host_is_one, rest) = if let Some(inner) = text.strip_prefix('[') {
+        let (address, rest) = inner.split_once(']').unwrap_or_default();
+        (address.parse::<std::net::Ipv6Addr>().is_ok(), rest)
+    } else {
+        let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+        (host.split('.').all(label), rest)
     };
     let digits = rest.strip_prefix(':').unwrap_or_default();
     let port = digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok();

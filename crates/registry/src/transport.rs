@@ -22,7 +22,7 @@ const ATTEMPTS: u32 = 3;
 /// Before the second attempt, if the registry does not say; each later one waits three times as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest that a registry may have us wait.
-const MAX_PAUSE: Duration = Duration::from_secs(60);
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// Of the body of an answer that is no success.
 const MAX_REFUSAL: usize = 64 * 1024;
 /// Of a refusal's text in our own, in characters.
