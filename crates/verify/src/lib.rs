@@ -20,6 +20,7 @@
 //! | [`claims`] | whom a certificate names, and every claim it makes of them | Fulcio's `oid-info.md` |
 //! | [`statement`] | in-toto statements, their subjects and provenance | in-toto Attestation Framework, SLSA |
 //! | [`verifier`] | whether a bundle proves that its signer signed an artifact | Sigstore's client specification |
+//! | [`policy`] | which signatures are enough | this crate; `deploy/policy.toml` shows every setting |
 //! | [`protojson`] | requests in protobuf's JSON form | protobuf.dev, «ProtoJSON Format» |
 
 pub mod bundle;
@@ -33,6 +34,7 @@ pub mod key;
 pub mod merkle;
 pub mod note;
 pub mod pem;
+pub mod policy;
 pub mod protojson;
 mod refusal;
 mod rejection;

@@ -1,13 +1,13 @@
 //! SLSA verification summaries: somebody else's verdict about an artifact.
 //!
-//! Specification: `slsa.dev/verification_summary/v1`.
+//! Specification: slsa.dev/verification_summary/v1.
 
 use super::Statement;
 use crate::{Refusal, Rejection, Step};
 use serde_json::Value;
 
 /// Predicate type of a verification summary.
-pub const VERIFICATION_SUMMARY_V1: &str = "https://`slsa.dev/verification_summary/v1`";
+pub const VERIFICATION_SUMMARY_V1: &str = "https://slsa.dev/verification_summary/v1";
 /// Levels of one summary.
 const MAX_LEVELS: usize = 64;
 
