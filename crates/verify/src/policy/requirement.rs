@@ -248,7 +248,9 @@ impl TryFrom<RequirementTable> for Requirement {
             (None, Some(parts), None) => Form::Any(counted("any_of", parts)?),
             (None, None, Some(table)) => table.form()?,
             _ => {
-                return malformed("a requirement has only one of `all_of`, `any_of`, `at_least`: nest one in the other");
+                return malformed(
+                    "a requirement has only one of `all_of`, `any_of`, `at_least`: nest one in the other",
+                );
             }
         };
         if !table.is_empty() {

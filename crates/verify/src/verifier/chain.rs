@@ -30,6 +30,8 @@ pub struct VerifiedAuthority {
 #[derive(Debug)]
 pub(super) struct Chained<'a> {
     pub(super) leaf: &'a Certificate,
+    /// The authority's whole chain: the issuer first, the anchor last. Not empty.
+    pub(super) path: &'a [Certificate],
     pub(super) issuer: &'a Certificate,
     pub(super) authority: VerifiedAuthority,
 }
@@ -47,7 +49,7 @@ pub(super) fn verify<'a>(
     let untrusted = refuse(Rejection::ChainUntrusted)
         .expected("a certificate by an authority of the trust root", leaf.issuer().to_string());
     let mut verdict: Verdict = (0, untrusted);
-    for authority in case.verifier.trusted.root.certificate_authorities() {
+    for authority in case.verifier.trusted.certificate_authorities() {
         match issued(case, leaf, times, authority) {
             Ok(chained) => {
                 chain::verify_code_signing_leaf(leaf).map_err(refuse)?;
@@ -84,7 +86,7 @@ fn issued<'a>(
         anchor: anchor.subject().to_string(),
         window: authority.window(),
     };
-    Ok(Chained { leaf, issuer, authority: described })
+    Ok(Chained { leaf, path: authority.chain(), issuer, authority: described })
 }
 
 /// Whether certificate, chain and window are all valid at `time`. Signatures do not depend on it.

@@ -1,20 +1,22 @@
 //! What has been established, for a caller to show and to decide on.
 
 use super::algorithm::SignedData;
-use super::{Algorithm, SignerKey, VerifiedAuthority, VerifiedEntry, VerifiedLeaf, VerifiedSct, VerifiedTime};
+use super::{Algorithm, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime};
 use crate::bundle::Content;
-use crate::claims::Claims;
+use crate::policy::{Evidence, Explanation, Signer};
 use crate::statement::Statement;
 use crate::{Hash, HashAlgorithm, JSON_VERSION, Timestamp, hash};
 use serde::ser::{Serialize, SerializeMap as _, SerializeStruct as _, Serializer};
 use std::fmt;
 
 /// Everything that a bundle proves. There is nothing in it that was not checked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Verified {
     /// Who signed.
     pub signer: Signer,
+    /// The raw signature.
+    pub signature: Vec<u8>,
     /// Who issued the certificate; `None` for a signature by a bare key.
     pub authority: Option<VerifiedAuthority>,
     /// When the signature existed, by every source. Empty only for a signature by a bare key.
@@ -31,10 +33,23 @@ pub struct Verified {
     pub statement: Option<Statement>,
     /// Which subject of the statement the artifact is, from 0.
     pub subject: Option<usize>,
-    /// Which rules of the policy held, in its own words.
-    pub policy: Option<String>,
+    /// Which rules of the policy held.
+    pub policy: Option<Explanation>,
     /// What was seen and not counted, and what is weaker than it could be.
     pub warnings: Vec<String>,
+}
+
+impl Verified {
+    /// What a policy is asked about: of this signature, everything but annotations, which only the caller knows.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        let predicate = |statement: &Statement| (statement.predicate_type().to_owned(), statement.predicate().clone());
+        Evidence {
+            times: self.times.iter().map(VerifiedTime::time).collect(),
+            predicate: self.statement.as_ref().map(predicate),
+            ..Evidence::new(self.signer.clone(), self.signature.clone())
+        }
+    }
 }
 
 /// What was signed.
@@ -69,63 +84,8 @@ impl SignedContent {
     }
 }
 
-/// Who signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Signer {
-    /// Whom a certificate names.
-    Certificate {
-        /// Identity, issuer, and every claim.
-        claims: Claims,
-        /// SHA-256 of the certificate.
-        sha256: Hash,
-        /// SHA-256 of the key's SPKI.
-        key_sha256: Hash,
-    },
-    /// The holder of a key.
-    Key {
-        /// SHA-256 of the SPKI.
-        sha256: Hash,
-        /// The hint under which the caller knows it.
-        hint: Option<String>,
-    },
-}
-
-impl Signer {
-    pub(super) fn of_leaf(leaf: &VerifiedLeaf<'_>, claims: Claims) -> Self {
-        let certificate = leaf.certificate();
-        let (sha256, key_sha256) = (hash::sha256(certificate.der()), certificate.public_key().fingerprint());
-        Self::Certificate { claims, sha256, key_sha256 }
-    }
-
-    pub(super) fn of_key(key: &SignerKey) -> Self {
-        Self::Key { sha256: key.key().fingerprint(), hint: key.hint().map(str::to_owned) }
-    }
-
-    /// The claims of the certificate.
-    #[must_use]
-    pub const fn claims(&self) -> Option<&Claims> {
-        match self {
-            Self::Certificate { claims, .. } => Some(claims),
-            Self::Key { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for Signer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Certificate { claims, .. } => {
-                let issuer = crate::shown(claims.issuer());
-                write!(f, "{} (by {issuer})", crate::shown(claims.identity().as_str()))
-            }
-            Self::Key { sha256, .. } => write!(f, "the key {}", hex::encode(sha256)),
-        }
-    }
-}
-
 /// An envelope that a known signer has signed, about nobody knows what.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct UnboundEnvelope {
     /// What is established beside the artifact. [`Verified::statement`] is there where the payload is one.
@@ -156,7 +116,7 @@ impl Serialize for Verified {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut json = serializer.serialize_struct("Verified", 12)?;
         json.serialize_field("version", &JSON_VERSION)?;
-        json.serialize_field("signer", &self.signer)?;
+        json.serialize_field("signer", &SignerJson(&self.signer))?;
         json.serialize_field("authority", &self.authority)?;
         json.serialize_field("times", &self.times)?;
         json.serialize_field("entries", &self.entries)?;
@@ -171,20 +131,18 @@ impl Serialize for Verified {
     }
 }
 
-impl Serialize for Signer {
+/// Who signed.
+struct SignerJson<'a>(&'a Signer);
+
+impl Serialize for SignerJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut json = serializer.serialize_map(None)?;
-        match self {
-            Self::Certificate { claims, sha256, key_sha256 } => {
-                json.serialize_entry("certificate", claims)?;
-                json.serialize_entry("certificate_sha256", &hex::encode(sha256))?;
-                json.serialize_entry("key_sha256", &hex::encode(key_sha256))?;
-            }
-            Self::Key { sha256, hint } => {
-                json.serialize_entry("key_sha256", &hex::encode(sha256))?;
-                json.serialize_entry("hint", hint)?;
-            }
+        if let Signer::Certificate(signer) = self.0 {
+            json.serialize_entry("certificate", &signer.claims)?;
+            json.serialize_entry("certificate_sha256", &hex::encode(signer.fingerprint))?;
+            json.serialize_entry("certificate_serial", &hex::encode(&signer.serial))?;
         }
+        json.serialize_entry("key_sha256", &hex::encode(self.0.key_fingerprint()))?;
         json.end()
     }
 }
