@@ -113,7 +113,7 @@ pub enum Purpose {
 }
 
 /// A candidate that is genuine.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Established {
     /// What the verifier has established.
     pub verified: Verified,

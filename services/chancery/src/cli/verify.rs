@@ -25,13 +25,10 @@ mod work;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
-pub(super) use evidence::EvidenceArguments;
-pub(super) use expectation::{Expectation, SignerArguments, Wanted};
-pub(super) use files::{OwnedArtifact, artifact, read_bundles};
-pub(super) use trust::TrustArguments;
+pub(super) use files::{OwnedArtifact, artifact};
 
 /// Wrong arguments, policy or trust root.
-pub(super) const WRONG_USAGE: u8 = 2;
+const WRONG_USAGE: u8 = 2;
 
 /// Check signatures of files and container images, offline wherever possible
 ///

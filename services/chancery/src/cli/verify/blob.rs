@@ -3,7 +3,7 @@
 use super::{
     decision::{Collected, Context, predicate_type},
     evidence::EvidenceArguments,
-    expectation::{SignerArguments, Wanted},
+    expectation::{Expectation, SignerArguments, Wanted},
     files::{self, BundleFileError, OwnedArtifact, artifact, read_bundles},
     outcome::{self, Genuine, Outcome, PassedOver, Show, Status},
     trust::TrustArguments,
@@ -11,7 +11,7 @@ use super::{
 };
 use anyhow::{Context as _, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chancery_daemon::{Clock as _, SystemClock};
+use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::{
     bundle::{Bundle, CertificateText, Detached, SignatureText},
     verifier::{AnySigner, Verifier},
@@ -88,12 +88,11 @@ pub(super) struct SharedArguments {
 
 impl SharedArguments {
     /// Prepares a verifier for `expectation`.
-    pub(super) async fn context(&self, expectation: super::Expectation) -> anyhow::Result<Arc<Context>> {
+    pub(super) async fn context(&self, expectation: Expectation) -> anyhow::Result<Arc<Context>> {
         let options = self.evidence.options(expectation.policy.as_ref(), expectation.only_keys())?;
         let needed = !expectation.only_keys() || options.thresholds.log_entries > 0;
         let root = self.trust.load(needed).await?;
-        let verifier = Verifier::new(root, options)
-            .map_err(|refusal| anyhow::anyhow!("the trusted root cannot be used ({}): {refusal}", refusal.code()))?;
+        let verifier = Verifier::new(root, options);
         let verifier = expectation.keys.iter().cloned().fold(verifier, Verifier::with_key);
         Ok(Arc::new(Context { verifier, expectation, now: SystemClock.now() }))
     }
@@ -106,7 +105,10 @@ impl SharedArguments {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { files, bundle, legacy, detached, shared } = arguments;
     let one = bundle.is_some() || detached.signature.is_some();
-    ensure!(!one || files.len() == 1, "--bundle and --signature belong to one file; without them each file has its own");
+    ensure!(
+        !one || files.len() == 1,
+        "--bundle and --signature belong to one file; without them each file has its own"
+    );
     let detached = detached.read()?;
     let context = shared.context(shared.signer.read(Wanted::Signatures)?).await?;
     let outcomes = work::each(files, shared.parallel, shared.json, |file| {
@@ -174,7 +176,7 @@ pub(super) fn collect(context: &Context, artifact: &OwnedArtifact, bundles: Bund
                 let predicate_type = predicate_type(&bundle, &verified);
                 let annotations = BTreeMap::new();
                 let genuine = Genuine { place, layout: None, counted: true, predicate_type, annotations, verified };
-                collected.add(context, bundle, genuine);
+                collected.add(context, genuine);
             }
             Err(passed) => collected.passed_over.push(passed),
         }

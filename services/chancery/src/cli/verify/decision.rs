@@ -6,11 +6,10 @@ use super::{
 };
 use chancery_image::SIGN_PREDICATE;
 use chancery_verify::{
-    Refusal, Timestamp,
-    bundle::{Bundle, Content, Material},
-    certificate::Certificate,
-    policy::{Evidence, Signer as PolicySigner},
-    verifier::{Signer, Verified, Verifier},
+    Timestamp,
+    bundle::{Bundle, Content},
+    policy::Evidence,
+    verifier::{Verified, Verifier},
 };
 use std::collections::BTreeSet;
 
@@ -22,25 +21,19 @@ pub(super) struct Context {
     pub(super) now: Timestamp,
 }
 
-/// A genuine signature with the bundle it came from.
-pub(super) struct Found {
-    pub(super) bundle: Bundle,
-    pub(super) genuine: Genuine,
-}
-
 /// What was found for one artifact, of which nothing has been decided.
 #[derive(Default)]
 pub(super) struct Collected {
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<Genuine>,
     pub(super) passed_over: Vec<PassedOver>,
 }
 
 impl Collected {
     /// Takes a genuine signature, if it is what is asked for.
-    pub(super) fn add(&mut self, context: &Context, bundle: Bundle, genuine: Genuine) {
+    pub(super) fn add(&mut self, context: &Context, genuine: Genuine) {
         let kind = genuine.predicate_type.as_deref();
         if context.expectation.wanted.takes(kind) {
-            self.found.push(Found { bundle, genuine });
+            self.found.push(genuine);
             return;
         }
         let reason = kind.map_or_else(
@@ -70,12 +63,11 @@ impl Collected {
             passed_over,
             decision: None,
         };
-        let evidence: Result<Vec<Evidence>, Refusal> = found.iter().map(|found| evidence(context, found)).collect();
-        let mut signatures: Vec<Genuine> = found.into_iter().map(|found| found.genuine).collect();
-        let refusal = match (&context.expectation.policy, evidence) {
-            (None, _) => None,
-            (Some(_), Err(refusal)) => Some((refusal.code(), refusal.to_string())),
-            (Some(policy), Ok(evidence)) => {
+        let evidence: Vec<Evidence> = found.iter().map(evidence).collect();
+        let mut signatures = found;
+        let refusal = match &context.expectation.policy {
+            None => None,
+            Some(policy) => {
                 let decision = policy.evaluate(&evidence);
                 for (position, genuine) in signatures.iter_mut().enumerate() {
                     genuine.counted = decision.counted().contains(&position);
@@ -103,40 +95,8 @@ fn too_few(signatures: &[Genuine], at_least: usize) -> Option<(&'static str, Str
 }
 
 /// What a policy is told about a genuine signature.
-fn evidence(context: &Context, found: &Found) -> Result<Evidence, Refusal> {
-    let verified = &found.genuine.verified;
-    let signer = match found.bundle.material() {
-        Material::Certificate(certificate) => PolicySigner::of(certificate, authorities(context, verified, certificate))?,
-        Material::PublicKey { .. } => PolicySigner::Key(key(context, verified)?),
-    };
-    let mut evidence = Evidence::new(signer, found.bundle.signature().to_vec());
-    evidence.times = verified.times.iter().map(chancery_verify::verifier::VerifiedTime::time).collect();
-    let statement = verified.statement.as_ref();
-    evidence.predicate =
-        statement.map(|statement| (statement.predicate_type().to_owned(), statement.predicate().clone()));
-    evidence.annotations.clone_from(&found.genuine.annotations);
-    Ok(evidence)
-}
-
-/// The chain of the authority that the verifier has found.
-fn authorities<'a>(context: &'a Context, verified: &Verified, leaf: &Certificate) -> &'a [Certificate] {
-    let Some(authority) = &verified.authority else { return &[] };
-    let root = context.verifier.trust_root();
-    let all = root.certificate_authorities().iter().map(|known| (known, known.chain()));
-    let mut fitting = all.filter(|(known, chain)| {
-        let issuer = chain.first().is_some_and(|issuer| issuer.subject() == leaf.issuer());
-        issuer && *known.window() == authority.window && known.operator() == authority.operator
-    });
-    fitting.next().map_or(&[], |(_, chain)| chain)
-}
-
-fn key(context: &Context, verified: &Verified) -> Result<chancery_verify::PublicKey, Refusal> {
-    let Signer::Key { sha256, .. } = &verified.signer else {
-        return Err(Refusal::new(chancery_verify::Rejection::PolicyKey, chancery_verify::Step::Policy));
-    };
-    let keys = context.expectation.keys.iter().map(chancery_verify::verifier::SignerKey::key);
-    let known = keys.clone().find(|key| key.fingerprint() == *sha256).cloned();
-    known.ok_or_else(|| Refusal::new(chancery_verify::Rejection::PolicyKey, chancery_verify::Step::Policy))
+fn evidence(genuine: &Genuine) -> Evidence {
+    Evidence { annotations: genuine.annotations.clone(), ..genuine.verified.evidence() }
 }
 
 /// What is attested by a bundle: `None` for a signature of the artifact itself.

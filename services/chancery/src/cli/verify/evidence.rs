@@ -62,7 +62,9 @@ impl EvidenceArguments {
         let witnesses = self
             .witness
             .iter()
-            .map(|text| Witness::parse(text).with_context(|| format!("--witness {text} is no verifier key of a witness")))
+            .map(|text| {
+                Witness::parse(text).with_context(|| format!("--witness {text} is no verifier key of a witness"))
+            })
             .collect::<anyhow::Result<Vec<_>>>()?;
         let quorum = self.witness_quorum.unwrap_or(if asked > 0 { asked } else { witnesses.len() }).max(asked);
         ensure!(

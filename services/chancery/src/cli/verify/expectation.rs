@@ -172,7 +172,8 @@ impl SignerArguments {
         for warning in policy.iter().flat_map(Policy::warnings) {
             eprintln!("note: {warning}");
         }
-        let keys = policy.iter().flat_map(Policy::keys).map(|key| self.signer_key(key)).collect::<anyhow::Result<_>>()?;
+        let keys =
+            policy.iter().flat_map(Policy::keys).map(|key| self.signer_key(key)).collect::<anyhow::Result<_>>()?;
         let at_least = self.at_least.get();
         ensure!(at_least == 1 || policy.is_some(), "--at-least counts expected signers: say who is expected");
         Ok(Expectation { policy, keys, at_least, wanted })
@@ -209,13 +210,20 @@ impl SignerArguments {
                 }
                 rules.push(rule);
             }
-            (None, None) => ensure!(self.claims().is_empty(), "claims need --certificate-identity and --certificate-oidc-issuer"),
-            (Some(_), None) => bail!("--certificate-identity needs --certificate-oidc-issuer: anybody can run an issuer"),
-            (None, Some(_)) => bail!("--certificate-oidc-issuer needs --certificate-identity: anybody may have an account there"),
+            (None, None) => {
+                ensure!(self.claims().is_empty(), "claims need --certificate-identity and --certificate-oidc-issuer")
+            }
+            (Some(_), None) => {
+                bail!("--certificate-identity needs --certificate-oidc-issuer: anybody can run an issuer")
+            }
+            (None, Some(_)) => {
+                bail!("--certificate-oidc-issuer needs --certificate-identity: anybody may have an account there")
+            }
         }
         for path in &self.key {
             let pem = fs::read_to_string(path).with_context(|| format!("cannot read the key {}", path.display()))?;
-            PublicKey::from_pem(pem.as_bytes()).with_context(|| format!("{} is no public key in PEM", path.display()))?;
+            PublicKey::from_pem(pem.as_bytes())
+                .with_context(|| format!("{} is no public key in PEM", path.display()))?;
             rules.push(Table::from_iter([("key".to_owned(), Value::String(pem))]));
         }
         if rules.is_empty() {
@@ -262,7 +270,8 @@ impl SignerArguments {
             ])))
         });
         let fields = fields.collect::<anyhow::Result<Vec<_>>>()?;
-        let table = Table::from_iter([("type".to_owned(), Value::String(kind)), ("fields".to_owned(), Value::Array(fields))]);
+        let table =
+            Table::from_iter([("type".to_owned(), Value::String(kind)), ("fields".to_owned(), Value::Array(fields))]);
         rule.insert("predicate".to_owned(), Value::Table(table));
         Ok(())
     }

@@ -117,7 +117,8 @@ pub(in crate::cli) fn read_bundles(
     let read = |(number, line): (usize, &[u8])| {
         let place = if many { format!("{shown}, line {}", number + 1) } else { shown.clone() };
         let parsed = if legacy { Bundle::parse_legacy(line) } else { Bundle::parse(line) };
-        let bundle = parsed.map_err(|refusal| PassedOver::of_refusal(place.clone(), &refusal).with_hint(hint(line, legacy)));
+        let bundle =
+            parsed.map_err(|refusal| PassedOver::of_refusal(place.clone(), &refusal).with_hint(hint(line, legacy)));
         (place, bundle)
     };
     Ok(lines.into_iter().enumerate().map(read).collect())

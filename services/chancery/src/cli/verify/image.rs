@@ -174,7 +174,7 @@ impl Run {
         let mut collected = Collected::default();
         collected.passed_over.extend(facts.broken.iter().map(PassedOver::of_broken));
         let empty = facts.candidates.is_empty() && facts.broken.is_empty();
-        for candidate in facts.candidates {
+        for candidate in &facts.candidates {
             let place = shown(&candidate.place);
             match candidate.verify(&context.verifier, digest, bytes, &AnySigner, context.now) {
                 Ok(Established { verified, purpose, annotations, .. }) => {
@@ -184,7 +184,7 @@ impl Run {
                     };
                     let layout = Some(candidate.place.layout);
                     let genuine = Genuine { place, layout, counted: true, predicate_type, annotations, verified };
-                    collected.add(context, candidate.bundle, genuine);
+                    collected.add(context, genuine);
                 }
                 Err(refusal) => collected.passed_over.push(PassedOver::of_refusal(place, &refusal)),
             }
@@ -219,14 +219,10 @@ fn join(first: Option<Outcome>, mut second: Outcome) -> Outcome {
     let Some(mut first) = first else { return second };
     first.signatures.append(&mut second.signatures);
     first.passed_over.append(&mut second.passed_over);
-    let worse = matches!(
-        (first.status, second.status),
-        (Status::Verified, _) | (Status::Undecided, Status::Refused)
-    );
+    let worse = matches!((first.status, second.status), (Status::Verified, _) | (Status::Undecided, Status::Refused));
     if worse && second.status != Status::Verified {
         (first.status, first.code, first.reason) = (second.status, second.code, second.reason);
         first.decision = second.decision;
     }
     first
 }
-

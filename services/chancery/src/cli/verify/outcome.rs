@@ -1,7 +1,11 @@
 //! What came out for every file and image, as a table for people, as JSON for programs, and as exit code.
 
 use chancery_image::{Broken, Place};
-use chancery_verify::{Refusal, policy::Decision, verifier::Verified};
+use chancery_verify::{
+    Refusal,
+    policy::Decision,
+    verifier::{Verified, VerifiedEntry},
+};
 use serde::Serialize;
 use std::{io::Write as _, process::ExitCode};
 
@@ -104,7 +108,12 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// Not verified, before anything was found.
-    pub(super) fn failed(subject: impl Into<String>, status: Status, code: &'static str, reason: impl Into<String>) -> Self {
+    pub(super) fn failed(
+        subject: impl Into<String>,
+        status: Status,
+        code: &'static str,
+        reason: impl Into<String>,
+    ) -> Self {
         Self {
             subject: subject.into(),
             status,
@@ -179,8 +188,7 @@ fn write(out: &mut impl std::io::Write, outcome: &Outcome) -> std::io::Result<()
         let what = genuine.predicate_type.as_deref().map_or("signed".to_owned(), |kind| format!("attested ({kind})"));
         let times = &genuine.verified.times;
         let time = times.first().map(|time| format!(", at {}", time.time().rfc3339_millis())).unwrap_or_default();
-        let logs: Vec<String> =
-            genuine.verified.entries.iter().map(|entry| format!(", in {} as {}", entry.log, entry.index)).collect();
+        let logs: Vec<String> = genuine.verified.entries.iter().map(place_in_log).collect();
         let counts = if genuine.counted { "" } else { " (does not count)" };
         writeln!(out, "           {what} by {}{time}{}{counts}", genuine.verified.signer, logs.concat())?;
         for warning in &genuine.verified.warnings {
@@ -192,4 +200,10 @@ fn write(out: &mut impl std::io::Write, outcome: &Outcome) -> std::io::Result<()
         writeln!(out, "           passed over: {place}: {code}: {reason}")?;
     }
     Ok(())
+}
+
+/// The log and, where something vouches for it, the index.
+fn place_in_log(entry: &VerifiedEntry) -> String {
+    let index = entry.log_index.map(|index| format!(" as {index}")).unwrap_or_default();
+    format!(", in {}{index}", entry.url)
 }

@@ -13,9 +13,11 @@ pub(super) fn predicate_type(text: &str) -> Result<String, String> {
         "custom" => "https://cosign.sigstore.dev/attestation/v1",
         uri if uri.contains("://") => uri,
         _ => {
-            return Err("expected a URI, or one of slsaprovenance, slsaprovenance02, slsaprovenance1, spdx, spdxjson, \
+            return Err(
+                "expected a URI, or one of slsaprovenance, slsaprovenance02, slsaprovenance1, spdx, spdxjson, \
                         cyclonedx, vuln, openvex, link, custom"
-                .to_owned());
+                    .to_owned(),
+            );
         }
     };
     Ok(uri.to_owned())
