@@ -235,6 +235,14 @@ impl World {
         Self { spec, anchor, intermediate, leaf, tsa, signer, intermediate_key, ct, log_v1, log_v2, tsa_key, signature }
     }
 
+    /// Another leaf of the same authority, with this key.
+    pub(crate) fn another_leaf(&self, signer: &Key) -> Certificate {
+        let purpose = Some(ExtendedKeyUsagePurpose::CodeSigning);
+        let below = authority("intermediate", self.spec.intermediate, purpose);
+        let issuer = Issuer::from_params(&below, &self.intermediate_key.pair);
+        leaf(&self.spec, signer, &issuer, &self.intermediate_key, &self.ct)
+    }
+
     /// What the signature is over.
     pub(crate) fn signed(&self) -> Vec<u8> {
         match &self.spec.envelope {
@@ -334,13 +342,18 @@ impl World {
 
     /// An entry of Rekor v1, with promise and proof.
     pub(crate) fn entry_v1(&self, body: &[u8]) -> Value {
+        self.entry_v1_at(body, 1002)
+    }
+
+    /// The same, at this index over all shards.
+    pub(crate) fn entry_v1_at(&self, body: &[u8], log_index: u64) -> Value {
         let outer: Value = serde_json::from_slice(body).unwrap();
         let scheme = Self::scheme_v1(HOST_V1);
         let log_id = scheme.log_id(&self.log_v1.public);
         let integrated_time = self.spec.integrated_time;
-        let promise = Promise { body, integrated_time, log_id: &log_id, log_index: 1002 };
+        let promise = Promise { body, integrated_time, log_id: &log_id, log_index };
         json!({
-            "logIndex": "1002", "logId": { "keyId": STANDARD.encode(log_id) },
+            "logIndex": log_index.to_string(), "logId": { "keyId": STANDARD.encode(log_id) },
             "kindVersion": { "kind": outer["kind"], "version": outer["apiVersion"] },
             "integratedTime": integrated_time.to_string(),
             "inclusionPromise": { "signedEntryTimestamp": STANDARD.encode(self.log_v1.sign(&promise.signed_bytes())) },
