@@ -17,7 +17,6 @@ use std::fmt;
 /// A rule that takes signatures out of the count.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "DistrustTable")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Distrust {
     reason: String,
     targets: Vec<Target>,
@@ -128,6 +127,17 @@ impl fmt::Display for Distrust {
             write!(f, ", signed {}", self.period)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Distrust {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Distrust".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        DistrustTable::json_schema(generator)
     }
 }
 

@@ -20,7 +20,6 @@ const MAX_ALTERNATIVES: usize = 256;
 /// Which signers are enough.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "RequirementTable")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Requirement {
     pub(super) name: String,
     pub(super) form: Form,
@@ -234,6 +233,17 @@ fn malformed<T>(reason: &str) -> Result<T, String> {
 
 fn empty<T>(reason: &str) -> Result<T, String> {
     Err(fault(Rejection::PolicyEmpty, reason))
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Requirement {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Requirement".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        RequirementTable::json_schema(generator)
+    }
 }
 
 impl TryFrom<RequirementTable> for Requirement {
