@@ -20,6 +20,7 @@
 //! | [`claims`] | whom a certificate names, and every claim it makes of them | Fulcio's `oid-info.md` |
 //! | [`statement`] | in-toto statements, their subjects and provenance | in-toto Attestation Framework, SLSA |
 //! | [`policy`] | which signatures are enough | this crate; `deploy/policy.toml` shows every setting |
+//! | [`verifier`] | whether a bundle proves that its signer signed an artifact | Sigstore's client specification |
 //! | [`protojson`] | requests in protobuf's JSON form | protobuf.dev, «ProtoJSON Format» |
 
 pub mod bundle;
@@ -44,6 +45,7 @@ pub mod tile;
 pub mod timestamp;
 pub mod timestamping;
 pub mod trust_root;
+pub mod verifier;
 pub mod verifier_key;
 pub mod witness;
 

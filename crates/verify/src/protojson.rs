@@ -4,7 +4,11 @@
 //! spelling, are errors; bytes are base64 of either alphabet; an enum is its name or its number. Which fields a message has
 //! is the message's business, see `Message`. Nothing is written here: answers are plain structures.
 //!
+//! That is for requests, which are answered. Evidence, which others read, too, is read by [`strict`].
+//!
 //! Specification: protobuf.dev, «`ProtoJSON` Format»; Go's `encoding/protojson` where that leaves things open.
+
+pub(crate) mod strict;
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -24,6 +28,17 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 pub fn decode_bytes(text: &str) -> Option<Vec<u8>> {
     let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
     GeneralPurpose::new(alphabet, LENIENT).decode(text).ok()
+}
+
+/// Decodes a field of type `bytes` in evidence, where one value has few spellings: either alphabet, not both; padding whole or
+/// left out; left-over bits zero; no line breaks. `None` for anything else.
+#[must_use]
+pub(crate) fn decode_canonical(text: &str) -> Option<Vec<u8>> {
+    let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
+    let padding =
+        if text.ends_with('=') { DecodePaddingMode::RequireCanonical } else { DecodePaddingMode::RequireNone };
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(padding).with_decode_allow_trailing_bits(false);
+    GeneralPurpose::new(alphabet, config).decode(text).ok()
 }
 
 /// Not a message: Go's text, which names line and column.

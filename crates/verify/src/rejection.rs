@@ -247,6 +247,40 @@ rejections! {
     /// An inclusion promise (SET) that does not verify.
     PromiseSignature => "promise.signature", "the signed entry timestamp does not verify";
 
+    // What a verifier finds wrong with evidence whose parts are well formed.
+    /// A kind or version of entry that cannot vouch for a signature.
+    EntryKind => "entry.kind", "no verifiable kind and version of log entry";
+    /// The log entry is about something else.
+    EntryMismatch { field: &'static str } => "entry.mismatch", "the log entry is about something else: {field}";
+    /// An entry of a log that is not trusted.
+    LogUnknown => "log.unknown", "the log is not trusted";
+    /// A time at which the log is not trusted.
+    LogWindow => "log.window", "the log is not trusted at this time";
+    /// Fewer logs of different operators than asked for.
+    LogTooFew { found: usize, required: usize } => "log.too_few", "{found} of {required} logs of different operators vouch for the signature";
+    /// Nothing says when the signature was made.
+    TimeNone => "time.none", "nothing establishes when the signature was made";
+    /// Fewer sources of time than asked for.
+    TimeTooFew { found: usize, required: usize } => "time.too_few", "{found} of {required} sources of different operators establish the time";
+    /// A time that has not come yet.
+    TimeFuture => "time.future", "the time lies in the future";
+    /// A time at which the signer's certificate is not valid.
+    TimeCertificate => "time.certificate", "the signer's certificate is not valid at this time";
+    /// A time at which the timestamp authority is not trusted.
+    TimestampWindow => "timestamp.window", "the timestamp authority is not trusted at this time";
+    /// A time at which the certificate authority is not trusted.
+    ChainWindow => "chain.window", "the certificate authority is not trusted at this time";
+    /// A time at which the certificate transparency log is not trusted.
+    SctWindow => "sct.window", "the certificate transparency log is not trusted at this time";
+    /// The same SCT twice.
+    SctDuplicate => "sct.duplicate", "the same signed certificate timestamp twice";
+    /// Fewer certificate transparency logs than asked for.
+    SctTooFew { found: usize, required: usize } => "sct.too_few", "{found} of {required} certificate transparency logs of different operators vouch for the certificate";
+    /// An envelope that holds no in-toto statement.
+    DssePayloadType => "dsse.payload_type", "not the payload type of an in-toto statement";
+    /// The digest that the bundle states is not that of the artifact.
+    ArtifactDigest => "artifact.digest", "the bundle states another digest than the artifact's";
+
     // What a certificate says of its signer
     /// The two extensions that name the issuer disagree.
     CertificateIssuerConflict => "certificate.issuer_conflict", "the certificate names two issuers";

@@ -81,6 +81,22 @@ impl TrustRoot {
         document::parse(json)
     }
 
+    /// Trusts what either of the two trusts. Never done unless asked for: the trust of one root says nothing of another's.
+    /// What both list in the same words is kept once.
+    ///
+    /// # Errors
+    /// [`crate::Rejection::RootDuplicate`] where both have a log with one id and differ on it.
+    pub fn combine(mut self, other: Self) -> Result<Self, Refusal> {
+        merge(&mut self.logs, other.logs);
+        merge(&mut self.certificate_authorities, other.certificate_authorities);
+        merge(&mut self.ct_logs, other.ct_logs);
+        merge(&mut self.timestamp_authorities, other.timestamp_authorities);
+        merge(&mut self.unusable, other.unusable);
+        document::distinct(&self.logs, Section::TransparencyLogs)?;
+        document::distinct(&self.ct_logs, Section::CertificateTransparencyLogs)?;
+        Ok(self)
+    }
+
     /// Rekor logs, each with an id of its own.
     #[must_use]
     pub fn logs(&self) -> &[TransparencyLog] {
@@ -121,5 +137,13 @@ impl TrustRoot {
     #[must_use]
     pub fn unusable(&self) -> &[Unusable] {
         &self.unusable
+    }
+}
+
+fn merge<T: PartialEq>(ours: &mut Vec<T>, theirs: Vec<T>) {
+    for instance in theirs {
+        if !ours.contains(&instance) {
+            ours.push(instance);
+        }
     }
 }

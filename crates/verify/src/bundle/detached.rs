@@ -1,7 +1,13 @@
 //! A signature with the files or annotations that lie beside it: cosign's forms without a bundle.
 
-use super::Bundle;
-use crate::Refusal;
+use super::document::{leaf_of, open};
+use super::legacy::{entry_annotation, timestamp_annotation};
+use super::limits::MAX_SIGNATURE_BYTES;
+use super::{Bundle, Content, Envelope, Form, Material};
+use crate::certificate::{Certificate, MAX_CHAIN};
+use crate::protojson::decode_canonical;
+use crate::{PublicKey, Refusal, Rejection, Step, pem};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 /// How a detached signature is written. The caller knows; guessing would make one file mean two signatures.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +30,7 @@ pub enum CertificateText<'a> {
 }
 
 /// A detached signature and what lies beside it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Detached<'a> {
     /// The signature. `None` where `envelope` carries it.
     pub signature: Option<SignatureText<'a>>,
@@ -41,11 +47,110 @@ pub struct Detached<'a> {
 }
 
 impl Detached<'_> {
-    /// Converts to a bundle of [`super::Form::Detached`].
+    /// Converts to a bundle of [`Form::Detached`].
     ///
     /// # Errors
-    /// As [`Bundle::parse`].
+    /// As [`Bundle::parse`]; [`Rejection::BundleAmbiguous`] where both a signature and an envelope are given, and
+    /// [`Rejection::BundleMissing`] where neither is.
     pub fn into_bundle(self) -> Result<Bundle, Refusal> {
-        Err(Refusal::new(crate::Rejection::BundleMalformed, crate::Step::Formats))
+        let content = match (self.signature, self.envelope) {
+            (Some(signature), None) => Content::Message { digest: None, signature: signature.decode()? },
+            (None, Some(envelope)) => Content::Envelope(Envelope::read(open(envelope)?)?),
+            (Some(_), Some(_)) => {
+                return Err(refuse(Rejection::BundleAmbiguous, "envelope", "only a signature", "an envelope, too"));
+            }
+            (None, None) => {
+                return Err(refuse(Rejection::BundleMissing, "signature", "a signature or an envelope", "neither"));
+            }
+        };
+        let timestamps = self.timestamp.map(timestamp_annotation).transpose()?;
+        Ok(Bundle {
+            form: Form::Detached,
+            material: self.material()?,
+            content,
+            entries: self.entry.map(entry_annotation).transpose()?.into_iter().collect(),
+            timestamps: timestamps.into_iter().collect(),
+            timestamped: self.envelope.map(<[u8]>::to_vec),
+        })
     }
+
+    fn material(&self) -> Result<Material, Refusal> {
+        let material = match self.certificate {
+            Some(text) => text.decode()?,
+            None => Material::PublicKey { hint: None },
+        };
+        let Some(chain) = self.chain else { return Ok(material) };
+        let Material::Certificate(leaf) = material else {
+            return Err(refuse(Rejection::BundleMissing, "certificate", "a certificate below the chain", "none"));
+        };
+        let issuers = Certificate::chain_from_pem(chain).map_err(|rejection| at(rejection, "chain"))?;
+        // Cosign puts the root into this file: unlike a bundle's chain it is meant to be complete.
+        let issuers = issuers.into_iter().filter(|issuer| issuer.subject() != issuer.issuer());
+        let chain = std::iter::once(*leaf).chain(issuers).collect();
+        Ok(Material::Certificate(Box::new(leaf_of(chain, "chain")?)))
+    }
+}
+
+impl SignatureText<'_> {
+    fn decode(self) -> Result<Vec<u8>, Refusal> {
+        let bytes = match self {
+            Self::Raw(bytes) if bytes.len() <= MAX_SIGNATURE_BYTES => bytes.to_vec(),
+            Self::Base64(text) if text.len() <= 2 * MAX_SIGNATURE_BYTES => {
+                let decoded = str::from_utf8(text).ok().and_then(|text| decode_canonical(text.trim_ascii_end()));
+                decoded.ok_or_else(|| refuse(Rejection::BundleMalformed, "signature", "base64", "another text"))?
+            }
+            Self::Raw(bytes) | Self::Base64(bytes) => {
+                let limit = format!("at most {MAX_SIGNATURE_BYTES} bytes");
+                return Err(refuse(Rejection::BundleMalformed, "signature", &limit, &bytes.len().to_string()));
+            }
+        };
+        if bytes.is_empty() {
+            return Err(refuse(Rejection::BundleMissing, "signature", "a signature", "nothing"));
+        }
+        Ok(bytes)
+    }
+}
+
+impl CertificateText<'_> {
+    fn decode(self) -> Result<Material, Refusal> {
+        let malformed = || refuse(Rejection::BundleMalformed, "certificate", "base64", "another text");
+        match self {
+            Self::Pem(text) => certificate_or_key(text, "certificate"),
+            Self::Der(der) => {
+                let certificate = Certificate::from_der(der).map_err(|rejection| at(rejection, "certificate"))?;
+                Ok(Material::Certificate(Box::new(certificate)))
+            }
+            Self::Base64(text) => {
+                let text = str::from_utf8(text).map_err(|_| malformed())?;
+                certificate_or_key(&decode_canonical(text.trim_ascii_end()).ok_or_else(malformed)?, "certificate")
+            }
+        }
+    }
+}
+
+/// Reads PEM: certificates, the signer's first, or one public key, which becomes the hint that names it.
+pub(super) fn certificate_or_key(text: &[u8], path: &str) -> Result<Material, Refusal> {
+    let blocks = pem::decode_all(text, MAX_CHAIN).map_err(|rejection| at(rejection, path))?;
+    if let [block] = blocks.as_slice()
+        && block.label == pem::PUBLIC_KEY
+    {
+        let key = PublicKey::from_spki_der(&block.der).map_err(|rejection| at(rejection, path))?;
+        return Ok(Material::PublicKey { hint: Some(STANDARD.encode(key.fingerprint())) });
+    }
+    let mut chain = Vec::new();
+    for block in &blocks {
+        if block.label != pem::CERTIFICATE {
+            return Err(refuse(Rejection::Pem, path, "a certificate", &block.label));
+        }
+        chain.push(Certificate::from_der(&block.der).map_err(|rejection| at(rejection, path))?);
+    }
+    Ok(Material::Certificate(Box::new(leaf_of(chain, path)?)))
+}
+
+fn at(rejection: Rejection, path: &str) -> Refusal {
+    Refusal::new(rejection, Step::Formats).at(path)
+}
+
+fn refuse(rejection: Rejection, path: &str, expected: &str, found: &str) -> Refusal {
+    at(rejection, path).expected(expected, found)
 }

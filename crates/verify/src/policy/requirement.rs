@@ -221,6 +221,17 @@ impl Requirement {
         }
     }
 
+    /// Every rule below this requirement, with what it asks of the signer alone.
+    pub(super) fn of_signers(&self) -> Vec<Self> {
+        match &self.form {
+            Form::One(conditions) => {
+                let kept = conditions.iter().filter(|condition| condition.is_of_signer()).cloned().collect();
+                vec![Self { name: self.name.clone(), form: Form::One(kept) }]
+            }
+            _ => self.parts().iter().flat_map(Self::of_signers).collect(),
+        }
+    }
+
     /// Levels of combinations, 1 for a rule.
     pub(super) fn depth(&self) -> usize {
         1 + self.parts().iter().map(Self::depth).max().unwrap_or(0)
@@ -258,7 +269,9 @@ impl TryFrom<RequirementTable> for Requirement {
             (None, Some(parts), None) => Form::Any(counted("any_of", parts)?),
             (None, None, Some(table)) => table.form()?,
             _ => {
-                return malformed("a requirement has only one of `all_of`, `any_of`, `at_least`: nest one in the other");
+                return malformed(
+                    "a requirement has only one of `all_of`, `any_of`, `at_least`: nest one in the other",
+                );
             }
         };
         if !table.is_empty() {

@@ -1,7 +1,12 @@
 //! Authorities that are trusted: those that issue certificates, and those that make timestamps.
 
 use super::Window;
-use crate::certificate::Certificate;
+use super::document::{Instance, host_and_path, operator, window};
+use super::limits::{MAX_DER_BYTES, MAX_TEXT_BYTES};
+use crate::certificate::{Certificate, MAX_CHAIN, verify_issued_by};
+use crate::protojson::strict::{Node, Object};
+use crate::{Refusal, Rejection, Step};
+use x509_cert::ext::pkix::BasicConstraints;
 
 /// A certificate authority. Each certificate of its chain is a CA and issued by the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,4 +112,129 @@ impl TimestampAuthority {
     pub fn url(&self) -> &str {
         &self.url
     }
+}
+
+/// An authority as it is written, its certificates parsed.
+pub(super) struct Chain {
+    path: String,
+    url: String,
+    certificates: Vec<Certificate>,
+    /// The first certificate with an algorithm that is unknown here.
+    unusable: Option<Refusal>,
+    window: Window,
+    operator: String,
+}
+
+impl Chain {
+    pub(super) fn read(node: Node) -> Result<Self, Refusal> {
+        let path = node.path().to_owned();
+        let mut object = node.object()?;
+        let url = object.string("uri", MAX_TEXT_BYTES)?;
+        let host = match host_and_path(&url) {
+            Some((host, _)) => host,
+            None if url.is_empty() => String::new(),
+            None => return Err(object.refuse("uri", Rejection::RootMalformed).expected("a URL", &url)),
+        };
+        subject(&mut object)?;
+        let window = window(&mut object)?;
+        let operator = operator(&mut object, &host)?;
+        let (certificates, unusable) = certificates(&mut object)?;
+        object.finish()?;
+        Ok(Self { path, url, certificates, unusable, window, operator })
+    }
+
+    pub(super) fn certificate_authority(self) -> Result<Instance<CertificateAuthority>, Refusal> {
+        if let Some(reason) = self.unusable {
+            return Ok(Instance::Unusable { url: self.url, log_id: None, reason });
+        }
+        self.check(0)?;
+        let Self { url, certificates: chain, window, operator, .. } = self;
+        Ok(Instance::Usable(CertificateAuthority { chain, window, operator, url }))
+    }
+
+    pub(super) fn timestamp_authority(self) -> Result<Instance<TimestampAuthority>, Refusal> {
+        if let Some(reason) = self.unusable {
+            return Ok(Instance::Unusable { url: self.url, log_id: None, reason });
+        }
+        let has_leaf = match self.certificates.first() {
+            Some(first) => !self.is_ca(0, first)?,
+            None => false,
+        };
+        self.check(usize::from(has_leaf))?;
+        let Self { url, certificates: chain, window, operator, .. } = self;
+        Ok(Instance::Usable(TimestampAuthority { chain, has_leaf, window, operator, url }))
+    }
+
+    /// Each certificate is issued by the next, no one twice; those from `first_ca` on are CAs, and there is one.
+    fn check(&self, first_ca: usize) -> Result<(), Refusal> {
+        if self.certificates.len() <= first_ca {
+            let found = if first_ca == 0 { "an empty chain" } else { "the signing certificate alone" };
+            return Err(self.refuse_chain().expected("a chain that ends in an anchor", found));
+        }
+        for (index, certificate) in self.certificates.iter().enumerate() {
+            if index >= first_ca && !self.is_ca(index, certificate)? {
+                return Err(self.refuse(index).expected("a CA", "a certificate that may not issue"));
+            }
+            let Some(issuer) = self.certificates.get(index + 1) else { continue };
+            if certificate == issuer {
+                return Err(self.refuse(index + 1).expected("another certificate", "the same one"));
+            }
+            if let Err(rejection) = verify_issued_by(certificate, issuer) {
+                return Err(self
+                    .refuse(index + 1)
+                    .expected("the issuer of the certificate before it", rejection.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_ca(&self, index: usize, certificate: &Certificate) -> Result<bool, Refusal> {
+        let constraints = certificate.decode::<BasicConstraints>();
+        let constraints =
+            constraints.map_err(|rejection| self.refuse(index).expected("a certificate", rejection.to_string()))?;
+        Ok(constraints.is_some_and(|constraints| constraints.ca))
+    }
+
+    fn refuse_chain(&self) -> Refusal {
+        Refusal::new(Rejection::RootChain, Step::Formats).at(format!("{}.certChain.certificates", self.path))
+    }
+
+    fn refuse(&self, index: usize) -> Refusal {
+        let path = format!("{}.certChain.certificates[{index}]", self.path);
+        Refusal::new(Rejection::RootChain, Step::Formats).at(path)
+    }
+}
+
+/// Reads `subject`, which says the same as the certificate and is used for nothing.
+fn subject(object: &mut Object) -> Result<(), Refusal> {
+    let Some(node) = object.take("subject") else { return Ok(()) };
+    let mut subject = node.object()?;
+    subject.string("organization", MAX_TEXT_BYTES)?;
+    subject.string("commonName", MAX_TEXT_BYTES)?;
+    subject.finish()
+}
+
+/// Reads `certChain`: the certificates, or why one of them cannot be used here.
+fn certificates(object: &mut Object) -> Result<(Vec<Certificate>, Option<Refusal>), Refusal> {
+    let missing = object.refuse("certChain", Rejection::RootChain).expected("a certificate chain", "none");
+    let mut chain = object.take("certChain").ok_or(missing)?.object()?;
+    let (mut certificates, mut unusable) = (Vec::new(), None);
+    for node in chain.list("certificates", "certificates", MAX_CHAIN)? {
+        let refusal = node.refuse(Rejection::RootChain);
+        let mut element = node.object()?;
+        let der = element.bytes("rawBytes", MAX_DER_BYTES)?;
+        element.finish()?;
+        match Certificate::from_der(&der) {
+            Ok(certificate) => certificates.push(certificate),
+            Err(rejection) => {
+                let refusal = refusal.expected("a certificate in DER", rejection.to_string());
+                match rejection {
+                    Rejection::KeyUnsupported | Rejection::AlgorithmNotAllowed => unusable = unusable.or(Some(refusal)),
+                    _ => return Err(refusal),
+                }
+            }
+        }
+    }
+    chain.finish()?;
+    Ok((certificates, unusable))
 }

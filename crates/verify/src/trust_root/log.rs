@@ -1,8 +1,13 @@
 //! Logs that are trusted: Rekor's and those of certificate transparency.
 
 use super::Window;
-use crate::note::KeyId;
-use crate::{Hash, PublicKey};
+use super::document::{Instance, host_and_path, operator, window};
+use super::limits::{MAX_DER_BYTES, MAX_TEXT_BYTES};
+use crate::key::KeyKind;
+use crate::note::{self, KeyId, KeyName};
+use crate::protojson::strict::{Node, Object};
+use crate::{Hash, PublicKey, Refusal, Rejection, Step};
+use serde_json::Value;
 
 /// A log with its key, which is prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +18,7 @@ pub struct TransparencyLog {
     pub(super) names: Vec<String>,
     pub(super) key: PublicKey,
     pub(super) log_id: Hash,
+    pub(super) checkpoint_key_id: KeyId,
     pub(super) window: Window,
     pub(super) operator: String,
 }
@@ -49,11 +55,10 @@ impl TransparencyLog {
         &self.log_id
     }
 
-    /// What signature lines by its key begin with: the first four bytes of the id.
+    /// What signature lines by its key begin with: what the file says, or the first four bytes of the id.
     #[must_use]
     pub const fn checkpoint_key_id(&self) -> KeyId {
-        let [a, b, c, d, ..] = self.log_id;
-        [a, b, c, d]
+        self.checkpoint_key_id
     }
 
     /// When it is trusted.
@@ -67,4 +72,246 @@ impl TransparencyLog {
     pub fn operator(&self) -> &str {
         &self.operator
     }
+}
+
+/// What key details say of a log's key.
+enum Details {
+    /// A `SubjectPublicKeyInfo` of this kind.
+    Spki(KeyKind),
+    /// An RSA key in PKCS#1.
+    Pkcs1,
+    /// No log of the field signs so, or nothing here verifies it.
+    Unusable(String),
+}
+
+/// Names of `PublicKeyDetails` by their number, from 1.
+const DETAILS: [&str; 23] = [
+    "PKCS1_RSA_PKCS1V5",
+    "PKCS1_RSA_PSS",
+    "PKIX_RSA_PKCS1V5",
+    "PKIX_RSA_PSS",
+    "PKIX_ECDSA_P256_SHA_256",
+    "PKIX_ECDSA_P256_HMAC_SHA_256",
+    "PKIX_ED25519",
+    "PKIX_ED25519_PH",
+    "PKIX_RSA_PKCS1V15_2048_SHA256",
+    "PKIX_RSA_PKCS1V15_3072_SHA256",
+    "PKIX_RSA_PKCS1V15_4096_SHA256",
+    "PKIX_ECDSA_P384_SHA_384",
+    "PKIX_ECDSA_P521_SHA_512",
+    "LMS_SHA256",
+    "LMOTS_SHA256",
+    "PKIX_RSA_PSS_2048_SHA256",
+    "PKIX_RSA_PSS_3072_SHA256",
+    "PKIX_RSA_PSS_4096_SHA256",
+    "PKIX_ECDSA_P384_SHA_256",
+    "PKIX_ECDSA_P521_SHA_256",
+    "ML_DSA_65",
+    "ML_DSA_87",
+    "ML_DSA_44",
+];
+
+impl Details {
+    /// Reads a name or a number. One that is unknown is a log of tomorrow; none at all is a mistake.
+    fn read(object: &mut Object) -> Result<Self, Refusal> {
+        let missing = object.refuse("keyDetails", Rejection::RootKeyDetails);
+        let node = object.take("keyDetails").ok_or_else(|| missing.clone().expected("the kind of key", "none"))?;
+        let name = match node.value() {
+            Value::Number(number) => {
+                let number = number.as_u64().and_then(|number| usize::try_from(number).ok());
+                let number = number.ok_or_else(|| node.unlike("a kind of key"))?;
+                if number == 0 {
+                    "PUBLIC_KEY_DETAILS_UNSPECIFIED"
+                } else {
+                    DETAILS.get(number - 1).unwrap_or(&"unknown")
+                }
+            }
+            Value::String(name) if (1..=64).contains(&name.len()) => name,
+            _ => return Err(node.unlike("a kind of key")),
+        };
+        Ok(match name {
+            "PUBLIC_KEY_DETAILS_UNSPECIFIED" => return Err(missing.expected("the kind of key", name)),
+            "PKCS1_RSA_PKCS1V5" => Self::Pkcs1,
+            "PKIX_ECDSA_P256_SHA_256" => Self::Spki(KeyKind::P256),
+            "PKIX_ECDSA_P384_SHA_384" => Self::Spki(KeyKind::P384),
+            "PKIX_ECDSA_P521_SHA_512" => Self::Spki(KeyKind::P521),
+            "PKIX_ED25519" => Self::Spki(KeyKind::Ed25519),
+            "PKIX_RSA_PKCS1V15_2048_SHA256" => Self::Spki(KeyKind::Rsa(2048)),
+            "PKIX_RSA_PKCS1V15_3072_SHA256" => Self::Spki(KeyKind::Rsa(3072)),
+            "PKIX_RSA_PKCS1V15_4096_SHA256" => Self::Spki(KeyKind::Rsa(4096)),
+            other => Self::Unusable(other.to_owned()),
+        })
+    }
+
+    /// Parses the key, which must be what is said of it.
+    fn key(&self, der: &[u8], path: &str) -> Result<PublicKey, Refusal> {
+        let at = |rejection, member: &str| Refusal::new(rejection, Step::Formats).at(format!("{path}.{member}"));
+        let parsed = match self {
+            Self::Pkcs1 => PublicKey::from_pkcs1_der(der),
+            Self::Spki(_) | Self::Unusable(_) => PublicKey::from_spki_der(der),
+        };
+        let key = parsed.map_err(|rejection| {
+            at(Rejection::RootKey, "rawBytes").expected("a public key in DER", rejection.to_string())
+        })?;
+        match self {
+            Self::Spki(kind) if *kind != key.kind() => {
+                let refusal = at(Rejection::RootKeyDetails, "keyDetails");
+                Err(refusal.expected(format!("those of {:?}", key.kind()), format!("those of {kind:?}")))
+            }
+            _ => Ok(key),
+        }
+    }
+}
+
+/// An instance of a log as it is written, of the right form.
+pub(super) struct Description {
+    path: String,
+    url: String,
+    key: Vec<u8>,
+    details: Details,
+    window: Window,
+    log_id: Vec<u8>,
+    checkpoint_key_id: Vec<u8>,
+    operator: String,
+    host: String,
+    url_path: String,
+}
+
+impl Description {
+    pub(super) fn read(node: Node) -> Result<Self, Refusal> {
+        let path = node.path().to_owned();
+        let mut object = node.object()?;
+        let url = object.string("baseUrl", MAX_TEXT_BYTES)?;
+        let (host, url_path) = match host_and_path(&url) {
+            Some((host, path)) => (host, path.to_owned()),
+            None if url.is_empty() => (String::new(), String::new()),
+            None => return Err(object.refuse("baseUrl", Rejection::RootMalformed).expected("a URL", &url)),
+        };
+        hash_algorithm(&mut object)?;
+        let mut public_key = object.require("publicKey")?.object()?;
+        let window = window(&mut public_key)?;
+        let details = Details::read(&mut public_key)?;
+        let key = public_key.bytes("rawBytes", MAX_DER_BYTES)?;
+        public_key.finish()?;
+        let log_id = key_id(&mut object, "logId")?;
+        let checkpoint_key_id = key_id(&mut object, "checkpointKeyId")?;
+        let operator = operator(&mut object, &host)?;
+        object.finish()?;
+        Ok(Self { path, url, key, details, window, log_id, checkpoint_key_id, operator, host, url_path })
+    }
+
+    /// A log of Rekor: its id is that of its key, or of its key and a name its URL gives it.
+    pub(super) fn rekor(self) -> Result<Instance<TransparencyLog>, Refusal> {
+        let key = match self.parsed_key()? {
+            Ok(key) => key,
+            Err(unusable) => return Ok(unusable),
+        };
+        let mut names = self.names()?;
+        if names.is_empty() {
+            return Err(self.refuse(Rejection::RootMalformed, "baseUrl").expected("a URL", "none"));
+        }
+        if self.log_id != key.fingerprint() {
+            names.retain(|name| note::key_hash(name, &key) == *self.log_id);
+            if names.is_empty() {
+                return Err(self.wrong_id("logId.keyId", "the hash of the key, or of key and host"));
+            }
+        }
+        let mut ids = names.iter().map(|name| note::key_hash(name, &key)).collect::<Vec<_>>();
+        ids.push(key.fingerprint());
+        let known = ids.iter().map(|id| &id[..]).collect::<Vec<_>>();
+        let checkpoint_key_id = self.checkpoint_key_id(&known)?;
+        Ok(Instance::Usable(self.log(key, &names, checkpoint_key_id)?))
+    }
+
+    /// A certificate transparency log: its id is that of its key (RFC 6962 §3.2).
+    pub(super) fn certificate_transparency(self) -> Result<Instance<TransparencyLog>, Refusal> {
+        let key = match self.parsed_key()? {
+            Ok(key) => key,
+            Err(unusable) => return Ok(unusable),
+        };
+        if self.log_id != key.fingerprint() {
+            return Err(self.wrong_id("logId.keyId", "the hash of the key"));
+        }
+        let names = self.names()?;
+        let ids = names.iter().map(|name| note::static_ct_key_id(name, &key)).collect::<Vec<_>>();
+        let fingerprint = key.fingerprint();
+        let known = ids.iter().map(|id| &id[..]).chain([&fingerprint[..]]).collect::<Vec<_>>();
+        let checkpoint_key_id = self.checkpoint_key_id(&known)?;
+        Ok(Instance::Usable(self.log(key, &names, checkpoint_key_id)?))
+    }
+
+    fn log(self, key: PublicKey, names: &[KeyName], checkpoint_key_id: KeyId) -> Result<TransparencyLog, Refusal> {
+        let refusal = self.wrong_id("logId.keyId", "32 bytes");
+        let log_id = Hash::try_from(self.log_id).map_err(|_| refusal)?;
+        let names = names.iter().map(KeyName::to_string).collect();
+        let Self { url, host, window, operator, .. } = self;
+        Ok(TransparencyLog { url, host, names, key, log_id, checkpoint_key_id, window, operator })
+    }
+
+    fn parsed_key(&self) -> Result<Result<PublicKey, Instance<TransparencyLog>>, Refusal> {
+        if let Details::Unusable(name) = &self.details {
+            let reason = self.refuse(Rejection::RootKeyDetails, "publicKey.keyDetails");
+            let reason = reason.expected("a kind of key that logs have", name);
+            let log_id = Hash::try_from(self.log_id.as_slice()).ok();
+            return Ok(Err(Instance::Unusable { url: self.url.clone(), log_id, reason }));
+        }
+        self.details.key(&self.key, &format!("{}.publicKey", self.path)).map(Ok)
+    }
+
+    /// The host, and host and path where there is one.
+    fn names(&self) -> Result<Vec<KeyName>, Refusal> {
+        let mut names = Vec::new();
+        if !self.host.is_empty() {
+            names.push(self.host.clone());
+        }
+        if !self.url_path.is_empty() {
+            names.push(format!("{}{}", self.host, self.url_path));
+        }
+        let names = names.iter().map(|name| KeyName::new(name)).collect::<Result<_, _>>();
+        names.map_err(|_| {
+            self.refuse(Rejection::RootMalformed, "baseUrl").expected("a URL that can name a log", &self.url)
+        })
+    }
+
+    /// What checkpoints are recognised by: given in full or as its first four bytes, or taken from the id.
+    fn checkpoint_key_id(&self, known: &[&[u8]]) -> Result<KeyId, Refusal> {
+        let given = if self.checkpoint_key_id.is_empty() { &self.log_id } else { &self.checkpoint_key_id };
+        let fits = |id: &&[u8]| {
+            given.first_chunk::<4>() == id.first_chunk::<4>() && (given.len() == 4 || id.len() == 4 || given == id)
+        };
+        match given.first_chunk::<4>() {
+            Some(first) if [4, 32].contains(&given.len()) && known.iter().any(fits) => Ok(*first),
+            _ => {
+                let refusal = self.refuse(Rejection::RootLogId, "checkpointKeyId.keyId");
+                Err(refusal.expected("the id of key and host, or its first four bytes", hex::encode(given)))
+            }
+        }
+    }
+
+    fn wrong_id(&self, member: &str, expected: &str) -> Refusal {
+        self.refuse(Rejection::RootLogId, member).expected(expected, hex::encode(&self.log_id))
+    }
+
+    fn refuse(&self, rejection: Rejection, member: &str) -> Refusal {
+        Refusal::new(rejection, Step::Formats).at(format!("{}.{member}", self.path))
+    }
+}
+
+/// Logs of the field hash with SHA-256 only.
+fn hash_algorithm(object: &mut Object) -> Result<(), Refusal> {
+    let missing = object.refuse("hashAlgorithm", Rejection::RootMalformed).expected("SHA2_256", "none");
+    let node = object.take("hashAlgorithm").ok_or(missing)?;
+    match node.value() {
+        Value::String(name) if name == "SHA2_256" => Ok(()),
+        Value::Number(number) if number.as_u64() == Some(1) => Ok(()),
+        _ => Err(node.unlike("SHA2_256")),
+    }
+}
+
+/// Takes `{"keyId"}`; absent is empty.
+fn key_id(object: &mut Object, name: &str) -> Result<Vec<u8>, Refusal> {
+    let Some(node) = object.take(name) else { return Ok(Vec::new()) };
+    let mut id = node.object()?;
+    let bytes = id.bytes("keyId", 64)?;
+    id.finish().map(|()| bytes)
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Where `tests/clients/install` put the data.
 #[allow(dead_code, reason = "each test binary uses what it needs")]
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment where its data is")]
-fn directory() -> PathBuf {
+pub(crate) fn directory() -> PathBuf {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty()).map(PathBuf::from);
     let clients = variable("CHANCERY_CLIENTS").unwrap_or_else(|| {
         let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
@@ -21,13 +21,17 @@ fn directory() -> PathBuf {
     clients.join("golden")
 }
 
+/// A file among the golden data.
+#[allow(dead_code, reason = "each test binary uses what it needs")]
+pub(crate) fn file(name: &str) -> Vec<u8> {
+    let path = directory().join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run tests/clients/install", path.display()))
+}
+
 /// A JSON document among the golden data.
 #[allow(dead_code, reason = "each test binary uses what it needs")]
 pub(crate) fn json(name: &str) -> Value {
-    let path = directory().join(name);
-    let text =
-        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run tests/clients/install", path.display()));
-    serde_json::from_slice(&text).unwrap()
+    serde_json::from_slice(&file(name)).unwrap()
 }
 
 /// The bytes of the base64 string at `pointer`.

@@ -1,0 +1,313 @@
+//! JSON as evidence is read: what one reader understands differently from another is refused.
+//!
+//! [`parse`] takes one JSON value and nothing after it. A member given twice is an error at every depth, because readers
+//! disagree on which of the two counts. Depth and number of values are bounded before they are stored; the number of bytes is
+//! the caller's to bound. A value is read through [`Node`] and [`Object`], which know their place in the document, so that a
+//! refusal can name it. Member names have one spelling: lowerCamelCase.
+//!
+//! Specification: RFC 8259; protobuf.dev, «`ProtoJSON` Format».
+
+use super::decode_canonical;
+use crate::{Refusal, Rejection, Step};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::cell::Cell;
+use std::fmt;
+
+/// Nested objects and lists; no document of the field has more than ten.
+const MAX_DEPTH: usize = 32;
+/// Characters that are copied out of a text of any length to say what was found.
+const MAX_REPEATED: usize = 100;
+
+/// Parses exactly one value that consists of at most `max_values` values, names of members not counted.
+///
+/// # Errors
+/// What is wrong and at which line and column.
+pub(crate) fn parse(json: &[u8], max_values: usize) -> Result<Value, serde_json::Error> {
+    let left = Cell::new(max_values);
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = Seed { depth: 0, left: &left }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+/// One value, still to be read.
+#[derive(Clone, Copy)]
+struct Seed<'a> {
+    depth: usize,
+    left: &'a Cell<usize>,
+}
+
+impl Seed<'_> {
+    /// For a value inside this one.
+    fn inner<E: Error>(self) -> Result<Self, E> {
+        if self.depth == MAX_DEPTH {
+            return Err(E::custom(format_args!("nested deeper than {MAX_DEPTH}")));
+        }
+        Ok(Self { depth: self.depth + 1, left: self.left })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
+        self.left.set(left);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let inner = self.inner()?;
+        let mut list = Vec::new();
+        while let Some(value) = sequence.next_element_seed(inner)? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inner = self.inner()?;
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("duplicate member \"{}\"", crate::shown(&name))));
+            }
+            object.insert(name, members.next_value_seed(inner)?);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// Which refusals a format answers with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Format {
+    /// Another type, an unknown member, a number out of range, not JSON.
+    pub(crate) malformed: Rejection,
+    /// A member that must be there.
+    pub(crate) missing: Rejection,
+    /// More elements than allowed, given what they are called and the limit.
+    pub(crate) too_many: fn(&'static str, usize) -> Rejection,
+}
+
+impl Format {
+    /// Parses a document and enters its outermost object.
+    pub(crate) fn document(&'static self, json: &[u8], max_values: usize) -> Result<Object, Refusal> {
+        let value = parse(json, max_values)
+            .map_err(|error| Refusal::new(self.malformed, Step::Formats).expected("strict JSON", error.to_string()))?;
+        Node { value, path: String::new(), format: self }.object()
+    }
+}
+
+/// A value and its place.
+pub(crate) struct Node {
+    value: Value,
+    path: String,
+    format: &'static Format,
+}
+
+impl Node {
+    /// The place.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Refuses this value.
+    pub(crate) fn refuse(&self, rejection: Rejection) -> Refusal {
+        Refusal::new(rejection, Step::Formats).at(self.path.as_str())
+    }
+
+    /// Refuses this value as malformed, because it is not what was `expected`.
+    pub(crate) fn unlike(&self, expected: impl Into<String>) -> Refusal {
+        let found = match &self.value {
+            Value::Null => "null".to_owned(),
+            Value::Bool(value) => value.to_string(),
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => format!("“{}”", text.chars().take(MAX_REPEATED).collect::<String>()),
+            Value::Array(_) => "a list".to_owned(),
+            Value::Object(_) => "an object".to_owned(),
+        };
+        self.refuse(self.format.malformed).expected(expected, found)
+    }
+
+    /// An object.
+    pub(crate) fn object(self) -> Result<Object, Refusal> {
+        match self.value {
+            Value::Object(members) => Ok(Object { members, path: self.path, format: self.format }),
+            _ => Err(self.unlike("an object")),
+        }
+    }
+
+    /// A list of at most `limit` elements, called `what`. None of them is `null`.
+    pub(crate) fn list(mut self, what: &'static str, limit: usize) -> Result<Vec<Self>, Refusal> {
+        let Value::Array(list) = &mut self.value else { return Err(self.unlike("a list")) };
+        if list.len() > limit {
+            let found = list.len().to_string();
+            let rejection = (self.format.too_many)(what, limit);
+            return Err(self.refuse(rejection).expected(format!("at most {limit} {what}"), found));
+        }
+        let list = std::mem::take(list);
+        let element = |(index, value)| Self { value, path: format!("{}[{index}]", self.path), format: self.format };
+        let elements: Vec<Self> = list.into_iter().enumerate().map(element).collect();
+        match elements.iter().find(|element| element.value.is_null()) {
+            Some(null) => Err(null.unlike("a value")),
+            None => Ok(elements),
+        }
+    }
+
+    /// A string of at most `limit` bytes.
+    pub(crate) fn string(self, limit: usize) -> Result<String, Refusal> {
+        match self.value {
+            Value::String(text) if text.len() <= limit => Ok(text),
+            Value::String(_) => Err(self.unlike(format!("a string of at most {limit} bytes"))),
+            _ => Err(self.unlike("a string")),
+        }
+    }
+
+    /// Base64 of at most `limit` bytes, of either alphabet.
+    pub(crate) fn bytes(self, limit: usize) -> Result<Vec<u8>, Refusal> {
+        let Value::String(text) = &self.value else { return Err(self.unlike("base64")) };
+        let bytes = decode_canonical(text).ok_or_else(|| self.unlike("base64"))?;
+        if bytes.len() > limit {
+            return Err(self.unlike(format!("at most {limit} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    /// Base64 of exactly `N` bytes.
+    pub(crate) fn array<const N: usize>(self) -> Result<[u8; N], Refusal> {
+        let Value::String(text) = &self.value else { return Err(self.unlike("base64")) };
+        let bytes = decode_canonical(text).and_then(|bytes| <[u8; N]>::try_from(bytes).ok());
+        bytes.ok_or_else(|| self.unlike(format!("base64 of {N} bytes")))
+    }
+
+    /// An integer from 0 to 2^63 − 1, as number or as digits in a string.
+    pub(crate) fn int64(self) -> Result<u64, Refusal> {
+        let number = match &self.value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(digits) => integer(digits),
+            _ => None,
+        };
+        let number = number.filter(|number| i64::try_from(*number).is_ok());
+        number.ok_or_else(|| self.unlike("an integer from 0 to 2^63 − 1"))
+    }
+
+    /// The value itself, for what has a grammar of its own.
+    pub(crate) const fn value(&self) -> &Value {
+        &self.value
+    }
+}
+
+/// Digits, without sign and without leading zeros.
+fn integer(digits: &str) -> Option<u64> {
+    let canonical = digits == "0" || !digits.starts_with('0');
+    (canonical && digits.bytes().all(|digit| digit.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
+}
+
+/// An object whose members are taken one by one.
+pub(crate) struct Object {
+    members: Map<String, Value>,
+    path: String,
+    format: &'static Format,
+}
+
+impl Object {
+    /// Takes a member; `null` is absent.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Node> {
+        let value = self.members.remove(name).filter(|value| !value.is_null())?;
+        Some(Node { value, path: self.place(name), format: self.format })
+    }
+
+    /// Takes a member that must be there.
+    pub(crate) fn require(&mut self, name: &str) -> Result<Node, Refusal> {
+        self.take(name).ok_or_else(|| self.refuse(name, self.format.missing))
+    }
+
+    /// Takes an integer, as [`Node::int64`] has it; absent is 0.
+    pub(crate) fn int64(&mut self, name: &str) -> Result<u64, Refusal> {
+        self.take(name).map_or(Ok(0), Node::int64)
+    }
+
+    /// Takes a string; absent is empty.
+    pub(crate) fn string(&mut self, name: &str, limit: usize) -> Result<String, Refusal> {
+        self.take(name).map_or_else(|| Ok(String::new()), |node| node.string(limit))
+    }
+
+    /// Takes bytes; absent is empty.
+    pub(crate) fn bytes(&mut self, name: &str, limit: usize) -> Result<Vec<u8>, Refusal> {
+        self.take(name).map_or_else(|| Ok(Vec::new()), |node| node.bytes(limit))
+    }
+
+    /// Takes a string that must be there and not be empty.
+    pub(crate) fn text(&mut self, name: &str, limit: usize) -> Result<String, Refusal> {
+        let text = self.require(name)?.string(limit)?;
+        if text.is_empty() { Err(self.refuse(name, self.format.missing)) } else { Ok(text) }
+    }
+
+    /// Takes bytes that must be there and not be empty.
+    pub(crate) fn content(&mut self, name: &str, limit: usize) -> Result<Vec<u8>, Refusal> {
+        let bytes = self.require(name)?.bytes(limit)?;
+        if bytes.is_empty() { Err(self.refuse(name, self.format.missing)) } else { Ok(bytes) }
+    }
+
+    /// Takes a list, as [`Node::list`] has it; absent is empty.
+    pub(crate) fn list(&mut self, name: &str, what: &'static str, limit: usize) -> Result<Vec<Node>, Refusal> {
+        self.take(name).map_or_else(|| Ok(Vec::new()), |node| node.list(what, limit))
+    }
+
+    /// Refuses the member of this name.
+    pub(crate) fn refuse(&self, name: &str, rejection: Rejection) -> Refusal {
+        Refusal::new(rejection, Step::Formats).at(self.place(name))
+    }
+
+    /// Ends reading: what nobody has taken is unknown.
+    pub(crate) fn finish(self) -> Result<(), Refusal> {
+        match self.members.keys().next() {
+            Some(name) => {
+                let refusal = Refusal::new(self.format.malformed, Step::Formats).at(self.path.as_str());
+                Err(refusal.expected("known fields", format!("“{name}”")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn place(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+}
