@@ -39,8 +39,7 @@ fn with(bundle: &Value, pointer: &str, value: impl Into<Value>) -> Value {
     let parent = changed.pointer_mut(parent).unwrap();
     match parent {
         Value::Object(members) => drop(members.insert(name.to_owned(), value.into())),
-        Value::Array(elements) => elements[name.parse::<usize>().unwrap()] = value.into(),
-        _ => panic!("{pointer} has no parent"),
+        parent => parent[name.parse::<usize>().unwrap()] = value.into(),
     }
     changed
 }
@@ -364,6 +363,7 @@ fn signature_digest_and_artifact() {
 }
 
 /// A statement about the artifact, with `change` made before it is signed.
+#[expect(clippy::unnecessary_wraps, reason = "it is what a specification takes")]
 fn envelope(change: impl FnOnce(&mut Value)) -> Option<(&'static str, Vec<u8>)> {
     let mut statement = json!({
         "_type": "https://in-toto.io/Statement/v1",
@@ -480,7 +480,7 @@ fn parts_of_two_good_bundles_do_not_mix() {
 fn scalars(value: &Value, place: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
-            members.iter().for_each(|(name, value)| scalars(value, &format!("{place}/{name}"), found))
+            members.iter().for_each(|(name, value)| scalars(value, &format!("{place}/{name}"), found));
         }
         Value::Array(elements) => {
             elements.iter().enumerate().for_each(|(index, value)| scalars(value, &format!("{place}/{index}"), found));

@@ -79,7 +79,7 @@ impl Stamp {
         let hash = Imprint::hash_algorithm_der(HashAlgorithm::Sha256);
         let certificate = write(OCTET_STRING, &[&HashAlgorithm::Sha256.digest(authority.leaf().der())]);
         let signing = write(SEQUENCE, &[&write(SEQUENCE, &[&write(SEQUENCE, &[&certificate])])]);
-        let mut attributes = vec![
+        let mut attributes = [
             attribute(CONTENT_TYPE, &oid(TST_INFO)),
             attribute(MESSAGE_DIGEST, &write(OCTET_STRING, &[&HashAlgorithm::Sha256.digest(&info)])),
             attribute(SIGNING_CERTIFICATE_V2, &signing),
