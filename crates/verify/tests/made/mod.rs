@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses what it needs")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its world has failed")]
 
+pub(crate) mod document;
 mod token;
 
 use aws_lc_rs::rand::SystemRandom;
