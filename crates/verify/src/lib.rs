@@ -19,8 +19,8 @@
 //! | [`trust_root`] | the authorities and logs that are trusted, and when | Sigstore's protobuf specifications |
 //! | [`claims`] | whom a certificate names, and every claim it makes of them | Fulcio's `oid-info.md` |
 //! | [`statement`] | in-toto statements, their subjects and provenance | in-toto Attestation Framework, SLSA |
-//! | [`verifier`] | whether a bundle proves that its signer signed an artifact | Sigstore's client specification |
 //! | [`policy`] | which signatures are enough | this crate; `deploy/policy.toml` shows every setting |
+//! | [`verifier`] | whether a bundle proves that its signer signed an artifact | Sigstore's client specification |
 //! | [`protojson`] | requests in protobuf's JSON form | protobuf.dev, «ProtoJSON Format» |
 
 pub mod bundle;

@@ -21,6 +21,7 @@ mod evidence;
 mod field;
 mod forge;
 mod glob;
+mod judge;
 mod parse;
 mod pattern;
 mod period;
@@ -31,7 +32,7 @@ mod warning;
 
 pub use decision::{Decision, Distrusted, Explanation};
 pub use distrust::Distrust;
-pub use evidence::{CertificateSigner, Evidence, Signer};
+pub use evidence::Evidence;
 pub use field::Field;
 pub use parse::ParseError;
 pub use pattern::Pattern;
@@ -39,6 +40,7 @@ pub use requirement::Requirement;
 pub use thresholds::PolicyThresholds;
 
 use crate::PublicKey;
+use crate::verifier::Signer;
 use condition::Condition;
 use period::Period;
 
@@ -113,6 +115,13 @@ impl Policy {
         evaluation::decide(&self.requirement, &self.distrust, &self.period, evidence)
     }
 
+    /// Decides over the signer of one signature alone, before anything else about it is known: whether some rule of the policy
+    /// asks for this signer. Distrust and everything that is not about the signer are left to [`Self::evaluate`].
+    #[must_use]
+    pub fn evaluate_signer(&self, signer: &Signer) -> Decision {
+        evaluation::decide_signer(&self.requirement, signer)
+    }
+
     /// How much evidence verification has to find before the policy is evaluated.
     #[must_use]
     pub const fn thresholds(&self) -> PolicyThresholds {
@@ -122,11 +131,13 @@ impl Policy {
     /// Every key that the policy names: what signatures without a certificate are verified with.
     #[must_use]
     pub fn keys(&self) -> Vec<&PublicKey> {
-        let key = |condition| match condition {
-            &Condition::Key(ref key) => Some(key),
-            _ => None,
-        };
-        self.requirement.conditions().into_iter().filter_map(key).collect()
+        let conditions = self.requirement.conditions().into_iter();
+        conditions
+            .filter_map(|condition| match condition {
+                Condition::Key(key) => Some(key),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Whether a signature with a certificate can count at all.

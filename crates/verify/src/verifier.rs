@@ -66,7 +66,6 @@ mod signer_key;
 mod times;
 mod verified;
 
-pub use crate::policy::{CertificateSigner, Signer};
 pub use algorithm::Algorithm;
 pub use artifact::{Artifact, Digests, Hasher};
 pub use chain::VerifiedAuthority;
@@ -76,10 +75,11 @@ pub use options::{Options, Thresholds, Unknown};
 pub use scts::{VerifiedLeaf, VerifiedSct};
 pub use signer_key::SignerKey;
 pub use times::{TimeSource, VerifiedTime};
-pub use verified::{SignedContent, UnboundEnvelope, Verified};
+pub use verified::{SignedContent, Signer, UnboundEnvelope, Verified};
 
 use crate::bundle::{self, Bundle, Content, Envelope};
 use crate::certificate::Certificate;
+use crate::claims::Claims;
 use crate::statement::{PAYLOAD_TYPE, Statement};
 use crate::trust_root::TrustRoot;
 use crate::{PublicKey, Refusal, Rejection, Step, Timestamp};
@@ -205,8 +205,8 @@ impl Verifier {
         };
         // (5)
         let signer = match (&leaf, material) {
-            (Some(leaf), _) => Signer::of(leaf.certificate(), leaf.path())?,
-            (None, Material::Key(key)) => Signer::Key(key.key().clone()),
+            (Some(leaf), _) => Signer::of_leaf(leaf, Claims::of(leaf.certificate())?),
+            (None, Material::Key(key)) => Signer::of_key(key),
             (None, Material::Certificate(_)) => return Err(Refusal::new(Rejection::ChainUntrusted, Step::Chain)),
         };
         judge.identity(&signer)?;

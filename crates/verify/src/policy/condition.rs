@@ -1,13 +1,14 @@
 //! Conditions: what a rule asks of one signature.
 
 use super::decision::Explanation;
-use super::evidence::{Evidence, Signer};
+use super::evidence::Evidence;
 use super::field::Field;
 use super::pattern::Pattern;
 use super::period::Period;
 use crate::claims::Claims;
 use crate::extension::Claim;
 use crate::statement::{Provenance, VerificationSummary};
+use crate::verifier::Signer;
 use crate::{PublicKey, Refusal, Rejection};
 
 /// One condition on one signature. A rule holds for a signature that meets all of its conditions.
@@ -43,6 +44,20 @@ pub(super) enum Condition {
 type Found<'a> = Result<Option<&'a str>, Refusal>;
 
 impl Condition {
+    /// Whether it is about the signer alone, and not about what was signed or when.
+    pub(super) const fn is_of_signer(&self) -> bool {
+        matches!(
+            self,
+            Self::Key(_)
+                | Self::Identity(_)
+                | Self::IdentityIs(_)
+                | Self::IdentityBelow(_)
+                | Self::IdentityOneFile
+                | Self::Issuer(_)
+                | Self::Claim(..)
+        )
+    }
+
     /// Compares with one signature.
     pub(super) fn check(&self, evidence: &Evidence) -> Explanation {
         let claims = evidence.signer.claims();
@@ -77,7 +92,7 @@ impl Condition {
             }
             Self::Field(field) => field.check(evidence.predicate.as_ref().map(|(_, predicate)| predicate)),
             Self::Builder(pattern) => provenance("builder", pattern, evidence, |read| Some(read.builder_id())),
-            Self::Source(pattern) => provenance("source", pattern, evidence, |read| read.source()),
+            Self::Source(pattern) => provenance("source", pattern, evidence, source),
             Self::BuildType(pattern) => provenance("build type", pattern, evidence, |read| Some(read.build_type())),
             Self::SummaryVerifier(pattern) => summary("verifier", pattern, evidence, |read| read.verifier),
             Self::SummaryResource(pattern) => summary("resource", pattern, evidence, |read| read.resource),
@@ -94,7 +109,7 @@ fn matched(rule: &str, rejection: Rejection, pattern: &Pattern, found: Option<&s
 }
 
 fn same_key(key: &PublicKey, signer: &Signer) -> Explanation {
-    let held = matches!(signer, Signer::Key(signer) if signer == key);
+    let held = matches!(signer, Signer::Key { sha256, .. } if *sha256 == key.fingerprint());
     let expected = format!("key sha256:{}", hex::encode(key.fingerprint()));
     Explanation::comparison("key", Rejection::PolicyKey, held).values(expected, signer.to_string())
 }
@@ -116,6 +131,10 @@ fn signed(period: &Period, evidence: &Evidence) -> Explanation {
     let found = if times.is_empty() { "no established time".to_owned() } else { times.join(", ") };
     Explanation::comparison("signing time", Rejection::PolicyTime, period.contains_all(&evidence.times))
         .values(period.to_string(), found)
+}
+
+fn source<'a>(read: &Provenance<'a>) -> Option<&'a str> {
+    read.source()
 }
 
 /// Reads provenance; where GitHub's action wrote it, only if it says what the certificate says.

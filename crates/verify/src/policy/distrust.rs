@@ -5,11 +5,12 @@
 //! `@`, a signature without an established time is in every window, and one whose times lie on both sides of a window is in
 //! it.
 
-use super::evidence::{Evidence, Signer};
+use super::evidence::Evidence;
 use super::parse::fault;
 use super::pattern::Pattern;
 use super::period::{Moment, Period};
 use super::requirement::public_key;
+use crate::verifier::Signer;
 use crate::{Hash, Rejection};
 use serde::Deserialize;
 use std::fmt;
@@ -17,7 +18,6 @@ use std::fmt;
 /// A rule that takes signatures out of the count.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "DistrustTable")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Distrust {
     reason: String,
     targets: Vec<Target>,
@@ -90,24 +90,21 @@ impl Distrust {
 
     /// Whether a signature must not count.
     pub(super) fn hits(&self, evidence: &Evidence) -> bool {
-        self.targets.iter().all(|target| target.is(&evidence.signer)) && self.period.touches(&evidence.times)
+        self.targets.iter().all(|target| target.is(evidence)) && self.period.touches(&evidence.times)
     }
 }
 
 impl Target {
-    fn is(&self, signer: &Signer) -> bool {
-        let key = signer.key_fingerprint();
-        match (self, signer) {
-            (Self::Key(distrusted), _) => *distrusted == key,
-            (_, Signer::Key(_)) => false,
-            (Self::Identity(pattern), Signer::Certificate(signer)) => {
-                pattern.matches(signer.claims.identity().as_str())
-            }
-            (Self::Issuer(pattern), Signer::Certificate(signer)) => pattern.matches(signer.claims.issuer()),
-            (Self::Fingerprint(hash), Signer::Certificate(signer)) => {
-                signer.fingerprint == *hash || signer.authorities.contains(hash)
-            }
-            (Self::Serial(serial), Signer::Certificate(signer)) => signer.serial == *serial,
+    fn is(&self, evidence: &Evidence) -> bool {
+        let Signer::Certificate { claims, sha256, key_sha256, serial } = &evidence.signer else {
+            return matches!(self, Self::Key(distrusted) if *distrusted == evidence.signer.key_sha256());
+        };
+        match self {
+            Self::Key(distrusted) => distrusted == key_sha256,
+            Self::Identity(pattern) => pattern.matches(claims.identity().as_str()),
+            Self::Issuer(pattern) => pattern.matches(claims.issuer()),
+            Self::Fingerprint(hash) => sha256 == hash || evidence.authorities.contains(hash),
+            Self::Serial(distrusted) => distrusted == serial,
         }
     }
 }
@@ -128,6 +125,17 @@ impl fmt::Display for Distrust {
             write!(f, ", signed {}", self.period)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Distrust {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Distrust".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        DistrustTable::json_schema(generator)
     }
 }
 

@@ -7,6 +7,7 @@ use super::period::Period;
 use super::quorum;
 use super::requirement::{Form, Requirement};
 use crate::Rejection;
+use crate::verifier::Signer;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The evidence that may count, with its positions in what the caller gave.
@@ -60,6 +61,12 @@ pub(super) fn decide(
         explanation.rejection = reason.or(failure.rejection);
     }
     Decision { accepted, counted: verdict.counted.into_iter().collect(), distrusted, explanation }
+}
+
+/// Whether any rule asks for this signer.
+pub(super) fn decide_signer(requirement: &Requirement, signer: &Signer) -> Decision {
+    let evidence = [Evidence::new(signer.clone())];
+    decide(&Requirement::any_of(requirement.of_signers()), &[], &Period::default(), &evidence)
 }
 
 fn distrusted_rule(rule: &Distrust, evidence: &Evidence, position: usize) -> Explanation {

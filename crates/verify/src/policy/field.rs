@@ -21,7 +21,6 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 /// What a policy asks of one field. All that is given must hold.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "FieldTable")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Field {
     pointer: String,
     tests: Vec<Test>,
@@ -56,6 +55,17 @@ struct FieldTable {
     less: Option<Number>,
     /// The field is there, or is not.
     exists: Option<bool>,
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Field {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Field".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        FieldTable::json_schema(generator)
+    }
 }
 
 impl TryFrom<FieldTable> for Field {

@@ -4,6 +4,8 @@
 //! transitively, so no signature, key or person ever counts twice. Rules and signers are then matched one to one.
 
 use super::evidence::Evidence;
+use crate::certificate::Identity;
+use crate::verifier::Signer;
 use std::collections::BTreeMap;
 
 /// The signer of each piece of evidence, as a number; equal numbers are one signer.
@@ -14,9 +16,9 @@ pub(super) fn signers(evidence: &[&Evidence]) -> Vec<usize> {
     let mut signatures = BTreeMap::new();
     for (index, evidence) in evidence.iter().enumerate() {
         let same = [
-            evidence.signer.distinct_name().map(|name| *names.entry(name).or_insert(index)),
-            Some(*keys.entry(evidence.signer.key_fingerprint()).or_insert(index)),
-            Some(*signatures.entry(&evidence.signature).or_insert(index)),
+            distinct_name(&evidence.signer).map(|name| *names.entry(name).or_insert(index)),
+            Some(*keys.entry(evidence.signer.key_sha256()).or_insert(index)),
+            evidence.signature.as_ref().map(|signature| *signatures.entry(signature).or_insert(index)),
         ];
         for earlier in same.into_iter().flatten() {
             let (from, to) = (signer[index], signer[earlier]);
@@ -24,6 +26,16 @@ pub(super) fn signers(evidence: &[&Evidence]) -> Vec<usize> {
         }
     }
     signer
+}
+
+/// What must differ for two signatures to be of two signers. A person has one mail address wherever it is vouched for, and
+/// however it is written; a URI or a username means something only together with its issuer.
+fn distinct_name(signer: &Signer) -> Option<(String, &str)> {
+    let claims = signer.claims()?;
+    match claims.identity() {
+        Identity::Email(email) => Some((email.to_ascii_lowercase(), "")),
+        Identity::Uri(name) | Identity::Username(name) => Some((name.clone(), claims.issuer())),
+    }
 }
 
 /// The largest number of rules that can each have a signer of its own, and which rule has which signer. `met[rule]` lists the

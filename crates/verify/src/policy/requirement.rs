@@ -20,7 +20,6 @@ const MAX_ALTERNATIVES: usize = 256;
 /// Which signers are enough.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "RequirementTable")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Requirement {
     pub(super) name: String,
     pub(super) form: Form,
@@ -222,6 +221,17 @@ impl Requirement {
         }
     }
 
+    /// Every rule below this requirement, with what it asks of the signer alone.
+    pub(super) fn of_signers(&self) -> Vec<Self> {
+        match &self.form {
+            Form::One(conditions) => {
+                let kept = conditions.iter().filter(|condition| condition.is_of_signer()).cloned().collect();
+                vec![Self { name: self.name.clone(), form: Form::One(kept) }]
+            }
+            _ => self.parts().iter().flat_map(Self::of_signers).collect(),
+        }
+    }
+
     /// Levels of combinations, 1 for a rule.
     pub(super) fn depth(&self) -> usize {
         1 + self.parts().iter().map(Self::depth).max().unwrap_or(0)
@@ -234,6 +244,17 @@ fn malformed<T>(reason: &str) -> Result<T, String> {
 
 fn empty<T>(reason: &str) -> Result<T, String> {
     Err(fault(Rejection::PolicyEmpty, reason))
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Requirement {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Requirement".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        RequirementTable::json_schema(generator)
+    }
 }
 
 impl TryFrom<RequirementTable> for Requirement {

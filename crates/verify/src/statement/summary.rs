@@ -1,6 +1,6 @@
 //! SLSA verification summaries: somebody else's verdict about an artifact.
 //!
-//! Specification: slsa.dev/verification_summary/v1.
+//! Specification: `slsa.dev/verification_summary/v1`.
 
 use super::Statement;
 use crate::{Refusal, Rejection, Step};

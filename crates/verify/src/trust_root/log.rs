@@ -259,14 +259,16 @@ impl Description {
         self.details.key(&self.key, &format!("{}.publicKey", self.path)).map(Ok)
     }
 
-    /// The host, host and port where there is one, and host and path where there is one.
+    /// The host, host and port where it is not the usual one, and host and path where there is one.
     fn names(&self) -> Result<Vec<KeyName>, Refusal> {
         let mut names = Vec::new();
         if !self.host.is_empty() {
             names.push(self.host.clone());
-            let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+            let (scheme, rest) = self.url.split_once("://").unwrap_or(("", &self.url));
             let with_port = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
-            if with_port != self.host {
+            let port = with_port.strip_prefix(&self.host).and_then(|port| port.strip_prefix(':'));
+            let usual = matches!((scheme, port), (_, None | Some("")) | ("http", Some("80")) | ("https", Some("443")));
+            if !usual {
                 names.push(with_port);
             }
         }

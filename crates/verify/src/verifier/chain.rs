@@ -4,7 +4,7 @@ use super::times::entry_place;
 use super::{Case, VerifiedTime};
 use crate::certificate::{Certificate, chain};
 use crate::trust_root::{CertificateAuthority, Window};
-use crate::{Refusal, Rejection, Step, Timestamp};
+use crate::{Hash, Refusal, Rejection, Step, Timestamp, hash};
 use serde::Serialize;
 
 const PLACE: &str = "verificationMaterial.certificate";
@@ -24,6 +24,9 @@ pub struct VerifiedAuthority {
     /// When it is trusted.
     #[serde(serialize_with = "super::verified::text")]
     pub window: Window,
+    /// SHA-256 of each certificate of its chain, the issuing one first.
+    #[serde(serialize_with = "super::verified::hexadecimals")]
+    pub certificates_sha256: Vec<Hash>,
 }
 
 /// A certificate that one authority issued, and that was valid at every established time. Its SCTs have not been looked at.
@@ -85,6 +88,7 @@ fn issued<'a>(
         issuer: issuer.subject().to_string(),
         anchor: anchor.subject().to_string(),
         window: authority.window(),
+        certificates_sha256: authority.chain().iter().map(|certificate| hash::sha256(certificate.der())).collect(),
     };
     Ok(Chained { leaf, path: authority.chain(), issuer, authority: described })
 }

@@ -1,8 +1,8 @@
 //! Who decides whether a signer is the right one.
 
-use super::{SignerKey, Verified};
+use super::{Signer, SignerKey, Verified};
 use crate::Refusal;
-use crate::policy::{Explanation, Policy, PolicyThresholds, Signer};
+use crate::policy::{Explanation, PolicyThresholds};
 
 /// Accepts or refuses what has been established. Policies are judges; so is whatever a caller writes.
 pub trait Judge {
@@ -40,22 +40,5 @@ pub struct AnySigner;
 impl Judge for AnySigner {
     fn judge(&self, _: &Verified) -> Result<Option<Explanation>, Refusal> {
         Ok(None)
-    }
-}
-
-impl Judge for Policy {
-    fn keys(&self) -> Vec<SignerKey> {
-        self.keys().into_iter().cloned().map(SignerKey::new).collect()
-    }
-
-    fn thresholds(&self) -> Option<PolicyThresholds> {
-        Some(self.thresholds())
-    }
-
-    /// Evaluates the policy over this one signature. A policy that asks for several signers is evaluated over the evidence of
-    /// all bundles instead: [`Verified::evidence`] and [`Policy::evaluate`].
-    fn judge(&self, verified: &Verified) -> Result<Option<Explanation>, Refusal> {
-        let decision = self.evaluate(&[verified.evidence()]).into_result()?;
-        Ok(Some(decision.explanation().clone()))
     }
 }

@@ -1,9 +1,10 @@
 //! What has been established, for a caller to show and to decide on.
 
 use super::algorithm::SignedData;
-use super::{Algorithm, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime};
+use super::{Algorithm, SignerKey, VerifiedAuthority, VerifiedEntry, VerifiedLeaf, VerifiedSct, VerifiedTime};
 use crate::bundle::Content;
-use crate::policy::{Evidence, Explanation, Signer};
+use crate::claims::Claims;
+use crate::policy::{Evidence, Explanation};
 use crate::statement::Statement;
 use crate::{Hash, HashAlgorithm, JSON_VERSION, Timestamp, hash};
 use serde::ser::{Serialize, SerializeMap as _, SerializeStruct as _, Serializer};
@@ -43,12 +44,7 @@ impl Verified {
     /// What a policy is asked about: of this signature, everything but annotations, which only the caller knows.
     #[must_use]
     pub fn evidence(&self) -> Evidence {
-        let predicate = |statement: &Statement| (statement.predicate_type().to_owned(), statement.predicate().clone());
-        Evidence {
-            times: self.times.iter().map(VerifiedTime::time).collect(),
-            predicate: self.statement.as_ref().map(predicate),
-            ..Evidence::new(self.signer.clone(), self.signature.clone())
-        }
+        Evidence::of(self)
     }
 }
 
@@ -84,6 +80,74 @@ impl SignedContent {
     }
 }
 
+/// Who signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signer {
+    /// Whom a certificate names.
+    Certificate {
+        /// Identity, issuer, and every claim.
+        claims: Claims,
+        /// SHA-256 of the certificate.
+        sha256: Hash,
+        /// SHA-256 of the key's SPKI.
+        key_sha256: Hash,
+        /// The certificate's serial number, big endian, without leading zeros.
+        serial: Vec<u8>,
+    },
+    /// The holder of a key.
+    Key {
+        /// SHA-256 of the SPKI.
+        sha256: Hash,
+        /// The hint under which the caller knows it.
+        hint: Option<String>,
+    },
+}
+
+impl Signer {
+    pub(super) fn of_leaf(leaf: &VerifiedLeaf<'_>, claims: Claims) -> Self {
+        let certificate = leaf.certificate();
+        let (sha256, key_sha256) = (hash::sha256(certificate.der()), certificate.public_key().fingerprint());
+        let serial = certificate.tbs().serial_number().as_bytes();
+        let zeros = serial.iter().take_while(|byte| **byte == 0).count();
+        Self::Certificate { claims, sha256, key_sha256, serial: serial[zeros..].to_vec() }
+    }
+
+    pub(super) fn of_key(key: &SignerKey) -> Self {
+        Self::Key { sha256: key.key().fingerprint(), hint: key.hint().map(str::to_owned) }
+    }
+
+    /// SHA-256 of the SPKI of the key that made the signature.
+    #[must_use]
+    pub const fn key_sha256(&self) -> Hash {
+        match self {
+            Self::Certificate { key_sha256, .. } => *key_sha256,
+            Self::Key { sha256, .. } => *sha256,
+        }
+    }
+
+    /// The claims of the certificate.
+    #[must_use]
+    pub const fn claims(&self) -> Option<&Claims> {
+        match self {
+            Self::Certificate { claims, .. } => Some(claims),
+            Self::Key { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate { claims, .. } => {
+                let issuer = crate::shown(claims.issuer());
+                write!(f, "{} (by {issuer})", crate::shown(claims.identity().as_str()))
+            }
+            Self::Key { sha256, .. } => write!(f, "the key {}", hex::encode(sha256)),
+        }
+    }
+}
+
 /// An envelope that a known signer has signed, about nobody knows what.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -107,6 +171,11 @@ pub(super) fn hexadecimal<S: Serializer>(bytes: &Hash, serializer: S) -> Result<
     serializer.serialize_str(&hex::encode(bytes))
 }
 
+/// A list of hashes as lower-case hexadecimal.
+pub(super) fn hexadecimals<S: Serializer>(hashes: &[Hash], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(hashes.iter().map(hex::encode))
+}
+
 /// What has a text form, as text.
 pub(super) fn text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
@@ -116,7 +185,7 @@ impl Serialize for Verified {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut json = serializer.serialize_struct("Verified", 12)?;
         json.serialize_field("version", &JSON_VERSION)?;
-        json.serialize_field("signer", &SignerJson(&self.signer))?;
+        json.serialize_field("signer", &self.signer)?;
         json.serialize_field("authority", &self.authority)?;
         json.serialize_field("times", &self.times)?;
         json.serialize_field("entries", &self.entries)?;
@@ -131,18 +200,21 @@ impl Serialize for Verified {
     }
 }
 
-/// Who signed.
-struct SignerJson<'a>(&'a Signer);
-
-impl Serialize for SignerJson<'_> {
+impl Serialize for Signer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut json = serializer.serialize_map(None)?;
-        if let Signer::Certificate(signer) = self.0 {
-            json.serialize_entry("certificate", &signer.claims)?;
-            json.serialize_entry("certificate_sha256", &hex::encode(signer.fingerprint))?;
-            json.serialize_entry("certificate_serial", &hex::encode(&signer.serial))?;
+        match self {
+            Self::Certificate { claims, sha256, key_sha256, serial } => {
+                json.serialize_entry("certificate", claims)?;
+                json.serialize_entry("certificate_sha256", &hex::encode(sha256))?;
+                json.serialize_entry("key_sha256", &hex::encode(key_sha256))?;
+                json.serialize_entry("serial", &hex::encode(serial))?;
+            }
+            Self::Key { sha256, hint } => {
+                json.serialize_entry("key_sha256", &hex::encode(sha256))?;
+                json.serialize_entry("hint", hint)?;
+            }
         }
-        json.serialize_entry("key_sha256", &hex::encode(self.0.key_fingerprint()))?;
         json.end()
     }
 }
