@@ -8,7 +8,7 @@ use chancery_tests::{
     stack::chancery_binary,
     tuf::TufRepository,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn verify(person: &Person, line: &str) -> Program {
     person.program(chancery_binary()).arg("verify").args(line)
@@ -22,13 +22,13 @@ fn expecting(program: Program, signer: &Signer) -> Program {
     program.arg("--certificate-identity").arg(&signer.identity).arg("--certificate-oidc-issuer").arg(&signer.issuer)
 }
 
-fn json(outcome: &Outcome) -> Value {
+fn document(outcome: &Outcome) -> Value {
     serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", outcome.report()))
 }
 
 /// The code of the first result.
 fn code(outcome: &Outcome) -> String {
-    json(outcome)["results"][0]["code"].as_str().unwrap_or_default().to_owned()
+    document(outcome)["results"][0]["code"].as_str().unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -42,13 +42,13 @@ fn verifies_what_every_client_signs_and_says_by_whom() {
         let blob = || trusting(&alice, verify(&alice, "blob artifact --json"));
         let verified = expecting(blob(), &signer).run();
         assert_eq!(verified.code(), 0, "{client:?}: {}", verified.report());
-        let result = &json(&verified)["results"][0];
+        let result = &document(&verified)["results"][0];
         assert_eq!(result["status"], "verified");
         assert_eq!(result["signatures"][0]["verified"]["signer"]["certificate"]["identity"], ALICE);
         let open = blob().run();
         assert_eq!(open.code(), 0);
         assert!(open.written().contains("nobody in particular was asked for"), "{}", open.report());
-        assert_eq!(json(&open)["signer_expected"], false);
+        assert_eq!(document(&open)["signer_expected"], false);
         let mallory = Signer { identity: MALLORY.into(), ..signer.clone() };
         let refused = expecting(blob(), &mallory).run();
         assert_eq!((refused.code(), code(&refused)), (1, "policy.identity".to_owned()), "{client:?}");
@@ -74,7 +74,7 @@ fn many_files_have_an_answer_each_and_the_worst_decides() {
     let run = |files: &str| {
         let blob = trusting(&alice, verify(&alice, &format!("blob {files} --json")));
         let outcome = expecting(blob, &Signer::of(&alice)).run();
-        let results = json(&outcome)["results"].as_array().unwrap().clone();
+        let results = document(&outcome)["results"].as_array().unwrap().clone();
         let states: Vec<String> = results.iter().map(|one| one["status"].as_str().unwrap().to_owned()).collect();
         (outcome.code(), states.join(" "))
     };
@@ -222,4 +222,34 @@ fn speaks_the_conformance_protocol() {
     run(ALICE, &format!("sha256:{digest}")).succeeds();
     run(ALICE, "changed").fails_with(&["entry.mismatch"]);
     run(MALLORY, "artifact").fails_with(&["policy.identity"]);
+}
+
+#[test]
+fn signs_what_cosign_verifies() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{ "name": "artifact", "digest": { "sha256": hex::encode(sha256(b"hello")) } }],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {},
+    });
+    alice.write("statement", statement.to_string());
+    let signer = Signer::of(&alice);
+    for config in ["signing_config_rekor_v1.json", "signing_config_rekor_v2.json"] {
+        let sign = |line: &str, file: &str| {
+            let program = alice.program(chancery_binary()).args("conformance sign-bundle").args(line);
+            let program = program.arg("--identity-token").arg(alice.token()).args("--bundle bundle.json");
+            trusting(&alice, program).arg("--signing-config").arg(alice.trust(config)).arg(file).run()
+        };
+        sign("", "artifact").succeeds();
+        Client::Cosign3.verify(&alice, "artifact", "bundle.json", &signer).run().succeeds();
+        Client::SigstorePython.verify(&alice, "artifact", "bundle.json", &signer).run().succeeds();
+        sign("--in-toto", "statement").succeeds();
+        let verify = alice.cosign3().args("verify-blob-attestation --type slsaprovenance1 --bundle bundle.json");
+        let verify =
+            verify.arg("--certificate-identity").arg(ALICE).arg("--certificate-oidc-issuer").arg(alice.issuer());
+        trusting(&alice, verify).arg("artifact").run().succeeds();
+    }
 }

@@ -1,5 +1,5 @@
 //! How a registry comes to know us: Basic, tokens by Docker's protocol, and tokens of OAuth 2.0
-//! (distribution: «Token Authentication Specification», «OAuth2 Token Authentication»).
+//! (distribution: «Token Authentication Specification», «Docker Registry v2 Bearer token»).
 //!
 //! The registry is asked first and says what it wants. Where it sends us for a token must be reached by TLS, and must not be a
 //! private address that only we can reach. A credential is sent nowhere else, and a token only to the registry that wanted it.

@@ -121,11 +121,11 @@ async fn a_realm_is_not_believed() {
 #[tokio::test]
 async fn a_token_service_that_misbehaves_is_no_verdict() {
     for (status, body, expected) in [
-        (401, "".to_owned(), "registry.unauthorized"),
-        (403, "".to_owned(), "registry.denied"),
-        (429, "".to_owned(), "registry.throttled"),
-        (500, "".to_owned(), "registry.unavailable"),
-        (302, "".to_owned(), "registry.protocol"),
+        (401, String::new(), "registry.unauthorized"),
+        (403, String::new(), "registry.denied"),
+        (429, String::new(), "registry.throttled"),
+        (500, String::new(), "registry.unavailable"),
+        (302, String::new(), "registry.protocol"),
         (200, "{}".to_owned(), "registry.protocol"),
         (200, "<html>".to_owned(), "registry.protocol"),
         (200, r#"{"token":"a\nb"}"#.to_owned(), "registry.credentials"),

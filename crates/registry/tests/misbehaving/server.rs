@@ -26,17 +26,20 @@ pub(crate) struct Asked {
     pub(crate) before: usize,
 }
 
+/// Paths, and what was said in `Authorization`.
+type Log = Arc<Mutex<Vec<(String, Option<String>)>>>;
+
 /// A registry on a port of its own; it ends with the test.
 pub(crate) struct Registry {
     pub(crate) address: String,
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Log,
 }
 
 impl Registry {
     pub(crate) async fn start(answer: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let asked = Arc::new(Mutex::new(Vec::<(String, Option<String>)>::new()));
+        let asked = Log::default();
         let (log, answer) = (Arc::clone(&asked), Arc::new(answer));
         let handle = move |uri: Uri, headers: HeaderMap, request: Request| {
             let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));

@@ -1,6 +1,9 @@
 //! `chancery conformance verify-bundle`.
 
-use super::super::verify::{OwnedArtifact, artifact};
+use super::{
+    super::verify::{OwnedArtifact, artifact},
+    refused,
+};
 use anyhow::{Context as _, bail};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::{
@@ -41,7 +44,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    let bundle = Bundle::parse(&read(&arguments.bundle)?).map_err(refused)?;
+    let bundle = Bundle::parse(&read(&arguments.bundle)?).map_err(|refusal| refused(&refusal))?;
     let (policy, root) = match (&arguments.key, &arguments.certificate_identity, &arguments.certificate_oidc_issuer) {
         (Some(key), ..) => {
             let key = PublicKey::from_pem(&read(key)?).context("the key is no public key in PEM")?;
@@ -54,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         _ => bail!("give --certificate-identity and --certificate-oidc-issuer, or --key"),
     };
     let root = match &arguments.trusted_root {
-        Some(path) => TrustRoot::parse(&read(path)?).map_err(refused)?,
+        Some(path) => TrustRoot::parse(&read(path)?).map_err(|refusal| refused(&refusal))?,
         None if arguments.key.is_some() => root,
         None if arguments.staging => {
             bail!("this program has no trust root of the staging instance: give --trusted-root FILE")
@@ -66,11 +69,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // Without a trust root every log is unknown, and a key may be all there is.
     let unknown = if arguments.trusted_root.is_some() { Unknown::Refuse } else { Unknown::Report };
     let verifier = Verifier::new(root, Options { unknown, ..Options::default() });
-    let verified = verifier.verify(&bundle, &artifact.as_artifact(), &policy, SystemClock.now()).map_err(refused)?;
+    let verified = verifier
+        .verify(&bundle, &artifact.as_artifact(), &policy, SystemClock.now())
+        .map_err(|refusal| refused(&refusal))?;
     eprintln!("verified: signed by {}", verified.signer);
     Ok(ExitCode::SUCCESS)
-}
-
-fn refused(refusal: chancery_verify::Refusal) -> anyhow::Error {
-    anyhow::anyhow!("{}: {refusal}", refusal.code())
 }

@@ -4,7 +4,7 @@ use super::{
     decision::{Collected, Context, predicate_type},
     evidence::EvidenceArguments,
     expectation::{Expectation, SignerArguments, Wanted},
-    files::{self, BundleFileError, OwnedArtifact, artifact, read_bundles},
+    files::{self, BundleFileError, Bundles, OwnedArtifact, artifact, read_bundles},
     outcome::{self, Genuine, Outcome, PassedOver, Show, Status},
     trust::TrustArguments,
     work,
@@ -148,8 +148,6 @@ pub(super) fn one_file(context: &Context, file: &Path, bundle: Option<&Path>, le
         }
     }
 }
-
-type Bundles = Vec<(String, Result<Bundle, PassedOver>)>;
 
 /// Judges bundles of one file.
 pub(super) fn with_bundles(context: &Context, file: &Path, bundles: Bundles) -> Outcome {

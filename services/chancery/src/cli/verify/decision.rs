@@ -8,8 +8,9 @@ use chancery_image::SIGN_PREDICATE;
 use chancery_verify::{
     Timestamp,
     bundle::{Bundle, Content},
+    certificate::Identity,
     policy::Evidence,
-    verifier::{Verified, Verifier},
+    verifier::{Signer, Verified, Verifier},
 };
 use std::collections::BTreeSet;
 
@@ -88,10 +89,20 @@ impl Collected {
 /// Where fewer different signers count than are asked for.
 fn too_few(signatures: &[Genuine], at_least: usize) -> Option<(&'static str, String)> {
     let counted = signatures.iter().filter(|genuine| genuine.counted);
-    // A mail address is the same person however it is written.
-    let names: BTreeSet<String> = counted.map(|genuine| genuine.verified.signer.to_string().to_lowercase()).collect();
+    let names: BTreeSet<(String, String)> = counted.map(|genuine| distinct_name(&genuine.verified.signer)).collect();
     (names.len() < at_least)
         .then(|| ("policy.quorum", format!("{} of {at_least} different signers satisfy the expectation", names.len())))
+}
+
+/// By what two signers differ. A person has one mail address, however it is written and whoever vouches for it; other names
+/// mean something only with their issuer.
+fn distinct_name(signer: &Signer) -> (String, String) {
+    match signer.claims().map(|claims| (claims.identity(), claims.issuer())) {
+        Some((Identity::Email(email), _)) => (email.to_ascii_lowercase(), String::new()),
+        Some((Identity::Uri(name) | Identity::Username(name), issuer)) => (name.clone(), issuer.to_owned()),
+        // A key's text is its fingerprint.
+        None => (signer.to_string(), String::new()),
+    }
 }
 
 /// What a policy is told about a genuine signature.

@@ -60,20 +60,20 @@ pub(in crate::cli) struct SignerArguments {
 #[derive(Debug, Args)]
 struct GitHubArguments {
     /// Event that started the workflow, e.g. push
-    #[arg(long, value_name = "EVENT")]
-    certificate_github_workflow_trigger: Option<String>,
+    #[arg(long = "certificate-github-workflow-trigger", value_name = "EVENT")]
+    trigger: Option<String>,
     /// Commit the workflow ran on
-    #[arg(long, value_name = "SHA")]
-    certificate_github_workflow_sha: Option<String>,
+    #[arg(long = "certificate-github-workflow-sha", value_name = "SHA")]
+    sha: Option<String>,
     /// Name of the workflow
-    #[arg(long, value_name = "NAME")]
-    certificate_github_workflow_name: Option<String>,
+    #[arg(long = "certificate-github-workflow-name", value_name = "NAME")]
+    name: Option<String>,
     /// Repository of the workflow, e.g. me/app
-    #[arg(long, value_name = "REPOSITORY")]
-    certificate_github_workflow_repository: Option<String>,
+    #[arg(long = "certificate-github-workflow-repository", value_name = "REPOSITORY")]
+    repository: Option<String>,
     /// Git reference of the workflow, e.g. refs/heads/main
-    #[arg(long, value_name = "REF")]
-    certificate_github_workflow_ref: Option<String>,
+    #[arg(long = "certificate-github-workflow-ref", value_name = "REF")]
+    reference: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -211,7 +211,7 @@ impl SignerArguments {
                 rules.push(rule);
             }
             (None, None) => {
-                ensure!(self.claims().is_empty(), "claims need --certificate-identity and --certificate-oidc-issuer")
+                ensure!(self.claims().is_empty(), "claims need --certificate-identity and --certificate-oidc-issuer");
             }
             (Some(_), None) => {
                 bail!("--certificate-identity needs --certificate-oidc-issuer: anybody can run an issuer")
@@ -279,11 +279,11 @@ impl SignerArguments {
     fn claims(&self) -> Table {
         let github = &self.github;
         let named = [
-            ("github-workflow-trigger", &github.certificate_github_workflow_trigger),
-            ("github-workflow-sha", &github.certificate_github_workflow_sha),
-            ("github-workflow-name", &github.certificate_github_workflow_name),
-            ("github-workflow-repository", &github.certificate_github_workflow_repository),
-            ("github-workflow-ref", &github.certificate_github_workflow_ref),
+            ("github-workflow-trigger", &github.trigger),
+            ("github-workflow-sha", &github.sha),
+            ("github-workflow-name", &github.name),
+            ("github-workflow-repository", &github.repository),
+            ("github-workflow-ref", &github.reference),
         ];
         let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
         named.chain(self.claim.iter().cloned()).map(|(name, value)| (name, Value::String(value))).collect()

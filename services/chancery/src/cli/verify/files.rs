@@ -95,11 +95,11 @@ pub(in crate::cli) enum BundleFileError {
     Malformed(PassedOver),
 }
 
+/// Bundles, or what is wrong with them, with where each was.
+pub(in crate::cli) type Bundles = Vec<(String, Result<Bundle, PassedOver>)>;
+
 /// Reads the bundles of a file: one, or one a line where its name ends with `.jsonl`. `legacy` takes cosign's older form instead.
-pub(in crate::cli) fn read_bundles(
-    path: &Path,
-    legacy: bool,
-) -> Result<Vec<(String, Result<Bundle, PassedOver>)>, BundleFileError> {
+pub(in crate::cli) fn read_bundles(path: &Path, legacy: bool) -> Result<Bundles, BundleFileError> {
     let mut text = Vec::new();
     let file = File::open(path).map_err(BundleFileError::Unreadable)?;
     file.take(MAX_BUNDLE_BYTES as u64 + 1).read_to_end(&mut text).map_err(BundleFileError::Unreadable)?;

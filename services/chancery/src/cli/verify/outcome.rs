@@ -4,7 +4,7 @@ use chancery_image::{Broken, Place};
 use chancery_verify::{
     Refusal,
     policy::Decision,
-    verifier::{Verified, VerifiedEntry},
+    verifier::{Signer, Verified, VerifiedEntry},
 };
 use serde::Serialize;
 use std::{io::Write as _, process::ExitCode};
@@ -190,7 +190,7 @@ fn write(out: &mut impl std::io::Write, outcome: &Outcome) -> std::io::Result<()
         let time = times.first().map(|time| format!(", at {}", time.time().rfc3339_millis())).unwrap_or_default();
         let logs: Vec<String> = genuine.verified.entries.iter().map(place_in_log).collect();
         let counts = if genuine.counted { "" } else { " (does not count)" };
-        writeln!(out, "           {what} by {}{time}{}{counts}", genuine.verified.signer, logs.concat())?;
+        writeln!(out, "           {what} by {}{time}{}{counts}", whole(&genuine.verified.signer), logs.concat())?;
         for warning in &genuine.verified.warnings {
             writeln!(out, "             note: {warning}")?;
         }
@@ -200,6 +200,16 @@ fn write(out: &mut impl std::io::Write, outcome: &Outcome) -> std::io::Result<()
         writeln!(out, "           passed over: {place}: {code}: {reason}")?;
     }
     Ok(())
+}
+
+/// The signer in full: a name that was cut could be two.
+fn whole(signer: &Signer) -> String {
+    // What is foreign stays on its line.
+    let escaped = |text: &str| text.chars().flat_map(char::escape_debug).collect::<String>();
+    signer.claims().map_or_else(
+        || signer.to_string(),
+        |claims| format!("{} (issuer {})", escaped(claims.identity().as_str()), escaped(claims.issuer())),
+    )
 }
 
 /// The log and, where something vouches for it, the index.

@@ -15,13 +15,13 @@ use url::Url;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Trust")]
 pub(in crate::cli) struct TrustArguments {
-    /// A trusted_root.json. Given several times, whatever any of them trusts is trusted
+    /// A `trusted_root.json`. Given several times, whatever any of them trusts is trusted
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) trusted_root: Vec<PathBuf>,
-    /// A directory with trusted_root.json, or the data directory of an instance
+    /// A directory with `trusted_root.json`, or the data directory of an instance
     #[arg(long, value_name = "DIR", conflicts_with_all = ["trusted_root", "tuf_url"])]
     trust: Option<PathBuf>,
-    /// A TUF repository that has trusted_root.json. It is asked at most once a day; between, and with --offline, the copy in
+    /// A TUF repository that has `trusted_root.json`. It is asked at most once a day; between, and with --offline, the copy in
     /// the cache of this user serves
     #[arg(long, value_name = "URL", requires = "tuf_root", conflicts_with = "trusted_root")]
     tuf_url: Option<Url>,
