@@ -156,6 +156,50 @@ impl Scheme {
     }
 }
 
+/// How the first line of a log's checkpoints follows from its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// The name, a space, a hyphen, a space and the tree's number: Rekor v1. Trust roots do not know the number.
+    NameAndTree,
+    /// The name: Rekor v2.
+    Name,
+}
+
+impl Naming {
+    fn allows(self, name: &KeyName, origin: &str) -> bool {
+        let rest = origin.strip_prefix(name.as_str());
+        match self {
+            Self::Name => rest == Some(""),
+            Self::NameAndTree => rest.and_then(|rest| rest.strip_prefix(" - ")).is_some_and(|tree| {
+                // What a positive `i64` may be, written in its one way.
+                !tree.starts_with('0')
+                    && tree.bytes().all(|digit| digit.is_ascii_digit())
+                    && tree.parse::<i64>().is_ok()
+            }),
+        }
+    }
+}
+
+/// Checks that a log known from a trust root signed `note`: under one of `names`, with the key that has `key_id`, about a tree
+/// of its own. Lines by others are ignored.
+///
+/// # Errors
+/// [`Rejection::CheckpointMalformed`], [`Rejection::NoteUnsigned`], [`Rejection::NoteSignature`] or
+/// [`Rejection::CheckpointOrigin`].
+pub fn open_trusted(
+    note: &Note,
+    names: &[KeyName],
+    key_id: note::KeyId,
+    key: &PublicKey,
+    naming: Naming,
+) -> Result<Checkpoint, Rejection> {
+    let checkpoint = Checkpoint::parse(&note.text)?;
+    let signs = |name: &&KeyName| note.signatures.iter().any(|line| line.key_id == key_id && line.name == **name);
+    let name = names.iter().find(signs).ok_or(Rejection::NoteUnsigned)?;
+    note.verify(name, key_id, |text, bytes| key.verify(text.as_bytes(), bytes))?;
+    if naming.allows(name, &checkpoint.origin) { Ok(checkpoint) } else { Err(Rejection::CheckpointOrigin) }
+}
+
 /// A tree head that a log's key has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedHead {

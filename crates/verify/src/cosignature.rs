@@ -123,14 +123,20 @@ impl Policy {
         self.quorum
     }
 
+    /// The witnesses that have cosigned a checkpoint, in the order of the policy, and when.
+    #[must_use]
+    pub fn cosigners(&self, note: &Note) -> Vec<(&KeyName, Timestamp)> {
+        let found = |witness: &Witness| witness.find(&note.text, &note.signatures).ok().map(|(_, time)| time);
+        self.witnesses.iter().filter_map(|witness| Some((witness.name(), found(witness)?))).collect()
+    }
+
     /// Checks that enough witnesses have cosigned a checkpoint. Cosignatures of others are ignored, and so are wrong ones:
     /// anybody can append them.
     ///
     /// # Errors
     /// [`Rejection::CosignaturesTooFew`].
     pub fn verify(&self, note: &Note) -> Result<(), Rejection> {
-        let good = |witness: &&Witness| witness.find(&note.text, &note.signatures).is_ok();
-        let found = self.witnesses.iter().filter(good).count();
+        let found = self.cosigners(note).len();
         if found >= self.quorum { Ok(()) } else { Err(Rejection::CosignaturesTooFew { found, quorum: self.quorum }) }
     }
 }

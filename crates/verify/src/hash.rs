@@ -67,6 +67,23 @@ impl HashAlgorithm {
     }
 }
 
+/// A digest of what comes in pieces.
+pub(crate) struct Streaming(digest::Context);
+
+impl Streaming {
+    pub(crate) fn new(algorithm: HashAlgorithm) -> Self {
+        Self(digest::Context::new(algorithm.backend()))
+    }
+
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0.finish().as_ref().to_vec()
+    }
+}
+
 /// SHA-256 of `data`.
 #[must_use]
 pub fn sha256(data: &[u8]) -> Hash {

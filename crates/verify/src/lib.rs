@@ -17,11 +17,16 @@
 //! | [`rekor`] | entry types of Rekor v1 and v2, their canonical bodies, inclusion promises | Rekor's OpenAPI and type schemas; rekor-tiles' protobuf files |
 //! | [`bundle`] | the formats a signature travels in, with its evidence | Sigstore's protobuf specifications; cosign's older forms |
 //! | [`trust_root`] | the authorities and logs that are trusted, and when | Sigstore's protobuf specifications |
+//! | [`claims`] | whom a certificate names, and every claim it makes of them | Fulcio's `oid-info.md` |
+//! | [`statement`] | in-toto statements, their subjects and provenance | in-toto Attestation Framework, SLSA |
+//! | [`policy`] | which signatures are enough | this crate; `deploy/policy.toml` shows every setting |
+//! | [`verifier`] | whether a bundle proves that its signer signed an artifact | Sigstore's client specification |
 //! | [`protojson`] | requests in protobuf's JSON form | protobuf.dev, «ProtoJSON Format» |
 
 pub mod bundle;
 pub mod certificate;
 pub mod checkpoint;
+pub mod claims;
 pub mod cosignature;
 pub mod extension;
 pub mod hash;
@@ -29,15 +34,18 @@ pub mod key;
 pub mod merkle;
 pub mod note;
 pub mod pem;
+pub mod policy;
 pub mod protojson;
 mod refusal;
 mod rejection;
 pub mod rekor;
 pub mod sct;
+pub mod statement;
 pub mod tile;
 pub mod timestamp;
 pub mod timestamping;
 pub mod trust_root;
+pub mod verifier;
 pub mod verifier_key;
 pub mod witness;
 

@@ -96,8 +96,11 @@ const fn split(width: u64) -> u64 {
 }
 
 /// Inclusion proof for leaf `index` in the tree of `size` leaves, from the leaf's sibling up to the root's child.
-/// `index` must be below `size`.
+/// Empty where `index` is not below `size`: there is no such proof, and [`verify_inclusion`] refuses it.
 pub fn inclusion_proof<N: Nodes>(index: u64, size: u64, nodes: &mut N) -> Result<Vec<Hash>, N::Error> {
+    if index >= size {
+        return Ok(Vec::new());
+    }
     let (mut start, mut end) = (0, size);
     let mut siblings = Vec::new();
     while end - start > 1 {
@@ -114,9 +117,10 @@ pub fn inclusion_proof<N: Nodes>(index: u64, size: u64, nodes: &mut N) -> Result
 }
 
 /// Consistency proof that the tree of `old` leaves is a prefix of the tree of `new` leaves; empty where either is
-/// trivial. `old` must not be above `new`.
+/// trivial, and where `old` is above `new`: there is no such proof, and [`verify_consistency`] refuses it as one of a tree that
+/// shrinks.
 pub fn consistency_proof<N: Nodes>(old: u64, new: u64, nodes: &mut N) -> Result<Vec<Hash>, N::Error> {
-    if old == 0 || old == new {
+    if old == 0 || old >= new {
         return Ok(Vec::new());
     }
     let (mut start, mut end) = (0, new);

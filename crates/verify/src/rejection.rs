@@ -250,4 +250,91 @@ rejections! {
 
     /// An inclusion promise (SET) that does not verify.
     PromiseSignature => "promise.signature", "the signed entry timestamp does not verify";
+
+    // What a verifier finds wrong with evidence whose parts are well formed.
+    /// A kind or version of entry that cannot vouch for a signature.
+    EntryKind => "entry.kind", "no verifiable kind and version of log entry";
+    /// The log entry is about something else.
+    EntryMismatch { field: &'static str } => "entry.mismatch", "the log entry is about something else: {field}";
+    /// An entry of a log that is not trusted.
+    LogUnknown => "log.unknown", "the log is not trusted";
+    /// A time at which the log is not trusted.
+    LogWindow => "log.window", "the log is not trusted at this time";
+    /// Fewer logs of different operators than asked for.
+    LogTooFew { found: usize, required: usize } => "log.too_few", "{found} of {required} logs of different operators vouch for the signature";
+    /// Nothing says when the signature was made.
+    TimeNone => "time.none", "nothing establishes when the signature was made";
+    /// Fewer sources of time than asked for.
+    TimeTooFew { found: usize, required: usize } => "time.too_few", "{found} of {required} sources of different operators establish the time";
+    /// A time that has not come yet.
+    TimeFuture => "time.future", "the time lies in the future";
+    /// A time at which the signer's certificate is not valid.
+    TimeCertificate => "time.certificate", "the signer's certificate is not valid at this time";
+    /// A time at which the timestamp authority is not trusted.
+    TimestampWindow => "timestamp.window", "the timestamp authority is not trusted at this time";
+    /// A time at which the certificate authority is not trusted.
+    ChainWindow => "chain.window", "the certificate authority is not trusted at this time";
+    /// A time at which the certificate transparency log is not trusted.
+    SctWindow => "sct.window", "the certificate transparency log is not trusted at this time";
+    /// The same SCT twice.
+    SctDuplicate => "sct.duplicate", "the same signed certificate timestamp twice";
+    /// Fewer certificate transparency logs than asked for.
+    SctTooFew { found: usize, required: usize } => "sct.too_few", "{found} of {required} certificate transparency logs of different operators vouch for the certificate";
+    /// An envelope that holds no in-toto statement.
+    DssePayloadType => "dsse.payload_type", "not the payload type of an in-toto statement";
+    /// The digest that the bundle states is not that of the artifact.
+    ArtifactDigest => "artifact.digest", "the bundle states another digest than the artifact's";
+
+    // What a certificate says of its signer
+    /// The two extensions that name the issuer disagree.
+    CertificateIssuerConflict => "certificate.issuer_conflict", "the certificate names two issuers";
+    /// The old and the new form of a claim disagree.
+    CertificateClaimConflict { name: &'static str } => "certificate.claim_conflict", "the certificate has two values of {name}";
+
+    // statement.*, subject.*, predicate.*
+    /// Not a statement in JSON.
+    StatementMalformed => "statement.malformed", "malformed in-toto statement";
+    /// A `_type` that is no version of a statement.
+    StatementType => "statement.type", "not the type of an in-toto statement";
+    /// No predicate type, or not the one asked for.
+    StatementPredicateType => "statement.predicate_type", "not the predicate type";
+    /// A statement about nothing.
+    SubjectMissing => "subject.missing", "the statement has no subject";
+    /// A statement about something else.
+    SubjectMismatch => "subject.mismatch", "no subject of the statement is the artifact";
+    /// A subject without a digest, or with one that is not lower-case hexadecimal of its length.
+    SubjectMalformed => "subject.malformed", "malformed subject of the statement";
+    /// Subjects that have only digests that do not count.
+    SubjectWeak => "subject.weak", "no subject of the statement has a SHA-2 digest";
+    /// A predicate without what its type has, or that contradicts the certificate.
+    PredicateMalformed { field: &'static str } => "predicate.malformed", "malformed predicate: {field}";
+
+    // policy.*
+    /// Not TOML, or a key or a value that policies do not have.
+    PolicyMalformed => "policy.malformed", "malformed policy";
+    /// A policy, or a rule of one, that asks for nothing.
+    PolicyEmpty => "policy.empty", "the policy asks for nothing";
+    /// Not a pattern, or one over the limits.
+    PolicyPattern => "policy.pattern", "unusable pattern in the policy";
+    /// A key that cannot be read, or another signer than that key.
+    PolicyKey => "policy.key", "not the key that the policy names";
+    /// Another signer than the policy names.
+    PolicyIdentity => "policy.identity", "not the identity that the policy names";
+    /// Another issuer than the policy names.
+    PolicyIssuer => "policy.issuer", "not the issuer that the policy names";
+    /// Another value of a claim than the policy asks for, or none.
+    PolicyClaim { name: &'static str } => "policy.claim", "not the value of {name} that the policy asks for";
+    /// Another predicate than the policy asks for, or none.
+    PolicyPredicate => "policy.predicate", "not the predicate that the policy asks for";
+    /// Another annotation than the policy asks for, or none.
+    PolicyAnnotation => "policy.annotation", "not the annotation that the policy asks for";
+    /// Signed outside the time the policy allows, or at no known time.
+    PolicyTime => "policy.time", "not signed in the time that the policy allows";
+    /// Signed by an identity, key, certificate or issuer that the policy distrusts.
+    PolicyDistrusted => "policy.distrusted", "the policy distrusts this signature";
+    /// Fewer signers than the policy asks for.
+    PolicyQuorum { found: usize, needed: usize } => "policy.quorum", "{found} of {needed} signers that the policy asks for have signed";
+
+    /// Only a digest is known, and another one is needed, or the artifact itself.
+    ArtifactBytesNeeded => "artifact.bytes_needed", "the artifact itself is needed, or its digest by another algorithm";
 }

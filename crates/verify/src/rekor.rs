@@ -8,6 +8,7 @@
 pub mod dsse;
 pub mod hashedrekord;
 pub mod intoto;
+pub mod logged;
 mod promise;
 pub mod v2;
 mod verifier;

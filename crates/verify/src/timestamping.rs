@@ -20,7 +20,7 @@ mod info;
 mod request;
 mod token;
 
-pub use authority::{Authority, EXTENDED_KEY_USAGE_VALUE};
+pub use authority::{Authority, EXTENDED_KEY_USAGE_VALUE, Issuers};
 pub use imprint::Imprint;
 pub use info::Info;
 pub use request::{MAX_NONCE_BYTES, MAX_REQUEST_BYTES, Request};

@@ -4,6 +4,7 @@
 //! to standard error.
 
 mod config;
+mod conformance;
 mod dev;
 mod health;
 mod identity;
@@ -14,6 +15,7 @@ mod reference;
 mod serve;
 mod token;
 mod trust;
+mod verify;
 mod witness;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +41,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Config(config::Arguments),
+    Conformance(conformance::Arguments),
     Dev(Box<dev::Arguments>),
     Health(health::Arguments),
     Identity(identity::Arguments),
@@ -50,6 +53,7 @@ enum Verb {
     Serve(serve::Arguments),
     Token(token::Arguments),
     Trust(trust::Arguments),
+    Verify(Box<verify::Arguments>),
     Witness(witness::Arguments),
 }
 
@@ -71,6 +75,7 @@ impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Config(arguments) => config::run(arguments),
+            Verb::Conformance(arguments) => conformance::run(arguments).await,
             Verb::Dev(arguments) => dev::run(*arguments).await,
             Verb::Health(arguments) => health::run(arguments).await,
             Verb::Identity(arguments) => identity::run(arguments).await,
@@ -81,6 +86,7 @@ impl Cli {
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
             Verb::Trust(arguments) => trust::run(arguments).await,
+            Verb::Verify(arguments) => Ok(verify::run(*arguments).await),
             Verb::Witness(arguments) => witness::run(arguments).await,
         }
     }

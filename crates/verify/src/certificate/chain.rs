@@ -141,6 +141,35 @@ pub fn verify_authority(chain: &[Certificate], now: Timestamp) -> Result<(), Rej
     issuing.subject_key_identifier()?.map(|_| ()).ok_or(Rejection::Profile { field: "subjectKeyIdentifier" })
 }
 
+/// Checks that `issuers` (the one that issues leaves first, the anchor last) can issue below one another for `purpose`. Time is
+/// not looked at, so that this is done once for all leaves.
+pub(crate) fn verify_issuers(issuers: &[Certificate], purpose: ObjectIdentifier) -> Result<(), Rejection> {
+    if issuers.is_empty() || issuers.len() >= MAX_CHAIN {
+        return Err(Rejection::ChainIncomplete);
+    }
+    for pair in issuers.windows(2) {
+        let [child, issuer] = pair else { continue };
+        verify_issued_by(child, issuer)?;
+    }
+    for (below, issuer) in issuers.iter().enumerate() {
+        verify_may_issue(issuer, below)?;
+        verify_purpose(issuer, purpose)?;
+    }
+    Ok(())
+}
+
+/// Checks that `leaf` may sign code: the extended key usage codeSigning is there, digital signatures are allowed, it is no CA,
+/// and no critical extension is unknown.
+pub(crate) fn verify_code_signing_leaf(leaf: &Certificate) -> Result<(), Rejection> {
+    let usage = leaf.decode::<ExtendedKeyUsage>()?.ok_or(Rejection::ChainUsage)?;
+    let signs = leaf.decode::<KeyUsage>()?.is_some_and(|usage| usage.digital_signature());
+    let is_ca = leaf.decode::<BasicConstraints>()?.is_some_and(|constraints| constraints.ca);
+    if !usage.0.contains(&ID_KP_CODE_SIGNING) || !signs || is_ca {
+        return Err(Rejection::ChainUsage);
+    }
+    verify_purpose(leaf, ID_KP_CODE_SIGNING)
+}
+
 fn verify_time_and_purpose(certificate: &Certificate, now: Timestamp) -> Result<(), Rejection> {
     if !certificate.is_valid_at(now) {
         return Err(Rejection::ChainExpired);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{HashAlgorithm, Rejection};
 use aws_lc_rs::digest;
-use aws_lc_rs::signature::{self, UnparsedPublicKey};
+use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, BitStringRef, Null, UintRef};
 use der::{Decode as _, Encode as _};
@@ -54,17 +54,29 @@ impl PublicKey {
 
     /// Checks an RSASSA-PSS signature whose salt is as long as the hash, the only salt length JWS allows (RFC 7518 §3.5).
     pub fn verify_pss(&self, hash: HashAlgorithm, message: &[u8], signature: &[u8]) -> Result<(), Rejection> {
+        UnparsedPublicKey::new(self.pss(hash)?, &self.spki_der)
+            .verify(message, signature)
+            .map_err(|_| Rejection::SignatureInvalid)
+    }
+
+    /// As [`Self::verify_pss`], over a digest made elsewhere.
+    pub fn verify_pss_digest(&self, hash: HashAlgorithm, digest: &[u8], signature: &[u8]) -> Result<(), Rejection> {
+        let imported = hash.import(digest)?;
+        UnparsedPublicKey::new(self.pss(hash)?, &self.spki_der)
+            .verify_digest(&imported, signature)
+            .map_err(|_| Rejection::SignatureInvalid)
+    }
+
+    /// RSASSA-PSS with this hash, for an RSA key.
+    fn pss(&self, hash: HashAlgorithm) -> Result<&'static dyn VerificationAlgorithm, Rejection> {
         if !matches!(self.kind, KeyKind::Rsa(_)) {
             return Err(Rejection::AlgorithmNotAllowed);
         }
-        let algorithm = match hash {
+        Ok(match hash {
             HashAlgorithm::Sha256 => &signature::RSA_PSS_2048_8192_SHA256,
             HashAlgorithm::Sha384 => &signature::RSA_PSS_2048_8192_SHA384,
             HashAlgorithm::Sha512 => &signature::RSA_PSS_2048_8192_SHA512,
-        };
-        UnparsedPublicKey::new(algorithm, &self.spki_der)
-            .verify(message, signature)
-            .map_err(|_| Rejection::SignatureInvalid)
+        })
     }
 
     /// Checks an ECDSA signature in the form `r‖s` (IEEE P1363), each half as long as the field, over `message` hashed with

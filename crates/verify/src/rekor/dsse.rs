@@ -105,9 +105,14 @@ impl CanonicalSpec<'_> {
 /// DSSE's pre-authentication encoding: what an envelope's signatures are made over. Lengths are in bytes of UTF-8.
 #[must_use]
 pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut encoded = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    let mut encoded = pre_authentication_header(payload_type, payload.len()).into_bytes();
     encoded.extend_from_slice(payload);
     encoded
+}
+
+/// What stands before the payload in [`pre_authentication_encoding`]; the length is in bytes.
+pub(crate) fn pre_authentication_header(payload_type: &str, payload_length: usize) -> String {
+    format!("DSSEv1 {} {payload_type} {payload_length} ", payload_type.len())
 }
 
 /// Checks a proposal and returns its body.

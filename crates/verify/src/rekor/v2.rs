@@ -15,7 +15,8 @@ pub use key_details::KeyDetails;
 
 use super::Body;
 use crate::certificate::Certificate;
-use crate::{PublicKey, Rejection};
+use crate::key::KeyKind;
+use crate::{HashAlgorithm, PublicKey, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
@@ -90,6 +91,37 @@ pub struct Verifier {
     pub key: Option<VerifierKey>,
     /// Number of the `PublicKeyDetails`.
     pub key_details: i32,
+}
+
+/// The leaf of a `hashedrekord` with this signature. The signature is not checked.
+///
+/// # Errors
+/// [`Rejection::AlgorithmNotAllowed`] for a kind of key that Rekor v2 does not take.
+pub(super) fn unverified_hashedrekord(
+    hash: HashAlgorithm,
+    digest: &[u8],
+    signature: &[u8],
+    (key, kind): (VerifierKey, KeyKind),
+) -> Result<Body, Rejection> {
+    let details = KeyDetails::of(kind, true).filter(|details| details.prehash() == Some(hash));
+    let details = details.ok_or(Rejection::AlgorithmNotAllowed)?;
+    let verifier = Verifier { key: Some(key), key_details: details.number() };
+    hashedrekord::body(hash, digest, signature, &verifier, details)
+}
+
+/// The leaf of a `dsse` whose envelope has this one signature. The signature is not checked.
+///
+/// # Errors
+/// [`Rejection::AlgorithmNotAllowed`] for a kind of key that does not sign in this way.
+pub(super) fn unverified_dsse(
+    payload: &[u8],
+    signature: &[u8],
+    (key, kind): (VerifierKey, KeyKind),
+    over_digest: bool,
+) -> Result<Body, Rejection> {
+    let details = KeyDetails::of(kind, over_digest).ok_or(Rejection::AlgorithmNotAllowed)?;
+    let verifier = Verifier { key: Some(key), key_details: details.number() };
+    dsse::body_of_one(payload, signature, &verifier, details)
 }
 
 /// Where a verifier's key is.

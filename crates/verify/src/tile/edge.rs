@@ -53,7 +53,8 @@ impl Edge {
     pub fn append(&mut self, leaf: Hash, touched: &mut Tiles) {
         let mut carried = leaf;
         let mut position = self.size;
-        self.size += 1;
+        // No log has 2^64 leaves; an edge read from tiles that say so must not bring a process down.
+        self.size = self.size.saturating_add(1);
         for level in 0..LEVELS {
             let slot = usize::from(level);
             if self.levels.len() == slot {

@@ -29,25 +29,35 @@ pub struct Authority {
 impl Authority {
     /// Takes a chain: leaf first, trusted root last.
     ///
-    /// 1. There is a leaf and a root, every certificate is issued by the next, and the root by itself.
+    /// 1. [`Self::anchored`].
+    /// 2. The root is issued by itself.
+    pub fn new(chain: Vec<Certificate>) -> Result<Self, Rejection> {
+        let authority = Self::anchored(chain)?;
+        let root = authority.chain.last().ok_or(Rejection::ChainIncomplete)?;
+        chain::verify_issued_by(root, root)?;
+        Ok(authority)
+    }
+
+    /// Takes a chain whose anchor may be an intermediate: leaf first, trusted anchor last.
+    ///
+    /// 1. There is a leaf and an anchor, and every certificate is issued by the next.
     /// 2. Every issuer is a CA whose path length and key usage allow what is below it; if it restricts its extended key
     ///    usage, timeStamping is in it. The leaf is no CA.
     /// 3. The leaf's extended key usage is critical and timeStamping alone, and its key usage allows signatures.
     /// 4. No certificate has a critical extension that is not understood.
     /// 5. There is a time at which all are valid.
-    pub fn new(chain: Vec<Certificate>) -> Result<Self, Rejection> {
-        let ([leaf, issuers @ ..], Some(root)) = (chain.as_slice(), chain.last()) else {
-            return Err(Rejection::ChainIncomplete);
-        };
-        if issuers.is_empty() {
-            return Err(Rejection::ChainIncomplete);
-        }
-        chain::verify_path(leaf, issuers, std::slice::from_ref(root))?;
-        chain::verify_issued_by(root, root)?;
+    pub fn anchored(chain: Vec<Certificate>) -> Result<Self, Rejection> {
+        let [_, issuers @ ..] = chain.as_slice() else { return Err(Rejection::ChainIncomplete) };
+        chain::verify_issuers(issuers, ID_KP_TIME_STAMPING)?;
+        Self::below(chain)
+    }
+
+    /// The authority with this chain, whose issuers have been checked.
+    fn below(chain: Vec<Certificate>) -> Result<Self, Rejection> {
+        let [leaf, issuer, ..] = chain.as_slice() else { return Err(Rejection::ChainIncomplete) };
+        chain::verify_issued_by(leaf, issuer)?;
         verify_leaf(leaf)?;
-        for certificate in &chain {
-            chain::verify_purpose(certificate, ID_KP_TIME_STAMPING)?;
-        }
+        chain::verify_purpose(leaf, ID_KP_TIME_STAMPING)?;
         let starts = chain.iter().map(|certificate| certificate.not_before().seconds());
         let ends = chain.iter().map(|certificate| certificate.not_after().seconds());
         let valid = (starts.fold(0, u64::max), ends.fold(u64::MAX, u64::min));
@@ -145,6 +155,38 @@ impl Authority {
             return Err(Rejection::TimestampSigner);
         }
         if self.is_valid_at(token.info().time) { Ok(()) } else { Err(Rejection::TimestampTime) }
+    }
+}
+
+/// An authority of which only the issuers are known: each token brings the certificate that signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuers(Vec<Certificate>);
+
+impl Issuers {
+    /// Takes the certificate that issues the authority's leaves first, the trusted anchor last. It is checked as the issuers
+    /// are in [`Authority::anchored`].
+    pub fn new(issuers: Vec<Certificate>) -> Result<Self, Rejection> {
+        chain::verify_issuers(&issuers, ID_KP_TIME_STAMPING)?;
+        Ok(Self(issuers))
+    }
+
+    /// The authority that made `token`, if these issuers have issued its certificate.
+    ///
+    /// The certificate is the one whose hash the token's signature covers, never merely the first of those it carries. What
+    /// the token says is not looked at: [`Authority::verify`] does.
+    ///
+    /// # Errors
+    /// [`Rejection::TimestampSigner`] where the token does not carry it or another issuer has issued it; otherwise as
+    /// [`Authority::anchored`].
+    pub fn signer(&self, token: &Token<'_>) -> Result<Authority, Rejection> {
+        let (function, hash) = token.signer.attested.certificate_hash;
+        let der = token.certificates.iter().find(|der| function.digest(der) == hash);
+        let leaf = Certificate::from_der(der.ok_or(Rejection::TimestampSigner)?)?;
+        let chain = std::iter::once(leaf).chain(self.0.iter().cloned()).collect();
+        Authority::below(chain).map_err(|rejection| match rejection {
+            Rejection::ChainName | Rejection::ChainSignature => Rejection::TimestampSigner,
+            other => other,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `dsse` 0.0.2: a signed DSSE envelope, of which the payload's hash, the signatures and their keys are logged.
 
 use super::key_details::hash_name;
-use super::{CanonicalHash, CanonicalSignature, Kind, Verifier};
+use super::{CanonicalHash, CanonicalSignature, KeyDetails, Kind, Verifier};
 use crate::rekor::Body;
 use crate::rekor::dsse::{pre_authentication_encoding, verify_signatures};
 use crate::{HashAlgorithm, Rejection, hash};
@@ -82,10 +82,25 @@ impl DsseRequest {
                     .insert(signature.to_vec(), CanonicalSignature { content, verifier: verifier.canonical(*details) });
             },
         )?;
-        // SHA-256 whatever the keys sign with, as upstream.
-        let digest = STANDARD.encode(hash::sha256(&envelope.payload));
-        let payload_hash = CanonicalHash { algorithm: hash_name(HashAlgorithm::Sha256), digest };
-        Kind::Dsse
-            .body(&CanonicalSpec { dsse: CanonicalEntry { payload_hash, signatures: logged.into_values().collect() } })
+        body(&envelope.payload, logged.into_values().collect())
     }
+}
+
+/// The leaf: signatures over an envelope with this payload.
+fn body(payload: &[u8], signatures: Vec<CanonicalSignature>) -> Result<Body, Rejection> {
+    // SHA-256 whatever the keys sign with, as upstream.
+    let digest = STANDARD.encode(hash::sha256(payload));
+    let payload_hash = CanonicalHash { algorithm: hash_name(HashAlgorithm::Sha256), digest };
+    Kind::Dsse.body(&CanonicalSpec { dsse: CanonicalEntry { payload_hash, signatures } })
+}
+
+/// The leaf of an envelope with one signature, by the key of `verifier`.
+pub(super) fn body_of_one(
+    payload: &[u8],
+    signature: &[u8],
+    verifier: &Verifier,
+    details: KeyDetails,
+) -> Result<Body, Rejection> {
+    let content = STANDARD.encode(signature);
+    body(payload, vec![CanonicalSignature { content, verifier: verifier.canonical(details) }])
 }

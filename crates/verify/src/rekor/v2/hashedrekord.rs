@@ -1,9 +1,9 @@
 //! `hashedrekord` 0.0.2: a signature over a digest, and the key or certificate that made it.
 
 use super::key_details::hash_name;
-use super::{CanonicalHash, CanonicalSignature, Kind, Signature};
-use crate::Rejection;
+use super::{CanonicalHash, CanonicalSignature, KeyDetails, Kind, Signature, Verifier};
 use crate::rekor::Body;
+use crate::{HashAlgorithm, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
@@ -52,14 +52,25 @@ impl HashedRekordRequest {
         // (4)
         key.either_encoding(&signature.content, |signature| key.verify_digest(hash, &self.digest, signature))
             .map_err(|_| Rejection::EntrySignature)?;
-        Kind::HashedRekord.body(&CanonicalSpec {
-            hashed_rekord: CanonicalEntry {
-                data: CanonicalHash { algorithm: hash_name(hash), digest: STANDARD.encode(&self.digest) },
-                signature: CanonicalSignature {
-                    content: STANDARD.encode(&signature.content),
-                    verifier: verifier.canonical(details),
-                },
-            },
-        })
+        body(hash, &self.digest, &signature.content, verifier, details)
     }
+}
+
+/// The leaf: a `signature` by the key of `verifier` over `digest`.
+pub(super) fn body(
+    hash: HashAlgorithm,
+    digest: &[u8],
+    signature: &[u8],
+    verifier: &Verifier,
+    details: KeyDetails,
+) -> Result<Body, Rejection> {
+    Kind::HashedRekord.body(&CanonicalSpec {
+        hashed_rekord: CanonicalEntry {
+            data: CanonicalHash { algorithm: hash_name(hash), digest: STANDARD.encode(digest) },
+            signature: CanonicalSignature {
+                content: STANDARD.encode(signature),
+                verifier: verifier.canonical(details),
+            },
+        },
+    })
 }

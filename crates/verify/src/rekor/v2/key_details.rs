@@ -70,6 +70,12 @@ impl KeyDetails {
         Self::ALL.into_iter().find(|details| details.number == number)
     }
 
+    /// How keys of this kind sign: over a digest, or, where the kind knows both, over the message itself.
+    #[must_use]
+    pub fn of(kind: KeyKind, over_digest: bool) -> Option<Self> {
+        Self::ALL.into_iter().find(|details| details.kind == kind && details.prehash().is_some() == over_digest)
+    }
+
     /// The number.
     #[must_use]
     pub const fn number(self) -> i32 {

@@ -1,0 +1,155 @@
+//! Policies: which signatures are enough.
+//!
+//! A [`Policy`] asks for signers ([`Requirement`]) and names signatures that do not count ([`Distrust`]). It has no default,
+//! and an empty one is refused. It comes from one TOML file that every command reads ([`Policy::parse`]; `deploy/policy.toml`
+//! shows every setting), or from a line of code ([`Policy::identity`]).
+//!
+//! [`Policy::evaluate`] is pure: verified signatures in, a [`Decision`] with an explanation of every rule out.
+//! 1. Signatures that a distrust rule hits are taken out; nothing brings them back.
+//! 2. Signatures made outside the policy's own time are taken out.
+//! 3. The requirement is evaluated over the rest. A rule is met by one signature that meets all of its conditions; `all_of`
+//!    may be met by several; `at_least` counts distinct signers, so no key or person counts twice.
+//!
+//! Not here: whether a signature, certificate, time or log entry is genuine (that is decided before), and I/O.
+
+mod condition;
+mod decision;
+mod distrust;
+mod document;
+mod evaluation;
+mod evidence;
+mod field;
+mod forge;
+mod glob;
+mod judge;
+mod parse;
+mod pattern;
+mod period;
+mod quorum;
+mod requirement;
+mod thresholds;
+mod warning;
+
+pub use decision::{Decision, Distrusted, Explanation};
+pub use distrust::Distrust;
+pub use evidence::Evidence;
+pub use field::Field;
+pub use parse::ParseError;
+pub use pattern::Pattern;
+pub use requirement::Requirement;
+pub use thresholds::PolicyThresholds;
+
+use crate::PublicKey;
+use crate::verifier::Signer;
+use condition::Condition;
+use period::Period;
+
+/// Largest policy file, in bytes.
+pub const MAX_POLICY_BYTES: usize = 1 << 20;
+/// Levels of combinations.
+const MAX_DEPTH: usize = 8;
+/// Rules of one policy.
+const MAX_RULES: usize = 1024;
+
+/// Which signatures are enough.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    requirement: Requirement,
+    distrust: Vec<Distrust>,
+    period: Period,
+    thresholds: PolicyThresholds,
+}
+
+impl Policy {
+    /// One signature by this identity, vouched for by this issuer, both compared byte by byte.
+    #[must_use]
+    pub fn identity(identity: impl Into<String>, issuer: impl Into<String>) -> Self {
+        Self::require(Requirement::identity(identity, issuer))
+    }
+
+    /// One signature with this key, without a certificate.
+    #[must_use]
+    pub fn key(key: PublicKey) -> Self {
+        Self::require(Requirement::key(key))
+    }
+
+    /// A policy with this requirement, the usual thresholds and no distrust.
+    #[must_use]
+    pub fn require(requirement: Requirement) -> Self {
+        Self { requirement, distrust: Vec::new(), period: Period::default(), thresholds: PolicyThresholds::default() }
+    }
+
+    /// Adds a distrust rule.
+    #[must_use]
+    pub fn distrusting(mut self, rule: Distrust) -> Self {
+        self.distrust.push(rule);
+        self
+    }
+
+    /// Sets how much evidence verification asks for before the policy is evaluated.
+    #[must_use]
+    pub const fn with_thresholds(mut self, thresholds: PolicyThresholds) -> Self {
+        self.thresholds = thresholds;
+        self
+    }
+
+    /// Reads a policy file.
+    ///
+    /// # Errors
+    /// A [`ParseError`] with line and column, what is allowed there and what to change. Its code is `policy.malformed`,
+    /// `policy.empty`, `policy.pattern` or `policy.key`.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        document::read(text)
+    }
+
+    /// The JSON schema of policy files.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        document::schema()
+    }
+
+    /// Decides over verified signatures. Positions in the decision are those in `evidence`.
+    #[must_use]
+    pub fn evaluate(&self, evidence: &[Evidence]) -> Decision {
+        evaluation::decide(&self.requirement, &self.distrust, &self.period, evidence)
+    }
+
+    /// Decides over the signer of one signature alone, before anything else about it is known: whether some rule of the policy
+    /// asks for this signer. Distrust and everything that is not about the signer are left to [`Self::evaluate`].
+    #[must_use]
+    pub fn evaluate_signer(&self, signer: &Signer) -> Decision {
+        evaluation::decide_signer(&self.requirement, signer)
+    }
+
+    /// How much evidence verification has to find before the policy is evaluated.
+    #[must_use]
+    pub const fn thresholds(&self) -> PolicyThresholds {
+        self.thresholds
+    }
+
+    /// Every key that the policy names: what signatures without a certificate are verified with.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&PublicKey> {
+        let conditions = self.requirement.conditions().into_iter();
+        conditions
+            .filter_map(|condition| match condition {
+                Condition::Key(key) => Some(key),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether a signature with a certificate can count at all.
+    #[must_use]
+    pub fn takes_certificates(&self) -> bool {
+        let of_certificates = |condition: &&Condition| matches!(condition, Condition::Issuer(_));
+        self.requirement.conditions().iter().any(of_certificates)
+    }
+
+    /// What is allowed but probably not meant: sentences for a person.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        warning::all(&self.requirement, self.thresholds)
+    }
+}

@@ -1,0 +1,204 @@
+//! Distrust rules: signatures that do not count, whatever else a policy says.
+//!
+//! A rule names an identity, an issuer, a key or a certificate, alone or together, and perhaps a window of time: a pipeline
+//! that was compromised from Monday to Wednesday. What may match is taken to match: comparisons disregard case, globs cross
+//! `@`, a signature without an established time is in every window, and one whose times lie on both sides of a window is in
+//! it.
+
+use super::evidence::Evidence;
+use super::parse::fault;
+use super::pattern::Pattern;
+use super::period::{Moment, Period};
+use super::requirement::public_key;
+use crate::verifier::Signer;
+use crate::{Hash, Rejection};
+use serde::Deserialize;
+use std::fmt;
+
+/// A rule that takes signatures out of the count.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "DistrustTable")]
+pub struct Distrust {
+    reason: String,
+    targets: Vec<Target>,
+    period: Period,
+}
+
+/// What a rule names. A rule with several matches where all of them match.
+#[derive(Debug, Clone)]
+enum Target {
+    Identity(Pattern),
+    Issuer(Pattern),
+    Key(Hash),
+    Fingerprint(Hash),
+    Serial(Vec<u8>),
+}
+
+/// Signatures that do not count. What is named must match together.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct DistrustTable {
+    /// Why, for reports.
+    reason: Option<String>,
+    /// Identities, without regard to case.
+    identity: Option<Pattern>,
+    /// Issuers, without regard to case.
+    issuer: Option<Pattern>,
+    /// A key: in PEM, or `sha256:` and its fingerprint (of the `SubjectPublicKeyInfo`).
+    key: Option<String>,
+    /// A certificate: of the signer, or of an authority above it.
+    certificate: Option<CertificateTable>,
+    /// First moment of the window; without it, from ever.
+    from: Option<Moment>,
+    /// Last moment of the window; without it, for ever.
+    until: Option<Moment>,
+}
+
+/// A certificate. One of both.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct CertificateTable {
+    /// SHA-256 of the certificate in DER, in hexadecimal; `sha256:` before it and colons are allowed.
+    fingerprint: Option<String>,
+    /// The serial number of the signer's certificate in hexadecimal; colons are allowed.
+    serial: Option<String>,
+}
+
+impl Distrust {
+    /// A rule against an identity, of whichever issuer, at any time.
+    ///
+    /// # Errors
+    /// [`Rejection::PolicyPattern`] for a regular expression that is too large without regard to case.
+    pub fn identity(pattern: Pattern, reason: impl Into<String>) -> Result<Self, Rejection> {
+        let pattern = pattern.broadened().map_err(|_| Rejection::PolicyPattern)?;
+        Ok(Self { reason: reason.into(), targets: vec![Target::Identity(pattern)], period: Period::default() })
+    }
+
+    /// A rule against the key with this SHA-256 fingerprint, at any time.
+    #[must_use]
+    pub fn key(fingerprint: Hash, reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), targets: vec![Target::Key(fingerprint)], period: Period::default() }
+    }
+
+    /// Why, as the policy says.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Whether a signature must not count.
+    pub(super) fn hits(&self, evidence: &Evidence) -> bool {
+        self.targets.iter().all(|target| target.is(evidence)) && self.period.touches(&evidence.times)
+    }
+}
+
+impl Target {
+    fn is(&self, evidence: &Evidence) -> bool {
+        let Signer::Certificate { claims, sha256, key_sha256, serial } = &evidence.signer else {
+            return matches!(self, Self::Key(distrusted) if *distrusted == evidence.signer.key_sha256());
+        };
+        match self {
+            Self::Key(distrusted) => distrusted == key_sha256,
+            Self::Identity(pattern) => pattern.matches(claims.identity().as_str()),
+            Self::Issuer(pattern) => pattern.matches(claims.issuer()),
+            Self::Fingerprint(hash) => sha256 == hash || evidence.authorities.contains(hash),
+            Self::Serial(distrusted) => distrusted == serial,
+        }
+    }
+}
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, target) in self.targets.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { " and " })?;
+            match target {
+                Target::Identity(pattern) => write!(f, "identity {pattern}")?,
+                Target::Issuer(pattern) => write!(f, "issuer {pattern}")?,
+                Target::Key(hash) => write!(f, "key sha256:{}", hex::encode(hash))?,
+                Target::Fingerprint(hash) => write!(f, "certificate sha256:{}", hex::encode(hash))?,
+                Target::Serial(serial) => write!(f, "serial number {}", hex::encode(serial))?,
+            }
+        }
+        if !self.period.is_unbounded() {
+            write!(f, ", signed {}", self.period)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Distrust {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Distrust".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        DistrustTable::json_schema(generator)
+    }
+}
+
+impl TryFrom<DistrustTable> for Distrust {
+    type Error = String;
+
+    fn try_from(table: DistrustTable) -> Result<Self, String> {
+        let broadened =
+            |pattern: Pattern| pattern.broadened().map_err(|reason| fault(Rejection::PolicyPattern, &reason));
+        let mut targets = Vec::new();
+        if let Some(pattern) = table.identity {
+            targets.push(Target::Identity(broadened(pattern)?));
+        }
+        if let Some(pattern) = table.issuer {
+            targets.push(Target::Issuer(broadened(pattern)?));
+        }
+        if let Some(text) = &table.key {
+            let fingerprint = match text.strip_prefix("sha256:") {
+                Some(digits) => fingerprint(digits)?,
+                None => public_key(text)?.fingerprint(),
+            };
+            targets.push(Target::Key(fingerprint));
+        }
+        if let Some(certificate) = table.certificate {
+            targets.push(certificate.target()?);
+        }
+        if targets.is_empty() {
+            let reason = "a distrust rule needs at least one of `identity`, `issuer`, `key`, `certificate`";
+            return Err(fault(Rejection::PolicyEmpty, reason));
+        }
+        let period = Period::new(table.from, table.until, ["from", "until"])?;
+        Ok(Self { reason: table.reason.unwrap_or_default(), targets, period })
+    }
+}
+
+impl CertificateTable {
+    fn target(self) -> Result<Target, String> {
+        match (self.fingerprint, self.serial) {
+            (Some(text), None) => Ok(Target::Fingerprint(fingerprint(text.strip_prefix("sha256:").unwrap_or(&text))?)),
+            (None, Some(text)) => serial(&text).map(Target::Serial),
+            _ => Err(fault(Rejection::PolicyMalformed, "`certificate` has exactly one of `fingerprint`, `serial`")),
+        }
+    }
+}
+
+/// Hexadecimal digits in either case, with colons between them or without.
+fn digits(text: &str) -> String {
+    text.chars().filter(|character| *character != ':').collect::<String>().to_ascii_lowercase()
+}
+
+fn fingerprint(text: &str) -> Result<Hash, String> {
+    let bytes = hex::decode(digits(text)).ok().and_then(|bytes| Hash::try_from(bytes).ok());
+    bytes.ok_or_else(|| fault(Rejection::PolicyMalformed, "a fingerprint is SHA-256: 64 hexadecimal digits"))
+}
+
+fn serial(text: &str) -> Result<Vec<u8>, String> {
+    let digits = digits(text);
+    let significant = digits.trim_start_matches('0');
+    let even = if significant.len() % 2 == 1 { format!("0{significant}") } else { significant.to_owned() };
+    hex::decode(&even).ok().filter(|bytes| (1..=20).contains(&bytes.len())).ok_or_else(|| {
+        fault(
+            Rejection::PolicyMalformed,
+            "a serial number is 1 to 40 hexadecimal digits, as `openssl x509 -serial` prints it",
+        )
+    })
+}

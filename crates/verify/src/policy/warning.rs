@@ -1,0 +1,71 @@
+//! What a policy allows but its author has probably not meant.
+
+use super::condition::Condition;
+use super::pattern::Pattern;
+use super::requirement::Requirement;
+use super::thresholds::PolicyThresholds;
+
+/// Issuers whose identities have a reference after `@`.
+const BUILDS: [&str; 2] = ["https://github.com/", "https://gitlab.com/"];
+
+pub(super) fn all(requirement: &Requirement, thresholds: PolicyThresholds) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for condition in requirement.conditions() {
+        match condition {
+            Condition::Identity(pattern) => {
+                warnings.extend(regex_dots("identity", pattern));
+                warnings.extend(glob_reference(pattern));
+            }
+            Condition::Issuer(pattern) => warnings.extend(regex_dots("issuer", pattern)),
+            Condition::Claim(claim, pattern) => warnings.extend(regex_dots(claim.name(), pattern)),
+            _ => {}
+        }
+    }
+    let certificates = requirement.conditions().iter().any(|condition| matches!(condition, Condition::Issuer(_)));
+    if thresholds.times == 0 && thresholds.timestamps == 0 && certificates {
+        warnings.push(
+            "`thresholds.times = 0`: certificates live ten minutes, and without a time nothing shows that they were valid"
+                .to_owned(),
+        );
+    }
+    if thresholds.logs == 0 {
+        warnings
+            .push("`thresholds.logs = 0`: a stolen key or account signs without leaving a trace in a log".to_owned());
+    }
+    if thresholds.scts == 0 && certificates {
+        warnings.push("`thresholds.scts = 0`: the CA can issue certificates that no log has seen".to_owned());
+    }
+    warnings
+}
+
+/// A dot that is neither escaped, nor in brackets, nor repeated is meant as a dot.
+fn regex_dots(place: &str, pattern: &Pattern) -> Option<String> {
+    let text = pattern.regex_text()?;
+    let mut bracket = false;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => drop(characters.next()),
+            '[' => bracket = true,
+            ']' => bracket = false,
+            '.' if !bracket && !matches!(characters.peek(), Some('*' | '+' | '?' | '{')) => {
+                return Some(format!(
+                    "`{place}`: the dot in `{}` matches every character: write `\\.`, or use `exact` or `glob`",
+                    crate::shown(text)
+                ));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn glob_reference(pattern: &Pattern) -> Option<String> {
+    let text = pattern.glob_text()?;
+    let build = BUILDS.iter().any(|host| text.starts_with(host));
+    (build && !text.contains('@')).then(|| {
+        format!(
+            "`identity`: the glob `{text}` matches no build: stars do not cross `@`, so end it in `@refs/…` or `@**`"
+        )
+    })
+}

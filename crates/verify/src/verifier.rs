@@ -1,0 +1,303 @@
+//! The verifier: whether a bundle proves that a signer has signed an artifact, and when.
+//!
+//! A [`Verifier`] is made once from a trust root and then judges many bundles. It returns what was established ([`Verified`]) or
+//! the first thing that is wrong ([`Refusal`]). It believes nothing that it does not check, skips no evidence that is there, and
+//! never takes the present for the time of a signature.
+//!
+//! # Steps
+//!
+//! 1. **Formats.** The bundle keeps the rules of its form ([`Bundle::parse`] has checked them), the form is not older than
+//!    [`Options::minimum_form`], and a key is known where the bundle has no certificate.
+//! 2. **Times.** Every timestamp is over the signature, by an authority of the trust root, at a time at which that authority and
+//!    all its certificates were trusted. Every promise of a log verifies under the key the log had at that time. Nothing lies in
+//!    the future. Enough operators vouch for a time ([`Thresholds::times`]); without a promise, an entry's time counts for nothing.
+//! 3. **Chain.** One certificate authority has issued the certificate. At *every* time of step 2 the certificate, the authority's
+//!    whole chain and its window in the trust root are valid. The certificate is for code signing and no CA.
+//! 4. **SCTs.** Every SCT of a known log verifies for this certificate and this issuer, in the log's window. Enough operators
+//!    have given one ([`Thresholds::scts`]).
+//! 5. **Identity.** The certificate names one identity and one issuer, and the [`Judge`] accepts the signer.
+//! 6. **Log entry.** The body of every entry is about this signature, key and artifact. It is in the tree of a checkpoint that
+//!    the log signed, under its own name, in its window. Enough witnesses have cosigned the checkpoint
+//!    ([`Thresholds::witnesses`]), and enough operators hold such an entry ([`Thresholds::log_entries`]).
+//! 7. **Signature.** It verifies over the artifact, or over the envelope, with the one algorithm that belongs to the key. What the
+//!    bundle says the digest is, is true.
+//! 8. **Statement.** An envelope holds an in-toto statement, and the artifact is one of its subjects.
+//! 9. **Policy.** The [`Judge`] accepts everything that has been established.
+//!
+//! # Times
+//!
+//! | checked | at; both bounds of a window belong to it |
+//! |---|---|
+//! | the signer's certificate, its authority's chain and window | every time of step 2 |
+//! | a timestamp authority's window and certificates | its timestamp |
+//! | a log of Rekor v1 | the promise's time; without a promise, every time of step 2 |
+//! | a log of Rekor v2 | every time of step 2 |
+//! | a log of certificate transparency | its SCT |
+//! | a log, where a key signed and nothing establishes a time | `now`: it must still be trusted |
+//! | nothing in the future | `now` |
+//!
+//! # Example
+//!
+//! ```no_run
+//! use chancery_verify::bundle::Bundle;
+//! use chancery_verify::trust_root::TrustRoot;
+//! use chancery_verify::verifier::{AnySigner, Artifact, Options, Verifier};
+//! use chancery_verify::{Refusal, Timestamp};
+//!
+//! fn signer(root: &[u8], bundle: &[u8], artifact: &[u8], now: Timestamp) -> Result<String, Refusal> {
+//!     let verifier = Verifier::new(TrustRoot::parse(root)?, Options::default());
+//!     let bundle = Bundle::parse(bundle)?;
+//!     let verified = verifier.verify(&bundle, &Artifact::Bytes(artifact), &AnySigner, now)?;
+//!     Ok(verified.signer.to_string())
+//! }
+//! ```
+//!
+//! Specification: Sigstore's client specification; `sigstore_verification.proto` of protobuf-specs.
+
+mod algorithm;
+mod artifact;
+mod chain;
+mod entries;
+mod judge;
+mod options;
+mod prepared;
+mod scts;
+mod signer_key;
+mod times;
+mod verified;
+
+pub use algorithm::Algorithm;
+pub use artifact::{Artifact, Digests, Hasher};
+pub use chain::VerifiedAuthority;
+pub use entries::{Cosigner, Inclusion, VerifiedEntry};
+pub use judge::{AnySigner, Judge};
+pub use options::{Options, Thresholds, Unknown};
+pub use scts::{VerifiedLeaf, VerifiedSct};
+pub use signer_key::SignerKey;
+pub use times::{TimeSource, VerifiedTime};
+pub use verified::{SignedContent, Signer, UnboundEnvelope, Verified};
+
+use crate::bundle::{self, Bundle, Content, Envelope};
+use crate::certificate::Certificate;
+use crate::claims::Claims;
+use crate::statement::{PAYLOAD_TYPE, Statement};
+use crate::trust_root::TrustRoot;
+use crate::{PublicKey, Refusal, Rejection, Step, Timestamp};
+use algorithm::SignedData;
+use options::Required;
+use prepared::Prepared;
+
+/// Judges bundles against one trust root. Cheap to share, expensive to make: the constant signatures are verified once, here.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    trusted: Prepared,
+    keys: Vec<SignerKey>,
+    options: Options,
+}
+
+/// One bundle being judged.
+struct Case<'a> {
+    verifier: &'a Verifier,
+    bundle: &'a Bundle,
+    now: Timestamp,
+    required: Required,
+    warnings: Vec<String>,
+}
+
+/// With what a bundle is signed.
+#[derive(Clone, Copy)]
+enum Material<'a> {
+    Certificate(&'a Certificate),
+    Key(&'a SignerKey),
+}
+
+impl Verifier {
+    /// Prepares a trust root: verifies every signature between its own certificates. An authority whose chain may not issue what
+    /// it is for is set aside ([`Self::unusable`]), so that it does not blind the verifier to the others.
+    #[must_use]
+    pub fn new(root: TrustRoot, options: Options) -> Self {
+        Self { trusted: Prepared::new(root), keys: Vec::new(), options }
+    }
+
+    /// Also trusts signatures by this key. Without any, bundles that are signed by a bare key are refused.
+    #[must_use]
+    pub fn with_key(mut self, key: SignerKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// The trust root.
+    #[must_use]
+    pub const fn trust_root(&self) -> &TrustRoot {
+        &self.trusted.root
+    }
+
+    /// Authorities of the trust root that were set aside, beside [`TrustRoot::unusable`], and why.
+    pub fn unusable(&self) -> impl Iterator<Item = &Refusal> {
+        self.trusted.unusable()
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Checks that `bundle` proves a signature over `artifact` by a signer that `judge` accepts, in the steps of this module.
+    ///
+    /// For an envelope this means that the artifact is a subject of its statement.
+    ///
+    /// # Errors
+    /// The first check that fails, with its step and place.
+    pub fn verify(
+        &self,
+        bundle: &Bundle,
+        artifact: &Artifact<'_>,
+        judge: &impl Judge,
+        now: Timestamp,
+    ) -> Result<Verified, Refusal> {
+        self.judge(bundle, Some(artifact), judge, now)
+    }
+
+    /// As [`Self::verify`] for an envelope alone. It does not say what the envelope is about: the caller must compare the
+    /// subjects of its statement with an artifact, or read a payload of another type, before relying on it.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], and [`Rejection::ArtifactBytesNeeded`] for a bundle without an envelope.
+    pub fn verify_envelope_of_unknown_artifact(
+        &self,
+        bundle: &Bundle,
+        judge: &impl Judge,
+        now: Timestamp,
+    ) -> Result<UnboundEnvelope, Refusal> {
+        let Content::Envelope(envelope) = bundle.content() else {
+            return Err(Refusal::new(Rejection::ArtifactBytesNeeded, Step::Formats).at("messageSignature"));
+        };
+        let verified = self.judge(bundle, None, judge, now)?;
+        Ok(UnboundEnvelope { verified, payload_type: envelope.payload_type.clone(), payload: envelope.payload.clone() })
+    }
+
+    fn judge(
+        &self,
+        bundle: &Bundle,
+        artifact: Option<&Artifact<'_>>,
+        judge: &impl Judge,
+        now: Timestamp,
+    ) -> Result<Verified, Refusal> {
+        let required = Required::new(&self.options.thresholds, judge.thresholds());
+        let mut case = Case { verifier: self, bundle, now, required, warnings: Vec::new() };
+        // (1)
+        let keys: Vec<SignerKey> = self.keys.iter().cloned().chain(judge.keys()).collect();
+        let material = case.material(&keys)?;
+        let algorithm = case.algorithm(&material);
+        // (2)
+        let times = times::establish(&mut case, &material)?;
+        // (3), (4)
+        let leaf = match material {
+            Material::Certificate(certificate) => {
+                let chained = chain::verify(&case, certificate, &times)?;
+                Some(scts::verify(&mut case, chained)?)
+            }
+            Material::Key(key) => {
+                key.verify_times(&times)?;
+                None
+            }
+        };
+        // (5)
+        let signer = match (&leaf, material) {
+            (Some(leaf), _) => Signer::of_leaf(leaf, Claims::of(leaf.certificate())?),
+            (None, Material::Key(key)) => Signer::of_key(key),
+            (None, Material::Certificate(_)) => return Err(Refusal::new(Rejection::ChainUntrusted, Step::Chain)),
+        };
+        judge.identity(&signer)?;
+        // (6)
+        let signed = SignedData::new(algorithm, bundle.content(), artifact)?;
+        let entries = entries::verify(&mut case, &material, &signed, &times)?;
+        // (7)
+        signed.verify(material.key(), bundle.content(), artifact)?;
+        // (8)
+        let (statement, subject) = statement(bundle.content(), artifact)?;
+        // (9)
+        let mut verified = Verified {
+            signer,
+            signature: bundle.signature().to_vec(),
+            authority: leaf.as_ref().map(|leaf| leaf.authority().clone()),
+            scts: leaf.map(VerifiedLeaf::into_scts).unwrap_or_default(),
+            times,
+            entries,
+            algorithm,
+            content: SignedContent::of(bundle.content(), &signed),
+            statement,
+            subject,
+            policy: None,
+            warnings: case.warnings,
+        };
+        verified.policy = judge.judge(&verified)?;
+        Ok(verified)
+    }
+}
+
+impl<'a> Material<'a> {
+    fn key(&self) -> &'a PublicKey {
+        match self {
+            Self::Certificate(certificate) => certificate.public_key(),
+            Self::Key(key) => key.key(),
+        }
+    }
+}
+
+impl<'a> Case<'a> {
+    /// The certificate, or the one key that the bundle can mean.
+    fn material<'k>(&self, keys: &'k [SignerKey]) -> Result<Material<'k>, Refusal>
+    where
+        'a: 'k,
+    {
+        let form = self.bundle.form();
+        if form < self.verifier.options.minimum_form {
+            return Err(Refusal::new(Rejection::BundleVersion, Step::Formats)
+                .at("mediaType")
+                .expected(format!("at least {}", self.verifier.options.minimum_form.name()), form.name()));
+        }
+        match self.bundle.material() {
+            bundle::Material::Certificate(certificate) => Ok(Material::Certificate(certificate)),
+            bundle::Material::PublicKey { hint } => signer_key::find(keys, hint.as_deref()).map(Material::Key),
+        }
+    }
+
+    /// The one algorithm that belongs to the key, and to what it has signed.
+    fn algorithm(&mut self, material: &Material<'_>) -> Algorithm {
+        let named = match material {
+            Material::Certificate(_) => None,
+            Material::Key(key) => key.algorithm(),
+        };
+        let legacy = self.verifier.options.legacy_hash;
+        let algorithm = named.unwrap_or_else(|| Algorithm::of(material.key().kind(), self.bundle, legacy));
+        if legacy && algorithm != Algorithm::of(material.key().kind(), self.bundle, false) {
+            self.warnings
+                .push(format!("the signature is checked with {}, which is not its key's own hash", algorithm.name()));
+        }
+        algorithm
+    }
+}
+
+/// The statement of an envelope, and which of its subjects the artifact is.
+fn statement(
+    content: &Content,
+    artifact: Option<&Artifact<'_>>,
+) -> Result<(Option<Statement>, Option<usize>), Refusal> {
+    let Content::Envelope(Envelope { payload_type, payload, .. }) = content else { return Ok((None, None)) };
+    match artifact {
+        None if payload_type != PAYLOAD_TYPE => Ok((None, None)),
+        None => Statement::parse(payload).map(|statement| (Some(statement), None)),
+        Some(_) if payload_type != PAYLOAD_TYPE => Err(Refusal::new(Rejection::DssePayloadType, Step::Statement)
+            .at("dsseEnvelope.payloadType")
+            .expected(PAYLOAD_TYPE, payload_type)),
+        Some(artifact) => {
+            let statement = Statement::parse(payload)?;
+            let digests = artifact.digests();
+            let digests: Vec<_> = digests.iter().collect();
+            let subject = statement.matched_subject(&digests)?;
+            Ok((Some(statement), Some(subject)))
+        }
+    }
+}

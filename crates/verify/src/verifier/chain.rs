@@ -1,0 +1,130 @@
+//! Step 3: which certificate authority issued the signer's certificate, at every established time.
+
+use super::times::entry_place;
+use super::{Case, VerifiedTime};
+use crate::certificate::{Certificate, chain};
+use crate::trust_root::{CertificateAuthority, Window};
+use crate::{Hash, Refusal, Rejection, Step, Timestamp, hash};
+use serde::Serialize;
+
+const PLACE: &str = "verificationMaterial.certificate";
+
+/// The certificate authority that issued the signer's certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct VerifiedAuthority {
+    /// Its URL in the trust root; may be empty.
+    pub url: String,
+    /// Its operator.
+    pub operator: String,
+    /// Subject of the certificate that issued the signer's.
+    pub issuer: String,
+    /// Subject of the anchor.
+    pub anchor: String,
+    /// When it is trusted.
+    #[serde(serialize_with = "super::verified::text")]
+    pub window: Window,
+    /// SHA-256 of each certificate of its chain, the issuing one first.
+    #[serde(serialize_with = "super::verified::hexadecimals")]
+    pub certificates_sha256: Vec<Hash>,
+}
+
+/// A certificate that one authority issued, and that was valid at every established time. Its SCTs have not been looked at.
+#[derive(Debug)]
+pub(super) struct Chained<'a> {
+    pub(super) leaf: &'a Certificate,
+    /// The authority's whole chain: the issuer first, the anchor last. Not empty.
+    pub(super) path: &'a [Certificate],
+    pub(super) issuer: &'a Certificate,
+    pub(super) authority: VerifiedAuthority,
+}
+
+/// A reason to refuse; of several authorities that cannot have issued the certificate, the one that comes closest speaks.
+type Verdict = (u8, Refusal);
+
+/// Checks that one authority has issued `leaf`, that it may sign code, and that all of it was valid at every time.
+pub(super) fn verify<'a>(
+    case: &Case<'a>,
+    leaf: &'a Certificate,
+    times: &[VerifiedTime],
+) -> Result<Chained<'a>, Refusal> {
+    let refuse = |rejection| Refusal::new(rejection, Step::Chain).at(PLACE);
+    let untrusted = refuse(Rejection::ChainUntrusted)
+        .expected("a certificate by an authority of the trust root", leaf.issuer().to_string());
+    let mut verdict: Verdict = (0, untrusted);
+    for authority in case.verifier.trusted.certificate_authorities() {
+        match issued(case, leaf, times, authority) {
+            Ok(chained) => {
+                chain::verify_code_signing_leaf(leaf).map_err(refuse)?;
+                return Ok(chained);
+            }
+            Err(closer) if closer.0 > verdict.0 => verdict = closer,
+            Err(_) => {}
+        }
+    }
+    Err(verdict.1)
+}
+
+fn issued<'a>(
+    case: &Case<'a>,
+    leaf: &'a Certificate,
+    times: &[VerifiedTime],
+    authority: &'a CertificateAuthority,
+) -> Result<Chained<'a>, Verdict> {
+    let refuse = |rejection| Refusal::new(rejection, Step::Chain).at(PLACE);
+    let (Some(issuer), Some(anchor)) = (authority.chain().first(), authority.chain().last()) else {
+        return Err((0, refuse(Rejection::ChainIncomplete)));
+    };
+    if let Err(rejection) = chain::verify_issued_by(leaf, issuer) {
+        return Err((u8::from(rejection == Rejection::ChainSignature), refuse(rejection)));
+    }
+    for time in times {
+        valid_at(authority, leaf, time.time(), &time.place()).map_err(|refusal| (2, refusal))?;
+    }
+    unpromised_times(case, leaf).map_err(|refusal| (2, refusal))?;
+    let described = VerifiedAuthority {
+        url: authority.url().to_owned(),
+        operator: authority.operator().to_owned(),
+        issuer: issuer.subject().to_string(),
+        anchor: anchor.subject().to_string(),
+        window: authority.window(),
+        certificates_sha256: authority.chain().iter().map(|certificate| hash::sha256(certificate.der())).collect(),
+    };
+    Ok(Chained { leaf, path: authority.chain(), issuer, authority: described })
+}
+
+/// Whether certificate, chain and window are all valid at `time`. Signatures do not depend on it.
+fn valid_at(authority: &CertificateAuthority, leaf: &Certificate, time: Timestamp, place: &str) -> Result<(), Refusal> {
+    let refuse = |rejection, expected: String| {
+        Err(Refusal::new(rejection, Step::Chain).at(place).expected(expected, time.rfc3339_millis()))
+    };
+    let validity = |of: &str, certificate: &Certificate| {
+        let (start, end) = (certificate.not_before().rfc3339(), certificate.not_after().rfc3339());
+        format!("a time in the validity of {of}, {start} to {end}")
+    };
+    if !leaf.is_valid_at(time) {
+        return refuse(Rejection::TimeCertificate, validity("the signer's certificate", leaf));
+    }
+    if let Some(expired) = authority.chain().iter().find(|certificate| !certificate.is_valid_at(time)) {
+        return refuse(Rejection::ChainExpired, validity(&expired.subject().to_string(), expired));
+    }
+    if !authority.window().contains(time) {
+        return refuse(Rejection::ChainWindow, format!("a time in the authority's window, {}", authority.window()));
+    }
+    Ok(())
+}
+
+/// A log's time without a promise proves nothing, but one outside the certificate's validity is a lie of somebody's.
+fn unpromised_times(case: &Case<'_>, leaf: &Certificate) -> Result<(), Refusal> {
+    for (index, entry) in case.bundle.entries().iter().enumerate() {
+        if let (Some(time), None) = (entry.integrated_time, &entry.promise)
+            && time.millis() != 0
+            && !leaf.is_valid_at(time)
+        {
+            return Err(Refusal::new(Rejection::TimeCertificate, Step::Chain)
+                .at(format!("{}.integratedTime", entry_place(index)))
+                .expected("a time in the validity of the signer's certificate", time.rfc3339()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! Step 6: that logs hold an entry about this very signature.
+
+use super::algorithm::SignedData;
+use super::times::{entry_place, known_log};
+use super::{Case, Material, TimeSource, VerifiedTime};
+use crate::bundle::{Content, InclusionProof, TransparencyLogEntry};
+use crate::checkpoint::{Naming, open_trusted};
+use crate::note::{KeyName, Note};
+use crate::rekor::logged;
+use crate::trust_root::TransparencyLog;
+use crate::{Hash, Refusal, Rejection, Step, Timestamp, merkle};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// An entry that is about this signature and that a trusted log holds, or has promised to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct VerifiedEntry {
+    /// The log's URL in the trust root.
+    pub url: String,
+    /// The log's operator.
+    pub operator: String,
+    /// The log's id.
+    #[serde(serialize_with = "super::verified::hexadecimal")]
+    pub log_id: Hash,
+    /// The entry's type.
+    pub kind: String,
+    /// The type's version.
+    pub version: String,
+    /// Index in the log, over all its shards. `None` where nothing vouches for it: Rekor v1 signs it in promises only.
+    pub log_index: Option<u64>,
+    /// The tree that the entry was shown to be in. `None`: there is only the log's promise.
+    pub inclusion: Option<Inclusion>,
+    /// Whether the log's promise was checked.
+    pub promised: bool,
+}
+
+/// A tree of a log that holds an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Inclusion {
+    /// The first line of the checkpoint.
+    pub origin: String,
+    /// Index in the tree.
+    pub index: u64,
+    /// Leaves of the tree.
+    pub tree_size: u64,
+    /// Root hash of the tree.
+    #[serde(serialize_with = "super::verified::hexadecimal")]
+    pub root_hash: Hash,
+    /// Witnesses of the caller's policy that have cosigned the checkpoint, and when.
+    pub cosigners: Vec<Cosigner>,
+}
+
+/// A witness that has cosigned a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Cosigner {
+    /// Its name.
+    pub name: String,
+    /// When.
+    #[serde(serialize_with = "super::verified::rfc3339")]
+    pub time: Timestamp,
+}
+
+/// Verifies every entry, and counts the operators of their logs.
+pub(super) fn verify(
+    case: &mut Case<'_>,
+    material: &Material<'_>,
+    signed: &SignedData<'_>,
+    times: &[VerifiedTime],
+) -> Result<Vec<VerifiedEntry>, Refusal> {
+    let bundle = case.bundle;
+    let envelope = match bundle.content() {
+        Content::Message { .. } => None,
+        Content::Envelope(envelope) => Some((envelope.payload_type.as_str(), envelope.payload.as_slice())),
+    };
+    let signer = match material {
+        Material::Certificate(certificate) => logged::Signer::Certificate(certificate),
+        Material::Key(key) => logged::Signer::PublicKey(key.key()),
+    };
+    let about = logged::Signed { digest: signed.digest(), envelope, signature: bundle.signature(), signer };
+    let mut verified = Vec::new();
+    for (index, entry) in bundle.entries().iter().enumerate() {
+        verified.extend(verify_entry(case, index, entry, &about, times)?);
+    }
+    let required = case.required.log_entries;
+    let found = verified.iter().map(|entry| entry.operator.as_str()).collect::<BTreeSet<_>>().len();
+    if found < required {
+        return Err(Refusal::new(Rejection::LogTooFew { found, required }, Step::LogEntry)
+            .at("verificationMaterial.tlogEntries")
+            .expected(format!("entries of {required} logs"), found.to_string()));
+    }
+    Ok(verified)
+}
+
+/// One entry: (1) its body is about this signature, also where nobody asks for entries, since its promise may have lent a time,
+/// (2) the log is known, (3) and was trusted at every time, (4) a tree of the log holds it.
+fn verify_entry(
+    case: &mut Case<'_>,
+    index: usize,
+    entry: &TransparencyLogEntry,
+    about: &logged::Signed<'_>,
+    times: &[VerifiedTime],
+) -> Result<Option<VerifiedEntry>, Refusal> {
+    let place = entry_place(index);
+    let refuse = |rejection| Refusal::new(rejection, Step::LogEntry);
+    // (1)
+    let body = logged::bind(&entry.kind, &entry.version, entry.body.as_deref(), about).map_err(|rejection| {
+        let refusal = refuse(rejection).at(format!("{place}.canonicalizedBody"));
+        match rejection {
+            Rejection::EntryMismatch { field } => refusal.expected(format!("this bundle's {field}"), "another one"),
+            _ => refusal,
+        }
+    })?;
+    // (2)
+    let Some(log) = known_log(case, index, entry)? else { return Ok(None) };
+    let promised =
+        times.iter().any(|time| matches!(time.source(), TimeSource::LogPromise { entry, .. } if *entry == index));
+    // (3); with a promise, step 2 has looked.
+    if !promised {
+        trusted_at(case, log, times, &place)?;
+    }
+    // (4)
+    let naming = if entry.is_rekor_v2() { Naming::Name } else { Naming::NameAndTree };
+    let inclusion = match &entry.proof {
+        Some(proof) => Some(included(case, entry, proof, &merkle::leaf_hash(&body), naming, &place)?),
+        // A bundle of version 0.1, or an older form: the promise is all there is.
+        None if promised && case.required.witnesses == 0 => {
+            case.warnings.push(format!("{place} has no inclusion proof; only the log's promise was checked"));
+            None
+        }
+        None => return Err(refuse(Rejection::ProofMissing).at(format!("{place}.inclusionProof"))),
+    };
+    let log_index = (promised || naming == Naming::Name).then_some(entry.log_index);
+    Ok(Some(VerifiedEntry {
+        url: log.url().to_owned(),
+        operator: log.operator().to_owned(),
+        log_id: entry.log_id,
+        kind: entry.kind.clone(),
+        version: entry.version.clone(),
+        log_index,
+        inclusion,
+        promised,
+    }))
+}
+
+/// Whether the log was trusted at every time; where there is none, whether it still is.
+fn trusted_at(case: &Case<'_>, log: &TransparencyLog, times: &[VerifiedTime], place: &str) -> Result<(), Refusal> {
+    let mut times: Vec<Timestamp> = times.iter().map(VerifiedTime::time).collect();
+    if times.is_empty() {
+        times.push(case.now);
+    }
+    match times.into_iter().find(|time| !log.window().contains(*time)) {
+        None => Ok(()),
+        Some(time) => Err(Refusal::new(Rejection::LogWindow, Step::LogEntry)
+            .at(format!("{place}.logId"))
+            .expected(format!("a time in the log's window, {}", log.window()), time.rfc3339_millis())),
+    }
+}
+
+/// An inclusion proof: (1) the log signed the checkpoint, (2) proof and checkpoint speak of one tree, and of one index where the
+/// log has only one, (3) the leaf is in that tree, (4) enough witnesses have cosigned.
+fn included(
+    case: &Case<'_>,
+    entry: &TransparencyLogEntry,
+    proof: &InclusionProof,
+    leaf: &Hash,
+    naming: Naming,
+    place: &str,
+) -> Result<Inclusion, Refusal> {
+    let place = format!("{place}.inclusionProof");
+    let refuse = |rejection, field: &str| Refusal::new(rejection, Step::LogEntry).at(format!("{place}{field}"));
+    let (log, names): (&TransparencyLog, &[KeyName]) =
+        case.verifier.trusted.log(&entry.log_id).ok_or_else(|| refuse(Rejection::LogUnknown, ""))?;
+    // (1)
+    let text = proof.checkpoint.as_deref().ok_or_else(|| refuse(Rejection::CheckpointMissing, ".checkpoint"))?;
+    let note = Note::parse(text).map_err(|rejection| refuse(rejection, ".checkpoint"))?;
+    let checkpoint = open_trusted(&note, names, log.checkpoint_key_id(), log.key(), naming).map_err(|rejection| {
+        refuse(rejection, ".checkpoint").expected(format!("a checkpoint by {}", log.url()), &note.text)
+    })?;
+    // (2)
+    let head = checkpoint.head;
+    if head.size != proof.tree_size || head.root != proof.root_hash {
+        return Err(refuse(Rejection::CheckpointMismatch, "").expected(
+            format!("the checkpoint's tree, {} leaves, {}", head.size, hex::encode(head.root)),
+            format!("{} leaves, {}", proof.tree_size, hex::encode(proof.root_hash)),
+        ));
+    }
+    if naming == Naming::Name && proof.log_index != entry.log_index {
+        return Err(refuse(Rejection::EntryMismatch { field: "logIndex" }, ".logIndex")
+            .expected(entry.log_index.to_string(), proof.log_index.to_string()));
+    }
+    // (3)
+    merkle::verify_inclusion(proof.log_index, head.size, leaf, &proof.hashes, &head.root)
+        .map_err(|rejection| refuse(rejection, ".hashes"))?;
+    // (4)
+    let cosigners = case.verifier.options.thresholds.witnesses.as_ref().map(|policy| policy.cosigners(&note));
+    let cosigners = cosigners.unwrap_or_default();
+    let (found, quorum) = (cosigners.len(), case.required.witnesses);
+    if found < quorum {
+        return Err(refuse(Rejection::CosignaturesTooFew { found, quorum }, ".checkpoint"));
+    }
+    let cosigners = cosigners.into_iter().map(|(name, time)| Cosigner { name: name.to_string(), time }).collect();
+    Ok(Inclusion {
+        origin: checkpoint.origin,
+        index: proof.log_index,
+        tree_size: head.size,
+        root_hash: head.root,
+        cosigners,
+    })
+}

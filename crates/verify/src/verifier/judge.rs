@@ -1,0 +1,44 @@
+//! Who decides whether a signer is the right one.
+
+use super::{Signer, SignerKey, Verified};
+use crate::Refusal;
+use crate::policy::{Explanation, PolicyThresholds};
+
+/// Accepts or refuses what has been established. Policies are judges; so is whatever a caller writes.
+pub trait Judge {
+    /// Looks at the signer, before log entries and signature are checked. It saves work, and tells a person first that somebody
+    /// else has signed. What is accepted here is not accepted yet.
+    ///
+    /// # Errors
+    /// Why it is the wrong one.
+    fn identity(&self, signer: &Signer) -> Result<(), Refusal> {
+        let _ = signer;
+        Ok(())
+    }
+
+    /// Keys by which it accepts signatures without a certificate; the verifier's own are accepted, too.
+    fn keys(&self) -> Vec<SignerKey> {
+        Vec::new()
+    }
+
+    /// How much evidence there must be. Where it says nothing, the verifier's own thresholds hold.
+    fn thresholds(&self) -> Option<PolicyThresholds> {
+        None
+    }
+
+    /// Decides, when all has been established. May say which of its rules held.
+    ///
+    /// # Errors
+    /// Why it is not enough.
+    fn judge(&self, verified: &Verified) -> Result<Option<Explanation>, Refusal>;
+}
+
+/// Accepts every signer. For a caller that asks who has signed, and then decides; it decides nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnySigner;
+
+impl Judge for AnySigner {
+    fn judge(&self, _: &Verified) -> Result<Option<Explanation>, Refusal> {
+        Ok(None)
+    }
+}
