@@ -190,14 +190,14 @@ fn promised(text: &str) -> Vec<(String, String)> {
         }
         let mut last_was_file = false;
         for name in cell.split('`').skip(1).step_by(2) {
-            let is_file = name.ends_with(".rs") || root().join(format!("tests/tests/{name}.rs")).exists();
+            let path = if name.contains('/') { name.to_owned() } else { format!("tests/tests/{name}.rs") };
+            let is_file = root().join(&path).is_file();
             if is_file {
                 if !last_was_file {
                     files.clear();
                 }
-                let path = if name.ends_with(".rs") { name.to_owned() } else { format!("tests/tests/{name}.rs") };
                 files.push(path);
-            } else if !name.contains('/') {
+            } else {
                 promised.extend(files.iter().map(|file| (file.clone(), name.to_owned())));
             }
             last_was_file = is_file;
