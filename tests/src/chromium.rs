@@ -1,6 +1,7 @@
 //! Debian's Chromium, which looks at a page in several sizes, in light and in dark; axe looks with it.
 
 use crate::person::{Person, client};
+use crate::program::Program;
 use serde_json::Value;
 use std::fs;
 
@@ -13,7 +14,7 @@ pub fn look_at(person: &Person, url: &str) -> Vec<Value> {
     let pictures = person.path("pictures");
     fs::create_dir_all(&pictures).unwrap();
     let program = person.node().arg(client("browser/main.js")).arg("chromium").arg(&pictures).arg(url);
-    let seen = SIZES.into_iter().fold(program, |program, size| program.arg(size)).run().succeeds();
+    let seen = SIZES.into_iter().fold(program, Program::arg).run().succeeds();
     let looks: Vec<Value> = serde_json::from_str(&seen).unwrap();
     assert_eq!(looks.len(), 2 * SIZES.len());
     let origin = url::Url::parse(url).unwrap().origin().ascii_serialization();

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// Every state a log can be in.
-const STATES: [&str; 5] = ["active", "quarantined", "unwitnessed", "clock", "stopped"];
+const STATES: [&str; 6] = ["active", "quarantined", "unmarked", "unwitnessed", "clock", "stopped"];
 
 /// The options of `chancery dev` about it.
 #[derive(Debug, Args)]
@@ -145,6 +145,7 @@ fn state(log: &Log) -> &'static str {
     match log.obstacle() {
         None => "active",
         Some(Obstacle::Quarantined { .. }) => "quarantined",
+        Some(Obstacle::Unmarked { .. }) => "unmarked",
         Some(Obstacle::Unwitnessed { .. }) => "unwitnessed",
         Some(Obstacle::Clock { .. }) => "clock",
         Some(Obstacle::Stopped { .. }) => "stopped",
