@@ -203,6 +203,11 @@ impl Outcome {
         }
     }
 
+    /// Its exit code; -1 where a signal ended it.
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or(-1)
+    }
+
     /// Everything it wrote.
     pub fn written(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)

@@ -1,6 +1,7 @@
 //! An OCI registry with an image in it.
 
 use crate::{key::unique, person::Person, program::Running, stack::free_port};
+use std::path::Path;
 
 /// A registry in memory, on a port of its own; it ends with the test.
 pub struct Registry {
@@ -12,6 +13,16 @@ impl Registry {
     pub fn start(person: &Person) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
         let mut server = person.crane().args("registry serve --address").arg(&address).start();
+        server.wait_for("serving on");
+        Self { address, _server: server }
+    }
+
+    /// One with the referrers API, which has one referrer a page; crane's has none.
+    pub fn with_referrers(person: &Person) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/paged_registry.py");
+        let python = person.program("python3").env("PYTHONUNBUFFERED", "1").arg(script);
+        let mut server = python.arg(&address).start();
         server.wait_for("serving on");
         Self { address, _server: server }
     }

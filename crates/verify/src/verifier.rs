@@ -45,7 +45,7 @@
 //! use chancery_verify::{Refusal, Timestamp};
 //!
 //! fn signer(root: &[u8], bundle: &[u8], artifact: &[u8], now: Timestamp) -> Result<String, Refusal> {
-//!     let verifier = Verifier::new(TrustRoot::parse(root)?, Options::default())?;
+//!     let verifier = Verifier::new(TrustRoot::parse(root)?, Options::default());
 //!     let bundle = Bundle::parse(bundle)?;
 //!     let verified = verifier.verify(&bundle, &Artifact::Bytes(artifact), &AnySigner, now)?;
 //!     Ok(verified.signer.to_string())
@@ -84,6 +84,7 @@ use crate::statement::{PAYLOAD_TYPE, Statement};
 use crate::trust_root::TrustRoot;
 use crate::{PublicKey, Refusal, Rejection, Step, Timestamp};
 use algorithm::SignedData;
+use options::Required;
 use prepared::Prepared;
 
 /// Judges bundles against one trust root. Cheap to share, expensive to make: the constant signatures are verified once, here.
@@ -99,6 +100,7 @@ struct Case<'a> {
     verifier: &'a Verifier,
     bundle: &'a Bundle,
     now: Timestamp,
+    required: Required,
     warnings: Vec<String>,
 }
 
@@ -110,12 +112,11 @@ enum Material<'a> {
 }
 
 impl Verifier {
-    /// Prepares a trust root: reads no bundle, verifies every signature between its own certificates.
-    ///
-    /// # Errors
-    /// [`Rejection::RootChain`] for a chain that cannot issue what it is for.
-    pub fn new(root: TrustRoot, options: Options) -> Result<Self, Refusal> {
-        Ok(Self { trusted: Prepared::new(root)?, keys: Vec::new(), options })
+    /// Prepares a trust root: verifies every signature between its own certificates. An authority whose chain may not issue what
+    /// it is for is set aside ([`Self::unusable`]), so that it does not blind the verifier to the others.
+    #[must_use]
+    pub fn new(root: TrustRoot, options: Options) -> Self {
+        Self { trusted: Prepared::new(root), keys: Vec::new(), options }
     }
 
     /// Also trusts signatures by this key. Without any, bundles that are signed by a bare key are refused.
@@ -129,6 +130,11 @@ impl Verifier {
     #[must_use]
     pub const fn trust_root(&self) -> &TrustRoot {
         &self.trusted.root
+    }
+
+    /// Authorities of the trust root that were set aside, beside [`TrustRoot::unusable`], and why.
+    pub fn unusable(&self) -> impl Iterator<Item = &Refusal> {
+        self.trusted.unusable()
     }
 
     /// What was asked for.
@@ -178,9 +184,11 @@ impl Verifier {
         judge: &impl Judge,
         now: Timestamp,
     ) -> Result<Verified, Refusal> {
-        let mut case = Case { verifier: self, bundle, now, warnings: Vec::new() };
+        let required = Required::new(&self.options.thresholds, judge.thresholds());
+        let mut case = Case { verifier: self, bundle, now, required, warnings: Vec::new() };
         // (1)
-        let material = case.material()?;
+        let keys: Vec<SignerKey> = self.keys.iter().cloned().chain(judge.keys()).collect();
+        let material = case.material(&keys)?;
         let algorithm = case.algorithm(&material);
         // (2)
         let times = times::establish(&mut case, &material)?;
@@ -212,6 +220,7 @@ impl Verifier {
         // (9)
         let mut verified = Verified {
             signer,
+            signature: bundle.signature().to_vec(),
             authority: leaf.as_ref().map(|leaf| leaf.authority().clone()),
             scts: leaf.map(VerifiedLeaf::into_scts).unwrap_or_default(),
             times,
@@ -239,7 +248,10 @@ impl<'a> Material<'a> {
 
 impl<'a> Case<'a> {
     /// The certificate, or the one key that the bundle can mean.
-    fn material(&self) -> Result<Material<'a>, Refusal> {
+    fn material<'k>(&self, keys: &'k [SignerKey]) -> Result<Material<'k>, Refusal>
+    where
+        'a: 'k,
+    {
         let form = self.bundle.form();
         if form < self.verifier.options.minimum_form {
             return Err(Refusal::new(Rejection::BundleVersion, Step::Formats)
@@ -248,9 +260,7 @@ impl<'a> Case<'a> {
         }
         match self.bundle.material() {
             bundle::Material::Certificate(certificate) => Ok(Material::Certificate(certificate)),
-            bundle::Material::PublicKey { hint } => {
-                signer_key::find(&self.verifier.keys, hint.as_deref()).map(Material::Key)
-            }
+            bundle::Material::PublicKey { hint } => signer_key::find(keys, hint.as_deref()).map(Material::Key),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Every fuzz target on its seeds and on random mutations of them: what `tests/fuzz/run` does for hours, in seconds and
 //! with the same numbers each time.
 
-#![expect(clippy::expect_used, reason = "a panic is what this looks for")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a panic is what this looks for")]
 #![expect(unreachable_pub, reason = "the same files are public modules of the library in tests/fuzz")]
 
 #[path = "../../../tests/fuzz/src/mutations.rs"]
@@ -37,4 +37,14 @@ fn nothing_that_is_parsed_panics_or_has_two_spellings() {
             run(name, target, &input);
         }
     }
+}
+
+#[test]
+fn the_seeds_of_documents_parse() {
+    let [v1, v2, old, legacy, ..] = &seeds::of("bundle")[..] else { panic!("seeds") };
+    for seed in [v1, v2, old] {
+        assert_eq!(chancery_verify::bundle::Bundle::parse(seed).err(), None);
+    }
+    assert_eq!(chancery_verify::bundle::Bundle::parse_legacy(legacy).err(), None);
+    assert_eq!(chancery_verify::trust_root::TrustRoot::parse(&seeds::of("trust_root")[0]).err(), None);
 }

@@ -228,3 +228,23 @@ impl chancery_verify::merkle::Nodes for Invented {
         Ok(hash)
     }
 }
+
+#[test]
+fn questions_without_an_answer_are_answered_by_no_proof() {
+    use chancery_verify::merkle::{Plan, TreeHead, consistency_proof, inclusion_proof, root_hash};
+    let sizes = [0, 1, 2, 3, 7, 13, 255, 256, 257, 1 << 32, (1 << 63) - 1, 1 << 63, u64::MAX - 1, u64::MAX];
+    for first in sizes {
+        for second in sizes {
+            let consistency = consistency_proof(first, second, &mut Plan::default()).unwrap();
+            let inclusion = inclusion_proof(first, second, &mut Plan::default()).unwrap();
+            assert!(consistency.len() <= 65 && inclusion.len() <= 64, "{first} {second}");
+            if first > second {
+                assert_eq!((consistency.len(), inclusion.len()), (0, 0), "{first} {second}");
+                let [old, new] = [first, second].map(|size| TreeHead { size, root: [0; 32] });
+                let verdict = chancery_verify::merkle::verify_consistency(&old, &new, &consistency);
+                assert_eq!(verdict, Err(chancery_verify::Rejection::TreeShrinks { old: first, new: second }));
+            }
+        }
+        assert!(root_hash(first, &mut Plan::default()).is_ok());
+    }
+}

@@ -3,6 +3,7 @@
 //! Exit code 0 only if what the verb stands for holds; data on standard output, everything else on standard error.
 
 mod config;
+mod conformance;
 mod dev;
 mod health;
 mod identity;
@@ -12,6 +13,7 @@ mod log;
 mod serve;
 mod token;
 mod trust;
+mod verify;
 mod witness;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +31,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Config(config::Arguments),
+    Conformance(conformance::Arguments),
     Dev(Box<dev::Arguments>),
     Health(health::Arguments),
     Identity(identity::Arguments),
@@ -38,6 +41,7 @@ enum Verb {
     Serve(serve::Arguments),
     Token(token::Arguments),
     Trust(trust::Arguments),
+    Verify(Box<verify::Arguments>),
     Witness(witness::Arguments),
 }
 
@@ -58,6 +62,7 @@ impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Config(arguments) => config::run(arguments),
+            Verb::Conformance(arguments) => conformance::run(arguments).await,
             Verb::Dev(arguments) => dev::run(*arguments).await,
             Verb::Health(arguments) => health::run(arguments).await,
             Verb::Identity(arguments) => identity::run(arguments).await,
@@ -67,6 +72,7 @@ impl Cli {
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
             Verb::Trust(arguments) => trust::run(arguments).await,
+            Verb::Verify(arguments) => Ok(verify::run(*arguments).await),
             Verb::Witness(arguments) => witness::run(arguments).await,
         }
     }

@@ -77,6 +77,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "key" => vec![public_key().spki_der().to_vec(), public_key().to_pem().into_bytes(), ed25519_spki(), rsa_spki()],
         "tsq" => timestamp_requests().map(<[u8]>::to_vec).into(),
         "tsr" => timestamps().map(<[u8]>::to_vec).into(),
+        "bundle" => bundles(),
+        "trust_root" => vec![trust_root()],
         _ => Vec::new(),
     }
 }
@@ -346,4 +348,61 @@ fn rsa_spki() -> Vec<u8> {
     let head = "30820122300d06092a864886f70d01010105000382010f003082010a02820101";
     let modulus = format!("00{}", "c3".repeat(256));
     hex::decode(format!("{head}{modulus}0203010001")).expect("hexadecimal")
+}
+
+/// A bundle with everything, one with an envelope, cosign's older bundle, and the annotations of images.
+fn bundles() -> Vec<Vec<u8>> {
+    let [_, leaf, _] = certificates();
+    let (leaf, hash) = (STANDARD.encode(leaf), STANDARD.encode([1; 32]));
+    let proof = format!(
+        r#""inclusionProof":{{"logIndex":"1","treeSize":"2","rootHash":"{hash}","hashes":["{hash}"],"checkpoint":{{"envelope":"a\n"}}}}"#
+    );
+    let entry = format!(r#""logIndex":"1","logId":{{"keyId":"{hash}"}},{proof},"canonicalizedBody":"e30=""#);
+    let old = r#""kindVersion":{"kind":"hashedrekord","version":"0.0.1"},"integratedTime":"1","inclusionPromise":{"signedEntryTimestamp":"AA=="}"#;
+    let new = r#""kindVersion":{"kind":"dsse","version":"0.0.2"}"#;
+    let times = r#""timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"AA=="}]}"#;
+    let message = format!(r#"{{"messageDigest":{{"algorithm":"SHA2_256","digest":"{hash}"}},"signature":"AA=="}}"#);
+    let envelope = r#"{"payload":"e30=","payloadType":"a/b","signatures":[{"sig":"AA==","keyid":"a"}]}"#;
+    let body = STANDARD.encode(r#"{"apiVersion":"0.0.1","kind":"hashedrekord"}"#);
+    let promise = format!(
+        r#"{{"SignedEntryTimestamp":"AA==","Payload":{{"body":"{body}","integratedTime":1,"logIndex":1,"logID":"{}"}}}}"#,
+        "ab".repeat(32)
+    );
+    let key = STANDARD.encode(public_key().to_pem());
+    let media_type = r#""mediaType":"application/vnd.dev.sigstore.bundle"#;
+    [
+        format!(
+            r#"{{{media_type}.v0.3+json","verificationMaterial":{{"certificate":{{"rawBytes":"{leaf}"}},"tlogEntries":[{{{entry},{old}}}],{times}}},"messageSignature":{message}}}"#
+        ),
+        format!(
+            r#"{{{media_type}.v0.3+json","verificationMaterial":{{"publicKey":{{"hint":"a"}},"tlogEntries":[{{{entry},{new}}}]}},"dsseEnvelope":{envelope}}}"#
+        ),
+        format!(
+            r#"{{{media_type}+json;version=0.1","verificationMaterial":{{"publicKey":{{}},"tlogEntries":[{{{entry},{old}}}]}},"messageSignature":{message}}}"#
+        ),
+        format!(r#"{{"base64Signature":"AA==","cert":"{key}","rekorBundle":{promise}}}"#),
+        envelope.to_owned(),
+        r#"{"SignedRFC3161Timestamp":"AA=="}"#.to_owned(),
+        promise,
+    ]
+    .map(String::into_bytes)
+    .into()
+}
+
+/// A trust root with one instance in each section.
+fn trust_root() -> Vec<u8> {
+    let [root, ..] = certificates();
+    let (root, key, id) =
+        (STANDARD.encode(root), STANDARD.encode(public_key().spki_der()), STANDARD.encode(public_key().fingerprint()));
+    let window = r#""validFor":{"start":"2026-01-01T00:00:00.5Z","end":"2027-01-01T00:00:00Z"}"#;
+    let log = format!(
+        r#"{{"baseUrl":"https://{HOST}/a","hashAlgorithm":"SHA2_256","publicKey":{{"rawBytes":"{key}","keyDetails":"PKIX_ECDSA_P256_SHA_256",{window}}},"logId":{{"keyId":"{id}"}}}}"#
+    );
+    let authority = format!(
+        r#"{{"uri":"https://{HOST}","certChain":{{"certificates":[{{"rawBytes":"{root}"}}]}},{window},"operator":"a"}}"#
+    );
+    format!(
+        r#"{{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[{log}],"ctlogs":[{log}],"certificateAuthorities":[{authority}],"timestampAuthorities":[{authority}]}}"#
+    )
+    .into_bytes()
 }

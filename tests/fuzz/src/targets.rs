@@ -4,6 +4,7 @@
 //! because two spellings of one thing are two leaf hashes, two cache keys or two identities.
 
 use crate::seeds;
+use chancery_verify::bundle::{Bundle, Detached, Form, SignatureText, limits};
 use chancery_verify::certificate::{
     Certificate, Request, unverified_precertificate_tbs, verify_chain, verify_path, verify_profile,
 };
@@ -14,6 +15,7 @@ use chancery_verify::rekor::{EntryKind, ProposedEntry};
 use chancery_verify::sct::{self, ExtraData, MerkleTreeLeaf, SignedCertificateTimestamp};
 use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath};
 use chancery_verify::timestamping::{Request as TimestampRequest, Token};
+use chancery_verify::trust_root::TrustRoot;
 use chancery_verify::verifier_key::VerifierKey;
 use chancery_verify::witness::{self, AddCheckpoint};
 use chancery_verify::{HashAlgorithm, PublicKey, Timestamp, pem as pem_text};
@@ -23,7 +25,7 @@ use std::slice;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 15] = [
+pub const ALL: [(&str, Target); 17] = [
     ("note", note),
     ("checkpoint", checkpoint),
     ("witness", witness),
@@ -39,6 +41,8 @@ pub const ALL: [(&str, Target); 15] = [
     ("key", key),
     ("tsq", tsq),
     ("tsr", tsr),
+    ("bundle", bundle),
+    ("trust_root", trust_root),
 ];
 
 /// Largest body a log takes.
@@ -298,4 +302,56 @@ pub fn tsr(input: &[u8]) {
             assert!(signed.into_iter().any(|signed| signed.info() == token.info()), "only what was signed verifies");
         }
     }
+}
+
+/// Bundles in every form, and the annotations of images: within the limits, and no document of two forms.
+pub fn bundle(input: &[u8]) {
+    let readings = [Bundle::parse(input), Bundle::parse_legacy(input)];
+    assert!(readings.iter().filter(|reading| reading.is_ok()).count() <= 1, "a document has one form");
+    let chained = Bundle::parse_allowing_chain(input);
+    let attestation = Detached { envelope: Some(input), ..Detached::default() }.into_bundle();
+    let [new, old] = readings;
+    if let Ok(new) = &new {
+        assert_eq!(chained.as_ref(), Ok(new), "allowing more takes nothing away");
+    }
+    for bundle in [new, old, chained, attestation].into_iter().flatten() {
+        assert!(!bundle.signature().is_empty() && !bundle.timestamped_bytes().is_empty());
+        assert!(bundle.timestamps().len() <= limits::MAX_TIMESTAMPS && bundle.entries().len() <= limits::MAX_ENTRIES);
+        for (index, entry) in bundle.entries().iter().enumerate() {
+            let mut others = bundle.entries().iter().take(index);
+            assert!(others.all(|other| (other.log_id, other.log_index) != (entry.log_id, entry.log_index)));
+            assert!(!entry.is_rekor_v2() || entry.promise.is_none() && entry.integrated_time.is_none());
+            assert!(bundle.form() < Form::V02 || entry.proof.is_some());
+            if let Some(proof) = &entry.proof {
+                assert!(proof.log_index < proof.tree_size && proof.checkpoint.is_some());
+                assert!(proof.hashes.len() <= limits::MAX_PROOF_HASHES);
+            }
+        }
+    }
+    for annotation in [
+        Detached { entry: Some(input), ..Detached::default() },
+        Detached { timestamp: Some(input), ..Detached::default() },
+    ] {
+        let signed = Detached { signature: Some(SignatureText::Raw(b"signature")), ..annotation };
+        let _ = signed.into_bundle();
+    }
+}
+
+/// Trust roots: ids of their own, windows that are some, chains that end in an anchor.
+pub fn trust_root(input: &[u8]) {
+    let Ok(root) = TrustRoot::parse(input) else { return };
+    for (index, log) in root.logs().iter().enumerate() {
+        assert!(root.logs().iter().take(index).all(|known| known.log_id() != log.log_id()));
+        assert!(!log.names().is_empty() && log.window().contains(log.window().start));
+    }
+    for log in root.ct_logs() {
+        assert_eq!(*log.log_id(), log.key().fingerprint());
+    }
+    for authority in root.certificate_authorities() {
+        assert_eq!(authority.intermediates().len() + authority.anchor().len(), authority.chain().len());
+    }
+    for authority in root.timestamp_authorities() {
+        assert!(!authority.issuers().is_empty());
+    }
+    assert_eq!(root.clone().combine(root.clone()), Ok(root), "a root adds nothing to itself");
 }

@@ -1,6 +1,6 @@
 //! A signature with the files or annotations that lie beside it: cosign's forms without a bundle.
 
-use super::document::{leaf_of, open};
+use super::document::{Root, leaf_of, open};
 use super::legacy::{entry_annotation, timestamp_annotation};
 use super::limits::MAX_SIGNATURE_BYTES;
 use super::{Bundle, Content, Envelope, Form, Material};
@@ -84,10 +84,8 @@ impl Detached<'_> {
             return Err(refuse(Rejection::BundleMissing, "certificate", "a certificate below the chain", "none"));
         };
         let issuers = Certificate::chain_from_pem(chain).map_err(|rejection| at(rejection, "chain"))?;
-        // Cosign puts the root into this file: unlike a bundle's chain it is meant to be complete.
-        let issuers = issuers.into_iter().filter(|issuer| issuer.subject() != issuer.issuer());
         let chain = std::iter::once(*leaf).chain(issuers).collect();
-        Ok(Material::Certificate(Box::new(leaf_of(chain, "chain")?)))
+        Ok(Material::Certificate(Box::new(leaf_of(chain, Root::Tolerated, "chain")?)))
     }
 }
 
@@ -144,7 +142,7 @@ pub(super) fn certificate_or_key(text: &[u8], path: &str) -> Result<Material, Re
         }
         chain.push(Certificate::from_der(&block.der).map_err(|rejection| at(rejection, path))?);
     }
-    Ok(Material::Certificate(Box::new(leaf_of(chain, path)?)))
+    Ok(Material::Certificate(Box::new(leaf_of(chain, Root::Tolerated, path)?)))
 }
 
 fn at(rejection: Rejection, path: &str) -> Refusal {

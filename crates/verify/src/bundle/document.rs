@@ -109,7 +109,8 @@ fn material(evidence: &mut Object, form: Form, allow_chain: bool) -> Result<Mate
                 chain.push(raw_certificate(&mut element, &path)?);
                 element.finish()?;
             }
-            Material::Certificate(Box::new(leaf_of(chain, &format!("{path}.certificates"))?))
+            let root = if form == Form::V01 { Root::Tolerated } else { Root::Refused };
+            Material::Certificate(Box::new(leaf_of(chain, root, &format!("{path}.certificates"))?))
         }
         _ => Material::PublicKey { hint: optional(object.string("hint", MAX_NAME_BYTES)?) },
     };
@@ -127,15 +128,26 @@ fn raw_certificate(object: &mut Object, path: &str) -> Result<Certificate, Refus
         .map_err(|rejection| Refusal::new(rejection, Step::Formats).at(format!("{path}.rawBytes")))
 }
 
-/// The first certificate of a chain below a root. The others are only held to their form: each issues its predecessor, and
-/// none issues itself. They are not kept, because only the trust root says which issuers there are.
-pub(super) fn leaf_of(chain: Vec<Certificate>, path: &str) -> Result<Certificate, Refusal> {
+/// Whether a chain may end in a certificate that issues itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Root {
+    /// Signers must leave it out.
+    Refused,
+    /// Older signers of the field put it in: npm's attestations of version 0.1, and cosign's files.
+    Tolerated,
+}
+
+/// The first certificate of a chain. The others are only held to their form: each issues its predecessor, and none but a
+/// root that is tolerated issues itself. They are not kept, because only the trust root says which issuers there are.
+pub(super) fn leaf_of(chain: Vec<Certificate>, root: Root, path: &str) -> Result<Certificate, Refusal> {
     let refuse = |index: usize, expected: &str, found: &str| {
         let refusal = Refusal::new(Rejection::BundleChain, Step::Formats).at(format!("{path}[{index}]"));
         Err(refusal.expected(expected, found))
     };
     for (index, certificate) in chain.iter().enumerate() {
-        if !certificate.subject().is_empty() && certificate.issuer() == certificate.subject() {
+        let self_issued = !certificate.subject().is_empty() && certificate.issuer() == certificate.subject();
+        let may_be_root = root == Root::Tolerated && index > 0 && index + 1 == chain.len();
+        if self_issued && !may_be_root {
             return refuse(index, "a certificate below the root", "one that issues itself");
         }
         let Some(issuer) = chain.get(index + 1) else { continue };

@@ -39,7 +39,7 @@ pub struct InclusionProof {
     pub root_hash: Hash,
     /// From leaf to root, at most 63.
     pub hashes: Vec<Hash>,
-    /// A signed note with the tree head.
+    /// A signed note with the tree head. Every bundle that [`super::Bundle::parse`] takes has it.
     pub checkpoint: Option<String>,
 }
 
@@ -59,7 +59,8 @@ impl TransparencyLogEntry {
     ///
     /// 1. The log's id has 32 bytes; kind and version are given.
     /// 2. Neither promise nor time in an entry of Rekor v2.
-    /// 3. A bundle of version 0.1 has the promise, a later one the proof with its checkpoint.
+    /// 3. A bundle of version 0.1 has the promise, a later one the proof. A proof has its checkpoint: without one nothing
+    ///    vouches for the root hash that it leads to.
     pub(super) fn read(node: Node, form: Form) -> Result<Self, Refusal> {
         let path = node.path().to_owned();
         let mut object = node.object()?;
@@ -101,7 +102,7 @@ impl TransparencyLogEntry {
             None if form > Form::V01 => {
                 Err(refuse(Rejection::ProofMissing, "inclusionProof").expected(expected, "none"))
             }
-            Some(proof) if form > Form::V01 && proof.checkpoint.is_none() => {
+            Some(proof) if proof.checkpoint.is_none() => {
                 Err(refuse(Rejection::CheckpointMissing, "inclusionProof.checkpoint").expected(expected, "none"))
             }
             _ => Ok(()),

@@ -45,7 +45,7 @@ impl Evidence {
         Self {
             signer: verified.signer.clone(),
             authorities: verified.authority.as_ref().map(|known| known.certificates_sha256.clone()).unwrap_or_default(),
-            signature: None,
+            signature: Some(verified.signature.clone()),
             times: verified.times.iter().map(crate::verifier::VerifiedTime::time).collect(),
             predicate: statement.map(|read| (read.predicate_type().to_owned(), read.predicate().clone())),
             annotations: BTreeMap::new(),

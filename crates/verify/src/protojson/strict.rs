@@ -311,3 +311,71 @@ impl Object {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    static FORMAT: Format = Format {
+        malformed: Rejection::BundleMalformed,
+        missing: Rejection::BundleMissing,
+        too_many: |what, limit| Rejection::BundleTooMany { what, limit },
+    };
+
+    #[test]
+    fn a_name_given_twice_is_refused_at_every_depth() {
+        for bad in [r#"{"a":1,"a":1}"#, r#"[{"a":{"b":1,"b":2}}]"#, r#"{"a":1,"\u0061":1}"#] {
+            assert!(parse(bad.as_bytes(), 100).unwrap_err().to_string().starts_with("duplicate member"), "{bad}");
+        }
+        assert_eq!(parse(br#"{"a":{"a":1}}"#, 100).unwrap(), serde_json::json!({"a": {"a": 1}}));
+    }
+
+    #[test]
+    fn depth_and_number_of_values_are_bounded() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(parse(nested(MAX_DEPTH).as_bytes(), 100).is_ok());
+        assert!(parse(nested(MAX_DEPTH + 1).as_bytes(), 100).is_err());
+        assert!(parse(b"[1,2,3]", 4).is_ok());
+        assert!(parse(b"[1,2,3]", 3).is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_the_place() {
+        let mut object = FORMAT.document(br#"{"a":{"b":[1,"x"]},"c":0}"#, 100).unwrap();
+        let mut inner = object.take("a").unwrap().object().unwrap();
+        let element = inner.list("b", "elements", 2).unwrap().pop().unwrap();
+        let refusal = element.int64().unwrap_err();
+        assert_eq!((refusal.code(), refusal.path()), ("bundle.malformed", "a.b[1]"));
+        assert_eq!(refusal.comparison(), ("an integer from 0 to 2^63 − 1", "“x”"));
+        assert_eq!(object.finish().unwrap_err().comparison(), ("known fields", "“c”"));
+        assert_eq!(inner.text("d", 9).unwrap_err().path(), "a.d");
+    }
+
+    proptest! {
+        #[test]
+        fn integers_are_those_of_63_bits(number in any::<u64>()) {
+            let expected = i64::try_from(number).ok().map(i64::unsigned_abs);
+            for text in [format!("{number}"), format!("\"{number}\"")] {
+                let mut object = FORMAT.document(format!("{{\"a\":{text}}}").as_bytes(), 9).unwrap();
+                prop_assert_eq!(object.int64("a").ok(), expected);
+            }
+        }
+
+        #[test]
+        fn bytes_have_four_spellings_and_no_other(bytes in any::<Vec<u8>>(), at in any::<prop::sample::Index>()) {
+            use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+            use base64::Engine as _;
+            let spellings =
+                [STANDARD.encode(&bytes), STANDARD_NO_PAD.encode(&bytes), URL_SAFE.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)];
+            for text in &spellings {
+                prop_assert_eq!(decode_canonical(text), Some(bytes.clone()));
+                for intruder in ["\n", " ", "=", "*"] {
+                    let mut text = text.clone();
+                    text.insert_str(at.index(text.len() + 1), intruder);
+                    prop_assert!(decode_canonical(&text).is_none_or(|_| spellings.contains(&text)), "{}", text);
+                }
+            }
+        }
+    }
+}

@@ -203,7 +203,13 @@ pub fn bind<'a>(
         ("dsse", super::v2::VERSION) => same(kind, body, v2::rebuild_dsse(signed)?, signed),
         ("hashedrekord" | "dsse", "0.0.1") | ("intoto", "0.0.2") => {
             let body = body.ok_or(Rejection::EntryMissing { field: "canonicalizedBody" })?;
-            let entry = LoggedEntry::read(body)?;
+            let entry = LoggedEntry::read(body).map_err(|rejection| match rejection {
+                // What is in the place of a signature or key is at any rate not this one.
+                Rejection::EntryMalformed { field: field @ ("signature" | "publicKey") } => {
+                    Rejection::EntryMismatch { field }
+                }
+                other => other,
+            })?;
             if entry.kind != kind || entry.version != version {
                 return Err(Rejection::EntryMismatch { field: "kindVersion" });
             }

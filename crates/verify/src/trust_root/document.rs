@@ -151,11 +151,13 @@ pub(super) fn host_and_path(url: &str) -> Option<(String, &str)> {
         Some(end) => authority.split_at(end + 1),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    let digits = port.strip_prefix(':').is_none_or(|port| port.bytes().all(|digit| digit.is_ascii_digit()));
+    // «ftp://host» is no host with an empty port.
+    let number = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|digit| digit.is_ascii_digit());
+    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(number);
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
-    let is_host = !host.is_empty() && host.bytes().all(allowed) && (port.is_empty() || port.starts_with(':'));
+    let is_host = !host.is_empty() && host.bytes().all(allowed);
     let is_path = !path.contains(['?', '#']);
-    (is_host && digits && is_path).then(|| (host.to_ascii_lowercase(), path.trim_end_matches('/')))
+    (is_host && is_port && is_path).then(|| (host.to_ascii_lowercase(), path.trim_end_matches('/')))
 }
 
 /// Takes the operator out of `object`; where there is none, it is the URL's host.

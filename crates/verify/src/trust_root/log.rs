@@ -14,7 +14,8 @@ use serde_json::Value;
 pub struct TransparencyLog {
     pub(super) url: String,
     pub(super) host: String,
-    /// Names under which its key may sign checkpoints: the host, and host and path where the URL has a path.
+    /// Names under which its key may sign checkpoints: the host, host and port where the URL has a port, host
+    /// and path where it has a path.
     pub(super) names: Vec<String>,
     pub(super) key: PublicKey,
     pub(super) log_id: Hash,
@@ -258,11 +259,18 @@ impl Description {
         self.details.key(&self.key, &format!("{}.publicKey", self.path)).map(Ok)
     }
 
-    /// The host, and host and path where there is one.
+    /// The host, host and port where it is not the usual one, and host and path where there is one.
     fn names(&self) -> Result<Vec<KeyName>, Refusal> {
         let mut names = Vec::new();
         if !self.host.is_empty() {
             names.push(self.host.clone());
+            let (scheme, rest) = self.url.split_once("://").unwrap_or(("", &self.url));
+            let with_port = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
+            let port = with_port.strip_prefix(&self.host).and_then(|port| port.strip_prefix(':'));
+            let usual = matches!((scheme, port), (_, None | Some("")) | ("http", Some("80")) | ("https", Some("443")));
+            if !usual {
+                names.push(with_port);
+            }
         }
         if !self.url_path.is_empty() {
             names.push(format!("{}{}", self.host, self.url_path));

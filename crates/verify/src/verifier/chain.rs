@@ -33,6 +33,8 @@ pub struct VerifiedAuthority {
 #[derive(Debug)]
 pub(super) struct Chained<'a> {
     pub(super) leaf: &'a Certificate,
+    /// The authority's whole chain: the issuer first, the anchor last. Not empty.
+    pub(super) path: &'a [Certificate],
     pub(super) issuer: &'a Certificate,
     pub(super) authority: VerifiedAuthority,
 }
@@ -50,7 +52,7 @@ pub(super) fn verify<'a>(
     let untrusted = refuse(Rejection::ChainUntrusted)
         .expected("a certificate by an authority of the trust root", leaf.issuer().to_string());
     let mut verdict: Verdict = (0, untrusted);
-    for authority in case.verifier.trusted.root.certificate_authorities() {
+    for authority in case.verifier.trusted.certificate_authorities() {
         match issued(case, leaf, times, authority) {
             Ok(chained) => {
                 chain::verify_code_signing_leaf(leaf).map_err(refuse)?;
@@ -88,7 +90,7 @@ fn issued<'a>(
         window: authority.window(),
         certificates_sha256: authority.chain().iter().map(|certificate| hash::sha256(certificate.der())).collect(),
     };
-    Ok(Chained { leaf, issuer, authority: described })
+    Ok(Chained { leaf, path: authority.chain(), issuer, authority: described })
 }
 
 /// Whether certificate, chain and window are all valid at `time`. Signatures do not depend on it.

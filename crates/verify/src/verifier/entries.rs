@@ -84,7 +84,7 @@ pub(super) fn verify(
     for (index, entry) in bundle.entries().iter().enumerate() {
         verified.extend(verify_entry(case, index, entry, &about, times)?);
     }
-    let required = case.verifier.options.thresholds.log_entries;
+    let required = case.required.log_entries;
     let found = verified.iter().map(|entry| entry.operator.as_str()).collect::<BTreeSet<_>>().len();
     if found < required {
         return Err(Refusal::new(Rejection::LogTooFew { found, required }, Step::LogEntry)
@@ -126,7 +126,7 @@ fn verify_entry(
     let inclusion = match &entry.proof {
         Some(proof) => Some(included(case, entry, proof, &merkle::leaf_hash(&body), naming, &place)?),
         // A bundle of version 0.1, or an older form: the promise is all there is.
-        None if promised && case.verifier.options.thresholds.witnesses.is_none() => {
+        None if promised && case.required.witnesses == 0 => {
             case.warnings.push(format!("{place} has no inclusion proof; only the log's promise was checked"));
             None
         }
@@ -195,11 +195,12 @@ fn included(
     merkle::verify_inclusion(proof.log_index, head.size, leaf, &proof.hashes, &head.root)
         .map_err(|rejection| refuse(rejection, ".hashes"))?;
     // (4)
-    let witnesses = case.verifier.options.thresholds.witnesses.as_ref();
-    if let Some(policy) = witnesses {
-        policy.verify(&note).map_err(|rejection| refuse(rejection, ".checkpoint"))?;
+    let cosigners = case.verifier.options.thresholds.witnesses.as_ref().map(|policy| policy.cosigners(&note));
+    let cosigners = cosigners.unwrap_or_default();
+    let (found, quorum) = (cosigners.len(), case.required.witnesses);
+    if found < quorum {
+        return Err(refuse(Rejection::CosignaturesTooFew { found, quorum }, ".checkpoint"));
     }
-    let cosigners = witnesses.map(|policy| policy.cosigners(&note)).unwrap_or_default();
     let cosigners = cosigners.into_iter().map(|(name, time)| Cosigner { name: name.to_string(), time }).collect();
     Ok(Inclusion {
         origin: checkpoint.origin,

@@ -1,7 +1,8 @@
 //! Who decides whether a signer is the right one.
 
-use super::{Signer, Verified};
+use super::{Signer, SignerKey, Verified};
 use crate::Refusal;
+use crate::policy::{Explanation, PolicyThresholds};
 
 /// Accepts or refuses what has been established. Policies are judges; so is whatever a caller writes.
 pub trait Judge {
@@ -15,11 +16,21 @@ pub trait Judge {
         Ok(())
     }
 
-    /// Decides, when all has been established. May say in words which of its rules held.
+    /// Keys by which it accepts signatures without a certificate; the verifier's own are accepted, too.
+    fn keys(&self) -> Vec<SignerKey> {
+        Vec::new()
+    }
+
+    /// How much evidence there must be. Where it says nothing, the verifier's own thresholds hold.
+    fn thresholds(&self) -> Option<PolicyThresholds> {
+        None
+    }
+
+    /// Decides, when all has been established. May say which of its rules held.
     ///
     /// # Errors
     /// Why it is not enough.
-    fn judge(&self, verified: &Verified) -> Result<Option<String>, Refusal>;
+    fn judge(&self, verified: &Verified) -> Result<Option<Explanation>, Refusal>;
 }
 
 /// Accepts every signer. For a caller that asks who has signed, and then decides; it decides nothing.
@@ -27,7 +38,7 @@ pub trait Judge {
 pub struct AnySigner;
 
 impl Judge for AnySigner {
-    fn judge(&self, _: &Verified) -> Result<Option<String>, Refusal> {
+    fn judge(&self, _: &Verified) -> Result<Option<Explanation>, Refusal> {
         Ok(None)
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::bundle::Form;
 use crate::cosignature;
+use crate::policy::PolicyThresholds;
 
-/// How much evidence a signature must have. Every count is one of different operators: two logs of one operator are one.
+/// How much evidence a signature must have, unless the [`Judge`](super::Judge) says so itself. Every count is one of different operators: two logs of one operator are one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thresholds {
     /// Logs that hold the entry.
@@ -26,6 +27,39 @@ impl Thresholds {
     pub const GITHUB_PRIVATE: Self = Self { log_entries: 0, times: 1, timestamps: 1, scts: 0, witnesses: None };
     /// A key that is exchanged otherwise, and no log. Only for signatures by a bare key: a certificate needs a time.
     pub const KEY_WITHOUT_LOG: Self = Self { log_entries: 0, times: 0, timestamps: 0, scts: 0, witnesses: None };
+}
+
+/// What must be counted for one bundle: a policy's own counts replace those of the options.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Required {
+    pub(super) log_entries: usize,
+    pub(super) times: usize,
+    pub(super) timestamps: usize,
+    pub(super) scts: usize,
+    /// Cosignatures by the witnesses of the options, which are the only ones that are known.
+    pub(super) witnesses: usize,
+}
+
+impl Required {
+    pub(super) fn new(options: &Thresholds, policy: Option<PolicyThresholds>) -> Self {
+        let quorum = options.witnesses.as_ref().map_or(0, cosignature::Policy::quorum);
+        match policy {
+            None => Self {
+                log_entries: options.log_entries,
+                times: options.times,
+                timestamps: options.timestamps,
+                scts: options.scts,
+                witnesses: quorum,
+            },
+            Some(policy) => Self {
+                log_entries: policy.logs.into(),
+                times: policy.times.into(),
+                timestamps: policy.timestamps.into(),
+                scts: policy.scts.into(),
+                witnesses: quorum.max(policy.witnesses.into()),
+            },
+        }
+    }
 }
 
 impl Default for Thresholds {

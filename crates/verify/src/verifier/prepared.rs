@@ -3,15 +3,17 @@
 use crate::certificate::{Certificate, chain};
 use crate::note::KeyName;
 use crate::timestamping::{Authority, Issuers, Token};
-use crate::trust_root::{TimestampAuthority, TransparencyLog, TrustRoot};
+use crate::trust_root::{CertificateAuthority, Section, TimestampAuthority, TransparencyLog, TrustRoot};
 use crate::{Hash, Refusal, Rejection, Step};
 use const_oid::db::rfc5280::ID_KP_CODE_SIGNING;
 
 #[derive(Debug, Clone)]
 pub(super) struct Prepared {
     pub(super) root: TrustRoot,
-    /// One for each timestamp authority of the root.
-    stampers: Vec<Stamper>,
+    /// One for each timestamp authority of the root, or why it cannot be used.
+    stampers: Vec<Result<Stamper, Refusal>>,
+    /// One for each certificate authority of the root.
+    issuers: Vec<Result<(), Refusal>>,
     /// One list for each log of the root.
     names: Vec<Vec<KeyName>>,
 }
@@ -48,28 +50,41 @@ impl Stamper {
 }
 
 impl Prepared {
-    pub(super) fn new(root: TrustRoot) -> Result<Self, Refusal> {
-        let refuse = |section: &str, index: usize, rejection: Rejection| {
+    pub(super) fn new(root: TrustRoot) -> Self {
+        let refusal = |section: Section, index: usize, rejection: Rejection| {
             Refusal::new(Rejection::RootChain, Step::Formats)
-                .at(format!("{section}[{index}].certChain"))
+                .at(format!("{}[{index}].certChain", section.name()))
                 .expected("a chain that may issue what it is for", rejection.to_string())
         };
-        for (index, authority) in root.certificate_authorities().iter().enumerate() {
+        let issuers = root.certificate_authorities().iter().enumerate().map(|(index, authority)| {
             chain::verify_issuers(authority.chain(), ID_KP_CODE_SIGNING)
-                .map_err(|rejection| refuse("certificateAuthorities", index, rejection))?;
-        }
-        let stampers = root.timestamp_authorities().iter().enumerate().map(|(index, authority)| {
-            Stamper::new(authority).map_err(|rejection| refuse("timestampAuthorities", index, rejection))
+                .map_err(|rejection| refusal(Section::CertificateAuthorities, index, rejection))
         });
-        let stampers = stampers.collect::<Result<_, _>>()?;
+        let issuers = issuers.collect();
+        let stampers = root.timestamp_authorities().iter().enumerate().map(|(index, authority)| {
+            Stamper::new(authority).map_err(|rejection| refusal(Section::TimestampAuthorities, index, rejection))
+        });
+        let stampers = stampers.collect();
         // A name that cannot sign a note signs none: checkpoints under it are refused as unsigned.
         let names = |log: &TransparencyLog| log.names().iter().filter_map(|name| KeyName::new(name).ok()).collect();
         let names = root.logs().iter().map(names).collect();
-        Ok(Self { root, stampers, names })
+        Self { root, stampers, issuers, names }
+    }
+
+    /// Authorities whose chain may not issue what it is for.
+    pub(super) fn unusable(&self) -> impl Iterator<Item = &Refusal> {
+        let issuers = self.issuers.iter().filter_map(|issuer| issuer.as_ref().err());
+        issuers.chain(self.stampers.iter().filter_map(|stamper| stamper.as_ref().err()))
+    }
+
+    pub(super) fn certificate_authorities(&self) -> impl Iterator<Item = &CertificateAuthority> {
+        let all = self.root.certificate_authorities().iter().zip(&self.issuers);
+        all.filter_map(|(authority, checked)| checked.is_ok().then_some(authority))
     }
 
     pub(super) fn stampers(&self) -> impl Iterator<Item = (&Stamper, &TimestampAuthority)> {
-        self.stampers.iter().zip(self.root.timestamp_authorities())
+        let all = self.stampers.iter().zip(self.root.timestamp_authorities());
+        all.filter_map(|(stamper, authority)| Some((stamper.as_ref().ok()?, authority)))
     }
 
     /// The log with this id, and the names under which it signs checkpoints.

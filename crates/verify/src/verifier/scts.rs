@@ -29,6 +29,7 @@ pub struct VerifiedSct {
 #[derive(Debug)]
 pub struct VerifiedLeaf<'a> {
     leaf: &'a Certificate,
+    path: &'a [Certificate],
     authority: VerifiedAuthority,
     scts: Vec<VerifiedSct>,
 }
@@ -38,6 +39,12 @@ impl<'a> VerifiedLeaf<'a> {
     #[must_use]
     pub const fn certificate(&self) -> &'a Certificate {
         self.leaf
+    }
+
+    /// The verified path above it: its issuer first, the anchor last.
+    #[must_use]
+    pub const fn path(&self) -> &'a [Certificate] {
+        self.path
     }
 
     /// The authority that issued it.
@@ -65,7 +72,7 @@ fn refuse(rejection: Rejection, index: Option<usize>) -> Refusal {
 
 /// Verifies every SCT of a known log, and counts their operators.
 pub(super) fn verify<'a>(case: &mut Case<'_>, chained: Chained<'a>) -> Result<VerifiedLeaf<'a>, Refusal> {
-    let required = case.verifier.options.thresholds.scts;
+    let required = case.required.scts;
     let list = match chained.leaf.scts() {
         Err(Rejection::SctMissing) if required == 0 => Vec::new(),
         list => list.map_err(|rejection| refuse(rejection, None))?,
@@ -80,7 +87,7 @@ pub(super) fn verify<'a>(case: &mut Case<'_>, chained: Chained<'a>) -> Result<Ve
         let rejection = if found == 0 { Rejection::SctUnknownLog } else { Rejection::SctTooFew { found, required } };
         return Err(refuse(rejection, None).expected(format!("{required} logs of the trust root"), found.to_string()));
     }
-    Ok(VerifiedLeaf { leaf: chained.leaf, authority: chained.authority, scts })
+    Ok(VerifiedLeaf { leaf: chained.leaf, path: chained.path, authority: chained.authority, scts })
 }
 
 fn verify_list(

@@ -88,7 +88,7 @@ pub(super) fn establish(case: &mut Case<'_>, material: &Material<'_>) -> Result<
     for (index, entry) in case.bundle.entries().iter().enumerate() {
         times.extend(promise(case, index, entry)?);
     }
-    let thresholds = &case.verifier.options.thresholds;
+    let thresholds = &case.required;
     // A certificate cannot be judged without a time.
     let required = match material {
         Material::Certificate(_) => thresholds.times.max(1),

@@ -4,17 +4,20 @@ use super::algorithm::SignedData;
 use super::{Algorithm, SignerKey, VerifiedAuthority, VerifiedEntry, VerifiedLeaf, VerifiedSct, VerifiedTime};
 use crate::bundle::Content;
 use crate::claims::Claims;
+use crate::policy::{Evidence, Explanation};
 use crate::statement::Statement;
 use crate::{Hash, HashAlgorithm, JSON_VERSION, Timestamp, hash};
 use serde::ser::{Serialize, SerializeMap as _, SerializeStruct as _, Serializer};
 use std::fmt;
 
 /// Everything that a bundle proves. There is nothing in it that was not checked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Verified {
     /// Who signed.
     pub signer: Signer,
+    /// The raw signature.
+    pub signature: Vec<u8>,
     /// Who issued the certificate; `None` for a signature by a bare key.
     pub authority: Option<VerifiedAuthority>,
     /// When the signature existed, by every source. Empty only for a signature by a bare key.
@@ -31,10 +34,18 @@ pub struct Verified {
     pub statement: Option<Statement>,
     /// Which subject of the statement the artifact is, from 0.
     pub subject: Option<usize>,
-    /// Which rules of the policy held, in its own words.
-    pub policy: Option<String>,
+    /// Which rules of the policy held.
+    pub policy: Option<Explanation>,
     /// What was seen and not counted, and what is weaker than it could be.
     pub warnings: Vec<String>,
+}
+
+impl Verified {
+    /// What a policy is asked about: of this signature, everything but annotations, which only the caller knows.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        Evidence::of(self)
+    }
 }
 
 /// What was signed.
@@ -138,7 +149,7 @@ impl fmt::Display for Signer {
 }
 
 /// An envelope that a known signer has signed, about nobody knows what.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct UnboundEnvelope {
     /// What is established beside the artifact. [`Verified::statement`] is there where the payload is one.

@@ -35,11 +35,13 @@ pub(crate) fn json(name: &str) -> Value {
 }
 
 /// The bytes of the base64 string at `pointer`.
+#[allow(dead_code, reason = "each test binary uses what it needs")]
 pub(crate) fn bytes(document: &Value, pointer: &str) -> Vec<u8> {
     STANDARD.decode(text(document, pointer)).unwrap_or_else(|_| panic!("{pointer} is base64"))
 }
 
 /// The string at `pointer`.
+#[allow(dead_code, reason = "each test binary uses what it needs")]
 pub(crate) fn text<'a>(document: &'a Value, pointer: &str) -> &'a str {
     document.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} is a string"))
 }

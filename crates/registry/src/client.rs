@@ -1,0 +1,289 @@
+//! Manifests, blobs and what refers to them, from any registry.
+//!
+//! Whatever is asked for by digest has that digest, or is an error. «There is none» is only said where the registry says so.
+
+use crate::{
+    Descriptor, Digest, Document, Error, ErrorKind, Locations, Reference, Repository, Tag,
+    address::{self, Reach},
+    authorization::Authorizations,
+    document::{self, MAX_MANIFEST_BYTES},
+    transport::{Answer, Ask, HeaderValue, StatusCode, Transport, bare},
+};
+use bytes::Bytes;
+use chancery_verify::HashAlgorithm;
+use std::{fmt, sync::Arc, time::Duration};
+use url::Url;
+
+/// Redirects of one blob.
+const MAX_REDIRECTS: usize = 5;
+/// What a manifest may be.
+pub(crate) const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+/// How much longer to wait than a pause, so that many do not come back at once. Random values come from the caller.
+pub type Jitter = Arc<dyn Fn(Duration) -> Duration + Send + Sync>;
+
+/// How registries are asked.
+#[derive(Clone)]
+pub struct Options {
+    /// A connection must stand after this time.
+    pub connect: Duration,
+    /// A request must be answered to the last byte after this time.
+    pub request: Duration,
+    /// Requests that are on their way at a time.
+    pub concurrency: usize,
+    /// Registries (`HOST` or `HOST:PORT`) that are spoken to without TLS, beside those on this machine.
+    pub plain_hosts: Vec<String>,
+    /// Certificates (PEM) that are trusted beside the system's.
+    pub authorities: Option<Vec<u8>>,
+    /// Where credentials are.
+    pub credentials: Locations,
+    /// Added to pauses.
+    pub jitter: Jitter,
+    /// Bounds of what is listed.
+    pub limits: Limits,
+}
+
+/// Bounds of what one image may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Pages of a list of referrers.
+    pub pages: usize,
+    /// Referrers that are listed.
+    pub referrers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { pages: 16, referrers: 1024 }
+    }
+}
+
+impl Default for Options {
+    /// 5 seconds to connect, 30 for an answer, 8 requests at a time, no credentials and no jitter.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            request: Duration::from_secs(30),
+            concurrency: 8,
+            plain_hosts: Vec::new(),
+            authorities: None,
+            credentials: Locations::default(),
+            jitter: Arc::new(|_| Duration::ZERO),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Credentials stay out of it.
+        f.debug_struct("Options").field("concurrency", &self.concurrency).finish_non_exhaustive()
+    }
+}
+
+/// A manifest or index that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its digest, of `bytes`.
+    pub digest: Digest,
+    /// As the registry has them.
+    pub bytes: Bytes,
+    /// What they say.
+    pub document: Document,
+}
+
+/// Reads from registries. Made once and shared: it keeps connections and tokens.
+pub struct Client {
+    transport: Transport,
+    authorizations: Authorizations,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that has asked nothing yet. It fails where `options.authorities` is not PEM.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        Ok(Self { transport: Transport::new(options)?, authorizations: Authorizations::default() })
+    }
+
+    /// The bounds it was made with.
+    pub(crate) const fn limits(&self) -> Limits {
+        self.transport.options().limits
+    }
+
+    /// What `reference` is now. A tag is read once; from then on the digest of the answer is what the image is.
+    pub async fn resolve(&self, reference: &Reference) -> Result<Fetched, Error> {
+        let repository = reference.repository();
+        let found = match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => self.manifest(repository, digest).await,
+            (None, Some(tag)) => self.tagged(repository, tag).await,
+            (None, None) => self.tagged(repository, &"latest".parse()?).await,
+        };
+        found
+            .map_err(|error| error.about(reference))?
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, reference, "the registry has no such image"))
+    }
+
+    /// The manifest or index of `digest`; `None` where the repository has none.
+    pub async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<Fetched>, Error> {
+        let subject = format!("{repository}@{digest}");
+        let Some(answer) = self.manifest_answer(repository, &digest.to_string()).await? else { return Ok(None) };
+        if !digest.is_of(&answer.body) {
+            return Err(Error::new(ErrorKind::Digest, subject, "the registry's answer has another digest"));
+        }
+        let document = Document::parse(&subject, answer.header("content-type"), &answer.body)?;
+        Ok(Some(Fetched { digest: digest.clone(), bytes: answer.body, document }))
+    }
+
+    /// The manifest or index a tag points to; `None` where there is no such tag.
+    pub async fn tagged(&self, repository: &Repository, tag: &Tag) -> Result<Option<Fetched>, Error> {
+        let subject = format!("{repository}:{tag}");
+        let Some(answer) = self.manifest_answer(repository, tag.as_str()).await? else { return Ok(None) };
+        // What the registry calls it is used where it is so, for registries that use another hash.
+        let said: Option<Digest> = answer.header("docker-content-digest").parse().ok();
+        let digest = said.unwrap_or_else(|| Digest::of(HashAlgorithm::Sha256, &answer.body));
+        if !digest.is_of(&answer.body) {
+            let reason = "the registry's answer has another digest than it says";
+            return Err(Error::new(ErrorKind::Digest, subject, reason));
+        }
+        let document = Document::parse(&subject, answer.header("content-type"), &answer.body)?;
+        Ok(Some(Fetched { digest, bytes: answer.body, document }))
+    }
+
+    async fn manifest_answer(&self, repository: &Repository, name: &str) -> Result<Option<Answer>, Error> {
+        let url = self.url(repository, &format!("manifests/{name}"))?;
+        let answer = self.get(repository, &url, Some(MANIFESTS), MAX_MANIFEST_BYTES).await?;
+        match answer.status {
+            StatusCode::OK => Ok(Some(answer)),
+            // A registry without the repository cannot say that it has no signature there.
+            StatusCode::NOT_FOUND if answer.has_code("NAME_UNKNOWN") => {
+                Err(Error::new(ErrorKind::NotFound, repository, "the registry has no such repository"))
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(refused(&url, &answer)),
+        }
+    }
+
+    /// The content of `descriptor`, if it has at most `limit` bytes.
+    pub async fn blob(&self, repository: &Repository, descriptor: &Descriptor, limit: usize) -> Result<Bytes, Error> {
+        let subject = format!("{repository}@{}", descriptor.digest);
+        let refuse = |kind, reason: String| Err(Error::new(kind, &subject, reason));
+        let size = usize::try_from(descriptor.size).unwrap_or(usize::MAX);
+        if size > limit {
+            return refuse(
+                ErrorKind::TooLarge,
+                format!("the blob has {} bytes; the limit is {limit}", descriptor.size),
+            );
+        }
+        let url = self.url(repository, &format!("blobs/{}", descriptor.digest))?;
+        let longer = |error: Error| match error.kind() {
+            // The limit was the length that the manifest says.
+            ErrorKind::TooLarge => Error::new(
+                ErrorKind::Digest,
+                &subject,
+                format!("the blob has more than the {size} bytes its manifest says"),
+            ),
+            _ => error,
+        };
+        let answer = self.follow(repository, &url, size).await.map_err(longer)?;
+        match answer.status {
+            StatusCode::OK if answer.body.len() != size => {
+                let reason = format!("the blob has {} bytes; its manifest says {size}", answer.body.len());
+                refuse(ErrorKind::Digest, reason)
+            }
+            StatusCode::OK if !descriptor.digest.is_of(&answer.body) => {
+                refuse(ErrorKind::Digest, "the registry's answer has another digest".to_owned())
+            }
+            StatusCode::OK => Ok(answer.body),
+            StatusCode::NOT_FOUND => refuse(ErrorKind::NotFound, "the registry has no such blob".to_owned()),
+            _ => Err(refused(&url, &answer)),
+        }
+    }
+
+    /// A GET that is redirected, as registries do with blobs that a store has: to HTTPS, not into a network from outside it,
+    /// and without what we are to the registry.
+    async fn follow(&self, repository: &Repository, first: &Url, limit: usize) -> Result<Answer, Error> {
+        let mut answer = self.get(repository, first, None, limit).await?;
+        let mut url = first.clone();
+        let mut reach = None;
+        for _ in 0..MAX_REDIRECTS {
+            if !answer.status.is_redirection() {
+                return Ok(answer);
+            }
+            let refuse = |reason: &str| Error::new(ErrorKind::Redirect, bare(&url), reason);
+            let target = url.join(answer.header("location")).map_err(|_| refuse("it redirects nowhere"))?;
+            if answer.header("location").is_empty() {
+                return Err(refuse("it redirects nowhere"));
+            }
+            if target.origin() == first.origin() {
+                answer = self.get(repository, &target, None, limit).await?;
+                url = target;
+                continue;
+            }
+            let from = match reach {
+                Some(reach) => reach,
+                None => *reach.insert(address::reach(first).await.unwrap_or(Reach::Public)),
+            };
+            if !self.transport.may_lead_to(from, &target) {
+                let place = bare(&target);
+                return Err(refuse(&format!(
+                    "it redirects to {place}, which is not HTTPS or not a registry's to name"
+                )));
+            }
+            answer = self.transport.ask(&Ask { led_from: Some(from), ..Ask::get(&target, limit) }).await?;
+            url = target;
+        }
+        if answer.status.is_redirection() {
+            return Err(Error::new(ErrorKind::Redirect, bare(first), "it redirects more than 5 times"));
+        }
+        Ok(answer)
+    }
+
+    /// A GET of the registry itself, with whatever authorization it wants.
+    pub(crate) async fn get(
+        &self,
+        repository: &Repository,
+        url: &Url,
+        accept: Option<&str>,
+        limit: usize,
+    ) -> Result<Answer, Error> {
+        let ask = Ask { accept, ..Ask::get(url, limit) };
+        let send = async |authorization: Option<&HeaderValue>| self.transport.ask(&Ask { authorization, ..ask }).await;
+        let sent = self.authorizations.known(repository);
+        let answer = send(sent.as_ref()).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let header = self.authorizations.answer(&self.transport, repository, url, &answer, sent.as_ref()).await?;
+        send(Some(&header)).await
+    }
+
+    /// A URL below the repository's.
+    pub(crate) fn url(&self, repository: &Repository, path: &str) -> Result<Url, Error> {
+        let registry = repository.registry();
+        let scheme = if self.transport.is_plain(registry) { "http" } else { "https" };
+        let malformed = |_| Error::new(ErrorKind::Reference, repository, "the registry is not a host");
+        format!("{scheme}://{registry}/v2/{}/{path}", repository.name()).parse().map_err(malformed)
+    }
+}
+
+/// An answer that is neither what was asked for nor «there is none».
+pub(crate) fn refused(url: &Url, answer: &Answer) -> Error {
+    let (kind, reason) = match answer.status {
+        StatusCode::UNAUTHORIZED => (ErrorKind::Unauthorized, "the registry does not take our credentials"),
+        StatusCode::FORBIDDEN => (ErrorKind::Denied, "the registry refuses"),
+        status if status.is_redirection() => (ErrorKind::Redirect, "the registry redirects, which only blobs may be"),
+        _ => (ErrorKind::Protocol, "the registry answers with something else"),
+    };
+    Error::new(kind, bare(url), format_args!("{reason}: {}", answer.reason()))
+}
+
+/// Whether an answer says that it is an index.
+pub(crate) fn is_index(answer: &Answer) -> bool {
+    document::essence(answer.header("content-type")) == document::IMAGE_INDEX
+}

@@ -1,0 +1,93 @@
+//! Credential helpers: programs that know a password (docker-credential-helpers, «Development»).
+//!
+//! `docker-credential-NAME get` reads the server's name and answers with JSON. The name comes from a file of the user's, and
+//! must be one word: no path, no arguments. A helper that hangs or talks without end is stopped.
+
+use super::Credential;
+use crate::{Error, ErrorKind};
+use serde::Deserialize;
+use std::{process::Stdio, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// For one answer; some ask a cloud.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Largest answer that is read.
+const MAX_ANSWER: u64 = 64 * 1024;
+/// What a helper prints that knows nothing of a server.
+const NOT_FOUND: &str = "credentials not found in native keychain";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    secret: String,
+}
+
+/// What the helper `name` knows of `server`; `None` where it knows nothing.
+pub(super) async fn get(name: &str, server: &str) -> Result<Option<Credential>, Error> {
+    let subject = format!("docker-credential-{name}");
+    let refuse = |reason: String| Error::new(ErrorKind::Credentials, &subject, reason);
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if !name.bytes().all(is_word) || name.len() > 128 {
+        return Err(Error::new(
+            ErrorKind::Credentials,
+            "credential helper",
+            "its name must be letters, digits, . _ and -",
+        ));
+    }
+    let spawned = Command::new(&subject)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    let child = spawned.map_err(|error| refuse(format!("cannot be run: {error}")))?;
+    let (success, output) = timeout(DEADLINE, talk(child, server))
+        .await
+        .map_err(|_| refuse("has not answered within 30 seconds".to_owned()))?
+        .map_err(|error| refuse(format!("failed: {error}")))?;
+    if output.len() as u64 > MAX_ANSWER {
+        return Err(refuse("answered with more than 64 KiB".to_owned()));
+    }
+    if !success {
+        let text = String::from_utf8_lossy(&output);
+        // What it printed is not shown: it might be a secret.
+        return if text.contains(NOT_FOUND) { Ok(None) } else { Err(refuse(format!("refused for {server}"))) };
+    }
+    let Answer { username, secret } = serde_json::from_slice(&output)
+        .map_err(|_| refuse("answered with something else than a credential".to_owned()))?;
+    Ok(match username.as_str() {
+        _ if secret.is_empty() => None,
+        "<token>" => Some(Credential::IdentityToken(secret)),
+        _ => Some(Credential::Basic { name: username, secret }),
+    })
+}
+
+/// Says `server` to the helper; whether it succeeded, and at most a byte more than [`MAX_ANSWER`] of what it printed.
+async fn talk(mut child: Child, server: &str) -> std::io::Result<(bool, Vec<u8>)> {
+    if let Some(mut input) = child.stdin.take() {
+        // A helper that does not read has its reasons; its answer is what counts.
+        let _ = input.write_all(server.as_bytes()).await;
+    }
+    let output = match child.stdout.take() {
+        Some(output) => read(output).await?,
+        None => Vec::new(),
+    };
+    if output.len() as u64 > MAX_ANSWER {
+        return Ok((false, output));
+    }
+    Ok((child.wait().await?.success(), output))
+}
+
+async fn read(output: impl AsyncRead + Unpin) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    output.take(MAX_ANSWER + 1).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}

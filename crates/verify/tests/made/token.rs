@@ -1,0 +1,114 @@
+//! Timestamps (RFC 3161), made by hand.
+
+use super::Key;
+use chancery_verify::HashAlgorithm;
+use chancery_verify::certificate::Certificate;
+use chancery_verify::timestamping::asn1::{
+    INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, constructed, write,
+};
+use chancery_verify::timestamping::{
+    Authority, CONTENT_TYPE, EXTENDED_KEY_USAGE_VALUE, Imprint, MESSAGE_DIGEST, SIGNED_DATA, SIGNING_CERTIFICATE_V2,
+    TST_INFO,
+};
+use const_oid::ObjectIdentifier;
+use rcgen::{CertificateParams, CustomExtension, IsCa, KeyUsagePurpose};
+use time::OffsetDateTime;
+
+/// What a timestamp says, and what it carries.
+pub(crate) struct Stamp {
+    pub(crate) imprint: Vec<u8>,
+    pub(crate) time: u64,
+    pub(crate) status: u8,
+    /// Certificates to carry, in this order.
+    pub(crate) certificates: Vec<Vec<u8>>,
+}
+
+/// A leaf that may make timestamps: rcgen writes its extended key usage uncritical, so it is written here.
+pub(super) fn leaf(mut parameters: CertificateParams) -> CertificateParams {
+    parameters.is_ca = IsCa::NoCa;
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let mut usage = CustomExtension::from_oid_content(&[2, 5, 29, 37], EXTENDED_KEY_USAGE_VALUE.to_vec());
+    usage.set_criticality(true);
+    parameters.custom_extensions = vec![usage];
+    parameters
+}
+
+fn oid(identifier: ObjectIdentifier) -> Vec<u8> {
+    write(OBJECT_IDENTIFIER, &[identifier.as_bytes()])
+}
+
+fn attribute(identifier: ObjectIdentifier, value: &[u8]) -> Vec<u8> {
+    write(SEQUENCE, &[&oid(identifier), &write(SET, &[value])])
+}
+
+impl Stamp {
+    pub(crate) fn of(signature: &[u8], time: u64) -> Self {
+        Self { imprint: HashAlgorithm::Sha256.digest(signature), time, status: 0, certificates: Vec::new() }
+    }
+
+    fn info(&self) -> Vec<u8> {
+        let imprint = Imprint { hash: HashAlgorithm::Sha256, digest: &self.imprint, null_parameters: false };
+        let time = OffsetDateTime::from_unix_timestamp(i64::try_from(self.time).unwrap()).unwrap();
+        let (date, clock) = (time.date(), time.time());
+        let text = format!(
+            "{:04}{:02}{:02}{:02}{:02}{:02}Z",
+            date.year(),
+            u8::from(date.month()),
+            date.day(),
+            clock.hour(),
+            clock.minute(),
+            clock.second()
+        );
+        let policy = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.2");
+        write(
+            SEQUENCE,
+            &[
+                &write(INTEGER, &[&[1]]),
+                &oid(policy),
+                &imprint.to_der(),
+                &write(INTEGER, &[&[42]]),
+                &write(0x18, &[text.as_bytes()]),
+            ],
+        )
+    }
+
+    /// A `TimeStampResp` by the first certificate of `chain`, whose key is `key`.
+    pub(crate) fn response(&self, chain: &[Certificate], key: &Key) -> Vec<u8> {
+        let authority = Authority::new(chain.to_vec()).unwrap();
+        let info = self.info();
+        let hash = Imprint::hash_algorithm_der(HashAlgorithm::Sha256);
+        let certificate = write(OCTET_STRING, &[&HashAlgorithm::Sha256.digest(authority.leaf().der())]);
+        let signing = write(SEQUENCE, &[&write(SEQUENCE, &[&write(SEQUENCE, &[&certificate])])]);
+        let mut attributes = [
+            attribute(CONTENT_TYPE, &oid(TST_INFO)),
+            attribute(MESSAGE_DIGEST, &write(OCTET_STRING, &[&HashAlgorithm::Sha256.digest(&info)])),
+            attribute(SIGNING_CERTIFICATE_V2, &signing),
+        ];
+        attributes.sort();
+        let attributes = attributes.concat();
+        let signature = key.sign(&write(SET, &[&attributes]));
+        let algorithm = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+        let signer = write(
+            SEQUENCE,
+            &[
+                &write(INTEGER, &[&[1]]),
+                authority.identifier_der(),
+                &hash,
+                &write(constructed(0), &[&attributes]),
+                &algorithm,
+                &write(OCTET_STRING, &[&signature]),
+            ],
+        );
+        let content = write(SEQUENCE, &[&oid(TST_INFO), &write(constructed(0), &[&write(OCTET_STRING, &[&info])])]);
+        let certificates = match self.certificates.concat() {
+            none if none.is_empty() => none,
+            some => write(constructed(0), &[&some]),
+        };
+        let signed = write(
+            SEQUENCE,
+            &[&write(INTEGER, &[&[3]]), &write(SET, &[&hash]), &content, &certificates, &write(SET, &[&signer])],
+        );
+        let token = write(SEQUENCE, &[&oid(SIGNED_DATA), &write(constructed(0), &[&signed])]);
+        write(SEQUENCE, &[&write(SEQUENCE, &[&write(INTEGER, &[&[self.status]])]), &token])
+    }
+}

@@ -1,0 +1,78 @@
+//! A changed bit anywhere in a bundle is refused.
+
+mod made;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::bundle::Bundle;
+use chancery_verify::trust_root::TrustRoot;
+use chancery_verify::verifier::{AnySigner, Artifact, Options, Verifier};
+use made::document::{bytes, envelope, with};
+use made::{ARTIFACT, NOW, Spec, World};
+use serde_json::Value;
+
+const STAMP: &str = "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp";
+
+/// The places of all strings and numbers of a document.
+fn scalars(value: &Value, place: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, value)| scalars(value, &format!("{place}/{name}"), found));
+        }
+        Value::Array(elements) => {
+            elements.iter().enumerate().for_each(|(index, value)| scalars(value, &format!("{place}/{index}"), found));
+        }
+        _ => found.push(place.to_owned()),
+    }
+}
+
+/// The document with one bit of the scalar at `place` changed: of its bytes where it is base64, else of its text.
+fn bit_changed(document: &Value, place: &str, position: usize) -> Option<Value> {
+    let text = document.pointer(place)?.as_str()?;
+    let binary = [
+        "mediaType",
+        "kind",
+        "version",
+        "envelope",
+        "algorithm",
+        "logIndex",
+        "treeSize",
+        "integratedTime",
+        "payloadType",
+    ];
+    let is_text = binary.iter().any(|name| place.ends_with(&format!("/{name}")));
+    if is_text {
+        let mut contents = text.as_bytes().to_vec();
+        *contents.get_mut(position)? ^= 1 << (position % 7);
+        return Some(with(document, place, String::from_utf8(contents).ok()?));
+    }
+    let mut contents = bytes(document, place);
+    *contents.get_mut(position)? ^= 1 << (position % 8);
+    Some(with(document, place, STANDARD.encode(contents)))
+}
+
+#[test]
+fn a_changed_bit_anywhere_is_refused() {
+    for envelope in [None, envelope(|_| ())] {
+        let world = World::new(Spec { envelope, ..Spec::default() });
+        let verifier =
+            Verifier::new(TrustRoot::parse(world.root().to_string().as_bytes()).unwrap(), Options::default());
+        for bundle in [world.bundle_v1(), world.bundle_v2()] {
+            let mut places = Vec::new();
+            scalars(&bundle, "", &mut places);
+            let mut changes = 0;
+            for place in places {
+                let changed =
+                    (0..).map_while(|position| bit_changed(&bundle, &place, position).map(|one| (position, one)));
+                for (position, changed) in changed {
+                    let verdict = Bundle::parse(changed.to_string().as_bytes())
+                        .and_then(|bundle| verifier.verify(&bundle, &Artifact::Bytes(ARTIFACT), &AnySigner, NOW));
+                    // The status of a timestamp is outside of what is signed: granted, and granted with changes.
+                    let is_status = place == STAMP && bytes(&bundle, STAMP)[..=position].ends_with(&[0x30, 3, 2, 1, 0]);
+                    assert_eq!(verdict.is_err(), !is_status, "{place}, bit of byte {position}");
+                    changes += 1;
+                }
+            }
+            assert!(changes > 2000, "{changes}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `chancery conformance verify-bundle`.
+
+use super::{
+    super::verify::{OwnedArtifact, artifact},
+    refused,
+};
+use anyhow::{Context as _, bail};
+use chancery_daemon::clock::{Clock as _, SystemClock};
+use chancery_verify::{
+    PublicKey,
+    bundle::Bundle,
+    policy::{Policy, PolicyThresholds},
+    trust_root::TrustRoot,
+    verifier::{Options, Unknown, Verifier},
+};
+use clap::Args;
+use std::{fs, path::PathBuf, process::ExitCode};
+
+/// Verify one bundle
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The staging instance; needs --trusted-root, too
+    #[arg(long)]
+    staging: bool,
+    /// The bundle
+    #[arg(long, value_name = "FILE")]
+    bundle: PathBuf,
+    /// The signer's identity
+    #[arg(long, value_name = "IDENTITY", requires = "certificate_oidc_issuer", required_unless_present = "key")]
+    certificate_identity: Option<String>,
+    /// The issuer that vouched for it
+    #[arg(long, value_name = "URL", requires = "certificate_identity")]
+    certificate_oidc_issuer: Option<String>,
+    /// The signer's key in PEM
+    #[arg(long, value_name = "FILE", conflicts_with = "certificate_identity")]
+    key: Option<PathBuf>,
+    /// Whom to trust
+    #[arg(long, value_name = "FILE")]
+    trusted_root: Option<PathBuf>,
+    /// The artifact, or its digest as sha256:HEX
+    #[arg(value_name = "FILE_OR_DIGEST")]
+    artifact: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let bundle = Bundle::parse(&read(&arguments.bundle)?).map_err(|refusal| refused(&refusal))?;
+    let (policy, root) = match (&arguments.key, &arguments.certificate_identity, &arguments.certificate_oidc_issuer) {
+        (Some(key), ..) => {
+            let key = PublicKey::from_pem(&read(key)?).context("the key is no public key in PEM")?;
+            // A key does not expire: it needs neither a time nor, without a trust root, a log.
+            let logs = u8::from(arguments.trusted_root.is_some());
+            let thresholds = PolicyThresholds { logs, scts: 0, times: 0, timestamps: 0, witnesses: 0 };
+            (Policy::key(key).with_thresholds(thresholds), TrustRoot::default())
+        }
+        (None, Some(identity), Some(issuer)) => (Policy::identity(identity, issuer), TrustRoot::default()),
+        _ => bail!("give --certificate-identity and --certificate-oidc-issuer, or --key"),
+    };
+    let root = match &arguments.trusted_root {
+        Some(path) => TrustRoot::parse(&read(path)?).map_err(|refusal| refused(&refusal))?,
+        None if arguments.key.is_some() => root,
+        None if arguments.staging => {
+            bail!("this program has no trust root of the staging instance: give --trusted-root FILE")
+        }
+        None => bail!("this program has no trust root of the public instance: give --trusted-root FILE"),
+    };
+    let artifact: OwnedArtifact =
+        artifact(&arguments.artifact).with_context(|| format!("cannot read {}", arguments.artifact.display()))?;
+    // Without a trust root every log is unknown, and a key may be all there is.
+    let unknown = if arguments.trusted_root.is_some() { Unknown::Refuse } else { Unknown::Report };
+    let verifier = Verifier::new(root, Options { unknown, ..Options::default() });
+    let verified = verifier
+        .verify(&bundle, &artifact.as_artifact(), &policy, SystemClock.now())
+        .map_err(|refusal| refused(&refusal))?;
+    eprintln!("verified: signed by {}", verified.signer);
+    Ok(ExitCode::SUCCESS)
+}

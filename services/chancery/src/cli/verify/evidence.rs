@@ -1,0 +1,80 @@
+//! How much evidence a signature must have: flags beside a policy's thresholds.
+
+use anyhow::{Context as _, ensure};
+use chancery_verify::{
+    bundle::Form,
+    cosignature::{self, Witness},
+    policy::Policy,
+    verifier::{Options, Thresholds},
+};
+use clap::Args;
+
+/// How much evidence there must be.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Evidence")]
+pub(in crate::cli) struct EvidenceArguments {
+    /// Do not ask for an entry in a transparency log. One that is there must still verify
+    #[arg(long)]
+    pub(in crate::cli) insecure_ignore_tlog: bool,
+    /// Do not ask for an SCT in the certificate. One that is there must still verify
+    #[arg(long)]
+    pub(in crate::cli) insecure_ignore_sct: bool,
+    /// Ask for the timestamp of a timestamp authority, beside or instead of the log's promise
+    #[arg(long)]
+    use_signed_timestamps: bool,
+    /// A witness whose cosignature of the log's checkpoint counts, as a verifier key. May be given several times
+    #[arg(long, value_name = "VERIFIER_KEY")]
+    witness: Vec<String>,
+    /// So many of these witnesses must have cosigned; all of them, if not given
+    #[arg(long, value_name = "N", requires = "witness")]
+    witness_quorum: Option<usize>,
+}
+
+impl EvidenceArguments {
+    /// Options of a verifier; `only_keys` where no certificate is expected.
+    pub(in crate::cli) fn options(&self, policy: Option<&Policy>, only_keys: bool) -> anyhow::Result<Options> {
+        let asked = policy.map(Policy::thresholds).unwrap_or_default();
+        let mut thresholds = Thresholds {
+            log_entries: asked.logs.into(),
+            times: asked.times.into(),
+            timestamps: asked.timestamps.into(),
+            scts: asked.scts.into(),
+            witnesses: self.witnesses(asked.witnesses.into())?,
+        };
+        if only_keys {
+            // A key does not expire: it needs no time.
+            (thresholds.times, thresholds.scts) = (asked.timestamps.into(), 0);
+        }
+        if self.insecure_ignore_tlog {
+            thresholds.log_entries = 0;
+        }
+        if self.insecure_ignore_sct {
+            thresholds.scts = 0;
+        }
+        if self.use_signed_timestamps {
+            thresholds.timestamps = thresholds.timestamps.max(1);
+            thresholds.times = thresholds.times.max(1);
+        }
+        Ok(Options { thresholds, minimum_form: Form::Detached, ..Options::default() })
+    }
+
+    fn witnesses(&self, asked: usize) -> anyhow::Result<Option<cosignature::Policy>> {
+        let witnesses = self
+            .witness
+            .iter()
+            .map(|text| {
+                Witness::parse(text).with_context(|| format!("--witness {text} is no verifier key of a witness"))
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let quorum = self.witness_quorum.unwrap_or(if asked > 0 { asked } else { witnesses.len() }).max(asked);
+        ensure!(
+            quorum <= witnesses.len(),
+            "{quorum} cosignatures are asked for, and {} witnesses are named: add --witness VERIFIER_KEY",
+            witnesses.len()
+        );
+        if quorum == 0 {
+            return Ok(None);
+        }
+        Ok(Some(cosignature::Policy::new(witnesses, quorum).context("these witnesses are no quorum")?))
+    }
+}

@@ -1,0 +1,305 @@
+//! Whose signature is expected: flags in cosign's words, or a policy file. Flags become a policy of one rule, so that there is
+//! one evaluation.
+
+use super::types::predicate_type;
+use anyhow::{Context as _, bail, ensure};
+use chancery_verify::{
+    PublicKey,
+    policy::{MAX_POLICY_BYTES, Policy},
+    verifier::SignerKey,
+};
+use clap::{Args, ValueEnum};
+use std::{
+    collections::BTreeSet,
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+use toml::{Table, Value};
+
+/// Whose signature is expected. Without any of these, every verified signer is shown.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Expected signer")]
+pub(in crate::cli) struct SignerArguments {
+    /// The policy file; see docs for its format
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp",
+        "certificate_oidc_issuer", "certificate_oidc_issuer_regexp", "key", "claim", "annotations"])]
+    policy: Option<PathBuf>,
+    /// The identity in the certificate: a mail address, URI or username, exactly
+    #[arg(long, value_name = "IDENTITY")]
+    certificate_identity: Option<String>,
+    /// The identity as a regular expression; it must match from beginning to end
+    #[arg(long, value_name = "REGEXP", conflicts_with = "certificate_identity")]
+    certificate_identity_regexp: Option<String>,
+    /// The OIDC issuer that vouched for the identity, exactly
+    #[arg(long, value_name = "URL")]
+    certificate_oidc_issuer: Option<String>,
+    /// The issuer as a regular expression; it must match from beginning to end
+    #[arg(long, value_name = "REGEXP", conflicts_with = "certificate_oidc_issuer")]
+    certificate_oidc_issuer_regexp: Option<String>,
+    #[command(flatten)]
+    github: GitHubArguments,
+    /// A claim of the certificate, e.g. source-repository-uri=https://github.com/me/app. May be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    claim: Vec<(String, String)>,
+    /// A public key in PEM, for signatures without a certificate. May be given several times; each may have signed
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
+    /// How the keys sign, where that is not the usual way of their kind
+    #[arg(long, value_name = "ALGORITHM", requires = "key")]
+    key_algorithm: Option<KeyAlgorithm>,
+    /// An annotation that must be signed along. May be given several times
+    #[arg(long, short = 'a', value_name = "NAME=VALUE", value_parser = pair)]
+    annotations: Vec<(String, String)>,
+    /// So many different signers must satisfy the expectation
+    #[arg(long, value_name = "K", default_value = "1")]
+    at_least: NonZeroUsize,
+}
+
+/// What the certificate of a GitHub workflow says, as cosign names it.
+#[derive(Debug, Args)]
+struct GitHubArguments {
+    /// Event that started the workflow, e.g. push
+    #[arg(long = "certificate-github-workflow-trigger", value_name = "EVENT")]
+    trigger: Option<String>,
+    /// Commit the workflow ran on
+    #[arg(long = "certificate-github-workflow-sha", value_name = "SHA")]
+    sha: Option<String>,
+    /// Name of the workflow
+    #[arg(long = "certificate-github-workflow-name", value_name = "NAME")]
+    name: Option<String>,
+    /// Repository of the workflow, e.g. me/app
+    #[arg(long = "certificate-github-workflow-repository", value_name = "REPOSITORY")]
+    repository: Option<String>,
+    /// Git reference of the workflow, e.g. refs/heads/main
+    #[arg(long = "certificate-github-workflow-ref", value_name = "REF")]
+    reference: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KeyAlgorithm {
+    /// RSASSA-PSS with SHA-256
+    RsaPss,
+    /// Ed25519 over the file itself, not prehashed
+    Ed25519Pure,
+}
+
+/// What counts as what was asked for: a signature, or attestations of certain types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum Wanted {
+    /// Whatever is signed.
+    Anything,
+    /// Signatures of the artifact itself.
+    Signatures,
+    /// Attestations of these types; with `signatures`, those too.
+    Types { types: BTreeSet<String>, signatures: bool },
+}
+
+impl Wanted {
+    /// What `--type` asks for; `sign` means a signature.
+    pub(in crate::cli) fn of_types(types: &[String]) -> anyhow::Result<Self> {
+        if types.is_empty() {
+            return Ok(Self::Signatures);
+        }
+        let signatures = types.iter().any(|name| name == "sign");
+        let types = types.iter().filter(|name| *name != "sign");
+        let types = types.map(|name| predicate_type(name)).collect::<Result<_, _>>();
+        let types = types.map_err(|reason| anyhow::anyhow!("--type: {reason}"))?;
+        Ok(Self::Types { types, signatures })
+    }
+
+    /// Whether a signature (`None`) or attestation of this type counts.
+    pub(super) fn takes(&self, predicate_type: Option<&str>) -> bool {
+        match (self, predicate_type) {
+            (Self::Anything, _) | (Self::Signatures, None) => true,
+            (Self::Signatures, Some(_)) => false,
+            (Self::Types { signatures, .. }, None) => *signatures,
+            (Self::Types { types, .. }, Some(found)) => types.contains(found),
+        }
+    }
+}
+
+/// Rules over the predicate of an attestation.
+#[derive(Debug, Default)]
+pub(super) struct PredicateRules {
+    /// The builder of SLSA provenance.
+    pub(super) builder: Option<String>,
+    /// JSON pointers and values.
+    pub(super) fields: Vec<(String, serde_json::Value)>,
+    /// The type they are about.
+    pub(super) kind: Option<String>,
+}
+
+/// Who is expected, and what.
+#[derive(Debug)]
+pub(in crate::cli) struct Expectation {
+    /// `None`: every verified signer is shown.
+    pub(in crate::cli) policy: Option<Policy>,
+    /// Keys that are trusted without a certificate.
+    pub(in crate::cli) keys: Vec<SignerKey>,
+    /// Different signers that must satisfy the policy.
+    pub(super) at_least: usize,
+    /// What counts.
+    pub(in crate::cli) wanted: Wanted,
+}
+
+impl Expectation {
+    /// Whether only keys are expected, and no certificate.
+    pub(in crate::cli) fn only_keys(&self) -> bool {
+        !self.keys.is_empty() && self.policy.as_ref().is_some_and(|policy| !policy.takes_certificates())
+    }
+}
+
+impl SignerArguments {
+    /// Reads the policy and keys.
+    pub(in crate::cli) fn read(&self, wanted: Wanted) -> anyhow::Result<Expectation> {
+        self.read_with(wanted, &PredicateRules::default())
+    }
+
+    /// The same with rules over the predicate.
+    pub(super) fn read_with(&self, wanted: Wanted, rules: &PredicateRules) -> anyhow::Result<Expectation> {
+        let policy = match &self.policy {
+            Some(path) => {
+                ensure!(
+                    self.claims().is_empty() && rules.fields.is_empty() && rules.builder.is_none(),
+                    "--policy says everything: put claims and rules over predicates into {}",
+                    path.display()
+                );
+                Some(read_policy(path)?)
+            }
+            None => self.rules(rules)?,
+        };
+        for warning in policy.iter().flat_map(Policy::warnings) {
+            eprintln!("note: {warning}");
+        }
+        let keys =
+            policy.iter().flat_map(Policy::keys).map(|key| self.signer_key(key)).collect::<anyhow::Result<_>>()?;
+        let at_least = self.at_least.get();
+        ensure!(at_least == 1 || policy.is_some(), "--at-least counts expected signers: say who is expected");
+        Ok(Expectation { policy, keys, at_least, wanted })
+    }
+
+    fn signer_key(&self, key: &PublicKey) -> anyhow::Result<SignerKey> {
+        let key = SignerKey::new(key.clone());
+        match self.key_algorithm {
+            None => Ok(key),
+            Some(KeyAlgorithm::RsaPss) => key.with_pss().context("--key-algorithm rsa-pss needs an RSA key"),
+            Some(KeyAlgorithm::Ed25519Pure) => {
+                key.with_pure_ed25519().context("--key-algorithm ed25519-pure needs an Ed25519 key")
+            }
+        }
+    }
+
+    /// The policy that the flags mean; `None` where no flag says whom to expect.
+    fn rules(&self, predicate: &PredicateRules) -> anyhow::Result<Option<Policy>> {
+        let mut rules = Vec::new();
+        let pattern = |exact: &Option<String>, regexp: &Option<String>| match (exact, regexp) {
+            (Some(exact), _) => Some(Value::String(exact.clone())),
+            (None, Some(regexp)) => {
+                Some(Value::Table(Table::from_iter([("regex".to_owned(), Value::String(regexp.clone()))])))
+            }
+            (None, None) => None,
+        };
+        let identity = pattern(&self.certificate_identity, &self.certificate_identity_regexp);
+        let issuer = pattern(&self.certificate_oidc_issuer, &self.certificate_oidc_issuer_regexp);
+        match (identity, issuer) {
+            (Some(identity), Some(issuer)) => {
+                let mut rule = Table::from_iter([("identity".to_owned(), identity), ("issuer".to_owned(), issuer)]);
+                if !self.claims().is_empty() {
+                    rule.insert("claims".to_owned(), Value::Table(self.claims()));
+                }
+                rules.push(rule);
+            }
+            (None, None) => {
+                ensure!(self.claims().is_empty(), "claims need --certificate-identity and --certificate-oidc-issuer");
+            }
+            (Some(_), None) => {
+                bail!("--certificate-identity needs --certificate-oidc-issuer: anybody can run an issuer")
+            }
+            (None, Some(_)) => {
+                bail!("--certificate-oidc-issuer needs --certificate-identity: anybody may have an account there")
+            }
+        }
+        for path in &self.key {
+            let pem = fs::read_to_string(path).with_context(|| format!("cannot read the key {}", path.display()))?;
+            PublicKey::from_pem(pem.as_bytes())
+                .with_context(|| format!("{} is no public key in PEM", path.display()))?;
+            rules.push(Table::from_iter([("key".to_owned(), Value::String(pem))]));
+        }
+        if rules.is_empty() {
+            let rest = self.annotations.is_empty() && predicate.fields.is_empty() && predicate.builder.is_none();
+            ensure!(rest, "annotations and rules over predicates mean nothing without a signer: say who is expected");
+            return Ok(None);
+        }
+        for rule in &mut rules {
+            self.conditions(rule, predicate)?;
+        }
+        let require = match <[Table; 1]>::try_from(rules) {
+            Ok([rule]) => rule,
+            Err(rules) => {
+                let rules = rules.into_iter().map(Value::Table).collect();
+                Table::from_iter([("any_of".to_owned(), Value::Array(rules))])
+            }
+        };
+        let document = Table::from_iter([
+            ("version".to_owned(), Value::Integer(1)),
+            ("require".to_owned(), Value::Table(require)),
+        ]);
+        Policy::parse(&document.to_string()).map(Some).map_err(|error| anyhow::anyhow!("the expected signer: {error}"))
+    }
+
+    /// What every rule asks for beside the signer.
+    fn conditions(&self, rule: &mut Table, predicate: &PredicateRules) -> anyhow::Result<()> {
+        if !self.annotations.is_empty() {
+            let texts = self.annotations.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())));
+            rule.insert("annotations".to_owned(), Value::Table(texts.collect()));
+        }
+        if let Some(builder) = &predicate.builder {
+            let builder = Table::from_iter([("builder".to_owned(), Value::String(builder.clone()))]);
+            rule.insert("slsa".to_owned(), Value::Table(builder));
+        }
+        if predicate.fields.is_empty() {
+            return Ok(());
+        }
+        let kind = predicate.kind.clone().context("rules over a predicate need its --type, once")?;
+        let fields = predicate.fields.iter().map(|(pointer, value)| {
+            let value = Value::try_from(value).context("a predicate's value cannot be null")?;
+            Ok(Value::Table(Table::from_iter([
+                ("path".to_owned(), Value::String(pointer.clone())),
+                ("equals".to_owned(), value),
+            ])))
+        });
+        let fields = fields.collect::<anyhow::Result<Vec<_>>>()?;
+        let table =
+            Table::from_iter([("type".to_owned(), Value::String(kind)), ("fields".to_owned(), Value::Array(fields))]);
+        rule.insert("predicate".to_owned(), Value::Table(table));
+        Ok(())
+    }
+
+    fn claims(&self) -> Table {
+        let github = &self.github;
+        let named = [
+            ("github-workflow-trigger", &github.trigger),
+            ("github-workflow-sha", &github.sha),
+            ("github-workflow-name", &github.name),
+            ("github-workflow-repository", &github.repository),
+            ("github-workflow-ref", &github.reference),
+        ];
+        let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        named.chain(self.claim.iter().cloned()).map(|(name, value)| (name, Value::String(value))).collect()
+    }
+}
+
+fn read_policy(path: &Path) -> anyhow::Result<Policy> {
+    let shown = path.display();
+    let length = fs::metadata(path).with_context(|| format!("cannot read the policy {shown}"))?.len();
+    ensure!(length <= MAX_POLICY_BYTES as u64, "the policy {shown} has more than {MAX_POLICY_BYTES} bytes");
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read the policy {shown}"))?;
+    Policy::parse(&text).map_err(|error| anyhow::anyhow!("the policy {shown}: {error}"))
+}
+
+/// `NAME=VALUE`.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,82 @@
+//! Whom to trust: files, or a TUF repository that has them.
+
+mod repository;
+
+use anyhow::{Context as _, bail, ensure};
+use chancery_verify::trust_root::{TrustRoot, limits::MAX_ROOT_BYTES};
+use clap::Args;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use url::Url;
+
+/// Whom to trust.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Trust")]
+pub(in crate::cli) struct TrustArguments {
+    /// A `trusted_root.json`. Given several times, whatever any of them trusts is trusted
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) trusted_root: Vec<PathBuf>,
+    /// A directory with `trusted_root.json`, or the data directory of an instance
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["trusted_root", "tuf_url"])]
+    trust: Option<PathBuf>,
+    /// A TUF repository that has `trusted_root.json`. It is asked at most once a day; between, and with --offline, the copy in
+    /// the cache of this user serves
+    #[arg(long, value_name = "URL", requires = "tuf_root", conflicts_with = "trusted_root")]
+    tuf_url: Option<Url>,
+    /// The repository's first root metadata: a file, or its SHA-256 as sha256:HEX
+    #[arg(long, value_name = "FILE|sha256:HEX", requires = "tuf_url")]
+    tuf_root: Option<String>,
+    /// Make no request for trust: use the copy that is there, or fail
+    #[arg(long, requires = "tuf_url")]
+    offline: bool,
+}
+
+impl TrustArguments {
+    /// Reads the trust root. `needed` is false where a key is enough.
+    pub(in crate::cli) async fn load(&self, needed: bool) -> anyhow::Result<TrustRoot> {
+        if let Some(directory) = &self.trust {
+            return read(&in_directory(directory)?);
+        }
+        if let (Some(url), Some(root)) = (&self.tuf_url, &self.tuf_root) {
+            let text = repository::trusted_root(url, root, self.offline).await?;
+            return parse(&text, url.as_str());
+        }
+        let mut roots = self.trusted_root.iter().map(|path| read(path));
+        let Some(first) = roots.next() else {
+            ensure!(
+                !needed,
+                "whom to trust is not said: give --trusted-root FILE, --trust DIR, or --tuf-url URL with --tuf-root FILE"
+            );
+            return Ok(TrustRoot::default());
+        };
+        roots.try_fold(first?, |all, next| all.combine(next?).context("these trusted roots contradict each other"))
+    }
+}
+
+fn in_directory(directory: &Path) -> anyhow::Result<PathBuf> {
+    let places = [directory.join("trusted_root.json"), directory.join("trust/trusted_root.json")];
+    match places.into_iter().find(|path| path.is_file()) {
+        Some(path) => Ok(path),
+        None => bail!("there is no trusted_root.json in {}", directory.display()),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<TrustRoot> {
+    let shown = path.display();
+    let length = fs::metadata(path).with_context(|| format!("cannot read the trusted root {shown}"))?.len();
+    ensure!(length <= MAX_ROOT_BYTES as u64, "the trusted root {shown} has more than {MAX_ROOT_BYTES} bytes");
+    let text = fs::read(path).with_context(|| format!("cannot read the trusted root {shown}"))?;
+    parse(&text, &shown.to_string())
+}
+
+fn parse(text: &[u8], name: &str) -> anyhow::Result<TrustRoot> {
+    let root = TrustRoot::parse(text)
+        .map_err(|refusal| anyhow::anyhow!("{name} is no trusted root ({}): {refusal}", refusal.code()))?;
+    for unusable in root.unusable() {
+        let (section, index) = (unusable.section.name(), unusable.index);
+        eprintln!("note: {name}: {section}[{index}] cannot be used: {}", unusable.reason);
+    }
+    Ok(root)
+}
