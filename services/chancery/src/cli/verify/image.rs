@@ -9,8 +9,8 @@ use super::{
     work,
 };
 use anyhow::{Context as _, ensure};
-use chancery_image::{Established, Layout, Purpose, children, find};
-use chancery_registry::{Client, Digest, Error, Fetched, Reference, Repository};
+use chancery_image::{Established, Found, Layout, Purpose, children, find};
+use chancery_registry::{Client, Digest, Error, Facts, Fetched, Reference, Repository, facts::Bounds};
 use chancery_verify::verifier::AnySigner;
 use clap::{Args, ValueEnum};
 use std::{io::Write as _, process::ExitCode, sync::Arc};
@@ -69,6 +69,8 @@ struct Run {
     layout: Layout,
     platform: Option<String>,
     signatures: Option<Repository>,
+    /// One image may be named often; what its registry holds is read once.
+    facts: Facts<(Repository, Digest), Found, Error>,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -92,6 +94,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         },
         platform: arguments.platform,
         signatures: signatures.context("--signature-repository")?,
+        facts: Facts::new(Bounds::default(), Found::weight),
     });
     let outcomes = work::each(references, shared.parallel, shared.json, |reference| {
         let run = Arc::clone(&run);
@@ -169,7 +172,8 @@ impl Run {
         subject: &str,
     ) -> Result<Outcome, Error> {
         let elsewhere = self.signatures.as_ref().unwrap_or(repository);
-        let facts = find(&self.client, elsewhere, digest, self.layout).await?;
+        let read = || find(&self.client, elsewhere, digest, self.layout);
+        let facts = self.facts.get((elsewhere.clone(), digest.clone()), read).await?;
         let context = &self.context;
         let mut collected = Collected::default();
         collected.passed_over.extend(facts.broken.iter().map(PassedOver::of_broken));
