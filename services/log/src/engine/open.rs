@@ -3,7 +3,7 @@
 use super::{Log, Parts, Published, sign_head};
 use crate::activity::Activity;
 use crate::guard::{Guard, Sound, Verdict};
-use crate::mark::{Mark, Marker};
+use crate::mark::{Mark, Marker, Marking};
 use crate::mirror::{self, Destination};
 use crate::quarantine::{Quarantine, Reason};
 use crate::sequencer::{self, CLOCK_BEHIND, Sequencer, is_behind};
@@ -114,19 +114,23 @@ impl From<Corrupt> for OpenError {
     }
 }
 
-/// What is published first, and whether that is new: the committed head, signed and verified, or where the clock is behind it
-/// the last checkpoint there was.
+/// What is published first, and whether that is new: the committed head, signed, verified and marked, or the last checkpoint
+/// there was where the clock is behind the head.
 async fn first_published(
     guard: Guard<'_>,
     signer: &Signer,
+    mark: &mut Option<(Mark, &Path)>,
     Sound { head, edge }: &Sound,
     now: Timestamp,
-) -> Result<(Published, bool), Error> {
+) -> Result<(Published, bool), OpenError> {
     if is_behind(now, head) {
         tracing::error!(log.name = %guard.record.name, error.code = "log.clock", "{CLOCK_BEHIND}");
         return Ok((guard.last_published().await?.ok_or(CLOCK_BEHIND)?, false));
     }
     let published = sign_head((guard.scheme, signer, &Samples::default()), head, edge, now.max(head.timestamp)).await?;
+    if let Some((mark, path)) = mark {
+        mark.write(&published.note).map_err(|error| OpenError::mark(path, error))?;
+    }
     Ok((published, true))
 }
 
@@ -148,33 +152,23 @@ impl Log {
         let scheme = Arc::new(verified_scheme(&settings, &record)?);
         let signer = settings.signer;
         let guard = Guard { record: &record, scheme: &scheme, key: signer.public_key(), store: store.as_ref() };
-        let (pool, waiting) = pool::pool();
-        let (follower, readers) = sequencer::follower();
+        let ((pool, waiting), (follower, readers)) = (pool::pool(), sequencer::follower());
         let (quarantine, activity) = (Quarantine::default(), Arc::<Activity>::default());
-        let frozen = settings.frozen || store.frozen(record.log_id).await.map_err(Error::from)?.is_some();
-        let frozen = Arc::new(AtomicBool::new(frozen));
+        let frozen = Arc::new(AtomicBool::new(settings.frozen || is_frozen(store.as_ref(), &record).await?));
         let mut mark = settings.mark.as_deref().map(open_mark).transpose()?;
         let (mut witnessed, mut marking) = (None, None);
         let (copy, note) = (settings.copy.as_ref(), mark.as_ref().and_then(|(mark, _)| mark.unverified_note()));
-        let (published, stored_size, task) = match judge(guard, (copy, note), settings.witnesses.as_ref(), &store)
-            .await?
-        {
+        let verdict = judge(guard, (copy, note), settings.witnesses.as_ref(), &store).await?;
+        let (published, stored_size, task) = match verdict {
             Verdict::Sound(sound) => {
-                let first = first_published(guard, &signer, &sound, clock.now()).await?;
-                if let (Some((mark, path)), (first, true)) = (&mut mark, &first) {
-                    mark.write(&first.note).map_err(|error| OpenError::mark(path, error))?;
-                }
+                let first = first_published(guard, &signer, &mut mark, &sound, clock.now()).await?;
                 let size = sound.head.tree.size;
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
                 let sequencer = Sequencer::new(parts, sound, first, (&activity, &frozen), settings.checkpoint_period);
-                let mut signed = sequencer.published();
+                let (signed, known, marker) = begin_marking(mark, &record.name, sequencer.published());
+                marking = known;
                 let task = sequencer::run(sequencer, waiting, readers, quarantine.clone(), shutdown);
-                let marker = mark.map(|(mark, _)| {
-                    let (marker, known, shown) = Marker::new(&record.name, mark, signed.clone());
-                    (signed, marking) = (shown, Some(known));
-                    marker.run(quarantine.clone())
-                });
-                let task = both(task, OptionFuture::from(marker));
+                let task = both(task, OptionFuture::from(marker.map(|marker| marker.run(quarantine.clone()))));
                 let (published, task) = match settings.witnesses {
                     None => (signed, tokio::spawn(task)),
                     Some(witnesses) => {
@@ -231,6 +225,23 @@ impl Log {
 /// The sequencer, and what publishes what it signs.
 async fn both<T>(sequencer: impl Future<Output = ()>, beside: impl Future<Output = T>) {
     tokio::join!(sequencer, beside);
+}
+
+/// What is shown of what is `signed`: everything at once, or what is marked where a mark is kept, by the marker that is
+/// returned.
+fn begin_marking(
+    mark: Option<(Mark, &Path)>,
+    log: &str,
+    signed: watch::Receiver<Arc<Published>>,
+) -> (watch::Receiver<Arc<Published>>, Option<Marking>, Option<Marker>) {
+    let Some((mark, _)) = mark else { return (signed, None, None) };
+    let (marker, marking, shown) = Marker::new(log, mark, signed);
+    (shown, Some(marking), Some(marker))
+}
+
+/// Whether the store takes no more entries into this log.
+async fn is_frozen(store: &dyn Store, record: &LogRecord) -> Result<bool, Error> {
+    Ok(store.frozen(record.log_id).await?.is_some())
 }
 
 /// The mark in this file, with the file's path.
