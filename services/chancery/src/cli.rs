@@ -10,6 +10,7 @@ mod identity;
 mod init;
 mod keys;
 mod log;
+mod policy;
 mod serve;
 mod token;
 mod trust;
@@ -38,6 +39,7 @@ enum Verb {
     Init(init::Arguments),
     Keys(keys::Arguments),
     Log(log::Arguments),
+    Policy(Box<policy::Arguments>),
     Serve(serve::Arguments),
     Token(token::Arguments),
     Trust(trust::Arguments),
@@ -69,6 +71,7 @@ impl Cli {
             Verb::Init(arguments) => init::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
+            Verb::Policy(arguments) => policy::run(*arguments).await,
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
             Verb::Trust(arguments) => trust::run(arguments).await,

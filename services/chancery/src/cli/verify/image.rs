@@ -56,19 +56,29 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LayoutName {
+pub(super) enum LayoutName {
     Bundle,
     Legacy,
     All,
 }
 
+impl From<LayoutName> for Layout {
+    fn from(name: LayoutName) -> Self {
+        match name {
+            LayoutName::Bundle => Self::Bundle,
+            LayoutName::Legacy => Self::Legacy,
+            LayoutName::All => Self::All,
+        }
+    }
+}
+
 /// What is constant for all images.
-struct Run {
-    context: Arc<Context>,
-    client: Client,
-    layout: Layout,
-    platform: Option<String>,
-    signatures: Option<Repository>,
+pub(super) struct Run {
+    pub(super) context: Arc<Context>,
+    pub(super) client: Client,
+    pub(super) layout: Layout,
+    pub(super) platform: Option<String>,
+    pub(super) signatures: Option<Repository>,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -85,11 +95,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let run = Arc::new(Run {
         context: Arc::clone(&context),
         client: arguments.registry.client()?,
-        layout: match arguments.layout {
-            LayoutName::Bundle => Layout::Bundle,
-            LayoutName::Legacy => Layout::Legacy,
-            LayoutName::All => Layout::All,
-        },
+        layout: arguments.layout.into(),
         platform: arguments.platform,
         signatures: signatures.context("--signature-repository")?,
     });
@@ -117,7 +123,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 impl Run {
-    async fn image(&self, reference: &Reference) -> Outcome {
+    pub(super) async fn image(&self, reference: &Reference) -> Outcome {
         let subject = reference.to_string();
         match self.judge(reference, &subject).await {
             Ok(outcome) => outcome,
