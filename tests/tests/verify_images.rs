@@ -190,12 +190,12 @@ fn two_hundred_images_in_one_run() {
     let alice = stack.person(ALICE);
     let registry = Registry::start(&alice);
     let signer = Signer::of(&alice);
-    let signed = registry.push(&alice, "app:1");
-    cosign3(&alice, "sign", &signed);
+    let good = registry.push(&alice, "app:1");
+    cosign3(&alice, "sign", &good);
     let unsigned = registry.push(&alice, "app:2");
     let mut program = alice.program(chancery_binary()).args("verify image --json").args(&by(&signer, ""));
     for number in 0..200 {
-        program = program.arg(if number == 150 { &unsigned } else { &signed });
+        program = program.arg(if number == 150 { &unsigned } else { &good });
     }
     let outcome = program.arg("--trusted-root").arg(alice.trust("trusted_root.json")).run();
     assert_eq!(outcome.code(), 1, "{}", outcome.report());

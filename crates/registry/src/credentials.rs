@@ -4,7 +4,7 @@
 //! `containers-auth.json(5)`. In each, a helper for the host comes before the general helper, and that before what the file
 //! itself says. Nothing is read before a registry has asked, and the environment never: its values are in [`Locations`].
 
-mod helper;
+mod program;
 
 use crate::{Error, ErrorKind, Repository};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -145,7 +145,7 @@ impl Configuration {
         let own = hosts.iter().find_map(|host| self.cred_helpers.get(*host));
         let helper = own.or(Some(&self.creds_store)).filter(|name| !name.is_empty());
         if let Some(name) = helper
-            && let Some(credential) = helper::get(name, server(registry)).await?
+            && let Some(credential) = program::get(name, server(registry)).await?
         {
             return Ok(Some(credential));
         }

@@ -1,7 +1,7 @@
 //! Every fuzz target on its seeds and on random mutations of them: what `tests/fuzz/run` does for hours, in seconds and
 //! with the same numbers each time.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a panic is what this looks for")]
+#![expect(clippy::expect_used, reason = "a panic is what this looks for")]
 #![expect(unreachable_pub, reason = "the same files are public modules of the library in tests/fuzz")]
 
 #[path = "../../../tests/fuzz/src/mutations.rs"]

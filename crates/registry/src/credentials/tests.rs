@@ -89,6 +89,6 @@ async fn a_helper_is_one_word() {
         let error = find(&locations, &repository("r.example/a")).await.unwrap_err();
         assert!(error.to_string().contains("its name must be"), "{error}");
     }
-    let missing = helper::get("chancery-test-that-is-not-there", "r.example").await.unwrap_err();
+    let missing = program::get("chancery-test-that-is-not-there", "r.example").await.unwrap_err();
     assert_eq!(missing.code(), "registry.credentials");
 }

@@ -87,8 +87,7 @@ async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let reference = arguments.subject.parse();
         let reference = reference.with_context(|| format!("{} is neither a file nor an image", arguments.subject))?;
         let client = arguments.registry.client()?;
-        let layout = arguments.layout.into();
-        Run { context, client, layout, platform: None, signatures: None }.image(&reference).await
+        Run::new(context, client, arguments.layout.into()).image(&reference).await
     };
     if arguments.json {
         return outcome::print(&[outcome], outcome::Show { json: true, expected: true });

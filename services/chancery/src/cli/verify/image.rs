@@ -9,8 +9,8 @@ use super::{
     work,
 };
 use anyhow::{Context as _, ensure};
-use chancery_image::{Established, Layout, Purpose, children, find};
-use chancery_registry::{Client, Digest, Error, Fetched, Reference, Repository};
+use chancery_image::{Established, Found, Layout, Purpose, children, find};
+use chancery_registry::{Client, Digest, Error, Facts, Fetched, Reference, Repository, facts::Bounds};
 use chancery_verify::verifier::AnySigner;
 use clap::{Args, ValueEnum};
 use std::{io::Write as _, process::ExitCode, sync::Arc};
@@ -74,11 +74,13 @@ impl From<LayoutName> for Layout {
 
 /// What is constant for all images.
 pub(super) struct Run {
-    pub(super) context: Arc<Context>,
-    pub(super) client: Client,
-    pub(super) layout: Layout,
-    pub(super) platform: Option<String>,
-    pub(super) signatures: Option<Repository>,
+    context: Arc<Context>,
+    client: Client,
+    layout: Layout,
+    platform: Option<String>,
+    signatures: Option<Repository>,
+    /// One image may be named often; what its registry holds is read once.
+    facts: Facts<(Repository, Digest), Found, Error>,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -92,13 +94,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let signatures = arguments.signature_repository.as_deref().map(str::parse).transpose();
     let shared = &arguments.shared;
     let context = shared.context(shared.signer.read(Wanted::of_types(&arguments.types)?)?).await?;
-    let run = Arc::new(Run {
-        context: Arc::clone(&context),
-        client: arguments.registry.client()?,
-        layout: arguments.layout.into(),
-        platform: arguments.platform,
-        signatures: signatures.context("--signature-repository")?,
-    });
+    let run = Run::new(Arc::clone(&context), arguments.registry.client()?, arguments.layout.into());
+    let signatures = signatures.context("--signature-repository")?;
+    let run = Arc::new(Run { platform: arguments.platform, signatures, ..run });
     let outcomes = work::each(references, shared.parallel, shared.json, |reference| {
         let run = Arc::clone(&run);
         async move { run.image(&reference).await }
@@ -123,6 +121,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 impl Run {
+    /// Asks for the image itself, and for signatures where it is.
+    pub(super) fn new(context: Arc<Context>, client: Client, layout: Layout) -> Self {
+        let facts = Facts::new(Bounds::default(), Found::weight);
+        Self { context, client, layout, platform: None, signatures: None, facts }
+    }
+
     pub(super) async fn image(&self, reference: &Reference) -> Outcome {
         let subject = reference.to_string();
         match self.judge(reference, &subject).await {
@@ -175,7 +179,8 @@ impl Run {
         subject: &str,
     ) -> Result<Outcome, Error> {
         let elsewhere = self.signatures.as_ref().unwrap_or(repository);
-        let facts = find(&self.client, elsewhere, digest, self.layout).await?;
+        let read = || find(&self.client, elsewhere, digest, self.layout);
+        let facts = self.facts.get((elsewhere.clone(), digest.clone()), read).await?;
         let context = &self.context;
         let mut collected = Collected::default();
         collected.passed_over.extend(facts.broken.iter().map(PassedOver::of_broken));
