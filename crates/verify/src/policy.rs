@@ -146,6 +146,18 @@ impl Policy {
         self.requirement.conditions().iter().any(of_certificates)
     }
 
+    /// Rules that ask for signers, combinations included.
+    #[must_use]
+    pub fn rules(&self) -> usize {
+        self.requirement.rules()
+    }
+
+    /// Rules that take signatures out of the count.
+    #[must_use]
+    pub fn distrust(&self) -> &[Distrust] {
+        &self.distrust
+    }
+
     /// What is allowed but probably not meant: sentences for a person.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {

@@ -11,6 +11,7 @@ mod identity;
 mod init;
 mod keys;
 mod log;
+mod policy;
 mod reference;
 mod serve;
 mod token;
@@ -48,6 +49,7 @@ enum Verb {
     Init(init::Arguments),
     Keys(keys::Arguments),
     Log(log::Arguments),
+    Policy(Box<policy::Arguments>),
     #[command(hide = true)]
     Reference(reference::Arguments),
     Serve(serve::Arguments),
@@ -82,6 +84,7 @@ impl Cli {
             Verb::Init(arguments) => init::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
+            Verb::Policy(arguments) => policy::run(*arguments).await,
             Verb::Reference(arguments) => reference::run(arguments),
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,

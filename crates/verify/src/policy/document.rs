@@ -59,7 +59,7 @@ pub(super) fn read(text: &str) -> Result<Policy, ParseError> {
             requirement.depth()
         )));
     }
-    if rules(&requirement) + table.distrust.len() > MAX_RULES {
+    if requirement.rules() + table.distrust.len() > MAX_RULES {
         return Err(malformed(&format!("the policy has more than {MAX_RULES} rules")));
     }
     for (name, value) in table.thresholds.named() {
@@ -70,10 +70,6 @@ pub(super) fn read(text: &str) -> Result<Policy, ParseError> {
     let period = Period::new(table.not_before, table.not_after, ["not_before", "not_after"])
         .map_err(|_| malformed("`not_after` is before `not_before`: exchange them"))?;
     Ok(Policy { requirement, distrust: table.distrust, period, thresholds: table.thresholds })
-}
-
-fn rules(requirement: &Requirement) -> usize {
-    1 + requirement.parts().iter().map(rules).sum::<usize>()
 }
 
 #[cfg(feature = "schema")]

@@ -232,6 +232,11 @@ impl Requirement {
         }
     }
 
+    /// This requirement and all below it.
+    pub(super) fn rules(&self) -> usize {
+        1 + self.parts().iter().map(Self::rules).sum::<usize>()
+    }
+
     /// Levels of combinations, 1 for a rule.
     pub(super) fn depth(&self) -> usize {
         1 + self.parts().iter().map(Self::depth).max().unwrap_or(0)

@@ -14,6 +14,7 @@ mod decision;
 mod environment;
 mod evidence;
 mod expectation;
+pub(super) mod explain;
 mod files;
 mod image;
 mod outcome;

@@ -290,7 +290,17 @@ impl SignerArguments {
     }
 }
 
-fn read_policy(path: &Path) -> anyhow::Result<Policy> {
+impl Expectation {
+    /// What a policy file expects.
+    pub(super) fn of_policy(path: &Path, wanted: Wanted) -> anyhow::Result<Self> {
+        let policy = read_policy(path)?;
+        let keys = policy.keys().into_iter().cloned().map(SignerKey::new).collect();
+        Ok(Self { policy: Some(policy), keys, at_least: 1, wanted })
+    }
+}
+
+/// Reads a policy file; the error names it, and the line.
+pub(in crate::cli) fn read_policy(path: &Path) -> anyhow::Result<Policy> {
     let shown = path.display();
     let length = fs::metadata(path).with_context(|| format!("cannot read the policy {shown}"))?.len();
     ensure!(length <= MAX_POLICY_BYTES as u64, "the policy {shown} has more than {MAX_POLICY_BYTES} bytes");

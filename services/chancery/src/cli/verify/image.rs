@@ -56,14 +56,24 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LayoutName {
+pub(super) enum LayoutName {
     Bundle,
     Legacy,
     All,
 }
 
+impl From<LayoutName> for Layout {
+    fn from(name: LayoutName) -> Self {
+        match name {
+            LayoutName::Bundle => Self::Bundle,
+            LayoutName::Legacy => Self::Legacy,
+            LayoutName::All => Self::All,
+        }
+    }
+}
+
 /// What is constant for all images.
-struct Run {
+pub(super) struct Run {
     context: Arc<Context>,
     client: Client,
     layout: Layout,
@@ -84,18 +94,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let signatures = arguments.signature_repository.as_deref().map(str::parse).transpose();
     let shared = &arguments.shared;
     let context = shared.context(shared.signer.read(Wanted::of_types(&arguments.types)?)?).await?;
-    let run = Arc::new(Run {
-        context: Arc::clone(&context),
-        client: arguments.registry.client()?,
-        layout: match arguments.layout {
-            LayoutName::Bundle => Layout::Bundle,
-            LayoutName::Legacy => Layout::Legacy,
-            LayoutName::All => Layout::All,
-        },
-        platform: arguments.platform,
-        signatures: signatures.context("--signature-repository")?,
-        facts: Facts::new(Bounds::default(), Found::weight),
-    });
+    let run = Run::new(Arc::clone(&context), arguments.registry.client()?, arguments.layout.into());
+    let signatures = signatures.context("--signature-repository")?;
+    let run = Arc::new(Run { platform: arguments.platform, signatures, ..run });
     let outcomes = work::each(references, shared.parallel, shared.json, |reference| {
         let run = Arc::clone(&run);
         async move { run.image(&reference).await }
@@ -120,7 +121,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 impl Run {
-    async fn image(&self, reference: &Reference) -> Outcome {
+    /// Asks for the image itself, and for signatures where it is.
+    pub(super) fn new(context: Arc<Context>, client: Client, layout: Layout) -> Self {
+        let facts = Facts::new(Bounds::default(), Found::weight);
+        Self { context, client, layout, platform: None, signatures: None, facts }
+    }
+
+    pub(super) async fn image(&self, reference: &Reference) -> Outcome {
         let subject = reference.to_string();
         match self.judge(reference, &subject).await {
             Ok(outcome) => outcome,

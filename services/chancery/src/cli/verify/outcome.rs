@@ -7,7 +7,7 @@ use chancery_verify::{
     verifier::{Signer, Verified, VerifiedEntry},
 };
 use serde::Serialize;
-use std::{io::Write as _, process::ExitCode};
+use std::{fmt, io::Write as _, process::ExitCode};
 
 /// Version of the JSON form. Fields may be added under the same number.
 const JSON_VERSION: u32 = 1;
@@ -75,6 +75,12 @@ impl PassedOver {
 
     pub(in crate::cli) fn reason(&self) -> &str {
         &self.reason
+    }
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.place, self.code, self.reason)
     }
 }
 
@@ -196,8 +202,8 @@ fn write(out: &mut impl std::io::Write, outcome: &Outcome) -> std::io::Result<()
         }
     }
     // One reason has been told; the others matter where it is not verified, or where a person wonders what was left out.
-    for PassedOver { place, code, reason } in passed_over {
-        writeln!(out, "           passed over: {place}: {code}: {reason}")?;
+    for passed in passed_over {
+        writeln!(out, "           passed over: {passed}")?;
     }
     Ok(())
 }

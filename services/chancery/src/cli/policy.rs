@@ -1,0 +1,118 @@
+//! `chancery policy`: what a policy file means, before anything depends on it.
+//!
+//! A policy is read by the code that every command reads it with; nothing is fetched for `check` and `schema`.
+
+use super::verify::explain;
+use anyhow::Context as _;
+use chancery_verify::policy::{MAX_POLICY_BYTES, ParseError, Policy};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::{
+    fs::File,
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Check a policy file, print its schema, or explain what it decides
+///
+/// A policy says which signatures are enough. It is one TOML file for every command that verifies; deploy/policy.toml shows
+/// every setting.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery policy check policy.toml
+  chancery policy explain policy.toml app.sigstore.json --artifact app.tar.gz --trusted-root trusted_root.json
+  chancery policy schema > policy.schema.json    (for editors that complete and check TOML)")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Read a policy, and warn of what is allowed but probably not meant
+    ///
+    /// Exit code 0: the policy can be used. 1: it cannot, or it has warnings and --deny-warnings is given.
+    #[command(after_help = "Example:\n  chancery policy check policy.toml --deny-warnings")]
+    Check {
+        /// The policy
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Warnings are failures
+        #[arg(long)]
+        deny_warnings: bool,
+        /// Print the verdict as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    Explain(Box<explain::Arguments>),
+    /// Print the JSON schema of policy files
+    #[command(after_help = "Example:\n  chancery policy schema > policy.schema.json")]
+    Schema,
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.verb {
+        Verb::Check { file, deny_warnings, json } => check(&file, deny_warnings, json),
+        Verb::Explain(arguments) => Ok(explain::run(*arguments).await),
+        Verb::Schema => {
+            write(&format!("{:#}\n", Policy::schema()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn check(path: &Path, deny_warnings: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let policy = Policy::parse(&read(path)?);
+    let warnings = policy.as_ref().map(Policy::warnings).unwrap_or_default();
+    let holds = policy.is_ok() && !(deny_warnings && !warnings.is_empty());
+    if json {
+        write(&format!("{:#}\n", document(&policy, &warnings)))?;
+    } else {
+        match &policy {
+            Ok(policy) => write(&summary(path, policy))?,
+            Err(error) => eprintln!("{}: {}: {error}", path.display(), error.code()),
+        }
+        for warning in &warnings {
+            eprintln!("warning: {warning}");
+        }
+    }
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads a policy, and of an overlong one as much as shows that it is.
+fn read(path: &Path) -> anyhow::Result<String> {
+    let unread = || format!("cannot read the policy {}", path.display());
+    let mut text = String::new();
+    let file = File::open(path).with_context(unread)?;
+    file.take(MAX_POLICY_BYTES as u64 + 1).read_to_string(&mut text).with_context(unread)?;
+    Ok(text)
+}
+
+fn summary(path: &Path, policy: &Policy) -> String {
+    let plural = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+    let (rules, distrust) = (plural(policy.rules(), "rule"), plural(policy.distrust().len(), "distrust rule"));
+    let mut text = format!("{}: a policy with {rules} and {distrust}\n", path.display());
+    for rule in policy.distrust() {
+        let reason = if rule.reason().is_empty() { String::new() } else { format!(" ({})", rule.reason()) };
+        text.push_str(&format!("  distrusted{reason}: {rule}\n"));
+    }
+    text
+}
+
+fn document(policy: &Result<Policy, ParseError>, warnings: &[String]) -> Value {
+    match policy {
+        Ok(policy) => json!({
+            "version": 1, "valid": true, "rules": policy.rules(), "distrust": policy.distrust().len(),
+            "thresholds": policy.thresholds(), "warnings": warnings,
+        }),
+        Err(error) => json!({
+            "version": 1, "valid": false, "code": error.code(), "message": error.message(),
+            "line": error.position().map(|(line, _)| line), "column": error.position().map(|(_, column)| column),
+        }),
+    }
+}
+
+fn write(text: &str) -> anyhow::Result<()> {
+    io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")
+}

@@ -1,0 +1,164 @@
+//! `chancery policy explain`: a policy over the signatures of one bundle file or image, rule by rule.
+//!
+//! It establishes and decides exactly as `chancery verify` does; only what it shows differs.
+
+use super::{
+    WRONG_USAGE,
+    decision::{Collected, Context, predicate_type},
+    evidence::EvidenceArguments,
+    expectation::{Expectation, Wanted},
+    files::{BundleFileError, Bundles, artifact, read_bundles},
+    image::{LayoutName, Run},
+    outcome::{self, Genuine, Outcome, PassedOver, Status},
+    registry::RegistryArguments,
+    trust::TrustArguments,
+};
+use anyhow::{Context as _, bail};
+use chancery_daemon::clock::{Clock as _, SystemClock};
+use chancery_verify::verifier::{AnySigner, Verifier};
+use clap::Args;
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+/// Show rule by rule what of a policy holds for a bundle or an image
+///
+/// Every rule is shown with what it asks for and what was found, for every signature that is genuine. Exit codes are those of
+/// `chancery verify`: 0 the policy is satisfied, 1 it is not, 2 wrong arguments, policy or trust root, 3 undecided.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery policy explain policy.toml app.sigstore.json --artifact app.tar.gz --trusted-root trusted_root.json
+  chancery policy explain policy.toml registry.example.org/app:1.2 --trusted-root trusted_root.json
+  chancery policy explain policy.toml registry.example.org/app:1.2 --trust ./trust --type sign --type slsaprovenance1")]
+pub(in crate::cli) struct Arguments {
+    /// The policy
+    #[arg(value_name = "FILE")]
+    policy: PathBuf,
+    /// A file of bundles, or an image: REPOSITORY[:TAG][@DIGEST]
+    #[arg(value_name = "BUNDLE|IMAGE")]
+    subject: String,
+    /// What the bundles are about: a file, or its digest as sha256:HEX. Attestations can do without, and are then compared with
+    /// nothing
+    #[arg(long, value_name = "FILE|DIGEST")]
+    artifact: Option<PathBuf>,
+    /// Bundles have cosign's form before version 3
+    #[arg(long)]
+    legacy: bool,
+    /// Where an image's signatures are: bundle, legacy, or all of them
+    #[arg(long, value_name = "LAYOUT", default_value = "bundle")]
+    layout: LayoutName,
+    /// Of an image, look at attestations of this type instead of signatures; `sign` means signatures, too
+    #[arg(long = "type", value_name = "URI|NAME")]
+    types: Vec<String>,
+    /// Print the decision as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    trust: TrustArguments,
+    #[command(flatten)]
+    evidence: EvidenceArguments,
+    #[command(flatten)]
+    registry: RegistryArguments,
+}
+
+pub(in crate::cli) async fn run(arguments: Arguments) -> ExitCode {
+    explain(arguments).await.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(WRONG_USAGE)
+    })
+}
+
+async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let is_file = Path::new(&arguments.subject).is_file();
+    let wanted = if is_file { Wanted::Anything } else { Wanted::of_types(&arguments.types)? };
+    let expectation = Expectation::of_policy(&arguments.policy, wanted)?;
+    let options = arguments.evidence.options(expectation.policy.as_ref(), expectation.only_keys())?;
+    let needed = !expectation.only_keys() || options.thresholds.log_entries > 0;
+    let verifier = Verifier::new(arguments.trust.load(needed).await?, options);
+    let verifier = expectation.keys.iter().cloned().fold(verifier, Verifier::with_key);
+    let context = Arc::new(Context { verifier, expectation, now: SystemClock.now() });
+    let outcome = if is_file {
+        bundles(&context, &arguments)?
+    } else {
+        let reference = arguments.subject.parse();
+        let reference = reference.with_context(|| format!("{} is neither a file nor an image", arguments.subject))?;
+        let client = arguments.registry.client()?;
+        Run::new(context, client, arguments.layout.into()).image(&reference).await
+    };
+    if arguments.json {
+        return outcome::print(&[outcome], outcome::Show { json: true, expected: true });
+    }
+    std::io::stdout().lock().write_all(render(&outcome).as_bytes()).context("cannot write to standard output")?;
+    Ok(outcome::exit_code(&[outcome]))
+}
+
+/// Verifies the bundles of a file, about the artifact where it is known.
+fn bundles(context: &Context, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let shown = arguments.subject.clone();
+    let bundles = match read_bundles(Path::new(&shown), arguments.legacy) {
+        Ok(bundles) => bundles,
+        Err(BundleFileError::Unreadable(error)) => {
+            let reason = format!("cannot be read: {error}");
+            return Ok(Outcome::failed(shown, Status::Undecided, "file.unreadable", reason));
+        }
+        Err(BundleFileError::Malformed(passed)) => {
+            return Ok(Outcome::failed(shown, Status::Refused, passed.code(), passed.reason()));
+        }
+    };
+    let Some(name) = &arguments.artifact else {
+        return unbound(context, bundles).map(|all| all.decide(context, shown));
+    };
+    let artifact = artifact(name).with_context(|| format!("cannot read {}", name.display()))?;
+    Ok(super::blob::collect(context, &artifact, bundles).decide(context, shown))
+}
+
+/// Verifies attestations without their artifact.
+fn unbound(context: &Context, bundles: Bundles) -> anyhow::Result<Collected> {
+    let mut collected = Collected::default();
+    for (place, bundle) in bundles {
+        let bundle = match bundle {
+            Ok(bundle) => bundle,
+            Err(passed) => {
+                collected.passed_over.push(passed);
+                continue;
+            }
+        };
+        match context.verifier.verify_envelope_of_unknown_artifact(&bundle, &AnySigner, context.now) {
+            Ok(envelope) => {
+                let verified = envelope.verified;
+                let predicate_type = predicate_type(&bundle, &verified);
+                let annotations = BTreeMap::new();
+                collected.add(
+                    context,
+                    Genuine { place, layout: None, counted: true, predicate_type, annotations, verified },
+                );
+            }
+            Err(refusal) if refusal.code() == "artifact.bytes_needed" => {
+                bail!("{place} signs an artifact itself, not an attestation: name it with --artifact")
+            }
+            Err(refusal) => collected.passed_over.push(PassedOver::of_refusal(place, &refusal)),
+        }
+    }
+    Ok(collected)
+}
+
+/// The outcome as text: the decision rule by rule, or why there is nothing to decide on.
+fn render(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    match (&outcome.decision, &outcome.code, &outcome.reason) {
+        (Some(decision), _, _) => text.push_str(&decision.to_string()),
+        (None, code, reason) => {
+            let word = if outcome.status == Status::Undecided { "undecided" } else { "refused" };
+            let (code, reason) = (code.unwrap_or_default(), reason.as_deref().unwrap_or_default());
+            text.push_str(&format!("{word}, {code}: {reason}\n"));
+        }
+    }
+    for passed in &outcome.passed_over {
+        text.push_str(&format!("passed over, {passed}\n"));
+    }
+    text
+}
