@@ -6,10 +6,10 @@
 
 use crate::Rejection;
 use const_oid::ObjectIdentifier;
-use der::asn1::Utf8StringRef;
 use der::Decode as _;
 #[cfg(feature = "issue")]
 use der::Encode as _;
+use der::asn1::Utf8StringRef;
 
 /// Marks a precertificate; always critical, contents NULL (RFC 6962 §3.1).
 pub const POISON: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.3");
