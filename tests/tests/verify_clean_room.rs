@@ -1,5 +1,6 @@
 //! A stranger's project: a fresh crate outside the workspace, with the program that the documentation shows, verifies bundles.
 
+use chancery_tests::person::client;
 use serde_json::Value;
 use std::{
     fs,
@@ -48,14 +49,6 @@ fn build(directory: &Path) -> PathBuf {
     target.join("debug/stranger")
 }
 
-/// Where `tests/clients/install` put real bundles.
-fn golden() -> PathBuf {
-    let clients = std::env::var_os("CHANCERY_CLIENTS").map(PathBuf::from);
-    clients
-        .unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/chancery-clients"))
-        .join("golden")
-}
-
 #[test]
 fn the_documented_lines_verify_a_bundle() {
     let lines = documented().lines().filter(|line| !line.is_empty()).count();
@@ -69,7 +62,7 @@ fn the_documented_lines_verify_a_bundle() {
     };
 
     // Of the public instance.
-    let extra = golden().join("extra");
+    let extra = client("golden/extra");
     let signer = ("a@tny.town", "https://github.com/login/oauth");
     let policy = directory.path().join("policy.toml");
     let write = |identity: &str| {
