@@ -27,7 +27,7 @@ use std::slice;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 18] = [
+pub const ALL: [(&str, Target); 19] = [
     ("note", note),
     ("checkpoint", checkpoint),
     ("witness", witness),
