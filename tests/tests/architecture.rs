@@ -261,6 +261,12 @@ fn no_file_names_a_package_registry_or_this_machine() {
 
 /// The names of all crates that `package` is built from.
 fn dependencies(package: &str) -> BTreeSet<String> {
+    let name = |line: String| line.split(' ').next().map(str::to_owned);
+    tree(package, &[]).into_iter().filter_map(name).collect()
+}
+
+/// Names and versions of all crates that `package` is built from, itself among them, with these options of `cargo tree`.
+fn tree(package: &str, options: &[&str]) -> BTreeSet<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let tree = Command::new(cargo)
         .args([
@@ -276,12 +282,14 @@ fn dependencies(package: &str) -> BTreeSet<String> {
             "--package",
             package,
         ])
+        .args(options)
         .current_dir(root())
         .output()
         .unwrap();
     assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let tree = String::from_utf8(tree.stdout).unwrap();
-    tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    let crate_and_version = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    tree.lines().filter(|line| !line.is_empty()).map(crate_and_version).collect()
 }
 
 #[test]
@@ -317,5 +325,19 @@ fn crates_depend_in_one_direction() {
     forbidden("chancery", &["openssl-sys", "native-tls", "ring"]);
     for package in servers.iter().filter(|package| **package != "chancery") {
         assert!(dependencies(package).contains("chancery-verify"), "{package} must be verified by chancery-verify");
+    }
+}
+
+/// A project that verifies takes on few crates, and none that has a network, a runtime, a database or randomness.
+#[test]
+fn a_verifier_is_light() {
+    for options in [&["--no-default-features"][..], &[]] {
+        let tree = tree("chancery-verify", options);
+        let dependencies = tree.iter().filter(|found| !found.starts_with("chancery-verify ")).count();
+        assert!((20..60).contains(&dependencies), "{dependencies}: {tree:?}");
+        for name in ["tokio", "reqwest", "hyper", "sqlx", "rand", "axum", "futures-util", "getrandom", "schemars"] {
+            let found = tree.iter().find(|found| found.split(' ').next() == Some(name));
+            assert_eq!(found, None, "a verifier must not carry {name}");
+        }
     }
 }

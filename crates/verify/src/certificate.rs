@@ -1,21 +1,27 @@
 //! X.509 certificates as Fulcio-compatible authorities issue them (RFC 5280; Fulcio's certificate specification).
 //!
 //! [`Certificate`] is a strictly parsed certificate with the questions this program asks of one. [`chain`] decides
-//! whether a chain is to be believed, [`profile`] whether a leaf is exactly what our authority issues, [`request`] reads
-//! signing requests. Not here: revocation (ten-minute certificates have none), name constraints (refused as unknown
+//! whether a chain is to be believed. With the feature `issue`, `profile` says whether a leaf is exactly what our authority
+//! issues, and `request` reads signing requests. Not here: revocation (ten-minute certificates have none), name constraints (refused as unknown
 //! critical extensions), policies.
 
 pub mod algorithm;
 pub mod chain;
+#[cfg(feature = "issue")]
 pub mod profile;
+#[cfg(feature = "issue")]
 pub mod request;
 mod tbs;
 
 pub use algorithm::SignatureAlgorithm;
 pub use chain::{verify_authority, verify_chain, verify_issued_by, verify_path};
+#[cfg(feature = "issue")]
 pub use profile::{verify_profile, verify_profile_without_sct};
+#[cfg(feature = "issue")]
 pub use request::Request;
-pub use tbs::{unverified_precertificate_tbs, with_extension};
+pub use tbs::unverified_precertificate_tbs;
+#[cfg(feature = "issue")]
+pub use tbs::with_extension;
 
 use crate::extension::{Claim, OTHER_NAME_USERNAME, POISON, POISON_VALUE, SCT_LIST};
 use crate::sct::{self, LogEntry, SignedCertificateTimestamp};

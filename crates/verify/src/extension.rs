@@ -6,8 +6,10 @@
 
 use crate::Rejection;
 use const_oid::ObjectIdentifier;
+use der::Decode as _;
+#[cfg(feature = "issue")]
+use der::Encode as _;
 use der::asn1::Utf8StringRef;
-use der::{Decode as _, Encode as _};
 
 /// Marks a precertificate; always critical, contents NULL (RFC 6962 §3.1).
 pub const POISON: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.3");
@@ -120,6 +122,7 @@ impl Claim {
     ///
     /// # Errors
     /// [`Rejection::Profile`] for an empty value, which no reader can tell from an absent one.
+    #[cfg(feature = "issue")]
     pub fn encode(self, value: &str) -> Result<Vec<u8>, Rejection> {
         let unfit = Rejection::Profile { field: self.name() };
         if value.is_empty() {

@@ -1,8 +1,8 @@
-//! The shared verification crate: what is true, written once.
+//! Verifies Sigstore bundles offline: what is true, written once.
+#![doc = include_str!("../README.md")]
+//! ## Modules
 //!
-//! Bytes in, verdict out. Everything a service answers has been accepted by this crate first, and clients and
-//! auditors can depend on it alone. It performs no I/O, reads no clock (every check that depends on time takes
-//! `now`), draws no randomness and holds no private key.
+//! Everything a service of this project answers has been accepted by this crate first. Every check that depends on time takes `now`.
 //!
 //! | module | decides | specification |
 //! |---|---|---|
@@ -50,6 +50,11 @@ pub mod trust_root;
 pub mod verifier;
 pub mod verifier_key;
 pub mod witness;
+
+/// Its types are the predicates of statements ([`statement::Statement::predicate`]). Re-exported on purpose.
+pub use serde_json;
+/// Its types are the fields of certificates ([`certificate::Certificate::tbs`]). Re-exported on purpose.
+pub use x509_cert;
 
 pub use hash::{Hash, HashAlgorithm};
 pub use key::PublicKey;

@@ -52,3 +52,12 @@ fn the_seeds_of_documents_parse() {
     }
     assert_eq!(chancery_verify::trust_root::TrustRoot::parse(&seeds::of("trust_root")[0]).err(), None);
 }
+
+#[test]
+fn the_seed_of_the_verifier_verifies() {
+    let bundle = chancery_verify::bundle::Bundle::parse(&seeds::of("verifier")[0]).expect("a bundle");
+    let (artifact, signed) = seeds::signed_artifact();
+    let now = chancery_verify::Timestamp::from_seconds(seeds::NOW_SECONDS);
+    let verified = seeds::verifier().verify(&bundle, &artifact, &chancery_verify::verifier::AnySigner, now);
+    assert_eq!(verified.map(|verified| verified.signature), Ok(signed));
+}

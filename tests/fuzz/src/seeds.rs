@@ -1,6 +1,7 @@
 //! Where the targets start: a few well-formed inputs of every format, made here or, of timestamps, by OpenSSL; fetched from nowhere.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::bundle::Bundle;
 use chancery_verify::certificate::{Certificate, Identity};
 use chancery_verify::checkpoint::{Checkpoint, Scheme};
 use chancery_verify::claims::Claims;
@@ -12,6 +13,8 @@ use chancery_verify::policy::Evidence;
 use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
 use chancery_verify::signer::Signer;
 use chancery_verify::timestamping::Authority;
+use chancery_verify::trust_root::TrustRoot;
+use chancery_verify::verifier::{Artifact, Options, Verifier};
 use chancery_verify::verifier_key::VerifierKey;
 use chancery_verify::witness::AddCheckpoint;
 use chancery_verify::{PublicKey, Timestamp, hash, pem, tile};
@@ -39,6 +42,28 @@ static PUBLIC_KEY: LazyLock<PublicKey> = LazyLock::new(|| {
     let spki = KEY.verifying_key().to_public_key_der().expect("a key can be encoded");
     PublicKey::from_spki_der(spki.as_bytes()).expect("a key reads back")
 });
+
+/// When the seeds' bundle is verified.
+pub const NOW_SECONDS: u64 = 1_795_001_000;
+/// A bundle that verifies, with everything that Rekor v2 asks for.
+const BUNDLE: &[u8] = include_bytes!("../../../crates/verify/examples/hello/artifact.sigstore.json");
+
+static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
+    let root = include_bytes!("../../../crates/verify/examples/hello/trusted_root.json");
+    Verifier::new(TrustRoot::parse(root).expect("a trust root"), Options::default())
+});
+
+/// The verifier that trusts the authorities of [`BUNDLE`].
+pub fn verifier() -> &'static Verifier {
+    &VERIFIER
+}
+
+/// The artifact of the seeds' bundle, and its signature.
+pub fn signed_artifact() -> (Artifact<'static>, Vec<u8>) {
+    static SIGNATURE: LazyLock<Vec<u8>> =
+        LazyLock::new(|| Bundle::parse(BUNDLE).expect("a bundle").signature().to_vec());
+    (Artifact::Bytes(include_bytes!("../../../crates/verify/examples/hello/artifact")), SIGNATURE.clone())
+}
 
 /// The key of the seeds' log.
 pub fn public_key() -> PublicKey {
@@ -82,6 +107,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "tsq" => timestamp_requests().map(<[u8]>::to_vec).into(),
         "tsr" => timestamps().map(<[u8]>::to_vec).into(),
         "bundle" => bundles(),
+        "verifier" => vec![BUNDLE.to_vec()],
         "trust_root" => vec![trust_root()],
         "policy" => policies(),
         _ => Vec::new(),

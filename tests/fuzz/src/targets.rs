@@ -17,6 +17,7 @@ use chancery_verify::sct::{self, ExtraData, MerkleTreeLeaf, SignedCertificateTim
 use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath};
 use chancery_verify::timestamping::{Request as TimestampRequest, Token};
 use chancery_verify::trust_root::TrustRoot;
+use chancery_verify::verifier::AnySigner;
 use chancery_verify::verifier_key::VerifierKey;
 use chancery_verify::witness::{self, AddCheckpoint};
 use chancery_verify::{HashAlgorithm, PublicKey, Timestamp, pem as pem_text};
@@ -26,7 +27,7 @@ use std::slice;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 18] = [
+pub const ALL: [(&str, Target); 19] = [
     ("note", note),
     ("checkpoint", checkpoint),
     ("witness", witness),
@@ -43,6 +44,7 @@ pub const ALL: [(&str, Target); 18] = [
     ("tsq", tsq),
     ("tsr", tsr),
     ("bundle", bundle),
+    ("verifier", verifier),
     ("trust_root", trust_root),
     ("policy", policy),
 ];
@@ -336,6 +338,21 @@ pub fn bundle(input: &[u8]) {
     ] {
         let signed = Detached { signature: Some(SignatureText::Raw(b"signature")), ..annotation };
         let _ = signed.into_bundle();
+    }
+}
+
+/// Bundles before a verifier: no bundle makes it panic, and it accepts nothing but what its trust root's authorities signed.
+pub fn verifier(input: &[u8]) {
+    let (artifact, signed) = seeds::signed_artifact();
+    for bundle in [Bundle::parse(input), Bundle::parse_legacy(input)].into_iter().flatten() {
+        for now in [0, seeds::NOW_SECONDS] {
+            let now = Timestamp::from_seconds(now);
+            let verdict = seeds::verifier().verify(&bundle, &artifact, &AnySigner, now);
+            if let Ok(verified) = verdict {
+                assert_eq!(verified.signature, signed, "only what was signed verifies");
+            }
+            let _ = seeds::verifier().verify_envelope_of_unknown_artifact(&bundle, &AnySigner, now);
+        }
     }
 }
 

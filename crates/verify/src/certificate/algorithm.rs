@@ -57,6 +57,7 @@ impl SignatureAlgorithm {
     }
 
     /// The `AlgorithmIdentifier` to write.
+    #[cfg(feature = "issue")]
     #[must_use]
     pub fn identifier(self) -> AlgorithmIdentifierOwned {
         let position = TABLE.into_iter().find(|(algorithm, _)| *algorithm == self);

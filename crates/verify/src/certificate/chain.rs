@@ -12,7 +12,7 @@ use const_oid::db::rfc5280::{
 };
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
-/// Extensions whose meaning is checked here or in [`super::profile`]; any other one must not be critical.
+/// Extensions whose meaning is checked here or in `certificate::profile`; any other one must not be critical.
 const UNDERSTOOD: [ObjectIdentifier; 4] =
     [ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME];
 

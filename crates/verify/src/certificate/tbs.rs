@@ -67,6 +67,7 @@ pub fn unverified_precertificate_tbs(precertificate: &[u8]) -> Result<Vec<u8>, R
 ///
 /// # Errors
 /// [`Rejection::CertificateMalformed`] where `tbs` cannot be taken apart.
+#[cfg(feature = "issue")]
 pub fn with_extension(tbs: &[u8], extension: &[u8]) -> Result<Vec<u8>, Rejection> {
     let with = Divided::new(tbs).and_then(|mut tbs| {
         tbs.extensions.push(extension);
