@@ -1,7 +1,9 @@
 //! Debian's Chromium, which looks at a page in several sizes, in light and in dark; axe looks with it.
 
-use crate::person::{Person, client};
-use crate::program::Program;
+use crate::{
+    person::{Person, client},
+    program::Program,
+};
 use serde_json::Value;
 use std::fs;
 

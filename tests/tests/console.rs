@@ -57,11 +57,11 @@ fn the_page_says_what_is_true_and_every_link_leads_somewhere() {
     }
     let (_, checksum) = page_text.split_once("--root-checksum ").unwrap();
     let groups: Vec<String> =
-        checksum[..64].as_bytes().chunks(8).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+        checksum.as_bytes()[..64].chunks(8).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
     assert!(page.contains(&format!("<span>{}</span>", groups.join("</span><wbr><span>"))), "{groups:?}");
-    let links = references(&page);
-    assert!(links.len() > 18, "{links:?}");
-    for reference in links.iter().filter(|reference| !reference.starts_with("https://")) {
+    let found = references(&page);
+    assert!(found.len() > 18, "{found:?}");
+    for reference in found.iter().filter(|reference| !reference.starts_with("https://")) {
         stack.get(&format!("/{reference}")).expect(200);
     }
 }

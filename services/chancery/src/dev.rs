@@ -90,17 +90,11 @@ pub(crate) async fn run(
     let executable = executable()?;
     let check_command = command::check_logs(&executable, data.path(), database_url.as_deref()).join(" ");
     let url = addresses.url(Role::Ca)?.as_str();
-    let (trust, issuer) = (data.trust(), format!("{url}{}", issuer::BASE_PATH));
-    let facts = Facts {
-        url,
-        issuer: &issuer,
-        data: data.path(),
-        database: database_url.as_deref(),
-        trust: &trust,
-        executable: &executable,
-        // Not known yet; only a client that is told once about the server needs it.
-        root_checksum: "",
-    };
+    let (path, trust, issuer) = (data.path().to_owned(), data.trust(), format!("{url}{}", issuer::BASE_PATH));
+    let (path, trust, executable) = (path.as_path(), trust.as_path(), executable.as_path());
+    let (issuer, database_url) = (issuer.as_str(), database_url.as_deref());
+    // The checksum is not known yet, and not in the first steps.
+    let facts = Facts { url, issuer, data: path, database: database_url, trust, executable, root_checksum: "" };
     let first_steps = commands::first_steps(&facts);
     let console = Some(ConsoleSettings { is_development: true, first_steps, security_contact: None });
     let setup = Setup {
@@ -119,17 +113,14 @@ pub(crate) async fn run(
     // (5)
     data.complete()?;
     // (6), (7)
-    let (data, database) = (data.path(), database_url.as_deref());
-    let root_checksum = &instance.root_checksum();
-    let (issuer, trust, executable) = (issuer.as_str(), trust.as_path(), executable.as_path());
-    let facts = Facts { url, issuer, data, database, trust, executable, root_checksum };
+    let facts = Facts { root_checksum: &instance.root_checksum(), ..facts };
     let only_here = |routes: axum::Router| routes.layer(middleware::from_fn(loopback::only_this_machine));
     let say = || {
         if let Err(error) = say(&facts) {
             tracing::warn!(error = format!("{error:#}"), "cannot print the banner");
         }
         if demo {
-            tokio::spawn(show(url.to_owned(), data.to_owned()));
+            tokio::spawn(show(url.to_owned(), path.to_owned()));
         }
     };
     instance.serve(listening, only_here, say).await

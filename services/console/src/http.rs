@@ -100,10 +100,8 @@ impl Console {
         let expires = self.0.source.now().plus_seconds(CONTACT_LIFETIME_SECONDS).rfc3339();
         let contact = security_contact.as_deref().unwrap_or_default();
         // Web addresses in it must begin with https://.
-        let canonical = match url.starts_with("https://") {
-            true => format!("Canonical: {url}/.well-known/security.txt\n"),
-            false => String::new(),
-        };
+        let canonical = url.starts_with("https://").then(|| format!("Canonical: {url}/.well-known/security.txt\n"));
+        let canonical = canonical.unwrap_or_default();
         file("text/plain; charset=utf-8", format!("Contact: {contact}\nExpires: {expires}\n{canonical}"))
     }
 }
