@@ -8,6 +8,7 @@
 //! | [`implementation`] | every implementation that makes and verifies bundles, for either Rekor |
 //! | [`program`] | one run of one program, and what is demanded of it |
 //! | [`browser`] | a person who fills in the development issuer's forms |
+//! | [`chromium`] | a browser that looks at pages, and axe |
 //! | [`vault`] | HashiCorp Vault with a transit engine |
 //! | [`registry`] | an OCI registry with an image in it |
 //! | [`bucket`] | a bucket on an S3 server, behind a door that can be shut |
@@ -22,6 +23,7 @@
 //! | [`time_server`] | an NTP server whose clock is set by hand |
 //! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
 //! | [`rotation`] | a key is changed while clients ask |
+//! | [`manual`] | the pages of `docs/`: their commands, links and drawings, and what is generated into them |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
 //! A [`stack::Stack`] that goes out of scope stops its server and has every tree of its data directory derived again
@@ -29,6 +31,7 @@
 
 pub mod browser;
 pub mod bucket;
+pub mod chromium;
 pub mod client;
 pub mod files;
 pub mod fulcio;
@@ -36,6 +39,7 @@ pub mod http;
 pub mod implementation;
 pub mod key;
 pub mod key_service;
+pub mod manual;
 pub mod person;
 pub mod postgres;
 pub mod program;

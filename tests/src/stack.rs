@@ -10,7 +10,7 @@ use std::{
     env,
     fs::{self, Permissions},
     net::TcpListener,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU16, Ordering},
     thread,
@@ -63,6 +63,22 @@ impl Stack {
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut stack = Self { directory, port: free_port(), options, environment, server: None, checked: false };
+        stack.resume();
+        stack
+    }
+
+    /// As [`Self::start`], with its data in a directory of the caller's.
+    pub fn start_at(data: &Path) -> Self {
+        let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
+        symlink(data, directory.path().join("data")).unwrap();
+        let mut stack = Self {
+            directory,
+            port: free_port(),
+            options: Vec::new(),
+            environment: Vec::new(),
+            server: None,
+            checked: false,
+        };
         stack.resume();
         stack
     }

@@ -1,17 +1,20 @@
-//! What the server prints to be pasted works when pasted.
+//! What the server prints to be pasted works when pasted: the commands of the banner, and those of `chancery dev --commands`.
 
 use chancery_tests::{ALICE, Person, Stack, person, registry::Registry};
 use std::os::unix::fs::symlink;
 
-/// A headline of the banner and the commands below it.
+/// Rows and columns of the smallest terminal in use.
+const SCREEN: (usize, usize) = (24, 100);
+
+/// A headline of `chancery dev --commands` and the commands below it.
 struct Section {
     title: String,
     script: String,
 }
 
 /// Commands are indented by two columns, their continuations by more; headlines are not.
-fn sections(banner: &str) -> Vec<Section> {
-    let (_, commands) = banner.split_once("\nPaste ").expect("commands to paste");
+fn sections(text: &str) -> Vec<Section> {
+    let (_, commands) = text.split_once("\nPaste ").expect("commands to paste");
     let mut sections: Vec<Section> = Vec::new();
     for line in commands.lines().skip(1) {
         if line.starts_with("  ") {
@@ -27,13 +30,29 @@ fn sections(banner: &str) -> Vec<Section> {
 }
 
 /// The commands of all sections whose headline starts with `title`, in one shell, as one would paste them.
-fn script(banner: &str, title: &str) -> String {
-    let sections = sections(banner);
+fn script(text: &str, title: &str) -> String {
+    let sections = sections(text);
     let found: Vec<&str> =
         sections.iter().filter(|section| section.title.starts_with(title)).map(|section| &*section.script).collect();
     let titles: Vec<&str> = sections.iter().map(|section| &*section.title).collect();
     assert!(!found.is_empty(), "no section {title:?} among {titles:?}");
     found.concat()
+}
+
+/// Every command for this server, as the command that the banner prints for it shows them.
+fn commands(stack: &mut Stack) -> String {
+    let banner = stack.banner();
+    let command = indented_after(&banner, "\nAll commands");
+    assert!(command.contains(" dev --commands "), "{banner}");
+    let person = stack.person(ALICE);
+    paste(&person, &command)
+}
+
+/// The indented lines below the headline that begins with this text.
+fn indented_after(text: &str, headline: &str) -> String {
+    let (_, after) = text.split_once(headline).unwrap_or_else(|| panic!("no {headline:?} in\n{text}"));
+    let lines = after.lines().skip(1).skip_while(|line| line.is_empty()).take_while(|line| line.starts_with("  "));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn paste(person: &Person, script: &str) -> String {
@@ -58,10 +77,38 @@ fn with_registry(person: &Person, script: &str) -> (Registry, String) {
 }
 
 #[test]
+fn the_banner_fits_one_screen_and_its_commands_work() {
+    let mut stack = Stack::start();
+    let alice = person_with(&stack, "cosign3");
+    let banner = stack.banner();
+    let (rows, columns) = SCREEN;
+    assert!(banner.lines().count() <= rows, "{} lines:\n{banner}", banner.lines().count());
+    // The commands name files of this test, whose paths no line break can shorten.
+    let own_words = |line: &&str| !line.starts_with("  ") || !line.contains('/');
+    for line in banner.lines().filter(own_words) {
+        assert!(line.chars().count() <= columns, "{line}");
+    }
+    let first_url = banner.split_whitespace().find(|word| word.starts_with("http"));
+    assert_eq!(first_url, Some(&*stack.at("/")), "the console comes first");
+    assert!(banner.contains("docs/src/start/"), "{banner}");
+    let script = indented_after(&banner, "\nPaste ");
+    assert_eq!(script.matches("cosign ").count(), 2, "{script}");
+    let said = paste(&alice, &script);
+    assert!(said.contains(" entries re-derived, "), "{said}");
+}
+
+#[test]
+fn commands_need_a_server_that_was_started() {
+    let stack = Stack::start();
+    let outcome = stack.chancery().args("dev --commands --data nowhere").run();
+    outcome.fails_with(&["nowhere has no trust files", "chancery dev --data DIR"]);
+}
+
+#[test]
 fn the_token_command_prints_a_token() {
     let mut stack = Stack::start();
     let alice = stack.person(ALICE);
-    let token = paste(&alice, &script(&stack.banner(), "A token"));
+    let token = paste(&alice, &script(&commands(&mut stack), "A token"));
     assert_eq!(token.trim().split('.').count(), 3, "{token}");
 }
 
@@ -69,7 +116,7 @@ fn the_token_command_prints_a_token() {
 fn the_commands_for_cosign_3_work() {
     let mut stack = Stack::start();
     let alice = person_with(&stack, "cosign3");
-    let (_registry, script) = with_registry(&alice, &script(&stack.banner(), "cosign 3"));
+    let (_registry, script) = with_registry(&alice, &script(&commands(&mut stack), "cosign 3"));
     paste(&alice, &script);
 }
 
@@ -77,7 +124,7 @@ fn the_commands_for_cosign_3_work() {
 fn the_commands_for_cosign_2_work() {
     let mut stack = Stack::start();
     let alice = person_with(&stack, "cosign2");
-    let (_registry, script) = with_registry(&alice, &script(&stack.banner(), "cosign 2"));
+    let (_registry, script) = with_registry(&alice, &script(&commands(&mut stack), "cosign 2"));
     paste(&alice, &script);
 }
 
@@ -85,20 +132,20 @@ fn the_commands_for_cosign_2_work() {
 fn the_commands_for_sigstore_python_work() {
     let mut stack = Stack::start();
     let alice = person_with(&stack, "cosign3");
-    paste(&alice, &script(&stack.banner(), "sigstore-python"));
+    paste(&alice, &script(&commands(&mut stack), "sigstore-python"));
 }
 
 #[test]
 fn the_command_that_recomputes_the_logs_works_while_the_server_runs() {
     let mut stack = Stack::start();
     let alice = stack.person(ALICE);
-    paste(&alice, &script(&stack.banner(), "Recompute"));
+    paste(&alice, &script(&commands(&mut stack), "Recompute"));
 }
 
 #[test]
 fn every_command_is_covered_above() {
     let mut stack = Stack::start();
-    for section in sections(&stack.banner()) {
+    for section in sections(&commands(&mut stack)) {
         let covered = ["A token", "cosign 3", "cosign 2", "sigstore-python", "Recompute"];
         assert!(
             covered.iter().any(|title| section.title.starts_with(title)),

@@ -1,7 +1,13 @@
 //! What is in `deploy/` is what its programs take: each file goes through the linter or loader of its kind, and a finding is
 //! a failure. `deploy/check-dockerfile` runs the Dockerfile's commands; that takes too long for here.
 
-use chancery_tests::{person::client, program::Program, stack::chancery_binary};
+use chancery_tests::{
+    ALICE, Person,
+    http::Request,
+    person::client,
+    program::Program,
+    stack::{self, chancery_binary},
+};
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,19 +43,21 @@ fn the_dockerfile_has_no_findings() {
     assert_eq!(findings, "");
 }
 
-/// What docker compose makes of the file, with the profile `dev`.
-fn compose(directory: &Path) -> Program {
-    let file = root().join("docker-compose.yml");
+/// The compose file for production.
+const PRODUCTION: &str = "deploy/compose/production.yml";
+
+/// What docker compose makes of a file, with the profile `dev`.
+fn compose(file: &str, directory: &Path) -> Program {
     let compose = program(client("bin/compose")).env("HOME", directory.as_os_str());
-    compose.arg("--file").arg(file).args("--profile dev config --format json")
+    compose.arg("--file").arg(root().join(file)).args("--profile dev config --format json")
 }
 
 #[test]
-fn compose_takes_the_file_and_no_role_gets_what_is_another_s() {
+fn compose_takes_the_file_for_production_and_no_role_gets_what_is_another_s() {
     let home = TempDir::new().unwrap();
-    compose(home.path()).run().fails_with(&["POSTGRES_PASSWORD", "deploy/README.md"]);
+    compose(PRODUCTION, home.path()).run().fails_with(&["POSTGRES_PASSWORD", "deploy/README.md"]);
 
-    let outcome = compose(home.path()).env("POSTGRES_PASSWORD", "sesame").run();
+    let outcome = compose(PRODUCTION, home.path()).env("POSTGRES_PASSWORD", "sesame").run();
     assert_eq!(outcome.stderr, "", "warnings");
     let project: Value = serde_json::from_str(&outcome.succeeds()).unwrap();
     let services = project["services"].as_object().unwrap();
@@ -88,7 +96,145 @@ fn compose_takes_the_file_and_no_role_gets_what_is_another_s() {
     let issuer = json!({"test": ["CMD", "/usr/bin/chancery", "health", "--url", "http://127.0.0.1:8088"]});
     assert_eq!(health, [json!({"disable": true}), issuer]);
     assert_eq!(project["networks"]["database"]["internal"], true);
-    assert!(!text("docker-compose.yml").contains("sesame"));
+    assert!(!text(PRODUCTION).contains("sesame"));
+}
+
+/// The try, as docker compose reads it with no environment, no `.env` and no file that was edited.
+fn tried() -> Value {
+    let home = TempDir::new().unwrap();
+    let outcome = compose("docker-compose.yml", home.path()).run();
+    assert_eq!(outcome.stderr, "", "warnings");
+    serde_json::from_str(&outcome.succeeds()).unwrap()
+}
+
+#[test]
+fn the_try_needs_no_setting_and_is_reached_from_this_machine_only() {
+    let project = tried();
+    let services = project["services"].as_object().unwrap();
+    let names: Vec<_> = services.keys().map(String::as_str).collect();
+    assert_eq!(names, ["chancery", "init", "issuer", "secrets"]);
+    assert_eq!(project.get("secrets"), None, "no file with a secret has to be there");
+    let published: Vec<&Value> = services.values().filter_map(|service| service.get("ports")).collect();
+    assert_eq!(published.len(), 1);
+    assert_eq!(published[0].as_array().unwrap().len(), 1);
+    assert_eq!((&published[0][0]["host_ip"], &published[0][0]["published"]), (&json!("127.0.0.1"), &json!("8080")));
+    assert_eq!(services["issuer"]["network_mode"], "service:chancery", "the issuer has no address of its own");
+    for (name, service) in services {
+        assert_eq!(service["read_only"], true, "{name}");
+        assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");
+        assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
+        // The image has these directories, owned by its user, and so new volumes there belong to it.
+        for volume in service["volumes"].as_array().unwrap().iter().filter(|volume| volume["type"] == "volume") {
+            let target = format!("{} ", volume["target"].as_str().unwrap());
+            let image = text("deploy/Dockerfile");
+            let made = image.split("install --directory").nth(1).unwrap().split("\nCOPY").next().unwrap();
+            assert!(format!("{made} ").replace('\n', " ").contains(&format!(" {target}")), "{target}{made}");
+        }
+    }
+    for file in ["docker-compose.yml", "deploy/compose/try/chancery.toml", "deploy/compose/try/issuers.toml"] {
+        let first = text(file).lines().next().unwrap().to_lowercase();
+        assert!(first.contains("try"), "{file} says that it is a try: {first}");
+    }
+}
+
+/// The containers of the try as processes: what they mount is in directories of a test, and ports are free ones.
+struct Try {
+    services: Value,
+    directory: TempDir,
+    ports: [u16; 2],
+}
+
+impl Try {
+    fn new() -> Self {
+        let made = Self {
+            services: tried()["services"].clone(),
+            directory: TempDir::new().unwrap(),
+            ports: [stack::free_port(), stack::free_port()],
+        };
+        for volume in ["secrets", "keys", "data", "issuer", "config"] {
+            fs::create_dir(made.directory.path().join(volume)).unwrap();
+        }
+        for file in ["chancery.toml", "issuers.toml"] {
+            let text = made.placed("chancery", &text(&format!("deploy/compose/try/{file}")));
+            fs::write(made.directory.path().join("config").join(file), text).unwrap();
+        }
+        made
+    }
+
+    fn url(&self) -> String {
+        format!("http://localhost:{}", self.ports[0])
+    }
+
+    fn issuer(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[1])
+    }
+
+    /// A text of a service with its paths and ports in this test.
+    fn placed(&self, service: &str, text: &str) -> String {
+        let [server, issuer] = self.ports.map(|port| format!(":{port}"));
+        let mut text = text.replace("$$", "$").replace(":8080", &server).replace(":8088", &issuer);
+        for volume in self.services[service]["volumes"].as_array().unwrap() {
+            let source = if volume["type"] == "bind" { "config" } else { volume["source"].as_str().unwrap() };
+            let place = self.directory.path().join(source);
+            text = text.replace(volume["target"].as_str().unwrap(), place.to_str().unwrap());
+        }
+        text
+    }
+
+    /// A service's process.
+    fn service(&self, name: &str) -> Program {
+        let service = &self.services[name];
+        let words = |key: &str| service[key].as_array().cloned().unwrap_or_default();
+        let mut words = words("entrypoint").into_iter().chain(words("command"));
+        let is_shell = !service["entrypoint"].is_null();
+        let path = if is_shell { words.next().unwrap().as_str().unwrap().into() } else { chancery_binary() };
+        let program = Program::new(path, self.directory.path()).env("PATH", "/usr/bin:/bin");
+        words.fold(program, |program, word| program.arg(self.placed(name, word.as_str().unwrap())))
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        ["ca", "log", "tsa"]
+            .map(|name| fs::read_to_string(self.directory.path().join("secrets").join(name)).unwrap())
+            .into()
+    }
+}
+
+#[test]
+fn the_try_generates_its_secrets_and_signs() {
+    let tried = Try::new();
+    for _ in 0..2 {
+        tried.service("secrets").run().succeeds();
+    }
+    let secrets = tried.secrets();
+    assert!(secrets.iter().all(|secret| secret.len() == 64 && secret.chars().all(|c| c.is_ascii_hexdigit())));
+    assert_eq!(secrets.iter().collect::<BTreeSet<_>>().len(), 3, "each is another one");
+    for _ in 0..2 {
+        tried.service("init").run().succeeds();
+    }
+    for key in ["ca", "rekor", "rekor2", "ct", "tsa"] {
+        let pem = fs::read_to_string(tried.directory.path().join(format!("keys/{key}.pem"))).unwrap();
+        assert!(pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"), "{key}");
+    }
+    let mut server = tried.service("chancery").start();
+    server.wait_for(" ready ");
+    let mut issuer = tried.service("issuer").start();
+    issuer.wait_for("Stop with Ctrl-C");
+
+    let alice = Person::at(&tried.url(), tried.directory.path().to_owned(), ALICE);
+    for name in ["trusted_root.json", "signing_config.json"] {
+        alice.write(name, Request::get(&format!("{}/trust/{name}", tried.url())).send().expect(200).text());
+    }
+    let token =
+        alice.program(chancery_binary()).args("token").arg(ALICE).arg("--url").arg(tried.issuer()).run().succeeds();
+    alice.write("hello.txt", "hello");
+    let sign =
+        alice.cosign3().args("sign-blob --yes --signing-config signing_config.json --trusted-root trusted_root.json");
+    let sign = sign.args("--bundle hello.sigstore.json --identity-token").arg(token.trim());
+    sign.arg("hello.txt").run().succeeds();
+    let verify = alice.cosign3().args("verify-blob --trusted-root trusted_root.json --bundle hello.sigstore.json");
+    let verify = verify.args("--certificate-identity").arg(ALICE).args("--certificate-oidc-issuer");
+    verify.arg(format!("{}/oidc", tried.issuer())).arg("hello.txt").run().succeeds();
+    assert_eq!(tried.secrets(), secrets);
 }
 
 #[test]

@@ -233,7 +233,7 @@ fn issuers_change_without_a_restart_and_a_broken_file_changes_nothing() {
 
     // Broken, then gone: the log says so, and those of before stay.
     issuers.write("[[issuer]]\npreset = \"github\"\naudience = \"sigstore\"\n");
-    wait_for(&stack, "the file of issuers is not used");
+    wait_for(&stack, "cannot use the changed list of issuers");
     fs::remove_file(issuers.path()).unwrap();
     wait_for(&stack, "issuers.toml: No such file");
     assert_eq!(ask(&stack, &cluster(), subject).status, 200);

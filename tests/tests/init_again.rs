@@ -28,7 +28,7 @@ fn init_if_needed_succeeds_beside_the_server_and_changes_nothing() {
     let mut server = chancery(&directory, "serve").start();
     server.wait_for(" ready ");
     chancery(&directory, "init --if-needed").run().succeeds();
-    chancery(&directory, "init").run().fails_with(&["has been made already"]);
+    chancery(&directory, "init").run().fails_with(&["the instance in ", " exists; run: chancery serve"]);
     assert!(server.is_running());
     server.terminate();
     server.finish().succeeds();

@@ -175,7 +175,7 @@ fn the_authority_s_key_is_decided_once_and_can_be_listed() {
         let data = stack.data();
         stack.chancery().args("dev --listen 127.0.0.1:0 --ca-key").arg(uri).arg("--data").arg(data).run()
     };
-    start(&other).fails_with(&["start afresh", &uri]);
+    start(&other).fails_with(&["to start with another key, use a new data directory", &uri]);
     start("file:ca.pem").fails_with(&["absolute"]);
     fs::write(directory.path().join("password"), "wrong horse").unwrap();
     start(&uri).fails_with(&["the password does not open the key"]);

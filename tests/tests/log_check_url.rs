@@ -268,7 +268,8 @@ fn only_the_callers_keys_count() {
     let file = home.path("saved");
     save(&stack, &file);
     check(&other, &stack.url(), "").fails_with(&["the note is not signed by a known key"]);
-    check(&other, &other.url(), &format!("--from {}", file.display())).fails_with(&["no checkpoint signed by a log"]);
+    check(&other, &other.url(), &format!("--from {}", file.display()))
+        .fails_with(&["is not a checkpoint of any log that was checked"]);
     stack.chancery().args("log check --url").arg(stack.url()).run().fails_with(&["--trust"]);
     let unreachable = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     check(&stack, &format!("http://{unreachable}"), "").fails_with(&["log rekor", "checkpoint"]);

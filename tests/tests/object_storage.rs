@@ -213,5 +213,5 @@ fn a_place_that_cannot_be_used_is_refused_before_anything_is_made() {
     dev("gopher://somewhere").fails_with(&["cannot use --tiles", "gopher is not supported"]);
     dev("file://host/directory").fails_with(&["file:///dir"]);
     dev("s3://user:secret@bucket/prefix").fails_with(&["--tiles-credentials"]);
-    dev("s3://bucket/prefix?x=y").fails_with(&["it must end with the path"]);
+    dev("s3://bucket/prefix?x=y").fails_with(&["must not have a query or fragment"]);
 }

@@ -165,7 +165,7 @@ fn keys_without_their_logs_and_logs_without_their_keys_do_not_start() {
         ("chancery.db", "put it back"),
         ("keys/rekor.pem", "put it back"),
         ("keys", "put it back"),
-        ("instance.json", "no data directory of chancery"),
+        ("instance.json", "not a data directory of chancery"),
     ] {
         fs::rename(data.join(lost), &away).unwrap();
         start().fails_with(&[reason]);

@@ -99,7 +99,7 @@ fn a_rotation_under_load_fails_nobody() {
         assert_eq!(issuing(&stack), first, "what is staged issues nothing");
         bundles.extend(sign(&alice, "staged", &[Client::Cosign3]));
 
-        step(&stack, "stage").fails_with(&["generation 2 is staged already"]);
+        step(&stack, "stage").fails_with(&["generation 2 is already staged"]);
         step(&stack, "retire").fails_with(&["no generation is outgoing"]);
         step(&stack, "activate").fails_with(&["may be activated from 20", "--overlap"]);
         let said = step(&stack, "activate --overlap 0s").succeeds();
@@ -108,7 +108,7 @@ fn a_rotation_under_load_fails_nobody() {
         assert_ne!(issuing(&stack), first);
         bundles.extend(sign(&alice, "activated", &Client::ALL));
 
-        step(&stack, "stage").fails_with(&["generation 1 is outgoing already"]);
+        step(&stack, "stage").fails_with(&["generation 1 is already outgoing"]);
         step(&stack, "retire").succeeds();
         eventually("the retired key has an end", || !authorities(&stack)[1]["validFor"]["end"].is_null());
         bundles.extend(sign(&alice, "retired", &[Client::Cosign3]));
@@ -152,8 +152,9 @@ fn what_a_stolen_key_signs_later_does_not_count() {
     Client::Cosign3.sign(&alice, "artifact", "too-late.json").run().succeeds();
     step(&stack, "stage").succeeds();
     step(&stack, "activate --overlap 0s").succeeds();
-    step(&stack, "retire --end 2020-01-01T00:00:00Z").fails_with(&["before the key's first day"]);
-    step(&stack, "retire --end 2200-01-01T00:00:00Z").fails_with(&["after the last moment"]);
+    step(&stack, "retire --end 2020-01-01T00:00:00Z").fails_with(&["before the start of the key"]);
+    step(&stack, "retire --end 2200-01-01T00:00:00Z")
+        .fails_with(&["the time of the last signature that can depend on the key"]);
     step(&stack, "retire --end yesterday").fails_with(&["2026-11-21T07:00:00Z"]);
     rotate(&stack, "retire --end").arg(&stolen).run().succeeds();
     eventually("the end is published", || authorities(&stack)[1]["validFor"]["end"] == stolen.as_str());
@@ -201,8 +202,9 @@ fn every_state_survives_a_restart() {
     // While no server runs, its steps are taken when it starts.
     stack.terminate();
     let said = step(&stack, "stage --wait 0s").succeeds();
-    assert!(said.contains("no server has taken this up"), "{said}");
-    step(&stack, "activate --overlap 0s").fails_with(&["has not been published by the server yet"]);
+    assert!(said.contains("no running server has taken this step yet"), "{said}");
+    step(&stack, "activate --overlap 0s")
+        .fails_with(&["the server has not published generation ", " yet; a running server"]);
     stack.resume();
     eventually("what was staged is published", || bundle(&stack).len() == 2);
     stack.kill();
@@ -329,7 +331,7 @@ fn the_next_key_may_be_elsewhere_and_have_certificates_of_its_own() {
     let directory = Path::new("/nowhere/key.pem");
     rotate(&stack, "stage --key").arg(format!("file:{}", directory.display())).run().fails_with(&["/nowhere/key.pem"]);
     let own = format!("file:{}", stack.data().join("keys/ca.pem").display());
-    rotate(&stack, "stage --key").arg(own).run().fails_with(&["this is the key of generation 1"]);
+    rotate(&stack, "stage --key").arg(own).run().fails_with(&["this is already the key of generation 1"]);
     rotate(&stack, "stage --key").arg(token.uri("next")).run().succeeds();
     step(&stack, "activate --overlap 0s").succeeds();
     bundles.extend(sign(&alice, "token", &Client::ALL));

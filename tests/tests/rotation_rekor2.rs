@@ -99,7 +99,7 @@ fn a_rotation_under_load_fails_nobody() {
     let rotated = Rotated::of(&stack, "rekor2");
     let next = second(&stack);
     rotated.step("stage").fails_with(&["--url"]);
-    rotated.rotate("stage --url").arg(stack.url()).run().fails_with(&["is the name of another log"]);
+    rotated.rotate("stage --url").arg(stack.url()).run().fails_with(&["is the name of an earlier log"]);
     rotated.rotate("stage --url").arg(format!("{next}/v2")).run().fails_with(&["has a path"]);
     let load = logging_under_load(&stack, || {
         rotated.rotate("stage --url").arg(&next).run().succeeds();

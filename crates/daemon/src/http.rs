@@ -23,7 +23,7 @@ pub use request_id::{RequestId, named};
 use crate::shutdown::Shutdown;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -59,9 +59,17 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 /// Says why a process cannot do all of its work, or `None` where it can.
 pub type Readiness = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
+/// Answers a request whose path is unknown, as its method and header ask for; `None` where it is not for a person.
+pub type UnknownPath = Arc<dyn Fn(&Method, &HeaderMap) -> Option<Response> + Send + Sync>;
+
 /// Adds to `routes` what every listener has: health, readiness, the fallback, panic handling and permissive CORS for reads (Rekor's
 /// search page and Fulcio answer any origin; the answers hold nothing secret and no cookie is ever used).
 pub fn shell(routes: Router, readiness: Readiness) -> Router {
+    shell_with_pages(routes, readiness, None)
+}
+
+/// As [`shell`], where `pages` may answer what matched no route instead of [`not_found`].
+pub fn shell_with_pages(routes: Router, readiness: Readiness, pages: Option<UnknownPath>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::HEAD])
@@ -79,7 +87,9 @@ pub fn shell(routes: Router, readiness: Readiness) -> Router {
     routes
         .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
         .route("/readyz", get(move || async move { ready(readiness()) }))
-        .fallback(|| async { not_found() })
+        .fallback(move |method: Method, headers: HeaderMap| async move {
+            pages.and_then(|pages| pages(&method, &headers)).unwrap_or_else(not_found)
+        })
         .layer(around_all)
 }
 

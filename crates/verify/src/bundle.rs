@@ -16,6 +16,7 @@ mod document;
 mod entry;
 mod legacy;
 pub mod limits;
+mod signer;
 
 pub use content::{Content, Envelope, Material};
 pub use detached::{CertificateText, Detached, SignatureText};

@@ -19,6 +19,7 @@
 //! | [`trust_root`] | the authorities and logs that are trusted, and when | Sigstore's protobuf specifications |
 //! | [`claims`] | whom a certificate names, and every claim it makes of them | Fulcio's `oid-info.md` |
 //! | [`statement`] | in-toto statements, their subjects and provenance | in-toto Attestation Framework, SLSA |
+//! | [`signer`] | who has signed | this crate |
 //! | [`policy`] | which signatures are enough | this crate; `deploy/policy.toml` shows every setting |
 //! | [`verifier`] | whether a bundle proves that its signer signed an artifact | Sigstore's client specification |
 //! | [`protojson`] | requests in protobuf's JSON form | protobuf.dev, «ProtoJSON Format» |
@@ -40,6 +41,7 @@ mod refusal;
 mod rejection;
 pub mod rekor;
 pub mod sct;
+pub mod signer;
 pub mod statement;
 pub mod tile;
 pub mod timestamp;

@@ -21,7 +21,6 @@ mod evidence;
 mod field;
 mod forge;
 mod glob;
-mod judge;
 mod parse;
 mod pattern;
 mod period;
@@ -40,7 +39,7 @@ pub use requirement::Requirement;
 pub use thresholds::PolicyThresholds;
 
 use crate::PublicKey;
-use crate::verifier::Signer;
+use crate::signer::Signer;
 use condition::Condition;
 use period::Period;
 

@@ -4,7 +4,7 @@
 //! spelling, are errors; bytes are base64 of either alphabet; an enum is its name or its number. Which fields a message has
 //! is the message's business, see `Message`. Nothing is written here: answers are plain structures.
 //!
-//! That is for requests, which are answered. Evidence, which others read, too, is read by [`strict`].
+//! That is for requests, which are answered. Evidence, which others read, too, is read by `strict`.
 //!
 //! Specification: protobuf.dev, «`ProtoJSON` Format»; Go's `encoding/protojson` where that leaves things open.
 

@@ -6,12 +6,12 @@
 use std::fmt;
 
 macro_rules! rejections {
-    ($( $(#[$doc:meta])* $variant:ident $({ $($field:ident : $ty:ty),* })? => $code:literal, $text:literal; )*) => {
+    ($( $(#[doc = $doc:literal])* $variant:ident $({ $($field:ident : $ty:ty),* })? => $code:literal, $text:literal; )*) => {
         /// The one reason a check failed. Variants stand in the order in which the checks run.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Rejection {
             $(
-                $(#[$doc])*
+                $(#[doc = $doc])*
                 #[doc = ""]
                 #[doc = concat!("Code `", $code, "`.")]
                 $variant $({ $(#[doc = concat!("The ", stringify!($field), " found.")] $field: $ty),* })?,
@@ -19,6 +19,10 @@ macro_rules! rejections {
         }
 
         impl Rejection {
+            /// Every reason, in order: its code, what it means, and its sentence with the names of its fields in braces.
+            pub const ALL: &'static [(&'static str, &'static str, &'static str)] =
+                &[$( ($code, concat!($($doc),*).trim_ascii(), $text), )*];
+
             /// Stable, dotted, lower-case name of this reason.
             #[must_use]
             pub const fn code(&self) -> &'static str {

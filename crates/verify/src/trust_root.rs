@@ -11,6 +11,7 @@
 
 mod authority;
 mod document;
+mod instance;
 pub mod limits;
 mod log;
 mod window;

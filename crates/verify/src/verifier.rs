@@ -66,6 +66,7 @@ mod signer_key;
 mod times;
 mod verified;
 
+pub use crate::signer::Signer;
 pub use algorithm::Algorithm;
 pub use artifact::{Artifact, Digests, Hasher};
 pub use chain::VerifiedAuthority;
@@ -75,7 +76,7 @@ pub use options::{Options, Thresholds, Unknown};
 pub use scts::{VerifiedLeaf, VerifiedSct};
 pub use signer_key::SignerKey;
 pub use times::{TimeSource, VerifiedTime};
-pub use verified::{SignedContent, Signer, UnboundEnvelope, Verified};
+pub use verified::{SignedContent, UnboundEnvelope, Verified};
 
 use crate::bundle::{self, Bundle, Content, Envelope};
 use crate::certificate::Certificate;
@@ -205,8 +206,8 @@ impl Verifier {
         };
         // (5)
         let signer = match (&leaf, material) {
-            (Some(leaf), _) => Signer::of_leaf(leaf, Claims::of(leaf.certificate())?),
-            (None, Material::Key(key)) => Signer::of_key(key),
+            (Some(leaf), _) => Signer::of_certificate(leaf.certificate(), Claims::of(leaf.certificate())?),
+            (None, Material::Key(key)) => Signer::of_key(key.key(), key.hint()),
             (None, Material::Certificate(_)) => return Err(Refusal::new(Rejection::ChainUntrusted, Step::Chain)),
         };
         judge.identity(&signer)?;

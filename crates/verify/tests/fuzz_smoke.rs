@@ -1,7 +1,7 @@
 //! Every fuzz target on its seeds and on random mutations of them: what `tests/fuzz/run` does for hours, in seconds and
 //! with the same numbers each time.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a panic is what this looks for")]
+#![expect(clippy::expect_used, reason = "a panic is what this looks for")]
 #![expect(unreachable_pub, reason = "the same files are public modules of the library in tests/fuzz")]
 
 #[path = "../../../tests/fuzz/src/mutations.rs"]
@@ -46,5 +46,9 @@ fn the_seeds_of_documents_parse() {
         assert_eq!(chancery_verify::bundle::Bundle::parse(seed).err(), None);
     }
     assert_eq!(chancery_verify::bundle::Bundle::parse_legacy(legacy).err(), None);
+    for (number, seed) in seeds::of("policy").iter().enumerate() {
+        let text = str::from_utf8(seed).expect("a policy is text");
+        assert_eq!(chancery_verify::policy::Policy::parse(text).err(), None, "seed {number}");
+    }
     assert_eq!(chancery_verify::trust_root::TrustRoot::parse(&seeds::of("trust_root")[0]).err(), None);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that fails here has found something")]
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::certificate::Certificate;
 use chancery_verify::note::{self, KeyName};
 use chancery_verify::trust_root::{Section, TrustRoot};
 use chancery_verify::{PublicKey, Refusal, Timestamp};
@@ -125,7 +126,7 @@ fn the_unchanged_root_is_all_of_use() {
     let authority = &root.certificate_authorities()[0];
     assert_eq!((authority.operator(), authority.intermediates().len(), authority.anchor().len()), ("ca.test", 1, 1));
     let tsa = &root.timestamp_authorities()[0];
-    assert_eq!((tsa.leaf().map(|leaf| leaf.der()), tsa.issuers().len()), (Some(&CHAIN[2][..]), 2));
+    assert_eq!((tsa.leaf().map(Certificate::der), tsa.issuers().len()), (Some(&CHAIN[2][..]), 2));
 }
 
 /// What refuses the root when the field, by the end of its pointer, is dropped or null. Any other field is optional.

@@ -22,17 +22,17 @@ struct Keys {
 pub fn measure(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Result<(), MetricError> {
     let expires = metrics.gauges(
         "chancery_ca_seconds_left",
-        "Seconds until the first of the certificates that are issued under ends; 0 once it has",
+        "Seconds until the first certificate of the issuing chain expires; 0 afterwards",
         &[],
     )?;
     let ages = metrics.gauges(
         "chancery_jwks_age_seconds",
-        "Seconds since the keys of an issuer were fetched; of a pattern, the oldest. Missing while there are none",
+        "Seconds since the keys of an issuer were fetched; for a pattern, the oldest. Absent while there are none",
         &["issuer"],
     )?;
     let failing = metrics.gauges(
         "chancery_jwks_failing_seconds",
-        "Seconds for which the keys of an issuer cannot be fetched; of a pattern, the longest. 0 where they can",
+        "Seconds since fetching the keys of an issuer began to fail; for a pattern, the longest. 0 if fetching works",
         &["issuer"],
     )?;
     metrics.before_scrape(move || {

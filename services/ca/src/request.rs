@@ -43,12 +43,12 @@ impl Counts {
             certificates: metrics.counter("fulcio_new_certs", "Certificates issued")?,
             requests: metrics.counters(
                 "chancery_certs_total",
-                "Requests for a certificate by issuer of the token, and issued or the code of the refusal",
+                "Requests for a certificate, by issuer of the token and result: issued, or the code of the refusal",
                 &["issuer", "result"],
             )?,
             refused_tokens: metrics.counters(
                 "chancery_token_rejected_total",
-                "Tokens refused by issuer and reason",
+                "Refused tokens, by issuer and reason",
                 &["issuer", "reason"],
             )?,
         })

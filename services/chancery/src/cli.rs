@@ -1,6 +1,7 @@
 //! The command line. Every verb is a file: its arguments, its help with an example, and what it prints.
 //!
-//! Exit code 0 only if what the verb stands for holds; data on standard output, everything else on standard error.
+//! The exit code is 0 only if the verb did its work and found nothing wrong. Data goes to standard output, everything else
+//! to standard error.
 
 mod config;
 mod conformance;
@@ -10,6 +11,7 @@ mod identity;
 mod init;
 mod keys;
 mod log;
+mod reference;
 mod serve;
 mod token;
 mod trust;
@@ -20,9 +22,17 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use url::Url;
 
-/// Private keyless signing in one program: certificate authority, transparency logs, trust files.
+/// Private keyless signing in one program: certificate authority, transparency logs, timestamps, trust root.
+///
+/// To try it: chancery dev. To run it: chancery init, then chancery serve.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  chancery dev --demo
+  chancery serve --config /etc/chancery/chancery.toml"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -38,6 +48,8 @@ enum Verb {
     Init(init::Arguments),
     Keys(keys::Arguments),
     Log(log::Arguments),
+    #[command(hide = true)]
+    Reference(reference::Arguments),
     Serve(serve::Arguments),
     Token(token::Arguments),
     Trust(trust::Arguments),
@@ -45,20 +57,21 @@ enum Verb {
     Witness(witness::Arguments),
 }
 
-/// Reads the URL of a `PostgreSQL` database. Every user of a machine can read the arguments of its programs.
+/// Reads the URL of a `PostgreSQL` database. A password in it is refused: every user of a machine can read the arguments of
+/// its programs.
 pub(crate) fn database_url(text: &str) -> Result<String, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "postgres" | "postgresql") {
         return Err("expected postgres://user@host/database, or postgres:///database?host=/run/postgresql".to_owned());
     }
     if url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password") {
-        return Err("put the password in PGPASSWORD or ~/.pgpass: others can read this program's arguments".to_owned());
+        return Err("the URL contains a password, which every user of this machine could read; put it in PGPASSWORD or ~/.pgpass".to_owned());
     }
     Ok(text.to_owned())
 }
 
 impl Cli {
-    /// Does what the command line says.
+    /// Runs the verb.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Config(arguments) => config::run(arguments),
@@ -69,6 +82,7 @@ impl Cli {
             Verb::Init(arguments) => init::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
+            Verb::Reference(arguments) => reference::run(arguments),
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
             Verb::Trust(arguments) => trust::run(arguments).await,
@@ -105,9 +119,46 @@ mod tests {
         let mut command = Cli::command();
         command.build();
         command.clone().debug_assert();
-        for verb in command.get_subcommands_mut().filter(|verb| verb.get_name() != "help") {
-            let help = verb.render_long_help().to_string();
-            assert!(help.contains("chancery ") && help.contains("Example"), "{}:\n{help}", verb.get_name());
+        for verb in command.get_subcommands_mut() {
+            shows_an_example(verb, "");
+        }
+    }
+
+    /// Checks this verb and all below it.
+    fn shows_an_example(verb: &mut clap::Command, above: &str) {
+        let name = format!("{above} {}", verb.get_name());
+        if verb.get_name() == "help" {
+            return;
+        }
+        let help = verb.render_long_help().to_string();
+        assert!(help.contains("chancery ") && help.contains("Example"), "{name}:\n{help}");
+        for verb in verb.get_subcommands_mut() {
+            shows_an_example(verb, &name);
+        }
+    }
+
+    #[test]
+    fn options_of_a_long_help_are_grouped() {
+        let mut command = Cli::command();
+        command.build();
+        let dev = command.find_subcommand_mut("dev").unwrap();
+        let ungrouped = dev.get_arguments().filter(|argument| argument.get_help_heading().is_none());
+        let mut names: Vec<_> = ungrouped.map(|argument| argument.get_id().as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["commands", "data", "demo", "help", "log"]);
+        let short = dev.render_help().to_string();
+        for heading in [
+            "Listen",
+            "Certificate authority",
+            "Certificate log",
+            "Limits",
+            "Database",
+            "Logs",
+            "Witnesses",
+            "Timestamps",
+            "Trust",
+        ] {
+            assert!(short.contains(&format!("\n{heading}:\n")), "{heading}:\n{short}");
         }
     }
 }

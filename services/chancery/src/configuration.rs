@@ -1,9 +1,10 @@
 //! The configuration file of `chancery init` and `chancery serve`: TOML, strict.
 //!
-//! An unknown key is an error, and so is everything that could only be found out later: an address nobody can listen on, a
-//! URL clients would get wrong. Relative paths are relative to the file. Nothing here opens anything but the file; the
-//! types give the JSON schema for editors.
+//! An unknown key is an error. So is every value that would fail later: a malformed address, a URL that clients would read
+//! differently. Relative paths are relative to the file. Only the file itself is opened here. The types give the JSON schema
+//! for editors, so the comments of their fields are the texts of the schema.
 
+mod console;
 mod trust;
 mod tsa;
 
@@ -14,6 +15,7 @@ use crate::{
 use anyhow::{Context as _, bail, ensure};
 use chancery_keys::KeyUri;
 use chancery_trust::BaseUrl;
+use console::ConsoleTable;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
@@ -28,10 +30,10 @@ use url::Url;
 
 /// Largest file that is read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
-/// Clients behind one address translator, each with a few connections.
+/// Enough for the clients behind one address translator, each with a few connections.
 const CONNECTIONS_PER_ADDRESS: usize = 256;
 
-/// What a process does.
+/// A role of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
@@ -64,19 +66,20 @@ impl fmt::Display for Role {
     }
 }
 
-/// A server's configuration.
+/// Configuration of a server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Configuration {
-    /// What clients use, e.g. `https://sign.example.org`. Its host names the logs and can never change.
+    /// URL that clients use, without slash at the end, e.g. `https://sign.example.org`. The logs are named after its host, which
+    /// can never change.
     pub(crate) url: String,
-    /// Organisation in the certificates that are made at init.
+    /// Organisation in the certificates that `chancery init` makes.
     pub(crate) organization: String,
-    /// Directory for keys that are nowhere else, certificates, trust files, and the logs if there is no `database`.
+    /// Directory for keys that have no URI of their own, certificates, trust files, and the logs if there is no `database`.
     pub(crate) data: PathBuf,
-    /// Where the server listens.
+    /// Addresses of the server.
     pub(crate) listen: Listen,
-    /// Where the logs are, if not in a file in `data`.
+    /// Database of the logs. Without it, they are in a file in `data`.
     pub(crate) database: Option<DatabaseTable>,
     /// The certificate authority.
     pub(crate) ca: CaTable,
@@ -89,22 +92,25 @@ pub(crate) struct Configuration {
     /// The trust root.
     #[serde(default)]
     pub(crate) trust: TrustTable,
+    /// The pages for people.
+    #[serde(default)]
+    pub(crate) console: ConsoleTable,
 }
 
-/// Where the server listens.
+/// Addresses of the server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Listen {
     /// Address and port for clients.
     #[schemars(with = "String")]
     pub(crate) address: SocketAddr,
-    /// Address and port for Prometheus; nobody else should reach it.
+    /// Address and port for Prometheus, without TLS. Let only Prometheus reach it. Without it nothing is measured.
     #[schemars(with = "Option<String>")]
     pub(crate) metrics: Option<SocketAddr>,
-    /// TLS; without it a proxy in front must speak it.
+    /// TLS certificate and key. Leave it out only if a proxy in front terminates TLS.
     pub(crate) tls: Option<TlsFiles>,
-    /// Connections that one address may have at a time, 0 for any number. 256 if nothing is said, where there is `tls`; any
-    /// number where there is not, because a proxy's address is everybody's.
+    /// Most connections that one client address may have open; 0 means no limit. Default: 256 with `tls`, no limit without,
+    /// because behind a proxy all clients have the address of the proxy.
     connections_per_address: Option<usize>,
 }
 
@@ -116,13 +122,13 @@ impl Listen {
     }
 }
 
-/// Certificate and key, in PEM; taken anew when they change.
+/// TLS certificate and key, in PEM. The server loads them again when they change.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TlsFiles {
-    /// Certificate chain, the server's own first.
+    /// File of the certificate chain, the server's certificate first.
     pub(crate) certificate: PathBuf,
-    /// Its private key.
+    /// File of the private key.
     pub(crate) key: PathBuf,
 }
 
@@ -130,7 +136,7 @@ pub(crate) struct TlsFiles {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatabaseTable {
-    /// `postgres://user@host/database`; the password is in `PGPASSWORD` or the file of passwords.
+    /// `postgres://user@host/database`. The password is read from `PGPASSWORD` or from the file that `PGPASSFILE` names.
     pub(crate) url: String,
 }
 
@@ -138,22 +144,23 @@ pub(crate) struct DatabaseTable {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CaTable {
-    /// Where clients reach it, if not at `url`.
+    /// URL of the certificate authority. Default: the `url` at the top.
     pub(crate) url: Option<String>,
-    /// URI of the issuing key; `keys/ca.pem` in `data` if nothing is said.
+    /// URI of the issuing key. Default: the file `keys/ca.pem` in `data`.
     pub(crate) key: Option<String>,
-    /// File of issuers whose tokens count; read again when it changes.
+    /// File with the list of accepted issuers. The server reads it again when it changes.
     pub(crate) issuers: PathBuf,
-    /// Where people sign in: the issuer to which clients without a token send them. It must be one of `issuers`.
+    /// Issuer to which clients without a token send their user to sign in. It must be one of `issuers`.
     pub(crate) oidc_issuer: Option<String>,
-    /// Kinds of keys that clients may have certificates for, as Fulcio names them; all it knows if nothing is said.
+    /// Kinds of client keys that get certificates, by Fulcio's names. Default: all known kinds.
     #[serde(default)]
     pub(crate) client_signing_algorithms: Vec<String>,
-    /// File for a line about every request and every change of keys and TUF; `audit.jsonl` in `data` if nothing is said.
+    /// File of the audit log: one line for every request for a certificate, every change of a key and new TUF metadata. Default:
+    /// `audit.jsonl` in `data`.
     pub(crate) audit: Option<PathBuf>,
-    /// Certificates one identity may ask for in a minute.
+    /// Most certificates per minute for one identity; more requests get 429. Default: no limit.
     pub(crate) limit_identity: Option<NonZeroU32>,
-    /// Certificates all identities of one issuer may ask for in a minute.
+    /// Most certificates per minute for all identities of one issuer together. Default: no limit.
     pub(crate) limit_issuer: Option<NonZeroU32>,
 }
 
@@ -161,57 +168,57 @@ pub(crate) struct CaTable {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogTable {
-    /// Where clients reach them, if not at `url`.
+    /// URL of the logs. Default: the `url` at the top.
     pub(crate) url: Option<String>,
-    /// Another CT log to log certificates in: the URL before `/ct/v1`.
+    /// Log certificates in this CT log instead of the own one: the URL without `/ct/v1`. Needs `ct_log_key`.
     #[schemars(with = "Option<String>")]
     pub(crate) ct_log_url: Option<Url>,
-    /// Its public key, in PEM.
+    /// File of the public key of the log at `ct_log_url`, in PEM.
     pub(crate) ct_log_key: Option<PathBuf>,
-    /// Files with roots whose certificates the own CT log takes, too.
+    /// Files with roots of other authorities whose certificates the own CT log accepts too.
     #[serde(default)]
     pub(crate) ct_log_accepts: Vec<PathBuf>,
-    /// Issue certificates that no log knows of. Nobody can find out what was issued, and clients refuse them.
+    /// Issue certificates without logging them. Misuse of the authority stays hidden, and clients refuse the certificates.
     #[serde(default)]
     pub(crate) insecure_without_certificate_log: bool,
-    /// URI of the Rekor v1 log's key; `keys/rekor.pem` in `data` if nothing is said. So for the other two.
+    /// URI of the Rekor v1 log's key. Default: the file `keys/rekor.pem` in `data`.
     pub(crate) rekor_key: Option<String>,
-    /// URI of the Rekor v2 log's key.
+    /// URI of the Rekor v2 log's key. Default: the file `keys/rekor2.pem` in `data`.
     pub(crate) rekor2_key: Option<String>,
-    /// URI of the certificate log's key.
+    /// URI of the certificate log's key. Default: the file `keys/ct.pem` in `data`.
     pub(crate) ct_key: Option<String>,
-    /// Kind of key the Rekor v2 log is made with.
+    /// Kind of key with which `chancery init` makes the Rekor v2 log. Default: `p256`.
     pub(crate) rekor2_key_kind: Option<CheckpointKey>,
-    /// Take DSSE envelopes into the Rekor v2 log, as sigstore-js and cosign 2.6 to 3.0 send them for attestations.
+    /// Accept DSSE envelopes in the Rekor v2 log. sigstore-js and cosign 2.6 to 3.0 send attestations that way.
     #[serde(default)]
     pub(crate) rekor2_dsse: bool,
-    /// Take no more entries into the Rekor v2 log, which can still be read.
+    /// Refuse new entries in the Rekor v2 log. It can still be read.
     #[serde(default)]
     pub(crate) rekor2_frozen: bool,
-    /// Which Rekor signers are told of unless they ask for another; v2 unless it is frozen.
+    /// Rekor version that `signing_config.json` names. Default: `v2`, or `v1` if the v2 log is frozen.
     pub(crate) default_rekor: Option<RekorVersion>,
-    /// Who cosigns the Rekor v2 log's checkpoints.
+    /// Witnesses that cosign the checkpoints of the Rekor v2 log.
     pub(crate) rekor2_witnesses: Option<WitnessesTable>,
-    /// Who cosigns the certificate log's checkpoints.
+    /// Witnesses that cosign the checkpoints of the certificate log.
     pub(crate) ct_witnesses: Option<WitnessesTable>,
-    /// Where the logs' files are copied to.
+    /// Directory or bucket to which tiles, entries and checkpoints of the logs are copied.
     pub(crate) tiles: Option<TilesTable>,
 }
 
-/// A directory or bucket.
+/// A directory or bucket for copies of the logs.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TilesTable {
     /// `file:///dir` or `s3://bucket/prefix`.
     #[schemars(with = "String")]
     pub(crate) url: Url,
-    /// S3-compatible server, if it is not Amazon's.
+    /// URL of an S3-compatible server. Default: Amazon's.
     #[schemars(with = "Option<String>")]
     pub(crate) endpoint: Option<Url>,
-    /// Region of the bucket.
+    /// Region of the bucket. Default: `us-east-1`.
     #[serde(default = "default_region")]
     pub(crate) region: String,
-    /// File with the credentials; without it, the machine's role is asked for.
+    /// File with the credentials, in the format of the AWS tools. Default: the role of the machine.
     pub(crate) credentials: Option<PathBuf>,
 }
 
@@ -223,7 +230,7 @@ impl Configuration {
     /// Reads and checks a file.
     pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
         let read = || -> anyhow::Result<Self> {
-            ensure!(fs::metadata(path)?.len() <= MAX_FILE_BYTES, "larger than 1 MiB");
+            ensure!(fs::metadata(path)?.len() <= MAX_FILE_BYTES, "the file is larger than 1 MiB");
             let configuration: Self = toml::from_str(&fs::read_to_string(path)?)?;
             let configuration = configuration.relative_to(path.parent().unwrap_or(Path::new("")));
             configuration.check()?;
@@ -237,7 +244,7 @@ impl Configuration {
         schemars::schema_for!(Self).to_value()
     }
 
-    /// Where clients reach a role.
+    /// URL of a role.
     pub(crate) fn url_of(&self, role: Role) -> &str {
         let own = match role {
             Role::Ca => &self.ca.url,
@@ -248,7 +255,7 @@ impl Configuration {
         own.as_ref().unwrap_or(&self.url)
     }
 
-    /// Every path, resolved against where the file is.
+    /// Resolves every path against the directory of the file.
     fn relative_to(mut self, directory: &Path) -> Self {
         let files = self.listen.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         let files = files.chain([&mut self.data, &mut self.ca.issuers]).chain(&mut self.ca.audit);
@@ -280,10 +287,11 @@ impl Configuration {
         }
         ensure!(
             self.log.ct_log_url.is_some() == self.log.ct_log_key.is_some(),
-            "[log] ct_log_url and ct_log_key belong together"
+            "[log] ct_log_url and ct_log_key belong together: set both or neither"
         );
         self.tsa.time_servers()?;
         self.trust.tuf()?;
+        self.console.check()?;
         for (place, witnesses) in
             [("[log.rekor2_witnesses]", &log.rekor2_witnesses), ("[log.ct_witnesses]", &log.ct_witnesses)]
         {
@@ -292,7 +300,7 @@ impl Configuration {
         if let Some(issuer) = &self.ca.oidc_issuer {
             BaseUrl::parse(issuer).context("[ca] oidc_issuer")?;
         }
-        ensure!(!self.organization.trim().is_empty(), "organization is empty");
+        ensure!(!self.organization.trim().is_empty(), "organization is empty; name your organisation");
         Ok(())
     }
 }
@@ -345,6 +353,7 @@ mod tests {
             (SMALLEST.replace("[ca]", "[database]\nurl = \"postgres://a:b@c/d\"\n[ca]"), "PGPASSWORD"),
             (format!("{SMALLEST}[log]\nct_log_url = \"https://ct.example.org\"\n"), "belong together"),
             (format!("{SMALLEST}[extra]\n"), "extra"),
+            (format!("{SMALLEST}[console]\nsecurity_contact = \"a@example.org\"\n"), "mailto:a@example.org"),
         ] {
             let error = format!("{:#}", load(&text).unwrap_err());
             assert!(error.contains(why) && error.contains("chancery.toml"), "{why}: {error}");

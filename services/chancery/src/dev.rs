@@ -1,27 +1,38 @@
 //! `chancery dev`: every role in one process, on one loopback address, over one directory.
 //!
-//! What there is and where it is kept is [`crate::instance`]; what is printed is [`banner`].
+//! What there is and where it is kept is [`crate::instance`]; what is printed is [`banner`] and [`commands`].
 
 mod banner;
+mod commands;
+mod demo;
 
 use crate::{
     command,
     configuration::Role,
     instance::{
-        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
-        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, TufArguments,
-        WitnessArguments,
+        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, Instance, Listening,
+        OperationsArguments, RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments,
+        TransparencyArguments, TufArguments, WitnessArguments,
     },
     issuer,
     issuers::ConfiguredIssuers,
     loopback,
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::middleware;
-use banner::Facts;
 use chancery_daemon::clock::{Clock, SystemClock};
 use chancery_log::store::Location;
-use std::{io::Write as _, net::SocketAddr, path::Path, sync::Arc};
+use chancery_trust::FileName;
+use chancery_verify::hash;
+use commands::Facts;
+use serde_json::Value;
+use std::{
+    fs,
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Organisation in the authority's certificates.
 const ORGANIZATION: &str = "Chancery development";
@@ -33,6 +44,8 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// What the command line says about each part.
 pub(crate) struct Options<'a> {
+    /// Whether to sign a few things after the start; see [`demo`].
+    pub(crate) demo: bool,
     pub(crate) tiles: &'a TilesArguments,
     pub(crate) transparency: &'a TransparencyArguments,
     pub(crate) operations: &'a OperationsArguments,
@@ -57,7 +70,7 @@ pub(crate) async fn run(
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Options { tiles, transparency, operations, rekor_v2, authority, timestamps, tuf, witnesses } = *options;
+    let Options { demo, tiles, transparency, operations, rekor_v2, authority, timestamps, tuf, witnesses } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
     let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
@@ -74,8 +87,22 @@ pub(crate) async fn run(
     // (3)
     let database =
         database_url.clone().map_or_else(|| data.database().map(Location::File), |url| Ok(Location::Server(url)))?;
-    let executable = std::env::current_exe().context("cannot find out where this program is")?;
+    let executable = executable()?;
     let check_command = command::check_logs(&executable, data.path(), database_url.as_deref()).join(" ");
+    let url = addresses.url(Role::Ca)?.as_str();
+    let (trust, issuer) = (data.trust(), format!("{url}{}", issuer::BASE_PATH));
+    let facts = Facts {
+        url,
+        issuer: &issuer,
+        data: data.path(),
+        database: database_url.as_deref(),
+        trust: &trust,
+        executable: &executable,
+        // Not known yet; only a client that is told once about the server needs it.
+        root_checksum: "",
+    };
+    let first_steps = commands::first_steps(&facts);
+    let console = Some(ConsoleSettings { is_development: true, first_steps, security_contact: None });
     let setup = Setup {
         data: &data,
         addresses: &addresses,
@@ -84,6 +111,7 @@ pub(crate) async fn run(
         issuer: SignIn::Here,
         database: &database,
         check_command,
+        console,
     };
     let instance = Box::pin(Instance::start(&setup, clock, choices)).await?;
     // (4)
@@ -91,8 +119,6 @@ pub(crate) async fn run(
     // (5)
     data.complete()?;
     // (6), (7)
-    let url = addresses.url(Role::Ca)?.as_str();
-    let (trust, issuer) = (data.trust(), format!("{url}{}", issuer::BASE_PATH));
     let (data, database) = (data.path(), database_url.as_deref());
     let root_checksum = &instance.root_checksum();
     let (issuer, trust, executable) = (issuer.as_str(), trust.as_path(), executable.as_path());
@@ -100,14 +126,58 @@ pub(crate) async fn run(
     let only_here = |routes: axum::Router| routes.layer(middleware::from_fn(loopback::only_this_machine));
     let say = || {
         if let Err(error) = say(&facts) {
-            tracing::warn!(error = format!("{error:#}"), "cannot print the commands");
+            tracing::warn!(error = format!("{error:#}"), "cannot print the banner");
+        }
+        if demo {
+            tokio::spawn(show(url.to_owned(), data.to_owned()));
         }
     };
     instance.serve(listening, only_here, say).await
 }
 
 fn say(facts: &Facts<'_>) -> anyhow::Result<()> {
+    print(&banner::banner(facts))
+}
+
+/// Signs what `--demo` promises and prints one line. The server runs on where that fails.
+async fn show(url: String, data: PathBuf) {
+    let shown = demo::run(url, data).await.and_then(|line| print(&line));
+    if let Err(error) = shown {
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "the demo is not complete; start again with --demo to complete it"
+        );
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    out.write_all(banner::banner(facts).as_bytes())?;
+    out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
+}
+
+/// Prints commands for every client of the server that was last started on `data`, whether or not it runs.
+pub(crate) fn print_commands(data: &Path, database: Option<&str>) -> anyhow::Result<()> {
+    let unstarted =
+        || format!("{} has no trust files; start the server first: chancery dev --data DIR", data.display());
+    let data = data.canonicalize().with_context(unstarted)?;
+    let trust = data.join("trust");
+    let config = fs::read(trust.join(FileName::SigningConfig.as_str())).with_context(unstarted)?;
+    let config: Value = serde_json::from_slice(&config).context("signing_config.json is damaged")?;
+    let text_at = |pointer: &str| config.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (url, issuer) = (text_at("/caUrls/0/url"), text_at("/oidcUrls/0/url"));
+    // The commands take tokens from `chancery token`, which only a development server answers.
+    ensure!(
+        issuer == format!("{url}{}", issuer::BASE_PATH),
+        "{} is not a development server's; for its clients: chancery trust export --for CLIENT --data DIR",
+        data.display()
+    );
+    let first_root = fs::read(data.join("tuf/1.root.json")).with_context(unstarted)?;
+    let root_checksum = &hex::encode(hash::sha256(&first_root));
+    let executable = &executable()?;
+    print(&commands::all(&Facts { url, issuer, data: &data, database, trust: &trust, executable, root_checksum }))
+}
+
+fn executable() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot find the path of this program")
 }

@@ -33,7 +33,7 @@ pub(crate) struct ConfiguredIssuers {
 impl ConfiguredIssuers {
     /// Reads the file; a missing one is an error.
     pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
-        let read = file.map(config::check).transpose().context("cannot use the file of issuers")?.unwrap_or_default();
+        let read = file.map(config::check).transpose().context("cannot use the list of issuers")?.unwrap_or_default();
         Ok(Self { file: file.map(Path::to_owned), read })
     }
 
@@ -59,7 +59,7 @@ impl ConfiguredIssuers {
                 match self.reload(&file, &authority, own.as_ref()) {
                     Ok(changed) => {
                         if changed || asked || complaint.is_some() {
-                            tracing::info!(issuers = self.read.len(), changed, "read the issuers again");
+                            tracing::info!(issuers = self.read.len(), changed, "the list of issuers was read again");
                         }
                         complaint = None;
                     }
@@ -67,7 +67,10 @@ impl ConfiguredIssuers {
                         let error = error.to_string();
                         // Once for each way of being broken, not every two seconds.
                         if asked || complaint.as_ref() != Some(&error) {
-                            tracing::error!(error, "the file of issuers is not used; those of before stay");
+                            tracing::error!(
+                                error,
+                                "cannot use the changed list of issuers; the earlier list stays in use"
+                            );
                         }
                         complaint = Some(error);
                     }

@@ -1,9 +1,10 @@
-//! `chancery`: one program that seals and enrols.
+//! `chancery`: certificate authority, transparency logs, timestamps and trust root in one program.
 //!
-//! This crate is the command line and the composition of roles into processes. What the roles do is in `chancery-ca`,
-//! `chancery-log` and `chancery-trust`; what is true is in `chancery-verify`.
+//! This crate has the command line and combines roles into processes. The roles are in `chancery-ca`, `chancery-log`,
+//! `chancery-tsa` and `chancery-trust`; the checks of signatures and proofs are in `chancery-verify`.
 
 mod cli;
+mod clients;
 mod command;
 mod configuration;
 mod dev;
@@ -28,7 +29,7 @@ async fn main() -> ExitCode {
     match cli::Cli::parse().run().await {
         Ok(code) => code,
         Err(error) => {
-            // One line with its causes: the first sentence says what failed, the last one why.
+            // One line with its causes: the first sentence names the failure, the last one its reason.
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }

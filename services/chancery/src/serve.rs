@@ -1,7 +1,7 @@
 //! `chancery init` and `chancery serve`: an instance as its configuration file says.
 //!
-//! `init` makes everything there is only once: keys, certificates, logs and their first entries, trust files. `serve` makes
-//! nothing: what is missing is an error, because a new key under an old log, or the reverse, would contradict what was signed.
+//! `init` makes, once: keys, certificates, logs and their first entries, trust files. `serve` makes nothing. A missing file is an
+//! error, because a new key under an old log, or the reverse, would contradict what was signed.
 
 #[cfg(feature = "s3")]
 use crate::instance::BucketArguments;
@@ -9,9 +9,9 @@ use crate::{
     command,
     configuration::{Configuration, Role},
     instance::{
-        Addresses, AuthorityArguments, Choices, DataDirectory, Instance, Listening, OperationsArguments,
-        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, WitnessChoices,
-        WitnessesTable, recorded_instance,
+        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, Instance, Listening,
+        OperationsArguments, RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments,
+        TransparencyArguments, WitnessChoices, WitnessesTable, recorded_instance,
     },
     issuers::ConfiguredIssuers,
 };
@@ -30,7 +30,7 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
     let roles = Role::ALL.into();
     // Before the locks are tried, which its servers hold: a container's init is run again while they answer.
     if configuration.data.join("instance.json").exists() && recorded_instance(&configuration.data)?.complete {
-        ensure!(if_needed, "{} has been made already; run: chancery serve", configuration.data.display());
+        ensure!(if_needed, "the instance in {} exists; run: chancery serve", configuration.data.display());
         return Ok(());
     }
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
@@ -58,7 +58,7 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
         bail!("there is no instance in {}; make it first: chancery init", configuration.data.display());
     }
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
-    ensure!(!data.is_new(), "{} was not finished; run again: chancery init", data.path().display());
+    ensure!(!data.is_new(), "the instance in {} is incomplete; complete it: chancery init", data.path().display());
     // (2)
     let listening = Listening::on(configuration.listen.address, configuration.listen.metrics).await?;
     let mut listening = listening.with_tls(configuration.listen.tls.as_ref())?;
@@ -85,7 +85,7 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
 /// Tells systemd, if it waits to be told.
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "cannot tell systemd");
+        tracing::warn!(%error, "cannot notify systemd");
     }
 }
 
@@ -124,7 +124,8 @@ fn rekor_v2_settings(Configuration { log, .. }: &Configuration) -> RekorV2Argume
 
 fn timestamps(Configuration { tsa, .. }: &Configuration) -> anyhow::Result<TimestampArguments> {
     let policies = tsa.policies.iter().map(|policy| policy.parse()).collect::<Result<Vec<ObjectIdentifier>, _>>();
-    let tsa_policies = policies.map_err(|_| anyhow!("[tsa] policies: not an object identifier"))?;
+    let tsa_policies =
+        policies.map_err(|_| anyhow!("[tsa] policies: write object identifiers, for example 1.3.6.1.4.1.57264.2"))?;
     Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies, time_servers: tsa.time_servers()? })
 }
 
@@ -175,6 +176,11 @@ impl Started<'_> {
             },
             database: &database,
             check_command: command::check_logs(Path::new("chancery"), data.path(), database_url).join(" "),
+            console: configuration.console.enabled.then(|| ConsoleSettings {
+                is_development: false,
+                first_steps: Vec::new(),
+                security_contact: configuration.console.security_contact.clone(),
+            }),
         };
         let operations = operations(configuration);
         let authority = authority(configuration)?;
@@ -189,6 +195,8 @@ impl Started<'_> {
             tuf: &configuration.trust.tuf()?,
             settings: authority.settings(ConfiguredIssuers::load(issuers)?),
         };
-        Instance::start(&setup, clock, choices).await.with_context(|| format!("as {} says", file.display()))
+        Instance::start(&setup, clock, choices)
+            .await
+            .with_context(|| format!("cannot start the instance of {}", file.display()))
     }
 }

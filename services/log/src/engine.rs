@@ -5,6 +5,7 @@ mod open;
 pub use open::{CHECKPOINT_PERIOD, OpenError, Settings};
 
 use crate::activity::Activity;
+use crate::mark::Marking;
 use crate::pool::{Pending, Pool};
 use crate::quarantine::{Obstacle, Quarantine};
 use crate::sequencer::Follower;
@@ -25,7 +26,11 @@ use chancery_verify::{Hash, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// How long an answer waits for the high-water mark: far longer than a disk that works takes to sync a block.
+const MARK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A tree head with its signed checkpoint: what clients may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +113,8 @@ struct Parts {
     stored_size: u64,
     /// Missing where it has no witnesses.
     witnessed: Option<Witnessed>,
+    /// Missing where no high-water mark is kept.
+    marking: Option<Marking>,
     /// Set by the sequencer, too, when it finds the log frozen.
     frozen: Arc<AtomicBool>,
     quarantine: Quarantine,
@@ -161,12 +168,27 @@ impl Log {
             return Ok(published);
         }
         let signed = self.0.follower.follow(committed.tree.size).await?.unwrap_or(published);
-        let Some(witnessed) = &self.0.witnessed else { return Ok(signed) };
+        let Some(witnessed) = &self.0.witnessed else { return self.marked(signed).await };
         // Without witnesses what is published stays what it was.
         match self.shown(witnessed, signed.tree.size).await {
             Ok(published) => Ok(published),
             Err(_) => self.published(),
         }
+    }
+
+    /// Waits until `signed` is in the high-water mark, where one is kept: nobody may see it before.
+    async fn marked(&self, signed: Arc<Published>) -> Result<Arc<Published>, Error> {
+        if self.0.marking.is_some() {
+            let mut published = self.publications()?;
+            let marked = published.wait_for(|published| published.tree.size >= signed.tree.size);
+            let waited = tokio::time::timeout(MARK_PATIENCE, marked).await;
+            if !matches!(waited, Ok(Ok(_))) {
+                let unmarked =
+                    Error::Unavailable { reason: "the high-water mark is not written; the entry is in the log" };
+                return Err(self.quarantined(unmarked));
+            }
+        }
+        Ok(signed)
     }
 
     /// A published head of at least `size` leaves, which are signed: in a witnessed log it may have to be waited for.
@@ -222,6 +244,9 @@ impl Log {
         }
         if !self.0.pool.is_open() {
             return Some(Obstacle::Stopped { log });
+        }
+        if self.0.marking.as_ref().is_some_and(Marking::has_failed) {
+            return Some(Obstacle::Unmarked { log });
         }
         if self.0.witnessed.as_ref().is_some_and(Witnessed::is_lacking) {
             return Some(Obstacle::Unwitnessed { log });
@@ -285,7 +310,7 @@ impl Log {
                 self.0.appended.fetch_add(1, Ordering::Relaxed);
                 let signed = published.tree;
                 let published = match &self.0.witnessed {
-                    None => published,
+                    None => self.marked(published).await?,
                     Some(witnessed) => self.shown(witnessed, signed.size).await?,
                 };
                 let proof = if published.tree == signed {

@@ -2,9 +2,9 @@
 //!
 //! 1. The checkpoint in the object store, where the log's files are copied to one, is of this log.
 //! 2. The newest stored checkpoint is one the log's key signed.
-//! 3. The head is not behind it.
+//! 3. The head is not behind it, nor behind the high-water mark, which its key must have signed.
 //! 4. The tiles of the right edge hash to the head's root.
-//! 5. The head's tree extends that of the stored checkpoint, and that of the one in the object store.
+//! 5. The head's tree extends that of the stored checkpoint, that of the one in the object store, and that of the mark.
 //!
 //! Then the log's witnesses are asked, where it has some; see [`crate::witnessing`].
 //!
@@ -43,6 +43,15 @@ pub(crate) struct Sound {
     pub(crate) edge: Edge,
 }
 
+/// What is known of the log outside its database.
+#[derive(Clone, Copy)]
+struct Remembered {
+    /// The tree in the object store.
+    copied: Option<TreeHead>,
+    /// The tree in the high-water mark.
+    marked: Option<TreeHead>,
+}
+
 /// What the guard found.
 pub(crate) enum Verdict {
     Sound(Sound),
@@ -77,14 +86,15 @@ impl From<StoreError> for Miss {
 
 impl Guard<'_> {
     /// Looks at everything; the numbers are those of the module.
-    pub(crate) async fn inspect(self, copy: Option<&Destination>) -> Result<Verdict, OpenError> {
+    pub(crate) async fn inspect(self, copy: Option<&Destination>, mark: Option<&str>) -> Result<Verdict, OpenError> {
         // (1) Heads are read after what was published of them: whatever is published was committed before.
         let copied = match copy {
             Some(copy) => copy.published(self.scheme, self.key).await?,
             None => None,
         };
+        let marked = mark.map(|note| self.scheme.open(note, self.key)).transpose().map_err(OpenError::OtherMark)?;
         let mut size = 0;
-        match self.judge(copied, &mut size).await {
+        match self.judge(Remembered { copied, marked }, &mut size).await {
             Ok(sound) => Ok(Verdict::Sound(sound)),
             Err(Miss::Doubt(reason)) => Ok(Verdict::Doubtful { reason, size }),
             Err(Miss::Unreadable(error)) => Err(Error::from(error).into()),
@@ -92,7 +102,7 @@ impl Guard<'_> {
     }
 
     /// Notes the size of the head as soon as it is known.
-    async fn judge(self, copied: Option<TreeHead>, size: &mut u64) -> Result<Sound, Miss> {
+    async fn judge(self, Remembered { copied, marked }: Remembered, size: &mut u64) -> Result<Sound, Miss> {
         let newest = self.store.newest_checkpoint(self.record.log_id).await?;
         let head = self.store.head(self.record.log_id).await?;
         *size = head.tree.size;
@@ -110,6 +120,9 @@ impl Guard<'_> {
         if let Some(published) = behind(copied) {
             return Err(Reason::StoreNewer { head: size, published }.into());
         }
+        if let Some(published) = behind(marked) {
+            return Err(Reason::MarkNewer { head: size, published }.into());
+        }
         // (4)
         let tiles = self.store.tiles(self.record.log_id, Edge::tile_ids(size)).await?;
         let edge = checked_edge(&head, &tiles).map_err(|_| Reason::Edge { size })?;
@@ -119,6 +132,9 @@ impl Guard<'_> {
         }
         if let Some(tree) = copied {
             self.verify_extends(&tree, &head.tree, Reason::StoreForked { head: size, published: tree.size }).await?;
+        }
+        if let Some(tree) = marked {
+            self.verify_extends(&tree, &head.tree, Reason::MarkForked { head: size, published: tree.size }).await?;
         }
         Ok(Sound { head, edge })
     }

@@ -11,8 +11,9 @@
 //! 3. The sequencer takes everything that waits, and in one transaction (`tree_heads`, `bundle_parts`, `identities`,
 //!    `tiles`) drops duplicates, assigns indices, extends the tree and advances the head. **The commit is the durability
 //!    point.**
-//! 4. It signs the committed head, publishes it, and wakes the submitters. Where the log has witnesses, they cosign before
-//!    it is published, see [`witnessing`].
+//! 4. It signs the committed head and wakes the submitters. The head is published once it is in the high-water mark, which
+//!    is a synced file outside the database. Where the log has witnesses, they cosign before it is published, see
+//!    [`witnessing`].
 //! 5. The submitter computes its inclusion proof from the tiles of the batch, verifies it, and answers.
 //!
 //! A crash before 3 loses nothing that was acknowledged; after 3, the next start signs the committed head, which is what
@@ -24,6 +25,7 @@ pub mod ct;
 mod engine;
 mod error;
 mod guard;
+mod mark;
 pub mod mirror;
 mod pool;
 pub mod quarantine;

@@ -60,6 +60,32 @@ pub enum Reason {
         /// Leaves of the checkpoint in the object store.
         published: u64,
     },
+    /// The high-water mark is of a larger tree: the database was put back to an earlier state.
+    #[error("the database has {head} leaves, and this server has published {published}: the database was put back")]
+    MarkNewer {
+        /// Leaves of the committed head.
+        head: u64,
+        /// Leaves of the checkpoint in the mark.
+        published: u64,
+    },
+    /// The high-water mark is of another history: the database was put back and has grown again.
+    #[error(
+        "the stored tree of {head} leaves does not extend the one of {published} leaves that this server has published"
+    )]
+    MarkForked {
+        /// Leaves of the committed head.
+        head: u64,
+        /// Leaves of the checkpoint in the mark.
+        published: u64,
+    },
+    /// The database was put back to an earlier state while the log was running.
+    #[error("the database has {head} leaves, and had {known} before: it was put back")]
+    PutBack {
+        /// Leaves of the committed head.
+        head: u64,
+        /// Leaves of the head that was committed before.
+        known: u64,
+    },
     /// A witness has seen more of this log than there is: the database was put back to an earlier state, or another server
     /// writes under the same key.
     #[error("the database has {head} leaves, and the witness {witness} has cosigned {witnessed}")]
@@ -103,6 +129,9 @@ impl Reason {
             Self::Forked { .. } => "quarantine.forked",
             Self::StoreNewer { .. } => "quarantine.store_newer",
             Self::StoreForked { .. } => "quarantine.store_forked",
+            Self::MarkNewer { .. } => "quarantine.mark_newer",
+            Self::MarkForked { .. } => "quarantine.mark_forked",
+            Self::PutBack { .. } => "quarantine.put_back",
             Self::WitnessAhead { .. } => "quarantine.witness_ahead",
             Self::WitnessForked { .. } => "quarantine.witness_forked",
             Self::Invariant(_) => "quarantine.invariant",
@@ -136,6 +165,15 @@ pub enum Obstacle {
     /// Until the clock is right.
     #[error("the clock is behind the {log} log, which signs nothing until it is right: correct the clock")]
     Clock {
+        /// The log's name.
+        log: String,
+    },
+    /// Until the high-water mark can be written.
+    #[error(
+        "the high-water mark of the {log} log cannot be written, so no entry is acknowledged: \
+        make room on the disk of its data directory, or mend its permissions"
+    )]
+    Unmarked {
         /// The log's name.
         log: String,
     },

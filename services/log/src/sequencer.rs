@@ -16,7 +16,7 @@ use crate::activity::Activity;
 use crate::engine::{Published, Sequenced, sign_head};
 use crate::guard::Sound;
 use crate::pool::Waiting;
-use crate::quarantine::Quarantine;
+use crate::quarantine::{Quarantine, Reason};
 use crate::store::{Batch, CommittedHead, Extension, Found, LogRecord, Store, StoreError, StoredEntry};
 use crate::{Corrupt, Error};
 use chancery_daemon::clock::{Clock, is_before};
@@ -38,8 +38,9 @@ use tokio::time::MissedTickBehavior;
 const MAX_BATCH: usize = 1024;
 /// A log that stands still signs its head again this often, so that monitors see it is alive (RFC 6962's MMD is a day).
 const REPUBLISH: Duration = Duration::from_hours(1);
-/// How long a running process may not know that its log was frozen; what is submitted meanwhile is refused by the database.
-const FREEZE_LOOK: Duration = Duration::from_secs(2);
+/// How long a running process may not know that its log was frozen or its database put back; what is submitted meanwhile is
+/// refused.
+const LOOK: Duration = Duration::from_secs(2);
 /// A committed head that could not be signed, for want of a clock or a key, is tried again this often.
 const RETRY: Duration = Duration::from_secs(2);
 /// Ours went back, or that of another replica is ahead.
@@ -124,7 +125,7 @@ impl Sequencer {
     }
 
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
-    async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Corrupt> {
+    async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Reason> {
         let begun = Instant::now();
         let outcome = self.integrate(&batch).await;
         let integrated = outcome.is_ok();
@@ -138,12 +139,16 @@ impl Sequencer {
         &mut self,
         batch: Vec<Waiting>,
         outcome: Result<(Vec<Integrated>, Trees), Error>,
-    ) -> Result<(), Corrupt> {
+    ) -> Result<(), Reason> {
         match outcome {
             Ok((outcomes, completed)) => self.publish(batch, outcomes, completed).await,
             Err(Error::Store(StoreError::Corrupt(corrupt)) | Error::Corrupt(corrupt)) => {
                 refuse(batch, |_| Error::Corrupt(corrupt.clone()));
-                Err(corrupt)
+                Err(corrupt.into())
+            }
+            Err(Error::Quarantined(reason)) => {
+                refuse(batch, |_| Error::Quarantined(reason.clone()));
+                Err(reason)
             }
             Err(Error::Store(error)) if error.is_frozen() => {
                 self.freeze().await;
@@ -163,16 +168,24 @@ impl Sequencer {
         let (unique, positions) = deduplicate(batch);
         let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
         let now = self.signing_time()?;
-        let mut done = None;
-        let known = &self.edge;
+        let (mut done, mut put_back) = (None, None);
+        let (known, seen) = (&self.edge, self.head.tree);
         let mut extend = |found: Found| {
             let base = found.head;
+            if let Some(reason) = put_back_from(&seen, &base.tree) {
+                // What is committed on top of it could never be signed.
+                put_back = Some(reason);
+                return Err(Corrupt::new("a committed tree only grows"));
+            }
             if is_behind(now, &base) {
                 // Another replica's clock is ahead: what we could not sign must not be committed.
                 done = None;
                 return Ok(None);
             }
             let mut extended = extend_tree(found, known, &unique, now)?;
+            if base.tree.size == seen.size && base.tree.root != seen.root {
+                return Err(Corrupt::new("a committed tree of one size has one root hash"));
+            }
             let extension = extended.extension.take();
             done = Some((base.tree, extension.is_some(), extended));
             Ok(extension)
@@ -190,7 +203,7 @@ impl Sequencer {
             // The batch may have been applied all the same. An empty edge knows no size but zero, so the next batch
             // reads the edge that is really there.
             self.edge = Edge::default();
-            return Err(error.into());
+            return Err(put_back.map_or_else(|| error.into(), Error::Quarantined));
         }
         let Some((base, written, extended)) = done else { return Err(CLOCK_BEHIND) };
         let Extended { edge, head, outcomes, completed, .. } = extended;
@@ -221,12 +234,12 @@ impl Sequencer {
         batch: Vec<Waiting>,
         outcomes: Vec<Integrated>,
         completed: Trees,
-    ) -> Result<(), Corrupt> {
+    ) -> Result<(), Reason> {
         let published = match self.sign().await {
             Ok(published) => published,
             Err(Error::Corrupt(corrupt) | Error::Store(StoreError::Corrupt(corrupt))) => {
                 refuse(batch, |_| Error::Corrupt(corrupt.clone()));
-                return Err(corrupt);
+                return Err(corrupt.into());
             }
             Err(error) => {
                 tracing::error!(log.name = %self.record.name, %error, "cannot sign the committed head");
@@ -280,14 +293,15 @@ impl Sequencer {
     }
 
     /// Signs the head anew although it has not changed, or at last where it could not be signed.
-    async fn republish(&mut self) -> Result<(), Corrupt> {
+    async fn republish(&mut self) -> Result<(), Reason> {
         let signed = if self.is_published() { self.sign_again().await } else { self.sign().await.map(|_| ()) };
         match signed {
             Ok(()) => {
                 self.store_checkpoint().await;
                 Ok(())
             }
-            Err(Error::Corrupt(corrupt) | Error::Store(StoreError::Corrupt(corrupt))) => Err(corrupt),
+            Err(Error::Corrupt(corrupt) | Error::Store(StoreError::Corrupt(corrupt))) => Err(corrupt.into()),
+            Err(Error::Quarantined(reason)) => Err(reason),
             Err(error) => {
                 tracing::warn!(log.name = %self.record.name, %error, "cannot refresh the checkpoint");
                 Ok(())
@@ -295,7 +309,18 @@ impl Sequencer {
         }
     }
 
-    /// Looks whether the log was frozen meanwhile.
+    /// Looks whether the database was put back, or the log was frozen, while nothing was written. A database that fails says
+    /// nothing about what is in it.
+    async fn look(&mut self) -> Result<(), Reason> {
+        match self.store.head(self.record.log_id).await {
+            Ok(head) => put_back_from(&self.head.tree, &head.tree).map_or(Ok(()), Err)?,
+            Err(StoreError::Corrupt(corrupt)) => return Err(corrupt.into()),
+            Err(error) => tracing::debug!(log.name = %self.record.name, %error, "cannot see the committed head"),
+        }
+        self.look_for_freeze().await;
+        Ok(())
+    }
+
     async fn look_for_freeze(&mut self) {
         if self.frozen.load(Ordering::Relaxed) {
             return;
@@ -333,7 +358,7 @@ pub(crate) async fn run(
     quarantine: Quarantine,
     mut shutdown: Shutdown,
 ) {
-    let mut looks = tokio::time::interval(FREEZE_LOOK);
+    let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut active = tokio::time::Instant::now();
     loop {
@@ -352,7 +377,10 @@ pub(crate) async fn run(
                 continue;
             }
             _ = looks.tick() => {
-                sequencer.look_for_freeze().await;
+                if let Err(reason) = sequencer.look().await {
+                    quarantine.begin(&sequencer.record.name, reason);
+                    return;
+                }
                 continue;
             }
             () = tokio::time::sleep_until(due) => None,
@@ -371,8 +399,8 @@ pub(crate) async fn run(
         if result.is_ok() && !asking.is_empty() {
             result = sequencer.answer_readers(asking).await;
         }
-        if let Err(corrupt) = result {
-            quarantine.begin(&sequencer.record.name, corrupt.into());
+        if let Err(reason) = result {
+            quarantine.begin(&sequencer.record.name, reason);
             return;
         }
     }
@@ -471,6 +499,12 @@ pub(crate) fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, 
     } else {
         Err(Corrupt::new("the head's root hash is that of its right edge"))
     }
+}
+
+/// Why a database that shows the tree `found` is in doubt, where `known` was committed before. Pure. Whether a larger tree
+/// extends the known one is seen before it is signed, see [`follow`].
+pub(crate) fn put_back_from(known: &merkle::TreeHead, found: &merkle::TreeHead) -> Option<Reason> {
+    (found.size < known.size).then_some(Reason::PutBack { head: found.size, known: known.size })
 }
 
 /// Whether `now` is before the last entry, by more than slewing explains.

@@ -1,12 +1,16 @@
 //! Where the targets start: a few well-formed inputs of every format, made here or, of timestamps, by OpenSSL; fetched from nowhere.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chancery_verify::certificate::Certificate;
+use chancery_verify::certificate::{Certificate, Identity};
 use chancery_verify::checkpoint::{Checkpoint, Scheme};
+use chancery_verify::claims::Claims;
 use chancery_verify::cosignature::Witness;
+use chancery_verify::extension::Claim;
 use chancery_verify::merkle::{self, TreeHead};
 use chancery_verify::note::{KeyName, NoteSignature};
+use chancery_verify::policy::Evidence;
 use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
+use chancery_verify::signer::Signer;
 use chancery_verify::timestamping::Authority;
 use chancery_verify::verifier_key::VerifierKey;
 use chancery_verify::witness::AddCheckpoint;
@@ -79,6 +83,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "tsr" => timestamps().map(<[u8]>::to_vec).into(),
         "bundle" => bundles(),
         "trust_root" => vec![trust_root()],
+        "policy" => policies(),
         _ => Vec::new(),
     }
 }
@@ -405,4 +410,34 @@ fn trust_root() -> Vec<u8> {
         r#"{{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[{log}],"ctlogs":[{log}],"certificateAuthorities":[{authority}],"timestampAuthorities":[{authority}]}}"#
     )
     .into_bytes()
+}
+
+/// The file that is shipped, and short ones.
+fn policies() -> Vec<Vec<u8>> {
+    let short = |require: &str| format!("version = 1\n[require]\n{require}\n").into_bytes();
+    let signer = "issuer = 'https://issuer.example'\nidentity = 'alice@acme.example'";
+    vec![
+        include_bytes!("../../../deploy/policy.toml").to_vec(),
+        short(signer),
+        short("issuer = 'https://issuer.example'\nidentity = { regex = '(alice|bob)@acme\\.example' }"),
+        short(
+            "issuer = 'https://issuer.example'\nidentity = { glob = '*@acme.example' }\nnot_after = 2030-01-01T00:00:00Z",
+        ),
+        short("github = { repository = 'acme/*', workflow = 'release.yml', ref = 'refs/tags/v*' }"),
+        short(&format!(
+            "[[require.any_of]]\n{signer}\n[[distrust]]\nidentity = 'bob@acme.example'\nuntil = 2026-01-01T00:00:00Z"
+        )),
+        short(&format!(
+            "at_least.count = 1\n[[require.at_least.of]]\n{signer}\npredicate = {{ type = 'x', fields = [{{ path = '/a', less = 1 }}] }}"
+        )),
+    ]
+}
+
+/// A signature by the person that the short policies ask for.
+pub fn evidence() -> Vec<Evidence> {
+    let identity = Identity::Email("alice@acme.example".to_owned());
+    let claims =
+        Claims::new(identity, [(Claim::Issuer, "https://issuer.example".to_owned())]).expect("an issuer is there");
+    let signer = Signer::Certificate { claims, sha256: [1; 32], key_sha256: [2; 32], serial: vec![3] };
+    vec![Evidence { times: vec![Timestamp::from_seconds(1_800_000_000)], ..Evidence::new(signer) }]
 }

@@ -10,6 +10,7 @@ use chancery_verify::certificate::{
 };
 use chancery_verify::checkpoint::Checkpoint;
 use chancery_verify::note::Note;
+use chancery_verify::policy::Policy;
 use chancery_verify::rekor::v2::{CreateEntry, json};
 use chancery_verify::rekor::{EntryKind, ProposedEntry};
 use chancery_verify::sct::{self, ExtraData, MerkleTreeLeaf, SignedCertificateTimestamp};
@@ -25,7 +26,7 @@ use std::slice;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 17] = [
+pub const ALL: [(&str, Target); 18] = [
     ("note", note),
     ("checkpoint", checkpoint),
     ("witness", witness),
@@ -43,6 +44,7 @@ pub const ALL: [(&str, Target); 17] = [
     ("tsr", tsr),
     ("bundle", bundle),
     ("trust_root", trust_root),
+    ("policy", policy),
 ];
 
 /// Largest body a log takes.
@@ -354,4 +356,25 @@ pub fn trust_root(input: &[u8]) {
         assert!(!authority.issuers().is_empty());
     }
     assert_eq!(root.clone().combine(root.clone()), Ok(root), "a root adds nothing to itself");
+}
+
+/// Policy files: an error has a code and a place; what is accepted decides over what is there, and asks for something.
+pub fn policy(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    match Policy::parse(text) {
+        Ok(policy) => {
+            let _ = policy.warnings();
+            let _ = policy.keys();
+            assert!(!policy.evaluate(&[]).accepted(), "no policy is met by nothing");
+            let decision = policy.evaluate(&seeds::evidence());
+            assert_eq!(decision.accepted(), decision.refusal().is_none());
+            assert_eq!(decision.accepted(), !decision.counted().is_empty());
+            let _ = decision.to_string();
+        }
+        Err(error) => {
+            assert!(error.code().starts_with("policy."));
+            let lines = text.matches('\n').count() + 1;
+            assert!(error.position().is_none_or(|(line, column)| (1..=lines).contains(&line) && column > 0), "{error}");
+        }
+    }
 }

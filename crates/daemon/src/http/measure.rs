@@ -23,10 +23,10 @@ struct Requests {
 pub fn measured(routes: Router, metrics: &Metrics) -> Result<Router, MetricError> {
     let labels = ["route", "method", "code"];
     let requests = Requests {
-        total: metrics.counters("chancery_http_requests_total", "Requests answered", &labels)?,
+        total: metrics.counters("chancery_http_requests_total", "Answered requests", &labels)?,
         duration: metrics.durations(
             "chancery_http_request_duration_seconds",
-            "Time from a request's header to its answer's",
+            "Seconds from the header of a request to the header of its answer",
             &labels,
         )?,
     };

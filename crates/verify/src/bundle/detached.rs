@@ -1,13 +1,13 @@
 //! A signature with the files or annotations that lie beside it: cosign's forms without a bundle.
 
-use super::document::{Root, leaf_of, open};
+use super::document::open;
 use super::legacy::{entry_annotation, timestamp_annotation};
 use super::limits::MAX_SIGNATURE_BYTES;
+use super::signer::{Root, certificate_or_key, leaf_of};
 use super::{Bundle, Content, Envelope, Form, Material};
-use crate::certificate::{Certificate, MAX_CHAIN};
+use crate::certificate::Certificate;
 use crate::protojson::decode_canonical;
-use crate::{PublicKey, Refusal, Rejection, Step, pem};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crate::{Refusal, Rejection, Step};
 
 /// How a detached signature is written. The caller knows; guessing would make one file mean two signatures.
 #[derive(Debug, Clone, Copy)]
@@ -124,25 +124,6 @@ impl CertificateText<'_> {
             }
         }
     }
-}
-
-/// Reads PEM: certificates, the signer's first, or one public key, which becomes the hint that names it.
-pub(super) fn certificate_or_key(text: &[u8], path: &str) -> Result<Material, Refusal> {
-    let blocks = pem::decode_all(text, MAX_CHAIN).map_err(|rejection| at(rejection, path))?;
-    if let [block] = blocks.as_slice()
-        && block.label == pem::PUBLIC_KEY
-    {
-        let key = PublicKey::from_spki_der(&block.der).map_err(|rejection| at(rejection, path))?;
-        return Ok(Material::PublicKey { hint: Some(STANDARD.encode(key.fingerprint())) });
-    }
-    let mut chain = Vec::new();
-    for block in &blocks {
-        if block.label != pem::CERTIFICATE {
-            return Err(refuse(Rejection::Pem, path, "a certificate", &block.label));
-        }
-        chain.push(Certificate::from_der(&block.der).map_err(|rejection| at(rejection, path))?);
-    }
-    Ok(Material::Certificate(Box::new(leaf_of(chain, Root::Tolerated, path)?)))
 }
 
 fn at(rejection: Rejection, path: &str) -> Refusal {

@@ -13,8 +13,9 @@
 use super::limits::{
     MAX_BUNDLE_BYTES, MAX_ENTRIES, MAX_NAME_BYTES, MAX_SIGNATURE_BYTES, MAX_TIMESTAMP_BYTES, MAX_TIMESTAMPS,
 };
+use super::signer::{Root, leaf_of};
 use super::{Bundle, Content, Envelope, Form, Material, TransparencyLogEntry};
-use crate::certificate::{Certificate, MAX_CHAIN, verify_issued_by};
+use crate::certificate::{Certificate, MAX_CHAIN};
 use crate::protojson::strict::{Format, Node, Object};
 use crate::{HashAlgorithm, Refusal, Rejection, Step};
 
@@ -126,37 +127,6 @@ fn raw_certificate(object: &mut Object, path: &str) -> Result<Certificate, Refus
     let der = object.content("rawBytes", MAX_CERTIFICATE_BYTES)?;
     Certificate::from_der(&der)
         .map_err(|rejection| Refusal::new(rejection, Step::Formats).at(format!("{path}.rawBytes")))
-}
-
-/// Whether a chain may end in a certificate that issues itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Root {
-    /// Signers must leave it out.
-    Refused,
-    /// Older signers of the field put it in: npm's attestations of version 0.1, and cosign's files.
-    Tolerated,
-}
-
-/// The first certificate of a chain. The others are only held to their form: each issues its predecessor, and none but a
-/// root that is tolerated issues itself. They are not kept, because only the trust root says which issuers there are.
-pub(super) fn leaf_of(chain: Vec<Certificate>, root: Root, path: &str) -> Result<Certificate, Refusal> {
-    let refuse = |index: usize, expected: &str, found: &str| {
-        let refusal = Refusal::new(Rejection::BundleChain, Step::Formats).at(format!("{path}[{index}]"));
-        Err(refusal.expected(expected, found))
-    };
-    for (index, certificate) in chain.iter().enumerate() {
-        let self_issued = !certificate.subject().is_empty() && certificate.issuer() == certificate.subject();
-        let may_be_root = root == Root::Tolerated && index > 0 && index + 1 == chain.len();
-        if self_issued && !may_be_root {
-            return refuse(index, "a certificate below the root", "one that issues itself");
-        }
-        let Some(issuer) = chain.get(index + 1) else { continue };
-        if let Err(rejection) = verify_issued_by(certificate, issuer) {
-            return refuse(index + 1, "the issuer of the certificate before it", &rejection.to_string());
-        }
-    }
-    let missing = || Refusal::new(Rejection::BundleMissing, Step::Formats).at(path);
-    chain.into_iter().next().ok_or_else(|| missing().expected("at least one certificate", "none"))
 }
 
 fn content(document: &mut Object) -> Result<Content, Refusal> {

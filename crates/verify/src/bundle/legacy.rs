@@ -6,9 +6,9 @@
 //!
 //! Specification: cosign's signature specification.
 
-use super::detached::certificate_or_key;
 use super::document::{FORMAT, MAX_VALUES, open};
 use super::limits::{MAX_BUNDLE_BYTES, MAX_NAME_BYTES, MAX_SIGNATURE_BYTES, MAX_TIMESTAMP_BYTES};
+use super::signer::certificate_or_key;
 use super::{Bundle, Content, Form, Material, TransparencyLogEntry};
 use crate::certificate::MAX_CHAIN;
 use crate::protojson::strict::Object;

@@ -7,8 +7,8 @@ use super::pattern::Pattern;
 use super::period::Period;
 use crate::claims::Claims;
 use crate::extension::Claim;
+use crate::signer::Signer;
 use crate::statement::{Provenance, VerificationSummary};
-use crate::verifier::Signer;
 use crate::{PublicKey, Refusal, Rejection};
 
 /// One condition on one signature. A rule holds for a signature that meets all of its conditions.

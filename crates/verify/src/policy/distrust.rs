@@ -10,7 +10,7 @@ use super::parse::fault;
 use super::pattern::Pattern;
 use super::period::{Moment, Period};
 use super::requirement::public_key;
-use crate::verifier::Signer;
+use crate::signer::Signer;
 use crate::{Hash, Rejection};
 use serde::Deserialize;
 use std::fmt;

@@ -7,7 +7,7 @@ use super::period::Period;
 use super::quorum;
 use super::requirement::{Form, Requirement};
 use crate::Rejection;
-use crate::verifier::Signer;
+use crate::signer::Signer;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The evidence that may count, with its positions in what the caller gave.

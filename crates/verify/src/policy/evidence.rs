@@ -1,6 +1,6 @@
 //! What a policy is asked about: signatures that have already been verified.
 
-use crate::verifier::{Signer, Verified};
+use crate::signer::Signer;
 use crate::{Hash, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -34,20 +34,6 @@ impl Evidence {
             signature: None,
             times: Vec::new(),
             predicate: None,
-            annotations: BTreeMap::new(),
-        }
-    }
-
-    /// What a verified bundle gives: everything but annotations, which stand where the caller has them from.
-    #[must_use]
-    pub fn of(verified: &Verified) -> Self {
-        let statement = verified.statement.as_ref();
-        Self {
-            signer: verified.signer.clone(),
-            authorities: verified.authority.as_ref().map(|known| known.certificates_sha256.clone()).unwrap_or_default(),
-            signature: Some(verified.signature.clone()),
-            times: verified.times.iter().map(crate::verifier::VerifiedTime::time).collect(),
-            predicate: statement.map(|read| (read.predicate_type().to_owned(), read.predicate().clone())),
             annotations: BTreeMap::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! Globs over identities, claims and references.
 //!
-//! * `*` matches any run of characters, also none, that has neither `/` nor `@`.
-//! * `**` matches any run of characters, also none, that has no `@`.
+//! * `*` matches any run of characters, also none, that has neither `/` nor `@` nor a control character.
+//! * `**` matches any run of characters, also none, that has neither `@` nor a control character.
 //! * Every other character matches itself. The whole text must match, and case counts.
 //!
 //! Neither star crosses `@`, so in `…/release.yml@refs/tags/*` the star stands for part of the reference and for nothing
@@ -66,7 +66,7 @@ impl Glob {
         for character in text.chars() {
             let mut next = vec![false; standing.len()];
             for (position, token) in self.tokens.iter().enumerate().filter(|(position, _)| standing[*position]) {
-                let crosses = broad || character != '@';
+                let crosses = broad || character != '@' && !character.is_control();
                 match token {
                     Token::Character(expected) => {
                         let same = *expected == character || broad && expected.eq_ignore_ascii_case(&character);
@@ -131,6 +131,8 @@ mod tests {
             ("a*b*c", "aXbYbZc", true),
             ("a**b*c", "a/b/b-c", true),
             ("a.b", "axb", false),
+            ("a**", "a\nb", false),
+            ("a*", "a\u{7f}", false),
         ] {
             assert_eq!(Glob::parse(pattern).unwrap().matches(text, false), expected, "{pattern} {text}");
         }

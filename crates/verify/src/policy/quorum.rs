@@ -5,7 +5,7 @@
 
 use super::evidence::Evidence;
 use crate::certificate::Identity;
-use crate::verifier::Signer;
+use crate::signer::Signer;
 use std::collections::BTreeMap;
 
 /// The signer of each piece of evidence, as a number; equal numbers are one signer.

@@ -1,8 +1,5 @@
 //! How much evidence a policy asks verification for.
 
-use crate::Rejection;
-use crate::cosignature::{Policy as Witnesses, Witness};
-use crate::verifier::Thresholds;
 use serde::{Deserialize, Serialize};
 
 /// Distinct operators that each kind of evidence must come from. Two logs of one operator count once.
@@ -32,22 +29,6 @@ impl Default for PolicyThresholds {
 }
 
 impl PolicyThresholds {
-    /// The same for a verifier, which also has to know the witnesses.
-    ///
-    /// # Errors
-    /// [`Rejection::WitnessPolicy`] where the policy asks for more witnesses than are known, or two of them are one.
-    pub fn for_verifier(self, witnesses: Vec<Witness>) -> Result<Thresholds, Rejection> {
-        let quorum = usize::from(self.witnesses);
-        let witnesses = if quorum == 0 { None } else { Some(Witnesses::new(witnesses, quorum)?) };
-        Ok(Thresholds {
-            log_entries: self.logs.into(),
-            times: self.times.into(),
-            timestamps: self.timestamps.into(),
-            scts: self.scts.into(),
-            witnesses,
-        })
-    }
-
     /// Each threshold with its name in the file.
     pub(super) const fn named(self) -> [(&'static str, u8); 5] {
         [

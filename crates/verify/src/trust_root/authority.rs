@@ -1,7 +1,7 @@
 //! Authorities that are trusted: those that issue certificates, and those that make timestamps.
 
 use super::Window;
-use super::document::{Instance, host_and_path, operator, window};
+use super::instance::{Instance, host_and_path, operator, window};
 use super::limits::{MAX_DER_BYTES, MAX_TEXT_BYTES};
 use crate::certificate::{Certificate, MAX_CHAIN, verify_issued_by};
 use crate::protojson::strict::{Node, Object};

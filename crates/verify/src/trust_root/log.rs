@@ -1,7 +1,7 @@
 //! Logs that are trusted: Rekor's and those of certificate transparency.
 
 use super::Window;
-use super::document::{Instance, host_and_path, operator, window};
+use super::instance::{Instance, host_and_path, operator, window};
 use super::limits::{MAX_DER_BYTES, MAX_TEXT_BYTES};
 use crate::key::KeyKind;
 use crate::note::{self, KeyId, KeyName};

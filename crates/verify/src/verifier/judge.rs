@@ -1,8 +1,9 @@
 //! Who decides whether a signer is the right one.
 
-use super::{Signer, SignerKey, Verified};
+use super::{SignerKey, Verified};
 use crate::Refusal;
-use crate::policy::{Explanation, PolicyThresholds};
+use crate::policy::{Explanation, Policy, PolicyThresholds};
+use crate::signer::Signer;
 
 /// Accepts or refuses what has been established. Policies are judges; so is whatever a caller writes.
 pub trait Judge {
@@ -40,5 +41,26 @@ pub struct AnySigner;
 impl Judge for AnySigner {
     fn judge(&self, _: &Verified) -> Result<Option<Explanation>, Refusal> {
         Ok(None)
+    }
+}
+
+/// A policy decides over one bundle, which has one signature. `at_least` with more than one signer is therefore never met here:
+/// verify every bundle with [`AnySigner`], and evaluate the policy over [`Verified::evidence`] of all.
+impl Judge for Policy {
+    fn identity(&self, signer: &Signer) -> Result<(), Refusal> {
+        self.evaluate_signer(signer).into_result().map(drop)
+    }
+
+    fn keys(&self) -> Vec<SignerKey> {
+        self.keys().into_iter().cloned().map(SignerKey::new).collect()
+    }
+
+    fn thresholds(&self) -> Option<PolicyThresholds> {
+        Some(self.thresholds())
+    }
+
+    fn judge(&self, verified: &Verified) -> Result<Option<Explanation>, Refusal> {
+        let decision = self.evaluate(&[verified.evidence()]).into_result()?;
+        Ok(Some(decision.explanation().clone()))
     }
 }

@@ -1,13 +1,14 @@
 //! What has been established, for a caller to show and to decide on.
 
 use super::algorithm::SignedData;
-use super::{Algorithm, SignerKey, VerifiedAuthority, VerifiedEntry, VerifiedLeaf, VerifiedSct, VerifiedTime};
+use super::{Algorithm, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime};
 use crate::bundle::Content;
-use crate::claims::Claims;
 use crate::policy::{Evidence, Explanation};
+use crate::signer::Signer;
 use crate::statement::Statement;
 use crate::{Hash, HashAlgorithm, JSON_VERSION, Timestamp, hash};
 use serde::ser::{Serialize, SerializeMap as _, SerializeStruct as _, Serializer};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Everything that a bundle proves. There is nothing in it that was not checked.
@@ -44,7 +45,15 @@ impl Verified {
     /// What a policy is asked about: of this signature, everything but annotations, which only the caller knows.
     #[must_use]
     pub fn evidence(&self) -> Evidence {
-        Evidence::of(self)
+        let statement = self.statement.as_ref();
+        Evidence {
+            signer: self.signer.clone(),
+            authorities: self.authority.as_ref().map(|known| known.certificates_sha256.clone()).unwrap_or_default(),
+            signature: Some(self.signature.clone()),
+            times: self.times.iter().map(VerifiedTime::time).collect(),
+            predicate: statement.map(|read| (read.predicate_type().to_owned(), read.predicate().clone())),
+            annotations: BTreeMap::new(),
+        }
     }
 }
 
@@ -76,74 +85,6 @@ impl SignedContent {
                 payload_type: envelope.payload_type.clone(),
                 payload_sha256: hash::sha256(&envelope.payload),
             },
-        }
-    }
-}
-
-/// Who signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Signer {
-    /// Whom a certificate names.
-    Certificate {
-        /// Identity, issuer, and every claim.
-        claims: Claims,
-        /// SHA-256 of the certificate.
-        sha256: Hash,
-        /// SHA-256 of the key's SPKI.
-        key_sha256: Hash,
-        /// The certificate's serial number, big endian, without leading zeros.
-        serial: Vec<u8>,
-    },
-    /// The holder of a key.
-    Key {
-        /// SHA-256 of the SPKI.
-        sha256: Hash,
-        /// The hint under which the caller knows it.
-        hint: Option<String>,
-    },
-}
-
-impl Signer {
-    pub(super) fn of_leaf(leaf: &VerifiedLeaf<'_>, claims: Claims) -> Self {
-        let certificate = leaf.certificate();
-        let (sha256, key_sha256) = (hash::sha256(certificate.der()), certificate.public_key().fingerprint());
-        let serial = certificate.tbs().serial_number().as_bytes();
-        let zeros = serial.iter().take_while(|byte| **byte == 0).count();
-        Self::Certificate { claims, sha256, key_sha256, serial: serial[zeros..].to_vec() }
-    }
-
-    pub(super) fn of_key(key: &SignerKey) -> Self {
-        Self::Key { sha256: key.key().fingerprint(), hint: key.hint().map(str::to_owned) }
-    }
-
-    /// SHA-256 of the SPKI of the key that made the signature.
-    #[must_use]
-    pub const fn key_sha256(&self) -> Hash {
-        match self {
-            Self::Certificate { key_sha256, .. } => *key_sha256,
-            Self::Key { sha256, .. } => *sha256,
-        }
-    }
-
-    /// The claims of the certificate.
-    #[must_use]
-    pub const fn claims(&self) -> Option<&Claims> {
-        match self {
-            Self::Certificate { claims, .. } => Some(claims),
-            Self::Key { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for Signer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Certificate { claims, .. } => {
-                let issuer = crate::shown(claims.issuer());
-                write!(f, "{} (by {issuer})", crate::shown(claims.identity().as_str()))
-            }
-            Self::Key { sha256, .. } => write!(f, "the key {}", hex::encode(sha256)),
         }
     }
 }
@@ -196,25 +137,6 @@ impl Serialize for Verified {
         json.serialize_field("subject", &self.subject)?;
         json.serialize_field("policy", &self.policy)?;
         json.serialize_field("warnings", &self.warnings)?;
-        json.end()
-    }
-}
-
-impl Serialize for Signer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut json = serializer.serialize_map(None)?;
-        match self {
-            Self::Certificate { claims, sha256, key_sha256, serial } => {
-                json.serialize_entry("certificate", claims)?;
-                json.serialize_entry("certificate_sha256", &hex::encode(sha256))?;
-                json.serialize_entry("key_sha256", &hex::encode(key_sha256))?;
-                json.serialize_entry("serial", &hex::encode(serial))?;
-            }
-            Self::Key { sha256, hint } => {
-                json.serialize_entry("key_sha256", &hex::encode(sha256))?;
-                json.serialize_entry("hint", hint)?;
-            }
-        }
         json.end()
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn file(name: &str) -> Vec<u8> {
 /// A JSON document among the golden data.
 #[allow(dead_code, reason = "each test binary uses what it needs")]
 pub(crate) fn json(name: &str) -> Value {
-    serde_json::from_slice(&file(name)).unwrap()
+    serde_json::from_slice(&file(name)).expect("JSON")
 }
 
 /// The bytes of the base64 string at `pointer`.

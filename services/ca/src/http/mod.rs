@@ -39,7 +39,7 @@ pub fn router(authority: Arc<CertificateAuthority>) -> Router {
 
 /// As [`router`], measured under Fulcio's name.
 pub fn measured_router(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Result<Router, MetricError> {
-    let latency = metrics.durations("fulcio_api_latency", "Seconds a request took", &["code", "method"])?;
+    let latency = metrics.durations("fulcio_api_latency", "Duration of a request in seconds", &["code", "method"])?;
     Ok(timed(router(authority), latency))
 }
 

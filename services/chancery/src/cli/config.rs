@@ -1,4 +1,4 @@
-//! `chancery config`: what a configuration file says, before a server takes it.
+//! `chancery config`: checks a configuration file before a server uses it.
 
 use crate::configuration::{Configuration, Role};
 use anyhow::Context as _;
@@ -12,15 +12,15 @@ use std::{
     process::ExitCode,
 };
 
-/// Check a configuration file, or print the schema of one
+/// Check a configuration file, or print its JSON schema
 ///
-/// There are two kinds of files: a server's (`chancery serve`), and a list of issuers, whose tokens the certificate authority
-/// accepts, and what they mean.
+/// There are two kinds of files: the configuration of a server (`chancery serve`), and a list of issuers whose tokens the
+/// certificate authority accepts.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery config check chancery.toml
   chancery config check issuers.toml
-  chancery config schema > chancery.schema.json    (for editors that complete and check TOML)
+  chancery config schema > chancery.schema.json    (editors use it to complete and check TOML)
   chancery config schema --issuers > issuers.schema.json")]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -29,17 +29,19 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Read a file as a server would, and say what it means; nothing is fetched
+    /// Read a file as a server does, and print what it means; fetches nothing
     #[command(after_help = "Example:\n  chancery config check chancery.toml")]
     Check {
-        /// The file
+        /// Configuration of a server, or list of issuers
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Print the JSON schema of a server's file
-    #[command(after_help = "Example:\n  chancery config schema > chancery.schema.json")]
+    /// Print the JSON schema of a server's configuration
+    #[command(
+        after_help = "Examples:\n  chancery config schema > chancery.schema.json\n  chancery config schema --issuers > issuers.schema.json"
+    )]
     Schema {
-        /// Of a file of issuers instead
+        /// Print the schema of a list of issuers instead
         #[arg(long)]
         issuers: bool,
     },
@@ -63,7 +65,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Whether a file is a server's, and not a list of issuers.
 fn is_server(file: &Path) -> anyhow::Result<bool> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    // What is no TOML is told by whoever reads it next.
+    // A file that is not TOML is refused by the next reader.
     Ok(toml::from_str::<toml::Table>(&text).is_ok_and(|table| !table.contains_key("issuer")))
 }
 
@@ -85,7 +87,7 @@ fn server_summary(configuration: &Configuration) -> String {
 fn summary(settings: &IssuerSettings) -> String {
     let what = match settings.name {
         IssuerName::Exact(_) => "",
-        IssuerName::Pattern(_) => " (every issuer of this form)",
+        IssuerName::Pattern(_) => " (every issuer that matches)",
     };
     let keys = match &settings.keys {
         KeySource::Discovery { jwks_hosts } if jwks_hosts.is_empty() => {

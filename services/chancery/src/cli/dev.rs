@@ -5,55 +5,71 @@ use chancery_daemon::telemetry;
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-/// Run everything on this machine, with a sign-in of its own, to try it out
+/// Run every role on this machine, to try it out: no account, no configuration file
 ///
-/// Starts certificate authority, certificate log, signature logs, timestamp authority and a development OIDC issuer on one
-/// loopback address, creates all keys on the first start, and prints commands to paste. Stop it with Ctrl-C; start it again on the same
-/// data and everything signed before still verifies.
+/// Starts certificate authority, certificate log, signature logs, timestamp authority, trust root and a development OIDC
+/// issuer on one loopback address. The first start creates all keys in --data. Signatures from earlier starts on the same
+/// data still verify. Anyone on this machine can sign as anyone: not for production.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  chancery dev
+  chancery dev --demo
+  chancery dev --commands
   chancery dev --listen 127.0.0.1:8080 --data ./chancery-dev
   chancery dev --data ./chancery-dev --database 'postgres://chancery@db.example.org/chancery?sslmode=verify-full'")]
 pub(super) struct Arguments {
-    /// Loopback address and port to listen on; port 0 takes any free one
-    #[arg(long, value_name = "ADDRESS", default_value = dev::DEFAULT_LISTEN, value_parser = loopback::listen_address)]
+    /// Listen on this loopback address and port; port 0 takes any free port
+    #[arg(long, value_name = "ADDRESS", help_heading = "Listen", default_value = dev::DEFAULT_LISTEN, value_parser = loopback::listen_address)]
     listen: SocketAddr,
-    /// Directory for keys, logs and trust files; created if missing
+    /// Keep keys, logs and trust files in this directory; created if missing
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
-    /// Keep the logs in this `PostgreSQL` database instead of a file in --data; the password may be in `PGPASSWORD` or
-    /// ~/.pgpass. Several servers may append to the same logs: start each with a copy of the first one's --data
-    #[arg(long, value_name = "URL", value_parser = super::database_url)]
-    database: Option<String>,
-    /// File of further issuers whose tokens are accepted, read again when it changes or on SIGHUP
-    #[arg(long, value_name = "FILE")]
+    /// Sign a few files and an attestation as several identities, once per data directory, into demo/ in --data
+    #[arg(long, conflicts_with = "commands")]
+    demo: bool,
+    /// Print commands for every client and exit; the server must have been started on --data before
+    #[arg(long)]
+    commands: bool,
+    /// Accept tokens of the issuers in this file too; read again when it changes and on SIGHUP
+    #[arg(long, value_name = "FILE", help_heading = "Certificate authority")]
     issuers: Option<PathBuf>,
     #[command(flatten)]
-    tiles: instance::TilesArguments,
-    #[command(flatten)]
-    transparency: instance::TransparencyArguments,
+    authority: instance::AuthorityArguments,
     #[command(flatten)]
     operations: instance::OperationsArguments,
     #[command(flatten)]
+    transparency: instance::TransparencyArguments,
+    /// Keep the logs in this `PostgreSQL` database instead of a file in --data
+    ///
+    /// The password is read from `PGPASSWORD` or ~/.pgpass. Several servers may append to the same logs: start each with a
+    /// copy of the first one's --data.
+    #[arg(long, value_name = "URL", help_heading = "Database", value_parser = super::database_url)]
+    database: Option<String>,
+    #[command(flatten)]
     rekor_v2: instance::RekorV2Arguments,
     #[command(flatten)]
-    authority: instance::AuthorityArguments,
+    tiles: instance::TilesArguments,
+    #[command(flatten)]
+    witnesses: instance::WitnessArguments,
     #[command(flatten)]
     timestamps: instance::TimestampArguments,
     #[command(flatten)]
     tuf: instance::TufArguments,
-    #[command(flatten)]
-    witnesses: instance::WitnessArguments,
-    /// What to log on standard error: a level, or a list of `module=level`
+    /// Log on standard error at this level, or as a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if arguments.commands {
+        dev::print_commands(&arguments.data, arguments.database.as_deref())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     telemetry::init(&arguments.log);
     let Arguments {
         listen,
         data,
+        demo,
         database,
         issuers,
         tiles,
@@ -67,6 +83,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         ..
     } = arguments;
     let options = dev::Options {
+        demo,
         tiles: &tiles,
         transparency: &transparency,
         operations: &operations,

@@ -1,4 +1,4 @@
-//! `chancery health`: whether a server does its work, as an exit code, for images that have no other program to ask with.
+//! `chancery health`: checks that a server is ready, for container images without another HTTP client.
 
 use crate::{configuration::Configuration, dev};
 use anyhow::{Context as _, bail};
@@ -12,24 +12,24 @@ use std::{
     time::Duration,
 };
 
-/// Shorter than whoever asks every few seconds waits.
+/// Shorter than the usual timeout of a health check.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// Of a reason, which is a sentence.
+/// Longest reason that is read: it is a sentence.
 const MAX_REASON_BYTES: usize = 4096;
 
-/// Ask a server whether it does all of its work
+/// Check that a server is ready
 ///
-/// Exit code 0 if it does; 1 with the reason on standard error if it does not, or does not answer within four seconds.
-/// With --config this machine's own server is asked, where the file says that it listens.
+/// Exits with 0 if it is. Exits with 1 and the reason on standard error if it is not, or if it does not answer within four
+/// seconds. With --config, checks the server on this machine at the address in the file.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery health --config /etc/chancery/chancery.toml
   chancery health --url https://sign.example.org")]
 pub(super) struct Arguments {
-    /// Where the server is
+    /// URL of the server
     #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL, conflicts_with = "config")]
     url: String,
-    /// The configuration file of a server on this machine
+    /// Configuration file of a server on this machine
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -56,8 +56,8 @@ fn own_server(client: ClientBuilder, Configuration { listen, .. }: &Configuratio
         });
     }
     let scheme = if listen.tls.is_some() { "https" } else { "http" };
-    // The certificate is for the name that clients use, not for this address. It is not looked at: nothing is sent that
-    // anybody may not know, and whoever listens here instead of the server can do more than say that all is well.
+    // The certificate is for the name that clients use, not for this address, so it is not verified. Nothing secret is sent,
+    // and a program that could listen here instead of the server could do worse than answer «ready».
     (client.no_proxy().tls_danger_accept_invalid_certs(true), format!("{scheme}://{address}"))
 }
 
@@ -70,10 +70,10 @@ async fn ask(client: ClientBuilder, base: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut reason = Vec::new();
-    while let Some(chunk) = response.chunk().await.context("the answer broke off")? {
+    while let Some(chunk) = response.chunk().await.context("the connection broke during the answer")? {
         reason.extend_from_slice(&chunk);
         if reason.len() > MAX_REASON_BYTES {
-            bail!("what answers at {base} is no server of this kind (status {status})");
+            bail!("the server at {base} is not chancery (status {status}); check the address");
         }
     }
     bail!("the server at {base} is not ready ({status}): {}", String::from_utf8_lossy(&reason).trim())
@@ -106,7 +106,7 @@ mod tests {
             ),
             (Status::NOT_FOUND, String::new(), "404"),
             (Status::FOUND, String::new(), "302"),
-            (Status::BAD_GATEWAY, "x".repeat(MAX_REASON_BYTES + 1), "no server of this kind"),
+            (Status::BAD_GATEWAY, "x".repeat(MAX_REASON_BYTES + 1), "is not chancery (status 502"),
         ] {
             let refusal = ask(&server(status, body).await).await.unwrap_err();
             assert!(refusal.contains(said), "{refusal}");

@@ -1,4 +1,4 @@
-//! `chancery identity`: whose tokens are accepted, and why.
+//! `chancery identity`: why a token is accepted or refused, and the import of a Fulcio configuration.
 
 mod explain;
 mod go_template;
@@ -7,7 +7,7 @@ mod import;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
-/// Say why a token is or is not accepted, or take over a Fulcio configuration
+/// Explain why a token is accepted or refused, or convert a Fulcio configuration
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery identity test \"$TOKEN\" --config issuers.toml

@@ -5,22 +5,22 @@ use chancery_daemon::telemetry;
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
 
-/// Make a new instance as a configuration file says: keys, certificates, logs, trust files
+/// Make a new instance from a configuration file: keys, certificates, logs, trust root
 ///
-/// Once: an instance that was made is refused, because new keys would contradict what was signed with the old ones. What
-/// was cut short is finished by running it again.
+/// An instance is made once. init refuses one that exists, because new keys would contradict what was signed with the old
+/// ones. If init was interrupted, run it again: it continues where it stopped.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery init --config /etc/chancery/chancery.toml
-  chancery init --config /etc/chancery/chancery.toml --if-needed    (in a container that starts often)")]
+  chancery init --config /etc/chancery/chancery.toml --if-needed    (for a container that runs init at every start)")]
 pub(super) struct Arguments {
-    /// Configuration file; see deploy/chancery.toml
+    /// Read this configuration file; deploy/chancery.toml explains every key
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Succeed and do nothing where it was made already
+    /// Do nothing and exit with 0 if the instance exists
     #[arg(long)]
     if_needed: bool,
-    /// What to log on standard error: a level, or a list of `module=level`
+    /// Log on standard error at this level, or as a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
 }

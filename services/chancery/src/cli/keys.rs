@@ -1,4 +1,4 @@
-//! `chancery keys`: signing keys, wherever they are.
+//! `chancery keys`: signing keys in files, tokens and key services.
 
 mod generate;
 mod list;
@@ -9,10 +9,10 @@ use chancery_verify::key::KeyKind;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
-/// Make, try, list and rotate signing keys
+/// Generate, test, list and rotate signing keys
 ///
-/// A key is named by a URI: file:, pkcs11: (RFC 7512), awskms:, gcpkms:, azurekms: or hashivault:. Secrets that open it are
-/// in files or environment variables that the URI names, never in the URI.
+/// A URI names a key: file:, pkcs11: (RFC 7512), awskms:, gcpkms:, azurekms: or hashivault:. The URI never contains a
+/// secret; it names the file or environment variable with the secret.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys generate --out ca.pem --password-file ca.password
@@ -43,7 +43,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What people call a kind of key.
+/// Name of a kind of key, for output.
 fn kind_name(kind: KeyKind) -> String {
     match kind {
         KeyKind::P256 => "P-256".to_owned(),

@@ -1,7 +1,7 @@
-//! `chancery log`: what an operator or auditor does with a whole log.
+//! `chancery log`: commands of operators and auditors on whole logs.
 //!
-//! Where a log is read from is [`stored`]'s (a data directory) and [`remote`]'s (a URL); whose signatures count comes from
-//! the trust files of whoever asks ([`trust`]), never from what is checked.
+//! [`stored`] reads a log from a data directory, [`remote`] from a URL. The trusted keys come from the caller's trust files
+//! ([`trust`]), never from the log that is checked.
 
 mod freeze;
 mod remote;
@@ -25,7 +25,7 @@ use std::{
 };
 use trust::TrustedLog;
 
-/// Work on whole logs
+/// Check, fetch checkpoints of, and freeze whole logs
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
@@ -44,10 +44,10 @@ enum Verb {
     Freeze(freeze::Arguments),
 }
 
-/// Recompute every log from its entries and compare: leaf hashes, tiles, roots, checkpoints and their signatures
+/// Recompute every log from its entries and compare leaf hashes, tiles, roots, checkpoints and signatures
 ///
-/// Names the first thing that does not follow and exits with 1. Reads only; it may run beside the server. With --url it
-/// needs no more than what everybody can read: checkpoint, hash tiles and entry bundles.
+/// Exits with 1 at the first mismatch and names it. Only reads; a server may be running. With --url it needs nothing but
+/// public files: checkpoint, hash tiles and entry bundles.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
@@ -57,23 +57,26 @@ struct CheckArguments {
     /// Data directory of the instance
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
-    /// Read the logs from this `PostgreSQL` database: the one the server was started with
+    /// Read the logs from this `PostgreSQL` database: the database of the server
     #[arg(long, value_name = "URL", value_parser = super::database_url)]
     database: Option<String>,
-    /// Read the logs from this server, or from a copy of its files, instead; of Rekor v2 the one with this host's name
+    /// Read the logs from this server or from a copy of its files; needs --trust
+    ///
+    /// Of several Rekor v2 logs, the one with the host name of the URL is read.
     #[arg(long, value_name = "URL", requires = "trust", conflicts_with_all = ["data", "database", "sample_signatures"])]
     url: Option<String>,
-    /// Whose signatures count: `trusted_root.json`, or a directory with it or with `rekor.pub` and `ctfe.pub`
+    /// Trust the keys in this `trusted_root.json`, or in a directory with it or with `rekor.pub` and `ctfe.pub`
     #[arg(long, value_name = "FILE|DIR", requires = "url")]
     trust: Option<PathBuf>,
-    /// Where a log is below the URL, if not where `chancery` serves it: rekor=/rekor rekor2=/rekor2 ct=/ct for copies made
-    /// with --tiles
+    /// Find a log at this path below the URL, for example in copies made with --tiles
+    ///
+    /// For such copies: --path rekor=/rekor rekor2=/rekor2 ct=/ct.
     #[arg(long, value_name = "LOG=PATH", num_args = 1.., value_parser = trust::place, requires = "url")]
     path: Vec<(String, String)>,
-    /// A checkpoint saved earlier: the log of today must extend it. May be given several times
+    /// Require that the log extends this checkpoint, which was saved earlier; repeatable
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
-    /// Verify the signatures of only one in N stored checkpoints and of the newest. Their root hashes are all re-derived
+    /// Verify the signature of one in N stored checkpoints and of the newest; all root hashes are recomputed
     #[arg(long, value_name = "N")]
     sample_signatures: Option<NonZeroU32>,
     /// Print the result as JSON
@@ -81,29 +84,30 @@ struct CheckArguments {
     json: bool,
 }
 
-/// Fetch and verify a log's checkpoint, to save it for `chancery log check --from`
+/// Fetch and verify the checkpoint of a log, to save it for `chancery log check --from`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log checkpoint --url https://sign.example.org --trust ./trust --out today.checkpoint
   chancery log checkpoint --url https://sign.example.org --trust ./trust --log ct --json")]
 struct CheckpointArguments {
-    /// The server, or a copy of its files
+    /// Fetch from this server, or from a copy of its files
     #[arg(long, value_name = "URL")]
     url: String,
-    /// Whose signatures count: `trusted_root.json`, or a directory with it or with `rekor.pub` and `ctfe.pub`
+    /// Trust the keys in this `trusted_root.json`, or in a directory with it or with `rekor.pub` and `ctfe.pub`
     #[arg(long, value_name = "FILE|DIR")]
     trust: PathBuf,
-    /// Which log: rekor, rekor2 or ct; a later shard of Rekor v1 is rekor-2
+    /// Fetch the checkpoint of this log: rekor, rekor2 or ct; a later shard of Rekor v1 is rekor-2
     #[arg(long, value_name = "NAME", default_value = "rekor")]
     log: String,
-    /// Where a log is below the URL, if not where `chancery` serves it: rekor=/rekor rekor2=/rekor2 ct=/ct for copies made
-    /// with --tiles
+    /// Find a log at this path below the URL, for example in copies made with --tiles
+    ///
+    /// For such copies: --path rekor=/rekor rekor2=/rekor2 ct=/ct.
     #[arg(long, value_name = "LOG=PATH", num_args = 1.., value_parser = trust::place)]
     path: Vec<(String, String)>,
     /// Write the checkpoint to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Print what it states as JSON, with the log's verifier key: what a witness is told about the log
+    /// Print the checkpoint as JSON, with the verifier key of the log, which witnesses need
     #[arg(long)]
     json: bool,
 }
@@ -148,7 +152,7 @@ async fn checkpoint(arguments: &CheckpointArguments) -> anyhow::Result<ExitCode>
     let logs = trust::read(path, &arguments.path)?;
     let (series, number) = series::split(log);
     let trusted = logs.into_iter().find(|trusted| trusted.published.name == series);
-    let mut trusted = trusted.with_context(|| format!("{} names no log {log}", path.display()))?;
+    let mut trusted = trusted.with_context(|| format!("{} contains no key of a log {log}", path.display()))?;
     trusted.path = series::name(&trusted.path, number);
     let (note, Opened { origin, head, verifier_key }) =
         remote::checkpoint(url, &trusted).await.with_context(|| format!("log {log}"))?;
@@ -209,7 +213,9 @@ impl SavedCheckpoints {
 
     fn all_used(&self) -> anyhow::Result<()> {
         let stray = self.0.iter().find(|saved| !saved.used).map(|saved| saved.path.display());
-        stray.map_or(Ok(()), |path| anyhow::bail!("{path} is no checkpoint signed by a log that was checked"))
+        stray.map_or(Ok(()), |path| {
+            anyhow::bail!("{path} is not a checkpoint of any log that was checked; its log or its key is another one")
+        })
     }
 }
 
@@ -222,7 +228,11 @@ fn same_origin(report: &Report, saved: &[Opened]) -> anyhow::Result<()> {
     match saved.iter().find(|opened| opened.origin != report.origin) {
         None => Ok(()),
         Some(opened) => {
-            anyhow::bail!("the saved checkpoint is of {}, the log now says to be {}", opened.origin, report.origin)
+            anyhow::bail!(
+                "the saved checkpoint is of log {}, but the log now calls itself {}",
+                opened.origin,
+                report.origin
+            )
         }
     }
 }

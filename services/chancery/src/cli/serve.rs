@@ -5,22 +5,24 @@ use chancery_daemon::telemetry;
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
 
-/// Serve an instance that `chancery init` has made
+/// Serve an instance that was made with `chancery init`
 ///
-/// All roles in one process, or some of them: processes with different roles share the data directory, and each opens the
-/// keys of its own roles only. SIGTERM answers what was accepted and stops; systemd is told when it is ready.
+/// One process can have all roles or some of them. Processes with different roles share the data directory; each opens the
+/// keys of its own roles only. On SIGTERM the server answers the requests it has accepted, then stops. It notifies systemd
+/// when it is ready.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery serve --config /etc/chancery/chancery.toml
-  chancery serve --config /etc/chancery/chancery.toml --roles log")]
+  chancery serve --config /etc/chancery/chancery.toml --roles log
+  chancery serve --config /etc/chancery/chancery.toml --roles tsa,trust --log warn,chancery_tsa=debug")]
 pub(super) struct Arguments {
-    /// Configuration file; see deploy/chancery.toml
+    /// Read this configuration file; deploy/chancery.toml explains every key
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Roles of this process; all of them unless given
+    /// Run these roles in this process; all of them by default
     #[arg(long, value_name = "ROLE,…", value_delimiter = ',')]
     roles: Vec<Role>,
-    /// What to log on standard error: a level, or a list of `module=level`
+    /// Log on standard error at this level, or as a list of `module=level`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
 }

@@ -11,31 +11,31 @@ use std::{
     time::Duration,
 };
 
-/// The server is on this machine and has only to sign.
+/// The server is on this machine and only signs.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Print an identity token from a running `chancery dev`
 ///
-/// The token is the only output, so it can be used as an argument. It counts for ten minutes.
+/// The token is the only output, so a command can use it as an argument. It expires after ten minutes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery token alice@example.test
   cosign sign-blob --identity-token \"$(chancery token alice@example.test)\" …
-  chancery token alice@example.test --claims '{\"email_verified\": false}'    (a token that must be refused)")]
+  chancery token alice@example.test --claims '{\"email_verified\": false}'    (the certificate authority refuses this token)")]
 pub(super) struct Arguments {
-    /// Whom the token names
+    /// Identity in the token
     #[arg(value_name = "EMAIL")]
     email: String,
-    /// Where `chancery dev` listens
+    /// URL of `chancery dev`
     #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL)]
     url: String,
-    /// Whom the token is for (`aud`)
+    /// Audience of the token (`aud`)
     #[arg(long, value_name = "NAME", default_value = issuer::DEFAULT_AUDIENCE)]
     audience: String,
-    /// Claims to add or replace, as a JSON object; null removes one
+    /// Add or replace these claims, given as a JSON object; null removes a claim
     #[arg(long, value_name = "JSON", value_parser = claims)]
     claims: Option<Map<String, Value>>,
-    /// Seconds until the token expires
+    /// Let the token expire after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     lifetime: u32,
     /// Print a JSON object instead of the bare token
@@ -76,7 +76,7 @@ async fn ask(arguments: &Arguments) -> anyhow::Result<Answer> {
         claims: arguments.claims.clone().unwrap_or_default(),
         lifetime_seconds: arguments.lifetime,
     };
-    // A proxy of the environment would be asked for its own loopback.
+    // A proxy of the environment would connect to its own loopback address.
     let client =
         reqwest::Client::builder().no_proxy().timeout(DEADLINE).redirect(reqwest::redirect::Policy::none()).build()?;
     let response = client
@@ -85,17 +85,18 @@ async fn ask(arguments: &Arguments) -> anyhow::Result<Answer> {
         .json(&request)
         .send()
         .await
-        .with_context(|| format!("no `chancery dev` answers at {base}; start it, or give its address with --url"))?;
-    let (status, body) = (response.status(), response.bytes().await.context("the answer broke off")?);
+        .with_context(|| format!("no `chancery dev` answers at {base}; start it, or give its URL with --url"))?;
+    let (status, body) = (response.status(), response.bytes().await.context("the connection broke during the answer")?);
     if !status.is_success() {
         match serde_json::from_slice::<Refusal>(&body) {
             Ok(refusal) => bail!("the development issuer refused: {}", refusal.error_description),
             Err(_) => {
-                bail!("what answers at {base} is not `chancery dev` (status {status}); give its address with --url")
+                bail!("the server at {base} is not `chancery dev` (status {status}); give its URL with --url")
             }
         }
     }
-    serde_json::from_slice(&body).with_context(|| format!("what answers at {base} is not `chancery dev`"))
+    serde_json::from_slice(&body)
+        .with_context(|| format!("the server at {base} is not `chancery dev`; give its URL with --url"))
 }
 
 fn claims(text: &str) -> Result<Map<String, Value>, String> {

@@ -17,10 +17,10 @@ use std::{
     process::ExitCode,
 };
 
-/// Look after the TUF repository clients take their trust from, and print what each client needs
+/// Maintain the TUF repository, and print the configuration that each client needs
 ///
-/// A server renews its metadata by itself as long as the keys are at hand. A change made with these commands is seen by a
-/// running server within two seconds; no restart is needed. Old signatures keep verifying.
+/// Clients take trust from the TUF repository. The server renews the metadata of every role whose key it has. A running
+/// server serves changes made with these commands within two seconds, without a restart. Old signatures still verify.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust status --data ./chancery-dev
@@ -76,7 +76,9 @@ impl Data {
         let publisher = self.publisher()?;
         // Once more where a running server was just replacing the one by the other.
         let read = Repository::read(publisher.directory()).or_else(|_| Repository::read(publisher.directory()))?;
-        let repository = read.with_context(|| format!("{} is empty", publisher.directory().path().display()))?;
+        let repository = read.with_context(|| {
+            format!("the TUF repository in {} is empty; start the server once", publisher.directory().path().display())
+        })?;
         Ok((publisher, repository))
     }
 }

@@ -1,4 +1,4 @@
-//! `chancery witness`: being a witness for logs of others.
+//! `chancery witness`: a witness for the logs of other organisations.
 
 use crate::witness::{self, WitnessConfiguration, WitnessListen};
 use anyhow::Context as _;
@@ -11,7 +11,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Witness logs of others: cosign their checkpoints along one history
+/// Run a witness, which cosigns checkpoints of the logs of other organisations
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery witness serve --config /etc/chancery/witness.toml
@@ -28,45 +28,45 @@ enum Verb {
     Vkey(VkeyArguments),
 }
 
-/// Run a witness (C2SP tlog-witness), for the log of another organisation
+/// Run a witness (C2SP tlog-witness) for logs of other organisations
 ///
-/// The first start makes its key. Operators of logs are given its URL and what `chancery witness vkey` prints, and give the
-/// verifier key of their log: `chancery log checkpoint --json` prints it. Never put back an old copy of its directory, which
-/// would let it cosign a second history: make a new witness instead.
+/// The first start makes its key. Give the operators of the logs the URL of the witness and the output of `chancery witness
+/// vkey`. They give you the verifier key of their log, from `chancery log checkpoint --json`. Never restore an old copy of the
+/// data directory: the witness could cosign a second history. Make a new witness instead.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery witness serve --config /etc/chancery/witness.toml
   chancery witness serve --name witness.example.org/1 --data ./witness --listen 127.0.0.1:8090 --log 'log.example.net+…'")]
 struct ServeArguments {
-    /// Configuration file instead of the options below; see deploy/witness.toml
+    /// Read this configuration file instead of the options below; deploy/witness.toml explains every key
     #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "data", "listen", "metrics", "logs"])]
     config: Option<PathBuf>,
-    /// Name of the witness: a URL without scheme, which need not lead anywhere
+    /// Name of the witness: a URL without scheme; it need not resolve
     #[arg(long, value_name = "NAME", required_unless_present = "config")]
     name: Option<String>,
-    /// Directory for its key and what it has cosigned; created if missing
+    /// Keep the key and the last cosigned checkpoints in this directory; created if missing
     #[arg(long, value_name = "DIR", required_unless_present = "config")]
     data: Option<PathBuf>,
-    /// Address and port to listen on
+    /// Listen on this address and port
     #[arg(long, value_name = "ADDRESS", required_unless_present = "config")]
     listen: Option<SocketAddr>,
-    /// Show metrics to Prometheus under /metrics on this address
+    /// Serve Prometheus metrics under /metrics on this address
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
-    /// Verifier key of a log to cosign for. May be given several times
+    /// Cosign for the log with this verifier key; repeatable
     #[arg(long = "log", value_name = "VKEY", required_unless_present = "config")]
     logs: Vec<String>,
-    /// What to log on standard error: a level, or a list of `module=level`
+    /// Log on standard error at this level, or as a list of `module=level`
     #[arg(long = "log-filter", value_name = "FILTER", default_value = "info")]
     filter: String,
 }
 
-/// Print a witness's verifier key: what operators of logs configure
+/// Print the verifier key of a witness, which operators of logs configure
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   chancery witness vkey --data ./witness")]
 struct VkeyArguments {
-    /// Directory of the witness, which may be running
+    /// Data directory of the witness; it may be running
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
 }
@@ -79,7 +79,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Verb::Vkey(VkeyArguments { data }) => {
             let key = chancery_witness::read_verifier_key(&data)?;
-            let key = key.with_context(|| format!("there is no witness in {}", data.display()))?;
+            let key = key.with_context(|| {
+                format!("there is no witness in {}; start it once: chancery witness serve", data.display())
+            })?;
             writeln!(io::stdout().lock(), "{key}").context("cannot write to standard output")?;
         }
     }

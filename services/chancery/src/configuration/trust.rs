@@ -10,18 +10,17 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TrustTable {
-    /// Where clients reach it, if not at `url`.
+    /// URL of the trust root. Default: the `url` at the top.
     pub(crate) url: Option<String>,
-    /// How long new TUF metadata of each role is valid; a year for root and targets, `21d` for snapshot and `7d` for timestamp
-    /// if nothing is said.
+    /// Lifetime of new TUF metadata of each role. Default: `365d` for root and targets, `21d` for snapshot, `7d` for timestamp.
     #[serde(default)]
     lifetimes: PerRole,
-    /// URIs of the first keys of the TUF roles, P-256; `keys/tuf-ROLE.pem` in `data` if nothing is said.
+    /// URIs of the first keys of the TUF roles, P-256. Default: the files `keys/tuf-ROLE.pem` in `data`.
     #[serde(default)]
     keys: PerRole,
 }
 
-/// Something about each role of the TUF repository.
+/// One value for each role of the TUF repository.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PerRole {
@@ -50,7 +49,7 @@ impl TrustTable {
     pub(crate) fn tuf(&self) -> anyhow::Result<TufArguments> {
         let tuf_lifetime = self.lifetimes.iter().map(|(role, text)| {
             let time = lifetime(text).with_context(|| {
-                format!("[trust] lifetimes, {role}: expected a time such as 7d, 12h, 30m or 45s, and {text:?} is none")
+                format!("[trust] lifetimes, {role}: {text:?} is not a lifetime; write for example 7d, 12h, 30m or 45s")
             });
             Ok((role, time?))
         });

@@ -7,46 +7,46 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeSet, time::Duration};
 
-/// More than a handful say nothing more.
+/// More servers add no certainty.
 const MAX_SERVERS: usize = 16;
 
 /// The timestamp authority.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TsaTable {
-    /// Where clients reach it, if not at `url`.
+    /// URL of the timestamp authority. Default: the `url` at the top.
     pub(crate) url: Option<String>,
-    /// URI of its key; `keys/tsa.pem` in `data` if nothing is said.
+    /// URI of the key. Default: the file `keys/tsa.pem` in `data`.
     pub(crate) key: Option<String>,
-    /// Policies timestamps may be made under, as object identifiers; the first is for whoever asks for none.
+    /// Accepted timestamp policies, as object identifiers. A request that names none gets the first.
     #[serde(default)]
     pub(crate) policies: Vec<String>,
-    /// Time servers (NTP), `host` or `host:port`, that must agree with the clock. None are asked if nothing is said.
+    /// Time servers (NTP), `host` or `host:port`, that must agree with the clock. Default: none.
     #[serde(default)]
     pub(crate) ntp: Vec<String>,
-    /// How many of them must agree; more than half if nothing is said.
+    /// Quorum: how many time servers must agree. Default: more than half.
     pub(crate) ntp_threshold: Option<usize>,
-    /// How far the clock may be from theirs; `1s` if nothing is said.
+    /// Largest difference between the clock and a time server. Default: `1s`.
     pub(crate) ntp_max_offset: Option<String>,
-    /// How long the clock is believed after enough of them agreed; `15m` if nothing is said.
+    /// How long the clock is trusted after a quorum has agreed with it. Default: `15m`.
     pub(crate) ntp_max_age: Option<String>,
-    /// How often they are asked; `1m` if nothing is said.
+    /// Interval between requests to the time servers. Default: `1m`.
     pub(crate) ntp_period: Option<String>,
 }
 
 impl TsaTable {
-    /// Whom to ask for the time, if anybody.
+    /// Settings of the time servers, if there are any.
     pub(crate) fn time_servers(&self) -> anyhow::Result<Option<SourceSettings>> {
         let times = [&self.ntp_max_offset, &self.ntp_max_age, &self.ntp_period].map(Option::as_ref);
         let count = self.ntp.len();
         if count == 0 {
             let alone = self.ntp_threshold.is_none() && times.iter().all(Option::is_none);
-            ensure!(alone, "[tsa] ntp names no server, so that ntp_… has no meaning");
+            ensure!(alone, "[tsa] ntp names no server, so ntp_… has no effect; set ntp, or remove ntp_…");
             return Ok(None);
         }
         ensure!(count <= MAX_SERVERS, "[tsa] ntp names more than {MAX_SERVERS} servers");
         ensure!(self.ntp.iter().collect::<BTreeSet<_>>().len() == count, "[tsa] ntp names a server twice");
-        ensure!(self.ntp.iter().all(|server| is_address(server)), "[tsa] ntp: expected HOST or HOST:PORT");
+        ensure!(self.ntp.iter().all(|server| is_address(server)), "[tsa] ntp: write each server as HOST or HOST:PORT");
         let threshold = self.ntp_threshold.unwrap_or(count / 2 + 1);
         ensure!((1..=count).contains(&threshold), "[tsa] ntp_threshold is not between 1 and the number of servers");
         let [max_offset, max_age, period] = times;
@@ -57,12 +57,15 @@ impl TsaTable {
             max_age: time("ntp_max_age", max_age, Duration::from_mins(15))?,
             period: time("ntp_period", period, Duration::from_mins(1))?,
         };
-        ensure!(settings.max_age >= settings.period, "[tsa] ntp_max_age is shorter than ntp_period");
+        ensure!(
+            settings.max_age >= settings.period,
+            "[tsa] ntp_max_age is shorter than ntp_period; the clock would never be trusted"
+        );
         Ok(Some(settings))
     }
 }
 
-/// Whether this is a host, with a port or without; which ones exist is found out when it is asked.
+/// Whether this is a host, with or without a port. Whether it exists shows when it is queried.
 fn is_address(server: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
     !server.is_empty() && server.bytes().all(allowed)
@@ -72,7 +75,7 @@ fn is_address(server: &str) -> bool {
 fn time(name: &str, text: Option<&String>, default: Duration) -> anyhow::Result<Duration> {
     let Some(text) = text else { return Ok(default) };
     let time = duration::parse(text).map_err(anyhow::Error::msg).with_context(|| format!("[tsa] {name}"))?;
-    ensure!(time >= Duration::from_secs(1), "[tsa] {name} is less than a second");
+    ensure!(time >= Duration::from_secs(1), "[tsa] {name} is less than a second; set at least 1s");
     Ok(time)
 }
 

@@ -1,252 +1,60 @@
-//! What `chancery dev` says when it is ready: commands that work when pasted into any shell in any directory.
-//!
-//! So every path is absolute and quoted, every URL is the real one, and no command depends on one before it except for
-//! the file it signs. Text only; the colours are stripped by the stream where it is not a terminal.
+//! What `chancery dev` prints when it is ready: one screen with the URL, three commands and where to read on.
 
-use crate::command::{check_logs, quoted};
-use std::path::Path;
+use super::commands::{BOLD, Facts, PASTE_INTO, PLAIN, command_for_all, first_three, wrap};
 
-/// Columns a command may use before it is continued on the next line.
-const WIDTH: usize = 100;
-const EMAIL: &str = "alice@example.test";
-const IMAGE: &str = "localhost:5000/app:latest";
-const BOLD: &str = "\u{1b}[1m";
-const PLAIN: &str = "\u{1b}[0m";
-
-/// What the commands are made of.
-pub(super) struct Facts<'a> {
-    /// `http://127.0.0.1:8080`.
-    pub(super) url: &'a str,
-    /// The issuer's `iss`.
-    pub(super) issuer: &'a str,
-    /// Absolute.
-    pub(super) data: &'a Path,
-    /// URL of the database that keeps the logs, where it is not in `data`.
-    pub(super) database: Option<&'a str>,
-    /// Absolute: where trust files are.
-    pub(super) trust: &'a Path,
-    /// Absolute path of this program.
-    pub(super) executable: &'a Path,
-    /// SHA-256 of the first TUF root, in hexadecimal.
-    pub(super) root_checksum: &'a str,
-}
+/// Where the manual begins, below the top of the source tree.
+const MANUAL: &str = "docs/src/start/";
 
 /// The whole text.
 pub(super) fn banner(facts: &Facts<'_>) -> String {
-    let Facts { url, issuer, .. } = facts;
-    let mut text = format!(
-        "\n{BOLD}chancery {}{PLAIN}, development server: anyone on this machine may sign as anyone. Not for production.\n\n",
+    let title = format!(
+        "chancery {}, development server: anyone on this machine may sign as anyone. Not for production.",
         env!("CARGO_PKG_VERSION")
     );
+    let mut text = ["\n", BOLD, &title, PLAIN, "\n\n"].concat();
     for (name, value) in [
-        ("Fulcio, Rekor", (*url).to_owned()),
-        ("Timestamps", format!("{url}{}", chancery_tsa::http::PATH)),
-        ("OIDC issuer", (*issuer).to_owned()),
-        ("Trust files", format!("{}/  also at {url}/trust/…", facts.trust.display())),
-        ("TUF repository", format!("{url}/tuf")),
-        ("Keys, logs", format!("{}/", facts.data.display())),
+        ("Console", format!("{}/", facts.url)),
+        ("Data", format!("{}/", facts.data.display())),
+        ("Trust files", format!("{}/", facts.trust.display())),
     ] {
-        text.extend(["  ", name, &" ".repeat(18 - name.len()), &value, "\n"]);
+        text.extend(["  ", name, &" ".repeat(13 - name.len()), &value, "\n"]);
     }
-    text.push_str("\nPaste into another shell, in any directory. Without --identity-token, clients open a browser.\n");
-    for (title, commands) in sections(facts) {
-        text.extend(["\n", BOLD, title, PLAIN, "\n"]);
-        text.extend(commands.iter().map(wrap));
-    }
-    text.push_str("\nStop with Ctrl-C. Start again with the same --data: what was signed still verifies.\n");
-    text
-}
-
-/// A command as words that stay together on a line.
-pub(super) type Words = Vec<String>;
-
-fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
-    vec![
-        ("A token", vec![words(&[&facts.token_command()])]),
-        ("cosign 3: sign and verify a file", cosign3_file(facts)),
-        ("cosign 3: told once about this server, then no option names it", cosign3_tuf(facts)),
-        ("cosign 3: sign and verify an image in a registry you can push to", cosign3_image(facts)),
-        ("cosign 2: three exports once per shell, then a file", cosign2_file(facts)),
-        ("cosign 2: an image, after the exports", cosign2_image(facts)),
-        ("sigstore-python", sigstore_python(facts)),
-        ("Recompute all logs from their entries", vec![check_logs(facts.executable, facts.data, facts.database)]),
-    ]
-}
-
-fn cosign3_file(facts: &Facts<'_>) -> Vec<Words> {
-    let (trusted_root, signing_config) = (facts.trusted_root(), facts.signing_config());
-    let (token, signer) = (facts.identity_token(), facts.signer());
-    let bundle = "--bundle hello.sigstore.json";
-    vec![
-        words(&["echo hello > hello.txt"]),
-        words(&["cosign sign-blob --yes", &signing_config, &trusted_root, &token, bundle, "hello.txt"]),
-        words(&["cosign verify-blob", &trusted_root, bundle, &signer[0], &signer[1], "hello.txt"]),
-    ]
-}
-
-fn cosign3_tuf(facts: &Facts<'_>) -> Vec<Words> {
-    let url = facts.url;
-    let (mirror, root) = (format!("--mirror {url}/tuf"), format!("--root {url}/tuf/root.json"));
-    let checksum = format!("--root-checksum {}", facts.root_checksum);
-    let (token, signer) = (facts.identity_token(), facts.signer());
-    let bundle = "--bundle hello.tuf.json";
-    vec![
-        words(&["cosign initialize", &mirror, &root, &checksum]),
-        words(&["echo hello > hello.txt"]),
-        words(&["cosign sign-blob --yes", &token, bundle, "hello.txt"]),
-        words(&["cosign verify-blob", bundle, &signer[0], &signer[1], "hello.txt"]),
-    ]
-}
-
-fn cosign3_image(facts: &Facts<'_>) -> Vec<Words> {
-    let (trusted_root, signing_config) = (facts.trusted_root(), facts.signing_config());
-    let (token, signer) = (facts.identity_token(), facts.signer());
-    vec![
-        words(&["cosign sign --yes", &signing_config, &trusted_root, &token, IMAGE]),
-        words(&["cosign verify", &trusted_root, &signer[0], &signer[1], IMAGE]),
-    ]
-}
-
-fn cosign2_file(facts: &Facts<'_>) -> Vec<Words> {
-    let [fulcio, rekor, issuer] = facts.urls();
-    let (token, signer) = (facts.identity_token(), facts.signer());
-    let bundle = "--bundle hello.cosign2.json";
-    let export =
-        |variable: &str, file: &str| words(&[&format!("export {variable}={}", quoted(&facts.trust.join(file)))]);
-    vec![
-        export("SIGSTORE_ROOT_FILE", "fulcio-chain.pem"),
-        export("SIGSTORE_REKOR_PUBLIC_KEY", "rekor.pub"),
-        export("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", "ctfe.pub"),
-        words(&["echo hello > hello.txt"]),
-        words(&["cosign sign-blob --yes", &fulcio, &rekor, &issuer, &token, bundle, "hello.txt"]),
-        words(&["cosign verify-blob", &rekor, bundle, &signer[0], &signer[1], "hello.txt"]),
-    ]
-}
-
-fn cosign2_image(facts: &Facts<'_>) -> Vec<Words> {
-    let [fulcio, rekor, issuer] = facts.urls();
-    let (token, signer) = (facts.identity_token(), facts.signer());
-    vec![
-        words(&["cosign sign --yes", &fulcio, &rekor, &issuer, &token, IMAGE]),
-        // With the trusted root it also takes the bundles that cosign 3 attaches; without, it stumbles over them.
-        words(&["cosign verify", &rekor, &facts.trusted_root(), &signer[0], &signer[1], IMAGE]),
-    ]
-}
-
-fn sigstore_python(facts: &Facts<'_>) -> Vec<Words> {
-    let trust = format!("--trust-config {}", quoted(&facts.trust.join("client_trust_config.json")));
-    let bundle = "--bundle hello.python.json";
-    let identity = [format!("--cert-identity {EMAIL}"), format!("--cert-oidc-issuer {}", facts.issuer)];
-    vec![
-        words(&["echo hello > hello.txt"]),
-        words(&["sigstore", &trust, "sign", &facts.identity_token(), bundle, "--overwrite", "hello.txt"]),
-        words(&["sigstore", &trust, "verify identity", bundle, &identity[0], &identity[1], "hello.txt"]),
-    ]
-}
-
-impl Facts<'_> {
-    fn trusted_root(&self) -> String {
-        format!("--trusted-root {}", quoted(&self.trust.join("trusted_root.json")))
-    }
-
-    fn signing_config(&self) -> String {
-        format!("--signing-config {}", quoted(&self.trust.join("signing_config.json")))
-    }
-
-    /// Short where the defaults allow it: it is in every command that signs.
-    fn token_command(&self) -> String {
-        let token = format!("{} token {EMAIL}", quoted(self.executable));
-        if self.url == super::DEFAULT_URL { token } else { format!("{token} --url {}", self.url) }
-    }
-
-    fn identity_token(&self) -> String {
-        format!("--identity-token \"$({})\"", self.token_command())
-    }
-
-    fn signer(&self) -> [String; 2] {
-        [format!("--certificate-identity {EMAIL}"), format!("--certificate-oidc-issuer {}", self.issuer)]
-    }
-
-    fn urls(&self) -> [String; 3] {
-        [
-            format!("--fulcio-url {}", self.url),
-            format!("--rekor-url {}", self.url),
-            format!("--oidc-issuer {}", self.issuer),
-        ]
-    }
-}
-
-fn words(words: &[&str]) -> Words {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-/// Indents a command and continues it with backslashes where it would be too wide.
-fn wrap(command: &Words) -> String {
-    let mut text = String::from(" ");
-    let mut column = 1;
-    for (index, word) in command.iter().enumerate() {
-        let width = word.chars().count() + 1;
-        // Room for the backslash that a further line would need.
-        if index > 0 && column + width + 2 > WIDTH {
-            text.push_str(" \\\n   ");
-            column = 3;
-        }
-        text.push(' ');
-        text.push_str(word);
-        column += width;
-    }
-    text.push('\n');
+    text.extend(["\nPaste ", PASTE_INTO, ":\n"]);
+    text.extend(first_three(facts).iter().map(wrap));
+    text.push_str("\nAll commands: tokens, images, cosign 2, sigstore-python\n");
+    text.push_str(&wrap(&command_for_all(facts)));
+    text.extend(["More: ", MANUAL, "\n"]);
+    text.push_str("Stop with Ctrl-C. Start again with the same --data: earlier signatures still verify.\n");
     text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dev::commands::WIDTH;
+    use std::path::Path;
 
-    fn facts<'a>(url: &'a str, data: &'a Path, trust: &'a Path) -> Facts<'a> {
-        Facts {
-            url,
+    /// Rows of a terminal that people still have.
+    const HEIGHT: usize = 24;
+
+    #[test]
+    fn the_banner_fits_one_screen_and_begins_with_the_console() {
+        let facts = Facts {
+            url: "http://127.0.0.1:8080",
             issuer: "http://127.0.0.1:8080/oidc",
-            data,
+            data: Path::new("/home/alice/chancery/chancery-dev"),
             database: None,
-            trust,
-            executable: Path::new("/opt/chancery/bin/chancery"),
+            trust: Path::new("/home/alice/chancery/chancery-dev/trust"),
+            executable: Path::new("/home/alice/chancery/target/release/chancery"),
             root_checksum: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        }
-    }
-
-    #[test]
-    fn commands_are_complete_after_the_shell_has_read_them() {
-        let (data, trust) = (Path::new("/tmp/it's mine/dev"), Path::new("/tmp/it's mine/dev/trust"));
-        let text = banner(&facts("http://127.0.0.1:9999", data, trust)).replace(" \\\n", " ");
-        let sign =
-            text.lines().find(|line| line.contains("cosign sign-blob") && line.contains("--signing-config")).unwrap();
-        let read = shlex::split(sign).unwrap();
-        let expected = [
-            "cosign",
-            "sign-blob",
-            "--yes",
-            "--signing-config",
-            "/tmp/it's mine/dev/trust/signing_config.json",
-            "--trusted-root",
-            "/tmp/it's mine/dev/trust/trusted_root.json",
-            "--identity-token",
-            "$(/opt/chancery/bin/chancery token alice@example.test --url http://127.0.0.1:9999)",
-            "--bundle",
-            "hello.sigstore.json",
-            "hello.txt",
-        ];
-        assert_eq!(read, expected);
-        for line in text.lines().filter(|line| line.starts_with("  ")) {
-            assert!(shlex::split(line).is_some() || !line.contains("cosign"), "{line}");
-        }
-    }
-
-    #[test]
-    fn lines_fit_where_paths_do() {
-        let (data, trust) = (Path::new("/home/a/chancery-dev"), Path::new("/home/a/chancery-dev/trust"));
-        for line in banner(&facts("http://127.0.0.1:8080", data, trust)).replace(BOLD, "").replace(PLAIN, "").lines() {
+        };
+        let text = banner(&facts).replace(BOLD, "").replace(PLAIN, "");
+        assert!(text.lines().count() <= HEIGHT, "{} lines:\n{text}", text.lines().count());
+        for line in text.lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
+        let first_url = text.split_whitespace().find(|word| word.starts_with("http"));
+        assert_eq!(first_url, Some("http://127.0.0.1:8080/"));
+        assert!(text.contains(MANUAL));
     }
 }

@@ -13,6 +13,8 @@ pub(crate) struct Addresses {
     pub(super) host: String,
     /// Where the first certificate log is below the base URL; part of its name.
     ct_path: &'static str,
+    /// That of the instance.
+    base: BaseUrl,
     /// Without trailing slash.
     urls: BTreeMap<Role, BaseUrl>,
 }
@@ -30,7 +32,7 @@ impl Addresses {
     pub(crate) fn loopback(listening: SocketAddr) -> anyhow::Result<Self> {
         let url = BaseUrl::parse(&format!("http://{listening}"))?;
         let urls = Role::ALL.into_iter().map(|role| (role, url.clone())).collect();
-        Ok(Self { host: listening.ip().to_string(), ct_path: "/ct/dev", urls })
+        Ok(Self { host: listening.ip().to_string(), ct_path: "/ct/dev", base: url, urls })
     }
 
     /// As the file says.
@@ -39,7 +41,12 @@ impl Addresses {
         let urls = urls.collect::<anyhow::Result<BTreeMap<_, _>>>()?;
         let logs = Url::parse(configuration.url_of(Role::Log))?;
         let host = logs.host_str().context("the URL of the logs has no host")?.to_owned();
-        Ok(Self { host, ct_path: "/ct/main", urls })
+        Ok(Self { host, ct_path: "/ct/main", base: BaseUrl::parse(&configuration.url)?, urls })
+    }
+
+    /// The URL of the instance.
+    pub(super) const fn base(&self) -> &BaseUrl {
+        &self.base
     }
 
     /// Where clients reach a role.

@@ -40,15 +40,16 @@ use tokio::task::JoinHandle;
 /// How often somebody looks whether a warning is due.
 const EXPIRY_LOOK: Duration = Duration::from_hours(1);
 
-/// The options of `chancery dev` about it.
+/// The options of `chancery dev` about the certificate authority.
 #[derive(Debug, Args)]
 pub(crate) struct AuthorityArguments {
-    /// Where the certificate authority's first issuing key is; only for a new data directory, which remembers it. For another
-    /// one later, see `chancery keys rotate ca`
-    #[arg(long, value_name = "URI", value_parser = key_uri)]
+    /// Use the issuing key at this URI; only for a new data directory, which records it
+    ///
+    /// To change the key later: chancery keys rotate ca.
+    #[arg(long, value_name = "URI", help_heading = "Certificate authority", value_parser = key_uri)]
     pub(crate) ca_key: Option<String>,
-    /// Kinds of keys that clients may have certificates for, as Fulcio names them; all it knows unless given
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    /// Issue certificates for these kinds of client keys only, by Fulcio's names; default: all known kinds
+    #[arg(long, help_heading = "Certificate authority", value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) client_signing_algorithms: Vec<ClientAlgorithm>,
 }
 
@@ -207,7 +208,10 @@ pub(super) fn watch_expiry(
             looks.tick().await;
             watch.follow(expires());
             if let Some(days_left) = watch.warning(clock.now()) {
-                tracing::warn!(days_left, "the {role}'s certificates end soon, and what it does with them");
+                tracing::warn!(
+                    days_left,
+                    "a certificate of the {role} expires soon, and nothing is signed after that; replace it: chancery keys rotate"
+                );
             }
         }
     })

@@ -10,6 +10,7 @@
 use super::{
     Addresses, Listening, OperationsArguments, RekorV2Arguments,
     authority::{self, Issuing, RotatedAuthority},
+    console::{ConsoleSettings, Obstacles},
     ct_shards::{self, CtShards, RotatedCt},
     data::DataDirectory,
     log_keys::LogKeys,
@@ -29,6 +30,7 @@ use crate::{
 use anyhow::Context as _;
 use axum::Router;
 use chancery_ca::{IssuerSettings, audit::AuditLog, chain::IssuingChain, issue::Pipeline};
+use chancery_console::Console;
 use chancery_daemon::{
     clock::Clock,
     http::{Readiness, grpc},
@@ -70,6 +72,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) database: &'a Location,
     /// What to run where a log is quarantined.
     pub(crate) check_command: String,
+    /// `None` where there is no console.
+    pub(crate) console: Option<ConsoleSettings>,
 }
 
 /// What the options ask for, read and checked.
@@ -88,6 +92,8 @@ pub(crate) struct Choices<'a> {
 pub(crate) struct Instance {
     /// Of every role; without the shell all listeners share.
     routes: Router,
+    /// The pages, unless they are switched off.
+    console: Option<Console>,
     /// What is measured, where somebody asks for it.
     metrics: Option<Metrics>,
     /// Whether every role does its work.
@@ -149,10 +155,10 @@ impl Instance {
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), (clock, &statuses))?);
         background.extend(audit.clone().map(|audit| tokio::spawn(audit.keep_synced())));
         let mut assembly = Assembly::new(routes, setup.roles);
-        assembly.add(logs.as_ref().map(|logs| (logs.routes(), logs.obstacle(setup.check_command.clone()))));
-        assembly.add(tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
+        assembly.add(Role::Log, logs.as_ref().map(|logs| (logs.routes(), logs.obstacle(setup.check_command.clone()))));
+        assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
         if let Some(timestamps) = timestamps {
-            assembly.add(Some((timestamps.router(metrics.as_ref())?, timestamps.obstacle())));
+            assembly.add(Role::Tsa, Some((timestamps.router(metrics.as_ref())?, timestamps.obstacle())));
             background.extend(timestamps.into_background(publisher, statuses)?);
         } else {
             let take =
@@ -162,9 +168,12 @@ impl Instance {
         assembly.routes =
             assembly.routes.merge(trust_files.as_ref().map(chancery_trust::http::router).unwrap_or_default());
         assembly.routes = assembly.routes.merge(issuer.map(issuer::router).unwrap_or_default());
-        let Assembly { routes, obstacles } = assembly;
-        let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|obstacle| obstacle()));
-        Ok(Self { routes, metrics, readiness, trust_files, background, tuf, logs, audit })
+        let Assembly { mut routes, obstacles } = assembly;
+        let obstacles = Arc::new(obstacles);
+        let console = common.console(&obstacles, running, tuf.as_ref())?;
+        routes = routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
+        let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|(_, obstacle)| obstacle()));
+        Ok(Self { routes, console, metrics, readiness, trust_files, background, tuf, logs, audit })
     }
 
     /// Writes what clients need into `directory`, where this process knows it.
@@ -187,7 +196,8 @@ impl Instance {
         ready: impl FnOnce(),
     ) -> anyhow::Result<()> {
         let (routes, readiness) = (self.routes.clone(), Arc::clone(&self.readiness));
-        listening.serve(routes, readiness, self.metrics.as_ref(), guard, ready).await?;
+        let pages = self.console.as_ref().map(Console::unknown_path);
+        listening.serve((routes, pages), readiness, self.metrics.as_ref(), guard, ready).await?;
         self.stop().await;
         Ok(())
     }
@@ -212,7 +222,7 @@ impl Instance {
 /// What the parts of a process answer, and what may be in their way.
 struct Assembly {
     routes: Router,
-    obstacles: Vec<Box<dyn Fn() -> Option<String> + Send + Sync>>,
+    obstacles: Obstacles,
 }
 
 impl Assembly {
@@ -224,11 +234,11 @@ impl Assembly {
         Self { routes: routes.merge(grpc::health(&services)), obstacles: Vec::new() }
     }
 
-    /// Adds a part, if it is there.
-    fn add(&mut self, part: Option<(Router, impl Fn() -> Option<String> + Send + Sync + 'static)>) {
+    /// Adds the part that does a role's work, if it is there.
+    fn add(&mut self, role: Role, part: Option<(Router, impl Fn() -> Option<String> + Send + Sync + 'static)>) {
         if let Some((routes, obstacle)) = part {
             self.routes = std::mem::take(&mut self.routes).merge(routes);
-            self.obstacles.push(Box::new(obstacle));
+            self.obstacles.push((role, Box::new(obstacle)));
         }
     }
 }
@@ -333,6 +343,17 @@ impl Common<'_> {
         let Some(files) = files else { return Ok(None) };
         let sources = (Arc::clone(&self.clock), &*self.random);
         Tuf::start(self.setup.data, choices.tuf, files, sources, told).await.map(Some)
+    }
+
+    /// The pages for people, unless they are switched off.
+    fn console(
+        &self,
+        obstacles: &Arc<Obstacles>,
+        logs: Option<RunningLogs>,
+        tuf: Option<&Tuf>,
+    ) -> anyhow::Result<Option<Console>> {
+        let Some(settings) = &self.setup.console else { return Ok(None) };
+        settings.console(self.setup, Arc::clone(obstacles), logs, tuf.map(Tuf::service), &self.clock).map(Some)
     }
 
     /// The issuer of a development server.

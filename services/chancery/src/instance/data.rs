@@ -1,4 +1,4 @@
-//! The data directory of an instance: who may use it, and what must be in it.
+//! The data directory of an instance: its locks, and the files that must be in it.
 //!
 //! ```text
 //! lock, lock.*    held by the processes that use the directory: one for each role
@@ -8,8 +8,9 @@
 //! keys/ring.json  which generations of the keys there are, once one was rotated
 //! served.json     how far the server is with a rotation of the CA's key; served-ROLE.json of another
 //! chancery.db     the logs, unless they are in a database elsewhere
-//! audit.jsonl     who asked for certificates, and what was answered; new keys and TUF metadata; private; unless it is written elsewhere
+//! audit.jsonl     requests for certificates and the answers; new keys and TUF metadata; private; unless it is written elsewhere
 //! tuf/, tuf.json  the TUF repository with the same; see `instance/tuf.rs`
+//! demo/           files that `chancery dev --demo` has signed, and their bundles
 //! trust/          what clients need; rewritten when a key is rotated, and at every start, with the same bytes unless an option
 //!                 names another certificate log
 //! ```
@@ -138,7 +139,7 @@ impl DataDirectory {
         let own = format!("keys/{name}.pem");
         ensure!(
             recorded.is_none() && !self.path.join(&own).exists() && self.lacks(name),
-            "the {name} key of {} is {}, and it has signed; start afresh with another --data",
+            "the {name} key of {} is {}, and it has signed; a log or authority keeps its first key; to start with another key, use a new data directory",
             self.path.display(),
             recorded.unwrap_or(&own),
         );
@@ -159,7 +160,7 @@ impl DataDirectory {
         random: &dyn Random,
     ) -> anyhow::Result<Signer> {
         let Some(uri) = self.instance.key_uri(name) else { return self.key_for(purpose, name, kind) };
-        let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
+        let key = uri.parse().with_context(|| format!("{uri} is not a key URI"))?;
         let signer = if self.public_path(name).exists() {
             chancery_keys::reopen(&key, &self.public_key(name)?.fingerprint()).await
         } else if self.lacks(name) {
@@ -202,7 +203,7 @@ impl DataDirectory {
     fn public_key(&self, name: &str) -> anyhow::Result<PublicKey> {
         let path = self.public_path(name);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        PublicKey::from_pem(&text).with_context(|| format!("{} is damaged", path.display()))
+        PublicKey::from_pem(&text).with_context(|| format!("{} is damaged; restore it from a backup", path.display()))
     }
 
     /// The path of the database file.
@@ -252,7 +253,7 @@ fn prepare(path: &Path) -> anyhow::Result<bool> {
             .find(|entry| !entry.file_name().to_string_lossy().starts_with("lock"));
         if let Some(entry) = foreign {
             bail!(
-                "it is not empty and no data directory of chancery (it contains {})",
+                "it is not empty and not a data directory of chancery (it contains {}); use a new or empty directory",
                 entry.file_name().to_string_lossy()
             );
         }
@@ -262,7 +263,8 @@ fn prepare(path: &Path) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn private_directory(path: &Path) -> anyhow::Result<()> {
+/// Makes a directory that only its owner can enter, unless it is there.
+pub(super) fn private_directory(path: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -298,7 +300,7 @@ fn lock(directory: &Path, roles: &BTreeSet<Role>) -> anyhow::Result<Vec<File>> {
 fn read_instance(directory: &Path) -> anyhow::Result<Instance> {
     let file = directory.join("instance.json");
     let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged; restore it from a backup", file.display()))
 }
 
 /// What a directory that may be in use says of itself.

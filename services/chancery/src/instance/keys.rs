@@ -138,9 +138,14 @@ fn public_side(
     role: Role,
     generation: &Generation,
 ) -> anyhow::Result<(PublicKey, Vec<Certificate>)> {
-    let path = files.key_file(generation.chain.as_deref().context("keys/ring.json names no public half")?);
+    let path = files.key_file(
+        generation
+            .chain
+            .as_deref()
+            .context("keys/ring.json is damaged: it names no file with the public key; restore it from a backup")?,
+    );
     let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let damaged = || format!("{} is damaged", path.display());
+    let damaged = || format!("{} is damaged; restore it from a backup", path.display());
     if role.is_log() {
         return Ok((PublicKey::from_pem(&text).with_context(damaged)?, Vec::new()));
     }

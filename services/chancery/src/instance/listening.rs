@@ -6,7 +6,7 @@ use crate::configuration::TlsFiles;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    http::{self, ConnectionLimit, Listener, Readiness, Tls},
+    http::{self, ConnectionLimit, Listener, Readiness, Tls, UnknownPath},
     metrics::Metrics,
     random::SystemRandom,
     shutdown::{self, Signals},
@@ -49,11 +49,11 @@ impl Listening {
         Ok(self.clients.local_addr()?)
     }
 
-    /// Answers until SIGTERM or SIGINT. `guard` is put around the routes of both sockets; `ready` is called once, when
+    /// Answers until SIGTERM or SIGINT: `routes`, and with `pages` a browser that asks for an unknown path. `guard` is put around the routes of both sockets; `ready` is called once, when
     /// requests are answered. Returns when what was accepted is answered.
     pub(crate) async fn serve(
         self,
-        routes: Router,
+        (routes, pages): (Router, Option<UnknownPath>),
         readiness: Readiness,
         metrics: Option<&Metrics>,
         guard: impl Fn(Router) -> Router,
@@ -61,16 +61,17 @@ impl Listening {
     ) -> anyhow::Result<()> {
         let mut signals = Signals::catch().context("cannot wait for signals")?;
         let (stop, stopping) = shutdown::channel();
-        let mut routes = http::shell(routes, readiness);
+        let mut routes = http::shell_with_pages(routes, readiness, pages);
         let mut servers = Vec::new();
         if let (Some(metrics), Some(listener)) = (metrics, self.metrics) {
-            tracing::info!(address = %listener.local_addr()?, "metrics are under /metrics");
+            tracing::info!(address = %listener.local_addr()?, "serving metrics under /metrics");
             let page = guard(http::metrics_page(metrics.clone()));
             servers.push(tokio::spawn(http::serve(listener, page, stopping.clone())));
             routes = http::measured(routes, metrics)?;
             if let Some(limit) = self.limit.clone() {
                 let name = "chancery_http_connections_refused_total";
-                let refused = metrics.counters(name, "Connections of an address that had too many", &[])?;
+                let refused =
+                    metrics.counters(name, "Connections closed because their address had too many open", &[])?;
                 metrics.before_scrape(move || refused.advance_to(&[], limit.refused()));
             }
         }
@@ -84,7 +85,7 @@ impl Listening {
         servers.push(tokio::spawn(http::serve(listener, routes, stopping)));
         ready();
         signals.received().await;
-        tracing::info!("stopping: answering what was accepted");
+        tracing::info!("stopping: answering the requests that were accepted");
         stop.stop();
         for server in servers {
             server.await.context("a listener failed")?;
@@ -99,7 +100,7 @@ impl Listening {
 async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => {
-            anyhow::anyhow!("{listen} is in use; take another port, for example {}:0 for any free one", listen.ip())
+            anyhow::anyhow!("{listen} is in use by another program; stop it, or listen on another port, for example {}:0 for any free one", listen.ip())
         }
         _ => anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
     })

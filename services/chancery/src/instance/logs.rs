@@ -3,6 +3,7 @@
 use super::{
     RekorV2Arguments, Setup, WitnessChoices,
     ct_shards::{self, CtShards},
+    data::private_directory,
     log_host,
     rekor_shards::{self, RekorShard, RekorShards},
     rekor2_shards::{self, Rekor2Shards},
@@ -56,7 +57,10 @@ impl Opening<'_> {
     /// Opens the first log of each series; the certificate log takes chains that end in one of `roots` (DER).
     pub(super) async fn logs(&self, roots: &[Vec<u8>]) -> anyhow::Result<Logs> {
         let (database, running) = (Database::open(self.setup.database).await?, RunningLogs::new(self.tiles.cloned()));
+        let marks = self.setup.data.path().join("marks");
+        private_directory(&marks)?;
         let opener = ShardOpener {
+            marks,
             files: RingFiles::of(self.setup.data.path()),
             store: database.store(),
             clock: Arc::clone(self.clock),
@@ -110,7 +114,7 @@ impl Opening<'_> {
             scheme: rekor_v2::scheme,
             // At the root of each one's host.
             path: Box::new(|_| String::new()),
-            host: Box::new(|generation| log_host(generation.url.as_deref().context("it has no URL")?)),
+            host: Box::new(|generation| log_host(generation.url.as_deref().context("the generation has no URL")?)),
             witnesses: self.witnesses.rekor2.clone(),
         }
     }
@@ -149,6 +153,7 @@ impl Opening<'_> {
             copy,
             witnesses,
             checkpoint_period: CHECKPOINT_PERIOD,
+            mark: Some(opener.mark(name)),
         };
         let (store, clock) = (Arc::clone(&opener.store), Arc::clone(self.clock));
         let opened = Log::open(settings, store, clock, opener.running.stopping()).await;
@@ -163,7 +168,7 @@ impl Opening<'_> {
             _ => None,
         };
         if of.is_some() && is_new {
-            tracing::warn!(log.name = name, "the log is new: its witnesses are asked from the next start on");
+            tracing::warn!(log.name = name, "the log is new; its witnesses cosign from the next start on");
         }
         of.filter(|_| !is_new)
     }

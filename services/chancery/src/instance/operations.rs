@@ -17,22 +17,24 @@ use std::{
 };
 
 /// Every state a log can be in.
-const STATES: [&str; 5] = ["active", "quarantined", "unwitnessed", "clock", "stopped"];
+const STATES: [&str; 6] = ["active", "quarantined", "unmarked", "unwitnessed", "clock", "stopped"];
 
 /// The options of `chancery dev` about it.
 #[derive(Debug, Args)]
 pub(crate) struct OperationsArguments {
-    /// Show metrics to Prometheus under /metrics on this loopback address, which is not the one clients use
-    #[arg(long, value_name = "ADDRESS", value_parser = loopback::listen_address)]
+    /// Serve Prometheus metrics under /metrics on this second loopback address
+    #[arg(long, value_name = "ADDRESS", help_heading = "Listen", value_parser = loopback::listen_address)]
     pub(crate) metrics: Option<SocketAddr>,
-    /// Append a line of JSON for every request for a certificate, and every change of keys and TUF, to this file instead of audit.jsonl in --data
-    #[arg(long, value_name = "FILE")]
+    /// Append the audit log to this file instead of audit.jsonl in --data
+    ///
+    /// One line of JSON for every request for a certificate, every change of a key and every new TUF metadata.
+    #[arg(long, value_name = "FILE", help_heading = "Certificate authority")]
     pub(crate) audit: Option<PathBuf>,
-    /// Certificates one identity may ask for in a minute; more are answered 429 with Retry-After
-    #[arg(long, value_name = "PER_MINUTE")]
+    /// Allow one identity this many certificates per minute; more requests get 429 with Retry-After
+    #[arg(long, value_name = "PER_MINUTE", help_heading = "Limits")]
     pub(crate) limit_identity: Option<NonZeroU32>,
-    /// Certificates all identities of one issuer together may ask for in a minute
-    #[arg(long, value_name = "PER_MINUTE")]
+    /// Allow all identities of one issuer together this many certificates per minute
+    #[arg(long, value_name = "PER_MINUTE", help_heading = "Limits")]
     pub(crate) limit_issuer: Option<NonZeroU32>,
 }
 
@@ -45,7 +47,11 @@ impl OperationsArguments {
     ) -> anyhow::Result<Option<Metrics>> {
         let metrics = self.metrics.map(|_| Metrics::default());
         if let Some(metrics) = &metrics {
-            let build = metrics.gauges("chancery_build_info", "1, for the version in its label", &["version"])?;
+            let build = metrics.gauges(
+                "chancery_build_info",
+                "Always 1; the label has the version of the program",
+                &["version"],
+            )?;
             build.set(&[env!("CARGO_PKG_VERSION")], 1);
             let logs = logs.cloned().unwrap_or_else(|| RunningLogs::new(None));
             witnesses::measure(metrics, logs.clone())?;
@@ -79,28 +85,33 @@ impl OperationsArguments {
 
 /// Registers what is measured of `logs`, also of those that will run later.
 fn measure(metrics: &Metrics, logs: RunningLogs, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
-    let sizes = metrics.gauges("chancery_log_size", "Leaves of the newest published tree head", &["log"])?;
-    let entries = metrics.counters("chancery_log_entries_total", "Entries this process has appended", &["log"])?;
+    let sizes =
+        metrics.gauges("chancery_log_size", "Number of entries in the newest published checkpoint", &["log"])?;
+    let entries = metrics.counters("chancery_log_entries_total", "Entries appended by this process", &["log"])?;
     let ages = metrics.gauges(
         "chancery_log_checkpoint_age_seconds",
-        "Time since the newest published tree head; grows while nothing is logged",
+        "Seconds since the newest published checkpoint; grows while no entry is logged",
         &["log"],
     )?;
-    let queues = metrics.gauges("chancery_log_queue_entries", "Entries that wait for the next batch", &["log"])?;
-    let states = metrics.gauges("chancery_log_state", "1 for the state the log is in", &["log", "state"])?;
+    let queues = metrics.gauges("chancery_log_queue_entries", "Entries waiting for the next batch", &["log"])?;
+    let states = metrics.gauges(
+        "chancery_log_state",
+        "1 for the current state of the log, 0 for the others",
+        &["log", "state"],
+    )?;
     let conflicts = metrics.counters(
         "chancery_log_cas_conflicts_total",
-        "Batches that found the head moved by another replica",
+        "Batches repeated because another replica had moved the tree head",
         &["log"],
     )?;
     let batches = metrics.durations(
         "chancery_log_batch_seconds",
-        "Time from taking a batch to publishing its checkpoint, by integrated or failed",
+        "Seconds from taking a batch to publishing its checkpoint, by result: integrated or failed",
         &["log", "result"],
     )?;
     let time = move |logs: &[Log]| logs.iter().for_each(|log| log.time_batches(batches.clone()));
     time(&logs.logs());
-    let rekor_entries = metrics.counters("rekor_new_entries", "Entries this process has logged", &[])?;
+    let rekor_entries = metrics.counters("rekor_new_entries", "Entries logged by this process", &[])?;
     let clock = Arc::clone(clock);
     metrics.before_scrape(move || {
         let (now, logs) = (clock.now().seconds(), logs.logs());
@@ -134,6 +145,7 @@ fn state(log: &Log) -> &'static str {
     match log.obstacle() {
         None => "active",
         Some(Obstacle::Quarantined { .. }) => "quarantined",
+        Some(Obstacle::Unmarked { .. }) => "unmarked",
         Some(Obstacle::Unwitnessed { .. }) => "unwitnessed",
         Some(Obstacle::Clock { .. }) => "clock",
         Some(Obstacle::Stopped { .. }) => "stopped",

@@ -10,23 +10,26 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 
-/// The options of `chancery dev` about it.
+/// The options of `chancery dev` about the Rekor v2 log.
 #[derive(Debug, Args)]
 pub(crate) struct RekorV2Arguments {
-    /// Kind of key the Rekor v2 log is made with, p256 unless given: witnesses want ed25519, and a policy-controller refuses
-    /// every trusted root with such a log
-    #[arg(long = "rekor-v2-key", value_name = "KIND")]
+    /// Create the Rekor v2 log with a key of this kind; p256 by default
+    ///
+    /// Some witnesses require ed25519. policy-controller refuses every trusted root with an ed25519 log.
+    #[arg(long = "rekor-v2-key", help_heading = "Logs", value_name = "KIND")]
     pub(crate) key: Option<CheckpointKey>,
-    /// Take DSSE envelopes into the Rekor v2 log, as sigstore-js and cosign 2.6 to 3.0 send them for attestations; other
-    /// clients cannot verify such entries
-    #[arg(long = "rekor-v2-dsse")]
+    /// Accept DSSE envelopes in the Rekor v2 log
+    ///
+    /// sigstore-js and cosign 2.6 to 3.0 send attestations that way. Other clients cannot verify such entries.
+    #[arg(long = "rekor-v2-dsse", help_heading = "Logs")]
     pub(crate) dsse: bool,
-    /// Take no more entries into the Rekor v2 log, which can still be read
-    #[arg(long = "rekor-v2-frozen")]
+    /// Refuse new entries in the Rekor v2 log; it can still be read
+    #[arg(long = "rekor-v2-frozen", help_heading = "Logs")]
     pub(crate) frozen: bool,
-    /// Which Rekor signers are told of unless they ask for another: v1 where clients send it DSSE envelopes, as sigstore-js and
-    /// cosign 2.6 to 3.0 do for attestations and images; v2 unless given, or frozen
-    #[arg(long = "default-rekor", value_name = "VERSION")]
+    /// Name this Rekor version in `signing_config.json`; v2 by default, v1 if the v2 log is frozen
+    ///
+    /// Choose v1 for sigstore-js and cosign 2.6 to 3.0, which send attestations and images as DSSE envelopes.
+    #[arg(long = "default-rekor", help_heading = "Logs", value_name = "VERSION")]
     pub(crate) default: Option<RekorVersion>,
 }
 
@@ -36,11 +39,11 @@ pub(crate) struct RekorV2Arguments {
 pub(crate) enum RekorVersion {
     /// Rekor v1
     V1,
-    /// Rekor v2, and Rekor v1 for signers that do not know it
+    /// Rekor v2; signers that do not know it still find Rekor v1
     V2,
 }
 
-/// What checkpoints can be signed with.
+/// Kind of key that signs checkpoints.
 #[derive(Debug, Clone, Copy, ValueEnum, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum CheckpointKey {
@@ -79,7 +82,8 @@ impl RekorV2Arguments {
         let signer = opening.setup.data.key_at(Use::Checkpoints, rekor_v2::NAME, kind, &**opening.random).await?;
         ensure!(
             self.key.is_none() || signer.public_key().kind() == kind,
-            "the rekor2 log has a key of another kind than --rekor-v2-key says, and keeps it"
+            "--rekor-v2-key names another kind of key than the rekor2 log has. A log keeps its key: leave the option out, or start \
+             with a new --data"
         );
         let host = opening.setup.addresses.host.clone();
         let (log, sequencer) =

@@ -78,7 +78,10 @@ impl RunningLogs {
                 let command = command::compare(check_command, reason.evidence());
                 format!("{obstacle}. To see what is wrong, run: {command}")
             }
-            Obstacle::Clock { .. } | Obstacle::Stopped { .. } | Obstacle::Unwitnessed { .. } => obstacle.to_string(),
+            Obstacle::Clock { .. }
+            | Obstacle::Stopped { .. }
+            | Obstacle::Unmarked { .. }
+            | Obstacle::Unwitnessed { .. } => obstacle.to_string(),
         });
         let mut mirrors = logs.iter().filter_map(|running| running.mirror.as_ref());
         obstacle.or_else(|| mirrors.find_map(|(mirror, _)| mirror.obstacle()).map(str::to_owned))

@@ -17,6 +17,7 @@ use chancery_log::{CHECKPOINT_PERIOD, Files, Log, Settings, series, store::Store
 use chancery_verify::PublicKey;
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
 };
 use tokio::task::JoinHandle;
@@ -62,6 +63,8 @@ pub(super) struct ShardOpener {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) running: RunningLogs,
+    /// Directory of the logs' high-water marks.
+    pub(super) marks: PathBuf,
 }
 
 /// Every log of a series. Clones are the same.
@@ -140,7 +143,7 @@ impl<P: Personality> Shards<P> {
             if !log.is_frozen() {
                 tokio::time::sleep(3 * PERIOD).await;
                 let frozen = opener.store.freeze(log.record().log_id, opener.clock.now()).await;
-                failed.extend(frozen.err().map(|error| (generation.number, format!("it cannot be frozen: {error}"))));
+                failed.extend(frozen.err().map(|error| (generation.number, format!("cannot freeze the log: {error}"))));
             }
         }
         failed
@@ -169,6 +172,11 @@ impl<P: Personality> Shards<P> {
 }
 
 impl ShardOpener {
+    /// Where the log of this name has its high-water mark.
+    pub(super) fn mark(&self, name: &str) -> PathBuf {
+        self.marks.join(format!("{name}.mark"))
+    }
+
     async fn open(&self, series: &Series, generation: &Generation) -> anyhow::Result<(Log, JoinHandle<()>)> {
         let signer = open_generation(&self.files, series.role, generation).await?;
         let name = series::name(series.name, generation.number);
@@ -183,9 +191,10 @@ impl ShardOpener {
             copy: self.running.copy(&name),
             witnesses: series.witnesses.clone().filter(|_| !may_be_made),
             checkpoint_period: CHECKPOINT_PERIOD,
+            mark: Some(self.mark(&name)),
             name,
         };
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-        Log::open(settings, store, clock, self.running.stopping()).await.context("cannot open its log")
+        Log::open(settings, store, clock, self.running.stopping()).await.context("cannot open the log")
     }
 }

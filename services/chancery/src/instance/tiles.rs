@@ -11,11 +11,11 @@ use url::Url;
 #[cfg(feature = "s3")]
 pub(crate) use bucket::BucketArguments;
 
-/// The options of `chancery dev` about it.
+/// The options of `chancery dev` about copies of the logs.
 #[derive(Debug, Args)]
 pub(crate) struct TilesArguments {
-    /// Copy each log's tiles, entries and checkpoint to `URL/LOG/`, where URL is `file:///dir` or `s3://bucket/prefix`
-    #[arg(long = "tiles", value_name = "URL")]
+    /// Copy tiles, entries and checkpoint of each log to URL/LOG/: `file:///dir` or `s3://bucket/prefix`
+    #[arg(long = "tiles", help_heading = "Logs", value_name = "URL")]
     pub(crate) url: Option<Url>,
     #[cfg(feature = "s3")]
     #[command(flatten)]
@@ -33,10 +33,10 @@ impl TilesArguments {
     }
 
     fn open(&self, url: &Url) -> anyhow::Result<Destination> {
-        ensure!(url.query().is_none() && url.fragment().is_none(), "it must end with the path");
+        ensure!(url.query().is_none() && url.fragment().is_none(), "the URL must not have a query or fragment");
         match url.scheme() {
             "file" => {
-                let Ok(path) = url.to_file_path() else { bail!("write a directory of this machine as file:///dir") };
+                let Ok(path) = url.to_file_path() else { bail!("write a directory on this machine as file:///dir") };
                 Ok(Destination::directory(&path)?)
             }
             #[cfg(feature = "s3")]
@@ -68,14 +68,16 @@ mod bucket {
 
     #[derive(Debug, Args)]
     pub(crate) struct BucketArguments {
-        /// S3-compatible server, if it is not Amazon's; `http://` only where the network is trusted
-        #[arg(long = "tiles-endpoint", value_name = "URL", requires = "url")]
+        /// Use this S3-compatible server instead of Amazon's; http:// on trusted networks only
+        #[arg(long = "tiles-endpoint", help_heading = "Logs", value_name = "URL", requires = "url")]
         pub(crate) endpoint: Option<Url>,
         /// Region of the bucket
-        #[arg(long = "tiles-region", value_name = "REGION", default_value = "us-east-1")]
+        #[arg(long = "tiles-region", help_heading = "Logs", value_name = "REGION", default_value = "us-east-1")]
         pub(crate) region: String,
-        /// File with `aws_access_key_id = …` and `aws_secret_access_key = …`; without it, the machine's role is asked for
-        #[arg(long = "tiles-credentials", value_name = "FILE", requires = "url")]
+        /// Read credentials from this file; without it, use the role of the machine
+        ///
+        /// The file contains `aws_access_key_id = …` and `aws_secret_access_key = …`.
+        #[arg(long = "tiles-credentials", help_heading = "Logs", value_name = "FILE", requires = "url")]
         pub(crate) credentials: Option<PathBuf>,
     }
 
@@ -84,7 +86,10 @@ mod bucket {
         pub(super) fn open(&self, url: &Url) -> anyhow::Result<Destination> {
             let bucket = url.host_str().context("write a bucket as s3://bucket/prefix")?;
             let plain = url.username().is_empty() && url.password().is_none() && url.port().is_none();
-            ensure!(plain, "credentials and server are given by --tiles-credentials and --tiles-endpoint");
+            ensure!(
+                plain,
+                "the bucket URL must not contain credentials or a port; use --tiles-credentials and --tiles-endpoint"
+            );
             let backoff = BackoffConfig { max_backoff: Duration::from_secs(5), ..BackoffConfig::default() };
             let retry = RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY_TIMEOUT };
             let mut builder = AmazonS3Builder::new()

@@ -36,17 +36,17 @@ impl TimeServers {
     pub(super) fn measure(&self, metrics: &Metrics) -> Result<(), MetricError> {
         let asked = metrics.counters(
             "timestamp_authority_ntp_sync_total",
-            "Questions to time servers, and whether they had no answer",
+            "Requests to time servers; failed is true if there was no answer",
             &["host", "failed"],
         )?;
         let errors = metrics.counters(
             "timestamp_authority_ntp_errors_total",
-            "Rounds with too few answers that agree, or in which they agreed that the clock is wrong",
+            "Rounds without a quorum, or in which a quorum found the clock wrong",
             &["reason"],
         )?;
         let offsets = metrics.gauges(
             "chancery_tsa_clock_offset_milliseconds",
-            "How far the clock is from a time server's newest answer, in either direction; none if there was no answer",
+            "Difference between the clock and the newest answer of a time server, in either direction; absent without an answer",
             &["host"],
         )?;
         let sources = Arc::clone(&self.sources);

@@ -38,14 +38,14 @@ const ROLE: &str = "timestamp authority";
 /// Every state it can be in.
 const STATES: [&str; 4] = ["active", "clock", "expired", "stopped"];
 
-/// The options of `chancery dev` about it.
+/// The options of `chancery dev` about the timestamp authority.
 #[derive(Debug, Args)]
 pub(crate) struct TimestampArguments {
-    /// Where the timestamp authority's key is; only before its first start in a data directory, which remembers it
-    #[arg(long, value_name = "URI", value_parser = key_uri)]
+    /// Use the key at this URI; only for a new data directory, which records it
+    #[arg(long, help_heading = "Timestamps", value_name = "URI", value_parser = key_uri)]
     pub(crate) tsa_key: Option<String>,
-    /// Policies timestamps may be made under; the first is for whoever asks for none
-    #[arg(long, value_name = "OID,…", value_delimiter = ',', default_values_t = [DEFAULT_POLICY])]
+    /// Accept these timestamp policies; a request that names none gets the first
+    #[arg(long, help_heading = "Timestamps", value_name = "OID,…", value_delimiter = ',', default_values_t = [DEFAULT_POLICY])]
     pub(crate) tsa_policies: Vec<ObjectIdentifier>,
     /// Who must agree with the clock; a development server asks nobody.
     #[arg(skip)]
@@ -93,7 +93,7 @@ impl Timestamps {
             }
         };
         let authority = TimestampAuthority::new((*certificates).clone(), signer, arguments.policies(), guard, random)
-            .context("the timestamp authority's certificates are for another key")?;
+            .context("the timestamp authority's certificates belong to another key")?;
         Ok(Self { authority: Arc::new(authority), keys, clock, time_servers })
     }
 
@@ -112,10 +112,14 @@ impl Timestamps {
         }
         let days = metrics.gauges(
             "timestamp_authority_certificate_valid_days_remaining",
-            "Days until the first of the timestamp authority's certificates ends",
+            "Days until the first certificate of the timestamp authority expires",
             &[],
         )?;
-        let states = metrics.gauges("chancery_tsa_state", "1 for the state the authority is in", &["state"])?;
+        let states = metrics.gauges(
+            "chancery_tsa_state",
+            "1 for the current state of the authority, 0 for the others",
+            &["state"],
+        )?;
         let clock = Arc::clone(&self.clock);
         metrics.before_scrape(move || {
             let left = authority.expires().seconds().saturating_sub(clock.now().seconds());

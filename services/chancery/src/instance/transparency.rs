@@ -14,20 +14,28 @@ const ACCEPTANCE_ATTEMPTS: u32 = 10;
 /// How long it is given before it is asked again.
 const ACCEPTANCE_PAUSE: Duration = Duration::from_millis(500);
 
-/// The options of `chancery dev` about it.
+/// The options of `chancery dev` about the certificate log.
 #[derive(Debug, Args)]
 pub(crate) struct TransparencyArguments {
-    /// Log certificates in this log (RFC 6962; the URL before /ct/v1) and not in this server's own, which still answers
-    #[arg(long, value_name = "URL", requires = "ct_log_key", conflicts_with = "unlogged")]
+    /// Log certificates in this CT log instead of this server's own
+    ///
+    /// RFC 6962; the URL without /ct/v1. This server's own log can still be read.
+    #[arg(
+        long,
+        help_heading = "Certificate log",
+        value_name = "URL",
+        requires = "ct_log_key",
+        conflicts_with = "unlogged"
+    )]
     pub(crate) ct_log_url: Option<Url>,
-    /// Public key of that log, in PEM: its timestamps are always verified
-    #[arg(long, value_name = "FILE", requires = "ct_log_url")]
+    /// Public key of the log at --ct-log-url, in PEM; verifies its signed timestamps
+    #[arg(long, help_heading = "Certificate log", value_name = "FILE", requires = "ct_log_url")]
     pub(crate) ct_log_key: Option<PathBuf>,
-    /// Accept certificates of this authority into this server's own certificate log, too; a PEM file with its root
-    #[arg(long, value_name = "FILE")]
+    /// Accept certificates below the root in this PEM file in this server's own certificate log; repeatable
+    #[arg(long, help_heading = "Certificate log", value_name = "FILE")]
     pub(crate) ct_log_accepts: Vec<PathBuf>,
-    /// Issue certificates that no log knows of. Nobody can find out what was issued, and clients refuse them
-    #[arg(long = "insecure-without-certificate-log")]
+    /// Issue certificates without logging them: misuse stays hidden, and clients refuse them
+    #[arg(long = "insecure-without-certificate-log", help_heading = "Certificate log")]
     pub(crate) unlogged: bool,
 }
 
@@ -53,7 +61,8 @@ impl TransparencyArguments {
         let elsewhere = match (&self.ct_log_url, &self.ct_log_key) {
             (Some(url), Some(key)) => {
                 let text = fs::read(key).with_context(|| format!("cannot read {}", key.display()))?;
-                let key = PublicKey::from_pem(&text).with_context(|| format!("{} is no public key", key.display()))?;
+                let key = PublicKey::from_pem(&text)
+                    .with_context(|| format!("{} does not contain a public key in PEM", key.display()))?;
                 let log = Arc::new(HttpLog::new(url, key.clone()).context("cannot use --ct-log-url")?);
                 let url = BaseUrl::parse(url.as_str().trim_end_matches('/')).context("cannot use --ct-log-url")?;
                 Some(Elsewhere { url, key, log })
@@ -64,11 +73,15 @@ impl TransparencyArguments {
         for file in &self.ct_log_accepts {
             let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
             let chain = Certificate::chain_from_pem(&text)
-                .with_context(|| format!("{} is no certificate chain", file.display()))?;
+                .with_context(|| format!("{} does not contain a certificate chain in PEM", file.display()))?;
             let roots = chain.into_iter().filter(|certificate| certificate.subject() == certificate.issuer());
             let before = accepted_roots.len();
             accepted_roots.extend(roots.map(|root| root.der().to_vec()));
-            ensure!(accepted_roots.len() > before, "{} has no self-signed certificate", file.display());
+            ensure!(
+                accepted_roots.len() > before,
+                "{} contains no self-signed certificate; --ct-log-accepts needs the root of the authority",
+                file.display()
+            );
         }
         Ok(Settings { elsewhere, accepted_roots, unlogged: self.unlogged })
     }
@@ -121,7 +134,9 @@ impl Settings {
     /// What the authority is told; `own` is this server's log. Says so in the log where it is told to issue without one.
     pub(super) fn transparency(&self, own: Arc<dyn CertificateLog>) -> Transparency {
         if self.unlogged {
-            tracing::warn!("certificates are issued WITHOUT a certificate log: nobody can find out what was issued");
+            tracing::warn!(
+                "certificates are issued WITHOUT a certificate log: misuse of the authority stays hidden, and clients refuse them"
+            );
             return Transparency::Unlogged;
         }
         Transparency::Embedded(self.elsewhere.as_ref().map_or(own, |elsewhere| Arc::clone(&elsewhere.log) as _))

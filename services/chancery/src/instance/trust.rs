@@ -55,7 +55,7 @@ impl TrustSources {
         }
         // Signers that take the first one take the newest.
         services.signature_logs.sort_by_key(|log| (Reverse(log.major_api_version), log.validity.end));
-        TrustFiles::build(&material, &services).context("the trust files cannot be made")
+        TrustFiles::build(&material, &services).context("cannot make the trust files")
     }
 
     /// A Rekor v2 log as its verifiers know it.

@@ -154,7 +154,7 @@ async fn first_key(data: &Path, role: Role, uri: Option<&String>, random: &dyn R
 pub(crate) fn publisher(data: &Path) -> anyhow::Result<Publisher> {
     let settings = Settings::read(data)?;
     let settings =
-        settings.with_context(|| format!("{} has no TUF repository; start the server once", data.display()))?;
+        settings.with_context(|| format!("{} has no TUF repository; start the server on it once", data.display()))?;
     Ok(Publisher::new(Directory::new(data.join("tuf")), Keys::new(data, BTreeMap::new()), settings.lifetimes()))
 }
 
@@ -222,6 +222,11 @@ impl Tuf {
         tuf::http::router(Arc::clone(&self.service))
     }
 
+    /// What keeps and serves the repository.
+    pub(super) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.service)
+    }
+
     /// Says what is wrong with what clients are given, if anything is.
     pub(super) fn obstacle(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
         let service = Arc::clone(&self.service);
@@ -252,8 +257,12 @@ async fn follow(mut files: CurrentFiles, service: Arc<Service>) {
     while files.changed().await.is_ok() {
         let changed = Arc::clone(&files.borrow_and_update());
         match service.publish(&changed).await {
-            Ok(published) => tracing::info!(?published, "the trust files changed, and the TUF repository with them"),
-            Err(error) => tracing::error!(%error, "the changed trust files are not in the TUF repository yet"),
+            Ok(published) => {
+                tracing::info!(?published, "the trust files have changed; the TUF repository has their new version");
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot publish the changed trust files in the TUF repository yet; the next renewal tries again");
+            }
         }
     }
 }
@@ -267,7 +276,7 @@ async fn check_keys(data: &Path, service: &Service) -> anyhow::Result<()> {
         let known = signers.iter().any(|signer| keys.keys.values().any(|key| key == signer.public_key()));
         ensure!(
             known || !failures.is_empty(),
-            "the TUF {role} key in {}/keys is not one that clients know, or is missing; put it back, or replace it: \
+            "the TUF {role} key in {}/keys is missing, or is not the key that clients know; put it back, or replace it: \
              chancery trust rotate --role {role}",
             data.display()
         );

@@ -17,30 +17,30 @@ const DEFAULT_TIMEOUT_MS: u64 = 800;
 /// The longest that may be waited: clients give up some seconds later.
 const MAX_TIMEOUT_MS: u64 = 10_000;
 
-/// What happens where too few witnesses have cosigned in time.
+/// What a log does when it has no quorum in time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Fail {
-    /// The log goes on without them.
+    /// Go on without cosignatures.
     #[default]
     Open,
-    /// No entry is acknowledged.
+    /// Acknowledge no entry: writers get 503.
     Closed,
 }
 
-/// Who cosigns a log's checkpoints.
+/// The witnesses that cosign the checkpoints of a log.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WitnessesTable {
-    /// How many of them must cosign.
+    /// Quorum: how many of the witnesses must cosign.
     pub(crate) quorum: usize,
-    /// What happens where too few have.
+    /// What the log does when it has no quorum within `timeout_ms`. Default: `open`.
     #[serde(default)]
     pub(crate) fail: Fail,
-    /// How long an entry waits for them, in milliseconds.
+    /// How long an entry waits for the quorum, in milliseconds, from 1 to 10000. Default: 800.
     #[serde(default = "default_timeout")]
     pub(crate) timeout_ms: u64,
-    /// Those who may.
+    /// The witnesses.
     pub(crate) witnesses: Vec<WitnessTable>,
 }
 
@@ -48,9 +48,9 @@ pub(crate) struct WitnessesTable {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WitnessTable {
-    /// Its verifier key.
+    /// Verifier key of the witness.
     pub(crate) key: String,
-    /// What comes before `/add-checkpoint`.
+    /// URL of the witness, without `/add-checkpoint`.
     #[schemars(with = "String")]
     pub(crate) url: Url,
 }
@@ -63,7 +63,8 @@ impl WitnessesTable {
     /// Reads and checks it. Nobody is asked anything.
     pub(crate) fn witnesses(&self) -> anyhow::Result<Witnesses> {
         let member = |WitnessTable { key, url }: &WitnessTable| {
-            let witness = Witness::parse(key).with_context(|| format!("the witness's verifier key {key:?}"))?;
+            let witness =
+                Witness::parse(key).with_context(|| format!("{key:?} is not the verifier key of a witness"))?;
             let client: Arc<dyn WitnessClient> = Arc::new(HttpWitness::new(url)?);
             anyhow::Ok((witness, client))
         };
@@ -73,7 +74,7 @@ impl WitnessesTable {
             Fail::Closed => witnessing::Fail::Closed,
         };
         let valid = (1..=MAX_TIMEOUT_MS).contains(&self.timeout_ms);
-        ensure!(valid, "timeout_ms must be between 1 and {MAX_TIMEOUT_MS}");
+        ensure!(valid, "timeout_ms is {}; set it to a number from 1 to {MAX_TIMEOUT_MS}", self.timeout_ms);
         Ok(Witnesses::new(members, self.quorum, fail, Duration::from_millis(self.timeout_ms))?)
     }
 }
@@ -85,24 +86,26 @@ pub(crate) struct WitnessChoices {
     pub(crate) ct: Option<Witnesses>,
 }
 
-/// The options of `chancery dev` about it.
+/// The options of `chancery dev` about witnesses.
 #[derive(Debug, Args)]
 pub(crate) struct WitnessArguments {
-    /// Have this witness cosign the Rekor v2 log's checkpoints, e.g. `witness.example.org+5b4a…+BA…@https://witness.example.org`.
-    /// May be given several times. A new log is not witnessed before its second start
-    #[arg(long = "witness", value_name = "VKEY@URL", value_parser = witness)]
+    /// Ask this witness to cosign the checkpoints of the Rekor v2 log; repeatable
+    ///
+    /// For example `witness.example.org+5b4a…+BA…@https://witness.example.org`. A new log is witnessed from its second start
+    /// on.
+    #[arg(long = "witness", value_name = "VKEY@URL", help_heading = "Witnesses", value_parser = witness)]
     witnesses: Vec<WitnessTable>,
-    /// The same for the certificate log
-    #[arg(long = "ct-witness", value_name = "VKEY@URL", value_parser = witness)]
+    /// Ask this witness to cosign the checkpoints of the certificate log; repeatable
+    #[arg(long = "ct-witness", value_name = "VKEY@URL", help_heading = "Witnesses", value_parser = witness)]
     ct_witnesses: Vec<WitnessTable>,
-    /// How many of the witnesses must cosign
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Require this quorum: how many of the witnesses must cosign
+    #[arg(long, help_heading = "Witnesses", value_name = "N", default_value_t = 1)]
     witness_quorum: usize,
-    /// What happens where too few have cosigned in time: `open` goes on without them, `closed` acknowledges nothing
-    #[arg(long, value_name = "HOW", default_value = "open")]
+    /// Without a quorum in time, `open` goes on without cosignatures; `closed` acknowledges no entry
+    #[arg(long, help_heading = "Witnesses", value_name = "HOW", default_value = "open")]
     witness_fail: Fail,
-    /// How long an entry waits for witnesses, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = DEFAULT_TIMEOUT_MS)]
+    /// Let an entry wait this many milliseconds for the quorum
+    #[arg(long, help_heading = "Witnesses", value_name = "MS", default_value_t = DEFAULT_TIMEOUT_MS)]
     witness_timeout: u64,
 }
 
@@ -134,12 +137,12 @@ fn witness(text: &str) -> Result<WitnessTable, String> {
 pub(super) fn measure(metrics: &Metrics, logs: RunningLogs) -> anyhow::Result<()> {
     let requests = metrics.counters(
         "chancery_witness_requests_total",
-        "Conversations with witnesses, by how they ended: cosigned, unreachable, refused, invalid, behind",
+        "Requests to witnesses, by result: cosigned, unreachable, refused, invalid, behind",
         &["log", "witness", "result"],
     )?;
     let lags = metrics.gauges(
         "chancery_witness_lag_entries",
-        "Leaves of the newest published tree head that the witness has not cosigned for this process",
+        "Entries of the newest published checkpoint that the witness has not cosigned for this process",
         &["log", "witness"],
     )?;
     metrics.before_scrape(move || {

@@ -56,7 +56,7 @@ pub(super) fn sign_in(client_id: &str, hidden: &[(&str, &str)], email: Option<&s
     layout(
         "Sign in as",
         &html! {
-            p { strong { (client_id) } " would like to know who you are." }
+            p { strong { (client_id) } " asks for your identity." }
             form method="post" action="/oidc/authorize" {
                 @for (name, value) in hidden { input type="hidden" name=(name) value=(value); }
                 (email_field(email, problem, true))

@@ -60,7 +60,8 @@ impl Chain for IssuingChain {
 
 impl Credential for Authority {
     fn parse(text: &[u8]) -> anyhow::Result<Self> {
-        Self::new(Certificate::chain_from_pem(text)?).context("the certificates may not make timestamps")
+        Self::new(Certificate::chain_from_pem(text)?)
+            .context("the certificates are not valid for a timestamp authority")
     }
 
     fn key(&self) -> &PublicKey {

@@ -78,9 +78,14 @@ impl RingFiles {
         let path = self.ring_file();
         let mut ring = match text {
             None => Ring::new(),
-            Some(text) => serde_json::from_slice(text).with_context(|| format!("{} is damaged", path.display()))?,
+            Some(text) => serde_json::from_slice(text)
+                .with_context(|| format!("{} is damaged; restore it from a backup", path.display()))?,
         };
-        ensure!(ring.is_sound(), "{} makes no sense to this version of chancery", path.display());
+        ensure!(
+            ring.is_sound(),
+            "{} was written by another version of chancery, or is damaged; use that version, or restore the file from a backup",
+            path.display()
+        );
         if !ring.knows(role) {
             ring.begin(role, self.first(role)?);
         }
@@ -96,7 +101,7 @@ impl RingFiles {
         };
         let path = self.key_file(&public);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let damaged = || format!("{} is damaged", path.display());
+        let damaged = || format!("{} is damaged; restore it from a backup", path.display());
         let certificate = || Certificate::from_pem(&text).with_context(damaged);
         let (key, created) = match role {
             Role::Ca => (certificate()?.public_key().clone(), instance.created_at_seconds),
@@ -143,7 +148,11 @@ impl RingFiles {
             return Ok(None);
         }
         let mut served: Served = read(&path)?;
-        ensure!(served.schema == SCHEMA, "{} makes no sense to this version of chancery", path.display());
+        ensure!(
+            served.schema == SCHEMA,
+            "{} was written by another version of chancery, or is damaged; use that version, or restore the file from a backup",
+            path.display()
+        );
         Ok(served.roles.remove(&role))
     }
 
@@ -162,7 +171,9 @@ impl RingFiles {
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => bail!("another `chancery keys rotate` is at work here"),
+            Err(TryLockError::WouldBlock) => {
+                bail!("another `chancery keys rotate` is running on this data directory; wait until it has finished")
+            }
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
         }
     }
@@ -170,7 +181,7 @@ impl RingFiles {
 
 fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged; restore it from a backup", path.display()))
 }
 
 fn write(path: &Path, document: &impl Serialize) -> anyhow::Result<()> {

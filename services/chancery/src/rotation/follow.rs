@@ -100,7 +100,7 @@ impl<S: Subject> Rotation<S> {
         let complaint = self.apply(text).await.err().map(|error| format!("{error:#}"));
         let role = self.keys.role();
         if let Some(error) = complaint.as_ref().filter(|complaint| self.complaint.as_ref() != Some(complaint)) {
-            tracing::error!(%role, error, "the rotation of a key does not go on; what signs goes on signing");
+            tracing::error!(%role, error, "a rotation of a key is stuck; the old key signs on");
         }
         self.complaint = complaint;
         self.statuses.set(role, &self.keys.progress, self.complaint.is_some());
@@ -124,14 +124,14 @@ impl<S: Subject> Rotation<S> {
         if let Some((number, credential, signer)) = self.keys.next() {
             self.subject.sign_with(credential, signer).await?;
             self.keys.signs(number, self.clock.now());
-            tracing::info!(%role, generation = number, "this generation of the key signs from now on");
+            tracing::info!(%role, generation = number, "a new generation of the key signs from now on");
         }
         // (5)
         self.record()?;
         // (6)
         let now = &self.keys.progress;
         for (number, reason) in now.obstacles.iter().filter(|(number, reason)| before.get(number) != Some(reason)) {
-            tracing::error!(%role, generation = number, reason, "this generation of the key cannot be used");
+            tracing::error!(%role, generation = number, reason, "a generation of the key cannot be used");
         }
         if self.written.as_ref() != Some(now) {
             self.keys.write_progress()?;

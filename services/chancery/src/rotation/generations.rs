@@ -60,7 +60,7 @@ impl<C: Credential> Generations<C> {
                 %role,
                 generation = active.number,
                 reason,
-                "the active key cannot be used; the one before goes on"
+                "the active key cannot be used; the old key signs on"
             );
             keys.progress.obstacles.insert(active.number, reason);
             keys.progress.signing = former;
@@ -144,11 +144,14 @@ impl<C: Credential> Generations<C> {
     }
 
     fn read_credential(&self, generation: &Generation) -> anyhow::Result<C> {
-        let name = generation.chain.as_deref().context("keys/ring.json names no public half")?;
+        let name = generation
+            .chain
+            .as_deref()
+            .context("keys/ring.json is damaged: it names no file with the public key; restore it from a backup")?;
         let path = self.files.key_file(name);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let credential = C::parse(&text).with_context(|| format!("cannot use {}", path.display()))?;
-        ensure!(is(generation, credential.key()), "{} is of another key than the one that was staged", path.display());
+        ensure!(is(generation, credential.key()), "{} belongs to another key than the staged one", path.display());
         Ok(credential)
     }
 
@@ -197,7 +200,7 @@ impl<C: Credential> Generations<C> {
         // Nobody has said so yet where no key was ever rotated.
         let number = if self.progress.signing == 0 { active } else { self.progress.signing };
         let opened = self.opened.get(&number).map(|opened| (number, Arc::clone(&opened.credential)));
-        opened.with_context(|| format!("the {} key that signs is not known", self.role.title()))
+        opened.with_context(|| format!("the active {} key is not known", self.role.title()))
     }
 
     /// The generation that signs.
@@ -284,16 +287,19 @@ fn is(generation: &Generation, key: &PublicKey) -> bool {
 pub(crate) async fn verify_signs(signer: &Signer) -> anyhow::Result<()> {
     let message = b"chancery: this signature shows that the key of this generation signs";
     let signature = signer.sign(message).await?;
-    signer.public_key().verify(message, &signature).context("the key's signature does not verify")
+    signer.public_key().verify(message, &signature).context("the signature of the key does not verify")
 }
 
 /// Opens a generation's key wherever it is: the one that was staged, and no other that is there now.
 pub(crate) async fn open_generation(files: &RingFiles, role: Role, generation: &Generation) -> anyhow::Result<Signer> {
     let mut known = Hash::default();
     let decoded = hex::decode_to_slice(&generation.fingerprint, &mut known);
-    ensure!(decoded.is_ok(), "keys/ring.json has a fingerprint that is none");
+    ensure!(decoded.is_ok(), "keys/ring.json is damaged: a fingerprint is malformed; restore it from a backup");
     let signer = open_as(files, role, &generation.key, Some(&known)).await?;
-    ensure!(is(generation, signer.public_key()), "the key is another one than the one that was staged");
+    ensure!(
+        is(generation, signer.public_key()),
+        "the key is not the one that was staged; put the staged key back, or give it up: chancery keys rotate ROLE abandon"
+    );
     Ok(signer)
 }
 
@@ -316,7 +322,7 @@ async fn open_as(files: &RingFiles, role: Role, place: &Place, known: Option<&Ha
             opened.with_context(|| format!("cannot use the {} key {}", role.title(), path.display()))
         }
         Place::Uri(uri) => {
-            let key = uri.parse().with_context(|| format!("{uri} is no key URI"))?;
+            let key = uri.parse().with_context(|| format!("{uri} is not a key URI"))?;
             let opened = match known {
                 Some(known) => chancery_keys::reopen(&key, known).await,
                 None => chancery_keys::open(&key).await,

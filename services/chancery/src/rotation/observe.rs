@@ -29,7 +29,7 @@ pub(crate) fn start<C: Credential>(
             taken = seen.filter(|_| matches!(looked, Ok(true)));
             let error = looked.err().map(|error| format!("{error:#}"));
             if let Some(error) = error.as_ref().filter(|error| complaint.as_ref() != Some(*error)) {
-                tracing::error!(%role, error, "the rotation of a key is not followed");
+                tracing::error!(%role, error, "cannot follow the rotation of a key in another process");
             }
             complaint = error;
         }

@@ -181,26 +181,31 @@ pub(crate) struct Progress {
 /// Why a step is not taken; nothing has changed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("generation {number} is {state} already; {advice}")]
+    #[error("generation {number} is already {state}; {advice}")]
     Busy { number: u64, state: &'static str, advice: &'static str },
-    #[error("no generation is {state}")]
+    #[error("no generation is {state}; see: chancery keys list")]
     Nothing { state: &'static str },
-    #[error("generation {number} has not been published by the server yet; it does so within a second while it runs")]
+    #[error(
+        "the server has not published generation {number} yet; a running server does so within a second, so start it"
+    )]
     Unpublished { number: u64 },
     #[error("the server cannot use generation {number}: {reason}")]
     Unusable { number: u64, reason: String },
     #[error(
-        "generation {number} was published {published} and may be activated from {from} on: clients must have fetched it \
-         before; --overlap shortens the wait for those who know that theirs have"
+        "generation {number} was published {published} and may be activated from {from} on, because clients must have fetched \
+         it before. If all of yours have, shorten the wait with --overlap"
     )]
     TooEarly { number: u64, published: String, from: String },
     #[error(
-        "the server has not stopped signing with generation {number} yet; it does so within a second while it runs"
+        "the server has not stopped signing with generation {number} yet; a running server does so within a second, so start it"
     )]
     StillSigning { number: u64 },
-    #[error("the end {end} is before the key's first day, {since}")]
+    #[error("the end {end} is before the start of the key, {since}; choose a later time with --end")]
     EndsBeforeStart { end: String, since: String },
-    #[error("the end {end} is after the last moment a signature of it can be honest, {last}")]
+    #[error(
+        "the end {end} is after {last}, the time of the last signature that can depend on the key; choose an earlier time with \
+         --end"
+    )]
     EndsTooLate { end: String, last: String },
 }
 

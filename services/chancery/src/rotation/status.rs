@@ -50,10 +50,10 @@ impl Statuses {
     /// Which generation of each key signs, and how many things are in the way of what is wanted.
     pub(crate) fn measure(&self, metrics: &Metrics) -> Result<(), MetricError> {
         let generations =
-            metrics.gauges("chancery_key_generation", "Generation of the key that signs, from 1", &["role"])?;
+            metrics.gauges("chancery_key_generation", "Generation of the signing key, counted from 1", &["role"])?;
         let obstacles = metrics.gauges(
             "chancery_key_obstacles",
-            "Generations of a key that cannot be used, and faults of the ring; chancery keys list tells them",
+            "Key generations that cannot be used. chancery keys list shows why",
             &["role"],
         )?;
         let statuses = self.clone();

@@ -69,15 +69,19 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
     let address = listening.address()?;
     let (routes, readiness): (_, Readiness) = (chancery_witness::http::router(witness), Arc::new(|| None));
     let ready = || tracing::info!(%address, verifier_key = key, "witness ready");
-    listening.serve(routes, readiness, metrics.as_ref(), |routes| routes, ready).await
+    listening.serve((routes, None), readiness, metrics.as_ref(), |routes| routes, ready).await
 }
 
 fn open(name: &str, data: &Path, logs: &[String], metrics: Option<&Metrics>) -> anyhow::Result<Witness> {
-    let logs = logs.iter().map(|key| VerifierKey::parse(key).with_context(|| format!("verifier key {key:?}")));
+    let logs = logs.iter().map(|key| VerifierKey::parse(key).with_context(|| format!("{key:?} is not a verifier key")));
     let logs = logs.collect::<anyhow::Result<Vec<_>>>()?;
-    ensure!(!logs.is_empty(), "a witness needs the verifier key of at least one log");
+    ensure!(!logs.is_empty(), "the witness has no log; give the verifier key of at least one with logs or --log");
     let requests = metrics.map(|metrics| {
-        metrics.counters("chancery_witness_checkpoints_total", "Requests for cosignatures", &["origin", "result"])
+        metrics.counters(
+            "chancery_witness_checkpoints_total",
+            "Requests for cosignatures, by log and result",
+            &["origin", "result"],
+        )
     });
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Witness::open(Settings { data, name, logs }, clock, requests.transpose()?).context("cannot open the witness")

@@ -3,6 +3,7 @@
 use super::{Log, Parts, Published, sign_head};
 use crate::activity::Activity;
 use crate::guard::{Guard, Sound, Verdict};
+use crate::mark::{Mark, Marker};
 use crate::mirror::{self, Destination};
 use crate::quarantine::{Quarantine, Reason};
 use crate::sequencer::{self, CLOCK_BEHIND, Sequencer, is_behind};
@@ -17,6 +18,9 @@ use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::Timestamp;
 use chancery_verify::checkpoint::Scheme;
+use futures_util::future::OptionFuture;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
@@ -48,6 +52,9 @@ pub struct Settings {
     pub witnesses: Option<Witnesses>,
     /// A batch takes the newest checkpoint along to the store unless one did so short a time ago.
     pub checkpoint_period: Duration,
+    /// The file of its high-water mark, made where there is none: what the database must not take back. `None` remembers
+    /// nothing outside the database.
+    pub mark: Option<PathBuf>,
 }
 
 /// Why a log is not opened at all. Every message says what to do.
@@ -79,9 +86,26 @@ pub enum OpenError {
     /// The copy of its files cannot be read, or is of another log.
     #[error("its copy in the object store: {0}")]
     Copy(#[from] mirror::Error),
+    /// The high-water mark cannot be read or written.
+    #[error("its high-water mark {path}: {error}. Without it the server cannot tell whether its database was put back")]
+    Mark {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The mark is not of this log.
+    #[error("its high-water mark was not signed by this log's key, so it is the mark of another log: {0}")]
+    OtherMark(chancery_verify::Rejection),
     /// The log could not be read, made or signed.
     #[error(transparent)]
     Log(#[from] Error),
+}
+
+impl OpenError {
+    fn mark(path: &Path, error: io::Error) -> Self {
+        Self::Mark { path: path.display().to_string(), error }
+    }
 }
 
 impl From<Corrupt> for OpenError {
@@ -129,15 +153,28 @@ impl Log {
         let (quarantine, activity) = (Quarantine::default(), Arc::<Activity>::default());
         let frozen = settings.frozen || store.frozen(record.log_id).await.map_err(Error::from)?.is_some();
         let frozen = Arc::new(AtomicBool::new(frozen));
-        let (copy, mut witnessed) = (settings.copy.as_ref(), None);
-        let (published, stored_size, task) = match judge(guard, copy, settings.witnesses.as_ref(), &store).await? {
+        let mut mark = settings.mark.as_deref().map(open_mark).transpose()?;
+        let (mut witnessed, mut marking) = (None, None);
+        let (copy, note) = (settings.copy.as_ref(), mark.as_ref().and_then(|(mark, _)| mark.unverified_note()));
+        let (published, stored_size, task) = match judge(guard, (copy, note), settings.witnesses.as_ref(), &store)
+            .await?
+        {
             Verdict::Sound(sound) => {
                 let first = first_published(guard, &signer, &sound, clock.now()).await?;
+                if let (Some((mark, path)), (first, true)) = (&mut mark, &first) {
+                    mark.write(&first.note).map_err(|error| OpenError::mark(path, error))?;
+                }
                 let size = sound.head.tree.size;
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
                 let sequencer = Sequencer::new(parts, sound, first, (&activity, &frozen), settings.checkpoint_period);
-                let signed = sequencer.published();
+                let mut signed = sequencer.published();
                 let task = sequencer::run(sequencer, waiting, readers, quarantine.clone(), shutdown);
+                let marker = mark.map(|(mark, _)| {
+                    let (marker, known, shown) = Marker::new(&record.name, mark, signed.clone());
+                    (signed, marking) = (shown, Some(known));
+                    marker.run(quarantine.clone())
+                });
+                let task = both(task, OptionFuture::from(marker));
                 let (published, task) = match settings.witnesses {
                     None => (signed, tokio::spawn(task)),
                     Some(witnesses) => {
@@ -165,6 +202,7 @@ impl Log {
             published,
             stored_size,
             witnessed,
+            marking,
             frozen,
             quarantine,
             cache: TileCache::new(),
@@ -191,18 +229,23 @@ impl Log {
 }
 
 /// The sequencer, and what publishes what it signs.
-async fn both(sequencer: impl Future<Output = ()>, rounds: impl Future<Output = ()>) {
-    tokio::join!(sequencer, rounds);
+async fn both<T>(sequencer: impl Future<Output = ()>, beside: impl Future<Output = T>) {
+    tokio::join!(sequencer, beside);
+}
+
+/// The mark in this file, with the file's path.
+fn open_mark(path: &Path) -> Result<(Mark, &Path), OpenError> {
+    Ok((Mark::open(path).map_err(|error| OpenError::mark(path, error))?, path))
 }
 
 /// What the guard finds, and then the witnesses.
 async fn judge(
     guard: Guard<'_>,
-    copy: Option<&Destination>,
+    (copy, mark): (Option<&Destination>, Option<&str>),
     witnesses: Option<&Witnesses>,
     store: &Arc<dyn Store>,
 ) -> Result<Verdict, OpenError> {
-    let verdict = guard.inspect(copy).await?;
+    let verdict = guard.inspect(copy, mark).await?;
     let (Verdict::Sound(sound), Some(witnesses)) = (&verdict, witnesses) else { return Ok(verdict) };
     let size = sound.head.tree.size;
     let doubt = witnesses.inspect(guard, store).await?;

@@ -4,9 +4,10 @@
 //! newer one only after it has read it as committed, re-hashed its right edge, and seen that it extends the head it
 //! published before: a database that was put back and grew again does not get a second history signed.
 
-use super::{Sequencer, checked_edge};
+use super::{Sequencer, checked_edge, put_back_from};
 use crate::engine::Published;
 use crate::guard::verify_extension;
+use crate::quarantine::Reason;
 use crate::{Corrupt, Error};
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::Edge;
@@ -15,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Readers that may wait for a newer head; beyond it they are told to come back.
 const CAPACITY: usize = 4096;
+/// What readers are told of a head that is in doubt.
+const NOT_SIGNED: &str = "the committed head is not one that may be signed";
 
 /// Someone who has seen a committed head that is not published here yet.
 pub(crate) struct Reader {
@@ -48,7 +51,7 @@ impl Follower {
 impl Sequencer {
     /// Answers everyone who waits for a newer head. One read of the head serves them all, and none is needed where a
     /// batch has just published what they wait for. An error of this function is fatal to the loop.
-    pub(super) async fn answer_readers(&mut self, readers: Vec<Reader>) -> Result<(), Corrupt> {
+    pub(super) async fn answer_readers(&mut self, readers: Vec<Reader>) -> Result<(), Reason> {
         let published = self.published.borrow().clone();
         let (served, waiting): (Vec<_>, Vec<_>) =
             readers.into_iter().partition(|reader| reader.size <= published.tree.size);
@@ -59,11 +62,12 @@ impl Sequencer {
         if waiting.is_empty() {
             return Ok(());
         }
-        let (answer, corrupt) = match self.follow().await {
+        let (answer, doubt) = match self.follow().await {
             Ok(published) => (Ok(published), None),
             Err(Error::Corrupt(corrupt) | Error::Store(crate::store::StoreError::Corrupt(corrupt))) => {
-                (Err("the committed head is not one that may be signed"), Some(corrupt))
+                (Err(NOT_SIGNED), Some(corrupt.into()))
             }
+            Err(Error::Quarantined(reason)) => (Err(NOT_SIGNED), Some(reason)),
             Err(error) => {
                 tracing::error!(log.name = %self.record.name, %error, "cannot publish the committed head");
                 (Err("the committed head could not be read or signed"), None)
@@ -72,7 +76,7 @@ impl Sequencer {
         for reader in waiting {
             let _ = reader.answer.send(answer.clone().map_err(|reason| Error::Unavailable { reason }));
         }
-        corrupt.map_or(Ok(()), Err)
+        doubt.map_or(Ok(()), Err)
     }
 
     /// Publishes the committed head where another replica has moved it.
@@ -82,8 +86,11 @@ impl Sequencer {
         }
         let head = self.store.head(self.record.log_id).await?;
         if head.tree != self.head.tree {
-            if head.tree.size <= self.head.tree.size {
-                return Err(Corrupt::new("a committed tree only grows").into());
+            if let Some(reason) = put_back_from(&self.head.tree, &head.tree) {
+                return Err(Error::Quarantined(reason));
+            }
+            if head.tree.size == self.head.tree.size {
+                return Err(Corrupt::new("a committed tree of one size has one root hash").into());
             }
             let tiles = self.store.tiles(self.record.log_id, Edge::tile_ids(head.tree.size)).await?;
             self.edge = checked_edge(&head, &tiles)?;

@@ -13,6 +13,7 @@ use chancery_log::{Log, OpenError, Pending, Receipt, Sealed, Settings, rekor_v1,
 use chancery_verify::key::KeyKind;
 use chancery_verify::tile::TileId;
 use chancery_verify::{Timestamp, merkle};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -43,6 +44,8 @@ pub(crate) struct Bench {
     pub(crate) witnesses: Option<Witnesses>,
     /// None, so that every batch has a checkpoint, unless a scenario says otherwise.
     pub(crate) checkpoint_period: Duration,
+    /// The file of its high-water mark, if it keeps one.
+    pub(crate) mark: Option<PathBuf>,
 }
 
 pub(crate) struct Running {
@@ -110,7 +113,8 @@ impl Bench {
     fn new(place: Place) -> Self {
         let (signer, _) = Signer::generate(KeyKind::P256).unwrap();
         let clock = Arc::new(FixedClock::new(START));
-        Self { place, signer: Arc::new(signer), clock, copy: None, witnesses: None, checkpoint_period: Duration::ZERO }
+        let (copy, witnesses, mark, checkpoint_period) = (None, None, None, Duration::ZERO);
+        Self { place, signer: Arc::new(signer), clock, copy, witnesses, checkpoint_period, mark }
     }
 
     pub(crate) fn sqlite() -> Self {
@@ -185,6 +189,7 @@ impl Bench {
             copy: self.copy.clone(),
             witnesses: self.witnesses.clone(),
             checkpoint_period: self.checkpoint_period,
+            mark: self.mark.clone(),
         }
     }
 

@@ -14,6 +14,7 @@ mod crash;
 mod disk;
 mod faults;
 mod hooked;
+mod marks;
 mod mirror;
 mod moody;
 mod pool;
@@ -74,6 +75,11 @@ on_both_databases! {
     quarantine::what_its_copy_knows_counts,
     quarantine::an_invariant_violated_while_it_runs_is_what_readiness_says,
     quarantine::a_clock_that_is_behind_at_the_start_stops_signing_and_not_reading,
+    marks::a_database_that_was_put_back_while_it_was_stopped_is_not_signed,
+    marks::a_database_that_is_put_back_under_a_running_log_takes_no_entry,
+    marks::a_database_that_is_put_back_under_an_idle_log_is_noticed,
+    marks::a_mark_that_cannot_be_trusted_or_kept_acknowledges_nothing,
+    marks::what_is_acknowledged_is_in_the_mark,
     witnessing::answers_and_files_bear_the_cosignatures_of_a_quorum,
     witnessing::without_witnesses_an_open_log_goes_on_and_a_closed_one_does_not,
     witnessing::an_answer_that_is_no_cosignature_is_ignored,

@@ -116,16 +116,12 @@ impl Service {
     pub fn measure(self: &Arc<Self>, metrics: &Metrics) -> Result<(), MetricError> {
         let expires = metrics.gauges(
             "chancery_tuf_expires_at_seconds",
-            "When the TUF metadata that is served expires, since the epoch",
+            "Expiry of the served TUF metadata, in seconds since 1970",
             &["role"],
         )?;
-        let versions =
-            metrics.gauges("chancery_tuf_version", "Version of the TUF metadata that is served", &["role"])?;
-        let failures = metrics.counters(
-            "chancery_tuf_renewal_failures_total",
-            "Changes of the TUF repository that failed",
-            &[],
-        )?;
+        let versions = metrics.gauges("chancery_tuf_version", "Version of the served TUF metadata", &["role"])?;
+        let failures =
+            metrics.counters("chancery_tuf_renewal_failures_total", "Failed changes of the TUF repository", &[])?;
         let service = Arc::clone(self);
         metrics.before_scrape(move || {
             for status in service.status() {

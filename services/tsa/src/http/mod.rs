@@ -35,8 +35,11 @@ pub fn router(authority: Arc<TimestampAuthority>) -> Router {
 
 /// As [`router`], measured.
 pub fn measured_router(authority: Arc<TimestampAuthority>, metrics: &Metrics) -> Result<Router, MetricError> {
-    let latency =
-        metrics.durations("timestamp_authority_api_latency", "Seconds a request took", &["code", "method"])?;
+    let latency = metrics.durations(
+        "timestamp_authority_api_latency",
+        "Duration of a request in seconds",
+        &["code", "method"],
+    )?;
     Ok(timed(router(authority), latency))
 }
 

@@ -23,26 +23,26 @@ const MAX_INPUT_BYTES: u64 = 1 << 20;
 /// Longest value that is shown.
 const MAX_SHOWN: usize = 100;
 
-/// Check a token claim by claim, and show what a certificate would say
+/// Check a token claim by claim, and show the contents of its certificate
 ///
-/// Makes the checks of the certificate authority, all of them, and fetches the issuer's keys as it would. The exit code is 0
-/// only if a certificate would be issued.
+/// Runs every check of the certificate authority, and fetches the keys of the issuer as it does. Exits with 0 only if the
+/// authority would issue a certificate.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery identity test \"$TOKEN\" --config issuers.toml
-  chancery token alice@example.test | chancery identity test -      (by the issuer of a running `chancery dev`)
+  chancery token alice@example.test | chancery identity test -      (with the issuer of a running `chancery dev`)
   chancery identity test \"$TOKEN\" --config issuers.toml --json")]
 pub(super) struct Arguments {
-    /// The token, or `-` to read it from standard input, where no process list shows it
+    /// The token, or `-` to read it from standard input, which keeps it out of the process list
     #[arg(value_name = "TOKEN")]
     token: String,
-    /// Whose tokens are accepted; without it, those of `chancery dev`
+    /// Accept the issuers in this file; by default the issuer of `chancery dev`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where `chancery dev` listens
+    /// URL of `chancery dev`
     #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL, conflicts_with = "config")]
     url: String,
-    /// Print a JSON object
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
@@ -135,7 +135,7 @@ fn as_text(explanation: &Explanation) -> String {
         let would = if explanation.is_accepted() {
             "The certificate says"
         } else {
-            "Were it accepted, the certificate would say"
+            "If the token were accepted, the certificate would say"
         };
         let _ = writeln!(text, "\n{would}\n    {:<40} {}", format!("name ({kind})"), printable(name));
         for (claim, value) in said(principal) {

@@ -19,16 +19,16 @@ use std::{
     process::ExitCode,
 };
 
-/// Turn a Fulcio OIDC configuration (YAML or JSON) into ours
+/// Convert a Fulcio OIDC configuration (YAML or JSON) to a list of issuers
 ///
-/// Prints TOML on standard output, and on standard error what changed and what could not be carried over. The exit code is 0
-/// only if every issuer was.
+/// Prints TOML on standard output. Prints on standard error what changes and which issuers cannot be converted. Exits with 0
+/// only if every issuer was converted.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   chancery identity import /etc/fulcio-config/config.yaml > issuers.toml
   chancery config check issuers.toml")]
 pub(super) struct Arguments {
-    /// Fulcio's file
+    /// Fulcio's configuration file
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }

@@ -12,30 +12,30 @@ use std::{
     process::ExitCode,
 };
 
-/// Characters of a password below which a file of it is a mistake.
+/// Shortest password that is accepted: a shorter file is probably a mistake.
 const MIN_PASSWORD: usize = 8;
 
-/// Make a key in a new file: PKCS#8 in PEM, encrypted with a password (PBES2, AES-256)
+/// Generate a key in a new file: PKCS#8 in PEM, encrypted with a password (PBES2, AES-256)
 ///
-/// Prints the key's URI, and its public half on request. A file that exists is never overwritten.
+/// Prints the URI of the key. Never overwrites a file.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys generate --out ca.pem --password-file ca.password
   chancery keys generate --kind rsa-4096 --out ca.pem --password-file ca.password --public-key ca.pub")]
 pub(super) struct Arguments {
-    /// Where the key goes; readable by its owner only
+    /// Write the key to this new file, readable by its owner only
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Kind of key
     #[arg(long, value_name = "KIND", default_value = "p256")]
     kind: Kind,
-    /// File with the password
+    /// Encrypt the key with the password in this file
     #[arg(long, value_name = "FILE", required_unless_present = "unencrypted")]
     password_file: Option<PathBuf>,
-    /// Write the key as it is: whoever can read the file has it
+    /// Do not encrypt the key: every reader of the file can sign with it
     #[arg(long, conflicts_with = "password_file")]
     unencrypted: bool,
-    /// Also write the public half, in PEM, to this file
+    /// Also write the public key, in PEM, to this file
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
 }
@@ -89,14 +89,19 @@ fn password(path: &Path) -> anyhow::Result<Vec<u8>> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = text.strip_suffix(b"\n").unwrap_or(&text);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
-    ensure!(text.len() >= MIN_PASSWORD, "{} must have at least {MIN_PASSWORD} characters", path.display());
+    ensure!(
+        text.len() >= MIN_PASSWORD,
+        "the password in {} is shorter than {MIN_PASSWORD} characters; choose a longer one",
+        path.display()
+    );
     Ok(text.to_vec())
 }
 
 /// A path as a URI has it.
 fn absolute(path: &Path) -> anyhow::Result<String> {
     let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
-    let url = url::Url::from_file_path(&path).ok().context("the path cannot be written as a URI")?;
+    let url =
+        url::Url::from_file_path(&path).ok().context("the path cannot be written as a URI; choose another path")?;
     // `Url` leaves the delimiters of options alone, which are part of a path here.
     Ok(url.path().replace('&', "%26").replace('=', "%3D"))
 }

@@ -10,10 +10,10 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
-/// List the signing keys of a data directory: role, generation, state, kind, fingerprint and place
+/// List the signing keys of an instance: role, generation, state, kind, fingerprint and place
 ///
-/// Reads only; it may run beside the server. A key that is elsewhere is not asked for: its public half is in its certificate.
-/// Of a key that is being rotated it says how far the server is.
+/// Only reads the data directory; a server may be running on it. Keys in tokens and key services are not contacted. For a key
+/// that is being rotated, the list shows how far the server is, and why a generation cannot be used.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys list --data ./chancery-dev
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     /// Data directory of the instance
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
-    /// Print a JSON array
+    /// Print the result as a JSON array
     #[arg(long)]
     json: bool,
 }
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What there is to say about a key that is being rotated.
+/// Remarks about a key that is being rotated.
 fn remarks(key: &KeyRecord) -> String {
     let mut remarks = Vec::new();
     match (key.state, key.published) {
@@ -53,7 +53,7 @@ fn remarks(key: &KeyRecord) -> String {
         (State::Outgoing, _) if key.signing => remarks.push("still signs".to_owned()),
         _ => {}
     }
-    remarks.extend(key.ends.map(|ends| format!("counts until {}", ends.rfc3339())));
+    remarks.extend(key.ends.map(|ends| format!("trusted until {}", ends.rfc3339())));
     remarks.extend(key.obstacle.as_ref().map(|obstacle| format!("cannot be used: {obstacle}")));
     if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) }
 }

@@ -24,16 +24,16 @@ use std::{
 /// How often the server's answer is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Change a signing key while the server runs, without one failed request
+/// Replace a signing key while the server runs, without one failed request
 ///
-/// Stage: the next key is published in the trusted root, a CA's also in the trust bundle. Then wait until every client has
-/// fetched it. Activate: it signs, and the one before does not any more. Retire: what the one before has signed counts, what it
-/// signs from then on does not. `chancery keys list` shows how far it is.
+/// stage publishes the next key in the trusted root (a CA key also in the trust bundle); it signs nothing yet. Wait until
+/// every client has fetched it. activate signs with the next key instead of the old one. retire sets the time until which the
+/// old key is trusted. `chancery keys list` shows the progress.
 ///
-/// The next key of a log is that of another tree. `activate` of a Rekor v1 log freezes the shard before, for ever. A Rekor v2 log
-/// that is not used any more by new signing configurations goes on for signers with an old one, until `retire` freezes it.
+/// A new key of a log starts a new tree. activate freezes the old shard of a Rekor v1 log for ever. The old Rekor v2 log
+/// serves signers with an old signing configuration until retire freezes it.
 ///
-/// Keys of the TUF repository need no steps: clients follow from one root to the next by themselves.
+/// Keys of the TUF repository are replaced in one step: clients follow from one root to the next.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys rotate ca --data ./chancery-dev stage
@@ -57,40 +57,40 @@ enum RoleVerb {
     Ca(Rotated),
     /// The timestamp authority's key
     Tsa(Rotated),
-    /// The certificate log's key: the next one is of another log, beside the first
+    /// The certificate log's key; the next key starts another log beside the first
     Ct(Rotated),
-    /// The Rekor v1 log's key: the next one is of another shard, and clients still see one log with one index
+    /// The Rekor v1 log's key; the next key starts another shard, and clients still see one log with one index
     Rekor(Rotated),
-    /// The Rekor v2 log's key: the next one is of another log at a host name of its own, which signers are told of
+    /// The Rekor v2 log's key; the next key starts another log at a host name of its own
     Rekor2(Rotated),
-    /// The TUF repository's root key: as `chancery trust rotate --role root`
+    /// The TUF repository's root key; same as `chancery trust rotate --role root`
     TufRoot(RotatedTuf),
-    /// The TUF repository's targets key: as `chancery trust rotate --role targets`
+    /// The TUF repository's targets key; same as `chancery trust rotate --role targets`
     TufTargets(RotatedTuf),
-    /// The TUF repository's snapshot key: as `chancery trust rotate --role snapshot`
+    /// The TUF repository's snapshot key; same as `chancery trust rotate --role snapshot`
     TufSnapshot(RotatedTuf),
-    /// The TUF repository's timestamp key: as `chancery trust rotate --role timestamp`
+    /// The TUF repository's timestamp key; same as `chancery trust rotate --role timestamp`
     TufTimestamp(RotatedTuf),
 }
 
-/// One key, in steps
+/// Rotate one key in steps
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   chancery keys rotate ca --data ./chancery-dev stage
 
-Servers that have copies of one data directory need a copy of its keys/ after each step, of a log's before the next one.")]
+If several servers have copies of one data directory: copy keys/ to each of them after every step.")]
 struct Rotated {
     /// Data directory of the instance
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev", global = true)]
     data: PathBuf,
-    /// How long to wait until the server has taken the step
+    /// Wait at most this long for the server to take the step
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse, global = true)]
     wait: Duration,
     #[command(subcommand)]
     step: Step,
 }
 
-/// One key of the TUF repository, at once
+/// Replace one key of the TUF repository in one step
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   chancery keys rotate tuf-timestamp --data ./chancery-dev")]
@@ -98,7 +98,7 @@ struct RotatedTuf {
     /// Data directory of the instance
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
-    /// Where the new key is, if it is not to be made in the data directory; P-256
+    /// Use the P-256 key at this URI instead of a new key in the data directory
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     key: Option<String>,
 }
@@ -113,25 +113,32 @@ enum Step {
 
 /// Sign with the staged key from now on
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  chancery keys rotate ca --data ./chancery-dev activate --overlap 24h")]
 struct Activate {
-    /// How long it must have been published: longer than any client keeps what it has fetched
+    /// Require that the key has been published for this long: longer than any client caches trust files
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
     overlap: Duration,
 }
 
-/// End the time of the key before
+/// Set the time until which the old key is trusted
 ///
-/// In the trusted root it stays with its end; the trust bundle and fulcio-chain.pem, which know no times, do without it. Without
-/// --end that is when the last signature that depends on it can have been made.
+/// The trusted root keeps the old key with that time. The trust bundle and fulcio-chain.pem have no times, so the old key is
+/// removed from them. Default: the time of the last signature that can depend on the old key.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery keys rotate ca --data ./chancery-dev retire
+  chancery keys rotate ca --data ./chancery-dev retire --end 2026-11-21T07:00:00Z")]
 struct Retire {
-    /// Nothing it has signed after this time counts (RFC 3339): for a key that was stolen
+    /// Trust the old key until this time (RFC 3339); for a stolen key, the time of the theft
     #[arg(long, value_name = "TIME", value_parser = time)]
     end: Option<Timestamp>,
 }
 
-/// Give up the staged key
+/// Withdraw the staged key, which never signs
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  chancery keys rotate ca --data ./chancery-dev abandon")]
 struct Abandon {}
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -147,7 +154,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         RoleVerb::TufTimestamp(rotated) => return rotated.run(tuf::Role::Timestamp).await,
     };
     let files = RingFiles::of(&data);
-    ensure!(files.is_complete()?, "{} is not complete: start the server first", data.display());
+    ensure!(
+        files.is_complete()?,
+        "{} is not complete; finish it first: chancery init, or a start of chancery dev",
+        data.display()
+    );
     let _alone = files.lock()?;
     let mut ring = files.ring(role)?;
     let progress = files.progress(role)?.unwrap_or_default();
@@ -169,7 +180,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Step::Retire(Retire { end }) => {
             let (number, end) = ring.retire(role, &progress, end, now)?;
             files.write_ring(&ring)?;
-            say(&format!("generation {number} is retired: what it has signed until {} counts", end.rfc3339()))?;
+            say(&format!("generation {number} is retired: its signatures are trusted until {}", end.rfc3339()))?;
             Ok(ExitCode::SUCCESS)
         }
         Step::Abandon(Abandon {}) => {
@@ -195,7 +206,8 @@ struct Server<'a> {
 }
 
 impl Server<'_> {
-    /// Waits until the server has taken the step, and says so. A server that cannot is an error; one that does not run will.
+    /// Waits until the server has taken the step, and prints that. It is an error if the server cannot use the key. Without a
+    /// running server the next start takes the step.
     async fn await_step(&self, number: u64, done: impl Fn(&Progress) -> bool, what: &str) -> anyhow::Result<ExitCode> {
         let waited = tokio::time::timeout(self.wait, async {
             loop {
@@ -204,7 +216,7 @@ impl Server<'_> {
                     return Ok(());
                 }
                 if let Some(reason) = progress.obstacles.get(&number) {
-                    bail!("the server cannot use it, and signs with the key before: {reason}");
+                    bail!("the server cannot use the new key and still signs with the old one: {reason}");
                 }
                 tokio::time::sleep(LOOK).await;
             }
@@ -214,7 +226,7 @@ impl Server<'_> {
                 outcome?;
                 say(what)?;
             }
-            Err(_) => say("no server has taken this up yet; one that starts will")?,
+            Err(_) => say("no running server has taken this step yet; the next start takes it")?,
         }
         Ok(ExitCode::SUCCESS)
     }

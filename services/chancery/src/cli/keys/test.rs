@@ -1,4 +1,4 @@
-//! `chancery keys test`: whether a key signs, and whether clients can verify what it signs.
+//! `chancery keys test`: whether a key signs, and whether clients can verify its signatures.
 
 use super::kind_name;
 use crate::instance::key_uri;
@@ -19,16 +19,16 @@ use std::{
 /// Signatures that are made to see how long one takes.
 const SAMPLES: usize = 5;
 
-/// Sign with a key and verify the result with the clients' rules
+/// Sign with a key and verify the signatures with the rules of the clients
 ///
-/// Opens the key, signs, verifies, and makes throwaway certificates with it that are verified as clients would. A key that
-/// some client cannot verify (Ed25519, P-521, RSA of other sizes) is refused, and the exit code is 1. Nothing is kept.
+/// Opens the key, signs, verifies, and signs throwaway certificates that are verified as clients do. Exits with 1 if some
+/// client could not verify the key (Ed25519, P-521, other RSA sizes). Stores nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys test file:/etc/chancery/ca.pem?password-file=/etc/chancery/ca.password
   chancery keys test 'hashivault://ca?address=https://vault.example.org:8200&token-file=/run/vault-token' --json")]
 pub(super) struct Arguments {
-    /// Where the key is
+    /// URI of the key
     #[arg(value_name = "URI", value_parser = key_uri)]
     uri: String,
     /// Print the result as JSON
@@ -82,7 +82,7 @@ async fn examine(uri: &str) -> anyhow::Result<Facts> {
     for (number, time) in times.iter_mut().enumerate() {
         let message = format!("chancery keys test {number}");
         let started = Instant::now();
-        let signature = key.sign(message.as_bytes()).await.context("the key does not sign")?;
+        let signature = key.sign(message.as_bytes()).await.context("the key cannot sign")?;
         key.public_key().verify(message.as_bytes(), &signature).context("the key's signature does not verify")?;
         *time = started.elapsed();
     }
@@ -90,7 +90,7 @@ async fn examine(uri: &str) -> anyhow::Result<Facts> {
     let (below, _) = Signer::generate(KeyKind::P256)?;
     IssuingChain::create("chancery keys test", 1, &key, &below, &SystemRandom, SystemClock.now())
         .await
-        .context("certificates made with the key do not verify")?;
+        .context("certificates signed with the key do not verify; clients would refuse them")?;
     times.sort_unstable();
     let public_key = key.public_key();
     let roles = if public_key.kind() == KeyKind::P256 { vec!["ca", "log"] } else { vec!["ca"] };

@@ -1,4 +1,4 @@
-//! `chancery log freeze`: the end of a log's writes, in its database, where no server can get around it.
+//! `chancery log freeze`: ends the writes of a log, in its database, so that every server obeys.
 
 use anyhow::{Context as _, bail};
 use chancery_daemon::clock::{Clock as _, SystemClock};
@@ -17,11 +17,11 @@ const WAIT: Duration = Duration::from_secs(10);
 /// How often it is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Take no more entries into a log, for ever; it can still be read and proven
+/// Refuse new entries in a log for ever; it can still be read, and inclusion proven
 ///
-/// What was acknowledged before is in the final tree. Writes are refused from the moment this returns, by every server on the
-/// database and after every restart. There is no way back: entries go into another log. Of Rekor v1 that is the next shard, if its
-/// key is staged: it takes entries at once. A certificate authority whose own log is frozen issues nothing.
+/// The final tree contains every acknowledged entry. When the command returns, every server on the database refuses writes,
+/// also after a restart. This cannot be undone: new entries need another log. If the next shard of Rekor v1 is staged, it
+/// takes entries at once. A certificate authority whose own log is frozen issues nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log freeze --data ./chancery-dev --log rekor2
@@ -30,10 +30,10 @@ pub(super) struct Arguments {
     /// Data directory of the instance
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
-    /// The `PostgreSQL` database the logs are in, as its owner
+    /// Freeze the log in this `PostgreSQL` database; connect as its owner
     #[arg(long, value_name = "URL", value_parser = crate::cli::database_url)]
     database: Option<String>,
-    /// Which log: rekor, rekor2 or ct, or a later one of these, such as rekor-2
+    /// Freeze this log: rekor, rekor2 or ct, or a later one such as rekor-2
     #[arg(long, value_name = "NAME")]
     log: String,
     /// Print the result as JSON
@@ -46,7 +46,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let location = match &arguments.database {
         Some(url) => Location::Server(url.clone()),
         None if file.exists() => Location::File(file),
-        None => bail!("there is no log in {}; give --database where it is elsewhere", arguments.data.display()),
+        None => {
+            bail!("there is no log in {}; give the database of the server with --database", arguments.data.display())
+        }
     };
     let database = Database::open(&location).await.with_context(|| format!("{location}"))?;
     let frozen = freeze(&*database.store(), &arguments.log).await;
@@ -64,7 +66,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     writeln!(out, "{} is frozen with {size} entries, root hash {root}", record.origin)?;
     match checkpoint {
         Some(note) => write!(out, "its final checkpoint:\n{note}")?,
-        None => writeln!(out, "no server has signed its final checkpoint yet; one that starts will")?,
+        None => writeln!(out, "no server has signed the final checkpoint yet; the next start of the server signs it")?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,7 +75,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn freeze(store: &dyn Store, name: &str) -> anyhow::Result<(LogRecord, CommittedHead, Option<String>)> {
     let Some(record) = store.open(name).await? else {
         let known: Vec<String> = store.logs().await?.into_iter().map(|log| log.name).collect();
-        bail!("there is no log {name}; there are: {}", known.join(", "));
+        bail!("there is no log {name}; the logs are: {}", known.join(", "));
     };
     let head = store.freeze(record.log_id, SystemClock.now()).await?;
     let begun = Instant::now();

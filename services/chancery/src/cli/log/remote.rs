@@ -74,14 +74,14 @@ async fn shards(url: &str, trusted: &TrustedLog) -> anyhow::Result<Vec<TrustedLo
         }
     }
     let missing = wanted.iter().map(|key| hex::encode(key.fingerprint())).collect::<Vec<_>>().join(", ");
-    bail!("no shard below {}{} is signed with the trusted key of SHA-256 {missing}", url, trusted.path)
+    bail!("no shard below {}{} is signed with the trusted key with SHA-256 {missing}", url, trusted.path)
 }
 
 /// The log's present checkpoint, verified.
 pub(super) async fn checkpoint(url: &str, trusted: &TrustedLog) -> anyhow::Result<(String, Opened)> {
     let files = Server::new(url, &trusted.path)?;
     let note = files.read(vec!["checkpoint".to_owned()]).await?.pop().flatten();
-    let note = note.with_context(|| format!("there is no checkpoint at {}", files.prefix))?;
+    let note = note.with_context(|| format!("there is no checkpoint at {}; see --path", files.prefix))?;
     let opened = open_checkpoint(&note, &trusted.published.keys, trusted.published.personality)?;
     Ok((String::from_utf8(note.to_vec())?, opened))
 }

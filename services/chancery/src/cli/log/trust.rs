@@ -1,4 +1,4 @@
-//! Whose signatures count: the trust files, read by somebody who checks a log.
+//! The keys that are trusted for each log, read from trust files.
 
 use anyhow::{Context as _, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -70,10 +70,14 @@ pub(super) fn read(path: &Path, places: &[(String, String)]) -> anyhow::Result<V
         let present = pem.into_iter().filter(|(_, file)| path.join(file.as_str()).exists());
         present.map(|(name, file)| from_pem(name, &path.join(file.as_str()))).collect::<anyhow::Result<_>>()?
     };
-    anyhow::ensure!(!logs.is_empty(), "{} names no log: give trusted_root.json or its directory", path.display());
+    anyhow::ensure!(
+        !logs.is_empty(),
+        "{} contains no key of a log; give trusted_root.json or its directory with --trust",
+        path.display()
+    );
     for (name, place) in places {
         let (named, others): (Vec<_>, Vec<_>) = logs.into_iter().partition(|log| log.published.name == *name);
-        anyhow::ensure!(!named.is_empty(), "{} names no log {name}", path.display());
+        anyhow::ensure!(!named.is_empty(), "{} contains no key of a log {name}", path.display());
         // Logs of a series are beside one another there.
         let keys = named.into_iter().flat_map(|log| log.published.keys).collect();
         logs = [others, vec![trusted(name, place.clone(), keys)]].concat();
@@ -101,20 +105,20 @@ fn trusted_of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
             // Nobody asks where it is.
             Ok(trusted(name, String::new(), logs.flat_map(|log| log.published.keys).collect()))
         }
-        name => bail!("log {name} is of no known kind"),
+        name => bail!("log {name} is of an unknown kind"),
     }
 }
 
 fn from_pem(name: &str, path: &Path) -> anyhow::Result<TrustedLog> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let key = PublicKey::from_pem(&text).with_context(|| format!("{} is no public key", path.display()))?;
+    let key = PublicKey::from_pem(&text).with_context(|| format!("{} is not a public key in PEM", path.display()))?;
     let path = if name == ct::NAME { CT_PATH } else { REKOR_PATH };
     Ok(trusted(name, path.to_owned(), vec![key]))
 }
 
 fn read_trusted_root(path: &Path) -> anyhow::Result<Vec<TrustedLog>> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    parse_trusted_root(&text).with_context(|| format!("{} is no trusted root", path.display()))
+    parse_trusted_root(&text).with_context(|| format!("{} is not a trusted root", path.display()))
 }
 
 /// Rekor logs of one version share one path: shards of version 1 are beside one another there, of version 2 the current one

@@ -1,4 +1,4 @@
-//! `chancery trust metadata`: root and targets metadata that is signed by keys which are elsewhere.
+//! `chancery trust metadata`: root and targets metadata that is signed with offline keys.
 
 use super::{Data, RoleName};
 use crate::instance;
@@ -18,10 +18,11 @@ use std::{
     process::ExitCode,
 };
 
-/// Export metadata, sign it wherever a key is, import it with its signatures
+/// Export TUF metadata, sign it with offline keys, and import it with its signatures
 ///
-/// The file is TUF metadata without signatures; python-tuf and others can sign it, too. To take root or targets keys offline:
-/// export a root that names them, have them sign, import it. From then on the server renews snapshot and timestamp alone.
+/// The exported file is TUF metadata without signatures; python-tuf and other tools can sign it too. To take root or targets
+/// keys offline: export a root that names the new keys, sign it with them, import it. From then on the server renews only
+/// snapshot and timestamp.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust metadata export --role root --root-key a.pub --root-key b.pub --root-threshold 2 --out 2.root.json
@@ -42,8 +43,8 @@ enum Verb {
 
 /// Write the next version of root or targets metadata, without signatures
 ///
-/// Root: with the keys there are, or those that are given, and a full lifetime. Targets: what waits for signatures if new
-/// trust files do, else the same targets with a full lifetime. Nothing changes for clients.
+/// Root: the present keys, or those given here, with a full lifetime. Targets: the trust files that wait for signatures, or the
+/// present ones with a full lifetime. Clients see no change until the import.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust metadata export --role root --root-key a.pub --root-key b.pub --root-threshold 2 --out 2.root.json
@@ -51,54 +52,54 @@ enum Verb {
 struct ExportArguments {
     #[command(flatten)]
     data: Data,
-    /// Root or targets; the others are the server's own
+    /// Export this role: root or targets; the server signs the others
     #[arg(long, value_name = "ROLE")]
     role: RoleName,
-    /// Public half of a root key, in PEM; given once for each key there shall be
+    /// Public key of a root key, in PEM; repeat for every root key of the new version
     #[arg(long, value_name = "FILE")]
     root_key: Vec<PathBuf>,
-    /// How many root keys must sign
+    /// Require this many root keys to sign
     #[arg(long, value_name = "M", requires = "root_key", default_value_t = 1)]
     root_threshold: usize,
-    /// Public half of a targets key, in PEM; given once for each key there shall be
+    /// Public key of a targets key, in PEM; repeat for every targets key of the new version
     #[arg(long, value_name = "FILE")]
     targets_key: Vec<PathBuf>,
-    /// How many targets keys must sign
+    /// Require this many targets keys to sign
     #[arg(long, value_name = "M", requires = "targets_key", default_value_t = 1)]
     targets_threshold: usize,
-    /// Where the metadata goes; a file that exists is not overwritten
+    /// Write the metadata to this new file; never overwrites a file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
-/// Add a key's signature to exported metadata; needs no data directory and no network but the key's
+/// Add the signature of a key to exported metadata; needs no data directory
 ///
-/// Says what is signed. Read it: whoever holds enough root keys decides whom all clients trust.
+/// Prints what is signed. Read it before you hand the file on: enough root keys together decide what every client trusts.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust metadata sign 2.root.json --key file:/media/usb/root.pem?password-file=/media/usb/password
   chancery trust metadata sign 5.targets.json --key hashivault://tuf-targets?address=https://vault.example.org:8200&token-file=/run/vault-token")]
 struct SignArguments {
-    /// The metadata; the signature is added to this file
+    /// Exported metadata; the signature is added to this file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Where the key is; P-256
+    /// Sign with the P-256 key at this URI
     #[arg(long, value_name = "URI", value_parser = instance::key_uri)]
     key: String,
 }
 
-/// Take over metadata with enough signatures
+/// Import and publish metadata with enough signatures
 ///
-/// Copies of the same metadata that were signed by different people are put together; keys that are here sign too. Refused,
-/// and nothing changes, unless it is the next version, has not expired, and is signed by enough different keys: a root by those
-/// of the root before and by its own. Where the targets keys are replaced and elsewhere, import root and targets together.
+/// Merges the signatures of several copies of the same metadata, and adds signatures of keys that are here. Refuses metadata,
+/// and changes nothing, unless it is the next version, has not expired and has enough signatures. A new root needs signatures
+/// of the old root keys and of its own. If offline targets keys are replaced, import root and targets together.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   chancery trust metadata import alice/2.root.json bob/2.root.json --data ./chancery-dev")]
 struct ImportArguments {
     #[command(flatten)]
     data: Data,
-    /// The signed files
+    /// Signed copies of the metadata
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 }
@@ -123,7 +124,10 @@ fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
             ] {
                 if !files.is_empty() {
                     let keys = files.iter().map(|file| public_key(file)).collect::<anyhow::Result<Vec<_>>>()?;
-                    ensure!(keys.len() <= 1 || !has_twins(&keys), "the same {role} key is given twice");
+                    ensure!(
+                        keys.len() <= 1 || !has_twins(&keys),
+                        "the same {role} key is given twice; give each key once"
+                    );
                     root = root.with(role, RoleKeys::new(&keys, threshold)?);
                 }
             }
@@ -132,9 +136,7 @@ fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
         }
         RoleName::Targets => publisher.draft(&repository, Role::Targets, now)?,
         RoleName::Snapshot | RoleName::Timestamp => {
-            anyhow::bail!(
-                "snapshot and timestamp are signed by the server; replace their keys with: chancery trust rotate"
-            )
+            anyhow::bail!("the server signs snapshot and timestamp; replace their keys with: chancery trust rotate")
         }
     };
     let written = File::create_new(&arguments.out).and_then(|mut file| file.write_all(&document.to_bytes()));
@@ -144,7 +146,7 @@ fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
 
 async fn sign(arguments: &SignArguments) -> anyhow::Result<ExitCode> {
     let mut document = read(&arguments.file)?;
-    let signer = chancery_keys::open(&arguments.key.parse()?).await.context("the key cannot be used")?;
+    let signer = chancery_keys::open(&arguments.key.parse()?).await.context("cannot use the key")?;
     let key_id = key::id(signer.public_key())?;
     offline::sign(&mut document, &signer).await?;
     let directory = arguments.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -153,8 +155,10 @@ async fn sign(arguments: &SignArguments) -> anyhow::Result<ExitCode> {
     file.as_file().sync_all()?;
     file.persist(&arguments.file).with_context(|| format!("cannot write {}", arguments.file.display()))?;
     if Root::parse(&document).is_ok_and(|root| !root.root.keys.contains_key(&key_id)) {
-        // That of a root before may have to.
-        anstream::eprintln!("note: key {key_id} is not one of the root keys this root names");
+        // A key of the root before may have to sign.
+        anstream::eprintln!(
+            "note: key {key_id} is not a root key of this root; only the key of the root before may sign too"
+        );
     }
     describe(&document)
 }
@@ -165,7 +169,7 @@ async fn import(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     let documents = offline::merge(copies);
     for role in [Role::Root, Role::Targets] {
         let different = documents.iter().filter(|document| document.role == role).count();
-        ensure!(different <= 1, "the files are not copies of the same {role} metadata");
+        ensure!(different <= 1, "the files are not copies of the same {role} metadata; import one version at a time");
     }
     let roles: Vec<Role> = documents.iter().map(|document| document.role).collect();
     let repository = publisher.import(documents, SystemClock.now()).await?;
@@ -182,12 +186,12 @@ fn read(path: &Path) -> anyhow::Result<Metadata> {
     let limit = u64::try_from(MAX_BYTES)? + 1;
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     file.take(limit).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
-    Metadata::parse(&bytes).with_context(|| format!("{} is no TUF metadata", path.display()))
+    Metadata::parse(&bytes).with_context(|| format!("{} is not TUF metadata", path.display()))
 }
 
 fn public_key(path: &Path) -> anyhow::Result<PublicKey> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    PublicKey::from_pem(&text).with_context(|| format!("{} is no public key in PEM", path.display()))
+    PublicKey::from_pem(&text).with_context(|| format!("{} is not a public key in PEM", path.display()))
 }
 
 fn has_twins(keys: &[PublicKey]) -> bool {
@@ -196,7 +200,7 @@ fn has_twins(keys: &[PublicKey]) -> bool {
     fingerprints.windows(2).any(|pair| pair.first() == pair.last())
 }
 
-/// What a document says, for who is to sign it.
+/// Prints what a document says, for its signers.
 fn describe(document: &Metadata) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     let signatures: Vec<&str> = document.signatures().map(|(key_id, _)| key_id.as_str()).collect();
@@ -215,6 +219,6 @@ fn describe(document: &Metadata) -> anyhow::Result<ExitCode> {
             writeln!(out, "  {name} sha256:{} {} bytes", facts.sha256, facts.length)?;
         }
     }
-    writeln!(out, "signed by {}", if signatures.is_empty() { "nobody".to_owned() } else { signatures.join(", ") })?;
+    writeln!(out, "signed by {}", if signatures.is_empty() { "no key".to_owned() } else { signatures.join(", ") })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,10 +7,10 @@ use chancery_trust::tuf::Role;
 use clap::Args;
 use std::{io::Write as _, process::ExitCode};
 
-/// Sign metadata anew, with a full lifetime, by the keys that are here
+/// Sign new TUF metadata with a full lifetime now, with the keys in the data directory
 ///
-/// The server does this by itself long before anything expires; here it is done at once. A running server serves the result
-/// within two seconds. Roles whose keys are elsewhere need `chancery trust metadata`.
+/// The server renews metadata long before it expires; this command does it at once. A running server serves the result within
+/// two seconds. For roles whose keys are not here: chancery trust metadata.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust renew --data ./chancery-dev
@@ -18,7 +18,7 @@ use std::{io::Write as _, process::ExitCode};
 pub(super) struct Arguments {
     #[command(flatten)]
     data: Data,
-    /// Which roles; all whose keys are here unless given. What points to new metadata is renewed with it
+    /// Renew this role and the roles that point to it; repeatable. By default every role whose keys are here
     #[arg(long, value_name = "ROLE")]
     role: Vec<RoleName>,
 }
@@ -29,7 +29,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for role in &asked {
         ensure!(
             publisher.can_sign(&repository, *role).await,
-            "the {role} keys are elsewhere; see: chancery trust metadata export --role {role}"
+            "the {role} keys are not here; sign elsewhere: chancery trust metadata export --role {role}"
         );
     }
     let asked = if asked.is_empty() { Role::ALL.to_vec() } else { asked };

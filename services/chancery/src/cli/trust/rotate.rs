@@ -12,12 +12,12 @@ use chancery_verify::key::KeyKind;
 use clap::Args;
 use std::{io::Write as _, process::ExitCode};
 
-/// Replace the key of a role: version N+1 of the root, signed by the root keys of version N and its own
+/// Replace the key of a TUF role
 ///
-/// Clients that know any earlier root follow by themselves; nobody has to be told. Without --key a new key is made in the
-/// data directory. Whatever the role has signed is signed anew, once also by its old key where that is still here, so at no
-/// moment, and after no power cut, do clients find something that does not verify. A running server serves the result within
-/// two seconds. For keys of which several must sign, see `chancery trust metadata`.
+/// Publishes version N+1 of the root, signed with the root keys of version N and N+1. Clients with any earlier root follow
+/// without help. The metadata of the role is signed again with the new key, and once more with the old key if it is still
+/// here, so that clients always find metadata that verifies, also after a power cut. A running server serves the result
+/// within two seconds. If several keys must sign: chancery trust metadata.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust rotate --role root --data ./chancery-dev
@@ -25,10 +25,10 @@ use std::{io::Write as _, process::ExitCode};
 pub(super) struct Arguments {
     #[command(flatten)]
     data: Data,
-    /// Whose key
+    /// Replace the key of this role
     #[arg(long, value_name = "ROLE")]
     role: RoleName,
-    /// Where the new key is; P-256
+    /// Use the P-256 key at this URI instead of a new key in the data directory
     #[arg(long, value_name = "URI", value_parser = instance::key_uri)]
     key: Option<String>,
 }
@@ -56,7 +56,7 @@ pub(super) async fn rotate(of: &Data, role: Role, key: Option<&str>) -> anyhow::
     };
     let keys = RoleKeys::new(&[signer.public_key().clone()], 1)?;
     let old = repository.root().role(role).clone();
-    ensure!(old != keys, "{place} is the {role} key already");
+    ensure!(old != keys, "{place} is already the {role} key; give another one with --key");
     if let Some(uri) = key {
         instance::use_key(data, role, uri)?;
     }
@@ -67,7 +67,7 @@ pub(super) async fn rotate(of: &Data, role: Role, key: Option<&str>) -> anyhow::
     for path in instance::key_files(data, role) {
         let is_old = Signer::open(&path).is_ok_and(|key| old.keys.values().any(|known| known == key.public_key()));
         if is_old {
-            writeln!(out, "no longer used, and may be destroyed: {}", path.display())?;
+            writeln!(out, "no longer used; you can destroy it: {}", path.display())?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! `chancery trust status`: which metadata ends when, and who can renew it.
+//! `chancery trust status`: when the metadata of each role expires, and whether the server can renew it.
 
 use super::Data;
 use chancery_daemon::clock::{Clock as _, SystemClock};
@@ -8,10 +8,10 @@ use clap::Args;
 use serde_json::json;
 use std::{io::Write as _, process::ExitCode};
 
-/// Say of every TUF role when its metadata expires, and whether its keys are here
+/// Show for every TUF role when its metadata expires, and whether its keys are here
 ///
-/// Tells at 30, 14 and 7 days (or a half, a quarter and an eighth of a shorter lifetime). The exit code is 1 where
-/// something has expired or is within the last of these.
+/// Marks a role at 30, 14 and 7 days before it expires (with a shorter lifetime: at a half, a quarter and an eighth of it).
+/// Exits with 1 if a role has expired or has reached the last of these marks.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust status --data ./chancery-dev
@@ -80,16 +80,19 @@ fn line(status: &RoleStatus, is_here: bool, now: Timestamp) -> String {
     };
     let told = match urgency {
         Urgency::None => "",
-        Urgency::Notice => "  ends soon",
-        Urgency::Warning => "  ENDS SOON",
-        Urgency::Alarm => "  ENDS VERY SOON",
+        Urgency::Notice => "  expires soon",
+        Urgency::Warning => "  EXPIRES SOON",
+        Urgency::Alarm => "  EXPIRES VERY SOON",
         Urgency::Expired => "  EXPIRED: clients refuse it",
     };
-    let who = match (is_here, role) {
+    let renewal = match (is_here, role) {
         (true, _) => "renewed by the server",
-        (false, Role::Root | Role::Targets) => "keys elsewhere: chancery trust metadata export",
+        (false, Role::Root | Role::Targets) => "keys not here: chancery trust metadata export",
         (false, _) => "KEYS MISSING",
     };
     let role = role.as_str();
-    format!("{role:9} version {version:<4} {} {left:>13}  {threshold} of {keys} keys, {who}{told}", expires.rfc3339())
+    format!(
+        "{role:9} version {version:<4} {} {left:>13}  {threshold} of {keys} keys, {renewal}{told}",
+        expires.rfc3339()
+    )
 }

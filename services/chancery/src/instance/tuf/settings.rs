@@ -9,11 +9,13 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 const SETTINGS: &str = "tuf.json";
 
-/// The options of `chancery dev` about it.
+/// The options of `chancery dev` about the TUF repository.
 #[derive(Debug, Args)]
 pub(crate) struct TufArguments {
-    /// How long new TUF metadata of a role is valid, and remembered: root=365d targets=365d snapshot=21d timestamp=7d
-    #[arg(long, value_name = "ROLE=TIME", num_args = 1.., value_parser = role_lifetime)]
+    /// Sign new TUF metadata with these lifetimes, and record them
+    ///
+    /// Default: root=365d targets=365d snapshot=21d timestamp=7d.
+    #[arg(long, help_heading = "Trust", value_name = "ROLE=TIME", num_args = 1.., value_parser = role_lifetime)]
     pub(crate) tuf_lifetime: Vec<(Role, Duration)>,
     /// Whether these are all, and what was remembered counts no more.
     #[arg(skip)]
@@ -59,7 +61,9 @@ impl Settings {
             return Ok(None);
         }
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+        serde_json::from_slice(&text)
+            .map(Some)
+            .with_context(|| format!("{} is damaged; restore it from a backup", path.display()))
     }
 
     pub(super) fn write(&self, data: &Path) -> anyhow::Result<()> {

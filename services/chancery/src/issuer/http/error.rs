@@ -59,9 +59,9 @@ impl OAuthError {
             Self::UnsupportedGrantType => {
                 "grant_type must be authorization_code or urn:ietf:params:oauth:grant-type:device_code"
             }
-            Self::AuthorizationPending => "nobody has signed in yet",
+            Self::AuthorizationPending => "the sign-in is not complete yet",
             Self::SlowDown => "poll less often",
-            Self::ExpiredToken => "nobody signed in in time; start again",
+            Self::ExpiredToken => "the sign-in took too long; start again",
             Self::TemporarilyUnavailable => "too many sign-ins are waiting; try again in some minutes",
             Self::ServerError => "the token could not be signed",
         }

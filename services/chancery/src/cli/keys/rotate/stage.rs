@@ -20,20 +20,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Make or take the next key and have it published; it signs nothing yet
+/// Generate or take the next key and publish it; it signs nothing yet
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery keys rotate ca --data ./chancery-dev stage
+  chancery keys rotate ca --data ./chancery-dev stage --key 'awskms:///alias/ca-2?region=eu-central-1'
+  chancery keys rotate rekor2 --data ./chancery-dev stage --url https://log2.example.org")]
 pub(super) struct Stage {
-    /// Where the key is, if it is not to be made in the data directory
+    /// Use the key at this URI instead of a new key in the data directory
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     key: Option<String>,
-    /// Kind of key to make: p256 unless given, of a Rekor v2 log what the one before is
+    /// Generate a key of this kind; p256 by default, for a Rekor v2 log the kind of the old key
     #[arg(long, value_name = "KIND", conflicts_with = "key")]
     kind: Option<Kind>,
-    /// Certificates for the key, in PEM: the issuing one first, the root last. Made, under a new root, if not given
+    /// Certificates of the key, in PEM, root last; by default new ones under a new root
     #[arg(long, value_name = "FILE", requires = "key")]
     chain: Option<PathBuf>,
-    /// Where the next Rekor v2 log is: https:// and a host name that none had before. A DNS entry must lead this name to the
-    /// same server, its certificate must be for it, too, and a proxy before it must leave the name in the request
+    /// URL of the next Rekor v2 log: https:// and a host name that no earlier log had
+    ///
+    /// Before: point the name to this server in DNS, add it to the TLS certificate, and have a proxy pass it on in `Host`.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }
@@ -54,11 +59,14 @@ impl Stage {
         let fingerprint = hex::encode(signer.public_key().fingerprint());
         let known = ring.generations(role).iter().find(|known| known.fingerprint == fingerprint);
         if let Some(known) = known {
-            bail!("this is the key of generation {}; a rotation needs another one", known.number);
+            bail!(
+                "this is already the key of generation {}; give another key with --key, or none to generate one",
+                known.number
+            );
         }
-        verify_signs(&signer).await.context("the key does not sign")?;
+        verify_signs(&signer).await.context("the key cannot sign")?;
         let public = if role.is_log() {
-            ensure!(self.chain.is_none(), "a log's key has no certificates");
+            ensure!(self.chain.is_none(), "the key of a log has no certificates; leave out --chain");
             check_kind(role, signer.public_key().kind())?;
             signer.public_key().to_pem()
         } else if let Some(path) = &self.chain {
@@ -116,7 +124,7 @@ impl Stage {
 fn check_kind(role: Role, kind: KeyKind) -> anyhow::Result<()> {
     let checkpoints_alone = role == Role::Rekor2 && kind == KeyKind::Ed25519;
     let known = !role.is_log() || kind == KeyKind::P256 || checkpoints_alone;
-    ensure!(known, "not every client verifies another kind of log key than P-256");
+    ensure!(known, "some clients verify log keys of kind P-256 only; use --kind p256");
     Ok(())
 }
 
@@ -129,13 +137,13 @@ fn check_url(role: Role, url: Option<&str>, files: &RingFiles, ring: &Ring) -> a
         );
         return Ok(());
     };
-    ensure!(role == Role::Rekor2, "the {} is at the URL it has", role.title());
+    ensure!(role == Role::Rekor2, "the {} keeps its URL; leave out --url", role.title());
     let host = log_host(url)?;
     let known = ring.generations(role).iter().filter_map(|generation| generation.url.clone());
     for known in known.chain(files.published_log_urls()?) {
         ensure!(
             log_host(&known)? != host,
-            "{host} is the name of another log; its checkpoints would be taken for that one's"
+            "{host} is the name of an earlier log, and clients would confuse the checkpoints of both; choose another name"
         );
     }
     Ok(())
@@ -144,7 +152,7 @@ fn check_url(role: Role, url: Option<&str>, files: &RingFiles, ring: &Ring) -> a
 /// What clients know the key by that signs, in PEM.
 fn active_public(files: &RingFiles, role: Role, ring: &Ring) -> anyhow::Result<Vec<u8>> {
     let active = ring.find(role, State::Active).and_then(|active| active.chain.as_deref());
-    let path = files.key_file(active.context("no key with a public side is active")?);
+    let path = files.key_file(active.context("no key is active")?);
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
@@ -169,7 +177,7 @@ async fn make_chain(
             let made = timestamp_chain::create(organization, number, root, signer, &SystemRandom, now).await?;
             timestamp_chain::to_pem(&made)
         }
-        Role::Ct | Role::Rekor | Role::Rekor2 => bail!("a log's key has no certificates"),
+        Role::Ct | Role::Rekor | Role::Rekor2 => bail!("the key of a log has no certificates; leave out --chain"),
     })
 }
 
@@ -179,15 +187,15 @@ fn given_chain(path: &Path, role: Role, signer: &Signer, now: Timestamp) -> anyh
     let check = || match role {
         Role::Ca => {
             let chain = IssuingChain::from_pem(&text, signer.public_key(), now)?;
-            ensure!(chain.certificates().len() > 1, "it needs the issuing certificate and its root");
+            ensure!(chain.certificates().len() > 1, "the file needs the issuing certificate and its root");
             Ok(chain.to_pem())
         }
         Role::Tsa => {
             let chain = timestamp_chain::from_pem(&text, signer.public_key())?;
-            ensure!(chain.is_valid_at(now), "a certificate is not valid at this time");
+            ensure!(chain.is_valid_at(now), "a certificate is not valid now");
             Ok(timestamp_chain::to_pem(&chain))
         }
-        Role::Ct | Role::Rekor | Role::Rekor2 => bail!("a log's key has no certificates"),
+        Role::Ct | Role::Rekor | Role::Rekor2 => bail!("the key of a log has no certificates; leave out --chain"),
     };
     check().with_context(|| format!("cannot use {}", path.display()))
 }

@@ -48,20 +48,20 @@ pub(super) fn write(path: &Path, repository: &Repository, facts: &Facts) -> anyh
 fn readme(facts: &Facts) -> String {
     let (url, checksum, issuer) = (&facts.url, facts.checksum(), &facts.issuer);
     format!(
-        "Trust in what was signed with {url}, for sites that cannot reach it.
+        "Trust files for signatures made with {url}, for sites that cannot reach it.
 
-Files are enough to verify with:
+To verify with files only:
   cosign verify-blob --trusted-root trusted_root.json --bundle B --certificate-identity I --certificate-oidc-issuer {issuer} FILE
   sigstore --trust-config client_trust_config.json verify identity --bundle B --cert-identity I --cert-oidc-issuer {issuer} FILE
   sigstore-go: root.NewTrustedRootFromPath(\"trusted_root.json\")
-They say nothing about keys that were replaced after they were written: bring a new archive after each rotation.
+The files do not know keys that were rotated later: bring a new archive after each rotation.
 
-tuf/ is the TUF repository as any web server can serve it, for clients that insist on one:
+tuf/ is the TUF repository, for clients that need one; any web server can serve it:
   (cd tuf && python3 -m http.server 8000)
   cosign initialize --mirror http://MIRROR:8000 --root root.json --root-checksum {checksum}
 Its timestamp expires: bring a new archive before then; `cosign initialize` prints the date.
 
-SHA-256 of root.json, to be compared with what the operator says: {checksum}
+SHA-256 of root.json; compare it with the value from the operator: {checksum}
 "
     )
 }

@@ -1,13 +1,13 @@
-//! The texts for those who write programs: commands, and code that is compiled and run by the tests as it is printed.
+//! The texts for programmers: commands, and code that the tests compile and run as it is printed.
 
-use super::{Facts, clients::fetch_root};
+use super::{Facts, text::fetch_root};
 
 pub(super) fn js(facts: &Facts) -> String {
     let Facts { url, mirror, issuer, .. } = facts;
     format!(
         "# Once per directory
 {}
-// Library (sigstore 5): sign.mjs; sigstore-js sends whole envelopes, so statements want signing_config_rekor_v1.v0.2.json
+// Library (sigstore 5): sign.mjs; sigstore-js sends whole envelopes, so statements need signing_config_rekor_v1.v0.2.json
 import {{ readFileSync, writeFileSync }} from 'node:fs';
 import {{ bundleToJSON }} from '@sigstore/bundle';
 import {{ SigningConfig }} from '@sigstore/protobuf-specs';
@@ -26,7 +26,7 @@ npx sigstore verify artifact.sigstore.json --blob-file artifact \\
   --certificate-identity-email WHO --certificate-issuer {issuer} \\
   --tuf-mirror-url {mirror} --tuf-root-path root.json --tuf-cache-path \"$PWD/tuf-cache\"
 
-# Command line: statements, into Rekor v1; with CI=true the token is taken from $SIGSTORE_ID_TOKEN
+# Command line: statements, into Rekor v1; with CI=true it takes the token from $SIGSTORE_ID_TOKEN
 CI=true npx sigstore attest statement.json --output-file statement.sigstore.json --fulcio-url {url} --rekor-url {url}
 npx sigstore verify statement.sigstore.json --certificate-identity-email WHO --certificate-issuer {issuer} \\
   --tuf-mirror-url {mirror} --tuf-root-path root.json --tuf-cache-path \"$PWD/tuf-cache\"

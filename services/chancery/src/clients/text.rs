@@ -1,9 +1,9 @@
-//! The text for each client. What is accepted by which version is measured, not assumed: see the project's reference.
+//! The text for each client. Which version accepts what was measured with the clients: see the project's reference.
 
 use super::{Client, Facts, code};
 
-/// What to do, with nothing left to fill in but whom to trust and what to verify.
-pub(super) fn text(client: Client, facts: &Facts) -> String {
+/// The commands, code or YAML, complete except for the trusted identity (WHO) and the artifact.
+pub(crate) fn text(client: Client, facts: &Facts) -> String {
     match client {
         Client::Cosign => cosign(facts),
         Client::Python => python(facts),
@@ -38,7 +38,7 @@ pub(super) fn fetch_root(facts: &Facts) -> String {
 fn cosign(facts: &Facts) -> String {
     let Facts { url, issuer, .. } = facts;
     format!(
-        "# Once per home directory ($TUF_ROOT, ~/.sigstore/root), and never again: changes come from the repository.
+        "# Once per home directory ($TUF_ROOT, ~/.sigstore/root). Later changes come from the repository.
 {}
 # cosign 3
 cosign sign-blob --yes --bundle artifact.sigstore.json artifact
@@ -48,7 +48,7 @@ cosign verify-blob --bundle artifact.sigstore.json --certificate-identity WHO --
 cosign sign-blob --yes --use-signing-config --new-bundle-format --bundle artifact.sigstore.json artifact
 cosign verify-blob --new-bundle-format --use-signed-timestamps --bundle artifact.sigstore.json --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
 
-# Statements and images are for Rekor v1 with it, and with cosign 3.0, which is said with a file
+# Statements and images: cosign 2.6 and 3.0 send them to Rekor v1, which this file selects
 curl -fsS {url}/trust/signing_config_rekor_v1.json -o signing_config_rekor_v1.json
 cosign attest-blob --yes --signing-config signing_config_rekor_v1.json --new-bundle-format \\
   --predicate predicate.json --type slsaprovenance1 --bundle statement.sigstore.json artifact
@@ -79,8 +79,8 @@ sigstore --instance {mirror} verify identity --cert-identity WHO --cert-oidc-iss
 fn kyverno(facts: &Facts) -> String {
     let Facts { mirror, issuer, .. } = facts;
     format!(
-        "# Kyverno 1.18 and newer; for older ones: --for kyverno-cluster-policy. For signatures of any format, of any Rekor.
-# Kyverno follows the repository: nothing has to be printed again after a rotation.
+        "# Kyverno 1.18 and newer; for older versions: --for kyverno-cluster-policy. Verifies signatures of any format and any Rekor.
+# Kyverno follows the repository: this policy stays valid after a rotation.
 apiVersion: policies.kyverno.io/v1
 kind: ImageValidatingPolicy
 metadata:
@@ -123,9 +123,8 @@ fn kyverno_cluster_policy(facts: &Facts) -> String {
         chain => format!("              tsaCertChain: |-\n{}", indented(chain, 16)),
     };
     format!(
-        "# Kyverno 1.13 and newer. For signatures as cosign 2 attaches them by default, and cosign 3 with --new-bundle-format=false
-# --use-signing-config=false and the URLs: a rule of this type finds no others. The keys are copied: print them again after a
-# rotation.
+        "# Kyverno 1.13 and newer. Finds only signatures as cosign 2 attaches them by default, and as cosign 3 does with
+# --new-bundle-format=false --use-signing-config=false and the URLs. Contains copies of the keys: export it again after a rotation.
 apiVersion: kyverno.io/v1
 kind: ClusterPolicy
 metadata:
@@ -161,8 +160,8 @@ spec:
 fn policy_controller(facts: &Facts) -> String {
     let Facts { url, mirror, issuer, .. } = facts;
     format!(
-        "# For signatures as cosign 2 attaches them by default, and cosign 3 with --new-bundle-format=false
-# --use-signing-config=false and the URLs: policy-controller (to 0.15) finds no log of a TrustRoot for those in bundles.
+        "# Verifies signatures as cosign 2 attaches them by default, and as cosign 3 does with --new-bundle-format=false
+# --use-signing-config=false and the URLs. For bundles, policy-controller (up to 0.15) finds no log in a TrustRoot.
 apiVersion: policy.sigstore.dev/v1alpha1
 kind: TrustRoot
 metadata:
@@ -197,7 +196,7 @@ spec:
 fn flux(facts: &Facts) -> String {
     let pattern = facts.issuer.replace('.', "\\.");
     format!(
-        "# Flux 2.9 and newer. The trusted root is copied: print it again after a rotation.
+        "# Flux 2.9 and newer. Contains a copy of the trusted root: export it again after a rotation.
 apiVersion: v1
 kind: Secret
 metadata:
@@ -228,15 +227,15 @@ spec:
     )
 }
 
-/// It reads commits with the trusted root and signs them with keys it is given one by one; the repository has both, but
-/// it looks for the latter at another place than its `initialize` puts them.
+/// gitsign verifies commits with the trusted root, and signs with keys in files of their own. The repository has both, but
+/// gitsign does not look for the keys where its `initialize` puts them.
 fn gitsign(facts: &Facts) -> String {
     let Facts { url, mirror, issuer, .. } = facts;
     let file = |name: &str, contents: &str| format!("cat > ~/.sigstore/chancery/{name} <<'EOF'\n{contents}EOF\n");
     let keys = [("fulcio.pem", &facts.chain), ("rekor.pub", &facts.rekor), ("ctfe.pub", &facts.ct)];
     let files: String = keys.into_iter().map(|(name, contents)| file(name, contents)).collect();
     format!(
-        "# The keys, which are copied: print them again after a rotation
+        "# Copies of the keys: export them again after a rotation
 mkdir -p ~/.sigstore/chancery
 {files}
 # Once per home directory ($TUF_ROOT, ~/.sigstore/root)

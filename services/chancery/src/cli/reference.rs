@@ -1,0 +1,98 @@
+//! `chancery reference`: the manual's page of commands, from the command line's own definition. Hidden: readers have the page.
+
+use clap::{Arg, Args, Command, CommandFactory as _};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+/// Print every command as Markdown, as the manual has it
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  chancery reference > commands.md")]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_: Arguments) -> anyhow::Result<ExitCode> {
+    let mut text = String::new();
+    let mut command = super::Cli::command();
+    command.build();
+    for verb in command.get_subcommands() {
+        describe(verb, 2, &mut text);
+    }
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A command and those below it. Writing to a String cannot fail.
+fn describe(command: &Command, depth: usize, text: &mut String) {
+    if command.is_hide_set() || command.get_name() == "help" {
+        return;
+    }
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    let _ = writeln!(text, "{} {name}\n", "#".repeat(depth));
+    let about = command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default();
+    let _ = writeln!(text, "{}\n", about.trim());
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage:").lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let _ = writeln!(text, "```text\n{}\n```\n", usage.trim());
+    for (heading, arguments) in by_heading(command) {
+        let _ = writeln!(text, "{heading}:\n");
+        for argument in arguments {
+            let _ = writeln!(text, "- {}", described(argument));
+        }
+        text.push('\n');
+    }
+    if let Some(examples) = command.get_after_long_help().or_else(|| command.get_after_help()) {
+        let _ = writeln!(text, "```text\n{}\n```\n", examples.to_string().trim());
+    }
+    for verb in command.get_subcommands() {
+        describe(verb, (depth + 1).min(4), text);
+    }
+}
+
+/// The arguments of a command that readers may see, by the headings of its help.
+fn by_heading(command: &Command) -> Vec<(String, Vec<&Arg>)> {
+    let mut order = Vec::new();
+    let mut groups: BTreeMap<String, Vec<&Arg>> = BTreeMap::new();
+    for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+        // Every command has these two.
+        if matches!(argument.get_id().as_str(), "help" | "version") {
+            continue;
+        }
+        let usual = if argument.is_positional() { "Arguments" } else { "Options" };
+        let heading = argument.get_help_heading().unwrap_or(usual).to_owned();
+        if !order.contains(&heading) {
+            order.push(heading.clone());
+        }
+        groups.entry(heading).or_default().push(argument);
+    }
+    order.into_iter().filter_map(|heading| groups.remove_entry(&heading)).collect()
+}
+
+/// One argument on one line.
+fn described(argument: &Arg) -> String {
+    let mut text = format!("`{}`", argument.to_string().trim());
+    if argument.is_required_set() && !argument.is_positional() {
+        text.push_str(" (required)");
+    }
+    let help = argument.get_long_help().or_else(|| argument.get_help()).map(ToString::to_string).unwrap_or_default();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let _ = write!(text, ": {help}");
+    let values = argument.get_possible_values();
+    let values: Vec<String> = values.iter().filter(|value| !value.is_hide_set()).map(value_of).collect();
+    if !values.is_empty() && argument.get_action().takes_values() {
+        let _ = write!(text, ". Values: {}", values.join(", "));
+    }
+    let defaults: Vec<_> = argument.get_default_values().iter().map(|value| format!("`{}`", value.display())).collect();
+    if !defaults.is_empty() && argument.get_action().takes_values() {
+        let _ = write!(text, ". Default: {}", defaults.join(", "));
+    }
+    text
+}
+
+fn value_of(value: &clap::builder::PossibleValue) -> String {
+    value
+        .get_help()
+        .map_or_else(|| format!("`{}`", value.get_name()), |help| format!("`{}` ({help})", value.get_name()))
+}

@@ -1,0 +1,105 @@
+//! What each client needs to trust an instance: commands, code or YAML, complete.
+//!
+//! `chancery trust export` prints these texts, and the console shows them. Everything in them comes out of the repository that
+//! is served: the same certificates and keys clients get from it. Nothing here reads a file or a clock.
+
+mod code;
+mod text;
+
+pub(crate) use text::text;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_trust::tuf::Repository;
+use chancery_verify::hash;
+use clap::ValueEnum;
+use serde_json::Value;
+
+/// A client that is to trust the instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Client {
+    Cosign,
+    Python,
+    Js,
+    Go,
+    Rust,
+    Kyverno,
+    KyvernoClusterPolicy,
+    PolicyController,
+    Flux,
+    Gitsign,
+}
+
+impl Client {
+    /// The name people know it by.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Cosign => "cosign",
+            Self::Python => "sigstore-python",
+            Self::Js => "sigstore-js",
+            Self::Go => "sigstore-go",
+            Self::Rust => "sigstore-rust",
+            Self::Kyverno => "Kyverno",
+            Self::KyvernoClusterPolicy => "Kyverno before 1.18",
+            Self::PolicyController => "policy-controller",
+            Self::Flux => "Flux",
+            Self::Gitsign => "gitsign",
+        }
+    }
+}
+
+/// What the texts are made of.
+pub(crate) struct Facts {
+    /// Of the certificate authority, and so of the instance.
+    pub(crate) url: String,
+    /// Of the repository.
+    pub(crate) mirror: String,
+    /// Whose tokens are accepted, as the signing configuration says.
+    pub(crate) issuer: String,
+    /// The first root metadata.
+    pub(crate) root: Vec<u8>,
+    pub(crate) trusted_root: String,
+    pub(crate) signing_config: String,
+    /// All certificates of authorities, in PEM.
+    pub(crate) chain: String,
+    /// Keys of the current logs, in PEM.
+    pub(crate) rekor: String,
+    pub(crate) ct: String,
+    /// The timestamp authority's chain, in PEM; empty where there is none.
+    pub(crate) timestamps: String,
+}
+
+impl Facts {
+    /// Reads them from a repository; `None` where its files are not those that a server of this program publishes.
+    pub(crate) fn of(repository: &Repository) -> Option<Self> {
+        let target = |name: &str| String::from_utf8(repository.target(name)?.to_vec()).ok();
+        let all = |prefix: &str| {
+            let names = repository.listed().keys().filter(|name| name.as_str().starts_with(prefix));
+            names.filter_map(|name| target(name.as_str())).collect::<String>()
+        };
+        let (trusted_root, signing_config) = (target("trusted_root.json")?, target("signing_config.v0.2.json")?);
+        let read: Value = serde_json::from_str(&trusted_root).ok()?;
+        let config: Value = serde_json::from_str(&signing_config).ok()?;
+        let url = read.pointer("/certificateAuthorities/0/uri")?.as_str()?.to_owned();
+        Some(Self {
+            mirror: format!("{url}/tuf"),
+            issuer: config.pointer("/oidcUrls/0/url").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            root: repository.file("1.root.json")?.to_vec(),
+            chain: all("fulcio_"),
+            rekor: target("rekor.pub")?,
+            ct: target("ctfe.pub")?,
+            timestamps: all("tsa_leaf") + &all("tsa_intermediate") + &all("tsa_root"),
+            url,
+            trusted_root,
+            signing_config,
+        })
+    }
+
+    /// SHA-256 of the first root metadata, in hexadecimal.
+    pub(crate) fn checksum(&self) -> String {
+        hex::encode(hash::sha256(&self.root))
+    }
+
+    fn root_base64(&self) -> String {
+        STANDARD.encode(&self.root)
+    }
+}

@@ -1,0 +1,230 @@
+//! The high-water mark: the newest checkpoint this process has let anybody see, remembered outside the database.
+//!
+//! A database can be put back (a backup, a standby that lags, a snapshot of a machine) and then knows nothing of what was
+//! signed since. Signing goes on from there, and one key has signed two trees of one size. So each process keeps a small
+//! file for each log, and the log opens quarantined where its database is behind that file, or of another history.
+//!
+//! # Commit point
+//! A signed head is published, and its entries are acknowledged, only after the file has been synced with that head or a
+//! larger one. The sequencer does not wait: it commits and signs the next batch meanwhile, and one sync covers every head
+//! that was signed during the one before. A crash before the sync loses a mark of something nobody has seen.
+//!
+//! # The file
+//! Two slots of [`SLOT_BYTES`], written in turn, so that a torn write damages one of them and leaves the other. A slot is
+//! a counter and a length in big-endian order, the checkpoint, and the SHA-256 of these. Its size never changes, so
+//! `fdatasync` writes one block.
+//!
+//! What this cannot see: a database that is put back together with the files of every process, and a process that starts
+//! alone and has never seen the last head. Witnesses can.
+
+use crate::engine::Published;
+use crate::quarantine::Quarantine;
+use chancery_verify::hash::sha256;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Bytes of a slot: a checkpoint has some 300, with the longest host name and an RSA signature some 1,200.
+const SLOT_BYTES: usize = 4096;
+/// Counter and length.
+const HEADER_BYTES: usize = 12;
+const DIGEST_BYTES: usize = 32;
+/// A mark that could not be written is tried again this often; nothing is acknowledged meanwhile.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// An open mark.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    file: File,
+    /// Of the newest slot.
+    counter: u64,
+    /// The checkpoint in the newest slot.
+    note: Option<String>,
+}
+
+impl Mark {
+    /// Opens the file, or makes an empty one.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] where the file has contents and neither slot is whole: what was signed is not known.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(path)?;
+        if file.metadata()?.len() == 0 {
+            file.write_all_at(&[0; 2 * SLOT_BYTES], 0)?;
+            file.sync_all()?;
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(directory)?.sync_all()?;
+        }
+        let mut bytes = [0; 2 * SLOT_BYTES];
+        file.read_exact_at(&mut bytes, 0)?;
+        let newest = bytes.chunks_exact(SLOT_BYTES).filter_map(read_slot).max_by_key(|(counter, _)| *counter);
+        if newest.is_none() && bytes.iter().any(|byte| *byte != 0) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "neither of its two slots is whole"));
+        }
+        let (counter, note) = newest.map_or((0, None), |(counter, note)| (counter, Some(note)));
+        Ok(Self { file, counter, note })
+    }
+
+    /// The newest checkpoint that was marked, as it is in the file: not verified.
+    pub(crate) fn unverified_note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Puts a checkpoint into the older slot and syncs it.
+    pub(crate) fn write(&mut self, note: &str) -> io::Result<()> {
+        let counter = self.counter + 1;
+        let slot = slot(counter, note)?;
+        let offset = if counter.is_multiple_of(2) { SLOT_BYTES } else { 0 };
+        self.file.write_all_at(&slot, offset as u64)?;
+        self.file.sync_data()?;
+        self.counter = counter;
+        self.note = Some(note.to_owned());
+        Ok(())
+    }
+}
+
+/// The bytes of a slot.
+fn slot(counter: u64, note: &str) -> io::Result<Vec<u8>> {
+    let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "the checkpoint is too long for the mark");
+    if HEADER_BYTES + note.len() + DIGEST_BYTES > SLOT_BYTES {
+        return Err(too_long());
+    }
+    let length = u32::try_from(note.len()).map_err(|_| too_long())?;
+    let mut bytes = [&counter.to_be_bytes()[..], &length.to_be_bytes(), note.as_bytes()].concat();
+    bytes.extend(sha256(&bytes));
+    bytes.resize(SLOT_BYTES, 0);
+    Ok(bytes)
+}
+
+/// The counter and checkpoint of a slot; `None` where it is empty or torn.
+fn read_slot(slot: &[u8]) -> Option<(u64, String)> {
+    let (counter, rest) = slot.split_first_chunk::<8>()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let (note, rest) = rest.split_at_checked(length)?;
+    let digest = rest.first_chunk::<DIGEST_BYTES>()?;
+    let counter = u64::from_be_bytes(*counter);
+    let is_whole = counter > 0 && sha256(&slot[..HEADER_BYTES + length]) == *digest;
+    is_whole.then(|| Some((counter, String::from_utf8(note.to_vec()).ok()?)))?
+}
+
+/// Whether heads can be marked; seen at once by everyone who holds a clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Marking(Arc<AtomicBool>);
+
+impl Marking {
+    /// Whether the last mark could not be written.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Publishes what is signed, once it is marked. To be run beside the sequencer.
+pub(crate) struct Marker {
+    log: String,
+    mark: Arc<Mutex<Mark>>,
+    marking: Marking,
+    signed: watch::Receiver<Arc<Published>>,
+    published: watch::Sender<Arc<Published>>,
+}
+
+impl Marker {
+    /// Begins with what is signed first, which the caller has marked.
+    pub(crate) fn new(
+        log: &str,
+        mark: Mark,
+        signed: watch::Receiver<Arc<Published>>,
+    ) -> (Self, Marking, watch::Receiver<Arc<Published>>) {
+        let (published, shown) = watch::channel(signed.borrow().clone());
+        let marking = Marking::default();
+        let mark = Arc::new(Mutex::new(mark));
+        (Self { log: log.to_owned(), mark, marking: marking.clone(), signed, published }, marking, shown)
+    }
+
+    /// Marks and publishes until nothing more is signed, or the log is quarantined.
+    pub(crate) async fn run(mut self, quarantine: Quarantine) {
+        loop {
+            tokio::select! {
+                biased;
+                () = quarantine.begun() => return,
+                // What was signed last is still published when the sequencer has ended.
+                changed = self.signed.changed() => if changed.is_err() { return },
+            }
+            let newest = self.signed.borrow_and_update().clone();
+            let grown = newest.tree.size > self.published.borrow().tree.size;
+            if grown && !self.mark(&newest).await {
+                if self.signed.has_changed().is_err() {
+                    return;
+                }
+                self.signed.mark_changed();
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+            self.published.send_replace(newest);
+        }
+    }
+
+    /// Whether the head is on the disk now.
+    async fn mark(&mut self, newest: &Arc<Published>) -> bool {
+        let (mark, newest) = (Arc::clone(&self.mark), Arc::clone(newest));
+        let write = move || mark.lock().unwrap_or_else(PoisonError::into_inner).write(&newest.note);
+        let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        let failed = written.is_err();
+        if let Err(error) = written {
+            tracing::error!(log.name = %self.log, %error, error.code = "log.mark", "cannot write the high-water mark; no entry is acknowledged until it can be written: make room on its disk");
+        }
+        self.marking.0.store(failed, Ordering::Relaxed);
+        !failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_the_last_that_was_written_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rekor.mark");
+        let mut mark = Mark::open(&path).unwrap();
+        assert_eq!(mark.unverified_note(), None);
+        for number in 1..=5 {
+            mark.write(&format!("checkpoint {number}")).unwrap();
+            assert_eq!(Mark::open(&path).unwrap().unverified_note(), Some(&*format!("checkpoint {number}")));
+        }
+        // The newest, the fifth, is in the first slot: whatever is torn off it, the fourth is left.
+        let whole = std::fs::read(&path).unwrap();
+        for at in [0, 7, 11, 12, 20, HEADER_BYTES + "checkpoint 5".len() + DIGEST_BYTES - 1] {
+            let mut torn = whole.clone();
+            torn[at] ^= 1;
+            std::fs::write(&path, &torn).unwrap();
+            assert_eq!(Mark::open(&path).unwrap().unverified_note(), Some("checkpoint 4"), "{at}");
+        }
+        let mut torn = whole;
+        torn[20] ^= 1;
+        torn[SLOT_BYTES + 20] ^= 1;
+        std::fs::write(&path, &torn).unwrap();
+        assert_eq!(Mark::open(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_is_an_error_and_a_checkpoint_that_does_not_fit_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rekor.mark");
+        let mut mark = Mark::open(&path).unwrap();
+        mark.write("kept").unwrap();
+        assert!(mark.write(&"x".repeat(SLOT_BYTES - HEADER_BYTES - DIGEST_BYTES + 1)).is_err());
+        mark.write(&"x".repeat(SLOT_BYTES - HEADER_BYTES - DIGEST_BYTES)).unwrap();
+        drop(mark);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..100]).unwrap();
+        assert!(Mark::open(&path).is_err());
+    }
+}

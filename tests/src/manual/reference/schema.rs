@@ -1,0 +1,174 @@
+//! JSON schemas and `OpenAPI` as tables.
+
+use super::cell;
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
+
+/// A table of keys for every table of a configuration file.
+pub(super) fn tables(schema: &Value) -> String {
+    let mut text = String::new();
+    table(schema, schema, "", &mut text);
+    text
+}
+
+fn table(root: &Value, schema: &Value, path: &str, text: &mut String) {
+    let mut below = Vec::new();
+    let mut rows = String::new();
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let (target, is_list) = resolve(root, property);
+        if target["properties"].is_object() {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            below.push((path, is_list, property, target));
+        } else {
+            let default =
+                if required.contains(&name.as_str().into()) { "required".to_owned() } else { default(property) };
+            let described = property["description"].as_str().or(target["description"].as_str()).unwrap_or_default();
+            let _ = writeln!(
+                rows,
+                "| `{name}` | {} | {default} | {} |",
+                kind(root, property),
+                cell(&(described.to_owned() + &values(target)))
+            );
+        }
+    }
+    if !rows.is_empty() {
+        let _ = writeln!(text, "| key | value | default | meaning |\n|---|---|---|---|\n{rows}");
+    }
+    for (path, is_list, property, target) in below {
+        let heading = if is_list { format!("[[{path}]]") } else { format!("[{path}]") };
+        let described = property["description"].as_str().or(target["description"].as_str()).unwrap_or_default();
+        let _ = writeln!(text, "## {heading}\n\n{}\n", described.trim());
+        table(root, target, &path, text);
+    }
+}
+
+/// What a property is in the end, and whether it is a list of that.
+fn resolve<'a>(root: &'a Value, property: &'a Value) -> (&'a Value, bool) {
+    if let Some(reference) = property["$ref"].as_str() {
+        return resolve(root, root.pointer(reference.trim_start_matches('#')).expect("a definition"));
+    }
+    let not_null = property["anyOf"].as_array().into_iter().flatten().find(|one| one["$ref"].is_string());
+    match not_null {
+        Some(one) => resolve(root, one),
+        None if property["items"]["$ref"].is_string() => (resolve(root, &property["items"]).0, true),
+        None => (property, false),
+    }
+}
+
+fn kind(root: &Value, property: &Value) -> String {
+    let (target, _) = resolve(root, property);
+    if target["oneOf"].is_array() {
+        return "one of the values".to_owned();
+    }
+    if target["anyOf"].is_array() {
+        return "string or list".to_owned();
+    }
+    let types = target["type"].as_array().cloned().unwrap_or_else(|| vec![target["type"].clone()]);
+    let kind = types.iter().filter_map(Value::as_str).find(|kind| *kind != "null").unwrap_or("any").to_owned();
+    match &*kind {
+        "array" => format!("list of {}s", target["items"]["type"].as_str().unwrap_or("table")),
+        "object" => "table".to_owned(),
+        _ => kind,
+    }
+}
+
+/// What a property is if nothing is said; empty where the description says so.
+fn default(property: &Value) -> String {
+    match &property["default"] {
+        Value::Null => String::new(),
+        Value::Array(list) if list.is_empty() => "none".to_owned(),
+        value => format!("`{value}`"),
+    }
+}
+
+/// The values of an enumeration, each with its meaning.
+fn values(target: &Value) -> String {
+    let mut text = String::new();
+    for one in target["oneOf"].as_array().into_iter().flatten() {
+        let names = one["const"].as_str().map(|name| vec![name.to_owned()]);
+        let names = names.unwrap_or_else(|| strings(&one["enum"]));
+        for name in names {
+            let meaning = one["description"].as_str().map(|meaning| format!(": {}", meaning.trim_end_matches('.')));
+            let _ = write!(text, " `{name}`{};", meaning.unwrap_or_default());
+        }
+    }
+    text.trim_end_matches(';').to_owned()
+}
+
+fn strings(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Every request of an `OpenAPI` document, and the objects in them.
+pub(super) fn requests(document: &Value) -> String {
+    let mut text = String::new();
+    for (path, methods) in object(&document["paths"]) {
+        for (method, operation) in object(methods) {
+            request(path, method, operation, &mut text);
+        }
+    }
+    let _ = writeln!(text, "### Objects\n");
+    for (name, schema) in object(&document["components"]["schemas"]) {
+        let _ = writeln!(text, "#### {name}\n");
+        if let Some(described) = schema["description"].as_str() {
+            let _ = writeln!(text, "{described}\n");
+        }
+        let _ = writeln!(text, "| member | value | meaning |\n|---|---|---|");
+        members(schema, "", &mut text);
+        text.push('\n');
+    }
+    text
+}
+
+fn request(path: &str, method: &str, operation: &Value, text: &mut String) {
+    let described = operation["description"].as_str().unwrap_or_default();
+    let summary = operation["summary"].as_str().unwrap_or_default();
+    let _ = writeln!(text, "### {} {path}\n\n{summary} {described}\n", method.to_uppercase());
+    if let Some(body) = operation.pointer("/requestBody/content/application~1json/schema") {
+        let _ = writeln!(text, "Request: {}.\n", name(body));
+    }
+    let _ = writeln!(text, "| status | answer | meaning |\n|---|---|---|");
+    for (status, response) in object(&operation["responses"]) {
+        let (kind, body) = object(&response["content"]).next().unwrap_or((&NO_BODY, &Value::Null));
+        let body = if body["schema"]["$ref"].is_string() { name(&body["schema"]) } else { format!("`{kind}`") };
+        let _ =
+            writeln!(text, "| {status} | {body} | {} |", cell(response["description"].as_str().unwrap_or_default()));
+    }
+    text.push('\n');
+}
+
+static NO_BODY: String = String::new();
+
+fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().map(Map::iter).into_iter().flatten()
+}
+
+/// The members of an object, and of objects in it.
+fn members(schema: &Value, path: &str, text: &mut String) {
+    for one in schema["oneOf"].as_array().into_iter().flatten() {
+        members(one, path, text);
+    }
+    for (name, member) in object(&schema["properties"]) {
+        let path = format!("{path}{name}");
+        let described = cell(member["description"].as_str().unwrap_or_default());
+        let _ = writeln!(text, "| `{path}` | {} | {described} |", self::name(member));
+        members(member, &format!("{path}."), text);
+    }
+}
+
+/// What a value is, in a word.
+fn name(schema: &Value) -> String {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return format!("`{}`", reference.rsplit('/').next().unwrap_or_default());
+    }
+    if let Some(constant) = schema["const"].as_str() {
+        return format!("`{constant}`");
+    }
+    if let Some(items) = schema.get("items") {
+        let of = items["oneOf"].as_array().map(|all| all.iter().map(name).collect::<Vec<_>>().join(" or "));
+        return format!("list of {}", of.unwrap_or_else(|| name(items)));
+    }
+    let kind = schema["type"].as_str().unwrap_or("anything").to_owned();
+    schema["contentEncoding"].as_str().map(|encoding| format!("{kind}, {encoding}")).unwrap_or(kind)
+}
