@@ -5,7 +5,7 @@
 //! 3. The log accepts it and returns a timestamp. The timestamp is verified, unless the log is part of this process.
 //! 4. The same key signs the certificate that carries the promise.
 //! 5. The certificate is parsed and checked: profile, timestamp, key and identity match the request. A sample of the
-//! certificates, or every one if there are few, is also verified as a client does ([`Samples`]).
+//!    certificates, or every one if there are few, is also verified as a client does ([`Samples`]).
 //!
 //! If the timestamp is returned beside the certificate, or there is no log ([`Transparency`]), steps 2 to 4 become one
 //! signature and, with a log, its timestamp for the certificate.

@@ -10,8 +10,7 @@
 //! |---|---|---|
 //! | 1 | [`http`] | body and token out of the request; statuses and texts of every error |
 //! | 2 | [`oidc`] | token → verified claims; the only code that fetches anything |
-//! | 3 | [`identity`] | verified claims → [`identity::Principal`]: the name, and the other contents of the certificate
-//! |
+//! | 3 | [`identity`] | verified claims → [`identity::Principal`]: name and certificate contents |
 //! | 4 | [`challenge`] | key and proof that the caller holds it |
 //! | 5 | [`profile`] | principal and key → the bytes to sign; pure |
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
