@@ -1,7 +1,7 @@
 //! Certificates that an authority makes once, for itself: roots, and what they issue to the authority's own keys.
 //!
-//! rcgen writes them; the private keys stay in their [`Signer`], which is handed what rcgen would have signed. What such a
-//! certificate is for, and where it is kept, is each authority's business.
+//! rcgen encodes them. The private keys stay in their [`Signer`], which gets the bytes to sign. Each authority decides
+//! what its certificates are for and where they are kept.
 
 use crate::random::Random;
 use crate::signer::{Signer, SignerError};
@@ -27,16 +27,16 @@ pub enum AuthorityError {
     /// The name of the organization does not fit into a certificate.
     #[error("the organization must have 1 to {MAX_ORGANIZATION} characters and no control characters")]
     Organization,
-    /// What was made, or what was given, is not what clients accept.
+    /// The certificate or chain, made or given, would be refused by clients.
     #[error("the certificate chain is refused: {0} ({code})", code = .0.code())]
     Refused(#[from] Rejection),
-    /// The chain belongs to another key.
+    /// The chain's first certificate has another public key than the given key.
     #[error("the first certificate of the chain is for another key than the one given")]
     OtherKey,
-    /// Not written.
+    /// rcgen failed to encode it.
     #[error("the certificate cannot be made: {0}")]
     Encoding(#[from] rcgen::Error),
-    /// Not signed.
+    /// The key failed to sign it.
     #[error(transparent)]
     Signer(#[from] SignerError),
 }
@@ -51,10 +51,10 @@ pub fn serial_number(random: &dyn Random) -> [u8; SERIAL_BYTES] {
     serial
 }
 
-/// A signed certificate, in DER, from what was signed and the signature.
+/// Assembles a signed certificate, in DER, from the signed part and the signature.
 ///
 /// # Errors
-/// [`Rejection::CertificateMalformed`] where the parts are no DER.
+/// [`Rejection::CertificateMalformed`] if the parts are not DER.
 pub fn assemble(tbs: &[u8], algorithm: SignatureAlgorithm, signature: &[u8]) -> Result<Vec<u8>, Rejection> {
     let encode = || -> der::Result<Vec<u8>> {
         let algorithm = algorithm.identifier().to_der()?;
@@ -64,7 +64,7 @@ pub fn assemble(tbs: &[u8], algorithm: SignatureAlgorithm, signature: &[u8]) -> 
     encode().map_err(|_| Rejection::CertificateMalformed)
 }
 
-/// The parameters every certificate of an authority begins with: name, key identifier, a serial number, and a validity of
+/// The parameters common to all certificates of an authority: name, key identifier, serial number, and a validity of
 /// `lifetime_seconds` from `start`.
 ///
 /// # Errors
@@ -92,13 +92,13 @@ pub fn parameters(
     Ok(parameters)
 }
 
-/// A time as rcgen takes it; one past the year 9999 becomes the epoch, which no check accepts.
+/// Converts a time to rcgen's type. A time past the year 9999 becomes the epoch, which no check accepts.
 fn moment(time: Timestamp) -> OffsetDateTime {
     let seconds = i64::try_from(time.seconds()).unwrap_or_default();
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// Has rcgen write a certificate for `subject` in the name of `issuer`, and `signer` sign it.
+/// Makes a certificate for `subject` issued by `issuer`: rcgen encodes it and `signer` signs it.
 pub async fn sign(
     parameters: &CertificateParams,
     subject: &PublicKey,
@@ -116,7 +116,8 @@ pub async fn sign(
     Ok(Certificate::from_der(&assemble(&tbs, algorithm, &signature)?)?)
 }
 
-/// Stands in for the issuer's key: keeps what it should sign and signs nothing, because rcgen cannot wait for a signer.
+/// Stands in for the issuer's key: keeps the bytes to sign and signs nothing, because rcgen cannot wait for an async
+/// signer.
 struct Capture {
     key: SubjectPublicKeyInfo,
     message: RefCell<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! The one place that reads the clock, and says whether to believe it.
+//! The only module that reads the clock, and the checks of whether the clock is right.
 
 mod guard;
 mod sources;
@@ -11,10 +11,11 @@ use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// A clock may go back this far without anybody noticing (NTP slews); what is dated by it stands still meanwhile.
+/// The clock may go back this far without an error (NTP slews it). Times given out stand still until it has caught up.
 const TOLERATED_STEP_BACK_SECONDS: u64 = 1;
 
-/// Whether a clock that shows `now` is so far behind something dated `dated` that it cannot be right.
+/// Returns whether a clock that shows `now` must be wrong, because it is too far behind `dated`, a time known to have
+/// passed.
 #[must_use]
 pub fn is_before(now: Timestamp, dated: Timestamp) -> bool {
     now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < dated
@@ -39,13 +40,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// Tells how long something has been running: it never jumps, and nobody sets it.
+/// Tells how long something has been running. It never jumps and cannot be set.
 pub trait Uptime: Send + Sync {
-    /// Since some moment in the past that stays the same.
+    /// The time since a fixed moment in the past.
     fn elapsed(&self) -> Duration;
 }
 
-/// How long the machine has been running, time asleep included, which a monotonic clock leaves out.
+/// How long the machine has been running, including time asleep, which a monotonic clock leaves out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemUptime;
 
@@ -56,7 +57,7 @@ impl Uptime for SystemUptime {
     }
 }
 
-/// A clock that stands where it is put, for tests.
+/// A clock that tests set by hand.
 #[derive(Debug)]
 pub struct FixedClock(AtomicU64);
 
@@ -79,7 +80,7 @@ impl Clock for FixedClock {
     }
 }
 
-/// An uptime that is set by hand, for tests.
+/// An uptime that tests set by hand.
 #[derive(Debug, Default)]
 pub struct FixedUptime(AtomicU64);
 

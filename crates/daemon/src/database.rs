@@ -13,16 +13,16 @@ pub use sqlite::{Sqlite, open_sqlite, open_sqlite_read_only};
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
-/// Why a database cannot be used. Every message says what to do about it.
+/// Why a database cannot be used. Every message says how to fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// It cannot be opened.
     #[error("cannot open the database: {0}")]
     Open(#[from] sqlx::Error),
-    /// Its schema is not one this binary knows.
+    /// This binary does not know the schema.
     #[error("the database's schema does not fit this version of chancery: {0}")]
     Schema(#[from] MigrateError),
-    /// A newer chancery has been here.
+    /// A newer chancery has migrated the database.
     #[error(
         "the database's schema is of version {found}, this chancery knows versions up to {known}: start the newer \
          chancery that wrote it, or restore the backup from before the upgrade"
@@ -33,7 +33,7 @@ pub enum DatabaseError {
         /// Newest version this binary knows.
         known: i64,
     },
-    /// A commit that returned might not be on disk.
+    /// A setting lets a commit return before it is on disk.
     #[error(
         "the database server runs with {setting} = {value}, so that an acknowledged entry could be lost in a power \
          failure: set {setting} = on for it (ALTER SYSTEM SET {setting} = on; SELECT pg_reload_conf();) and for this \
@@ -42,16 +42,16 @@ pub enum DatabaseError {
     NotDurable {
         /// The setting.
         setting: &'static str,
-        /// What it is.
+        /// Its value.
         value: String,
     },
-    /// It lacks what the schema or the store needs.
+    /// The server is too old for the schema or the store.
     #[error("the database server is PostgreSQL {found}; chancery needs 14 or newer")]
     OldServer {
         /// Its version.
         found: String,
     },
-    /// It is a copy that follows another server.
+    /// The server is a standby.
     #[error("the database server is a standby and cannot be written to: connect to its primary")]
     Standby,
 }

@@ -1,10 +1,10 @@
-//! Small files that are whole or not there: written beside their place, synced, renamed, and the directory synced.
+//! Writes small files atomically: to a temporary file beside the target, synced, renamed, and the directory synced.
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Writes a file that only its owner can read. A reader, and who comes back after a crash, sees the old contents or these.
+/// Writes a file that only its owner can read. A reader, also after a crash, sees either the old contents or the new.
 pub fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;

@@ -1,15 +1,15 @@
-//! How long an authority can still sign, and when somebody must be told.
+//! How long an authority can still sign, and when to warn of the end.
 //!
-//! Nothing that is signed may outlive the certificates it is signed under: what an authority issues gets shorter towards the
-//! end, and then there is none. Replacing an authority takes weeks, because clients must have the new one first.
+//! A signature must not outlive the certificates it is signed under. So certificates issued near the end get shorter,
+//! and after it none are issued. Replacing an authority takes weeks, because clients must have the new one first.
 
 use chancery_verify::Timestamp;
 
 const DAY_SECONDS: u64 = 86_400;
-/// Days left at which a warning is due, the last one first.
+/// Days before expiry at which a warning is due, the last one first.
 const WARNINGS_DAYS: [u64; 4] = [0, 7, 14, 30];
 
-/// Watches one end, and warns once for each step towards it.
+/// Watches one expiry, and warns once at each step towards it.
 #[derive(Debug, Clone)]
 pub struct ExpiryWatch {
     expires: Timestamp,
@@ -17,27 +17,27 @@ pub struct ExpiryWatch {
 }
 
 impl ExpiryWatch {
-    /// Watches for this end.
+    /// Watches for this expiry.
     #[must_use]
     pub const fn new(expires: Timestamp) -> Self {
         Self { expires, warned: None }
     }
 
-    /// Watches for another end from now on, where it is another one.
+    /// Switches to this expiry, if it differs.
     pub fn follow(&mut self, expires: Timestamp) {
         if expires != self.expires {
             *self = Self::new(expires);
         }
     }
 
-    /// Seconds that are left: what a metric shows.
+    /// Seconds until expiry, for a metric.
     #[must_use]
     pub const fn seconds_left(&self, now: Timestamp) -> u64 {
         self.expires.seconds().saturating_sub(now.seconds())
     }
 
-    /// The days that are left, where a new step has been reached: 30, 14, 7 or 0 days. The first call warns of a step that
-    /// was passed before.
+    /// Returns the days left when a new step has been reached: 30, 14, 7 or 0. The first call warns of a step that was
+    /// passed earlier.
     pub fn warning(&mut self, now: Timestamp) -> Option<u64> {
         let left = self.seconds_left(now);
         let step = WARNINGS_DAYS.into_iter().find(|days| left <= days * DAY_SECONDS)?;

@@ -1,10 +1,10 @@
-//! The HTTP shell around every role: connections, deadlines, drain, and what all answers have in common.
+//! The HTTP shell around every role: connections, deadlines, drain, and the common parts of all answers.
 //!
-//! HTTP/1.1 and HTTP/2 on one port, the latter also without TLS for gRPC; TLS where the [`Listener`] has it. Routes, bodies
-//! and statuses belong to the roles. Here a panic becomes a 500, a path that matched nothing a 404, a doubled leading slash a
-//! single one (clients append paths to base URLs that end in `/`), and a client that sends or reads too slowly an end: a header
-//! has 5 seconds, a body and an answer what `deadline` gives them, a reader what `pace` and `unread` do. Framing that two
-//! parsers could read differently is hyper's to refuse.
+//! Serves HTTP/1.1 and HTTP/2 on one port, HTTP/2 also without TLS for gRPC; with TLS if the [`Listener`] has it.
+//! Routes, bodies and statuses belong to the roles. The shell turns a panic into a 500, an unmatched path into a 404,
+//! and a doubled leading slash into a single one (clients append paths to base URLs that end in `/`). It cuts off
+//! clients that send or read too slowly: a header has 5 seconds, a body and an answer have the limits in `deadline`, a
+//! reader those in `pace` and `unread`. hyper refuses framing that two parsers could read differently.
 
 mod connections;
 mod deadline;
@@ -41,25 +41,26 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 use unread::Answers;
 
-/// A client has this long to send its request header.
+/// How long a client may take to send its request header.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
-/// All header fields of a request together.
+/// Size of all header fields of a request together.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
-/// The same, as HTTP/2 counts.
+/// The same limit as HTTP/2 counts it.
 const MAX_HEADER_BYTES_U32: u32 = 64 * 1024;
-/// What one HTTP/2 stream may have waiting to be sent.
+/// Bytes that one HTTP/2 stream may have waiting to be sent.
 const MAX_SEND_BYTES: usize = 64 * 1024;
-/// Requests at a time on one HTTP/2 connection.
+/// Concurrent requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
-/// An idle HTTP/2 connection must show this often that somebody is there.
+/// An idle HTTP/2 connection must answer a ping this often.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// Connections that are still busy this long after the shutdown began are cut.
+/// Connections still busy this long after the shutdown began are closed.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
-/// Says why a process cannot do all of its work, or `None` where it can.
+/// Returns why a process cannot do all of its work, or `None` if it can.
 pub type Readiness = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
-/// Answers a request whose path is unknown, as its method and header ask for; `None` where it is not for a person.
+/// Answers a request for an unknown path with a page, depending on method and headers. `None` if the client is not a
+/// browser.
 pub type UnknownPath = Arc<dyn Fn(&Method, &HeaderMap) -> Option<Response> + Send + Sync>;
 
 /// Adds to `routes` what every listener has: health, readiness, the fallback, panic handling and permissive CORS for reads (Rekor's
@@ -68,12 +69,12 @@ pub fn shell(routes: Router, readiness: Readiness) -> Router {
     shell_with_pages(routes, readiness, None)
 }
 
-/// As [`shell`], where `pages` may answer what matched no route instead of [`not_found`].
+/// As [`shell`], but `pages` may answer unmatched paths instead of [`not_found`].
 pub fn shell_with_pages(routes: Router, readiness: Readiness, pages: Option<UnknownPath>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::HEAD])
-        // The answer to any origin is the same.
+        // The answer does not depend on the origin.
         .vary(Vec::new())
         .allow_headers([header::ACCEPT, header::CONTENT_TYPE, header::HeaderName::from_static("x-requested-with")]);
     // Together, because every layer of a router is a box and a future around every request.
@@ -100,7 +101,7 @@ fn ready(obstacle: Option<String>) -> Response {
     }
 }
 
-/// What a path is answered with that nobody knows.
+/// The answer for an unknown path.
 #[must_use]
 pub fn not_found() -> Response {
     json(StatusCode::NOT_FOUND, r#"{"code":5,"message":"Not Found","details":[]}"#)
@@ -131,10 +132,10 @@ pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: 
         };
         let admitted = limit.as_ref().map(|limit| limit.admit(peer.ip()));
         if let Some(None) = admitted {
-            // Closed at once: an answer would cost what the limit is there to save.
+            // Closed without an answer: answering would cost what the limit saves.
             continue;
         }
-        // Answers are small and clients wait for them.
+        // Answers are small and clients wait for them, so they are not delayed (no Nagle).
         let _ = stream.set_nodelay(true);
         let (servers, routes, watcher) = (servers.clone(), routes.clone(), graceful.watcher());
         let (tls, mut shutdown) = (tls.clone(), shutdown.clone());
@@ -144,7 +145,7 @@ pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: 
                 begun = tokio::time::timeout(HEADER_DEADLINE, listen::begin(stream, tls.as_deref())) => begun,
                 () = shutdown.begun() => return,
             };
-            // Else nobody has said anything in time, or is there any more.
+            // Otherwise the client sent nothing in time, or has gone.
             let served = match begun {
                 Ok(Ok((Stream::Plain(stream), http2))) => servers.serve(stream, http2, routes, watcher).await,
                 Ok(Ok((Stream::Tls(stream), http2))) => servers.serve(stream, http2, routes, watcher).await,
@@ -161,7 +162,7 @@ pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: 
     }
 }
 
-/// How either version of HTTP is spoken.
+/// Settings of HTTP/1.1 and HTTP/2.
 #[derive(Clone)]
 struct Servers {
     http1: http1::Builder,
@@ -174,7 +175,7 @@ impl Servers {
         http1.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
         http1.max_headers(64).max_header_size(MAX_HEADER_BYTES).max_buf_size(MAX_HEADER_BYTES);
         http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(HEADER_DEADLINE);
-        // What waits for readers: at most 8 MiB on one connection.
+        // Limits what waits for readers to 8 MiB on one connection.
         http2.max_send_buf_size(MAX_SEND_BYTES);
         http2.max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEADER_BYTES_U32);
         Self { http1, http2 }
@@ -204,7 +205,7 @@ impl Servers {
     }
 }
 
-/// Collapses leading slashes and hands the body on under axum's type.
+/// Collapses leading slashes and passes the body on as axum's type.
 fn normalize(request: Request<hyper::body::Incoming>) -> Request {
     let mut request = deadline::watch(request);
     if request.uri().path().starts_with("//") {

@@ -1,7 +1,7 @@
-//! What any long-running role needs and none should write twice.
+//! The parts that every long-running role needs.
 //!
-//! The clock, randomness and private keys are read here and nowhere else; everybody else takes `now`, `&dyn Random` or
-//! a [`signer::Signer`]. No protocol of Sigstore is known here.
+//! Only this crate reads the clock, randomness and private keys. All other code takes `now`, `&dyn Random` or a
+//! [`signer::Signer`]. This crate knows no protocol of Sigstore.
 
 pub mod authority;
 pub mod clock;

@@ -1,8 +1,8 @@
 //! Counters, gauges and histograms of a process, as Prometheus reads them.
 //!
-//! Roles register what they count and keep the handles; nothing is global. Label values come from closed sets (route
-//! templates, codes, configured names): a client must not be able to make a new time series. Names are written exactly as
-//! registered, because dashboards of Fulcio and Rekor ask for theirs.
+//! Roles register their metrics and keep the handles; nothing is global. Label values come from closed sets (route
+//! templates, codes, configured names), so that a client cannot create a new time series. Names are written exactly as
+//! registered, because dashboards of Fulcio and Rekor ask for them.
 
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -19,30 +19,30 @@ pub struct MetricError {
     source: prometheus::Error,
 }
 
-/// What is brought up to date before each scrape.
+/// Values that are brought up to date before each scrape.
 type Refresh = Box<dyn Fn() + Send + Sync>;
 
-/// Everything a process measures. Clones are the same.
+/// All metrics of a process. Clones share them.
 #[derive(Clone, Default)]
 pub struct Metrics {
     registry: Registry,
     refreshes: Arc<Mutex<Vec<Refresh>>>,
 }
 
-/// Counters that differ in their labels.
+/// Counters that differ in their label values.
 #[derive(Debug, Clone)]
 pub struct Counters(IntCounterVec);
 
 impl Counters {
-    /// Adds one to the counter with these label values, of which there are as many as labels.
+    /// Adds one to the counter with these label values. Pass as many values as there are labels.
     pub fn increment(&self, labels: &[&str]) {
-        // Errors only where the number of labels is another one than registered, which tests of the caller would show.
+        // An error means a wrong number of labels, which the caller's tests would show.
         if let Ok(counter) = self.0.get_metric_with_label_values(labels) {
             counter.inc();
         }
     }
 
-    /// Brings the counter with these label values up to a total that is counted elsewhere and never falls.
+    /// Raises the counter with these label values to a total that is counted elsewhere and never falls.
     pub fn advance_to(&self, labels: &[&str], total: u64) {
         if let Ok(counter) = self.0.get_metric_with_label_values(labels) {
             counter.inc_by(total.saturating_sub(counter.get()));
@@ -50,7 +50,7 @@ impl Counters {
     }
 }
 
-/// Gauges that differ in their labels.
+/// Gauges that differ in their label values.
 #[derive(Debug, Clone)]
 pub struct Gauges(IntGaugeVec);
 
@@ -62,13 +62,13 @@ impl Gauges {
         }
     }
 
-    /// Forgets all label values: what is not set again before the scrape is not there any more.
+    /// Removes all label values. A gauge that is not set again before the scrape is no longer shown.
     pub fn clear(&self) {
         self.0.reset();
     }
 }
 
-/// Histograms of durations that differ in their labels.
+/// Histograms of durations that differ in their label values.
 #[derive(Debug, Clone)]
 pub struct Durations(HistogramVec);
 
@@ -114,12 +114,12 @@ impl Metrics {
         self.register(name, HistogramVec::new(HistogramOpts::new(name, help), labels)).map(Durations)
     }
 
-    /// Has `refresh` called before each scrape, for what is only looked up when somebody asks. It must not block.
+    /// Calls `refresh` before each scrape, for values that are read only on demand. It must not block.
     pub fn before_scrape(&self, refresh: impl Fn() + Send + Sync + 'static) {
         self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(refresh));
     }
 
-    /// Everything in Prometheus' text format, version 0.0.4.
+    /// Returns all metrics in Prometheus' text format, version 0.0.4.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         for refresh in self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             refresh();

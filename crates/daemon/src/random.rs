@@ -2,7 +2,7 @@
 
 use aws_lc_rs::rand;
 
-/// Fills buffers with unpredictable bytes. Passed in, so that tests can know what comes out.
+/// Fills buffers with unpredictable bytes. Passed in, so that tests can choose the bytes.
 pub trait Random: Send + Sync {
     /// Fills `out`.
     fn fill(&self, out: &mut [u8]);
@@ -14,7 +14,7 @@ pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, out: &mut [u8]) {
-        // A process without randomness must not go on and make guessable keys.
+        // A process without randomness must stop: it would make guessable keys.
         assert!(rand::fill(out).is_ok(), "the system's random generator failed");
     }
 }

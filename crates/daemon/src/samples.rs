@@ -1,32 +1,32 @@
-//! Which of the things a role signs have their signatures verified before they are answered.
+//! Chooses a sample: which of the signatures a role makes are verified before the answer is sent.
 //!
-//! Verifying what one has signed oneself can cost as much as all other work on it. What goes wrong with a key or an encoder
-//! goes wrong for everything, so one thing in a period stands for the others of it: a role that signs fewer than that
-//! verifies every one. After one that fails, every one is verified until one passes.
+//! Verifying one's own signature can cost as much as all other work on it. A fault of a key or an encoder affects every
+//! signature, so verifying one signature in each period is enough to find it. A role that signs at most once in a
+//! period verifies every signature. After one that fails, every signature is verified until one passes.
 
 use chancery_verify::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Milliseconds for which a sample stands.
+/// Length of a period, in milliseconds.
 const PERIOD_MS: u64 = 100;
 
 /// The samples taken so far.
 #[derive(Debug, Default)]
 pub struct Samples {
-    /// Number of the newest period that has its sample, counted from 1970.
+    /// Number of the newest period that has been sampled, counted from 1970.
     taken: AtomicU64,
     failed: AtomicBool,
 }
 
 impl Samples {
-    /// Whether what is signed at `now` is verified: the first that asks in each period is.
+    /// Returns whether a signature made at `now` is verified: the first in each period is.
     #[must_use]
     pub fn take(&self, now: Timestamp) -> bool {
         let period = now.millis() / PERIOD_MS;
         self.taken.fetch_max(period, Ordering::Relaxed) < period || self.failed.load(Ordering::Relaxed)
     }
 
-    /// Has what is signed at `now` verified, if it is a sample.
+    /// Verifies a signature made at `now`, if it is in the sample.
     pub fn check<E>(&self, now: Timestamp, verify: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         if !self.take(now) {
             return Ok(());
@@ -36,7 +36,7 @@ impl Samples {
         verdict
     }
 
-    /// Notes what came of a verification.
+    /// Records the result of a verification.
     pub fn record(&self, passed: bool) {
         self.failed.store(!passed, Ordering::Relaxed);
     }

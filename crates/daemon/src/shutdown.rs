@@ -1,13 +1,13 @@
-//! Stopping: one signal, seen by everyone who works in the background.
+//! Shutdown: one signal that every background task receives.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// The side that decides to stop. Dropping it stops as well.
+/// The sender. Dropping it also begins the shutdown.
 #[derive(Debug)]
 pub struct Trigger(watch::Sender<bool>);
 
-/// The side that waits for the decision.
+/// The receiver.
 #[derive(Debug, Clone)]
 pub struct Shutdown(watch::Receiver<bool>);
 
@@ -28,12 +28,12 @@ impl Trigger {
 impl Shutdown {
     /// Returns once the shutdown has begun.
     pub async fn begun(&mut self) {
-        // An error means the trigger is gone, which means the same.
+        // An error means that the sender was dropped, which also begins the shutdown.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 }
 
-/// SIGTERM and SIGINT, caught from the moment this exists: before that they end the process where it stands.
+/// Catches SIGTERM and SIGINT from its creation on. Before that they end the process immediately.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -41,12 +41,12 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to catch them. One that arrives before [`Self::received`] is asked is not lost.
+    /// Begins to catch the signals. One that arrives before [`Self::received`] is polled is not lost.
     pub fn catch() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Returns once one of them has come.
+    /// Returns once one of the signals has arrived.
     pub async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,8 +1,8 @@
-//! Private keys: the only code that holds one.
+//! Private keys: the only code that holds them.
 //!
-//! A [`Signer`] knows its public key and signs; where the key lives is its own affair: in this process, read from a
-//! PKCS#8 file, or in hardware or behind a network, reached by somebody else's [`RemoteKey`]. Signing is `async`
-//! because those answer later; nothing may hold a database lock across it.
+//! A [`Signer`] knows its public key and signs. The key is in this process, read from a PKCS#8 file, or it is in
+//! hardware or behind a network, reached through a [`RemoteKey`]. Signing is `async` because remote keys answer later;
+//! do not hold a database lock across it.
 
 mod file;
 mod local;
@@ -19,62 +19,63 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why a key cannot be had or cannot sign.
+/// Why a key cannot be opened or cannot sign.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
     /// The file cannot be read or written.
     #[error("key file {path}: {source}")]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The key is not PKCS#8 in PEM of a supported kind.
     #[error("not a PKCS#8 private key in PEM of a supported kind (P-256, P-384, RSA 2048, 3072 or 4096)")]
     Malformed,
-    /// Others than the owner can read the file.
+    /// Users other than the owner can read the file.
     #[error("key file {path} is readable by others than its owner; run: chmod 600 {path}")]
     Exposed {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
     /// The key is encrypted and no password was given.
     #[error("the key is encrypted and no password was given")]
     PasswordMissing,
-    /// A password was given for a key that anybody can read who has the file: somebody believes it to be protected.
+    /// A password was given for a key that is not encrypted. The operator believes that the key is protected, but the
+    /// file alone is enough to use it.
     #[error("a password was given but the key is not encrypted")]
     NotEncrypted,
-    /// The password does not open the key, or the key is encrypted in a way that is not supported (PBES2 is).
+    /// The password is wrong, or the key uses an unsupported encryption (PBES2 is supported).
     #[error("the password does not open the key, or its encryption is not PBES2 with AES")]
     Password,
-    /// A kind of key that not every client can verify.
+    /// Not every client can verify this kind of key.
     #[error("{kind} is refused as a signing key: {reason}")]
     Unusable {
-        /// Which kind.
+        /// The kind.
         kind: &'static str,
-        /// Who cannot verify it.
+        /// Which clients cannot verify it.
         reason: &'static str,
     },
-    /// The public half is one no client accepts.
+    /// Clients refuse the public key.
     #[error("the key's public half is refused: {0}")]
     Public(#[from] Rejection),
-    /// The key in this process did not sign.
+    /// A key in this process failed to sign.
     #[error("signing failed")]
     Failed,
-    /// Where the key lives does not answer, or not now. The same request may succeed later.
+    /// The key service does not answer, or is overloaded. The same request may succeed later.
     #[error("the signing key is unavailable: {reason}")]
     Unavailable {
-        /// For the log, without secrets.
+        /// Reason for the log, without secrets.
         reason: String,
     },
-    /// Where the key lives has declined: no such key, no permission, another kind of key.
+    /// The key service has refused: no such key, no permission, another kind of key.
     #[error("the signing key is refused: {reason}")]
     Refused {
-        /// For the log, without secrets.
+        /// Reason for the log, without secrets.
         reason: String,
     },
-    /// What came back is no signature of this key over what was sent.
+    /// The returned bytes are not a signature of this key over the message.
     #[error("the signature that came back does not verify with the key's public half")]
     Mismatch,
 }
@@ -84,7 +85,7 @@ enum Backend {
     Remote(Remote),
 }
 
-/// A private key that can be used but not seen.
+/// A private key that can sign but cannot be read.
 pub struct Signer {
     public_key: PublicKey,
     backend: Backend,
@@ -96,7 +97,7 @@ impl Signer {
         Self::generate_for(Use::Any, kind)
     }
 
-    /// As [`Self::generate`], for a key that signs no more than `purpose` says.
+    /// As [`Self::generate`], for a key that is used only for `purpose`.
     fn generate_for(purpose: Use, kind: KeyKind) -> Result<(Self, String), SignerError> {
         usable(purpose, kind)?;
         let text = file::plain(&local::generate(kind)?);
@@ -113,28 +114,28 @@ impl Signer {
         Ok(Self { public_key, backend: Backend::Local(key) })
     }
 
-    /// Opens the key in `path`, which nobody but its owner may read and which is not encrypted.
+    /// Opens the key in `path`. Only its owner may be able to read the file, and it must not be encrypted.
     pub fn open(path: &Path) -> Result<Self, SignerError> {
         Self::open_for(Use::Any, path)
     }
 
-    /// As [`Self::open`], for a key that signs no more than `purpose` says.
+    /// As [`Self::open`], for a key that is used only for `purpose`.
     pub fn open_for(purpose: Use, path: &Path) -> Result<Self, SignerError> {
         Self::from_pem(purpose, &file::read_private(path)?, None)
     }
 
-    /// Opens the encrypted key in `path`, which nobody but its owner may read.
+    /// Opens the encrypted key in `path`. Only its owner may be able to read the file.
     pub fn open_encrypted(path: &Path, password: &[u8]) -> Result<Self, SignerError> {
         Self::from_pem(Use::Any, &file::read_private(path)?, Some(password))
     }
 
-    /// Opens the key in `path`, or makes one of `kind` there if the file does not exist. A file that exists is never
-    /// overwritten; a new one is on disk, with its directory entry, before it is used.
+    /// Opens the key in `path`, or makes one of `kind` there if the file does not exist. An existing file is never
+    /// overwritten. A new file is on disk, with its directory entry, before the key is used.
     pub fn open_or_create(path: &Path, kind: KeyKind) -> Result<Self, SignerError> {
         Self::open_or_create_for(Use::Any, path, kind)
     }
 
-    /// As [`Self::open_or_create`], for a key that signs no more than `purpose` says.
+    /// As [`Self::open_or_create`], for a key that is used only for `purpose`.
     pub fn open_or_create_for(purpose: Use, path: &Path, kind: KeyKind) -> Result<Self, SignerError> {
         if path.try_exists().map_err(|source| SignerError::File { path: path.to_owned(), source })? {
             return Self::open_for(purpose, path);
@@ -149,23 +150,23 @@ impl Signer {
         file::create_private(path, text)
     }
 
-    /// A key that lives elsewhere. Its public half is what every signature is checked with.
+    /// Wraps a remote key. Every signature is verified with its public key.
     ///
     /// # Errors
-    /// [`SignerError::Unusable`] where clients cannot verify such a key.
+    /// [`SignerError::Unusable`] if clients cannot verify such a key.
     pub fn remote(public_key: PublicKey, key: Arc<dyn RemoteKey>) -> Result<Self, SignerError> {
         usable(Use::Any, public_key.kind())?;
         Ok(Self { public_key, backend: Backend::Remote(Remote::new(key)) })
     }
 
-    /// The public half.
+    /// The public key.
     #[must_use]
     pub const fn public_key(&self) -> &PublicKey {
         &self.public_key
     }
 
-    /// Signs `message` with the kind's own hash: ECDSA as ASN.1 DER, RSA as PKCS#1 v1.5 with SHA-256, Ed25519 pure. The signature of a
-    /// remote key has been verified.
+    /// Signs `message` with the kind's own hash: ECDSA as ASN.1 DER, RSA as PKCS#1 v1.5 with SHA-256, Ed25519 pure. A
+    /// remote key's signature is verified before it is returned.
     pub async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
         match &self.backend {
             Backend::Local(key) => key.sign(message),
@@ -180,17 +181,17 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-/// What a key signs, where that decides which kinds of key clients can verify it with.
+/// The use of a key, as far as it decides which kinds of key clients can verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Certificates, promises, tokens: what every client must verify.
+    /// Certificates, promises and tokens, which every client must verify.
     Any,
-    /// Checkpoints of a Rekor v2 log, or cosignatures of a witness, and nothing else. Every client that knows such logs
-    /// verifies Ed25519, and witnesses want it; a policy-controller refuses a trusted root that lists it.
+    /// Only checkpoints of a Rekor v2 log, or cosignatures of a witness. Every client that supports such logs verifies
+    /// Ed25519, and witnesses require it. policy-controller refuses a trusted root that lists it.
     Checkpoints,
 }
 
-/// Whether clients verify what a key of this kind signs.
+/// Checks that clients verify signatures of this kind of key.
 fn usable(purpose: Use, kind: KeyKind) -> Result<(), SignerError> {
     let (kind, reason) = match kind {
         KeyKind::P256 | KeyKind::P384 | KeyKind::Rsa(_) => return Ok(()),

@@ -1,4 +1,4 @@
-//! Logging: one line per event, readable alone, never a token, a body or a mail address.
+//! Logging: one line per event that is readable alone and never holds a token, a body or a mail address.
 
 use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;

@@ -1,22 +1,22 @@
-//! Credentials for AWS from a file, as Amazon's own programs write it, for everything here that speaks to AWS.
+//! Reads AWS credentials from a file in the format of Amazon's own programs, for all code that calls AWS.
 
 use object_store::aws::AmazonS3Builder;
 
-/// Why a file with credentials cannot be used. Names the line, never what is in it.
+/// Why a credentials file cannot be used. The error names the line, never its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
-    /// A line of another form.
+    /// A line is not `name = value`.
     #[error("line {0} is not `name = value`")]
     Line(usize),
-    /// A line about something else.
+    /// A line sets another name.
     #[error("line {0} is neither an access key, its secret nor a session token")]
     Name(usize),
-    /// Half of a pair.
+    /// Only one of the two is there.
     #[error("aws_access_key_id and aws_secret_access_key are both needed")]
     Incomplete,
 }
 
-/// Gives `builder` the credentials in `text`, which has no profile but `[default]`.
+/// Gives `builder` the credentials in `text`. The only profile it may have is `[default]`.
 pub fn with_credentials(mut builder: AmazonS3Builder, text: &str) -> Result<AmazonS3Builder, CredentialsError> {
     let (mut id, mut secret) = (false, false);
     for (number, line) in (1..).zip(text.lines()) {

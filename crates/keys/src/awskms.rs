@@ -1,7 +1,7 @@
 //! Keys in AWS Key Management Service: `GetPublicKey` and `Sign`, signed with Signature Version 4.
 //!
-//! `object_store` does the signing of requests and finds the credentials of a machine in AWS; the service itself is two JSON
-//! calls, for which Amazon's own client would be the largest dependency of the program.
+//! `object_store` signs the requests and finds a machine's credentials in AWS. The service itself is two JSON calls;
+//! Amazon's own client would be the largest dependency of the program.
 
 use crate::aws_credentials::with_credentials;
 use crate::http::{self, Failure};
@@ -30,10 +30,10 @@ struct Kms {
     credentials: AwsCredentialProvider,
 }
 
-/// One key of it.
+/// One key in the service.
 struct Key {
     kms: Kms,
-    /// The key's ARN: an alias may be given to another key while this program runs.
+    /// The key's ARN: an alias may be moved to another key while this program runs.
     arn: String,
     algorithm: &'static str,
 }
@@ -52,10 +52,10 @@ struct Sign {
     signature: String,
 }
 
-/// Finds the key and asks for its public half.
+/// Finds the key and fetches its public key.
 pub(crate) async fn open(key: &AwsKey) -> Result<Opened, SignerError> {
     let public_endpoint = || {
-        // Regions in China have a domain of their own.
+        // Regions in China have their own domain.
         let suffix = if key.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         Url::parse(&format!("https://kms.{}.{suffix}/", key.region)).map_err(refused)
     };
@@ -71,9 +71,9 @@ pub(crate) async fn open(key: &AwsKey) -> Result<Opened, SignerError> {
     Ok((public_key, Arc::new(Key { kms, arn: found.key_id, algorithm })))
 }
 
-/// From the file, or from the machine: web identity, container, instance.
+/// Takes credentials from the file, or from the machine: web identity, container, instance.
 fn credentials(key: &AwsKey) -> Result<AwsCredentialProvider, SignerError> {
-    // Not a bucket of anybody: the builder wants a name, and nothing is asked of it but credentials.
+    // A placeholder for the bucket name that the builder requires. Only credentials are requested.
     let mut builder = AmazonS3Builder::new().with_bucket_name("unused").with_region(&key.region);
     if let Some(path) = &key.credentials {
         let text = std::fs::read_to_string(path).map_err(|source| SignerError::File { path: path.clone(), source })?;
@@ -83,7 +83,7 @@ fn credentials(key: &AwsKey) -> Result<AwsCredentialProvider, SignerError> {
     Ok(Arc::clone(builder.build().map_err(refused)?.credentials()))
 }
 
-/// The service's name for how a kind of key signs; other kinds are refused by the signer.
+/// The service's name for a kind's signature algorithm. The signer refuses other kinds.
 const fn algorithm(kind: KeyKind) -> &'static str {
     match kind {
         KeyKind::P256 => "ECDSA_SHA_256",
@@ -119,7 +119,7 @@ impl Kms {
     }
 }
 
-/// Throttling has status 400 here, like what needs a person.
+/// Throttling has status 400, as errors that an operator must fix.
 fn into_error(failure: Failure) -> SignerError {
     #[derive(Deserialize)]
     struct Body {

@@ -18,15 +18,15 @@ use url::Url;
 const SERVICE: &str = "Azure Key Vault";
 const LOGIN: &str = "Microsoft Entra";
 const API: &str = "api-version=7.4";
-/// Where a machine asks for its own token.
+/// The URL from which a machine gets its token.
 const MACHINE: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
-/// A token that ends sooner is not used any more.
+/// A token with less time left than this is not used.
 const MARGIN: Duration = Duration::from_mins(2);
 
 struct Vault {
     client: Client,
     login: AzureLogin,
-    /// Whom tokens are for.
+    /// The audience of the tokens.
     resource: String,
     token: Mutex<Option<Token>>,
 }
@@ -68,11 +68,11 @@ struct Sign {
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: String,
-    /// Seconds; the machine's own service writes them as text.
+    /// Seconds; the machine's service writes them as text.
     expires_in: Value,
 }
 
-/// Finds the key's version and its public half.
+/// Finds the key's version and its public key.
 pub(crate) async fn open(key: &AzureKey) -> Result<Opened, SignerError> {
     let resource = resource(&key.vault);
     let vault = Vault { client: http::client(None)?, login: key.login.clone(), resource, token: Mutex::default() };
@@ -80,7 +80,7 @@ pub(crate) async fn open(key: &AzureKey) -> Result<Opened, SignerError> {
     let asked = key.version.as_ref().map_or_else(|| name.clone(), |version| format!("{name}/{version}"));
     let request = vault.client.get(format!("{asked}?{API}"));
     let GetKey { key: found } = vault.ask(request).await?;
-    // The version that has answered is the one that signs, whatever becomes the newest.
+    // Pin the version that answered, even if a newer one is made later.
     let version = found.kid.rsplit('/').next().unwrap_or_default();
     if version.is_empty() || !version.chars().all(|c| c.is_ascii_alphanumeric()) {
         return Err(refused(format_args!("{SERVICE} does not say which version the key has")));
@@ -95,7 +95,7 @@ pub(crate) async fn open(key: &AzureKey) -> Result<Opened, SignerError> {
     Ok((public_key.clone(), Arc::new(SigningKey { vault, url, public_key, algorithm })))
 }
 
-/// Whom a token for `vault` is for: the service's name without the vault's.
+/// Returns the audience of a token for `vault`: the service's domain, without the vault's label.
 fn resource(vault: &Url) -> String {
     let service = vault.domain().and_then(|host| host.split_once('.')).map(|(_, service)| service);
     format!("https://{}", service.unwrap_or("vault.azure.net"))
@@ -132,7 +132,7 @@ impl Vault {
     }
 
     async fn token(&self) -> Result<String, SignerError> {
-        // Held while a new one is fetched: one request is enough for all who wait.
+        // Held while a new token is fetched, so that one request serves all waiting tasks.
         let mut token = self.token.lock().await;
         if let Some(token) = token.as_ref().filter(|token| token.until > Instant::now()) {
             return Ok(token.text.clone());

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use chancery_daemon::signer::SignerError;
 use chancery_verify::PublicKey;
 
-/// What has come back is no public key or signature.
+/// An error for an answer that is not a valid public key or signature.
 pub(crate) fn malformed(what: &str) -> SignerError {
     refused(format_args!("what has come back is no {what}"))
 }
@@ -21,7 +21,7 @@ pub(crate) fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// A signature of `key` in DER, from `r‖s`.
+/// Converts a signature of `key` from `r‖s` to DER.
 pub(crate) fn ecdsa_der(key: &PublicKey, fixed: &[u8]) -> Result<Vec<u8>, SignerError> {
     key.fixed_to_der(fixed).ok_or_else(|| malformed("signature"))
 }

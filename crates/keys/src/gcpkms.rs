@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 const SERVICE: &str = "Google Cloud KMS";
 const ENDPOINT: &str = "https://cloudkms.googleapis.com/";
-/// How a key may sign: ECDSA with its curve's hash, RSA as PKCS#1 v1.5 with SHA-256. No Sigstore client verifies the rest.
+/// The signature algorithms that Sigstore clients verify: ECDSA with its curve's hash, RSA as PKCS#1 v1.5 with SHA-256.
 const ALGORITHMS: [&str; 5] = [
     "EC_SIGN_P256_SHA256",
     "EC_SIGN_P384_SHA384",
@@ -24,7 +24,7 @@ const ALGORITHMS: [&str; 5] = [
 /// One version of a key.
 struct Key {
     client: Client,
-    /// Of the version, without a colon and verb.
+    /// URL of the version, without a colon and verb.
     url: String,
     credentials: GcpCredentialProvider,
 }
@@ -40,9 +40,9 @@ struct AsymmetricSign {
     signature: String,
 }
 
-/// Asks for the version's public half.
+/// Fetches the version's public key.
 pub(crate) async fn open(key: &GoogleKey) -> Result<Opened, SignerError> {
-    // Not a bucket of anybody: the builder wants a name, and nothing is asked of it but credentials.
+    // A placeholder for the bucket name that the builder requires. Only credentials are requested.
     let mut builder = GoogleCloudStorageBuilder::new().with_bucket_name("unused");
     if let Some(path) = &key.credentials {
         let text = std::fs::read_to_string(path).map_err(|source| SignerError::File { path: path.clone(), source })?;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const SERVICE: &str = "Vault";
-/// Kinds of key that sign as clients verify.
+/// Kinds of key whose signatures clients verify.
 const KINDS: [&str; 5] = ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"];
 
 /// One version of a key.
@@ -32,10 +32,10 @@ struct ReadKey {
     #[serde(rename = "type")]
     kind: String,
     latest_version: u32,
-    /// Versions before it do not sign; 0 where nothing was said.
+    /// Oldest version that may sign; 0 if the answer does not say.
     #[serde(default)]
     min_encryption_version: u32,
-    /// Of a kind without public halves these are numbers, or there are none.
+    /// Kinds without public keys have numbers here, or nothing.
     #[serde(default)]
     keys: BTreeMap<u32, serde_json::Value>,
 }
@@ -46,14 +46,14 @@ struct Sign {
 }
 
 impl ReadKey {
-    /// The public half of a version that is kept.
+    /// Returns the public key of a version that Vault still keeps.
     fn public_key(&self, version: u32) -> Result<PublicKey, SignerError> {
         let kept = self.keys.get(&version).and_then(|kept| kept.get("public_key")?.as_str());
         let pem = kept.ok_or_else(|| refused(format_args!("{SERVICE}: the key has no version {version}")))?;
         Ok(PublicKey::from_pem(pem.as_bytes())?)
     }
 
-    /// The version whose public half has this fingerprint.
+    /// Returns the version whose public key has this fingerprint.
     fn version_of(&self, known: &Hash) -> Result<u32, SignerError> {
         let is_known = |version: &&u32| self.public_key(**version).is_ok_and(|key| key.fingerprint() == *known);
         let version = self.keys.keys().find(is_known).copied();
@@ -62,7 +62,7 @@ impl ReadKey {
     }
 }
 
-/// Finds the key's version and its public half. `known` is the fingerprint of the version that is meant, where that is known.
+/// Finds the key's version and its public key. `known` is the fingerprint of the expected version, if it is known.
 pub(crate) async fn open(key: &VaultKey, known: Option<&Hash>) -> Result<Opened, SignerError> {
     let client = http::client(key.authorities.as_deref())?;
     let url = format!("{}v1/{}/keys/{}", key.address, key.mount, key.name);
@@ -71,7 +71,7 @@ pub(crate) async fn open(key: &VaultKey, known: Option<&Hash>) -> Result<Opened,
         let known = KINDS.join(", ");
         return Err(refused(format_args!("{SERVICE}: the key is of type {}; it must be one of {known}", found.kind)));
     }
-    // A new key is the version that is newest now, whatever becomes the newest.
+    // A new key means the version that is newest now; later versions do not change it.
     let version = match (key.version, known) {
         (Some(version), _) => version,
         (None, Some(known)) => found.version_of(known)?,
@@ -94,7 +94,8 @@ async fn ask<T: DeserializeOwned>(key: &VaultKey, request: RequestBuilder) -> Re
                 "{SERVICE}: permission denied: the token in {token} has expired, or may not use the key"
             ))
         }
-        // Or no engine, where the token may use everything; Vault does not say more of a key than its status.
+        // It can also mean that the engine is missing, if the token may use everything: Vault returns the same status
+        // for both.
         StatusCode::NOT_FOUND => refused(format_args!("{SERVICE}: there is no key {} in {}", key.name, key.mount)),
         _ => failure.into_error(SERVICE),
     })

@@ -1,7 +1,7 @@
-//! HTTPS as key services speak it: one POST or GET with JSON, over connections that are kept.
+//! HTTPS for key services: one POST or GET with JSON, over kept connections.
 //!
-//! Certain faults may pass (no connection, 429, 5xx) and are told apart from those that need a person. Redirects and the
-//! environment's proxies are not followed, answers are bounded in size, and nothing is tried twice.
+//! Temporary faults (no connection, 429, 5xx) are told apart from those that an operator must fix. Redirects and the
+//! environment's proxies are not followed, answers are limited in size, and nothing is retried.
 
 use crate::{refused, unavailable};
 use bytes::BytesMut;
@@ -11,18 +11,19 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::time::Duration;
 
-/// A connection must stand after this time.
+/// Limit for setting up a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
-/// A request must be answered to the last byte after this time.
+/// Limit for a request until the last byte of its answer.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
-/// Shorter than a load balancer keeps an idle connection, so that it is not found broken when it is needed.
+/// Shorter than a load balancer keeps an idle connection, so that a kept connection is not found closed when it is
+/// used.
 const IDLE: Duration = Duration::from_secs(45);
-/// The largest answer that is read; a public key or an error have a few KiB.
+/// Largest answer; a public key or an error has a few KiB.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// So much of an error's text is passed on, in characters.
+/// Characters of an error's text that are passed on.
 const MAX_REASON: usize = 300;
 
-/// A client that trusts the system's authorities, and those in the PEM file `authorities`.
+/// Makes a client that trusts the system's authorities, and those in the PEM file `authorities`.
 pub(crate) fn client(authorities: Option<&Path>) -> Result<Client, SignerError> {
     let mut builder =
         chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE).tcp_nodelay(true);
@@ -36,14 +37,14 @@ pub(crate) fn client(authorities: Option<&Path>) -> Result<Client, SignerError> 
     builder.build().map_err(|error| refused(format_args!("TLS cannot be set up: {error}")))
 }
 
-/// An answer that is no success: its status and what its body says.
+/// An answer other than 200: its status and the text of its body.
 pub(crate) struct Failure {
     pub(crate) status: StatusCode,
     pub(crate) body: Vec<u8>,
 }
 
 impl Failure {
-    /// `service` has declined, or cannot answer now.
+    /// Turns it into an error: `service` has refused, or is unavailable.
     pub(crate) fn into_error(self, service: &str) -> SignerError {
         let text = String::from_utf8_lossy(&self.body);
         let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -79,12 +80,12 @@ pub(crate) async fn send<T: DeserializeOwned>(
     }
 }
 
-/// As [`send`], where every failure means the same.
+/// As [`send`], if every failure means the same.
 pub(crate) async fn ask<T: DeserializeOwned>(service: &str, request: RequestBuilder) -> Result<T, SignerError> {
     send(service, request).await?.map_err(|failure| failure.into_error(service))
 }
 
-/// An error with its causes on one line.
+/// Writes an error with its causes on one line.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

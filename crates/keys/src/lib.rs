@@ -1,10 +1,11 @@
-//! Where signing keys live, and how to reach them.
+//! Opens signing keys in files, tokens and key services.
 //!
-//! A [`KeyUri`] names one key; [`open`] makes a [`Signer`] of it, whose public half was asked for once and is what every
-//! later signature is checked with. What any remote key has in common (bounds, deadlines, that check) is
-//! `chancery_daemon::signer`'s; here is only how each place is spoken to.
+//! A [`KeyUri`] names one key. [`open`] makes a [`Signer`] of it: the public key is fetched once, and every later
+//! signature is verified with it. `chancery_daemon::signer` has what all remote keys share (limits, deadlines, that
+//! check); this crate has only the protocol of each place.
 //!
-//! A crate of its own because it makes requests: the logs and the trust files, which must not, cannot import it.
+//! This is a crate of its own because it makes requests: the logs and the trust files must make none, so they cannot
+//! import it.
 //!
 //! | scheme | module | |
 //! |---|---|---|
@@ -37,10 +38,11 @@ use chancery_verify::key::KeyKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A key must have been found after this time. The credentials of a machine are asked for again and again meanwhile.
+/// Limit for finding a key. A machine's credentials are requested repeatedly meanwhile.
 const OPEN_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Opens the key that `uri` names: reads it, or asks for its public half, which shows that it can be reached.
+/// Opens the key that `uri` names: reads it, or fetches its public key, which shows that the key service can be
+/// reached.
 ///
 /// Must be called inside a tokio runtime.
 ///
@@ -50,12 +52,12 @@ pub async fn open(uri: &KeyUri) -> Result<Signer, SignerError> {
     bounded(find(uri, None)).await
 }
 
-/// As [`open`], for a key that has signed before: of its place, only the key whose public half has this `fingerprint`
-/// (SHA-256 of the SPKI) will do. Of a key in Vault whose URI names no version it is found among all that are kept, so that
-/// a rotation there changes nothing here.
+/// As [`open`], for a key that has signed before: only the key whose public key has this `fingerprint` (SHA-256 of the
+/// SPKI) is accepted. For a Vault URI without a version, the key is looked up among all kept versions, so that a
+/// rotation in Vault changes nothing here.
 ///
 /// # Errors
-/// [`SignerError::Refused`] where another key is there now; otherwise as [`open`].
+/// [`SignerError::Refused`] if another key is there now; otherwise as [`open`].
 pub async fn reopen(uri: &KeyUri, fingerprint: &Hash) -> Result<Signer, SignerError> {
     let signer = bounded(find(uri, Some(fingerprint))).await?;
     if signer.public_key().fingerprint() == *fingerprint {
@@ -70,8 +72,8 @@ async fn bounded(opening: impl Future<Output = Result<Signer, SignerError>>) -> 
     opened.unwrap_or_else(|_| Err(unavailable("it has not answered in time")))
 }
 
-/// As [`open`]; where `uri` names a file that does not exist, a key of `kind` is made there first, encrypted if the URI says
-/// where a password is.
+/// As [`open`]. If `uri` names a file that does not exist, makes a key of `kind` there first. It is encrypted if the
+/// URI names a password.
 pub async fn open_or_create(uri: &KeyUri, kind: KeyKind, random: &dyn Random) -> Result<Signer, SignerError> {
     if let KeyUri::File(FileKey { path, password }) = uri {
         let exists = path.try_exists().map_err(|source| SignerError::File { path: path.clone(), source })?;
@@ -87,7 +89,7 @@ pub async fn open_or_create(uri: &KeyUri, kind: KeyKind, random: &dyn Random) ->
     open(uri).await
 }
 
-/// `known` is the fingerprint of the key that is meant, where that is known.
+/// `known` is the fingerprint of the expected key, if it is known.
 async fn find(uri: &KeyUri, known: Option<&Hash>) -> Result<Signer, SignerError> {
     match uri {
         KeyUri::File(file) => match &file.password {
@@ -102,19 +104,19 @@ async fn find(uri: &KeyUri, known: Option<&Hash>) -> Result<Signer, SignerError>
     }
 }
 
-/// A key elsewhere and its public half.
+/// A remote key and its public key.
 type Opened = (PublicKey, Arc<dyn RemoteKey>);
 
 fn remote((public_key, key): Opened) -> Result<Signer, SignerError> {
     Signer::remote(public_key, key)
 }
 
-/// A fault that asking again may cure.
+/// An error that a retry may cure.
 fn unavailable(reason: impl std::fmt::Display) -> SignerError {
     SignerError::Unavailable { reason: reason.to_string() }
 }
 
-/// A fault that an operator has to cure.
+/// An error that an operator must fix.
 fn refused(reason: impl std::fmt::Display) -> SignerError {
     SignerError::Refused { reason: reason.to_string() }
 }

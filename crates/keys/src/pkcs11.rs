@@ -1,8 +1,8 @@
 //! Keys in PKCS#11 tokens, through the vendor's library (PKCS #11 v2.40 and later).
 //!
-//! The library is loaded once and never unloaded. Its calls block, so they run on threads of their own, each with one of a
-//! few sessions; a session that failed is closed, and the next call opens a new one: a token that comes back is used again.
-//! A PIN that was refused is never tried a second time, because tokens lock themselves after a few.
+//! The library is loaded once and never unloaded. Its calls block, so they run on threads of their own, each with one
+//! of a few sessions. A session that failed is closed and the next call opens a new one, so a token that returns is
+//! used again. A refused PIN is never tried a second time, because tokens lock after a few attempts.
 
 use crate::uri::Pkcs11Key;
 use crate::{Opened, encoding, refused, unavailable};
@@ -23,42 +23,42 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// Sessions at a time: small tokens have few, and none signs faster with more.
+/// Concurrent sessions: small tokens allow few, and more do not make a token sign faster.
 const SESSIONS: usize = 8;
-/// What stands before a SHA-256 digest in a PKCS#1 v1.5 signature (RFC 8017 §9.2).
+/// Prefix of a SHA-256 digest in a PKCS#1 v1.5 signature (RFC 8017 §9.2).
 const SHA256_INFO: [u8; 19] = [0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
 
 /// `CKA_EC_PARAMS` of the curves: their object identifiers, encoded.
 const SECP256R1: [u8; 10] = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
 const SECP384R1: [u8; 7] = [6, 5, 0x2b, 0x81, 4, 0, 0x22];
 
-/// The libraries that are loaded, by path: a second initialisation is an error in PKCS#11.
+/// The loaded libraries, by path: PKCS#11 forbids a second initialisation.
 static LIBRARIES: LazyLock<Mutex<HashMap<PathBuf, Pkcs11>>> = LazyLock::new(Mutex::default);
 
-/// A token, and which key in it.
+/// A token, and the attributes of the key in it.
 struct Token {
     library: Pkcs11,
     uri: Pkcs11Key,
     pin_refused: AtomicBool,
 }
 
-/// A session in which the key was found.
+/// A session with the key's handle.
 type Found = (Session, ObjectHandle);
 
-/// The key and the sessions in which it was found.
+/// The key and its idle sessions.
 struct SigningKey {
     token: Token,
     public_key: PublicKey,
     idle: Mutex<Vec<Found>>,
 }
 
-/// The key as the signer sees it.
+/// The key as the signer uses it.
 struct Handle {
     key: Arc<SigningKey>,
     sessions: Arc<Semaphore>,
 }
 
-/// Loads the library, finds the key and reads its public half.
+/// Loads the library, finds the key and reads its public key.
 pub(crate) async fn open(uri: Pkcs11Key) -> Result<Opened, SignerError> {
     let opened = spawn_blocking(move || {
         let token = Token { library: library(&uri.module)?, uri, pin_refused: AtomicBool::new(false) };
@@ -82,7 +82,7 @@ fn library(path: &Path) -> Result<Pkcs11, SignerError> {
     Ok(library)
 }
 
-/// Whether an operator has to do something, as far as the library tells.
+/// Decides from the library's error whether it is temporary or an operator must fix it.
 fn fault(error: Error) -> SignerError {
     use RvError::{KeyFunctionNotPermitted, KeyHandleInvalid, KeyTypeInconsistent, MechanismInvalid};
     match error {
@@ -94,12 +94,12 @@ fn fault(error: Error) -> SignerError {
 }
 
 impl Token {
-    /// The slot with the token that the URI names.
+    /// Returns the slot with the token that the URI names.
     fn slot(&self) -> Result<Slot, SignerError> {
         let same = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is.trim_end());
         let mut found = Vec::new();
         for slot in self.library.get_slots_with_token().map_err(fault)? {
-            // A slot that does not answer is not the one.
+            // A slot that does not answer is skipped.
             let Ok(token) = self.library.get_token_info(slot) else { continue };
             let matches = same(&self.uri.token, token.label())
                 && same(&self.uri.serial, token.serial_number())
@@ -132,7 +132,7 @@ impl Token {
         }
         let pin = AuthPin::from(pin.read_text()?);
         match session.login(UserType::User, Some(&pin)) {
-            // One login counts for all sessions of a process.
+            // A login applies to all sessions of a process.
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
             Err(error @ Error::Pkcs11(RvError::PinIncorrect | RvError::PinLocked | RvError::PinExpired, _)) => {
                 self.pin_refused.store(true, Ordering::SeqCst);
@@ -142,7 +142,7 @@ impl Token {
         }
     }
 
-    /// The one object of `class` that the URI names.
+    /// Returns the one object of `class` that the URI names.
     fn one(&self, session: &Session, class: ObjectClass, id: Option<&Vec<u8>>) -> Result<ObjectHandle, SignerError> {
         let mut template = vec![Attribute::Class(class)];
         template.extend(self.uri.object.as_ref().map(|label| Attribute::Label(label.clone().into_bytes())));
@@ -154,7 +154,7 @@ impl Token {
         }
     }
 
-    /// The public half.
+    /// Returns the public key.
     fn public_key(&self, (session, private): &Found) -> Result<PublicKey, SignerError> {
         let mut id = self.uri.id.clone();
         let mut kind = None;
@@ -167,7 +167,7 @@ impl Token {
                 _ => {}
             }
         }
-        // The private object may not show the public half; the public one is found by the id they share.
+        // The private object may not show the public key. The public object has the same id.
         let public = self.one(session, ObjectClass::PUBLIC_KEY, id.as_ref())?;
         let read = |kind| session.get_attributes(public, &[kind]).map_err(fault);
         let bytes = |kind| match read(kind)?.pop() {
@@ -190,14 +190,16 @@ impl Token {
     }
 }
 
-/// The key with this `CKA_EC_POINT`: an uncompressed point, wrapped in an OCTET STRING, which some tokens leave out.
+/// Returns the key with this `CKA_EC_POINT`: an uncompressed point in an OCTET STRING. Some tokens leave the OCTET
+/// STRING out.
 fn ec_key(parameters: &[u8], point: &[u8]) -> Result<PublicKey, SignerError> {
     let (kind, field_bytes) = match parameters {
         parameters if parameters == SECP256R1 => (KeyKind::P256, 32),
         parameters if parameters == SECP384R1 => (KeyKind::P384, 48),
         _ => return Err(refused("the token's key is on another curve than P-256 and P-384")),
     };
-    // Both forms start with a 4, the tag and the mark of an uncompressed point; their lengths tell them apart.
+    // Both forms start with a 4 (the OCTET STRING's tag, and the mark of an uncompressed point). Their lengths tell
+    // them apart.
     let wrapped = point.len() == 2 * field_bytes + 3;
     let coordinates = if wrapped { point.get(3..) } else { point.get(1..) };
     let halves = coordinates.and_then(|coordinates| coordinates.split_at_checked(field_bytes));
@@ -217,7 +219,7 @@ impl SigningKey {
             session.sign(&Mechanism::Ecdsa, *key, digest)
         };
         let Ok(signature) = signature else {
-            // All others are of the same age and come from the same token.
+            // The other sessions are as old and belong to the same token, so drop them too.
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
             return signature.map_err(fault);
         };
@@ -231,7 +233,7 @@ impl Handle {
         let session = Arc::clone(&self.sessions).acquire_owned().await.map_err(|_| SignerError::Failed)?;
         let (key, digest) = (Arc::clone(&self.key), digest.to_vec());
         let signed = spawn_blocking(move || {
-            // Until the library has returned, whether or not somebody still waits for it.
+            // Waits until the library has returned, even if the caller has gone.
             let _session = session;
             key.sign(&digest)
         });

@@ -1,10 +1,10 @@
-//! Passwords and tokens: always named, never written down in a URI, read again whenever they are needed.
+//! Passwords and tokens: a URI names where they are and never holds them. They are read again for each use.
 
 use crate::refused;
 use chancery_daemon::signer::SignerError;
 use std::path::PathBuf;
 
-/// Where a secret is found.
+/// Where to find a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Secret {
     /// The file's contents, without a line break at the end.

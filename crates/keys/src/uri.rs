@@ -1,4 +1,4 @@
-//! Key URIs: which key, where it is, and where the secret is that opens it. Never the secret itself.
+//! Key URIs: they name a key, its place, and the place of the secret that opens it. They never hold the secret.
 //!
 //! ```text
 //! file:/PATH[?password-file=PATH|password-env=NAME]
@@ -9,8 +9,8 @@
 //! hashivault://KEY?address=URL&token-file=PATH|token-env=NAME[&mount=M][&version=N][&namespace=N][&ca=PATH]
 //! ```
 //!
-//! The forms before the question mark are those that Sigstore's programs take; what they read from the environment is an
-//! option here, so that what the process does can be read off its configuration. Anything unknown is an error.
+//! The forms before the question mark are those of Sigstore's programs. Settings that those read from the environment
+//! are options here, so that the configuration alone shows what the process does. Anything unknown is an error.
 
 mod options;
 mod pkcs11;
@@ -23,14 +23,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use url::{Host, Url};
 
-/// Why a text is no key URI.
+/// Why a text is not a key URI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UriError {
-    /// No scheme, or one that is not known.
+    /// No scheme, or an unknown one.
     #[error("a key URI starts with file:, pkcs11:, awskms:, gcpkms:, azurekms: or hashivault:")]
     Scheme,
-    /// The part before the question mark.
+    /// The part before the question mark is wrong.
     #[error("write it as {0}")]
     Form(&'static str),
     /// A percent sign without two hexadecimal digits, or no UTF-8.
@@ -39,16 +39,16 @@ pub enum UriError {
     /// An option that this scheme does not have.
     #[error("there is no option {name:?} here")]
     UnknownOption {
-        /// As it was written.
+        /// The option, as written.
         name: String,
     },
-    /// An option that is there more than once.
+    /// An option given more than once.
     #[error("the option {name:?} is there twice")]
     Twice {
-        /// As it was written.
+        /// The option, as written.
         name: String,
     },
-    /// An option that must be there.
+    /// A required option is missing.
     #[error("it needs {0}")]
     Missing(&'static str),
     /// Options that contradict each other.
@@ -57,12 +57,12 @@ pub enum UriError {
     /// An option whose value cannot be used.
     #[error("the value of {name:?} must be {expected}")]
     Value {
-        /// Which option.
+        /// The option.
         name: &'static str,
-        /// What it takes.
+        /// The values it takes.
         expected: &'static str,
     },
-    /// A secret that everybody would see who sees the configuration.
+    /// A secret in the URI, visible to every reader of the configuration.
     #[error("a secret does not belong into a URI; put it into a file and use {0}")]
     Secret(&'static str),
 }
@@ -70,9 +70,9 @@ pub enum UriError {
 /// A key in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileKey {
-    /// Absolute.
+    /// Absolute path.
     pub path: PathBuf,
-    /// Of an encrypted key.
+    /// Password of an encrypted key.
     pub password: Option<Secret>,
 }
 
@@ -83,9 +83,9 @@ pub struct AwsKey {
     pub id: String,
     /// Region of the key.
     pub region: String,
-    /// The service, where it is not Amazon's public one.
+    /// The service's URL, if it is not Amazon's public one.
     pub endpoint: Option<Url>,
-    /// `aws_access_key_id = …` and `aws_secret_access_key = …`; without it, the machine's role is asked for.
+    /// File with `aws_access_key_id = …` and `aws_secret_access_key = …`. Without it, the machine's role is used.
     pub credentials: Option<PathBuf>,
 }
 
@@ -94,9 +94,9 @@ pub struct AwsKey {
 pub struct GoogleKey {
     /// Resource name of the key's version.
     pub name: String,
-    /// The service, where it is not Google's public one.
+    /// The service's URL, if it is not Google's public one.
     pub endpoint: Option<Url>,
-    /// A service account's JSON key; without it, the machine's service account is asked for.
+    /// A service account's JSON key. Without it, the machine's service account is used.
     pub credentials: Option<PathBuf>,
 }
 
@@ -105,18 +105,18 @@ pub struct GoogleKey {
 pub struct AzureKey {
     /// The vault.
     pub vault: Url,
-    /// Its name there.
+    /// The key's name in the vault.
     pub name: String,
-    /// Which version; without it, the newest at the time of opening.
+    /// The version. Without it, the newest at the time of opening.
     pub version: Option<String>,
-    /// As whom.
+    /// How to authenticate.
     pub login: AzureLogin,
 }
 
-/// How a token of Microsoft Entra is had.
+/// How to get a token of Microsoft Entra.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AzureLogin {
-    /// From the machine.
+    /// From the machine's managed identity.
     ManagedIdentity,
     /// As an application.
     Application {
@@ -124,14 +124,14 @@ pub enum AzureLogin {
         tenant: String,
         /// Application.
         client: String,
-        /// What it shows.
+        /// The application's proof.
         proof: AzureProof,
-        /// Where tokens come from.
+        /// The authority that issues tokens.
         authority: Url,
     },
 }
 
-/// What an application shows.
+/// An application's proof of its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AzureProof {
     /// A client secret.
@@ -145,21 +145,21 @@ pub enum AzureProof {
 pub struct VaultKey {
     /// Name of the key.
     pub name: String,
-    /// Which version; without it, the one that has signed before, and for a new key the newest.
+    /// The version. Without it, the one that has signed before; for a new key, the newest.
     pub version: Option<u32>,
     /// The server.
     pub address: Url,
     /// Path of the transit engine.
     pub mount: String,
-    /// Namespace, where the server has them.
+    /// Namespace, if the server has namespaces.
     pub namespace: Option<String>,
-    /// Sent with every request; read again for each, so that an agent can renew it.
+    /// Sent with every request. Read again for each request, so that an agent can renew it.
     pub token: Secret,
-    /// Authorities beside the system's, in PEM.
+    /// Authorities to trust in addition to the system's, in PEM.
     pub authorities: Option<PathBuf>,
 }
 
-/// Where one key is. Made from its text only.
+/// The place of one key. Made only from its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyUri {
     /// `file:`
@@ -314,7 +314,7 @@ fn vault(path: &str, options: &mut Options) -> Result<VaultKey, UriError> {
     })
 }
 
-/// Whether a text is one segment of a path and stays where it is.
+/// Returns whether a text is exactly one segment of a path.
 fn is_segment(text: &str) -> bool {
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c));
     plain && !text.chars().all(|c| c == '.')

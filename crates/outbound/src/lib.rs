@@ -1,14 +1,14 @@
-//! What all requests to services of others have in common: key services, issuers, logs and witnesses elsewhere.
+//! The HTTP client for requests to other services: key services, and issuers, logs and witnesses elsewhere.
 //!
-//! Whom to ask is what an operator has said: no answer and no environment chooses another host. What is asked, and what to
-//! make of an answer, is the caller's, and so are bounds to its size.
+//! The operator's settings choose the host: no answer and no environment variable can choose another one. The caller
+//! writes the request, judges the answer and limits its size.
 
 use reqwest::{Client, ClientBuilder, redirect};
 use std::time::Duration;
 use url::Url;
 
-/// A client whose connections must stand after `connect`, and whose requests must be answered to the last byte after
-/// `request`. It follows no redirect, uses no proxy and speaks HTTP/1.1, whatever another part of the program compiles in.
+/// Makes a client with a limit of `connect` for a connection, and of `request` until the last byte of an answer. It
+/// follows no redirect, uses no proxy and speaks HTTP/1.1, whatever features another part of the program compiles in.
 pub fn client(connect: Duration, request: Duration) -> ClientBuilder {
     Client::builder()
         .redirect(redirect::Policy::none())
@@ -20,8 +20,8 @@ pub fn client(connect: Duration, request: Duration) -> ClientBuilder {
         .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
 }
 
-/// A URL that paths can be appended to, without trailing slash; `None` for one with a user, query or fragment, or that does
-/// not lead to a host by HTTP.
+/// Returns a URL that paths can be appended to, without trailing slash. `None` for a URL with a user, query or
+/// fragment, or that is not HTTP(S) with a host.
 #[must_use]
 pub fn base(url: &Url) -> Option<String> {
     let plain = url.username().is_empty() && url.password().is_none();

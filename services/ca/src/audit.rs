@@ -1,11 +1,11 @@
-//! The audit log: one line of JSON for every request for a certificate, granted or refused, and for every change of what
-//! clients trust.
+//! The audit log: one line of JSON for every request for a certificate, granted or refused, and for every change of the
+//! published trust.
 //!
-//! It is appended to and never rewritten, and readable by its owner alone, because it names people. A line says which
-//! request it was ([`RequestId`](chancery_daemon::http::RequestId)), what was decided and by which reason's code; never
-//! the token, nor any text of the request that is not verified. A certificate whose line cannot be written is not handed
-//! out. A line survives the end of the process at once, and a power cut after [`SYNC_PERIOD`]: lines are not synced one by
-//! one, because what must survive is in the certificate log.
+//! It is only appended to, and only its owner can read it, because it names people. A line has the request's id
+//! ([`RequestId`](chancery_daemon::http::RequestId)), the decision and the code of its reason. It never has the token,
+//! nor any text of the request that is not verified. A certificate whose line cannot be written is not returned. A line
+//! survives a crash of the process at once, and a power cut after [`SYNC_PERIOD`]. Lines are not synced one by one,
+//! because the certificate log is the record that must survive.
 
 use crate::Error;
 use crate::identity::Principal;
@@ -21,41 +21,41 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Version of a line's shape. Members are added without a new one.
+/// Version of a line's format. New members do not change it.
 const SCHEMA: u32 = 1;
-/// Longest a line is not on the disk while [`AuditLog::keep_synced`] runs, beside the time that the disk takes.
+/// Longest time until a line is on disk while [`AuditLog::keep_synced`] runs, not counting the sync itself.
 pub const SYNC_PERIOD: Duration = Duration::from_secs(1);
 
 /// An open audit log.
 #[derive(Debug)]
 pub struct AuditLog {
     lines: Mutex<Lines>,
-    /// The same file: nobody waits for the disk to write a line.
+    /// A second handle of the same file, so that writing a line never waits for a sync.
     disk: File,
-    /// Whether there are lines that may not be on the disk.
+    /// Whether some lines may not be on disk yet.
     unsynced: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Lines {
     file: File,
-    /// Whether the file ends within a line: a write was cut short.
+    /// Whether the file ends within a line, because a write was cut short.
     torn: bool,
 }
 
-/// What was asked, and what is known about who asked.
+/// The request, and the verified facts about its sender.
 pub(crate) struct Asked<'a> {
     pub(crate) request_id: &'a str,
     /// `v1`, `v2` or `grpc`.
     pub(crate) api: &'static str,
-    /// Of the configured issuer the token names, verified or not.
+    /// Name of the configured issuer that the token names, verified or not.
     pub(crate) issuer: Option<&'a str>,
-    /// Known once the token is verified.
+    /// Set once the token is verified.
     pub(crate) principal: Option<&'a Principal>,
 }
 
 impl AuditLog {
-    /// Opens `path` for appending, and makes it (0600) where it is missing.
+    /// Opens `path` for appending. Creates it (0600) if it is missing.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
         let mut last = [b'\n'];
@@ -67,7 +67,8 @@ impl AuditLog {
         Ok(Self { lines: Mutex::new(Lines { file, torn: last != *b"\n" }), disk, unsynced: AtomicBool::new(false) })
     }
 
-    /// Returns when every line so far is on the disk; at once where there is none, as behind a pipe.
+    /// Returns when all lines written so far are on disk. Returns at once for a file that cannot be synced, such as a
+    /// pipe.
     pub fn sync(&self) -> io::Result<()> {
         if !self.unsynced.swap(false, Ordering::AcqRel) {
             return Ok(());
@@ -81,7 +82,7 @@ impl AuditLog {
         }
     }
 
-    /// Brings lines to the disk for as long as it is polled.
+    /// Syncs lines to disk for as long as it is polled.
     pub async fn keep_synced(self: Arc<Self>) {
         let mut is_failing = false;
         loop {
@@ -95,7 +96,7 @@ impl AuditLog {
         }
     }
 
-    /// Appends a line about a change of what clients trust; `members` is a JSON object without secrets.
+    /// Appends a line about a change of the published trust. `members` is a JSON object without secrets.
     pub fn changed(&self, event: &str, members: Value, now: Timestamp) -> io::Result<()> {
         let common = json!({ "schema": SCHEMA, "time": now.rfc3339(), "event": event });
         let (Value::Object(mut line), Value::Object(members)) = (common, members) else {

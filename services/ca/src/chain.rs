@@ -1,7 +1,7 @@
 //! The authority's own certificates: a root that signs once and an intermediate that issues.
 //!
-//! Names, lifetimes and extensions follow Fulcio's certificate specification; [`chancery_daemon::authority`] makes the
-//! certificates. Where the text of a chain is kept is the caller's business.
+//! Names, lifetimes and extensions follow Fulcio's certificate specification. [`chancery_daemon::authority`] makes the
+//! certificates. The caller stores them.
 
 use chancery_daemon::authority::{self, AuthorityError};
 use chancery_daemon::random::Random;
@@ -14,7 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 const ROOT_LIFETIME_SECONDS: u64 = 10 * 365 * 86_400;
 /// Three years of 365 days.
 const ISSUING_LIFETIME_SECONDS: u64 = 3 * 365 * 86_400;
-/// The certificates of the authority, checked: the one that issues leaves first, the self-signed root last.
+/// The authority's certificates, checked: issuing certificate first, self-signed root last.
 #[derive(Debug, Clone)]
 pub struct IssuingChain {
     /// At least one: `verify_authority` refuses an empty chain.
@@ -22,8 +22,8 @@ pub struct IssuingChain {
 }
 
 impl IssuingChain {
-    /// Makes a root and an intermediate for two new keys. The root's key is not needed again. From the second `generation` on
-    /// the names say which it is: some clients look for an issuer by its name alone.
+    /// Makes a root and an intermediate for two new keys. The root's key is not needed again. From the second
+    /// `generation` on the names include it: some clients look for an issuer by its name alone.
     pub async fn create(
         organization: &str,
         generation: u64,
@@ -47,7 +47,7 @@ impl IssuingChain {
         Self::checked(vec![certificate, root_certificate], key, now)
     }
 
-    /// Loads a chain that exists: PEM, issuing certificate first, root last, for the key that will issue.
+    /// Loads an existing chain for the key that will issue: PEM, issuing certificate first, root last.
     pub fn from_pem(text: &[u8], key: &PublicKey, now: Timestamp) -> Result<Self, AuthorityError> {
         Self::checked(Certificate::chain_from_pem(text)?, key, now)
     }
@@ -61,14 +61,14 @@ impl IssuingChain {
         }
     }
 
-    /// Loads a chain that issues no more, or not yet: as [`Self::from_pem`], but for whatever key it names and at whatever
-    /// time it began to count.
+    /// Loads a chain that no longer issues, or does not issue yet: as [`Self::from_pem`], but for any key and any
+    /// validity.
     pub fn inactive_from_pem(text: &[u8]) -> Result<Self, AuthorityError> {
         let issuing = Certificate::from_pem(text)?;
         Self::from_pem(text, issuing.public_key(), issuing.not_before())
     }
 
-    /// The certificate whose key signs leaves.
+    /// Returns the certificate whose key signs leaves.
     #[must_use]
     pub fn issuing(&self) -> &Certificate {
         &self.certificates[0]
@@ -80,7 +80,7 @@ impl IssuingChain {
         &self.certificates[self.certificates.len() - 1]
     }
 
-    /// When the first of these certificates ends, and issuing with it.
+    /// When the first of these certificates expires. Issuing stops then.
     #[must_use]
     pub fn expires(&self) -> Timestamp {
         self.certificates.iter().map(Certificate::not_after).fold(self.issuing().not_after(), Timestamp::min)
@@ -99,7 +99,7 @@ impl IssuingChain {
     }
 }
 
-/// What root and intermediate have in common.
+/// The parameters common to root and intermediate.
 fn issuer(mut parameters: CertificateParams, path_length: u8) -> CertificateParams {
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -1,7 +1,7 @@
-//! The key a certificate is asked for, and the proof that the caller holds its private half.
+//! The public key of a request, and the proof that the caller holds its private key.
 //!
-//! Two forms: a public key with a signature over the caller's name (proof of possession), or a signing request that signs
-//! itself. Of a signing request nothing but the key is used. Pure; formats are Fulcio's, which means lenient ones.
+//! Two forms: a public key with a signature over the caller's name (proof of possession), or a signing request that
+//! signs itself. Only the key of a signing request is used. Pure. The formats are Fulcio's, which are lenient.
 
 use crate::{ClientAlgorithms, Error};
 use chancery_verify::certificate::{Request, SignatureAlgorithm};
@@ -13,23 +13,23 @@ const RSA_PUBLIC_KEY: &str = "RSA PUBLIC KEY";
 /// PEM labels of a signing request.
 const REQUEST_LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
 
-/// What a caller sends beside the token.
+/// The key material that a caller sends beside the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyRequest {
     /// A key and a signature.
     Possession {
         /// The key: PEM (PKIX or PKCS#1) or DER.
         public_key: Vec<u8>,
-        /// Over the name of the caller.
+        /// Signature over the caller's name.
         proof: Vec<u8>,
     },
     /// A PKCS#10 signing request in PEM.
     SigningRequest(Vec<u8>),
 }
 
-/// Reads the key, refuses weak ones, and checks that the caller holds it. `challenges` are the texts of which one must have
-/// been signed; a signing request has none, its signature over itself is the proof. Nothing is verified with a kind of key
-/// that is not `permitted`.
+/// Reads the key, refuses weak ones, and checks that the caller holds it. The signature must be over one of
+/// `challenges`. A signing request needs none: its signature over itself is the proof. A kind of key that is not
+/// `permitted` is refused before any signature is verified.
 pub fn verify(request: &KeyRequest, challenges: &[String], permitted: &ClientAlgorithms) -> Result<PublicKey, Error> {
     match request {
         KeyRequest::Possession { public_key, proof } => verify_possession(public_key, proof, challenges, permitted),
@@ -54,7 +54,7 @@ fn verify_possession(
 }
 
 fn parse_key(key: &[u8]) -> Result<PublicKey, Rejection> {
-    // DER starts with a SEQUENCE, which no text does.
+    // DER starts with a SEQUENCE; no text starts with that byte.
     if key.first() == Some(&0x30) {
         return PublicKey::from_spki_der(key)
             .or_else(|rejection| PublicKey::from_pkcs1_der(key).map_err(|_| rejection));
@@ -84,7 +84,7 @@ fn verify_signing_request(text: &[u8], permitted: &ClientAlgorithms) -> Result<P
     Ok(request.public_key().clone())
 }
 
-/// The algorithm clients will sign with: the pair must be one of Fulcio's registry, and permitted.
+/// Returns the client's signature algorithm. The pair of key and hash must be in Fulcio's registry, and permitted.
 fn verify_permitted(kind: KeyKind, algorithm: SignatureAlgorithm, permitted: &ClientAlgorithms) -> Result<(), Error> {
     if algorithm == SignatureAlgorithm::for_key(kind) && permitted.permit(kind) {
         Ok(())
@@ -93,7 +93,7 @@ fn verify_permitted(kind: KeyKind, algorithm: SignatureAlgorithm, permitted: &Cl
     }
 }
 
-/// Go's name of a signature algorithm that is not accepted, by its object identifier.
+/// Go's name, by object identifier, of a signature algorithm that is not accepted.
 fn algorithm_name(oid: &str) -> &'static str {
     match oid {
         "1.2.840.113549.1.1.4" => "MD5-RSA",

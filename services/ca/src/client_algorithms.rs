@@ -1,7 +1,7 @@
-//! Which keys clients may have certificates for: Fulcio's `--client-signing-algorithms`.
+//! The kinds of keys that certificates are issued for: Fulcio's `--client-signing-algorithms`.
 //!
-//! The names are those of the protobuf-specs algorithm registry. A name stands for a kind of key together with the hash it
-//! signs with; the pairs that no client's proof can show (PSS, Ed25519ph, a larger curve with SHA-256) are not in the list.
+//! The names are those of the protobuf-specs algorithm registry. A name stands for a kind of key and the hash it signs
+//! with. Pairs that no client's proof can show (PSS, Ed25519ph, a larger curve with SHA-256) are not in the list.
 
 use chancery_verify::key::KeyKind;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ const REGISTRY: [(&str, KeyKind); 7] = [
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is no client signing algorithm; known are {}", REGISTRY.map(|(name, _)| name).join(", "))]
 pub struct UnknownAlgorithm {
-    /// As it was written.
+    /// The name, as written.
     pub name: String,
 }
 
@@ -38,7 +38,7 @@ impl FromStr for ClientAlgorithm {
     }
 }
 
-/// What is permitted. By default everything in the list, as with Fulcio.
+/// The permitted kinds. By default all in the list, as in Fulcio.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAlgorithms(Vec<KeyKind>);
 
@@ -55,7 +55,7 @@ impl FromIterator<ClientAlgorithm> for ClientAlgorithms {
 }
 
 impl ClientAlgorithms {
-    /// Whether keys of `kind` may be used, with that kind's own hash.
+    /// Returns whether keys of `kind`, with that kind's own hash, are permitted.
     #[must_use]
     pub fn permit(&self, kind: KeyKind) -> bool {
         self.0.contains(&kind)

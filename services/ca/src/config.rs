@@ -1,8 +1,8 @@
 //! The issuers in a configuration file: `[[issuer]]` tables in TOML.
 //!
-//! Strict: an unknown key, a key that means nothing for the kind of issuer, a file that is not there or names nobody are
-//! errors, each with the issuer it is about. Nothing is trusted that is not written down; there are no public defaults. The
-//! same types give the JSON schema for editors ([`schema`]) and are what an import writes.
+//! Strict. These are errors, and each names its issuer: an unknown key, a key that the kind of issuer does not use, a
+//! missing file, and a file without issuers. Only listed issuers are trusted; there are no public defaults. The same
+//! types produce the JSON schema for editors ([`schema`]) and the output of an import.
 
 mod entry;
 mod kind;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// Largest file that is read. Fulcio's own public configuration has 20 KiB.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// Why a configuration is not taken.
+/// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file that cannot be read, or is too large.
@@ -28,32 +28,32 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// Not TOML, or not in this form.
+    /// The file is not TOML, or not of this form.
     #[error("{path}: {source}", path = .path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// Place and cause.
         source: Box<toml::de::Error>,
     },
-    /// A file that trusts nobody.
+    /// The file has no issuer.
     #[error("{path} has no [[issuer]]", path = .path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// An issuer that makes no sense.
+    /// The table of an issuer is wrong.
     #[error("[[issuer]] {issuer}: {reason}")]
     Issuer {
         /// Its URL or pattern, or its number in the file.
         issuer: String,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
-    /// An issuer that cannot be used.
+    /// The issuer cannot be used.
     #[error(transparent)]
     Invalid(#[from] InvalidIssuer),
 }
@@ -62,12 +62,12 @@ pub enum ConfigError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IssuersFile {
-    /// Whose tokens are accepted.
+    /// The trusted issuers.
     #[serde(default)]
     pub issuer: Vec<IssuerEntry>,
 }
 
-/// Reads the issuers of a file, and the files it names, relative to where it is.
+/// Reads the issuers of a file, and the files it names. Relative paths start at its directory.
 pub fn load(path: &Path) -> Result<Vec<IssuerSettings>, ConfigError> {
     let text = read(path)?;
     let file: IssuersFile = toml::from_str(&text)
@@ -79,7 +79,7 @@ pub fn load(path: &Path) -> Result<Vec<IssuerSettings>, ConfigError> {
     file.settings(directory)
 }
 
-/// As [`load`], and checks also what [`Authenticator::new`] would refuse.
+/// As [`load`], and also runs the checks of [`Authenticator::new`].
 pub fn check(path: &Path) -> Result<Vec<IssuerSettings>, ConfigError> {
     let issuers = load(path)?;
     Authenticator::new(issuers.clone(), &http_fetcher)?;
@@ -93,7 +93,7 @@ pub fn schema() -> serde_json::Value {
 }
 
 impl IssuersFile {
-    /// What the file says. Files it names are relative to `directory`.
+    /// Turns the file into settings. Relative paths start at `directory`.
     pub fn settings(self, directory: &Path) -> Result<Vec<IssuerSettings>, ConfigError> {
         let mut all = Vec::with_capacity(self.issuer.len());
         for (number, entry) in self.issuer.into_iter().enumerate() {
@@ -107,7 +107,7 @@ impl IssuersFile {
     }
 }
 
-/// What is wrong with an issuer, before it is known which one it is.
+/// A fault of an issuer, before the issuer's name is known.
 enum Wrong {
     Reason(String),
     Config(ConfigError),
@@ -119,7 +119,7 @@ impl Wrong {
     }
 }
 
-/// The text of a file that is no larger than it may be.
+/// Reads a text file, up to the size limit.
 fn read(path: &Path) -> Result<String, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     let length = std::fs::metadata(path).map_err(failed)?.len();

@@ -1,4 +1,4 @@
-//! Why a request gets no certificate. What a client is told about it is decided in [`crate::http`].
+//! Why a request gets no certificate. [`crate::http`] decides which text the client receives.
 
 use crate::issue::IssueError;
 use crate::limit::Share;
@@ -15,10 +15,10 @@ pub enum Error {
         /// The limit.
         limit_bytes: usize,
     },
-    /// The body is not the JSON that was asked for.
+    /// The body is not the expected JSON.
     #[error("the request is malformed: {reason}")]
     Malformed {
-        /// In protobuf's words.
+        /// The reason, in protobuf's words.
         reason: String,
     },
     /// The token is not accepted.
@@ -27,35 +27,35 @@ pub enum Error {
     /// Too many requests in a short time.
     #[error("too many requests of this {share}; try again in {retry_after_seconds} s")]
     Limited {
-        /// Whose share is used up.
+        /// Whose limit is reached.
         share: Share,
         /// Seconds to wait.
         retry_after_seconds: u64,
     },
-    /// No public key, or none that parses.
+    /// The public key is missing or does not parse.
     #[error("the public key is malformed: {0}")]
     KeyMalformed(Rejection),
-    /// A key of a type, size or curve that nobody should trust.
+    /// A key of an insecure type, size or curve.
     #[error("the public key is insecure")]
     KeyInsecure,
     /// Not a signing request.
     #[error("the signing request is malformed: {0}")]
     RequestMalformed(Rejection),
-    /// A signing request signed with something obsolete.
+    /// The signing request uses an obsolete signature algorithm.
     #[error("the signing request is signed with {name}")]
     RequestAlgorithm {
-        /// In Go's words.
+        /// The algorithm, in Go's words.
         name: &'static str,
     },
     /// The caller has not shown that it holds the private key.
     #[error("the proof of possession does not verify")]
     Possession,
-    /// This key does not go with this hash, or nobody may have a certificate for such a key here.
+    /// This pair of key and hash is invalid, or this kind of key is not permitted here.
     #[error("{key} with {hash} is not permitted")]
     AlgorithmNotPermitted {
-        /// In Go's words.
+        /// The key's type, in Go's words.
         key: &'static str,
-        /// In Go's words.
+        /// The hash, in Go's words.
         hash: &'static str,
     },
     /// The decision could not be recorded.

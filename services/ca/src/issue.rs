@@ -1,17 +1,17 @@
 //! Issuing: precertificate, log, certificate, self-check, and only then an answer.
 //!
-//! 1. The profile decides what the leaf says.
-//! 2. The issuing key signs the precertificate, which obliges the authority to stand by it.
-//! 3. The log takes it in and promises so; the promise is verified, unless the log is part of this process.
+//! 1. The profile decides the contents of the leaf.
+//! 2. The issuing key signs the precertificate, which commits the authority to it.
+//! 3. The log accepts it and returns a timestamp. The timestamp is verified, unless the log is part of this process.
 //! 4. The same key signs the certificate that carries the promise.
-//! 5. The certificate is parsed back and checked: profile, timestamp, key and identity are what was asked for. A
-//!    sample of them, which is every one unless there are many, is also checked as a client would ([`Samples`]).
+//! 5. The certificate is parsed and checked: profile, timestamp, key and identity match the request. A sample of the
+//!    certificates, or every one if there are few, is also verified as a client does ([`Samples`]).
 //!
-//! Where the timestamp is answered beside the certificate, or there is no log ([`Transparency`]), steps 2 to 4 are one
-//! signature and, with a log, its promise about the certificate.
+//! If the timestamp is returned beside the certificate, or there is no log ([`Transparency`]), steps 2 to 4 become one
+//! signature and, with a log, its timestamp for the certificate.
 //!
-//! Any doubt ends in an error. A crash after step 2 leaves a logged precertificate without a certificate, which is a log's
-//! ordinary content. Nothing is stored here.
+//! Any failed check is an error. A crash after step 2 leaves a logged precertificate without a certificate, which is
+//! normal in a log. Nothing is stored here.
 
 use crate::chain::IssuingChain;
 use crate::identity::Principal;
@@ -29,7 +29,7 @@ use chancery_verify::{PublicKey, Rejection, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The log must have answered after this time: less than any client's patience, so that it hears the reason.
+/// Limit for the log's answer. Shorter than clients wait, so that they receive the reason.
 const LOG_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Why no certificate was issued.
@@ -38,22 +38,22 @@ pub enum IssueError {
     /// The principal's claims do not fit into a certificate.
     #[error("the token's claims do not fit into a certificate: {0}")]
     Unfit(Rejection),
-    /// The authority's own certificates are not valid any more, or not yet.
+    /// The authority's own certificates have expired, or are not valid yet.
     #[error("the authority's certificates are not valid at this time")]
     AuthorityExpired,
-    /// The issuing key did not sign.
+    /// The issuing key failed to sign.
     #[error("the issuing key: {0}")]
     Signer(#[from] SignerError),
-    /// The log did not take the precertificate.
+    /// The log did not accept the precertificate.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The log did not answer in time.
     #[error("the certificate log did not answer within {} s", LOG_DEADLINE.as_secs())]
     LogDeadline,
-    /// The log's promise does not hold.
+    /// The log's timestamp does not verify.
     #[error("the certificate log's timestamp is refused: {0}")]
     LogPromise(Rejection),
-    /// What was made is not what clients would accept: a defect of the authority, never of the request.
+    /// Clients would refuse the certificate: a defect of the authority, never of the request.
     #[error("self-check of the certificate failed: {0} ({code})", code = .0.code())]
     Corrupt(Rejection),
 }
@@ -75,19 +75,19 @@ impl IssueError {
     }
 }
 
-/// A log's promise about a certificate, verified, and where it is.
+/// A log's verified timestamp, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Promise {
     /// In the certificate.
     Embedded(SignedCertificateTimestamp),
-    /// To be answered beside it.
+    /// Returned beside the certificate.
     Detached(SignedCertificateTimestamp),
-    /// Nowhere: the authority was told to issue without a log.
+    /// None: the authority is configured to issue without a log.
     Missing,
 }
 
 impl Promise {
-    /// The timestamp, wherever it is.
+    /// Returns the timestamp, in either place.
     #[must_use]
     pub const fn sct(&self) -> Option<&SignedCertificateTimestamp> {
         match self {
@@ -97,14 +97,14 @@ impl Promise {
     }
 }
 
-/// A certificate that may leave the house.
+/// A certificate that has passed all checks.
 #[derive(Debug, Clone)]
 pub struct Issued {
     /// The leaf.
     pub certificate: Certificate,
-    /// What the log has promised about it.
+    /// The log's timestamp.
     pub promise: Promise,
-    /// Its issuers, the one that signed it first, the root last.
+    /// Its issuers: the direct issuer first, the root last.
     pub issuers: Arc<IssuingChain>,
 }
 
@@ -117,8 +117,8 @@ impl Issued {
     }
 }
 
-/// Everything issuing needs. Key and chain belong together for the life of the value, so that precertificate and
-/// certificate always have one issuer.
+/// The state for issuing. Key and chain never change within one value, so that precertificate and certificate always
+/// have the same issuer.
 pub struct Pipeline {
     chain: Arc<IssuingChain>,
     signer: Arc<Signer>,
@@ -131,7 +131,7 @@ impl Pipeline {
     /// Puts the parts together.
     ///
     /// # Errors
-    /// [`Rejection::ChainUntrusted`] where `chain` is another key's.
+    /// [`Rejection::ChainUntrusted`] if `chain` is for another key.
     pub fn new(
         chain: impl Into<Arc<IssuingChain>>,
         signer: Arc<Signer>,
@@ -145,7 +145,7 @@ impl Pipeline {
         Ok(Self { chain, signer, transparency, random, samples: Samples::default() })
     }
 
-    /// The same key, with certificates logged elsewhere.
+    /// As this, but logs certificates to another log.
     #[must_use]
     pub fn logging_to(&self, transparency: Transparency) -> Self {
         let (chain, signer, random) = (Arc::clone(&self.chain), Arc::clone(&self.signer), Arc::clone(&self.random));
@@ -158,7 +158,7 @@ impl Pipeline {
         &self.chain
     }
 
-    /// Issues a certificate for `key`, which `principal` has shown to hold.
+    /// Issues a certificate for `key`. `principal` has proved possession of the key.
     pub async fn issue(&self, principal: &Principal, key: &PublicKey, now: Timestamp) -> Result<Issued, IssueError> {
         let serial = authority::serial_number(self.random.as_ref());
         let leaf =
@@ -200,20 +200,20 @@ impl Pipeline {
         Ok(Issued { certificate, promise, issuers: Arc::clone(&self.chain) })
     }
 
-    /// A certificate in DER.
+    /// Signs and encodes a certificate, in DER.
     async fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, IssueError> {
         let signature = self.signer.sign(tbs).await?;
         let algorithm = SignatureAlgorithm::for_key(self.signer.public_key().kind());
         authority::assemble(tbs, algorithm, &signature).map_err(IssueError::Corrupt)
     }
 
-    /// What a log is sent: the certificate or precertificate, then its issuers.
+    /// The submission to a log: the certificate or precertificate, then its issuers.
     fn submission(&self, leaf: Vec<u8>) -> Vec<Vec<u8>> {
         let issuers = self.chain.certificates().iter().map(|issuer| issuer.der().to_vec());
         std::iter::once(leaf).chain(issuers).collect()
     }
 
-    /// Checks that the finished certificate has the profile and says what was asked for.
+    /// Checks that the finished certificate has the profile and matches the request.
     fn verify(
         &self,
         certificate: &Certificate,
@@ -236,10 +236,10 @@ impl Pipeline {
         if says_so { Ok(()) } else { Err(Rejection::Profile { field: "identity" }) }
     }
 
-    /// Checks the finished certificate as a client would: chain, and the timestamp if it carries one.
+    /// Verifies the finished certificate as a client does: chain, and the timestamp if it carries one.
     fn verify_signatures(&self, certificate: &Certificate, now: Timestamp) -> Result<(), Rejection> {
         let issuing = self.chain.issuing();
-        // What is above was verified when the chain was opened, and its validity when the leaf was made.
+        // The chain above was verified when it was loaded, and its validity when the leaf was made.
         let anchor = std::slice::from_ref(issuing);
         verify_chain(certificate, anchor, anchor, now)?;
         if let Transparency::Embedded(log) = &self.transparency {
@@ -258,7 +258,7 @@ async fn answered(answer: Submission<'_>) -> Result<SignedCertificateTimestamp, 
     Ok(answer.map_err(|_| IssueError::LogDeadline)??)
 }
 
-/// Checks what a log promises about `entry`.
+/// Verifies a log's timestamp for `entry`.
 fn verify_promise(
     sct: &SignedCertificateTimestamp,
     entry: &LogEntry,

@@ -1,4 +1,4 @@
-//! JSON objects that mean the same to every reader: a name that occurs twice is an error, at any depth.
+//! JSON objects that every parser reads alike: a name that occurs twice is an error, at any depth.
 //!
 //! RFC 8259 leaves duplicates open, and two parsers that choose differently are how a token can name one issuer to the
 //! code that routes it and another to the code that verifies it. Names are compared exactly, never without case.

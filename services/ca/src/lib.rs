@@ -1,22 +1,22 @@
 //! The certificate authority: a verified OIDC token and a key become a ten-minute code-signing certificate.
 //!
 //! Speaks Fulcio's HTTP protocol, v2 and v1. It knows tokens, keys and certificates; it does not know what is signed with
-//! them, it stores nothing, and it never imports the log: what it needs from one is [`transparency::CertificateLog`].
-//!
+//! Implements Fulcio's HTTP protocol, v2 and v1. It knows tokens, keys and certificates. It does not know what is
+//! signed with them, it stores nothing, and it never imports the log: [`transparency::CertificateLog`] is its interface
+//! to one.
 //! A request runs through these modules, in this order:
 //!
 //! | step | module | |
 //! |---|---|---|
 //! | 1 | [`http`] | body and token out of the request; statuses and texts of every error |
 //! | 2 | [`oidc`] | token → verified claims; the only code that fetches anything |
-//! | 3 | [`identity`] | verified claims → [`identity::Principal`]: who is named, and what else is said |
+//! | 3 | [`identity`] | verified claims → [`identity::Principal`]: name and certificate contents |
 //! | 4 | [`challenge`] | key and proof that the caller holds it |
-//! | 5 | [`profile`] | principal and key → what will be signed; pure |
+//! | 5 | [`profile`] | principal and key → the bytes to sign; pure |
 //! | 6 | [`issue`] | precertificate → log → certificate → self-check |
 //!
-//! What was decided is recorded, whatever it was: [`audit`], [`Counts`]. [`chain`] makes or loads the authority's own
-//! certificates, and [`CertificateAuthority::replace_pipeline`] takes others while requests run; [`config`] reads whose tokens
-//! are believed.
+//! Every decision is recorded: [`audit`], [`Counts`]. [`chain`] makes or loads the authority's own certificates, and
+//! [`CertificateAuthority::replace_pipeline`] replaces them while requests run. [`config`] reads the trusted issuers.
 
 pub mod audit;
 pub mod chain;
@@ -53,11 +53,11 @@ use oidc::Authenticator;
 use rotation::Issuing;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The role: everything a request handler needs.
+/// The role: the state that request handlers need.
 pub struct CertificateAuthority {
-    /// Replaced as a whole by [`Self::replace_authenticator`]; a request works with the one it began with.
+    /// Replaced as a whole by [`Self::replace_authenticator`]. A request keeps the value it began with.
     authenticator: RwLock<Arc<Authenticator>>,
-    /// Replaced in the same way.
+    /// Replaced by [`Self::replace_pipeline`], in the same way.
     issuing: RwLock<Issuing>,
     clock: Arc<dyn Clock>,
     client_algorithms: ClientAlgorithms,
@@ -66,7 +66,7 @@ pub struct CertificateAuthority {
 }
 
 impl CertificateAuthority {
-    /// Puts the parts together. Nothing is fetched: an issuer may start after the authority that trusts it.
+    /// Puts the parts together. Nothing is fetched: an issuer may start later than the authority that trusts it.
     #[must_use]
     pub fn new(authenticator: Authenticator, pipeline: Pipeline, clock: Arc<dyn Clock>) -> Self {
         let authenticator = RwLock::new(Arc::new(authenticator));
@@ -75,27 +75,27 @@ impl CertificateAuthority {
         Self { authenticator, issuing, clock, client_algorithms, limits: None, records: Records::default() }
     }
 
-    /// The same, with at most so many requests.
+    /// Sets limits to the requests.
     #[must_use]
     pub fn limited(self, rates: Rates) -> Self {
         let limits = Some(Limits::new(rates, Arc::clone(&self.clock)));
         Self { limits, ..self }
     }
 
-    /// The same, recording what it decides.
+    /// Records decisions to `records`.
     #[must_use]
     pub fn recorded(self, records: Records) -> Self {
         Self { records, ..self }
     }
 
-    /// Issues for these kinds of keys only.
+    /// Issues only for these kinds of keys.
     #[must_use]
     pub fn with_client_algorithms(mut self, permitted: ClientAlgorithms) -> Self {
         self.client_algorithms = permitted;
         self
     }
 
-    /// Who is trusted at this moment.
+    /// Returns the trusted issuers.
     #[must_use]
     pub fn authenticator(&self) -> Arc<Authenticator> {
         Arc::clone(&self.authenticator.read().unwrap_or_else(PoisonError::into_inner))

@@ -1,7 +1,7 @@
-//! How many certificates one identity, and all identities of one issuer, may ask for in a minute.
+//! Limits the certificates per minute of one identity, and of all identities of one issuer.
 //!
-//! Only verified tokens count: nobody can use up somebody else's share, and what is remembered is bounded. Identities share
-//! a fixed number of places by a keyed hash, so that their number never grows; two that meet in one place share its rate.
+//! Only requests with verified tokens count, so nobody can use up another identity's share, and the memory used is
+//! bounded. A keyed hash maps identities to a fixed number of slots. Two identities in one slot share its rate.
 
 use crate::Error;
 use crate::identity::Principal;
@@ -16,10 +16,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Places for identities. At a thousand busy ones, four in a thousand share theirs with another.
+/// Slots for identities. With a thousand busy identities, four in a thousand share a slot with another.
 const PLACES: u64 = 1 << 18;
 
-/// Requests with a verified token per minute; a burst may take all of them at once. `None` is no limit.
+/// Requests with a verified token per minute; a burst may use them all at once. `None` means no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rates {
     /// Of one identity at one issuer.
@@ -28,7 +28,7 @@ pub struct Rates {
     pub per_issuer: Option<NonZeroU32>,
 }
 
-/// Whose share of the authority.
+/// Whose share is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
     /// Of one identity at one issuer.
@@ -46,7 +46,7 @@ impl fmt::Display for Share {
     }
 }
 
-/// The limits and how much of them is used.
+/// The limits, and their current use.
 pub(crate) struct Limits {
     identities: Option<Limiter>,
     issuers: Option<Limiter>,
@@ -56,7 +56,7 @@ pub(crate) struct Limits {
 
 type Limiter = RateLimiter<u64, HashMapStateStore<u64>, Time, NoOpMiddleware<Duration>>;
 
-/// The authority's clock, as the limiter wants it: time since 1970.
+/// The authority's clock in the limiter's form: time since 1970.
 #[derive(Clone)]
 struct Time(Arc<dyn Clock>);
 
@@ -69,7 +69,7 @@ impl clock::Clock for Time {
 }
 
 impl Limits {
-    /// Nothing is used yet.
+    /// Starts with nothing used.
     pub(crate) fn new(rates: Rates, clock: Arc<dyn Clock>) -> Self {
         let time = Time(clock);
         let limiter =
@@ -81,10 +81,10 @@ impl Limits {
     /// Counts a request of `principal`.
     ///
     /// # Errors
-    /// [`Error::Limited`] where it is one too many.
+    /// [`Error::Limited`] if the limit is reached.
     pub(crate) fn admit(&self, principal: &Principal) -> Result<(), Error> {
         let issuer = principal.issuer.as_str();
-        // The narrower limit first: who is over it must not use up what all share.
+        // The narrower limit first: an identity over its limit must not use up the limit that all share.
         self.check(self.identities.as_ref(), Share::Identity, (issuer, principal.identity.as_str()))?;
         self.check(self.issuers.as_ref(), Share::Issuer, (issuer, ""))
     }

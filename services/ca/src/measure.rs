@@ -1,7 +1,7 @@
-//! What is looked up about the authority when somebody scrapes: when its certificates end, and how old its issuers' keys are.
+//! Metrics read at each scrape: when the authority's certificates expire, and how old its issuers' keys are.
 //!
-//! Labels are the names and patterns of the configuration. Of a pattern the worst of its issuers counts, so that strangers
-//! who match it make no series of their own.
+//! Labels are the names and patterns of the configuration. A pattern reports the worst of its issuers, so that
+//! strangers who match it cannot create time series.
 
 use crate::CertificateAuthority;
 use chancery_daemon::expiry::ExpiryWatch;
@@ -12,13 +12,13 @@ use std::sync::Arc;
 /// Ages of the keys of one configured issuer, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
 struct Keys {
-    /// Since the oldest that are in use were fetched; `None` where there are none.
+    /// Since the oldest keys in use were fetched; `None` if there are none.
     age: Option<u64>,
-    /// Since fetches fail.
+    /// Since fetches began to fail.
     failing: u64,
 }
 
-/// Registers these metrics; `authority` is asked before each scrape.
+/// Registers these metrics. `authority` is read before each scrape.
 pub fn measure(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Result<(), MetricError> {
     let expires = metrics.gauges(
         "chancery_ca_seconds_left",
@@ -38,7 +38,7 @@ pub fn measure(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Resul
     metrics.before_scrape(move || {
         let now = authority.clock.now();
         expires.set(&[], ExpiryWatch::new(authority.pipeline().chain().expires()).seconds_left(now));
-        // An issuer that was taken out of the configuration, or a key set that was given up, is not there any more.
+        // Clear first: an issuer may have been removed from the configuration, or a key set dropped.
         ages.clear();
         failing.clear();
         let mut worst: BTreeMap<String, Keys> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The leaf profile: what a principal's certificate says, before anyone has signed it. Pure.
+//! The leaf profile: the contents of a principal's certificate before it is signed. Pure.
 //!
 //! [`Leaf`] is written once; precertificate and certificate are the same bytes with another last extension, which is what
 //! makes the log's timestamp hold for both (RFC 6962 §3.2). The profile is Fulcio's
@@ -29,7 +29,7 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 use x509_cert::{TbsCertificate, certificate::Rfc5280};
 
-/// Everything a leaf certificate says but its timestamps.
+/// The contents of a leaf certificate, except its timestamps.
 #[derive(Debug, Clone)]
 pub struct Leaf {
     /// The `TBSCertificate` that carries no timestamp, in DER.
@@ -37,12 +37,12 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// Decides the leaf for `principal` and `key`, issued by the first of `chain` at `now`: ten minutes, or less where a
-    /// certificate of the chain ends sooner.
+    /// Decides the leaf for `principal` and `key`, issued by the first of `chain` at `now`. It is valid for ten
+    /// minutes, or less if a certificate of the chain expires sooner.
     ///
     /// # Errors
-    /// [`Rejection::ChainExpired`] where the chain is not valid at `now`; [`Rejection::Profile`] where the principal says
-    /// something a certificate cannot.
+    /// [`Rejection::ChainExpired`] if the chain is not valid at `now`; [`Rejection::Profile`] if the principal has a
+    /// value that a certificate cannot hold.
     pub fn new(
         principal: &Principal,
         key: &PublicKey,
@@ -66,18 +66,19 @@ impl Leaf {
         Ok(Self { tbs: tbs.map_err(|_| Rejection::CertificateMalformed)? })
     }
 
-    /// What is signed for the precertificate.
+    /// Returns the bytes to sign for the precertificate.
     pub fn precertificate_tbs(&self) -> Result<Vec<u8>, Rejection> {
         self.with(&extension(extension::POISON, true, extension::POISON_VALUE.to_vec())?)
     }
 
-    /// What is signed for the certificate that carries `sct`.
+    /// Returns the bytes to sign for the certificate with `sct`.
     pub fn certificate_tbs(&self, sct: &SignedCertificateTimestamp) -> Result<Vec<u8>, Rejection> {
         let list = sct::list_to_extension(std::slice::from_ref(sct))?;
         self.with(&extension(extension::SCT_LIST, false, list)?)
     }
 
-    /// What is signed for a certificate that carries no timestamp, and what a timestamp says of the others.
+    /// Returns the bytes to sign for a certificate without a timestamp. For the other certificates, timestamps are over
+    /// these bytes.
     #[must_use]
     pub fn plain_tbs(&self) -> &[u8] {
         &self.tbs
@@ -90,7 +91,7 @@ impl Leaf {
 }
 
 fn time(seconds: u64) -> Result<Time, Rejection> {
-    // The builder writes UTCTime up to 2049, as RFC 5280 §4.1.2.5 demands.
+    // The builder writes UTCTime up to 2049, as RFC 5280 §4.1.2.5 requires.
     let time = GeneralizedTime::from_unix_duration(Duration::from_secs(seconds));
     time.map(Time::GeneralTime).map_err(|_| Rejection::Profile { field: "validity" })
 }
@@ -100,7 +101,7 @@ fn extension(extn_id: ObjectIdentifier, critical: bool, value: Vec<u8>) -> Resul
     Ok(Extension { extn_id, critical, extn_value })
 }
 
-/// All extensions but the last, in Fulcio's order.
+/// All extensions except the last, in Fulcio's order.
 fn extensions(principal: &Principal, key: &PublicKey, issuer: &Certificate) -> Result<Vec<Extension>, Rejection> {
     let encoded = |value: der::Result<Vec<u8>>, field| value.map_err(|_| Rejection::Profile { field });
     let key_identifier = |bytes: &[u8]| OctetString::new(bytes.to_vec());
@@ -141,7 +142,7 @@ fn name(identity: &Identity) -> der::Result<GeneralName> {
     })
 }
 
-/// Names and extensions, as x509-cert's builder wants to be told.
+/// Names and extensions in the form that x509-cert's builder takes.
 struct Rendering<'a> {
     issuer: &'a Name,
     extensions: Vec<Extension>,
@@ -166,7 +167,7 @@ impl BuilderProfile for Rendering<'_> {
     }
 }
 
-/// The issuer as x509-cert's builder sees it: a public key and the algorithm it will sign with.
+/// The issuer in the form that x509-cert's builder takes: a public key and its signature algorithm.
 #[derive(Clone)]
 struct IssuerKey<'a>(&'a PublicKey);
 

@@ -1,4 +1,4 @@
-//! A request for a certificate, from whichever API it came: decided once, and recorded whatever the decision.
+//! A request for a certificate from any of the APIs: decided once, and every decision is recorded.
 
 use crate::audit::{Asked, AuditLog};
 use crate::challenge::{self, KeyRequest};
@@ -10,27 +10,27 @@ use chancery_daemon::metrics::{Counter, Counters, MetricError, Metrics};
 use chancery_verify::{Rejection, Timestamp};
 use std::sync::Arc;
 
-/// What a client has sent.
+/// The contents of a request.
 pub(crate) struct SigningRequest {
-    /// As received; empty where there was none.
+    /// The token as received; empty if there was none.
     pub(crate) token: String,
-    /// The key and the proof that the client holds it; `None` where there was none.
+    /// The key and the proof that the client holds it; `None` if missing.
     pub(crate) key: Option<KeyRequest>,
 }
 
-/// Which request it is.
+/// Identifies a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
-    /// `None` where nobody gave it a name.
+    /// `None` if the request has no id.
     pub(crate) request_id: Option<RequestId>,
     /// `v1`, `v2` or `grpc`.
     pub(crate) api: &'static str,
 }
 
-/// What the authority counts. Issuers are those of the configuration, so that the labels are bounded.
+/// The authority's counters. Labels use the configured issuers, so that they are bounded.
 #[derive(Debug, Clone)]
 pub struct Counts {
-    /// Fulcio's own name for it.
+    /// The metric with Fulcio's name.
     certificates: Counter,
     requests: Counters,
     refused_tokens: Counters,
@@ -58,17 +58,17 @@ impl Counts {
 /// Where decisions are recorded, beside the log of the process.
 #[derive(Debug, Default)]
 pub struct Records {
-    /// A line for each.
+    /// The audit log.
     pub audit: Option<Arc<AuditLog>>,
-    /// Counted.
+    /// The counters.
     pub counts: Option<Counts>,
 }
 
 impl CertificateAuthority {
-    /// Decides about a request, or about what went wrong when it was read. Who asked is remembered, granted or not.
+    /// Decides a request, or handles the error of parsing it. Records the signer, whether granted or not.
     ///
-    /// Once begun it is done to the end, whether or not the client still waits: what is in the certificate log must be in
-    /// the audit log, too.
+    /// Once begun it runs to the end, even if the client has gone: an entry of the certificate log must also be in the
+    /// audit log.
     pub(crate) async fn answer(
         self: Arc<Self>,
         origin: Origin,
@@ -76,7 +76,7 @@ impl CertificateAuthority {
     ) -> Result<Issued, Error> {
         match tokio::spawn(async move { self.decide(&origin, request).await }).await {
             Ok(outcome) => outcome,
-            // The shell answers for what panics. Nothing cancels the task but the end of the process.
+            // The shell handles panics. Only the end of the process cancels the task.
             Err(failed) => match failed.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => std::future::pending().await,
@@ -108,7 +108,7 @@ impl CertificateAuthority {
         self.record(&asked, outcome, now)
     }
 
-    /// After the token limits, then key, then certificate: the order in which Fulcio finds fault.
+    /// Checks limits after the token, then the key, then issues: the order of Fulcio's errors.
     async fn issue(&self, principal: &Principal, key: Option<&KeyRequest>, now: Timestamp) -> Result<Issued, Error> {
         if let Some(limits) = &self.limits {
             limits.admit(principal)?;

@@ -1,38 +1,38 @@
-//! What the operator decides about an issuer. Values only: [`crate::config`] reads them from a file, [`crate::oidc`] acts
-//! on them.
+//! The operator's settings for an issuer. Values only: [`crate::config`] reads them from a file, [`crate::oidc`]
+//! applies them.
 
 use crate::identity::{Condition, IssuerKind};
 use std::path::PathBuf;
 
-/// The audience Sigstore's clients ask for.
+/// The audience that Sigstore's clients request.
 pub const DEFAULT_AUDIENCE: &str = "sigstore";
-/// How old a token may be unless the issuer's settings say otherwise, in seconds. Jobs of a day exist; their tokens are made
-/// when they start.
+/// Default for the largest age of a token, in seconds. Jobs can run for a day, and their tokens are made when they
+/// start.
 pub const DEFAULT_MAX_AGE_SECONDS: u64 = 86_400;
 
-/// One OIDC issuer, or a family of them, that is trusted to say who somebody is.
+/// A trusted OIDC issuer, or a family of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerSettings {
-    /// Whose tokens these settings are for.
+    /// The issuers that these settings apply to.
     pub name: IssuerName,
-    /// One of them must be among the token's `aud`.
+    /// Accepted audiences: the token's `aud` must contain one of them.
     pub audiences: Vec<String>,
-    /// Allows tokens that are for others beside: each of those could use them here.
+    /// Accepts tokens that are also for other audiences. Each of those services could use them here.
     pub other_audiences: bool,
-    /// What its tokens say about a signer, and how that becomes a name.
+    /// How its tokens identify a signer.
     pub kind: IssuerKind,
-    /// What else a token must say.
+    /// Conditions on further claims.
     pub conditions: Vec<Condition>,
-    /// How long ago a token may have been issued, in seconds.
+    /// Largest age of a token since its `iat`, in seconds.
     pub max_age_seconds: u64,
-    /// Where its keys come from.
+    /// Source of its keys.
     pub keys: KeySource,
-    /// How it is reached.
+    /// Connection to it.
     pub access: Access,
 }
 
 impl IssuerSettings {
-    /// An issuer with the settings that hold unless one says otherwise.
+    /// Returns an issuer with the default settings.
     #[must_use]
     pub fn new(url: &str, kind: IssuerKind) -> Self {
         Self {
@@ -48,10 +48,10 @@ impl IssuerSettings {
     }
 }
 
-/// How an issuer is recognised by a token's `iss`.
+/// How a token's `iss` is matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuerName {
-    /// Letter by letter.
+    /// Exactly.
     Exact(String),
     /// A URL in which each `*` stands for one whole label of the host or one whole segment of the path.
     Pattern(String),
@@ -67,39 +67,39 @@ impl IssuerName {
     }
 }
 
-/// Where an issuer's keys come from.
+/// Source of an issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// Its discovery document, which may name a place on the issuer's own origin or on one of these hosts.
+    /// Its discovery document, which may name a URL on the issuer's own origin or on one of these hosts.
     Discovery {
         /// Further hosts, over `https` at the usual port.
         jwks_hosts: Vec<String>,
     },
-    /// This URL, whatever a discovery document says.
+    /// This URL; the discovery document is not read.
     At(String),
-    /// Here: a JWK set that was uploaded. Nothing is fetched.
+    /// This JWK set. Nothing is fetched.
     Static(String),
 }
 
-/// How an issuer is reached. The default is the public Internet over TLS.
+/// Connection to an issuer. The default is the public Internet over TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
-    /// Allows `http://`, and loopback addresses, where the host is this machine. For development only.
+    /// Allows `http://` and loopback addresses, if the host is this machine. For development only.
     pub loopback_http: bool,
     /// Allows addresses of private networks (RFC 1918, RFC 6598, RFC 4193).
     pub private_addresses: bool,
     /// The only roots of trust for this issuer, in PEM, in place of the system's.
     pub ca_pem: Option<String>,
-    /// A proxy for this issuer. The environment's is never used.
+    /// A proxy for this issuer. The proxy settings of the environment are never used.
     pub proxy: Option<String>,
-    /// A file with a token that shows who asks.
+    /// A file with a token for authentication.
     pub bearer: Option<Bearer>,
 }
 
-/// A bearer token, and the one origin that may see it.
+/// A bearer token, and the one origin that may receive it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bearer {
-    /// Read for every request: Kubernetes replaces it now and then.
+    /// Read for every request, because Kubernetes replaces it from time to time.
     pub file: PathBuf,
     /// Scheme, host and port, as a URL.
     pub origin: String,

@@ -1,4 +1,4 @@
-//! What the authority asks of a certificate transparency log.
+//! The authority's interface to a certificate transparency log.
 //!
 //! The authority owns this trait so that it depends on no log: the executable implements it over a log in the same
 //! process, and [`HttpLog`] over HTTP for any log of RFC 6962.
@@ -12,42 +12,44 @@ use chancery_verify::sct::SignedCertificateTimestamp;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// Whether and when certificates are logged.
+/// Whether certificates are logged, and in which order.
 #[derive(Clone)]
 pub enum Transparency {
     /// A precertificate is logged first, and the certificate carries the timestamp. Every client accepts this.
     Embedded(Arc<dyn CertificateLog>),
-    /// The finished certificate is logged, and the timestamp is answered beside it: for an issuing key that signs no
-    /// precertificates. sigstore-python and sigstore-rs do not accept this.
+    /// The finished certificate is logged, and the timestamp is returned beside it: for an issuing key that must not
+    /// sign precertificates. sigstore-python and sigstore-rs do not accept this.
     Detached(Arc<dyn CertificateLog>),
-    /// Not at all. Only where an operator asked for it in so many words: nobody can find out what was issued.
+    /// Certificates are not logged. Only if the operator has set it explicitly: nobody can find out which certificates
+    /// were issued.
     Unlogged,
 }
 
-/// The answer of a log, later.
+/// A future answer of a log.
 pub type Submission<'a> = Pin<Box<dyn Future<Output = Result<SignedCertificateTimestamp, LogError>> + Send + 'a>>;
 
-/// Whether a log accepts a root, later.
+/// A future result: whether a log accepts a root.
 pub type Acceptance<'a> = Pin<Box<dyn Future<Output = Result<(), LogError>> + Send + 'a>>;
 
 /// A log of certificates.
 pub trait CertificateLog: Send + Sync {
     /// Submits a precertificate with its issuers, all in DER: precertificate first, root last.
     ///
-    /// Implementations MUST NOT return before the entry is durably sequenced, and MUST be safe to drop half way: the caller
-    /// gives up after a deadline. The caller verifies the returned timestamp itself, so that an implementation over the
-    /// network need not.
+    /// Implementations MUST NOT return before the entry is durably sequenced, and MUST be cancel safe: the caller drops
+    /// the call after a deadline. The caller verifies the returned timestamp, so an implementation over the network
+    /// need not.
     fn add_pre_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_>;
 
-    /// Submits a finished certificate with its issuers, in the same way and under the same conditions.
+    /// Submits a finished certificate with its issuers. The same rules apply.
     fn add_chain(&self, chain: Vec<Vec<u8>>) -> Submission<'_>;
 
-    /// Returns once chains that end in `root` (DER) are accepted: before anything is issued below a new one. A log that the
-    /// authority can tell does so; any other is asked, and [`LogError::Refused`] where its operator has yet to do it.
+    /// Returns once the log accepts chains that end in `root` (DER). Call it before anything is issued under a new
+    /// root. A log in this process is given the root; any other is asked, and the result is [`LogError::Refused`] until
+    /// its operator has added the root.
     fn accept_root(&self, root: Vec<u8>) -> Acceptance<'_>;
 
-    /// Whether the log is part of this process and verifies what its key signs: then only the certificates that the
-    /// authority checks in full have their timestamps verified again.
+    /// Returns whether the log is part of this process and verifies its own signatures. If so, only the certificates in
+    /// the authority's sample have their timestamps verified again.
     fn verifies_its_own(&self) -> bool {
         false
     }
@@ -56,19 +58,19 @@ pub trait CertificateLog: Send + Sync {
     fn public_key(&self) -> &PublicKey;
 }
 
-/// Why a log did not take a precertificate.
+/// Why a log did not accept a precertificate.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The log cannot take entries now; the same submission may succeed later.
+    /// The log cannot accept entries now. The same submission may succeed later.
     #[error("the certificate log is unavailable: {reason}")]
     Unavailable {
-        /// For the authority's own log.
+        /// Reason for the authority's own log.
         reason: String,
     },
-    /// The log looked at the submission and declined, which means the two are configured against each other.
+    /// The log refused the submission: the configurations of log and authority do not match.
     #[error("the certificate log refused the precertificate: {reason}")]
     Refused {
-        /// For the authority's own log.
+        /// Reason for the authority's own log.
         reason: String,
     },
 }

@@ -431,7 +431,8 @@ async fn the_twin_of_a_proof_proves_the_same_and_an_ed25519_signature_has_none()
     let proof = world.client.sign(EMAIL.as_bytes()).await.unwrap();
     let other = twin(&proof);
     assert_ne!(proof, other);
-    // S-20: who has seen the one can make the other, and gets a certificate for a key that is somebody else's.
+    // S-20: an attacker who has seen one proof can make the other, and gets a certificate for a key that only the
+    // victim holds.
     for proof in [&proof, &other] {
         assert_eq!(ask(world.client.public_key().to_pem(), proof).await, 200);
     }

@@ -97,7 +97,7 @@ impl ConfiguredIssuers {
     }
 }
 
-/// Returns when it is time; whether somebody asked for it.
+/// Waits for the next reload. Returns whether a signal (SIGHUP) asked for it.
 async fn wait(hangup: &mut Signal, ticks: &mut tokio::time::Interval) -> bool {
     tokio::select! {
         _ = hangup.recv() => true,

@@ -5,9 +5,10 @@
 //! changes nothing, so it may run beside a server. [`check_files`] reads what everybody can read: checkpoint, tiles and
 //! entry bundles, of a server or of a directory of files.
 //!
-//! Not checked: SETs and SCTs, because they are kept nowhere but made anew for each answer; and the lookup tables
-//! (`identities`, `leaf_indices`), because nothing follows from them: an equal entry that slipped in past a missing row is
-//! found here, and what a wrong row leads to is compared with what was asked for.
+//! Not checked: SETs and SCTs, because they are not stored but made anew for each answer; and the lookup tables
+//! (`identities`, `leaf_indices`), because nothing follows from them. An equal entry that was logged twice because of a
+//! missing row is found here. A row that points to the wrong entry is found when it is used, because the entry's hash
+//! is compared with the request.
 
 mod files;
 mod identities;

@@ -105,7 +105,7 @@ impl Ct {
         submitter: Submitter,
     ) -> Result<SignedCertificateTimestamp, SubmissionError> {
         let Accepted { identity_hash, entry, extra, issuers } = self.chains.accept(chain, submission, submitter)?;
-        // Before the entry: whoever finds a fingerprint in a data tile finds the certificate.
+        // Before the entry: a fingerprint in a data tile must always lead to its certificate.
         self.keep(&issuers).await?;
         let extra = Bytes::from(extra);
         let pending =

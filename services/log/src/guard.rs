@@ -8,9 +8,9 @@
 //!
 //! Then the log's witnesses are asked, where it has some; see [`crate::witnessing`].
 //!
-//! Where 1 does not hold somebody has to look at the configuration, and the log does not open. Where anything else does
-//! not hold, what was stored is in doubt, and the log opens quarantined: over the newest stored checkpoint that verifies
-//! and that the stored tiles lead to.
+//! If 1 does not hold, the configuration is wrong: an operator must correct it, and the log does not open. If any other
+//! check fails, the stored data is in doubt, and the log opens quarantined: over the newest stored checkpoint that
+//! verifies and that the stored tiles lead to.
 
 use crate::engine::{OpenError, Published};
 use crate::mirror::Destination;

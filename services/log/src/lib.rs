@@ -1,9 +1,10 @@
 //! The log engine and its personalities.
 //!
-//! One engine hosts every tree: a bounded pool, one sequencer, a store. A personality decides what may enter a log and how
-//! it is spoken to: [`rekor_v1`] and [`rekor_v2`] log signatures, [`ct`] logs certificates (RFC 6962). All formats, hashes and proofs are
-//! `chancery-verify`'s; nothing leaves this crate before it has been verified there, except that one checkpoint, promise or SCT
-//! that was signed in a tenth of a second stands for the others of that time.
+//! One engine hosts every tree: a bounded pool, one sequencer, a store. A personality decides what may enter a log and
+//! how it is spoken to: [`rekor_v1`] and [`rekor_v2`] log signatures, [`ct`] logs certificates (RFC 6962). All formats,
+//! hashes and proofs are `chancery-verify`'s. Nothing leaves this crate before it has been verified there, with one
+//! exception: of the checkpoints, promises and SCTs, at most ten a second of each kind have their own signature
+//! verified (a sample).
 //!
 //! # Life of an entry
 //! 1. A personality checks the submission and makes a [`Pending`] of it.

@@ -22,9 +22,9 @@
 //! state than what is in the store. Partial tiles of earlier sizes stay: tlog-tiles allows to delete them, and nothing
 //! here deletes.
 //!
-//! A mirror never holds up the sequencer: nobody waits for it, and an answer promises nothing about it. A store that fails
-//! or stalls is tried again, ever more slowly. A store that **contradicts** the log ends the mirror: either the database
-//! was put back to an earlier state, or somebody else writes there, and an operator must look.
+//! A mirror never delays the sequencer: nothing waits for it, and an answer promises nothing about it. A store that
+//! fails or stalls is tried again, ever more slowly. A store that **contradicts** the log ends the mirror: either the
+//! database was put back to an earlier state, or another program writes there, and an operator must look.
 //!
 //! An attacker who can change the store can make readers fail, or show them an older checkpoint; they cannot make one.
 

@@ -4,9 +4,9 @@
 //! every entry with its proof and checkpoint. When its key is changed the log goes on in another tree, its next shard; clients
 //! see one log with one index, see its `shards`.
 //!
-//! Whoever sees an ECDSA signature can make another one over the same bytes (`n - s` for `s`). Clients verify both, so both are
-//! admitted, as entries of their own: the body is the identity of an entry, and the signature is in the body. The second says
-//! what the first said, by the same key or certificate, and takes nothing's place.
+//! From one ECDSA signature anybody can make another one over the same bytes (`n - s` for `s`). Clients verify both, so
+//! both are admitted, as separate entries: the body is the identity of an entry, and the signature is in the body. The
+//! second entry repeats the statement of the first, by the same key or certificate, and replaces nothing.
 
 mod http;
 mod shards;

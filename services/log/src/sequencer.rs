@@ -56,7 +56,7 @@ pub(crate) struct Sequencer {
     edge: Edge,
     /// The committed head as last seen.
     head: CommittedHead,
-    /// Whether `head` was built by somebody else on something that was not published here. Such a head is not signed
+    /// Whether `head` was built by another process on a head that was not published here. Such a head is not signed
     /// before it is seen to extend the published one.
     adopted: bool,
     published: watch::Sender<Arc<Published>>,
@@ -367,7 +367,7 @@ pub(crate) async fn run(
         let due = active + if sequencer.is_published() { REPUBLISH } else { RETRY };
         let received = tokio::select! {
             biased;
-            // A witness knows better: what waits is told by whoever asked for it.
+            // A witness has found a fault. The callers report it to the clients of the waiting requests.
             () = quarantine.begun() => return,
             received = waiting.recv_many(&mut batch, MAX_BATCH) => Some(received),
             _ = readers.recv_many(&mut asking, MAX_BATCH) => None,

@@ -1,7 +1,7 @@
 //! Reads of what other replicas may have changed.
 //!
-//! Whoever asks must see what was committed before they asked. One query serves everyone who asked before it began: under
-//! load a read costs a fraction of a query, and an idle log answers with one.
+//! A read must see everything that was committed before it began. One query serves all reads that began before it:
+//! under load a read costs a fraction of a query, and on an idle log it costs one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Mutex;

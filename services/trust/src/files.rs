@@ -1,6 +1,6 @@
-//! The finished files, and how they reach a directory.
+//! The finished trust files, and how they are written to a directory.
 //!
-//! A reader of the directory sees the old file or the new one, never half of one: each is written beside its place,
+//! A reader of the directory sees the old file or the new one, never half of one: each is written to a temporary file,
 //! synced and renamed. A file whose bytes have not changed is not touched.
 
 use crate::{
@@ -23,18 +23,19 @@ use tokio::sync::watch;
 /// Media type of a client trust configuration.
 pub const CLIENT_TRUST_CONFIG_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json";
 
-/// Which file. Its name is the same in the directory and in the URL.
+/// A trust file. Its name is the same in the directory and in the URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileName {
-    /// Whose signatures to believe: `--trusted-root`.
+    /// The trusted authorities and logs: `--trusted-root`.
     TrustedRoot,
-    /// Which services to call: `--signing-config`.
+    /// The services to call: `--signing-config`.
     SigningConfig,
-    /// The same with the Rekor v1 log alone, for signers that send what Rekor v2 does not take: DSSE envelopes.
+    /// As [`Self::SigningConfig`], but only with the Rekor v1 log, for signers of DSSE envelopes, which Rekor v2 does
+    /// not accept.
     SigningConfigRekorV1,
-    /// The same with the Rekor v2 log alone, which wants a timestamp authority beside it.
+    /// As [`Self::SigningConfig`], but only with the Rekor v2 log, which requires a timestamp authority.
     SigningConfigRekorV2,
-    /// Both in one: sigstore-python's `--trust-config`.
+    /// Trusted root and signing configuration in one file: sigstore-python's `--trust-config`.
     ClientTrustConfig,
     /// Issuing certificates and roots: `SIGSTORE_ROOT_FILE`.
     FulcioChain,
@@ -60,7 +61,7 @@ impl FileName {
         Self::TimestampChain,
     ];
 
-    /// The name.
+    /// Returns the file's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -76,7 +77,7 @@ impl FileName {
         }
     }
 
-    /// What HTTP calls the contents. JSON files say `application/json`: their own media types are inside.
+    /// Returns the media type for HTTP. JSON files are `application/json`; their own media types are in their contents.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -97,8 +98,8 @@ pub struct TrustFiles {
     contents: BTreeMap<FileName, String>,
 }
 
-/// The files as they are at this moment, and how one hears of the next ones. Whoever makes them keeps the sender; whoever
-/// serves or wraps them (HTTP, a TUF repository) holds one of these and must not keep what it has read.
+/// The current files, and a channel that announces the next ones. The producer keeps the sender. A user (HTTP, a TUF
+/// repository) holds one of these and must not cache the files it has read.
 pub type CurrentFiles = watch::Receiver<Arc<TrustFiles>>;
 
 #[derive(Serialize)]
@@ -113,7 +114,8 @@ impl TrustFiles {
     /// Builds every file. The same inputs give the same bytes.
     pub fn build(material: &Material, services: &Services) -> Result<Self, InvalidMaterial> {
         let trusted_root = TrustedRoot::new(material)?;
-        // Every version, unless the operator says otherwise: a signer takes the highest it knows, or the one it is told.
+        // All versions, unless the operator limits them: a signer takes the highest version it knows, or the one it is
+        // told to use.
         let signing_config = SigningConfig::new(services, 1..=services.default_major_api_version)?;
         let signing_config_rekor_v1 = SigningConfig::new(services, 1..=1)?;
         let signing_config_rekor_v2 = SigningConfig::new(services, 2..=2)?;
@@ -135,7 +137,7 @@ impl TrustFiles {
             (FileName::FulcioChain, chain_pem(&material.certificate_authorities)),
             (FileName::RekorKey, rekor.key.to_pem()),
             (FileName::CtKey, ct.key.to_pem()),
-            // Of one authority only: clients take the first certificate for the leaf of all others.
+            // Only of one authority: clients take the first certificate of the file as the leaf of all others.
             (FileName::TimestampChain, chain_pem(material.timestamp_authorities.get(..1).unwrap_or_default())),
         ]);
         Ok(Self { contents })
@@ -147,13 +149,13 @@ impl TrustFiles {
         self.contents.get(&name).map_or("", String::as_str)
     }
 
-    /// A strong entity tag (RFC 9110 §8.8.3) of one file: another one for other contents.
+    /// Returns a strong entity tag (RFC 9110 §8.8.3) of one file; it differs if the contents differ.
     #[must_use]
     pub fn etag(&self, name: FileName) -> String {
         format!("\"{}\"", hex::encode(hash::sha256(self.contents(name).as_bytes())))
     }
 
-    /// Writes what differs into `directory`, which must exist.
+    /// Writes the files that differ into `directory`, which must exist.
     pub fn write_to(&self, directory: &Path) -> io::Result<()> {
         let mut changed = false;
         for (name, contents) in &self.contents {
@@ -171,22 +173,22 @@ impl TrustFiles {
             file.persist(&path).map_err(|failed| failed.error)?;
             changed = true;
         }
-        // The renames are durable once the directory is.
+        // The renames are durable once the directory has been synced.
         if changed { fs::File::open(directory)?.sync_all() } else { Ok(()) }
     }
 }
 
-/// Indented, because people read these files when something does not verify.
+/// Indented, because people read these files when a verification fails.
 #[expect(clippy::expect_used, reason = "strings, numbers and lists under string keys always serialise")]
 fn json(document: &impl Serialize) -> String {
-    // Cannot fail: the documents have no map with other keys than strings, and writing to memory does not fail.
+    // Cannot fail: the documents have only maps with string keys, and writing to memory does not fail.
     let mut text = serde_json::to_string_pretty(document).expect("serialisable");
     text.push('\n');
     text
 }
 
-/// Every certificate once; two authorities may share a root. PEM has no windows, so that a retired authority would be trusted
-/// for whatever its key signs later: it is left out.
+/// Writes each certificate once; two authorities may share a root. A retired authority is left out: PEM has no validity
+/// window, so anything its key signs later would also be trusted.
 fn chain_pem(authorities: &[CertificateAuthority]) -> String {
     let mut written: Vec<&[u8]> = Vec::new();
     let mut text = String::new();

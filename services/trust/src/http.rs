@@ -1,7 +1,7 @@
 //! `/trust/…`: the files over HTTP, for clients that fetch their trust once.
 //!
-//! An explicit list, not a directory: nothing else of the data directory can be reached this way. Answers carry a
-//! strong `ETag`; caches may keep them for a minute, so a rotation is seen soon.
+//! The routes are an explicit list, not a directory, so no other file of the data directory can be read. Answers carry
+//! a strong `ETag`. Caches may keep them for a minute, so a rotation is visible soon.
 
 use crate::files::{CurrentFiles, FileName};
 use axum::{
@@ -13,7 +13,7 @@ use axum::{
 };
 use std::sync::Arc;
 
-/// One route per file; each request is answered from what `files` are at that moment.
+/// One route per file. Each request is answered from the current `files`.
 pub fn router(files: &CurrentFiles) -> Router {
     FileName::ALL.into_iter().fold(Router::new(), |router, name| {
         router.route(&format!("/trust/{}", name.as_str()), get(serve).with_state((name, files.clone())))

@@ -1,13 +1,13 @@
-//! Trust files: what a client must be given, once, to sign with this instance and to believe it.
+//! Trust files: a client gets them once, to sign with this instance and to verify its signatures.
 //!
-//! Pure builders from typed inputs to bytes, plus the two ways the bytes leave: written to a directory
-//! ([`TrustFiles::write_to`]) and served under `/trust/` ([`http::router`]), where they can change while the server runs
-//! ([`CurrentFiles`]). They read neither clock nor key file:
-//! the same inputs give the same bytes, so a restart does not change a published file.
+//! Pure builders from typed inputs to bytes, and the two ways to publish them: written to a directory
+//! ([`TrustFiles::write_to`]), and served under `/trust/` ([`http::router`]), where they can change while the server
+//! runs ([`CurrentFiles`]). They read neither clock nor key file: the same inputs give the same bytes, so a restart
+//! does not change a published file.
 //!
 //! The JSON is the subset that **every** measured client accepts, which is narrower than the specification:
 //! the legacy media type, no `operator` inside a trusted root, a `validFor.start` on everything, selector `ANY`.
-//! [`tuf`] distributes these same files to clients that are to hear of changes; it alone has keys and a clock.
+//! [`tuf`] distributes these same files to clients that follow changes. Only that module has keys and a clock.
 //!
 //! | module | writes | specification |
 //! |---|---|---|

@@ -1,7 +1,7 @@
-//! What the files are made of: authorities, logs and services, each with the time from which it counts.
+//! The inputs of the files: authorities, logs and services, each with its validity.
 //!
-//! Lists rather than single values, because a rotated key stays trusted for what it signed in its time: the retired
-//! instance is listed after the current one, with the end of its window.
+//! Lists and not single values, because a rotated key stays trusted for the signatures made in its time: the retired
+//! instance follows the current one, with the end of its window.
 
 use chancery_verify::note::{self, KeyName};
 use chancery_verify::{Hash, PublicKey, Timestamp};
@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use std::collections::HashSet;
 use url::Url;
 
-/// Why trust files cannot be made from these inputs. Each is a mistake that some client would report in a way nobody understands.
+/// Why trust files cannot be made from these inputs. For each of these mistakes some client would report an error that
+/// is hard to understand.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidMaterial {
     /// Not `http(s)://host[:port][/path]`.
@@ -17,19 +18,19 @@ pub enum InvalidMaterial {
         "`{url}` is not a base URL: it must be http:// or https://, with a host and without user, query or fragment"
     )]
     NotABaseUrl {
-        /// The text that was given.
+        /// The given text.
         url: String,
     },
-    /// Clients append `/api/…` without looking.
+    /// Clients append `/api/…` without checking for a slash.
     #[error("`{url}` ends in a slash: clients would ask for `//api/…`")]
     TrailingSlash {
-        /// The text that was given.
+        /// The given text.
         url: String,
     },
     /// sigstore-python replaces the path of the certificate authority's URL.
     #[error("`{url}` has a path: sigstore-python drops it, so a certificate authority must be at the root of its host")]
     AuthorityBelowRoot {
-        /// The text that was given.
+        /// The given text.
         url: String,
     },
     /// cosign and sigstore-js compare the origin of a Rekor v2 log with the host of its URL.
@@ -37,16 +38,16 @@ pub enum InvalidMaterial {
         "`{url}` has a path: cosign does not believe the checkpoints of a Rekor v2 log that is not at the root of its host"
     )]
     LogBelowRoot {
-        /// The text that was given.
+        /// The given text.
         url: String,
     },
-    /// sigstore-js wants the self-signed root, sigstore-python the issuing certificate's issuer.
+    /// sigstore-js requires the self-signed root, sigstore-python the issuing certificate's issuer.
     #[error("the chain of `{common_name}` needs the certificate that signs and its root")]
     ShortChain {
-        /// Which authority.
+        /// The authority.
         common_name: String,
     },
-    /// sigstore-rust refuses the file, others keep one of the two.
+    /// sigstore-rust refuses such a file; other clients keep only one of the two.
     #[error("two {kind} logs have the key id {key_id}")]
     DuplicateLog {
         /// `rekor` or `ct`.
@@ -54,16 +55,16 @@ pub enum InvalidMaterial {
         /// Hexadecimal.
         key_id: String,
     },
-    /// Generations of one authority's key share its URL, but are not the same.
+    /// Generations of one authority's key share its URL, but must have different certificates.
     #[error("two timestamp authorities have the URL `{url}` and the same certificates")]
     DuplicateTimestampAuthority {
         /// The URL.
         url: String,
     },
-    /// A trust root without one of these verifies nothing.
+    /// Without one of these, a trust root cannot verify anything.
     #[error("no {what}: nothing signed here could be verified")]
     Missing {
-        /// What is missing.
+        /// The missing kind.
         what: &'static str,
     },
     /// A window that ends before it starts trusts nothing.
@@ -77,7 +78,7 @@ pub enum InvalidMaterial {
     /// The specification wants a scheme-less URI here.
     #[error("operator `{operator}` must be a name such as sign.example.org, without scheme")]
     OperatorHasScheme {
-        /// The text that was given.
+        /// The given text.
         operator: String,
     },
 }
@@ -87,7 +88,7 @@ pub enum InvalidMaterial {
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// Checks `url` and keeps it letter by letter: the issuer claim of a token is compared as a string.
+    /// Checks `url` and keeps it unchanged: the issuer claim of a token is compared as a string.
     pub fn parse(url: &str) -> Result<Self, InvalidMaterial> {
         let not_a_base = || InvalidMaterial::NotABaseUrl { url: url.to_owned() };
         let parsed = Url::parse(url).map_err(|_| not_a_base())?;
@@ -113,17 +114,17 @@ impl BaseUrl {
     }
 }
 
-/// When something counts: from `start` to `end`, or to further notice. JSON: `{"start": …}`, RFC 3339, whole seconds.
+/// A validity window: from `start` to `end`, or without an end. JSON: `{"start": …}`, RFC 3339, whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
-    /// Not after the first thing it signed. Required, because three clients refuse a log without it.
+    /// Not later than the first signature. Required, because three clients refuse a log without it.
     pub start: Timestamp,
     /// Set when a key is retired.
     pub end: Option<Timestamp>,
 }
 
 impl Validity {
-    /// From `start` to further notice.
+    /// From `start`, without an end.
     #[must_use]
     pub const fn since(start: Timestamp) -> Self {
         Self { start, end: None }
@@ -150,57 +151,58 @@ impl Serialize for Validity {
     }
 }
 
-/// A transparency log, as its verifiers know it.
+/// A transparency log, as verifiers need it.
 #[derive(Debug, Clone)]
 pub struct Log {
-    /// Where it answers.
+    /// Its URL.
     pub base_url: BaseUrl,
-    /// The key its checkpoints, promises or SCTs verify with.
+    /// The key that verifies its checkpoints, promises or SCTs.
     pub key: PublicKey,
-    /// Of a Rekor v2 log the name its checkpoints are signed under, which is the host of its URL; of others `None`.
+    /// For a Rekor v2 log, the origin of its checkpoints, which is the host of its URL; `None` for other logs.
     pub origin: Option<KeyName>,
-    /// When that key was in use.
+    /// Validity of that key.
     pub validity: Validity,
 }
 
 impl Log {
-    /// The id entries and SCTs carry: SHA-256 of the SPKI for RFC 6962 logs and for Rekor v1, C2SP's for Rekor v2.
+    /// Returns the log id in entries and SCTs: SHA-256 of the SPKI for RFC 6962 logs and for Rekor v1, C2SP's for Rekor
+    /// v2.
     #[must_use]
     pub fn key_id(&self) -> Hash {
         self.origin.as_ref().map_or_else(|| self.key.fingerprint(), |origin| note::key_hash(origin, &self.key))
     }
 }
 
-/// An authority with certificates of its own, for certificates or for timestamps: one that signs, with its path to a root.
+/// An authority for certificates or timestamps: its signing certificate and the path to a root.
 #[derive(Debug, Clone)]
 pub struct CertificateAuthority {
-    /// Where it answers.
+    /// Its URL.
     pub url: BaseUrl,
-    /// Organisation in the subject of the certificate that signs.
+    /// Organisation in the subject of the signing certificate.
     pub organization: String,
-    /// Common name in the subject of the certificate that signs.
+    /// Common name in the subject of the signing certificate.
     pub common_name: String,
-    /// DER, the certificate that signs first, self-signed root last.
+    /// DER, the signing certificate first, self-signed root last.
     pub chain_der: Vec<Vec<u8>>,
-    /// When it issued.
+    /// Validity as an issuer.
     pub validity: Validity,
 }
 
-/// Everything to be trusted, current instances first.
+/// All trusted authorities and logs, current instances first.
 #[derive(Debug, Clone)]
 pub struct Material {
-    /// Who issues certificates.
+    /// Certificate authorities.
     pub certificate_authorities: Vec<CertificateAuthority>,
-    /// Where certificates are logged.
+    /// Certificate logs.
     pub ct_logs: Vec<Log>,
-    /// Where signatures are logged.
+    /// Signature logs.
     pub rekor_logs: Vec<Log>,
-    /// Who says when something was signed. Their URLs are the whole ones that signers ask.
+    /// Timestamp authorities. Their URLs are complete: signers append nothing.
     pub timestamp_authorities: Vec<CertificateAuthority>,
 }
 
 impl Material {
-    /// Refuses what some client would refuse, or silently misread.
+    /// Refuses inputs that some client would refuse or silently misread.
     pub fn check(&self) -> Result<(), InvalidMaterial> {
         check_authorities("certificate authority", &self.certificate_authorities)?;
         check_authorities("timestamp authority", &self.timestamp_authorities)?;
@@ -223,7 +225,8 @@ fn check_authorities(what: &'static str, authorities: &[CertificateAuthority]) -
     Ok(())
 }
 
-/// sigstore-go counts timestamps of one URL once, whoever made them, which is right for the generations of one authority's key.
+/// sigstore-go counts the timestamps of one URL once, whichever authority made them. That is right for the generations
+/// of one authority's key.
 fn check_timestamp_authorities(authorities: &[CertificateAuthority]) -> Result<(), InvalidMaterial> {
     let mut seen = HashSet::new();
     match authorities.iter().find(|authority| !seen.insert((&authority.url.0, &authority.chain_der))) {
@@ -249,39 +252,41 @@ fn check_logs(kind: &'static str, what: &'static str, logs: &[Log]) -> Result<()
     Ok(())
 }
 
-/// A signature log, as signers know it.
+/// A signature log, as signers need it.
 #[derive(Debug, Clone)]
 pub struct SignatureLog {
-    /// Where it answers.
+    /// Its URL.
     pub url: BaseUrl,
-    /// Which protocol it speaks: Rekor's 1 or 2. Signers take the highest they know.
+    /// Its protocol: Rekor's 1 or 2. Signers take the highest version they know.
     pub major_api_version: u32,
-    /// When signers are to use it.
+    /// When signers may use it.
     pub validity: Validity,
 }
 
-/// What a signer calls: one service of each kind is what an instance has, but of signature logs
-/// one of each protocol, and of version 2 those before, whose time is over.
+/// The services that a signer calls: one of each kind. The exception are the signature logs: one of each protocol, and
+/// the earlier logs of version 2, whose validity has ended.
 #[derive(Debug, Clone)]
 pub struct Services {
-    /// Who runs them, as a scheme-less URI. Clients pick one service per operator.
+    /// The operator, as a scheme-less URI. Clients pick one service per operator.
     pub operator: String,
     /// The certificate authority, at the root of its host.
     pub certificate_authority: BaseUrl,
-    /// The OIDC issuer that clients without a token send people to, where there is one.
+    /// The OIDC issuer at which clients without a token sign people in, if there is one.
     pub oidc_issuer: Option<BaseUrl>,
-    /// The signature logs, at least one of version 1; the highest version first, because sigstore-js takes the first.
+    /// The signature logs, at least one of version 1. The highest version comes first, because sigstore-js takes the
+    /// first.
     pub signature_logs: Vec<SignatureLog>,
-    /// The highest version that signers are told of unless they ask for another: 1 where it is to be Rekor v1.
+    /// The highest version in the default signing configuration: 1 if signers are to use Rekor v1 unless they ask for
+    /// another.
     pub default_major_api_version: u32,
-    /// The timestamp authority: the whole URL, to which clients append nothing.
+    /// The timestamp authority's complete URL; clients append nothing.
     pub timestamp_authority: BaseUrl,
-    /// From when they may be used.
+    /// Start of their validity.
     pub validity: Validity,
 }
 
 impl Services {
-    /// Refuses what some client would refuse, or silently misread.
+    /// Refuses inputs that some client would refuse or silently misread.
     pub fn check(&self) -> Result<(), InvalidMaterial> {
         self.validity.check()?;
         self.signature_logs.iter().try_for_each(|log| log.validity.check())?;

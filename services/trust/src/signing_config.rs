@@ -1,4 +1,5 @@
-//! `signing_config.json`, `signing_config_rekor_v1.json`, `signing_config_rekor_v2.json`: which services a signer calls.
+//! `signing_config.json`, `signing_config_rekor_v1.json`, `signing_config_rekor_v2.json`: the services that a signer
+//! calls.
 //!
 //! Specification: protobuf-specs `sigstore_trustroot.proto`, message `SigningConfig` v0.2. Every service carries
 //! `operator` (sigstore-python demands it) and `validFor.start` (sigstore-rust demands it); selectors are `ANY`, the only
@@ -9,7 +10,7 @@ use crate::material::{BaseUrl, InvalidMaterial, Services, SignatureLog, Validity
 use serde::Serialize;
 use std::ops::RangeInclusive;
 
-/// Version 0.2, the one with operators and validity.
+/// Version 0.2, which has operators and validity.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
 
 /// The file as a typed document; serialise it with `serde_json`.
@@ -40,8 +41,8 @@ struct Selection {
 }
 
 impl<'a> SigningConfig<'a> {
-    /// Builds the document after [`Services::check`], with the signature logs of these protocols, in the order they have
-    /// there. A signer that is given several takes the highest version that it knows; sigstore-js takes the first.
+    /// Builds the document after [`Services::check`], with the signature logs of these protocols, in their order there.
+    /// A signer takes the highest version that it knows; sigstore-js takes the first.
     pub fn new(services: &'a Services, major_api_versions: RangeInclusive<u32>) -> Result<Self, InvalidMaterial> {
         services.check()?;
         let service = |url, major_api_version| ServiceJson {

@@ -1,4 +1,4 @@
-//! `trusted_root.json`: whose signatures to believe, and from when.
+//! `trusted_root.json`: the trusted authorities and logs, and their validity.
 //!
 //! Specification: protobuf-specs `sigstore_trustroot.proto`, message `TrustedRoot`, in protojson. Two deviations from
 //! its newest text are deliberate: the media type is the legacy spelling (Go and Python clients refuse the new one)
@@ -30,7 +30,7 @@ struct LogJson<'a> {
     hash_algorithm: &'static str,
     public_key: KeyJson,
     log_id: LogId,
-    /// Of Rekor v2 logs only, which is what tells them from others.
+    /// Only for Rekor v2 logs; this field distinguishes them from other logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint_key_id: Option<LogId>,
 }
@@ -115,7 +115,8 @@ fn authority(authority: &CertificateAuthority) -> AuthorityJson<'_> {
     }
 }
 
-/// The `PublicKeyDetails` name (`sigstore_common.proto`) of the scheme a key of this kind signs log data with.
+/// Returns the `PublicKeyDetails` name (`sigstore_common.proto`) of the scheme with which a key of this kind signs log
+/// data.
 const fn key_details(kind: KeyKind) -> &'static str {
     match kind {
         KeyKind::P256 => "PKIX_ECDSA_P256_SHA_256",

@@ -1,26 +1,26 @@
-//! A TUF repository with the trust files in it, which renews itself (TUF 1.0, consistent snapshots).
+//! A TUF repository with the trust files, which renews its own metadata (TUF 1.0, consistent snapshots).
 //!
-//! `cosign initialize`, sigstore-python's `trust-instance`, policy-controller's `TrustRoot` and the rest start from one root
-//! metadata file and learn everything else, and every change, from here. So nothing here may ever go back or end: versions
-//! only grow, a restart changes nothing, and what is about to expire is signed anew long before.
+//! `cosign initialize`, sigstore-python's `trust-instance`, policy-controller's `TrustRoot` and the rest start from one
+//! root metadata file and learn everything else, and every change, from here. So the repository may never go back or
+//! expire: versions only grow, a restart changes nothing, and metadata is renewed long before it expires.
 //!
-//! The metadata is written here and not by a library: it is little, keys may be anywhere and answer later, offline
-//! signatures come in pieces, and the order of writes has to survive a power cut. Clients of other implementations
-//! (go-tuf of both generations, python-tuf, tuf-js, tough) are the judges in the tests.
+//! The metadata is written here and not by a library: it is small, keys may be remote and answer later, offline
+//! signatures arrive one by one, and the order of writes must survive a power cut. The tests verify it with clients of
+//! other implementations (go-tuf of both generations, python-tuf, tuf-js, tough).
 //!
 //! | module | |
 //! |---|---|
 //! | [`canonical`] | the bytes that are signed |
-//! | [`role`] | who signs what, and for how long |
-//! | [`key`], [`root`] | whose signatures count |
+//! | [`role`] | the roles, and their lifetimes |
+//! | [`key`], [`root`] | the trusted keys of each role |
 //! | [`metadata`] | documents: read, verified, written |
-//! | [`publication`] | the files, made from the trust files |
-//! | [`repository`] | all of it as clients see it, verified like they do |
-//! | [`directory`] | how it is on disk |
-//! | [`succession`] | the next version of whatever must change |
-//! | [`publisher`] | one change at a time, by whoever: server or command line |
-//! | [`offline`] | signatures that are made elsewhere |
-//! | [`service`] | the running server's: renewal, alarms |
+//! | [`publication`] | the targets, made from the trust files |
+//! | [`repository`] | the whole repository, verified as clients do |
+//! | [`directory`] | the files on disk |
+//! | [`succession`] | the next version of the metadata that must change |
+//! | [`publisher`] | one change at a time, by server or command line |
+//! | [`offline`] | signatures made by offline keys |
+//! | [`service`] | the running server: renewal, alarms |
 //! | [`http`] | `/tuf/…` |
 
 pub mod canonical;
@@ -52,37 +52,37 @@ use std::{io, path::PathBuf};
 /// Why metadata is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMetadata {
-    /// More than clients read, or than anybody signs.
+    /// Larger than clients accept, or more signatures than the limit.
     #[error("it is larger than clients accept")]
     TooLarge,
-    /// No JSON object with `signed` and `signatures`.
+    /// Not a JSON object with `signed` and `signatures`.
     #[error("it is no JSON document")]
     NotJson,
-    /// Numbers that are not whole have no canonical form.
+    /// Canonical JSON has no form for numbers that are not whole.
     #[error("it has a number that is not whole")]
     NotWhole,
-    /// A member that is missing or not what it must be.
+    /// A member is missing or has a wrong value.
     #[error("member `{name}` is missing or not what it must be")]
     Member {
-        /// Which.
+        /// The member.
         name: &'static str,
     },
-    /// Two signatures under one name.
+    /// Two signatures of one key id.
     #[error("key {key_id} has signed it twice")]
     SignedTwice {
-        /// Which key.
+        /// The key id.
         key_id: String,
     },
-    /// A key whose name is not that of its bytes, or that is listed twice.
+    /// A key id that does not match the key, or is listed twice.
     #[error("key {key_id} is listed twice, or under a name that is not its own")]
     KeyId {
-        /// The name.
+        /// The key id.
         key_id: String,
     },
-    /// A key of another kind than every client verifies.
+    /// A key of a kind that not every client verifies.
     #[error("a key is not ECDSA P-256, the one kind that every TUF client verifies")]
     KeyKind,
-    /// A threshold that anybody, or nobody, meets.
+    /// A threshold of zero, or of more than the role's keys.
     #[error("a threshold of {threshold} signatures of {keys} keys is impossible")]
     ImpossibleThreshold {
         /// Signatures.
@@ -90,10 +90,10 @@ pub enum InvalidMetadata {
         /// Keys.
         keys: usize,
     },
-    /// A target name that is no plain file name.
+    /// A target name that is not a plain file name.
     #[error("a target name is not a plain file name")]
     TargetName,
-    /// Other metadata than was asked for.
+    /// The metadata is of another role.
     #[error("it is {found} metadata, not {expected}")]
     OtherRole {
         /// Wanted.
@@ -101,35 +101,35 @@ pub enum InvalidMetadata {
         /// Found.
         found: Role,
     },
-    /// Not the version that comes next.
+    /// The version is not the next one.
     #[error("it is version {found} of the {role} metadata; the next is {expected}")]
     Version {
-        /// Of which role.
+        /// The role.
         role: Role,
-        /// Wanted.
+        /// The next version.
         expected: u64,
-        /// Found.
+        /// The version found.
         found: u64,
     },
-    /// Signatures of too few keys.
+    /// Too few keys have signed.
     #[error("{signed} keys of the {role} role have signed it, {threshold} must")]
     TooFewSignatures {
-        /// Of which role.
+        /// The role.
         role: Role,
-        /// Valid ones.
+        /// Keys with valid signatures.
         signed: usize,
-        /// Needed.
+        /// The threshold.
         threshold: usize,
     },
-    /// Signed documents that do not belong together.
+    /// Signed documents that contradict each other.
     #[error("{name} is not what {by} says it is")]
     Differs {
-        /// Which file.
+        /// The file.
         name: String,
-        /// Who says so.
+        /// The metadata that describes the file.
         by: Role,
     },
-    /// Already past its end.
+    /// Expired.
     #[error("it has expired on {expires}")]
     Expired {
         /// RFC 3339.
@@ -140,55 +140,55 @@ pub enum InvalidMetadata {
 /// Why a repository cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TufError {
-    /// The disk.
+    /// A file cannot be read or written.
     #[error("{path}: {source}")]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file of the repository.
+    /// A file of the repository is refused.
     #[error("{path}: {source}")]
     Invalid {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why it is refused.
+        /// The cause.
         source: InvalidMetadata,
     },
-    /// What was about to be written, or was handed in.
+    /// Metadata that was about to be written, or was imported, is refused.
     #[error("the {role} metadata is refused: {source}")]
     Refused {
-        /// Of which role.
+        /// The role.
         role: Role,
-        /// Why.
+        /// The cause.
         source: InvalidMetadata,
     },
-    /// Not enough keys are at hand, or they do not answer.
+    /// Too few keys are available, or they do not answer.
     #[error("the {role} metadata needs {threshold} signatures, and {signed} could be made here{}", because(failures))]
     KeysMissing {
-        /// Of which role.
+        /// The role.
         role: Role,
-        /// Made.
+        /// Signatures made.
         signed: usize,
-        /// Needed.
+        /// The threshold.
         threshold: usize,
-        /// What keys said that could not be used.
+        /// Errors of keys that could not be used.
         failures: Vec<SignerError>,
     },
-    /// The trust files are not what they should be.
+    /// The trust files do not have the expected form.
     #[error("the trust files cannot be taken apart")]
     TrustFiles,
-    /// Somebody else has been changing the repository for too long.
+    /// Another process has held the lock for too long.
     #[error("{path} has been locked for too long; another process is changing the repository")]
     Busy {
-        /// The lock.
+        /// The lock file.
         path: PathBuf,
     },
-    /// There is no repository.
+    /// The repository does not exist.
     #[error("{path}: no TUF repository; it is made by the server's next start")]
     Missing {
-        /// Where.
+        /// Its directory.
         path: PathBuf,
     },
 }

@@ -1,4 +1,4 @@
-//! The role: a request becomes a timestamp, or does not.
+//! The role: answers a request with a timestamp, or refuses it.
 
 use crate::encoding::{Encoder, Moment};
 use crate::{Error, Policies};
@@ -11,7 +11,7 @@ use chancery_verify::timestamping::{Authority, Request, Token};
 use chancery_verify::{Rejection, Timestamp};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-/// A key with its certificates, and what every answer of it has in common.
+/// A key with its certificates, and the parts common to all of its answers.
 struct Signing {
     authority: Authority,
     encoder: Encoder,
@@ -28,16 +28,16 @@ impl Signing {
     }
 }
 
-/// A timestamp authority that can answer.
+/// A timestamp authority.
 pub struct TimestampAuthority {
-    /// Replaced when the key is rotated. A request works with the one it began with.
+    /// Replaced when the key is rotated. A request keeps the value it began with.
     signing: RwLock<Arc<Signing>>,
     policies: Policies,
     clock: ClockGuard,
     random: Arc<dyn Random>,
-    /// Whose signatures are verified.
+    /// Which signatures are verified.
     samples: Samples,
-    /// Set when something was made that does not verify.
+    /// Set when an answer failed its own verification.
     defect: OnceLock<Rejection>,
 }
 
@@ -58,7 +58,7 @@ impl TimestampAuthority {
         Ok(Self { signing, policies, clock, random, samples, defect })
     }
 
-    /// Signs with another key from the next request on; requests that have begun end as they began.
+    /// Signs with another key from the next request on. Requests in flight finish with the old key.
     ///
     /// # Errors
     /// [`AuthorityError::OtherKey`] where `signer` is not the key of the chain's leaf.
@@ -72,27 +72,27 @@ impl TimestampAuthority {
         Arc::clone(&self.signing.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The certificates of the key that signs at this moment.
+    /// Returns the certificates of the key that signs now.
     #[must_use]
     pub fn authority(&self) -> Authority {
         self.signing().authority.clone()
     }
 
-    /// When the first of these certificates ends, and signing with them.
+    /// When the first of these certificates expires. Signing stops then.
     #[must_use]
     pub fn expires(&self) -> Timestamp {
         self.signing().authority.expires()
     }
 
-    /// Why nobody gets a timestamp now, whatever they ask, if that is so.
+    /// Returns why every request is refused now, if so.
     #[must_use]
     pub fn obstacle(&self) -> Option<Error> {
         self.time(&self.signing()).err()
     }
 
-    /// The time to sign.
+    /// Returns the time to sign, after these checks:
     ///
-    /// 1. Nothing was made before that does not verify.
+    /// 1. No earlier answer failed its verification.
     /// 2. The clock can be trusted.
     /// 3. Every certificate is valid.
     fn time(&self, signing: &Signing) -> Result<Timestamp, Error> {
@@ -105,10 +105,10 @@ impl TimestampAuthority {
 
     /// Answers a request with a `TimeStampResp` in DER.
     ///
-    /// 1. The policy that is asked for is one of ours.
+    /// 1. The requested policy is one of ours.
     /// 2. There is a time to sign.
     /// 3. The key signs it.
-    /// 4. The answer is read as a client reads it and found to be what was asked for, by us, at a time that is ours.
+    /// 4. The answer is parsed as a client does and matches the request, this authority and the time.
     pub async fn timestamp(&self, request: &Request<'_>) -> Result<Vec<u8>, Error> {
         let policy = self.policies.select(request.policy).ok_or(Error::Policy)?;
         let signing = self.signing();
@@ -118,16 +118,16 @@ impl TimestampAuthority {
         let signature = signing.signer.sign(unsigned.message()).await?;
         let response = signing.encoder.response(&unsigned, &signature, request.certificates);
         self.verify(&signing.authority, &response, request, time).map_err(|rejection| {
-            // Whatever made it makes others, too.
+            // The fault would affect other answers, too.
             Error::Corrupt(*self.defect.get_or_init(|| rejection))
         })?;
         Ok(response)
     }
 
-    /// Everything but the signature is verified in every answer. Verifying a signature costs three times what making it
-    /// does, so that it is done ten times a second at most: an authority that is not busy verifies all of them, and where
-    /// memory or key have gone bad a busy one has noticed after a tenth of a second and stops. Signatures of keys that
-    /// are elsewhere have all been verified when they came back.
+    /// Every answer is verified, except that the signature is verified only for a sample. Verifying a signature costs
+    /// three times as much as making it, so it is done at most ten times a second: an authority that is not busy
+    /// verifies all signatures, and a busy one notices bad memory or a bad key within a tenth of a second and stops.
+    /// Signatures of remote keys have all been verified on return.
     fn verify(
         &self,
         authority: &Authority,

@@ -1,8 +1,8 @@
 //! The authority's own certificates: a root that signs once, and a leaf that makes timestamps.
 //!
-//! Profile and lifetimes are those of Sigstore's public authority: no intermediate, because an answer carries the leaf
-//! alone and a client that knows the root must be able to verify it; ten years, because a timestamp is worth something for
-//! as long as the certificates of whoever made it are trusted. A chain made elsewhere may have intermediates.
+//! Profile and lifetimes are those of Sigstore's public authority. There is no intermediate: an answer carries only the
+//! leaf, and a client that knows the root must be able to verify it. They last ten years, because a timestamp is worth
+//! something only while the certificates of its authority are trusted. A chain made elsewhere may have intermediates.
 
 use chancery_daemon::authority::{self, AuthorityError};
 use chancery_daemon::random::Random;
@@ -19,7 +19,7 @@ use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose};
 const LIFETIME_SECONDS: u64 = 10 * 365 * 86_400;
 
 /// Makes a root and a leaf for two new keys, both valid from `now`. The root's key is not needed again. From the second
-/// `generation` on the names say which it is: some clients look for an issuer by its name alone.
+/// `generation` on the names include it: some clients look for an issuer by its name alone.
 pub async fn create(
     organization: &str,
     generation: u64,
@@ -41,7 +41,7 @@ pub async fn create(
     let mut below = authority::parameters(organization, &name, key, random, validity)?;
     below.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     below.use_authority_key_identifier_extension = true;
-    // rcgen writes neither a critical extended key usage nor the key identifier of what is no CA.
+    // rcgen writes neither a critical extended key usage nor the key identifier of a leaf.
     let mut usage = extension(ID_CE_EXT_KEY_USAGE, EXTENDED_KEY_USAGE_VALUE.to_vec());
     usage.set_criticality(true);
     let identifier = write(OCTET_STRING, &[&key.key_identifier()]);
@@ -50,7 +50,7 @@ pub async fn create(
     checked(vec![certificate, root_certificate], key)
 }
 
-/// Loads a chain that exists: PEM, leaf first, root last, for the key that will sign.
+/// Loads an existing chain for the key that will sign: PEM, leaf first, root last.
 pub fn from_pem(text: &[u8], key: &PublicKey) -> Result<Authority, AuthorityError> {
     checked(Certificate::chain_from_pem(text)?, key)
 }

@@ -1,6 +1,6 @@
 //! Writes a `TimeStampResp`: `TSTInfo` (RFC 3161 §2.4.2), signed attributes (RFC 5652 §11, RFC 5816) and the CMS around them.
 //!
-//! What is the same in every answer is written once, when the authority starts. Attributes, certificates and names are
+//! The parts common to all answers are encoded once, when the authority starts. Attributes, certificates and names are
 //! those of Sigstore's own authority, except that the certificate's hash is always SHA-256.
 
 use chancery_daemon::authority::SERIAL_BYTES;
@@ -21,42 +21,42 @@ use time::OffsetDateTime;
 const ACCURACY: [u8; 5] = [SEQUENCE, 3, INTEGER, 1, 1];
 /// `PKIStatusInfo`: granted.
 const GRANTED: [u8; 5] = [SEQUENCE, 3, INTEGER, 1, 0];
-/// Years that `UTCTime` can say (RFC 5652 §11.3).
+/// Years that `UTCTime` can express (RFC 5652 §11.3).
 const UTC_TIME_UNTIL: i32 = 2049;
 
-/// What every answer of one authority has in common.
+/// The parts common to all answers of one authority.
 #[derive(Debug)]
 pub(crate) struct Encoder {
-    /// The hash the key signs with.
+    /// The hash that the key signs with.
     hash: HashAlgorithm,
-    /// Of `TSTInfo`: `tsa`.
+    /// The `tsa` field of `TSTInfo`.
     name: Vec<u8>,
-    /// Two of the four attributes.
+    /// Two of the four signed attributes.
     content_type: Vec<u8>,
     signing_certificate: Vec<u8>,
-    /// Of `SignedData`: version and digest algorithms.
+    /// Version and digest algorithms of `SignedData`.
     signed_data: Vec<u8>,
-    /// Of `SignedData`, where they are asked for.
+    /// The certificates of `SignedData`, for requests that ask for them.
     certificates: Vec<u8>,
-    /// Of `SignerInfo`: version, signer and digest algorithm.
+    /// Version, signer and digest algorithm of `SignerInfo`.
     signer_info: Vec<u8>,
     signature_algorithm: Vec<u8>,
 }
 
-/// What differs from answer to answer, beside the request.
+/// The parts that differ from answer to answer, beside the request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment<'a> {
-    /// Contents of the policy's identifier.
+    /// Contents of the policy's object identifier.
     pub(crate) policy: &'a [u8],
     pub(crate) serial: [u8; SERIAL_BYTES],
     pub(crate) time: Timestamp,
 }
 
-/// What is signed for one answer.
+/// An answer before it is signed.
 #[derive(Debug)]
 pub(crate) struct Unsigned {
     info: Vec<u8>,
-    /// The signed attributes as a SET, which is what the signature is over.
+    /// The signed attributes as a SET: these bytes are signed.
     attributes: Vec<u8>,
 }
 
@@ -72,7 +72,7 @@ impl Encoder {
         let algorithm = SignatureAlgorithm::for_key(leaf.public_key().kind());
         let hash = leaf.public_key().kind().hash();
         let digest_algorithm = Imprint::hash_algorithm_der(hash);
-        // SHA-256 is the default, which DER does not write.
+        // SHA-256 is the default, which DER omits.
         let certificate_hash = write(OCTET_STRING, &[&hash::sha256(leaf.der())]);
         let identified = write(SEQUENCE, &[&certificate_hash, authority.issuer_serial_der()]);
         let signing_certificate = write(SEQUENCE, &[&write(SEQUENCE, &[&identified])]);
@@ -89,14 +89,14 @@ impl Encoder {
         })
     }
 
-    /// What has to be signed.
+    /// Returns the bytes to sign.
     pub(crate) fn unsigned(&self, request: &Request<'_>, moment: Moment<'_>) -> Unsigned {
         let time = generalized_time(moment.time);
         let info = self.info(request, moment, time.as_bytes());
         let digest = write(OCTET_STRING, &[&self.hash.digest(&info)]);
         let message_digest = attribute(MESSAGE_DIGEST, &digest);
         let signing_time = attribute(SIGNING_TIME, &cms_time(&time));
-        // DER orders a SET by the encodings of what is in it.
+        // DER orders a SET by the encodings of its members.
         let mut attributes =
             [&self.content_type[..], &self.signing_certificate[..], &message_digest[..], &signing_time[..]];
         attributes.sort_unstable();
@@ -109,11 +109,11 @@ impl Encoder {
         let serial = write(INTEGER, &[&serial]);
         let time = write(GENERALIZED_TIME, &[time]);
         let nonce = request.nonce.map(|nonce| write(INTEGER, &[nonce])).unwrap_or_default();
-        // `ordering` is FALSE, which DER does not write: whole seconds do not order anything.
+        // `ordering` is FALSE, which DER omits: times in whole seconds do not define an order.
         write(SEQUENCE, &[&[INTEGER, 1, 1], &policy, &imprint, &serial, &time, &ACCURACY, &nonce, &self.name])
     }
 
-    /// The whole answer.
+    /// Returns the whole answer.
     pub(crate) fn response(&self, unsigned: &Unsigned, signature: &[u8], certificates: bool) -> Vec<u8> {
         let mut attributes = unsigned.attributes.clone();
         // In place, the SET is `[0] IMPLICIT` (RFC 5652 §5.4).
@@ -139,7 +139,7 @@ fn attribute(oid: ObjectIdentifier, value: &[u8]) -> Vec<u8> {
     write(SEQUENCE, &[&identifier(oid), &write(SET, &[value])])
 }
 
-/// `YYYYMMDDhhmmssZ`. Times after the year 9999 are no certificate's, so that nobody gets this far with one.
+/// `YYYYMMDDhhmmssZ`. No certificate is valid after the year 9999, so such a time never gets here.
 fn generalized_time(time: Timestamp) -> String {
     let seconds = i64::try_from(time.seconds()).unwrap_or_default();
     let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -147,7 +147,7 @@ fn generalized_time(time: Timestamp) -> String {
     format!("{:04}{:02}{:02}{hour:02}{minute:02}{second:02}Z", date.year(), u8::from(date.month()), date.day())
 }
 
-/// The same as CMS wants it: `UTCTime` as long as that has the year.
+/// The same time in CMS' form: `UTCTime` as long as it can express the year.
 fn cms_time(generalized: &str) -> Vec<u8> {
     let short = generalized
         .get(2..)

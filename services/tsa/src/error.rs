@@ -1,4 +1,4 @@
-//! Why a request gets no timestamp. What a client is told about it is decided in [`crate::http`].
+//! Why a request gets no timestamp. [`crate::http`] decides which text the client receives.
 
 use chancery_daemon::clock::ClockFault;
 use chancery_daemon::signer::SignerError;
@@ -11,7 +11,7 @@ pub enum Error {
     /// Neither DER nor JSON.
     #[error("the content type is not one of a timestamp request")]
     ContentType {
-        /// What was sent, at most so much of it as may be repeated.
+        /// The content type received, cut to the length that may be repeated.
         sent: String,
     },
     /// More bytes than a request may have.
@@ -20,38 +20,38 @@ pub enum Error {
         /// The limit.
         limit_bytes: usize,
     },
-    /// A JSON document that is larger than one may be, or is no request.
+    /// A JSON document that is larger than the limit, or is not a request.
     #[error("the JSON request is larger than {limit_bytes} bytes")]
     JsonTooLarge {
         /// The limit.
         limit_bytes: usize,
     },
-    /// The body was not received, or is no JSON request.
+    /// The body was not received, or is not a JSON request.
     #[error("the request is malformed: {reason}")]
     Malformed {
-        /// For the log.
+        /// Reason for the log.
         reason: &'static str,
     },
-    /// The text of a policy in a JSON request is no object identifier.
+    /// The policy in a JSON request is not an object identifier.
     #[error("the policy is no object identifier of at most 128 arcs")]
     PolicyMalformed,
-    /// Not a request that can be answered.
+    /// The request cannot be answered.
     #[error("the request is refused: {0}")]
     Request(Rejection),
-    /// None of our policies.
+    /// The policy is not one of ours.
     #[error("the policy that is asked for is none of ours")]
     Policy,
     /// The clock cannot be trusted.
     #[error(transparent)]
     Clock(#[from] ClockFault),
-    /// The authority's own certificates are not valid any more, or not yet.
+    /// The authority's own certificates have expired, or are not valid yet.
     #[error("the authority's certificates are not valid at this time")]
     Expired,
-    /// The key did not sign.
+    /// The key failed to sign.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// What was made is not what clients would accept: a defect of the authority, never of the request. It signs nothing
-    /// more until it is started again.
+    /// Clients would refuse the answer: a defect of the authority, never of the request. The authority signs nothing
+    /// more until it is restarted.
     #[error("a timestamp does not verify: {0}")]
     Corrupt(Rejection),
 }

@@ -1,8 +1,8 @@
-//! The timestamp authority: says under a signature that something existed at a time (RFC 3161).
+//! The timestamp authority: signs that a hash existed at a time (RFC 3161).
 //!
-//! Speaks what Sigstore's timestamp authority speaks, and so what its clients and any other client of RFC 3161 over HTTP
-//! expect. It stores nothing and knows nobody: a hash comes in, and goes out signed with the time. What it must never do is
-//! sign a wrong time, so everything here is about that.
+//! Implements the protocol of Sigstore's timestamp authority, which other clients of RFC 3161 over HTTP also
+//! understand. It stores nothing and knows no users: a hash comes in and is returned, signed with the time. It must
+//! never sign a wrong time, and most of this crate prevents that.
 //!
 //! A request runs through these modules, in this order:
 //!
@@ -13,8 +13,8 @@
 //! | 3 | [`authority`] | policy, clock and chain are asked; the answer is signed, and verified before it leaves |
 //! | 4 | `encoding` | request, time and signature → `TimeStampResp`; the only code that writes one |
 //!
-//! [`chain`] makes or loads the authority's own certificates; [`chancery_daemon::clock::ClockGuard`] says whether the clock
-//! may be believed, which it may ask time servers about.
+//! [`chain`] makes or loads the authority's own certificates. [`chancery_daemon::clock::ClockGuard`] decides whether
+//! the clock can be trusted, and may ask time servers.
 
 pub mod authority;
 pub mod chain;

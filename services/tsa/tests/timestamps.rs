@@ -1,4 +1,4 @@
-//! What is answered to whoever asks well: exactly what was asked for, by this authority, at this time.
+//! Answers to valid requests: exactly what was requested, from this authority, at this time.
 
 mod world;
 

@@ -119,7 +119,7 @@ struct Inner {
     identity: Identity,
     logs: BTreeMap<String, Followed>,
     clock: Arc<dyn Clock>,
-    /// Requests by origin and what they were answered, where somebody counts them.
+    /// Requests by origin and result, if metrics are enabled.
     requests: Option<Counters>,
 }
 
@@ -190,7 +190,7 @@ impl Witness {
     /// Cosigns a checkpoint, or says why not. Returns the signature line with its line break.
     pub async fn add_checkpoint(&self, request: String) -> Result<String, NotCosigned> {
         let inner = Arc::clone(&self.0);
-        // On its own: a request that was begun is ended, whoever still waits for it.
+        // In a task of its own: a request that was begun is finished, even if the client has gone.
         let answer = tokio::spawn(async move { inner.add_checkpoint(&request).await });
         answer.await.unwrap_or_else(|error| {
             let source = io::Error::other(error);

@@ -1,8 +1,8 @@
-//! Whether the clock may be believed by somebody who puts its time under a signature.
+//! Decides whether the clock can be trusted for a time that is signed.
 //!
-//! A clock is right until it jumps. [`ClockGuard`] compares it with a second one that nobody can set, the time since the
-//! machine was started, remembers the latest time it has let pass, and asks [`Sources`] where there are any. What it refuses
-//! it accepts again by itself once the clock is right; a jump that was a correction is confirmed by starting the process again.
+//! [`ClockGuard`] compares the clock with the machine's uptime, which cannot be set. It remembers the latest time it
+//! has returned, and asks [`Sources`] if any are configured. A clock it has refused is accepted again once it is right.
+//! If the jump was a correction, restart the process to confirm it.
 
 use super::{Clock, Sources, Uptime, is_before};
 use chancery_verify::Timestamp;
@@ -10,38 +10,38 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How far the clock may get ahead of the uptime. Both are slewed alike; only what sets a clock makes them differ, and
-/// whoever keeps time corrects a second or two after a start.
+/// How far the clock may get ahead of the uptime. Slewing changes both alike, so a difference means that the clock was
+/// set. Time daemons correct a second or two after a start.
 const TOLERATED_STEP_AHEAD: Duration = Duration::from_secs(10);
 
 /// The clock cannot be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClockFault {
-    /// It shows an earlier time than it has shown before.
+    /// The clock shows an earlier time than it has shown before.
     #[error("the clock is {seconds} s behind a time it has shown before: correct it")]
     Behind {
-        /// By how much.
+        /// Seconds it is behind.
         seconds: u64,
     },
-    /// It has been set forward since the process started.
+    /// The clock has been set forward since the process started.
     #[error("the clock was set forward by {seconds} s: correct it or, if it is right now, start again")]
     Ahead {
-        /// By how much.
+        /// Seconds it was set forward.
         seconds: u64,
     },
     /// Time servers show another time.
     #[error("the clock is {offset_ms} ms behind its time servers (ahead, if negative): correct it")]
     Wrong {
-        /// By how much, at least.
+        /// Least offset, in milliseconds.
         offset_ms: i64,
     },
     /// Time servers have not confirmed the clock since the start.
     #[error("too few time servers have confirmed the clock since the start: see that they can be reached")]
     Unconfirmed,
-    /// Time servers have confirmed the clock, but not for too long.
+    /// Time servers have confirmed the clock, but too long ago.
     #[error("too few time servers have confirmed the clock for {seconds} s: see that they can be reached")]
     Stale {
-        /// Since they last did.
+        /// Seconds since the last confirmation.
         seconds: u64,
     },
 }
@@ -60,19 +60,19 @@ impl ClockFault {
     }
 }
 
-/// A clock under suspicion.
+/// A clock that is checked before each use.
 pub struct ClockGuard {
     clock: Arc<dyn Clock>,
     uptime: Arc<dyn Uptime>,
-    /// What both showed at the start.
+    /// Clock and uptime at the start.
     began: (Timestamp, Duration),
     sources: Option<Arc<Sources>>,
-    /// Milliseconds: the latest time that was believed.
+    /// The latest time that was returned, in milliseconds.
     latest: AtomicU64,
 }
 
 impl ClockGuard {
-    /// Watches `clock` from now on. `known` is a time that has passed, such as that of the last thing that was signed
+    /// Watches `clock` from now on. `known` is a time that has passed, for example the time of the last signature made
     /// before the process started.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, uptime: Arc<dyn Uptime>, known: Timestamp) -> Self {
@@ -80,13 +80,13 @@ impl ClockGuard {
         Self { clock, uptime, began, sources: None, latest: AtomicU64::new(known.millis()) }
     }
 
-    /// The same, for a clock that `sources` must agree with. Somebody else has them asked.
+    /// As [`Self::new`], for a clock that `sources` must confirm. The caller runs the rounds that ask them.
     #[must_use]
     pub fn confirmed_by(self, sources: Arc<Sources>) -> Self {
         Self { sources: Some(sources), ..self }
     }
 
-    /// The time, if it may be believed; never earlier than one given before.
+    /// Returns the time if the clock can be trusted. It is never earlier than a time returned before.
     pub fn now(&self) -> Result<Timestamp, ClockFault> {
         let now = self.clock.now();
         let latest = Timestamp::from_millis(self.latest.load(Ordering::Relaxed));

@@ -1,8 +1,9 @@
-//! Whether servers elsewhere agree with this machine's clock (SNTP, RFC 5905 §14).
+//! Checks this machine's clock against time servers (SNTP, RFC 5905 §14).
 //!
-//! They set nothing, that is the system's business: their answers only say whether the clock may be believed. What they
-//! say is not signed, so one server, or whoever is between it and this machine, can stop the process from signing; making it
-//! sign a wrong time takes the clock as well. A clock that steps between two rounds is [`super::ClockGuard`]'s to notice.
+//! Answers never set the clock, which is the system's task. They only decide whether the clock is trusted. Answers are
+//! not signed: one server, or an attacker on the path to it, can stop the process from signing, but cannot make it sign
+//! a wrong time without also controlling the clock. [`super::ClockGuard`] notices a clock that steps between two
+//! rounds.
 
 use super::ClockFault;
 use rsntp::{AsyncSntpClient, Config, SynchronizationError};
@@ -12,74 +13,75 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// An answer can be off by half the time it took. One that takes longer than this counts as none.
+/// An answer can be off by half of its round trip. A slower answer than this is ignored.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// The name of a server has this long to be looked up, and an answer to come.
+/// Limit for looking up a server's name and receiving its answer.
 const LOOKUP_DEADLINE: Duration = Duration::from_secs(4);
-/// While the clock is not confirmed, servers are asked at least this often.
+/// While the clock is not confirmed, the servers are asked at least this often.
 const IMPATIENCE: Duration = Duration::from_secs(16);
 
-/// Whom to ask, and what to make of the answers.
+/// Which servers are asked, and how their answers are judged.
 #[derive(Debug, Clone)]
 pub struct SourceSettings {
     /// `host`, or `host:port`; at least one.
     pub servers: Vec<String>,
-    /// How far the clock may be from what a server says.
+    /// How far the clock may be from a server's time.
     pub max_offset: Duration,
-    /// So many servers must agree with the clock, or with each other that it is wrong; 1 to all of them.
+    /// Quorum: how many servers must agree with the clock, or agree with each other that it is wrong. From 1 to all of
+    /// them.
     pub threshold: usize,
-    /// How long the clock is believed after enough servers agreed with it.
+    /// How long the clock is trusted after a quorum has confirmed it.
     pub max_age: Duration,
-    /// Between two rounds of questions.
+    /// Time between two rounds.
     pub period: Duration,
 }
 
-/// What has come of asking one server.
+/// Results of asking one server.
 #[derive(Debug, Clone, Default)]
 pub struct SourceReport {
-    /// As configured.
+    /// The server, as configured.
     pub server: String,
-    /// Questions that were answered.
+    /// Requests that were answered.
     pub answered: u64,
-    /// Questions that were not.
+    /// Requests that were not answered.
     pub failed: u64,
-    /// Milliseconds by which the clock was behind the newest answer; negative where it was ahead.
+    /// Milliseconds the clock was behind in the newest answer; negative if it was ahead.
     pub offset_ms: Option<i64>,
 }
 
-/// What came of one round.
+/// Result of one round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// Enough servers agree with the clock.
+    /// A quorum agrees with the clock.
     Right,
-    /// Enough servers agree that it is off, by this at least.
+    /// A quorum agrees that the clock is off, by at least this.
     Wrong { offset_ms: i64 },
-    /// Neither.
+    /// No quorum for either.
     Unknown,
 }
 
-/// What is known about the clock.
+/// State of the checks.
 #[derive(Debug, Default)]
 struct Standing {
-    /// Uptime at which enough servers agreed last.
+    /// Uptime of the last confirmation by a quorum.
     confirmed: Option<Duration>,
     wrong_ms: Option<i64>,
     reports: Vec<SourceReport>,
-    /// Rounds without a verdict, and rounds in which the clock was wrong.
+    /// Rounds without a quorum, and rounds in which a quorum said that the clock was wrong.
     unknown: u64,
     wrong: u64,
 }
 
-/// Servers that are asked for the time again and again.
+/// Time servers that are asked in rounds.
 pub struct Sources {
     settings: SourceSettings,
     standing: Mutex<Standing>,
-    /// Whether the log says that something is wrong.
+    /// Whether the fault has been logged.
     complained: AtomicBool,
 }
 
 impl Sources {
-    /// Knows nothing yet; see [`Self::round`].
+    /// Starts without a verdict; see [`Self::round`].
     #[must_use]
     pub fn new(settings: SourceSettings) -> Self {
         let report = |server: &String| SourceReport { server: server.clone(), ..SourceReport::default() };
@@ -92,14 +94,14 @@ impl Sources {
         self.standing().reports.clone()
     }
 
-    /// Rounds in which too few servers answered or agreed, and rounds in which enough said that the clock is wrong.
+    /// Rounds without a quorum, and rounds in which a quorum said that the clock was wrong.
     pub fn failed_rounds(&self) -> (u64, u64) {
         let standing = self.standing();
         (standing.unknown, standing.wrong)
     }
 
-    /// Why the clock cannot be believed at this uptime, if so: servers say that it is wrong, or none have said that it is
-    /// right for too long, or ever.
+    /// Returns why the clock cannot be trusted at this uptime, if so: a quorum says that it is wrong, or no quorum has
+    /// confirmed it for too long, or ever.
     pub(super) fn fault(&self, uptime: Duration) -> Option<ClockFault> {
         let standing = self.standing();
         if let Some(offset_ms) = standing.wrong_ms {
@@ -110,7 +112,7 @@ impl Sources {
         (age > self.settings.max_age).then_some(ClockFault::Stale { seconds: age.as_secs() })
     }
 
-    /// Asks every server once. `uptime` tells when, afterwards.
+    /// Asks every server once. `uptime` is read after the answers are in.
     pub async fn round(&self, uptime: &(impl Fn() -> Duration + Sync)) {
         let mut questions = JoinSet::new();
         for (place, server) in self.settings.servers.iter().cloned().enumerate() {
@@ -128,7 +130,7 @@ impl Sources {
         self.speak(self.fault(uptime()));
     }
 
-    /// Asks again and again, for as long as it is polled.
+    /// Runs rounds for as long as it is polled.
     pub async fn follow(self: Arc<Self>, uptime: impl Fn() -> Duration + Sync) {
         loop {
             let calm = self.fault(uptime()).is_none();
@@ -157,12 +159,12 @@ impl Sources {
                 standing.wrong_ms = Some(offset_ms);
                 standing.wrong += 1;
             }
-            // A clock that was wrong stays wrong until enough servers say otherwise.
+            // A clock found wrong stays refused until a quorum confirms it.
             Verdict::Unknown => standing.unknown += 1,
         }
     }
 
-    /// Says once when the clock is not believed any more, and once when it is again.
+    /// Logs once when the clock is no longer trusted, and once when it is trusted again.
     fn speak(&self, fault: Option<ClockFault>) {
         match (fault, self.complained.swap(fault.is_some(), Ordering::Relaxed)) {
             (Some(fault), false) => tracing::error!(code = fault.code(), %fault, "the clock is not believed"),
@@ -178,7 +180,7 @@ impl std::fmt::Debug for Sources {
     }
 }
 
-/// Milliseconds by which the clock is behind what `server` says.
+/// Returns the milliseconds by which the clock is behind `server`.
 async fn ask(server: &str) -> Result<i64, SynchronizationError> {
     let client = AsyncSntpClient::with_config(Config::default().timeout(DEADLINE));
     let answer = timeout(LOOKUP_DEADLINE, client.synchronize(server)).await;

@@ -1,8 +1,8 @@
-//! Connections to `PostgreSQL` that are used again at once.
+//! A pool of connections to `PostgreSQL` that checks only idle connections.
 //!
-//! sqlx's pool asks every connection that comes back whether it is still there: a second round trip for each statement,
-//! which costs server and database as much as the statement itself. Here a connection comes back only from a statement
-//! that succeeded, and is asked only after it has rested; whoever finds it dead all the same tries again with another.
+//! sqlx's pool tests every returned connection: a second round trip for each statement, which costs server and database
+//! as much as the statement itself. Here a connection is returned only after a statement that succeeded, and is tested
+//! only after it was idle. A caller whose connection is dead all the same retries with another one.
 
 use futures_util::future::{BoxFuture, TryFutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
@@ -14,21 +14,21 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// A request waits this long for a connection, and is then told to come back.
+/// How long a request waits for a connection before it fails with «try again later».
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that rested longer is tried before it is used: the server may have been restarted meanwhile.
+/// A connection idle for longer is tested before use: the server may have been restarted meanwhile.
 const TRUSTED_REST: Duration = Duration::from_secs(1);
 
 /// A bounded number of connections; clones share them.
 #[derive(Debug, Clone)]
 pub struct Connections {
-    /// Opens them, and waits for a server that starts. They do not go back to it.
+    /// Opens connections. Waits for a server that is starting. The connections never return to this pool.
     pool: PgPool,
     permits: Arc<Semaphore>,
     resting: Resting,
 }
 
-/// Those that wait for work, and since when; the one that has waited longest in front.
+/// Idle connections and since when; the longest idle is in front.
 type Resting = Arc<Mutex<Vec<(PgConnection, Instant)>>>;
 
 impl Connections {
@@ -36,7 +36,7 @@ impl Connections {
         Self { pool, permits: Arc::new(Semaphore::new(count as usize)), resting: Resting::default() }
     }
 
-    /// A connection, for as long as the answer is kept. Fails where none becomes free within five seconds.
+    /// Lends a connection until the guard is dropped. Fails if none becomes free within five seconds.
     pub async fn acquire(&self) -> Result<Lent, sqlx::Error> {
         timeout(ACQUIRE_TIMEOUT, self.lend()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
@@ -52,23 +52,23 @@ impl Connections {
         Ok(lent(self.pool.acquire().await?.detach()))
     }
 
-    /// The one that rested for the shortest time.
+    /// Takes the connection with the shortest idle time.
     fn rested(&self) -> Option<(PgConnection, Instant)> {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Closes those that rest; nobody is lent another.
+    /// Closes the idle connections. No connection is lent after that.
     pub async fn close(&self) {
         self.permits.close();
         while let Some((connection, _)) = self.rested() {
-            // What the server thinks of it makes no difference any more.
+            // The connection is closed in any case, so the server's answer does not matter.
             let _closed = connection.close().await;
         }
         self.pool.close().await;
     }
 }
 
-/// A connection on loan. Dropped, it is closed, and with it ends whatever it was about to do.
+/// A connection on loan. Dropping it closes the connection and cancels its transaction.
 #[derive(Debug)]
 pub struct Lent {
     connection: PgConnection,

@@ -1,8 +1,8 @@
 //! `PostgreSQL`, 14 or newer: production, and several replicas over one database.
 //!
-//! What is checked before the first byte is served: the server is a primary, is new enough, and has a commit on disk
-//! when it says so; the schema is exactly the one this binary was built with. A role that may not create tables can serve
-//! a schema that its owner has brought up to date.
+//! Checked before the first request: the server is a primary and new enough, a commit that returned is on disk, and the
+//! schema is exactly the one this binary was built with. A role without the right to create tables can serve a schema
+//! that its owner has migrated.
 
 use super::connections::{ACQUIRE_TIMEOUT, Connections};
 use super::{DatabaseError, MigrationSource, migrator, newest_version};
@@ -20,37 +20,39 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
 
 /// `server_version_num` of the oldest server that is tested.
 const OLDEST_SERVER: u32 = 140_000;
-/// Settings without which a commit that returned may be lost. Any `synchronous_commit` but `off` waits for the disk.
+/// Settings under which a commit that returned may be lost. Every `synchronous_commit` except `off` waits for the disk.
 const DURABILITY_SETTINGS: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
-/// One per log that appends, and a few for what is done beside it.
+/// One connection for each log that appends, and a few for other writes.
 const WRITERS: u32 = 6;
-/// Reads that run at once in one process. Two replicas with both pools stay far below the server's default of 100.
+/// Concurrent reads of one process. Two replicas with both pools stay far below the server's default of 100
+/// connections.
 const READERS: u32 = 12;
 
-/// What every connection is opened with.
+/// Settings of every connection.
 const SESSION: [(&str, &str); 8] = [
-    // A statement of ours takes milliseconds; one that takes this long waits for something that will not come.
+    // Our statements take milliseconds. A slower one waits for something that will not happen.
     ("statement_timeout", "30s"),
-    // Another replica holds a head for milliseconds, and one that was stopped meanwhile for the next line's time.
+    // Another replica holds the lock on a head for milliseconds. If that replica was stopped meanwhile, the next
+    // setting ends its transaction.
     ("lock_timeout", "15s"),
     // A replica that is stopped (SIGSTOP, a frozen VM) inside a transaction loses it, and with it the lock on the head.
     ("idle_in_transaction_session_timeout", "5s"),
     // A batch of 1024 leaves of 8 KiB passes through unnest in memory instead of a temporary file.
     ("work_mem", "32MB"),
-    // Plans of the few statements there are do not depend on their parameters; planning anew costs more than running.
+    // Our few statements need the same plan for all parameters; planning costs more than running them.
     ("plan_cache_mode", "force_generic_plan"),
-    // Every statement finds its rows by key. A plan that was made while a table was empty would otherwise scan it.
+    // Every statement finds its rows by key. A plan made while a table was empty would scan the table instead.
     ("enable_seqscan", "off"),
     // Compiling a plan takes longer than any of ours runs.
     ("jit", "off"),
-    // A replica that went away without a word is noticed, and its locks are released.
+    // Notices a replica that disappeared without closing its connection, and releases its locks.
     ("tcp_keepalives_idle", "30"),
 ];
 
-/// Two kinds of connections to one database, so that a flood of reads never keeps a batch waiting.
+/// Two pools for one database, so that a flood of reads never delays an append.
 #[derive(Debug, Clone)]
 pub struct Postgres {
-    /// For appending.
+    /// For appends.
     pub writers: Connections,
     /// For everything else; their transactions are read-only.
     pub readers: Connections,
@@ -65,11 +67,11 @@ impl Postgres {
 }
 
 /// Opens the database at `url` (`postgres://user@host/database?sslmode=verify-full&sslrootcert=…`, or with
-/// `?host=/run/postgresql` through a Unix socket), and brings its schema up to date if it is of an older version.
+/// `?host=/run/postgresql` through a Unix socket), and migrates an older schema.
 pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     let options = PgConnectOptions::from_str(url)?.application_name("chancery");
     warn_if_unverified(&options);
-    // Migrations have a connection of their own: they may take longer than a statement of the server should.
+    // Migrations use a connection of their own: they may take longer than the limit for the server's statements.
     let mut connection = options.connect().await?;
     verify_server(&mut connection).await?;
     migrate(&mut connection, POSTGRES_MIGRATIONS).await?;
@@ -79,8 +81,8 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     Ok(Postgres { writers, readers })
 }
 
-/// Opens the database at `url` for inspection: every transaction is read-only, and its schema stays as it is. A standby
-/// will do.
+/// Opens the database at `url` for inspection: every transaction is read-only and the schema is not migrated. A standby
+/// is enough.
 pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseError> {
     let options = PgConnectOptions::from_str(url)?.application_name("chancery");
     warn_if_unverified(&options);
@@ -92,14 +94,15 @@ fn read_only(options: PgConnectOptions) -> PgConnectOptions {
     options.options(SESSION).options([("default_transaction_read_only", "on")])
 }
 
-/// Opens the first of them, so that a database that cannot be reached is noticed at once.
+/// Opens the first connection of each pool, so that an unreachable database is noticed at once.
 async fn connections(count: u32, options: PgConnectOptions) -> Result<Connections, sqlx::Error> {
     let pool =
         PgPoolOptions::new().max_connections(count).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
     Ok(Connections::new(pool, count))
 }
 
-/// Only `verify-ca` and `verify-full` prove to whom the password and the log are sent.
+/// Only `verify-ca` and `verify-full` prove the identity of the server that receives the password and the log's
+/// entries.
 fn warn_if_unverified(options: &PgConnectOptions) {
     let local = options.get_socket().is_some()
         || options.get_host().starts_with('/')
@@ -131,8 +134,8 @@ async fn verify_server(connection: &mut PgConnection) -> Result<(), DatabaseErro
     Ok(())
 }
 
-/// Applies what is missing, under the migrator's lock, so that replicas may start together. Where nothing is missing it
-/// only reads: the role that serves need not be allowed more.
+/// Applies missing migrations under the migrator's lock, so that replicas may start together. If none is missing it
+/// only reads, so the serving role needs no further rights.
 async fn migrate(connection: &mut PgConnection, sources: &[MigrationSource]) -> Result<(), DatabaseError> {
     let known = newest_version(sources);
     let found = applied_version(connection).await?;
@@ -158,7 +161,7 @@ async fn migrate(connection: &mut PgConnection, sources: &[MigrationSource]) -> 
     Ok(())
 }
 
-/// Newest version in the database; 0 where there is no schema yet.
+/// Returns the newest version in the database; 0 if there is no schema yet.
 async fn applied_version(connection: &mut PgConnection) -> Result<i64, DatabaseError> {
     let exists: bool =
         sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut *connection).await?;

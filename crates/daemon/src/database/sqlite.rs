@@ -50,7 +50,7 @@ pub async fn open_sqlite(path: &Path) -> Result<Sqlite, DatabaseError> {
     Ok(Sqlite { writer, readers })
 }
 
-/// Opens an existing database file without any right to change it, for inspection beside a running server.
+/// Opens an existing database file read-only, for inspection beside a running server.
 pub async fn open_sqlite_read_only(path: &Path) -> Result<Sqlite, DatabaseError> {
     let options =
         SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5)).pragma("query_only", "ON");

@@ -1,7 +1,7 @@
-//! How many connections one address may have open at a time, so that no single client takes all that a process can have.
+//! Limits the open connections of one address, so that no single client takes all that a process can have.
 //!
-//! An IPv6 client is given a /64 by its provider, so that is what counts as an address. Behind a proxy every client has the
-//! proxy's address: there the proxy must do this, and nothing here may.
+//! A provider gives an IPv6 client a /64, so a /64 counts as one address. Behind a proxy every client has the proxy's
+//! address: there, set this limit in the proxy and not here.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Connections by address.
+/// Open connections by address.
 #[derive(Debug)]
 pub struct ConnectionLimit {
     per_address: NonZeroUsize,
@@ -24,18 +24,18 @@ pub(super) struct Admitted {
 }
 
 impl ConnectionLimit {
-    /// At most so many connections of one address at a time.
+    /// Allows this many open connections of one address.
     #[must_use]
     pub fn new(per_address: NonZeroUsize) -> Self {
         Self { per_address, open: Mutex::default(), refused: AtomicU64::new(0) }
     }
 
-    /// Connections that were one too many, since the start.
+    /// Connections refused since the start.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Counts a connection, unless it is one too many.
+    /// Counts a connection, or refuses it if the limit is reached.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
         let address = counted(peer);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +61,7 @@ impl Drop for Admitted {
     }
 }
 
-/// The address that a peer's connections are counted under.
+/// Returns the address under which a peer's connections are counted.
 fn counted(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,7 +1,7 @@
-//! How long a request may take: 30 seconds until its body is there, a minute until it is answered.
+//! Deadlines of a request: 30 seconds until its body has arrived, a minute until it is answered.
 //!
-//! Who is too slow is told so in the shape the roles use for errors: 408 where the body did not come, which is the client's
-//! affair, 504 where the answer did not, which is ours. Work that a role goes on with on its own is not ended by this.
+//! A request that is too slow is answered in the roles' form of errors: 408 if the body did not arrive (the client's
+//! fault), 504 if the answer was not ready (ours). Work that a role continues in the background is not cancelled.
 
 use super::json;
 use axum::body::{Body, Bytes};
@@ -17,16 +17,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A request's body must be there after this time.
+/// A request's body must have arrived after this time.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// A request must be answered after this time.
 const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 
-/// Whether a request's body is still on its way.
+/// Whether a request's body has arrived.
 #[derive(Clone)]
 struct OnItsWay(Arc<AtomicBool>);
 
-/// A body that says when it has arrived.
+/// A body that records when it has arrived.
 struct Watched {
     body: Incoming,
     on_its_way: OnItsWay,
@@ -56,7 +56,7 @@ impl hyper::body::Body for Watched {
     }
 }
 
-/// Hands a request on under axum's type; where it has a body, [`within`] can see whether it has come.
+/// Passes a request on as axum's type. If it has a body, [`within`] can see whether the body has arrived.
 pub(super) fn watch(request: Request<Incoming>) -> Request<Body> {
     let (mut parts, body) = request.into_parts();
     if body.is_end_stream() {
@@ -67,7 +67,7 @@ pub(super) fn watch(request: Request<Incoming>) -> Request<Body> {
     Request::from_parts(parts, Body::new(Watched { body, on_its_way }))
 }
 
-/// Answers in time, whoever is slow.
+/// Answers within the deadlines.
 pub(super) async fn within(request: Request, next: Next) -> Response {
     let on_its_way = request.extensions().get::<OnItsWay>().cloned();
     let mut answer = pin!(next.run(request));

@@ -1,7 +1,7 @@
 //! gRPC as routes of the listener all roles share, and the form grpc-gateway gives its errors over HTTP.
 //!
-//! Framing and status are tonic's; which methods there are, and what they mean, is the roles' business. A method that does
-//! not exist is the shell's 404, which gRPC reads as `UNIMPLEMENTED`, and so is health's `Watch`, as with Sigstore's servers.
+//! tonic does framing and status. The roles decide which methods exist and what they mean. An unknown method is the
+//! shell's 404, which gRPC reads as `UNIMPLEMENTED`. So is health's `Watch`, as in Sigstore's servers.
 
 mod messages;
 
@@ -24,14 +24,14 @@ use tonic_prost::ProstCodec;
 
 /// Largest message, and largest body of the same requests over HTTP: gRPC's default, and that of Sigstore's servers.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 22;
-/// Whose reasons ours are.
+/// The domain of our reasons.
 const DOMAIN: &str = "chancery";
-/// Where the types of details are said to be.
+/// Prefix of the type URLs of details.
 const TYPE_URL: &str = "type.googleapis.com";
 /// `HealthCheckResponse.ServingStatus.SERVING`.
 const SERVING: i32 = 1;
 
-/// Reads one message, and writes one or a status.
+/// Decodes a request message, and encodes a response message or a status.
 pub async fn unary<Q, A, F>(request: Request, mut handle: impl FnMut(tonic::Request<Q>) -> F) -> Response
 where
     Q: Message + Default + 'static,
@@ -46,7 +46,7 @@ where
     grpc.unary(service, request).await.map(Body::new)
 }
 
-/// `grpc.health.v1.Health` for the process and for `services`, which serve whenever they are there.
+/// `grpc.health.v1.Health` for the process and for `services`, which serve for as long as the process runs.
 pub fn health(services: &[&'static str]) -> Router {
     let services: Arc<[&str]> = services.into();
     let check = move |request: Request| {
@@ -61,20 +61,20 @@ pub fn health(services: &[&'static str]) -> Router {
     Router::new().route("/grpc.health.v1.Health/Check", post(check))
 }
 
-/// Why a request was not granted: in `google.rpc`'s terms, for both forms of an answer.
+/// Why a request was refused, in `google.rpc`'s terms, for both forms of an answer.
 pub struct Refusal<'a> {
     /// gRPC's code.
     pub code: Code,
-    /// For a person.
+    /// Text for a person.
     pub message: &'a str,
-    /// Our stable name for it; empty where there is none.
+    /// Our stable name for the reason; empty if there is none.
     pub reason: &'a str,
-    /// The request's id, where it has one.
+    /// The request's id, if it has one.
     pub request_id: Option<&'a RequestId>,
 }
 
 impl Refusal<'_> {
-    /// The status over gRPC, with `details` beside ours: full names of messages, and the messages.
+    /// The status over gRPC. `details` are added to ours: full names of messages, and the messages.
     #[must_use]
     pub fn status(&self, details: Vec<(&str, Vec<u8>)>) -> Status {
         let mut all = Vec::new();
@@ -93,7 +93,8 @@ impl Refusal<'_> {
         Status::with_details(self.code, self.message, Bytes::from(status.encode_to_vec()))
     }
 
-    /// The same as grpc-gateway would answer over HTTP, with `details` beside ours: full names of messages, and their fields.
+    /// The answer as grpc-gateway gives it over HTTP. `details` are added to ours: full names of messages, and their
+    /// fields.
     #[must_use]
     pub fn response(&self, status: StatusCode, details: Vec<(&str, Value)>) -> Response {
         let mut all = Vec::new();
@@ -117,7 +118,7 @@ impl Refusal<'_> {
     }
 }
 
-/// The HTTP status grpc-gateway gives a code.
+/// Returns grpc-gateway's HTTP status for a code.
 #[must_use]
 pub const fn http_status(code: Code) -> StatusCode {
     match code {
@@ -131,7 +132,7 @@ pub const fn http_status(code: Code) -> StatusCode {
     }
 }
 
-/// A known path asked for in another way.
+/// Answers a known path with the wrong method.
 pub fn method_not_allowed() -> Ready<Response> {
     let refusal = Refusal { code: Code::Unimplemented, message: "Method Not Allowed", reason: "", request_id: None };
     ready(refusal.response(http_status(refusal.code), Vec::new()))

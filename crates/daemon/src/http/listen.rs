@@ -1,8 +1,8 @@
-//! Where connections come from: plain TCP behind a proxy, or TLS with a certificate from files.
+//! Listening sockets: plain TCP behind a proxy, or TLS with a certificate from files.
 //!
-//! The files are looked at again every few seconds, by contents: whoever renews them (certbot, cert-manager, a mounted
-//! secret) need not tell us. Files that are broken, or whose key is another's, change nothing but the log. TLS 1.2 and 1.3,
-//! HTTP/2 by ALPN (RFC 7301).
+//! The contents of the files are checked every few seconds, so a tool that renews them (certbot, cert-manager, a
+//! mounted secret) need not notify us. Files that are broken, or whose key does not match, are logged; the old
+//! certificate stays in use. TLS 1.2 and 1.3, HTTP/2 by ALPN (RFC 7301).
 
 use super::ConnectionLimit;
 use std::fs;
@@ -18,36 +18,36 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
-/// How long a renewed certificate may go unnoticed.
+/// Time between two checks of the files.
 const PERIOD: Duration = Duration::from_secs(5);
-/// What ALPN calls HTTP/2.
+/// ALPN's name of HTTP/2.
 const HTTP2: &[u8] = b"h2";
 
-/// Why TLS cannot be spoken.
+/// Why TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
     #[error("{path}: {source}", path = .path.display())]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A file has something else in it.
+    /// A file has no object of the expected kind.
     #[error("{path} has no {what} in PEM", path = .path.display())]
     Malformed {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// What was looked for.
+        /// The object that was expected.
         what: &'static str,
     },
-    /// Certificate and key do not fit, or nobody could use them.
+    /// Certificate and key do not match, or rustls refuses them.
     #[error("certificate and key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
 }
 
-/// A listening socket, and what is spoken on it.
+/// A listening socket, plain or with TLS.
 pub struct Listener {
     pub(super) tcp: TcpListener,
     pub(super) tls: Option<Arc<Tls>>,
@@ -61,20 +61,20 @@ impl From<TcpListener> for Listener {
 }
 
 impl Listener {
-    /// TLS on `tcp`.
+    /// Listens with TLS on `tcp`.
     #[must_use]
     pub const fn tls(tcp: TcpListener, tls: Arc<Tls>) -> Self {
         Self { tcp, tls: Some(tls), limit: None }
     }
 
-    /// The same, with a limit to the connections of one address, if there is any.
+    /// Sets a limit to the connections of one address, or none.
     #[must_use]
     pub fn limited(self, limit: Option<Arc<ConnectionLimit>>) -> Self {
         Self { limit, ..self }
     }
 }
 
-/// A certificate chain and its key, as the files have them now.
+/// A certificate chain and its key, as last loaded from the files.
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
@@ -82,13 +82,13 @@ pub struct Tls {
 }
 
 struct Current {
-    /// Contents of both files.
+    /// Contents of both files when they were last read.
     read: [Vec<u8>; 2],
     config: Arc<ServerConfig>,
 }
 
 impl Tls {
-    /// Reads `certificate` (PEM, the server's own first) and `key` (PEM).
+    /// Reads `certificate` (PEM, the server's own certificate first) and `key` (PEM).
     pub fn open(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
         let read = read(certificate, key)?;
         let config = configure(certificate, key, &read)?;
@@ -96,13 +96,13 @@ impl Tls {
         Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), current }))
     }
 
-    /// What a new connection is accepted with.
+    /// Returns the TLS configuration for a new connection.
     fn acceptor(&self) -> TlsAcceptor {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&current.config))
     }
 
-    /// Takes what the files say now; whether that is something else than before.
+    /// Reads the files again. Returns whether they have changed.
     fn reload(&self) -> Result<bool, TlsError> {
         let read = read(&self.certificate, &self.key)?;
         if read == self.current.read().unwrap_or_else(PoisonError::into_inner).read {
@@ -113,7 +113,7 @@ impl Tls {
         Ok(true)
     }
 
-    /// Keeps up with the files for as long as it is polled.
+    /// Reloads the files when they change, for as long as it is polled.
     pub async fn follow(self: Arc<Self>) {
         let mut complaint = None;
         loop {
@@ -127,7 +127,7 @@ impl Tls {
                 }
                 Err(error) => {
                     let error = error.to_string();
-                    // Once for each way of being broken.
+                    // Log each fault only once.
                     if complaint.as_ref() != Some(&error) {
                         tracing::error!(error, "the TLS certificate is not renewed; the one of before stays");
                     }
@@ -138,13 +138,13 @@ impl Tls {
     }
 }
 
-/// A connection over which HTTP is about to be spoken.
+/// A connection before its first HTTP byte.
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Shakes hands, if there is TLS, and finds out whether HTTP/2 will be spoken.
+/// Does the TLS handshake, if any, and finds out whether the client speaks HTTP/2.
 pub(super) async fn begin(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(Stream, bool)> {
     let Some(tls) = tls else {
         let http2 = begins_http2(&stream).await?;
@@ -155,8 +155,8 @@ pub(super) async fn begin(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(S
     Ok((Stream::Tls(Box::new(stream)), http2))
 }
 
-/// Whether a connection begins with the preface of HTTP/2 (RFC 9113 §3.4), which gRPC speaks without TLS. No method of
-/// HTTP/1 begins like it. Takes nothing out of the stream.
+/// Returns whether a connection begins with the preface of HTTP/2 (RFC 9113 §3.4), which gRPC sends without TLS. No
+/// method of HTTP/1 begins like it. Only peeks: takes nothing out of the stream.
 async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
     const BEGINNING: &[u8] = b"PRI ";
     let mut begins = [0; BEGINNING.len()];
@@ -166,7 +166,7 @@ async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
         {
             return Ok(begins == BEGINNING);
         }
-        // What is there stays there, so that nothing would wake us for the rest.
+        // Peeked bytes stay in the socket, so the arrival of more bytes would not wake this task.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

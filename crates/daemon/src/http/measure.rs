@@ -1,7 +1,7 @@
-//! What is measured of every request, and the page that shows it.
+//! Metrics of every request, and the page that shows them.
 //!
-//! Labels are bounded: the template of the route that matched, never the path; the method where it is a usual one; the
-//! class of the status.
+//! Labels are bounded: the template of the matched route, never the path; the method if it is a usual one; the class of
+//! the status.
 
 use crate::metrics::{Counters, Durations, MetricError, Metrics};
 use axum::Router;
@@ -12,14 +12,14 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use std::time::Instant;
 
-/// What is measured of requests.
+/// Metrics of requests.
 #[derive(Clone)]
 struct Requests {
     total: Counters,
     duration: Durations,
 }
 
-/// Measures every request that `routes` answer, those that match none of them under the route `none`.
+/// Measures every request to `routes`. Requests that match no route are counted under the route `none`.
 pub fn measured(routes: Router, metrics: &Metrics) -> Result<Router, MetricError> {
     let labels = ["route", "method", "code"];
     let requests = Requests {
@@ -33,7 +33,8 @@ pub fn measured(routes: Router, metrics: &Metrics) -> Result<Router, MetricError
     Ok(routes.layer(middleware::from_fn_with_state(requests, measure)))
 }
 
-/// Times every request that `routes` answer, under the name a role's clients know it by; labels are `code` and `method`.
+/// Times every request to `routes` under the metric name that existing dashboards expect; labels are `code` and
+/// `method`.
 pub fn timed(routes: Router, latency: Durations) -> Router {
     routes.route_layer(middleware::from_fn_with_state(latency, time))
 }
@@ -57,7 +58,7 @@ async fn measure(State(requests): State<Requests>, request: Request, next: Next)
     response
 }
 
-/// The method in lower case, as Fulcio's metrics have it; what nobody should send is `other`.
+/// The method in lower case, as in Fulcio's metrics; unusual methods are `other`.
 fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "get",
@@ -79,7 +80,7 @@ fn class(status: StatusCode) -> &'static str {
     }
 }
 
-/// `GET /metrics`, for a listener of its own.
+/// `GET /metrics`, for its own listener.
 pub fn metrics_page(metrics: Metrics) -> Router {
     let page = move || async move {
         match metrics.text() {

@@ -1,5 +1,5 @@
-//! A connection whose other end must go on reading: who does not take 16 KiB in 30 seconds while there is something to send
-//! is cut off, so that nobody can hold on to answers by not reading them.
+//! A connection whose client must keep reading. A client that takes less than 16 KiB in 30 seconds, while there is data
+//! to send, is disconnected, so that clients cannot hold memory by not reading answers.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,13 +10,13 @@ use tokio::time::{Sleep, sleep};
 
 /// How long a reader may take for [`MIN_BYTES`].
 const WINDOW: Duration = Duration::from_secs(30);
-/// What a reader must take in [`WINDOW`].
+/// Bytes that a reader must take in [`WINDOW`].
 const MIN_BYTES: usize = 16 * 1024;
 
-/// A stream with an eye on its reader.
+/// A stream that measures how fast its peer reads.
 pub(super) struct Paced<S> {
     stream: S,
-    /// Running while something waits to be sent.
+    /// Runs while data waits to be sent.
     window: Option<Pin<Box<Sleep>>>,
     /// Bytes sent in this window.
     sent: usize,
@@ -27,7 +27,7 @@ impl<S> Paced<S> {
         Self { stream, window: None, sent: 0 }
     }
 
-    /// Takes note of an attempt to send.
+    /// Records an attempt to send.
     fn judge(&mut self, context: &mut Context<'_>, attempt: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match attempt {
             Poll::Ready(Ok(count)) => self.sent = self.sent.saturating_add(count),
@@ -43,7 +43,7 @@ impl<S> Paced<S> {
                 }
                 self.sent = 0;
                 self.window = None;
-                // The next window begins with the next attempt, which is at once.
+                // The next window begins with the next attempt, which follows immediately.
                 context.waker().wake_by_ref();
             }
         }
@@ -80,7 +80,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         self.stream.is_write_vectored()
     }
 
-    /// Asked for when everything has been handed to the system.
+    /// Called when everything has been handed to the system.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.window = None;
         Pin::new(&mut self.stream).poll_flush(context)

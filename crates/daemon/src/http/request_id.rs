@@ -1,7 +1,7 @@
-//! A name for every request: in its answer's header, in our log and in what is recorded about it.
+//! An id for every request: in its answer's header, in our log and in the records about it.
 //!
-//! A client may choose it (`x-request-id`), as Fulcio's may, so that its own log and ours can be laid side by side; what
-//! is not plain text, or longer than Fulcio's 128 characters, is replaced.
+//! A client may choose it (`x-request-id`), as in Fulcio, so that its log and ours can be compared. An id that is not
+//! plain text, or is longer than Fulcio's 128 characters, is replaced.
 
 use crate::random::Random;
 use axum::Router;
@@ -15,12 +15,12 @@ use std::sync::Arc;
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_LENGTH: usize = 128;
 
-/// The name of a request, as an extension of it: letters, digits, `-`, `_` and `.`.
+/// The id of a request, stored in its extensions: letters, digits, `-`, `_` and `.`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// Reads one from a header; `None` where it is not fit to be repeated.
+    /// Reads an id from a header; `None` if it cannot be repeated safely.
     fn read(value: &HeaderValue) -> Option<Self> {
         let text = value.to_str().ok()?;
         let fits = (1..=MAX_LENGTH).contains(&text.len())
@@ -28,7 +28,7 @@ impl RequestId {
         fits.then(|| Self(text.into()))
     }
 
-    /// Draws one.
+    /// Draws a random id.
     fn draw(random: &dyn Random) -> Self {
         let mut bytes = [0; 16];
         random.fill(&mut bytes);

@@ -1,4 +1,4 @@
-//! Clients that take their time (S-24), each against the deadline that is meant for it. Time is tokio's, and flies.
+//! Slow clients (S-24), each against its deadline. tokio's clock is paused, so time passes at once.
 
 use super::*;
 use axum::routing::post;

@@ -1,9 +1,9 @@
-//! HTTP/2 answers whose client must go on giving room for them (RFC 9113 §5.2): one of which it does not take 16 KiB in two
-//! minutes, while there is that much or the rest of it to send, ends the connection.
+//! HTTP/2 answers whose client must keep opening its flow-control window (RFC 9113 §5.2). If it does not take 16 KiB of
+//! an answer in two minutes, while that much or the rest of the answer is ready, the connection ends.
 //!
-//! `pace` does not see this: such a client reads all that is sent, pings and acknowledgements, and nothing waits in the
-//! socket. Each answer is looked at alone, so that one that is read does not pay for a hundred that are not. An answer that
-//! waits for the server is nobody's fault.
+//! `pace` does not notice such a client: it reads everything that is sent, also pings and acknowledgements, so nothing
+//! waits in the socket. Each answer is measured alone, so that one answer that is read does not excuse a hundred that
+//! are not. Time in which an answer waits for the server does not count.
 
 use axum::body::Bytes;
 use bytes::Buf;
@@ -16,45 +16,45 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long a client may take for [`MIN_BYTES`] of an answer: longer than for a whole connection, because a slow one may be
-/// reading a hundred answers at once.
+/// How long a client may take for [`MIN_BYTES`] of an answer. Longer than for a whole connection, because a slow client
+/// may be reading a hundred answers at once.
 const WINDOW: Duration = Duration::from_mins(2);
-/// What a client must take of an answer in [`WINDOW`].
+/// Bytes of an answer that a client must take in [`WINDOW`].
 const MIN_BYTES: u64 = 16 * 1024;
-/// How often somebody looks.
+/// Time between two checks.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The answers under way on one connection. Clones are the same.
+/// The answers in flight on one connection. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Answers(Arc<Mutex<Vec<Watched>>>);
 
 struct Watched {
     answer: Weak<Answer>,
-    /// When the window began, and what had been taken then.
+    /// When the window began, and the bytes taken by then.
     since: (Instant, u64),
 }
 
-/// How far one answer is.
+/// Progress of one answer.
 #[derive(Default)]
 struct Answer {
-    /// Parts that wait for the client: the body, until it waits for the server, and what it has handed over.
+    /// Parts that wait for the client: the body, unless it waits for the server, and the data it has handed over.
     waiting: AtomicUsize,
     taken_bytes: AtomicU64,
 }
 
 impl Answers {
-    /// The body of an answer, watched.
+    /// The body of an answer, measured.
     pub(super) fn watch<B>(&self, body: B) -> Unread<B> {
         let answer = Arc::new(Answer::default());
         let watched = Watched { answer: Arc::downgrade(&answer), since: (Instant::now(), 0) };
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // There are never many: a connection has a hundred streams.
+        // At most a hundred entries: a connection has a hundred streams.
         answers.retain(|watched| watched.answer.strong_count() > 0);
         answers.push(watched);
         Unread { body, waiting: Some(Waiting::new(&answer)), answer }
     }
 
-    /// Returns when a client has not gone on reading an answer.
+    /// Returns when a client has stopped reading an answer.
     pub(super) async fn abandoned(&self) {
         loop {
             sleep(LOOK).await;
@@ -82,7 +82,7 @@ impl Watched {
     }
 }
 
-/// Counts as a part of an answer that waits for the client, for as long as it lives.
+/// Counts as a part of an answer that waits for the client, until it is dropped.
 struct Waiting(Arc<Answer>);
 
 impl Waiting {
@@ -98,10 +98,10 @@ impl Drop for Waiting {
     }
 }
 
-/// A body that is asked for more only when its client has room.
+/// A body that is polled for more only when its client has room.
 pub(super) struct Unread<B> {
     body: B,
-    /// `None` while it is the server that has nothing to send.
+    /// `None` while the server has nothing to send.
     waiting: Option<Waiting>,
     answer: Arc<Answer>,
 }
@@ -132,7 +132,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Unread<B> {
     }
 }
 
-/// Bytes of a body, from when they were handed over until they are sent or given up.
+/// Bytes of a body, counted from when they are handed over until they are sent or dropped.
 pub(super) struct Part {
     bytes: Bytes,
     waiting: Waiting,

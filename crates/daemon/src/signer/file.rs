@@ -15,7 +15,7 @@ use std::path::Path;
 const PRIVATE_KEY: &str = "PRIVATE KEY";
 /// PEM label of an encrypted one.
 const ENCRYPTED_PRIVATE_KEY: &str = "ENCRYPTED PRIVATE KEY";
-/// Rounds of PBKDF2 with HMAC-SHA-256, as OWASP advises; every program that reads PKCS#8 can do it.
+/// Rounds of PBKDF2 with HMAC-SHA-256, as OWASP recommends; every program that reads PKCS#8 supports it.
 const ROUNDS: u32 = 600_000;
 
 /// An unencrypted key as text.
@@ -26,7 +26,7 @@ pub(super) fn plain(pkcs8: &[u8]) -> String {
 /// Encrypts the text of an unencrypted PKCS#8 key: PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC.
 ///
 /// # Errors
-/// [`SignerError::Malformed`] where `text` is no such key.
+/// [`SignerError::Malformed`] if `text` is not such a key.
 pub fn encrypt(text: &str, password: &[u8], random: &dyn Random) -> Result<String, SignerError> {
     let key = decode(text, None)?;
     let (mut salt, mut iv) = ([0; 16], [0; 16]);
@@ -41,7 +41,7 @@ pub fn encrypt(text: &str, password: &[u8], random: &dyn Random) -> Result<Strin
     Ok(pem::encode(ENCRYPTED_PRIVATE_KEY, &der.map_err(|_| SignerError::Failed)?))
 }
 
-/// The PKCS#8 key in `text`, decrypted where a password is given. A password must be needed where it is given.
+/// Reads the PKCS#8 key in `text`, decrypted with `password`. A password for a key that is not encrypted is an error.
 pub(super) fn decode(text: &str, password: Option<&[u8]>) -> Result<SecretDocument, SignerError> {
     let block = pem::decode(text.as_bytes()).map_err(|_| SignerError::Malformed)?;
     match (block.label.as_str(), password) {
@@ -56,7 +56,7 @@ pub(super) fn decode(text: &str, password: Option<&[u8]>) -> Result<SecretDocume
     }
 }
 
-/// The text of a file that nobody but its owner may read.
+/// Reads a file that only its owner can read.
 pub(super) fn read_private(path: &Path) -> Result<String, SignerError> {
     let file_error = |source| SignerError::File { path: path.to_owned(), source };
     if fs::metadata(path).map_err(file_error)?.permissions().mode() & 0o077 != 0 {
@@ -68,13 +68,14 @@ pub(super) fn read_private(path: &Path) -> Result<String, SignerError> {
 /// Writes a file that does not exist yet and that only its owner can read.
 pub(super) fn create_private(path: &Path, text: &str) -> Result<(), SignerError> {
     let file_error = |source| SignerError::File { path: path.to_owned(), source };
-    // Written beside and linked into place: a crash leaves either no key or a whole one, and never takes another's place.
+    // Written to a temporary file and linked into place: a crash leaves either no key or a whole one, and never
+    // replaces an existing file.
     let partial = path.with_extension("partial");
     match fs::remove_file(&partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file_error(error)),
         _ => {}
     }
-    // Never opened for truncation: a crash may have left it as a second name of a key.
+    // Never opened with truncation: after a crash the temporary name may be a second link to a key.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(file_error)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
     let linked = fs::hard_link(&partial, path);

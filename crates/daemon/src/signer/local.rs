@@ -26,7 +26,7 @@ pub(super) enum LocalKey {
 impl LocalKey {
     /// Takes a key and its public half from PKCS#8 in DER.
     pub(super) fn from_pkcs8(purpose: Use, der: &[u8]) -> Result<(Self, PublicKey), SignerError> {
-        // First, so that the reason names the kind.
+        // Checked first, so that the error names the kind.
         if let Some(kind) = special_kind(der) {
             usable(purpose, kind)?;
         }
@@ -67,7 +67,7 @@ impl LocalKey {
     }
 }
 
-/// The kind that a PKCS#8 key names, where it is one that is not good for everything.
+/// Returns the kind named by a PKCS#8 key, if it is one that is not allowed for every purpose.
 fn special_kind(der: &[u8]) -> Option<KeyKind> {
     let algorithm = PrivateKeyInfoRef::try_from(der).ok()?.algorithm;
     match algorithm.oid {
@@ -77,7 +77,7 @@ fn special_kind(der: &[u8]) -> Option<KeyKind> {
     }
 }
 
-/// Makes a new key and returns it as PKCS#8 in DER; whether it is usable the caller has asked.
+/// Makes a new key and returns it as PKCS#8 in DER. The caller has checked that the kind is allowed.
 pub(super) fn generate(kind: KeyKind) -> Result<Vec<u8>, SignerError> {
     match kind {
         KeyKind::P256 => ecdsa_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING),

@@ -1,8 +1,8 @@
-//! A key that lives elsewhere: what this process does about the distance.
+//! Limits for a key that is reached over a network or in hardware.
 //!
-//! At most `CONCURRENT` requests are on their way, at most `WAITING` more wait, and none takes longer than
-//! `DEADLINE`; beyond that the answer is [`SignerError::Unavailable`], at once. There is no second key to fall back on
-//! and nothing is tried again: whoever asked decides. A signature counts only when it verifies.
+//! At most `CONCURRENT` requests are in flight, at most `WAITING` more wait, and none takes longer than `DEADLINE`.
+//! Beyond that the error is [`SignerError::Unavailable`], at once. There is no fallback key and no retry: the caller
+//! decides. A signature is returned only if it verifies.
 
 use super::SignerError;
 use chancery_verify::{HashAlgorithm, PublicKey};
@@ -11,27 +11,27 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// Requests on their way. A key service answers in about 10 ms, so these make thousands of signatures per second.
+/// Requests in flight. A key service answers in about 10 ms, so this allows thousands of signatures per second.
 const CONCURRENT: usize = 32;
-/// Requests that wait for one of those to return.
+/// Requests that wait for a free place.
 const WAITING: usize = 256;
-/// From the call to the verified signature. Shorter than a client's patience, so that it hears the reason.
+/// From the call to the verified signature. Shorter than clients wait, so that they receive the reason.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A signature, later.
+/// A future signature.
 pub type RemoteSignature<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, SignerError>> + Send + 'a>>;
 
 /// A private key in hardware or behind a network.
 pub trait RemoteKey: Send + Sync {
     /// Signs a digest made with `hash`: ECDSA as ASN.1 DER, RSA as PKCS#1 v1.5.
     ///
-    /// Implementations MUST be safe to drop half way and MUST NOT try again on their own; the caller checks the signature.
-    /// Faults that may pass (no connection, throttling) are [`SignerError::Unavailable`], all others
+    /// Implementations MUST be cancel safe (dropped half way) and MUST NOT retry; the caller verifies the signature.
+    /// Temporary faults (no connection, throttling) are [`SignerError::Unavailable`], all others
     /// [`SignerError::Refused`].
     fn sign_digest<'a>(&'a self, hash: HashAlgorithm, digest: &'a [u8]) -> RemoteSignature<'a>;
 }
 
-/// A [`RemoteKey`] within its bounds.
+/// A [`RemoteKey`] with these limits.
 pub(super) struct Remote {
     key: Arc<dyn RemoteKey>,
     accepted: Semaphore,

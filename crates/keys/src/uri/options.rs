@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use url::Url;
 
-/// Names under which other programs take a secret, and what to use instead.
+/// Names under which other programs take a secret, and the option to use instead.
 const SECRETS: [(&str, &str); 5] = [
     ("password", "password-file=/PATH"),
     ("pin-value", "pin-source=file:/PATH"),
@@ -16,7 +16,7 @@ const SECRETS: [(&str, &str); 5] = [
     ("secret", "secret-file=/PATH"),
 ];
 
-/// What is still to be taken.
+/// The options not yet taken.
 pub(super) struct Options(BTreeMap<String, String>);
 
 impl Options {
@@ -80,7 +80,7 @@ impl Options {
         Ok(Some(url))
     }
 
-    /// Everything must have been taken.
+    /// Checks that every option has been taken.
     pub(super) fn end(self) -> Result<(), UriError> {
         let Some(name) = self.0.into_keys().next() else { return Ok(()) };
         match SECRETS.iter().find(|(secret, _)| *secret == name) {
@@ -95,7 +95,7 @@ pub(super) fn decode(text: &str) -> Result<String, UriError> {
     String::from_utf8(decode_bytes(text)?).map_err(|_| UriError::Encoding)
 }
 
-/// As [`decode`], where the result need not be text.
+/// As [`decode`], for values that need not be UTF-8.
 pub(super) fn decode_bytes(text: &str) -> Result<Vec<u8>, UriError> {
     let mut escapes = text.split('%').skip(1);
     let well_formed = escapes.all(|after| {

@@ -1,14 +1,14 @@
-//! `pkcs11:` URIs (RFC 7512): which token, which object in it, and whose library reaches it.
+//! `pkcs11:` URIs (RFC 7512): they name a token, an object in it, and the vendor's library.
 
 use super::UriError;
 use super::options::{Options, decode, decode_bytes};
 use crate::Secret;
 use std::path::PathBuf;
 
-/// A key in a PKCS#11 token. What is `None` is not compared.
+/// A key in a PKCS#11 token. An attribute that is `None` is not compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pkcs11Key {
-    /// The vendor's library.
+    /// Path of the vendor's library.
     pub module: PathBuf,
     /// The token's label.
     pub token: Option<String>,
@@ -18,7 +18,7 @@ pub struct Pkcs11Key {
     pub manufacturer: Option<String>,
     /// The token's model.
     pub model: Option<String>,
-    /// The slot it is in.
+    /// The token's slot.
     pub slot: Option<u64>,
     /// The key's label (`CKA_LABEL`).
     pub object: Option<String>,

@@ -1,4 +1,4 @@
-//! What is a key URI and what is not.
+//! Texts that are key URIs, and texts that are refused.
 
 use super::*;
 

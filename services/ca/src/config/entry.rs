@@ -1,4 +1,4 @@
-//! One `[[issuer]]` table, and how it becomes settings.
+//! One `[[issuer]]` table, and its conversion to settings.
 
 use super::preset::SERVICE_ACCOUNT_TOKEN;
 use super::{Preset, Wrong, read};
@@ -10,22 +10,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// Longest age a token may be allowed to have, in seconds: a week.
+/// Largest `max_age_seconds`: a week.
 const MAX_MAX_AGE_SECONDS: u64 = 7 * 86_400;
 
 /// Fulcio's kinds of issuers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IssuerType {
-    /// People, by an address the issuer has verified.
+    /// People, by an email address that the issuer has verified.
     Email,
-    /// Whatever `sub` names, a URL below `subject_domain`.
+    /// `sub` is a URL below `subject_domain`.
     Uri,
-    /// A name within `subject_domain`.
+    /// `sub` is a user name within `subject_domain`.
     Username,
-    /// A workload of `trust_domain`.
+    /// A SPIFFE workload of `trust_domain`.
     Spiffe,
-    /// A service account of a cluster.
+    /// A service account of a Kubernetes cluster.
     Kubernetes,
     /// An identity at Chainguard.
     ChainguardIdentity,
@@ -37,97 +37,101 @@ pub enum IssuerType {
     BuildkiteJob,
     /// A workflow of Codefresh.
     CodefreshWorkflow,
-    /// A job of any other service, by the templates `subject` and `extensions`.
+    /// A job of any other CI service. Set the templates `subject` and `extensions`.
     CiProvider,
 }
 
-/// One pattern, or several of which one must match.
+/// One pattern, or several. One of them must match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Patterns {
-    /// One.
+    /// One pattern.
     One(String),
-    /// Any of these.
+    /// Any of these patterns.
     AnyOf(Vec<String>),
 }
 
-/// An issuer as it is written down. Either `preset` or `type` says what it is.
+/// An issuer, as configured. Set either `preset` or `type`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a configuration file, each with its name")]
 pub struct IssuerEntry {
-    /// The `iss` of its tokens, letter by letter.
+    /// The `iss` of the issuer's tokens. It must match exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// In place of `url`: a family of issuers. Each `*` is one whole label of the host or segment of the path.
+    /// Use instead of `url` for a family of issuers. Each `*` stands for one whole label of the host or one whole
+    /// segment of the path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url_pattern: Option<String>,
-    /// A service whose tokens are known.
+    /// A service with built-in settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
-    /// In place of `preset`: one of Fulcio's kinds of issuers.
+    /// Use instead of `preset`: one of Fulcio's kinds of issuers.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub issuer_type: Option<IssuerType>,
-    /// One of these must be among a token's `aud`. Sigstore's clients ask for `sigstore`, which it is if nothing is said.
+    /// Accepted audiences: the token's `aud` must contain one of them. Default: `sigstore`, which Sigstore's clients
+    /// request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audiences: Option<Vec<String>>,
-    /// Allows tokens whose `aud` names others beside those. Each of them could use such a token here; a condition on `azp` in
-    /// `require` says who may have asked for it.
+    /// Accepts tokens whose `aud` also contains other audiences. Each of those services could use such a token here. To
+    /// limit which client may have requested the token, set a condition on `azp` in `require`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub other_audiences: bool,
-    /// How long ago a token may have been issued, in seconds; a day if nothing is said, a week at most.
+    /// Largest age of a token since its `iat`, in seconds. Default: a day. Maximum: a week.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_seconds: Option<u64>,
-    /// Address of the service's own pages, with which names begin. A constant: no claim can change it.
+    /// URL of the service's own pages. Names in certificates begin with it. It is a constant: no claim can change it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
     /// For kind `email`: the claim that names the issuer in the certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer_claim: Option<String>,
-    /// For kind `email`: takes addresses that the issuer does not say it has verified. Only where nobody but you can give
-    /// somebody an address there.
+    /// For kind `email`: accepts addresses that the issuer does not mark as verified. Set it only if you alone assign
+    /// the addresses at this issuer.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub accept_unverified_email: bool,
-    /// For kind `uri`, scheme and host of every subject; for kind `username`, the domain its names are in.
+    /// For kind `uri`: scheme and host of every subject. For kind `username`: the domain of the user names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_domain: Option<String>,
-    /// Allows a `subject_domain` that is neither the issuer's host nor above or below it.
+    /// Accepts a `subject_domain` that is neither the issuer's host nor a parent or child domain of it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unrelated_subject_domain: bool,
-    /// For kind `spiffe`: the trust domain it may speak for.
+    /// For kind `spiffe`: the trust domain of the issuer's workloads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_domain: Option<String>,
-    /// For kind `ci-provider`: the template of the name, a URI.
+    /// For kind `ci-provider`: the template of the name, which must be a URI.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// Where to find keys that are on another host than the issuer: hosts its discovery document may name.
+    /// Hosts, other than the issuer's own, that the discovery document may name for the keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub jwks_hosts: Vec<String>,
-    /// Where the keys are, in place of what a discovery document says.
+    /// URL of the keys. Replaces the discovery document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
-    /// A file with the keys (a JWK set); nothing is fetched.
+    /// A file with the keys (a JWK set). Nothing is fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
-    /// With preset `kubernetes`: the cluster this program runs in, asked with the pod's own service account.
+    /// With preset `kubernetes`: trusts the cluster this program runs in. Its API server is asked with the pod's own
+    /// service account.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_cluster: bool,
-    /// The only certificates by which this issuer is trusted, PEM, in place of the system's.
+    /// A file with the only authorities, in PEM, that are trusted for TLS to this issuer. Replaces the system's
+    /// authorities.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
-    /// The same, here.
+    /// As `ca_file`, with the PEM text written here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_pem: Option<String>,
-    /// A proxy for this issuer. The environment's is never used.
+    /// A proxy for this issuer. The proxy settings of the environment are never used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
     /// Allows addresses of private networks.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub allow_private_addresses: bool,
-    /// Allows `http://` on this machine. For development.
+    /// Allows `http://` on this machine. For development only.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub development_loopback_http: bool,
-    /// Claims (or JSON pointers into them), and the values they must have; `*` in a value stands for any text.
+    /// Claims (or JSON pointers into them) and the values they must have. `*` in a value matches any text.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub require: BTreeMap<String, Patterns>,
     /// For kind `ci-provider`: the templates of the extensions.
@@ -136,12 +140,12 @@ pub struct IssuerEntry {
 }
 
 impl IssuerEntry {
-    /// The URL or pattern.
+    /// Returns the URL or pattern.
     pub(super) fn name(&self) -> Option<&str> {
         self.url.as_deref().or(self.url_pattern.as_deref())
     }
 
-    /// What the table means. Files it names are relative to `directory`.
+    /// Turns the table into settings. Relative paths start at `directory`.
     pub(super) fn settings(mut self, directory: &Path) -> Result<IssuerSettings, Wrong> {
         if self.url.is_some() && self.url_pattern.is_some() {
             return Wrong::because("`url` and `url_pattern` exclude each other");
@@ -235,7 +239,8 @@ impl IssuerEntry {
         })
     }
 
-    /// What nobody has taken by now means nothing for this kind of issuer, and was meant to mean something.
+    /// A key that is left over has no meaning for this kind of issuer, so the operator would expect an effect it does
+    /// not have.
     fn refuse_leftovers(&self, issuer_type: IssuerType) -> Result<(), Wrong> {
         let leftovers = [
             ("base_url", self.base_url.is_some()),
@@ -251,7 +256,7 @@ impl IssuerEntry {
         match leftovers.iter().find(|(_, given)| *given) {
             None => Ok(()),
             Some((key, _)) => {
-                // The name as the file has it.
+                // Uses the key's name from the file.
                 let kind = serde_json::to_value(issuer_type).unwrap_or_default();
                 Wrong::because(format!("`{key}` means nothing for this issuer of kind {kind}"))
             }

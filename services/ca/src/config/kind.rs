@@ -1,4 +1,4 @@
-//! What a table says about the kind of issuer it describes: whom its tokens name, and how.
+//! The part of a table that describes the kind of issuer: which subjects its tokens name, and how.
 
 use super::{IssuerEntry, IssuerType, Wrong};
 use crate::IssuerName;
@@ -7,7 +7,7 @@ use crate::identity::{ClaimPath, Condition, InvalidProvider, IssuerKind, Provide
 use url::Url;
 
 impl IssuerEntry {
-    /// The kind of issuer, and what its tokens must say so that they cannot be of another instance.
+    /// The kind of issuer, and the conditions that exclude tokens of another instance.
     pub(super) fn kind(
         &mut self,
         issuer_type: IssuerType,
@@ -48,7 +48,7 @@ impl IssuerEntry {
         })
     }
 
-    /// A service with a mapping of its own, and what its tokens must say so that a claim cannot name another instance.
+    /// A service with a built-in mapping, and the conditions that exclude claims which name another instance.
     fn provider(
         &mut self,
         known: Known,
@@ -119,8 +119,8 @@ impl IssuerEntry {
         Ok(domain)
     }
 
-    /// An issuer speaks for its own domain. Which parent of a name is one owner's only a list of public suffixes knows;
-    /// so equal, above or below is taken, and anything else must be said.
+    /// An issuer speaks for its own domain. Only a list of public suffixes shows which parent domain has the same
+    /// owner. So an equal, parent or child domain is accepted, and any other must be allowed explicitly.
     fn related(&mut self, subject: &str, name: &IssuerName) -> Result<(), Wrong> {
         let rest = name.as_str().split_once("//").map_or("", |(_, rest)| rest);
         let issuer = rest.split(['/', ':']).next().unwrap_or_default();

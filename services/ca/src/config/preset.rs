@@ -1,4 +1,4 @@
-//! Presets: what is the same for everybody who uses a service.
+//! Presets: the settings that are the same for all users of a service.
 
 use super::{IssuerEntry, IssuerType, Wrong};
 use crate::identity::provider::Known;
@@ -6,13 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// Where an API server publishes its keys, and what it shows pods about itself.
+/// The URL of an API server's keys, and the files that it gives to pods.
 const API_SERVER: &str = "https://kubernetes.default.svc";
 const API_SERVER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
-/// The token with which a pod asks its API server.
+/// The token with which a pod authenticates to its API server.
 pub(super) const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// A service whose tokens are known.
+/// A service with built-in settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
@@ -26,19 +26,20 @@ pub enum Preset {
     Buildkite,
     /// `CircleCI`: `url` is `https://oidc.circleci.com/org/ID`.
     Circleci,
-    /// A Kubernetes cluster: give `jwks_file`, or `in_cluster = true` for the cluster this program runs in.
+    /// A Kubernetes cluster: set `jwks_file`, or `in_cluster = true` for the cluster this program runs in.
     Kubernetes,
-    /// A realm of a Keycloak server, people by their address: `url` is `https://HOST/realms/NAME`.
+    /// A realm of a Keycloak server, people by their email address: `url` is `https://HOST/realms/NAME`.
     Keycloak,
-    /// A tenant of Microsoft Entra ID, people by their address: `url` is `https://login.microsoftonline.com/ID/v2.0`.
+    /// A tenant of Microsoft Entra ID, people by their email address: `url` is
+    /// `https://login.microsoftonline.com/ID/v2.0`.
     Entra,
-    /// Google accounts, people by their address.
+    /// Google accounts, people by their email address.
     Google,
     /// A SPIFFE server's JWT-SVIDs, for one `trust_domain`.
     Spiffe,
     /// Jenkins with its OpenID Connect provider plug-in: `url` is `https://HOST/oidc`.
     Jenkins,
-    /// Any other service: say with `subject` and `extensions` what its claims mean.
+    /// Any other service: map its claims with `subject` and `extensions`.
     Generic,
 }
 
@@ -56,7 +57,7 @@ impl Preset {
         }
     }
 
-    /// The mapping of a service that has one built in.
+    /// Returns the mapping of a service that has one built in.
     pub(super) const fn known(self) -> Option<Known> {
         match self {
             Self::Circleci => Some(Known::CircleCi),
@@ -65,7 +66,7 @@ impl Preset {
         }
     }
 
-    /// Fills in what the service fixes, and refuses what cannot be of this service.
+    /// Fills in the service's fixed settings, and refuses settings that contradict the service.
     pub(super) fn complete(self, entry: &mut IssuerEntry) -> Result<(), Wrong> {
         let fixed = match self {
             Self::Github => Some("https://token.actions.githubusercontent.com"),
@@ -81,7 +82,7 @@ impl Preset {
         match self {
             Self::Ghes => derive_base(entry, &url, "/_services/token")?,
             Self::Jenkins => derive_base(entry, &url, "/oidc")?,
-            // Google keeps its keys on another host than its name.
+            // Google's keys are on another host than its issuer URL.
             Self::Google => entry.jwks_hosts.push("www.googleapis.com".to_owned()),
             Self::Kubernetes => in_cluster(entry),
             Self::Keycloak if !url.contains("/realms/") => {
@@ -99,7 +100,7 @@ impl Preset {
     }
 }
 
-/// The address of the service's pages from that of its tokens.
+/// Derives the URL of the service's pages from the issuer URL.
 fn derive_base(entry: &mut IssuerEntry, url: &str, suffix: &str) -> Result<(), Wrong> {
     if entry.base_url.is_none() {
         let base = url.trim_end_matches('/').strip_suffix(suffix);
@@ -113,7 +114,7 @@ fn derive_base(entry: &mut IssuerEntry, url: &str, suffix: &str) -> Result<(), W
     Ok(())
 }
 
-/// In a cluster its API server has the keys, and wants to know who asks.
+/// In a cluster the API server has the keys, and requires authentication.
 fn in_cluster(entry: &mut IssuerEntry) {
     if entry.in_cluster {
         entry.jwks_uri.get_or_insert_with(|| format!("{API_SERVER}/openid/v1/jwks"));
@@ -122,7 +123,7 @@ fn in_cluster(entry: &mut IssuerEntry) {
     }
 }
 
-/// `https://login.microsoftonline.com/` and the number of a tenant.
+/// Checks for `https://login.microsoftonline.com/` and a tenant's id.
 fn is_tenant(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
     let tenant = url.path_segments().and_then(|mut segments| segments.next().map(str::to_owned)).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Request bodies as protobuf's JSON form has them.
+//! Request bodies in protobuf's JSON form.
 //!
-//! Names in lowerCamelCase or as in the `.proto`; unknown ones are ignored; `null` is absent; a field given twice, in
-//! whichever spelling, is an error; bytes are base64 of either alphabet.
+//! Names are in lowerCamelCase or as in the `.proto`. Unknown names are ignored, and `null` counts as absent. A field
+//! given twice, in either spelling, is an error. Bytes are base64 of either alphabet.
 
 use crate::Error;
 use crate::json::{self, Object};
@@ -10,7 +10,7 @@ use chancery_daemon::http::grpc::MAX_MESSAGE_BYTES;
 use chancery_verify::protojson::decode_bytes;
 use serde_json::Value;
 
-/// Reads a body and parses it as one message. An empty body is an empty message, as grpc-gateway has it.
+/// Reads a body and parses it as one message. An empty body is an empty message, as in grpc-gateway.
 pub(super) async fn read(body: Body) -> Result<Message, Error> {
     let bytes =
         to_bytes(body, MAX_MESSAGE_BYTES).await.map_err(|_| Error::TooLarge { limit_bytes: MAX_MESSAGE_BYTES })?;

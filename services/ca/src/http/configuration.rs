@@ -1,4 +1,4 @@
-//! `GET /api/v2/configuration`: whose tokens are accepted.
+//! `GET /api/v2/configuration`: the trusted issuers.
 
 use crate::identity::IssuerKind;
 use crate::{CertificateAuthority, IssuerName, IssuerSettings};
@@ -7,13 +7,14 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Every issuer, in the order of the configuration. Fields without a value are written too, as protobuf's gateway does.
+/// Lists every issuer in the order of the configuration. Empty fields are included, as protobuf's gateway does.
 pub(super) async fn v2(State(authority): State<Arc<CertificateAuthority>>) -> Response {
     let issuers: Vec<Value> = authority.authenticator().issuers().map(issuer).collect();
     super::json(&json!({ "issuers": issuers }))
 }
 
-/// SPIFFE trust domain, domain of subjects, and whether unverified addresses count, where the kind of issuer has them.
+/// Returns the SPIFFE trust domain, the subject domain, and whether unverified addresses are accepted, if the kind of
+/// issuer has them.
 pub(super) fn domains(kind: &IssuerKind) -> (&str, &str, bool) {
     match kind {
         IssuerKind::Email { accept_unverified, .. } => ("", "", *accept_unverified),

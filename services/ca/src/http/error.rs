@@ -1,7 +1,8 @@
-//! One exhaustive match from what went wrong to what Fulcio would say.
+//! One exhaustive match from an error to Fulcio's answer.
 //!
-//! Statuses and texts are Fulcio's to the letter, because clients print and match them. Ours is the object in `details`:
-//! a stable reason that a person can look up, and the request's id (`google.rpc.ErrorInfo`, `RequestInfo`). Each failure is logged here, once, and nowhere else.
+//! Statuses and texts are identical to Fulcio's, because clients print and match them. The objects in `details` are
+//! ours: a stable reason that a person can look up, and the request's id (`google.rpc.ErrorInfo`, `RequestInfo`). Each
+//! failure is logged here, once, and nowhere else.
 
 use crate::Error;
 use crate::issue::IssueError;
@@ -14,13 +15,13 @@ use chancery_daemon::signer::SignerError;
 use std::borrow::Cow;
 use tonic::Code;
 
-/// When a client may ask again after the issuing key or the certificate log could not be reached, in seconds.
+/// Seconds after which a client may retry when the issuing key or the certificate log could not be reached.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
-/// What clients are told of a fault that is the authority's own.
+/// The text for a fault of the authority itself.
 const BACKEND: &str = "error communicating with CA backend";
 
-/// A request that was not granted.
+/// A refused request.
 pub(super) struct Refused {
     pub(super) error: Error,
     pub(super) request_id: Option<RequestId>,
@@ -44,7 +45,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Notes a refusal in our own log: as ours where it is, as the client's where not.
+/// Logs a refusal: as an error if it is our fault, otherwise as the client's.
 pub(super) fn log(error: &Error, code: Code, request_id: Option<&RequestId>) {
     let (reason, request_id) = (error.code(), request_id.map_or("", RequestId::as_str));
     if http_status(code).is_server_error() {
@@ -54,13 +55,13 @@ pub(super) fn log(error: &Error, code: Code, request_id: Option<&RequestId>) {
     }
 }
 
-/// Code and text.
+/// Returns code and text.
 pub(super) fn answer(error: &Error) -> (Code, Cow<'static, str>) {
     let (code, message) = match error {
         Error::TooLarge { .. } => (Code::InvalidArgument, "http: request body too large"),
         Error::Malformed { reason } => return (Code::InvalidArgument, reason.clone().into()),
         Error::Token(_) => (Code::InvalidArgument, "There was an error processing the identity token"),
-        // Not one of Fulcio's: there, a proxy in front says it.
+        // Fulcio has no such error: a proxy in front of it limits requests.
         Error::Limited { .. } => return (Code::ResourceExhausted, error.to_string().into()),
         Error::KeyMalformed(_) => (Code::InvalidArgument, "The public key supplied in the request could not be parsed"),
         Error::KeyInsecure => (Code::InvalidArgument, "The public key supplied in the request is insecure"),
@@ -72,9 +73,10 @@ pub(super) fn answer(error: &Error) -> (Code, Cow<'static, str>) {
         Error::AlgorithmNotPermitted { key, hash } => {
             return (Code::InvalidArgument, format!("signing algorithm not permitted: {key}, {hash}").into());
         }
-        // Fulcio repeats the offending claim here, with everything its template knows; we name the field, not the content.
+        // Fulcio repeats the offending claim here, with all values its template knows. We name the field and not its
+        // content.
         Error::Issue(IssueError::Unfit(rejection)) => return (Code::InvalidArgument, rejection.to_string().into()),
-        // Fulcio says 500 to this, too; a client that tells outages from defects comes back.
+        // Fulcio also answers 500. A client that tells outages from defects retries a 503.
         Error::Issue(IssueError::Log(LogError::Unavailable { .. }) | IssueError::LogDeadline) => {
             (Code::Unavailable, "Error entering certificate in CTL")
         }

@@ -1,6 +1,6 @@
 //! The same API over gRPC: `dev.sigstore.fulcio.v2.CA`, as routes of the same listener.
 //!
-//! Decisions, texts and codes are those of the HTTP API; the stable reason is in the status' details.
+//! Decisions, texts and codes are those of the HTTP API. The stable reason is in the status' details.
 
 mod messages;
 
@@ -48,7 +48,7 @@ async fn create_signing_certificate(State(authority): State<Arc<CertificateAutho
     .await
 }
 
-/// The token in the message, else the one in the metadata, of which there must be one.
+/// Takes the token from the message, or from the metadata, which must then have exactly one.
 fn signing_request(message: CreateSigningCertificateRequest, metadata: &MetadataMap) -> SigningRequest {
     let in_message = message.credentials.unwrap_or_default().oidc_identity_token;
     let mut in_metadata = metadata.get_all("oidcidentitytoken").iter();

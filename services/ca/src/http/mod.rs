@@ -1,7 +1,7 @@
 //! Fulcio's HTTP protocol, v2 and v1 (`fulcio.proto`, `fulcio_legacy.proto` through grpc-gateway), and v2 over gRPC.
 //!
-//! The only place that knows paths, statuses and bodies. Content types and `Accept` are ignored, as they are by Fulcio:
-//! clients send what they like.
+//! The only module that knows paths, statuses and bodies. Content types and `Accept` are ignored, as Fulcio does,
+//! because clients send wrong ones.
 
 mod body;
 mod configuration;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// The name of the gRPC service, for health checks.
 pub const GRPC_SERVICE: &str = "dev.sigstore.fulcio.v2.CA";
 
-/// The routes of the authority. What matches none of them is the shell's.
+/// The routes of the authority. The shell answers unmatched paths.
 pub fn router(authority: Arc<CertificateAuthority>) -> Router {
     Router::new()
         .route("/api/v2/signingCert", post(signing_cert::v2).fallback(method_not_allowed))
@@ -37,13 +37,13 @@ pub fn router(authority: Arc<CertificateAuthority>) -> Router {
         .with_state(authority)
 }
 
-/// As [`router`], measured under Fulcio's name.
+/// As [`router`], measured under Fulcio's metric name.
 pub fn measured_router(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Result<Router, MetricError> {
     let latency = metrics.durations("fulcio_api_latency", "Duration of a request in seconds", &["code", "method"])?;
     Ok(timed(router(authority), latency))
 }
 
-/// What the API is, in the words of OpenAPI 3.1. Written by hand; a test compares it with the answers.
+/// The API's description in OpenAPI 3.1. Written by hand; a test compares it with the answers.
 async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
 }

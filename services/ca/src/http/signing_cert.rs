@@ -39,7 +39,7 @@ pub(super) async fn v2(
     Ok(super::json(&answer))
 }
 
-/// The token is in the header only; the answer is PEM with status 201, which clients compare.
+/// The token is only in the header. The answer is PEM with status 201, which clients check.
 pub(super) async fn v1(
     State(authority): State<Arc<CertificateAuthority>>,
     request_id: Option<Extension<RequestId>>,
@@ -57,12 +57,12 @@ pub(super) async fn v1(
     Ok(response)
 }
 
-/// A timestamp that is not in the certificate: base64 of the JSON a log answers with.
+/// A timestamp that is not in the certificate: base64 of the JSON that a log answers.
 fn detached(sct: &SignedCertificateTimestamp) -> String {
     STANDARD.encode(detached_json(sct))
 }
 
-/// The JSON a log answers with.
+/// The JSON that a log answers.
 pub(super) fn detached_json(sct: &SignedCertificateTimestamp) -> String {
     timestamp_json(sct).to_string()
 }
@@ -89,12 +89,12 @@ fn request_v2(message: &Message, headers: &HeaderMap) -> Result<SigningRequest, 
 }
 
 fn request_v1(message: &Message, headers: &HeaderMap) -> Result<SigningRequest, Error> {
-    // Unlike v2, v1 looks for a key before it looks at the token.
+    // Unlike v2, v1 checks that a key is present before it checks the token.
     let key = key_request_v1(message)?.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
     Ok(SigningRequest { token: bearer(headers).to_owned(), key: Some(key) })
 }
 
-/// The token in the `Authorization` header: what is left after the first `Bearer `, which may be missing.
+/// Returns the token of the `Authorization` header: the rest after the first `Bearer `, which may be missing.
 fn bearer(headers: &HeaderMap) -> &str {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.strip_prefix("Bearer ").unwrap_or(value)
@@ -110,7 +110,7 @@ fn key_request_v2(message: &Message) -> Result<Option<KeyRequest>, Error> {
             Err(Error::Malformed { reason: reason.to_owned() })
         }
         Some(possession) => {
-            // The algorithm beside the content is ignored, whatever it is: clients write "", "RSA" and numbers there.
+            // The algorithm beside the content is ignored: clients write "", "RSA" and numbers there.
             let key = possession.message("publicKey", "public_key")?.unwrap_or_default();
             let public_key = key.text("content", "content")?.as_bytes().to_vec();
             let proof = possession.bytes("proofOfPossession", "proof_of_possession")?;

@@ -1,6 +1,7 @@
 //! `GET /api/v2/trustBundle` and `GET /api/v1/rootCert`: the authority's own certificates.
 //!
-//! Convenient for setting clients up, and not a way to trust: who controls the server controls this answer.
+//! This helps to set clients up, but does not establish trust: an attacker who controls the server controls this
+//! answer.
 
 use crate::CertificateAuthority;
 use crate::chain::IssuingChain;
@@ -10,14 +11,14 @@ use chancery_verify::certificate::Certificate;
 use serde_json::json;
 use std::sync::Arc;
 
-/// Every chain, the one that issues first: that which was staged may be issued under soon, and the one before was lately.
+/// Every chain, the issuing one first. A staged chain may issue soon, and the previous one issued until lately.
 pub(super) async fn v2(State(authority): State<Arc<CertificateAuthority>>) -> Response {
     let chains = authority.chains();
     let chains: Vec<_> = chains.iter().map(|chain| json!({ "certificates": certificates(chain) })).collect();
     super::json(&json!({ "chains": chains }))
 }
 
-/// All certificates of all chains, intermediates included, in spite of the name.
+/// All certificates of all chains. Includes intermediates, in spite of the path's name.
 pub(super) async fn v1(State(authority): State<Arc<CertificateAuthority>>) -> Response {
     super::pem(authority.chains().iter().map(|chain| chain.to_pem()).collect())
 }

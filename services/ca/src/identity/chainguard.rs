@@ -1,4 +1,4 @@
-//! Identities at Chainguard, whose names only make sense below their issuer.
+//! Identities at Chainguard. Their names are only unique below their issuer.
 
 use super::uri;
 use crate::oidc::{TokenRefusal, VerifiedClaims};
@@ -7,7 +7,7 @@ use chancery_verify::certificate::Identity;
 /// `sub` as a path below `iss`.
 pub(super) fn identity(claims: &VerifiedClaims) -> Result<Identity, TokenRefusal> {
     let subject = claims.subject();
-    // Whatever else stood here would be read as something other than a path.
+    // Other characters could be parsed as something other than a path.
     if subject.contains(['?', '#', '%', '\\']) || subject.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         return Err(TokenRefusal::Subject { reason: "not a path below the issuer" });
     }

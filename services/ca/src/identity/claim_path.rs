@@ -1,20 +1,19 @@
-//! Where in a token's claims a value stands: the name of a claim, or a JSON pointer into one (RFC 6901).
+//! The path of a value in a token's claims: the name of a claim, or a JSON pointer into one (RFC 6901).
 
 use crate::json::Object;
 use serde_json::Value;
 use std::fmt;
 
-/// Bytes of a path; longer ones name nothing any issuer has.
+/// Longest path, in bytes; no issuer has claims with longer ones.
 const MAX_PATH_BYTES: usize = 256;
 
-/// The place of a value among the claims. A name is taken as it is, dots and slashes included (`kubernetes.io`,
-/// `oidc.circleci.com/project-id`); what begins with a slash is a JSON pointer (`/kubernetes.io/namespace`).
+/// The path of a value in the claims. A name is used literally, dots and slashes included (`kubernetes.io`,
+/// `oidc.circleci.com/project-id`). A text that begins with a slash is a JSON pointer (`/kubernetes.io/namespace`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClaimPath(String);
 
 impl ClaimPath {
-    /// Reads a path. `None` for what cannot be one: empty, too long, with control characters, or a pointer whose escapes
-    /// are wrong.
+    /// Reads a path. `None` if it is empty, too long, has control characters, or is a pointer with wrong escapes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let escapes_hold = || text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
@@ -24,13 +23,13 @@ impl ClaimPath {
         holds.then(|| Self(text.to_owned()))
     }
 
-    /// The path as it was written.
+    /// Returns the path as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The value, or `None` where there is none; `null` is none.
+    /// Returns the value; `None` if it is missing or `null`.
     pub(crate) fn find<'a>(&self, claims: &'a Object) -> Option<&'a Value> {
         let found = match self.0.strip_prefix('/') {
             None => claims.get(&self.0),

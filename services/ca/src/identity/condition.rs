@@ -1,20 +1,20 @@
-//! Conditions: what a token must say beside being genuine («only this organisation», «only protected branches»).
+//! Conditions on the claims of a genuine token («only this organisation», «only protected branches»).
 
 use super::ClaimPath;
 use crate::oidc::{TokenRefusal, VerifiedClaims};
 
-/// One claim, and the values it may have.
+/// One claim and its accepted values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// Where the value stands.
+    /// Path of the value.
     pub claim: ClaimPath,
-    /// Patterns of which one must match the whole value; `*` stands for any text, also none. Where the claim is a list, one
+    /// Patterns; one must match the whole value. `*` matches any text, also an empty one. If the claim is a list, one
     /// of its members must match.
     pub any_of: Vec<String>,
 }
 
 impl Condition {
-    /// Checks the condition. A claim that is missing fulfils none.
+    /// Checks the condition. A missing claim fails every condition.
     pub(crate) fn verify(&self, claims: &VerifiedClaims) -> Result<(), TokenRefusal> {
         let values = claims.members(&self.claim)?;
         let holds = values.iter().any(|value| self.any_of.iter().any(|pattern| matches(pattern, value)));
@@ -22,14 +22,14 @@ impl Condition {
     }
 }
 
-/// Whether `pattern` matches all of `value`, in time linear in both for each star.
+/// Returns whether `pattern` matches all of `value`, in time linear in both for each star.
 fn matches(pattern: &str, value: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else { return pattern == value };
     let Some(mut rest) = value.strip_prefix(head) else { return false };
     let mut literals = tail.split('*');
     let last = literals.next_back().unwrap_or_default();
     for literal in literals {
-        // The first place is as good as any later one: what comes after has the more room.
+        // The first match is as good as any later one, because it leaves the most text for the rest of the pattern.
         match rest.find(literal).and_then(|at| rest.get(at + literal.len()..)) {
             Some(after) => rest = after,
             None => return false,

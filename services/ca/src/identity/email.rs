@@ -1,4 +1,4 @@
-//! Issuers that know people by their address.
+//! Issuers that identify people by their email address.
 
 use crate::oidc::{TokenRefusal, VerifiedClaims};
 use chancery_verify::certificate::Identity;
@@ -8,10 +8,10 @@ const MAX_ADDRESS_BYTES: usize = 254;
 /// Longest local part (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_BYTES: usize = 64;
 
-/// The address, which the issuer must have verified unless `accept_unverified` says that it need not.
+/// Returns the address. The issuer must have verified it, unless `accept_unverified` is set.
 pub(super) fn identity(claims: &VerifiedClaims, accept_unverified: bool) -> Result<Identity, TokenRefusal> {
     let email = claims.text("email").ok_or_else(|| TokenRefusal::missing("email"))?;
-    // The boolean itself: "true" as text comes from issuers that copy it from a place where users write.
+    // Only the boolean counts: "true" as text comes from issuers that copy it from a field that users can edit.
     if !accept_unverified && !claims.is_true("email_verified") {
         return Err(TokenRefusal::EmailUnverified);
     }
@@ -21,8 +21,8 @@ pub(super) fn identity(claims: &VerifiedClaims, accept_unverified: bool) -> Resu
     Ok(Identity::Email(email.to_owned()))
 }
 
-/// Whether this is a plain address: what an `rfc822Name` can hold and a person reads as one thing. No quoting, no comments,
-/// no letters outside ASCII (two of which can look alike), a domain with at least two labels.
+/// Returns whether this is a plain address: an `rfc822Name` can hold it, and people read it in only one way. No
+/// quoting, no comments, no letters outside ASCII (two of which can look alike), and a domain with at least two labels.
 fn is_address(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let local_ok = (1..=MAX_LOCAL_BYTES).contains(&local.len())

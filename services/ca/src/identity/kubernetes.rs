@@ -4,13 +4,13 @@ use super::ClaimPath;
 use crate::oidc::{TokenRefusal, VerifiedClaims};
 use chancery_verify::certificate::Identity;
 
-/// Where a token says in which namespace the account is.
+/// Path of the account's namespace in a token.
 const NAMESPACE: &str = "/kubernetes.io/namespace";
-/// Where a token says what the account is called.
+/// Path of the account's name in a token.
 const SERVICE_ACCOUNT: &str = "/kubernetes.io/serviceaccount/name";
 
-/// The account's namespace and name, which must be there, be names, and be those of `sub`. Which cluster, only the issuer
-/// says.
+/// Returns the account's namespace and name. Both must be present and valid, and agree with `sub`. Only the issuer
+/// identifies the cluster.
 pub(super) fn identity(claims: &VerifiedClaims) -> Result<Identity, TokenRefusal> {
     let read = |path: &'static str, is_name: fn(&str) -> bool| {
         let value = ClaimPath::parse(path).and_then(|path| claims.rendered(&path).transpose()).transpose()?;

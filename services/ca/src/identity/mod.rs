@@ -1,9 +1,9 @@
-//! From verified claims to a name: who is asking, and what their certificate will say.
+//! From verified claims to a name: the signer, and the contents of the certificate.
 //!
-//! Each kind of issuer has a module that knows what its claims mean: a function from [`VerifiedClaims`] to [`Identity`].
-//! Providers of continuous integration differ only in data ([`Provider`]: templates over claims; [`provider::Known`] has
-//! those of the services everybody uses). The mapping is Fulcio's, claim by claim (its `docs/oidc.md` and
-//! `docs/oid-info.md`), so that policies written for Fulcio hold for these certificates too.
+//! Each kind of issuer has a module that interprets its claims: a function from [`VerifiedClaims`] to [`Identity`]. CI
+//! providers differ only in data ([`Provider`]: templates over claims; [`provider::Known`] has those of the common
+//! services). The mapping is Fulcio's, claim by claim (its `docs/oidc.md` and `docs/oid-info.md`), so that policies
+//! written for Fulcio also hold for these certificates.
 
 mod chainguard;
 mod claim_path;
@@ -27,24 +27,25 @@ use chancery_verify::certificate::Identity;
 use chancery_verify::extension::Claim;
 use std::collections::BTreeMap;
 
-/// What an issuer's tokens say about a signer.
+/// How an issuer's tokens identify a signer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuerKind {
-    /// A person, by an address the issuer has verified.
+    /// A person, by an email address that the issuer has verified.
     Email {
-        /// Names the issuer in the certificate, for an issuer that signs people in at others and says where.
+        /// The claim that names the issuer in the certificate. For an issuer that signs people in at other providers
+        /// and names them.
         issuer_claim: Option<ClaimPath>,
-        /// Takes an address that the issuer does not say it has verified.
+        /// Accepts an address that the issuer does not mark as verified.
         accept_unverified: bool,
     },
-    /// Whatever `sub` names, a URL.
+    /// A URL, taken from `sub`.
     Uri {
-        /// Scheme, host and port every `sub` must have, as a URL.
+        /// URL with the scheme, host and port that every `sub` must have.
         subject_domain: String,
     },
-    /// A name that means something within a domain.
+    /// A user name, unique within a domain.
     Username {
-        /// Follows the name, after an exclamation mark.
+        /// The domain. It follows the name, after an exclamation mark.
         subject_domain: String,
     },
     /// A workload, by its SPIFFE ID.
@@ -61,7 +62,7 @@ pub enum IssuerKind {
 }
 
 impl IssuerKind {
-    /// Fulcio's name of the kind, as `/api/v2/configuration` lists it.
+    /// Returns Fulcio's name of the kind, as in `/api/v2/configuration`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -75,7 +76,7 @@ impl IssuerKind {
         }
     }
 
-    /// The claim a client is told to prove possession over.
+    /// Returns the claim that a client's proof of possession is over.
     #[must_use]
     pub const fn challenge_claim(&self) -> &'static str {
         match self {
@@ -84,7 +85,7 @@ impl IssuerKind {
         }
     }
 
-    /// Who the claims speak of.
+    /// Returns the identity that the claims describe.
     pub(crate) fn principal(&self, claims: &VerifiedClaims) -> Result<Principal, TokenRefusal> {
         let mut issuer = claims.issuer().to_owned();
         let mut extensions = BTreeMap::new();
@@ -116,25 +117,24 @@ impl IssuerKind {
     }
 }
 
-/// Clients sign over `email` where the token has one and over `sub` elsewhere, whatever the kind of issuer: they do not
-/// know it.
+/// Clients sign over `email` if the token has it, otherwise over `sub`. They do not know the kind of issuer.
 fn challenges(claims: &VerifiedClaims) -> Vec<String> {
     let email = claims.text("email").map(str::to_owned);
     email.into_iter().chain([claims.subject().to_owned()]).collect()
 }
 
-/// Who asked: a token has been verified for this.
+/// The signer, from a verified token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// Who vouches: the token's `iss`, or where that is a broker, whom it names; what the certificate says about it.
+    /// The issuer in the certificate: the token's `iss`, or the provider that a broker names.
     pub issuer: String,
-    /// The token's `sub`, untouched.
+    /// The token's `sub`, unchanged.
     pub subject: String,
-    /// Whom the certificate names.
+    /// The name in the certificate.
     pub identity: Identity,
-    /// What else the certificate says. Issuer and subject are not in here; they have fields of their own.
+    /// Other contents of the certificate. Issuer and subject have fields of their own.
     pub claims: BTreeMap<Claim, String>,
-    /// Texts a proof of possession may be over. Clients choose by what the token contains, not by the kind of issuer:
-    /// `email` where there is one, else `sub`.
+    /// Texts that a proof of possession may be over. Clients choose by the token's contents, not by the kind of issuer:
+    /// `email` if present, otherwise `sub`.
     pub challenges: Vec<String>,
 }

@@ -1,7 +1,7 @@
-//! Continuous integration: a job's claims become its name and everything else the certificate says about the build.
+//! CI providers: a job's claims become its name and the certificate's extensions about the build.
 //!
-//! A provider is data. [`Known`] has the mappings of the services everybody uses, with Fulcio's values claim by claim;
-//! any other is written down by the operator.
+//! A provider is data. [`Known`] has the mappings of the common services, with Fulcio's values claim by claim. The
+//! operator configures any other.
 
 mod known;
 
@@ -15,24 +15,24 @@ use chancery_verify::extension::Claim;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Why templates are no provider.
+/// Why templates do not describe a provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProvider {
-    /// A text that is no template.
+    /// A text is not a template.
     #[error("the template of `{field}` is wrong: {source}")]
     Template {
-        /// Which one.
+        /// The field.
         field: String,
-        /// What is wrong.
+        /// The fault.
         source: InvalidTemplate,
     },
-    /// A name with no fixed beginning: a claim could choose whose name it is.
+    /// The name has no fixed beginning, so a claim could choose the name's owner.
     #[error(
         "the template of `subject` must begin with a scheme and a host that no claim can change, such as \
          `https://ci.example/`, or with a scheme alone"
     )]
     SubjectPrefix,
-    /// Not the name of an extension that comes from claims.
+    /// The extension is unknown, or does not come from claims.
     #[error("`{name}` is not an extension that a template can fill")]
     Extension {
         /// The name.
@@ -40,7 +40,7 @@ pub enum InvalidProvider {
     },
 }
 
-/// How one service's claims become a certificate's contents.
+/// The mapping of one service's claims to a certificate's contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     kind_name: &'static str,
@@ -49,7 +49,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// A provider the operator describes: the template of the name, and those of the extensions by
+    /// Makes a provider that the operator describes: the template of the name, and those of the extensions by
     /// [`Claim::name`].
     pub fn new<'a>(
         subject: &str,
@@ -57,7 +57,7 @@ impl Provider {
     ) -> Result<Self, InvalidProvider> {
         let provider = Self::build("ci-provider", subject, extensions)?;
         let (scheme, rest) = provider.subject.prefix().split_once("://").ok_or(InvalidProvider::SubjectPrefix)?;
-        // Right after a host a claim could go on with it: `https://ci.example` and `.evil.test/`.
+        // A claim directly after the host could extend the host: `https://ci.example` and `.evil.test/`.
         if scheme.is_empty() || !(rest.is_empty() || rest.contains('/')) {
             return Err(InvalidProvider::SubjectPrefix);
         }
@@ -81,7 +81,7 @@ impl Provider {
         Ok(Self { kind_name, subject, extensions: filled })
     }
 
-    /// The extension of this name, unless it is one that no template decides: issuer and subject are the token's own.
+    /// Returns the extension of this name, unless no template may fill it: issuer and subject come from the token.
     #[must_use]
     pub fn claim(name: &str) -> Option<Claim> {
         let ours = |claim: &&Claim| !matches!(claim, Claim::IssuerV1 | Claim::Issuer | Claim::TokenSubject);
@@ -98,7 +98,7 @@ impl Provider {
         uri::name(&self.subject.render(claims, uri::encode)?)
     }
 
-    /// What else the certificate says; where nothing comes out, nothing is said.
+    /// Returns the other contents of the certificate. A template with an empty result adds nothing.
     pub(super) fn extensions(&self, claims: &VerifiedClaims) -> Result<BTreeMap<Claim, String>, TokenRefusal> {
         let mut values = BTreeMap::new();
         for (claim, template) in &self.extensions {

@@ -8,7 +8,7 @@ const MAX_ID_BYTES: usize = 2048;
 /// Longest trust domain (§2.1, a host name).
 const MAX_TRUST_DOMAIN_BYTES: usize = 255;
 
-/// The `sub`, which must be an ID of `trust_domain`.
+/// Returns the `sub`, which must be an ID of `trust_domain`.
 pub(super) fn identity(claims: &VerifiedClaims, trust_domain: &str) -> Result<Identity, TokenRefusal> {
     let id = claims.subject();
     let refused = |reason| TokenRefusal::Subject { reason };
@@ -22,7 +22,7 @@ pub(super) fn identity(claims: &VerifiedClaims, trust_domain: &str) -> Result<Id
     Ok(Identity::Uri(id.to_owned()))
 }
 
-/// Trust domain and path of an ID, or `None` where it departs from the grammar in any character.
+/// Splits an ID into trust domain and path. `None` if any character violates the grammar.
 fn parts(id: &str) -> Option<(&str, &str)> {
     let rest = id.strip_prefix("spiffe://").filter(|_| id.len() <= MAX_ID_BYTES)?;
     let (domain, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));

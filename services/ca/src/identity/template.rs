@@ -1,4 +1,4 @@
-//! Templates: how the operator says what a certificate reads, with claims filled in.
+//! Templates: the operator's texts for a certificate, with claims filled in.
 //!
 //! ```text
 //! https://github.com/{job_workflow_ref}                       a claim; where it is missing or empty, the token is refused
@@ -7,9 +7,9 @@
 //! {if ssh? == "true"}ssh{end}                                 the same where the claim may be missing
 //! {{   }}                                                     a brace
 //! ```
-//! There is no more to it, by intent: no functions, no loops, no variables. What is literal here is literal in every
-//! certificate, so no claim can take the place of an operator's constant; a claim's value is put in whole and is never
-//! read as a template. Values are texts, whole numbers and booleans; anything else is refused, not printed somehow.
+//! The language is small by intent: no functions, no loops, no variables. Literal text is the same in every
+//! certificate, so no claim can replace an operator's constant. A claim's value is inserted whole and is never parsed
+//! as a template. Values are texts, whole numbers and booleans; any other value is refused.
 
 use super::ClaimPath;
 use crate::oidc::{TokenRefusal, VerifiedClaims};
@@ -18,18 +18,18 @@ use std::fmt;
 
 /// Bytes of a template.
 const MAX_TEMPLATE_BYTES: usize = 4096;
-/// Choices within choices.
+/// Depth of nested choices.
 const MAX_DEPTH: usize = 4;
 /// Characters that end a claim's name in a template.
 const NOT_IN_NAMES: [char; 6] = ['{', '}', '?', '"', '=', ' '];
 
-/// Why a text is no template, with the byte where it stops being one.
+/// Why a text is not a template, with the byte of the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at byte {position}")]
 pub struct InvalidTemplate {
-    /// What is wrong.
+    /// The fault.
     pub reason: &'static str,
-    /// Where.
+    /// The byte.
     pub position: usize,
 }
 
@@ -61,7 +61,7 @@ impl Template {
         Ok(Self { text: text.to_owned(), parts })
     }
 
-    /// `text` as it must stand in a template to be itself.
+    /// Escapes `text`, so that the template yields it unchanged.
     #[must_use]
     pub fn escape(text: &str) -> String {
         text.replace('{', "{{").replace('}', "}}")
@@ -120,7 +120,7 @@ fn render(
     Ok(())
 }
 
-/// What a run of parts ends with.
+/// What ends a run of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     OfText,
@@ -184,7 +184,7 @@ impl<'a> Parser<'a> {
         Ok((parts, end))
     }
 
-    /// One `{…}` and, for a choice, all that belongs to it.
+    /// Parses one `{…}` and, for a choice, everything up to its end.
     fn place(&mut self, inside: &str, depth: usize) -> Result<Part, InvalidTemplate> {
         let Some(condition) = inside.strip_prefix("if ") else {
             let (name, otherwise) = inside.split_once('?').map_or((inside, None), |(name, text)| (name, Some(text)));

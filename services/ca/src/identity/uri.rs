@@ -1,4 +1,4 @@
-//! Names that are URIs: what may stand in one, and issuers whose `sub` is one already.
+//! Names that are URIs: the permitted characters, and issuers whose `sub` is a URI.
 
 use crate::oidc::{TokenRefusal, VerifiedClaims};
 use chancery_verify::certificate::Identity;
@@ -9,7 +9,7 @@ use url::Url;
 /// Longest name. References to workflows have a few hundred bytes.
 const MAX_URI_BYTES: usize = 2048;
 
-/// The `sub` itself, which must be below `subject_domain`: same scheme, host and port, and no user.
+/// Returns the `sub`, which must be below `subject_domain`: same scheme, host and port, and no user.
 pub(super) fn identity(claims: &VerifiedClaims, subject_domain: &str) -> Result<Identity, TokenRefusal> {
     let outside = TokenRefusal::Subject { reason: "not a URL in the issuer's subject domain" };
     let Ok(domain) = Url::parse(subject_domain) else { return Err(outside) };
@@ -23,15 +23,15 @@ pub(super) fn identity(claims: &VerifiedClaims, subject_domain: &str) -> Result<
     if within { Ok(identity) } else { Err(outside) }
 }
 
-/// A URI as the one name of a certificate: with a host and without user, in the characters of RFC 3986 alone, and without
-/// the segments that make two paths of one.
+/// Checks a URI for use as a certificate's only name: it has a host and no user, uses only characters of RFC 3986, and
+/// has no segments that make two spellings of one path.
 pub(super) fn name(text: &str) -> Result<Identity, TokenRefusal> {
     let path = text.split(['?', '#']).next().unwrap_or_default();
     let plain = text.len() <= MAX_URI_BYTES
         && text.bytes().all(is_uri_byte)
         && escapes_are_whole(text)
         && !path.split('/').any(|segment| segment == "." || segment == "..");
-    // Lenient parsers find a host also where the text has none.
+    // Lenient parsers find a host even if the text has none.
     let authority = path.split_once("://").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
     let has_host =
         !authority.is_empty() && !authority.contains('@') && Url::parse(text).is_ok_and(|url| url.has_host());
@@ -42,7 +42,8 @@ pub(super) fn name(text: &str) -> Result<Identity, TokenRefusal> {
     }
 }
 
-/// A claim's value as part of a URI: what RFC 3986 does not know is written in percent, as Fulcio's URL library does.
+/// Encodes a claim's value as part of a URI: characters outside RFC 3986 are percent-encoded, as Fulcio's URL library
+/// does.
 pub(super) fn encode(value: &str) -> Cow<'_, str> {
     if value.bytes().all(is_uri_byte) {
         return value.into();

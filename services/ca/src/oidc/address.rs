@@ -1,5 +1,5 @@
-//! Which addresses an issuer may have. Checked on the very addresses that are connected to, after the name has been
-//! resolved: a name that resolves differently a moment later (DNS rebinding) gains nothing.
+//! Decides which addresses an issuer may have. Checks the same address that is then connected to, after the name was
+//! resolved: a name that resolves differently a moment later (DNS rebinding) does not pass.
 
 use crate::Access;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,8 +16,8 @@ impl Reach {
         Self { loopback: access.loopback_http, private: access.private_addresses }
     }
 
-    /// Whether a connection to `address` is allowed. Never are link-local addresses, where clouds keep their machines'
-    /// credentials, nor such as no host has.
+    /// Returns whether a connection to `address` is allowed. Never allowed are link-local addresses, where clouds keep
+    /// their machines' credentials, and addresses that no host can have.
     pub(super) fn permits(self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => self.permits_v4(address),
@@ -52,7 +52,7 @@ impl Reach {
             return self.private;
         }
         let documentation = first == 0x2001 && second == 0xdb8;
-        // Of what is not one of these, only global unicast (2000::/3) is given out.
+        // Outside these ranges only global unicast (2000::/3) is assigned.
         first & 0xe000 == 0x2000 && !documentation
     }
 }

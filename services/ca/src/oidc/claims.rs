@@ -1,4 +1,4 @@
-//! What a token must say before anybody listens to the rest (OpenID Connect Core §3.1.3.7, RFC 7519 §4.1).
+//! Checks of the registered claims, before any other claim is used (OpenID Connect Core §3.1.3.7, RFC 7519 §4.1).
 
 use super::TokenRefusal;
 use super::token::UnverifiedToken;
@@ -9,13 +9,13 @@ use chancery_verify::Timestamp;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// How far the issuer's clock may be ahead of ours, in seconds. `exp` gets no such grace, as in Fulcio.
+/// How far the issuer's clock may be ahead of ours, in seconds. `exp` gets no leeway, as in Fulcio.
 const MAX_SKEW_SECONDS: u64 = 60;
 /// Longest `sub`. OpenID Connect says 255; workload identities are longer.
 const MAX_SUBJECT_BYTES: usize = 2048;
 /// Longest value of a claim that goes into a certificate.
 const MAX_VALUE_BYTES: usize = 2048;
-/// Members of a list that a condition looks at. Directories list hundreds of groups.
+/// Members of a list that a condition compares. Directories list hundreds of groups.
 const MAX_MEMBERS: usize = 1024;
 /// Last second of the year 9999.
 const MAX_SECONDS: f64 = 253_402_300_799.0;
@@ -41,28 +41,29 @@ impl VerifiedClaims {
         &self.subject
     }
 
-    /// A claim that is a text and not empty.
+    /// Returns a claim that is a non-empty text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.claims.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// Whether a claim is the boolean true, not a text that says so.
+    /// Returns whether a claim is the boolean true. The text "true" does not count.
     #[must_use]
     pub fn is_true(&self, name: &str) -> bool {
         self.claims.get(name) == Some(&Value::Bool(true))
     }
 
-    /// A claim as the text that stands for it in a certificate; `None` where it is absent or `null`.
+    /// Returns a claim as the text for a certificate; `None` if it is absent or `null`.
     ///
     /// # Errors
-    /// [`TokenRefusal::ClaimUnfit`] for a value that has no one text: a fraction, a list, an object, control characters.
+    /// [`TokenRefusal::ClaimUnfit`] for a value without an unambiguous text: a fraction, a list, an object, control
+    /// characters.
     pub(crate) fn rendered(&self, path: &ClaimPath) -> Result<Option<Cow<'_, str>>, TokenRefusal> {
         let unfit = || TokenRefusal::ClaimUnfit { claim: path.as_str().to_owned() };
         path.find(&self.claims).map(|value| rendered(value).ok_or_else(unfit)).transpose()
     }
 
-    /// The members of a claim that is a list, else the one value it has, as texts.
+    /// Returns the members of a list, or the single value, as texts.
     pub(crate) fn members(&self, path: &ClaimPath) -> Result<Vec<Cow<'_, str>>, TokenRefusal> {
         match path.find(&self.claims) {
             Some(Value::Array(members)) => Ok(members.iter().take(MAX_MEMBERS).filter_map(rendered).collect()),
@@ -75,7 +76,7 @@ impl VerifiedClaims {
 fn rendered(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) if text.len() <= MAX_VALUE_BYTES && !text.contains(is_invisible) => Some(text.into()),
-        // Numbers past 64 bits and fractions have been rounded by whoever parsed them.
+        // The JSON parser has already rounded fractions and numbers past 64 bits.
         Value::Number(number) if !number.is_f64() => Some(number.to_string().into()),
         Value::Bool(true) => Some("true".into()),
         Value::Bool(false) => Some("false".into()),
@@ -83,7 +84,7 @@ fn rendered(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Control characters, and those that reorder what a person sees (Unicode UAX #9, §2).
+/// Control characters, and characters that reorder the displayed text (Unicode UAX #9, §2).
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
@@ -112,14 +113,15 @@ pub(super) fn verify(
     Ok(claims)
 }
 
-/// The claims as if they had been checked.
+/// Wraps claims without checking them.
 pub(super) fn assume_verified(token: UnverifiedToken) -> VerifiedClaims {
     let (issuer, claims) = token.into_claims();
     let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
     VerifiedClaims { issuer, subject, claims }
 }
 
-/// `aud` is one text or a list of texts; one of ours must be there, and others only where they are allowed.
+/// `aud` is a text or a list of texts. One of our audiences must be in it; others may be in it only if they are
+/// allowed.
 fn audience(claims: &Object, settings: &IssuerSettings, _: Timestamp) -> Result<(), TokenRefusal> {
     // An empty audience in the configuration would match an empty one in a token.
     let ours = |audience: &str| !audience.is_empty() && settings.audiences.iter().any(|ours| ours == audience);
@@ -147,8 +149,8 @@ fn not_before(claims: &Object, _: &IssuerSettings, now: Timestamp) -> Result<(),
     if early { Err(TokenRefusal::NotYetValid) } else { Ok(()) }
 }
 
-/// Not from the future, and not too old. Without `iat` nobody knows how old a token is; then its end must be as near as it
-/// would be for a new one.
+/// Refuses a token from the future, or too old. Without `iat` the age of a token is unknown; then its `exp` must be as
+/// near as for a new token.
 fn issued_at(claims: &Object, settings: &IssuerSettings, now: Timestamp) -> Result<(), TokenRefusal> {
     let (now, limit) = (now.seconds(), settings.max_age_seconds);
     let fresh = match seconds(claims, "iat")? {

@@ -1,57 +1,57 @@
-//! Finding an issuer's keys (OpenID Connect Discovery §4), with every choice taken away from the answer.
+//! Finds an issuer's keys (OpenID Connect Discovery §4), and leaves the answer no choices.
 //!
-//! The document may only confirm the issuer's name, letter by letter, and say where on the *same* origin the keys are.
-//! A stricter rule than the standard's: with it no document, however it came about, can send the server elsewhere.
+//! The document may only confirm the issuer's exact name, and name a URL for the keys on the *same* origin. This is
+//! stricter than the standard: no document, however it was made, can send the server to another host.
 
 use super::{Fetch, TokenRefusal};
 use serde::Deserialize;
 use url::{Host, Origin, Url};
 
-/// Why a URL cannot be an issuer's, or a document cannot be believed.
+/// Why a URL cannot be an issuer's, or a document is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidIssuer {
-    /// Not a URL that has a host and neither user, query nor fragment.
+    /// The URL has no host, or has a user, query or fragment.
     #[error("`{url}` is not an issuer URL: it needs a scheme and a host, and no user, query or fragment")]
     Malformed {
-        /// The text.
+        /// The URL.
         url: String,
     },
-    /// Neither `https` nor, where that is allowed, `http` on this machine.
+    /// The scheme is neither `https` nor, if allowed, `http` on this machine.
     #[error("`{url}` must be https (http is allowed for loopback addresses in development)")]
     Insecure {
-        /// The text.
+        /// The URL.
         url: String,
     },
-    /// Not a pattern of URLs.
+    /// The pattern is not a URL with wildcards.
     #[error(
         "`{pattern}` is not an issuer pattern: https, no port, the last two labels of the host without `*`, and each `*` a \
          whole label or segment"
     )]
     Pattern {
-        /// The text.
+        /// The pattern.
         pattern: String,
     },
-    /// An issuer that is reached in a way that cannot be set up.
+    /// The configured connection (TLS, proxy) cannot be set up.
     #[error("`{url}` cannot be reached as configured: {reason}")]
     Access {
         /// The issuer.
         url: String,
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
-    /// Configured twice: which audience and kind would count?
+    /// Configured twice, so that audience and kind would be ambiguous.
     #[error("the issuer `{url}` is configured twice")]
     Duplicate {
-        /// The text.
+        /// The URL.
         url: String,
     },
     /// Not a discovery document.
     #[error("the discovery document is not JSON with `issuer` and `jwks_uri`")]
     NotADocument,
-    /// The document is another issuer's.
+    /// The document names another issuer.
     #[error("the discovery document names another issuer")]
     OtherIssuer,
-    /// The keys are elsewhere.
+    /// The keys are on another origin.
     #[error("`jwks_uri` has another origin than the issuer, and its host is not among those the configuration allows")]
     OtherOrigin,
     /// Not a key set.
@@ -59,17 +59,17 @@ pub enum InvalidIssuer {
     NotAKeySet,
 }
 
-/// Where an issuer's keys are found.
+/// Where to find an issuer's keys.
 #[derive(Debug, Clone)]
 pub(super) enum KeyLocation {
-    /// By its discovery document.
+    /// In the discovery document.
     Discovered {
         /// The issuer.
         issuer: IssuerUrl,
-        /// Hosts beside the issuer's own that may have the keys.
+        /// Further hosts that may have the keys.
         jwks_hosts: Vec<String>,
     },
-    /// At a place the configuration names.
+    /// At a configured URL.
     At(Url),
 }
 
@@ -88,7 +88,7 @@ struct Document {
 }
 
 impl KeyLocation {
-    /// A configured place. It obeys the rules of an issuer's URL.
+    /// A configured URL. The rules for an issuer's URL apply to it.
     pub(super) fn at(url: &str, allow_loopback_http: bool) -> Result<Self, InvalidIssuer> {
         parse(url, allow_loopback_http).map(Self::At)
     }
@@ -114,7 +114,7 @@ impl IssuerUrl {
         Ok(Self { text: text.to_owned(), origin, document })
     }
 
-    /// Where the keys are, according to a discovery document.
+    /// Returns the URL of the keys from a discovery document.
     fn keys_url(&self, document: &[u8], jwks_hosts: &[String]) -> Result<Url, InvalidIssuer> {
         let document: Document = serde_json::from_slice(document).map_err(|_| InvalidIssuer::NotADocument)?;
         if document.issuer != self.text {
@@ -124,14 +124,14 @@ impl IssuerUrl {
         let listed = keys.scheme() == "https"
             && keys.port().is_none()
             && keys.host_str().is_some_and(|host| jwks_hosts.iter().any(|listed| listed == host));
-        // Opaque origins, such as that of a data URL, equal nothing.
+        // Opaque origins, such as that of a data URL, equal no other origin.
         let allowed = keys.origin() == self.origin || listed;
         let anonymous = keys.username().is_empty() && keys.password().is_none();
         if allowed && anonymous { Ok(keys) } else { Err(InvalidIssuer::OtherOrigin) }
     }
 }
 
-/// A URL that may be fetched because the configuration says so.
+/// A URL that the configuration allows to fetch.
 fn parse(text: &str, allow_loopback_http: bool) -> Result<Url, InvalidIssuer> {
     let malformed = || InvalidIssuer::Malformed { url: text.to_owned() };
     let url = Url::parse(text).map_err(|_| malformed())?;
@@ -148,7 +148,7 @@ fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
-        // RFC 6761 §6.3: resolvers answer this name with loopback addresses only.
+        // RFC 6761 §6.3: resolvers must answer this name with loopback addresses only.
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }

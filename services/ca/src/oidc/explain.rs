@@ -1,7 +1,7 @@
-//! The same checks, one by one and to the end: why a token is or is not accepted.
+//! Runs all checks of a token to the end, and explains why it is or is not accepted.
 //!
-//! For a person with a token in hand, never for a request: [`Authenticator::authenticate`] stops at the first refusal. Every
-//! check is the one that counts there.
+//! For a person with a token, never for a request: [`Authenticator::authenticate`] stops at the first refusal. The
+//! checks are the same ones.
 
 use super::claims::{CHECKS, assume_verified};
 use super::token::UnverifiedToken;
@@ -13,27 +13,27 @@ use serde_json::Value;
 /// One check and its verdict.
 #[derive(Debug)]
 pub struct Step {
-    /// What was looked at: `form`, `signature`, `identity`, or a claim.
+    /// The subject of the check: `form`, `signature`, `identity`, or a claim.
     pub subject: String,
-    /// The claim's value, where there is one.
+    /// The claim's value, if there is one.
     pub value: Option<Value>,
-    /// Whether it is accepted.
+    /// The verdict.
     pub verdict: Result<(), TokenRefusal>,
-    /// What would help, where that is known.
+    /// How to fix it, if that is known.
     pub hint: Option<String>,
 }
 
-/// Everything that is to be said about a token.
+/// The explanation of a token.
 #[derive(Debug, Default)]
 pub struct Explanation {
-    /// The checks, in the order in which they count.
+    /// The checks, in the order in which a request runs them.
     pub steps: Vec<Step>,
-    /// What a certificate would say; there even where the token is refused, if its claims make up a name.
+    /// The contents a certificate would have. Present even for a refused token, if its claims map to a name.
     pub principal: Option<Principal>,
 }
 
 impl Explanation {
-    /// Whether a certificate would be issued.
+    /// Returns whether a certificate would be issued.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.principal.is_some() && self.steps.iter().all(|step| step.verdict.is_ok())
@@ -51,7 +51,7 @@ impl Explanation {
 }
 
 impl Authenticator {
-    /// Makes every check that can be made of `token`, also after one has failed.
+    /// Runs every check that is possible on `token`, also after one has failed.
     pub async fn explain(&self, token: &str, now: Timestamp) -> Explanation {
         let mut said = Explanation::default();
         let token = match UnverifiedToken::parse(token) {
@@ -96,7 +96,7 @@ impl Authenticator {
         said
     }
 
-    /// The configured issuer that was probably meant, else all of them.
+    /// Returns the configured issuer that was probably meant, or all of them.
     fn near(&self, iss: &str) -> String {
         let plain = |url: &str| url.trim_end_matches('/').to_ascii_lowercase();
         let close = self.issuers().find(|settings| plain(settings.name.as_str()) == plain(iss));

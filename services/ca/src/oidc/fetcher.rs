@@ -1,4 +1,4 @@
-//! The one outgoing connection of the authority: GET, bounded in time and size, to where it was told and nowhere else.
+//! The authority's outgoing requests: GET, limited in time and size, only to configured hosts.
 
 use super::address::Reach;
 use crate::{Access, Bearer};
@@ -10,14 +10,14 @@ use std::pin::Pin;
 use std::time::Duration;
 use url::{Host, Url};
 
-/// The largest document that is read. Key sets with dozens of certificates have about 50 KiB.
+/// Largest document. Key sets with dozens of certificates have about 50 KiB.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-/// A connection must stand after this time.
+/// Limit for setting up a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
-/// A request must be answered to the last byte after this time.
+/// Limit for a request until the last byte of its answer.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A document, later.
+/// A future document.
 pub type Fetched<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + 'a>>;
 
 /// Gets documents. A trait so that tests need no network.
@@ -29,46 +29,46 @@ pub trait Fetch: Send + Sync {
     fn get<'a>(&'a self, url: &'a Url) -> Fetched<'a>;
 }
 
-/// Why a document could not be had.
+/// Why a document could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No connection, or it broke, or it took too long.
+    /// No connection, a broken connection, or a timeout.
     #[error("{url}: {reason}")]
     Transport {
-        /// What was asked for.
+        /// The URL.
         url: Url,
-        /// What happened, from the outermost cause to the innermost.
+        /// The causes, from the outermost to the innermost.
         reason: String,
     },
-    /// An address that this issuer may not have.
+    /// The host's address is not allowed for this issuer.
     #[error(
         "{url} has no address that may be reached (allow_private_addresses in the issuer's configuration allows those of \
          private networks)"
     )]
     Address {
-        /// What was asked for.
+        /// The URL.
         url: Url,
     },
-    /// The token that would show who asks cannot be read.
+    /// The token for authentication cannot be read.
     #[error("{file}: {source}", file = .file.display())]
     Bearer {
-        /// Where it should be.
+        /// Its file.
         file: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// An answer other than 200; redirects are among them.
+    /// An answer other than 200, which includes redirects.
     #[error("{url} answered with status {status}")]
     Status {
-        /// What was asked for.
+        /// The URL.
         url: Url,
         /// The status.
         status: u16,
     },
-    /// More bytes than a document may have.
+    /// The document is larger than the limit.
     #[error("{url} answered with more than {limit_bytes} bytes")]
     TooLarge {
-        /// What was asked for.
+        /// The URL.
         url: Url,
         /// The limit.
         limit_bytes: usize,
@@ -84,21 +84,21 @@ pub struct HttpFetcher {
 }
 
 impl HttpFetcher {
-    /// A fetcher for an issuer that is reached as `access` says.
+    /// Makes a fetcher for an issuer with this `access`.
     ///
     /// # Errors
-    /// Where TLS, the roots of trust or the proxy cannot be set up.
+    /// If TLS, the roots of trust or the proxy cannot be set up.
     pub fn new(access: &Access) -> Result<Self, reqwest::Error> {
         let reach = Reach::of(access);
         let mut client = chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE)
             .https_only(!access.loopback_http)
-            // Key sets are fetched minutes apart; idle connections would only be found broken.
+            // Key sets are fetched minutes apart, and an idle connection would be closed by then.
             .pool_max_idle_per_host(0);
         if let Some(pem) = &access.ca_pem {
             client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem.as_bytes())?);
         }
         client = match &access.proxy {
-            // Names are then resolved by the proxy, whose own address is the operator's business.
+            // The proxy then resolves the names. The operator chose the proxy's own address.
             Some(proxy) => client.proxy(reqwest::Proxy::all(proxy)?),
             None => client.dns_resolver(CheckedResolver(reach)),
         };
@@ -106,7 +106,7 @@ impl HttpFetcher {
     }
 
     async fn fetch(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
-        // Addresses that need no resolver would not pass by it.
+        // A literal address would not pass through the resolver, so check it here.
         let literal = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
@@ -135,7 +135,7 @@ impl HttpFetcher {
         Ok(body.to_vec())
     }
 
-    /// The bearer token, where `url` is of the origin that may see it.
+    /// Returns the bearer token if `url` has the origin that may receive it.
     fn bearer_for(&self, url: &Url) -> Result<Option<String>, FetchError> {
         let theirs = |bearer: &&Bearer| Url::parse(&bearer.origin).is_ok_and(|theirs| theirs.origin() == url.origin());
         let Some(bearer) = self.bearer.as_ref().filter(theirs) else { return Ok(None) };
@@ -145,7 +145,7 @@ impl HttpFetcher {
     }
 }
 
-/// Everything that is known about a failed request, in one line.
+/// Writes a failed request with all its causes, in one line.
 fn transport(url: &Url, error: &reqwest::Error) -> FetchError {
     let mut reason = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -159,7 +159,7 @@ fn transport(url: &Url, error: &reqwest::Error) -> FetchError {
     FetchError::Transport { url: url.clone(), reason }
 }
 
-/// Resolves names, and keeps of the answer what may be reached.
+/// Resolves names, and drops the addresses that may not be reached.
 struct CheckedResolver(Reach);
 
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,8 @@
-//! An issuer's keys: read from its JWK set (RFC 7517), kept for a while, fetched again with restraint.
+//! An issuer's keys: parsed from its JWK set (RFC 7517), cached, and fetched again at a limited rate.
 //!
-//! Readers take the current set without waiting. One task at a time fetches; who else needs a newer set waits for that
-//! one, never for a second, and who can do with the current one does not wait at all. The clock is the caller's.
+//! Readers take the current set without waiting. Only one task at a time fetches. A task that needs a newer set waits
+//! for that fetch and starts none of its own; a task that the current set satisfies does not wait. The caller passes
+//! the time.
 
 use super::TokenRefusal;
 use super::discovery::{InvalidIssuer, KeyLocation};
@@ -16,13 +17,14 @@ use openidconnect::core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreJsonWebKeyUse};
 use serde_json::Value;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// A set older than this is fetched again before it is used, in seconds. So long a key removed by its issuer still counts.
+/// A set older than this, in seconds, is fetched again before it is used. A key removed by its issuer is accepted for
+/// this long.
 const FRESH_SECONDS: u64 = 600;
-/// A set older than this is not used, whatever the issuer's state, in seconds.
+/// A set older than this, in seconds, is not used, even if the issuer cannot be reached.
 const MAX_STALENESS_SECONDS: u64 = 24 * 3600;
-/// No two fetches are closer than this, in seconds: anybody can write a token with a new `kid`.
+/// Least time between two fetches, in seconds: anybody can write a token with a new `kid`.
 const REFRESH_INTERVAL_SECONDS: u64 = 30;
-/// Keys of one issuer that are looked at.
+/// Keys of one issuer that are read.
 const MAX_KEYS: usize = 64;
 
 /// The keys of one issuer.
@@ -39,14 +41,14 @@ struct Key {
 }
 
 impl KeySet {
-    /// Reads a JWK set. Keys that cannot verify a token of ours (symmetric, for encryption, weak, unknown) are left out.
+    /// Parses a JWK set. Skips keys that cannot verify a token (symmetric, for encryption, weak, unknown).
     pub(super) fn parse(document: &[u8]) -> Result<Self, InvalidIssuer> {
         let set: CoreJsonWebKeySet = serde_json::from_slice(document).map_err(|_| InvalidIssuer::NotAKeySet)?;
         let keys: Vec<Key> = set.keys().iter().take(MAX_KEYS).filter_map(Key::from_jwk).collect();
         if keys.is_empty() { Err(InvalidIssuer::NotAKeySet) } else { Ok(Self { keys }) }
     }
 
-    /// The keys that may have signed `token`: those its `kid` names, or all where it names none.
+    /// Returns the keys that may have signed `token`: those with its `kid`, or all if it has none.
     fn candidates<'a>(&'a self, token: &'a UnverifiedToken) -> impl Iterator<Item = &'a Key> {
         self.keys.iter().filter(|key| {
             let named = token.key_id().is_none_or(|id| key.id.as_deref() == Some(id));
@@ -55,7 +57,7 @@ impl KeySet {
         })
     }
 
-    /// Checks the signature by any key that may have made it.
+    /// Verifies the signature with each key that may have made it.
     pub(super) fn verify(&self, token: &UnverifiedToken) -> Result<(), TokenRefusal> {
         let mut refusal = TokenRefusal::KeyUnknown;
         for key in self.candidates(token) {
@@ -73,7 +75,7 @@ impl Key {
         if !matches!(jwk.key_use(), None | Some(CoreJsonWebKeyUse::Signature)) {
             return None;
         }
-        // The parameters are private to openidconnect; its own serialization is the way to them.
+        // openidconnect keeps the parameters private, so they are read from its own serialization.
         let fields = serde_json::to_value(jwk).ok()?;
         let public = public_key(&fields).ok()?;
         let algorithm = fields.get("alg").and_then(Value::as_str).map(str::to_owned);
@@ -94,30 +96,30 @@ fn public_key(fields: &Value) -> Result<PublicKey, Rejection> {
     }
 }
 
-/// The keys of one issuer over time.
+/// The cached keys of one issuer.
 #[derive(Debug)]
 pub(super) struct KeyCache {
-    /// Written by the task that holds `last_attempt`, read by everyone.
+    /// Only the task that holds `last_attempt` writes it; all tasks read it.
     current: RwLock<Option<Snapshot>>,
-    /// Since when, and why, fetches have failed. Written as `current` is.
+    /// Since when, and why, fetches have failed. Written like `current`.
     failure: RwLock<Option<(Timestamp, &'static str)>>,
-    /// When a fetch last began. Held for the whole of a fetch: that is what makes it the only one.
+    /// When a fetch last began. Held during a whole fetch, so that there is only one at a time.
     last_attempt: tokio::sync::Mutex<Option<Timestamp>>,
-    /// As long as there are no keys at all, a fetch that failed is tried again after this time, in seconds.
+    /// While there are no keys at all, a failed fetch is retried after this time, in seconds.
     retry_seconds: u64,
 }
 
-/// How it stands with the keys of one issuer: for metrics and alerts.
+/// Status of one issuer's keys, for metrics and alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyState {
-    /// Name or pattern in the configuration: bounded, as labels must be.
+    /// Name or pattern in the configuration. It is a label, so it must come from a closed set.
     pub configured: String,
     /// The issuer.
     pub issuer: String,
-    /// When the keys in use were fetched; `None` where there are none.
+    /// When the keys in use were fetched; `None` if there are none.
     pub fetched: Option<Timestamp>,
-    /// Since when fetches have failed, and the code of the last failure. With [`Self::fetched`] this means that tokens are
-    /// verified by keys that cannot be brought up to date.
+    /// Since when fetches have failed, and the code of the last failure. If [`Self::fetched`] is also set, tokens are
+    /// verified with keys that cannot be refreshed.
     pub failing: Option<(Timestamp, &'static str)>,
 }
 
@@ -148,13 +150,13 @@ impl KeyCache {
         self.snapshot().map(|snapshot| snapshot.fetched)
     }
 
-    /// How it stands, for the issuer called `issuer`.
+    /// Returns the status, for the issuer called `issuer`.
     pub(super) fn state(&self, configured: &str, issuer: String) -> KeyState {
         let failing = *self.failure.read().unwrap_or_else(PoisonError::into_inner);
         KeyState { configured: configured.to_owned(), issuer, fetched: self.fetched(), failing }
     }
 
-    /// Checks the signature of `token` by the issuer's keys, fetching them where that is needed and due.
+    /// Verifies the signature of `token` with the issuer's keys. Fetches them if that is needed and due.
     pub(super) async fn verify(
         &self,
         token: &UnverifiedToken,
@@ -165,10 +167,10 @@ impl KeyCache {
         let usable = || self.snapshot().filter(|snapshot| snapshot.is_younger_than(MAX_STALENESS_SECONDS, now));
         let known = usable();
         if let Some(known) = &known {
-            // Keys that are due for a refresh do until whoever has begun it is done.
+            // Keys due for a refresh are used until the running fetch has ended.
             if known.is_younger_than(FRESH_SECONDS, now) || self.last_attempt.try_lock().is_err() {
                 match known.keys.verify(token) {
-                    // A new key may have appeared since; every other verdict is final.
+                    // A new key may have appeared since. Every other verdict is final.
                     Err(TokenRefusal::KeyUnknown) => {}
                     verdict => return verdict,
                 }
@@ -183,7 +185,7 @@ impl KeyCache {
         }
     }
 
-    /// Fetches a set newer than `seen`, unless another task just has, or the last attempt is too recent.
+    /// Fetches a set newer than `seen`, unless another task has just done so, or the last attempt is too recent.
     async fn refresh(
         &self,
         location: &KeyLocation,

@@ -1,10 +1,10 @@
-//! From a token to verified claims. The only part of the authority that fetches anything.
+//! From a token to verified claims. The only part of the authority that fetches documents.
 //!
 //! ```text
 //! token::UnverifiedToken  →  issuer, exact or by pattern  →  keyset (discovery, fetcher)  →  signature  →  claims::verify
 //! ```
-//! One parser reads the token once; routing and verification see the same `iss`. A token of an unknown issuer causes no
-//! request to anybody. Specifications: RFC 7515, RFC 7519, OpenID Connect Core §3.1.3.7 and Discovery §4.
+//! The token is parsed once, so routing and verification see the same `iss`. A token of an unknown issuer causes no
+//! outgoing request. Specifications: RFC 7515, RFC 7519, OpenID Connect Core §3.1.3.7 and Discovery §4.
 
 mod address;
 mod claims;
@@ -32,16 +32,16 @@ use pattern::{Family, IssuerPattern};
 use std::sync::Arc;
 use token::UnverifiedToken;
 
-/// A configured issuer that has no keys is asked again after this time, in seconds.
+/// Seconds after which a configured issuer without keys is asked again.
 const RETRY_SECONDS: u64 = 1;
 
-/// Makes the fetcher of one issuer. [`http_fetcher`] outside of tests.
+/// Makes the fetcher of one issuer. Outside of tests this is [`http_fetcher`].
 pub type Fetchers<'a> = &'a dyn Fn(&Access) -> Result<Arc<dyn Fetch>, String>;
 
-/// A fetcher over HTTP, as [`Fetchers`] has it.
+/// Makes a fetcher over HTTP.
 ///
 /// # Errors
-/// What cannot be set up, for a person.
+/// A text for a person that says what cannot be set up.
 pub fn http_fetcher(access: &Access) -> Result<Arc<dyn Fetch>, String> {
     match HttpFetcher::new(access) {
         Ok(fetcher) => Ok(Arc::new(fetcher)),
@@ -60,7 +60,7 @@ struct Issuer {
     fetcher: Arc<dyn Fetch>,
 }
 
-/// How an issuer is found, and its keys.
+/// How to find an issuer and its keys.
 enum Name {
     Exact(Keys),
     Pattern { pattern: IssuerPattern, family: Family, jwks_hosts: Vec<String> },
@@ -72,17 +72,17 @@ enum Keys {
 }
 
 impl Authenticator {
-    /// Takes the issuers as configured; fetches nothing. Of patterns that overlap, the first counts; an exact name comes
+    /// Takes the configured issuers; fetches nothing. If patterns overlap, the first one is used; an exact name comes
     /// before all patterns.
     ///
     /// # Errors
-    /// [`InvalidIssuer`] for a URL that cannot be an issuer's, one that is configured twice, or keys or an access that
-    /// cannot be used.
+    /// [`InvalidIssuer`] for a URL that cannot be an issuer's, an issuer that is configured twice, or keys or an access
+    /// that cannot be used.
     pub fn new(issuers: Vec<IssuerSettings>, fetchers: Fetchers<'_>) -> Result<Self, InvalidIssuer> {
         Self { issuers: Vec::new() }.reconfigured(issuers, fetchers)
     }
 
-    /// As [`Self::new`], with what is known of the keys of every issuer whose settings are what they were.
+    /// As [`Self::new`], but keeps the cached keys of every issuer whose settings have not changed.
     pub fn reconfigured(&self, issuers: Vec<IssuerSettings>, fetchers: Fetchers<'_>) -> Result<Self, InvalidIssuer> {
         let mut known: Vec<Arc<Issuer>> = Vec::with_capacity(issuers.len());
         for settings in issuers {
@@ -98,12 +98,12 @@ impl Authenticator {
         Ok(Self { issuers: known })
     }
 
-    /// The issuers as configured.
+    /// Returns the issuers as configured.
     pub fn issuers(&self) -> impl Iterator<Item = &IssuerSettings> {
         self.issuers.iter().map(|issuer| &issuer.settings)
     }
 
-    /// How it stands with the keys of every issuer whose keys are fetched.
+    /// Returns the status of the keys of every issuer whose keys are fetched.
     #[must_use]
     pub fn key_states(&self) -> Vec<KeyState> {
         let mut states = Vec::new();
@@ -123,19 +123,19 @@ impl Authenticator {
         states
     }
 
-    /// Verifies `token` and says who asks.
+    /// Verifies `token` and returns the signer.
     pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Principal, TokenRefusal> {
         self.judge(token, now).await.1
     }
 
-    /// As [`Self::authenticate`], and the configured name, or pattern, of the issuer that `token` names, whether or not the
-    /// token is any good.
+    /// As [`Self::authenticate`], and also returns the configured name or pattern of the issuer that `token` names,
+    /// whether or not the token is accepted.
     ///
-    /// 1. Parse, strictly and within bounds.
-    /// 2. Find the issuer by the whole text of `iss`.
-    /// 3. Verify the signature by a key of that issuer, of the family the algorithm names.
+    /// 1. Parse, strictly and within limits.
+    /// 2. Find the issuer by the exact `iss`.
+    /// 3. Verify the signature with a key of that issuer, of the family that the algorithm names.
     /// 4. Verify audience, times and the issuer's conditions at `now`.
-    /// 5. Ask the kind of issuer what the claims say about the signer.
+    /// 5. Map the claims to a signer, by the kind of issuer.
     pub(crate) async fn judge(&self, token: &str, now: Timestamp) -> (Option<&str>, Result<Principal, TokenRefusal>) {
         let token = match UnverifiedToken::parse(token) {
             Ok(token) => token,

@@ -1,9 +1,8 @@
 //! Families of issuers: a URL with wildcards stands for all issuers of a service (the clusters of a cloud, say).
 //!
-//! Each `*` is one whole label or segment of `[-_A-Za-z0-9]`; the match covers the token's whole `iss`. What matches is a
-//! text in which nothing but these characters was free to choose, so scheme, host and shape of the path are the
-//! operator's. Still, a stranger can make up issuers that match: they are found at a bounded rate, and kept in bounded
-//! number.
+//! Each `*` is one whole label or segment of `[-_A-Za-z0-9]`, and the match covers the token's whole `iss`. Only these
+//! characters can vary, so the operator decides scheme, host and shape of the path. Still, a stranger can invent
+//! issuers that match: so new ones are looked up at a limited rate and kept in limited number.
 
 use super::TokenRefusal;
 use super::discovery::{InvalidIssuer, IssuerUrl, KeyLocation};
@@ -16,11 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 const MAX_ISSUER_BYTES: usize = 512;
 /// Issuers kept per pattern.
 const MAX_KNOWN: usize = 256;
-/// New issuers per pattern that are asked for their keys in [`WINDOW_SECONDS`].
+/// New issuers per pattern whose keys are fetched in [`WINDOW_SECONDS`].
 const MAX_NEW: usize = 30;
 /// See [`MAX_NEW`].
 const WINDOW_SECONDS: u64 = 60;
-/// An issuer that had no keys is not asked again for this long, in seconds.
+/// Seconds during which an issuer that had no keys is not asked again.
 const RETRY_SECONDS: u64 = 30;
 
 /// A checked pattern.
@@ -42,12 +41,12 @@ impl IssuerPattern {
             && free.iter().copied().chain(path.split('/')).all(whole)
             && !fixed.iter().any(|label| label.contains('*'));
         let literals: Vec<String> = text.split('*').map(str::to_owned).collect();
-        // With every star filled in it must be an issuer's URL.
+        // With every star filled in, the pattern must be a valid issuer URL.
         let is_url = IssuerUrl::parse(&text.replace('*', "x"), false).is_ok();
         if shaped && is_url && literals.len() > 1 { Ok(Self { literals }) } else { Err(invalid()) }
     }
 
-    /// Whether the whole of `issuer` has this form.
+    /// Returns whether the whole of `issuer` matches.
     pub(super) fn matches(&self, issuer: &str) -> bool {
         if issuer.len() > MAX_ISSUER_BYTES {
             return false;
@@ -57,7 +56,7 @@ impl IssuerPattern {
             return false;
         };
         for literal in literals {
-            // A literal begins with a character that is none of these: the longest run is the only one.
+            // A literal begins with another character, so only the longest run can match.
             let free = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_');
             match free.strip_prefix(literal.as_str()) {
                 Some(after) if free.len() < rest.len() => rest = after,
@@ -71,9 +70,9 @@ impl IssuerPattern {
 /// One issuer that matched.
 #[derive(Debug)]
 pub(super) struct Matched {
-    /// Its keys over time.
+    /// Its cached keys.
     pub(super) keys: KeyCache,
-    /// Where they are.
+    /// Where to find them.
     pub(super) location: KeyLocation,
 }
 
@@ -89,7 +88,7 @@ struct Members {
 }
 
 impl Family {
-    /// The issuer called `name`, which matches the pattern.
+    /// Returns the issuer `name`, which matches the pattern.
     pub(super) fn member(
         &self,
         name: &str,
@@ -117,7 +116,7 @@ impl Family {
         Ok(matched)
     }
 
-    /// Every issuer that is known, with its keys.
+    /// Returns every known issuer with its keys.
     pub(super) fn members(&self) -> Vec<(String, Arc<Matched>)> {
         let members = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         members.known.iter().map(|(name, matched)| (name.clone(), Arc::clone(matched))).collect()
@@ -125,7 +124,7 @@ impl Family {
 }
 
 impl Members {
-    /// Forgets an issuer that has no keys, which may never have existed; else the one whose keys are the oldest.
+    /// Removes an issuer without keys, which may not even exist; if all have keys, the one with the oldest keys.
     fn forget_one(&mut self) {
         let oldest = self.known.iter().min_by_key(|(_, matched)| matched.keys.fetched());
         if let Some(name) = oldest.map(|(name, _)| name.clone()) {

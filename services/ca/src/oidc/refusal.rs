@@ -1,6 +1,6 @@
-//! Why a token is not accepted: a closed list with stable codes.
+//! Why a token is refused: a closed list with stable codes.
 //!
-//! Clients are told Fulcio's one sentence, whatever the reason; the code goes into the answer's `details` and the log.
+//! Clients receive Fulcio's one sentence for every reason. The code goes into the answer's `details` and the log.
 
 use super::{FetchError, InvalidIssuer};
 use chancery_verify::Rejection;
@@ -13,7 +13,7 @@ pub enum TokenRefusal {
     /// No token in header or body.
     #[error("no token")]
     Missing,
-    /// Past the limit of a token's size; not looked at further.
+    /// The token is larger than the limit, and was not parsed.
     #[error("the token is larger than {limit_bytes} bytes")]
     TooLarge {
         /// The limit.
@@ -25,92 +25,92 @@ pub enum TokenRefusal {
         /// The part that is wrong.
         part: &'static str,
     },
-    /// `none`, a symmetric algorithm, or one nobody knows.
+    /// `none`, a symmetric algorithm, or an unknown one.
     #[error("the signature algorithm is not allowed")]
     Algorithm,
     /// A header parameter that changes what the token means.
     #[error("the header parameter `{name}` is not allowed")]
     Header {
-        /// Which one.
+        /// The parameter.
         name: &'static str,
     },
-    /// `iss` is not, letter by letter, one of the configured issuers.
+    /// `iss` is not exactly one of the configured issuers.
     #[error("the issuer is unknown")]
     IssuerUnknown,
-    /// The issuer's keys could not be had.
+    /// The issuer's keys could not be fetched.
     #[error("the issuer's keys cannot be fetched: {0}")]
     IssuerUnreachable(#[from] FetchError),
     /// The issuer's documents contradict its configuration or each other.
     #[error("the issuer's discovery document is refused: {0}")]
     IssuerDocument(#[from] InvalidIssuer),
-    /// The issuer's keys are too old to go by, and a new request is not due yet.
+    /// The issuer's keys are too old to use, and the next fetch is not due yet.
     #[error("the issuer's keys are not known at the moment")]
     IssuerStale,
-    /// Too many issuers that match a pattern have been asked for of late.
+    /// Too many new issuers that match a pattern were looked up recently.
     #[error("too many new issuers match the pattern at the moment")]
     IssuerBusy,
-    /// None of the issuer's keys has the token's `kid`, or fits its algorithm.
+    /// None of the issuer's keys has the token's `kid`, or none fits its algorithm.
     #[error("the issuer has no such key")]
     KeyUnknown,
     /// The signature does not verify.
     #[error("the signature does not verify: {0}")]
     Signature(Rejection),
-    /// A claim that must be there is not, or has another type.
+    /// A required claim is missing or has another type.
     #[error("the claim `{claim}` is missing or malformed")]
     ClaimMissing {
-        /// Which one.
+        /// The claim.
         claim: Cow<'static, str>,
     },
-    /// Made for somebody else.
+    /// The token is for another audience.
     #[error("the token is for another audience")]
     Audience,
-    /// Made for somebody else, too, who could use it here.
+    /// The token is also for another audience, and that service could use it here.
     #[error("the token is for others beside, and each of them could use it here; `other_audiences` allows that")]
     OtherAudiences,
-    /// `exp` has come.
+    /// `exp` has passed.
     #[error("the token has expired")]
     Expired,
-    /// `nbf` has not come yet.
+    /// `nbf` is in the future.
     #[error("the token is not valid yet")]
     NotYetValid,
-    /// `iat` lies in the future.
+    /// `iat` is in the future.
     #[error("the token was issued in the future")]
     IssuedInFuture,
-    /// `iat` is longer ago than the issuer's tokens may be old.
+    /// The token is older than the issuer's settings allow.
     #[error("the token is older than {limit_seconds} seconds, or valid for longer than that")]
     TooOld {
         /// The limit.
         limit_seconds: u64,
     },
-    /// A claim does not have one of the values the configuration demands.
+    /// A claim does not have a value that the configuration requires.
     #[error("the claim `{claim}` does not have a value that the configuration allows")]
     Condition {
-        /// Which one.
+        /// The claim.
         claim: String,
     },
     /// A claim whose value no certificate can carry: not a text, a whole number or a boolean, too long, or with control
     /// characters.
     #[error("the claim `{claim}` has a value that no certificate can carry")]
     ClaimUnfit {
-        /// Which one.
+        /// The claim.
         claim: String,
     },
-    /// `sub` is not what this kind of issuer names signers by.
+    /// `sub` does not have the form that this kind of issuer uses.
     #[error("the claim `sub` does not fit this kind of issuer: {reason}")]
     Subject {
-        /// What is wrong.
+        /// The fault.
         reason: &'static str,
     },
-    /// What the claims make up is not a name.
+    /// The claims do not yield a valid name.
     #[error("the claims do not make up a name: {reason}")]
     Identity {
-        /// What is wrong.
+        /// The fault.
         reason: &'static str,
     },
     /// `email_verified` is not the boolean true.
     #[error("the address is not verified by the issuer")]
     EmailUnverified,
-    /// Not a plain address.
+    /// The address is not a plain one.
     #[error("the address is malformed")]
     EmailMalformed,
 }

@@ -1,7 +1,7 @@
 //! Compact JWS (RFC 7515 §3.1), parsed strictly and once.
 //!
-//! Nothing here is verified; the names say so. What RFC 7515 leaves to implementations is refused: padded or
-//! non-canonical base64url, names that occur twice, `crit`, unencoded payloads, compression, encryption.
+//! Nothing here is verified, and the names say so. Features that RFC 7515 leaves to implementations are refused: padded
+//! or non-canonical base64url, names that occur twice, `crit`, unencoded payloads, compression, encryption.
 
 use super::TokenRefusal;
 use crate::json::{self, Object};
@@ -11,9 +11,9 @@ use chancery_verify::key::KeyKind;
 use chancery_verify::{HashAlgorithm, PublicKey, Rejection};
 use serde_json::Value;
 
-/// The largest token that is looked at. GitHub's have about 2 KiB, those of directories with many groups about 10.
+/// Largest token. GitHub's have about 2 KiB, those of directories with many groups about 10.
 pub(super) const MAX_TOKEN_BYTES: usize = 32 * 1024;
-/// Longest `kid`. Longer ones name no key anybody publishes.
+/// Longest `kid`. No published key has a longer one.
 const MAX_KEY_ID_BYTES: usize = 256;
 /// Header parameters that change what the other parts mean: extensions, payload encoding, compression, encryption.
 const FORBIDDEN: [&str; 4] = ["crit", "b64", "zip", "enc"];
@@ -49,8 +49,8 @@ impl Algorithm {
         })
     }
 
-    /// Whether a key of this kind can have made such a signature. The key decides, not the token: a public key is never
-    /// used as the secret of a symmetric algorithm.
+    /// Returns whether a key of this kind can make such a signature. The key decides, not the token, so a public key is
+    /// never used as the secret of a symmetric algorithm.
     pub(super) fn fits(self, kind: KeyKind) -> bool {
         match self {
             Self::Rs(_) | Self::Ps(_) => matches!(kind, KeyKind::Rsa(_)),
@@ -60,7 +60,7 @@ impl Algorithm {
     }
 }
 
-/// A token that is well formed, and that anybody can have written.
+/// A well-formed token that has not been verified: anybody can write one.
 #[derive(Debug)]
 pub(super) struct UnverifiedToken {
     algorithm: Algorithm,
@@ -81,7 +81,7 @@ impl UnverifiedToken {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(TokenRefusal::TooLarge { limit_bytes: MAX_TOKEN_BYTES });
         }
-        // Counted before anything is split: a token of dots must not become a list of empty parts.
+        // Counted before the text is split, so that a token of dots does not become a list of empty parts.
         let malformed = |part| TokenRefusal::Malformed { part };
         if text.bytes().filter(|byte| *byte == b'.').count() != 2 {
             return Err(malformed("parts"));
@@ -113,7 +113,7 @@ impl UnverifiedToken {
         })
     }
 
-    /// Who the token says has issued it: good for looking up that issuer's keys, and for nothing else.
+    /// Returns the token's `iss`. Use it only to look up that issuer's keys.
     pub(super) fn unverified_issuer(&self) -> &str {
         &self.issuer
     }
@@ -128,12 +128,12 @@ impl UnverifiedToken {
         self.algorithm
     }
 
-    /// `alg`, as a key's own `alg` would spell it.
+    /// Returns `alg` in the spelling of a key's own `alg`.
     pub(super) fn algorithm_name(&self) -> &str {
         &self.algorithm_name
     }
 
-    /// Checks the signature by `key`.
+    /// Verifies the signature with `key`.
     pub(super) fn verify(&self, key: &PublicKey) -> Result<(), Rejection> {
         if !self.algorithm.fits(key.kind()) {
             return Err(Rejection::AlgorithmNotAllowed);
@@ -147,12 +147,12 @@ impl UnverifiedToken {
         }
     }
 
-    /// The claims, for a person to look at.
+    /// Returns the claims for display to a person.
     pub(super) const fn unverified_claims(&self) -> &Object {
         &self.claims
     }
 
-    /// The claims. Call only after [`Self::verify`].
+    /// Returns the claims. Call only after [`Self::verify`].
     pub(super) fn into_claims(self) -> (String, Object) {
         (self.issuer, self.claims)
     }

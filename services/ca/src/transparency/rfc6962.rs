@@ -1,8 +1,8 @@
-//! A certificate log somewhere else: `add-pre-chain` and `add-chain` of RFC 6962 §4 over HTTP, any implementation.
+//! A remote certificate log: `add-pre-chain` and `add-chain` of RFC 6962 §4 over HTTP, any implementation.
 //!
-//! Static logs (C2SP static-ct-api) take submissions in the same way. The answer is bounded in time and size and only
-//! parsed here: whoever asked verifies the timestamp under the log's key, which is why plain `http://` is good enough
-//! inside a network. A submission has no effect the second time, so it may be repeated.
+//! Static logs (C2SP static-ct-api) take submissions in the same way. The answer is limited in time and size, and is
+//! only parsed here: the caller verifies the timestamp with the log's key, so plain `http://` is good enough inside a
+//! network. A repeated submission has no effect, so it may be retried.
 
 use super::{Acceptance, CertificateLog, LogError, Submission};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -15,26 +15,26 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use url::Url;
 
-/// The largest answer that is read. A timestamp has about 400 bytes; the rest is for what a log says when it declines.
+/// Largest answer. A timestamp has about 400 bytes; the rest leaves room for a log's error text.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
-/// The largest list of accepted roots that is read; a log of the web has some hundreds of them.
+/// Largest list of accepted roots; a public log has some hundreds of them.
 const MAX_ROOTS_BYTES: usize = 4 << 20;
-/// Characters of a refusal that are repeated in our own log.
+/// Characters of a log's error text that are repeated in our own log.
 const MAX_REASON_CHARS: usize = 200;
-/// A connection must stand after this time.
+/// Limit for setting up a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
-/// A submission must be answered to the last byte after this time: within the authority's own patience.
+/// Limit for a submission until the last byte of its answer. Shorter than the authority's own limit.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// Connections are kept this long between submissions.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Why there is no client for a log.
+/// Why a client for a log cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidLog {
     /// Not a URL that `/ct/v1/add-pre-chain` can be appended to.
     #[error("{url} is not the base URL of a log: expected http(s)://host/path without user, query and fragment")]
     Url {
-        /// As given.
+        /// The URL.
         url: Url,
     },
     /// TLS cannot be set up.
@@ -68,10 +68,11 @@ struct AddChainResponse {
 }
 
 impl HttpLog {
-    /// The log at `url`, the part before `/ct/v1/…`, whose timestamps are signed by `key`. Nothing is sent yet.
+    /// Makes a client for the log at `url`, the part before `/ct/v1/…`. `key` verifies its timestamps. Nothing is sent
+    /// yet.
     ///
     /// # Errors
-    /// [`InvalidLog`] for a URL nothing can be appended to.
+    /// [`InvalidLog`] if nothing can be appended to the URL.
     pub fn new(url: &Url, key: PublicKey) -> Result<Self, InvalidLog> {
         let base = chancery_outbound::base(url).ok_or_else(|| InvalidLog::Url { url: url.clone() })?;
         let client = chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE).build()?;
@@ -83,7 +84,7 @@ impl HttpLog {
         let body = json!({ "chain": chain });
         let url = format!("{}/ct/v1/{endpoint}", self.url);
         let (status, answer) = match self.post(&url, &body).await {
-            // Kept connections are found closed only when they are used, and a restarting log is back at once.
+            // A kept connection is found closed only when it is used, and a restarting log is back quickly.
             Err(error) if !error.is_timeout() => {
                 tracing::warn!(%error, "the certificate log does not answer; asking once more");
                 self.post(&url, &body).await
@@ -102,7 +103,7 @@ impl HttpLog {
         receive(self.client.post(url).json(body).send().await?, MAX_ANSWER_BYTES).await
     }
 
-    /// Asks whether `root` is among the roots the log accepts.
+    /// Asks whether the log accepts `root`.
     async fn accepts(&self, root: &[u8]) -> Result<(), LogError> {
         let url = format!("{}/ct/v1/get-roots", self.url);
         let asked = async { receive(self.client.get(&url).send().await?, MAX_ROOTS_BYTES).await };
@@ -122,7 +123,7 @@ impl HttpLog {
     }
 }
 
-/// Reads an answer; it is cut where it is too long.
+/// Reads an answer, cut at the limit.
 async fn receive(mut response: reqwest::Response, max_bytes: usize) -> Result<(StatusCode, Vec<u8>), reqwest::Error> {
     let mut answer = BytesMut::new();
     while let Some(chunk) = response.chunk().await? {
@@ -153,7 +154,7 @@ impl CertificateLog for HttpLog {
     }
 }
 
-/// Why an answer is no timestamp.
+/// Returns why an answer is not a timestamp.
 enum Refusal {
     NotNow(String),
     Never(String),
@@ -183,7 +184,7 @@ fn parse(answer: &[u8]) -> Option<SignedCertificateTimestamp> {
     })
 }
 
-/// An SCT as `add-chain` answers it, which is also how Fulcio hands one on beside a certificate.
+/// An SCT in the JSON of `add-chain`, which Fulcio also uses for an SCT beside a certificate.
 #[must_use]
 pub fn timestamp_json(sct: &SignedCertificateTimestamp) -> Value {
     json!(AddChainResponse {
@@ -195,12 +196,12 @@ pub fn timestamp_json(sct: &SignedCertificateTimestamp) -> Value {
     })
 }
 
-/// The beginning of what somebody else wrote, in one line.
+/// Returns the beginning of an untrusted text, in one line.
 fn excerpt(text: &[u8]) -> String {
     String::from_utf8_lossy(text).trim().chars().take(MAX_REASON_CHARS).flat_map(char::escape_debug).collect()
 }
 
-/// An error with everything behind it: reqwest's own text leaves out what the system said.
+/// Writes an error with its causes: reqwest's own text leaves out the system's error.
 fn causes(error: &dyn std::error::Error) -> String {
     std::iter::successors(error.source(), |error| error.source())
         .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

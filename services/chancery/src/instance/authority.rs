@@ -37,7 +37,7 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-/// How often somebody looks whether a warning is due.
+/// Time between two checks of whether a warning is due.
 const EXPIRY_LOOK: Duration = Duration::from_hours(1);
 
 /// The options of `chancery dev` about the certificate authority.
@@ -231,7 +231,7 @@ pub(super) fn authority(
     Ok(Arc::new(authority.with_client_algorithms(settings.client_algorithms.clone())))
 }
 
-/// Its routes, measured if somebody asks for it.
+/// Its routes, measured if metrics are enabled.
 pub(super) fn router(authority: &Arc<CertificateAuthority>, metrics: Option<&Metrics>) -> anyhow::Result<Router> {
     let authority = Arc::clone(authority);
     Ok(match metrics {

@@ -94,7 +94,7 @@ pub(crate) struct Instance {
     routes: Router,
     /// The pages, unless they are switched off.
     console: Option<Console>,
-    /// What is measured, where somebody asks for it.
+    /// The metrics, if they are enabled.
     metrics: Option<Metrics>,
     /// Whether every role does its work.
     readiness: Readiness,

@@ -28,7 +28,7 @@ impl TilesArguments {
         let Some(url) = &self.url else {
             return Ok(None);
         };
-        // Without the URL: somebody may have put a password into it.
+        // Without the URL: it may contain a password.
         Ok(Some(self.open(url).context("cannot use --tiles")?))
     }
 

@@ -102,7 +102,7 @@ impl Timestamps {
         &self.keys
     }
 
-    /// Its routes, measured if somebody asks for it.
+    /// Its routes, measured if metrics are enabled.
     pub(super) fn router(&self, metrics: Option<&Metrics>) -> anyhow::Result<Router> {
         let authority = Arc::clone(&self.authority);
         let Some(metrics) = metrics else { return Ok(http::router(authority)) };

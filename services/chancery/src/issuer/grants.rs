@@ -59,7 +59,7 @@ pub(super) enum Poll {
     Expired,
     /// No such code, another client's, a wrong verifier, or redeemed already.
     Unknown,
-    /// Somebody signed in. The code is spent.
+    /// A user has signed in. The code is spent.
     Granted(EmailAddress),
 }
 
@@ -148,7 +148,7 @@ impl Grants {
         false
     }
 
-    /// A device asks whether somebody has signed in.
+    /// Answers a device that asks whether its user has signed in.
     pub(super) fn poll_device(
         &mut self,
         code: &str,

@@ -68,7 +68,7 @@ impl Credential for Authority {
         self.leaf().public_key()
     }
 
-    /// Whatever the time: one that is over, or a clock that is wrong, is told to whoever asks for a timestamp.
+    /// Ignores the time: an expired certificate, or a wrong clock, is reported to each request for a timestamp.
     fn check(&self, _now: Timestamp) -> Result<(), AuthorityError> {
         Ok(())
     }

@@ -31,7 +31,8 @@ pub(crate) trait Subject: Send + 'static {
     /// What clients know its generations by.
     type Credential: Credential;
 
-    /// Tells everybody who must know a generation before it signs. Returns the generations somebody does not accept, and why.
+    /// Announces each generation to every party that must know it before it signs. Returns the generations that a party
+    /// does not accept, and why.
     fn prepare(&mut self, keys: &Generations<Self::Credential>) -> impl Future<Output = BTreeMap<u64, String>> + Send;
 
     /// Publishes what counts. Nothing happens the second time.

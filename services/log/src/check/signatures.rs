@@ -51,7 +51,7 @@ fn verify_one(subject: &Subject, met: &Met) -> Result<(), Finding> {
     if stated.map_err(wrong)? == met.derived { Ok(()) } else { Err(wrong(Rejection::CheckpointMismatch)) }
 }
 
-/// What a note states, whoever signed it.
+/// Returns the tree head that a note states, without checking its signatures.
 fn read(scheme: &Scheme, note: &str) -> Result<TreeHead, Rejection> {
     let checkpoint = Checkpoint::parse(&Note::parse(note)?.text)?;
     if checkpoint.origin == scheme.origin() { Ok(checkpoint.head) } else { Err(Rejection::CheckpointOrigin) }

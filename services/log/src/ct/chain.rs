@@ -27,7 +27,7 @@ pub enum Submission {
 /// Who submits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitter {
-    /// Whoever reaches the log over the network.
+    /// Any client that reaches the log over the network.
     Anyone,
     /// The authority in this process, which has just written and signed the first certificate, and reads what it hands out:
     /// that one certificate is taken at its word here. Its issuers are not.

@@ -13,7 +13,7 @@ pub enum Error {
     /// The store failed; whether the last write reached it is unknown, and a retry is safe.
     #[error("object store: {0}")]
     Store(#[from] object_store::Error),
-    /// Somebody else replaced the checkpoint during the push: another replica, which has got further.
+    /// Another replica, which is further ahead, replaced the checkpoint during the push.
     #[error("the checkpoint was replaced during the push")]
     Overtaken,
     /// The log could not be read.

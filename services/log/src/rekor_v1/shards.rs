@@ -53,7 +53,7 @@ struct Inner {
     spans: RwLock<Arc<[Span]>>,
     /// The first one, by which the database is reached.
     first: Log,
-    /// For whoever asks what other processes have done.
+    /// Shared reads of the changes made by other processes.
     refreshed: SharedRead<()>,
     seeding: Mutex<()>,
 }
@@ -154,7 +154,7 @@ impl Shards {
         }
         let found = self.read().await?;
         let mut spans = self.0.spans.write().unwrap_or_else(PoisonError::into_inner);
-        // Somebody else may have read later and come here first.
+        // A concurrent read may have started later and stored its newer result first.
         if progress(&found) > progress(&spans) {
             *spans = found.into();
         }

@@ -1,8 +1,9 @@
 //! One conversation with one witness about one checkpoint.
 //!
-//! The witness wants to be told the size it has cosigned last. Whoever does not know it says 0 and is told (409). A size
-//! beyond what is committed here means that the database was put back, or that another log writes under this key. And
-//! where it does not accept the proof from the size it has just named, its history is another one than ours.
+//! A request must name the size that the witness has cosigned last. If that is not known, the request says 0 and the
+//! witness answers with the size (409). A size beyond the committed one means that the database was put back, or that
+//! another log writes under this key. If the witness refuses the proof from the size it has just named, its history
+//! differs from ours.
 
 use super::{Answer, Unreachable, WitnessClient};
 use crate::engine::Published;

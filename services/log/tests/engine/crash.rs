@@ -172,7 +172,7 @@ async fn a_replica_that_was_stopped_publishes_nothing_stale() {
             size = outcome.1;
         }
         process.send(Signal::CONT);
-        // A pipe holds far fewer than 400 questions from before it was stopped. Whoever asks after that sees everything.
+        // A pipe holds far fewer than 400 answers from before the stop. Later reads must see everything.
         let mut asked = 0;
         loop {
             let said = process.next().expect("it goes on");

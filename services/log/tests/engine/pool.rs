@@ -89,7 +89,7 @@ pub(crate) async fn a_full_pool_tells_clients_to_come_back(bench: Bench) {
             })
         })
         .collect();
-    // Whoever is refused first has found it full, and nothing leaves it.
+    // The first refusal means that the pool is full, and nothing leaves it.
     until(|| refused.load(Ordering::SeqCst) > 0).await;
     let answer = request(&running, Method::POST, "/api/v1/log/entries", proposal().await).await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -165,7 +165,7 @@ async fn write(work: Work) {
 async fn append(log: Log, name: String, count: u64) {
     for number in 0..count {
         let text = format!("{name} {number}");
-        // Refusals are no promises; whoever waits for the database to come back tries something else.
+        // A refused append promises nothing. While the database is away, go on with other entries.
         if let Ok(Outcome::Logged(receipt)) = log.append(entry(&text)).await {
             say(&Said::Logged { index: receipt.index, text, note: receipt.published.note.clone() });
         }

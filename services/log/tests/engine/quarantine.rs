@@ -31,7 +31,7 @@ async fn grown(bench: &Bench, size: u64, prefix: &str) {
     running.stop().await;
 }
 
-/// Changes a stopped log as somebody with all rights would.
+/// Changes a stopped log, as an attacker with all rights would.
 async fn tamper(bench: &Bench, statements: &[String]) {
     let database = bench.open().await.unwrap();
     database.drop_triggers().await;
@@ -113,7 +113,7 @@ impl Damage {
         Self { head, earlier, leaf, row }
     }
 
-    /// What somebody may do, under which code it is found, and which checkpoint is then shown.
+    /// Possible changes, the code under which each is found, and the checkpoint that is then shown.
     fn harms(&self) -> Vec<(String, &'static str, u64)> {
         let (edge, shrunk, checkpoint) = ("quarantine.edge", "quarantine.shrunk", "quarantine.checkpoint");
         let note = |change: &str| format!("UPDATE checkpoints SET note = {change} WHERE tree_size = {SIZE}");
@@ -237,7 +237,7 @@ pub(crate) async fn what_its_copy_knows_counts(mut bench: Bench) {
         older.copy = Some(destination.clone());
         is_quarantined(&older, code, Some(size)).await;
     }
-    // Somebody else's copy is a mistake in the configuration.
+    // Another log's copy is a mistake in the configuration.
     let mut foreign = sibling(&bench);
     foreign.signer = Arc::new(Signer::generate(KeyKind::P256).unwrap().0);
     foreign.copy = Some(destination);

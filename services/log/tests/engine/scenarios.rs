@@ -213,8 +213,8 @@ pub(crate) async fn a_newer_schema_does_not_open(bench: Bench) {
     assert!(matches!(refused, DatabaseError::NewerSchema { found: 999, .. }), "{refused}");
 }
 
-/// Whoever froze the log was told its last head: nothing is added after that, by nobody, and every entry that was
-/// acknowledged is in it. It is read, checked and opened again as before.
+/// A caller that froze the log was told its last head: nothing is added after that, and the head has every entry that
+/// was acknowledged. The log is read, checked and opened again as before.
 pub(crate) async fn a_log_that_is_frozen_while_it_is_written_to_keeps_the_head_that_was_told(bench: Bench) {
     let running = bench.start().await;
     let log_id = running.log.record().log_id;

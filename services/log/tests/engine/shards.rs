@@ -97,8 +97,8 @@ async fn switch(bench: &Bench, twin: Option<Bench>) {
         let (_, info) = ask(router, Method::GET, "/api/v1/log", String::new()).await;
         let [closed] = info["inactiveShards"].as_array().unwrap().as_slice() else { panic!("{info}") };
         let (before, after) = (closed["treeSize"].as_u64().unwrap(), info["treeSize"].as_u64().unwrap());
-        // What is missing are entries of our own: the new shard's first, and at most one more of each other process, which
-        // has seen the shard empty and may be overtaken by whoever writes to it already.
+        // Only entries of our own may be missing: the new shard's first, and at most one more of each other process,
+        // which has seen the shard empty and may be overtaken by a process that already writes to it.
         let missing: Vec<u64> = (0..before + after).filter(|index| !entries.contains_key(index)).collect();
         assert!((1..=logs.len()).contains(&missing.len()) && missing[0] == before, "{before}: {missing:?}");
         for (index, id) in &entries {

@@ -210,7 +210,7 @@ pub(crate) fn example() -> TrustFiles {
     TrustFiles::build(&material(), &services()).unwrap()
 }
 
-/// With a second authority below the same root, whose turn comes later.
+/// With a second authority below the same root, which becomes valid later.
 fn two_authorities() -> Material {
     let mut material = material();
     let second = CertificateAuthority {
@@ -221,7 +221,7 @@ fn two_authorities() -> Material {
     material
 }
 
-/// The example, some time later.
+/// The example at a later time.
 pub(crate) fn rotated() -> TrustFiles {
     TrustFiles::build(&two_authorities(), &services()).unwrap()
 }
@@ -231,7 +231,7 @@ fn the_json_is_exactly_the_safe_subset() {
     let files = example();
     assert_eq!(files.contents(FileName::TrustedRoot), TRUSTED_ROOT);
     assert_eq!(files.contents(FileName::SigningConfig), SIGNING_CONFIG);
-    // Each with the one log alone.
+    // Each with only one log.
     for (name, version) in [(FileName::SigningConfigRekorV1, 1), (FileName::SigningConfigRekorV2, 2)] {
         let mut expected: serde_json::Value = serde_json::from_str(SIGNING_CONFIG).unwrap();
         let logs = expected["rekorTlogUrls"].as_array_mut().unwrap();
@@ -275,7 +275,7 @@ fn the_pem_files_hold_the_current_keys_and_every_certificate_once() {
     assert_eq!(timestamps, [b"leaf".as_slice(), b"timestamp root"], "of the current authority alone");
     assert_eq!(PublicKey::from_pem(files.contents(FileName::RekorKey).as_bytes()), Ok(key(REKOR_SPKI)));
     assert_eq!(PublicKey::from_pem(files.contents(FileName::CtKey).as_bytes()), Ok(key(CT_SPKI)));
-    // Retired: only where its window can be said.
+    // Retired: only in the files that can express its window.
     material.certificate_authorities[1].validity.end = Some(start());
     let files = TrustFiles::build(&material, &services()).unwrap();
     assert_eq!(chain_of(&files, FileName::FulcioChain), [b"intermediate".as_slice(), b"root"]);
@@ -286,7 +286,7 @@ fn the_pem_files_hold_the_current_keys_and_every_certificate_once() {
 
 #[test]
 fn a_rekor_v2_log_has_the_ids_of_its_notes() {
-    // Of Sigstore's staging log: an Ed25519 key, whose id has the origin in it.
+    // From Sigstore's staging log: an Ed25519 key, whose id includes the origin.
     let spki = "MCowBQYDK2VwAyEAPn+AREHoBaZ7wgS1zBqpxmLSGnyhxXj4lFxSdWVB8o8=";
     let origin = KeyName::new("log2025-alpha1.rekor.sigstage.dev").unwrap();
     let base_url = url(&format!("https://{origin}"));

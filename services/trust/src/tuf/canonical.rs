@@ -1,11 +1,11 @@
 //! Canonical JSON as TUF signs it (OLPC): members sorted by name, no white space, and in strings only `"` and `\` escaped.
 //!
-//! Not RFC 8785: a line break in a key's PEM stands in the signed bytes as it is, so they are no JSON themselves.
+//! Not RFC 8785: a line break in a key's PEM is not escaped, so the signed bytes are not JSON.
 
 use super::InvalidMetadata;
 use serde_json::Value;
 
-/// The bytes that are signed for `value`. There is no canonical form of numbers that are not whole.
+/// Returns the bytes to sign for `value`. Numbers that are not whole have no canonical form.
 pub fn encode(value: &Value) -> Result<Vec<u8>, InvalidMetadata> {
     let mut bytes = Vec::new();
     append(value, &mut bytes)?;
@@ -30,7 +30,7 @@ fn append(value: &Value, bytes: &mut Vec<u8>) -> Result<(), InvalidMetadata> {
             bytes.push(b']');
         }
         Value::Object(members) => {
-            // Whatever order the map keeps: that of the names' code points, which is that of their bytes.
+            // Sorted here, whatever order the map keeps: by the names' code points, which is the order of their bytes.
             let mut members: Vec<_> = members.iter().collect();
             members.sort_unstable_by_key(|(name, _)| name.as_str());
             bytes.push(b'{');

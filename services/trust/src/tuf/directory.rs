@@ -1,7 +1,9 @@
-//! The repository on disk: `N.root.json`, `N.targets.json`, `N.snapshot.json`, `timestamp.json`, `targets/<sha256>.<name>`,
-//! as it is below the URL. `pending/` has what waits for signatures from elsewhere and is not served.
+//! The repository on disk: `N.root.json`, `N.targets.json`, `N.snapshot.json`, `timestamp.json`,
+//! `targets/<sha256>.<name>`, with the same paths as below the URL. `pending/` has metadata that waits for offline
+//! signatures and is not served.
 //!
-//! Whoever changes it holds `lock`. A file is there whole or not at all, and durable before the next is written.
+//! A process that changes it must hold `lock`. A file is written whole or not at all, and is durable before the next is
+//! written.
 
 use super::{InvalidMetadata, Role, TufError, metadata::MAX_BYTES};
 use std::{
@@ -12,38 +14,38 @@ use std::{
     time::Duration,
 };
 
-/// How long a change by another process is waited for. Keys elsewhere answer within seconds, or not at all.
+/// How long to wait for a change by another process. Remote keys answer within seconds, or not at all.
 const LOCK_PATIENCE: u32 = 300;
 const LOCK_INTERVAL: Duration = Duration::from_millis(200);
-/// Largest target that is read back.
+/// Largest target that is read.
 const MAX_TARGET_BYTES: u64 = 5_000_000;
 
-/// Where the targets metadata is that waits for signatures.
+/// The targets metadata that waits for offline signatures.
 pub const PENDING_TARGETS: &str = "pending/targets.json";
 
-/// A directory that is, or will be, a repository.
+/// The directory of a repository, which may not exist yet.
 #[derive(Debug, Clone)]
 pub struct Directory {
     path: PathBuf,
 }
 
-/// Held while the repository is changed; the lock ends with it.
+/// Held while the repository is changed. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct Held {
     _lock: File,
 }
 
-/// What changes whenever somebody has changed the repository.
+/// A stamp that differs after every change of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
-    /// Of `timestamp.json`: inode, length and time of change.
+    /// `timestamp.json`: inode, length and time of change.
     timestamp: Option<(u64, u64, i64, i64)>,
-    /// Of the root that was asked about, or of the one after it where there is one.
+    /// The given root, or the one after it if it exists.
     root_version: u64,
 }
 
 impl Directory {
-    /// The directory, which need not exist yet.
+    /// Names the directory, which need not exist yet.
     #[must_use]
     pub const fn new(path: PathBuf) -> Self {
         Self { path }
@@ -61,7 +63,7 @@ impl Directory {
         self.path.join(name)
     }
 
-    /// Makes what is missing, and waits until nobody else changes the repository.
+    /// Creates missing directories, and waits until no other process changes the repository.
     pub async fn lock(&self) -> Result<Held, TufError> {
         for directory in ["", "targets", "pending"] {
             let path = self.path.join(directory);
@@ -81,7 +83,7 @@ impl Directory {
         Err(TufError::Busy { path })
     }
 
-    /// The contents of a file; `None` where there is none.
+    /// Returns the contents of a file; `None` if it does not exist.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, TufError> {
         let path = self.file(name);
         match read_bounded(&path) {
@@ -91,7 +93,7 @@ impl Directory {
         }
     }
 
-    /// The contents of a file that must be there and be metadata of acceptable size.
+    /// Returns the contents of a metadata file, which must exist and have an acceptable size.
     pub(super) fn read_metadata(&self, name: &str) -> Result<Vec<u8>, TufError> {
         let path = self.file(name);
         let bytes = self.read(name)?.ok_or_else(|| TufError::File {
@@ -104,7 +106,7 @@ impl Directory {
         Ok(bytes)
     }
 
-    /// Puts a file in its place, durably; the one before it is gone. Bytes that are there already are left alone.
+    /// Writes a file durably and replaces the previous one. Does nothing if the bytes are the same.
     pub fn write(&self, _held: &Held, name: &str, bytes: &[u8]) -> Result<(), TufError> {
         let path = self.file(name);
         let attempt = || {
@@ -114,7 +116,7 @@ impl Directory {
             let directory = path.parent().unwrap_or(&path);
             let mut file = tempfile::Builder::new()
                 .prefix(".new-")
-                // Public by nature; the directory above is not.
+                // Public by nature; the parent directory is not.
                 .permissions(Permissions::from_mode(0o644))
                 .tempfile_in(directory)?;
             file.write_all(bytes)?;
@@ -125,7 +127,7 @@ impl Directory {
         attempt().map_err(|source| TufError::File { path: path.clone(), source })
     }
 
-    /// Takes a file away; one that is not there is no fault.
+    /// Removes a file; a missing file is not an error.
     pub fn remove(&self, _held: &Held, name: &str) -> Result<(), TufError> {
         let path = self.file(name);
         match fs::remove_file(&path) {
@@ -135,7 +137,7 @@ impl Directory {
         }
     }
 
-    /// Which versions of a role's metadata are there, in order.
+    /// Returns the versions of a role's metadata that exist, in order.
     pub fn versions(&self, role: Role) -> Result<Vec<u64>, TufError> {
         let version = |name: &str| {
             let version = name.strip_suffix(&format!(".{role}.json"))?.parse().ok()?;
@@ -157,7 +159,7 @@ impl Directory {
         }
     }
 
-    /// To see whether somebody has changed the repository whose newest root is `root_version`.
+    /// Returns the stamp for the repository whose newest root is `root_version`, to notice changes by other processes.
     #[must_use]
     pub fn stamp(&self, root_version: u64) -> Stamp {
         let facts = fs::metadata(self.file("timestamp.json"));

@@ -1,7 +1,7 @@
 //! `/tuf/…`: the repository over HTTP.
 //!
-//! Only what the repository itself lists is served; no name of a request ever reaches a file system. What is not there is
-//! 404, which is how clients learn that they have seen the newest root, and which no cache may keep.
+//! Serves only the files that the repository lists; a requested name never reaches the file system. A missing file is a
+//! 404: clients learn from it that they have the newest root, so caches must not keep it.
 
 use super::Service;
 use axum::{
@@ -38,7 +38,7 @@ async fn serve(State(service): State<Arc<Service>>, Path(path): Path<String>, re
     (headers, contents.to_vec()).into_response()
 }
 
-/// What has a version or a hash in its name is the same for ever.
+/// A file with a version or a hash in its name never changes.
 fn cache_control(path: &str) -> &'static str {
     match path {
         "timestamp.json" => "no-cache",

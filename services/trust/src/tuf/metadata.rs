@@ -1,7 +1,7 @@
 //! Signed documents: read, verified, written. TUF 1.0 §4.
 //!
-//! What is read may come from a person's disk or from another program, so nothing in it is believed before enough
-//! signatures verify; [`Root::verify`] counts keys, not signatures.
+//! The input may come from a person's disk or from another program, so it is not trusted before enough signatures
+//! verify. [`Root::verify`] counts keys, not signatures.
 
 use super::{InvalidMetadata, Role, TargetName, canonical, key::KeyId};
 use chancery_verify::Timestamp;
@@ -10,32 +10,32 @@ use std::collections::BTreeMap;
 
 pub use super::root::Root;
 
-/// Largest document that is read. Clients stop at 512,000 bytes of root metadata.
+/// Largest document. Clients stop at 512,000 bytes of root metadata.
 pub const MAX_BYTES: usize = 512_000;
-/// What we write.
+/// The specification version that is written.
 const SPEC_VERSION: &str = "1.0.31";
-/// Signatures of one document.
+/// Most signatures of one document.
 const MAX_SIGNATURES: usize = 64;
-/// Versions that every client can count to.
+/// Largest version that every client can parse.
 const MAX_VERSION: u64 = i32::MAX as u64;
 
-/// A document and its signatures, of which none need be right.
+/// A document and its unverified signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
     signed: Value,
-    /// What is signed: [`Self::signed`] in its canonical form.
+    /// The bytes that are signed: [`Self::signed`] in its canonical form.
     canonical: Vec<u8>,
     signatures: BTreeMap<KeyId, Vec<u8>>,
-    /// Whose it says to be.
+    /// The role it names.
     pub role: Role,
-    /// From one on.
+    /// Version, from 1.
     pub version: u64,
-    /// From then on clients refuse it.
+    /// Expiry: clients refuse it from then on.
     pub expires: Timestamp,
 }
 
 impl Metadata {
-    /// A new document without signatures. `parts` are the members that the role has beside the common ones.
+    /// Makes a document without signatures. `parts` are the members of the role beside the common ones.
     pub fn new(
         role: Role,
         version: u64,
@@ -50,7 +50,7 @@ impl Metadata {
         Self::read(Value::Object(signed), BTreeMap::new())
     }
 
-    /// Reads a document with its signatures, or with none yet.
+    /// Reads a document with signatures, or with none yet.
     pub fn parse(text: &[u8]) -> Result<Self, InvalidMetadata> {
         if text.len() > MAX_BYTES {
             return Err(InvalidMetadata::TooLarge);
@@ -94,18 +94,18 @@ impl Metadata {
         self.signed.get(name).ok_or(InvalidMetadata::Member { name })
     }
 
-    /// What is to be signed.
+    /// The signed part.
     #[must_use]
     pub fn message(&self) -> &[u8] {
         &self.canonical
     }
 
-    /// The signatures, by the key they are said to be of.
+    /// The signatures by key id, unverified.
     pub fn signatures(&self) -> impl Iterator<Item = (&KeyId, &[u8])> {
         self.signatures.iter().map(|(key_id, signature)| (key_id, signature.as_slice()))
     }
 
-    /// Adds a signature; one of the same key is replaced.
+    /// Adds a signature; replaces one of the same key.
     pub fn add_signature(&mut self, key_id: KeyId, signature: Vec<u8>) {
         self.signatures.insert(key_id, signature);
     }
@@ -115,7 +115,7 @@ impl Metadata {
         self.signatures.retain(|key_id, _| keep(key_id));
     }
 
-    /// The file: indented, because people read it before they sign it.
+    /// Returns the file's bytes: indented, because people read it before they sign it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let signature = |(key_id, bytes): (&KeyId, &Vec<u8>)| json!({"keyid": key_id, "sig": hex::encode(bytes)});
@@ -125,13 +125,13 @@ impl Metadata {
     }
 }
 
-/// A whole number from one on.
+/// Reads a whole number from 1.
 pub(super) fn number(object: &Value, name: &'static str) -> Result<u64, InvalidMetadata> {
     let number = object.get(name).and_then(Value::as_u64).filter(|number| (1..=MAX_VERSION).contains(number));
     number.ok_or(InvalidMetadata::Member { name })
 }
 
-/// What one document says about another file: its length and its one hash.
+/// A description of a file: length and one hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileFacts {
     /// Bytes.
@@ -141,14 +141,14 @@ pub struct FileFacts {
 }
 
 impl FileFacts {
-    /// Of these bytes.
+    /// Describes these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         Self { length, sha256: hex::encode(chancery_verify::hash::sha256(bytes)) }
     }
 
-    /// As members. One hash and no second: go-tuf asks for the file under a name it picks among them at random.
+    /// Returns the members. There is only one hash: with several, go-tuf picks one at random for the name of the file.
     pub(super) fn members(&self) -> Map<String, Value> {
         let members =
             [("length".to_owned(), self.length.into()), ("hashes".to_owned(), json!({"sha256": self.sha256}))];
@@ -165,14 +165,14 @@ impl FileFacts {
     }
 }
 
-/// What targets metadata lists.
+/// Returns the targets that targets metadata lists.
 pub fn listed_targets(metadata: &Metadata) -> Result<BTreeMap<TargetName, FileFacts>, InvalidMetadata> {
     expect_role(metadata, Role::Targets)?;
     let listed = metadata.member("targets")?.as_object().ok_or(InvalidMetadata::Member { name: "targets" })?;
     listed.iter().map(|(name, facts)| Ok((TargetName::parse(name)?, FileFacts::parse(facts)?))).collect()
 }
 
-/// What snapshot or timestamp metadata says of the file `name`: version and facts.
+/// Returns version and facts of the file `name` in snapshot or timestamp metadata.
 pub fn listed_metadata(metadata: &Metadata, name: &str) -> Result<(u64, FileFacts), InvalidMetadata> {
     let entry = metadata.member("meta")?.get(name).ok_or(InvalidMetadata::Member { name: "meta" })?;
     Ok((number(entry, "version")?, FileFacts::parse(entry)?))

@@ -1,4 +1,4 @@
-//! Signatures that are made elsewhere: a document without signatures goes out, copies with one or more come back.
+//! Offline signatures: export a document without signatures, and merge copies with one or more.
 //!
 //! The file is plain TUF metadata with an empty list of signatures, so any other TUF program can sign it too.
 
@@ -6,13 +6,13 @@ use super::{InvalidMetadata, Metadata, key};
 use chancery_daemon::signer::{Signer, SignerError};
 use std::collections::BTreeMap;
 
-/// Why a document is not signed.
+/// Why a document cannot be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum OfflineError {
     /// The key is of a kind that not every client verifies.
     #[error(transparent)]
     Key(#[from] InvalidMetadata),
-    /// The key does not sign.
+    /// The key fails to sign.
     #[error(transparent)]
     Signer(#[from] SignerError),
 }
@@ -25,8 +25,8 @@ pub async fn sign(document: &mut Metadata, signer: &Signer) -> Result<(), Offlin
     Ok(())
 }
 
-/// Puts the signatures of copies of the same document together: one of each key. Whether they are right is found out when
-/// they are counted.
+/// Merges the signatures of copies of one document: one for each key. Not verified here: that is done when they are
+/// counted.
 #[must_use]
 pub fn merge(copies: Vec<Metadata>) -> Vec<Metadata> {
     let mut merged: BTreeMap<Vec<u8>, Metadata> = BTreeMap::new();

@@ -1,7 +1,7 @@
-//! The files a repository distributes, made from the trust files: names, contents, and what is said about each.
+//! The targets of a repository, made from the trust files: names, contents, and metadata about each.
 //!
-//! Everything comes out of `trusted_root.json` and the signing configuration, whatever services those name, so a file
-//! for a service that is added, or for a key that is retired, needs no line here.
+//! Everything is derived from `trusted_root.json` and the signing configuration, so that a new service or a retired key
+//! needs no change here.
 
 use super::{InvalidMetadata, TufError, metadata::FileFacts};
 use crate::files::{FileName, TrustFiles};
@@ -10,12 +10,12 @@ use chancery_verify::{PublicKey, key::KeyKind, pem};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt};
 
-/// The name of a target: one file name of plain characters, which leads out of no directory.
+/// The name of a target: one plain file name, which cannot leave its directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TargetName(String);
 
 impl TargetName {
-    /// Refuses what is no plain file name: separators, `..`, control characters, empty and hidden names.
+    /// Refuses names that are not plain: separators, `..`, control characters, empty and hidden names.
     pub fn parse(name: &str) -> Result<Self, InvalidMetadata> {
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
         if plain && !name.is_empty() && !name.starts_with('.') && name.len() <= 128 {
@@ -31,7 +31,7 @@ impl TargetName {
         &self.0
     }
 
-    /// Where the file with these contents is, in the directory and below the URL.
+    /// Returns the path of the file with these contents, in the directory and below the URL.
     #[must_use]
     pub fn path(&self, facts: &FileFacts) -> String {
         format!("targets/{}.{}", facts.sha256, self.0)
@@ -44,14 +44,14 @@ impl fmt::Display for TargetName {
     }
 }
 
-/// What a file is for, as clients from before `trusted_root.json` look it up.
+/// A file's use, by which clients older than `trusted_root.json` look it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Usage {
     Fulcio,
     Rekor,
     CertificateLog,
     Timestamping,
-    /// None that such a client asks for.
+    /// None that such a client looks up.
     Other,
 }
 
@@ -82,7 +82,7 @@ impl Target {
     }
 }
 
-/// Everything that is to be distributed. The same trust files give the same publication.
+/// All targets to distribute. The same trust files give the same publication.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Publication {
     targets: BTreeMap<TargetName, Target>,
@@ -92,7 +92,7 @@ impl Publication {
     /// All targets for these files.
     ///
     /// # Errors
-    /// [`TufError::TrustFiles`] where they are not what [`TrustFiles::build`] makes.
+    /// [`TufError::TrustFiles`] if they do not have the form that [`TrustFiles::build`] makes.
     pub fn of(files: &TrustFiles) -> Result<Self, TufError> {
         let names = [FileName::SigningConfig, FileName::SigningConfigRekorV1, FileName::SigningConfigRekorV2];
         let configurations = names.map(|name| files.contents(name));
@@ -135,7 +135,7 @@ impl Publication {
         Some(())
     }
 
-    /// The file itself, and what it says in the form of earlier clients: certificates and keys, each on its own.
+    /// The file itself, and its contents in the form for older clients: certificates and keys, each in its own file.
     fn add_trusted_root(&mut self, text: &str) -> Option<()> {
         let trusted_root: Value = serde_json::from_str(text).ok()?;
         let list = |name: &str| trusted_root.get(name).and_then(Value::as_array);
@@ -147,7 +147,7 @@ impl Publication {
         }
         for (logs, name, usage) in [("tlogs", "rekor", Usage::Rekor), ("ctlogs", "ctfe", Usage::CertificateLog)] {
             let keys = list(logs)?.iter().map(|log| Some((log, key(log)?))).collect::<Option<Vec<_>>>()?;
-            // Those clients know no other keys, and stumble over them.
+            // Older clients support only these keys, and fail on others.
             let known = keys.into_iter().filter(|(_, key)| matches!(key.kind(), KeyKind::P256 | KeyKind::P384));
             for (number, (log, key)) in known.enumerate() {
                 let about = facts(log, "baseUrl", "/publicKey/validFor/end")?;
@@ -160,7 +160,7 @@ impl Publication {
         Some(())
     }
 
-    /// Leaf, intermediates and root in files of their own: cosign puts them together again by what they are.
+    /// Leaf, intermediates and root in separate files: cosign sorts them by their contents.
     fn add_timestamp_authority(&mut self, number: usize, authority: &Value) -> Option<()> {
         let about = facts(authority, "uri", "/validFor/end")?;
         let chain = chain(authority)?;
@@ -178,12 +178,12 @@ impl Publication {
     }
 }
 
-/// The first has the name that clients know by heart.
+/// The first gets the file name that clients have built in.
 fn numbered(name: &str, number: usize, extension: &str) -> String {
     if number == 0 { format!("{name}{extension}") } else { format!("{name}_{number}{extension}") }
 }
 
-/// Whether an entry still counts for what is signed now, and its URL.
+/// Whether an entry is still valid for new signatures, and its URL.
 fn facts<'a>(entry: &'a Value, uri: &str, end: &str) -> Option<(bool, &'a str)> {
     Some((entry.pointer(end).is_none(), entry.get(uri)?.as_str()?))
 }

@@ -1,7 +1,8 @@
-//! Changes of the repository, one at a time, by whoever has its directory: the running server and the command line alike.
+//! Changes of the repository, one at a time, by any process with access to its directory: the running server and the
+//! command line.
 //!
-//! Each takes the lock, reads what is there, decides, signs, writes, and reads again what a client would then see. So it
-//! does not matter who makes a change while a server runs: the server sees that the directory has changed.
+//! Each change takes the lock, reads the repository, decides, signs, writes, and reads it again as a client would. The
+//! command line may make changes while a server runs: the server notices that the directory has changed.
 
 use super::{
     Directory, InvalidMetadata, Lifetimes, Metadata, Publication, Repository, Role, RoleKeys, Root, TufError,
@@ -14,34 +15,34 @@ use chancery_daemon::signer::{Signer, SignerError};
 use chancery_verify::{PublicKey, Timestamp};
 use std::{collections::BTreeSet, pin::Pin, sync::Arc};
 
-/// The keys of one role that are at hand.
+/// The available keys of one role.
 #[derive(Debug, Default)]
 pub struct KeysHeld {
-    /// Those that can be asked to sign. Which of them count, the root says.
+    /// Keys that can be asked to sign. The root decides which of them count.
     pub signers: Vec<Arc<Signer>>,
-    /// Why others cannot.
+    /// Why other keys are not available.
     pub failures: Vec<SignerError>,
 }
 
-/// The keys, later: some may have to be reached first.
+/// A future set of keys: some must be reached first.
 pub type HeldKeys<'a> = Pin<Box<dyn Future<Output = KeysHeld> + Send + 'a>>;
 
-/// Where keys come from. An offline key is one that is never there.
+/// Source of keys. An offline key is never available here.
 pub trait KeySource: Send + Sync {
-    /// The keys of `role` that are at hand now.
+    /// Returns the keys of `role` that are available now.
     fn held(&self, role: Role) -> HeldKeys<'_>;
 }
 
-/// What has become of something that was to be published.
+/// Result of publishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
-    /// Clients get it.
+    /// Published: clients receive it.
     Served,
-    /// It waits for signatures of keys that are elsewhere: `pending/targets.json`.
+    /// Waits for signatures of offline keys: `pending/targets.json`.
     WaitsForSignatures,
 }
 
-/// Who changes a repository.
+/// Changes a repository.
 pub struct Publisher {
     directory: Directory,
     keys: Arc<dyn KeySource>,
@@ -71,13 +72,13 @@ impl Publisher {
         Signing { keys: &*self.keys, lifetimes: &self.lifetimes, now }
     }
 
-    /// Whether there is no repository yet.
+    /// Returns whether the repository does not exist yet.
     pub fn is_new(&self) -> Result<bool, TufError> {
         Ok(self.directory.versions(Role::Root)?.is_empty())
     }
 
-    /// Makes the first version of everything, in which one key of each role that is at hand must sign; what exists already
-    /// is left alone.
+    /// Makes the first version of all metadata. One available key of each role must sign. Existing metadata is left
+    /// alone.
     pub async fn create(&self, publication: &Publication, now: Timestamp) -> Result<Repository, TufError> {
         let held = self.directory.lock().await?;
         if let Some(repository) = Repository::read(&self.directory)? {
@@ -103,7 +104,7 @@ impl Publisher {
         RoleKeys::new(&keys, 1).map_err(|source| TufError::Refused { role, source })
     }
 
-    /// Has clients get these files. Where they get them already nothing is written.
+    /// Publishes these files. Writes nothing if they are already published.
     pub async fn publish(
         &self,
         publication: &Publication,
@@ -130,8 +131,8 @@ impl Publisher {
         Ok((repository, Published::Served))
     }
 
-    /// Signs anew what is due at `now`, what was left unfinished, and the `asked` roles whose keys are at hand. Returns the
-    /// repository and what was renewed; root and targets whose keys are elsewhere are left to their people.
+    /// Renews metadata that is due at `now` or was left unfinished, and the `asked` roles whose keys are available.
+    /// Returns the repository and the renewed roles. Root and targets with offline keys are left to their holders.
     pub async fn renew(&self, asked: &[Role], now: Timestamp) -> Result<(Repository, Vec<Role>), TufError> {
         let (held, current) = self.open().await?;
         let due = |role| asked.contains(&role) || self.lifetimes.is_due(role, current.metadata(role).expires, now);
@@ -156,13 +157,13 @@ impl Publisher {
         Ok((repository, renewed))
     }
 
-    /// Whether anything is due at `now` that could be renewed here.
+    /// Returns whether anything due at `now` can be renewed here.
     pub async fn is_due(&self, repository: &Repository, now: Timestamp) -> bool {
         for role in Role::ALL {
             if !self.lifetimes.is_due(role, repository.metadata(role).expires, now) {
                 continue;
             }
-            // An offline key must not have the server look for work every second.
+            // An offline key must not make the server retry every second.
             if matches!(role, Role::Snapshot | Role::Timestamp) || self.can_sign(repository, role).await {
                 return true;
             }
@@ -170,7 +171,7 @@ impl Publisher {
         repository.is_unfinished()
     }
 
-    /// Replaces the keys of a role. Those of before sign once more, for who has only seen the old root.
+    /// Replaces the keys of a role. The old keys sign once more, for clients that have only the old root.
     pub async fn replace_keys(&self, role: Role, keys: RoleKeys, now: Timestamp) -> Result<Repository, TufError> {
         let (held, current) = self.open().await?;
         let version = current.metadata(Role::Root).version + 1;
@@ -180,11 +181,11 @@ impl Publisher {
         self.write(&held, files)
     }
 
-    /// Takes root or targets metadata, or both, that was signed elsewhere. Keys that are at hand sign too.
+    /// Imports root or targets metadata, or both, signed by offline keys. Available keys also sign.
     ///
     /// # Errors
-    /// [`TufError::Refused`] and [`TufError::KeysMissing`], and nothing has changed: not the next version, expired, not signed
-    /// by enough keys of the root before and of its own, or targets whose files are not here.
+    /// [`TufError::Refused`] and [`TufError::KeysMissing`], without any change: not the next version, expired, not
+    /// signed by enough keys of the previous root and of its own, or targets whose files are not here.
     pub async fn import(&self, documents: Vec<Metadata>, now: Timestamp) -> Result<Repository, TufError> {
         let (held, current) = self.open().await?;
         let mut change = Change::default();
@@ -217,7 +218,7 @@ impl Publisher {
         Ok(repository)
     }
 
-    /// The targets metadata that waits for signatures, if it still comes next.
+    /// Returns the targets metadata that waits for signatures, if it is still the next version.
     pub fn pending(&self, current: &Repository) -> Result<Option<Metadata>, TufError> {
         let Some(bytes) = self.directory.read(PENDING_TARGETS)? else { return Ok(None) };
         let metadata = Metadata::parse(&bytes)
@@ -225,7 +226,7 @@ impl Publisher {
         Ok((metadata.version == current.metadata(Role::Targets).version + 1).then_some(metadata))
     }
 
-    /// What would come next for a role whose keys are elsewhere, without signatures.
+    /// Returns the next version for a role with offline keys, without signatures.
     pub fn draft(&self, current: &Repository, role: Role, now: Timestamp) -> Result<Metadata, TufError> {
         match (role, self.pending(current)?) {
             (Role::Targets, Some(pending)) => Ok(pending),
@@ -244,7 +245,7 @@ impl Publisher {
         Ok((held, read.ok_or_else(|| TufError::Missing { path: self.directory.path().to_owned() })?))
     }
 
-    /// Whether enough keys of `role` are at hand.
+    /// Returns whether enough keys of `role` are available.
     pub async fn can_sign(&self, current: &Repository, role: Role) -> bool {
         let KeysHeld { signers, .. } = self.keys.held(role).await;
         let keys = current.root().role(role);
@@ -252,7 +253,7 @@ impl Publisher {
         keys.keys.values().filter(|key| held.contains(&key.fingerprint())).count() >= keys.threshold
     }
 
-    /// The files of targets metadata are here, with the right bytes.
+    /// Checks that the files of targets metadata exist here with the right bytes.
     fn check_contents(&self, targets: &Metadata) -> Result<(), TufError> {
         let refused = |source| TufError::Refused { role: Role::Targets, source };
         for (name, facts) in listed_targets(targets).map_err(refused)? {
@@ -264,7 +265,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Keeps what waits for signatures, unless the same thing waits already: somebody may be signing it.
+    /// Stores metadata that waits for signatures, unless the same already waits: its signing may be in progress.
     fn keep_pending(&self, held: &Held, next: &Metadata) -> Result<(), TufError> {
         let waiting = self.directory.read(PENDING_TARGETS)?.and_then(|bytes| Metadata::parse(&bytes).ok());
         let same = waiting.is_some_and(|waiting| {
@@ -281,7 +282,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Writes in order, reads it back as a client would, and only then takes away what nobody asks for any more.
+    /// Writes files in order, reads them back as a client would, and only then removes those that no client requests
+    /// any more.
     fn write(&self, held: &Held, files: Files) -> Result<Repository, TufError> {
         for (path, bytes) in files {
             self.directory.write(held, &path, &bytes)?;

@@ -1,6 +1,6 @@
-//! A repository as clients see it, and verified as they do.
+//! The repository as clients see it, verified as they do.
 //!
-//! Whether metadata has expired is not asked here: a server that was off for a month must be able to renew.
+//! Expiry is not checked here: a server that was off for a month must be able to renew.
 
 use super::{
     Directory, InvalidMetadata, Lifetimes, Metadata, Role, Root, TargetName, TufError, Urgency,
@@ -9,48 +9,48 @@ use super::{
 use chancery_verify::Timestamp;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Versions of snapshot and targets metadata that are kept, and served, for clients that have seen an older timestamp.
+/// Old versions of snapshot and targets metadata that are kept and served, for clients with an older timestamp.
 pub const KEPT_VERSIONS: u64 = 16;
 
-/// Everything that is served, verified.
+/// All served files, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
-    /// The newest, to which version 1 leads without a gap.
+    /// The newest root. An unbroken chain from version 1 leads to it.
     root: (Metadata, Root),
-    /// The one before it.
+    /// The previous root.
     previous_root: Option<Root>,
     targets: Metadata,
     snapshot: Metadata,
     timestamp: Metadata,
-    /// What the current targets metadata lists.
+    /// The current targets.
     listed: BTreeMap<TargetName, FileFacts>,
     files: BTreeMap<String, Arc<[u8]>>,
-    /// Some of it is signed for the root before the newest: a change was cut short.
+    /// Some metadata is signed for the previous root: a change was interrupted.
     is_unfinished: bool,
 }
 
-/// What there is to say about one role.
+/// Status of one role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleStatus {
-    /// Which.
+    /// The role.
     pub role: Role,
-    /// Of its current metadata.
+    /// Version of its current metadata.
     pub version: u64,
-    /// From then on clients refuse it.
+    /// Expiry of its current metadata.
     pub expires: Timestamp,
-    /// Keys that may sign it.
+    /// Number of its keys.
     pub keys: usize,
-    /// How many of them must.
+    /// Its threshold.
     pub threshold: usize,
-    /// How near the end is.
+    /// How soon it expires.
     pub urgency: Urgency,
 }
 
 impl Repository {
-    /// Reads a directory and follows it from root version 1; `None` where no repository has been made yet.
+    /// Reads a directory and verifies the chain from root version 1; `None` if no repository has been made yet.
     pub fn read(directory: &Directory) -> Result<Option<Self>, TufError> {
         let versions = directory.versions(Role::Root)?;
-        // It is written last.
+        // The timestamp is written last.
         if versions.is_empty() {
             return Ok(None);
         }
@@ -76,7 +76,7 @@ impl Repository {
         reader.older(&snapshot, &targets)?;
         let Reader { files, is_unfinished, .. } = reader;
         let mut repository = Self { root, previous_root, targets, snapshot, timestamp, listed, files, is_unfinished };
-        // Root version 1 never changes, so neither does the checksum that people were given of it.
+        // Root version 1 never changes, so the checksum that people were given stays valid.
         if let Some(first) = repository.files.get("1.root.json").cloned() {
             repository.files.insert("root.json".to_owned(), first);
         }
@@ -105,7 +105,7 @@ impl Repository {
         }
     }
 
-    /// Whether a change was cut short, so that some of it must be signed anew.
+    /// Returns whether a change was interrupted, so that some metadata must be signed again.
     #[must_use]
     pub const fn is_unfinished(&self) -> bool {
         self.is_unfinished
@@ -135,7 +135,7 @@ impl Repository {
         self.files.get(&name.path(facts)).map(|bytes| &**bytes)
     }
 
-    /// Every role's, root first.
+    /// Returns the status of every role, root first.
     #[must_use]
     pub fn status(&self, lifetimes: &Lifetimes, now: Timestamp) -> Vec<RoleStatus> {
         let status = |role| {
@@ -153,7 +153,7 @@ impl Repository {
     }
 }
 
-/// Reads what root metadata says if it may come after `previous`.
+/// Reads root metadata and checks that it may follow `previous`.
 pub(super) fn follow(previous: Option<&Root>, metadata: &Metadata) -> Result<Root, InvalidMetadata> {
     let root = Root::parse(metadata)?;
     if let Some(previous) = previous {
@@ -172,7 +172,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Metadata in force, signed by the keys of the newest root or, where a change was cut short, of the one before.
+    /// Reads current metadata, signed by the keys of the newest root or, if a change was interrupted, of the previous
+    /// one.
     fn current(&mut self, path: &str, role: Role, version: Option<u64>) -> Result<Metadata, TufError> {
         let metadata = match version {
             Some(version) => open(self.directory, path, role, version, &mut self.files)?,
@@ -204,7 +205,7 @@ impl Reader<'_> {
         Err(TufError::Invalid { path: self.directory.file(path), source })
     }
 
-    /// The files that targets metadata lists.
+    /// Reads the files that targets metadata lists.
     fn contents(&mut self, targets: &Metadata) -> Result<BTreeMap<TargetName, FileFacts>, TufError> {
         let listed = listed_targets(targets).map_err(|source| TufError::Refused { role: Role::Targets, source })?;
         for (name, facts) in &listed {
@@ -217,7 +218,7 @@ impl Reader<'_> {
         Ok(listed)
     }
 
-    /// What clients may still ask for that saw an older timestamp. It was verified when it was current.
+    /// Reads files that clients with an older timestamp may still request. They were verified when they were current.
     fn older(&mut self, snapshot: &Metadata, targets: &Metadata) -> Result<(), TufError> {
         for current in [snapshot, targets] {
             for version in current.version.saturating_sub(KEPT_VERSIONS)..current.version {

@@ -1,20 +1,20 @@
-//! The four roles of a repository, and how long what each signs is valid.
+//! The four roles of a repository, and the lifetimes of their metadata.
 
 use chancery_verify::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
-/// Who signs what (TUF 1.0 §3).
+/// A role of TUF 1.0 §3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Whose keys count, for itself and the others.
+    /// Signs the keys of all roles.
     Root,
-    /// Which files there are.
+    /// Signs the list of files.
     Targets,
-    /// Which version of the targets metadata is current.
+    /// Signs the version of the targets metadata.
     Snapshot,
-    /// Which snapshot is current.
+    /// Signs the current snapshot.
     Timestamp,
 }
 
@@ -39,7 +39,7 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.as_str() == name)
     }
 
-    /// Where version `version` of its metadata is, in the directory and below the URL.
+    /// Returns the path of version `version` of its metadata, in the directory and below the URL.
     #[must_use]
     pub fn path(self, version: u64) -> String {
         match self {
@@ -55,7 +55,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// How long new metadata of each role is valid.
+/// Lifetimes of new metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetimes {
     /// Of root metadata.
@@ -64,7 +64,8 @@ pub struct Lifetimes {
     pub targets: Duration,
     /// Of snapshot metadata.
     pub snapshot: Duration,
-    /// Of timestamp metadata: how long a client may be kept from seeing something newer.
+    /// Of timestamp metadata. An attacker who controls the connection can hide newer metadata from a client for this
+    /// long.
     pub timestamp: Duration,
 }
 
@@ -75,24 +76,24 @@ impl Default for Lifetimes {
     }
 }
 
-/// How much has to be done about metadata that comes to its end.
+/// How urgent the renewal of metadata is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Urgency {
-    /// Nothing.
+    /// Not due.
     None,
-    /// 30 days are left, or half of a shorter lifetime.
+    /// 30 days left, or half of a shorter lifetime.
     Notice,
-    /// 14 days, or a quarter.
+    /// 14 days left, or a quarter.
     Warning,
-    /// 7 days, or an eighth.
+    /// 7 days left, or an eighth.
     Alarm,
-    /// Clients refuse it.
+    /// Expired: clients refuse it.
     Expired,
 }
 
 impl Lifetimes {
-    /// Of one role.
+    /// Lifetime of one role's metadata.
     #[must_use]
     pub const fn of(&self, role: Role) -> Duration {
         match role {
@@ -103,15 +104,15 @@ impl Lifetimes {
         }
     }
 
-    /// When metadata that is made at `now` expires. Whole seconds: python-tuf refuses fractions.
+    /// Returns the expiry of metadata made at `now`. Whole seconds: python-tuf refuses fractions.
     #[must_use]
     pub const fn expiry(&self, role: Role, now: Timestamp) -> Timestamp {
         Timestamp::from_seconds(now.plus_seconds(self.of(role).as_secs()).seconds())
     }
 
-    /// Whether metadata that expires then should be made anew: long before, so that a key that cannot be reached for
-    /// days does no harm. Root and targets are renewed before the first notice; the others when a third of their time
-    /// has passed.
+    /// Returns whether metadata with this expiry should be renewed now. That is early, so that a key that cannot be
+    /// reached for days does no harm. Root and targets are renewed before the first notice, the others when a third of
+    /// their lifetime has passed.
     #[must_use]
     pub fn is_due(&self, role: Role, expires: Timestamp, now: Timestamp) -> bool {
         let lifetime = self.of(role).as_secs();
@@ -122,7 +123,7 @@ impl Lifetimes {
         now.plus_seconds(left) >= expires
     }
 
-    /// How near the end is.
+    /// Returns how urgent the renewal is.
     #[must_use]
     pub fn urgency(&self, role: Role, expires: Timestamp, now: Timestamp) -> Urgency {
         let lifetime = self.of(role).as_secs();

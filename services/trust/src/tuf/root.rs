@@ -1,4 +1,4 @@
-//! Root metadata: whose keys count for which role, and how many of them.
+//! Root metadata: the keys of each role, and their threshold.
 
 use super::{
     InvalidMetadata, Metadata, Role,
@@ -9,15 +9,15 @@ use chancery_verify::{PublicKey, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Keys of one role.
+/// Most keys of one role.
 const MAX_KEYS: usize = 32;
 
 /// The keys of one role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleKeys {
-    /// By name.
+    /// By key id.
     pub keys: BTreeMap<KeyId, PublicKey>,
-    /// How many of them must sign; from one to all.
+    /// Threshold, from one to all.
     pub threshold: usize,
 }
 
@@ -40,7 +40,7 @@ impl RoleKeys {
         Ok(self)
     }
 
-    /// How many of the keys have signed. Each counts once, whatever name it signs under and however often.
+    /// Returns how many of the keys have signed. Each counts once, under any id and however often it signed.
     #[must_use]
     pub fn count(&self, metadata: &Metadata) -> usize {
         let signed = metadata.signatures().filter(|(key_id, signature)| {
@@ -53,21 +53,21 @@ impl RoleKeys {
 /// The keys of all roles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
-    /// Sign root metadata, and so say whose keys count.
+    /// Sign root metadata, and so decide the keys of all roles.
     pub root: RoleKeys,
-    /// Sign what is distributed.
+    /// Sign the targets.
     pub targets: RoleKeys,
-    /// Sign which targets metadata is current.
+    /// Sign the version of the targets metadata.
     pub snapshot: RoleKeys,
-    /// Sign which snapshot is current.
+    /// Sign the version of the snapshot.
     pub timestamp: RoleKeys,
 }
 
 impl Root {
-    /// Reads root metadata. Its signatures are another matter.
+    /// Reads root metadata. Does not verify its signatures.
     pub fn parse(metadata: &Metadata) -> Result<Self, InvalidMetadata> {
         expect_role(metadata, Role::Root)?;
-        // The one layout that is served.
+        // The only layout that is served.
         if metadata.member("consistent_snapshot")? != &Value::Bool(true) {
             return Err(InvalidMetadata::Member { name: "consistent_snapshot" });
         }
@@ -97,7 +97,7 @@ impl Root {
         }
     }
 
-    /// The same, with other keys for one role.
+    /// Returns a copy with other keys for one role.
     #[must_use]
     pub fn with(mut self, role: Role, keys: RoleKeys) -> Self {
         match role {
@@ -109,7 +109,7 @@ impl Root {
         self
     }
 
-    /// Demands that enough keys of the document's role have signed it.
+    /// Checks that enough keys of the document's role have signed it.
     pub fn verify(&self, metadata: &Metadata) -> Result<(), InvalidMetadata> {
         let keys = self.role(metadata.role);
         let (signed, threshold) = (keys.count(metadata), keys.threshold);
@@ -119,12 +119,13 @@ impl Root {
         Ok(())
     }
 
-    /// As a new document, without signatures.
+    /// Returns a new document without signatures.
     pub fn to_metadata(&self, version: u64, expires: Timestamp) -> Result<Metadata, InvalidMetadata> {
         let (mut keys, mut roles) = (Map::new(), Map::new());
         for role in Role::ALL {
             let RoleKeys { keys: chosen, threshold } = self.role(role);
-            // Named anew: another program may have spelt a key differently, and the name is that of the spelling.
+            // Ids are computed again: another program may have encoded a key differently, and the id depends on the
+            // encoding.
             let ids = chosen.values().map(key::id).collect::<Result<Vec<KeyId>, _>>()?;
             keys.extend(ids.iter().cloned().zip(chosen.values().map(key::document)));
             roles.insert(role.to_string(), json!({"keyids": ids, "threshold": threshold}));
@@ -144,7 +145,7 @@ fn parse_keys(listed: &Value) -> Result<BTreeMap<KeyId, PublicKey>, InvalidMetad
     let mut fingerprints = BTreeSet::new();
     for (key_id, document) in listed.ok_or(InvalidMetadata::Member { name: "keys" })? {
         let public_key = key::parse(key_id, document)?;
-        // Another spelling of its PEM gives the same key another name, under which it could count again.
+        // The same key in another PEM encoding has another id, under which it could count again.
         if !fingerprints.insert(public_key.fingerprint()) {
             return Err(InvalidMetadata::KeyId { key_id: key_id.clone() });
         }

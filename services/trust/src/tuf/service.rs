@@ -1,5 +1,5 @@
-//! The running server's part: it renews what is about to expire, publishes what is new, takes over what the command line has
-//! changed, and says so when it cannot.
+//! The running server's part: it renews metadata that is about to expire, publishes new trust files, loads changes made
+//! by the command line, and raises an alarm if it cannot.
 
 use super::{
     Publication, Publisher, Repository, Role, TufError, Urgency, directory::Stamp, publisher::Published,
@@ -20,18 +20,18 @@ use std::{
     time::Duration,
 };
 
-/// How often the server looks whether something is due, or the directory has changed.
+/// Time between checks of whether something is due or the directory has changed.
 const LOOK: Duration = Duration::from_secs(1);
-/// Looks that are left out after a failure: doubled each time, up to this.
+/// Checks skipped after a failure: doubled each time, up to this.
 const MAX_PAUSE: u32 = 60;
 
-/// What is served and who keeps it valid.
+/// The served repository, and the task that keeps it valid.
 pub struct Service {
     publisher: Publisher,
     clock: Arc<dyn Clock>,
     served: RwLock<Arc<Repository>>,
     wanted: Mutex<Wanted>,
-    /// One change of this process at a time; the lock of the directory polls.
+    /// Allows one change at a time in this process; the directory's lock polls.
     changing: tokio::sync::Mutex<()>,
     failures: AtomicU64,
     last_failure: Mutex<Option<String>>,
@@ -40,12 +40,13 @@ pub struct Service {
 struct Wanted {
     publication: Publication,
     state: Published,
-    /// It has been tried and could not be.
+    /// The last attempt failed.
     is_behind: bool,
 }
 
 impl Service {
-    /// Opens the repository, or makes it, and publishes `files`. A key that cannot be reached now is no fault where there is a
+    /// Opens or creates the repository, and publishes `files`. An unavailable key is not an error if the repository
+    /// exists: it is served unchanged.
     /// repository: it is served as it is.
     pub async fn start(publisher: Publisher, files: &TrustFiles, clock: Arc<dyn Clock>) -> Result<Arc<Self>, TufError> {
         let publication = Publication::of(files)?;
@@ -60,21 +61,21 @@ impl Service {
             failures: AtomicU64::new(0),
             last_failure: Mutex::new(None),
         });
-        // Before the first request, where it can be: whoever asks must not find what has expired meanwhile.
+        // Renew before the first request if possible: no client should receive expired metadata.
         if let Err(error) = service.work().await {
             service.report(&error);
         }
         Ok(service)
     }
 
-    /// What is served now.
+    /// Returns the served repository.
     #[must_use]
     pub fn repository(&self) -> Arc<Repository> {
         Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Has clients get these files; returns when they do, or why they do not yet. In the latter case the server goes on
-    /// trying. Where the bytes are those of before nothing changes.
+    /// Publishes these files. Returns when they are served, or why they are not yet; then the server keeps trying. Does
+    /// nothing if the bytes are the same.
     pub async fn publish(&self, files: &TrustFiles) -> Result<Published, TufError> {
         let publication = Publication::of(files)?;
         {
@@ -86,19 +87,19 @@ impl Service {
         Ok(self.wanted.lock().unwrap_or_else(PoisonError::into_inner).state)
     }
 
-    /// Whether what was last to be published is, or waits for signatures from elsewhere.
+    /// Returns whether the files last given are published, or wait for offline signatures.
     #[must_use]
     pub fn published(&self) -> Published {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).state
     }
 
-    /// Every role's version, end and urgency.
+    /// Returns every role's version, expiry and urgency.
     #[must_use]
     pub fn status(&self) -> Vec<RoleStatus> {
         self.repository().status(self.publisher.lifetimes(), self.clock.now())
     }
 
-    /// Why the repository needs somebody now: metadata that clients refuse, or soon will.
+    /// Returns why an operator must act now: metadata that has expired, or soon will.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
         let worst = self.status().into_iter().max_by_key(|status| status.urgency)?;
@@ -112,7 +113,7 @@ impl Service {
         Some(format!("the TUF {role} metadata {verb} on {}{why}; see: chancery trust status", expires.rfc3339()))
     }
 
-    /// Measures versions, ends and failures.
+    /// Measures versions, expiries and failures.
     pub fn measure(self: &Arc<Self>, metrics: &Metrics) -> Result<(), MetricError> {
         let expires = metrics.gauges(
             "chancery_tuf_expires_at_seconds",
@@ -138,7 +139,7 @@ impl Service {
         let mut look = tokio::time::interval(LOOK);
         let (mut pause, mut skip) = (0, 0);
         let mut told = [Urgency::None; Role::ALL.len()];
-        // Whoever has changed it between its being read and now.
+        // Load a change that another process made between opening and now.
         let mut seen = None;
         loop {
             tokio::select! {
@@ -148,7 +149,7 @@ impl Service {
             let stamp = self.stamp();
             if seen.as_ref() != Some(&stamp) {
                 self.reload();
-                // Taken before it was read: what changes meanwhile is another stamp.
+                // Taken before reading, so that a later change gives another stamp.
                 seen = Some(stamp);
             }
             if skip > 0 {
@@ -171,7 +172,7 @@ impl Service {
         self.publisher.directory().stamp(self.repository().metadata(Role::Root).version)
     }
 
-    /// Publishes and renews what there is to.
+    /// Publishes and renews what is due.
     async fn work(&self) -> Result<(), TufError> {
         let _changing = self.changing.lock().await;
         let now = self.clock.now();
@@ -192,7 +193,7 @@ impl Service {
             let (repository, state) = self.publisher.publish(&publication, now).await?;
             self.serve(repository);
             let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-            // Unless yet another has been asked for meanwhile.
+            // Unless other files were given meanwhile.
             wanted.is_behind = wanted.publication != publication;
             wanted.state = state;
             if state == Published::WaitsForSignatures {
@@ -205,22 +206,22 @@ impl Service {
         Ok(())
     }
 
-    /// Takes over what somebody else has written.
+    /// Loads changes made by another process.
     fn reload(&self) {
         match Repository::read(self.publisher.directory()) {
             Ok(Some(repository)) => {
                 self.serve(repository);
                 let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-                // The signatures it waits for may have come.
+                // The offline signatures it waits for may have been imported.
                 wanted.is_behind |= wanted.state == Published::WaitsForSignatures;
             }
-            // What is served stays as it was; whoever writes may not be done.
+            // Keep serving the old state; the other process may still be writing.
             Ok(None) => tracing::error!("the TUF repository has been taken away; it is served from memory"),
             Err(error) => tracing::error!(%error, "the TUF repository on disk is refused; it is served as it was"),
         }
     }
 
-    /// Nothing that clients have seen is taken back.
+    /// Never goes back behind metadata that clients have seen.
     fn serve(&self, repository: Repository) {
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         let older =
@@ -239,7 +240,7 @@ impl Service {
         *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
     }
 
-    /// Says once of each stage that metadata comes to its end.
+    /// Logs once for each stage of expiring metadata.
     fn tell(&self, told: &mut [Urgency; Role::ALL.len()]) {
         let now: Timestamp = self.clock.now();
         for (status, told) in self.status().into_iter().zip(told) {

@@ -1,8 +1,8 @@
-//! What comes after what is: new versions, signed, verified, and in the order in which they may be written.
+//! The next versions of metadata: signed, verified, and in the order in which they may be written.
 //!
-//! A change of root keys and the metadata that the new keys sign cannot appear at one instant on a disk. So such metadata is
-//! signed by the old keys too: first it replaces what there is, under the old root, then the new root appears. Whatever
-//! moment a power cut chooses, clients find something that verifies.
+//! New root keys, and metadata signed by them, cannot be written to disk in one step. So such metadata is also signed
+//! by the old keys: first it replaces the old metadata under the old root, then the new root is written. After a power
+//! cut at any moment, clients find metadata that verifies.
 
 use super::{
     InvalidMetadata, KeySource, KeysHeld, Lifetimes, Metadata, Repository, Role, Root, TufError, metadata::FileFacts,
@@ -12,31 +12,31 @@ use chancery_verify::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// What shall be different.
+/// A requested change.
 #[derive(Debug, Default)]
 pub struct Change {
-    /// The next root, perhaps with signatures that were made elsewhere.
+    /// The next root, possibly with offline signatures.
     pub root: Option<Metadata>,
-    /// The next targets metadata, likewise.
+    /// The next targets metadata, possibly with offline signatures.
     pub targets: Option<Metadata>,
-    /// A new snapshot though the targets are the same.
+    /// A new snapshot, even if the targets are unchanged.
     pub snapshot: bool,
-    /// A new timestamp though the snapshot is the same.
+    /// A new timestamp, even if the snapshot is unchanged.
     pub timestamp: bool,
 }
 
 impl Change {
-    /// Whether nothing shall be different.
+    /// Returns whether nothing changes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.root.is_none() && self.targets.is_none() && !self.snapshot && !self.timestamp
     }
 }
 
-/// Files in the order in which they are to be written.
+/// Files in the order in which they must be written.
 pub type Files = Vec<(String, Vec<u8>)>;
 
-/// A document with enough signatures, as it is written.
+/// A document with enough signatures, in its final bytes.
 struct Signed {
     metadata: Metadata,
     bytes: Vec<u8>,
@@ -53,18 +53,19 @@ impl Signed {
     }
 }
 
-/// Who signs, and for how long.
+/// The signing keys and lifetimes.
 pub struct Signing<'a> {
-    /// What is at hand.
+    /// The available keys.
     pub keys: &'a dyn KeySource,
-    /// Of new metadata.
+    /// Lifetimes of new metadata.
     pub lifetimes: &'a Lifetimes,
-    /// The time.
+    /// The time now.
     pub now: Timestamp,
 }
 
 impl Signing<'_> {
-    /// The first version of everything, for these targets. The root comes last: without it there is no repository.
+    /// Makes the first version of all metadata, for these targets. The root comes last: without it there is no
+    /// repository.
     pub async fn begin(&self, root: &Root, targets: Value) -> Result<Files, TufError> {
         let metadata = root.to_metadata(1, self.lifetimes.expiry(Role::Root, self.now)).map_err(refused(Role::Root))?;
         let first = self.sign_root(None, metadata).await?;
@@ -75,7 +76,7 @@ impl Signing<'_> {
         Ok([targets, snapshot, timestamp, Signed::new(first)].map(Signed::into_file).into())
     }
 
-    /// What `change` makes of `current`.
+    /// Applies `change` to `current`.
     pub async fn succeed(&self, current: &Repository, change: Change) -> Result<Files, TufError> {
         let old_root = current.root();
         let root = match change.root {
@@ -85,7 +86,7 @@ impl Signing<'_> {
         let next_root = root.as_ref().map(|root| Root::parse(&root.metadata)).transpose();
         let next_root = next_root.map_err(refused(Role::Root))?;
         let new_root = next_root.as_ref().unwrap_or(old_root);
-        // The newest first: it is the one that must be satisfied.
+        // The newest root comes first: its threshold must be met.
         let roots: Vec<&Root> = [new_root, old_root].into_iter().chain(current.previous_root()).collect();
         let fits = |role| new_root.verify(current.metadata(role)).is_ok();
 
@@ -104,14 +105,14 @@ impl Signing<'_> {
         } else {
             None
         };
-        // Under the old root too? Then it may stand before the new root does.
+        // If it also verifies under the old root, it may be written before the new root.
         let fits_old = |new: &Option<Signed>| new.as_ref().is_none_or(|new| old_root.verify(&new.metadata).is_ok());
         let fits_old = [&targets, &snapshot, &timestamp].into_iter().all(fits_old);
         let last = if fits_old { [timestamp, root] } else { [root, timestamp] };
         Ok([targets, snapshot].into_iter().chain(last).flatten().map(Signed::into_file).collect())
     }
 
-    /// The next snapshot for the targets, or timestamp for the snapshot, that are new or as they were.
+    /// Makes the next snapshot for the targets, or timestamp for the snapshot, changed or not.
     async fn next_pointer(
         &self,
         current: &Repository,
@@ -124,7 +125,7 @@ impl Signing<'_> {
         let metadata = if let Some(below) = below {
             self.pointer(role, below, version)?
         } else {
-            // Letter by letter as it is served, whoever wrote it.
+            // Hash the exact bytes that are served, also those that another program wrote.
             let bytes = current.file(&unchanged.role.path(unchanged.version)).map(|bytes| bytes.to_vec());
             let bytes = bytes.unwrap_or_else(|| unchanged.to_bytes());
             self.pointer(role, &Signed { metadata: unchanged.clone(), bytes }, version)?
@@ -132,7 +133,7 @@ impl Signing<'_> {
         self.sign(roots, metadata).await.map(Some)
     }
 
-    /// Snapshot metadata that points to targets, or timestamp metadata that points to a snapshot.
+    /// Makes snapshot metadata that points to targets, or timestamp metadata that points to a snapshot.
     fn pointer(&self, role: Role, below: &Signed, version: u64) -> Result<Metadata, TufError> {
         let mut entry = FileFacts::of(&below.bytes).members();
         entry.insert("version".to_owned(), below.metadata.version.into());
@@ -141,7 +142,8 @@ impl Signing<'_> {
         Metadata::new(role, version, self.lifetimes.expiry(role, self.now), parts).map_err(refused(role))
     }
 
-    /// Signs for the newest of `roots`, and as far as possible for the others, and demands that the newest is satisfied.
+    /// Signs for the newest of `roots`, and for the others as far as possible. Fails if the newest's threshold is not
+    /// met.
     async fn sign(&self, roots: &[&Root], mut metadata: Metadata) -> Result<Signed, TufError> {
         let role = metadata.role;
         let all: Vec<&RoleKeys> = roots.iter().map(|root| root.role(role)).collect();
@@ -150,7 +152,7 @@ impl Signing<'_> {
         Ok(Signed::new(metadata))
     }
 
-    /// Signs the next root, or the first, and demands that the one before and itself are satisfied.
+    /// Signs the next or first root. Fails if its own threshold or that of the previous root is not met.
     async fn sign_root(&self, current: Option<&Repository>, mut metadata: Metadata) -> Result<Metadata, TufError> {
         let root = Root::parse(&metadata).map_err(refused(Role::Root))?;
         let previous = current.map(Repository::root);
@@ -162,7 +164,8 @@ impl Signing<'_> {
     }
 }
 
-/// Adds the signatures that can be made, keeps none that means nothing, and demands that the first of `roles` is satisfied.
+/// Adds the signatures that can be made, drops those of keys in none of the `roles`, and fails if the threshold of the
+/// first is not met.
 async fn add_signatures(
     metadata: &mut Metadata,
     roles: &[&RoleKeys],
@@ -198,14 +201,14 @@ fn refused(role: Role) -> impl Fn(InvalidMetadata) -> TufError {
     move |source| TufError::Refused { role, source }
 }
 
-/// Targets metadata that lists `targets`.
+/// Makes targets metadata that lists `targets`.
 pub(super) fn targets_metadata(targets: Value, version: u64, signing: &Signing<'_>) -> Result<Metadata, TufError> {
     let expires = signing.lifetimes.expiry(Role::Targets, signing.now);
     let parts = Map::from_iter([("targets".to_owned(), targets)]);
     Metadata::new(Role::Targets, version, expires, parts).map_err(refused(Role::Targets))
 }
 
-/// The same targets in the next version.
+/// Makes the next version with the same targets.
 pub(super) fn again(current: &Repository, signing: &Signing<'_>) -> Result<Metadata, TufError> {
     let targets = current.metadata(Role::Targets);
     let listed = targets.member("targets").map_err(refused(Role::Targets))?.clone();

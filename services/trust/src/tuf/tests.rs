@@ -1,4 +1,4 @@
-//! The repository's life: made, published into, renewed over years, cut short at any moment, attacked.
+//! The repository's life: created, published to, renewed over years, interrupted at any moment, attacked.
 
 mod attacks;
 mod crashes;
@@ -30,7 +30,7 @@ pub(crate) fn start() -> Timestamp {
     Timestamp::from_seconds(1_795_244_400)
 }
 
-/// Keys that are at hand, or, for a while, not.
+/// Keys that are available, or temporarily are not.
 #[derive(Default)]
 pub(crate) struct Keys {
     held: Mutex<BTreeMap<Role, Vec<Arc<Signer>>>>,
@@ -119,7 +119,7 @@ pub(crate) fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// As a client would find it that asks at `now`.
+/// Reads the repository as a client does at `now`.
 pub(crate) fn assert_accepted(repository: &Repository, now: Timestamp) {
     assert!(!repository.is_unfinished(), "signed for an old root");
     for role in Role::ALL {
@@ -228,7 +228,7 @@ async fn every_role_s_key_can_be_replaced() {
         assert_accepted(&repository, now);
         assert_eq!(repository.root().role(role), &keys);
         assert_eq!(repository.metadata(Role::Root).version, u64::try_from(number).unwrap() + 2);
-        // What the role signs is signed by both, so that it verifies before the new root is there.
+        // The role's metadata is signed by both, so that it verifies before the new root is written.
         if role != Role::Root {
             assert!(before.root().verify(repository.metadata(role)).is_ok(), "{role}");
             assert!(repository.root().verify(before.metadata(role)).is_err(), "{role}");

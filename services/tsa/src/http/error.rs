@@ -1,7 +1,7 @@
-//! One exhaustive match from what went wrong to what Sigstore's timestamp authority would say.
+//! One exhaustive match from an error to the answer of Sigstore's timestamp authority.
 //!
-//! Statuses and texts are its own to the letter; it never answers with a rejection of RFC 3161, and clients look at the
-//! status alone. Ours is the stable `reason`. Each failure is logged here, once, and nowhere else.
+//! Statuses and texts are identical to Sigstore's. It never answers with a rejection of RFC 3161, and clients look only
+//! at the status. The stable `reason` is ours. Each failure is logged here, once, and nowhere else.
 
 use crate::Error;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -11,9 +11,9 @@ use chancery_verify::Rejection;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-/// What is said of everything that has no sentence of its own.
+/// The text for all errors without a text of their own.
 const GENERAL: &str = "Error generating timestamp response";
-/// When a client may ask again, in seconds.
+/// Seconds after which a client may retry.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 impl IntoResponse for Error {
@@ -34,7 +34,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// Status and text.
+/// Returns status and text.
 fn answer(error: &Error) -> (StatusCode, Cow<'static, str>) {
     let (status, message) = match error {
         Error::ContentType { sent } => {
@@ -59,7 +59,7 @@ fn answer(error: &Error) -> (StatusCode, Cow<'static, str>) {
             (StatusCode::BAD_REQUEST, "unaccepted policy: requested TSA policy is not supported by the TSA")
         }
         Error::Malformed { .. } | Error::Request(_) => (StatusCode::BAD_REQUEST, GENERAL),
-        // 500 upstream, if it notices at all; a client that tells outages from defects comes back.
+        // Upstream answers 500, if it notices at all. A client that tells outages from defects retries a 503.
         Error::Clock(_) | Error::Expired | Error::Signer(SignerError::Unavailable { .. }) => {
             (StatusCode::SERVICE_UNAVAILABLE, GENERAL)
         }

@@ -1,4 +1,4 @@
-//! Requests in JSON, which sigstore-js sends. They are written as DER and go the way of all others.
+//! Requests in JSON, as sigstore-js sends them. They are converted to DER and handled as all others.
 
 use crate::Error;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -8,9 +8,9 @@ use const_oid::ObjectIdentifier;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Bytes of a request in JSON: upstream's limit, which keeps a nonce of thousands of digits out.
+/// Size of a request in JSON: upstream's limit, which also refuses a nonce of thousands of digits.
 pub(super) const MAX_JSON_BYTES: usize = 1024;
-/// Arcs of a policy's identifier.
+/// Arcs of a policy's object identifier.
 const MAX_ARCS: usize = 128;
 /// Decimal digits of a nonce of [`MAX_NONCE_BYTES`].
 const MAX_NONCE_DIGITS: usize = MAX_NONCE_BYTES * 5 / 2;
@@ -21,7 +21,7 @@ struct JsonRequest<'a> {
     artifact_hash: String,
     hash_algorithm: String,
     certificates: Option<bool>,
-    /// A number of any size, which JSON's reader would round.
+    /// A number of any size, which a JSON parser would round.
     #[serde(borrow)]
     nonce: Option<&'a RawValue>,
     #[serde(rename = "tsaPolicyOID")]
@@ -61,7 +61,7 @@ fn identifier(text: &str) -> Result<ObjectIdentifier, Error> {
     ObjectIdentifier::new(text).map_err(|_| Error::PolicyMalformed)
 }
 
-/// Contents of the INTEGER that a JSON number without sign, point and exponent is.
+/// Returns the contents of the INTEGER for a JSON number without sign, point and exponent.
 fn integer(digits: &str) -> Result<Vec<u8>, Error> {
     let malformed = Error::Malformed { reason: "the nonce is no whole number of 512 bits" };
     if digits.len() > MAX_NONCE_DIGITS || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
@@ -78,7 +78,7 @@ fn integer(digits: &str) -> Result<Vec<u8>, Error> {
             little_endian.push(carry);
         }
     }
-    // A leading zero where the number would be read as negative, and for the number zero.
+    // A leading zero if the number would be read as negative, and for the number zero.
     if little_endian.last().is_none_or(|top| *top >= 0x80) {
         little_endian.push(0);
     }

@@ -1,7 +1,7 @@
 //! The HTTP protocol of Sigstore's timestamp authority, which contains RFC 3161 §3.4.
 //!
-//! The only place that knows paths, statuses and bodies. Requests are DER (`application/timestamp-query`) or JSON; answers
-//! are DER in either case.
+//! The only module that knows paths, statuses and bodies. Requests are DER (`application/timestamp-query`) or JSON;
+//! answers are always DER.
 
 mod error;
 mod json;
@@ -18,14 +18,14 @@ use chancery_daemon::metrics::{MetricError, Metrics};
 use chancery_verify::timestamping::{MAX_REQUEST_BYTES, Request as TimestampRequest};
 use std::sync::Arc;
 
-/// Where timestamps are asked for. Clients are given this path and append nothing to it.
+/// Path for timestamp requests. Clients are configured with it and append nothing.
 pub const PATH: &str = "/api/v1/timestamp";
 /// Characters of a content type that an answer repeats.
 const MAX_REPEATED: usize = 100;
-/// A timestamp is for who asked for it, now.
+/// A timestamp answers one request at one time, so it must not be cached.
 const NOT_KEPT: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
 
-/// The routes of the authority. What matches none of them is the shell's.
+/// The routes of the authority. The shell answers unmatched paths.
 pub fn router(authority: Arc<TimestampAuthority>) -> Router {
     Router::new()
         .route(PATH, post(timestamp).fallback(error::method_not_allowed))
@@ -33,7 +33,7 @@ pub fn router(authority: Arc<TimestampAuthority>) -> Router {
         .with_state(authority)
 }
 
-/// As [`router`], measured.
+/// As [`router`], with metrics.
 pub fn measured_router(authority: Arc<TimestampAuthority>, metrics: &Metrics) -> Result<Router, MetricError> {
     let latency = metrics.durations(
         "timestamp_authority_api_latency",
@@ -43,7 +43,7 @@ pub fn measured_router(authority: Arc<TimestampAuthority>, metrics: &Metrics) ->
     Ok(timed(router(authority), latency))
 }
 
-/// The certificates of the key that signs. Not immutable, as upstream has it: a key is rotated.
+/// Returns the certificates of the key that signs. Not marked immutable, as upstream does: a key can be rotated.
 async fn certificate_chain(State(authority): State<Arc<TimestampAuthority>>) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/pem-certificate-chain"), (header::CACHE_CONTROL, "no-cache")];
     (headers, chain::to_pem(&authority.authority())).into_response()
@@ -70,7 +70,7 @@ async fn timestamp(
     Ok(([kind, NOT_KEPT], response).into_response())
 }
 
-/// In which form a request is written.
+/// The encoding of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Der,
@@ -78,7 +78,8 @@ enum Form {
 }
 
 impl Form {
-    /// What comes before the parameters of the media type decides; it is looked for once, however long they are.
+    /// Only the part before the media type's parameters is compared. The separator is searched once, however long they
+    /// are.
     fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = sent.split_once(';').map_or(sent, |(kind, _parameters)| kind).trim();
@@ -107,7 +108,7 @@ impl Form {
     }
 }
 
-/// Reads the body, of which no more is kept than a request may have.
+/// Reads the body, up to the limit for a request.
 async fn read(body: Body, form: Form) -> Result<Bytes, Error> {
     let limit = form.limit_bytes();
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {

@@ -1,4 +1,4 @@
-//! The messages of `dev.sigstore.fulcio.v2.CA`, as far as they are used.
+//! The messages of `dev.sigstore.fulcio.v2.CA`, with only the fields that are used.
 //!
 //! Field numbers are facts of Fulcio's `fulcio.proto`. They are written by hand because they are few and never change; a
 //! test speaks to them with Fulcio's own client.

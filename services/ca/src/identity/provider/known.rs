@@ -1,12 +1,12 @@
-//! The services everybody uses: which of their claims goes where.
+//! The common services, and the mapping of their claims.
 //!
-//! `BASE` is the address of the service's own pages, a constant of the configuration, never of a token. Claims without a
-//! question mark must be there: a token that lacks one is not of the service it says it is of.
+//! `BASE` is the URL of the service's own pages: a constant of the configuration, never taken from a token. Claims
+//! without a question mark are required: a token without one is not of this service.
 
 use super::super::template::Template;
 use super::{InvalidProvider, Provider};
 
-/// A service whose mapping is built in.
+/// A service with a built-in mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     /// GitHub Actions, at github.com, GitHub Enterprise Cloud or an Enterprise Server.
@@ -27,10 +27,10 @@ pub enum Known {
 type Mapping = (&'static str, &'static [(&'static str, &'static str)]);
 
 impl Known {
-    /// The provider for an instance whose pages are at `base_url`.
+    /// Returns the provider for an instance whose pages are at `base_url`.
     ///
     /// # Errors
-    /// Where `base_url` is no beginning of a name.
+    /// If `base_url` cannot be the beginning of a name.
     pub fn provider(self, base_url: &str) -> Result<Provider, InvalidProvider> {
         let base = Template::escape(base_url.trim_end_matches('/'));
         let (subject, extensions) = self.mapping();
@@ -51,8 +51,8 @@ impl Known {
         }
     }
 
-    /// Where the pages of the service are whose tokens `issuer` (a URL or pattern) makes. Known for the service's own issuer
-    /// alone: another one makes names of the service everybody knows only where the operator says so.
+    /// Returns the URL of the pages of the service whose tokens come from `issuer` (a URL or pattern). Known only for
+    /// the service's own issuer: another issuer makes names of the public service only if the operator configures it.
     #[must_use]
     pub fn default_base_url(self, issuer: &str) -> Option<String> {
         let (own_issuer, base) = match self {
@@ -60,7 +60,7 @@ impl Known {
             Self::Buildkite => ("agent.buildkite.com", "https://buildkite.com"),
             Self::Codefresh => ("oidc.codefresh.io", "https://g.codefresh.io"),
             Self::CircleCi => ("oidc.circleci.com", "https://circleci.com/api/v2"),
-            // An instance is its own issuer; a family of them has no one address.
+            // An instance is its own issuer. A family of instances has no single URL.
             Self::GitLab => return (!issuer.contains('*')).then(|| issuer.to_owned()),
             Self::Jenkins => return None,
         };
@@ -106,7 +106,7 @@ const GITHUB: Mapping = (
     ],
 );
 
-// `ci_config_ref_uri` begins with the instance's host: the preset demands that it is this instance's.
+// `ci_config_ref_uri` begins with the instance's host. The preset requires that it is this instance's.
 const GITLAB: Mapping = (
     "https://{ci_config_ref_uri}",
     &[
@@ -169,5 +169,5 @@ const CIRCLECI: Mapping = (
     ],
 );
 
-// The plug-in's `sub` is the URL of the job; the preset demands that it is below this instance's.
+// The plug-in's `sub` is the URL of the job. The preset requires that it is below this instance's URL.
 const JENKINS: Mapping = ("{sub}", &[("build-signer-uri", "{sub}"), ("run-invocation-uri", "{sub}{build_number}/")]);

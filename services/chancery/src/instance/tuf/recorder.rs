@@ -1,4 +1,5 @@
-//! What clients of the TUF repository are given anew, in the audit log: whoever signed it, this server or a verb beside it.
+//! Records in the audit log what clients of the TUF repository newly receive, signed by this server or by a command
+//! beside it.
 //!
 //! A version that is replaced within a second has no line of its own; the next one's number shows it.
 

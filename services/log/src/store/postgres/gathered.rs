@@ -1,8 +1,8 @@
 //! Reads of single rows that are made together.
 //!
-//! Whoever asks while others are being answered goes into the next query, with everyone else who does; without a timer, as
-//! batches are gathered. Alone a read is a query of its own, at once. Under load most of what a query costs, at either end of
-//! its connection, is shared.
+//! A read that arrives while queries are running joins the next query, with all other such reads. There is no timer, as
+//! for batches. A read that arrives alone is sent at once, as its own query. Under load the reads share most of a
+//! query's cost, at either end of its connection.
 
 use super::StoreError;
 use crate::Corrupt;
@@ -32,8 +32,8 @@ impl<K, V> Default for Gathered<K, V> {
 }
 
 impl<K: Copy, V> Gathered<K, V> {
-    /// What `query` finds for `key`. It answers a list of keys in their order. Where it fails, it fails whoever made it, and
-    /// everyone else asks for their own key alone.
+    /// Returns the value that `query` finds for `key`. `query` returns the values for a list of keys, in their order.
+    /// If it fails, the read that ran it fails, and every other read of the batch asks for its own key alone.
     pub(super) async fn read<F: Future<Output = Result<Vec<V>, StoreError>>>(
         &self,
         key: K,
@@ -48,10 +48,10 @@ impl<K: Copy, V> Gathered<K, V> {
                 answered = &mut answer => break answered.ok(),
                 // Never closed.
                 _turn = self.turns.acquire(), if !is_taken => {
-                    // Whoever else is about to ask does so first.
+                    // Yield once, so that requests already in the queue join this query.
                     yield_now().await;
                     let (keys, askers): (Vec<_>, Vec<_>) = self.next().into_iter().unzip();
-                    // Else somebody has taken this key into their query.
+                    // If the list is empty, another read's query includes this key.
                     is_taken = keys.is_empty();
                     if !is_taken {
                         for (asker, value) in askers.into_iter().zip(query(keys).await?) {

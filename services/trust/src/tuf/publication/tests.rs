@@ -1,4 +1,4 @@
-//! Names, and what comes out of which trust files.
+//! Names of targets, and the targets made from given trust files.
 
 use super::*;
 use crate::files::tests::example;

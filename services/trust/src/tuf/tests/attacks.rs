@@ -1,4 +1,4 @@
-//! What somebody could hand us, or do to the directory (S-37).
+//! Attacks by files handed to us, or by changes of the directory (S-37).
 
 use super::*;
 use crate::tuf::{
@@ -7,7 +7,7 @@ use crate::tuf::{
 };
 use serde_json::{Value, json};
 
-/// A document as somebody with an editor would change it.
+/// Changes a document, as an attacker with an editor would.
 fn edited(document: &Metadata, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut value: Value = serde_json::from_slice(&document.to_bytes()).unwrap();
     change(&mut value);
@@ -126,7 +126,7 @@ async fn a_directory_that_somebody_has_changed_is_not_served() {
         .collect();
     assert!(needed.len() >= 10, "{needed:?}");
     for name in &needed {
-        // Of a newest root that is gone only a running server, and clients that have seen it, know.
+        // Only a running server, and clients that have seen it, can know about a newest root that is gone.
         if name != "3.root.json" {
             fs::remove_file(path(name)).unwrap();
             read(setting.directory.path()).map(|_| ()).expect_err(name);

@@ -18,7 +18,7 @@ fn cut_short(setting: &Setting, files_to_write: &Files, count: usize) -> TempDir
     copy
 }
 
-/// After each write clients find what is consistent, and the next start leads to the same end.
+/// After each write clients find a consistent repository, and the next start reaches the same state.
 async fn assert_survives(setting: &Setting, change: Change, now: Timestamp) {
     let signing = Signing { keys: &*setting.keys, lifetimes: &Lifetimes::default(), now };
     let before = setting.read();

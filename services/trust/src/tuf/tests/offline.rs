@@ -1,4 +1,4 @@
-//! Root and targets keys elsewhere: m of n people sign copies of what was exported.
+//! Offline keys for root and targets: m of n people sign copies of an export.
 
 use super::*;
 use crate::tuf::{directory::PENDING_TARGETS, offline};
@@ -8,7 +8,7 @@ async fn signed(document: &Metadata, keys: &[&Arc<Signer>]) -> Metadata {
     for key in keys {
         let mut copy = Metadata::parse(&document.to_bytes()).unwrap();
         offline::sign(&mut copy, key).await.unwrap();
-        // Through a file, as it travels.
+        // Through a file, as people exchange it.
         copies.push(Metadata::parse(&copy.to_bytes()).unwrap());
     }
     let mut merged = offline::merge(copies);
@@ -30,7 +30,7 @@ async fn two_of_three(setting: &Setting, people: &[Arc<Signer>; 3], now: Timesta
     assert!(matches!(error, TufError::KeysMissing { role: Role::Root, signed: 1, threshold: 2, .. }), "{error}");
     assert_eq!(setting.versions(), [1, 1, 1, 1], "nothing has changed");
     let two = signed(&root, &[&people[0], &people[1]]).await;
-    // The server's own key of before signs as well.
+    // The server's previous key also signs.
     setting.publisher.import(vec![two, both], now).await.unwrap();
     assert_eq!(setting.versions(), [2, 2, 2, 2]);
     assert_accepted(&setting.read(), now);
@@ -81,21 +81,21 @@ async fn what_is_not_signed_by_enough_people_is_refused() {
     };
     let root = setting.publisher.draft(&setting.read(), Role::Root, start()).unwrap();
 
-    // One person twice, and under another's name.
+    // One person twice, and under another person's id.
     let mut twice = signed(&root, &[&people[0], &people[0]]).await;
     let signature = twice.signatures().next().unwrap().1.to_vec();
     twice.add_signature(key::id(people[1].public_key()).unwrap(), signature);
     refused(twice, "2 signatures, and 1").await;
     // Strangers.
     refused(signed(&root, &[&people[0], &new_key()]).await, "2 signatures, and 1").await;
-    // The right people of another document.
+    // The right people, but signatures of another document.
     let targets = setting.publisher.draft(&setting.read(), Role::Targets, start()).unwrap();
     let mut moved = targets.clone();
     for (id, signature) in signed(&root, &[&people[0], &people[1]]).await.signatures() {
         moved.add_signature(id.clone(), signature.to_vec());
     }
     refused(moved, "2 signatures, and 0").await;
-    // Enough for itself, but not for the root before.
+    // Enough for itself, but not for the previous root.
     let strangers = [new_key(), new_key()];
     let keys: Vec<PublicKey> = strangers.iter().map(|key| key.public_key().clone()).collect();
     let usurped = setting.read().root().clone().with(Role::Root, RoleKeys::new(&keys, 2).unwrap());

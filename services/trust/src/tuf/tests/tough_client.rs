@@ -4,8 +4,8 @@ use super::*;
 use ::tough::{ExpirationEnforcement, RepositoryLoader, TargetName as ToughName};
 use url::Url;
 
-/// What a client that starts from the first root and has `datastore` from earlier gets, or why it refuses. Time is not
-/// asked: the setting's clock is not the machine's.
+/// Returns what a client gets that starts from the first root and has `datastore` from earlier, or why it refuses.
+/// Expiry is not checked: the test's clock is not the machine's.
 async fn follow(setting: &Setting, first_root: &[u8], datastore: &Path) -> Result<Vec<String>, String> {
     let base = Url::from_directory_path(setting.directory.path()).unwrap();
     let targets = base.join("targets/").unwrap();
@@ -43,7 +43,7 @@ async fn tough_follows_every_rotation_and_refuses_what_goes_back() {
         setting.publisher.renew(&[Role::Timestamp], start().plus_seconds(DAY)).await.unwrap();
     }
     follow(&setting, &first_root, datastore.path()).await.unwrap();
-    // Who starts today gets there, too.
+    // A client that starts today also reaches the newest root.
     follow(&setting, &first_root, tempfile::tempdir().unwrap().path()).await.unwrap();
 
     let timestamp = setting.directory.path().join("timestamp.json");

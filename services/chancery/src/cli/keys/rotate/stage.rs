@@ -181,7 +181,7 @@ async fn make_chain(
     })
 }
 
-/// Certificates that somebody else has made for the key, if they are good for the role now.
+/// Reads certificates that were made elsewhere for the key, and checks that they are good for the role now.
 fn given_chain(path: &Path, role: Role, signer: &Signer, now: Timestamp) -> anyhow::Result<String> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let check = || match role {
