@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 fn check(path: &Path, deny_warnings: bool, json: bool) -> anyhow::Result<ExitCode> {
     let policy = Policy::parse(&read(path)?);
     let warnings = policy.as_ref().map(Policy::warnings).unwrap_or_default();
-    let holds = policy.is_ok() && !(deny_warnings && !warnings.is_empty());
+    let holds = policy.is_ok() && (warnings.is_empty() || !deny_warnings);
     if json {
         write(&format!("{:#}\n", document(&policy, &warnings)))?;
     } else {
@@ -95,7 +95,7 @@ fn summary(path: &Path, policy: &Policy) -> String {
     let mut text = format!("{}: a policy with {rules} and {distrust}\n", path.display());
     for rule in policy.distrust() {
         let reason = if rule.reason().is_empty() { String::new() } else { format!(" ({})", rule.reason()) };
-        text.push_str(&format!("  distrusted{reason}: {rule}\n"));
+        text.extend(["  distrusted", &reason, ": ", &rule.to_string(), "\n"]);
     }
     text
 }

@@ -154,11 +154,11 @@ fn render(outcome: &Outcome) -> String {
         (None, code, reason) => {
             let word = if outcome.status == Status::Undecided { "undecided" } else { "refused" };
             let (code, reason) = (code.unwrap_or_default(), reason.as_deref().unwrap_or_default());
-            text.push_str(&format!("{word}, {code}: {reason}\n"));
+            text.extend([word, ", ", code, ": ", reason, "\n"]);
         }
     }
     for passed in &outcome.passed_over {
-        text.push_str(&format!("passed over, {passed}\n"));
+        text.extend(["passed over, ", &passed.to_string(), "\n"]);
     }
     text
 }
