@@ -28,6 +28,7 @@ macro_rules! chapters {
 chapters! {
     start "start"
     clients "clients"
+    verify "verify"
     audit "audit"
     install "install"
     issuers "issuers"

@@ -2,8 +2,8 @@
 //! through the program's own check.
 //!
 //! The second word after the fence says it: `toml,issuers` is a whole file of issuers, `toml,server` a whole file of a
-//! server, `toml,witness` one of a witness, and `toml,TABLE` is a table of a server's file (`toml,log`), which is read with
-//! the least there must be besides. Also here: the runbook has a section for every alert.
+//! server, `toml,witness` one of a witness, `toml,policy` a policy, and `toml,TABLE` is a table of a server's file
+//! (`toml,log`), which is read with the least there must be besides. Also here: the runbook has a section for every alert.
 
 use chancery_tests::{
     http::Request,
@@ -92,6 +92,7 @@ fn files(snippet: &Snippet) -> Result<BTreeMap<&'static str, String>, String> {
             Ok(BTreeMap::from([("check.toml", snippet.text.replace("in_cluster = true", &certificate))]))
         }
         "server" => Ok(server(snippet.text.clone())),
+        "policy" => Ok(BTreeMap::from([("check.toml", snippet.text.clone())])),
         table if TABLES.contains(&table) => {
             let mut whole: toml::Table = SERVER.parse().unwrap();
             let part: toml::Table = snippet.text.parse().map_err(|error| format!("{}: {error}", snippet.place))?;
@@ -116,7 +117,9 @@ fn check(snippet: &Snippet) -> Result<(), String> {
     }
     let named = snippet.text.lines().filter_map(|line| line.strip_prefix("jwks_file")?.split('"').nth(1));
     named.for_each(|name| fs::write(directory.path().join(name), KEYS).unwrap());
-    let outcome = Program::new(chancery_binary(), directory.path()).args("config check check.toml").run();
+    let line =
+        if snippet.kind == "policy" { "policy check check.toml --deny-warnings" } else { "config check check.toml" };
+    let outcome = Program::new(chancery_binary(), directory.path()).args(line).run();
     if outcome.status.success() { Ok(()) } else { Err(format!("{}\n{}", snippet.place, outcome.report())) }
 }
 
@@ -159,9 +162,12 @@ fn every_configuration_in_the_manual_is_what_the_program_reads() {
 
 #[test]
 fn a_setting_that_does_not_exist_is_found() {
-    let page = "text\n```toml,log\n[log]\nno_such_setting = 1\n```\n```toml,nothing\n```\n```toml\nx\n```\n";
+    let page = "text\n```toml,log\n[log]\nno_such_setting = 1\n```\n```toml,nothing\n```\n```toml\nx\n```\n\
+                ```toml,policy\nversion = 1\n[require]\nidentiti = \"a\"\n```\n";
     let snippets = snippets_of(Path::new("x.md"), page);
-    let [unknown, nothing] = snippets.as_slice() else { panic!("two, not {}", snippets.len()) };
+    let [unknown, nothing, policy] = snippets.as_slice() else { panic!("three, not {}", snippets.len()) };
+    let said = check(policy).unwrap_err();
+    assert!(said.starts_with("x.md:11\n") && said.contains("identiti"), "{said}");
     let said = check(unknown).unwrap_err();
     assert!(said.starts_with("x.md:2\n") && said.contains("no_such_setting"), "{said}");
     assert_eq!(check(nothing).unwrap_err(), "x.md:6: no kind of configuration is called nothing");

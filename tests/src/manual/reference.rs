@@ -33,6 +33,7 @@ fn part(name: &str) -> String {
         "commands" => chancery(&["reference"]),
         "settings" => schema::tables(&json(&chancery(&["config", "schema"]))),
         "issuers" => schema::tables(&json(&chancery(&["config", "schema", "--issuers"]))),
+        "policy" => schema::tables(&json(&chancery(&["policy", "schema"]))),
         "http" => schema::requests(&json(&read("services/ca/src/http/openapi.json"))),
         "metrics" => metrics(),
         "rejections" => rejections(),
@@ -92,6 +93,8 @@ fn rejections() -> String {
 fn refusals(directory: &str) -> String {
     let mut table = "| code | meaning | sentence |\n|---|---|---|\n".to_owned();
     for refusal in source::refusals(&root().join(directory)) {
+        let is_whole = !refusal.meaning.is_empty() && !refusal.sentence.is_empty();
+        assert!(is_whole, "{directory}: {} has no documentation or no message: {refusal:?}", refusal.code);
         let _ = writeln!(
             table,
             "| `{}` | {} | {} |",

@@ -7,17 +7,20 @@ use std::fmt::Write as _;
 /// A table of keys for every table of a configuration file.
 pub(super) fn tables(schema: &Value) -> String {
     let mut text = String::new();
-    table(schema, schema, "", &mut text);
+    table(schema, schema, "", &mut Vec::new(), &mut text);
     text
 }
 
-fn table(root: &Value, schema: &Value, path: &str, text: &mut String) {
+/// `above`: the tables that this one is in. One that contains itself is described once.
+fn table<'a>(root: &'a Value, schema: &'a Value, path: &str, above: &mut Vec<&'a Value>, text: &mut String) {
+    above.push(schema);
     let mut below = Vec::new();
     let mut rows = String::new();
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let (target, is_list) = resolve(root, property);
-        if target["properties"].is_object() {
+        let is_above = above.iter().any(|table| std::ptr::eq(*table, target));
+        if target["properties"].is_object() && !is_above {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             below.push((path, is_list, property, target));
         } else {
@@ -39,8 +42,9 @@ fn table(root: &Value, schema: &Value, path: &str, text: &mut String) {
         let heading = if is_list { format!("[[{path}]]") } else { format!("[{path}]") };
         let described = property["description"].as_str().or(target["description"].as_str()).unwrap_or_default();
         let _ = writeln!(text, "## {heading}\n\n{}\n", described.trim());
-        table(root, target, &path, text);
+        table(root, target, &path, above, text);
     }
+    above.pop();
 }
 
 /// What a property is in the end, and whether it is a list of that.
@@ -48,7 +52,9 @@ fn resolve<'a>(root: &'a Value, property: &'a Value) -> (&'a Value, bool) {
     if let Some(reference) = property["$ref"].as_str() {
         return resolve(root, root.pointer(reference.trim_start_matches('#')).expect("a definition"));
     }
-    let not_null = property["anyOf"].as_array().into_iter().flatten().find(|one| one["$ref"].is_string());
+    let choices: Vec<&Value> = property["anyOf"].as_array().into_iter().flatten().collect();
+    let is_optional = choices.iter().any(|one| one["type"] == "null");
+    let not_null = choices.into_iter().find(|one| is_optional && one["$ref"].is_string());
     match not_null {
         Some(one) => resolve(root, one),
         None if property["items"]["$ref"].is_string() => (resolve(root, &property["items"]).0, true),
@@ -61,8 +67,9 @@ fn kind(root: &Value, property: &Value) -> String {
     if target["oneOf"].is_array() {
         return "one of the values".to_owned();
     }
-    if target["anyOf"].is_array() {
-        return "string or list".to_owned();
+    if let Some(choices) = target["anyOf"].as_array() {
+        let is_table = |one: &Value| one["$ref"].is_string() || one["type"] == "object";
+        return if choices.iter().any(is_table) { "string or table" } else { "string or list" }.to_owned();
     }
     let types = target["type"].as_array().cloned().unwrap_or_else(|| vec![target["type"].clone()]);
     let kind = types.iter().filter_map(Value::as_str).find(|kind| *kind != "null").unwrap_or("any").to_owned();

@@ -120,16 +120,31 @@ fn variant_of(text: &str, variant: &str) -> (String, String) {
         line.strip_prefix(variant).is_some_and(|rest| rest.starts_with([',', '(', ' ']) && !rest.contains("=>"))
     };
     let at = lines.iter().position(|line| is_it(line)).unwrap_or_else(|| panic!("no variant {variant}"));
-    let above = lines[..at].iter().rev().take_while(|line| line.starts_with("///") || line.starts_with("#["));
-    let (mut meaning, mut sentence) = (Vec::new(), String::new());
-    for line in above {
-        if let Some(text) = line.strip_prefix("/// ") {
-            meaning.insert(0, text);
-        } else if let Some(text) = line.strip_prefix("#[error(\"") {
-            text.split('"').next().unwrap().clone_into(&mut sentence);
+    let mut above: Vec<&str> = Vec::new();
+    let mut in_attribute = false;
+    for line in lines[..at].iter().rev() {
+        // An attribute of several lines is met at its end first.
+        let inside = in_attribute || line.ends_with(")]");
+        in_attribute = inside && !line.starts_with("#[");
+        if !inside && !line.starts_with("///") && !line.starts_with("#[") {
+            break;
         }
+        above.insert(0, line);
     }
-    (meaning.join(" "), sentence)
+    let meaning: Vec<&str> = above.iter().filter_map(|line| line.strip_prefix("/// ")).collect();
+    let attributes: Vec<&str> = above.iter().filter(|line| !line.starts_with("///")).copied().collect();
+    (meaning.join(" "), message(&attributes.join("\n")))
+}
+
+/// The message of an `#[error(…)]` among attributes.
+fn message(attributes: &str) -> String {
+    let Some((_, error)) = attributes.split_once("#[error(") else { return String::new() };
+    if error.starts_with("transparent") {
+        return "that of the cause".to_owned();
+    }
+    let literal = error.trim_start().strip_prefix('"').and_then(|text| text.split('"').next()).unwrap_or_default();
+    // A backslash at the end of a line continues it.
+    literal.replace("\\\n", "")
 }
 
 #[cfg(test)]
@@ -152,5 +167,15 @@ mod tests {
     fn a_code_is_read_with_its_variant() {
         let text = "    /// The token\n    /// is old.\n    #[error(\"older than {limit}\")]\n    TooOld {\n";
         assert_eq!(variant_of(text, "TooOld"), ("The token is old.".into(), "older than {limit}".into()));
+    }
+
+    #[test]
+    fn a_message_of_several_lines_and_one_of_the_cause_are_read() {
+        let text = "    One,\n    /// It forked.\n    #[error(\n        \"a tree of {head} \\\n         leaves\"\n    )]\n    \
+                    #[cfg(unix)]\n    Forked {\n        head: u64,\n    },\n    /// Broken.\n    #[error(transparent)]\n    \
+                    Corrupt(#[from] Fault),\n    /// Nothing is said.\n    Silent,\n";
+        assert_eq!(variant_of(text, "Forked"), ("It forked.".into(), "a tree of {head} leaves".into()));
+        assert_eq!(variant_of(text, "Corrupt"), ("Broken.".into(), "that of the cause".into()));
+        assert_eq!(variant_of(text, "Silent"), ("Nothing is said.".into(), String::new()));
     }
 }
