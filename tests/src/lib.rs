@@ -24,6 +24,9 @@
 //! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
 //! | [`rotation`] | a key is changed while clients ask |
 //! | [`manual`] | the pages of `docs/`: their commands, links and drawings, and what is generated into them |
+//! | [`sample`] | a signature that a real client made, and what the verification crate says of it |
+//! | [`mutation`] | changes to a JSON document, one at a time |
+//! | [`commit`] | a commit that gitsign signed, as a bundle |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
 //! A [`stack::Stack`] that goes out of scope stops its server and has every tree of its data directory derived again
@@ -33,6 +36,7 @@ pub mod browser;
 pub mod bucket;
 pub mod chromium;
 pub mod client;
+pub mod commit;
 pub mod files;
 pub mod fulcio;
 pub mod http;
@@ -40,6 +44,7 @@ pub mod implementation;
 pub mod key;
 pub mod key_service;
 pub mod manual;
+pub mod mutation;
 pub mod person;
 pub mod postgres;
 pub mod program;
@@ -47,6 +52,7 @@ pub mod registry;
 pub mod rekor;
 pub mod rekor_v2;
 pub mod rotation;
+pub mod sample;
 pub mod stack;
 pub mod time_server;
 pub mod timestamps;
