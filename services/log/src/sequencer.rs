@@ -9,8 +9,10 @@
 //! the heads of other replicas.
 
 mod follow;
+mod look;
 
 pub(crate) use follow::{Follower, Reader, follower};
+use look::put_back_from;
 
 use crate::activity::Activity;
 use crate::engine::{Published, Sequenced, sign_head};
@@ -309,29 +311,6 @@ impl Sequencer {
         }
     }
 
-    /// Looks whether the database was put back, or the log was frozen, while nothing was written. A database that fails says
-    /// nothing about what is in it.
-    async fn look(&mut self) -> Result<(), Reason> {
-        match self.store.head(self.record.log_id).await {
-            Ok(head) => put_back_from(&self.head.tree, &head.tree).map_or(Ok(()), Err)?,
-            Err(StoreError::Corrupt(corrupt)) => return Err(corrupt.into()),
-            Err(error) => tracing::debug!(log.name = %self.record.name, %error, "cannot see the committed head"),
-        }
-        self.look_for_freeze().await;
-        Ok(())
-    }
-
-    async fn look_for_freeze(&mut self) {
-        if self.frozen.load(Ordering::Relaxed) {
-            return;
-        }
-        match self.store.frozen(self.record.log_id).await {
-            Ok(Some(_)) => self.freeze().await,
-            Ok(None) => {}
-            Err(error) => tracing::debug!(log.name = %self.record.name, %error, "cannot see whether the log is frozen"),
-        }
-    }
-
     /// From now on nothing is taken, and the final checkpoint is stored.
     async fn freeze(&mut self) {
         if !self.frozen.swap(true, Ordering::Relaxed) {
@@ -499,12 +478,6 @@ pub(crate) fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, 
     } else {
         Err(Corrupt::new("the head's root hash is that of its right edge"))
     }
-}
-
-/// Why a database that shows the tree `found` is in doubt, where `known` was committed before. Pure. Whether a larger tree
-/// extends the known one is seen before it is signed, see [`follow`].
-pub(crate) fn put_back_from(known: &merkle::TreeHead, found: &merkle::TreeHead) -> Option<Reason> {
-    (found.size < known.size).then_some(Reason::PutBack { head: found.size, known: known.size })
 }
 
 /// Whether `now` is before the last entry, by more than slewing explains.

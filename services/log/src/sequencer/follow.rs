@@ -4,7 +4,8 @@
 //! newer one only after it has read it as committed, re-hashed its right edge, and seen that it extends the head it
 //! published before: a database that was put back and grew again does not get a second history signed.
 
-use super::{Sequencer, checked_edge, put_back_from};
+use super::look::put_back_from;
+use super::{Sequencer, checked_edge};
 use crate::engine::Published;
 use crate::guard::verify_extension;
 use crate::quarantine::Reason;
