@@ -28,7 +28,8 @@ fn build(directory: &Path) -> PathBuf {
     let verify = root().join("crates/verify");
     let manifest = format!(
         "[package]\nname = \"stranger\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-         chancery-verify = {{ path = {verify:?} }}\n\n[workspace]\n"
+         chancery-verify = {{ path = {:?} }}\n\n[workspace]\n",
+        verify.to_str().unwrap()
     );
     fs::create_dir(directory.join("src")).unwrap();
     fs::write(directory.join("Cargo.toml"), manifest).unwrap();
