@@ -3,11 +3,11 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`page`] | a page as mdBook reads it: headings, links, and the blocks that are run |
+//! | [`mod@page`] | a page as mdBook reads it: headings, links, and the blocks that are run |
 //! | [`links`] | links that lead nowhere |
 //! | [`sandbox`] | the machine on which the blocks of a page are run |
 //! | [`drawing`] | SVG from text |
-//! | [`reference`] | what is generated into pages |
+//! | [`mod@reference`] | what is generated into pages |
 
 pub mod drawing;
 pub mod links;

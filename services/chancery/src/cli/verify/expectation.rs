@@ -39,7 +39,7 @@ pub(in crate::cli) struct SignerArguments {
     certificate_oidc_issuer_regexp: Option<String>,
     #[command(flatten)]
     github: GitHubArguments,
-    /// A claim of the certificate, e.g. source-repository-uri=https://github.com/me/app. May be given several times
+    /// A claim of the certificate, e.g. `source-repository-uri=https://github.com/me/app`. May be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     claim: Vec<(String, String)>,
     /// A public key in PEM, for signatures without a certificate. May be given several times; each may have signed

@@ -38,7 +38,7 @@ pub(in crate::cli) struct Arguments {
     /// The policy
     #[arg(value_name = "FILE")]
     policy: PathBuf,
-    /// A file of bundles, or an image: REPOSITORY[:TAG][@DIGEST]
+    /// A file of bundles, or an image: `REPOSITORY[:TAG][@DIGEST]`
     #[arg(value_name = "BUNDLE|IMAGE")]
     subject: String,
     /// What the bundles are about: a file, or its digest as sha256:HEX. Attestations can do without, and are then compared with

@@ -27,7 +27,7 @@ use std::{io::Write as _, process::ExitCode, sync::Arc};
   chancery verify image registry.example.org/app:1.2 --trust ./trust --policy policy.toml --platform linux/amd64
   chancery verify image registry.example.org/app:1.2 --trust ./trust --type slsaprovenance1 --policy policy.toml --json")]
 pub(super) struct Arguments {
-    /// The images: REPOSITORY[:TAG][@DIGEST]
+    /// The images: `REPOSITORY[:TAG][@DIGEST]`
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
     /// Where signatures are: bundle (what cosign 3 writes), legacy (the .sig and .att tags of cosign 1 and 2), or all of them
