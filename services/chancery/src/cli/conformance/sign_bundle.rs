@@ -39,6 +39,9 @@ const MAX_ARTIFACT: u64 = 1024 * 1024 * 1024;
 
 /// Sign one file
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  chancery conformance sign-bundle --identity-token TOKEN --bundle a.sigstore.json --trusted-root trusted_root.json \\
+      --signing-config signing_config.json a.txt")]
 pub(super) struct Arguments {
     /// The staging instance; needs --signing-config and --trusted-root, too
     #[arg(long)]

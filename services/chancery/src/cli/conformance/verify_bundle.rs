@@ -18,6 +18,9 @@ use std::{fs, path::PathBuf, process::ExitCode};
 
 /// Verify one bundle
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  chancery conformance verify-bundle --bundle a.sigstore.json --certificate-identity ci@example.org \\
+      --certificate-oidc-issuer https://issuer.example.org --trusted-root trusted_root.json a.txt")]
 pub(super) struct Arguments {
     /// The staging instance; needs --trusted-root, too
     #[arg(long)]
