@@ -7,8 +7,8 @@
 //! | module | is |
 //! |---|---|
 //! | [`facts`] | what the page says, as plain values |
-//! | [`page`] | the HTML |
-//! | [`words`] | how numbers, ages and fingerprints are written |
+//! | `page` | the HTML |
+//! | `words` | how numbers, ages and fingerprints are written |
 //! | [`http`] | the routes, their headers, and what a browser gets at an unknown path |
 //!
 //! Specifications: RFC 9110 (HTTP, content negotiation), RFC 9116 (`security.txt`), RFC 9309 (`robots.txt`), Content Security
