@@ -44,6 +44,9 @@ fn readiness(stack: &Stack) -> (String, Outcome) {
 fn over(stack: &mut Stack, sql: &str, look: impl FnOnce(&Stack)) {
     let database = stack.data().join("chancery.db");
     let before = fs::read(&database).unwrap();
+    // What the server remembers of its logs outside the database.
+    let marks = fs::read_dir(stack.data().join("marks")).unwrap().map(|mark| mark.unwrap().path());
+    let marks: Vec<_> = marks.map(|mark| (fs::read(&mark).unwrap(), mark)).collect();
     stack.tamper(&stack.data(), sql);
     stack.resume();
     look(stack);
@@ -51,6 +54,9 @@ fn over(stack: &mut Stack, sql: &str, look: impl FnOnce(&Stack)) {
     assert_eq!(said.matches("QUARANTINED").count(), 1, "one line says it: {said}");
     stack.terminate();
     fs::write(&database, before).unwrap();
+    for (mark, path) in marks {
+        fs::write(path, mark).unwrap();
+    }
 }
 
 #[test]

@@ -201,15 +201,21 @@ fn a_log_goes_on_without_its_witness_or_does_not_as_its_policy_says() {
     assert!(cosigned(entry), "{found}");
 }
 
-/// A server over another state of its data, and what it says about it. The state of before is there afterwards.
+/// A server over another state of its data, and what it says about it. Its high-water marks are lost with that state, so that
+/// only the witness remembers. The state of before is there afterwards.
 fn over(stack: &mut Stack, database: &[u8], look: impl FnOnce(&Stack)) {
-    let file = stack.data().join("chancery.db");
+    let (file, marks) = (stack.data().join("chancery.db"), stack.data().join("marks"));
+    let directory = tempfile::tempdir_in(stack.data().parent().unwrap()).unwrap();
+    let kept = directory.path().join("marks");
     let before = fs::read(&file).unwrap();
+    fs::rename(&marks, &kept).unwrap();
     fs::write(&file, database).unwrap();
     stack.resume();
     look(stack);
     stack.terminate();
     fs::write(&file, before).unwrap();
+    fs::remove_dir_all(&marks).unwrap();
+    fs::rename(&kept, &marks).unwrap();
 }
 
 /// the database of an hour ago, and a witness that has seen more.
