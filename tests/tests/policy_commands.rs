@@ -1,0 +1,82 @@
+//! `chancery policy`: what it says of a file, and how it explains a decision over real signatures.
+
+use chancery_tests::{ALICE, Client, MALLORY, Person, Stack, client::Signer, program::Program, stack::chancery_binary};
+use serde_json::Value;
+
+fn policy(person: &Person, line: &str) -> Program {
+    person.program(chancery_binary()).arg("policy").args(line)
+}
+
+fn file(identity: &str, issuer: &str) -> String {
+    format!("version = 1\n[require]\nname = \"release manager\"\nissuer = \"{issuer}\"\nidentity = \"{identity}\"\n")
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn a_policy_is_checked_and_explained_over_real_signatures() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let signer = Signer::of(&alice);
+    alice.write("artifact", "hello");
+    Client::Cosign3.sign(&alice, "artifact", "artifact.sigstore.json").run().succeeds();
+    alice.write("good.toml", file(&signer.identity, &signer.issuer));
+    alice.write("other.toml", file(MALLORY, &signer.issuer));
+    let distrust =
+        format!("[[distrust]]\nreason = \"lost laptop\"\nidentity = \"{}\"\n", signer.identity.to_uppercase());
+    alice.write("distrust.toml", &(file(&signer.identity, &signer.issuer) + &distrust));
+    alice.write("broken.toml", file(&signer.identity, &signer.issuer).replace("identity", "identitty"));
+    alice.write("dots.toml", "version = 1\n[require]\nissuer = \"i\"\nidentity = { regex = \"a@b.example\" }\n");
+
+    // What is checked needs no server and no signature.
+    let checked = policy(&alice, "check distrust.toml").run().succeeds();
+    assert!(checked.contains("1 rule and 1 distrust rule") && checked.contains("(lost laptop)"), "{checked}");
+    let broken = policy(&alice, "check broken.toml").run();
+    assert_eq!(broken.code(), 1);
+    assert!(broken.written().contains("policy.malformed: line 5, column 1"), "{}", broken.report());
+    assert!(broken.written().contains("unknown field `identitty`, expected one of `name`, `identity`"));
+    let document = json(&policy(&alice, "check broken.toml --json").run().stdout);
+    assert_eq!(
+        (&document["valid"], &document["code"], &document["line"]),
+        (&false.into(), &"policy.malformed".into(), &5.into())
+    );
+    let warned = policy(&alice, "check dots.toml").run();
+    assert_eq!(warned.code(), 0);
+    assert!(warned.written().contains("warning: `identity`: the dot"), "{}", warned.report());
+    assert_eq!(policy(&alice, "check dots.toml --deny-warnings").run().code(), 1);
+    let schema = json(&policy(&alice, "schema").run().succeeds());
+    assert_eq!(schema["properties"]["require"]["anyOf"][0]["$ref"], "#/$defs/Requirement");
+
+    let explain = |name: &str, rest: &str| {
+        let line = format!("explain {name} artifact.sigstore.json {rest}");
+        policy(&alice, &line).arg("--trusted-root").arg(alice.trust("trusted_root.json")).run()
+    };
+    let accepted = explain("good.toml", "--artifact artifact");
+    assert_eq!(accepted.code(), 0, "{}", accepted.report());
+    assert!(accepted.stdout.starts_with("accepted\n✓ policy\n  ✓ release manager\n"), "{}", accepted.stdout);
+    assert!(accepted.stdout.contains(&format!("✓ identity: {}\n", signer.identity)), "{}", accepted.stdout);
+    let refused = explain("other.toml", "--artifact artifact");
+    assert_eq!(refused.code(), 1, "{}", refused.report());
+    assert!(refused.stdout.starts_with("refused, policy.identity: "), "{}", refused.stdout);
+    assert!(refused.stdout.contains(&format!("✗ identity: expected {MALLORY}, found {}\n", signer.identity)));
+    assert!(refused.stdout.contains(&format!("✓ issuer: {}\n", signer.issuer)), "{}", refused.stdout);
+    let distrusted = explain("distrust.toml", "--artifact artifact --json");
+    assert_eq!(distrusted.code(), 1, "{}", distrusted.report());
+    let result = &json(&distrusted.stdout)["results"][0];
+    assert_eq!(result["code"], "policy.distrusted");
+    assert_eq!(result["decision"]["distrusted"][0]["reason"], "lost laptop");
+    // Something else was signed, the policy is none, or there is no such thing.
+    alice.write("changed", "hullo");
+    let changed = explain("good.toml", "--artifact changed");
+    assert_eq!(changed.code(), 1, "{}", changed.report());
+    assert!(changed.stdout.contains("entry.mismatch"), "{}", changed.stdout);
+    let unbound = explain("good.toml", "");
+    assert!(unbound.code() == 2 && unbound.written().contains("--artifact"), "{}", unbound.report());
+    assert_eq!(explain("broken.toml", "--artifact artifact").code(), 2);
+    let absent =
+        policy(&alice, "explain good.toml ./absent.json").arg("--trusted-root").arg(alice.trust("trusted_root.json"));
+    let absent = absent.run();
+    assert!(absent.code() == 2 && absent.written().contains("neither a file nor an image"), "{}", absent.report());
+}
