@@ -168,7 +168,10 @@ impl Log {
             return Ok(published);
         }
         let signed = self.0.follower.follow(committed.tree.size).await?.unwrap_or(published);
-        let Some(witnessed) = &self.0.witnessed else { return self.marked(signed).await };
+        let Some(witnessed) = &self.0.witnessed else {
+            self.marked(signed.tree.size).await?;
+            return Ok(signed);
+        };
         // Without witnesses what is published stays what it was.
         match self.shown(witnessed, signed.tree.size).await {
             Ok(published) => Ok(published),
@@ -176,11 +179,12 @@ impl Log {
         }
     }
 
-    /// Waits until `signed` is in the high-water mark, where one is kept: nobody may see it before.
-    async fn marked(&self, signed: Arc<Published>) -> Result<Arc<Published>, Error> {
+    /// Waits until a head of at least `size` leaves, which are signed, is in the high-water mark, where one is kept: no client
+    /// may see them before.
+    async fn marked(&self, size: u64) -> Result<(), Error> {
         if self.0.marking.is_some() {
             let mut published = self.publications()?;
-            let marked = published.wait_for(|published| published.tree.size >= signed.tree.size);
+            let marked = published.wait_for(|published| published.tree.size >= size);
             let waited = tokio::time::timeout(MARK_PATIENCE, marked).await;
             if !matches!(waited, Ok(Ok(_))) {
                 let unmarked =
@@ -188,7 +192,7 @@ impl Log {
                 return Err(self.quarantined(unmarked));
             }
         }
-        Ok(signed)
+        Ok(())
     }
 
     /// A published head of at least `size` leaves, which are signed: in a witnessed log it may have to be waited for.
@@ -301,8 +305,11 @@ impl Log {
         })?;
         match sequenced {
             Sequenced::AlreadyLogged { index } => {
-                if let Some(witnessed) = &self.0.witnessed {
-                    self.shown(witnessed, index.saturating_add(1)).await?;
+                // The answer names an entry, which must be readable at once.
+                let size = index.saturating_add(1);
+                match &self.0.witnessed {
+                    None => self.marked(size).await?,
+                    Some(witnessed) => drop(self.shown(witnessed, size).await?),
                 }
                 Ok(Outcome::AlreadyLogged { index })
             }
@@ -310,7 +317,10 @@ impl Log {
                 self.0.appended.fetch_add(1, Ordering::Relaxed);
                 let signed = published.tree;
                 let published = match &self.0.witnessed {
-                    None => self.marked(published).await?,
+                    None => {
+                        self.marked(signed.size).await?;
+                        published
+                    }
                     Some(witnessed) => self.shown(witnessed, signed.size).await?,
                 };
                 let proof = if published.tree == signed {
