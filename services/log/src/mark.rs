@@ -19,10 +19,11 @@
 
 use crate::engine::Published;
 use crate::quarantine::Quarantine;
+use chancery_daemon::durable;
 use chancery_verify::hash::sha256;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,25 +44,19 @@ pub(crate) struct Mark {
     file: File,
     /// Of the newest slot.
     counter: u64,
-    /// The checkpoint in the newest slot.
-    note: Option<String>,
 }
 
 impl Mark {
-    /// Opens the file, or makes an empty one.
+    /// Opens the file, or makes one without a checkpoint. Returns the newest checkpoint in it as well, not verified.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] where the file has contents and neither slot is whole: what was signed is not known.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(path)?;
-        if file.metadata()?.len() == 0 {
-            file.write_all_at(&[0; 2 * SLOT_BYTES], 0)?;
-            file.sync_all()?;
-            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            File::open(directory)?.sync_all()?;
+    /// [`io::ErrorKind::InvalidData`] where the file has contents and neither slot is whole, and
+    /// [`io::ErrorKind::UnexpectedEof`] where it was cut off: what was signed is not known.
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, Option<String>)> {
+        if !path.try_exists()? {
+            durable::write(path, &[0; 2 * SLOT_BYTES])?;
         }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
         let mut bytes = [0; 2 * SLOT_BYTES];
         file.read_exact_at(&mut bytes, 0)?;
         let newest = bytes.chunks_exact(SLOT_BYTES).filter_map(read_slot).max_by_key(|(counter, _)| *counter);
@@ -69,12 +64,7 @@ impl Mark {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "neither of its two slots is whole"));
         }
         let (counter, note) = newest.map_or((0, None), |(counter, note)| (counter, Some(note)));
-        Ok(Self { file, counter, note })
-    }
-
-    /// The newest checkpoint that was marked, as it is in the file: not verified.
-    pub(crate) fn unverified_note(&self) -> Option<&str> {
-        self.note.as_deref()
+        Ok((Self { file, counter }, note))
     }
 
     /// Puts a checkpoint into the older slot and syncs it.
@@ -85,7 +75,6 @@ impl Mark {
         self.file.write_all_at(&slot, offset as u64)?;
         self.file.sync_data()?;
         self.counter = counter;
-        self.note = Some(note.to_owned());
         Ok(())
     }
 }
@@ -193,11 +182,12 @@ mod tests {
     fn a_mark_is_the_last_that_was_written_whole() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rekor.mark");
-        let mut mark = Mark::open(&path).unwrap();
-        assert_eq!(mark.unverified_note(), None);
+        let (mut mark, empty) = Mark::open(&path).unwrap();
+        assert_eq!(empty, None);
+        let newest = || Mark::open(&path).unwrap().1;
         for number in 1..=5 {
             mark.write(&format!("checkpoint {number}")).unwrap();
-            assert_eq!(Mark::open(&path).unwrap().unverified_note(), Some(&*format!("checkpoint {number}")));
+            assert_eq!(newest(), Some(format!("checkpoint {number}")));
         }
         // The newest, the fifth, is in the first slot: whatever is torn off it, the fourth is left.
         let whole = std::fs::read(&path).unwrap();
@@ -205,7 +195,7 @@ mod tests {
             let mut torn = whole.clone();
             torn[at] ^= 1;
             std::fs::write(&path, &torn).unwrap();
-            assert_eq!(Mark::open(&path).unwrap().unverified_note(), Some("checkpoint 4"), "{at}");
+            assert_eq!(newest().as_deref(), Some("checkpoint 4"), "{at}");
         }
         let mut torn = whole;
         torn[20] ^= 1;
@@ -218,13 +208,15 @@ mod tests {
     fn a_file_that_was_cut_off_is_an_error_and_a_checkpoint_that_does_not_fit_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rekor.mark");
-        let mut mark = Mark::open(&path).unwrap();
+        let (mut mark, _) = Mark::open(&path).unwrap();
         mark.write("kept").unwrap();
         assert!(mark.write(&"x".repeat(SLOT_BYTES - HEADER_BYTES - DIGEST_BYTES + 1)).is_err());
         mark.write(&"x".repeat(SLOT_BYTES - HEADER_BYTES - DIGEST_BYTES)).unwrap();
         drop(mark);
         let bytes = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &bytes[..100]).unwrap();
-        assert!(Mark::open(&path).is_err());
+        for length in [0, 100] {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            assert_eq!(Mark::open(&path).unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{length} bytes");
+        }
     }
 }

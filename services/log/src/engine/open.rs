@@ -155,10 +155,10 @@ impl Log {
         let ((pool, waiting), (follower, readers)) = (pool::pool(), sequencer::follower());
         let (quarantine, activity) = (Quarantine::default(), Arc::<Activity>::default());
         let frozen = Arc::new(AtomicBool::new(settings.frozen || is_frozen(store.as_ref(), &record).await?));
-        let mut mark = settings.mark.as_deref().map(open_mark).transpose()?;
+        let (mut mark, note) = settings.mark.as_deref().map(open_mark).transpose()?.unzip();
         let (mut witnessed, mut marking) = (None, None);
-        let (copy, note) = (settings.copy.as_ref(), mark.as_ref().and_then(|(mark, _)| mark.unverified_note()));
-        let verdict = judge(guard, (copy, note), settings.witnesses.as_ref(), &store).await?;
+        let (copy, note) = (settings.copy.as_ref(), note.flatten());
+        let verdict = judge(guard, (copy, note.as_deref()), settings.witnesses.as_ref(), &store).await?;
         let (published, stored_size, task) = match verdict {
             Verdict::Sound(sound) => {
                 let first = first_published(guard, &signer, &mut mark, &sound, clock.now()).await?;
@@ -244,9 +244,10 @@ async fn is_frozen(store: &dyn Store, record: &LogRecord) -> Result<bool, Error>
     Ok(store.frozen(record.log_id).await?.is_some())
 }
 
-/// The mark in this file, with the file's path.
-fn open_mark(path: &Path) -> Result<(Mark, &Path), OpenError> {
-    Ok((Mark::open(path).map_err(|error| OpenError::mark(path, error))?, path))
+/// The mark in this file with the file's path, and the checkpoint in it.
+fn open_mark(path: &Path) -> Result<((Mark, &Path), Option<String>), OpenError> {
+    let (mark, note) = Mark::open(path).map_err(|error| OpenError::mark(path, error))?;
+    Ok(((mark, path), note))
 }
 
 /// What the guard finds, and then the witnesses.
