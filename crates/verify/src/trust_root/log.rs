@@ -6,6 +6,7 @@ use super::limits::{MAX_DER_BYTES, MAX_TEXT_BYTES};
 use crate::key::KeyKind;
 use crate::note::{self, KeyId, KeyName};
 use crate::protojson::strict::{Node, Object};
+use crate::rekor::v2::KeyDetails;
 use crate::{Hash, PublicKey, Refusal, Rejection, Step};
 use serde_json::Value;
 
@@ -85,33 +86,6 @@ enum Details {
     Unusable(String),
 }
 
-/// Names of `PublicKeyDetails` by their number, from 1.
-const DETAILS: [&str; 23] = [
-    "PKCS1_RSA_PKCS1V5",
-    "PKCS1_RSA_PSS",
-    "PKIX_RSA_PKCS1V5",
-    "PKIX_RSA_PSS",
-    "PKIX_ECDSA_P256_SHA_256",
-    "PKIX_ECDSA_P256_HMAC_SHA_256",
-    "PKIX_ED25519",
-    "PKIX_ED25519_PH",
-    "PKIX_RSA_PKCS1V15_2048_SHA256",
-    "PKIX_RSA_PKCS1V15_3072_SHA256",
-    "PKIX_RSA_PKCS1V15_4096_SHA256",
-    "PKIX_ECDSA_P384_SHA_384",
-    "PKIX_ECDSA_P521_SHA_512",
-    "LMS_SHA256",
-    "LMOTS_SHA256",
-    "PKIX_RSA_PSS_2048_SHA256",
-    "PKIX_RSA_PSS_3072_SHA256",
-    "PKIX_RSA_PSS_4096_SHA256",
-    "PKIX_ECDSA_P384_SHA_256",
-    "PKIX_ECDSA_P521_SHA_256",
-    "ML_DSA_65",
-    "ML_DSA_87",
-    "ML_DSA_44",
-];
-
 impl Details {
     /// Reads a name or a number. One that is unknown is a log of tomorrow; none at all is a mistake.
     fn read(object: &mut Object) -> Result<Self, Refusal> {
@@ -121,11 +95,7 @@ impl Details {
             Value::Number(number) => {
                 let number = number.as_u64().and_then(|number| usize::try_from(number).ok());
                 let number = number.ok_or_else(|| node.unlike("a kind of key"))?;
-                if number == 0 {
-                    "PUBLIC_KEY_DETAILS_UNSPECIFIED"
-                } else {
-                    DETAILS.get(number - 1).unwrap_or(&"unknown")
-                }
+                KeyDetails::name_of(number).unwrap_or("unknown")
             }
             Value::String(name) if (1..=64).contains(&name.len()) => name,
             _ => return Err(node.unlike("a kind of key")),

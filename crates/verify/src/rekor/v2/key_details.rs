@@ -64,6 +64,11 @@ impl KeyDetails {
         i32::try_from(position).ok()
     }
 
+    /// The name at a number of the enum, whether or not it can be logged.
+    pub(crate) fn name_of(number: usize) -> Option<&'static str> {
+        NAMES.get(number).copied()
+    }
+
     /// The way of signing with this number, where it can be logged.
     #[must_use]
     pub fn from_number(number: i32) -> Option<Self> {
@@ -85,7 +90,7 @@ impl KeyDetails {
     /// The name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        usize::try_from(self.number).ok().and_then(|number| NAMES.get(number)).map_or("", |name| name)
+        usize::try_from(self.number).ok().and_then(Self::name_of).unwrap_or_default()
     }
 
     /// The kind of key.
