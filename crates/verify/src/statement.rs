@@ -7,7 +7,6 @@
 //!
 //! Specification: in-toto Attestation Framework, `spec/v1/{statement,digest_set}.md`; Statement v0.1 in `spec/v0.1.0`.
 
-mod json;
 mod provenance;
 mod subject;
 mod summary;
@@ -16,6 +15,7 @@ pub use provenance::{Material, PROVENANCE_V0_2, PROVENANCE_V1, Provenance};
 pub use subject::Subject;
 pub use summary::{VERIFICATION_SUMMARY_V1, VerificationSummary};
 
+use crate::protojson::strict;
 use crate::{HashAlgorithm, Refusal, Rejection, Step};
 use serde_json::{Map, Value};
 
@@ -68,7 +68,8 @@ impl Statement {
         let malformed = |place: &str, expected: &str, found: &str| {
             Refusal::new(Rejection::StatementMalformed, Step::Statement).at(place).expected(expected, found)
         };
-        let document = json::parse(payload).map_err(|reason| malformed("statement", "JSON", &reason))?;
+        let document =
+            strict::parse_foreign(payload).map_err(|error| malformed("statement", "JSON", &error.to_string()))?;
         let Value::Object(mut document) = document else { return Err(malformed("statement", "an object", "none")) };
         let version = version(&document)?;
         let predicate_type = match document.remove("predicateType") {

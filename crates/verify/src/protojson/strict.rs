@@ -24,9 +24,18 @@ const MAX_REPEATED: usize = 100;
 /// # Errors
 /// What is wrong and at which line and column.
 pub(crate) fn parse(json: &[u8], max_values: usize) -> Result<Value, serde_json::Error> {
+    parse_within(json, MAX_DEPTH, max_values)
+}
+
+/// As [`parse`], for documents whose shape is not ours: of any number of values, as deep as `serde_json` goes (128).
+pub(crate) fn parse_foreign(json: &[u8]) -> Result<Value, serde_json::Error> {
+    parse_within(json, usize::MAX, usize::MAX)
+}
+
+fn parse_within(json: &[u8], max_depth: usize, max_values: usize) -> Result<Value, serde_json::Error> {
     let left = Cell::new(max_values);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let value = Seed { depth: 0, left: &left }.deserialize(&mut deserializer)?;
+    let value = Seed { deeper: max_depth, left: &left }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
@@ -34,17 +43,17 @@ pub(crate) fn parse(json: &[u8], max_values: usize) -> Result<Value, serde_json:
 /// One value, still to be read.
 #[derive(Clone, Copy)]
 struct Seed<'a> {
-    depth: usize,
+    /// Levels that may still follow.
+    deeper: usize,
     left: &'a Cell<usize>,
 }
 
 impl Seed<'_> {
     /// For a value inside this one.
     fn inner<E: Error>(self) -> Result<Self, E> {
-        if self.depth == MAX_DEPTH {
-            return Err(E::custom(format_args!("nested deeper than {MAX_DEPTH}")));
-        }
-        Ok(Self { depth: self.depth + 1, left: self.left })
+        let deeper = self.deeper.checked_sub(1);
+        let deeper = deeper.ok_or_else(|| E::custom(format_args!("nested deeper than {MAX_DEPTH}")))?;
+        Ok(Self { deeper, left: self.left })
     }
 }
 
