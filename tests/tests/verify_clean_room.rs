@@ -23,6 +23,12 @@ fn documented() -> String {
     page[start..start + length].to_owned()
 }
 
+#[test]
+fn the_manual_shows_the_same_lines() {
+    let page = fs::read_to_string(root().join("docs/src/verify/library.md")).unwrap();
+    assert!(page.contains(&documented()), "docs/src/verify/library.md differs from crates/verify/README.md");
+}
+
 /// Writes and builds the project; the program.
 fn build(directory: &Path) -> PathBuf {
     let verify = root().join("crates/verify");

@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [root, policy, bundle, artifact] = files.as_slice() else { return Err("four files are needed".into()) };
     let verifier = Verifier::new(TrustRoot::parse(root)?, Options::default());
     let policy = Policy::parse(str::from_utf8(policy)?)?;
-    let now = Timestamp::from_seconds(UNIX_EPOCH.elapsed()?.as_secs());
+    let now = Timestamp::from_millis(u64::try_from(UNIX_EPOCH.elapsed()?.as_millis())?);
     let verified = verifier.verify(&Bundle::parse(bundle)?, &Artifact::Bytes(artifact), &policy, now)?;
     println!("{}", verified.signer);
     Ok(())

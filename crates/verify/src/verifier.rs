@@ -36,6 +36,8 @@
 //! | a log, where a key signed and nothing establishes a time | `now`: it must still be trusted |
 //! | nothing in the future | `now` |
 //!
+//! Give `now` in milliseconds: SCTs have them, and a bundle of this very second would lie in the future of a time cut to seconds.
+//!
 //! # Example
 //!
 //! ```no_run
