@@ -11,6 +11,7 @@ mod deadline;
 pub mod grpc;
 mod listen;
 mod measure;
+pub mod openapi;
 mod pace;
 mod request_id;
 mod unread;
@@ -43,6 +44,8 @@ use unread::Answers;
 
 /// How long a client may take to send its request header.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
+/// Header fields of a request.
+const MAX_HEADERS: usize = 64;
 /// Size of all header fields of a request together.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// The same limit as HTTP/2 counts it.
@@ -173,7 +176,7 @@ impl Servers {
     fn new() -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         http1.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
-        http1.max_headers(64).max_header_size(MAX_HEADER_BYTES).max_buf_size(MAX_HEADER_BYTES);
+        http1.max_headers(MAX_HEADERS).max_header_size(MAX_HEADER_BYTES).max_buf_size(MAX_HEADER_BYTES);
         http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(HEADER_DEADLINE);
         // Limits what waits for readers to 8 MiB on one connection.
         http2.max_send_buf_size(MAX_SEND_BYTES);

@@ -23,7 +23,7 @@ mod input;
 mod jwks;
 mod page;
 
-pub(crate) use http::{DEV_HEADER, router};
+pub(crate) use http::{DEV_HEADER, describe, router};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_daemon::{

@@ -3,6 +3,10 @@
 //! Every route is GET and HEAD; any other method is answered as if the console were not there. The page is made at most once a
 //! second and the copy is given to all who ask within it.
 
+mod openapi;
+
+pub use openapi::describe;
+
 use crate::{
     facts::{Server, Source},
     page,
@@ -27,6 +31,14 @@ use std::{
 const PAGE_LIFETIME: Duration = Duration::from_secs(1);
 /// How long a copy of `security.txt` may be believed (RFC 9116 §2.5.5 recommends less than a year).
 const CONTACT_LIFETIME_SECONDS: u64 = 90 * 24 * 3600;
+/// Media type of the pages.
+const HTML: &str = "text/html; charset=utf-8";
+/// Media type of the files for programs.
+const TEXT: &str = "text/plain; charset=utf-8";
+/// Media type of the icon.
+const ICON_TYPE: &str = "image/x-icon";
+/// RFC 9116.
+const CONTACT_PATH: &str = "/.well-known/security.txt";
 /// Three sizes.
 const ICON: &[u8] = include_bytes!("favicon.ico");
 /// Nothing here is for a search engine, and a log is large.
@@ -57,11 +69,11 @@ impl Console {
         let (overview, contact) = (self.clone(), self.clone());
         let mut router = Router::new()
             .route("/", only_read(get(move || async move { overview.overview() })))
-            .route("/favicon.ico", only_read(get(|| async { file("image/x-icon", ICON) })))
-            .route("/robots.txt", only_read(get(|| async { file("text/plain; charset=utf-8", ROBOTS) })));
+            .route("/favicon.ico", only_read(get(|| async { file(ICON_TYPE, ICON) })))
+            .route("/robots.txt", only_read(get(|| async { file(TEXT, ROBOTS) })));
         if self.0.server.security_contact.is_some() {
             let contact = move || async move { contact.security_contact() };
-            router = router.route("/.well-known/security.txt", only_read(get(contact)));
+            router = router.route(CONTACT_PATH, only_read(get(contact)));
         }
         router
     }
@@ -100,9 +112,9 @@ impl Console {
         let expires = self.0.source.now().plus_seconds(CONTACT_LIFETIME_SECONDS).rfc3339();
         let contact = security_contact.as_deref().unwrap_or_default();
         // Web addresses in it must begin with https://.
-        let canonical = url.starts_with("https://").then(|| format!("Canonical: {url}/.well-known/security.txt\n"));
+        let canonical = url.starts_with("https://").then(|| format!("Canonical: {url}{CONTACT_PATH}\n"));
         let canonical = canonical.unwrap_or_default();
-        file("text/plain; charset=utf-8", format!("Contact: {contact}\nExpires: {expires}\n{canonical}"))
+        file(TEXT, format!("Contact: {contact}\nExpires: {expires}\n{canonical}"))
     }
 }
 
@@ -130,7 +142,7 @@ fn page_headers() -> [(HeaderName, HeaderValue); 6] {
     // Base64 and the words above are all visible ASCII; without a valid policy nothing at all is allowed.
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::CONTENT_TYPE, HeaderValue::from_static(HTML)),
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),

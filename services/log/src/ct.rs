@@ -10,6 +10,7 @@ mod roots;
 
 use chain::{Accepted, Chains, Issuers};
 pub use chain::{ChainRefused, Submission, Submitter};
+pub use http::describe;
 use roots::Roots;
 
 use crate::pool::Sealed;

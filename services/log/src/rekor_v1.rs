@@ -11,6 +11,8 @@
 mod http;
 mod shards;
 
+pub use http::describe;
+
 use crate::seed::{self, Seed};
 use crate::tiles::Files;
 use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt, tiles};

@@ -7,6 +7,8 @@
 
 mod http;
 
+pub use http::describe;
+
 use crate::seed::{self, Seed};
 use crate::tiles::Files;
 use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt};

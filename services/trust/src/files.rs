@@ -77,6 +77,22 @@ impl FileName {
         }
     }
 
+    /// Returns what it is for, in a few words, with the option or variable by which clients take it.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::TrustedRoot => "keys and certificates to believe: --trusted-root",
+            Self::SigningConfig => "services to call: --signing-config",
+            Self::SigningConfigRekorV1 => "services to call, Rekor v1 alone: --signing-config",
+            Self::SigningConfigRekorV2 => "services to call, Rekor v2 alone: --signing-config",
+            Self::ClientTrustConfig => "trusted root and services in one, for sigstore-python: --trust-config",
+            Self::FulcioChain => "certificates of the authority: SIGSTORE_ROOT_FILE",
+            Self::RekorKey => "key of the Rekor v1 log: SIGSTORE_REKOR_PUBLIC_KEY",
+            Self::CtKey => "key of the certificate log: SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",
+            Self::TimestampChain => "certificates of the timestamp authority",
+        }
+    }
+
     /// Returns the media type for HTTP. JSON files are `application/json`; their own media types are in their contents.
     #[must_use]
     pub const fn content_type(self) -> &'static str {

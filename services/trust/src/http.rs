@@ -3,6 +3,10 @@
 //! The routes are an explicit list, not a directory, so no other file of the data directory can be read. Answers carry
 //! a strong `ETag`. Caches may keep them for a minute, so a rotation is visible soon.
 
+mod openapi;
+
+pub use openapi::describe;
+
 use crate::files::{CurrentFiles, FileName};
 use axum::{
     Router,
@@ -16,7 +20,7 @@ use std::sync::Arc;
 /// One route per file. Each request is answered from the current `files`.
 pub fn router(files: &CurrentFiles) -> Router {
     FileName::ALL.into_iter().fold(Router::new(), |router, name| {
-        router.route(&format!("/trust/{}", name.as_str()), get(serve).with_state((name, files.clone())))
+        router.route(&openapi::path(name), get(serve).with_state((name, files.clone())))
     })
 }
 

@@ -2,6 +2,10 @@
 //!
 //! `POST /add-checkpoint` and `GET /<SHA-256 of the origin>/checkpoint` are C2SP's; `GET /` says in plain text who this is.
 
+mod openapi;
+
+pub use openapi::describe;
+
 use crate::{NotCosigned, Witness};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -11,9 +15,12 @@ use axum::routing::{get, post};
 use chancery_verify::witness::{MAX_BYTES, Refusal};
 use std::fmt::Write as _;
 
+/// What all but a size is sent as.
+const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 /// What a conflict's size is sent as.
-const SIZE: HeaderValue = HeaderValue::from_static("text/x.tlog.size");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const SIZE_TYPE: &str = "text/x.tlog.size";
+const SIZE: HeaderValue = HeaderValue::from_static(SIZE_TYPE);
+const TEXT: HeaderValue = HeaderValue::from_static(TEXT_TYPE);
 /// What is read changes with every checkpoint.
 const CHANGES: (header::HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 

@@ -18,9 +18,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// A request's body must have arrived after this time.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// A request must be answered after this time.
-const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
+pub(super) const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Whether a request's body has arrived.
 #[derive(Clone)]

@@ -25,9 +25,9 @@ use tonic_prost::ProstCodec;
 /// Largest message, and largest body of the same requests over HTTP: gRPC's default, and that of Sigstore's servers.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 22;
 /// The domain of our reasons.
-const DOMAIN: &str = "chancery";
+pub(super) const DOMAIN: &str = "chancery";
 /// Prefix of the type URLs of details.
-const TYPE_URL: &str = "type.googleapis.com";
+pub(super) const TYPE_URL: &str = "type.googleapis.com";
 /// `HealthCheckResponse.ServingStatus.SERVING`.
 const SERVING: i32 = 1;
 

@@ -80,11 +80,14 @@ fn class(status: StatusCode) -> &'static str {
     }
 }
 
+/// Prometheus' text format.
+pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// `GET /metrics`, for its own listener.
 pub fn metrics_page(metrics: Metrics) -> Router {
     let page = move || async move {
         match metrics.text() {
-            Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+            Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
             Err(error) => {
                 tracing::error!(%error, "the metrics cannot be written");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()

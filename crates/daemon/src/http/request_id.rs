@@ -13,7 +13,8 @@ use std::fmt;
 use std::sync::Arc;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
-const MAX_LENGTH: usize = 128;
+/// Characters of an id that a client chooses.
+pub(super) const MAX_LENGTH: usize = 128;
 
 /// The id of a request, stored in its extensions: letters, digits, `-`, `_` and `.`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,11 @@ mod body;
 mod configuration;
 mod error;
 mod grpc;
+mod openapi;
 mod signing_cert;
 mod trust_bundle;
+
+pub use openapi::describe;
 
 use crate::CertificateAuthority;
 use axum::Router;
@@ -32,7 +35,6 @@ pub fn router(authority: Arc<CertificateAuthority>) -> Router {
         .route("/api/v2/configuration", get(configuration::v2).fallback(method_not_allowed))
         .route("/api/v1/signingCert", post(signing_cert::v1).fallback(method_not_allowed))
         .route("/api/v1/rootCert", get(trust_bundle::v1).fallback(method_not_allowed))
-        .route("/openapi.json", get(openapi))
         .merge(grpc::router())
         .with_state(authority)
 }
@@ -41,11 +43,6 @@ pub fn router(authority: Arc<CertificateAuthority>) -> Router {
 pub fn measured_router(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Result<Router, MetricError> {
     let latency = metrics.durations("fulcio_api_latency", "Duration of a request in seconds", &["code", "method"])?;
     Ok(timed(router(authority), latency))
-}
-
-/// The API's description in OpenAPI 3.1. Written by hand; a test compares it with the answers.
-async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
 }
 
 /// A JSON answer with status 200.

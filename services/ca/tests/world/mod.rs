@@ -15,6 +15,7 @@ use chancery_ca::oidc::{Authenticator, Fetch, FetchError, Fetched};
 use chancery_ca::transparency::{Acceptance, CertificateLog, LogError, Submission, Transparency};
 use chancery_ca::{Access, CertificateAuthority, ClientAlgorithms, IssuerSettings, Rates, Records};
 use chancery_daemon::clock::{Clock, FixedClock};
+use chancery_daemon::http::openapi::{self, Document};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
 use chancery_verify::certificate::Certificate;
@@ -244,7 +245,9 @@ impl World {
             .limited(rates)
             .recorded(records);
         let authority = Arc::new(authority);
-        let router = chancery_ca::router(Arc::clone(&authority));
+        let mut description = Document::new("Certificate authority", "2");
+        chancery_ca::http::describe(&mut description);
+        let router = chancery_ca::router(Arc::clone(&authority)).merge(openapi::router(&description.into_json()));
         Self { authority, clock, documents, log, chain, issuer_key, client: key(KeyKind::P256), router }
     }
 

@@ -13,6 +13,7 @@ use super::{
     console::{ConsoleSettings, Obstacles},
     ct_shards::{self, CtShards, RotatedCt},
     data::DataDirectory,
+    description::Answering,
     log_keys::LogKeys,
     logs::{Logs, Opening},
     running::RunningLogs,
@@ -33,7 +34,7 @@ use chancery_ca::{IssuerSettings, audit::AuditLog, chain::IssuingChain, issue::P
 use chancery_console::Console;
 use chancery_daemon::{
     clock::Clock,
-    http::{Readiness, grpc},
+    http::{Readiness, grpc, openapi},
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
@@ -172,6 +173,7 @@ impl Instance {
         let obstacles = Arc::new(obstacles);
         let console = common.console(&obstacles, running, tuf.as_ref())?;
         routes = routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
+        routes = routes.merge(common.description(metrics.is_some()));
         let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|(_, obstacle)| obstacle()));
         Ok(Self { routes, console, metrics, readiness, trust_files, background, tuf, logs, audit })
     }
@@ -354,6 +356,14 @@ impl Common<'_> {
     ) -> anyhow::Result<Option<Console>> {
         let Some(settings) = &self.setup.console else { return Ok(None) };
         settings.console(self.setup, Arc::clone(obstacles), logs, tuf.map(Tuf::service), &self.clock).map(Some)
+    }
+
+    /// What this process answers, as it says itself.
+    fn description(&self, has_metrics: bool) -> Router {
+        let Setup { roles, issuer, console, .. } = self.setup;
+        let is_development = matches!(issuer, SignIn::Here);
+        let console = console.as_ref().map(|console| console.security_contact.is_some());
+        openapi::router(&Answering { roles, is_development, console, has_metrics }.description().into_json())
     }
 
     /// The issuer of a development server.

@@ -90,13 +90,12 @@ fn links(setup: &Setup<'_>) -> Vec<Link> {
     let mut add = |group, reference: &str, about| links.push(Link { group, reference: reference.to_owned(), about });
     if has(Role::Trust) {
         for name in FileName::ALL {
-            add("Trust files", &format!("trust/{}", name.as_str()), about_file(name));
+            add("Trust files", &format!("trust/{}", name.as_str()), name.about());
         }
-        add("TUF repository", "tuf/root.json", "newest root metadata");
+        add("TUF repository", "tuf/root.json", "first root: where clients start");
         add("TUF repository", "tuf/timestamp.json", "what clients ask for first");
     }
     if has(Role::Ca) {
-        add("Certificate authority", "openapi.json", "its HTTP interface (OpenAPI)");
         add("Certificate authority", "api/v2/trustBundle", "its certificates");
         add("Certificate authority", "api/v2/configuration", "accepted token issuers");
     }
@@ -107,23 +106,10 @@ fn links(setup: &Setup<'_>) -> Vec<Link> {
     if has(Role::Tsa) {
         add("Timestamp authority", "api/v1/timestamp/certchain", "its certificates");
     }
+    add("Operations", "openapi.json", "every path of this server (OpenAPI)");
     add("Operations", "healthz", "whether the process answers");
     add("Operations", "readyz", "whether every role does its work, and why not");
     links
-}
-
-const fn about_file(name: FileName) -> &'static str {
-    match name {
-        FileName::TrustedRoot => "keys and certificates to believe: --trusted-root",
-        FileName::SigningConfig => "services to call: --signing-config",
-        FileName::SigningConfigRekorV1 => "the same with Rekor v1 alone",
-        FileName::SigningConfigRekorV2 => "the same with Rekor v2 alone",
-        FileName::ClientTrustConfig => "both in one, for sigstore-python: --trust-config",
-        FileName::FulcioChain => "certificates of the authority: SIGSTORE_ROOT_FILE",
-        FileName::RekorKey => "key of the Rekor v1 log: SIGSTORE_REKOR_PUBLIC_KEY",
-        FileName::CtKey => "key of the certificate log: SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",
-        FileName::TimestampChain => "certificates of the timestamp authority",
-    }
 }
 
 /// What this process knows of itself.

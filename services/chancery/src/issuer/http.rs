@@ -6,12 +6,14 @@ mod authorize;
 mod device;
 mod discovery;
 mod error;
+mod openapi;
 mod token;
 mod token_for;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use openapi::describe;
 pub(crate) use token_for::DEV_HEADER;
 
 use super::{Issuer, page};
@@ -29,6 +31,9 @@ use std::sync::Arc;
 
 /// Far above what a form of a client has.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Media type of the pages' style.
+const STYLE_TYPE: &str = "text/css; charset=utf-8";
 
 /// Browsers apply `form-action` to the redirect that answers a form too, hence the loopback targets.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
@@ -53,8 +58,7 @@ pub(crate) fn router(issuer: Arc<Issuer>) -> Router {
 }
 
 async fn style() -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")], page::STYLE)
-        .into_response()
+    ([(header::CONTENT_TYPE, STYLE_TYPE), (header::CACHE_CONTROL, "max-age=3600")], page::STYLE).into_response()
 }
 
 /// A page with the headers that keep it what it is.

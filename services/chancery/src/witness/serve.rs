@@ -1,10 +1,13 @@
 //! `chancery witness serve`: a witness in a process of its own, so that it shares nothing with the logs it looks after.
 
-use crate::{configuration::TlsFiles, instance::Listening};
+use crate::{
+    configuration::TlsFiles,
+    instance::{Listening, witness_description},
+};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
     clock::{Clock, SystemClock},
-    http::Readiness,
+    http::{Readiness, openapi},
     metrics::Metrics,
 };
 use chancery_verify::verifier_key::VerifierKey;
@@ -67,7 +70,9 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
     let key = witness.verifier_key();
     let listening = Listening::on(listen.address, listen.metrics).await?.with_tls(listen.tls.as_ref())?;
     let address = listening.address()?;
-    let (routes, readiness): (_, Readiness) = (chancery_witness::http::router(witness), Arc::new(|| None));
+    let description = openapi::router(&witness_description(metrics.is_some()).into_json());
+    let routes = chancery_witness::http::router(witness).merge(description);
+    let readiness: Readiness = Arc::new(|| None);
     let ready = || tracing::info!(%address, verifier_key = key, "witness ready");
     listening.serve((routes, None), readiness, metrics.as_ref(), |routes| routes, ready).await
 }

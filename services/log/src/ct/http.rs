@@ -2,8 +2,11 @@
 //!
 //! Errors are plain text: the status line's words, then the reason.
 
+mod openapi;
 mod read;
 mod submit;
+
+pub use openapi::describe;
 
 use super::{Ct, SubmissionError};
 use crate::Error;

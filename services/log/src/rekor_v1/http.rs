@@ -6,8 +6,11 @@
 mod entries;
 mod error;
 mod info;
+mod openapi;
 mod response;
 mod retrieve;
+
+pub use openapi::describe;
 
 use super::RekorV1;
 use axum::Router;

@@ -6,7 +6,10 @@
 mod entries;
 mod error;
 mod grpc;
+mod openapi;
 mod response;
+
+pub use openapi::describe;
 
 use super::RekorV2;
 use crate::tiles;

@@ -1,5 +1,7 @@
 //! The HTTP side of a log as files.
 
+pub(crate) mod openapi;
+
 use super::Files;
 use crate::Error;
 use axum::Router;

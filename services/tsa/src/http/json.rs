@@ -5,6 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::timestamping::{Imprint, MAX_NONCE_BYTES, Request};
 use chancery_verify::{HashAlgorithm, Rejection};
 use const_oid::ObjectIdentifier;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -15,15 +16,22 @@ const MAX_ARCS: usize = 128;
 /// Decimal digits of a nonce of [`MAX_NONCE_BYTES`].
 const MAX_NONCE_DIGITS: usize = MAX_NONCE_BYTES * 5 / 2;
 
-#[derive(Deserialize)]
+/// A request for a timestamp.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "TimestampRequest")]
 #[serde(rename_all = "camelCase")]
-struct JsonRequest<'a> {
+pub(super) struct JsonRequest<'a> {
+    /// In base64.
     artifact_hash: String,
+    /// `sha256`, `sha384` or `sha512`, in letters of any case.
     hash_algorithm: String,
+    /// Whether the authority's certificates are in the answer.
     certificates: Option<bool>,
     /// A number of any size, which a JSON parser would round.
     #[serde(borrow)]
+    #[schemars(with = "Option<serde_json::Number>")]
     nonce: Option<&'a RawValue>,
+    /// An object identifier.
     #[serde(rename = "tsaPolicyOID")]
     policy: Option<String>,
 }

@@ -5,6 +5,9 @@
 
 mod error;
 mod json;
+mod openapi;
+
+pub use openapi::describe;
 
 use crate::{Error, TimestampAuthority, chain};
 use axum::Router;
@@ -22,6 +25,14 @@ use std::sync::Arc;
 pub const PATH: &str = "/api/v1/timestamp";
 /// Characters of a content type that an answer repeats.
 const MAX_REPEATED: usize = 100;
+/// Path of the authority's certificates.
+const CHAIN_PATH: &str = "/api/v1/timestamp/certchain";
+/// Media type of a request.
+const QUERY: &str = "application/timestamp-query";
+/// Media type of an answer.
+const REPLY: &str = "application/timestamp-reply";
+/// Media type of the authority's certificates.
+const PEM_CHAIN: &str = "application/pem-certificate-chain";
 /// A timestamp answers one request at one time, so it must not be cached.
 const NOT_KEPT: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
 
@@ -29,7 +40,7 @@ const NOT_KEPT: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue:
 pub fn router(authority: Arc<TimestampAuthority>) -> Router {
     Router::new()
         .route(PATH, post(timestamp).fallback(error::method_not_allowed))
-        .route("/api/v1/timestamp/certchain", get(certificate_chain).fallback(error::method_not_allowed))
+        .route(CHAIN_PATH, get(certificate_chain).fallback(error::method_not_allowed))
         .with_state(authority)
 }
 
@@ -45,7 +56,7 @@ pub fn measured_router(authority: Arc<TimestampAuthority>, metrics: &Metrics) ->
 
 /// Returns the certificates of the key that signs. Not marked immutable, as upstream does: a key can be rotated.
 async fn certificate_chain(State(authority): State<Arc<TimestampAuthority>>) -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/pem-certificate-chain"), (header::CACHE_CONTROL, "no-cache")];
+    let headers = [(header::CONTENT_TYPE, PEM_CHAIN), (header::CACHE_CONTROL, "no-cache")];
     (headers, chain::to_pem(&authority.authority())).into_response()
 }
 
@@ -66,7 +77,7 @@ async fn timestamp(
     };
     let request = TimestampRequest::from_der(der).map_err(Error::Request)?;
     let response = authority.timestamp(&request).await?;
-    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/timestamp-reply"));
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static(REPLY));
     Ok(([kind, NOT_KEPT], response).into_response())
 }
 
@@ -83,7 +94,7 @@ impl Form {
     fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = sent.split_once(';').map_or(sent, |(kind, _parameters)| kind).trim();
-        if kind.eq_ignore_ascii_case("application/timestamp-query") {
+        if kind.eq_ignore_ascii_case(QUERY) {
             Ok(Self::Der)
         } else if kind.eq_ignore_ascii_case("application/json") {
             Ok(Self::Json)

@@ -21,12 +21,14 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Redirect, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use url::Url;
 
 /// The request, as query of the page and as hidden fields of its form.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "AuthorizationForm")]
 #[serde(default)]
 pub(super) struct Parameters {
     response_type: String,

@@ -20,11 +20,13 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// RFC 8628 §3.1, with PKCE as cosign sends it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "DeviceAuthorizationForm")]
 #[serde(default)]
 pub(super) struct StartParameters {
     client_id: Option<String>,
@@ -33,8 +35,9 @@ pub(super) struct StartParameters {
 }
 
 /// RFC 8628 §3.2.
-#[derive(Debug, Serialize)]
-struct Started {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeviceAuthorization")]
+pub(super) struct Started {
     device_code: String,
     user_code: String,
     verification_uri: String,
@@ -44,7 +47,8 @@ struct Started {
 }
 
 /// What the page and its form carry.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "DeviceForm")]
 #[serde(default)]
 pub(super) struct PageParameters {
     user_code: String,

@@ -16,13 +16,15 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use std::sync::Arc;
 use url::form_urlencoded;
 
 /// Parameters of both grants.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "TokenForm")]
 #[serde(default)]
 pub(super) struct Parameters {
     grant_type: String,
@@ -34,8 +36,8 @@ pub(super) struct Parameters {
 }
 
 /// RFC 6749 §5.1 with the `id_token` of OpenID Connect Core §3.1.3.3.
-#[derive(Debug, Serialize)]
-struct Tokens {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Tokens {
     /// The same token again: sigstore-python hands the access token to the certificate authority.
     access_token: String,
     id_token: String,

@@ -17,6 +17,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -25,18 +26,25 @@ use std::sync::Arc;
 pub(crate) const DEV_HEADER: &str = "x-chancery-dev";
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "TokenRequest")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
+    /// Whose token it is.
     email: String,
+    /// `sigstore` if it is left out.
     audience: Option<String>,
+    /// Claims to add or to replace; those with `null` are removed.
     #[serde(default)]
     claims: Map<String, Value>,
     lifetime_seconds: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
-struct Answer {
+/// A token.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Token")]
+pub(super) struct Answer {
+    /// A JWT.
     token: String,
 }
 

@@ -10,11 +10,12 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::{Hash, merkle, sct};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashMap;
 
 /// Entries one request is answered with at most.
-const MAX_ENTRIES: u64 = 1000;
+pub(super) const MAX_ENTRIES: u64 = 1000;
 
 type Parameters = Query<HashMap<String, String>>;
 /// A body with the lifetime a cache may give it.
@@ -25,11 +26,15 @@ fn immutable<T>(body: T) -> Cached<T> {
     ([(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"))], Json(body))
 }
 
-#[derive(Serialize)]
+/// A signed tree head (RFC 6962 §4.3).
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GetSth {
     tree_size: u64,
+    /// Milliseconds since 1970.
     timestamp: u64,
+    /// In base64.
     sha256_root_hash: String,
+    /// `DigitallySigned`, in base64.
     tree_head_signature: String,
 }
 
@@ -43,8 +48,10 @@ pub(super) async fn get_sth(State(ct): State<Ct>) -> Result<Json<GetSth>, Failur
     }))
 }
 
-#[derive(Serialize)]
+/// A consistency proof (RFC 6962 §4.4).
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GetSthConsistency {
+    /// Hashes in base64.
     consistency: Vec<String>,
 }
 
@@ -64,9 +71,11 @@ pub(super) async fn get_sth_consistency(
     Ok(immutable(GetSthConsistency { consistency: encode_all(&proof) }))
 }
 
-#[derive(Serialize)]
+/// An inclusion proof (RFC 6962 §4.5).
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GetProofByHash {
     leaf_index: u64,
+    /// Hashes in base64, leaf first.
     audit_path: Vec<String>,
 }
 
@@ -90,14 +99,18 @@ pub(super) async fn get_proof_by_hash(
     Ok(immutable(GetProofByHash { leaf_index, audit_path: encode_all(&proof) }))
 }
 
-#[derive(Serialize)]
+/// Entries (RFC 6962 §4.6).
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GetEntries {
     entries: Vec<LeafEntry>,
 }
 
-#[derive(Serialize)]
+/// An entry.
+#[derive(Serialize, JsonSchema)]
 struct LeafEntry {
+    /// `MerkleTreeLeaf`, in base64.
     leaf_input: String,
+    /// The chain, in base64.
     extra_data: String,
 }
 
@@ -126,10 +139,14 @@ pub(super) async fn get_entries(State(ct): State<Ct>, query: Parameters) -> Resu
     Ok(response)
 }
 
-#[derive(Serialize)]
+/// An entry with an inclusion proof (RFC 6962 §4.8).
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GetEntryAndProof {
+    /// `MerkleTreeLeaf`, in base64.
     leaf_input: String,
+    /// The chain, in base64.
     extra_data: String,
+    /// Hashes in base64, leaf first.
     audit_path: Vec<String>,
 }
 
@@ -164,8 +181,10 @@ pub(super) async fn issuer(State(ct): State<Ct>, Path(fingerprint): Path<String>
     Ok(([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, IMMUTABLE)], certificate).into_response())
 }
 
-#[derive(Serialize)]
+/// Accepted roots (RFC 6962 §4.7).
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GetRoots {
+    /// In DER and base64.
     certificates: Vec<String>,
 }
 

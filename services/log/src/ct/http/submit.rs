@@ -9,20 +9,28 @@ use axum::http::StatusCode;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chancery_verify::sct;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-#[derive(Deserialize)]
-struct AddChain {
+/// A chain of certificates (RFC 6962 §4.1, §4.2).
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct AddChain {
+    /// In DER and base64, leaf first.
     chain: Vec<String>,
 }
 
-/// An SCT in its JSON form.
-#[derive(Serialize)]
+/// A signed certificate timestamp in its JSON form.
+#[derive(Serialize, JsonSchema)]
 pub(super) struct AddChainResponse {
+    /// 0, which is version 1.
     sct_version: u8,
+    /// SHA-256 of the log's key, in base64.
     id: String,
+    /// Milliseconds since 1970.
     timestamp: u64,
+    /// The index of the entry (`leaf_index` of static-ct-api), in base64.
     extensions: String,
+    /// `DigitallySigned`, in base64.
     signature: String,
 }
 

@@ -8,6 +8,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chancery_verify::Rejection;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What a request was answered with instead of success.
@@ -34,8 +35,10 @@ pub(super) enum Failure {
 }
 
 /// Rekor's error body.
-#[derive(Serialize)]
-struct ErrorBody {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RekorError")]
+pub(super) struct ErrorBody {
+    /// The status again; with 422 go-openapi's own number of the fault, for example 602 for a missing member.
     code: u16,
     message: String,
 }

@@ -10,20 +10,28 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use chancery_verify::rekor::ProposedEntry;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Entries one request may ask for, over all three lists.
-const MAX_ENTRIES: usize = 10;
+pub(super) const MAX_ENTRIES: usize = 10;
 
-#[derive(Deserialize)]
+/// Which entries to answer with. The limit of each list is also that of all three together.
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct SearchLogQuery<'a> {
+pub(super) struct SearchLogQuery<'a> {
+    /// Leaf hashes (64 hexadecimal digits) or entry ids (80).
     #[serde(rename = "entryUUIDs", default)]
+    #[schemars(length(min = 1, max = MAX_ENTRIES))]
     entry_uuids: Option<Vec<String>>,
+    /// Indexes over all shards.
     #[serde(default)]
+    #[schemars(length(min = 1, max = MAX_ENTRIES))]
     log_indexes: Option<Vec<i64>>,
+    /// Entries as they were proposed, or as they are logged.
     #[serde(default, borrow)]
+    #[schemars(with = "Option<Vec<serde_json::Value>>", length(min = 1, max = MAX_ENTRIES))]
     entries: Option<Vec<&'a RawValue>>,
 }
 

@@ -4,44 +4,58 @@
 use crate::rekor_v2::ProvenEntry;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::rekor::v2::VERSION;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Debug, Serialize)]
+/// An entry of a Rekor v2 log, with what proves it. 64-bit numbers are strings.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TransparencyLogEntry {
     log_index: String,
     log_id: LogId,
     kind_version: KindVersion,
+    /// Always 0: a timestamp authority says when.
     integrated_time: &'static str,
+    /// Always null.
     inclusion_promise: (),
     inclusion_proof: InclusionProof,
+    /// What was logged, in base64.
     canonicalized_body: String,
 }
 
-#[derive(Debug, Serialize)]
+/// Which log an entry is in.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct LogId {
+    /// C2SP's key id, in base64.
     key_id: String,
 }
 
-#[derive(Debug, Serialize)]
+/// What an entry is.
+#[derive(Debug, Serialize, JsonSchema)]
 struct KindVersion {
     kind: &'static str,
     version: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+/// That an entry is in the tree of a checkpoint.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RekorV2InclusionProof")]
 #[serde(rename_all = "camelCase")]
 struct InclusionProof {
     log_index: String,
+    /// In base64.
     root_hash: String,
     tree_size: String,
+    /// In base64, leaf first.
     hashes: Vec<String>,
     checkpoint: Checkpoint,
 }
 
-#[derive(Debug, Serialize)]
+/// A checkpoint.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Checkpoint {
+    /// A signed note.
     envelope: String,
 }
 

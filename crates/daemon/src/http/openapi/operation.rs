@@ -1,0 +1,324 @@
+//! One method of one path: its parameters, the bodies it takes, and what it answers.
+
+use super::Schemas;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// A method of a path.
+#[derive(Debug)]
+pub struct Operation {
+    method: &'static str,
+    id: String,
+    summary: String,
+    description: Option<String>,
+    group: &'static str,
+    parameters: Vec<Value>,
+    request: Vec<Content>,
+    answers: BTreeMap<u16, Answer>,
+    /// The status that was described last.
+    last: u16,
+    security: Option<Value>,
+    listener: Option<&'static str>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    about: String,
+    content: Vec<Content>,
+    headers: Map<String, Value>,
+}
+
+/// A body: its media type, its shape, and its limit.
+#[derive(Debug)]
+pub struct Content {
+    media_type: &'static str,
+    shape: Shape,
+    max_bytes: Option<usize>,
+}
+
+#[derive(Debug)]
+enum Shape {
+    /// Of a type.
+    Typed(fn(&mut SchemaGenerator) -> Schema),
+    /// As written.
+    Written(Value),
+    /// Bytes.
+    Opaque,
+}
+
+impl Content {
+    /// JSON of a type: as it is read in a request, as it is written in an answer.
+    #[must_use]
+    pub fn json<T: JsonSchema>() -> Self {
+        Self::typed::<T>("application/json")
+    }
+
+    /// A form with the fields of a type.
+    #[must_use]
+    pub fn form<T: JsonSchema>() -> Self {
+        Self::typed::<T>("application/x-www-form-urlencoded")
+    }
+
+    fn typed<T: JsonSchema>(media_type: &'static str) -> Self {
+        Self::new(media_type, Shape::Typed(SchemaGenerator::subschema_for::<T>))
+    }
+
+    /// JSON of the schema of this name, which is given to [`super::Document::schemas`].
+    #[must_use]
+    pub fn of_json(name: &str) -> Self {
+        Self::written_json(reference(name))
+    }
+
+    /// JSON of this schema.
+    #[must_use]
+    pub const fn written_json(schema: Value) -> Self {
+        Self::new("application/json", Shape::Written(schema))
+    }
+
+    /// Text of this media type.
+    #[must_use]
+    pub fn text(media_type: &'static str) -> Self {
+        Self::new(media_type, Shape::Written(text()))
+    }
+
+    /// Bytes of this media type.
+    #[must_use]
+    pub const fn bytes(media_type: &'static str) -> Self {
+        Self::new(media_type, Shape::Opaque)
+    }
+
+    const fn new(media_type: &'static str, shape: Shape) -> Self {
+        Self { media_type, shape, max_bytes: None }
+    }
+
+    /// The same, with a limit that is checked.
+    #[must_use]
+    pub fn max_bytes(self, max_bytes: usize) -> Self {
+        Self { max_bytes: Some(max_bytes), ..self }
+    }
+
+    /// Its media type and its object in a document.
+    pub(super) fn written(self, schemas: &mut SchemaGenerator) -> (&'static str, Value) {
+        let mut object = match self.shape {
+            Shape::Typed(schema) => json!({ "schema": schema(schemas) }),
+            Shape::Written(schema) => json!({ "schema": schema }),
+            Shape::Opaque => json!({}),
+        };
+        if let Some(limit) = self.max_bytes {
+            object["x-max-bytes"] = limit.into();
+        }
+        (self.media_type, object)
+    }
+}
+
+/// The schema of a string.
+#[must_use]
+pub fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+/// The schema of a string that matches a regular expression.
+#[must_use]
+pub fn pattern(expression: &str) -> Value {
+    json!({ "type": "string", "pattern": expression })
+}
+
+/// The schema of a whole number that is not below `minimum`.
+#[must_use]
+pub fn integer(minimum: u64) -> Value {
+    json!({ "type": "integer", "minimum": minimum })
+}
+
+/// The schema of a value that must be this one.
+#[must_use]
+pub fn flag(value: &str) -> Value {
+    json!({ "const": value })
+}
+
+/// The schema of this name.
+#[must_use]
+pub fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// The schema of a list.
+#[must_use]
+pub fn list_of(items: Value) -> Value {
+    let mut list = json!({ "type": "array" });
+    list["items"] = items;
+    list
+}
+
+impl Operation {
+    /// A read. `id` is unique among all operations of a server.
+    #[must_use]
+    pub fn get(id: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self::new("get", id.into(), summary.into())
+    }
+
+    /// A write.
+    #[must_use]
+    pub fn post(id: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self::new("post", id.into(), summary.into())
+    }
+
+    const fn new(method: &'static str, id: String, summary: String) -> Self {
+        Self {
+            method,
+            id,
+            summary,
+            description: None,
+            group: "",
+            parameters: Vec::new(),
+            request: Vec::new(),
+            answers: BTreeMap::new(),
+            last: 0,
+            security: None,
+            listener: None,
+        }
+    }
+
+    /// More than fits into the summary.
+    #[must_use]
+    pub fn describe(self, description: impl Into<String>) -> Self {
+        Self { description: Some(description.into()), ..self }
+    }
+
+    /// A parameter in the path.
+    #[must_use]
+    pub fn path(self, name: &str, schema: Value, about: impl Into<String>) -> Self {
+        self.parameter("path", name, true, schema, about.into())
+    }
+
+    /// A parameter in the query.
+    #[must_use]
+    pub fn query(self, name: &str, schema: Value, about: impl Into<String>) -> Self {
+        self.parameter("query", name, true, schema, about.into())
+    }
+
+    /// A parameter in the query that may be left out.
+    #[must_use]
+    pub fn optional_query(self, name: &str, schema: Value, about: impl Into<String>) -> Self {
+        self.parameter("query", name, false, schema, about.into())
+    }
+
+    /// A header that a request must have.
+    #[must_use]
+    pub fn request_header(self, name: &str, schema: Value, about: impl Into<String>) -> Self {
+        self.parameter("header", name, true, schema, about.into())
+    }
+
+    /// A header that a request may have.
+    #[must_use]
+    pub fn optional_request_header(self, name: &str, about: impl Into<String>) -> Self {
+        self.parameter("header", name, false, text(), about.into())
+    }
+
+    fn parameter(mut self, place: &str, name: &str, required: bool, schema: Value, about: String) -> Self {
+        let mut parameter = json!({ "name": name, "in": place, "required": required });
+        parameter["schema"] = schema;
+        parameter["description"] = about.into();
+        self.parameters.push(parameter);
+        self
+    }
+
+    /// The body of a request, in one of these forms.
+    #[must_use]
+    pub fn body(self, forms: impl IntoIterator<Item = Content>) -> Self {
+        Self { request: forms.into_iter().collect(), ..self }
+    }
+
+    /// What a status means, and the forms that the answer's body may have; none if there is no body.
+    #[must_use]
+    pub fn answer(mut self, status: u16, about: impl Into<String>, forms: impl IntoIterator<Item = Content>) -> Self {
+        let answer = Answer { about: about.into(), content: forms.into_iter().collect(), headers: Map::new() };
+        self.answers.insert(status, answer);
+        self.last = status;
+        self
+    }
+
+    /// A header of the answer that was described last.
+    #[must_use]
+    pub fn answer_header(mut self, name: &str, about: &str) -> Self {
+        if let Some(answer) = self.answers.get_mut(&self.last) {
+            answer.headers.insert(name.to_owned(), json!({ "description": about, "schema": text() }));
+        }
+        self
+    }
+
+    /// `Retry-After` in the answer that was described last.
+    #[must_use]
+    pub fn retry_after(mut self) -> Self {
+        if let Some(answer) = self.answers.get_mut(&self.last) {
+            let header = json!({ "description": "Seconds to wait.", "schema": integer(0) });
+            answer.headers.insert("retry-after".to_owned(), header);
+        }
+        self
+    }
+
+    /// How the request is signed in: OpenAPI's security requirements.
+    #[must_use]
+    pub fn security(self, requirements: Value) -> Self {
+        Self { security: Some(requirements), ..self }
+    }
+
+    /// Answered by another listener than the rest, and by nothing that is around the rest.
+    #[must_use]
+    pub fn on_another_listener(self, about: &'static str) -> Self {
+        Self { listener: Some(about), ..self }
+    }
+
+    pub(super) fn in_group(self, group: &'static str) -> Self {
+        Self { group, ..self }
+    }
+
+    /// Its method, whether the answers around all routes are among its own, and its object in a document.
+    pub(super) fn written(self, schemas: &mut Schemas) -> (&'static str, bool, Value) {
+        let mut object = json!({ "operationId": self.id, "summary": self.summary, "tags": [self.group] });
+        if let Some(description) = self.description {
+            object["description"] = description.into();
+        }
+        if !self.parameters.is_empty() {
+            object["parameters"] = self.parameters.into();
+        }
+        if !self.request.is_empty() {
+            object["requestBody"] = json!({ "required": true, "content": forms(self.request, &mut schemas.requests) });
+        }
+        if let Some(security) = self.security {
+            object["security"] = security;
+        }
+        if let Some(about) = self.listener {
+            let listener = json!({ "default": "127.0.0.1:9090", "description": about });
+            object["servers"] = json!([{ "url": "http://{listener}", "variables": { "listener": listener } }]);
+        }
+        let answers: Map<String, Value> = self
+            .answers
+            .into_iter()
+            .map(|(status, answer)| (status.to_string(), answer.written(&mut schemas.answers)))
+            .collect();
+        object["responses"] = answers.into();
+        (self.method, self.listener.is_none(), object)
+    }
+}
+
+impl Answer {
+    fn written(self, schemas: &mut SchemaGenerator) -> Value {
+        let mut object = json!({ "description": self.about });
+        if !self.headers.is_empty() {
+            object["headers"] = self.headers.into();
+        }
+        if !self.content.is_empty() {
+            object["content"] = forms(self.content, schemas).into();
+        }
+        object
+    }
+}
+
+fn forms(content: Vec<Content>, schemas: &mut SchemaGenerator) -> Map<String, Value> {
+    content
+        .into_iter()
+        .map(|content| content.written(schemas))
+        .map(|(name, object)| (name.to_owned(), object))
+        .collect()
+}

@@ -1,0 +1,55 @@
+//! The shell's own part of a description: health, readiness, metrics, and the answers that any path may give.
+
+use super::super::{MAX_HEADER_BYTES, MAX_HEADERS, deadline, measure, request_id};
+use super::{Content, Document, Operation, PATH, status_schemas};
+use serde_json::json;
+
+/// Media type of text that is written here.
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Describes what every listener for clients answers, whatever its roles.
+pub fn describe_shell(document: &mut Document) {
+    document.schemas(status_schemas());
+    document.about(format!(
+        "A path that answers GET answers HEAD with the same status and headers. A doubled slash at the start of a path \
+         counts as one. A request has at most {MAX_HEADERS} header fields of together {MAX_HEADER_BYTES} bytes; a larger \
+         header is answered 431. HTTP/1.1 and HTTP/2 are on one port."
+    ));
+    document.about(format!(
+        "Every answer has an `x-request-id`, which is also in the audit log. The one that a client sends is kept, if it \
+         is made of at most {} letters, digits, `-`, `_` and `.`. Web pages of every origin may read answers (CORS), with \
+         the methods GET, HEAD and POST and the request headers `Accept`, `Content-Type` and `X-Requested-With`.",
+        request_id::MAX_LENGTH
+    ));
+    document.about(
+        "An unknown path is answered 404: with a page if the request accepts `text/html` and there is a console, else \
+         with a `Status` of code 5.",
+    );
+    let status = || Content::of_json("Status");
+    let about = format!("The request's body took more than {} seconds.", deadline::BODY_DEADLINE.as_secs());
+    document.wherever_a_body_is(408, "RequestTimeout", &about, status());
+    document.everywhere(500, "InternalError", "A defect of the server.", status());
+    let about = format!("There was no answer within {} seconds.", deadline::REQUEST_DEADLINE.as_secs());
+    document.everywhere(504, "GatewayTimeout", &about, status());
+    let mut group = document.group("Operations", "Another method than GET and HEAD is answered 405 without a body.");
+    let serving =
+        json!({ "type": "object", "properties": { "status": { "const": "SERVING" } }, "required": ["status"] });
+    let health = Operation::get("getHealth", "Whether the process runs.");
+    group.add("/healthz", health.answer(200, "It runs.", [Content::written_json(serving)]));
+    let ready = Operation::get("getReadiness", "Whether every role does all of its work. `chancery health` asks it.");
+    let ready = ready.answer(200, "It does.", [Content::text(TEXT)]);
+    group.add("/readyz", ready.answer(503, "It does not; the body says why.", [Content::text(TEXT)]));
+    let description = Operation::get("getDescription", "This description.");
+    let document = Content::written_json(json!({ "type": "object" }));
+    group.add(PATH, description.answer(200, "OpenAPI 3.1, about the roles of this process.", [document]));
+}
+
+/// Describes the listener for metrics.
+pub fn describe_metrics(document: &mut Document) {
+    let mut group = document.group("Metrics", "A listener of its own, which only Prometheus should reach.");
+    let metrics = Operation::get("getMetrics", "Every metric, in Prometheus' text format.")
+        .on_another_listener("`[listen] metrics` of the configuration.")
+        .answer(200, "All samples.", [Content::text(measure::MEDIA_TYPE)])
+        .answer(500, "The metrics could not be written.", []);
+    group.add("/metrics", metrics);
+}

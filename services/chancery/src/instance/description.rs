@@ -1,0 +1,137 @@
+//! What this process answers, in OpenAPI 3.1: the descriptions of the roles that it has, each made beside its routes.
+
+use crate::{configuration::Role, issuer};
+use chancery_daemon::http::openapi::{Document, describe_metrics, describe_shell};
+use chancery_log::{ct, rekor_v1, rekor_v2};
+use std::collections::BTreeSet;
+
+/// What a process has that answers.
+pub(crate) struct Answering<'a> {
+    pub(crate) roles: &'a BTreeSet<Role>,
+    /// Whether it is also the issuer of a development server.
+    pub(crate) is_development: bool,
+    /// Whether it has the console, and if so, whether with a contact.
+    pub(crate) console: Option<bool>,
+    /// Whether it has a listener for metrics.
+    pub(crate) has_metrics: bool,
+}
+
+impl Answering<'_> {
+    /// The description of all of it.
+    pub(crate) fn description(&self) -> Document {
+        let mut document = Document::new("Chancery", env!("CARGO_PKG_VERSION"));
+        document.about(
+            "All roles can share one address, because no path of one protocol is a path of another. A role that runs apart \
+             has the same paths below its own URL. A server describes the roles that it has, at `/openapi.json`.",
+        );
+        for role in self.roles {
+            match role {
+                Role::Ca => chancery_ca::http::describe(&mut document),
+                Role::Log => {
+                    rekor_v1::describe(&mut document);
+                    rekor_v2::describe(&mut document);
+                    ct::describe(&mut document);
+                }
+                Role::Tsa => chancery_tsa::http::describe(&mut document),
+                Role::Trust => chancery_trust::http::describe(&mut document),
+            }
+        }
+        if let Some(has_contact) = self.console {
+            chancery_console::http::describe(&mut document, has_contact);
+        }
+        describe_shell(&mut document);
+        if self.has_metrics {
+            describe_metrics(&mut document);
+        }
+        if self.is_development {
+            issuer::describe(&mut document);
+        }
+        document
+    }
+}
+
+/// What a witness answers, which is a process of its own.
+pub(crate) fn witness_description(has_metrics: bool) -> Document {
+    let mut document = Document::new("Chancery witness", env!("CARGO_PKG_VERSION"));
+    chancery_witness::http::describe(&mut document);
+    describe_shell(&mut document);
+    if has_metrics {
+        describe_metrics(&mut document);
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn paths(answering: &Answering<'_>) -> BTreeSet<String> {
+        let document = answering.description().into_json();
+        document["paths"].as_object().unwrap().keys().cloned().collect()
+    }
+
+    #[test]
+    fn a_process_describes_the_roles_that_it_has_and_no_other() {
+        let of = |roles: &[Role]| {
+            let roles = roles.iter().copied().collect();
+            paths(&Answering { roles: &roles, is_development: false, console: None, has_metrics: false })
+        };
+        let shell = BTreeSet::from(["/healthz", "/openapi.json", "/readyz"].map(str::to_owned));
+        assert_eq!(of(&[]), shell);
+        let timestamps = ["/api/v1/timestamp", "/api/v1/timestamp/certchain"].map(str::to_owned);
+        assert_eq!(of(&[Role::Tsa]), shell.iter().cloned().chain(timestamps).collect());
+        let apart: Vec<BTreeSet<String>> = Role::ALL.iter().map(|role| of(&[*role])).collect();
+        let together = of(&Role::ALL);
+        assert_eq!(apart.iter().flatten().cloned().collect::<BTreeSet<_>>(), together);
+        // No path is of two roles.
+        let own: usize = apart.iter().map(|paths| paths.len() - shell.len()).sum();
+        assert_eq!(own + shell.len(), together.len());
+    }
+
+    #[test]
+    fn what_is_switched_off_is_not_described() {
+        let roles = BTreeSet::new();
+        let with = |is_development, console, has_metrics| {
+            paths(&Answering { roles: &roles, is_development, console, has_metrics })
+        };
+        let all = with(true, Some(true), true);
+        let without = |other: BTreeSet<String>| all.difference(&other).cloned().collect::<Vec<_>>();
+        assert_eq!(without(with(true, Some(false), true)), ["/.well-known/security.txt"]);
+        assert_eq!(without(with(true, None, true)), ["/", "/.well-known/security.txt", "/favicon.ico", "/robots.txt"]);
+        assert_eq!(without(with(true, Some(true), false)), ["/metrics"]);
+        let issuer = without(with(false, Some(true), true));
+        assert!(issuer.len() == 8 && issuer.iter().all(|path| path.starts_with("/oidc/")), "{issuer:?}");
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn check(document: &Value, value: &Value) {
+            match value {
+                Value::Object(members) => {
+                    if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+                    }
+                    for member in members.values() {
+                        check(document, member);
+                    }
+                }
+                Value::Array(items) => {
+                    for item in items {
+                        check(document, item);
+                    }
+                }
+                _ => {}
+            }
+        }
+        // Each role alone: what it refers to must not be another's.
+        for role in Role::ALL {
+            let roles = BTreeSet::from([role]);
+            let answering = Answering { roles: &roles, is_development: false, console: Some(true), has_metrics: true };
+            let document = answering.description().into_json();
+            check(&document, &document);
+        }
+        let document = witness_description(true).into_json();
+        check(&document, &document);
+    }
+}
