@@ -34,7 +34,7 @@ fn part(name: &str) -> String {
         "settings" => schema::tables(&json(&chancery(&["config", "schema"]))),
         "issuers" => schema::tables(&json(&chancery(&["config", "schema", "--issuers"]))),
         "policy" => schema::tables(&json(&chancery(&["policy", "schema"]))),
-        "http" => schema::requests(&json(&read("services/ca/src/http/openapi.json"))),
+        "http" => chancery(&["reference", "http"]),
         "metrics" => metrics(),
         "rejections" => rejections(),
         "refusals" => refusals("services/ca/src"),
@@ -50,10 +50,6 @@ fn chancery(arguments: &[&str]) -> String {
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
-}
-
-fn read(path: impl AsRef<Path>) -> String {
-    fs::read_to_string(root().join(path)).unwrap()
 }
 
 /// Text in a cell of a table.

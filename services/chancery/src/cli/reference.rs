@@ -1,6 +1,15 @@
-//! `chancery reference`: the manual's page of commands, from the command line's own definition. Hidden: readers have the page.
+//! `chancery reference`: pages of the manual, from what the program is made of. Hidden: readers have the pages.
+//!
+//! Here the commands, from the command line's own definition; [`http`] is the page about HTTP.
 
-use clap::{Arg, Args, Command, CommandFactory as _};
+mod http;
+
+use crate::{
+    configuration::Role,
+    instance::{Answering, witness_description},
+};
+use clap::{Arg, Args, Command, CommandFactory as _, ValueEnum};
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -8,20 +17,60 @@ use std::{
     process::ExitCode,
 };
 
-/// Print every command as Markdown, as the manual has it
+/// Print a page of the manual's reference, or what it is made from
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  chancery reference > commands.md")]
-pub(super) struct Arguments {}
+#[command(after_help = "Examples:
+  chancery reference > commands.md
+  chancery reference openapi > openapi.json")]
+pub(super) struct Arguments {
+    /// What to print
+    #[arg(value_enum, default_value_t = Page::Commands)]
+    page: Page,
+}
 
-pub(super) fn run(_: Arguments) -> anyhow::Result<ExitCode> {
+/// What can be printed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Page {
+    /// Every command, as Markdown
+    Commands,
+    /// Every path of a server and of a witness, as Markdown
+    Http,
+    /// The OpenAPI document of a server that has everything
+    Openapi,
+    /// The OpenAPI document of a witness
+    OpenapiWitness,
+}
+
+pub(super) fn run(Arguments { page }: Arguments) -> anyhow::Result<ExitCode> {
+    let text = match page {
+        Page::Commands => commands(),
+        Page::Http => http::page(&server(), &witness()),
+        Page::Openapi => format!("{:#}\n", server()),
+        Page::OpenapiWitness => format!("{:#}\n", witness()),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The description of a server with every role and every option.
+fn server() -> Value {
+    let roles = Role::ALL.into();
+    let everything = Answering { roles: &roles, is_development: true, console: Some(true), has_metrics: true };
+    everything.description().into_json()
+}
+
+fn witness() -> Value {
+    witness_description(true).into_json()
+}
+
+fn commands() -> String {
     let mut text = String::new();
     let mut command = super::Cli::command();
     command.build();
     for verb in command.get_subcommands() {
         describe(verb, 2, &mut text);
     }
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    text
 }
 
 /// A command and those below it. Writing to a String cannot fail.

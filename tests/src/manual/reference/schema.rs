@@ -1,7 +1,7 @@
-//! JSON schemas and `OpenAPI` as tables.
+//! JSON schemas as tables.
 
 use super::cell;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt::Write as _;
 
 /// A table of keys for every table of a configuration file.
@@ -105,77 +105,4 @@ fn values(target: &Value) -> String {
 
 fn strings(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// Every request of an `OpenAPI` document, and the objects in them.
-pub(super) fn requests(document: &Value) -> String {
-    let mut text = String::new();
-    for (path, methods) in object(&document["paths"]) {
-        for (method, operation) in object(methods) {
-            request(path, method, operation, &mut text);
-        }
-    }
-    let _ = writeln!(text, "### Objects\n");
-    for (name, schema) in object(&document["components"]["schemas"]) {
-        let _ = writeln!(text, "#### {name}\n");
-        if let Some(described) = schema["description"].as_str() {
-            let _ = writeln!(text, "{described}\n");
-        }
-        let _ = writeln!(text, "| member | value | meaning |\n|---|---|---|");
-        members(schema, "", &mut text);
-        text.push('\n');
-    }
-    text
-}
-
-fn request(path: &str, method: &str, operation: &Value, text: &mut String) {
-    let described = operation["description"].as_str().unwrap_or_default();
-    let summary = operation["summary"].as_str().unwrap_or_default();
-    let _ = writeln!(text, "### {} {path}\n\n{summary} {described}\n", method.to_uppercase());
-    if let Some(body) = operation.pointer("/requestBody/content/application~1json/schema") {
-        let _ = writeln!(text, "Request: {}.\n", name(body));
-    }
-    let _ = writeln!(text, "| status | answer | meaning |\n|---|---|---|");
-    for (status, response) in object(&operation["responses"]) {
-        let (kind, body) = object(&response["content"]).next().unwrap_or((&NO_BODY, &Value::Null));
-        let body = if body["schema"]["$ref"].is_string() { name(&body["schema"]) } else { format!("`{kind}`") };
-        let _ =
-            writeln!(text, "| {status} | {body} | {} |", cell(response["description"].as_str().unwrap_or_default()));
-    }
-    text.push('\n');
-}
-
-static NO_BODY: String = String::new();
-
-fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().map(Map::iter).into_iter().flatten()
-}
-
-/// The members of an object, and of objects in it.
-fn members(schema: &Value, path: &str, text: &mut String) {
-    for one in schema["oneOf"].as_array().into_iter().flatten() {
-        members(one, path, text);
-    }
-    for (name, member) in object(&schema["properties"]) {
-        let path = format!("{path}{name}");
-        let described = cell(member["description"].as_str().unwrap_or_default());
-        let _ = writeln!(text, "| `{path}` | {} | {described} |", self::name(member));
-        members(member, &format!("{path}."), text);
-    }
-}
-
-/// What a value is, in a word.
-fn name(schema: &Value) -> String {
-    if let Some(reference) = schema["$ref"].as_str() {
-        return format!("`{}`", reference.rsplit('/').next().unwrap_or_default());
-    }
-    if let Some(constant) = schema["const"].as_str() {
-        return format!("`{constant}`");
-    }
-    if let Some(items) = schema.get("items") {
-        let of = items["oneOf"].as_array().map(|all| all.iter().map(name).collect::<Vec<_>>().join(" or "));
-        return format!("list of {}", of.unwrap_or_else(|| name(items)));
-    }
-    let kind = schema["type"].as_str().unwrap_or("anything").to_owned();
-    schema["contentEncoding"].as_str().map(|encoding| format!("{kind}, {encoding}")).unwrap_or(kind)
 }
