@@ -18,6 +18,7 @@
 //! | [`trust_client`] | clients that were told of that repository and nothing else |
 //! | [`witness`] | witnesses of logs, ours and a foreign one |
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
+//! | [`openapi`] | what a server says that it answers, and whether an answer is one of those |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
 //! | [`time_server`] | an NTP server whose clock is set by hand |
@@ -45,6 +46,7 @@ pub mod key;
 pub mod key_service;
 pub mod manual;
 pub mod mutation;
+pub mod openapi;
 pub mod person;
 pub mod postgres;
 pub mod program;
