@@ -15,7 +15,8 @@
 //! be able to choose the other. Cosign's `.sbom` tags are not signed and are never evidence; what `--experimental-oci11` of
 //! cosign 2 wrote is not read.
 //!
-//! An image signature is a bundle whose statement has the predicate [`SIGN_PREDICATE`], a bundle over the manifest itself, or
+//! An image signature is a bundle whose statement has the predicate
+//! [`COSIGN_SIGNATURE`](chancery_verify::statement::COSIGN_SIGNATURE), a bundle over the manifest itself, or
 //! cosign's older payload that names the manifest. An attestation by the same signer is none.
 //!
 //! Specification: cosign's `BUNDLE_SPEC.md` and `SIGNATURE_SPEC.md`.
@@ -31,8 +32,6 @@ pub use platform::{PlatformError, children};
 
 use chancery_registry::{Client, Digest, Error, Fetched, Repository};
 
-/// Predicate of the statement that cosign signs for an image.
-pub const SIGN_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// Manifests or layers that are fetched for one image.
 pub const MAX_FETCHED: usize = 64;
 /// Largest bundle, envelope or payload, in bytes.

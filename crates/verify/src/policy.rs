@@ -8,7 +8,8 @@
 //! 1. Signatures that a distrust rule hits are taken out; nothing brings them back.
 //! 2. Signatures made outside the policy's own time are taken out.
 //! 3. The requirement is evaluated over the rest. A rule is met by one signature that meets all of its conditions; `all_of`
-//!    may be met by several; `at_least` counts distinct signers, so no key or person counts twice.
+//!    may be met by several; `at_least` counts distinct signers, so no key or person counts twice. A rule that names no
+//!    predicate and no [`Kind`] is met by a signature of the artifact itself, and by no attestation.
 //!
 //! Not here: whether a signature, certificate, time or log entry is genuine (that is decided before), and I/O.
 
@@ -21,6 +22,7 @@ mod evidence;
 mod field;
 mod forge;
 mod glob;
+mod kind;
 mod parse;
 mod pattern;
 mod period;
@@ -33,6 +35,7 @@ pub use decision::{Decision, Distrusted, Explanation};
 pub use distrust::Distrust;
 pub use evidence::Evidence;
 pub use field::Field;
+pub use kind::Kind;
 pub use parse::ParseError;
 pub use pattern::Pattern;
 pub use requirement::Requirement;
@@ -60,13 +63,14 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// One signature by this identity, vouched for by this issuer, both compared byte by byte.
+    /// One signature of the artifact itself by this identity, vouched for by this issuer, both compared byte by byte. For
+    /// attestations, see [`Requirement::of_kind`].
     #[must_use]
     pub fn identity(identity: impl Into<String>, issuer: impl Into<String>) -> Self {
         Self::require(Requirement::identity(identity, issuer))
     }
 
-    /// One signature with this key, without a certificate.
+    /// One signature of the artifact itself with this key, without a certificate.
     #[must_use]
     pub fn key(key: PublicKey) -> Self {
         Self::require(Requirement::key(key))

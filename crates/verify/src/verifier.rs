@@ -220,6 +220,8 @@ impl Verifier {
         signed.verify(material.key(), bundle.content(), artifact)?;
         // (8)
         let (statement, subject) = statement(bundle.content(), artifact)?;
+        let matched = statement.as_ref().zip(subject).and_then(|(statement, at)| statement.subjects().get(at));
+        let annotations = matched.map(|subject| subject.annotations().clone()).unwrap_or_default();
         // (9)
         let mut verified = Verified {
             signer,
@@ -232,6 +234,7 @@ impl Verifier {
             content: SignedContent::of(bundle.content(), &signed),
             statement,
             subject,
+            annotations,
             policy: None,
             warnings: case.warnings,
         };

@@ -1,7 +1,7 @@
 //! `chancery verify blob`: signatures of files.
 
 use super::{
-    decision::{Collected, Context, predicate_type},
+    decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, SignerArguments, Wanted},
     files::{self, BundleFileError, Bundles, OwnedArtifact, artifact, read_bundles},
@@ -12,13 +12,13 @@ use super::{
 use anyhow::{Context as _, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_daemon::clock::{Clock as _, SystemClock};
+use chancery_image::Purpose;
 use chancery_verify::{
     bundle::{Bundle, CertificateText, Detached, SignatureText},
     verifier::{AnySigner, Verifier},
 };
 use clap::Args;
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -167,15 +167,10 @@ pub(super) fn collect(context: &Context, artifact: &OwnedArtifact, bundles: Bund
     for (place, bundle) in bundles {
         let verified = bundle.and_then(|bundle| {
             let verified = context.verifier.verify(&bundle, &artifact.as_artifact(), &AnySigner, context.now);
-            verified.map(|verified| (bundle, verified)).map_err(|refusal| PassedOver::of_refusal(&place, &refusal))
+            verified.map_err(|refusal| PassedOver::of_refusal(&place, &refusal))
         });
         match verified {
-            Ok((bundle, verified)) => {
-                let predicate_type = predicate_type(&bundle, &verified);
-                let annotations = BTreeMap::new();
-                let genuine = Genuine { place, layout: None, counted: true, predicate_type, annotations, verified };
-                collected.add(context, genuine);
-            }
+            Ok(verified) => collected.add(context, Genuine::new(place, None, Purpose::of(&verified), verified)),
             Err(passed) => collected.passed_over.push(passed),
         }
     }

@@ -4,13 +4,11 @@ use super::{
     expectation::Expectation,
     outcome::{Genuine, Outcome, PassedOver, Status},
 };
-use chancery_image::SIGN_PREDICATE;
 use chancery_verify::{
     Timestamp,
-    bundle::{Bundle, Content},
     certificate::Identity,
     policy::Evidence,
-    verifier::{Signer, Verified, Verifier},
+    verifier::{Signer, Verifier},
 };
 use std::collections::BTreeSet;
 
@@ -64,7 +62,7 @@ impl Collected {
             passed_over,
             decision: None,
         };
-        let evidence: Vec<Evidence> = found.iter().map(evidence).collect();
+        let evidence: Vec<Evidence> = found.iter().map(|genuine| genuine.verified.evidence()).collect();
         let mut signatures = found;
         let refusal = match &context.expectation.policy {
             None => None,
@@ -102,19 +100,5 @@ fn distinct_name(signer: &Signer) -> (String, String) {
         Some((Identity::Uri(name) | Identity::Username(name), issuer)) => (name.clone(), issuer.to_owned()),
         // A key's text is its fingerprint.
         None => (signer.to_string(), String::new()),
-    }
-}
-
-/// What a policy is told about a genuine signature.
-fn evidence(genuine: &Genuine) -> Evidence {
-    Evidence { annotations: genuine.annotations.clone(), ..genuine.verified.evidence() }
-}
-
-/// What is attested by a bundle: `None` for a signature of the artifact itself.
-pub(super) fn predicate_type(bundle: &Bundle, verified: &Verified) -> Option<String> {
-    match (bundle.content(), &verified.statement) {
-        (Content::Message { .. }, _) | (_, None) => None,
-        (Content::Envelope(_), Some(statement)) if statement.predicate_type() == SIGN_PREDICATE => None,
-        (Content::Envelope(_), Some(statement)) => Some(statement.predicate_type().to_owned()),
     }
 }

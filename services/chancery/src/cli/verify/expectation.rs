@@ -108,6 +108,20 @@ impl Wanted {
         Ok(Self::Types { types, signatures })
     }
 
+    /// What is looked at where a policy file decides: everything, unless types are named. Its rules say what they ask for.
+    fn under_policy(self) -> Self {
+        if self == Self::Signatures { Self::Anything } else { self }
+    }
+
+    /// What a rule asks for that says nothing about predicates.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Signatures => "signature",
+            Self::Anything | Self::Types { signatures: true, .. } => "any",
+            Self::Types { signatures: false, .. } => "attestation",
+        }
+    }
+
     /// Whether a signature (`None`) or attestation of this type counts.
     pub(super) fn takes(&self, predicate_type: Option<&str>) -> bool {
         match (self, predicate_type) {
@@ -158,16 +172,16 @@ impl SignerArguments {
 
     /// The same with rules over the predicate.
     pub(super) fn read_with(&self, wanted: Wanted, rules: &PredicateRules) -> anyhow::Result<Expectation> {
-        let policy = match &self.policy {
+        let (policy, wanted) = match &self.policy {
             Some(path) => {
                 ensure!(
                     self.claims().is_empty() && rules.fields.is_empty() && rules.builder.is_none(),
                     "--policy says everything: put claims and rules over predicates into {}",
                     path.display()
                 );
-                Some(read_policy(path)?)
+                (Some(read_policy(path)?), wanted.under_policy())
             }
-            None => self.rules(rules)?,
+            None => (self.rules(rules, &wanted)?, wanted),
         };
         for warning in policy.iter().flat_map(Policy::warnings) {
             eprintln!("note: {warning}");
@@ -191,7 +205,7 @@ impl SignerArguments {
     }
 
     /// The policy that the flags mean; `None` where no flag says whom to expect.
-    fn rules(&self, predicate: &PredicateRules) -> anyhow::Result<Option<Policy>> {
+    fn rules(&self, predicate: &PredicateRules, wanted: &Wanted) -> anyhow::Result<Option<Policy>> {
         let mut rules = Vec::new();
         let pattern = |exact: &Option<String>, regexp: &Option<String>| match (exact, regexp) {
             (Some(exact), _) => Some(Value::String(exact.clone())),
@@ -232,7 +246,7 @@ impl SignerArguments {
             return Ok(None);
         }
         for rule in &mut rules {
-            self.conditions(rule, predicate)?;
+            self.conditions(rule, predicate, wanted)?;
         }
         let require = match <[Table; 1]>::try_from(rules) {
             Ok([rule]) => rule,
@@ -249,7 +263,10 @@ impl SignerArguments {
     }
 
     /// What every rule asks for beside the signer.
-    fn conditions(&self, rule: &mut Table, predicate: &PredicateRules) -> anyhow::Result<()> {
+    fn conditions(&self, rule: &mut Table, predicate: &PredicateRules, wanted: &Wanted) -> anyhow::Result<()> {
+        if predicate.fields.is_empty() && predicate.builder.is_none() {
+            rule.insert("kind".to_owned(), Value::String(wanted.kind().to_owned()));
+        }
         if !self.annotations.is_empty() {
             let texts = self.annotations.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())));
             rule.insert("annotations".to_owned(), Value::Table(texts.collect()));
@@ -295,7 +312,7 @@ impl Expectation {
     pub(super) fn of_policy(path: &Path, wanted: Wanted) -> anyhow::Result<Self> {
         let policy = read_policy(path)?;
         let keys = policy.keys().into_iter().cloned().map(SignerKey::new).collect();
-        Ok(Self { policy: Some(policy), keys, at_least: 1, wanted })
+        Ok(Self { policy: Some(policy), keys, at_least: 1, wanted: wanted.under_policy() })
     }
 }
 

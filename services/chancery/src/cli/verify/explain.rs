@@ -4,7 +4,7 @@
 
 use super::{
     WRONG_USAGE,
-    decision::{Collected, Context, predicate_type},
+    decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, Wanted},
     files::{BundleFileError, Bundles, artifact, read_bundles},
@@ -15,10 +15,10 @@ use super::{
 };
 use anyhow::{Context as _, bail};
 use chancery_daemon::clock::{Clock as _, SystemClock};
-use chancery_verify::verifier::{AnySigner, Verifier};
+use chancery_image::Purpose;
+use chancery_verify::verifier::{AnySigner, UnboundEnvelope, Verifier};
 use clap::Args;
 use std::{
-    collections::BTreeMap,
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -33,7 +33,7 @@ use std::{
 #[command(after_help = "Examples:
   chancery policy explain policy.toml app.sigstore.json --artifact app.tar.gz --trusted-root trusted_root.json
   chancery policy explain policy.toml registry.example.org/app:1.2 --trusted-root trusted_root.json
-  chancery policy explain policy.toml registry.example.org/app:1.2 --trust ./trust --type sign --type slsaprovenance1")]
+  chancery policy explain policy.toml registry.example.org/app:1.2 --trust ./trust --type slsaprovenance1")]
 pub(in crate::cli) struct Arguments {
     /// The policy
     #[arg(value_name = "FILE")]
@@ -51,7 +51,8 @@ pub(in crate::cli) struct Arguments {
     /// Where an image's signatures are: bundle, legacy, or all of them
     #[arg(long, value_name = "LAYOUT", default_value = "bundle")]
     layout: LayoutName,
-    /// Of an image, look at attestations of this type instead of signatures; `sign` means signatures, too
+    /// Of an image, look only at attestations of this type; `sign` means signatures. Without it, at everything. May be given
+    /// several times
     #[arg(long = "type", value_name = "URI|NAME")]
     types: Vec<String>,
     /// Print the decision as JSON
@@ -128,14 +129,12 @@ fn unbound(context: &Context, bundles: Bundles) -> anyhow::Result<Collected> {
             }
         };
         match context.verifier.verify_envelope_of_unknown_artifact(&bundle, &AnySigner, context.now) {
-            Ok(envelope) => {
-                let verified = envelope.verified;
-                let predicate_type = predicate_type(&bundle, &verified);
-                let annotations = BTreeMap::new();
-                collected.add(
-                    context,
-                    Genuine { place, layout: None, counted: true, predicate_type, annotations, verified },
-                );
+            Ok(envelope) if envelope.verified.statement.is_none() => {
+                let reason = format!("the envelope holds {}, and no statement", envelope.payload_type.escape_debug());
+                collected.passed_over.push(PassedOver::new(place, "dsse.payload_type", reason));
+            }
+            Ok(UnboundEnvelope { verified, .. }) => {
+                collected.add(context, Genuine::new(place, None, Purpose::of(&verified), verified));
             }
             Err(refusal) if refusal.code() == "artifact.bytes_needed" => {
                 bail!("{place} signs an artifact itself, not an attestation: name it with --artifact")

@@ -9,7 +9,7 @@ use super::{
     work,
 };
 use anyhow::{Context as _, ensure};
-use chancery_image::{Established, Found, Layout, Purpose, children, find};
+use chancery_image::{Established, Found, Layout, children, find};
 use chancery_registry::{Client, Digest, Error, Facts, Fetched, Reference, Repository, facts::Bounds};
 use chancery_verify::verifier::AnySigner;
 use clap::{Args, ValueEnum};
@@ -37,7 +37,8 @@ pub(super) struct Arguments {
     /// signature
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
-    /// Look for attestations of this type instead of signatures; `sign` means signatures, too. May be given several times
+    /// Look for attestations of this type instead of signatures; `sign` means signatures, too. With --policy, look at nothing
+    /// else; without --type a policy decides over everything that is there. May be given several times
     #[arg(long = "type", value_name = "URI|NAME")]
     types: Vec<String>,
     /// Look for signatures in this repository instead of the image's own: a mirror
@@ -188,14 +189,8 @@ impl Run {
         for candidate in &facts.candidates {
             let place = shown(&candidate.place);
             match candidate.verify(&context.verifier, digest, bytes, &AnySigner, context.now) {
-                Ok(Established { verified, purpose, annotations, .. }) => {
-                    let predicate_type = match purpose {
-                        Purpose::Signature => None,
-                        Purpose::Attestation { predicate_type } => Some(predicate_type),
-                    };
-                    let layout = Some(candidate.place.layout);
-                    let genuine = Genuine { place, layout, counted: true, predicate_type, annotations, verified };
-                    collected.add(context, genuine);
+                Ok(Established { verified, purpose, .. }) => {
+                    collected.add(context, Genuine::new(place, Some(candidate.place.layout), purpose, verified));
                 }
                 Err(refusal) => collected.passed_over.push(PassedOver::of_refusal(place, &refusal)),
             }
