@@ -205,6 +205,8 @@ fn what_is_probably_not_meant_is_warned_of() {
     for fine in [r"{ regex = 'https://github\.com/[.]x.*' }", "{ glob = 'https://github.com/acme/**@**' }", "'a.b'"] {
         assert_eq!(of(fine), Vec::<String>::new(), "{fine}");
     }
+    let rule = "{ issuer = 'i', identity = { regex = 'a.b' } }";
+    assert_eq!(warnings(&format!("[require]\nany_of = [{rule}, {rule}]")).len(), 1, "the same is said once");
     let none = warnings("[thresholds]\nlogs = 0\nscts = 0\ntimes = 0\n[require]\nissuer = 'i'\nidentity = 'a'");
     assert_eq!(none.len(), 3, "{none:?}");
 }

@@ -4,13 +4,7 @@ use super::{
     expectation::Expectation,
     outcome::{Genuine, Outcome, PassedOver, Status},
 };
-use chancery_verify::{
-    Timestamp,
-    certificate::Identity,
-    policy::Evidence,
-    verifier::{Signer, Verifier},
-};
-use std::collections::BTreeSet;
+use chancery_verify::{Timestamp, policy::Evidence, verifier::Verifier};
 
 /// Everything that is constant in a run.
 #[derive(Debug)]
@@ -73,7 +67,7 @@ impl Collected {
                 }
                 let refusal = decision.refusal().map(|refusal| (refusal.code(), refusal.to_string()));
                 outcome.decision = Some(decision);
-                refusal.or_else(|| too_few(&signatures, context.expectation.at_least))
+                refusal
             }
         };
         if let Some((code, reason)) = refusal {
@@ -81,24 +75,5 @@ impl Collected {
         }
         outcome.signatures = signatures;
         outcome
-    }
-}
-
-/// Where fewer different signers count than are asked for.
-fn too_few(signatures: &[Genuine], at_least: usize) -> Option<(&'static str, String)> {
-    let counted = signatures.iter().filter(|genuine| genuine.counted);
-    let names: BTreeSet<(String, String)> = counted.map(|genuine| distinct_name(&genuine.verified.signer)).collect();
-    (names.len() < at_least)
-        .then(|| ("policy.quorum", format!("{} of {at_least} different signers satisfy the expectation", names.len())))
-}
-
-/// By what two signers differ. A person has one mail address, however it is written and whoever vouches for it; other names
-/// mean something only with their issuer.
-fn distinct_name(signer: &Signer) -> (String, String) {
-    match signer.claims().map(|claims| (claims.identity(), claims.issuer())) {
-        Some((Identity::Email(email), _)) => (email.to_ascii_lowercase(), String::new()),
-        Some((Identity::Uri(name) | Identity::Username(name), issuer)) => (name.clone(), issuer.to_owned()),
-        // A key's text is its fingerprint.
-        None => (signer.to_string(), String::new()),
     }
 }
