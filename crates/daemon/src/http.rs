@@ -6,24 +6,27 @@
 //! clients that send or read too slowly: a header has 5 seconds, a body and an answer have the limits in `deadline`, a
 //! reader those in `pace` and `unread`. hyper refuses framing that two parsers could read differently.
 
+mod arrival;
 mod connections;
 mod deadline;
 pub mod grpc;
 mod listen;
 mod measure;
 mod pace;
+mod peer;
 mod request_id;
 mod unread;
 
 pub use connections::ConnectionLimit;
 pub use listen::{Listener, Tls, TlsError};
 pub use measure::{measured, metrics_page, timed};
+pub use peer::Peer;
 pub use request_id::{RequestId, named};
 
 use crate::shutdown::Shutdown;
+use arrival::Arrival;
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -130,14 +133,16 @@ pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: 
                 continue;
             }
         };
-        let admitted = limit.as_ref().map(|limit| limit.admit(peer.ip()));
+        let peer = Peer::of(peer.ip());
+        let admitted = limit.as_ref().map(|limit| limit.admit(peer));
         if let Some(None) = admitted {
             // Closed without an answer: answering would cost what the limit saves.
             continue;
         }
         // Answers are small and clients wait for them, so they are not delayed (no Nagle).
         let _ = stream.set_nodelay(true);
-        let (servers, routes, watcher) = (servers.clone(), routes.clone(), graceful.watcher());
+        let routes = Arrival::new(routes.clone(), Some(peer));
+        let (servers, watcher) = (servers.clone(), graceful.watcher());
         let (tls, mut shutdown) = (tls.clone(), shutdown.clone());
         tokio::spawn(async move {
             let _admitted = admitted;
@@ -181,11 +186,10 @@ impl Servers {
         Self { http1, http2 }
     }
 
-    async fn serve<S>(&self, stream: S, http2: bool, routes: Router, watcher: Watcher) -> hyper::Result<()>
+    async fn serve<S>(&self, stream: S, http2: bool, routes: Arrival, watcher: Watcher) -> hyper::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let routes = routes.map_request(normalize);
         let stream = TokioIo::new(Paced::new(stream));
         if !http2 {
             let service = TowerToHyperService::new(routes);
@@ -203,19 +207,6 @@ impl Servers {
             }
         }
     }
-}
-
-/// Collapses leading slashes and passes the body on as axum's type.
-fn normalize(request: Request<hyper::body::Incoming>) -> Request {
-    let mut request = deadline::watch(request);
-    if request.uri().path().starts_with("//") {
-        let path =
-            format!("/{}", request.uri().path_and_query().map_or("", |both| both.as_str()).trim_start_matches('/'));
-        if let Ok(uri) = path.parse::<Uri>() {
-            *request.uri_mut() = uri;
-        }
-    }
-    request
 }
 
 #[cfg(test)]

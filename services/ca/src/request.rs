@@ -1,11 +1,11 @@
 //! A request for a certificate from any of the APIs: decided once, and every decision is recorded.
 
-use crate::audit::{Asked, AuditLog};
+use crate::audit::{Asked, AuditLog, Recorded};
 use crate::challenge::{self, KeyRequest};
 use crate::identity::Principal;
 use crate::issue::Issued;
 use crate::{CertificateAuthority, Error};
-use chancery_daemon::http::RequestId;
+use chancery_daemon::http::{Peer, RequestId};
 use chancery_daemon::metrics::{Counter, Counters, MetricError, Metrics};
 use chancery_verify::{Rejection, Timestamp};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(crate) struct SigningRequest {
 pub(crate) struct Origin {
     /// `None` if the request has no id.
     pub(crate) request_id: Option<RequestId>,
+    /// `None` if there is no connection.
+    pub(crate) peer: Option<Peer>,
     /// `v1`, `v2` or `grpc`.
     pub(crate) api: &'static str,
 }
@@ -34,6 +36,7 @@ pub struct Counts {
     certificates: Counter,
     requests: Counters,
     refused_tokens: Counters,
+    left_out: Counters,
 }
 
 impl Counts {
@@ -50,6 +53,11 @@ impl Counts {
                 "chancery_token_rejected_total",
                 "Refused tokens, by issuer and reason",
                 &["issuer", "reason"],
+            )?,
+            left_out: metrics.counters(
+                "chancery_audit_left_out_total",
+                "Refusals without a line in the audit log, because their address or all together had too many",
+                &["reason"],
             )?,
         })
     }
@@ -102,14 +110,19 @@ impl CertificateAuthority {
         let asked = Asked {
             request_id: origin.request_id.as_ref().map_or("", RequestId::as_str),
             api: origin.api,
+            peer: origin.peer,
             issuer,
             principal: principal.as_ref(),
         };
         self.record(&asked, outcome, now)
     }
 
-    /// Checks limits after the token, then the key, then issues: the order of Fulcio's errors.
+    /// Checks limits after the token, then the key, then issues: the order of Fulcio's errors. While nothing can be
+    /// recorded, nothing is logged and signed either.
     async fn issue(&self, principal: &Principal, key: Option<&KeyRequest>, now: Timestamp) -> Result<Issued, Error> {
+        if let Some(obstacle) = self.records.audit.as_ref().and_then(|audit| audit.obstacle()) {
+            return Err(Error::Audit(std::io::Error::other(obstacle)));
+        }
         if let Some(limits) = &self.limits {
             limits.admit(principal)?;
         }
@@ -119,13 +132,15 @@ impl CertificateAuthority {
     }
 
     fn record(&self, asked: &Asked<'_>, mut outcome: Result<Issued, Error>, now: Timestamp) -> Result<Issued, Error> {
+        let mut left_out = false;
         if let Some(audit) = &self.records.audit {
             let written = match &outcome {
                 Ok(issued) => audit.issued(asked, issued, now),
-                Err(error) => audit.refused(asked, error, now),
+                Err(error) => audit.refused(asked, error, now).map(|recorded| {
+                    left_out = recorded == Recorded::LeftOut;
+                }),
             };
             if let Err(source) = written {
-                tracing::error!(error = %source, request_id = asked.request_id, "the audit log cannot be written");
                 outcome = outcome.and(Err(Error::Audit(source)));
             }
         }
@@ -140,6 +155,9 @@ impl CertificateAuthority {
         };
         if let Some(counts) = &self.records.counts {
             counts.requests.increment(&[issuer, result]);
+            if left_out {
+                counts.left_out.increment(&[result]);
+            }
             match &outcome {
                 Ok(_) => counts.certificates.inc(),
                 Err(Error::Token(refusal)) => counts.refused_tokens.increment(&[issuer, refusal.code()]),

@@ -4,6 +4,7 @@
 //! differently. Relative paths are relative to the file. Only the file itself is opened here. The types give the JSON schema
 //! for editors, so the comments of their fields are the texts of the schema.
 
+mod audit;
 mod console;
 mod trust;
 mod tsa;
@@ -21,7 +22,7 @@ use serde::Deserialize;
 use std::{
     fmt, fs,
     net::SocketAddr,
-    num::{NonZeroU32, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
 };
 use trust::TrustTable;
@@ -158,6 +159,11 @@ pub(crate) struct CaTable {
     /// File of the audit log: one line for every request for a certificate, every change of a key and new TUF metadata. Default:
     /// `audit.jsonl` in `data`.
     pub(crate) audit: Option<PathBuf>,
+    /// Largest size of the file of the audit log, in bytes, at least 65536. The next line begins a new file; the full one gets
+    /// the time in its name, and stays. Default: no limit.
+    audit_rotate_bytes: Option<NonZeroU64>,
+    /// Longest time since the first line of the file of the audit log, such as `24h`; as `audit_rotate_bytes`. Default: no limit.
+    audit_rotate_age: Option<String>,
     /// Most certificates per minute for one identity; more requests get 429. Default: no limit.
     pub(crate) limit_identity: Option<NonZeroU32>,
     /// Most certificates per minute for all identities of one issuer together. Default: no limit.
@@ -289,6 +295,7 @@ impl Configuration {
             self.log.ct_log_url.is_some() == self.log.ct_log_key.is_some(),
             "[log] ct_log_url and ct_log_key belong together: set both or neither"
         );
+        ca.audit_rotation()?;
         self.tsa.time_servers()?;
         self.trust.tuf()?;
         self.console.check()?;

@@ -89,13 +89,14 @@ fn notify(state: NotifyState<'_>) {
     }
 }
 
-fn operations(Configuration { listen, ca, .. }: &Configuration) -> OperationsArguments {
-    OperationsArguments {
+fn operations(Configuration { listen, ca, .. }: &Configuration) -> anyhow::Result<OperationsArguments> {
+    Ok(OperationsArguments {
         metrics: listen.metrics,
         audit: ca.audit.clone(),
+        audit_rotation: ca.audit_rotation()?,
         limit_identity: ca.limit_identity,
         limit_issuer: ca.limit_issuer,
-    }
+    })
 }
 
 fn authority(Configuration { ca, .. }: &Configuration) -> anyhow::Result<AuthorityArguments> {
@@ -182,7 +183,7 @@ impl Started<'_> {
                 security_contact: configuration.console.security_contact.clone(),
             }),
         };
-        let operations = operations(configuration);
+        let operations = operations(configuration)?;
         let authority = authority(configuration)?;
         let issuers = roles.contains(&Role::Ca).then_some(configuration.ca.issuers.as_path());
         let choices = Choices {

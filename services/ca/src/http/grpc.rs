@@ -16,8 +16,8 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use chancery_daemon::http::RequestId;
 use chancery_daemon::http::grpc::{Refusal, unary};
+use chancery_daemon::http::{Peer, RequestId};
 use messages::{
     Certificate, CertificateChain, Configuration, CreateSigningCertificateRequest, DetachedSct, EmbeddedSct, Issuer,
     Key, Nothing, OidcIssuer, SigningCertificate, TrustBundle,
@@ -36,11 +36,12 @@ pub(super) fn router() -> Router<Arc<CertificateAuthority>> {
 
 async fn create_signing_certificate(State(authority): State<Arc<CertificateAuthority>>, request: Request) -> Response {
     let request_id = request.extensions().get::<RequestId>().cloned();
+    let peer = request.extensions().get::<Peer>().copied();
     unary(request, move |request: tonic::Request<CreateSigningCertificateRequest>| {
         let (authority, request_id) = (Arc::clone(&authority), request_id.clone());
         async move {
             let (metadata, _, message) = request.into_parts();
-            let origin = Origin { request_id: request_id.clone(), api: "grpc" };
+            let origin = Origin { request_id: request_id.clone(), peer, api: "grpc" };
             let issued = authority.answer(origin, Ok(signing_request(message, &metadata))).await;
             issued.map(|issued| signing_certificate(&issued)).map_err(|error| status(&error, request_id.as_ref()))
         }

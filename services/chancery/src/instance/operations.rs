@@ -4,7 +4,10 @@
 use super::{running::RunningLogs, witnesses};
 use crate::{configuration::Role, loopback};
 use anyhow::Context as _;
-use chancery_ca::{Counts, Rates, Records, audit::AuditLog};
+use chancery_ca::{
+    Counts, Rates, Records,
+    audit::{AuditLog, Rotation},
+};
 use chancery_daemon::{clock::Clock, metrics::Metrics};
 use chancery_log::{Log, quarantine::Obstacle, rekor_v1, series};
 use clap::Args;
@@ -30,6 +33,9 @@ pub(crate) struct OperationsArguments {
     /// One line of JSON for every request for a certificate, every change of a key and every new TUF metadata.
     #[arg(long, value_name = "FILE", help_heading = "Certificate authority")]
     pub(crate) audit: Option<PathBuf>,
+    /// When a new file begins; a development server has one.
+    #[arg(skip)]
+    pub(crate) audit_rotation: Rotation,
     /// Allow one identity this many certificates per minute; more requests get 429 with Retry-After
     #[arg(long, value_name = "PER_MINUTE", help_heading = "Limits")]
     pub(crate) limit_identity: Option<NonZeroU32>,
@@ -73,7 +79,8 @@ impl OperationsArguments {
             return Ok(None);
         }
         let path = asked.unwrap_or_else(|| data.join("audit.jsonl"));
-        let audit = AuditLog::open(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let audit =
+            AuditLog::open(&path, self.audit_rotation).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Some(Arc::new(audit)))
     }
 
