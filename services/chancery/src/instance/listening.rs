@@ -10,6 +10,7 @@ use chancery_daemon::{
     metrics::Metrics,
     random::SystemRandom,
     shutdown::{self, Signals},
+    telemetry,
 };
 use std::{io::ErrorKind, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 use tokio::net::TcpListener;
@@ -68,6 +69,13 @@ impl Listening {
             let page = guard(http::metrics_page(metrics.clone()));
             servers.push(tokio::spawn(http::serve(listener, page, stopping.clone())));
             routes = http::measured(routes, metrics)?;
+            let name = "chancery_log_lines_dropped_total";
+            let dropped = metrics.counters(
+                name,
+                "Lines of the process's log dropped because standard error was not read",
+                &[],
+            )?;
+            metrics.before_scrape(move || dropped.advance_to(&[], telemetry::dropped_lines()));
             if let Some(limit) = self.limit.clone() {
                 let name = "chancery_http_connections_refused_total";
                 let refused =
