@@ -9,6 +9,7 @@ use chancery_daemon::{
     http::{self, ConnectionLimit, Listener, Readiness, Tls, UnknownPath},
     metrics::Metrics,
     random::SystemRandom,
+    reload::Hangups,
     shutdown::{self, Signals},
     telemetry,
 };
@@ -21,17 +22,19 @@ pub(crate) struct Listening {
     metrics: Option<TcpListener>,
     tls: Option<Arc<Tls>>,
     limit: Option<Arc<ConnectionLimit>>,
+    hangups: Hangups,
 }
 
 impl Listening {
-    /// Binds the address for clients, and that for Prometheus.
-    pub(crate) async fn on(clients: SocketAddr, metrics: Option<SocketAddr>) -> anyhow::Result<Self> {
+    /// Binds the address for clients, and that for Prometheus. `hangups` is what a server makes first: from then on no
+    /// SIGHUP ends it.
+    pub(crate) async fn on(clients: SocketAddr, metrics: Option<SocketAddr>, hangups: Hangups) -> anyhow::Result<Self> {
         let clients = bind(clients).await?;
         let metrics = match metrics {
             None => None,
             Some(address) => Some(bind(address).await?),
         };
-        Ok(Self { clients, metrics, tls: None, limit: None })
+        Ok(Self { clients, metrics, tls: None, limit: None, hangups })
     }
 
     /// The same, with TLS for clients, if there are files for it.
@@ -53,7 +56,7 @@ impl Listening {
     /// Answers until SIGTERM or SIGINT: `routes`, and with `pages` a browser that asks for an unknown path. `guard` is put around the routes of both sockets; `ready` is called once, when
     /// requests are answered. Returns when what was accepted is answered.
     pub(crate) async fn serve(
-        self,
+        mut self,
         (routes, pages): (Router, Option<UnknownPath>),
         readiness: Readiness,
         metrics: Option<&Metrics>,
@@ -84,7 +87,10 @@ impl Listening {
             }
         }
         let routes = http::named(guard(routes), Arc::new(SystemRandom));
-        let renewal = self.tls.clone().map(|tls| tokio::spawn(tls.follow()));
+        let renewal = match self.tls.clone() {
+            None => None,
+            Some(tls) => Some(tokio::spawn(tls.follow(Hangups::catch().context("cannot wait for SIGHUP")?))),
+        };
         let listener = match self.tls {
             None => Listener::from(self.clients),
             Some(tls) => Listener::tls(self.clients, tls),
@@ -92,7 +98,12 @@ impl Listening {
         let listener = listener.limited(self.limit);
         servers.push(tokio::spawn(http::serve(listener, routes, stopping)));
         ready();
-        signals.received().await;
+        loop {
+            tokio::select! {
+                () = signals.received() => break,
+                () = self.hangups.received() => tracing::info!("SIGHUP: reading the files again"),
+            }
+        }
         tracing::info!("stopping: answering the requests that were accepted");
         stop.stop();
         for server in servers {
