@@ -6,6 +6,7 @@
 
 mod audit;
 mod console;
+mod origin;
 mod trust;
 mod tsa;
 
@@ -17,6 +18,7 @@ use anyhow::{Context as _, bail, ensure};
 use chancery_keys::KeyUri;
 use chancery_trust::BaseUrl;
 use console::ConsoleTable;
+pub(crate) use origin::web_origin;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
@@ -113,6 +115,10 @@ pub(crate) struct Listen {
     /// Most connections that one client address may have open; 0 means no limit. Default: 256 with `tls`, no limit without,
     /// because behind a proxy all clients have the address of the proxy.
     connections_per_address: Option<usize>,
+    /// Origins of web pages that may do what any other client may, e.g. `https://search.example.org`. Pages of other origins may
+    /// read checkpoints, tiles and what clients trust, and nothing else. Default: none.
+    #[serde(default)]
+    pub(crate) origins: Vec<String>,
 }
 
 impl Listen {
@@ -295,6 +301,9 @@ impl Configuration {
             self.log.ct_log_url.is_some() == self.log.ct_log_key.is_some(),
             "[log] ct_log_url and ct_log_key belong together: set both or neither"
         );
+        for origin in &self.listen.origins {
+            web_origin(origin).map_err(anyhow::Error::msg).context("[listen] origins")?;
+        }
         ca.audit_rotation()?;
         self.tsa.time_servers()?;
         self.trust.tuf()?;
@@ -359,6 +368,7 @@ mod tests {
             (SMALLEST.replace("[ca]", "[ca]\nkey = \"ftp://x\""), "[ca] key"),
             (SMALLEST.replace("[ca]", "[database]\nurl = \"postgres://a:b@c/d\"\n[ca]"), "PGPASSWORD"),
             (format!("{SMALLEST}[log]\nct_log_url = \"https://ct.example.org\"\n"), "belong together"),
+            (SMALLEST.replace("[listen]\n", "[listen]\norigins = [\"*\"]\n"), "[listen] origins"),
             (format!("{SMALLEST}[extra]\n"), "extra"),
             (format!("{SMALLEST}[console]\nsecurity_contact = \"a@example.org\"\n"), "mailto:a@example.org"),
         ] {

@@ -86,7 +86,7 @@ pub(crate) async fn run(
         uri.as_ref().map_or(Ok(()), |uri| data.use_key(name, uri))?;
     }
     // (2)
-    let listening = Listening::on(listen, operations.metrics, hangups).await?;
+    let listening = Listening::on(listen, operations.metrics, hangups).await?.with_origins(&operations.origins);
     let addresses = Addresses::loopback(listening.address()?)?;
     // (3)
     let database =

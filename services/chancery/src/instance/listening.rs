@@ -6,7 +6,7 @@ use crate::configuration::TlsFiles;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    http::{self, ConnectionLimit, Listener, Readiness, Tls, UnknownPath},
+    http::{self, ConnectionLimit, Listener, Origins, Readiness, Shell, Tls, UnknownPath},
     metrics::Metrics,
     random::SystemRandom,
     reload::Hangups,
@@ -22,6 +22,7 @@ pub(crate) struct Listening {
     metrics: Option<TcpListener>,
     tls: Option<Arc<Tls>>,
     limit: Option<Arc<ConnectionLimit>>,
+    origins: Origins,
     hangups: Hangups,
 }
 
@@ -34,7 +35,7 @@ impl Listening {
             None => None,
             Some(address) => Some(bind(address).await?),
         };
-        Ok(Self { clients, metrics, tls: None, limit: None, hangups })
+        Ok(Self { clients, metrics, tls: None, limit: None, origins: Origins::default(), hangups })
     }
 
     /// The same, with TLS for clients, if there are files for it.
@@ -46,6 +47,11 @@ impl Listening {
     /// The same, with so many connections of one address at most.
     pub(crate) fn with_limit(self, per_address: NonZeroUsize) -> Self {
         Self { limit: Some(Arc::new(ConnectionLimit::new(per_address))), ..self }
+    }
+
+    /// The same, for web pages of these origins too.
+    pub(crate) fn with_origins(self, origins: &[String]) -> Self {
+        Self { origins: Origins::new(origins), ..self }
     }
 
     /// Where clients connect.
@@ -65,7 +71,7 @@ impl Listening {
     ) -> anyhow::Result<()> {
         let mut signals = Signals::catch().context("cannot wait for signals")?;
         let (stop, stopping) = shutdown::channel();
-        let mut routes = http::shell_with_pages(routes, readiness, pages);
+        let mut routes = Shell { readiness, pages, origins: self.origins }.around(routes);
         let mut servers = Vec::new();
         if let (Some(metrics), Some(listener)) = (metrics, self.metrics) {
             tracing::info!(address = %listener.local_addr()?, "serving metrics under /metrics");

@@ -2,7 +2,10 @@
 //! own, the audit log, rate limits.
 
 use super::{running::RunningLogs, witnesses};
-use crate::{configuration::Role, loopback};
+use crate::{
+    configuration::{Role, web_origin},
+    loopback,
+};
 use anyhow::Context as _;
 use chancery_ca::{
     Counts, Rates, Records,
@@ -28,6 +31,9 @@ pub(crate) struct OperationsArguments {
     /// Serve Prometheus metrics under /metrics on this second loopback address
     #[arg(long, value_name = "ADDRESS", help_heading = "Listen", value_parser = loopback::listen_address)]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Let web pages of this origin do what any other client may, e.g. https://search.example.org
+    #[arg(long = "origin", value_name = "ORIGIN", help_heading = "Listen", value_parser = web_origin)]
+    pub(crate) origins: Vec<String>,
     /// Append the audit log to this file instead of audit.jsonl in --data
     ///
     /// One line of JSON for every request for a certificate, every change of a key and every new TUF metadata.
