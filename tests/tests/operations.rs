@@ -170,6 +170,32 @@ fn nothing_is_issued_that_cannot_be_recorded() {
     stack.post(ENTRIES, &hashedrekord(&Key::generate(), unique("artifact").as_bytes())).expect(201);
 }
 
+#[test]
+fn a_read_that_fails_its_self_check_is_counted() {
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let mut stack = Stack::start_with(&["--metrics", &metrics]);
+    let metrics = format!("http://{metrics}");
+    stack.post(ENTRIES, &hashedrekord(&Key::generate(), unique("artifact").as_bytes())).expect(201);
+    let database = stack.data().join("chancery.db");
+    // When all is in one file, so that it can be put back.
+    stack.terminate();
+    let sound = fs::read(&database).unwrap();
+    stack.resume();
+    let failed = || {
+        let samples = samples(&metrics);
+        ["log", "ca"].map(|role| samples[&format!("chancery_{role}_self_check_failures_total")])
+    };
+    assert_eq!(failed(), [0.0, 0.0], "there before anything fails");
+    stack.get(&format!("{ENTRIES}?logIndex=1")).expect(200);
+    let rekor = "log_id = (SELECT log_id FROM logs WHERE name = 'rekor')";
+    stack.tamper(&stack.data(), &format!("DELETE FROM bundle_parts WHERE {rekor}"));
+    stack.get(&format!("{ENTRIES}?logIndex=1")).expect(500);
+    assert_eq!(failed()[1], 0.0);
+    assert!(failed()[0] >= 1.0, "{:?}", failed());
+    stack.terminate();
+    fs::write(&database, sound).unwrap();
+}
+
 /// The request ids in the lines about certificates that were issued.
 fn issued(path: &Path) -> Vec<String> {
     let lines = lines(path).into_iter().filter(|line| line["event"] == "issued");

@@ -3,7 +3,7 @@
 use crate::audit::{Asked, AuditLog, Recorded};
 use crate::challenge::{self, KeyRequest};
 use crate::identity::Principal;
-use crate::issue::Issued;
+use crate::issue::{IssueError, Issued};
 use crate::{CertificateAuthority, Error};
 use chancery_daemon::http::{Peer, RequestId};
 use chancery_daemon::metrics::{Counter, Counters, MetricError, Metrics};
@@ -37,6 +37,8 @@ pub struct Counts {
     requests: Counters,
     refused_tokens: Counters,
     left_out: Counters,
+    /// Apart from `requests`, so that it is there before the first one: an increase from nothing is none to Prometheus.
+    failed_checks: Counter,
 }
 
 impl Counts {
@@ -53,6 +55,10 @@ impl Counts {
                 "chancery_token_rejected_total",
                 "Refused tokens, by issuer and reason",
                 &["issuer", "reason"],
+            )?,
+            failed_checks: metrics.counter(
+                "chancery_ca_self_check_failures_total",
+                "Certificates, or timestamps of the certificate log for them, that failed the authority's own verification",
             )?,
             left_out: metrics.counters(
                 "chancery_audit_left_out_total",
@@ -160,6 +166,7 @@ impl CertificateAuthority {
             }
             match &outcome {
                 Ok(_) => counts.certificates.inc(),
+                Err(Error::Issue(IssueError::Corrupt(_) | IssueError::LogPromise(_))) => counts.failed_checks.inc(),
                 Err(Error::Token(refusal)) => counts.refused_tokens.increment(&[issuer, refusal.code()]),
                 Err(_) => {}
             }

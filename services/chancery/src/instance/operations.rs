@@ -124,9 +124,15 @@ fn measure(metrics: &Metrics, logs: RunningLogs, clock: &Arc<dyn Clock>) -> anyh
     )?;
     let time = move |logs: &[Log]| logs.iter().for_each(|log| log.time_batches(batches.clone()));
     time(&logs.logs());
+    let failed_checks = metrics.counters(
+        "chancery_log_self_check_failures_total",
+        "Self-checks of the logs that failed: of reads, promises, certificate timestamps, checkpoints and batches",
+        &[],
+    )?;
     let rekor_entries = metrics.counters("rekor_new_entries", "Entries logged by this process", &[])?;
     let clock = Arc::clone(clock);
     metrics.before_scrape(move || {
+        failed_checks.advance_to(&[], chancery_log::failed_checks());
         let (now, logs) = (clock.now().seconds(), logs.logs());
         time(&logs);
         let mut rekor = None;
