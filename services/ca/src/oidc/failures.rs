@@ -78,7 +78,9 @@ impl Host {
         let mut hosts = self.failures.hosts();
         if hosts.len() >= MAX_HOSTS && !hosts.contains_key(&self.name) {
             let oldest = hosts.iter().min_by_key(|(_, failed)| failed.last).map(|(name, _)| name.clone());
-            oldest.map(|name| hosts.remove(&name));
+            if let Some(name) = oldest {
+                hosts.remove(&name);
+            }
         }
         let failed = hosts.entry(self.name.clone()).or_insert(Failed { period, count: 0, last: now });
         if failed.period != period {
