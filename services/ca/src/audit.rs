@@ -25,6 +25,7 @@ use chancery_verify::{Timestamp, hash, sct};
 use file::AuditFile;
 use refusals::Refusals;
 use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -149,7 +150,8 @@ impl AuditLog {
         let mut lines = String::new();
         for (code, count) in &left_out {
             let line = json!({ "schema": SCHEMA, "time": time, "event": "left_out", "code": code, "count": count });
-            lines.push_str(&format!("{line}\n"));
+            // Writing to a string does not fail.
+            let _ = writeln!(lines, "{line}");
         }
         if !lines.is_empty() && self.write(&mut state, &lines, now).is_err() {
             state.refusals.put_back(&left_out);
