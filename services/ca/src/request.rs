@@ -78,6 +78,14 @@ pub struct Records {
     pub counts: Option<Counts>,
 }
 
+/// A request that was not granted.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: Error,
+    /// Whether its address has caused so many lines about it that no log gets another one.
+    pub(crate) left_out: bool,
+}
+
 impl CertificateAuthority {
     /// Decides a request, or handles the error of parsing it. Records the signer, whether granted or not.
     ///
@@ -87,7 +95,7 @@ impl CertificateAuthority {
         self: Arc<Self>,
         origin: Origin,
         request: Result<SigningRequest, Error>,
-    ) -> Result<Issued, Error> {
+    ) -> Result<Issued, Refusal> {
         match tokio::spawn(async move { self.decide(&origin, request).await }).await {
             Ok(outcome) => outcome,
             // The shell handles panics. Only the end of the process cancels the task.
@@ -98,7 +106,7 @@ impl CertificateAuthority {
         }
     }
 
-    async fn decide(&self, origin: &Origin, request: Result<SigningRequest, Error>) -> Result<Issued, Error> {
+    async fn decide(&self, origin: &Origin, request: Result<SigningRequest, Error>) -> Result<Issued, Refusal> {
         let now = self.clock.now();
         let mut principal = None;
         let authenticator = self.authenticator();
@@ -137,7 +145,7 @@ impl CertificateAuthority {
         Ok(self.pipeline().issue(principal, &key, now).await?)
     }
 
-    fn record(&self, asked: &Asked<'_>, mut outcome: Result<Issued, Error>, now: Timestamp) -> Result<Issued, Error> {
+    fn record(&self, asked: &Asked<'_>, mut outcome: Result<Issued, Error>, now: Timestamp) -> Result<Issued, Refusal> {
         let mut left_out = false;
         if let Some(audit) = &self.records.audit {
             let written = match &outcome {
@@ -171,6 +179,6 @@ impl CertificateAuthority {
                 Err(_) => {}
             }
         }
-        outcome
+        outcome.map_err(|error| Refusal { error, left_out })
     }
 }

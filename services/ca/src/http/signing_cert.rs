@@ -78,7 +78,7 @@ async fn answer(
 ) -> Result<Issued, Refused> {
     let request_id = request_id.map(|Extension(id)| id);
     let origin = Origin { request_id: request_id.clone(), peer: peer.map(|Extension(peer)| peer), api };
-    authority.answer(origin, request).await.map_err(|error| Refused { error, request_id })
+    authority.answer(origin, request).await.map_err(|refusal| Refused { refusal, request_id })
 }
 
 fn request_v2(message: &Message, headers: &HeaderMap) -> Result<SigningRequest, Error> {
