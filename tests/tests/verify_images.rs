@@ -206,3 +206,51 @@ fn two_hundred_images_in_one_run() {
         assert_eq!(result["status"], if number == 150 { "refused" } else { "verified" }, "{number}");
     }
 }
+
+/// A credential helper that knows one registry, and writes down what it is asked.
+const HELPER: &str = r#"#!/bin/sh
+read -r server || true
+echo "$1 $server" >> "$HOME/asked"
+if [ "$server" = "$(cat "$HOME/known")" ]; then
+    echo "{\"ServerURL\":\"$server\",\"Username\":\"robot\",\"Secret\":\"$(cat "$HOME/secret")\"}"
+else
+    echo "credentials not found in native keychain"
+    exit 1
+fi
+"#;
+
+#[test]
+fn credentials_come_from_a_helper_on_the_path() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let registry = Registry::with_password(&alice, "robot", "hunter2");
+    let signer = Signer::of(&alice);
+    let helpers = |name: &str| serde_json::json!({ "credHelpers": { registry.address(): name } }).to_string();
+    std::fs::create_dir(alice.path(".docker")).unwrap();
+    alice.write(".docker/config.json", helpers("keychain"));
+    alice.write("known", registry.address());
+    alice.write("secret", "hunter2");
+    alice.install("docker-credential-keychain", HELPER);
+    // The same helper serves crane and cosign.
+    let image = registry.push(&alice, "app:1");
+    cosign3(&alice, "sign", &image);
+    std::fs::remove_file(alice.path("asked")).unwrap();
+    is(&verify(&alice, &image, &by(&signer, "")), 0, "");
+    let asked = String::from_utf8(alice.read("asked")).unwrap();
+    assert_eq!(asked, format!("get {}\n", registry.address()), "it is asked once, for this registry");
+    // One that knows another password, one that knows nothing, one that talks nonsense, and one that is not there.
+    alice.write("secret", "hunter3");
+    let wrong = verify(&alice, &image, &by(&signer, ""));
+    is(&wrong, 3, "registry.unauthorized");
+    assert!(!wrong.written().contains("hunter3"), "{}", wrong.report());
+    alice.write("known", "elsewhere.example");
+    is(&verify(&alice, &image, &by(&signer, "")), 3, "registry.unauthorized");
+    alice.install("docker-credential-keychain", "#!/bin/sh\necho hunter2\n");
+    let nonsense = verify(&alice, &image, &by(&signer, ""));
+    is(&nonsense, 3, "registry.credentials");
+    assert!(!nonsense.written().contains("hunter2"), "{}", nonsense.report());
+    alice.write(".docker/config.json", helpers("absent"));
+    let absent = verify(&alice, &image, &by(&signer, ""));
+    is(&absent, 3, "registry.credentials");
+    assert!(absent.stdout.contains("docker-credential-absent"), "{}", absent.report());
+}
