@@ -39,7 +39,7 @@ pub use kind::Kind;
 pub use parse::ParseError;
 pub use pattern::Pattern;
 pub use requirement::Requirement;
-pub use thresholds::PolicyThresholds;
+pub use thresholds::{AuthorityName, AuthorityThresholds, PolicyThresholds};
 
 use crate::PublicKey;
 use crate::signer::Signer;
@@ -60,6 +60,7 @@ pub struct Policy {
     distrust: Vec<Distrust>,
     period: Period,
     thresholds: PolicyThresholds,
+    authorities: Vec<AuthorityThresholds>,
 }
 
 impl Policy {
@@ -79,7 +80,13 @@ impl Policy {
     /// A policy with this requirement, the usual thresholds and no distrust.
     #[must_use]
     pub fn require(requirement: Requirement) -> Self {
-        Self { requirement, distrust: Vec::new(), period: Period::default(), thresholds: PolicyThresholds::default() }
+        Self {
+            requirement,
+            distrust: Vec::new(),
+            period: Period::default(),
+            thresholds: PolicyThresholds::default(),
+            authorities: Vec::new(),
+        }
     }
 
     /// Adds a distrust rule.
@@ -93,6 +100,13 @@ impl Policy {
     #[must_use]
     pub const fn with_thresholds(mut self, thresholds: PolicyThresholds) -> Self {
         self.thresholds = thresholds;
+        self
+    }
+
+    /// Sets how much evidence the certificates of one authority need. The first that means an authority holds.
+    #[must_use]
+    pub fn with_thresholds_of(mut self, thresholds: AuthorityThresholds) -> Self {
+        self.authorities.push(thresholds);
         self
     }
 
@@ -129,6 +143,12 @@ impl Policy {
     #[must_use]
     pub const fn thresholds(&self) -> PolicyThresholds {
         self.thresholds
+    }
+
+    /// Authorities whose certificates need other evidence than [`Self::thresholds`] says.
+    #[must_use]
+    pub fn thresholds_of_authorities(&self) -> &[AuthorityThresholds] {
+        &self.authorities
     }
 
     /// Every key that the policy names: what signatures without a certificate are verified with.
