@@ -72,7 +72,11 @@ async fn read(
     }
     let refers_to = manifest.subject.as_ref().map(|subject| &subject.digest);
     if refers_to != Some(target) {
-        return Ok(Outcome::Broken(Broken::new(place, "image.subject", "the manifest refers to another image")));
+        return Ok(Outcome::Broken(Broken::new(
+            place,
+            ErrorKind::Subject.code(),
+            "the manifest refers to another image",
+        )));
     }
     let [layer] = manifest.layers.as_slice() else {
         let reason = format!("the manifest of a bundle has {} layers instead of one", manifest.layers.len());

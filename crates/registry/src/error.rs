@@ -17,6 +17,8 @@ pub enum ErrorKind {
     MediaType,
     /// A manifest that cannot be parsed, or that is ambiguous.
     Layout,
+    /// A manifest that was listed as referring to one digest and refers to another.
+    Subject,
     /// More bytes than the limit.
     TooLarge,
     /// More elements or pages than the limit.
@@ -48,6 +50,7 @@ impl ErrorKind {
             Self::Digest => "image.digest",
             Self::MediaType => "image.media_type",
             Self::Layout => "image.layout",
+            Self::Subject => "image.subject",
             Self::TooLarge => "image.too_large",
             Self::TooMany => "image.too_many",
             Self::Unauthorized => "registry.unauthorized",
@@ -65,7 +68,13 @@ impl ErrorKind {
     #[must_use]
     pub const fn is_undecided(self) -> bool {
         match self {
-            Self::Reference | Self::Digest | Self::MediaType | Self::Layout | Self::TooLarge | Self::TooMany => false,
+            Self::Reference
+            | Self::Digest
+            | Self::MediaType
+            | Self::Layout
+            | Self::Subject
+            | Self::TooLarge
+            | Self::TooMany => false,
             Self::Unauthorized
             | Self::Denied
             | Self::NotFound
@@ -129,3 +138,22 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_says_whether_the_question_is_open() {
+        use ErrorKind::{
+            Credentials, Denied, Digest, Layout, MediaType, NotFound, Protocol, Redirect, Reference, Subject,
+            Throttled, TooLarge, TooMany, Unauthorized, Unavailable,
+        };
+        for kind in [Reference, Digest, MediaType, Layout, Subject, TooLarge, TooMany] {
+            assert!(kind.code().starts_with("image.") && !kind.is_undecided(), "{kind:?}");
+        }
+        for kind in [Unauthorized, Denied, NotFound, Throttled, Unavailable, Redirect, Protocol, Credentials] {
+            assert!(kind.code().starts_with("registry.") && kind.is_undecided(), "{kind:?}");
+        }
+    }
+}

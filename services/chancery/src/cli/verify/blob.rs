@@ -1,6 +1,7 @@
 //! `chancery verify blob`: signatures of files.
 
 use super::{
+    code::Code,
     decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, SignerArguments, Wanted},
@@ -127,7 +128,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// A thread that did not come to an end.
 pub(super) fn interrupted(subject: &str) -> Outcome {
-    Outcome::failed(subject, Status::Undecided, "file.unreadable", "the check was interrupted")
+    Outcome::failed(subject, Status::Undecided, Code::FileUnreadable.code(), "the check was interrupted")
 }
 
 /// Judges the bundles of one file.
@@ -141,7 +142,7 @@ pub(super) fn one_file(context: &Context, file: &Path, bundle: Option<&Path>, le
         Ok(bundles) => with_bundles(context, file, bundles),
         Err(BundleFileError::Unreadable(error)) => {
             let reason = format!("{} cannot be read: {error}", path.display());
-            Outcome::failed(shown, Status::Undecided, "file.unreadable", reason)
+            Outcome::failed(shown, Status::Undecided, Code::FileUnreadable.code(), reason)
         }
         Err(BundleFileError::Malformed(passed)) => {
             Outcome::failed(shown, Status::Refused, passed.code(), passed.reason())
@@ -155,7 +156,12 @@ pub(super) fn with_bundles(context: &Context, file: &Path, bundles: Bundles) -> 
     let artifact: OwnedArtifact = match artifact(file) {
         Ok(artifact) => artifact,
         Err(error) => {
-            return Outcome::failed(shown, Status::Undecided, "file.unreadable", format!("cannot be read: {error}"));
+            return Outcome::failed(
+                shown,
+                Status::Undecided,
+                Code::FileUnreadable.code(),
+                format!("cannot be read: {error}"),
+            );
         }
     };
     collect(context, &artifact, bundles).decide(context, shown)

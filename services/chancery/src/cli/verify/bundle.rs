@@ -2,6 +2,7 @@
 
 use super::{
     blob::{SharedArguments, interrupted, with_bundles},
+    code::Code,
     expectation::Wanted,
     files::{BundleFileError, read_bundles},
     outcome::{self, Outcome, Status},
@@ -43,9 +44,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let subject = shown.clone();
             let judged = tokio::task::spawn_blocking(move || match read_bundles(&path, legacy) {
                 Ok(bundles) => Outcome { subject, ..with_bundles(&context, &artifact, bundles) },
-                Err(BundleFileError::Unreadable(error)) => {
-                    Outcome::failed(subject, Status::Undecided, "file.unreadable", format!("cannot be read: {error}"))
-                }
+                Err(BundleFileError::Unreadable(error)) => Outcome::failed(
+                    subject,
+                    Status::Undecided,
+                    Code::FileUnreadable.code(),
+                    format!("cannot be read: {error}"),
+                ),
                 Err(BundleFileError::Malformed(passed)) => {
                     Outcome::failed(subject, Status::Refused, passed.code(), passed.reason())
                 }

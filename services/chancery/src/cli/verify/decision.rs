@@ -1,6 +1,7 @@
 //! From verified signatures to an outcome: what the policy says of them, or who they are where there is none.
 
 use super::{
+    code::Code,
     expectation::Expectation,
     outcome::{Genuine, Outcome, PassedOver, Status},
 };
@@ -42,7 +43,7 @@ impl Collected {
         let Self { found, passed_over } = self;
         if found.is_empty() {
             let first = passed_over.first();
-            let code = first.map_or("image.none", PassedOver::code);
+            let code = first.map_or(Code::ImageNone.code(), PassedOver::code);
             let reason = first.map_or_else(|| "no signature was found".to_owned(), |first| first.reason().to_owned());
             return Outcome { passed_over, ..Outcome::failed(subject, Status::Refused, code, reason) };
         }

@@ -4,6 +4,7 @@
 
 use super::{
     WRONG_USAGE,
+    code::Code,
     decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, Wanted},
@@ -104,7 +105,7 @@ fn bundles(context: &Context, arguments: &Arguments) -> anyhow::Result<Outcome> 
         Ok(bundles) => bundles,
         Err(BundleFileError::Unreadable(error)) => {
             let reason = format!("cannot be read: {error}");
-            return Ok(Outcome::failed(shown, Status::Undecided, "file.unreadable", reason));
+            return Ok(Outcome::failed(shown, Status::Undecided, Code::FileUnreadable.code(), reason));
         }
         Err(BundleFileError::Malformed(passed)) => {
             return Ok(Outcome::failed(shown, Status::Refused, passed.code(), passed.reason()));

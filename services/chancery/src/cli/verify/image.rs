@@ -2,6 +2,7 @@
 
 use super::{
     blob::SharedArguments,
+    code::Code,
     decision::{Collected, Context},
     expectation::Wanted,
     outcome::{self, Genuine, Outcome, PassedOver, Status, shown},
@@ -204,7 +205,7 @@ impl Run {
 }
 
 fn refused(subject: &str, pinned: String, reason: &str) -> Outcome {
-    Outcome { pinned: Some(pinned), ..Outcome::failed(subject, Status::Refused, "image.platform", reason) }
+    Outcome { pinned: Some(pinned), ..Outcome::failed(subject, Status::Refused, Code::ImagePlatform.code(), reason) }
 }
 
 /// What to do where there is nothing.
