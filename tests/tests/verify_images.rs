@@ -254,3 +254,79 @@ fn credentials_come_from_a_helper_on_the_path() {
     is(&absent, 3, "registry.credentials");
     assert!(absent.stdout.contains("docker-credential-absent"), "{}", absent.report());
 }
+
+#[test]
+fn verifies_what_cosign_2_attached_as_referrers() {
+    let stack = Stack::start();
+    let (alice, mallory) = (stack.person(ALICE), stack.person(MALLORY));
+    let signer = Signer::of(&alice);
+    let sign = |person: &Person, image: &str| {
+        let program = person.cosign2().env("COSIGN_EXPERIMENTAL", "1");
+        let program = program.args("sign --yes --registry-referrers-mode oci-1-1 -a env=prod");
+        with_urls(person, program).arg("--identity-token").arg(person.token()).arg(image).run().succeeds();
+    };
+    for registry in [Registry::start(&alice), Registry::with_referrers(&alice)] {
+        let image = registry.push(&alice, "app:1");
+        is(&verify(&alice, &image, &by(&signer, "--layout oci11")), 1, "image.none");
+        sign(&alice, &image);
+        is(&verify(&alice, &image, &by(&signer, "--layout oci11")), 0, "");
+        is(&verify(&alice, &image, &by(&signer, "--layout oci11 -a env=prod")), 0, "");
+        is(&verify(&alice, &image, &by(&signer, "--layout oci11 -a env=test")), 1, "policy.annotation");
+        // The other layouts do not have it, whatever they have.
+        is(&verify(&alice, &image, &by(&signer, "")), 1, "image.none");
+        is(&verify(&alice, &image, &by(&signer, "--layout legacy")), 1, "image.none");
+        is(&verify(&alice, &image, &by(&signer, "--layout all")), 0, "");
+        // cosign looks at the last one alone.
+        sign(&mallory, &image);
+        let open = verify(&alice, &image, "--layout oci11");
+        is(&open, 0, "");
+        assert_eq!(result(&open)["signatures"].as_array().unwrap().len(), 2, "{}", open.report());
+        is(&verify(&alice, &image, &by(&signer, "--layout oci11")), 0, "");
+    }
+}
+
+#[test]
+fn verifies_images_that_cosign_saved() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let signer = Signer::of(&alice);
+    let registry = Registry::with_referrers(&alice);
+    let image = registry.push(&alice, "app:1");
+    cosign3(&alice, "sign -a env=prod", &image);
+    cosign2(&alice, "sign", &image);
+    alice.cosign3().args("save --dir saved3").arg(&image).run().succeeds();
+    alice.cosign2().args("save --dir saved2").arg(&image).run().succeeds();
+    let unsigned = registry.push(&alice, "app:2");
+    alice.cosign3().args("save --dir unsigned").arg(&unsigned).run().succeeds();
+    // No registry is asked.
+    drop(registry);
+    let saved = |directory: &str, line: &str| verify(&alice, directory, &by(&signer, &format!("--local-image {line}")));
+    is(&saved("saved3", ""), 0, "");
+    is(&saved("saved3", "-a env=prod"), 0, "");
+    is(&saved("saved3", "--layout legacy"), 0, "");
+    // cosign 2 saves its own signatures alone.
+    is(&saved("saved2", "--layout legacy"), 0, "");
+    is(&saved("saved2", ""), 1, "image.none");
+    is(&saved("unsigned", "--layout all"), 1, "image.none");
+    is(&saved("nowhere", ""), 3, "file.unreadable");
+    let verified = saved("saved3", "");
+    let digest = image.split_once('@').unwrap().1;
+    assert_eq!(result(&verified)["pinned"], format!("saved3@{digest}"), "{}", verified.report());
+    let both = saved("saved3", "--pin");
+    assert_eq!(both.code(), 2, "{}", both.report());
+    // Another image with these signatures beside it, as the directory says: they name the first.
+    let index = String::from_utf8(alice.read("saved3/index.json")).unwrap();
+    let other: Value = serde_json::from_slice(&alice.read("unsigned/index.json")).unwrap();
+    let other = &other["manifests"][0];
+    let mut index: Value = serde_json::from_str(&index).unwrap();
+    let blob = format!("blobs/sha256/{}", other["digest"].as_str().unwrap().trim_start_matches("sha256:"));
+    alice.write(&format!("saved3/{blob}"), alice.read(&format!("unsigned/{blob}")));
+    for manifest in index["manifests"].as_array_mut().unwrap() {
+        if manifest["annotations"]["kind"] == "dev.cosignproject.cosign/image" {
+            (manifest["digest"], manifest["size"]) = (other["digest"].clone(), other["size"].clone());
+        }
+    }
+    alice.write("saved3/index.json", index.to_string());
+    is(&saved("saved3", "--layout legacy"), 1, "subject.mismatch");
+    is(&saved("saved3", ""), 1, "image.none");
+}

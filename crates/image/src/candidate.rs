@@ -13,7 +13,7 @@ use serde::Serialize;
 /// Where a candidate was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Place {
-    /// `referrer`, `signature tag` or `attestation tag`.
+    /// `referrer`, `signature tag`, `attestation tag` or `signature referrer`.
     pub layout: &'static str,
     /// Digest of the manifest that has it.
     pub manifest: String,

@@ -1,6 +1,7 @@
 //! What can go wrong between a reference and its bytes, with stable codes.
 //!
-//! Codes that begin with `registry.` say nothing about an image: the registry could not be asked, or did not answer as one.
+//! Codes that begin with `registry.` or `file.` say nothing about an image: the registry could not be asked, or did not answer as
+//! one, or a file could not be read.
 //! Codes that begin with `image.` are about what was read.
 
 use std::fmt;
@@ -39,6 +40,8 @@ pub enum ErrorKind {
     Protocol,
     /// Credentials that cannot be read, or a credential helper that fails.
     Credentials,
+    /// A file that cannot be read: a bundle, an artifact, or a part of an image in a directory.
+    Unreadable,
 }
 
 impl ErrorKind {
@@ -61,6 +64,7 @@ impl ErrorKind {
             Self::Redirect => "registry.redirect",
             Self::Protocol => "registry.protocol",
             Self::Credentials => "registry.credentials",
+            Self::Unreadable => "file.unreadable",
         }
     }
 
@@ -82,7 +86,8 @@ impl ErrorKind {
             | Self::Unavailable
             | Self::Redirect
             | Self::Protocol
-            | Self::Credentials => true,
+            | Self::Credentials
+            | Self::Unreadable => true,
         }
     }
 }
@@ -105,6 +110,18 @@ impl Error {
     #[must_use]
     pub fn too_many(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(ErrorKind::TooMany, subject, reason)
+    }
+
+    /// `subject` is not laid out as its reader expects.
+    #[must_use]
+    pub fn layout(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Layout, subject, reason)
+    }
+
+    /// `subject`, a file or directory, could not be read: nothing is known.
+    #[must_use]
+    pub fn unreadable(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Unreadable, subject, reason)
     }
 
     /// The same with another subject, where the caller knows a better name for it.
@@ -147,7 +164,7 @@ mod tests {
     fn a_code_says_whether_the_question_is_open() {
         use ErrorKind::{
             Credentials, Denied, Digest, Layout, MediaType, NotFound, Protocol, Redirect, Reference, Subject,
-            Throttled, TooLarge, TooMany, Unauthorized, Unavailable,
+            Throttled, TooLarge, TooMany, Unauthorized, Unavailable, Unreadable,
         };
         for kind in [Reference, Digest, MediaType, Layout, Subject, TooLarge, TooMany] {
             assert!(kind.code().starts_with("image.") && !kind.is_undecided(), "{kind:?}");
@@ -155,5 +172,6 @@ mod tests {
         for kind in [Unauthorized, Denied, NotFound, Throttled, Unavailable, Redirect, Protocol, Credentials] {
             assert!(kind.code().starts_with("registry.") && kind.is_undecided(), "{kind:?}");
         }
+        assert!(Unreadable.code().starts_with("file.") && Unreadable.is_undecided());
     }
 }

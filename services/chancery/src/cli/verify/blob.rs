@@ -1,7 +1,6 @@
 //! `chancery verify blob`: signatures of files.
 
 use super::{
-    code::Code,
     decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, SignerArguments, Wanted},
@@ -14,6 +13,7 @@ use anyhow::{Context as _, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_image::Purpose;
+use chancery_registry::ErrorKind;
 use chancery_verify::{
     bundle::{Bundle, CertificateText, Detached, SignatureText},
     verifier::{AnySigner, Verifier},
@@ -128,7 +128,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// A thread that did not come to an end.
 pub(super) fn interrupted(subject: &str) -> Outcome {
-    Outcome::failed(subject, Status::Undecided, Code::FileUnreadable.code(), "the check was interrupted")
+    Outcome::failed(subject, Status::Undecided, ErrorKind::Unreadable.code(), "the check was interrupted")
 }
 
 /// Judges the bundles of one file.
@@ -142,7 +142,7 @@ pub(super) fn one_file(context: &Context, file: &Path, bundle: Option<&Path>, le
         Ok(bundles) => with_bundles(context, file, bundles),
         Err(BundleFileError::Unreadable(error)) => {
             let reason = format!("{} cannot be read: {error}", path.display());
-            Outcome::failed(shown, Status::Undecided, Code::FileUnreadable.code(), reason)
+            Outcome::failed(shown, Status::Undecided, ErrorKind::Unreadable.code(), reason)
         }
         Err(BundleFileError::Malformed(passed)) => {
             Outcome::failed(shown, Status::Refused, passed.code(), passed.reason())
@@ -159,7 +159,7 @@ pub(super) fn with_bundles(context: &Context, file: &Path, bundles: Bundles) -> 
             return Outcome::failed(
                 shown,
                 Status::Undecided,
-                Code::FileUnreadable.code(),
+                ErrorKind::Unreadable.code(),
                 format!("cannot be read: {error}"),
             );
         }

@@ -2,12 +2,12 @@
 
 use super::{
     blob::{SharedArguments, interrupted, with_bundles},
-    code::Code,
     expectation::Wanted,
     files::{BundleFileError, read_bundles},
     outcome::{self, Outcome, Status},
     work,
 };
+use chancery_registry::ErrorKind;
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 Err(BundleFileError::Unreadable(error)) => Outcome::failed(
                     subject,
                     Status::Undecided,
-                    Code::FileUnreadable.code(),
+                    ErrorKind::Unreadable.code(),
                     format!("cannot be read: {error}"),
                 ),
                 Err(BundleFileError::Malformed(passed)) => {

@@ -7,8 +7,6 @@ pub(super) enum Code {
     ImageNone,
     /// The image has no manifest for this platform, or several; or `--platform` is given for an image that is no index.
     ImagePlatform,
-    /// A file or bundle could not be read, so nothing is known about it.
-    FileUnreadable,
 }
 
 impl Code {
@@ -16,7 +14,6 @@ impl Code {
         match self {
             Self::ImageNone => "image.none",
             Self::ImagePlatform => "image.platform",
-            Self::FileUnreadable => "file.unreadable",
         }
     }
 }

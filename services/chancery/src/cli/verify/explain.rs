@@ -4,7 +4,6 @@
 
 use super::{
     WRONG_USAGE,
-    code::Code,
     decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, Wanted},
@@ -17,6 +16,7 @@ use super::{
 use anyhow::{Context as _, bail};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_image::Purpose;
+use chancery_registry::ErrorKind;
 use chancery_verify::verifier::{AnySigner, UnboundEnvelope, Verifier};
 use clap::Args;
 use std::{
@@ -39,7 +39,7 @@ pub(in crate::cli) struct Arguments {
     /// The policy
     #[arg(value_name = "FILE")]
     policy: PathBuf,
-    /// A file of bundles, or an image: `REPOSITORY[:TAG][@DIGEST]`
+    /// A file of bundles, or an image: `REPOSITORY[:TAG][@DIGEST]`, with --local-image a directory
     #[arg(value_name = "BUNDLE|IMAGE")]
     subject: String,
     /// What the bundles are about: a file, or its digest as sha256:HEX. Attestations can do without, and are then compared with
@@ -49,7 +49,10 @@ pub(in crate::cli) struct Arguments {
     /// Bundles have cosign's form before version 3
     #[arg(long)]
     legacy: bool,
-    /// Where an image's signatures are: bundle, legacy, or all of them
+    /// The image is a directory that `cosign save` has written
+    #[arg(long)]
+    local_image: bool,
+    /// Where an image's signatures are: bundle, legacy, oci11, or all of them
     #[arg(long, value_name = "LAYOUT", default_value = "bundle")]
     layout: LayoutName,
     /// Of an image, look only at attestations of this type; `sign` means signatures. Without it, at everything. May be given
@@ -86,10 +89,14 @@ async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let outcome = if is_file {
         bundles(&context, &arguments)?
     } else {
-        let reference = arguments.subject.parse();
-        let reference = reference.with_context(|| format!("{} is neither a file nor an image", arguments.subject))?;
-        let client = arguments.registry.client()?;
-        Run::new(context, client, arguments.layout.into()).image(&reference).await
+        let run = Run::new(context, arguments.registry.client()?, arguments.layout.into(), None);
+        if arguments.local_image {
+            run.directory(Path::new(&arguments.subject)).await
+        } else {
+            let reference = arguments.subject.parse();
+            run.image(&reference.with_context(|| format!("{} is neither a file nor an image", arguments.subject))?)
+                .await
+        }
     };
     if arguments.json {
         return outcome::print(&[outcome], outcome::Show { json: true, expected: true });
@@ -105,7 +112,7 @@ fn bundles(context: &Context, arguments: &Arguments) -> anyhow::Result<Outcome> 
         Ok(bundles) => bundles,
         Err(BundleFileError::Unreadable(error)) => {
             let reason = format!("cannot be read: {error}");
-            return Ok(Outcome::failed(shown, Status::Undecided, Code::FileUnreadable.code(), reason));
+            return Ok(Outcome::failed(shown, Status::Undecided, ErrorKind::Unreadable.code(), reason));
         }
         Err(BundleFileError::Malformed(passed)) => {
             return Ok(Outcome::failed(shown, Status::Refused, passed.code(), passed.reason()));
