@@ -144,6 +144,12 @@ fn a_policy_decides_over_all_that_an_image_has_and_explains_it() {
         assert!(explained.contains(line), "{explained}");
     }
     assert!(explained.contains(&format!("✓ predicate type: {custom}\n")), "{explained}");
+    // The policy says where signatures are, and the option must not say something else.
+    alice.write("legacy.toml", format!("version = 1\n[images]\nlayout = \"legacy\"\n[require]\n{rule}"));
+    assert_eq!(verify("legacy.toml"), (1, "image.none".to_owned()));
+    assert_eq!(explain("legacy.toml", "--layout legacy").code(), 1);
+    let contradicts = explain("legacy.toml", "--layout bundle");
+    assert!(contradicts.code() == 2 && contradicts.written().contains("[images]"), "{}", contradicts.report());
     // What is not looked at does not count, and rules stay what they are.
     let narrowed = explain("signed.toml", "--type custom");
     assert_eq!(narrowed.code(), 1, "{}", narrowed.report());

@@ -23,6 +23,7 @@ mod field;
 mod forge;
 mod glob;
 mod kind;
+mod layout;
 mod parse;
 mod pattern;
 mod period;
@@ -36,6 +37,7 @@ pub use distrust::Distrust;
 pub use evidence::Evidence;
 pub use field::Field;
 pub use kind::Kind;
+pub use layout::SignatureLayout;
 pub use parse::ParseError;
 pub use pattern::Pattern;
 pub use requirement::Requirement;
@@ -61,6 +63,7 @@ pub struct Policy {
     period: Period,
     thresholds: PolicyThresholds,
     authorities: Vec<AuthorityThresholds>,
+    layout: Option<SignatureLayout>,
 }
 
 impl Policy {
@@ -86,6 +89,7 @@ impl Policy {
             period: Period::default(),
             thresholds: PolicyThresholds::default(),
             authorities: Vec::new(),
+            layout: None,
         }
     }
 
@@ -149,6 +153,12 @@ impl Policy {
     #[must_use]
     pub fn thresholds_of_authorities(&self) -> &[AuthorityThresholds] {
         &self.authorities
+    }
+
+    /// Where signatures of images are looked for, if it says so.
+    #[must_use]
+    pub const fn layout(&self) -> Option<SignatureLayout> {
+        self.layout
     }
 
     /// Every key that the policy names: what signatures without a certificate are verified with.

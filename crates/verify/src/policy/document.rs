@@ -1,6 +1,7 @@
 //! The policy file: TOML, strict. An unknown key is an error; every error names its line.
 
 use super::distrust::Distrust;
+use super::layout::ImagesTable;
 use super::parse::ParseError;
 use super::period::{Moment, Period};
 use super::requirement::Requirement;
@@ -31,6 +32,9 @@ struct PolicyTable {
     /// How much evidence each signature must have.
     #[serde(default)]
     thresholds: ThresholdsTable,
+    /// What holds for images.
+    #[serde(default)]
+    images: ImagesTable,
 }
 
 pub(super) fn read(text: &str) -> Result<Policy, ParseError> {
@@ -65,7 +69,7 @@ pub(super) fn read(text: &str) -> Result<Policy, ParseError> {
     let (thresholds, authorities) = table.thresholds.read().map_err(|reason| malformed(&reason))?;
     let period = Period::new(table.not_before, table.not_after, ["not_before", "not_after"])
         .map_err(|_| malformed("`not_after` is before `not_before`: exchange them"))?;
-    Ok(Policy { requirement, distrust: table.distrust, period, thresholds, authorities })
+    Ok(Policy { requirement, distrust: table.distrust, period, thresholds, authorities, layout: table.images.layout })
 }
 
 #[cfg(feature = "schema")]

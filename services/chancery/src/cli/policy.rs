@@ -105,7 +105,7 @@ fn document(policy: &Result<Policy, ParseError>, warnings: &[String]) -> Value {
         Ok(policy) => json!({
             "version": 1, "valid": true, "rules": policy.rules(), "distrust": policy.distrust().len(),
             "thresholds": policy.thresholds(), "thresholds_of_authorities": policy.thresholds_of_authorities(),
-            "warnings": warnings,
+            "layout": policy.layout(), "warnings": warnings,
         }),
         Err(error) => json!({
             "version": 1, "valid": false, "code": error.code(), "message": error.message(),

@@ -8,7 +8,7 @@ use super::{
     evidence::EvidenceArguments,
     expectation::{Expectation, Wanted},
     files::{BundleFileError, Bundles, artifact, read_bundles},
-    image::{LayoutName, Run},
+    image::{self, LayoutName, Run},
     outcome::{self, Genuine, Outcome, PassedOver, Status},
     registry::RegistryArguments,
     trust::TrustArguments,
@@ -52,9 +52,9 @@ pub(in crate::cli) struct Arguments {
     /// The image is a directory that `cosign save` has written
     #[arg(long)]
     local_image: bool,
-    /// Where an image's signatures are: bundle, legacy, oci11, or all of them
-    #[arg(long, value_name = "LAYOUT", default_value = "bundle")]
-    layout: LayoutName,
+    /// Where an image's signatures are, unless the policy says it: bundle, legacy, oci11, or all of them
+    #[arg(long, value_name = "LAYOUT")]
+    layout: Option<LayoutName>,
     /// Of an image, look only at attestations of this type; `sign` means signatures. Without it, at everything. May be given
     /// several times
     #[arg(long = "type", value_name = "URI|NAME")]
@@ -89,7 +89,8 @@ async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let outcome = if is_file {
         bundles(&context, &arguments)?
     } else {
-        let run = Run::new(context, arguments.registry.client()?, arguments.layout.into(), None);
+        let layout = image::layout(arguments.layout, context.expectation.policy.as_ref())?;
+        let run = Run::new(context, arguments.registry.client()?, layout, None);
         if arguments.local_image {
             run.directory(Path::new(&arguments.subject)).await
         } else {

@@ -11,9 +11,10 @@ use super::{
     registry::RegistryArguments,
     work,
 };
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use chancery_image::Layout;
 use chancery_registry::{Client, Reference, Repository};
+use chancery_verify::policy::{Policy, SignatureLayout};
 use clap::{Args, ValueEnum};
 use judge::judge;
 use places::{InDirectory, Registries};
@@ -43,10 +44,10 @@ pub(super) struct Arguments {
     /// Images are directories that `cosign save` has written, or other OCI image layouts with one image. No registry is asked
     #[arg(long, conflicts_with_all = ["signature_repository", "require_digest", "pin"])]
     local_image: bool,
-    /// Where signatures are: bundle (what cosign 3 writes), legacy (the .sig and .att tags of cosign 1 and 2), oci11 (referrers that
+    /// Where signatures are, unless the policy says it: bundle (what cosign 3 writes; if nothing is said), legacy (the .sig and .att tags of cosign 1 and 2), oci11 (referrers that
     /// cosign 2 wrote with --registry-referrers-mode oci-1-1), or all of them
-    #[arg(long, value_name = "LAYOUT", default_value = "bundle")]
-    layout: LayoutName,
+    #[arg(long, value_name = "LAYOUT")]
+    layout: Option<LayoutName>,
     /// Check the manifest for this platform instead of the index: OS/ARCHITECTURE[/VARIANT], or each for every platform's own
     /// signature
     #[arg(long, value_name = "PLATFORM")]
@@ -89,6 +90,28 @@ impl From<LayoutName> for Layout {
     }
 }
 
+impl From<SignatureLayout> for LayoutName {
+    fn from(layout: SignatureLayout) -> Self {
+        match layout {
+            SignatureLayout::Bundle => Self::Bundle,
+            SignatureLayout::Legacy => Self::Legacy,
+            SignatureLayout::Oci11 => Self::Oci11,
+            SignatureLayout::All => Self::All,
+        }
+    }
+}
+
+/// The layout that the policy or the flag says, which must not differ; else bundles.
+pub(super) fn layout(flag: Option<LayoutName>, policy: Option<&Policy>) -> anyhow::Result<Layout> {
+    let of_policy = policy.and_then(Policy::layout).map(LayoutName::from);
+    match (flag, of_policy) {
+        (Some(flag), Some(of_policy)) if flag != of_policy => {
+            bail!("--layout says another layout than the policy: leave it out, or change [images] in the policy")
+        }
+        (flag, of_policy) => Ok(flag.or(of_policy).unwrap_or(LayoutName::Bundle).into()),
+    }
+}
+
 /// Images that are judged in the same way.
 pub(super) struct Run {
     context: Arc<Context>,
@@ -109,7 +132,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let signatures = signatures.context("--signature-repository")?;
     let shared = &arguments.shared;
     let context = shared.context(shared.signer.read(Wanted::of_types(&arguments.types)?)?).await?;
-    let run = Run::new(Arc::clone(&context), arguments.registry.client()?, arguments.layout.into(), signatures);
+    let layout = layout(arguments.layout, context.expectation.policy.as_ref())?;
+    let run = Run::new(Arc::clone(&context), arguments.registry.client()?, layout, signatures);
     let run = Arc::new(Run { platform: arguments.platform, ..run });
     let outcomes = work::each(named, shared.parallel, shared.json, |named| {
         let run = Arc::clone(&run);
