@@ -330,3 +330,27 @@ fn verifies_images_that_cosign_saved() {
     is(&saved("saved3", "--layout legacy"), 1, "subject.mismatch");
     is(&saved("saved3", ""), 1, "image.none");
 }
+
+#[test]
+fn a_moved_tag_and_a_copy_are_what_they_are_now() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let signer = Signer::of(&alice);
+    let registry = Registry::with_referrers(&alice);
+    let image = registry.push(&alice, "app:1");
+    cosign3(&alice, "sign", &image);
+    cosign2(&alice, "sign", &image);
+    let tag = format!("{}/app:1", registry.address());
+    is(&verify(&alice, &tag, &by(&signer, "")), 0, "");
+    // cosign copies the tags of its older signatures along.
+    let copy = format!("{}/copy/app:1", registry.address());
+    alice.cosign3().arg("copy").arg(&image).arg(&copy).run().succeeds();
+    is(&verify(&alice, &copy, &by(&signer, "--layout legacy")), 0, "");
+    let from = format!("--signature-repository {}/app", registry.address());
+    is(&verify(&alice, &copy, &by(&signer, &from)), 0, "");
+    // The tag is moved: what was signed is signed, and what the tag is now is not.
+    let other = registry.push(&alice, "app:2");
+    alice.crane().arg("tag").arg(&other).arg("1").run().succeeds();
+    is(&verify(&alice, &tag, &by(&signer, "--layout all")), 1, "image.none");
+    is(&verify(&alice, &image, &by(&signer, "")), 0, "");
+}

@@ -70,6 +70,7 @@ async fn none_is_only_said_by_a_404_of_a_repository_that_exists() {
     assert_eq!(code(client.resolve(&reference(&registry, ":absent")).await), "registry.not_found");
 }
 
+/// GHSA-vfp6-jrw2-99g9, GHSA-88jx-383q-w4qc, GHSA-95pr-fxf5-86gv: endless data from a registry.
 #[tokio::test]
 async fn a_manifest_of_100_mib_is_not_read() {
     let part = Bytes::from(vec![b' '; 1024 * 1024]);
