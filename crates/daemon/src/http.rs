@@ -2,9 +2,9 @@
 //!
 //! Serves HTTP/1.1 and HTTP/2 on one port, HTTP/2 also without TLS for gRPC; with TLS if the [`Listener`] has it.
 //! Routes, bodies and statuses belong to the roles. The shell turns a panic into a 500, an unmatched path into a 404,
-//! and a doubled leading slash into a single one (clients append paths to base URLs that end in `/`). It cuts off
-//! clients that send or read too slowly: a header has 5 seconds, a body and an answer have the limits in `deadline`, a
-//! reader those in `pace` and `unread`. hyper refuses framing that two parsers could read differently.
+//! and repeated slashes into one (`slashes`). It cuts off clients that send or read too slowly: a header has 5 seconds,
+//! a body and an answer have the limits in `deadline`, a reader those in `pace` and `unread`. hyper refuses framing that
+//! two parsers could read differently.
 
 mod connections;
 mod deadline;
@@ -13,6 +13,7 @@ mod listen;
 mod measure;
 mod pace;
 mod request_id;
+mod slashes;
 mod unread;
 
 pub use connections::ConnectionLimit;
@@ -23,7 +24,7 @@ pub use request_id::{RequestId, named};
 use crate::shutdown::Shutdown;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -205,15 +206,11 @@ impl Servers {
     }
 }
 
-/// Collapses leading slashes and passes the body on as axum's type.
+/// Gives a path its one form, and passes the body on as axum's type.
 fn normalize(request: Request<hyper::body::Incoming>) -> Request {
     let mut request = deadline::watch(request);
-    if request.uri().path().starts_with("//") {
-        let path =
-            format!("/{}", request.uri().path_and_query().map_or("", |both| both.as_str()).trim_start_matches('/'));
-        if let Ok(uri) = path.parse::<Uri>() {
-            *request.uri_mut() = uri;
-        }
+    if let Some(uri) = slashes::joined(request.uri()) {
+        *request.uri_mut() = uri;
     }
     request
 }
