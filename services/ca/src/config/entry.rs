@@ -116,7 +116,7 @@ pub struct IssuerEntry {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_cluster: bool,
     /// A file with the only authorities, in PEM, that are trusted for TLS to this issuer. Replaces the system's
-    /// authorities.
+    /// authorities. The issuer's own certificate may be in it: it is trusted for its names as it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
     /// As `ca_file`, with the PEM text written here.
