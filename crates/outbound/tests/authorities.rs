@@ -25,7 +25,7 @@ fn both_in_one() -> CertificateParams {
     parameters
 }
 
-fn self_signed(parameters: CertificateParams) -> (Certificate, KeyPair) {
+fn self_signed(parameters: &CertificateParams) -> (Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     (parameters.self_signed(&key).unwrap(), key)
 }
@@ -70,7 +70,7 @@ async fn ask(url: &str, pem: &str, way: usize) -> Result<(), String> {
 }
 
 /// Serves with a certificate of these parameters and asks for `host`, naming that certificate; the same error for both ways.
-async fn ask_named(parameters: CertificateParams, host: &str) -> Result<(), String> {
+async fn ask_named(parameters: &CertificateParams, host: &str) -> Result<(), String> {
     let (certificate, key) = self_signed(parameters);
     let port = serve(&certificate, &key, ALL_VERSIONS).await;
     let url = format!("https://{host}:{port}/");
@@ -82,9 +82,9 @@ async fn ask_named(parameters: CertificateParams, host: &str) -> Result<(), Stri
 #[tokio::test]
 async fn a_named_certificate_is_trusted_for_its_names_as_it_stands() {
     for versions in [&[&version::TLS12][..], &[&version::TLS13]] {
-        let (certificate, key) = self_signed(both_in_one());
+        let (certificate, key) = self_signed(&both_in_one());
         let port = serve(&certificate, &key, versions).await;
-        let (other, _) = self_signed(both_in_one());
+        let (other, _) = self_signed(&both_in_one());
         for way in 0..WAYS.len() {
             let url = format!("https://localhost:{port}/");
             let bundle = format!("{}{}", other.pem(), certificate.pem());
@@ -100,48 +100,48 @@ async fn a_named_certificate_is_trusted_for_its_names_as_it_stands() {
     }
     let mut server = both_in_one();
     server.is_ca = IsCa::ExplicitNoCa;
-    assert_eq!(ask_named(server, "localhost").await, Ok(()), "no authority");
+    assert_eq!(ask_named(&server, "localhost").await, Ok(()), "no authority");
     let mut usage = both_in_one();
     usage.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
-    assert_eq!(ask_named(usage, "localhost").await, Ok(()));
+    assert_eq!(ask_named(&usage, "localhost").await, Ok(()));
     let mut address = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     address.is_ca = both_in_one().is_ca;
-    assert_eq!(ask_named(address, "127.0.0.1").await, Ok(()), "a name that is an address");
+    assert_eq!(ask_named(&address, "127.0.0.1").await, Ok(()), "a name that is an address");
 }
 
 #[tokio::test]
 async fn its_validity_its_use_and_its_names_are_verified() {
-    let refused = async |parameters, reason: &str| {
+    let refused = async |parameters: &CertificateParams, reason: &str| {
         let error = ask_named(parameters, "localhost").await.unwrap_err();
         assert!(error.contains(reason), "{reason}: {error}");
     };
     let (mut expired, mut early) = (both_in_one(), both_in_one());
     (expired.not_before, expired.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-    refused(expired, "expired").await;
+    refused(&expired, "expired").await;
     early.not_before = date_time_ymd(4000, 1, 1);
-    refused(early, "not valid yet").await;
+    refused(&early, "not valid yet").await;
     let mut client = both_in_one();
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    refused(client, "Purpose").await;
+    refused(&client, "Purpose").await;
     let mut another = CertificateParams::new(vec!["other.example.test".to_owned()]).unwrap();
     another.is_ca = both_in_one().is_ca;
-    refused(another, "not valid for name").await;
+    refused(&another, "not valid for name").await;
     let mut nameless = CertificateParams::new(Vec::new()).unwrap();
     nameless.is_ca = both_in_one().is_ca;
-    refused(nameless, "not valid for").await;
+    refused(&nameless, "not valid for").await;
 }
 
 #[tokio::test]
 async fn a_named_authority_is_one_for_others_and_a_named_server_needs_none() {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let (root, root_key) = self_signed(authority.clone());
+    let (root, root_key) = self_signed(&authority);
     let key = KeyPair::generate().unwrap();
     let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let leaf = leaf.signed_by(&key, &Issuer::new(authority, root_key)).unwrap();
     let port = serve(&leaf, &key, ALL_VERSIONS).await;
     let url = format!("https://localhost:{port}/");
-    let (stranger, _) = self_signed(both_in_one());
+    let (stranger, _) = self_signed(&both_in_one());
     for way in 0..WAYS.len() {
         assert_eq!(ask(&url, &root.pem(), way).await, Ok(()));
         assert_eq!(ask(&url, &leaf.pem(), way).await, Ok(()), "named itself, without its authority");
