@@ -27,6 +27,7 @@
 //! | [`manual`] | the pages of `docs/`: their commands, links and drawings, and what is generated into them |
 //! | [`sample`] | a signature that a real client made, and what the verification crate says of it |
 //! | [`mutation`] | changes to a JSON document, one at a time |
+//! | [`tamper`] | changes to a stopped instance's database, one at a time |
 //! | [`commit`] | a commit that gitsign signed, as a bundle |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
@@ -56,6 +57,7 @@ pub mod rekor_v2;
 pub mod rotation;
 pub mod sample;
 pub mod stack;
+pub mod tamper;
 pub mod time_server;
 pub mod timestamps;
 pub mod token;

@@ -107,6 +107,30 @@ fn what_could_be_read_in_two_ways_is_refused_or_read_once() {
 }
 
 #[test]
+fn a_request_names_one_host() {
+    let stack = Stack::start();
+    let address = stack.url().trim_start_matches("http://").to_owned();
+    let get = |target: &str, hosts: &str| format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+    let host = format!("Host: {address}\r\n");
+    for (name, status, request) in [
+        ("one", 200, get("/healthz", &host)),
+        ("none in HTTP/1.1", 400, get("/healthz", "")),
+        ("the same twice", 400, get("/healthz", &host.repeat(2))),
+        ("two", 400, get("/healthz", &format!("{host}Host: other.test\r\n"))),
+        ("two in one", 400, get("/healthz", &format!("Host: {address}, other.test\r\n"))),
+        ("one with a user", 400, get("/healthz", &format!("Host: me@{address}\r\n"))),
+        ("one behind a user", 400, get("/healthz", &format!("Host: {address}@other.test\r\n"))),
+        ("a user in the request line", 400, get(&format!("http://me@{address}/healthz"), &host)),
+        ("an empty one", 400, get("/healthz", "Host:\r\n")),
+    ] {
+        let answer =
+            exchange(&stack, request.as_bytes()).unwrap_or_else(|| panic!("{name}: the connection stays open"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {answer}");
+    }
+    is_healthy(&stack);
+}
+
+#[test]
 fn who_does_not_finish_a_header_is_cut_off() {
     let stack = Stack::start();
     let begun = Instant::now();

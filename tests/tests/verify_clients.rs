@@ -7,10 +7,12 @@ use chancery_tests::{
     client::{Signer, rekor_version, with_signing_config, with_urls},
     commit::Commit,
     implementation::{Content, Implementation, Rekor, attest_with_sigstore_js},
+    key::sha256,
     mutation::{Mutation, mutations, with, without},
     person::gitsign_path,
     rotation::{Rotated, eventually, trusted},
     sample::{By, Format, Sample, verifier},
+    stack::chancery_binary,
 };
 use chancery_verify::verifier::{Signer as Found, Verified, Verifier};
 use serde_json::{Value, json};
@@ -83,6 +85,28 @@ fn keyed_and_legacy(person: &Person) -> Vec<Sample> {
     attest_with_sigstore_js(person, "artifact", "bundle.json").run().succeeds();
     let by = By::Signer(Signer::of(person));
     samples.push(sample(person, "sigstore-js attest".into(), Format::Bundle, "bundle.json", true, by));
+    samples
+}
+
+/// What this program's own signer makes, into either log.
+fn own(person: &Person) -> Vec<Sample> {
+    let digest = hex::encode(sha256(&person.read("artifact")));
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1", "subject": [{ "name": "artifact", "digest": { "sha256": digest } }],
+        "predicateType": "https://slsa.dev/provenance/v1", "predicate": {},
+    });
+    person.write("statement", statement.to_string());
+    let mut samples = Vec::new();
+    for rekor in ["signing_config_rekor_v1.json", "signing_config_rekor_v2.json"] {
+        for (line, file) in [("", "artifact"), ("--in-toto", "statement")] {
+            let program = person.program(chancery_binary()).args("conformance sign-bundle").args(line);
+            let program = program.arg("--identity-token").arg(person.token()).args("--bundle bundle.json");
+            let program = program.arg("--signing-config").arg(person.trust(rekor));
+            program.arg("--trusted-root").arg(person.trust("trusted_root.json")).arg(file).run().succeeds();
+            let (name, by) = (format!("own {file} {rekor}"), By::Signer(Signer::of(person)));
+            samples.push(sample(person, name, Format::Bundle, "bundle.json", file == "statement", by));
+        }
+    }
     samples
 }
 
@@ -371,8 +395,14 @@ fn is_chosen(sample: &Sample) -> bool {
     let [v1, v2] = ["Blob V1", "Blob V2"].map(|kind| name.strip_prefix(kind).map(str::trim));
     let of_blobs = v1.is_some_and(|client| ["cosign 2.5", "python", "rust"].contains(&client))
         || v2.is_some_and(|client| ["cosign 2.6", "cosign 3", "js", "go"].contains(&client));
-    let of_others = !name.starts_with("Blob") && !name.starts_with("Attestation");
-    of_blobs || of_others || ["Attestation V1 go", "Attestation V2 python"].contains(&name)
+    let several = ["Blob", "Attestation", "own"].iter().any(|kind| name.starts_with(kind));
+    let one_of_several = [
+        "Attestation V1 go",
+        "Attestation V2 python",
+        "own statement signing_config_rekor_v1.json",
+        "own artifact signing_config_rekor_v2.json",
+    ];
+    of_blobs || !several || one_of_several.contains(&name)
 }
 
 #[test]
@@ -382,6 +412,7 @@ fn what_every_client_makes() {
     alice.write("artifact", "hello");
     let mut samples = keyless(&alice, "before", &[Content::Blob, Content::Attestation], &[Rekor::V1, Rekor::V2]);
     samples.extend(keyed_and_legacy(&alice));
+    samples.extend(own(&alice));
     samples.push(commit(&alice));
     let trusted = verifier(&alice);
     for sample in &samples {

@@ -182,7 +182,7 @@ async fn issuers_of_a_pattern() {
     refused(&world, rows).await;
     assert_eq!(world.documents.requests(), 0, "none of them made the server fetch anything");
 
-    // S-10: strangers make up issuers; one failed attempt each, and no more than thirty in a minute.
+    // S-10: strangers make up issuers; one failed attempt each, and no more than thirty in a minute at one host.
     let mut rows: Vec<Row> = Vec::new();
     for number in 0..30 {
         let made_up = of(&format!("https://oidc.a.example.test/id/{number}")).await;

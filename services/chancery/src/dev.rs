@@ -20,7 +20,10 @@ use crate::{
 };
 use anyhow::{Context as _, ensure};
 use axum::middleware;
-use chancery_daemon::clock::{Clock, SystemClock};
+use chancery_daemon::{
+    clock::{Clock, SystemClock},
+    reload::Hangups,
+};
 use chancery_log::store::Location;
 use chancery_trust::FileName;
 use chancery_verify::hash;
@@ -69,6 +72,7 @@ pub(crate) async fn run(
     issuers: Option<&Path>,
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
+    let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Options { demo, tiles, transparency, operations, rekor_v2, authority, timestamps, tuf, witnesses } = *options;
     // (1)
@@ -82,7 +86,7 @@ pub(crate) async fn run(
         uri.as_ref().map_or(Ok(()), |uri| data.use_key(name, uri))?;
     }
     // (2)
-    let listening = Listening::on(listen, operations.metrics).await?;
+    let listening = Listening::on(listen, operations.metrics, hangups).await?.with_origins(&operations.origins);
     let addresses = Addresses::loopback(listening.address()?)?;
     // (3)
     let database =

@@ -120,20 +120,37 @@ impl Document {
         self.security_schemes.insert(name.to_owned(), scheme);
     }
 
-    /// Adds an answer that any path may give.
-    pub fn everywhere(&mut self, status: u16, name: &'static str, about: &str, content: Content) {
-        self.add_everywhere(status, name, about, content, false);
+    /// Adds an answer that any path may give, in place of one of this status that was added before.
+    pub fn everywhere(
+        &mut self,
+        status: u16,
+        name: &'static str,
+        about: &str,
+        forms: impl IntoIterator<Item = Content>,
+    ) {
+        let answer = self.shared(about, forms);
+        self.everywhere.retain(|known| known.status != status);
+        self.everywhere.push(Everywhere { status, name, answer, only_with_body: false });
     }
 
-    /// Adds an answer that any path may give to a request that has a body.
-    pub fn wherever_a_body_is(&mut self, status: u16, name: &'static str, about: &str, content: Content) {
-        self.add_everywhere(status, name, about, content, true);
+    /// As [`Self::everywhere`], of requests that have a body.
+    pub fn wherever_a_body_is(
+        &mut self,
+        status: u16,
+        name: &'static str,
+        about: &str,
+        forms: impl IntoIterator<Item = Content>,
+    ) {
+        self.everywhere(status, name, about, forms);
+        if let Some(added) = self.everywhere.last_mut() {
+            added.only_with_body = true;
+        }
     }
 
-    fn add_everywhere(&mut self, status: u16, name: &'static str, about: &str, content: Content, only_with_body: bool) {
-        let (media_type, content) = content.written(&mut self.schemas.answers);
-        let answer = json!({ "description": about, "headers": request_id(), "content": { media_type: content } });
-        self.everywhere.push(Everywhere { status, name, answer, only_with_body });
+    fn shared(&mut self, about: &str, forms: impl IntoIterator<Item = Content>) -> Value {
+        let forms = forms.into_iter().map(|form| form.written(&mut self.schemas.answers));
+        let content: Map<String, Value> = forms.map(|(name, form)| (name.to_owned(), form)).collect();
+        json!({ "description": about, "headers": request_id(), "content": content })
     }
 
     /// The finished document.
@@ -234,8 +251,8 @@ mod tests {
         let mut document = Document::new("Test", "1");
         document.about("One.");
         document.about("Two.");
-        document.everywhere(500, "Fault", "A fault.", Content::text("text/plain"));
-        document.wherever_a_body_is(408, "Slow", "Too slow.", Content::text("text/plain"));
+        document.everywhere(500, "Fault", "A fault.", [Content::text("text/plain")]);
+        document.wherever_a_body_is(408, "Slow", "Too slow.", [Content::text("text/plain")]);
         let mut group = document.group("Things", "All things.");
         let body = Content::of_json("Written").max_bytes(10);
         let post = Operation::post("makeThing", "Makes one.").path("id", text(), "Which.").body([body]);

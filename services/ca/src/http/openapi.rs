@@ -39,7 +39,10 @@ pub fn describe(document: &mut Document) {
     group.add("/api/v2/signingCert", refusals(sign));
     let bundle = Operation::get("getTrustBundle", "The authority's own certificates.");
     let chains = [Content::of_json("TrustBundle")];
-    group.add("/api/v2/trustBundle", bundle.answer(200, "Every chain, issuing certificate first.", chains));
+    group.add(
+        "/api/v2/trustBundle",
+        bundle.answer(200, "Every chain, issuing certificate first.", chains).readable_anywhere(),
+    );
     let configuration = Operation::get("getConfiguration", "Whose tokens are accepted.");
     let issuers = [Content::of_json("Configuration")];
     group.add("/api/v2/configuration", configuration.answer(200, "Every issuer.", issuers));
@@ -53,7 +56,10 @@ pub fn describe(document: &mut Document) {
     .answer_header("sct", "The log's timestamp in base64, where it is not in the certificate.");
     group.add("/api/v1/signingCert", refusals(sign));
     let root = Operation::get("getRootCertificate", "All certificates of the authority, intermediates included.");
-    group.add("/api/v1/rootCert", root.answer(200, "Issuing certificate first.", [Content::text(PEM_CHAIN)]));
+    group.add(
+        "/api/v1/rootCert",
+        root.answer(200, "Issuing certificate first.", [Content::text(PEM_CHAIN)]).readable_anywhere(),
+    );
 }
 
 fn refusals(operation: Operation) -> Operation {

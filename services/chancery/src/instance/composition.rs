@@ -21,6 +21,7 @@ use super::{
     transparency,
     trust::{self, Publisher, TrustSources},
     tuf::{Tuf, TufArguments},
+    upkeep::Upkeep,
     witnesses::WitnessChoices,
 };
 use crate::{
@@ -105,7 +106,7 @@ pub(crate) struct Instance {
     background: Vec<JoinHandle<()>>,
     tuf: Option<Tuf>,
     logs: Option<Logs>,
-    audit: Option<Arc<AuditLog>>,
+    upkeep: Upkeep,
 }
 
 /// What all parts need.
@@ -154,7 +155,8 @@ impl Instance {
             (Router::new(), common.observed_authority(followed)?)
         };
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), (clock, &statuses))?);
-        background.extend(audit.clone().map(|audit| tokio::spawn(audit.keep_synced())));
+        let upkeep = Upkeep::new(setup.data.path(), audit, clock);
+        background.extend(upkeep.start()?);
         let mut assembly = Assembly::new(routes, setup.roles);
         assembly.add(Role::Log, logs.as_ref().map(|logs| (logs.routes(), logs.obstacle(setup.check_command.clone()))));
         assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
@@ -169,13 +171,14 @@ impl Instance {
         assembly.routes =
             assembly.routes.merge(trust_files.as_ref().map(chancery_trust::http::router).unwrap_or_default());
         assembly.routes = assembly.routes.merge(issuer.map(issuer::router).unwrap_or_default());
+        assembly.obstacles.extend(upkeep.obstacles(setup.roles));
         let Assembly { mut routes, obstacles } = assembly;
         let obstacles = Arc::new(obstacles);
         let console = common.console(&obstacles, running, tuf.as_ref())?;
         routes = routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
         routes = routes.merge(common.description(metrics.is_some()));
         let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|(_, obstacle)| obstacle()));
-        Ok(Self { routes, console, metrics, readiness, trust_files, background, tuf, logs, audit })
+        Ok(Self { routes, console, metrics, readiness, trust_files, background, tuf, logs, upkeep })
     }
 
     /// Writes what clients need into `directory`, where this process knows it.
@@ -215,9 +218,7 @@ impl Instance {
         if let Some(logs) = self.logs {
             logs.stop().await;
         }
-        if let Some(Err(error)) = self.audit.map(|audit| audit.sync()) {
-            tracing::error!(%error, "the audit log cannot be synced");
-        }
+        self.upkeep.stop();
     }
 }
 

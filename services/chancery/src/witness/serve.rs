@@ -9,6 +9,7 @@ use chancery_daemon::{
     clock::{Clock, SystemClock},
     http::{Readiness, openapi},
     metrics::Metrics,
+    reload::Hangups,
 };
 use chancery_verify::verifier_key::VerifierKey;
 use chancery_witness::{Settings, Witness};
@@ -64,11 +65,12 @@ impl WitnessConfiguration {
 
 /// Cosigns until SIGTERM or SIGINT.
 pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<()> {
+    let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     let WitnessConfiguration { name, data, logs, listen } = configuration;
     let metrics = listen.metrics.map(|_| Metrics::default());
     let witness = open(&name, &data, &logs, metrics.as_ref())?;
     let key = witness.verifier_key();
-    let listening = Listening::on(listen.address, listen.metrics).await?.with_tls(listen.tls.as_ref())?;
+    let listening = Listening::on(listen.address, listen.metrics, hangups).await?.with_tls(listen.tls.as_ref())?;
     let address = listening.address()?;
     let description = openapi::router(&witness_description(metrics.is_some()).into_json());
     let routes = chancery_witness::http::router(witness).merge(description);

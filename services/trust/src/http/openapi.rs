@@ -45,6 +45,7 @@ fn sentence(words: &str) -> String {
 fn cached(operation: Operation) -> Operation {
     operation
         .answer_header("etag", "SHA-256 of the file.")
+        .readable_anywhere()
         .optional_request_header("if-none-match", "Tags of the copies that the client has.")
         .answer(304, "The client has the file.", [])
 }

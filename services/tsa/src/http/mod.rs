@@ -15,18 +15,18 @@ use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use chancery_daemon::http::timed;
+use axum::routing::{MethodRouter, get, post};
+use chancery_daemon::http::{READABLE_ANYWHERE, timed};
 use chancery_daemon::metrics::{MetricError, Metrics};
 use chancery_verify::timestamping::{MAX_REQUEST_BYTES, Request as TimestampRequest};
 use std::sync::Arc;
 
-/// Path for timestamp requests. Clients are configured with it and append nothing.
+/// Path for timestamp requests. Clients are configured with it and append nothing, so a slash at its end is answered too.
 pub const PATH: &str = "/api/v1/timestamp";
+/// Path of the certificates.
+const CHAIN_PATH: &str = "/api/v1/timestamp/certchain";
 /// Characters of a content type that an answer repeats.
 const MAX_REPEATED: usize = 100;
-/// Path of the authority's certificates.
-const CHAIN_PATH: &str = "/api/v1/timestamp/certchain";
 /// Media type of a request.
 const QUERY: &str = "application/timestamp-query";
 /// Media type of an answer.
@@ -36,12 +36,16 @@ const PEM_CHAIN: &str = "application/pem-certificate-chain";
 /// A timestamp answers one request at one time, so it must not be cached.
 const NOT_KEPT: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
 
-/// The routes of the authority. The shell answers unmatched paths.
+/// The routes of the authority, each also with a slash at its end. The shell answers unmatched paths.
 pub fn router(authority: Arc<TimestampAuthority>) -> Router {
-    Router::new()
-        .route(PATH, post(timestamp).fallback(error::method_not_allowed))
-        .route(CHAIN_PATH, get(certificate_chain).fallback(error::method_not_allowed))
-        .with_state(authority)
+    let routes = [
+        (PATH, post(timestamp).fallback(error::method_not_allowed)),
+        (CHAIN_PATH, get(certificate_chain).fallback(error::method_not_allowed)),
+    ];
+    let add = |router: Router<_>, (path, route): (&str, MethodRouter<_>)| {
+        router.route(path, route.clone()).route(&format!("{path}/"), route)
+    };
+    routes.into_iter().fold(Router::new(), add).with_state(authority)
 }
 
 /// As [`router`], with metrics.
@@ -56,7 +60,11 @@ pub fn measured_router(authority: Arc<TimestampAuthority>, metrics: &Metrics) ->
 
 /// Returns the certificates of the key that signs. Not marked immutable, as upstream does: a key can be rotated.
 async fn certificate_chain(State(authority): State<Arc<TimestampAuthority>>) -> Response {
-    let headers = [(header::CONTENT_TYPE, PEM_CHAIN), (header::CACHE_CONTROL, "no-cache")];
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(PEM_CHAIN)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        READABLE_ANYWHERE,
+    ];
     (headers, chain::to_pem(&authority.authority())).into_response()
 }
 

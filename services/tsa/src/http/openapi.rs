@@ -21,7 +21,7 @@ pub fn describe(document: &mut Document) {
     }));
     let mut group = document.group(
         "Timestamp authority",
-        "RFC 3161, as Sigstore's timestamp authority serves it. Another method than the path's is answered 405 with a \
+        "RFC 3161, as Sigstore's timestamp authority serves it. Every path also answers with a slash at its end. Another method than the path's is answered 405 with a \
          `TimestampError`, and `Allow` says which one there is.",
     );
     let error = || [Content::of_json("TimestampError")];
@@ -40,5 +40,5 @@ pub fn describe(document: &mut Document) {
         .retry_after();
     group.add(PATH, timestamp);
     let chain = Operation::get("getTimestampCertChain", "Certificates of the key that signs.");
-    group.add(CHAIN_PATH, chain.answer(200, "Leaf first.", [Content::text(PEM_CHAIN)]));
+    group.add(CHAIN_PATH, chain.answer(200, "Leaf first.", [Content::text(PEM_CHAIN)]).readable_anywhere());
 }

@@ -31,6 +31,7 @@ pub fn describe(document: &mut Document) {
     let checkpoint = Operation::get("getCosignedCheckpoint", "The checkpoint of a log that was cosigned last.")
         .path("origin", origin, "SHA-256 of the log's origin, in hexadecimal.")
         .answer(200, "A signed note.", text())
+        .readable_anywhere()
         .answer(400, "The path is not UTF-8.", text())
         .answer(404, "Nothing was cosigned for such a log.", text());
     group.add("/{origin}/checkpoint", checkpoint);

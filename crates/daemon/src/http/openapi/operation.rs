@@ -1,6 +1,7 @@
 //! One method of one path: its parameters, the bodies it takes, and what it answers.
 
 use super::Schemas;
+use crate::http::READABLE_ANYWHERE;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -245,6 +246,13 @@ impl Operation {
             answer.headers.insert(name.to_owned(), json!({ "description": about, "schema": text() }));
         }
         self
+    }
+
+    /// That web pages of every origin may read the answer that was described last: [`READABLE_ANYWHERE`].
+    #[must_use]
+    pub fn readable_anywhere(self) -> Self {
+        let (name, value) = READABLE_ANYWHERE;
+        self.answer_header(name.as_str(), &format!("`{}`.", value.to_str().unwrap_or_default()))
     }
 
     /// `Retry-After` in the answer that was described last.

@@ -10,27 +10,16 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// Describes what every listener for clients answers, whatever its roles.
 pub fn describe_shell(document: &mut Document) {
     document.schemas(status_schemas());
-    document.about(format!(
-        "A path that answers GET answers HEAD with the same status and headers. A doubled slash at the start of a path \
-         counts as one. A request has at most {MAX_HEADERS} header fields of together {MAX_HEADER_BYTES} bytes; a larger \
-         header is answered 431. HTTP/1.1 and HTTP/2 are on one port."
-    ));
-    document.about(format!(
-        "Every answer has an `x-request-id`, which is also in the audit log. The one that a client sends is kept, if it \
-         is made of at most {} letters, digits, `-`, `_` and `.`. Web pages of every origin may read answers (CORS), with \
-         the methods GET, HEAD and POST and the request headers `Accept`, `Content-Type` and `X-Requested-With`.",
-        request_id::MAX_LENGTH
-    ));
-    document.about(
-        "An unknown path is answered 404: with a page if the request accepts `text/html` and there is a console, else \
-         with a `Status` of code 5.",
-    );
-    let status = || Content::of_json("Status");
-    let about = format!("The request's body took more than {} seconds.", deadline::BODY_DEADLINE.as_secs());
-    document.wherever_a_body_is(408, "RequestTimeout", &about, status());
+    about(document);
+    let status = || [Content::of_json("Status")];
+    let host = "The request names no host, several hosts, or one with a user (`user@host`); or what the path says of this status.";
+    document.everywhere(400, "BadRequest", host, status());
+    document.wherever_a_body_is(403, "Forbidden", "A web page of another origin wants to write.", status());
+    let late = format!("The request's body took more than {} seconds.", deadline::BODY_DEADLINE.as_secs());
+    document.wherever_a_body_is(408, "RequestTimeout", &late, status());
     document.everywhere(500, "InternalError", "A defect of the server.", status());
-    let about = format!("There was no answer within {} seconds.", deadline::REQUEST_DEADLINE.as_secs());
-    document.everywhere(504, "GatewayTimeout", &about, status());
+    let late = format!("There was no answer within {} seconds.", deadline::REQUEST_DEADLINE.as_secs());
+    document.everywhere(504, "GatewayTimeout", &late, status());
     let mut group = document.group("Operations", "Another method than GET and HEAD is answered 405 without a body.");
     let serving =
         json!({ "type": "object", "properties": { "status": { "const": "SERVING" } }, "required": ["status"] });
@@ -42,6 +31,31 @@ pub fn describe_shell(document: &mut Document) {
     let description = Operation::get("getDescription", "This description.");
     let document = Content::written_json(json!({ "type": "object" }));
     group.add(PATH, description.answer(200, "OpenAPI 3.1, about the roles of this process.", [document]));
+}
+
+fn about(document: &mut Document) {
+    document.about(format!(
+        "A path that answers GET answers HEAD with the same status and headers. Repeated slashes in a path count as one, \
+         so a client may be given a base URL with a slash at its end. Only below `tile/` nothing is changed: each tile has \
+         exactly one path below its log. A request has at most {MAX_HEADERS} header fields of together {MAX_HEADER_BYTES} \
+         bytes; a larger header is answered 431. HTTP/1.1 and HTTP/2 are on one port."
+    ));
+    document.about(format!(
+        "Every answer of a path has an `x-request-id`, which is also in the audit log. The one that a client sends is \
+         kept, if it is made of at most {} letters, digits, `-`, `_` and `.`.",
+        request_id::MAX_LENGTH
+    ));
+    document.about(
+        "Web pages of every origin may read checkpoints, hash tiles, consistency proofs, keys and certificates of the \
+         services, `/trust/` and `/tuf/`: these answers have `access-control-allow-origin: *`. Everything else, entries \
+         among it, a browser shows only to pages of the server itself and of the origins in `[listen] origins` \
+         (`chancery dev --origin`). A page of any other origin that wants to write is answered 403, with or without a \
+         preflight. Programs that are not browsers send no `Origin`, and nothing of this concerns them.",
+    );
+    document.about(
+        "An unknown path is answered 404: with a page if the request accepts `text/html` and there is a console, else \
+         with a `Status` of code 5.",
+    );
 }
 
 /// Describes the listener for metrics.

@@ -1,4 +1,4 @@
-//! The body of a refusal in the form of `google.rpc.Status`, as [`super::super::grpc::Refusal`] writes it.
+//! The body of a refusal in the form of `google.rpc.Status`, as [`crate::http::grpc::Refusal`] writes it.
 
 use super::super::grpc::{DOMAIN, TYPE_URL};
 use super::{list_of, reference, text};

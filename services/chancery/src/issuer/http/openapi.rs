@@ -1,7 +1,7 @@
 //! The description of the development issuer's paths. A server that is not for development has none of them.
 
 use super::{MAX_BODY_BYTES, STYLE_TYPE, authorize, device, token, token_for};
-use chancery_daemon::http::openapi::{Content, Document, Group, Operation, flag, text};
+use chancery_daemon::http::openapi::{Content, Document, Group, Operation, flag, reference, text};
 use serde_json::json;
 
 /// Media type of pages.
@@ -21,8 +21,9 @@ pub(crate) fn describe(document: &mut Document) {
         },
     }));
     let about = "The server is for development, and the request names another host than this machine, or comes from a web page \
-                 of another origin.";
-    document.everywhere(403, "Forbidden", about, Content::text("text/plain; charset=utf-8"));
+                 of another origin and wants to write.";
+    let forms = [Content::of_json("Status"), Content::text("text/plain; charset=utf-8")];
+    document.everywhere(403, "Forbidden", about, forms);
     let mut group = document.group(
         "Development issuer",
         "An OpenID Connect issuer in which anybody may sign in as anybody. `chancery dev` has it, `chancery serve` never. A \
@@ -110,7 +111,10 @@ fn tokens(group: &mut Group<'_>) {
         .answer(
             403,
             "The header is missing, or the request comes from a web page or for another host.",
-            [Content::of_json("OAuthError"), Content::text("text/plain; charset=utf-8")],
+            [
+                Content::written_json(json!({ "oneOf": [reference("OAuthError"), reference("Status")] })),
+                Content::text("text/plain; charset=utf-8"),
+            ],
         )
         .answer(500, "The token could not be signed.", error());
     group.add("/oidc/token-for", issue);

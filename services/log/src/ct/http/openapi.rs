@@ -55,12 +55,13 @@ fn submissions(group: &mut Group<'_>) {
 
 fn heads(group: &mut Group<'_>) {
     let sth = at(Operation::get("getSth", "Signed tree head."));
-    let sth = sth.answer(200, "The newest one.", [Content::json::<GetSth>()]);
+    let sth = sth.answer(200, "The newest one.", [Content::json::<GetSth>()]).readable_anywhere();
     group.add(&format!("{PREFIX}/ct/v1/get-sth"), faults(sth));
     let consistency = at(Operation::get("getSthConsistency", "Proof that one tree extends another."))
         .query("first", integer(0), "Size of the smaller tree.")
         .query("second", integer(0), "Size of the larger tree.")
         .answer(200, "The proof.", [Content::json::<GetSthConsistency>()])
+        .readable_anywhere()
         .answer(
             400,
             "A parameter is missing or malformed, or the sizes are not in order, or the tree is not that large yet.",
@@ -68,7 +69,7 @@ fn heads(group: &mut Group<'_>) {
         );
     group.add(&format!("{PREFIX}/ct/v1/get-sth-consistency"), faults(consistency));
     let roots = at(Operation::get("getRoots", "Certificates of the authorities that may log here."));
-    let roots = roots.answer(200, "All of them.", [Content::json::<GetRoots>()]);
+    let roots = roots.answer(200, "All of them.", [Content::json::<GetRoots>()]).readable_anywhere();
     group.add(&format!("{PREFIX}/ct/v1/get-roots"), roots);
 }
 

@@ -36,7 +36,7 @@ fn reads(group: &mut Group<'_>) {
         "getLogInfo",
         "Size, root hash and checkpoint of the shard that takes entries, and of those before it.",
     );
-    group.add("/api/v1/log", faults(info.answer(200, "The heads.", [Content::json::<LogInfo>()])));
+    group.add("/api/v1/log", faults(info.answer(200, "The heads.", [Content::json::<LogInfo>()]).readable_anywhere()));
     let key = Operation::get("getPublicKey", "Public key of the log.")
         .optional_query("treeID", text(), TREE)
         .answer(
@@ -44,6 +44,7 @@ fn reads(group: &mut Group<'_>) {
             "The key in PEM; as a JSON string to a client whose `Accept` names nothing but JSON.",
             [Content::text("application/x-pem-file"), Content::written_json(text())],
         )
+        .readable_anywhere()
         .answer(400, "There is no such tree.", error());
     group.add("/api/v1/log/publicKey", faults(key));
     let proof = Operation::get("getLogProof", "Proof that one tree extends another.")
@@ -51,6 +52,7 @@ fn reads(group: &mut Group<'_>) {
         .query("lastSize", integer(1), "Size of the larger tree.")
         .optional_query("treeID", text(), TREE)
         .answer(200, "The proof.", [Content::json::<ConsistencyProof>()])
+        .readable_anywhere()
         .answer(400, "There is no such tree, the sizes are not in order, or the tree is not that large yet.", error())
         .answer(422, "A parameter is missing, or not a number that it may be.", error());
     group.add("/api/v1/log/proof", faults(proof));

@@ -28,7 +28,8 @@ impl Place {
 pub(crate) fn describe_files(group: &mut Group<'_>, place: &Place) {
     let Place { prefix, id, entries, .. } = place;
     let checkpoint = place.named(Operation::get(format!("get{id}Checkpoint"), "The newest checkpoint, a signed note."));
-    let checkpoint = checkpoint.answer(200, "Origin, size, root hash and signatures.", [Content::text(TEXT)]);
+    let checkpoint =
+        checkpoint.answer(200, "Origin, size, root hash and signatures.", [Content::text(TEXT)]).readable_anywhere();
     group.add(&format!("{prefix}/checkpoint"), faults(checkpoint));
     let number = r"(x[0-9]{3}/)*[0-9]{3}(\.p/[0-9]{1,3})?";
     let path = pattern(&format!("^([0-9]{{1,2}}|{entries})/{number}$"));
@@ -44,9 +45,11 @@ pub(crate) fn describe_files(group: &mut Group<'_>, place: &Place) {
         )
         .answer(
             200,
-            "The tile, which never changes. A full bundle is gzip to a client that accepts it.",
+            "The tile, which never changes. A full bundle is gzip to a client that accepts it. Web pages of other origins \
+             may read hashes, but not entries.",
             [Content::bytes("application/octet-stream")],
         )
+        .readable_anywhere()
         .answer(400, "This is not the path of a tile.", [Content::text(TEXT)])
         .answer(404, "The tree has no such tile yet.", [Content::text(TEXT)]);
     group.add(&format!("{prefix}/tile/{{path}}"), faults(tile));
