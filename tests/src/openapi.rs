@@ -134,8 +134,7 @@ impl Description {
         }
         let others = schema.get("additionalProperties");
         members.iter().find_map(|(name, member)| match (schema["properties"].get(name), others) {
-            (Some(schema), _) => self.misfit(schema, member),
-            (None, Some(schema @ Value::Object(_))) => self.misfit(schema, member),
+            (Some(schema), _) | (None, Some(schema @ Value::Object(_))) => self.misfit(schema, member),
             (None, Some(_)) => None,
             (None, None) => schema.get("properties").map(|_| format!("nothing is said of {name}")),
         })
