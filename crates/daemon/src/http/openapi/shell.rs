@@ -12,7 +12,8 @@ pub fn describe_shell(document: &mut Document) {
     document.schemas(status_schemas());
     about(document);
     let status = || [Content::of_json("Status")];
-    let host = "The request names no host, several hosts, or one with a user (`user@host`); or what the path says of this status.";
+    let host = "The request names no host, several hosts, or one with a user (`user@host`); or what the path says of this \
+                status.";
     document.everywhere(400, "BadRequest", host, status());
     document.wherever_a_body_is(403, "Forbidden", "A web page of another origin wants to write.", status());
     let late = format!("The request's body took more than {} seconds.", deadline::BODY_DEADLINE.as_secs());
