@@ -1,10 +1,11 @@
-//! A log and its witnesses: what a quorum cosigns is published, what contradicts a witness is not signed.
+//! A log and its witnesses: what a quorum cosigns is published, what contradicts a witness is not signed, and
+//! a witness that contradicts the log must prove it.
 
-use crate::bench::{Bench, Place, Running, entry, verify};
+use crate::bench::{Bench, Place, Running, START, entry, verify};
 use chancery_daemon::signer::{Signer, Use};
 use chancery_log::quarantine::{Obstacle, Reason};
-use chancery_log::witnessing::{Answer, Asking, Fail, Unreachable, WitnessClient, Witnesses};
-use chancery_log::{Error, Outcome, Receipt};
+use chancery_log::witnessing::{Answer, Asking, Fail, Showing, Unreachable, WitnessClient, Witnesses};
+use chancery_log::{Error, Outcome, Receipt, rekor_v2};
 use chancery_verify::cosignature::{Policy, Witness, signed_bytes};
 use chancery_verify::key::KeyKind;
 use chancery_verify::merkle::TreeHead;
@@ -32,11 +33,23 @@ enum Mood {
     Forgetful,
 }
 
+/// What a witness shows as the last checkpoint it has cosigned.
+#[derive(Debug, Clone, PartialEq)]
+enum Shows {
+    Kept,
+    Nothing,
+    Fails,
+    Note(String),
+}
+
 struct Fake {
     signer: Signer,
     witness: Witness,
     log: VerifierKey,
     known: Mutex<Option<TreeHead>>,
+    /// The last checkpoint it has cosigned.
+    kept: Mutex<Option<String>>,
+    shows: Mutex<Shows>,
     mood: Mutex<Mood>,
     now: AtomicUsize,
     most: AtomicUsize,
@@ -52,8 +65,13 @@ impl Fake {
         let origin = KeyName::new("log.example").unwrap();
         let log = VerifierKey::new(origin, KeyType::Ecdsa, bench.signer.public_key().clone()).unwrap();
         let (known, mood) = (Mutex::new(None), Mutex::new(Mood::Good));
+        let (kept, shows) = (Mutex::new(None), Mutex::new(Shows::Kept));
         let (now, most, asked) = Default::default();
-        Arc::new(Self { signer, witness, log, known, mood, now, most, asked })
+        Arc::new(Self { signer, witness, log, known, kept, shows, mood, now, most, asked })
+    }
+
+    fn shows(&self, what: Shows) {
+        *self.shows.lock().unwrap() = what;
     }
 
     fn is(&self, mood: Mood) {
@@ -79,7 +97,10 @@ impl Fake {
         let request = AddCheckpoint::parse(request).unwrap();
         let judged = {
             let mut known = self.known.lock().unwrap();
-            request.judge(&self.log, known.as_ref()).inspect(|head| *known = Some(*head))
+            request.judge(&self.log, known.as_ref()).inspect(|head| {
+                *known = Some(*head);
+                *self.kept.lock().unwrap() = Some(request.checkpoint.to_owned());
+            })
         };
         let text = Note::parse(request.checkpoint).unwrap().text;
         match judged {
@@ -114,6 +135,23 @@ impl WitnessClient for Fake {
     fn evidence(&self, origin: &str) -> String {
         format!("https://{}/{origin}", self.witness.name())
     }
+
+    fn checkpoint(&self, _origin: &str) -> Showing<'_> {
+        let shown = match &*self.shows.lock().unwrap() {
+            Shows::Kept => Ok(self.kept.lock().unwrap().clone()),
+            Shows::Nothing => Ok(None),
+            Shows::Fails => Err(Unreachable { reason: "status 500".to_owned() }),
+            Shows::Note(note) => Ok(Some(note.clone())),
+        };
+        Box::pin(std::future::ready(shown))
+    }
+}
+
+/// A checkpoint of this tree that the log's own key has signed.
+async fn signed(bench: &Bench, tree: TreeHead) -> String {
+    let scheme = rekor_v2::scheme("log.example", 1).unwrap();
+    let signature = bench.signer.sign(&scheme.signed_bytes(&tree, START)).await.unwrap();
+    scheme.note(&tree, START, bench.signer.public_key(), &signature)
 }
 
 /// A bench whose log needs `quorum` of the witnesses that are returned with it.
@@ -378,51 +416,161 @@ pub(crate) async fn a_second_log_under_the_same_key_is_stopped_and_the_first_goe
     second.stop().await;
 }
 
-pub(crate) async fn a_witness_that_knows_another_history_stops_a_log_that_runs(bench: Bench) {
-    let place = |bench: &Bench| match &bench.place {
+/// An empty bench on a database of the same kind.
+fn place(bench: &Bench) -> Bench {
+    match &bench.place {
         Place::Sqlite(_) => Bench::sqlite(),
         Place::Postgres { .. } => Bench::postgres(),
-    };
-    for (mood, code) in [(Mood::Says(1000), "witness_ahead"), (Mood::Says(4), "")] {
+    }
+}
+
+/// Waits until the log is quarantined; returns the code.
+async fn is_quarantined(running: &Running) -> &'static str {
+    let begun = Instant::now();
+    while running.log.quarantine().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    running.log.quarantine().unwrap().code()
+}
+
+/// Waits until a witness is at fault; returns how its conversation has ended and the reason.
+async fn fails(running: &Running, witness: usize) -> (&'static str, String) {
+    let begun = Instant::now();
+    loop {
+        if let Some(fault) = running.log.witnesses()[witness].fault.clone() {
+            return (fault.outcome, fault.reason);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// B5: what is proven by the log's own signature stops it, while it runs and at a start.
+pub(crate) async fn a_witness_that_proves_another_history_stops_the_log(bench: Bench) {
+    let other = TreeHead { size: 3, root: [7; 32] };
+    for (known, mood, code) in [
+        // More than there is.
+        (TreeHead { size: 1000, root: [7; 32] }, Mood::Says(1000), "quarantine.witness_ahead"),
+        // Another tree: 422 to a proof from the size it has just named.
+        (other, Mood::Good, "quarantine.witness_forked"),
+        // It need not be the tree that it names.
+        (other, Mood::Says(1000), "quarantine.witness_forked"),
+    ] {
         let (bench, fakes) = witnessed::<2>(place(&bench), 1, Fail::Open);
         make(&bench, 5).await;
         let running = bench.start().await;
         becomes(&running, &fakes, 2).await;
+        *fakes[1].known.lock().unwrap() = Some(known);
+        fakes[1].shows(Shows::Note(signed(&bench, known).await));
         fakes[1].is(mood);
-        let outcome = append(&running, "new").await;
-        let begun = Instant::now();
-        while !code.is_empty() && running.log.quarantine().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(20));
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        // Refused is the third.
-        while code.is_empty() && running.log.quarantine().is_none() && running.log.witnesses()[1].outcomes[2].1 == 0 {
-            assert!(begun.elapsed() < Duration::from_secs(20));
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        match running.log.quarantine() {
-            Some(reason) => assert_eq!(reason.code(), format!("quarantine.{code}")),
-            // It cannot make up its mind: that says something about the witness and nothing about the log.
-            None => assert!(code.is_empty() && outcome.is_ok(), "{outcome:?}"),
-        }
+        let _ = append(&running, "new").await;
+        assert_eq!(is_quarantined(&running).await, code);
+        running.stop().await;
+        let running = bench.start().await;
+        assert_eq!(running.log.quarantine().map(Reason::code), Some(code), "at the start");
         running.stop().await;
     }
-    // 422 to a proof from the size it has just named.
-    let (bench, fakes) = witnessed::<1>(place(&bench), 1, Fail::Open);
+}
+
+/// B5: a 409 or 422 has no signature. A witness that is broken or hostile stops nothing: it is named, and the log goes on as its
+/// quorum allows.
+pub(crate) async fn a_witness_that_proves_nothing_is_at_fault_and_stops_nothing(bench: Bench) {
+    let (bench, fakes) = witnessed::<2>(place(&bench), 1, Fail::Closed);
     make(&bench, 5).await;
+    let stranger = Bench::sqlite();
+    let another_key = signed(&stranger, TreeHead { size: 1000, root: [7; 32] }).await;
+    let harmless = fakes[0].kept.lock().unwrap().clone().unwrap();
+    let before = fakes[1].known.lock().unwrap().to_owned();
+    let mut logged = 5;
+    for mood in [Mood::Says(1000), Mood::Says(u64::MAX), Mood::Says(4), Mood::Status(422), Mood::Good] {
+        for (shows, why) in [
+            (Shows::Nothing, "it shows no checkpoint of this log"),
+            (Shows::Fails, "cannot be fetched: status 500"),
+            (Shows::Note(String::new()), "not signed by this log's key"),
+            (Shows::Note(another_key.clone()), "not signed by this log's key"),
+            (Shows::Note(harmless.clone()), "is one that the log extends"),
+        ] {
+            // It cosigned another history, if it is to be believed.
+            *fakes[1].known.lock().unwrap() = Some(TreeHead { size: 3, root: [7; 32] });
+            fakes[1].is(mood);
+            fakes[1].shows(shows.clone());
+            let running = bench.start().await;
+            assert_eq!(running.log.quarantine(), None, "{mood:?}, {shows:?} at the start");
+            let receipt = append(&running, &format!("{mood:?} {shows:?}")).await.unwrap();
+            assert_eq!((receipt.index, cosigned(&receipt.published.note, &fakes)), (logged, 1), "{mood:?}, {shows:?}");
+            logged += 1;
+            let (outcome, reason) = fails(&running, 1).await;
+            if outcome == "unproven" {
+                assert!(reason.contains(why), "{mood:?}, {shows:?}: {reason}");
+                let (name, count) = running.log.witnesses()[1].outcomes[5];
+                assert!(name == "unproven" && count > 0);
+            } else {
+                // It names the same size again, or none: that is not even a claim.
+                assert_eq!(outcome, "refused", "{mood:?}, {shows:?}: {reason}");
+                assert!(matches!(mood, Mood::Says(4) | Mood::Status(422)), "{mood:?}, {shows:?}: {reason}");
+            }
+            let warnings = running.log.warnings();
+            assert!(
+                matches!(&warnings[..], [warning] if warning.contains("witness.example/1") && warning.contains(&reason)),
+                "{warnings:?}"
+            );
+            assert_eq!((running.log.obstacle(), running.log.quarantine()), (None, None), "{mood:?}, {shows:?}");
+            running.stop().await;
+        }
+    }
+    // Right again, it is well again.
+    *fakes[1].known.lock().unwrap() = before;
+    fakes[1].is(Mood::Good);
     let running = bench.start().await;
+    becomes(&running, &fakes, 2).await;
+    assert!(running.log.warnings().is_empty());
+    assert_eq!(bench.check(&running).await.unwrap(), logged);
+    running.stop().await;
+}
+
+/// B5: while nobody cosigns, entries that nobody is told of do not pile up: beyond a bound none is committed.
+pub(crate) async fn a_closed_log_without_witnesses_stops_taking_entries_before_they_are_in_it(bench: Bench) {
+    const BOUND: u64 = 4096;
+    let (bench, fakes) = witnessed::<1>(bench, 1, Fail::Closed);
+    make(&bench, 1).await;
+    let running = Arc::new(bench.start().await);
     becomes(&running, &fakes, 1).await;
-    *fakes[0].known.lock().unwrap() = Some(TreeHead { size: 3, root: [7; 32] });
-    let refused = append(&running, "new").await.unwrap_err();
-    assert!(
-        matches!(&refused, Error::Quarantined(reason) if reason.code() == "quarantine.witness_forked"),
-        "{refused}"
-    );
-    running.stop().await;
-    // And the same at a start.
-    let running = bench.start().await;
-    assert_eq!(running.log.quarantine().unwrap().code(), "quarantine.witness_forked");
-    running.stop().await;
+    fakes[0].is(Mood::Down);
+    let mut number = 0;
+    let size = async || running.database.store().head(1).await.unwrap().tree.size;
+    while size().await <= BOUND {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..1024 {
+            let running = Arc::clone(&running);
+            number += 1;
+            tasks.spawn(async move { append(&running, &format!("untold {number}")).await });
+        }
+        while let Some(told) = tasks.join_next().await {
+            assert!(matches!(told.unwrap(), Err(Error::Unavailable { .. } | Error::Busy { .. })));
+        }
+    }
+    let full = size().await;
+    assert!(full <= 1 + 2 * BOUND, "{full}");
+    for late in 0..20 {
+        let begun = Instant::now();
+        let refused = append(&running, &format!("late {late}")).await.unwrap_err();
+        assert!(refused.to_string().contains("too many entries wait for witnesses"), "{refused}");
+        assert!(begun.elapsed() < TIMEOUT / 2, "at once: {:?}", begun.elapsed());
+    }
+    assert_eq!(size().await, full, "nothing was committed");
+    let obstacle = running.log.obstacle().unwrap().to_string();
+    assert!(obstacle.contains("too few witnesses cosign") && obstacle.contains("witness.example/0"), "{obstacle}");
+    fakes[0].is(Mood::Good);
+    let begun = Instant::now();
+    while running.log.published().unwrap().tree.size < full {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let receipt = append(&running, "told").await.unwrap();
+    assert_eq!(receipt.index, full);
+    assert_eq!(bench.check(&running).await.unwrap(), full + 1);
+    Arc::into_inner(running).unwrap().stop().await;
 }
 
 pub(crate) async fn under_load_one_request_at_a_time_is_on_its_way_to_a_witness(bench: Bench) {
