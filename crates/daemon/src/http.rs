@@ -59,6 +59,9 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 /// Returns why a process cannot do all of its work, or `None` if it can.
 pub type Readiness = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
+/// Returns what an operator should look at although the process does all of its work.
+pub type Warnings = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// Answers a request for an unknown path with a page, depending on method and headers. `None` if the client is not a
 /// browser.
 pub type UnknownPath = Arc<dyn Fn(&Method, &HeaderMap) -> Option<Response> + Send + Sync>;
@@ -71,6 +74,15 @@ pub fn shell(routes: Router, readiness: Readiness) -> Router {
 
 /// As [`shell`], but `pages` may answer unmatched paths instead of [`not_found`].
 pub fn shell_with_pages(routes: Router, readiness: Readiness, pages: Option<UnknownPath>) -> Router {
+    shell_with_warnings(routes, (readiness, Arc::new(Vec::new)), pages)
+}
+
+/// As [`shell_with_pages`], with warnings in the answer of a process that is ready.
+pub fn shell_with_warnings(
+    routes: Router,
+    (readiness, warnings): (Readiness, Warnings),
+    pages: Option<UnknownPath>,
+) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::HEAD])
@@ -87,16 +99,19 @@ pub fn shell_with_pages(routes: Router, readiness: Readiness, pages: Option<Unkn
         .layer(cors);
     routes
         .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
-        .route("/readyz", get(move || async move { ready(readiness()) }))
+        .route("/readyz", get(move || async move { ready(readiness(), &warnings()) }))
         .fallback(move |method: Method, headers: HeaderMap| async move {
             pages.and_then(|pages| pages(&method, &headers)).unwrap_or_else(not_found)
         })
         .layer(around_all)
 }
 
-fn ready(obstacle: Option<String>) -> Response {
+fn ready(obstacle: Option<String>, warnings: &[String]) -> Response {
     match obstacle {
-        None => (StatusCode::OK, "ready\n").into_response(),
+        None => {
+            let warnings: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+            (StatusCode::OK, format!("ready\n{warnings}")).into_response()
+        }
         Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")).into_response(),
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     command,
     configuration::Role,
     instance::{
-        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, Instance, Listening,
+        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, GuardedClock, Instance, Listening,
         OperationsArguments, RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments,
         TransparencyArguments, TufArguments, WitnessArguments,
     },
@@ -20,7 +20,6 @@ use crate::{
 };
 use anyhow::{Context as _, ensure};
 use axum::middleware;
-use chancery_daemon::clock::{Clock, SystemClock};
 use chancery_log::store::Location;
 use chancery_trust::FileName;
 use chancery_verify::hash;
@@ -31,7 +30,6 @@ use std::{
     io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 /// Organisation in the authority's certificates.
@@ -69,7 +67,8 @@ pub(crate) async fn run(
     issuers: Option<&Path>,
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // A development server asks no time server.
+    let clock = GuardedClock::start(None).await;
     let Options { demo, tiles, transparency, operations, rekor_v2, authority, timestamps, tuf, witnesses } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);

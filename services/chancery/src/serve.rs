@@ -9,30 +9,29 @@ use crate::{
     command,
     configuration::{Configuration, Role},
     instance::{
-        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, Instance, Listening,
+        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, GuardedClock, Instance, Listening,
         OperationsArguments, RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments,
         TransparencyArguments, WitnessChoices, WitnessesTable, recorded_instance,
     },
     issuers::ConfiguredIssuers,
 };
 use anyhow::{Context as _, anyhow, bail, ensure};
-use chancery_daemon::clock::{Clock, SystemClock};
 use chancery_log::{ct, mirror::Destination, rekor_v1, rekor_v2, store::Location};
 use chancery_trust::BaseUrl;
 use const_oid::ObjectIdentifier;
 use sd_notify::NotifyState;
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path};
 
 /// Makes the instance. One that was made already is refused, unless `if_needed`.
 pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
     let configuration = Configuration::load(file)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let roles = Role::ALL.into();
     // Before the locks are tried, which its servers hold: a container's init is run again while they answer.
     if configuration.data.join("instance.json").exists() && recorded_instance(&configuration.data)?.complete {
         ensure!(if_needed, "the instance in {} exists; run: chancery serve", configuration.data.display());
         return Ok(());
     }
+    let clock = GuardedClock::start_to_make(configuration.tsa.time_servers()?).await?;
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     let Configuration { ca, log, tsa, .. } = &configuration;
     let logs = [(rekor_v1::NAME, &log.rekor_key), (rekor_v2::NAME, &log.rekor2_key), (ct::NAME, &log.ct_key)];
@@ -52,11 +51,11 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
 pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     // (1)
     let configuration = Configuration::load(file)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let roles: BTreeSet<Role> = if roles.is_empty() { Role::ALL.into() } else { roles.iter().copied().collect() };
     if !configuration.data.join("instance.json").exists() {
         bail!("there is no instance in {}; make it first: chancery init", configuration.data.display());
     }
+    let clock = GuardedClock::start(configuration.tsa.time_servers()?).await;
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     ensure!(!data.is_new(), "the instance in {} is incomplete; complete it: chancery init", data.path().display());
     // (2)
@@ -126,7 +125,7 @@ fn timestamps(Configuration { tsa, .. }: &Configuration) -> anyhow::Result<Times
     let policies = tsa.policies.iter().map(|policy| policy.parse()).collect::<Result<Vec<ObjectIdentifier>, _>>();
     let tsa_policies =
         policies.map_err(|_| anyhow!("[tsa] policies: write object identifiers, for example 1.3.6.1.4.1.57264.2"))?;
-    Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies, time_servers: tsa.time_servers()? })
+    Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies })
 }
 
 fn tiles(Configuration { log, .. }: &Configuration) -> anyhow::Result<Option<Destination>> {
@@ -157,7 +156,7 @@ struct Started<'a> {
 }
 
 impl Started<'_> {
-    async fn instance(&self, data: &DataDirectory, clock: Arc<dyn Clock>) -> anyhow::Result<Instance> {
+    async fn instance(&self, data: &DataDirectory, clock: GuardedClock) -> anyhow::Result<Instance> {
         let Self { configuration, file, roles } = *self;
         let addresses = Addresses::configured(configuration)?;
         let database_url = configuration.database.as_ref().map(|database| database.url.as_str());

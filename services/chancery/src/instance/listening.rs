@@ -6,7 +6,7 @@ use crate::configuration::TlsFiles;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    http::{self, ConnectionLimit, Listener, Readiness, Tls, UnknownPath},
+    http::{self, ConnectionLimit, Listener, Readiness, Tls, UnknownPath, Warnings},
     metrics::Metrics,
     random::SystemRandom,
     shutdown::{self, Signals},
@@ -54,14 +54,14 @@ impl Listening {
     pub(crate) async fn serve(
         self,
         (routes, pages): (Router, Option<UnknownPath>),
-        readiness: Readiness,
+        readiness: (Readiness, Warnings),
         metrics: Option<&Metrics>,
         guard: impl Fn(Router) -> Router,
         ready: impl FnOnce(),
     ) -> anyhow::Result<()> {
         let mut signals = Signals::catch().context("cannot wait for signals")?;
         let (stop, stopping) = shutdown::channel();
-        let mut routes = http::shell_with_pages(routes, readiness, pages);
+        let mut routes = http::shell_with_warnings(routes, readiness, pages);
         let mut servers = Vec::new();
         if let (Some(metrics), Some(listener)) = (metrics, self.metrics) {
             tracing::info!(address = %listener.local_addr()?, "serving metrics under /metrics");
