@@ -1,8 +1,10 @@
-"""An OCI registry in memory with the referrers API, one referrer a page. Arguments: the address to listen on.
+"""An OCI registry in memory with the referrers API, one referrer a page. Arguments: the address to listen on; perhaps a
+NAME:PASSWORD that every request must have.
 
 It is there for what `crane registry serve` does not have. It answers OCI-Subject, so that clients write no fallback tag.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -15,6 +17,7 @@ BLOBS = {}
 MANIFESTS = {}
 UPLOADS = {}
 INDEX = "application/vnd.oci.image.index.v1+json"
+AUTHORIZATION = "Basic " + base64.b64encode(sys.argv[2].encode()).decode() if len(sys.argv) > 2 else None
 
 
 def digest(data):
@@ -50,6 +53,9 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def route(self):
+        if AUTHORIZATION and self.headers.get("Authorization") != AUTHORIZATION:
+            self.body()
+            return self.answer(401, WWW_Authenticate='Basic realm="registry"')
         url = urlsplit(self.path)
         if url.path.rstrip("/") == "/v2":
             return self.answer(200)

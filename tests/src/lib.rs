@@ -26,6 +26,7 @@
 //! | [`manual`] | the pages of `docs/`: their commands, links and drawings, and what is generated into them |
 //! | [`sample`] | a signature that a real client made, and what the verification crate says of it |
 //! | [`mutation`] | changes to a JSON document, one at a time |
+//! | [`tamper`] | changes to a stopped instance's database, one at a time |
 //! | [`commit`] | a commit that gitsign signed, as a bundle |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
 //!
@@ -55,6 +56,7 @@ pub mod rotation;
 pub mod sample;
 pub mod skewed_clock;
 pub mod stack;
+pub mod tamper;
 pub mod time_server;
 pub mod timestamps;
 pub mod token;

@@ -6,6 +6,20 @@ mod server;
 
 /// The URL of an empty database.
 pub fn database() -> String {
-    let server = server::server();
-    server.url(&server.database(), None)
+    url(&name())
+}
+
+/// Runs SQL as the superuser: in one database, which no one else uses meanwhile, or in the server's own.
+pub fn execute(database: Option<&str>, sql: &str) -> Result<(), String> {
+    server::server().try_execute(database.unwrap_or("postgres"), sql)
+}
+
+/// The URL of the database of this name.
+pub fn url(database: &str) -> String {
+    server::server().url(database, None)
+}
+
+/// The name of an empty database.
+pub fn name() -> String {
+    server::server().database()
 }

@@ -125,8 +125,17 @@ impl Running {
 
     /// Sends it SIGTERM, as a service manager does.
     pub fn terminate(&self) {
-        let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
-        assert!(sent.success(), "cannot send SIGTERM to {}", self.shown);
+        self.signal("TERM");
+    }
+
+    /// Sends it SIGHUP, as an operator does who has changed a file.
+    pub fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success(), "cannot send SIG{name} to {}", self.shown);
     }
 
     /// Sends it SIGKILL.

@@ -1,6 +1,11 @@
 //! An OCI registry with an image in it.
 
-use crate::{key::unique, person::Person, program::Running, stack::free_port};
+use crate::{
+    key::unique,
+    person::Person,
+    program::{Program, Running},
+    stack::free_port,
+};
 use std::path::Path;
 
 /// A registry in memory, on a port of its own; it ends with the test.
@@ -19,10 +24,19 @@ impl Registry {
 
     /// One with the referrers API, which has one referrer a page; crane's has none.
     pub fn with_referrers(person: &Person) -> Self {
+        Self::paged(person, &[])
+    }
+
+    /// The same, for those only that have this name and password.
+    pub fn with_password(person: &Person, name: &str, password: &str) -> Self {
+        Self::paged(person, &[&format!("{name}:{password}")])
+    }
+
+    fn paged(person: &Person, arguments: &[&str]) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/paged_registry.py");
-        let python = person.program("python3").env("PYTHONUNBUFFERED", "1").arg(script);
-        let mut server = python.arg(&address).start();
+        let python = person.program("python3").env("PYTHONUNBUFFERED", "1").arg(script).arg(&address);
+        let mut server = arguments.iter().fold(python, Program::arg).start();
         server.wait_for("serving on");
         Self { address, _server: server }
     }

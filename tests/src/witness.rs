@@ -105,6 +105,11 @@ impl Witness {
         format!("{}@{}", self.key(), self.url())
     }
 
+    /// Sends it SIGHUP.
+    pub fn hang_up(&self) {
+        self.server.as_ref().expect("it runs").hang_up();
+    }
+
     /// Stops it as a power cut does.
     pub fn kill(&mut self) {
         let mut server = self.server.take().expect("it runs");

@@ -1,6 +1,7 @@
 //! A disk that is full (R-10): writes are refused, reads go on, nothing is left half done, and with space come writes.
 
 use chancery_tests::{
+    ALICE, fulcio,
     http::{Request, Response},
     key::{Key, PublicKey, unique},
     program::{Program, Running},
@@ -21,6 +22,8 @@ use tempfile::TempDir;
 const ON_A_SMALL_DISK: &str = r#"mount -t tmpfs -o size=24m tmpfs "$1" && shift && exec "$@""#;
 const DEADLINE: Duration = Duration::from_mins(1);
 const PAGE: usize = 4096;
+
+const CHECKPOINT: &str = "/api/v2/checkpoint";
 
 struct SmallDisk {
     server: Running,
@@ -50,12 +53,16 @@ impl SmallDisk {
     /// Fills the disk up to so many pages.
     fn fill(&self, rest: usize) {
         let mut file = File::create(self.path("filler")).unwrap();
-        let error = loop {
-            if let Err(error) = file.write_all(&[0; PAGE]) {
-                break error;
-            }
-        };
-        assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+        // Twice, because the server looks for room now and then, and what it wrote to find it is free again at once.
+        for _ in 0..2 {
+            let error = loop {
+                if let Err(error) = file.write_all(&[0; PAGE]) {
+                    break error;
+                }
+            };
+            assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+            thread::sleep(Duration::from_millis(30));
+        }
         let size = file.metadata().unwrap().len();
         file.set_len(size.saturating_sub((rest * PAGE) as u64)).unwrap();
     }
@@ -66,6 +73,28 @@ impl SmallDisk {
 
     fn get(&self, path: &str) -> Response {
         Request::get(&format!("{}{path}", self.url)).send()
+    }
+
+    /// A request for a certificate.
+    fn certificate(&self) -> Response {
+        let token =
+            Program::new(chancery_binary(), self.directory.path()).args("token --url").arg(&self.url).arg(ALICE);
+        let token = token.run().succeeds();
+        let request = fulcio::key_request_with_token(&self.key, ALICE, token.trim());
+        Request::post(&format!("{}{}", self.url, fulcio::SIGNING_CERT_V2)).json(&request).send()
+    }
+
+    /// Waits until `/readyz` answers with this status.
+    fn wait_until(&self, status: u16) -> String {
+        let begun = Instant::now();
+        loop {
+            let answer = self.get("/readyz");
+            if answer.status == status {
+                return answer.text();
+            }
+            assert!(begun.elapsed() < DEADLINE, "{} {}", answer.status, answer.text());
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn write(&self) -> Response {
@@ -124,6 +153,48 @@ fn a_full_disk_stops_writes_until_there_is_space_and_loses_nothing() {
     Program::new("/bin/cp", outside.path()).arg("-a").arg(disk.path("data")).arg("data").run().succeeds();
     Program::new(chancery_binary(), outside.path()).args("log check --data data").run().succeeds();
     disk.get("/readyz").expect(200);
+    let SmallDisk { server, .. } = disk;
+    server.terminate();
+    let outcome = server.finish();
+    assert!(outcome.status.success(), "{}", outcome.report());
+}
+
+#[test]
+fn a_full_disk_stops_issuance_and_readyz_says_so_until_there_is_space() {
+    let disk = SmallDisk::start();
+    disk.certificate().expect(200);
+    disk.get("/readyz").expect(200);
+    let issued = disk.get("/ct/dev/checkpoint").expect(200).text();
+    for _ in 0..2 {
+        disk.fill(0);
+        // Nothing was asked for: it notices by itself.
+        let why = disk.wait_until(503);
+        assert!(why.contains("data cannot be written") && why.contains("make room"), "{why}");
+        let begun = Instant::now();
+        loop {
+            let answer = disk.certificate();
+            if answer.status != 200 {
+                assert!([500, 503].contains(&answer.status), "{} {}", answer.status, answer.text());
+                break;
+            }
+            assert!(begun.elapsed() < DEADLINE, "certificates are issued on a full disk");
+        }
+        // Reads go on.
+        for path in [CHECKPOINT, "/ct/dev/checkpoint", "/api/v2/trustBundle", "/trust/trusted_root.json", "/healthz"] {
+            disk.get(path).expect(200);
+        }
+        disk.make_room();
+        disk.wait_until(200);
+        let begun = Instant::now();
+        while disk.certificate().status != 200 {
+            assert!(begun.elapsed() < DEADLINE, "nothing is issued again: {}", disk.server.stderr());
+        }
+    }
+    assert_ne!(disk.get("/ct/dev/checkpoint").expect(200).text(), issued);
+    // Each certificate that was answered has its line, and each line is whole.
+    let audit = fs::read_to_string(disk.path("data/audit.jsonl")).unwrap();
+    let whole = audit.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
+    assert!(whole >= 3, "{audit}");
     let SmallDisk { server, .. } = disk;
     server.terminate();
     let outcome = server.finish();

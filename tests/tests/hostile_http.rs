@@ -81,6 +81,12 @@ fn what_could_be_read_in_two_ways_is_refused_or_read_once() {
         ("a NUL", 400, post("X-Nul: a\0b\r\nContent-Length: 2\r\n", "{}")),
         ("a line without colon", 400, post("Nonsense\r\n", "")),
         ("no version", 400, "GET /\r\n\r\n".to_owned()),
+        ("no host", 400, post("", "").replace("Host: x\r\n", "")),
+        ("two hosts", 400, post("Host: x\r\n", "")),
+        ("two hosts in one", 400, post("", "").replace("Host: x", "Host: x, y")),
+        ("a host with a user", 400, post("", "").replace("Host: x", "Host: 127.0.0.1@x")),
+        ("an address with a user", 400, post("", "").replace("POST /", "POST http://127.0.0.1@x/")),
+        ("an empty host", 400, post("", "").replace("Host: x", "Host:")),
         ("a header of 80 KiB", 431, post(&format!("X-Long: {long}\r\n"), "")),
         ("200 header fields", 431, post(&many, "")),
     ] {

@@ -3,20 +3,27 @@
 use chancery_tests::{
     ALICE, Client, Person, Stack,
     key::{Key, unique},
-    program::Outcome,
+    postgres,
+    program::{Outcome, Program},
     rekor::{ENTRIES, hashedrekord},
     rekor_v2,
+    tamper::{self, Change},
 };
 use serde_json::Value;
 use std::{fs, path::Path};
 
 /// A stopped instance with something in every log.
 fn stopped() -> (Stack, Person) {
-    let mut stack = Stack::start();
+    stopped_with(&[], 3)
+}
+
+/// As [`stopped`], started with these options, and so many entries by hand in the Rekor v1 log.
+fn stopped_with(options: &[&str], entries: usize) -> (Stack, Person) {
+    let mut stack = Stack::start_with(options);
     let alice = stack.person(ALICE);
     alice.write("artifact", "hello");
     Client::Cosign3.sign(&alice, "artifact", "bundle.json").run().succeeds();
-    for _ in 0..3 {
+    for _ in 0..entries {
         stack.post(ENTRIES, &hashedrekord(&Key::generate(), unique("artifact").as_bytes())).expect(201);
     }
     for _ in 0..2 {
@@ -106,6 +113,69 @@ fn finds_what_was_changed() {
         stack.tamper(&data, &sql);
         check(&stack, &data).fails_with(&["log rekor", finding]);
     }
+}
+
+/// Changes that one run tries.
+const CHANGES: usize = 250;
+/// More than a full tile, and less than two.
+const ENTRIES_FOR_TILES: usize = 300;
+
+/// Applies changes in turn, with `apply`, which says whether the database took one, and checks with `check`.
+fn finds_every_change(seed: u64, apply: impl Fn(&Change) -> bool, check: impl Fn() -> Outcome) {
+    let (mut taken, mut found) = (0, 0);
+    let mut missed = Vec::new();
+    for change in Change::several(CHANGES, seed) {
+        if !apply(&change) {
+            continue;
+        }
+        taken += 1;
+        let outcome = check();
+        match outcome.code() {
+            0 if change.excuse().is_none() => missed.push(change.to_string()),
+            0 => {}
+            1 => found += 1,
+            _ => panic!("{change}: {}", outcome.report()),
+        }
+    }
+    assert!(missed.is_empty(), "not found (seed {seed}): {missed:#?}");
+    assert!(taken > CHANGES * 8 / 10 && found > taken * 8 / 10, "{taken} taken, {found} found");
+}
+
+#[test]
+fn finds_every_changed_bit_in_sqlite() {
+    let (stack, alice) = stopped_with(&[], ENTRIES_FOR_TILES);
+    let data = copy_data(&stack, &alice, "tampered");
+    let (source, target) = (stack.data().join("chancery.db"), data.join("chancery.db"));
+    let python = || Program::new("/usr/bin/env", &alice.path(".")).env("PATH", std::env::var_os("PATH").unwrap());
+    let apply = |change: &Change| {
+        let run = python().arg("python3").arg("-c").arg(tamper::SQLITE).arg(&source).arg(&target).arg(change.sql());
+        let outcome = run.run();
+        assert!(matches!(outcome.code(), 0 | 3), "{change}: {}", outcome.report());
+        outcome.code() == 0
+    };
+    finds_every_change(1, apply, || check(&stack, &data));
+}
+
+#[test]
+fn finds_every_changed_bit_in_postgresql() {
+    let name = postgres::name();
+    let (stack, _alice) = stopped_with(&["--database", &postgres::url(&name)], ENTRIES_FOR_TILES);
+    postgres::execute(Some(&name), tamper::FLIP_FUNCTIONS).unwrap();
+    let copy = format!("{name}_copy");
+    let apply = |change: &Change| {
+        postgres::execute(None, &format!("DROP DATABASE IF EXISTS {copy}")).unwrap();
+        postgres::execute(None, &format!("CREATE DATABASE {copy} TEMPLATE {name}")).unwrap();
+        let sql = format!("SET session_replication_role = replica; {}", change.sql());
+        let applied = postgres::execute(Some(&copy), &sql);
+        let refused = |error: &String| error.contains("violates") || error.contains("out of range");
+        assert!(applied.as_ref().err().is_none_or(refused), "{change}: {applied:?}");
+        applied.is_ok()
+    };
+    let check = || {
+        let command = stack.chancery().args("log check --data").arg(stack.data());
+        command.arg("--database").arg(postgres::url(&copy)).run()
+    };
+    finds_every_change(2, apply, check);
 }
 
 #[test]

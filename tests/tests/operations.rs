@@ -10,7 +10,14 @@ use chancery_tests::{
     stack::free_port,
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Samples by name and labels, as they are written.
 fn samples(metrics: &str) -> BTreeMap<String, f64> {
@@ -159,7 +166,86 @@ fn nothing_is_issued_that_cannot_be_recorded() {
     let refused = ask(&stack, &stack.token(ALICE), "1").expect(500).json();
     assert_eq!(refused["details"][0]["reason"], "ca.audit");
     ask(&stack, "nonsense", "2").expect(400);
+    assert!(stack.get("/readyz").expect(503).text().contains("the audit log cannot be written"));
     stack.post(ENTRIES, &hashedrekord(&Key::generate(), unique("artifact").as_bytes())).expect(201);
+}
+
+#[test]
+fn a_read_that_fails_its_self_check_is_counted() {
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let mut stack = Stack::start_with(&["--metrics", &metrics]);
+    let metrics = format!("http://{metrics}");
+    stack.post(ENTRIES, &hashedrekord(&Key::generate(), unique("artifact").as_bytes())).expect(201);
+    let database = stack.data().join("chancery.db");
+    // When all is in one file, so that it can be put back.
+    stack.terminate();
+    let sound = fs::read(&database).unwrap();
+    stack.resume();
+    let failed = || {
+        let samples = samples(&metrics);
+        ["log", "ca"].map(|role| samples[&format!("chancery_{role}_self_check_failures_total")])
+    };
+    assert_eq!(failed(), [0.0, 0.0], "there before anything fails");
+    stack.get(&format!("{ENTRIES}?logIndex=1")).expect(200);
+    let rekor = "log_id = (SELECT log_id FROM logs WHERE name = 'rekor')";
+    stack.tamper(&stack.data(), &format!("DELETE FROM bundle_parts WHERE {rekor}"));
+    stack.get(&format!("{ENTRIES}?logIndex=1")).expect(500);
+    assert_eq!(failed()[1], 0.0);
+    assert!(failed()[0] >= 1.0, "{:?}", failed());
+    stack.terminate();
+    fs::write(&database, sound).unwrap();
+}
+
+/// The request ids in the lines about certificates that were issued.
+fn issued(path: &Path) -> Vec<String> {
+    let lines = lines(path).into_iter().filter(|line| line["event"] == "issued");
+    lines.map(|line| line["request_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_audit_log_that_is_rotated_away_goes_on_in_a_new_file() {
+    let stack = Stack::start();
+    let (audit, renamed) = (stack.data().join("audit.jsonl"), stack.data().join("audit.jsonl.1"));
+    let token = stack.token(ALICE);
+    ask(&stack, &token, "before").expect(200);
+    fs::rename(&audit, &renamed).unwrap();
+    ask(&stack, &token, "renamed").expect(200);
+    assert_eq!((issued(&renamed), issued(&audit)), (vec!["before".into()], vec!["renamed".into()]));
+    fs::remove_file(&audit).unwrap();
+    ask(&stack, &token, "removed").expect(200);
+    assert_eq!(issued(&audit), ["removed"]);
+    // With SIGHUP, as logrotate does, there is a file again before anything is to be written.
+    fs::remove_file(&audit).unwrap();
+    stack.server().hang_up();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !audit.exists() {
+        assert!(Instant::now() < deadline, "{}", stack.server().stderr());
+        thread::sleep(Duration::from_millis(10));
+    }
+    ask(&stack, &token, "signalled").expect(200);
+    assert_eq!(issued(&audit), ["signalled"]);
+    assert_eq!(fs::metadata(&audit).unwrap().permissions().mode() & 0o777, 0o600);
+    stack.get("/readyz").expect(200);
+}
+
+#[test]
+fn a_flood_of_refusals_leaves_a_few_lines_and_a_count() {
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let mut stack = Stack::start_with(&["--metrics", &metrics]);
+    for number in 0..100 {
+        ask(&stack, "nonsense", &number.to_string()).expect(400);
+    }
+    ask(&stack, &stack.token(ALICE), "granted").expect(200);
+    // At most one minute ends meanwhile.
+    let left_out = samples(&format!("http://{metrics}"))["chancery_audit_left_out_total{reason=\"token.malformed\"}"];
+    assert!(left_out == 90.0 || left_out == 80.0, "{left_out}");
+    stack.terminate();
+    let lines = lines(&stack.data().join("audit.jsonl"));
+    let of = |event: &str| lines.iter().filter(|line| line["event"] == event).cloned().collect::<Vec<_>>();
+    let counted: u64 = of("left_out").iter().map(|line| line["count"].as_u64().unwrap()).sum();
+    assert_eq!(of("refused").len() as u64 + counted, 100, "{lines:#?}");
+    assert!(of("left_out").iter().all(|line| line["code"] == "token.malformed"), "{lines:#?}");
+    assert_eq!(of("issued").len(), 1);
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! `chancery policy`: what it says of a file, and how it explains a decision over real signatures.
 
-use chancery_tests::{ALICE, Client, MALLORY, Person, Stack, client::Signer, program::Program, stack::chancery_binary};
+use chancery_tests::{
+    ALICE, Client, MALLORY, Person, Stack,
+    client::{Signer, with_signing_config},
+    program::{Outcome, Program},
+    registry::Registry,
+    stack::chancery_binary,
+};
 use serde_json::Value;
 
 fn policy(person: &Person, line: &str) -> Program {
@@ -79,4 +85,76 @@ fn a_policy_is_checked_and_explained_over_real_signatures() {
         policy(&alice, "explain good.toml ./absent.json").arg("--trusted-root").arg(alice.trust("trusted_root.json"));
     let absent = absent.run();
     assert!(absent.code() == 2 && absent.written().contains("neither a file nor an image"), "{}", absent.report());
+}
+
+fn cosign3(person: &Person, line: &str, image: &str) {
+    let program = with_signing_config(person, person.cosign3().args(line).arg("--yes"));
+    program.arg("--identity-token").arg(person.token()).arg(image).run().succeeds();
+}
+
+#[test]
+fn a_policy_decides_over_all_that_an_image_has_and_explains_it() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let signer = Signer::of(&alice);
+    let registry = Registry::with_referrers(&alice);
+    let image = registry.push(&alice, "app:1");
+    alice.write("predicate.json", r#"{"reviewed": true}"#);
+    let rule = format!("issuer = \"{}\"\nidentity = \"{}\"\n", signer.issuer, signer.identity);
+    let custom = "https://cosign.sigstore.dev/attestation/v1";
+    alice.write("signed.toml", format!("version = 1\n[require]\n{rule}"));
+    alice.write("attested.toml", format!("version = 1\n[require]\n{rule}kind = \"attestation\"\n"));
+    let both = format!(
+        "version = 1\n[[require.all_of]]\n{rule}annotations = {{ env = \"prod\" }}\n\
+         [[require.all_of]]\n{rule}predicate = {{ type = \"{custom}\" }}\n"
+    );
+    alice.write("both.toml", both);
+    let trusting = |program: Program| program.arg("--trusted-root").arg(alice.trust("trusted_root.json"));
+    let explain = |name: &str, more: &str| -> Outcome {
+        trusting(policy(&alice, &format!("explain {name} {image} {more}"))).run()
+    };
+    let verify = |name: &str| {
+        let program = alice.program(chancery_binary()).args(&format!("verify image {image} --policy {name} --json"));
+        let outcome = trusting(program).run();
+        let code = json(&outcome.stdout)["results"][0]["code"].as_str().unwrap_or_default().to_owned();
+        (outcome.code(), code)
+    };
+    let unsigned = explain("signed.toml", "");
+    assert_eq!(unsigned.code(), 1, "{}", unsigned.report());
+    assert!(unsigned.stdout.starts_with("refused, image.none: "), "{}", unsigned.stdout);
+
+    // An attestation by the right person is no signature.
+    cosign3(&alice, "attest --type custom --predicate predicate.json", &image);
+    let refused = explain("signed.toml", "");
+    assert_eq!(refused.code(), 1, "{}", refused.report());
+    assert!(refused.stdout.starts_with("refused, statement.predicate_type: "), "{}", refused.stdout);
+    let line = format!("✗ kind: expected a signature of the artifact itself, found an attestation of type {custom}\n");
+    assert!(refused.stdout.contains(&line), "{}", refused.stdout);
+    let other = (1, "statement.predicate_type".to_owned());
+    assert_eq!((verify("signed.toml"), verify("both.toml")), (other.clone(), other));
+    assert_eq!(verify("attested.toml"), (0, String::new()));
+
+    cosign3(&alice, "sign -a env=prod", &image);
+    for name in ["signed.toml", "attested.toml", "both.toml"] {
+        assert_eq!(verify(name), (0, String::new()), "{name}");
+        assert_eq!(explain(name, "").code(), 0, "{name}");
+    }
+    let explained = explain("both.toml", "").stdout;
+    for line in ["✓ kind: a signature of the artifact itself\n", "✓ annotation env: prod\n"] {
+        assert!(explained.contains(line), "{explained}");
+    }
+    assert!(explained.contains(&format!("✓ predicate type: {custom}\n")), "{explained}");
+    // The policy says where signatures are, and the option must not say something else.
+    alice.write("legacy.toml", format!("version = 1\n[images]\nlayout = \"legacy\"\n[require]\n{rule}"));
+    assert_eq!(verify("legacy.toml"), (1, "image.none".to_owned()));
+    assert_eq!(explain("legacy.toml", "--layout legacy").code(), 1);
+    let contradicts = explain("legacy.toml", "--layout bundle");
+    assert!(contradicts.code() == 2 && contradicts.written().contains("[images]"), "{}", contradicts.report());
+    // What is not looked at does not count, and rules stay what they are.
+    let narrowed = explain("signed.toml", "--type custom");
+    assert_eq!(narrowed.code(), 1, "{}", narrowed.report());
+    assert!(narrowed.stdout.contains("passed over, "), "{}", narrowed.stdout);
+    let open = trusting(policy(&alice, "explain signed.toml 127.0.0.1:9/app:1 --registry-timeout 2")).run();
+    assert_eq!(open.code(), 3, "{}", open.report());
+    assert!(open.stdout.starts_with("undecided, registry.unavailable: "), "{}", open.stdout);
 }

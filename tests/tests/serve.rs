@@ -275,8 +275,43 @@ fn tls_from_files_that_are_renewed_while_it_serves() {
         thread::sleep(Duration::from_millis(200));
     }
     sign("two.json");
+    // At once where an operator asks for it.
+    certificate(&site, "three");
+    let asked = Instant::now();
+    server.hang_up();
+    while !subject().contains("CN=three") {
+        assert!(asked.elapsed() < NOTICED, "{}", subject());
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
     server.terminate();
     server.finish().succeeds();
+}
+
+/// What a server says when it was asked to read its files again.
+const READING_AGAIN: &str = "reading the files again";
+
+#[test]
+fn sighup_ends_no_server_whatever_its_roles() {
+    let site = Site::new();
+    let address = format!("127.0.0.1:{}", free_port());
+    site.write(
+        "chancery.toml",
+        &format!(
+            "url = \"http://{address}\"\norganization = \"Example\"\ndata = \"data\"\n[listen]\naddress = \"{address}\"\n\
+             [ca]\nissuers = \"issuers.toml\"\n"
+        ),
+    );
+    site.chancery("init --config chancery.toml").run().succeeds();
+    for roles in ["trust", "tsa", "log", "ca", "tsa,trust", "ca,log,tsa,trust"] {
+        let mut server = site.serve(&format!("chancery.toml --roles {roles}"));
+        server.hang_up();
+        server.wait_for(READING_AGAIN);
+        server.hang_up();
+        Request::get(&format!("http://{address}/healthz")).send().expect(200);
+        server.terminate();
+        server.finish().succeeds();
+    }
 }
 
 #[test]

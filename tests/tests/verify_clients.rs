@@ -7,10 +7,12 @@ use chancery_tests::{
     client::{Signer, rekor_version, with_signing_config, with_urls},
     commit::Commit,
     implementation::{Content, Implementation, Rekor, attest_with_sigstore_js},
+    key::sha256,
     mutation::{Mutation, mutations, with, without},
     person::gitsign_path,
     rotation::{Rotated, eventually, trusted},
     sample::{By, Format, Sample, verifier},
+    stack::chancery_binary,
 };
 use chancery_verify::verifier::{Signer as Found, Verified, Verifier};
 use serde_json::{Value, json};
@@ -83,6 +85,28 @@ fn keyed_and_legacy(person: &Person) -> Vec<Sample> {
     attest_with_sigstore_js(person, "artifact", "bundle.json").run().succeeds();
     let by = By::Signer(Signer::of(person));
     samples.push(sample(person, "sigstore-js attest".into(), Format::Bundle, "bundle.json", true, by));
+    samples
+}
+
+/// What this program's own signer makes, into either log.
+fn own(person: &Person) -> Vec<Sample> {
+    let digest = hex::encode(sha256(&person.read("artifact")));
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1", "subject": [{ "name": "artifact", "digest": { "sha256": digest } }],
+        "predicateType": "https://slsa.dev/provenance/v1", "predicate": {},
+    });
+    person.write("statement", statement.to_string());
+    let mut samples = Vec::new();
+    for rekor in ["signing_config_rekor_v1.json", "signing_config_rekor_v2.json"] {
+        for (line, file) in [("", "artifact"), ("--in-toto", "statement")] {
+            let program = person.program(chancery_binary()).args("conformance sign-bundle").args(line);
+            let program = program.arg("--identity-token").arg(person.token()).args("--bundle bundle.json");
+            let program = program.arg("--signing-config").arg(person.trust(rekor));
+            program.arg("--trusted-root").arg(person.trust("trusted_root.json")).arg(file).run().succeeds();
+            let (name, by) = (format!("own {file} {rekor}"), By::Signer(Signer::of(person)));
+            samples.push(sample(person, name, Format::Bundle, "bundle.json", file == "statement", by));
+        }
+    }
     samples
 }
 
@@ -382,6 +406,7 @@ fn what_every_client_makes() {
     alice.write("artifact", "hello");
     let mut samples = keyless(&alice, "before", &[Content::Blob, Content::Attestation], &[Rekor::V1, Rekor::V2]);
     samples.extend(keyed_and_legacy(&alice));
+    samples.extend(own(&alice));
     samples.push(commit(&alice));
     let trusted = verifier(&alice);
     for sample in &samples {

@@ -206,3 +206,151 @@ fn two_hundred_images_in_one_run() {
         assert_eq!(result["status"], if number == 150 { "refused" } else { "verified" }, "{number}");
     }
 }
+
+/// A credential helper that knows one registry, and writes down what it is asked.
+const HELPER: &str = r#"#!/bin/sh
+read -r server || true
+echo "$1 $server" >> "$HOME/asked"
+if [ "$server" = "$(cat "$HOME/known")" ]; then
+    echo "{\"ServerURL\":\"$server\",\"Username\":\"robot\",\"Secret\":\"$(cat "$HOME/secret")\"}"
+else
+    echo "credentials not found in native keychain"
+    exit 1
+fi
+"#;
+
+#[test]
+fn credentials_come_from_a_helper_on_the_path() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let registry = Registry::with_password(&alice, "robot", "hunter2");
+    let signer = Signer::of(&alice);
+    let helpers = |name: &str| serde_json::json!({ "credHelpers": { registry.address(): name } }).to_string();
+    std::fs::create_dir(alice.path(".docker")).unwrap();
+    alice.write(".docker/config.json", helpers("keychain"));
+    alice.write("known", registry.address());
+    alice.write("secret", "hunter2");
+    alice.install("docker-credential-keychain", HELPER);
+    // The same helper serves crane and cosign.
+    let image = registry.push(&alice, "app:1");
+    cosign3(&alice, "sign", &image);
+    std::fs::remove_file(alice.path("asked")).unwrap();
+    is(&verify(&alice, &image, &by(&signer, "")), 0, "");
+    let asked = String::from_utf8(alice.read("asked")).unwrap();
+    assert_eq!(asked, format!("get {}\n", registry.address()), "it is asked once, for this registry");
+    // One that knows another password, one that knows nothing, one that talks nonsense, and one that is not there.
+    alice.write("secret", "hunter3");
+    let wrong = verify(&alice, &image, &by(&signer, ""));
+    is(&wrong, 3, "registry.unauthorized");
+    assert!(!wrong.written().contains("hunter3"), "{}", wrong.report());
+    alice.write("known", "elsewhere.example");
+    is(&verify(&alice, &image, &by(&signer, "")), 3, "registry.unauthorized");
+    alice.install("docker-credential-keychain", "#!/bin/sh\necho hunter2\n");
+    let nonsense = verify(&alice, &image, &by(&signer, ""));
+    is(&nonsense, 3, "registry.credentials");
+    assert!(!nonsense.written().contains("hunter2"), "{}", nonsense.report());
+    alice.write(".docker/config.json", helpers("absent"));
+    let absent = verify(&alice, &image, &by(&signer, ""));
+    is(&absent, 3, "registry.credentials");
+    assert!(absent.stdout.contains("docker-credential-absent"), "{}", absent.report());
+}
+
+#[test]
+fn verifies_what_cosign_2_attached_as_referrers() {
+    let stack = Stack::start();
+    let (alice, mallory) = (stack.person(ALICE), stack.person(MALLORY));
+    let signer = Signer::of(&alice);
+    let sign = |person: &Person, image: &str| {
+        let program = person.cosign2().env("COSIGN_EXPERIMENTAL", "1");
+        let program = program.args("sign --yes --registry-referrers-mode oci-1-1 -a env=prod");
+        with_urls(person, program).arg("--identity-token").arg(person.token()).arg(image).run().succeeds();
+    };
+    for registry in [Registry::start(&alice), Registry::with_referrers(&alice)] {
+        let image = registry.push(&alice, "app:1");
+        is(&verify(&alice, &image, &by(&signer, "--layout oci11")), 1, "image.none");
+        sign(&alice, &image);
+        is(&verify(&alice, &image, &by(&signer, "--layout oci11")), 0, "");
+        is(&verify(&alice, &image, &by(&signer, "--layout oci11 -a env=prod")), 0, "");
+        is(&verify(&alice, &image, &by(&signer, "--layout oci11 -a env=test")), 1, "policy.annotation");
+        // The other layouts do not have it, whatever they have.
+        is(&verify(&alice, &image, &by(&signer, "")), 1, "image.none");
+        is(&verify(&alice, &image, &by(&signer, "--layout legacy")), 1, "image.none");
+        is(&verify(&alice, &image, &by(&signer, "--layout all")), 0, "");
+        // cosign looks at the last one alone.
+        sign(&mallory, &image);
+        let open = verify(&alice, &image, "--layout oci11");
+        is(&open, 0, "");
+        assert_eq!(result(&open)["signatures"].as_array().unwrap().len(), 2, "{}", open.report());
+        is(&verify(&alice, &image, &by(&signer, "--layout oci11")), 0, "");
+    }
+}
+
+#[test]
+fn verifies_images_that_cosign_saved() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let signer = Signer::of(&alice);
+    let registry = Registry::with_referrers(&alice);
+    let image = registry.push(&alice, "app:1");
+    cosign3(&alice, "sign -a env=prod", &image);
+    cosign2(&alice, "sign", &image);
+    alice.cosign3().args("save --dir saved3").arg(&image).run().succeeds();
+    alice.cosign2().args("save --dir saved2").arg(&image).run().succeeds();
+    let unsigned = registry.push(&alice, "app:2");
+    alice.cosign3().args("save --dir unsigned").arg(&unsigned).run().succeeds();
+    // No registry is asked.
+    drop(registry);
+    let saved = |directory: &str, line: &str| verify(&alice, directory, &by(&signer, &format!("--local-image {line}")));
+    is(&saved("saved3", ""), 0, "");
+    is(&saved("saved3", "-a env=prod"), 0, "");
+    is(&saved("saved3", "--layout legacy"), 0, "");
+    // cosign 2 saves its own signatures alone.
+    is(&saved("saved2", "--layout legacy"), 0, "");
+    is(&saved("saved2", ""), 1, "image.none");
+    is(&saved("unsigned", "--layout all"), 1, "image.none");
+    is(&saved("nowhere", ""), 3, "file.unreadable");
+    let verified = saved("saved3", "");
+    let digest = image.split_once('@').unwrap().1;
+    assert_eq!(result(&verified)["pinned"], format!("saved3@{digest}"), "{}", verified.report());
+    let both = saved("saved3", "--pin");
+    assert_eq!(both.code(), 2, "{}", both.report());
+    // Another image with these signatures beside it, as the directory says: they name the first.
+    let index = String::from_utf8(alice.read("saved3/index.json")).unwrap();
+    let other: Value = serde_json::from_slice(&alice.read("unsigned/index.json")).unwrap();
+    let other = &other["manifests"][0];
+    let mut index: Value = serde_json::from_str(&index).unwrap();
+    let blob = format!("blobs/sha256/{}", other["digest"].as_str().unwrap().trim_start_matches("sha256:"));
+    alice.write(&format!("saved3/{blob}"), alice.read(&format!("unsigned/{blob}")));
+    for manifest in index["manifests"].as_array_mut().unwrap() {
+        if manifest["annotations"]["kind"] == "dev.cosignproject.cosign/image" {
+            (manifest["digest"], manifest["size"]) = (other["digest"].clone(), other["size"].clone());
+        }
+    }
+    alice.write("saved3/index.json", index.to_string());
+    is(&saved("saved3", "--layout legacy"), 1, "subject.mismatch");
+    is(&saved("saved3", ""), 1, "image.none");
+}
+
+#[test]
+fn a_moved_tag_and_a_copy_are_what_they_are_now() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let signer = Signer::of(&alice);
+    let registry = Registry::with_referrers(&alice);
+    let image = registry.push(&alice, "app:1");
+    cosign3(&alice, "sign", &image);
+    cosign2(&alice, "sign", &image);
+    let tag = format!("{}/app:1", registry.address());
+    is(&verify(&alice, &tag, &by(&signer, "")), 0, "");
+    // cosign copies the tags of its older signatures along.
+    let copy = format!("{}/copy/app:1", registry.address());
+    alice.cosign3().arg("copy").arg(&image).arg(&copy).run().succeeds();
+    is(&verify(&alice, &copy, &by(&signer, "--layout legacy")), 0, "");
+    let from = format!("--signature-repository {}/app", registry.address());
+    is(&verify(&alice, &copy, &by(&signer, &from)), 0, "");
+    // The tag is moved: what was signed is signed, and what the tag is now is not.
+    let other = registry.push(&alice, "app:2");
+    alice.crane().arg("tag").arg(&other).arg("1").run().succeeds();
+    is(&verify(&alice, &tag, &by(&signer, "--layout all")), 1, "image.none");
+    is(&verify(&alice, &image, &by(&signer, "")), 0, "");
+}

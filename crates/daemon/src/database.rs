@@ -4,10 +4,12 @@
 //! version the binary was built with.
 
 mod connections;
+mod parameters;
 mod postgres;
 mod sqlite;
 
 pub use connections::{Connections, Lent};
+pub use parameters::verify_parameters;
 pub use postgres::{Postgres, open_postgres, open_postgres_read_only};
 pub use sqlite::{Sqlite, open_sqlite, open_sqlite_read_only};
 
@@ -19,6 +21,14 @@ pub enum DatabaseError {
     /// It cannot be opened.
     #[error("cannot open the database: {0}")]
     Open(#[from] sqlx::Error),
+    /// A parameter of the URL does not exist, or is not supported.
+    #[error("the database URL has the unknown parameter `{name}`; correct or remove it. Known are {known}")]
+    Parameter {
+        /// The parameter.
+        name: String,
+        /// Those that exist.
+        known: String,
+    },
     /// This binary does not know the schema.
     #[error("the database's schema does not fit this version of chancery: {0}")]
     Schema(#[from] MigrateError),

@@ -6,24 +6,29 @@
 //! clients that send or read too slowly: a header has 5 seconds, a body and an answer have the limits in `deadline`, a
 //! reader those in `pace` and `unread`. hyper refuses framing that two parsers could read differently.
 
+mod arrival;
 mod connections;
 mod deadline;
 pub mod grpc;
 mod listen;
 mod measure;
+mod origins;
 mod pace;
+mod peer;
 mod request_id;
 mod unread;
 
 pub use connections::ConnectionLimit;
 pub use listen::{Listener, Tls, TlsError};
 pub use measure::{measured, metrics_page, timed};
+pub use origins::{Origins, READABLE_ANYWHERE, readable_anywhere};
+pub use peer::Peer;
 pub use request_id::{RequestId, named};
 
 use crate::shutdown::Shutdown;
+use arrival::Arrival;
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -38,7 +43,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{Any, CorsLayer};
 use unread::Answers;
 
 /// How long a client may take to send its request header.
@@ -66,44 +70,44 @@ pub type Warnings = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 /// browser.
 pub type UnknownPath = Arc<dyn Fn(&Method, &HeaderMap) -> Option<Response> + Send + Sync>;
 
-/// Adds to `routes` what every listener has: health, readiness, the fallback, panic handling and permissive CORS for reads (Rekor's
-/// search page and Fulcio answer any origin; the answers hold nothing secret and no cookie is ever used).
+/// What every listener has beside the routes of its roles.
+pub struct Shell {
+    /// For `/readyz`.
+    pub readiness: Readiness,
+    /// For `/readyz`, where it is ready.
+    pub warnings: Warnings,
+    /// Answers unmatched paths instead of [`not_found`], where it does.
+    pub pages: Option<UnknownPath>,
+    /// Web pages that may do what other clients may.
+    pub origins: Origins,
+}
+
+impl Shell {
+    /// Adds to `routes` health, readiness, the fallback, panic handling, deadlines, and the rules for web pages.
+    pub fn around(self, routes: Router) -> Router {
+        let Self { readiness, warnings, pages, origins } = self;
+        // Together, because every layer of a router is a box and a future around every request.
+        let around_all = ServiceBuilder::new()
+            .layer(CatchPanicLayer::custom(|_panic| {
+                tracing::error!("a request handler panicked");
+                json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"code":13,"message":"internal error","details":[]}"#)
+            }))
+            .layer(middleware::from_fn(deadline::within))
+            .layer(middleware::from_fn_with_state(origins, origins::guard));
+        routes
+            .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
+            .route("/readyz", get(move || async move { ready(readiness(), &warnings()) }))
+            .fallback(move |method: Method, headers: HeaderMap| async move {
+                pages.and_then(|pages| pages(&method, &headers)).unwrap_or_else(not_found)
+            })
+            .layer(around_all)
+    }
+}
+
+/// As [`Shell::around`], without pages and for no web page.
 pub fn shell(routes: Router, readiness: Readiness) -> Router {
-    shell_with_pages(routes, readiness, None)
-}
-
-/// As [`shell`], but `pages` may answer unmatched paths instead of [`not_found`].
-pub fn shell_with_pages(routes: Router, readiness: Readiness, pages: Option<UnknownPath>) -> Router {
-    shell_with_warnings(routes, (readiness, Arc::new(Vec::new)), pages)
-}
-
-/// As [`shell_with_pages`], with warnings in the answer of a process that is ready.
-pub fn shell_with_warnings(
-    routes: Router,
-    (readiness, warnings): (Readiness, Warnings),
-    pages: Option<UnknownPath>,
-) -> Router {
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::HEAD])
-        // The answer does not depend on the origin.
-        .vary(Vec::new())
-        .allow_headers([header::ACCEPT, header::CONTENT_TYPE, header::HeaderName::from_static("x-requested-with")]);
-    // Together, because every layer of a router is a box and a future around every request.
-    let around_all = ServiceBuilder::new()
-        .layer(CatchPanicLayer::custom(|_panic| {
-            tracing::error!("a request handler panicked");
-            json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"code":13,"message":"internal error","details":[]}"#)
-        }))
-        .layer(middleware::from_fn(deadline::within))
-        .layer(cors);
-    routes
-        .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
-        .route("/readyz", get(move || async move { ready(readiness(), &warnings()) }))
-        .fallback(move |method: Method, headers: HeaderMap| async move {
-            pages.and_then(|pages| pages(&method, &headers)).unwrap_or_else(not_found)
-        })
-        .layer(around_all)
+    let warnings: Warnings = Arc::new(Vec::new);
+    Shell { readiness, warnings, pages: None, origins: Origins::default() }.around(routes)
 }
 
 fn ready(obstacle: Option<String>, warnings: &[String]) -> Response {
@@ -145,14 +149,16 @@ pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: 
                 continue;
             }
         };
-        let admitted = limit.as_ref().map(|limit| limit.admit(peer.ip()));
+        let peer = Peer::of(peer.ip());
+        let admitted = limit.as_ref().map(|limit| limit.admit(peer));
         if let Some(None) = admitted {
             // Closed without an answer: answering would cost what the limit saves.
             continue;
         }
         // Answers are small and clients wait for them, so they are not delayed (no Nagle).
         let _ = stream.set_nodelay(true);
-        let (servers, routes, watcher) = (servers.clone(), routes.clone(), graceful.watcher());
+        let routes = Arrival::new(routes.clone(), Some(peer));
+        let (servers, watcher) = (servers.clone(), graceful.watcher());
         let (tls, mut shutdown) = (tls.clone(), shutdown.clone());
         tokio::spawn(async move {
             let _admitted = admitted;
@@ -196,11 +202,10 @@ impl Servers {
         Self { http1, http2 }
     }
 
-    async fn serve<S>(&self, stream: S, http2: bool, routes: Router, watcher: Watcher) -> hyper::Result<()>
+    async fn serve<S>(&self, stream: S, http2: bool, routes: Arrival, watcher: Watcher) -> hyper::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let routes = routes.map_request(normalize);
         let stream = TokioIo::new(Paced::new(stream));
         if !http2 {
             let service = TowerToHyperService::new(routes);
@@ -218,19 +223,6 @@ impl Servers {
             }
         }
     }
-}
-
-/// Collapses leading slashes and passes the body on as axum's type.
-fn normalize(request: Request<hyper::body::Incoming>) -> Request {
-    let mut request = deadline::watch(request);
-    if request.uri().path().starts_with("//") {
-        let path =
-            format!("/{}", request.uri().path_and_query().map_or("", |both| both.as_str()).trim_start_matches('/'));
-        if let Ok(uri) = path.parse::<Uri>() {
-            *request.uri_mut() = uri;
-        }
-    }
-    request
 }
 
 #[cfg(test)]

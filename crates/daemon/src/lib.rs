@@ -11,6 +11,7 @@ pub mod expiry;
 pub mod http;
 pub mod metrics;
 pub mod random;
+pub mod reload;
 pub mod samples;
 pub mod shutdown;
 pub mod signer;

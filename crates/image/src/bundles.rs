@@ -1,16 +1,14 @@
 //! Sigstore bundles that refer to an image, each alone in a manifest of its own.
 
+use crate::referrer::{AT_ONCE, Opened, broken_or, could_be, open};
+use crate::source::Source;
 use crate::{Broken, Candidate, Found, MAX_EVIDENCE_BYTES, MAX_FETCHED, Place, Signed};
-use chancery_registry::{Client, Digest, Document, Error, ErrorKind, Referrer, Repository};
+use chancery_registry::{Digest, Error, ErrorKind, Referrer};
 use chancery_verify::bundle::Bundle;
 use futures_util::{StreamExt as _, stream};
 
 /// What the artifact type of a bundle begins with, whatever its version.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
-/// What clients write into a fallback tag's index for want of the artifact type: that of the configuration.
-const EMPTY: &str = "application/vnd.oci.empty.v1+json";
-/// Manifests that are fetched at a time; the client has a bound of its own for all images together.
-const AT_ONCE: usize = 8;
 
 /// What becomes of a referrer.
 enum Outcome {
@@ -20,13 +18,13 @@ enum Outcome {
     Broken(Broken),
 }
 
-pub(crate) async fn find(client: &Client, repository: &Repository, target: &Digest) -> Result<Found, Error> {
-    let listing = client.referrers(repository, target).await?;
-    let could_be_one = |referrer: &Referrer| {
-        let kind = referrer.descriptor.artifact_type.as_deref().unwrap_or_default();
-        kind.is_empty() || kind == EMPTY || kind.starts_with(BUNDLE)
-    };
-    let referrers: Vec<Referrer> = listing.referrers.into_iter().filter(could_be_one).collect();
+fn is_bundle(artifact_type: &str) -> bool {
+    artifact_type.starts_with(BUNDLE)
+}
+
+/// The bundles among `referrers` of `target`.
+pub(crate) async fn find(source: &impl Source, target: &Digest, referrers: &[Referrer]) -> Result<Found, Error> {
+    let referrers: Vec<Referrer> = referrers.iter().filter(|referrer| could_be(referrer, is_bundle)).cloned().collect();
     if referrers.len() > MAX_FETCHED {
         return Err(Error::too_many(
             target,
@@ -34,7 +32,7 @@ pub(crate) async fn find(client: &Client, repository: &Repository, target: &Dige
         ));
     }
     let outcomes: Vec<Result<Outcome, Error>> = stream::iter(referrers)
-        .map(|referrer| async move { read(client, repository, target, &referrer).await })
+        .map(|referrer| async move { read(source, target, &referrer).await })
         .buffered(AT_ONCE)
         .collect()
         .await;
@@ -49,49 +47,23 @@ pub(crate) async fn find(client: &Client, repository: &Repository, target: &Dige
     Ok(found)
 }
 
-async fn read(
-    client: &Client,
-    repository: &Repository,
-    target: &Digest,
-    referrer: &Referrer,
-) -> Result<Outcome, Error> {
+async fn read(source: &impl Source, target: &Digest, referrer: &Referrer) -> Result<Outcome, Error> {
     let place = Place { layout: "referrer", manifest: referrer.descriptor.digest.to_string(), layer: 0 };
-    let document = match client.manifest(repository, &referrer.descriptor.digest).await {
-        Ok(Some(fetched)) => fetched.document,
-        // Lists at a tag are written by clients that race, and go stale.
-        Ok(None) if referrer.only_tagged => return Ok(Outcome::Nothing),
-        Ok(None) => {
-            let reason = "the registry lists it and does not have it";
-            return Ok(Outcome::Broken(Broken::new(place, ErrorKind::NotFound.code(), reason)));
-        }
-        Err(error) => return broken_or(place, error),
+    let manifest = match open(source, target, referrer, &place, is_bundle).await? {
+        Opened::Nothing => return Ok(Outcome::Nothing),
+        Opened::Broken(broken) => return Ok(Outcome::Broken(broken)),
+        Opened::Manifest(manifest) => manifest,
     };
-    let Document::Manifest(manifest) = document else { return Ok(Outcome::Nothing) };
-    if !manifest.artifact_type().starts_with(BUNDLE) {
-        return Ok(Outcome::Nothing);
-    }
-    let refers_to = manifest.subject.as_ref().map(|subject| &subject.digest);
-    if refers_to != Some(target) {
-        return Ok(Outcome::Broken(Broken::new(place, "image.subject", "the manifest refers to another image")));
-    }
     let [layer] = manifest.layers.as_slice() else {
         let reason = format!("the manifest of a bundle has {} layers instead of one", manifest.layers.len());
         return Ok(Outcome::Broken(Broken::new(place, ErrorKind::Layout.code(), reason)));
     };
-    let json = match client.blob(repository, layer, MAX_EVIDENCE_BYTES).await {
+    let json = match source.blob(layer, MAX_EVIDENCE_BYTES).await {
         Ok(json) => json,
-        Err(error) => return broken_or(place, error),
+        Err(error) => return broken_or(&place, error).map(Outcome::Broken),
     };
     Ok(match Bundle::parse(&json) {
         Ok(bundle) => Outcome::Candidate(Box::new(Candidate { place, bundle, signed: Signed::Manifest })),
         Err(refusal) => Outcome::Broken(Broken::of_refusal(place, &refusal)),
     })
-}
-
-/// A thing that is wrong by itself is reported; where the registry did not answer, nothing has been learnt.
-fn broken_or(place: Place, error: Error) -> Result<Outcome, Error> {
-    if error.kind().is_undecided() && error.kind() != ErrorKind::NotFound {
-        return Err(error);
-    }
-    Ok(Outcome::Broken(Broken::of_error(place, &error)))
 }

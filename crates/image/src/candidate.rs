@@ -1,20 +1,19 @@
 //! A thing that could be a signature of an image, and what it turns out to be once it is verified.
 
-use crate::{SIGN_PREDICATE, payload::Payload};
+use crate::payload::Payload;
 use chancery_registry::{Digest, Error};
 use chancery_verify::{
     Refusal, Rejection, Step, Timestamp,
     bundle::{Bundle, Content},
+    statement::{COSIGN_SIGNATURE, Statement},
     verifier::{Artifact, Judge, Verified, Verifier},
 };
 use serde::Serialize;
-use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Where a candidate was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Place {
-    /// `referrer`, `signature tag` or `attestation tag`.
+    /// `referrer`, `signature tag`, `attestation tag` or `signature referrer`.
     pub layout: &'static str,
     /// Digest of the manifest that has it.
     pub manifest: String,
@@ -112,6 +111,17 @@ pub enum Purpose {
     },
 }
 
+impl Purpose {
+    /// What a bundle over the artifact itself, or over a statement about it, is for.
+    #[must_use]
+    pub fn of(verified: &Verified) -> Self {
+        match verified.statement.as_ref().map(Statement::predicate_type) {
+            None | Some(COSIGN_SIGNATURE) => Self::Signature,
+            Some(predicate_type) => Self::Attestation { predicate_type: predicate_type.to_owned() },
+        }
+    }
+}
+
 /// A candidate that is genuine.
 #[derive(Debug, Clone)]
 pub struct Established {
@@ -119,8 +129,6 @@ pub struct Established {
     pub verified: Verified,
     /// Signature or attestation.
     pub purpose: Purpose,
-    /// Annotations that were signed along.
-    pub annotations: BTreeMap<String, String>,
     /// The reference that was signed along, of cosign's older signatures. Where the image was then, not where it is.
     pub reference: Option<String>,
 }
@@ -128,6 +136,8 @@ pub struct Established {
 impl Candidate {
     /// Checks that this is a signature of, or a statement about, the image whose manifest is `manifest` and has the digest
     /// `target`.
+    /// A policy that asks for annotations is evaluated afterwards, over the evidence of what is returned: those of cosign's
+    /// payload are read only once its signature is verified.
     ///
     /// # Errors
     /// As [`Verifier::verify`]; for cosign's payload, `subject.mismatch` where it names another manifest and
@@ -142,39 +152,19 @@ impl Candidate {
     ) -> Result<Established, Refusal> {
         match &self.signed {
             Signed::Payload(bytes) => {
-                let verified = verifier.verify(&self.bundle, &Artifact::Bytes(bytes), judge, now)?;
+                let mut verified = verifier.verify(&self.bundle, &Artifact::Bytes(bytes), judge, now)?;
                 // Only now: before, nobody has signed these bytes.
-                let payload = Payload::parse(bytes, target)?;
-                let Payload { annotations, reference } = payload;
-                Ok(Established { verified, purpose: Purpose::Signature, annotations, reference })
+                let Payload { annotations, reference } = Payload::parse(bytes, target)?;
+                verified.annotations = annotations;
+                Ok(Established { verified, purpose: Purpose::Signature, reference })
             }
             Signed::Manifest => {
                 if !target.is_of(manifest) {
                     return Err(Refusal::new(Rejection::SubjectMismatch, Step::Statement));
                 }
                 let verified = verifier.verify(&self.bundle, &Artifact::Bytes(manifest), judge, now)?;
-                let (purpose, annotations) = match &verified.statement {
-                    None => (Purpose::Signature, BTreeMap::new()),
-                    Some(statement) if statement.predicate_type() == SIGN_PREDICATE => {
-                        (Purpose::Signature, self.subject_annotations(verified.subject))
-                    }
-                    Some(statement) => {
-                        let predicate_type = statement.predicate_type().to_owned();
-                        (Purpose::Attestation { predicate_type }, BTreeMap::new())
-                    }
-                };
-                Ok(Established { verified, purpose, annotations, reference: None })
+                Ok(Established { purpose: Purpose::of(&verified), verified, reference: None })
             }
         }
-    }
-
-    /// What cosign's `-a` adds to a signature: texts beside the subject's digest, in the payload that was verified.
-    fn subject_annotations(&self, subject: Option<usize>) -> BTreeMap<String, String> {
-        let Content::Envelope(envelope) = self.bundle.content() else { return BTreeMap::new() };
-        let statement: Option<Value> = serde_json::from_slice(&envelope.payload).ok();
-        let subject = statement.as_ref().and_then(|statement| statement.get("subject")?.get(subject?));
-        let annotations = subject.and_then(|subject| subject.get("annotations")).and_then(Value::as_object);
-        let texts = annotations.into_iter().flatten();
-        texts.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
     }
 }

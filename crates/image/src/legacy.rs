@@ -1,9 +1,12 @@
-//! Cosign's tags beside an image: `.sig` has a signature in every layer, `.att` an envelope.
+//! What cosign 1 and 2 attach to an image: a manifest with a signature, or an envelope, in every layer.
 //!
-//! What belongs to a signature stands in its layer's annotations. Such evidence has a promise of the log and no proof.
+//! It is found at the tags `.sig` and `.att`, and since cosign 2, where that was asked for, as a referrer. What belongs to a
+//! signature stands in its layer's annotations. Such evidence has a promise of the log and no proof.
 
+use crate::referrer::{AT_ONCE, Opened, broken_or, could_be, open};
+use crate::source::Source;
 use crate::{Broken, Candidate, Found, MAX_EVIDENCE_BYTES, MAX_FETCHED, Place, Signed};
-use chancery_registry::{Client, Descriptor, Digest, Document, Error, ErrorKind, Repository, Tag};
+use chancery_registry::{Descriptor, Digest, Document, Error, ErrorKind, Manifest, Referrer};
 use chancery_verify::bundle::{Bundle, CertificateText, Detached, SignatureText};
 use futures_util::{StreamExt as _, stream};
 
@@ -12,18 +15,19 @@ const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const CHAIN: &str = "dev.sigstore.cosign/chain";
 const ENTRY: &str = "dev.sigstore.cosign/bundle";
 const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
-/// Layers that are fetched at a time; the client has a bound of its own for all images together.
-const AT_ONCE: usize = 8;
 
-/// One of the tags.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// What is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
     Signature,
     Attestation,
 }
 
 impl Kind {
-    const fn suffix(self) -> &'static str {
+    const ALL: [Self; 2] = [Self::Signature, Self::Attestation];
+
+    /// What follows the digest in its tag.
+    pub(crate) const fn suffix(self) -> &'static str {
         match self {
             Self::Signature => ".sig",
             Self::Attestation => ".att",
@@ -43,36 +47,85 @@ impl Kind {
             Self::Attestation => "application/vnd.dsse.envelope.v1+json",
         }
     }
+
+    /// The kind of a referrer with this artifact type.
+    fn of_artifact(artifact_type: &str) -> Option<Self> {
+        match artifact_type {
+            "application/vnd.dev.cosign.artifact.sig.v1+json" => Some(Self::Signature),
+            "application/vnd.dev.cosign.artifact.att.v1+json" => Some(Self::Attestation),
+            _ => None,
+        }
+    }
 }
 
-pub(crate) async fn find(client: &Client, repository: &Repository, target: &Digest) -> Result<Found, Error> {
-    let mut found = tagged(client, repository, target, Kind::Signature).await?;
-    found.extend(tagged(client, repository, target, Kind::Attestation).await?);
+/// What is beside `target`: in a registry, at its tags.
+pub(crate) async fn find(source: &impl Source, target: &Digest) -> Result<Found, Error> {
+    let mut found = Found::default();
+    for kind in Kind::ALL {
+        let Some(fetched) = source.beside(target, kind).await? else { continue };
+        let place = Place { layout: kind.layout(), manifest: fetched.digest.to_string(), layer: 0 };
+        match fetched.document {
+            Document::Manifest(manifest) => found.extend(layers(source, target, manifest, kind, &place).await?),
+            Document::Index(_) => {
+                let reason = format!("the {} is an index", kind.layout());
+                found.broken.push(Broken::new(place, ErrorKind::Layout.code(), reason));
+            }
+        }
+    }
     Ok(found)
 }
 
-async fn tagged(client: &Client, repository: &Repository, target: &Digest, kind: Kind) -> Result<Found, Error> {
-    let tag = Tag::of_digest(target, kind.suffix());
-    let Some(fetched) = client.tagged(repository, &tag).await? else { return Ok(Found::default()) };
-    let digest = fetched.digest.to_string();
-    let place = |layer| Place { layout: kind.layout(), manifest: digest.clone(), layer };
+/// What is attached to `target` by the manifests among `referrers`. Each counts, while cosign reads the last one alone.
+pub(crate) async fn referred(source: &impl Source, target: &Digest, referrers: &[Referrer]) -> Result<Found, Error> {
+    let is_wanted = |artifact_type: &str| Kind::of_artifact(artifact_type).is_some();
+    let referrers: Vec<&Referrer> = referrers.iter().filter(|referrer| could_be(referrer, is_wanted)).collect();
+    if referrers.len() > MAX_FETCHED {
+        return Err(too_many(target));
+    }
     let mut found = Found::default();
-    let Document::Manifest(manifest) = fetched.document else {
-        found.broken.push(Broken::new(place(0), ErrorKind::Layout.code(), format!("the tag {tag} is an index")));
-        return Ok(found);
-    };
+    for referrer in referrers {
+        let place = Place { layout: "signature referrer", manifest: referrer.descriptor.digest.to_string(), layer: 0 };
+        let manifest = match open(source, target, referrer, &place, is_wanted).await? {
+            Opened::Nothing => continue,
+            Opened::Broken(broken) => {
+                found.broken.push(broken);
+                continue;
+            }
+            Opened::Manifest(manifest) => manifest,
+        };
+        let Some(kind) = Kind::of_artifact(manifest.artifact_type()) else { continue };
+        found.extend(layers(source, target, manifest, kind, &place).await?);
+        if found.candidates.len() > MAX_FETCHED {
+            return Err(too_many(target));
+        }
+    }
+    Ok(found)
+}
+
+fn too_many(target: &Digest) -> Error {
+    Error::too_many(target, format_args!("it has more than {MAX_FETCHED} signatures"))
+}
+
+/// What the layers of a manifest hold.
+async fn layers(
+    source: &impl Source,
+    target: &Digest,
+    manifest: Manifest,
+    kind: Kind,
+    place: &Place,
+) -> Result<Found, Error> {
     if manifest.layers.len() > MAX_FETCHED {
-        let reason = format_args!("the tag {tag} has more than {MAX_FETCHED} signatures");
-        return Err(Error::too_many(repository, reason));
+        return Err(too_many(target));
     }
     let outcomes: Vec<_> = stream::iter(manifest.layers.into_iter().enumerate())
-        .map(|(position, layer)| {
-            let place = place(position);
-            async move { read(client, repository, &layer, kind, place).await }
+        .map(|(layer, descriptor)| {
+            let place = Place { layer, ..place.clone() };
+            async move { read(source, &descriptor, kind, place).await }
         })
         .buffered(AT_ONCE)
         .collect()
         .await;
+    let mut found = Found::default();
     for outcome in outcomes {
         match outcome? {
             Ok(candidate) => found.candidates.push(candidate),
@@ -83,8 +136,7 @@ async fn tagged(client: &Client, repository: &Repository, target: &Digest, kind:
 }
 
 async fn read(
-    client: &Client,
-    repository: &Repository,
+    source: &impl Source,
     layer: &Descriptor,
     kind: Kind,
     place: Place,
@@ -93,10 +145,9 @@ async fn read(
         let reason = format!("the layer is not of type {}", kind.media_type());
         return Ok(Err(Broken::new(place, ErrorKind::MediaType.code(), reason)));
     }
-    let contents = match client.blob(repository, layer, MAX_EVIDENCE_BYTES).await {
+    let contents = match source.blob(layer, MAX_EVIDENCE_BYTES).await {
         Ok(contents) => contents,
-        Err(error) if error.kind().is_undecided() && error.kind() != ErrorKind::NotFound => return Err(error),
-        Err(error) => return Ok(Err(Broken::of_error(place, &error))),
+        Err(error) => return broken_or(&place, error).map(Err),
     };
     let signed = match kind {
         Kind::Signature => Signed::Payload(contents.to_vec()),

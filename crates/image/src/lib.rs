@@ -10,12 +10,14 @@
 //! |---|---|---|
 //! | [`Layout::Bundle`] | referrers, by the API and by the fallback tag | one Sigstore bundle a manifest (cosign 3, GitHub) |
 //! | [`Layout::Legacy`] | tags `sha256-….sig`, `sha256-….att` | one signature or envelope a layer (cosign 1 and 2) |
+//! | [`Layout::Oci11`] | referrers | the same (cosign 2 with `--registry-referrers-mode oci-1-1`) |
 //!
 //! Which one counts is the caller's choice, never the outcome of a search: a registry that is busy or hides one layout must not
-//! be able to choose the other. Cosign's `.sbom` tags are not signed and are never evidence; what `--experimental-oci11` of
-//! cosign 2 wrote is not read.
+//! be able to choose the other. Cosign's `.sbom` tags are not signed and are never evidence. [`Saved`] is an image in a
+//! directory, where the same layouts are.
 //!
-//! An image signature is a bundle whose statement has the predicate [`SIGN_PREDICATE`], a bundle over the manifest itself, or
+//! An image signature is a bundle whose statement has the predicate
+//! [`COSIGN_SIGNATURE`](chancery_verify::statement::COSIGN_SIGNATURE), a bundle over the manifest itself, or
 //! cosign's older payload that names the manifest. An attestation by the same signer is none.
 //!
 //! Specification: cosign's `BUNDLE_SPEC.md` and `SIGNATURE_SPEC.md`.
@@ -25,14 +27,17 @@ mod candidate;
 mod legacy;
 mod payload;
 mod platform;
+mod referrer;
+mod saved;
+mod source;
 
 pub use candidate::{Broken, Candidate, Established, Found, Place, Purpose, Signed};
 pub use platform::{PlatformError, children};
+pub use saved::Saved;
 
 use chancery_registry::{Client, Digest, Error, Fetched, Repository};
+use source::{InRepository, Source};
 
-/// Predicate of the statement that cosign signs for an image.
-pub const SIGN_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// Manifests or layers that are fetched for one image.
 pub const MAX_FETCHED: usize = 64;
 /// Largest bundle, envelope or payload, in bytes.
@@ -45,8 +50,16 @@ pub enum Layout {
     Bundle,
     /// Cosign's tags.
     Legacy,
-    /// Both.
+    /// What is at cosign's tags otherwise, as referrers.
+    Oci11,
+    /// Every one of them.
     All,
+}
+
+impl Layout {
+    fn has(self, one: Self) -> bool {
+        self == one || self == Self::All
+    }
 }
 
 /// Everything in `repository` that could be a signature of the image `target`, or an attestation about it.
@@ -54,12 +67,22 @@ pub enum Layout {
 /// `repository` is the image's own, or the one that has its signatures. An error means that the question is open; what is found
 /// and cannot be read is [`Broken`], so that nobody can hide a signature by pushing rubbish beside it.
 pub async fn find(client: &Client, repository: &Repository, target: &Digest, layout: Layout) -> Result<Found, Error> {
+    collect(&InRepository { client, repository }, target, layout).await
+}
+
+async fn collect(source: &impl Source, target: &Digest, layout: Layout) -> Result<Found, Error> {
     let mut found = Found::default();
     if layout != Layout::Legacy {
-        found.extend(bundles::find(client, repository, target).await?);
+        let referrers = source.referrers(target).await?;
+        if layout.has(Layout::Bundle) {
+            found.extend(bundles::find(source, target, &referrers).await?);
+        }
+        if layout.has(Layout::Oci11) {
+            found.extend(legacy::referred(source, target, &referrers).await?);
+        }
     }
-    if layout != Layout::Bundle {
-        found.extend(legacy::find(client, repository, target).await?);
+    if layout.has(Layout::Legacy) {
+        found.extend(legacy::find(source, target).await?);
     }
     Ok(found)
 }

@@ -235,3 +235,51 @@ async fn cosigns_layers_become_candidates_or_have_a_reason() {
     let index = Answers::default().with(&tag, INDEX, r#"{"schemaVersion":2,"manifests":[]}"#);
     assert_eq!(codes(&index.ask(Layout::Legacy).await.unwrap()), ["image.layout"]);
 }
+
+#[tokio::test]
+async fn referrers_of_cosign_2_are_read_where_they_are_asked_for() {
+    let payload = br#"{"critical":{}}"#;
+    let referring = |artifact: &str, subject: &Digest, layers: usize| {
+        let layer = format!(
+            r#"{{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","digest":"{}","size":{},
+                "annotations":{{"dev.cosignproject.cosign/signature":"AAAA"}}}}"#,
+            sha256(payload),
+            payload.len()
+        );
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{{"mediaType":"{artifact}","digest":"{}","size":2}},
+                "layers":[{}],"subject":{{"mediaType":"{MANIFEST}","digest":"{subject}","size":5}}}}"#,
+            sha256(b"{}"),
+            vec![layer; layers].join(",")
+        )
+    };
+    let kind = "application/vnd.dev.cosign.artifact.sig.v1+json";
+    let mut listed = Vec::new();
+    let answers = Answers::default()
+        .with(blob(payload), "", payload.as_slice())
+        .referrer(&mut listed, &referring(kind, &target(), 1), kind)
+        // cosign reads the last list alone, and so misses what is in the others.
+        .referrer(&mut listed, &referring(kind, &target(), 2), kind)
+        .referrer(&mut listed, &referring(kind, &sha256(b"other"), 1), kind)
+        .referrer(&mut listed, &referring("application/vnd.dev.cosign.artifact.sbom.v1+json", &target(), 1), EMPTY);
+    let answers = answers.listing(&listed);
+    let found = answers.clone().ask(Layout::Oci11).await.unwrap();
+    assert_eq!((found.candidates.len(), codes(&found)), (3, vec!["image.subject"]));
+    assert!(found.candidates.iter().all(|one| one.signed == Signed::Payload(payload.to_vec())));
+    for layout in [Layout::Bundle, Layout::Legacy] {
+        assert_eq!(answers.clone().ask(layout).await, Ok(Found::default()), "{layout:?}");
+    }
+    assert_eq!(answers.ask(Layout::All).await.unwrap().candidates.len(), 3);
+    // What is not answered is open, and there is an end.
+    for (path, status) in
+        [(format!("referrers/{}", target()), 429), (format!("manifests/sha256-{}", target().hex()), 503)]
+    {
+        assert!(Answers::default().listing(&[]).failing(&path, status).ask(Layout::Oci11).await.is_err(), "{path}");
+    }
+    let mut many = Vec::new();
+    let answers = Answers::default()
+        .with(blob(payload), "", payload.as_slice())
+        .referrer(&mut many, &referring(kind, &target(), MAX_FETCHED), kind)
+        .referrer(&mut many, &referring(kind, &target(), MAX_FETCHED - 1), kind);
+    assert_eq!(answers.listing(&many).ask(Layout::Oci11).await, Err("image.too_many"));
+}

@@ -1,6 +1,7 @@
 //! What can go wrong between a reference and its bytes, with stable codes.
 //!
-//! Codes that begin with `registry.` say nothing about an image: the registry could not be asked, or did not answer as one.
+//! Codes that begin with `registry.` or `file.` say nothing about an image: the registry could not be asked, or did not answer as
+//! one, or a file could not be read.
 //! Codes that begin with `image.` are about what was read.
 
 use std::fmt;
@@ -17,6 +18,8 @@ pub enum ErrorKind {
     MediaType,
     /// A manifest that cannot be parsed, or that is ambiguous.
     Layout,
+    /// A manifest that was listed as referring to one digest and refers to another.
+    Subject,
     /// More bytes than the limit.
     TooLarge,
     /// More elements or pages than the limit.
@@ -37,6 +40,8 @@ pub enum ErrorKind {
     Protocol,
     /// Credentials that cannot be read, or a credential helper that fails.
     Credentials,
+    /// A file that cannot be read: a bundle, an artifact, or a part of an image in a directory.
+    Unreadable,
 }
 
 impl ErrorKind {
@@ -48,6 +53,7 @@ impl ErrorKind {
             Self::Digest => "image.digest",
             Self::MediaType => "image.media_type",
             Self::Layout => "image.layout",
+            Self::Subject => "image.subject",
             Self::TooLarge => "image.too_large",
             Self::TooMany => "image.too_many",
             Self::Unauthorized => "registry.unauthorized",
@@ -58,6 +64,7 @@ impl ErrorKind {
             Self::Redirect => "registry.redirect",
             Self::Protocol => "registry.protocol",
             Self::Credentials => "registry.credentials",
+            Self::Unreadable => "file.unreadable",
         }
     }
 
@@ -65,7 +72,13 @@ impl ErrorKind {
     #[must_use]
     pub const fn is_undecided(self) -> bool {
         match self {
-            Self::Reference | Self::Digest | Self::MediaType | Self::Layout | Self::TooLarge | Self::TooMany => false,
+            Self::Reference
+            | Self::Digest
+            | Self::MediaType
+            | Self::Layout
+            | Self::Subject
+            | Self::TooLarge
+            | Self::TooMany => false,
             Self::Unauthorized
             | Self::Denied
             | Self::NotFound
@@ -73,7 +86,8 @@ impl ErrorKind {
             | Self::Unavailable
             | Self::Redirect
             | Self::Protocol
-            | Self::Credentials => true,
+            | Self::Credentials
+            | Self::Unreadable => true,
         }
     }
 }
@@ -96,6 +110,18 @@ impl Error {
     #[must_use]
     pub fn too_many(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(ErrorKind::TooMany, subject, reason)
+    }
+
+    /// `subject` is not laid out as its reader expects.
+    #[must_use]
+    pub fn layout(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Layout, subject, reason)
+    }
+
+    /// `subject`, a file or directory, could not be read: nothing is known.
+    #[must_use]
+    pub fn unreadable(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Unreadable, subject, reason)
     }
 
     /// The same with another subject, where the caller knows a better name for it.
@@ -129,3 +155,23 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_says_whether_the_question_is_open() {
+        use ErrorKind::{
+            Credentials, Denied, Digest, Layout, MediaType, NotFound, Protocol, Redirect, Reference, Subject,
+            Throttled, TooLarge, TooMany, Unauthorized, Unavailable, Unreadable,
+        };
+        for kind in [Reference, Digest, MediaType, Layout, Subject, TooLarge, TooMany] {
+            assert!(kind.code().starts_with("image.") && !kind.is_undecided(), "{kind:?}");
+        }
+        for kind in [Unauthorized, Denied, NotFound, Throttled, Unavailable, Redirect, Protocol, Credentials] {
+            assert!(kind.code().starts_with("registry.") && kind.is_undecided(), "{kind:?}");
+        }
+        assert!(Unreadable.code().starts_with("file.") && Unreadable.is_undecided());
+    }
+}

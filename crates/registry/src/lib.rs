@@ -9,6 +9,7 @@
 //! | [`reference`](mod@reference), [`digest`] | names of images | OCI distribution, «Pulling manifests»; Docker's short names |
 //! | [`document`] | manifests and indexes | OCI image, `manifest.md`, `image-index.md` |
 //! | [`client`] | requests: manifests, blobs, referrers | OCI distribution |
+//! | [`directory`] | the same in a directory on this machine | OCI image, `image-layout.md` |
 //! | [`credentials`] | who we are, from Docker's and Podman's files and credential helpers | Docker's `config.json`, `containers-auth.json` |
 //! | [`facts`] | a bounded cache of what was read | – |
 //!
@@ -21,6 +22,7 @@ mod challenge;
 pub mod client;
 pub mod credentials;
 pub mod digest;
+pub mod directory;
 pub mod document;
 mod error;
 pub mod facts;
@@ -32,6 +34,7 @@ mod transport;
 pub use client::{Client, Fetched, Limits, Options};
 pub use credentials::Locations;
 pub use digest::Digest;
+pub use directory::Directory;
 pub use document::{Descriptor, Document, Index, Manifest, Platform};
 pub use error::{Error, ErrorKind};
 pub use facts::Facts;

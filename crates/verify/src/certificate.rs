@@ -7,6 +7,7 @@
 
 pub mod algorithm;
 pub mod chain;
+mod foreign;
 #[cfg(feature = "issue")]
 pub mod profile;
 #[cfg(feature = "issue")]
@@ -15,6 +16,7 @@ mod tbs;
 
 pub use algorithm::SignatureAlgorithm;
 pub use chain::{verify_authority, verify_chain, verify_issued_by, verify_path};
+pub(crate) use foreign::Foreign;
 #[cfg(feature = "issue")]
 pub use profile::{verify_profile, verify_profile_without_sct};
 #[cfg(feature = "issue")]
@@ -92,9 +94,8 @@ impl Certificate {
         }
         let parsed = x509_cert::Certificate::from_der(der).map_err(|_| Rejection::CertificateMalformed)?;
         let tbs = parsed.tbs_certificate();
-        let mut seen = BTreeSet::new();
-        let unique = extensions(tbs).iter().all(|extension| seen.insert(extension.extn_id));
-        if tbs.version() != Version::V3 || tbs.signature() != parsed.signature_algorithm() || !unique {
+        let is_consistent = tbs.signature() == parsed.signature_algorithm() && !has_an_extension_twice(extensions(tbs));
+        if tbs.version() != Version::V3 || !is_consistent {
             return Err(Rejection::CertificateMalformed);
         }
         let algorithm = SignatureAlgorithm::from_identifier(tbs.signature())?;
@@ -339,6 +340,11 @@ impl fmt::Debug for Certificate {
 
 fn extensions(tbs: &TbsCertificate) -> &[Extension] {
     tbs.extensions().map_or(&[], Vec::as_slice)
+}
+
+fn has_an_extension_twice(extensions: &[Extension]) -> bool {
+    let mut seen = BTreeSet::new();
+    !extensions.iter().all(|extension| seen.insert(extension.extn_id))
 }
 
 fn moment(time: Time) -> Timestamp {

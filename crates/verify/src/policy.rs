@@ -8,7 +8,8 @@
 //! 1. Signatures that a distrust rule hits are taken out; nothing brings them back.
 //! 2. Signatures made outside the policy's own time are taken out.
 //! 3. The requirement is evaluated over the rest. A rule is met by one signature that meets all of its conditions; `all_of`
-//!    may be met by several; `at_least` counts distinct signers, so no key or person counts twice.
+//!    may be met by several; `at_least` counts distinct signers, so no key or person counts twice. A rule that names no
+//!    predicate and no [`Kind`] is met by a signature of the artifact itself, and by no attestation.
 //!
 //! Not here: whether a signature, certificate, time or log entry is genuine (that is decided before), and I/O.
 
@@ -21,6 +22,8 @@ mod evidence;
 mod field;
 mod forge;
 mod glob;
+mod kind;
+mod layout;
 mod parse;
 mod pattern;
 mod period;
@@ -33,10 +36,12 @@ pub use decision::{Decision, Distrusted, Explanation};
 pub use distrust::Distrust;
 pub use evidence::Evidence;
 pub use field::Field;
+pub use kind::Kind;
+pub use layout::SignatureLayout;
 pub use parse::ParseError;
 pub use pattern::Pattern;
 pub use requirement::Requirement;
-pub use thresholds::PolicyThresholds;
+pub use thresholds::{AuthorityName, AuthorityThresholds, PolicyThresholds};
 
 use crate::PublicKey;
 use crate::signer::Signer;
@@ -57,16 +62,19 @@ pub struct Policy {
     distrust: Vec<Distrust>,
     period: Period,
     thresholds: PolicyThresholds,
+    authorities: Vec<AuthorityThresholds>,
+    layout: Option<SignatureLayout>,
 }
 
 impl Policy {
-    /// One signature by this identity, vouched for by this issuer, both compared byte by byte.
+    /// One signature of the artifact itself by this identity, vouched for by this issuer, both compared byte by byte. For
+    /// attestations, see [`Requirement::of_kind`].
     #[must_use]
     pub fn identity(identity: impl Into<String>, issuer: impl Into<String>) -> Self {
         Self::require(Requirement::identity(identity, issuer))
     }
 
-    /// One signature with this key, without a certificate.
+    /// One signature of the artifact itself with this key, without a certificate.
     #[must_use]
     pub fn key(key: PublicKey) -> Self {
         Self::require(Requirement::key(key))
@@ -75,7 +83,14 @@ impl Policy {
     /// A policy with this requirement, the usual thresholds and no distrust.
     #[must_use]
     pub fn require(requirement: Requirement) -> Self {
-        Self { requirement, distrust: Vec::new(), period: Period::default(), thresholds: PolicyThresholds::default() }
+        Self {
+            requirement,
+            distrust: Vec::new(),
+            period: Period::default(),
+            thresholds: PolicyThresholds::default(),
+            authorities: Vec::new(),
+            layout: None,
+        }
     }
 
     /// Adds a distrust rule.
@@ -89,6 +104,13 @@ impl Policy {
     #[must_use]
     pub const fn with_thresholds(mut self, thresholds: PolicyThresholds) -> Self {
         self.thresholds = thresholds;
+        self
+    }
+
+    /// Sets how much evidence the certificates of one authority need. The first that means an authority holds.
+    #[must_use]
+    pub fn with_thresholds_of(mut self, thresholds: AuthorityThresholds) -> Self {
+        self.authorities.push(thresholds);
         self
     }
 
@@ -125,6 +147,18 @@ impl Policy {
     #[must_use]
     pub const fn thresholds(&self) -> PolicyThresholds {
         self.thresholds
+    }
+
+    /// Authorities whose certificates need other evidence than [`Self::thresholds`] says.
+    #[must_use]
+    pub fn thresholds_of_authorities(&self) -> &[AuthorityThresholds] {
+        &self.authorities
+    }
+
+    /// Where signatures of images are looked for, if it says so.
+    #[must_use]
+    pub const fn layout(&self) -> Option<SignatureLayout> {
+        self.layout
     }
 
     /// Every key that the policy names: what signatures without a certificate are verified with.

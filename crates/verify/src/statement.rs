@@ -21,6 +21,8 @@ use serde_json::{Map, Value};
 
 /// The only payload type of an envelope that carries a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+/// The predicate type by which cosign signs an artifact itself, of an image since version 3.
+pub const COSIGN_SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// Subjects of one statement; the largest releases of the field have some hundreds.
 pub const MAX_SUBJECTS: usize = 1024;
 /// Digests of one subject.

@@ -2,8 +2,8 @@
 //!
 //! [`Request`] and [`Token`] are read strictly: DER only, nothing twice, nothing left over, every length bounded, and
 //! without copying. An [`Authority`] is a certificate chain that may make timestamps (RFC 3161 §2.3); it says whether a
-//! token is its own. Not here: revocation, timestamps by authorities known by key identifier alone, `ESSCertID` with SHA-1
-//! (RFC 5816 replaced it), and CMS beyond what a timestamp needs.
+//! token is its own. Not here: revocation, timestamps by authorities known by key identifier alone, and CMS beyond what a
+//! timestamp needs.
 //!
 //! | module | reads | specification |
 //! |---|---|---|
@@ -11,10 +11,12 @@
 //! | `request` | `TimeStampReq` | RFC 3161 §2.4.1 |
 //! | `info` | `TSTInfo` | RFC 3161 §2.4.2 |
 //! | `token` | `TimeStampResp` and the CMS around a `TSTInfo` | RFC 3161 §2.4.2, RFC 5652, RFC 5816 |
+//! | `identifier` | the signer's certificate in `ESSCertID` and `ESSCertIDv2` | RFC 2634 §5.4, RFC 5035 §4 |
 //! | `authority` | | RFC 3161 §2.3, RFC 5816 §2.2.1 |
 
 pub mod asn1;
 mod authority;
+mod identifier;
 mod imprint;
 mod info;
 mod request;
@@ -38,5 +40,7 @@ pub const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840
 pub const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 /// Signed attribute `signingTime`.
 pub const SIGNING_TIME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.5");
+/// Signed attribute `signingCertificate`, which names the certificate by SHA-1.
+pub const SIGNING_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
 /// Signed attribute `signingCertificateV2`.
 pub const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");

@@ -12,7 +12,8 @@
 //!    all its certificates were trusted. Every promise of a log verifies under the key the log had at that time. Nothing lies in
 //!    the future. Enough operators vouch for a time ([`Thresholds::times`]); without a promise, an entry's time counts for nothing.
 //! 3. **Chain.** One certificate authority has issued the certificate. At *every* time of step 2 the certificate, the authority's
-//!    whole chain and its window in the trust root are valid. The certificate is for code signing and no CA.
+//!    whole chain and its window in the trust root are valid. The certificate is for code signing and no CA. Thresholds of this
+//!    authority, if it has its own ([`Options::authorities`]), hold from here on, and for the times of step 2.
 //! 4. **SCTs.** Every SCT of a known log verifies for this certificate and this issuer, in the log's window. Enough operators
 //!    have given one ([`Thresholds::scts`]).
 //! 5. **Identity.** The certificate names one identity and one issuer, and the [`Judge`] accepts the signer.
@@ -63,6 +64,7 @@ mod entries;
 mod judge;
 mod options;
 mod prepared;
+mod required;
 mod scts;
 mod signer_key;
 mod times;
@@ -87,8 +89,8 @@ use crate::statement::{PAYLOAD_TYPE, Statement};
 use crate::trust_root::TrustRoot;
 use crate::{PublicKey, Refusal, Rejection, Step, Timestamp};
 use algorithm::SignedData;
-use options::Required;
 use prepared::Prepared;
+use required::{Demands, Required};
 
 /// Judges bundles against one trust root. Cheap to share, expensive to make: the constant signatures are verified once, here.
 #[derive(Debug, Clone)]
@@ -103,6 +105,7 @@ struct Case<'a> {
     verifier: &'a Verifier,
     bundle: &'a Bundle,
     now: Timestamp,
+    /// What must be counted; of a certificate, as its authority's thresholds say once that is known.
     required: Required,
     warnings: Vec<String>,
 }
@@ -187,25 +190,19 @@ impl Verifier {
         judge: &impl Judge,
         now: Timestamp,
     ) -> Result<Verified, Refusal> {
-        let required = Required::new(&self.options.thresholds, judge.thresholds());
-        let mut case = Case { verifier: self, bundle, now, required, warnings: Vec::new() };
+        let demands = Demands::new(&self.options, judge);
+        let mut case = Case { verifier: self, bundle, now, required: demands.general(), warnings: Vec::new() };
         // (1)
         let keys: Vec<SignerKey> = self.keys.iter().cloned().chain(judge.keys()).collect();
         let material = case.material(&keys)?;
         let algorithm = case.algorithm(&material);
         // (2)
+        if matches!(material, Material::Certificate(_)) {
+            case.required = demands.fewest_times();
+        }
         let times = times::establish(&mut case, &material)?;
         // (3), (4)
-        let leaf = match material {
-            Material::Certificate(certificate) => {
-                let chained = chain::verify(&case, certificate, &times)?;
-                Some(scts::verify(&mut case, chained)?)
-            }
-            Material::Key(key) => {
-                key.verify_times(&times)?;
-                None
-            }
-        };
+        let leaf = case.leaf(&demands, material, &times)?;
         // (5)
         let signer = match (&leaf, material) {
             (Some(leaf), _) => Signer::of_certificate(leaf.certificate(), Claims::of(leaf.certificate())?),
@@ -220,6 +217,8 @@ impl Verifier {
         signed.verify(material.key(), bundle.content(), artifact)?;
         // (8)
         let (statement, subject) = statement(bundle.content(), artifact)?;
+        let matched = statement.as_ref().zip(subject).and_then(|(statement, at)| statement.subjects().get(at));
+        let annotations = matched.map(|subject| subject.annotations().clone()).unwrap_or_default();
         // (9)
         let mut verified = Verified {
             signer,
@@ -232,6 +231,7 @@ impl Verifier {
             content: SignedContent::of(bundle.content(), &signed),
             statement,
             subject,
+            annotations,
             policy: None,
             warnings: case.warnings,
         };
@@ -264,6 +264,27 @@ impl<'a> Case<'a> {
         match self.bundle.material() {
             bundle::Material::Certificate(certificate) => Ok(Material::Certificate(certificate)),
             bundle::Material::PublicKey { hint } => signer_key::find(keys, hint.as_deref()).map(Material::Key),
+        }
+    }
+
+    /// The certificate, of an authority that is known from here on; `None` for a key, which was trusted at every time.
+    fn leaf<'k>(
+        &mut self,
+        demands: &Demands,
+        material: Material<'k>,
+        times: &[VerifiedTime],
+    ) -> Result<Option<VerifiedLeaf<'k>>, Refusal>
+    where
+        'a: 'k,
+    {
+        match material {
+            Material::Certificate(certificate) => {
+                let chained = chain::verify(self, certificate, times)?;
+                self.required = demands.of(&chained.authority);
+                times::count(&self.required, &material, times)?;
+                scts::verify(self, chained).map(Some)
+            }
+            Material::Key(key) => key.verify_times(times).map(|()| None),
         }
     }
 

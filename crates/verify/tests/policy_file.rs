@@ -3,7 +3,7 @@
 #![expect(clippy::panic, reason = "a test that fails here has found something")]
 
 use chancery_verify::Refusal;
-use chancery_verify::policy::Policy;
+use chancery_verify::policy::{Policy, SignatureLayout};
 
 const EXAMPLE: &str = include_str!("../../../deploy/policy.toml");
 
@@ -205,8 +205,30 @@ fn what_is_probably_not_meant_is_warned_of() {
     for fine in [r"{ regex = 'https://github\.com/[.]x.*' }", "{ glob = 'https://github.com/acme/**@**' }", "'a.b'"] {
         assert_eq!(of(fine), Vec::<String>::new(), "{fine}");
     }
+    let rule = "{ issuer = 'i', identity = { regex = 'a.b' } }";
+    assert_eq!(warnings(&format!("[require]\nany_of = [{rule}, {rule}]")).len(), 1, "the same is said once");
     let none = warnings("[thresholds]\nlogs = 0\nscts = 0\ntimes = 0\n[require]\nissuer = 'i'\nidentity = 'a'");
     assert_eq!(none.len(), 3, "{none:?}");
+}
+
+#[test]
+fn a_policy_may_say_where_signatures_of_images_are() {
+    let parsed = |images: &str| {
+        Policy::parse(&format!("version = 1\n{images}\n[require]\nissuer = 'i'\nidentity = 'a'"))
+            .map(|policy| policy.layout())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(parsed(""), Ok(None));
+    for (name, layout) in [
+        ("bundle", SignatureLayout::Bundle),
+        ("legacy", SignatureLayout::Legacy),
+        ("oci11", SignatureLayout::Oci11),
+        ("all", SignatureLayout::All),
+    ] {
+        assert_eq!(parsed(&format!("[images]\nlayout = '{name}'")), Ok(Some(layout)));
+    }
+    assert!(parsed("[images]\nlayout = 'any'").unwrap_err().contains("expected one of `bundle`, `legacy`"));
+    assert!(parsed("[images]\nlayouts = 'all'").unwrap_err().contains("unknown field `layouts`"));
 }
 
 #[cfg(feature = "schema")]
@@ -214,7 +236,7 @@ fn what_is_probably_not_meant_is_warned_of() {
 fn the_schema_knows_every_setting_and_forbids_others() {
     let schema = Policy::schema();
     assert_eq!(schema["additionalProperties"], false);
-    for setting in ["version", "require", "distrust", "not_before", "not_after", "thresholds"] {
+    for setting in ["version", "require", "distrust", "not_before", "not_after", "thresholds", "images"] {
         assert!(schema["properties"][setting].is_object(), "{setting}");
     }
     let requirement = &schema["$defs"]["Requirement"];

@@ -185,6 +185,10 @@ fn a_hint_means_one_key_and_none_is_tried_after_another() {
         (std::slice::from_ref(&own), Some("release"), "accepted"),
         (std::slice::from_ref(&others), Some("release"), "signature.invalid"),
         (&[own.clone(), others.clone()], Some("release"), "policy.key"),
+        // One key that is trusted twice is one key.
+        (&[own.clone(), own.clone()], Some("release"), "accepted"),
+        (&[own.clone(), own.clone()], None, "accepted"),
+        (&[own.clone(), own.clone(), others.clone()], None, "policy.key"),
         (&[others.clone(), own.clone()], Some(&fingerprint), "accepted"),
         (&[own.clone(), others.clone()], Some(&theirs), "signature.invalid"),
         (std::slice::from_ref(&own), Some(&theirs), "bundle.key_hint"),

@@ -3,44 +3,56 @@
 //!
 //! It is only appended to, and only its owner can read it, because it names people. A line has the request's id
 //! ([`RequestId`](chancery_daemon::http::RequestId)), the decision and the code of its reason. It never has the token,
-//! nor any text of the request that is not verified. A certificate whose line cannot be written is not returned. A line
-//! survives a crash of the process at once, and a power cut after [`SYNC_PERIOD`]. Lines are not synced one by one,
-//! because the certificate log is the record that must survive.
+//! nor any text of the request that is not verified. A certificate whose line cannot be written is not returned, and
+//! until a line can be written again none is issued. A line survives a crash of the process at once, and a power cut
+//! after [`SYNC_PERIOD`]. Lines are not synced one by one, because the certificate log is the record that must survive.
+//!
+//! Grants are never left out. Refusals are, beyond what `refusals` has room for, so that strangers cannot fill the disk;
+//! a line a minute says how many. `file` follows, rotates and syncs the file.
+
+mod file;
+mod refusals;
+
+pub use file::Rotation;
 
 use crate::Error;
 use crate::identity::Principal;
 use crate::issue::Issued;
+use chancery_daemon::clock::Clock;
+use chancery_daemon::http::Peer;
 use chancery_verify::certificate::Identity;
 use chancery_verify::{Timestamp, hash, sct};
+use file::AuditFile;
+use refusals::Refusals;
 use serde_json::{Map, Value, json};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fmt::Write as _;
+use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Version of a line's format. New members do not change it.
 const SCHEMA: u32 = 1;
-/// Longest time until a line is on disk while [`AuditLog::keep_synced`] runs, not counting the sync itself.
+/// Longest time until a line is on disk while [`AuditLog::keep`] runs, not counting the sync itself.
 pub const SYNC_PERIOD: Duration = Duration::from_secs(1);
 
 /// An open audit log.
 #[derive(Debug)]
 pub struct AuditLog {
-    lines: Mutex<Lines>,
-    /// A second handle of the same file, so that writing a line never waits for a sync.
-    disk: File,
-    /// Whether some lines may not be on disk yet.
-    unsynced: AtomicBool,
+    file: AuditFile,
+    /// Locked before the file is.
+    state: Mutex<State>,
 }
 
-#[derive(Debug)]
-struct Lines {
-    file: File,
-    /// Whether the file ends within a line, because a write was cut short.
-    torn: bool,
+#[derive(Debug, Default)]
+struct State {
+    refusals: Refusals,
+    /// Why the last line could not be written.
+    unwritable: Option<String>,
+    /// Decisions without a line since then.
+    unrecorded: u64,
+    /// Why the last sync failed.
+    unsyncable: Option<String>,
 }
 
 /// The request, and the verified facts about its sender.
@@ -48,51 +60,101 @@ pub(crate) struct Asked<'a> {
     pub(crate) request_id: &'a str,
     /// `v1`, `v2` or `grpc`.
     pub(crate) api: &'static str,
+    /// The address it came from; `None` if there is no connection.
+    pub(crate) peer: Option<Peer>,
     /// Name of the configured issuer that the token names, verified or not.
     pub(crate) issuer: Option<&'a str>,
     /// Set once the token is verified.
     pub(crate) principal: Option<&'a Principal>,
 }
 
+/// What became of a line about a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// It is in the file.
+    Line,
+    /// There was no room for it.
+    LeftOut,
+}
+
 impl AuditLog {
     /// Opens `path` for appending. Creates it (0600) if it is missing.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-        let mut last = [b'\n'];
-        if file.metadata()?.len() > 0 {
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-        }
-        let disk = file.try_clone()?;
-        Ok(Self { lines: Mutex::new(Lines { file, torn: last != *b"\n" }), disk, unsynced: AtomicBool::new(false) })
+    pub fn open(path: &Path, rotation: Rotation) -> io::Result<Self> {
+        Ok(Self { file: AuditFile::open(path, rotation)?, state: Mutex::default() })
     }
 
-    /// Returns when all lines written so far are on disk. Returns at once for a file that cannot be synced, such as a
-    /// pipe.
+    /// Opens the file anew, as after SIGHUP.
+    pub fn reopen(&self) {
+        if let Err(error) = self.file.reopen() {
+            tracing::error!(%error, "the audit log cannot be opened anew; the open file stays in use");
+        }
+    }
+
+    /// Says why nothing is issued, if lines cannot be written or synced at the moment.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<String> {
+        let state = self.state();
+        let reason = state.unwritable.as_ref().or(state.unsyncable.as_ref())?;
+        Some(format!("the audit log cannot be written, so nothing is issued: {reason}"))
+    }
+
+    /// Returns when all lines written so far are on disk.
     pub fn sync(&self) -> io::Result<()> {
-        if !self.unsynced.swap(false, Ordering::AcqRel) {
-            return Ok(());
+        let synced = self.file.sync();
+        let mut state = self.state();
+        if let Err(error) = &synced
+            && state.unsyncable.is_none()
+        {
+            tracing::error!(%error, "the audit log cannot be synced");
         }
-        match self.disk.sync_data() {
-            Err(error) if error.kind() != io::ErrorKind::InvalidInput => {
-                self.unsynced.store(true, Ordering::Release);
-                Err(error)
-            }
-            _ => Ok(()),
-        }
+        state.unsyncable = synced.as_ref().err().map(ToString::to_string);
+        synced
     }
 
-    /// Syncs lines to disk for as long as it is polled.
-    pub async fn keep_synced(self: Arc<Self>) {
-        let mut is_failing = false;
+    /// Does what is due for as long as it is polled: syncs lines, tries again what could not be written, and says how
+    /// many refusals were left out.
+    pub async fn keep(self: Arc<Self>, clock: Arc<dyn Clock>) {
         loop {
             tokio::time::sleep(SYNC_PERIOD).await;
-            let log = Arc::clone(&self);
-            let Ok(synced) = tokio::task::spawn_blocking(move || log.sync()).await else { return };
-            if let Some(error) = synced.as_ref().err().filter(|_| !is_failing) {
-                tracing::error!(%error, "the audit log cannot be synced");
+            let (log, now) = (Arc::clone(&self), clock.now());
+            let due = move || {
+                log.resume(now);
+                log.sum_up(now, false);
+                // Told and remembered there.
+                let _synced = log.sync();
+            };
+            if tokio::task::spawn_blocking(due).await.is_err() {
+                return;
             }
-            is_failing = synced.is_err();
+        }
+    }
+
+    /// Says what was left out, and returns when all lines are on disk.
+    pub fn close(&self, now: Timestamp) {
+        self.sum_up(now, true);
+        let _synced = self.sync();
+    }
+
+    /// Writes a line to find out whether lines can be written again, if the last one could not.
+    fn resume(&self, now: Timestamp) {
+        let mut state = self.state();
+        if state.unwritable.is_some() {
+            let _written = self.write(&mut state, "", now);
+        }
+    }
+
+    fn sum_up(&self, now: Timestamp, at_once: bool) {
+        let mut state = self.state();
+        let left_out = state.refusals.summary(now, at_once);
+        let time = now.rfc3339();
+        let mut lines = String::new();
+        for (code, count) in &left_out {
+            let line = json!({ "schema": SCHEMA, "time": time, "event": "left_out", "code": code, "count": count });
+            // Writing to a string does not fail.
+            let _ = writeln!(lines, "{line}");
+        }
+        if !lines.is_empty() && self.write(&mut state, &lines, now).is_err() {
+            state.refusals.put_back(&left_out);
         }
     }
 
@@ -103,7 +165,7 @@ impl AuditLog {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         line.extend(members);
-        self.append(line)
+        self.write(&mut self.state(), &one(line), now)
     }
 
     /// Appends a line about a certificate.
@@ -121,30 +183,52 @@ impl AuditLog {
             })
         });
         line.insert("ct".into(), ct.unwrap_or_default());
-        self.append(line)
+        self.decided(line, now)
     }
 
-    /// Appends a line about a refusal.
-    pub(crate) fn refused(&self, asked: &Asked<'_>, error: &Error, now: Timestamp) -> io::Result<()> {
+    /// Appends a line about a refusal, if there is room for it.
+    pub(crate) fn refused(&self, asked: &Asked<'_>, error: &Error, now: Timestamp) -> io::Result<Recorded> {
+        if !self.state().refusals.take(error.code(), asked.peer, now) {
+            return Ok(Recorded::LeftOut);
+        }
         let mut line = line("refused", asked, now);
         line.insert("code".into(), error.code().into());
-        self.append(line)
+        self.decided(line, now).map(|()| Recorded::Line)
     }
 
-    fn append(&self, line: Map<String, Value>) -> io::Result<()> {
-        let mut text = Value::Object(line).to_string();
-        text.push('\n');
-        // One short write into the page cache, under a lock so that lines do not mix.
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.torn {
-            text.insert(0, '\n');
-        }
-        lines.torn = true;
-        lines.file.write_all(text.as_bytes())?;
-        lines.torn = false;
-        self.unsynced.store(true, Ordering::Release);
+    fn decided(&self, line: Map<String, Value>, now: Timestamp) -> io::Result<()> {
+        let mut state = self.state();
+        let written = self.write(&mut state, &one(line), now);
+        state.unrecorded += u64::from(written.is_err());
+        written
+    }
+
+    /// Writes whole lines. The first ones after a failure stand behind a line that says how many are missing.
+    fn write(&self, state: &mut State, lines: &str, now: Timestamp) -> io::Result<()> {
+        let Some(reason) = &state.unwritable else {
+            let written = self.file.append(lines, now);
+            if let Err(error) = &written {
+                tracing::error!(%error, "the audit log cannot be written; nothing is issued until it can");
+                state.unwritable = Some(error.to_string());
+            }
+            return written;
+        };
+        let time = now.rfc3339();
+        let resumed = json!({ "schema": SCHEMA, "time": time, "event": "resumed", "unrecorded": state.unrecorded });
+        self.file.append(&format!("{resumed}\n{lines}"), now)?;
+        tracing::info!(reason, unrecorded = state.unrecorded, "the audit log can be written again");
+        (state.unwritable, state.unrecorded) = (None, 0);
         Ok(())
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One line.
+fn one(members: Map<String, Value>) -> String {
+    format!("{}\n", Value::Object(members))
 }
 
 fn line(event: &str, asked: &Asked<'_>, now: Timestamp) -> Map<String, Value> {
@@ -169,26 +253,4 @@ fn line(event: &str, asked: &Asked<'_>, now: Timestamp) -> Map<String, Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn lines_are_synced_in_the_background_and_devices_need_not_be() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("audit.jsonl");
-        for path in [&path, Path::new("/dev/null")] {
-            let log = Arc::new(AuditLog::open(path).unwrap());
-            let syncing = tokio::spawn(Arc::clone(&log).keep_synced());
-            log.changed("key", json!({ "generation": 2 }), Timestamp::from_seconds(0)).unwrap();
-            assert!(log.unsynced.load(Ordering::Acquire));
-            while log.unsynced.load(Ordering::Acquire) {
-                tokio::time::sleep(SYNC_PERIOD / 4).await;
-            }
-            assert!(!syncing.is_finished());
-            syncing.abort();
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        let line: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(line, json!({ "schema": 1, "time": "1970-01-01T00:00:00Z", "event": "key", "generation": 2 }));
-    }
-}
+mod tests;

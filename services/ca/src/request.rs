@@ -1,12 +1,12 @@
 //! A request for a certificate from any of the APIs: decided once, and every decision is recorded.
 
-use crate::audit::{Asked, AuditLog};
+use crate::audit::{Asked, AuditLog, Recorded};
 use crate::challenge::{self, KeyRequest};
 use crate::identity::Principal;
-use crate::issue::Issued;
+use crate::issue::{IssueError, Issued};
 use crate::{CertificateAuthority, Error};
 use chancery_daemon::clock::Clock as _;
-use chancery_daemon::http::RequestId;
+use chancery_daemon::http::{Peer, RequestId};
 use chancery_daemon::metrics::{Counter, Counters, MetricError, Metrics};
 use chancery_verify::{Rejection, Timestamp};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub(crate) struct SigningRequest {
 pub(crate) struct Origin {
     /// `None` if the request has no id.
     pub(crate) request_id: Option<RequestId>,
+    /// `None` if there is no connection.
+    pub(crate) peer: Option<Peer>,
     /// `v1`, `v2` or `grpc`.
     pub(crate) api: &'static str,
 }
@@ -35,6 +37,9 @@ pub struct Counts {
     certificates: Counter,
     requests: Counters,
     refused_tokens: Counters,
+    left_out: Counters,
+    /// Apart from `requests`, so that it is there before the first one: an increase from nothing is none to Prometheus.
+    failed_checks: Counter,
 }
 
 impl Counts {
@@ -52,6 +57,15 @@ impl Counts {
                 "Refused tokens, by issuer and reason",
                 &["issuer", "reason"],
             )?,
+            failed_checks: metrics.counter(
+                "chancery_ca_self_check_failures_total",
+                "Certificates, or timestamps of the certificate log for them, that failed the authority's own verification",
+            )?,
+            left_out: metrics.counters(
+                "chancery_audit_left_out_total",
+                "Refusals without a line in the audit log, because their address or all together had too many",
+                &["reason"],
+            )?,
         })
     }
 }
@@ -65,6 +79,14 @@ pub struct Records {
     pub counts: Option<Counts>,
 }
 
+/// A request that was not granted.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: Error,
+    /// Whether its address has caused so many lines about it that no log gets another one.
+    pub(crate) left_out: bool,
+}
+
 impl CertificateAuthority {
     /// Decides a request, or handles the error of parsing it. Records the signer, whether granted or not.
     ///
@@ -74,7 +96,7 @@ impl CertificateAuthority {
         self: Arc<Self>,
         origin: Origin,
         request: Result<SigningRequest, Error>,
-    ) -> Result<Issued, Error> {
+    ) -> Result<Issued, Refusal> {
         match tokio::spawn(async move { self.decide(&origin, request).await }).await {
             Ok(outcome) => outcome,
             // The shell handles panics. Only the end of the process cancels the task.
@@ -85,7 +107,7 @@ impl CertificateAuthority {
         }
     }
 
-    async fn decide(&self, origin: &Origin, request: Result<SigningRequest, Error>) -> Result<Issued, Error> {
+    async fn decide(&self, origin: &Origin, request: Result<SigningRequest, Error>) -> Result<Issued, Refusal> {
         // What was asked is recorded even if nothing can be dated.
         let (now, request) = match self.clock.check() {
             Ok(now) => (now, request),
@@ -107,14 +129,19 @@ impl CertificateAuthority {
         let asked = Asked {
             request_id: origin.request_id.as_ref().map_or("", RequestId::as_str),
             api: origin.api,
+            peer: origin.peer,
             issuer,
             principal: principal.as_ref(),
         };
         self.record(&asked, outcome, now)
     }
 
-    /// Checks limits after the token, then the key, then issues: the order of Fulcio's errors.
+    /// Checks limits after the token, then the key, then issues: the order of Fulcio's errors. While nothing can be
+    /// recorded, nothing is logged and signed either.
     async fn issue(&self, principal: &Principal, key: Option<&KeyRequest>) -> Result<Issued, Error> {
+        if let Some(obstacle) = self.records.audit.as_ref().and_then(|audit| audit.obstacle()) {
+            return Err(Error::Audit(std::io::Error::other(obstacle)));
+        }
         if let Some(limits) = &self.limits {
             limits.admit(principal)?;
         }
@@ -123,14 +150,16 @@ impl CertificateAuthority {
         Ok(self.pipeline().issue(principal, &key, self.clock.signing_time()?).await?)
     }
 
-    fn record(&self, asked: &Asked<'_>, mut outcome: Result<Issued, Error>, now: Timestamp) -> Result<Issued, Error> {
+    fn record(&self, asked: &Asked<'_>, mut outcome: Result<Issued, Error>, now: Timestamp) -> Result<Issued, Refusal> {
+        let mut left_out = false;
         if let Some(audit) = &self.records.audit {
             let written = match &outcome {
                 Ok(issued) => audit.issued(asked, issued, now),
-                Err(error) => audit.refused(asked, error, now),
+                Err(error) => audit.refused(asked, error, now).map(|recorded| {
+                    left_out = recorded == Recorded::LeftOut;
+                }),
             };
             if let Err(source) = written {
-                tracing::error!(error = %source, request_id = asked.request_id, "the audit log cannot be written");
                 outcome = outcome.and(Err(Error::Audit(source)));
             }
         }
@@ -145,12 +174,16 @@ impl CertificateAuthority {
         };
         if let Some(counts) = &self.records.counts {
             counts.requests.increment(&[issuer, result]);
+            if left_out {
+                counts.left_out.increment(&[result]);
+            }
             match &outcome {
                 Ok(_) => counts.certificates.inc(),
+                Err(Error::Issue(IssueError::Corrupt(_) | IssueError::LogPromise(_))) => counts.failed_checks.inc(),
                 Err(Error::Token(refusal)) => counts.refused_tokens.increment(&[issuer, refusal.code()]),
                 Err(_) => {}
             }
         }
-        outcome
+        outcome.map_err(|error| Refusal { error, left_out })
     }
 }

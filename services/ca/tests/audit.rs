@@ -3,7 +3,7 @@
 mod world;
 
 use chancery_ca::Records;
-use chancery_ca::audit::AuditLog;
+use chancery_ca::audit::{AuditLog, Rotation};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use world::{Behaviour, EMAIL, World};
 async fn what_was_begun_is_recorded_though_nobody_waits() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.jsonl");
-    let audit = Some(Arc::new(AuditLog::open(&path).unwrap()));
+    let audit = Some(Arc::new(AuditLog::open(&path, Rotation::default()).unwrap()));
     let world = World::recorded(Records { audit, counts: None }).await;
     *world.log.behaviour.lock().unwrap() = Behaviour::Silent;
     let (token, body) = (world.token().await, world.possession(EMAIL).await.to_string());

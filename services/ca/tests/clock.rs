@@ -6,7 +6,7 @@ mod world;
 
 use axum::http::Request;
 use chancery_ca::Records;
-use chancery_ca::audit::AuditLog;
+use chancery_ca::audit::{AuditLog, Rotation};
 use chancery_daemon::clock::{ClockFault, FixedUptime};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ async fn ask(world: &World) -> (u16, Option<String>, Value) {
 async fn no_certificate_is_dated_by_a_clock_that_jumps() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.jsonl");
-    let audit = Some(Arc::new(AuditLog::open(&path).unwrap()));
+    let audit = Some(Arc::new(AuditLog::open(&path, Rotation::default()).unwrap()));
     let uptime = Arc::new(FixedUptime::default());
     let world = World::watched(&uptime, Records { audit, counts: None }).await;
     assert_eq!(ask(&world).await.0, 200);

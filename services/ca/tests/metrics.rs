@@ -13,7 +13,7 @@ use chancery_daemon::random::{Random as _, SystemRandom};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tower::ServiceExt as _;
-use world::World;
+use world::{Behaviour, EMAIL, World};
 
 const REQUESTS: usize = 100_000;
 
@@ -72,4 +72,28 @@ async fn a_hundred_thousand_strange_requests_make_no_new_series() {
     assert!(after.len() < 1000, "{}", after.len());
     let requests = after.iter().filter(|name| name.starts_with("chancery_http_requests_total{")).count();
     assert!((10..100).contains(&requests), "{requests}");
+}
+
+#[tokio::test]
+async fn a_promise_that_does_not_verify_is_counted_apart_and_from_zero_on() {
+    let metrics = Metrics::default();
+    let counts = Counts::register(&metrics).unwrap();
+    let world = World::recorded(Records { counts: Some(counts), ..Records::default() }).await;
+    let failed = |count: u32| {
+        let text = metrics.text().unwrap();
+        assert!(text.contains(&format!("\nchancery_ca_self_check_failures_total {count}\n")), "{text}");
+    };
+    let ask = async || {
+        let (token, body) = (world.token().await, world.possession(EMAIL).await.to_string());
+        world.post("/api/v2/signingCert", Some(&token), body).await.0.as_u16()
+    };
+    assert_eq!(ask().await, 200);
+    failed(0);
+    // Not reached is no failed check.
+    *world.log.behaviour.lock().unwrap() = Behaviour::Down;
+    assert_eq!(ask().await, 503);
+    failed(0);
+    *world.log.behaviour.lock().unwrap() = Behaviour::SignsWithAnotherKey;
+    assert_eq!(ask().await, 500);
+    failed(1);
 }

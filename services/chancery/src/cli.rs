@@ -19,6 +19,7 @@ mod trust;
 mod verify;
 mod witness;
 
+use chancery_daemon::database::verify_parameters;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use url::Url;
@@ -69,6 +70,7 @@ pub(crate) fn database_url(text: &str) -> Result<String, String> {
     if url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password") {
         return Err("the URL contains a password, which every user of this machine could read; put it in PGPASSWORD or ~/.pgpass".to_owned());
     }
+    verify_parameters(text).map_err(|error| error.to_string())?;
     Ok(text.to_owned())
 }
 
@@ -112,6 +114,7 @@ mod tests {
             ("chancery.db", "URL"),
             ("postgres://me:secret@db/log", "PGPASSWORD"),
             ("postgres://db/log?user=me&password=secret", "PGPASSWORD"),
+            ("postgres://db/log?sslmod=verify-full", "`sslmod`"),
         ] {
             assert!(database_url(url).unwrap_err().contains(refusal), "{url}");
         }

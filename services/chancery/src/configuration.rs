@@ -4,7 +4,9 @@
 //! differently. Relative paths are relative to the file. Only the file itself is opened here. The types give the JSON schema
 //! for editors, so the comments of their fields are the texts of the schema.
 
+mod audit;
 mod console;
+mod origin;
 mod trust;
 mod tsa;
 
@@ -16,12 +18,13 @@ use anyhow::{Context as _, bail, ensure};
 use chancery_keys::KeyUri;
 use chancery_trust::BaseUrl;
 use console::ConsoleTable;
+pub(crate) use origin::web_origin;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
     fmt, fs,
     net::SocketAddr,
-    num::{NonZeroU32, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
 };
 use trust::TrustTable;
@@ -112,6 +115,10 @@ pub(crate) struct Listen {
     /// Most connections that one client address may have open; 0 means no limit. Default: 256 with `tls`, no limit without,
     /// because behind a proxy all clients have the address of the proxy.
     connections_per_address: Option<usize>,
+    /// Origins of web pages that may do what any other client may, e.g. `https://search.example.org`. Pages of other origins may
+    /// read checkpoints, tiles and what clients trust, and nothing else. Default: none.
+    #[serde(default)]
+    pub(crate) origins: Vec<String>,
 }
 
 impl Listen {
@@ -158,6 +165,11 @@ pub(crate) struct CaTable {
     /// File of the audit log: one line for every request for a certificate, every change of a key and new TUF metadata. Default:
     /// `audit.jsonl` in `data`.
     pub(crate) audit: Option<PathBuf>,
+    /// Largest size of the file of the audit log, in bytes, at least 65536. The next line begins a new file; the full one gets
+    /// the time in its name, and stays. Default: no limit.
+    audit_rotate_bytes: Option<NonZeroU64>,
+    /// Longest time since the first line of the file of the audit log, such as `24h`; as `audit_rotate_bytes`. Default: no limit.
+    audit_rotate_age: Option<String>,
     /// Most certificates per minute for one identity; more requests get 429. Default: no limit.
     pub(crate) limit_identity: Option<NonZeroU32>,
     /// Most certificates per minute for all identities of one issuer together. Default: no limit.
@@ -289,6 +301,10 @@ impl Configuration {
             self.log.ct_log_url.is_some() == self.log.ct_log_key.is_some(),
             "[log] ct_log_url and ct_log_key belong together: set both or neither"
         );
+        for origin in &self.listen.origins {
+            web_origin(origin).map_err(anyhow::Error::msg).context("[listen] origins")?;
+        }
+        ca.audit_rotation()?;
         self.tsa.time_servers()?;
         self.trust.tuf()?;
         self.console.check()?;
@@ -352,6 +368,7 @@ mod tests {
             (SMALLEST.replace("[ca]", "[ca]\nkey = \"ftp://x\""), "[ca] key"),
             (SMALLEST.replace("[ca]", "[database]\nurl = \"postgres://a:b@c/d\"\n[ca]"), "PGPASSWORD"),
             (format!("{SMALLEST}[log]\nct_log_url = \"https://ct.example.org\"\n"), "belong together"),
+            (SMALLEST.replace("[listen]\n", "[listen]\norigins = [\"*\"]\n"), "[listen] origins"),
             (format!("{SMALLEST}[extra]\n"), "extra"),
             (format!("{SMALLEST}[console]\nsecurity_contact = \"a@example.org\"\n"), "mailto:a@example.org"),
         ] {

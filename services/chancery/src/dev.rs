@@ -20,6 +20,7 @@ use crate::{
 };
 use anyhow::{Context as _, ensure};
 use axum::middleware;
+use chancery_daemon::reload::Hangups;
 use chancery_log::store::Location;
 use chancery_trust::FileName;
 use chancery_verify::hash;
@@ -67,6 +68,7 @@ pub(crate) async fn run(
     issuers: Option<&Path>,
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
+    let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     // A development server asks no time server.
     let clock = GuardedClock::start(None).await;
     let Options { demo, tiles, transparency, operations, rekor_v2, authority, timestamps, tuf, witnesses } = *options;
@@ -81,7 +83,7 @@ pub(crate) async fn run(
         uri.as_ref().map_or(Ok(()), |uri| data.use_key(name, uri))?;
     }
     // (2)
-    let listening = Listening::on(listen, operations.metrics).await?;
+    let listening = Listening::on(listen, operations.metrics, hangups).await?.with_origins(&operations.origins);
     let addresses = Addresses::loopback(listening.address()?)?;
     // (3)
     let database =

@@ -27,6 +27,7 @@ mod timestamps;
 mod transparency;
 mod trust;
 mod tuf;
+mod upkeep;
 mod witnesses;
 
 pub(crate) use addresses::{Addresses, log_host};

@@ -10,13 +10,13 @@ use chancery_ca::{
     config::{self, ConfigError},
     oidc::http_fetcher,
 };
+use chancery_daemon::reload::Hangups;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
     time::{MissedTickBehavior, interval},
 };
@@ -49,13 +49,13 @@ impl ConfiguredIssuers {
         own: Option<IssuerSettings>,
     ) -> anyhow::Result<Option<JoinHandle<()>>> {
         let Some(file) = self.file.clone() else { return Ok(None) };
-        let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+        let mut hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
         Ok(Some(tokio::spawn(async move {
             let mut ticks = interval(PERIOD);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut complaint = None;
             loop {
-                let asked = wait(&mut hangup, &mut ticks).await;
+                let asked = wait(&mut hangups, &mut ticks).await;
                 match self.reload(&file, &authority, own.as_ref()) {
                     Ok(changed) => {
                         if changed || asked || complaint.is_some() {
@@ -98,9 +98,9 @@ impl ConfiguredIssuers {
 }
 
 /// Waits for the next reload. Returns whether a signal (SIGHUP) asked for it.
-async fn wait(hangup: &mut Signal, ticks: &mut tokio::time::Interval) -> bool {
+async fn wait(hangups: &mut Hangups, ticks: &mut tokio::time::Interval) -> bool {
     tokio::select! {
-        _ = hangup.recv() => true,
+        () = hangups.received() => true,
         _ = ticks.tick() => false,
     }
 }

@@ -18,6 +18,7 @@ mod rotation;
 mod serve;
 mod witness;
 
+use chancery_daemon::telemetry;
 use clap::Parser as _;
 use std::process::ExitCode;
 
@@ -26,12 +27,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match cli::Cli::parse().run().await {
+    let code = match cli::Cli::parse().run().await {
         Ok(code) => code,
         Err(error) => {
             // One line with its causes: the first sentence names the failure, the last one its reason.
-            eprintln!("error: {error:#}");
+            telemetry::say(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry::flush();
+    code
 }

@@ -16,6 +16,7 @@ use crate::{
     issuers::ConfiguredIssuers,
 };
 use anyhow::{Context as _, anyhow, bail, ensure};
+use chancery_daemon::reload::Hangups;
 use chancery_log::{ct, mirror::Destination, rekor_v1, rekor_v2, store::Location};
 use chancery_trust::BaseUrl;
 use const_oid::ObjectIdentifier;
@@ -49,6 +50,7 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
 ///
 /// 1. Read the configuration, lock the data directory. 2. Listen. 3. Open keys, logs, authority. 4. Answer.
 pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
+    let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     // (1)
     let configuration = Configuration::load(file)?;
     let roles: BTreeSet<Role> = if roles.is_empty() { Role::ALL.into() } else { roles.iter().copied().collect() };
@@ -59,7 +61,8 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     ensure!(!data.is_new(), "the instance in {} is incomplete; complete it: chancery init", data.path().display());
     // (2)
-    let listening = Listening::on(configuration.listen.address, configuration.listen.metrics).await?;
+    let listening = Listening::on(configuration.listen.address, configuration.listen.metrics, hangups).await?;
+    let listening = listening.with_origins(&configuration.listen.origins);
     let mut listening = listening.with_tls(configuration.listen.tls.as_ref())?;
     if let Some(limit) = configuration.listen.connections_per_address() {
         listening = listening.with_limit(limit);
@@ -88,13 +91,15 @@ fn notify(state: NotifyState<'_>) {
     }
 }
 
-fn operations(Configuration { listen, ca, .. }: &Configuration) -> OperationsArguments {
-    OperationsArguments {
+fn operations(Configuration { listen, ca, .. }: &Configuration) -> anyhow::Result<OperationsArguments> {
+    Ok(OperationsArguments {
         metrics: listen.metrics,
+        origins: listen.origins.clone(),
         audit: ca.audit.clone(),
+        audit_rotation: ca.audit_rotation()?,
         limit_identity: ca.limit_identity,
         limit_issuer: ca.limit_issuer,
-    }
+    })
 }
 
 fn authority(Configuration { ca, .. }: &Configuration) -> anyhow::Result<AuthorityArguments> {
@@ -181,7 +186,7 @@ impl Started<'_> {
                 security_contact: configuration.console.security_contact.clone(),
             }),
         };
-        let operations = operations(configuration);
+        let operations = operations(configuration)?;
         let authority = authority(configuration)?;
         let issuers = roles.contains(&Role::Ca).then_some(configuration.ca.issuers.as_path());
         let choices = Choices {

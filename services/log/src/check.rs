@@ -1,19 +1,26 @@
 //! Re-deriving a whole log from its entries: what an auditor does, and what every test scenario ends with.
 //!
-//! Entries → leaf hashes → identity hashes → tiles → root hashes at every stored checkpoint → signatures → head. Nothing
-//! that is stored is believed; the first thing that does not follow is named. [`check`] reads through the [`Store`] and
-//! changes nothing, so it may run beside a server. [`check_files`] reads what everybody can read: checkpoint, tiles and
-//! entry bundles, of a server or of a directory of files.
+//! Entries → leaf hashes → identity hashes → tiles → root hashes at every stored checkpoint → signatures → head → the tables
+//! that lead to entries. Nothing that is stored is believed; the first thing that does not follow is named. [`check`] reads
+//! through the [`Store`] and changes nothing, so it may run beside a server. [`check_files`] reads what everybody can read:
+//! checkpoint, tiles and entry bundles, of a server or of a directory of files.
 //!
-//! Not checked: SETs and SCTs, because they are not stored but made anew for each answer; and the lookup tables
-//! (`identities`, `leaf_indices`), because nothing follows from them. An equal entry that was logged twice because of a
-//! missing row is found here. A row that points to the wrong entry is found when it is used, because the entry's hash
-//! is compared with the request.
+//! Not checked: SETs and SCTs, because they are not stored but made anew for each answer. Not found, because nothing in the
+//! database says otherwise:
+//!
+//! | changed | why nothing follows from it |
+//! |---|---|
+//! | `bundle_parts.timestamp_ms` of a Rekor log, to a time between those of its neighbours | the time of an entry is not hashed into the tree; clients have the one that was promised |
+//! | `logs.created_ms`, to a time before the first entry | it is only shown |
+//! | `frozen_logs` | that a log is frozen is a decision, not a fact about the tree |
+//! | a row of `checkpoints` that is missing | not every checkpoint is stored |
+//! | a row of `issuers` that no entry names | it is stored before the entry is logged |
 
 mod files;
 mod identities;
 mod signatures;
 mod stored;
+mod tables;
 mod tree;
 
 pub use files::{FileError, Files, Opened, Published, Reading, check_files, open_checkpoint};
@@ -183,6 +190,12 @@ pub enum Finding {
     /// The log is not the one the key and origin belong to.
     #[error("log: {0}")]
     Log(&'static str),
+    /// There are rows of a log that is not listed.
+    #[error("log number {log_id}: it has entries, and its row of `logs` is missing")]
+    Unlisted {
+        /// Its number in the database.
+        log_id: i64,
+    },
     /// The database could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -200,6 +213,12 @@ pub enum Finding {
 /// The finding that an entry is logged a second time.
 const fn repeated(index: u64) -> Finding {
     Finding::Entry { index, what: "an equal entry has a lower index" }
+}
+
+/// Whether every log that has rows in the database is among those it lists.
+pub async fn check_listing(store: &dyn Store) -> Result<(), Finding> {
+    let unlisted = store.unlisted().await?;
+    unlisted.first().map_or(Ok(()), |log_id| Err(Finding::Unlisted { log_id: *log_id }))
 }
 
 /// Re-derives one log and verifies everything. `progress` is called with the number of entries done and their total.

@@ -115,7 +115,7 @@ impl Ct {
             Outcome::AlreadyLogged { index } => {
                 let logged = self.log.entry(index).await?;
                 let missing = Corrupt::new("a logged entry is below the published head");
-                self.log.judged(logged.ok_or(missing.into()))?.leaf
+                self.log.judged(logged.ok_or(missing).map_err(Error::from))?.leaf
             }
         };
         Ok(self.log.judged(self.sign(&leaf).await)?)
@@ -177,12 +177,24 @@ fn issuers_of(entry: &StoredEntry) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// The identity hash an entry of this personality must have: SHA-256 of the certificate that was submitted.
-pub(crate) fn identity_hash(leaf: &[u8], extra: &[u8]) -> Result<Hash, Rejection> {
+/// What an entry says about itself.
+pub(crate) struct LoggedCertificate {
+    /// SHA-256 of the certificate that was submitted.
+    pub(crate) identity_hash: Hash,
+    /// When it was logged.
+    pub(crate) timestamp: Timestamp,
+    /// SHA-256 of the certificates above it.
+    pub(crate) issuers: Vec<Hash>,
+}
+
+/// Reads an entry as it is stored.
+pub(crate) fn logged(leaf: &[u8], extra: &[u8]) -> Result<LoggedCertificate, Rejection> {
     let (leaf, extra) = parse(leaf, extra)?;
-    match (extra, leaf.entry) {
-        (ExtraData::Precert { precertificate, .. }, _) => Ok(hash::sha256(&precertificate)),
-        (ExtraData::X509 { .. }, LogEntry::X509 { certificate }) => Ok(hash::sha256(&certificate)),
-        (ExtraData::X509 { .. }, LogEntry::Precert { .. }) => Err(Rejection::SctMalformed),
-    }
+    let (submitted, chain) = match (&extra, &leaf.entry) {
+        (ExtraData::Precert { precertificate, chain }, _) => (precertificate, chain),
+        (ExtraData::X509 { chain }, LogEntry::X509 { certificate }) => (certificate, chain),
+        (ExtraData::X509 { .. }, LogEntry::Precert { .. }) => return Err(Rejection::SctMalformed),
+    };
+    let issuers = chain.iter().map(|issuer| hash::sha256(issuer)).collect();
+    Ok(LoggedCertificate { identity_hash: hash::sha256(submitted), timestamp: leaf.timestamp, issuers })
 }

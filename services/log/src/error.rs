@@ -4,6 +4,19 @@ use crate::quarantine::Reason;
 use crate::store::StoreError;
 use chancery_daemon::clock::ClockFault;
 use chancery_verify::Rejection;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Self-checks of logs that failed since the process began.
+static FAILED_CHECKS: AtomicU64 = AtomicU64::new(0);
+
+/// Self-checks of the logs of this process that failed: of reads, promises, certificate timestamps, checkpoints and batches.
+///
+/// They are counted where a [`Corrupt`] becomes an error that a caller sees. So none is missed, whichever personality,
+/// protocol or background task met it. Nothing else makes this number grow: no client can.
+#[must_use]
+pub fn failed_checks() -> u64 {
+    FAILED_CHECKS.load(Ordering::Relaxed)
+}
 
 /// Why a log did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -31,10 +44,25 @@ pub enum Error {
     Quarantined(Reason),
     /// Broken: a self-check failed. Nothing is signed any more.
     #[error(transparent)]
-    Corrupt(#[from] Corrupt),
+    Corrupt(Corrupt),
     /// The database failed; whether a write reached it is unknown, and a retry is safe.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<Corrupt> for Error {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Corrupt(corrupt.counted())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(match error {
+            StoreError::Corrupt(corrupt) => StoreError::Corrupt(corrupt.counted()),
+            other => other,
+        })
+    }
 }
 
 impl Error {
@@ -78,6 +106,12 @@ impl Corrupt {
     #[must_use]
     pub const fn new(invariant: &'static str) -> Self {
         Self { invariant, rejection: None }
+    }
+
+    /// Counts it, see [`failed_checks`].
+    pub(crate) fn counted(self) -> Self {
+        FAILED_CHECKS.fetch_add(1, Ordering::Relaxed);
+        self
     }
 
     /// A self-check that `chancery-verify` refused.

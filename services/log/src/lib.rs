@@ -41,6 +41,6 @@ mod tiles;
 pub mod witnessing;
 
 pub use engine::{CHECKPOINT_PERIOD, Log, OpenError, Outcome, Published, Receipt, Settings};
-pub use error::{Corrupt, Error};
+pub use error::{Corrupt, Error, failed_checks};
 pub use pool::{Pending, Sealed};
 pub use tiles::Files;

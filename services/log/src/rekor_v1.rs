@@ -212,7 +212,8 @@ impl RekorV1 {
     /// The entry at a place, with the leaf that was looked for.
     async fn prove_with(&self, place: &Place, leaf_hash: Hash) -> Result<ProvenEntry, Error> {
         let found = self.prove(place).await?.filter(|entry| entry.receipt.leaf_hash == leaf_hash);
-        place.shard.log.judged(found.ok_or(Corrupt::new("an entry found by its leaf hash has it").into()))
+        let missing = Corrupt::new("an entry found by its leaf hash has it");
+        place.shard.log.judged(found.ok_or(missing).map_err(Error::from))
     }
 
     /// The entry at a place, or `None` past the end.

@@ -142,7 +142,7 @@ impl RekorV2 {
             Outcome::AlreadyLogged { index } => {
                 let logged = self.log.entry(index).await?.filter(|logged| logged.leaf_hash == leaf_hash);
                 let missing = Corrupt::new("an entry found by its leaf hash has it");
-                let receipt = self.log.judged(logged.ok_or(missing.into()))?;
+                let receipt = self.log.judged(logged.ok_or(missing).map_err(Error::from))?;
                 Err(SubmissionError::Exists(Box::new(ProvenEntry { kind, log_id, receipt })))
             }
         }

@@ -239,7 +239,7 @@ impl Sequencer {
             return Err(put_back.map_or_else(|| error.into(), Error::Quarantined));
         }
         let Some((base, written, extended)) = done else {
-            return Err(fault.map_or(Corrupt::new("a batch is extended or refused").into(), Error::Clock));
+            return Err(fault.map_or_else(|| Corrupt::new("a batch is extended or refused").into(), Error::Clock));
         };
         let Extended { edge, head, outcomes, completed, .. } = extended;
         if base != self.head.tree {

@@ -144,6 +144,39 @@ impl Extension {
     }
 }
 
+/// An entry as the tables that lead to entries must know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Indexed {
+    /// Deduplication key.
+    pub identity_hash: Hash,
+    /// SHA-256(0x00 ‖ leaf).
+    pub leaf_hash: Hash,
+    /// Position in the tree.
+    pub index: u64,
+}
+
+/// What those tables say about an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lookup {
+    /// The index at which its identity is logged.
+    pub identity: Option<u64>,
+    /// Whether its leaf hash and index stand in the table of leaves, in which only entries are whose identity is another hash.
+    pub leaf: bool,
+}
+
+/// How many rows there are about a log, in one snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// Leaves its head states.
+    pub tree_size: u64,
+    /// Rows that lead from an identity to an entry.
+    pub identities: u64,
+    /// Rows that lead from a leaf hash to an entry.
+    pub leaf_indices: u64,
+    /// Entries, tiles and parts of tiles beyond the head.
+    pub beyond: u64,
+}
+
 /// Computes the extension from what was found; `None` where every entry is a duplicate. Pure.
 pub type Extend<'a> = dyn FnMut(Found) -> Result<Option<Extension>, Corrupt> + Send + 'a;
 
@@ -228,6 +261,18 @@ pub trait Store: Send + Sync {
     /// The tiles among `ids` that exist, at least as wide as the committed tree has them. A tile of leaf hashes that is not
     /// full is made from the entries.
     fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles>;
+
+    /// What the tables that lead to entries say about each of these. For checks.
+    fn lookups(&self, log_id: i64, entries: Vec<Indexed>) -> Answer<'_, Vec<Lookup>>;
+
+    /// How many rows there are about a log. Reads whole tables; for checks.
+    fn census(&self, log_id: i64) -> Answer<'_, Census>;
+
+    /// Every issuer: its SHA-256 and itself, in DER. For checks.
+    fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, Bytes)>>;
+
+    /// Numbers of logs that have rows in any table and are not among [`Self::logs`]. Reads whole tables; for checks.
+    fn unlisted(&self) -> Answer<'_, Vec<i64>>;
 
     /// The stored checkpoint of the largest tree: its size and note.
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>>;

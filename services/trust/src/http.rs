@@ -8,16 +8,20 @@ use axum::{
     Router,
     extract::State,
     http::{HeaderMap, StatusCode, header},
+    middleware::map_response,
     response::{IntoResponse as _, Response},
     routing::get,
 };
+use chancery_daemon::http::readable_anywhere;
 use std::sync::Arc;
 
 /// One route per file. Each request is answered from the current `files`.
 pub fn router(files: &CurrentFiles) -> Router {
-    FileName::ALL.into_iter().fold(Router::new(), |router, name| {
+    let router = FileName::ALL.into_iter().fold(Router::new(), |router, name| {
         router.route(&format!("/trust/{}", name.as_str()), get(serve).with_state((name, files.clone())))
-    })
+    });
+    // A page that verifies fetches its trust as any client does.
+    router.layer(map_response(readable_anywhere))
 }
 
 async fn serve(State((name, files)): State<(FileName, CurrentFiles)>, request: HeaderMap) -> Response {

@@ -6,8 +6,10 @@ use crate::{NotCosigned, Witness};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use chancery_daemon::http::readable_anywhere;
 use chancery_verify::witness::{MAX_BYTES, Refusal};
 use std::fmt::Write as _;
 
@@ -21,7 +23,7 @@ const CHANGES: (header::HeaderName, HeaderValue) = (header::CACHE_CONTROL, Heade
 pub fn router(witness: Witness) -> Router {
     Router::new()
         .route("/add-checkpoint", post(add_checkpoint).layer(DefaultBodyLimit::max(MAX_BYTES)))
-        .route("/{origin}/checkpoint", get(checkpoint))
+        .route("/{origin}/checkpoint", get(checkpoint).layer(map_response(readable_anywhere)))
         .route("/", get(about))
         .with_state(witness)
 }

@@ -125,17 +125,20 @@ static TIMESTAMP_AUTHORITY: LazyLock<Authority> = LazyLock::new(|| {
     Authority::new(chain).expect("an authority")
 });
 
-/// The authority that made the first three of [`timestamps`].
+/// The authority that made the first five of [`timestamps`].
 pub fn timestamp_authority() -> &'static Authority {
     &TIMESTAMP_AUTHORITY
 }
 
 /// Responses by OpenSSL; the last one is a refusal.
-pub fn timestamps() -> [&'static [u8]; 5] {
+pub fn timestamps() -> [&'static [u8]; 8] {
     [
         openssl_tsa!("ec-sha256.tsr"),
         openssl_tsa!("ec-sha384-bare.tsr"),
         openssl_tsa!("ec-sha512-certificates.tsr"),
+        openssl_tsa!("ec-sha256-older.tsr"),
+        openssl_tsa!("ec-sha256-bare.tsr"),
+        openssl_tsa!("rsa4096-sha512-older.tsr"),
         openssl_tsa!("rsa-sha256-certificates.tsr"),
         openssl_tsa!("sha1.tsr"),
     ]

@@ -40,6 +40,7 @@ fn part(name: &str) -> String {
         "refusals" => refusals("services/ca/src"),
         "log errors" => refusals("services/log/src"),
         "clock faults" => refusals("crates/daemon/src/clock"),
+        "image errors" => codes(&["crates/registry/src", "services/chancery/src/cli/verify"]),
         _ => panic!("there is nothing to generate that is called {name:?}"),
     }
 }
@@ -103,6 +104,16 @@ fn refusals(directory: &str) -> String {
             cell(&unlinked(&refusal.meaning)),
             cell(&refusal.sentence)
         );
+    }
+    table
+}
+
+/// Codes whose sentence depends on what has happened.
+fn codes(places: &[&str]) -> String {
+    let mut table = "| code | meaning |\n|---|---|\n".to_owned();
+    for refusal in places.iter().flat_map(|place| source::refusals(&root().join(place))) {
+        assert!(!refusal.meaning.is_empty(), "{} has no documentation", refusal.code);
+        let _ = writeln!(table, "| `{}` | {} |", refusal.code, cell(&unlinked(&refusal.meaning)));
     }
     table
 }

@@ -5,7 +5,7 @@
 //! that its owner has migrated.
 
 use super::connections::{ACQUIRE_TIMEOUT, Connections};
-use super::{DatabaseError, MigrationSource, migrator, newest_version};
+use super::{DatabaseError, MigrationSource, migrator, newest_version, verify_parameters};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -20,8 +20,10 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
 
 /// `server_version_num` of the oldest server that is tested.
 const OLDEST_SERVER: u32 = 140_000;
-/// Settings under which a commit that returned may be lost. Every `synchronous_commit` except `off` waits for the disk.
-const DURABILITY_SETTINGS: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
+/// How long a commit waits. Every value except `off` waits for the disk.
+const COMMIT_SETTING: &str = "synchronous_commit";
+/// Settings under which a commit that returned may be lost.
+const DURABILITY_SETTINGS: [&str; 3] = ["fsync", "full_page_writes", COMMIT_SETTING];
 /// One connection for each log that appends, and a few for other writes.
 const WRITERS: u32 = 6;
 /// Concurrent reads of one process. Two replicas with both pools stay far below the server's default of 100
@@ -69,14 +71,15 @@ impl Postgres {
 /// Opens the database at `url` (`postgres://user@host/database?sslmode=verify-full&sslrootcert=…`, or with
 /// `?host=/run/postgresql` through a Unix socket), and migrates an older schema.
 pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
-    let options = PgConnectOptions::from_str(url)?.application_name("chancery");
-    warn_if_unverified(&options);
+    let options = options(url)?;
     // Migrations use a connection of their own: they may take longer than the limit for the server's statements.
     let mut connection = options.connect().await?;
-    verify_server(&mut connection).await?;
+    let commit = verify_server(&mut connection).await?;
     migrate(&mut connection, POSTGRES_MIGRATIONS).await?;
     connection.close().await?;
-    let writers = connections(WRITERS, options.clone().options(SESSION)).await?;
+    // As it was found, whatever is set later for the server, the database or the role: a session would follow that.
+    let writing = options.clone().options(SESSION).options([(COMMIT_SETTING, commit)]);
+    let writers = connections(WRITERS, writing).await?;
     let readers = connections(READERS, read_only(options)).await?;
     Ok(Postgres { writers, readers })
 }
@@ -84,10 +87,15 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
 /// Opens the database at `url` for inspection: every transaction is read-only and the schema is not migrated. A standby
 /// is enough.
 pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseError> {
+    let readers = connections(READERS, read_only(options(url)?)).await?;
+    Ok(Postgres { writers: readers.clone(), readers })
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
+    verify_parameters(url)?;
     let options = PgConnectOptions::from_str(url)?.application_name("chancery");
     warn_if_unverified(&options);
-    let readers = connections(READERS, read_only(options)).await?;
-    Ok(Postgres { writers: readers.clone(), readers })
+    Ok(options)
 }
 
 fn read_only(options: PgConnectOptions) -> PgConnectOptions {
@@ -116,7 +124,8 @@ fn warn_if_unverified(options: &PgConnectOptions) {
     }
 }
 
-async fn verify_server(connection: &mut PgConnection) -> Result<(), DatabaseError> {
+/// Returns the server's [`COMMIT_SETTING`].
+async fn verify_server(connection: &mut PgConnection) -> Result<String, DatabaseError> {
     if connection.server_version_num().is_none_or(|version| version < OLDEST_SERVER) {
         let found = sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(connection).await?;
         return Err(DatabaseError::OldServer { found });
@@ -124,14 +133,18 @@ async fn verify_server(connection: &mut PgConnection) -> Result<(), DatabaseErro
     if sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&mut *connection).await? {
         return Err(DatabaseError::Standby);
     }
+    let mut commit = String::new();
     for setting in DURABILITY_SETTINGS {
         let value: String =
             sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&mut *connection).await?;
         if value == "off" {
             return Err(DatabaseError::NotDurable { setting, value });
         }
+        if setting == COMMIT_SETTING {
+            commit = value;
+        }
     }
-    Ok(())
+    Ok(commit)
 }
 
 /// Applies missing migrations under the migrator's lock, so that replicas may start together. If none is missing it

@@ -1,10 +1,9 @@
 //! Limits the open connections of one address, so that no single client takes all that a process can have.
 //!
-//! A provider gives an IPv6 client a /64, so a /64 counts as one address. Behind a proxy every client has the proxy's
-//! address: there, set this limit in the proxy and not here.
+//! Behind a proxy every client has the proxy's address: there, set this limit in the proxy and not here.
 
+use super::Peer;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,14 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct ConnectionLimit {
     per_address: NonZeroUsize,
-    open: Mutex<HashMap<IpAddr, usize>>,
+    open: Mutex<HashMap<Peer, usize>>,
     refused: AtomicU64,
 }
 
 /// A connection that counts until this is dropped.
 pub(super) struct Admitted {
     limit: Arc<ConnectionLimit>,
-    address: IpAddr,
+    peer: Peer,
 }
 
 impl ConnectionLimit {
@@ -36,39 +35,27 @@ impl ConnectionLimit {
     }
 
     /// Counts a connection, or refuses it if the limit is reached.
-    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
-        let address = counted(peer);
+    pub(super) fn admit(self: &Arc<Self>, peer: Peer) -> Option<Admitted> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(address).or_default();
+        let count = open.entry(peer).or_default();
         if *count >= self.per_address.get() {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         *count += 1;
-        Some(Admitted { limit: Arc::clone(self), address })
+        Some(Admitted { limit: Arc::clone(self), peer })
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut open = self.limit.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.address) {
+        if let Some(count) = open.get_mut(&self.peer) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.address);
+                open.remove(&self.peer);
             }
         }
-    }
-}
-
-/// Returns the address under which a peer's connections are counted.
-fn counted(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -79,7 +66,7 @@ mod tests {
     #[test]
     fn each_address_has_its_own_count() {
         let limit = Arc::new(ConnectionLimit::new(NonZeroUsize::new(2).unwrap()));
-        let admit = |address: &str| limit.admit(address.parse().unwrap());
+        let admit = |address: &str| limit.admit(Peer::of(address.parse().unwrap()));
         for [one, two, three, other] in [
             ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1", "192.0.2.2"],
             ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::3", "2001:db8:0:1::1"],

@@ -1,10 +1,11 @@
 //! Listening sockets: plain TCP behind a proxy, or TLS with a certificate from files.
 //!
-//! The contents of the files are checked every few seconds, so a tool that renews them (certbot, cert-manager, a
+//! The contents of the files are checked every few seconds, and on SIGHUP, so a tool that renews them (certbot, cert-manager, a
 //! mounted secret) need not notify us. Files that are broken, or whose key does not match, are logged; the old
 //! certificate stays in use. TLS 1.2 and 1.3, HTTP/2 by ALPN (RFC 7301).
 
 use super::ConnectionLimit;
+use crate::reload::Hangups;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -113,11 +114,14 @@ impl Tls {
         Ok(true)
     }
 
-    /// Reloads the files when they change, for as long as it is polled.
-    pub async fn follow(self: Arc<Self>) {
+    /// Reloads the files when they change, and at once after `hangups`, for as long as it is polled.
+    pub async fn follow(self: Arc<Self>, mut hangups: Hangups) {
         let mut complaint = None;
         loop {
-            tokio::time::sleep(PERIOD).await;
+            // Broken files are logged again if an operator has asked.
+            if tokio::time::timeout(PERIOD, hangups.received()).await.is_ok() {
+                complaint = None;
+            }
             match self.reload() {
                 Ok(changed) => {
                     if changed {

@@ -15,6 +15,7 @@ fn basic(name: &str, secret: &str) -> Credential {
     Credential::Basic { name: name.to_owned(), secret: secret.to_owned() }
 }
 
+/// GHSA-pf56-329r-95rw: a credential went to a host whose name contains the registry's.
 #[tokio::test]
 async fn the_narrowest_key_wins_and_hosts_are_compared_whole() {
     let json = r#"{"auths":{

@@ -70,6 +70,7 @@ async fn none_is_only_said_by_a_404_of_a_repository_that_exists() {
     assert_eq!(code(client.resolve(&reference(&registry, ":absent")).await), "registry.not_found");
 }
 
+/// GHSA-vfp6-jrw2-99g9, GHSA-88jx-383q-w4qc, GHSA-95pr-fxf5-86gv: endless data from a registry.
 #[tokio::test]
 async fn a_manifest_of_100_mib_is_not_read() {
     let part = Bytes::from(vec![b' '; 1024 * 1024]);
@@ -118,6 +119,17 @@ async fn a_busy_registry_is_asked_again_when_it_says() {
         ("busy", 0) => answer(429, &[("retry-after", "1")], ""),
         ("fault", 0) => answer(502, &[], ""),
         ("long", _) => answer(429, &[("retry-after", "61")], ""),
+        // By a clock that is years off.
+        ("dated", 0) => answer(
+            503,
+            &[("date", "Sun, 29 Nov 2009 10:00:00 GMT"), ("retry-after", "Sun, 29 Nov 2009 10:00:01 GMT")],
+            "",
+        ),
+        ("next-day", _) => answer(
+            429,
+            &[("date", "Sun, 29 Nov 2009 10:00:00 GMT"), ("retry-after", "Mon, 30 Nov 2009 10:00:00 GMT")],
+            "",
+        ),
         ("always", _) => answer(429, &[("retry-after", "0")], "{}"),
         ("down", _) => answer(503, &[("retry-after", "0")], ""),
         _ => answer(200, &[("content-type", INDEX)], index(&[])),
@@ -136,14 +148,17 @@ async fn a_busy_registry_is_asked_again_when_it_says() {
     assert!(tagged("busy").await.unwrap().is_some());
     assert!(started.elapsed() >= Duration::from_secs(1));
     assert!(tagged("fault").await.unwrap().is_some());
-    assert_eq!(*asked.lock().unwrap(), [Duration::from_secs(1), Duration::from_millis(500)]);
+    assert!(tagged("dated").await.unwrap().is_some());
+    let pauses = [Duration::from_secs(1), Duration::from_millis(500), Duration::from_secs(1)];
+    assert_eq!(*asked.lock().unwrap(), pauses);
     let started = Instant::now();
     assert_eq!(code(tagged("long").await), "registry.throttled");
+    assert_eq!(code(tagged("next-day").await), "registry.throttled");
     assert!(started.elapsed() < Duration::from_secs(1), "nobody waits for longer than a minute");
     assert_eq!(code(tagged("always").await), "registry.throttled");
     assert_eq!(code(tagged("down").await), "registry.unavailable");
     let times = |tag: &str| registry.paths().iter().filter(|path| path.ends_with(tag)).count();
-    assert_eq!((times("long"), times("always"), times("down")), (1, 3, 3));
+    assert_eq!((times("long"), times("next-day"), times("always"), times("down")), (1, 1, 3, 3));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::decision::Explanation;
 use super::evidence::Evidence;
 use super::field::Field;
+use super::kind::Kind;
 use super::pattern::Pattern;
 use super::period::Period;
 use crate::claims::Claims;
@@ -26,6 +27,8 @@ pub(super) enum Condition {
     IdentityOneFile,
     Issuer(Pattern),
     Claim(Claim, Pattern),
+    /// A signature of the artifact itself, or an attestation.
+    Kind(Kind),
     /// Every established time lies in the period.
     Signed(Period),
     Annotation(String, Pattern),
@@ -44,6 +47,11 @@ pub(super) enum Condition {
 type Found<'a> = Result<Option<&'a str>, Refusal>;
 
 impl Condition {
+    /// The condition of a rule that asks for `kind`; none where everything is meant.
+    pub(super) fn of_kind(kind: Kind) -> Option<Self> {
+        (kind != Kind::Any).then_some(Self::Kind(kind))
+    }
+
     /// Whether it is about the signer alone, and not about what was signed or when.
     pub(super) const fn is_of_signer(&self) -> bool {
         matches!(
@@ -81,6 +89,7 @@ impl Condition {
             Self::Claim(name, pattern) => {
                 matched(name.name(), Rejection::PolicyClaim { name: name.name() }, pattern, claim(*name))
             }
+            Self::Kind(kind) => same_kind(*kind, evidence),
             Self::Signed(period) => signed(period, evidence),
             Self::Annotation(name, pattern) => {
                 let found = evidence.annotations.get(name).map(String::as_str);
@@ -112,6 +121,20 @@ fn same_key(key: &PublicKey, signer: &Signer) -> Explanation {
     let held = matches!(signer, Signer::Key { sha256, .. } if *sha256 == key.fingerprint());
     let expected = format!("key sha256:{}", hex::encode(key.fingerprint()));
     Explanation::comparison("key", Rejection::PolicyKey, held).values(expected, signer.to_string())
+}
+
+fn same_kind(kind: Kind, evidence: &Evidence) -> Explanation {
+    let held = match kind {
+        Kind::Signature => evidence.is_signature(),
+        Kind::Attestation => evidence.is_attestation(),
+        Kind::Any => true,
+    };
+    let found = match &evidence.predicate {
+        _ if evidence.is_signature() => Kind::Signature.described().to_owned(),
+        Some((predicate_type, _)) => format!("an attestation of type {predicate_type}"),
+        None => "an envelope that holds no statement".to_owned(),
+    };
+    Explanation::comparison("kind", Rejection::StatementPredicateType, held).values(kind.described(), found)
 }
 
 fn related(

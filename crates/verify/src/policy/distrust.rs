@@ -6,7 +6,7 @@
 //! it.
 
 use super::evidence::Evidence;
-use super::parse::fault;
+use super::parse::{digits, fault, sha256};
 use super::pattern::Pattern;
 use super::period::{Moment, Period};
 use super::requirement::public_key;
@@ -181,14 +181,8 @@ impl CertificateTable {
     }
 }
 
-/// Hexadecimal digits in either case, with colons between them or without.
-fn digits(text: &str) -> String {
-    text.chars().filter(|character| *character != ':').collect::<String>().to_ascii_lowercase()
-}
-
 fn fingerprint(text: &str) -> Result<Hash, String> {
-    let bytes = hex::decode(digits(text)).ok().and_then(|bytes| Hash::try_from(bytes).ok());
-    bytes.ok_or_else(|| fault(Rejection::PolicyMalformed, "a fingerprint is SHA-256: 64 hexadecimal digits"))
+    sha256(text).ok_or_else(|| fault(Rejection::PolicyMalformed, "a fingerprint is SHA-256: 64 hexadecimal digits"))
 }
 
 fn serial(text: &str) -> Result<Vec<u8>, String> {

@@ -1,10 +1,11 @@
 //! The policy file: TOML, strict. An unknown key is an error; every error names its line.
 
 use super::distrust::Distrust;
+use super::layout::ImagesTable;
 use super::parse::ParseError;
 use super::period::{Moment, Period};
 use super::requirement::Requirement;
-use super::thresholds::{MAX_THRESHOLD, PolicyThresholds};
+use super::thresholds::ThresholdsTable;
 use super::{MAX_DEPTH, MAX_POLICY_BYTES, MAX_RULES, Policy};
 use crate::Rejection;
 use serde::Deserialize;
@@ -30,7 +31,10 @@ struct PolicyTable {
     not_after: Option<Moment>,
     /// How much evidence each signature must have.
     #[serde(default)]
-    thresholds: PolicyThresholds,
+    thresholds: ThresholdsTable,
+    /// What holds for images.
+    #[serde(default)]
+    images: ImagesTable,
 }
 
 pub(super) fn read(text: &str) -> Result<Policy, ParseError> {
@@ -62,14 +66,10 @@ pub(super) fn read(text: &str) -> Result<Policy, ParseError> {
     if requirement.rules() + table.distrust.len() > MAX_RULES {
         return Err(malformed(&format!("the policy has more than {MAX_RULES} rules")));
     }
-    for (name, value) in table.thresholds.named() {
-        if value > MAX_THRESHOLD {
-            return Err(malformed(&format!("`thresholds.{name}` is {value}, at most {MAX_THRESHOLD} is allowed")));
-        }
-    }
+    let (thresholds, authorities) = table.thresholds.read().map_err(|reason| malformed(&reason))?;
     let period = Period::new(table.not_before, table.not_after, ["not_before", "not_after"])
         .map_err(|_| malformed("`not_after` is before `not_before`: exchange them"))?;
-    Ok(Policy { requirement, distrust: table.distrust, period, thresholds: table.thresholds })
+    Ok(Policy { requirement, distrust: table.distrust, period, thresholds, authorities, layout: table.images.layout })
 }
 
 #[cfg(feature = "schema")]

@@ -1,6 +1,7 @@
 //! What a policy is asked about: signatures that have already been verified.
 
 use crate::signer::Signer;
+use crate::statement::COSIGN_SIGNATURE;
 use crate::{Hash, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub struct Evidence {
     pub signature: Option<Vec<u8>>,
     /// Every established time. Empty where nothing establishes one.
     pub times: Vec<Timestamp>,
+    /// Media type of the payload, where an envelope was signed and not the artifact itself.
+    pub payload_type: Option<String>,
     /// Type and contents of the statement's predicate, where a statement was signed.
     pub predicate: Option<(String, Value)>,
     /// Annotations that were signed along.
@@ -25,7 +28,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// A signature without times, predicate and annotations.
+    /// A signature of the artifact itself, without times and annotations.
     #[must_use]
     pub const fn new(signer: Signer) -> Self {
         Self {
@@ -33,8 +36,22 @@ impl Evidence {
             authorities: Vec::new(),
             signature: None,
             times: Vec::new(),
+            payload_type: None,
             predicate: None,
             annotations: BTreeMap::new(),
         }
+    }
+
+    /// Whether the artifact itself was signed: directly, or by cosign's statement that says nothing else.
+    pub(super) fn is_signature(&self) -> bool {
+        match &self.predicate {
+            Some((predicate_type, _)) => predicate_type == COSIGN_SIGNATURE,
+            None => self.payload_type.is_none(),
+        }
+    }
+
+    /// Whether a statement about the artifact was signed. An envelope with something else in it is neither.
+    pub(super) fn is_attestation(&self) -> bool {
+        self.predicate.is_some() && !self.is_signature()
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with a policy file: where, why, and what to change.
 
-use crate::{Refusal, Rejection, Step};
+use crate::{Hash, Refusal, Rejection, Step};
 use std::fmt;
 
 /// Every reason for which a policy file is refused.
@@ -89,6 +89,16 @@ impl From<ParseError> for Refusal {
         let path = error.place.as_ref().map_or("policy".to_owned(), |place| format!("policy line {}", place.line));
         Self::new(error.rejection, Step::Policy).at(path).expected("a usable policy", error.message)
     }
+}
+
+/// Hexadecimal digits in either case, with colons between them or without.
+pub(super) fn digits(text: &str) -> String {
+    text.chars().filter(|character| *character != ':').collect::<String>().to_ascii_lowercase()
+}
+
+/// A SHA-256 as [`digits`].
+pub(super) fn sha256(text: &str) -> Option<Hash> {
+    hex::decode(digits(text)).ok().and_then(|bytes| Hash::try_from(bytes).ok())
 }
 
 /// The text of an error that a type reports through serde, which carries texts only: the code goes in front.

@@ -4,6 +4,7 @@ use super::condition::Condition;
 use super::pattern::Pattern;
 use super::requirement::Requirement;
 use super::thresholds::PolicyThresholds;
+use std::collections::BTreeSet;
 
 /// Issuers whose identities have a reference after `@`.
 const BUILDS: [&str; 2] = ["https://github.com/", "https://gitlab.com/"];
@@ -21,6 +22,9 @@ pub(super) fn all(requirement: &Requirement, thresholds: PolicyThresholds) -> Ve
             _ => {}
         }
     }
+    // Rules of a quorum are often the same but for the signer.
+    let mut known = BTreeSet::new();
+    warnings.retain(|warning: &String| known.insert(warning.clone()));
     let certificates = requirement.conditions().iter().any(|condition| matches!(condition, Condition::Issuer(_)));
     if thresholds.times == 0 && thresholds.timestamps == 0 && certificates {
         warnings.push(

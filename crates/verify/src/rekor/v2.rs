@@ -14,7 +14,7 @@ pub use hashedrekord::HashedRekordRequest;
 pub use key_details::KeyDetails;
 
 use super::Body;
-use crate::certificate::Certificate;
+use crate::certificate::Foreign;
 use crate::key::KeyKind;
 use crate::{HashAlgorithm, PublicKey, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -145,7 +145,7 @@ impl Verifier {
                 return Err(Rejection::EntryMissing { field: "X.509 certificate raw bytes" });
             }
             Some(VerifierKey::PublicKey(der)) => PublicKey::from_spki_der(der)?,
-            Some(VerifierKey::Certificate(der)) => Certificate::from_der(der)?.public_key().clone(),
+            Some(VerifierKey::Certificate(der)) => Foreign::from_der(der)?.into_public_key(),
         };
         let details =
             KeyDetails::from_number(self.key_details).ok_or(Rejection::EntryKeyDetails { number: self.key_details })?;

@@ -1,6 +1,6 @@
 //! The `x509` verifiers of Rekor entries: a public key or a certificate chain in PEM.
 
-use crate::certificate::{Certificate, MAX_CHAIN, verify_issued_by};
+use crate::certificate::{Foreign, MAX_CHAIN};
 use crate::{PublicKey, Rejection, pem};
 
 /// A verifier that parsed: the key that must have signed, and the PEM text that is logged.
@@ -11,8 +11,9 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Parses `PUBLIC KEY` or one to [`MAX_CHAIN`] `CERTIFICATE` blocks. In a chain each certificate must be issued by
-    /// the next; validity periods are not looked at, since Rekor logs signatures of any age.
+    /// Parses `PUBLIC KEY` or one to [`MAX_CHAIN`] `CERTIFICATE` blocks. Of a certificate only the key counts. In a chain
+    /// each certificate must be issued by the next; validity periods are not looked at, since Rekor logs signatures of
+    /// any age.
     pub(super) fn parse(text: &[u8]) -> Result<Self, Rejection> {
         let blocks = pem::decode_all(text, MAX_CHAIN).map_err(|rejection| match rejection {
             Rejection::Pem => Rejection::EntryKey,
@@ -27,13 +28,13 @@ impl Verifier {
         if blocks.iter().any(|block| block.label != pem::CERTIFICATE) {
             return Err(Rejection::EntryKey);
         }
-        let chain = blocks.iter().map(|block| Certificate::from_der(&block.der)).collect::<Result<Vec<_>, _>>()?;
+        let chain = blocks.iter().map(|block| Foreign::from_der(&block.der)).collect::<Result<Vec<_>, _>>()?;
         for pair in chain.windows(2) {
             if let [subject, issuer] = pair {
-                verify_issued_by(subject, issuer)?;
+                subject.verify_issued_by(issuer)?;
             }
         }
-        let leaf = chain.first().ok_or(Rejection::EntryKey)?;
-        Ok(Self { key: leaf.public_key().clone(), canonical_pem })
+        let leaf = chain.into_iter().next().ok_or(Rejection::EntryKey)?;
+        Ok(Self { key: leaf.into_public_key(), canonical_pem })
     }
 }

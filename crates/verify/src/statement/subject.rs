@@ -3,12 +3,14 @@
 use super::{MAX_DIGESTS, MAX_SUBJECTS};
 use crate::{HashAlgorithm, Refusal, Rejection, Step};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// One subject: what the attester calls it, and its digests by algorithms that count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     name: Option<String>,
     digests: Vec<(HashAlgorithm, Vec<u8>)>,
+    annotations: BTreeMap<String, String>,
 }
 
 impl Subject {
@@ -22,6 +24,12 @@ impl Subject {
     #[must_use]
     pub fn digests(&self) -> &[(HashAlgorithm, Vec<u8>)] {
         &self.digests
+    }
+
+    /// What the attester has written beside it, where that is a text. cosign's `sign -a NAME=VALUE` is here.
+    #[must_use]
+    pub const fn annotations(&self) -> &BTreeMap<String, String> {
+        &self.annotations
     }
 
     /// Whether this is the artifact; `None` where no algorithm is known for both.
@@ -67,7 +75,10 @@ fn one(index: usize, subject: &Value) -> Result<Subject, Refusal> {
         })?;
         counted.push((algorithm, digest));
     }
-    Ok(Subject { name: subject.get("name").and_then(Value::as_str).map(str::to_owned), digests: counted })
+    let name = subject.get("name").and_then(Value::as_str).map(str::to_owned);
+    let annotations = subject.get("annotations").and_then(Value::as_object).into_iter().flatten();
+    let annotations = annotations.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    Ok(Subject { name, digests: counted, annotations: annotations.collect() })
 }
 
 pub(super) fn matched(subjects: &[Subject], artifact: &[(HashAlgorithm, &[u8])]) -> Result<usize, Refusal> {

@@ -1,9 +1,10 @@
 //! Whether a certificate chain may make timestamps, and whether a token is one of its.
 
 use super::asn1::{SEQUENCE, SET, constructed, write};
+use super::identifier::{CertificateIdentifier, Function};
 use super::token::{Attested, Token};
 use crate::certificate::{Certificate, chain};
-use crate::{HashAlgorithm, Rejection, Timestamp};
+use crate::{Rejection, Timestamp};
 use const_oid::db::rfc5280::{ID_CE_EXT_KEY_USAGE, ID_KP_TIME_STAMPING};
 use der::Encode as _;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
@@ -21,7 +22,7 @@ pub struct Authority {
     issuer_serial: Vec<u8>,
     name: Vec<u8>,
     /// Of the leaf, by each function a token may name: a certificate would take longer to hash than all the rest.
-    leaf_hashes: [(HashAlgorithm, Vec<u8>); 3],
+    leaf_hashes: [(Function, Vec<u8>); 4],
     /// First and last second at which every certificate is valid.
     valid: (u64, u64),
 }
@@ -70,7 +71,7 @@ impl Authority {
         let identifier = write(SEQUENCE, &[&issuer, &serial]);
         let issuer_serial = write(SEQUENCE, &[&write(SEQUENCE, &[&write(DIRECTORY_NAME, &[&issuer])]), &serial]);
         let name = write(DIRECTORY_NAME, &[&leaf.subject().to_der().map_err(malformed)?]);
-        let leaf_hashes = HashAlgorithm::ALL.map(|function| (function, function.digest(leaf.der())));
+        let leaf_hashes = Function::ALL.map(|function| (function, function.digest(leaf.der())));
         Ok(Self { chain, identifier, issuer_serial, name, leaf_hashes, valid })
     }
 
@@ -140,21 +141,27 @@ impl Authority {
     /// 4. The time is one at which the whole chain is valid.
     pub fn verify_contents(&self, token: &Token<'_>) -> Result<(), Rejection> {
         let signer = &token.signer;
-        let Attested { message_digest, certificate_hash: (function, certificate_hash), issuer_serial } =
-            signer.attested;
+        let Attested { message_digest, certificate, also } = signer.attested;
         if signer.hash.digest(token.info_der) != message_digest {
             return Err(Rejection::TimestampDigest);
         }
         let leaf = self.leaf().der();
         let is_leaf = signer.identifier == self.identifier
-            && self.leaf_hashes.iter().any(|(known, hash)| *known == function && hash == certificate_hash)
-            && issuer_serial.is_none_or(|given| given == self.issuer_serial)
+            && self.is_named_by(&certificate)
+            && also.is_none_or(|certificate| self.is_named_by(&certificate))
             && token.info().authority.is_none_or(|given| given == self.name)
             && (token.certificates.is_empty() || token.certificates.contains(&leaf));
         if !is_leaf {
             return Err(Rejection::TimestampSigner);
         }
         if self.is_valid_at(token.info().time) { Ok(()) } else { Err(Rejection::TimestampTime) }
+    }
+
+    /// Whether the leaf is this certificate.
+    fn is_named_by(&self, certificate: &CertificateIdentifier<'_>) -> bool {
+        let CertificateIdentifier { function, hash, issuer_serial } = certificate;
+        self.leaf_hashes.iter().any(|(known, own)| known == function && own == *hash)
+            && issuer_serial.is_none_or(|given| given == self.issuer_serial)
     }
 }
 
@@ -179,8 +186,8 @@ impl Issuers {
     /// [`Rejection::TimestampSigner`] where the token does not carry it or another issuer has issued it; otherwise as
     /// [`Authority::anchored`].
     pub fn signer(&self, token: &Token<'_>) -> Result<Authority, Rejection> {
-        let (function, hash) = token.signer.attested.certificate_hash;
-        let der = token.certificates.iter().find(|der| function.digest(der) == hash);
+        let named = token.signer.attested.certificate;
+        let der = token.certificates.iter().find(|der| named.is_of(der));
         let leaf = Certificate::from_der(der.ok_or(Rejection::TimestampSigner)?)?;
         let chain = std::iter::once(leaf).chain(self.0.iter().cloned()).collect();
         Authority::below(chain).map_err(|rejection| match rejection {

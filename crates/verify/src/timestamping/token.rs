@@ -1,8 +1,11 @@
 //! `TimeStampResp`, and the CMS `SignedData` that makes a `TSTInfo` a token.
 
-use super::asn1::{Element, Fields, INTEGER, Malformed, OCTET_STRING, SEQUENCE, SET, constructed, integer};
+use super::asn1::{Element, Fields, Malformed, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, constructed};
+use super::identifier::CertificateIdentifier;
 use super::imprint::{algorithm, hash};
-use super::{CONTENT_TYPE, Info, MESSAGE_DIGEST, Request, SIGNED_DATA, SIGNING_CERTIFICATE_V2, TST_INFO};
+use super::{
+    CONTENT_TYPE, Info, MESSAGE_DIGEST, Request, SIGNED_DATA, SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2, TST_INFO,
+};
 use crate::certificate::{MAX_CHAIN, SignatureAlgorithm};
 use crate::{HashAlgorithm, Rejection};
 use const_oid::ObjectIdentifier;
@@ -42,10 +45,10 @@ pub(super) struct Signer<'a> {
 pub(super) struct Attested<'a> {
     /// Hash of the `TSTInfo`.
     pub(super) message_digest: &'a [u8],
-    /// Hash of the signer's certificate.
-    pub(super) certificate_hash: (HashAlgorithm, &'a [u8]),
-    /// `IssuerSerial` in DER.
-    pub(super) issuer_serial: Option<&'a [u8]>,
+    /// The signer's certificate.
+    pub(super) certificate: CertificateIdentifier<'a>,
+    /// The same certificate, named once more in the older way.
+    pub(super) also: Option<CertificateIdentifier<'a>>,
 }
 
 impl<'a> Token<'a> {
@@ -205,11 +208,11 @@ fn signed_with(element: Element<'_>, hash: HashAlgorithm) -> Result<SignatureAlg
     SignatureAlgorithm::from_identifier(&identifier)
 }
 
-/// Reads the attributes: in the order of DER, each with one value, none twice, the three that RFC 3161 demands among them.
+/// Reads the attributes: in the order of DER, none twice, the three that RFC 3161 demands among them with one value each.
 fn attested(attributes: Element<'_>) -> Result<Result<Attested<'_>, Rejection>, Malformed> {
     let mut fields = attributes.fields();
     let mut before: &[u8] = &[];
-    let (mut content_type, mut message_digest, mut signer) = (None, None, None);
+    let (mut content_type, mut message_digest, mut older, mut newer) = (None, None, None, None);
     while !fields.is_finished() {
         let attribute = fields.take(SEQUENCE)?;
         if attribute.whole <= before {
@@ -223,49 +226,23 @@ fn attested(attributes: Element<'_>) -> Result<Result<Attested<'_>, Rejection>, 
         let place = match kind {
             kind if kind == CONTENT_TYPE.as_bytes() => &mut content_type,
             kind if kind == MESSAGE_DIGEST.as_bytes() => &mut message_digest,
-            kind if kind == SIGNING_CERTIFICATE_V2.as_bytes() => &mut signer,
+            kind if kind == SIGNING_CERTIFICATE.as_bytes() => &mut older,
+            kind if kind == SIGNING_CERTIFICATE_V2.as_bytes() => &mut newer,
             _ => continue,
         };
         if place.replace(values).is_some() {
             return Err(Malformed);
         }
     }
-    let (Some(content_type), Some(message_digest), Some(signer)) = (content_type, message_digest, signer) else {
-        return Err(Malformed);
-    };
+    let (Some(content_type), Some(message_digest)) = (content_type, message_digest) else { return Err(Malformed) };
     is(content_type.fields().identifier()?, TST_INFO)?;
-    content_type.only(super::asn1::OBJECT_IDENTIFIER)?;
+    content_type.only(OBJECT_IDENTIFIER)?;
     let message_digest = message_digest.only(OCTET_STRING)?.contents;
-    let attested = |(certificate_hash, issuer_serial)| Attested { message_digest, certificate_hash, issuer_serial };
-    Ok(signing_certificate(signer.only(SEQUENCE)?)?.map(attested))
-}
-
-/// Hash of the signer's certificate, and its `IssuerSerial`.
-type SigningCertificate<'a> = ((HashAlgorithm, &'a [u8]), Option<&'a [u8]>);
-
-/// The first `ESSCertIDv2`, which is the signer's (RFC 5035 §3); those after it are its issuers'.
-fn signing_certificate(element: Element<'_>) -> Result<Result<SigningCertificate<'_>, Rejection>, Malformed> {
-    let mut fields = element.fields();
-    let mut identifiers = fields.take(SEQUENCE)?.fields();
-    // Policies, which are the certificates'.
-    fields.optional(SEQUENCE)?;
-    fields.end()?;
-    let mut first = identifiers.take(SEQUENCE)?.fields();
-    while !identifiers.is_finished() {
-        identifiers.take(SEQUENCE)?;
-    }
-    let function = match first.optional(SEQUENCE)? {
-        None => Ok(HashAlgorithm::Sha256),
-        Some(element) => hash(algorithm(element)?.0),
-    };
-    let value = first.take(OCTET_STRING)?.contents;
-    let issuer_serial = first.optional(SEQUENCE)?;
-    first.end()?;
-    if let Some(element) = issuer_serial {
-        let mut fields = element.fields();
-        fields.take(SEQUENCE)?;
-        integer(fields.take(INTEGER)?.contents)?;
-        fields.end()?;
-    }
-    Ok(function.map(|function| ((function, value), issuer_serial.map(|element| element.whole))))
+    let older = older.map(|values| CertificateIdentifier::read_v1(values.only(SEQUENCE)?)).transpose()?;
+    let newer = newer.map(|values| CertificateIdentifier::read_v2(values.only(SEQUENCE)?)).transpose()?;
+    Ok(match (newer, older) {
+        (Some(newer), also) => newer.map(|certificate| Attested { message_digest, certificate, also }),
+        (None, Some(certificate)) => Ok(Attested { message_digest, certificate, also: None }),
+        (None, None) => return Err(Malformed),
+    })
 }

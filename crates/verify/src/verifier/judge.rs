@@ -2,7 +2,7 @@
 
 use super::{SignerKey, Verified};
 use crate::Refusal;
-use crate::policy::{Explanation, Policy, PolicyThresholds};
+use crate::policy::{AuthorityThresholds, Explanation, Policy, PolicyThresholds};
 use crate::signer::Signer;
 
 /// Accepts or refuses what has been established. Policies are judges; so is whatever a caller writes.
@@ -25,6 +25,11 @@ pub trait Judge {
     /// How much evidence there must be. Where it says nothing, the verifier's own thresholds hold.
     fn thresholds(&self) -> Option<PolicyThresholds> {
         None
+    }
+
+    /// Authorities whose certificates need other evidence than [`Self::thresholds`] says. Asked only where that says something.
+    fn thresholds_of_authorities(&self) -> Vec<AuthorityThresholds> {
+        Vec::new()
     }
 
     /// Decides, when all has been established. May say which of its rules held.
@@ -57,6 +62,10 @@ impl Judge for Policy {
 
     fn thresholds(&self) -> Option<PolicyThresholds> {
         Some(self.thresholds())
+    }
+
+    fn thresholds_of_authorities(&self) -> Vec<AuthorityThresholds> {
+        self.thresholds_of_authorities().to_vec()
     }
 
     fn judge(&self, verified: &Verified) -> Result<Option<Explanation>, Refusal> {

@@ -2,7 +2,7 @@
 
 use crate::bundle::Form;
 use crate::cosignature;
-use crate::policy::PolicyThresholds;
+use crate::policy::AuthorityThresholds;
 
 /// How much evidence a signature must have, unless the [`Judge`](super::Judge) says so itself. Every count is one of different operators: two logs of one operator are one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,39 +29,6 @@ impl Thresholds {
     pub const KEY_WITHOUT_LOG: Self = Self { log_entries: 0, times: 0, timestamps: 0, scts: 0, witnesses: None };
 }
 
-/// What must be counted for one bundle: a policy's own counts replace those of the options.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Required {
-    pub(super) log_entries: usize,
-    pub(super) times: usize,
-    pub(super) timestamps: usize,
-    pub(super) scts: usize,
-    /// Cosignatures by the witnesses of the options, which are the only ones that are known.
-    pub(super) witnesses: usize,
-}
-
-impl Required {
-    pub(super) fn new(options: &Thresholds, policy: Option<PolicyThresholds>) -> Self {
-        let quorum = options.witnesses.as_ref().map_or(0, cosignature::Policy::quorum);
-        match policy {
-            None => Self {
-                log_entries: options.log_entries,
-                times: options.times,
-                timestamps: options.timestamps,
-                scts: options.scts,
-                witnesses: quorum,
-            },
-            Some(policy) => Self {
-                log_entries: policy.logs.into(),
-                times: policy.times.into(),
-                timestamps: policy.timestamps.into(),
-                scts: policy.scts.into(),
-                witnesses: quorum.max(policy.witnesses.into()),
-            },
-        }
-    }
-}
-
 impl Default for Thresholds {
     fn default() -> Self {
         Self::PUBLIC_GOOD
@@ -83,6 +50,9 @@ pub enum Unknown {
 pub struct Options {
     /// How much evidence there must be.
     pub thresholds: Thresholds,
+    /// Authorities whose certificates need other evidence, unless the [`Judge`](super::Judge) says so itself. The first that means
+    /// an authority holds.
+    pub authorities: Vec<AuthorityThresholds>,
     /// What to make of unknown logs and timestamp authorities. Unknown certificate transparency logs are always reported only:
     /// certificates carry SCTs for more than one audience.
     pub unknown: Unknown,
@@ -97,6 +67,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             thresholds: Thresholds::default(),
+            authorities: Vec::new(),
             unknown: Unknown::default(),
             minimum_form: Form::Detached,
             legacy_hash: false,

@@ -1,5 +1,6 @@
 //! Step 2: when the signature existed, as timestamp authorities and logs have signed it.
 
+use super::required::Required;
 use super::{Case, Material, Unknown};
 use crate::bundle::TransparencyLogEntry;
 use crate::rekor::Promise;
@@ -88,7 +89,12 @@ pub(super) fn establish(case: &mut Case<'_>, material: &Material<'_>) -> Result<
     for (index, entry) in case.bundle.entries().iter().enumerate() {
         times.extend(promise(case, index, entry)?);
     }
-    let thresholds = &case.required;
+    count(&case.required, material, &times)?;
+    Ok(times)
+}
+
+/// Whether enough operators vouch for a time.
+pub(super) fn count(thresholds: &Required, material: &Material<'_>, times: &[VerifiedTime]) -> Result<(), Refusal> {
     // A certificate cannot be judged without a time.
     let required = match material {
         Material::Certificate(_) => thresholds.times.max(1),
@@ -109,7 +115,7 @@ pub(super) fn establish(case: &mut Case<'_>, material: &Material<'_>) -> Result<
             return Err(Refusal::new(Rejection::TimeTooFew { found, required }, Step::Times).at("verificationMaterial"));
         }
     }
-    Ok(times)
+    Ok(())
 }
 
 /// One timestamp: (1) it reads, (2) it is over the signature, (3) an authority of the trust root made it, at a time at which its

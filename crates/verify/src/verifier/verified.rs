@@ -35,6 +35,8 @@ pub struct Verified {
     pub statement: Option<Statement>,
     /// Which subject of the statement the artifact is, from 0.
     pub subject: Option<usize>,
+    /// Texts that were signed along: the annotations of that subject. A caller adds those of a payload that it reads itself.
+    pub annotations: BTreeMap<String, String>,
     /// Which rules of the policy held.
     pub policy: Option<Explanation>,
     /// What was seen and not counted, and what is weaker than it could be.
@@ -42,7 +44,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// What a policy is asked about: of this signature, everything but annotations, which only the caller knows.
+    /// What a policy is asked about this signature.
     #[must_use]
     pub fn evidence(&self) -> Evidence {
         let statement = self.statement.as_ref();
@@ -51,8 +53,12 @@ impl Verified {
             authorities: self.authority.as_ref().map(|known| known.certificates_sha256.clone()).unwrap_or_default(),
             signature: Some(self.signature.clone()),
             times: self.times.iter().map(VerifiedTime::time).collect(),
+            payload_type: match &self.content {
+                SignedContent::Message { .. } => None,
+                SignedContent::Envelope { payload_type, .. } => Some(payload_type.clone()),
+            },
             predicate: statement.map(|read| (read.predicate_type().to_owned(), read.predicate().clone())),
-            annotations: BTreeMap::new(),
+            annotations: self.annotations.clone(),
         }
     }
 }
@@ -124,7 +130,7 @@ pub(super) fn text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> 
 
 impl Serialize for Verified {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut json = serializer.serialize_struct("Verified", 12)?;
+        let mut json = serializer.serialize_struct("Verified", 13)?;
         json.serialize_field("version", &JSON_VERSION)?;
         json.serialize_field("signer", &self.signer)?;
         json.serialize_field("authority", &self.authority)?;
@@ -135,6 +141,7 @@ impl Serialize for Verified {
         json.serialize_field("content", &self.content)?;
         json.serialize_field("statement", &self.statement.as_ref().map(StatementJson))?;
         json.serialize_field("subject", &self.subject)?;
+        json.serialize_field("annotations", &self.annotations)?;
         json.serialize_field("policy", &self.policy)?;
         json.serialize_field("warnings", &self.warnings)?;
         json.end()

@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its world has failed")]
 
 pub(crate) mod document;
-mod token;
+pub(crate) mod token;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};

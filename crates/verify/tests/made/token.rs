@@ -7,8 +7,8 @@ use chancery_verify::timestamping::asn1::{
     INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, constructed, write,
 };
 use chancery_verify::timestamping::{
-    Authority, CONTENT_TYPE, EXTENDED_KEY_USAGE_VALUE, Imprint, MESSAGE_DIGEST, SIGNED_DATA, SIGNING_CERTIFICATE_V2,
-    TST_INFO,
+    Authority, CONTENT_TYPE, EXTENDED_KEY_USAGE_VALUE, Imprint, MESSAGE_DIGEST, SIGNED_DATA, SIGNING_CERTIFICATE,
+    SIGNING_CERTIFICATE_V2, SIGNING_TIME, TST_INFO,
 };
 use const_oid::ObjectIdentifier;
 use rcgen::{CertificateParams, CustomExtension, IsCa, KeyUsagePurpose};
@@ -21,6 +21,22 @@ pub(crate) struct Stamp {
     pub(crate) status: u8,
     /// Certificates to carry, in this order.
     pub(crate) certificates: Vec<Vec<u8>>,
+    /// By which hashes the signer's certificate is named.
+    pub(crate) named: Named,
+    /// Attributes that are signed along and that nobody knows.
+    pub(crate) attributes: Vec<Vec<u8>>,
+}
+
+/// Bytes that name the certificate, in `ESSCertID` and in `ESSCertIDv2`; `None`: not there.
+#[derive(Clone)]
+pub(crate) struct Named {
+    pub(crate) sha1: Option<Vec<u8>>,
+    pub(crate) sha256: bool,
+}
+
+impl Named {
+    /// As authorities do today.
+    pub(crate) const NEWER: Self = Self { sha1: None, sha256: true };
 }
 
 /// A leaf that may make timestamps: rcgen writes its extended key usage uncritical, so it is written here.
@@ -37,13 +53,21 @@ fn oid(identifier: ObjectIdentifier) -> Vec<u8> {
     write(OBJECT_IDENTIFIER, &[identifier.as_bytes()])
 }
 
+/// What no reader has to know: a signing time, and an attribute of nobody's with two values.
+pub(crate) fn foreign_attributes() -> Vec<Vec<u8>> {
+    let nobody = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.99999.1");
+    let two = write(SET, &[&write(INTEGER, &[&[1]]), &write(INTEGER, &[&[2]])]);
+    vec![attribute(SIGNING_TIME, &write(0x17, &[b"261129104950Z"])), write(SEQUENCE, &[&oid(nobody), &two])]
+}
+
 fn attribute(identifier: ObjectIdentifier, value: &[u8]) -> Vec<u8> {
     write(SEQUENCE, &[&oid(identifier), &write(SET, &[value])])
 }
 
 impl Stamp {
     pub(crate) fn of(signature: &[u8], time: u64) -> Self {
-        Self { imprint: HashAlgorithm::Sha256.digest(signature), time, status: 0, certificates: Vec::new() }
+        let imprint = HashAlgorithm::Sha256.digest(signature);
+        Self { imprint, time, status: 0, certificates: Vec::new(), named: Named::NEWER, attributes: Vec::new() }
     }
 
     fn info(&self) -> Vec<u8> {
@@ -77,13 +101,20 @@ impl Stamp {
         let authority = Authority::new(chain.to_vec()).unwrap();
         let info = self.info();
         let hash = Imprint::hash_algorithm_der(HashAlgorithm::Sha256);
-        let certificate = write(OCTET_STRING, &[&HashAlgorithm::Sha256.digest(authority.leaf().der())]);
-        let signing = write(SEQUENCE, &[&write(SEQUENCE, &[&write(SEQUENCE, &[&certificate])])]);
-        let mut attributes = [
+        let certificate = |hash: &[u8]| {
+            let hash = write(OCTET_STRING, &[hash]);
+            write(SEQUENCE, &[&write(SEQUENCE, &[&write(SEQUENCE, &[&hash])])])
+        };
+        let mut attributes = vec![
             attribute(CONTENT_TYPE, &oid(TST_INFO)),
             attribute(MESSAGE_DIGEST, &write(OCTET_STRING, &[&HashAlgorithm::Sha256.digest(&info)])),
-            attribute(SIGNING_CERTIFICATE_V2, &signing),
         ];
+        attributes.extend(self.named.sha1.as_ref().map(|hash| attribute(SIGNING_CERTIFICATE, &certificate(hash))));
+        if self.named.sha256 {
+            let hash = HashAlgorithm::Sha256.digest(authority.leaf().der());
+            attributes.push(attribute(SIGNING_CERTIFICATE_V2, &certificate(&hash)));
+        }
+        attributes.extend(self.attributes.iter().cloned());
         attributes.sort();
         let attributes = attributes.concat();
         let signature = key.sign(&write(SET, &[&attributes]));

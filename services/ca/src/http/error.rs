@@ -6,11 +6,12 @@
 
 use crate::Error;
 use crate::issue::IssueError;
+use crate::request::Refusal;
 use crate::transparency::LogError;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use chancery_daemon::http::RequestId;
-use chancery_daemon::http::grpc::{Refusal, http_status};
+use chancery_daemon::http::grpc::{self, http_status};
 use chancery_daemon::signer::SignerError;
 use std::borrow::Cow;
 use tonic::Code;
@@ -24,16 +25,17 @@ const BACKEND: &str = "error communicating with CA backend";
 
 /// A refused request.
 pub(super) struct Refused {
-    pub(super) error: Error,
+    pub(super) refusal: Refusal,
     pub(super) request_id: Option<RequestId>,
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let Self { error, request_id } = self;
-        let (code, message) = answer(&error);
-        log(&error, code, request_id.as_ref());
-        let refusal = Refusal { code, message: &message, reason: error.code(), request_id: request_id.as_ref() };
+        let Self { refusal, request_id } = self;
+        let (code, message) = answer(&refusal.error);
+        log(&refusal, code, request_id.as_ref());
+        let error = refusal.error;
+        let refusal = grpc::Refusal { code, message: &message, reason: error.code(), request_id: request_id.as_ref() };
         let mut response = refusal.response(http_status(code), Vec::new());
         let retry_after = match error {
             Error::Limited { retry_after_seconds, .. } => Some(HeaderValue::from(retry_after_seconds)),
@@ -46,8 +48,11 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Logs a refusal: as an error if it is our fault, otherwise as the client's.
-pub(super) fn log(error: &Error, code: Code, request_id: Option<&RequestId>) {
+/// Logs a refusal: as an error if it is our fault, otherwise as the client's. As few of one client as the audit log has.
+pub(super) fn log(Refusal { error, left_out }: &Refusal, code: Code, request_id: Option<&RequestId>) {
+    if *left_out {
+        return;
+    }
     let (reason, request_id) = (error.code(), request_id.map_or("", RequestId::as_str));
     if http_status(code).is_server_error() {
         tracing::error!(code = reason, %error, request_id, "no certificate was issued");

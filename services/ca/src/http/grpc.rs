@@ -10,14 +10,14 @@ use super::signing_cert::detached_json;
 use super::trust_bundle::certificates;
 use crate::challenge::KeyRequest;
 use crate::issue::{Issued, Promise};
-use crate::request::{Origin, SigningRequest};
-use crate::{CertificateAuthority, Error, IssuerName, IssuerSettings};
+use crate::request::{Origin, Refusal, SigningRequest};
+use crate::{CertificateAuthority, IssuerName, IssuerSettings};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use chancery_daemon::http::RequestId;
-use chancery_daemon::http::grpc::{Refusal, unary};
+use chancery_daemon::http::grpc::{self, unary};
+use chancery_daemon::http::{Peer, RequestId};
 use messages::{
     Certificate, CertificateChain, Configuration, CreateSigningCertificateRequest, DetachedSct, EmbeddedSct, Issuer,
     Key, Nothing, OidcIssuer, SigningCertificate, TrustBundle,
@@ -36,13 +36,14 @@ pub(super) fn router() -> Router<Arc<CertificateAuthority>> {
 
 async fn create_signing_certificate(State(authority): State<Arc<CertificateAuthority>>, request: Request) -> Response {
     let request_id = request.extensions().get::<RequestId>().cloned();
+    let peer = request.extensions().get::<Peer>().copied();
     unary(request, move |request: tonic::Request<CreateSigningCertificateRequest>| {
         let (authority, request_id) = (Arc::clone(&authority), request_id.clone());
         async move {
             let (metadata, _, message) = request.into_parts();
-            let origin = Origin { request_id: request_id.clone(), api: "grpc" };
+            let origin = Origin { request_id: request_id.clone(), peer, api: "grpc" };
             let issued = authority.answer(origin, Ok(signing_request(message, &metadata))).await;
-            issued.map(|issued| signing_certificate(&issued)).map_err(|error| status(&error, request_id.as_ref()))
+            issued.map(|issued| signing_certificate(&issued)).map_err(|refusal| status(&refusal, request_id.as_ref()))
         }
     })
     .await
@@ -79,10 +80,10 @@ fn signing_certificate(issued: &Issued) -> SigningCertificate {
     SigningCertificate { certificate: Some(certificate) }
 }
 
-fn status(error: &Error, request_id: Option<&RequestId>) -> Status {
-    let (code, message) = answer(error);
-    log(error, code, request_id);
-    Refusal { code, message: &message, reason: error.code(), request_id }.status(Vec::new())
+fn status(refusal: &Refusal, request_id: Option<&RequestId>) -> Status {
+    let (code, message) = answer(&refusal.error);
+    log(refusal, code, request_id);
+    grpc::Refusal { code, message: &message, reason: refusal.error.code(), request_id }.status(Vec::new())
 }
 
 async fn get_trust_bundle(State(authority): State<Arc<CertificateAuthority>>, request: Request) -> Response {

@@ -13,10 +13,11 @@ mod trust_bundle;
 use crate::CertificateAuthority;
 use axum::Router;
 use axum::http::header;
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use chancery_daemon::http::grpc::method_not_allowed;
-use chancery_daemon::http::timed;
+use chancery_daemon::http::{readable_anywhere, timed};
 use chancery_daemon::metrics::{MetricError, Metrics};
 use serde_json::Value;
 use std::sync::Arc;
@@ -26,12 +27,14 @@ pub const GRPC_SERVICE: &str = "dev.sigstore.fulcio.v2.CA";
 
 /// The routes of the authority. The shell answers unmatched paths.
 pub fn router(authority: Arc<CertificateAuthority>) -> Router {
+    // What clients trust.
+    let public = |route: MethodRouter<Arc<CertificateAuthority>>| route.layer(map_response(readable_anywhere));
     Router::new()
         .route("/api/v2/signingCert", post(signing_cert::v2).fallback(method_not_allowed))
-        .route("/api/v2/trustBundle", get(trust_bundle::v2).fallback(method_not_allowed))
+        .route("/api/v2/trustBundle", public(get(trust_bundle::v2)).fallback(method_not_allowed))
         .route("/api/v2/configuration", get(configuration::v2).fallback(method_not_allowed))
         .route("/api/v1/signingCert", post(signing_cert::v1).fallback(method_not_allowed))
-        .route("/api/v1/rootCert", get(trust_bundle::v1).fallback(method_not_allowed))
+        .route("/api/v1/rootCert", public(get(trust_bundle::v1)).fallback(method_not_allowed))
         .route("/openapi.json", get(openapi))
         .merge(grpc::router())
         .with_state(authority)

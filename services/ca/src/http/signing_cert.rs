@@ -13,21 +13,24 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chancery_daemon::http::RequestId;
+use chancery_daemon::http::{Peer, RequestId};
 use chancery_verify::Rejection;
 use chancery_verify::sct::SignedCertificateTimestamp;
 use serde_json::json;
 use std::sync::Arc;
 
+/// What the shell knows of a request.
+type Known = (Option<Extension<RequestId>>, Option<Extension<Peer>>);
+
 /// The token may be in the body or in the header; the answer is JSON with status 200.
 pub(super) async fn v2(
     State(authority): State<Arc<CertificateAuthority>>,
-    request_id: Option<Extension<RequestId>>,
+    known: Known,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
     let request = body::read(body).await.and_then(|message| request_v2(&message, &headers));
-    let issued = answer(authority, "v2", request_id, request).await?;
+    let issued = answer(authority, "v2", known, request).await?;
     let chain = json!({ "certificates": issued.pem_chain() });
     let answer = match &issued.promise {
         Promise::Embedded(_) => json!({ "signedCertificateEmbeddedSct": { "chain": chain } }),
@@ -42,12 +45,12 @@ pub(super) async fn v2(
 /// The token is only in the header. The answer is PEM with status 201, which clients check.
 pub(super) async fn v1(
     State(authority): State<Arc<CertificateAuthority>>,
-    request_id: Option<Extension<RequestId>>,
+    known: Known,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
     let request = body::read(body).await.and_then(|message| request_v1(&message, &headers));
-    let issued = answer(authority, "v1", request_id, request).await?;
+    let issued = answer(authority, "v1", known, request).await?;
     let mut response = (StatusCode::CREATED, super::pem(issued.pem_chain().join("\n"))).into_response();
     if let Promise::Detached(sct) = &issued.promise
         && let Ok(sct) = HeaderValue::from_str(&detached(sct))
@@ -70,12 +73,12 @@ pub(super) fn detached_json(sct: &SignedCertificateTimestamp) -> String {
 async fn answer(
     authority: Arc<CertificateAuthority>,
     api: &'static str,
-    request_id: Option<Extension<RequestId>>,
+    (request_id, peer): Known,
     request: Result<SigningRequest, Error>,
 ) -> Result<Issued, Refused> {
     let request_id = request_id.map(|Extension(id)| id);
-    let origin = Origin { request_id: request_id.clone(), api };
-    authority.answer(origin, request).await.map_err(|error| Refused { error, request_id })
+    let origin = Origin { request_id: request_id.clone(), peer: peer.map(|Extension(peer)| peer), api };
+    authority.answer(origin, request).await.map_err(|refusal| Refused { refusal, request_id })
 }
 
 fn request_v2(message: &Message, headers: &HeaderMap) -> Result<SigningRequest, Error> {

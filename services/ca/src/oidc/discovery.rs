@@ -114,6 +114,11 @@ impl IssuerUrl {
         Ok(Self { text: text.to_owned(), origin, document })
     }
 
+    /// The host that is asked.
+    pub(super) fn host(&self) -> &str {
+        self.document.host_str().unwrap_or_default()
+    }
+
     /// Returns the URL of the keys from a discovery document.
     fn keys_url(&self, document: &[u8], jwks_hosts: &[String]) -> Result<Url, InvalidIssuer> {
         let document: Document = serde_json::from_slice(document).map_err(|_| InvalidIssuer::NotADocument)?;

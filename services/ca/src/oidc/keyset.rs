@@ -6,6 +6,7 @@
 
 use super::TokenRefusal;
 use super::discovery::{InvalidIssuer, KeyLocation};
+use super::failures::Host;
 use super::fetcher::Fetch;
 use super::token::UnverifiedToken;
 use base64::Engine as _;
@@ -107,6 +108,8 @@ pub(super) struct KeyCache {
     last_attempt: tokio::sync::Mutex<Option<Timestamp>>,
     /// While there are no keys at all, a failed fetch is retried after this time, in seconds.
     retry_seconds: u64,
+    /// Where failures are counted while there are no keys, if the issuer may be made up.
+    host: Option<Host>,
 }
 
 /// Status of one issuer's keys, for metrics and alerts.
@@ -142,7 +145,13 @@ impl KeyCache {
             failure: RwLock::default(),
             last_attempt: tokio::sync::Mutex::default(),
             retry_seconds,
+            host: None,
         }
+    }
+
+    /// Of an issuer that may be made up, at this host.
+    pub(super) fn at(self, host: Host) -> Self {
+        Self { host: Some(host), ..self }
     }
 
     /// When the current keys were fetched.
@@ -205,6 +214,8 @@ impl KeyCache {
         if newer || too_soon {
             return Ok(());
         }
+        let host = self.host.as_ref().filter(|_| current.is_none());
+        let _permit = host.map(|host| host.begin(now)).transpose()?;
         *last_attempt = Some(now);
         let fetched = location.key_set(fetcher).await.and_then(|document| Ok(KeySet::parse(&document)?));
         match fetched {
@@ -217,6 +228,9 @@ impl KeyCache {
                 Ok(())
             }
             Err(refusal) => {
+                if let Some(host) = host {
+                    host.failed(now);
+                }
                 let age_seconds = current.map(|current| now.seconds().saturating_sub(current.fetched.seconds()));
                 tracing::warn!(
                     code = refusal.code(), %refusal, age_seconds,

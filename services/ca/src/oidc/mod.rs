@@ -10,6 +10,7 @@ mod address;
 mod claims;
 mod discovery;
 mod explain;
+mod failures;
 mod fetcher;
 mod keyset;
 mod pattern;
@@ -197,7 +198,7 @@ impl Issuer {
             Name::Exact(Keys::Static(keys)) => keys.verify(token),
             Name::Exact(Keys::Fetched { location, cache }) => cache.verify(token, location, fetcher, now).await,
             Name::Pattern { family, jwks_hosts, .. } => {
-                let matched = family.member(token.unverified_issuer(), jwks_hosts, now)?;
+                let matched = family.member(token.unverified_issuer(), jwks_hosts)?;
                 matched.keys.verify(token, &matched.location, fetcher, now).await
             }
         }

@@ -2,12 +2,12 @@
 //!
 //! Each `*` is one whole label or segment of `[-_A-Za-z0-9]`, and the match covers the token's whole `iss`. Only these
 //! characters can vary, so the operator decides scheme, host and shape of the path. Still, a stranger can invent
-//! issuers that match: so new ones are looked up at a limited rate and kept in limited number.
+//! issuers that match: so they are kept in limited number, and what their lookups may cost, `failures` says.
 
 use super::TokenRefusal;
 use super::discovery::{InvalidIssuer, IssuerUrl, KeyLocation};
+use super::failures::Failures;
 use super::keyset::KeyCache;
-use chancery_verify::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,10 +15,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 const MAX_ISSUER_BYTES: usize = 512;
 /// Issuers kept per pattern.
 const MAX_KNOWN: usize = 256;
-/// New issuers per pattern whose keys are fetched in [`WINDOW_SECONDS`].
-const MAX_NEW: usize = 30;
-/// See [`MAX_NEW`].
-const WINDOW_SECONDS: u64 = 60;
 /// Seconds during which an issuer that had no keys is not asked again.
 const RETRY_SECONDS: u64 = 30;
 
@@ -78,58 +74,41 @@ pub(super) struct Matched {
 
 /// The issuers that have matched a pattern.
 #[derive(Debug, Default)]
-pub(super) struct Family(Mutex<Members>);
-
-#[derive(Debug, Default)]
-struct Members {
-    known: HashMap<String, Arc<Matched>>,
-    window: Option<Timestamp>,
-    new_in_window: usize,
+pub(super) struct Family {
+    known: Mutex<HashMap<String, Arc<Matched>>>,
+    failures: Failures,
 }
 
 impl Family {
     /// Returns the issuer `name`, which matches the pattern.
-    pub(super) fn member(
-        &self,
-        name: &str,
-        jwks_hosts: &[String],
-        now: Timestamp,
-    ) -> Result<Arc<Matched>, TokenRefusal> {
-        let mut members = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = members.known.get(name) {
+    pub(super) fn member(&self, name: &str, jwks_hosts: &[String]) -> Result<Arc<Matched>, TokenRefusal> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(name) {
             return Ok(Arc::clone(known));
         }
-        let location =
-            KeyLocation::Discovered { issuer: IssuerUrl::parse(name, false)?, jwks_hosts: jwks_hosts.to_vec() };
-        if members.window.is_none_or(|start| now.seconds() >= start.seconds().saturating_add(WINDOW_SECONDS)) {
-            (members.window, members.new_in_window) = (Some(now), 0);
+        let issuer = IssuerUrl::parse(name, false)?;
+        let keys = KeyCache::new(RETRY_SECONDS).at(self.failures.of(issuer.host()));
+        let location = KeyLocation::Discovered { issuer, jwks_hosts: jwks_hosts.to_vec() };
+        if known.len() >= MAX_KNOWN {
+            forget_one(&mut known);
         }
-        if members.new_in_window == MAX_NEW {
-            return Err(TokenRefusal::IssuerBusy);
-        }
-        members.new_in_window += 1;
-        if members.known.len() >= MAX_KNOWN {
-            members.forget_one();
-        }
-        let matched = Arc::new(Matched { keys: KeyCache::new(RETRY_SECONDS), location });
-        members.known.insert(name.to_owned(), Arc::clone(&matched));
+        let matched = Arc::new(Matched { keys, location });
+        known.insert(name.to_owned(), Arc::clone(&matched));
         Ok(matched)
     }
 
     /// Returns every known issuer with its keys.
     pub(super) fn members(&self) -> Vec<(String, Arc<Matched>)> {
-        let members = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        members.known.iter().map(|(name, matched)| (name.clone(), Arc::clone(matched))).collect()
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().map(|(name, matched)| (name.clone(), Arc::clone(matched))).collect()
     }
 }
 
-impl Members {
-    /// Removes an issuer without keys, which may not even exist; if all have keys, the one with the oldest keys.
-    fn forget_one(&mut self) {
-        let oldest = self.known.iter().min_by_key(|(_, matched)| matched.keys.fetched());
-        if let Some(name) = oldest.map(|(name, _)| name.clone()) {
-            self.known.remove(&name);
-        }
+/// Removes an issuer without keys, which may not even exist; if all have keys, the one with the oldest keys.
+fn forget_one(known: &mut HashMap<String, Arc<Matched>>) {
+    let oldest = known.iter().min_by_key(|(_, matched)| matched.keys.fetched());
+    if let Some(name) = oldest.map(|(name, _)| name.clone()) {
+        known.remove(&name);
     }
 }
 
@@ -189,19 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn strangers_cannot_make_up_issuers_faster_than_allowed() {
+    fn issuers_that_were_made_up_take_bounded_memory() {
         let family = Family::default();
-        let now = Timestamp::from_seconds(1_800_000_000);
-        let member = |n: usize, now| family.member(&format!("https://a.b.test/{n}"), &[], now);
-        for n in 0..MAX_NEW {
-            assert!(member(n, now).is_ok());
-        }
-        assert!(matches!(member(MAX_NEW, now), Err(TokenRefusal::IssuerBusy)));
-        assert!(member(3, now).is_ok(), "one that is known costs nothing");
-        for n in 0..1000 {
-            let window = u64::try_from(n / MAX_NEW).unwrap();
-            assert!(member(1000 + n, now.plus_seconds(WINDOW_SECONDS * (1 + window))).is_ok());
-        }
+        let member = |n: usize| family.member(&format!("https://a.b.test/{n}"), &[]).unwrap();
+        let first = member(0);
+        assert!(Arc::ptr_eq(&first, &member(0)));
+        (0..1000).for_each(|n| drop(member(n)));
         assert_eq!(family.members().len(), MAX_KNOWN);
     }
 }

@@ -46,8 +46,8 @@ pub enum TokenRefusal {
     /// The issuer's keys are too old to use, and the next fetch is not due yet.
     #[error("the issuer's keys are not known at the moment")]
     IssuerStale,
-    /// Too many new issuers that match a pattern were looked up recently.
-    #[error("too many new issuers match the pattern at the moment")]
+    /// Too many lookups of new issuers at this host have failed recently, or too many run.
+    #[error("too many lookups of new issuers at this host have failed; try again in a minute")]
     IssuerBusy,
     /// None of the issuer's keys has the token's `kid`, or none fits its algorithm.
     #[error("the issuer has no such key")]

@@ -104,7 +104,8 @@ fn document(policy: &Result<Policy, ParseError>, warnings: &[String]) -> Value {
     match policy {
         Ok(policy) => json!({
             "version": 1, "valid": true, "rules": policy.rules(), "distrust": policy.distrust().len(),
-            "thresholds": policy.thresholds(), "warnings": warnings,
+            "thresholds": policy.thresholds(), "thresholds_of_authorities": policy.thresholds_of_authorities(),
+            "layout": policy.layout(), "warnings": warnings,
         }),
         Err(error) => json!({
             "version": 1, "valid": false, "code": error.code(), "message": error.message(),

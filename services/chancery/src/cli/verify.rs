@@ -10,6 +10,7 @@
 mod attestation;
 mod blob;
 mod bundle;
+mod code;
 mod decision;
 mod environment;
 mod evidence;

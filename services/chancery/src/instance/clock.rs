@@ -1,10 +1,10 @@
 //! The clock of a process: guarded once, for every role in it, and confirmed by time servers where some are configured.
 
 use super::time_servers::TimeServers;
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use chancery_daemon::{
     clock::{Clock, ClockFault, ClockGuard, SourceSettings, SystemClock, SystemUptime},
-    metrics::Metrics,
+    metrics::{MetricError, Metrics},
 };
 use chancery_verify::Timestamp;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl GuardedClock {
     }
 
     /// Shows whether the clock is trusted, and what the time servers say.
-    pub(super) fn measure(&self, metrics: &Metrics) -> anyhow::Result<()> {
+    pub(super) fn measure(&self, metrics: &Metrics) -> Result<(), MetricError> {
         let states = metrics.gauges(
             "chancery_clock_state",
             "1 for the current state of the clock, 0 for the others: trusted, or why nothing is dated by it",
@@ -74,7 +74,7 @@ impl GuardedClock {
                 states.set(&[state], u64::from(state == current));
             }
         });
-        self.servers.as_ref().map_or(Ok(()), |servers| servers.measure(metrics)).context("cannot measure time servers")
+        self.servers.as_ref().map_or(Ok(()), |servers| servers.measure(metrics))
     }
 
     /// What watches it; aborted at the end.

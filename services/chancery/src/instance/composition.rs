@@ -21,6 +21,7 @@ use super::{
     transparency,
     trust::{self, Publisher, TrustSources},
     tuf::{Tuf, TufArguments},
+    upkeep::Upkeep,
     witnesses::WitnessChoices,
 };
 use crate::{
@@ -107,7 +108,7 @@ pub(crate) struct Instance {
     background: Vec<JoinHandle<()>>,
     tuf: Option<Tuf>,
     logs: Option<Logs>,
-    audit: Option<Arc<AuditLog>>,
+    upkeep: Upkeep,
 }
 
 /// What all parts need.
@@ -148,8 +149,7 @@ impl Instance {
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), (metrics.as_ref(), audit.clone())).await?;
         let statuses = Statuses::new(audit.clone());
-        metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics))?;
-        metrics.as_ref().map_or(Ok(()), |metrics| guarded.measure(metrics))?;
+        metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
         let (ct_keys, rekor_keys) = log_keys.apart();
         let followed = Followed { keys, ct_keys, shards, publisher: publisher.clone(), statuses: statuses.clone() };
@@ -159,12 +159,11 @@ impl Instance {
             (Router::new(), common.observed_authority(followed)?)
         };
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), (clock, &statuses))?);
-        background.extend(audit.clone().map(|audit| tokio::spawn(audit.keep_synced())));
-        background.extend(guarded.into_background());
+        let upkeep = Upkeep::new(setup.data.path(), audit, clock);
+        background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()));
         let mut assembly = Assembly::new(routes, setup.roles);
         assembly.add(Role::Log, logs.as_ref().map(|logs| (logs.routes(), logs.obstacle(setup.check_command.clone()))));
-        let issues = has(Role::Ca).then(|| (Router::new(), authority::obstacle(Arc::clone(&common.guard))));
-        assembly.add(Role::Ca, issues);
+        assembly.add(Role::Ca, has(Role::Ca).then(|| (Router::new(), authority::obstacle(common.guard.clone()))));
         assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
         if let Some(timestamps) = timestamps {
             assembly.add(Role::Tsa, Some((timestamps.router(metrics.as_ref())?, timestamps.obstacle())));
@@ -177,13 +176,14 @@ impl Instance {
         assembly.routes =
             assembly.routes.merge(trust_files.as_ref().map(chancery_trust::http::router).unwrap_or_default());
         assembly.routes = assembly.routes.merge(issuer.map(issuer::router).unwrap_or_default());
+        assembly.obstacles.extend(upkeep.obstacles(setup.roles));
         let Assembly { mut routes, obstacles } = assembly;
         let obstacles = Arc::new(obstacles);
         let console = common.console(&obstacles, running.clone(), tuf.as_ref())?;
         routes = routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
         let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|(_, obstacle)| obstacle()));
         let warnings: Warnings = Arc::new(move || running.as_ref().map(RunningLogs::warnings).unwrap_or_default());
-        Ok(Self { routes, console, metrics, readiness, warnings, trust_files, background, tuf, logs, audit })
+        Ok(Self { routes, console, metrics, readiness, warnings, trust_files, background, tuf, logs, upkeep })
     }
 
     /// Writes what clients need into `directory`, where this process knows it.
@@ -223,9 +223,7 @@ impl Instance {
         if let Some(logs) = self.logs {
             logs.stop().await;
         }
-        if let Some(Err(error)) = self.audit.map(|audit| audit.sync()) {
-            tracing::error!(%error, "the audit log cannot be synced");
-        }
+        self.upkeep.stop();
     }
 }
 

@@ -6,10 +6,12 @@ use crate::configuration::TlsFiles;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    http::{self, ConnectionLimit, Listener, Readiness, Tls, UnknownPath, Warnings},
+    http::{self, ConnectionLimit, Listener, Origins, Readiness, Shell, Tls, UnknownPath, Warnings},
     metrics::Metrics,
     random::SystemRandom,
+    reload::Hangups,
     shutdown::{self, Signals},
+    telemetry,
 };
 use std::{io::ErrorKind, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 use tokio::net::TcpListener;
@@ -20,17 +22,20 @@ pub(crate) struct Listening {
     metrics: Option<TcpListener>,
     tls: Option<Arc<Tls>>,
     limit: Option<Arc<ConnectionLimit>>,
+    origins: Origins,
+    hangups: Hangups,
 }
 
 impl Listening {
-    /// Binds the address for clients, and that for Prometheus.
-    pub(crate) async fn on(clients: SocketAddr, metrics: Option<SocketAddr>) -> anyhow::Result<Self> {
+    /// Binds the address for clients, and that for Prometheus. `hangups` is what a server makes first: from then on no
+    /// SIGHUP ends it.
+    pub(crate) async fn on(clients: SocketAddr, metrics: Option<SocketAddr>, hangups: Hangups) -> anyhow::Result<Self> {
         let clients = bind(clients).await?;
         let metrics = match metrics {
             None => None,
             Some(address) => Some(bind(address).await?),
         };
-        Ok(Self { clients, metrics, tls: None, limit: None })
+        Ok(Self { clients, metrics, tls: None, limit: None, origins: Origins::default(), hangups })
     }
 
     /// The same, with TLS for clients, if there are files for it.
@@ -44,6 +49,11 @@ impl Listening {
         Self { limit: Some(Arc::new(ConnectionLimit::new(per_address))), ..self }
     }
 
+    /// The same, for web pages of these origins too.
+    pub(crate) fn with_origins(self, origins: &[String]) -> Self {
+        Self { origins: Origins::new(origins), ..self }
+    }
+
     /// Where clients connect.
     pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
         Ok(self.clients.local_addr()?)
@@ -52,7 +62,7 @@ impl Listening {
     /// Answers until SIGTERM or SIGINT: `routes`, and with `pages` a browser that asks for an unknown path. `guard` is put around the routes of both sockets; `ready` is called once, when
     /// requests are answered. Returns when what was accepted is answered.
     pub(crate) async fn serve(
-        self,
+        mut self,
         (routes, pages): (Router, Option<UnknownPath>),
         readiness: (Readiness, Warnings),
         metrics: Option<&Metrics>,
@@ -61,13 +71,21 @@ impl Listening {
     ) -> anyhow::Result<()> {
         let mut signals = Signals::catch().context("cannot wait for signals")?;
         let (stop, stopping) = shutdown::channel();
-        let mut routes = http::shell_with_warnings(routes, readiness, pages);
+        let (readiness, warnings) = readiness;
+        let mut routes = Shell { readiness, warnings, pages, origins: self.origins }.around(routes);
         let mut servers = Vec::new();
         if let (Some(metrics), Some(listener)) = (metrics, self.metrics) {
             tracing::info!(address = %listener.local_addr()?, "serving metrics under /metrics");
             let page = guard(http::metrics_page(metrics.clone()));
             servers.push(tokio::spawn(http::serve(listener, page, stopping.clone())));
             routes = http::measured(routes, metrics)?;
+            let name = "chancery_log_lines_dropped_total";
+            let dropped = metrics.counters(
+                name,
+                "Lines of the process's log dropped because standard error was not read",
+                &[],
+            )?;
+            metrics.before_scrape(move || dropped.advance_to(&[], telemetry::dropped_lines()));
             if let Some(limit) = self.limit.clone() {
                 let name = "chancery_http_connections_refused_total";
                 let refused =
@@ -76,7 +94,10 @@ impl Listening {
             }
         }
         let routes = http::named(guard(routes), Arc::new(SystemRandom));
-        let renewal = self.tls.clone().map(|tls| tokio::spawn(tls.follow()));
+        let renewal = match self.tls.clone() {
+            None => None,
+            Some(tls) => Some(tokio::spawn(tls.follow(Hangups::catch().context("cannot wait for SIGHUP")?))),
+        };
         let listener = match self.tls {
             None => Listener::from(self.clients),
             Some(tls) => Listener::tls(self.clients, tls),
@@ -84,7 +105,12 @@ impl Listening {
         let listener = listener.limited(self.limit);
         servers.push(tokio::spawn(http::serve(listener, routes, stopping)));
         ready();
-        signals.received().await;
+        loop {
+            tokio::select! {
+                () = signals.received() => break,
+                () = self.hangups.received() => tracing::info!("SIGHUP: reading the files again"),
+            }
+        }
         tracing::info!("stopping: answering the requests that were accepted");
         stop.stop();
         for server in servers {

@@ -2,9 +2,15 @@
 //! own, the audit log, rate limits.
 
 use super::{running::RunningLogs, witnesses};
-use crate::{configuration::Role, loopback};
+use crate::{
+    configuration::{Role, web_origin},
+    loopback,
+};
 use anyhow::Context as _;
-use chancery_ca::{Counts, Rates, Records, audit::AuditLog};
+use chancery_ca::{
+    Counts, Rates, Records,
+    audit::{AuditLog, Rotation},
+};
 use chancery_daemon::{clock::Clock, metrics::Metrics};
 use chancery_log::{Log, quarantine::Obstacle, rekor_v1, series};
 use clap::Args;
@@ -25,11 +31,17 @@ pub(crate) struct OperationsArguments {
     /// Serve Prometheus metrics under /metrics on this second loopback address
     #[arg(long, value_name = "ADDRESS", help_heading = "Listen", value_parser = loopback::listen_address)]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Let web pages of this origin do what any other client may, e.g. https://search.example.org
+    #[arg(long = "origin", value_name = "ORIGIN", help_heading = "Listen", value_parser = web_origin)]
+    pub(crate) origins: Vec<String>,
     /// Append the audit log to this file instead of audit.jsonl in --data
     ///
     /// One line of JSON for every request for a certificate, every change of a key and every new TUF metadata.
     #[arg(long, value_name = "FILE", help_heading = "Certificate authority")]
     pub(crate) audit: Option<PathBuf>,
+    /// When a new file begins; a development server has one.
+    #[arg(skip)]
+    pub(crate) audit_rotation: Rotation,
     /// Allow one identity this many certificates per minute; more requests get 429 with Retry-After
     #[arg(long, value_name = "PER_MINUTE", help_heading = "Limits")]
     pub(crate) limit_identity: Option<NonZeroU32>,
@@ -73,7 +85,8 @@ impl OperationsArguments {
             return Ok(None);
         }
         let path = asked.unwrap_or_else(|| data.join("audit.jsonl"));
-        let audit = AuditLog::open(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let audit =
+            AuditLog::open(&path, self.audit_rotation).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Some(Arc::new(audit)))
     }
 
@@ -111,9 +124,15 @@ fn measure(metrics: &Metrics, logs: RunningLogs, clock: &Arc<dyn Clock>) -> anyh
     )?;
     let time = move |logs: &[Log]| logs.iter().for_each(|log| log.time_batches(batches.clone()));
     time(&logs.logs());
+    let failed_checks = metrics.counters(
+        "chancery_log_self_check_failures_total",
+        "Self-checks of the logs that failed: of reads, promises, certificate timestamps, checkpoints and batches",
+        &[],
+    )?;
     let rekor_entries = metrics.counters("rekor_new_entries", "Entries logged by this process", &[])?;
     let clock = Arc::clone(clock);
     metrics.before_scrape(move || {
+        failed_checks.advance_to(&[], chancery_log::failed_checks());
         let (now, logs) = (clock.now().seconds(), logs.logs());
         time(&logs);
         let mut rekor = None;

@@ -24,7 +24,7 @@ use chancery_daemon::{
 };
 use chancery_trust::BaseUrl;
 use chancery_tsa::{DEFAULT_POLICY, Error, Policies, TimestampAuthority, chain, http};
-use chancery_verify::{Timestamp, key::KeyKind, timestamping::Authority};
+use chancery_verify::{key::KeyKind, timestamping::Authority};
 use clap::Args;
 use const_oid::ObjectIdentifier;
 use std::{collections::BTreeMap, sync::Arc};

@@ -13,10 +13,9 @@
 
 use super::{Progress, credential::Credential, generations::Generations, status::Statuses};
 use anyhow::Context as _;
-use chancery_daemon::{clock::Clock, signer::Signer};
+use chancery_daemon::{clock::Clock, reload::Hangups, signer::Signer};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
-    signal::unix::{SignalKind, signal},
     task::JoinHandle,
     time::{MissedTickBehavior, interval},
 };
@@ -74,14 +73,14 @@ impl<S: Subject> Rotation<S> {
     }
 
     fn follow(mut self) -> anyhow::Result<JoinHandle<()>> {
-        let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+        let mut hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
         Ok(tokio::spawn(async move {
             let mut looks = interval(PERIOD);
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut count: u32 = 0;
             loop {
                 let asked = tokio::select! {
-                    _ = hangup.recv() => true,
+                    () = hangups.received() => true,
                     _ = looks.tick() => false,
                 };
                 count = count.wrapping_add(1);

@@ -6,6 +6,7 @@ use chancery_daemon::{
     clock::{ClockGuard, SystemClock, SystemUptime},
     http::{Readiness, Warnings},
     metrics::Metrics,
+    reload::Hangups,
 };
 use chancery_verify::{Timestamp, verifier_key::VerifierKey};
 use chancery_witness::{Settings, Witness};
@@ -61,13 +62,14 @@ impl WitnessConfiguration {
 
 /// Cosigns until SIGTERM or SIGINT.
 pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<()> {
+    let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     let WitnessConfiguration { name, data, logs, listen } = configuration;
     let metrics = listen.metrics.map(|_| Metrics::default());
     let clock = ClockGuard::new(Arc::new(SystemClock), Arc::new(SystemUptime), Timestamp::from_seconds(0));
     let clock = Arc::new(clock);
     let witness = open(&name, &data, &logs, (metrics.as_ref(), Arc::clone(&clock)))?;
     let key = witness.verifier_key();
-    let listening = Listening::on(listen.address, listen.metrics).await?.with_tls(listen.tls.as_ref())?;
+    let listening = Listening::on(listen.address, listen.metrics, hangups).await?.with_tls(listen.tls.as_ref())?;
     let address = listening.address()?;
     let (routes, watched) = (chancery_witness::http::router(witness), Arc::clone(&clock));
     let readiness: Readiness = Arc::new(move || {

@@ -6,7 +6,7 @@ use crate::{
     page::tests::{NOW, server, state},
 };
 use axum::{body::Body, http::Request};
-use chancery_daemon::http::shell_with_pages;
+use chancery_daemon::http::{Origins, Shell};
 use chancery_verify::Timestamp;
 use http_body_util::BodyExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +33,10 @@ impl Source for Counted {
 fn routes(server: Server) -> (Router, Arc<Counted>) {
     let source = Arc::new(Counted::default());
     let console = Console::new(server, Arc::clone(&source) as Arc<dyn Source>);
-    (shell_with_pages(console.router(), Arc::new(|| None), Some(console.unknown_path())), source)
+    let pages = Some(console.unknown_path());
+    let shell =
+        Shell { readiness: Arc::new(|| None), warnings: Arc::new(Vec::new), pages, origins: Origins::default() };
+    (shell.around(console.router()), source)
 }
 
 async fn ask(routes: &Router, method: &str, path: &str, accept: &str) -> (StatusCode, HeaderMap, String) {

@@ -3,13 +3,13 @@
 use super::identities::Identities;
 use super::signatures::{self, Met};
 use super::tree::Tree;
-use super::{Finding, Options, Personality, Report, Subject};
+use super::{Finding, Options, Personality, Report, Subject, tables};
 use crate::ct;
-use crate::store::{CommittedHead, Store, StoredEntry};
+use crate::store::{CommittedHead, Lookup, Store, StoredEntry};
 use chancery_verify::merkle::{self, TreeHead};
 use chancery_verify::tile::Tiles;
 use chancery_verify::{Hash, Timestamp};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::task;
 
@@ -60,8 +60,15 @@ pub(super) async fn check(
     if derivation.tree.root() != head.tree.root {
         return Err(Finding::Head { stated: head.tree.size, derived: derivation.tree.size() });
     }
-    let (checkpoints, signatures) = (derivation.checkpoints, derivation.signatures);
-    source.find_repeat(derivation.identities).await?;
+    let Derivation { last, checkpoints, signatures, identities, misled, issuers, .. } = derivation;
+    if head.timestamp != last {
+        return Err(Finding::Log("the time of its head is not that of its last entry"));
+    }
+    // An entry that is there twice is the reason why no row, or another, leads to one of them.
+    source.find_repeat(identities).await?;
+    misled.map_or(Ok(()), Err)?;
+    tables::compare(subject.personality, store.census(record.log_id).await?)?;
+    tables::issuers(store, record.log_id, &issuers).await?;
     Ok(Report {
         log: record.name.clone(),
         origin: record.origin.clone(),
@@ -77,6 +84,8 @@ pub(super) async fn check(
 struct Step {
     end: u64,
     entries: Vec<StoredEntry>,
+    /// Where the tables beside the entries lead, for each of them.
+    lookups: Vec<Lookup>,
     /// The stored tiles that are complete with this step's entries.
     tiles: Tiles,
     /// The stored checkpoints up to the end of the step: size and note.
@@ -104,6 +113,7 @@ impl Source<'_> {
             self.store.entries(self.log_id, start, count),
             self.store.tiles(self.log_id, Tree::tile_ids(start, end, last))
         )?;
+        let lookups = self.store.lookups(self.log_id, tables::indexed(&entries)).await?;
         let mut checkpoints = Vec::new();
         loop {
             while let Some(checkpoint) = self.ahead.pop_front_if(|(size, _)| *size <= end) {
@@ -116,7 +126,7 @@ impl Source<'_> {
             self.ahead = self.store.checkpoints(self.log_id, self.last_read, CHECKPOINTS).await?.into();
             self.last_read = self.ahead.back().map(|(size, _)| *size).or(self.newest);
         }
-        Ok(Step { end, entries, tiles, checkpoints, last })
+        Ok(Step { end, entries, lookups, tiles, checkpoints, last })
     }
 
     /// The first entry whose equal has a lower index.
@@ -148,19 +158,27 @@ struct Derivation {
     last: Timestamp,
     checkpoints: u64,
     signatures: u64,
+    /// The first entry to which the tables do not lead.
+    misled: Option<Finding>,
+    /// Certificates that entries of a CT log name.
+    issuers: HashSet<Hash>,
 }
 
 impl Derivation {
     fn new(subject: Subject, options: Options, newest: Option<u64>) -> Self {
+        // What has no entry yet has the time at which it was made.
+        let last = subject.record.created;
         Self {
             subject: Arc::new(subject),
             options,
             newest,
             tree: Tree::default(),
             identities: Identities::default(),
-            last: Timestamp::from_millis(0),
+            last,
             checkpoints: 0,
             signatures: 0,
+            misled: None,
+            issuers: HashSet::new(),
         }
     }
 
@@ -168,7 +186,7 @@ impl Derivation {
     fn take(&mut self, step: &Step) -> Result<(), Finding> {
         let mut met = Vec::new();
         let mut stored = step.checkpoints.iter().peekable();
-        let mut entries = step.entries.iter();
+        let mut entries = step.entries.iter().zip(&step.lookups);
         let derived = loop {
             while let Some((_, note)) = stored.next_if(|(size, _)| *size <= self.tree.size()) {
                 met.push(self.meet(note));
@@ -177,7 +195,8 @@ impl Derivation {
                 break Err(finding);
             }
             match entries.next() {
-                Some(entry) if self.tree.size() < step.end => match self.append(entry) {
+                Some((entry, lookup)) if self.tree.size() < step.end => match self.append(entry) {
+                    Ok(()) if self.misled.is_none() => self.misled = tables::misled(entry, *lookup),
                     Ok(()) => {}
                     Err(finding) => break Err(finding),
                 },
@@ -210,9 +229,7 @@ impl Derivation {
         if leaf_hash != entry.leaf_hash {
             return Err(wrong("the stored leaf hash is not that of the leaf"));
         }
-        if identity(self.subject.personality, leaf_hash, entry).ok_or(wrong("the leaf does not parse"))?
-            != entry.identity_hash
-        {
+        if self.identity(leaf_hash, entry)? != entry.identity_hash {
             return Err(wrong("the stored identity hash is not that of the entry"));
         }
         self.identities.insert(&entry.identity_hash)?;
@@ -234,13 +251,21 @@ impl Derivation {
         }
         Ok(())
     }
-}
 
-/// The identity hash the entry must have.
-fn identity(personality: Personality, leaf_hash: Hash, entry: &StoredEntry) -> Option<Hash> {
-    match personality {
-        // Equal bodies are equal entries.
-        Personality::RekorV1 | Personality::RekorV2 => Some(leaf_hash),
-        Personality::Ct => ct::identity_hash(&entry.leaf, &entry.extra).ok(),
+    /// The identity hash the entry must have.
+    fn identity(&mut self, leaf_hash: Hash, entry: &StoredEntry) -> Result<Hash, Finding> {
+        let wrong = |what| Finding::Entry { index: entry.index, what };
+        match self.subject.personality {
+            // Equal bodies are equal entries.
+            Personality::RekorV1 | Personality::RekorV2 => Ok(leaf_hash),
+            Personality::Ct => {
+                let logged = ct::logged(&entry.leaf, &entry.extra).map_err(|_| wrong("the leaf does not parse"))?;
+                if logged.timestamp != entry.timestamp {
+                    return Err(wrong("the stored time is not that of the leaf"));
+                }
+                self.issuers.extend(logged.issuers);
+                Ok(logged.identity_hash)
+            }
+        }
     }
 }

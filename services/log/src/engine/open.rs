@@ -114,8 +114,12 @@ impl From<Corrupt> for OpenError {
     }
 }
 
-/// The time to sign the first head with.
-fn first_time(clock: &ClockGuard, head: &CommittedHead) -> Result<Timestamp, ClockFault> {
+/// The time to sign the first head with. No role may date anything before it. What a frozen log says of a time to come binds
+/// nobody: nothing is added to it.
+fn first_time(clock: &ClockGuard, head: &CommittedHead, is_frozen: bool) -> Result<Timestamp, ClockFault> {
+    if !is_frozen {
+        clock.has_passed(head.timestamp);
+    }
     let now = clock.check()?;
     if is_behind(now, head) { Err(ClockFault::behind(now, head.timestamp)) } else { clock.signing_time() }
 }
@@ -127,9 +131,9 @@ async fn first_published(
     signer: &Signer,
     mark: &mut Option<(Mark, &Path)>,
     Sound { head, edge }: &Sound,
-    clock: &ClockGuard,
+    time: Result<Timestamp, ClockFault>,
 ) -> Result<(Published, bool), OpenError> {
-    let now = match first_time(clock, head) {
+    let now = match time {
         Ok(now) => now,
         Err(fault) => {
             tracing::error!(log.name = %guard.record.name, error.code = fault.code(), %fault, "the log dates nothing");
@@ -170,10 +174,8 @@ impl Log {
         let verdict = judge(guard, (copy, note.as_deref()), settings.witnesses.as_ref(), &store).await?;
         let (published, stored_size, task) = match verdict {
             Verdict::Sound(sound) => {
-                if !frozen.load(Ordering::Relaxed) {
-                    clock.has_passed(sound.head.timestamp);
-                }
-                let first = first_published(guard, &signer, &mut mark, &sound, &clock).await?;
+                let time = first_time(&clock, &sound.head, frozen.load(Ordering::Relaxed));
+                let first = first_published(guard, &signer, &mut mark, &sound, time).await?;
                 let size = sound.head.tree.size;
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
                 let sequencer = Sequencer::new(parts, sound, first, (&activity, &frozen), settings.checkpoint_period);

@@ -35,7 +35,7 @@ impl Error {
 
 impl From<Corrupt> for Error {
     fn from(corrupt: Corrupt) -> Self {
-        Self::Fault(Fault::Log(corrupt))
+        Self::Fault(Fault::Log(corrupt.counted()))
     }
 }
 

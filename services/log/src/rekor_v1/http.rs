@@ -16,16 +16,19 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
+use chancery_daemon::http::readable_anywhere;
 
 /// Largest request body in bytes. A DSSE envelope is sent whole, and SBOM attestations of tens of megabytes exist.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
 pub(super) fn router(state: RekorV1) -> Router {
     let uncached = |route: MethodRouter<RekorV1>| route.layer(map_response(forbid_caching));
+    // What says nothing of an entry.
+    let public = |route| uncached(route).layer(map_response(readable_anywhere));
     let routes = [
-        ("/api/v1/log", uncached(get(info::log_info))),
-        ("/api/v1/log/publicKey", uncached(get(info::public_key))),
-        ("/api/v1/log/proof", uncached(get(info::proof))),
+        ("/api/v1/log", public(get(info::log_info))),
+        ("/api/v1/log/publicKey", public(get(info::public_key))),
+        ("/api/v1/log/proof", public(get(info::proof))),
         ("/api/v1/log/entries", get(entries::by_index).layer(map_response(forbid_caching)).post(entries::create)),
         ("/api/v1/log/entries/{id}", uncached(get(entries::by_id))),
         ("/api/v1/log/entries/retrieve", post(retrieve::retrieve)),

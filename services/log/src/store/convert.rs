@@ -1,8 +1,9 @@
 //! What both databases share: how rows become the store's types. They have the same columns in the same order, and
 //! nothing that is read is believed to be in range.
 
-use super::{CommittedHead, LogRecord, StoreError};
+use super::{Census, CommittedHead, LogRecord, Lookup, StoreError};
 use crate::Corrupt;
+use bytes::Bytes;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::{self, TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
@@ -16,6 +17,11 @@ pub(super) type HeadRow = (i64, Vec<u8>, i64);
 pub(super) type TileRow = (i64, i64, Vec<u8>);
 /// `tree_size, note`
 pub(super) type CheckpointRow = (i64, String);
+
+/// `tree_size`, then the numbers of rows of a [`Census`]
+pub(super) type CensusRow = (i64, i64, i64, i64);
+/// Where the identity is logged, and whether the leaf stands in its table
+pub(super) type LookupRow = (Option<i64>, bool);
 
 pub(super) fn to_i64(value: u64) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| Corrupt::new("sizes and times fit 63 bits").into())
@@ -60,6 +66,53 @@ pub(super) fn tiles(rows: impl IntoIterator<Item = TileRow>) -> Result<Tiles, St
 pub(super) fn checkpoint((size, note): CheckpointRow) -> Result<(u64, String), StoreError> {
     Ok((to_u64(size)?, note))
 }
+
+pub(super) fn census((tree_size, identities, leaf_indices, beyond): CensusRow) -> Result<Census, StoreError> {
+    Ok(Census {
+        tree_size: to_u64(tree_size)?,
+        identities: to_u64(identities)?,
+        leaf_indices: to_u64(leaf_indices)?,
+        beyond: to_u64(beyond)?,
+    })
+}
+
+pub(super) fn lookup((identity, leaf): LookupRow) -> Result<Lookup, StoreError> {
+    Ok(Lookup { identity: identity.map(to_u64).transpose()?, leaf })
+}
+
+pub(super) fn issuers(rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<(Hash, Bytes)>, StoreError> {
+    let issuer = |(fingerprint, certificate): (Vec<u8>, Vec<u8>)| Ok((to_hash(&fingerprint)?, certificate.into()));
+    rows.into_iter().map(issuer).collect()
+}
+
+/// Counts what a [`Census`] has, of the log `$1`. Tiles of level 0 end with the bundle's parts, so that one is beyond the head
+/// where its leaves are; of the others each level has a 256th of the hashes below.
+macro_rules! census {
+    ($length:literal) => {
+        concat!(
+            "SELECT tree_size,
+                 (SELECT count(*) FROM identities WHERE log_id = head.log_id),
+                 (SELECT count(*) FROM leaf_indices WHERE log_id = head.log_id),
+                 (SELECT count(*) FROM bundle_parts WHERE log_id = head.log_id
+                     AND first_index + ",
+            $length,
+            "(leaf_hashes) / 32 > head.tree_size)
+                 + (SELECT count(*) FROM tiles WHERE log_id = head.log_id
+                     AND tile_index * 256 + ",
+            $length,
+            "(hashes) / 32 > head.tree_size >> (8 * level))
+             FROM tree_heads AS head WHERE log_id = $1"
+        )
+    };
+}
+pub(super) use census;
+
+/// The logs that have rows and are not listed.
+pub(super) const UNLISTED: &str = "SELECT log_id FROM (
+         SELECT log_id FROM tree_heads UNION SELECT log_id FROM bundle_parts UNION SELECT log_id FROM identities
+         UNION SELECT log_id FROM leaf_indices UNION SELECT log_id FROM tiles UNION SELECT log_id FROM checkpoints
+         UNION SELECT log_id FROM issuers UNION SELECT log_id FROM frozen_logs
+     ) AS used WHERE log_id NOT IN (SELECT log_id FROM logs) ORDER BY log_id";
 
 /// For each of `identities` the index at which it was found.
 pub(super) fn duplicates(

@@ -18,12 +18,16 @@
 //!
 //! What proofs are made from (entries, tiles, leaves) is read together with what others ask for at that time; see [`gathered`].
 
+mod census;
 mod gathered;
 mod rows;
 
 use super::convert::{self, to_i64, to_u64};
 use super::parts::{self, PartRow};
-use super::{Answer, Batch, CommittedHead, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles};
+use super::{
+    Answer, Batch, Census, CommittedHead, Found, Indexed, LogRecord, Lookup, NewLog, Store, StoreError, StoredEntry,
+    TileId, Tiles,
+};
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Postgres;
@@ -382,6 +386,30 @@ impl Store for PostgresStore {
 
     fn issuer(&self, log_id: i64, fingerprint: Hash) -> Answer<'_, Option<Bytes>> {
         Box::pin(async move { read("issuer", || rows::issuer(&self.database.readers, log_id, &fingerprint)).await })
+    }
+
+    fn lookups(&self, log_id: i64, entries: Vec<Indexed>) -> Answer<'_, Vec<Lookup>> {
+        Box::pin(async move {
+            let rows = read("lookups", || census::lookups(&self.database.readers, log_id, &entries)).await?;
+            rows.into_iter().map(convert::lookup).collect()
+        })
+    }
+
+    fn census(&self, log_id: i64) -> Answer<'_, Census> {
+        Box::pin(async move {
+            let row = read("census", || census::census(&self.database.readers, log_id)).await?;
+            convert::census(row.ok_or(Corrupt::new("every log has a head"))?)
+        })
+    }
+
+    fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, Bytes)>> {
+        Box::pin(
+            async move { convert::issuers(read("issuers", || census::issuers(&self.database.readers, log_id)).await?) },
+        )
+    }
+
+    fn unlisted(&self) -> Answer<'_, Vec<i64>> {
+        Box::pin(async move { read("unlisted", || census::unlisted(&self.database.readers)).await })
     }
 
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>> {

@@ -3,10 +3,11 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
 //! because each crosses to the connection's thread and back.
 
-use super::convert::{self, CheckpointRow, LogRow, TileRow, to_i64, to_u64};
+use super::convert::{self, CensusRow, CheckpointRow, LogRow, LookupRow, TileRow, UNLISTED, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
-    Answer, Batch, CommittedHead, Extension, Found, LogRecord, NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
+    Answer, Batch, Census, CommittedHead, Extension, Found, Indexed, LogRecord, Lookup, NewLog, Store, StoreError,
+    StoredEntry, TileId, Tiles,
 };
 use crate::Corrupt;
 use bytes::Bytes;
@@ -385,6 +386,52 @@ impl Store for SqliteStore {
                 query.bind(log_id).bind(fingerprint.as_slice()).fetch_optional(&self.database.readers).await?;
             Ok(certificate.map(Bytes::from))
         })
+    }
+
+    fn lookups(&self, log_id: i64, entries: Vec<Indexed>) -> Answer<'_, Vec<Lookup>> {
+        Box::pin(async move {
+            let mut found = Vec::with_capacity(entries.len());
+            for chunk in entries.chunks(ROWS_PER_STATEMENT) {
+                let mut query = QueryBuilder::new("WITH wanted (position, identity_hash, leaf_hash, leaf_index) AS (");
+                query.push_values((0_i64..).zip(chunk), |mut row, (position, entry)| {
+                    row.push_bind(position).push_bind(entry.identity_hash.as_slice());
+                    row.push_bind(entry.leaf_hash.as_slice()).push_bind(i64::try_from(entry.index).unwrap_or(i64::MAX));
+                });
+                query.push(") SELECT (SELECT leaf_index FROM identities WHERE identity_hash = wanted.identity_hash AND log_id = ");
+                query
+                    .push_bind(log_id)
+                    .push(
+                        "), EXISTS (SELECT 1 FROM leaf_indices WHERE leaf_hash = wanted.leaf_hash
+                     AND leaf_index = wanted.leaf_index AND log_id = ",
+                    )
+                    .push_bind(log_id)
+                    .push(") FROM wanted ORDER BY position");
+                let rows: Vec<LookupRow> = query.build_query_as().fetch_all(&self.database.readers).await?;
+                for row in rows {
+                    found.push(convert::lookup(row)?);
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    fn census(&self, log_id: i64) -> Answer<'_, Census> {
+        Box::pin(async move {
+            let query = sqlx::query_as(convert::census!("length"));
+            let row: Option<CensusRow> = query.bind(log_id).fetch_optional(&self.database.readers).await?;
+            convert::census(row.ok_or(Corrupt::new("every log has a head"))?)
+        })
+    }
+
+    fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, Bytes)>> {
+        Box::pin(async move {
+            let query = sqlx::query_as("SELECT fingerprint, certificate FROM issuers WHERE log_id = ?");
+            convert::issuers(query.bind(log_id).fetch_all(&self.database.readers).await?)
+        })
+    }
+
+    fn unlisted(&self) -> Answer<'_, Vec<i64>> {
+        Box::pin(async move { Ok(sqlx::query_scalar(UNLISTED).fetch_all(&self.database.readers).await?) })
     }
 
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>> {

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use chancery_daemon::http::READABLE_ANYWHERE;
 use chancery_verify::tile::{FULL_WIDTH, TilePath};
 
 /// What never changes may be kept for ever.
@@ -22,6 +23,7 @@ async fn checkpoint(State(files): State<Files>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        READABLE_ANYWHERE,
     ];
     match files.log.latest().await {
         Ok(published) => (headers, published.note.clone()).into_response(),
@@ -37,17 +39,22 @@ async fn tile(State(files): State<Files>, Path(path): Path<String>, headers: Hea
         Ok(Some(bytes)) => found(&files, &path, bytes, &headers).await,
         // Not immutable: the tree may grow into it.
         Ok(None) => {
-            (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, "no-store")], "no such tile yet\n").into_response()
+            let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store")), READABLE_ANYWHERE];
+            (StatusCode::NOT_FOUND, headers, "no such tile yet\n").into_response()
         }
         Err(error) => failure(&error),
     }
 }
 
-/// Hashes do not compress, and a partial bundle is soon another: only full bundles are worth it.
+/// Hashes do not compress, and a partial bundle is soon another: only full bundles are worth it. Hashes say nothing of what
+/// was logged, so every web page may read them; entries are for configured origins.
 async fn found(files: &Files, path: &TilePath, bytes: Bytes, headers: &HeaderMap) -> Response {
     let octets = (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     let cached = (header::CACHE_CONTROL, IMMUTABLE);
-    if path.level.is_some() || path.width < FULL_WIDTH {
+    if path.level.is_some() {
+        return ([octets, cached, READABLE_ANYWHERE], bytes).into_response();
+    }
+    if path.width < FULL_WIDTH {
         return ([octets, cached], bytes).into_response();
     }
     let vary = (header::VARY, HeaderValue::from_static("accept-encoding"));

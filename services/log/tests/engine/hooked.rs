@@ -1,6 +1,8 @@
 //! A store with a hook at every step it takes for a log: there a test makes it fail, or the process die.
 
-use chancery_log::store::{Answer, Batch, CommittedHead, Found, LogRecord, NewLog, Store, StoreError, StoredEntry};
+use chancery_log::store::{
+    Answer, Batch, Census, CommittedHead, Found, Indexed, LogRecord, Lookup, NewLog, Store, StoreError, StoredEntry,
+};
 use chancery_verify::tile::{TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
 use std::sync::Arc;
@@ -100,6 +102,18 @@ impl Store for Hooked {
     }
     fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles> {
         self.inner.tiles(log_id, ids)
+    }
+    fn lookups(&self, log_id: i64, entries: Vec<Indexed>) -> Answer<'_, Vec<Lookup>> {
+        self.inner.lookups(log_id, entries)
+    }
+    fn census(&self, log_id: i64) -> Answer<'_, Census> {
+        self.inner.census(log_id)
+    }
+    fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, bytes::Bytes)>> {
+        self.inner.issuers(log_id)
+    }
+    fn unlisted(&self) -> Answer<'_, Vec<i64>> {
+        self.inner.unlisted()
     }
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>> {
         self.inner.newest_checkpoint(log_id)

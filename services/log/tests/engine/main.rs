@@ -10,9 +10,11 @@
 
 mod bench;
 mod broken;
+mod claims;
 mod clock;
 mod crash;
 mod disk;
+mod fake_witness;
 mod faults;
 mod holes;
 mod hooked;
@@ -93,9 +95,9 @@ on_both_databases! {
     witnessing::a_slow_witness_costs_one_timeout_and_its_cosignature_comes_late,
     witnessing::a_database_that_was_put_back_is_quarantined_before_anything_is_signed,
     witnessing::a_second_log_under_the_same_key_is_stopped_and_the_first_goes_on,
-    witnessing::a_witness_that_proves_another_history_stops_the_log,
-    witnessing::a_witness_that_proves_nothing_is_at_fault_and_stops_nothing,
-    witnessing::a_closed_log_without_witnesses_stops_taking_entries_before_they_are_in_it,
+    claims::a_witness_that_proves_another_history_stops_the_log,
+    claims::a_witness_that_proves_nothing_is_at_fault_and_stops_nothing,
+    claims::a_closed_log_without_witnesses_stops_taking_entries_before_they_are_in_it,
     witnessing::under_load_one_request_at_a_time_is_on_its_way_to_a_witness,
     shards::a_switch_under_load_refuses_nobody_and_gives_every_index_once,
     mirror::a_reader_needs_nothing_but_the_directory,

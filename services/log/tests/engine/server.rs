@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Database, Place, entry};
 use crate::postgres::Server;
-use chancery_daemon::database::{DatabaseError, open_postgres};
+use chancery_daemon::database::{DatabaseError, open_postgres, open_postgres_read_only};
 use chancery_log::Outcome;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -18,6 +18,38 @@ async fn commits_that_may_be_lost_are_refused() {
     let error = refused().await;
     assert!(matches!(error, DatabaseError::NotDurable { setting: "synchronous_commit", .. }), "{error}");
     assert!(error.to_string().contains("set synchronous_commit = on"), "{error}");
+}
+
+#[tokio::test]
+async fn commits_go_on_waiting_for_the_disk_whatever_is_set_later() {
+    let bench = Bench::postgres();
+    let database = bench.open().await.unwrap();
+    let (Database::Postgres(postgres), Place::Postgres { database: name, .. }) = (&database, &bench.place) else {
+        unreachable!()
+    };
+    // The first connection was made before; the others are made now.
+    bench.administer(&format!("ALTER DATABASE {name} SET synchronous_commit = off"));
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        let mut session = postgres.writers.acquire().await.unwrap();
+        let setting = sqlx::query_scalar("SELECT current_setting('synchronous_commit')");
+        let setting: String = setting.fetch_one(&mut *session).await.unwrap();
+        assert_eq!(setting, "on");
+        sessions.push(session);
+    }
+    drop(sessions);
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_misspelt_parameter_is_an_error_that_names_it() {
+    let url = crate::postgres::server().url("postgres", None);
+    for error in [
+        open_postgres(&format!("{url}&sslmod=verify-full")).await.err().unwrap(),
+        open_postgres_read_only(&format!("{url}&sslmod=verify-full")).await.err().unwrap(),
+    ] {
+        assert!(matches!(&error, DatabaseError::Parameter { name, .. } if name == "sslmod"), "{error}");
+    }
 }
 
 #[tokio::test]

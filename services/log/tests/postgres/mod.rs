@@ -181,9 +181,14 @@ impl Server {
 
     /// Runs SQL in a database as the superuser, as a person with a shell would.
     pub(crate) fn execute(&self, database: &str, sql: &str) {
+        self.try_execute(database, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// As [`Self::execute`]; returns what the server said where it refused.
+    pub(crate) fn try_execute(&self, database: &str, sql: &str) -> Result<(), String> {
         let mut psql = Command::new(programs().join("psql"));
         psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", sql, "--dbname"]);
         let done = psql.arg(self.url(database, None)).stdout(Stdio::null()).output().expect("psql");
-        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
+        if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned()) }
     }
 }

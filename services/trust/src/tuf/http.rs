@@ -8,15 +8,17 @@ use axum::{
     Router,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
+    middleware::map_response,
     response::{IntoResponse as _, Response},
     routing::get,
 };
+use chancery_daemon::http::readable_anywhere;
 use chancery_verify::hash;
 use std::sync::Arc;
 
 /// The routes of a repository.
 pub fn router(service: Arc<Service>) -> Router {
-    Router::new().route("/tuf/{*path}", get(serve)).with_state(service)
+    Router::new().route("/tuf/{*path}", get(serve).layer(map_response(readable_anywhere))).with_state(service)
 }
 
 async fn serve(State(service): State<Arc<Service>>, Path(path): Path<String>, request: HeaderMap) -> Response {

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use chancery_daemon::http::timed;
+use chancery_daemon::http::{READABLE_ANYWHERE, timed};
 use chancery_daemon::metrics::{MetricError, Metrics};
 use chancery_verify::timestamping::{MAX_REQUEST_BYTES, Request as TimestampRequest};
 use std::sync::Arc;
@@ -45,7 +45,11 @@ pub fn measured_router(authority: Arc<TimestampAuthority>, metrics: &Metrics) ->
 
 /// Returns the certificates of the key that signs. Not marked immutable, as upstream does: a key can be rotated.
 async fn certificate_chain(State(authority): State<Arc<TimestampAuthority>>) -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/pem-certificate-chain"), (header::CACHE_CONTROL, "no-cache")];
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/pem-certificate-chain")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        READABLE_ANYWHERE,
+    ];
     (headers, chain::to_pem(&authority.authority())).into_response()
 }
 

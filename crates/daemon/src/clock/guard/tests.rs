@@ -1,3 +1,5 @@
+//! What the guard believes, refuses, and forgets.
+
 use super::super::sources::SourceSettings;
 use super::super::{FixedClock, FixedUptime};
 use super::*;

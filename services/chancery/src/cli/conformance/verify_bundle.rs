@@ -9,7 +9,7 @@ use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::{
     PublicKey,
     bundle::Bundle,
-    policy::{Policy, PolicyThresholds},
+    policy::{Kind, Policy, PolicyThresholds, Requirement},
     trust_root::TrustRoot,
     verifier::{Options, Unknown, Verifier},
 };
@@ -48,17 +48,22 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let bundle = Bundle::parse(&read(&arguments.bundle)?).map_err(|refusal| refused(&refusal))?;
-    let (policy, root) = match (&arguments.key, &arguments.certificate_identity, &arguments.certificate_oidc_issuer) {
-        (Some(key), ..) => {
-            let key = PublicKey::from_pem(&read(key)?).context("the key is no public key in PEM")?;
-            // A key does not expire: it needs neither a time nor, without a trust root, a log.
-            let logs = u8::from(arguments.trusted_root.is_some());
-            let thresholds = PolicyThresholds { logs, scts: 0, times: 0, timestamps: 0, witnesses: 0 };
-            (Policy::key(key).with_thresholds(thresholds), TrustRoot::default())
-        }
-        (None, Some(identity), Some(issuer)) => (Policy::identity(identity, issuer), TrustRoot::default()),
-        _ => bail!("give --certificate-identity and --certificate-oidc-issuer, or --key"),
-    };
+    let (signer, thresholds, root) =
+        match (&arguments.key, &arguments.certificate_identity, &arguments.certificate_oidc_issuer) {
+            (Some(key), ..) => {
+                let key = PublicKey::from_pem(&read(key)?).context("the key is no public key in PEM")?;
+                // A key does not expire: it needs neither a time nor, without a trust root, a log.
+                let logs = u8::from(arguments.trusted_root.is_some());
+                let thresholds = PolicyThresholds { logs, scts: 0, times: 0, timestamps: 0, witnesses: 0 };
+                (Requirement::key(key), thresholds, TrustRoot::default())
+            }
+            (None, Some(identity), Some(issuer)) => {
+                (Requirement::identity(identity, issuer), PolicyThresholds::default(), TrustRoot::default())
+            }
+            _ => bail!("give --certificate-identity and --certificate-oidc-issuer, or --key"),
+        };
+    // The protocol does not say whether a signature or a statement is expected.
+    let policy = Policy::require(signer.of_kind(Kind::Any)).with_thresholds(thresholds);
     let root = match &arguments.trusted_root {
         Some(path) => TrustRoot::parse(&read(path)?).map_err(|refusal| refused(&refusal))?,
         None if arguments.key.is_some() => root,

@@ -30,6 +30,7 @@ async fn check_logs(
     signatures: Signatures,
     saved: &mut SavedCheckpoints,
 ) -> anyhow::Result<Vec<Report>> {
+    check::check_listing(store).await?;
     let mut reports = Vec::new();
     for record in store.logs().await? {
         let name = record.name.clone();

@@ -1,7 +1,7 @@
 //! `chancery verify blob`: signatures of files.
 
 use super::{
-    decision::{Collected, Context, predicate_type},
+    decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, SignerArguments, Wanted},
     files::{self, BundleFileError, Bundles, OwnedArtifact, artifact, read_bundles},
@@ -12,13 +12,14 @@ use super::{
 use anyhow::{Context as _, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_daemon::clock::{Clock as _, SystemClock};
+use chancery_image::Purpose;
+use chancery_registry::ErrorKind;
 use chancery_verify::{
     bundle::{Bundle, CertificateText, Detached, SignatureText},
     verifier::{AnySigner, Verifier},
 };
 use clap::Args;
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -127,7 +128,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// A thread that did not come to an end.
 pub(super) fn interrupted(subject: &str) -> Outcome {
-    Outcome::failed(subject, Status::Undecided, "file.unreadable", "the check was interrupted")
+    Outcome::failed(subject, Status::Undecided, ErrorKind::Unreadable.code(), "the check was interrupted")
 }
 
 /// Judges the bundles of one file.
@@ -141,7 +142,7 @@ pub(super) fn one_file(context: &Context, file: &Path, bundle: Option<&Path>, le
         Ok(bundles) => with_bundles(context, file, bundles),
         Err(BundleFileError::Unreadable(error)) => {
             let reason = format!("{} cannot be read: {error}", path.display());
-            Outcome::failed(shown, Status::Undecided, "file.unreadable", reason)
+            Outcome::failed(shown, Status::Undecided, ErrorKind::Unreadable.code(), reason)
         }
         Err(BundleFileError::Malformed(passed)) => {
             Outcome::failed(shown, Status::Refused, passed.code(), passed.reason())
@@ -155,7 +156,12 @@ pub(super) fn with_bundles(context: &Context, file: &Path, bundles: Bundles) -> 
     let artifact: OwnedArtifact = match artifact(file) {
         Ok(artifact) => artifact,
         Err(error) => {
-            return Outcome::failed(shown, Status::Undecided, "file.unreadable", format!("cannot be read: {error}"));
+            return Outcome::failed(
+                shown,
+                Status::Undecided,
+                ErrorKind::Unreadable.code(),
+                format!("cannot be read: {error}"),
+            );
         }
     };
     collect(context, &artifact, bundles).decide(context, shown)
@@ -167,15 +173,10 @@ pub(super) fn collect(context: &Context, artifact: &OwnedArtifact, bundles: Bund
     for (place, bundle) in bundles {
         let verified = bundle.and_then(|bundle| {
             let verified = context.verifier.verify(&bundle, &artifact.as_artifact(), &AnySigner, context.now);
-            verified.map(|verified| (bundle, verified)).map_err(|refusal| PassedOver::of_refusal(&place, &refusal))
+            verified.map_err(|refusal| PassedOver::of_refusal(&place, &refusal))
         });
         match verified {
-            Ok((bundle, verified)) => {
-                let predicate_type = predicate_type(&bundle, &verified);
-                let annotations = BTreeMap::new();
-                let genuine = Genuine { place, layout: None, counted: true, predicate_type, annotations, verified };
-                collected.add(context, genuine);
-            }
+            Ok(verified) => collected.add(context, Genuine::new(place, None, Purpose::of(&verified), verified)),
             Err(passed) => collected.passed_over.push(passed),
         }
     }

@@ -7,6 +7,7 @@ use super::{
     outcome::{self, Outcome, Status},
     work,
 };
+use chancery_registry::ErrorKind;
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -43,9 +44,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let subject = shown.clone();
             let judged = tokio::task::spawn_blocking(move || match read_bundles(&path, legacy) {
                 Ok(bundles) => Outcome { subject, ..with_bundles(&context, &artifact, bundles) },
-                Err(BundleFileError::Unreadable(error)) => {
-                    Outcome::failed(subject, Status::Undecided, "file.unreadable", format!("cannot be read: {error}"))
-                }
+                Err(BundleFileError::Unreadable(error)) => Outcome::failed(
+                    subject,
+                    Status::Undecided,
+                    ErrorKind::Unreadable.code(),
+                    format!("cannot be read: {error}"),
+                ),
                 Err(BundleFileError::Malformed(passed)) => {
                     Outcome::failed(subject, Status::Refused, passed.code(), passed.reason())
                 }

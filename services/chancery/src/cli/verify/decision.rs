@@ -1,18 +1,11 @@
 //! From verified signatures to an outcome: what the policy says of them, or who they are where there is none.
 
 use super::{
+    code::Code,
     expectation::Expectation,
     outcome::{Genuine, Outcome, PassedOver, Status},
 };
-use chancery_image::SIGN_PREDICATE;
-use chancery_verify::{
-    Timestamp,
-    bundle::{Bundle, Content},
-    certificate::Identity,
-    policy::Evidence,
-    verifier::{Signer, Verified, Verifier},
-};
-use std::collections::BTreeSet;
+use chancery_verify::{Timestamp, policy::Evidence, verifier::Verifier};
 
 /// Everything that is constant in a run.
 #[derive(Debug)]
@@ -50,7 +43,7 @@ impl Collected {
         let Self { found, passed_over } = self;
         if found.is_empty() {
             let first = passed_over.first();
-            let code = first.map_or("image.none", PassedOver::code);
+            let code = first.map_or(Code::ImageNone.code(), PassedOver::code);
             let reason = first.map_or_else(|| "no signature was found".to_owned(), |first| first.reason().to_owned());
             return Outcome { passed_over, ..Outcome::failed(subject, Status::Refused, code, reason) };
         }
@@ -64,7 +57,7 @@ impl Collected {
             passed_over,
             decision: None,
         };
-        let evidence: Vec<Evidence> = found.iter().map(evidence).collect();
+        let evidence: Vec<Evidence> = found.iter().map(|genuine| genuine.verified.evidence()).collect();
         let mut signatures = found;
         let refusal = match &context.expectation.policy {
             None => None,
@@ -75,7 +68,7 @@ impl Collected {
                 }
                 let refusal = decision.refusal().map(|refusal| (refusal.code(), refusal.to_string()));
                 outcome.decision = Some(decision);
-                refusal.or_else(|| too_few(&signatures, context.expectation.at_least))
+                refusal
             }
         };
         if let Some((code, reason)) = refusal {
@@ -83,38 +76,5 @@ impl Collected {
         }
         outcome.signatures = signatures;
         outcome
-    }
-}
-
-/// Where fewer different signers count than are asked for.
-fn too_few(signatures: &[Genuine], at_least: usize) -> Option<(&'static str, String)> {
-    let counted = signatures.iter().filter(|genuine| genuine.counted);
-    let names: BTreeSet<(String, String)> = counted.map(|genuine| distinct_name(&genuine.verified.signer)).collect();
-    (names.len() < at_least)
-        .then(|| ("policy.quorum", format!("{} of {at_least} different signers satisfy the expectation", names.len())))
-}
-
-/// By what two signers differ. A person has one mail address, however it is written and whoever vouches for it; other names
-/// mean something only with their issuer.
-fn distinct_name(signer: &Signer) -> (String, String) {
-    match signer.claims().map(|claims| (claims.identity(), claims.issuer())) {
-        Some((Identity::Email(email), _)) => (email.to_ascii_lowercase(), String::new()),
-        Some((Identity::Uri(name) | Identity::Username(name), issuer)) => (name.clone(), issuer.to_owned()),
-        // A key's text is its fingerprint.
-        None => (signer.to_string(), String::new()),
-    }
-}
-
-/// What a policy is told about a genuine signature.
-fn evidence(genuine: &Genuine) -> Evidence {
-    Evidence { annotations: genuine.annotations.clone(), ..genuine.verified.evidence() }
-}
-
-/// What is attested by a bundle: `None` for a signature of the artifact itself.
-pub(super) fn predicate_type(bundle: &Bundle, verified: &Verified) -> Option<String> {
-    match (bundle.content(), &verified.statement) {
-        (Content::Message { .. }, _) | (_, None) => None,
-        (Content::Envelope(_), Some(statement)) if statement.predicate_type() == SIGN_PREDICATE => None,
-        (Content::Envelope(_), Some(statement)) => Some(statement.predicate_type().to_owned()),
     }
 }

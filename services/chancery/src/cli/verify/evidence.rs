@@ -45,17 +45,28 @@ impl EvidenceArguments {
             // A key does not expire: it needs no time.
             (thresholds.times, thresholds.scts) = (asked.timestamps.into(), 0);
         }
+        let mut authorities = policy.map(|policy| policy.thresholds_of_authorities().to_vec()).unwrap_or_default();
+        for own in &authorities {
+            self.witnesses(own.thresholds.witnesses.into())?;
+        }
+        // The flags are about every certificate, whichever authority has issued it.
         if self.insecure_ignore_tlog {
             thresholds.log_entries = 0;
+            authorities.iter_mut().for_each(|own| own.thresholds.logs = 0);
         }
         if self.insecure_ignore_sct {
             thresholds.scts = 0;
+            authorities.iter_mut().for_each(|own| own.thresholds.scts = 0);
         }
         if self.use_signed_timestamps {
             thresholds.timestamps = thresholds.timestamps.max(1);
             thresholds.times = thresholds.times.max(1);
+            for own in &mut authorities {
+                own.thresholds.timestamps = own.thresholds.timestamps.max(1);
+                own.thresholds.times = own.thresholds.times.max(1);
+            }
         }
-        Ok(Options { thresholds, minimum_form: Form::Detached, ..Options::default() })
+        Ok(Options { thresholds, authorities, minimum_form: Form::Detached, ..Options::default() })
     }
 
     fn witnesses(&self, asked: usize) -> anyhow::Result<Option<cosignature::Policy>> {

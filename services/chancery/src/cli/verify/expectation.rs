@@ -23,7 +23,7 @@ use toml::{Table, Value};
 pub(in crate::cli) struct SignerArguments {
     /// The policy file; see docs for its format
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp",
-        "certificate_oidc_issuer", "certificate_oidc_issuer_regexp", "key", "claim", "annotations"])]
+        "certificate_oidc_issuer", "certificate_oidc_issuer_regexp", "key", "claim", "annotations", "at_least"])]
     policy: Option<PathBuf>,
     /// The identity in the certificate: a mail address, URI or username, exactly
     #[arg(long, value_name = "IDENTITY")]
@@ -51,7 +51,7 @@ pub(in crate::cli) struct SignerArguments {
     /// An annotation that must be signed along. May be given several times
     #[arg(long, short = 'a', value_name = "NAME=VALUE", value_parser = pair)]
     annotations: Vec<(String, String)>,
-    /// So many different signers must satisfy the expectation
+    /// So many different signers must satisfy the expectation. A policy says this itself, with `at_least`
     #[arg(long, value_name = "K", default_value = "1")]
     at_least: NonZeroUsize,
 }
@@ -75,6 +75,9 @@ struct GitHubArguments {
     #[arg(long = "certificate-github-workflow-ref", value_name = "REF")]
     reference: Option<String>,
 }
+
+/// Of `--at-least`: an artifact has no more signatures that are looked at.
+const MAX_SIGNERS: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum KeyAlgorithm {
@@ -108,6 +111,20 @@ impl Wanted {
         Ok(Self::Types { types, signatures })
     }
 
+    /// What is looked at where a policy file decides: everything, unless types are named. Its rules say what they ask for.
+    fn under_policy(self) -> Self {
+        if self == Self::Signatures { Self::Anything } else { self }
+    }
+
+    /// What a rule asks for that says nothing about predicates.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Signatures => "signature",
+            Self::Anything | Self::Types { signatures: true, .. } => "any",
+            Self::Types { signatures: false, .. } => "attestation",
+        }
+    }
+
     /// Whether a signature (`None`) or attestation of this type counts.
     pub(super) fn takes(&self, predicate_type: Option<&str>) -> bool {
         match (self, predicate_type) {
@@ -137,8 +154,6 @@ pub(in crate::cli) struct Expectation {
     pub(in crate::cli) policy: Option<Policy>,
     /// Keys that are trusted without a certificate.
     pub(in crate::cli) keys: Vec<SignerKey>,
-    /// Different signers that must satisfy the policy.
-    pub(super) at_least: usize,
     /// What counts.
     pub(in crate::cli) wanted: Wanted,
 }
@@ -158,25 +173,27 @@ impl SignerArguments {
 
     /// The same with rules over the predicate.
     pub(super) fn read_with(&self, wanted: Wanted, rules: &PredicateRules) -> anyhow::Result<Expectation> {
-        let policy = match &self.policy {
+        let (policy, wanted) = match &self.policy {
             Some(path) => {
                 ensure!(
                     self.claims().is_empty() && rules.fields.is_empty() && rules.builder.is_none(),
                     "--policy says everything: put claims and rules over predicates into {}",
                     path.display()
                 );
-                Some(read_policy(path)?)
+                (Some(read_policy(path)?), wanted.under_policy())
             }
-            None => self.rules(rules)?,
+            None => (self.rules(rules, &wanted)?, wanted),
         };
         for warning in policy.iter().flat_map(Policy::warnings) {
             eprintln!("note: {warning}");
         }
         let keys =
             policy.iter().flat_map(Policy::keys).map(|key| self.signer_key(key)).collect::<anyhow::Result<_>>()?;
-        let at_least = self.at_least.get();
-        ensure!(at_least == 1 || policy.is_some(), "--at-least counts expected signers: say who is expected");
-        Ok(Expectation { policy, keys, at_least, wanted })
+        ensure!(
+            self.at_least.get() == 1 || policy.is_some(),
+            "--at-least counts expected signers: say who is expected"
+        );
+        Ok(Expectation { policy, keys, wanted })
     }
 
     fn signer_key(&self, key: &PublicKey) -> anyhow::Result<SignerKey> {
@@ -191,7 +208,7 @@ impl SignerArguments {
     }
 
     /// The policy that the flags mean; `None` where no flag says whom to expect.
-    fn rules(&self, predicate: &PredicateRules) -> anyhow::Result<Option<Policy>> {
+    fn rules(&self, predicate: &PredicateRules, wanted: &Wanted) -> anyhow::Result<Option<Policy>> {
         let mut rules = Vec::new();
         let pattern = |exact: &Option<String>, regexp: &Option<String>| match (exact, regexp) {
             (Some(exact), _) => Some(Value::String(exact.clone())),
@@ -232,15 +249,9 @@ impl SignerArguments {
             return Ok(None);
         }
         for rule in &mut rules {
-            self.conditions(rule, predicate)?;
+            self.conditions(rule, predicate, wanted)?;
         }
-        let require = match <[Table; 1]>::try_from(rules) {
-            Ok([rule]) => rule,
-            Err(rules) => {
-                let rules = rules.into_iter().map(Value::Table).collect();
-                Table::from_iter([("any_of".to_owned(), Value::Array(rules))])
-            }
-        };
+        let require = self.combined(rules)?;
         let document = Table::from_iter([
             ("version".to_owned(), Value::Integer(1)),
             ("require".to_owned(), Value::Table(require)),
@@ -248,8 +259,37 @@ impl SignerArguments {
         Policy::parse(&document.to_string()).map(Some).map_err(|error| anyhow::anyhow!("the expected signer: {error}"))
     }
 
+    /// One of the rules; with `--at-least K`, so many signers that each meet one of them.
+    fn combined(&self, rules: Vec<Table>) -> anyhow::Result<Table> {
+        let rules = match (self.at_least.get(), <[Table; 1]>::try_from(rules)) {
+            (1, Ok([rule])) => return Ok(rule),
+            (_, Ok([rule])) => vec![rule],
+            (_, Err(rules)) => rules,
+        };
+        let at_least = self.at_least.get();
+        if at_least == 1 {
+            let rules = rules.into_iter().map(Value::Table).collect();
+            return Ok(Table::from_iter([("any_of".to_owned(), Value::Array(rules))]));
+        }
+        ensure!(at_least <= MAX_SIGNERS, "--at-least asks for at most {MAX_SIGNERS} signers");
+        // All of them may meet the same rule.
+        let copies = (1..=at_least).flat_map(|number| rules.iter().map(move |rule| (number, rule.clone())));
+        let copies = copies.map(|(number, mut rule)| {
+            rule.insert("name".to_owned(), Value::String(format!("signer {number}")));
+            Value::Table(rule)
+        });
+        let table = Table::from_iter([
+            ("count".to_owned(), Value::Integer(i64::try_from(at_least)?)),
+            ("of".to_owned(), Value::Array(copies.collect())),
+        ]);
+        Ok(Table::from_iter([("at_least".to_owned(), Value::Table(table))]))
+    }
+
     /// What every rule asks for beside the signer.
-    fn conditions(&self, rule: &mut Table, predicate: &PredicateRules) -> anyhow::Result<()> {
+    fn conditions(&self, rule: &mut Table, predicate: &PredicateRules, wanted: &Wanted) -> anyhow::Result<()> {
+        if predicate.fields.is_empty() && predicate.builder.is_none() {
+            rule.insert("kind".to_owned(), Value::String(wanted.kind().to_owned()));
+        }
         if !self.annotations.is_empty() {
             let texts = self.annotations.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())));
             rule.insert("annotations".to_owned(), Value::Table(texts.collect()));
@@ -295,7 +335,7 @@ impl Expectation {
     pub(super) fn of_policy(path: &Path, wanted: Wanted) -> anyhow::Result<Self> {
         let policy = read_policy(path)?;
         let keys = policy.keys().into_iter().cloned().map(SignerKey::new).collect();
-        Ok(Self { policy: Some(policy), keys, at_least: 1, wanted })
+        Ok(Self { policy: Some(policy), keys, wanted: wanted.under_policy() })
     }
 }
 
@@ -313,3 +353,6 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

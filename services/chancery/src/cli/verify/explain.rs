@@ -4,21 +4,22 @@
 
 use super::{
     WRONG_USAGE,
-    decision::{Collected, Context, predicate_type},
+    decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, Wanted},
     files::{BundleFileError, Bundles, artifact, read_bundles},
-    image::{LayoutName, Run},
+    image::{self, LayoutName, Run},
     outcome::{self, Genuine, Outcome, PassedOver, Status},
     registry::RegistryArguments,
     trust::TrustArguments,
 };
 use anyhow::{Context as _, bail};
 use chancery_daemon::clock::{Clock as _, SystemClock};
-use chancery_verify::verifier::{AnySigner, Verifier};
+use chancery_image::Purpose;
+use chancery_registry::ErrorKind;
+use chancery_verify::verifier::{AnySigner, UnboundEnvelope, Verifier};
 use clap::Args;
 use std::{
-    collections::BTreeMap,
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -33,12 +34,12 @@ use std::{
 #[command(after_help = "Examples:
   chancery policy explain policy.toml app.sigstore.json --artifact app.tar.gz --trusted-root trusted_root.json
   chancery policy explain policy.toml registry.example.org/app:1.2 --trusted-root trusted_root.json
-  chancery policy explain policy.toml registry.example.org/app:1.2 --trust ./trust --type sign --type slsaprovenance1")]
+  chancery policy explain policy.toml registry.example.org/app:1.2 --trust ./trust --type slsaprovenance1")]
 pub(in crate::cli) struct Arguments {
     /// The policy
     #[arg(value_name = "FILE")]
     policy: PathBuf,
-    /// A file of bundles, or an image: `REPOSITORY[:TAG][@DIGEST]`
+    /// A file of bundles, or an image: `REPOSITORY[:TAG][@DIGEST]`, with --local-image a directory
     #[arg(value_name = "BUNDLE|IMAGE")]
     subject: String,
     /// What the bundles are about: a file, or its digest as sha256:HEX. Attestations can do without, and are then compared with
@@ -48,10 +49,14 @@ pub(in crate::cli) struct Arguments {
     /// Bundles have cosign's form before version 3
     #[arg(long)]
     legacy: bool,
-    /// Where an image's signatures are: bundle, legacy, or all of them
-    #[arg(long, value_name = "LAYOUT", default_value = "bundle")]
-    layout: LayoutName,
-    /// Of an image, look at attestations of this type instead of signatures; `sign` means signatures, too
+    /// The image is a directory that `cosign save` has written
+    #[arg(long)]
+    local_image: bool,
+    /// Where an image's signatures are, unless the policy says it: bundle, legacy, oci11, or all of them
+    #[arg(long, value_name = "LAYOUT")]
+    layout: Option<LayoutName>,
+    /// Of an image, look only at attestations of this type; `sign` means signatures. Without it, at everything. May be given
+    /// several times
     #[arg(long = "type", value_name = "URI|NAME")]
     types: Vec<String>,
     /// Print the decision as JSON
@@ -84,10 +89,15 @@ async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let outcome = if is_file {
         bundles(&context, &arguments)?
     } else {
-        let reference = arguments.subject.parse();
-        let reference = reference.with_context(|| format!("{} is neither a file nor an image", arguments.subject))?;
-        let client = arguments.registry.client()?;
-        Run::new(context, client, arguments.layout.into()).image(&reference).await
+        let layout = image::layout(arguments.layout, context.expectation.policy.as_ref())?;
+        let run = Run::new(context, arguments.registry.client()?, layout, None);
+        if arguments.local_image {
+            run.directory(Path::new(&arguments.subject)).await
+        } else {
+            let reference = arguments.subject.parse();
+            run.image(&reference.with_context(|| format!("{} is neither a file nor an image", arguments.subject))?)
+                .await
+        }
     };
     if arguments.json {
         return outcome::print(&[outcome], outcome::Show { json: true, expected: true });
@@ -103,7 +113,7 @@ fn bundles(context: &Context, arguments: &Arguments) -> anyhow::Result<Outcome> 
         Ok(bundles) => bundles,
         Err(BundleFileError::Unreadable(error)) => {
             let reason = format!("cannot be read: {error}");
-            return Ok(Outcome::failed(shown, Status::Undecided, "file.unreadable", reason));
+            return Ok(Outcome::failed(shown, Status::Undecided, ErrorKind::Unreadable.code(), reason));
         }
         Err(BundleFileError::Malformed(passed)) => {
             return Ok(Outcome::failed(shown, Status::Refused, passed.code(), passed.reason()));
@@ -128,14 +138,12 @@ fn unbound(context: &Context, bundles: Bundles) -> anyhow::Result<Collected> {
             }
         };
         match context.verifier.verify_envelope_of_unknown_artifact(&bundle, &AnySigner, context.now) {
-            Ok(envelope) => {
-                let verified = envelope.verified;
-                let predicate_type = predicate_type(&bundle, &verified);
-                let annotations = BTreeMap::new();
-                collected.add(
-                    context,
-                    Genuine { place, layout: None, counted: true, predicate_type, annotations, verified },
-                );
+            Ok(envelope) if envelope.verified.statement.is_none() => {
+                let reason = format!("the envelope holds {}, and no statement", envelope.payload_type.escape_debug());
+                collected.passed_over.push(PassedOver::new(place, "dsse.payload_type", reason));
+            }
+            Ok(UnboundEnvelope { verified, .. }) => {
+                collected.add(context, Genuine::new(place, None, Purpose::of(&verified), verified));
             }
             Err(refusal) if refusal.code() == "artifact.bytes_needed" => {
                 bail!("{place} signs an artifact itself, not an attestation: name it with --artifact")

@@ -1,6 +1,6 @@
 //! What came out for every file and image, as a table for people, as JSON for programs, and as exit code.
 
-use chancery_image::{Broken, Place};
+use chancery_image::{Broken, Place, Purpose};
 use chancery_verify::{
     Refusal,
     policy::Decision,
@@ -34,11 +34,19 @@ pub(super) struct Genuine {
     pub(super) counted: bool,
     /// What is attested; `None` for a signature of the artifact itself.
     pub(super) predicate_type: Option<String>,
-    /// Signed annotations.
-    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub(super) annotations: std::collections::BTreeMap<String, String>,
     /// Everything that was established.
     pub(super) verified: Verified,
+}
+
+impl Genuine {
+    /// One that counts, until a policy says otherwise.
+    pub(super) fn new(place: String, layout: Option<&'static str>, purpose: Purpose, verified: Verified) -> Self {
+        let predicate_type = match purpose {
+            Purpose::Signature => None,
+            Purpose::Attestation { predicate_type } => Some(predicate_type),
+        };
+        Self { place, layout, counted: true, predicate_type, verified }
+    }
 }
 
 /// Something that did not count, and why.

@@ -146,7 +146,7 @@ pub(super) async fn get_entry_and_proof(
         )));
     }
     let entry = ct.log.entries(index, 1).await?.into_iter().next();
-    let entry = entry.ok_or(Error::from(Corrupt::new("every index below the head has an entry")))?;
+    let entry = entry.ok_or(Corrupt::new("every index below the head has an entry")).map_err(Error::from)?;
     let proof = ct.log.inclusion_proof_at(index, &merkle::leaf_hash(&entry.leaf), size).await?;
     Ok(immutable(GetEntryAndProof {
         leaf_input: STANDARD.encode(&entry.leaf),

@@ -1,0 +1,144 @@
+//! What happens to every request of a connection before it is routed.
+//!
+//! It must name one host, so that no proxy in front and no rule behind reads another one out of it (RFC 9112 §3.2,
+//! RFC 9113 §8.3.1). Its body gets a deadline, it learns which [`Peer`] sent it, and leading slashes become one: clients
+//! append paths to base URLs that end in `/`.
+
+use super::{Peer, deadline, json};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::uri::Authority;
+use axum::http::{HeaderValue, StatusCode, Uri, Version, header};
+use axum::response::Response;
+use futures_util::future::{Either, Ready, ready};
+use hyper::body::Incoming;
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+use tower::Service;
+
+/// The routes as one connection reaches them.
+#[derive(Clone)]
+pub(super) struct Arrival {
+    routes: Router,
+    peer: Option<Peer>,
+}
+
+impl Arrival {
+    /// Reaches `routes` from `peer`.
+    pub(super) const fn new(routes: Router, peer: Option<Peer>) -> Self {
+        Self { routes, peer }
+    }
+}
+
+impl Service<hyper::Request<Incoming>> for Arrival {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<<Router as Service<Request>>::Future, Ready<Result<Response, Infallible>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.routes, context)
+    }
+
+    fn call(&mut self, request: hyper::Request<Incoming>) -> Self::Future {
+        if !names_one_host(&request) {
+            return Either::Right(ready(Ok(refusal(request.version()))));
+        }
+        let mut request = deadline::watch(request);
+        collapse_slashes(&mut request);
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
+        Either::Left(self.routes.call(request))
+    }
+}
+
+/// Whether a request names exactly one host, without a user. One in HTTP/1.0 need not name any; one in HTTP/2 names it
+/// in the request line, or in the header that HTTP/1.1 has.
+fn names_one_host<B>(request: &hyper::Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let line = request.uri().authority();
+    if line.is_some_and(|authority| !is_plain(authority)) {
+        return false;
+    }
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() != Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+        (Some(host), None) => {
+            let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+            host.is_some_and(|host| {
+                let contradicts = request.version() == Version::HTTP_2 && line.is_some_and(|line| *line != host);
+                is_plain(&host) && !contradicts
+            })
+        }
+    }
+}
+
+fn is_plain(authority: &Authority) -> bool {
+    !authority.as_str().contains('@') && !authority.host().is_empty()
+}
+
+fn refusal(version: Version) -> Response {
+    let mut response = json(
+        StatusCode::BAD_REQUEST,
+        r#"{"code":3,"message":"a request must name one host, without a user","details":[]}"#,
+    );
+    if version < Version::HTTP_2 {
+        // What follows may have been meant for another server.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn collapse_slashes(request: &mut Request) {
+    if request.uri().path().starts_with("//") {
+        let path =
+            format!("/{}", request.uri().path_and_query().map_or("", |both| both.as_str()).trim_start_matches('/'));
+        if let Ok(uri) = path.parse::<Uri>() {
+            *request.uri_mut() = uri;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(version: Version, uri: &str, hosts: &[&str]) -> hyper::Request<()> {
+        let request = hyper::Request::builder().version(version).uri(uri);
+        hosts.iter().fold(request, |request, host| request.header(header::HOST, *host)).body(()).unwrap()
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        for (version, uri, hosts) in [
+            (Version::HTTP_11, "/", &["log.example.test"][..]),
+            (Version::HTTP_11, "/", &["[::1]:8080"]),
+            (Version::HTTP_11, "http://other.test/", &["log.example.test"]),
+            (Version::HTTP_10, "/", &[]),
+            (Version::HTTP_2, "https://log.example.test/", &[]),
+            (Version::HTTP_2, "https://log.example.test/", &["LOG.example.test"]),
+            (Version::HTTP_2, "/", &["log.example.test"]),
+            (Version::HTTP_2, "/", &[]),
+        ] {
+            assert!(names_one_host(&request(version, uri, hosts)), "{version:?} {uri} {hosts:?}");
+        }
+        for (version, uri, hosts) in [
+            (Version::HTTP_11, "/", &[][..]),
+            (Version::HTTP_11, "http://log.example.test/", &[]),
+            (Version::HTTP_11, "/", &["log.example.test", "log.example.test"]),
+            (Version::HTTP_10, "/", &["log.example.test", "other.test"]),
+            (Version::HTTP_11, "/", &["me@log.example.test"]),
+            (Version::HTTP_11, "/", &["log.example.test@other.test"]),
+            (Version::HTTP_11, "http://me@log.example.test/", &["log.example.test"]),
+            (Version::HTTP_11, "/", &[""]),
+            (Version::HTTP_11, "/", &[":80"]),
+            (Version::HTTP_11, "/", &["log.example.test, other.test"]),
+            (Version::HTTP_11, "/", &["log.example.test/x"]),
+            (Version::HTTP_2, "https://me@log.example.test/", &[]),
+            (Version::HTTP_2, "https://log.example.test/", &["other.test"]),
+            (Version::HTTP_2, "/", &["log.example.test", "log.example.test"]),
+        ] {
+            assert!(!names_one_host(&request(version, uri, hosts)), "{version:?} {uri} {hosts:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Which certificate a token's signature names as its signer's: `ESSCertID` and `ESSCertIDv2` (RFC 2634 §5.4, RFC 5035 §4).
+//!
+//! Version 1 names it by SHA-1, and many authorities still write it; it is the default of OpenSSL's. It is read because
+//! nothing rests on that hash: it picks one of the certificates that are trusted, or that a trusted issuer has issued, and the
+//! token's signature must then verify under that certificate's key. Everywhere else SHA-1 is refused.
+
+use super::asn1::{Element, Fields, INTEGER, Malformed, OCTET_STRING, SEQUENCE, integer};
+use super::imprint::{algorithm, hash};
+use crate::{HashAlgorithm, Rejection};
+use aws_lc_rs::digest;
+
+/// Bytes of a SHA-1 hash.
+const SHA1_BYTES: usize = 20;
+
+/// By which function a certificate is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Function {
+    /// Of version 1 only.
+    Sha1,
+    Sha2(HashAlgorithm),
+}
+
+impl Function {
+    pub(super) const ALL: [Self; 4] = [
+        Self::Sha1,
+        Self::Sha2(HashAlgorithm::Sha256),
+        Self::Sha2(HashAlgorithm::Sha384),
+        Self::Sha2(HashAlgorithm::Sha512),
+    ];
+
+    pub(super) fn digest(self, der: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha1 => digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der).as_ref().to_vec(),
+            Self::Sha2(function) => function.digest(der),
+        }
+    }
+}
+
+/// A certificate, by its hash and perhaps its issuer and serial number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CertificateIdentifier<'a> {
+    pub(super) function: Function,
+    pub(super) hash: &'a [u8],
+    /// `IssuerSerial` in DER.
+    pub(super) issuer_serial: Option<&'a [u8]>,
+}
+
+impl<'a> CertificateIdentifier<'a> {
+    /// Reads a `SigningCertificate`.
+    pub(super) fn read_v1(element: Element<'a>) -> Result<Self, Malformed> {
+        Self::read(first(element)?, Function::Sha1, SHA1_BYTES)
+    }
+
+    /// Reads a `SigningCertificateV2`.
+    pub(super) fn read_v2(element: Element<'a>) -> Result<Result<Self, Rejection>, Malformed> {
+        let mut fields = first(element)?;
+        let function = match fields.optional(SEQUENCE)? {
+            None => Ok(HashAlgorithm::Sha256),
+            Some(element) => hash(algorithm(element)?.0),
+        };
+        match function {
+            Ok(function) => Self::read(fields, Function::Sha2(function), function.size_bytes()).map(Ok),
+            Err(rejection) => Ok(Err(rejection)),
+        }
+    }
+
+    fn read(mut fields: Fields<'a>, function: Function, size_bytes: usize) -> Result<Self, Malformed> {
+        let hash = fields.take(OCTET_STRING)?.contents;
+        let issuer_serial = fields.optional(SEQUENCE)?;
+        fields.end()?;
+        if hash.len() != size_bytes {
+            return Err(Malformed);
+        }
+        if let Some(element) = issuer_serial {
+            let mut fields = element.fields();
+            fields.take(SEQUENCE)?;
+            integer(fields.take(INTEGER)?.contents)?;
+            fields.end()?;
+        }
+        Ok(Self { function, hash, issuer_serial: issuer_serial.map(|element| element.whole) })
+    }
+
+    /// Whether it names the certificate with this DER, as far as its hash goes.
+    pub(super) fn is_of(&self, der: &[u8]) -> bool {
+        self.function.digest(der) == self.hash
+    }
+}
+
+/// The fields of the first identifier of a `SigningCertificate`, which is the signer's (RFC 5035 §3); those after it are its
+/// issuers'.
+fn first(element: Element<'_>) -> Result<Fields<'_>, Malformed> {
+    let mut fields = element.fields();
+    let mut identifiers = fields.take(SEQUENCE)?.fields();
+    // Policies, which are the certificates'.
+    fields.optional(SEQUENCE)?;
+    fields.end()?;
+    let first = identifiers.take(SEQUENCE)?.fields();
+    while !identifiers.is_finished() {
+        identifiers.take(SEQUENCE)?;
+    }
+    Ok(first)
+}

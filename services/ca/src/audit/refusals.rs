@@ -1,0 +1,133 @@
+//! How many lines about refusals the audit log takes, so that strangers cannot fill the disk.
+//!
+//! A minute has room for a few lines of each address and reason, and for a number of lines in all. What has no room is
+//! counted by reason. Memory is fixed: a keyed hash maps addresses and reasons to a number of places, and two in one
+//! place share its room.
+
+use chancery_daemon::http::Peer;
+use chancery_verify::Timestamp;
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
+
+/// Length of a period.
+const PERIOD_SECONDS: u64 = 60;
+/// Lines of one address and reason in a period.
+const PER_SOURCE: u32 = 10;
+/// Lines in a period: at most about 300 MB in a day.
+const IN_ALL: u32 = 600;
+/// Places for addresses and reasons.
+const PLACES: u64 = 4096;
+
+/// The lines of the current period.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    places: RandomState,
+    sources: Vec<Room>,
+    all: Room,
+    /// Refusals without a line since the last summary, by reason.
+    left_out: BTreeMap<&'static str, u64>,
+    /// Period of the last summary.
+    summed: u64,
+}
+
+/// Lines in one period.
+#[derive(Debug, Clone, Copy, Default)]
+struct Room {
+    period: u64,
+    taken: u32,
+}
+
+impl Room {
+    /// Takes a line, if there is room for `most`.
+    fn take(&mut self, period: u64, most: u32) -> bool {
+        if self.period != period {
+            *self = Self { period, taken: 0 };
+        }
+        let fits = self.taken < most;
+        self.taken += u32::from(fits);
+        fits
+    }
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        let sources = (0..PLACES).map(|_| Room::default()).collect();
+        Self { places: RandomState::new(), sources, all: Room::default(), left_out: BTreeMap::new(), summed: 0 }
+    }
+}
+
+impl Refusals {
+    /// Returns whether there is room for a line about a refusal of `peer` for the reason `code`. Counts it otherwise.
+    pub(super) fn take(&mut self, code: &'static str, peer: Option<Peer>, now: Timestamp) -> bool {
+        let period = now.seconds() / PERIOD_SECONDS;
+        let place = usize::try_from(self.places.hash_one((code, peer)) % PLACES).unwrap_or_default();
+        let fits = self.sources.get_mut(place).is_some_and(|source| source.take(period, PER_SOURCE))
+            && self.all.take(period, IN_ALL);
+        if !fits {
+            *self.left_out.entry(code).or_default() += 1;
+        }
+        fits
+    }
+
+    /// Returns the refusals that were left out, by reason, once in a period; with `at_once` also before it has ended.
+    pub(super) fn summary(&mut self, now: Timestamp, at_once: bool) -> BTreeMap<&'static str, u64> {
+        let period = now.seconds() / PERIOD_SECONDS;
+        if self.left_out.is_empty() || (self.summed == period && !at_once) {
+            return BTreeMap::new();
+        }
+        self.summed = period;
+        std::mem::take(&mut self.left_out)
+    }
+
+    /// Takes back what a summary could not say.
+    pub(super) fn put_back(&mut self, left_out: &BTreeMap<&'static str, u64>) {
+        for (code, count) in left_out {
+            *self.left_out.entry(code).or_default() += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(last: u8) -> Option<Peer> {
+        Some(Peer::of([192, 0, 2, last].into()))
+    }
+
+    #[test]
+    fn each_address_and_reason_has_a_few_lines_a_minute_and_all_have_some() {
+        let mut refusals = Refusals::default();
+        let now = Timestamp::from_seconds(600);
+        let mut taken = |code, peer, now| (0..50).filter(|_| refusals.take(code, peer, now)).count();
+        assert_eq!(taken("token.expired", peer(1), now), 10);
+        assert_eq!(taken("token.expired", peer(1), now.plus_seconds(59)), 0);
+        assert_eq!(taken("token.audience", peer(1), now), 10);
+        assert_eq!(taken("token.expired", peer(2), now), 10);
+        assert_eq!(taken("token.expired", peer(1), now.plus_seconds(60)), 10);
+        let all: usize = (0..=255).map(|last| taken("token.missing", peer(last), now.plus_seconds(60))).sum();
+        // A few share a place.
+        assert_eq!(all, 590);
+    }
+
+    #[test]
+    fn what_is_left_out_is_summed_up_once_a_minute_and_loses_nothing() {
+        let mut refusals = Refusals::default();
+        let now = Timestamp::from_seconds(600);
+        let refuse = |refusals: &mut Refusals| {
+            for _ in 0..12 {
+                refusals.take("token.expired", peer(1), now);
+            }
+        };
+        refuse(&mut refusals);
+        let expected = BTreeMap::from([("token.expired", 2)]);
+        assert_eq!(refusals.summary(now, false), expected);
+        refuse(&mut refusals);
+        assert!(refusals.summary(now, false).is_empty(), "once a minute");
+        refusals.put_back(&expected);
+        assert_eq!(refusals.summary(now.plus_seconds(60), false), BTreeMap::from([("token.expired", 14)]));
+        assert!(refusals.summary(now.plus_seconds(120), false).is_empty());
+        refuse(&mut refusals);
+        assert_eq!(refusals.summary(now, true), BTreeMap::from([("token.expired", 12)]));
+    }
+}

@@ -1,0 +1,136 @@
+//! How often a new issuer's keys may be looked up in vain, for each host.
+//!
+//! Anybody can write a token of an issuer that matches a pattern, and each makes the server ask that issuer's host once.
+//! Only lookups that fail count, and only against the host that was asked: made-up issuers lock out neither the real
+//! ones of other hosts nor any issuer whose keys are known. Memory and the number of lookups at one time are bounded.
+
+use super::TokenRefusal;
+use chancery_verify::Timestamp;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Length of a period.
+const PERIOD_SECONDS: u64 = 60;
+/// Failures of one host in a period.
+const PER_HOST: u32 = 30;
+/// Hosts that are remembered. The one that failed longest ago is forgotten first.
+const MAX_HOSTS: usize = 1024;
+/// Lookups of new issuers at one time. Most fail or succeed within a fraction of a second.
+const AT_ONCE: usize = 32;
+
+/// The failures of the issuers of one pattern. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Failures {
+    hosts: Arc<Mutex<HashMap<String, Failed>>>,
+    lookups: Arc<Semaphore>,
+}
+
+/// Failures of one host.
+#[derive(Debug, Clone, Copy)]
+struct Failed {
+    period: u64,
+    count: u32,
+    last: Timestamp,
+}
+
+/// A host whose failures are counted.
+#[derive(Debug)]
+pub(super) struct Host {
+    name: String,
+    failures: Failures,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self { hosts: Arc::default(), lookups: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
+impl Failures {
+    /// The host with this name.
+    pub(super) fn of(&self, name: &str) -> Host {
+        Host { name: name.to_owned(), failures: self.clone() }
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, HashMap<String, Failed>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host {
+    /// Permits a lookup, which lasts until the permit is dropped.
+    ///
+    /// # Errors
+    /// [`TokenRefusal::IssuerBusy`] if too many lookups have failed here, or too many run.
+    pub(super) fn begin(&self, now: Timestamp) -> Result<OwnedSemaphorePermit, TokenRefusal> {
+        let period = now.seconds() / PERIOD_SECONDS;
+        let failed = self.failures.hosts().get(&self.name).copied();
+        if failed.is_some_and(|failed| failed.period == period && failed.count >= PER_HOST) {
+            return Err(TokenRefusal::IssuerBusy);
+        }
+        Arc::clone(&self.failures.lookups).try_acquire_owned().map_err(|_| TokenRefusal::IssuerBusy)
+    }
+
+    /// Counts a lookup that failed.
+    pub(super) fn failed(&self, now: Timestamp) {
+        let period = now.seconds() / PERIOD_SECONDS;
+        let mut hosts = self.failures.hosts();
+        if hosts.len() >= MAX_HOSTS && !hosts.contains_key(&self.name) {
+            let oldest = hosts.iter().min_by_key(|(_, failed)| failed.last).map(|(name, _)| name.clone());
+            if let Some(name) = oldest {
+                hosts.remove(&name);
+            }
+        }
+        let failed = hosts.entry(self.name.clone()).or_insert(Failed { period, count: 0, last: now });
+        if failed.period != period {
+            *failed = Failed { period, count: 0, last: now };
+        }
+        failed.count = failed.count.saturating_add(1);
+        failed.last = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    #[test]
+    fn a_host_is_left_alone_after_failures_of_its_own_only() {
+        let failures = Failures::default();
+        let (busy, other) = (failures.of("a.b.test"), failures.of("c.b.test"));
+        for _ in 0..PER_HOST {
+            assert!(busy.begin(NOW).is_ok());
+            busy.failed(NOW);
+        }
+        assert!(matches!(busy.begin(NOW), Err(TokenRefusal::IssuerBusy)));
+        assert!(matches!(failures.of("a.b.test").begin(NOW), Err(TokenRefusal::IssuerBusy)));
+        assert!(other.begin(NOW).is_ok());
+        assert!(busy.begin(NOW.plus_seconds(PERIOD_SECONDS)).is_ok());
+    }
+
+    #[test]
+    fn lookups_that_run_are_few_and_give_their_place_back() {
+        let failures = Failures::default();
+        let running: Vec<_> =
+            (0..AT_ONCE).map(|number| failures.of(&format!("{number}.b.test")).begin(NOW).unwrap()).collect();
+        assert!(matches!(failures.of("x.b.test").begin(NOW), Err(TokenRefusal::IssuerBusy)));
+        drop(running);
+        assert!(failures.of("x.b.test").begin(NOW).is_ok());
+    }
+
+    #[test]
+    fn made_up_hosts_take_bounded_memory() {
+        let failures = Failures::default();
+        let kept = failures.of("kept.b.test");
+        for second in 0..5000 {
+            let now = NOW.plus_seconds(second / 100);
+            failures.of(&format!("{second}.b.test")).failed(now);
+            kept.failed(now);
+        }
+        assert_eq!(failures.hosts().len(), MAX_HOSTS);
+        assert!(failures.hosts().contains_key("kept.b.test"));
+    }
+}

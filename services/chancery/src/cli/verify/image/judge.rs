@@ -1,0 +1,111 @@
+//! The verdict on one image, wherever it is and whatever is found about it.
+
+use super::super::{
+    code::Code,
+    decision::{Collected, Context},
+    outcome::{Genuine, Outcome, PassedOver, Status, shown},
+};
+use chancery_image::{Established, Found, children};
+use chancery_registry::{Digest, Error, Fetched};
+use chancery_verify::verifier::AnySigner;
+use std::sync::Arc;
+
+/// One image, and what belongs to it. An error means that the question is open, unless it says that the image is wrong.
+pub(super) trait Image: Sync {
+    /// The image, or the index of its platforms.
+    fn resolve(&self) -> impl Future<Output = Result<Fetched, Error>> + Send;
+
+    /// A manifest of its index.
+    fn manifest(&self, digest: &Digest) -> impl Future<Output = Result<Fetched, Error>> + Send;
+
+    /// What could be signatures of `digest`, or attestations about it.
+    fn found(&self, digest: &Digest) -> impl Future<Output = Result<Arc<Found>, Error>> + Send;
+
+    /// Its name with this digest in the place of a tag.
+    fn pinned(&self, digest: &Digest) -> String;
+
+    /// What to do where nothing is found.
+    fn none(&self) -> String;
+}
+
+/// Judges `image`, whose name is `subject`: itself, or the manifest for `platform`, or those of each.
+pub(super) async fn judge(context: &Context, image: &impl Image, subject: &str, platform: Option<&str>) -> Outcome {
+    match decide(context, image, subject, platform).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let status = if error.kind().is_undecided() { Status::Undecided } else { Status::Refused };
+            Outcome::failed(subject, status, error.code(), error.to_string())
+        }
+    }
+}
+
+async fn decide(
+    context: &Context,
+    image: &impl Image,
+    subject: &str,
+    platform: Option<&str>,
+) -> Result<Outcome, Error> {
+    let resolved = image.resolve().await?;
+    let pinned = image.pinned(&resolved.digest);
+    let platform = match platform {
+        None => {
+            let outcome = one(context, image, &resolved, subject).await?;
+            return Ok(Outcome { pinned: Some(pinned), ..outcome });
+        }
+        Some("each") => None,
+        named => named,
+    };
+    let manifests = match children(&resolved, platform) {
+        Ok(manifests) if !manifests.is_empty() => manifests,
+        Ok(_) => return Ok(refused(subject, pinned, "the index has no manifest for any platform")),
+        Err(error) => return Ok(refused(subject, pinned, &error.to_string())),
+    };
+    let mut whole: Option<Outcome> = None;
+    for descriptor in manifests {
+        let child = image.manifest(&descriptor.digest).await?;
+        let outcome = one(context, image, &child, subject).await?;
+        // With a platform the answer is about its manifest; with all of them, about the index that has nothing else.
+        let name = if platform.is_some() { image.pinned(&child.digest) } else { pinned.clone() };
+        whole = Some(join(whole, Outcome { pinned: Some(name), ..outcome }));
+    }
+    Ok(whole.unwrap_or_else(|| refused(subject, pinned, "the index has no manifest")))
+}
+
+/// Decides over what is found about one manifest. What is signed is the digest of its bytes.
+async fn one(context: &Context, image: &impl Image, manifest: &Fetched, subject: &str) -> Result<Outcome, Error> {
+    let found = image.found(&manifest.digest).await?;
+    let mut collected = Collected::default();
+    collected.passed_over.extend(found.broken.iter().map(PassedOver::of_broken));
+    let empty = found.candidates.is_empty() && found.broken.is_empty();
+    for candidate in &found.candidates {
+        let place = shown(&candidate.place);
+        match candidate.verify(&context.verifier, &manifest.digest, &manifest.bytes, &AnySigner, context.now) {
+            Ok(Established { verified, purpose, .. }) => {
+                collected.add(context, Genuine::new(place, Some(candidate.place.layout), purpose, verified));
+            }
+            Err(refusal) => collected.passed_over.push(PassedOver::of_refusal(place, &refusal)),
+        }
+    }
+    let mut outcome = collected.decide(context, subject);
+    if empty {
+        outcome.reason = Some(image.none());
+    }
+    Ok(outcome)
+}
+
+fn refused(subject: &str, pinned: String, reason: &str) -> Outcome {
+    Outcome { pinned: Some(pinned), ..Outcome::failed(subject, Status::Refused, Code::ImagePlatform.code(), reason) }
+}
+
+/// The answer about several manifests: the worst, with all signatures.
+fn join(first: Option<Outcome>, mut second: Outcome) -> Outcome {
+    let Some(mut first) = first else { return second };
+    first.signatures.append(&mut second.signatures);
+    first.passed_over.append(&mut second.passed_over);
+    let worse = matches!((first.status, second.status), (Status::Verified, _) | (Status::Undecided, Status::Refused));
+    if worse && second.status != Status::Verified {
+        (first.status, first.code, first.reason) = (second.status, second.code, second.reason);
+        first.decision = second.decision;
+    }
+    first
+}

@@ -1,0 +1,39 @@
+//! An origin of web pages, as a setting or an option.
+
+use url::Url;
+
+/// Reads an origin as browsers write it: scheme and host, with the port unless it is the scheme's own.
+pub(crate) fn web_origin(text: &str) -> Result<String, String> {
+    let expected =
+        || format!("`{text}` is not an origin; write https://HOST or https://HOST:PORT, without a slash at the end");
+    let url = Url::parse(text).map_err(|_| expected())?;
+    let is_web = matches!(url.scheme(), "http" | "https");
+    if is_web && url.origin().ascii_serialization() == text { Ok(text.to_owned()) } else { Err(expected()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_written_as_browsers_do() {
+        for good in ["https://search.example.org", "https://search.example.org:8443", "http://127.0.0.1:3000"] {
+            assert_eq!(web_origin(good).unwrap(), good);
+        }
+        for bad in [
+            "*",
+            "",
+            "null",
+            "search.example.org",
+            "https://search.example.org/",
+            "https://search.example.org/page",
+            "https://search.example.org:443",
+            "https://Search.example.org",
+            "https://*.example.org/",
+            "https://me@search.example.org",
+            "file:///page",
+        ] {
+            assert!(web_origin(bad).unwrap_err().contains("https://HOST"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What is kept up and watched beside the roles of a process: the audit log, and room on the disk.
+//!
+//! Neither stops anything by itself. A certificate needs its line in the audit log, and an entry its place in the
+//! database; `/readyz` says here why they fail, and ceases to when they can be written again.
+
+use super::console::Obstacles;
+use crate::configuration::Role;
+use anyhow::Context as _;
+use chancery_ca::audit::AuditLog;
+use chancery_daemon::{clock::Clock, reload::Hangups};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+/// Time between two looks at the disk.
+const LOOK: Duration = Duration::from_secs(1);
+/// The same while it is full, so that a process is ready again soon after there is room.
+const LOOK_WHEN_FULL: Duration = Duration::from_millis(100);
+/// Room that there must be: a batch of entries takes less.
+const ROOM_BYTES: usize = 1 << 20;
+
+/// The audit log, if the process has one, and the disk of its data directory.
+pub(super) struct Upkeep {
+    audit: Option<Arc<AuditLog>>,
+    disk: Arc<Disk>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Upkeep {
+    pub(super) fn new(data: &Path, audit: Option<Arc<AuditLog>>, clock: &Arc<dyn Clock>) -> Self {
+        let disk = Disk { directory: data.to_owned(), fault: Mutex::default() };
+        Self { audit, disk: Arc::new(disk), clock: Arc::clone(clock) }
+    }
+
+    /// What runs until it is aborted.
+    pub(super) fn start(&self) -> anyhow::Result<Vec<JoinHandle<()>>> {
+        let mut tasks = vec![tokio::spawn(Arc::clone(&self.disk).watch())];
+        if let Some(audit) = &self.audit {
+            tasks.push(tokio::spawn(Arc::clone(audit).keep(Arc::clone(&self.clock))));
+            let mut hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
+            let audit = Arc::clone(audit);
+            tasks.push(tokio::spawn(async move {
+                loop {
+                    hangups.received().await;
+                    audit.reopen();
+                }
+            }));
+        }
+        Ok(tasks)
+    }
+
+    /// Says, for the roles that write, why they cannot.
+    pub(super) fn obstacles(&self, roles: &BTreeSet<Role>) -> Obstacles {
+        let mut obstacles = Obstacles::new();
+        for role in [Role::Ca, Role::Log, Role::Trust].into_iter().filter(|role| roles.contains(role)) {
+            let disk = Arc::clone(&self.disk);
+            obstacles.push((role, Box::new(move || disk.obstacle())));
+        }
+        let recorded = [Role::Ca, Role::Tsa, Role::Trust].into_iter().find(|role| roles.contains(role));
+        if let (Some(audit), Some(role)) = (self.audit.clone(), recorded) {
+            obstacles.push((role, Box::new(move || audit.obstacle())));
+        }
+        obstacles
+    }
+
+    /// Brings to the disk what was recorded.
+    pub(super) fn stop(&self) {
+        if let Some(audit) = &self.audit {
+            audit.close(self.clock.now());
+        }
+    }
+}
+
+/// Whether the data directory can be written.
+struct Disk {
+    directory: PathBuf,
+    /// Why not, at the last look.
+    fault: Mutex<Option<String>>,
+}
+
+impl Disk {
+    async fn watch(self: Arc<Self>) {
+        loop {
+            let disk = Arc::clone(&self);
+            let Ok(is_full) = tokio::task::spawn_blocking(move || disk.look()).await else { return };
+            tokio::time::sleep(if is_full { LOOK_WHEN_FULL } else { LOOK }).await;
+        }
+    }
+
+    /// Returns whether there is a fault.
+    fn look(&self) -> bool {
+        let fault = self.try_to_write().err().map(|error| error.to_string());
+        let mut known = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*known, &fault) {
+            (None, Some(error)) => tracing::error!(error, "the data directory cannot be written"),
+            (Some(_), None) => tracing::info!("the data directory can be written again"),
+            _ => {}
+        }
+        *known = fault;
+        known.is_some()
+    }
+
+    /// Writes as much as there must be room for. The file has no name, so it is gone with its handle, and nothing is
+    /// synced, so it does not reach the disk.
+    fn try_to_write(&self) -> io::Result<()> {
+        tempfile::tempfile_in(&self.directory)?.write_all(&vec![0; ROOM_BYTES])
+    }
+
+    fn obstacle(&self) -> Option<String> {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = self.directory.display();
+        fault.as_ref().map(|fault| format!("{directory} cannot be written ({fault}); make room on its disk"))
+    }
+}
