@@ -128,7 +128,7 @@ impl Running {
         self.signal("TERM");
     }
 
-    /// Sends it SIGHUP, as an operator does who has changed a file.
+    /// Sends it SIGHUP, as after a change of a file.
     pub fn hang_up(&self) {
         self.signal("HUP");
     }

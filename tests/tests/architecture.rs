@@ -121,7 +121,7 @@ fn http_is_at_the_edge() {
 fn asks_others(path: &str) -> bool {
     path.starts_with("crates/keys/src/")
         || path.starts_with("crates/registry/src/")
-        || path == "crates/outbound/src/lib.rs"
+        || path.starts_with("crates/outbound/src/")
         || [
             "services/ca/src/oidc/fetcher.rs",
             "services/ca/src/transparency/rfc6962.rs",
@@ -139,6 +139,16 @@ fn asks_others(path: &str) -> bool {
 #[test]
 fn requests_go_out_of_few_places() {
     only_in("reqwest", asks_others);
+}
+
+#[test]
+fn whom_tls_trusts_is_decided_in_one_place() {
+    // A verifier of our own, or a certificate that is added beside it, would be a second opinion.
+    for word in ["ServerCertVerifier", "tls_certs_only", "tls_certs_merge", "add_root_certificate", "tls_backend_"] {
+        only_in(word, |path| path == "crates/outbound/src/authorities.rs");
+    }
+    // No secret is sent to a server of one's own that is asked whether it is ready.
+    only_in("danger_accept_invalid", |path| path == "services/chancery/src/cli/health.rs");
 }
 
 #[test]

@@ -81,12 +81,6 @@ fn what_could_be_read_in_two_ways_is_refused_or_read_once() {
         ("a NUL", 400, post("X-Nul: a\0b\r\nContent-Length: 2\r\n", "{}")),
         ("a line without colon", 400, post("Nonsense\r\n", "")),
         ("no version", 400, "GET /\r\n\r\n".to_owned()),
-        ("no host", 400, post("", "").replace("Host: x\r\n", "")),
-        ("two hosts", 400, post("Host: x\r\n", "")),
-        ("two hosts in one", 400, post("", "").replace("Host: x", "Host: x, y")),
-        ("a host with a user", 400, post("", "").replace("Host: x", "Host: 127.0.0.1@x")),
-        ("an address with a user", 400, post("", "").replace("POST /", "POST http://127.0.0.1@x/")),
-        ("an empty host", 400, post("", "").replace("Host: x", "Host:")),
         ("a header of 80 KiB", 431, post(&format!("X-Long: {long}\r\n"), "")),
         ("200 header fields", 431, post(&many, "")),
     ] {
@@ -109,6 +103,30 @@ fn what_could_be_read_in_two_ways_is_refused_or_read_once() {
     let request = post("Content-Length: 2\r\nConnection: close\r\n", "{}").replace("\r\n", "\n");
     let answer = exchange(&stack, request.as_bytes()).unwrap();
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+    is_healthy(&stack);
+}
+
+#[test]
+fn a_request_names_one_host() {
+    let stack = Stack::start();
+    let address = stack.url().trim_start_matches("http://").to_owned();
+    let get = |target: &str, hosts: &str| format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+    let host = format!("Host: {address}\r\n");
+    for (name, status, request) in [
+        ("one", 200, get("/healthz", &host)),
+        ("none in HTTP/1.1", 400, get("/healthz", "")),
+        ("the same twice", 400, get("/healthz", &host.repeat(2))),
+        ("two", 400, get("/healthz", &format!("{host}Host: other.test\r\n"))),
+        ("two in one", 400, get("/healthz", &format!("Host: {address}, other.test\r\n"))),
+        ("one with a user", 400, get("/healthz", &format!("Host: me@{address}\r\n"))),
+        ("one behind a user", 400, get("/healthz", &format!("Host: {address}@other.test\r\n"))),
+        ("a user in the request line", 400, get(&format!("http://me@{address}/healthz"), &host)),
+        ("an empty one", 400, get("/healthz", "Host:\r\n")),
+    ] {
+        let answer =
+            exchange(&stack, request.as_bytes()).unwrap_or_else(|| panic!("{name}: the connection stays open"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {answer}");
+    }
     is_healthy(&stack);
 }
 

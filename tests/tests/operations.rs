@@ -183,15 +183,14 @@ fn a_read_that_fails_its_self_check_is_counted() {
     stack.resume();
     let failed = || {
         let samples = samples(&metrics);
-        ["log", "ca"].map(|role| samples[&format!("chancery_{role}_self_check_failures_total")])
+        ["log", "ca"].map(|role| samples[&format!("chancery_{role}_self_check_failures_total")] >= 1.0)
     };
-    assert_eq!(failed(), [0.0, 0.0], "there before anything fails");
+    assert_eq!(failed(), [false, false], "there before anything fails");
     stack.get(&format!("{ENTRIES}?logIndex=1")).expect(200);
     let rekor = "log_id = (SELECT log_id FROM logs WHERE name = 'rekor')";
     stack.tamper(&stack.data(), &format!("DELETE FROM bundle_parts WHERE {rekor}"));
     stack.get(&format!("{ENTRIES}?logIndex=1")).expect(500);
-    assert_eq!(failed()[1], 0.0);
-    assert!(failed()[0] >= 1.0, "{:?}", failed());
+    assert_eq!(failed(), [true, false]);
     stack.terminate();
     fs::write(&database, sound).unwrap();
 }
@@ -238,7 +237,7 @@ fn a_flood_of_refusals_leaves_a_few_lines_and_a_count() {
     ask(&stack, &stack.token(ALICE), "granted").expect(200);
     // At most one minute ends meanwhile.
     let left_out = samples(&format!("http://{metrics}"))["chancery_audit_left_out_total{reason=\"token.malformed\"}"];
-    assert!(left_out == 90.0 || left_out == 80.0, "{left_out}");
+    assert!(matches!(left_out.to_string().as_str(), "90" | "80"), "{left_out}");
     stack.terminate();
     let lines = lines(&stack.data().join("audit.jsonl"));
     let of = |event: &str| lines.iter().filter(|line| line["event"] == event).cloned().collect::<Vec<_>>();

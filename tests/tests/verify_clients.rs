@@ -395,8 +395,14 @@ fn is_chosen(sample: &Sample) -> bool {
     let [v1, v2] = ["Blob V1", "Blob V2"].map(|kind| name.strip_prefix(kind).map(str::trim));
     let of_blobs = v1.is_some_and(|client| ["cosign 2.5", "python", "rust"].contains(&client))
         || v2.is_some_and(|client| ["cosign 2.6", "cosign 3", "js", "go"].contains(&client));
-    let of_others = !name.starts_with("Blob") && !name.starts_with("Attestation");
-    of_blobs || of_others || ["Attestation V1 go", "Attestation V2 python"].contains(&name)
+    let several = ["Blob", "Attestation", "own"].iter().any(|kind| name.starts_with(kind));
+    let one_of_several = [
+        "Attestation V1 go",
+        "Attestation V2 python",
+        "own statement signing_config_rekor_v1.json",
+        "own artifact signing_config_rekor_v2.json",
+    ];
+    of_blobs || !several || one_of_several.contains(&name)
 }
 
 #[test]

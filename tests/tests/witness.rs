@@ -67,10 +67,10 @@ fn two_organisations_witness_each_other() {
     let keys = |stack: &Stack| [log_key(stack, "rekor2"), log_key(stack, "ct")];
     let (keys_of_one, keys_of_two) = (keys(&one), keys(&two));
     let follow = |name: &str, keys: &[String; 2]| Witness::start(name, &[&keys[0], &keys[1]]);
-    // Asked to read their files again, they go on.
-    [&by_two, &by_one].map(Witness::hang_up);
     // Each runs the other's.
     let (by_two, by_one) = (follow("two.example/witness", &keys_of_one), follow("one.example/witness", &keys_of_two));
+    // Asked to read their files again, they go on.
+    [&by_two, &by_one].map(Witness::hang_up);
     for (stack, witness, keys) in [(&mut one, &by_two, &keys_of_one), (&mut two, &by_one, &keys_of_two)] {
         let option = witness.option();
         restart(stack, &["--witness", &option, "--ct-witness", &option]);

@@ -76,10 +76,7 @@ pub fn parameters(
     random: &dyn Random,
     (start, lifetime_seconds): (Timestamp, u64),
 ) -> Result<CertificateParams, AuthorityError> {
-    let fits = (1..=MAX_ORGANIZATION).contains(&organization.chars().count());
-    if !fits || organization.chars().any(char::is_control) || organization.trim().is_empty() {
-        return Err(AuthorityError::Organization);
-    }
+    check_organization(organization)?;
     let mut name = DistinguishedName::new();
     name.push(DnType::OrganizationName, organization);
     name.push(DnType::CommonName, common_name);
@@ -90,6 +87,18 @@ pub fn parameters(
     parameters.not_before = moment(start);
     parameters.not_after = moment(start.plus_seconds(lifetime_seconds));
     Ok(parameters)
+}
+
+/// Checks that certificates can name this organization.
+///
+/// # Errors
+/// [`AuthorityError::Organization`].
+pub fn check_organization(organization: &str) -> Result<(), AuthorityError> {
+    let fits = (1..=MAX_ORGANIZATION).contains(&organization.chars().count());
+    if !fits || organization.chars().any(char::is_control) || organization.trim().is_empty() {
+        return Err(AuthorityError::Organization);
+    }
+    Ok(())
 }
 
 /// Converts a time to rcgen's type. A time past the year 9999 becomes the epoch, which no check accepts.

@@ -9,8 +9,7 @@ mod postgres;
 mod sqlite;
 
 pub use connections::{Connections, Lent};
-pub use parameters::verify_parameters;
-pub use postgres::{Postgres, open_postgres, open_postgres_read_only};
+pub use postgres::{Postgres, check_postgres_url, open_postgres, open_postgres_read_only};
 pub use sqlite::{Sqlite, open_sqlite, open_sqlite_read_only};
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};

@@ -2,9 +2,9 @@
 //!
 //! Serves HTTP/1.1 and HTTP/2 on one port, HTTP/2 also without TLS for gRPC; with TLS if the [`Listener`] has it.
 //! Routes, bodies and statuses belong to the roles. The shell turns a panic into a 500, an unmatched path into a 404,
-//! and a doubled leading slash into a single one (clients append paths to base URLs that end in `/`). It cuts off
-//! clients that send or read too slowly: a header has 5 seconds, a body and an answer have the limits in `deadline`, a
-//! reader those in `pace` and `unread`. hyper refuses framing that two parsers could read differently.
+//! and repeated slashes into one (`slashes`). It cuts off clients that send or read too slowly: a header has 5 seconds,
+//! a body and an answer have the limits in `deadline`, a reader those in `pace` and `unread`. hyper refuses framing that
+//! two parsers could read differently.
 
 mod arrival;
 mod connections;
@@ -16,6 +16,7 @@ mod origins;
 mod pace;
 mod peer;
 mod request_id;
+mod slashes;
 mod unread;
 
 pub use connections::ConnectionLimit;

@@ -3,6 +3,7 @@
 //! It is found at the tags `.sig` and `.att`, and since cosign 2, where that was asked for, as a referrer. What belongs to a
 //! signature stands in its layer's annotations. Such evidence has a promise of the log and no proof.
 
+use crate::kind::Kind;
 use crate::referrer::{AT_ONCE, Opened, broken_or, could_be, open};
 use crate::source::Source;
 use crate::{Broken, Candidate, Found, MAX_EVIDENCE_BYTES, MAX_FETCHED, Place, Signed};
@@ -15,48 +16,6 @@ const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const CHAIN: &str = "dev.sigstore.cosign/chain";
 const ENTRY: &str = "dev.sigstore.cosign/bundle";
 const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
-
-/// What is attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Signature,
-    Attestation,
-}
-
-impl Kind {
-    const ALL: [Self; 2] = [Self::Signature, Self::Attestation];
-
-    /// What follows the digest in its tag.
-    pub(crate) const fn suffix(self) -> &'static str {
-        match self {
-            Self::Signature => ".sig",
-            Self::Attestation => ".att",
-        }
-    }
-
-    const fn layout(self) -> &'static str {
-        match self {
-            Self::Signature => "signature tag",
-            Self::Attestation => "attestation tag",
-        }
-    }
-
-    const fn media_type(self) -> &'static str {
-        match self {
-            Self::Signature => "application/vnd.dev.cosign.simplesigning.v1+json",
-            Self::Attestation => "application/vnd.dsse.envelope.v1+json",
-        }
-    }
-
-    /// The kind of a referrer with this artifact type.
-    fn of_artifact(artifact_type: &str) -> Option<Self> {
-        match artifact_type {
-            "application/vnd.dev.cosign.artifact.sig.v1+json" => Some(Self::Signature),
-            "application/vnd.dev.cosign.artifact.att.v1+json" => Some(Self::Attestation),
-            _ => None,
-        }
-    }
-}
 
 /// What is beside `target`: in a registry, at its tags.
 pub(crate) async fn find(source: &impl Source, target: &Digest) -> Result<Found, Error> {

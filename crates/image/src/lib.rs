@@ -24,6 +24,7 @@
 
 mod bundles;
 mod candidate;
+mod kind;
 mod legacy;
 mod payload;
 mod platform;

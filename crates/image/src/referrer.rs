@@ -14,7 +14,7 @@ pub(crate) enum Opened {
     /// Something else, or gone since the list was written.
     Nothing,
     /// It refers to the image.
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
     /// It should be what is looked for, and is wrong.
     Broken(Broken),
 }
@@ -51,7 +51,7 @@ pub(crate) async fn open(
         let reason = "the manifest refers to another image";
         return Ok(Opened::Broken(Broken::new(place.clone(), ErrorKind::Subject.code(), reason)));
     }
-    Ok(Opened::Manifest(manifest))
+    Ok(Opened::Manifest(Box::new(manifest)))
 }
 
 /// A thing that is wrong by itself is reported; where the registry did not answer, nothing has been learnt.

@@ -3,7 +3,7 @@
 //! cosign marks in `index.json` what the image is and which manifests have its older signatures and attestations. Bundles are
 //! not listed anywhere: they are found by what they refer to. A layout of another program is read, too, if it has one image.
 
-use crate::legacy::Kind;
+use crate::kind::Kind;
 use crate::source::Source;
 use crate::{Found, Layout, collect};
 use bytes::Bytes;

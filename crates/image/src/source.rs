@@ -1,6 +1,6 @@
 //! Where manifests and blobs are read from: a repository of a registry, or a directory. What they mean is not known here.
 
-use crate::legacy::Kind;
+use crate::kind::Kind;
 use bytes::Bytes;
 use chancery_registry::{Client, Descriptor, Digest, Error, Fetched, Referrer, Repository, Tag};
 

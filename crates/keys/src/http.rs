@@ -6,7 +6,7 @@
 use crate::{refused, unavailable};
 use bytes::BytesMut;
 use chancery_daemon::signer::SignerError;
-use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::time::Duration;
@@ -29,10 +29,8 @@ pub(crate) fn client(authorities: Option<&Path>) -> Result<Client, SignerError> 
         chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE).tcp_nodelay(true);
     if let Some(path) = authorities {
         let text = std::fs::read(path).map_err(|source| SignerError::File { path: path.to_owned(), source })?;
-        let certificates = Certificate::from_pem_bundle(&text);
-        for certificate in certificates.map_err(|error| refused(format_args!("{}: {error}", path.display())))? {
-            builder = builder.add_root_certificate(certificate);
-        }
+        builder = chancery_outbound::trusting_also(builder, &text)
+            .map_err(|error| refused(format_args!("{}: {error}", path.display())))?;
     }
     builder.build().map_err(|error| refused(format_args!("TLS cannot be set up: {error}")))
 }

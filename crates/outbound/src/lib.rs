@@ -1,7 +1,12 @@
 //! The HTTP client for requests to other services: key services, and issuers, logs and witnesses elsewhere.
 //!
 //! The operator's settings choose the host: no answer and no environment variable can choose another one. The caller
-//! writes the request, judges the answer and limits its size.
+//! writes the request, judges the answer and limits its size. Whose certificates count is the system's matter, unless the
+//! operator names others: [`trusting_also`] and [`trusting_only`].
+
+mod authorities;
+
+pub use authorities::{AuthoritiesError, trusting_also, trusting_only};
 
 use reqwest::{Client, ClientBuilder, redirect};
 use std::time::Duration;

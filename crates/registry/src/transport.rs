@@ -10,7 +10,7 @@ use crate::{
 use bytes::{Bytes, BytesMut};
 use httpdate::parse_http_date;
 use reqwest::{
-    Certificate, Client, RequestBuilder, Response,
+    Client, RequestBuilder, Response,
     header::{AUTHORIZATION, CONTENT_ENCODING, DATE, HeaderMap, RETRY_AFTER},
 };
 pub(crate) use reqwest::{StatusCode, header::HeaderValue};
@@ -168,14 +168,13 @@ fn build(options: &Options, guard: Option<Reach>) -> Result<Client, Error> {
     if let Some(reach) = guard {
         builder = builder.dns_resolver(Guarded::new(reach));
     }
-    let refuse =
-        |error: reqwest::Error| Error::new(ErrorKind::Unavailable, "TLS", format_args!("cannot be set up: {error}"));
+    let refuse = |error: &dyn std::error::Error| {
+        Error::new(ErrorKind::Unavailable, "TLS", format_args!("cannot be set up: {error}"))
+    };
     if let Some(authorities) = &options.authorities {
-        for certificate in Certificate::from_pem_bundle(authorities).map_err(refuse)? {
-            builder = builder.add_root_certificate(certificate);
-        }
+        builder = chancery_outbound::trusting_also(builder, authorities).map_err(|error| refuse(&error))?;
     }
-    builder.build().map_err(refuse)
+    builder.build().map_err(|error| refuse(&error))
 }
 
 fn request(client: &Client, ask: &Ask<'_>) -> RequestBuilder {

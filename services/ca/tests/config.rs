@@ -81,6 +81,9 @@ const MISTAKES: &[(&str, &str)] = &[
     ("preset = 'google'\nrequire = {hd = []}", "no value at all"),
     ("preset = 'google'\nrequire = {'' = 'x'}", "not the name of a claim"),
     ("preset = 'google'\njwks_uri = 'https://a.test'", "only counts where keys are discovered"),
+    ("preset = 'google'\njwks_hosts = ['https://keys.example.org']", "without scheme, port and path"),
+    ("preset = 'google'\njwks_hosts = ['keys.example.org:443']", "without scheme, port and path"),
+    ("preset = 'google'\njwks_hosts = ['']", "without scheme, port and path"),
     ("preset = 'google'\nca_file = '/nonexistent/ca.pem'", "cannot read /nonexistent/ca.pem"),
     ("url = 'https://a.test'\ntype = 'email'\nca_pem = 'x'\nca_file = 'y'", "exclude each other"),
     ("url = 'https://a.test'\ntype = 'email'\nproxy = 'nonsense'", "`proxy` must be"),
@@ -96,6 +99,14 @@ fn mistakes_are_refused_with_what_to_do() {
         let refused = read(text).expect_err(text);
         assert!(refused.contains(reason), "{text}\n{refused}");
     }
+}
+
+#[test]
+fn hosts_of_keys_are_compared_as_a_url_has_them() {
+    let settings =
+        read("url = 'https://a.test'\ntype = 'email'\njwks_hosts = ['Keys.Example.org.', 'bücher.example']").unwrap();
+    let hosts = ["keys.example.org", "xn--bcher-kva.example"].map(str::to_owned).into();
+    assert_eq!(settings.keys, KeySource::Discovery { jwks_hosts: hosts });
 }
 
 #[test]

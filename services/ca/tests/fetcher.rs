@@ -4,7 +4,7 @@
 
 use chancery_ca::oidc::{Fetch as _, FetchError, HttpFetcher};
 use chancery_ca::{Access, Bearer};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -194,13 +194,18 @@ async fn serve_tls() -> (Url, String) {
     let ca_pem = root.self_signed(&root_key).unwrap().pem();
     let key = KeyPair::generate().unwrap();
     let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let leaf = leaf.signed_by(&key, &Issuer::new(root, root_key)).unwrap().der().clone();
+    let leaf = leaf.signed_by(&key, &Issuer::new(root, root_key)).unwrap();
+    (serve_with(&leaf, &key).await, ca_pem)
+}
+
+/// A TLS server with this certificate.
+async fn serve_with(certificate: &Certificate, key: &KeyPair) -> Url {
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![leaf], key)
+        .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -215,7 +220,25 @@ async fn serve_tls() -> (Url, String) {
             let _ = stream.shutdown().await;
         }
     });
-    (url, ca_pem)
+    url
+}
+
+#[tokio::test]
+async fn an_issuer_s_own_certificate_is_enough_if_it_is_named() {
+    // As `openssl req -x509` makes it: authority and server in one.
+    let mut both = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    both.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = both.self_signed(&key).unwrap();
+    let url = serve_with(&certificate, &key).await;
+    let access = |pem: String| Access { ca_pem: Some(pem), ..development() };
+    let fetcher = HttpFetcher::new(&access(certificate.pem())).unwrap();
+    assert_eq!(fetcher.get(&url).await.unwrap(), b"{}");
+    let address: Url = url.as_str().replace("localhost", "127.0.0.1").parse().unwrap();
+    let refused = fetcher.get(&address).await.unwrap_err().to_string();
+    assert!(refused.contains("not valid for name"), "{refused}");
+    let empty = HttpFetcher::new(&access(key.serialize_pem())).unwrap_err().to_string();
+    assert!(empty.contains("ca_file or ca_pem") && empty.contains("no certificate"), "{empty}");
 }
 
 #[tokio::test]

@@ -193,25 +193,16 @@ async fn issuers_of_a_pattern() {
     refused(&world, rows).await;
     assert_eq!(world.documents.requests(), 30);
 
-    // And at as many hosts as they like.
-    let mut rows: Vec<Row> = Vec::new();
-    for number in 0..100 {
-        let made_up = of(&format!("https://oidc.made-up-{number}.example.test/id/x")).await;
-        rows.push(("S-10", "made up".to_owned(), made_up, "issuer.unreachable"));
-    }
-    refused(&world, rows).await;
-
-    // A real one of another host is found meanwhile, and one of the same host a minute later.
-    for (real, now) in
-        [("https://oidc.eu-1.example.test/id/REAL", NOW), ("https://oidc.a.example.test/id/REAL", NOW.plus_seconds(61))]
-    {
-        let keys = format!("{real}/keys");
-        let document = json!({"issuer": real, "jwks_uri": keys});
-        world.documents.put(&format!("{real}/.well-known/openid-configuration"), &document);
-        world.documents.put(&keys, &json!({"keys": [jwk(world.issuer_key.public_key(), Some("k1"))]}));
-        let principal = world.authority.authenticator().authenticate(&of(real).await, now).await.unwrap();
-        assert_eq!(principal.issuer, real);
-    }
+    // And a real one is found as soon as the flood is over.
+    let real = "https://oidc.eu-1.example.test/id/REAL";
+    let keys = format!("{real}/keys");
+    world
+        .documents
+        .put(&format!("{real}/.well-known/openid-configuration"), &json!({"issuer": real, "jwks_uri": keys}));
+    world.documents.put(&keys, &json!({"keys": [jwk(world.issuer_key.public_key(), Some("k1"))]}));
+    let later = NOW.plus_seconds(61);
+    let principal = world.authority.authenticator().authenticate(&of(real).await, later).await.unwrap();
+    assert_eq!(principal.issuer, real);
     // S-34: what one issuer's key has signed counts for no other.
     let (other, _) = Signer::generate(KeyKind::P256).unwrap();
     let crossed = token(&other, &header("ES256", Some("k1")), &claims()).await;

@@ -19,7 +19,7 @@ mod trust;
 mod verify;
 mod witness;
 
-use chancery_daemon::database::verify_parameters;
+use chancery_daemon::database::check_postgres_url;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use url::Url;
@@ -70,7 +70,7 @@ pub(crate) fn database_url(text: &str) -> Result<String, String> {
     if url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password") {
         return Err("the URL contains a password, which every user of this machine could read; put it in PGPASSWORD or ~/.pgpass".to_owned());
     }
-    verify_parameters(text).map_err(|error| error.to_string())?;
+    check_postgres_url(text).map_err(|error| error.to_string())?;
     Ok(text.to_owned())
 }
 
@@ -115,6 +115,7 @@ mod tests {
             ("postgres://me:secret@db/log", "PGPASSWORD"),
             ("postgres://db/log?user=me&password=secret", "PGPASSWORD"),
             ("postgres://db/log?sslmod=verify-full", "`sslmod`"),
+            ("postgres://db/log?sslmode=verify-fully", "verify-fully"),
         ] {
             assert!(database_url(url).unwrap_err().contains(refusal), "{url}");
         }

@@ -1,9 +1,10 @@
 //! The configuration file of `chancery init` and `chancery serve`: TOML, strict.
 //!
 //! An unknown key is an error. So is every value that would fail later: a malformed address, a URL that clients would read
-//! differently. Relative paths are relative to the file. Only the file itself is opened here. The types give the JSON schema
-//! for editors, so the comments of their fields are the texts of the schema.
+//! differently. Relative paths are relative to the file. Only the file itself is opened here; `serve::Prepared` reads the files
+//! that it names. The types give the JSON schema for editors, so the comments of their fields are the texts of the schema.
 
+mod arguments;
 mod audit;
 mod console;
 mod origin;
@@ -12,18 +13,20 @@ mod tsa;
 
 use crate::{
     cli::database_url,
-    instance::{CheckpointKey, RekorVersion, WitnessesTable},
+    instance::{CheckpointKey, RekorVersion, WitnessesTable, services},
 };
 use anyhow::{Context as _, bail, ensure};
+use chancery_daemon::authority::check_organization;
 use chancery_keys::KeyUri;
-use chancery_trust::BaseUrl;
+use chancery_trust::Validity;
+use chancery_verify::Timestamp;
 use console::ConsoleTable;
 pub(crate) use origin::web_origin;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
     fmt, fs,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
 };
@@ -74,7 +77,7 @@ impl fmt::Display for Role {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Configuration {
     /// URL that clients use, without slash at the end, e.g. `https://sign.example.org`. The logs are named after its host, which
-    /// can never change.
+    /// can never change and must not be an IPv6 address. It is published in lower case, an international name in punycode.
     pub(crate) url: String,
     /// Organisation in the certificates that `chancery init` makes.
     pub(crate) organization: String,
@@ -126,6 +129,21 @@ impl Listen {
     pub(crate) fn connections_per_address(&self) -> Option<NonZeroUsize> {
         let usual = if self.tls.is_some() { CONNECTIONS_PER_ADDRESS } else { 0 };
         NonZeroUsize::new(self.connections_per_address.unwrap_or(usual))
+    }
+
+    /// Refuses two sockets for one address and port, of which the system would refuse the second.
+    fn check(&self) -> anyhow::Result<()> {
+        let Some(metrics) = self.metrics else { return Ok(()) };
+        let (one, other) = (self.address.ip(), metrics.ip());
+        // `[::]` takes IPv4, too.
+        let includes = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+        let is_shared = one == other || includes(one, other) || includes(other, one);
+        ensure!(
+            !is_shared || self.address.port() != metrics.port() || metrics.port() == 0,
+            "[listen] address and metrics have the same port, {}: choose another one for metrics",
+            metrics.port()
+        );
+        Ok(())
     }
 }
 
@@ -280,10 +298,9 @@ impl Configuration {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        for role in Role::ALL {
-            let url = self.url_of(role);
-            BaseUrl::parse(url).with_context(|| format!("url of {role}"))?;
-        }
+        let since_ever = Validity::since(Timestamp::from_seconds(0));
+        services(&self.addresses()?, self.oidc_issuer()?, &self.rekor_v2(), since_ever)?.check()?;
+        self.listen.check()?;
         let Self { ca, log, tsa, .. } = self;
         let logs =
             [("[log] rekor_key", &log.rekor_key), ("[log] rekor2_key", &log.rekor2_key), ("[log] ct_key", &log.ct_key)];
@@ -304,20 +321,21 @@ impl Configuration {
         for origin in &self.listen.origins {
             web_origin(origin).map_err(anyhow::Error::msg).context("[listen] origins")?;
         }
-        ca.audit_rotation()?;
-        self.tsa.time_servers()?;
+        self.operations()?;
+        ensure!(
+            self.log.ct_log_url.is_none() || !self.log.insecure_without_certificate_log,
+            "[log] ct_log_url and insecure_without_certificate_log contradict each other: remove one"
+        );
+        ensure!(
+            log.rekor_key.is_none() || log.rekor_key != log.rekor2_key,
+            "[log] rekor_key and rekor2_key are one key, by which clients could not tell the logs apart: name two"
+        );
+        self.authority()?;
+        self.timestamps()?;
         self.trust.tuf()?;
         self.console.check()?;
-        for (place, witnesses) in
-            [("[log.rekor2_witnesses]", &log.rekor2_witnesses), ("[log.ct_witnesses]", &log.ct_witnesses)]
-        {
-            witnesses.as_ref().map(WitnessesTable::witnesses).transpose().context(place)?;
-        }
-        if let Some(issuer) = &self.ca.oidc_issuer {
-            BaseUrl::parse(issuer).context("[ca] oidc_issuer")?;
-        }
-        ensure!(!self.organization.trim().is_empty(), "organization is empty; name your organisation");
-        Ok(())
+        self.witnesses()?;
+        check_organization(&self.organization).context("organization")
     }
 }
 
@@ -347,6 +365,32 @@ mod tests {
     }
 
     #[test]
+    fn urls_have_their_normal_form_and_the_issuer_the_one_it_was_given() {
+        let text = SMALLEST.replace("https://sign.example.org", "HTTPS://Sign.Example.org.:443");
+        let configuration =
+            load(&text.replace("[ca]", "[ca]\noidc_issuer = \"https://Login.example.org:443/A\"")).unwrap();
+        let addresses = configuration.addresses().unwrap();
+        assert_eq!(addresses.base().as_str(), "https://sign.example.org");
+        assert_eq!(addresses.url(Role::Log).unwrap().as_str(), "https://sign.example.org");
+        assert_eq!(configuration.oidc_issuer().unwrap().unwrap().as_str(), "https://Login.example.org:443/A");
+        // A role that names no log may be at an address.
+        let apart = format!("{SMALLEST}[tsa]\nurl = \"http://[2001:DB8::1]:80\"\n");
+        let addresses = load(&apart).unwrap().addresses().unwrap();
+        assert_eq!(addresses.url(Role::Tsa).unwrap().as_str(), "http://[2001:db8::1]");
+    }
+
+    #[test]
+    fn two_sockets_may_have_one_port_on_two_addresses() {
+        let with = |address: &str, metrics: &str| {
+            let text = SMALLEST.replace("127.0.0.1:8080", address);
+            load(&text.replace("[ca]", &format!("metrics = \"{metrics}\"\n[ca]"))).is_ok()
+        };
+        assert!(with("192.0.2.1:8080", "127.0.0.1:8080") && with("0.0.0.0:8080", "[::1]:8080"));
+        assert!(with("127.0.0.1:8080", "127.0.0.1:9090") && with("127.0.0.1:0", "127.0.0.1:0"));
+        assert!(!with("127.0.0.1:8080", "127.0.0.1:8080") && !with("[::]:8080", "127.0.0.1:8080"));
+    }
+
+    #[test]
     fn addresses_are_limited_where_they_are_the_clients_own() {
         let limit = |listen: &str| {
             let listen = format!("[listen]\n{listen}\n");
@@ -370,6 +414,22 @@ mod tests {
             (format!("{SMALLEST}[log]\nct_log_url = \"https://ct.example.org\"\n"), "belong together"),
             (SMALLEST.replace("[listen]\n", "[listen]\norigins = [\"*\"]\n"), "[listen] origins"),
             (format!("{SMALLEST}[extra]\n"), "extra"),
+            (SMALLEST.replace("example.org\"", "example.org/sigstore\""), "has a path"),
+            (SMALLEST.replace("sign.example.org", "[2001:db8::1]"), "IPv6 address"),
+            (SMALLEST.replace("[ca]", "[ca]\nurl = \"https://ca.example.org/ca\""), "root of its host"),
+            (SMALLEST.replace("[ca]", "metrics = \"0.0.0.0:8080\"\n[ca]"), "same port, 8080"),
+            (SMALLEST.replace("Example", &"Example ".repeat(9)), "1 to 64 characters"),
+            (SMALLEST.replace("[ca]", "[ca]\nclient_signing_algorithms = [\"rsa-sign\"]"), "client_signing_algorithms"),
+            (SMALLEST.replace("[ca]", "[database]\nurl = \"postgres:///d?sslmode=some\"\n[ca]"), "sslmode"),
+            (format!("{SMALLEST}[tsa]\npolicies = [\"timestamps\"]\n"), "object identifiers"),
+            (
+                format!(
+                    "{SMALLEST}[log]\nct_log_url = \"https://ct.example.org\"\nct_log_key = \"ct.pub\"\n\
+                     insecure_without_certificate_log = true\n"
+                ),
+                "contradict each other",
+            ),
+            (format!("{SMALLEST}[log]\nrekor_key = \"file:/a.pem\"\nrekor2_key = \"file:/a.pem\"\n"), "are one key"),
             (format!("{SMALLEST}[console]\nsecurity_contact = \"a@example.org\"\n"), "mailto:a@example.org"),
         ] {
             let error = format!("{:#}", load(&text).unwrap_err());

@@ -30,8 +30,8 @@ mod tuf;
 mod upkeep;
 mod witnesses;
 
-pub(crate) use addresses::{Addresses, log_host};
-pub(crate) use authority::{AuthorityArguments, development_issuer, key_uri};
+pub(crate) use addresses::Addresses;
+pub(crate) use authority::{AuthorityArguments, Settings as AuthoritySettings, development_issuer, key_uri};
 pub(crate) use clock::GuardedClock;
 pub(crate) use composition::{Choices, Instance, Setup, SignIn};
 pub(crate) use console::ConsoleSettings;
@@ -42,8 +42,9 @@ pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
 #[cfg(feature = "s3")]
 pub(crate) use tiles::BucketArguments;
-pub(crate) use tiles::TilesArguments;
+pub(crate) use tiles::{Place as TilesPlace, TilesArguments};
 pub(crate) use timestamps::TimestampArguments;
-pub(crate) use transparency::TransparencyArguments;
+pub(crate) use transparency::{Settings as TransparencySettings, TransparencyArguments};
+pub(crate) use trust::services;
 pub(crate) use tuf::{TufArguments, key_files, lifetime, publisher, use_key};
 pub(crate) use witnesses::{WitnessArguments, WitnessChoices, WitnessesTable};

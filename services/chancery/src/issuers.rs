@@ -37,6 +37,11 @@ impl ConfiguredIssuers {
         Ok(Self { file: file.map(Path::to_owned), read })
     }
 
+    /// The issuers of the file.
+    pub(crate) fn all(&self) -> &[IssuerSettings] {
+        &self.read
+    }
+
     /// The issuers of the file, after `own` if there is one.
     pub(crate) fn beside(&self, own: Option<&IssuerSettings>) -> Vec<IssuerSettings> {
         own.into_iter().chain(&self.read).cloned().collect()

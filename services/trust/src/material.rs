@@ -7,7 +7,7 @@ use chancery_verify::note::{self, KeyName};
 use chancery_verify::{Hash, PublicKey, Timestamp};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use std::collections::HashSet;
-use url::Url;
+use url::{Host, Url};
 
 /// Why trust files cannot be made from these inputs. For each of these mistakes some client would report an error that
 /// is hard to understand.
@@ -40,6 +40,29 @@ pub enum InvalidMaterial {
     LogBelowRoot {
         /// The given text.
         url: String,
+    },
+    /// Go's clients take the name of such a log without the brackets of its URL, others with them.
+    #[error(
+        "`{url}` has an IPv6 address: clients do not agree on the name of a Rekor v2 log there; use a host name, which may \
+         point to that address"
+    )]
+    LogAtIpv6Address {
+        /// The given text.
+        url: String,
+    },
+    /// A log signs in the name of its host, and a note's format leaves some characters out.
+    #[error("the host of `{url}` cannot be the name of a log: it is longer than 255 characters, or has a `+`")]
+    LogName {
+        /// The given text.
+        url: String,
+    },
+    /// Clients look for a signature in the name of the host, letter by letter.
+    #[error("the Rekor v2 log at `{url}` signs as `{name}`, but clients look for the host of its URL")]
+    LogOfOtherName {
+        /// Its URL.
+        url: String,
+        /// The origin of its checkpoints.
+        name: String,
     },
     /// sigstore-js requires the self-signed root, sigstore-python the issuing certificate's issuer.
     #[error("the chain of `{common_name}` needs the certificate that signs and its root")]
@@ -88,18 +111,24 @@ pub enum InvalidMaterial {
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// Checks `url` and keeps it unchanged: the issuer claim of a token is compared as a string.
+    /// Checks the URL of a service and gives it its normal form: scheme and host in lower case, an international name in
+    /// punycode, no default port, no dot at the end of the host. Clients take the host from the text, letter by letter
+    /// (Go: `url.Hostname`), and compare it with names that a log has signed.
     pub fn parse(url: &str) -> Result<Self, InvalidMaterial> {
-        let not_a_base = || InvalidMaterial::NotABaseUrl { url: url.to_owned() };
-        let parsed = Url::parse(url).map_err(|_| not_a_base())?;
-        let is_http = matches!(parsed.scheme(), "http" | "https") && parsed.has_host();
-        let has_user = !parsed.username().is_empty() || parsed.password().is_some();
-        if !is_http || has_user || parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(not_a_base());
+        let mut parsed = checked(url)?;
+        if let Some(Host::Domain(name)) = parsed.host() {
+            let name = name.strip_suffix('.').unwrap_or(name).to_owned();
+            let has_labels = !name.split('.').any(str::is_empty);
+            if !has_labels || parsed.set_host(Some(&name)).is_err() {
+                return Err(InvalidMaterial::NotABaseUrl { url: url.to_owned() });
+            }
         }
-        if url.ends_with('/') {
-            return Err(InvalidMaterial::TrailingSlash { url: url.to_owned() });
-        }
+        Ok(Self(parsed.as_str().trim_end_matches('/').to_owned()))
+    }
+
+    /// Checks the URL of an issuer and keeps it unchanged: the issuer claim of a token is compared as a string.
+    pub fn as_written(url: &str) -> Result<Self, InvalidMaterial> {
+        checked(url)?;
         Ok(Self(url.to_owned()))
     }
 
@@ -109,9 +138,48 @@ impl BaseUrl {
         &self.0
     }
 
+    /// The name of a Rekor v2 log at this URL. Clients expect its checkpoints to be signed in the name of the host.
+    pub fn log_name(&self) -> Result<KeyName, InvalidMaterial> {
+        let (url, name) = (self.0.clone(), self.hostname());
+        if self.has_path() {
+            return Err(InvalidMaterial::LogBelowRoot { url });
+        }
+        if name.contains(':') {
+            return Err(InvalidMaterial::LogAtIpv6Address { url });
+        }
+        KeyName::new(name).map_err(|_| InvalidMaterial::LogName { url })
+    }
+
+    /// The host as clients take it from the text: without port, and without the brackets of an IPv6 address.
+    fn hostname(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        match authority.strip_prefix('[') {
+            Some(address) => address.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
+        }
+    }
+
     fn has_path(&self) -> bool {
         Url::parse(&self.0).is_ok_and(|url| url.path() != "/")
     }
+}
+
+/// A URL to which clients can append paths.
+fn checked(url: &str) -> Result<Url, InvalidMaterial> {
+    let not_a_base = || InvalidMaterial::NotABaseUrl { url: url.to_owned() };
+    let parsed = Url::parse(url).map_err(|_| not_a_base())?;
+    let is_http = matches!(parsed.scheme(), "http" | "https") && parsed.has_host();
+    let has_user = !parsed.username().is_empty() || parsed.password().is_some();
+    // A URL's parser drops these silently, and a client that does not would read another URL.
+    let is_visible = !url.chars().any(|c| c.is_control() || c.is_whitespace());
+    if !is_http || has_user || !is_visible || parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(not_a_base());
+    }
+    if url.ends_with('/') {
+        return Err(InvalidMaterial::TrailingSlash { url: url.to_owned() });
+    }
+    Ok(parsed)
 }
 
 /// A validity window: from `start` to `end`, or without an end. JSON: `{"start": …}`, RFC 3339, whole seconds.
@@ -242,12 +310,24 @@ fn check_logs(kind: &'static str, what: &'static str, logs: &[Log]) -> Result<()
     let mut seen = HashSet::new();
     for log in logs {
         log.validity.check()?;
-        if log.origin.is_some() && log.base_url.has_path() {
-            return Err(InvalidMaterial::LogBelowRoot { url: log.base_url.0.clone() });
+        if let Some(origin) = &log.origin {
+            check_name(origin, &log.base_url)?;
         }
         if !seen.insert(log.key_id()) {
             return Err(InvalidMaterial::DuplicateLog { kind, key_id: hex::encode(log.key_id()) });
         }
+    }
+    Ok(())
+}
+
+/// A log whose name differs from the host of its URL in one letter verifies nowhere.
+fn check_name(origin: &KeyName, base_url: &BaseUrl) -> Result<(), InvalidMaterial> {
+    let url = || base_url.0.clone();
+    if base_url.has_path() {
+        return Err(InvalidMaterial::LogBelowRoot { url: url() });
+    }
+    if origin.as_str() != base_url.hostname() {
+        return Err(InvalidMaterial::LogOfOtherName { url: url(), name: origin.to_string() });
     }
     Ok(())
 }
@@ -308,16 +388,78 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_base_url_is_kept_as_written_or_refused() {
-        for good in
-            ["http://127.0.0.1:8080", "https://sign.example.org", "http://127.0.0.1:8080/oidc", "http://[::1]:80"]
-        {
-            assert_eq!(BaseUrl::parse(good).unwrap().as_str(), good);
+    fn an_issuer_s_url_is_kept_as_written_or_refused() {
+        for good in [
+            "http://127.0.0.1:8080",
+            "https://sign.example.org",
+            "http://127.0.0.1:8080/oidc",
+            "http://[::1]:80",
+            "https://Login.Example.org:443/Realm",
+        ] {
+            assert_eq!(BaseUrl::as_written(good).unwrap().as_str(), good);
         }
-        let slash = BaseUrl::parse("https://sign.example.org/").unwrap_err();
-        assert_eq!(slash, InvalidMaterial::TrailingSlash { url: "https://sign.example.org/".to_owned() });
-        for bad in ["sign.example.org", "ftp://x", "https://u@x", "https://:p@x", "https://x?a=b", "https://x#f", ""] {
+        for parse in [BaseUrl::parse, BaseUrl::as_written] {
+            let slash = parse("https://sign.example.org/").unwrap_err();
+            assert_eq!(slash, InvalidMaterial::TrailingSlash { url: "https://sign.example.org/".to_owned() });
+            for bad in [
+                "sign.example.org",
+                "ftp://x",
+                "https://u@x",
+                "https://:p@x",
+                "https://x?a=b",
+                "https://x#f",
+                "",
+                " https://x",
+                "https://x\n",
+                "https://a\tb.example.org",
+            ] {
+                assert!(matches!(parse(bad), Err(InvalidMaterial::NotABaseUrl { .. })), "{bad}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_service_s_url_has_one_spelling_and_a_log_its_host_for_a_name() {
+        for (written, normal, name) in [
+            ("https://sign.example.org", "https://sign.example.org", "sign.example.org"),
+            ("HTTPS://Sign.Example.ORG", "https://sign.example.org", "sign.example.org"),
+            ("https://sign.example.org:443", "https://sign.example.org", "sign.example.org"),
+            ("http://LocalHost:80", "http://localhost", "localhost"),
+            ("http://localhost:443", "http://localhost:443", "localhost"),
+            ("https://sign.example.org.", "https://sign.example.org", "sign.example.org"),
+            ("https://sign.example.org.:8443", "https://sign.example.org:8443", "sign.example.org"),
+            ("https://Bücher.example", "https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("https://ｓign.example.org", "https://sign.example.org", "sign.example.org"),
+            ("https://si%67n.example.org", "https://sign.example.org", "sign.example.org"),
+            ("http://0x7f.1:8080", "http://127.0.0.1:8080", "127.0.0.1"),
+        ] {
+            let url = BaseUrl::parse(written).unwrap();
+            assert_eq!((url.as_str(), url.log_name().unwrap().as_str()), (normal, name), "{written}");
+            assert_eq!(BaseUrl::parse(normal).as_ref(), Ok(&url), "the normal form is its own");
+        }
+        for bad in ["https://.", "https://sign..example.org", "https://sign.example.org..", "https://.example.org"] {
             assert!(matches!(BaseUrl::parse(bad), Err(InvalidMaterial::NotABaseUrl { .. })), "{bad}");
+        }
+        let refused = |url: &str| BaseUrl::parse(url).unwrap().log_name().unwrap_err();
+        let address = "https://[2001:DB8::1]:8443";
+        assert!(matches!(refused(address), InvalidMaterial::LogAtIpv6Address { .. }));
+        assert!(matches!(refused("https://sign.example.org/log"), InvalidMaterial::LogBelowRoot { .. }));
+        assert!(matches!(refused("https://a+b.example.org"), InvalidMaterial::LogName { .. }));
+        let long = format!("https://{}org", "label.".repeat(43));
+        assert!(matches!(refused(&long), InvalidMaterial::LogName { .. }));
+    }
+
+    #[test]
+    fn no_log_is_published_under_another_name_than_its_host() {
+        let check =
+            |url: &str, name: &str| check_name(&KeyName::new(name).unwrap(), &BaseUrl::as_written(url).unwrap());
+        assert_eq!(check("https://sign.example.org:8443", "sign.example.org"), Ok(()));
+        // As Go's clients take it; only a development server has such a URL.
+        assert_eq!(check("http://[::1]:8080", "::1"), Ok(()));
+        for (url, name) in
+            [("https://Sign.example.org", "sign.example.org"), ("https://sign.example.org", "log.example.org")]
+        {
+            assert!(matches!(check(url, name), Err(InvalidMaterial::LogOfOtherName { .. })), "{url}");
         }
     }
 

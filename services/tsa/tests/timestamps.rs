@@ -246,3 +246,16 @@ async fn other_ways_of_asking_are_named() {
     let answer = world.send(Method::POST, "/api/v1/timestamp/certchain", &[], Body::empty()).await;
     assert_eq!((answer.status, answer.header(header::ALLOW)), (StatusCode::METHOD_NOT_ALLOWED, "GET"));
 }
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_the_configured_url_is_answered_alike() {
+    let world = World::new().await;
+    let path = format!("{PATH}/");
+    let body = request(&[7; 32]).to_der();
+    let answer = world.send(Method::POST, &path, &[("content-type", DER)], body.into()).await;
+    assert_eq!((answer.status, answer.header(header::CONTENT_TYPE)), (StatusCode::OK, "application/timestamp-reply"));
+    let answer = world.send(Method::GET, "/api/v1/timestamp/certchain/", &[], Body::empty()).await;
+    assert_eq!(answer.header(header::CONTENT_TYPE), "application/pem-certificate-chain");
+    let refused = world.send(Method::GET, &path, &[], Body::empty()).await;
+    assert_eq!((refused.status, refused.header(header::ALLOW)), (StatusCode::METHOD_NOT_ALLOWED, "POST"));
+}

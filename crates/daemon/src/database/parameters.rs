@@ -27,7 +27,7 @@ const ALSO_KNOWN: [&str; 6] =
 ///
 /// # Errors
 /// [`DatabaseError::Parameter`] names the first that is not.
-pub fn verify_parameters(url: &str) -> Result<(), DatabaseError> {
+pub(super) fn verify_parameters(url: &str) -> Result<(), DatabaseError> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let query = query.split_once('#').map_or(query, |(query, _)| query);
     let names = query.split('&').filter(|parameter| !parameter.is_empty());

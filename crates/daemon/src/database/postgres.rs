@@ -84,6 +84,13 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     Ok(Postgres { writers, readers })
 }
 
+/// Checks the options in the URL of a database, without connecting to it.
+pub fn check_postgres_url(url: &str) -> Result<(), DatabaseError> {
+    verify_parameters(url)?;
+    PgConnectOptions::from_str(url)?;
+    Ok(())
+}
+
 /// Opens the database at `url` for inspection: every transaction is read-only and the schema is not migrated. A standby
 /// is enough.
 pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseError> {

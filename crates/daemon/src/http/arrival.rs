@@ -1,14 +1,14 @@
 //! What happens to every request of a connection before it is routed.
 //!
 //! It must name one host, so that no proxy in front and no rule behind reads another one out of it (RFC 9112 §3.2,
-//! RFC 9113 §8.3.1). Its body gets a deadline, it learns which [`Peer`] sent it, and leading slashes become one: clients
-//! append paths to base URLs that end in `/`.
+//! RFC 9113 §8.3.1). Its body gets a deadline, it learns which [`Peer`] sent it, and its path takes its one form
+//! ([`slashes`]).
 
-use super::{Peer, deadline, json};
+use super::{Peer, deadline, json, slashes};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, StatusCode, Uri, Version, header};
+use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::Response;
 use futures_util::future::{Either, Ready, ready};
 use hyper::body::Incoming;
@@ -44,7 +44,9 @@ impl Service<hyper::Request<Incoming>> for Arrival {
             return Either::Right(ready(Ok(refusal(request.version()))));
         }
         let mut request = deadline::watch(request);
-        collapse_slashes(&mut request);
+        if let Some(uri) = slashes::joined(request.uri()) {
+            *request.uri_mut() = uri;
+        }
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(peer);
         }
@@ -87,16 +89,6 @@ fn refusal(version: Version) -> Response {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-fn collapse_slashes(request: &mut Request) {
-    if request.uri().path().starts_with("//") {
-        let path =
-            format!("/{}", request.uri().path_and_query().map_or("", |both| both.as_str()).trim_start_matches('/'));
-        if let Ok(uri) = path.parse::<Uri>() {
-            *request.uri_mut() = uri;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ fn write_all(writer: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
         match writer.write(line) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(count) => line = line.get(count..).unwrap_or_default(),
-            // Whoever shares it may have made it non-blocking.
+            // Another process that shares it may have made it non-blocking.
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -39,18 +39,17 @@ impl Demands {
     pub(super) fn new(options: &Options, judge: &impl Judge) -> Self {
         let thresholds = &options.thresholds;
         let quorum = thresholds.witnesses.as_ref().map_or(0, cosignature::Policy::quorum);
-        let (general, authorities) = match judge.thresholds() {
-            Some(policy) => (Required::of_policy(policy, quorum), judge.thresholds_of_authorities()),
-            None => {
-                let general = Required {
-                    log_entries: thresholds.log_entries,
-                    times: thresholds.times,
-                    timestamps: thresholds.timestamps,
-                    scts: thresholds.scts,
-                    witnesses: quorum,
-                };
-                (general, options.authorities.clone())
-            }
+        let (general, authorities) = if let Some(policy) = judge.thresholds() {
+            (Required::of_policy(policy, quorum), judge.thresholds_of_authorities())
+        } else {
+            let general = Required {
+                log_entries: thresholds.log_entries,
+                times: thresholds.times,
+                timestamps: thresholds.timestamps,
+                scts: thresholds.scts,
+                witnesses: quorum,
+            };
+            (general, options.authorities.clone())
         };
         let required = |own: AuthorityThresholds| {
             let required = Required::of_policy(own.thresholds, quorum);

@@ -91,15 +91,15 @@ impl Refusals {
 mod tests {
     use super::*;
 
-    fn peer(last: u8) -> Option<Peer> {
-        Some(Peer::of([192, 0, 2, last].into()))
+    fn peer(last: u8) -> Peer {
+        Peer::of([192, 0, 2, last].into())
     }
 
     #[test]
     fn each_address_and_reason_has_a_few_lines_a_minute_and_all_have_some() {
         let mut refusals = Refusals::default();
         let now = Timestamp::from_seconds(600);
-        let mut taken = |code, peer, now| (0..50).filter(|_| refusals.take(code, peer, now)).count();
+        let mut taken = |code, peer, now| (0..50).filter(|_| refusals.take(code, Some(peer), now)).count();
         assert_eq!(taken("token.expired", peer(1), now), 10);
         assert_eq!(taken("token.expired", peer(1), now.plus_seconds(59)), 0);
         assert_eq!(taken("token.audience", peer(1), now), 10);
@@ -116,7 +116,7 @@ mod tests {
         let now = Timestamp::from_seconds(600);
         let refuse = |refusals: &mut Refusals| {
             for _ in 0..12 {
-                refusals.take("token.expired", peer(1), now);
+                refusals.take("token.expired", Some(peer(1)), now);
             }
         };
         refuse(&mut refusals);

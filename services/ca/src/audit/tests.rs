@@ -146,7 +146,7 @@ fn a_pipe_that_nobody_reads_is_an_error_and_no_wait() {
     let filled = (0..10_000).find(|number| log.changed("key", json!({ "number": number }), NOW).is_err());
     assert!(filled.is_some_and(|number| number > 100), "{filled:?}");
     assert!(log.obstacle().is_some());
-    // Somebody reads.
+    // It is read again.
     let mut pipe = fs::File::open(&path).unwrap();
     let mut bytes = [0; 4096];
     pipe.read_exact(&mut bytes).unwrap();

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use url::Url;
+use url::{Host, Url};
 
 /// Largest `max_age_seconds`: a week.
 const MAX_MAX_AGE_SECONDS: u64 = 7 * 86_400;
@@ -116,7 +116,7 @@ pub struct IssuerEntry {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_cluster: bool,
     /// A file with the only authorities, in PEM, that are trusted for TLS to this issuer. Replaces the system's
-    /// authorities.
+    /// authorities. The issuer's own certificate may be in it: it is trusted for its names as it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
     /// As `ca_file`, with the PEM text written here.
@@ -199,7 +199,7 @@ impl IssuerEntry {
     }
 
     fn key_source(&mut self, directory: &Path) -> Result<KeySource, Wrong> {
-        let jwks_hosts = std::mem::take(&mut self.jwks_hosts);
+        let jwks_hosts = self.jwks_hosts.drain(..).map(|host| host_name(&host)).collect::<Result<Vec<_>, _>>()?;
         match (self.jwks_uri.take(), self.jwks_file.take()) {
             (None, None) => Ok(KeySource::Discovery { jwks_hosts }),
             _ if !jwks_hosts.is_empty() => Wrong::because("`jwks_hosts` only counts where keys are discovered"),
@@ -261,5 +261,16 @@ impl IssuerEntry {
                 Wrong::because(format!("`{key}` means nothing for this issuer of kind {kind}"))
             }
         }
+    }
+}
+
+/// A host as a URL has it once it is parsed: in lower case, an international name in punycode. It is compared with those of
+/// discovery documents, and one that is written otherwise would never match.
+fn host_name(text: &str) -> Result<String, Wrong> {
+    match Host::parse(text.strip_suffix('.').unwrap_or(text)) {
+        Ok(host) => Ok(host.to_string()),
+        Err(_) => Wrong::because(format!(
+            "`jwks_hosts` has `{text}`: write the name of a host, without scheme, port and path"
+        )),
     }
 }

@@ -3,6 +3,7 @@
 use super::address::Reach;
 use crate::{Access, Bearer};
 use bytes::BytesMut;
+use chancery_outbound::AuthoritiesError;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -75,6 +76,17 @@ pub enum FetchError {
     },
 }
 
+/// Why an issuer cannot be reached as it is configured.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// `ca_file` or `ca_pem`.
+    #[error("its certificates (ca_file or ca_pem): {0}")]
+    Authorities(#[from] AuthoritiesError),
+    /// TLS or the proxy.
+    #[error(transparent)]
+    Client(#[from] reqwest::Error),
+}
+
 /// Fetches over HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpFetcher {
@@ -88,14 +100,14 @@ impl HttpFetcher {
     ///
     /// # Errors
     /// If TLS, the roots of trust or the proxy cannot be set up.
-    pub fn new(access: &Access) -> Result<Self, reqwest::Error> {
+    pub fn new(access: &Access) -> Result<Self, AccessError> {
         let reach = Reach::of(access);
         let mut client = chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE)
             .https_only(!access.loopback_http)
             // Key sets are fetched minutes apart, and an idle connection would be closed by then.
             .pool_max_idle_per_host(0);
         if let Some(pem) = &access.ca_pem {
-            client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem.as_bytes())?);
+            client = chancery_outbound::trusting_only(client, pem.as_bytes())?;
         }
         client = match &access.proxy {
             // The proxy then resolves the names. The operator chose the proxy's own address.

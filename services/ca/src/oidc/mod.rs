@@ -20,7 +20,7 @@ mod token;
 pub use claims::VerifiedClaims;
 pub use discovery::InvalidIssuer;
 pub use explain::{Explanation, Step};
-pub use fetcher::{Fetch, FetchError, Fetched, HttpFetcher};
+pub use fetcher::{AccessError, Fetch, FetchError, Fetched, HttpFetcher};
 pub use keyset::KeyState;
 pub use refusal::TokenRefusal;
 

@@ -1,6 +1,9 @@
 //! `chancery config`: checks a configuration file before a server uses it.
 
-use crate::configuration::{Configuration, Role};
+use crate::{
+    configuration::{Configuration, Role},
+    serve::{Prepared, missing_tls},
+};
 use anyhow::Context as _;
 use chancery_ca::{IssuerName, IssuerSettings, KeySource, config};
 use clap::{Args, Subcommand};
@@ -30,6 +33,9 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Read a file as a server does, and print what it means; fetches nothing
+    ///
+    /// Refuses what `chancery init` or `chancery serve` would refuse about the file and the files it names. Opens no key, database
+    /// or port: `chancery keys test` and `chancery health` do.
     #[command(after_help = "Example:\n  chancery config check chancery.toml")]
     Check {
         /// Configuration of a server, or list of issuers
@@ -53,8 +59,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Schema { issuers: false } => format!("{:#}\n", Configuration::schema()),
         Verb::Check { file } if is_server(&file)? => {
             let configuration = Configuration::load(&file)?;
-            let issuers = config::check(&configuration.ca.issuers)?;
-            server_summary(&configuration) + &issuers.iter().map(summary).collect::<String>()
+            let prepared = Prepared::of(&configuration, &file, &Role::ALL.into())?;
+            let issuers = prepared.authority.issuers.all().iter().map(summary);
+            server_summary(&configuration, &prepared)? + &issuers.collect::<String>()
         }
         Verb::Check { file } => config::check(&file)?.iter().map(summary).collect(),
     };
@@ -70,17 +77,21 @@ fn is_server(file: &Path) -> anyhow::Result<bool> {
 }
 
 /// A server in a few lines.
-fn server_summary(configuration: &Configuration) -> String {
+fn server_summary(configuration: &Configuration, prepared: &Prepared) -> anyhow::Result<String> {
     let Configuration { data, listen, database, .. } = configuration;
     let place = database.as_ref().map_or_else(|| "a file in data".to_owned(), |database| database.url.clone());
-    let tls = if listen.tls.is_some() { "TLS" } else { "no TLS" };
+    let tls = match (&listen.tls, missing_tls(listen.tls.as_ref())?) {
+        (None, _) => "no TLS".to_owned(),
+        (Some(_), None) => "TLS".to_owned(),
+        (Some(_), Some(missing)) => format!("TLS, but {missing}: `chancery serve` needs it"),
+    };
     let mut text = format!("data      {}\nlogs      {place}\nlistens   {}, {tls}\n", data.display(), listen.address);
     for role in Role::ALL {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{role:9} {}", configuration.url_of(role));
+        let _ = writeln!(text, "{role:9} {}", prepared.addresses.url(role)?.as_str());
     }
     text.push('\n');
-    text
+    Ok(text)
 }
 
 /// One issuer in a few lines.

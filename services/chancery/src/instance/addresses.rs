@@ -1,10 +1,9 @@
 //! Where an instance is reached: the URL of each role, and the names its logs have because of it.
 
-use crate::configuration::{Configuration, Role};
-use anyhow::{Context as _, ensure};
+use crate::configuration::Role;
+use anyhow::Context as _;
 use chancery_trust::BaseUrl;
 use std::{collections::BTreeMap, net::SocketAddr};
-use url::Url;
 
 /// URLs and names. The names must stay the same for one data directory.
 #[derive(Clone)]
@@ -19,14 +18,6 @@ pub(crate) struct Addresses {
     urls: BTreeMap<Role, BaseUrl>,
 }
 
-/// The host name of a log's URL, which has nothing else.
-pub(crate) fn log_host(url: &str) -> anyhow::Result<String> {
-    BaseUrl::parse(url)?;
-    let parsed = Url::parse(url)?;
-    ensure!(parsed.path() == "/", "{url} has a path: clients look for a Rekor v2 log at the root of its host");
-    parsed.host_str().map(str::to_owned).with_context(|| format!("{url} has no host"))
-}
-
 impl Addresses {
     /// Every role on the one address of a development server.
     pub(crate) fn loopback(listening: SocketAddr) -> anyhow::Result<Self> {
@@ -35,17 +26,15 @@ impl Addresses {
         Ok(Self { host: listening.ip().to_string(), ct_path: "/ct/dev", base: url, urls })
     }
 
-    /// As the file says.
-    pub(crate) fn configured(configuration: &Configuration) -> anyhow::Result<Self> {
-        let urls = Role::ALL.into_iter().map(|role| Ok((role, BaseUrl::parse(configuration.url_of(role))?)));
-        let urls = urls.collect::<anyhow::Result<BTreeMap<_, _>>>()?;
-        let logs = Url::parse(configuration.url_of(Role::Log))?;
-        let host = logs.host_str().context("the URL of the logs has no host")?.to_owned();
-        Ok(Self { host, ct_path: "/ct/main", base: BaseUrl::parse(&configuration.url)?, urls })
+    /// As a configuration says. The logs are named after the host of their URL.
+    pub(crate) fn configured(base: BaseUrl, urls: BTreeMap<Role, BaseUrl>) -> anyhow::Result<Self> {
+        let logs = urls.get(&Role::Log).context("the logs have no URL")?;
+        let host = logs.log_name().context("url of log")?.to_string();
+        Ok(Self { host, ct_path: "/ct/main", base, urls })
     }
 
     /// The URL of the instance.
-    pub(super) const fn base(&self) -> &BaseUrl {
+    pub(crate) const fn base(&self) -> &BaseUrl {
         &self.base
     }
 

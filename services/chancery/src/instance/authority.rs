@@ -67,7 +67,7 @@ impl AuthorityArguments {
 /// For whom the authority issues.
 pub(crate) struct Settings {
     /// Beside the development issuer.
-    pub(super) issuers: ConfiguredIssuers,
+    pub(crate) issuers: ConfiguredIssuers,
     client_algorithms: ClientAlgorithms,
 }
 

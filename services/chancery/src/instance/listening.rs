@@ -79,10 +79,9 @@ impl Listening {
             let page = guard(http::metrics_page(metrics.clone()));
             servers.push(tokio::spawn(http::serve(listener, page, stopping.clone())));
             routes = http::measured(routes, metrics)?;
-            let name = "chancery_log_lines_dropped_total";
             let dropped = metrics.counters(
-                name,
-                "Lines of the process's log dropped because standard error was not read",
+                "chancery_log_lines_dropped_total",
+                "Lines of the process's log that were dropped because standard error was not read",
                 &[],
             )?;
             metrics.before_scrape(move || dropped.advance_to(&[], telemetry::dropped_lines()));

@@ -4,7 +4,6 @@ use super::{
     RekorV2Arguments, Setup, WitnessChoices,
     ct_shards::{self, CtShards},
     data::private_directory,
-    log_host,
     rekor_shards::{self, RekorShard, RekorShards},
     rekor2_shards::{self, Rekor2Shards},
     running::RunningLogs,
@@ -27,6 +26,7 @@ use chancery_log::{
     store::Database,
     witnessing::Witnesses,
 };
+use chancery_trust::BaseUrl;
 use chancery_verify::key::KeyKind;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -114,7 +114,10 @@ impl Opening<'_> {
             scheme: rekor_v2::scheme,
             // At the root of each one's host.
             path: Box::new(|_| String::new()),
-            host: Box::new(|generation| log_host(generation.url.as_deref().context("the generation has no URL")?)),
+            host: Box::new(|generation| {
+                let url = generation.url.as_deref().context("the generation has no URL")?;
+                Ok(BaseUrl::parse(url)?.log_name()?.to_string())
+            }),
             witnesses: self.witnesses.rekor2.clone(),
         }
     }

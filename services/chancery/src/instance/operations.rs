@@ -31,7 +31,7 @@ pub(crate) struct OperationsArguments {
     /// Serve Prometheus metrics under /metrics on this second loopback address
     #[arg(long, value_name = "ADDRESS", help_heading = "Listen", value_parser = loopback::listen_address)]
     pub(crate) metrics: Option<SocketAddr>,
-    /// Let web pages of this origin do what any other client may, e.g. https://search.example.org
+    /// Let web pages of this origin do what any other client may, e.g. https://search.example.org; repeatable
     #[arg(long = "origin", value_name = "ORIGIN", help_heading = "Listen", value_parser = web_origin)]
     pub(crate) origins: Vec<String>,
     /// Append the audit log to this file instead of audit.jsonl in --data
@@ -65,6 +65,12 @@ impl OperationsArguments {
                 &["version"],
             )?;
             build.set(&[env!("CARGO_PKG_VERSION")], 1);
+            let failed_checks = metrics.counters(
+                "chancery_log_self_check_failures_total",
+                "Self-checks of the logs that failed: of reads, promises, certificate timestamps, checkpoints and batches",
+                &[],
+            )?;
+            metrics.before_scrape(move || failed_checks.advance_to(&[], chancery_log::failed_checks()));
             let logs = logs.cloned().unwrap_or_else(|| RunningLogs::new(None));
             witnesses::measure(metrics, logs.clone())?;
             measure(metrics, logs, clock)?;
@@ -124,15 +130,9 @@ fn measure(metrics: &Metrics, logs: RunningLogs, clock: &Arc<dyn Clock>) -> anyh
     )?;
     let time = move |logs: &[Log]| logs.iter().for_each(|log| log.time_batches(batches.clone()));
     time(&logs.logs());
-    let failed_checks = metrics.counters(
-        "chancery_log_self_check_failures_total",
-        "Self-checks of the logs that failed: of reads, promises, certificate timestamps, checkpoints and batches",
-        &[],
-    )?;
     let rekor_entries = metrics.counters("rekor_new_entries", "Entries logged by this process", &[])?;
     let clock = Arc::clone(clock);
     metrics.before_scrape(move || {
-        failed_checks.advance_to(&[], chancery_log::failed_checks());
         let (now, logs) = (clock.now().seconds(), logs.logs());
         time(&logs);
         let mut rekor = None;

@@ -6,6 +6,7 @@
 use anyhow::{Context as _, bail, ensure};
 use chancery_log::mirror::Destination;
 use clap::Args;
+use std::path::PathBuf;
 use url::Url;
 
 #[cfg(feature = "s3")]
@@ -22,25 +23,49 @@ pub(crate) struct TilesArguments {
     pub(crate) bucket: BucketArguments,
 }
 
+/// A place that can be written to, as far as that is known without a request or a change. A bucket is first used by a mirror.
+pub(crate) enum Place {
+    /// A directory, which need not exist.
+    Directory(PathBuf),
+    #[cfg(feature = "s3")]
+    Bucket(Destination),
+}
+
+impl Place {
+    /// Makes the directory, if it is one.
+    pub(crate) fn open(self) -> anyhow::Result<Destination> {
+        match self {
+            Self::Directory(path) => Ok(Destination::directory(&path)?),
+            #[cfg(feature = "s3")]
+            Self::Bucket(destination) => Ok(destination),
+        }
+    }
+}
+
 impl TilesArguments {
-    /// The place, where one was named.
+    /// The place, opened, where one was named.
     pub(crate) fn destination(&self) -> anyhow::Result<Option<Destination>> {
+        self.place()?.map(|place| place.open().context("cannot use --tiles")).transpose()
+    }
+
+    /// The place, where one was named. Reads the credentials, makes nothing.
+    pub(crate) fn place(&self) -> anyhow::Result<Option<Place>> {
         let Some(url) = &self.url else {
             return Ok(None);
         };
         // Without the URL: it may contain a password.
-        Ok(Some(self.open(url).context("cannot use --tiles")?))
+        Ok(Some(self.read(url).context("cannot use --tiles")?))
     }
 
-    fn open(&self, url: &Url) -> anyhow::Result<Destination> {
+    fn read(&self, url: &Url) -> anyhow::Result<Place> {
         ensure!(url.query().is_none() && url.fragment().is_none(), "the URL must not have a query or fragment");
         match url.scheme() {
             "file" => {
                 let Ok(path) = url.to_file_path() else { bail!("write a directory on this machine as file:///dir") };
-                Ok(Destination::directory(&path)?)
+                Ok(Place::Directory(path))
             }
             #[cfg(feature = "s3")]
-            "s3" => self.bucket.open(url),
+            "s3" => Ok(Place::Bucket(self.bucket.open(url)?)),
             #[cfg(not(feature = "s3"))]
             "s3" => bail!("this program was built without the feature s3"),
             scheme => bail!("{scheme} is not supported; use file:///dir or s3://bucket/prefix"),

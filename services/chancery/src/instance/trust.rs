@@ -1,6 +1,6 @@
 //! What clients are given, made anew whenever a key is rotated: written to the data directory and served.
 
-use super::{Addresses, RekorV2Arguments, Setup, SignIn, log_host, timestamps, transparency};
+use super::{Addresses, RekorV2Arguments, Setup, SignIn, timestamps, transparency};
 use crate::{
     configuration::Role,
     issuer::Issuer,
@@ -60,11 +60,14 @@ impl TrustSources {
 
     /// A Rekor v2 log as its verifiers know it.
     fn rekor2_log(&self, own: &Trusted<PublicKey>) -> anyhow::Result<Log> {
-        let (base_url, host) = match &own.url {
-            None => (self.rekor_url.clone(), self.addresses.host.clone()),
-            Some(url) => (BaseUrl::parse(url)?, log_host(url)?),
+        let (base_url, name) = match &own.url {
+            None => (self.rekor_url.clone(), KeyName::new(&self.addresses.host)?),
+            Some(url) => {
+                let url = BaseUrl::parse(url)?;
+                (url.clone(), url.log_name()?)
+            }
         };
-        Ok(Log { origin: Some(KeyName::new(&host)?), ..log(&base_url, own) })
+        Ok(Log { origin: Some(name), ..log(&base_url, own) })
     }
 
     /// The same as signers know it: the one they are sent to, and one that those may use who have heard of no other.
@@ -141,30 +144,40 @@ pub(super) fn sources(
         let (base_url, key) = (elsewhere.url.clone(), elsewhere.key.clone());
         Log { base_url, key, origin: None, validity }
     });
-    let (ca, rekor) = (addresses.url(Role::Ca)?, addresses.url(Role::Log)?);
-    let timestamp_authority = timestamps::url(addresses)?;
     let material = Material {
         certificate_authorities: Vec::new(),
         ct_logs: Vec::new(),
         rekor_logs: Vec::new(),
         timestamp_authorities: Vec::new(),
     };
-    let services = Services {
-        operator: addresses.host.clone(),
-        certificate_authority: ca.clone(),
-        oidc_issuer: match &setup.issuer {
-            SignIn::Here => issuer.map(|issuer| BaseUrl::parse(issuer.url())).transpose()?,
-            SignIn::At(url) => Some(url.clone()),
-            SignIn::Nowhere => None,
-        },
-        signature_logs: vec![SignatureLog { url: rekor.clone(), major_api_version: 1, validity }],
-        default_major_api_version: rekor_v2.default_major_api_version(),
-        timestamp_authority,
-        validity,
+    let oidc_issuer = match &setup.issuer {
+        SignIn::Here => issuer.map(|issuer| BaseUrl::as_written(issuer.url())).transpose()?,
+        SignIn::At(url) => Some(url.clone()),
+        SignIn::Nowhere => None,
     };
-    let (rekor_url, addresses) = (rekor.clone(), addresses.clone());
+    let services = services(addresses, oidc_issuer, rekor_v2, validity)?;
+    let (rekor_url, addresses) = (addresses.url(Role::Log)?.clone(), addresses.clone());
     let (ct_logs, rekor2_logs) = (Vec::new(), Vec::new());
     Ok(TrustSources { material, services, elsewhere, ct_logs, addresses, rekor_url, rekor2_logs, rekor2_signing: 1 })
+}
+
+/// What signers call at these addresses, without the Rekor v2 logs, of which there are generations.
+pub(crate) fn services(
+    addresses: &Addresses,
+    oidc_issuer: Option<BaseUrl>,
+    rekor_v2: &RekorV2Arguments,
+    validity: Validity,
+) -> anyhow::Result<Services> {
+    let rekor = SignatureLog { url: addresses.url(Role::Log)?.clone(), major_api_version: 1, validity };
+    Ok(Services {
+        operator: addresses.host.clone(),
+        certificate_authority: addresses.url(Role::Ca)?.clone(),
+        oidc_issuer,
+        signature_logs: vec![rekor],
+        default_major_api_version: rekor_v2.default_major_api_version(),
+        timestamp_authority: timestamps::url(addresses)?,
+        validity,
+    })
 }
 
 /// Keeps the files of a running server. Clones are the same.

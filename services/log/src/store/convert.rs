@@ -67,7 +67,7 @@ pub(super) fn checkpoint((size, note): CheckpointRow) -> Result<(u64, String), S
     Ok((to_u64(size)?, note))
 }
 
-pub(super) fn census((tree_size, identities, leaf_indices, beyond): CensusRow) -> Result<Census, StoreError> {
+pub(super) fn counted((tree_size, identities, leaf_indices, beyond): CensusRow) -> Result<Census, StoreError> {
     Ok(Census {
         tree_size: to_u64(tree_size)?,
         identities: to_u64(identities)?,

@@ -398,7 +398,7 @@ impl Store for PostgresStore {
     fn census(&self, log_id: i64) -> Answer<'_, Census> {
         Box::pin(async move {
             let row = read("census", || census::census(&self.database.readers, log_id)).await?;
-            convert::census(row.ok_or(Corrupt::new("every log has a head"))?)
+            convert::counted(row.ok_or(Corrupt::new("every log has a head"))?)
         })
     }
 

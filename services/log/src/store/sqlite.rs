@@ -419,7 +419,7 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let query = sqlx::query_as(convert::census!("length"));
             let row: Option<CensusRow> = query.bind(log_id).fetch_optional(&self.database.readers).await?;
-            convert::census(row.ok_or(Corrupt::new("every log has a head"))?)
+            convert::counted(row.ok_or(Corrupt::new("every log has a head"))?)
         })
     }
 

@@ -75,7 +75,7 @@ fn respond(status: StatusCode, body: &Value) -> Response {
 
 /// 405 in go-openapi's words.
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
-    let allowed = if uri.path() == super::PATH { "POST" } else { "GET" };
+    let allowed = if uri.path().trim_end_matches('/') == super::PATH { "POST" } else { "GET" };
     let message = format!("method {method} is not allowed, but [{allowed}] are");
     let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, &json!({ "code": 405, "message": message }));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));

@@ -12,25 +12,31 @@ use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use chancery_daemon::http::{READABLE_ANYWHERE, timed};
 use chancery_daemon::metrics::{MetricError, Metrics};
 use chancery_verify::timestamping::{MAX_REQUEST_BYTES, Request as TimestampRequest};
 use std::sync::Arc;
 
-/// Path for timestamp requests. Clients are configured with it and append nothing.
+/// Path for timestamp requests. Clients are configured with it and append nothing, so a slash at its end is answered too.
 pub const PATH: &str = "/api/v1/timestamp";
+/// Path of the certificates.
+const CHAIN_PATH: &str = "/api/v1/timestamp/certchain";
 /// Characters of a content type that an answer repeats.
 const MAX_REPEATED: usize = 100;
 /// A timestamp answers one request at one time, so it must not be cached.
 const NOT_KEPT: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
 
-/// The routes of the authority. The shell answers unmatched paths.
+/// The routes of the authority, each also with a slash at its end. The shell answers unmatched paths.
 pub fn router(authority: Arc<TimestampAuthority>) -> Router {
-    Router::new()
-        .route(PATH, post(timestamp).fallback(error::method_not_allowed))
-        .route("/api/v1/timestamp/certchain", get(certificate_chain).fallback(error::method_not_allowed))
-        .with_state(authority)
+    let routes = [
+        (PATH, post(timestamp).fallback(error::method_not_allowed)),
+        (CHAIN_PATH, get(certificate_chain).fallback(error::method_not_allowed)),
+    ];
+    let add = |router: Router<_>, (path, route): (&str, MethodRouter<_>)| {
+        router.route(path, route.clone()).route(&format!("{path}/"), route)
+    };
+    routes.into_iter().fold(Router::new(), add).with_state(authority)
 }
 
 /// As [`router`], with metrics.

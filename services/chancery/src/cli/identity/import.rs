@@ -1,7 +1,10 @@
 //! `chancery identity import`: a Fulcio configuration in our words.
 //!
 //! Nothing is dropped in silence: what an issuer cannot keep is noted, and an issuer that cannot be had as it was is left
-//! out and named. Every issuer that is printed has been checked as a server would check it.
+//! out and named. So is one with a key that is not known here ([`keys`]). Every issuer that is printed has been checked as a
+//! server would check it.
+
+mod keys;
 
 use super::go_template::{Defaults, translate};
 use anyhow::Context as _;
@@ -10,6 +13,7 @@ use chancery_ca::{
     oidc::{Authenticator, http_fetcher},
 };
 use clap::Args;
+use keys::{Key, Keys};
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,8 +25,8 @@ use std::{
 
 /// Convert a Fulcio OIDC configuration (YAML or JSON) to a list of issuers
 ///
-/// Prints TOML on standard output. Prints on standard error what changes and which issuers cannot be converted. Exits with 0
-/// only if every issuer was converted.
+/// Prints TOML on standard output. Prints on standard error what changes and which issuers cannot be converted. An issuer with a
+/// key that is not known cannot: the key may limit who gets certificates. Exits with 0 only if every issuer was converted.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   chancery identity import /etc/fulcio-config/config.yaml > issuers.toml
@@ -36,9 +40,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let name = arguments.file.display();
     let text = fs::read_to_string(&arguments.file).with_context(|| format!("cannot read {name}"))?;
-    // JSON is YAML too.
-    let file: Value = serde_norway::from_str(&text).with_context(|| format!("{name} is neither YAML nor JSON"))?;
-    let import = Import::of(&file);
+    let import = Import::of(&parse(&text).with_context(|| format!("{name} is neither YAML nor JSON"))?);
     let mut out = io::stdout().lock();
     writeln!(out, "# Imported from {name}.\n")?;
     out.write_all(toml::to_string_pretty(&import.file)?.as_bytes())?;
@@ -61,34 +63,29 @@ struct Import {
     lost: Vec<String>,
 }
 
-/// A key in the spelling of YAML, and in that of JSON.
-type Key = (&'static str, &'static str);
+/// Where Fulcio's own files have the texts that they repeat.
+const ANCHORS: &str = "define";
+/// Keys that mean something for some types only, and the types.
+const OF_SOME_TYPES: [(Key, &[IssuerType]); 5] = [
+    (("issuer-claim", "IssuerClaim"), &[IssuerType::Email]),
+    (("skip-email-verification", "SkipEmailVerification"), &[IssuerType::Email]),
+    (("subject-domain", "SubjectDomain"), &[IssuerType::Uri, IssuerType::Username]),
+    (("spiffe-trust-domain", "SPIFFETrustDomain"), &[IssuerType::Spiffe]),
+    (("ci-provider", "CIProvider"), &[IssuerType::CiProvider]),
+];
 
-fn field(object: &Value, (yaml, json): Key) -> Option<&Value> {
-    object.get(yaml).or_else(|| object.get(json)).filter(|value| !value.is_null())
-}
-
-fn text(object: &Value, key: Key) -> Option<&str> {
-    field(object, key)?.as_str().filter(|text| !text.is_empty())
-}
-
-fn map(object: &Value, key: Key) -> Option<&Map<String, Value>> {
-    field(object, key)?.as_object()
+/// Reads YAML, of which JSON is a part, as Go does: `<<` brings the keys of another object.
+fn parse(text: &str) -> anyhow::Result<Value> {
+    let mut file: serde_norway::Value = serde_norway::from_str(text)?;
+    file.apply_merge()?;
+    Ok(serde_norway::from_value(file)?)
 }
 
 impl Import {
     fn of(file: &Value) -> Self {
         let mut import = Self::default();
-        let providers = map(file, ("ci-issuer-metadata", "CIIssuerMetadata"));
-        let issuers: [(Key, bool); 2] =
-            [(("oidc-issuers", "OIDCIssuers"), false), (("meta-issuers", "MetaIssuers"), true)];
-        for (key, is_pattern) in issuers {
-            for (url, issuer) in map(file, key).into_iter().flatten() {
-                match import.issuer(url, issuer, is_pattern, providers) {
-                    Ok(entry) => import.file.issuer.push(entry),
-                    Err(reason) => import.lost.push(format!("{url}: {reason}")),
-                }
-            }
+        if let Err(reason) = import.read(file) {
+            import.lost.push(format!("the file: {reason}"));
         }
         if import.file.issuer.is_empty() && import.lost.is_empty() {
             import.lost.push("the file has neither oidc-issuers nor meta-issuers".to_owned());
@@ -98,6 +95,23 @@ impl Import {
              issuer's only with jwks_hosts",
         );
         import
+    }
+
+    fn read(&mut self, file: &Value) -> Result<(), String> {
+        let mut keys = Keys::of(file)?;
+        keys.take((ANCHORS, ANCHORS));
+        let providers = keys.map(("ci-issuer-metadata", "CIIssuerMetadata"))?;
+        let issuers: [(Key, bool); 2] =
+            [(("oidc-issuers", "OIDCIssuers"), false), (("meta-issuers", "MetaIssuers"), true)];
+        for (key, is_pattern) in issuers {
+            for (url, issuer) in keys.map(key)?.into_iter().flatten() {
+                match self.issuer(url, issuer, is_pattern, providers) {
+                    Ok(entry) => self.file.issuer.push(entry),
+                    Err(reason) => self.lost.push(format!("{url}: {reason}")),
+                }
+            }
+        }
+        keys.refuse_rest()
     }
 
     fn note(&mut self, text: impl Into<String>) {
@@ -111,7 +125,8 @@ impl Import {
         is_pattern: bool,
         providers: Option<&Map<String, Value>>,
     ) -> Result<IssuerEntry, String> {
-        let configured = text(issuer, ("issuer-url", "IssuerURL"));
+        let mut keys = Keys::of(issuer)?;
+        let configured = keys.text(("issuer-url", "IssuerURL"))?;
         if !is_pattern && configured.is_some_and(|configured| configured != url) {
             return Err(format!("its issuer-url is {}; no token fits both", configured.unwrap_or_default()));
         }
@@ -120,51 +135,51 @@ impl Import {
         }
         let mut entry = IssuerEntry::default();
         *(if is_pattern { &mut entry.url_pattern } else { &mut entry.url }) = Some(url.to_owned());
-        let client = text(issuer, ("client-id", "ClientID")).ok_or("it has no client-id")?;
+        let client = keys.text(("client-id", "ClientID"))?.ok_or("it has no client-id")?;
         entry.audiences = Some(vec![client.to_owned()]);
         self.note("a token that is also for other audiences is refused unless `other_audiences` allows it");
-        entry.ca_pem = text(issuer, ("ca-cert", "CACert")).map(str::to_owned);
+        entry.ca_pem = keys.text(("ca-cert", "CACert"))?.map(str::to_owned);
         if entry.ca_pem.is_some() {
             self.note("a `ca-cert` was one authority more for its issuer; `ca_pem` is the only one");
         }
-        self.kind(&mut entry, issuer, providers)?;
+        self.kind(&mut entry, &mut keys, providers)?;
         for (key, reason) in [
             (("challenge-claim", "ChallengeClaim"), "a proof over `email` or `sub` is accepted from every issuer"),
             (("description", "Description"), "comments are for that"),
             (("contact", "Contact"), "comments are for that"),
             (("environment", "Environment"), "it meant nothing to Fulcio either"),
         ] {
-            if field(issuer, key).is_some() {
+            if keys.take(key).is_some() {
                 self.note(format!("`{}` is dropped: {reason}", key.0));
             }
         }
+        keys.refuse_rest()?;
         self.checked(entry)
     }
 
     fn kind(
         &mut self,
         entry: &mut IssuerEntry,
-        issuer: &Value,
+        keys: &mut Keys<'_>,
         providers: Option<&Map<String, Value>>,
     ) -> Result<(), String> {
-        let name = text(issuer, ("type", "Type")).ok_or("it has no type")?;
+        let name = keys.text(("type", "Type"))?.ok_or("it has no type")?;
         let parsed = serde_json::from_value::<IssuerType>(name.into()).map_err(|_| format!("its type is {name}"))?;
         entry.issuer_type = Some(parsed);
+        self.note_unused(keys, parsed, name);
         match parsed {
             IssuerType::Email => {
-                let claim = text(issuer, ("issuer-claim", "IssuerClaim")).map(claim_path).transpose()?;
-                entry.issuer_claim = claim;
-                let skip = field(issuer, ("skip-email-verification", "SkipEmailVerification"));
-                entry.accept_unverified_email = skip == Some(&Value::Bool(true));
+                entry.issuer_claim = keys.text(("issuer-claim", "IssuerClaim"))?.map(claim_path).transpose()?;
+                entry.accept_unverified_email = keys.switch(("skip-email-verification", "SkipEmailVerification"))?;
                 if entry.url.as_deref() == Some("https://accounts.google.com") {
                     (entry.issuer_type, entry.preset) = (None, Some(Preset::Google));
                 }
             }
             IssuerType::Uri | IssuerType::Username => {
-                entry.subject_domain = text(issuer, ("subject-domain", "SubjectDomain")).map(str::to_owned);
+                entry.subject_domain = keys.text(("subject-domain", "SubjectDomain"))?.map(str::to_owned);
             }
             IssuerType::Spiffe => {
-                entry.trust_domain = text(issuer, ("spiffe-trust-domain", "SPIFFETrustDomain")).map(str::to_owned);
+                entry.trust_domain = keys.text(("spiffe-trust-domain", "SPIFFETrustDomain"))?.map(str::to_owned);
             }
             IssuerType::Kubernetes => {
                 let in_cluster =
@@ -174,7 +189,13 @@ impl Import {
                     self.note("the API server of this cluster is asked with the pod's own service account, as mounted");
                 }
             }
-            IssuerType::CiProvider => self.provider(entry, issuer, providers)?,
+            IssuerType::CiProvider => {
+                let name = keys.text(("ci-provider", "CIProvider"))?.ok_or("it names no ci-provider")?;
+                let provider = providers.and_then(|providers| providers.get(name));
+                let provider =
+                    provider.ok_or_else(|| format!("there is no ci-provider {name} in ci-issuer-metadata"))?;
+                self.provider(entry, name, provider)?;
+            }
             IssuerType::ChainguardIdentity
             | IssuerType::GithubWorkflow
             | IssuerType::GitlabPipeline
@@ -184,28 +205,38 @@ impl Import {
         Ok(())
     }
 
-    /// The templates of a ci-provider.
-    fn provider(
-        &mut self,
-        entry: &mut IssuerEntry,
-        issuer: &Value,
-        providers: Option<&Map<String, Value>>,
-    ) -> Result<(), String> {
-        let name = text(issuer, ("ci-provider", "CIProvider")).ok_or("it names no ci-provider")?;
-        let provider = providers.and_then(|providers| providers.get(name));
-        let provider = provider.ok_or_else(|| format!("there is no ci-provider {name} in ci-issuer-metadata"))?;
-        let defaults: Defaults = map(provider, ("default-template-values", "DefaultTemplateValues"))
+    /// Notes keys that have no effect in Fulcio on an issuer of this type.
+    fn note_unused(&mut self, keys: &mut Keys<'_>, issuer_type: IssuerType, name: &str) {
+        for (key, types) in OF_SOME_TYPES.iter().filter(|(_, types)| !types.contains(&issuer_type)) {
+            if keys.take(*key).is_some() {
+                let types =
+                    types.iter().filter_map(|kind| serde_json::to_value(kind).ok()?.as_str().map(str::to_owned));
+                let types = types.collect::<Vec<_>>().join(" and ");
+                self.note(format!("`{}` is dropped from an issuer of type {name}: it counts for {types} only", key.0));
+            }
+        }
+    }
+
+    /// The templates of the ci-provider `name`.
+    fn provider(&mut self, entry: &mut IssuerEntry, name: &str, provider: &Value) -> Result<(), String> {
+        let of = |reason: String| format!("ci-provider {name}: {reason}");
+        let mut keys = Keys::of(provider).map_err(of)?;
+        let defaults: Defaults = keys
+            .map(("default-template-values", "DefaultTemplateValues"))
+            .map_err(of)?
             .into_iter()
             .flatten()
             .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
             .collect();
+        let subject = keys.text(("subject-alternative-name-template", "SubjectAlternativeNameTemplate")).map_err(of)?;
+        let templates = keys.map(("extension-templates", "ExtensionTemplates")).map_err(of)?;
+        keys.refuse_rest().map_err(of)?;
         let mut constants = BTreeSet::new();
         let mut translated = |text: &str| {
             let translated = translate(text, &defaults)?;
             constants.extend(translated.constants);
             Ok::<_, String>(translated.text)
         };
-        let subject = text(provider, ("subject-alternative-name-template", "SubjectAlternativeNameTemplate"));
         entry.subject =
             Some(translated(subject.ok_or_else(|| format!("ci-provider {name} has no template of the name"))?)?);
         if entry.subject.as_deref().is_some_and(|subject| subject.contains("://{")) {
@@ -214,8 +245,8 @@ impl Import {
             ));
         }
         let mut extensions = BTreeMap::new();
-        for (key, value) in map(provider, ("extension-templates", "ExtensionTemplates")).into_iter().flatten() {
-            let template = value.as_str().unwrap_or_default();
+        for (key, value) in templates.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            let template = value.as_str().ok_or_else(|| of(format!("its {key} is not a text")))?;
             if !template.trim().is_empty() {
                 extensions
                     .insert(extension_name(key), translated(template).map_err(|error| format!("{key}: {error}"))?);

@@ -3,7 +3,6 @@
 use super::super::convert::{self, CensusRow, LookupRow, UNLISTED, to_i64};
 use super::super::{Indexed, StoreError};
 use chancery_daemon::database::Connections;
-use chancery_verify::Hash;
 
 pub(super) async fn lookups(
     connections: &Connections,

@@ -3,7 +3,7 @@
 use crate::{
     cli::keys::generate::Kind,
     durable,
-    instance::{key_uri, log_host},
+    instance::key_uri,
     rotation::{
         Generation, Place, Ring, RingFiles, Role, State,
         generations::{open_place, verify_signs},
@@ -12,6 +12,7 @@ use crate::{
 use anyhow::{Context as _, bail, ensure};
 use chancery_ca::chain::IssuingChain;
 use chancery_daemon::{random::SystemRandom, signer::Signer};
+use chancery_trust::BaseUrl;
 use chancery_tsa::chain as timestamp_chain;
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate, key::KeyKind};
 use clap::Args;
@@ -54,7 +55,7 @@ impl Stage {
         now: Timestamp,
     ) -> anyhow::Result<u64> {
         let number = ring.next_number(role)?;
-        check_url(role, self.url.as_deref(), files, ring)?;
+        let url = log_url(role, self.url.as_deref(), files, ring)?;
         let (key, signer) = self.key(files, role, (number, ring)).await?;
         let fingerprint = hex::encode(signer.public_key().fingerprint());
         let known = ring.generations(role).iter().find(|known| known.fingerprint == fingerprint);
@@ -88,7 +89,7 @@ impl Stage {
             since_seconds: now.seconds(),
             activated_seconds: None,
             ends_seconds: None,
-            url: self.url,
+            url: url.map(|url| url.as_str().to_owned()),
         };
         ring.stage(role, generation);
         files.write_ring(ring)?;
@@ -128,25 +129,29 @@ fn check_kind(role: Role, kind: KeyKind) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The host name of a Rekor v2 log's URL is its name, by which clients know its checkpoints: each has another one.
-fn check_url(role: Role, url: Option<&str>, files: &RingFiles, ring: &Ring) -> anyhow::Result<()> {
+/// The URL of the next Rekor v2 log, in normal form. Its host is the name of the log, by which clients know its checkpoints:
+/// each log has another one.
+fn log_url(role: Role, url: Option<&str>, files: &RingFiles, ring: &Ring) -> anyhow::Result<Option<BaseUrl>> {
     let Some(url) = url else {
         ensure!(
             role != Role::Rekor2,
             "the next Rekor v2 log needs a host name of its own: --url https://log2.example.org"
         );
-        return Ok(());
+        return Ok(None);
     };
     ensure!(role == Role::Rekor2, "the {} keeps its URL; leave out --url", role.title());
-    let host = log_host(url)?;
+    let url = BaseUrl::parse(url)?;
+    let name = url.log_name()?;
     let known = ring.generations(role).iter().filter_map(|generation| generation.url.clone());
     for known in known.chain(files.published_log_urls()?) {
+        // One that no Rekor v2 log could have is no log's name.
+        let is_taken = BaseUrl::parse(&known).and_then(|known| known.log_name()).is_ok_and(|known| known == name);
         ensure!(
-            log_host(&known)? != host,
-            "{host} is the name of an earlier log, and clients would confuse the checkpoints of both; choose another name"
+            !is_taken,
+            "{name} is the name of an earlier log, and clients would confuse the checkpoints of both; choose another name"
         );
     }
-    Ok(())
+    Ok(Some(url))
 }
 
 /// What clients know the key by that signs, in PEM.

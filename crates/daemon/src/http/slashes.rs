@@ -1,0 +1,94 @@
+//! Repeated slashes in a path. Clients append paths to a base URL that their user has typed, often with a slash at its end:
+//! `https://sign.example.org/tuf/` becomes `/tuf//timestamp.json`.
+//!
+//! Runs of slashes become one slash, as in Go's servers and in file servers. Only in what follows a segment `tile` nothing
+//! changes: a tile has exactly one path below its log (C2SP tlog-tiles), and every other spelling stays refused. Not here:
+//! dots and percent-encoding, which no client adds.
+
+use axum::http::Uri;
+
+/// The segment below which a path is a log's own.
+const TILE: &str = "tile";
+
+/// The same URI with single slashes; `None` if it has no others. Host and query stay as they are.
+pub(super) fn joined(uri: &Uri) -> Option<Uri> {
+    let path = joined_path(uri.path())?;
+    let path = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+fn joined_path(path: &str) -> Option<String> {
+    if !path.contains("//") {
+        return None;
+    }
+    let mut joined = String::with_capacity(path.len());
+    let mut in_tile = false;
+    for segment in path.split('/').skip(1) {
+        if in_tile || !segment.is_empty() {
+            joined.push('/');
+            joined.push_str(segment);
+        }
+        in_tile |= segment == TILE;
+    }
+    // A slash at the end is the routes' matter.
+    if path.ends_with('/') && !joined.ends_with('/') {
+        joined.push('/');
+    }
+    Some(joined)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path_of(uri: &str) -> String {
+        let uri: Uri = uri.parse().unwrap();
+        joined(&uri).unwrap_or(uri).to_string()
+    }
+
+    #[test]
+    fn repeated_slashes_are_one() {
+        for (asked, meant) in [
+            ("/tuf//timestamp.json", "/tuf/timestamp.json"),
+            ("//tuf///targets//a.json", "/tuf/targets/a.json"),
+            ("/api/v1/timestamp//certchain", "/api/v1/timestamp/certchain"),
+            ("/api/v1//timestamp", "/api/v1/timestamp"),
+            ("//", "/"),
+            ("/api/v1/log/entries//", "/api/v1/log/entries/"),
+            ("//api/v1/log?a=b//c", "/api/v1/log?a=b//c"),
+            ("/ct/main//checkpoint", "/ct/main/checkpoint"),
+        ] {
+            assert_eq!(path_of(asked), meant, "{asked}");
+        }
+        for kept in ["/", "/api/v1/log", "/api/v1/timestamp/", "/a?b=//c", "*"] {
+            assert_eq!(path_of(kept), kept);
+        }
+    }
+
+    #[test]
+    fn a_tile_has_one_path_below_its_log() {
+        for (asked, meant) in [
+            ("//tile/0/000", "/tile/0/000"),
+            ("/ct/main//tile/0/x001/067", "/ct/main/tile/0/x001/067"),
+            ("/tile//0/000", "/tile//0/000"),
+            ("//api//v2/tile/0//000", "/api/v2/tile/0//000"),
+            ("/tile/0/000//", "/tile/0/000//"),
+            ("/tile//", "/tile//"),
+        ] {
+            assert_eq!(path_of(asked), meant, "{asked}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_a_request_line_is_kept() {
+        assert_eq!(
+            path_of("https://log2.example.org//api/v2/checkpoint"),
+            "https://log2.example.org/api/v2/checkpoint"
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! TLS to servers that no public authority knows: the certificates that an operator names for them.
+//!
+//! A named certificate is an authority for others, and it is trusted for its own names as it stands. `openssl req -x509`
+//! makes one certificate that is both authority (`CA:TRUE`) and server; curl, Go and libpq take it when it is named, and webpki
+//! alone does not (`CaUsedAsEndEntity`). So a chain is verified first. If that fails and the server's certificate is, byte for
+//! byte, one of those that were named, its validity, its use and its names decide. Not here: revocation, and which hosts may
+//! be asked.
+
+use reqwest::ClientBuilder;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls_platform_verifier::Verifier;
+use std::sync::Arc;
+use x509_cert::Certificate;
+use x509_cert::der::{Decode as _, oid::ObjectIdentifier};
+use x509_cert::ext::pkix::ExtendedKeyUsage;
+
+/// Use of a certificate for a TLS server (RFC 5280 §4.2.1.12).
+const SERVER_AUTHENTICATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+
+/// Why the certificates that were named cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthoritiesError {
+    /// Not PEM.
+    #[error("not certificates in PEM: {0}")]
+    Pem(#[from] pem::Error),
+    /// Nothing would be trusted.
+    #[error("there is no certificate in it; name a file with at least one in PEM")]
+    Empty,
+    /// rustls refuses one of them.
+    #[error("a certificate cannot be used: {0}")]
+    Certificate(#[from] Error),
+    /// rustls has no verifier for them.
+    #[error("the certificates cannot be used: {0}")]
+    Verifier(#[from] VerifierBuilderError),
+}
+
+/// Trusts the certificates in `pem`, and no other authority.
+pub fn trusting_only(builder: ClientBuilder, pem: &[u8]) -> Result<ClientBuilder, AuthoritiesError> {
+    let (named, provider) = (read(pem)?, Arc::new(aws_lc_rs::default_provider()));
+    let mut roots = RootCertStore::empty();
+    for certificate in &named {
+        roots.add(certificate.clone())?;
+    }
+    let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
+    with(builder, provider, Named { chains, named })
+}
+
+/// Trusts the certificates in `pem` as well as the system's authorities.
+pub fn trusting_also(builder: ClientBuilder, pem: &[u8]) -> Result<ClientBuilder, AuthoritiesError> {
+    let (named, provider) = (read(pem)?, Arc::new(aws_lc_rs::default_provider()));
+    let chains = Arc::new(Verifier::new_with_extra_roots(named.clone(), Arc::clone(&provider))?);
+    with(builder, provider, Named { chains, named })
+}
+
+fn read(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, AuthoritiesError> {
+    let named = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?;
+    if named.is_empty() { Err(AuthoritiesError::Empty) } else { Ok(named) }
+}
+
+fn with(
+    builder: ClientBuilder,
+    provider: Arc<CryptoProvider>,
+    verifier: Named,
+) -> Result<ClientBuilder, AuthoritiesError> {
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    // As the client speaks: reqwest leaves a configuration that it is given as it is.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(builder.tls_backend_preconfigured(config))
+}
+
+/// Verifies a chain to an authority, or a certificate that was named itself.
+#[derive(Debug)]
+struct Named {
+    chains: Arc<dyn ServerCertVerifier>,
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Err(_) if self.named.iter().any(|named| **named == **end_entity) => {
+                verify_itself(end_entity, server_name, now)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chains.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chains.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
+}
+
+/// Verifies a certificate whose issuer does not matter: its validity, its use, its names.
+fn verify_itself(certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
+    let parsed = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let tbs = parsed.tbs_certificate();
+    let [not_before, not_after] = [tbs.validity().not_before, tbs.validity().not_after]
+        .map(|moment| UnixTime::since_unix_epoch(moment.to_unix_duration()));
+    if now < not_before {
+        return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
+    }
+    if now > not_after {
+        return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
+    }
+    let usage = tbs.get_extension::<ExtendedKeyUsage>().map_err(|_| CertificateError::BadEncoding)?;
+    if usage.is_some_and(|(_, usage)| !usage.0.contains(&SERVER_AUTHENTICATION)) {
+        return Err(CertificateError::InvalidPurpose.into());
+    }
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)
+}

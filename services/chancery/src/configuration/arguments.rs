@@ -1,0 +1,91 @@
+//! What the file says about each part, as the options of `chancery dev` say it. Nothing is opened here.
+
+use super::{Configuration, Role};
+#[cfg(feature = "s3")]
+use crate::instance::BucketArguments;
+use crate::instance::{
+    Addresses, AuthorityArguments, OperationsArguments, RekorV2Arguments, TilesArguments, TimestampArguments,
+    TransparencyArguments, WitnessChoices, WitnessesTable,
+};
+use anyhow::{Context as _, anyhow};
+use chancery_trust::BaseUrl;
+use const_oid::ObjectIdentifier;
+
+impl Configuration {
+    /// Where each role is reached.
+    pub(crate) fn addresses(&self) -> anyhow::Result<Addresses> {
+        let urls = Role::ALL.map(|role| {
+            let url = BaseUrl::parse(self.url_of(role)).with_context(|| format!("url of {role}"))?;
+            Ok((role, url))
+        });
+        let urls = urls.into_iter().collect::<anyhow::Result<_>>()?;
+        Addresses::configured(BaseUrl::parse(&self.url)?, urls)
+    }
+
+    /// Where users without a token sign in. Tokens name the issuer letter by letter, so it stays as it is written.
+    pub(crate) fn oidc_issuer(&self) -> anyhow::Result<Option<BaseUrl>> {
+        self.ca.oidc_issuer.as_deref().map(BaseUrl::as_written).transpose().context("[ca] oidc_issuer")
+    }
+
+    pub(crate) fn operations(&self) -> anyhow::Result<OperationsArguments> {
+        let Self { listen, ca, .. } = self;
+        Ok(OperationsArguments {
+            metrics: listen.metrics,
+            origins: listen.origins.clone(),
+            audit: ca.audit.clone(),
+            audit_rotation: ca.audit_rotation()?,
+            limit_identity: ca.limit_identity,
+            limit_issuer: ca.limit_issuer,
+        })
+    }
+
+    pub(crate) fn authority(&self) -> anyhow::Result<AuthorityArguments> {
+        let algorithms = self.ca.client_signing_algorithms.iter().map(|name| name.parse()).collect::<Result<_, _>>();
+        let client_signing_algorithms = algorithms.context("[ca] client_signing_algorithms")?;
+        Ok(AuthorityArguments { ca_key: self.ca.key.clone(), client_signing_algorithms })
+    }
+
+    pub(crate) fn transparency(&self) -> TransparencyArguments {
+        TransparencyArguments {
+            ct_log_url: self.log.ct_log_url.clone(),
+            ct_log_key: self.log.ct_log_key.clone(),
+            ct_log_accepts: self.log.ct_log_accepts.clone(),
+            unlogged: self.log.insecure_without_certificate_log,
+        }
+    }
+
+    pub(crate) const fn rekor_v2(&self) -> RekorV2Arguments {
+        RekorV2Arguments {
+            key: self.log.rekor2_key_kind,
+            dsse: self.log.rekor2_dsse,
+            frozen: self.log.rekor2_frozen,
+            default: self.log.default_rekor,
+        }
+    }
+
+    pub(crate) fn timestamps(&self) -> anyhow::Result<TimestampArguments> {
+        let tsa = &self.tsa;
+        let policies = tsa.policies.iter().map(|policy| policy.parse()).collect::<Result<Vec<ObjectIdentifier>, _>>();
+        let tsa_policies = policies
+            .map_err(|_| anyhow!("[tsa] policies: write object identifiers, for example 1.3.6.1.4.1.57264.2"))?;
+        Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies })
+    }
+
+    pub(crate) fn tiles(&self) -> Option<TilesArguments> {
+        self.log.tiles.as_ref().map(|tiles| TilesArguments {
+            url: Some(tiles.url.clone()),
+            #[cfg(feature = "s3")]
+            bucket: BucketArguments {
+                endpoint: tiles.endpoint.clone(),
+                region: tiles.region.clone(),
+                credentials: tiles.credentials.clone(),
+            },
+        })
+    }
+
+    pub(crate) fn witnesses(&self) -> anyhow::Result<WitnessChoices> {
+        let read = |table: &Option<WitnessesTable>| table.as_ref().map(WitnessesTable::witnesses).transpose();
+        let rekor2 = read(&self.log.rekor2_witnesses).context("[log.rekor2_witnesses]")?;
+        Ok(WitnessChoices { rekor2, ct: read(&self.log.ct_witnesses).context("[log.ct_witnesses]")? })
+    }
+}

@@ -1,0 +1,75 @@
+//! What a configuration says, read and checked with the files that it names: the one reading behind `chancery init`,
+//! `chancery serve` and `chancery config check`, so that none of them refuses what another accepts.
+//!
+//! Nothing is made and nobody is asked. Not here: the data directory, keys, the database and ports, which the file only points to.
+//! [`missing_tls`] is apart because TLS files may be made between `init` and `serve`.
+
+use crate::{
+    configuration::{Configuration, Role, TlsFiles},
+    instance::{
+        Addresses, AuthoritySettings, OperationsArguments, RekorV2Arguments, TilesPlace, TimestampArguments,
+        TransparencySettings, TufArguments, WitnessChoices,
+    },
+    issuers::ConfiguredIssuers,
+};
+use anyhow::Context as _;
+use chancery_daemon::{
+    clock::SourceSettings,
+    http::{Tls, TlsError},
+};
+use chancery_trust::BaseUrl;
+use std::{collections::BTreeSet, io::ErrorKind, path::Path};
+
+/// Everything that an instance is started with and that its file decides.
+pub(crate) struct Prepared {
+    pub(crate) addresses: Addresses,
+    pub(crate) authority: AuthoritySettings,
+    pub(super) oidc_issuer: Option<BaseUrl>,
+    pub(super) operations: OperationsArguments,
+    pub(super) rekor_v2: RekorV2Arguments,
+    pub(super) tiles: Option<TilesPlace>,
+    /// What must agree with the clock before anything is dated.
+    pub(super) time_servers: Option<SourceSettings>,
+    pub(super) timestamps: TimestampArguments,
+    pub(super) transparency: TransparencySettings,
+    pub(super) tuf: TufArguments,
+    pub(super) witnesses: WitnessChoices,
+}
+
+impl Prepared {
+    /// Reads what a process with these roles needs. `file` is the configuration's, for messages.
+    pub(crate) fn of(configuration: &Configuration, file: &Path, roles: &BTreeSet<Role>) -> anyhow::Result<Self> {
+        Self::read(configuration, roles).with_context(|| format!("cannot use {}", file.display()))
+    }
+
+    fn read(configuration: &Configuration, roles: &BTreeSet<Role>) -> anyhow::Result<Self> {
+        let issuers = roles.contains(&Role::Ca).then_some(configuration.ca.issuers.as_path());
+        missing_tls(configuration.listen.tls.as_ref())?;
+        let tiles = configuration.tiles().map(|tiles| tiles.place().context("[log] tiles")).transpose()?;
+        Ok(Self {
+            addresses: configuration.addresses()?,
+            authority: configuration.authority()?.settings(ConfiguredIssuers::load(issuers)?),
+            oidc_issuer: configuration.oidc_issuer()?,
+            operations: configuration.operations()?,
+            rekor_v2: configuration.rekor_v2(),
+            tiles: tiles.flatten(),
+            time_servers: configuration.tsa.time_servers()?,
+            timestamps: configuration.timestamps()?,
+            transparency: configuration.transparency().read().context("[log]")?,
+            tuf: configuration.trust.tuf()?,
+            witnesses: configuration.witnesses()?,
+        })
+    }
+}
+
+/// Checks the files for TLS. Returns why `serve` would not start yet, if one of them is missing.
+pub(crate) fn missing_tls(files: Option<&TlsFiles>) -> anyhow::Result<Option<String>> {
+    let Some(files) = files else { return Ok(None) };
+    match Tls::open(&files.certificate, &files.key) {
+        Ok(_) => Ok(None),
+        Err(TlsError::File { path, source }) if source.kind() == ErrorKind::NotFound => {
+            Ok(Some(format!("{} is missing", path.display())))
+        }
+        Err(error) => Err(error).context("cannot use [listen] tls"),
+    }
+}
