@@ -70,7 +70,7 @@ fn two_organisations_witness_each_other() {
     // Each runs the other's.
     let (by_two, by_one) = (follow("two.example/witness", &keys_of_one), follow("one.example/witness", &keys_of_two));
     // Asked to read their files again, they go on.
-    [&by_two, &by_one].map(Witness::hang_up);
+    [&by_two, &by_one].into_iter().for_each(Witness::hang_up);
     for (stack, witness, keys) in [(&mut one, &by_two, &keys_of_one), (&mut two, &by_one, &keys_of_two)] {
         let option = witness.option();
         restart(stack, &["--witness", &option, "--ct-witness", &option]);

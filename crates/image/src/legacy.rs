@@ -53,7 +53,7 @@ pub(crate) async fn referred(source: &impl Source, target: &Digest, referrers: &
             Opened::Manifest(manifest) => manifest,
         };
         let Some(kind) = Kind::of_artifact(manifest.artifact_type()) else { continue };
-        found.extend(layers(source, target, manifest, kind, &place).await?);
+        found.extend(layers(source, target, *manifest, kind, &place).await?);
         if found.candidates.len() > MAX_FETCHED {
             return Err(too_many(target));
         }

@@ -15,8 +15,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion, crypto, version};
 
+type Way = fn(ClientBuilder, &[u8]) -> Result<ClientBuilder, AuthoritiesError>;
+
 /// Both ways to name certificates.
-const WAYS: [fn(ClientBuilder, &[u8]) -> Result<ClientBuilder, AuthoritiesError>; 2] = [trusting_only, trusting_also];
+const WAYS: [Way; 2] = [trusting_only, trusting_also];
 
 /// What `openssl req -x509` makes for `localhost`: authority and server in one.
 fn both_in_one() -> CertificateParams {

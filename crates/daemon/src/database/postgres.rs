@@ -5,7 +5,8 @@
 //! that its owner has migrated.
 
 use super::connections::{ACQUIRE_TIMEOUT, Connections};
-use super::{DatabaseError, MigrationSource, migrator, newest_version, verify_parameters};
+use super::parameters::verify_parameters;
+use super::{DatabaseError, MigrationSource, migrator, newest_version};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};

@@ -31,7 +31,9 @@ pub(crate) struct OperationsArguments {
     /// Serve Prometheus metrics under /metrics on this second loopback address
     #[arg(long, value_name = "ADDRESS", help_heading = "Listen", value_parser = loopback::listen_address)]
     pub(crate) metrics: Option<SocketAddr>,
-    /// Let web pages of this origin do what any other client may, e.g. https://search.example.org; repeatable
+    /// Let web pages of this origin do what any other client may; repeatable
+    ///
+    /// For example <https://search.example.org>.
     #[arg(long = "origin", value_name = "ORIGIN", help_heading = "Listen", value_parser = web_origin)]
     pub(crate) origins: Vec<String>,
     /// Append the audit log to this file instead of audit.jsonl in --data

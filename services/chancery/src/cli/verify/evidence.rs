@@ -52,11 +52,15 @@ impl EvidenceArguments {
         // The flags are about every certificate, whichever authority has issued it.
         if self.insecure_ignore_tlog {
             thresholds.log_entries = 0;
-            authorities.iter_mut().for_each(|own| own.thresholds.logs = 0);
+            for own in &mut authorities {
+                own.thresholds.logs = 0;
+            }
         }
         if self.insecure_ignore_sct {
             thresholds.scts = 0;
-            authorities.iter_mut().for_each(|own| own.thresholds.scts = 0);
+            for own in &mut authorities {
+                own.thresholds.scts = 0;
+            }
         }
         if self.use_signed_timestamps {
             thresholds.timestamps = thresholds.timestamps.max(1);
