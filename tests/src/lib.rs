@@ -56,6 +56,7 @@ pub mod rekor;
 pub mod rekor_v2;
 pub mod rotation;
 pub mod sample;
+pub mod skewed_clock;
 pub mod stack;
 pub mod tamper;
 pub mod time_server;

@@ -8,6 +8,7 @@ use chancery_tests::{
     key::Key,
     program::{Outcome, Program},
     rekor::{ENTRIES, hashedrekord},
+    rekor_v2,
 };
 use serde_json::{Value, json};
 use std::{fs, path::Path, thread, time::Duration};
@@ -190,4 +191,54 @@ fn keys_without_their_logs_and_logs_without_their_keys_do_not_start() {
     fs::rename(&away, data.join("chancery.db")).unwrap();
     stack.resume();
     stack.check();
+}
+
+/// B4: a read that finds a hole says so, and not only to the one who asked.
+#[test]
+fn a_read_that_finds_a_hole_quarantines_its_log() {
+    for (name, read) in [
+        ("rekor", "/api/v1/log/entries?logIndex=1"),
+        ("rekor2", "/tile/entries/000.p/3"),
+        ("ct", "/ct/dev/ct/v1/get-entries?start=0&end=2"),
+    ] {
+        let mut stack = Stack::start();
+        for number in 0..3 {
+            log_entry(&stack, format!("artifact {number}").as_bytes()).expect(201);
+            let key = Key::generate();
+            let request = rekor_v2::hashedrekord(&key, format!("artifact {number}").as_bytes());
+            stack.post(rekor_v2::ENTRIES, &request).expect(201);
+            issue(&stack).expect(200);
+        }
+        stack.get(read).expect(200);
+        let put = |from: u64, to: u64| {
+            let log = format!("log_id = (SELECT log_id FROM logs WHERE name = '{name}')");
+            format!("UPDATE bundle_parts SET first_index = {to} WHERE first_index = {from} AND {log}")
+        };
+        stack.tamper(&stack.data(), &put(1, 1000));
+        stack.get("/readyz").expect(200);
+        stack.get(read).expect(500);
+        let (reason, check) = readiness(&stack);
+        let said = format!("the {name} log is QUARANTINED (quarantine.invariant): ");
+        assert!(reason.starts_with(&said) && reason.contains("every index below the head has an entry"), "{reason}");
+        check.fails_with(&[&format!("log {name}"), "entry 1"]);
+        // The other logs have nothing to do with it.
+        let refused = [
+            log_entry(&stack, b"new").status,
+            stack.post(rekor_v2::ENTRIES, &rekor_v2::hashedrekord(&Key::generate(), b"new")).status,
+            issue(&stack).status,
+        ];
+        let expected = [("rekor", 201), ("rekor2", 201), ("ct", 200)];
+        assert_eq!(refused, expected.map(|(other, status)| if other == name { 503 } else { status }));
+        stack.kill();
+        // What a start needs is gone, too.
+        stack.resume();
+        assert!(stack.get("/readyz").expect(503).text().starts_with(&format!("the {name} log is QUARANTINED")));
+        stack.kill();
+        // Put back, it goes on.
+        stack.tamper(&stack.data(), &put(1000, 1));
+        stack.resume();
+        stack.get("/readyz").expect(200);
+        stack.get(read).expect(200);
+        stack.check();
+    }
 }

@@ -2,7 +2,9 @@
 
 use chancery_tests::{
     http::{Request, Response},
+    key::Key,
     program::{Program, Running},
+    rekor::hashedrekord,
     stack::{chancery_binary, free_port},
     time_server::TimeServer,
 };
@@ -23,11 +25,19 @@ struct Site {
     directory: TempDir,
     address: String,
     metrics: String,
-    server: Running,
+    server: Option<Running>,
 }
 
 impl Site {
     fn start(servers: &[&TimeServer]) -> Self {
+        let mut site = Self::configured(servers);
+        site.init().run().succeeds();
+        site.serve("--roles tsa");
+        site
+    }
+
+    /// One that is neither made nor served yet.
+    fn configured(servers: &[&TimeServer]) -> Self {
         let directory = TempDir::new().unwrap();
         let [address, metrics] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
         let names: Vec<_> = servers.iter().map(|server| format!("\"{}\"", server.address())).collect();
@@ -40,11 +50,21 @@ impl Site {
         );
         fs::write(directory.path().join("chancery.toml"), text).unwrap();
         fs::write(directory.path().join("issuers.toml"), "[[issuer]]\npreset = \"google\"\n").unwrap();
-        let chancery = |line: &str| Program::new(chancery_binary(), directory.path()).args(line);
-        chancery("init --config chancery.toml").run().succeeds();
-        let mut server = chancery("serve --config chancery.toml --roles tsa").start();
+        Self { directory, address, metrics, server: None }
+    }
+
+    fn chancery(&self, line: &str) -> Program {
+        Program::new(chancery_binary(), self.directory.path()).args(line)
+    }
+
+    fn init(&self) -> Program {
+        self.chancery("init --config chancery.toml")
+    }
+
+    fn serve(&mut self, roles: &str) {
+        let mut server = self.chancery(&format!("serve --config chancery.toml {roles}")).start();
         server.wait_for(" ready ");
-        Self { directory, address, metrics, server }
+        self.server = Some(server);
     }
 
     fn openssl(&self, line: &str) -> Program {
@@ -144,8 +164,9 @@ fn what_time_servers_say_decides_whether_anything_is_signed() {
     site.is_refused("clock.stale", "too few time servers have confirmed the clock for");
     two.show(0);
     site.is_believed();
-    site.server.terminate();
-    site.server.finish().succeeds();
+    let server = site.server.unwrap();
+    server.terminate();
+    server.finish().succeeds();
 }
 
 #[test]
@@ -157,4 +178,43 @@ fn nothing_is_signed_before_the_clock_was_confirmed() {
     server.show(-500);
     site.is_believed();
     assert!(site.metrics().contains("reason=\"err_too_few\""));
+}
+
+/// What time servers say counts for the logs and for what `init` makes, too.
+#[test]
+fn no_role_dates_anything_while_time_servers_say_that_the_clock_is_wrong() {
+    let servers = [(); 2].map(|()| TimeServer::start());
+    let mut site = Site::configured(&[&servers[0], &servers[1]]);
+    let all = |offset_ms| servers.iter().for_each(|server| server.show(offset_ms));
+    all(-3_600_000);
+    site.init().run().fails_with(&["nothing is made (clock.wrong)", "behind its time servers"]);
+    assert!(!site.path("data").exists(), "nothing was made");
+    all(0);
+    site.init().run().succeeds();
+    // At a start, too: what was logged is read.
+    all(5_000);
+    site.serve("");
+    let log = || {
+        let url = format!("http://{}/api/v1/log/entries", site.address);
+        Request::post(&url).json(&hashedrekord(&Key::generate(), b"artifact")).send()
+    };
+    let logged = |status: u16| {
+        let deadline = Instant::now() + NOTICED;
+        while log().status != status {
+            assert!(Instant::now() < deadline, "{}", log().text());
+            thread::sleep(Duration::from_millis(200));
+        }
+    };
+    logged(503);
+    let said = site.get("/readyz").expect(503).text();
+    assert!(said.contains("log takes no entries and dates nothing (clock.wrong)"), "{said}");
+    site.get("/api/v1/log").expect(200);
+    site.get("/api/v1/log/entries?logIndex=0").expect(200);
+    all(0);
+    logged(201);
+    site.is_believed();
+    all(-5_000);
+    logged(503);
+    all(0);
+    logged(201);
 }

@@ -15,6 +15,8 @@ use chancery_tests::{
 use serde_json::Value;
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -319,4 +321,73 @@ fn a_witness_is_one_process_with_one_name() {
     serve(&witness.key()).fails_with(&["the public key's algorithm is not supported"]);
     serve("log.example+00000000+AAAA").fails_with(&["verifier key"]);
     stack.chancery().args("witness serve --name w.example").run().fails_with(&["--data"]);
+}
+
+/// A witness that answers every request with these bytes. Its key is nobody's.
+fn hostile(answer: &'static str) -> String {
+    const KEY: &str = "example.org/w+74cab48a+BE74L7zW/hUjXBBzcByXyBhoa/hRfR47UAXqWMP1EAmr";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let mut request = [0; 16 * 1024];
+            let _ = connection.read(&mut request);
+            let _ = connection.write_all(answer.as_bytes());
+        }
+    });
+    format!("{KEY}@http://{address}")
+}
+
+/// B5: a number without a signature stops nothing.
+#[test]
+fn a_hostile_witness_is_named_and_stops_nothing() {
+    let mut stack = Stack::start();
+    log(&stack, "before").expect(201);
+    let witness = Witness::start("witness.example", &[&log_key(&stack, "rekor2"), &log_key(&stack, "ct")]);
+    let (good, metrics) = (witness.option(), format!("127.0.0.1:{}", free_port()));
+    let fixed = |status: &str, kind: &str, body: &str| {
+        let length = body.len();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n");
+        &*Box::leak(format!("{head}connection: close\r\n\r\n{body}").into_boxed_str())
+    };
+    for (answer, state, why) in [
+        (
+            fixed("409 Conflict", "text/x.tlog.size", "1000\n"),
+            "unproven",
+            "it does not prove: its checkpoint cannot be",
+        ),
+        (fixed("409 Conflict", "text/x.tlog.size", "18446744073709551615\n"), "unproven", "1844674407370955161"),
+        (fixed("422 Unprocessable Entity", "text/plain", "no\n"), "refused", "it refuses with status 422"),
+        (fixed("200 OK", "text/plain", "no line\n"), "invalid", "its answer is refused"),
+        (fixed("404 Not Found", "text/plain", "unknown log\n"), "refused", "it refuses with status 404"),
+    ] {
+        let bad = hostile(answer);
+        for fail in ["open", "closed"] {
+            let options = ["--witness", &bad, "--witness", &good, "--ct-witness", &bad, "--ct-witness", &good];
+            let policy = ["--witness-quorum", "1", "--witness-fail", fail, "--metrics", &metrics];
+            restart(&mut stack, &[&options[..], &policy[..]].concat());
+            for number in 0..3 {
+                let entry = log(&stack, &format!("{answer} {fail} {number}")).expect(201).json();
+                assert!(names(&checkpoint_of(&entry), "witness.example"));
+            }
+            let warned = || stack.get("/readyz").expect(200).text();
+            eventually("a warning", || {
+                warned().contains("warning: the witness example.org/w does not cosign the rekor2")
+            });
+            let said = warned();
+            assert!(
+                said.starts_with("ready\n") && said.contains(&format!("({state})")) && said.contains(why),
+                "{said}"
+            );
+            assert!(!said.contains("witness.example"), "the good one is not named: {said}");
+            let page = chancery_tests::http::Request::get(&format!("http://{metrics}/metrics")).send().text();
+            for line in [
+                format!("chancery_witness_state{{log=\"rekor2\",state=\"{state}\",witness=\"example.org/w\"}} 1"),
+                "chancery_witness_state{log=\"rekor2\",state=\"cosigned\",witness=\"witness.example\"} 1".to_owned(),
+                "chancery_log_state{log=\"rekor2\",state=\"active\"} 1".to_owned(),
+            ] {
+                assert!(page.contains(&line), "{line}\n{page}");
+            }
+        }
+    }
 }

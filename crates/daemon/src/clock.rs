@@ -3,11 +3,12 @@
 mod guard;
 mod sources;
 
-pub use guard::{ClockFault, ClockGuard};
+pub use guard::{ClockFault, ClockGuard, Moment};
 pub use sources::{SourceReport, SourceSettings, Sources};
 
 use chancery_verify::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +22,7 @@ pub fn is_before(now: Timestamp, dated: Timestamp) -> bool {
     now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < dated
 }
 
-/// Tells the time. Roles hold it as `Arc<dyn Clock>` and pass `now` on.
+/// Tells the time. Roles hold it as `Arc<dyn Clock>` and pass `now` on. A time that is signed comes from a [`ClockGuard`].
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
@@ -71,6 +72,18 @@ impl FixedClock {
     /// Moves the clock, in either direction.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.millis(), Ordering::SeqCst);
+    }
+
+    /// A guard to which moving this clock is time that passes.
+    #[must_use]
+    pub fn guard(self: &Arc<Self>) -> Arc<ClockGuard> {
+        Arc::new(ClockGuard::new(self.clone(), self.clone(), Timestamp::from_millis(0)))
+    }
+}
+
+impl Uptime for FixedClock {
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
     }
 }
 

@@ -67,6 +67,9 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 /// Returns why a process cannot do all of its work, or `None` if it can.
 pub type Readiness = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
+/// Returns what an operator should look at although the process does all of its work.
+pub type Warnings = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// Answers a request for an unknown path with a page, depending on method and headers. `None` if the client is not a
 /// browser.
 pub type UnknownPath = Arc<dyn Fn(&Method, &HeaderMap) -> Option<Response> + Send + Sync>;
@@ -75,6 +78,8 @@ pub type UnknownPath = Arc<dyn Fn(&Method, &HeaderMap) -> Option<Response> + Sen
 pub struct Shell {
     /// For `/readyz`.
     pub readiness: Readiness,
+    /// For `/readyz`, where it is ready.
+    pub warnings: Warnings,
     /// Answers unmatched paths instead of [`not_found`], where it does.
     pub pages: Option<UnknownPath>,
     /// Web pages that may do what other clients may.
@@ -84,7 +89,7 @@ pub struct Shell {
 impl Shell {
     /// Adds to `routes` health, readiness, the fallback, panic handling, deadlines, and the rules for web pages.
     pub fn around(self, routes: Router) -> Router {
-        let Self { readiness, pages, origins } = self;
+        let Self { readiness, warnings, pages, origins } = self;
         // Together, because every layer of a router is a box and a future around every request.
         let around_all = ServiceBuilder::new()
             .layer(CatchPanicLayer::custom(|_panic| {
@@ -95,7 +100,7 @@ impl Shell {
             .layer(middleware::from_fn_with_state(origins, origins::guard));
         routes
             .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
-            .route("/readyz", get(move || async move { ready(readiness()) }))
+            .route("/readyz", get(move || async move { ready(readiness(), &warnings()) }))
             .fallback(move |method: Method, headers: HeaderMap| async move {
                 pages.and_then(|pages| pages(&method, &headers)).unwrap_or_else(not_found)
             })
@@ -105,12 +110,16 @@ impl Shell {
 
 /// As [`Shell::around`], without pages and for no web page.
 pub fn shell(routes: Router, readiness: Readiness) -> Router {
-    Shell { readiness, pages: None, origins: Origins::default() }.around(routes)
+    let warnings: Warnings = Arc::new(Vec::new);
+    Shell { readiness, warnings, pages: None, origins: Origins::default() }.around(routes)
 }
 
-fn ready(obstacle: Option<String>) -> Response {
+fn ready(obstacle: Option<String>, warnings: &[String]) -> Response {
     match obstacle {
-        None => (StatusCode::OK, "ready\n").into_response(),
+        None => {
+            let warnings: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+            (StatusCode::OK, format!("ready\n{warnings}")).into_response()
+        }
         Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")).into_response(),
     }
 }

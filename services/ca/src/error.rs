@@ -3,6 +3,7 @@
 use crate::issue::IssueError;
 use crate::limit::Share;
 use crate::oidc::TokenRefusal;
+use chancery_daemon::clock::ClockFault;
 use chancery_verify::Rejection;
 
 /// The one reason a request failed. Variants stand in the order of the checks.
@@ -21,6 +22,9 @@ pub enum Error {
         /// The reason, in protobuf's words.
         reason: String,
     },
+    /// The clock cannot be trusted, neither to judge a token nor to date a certificate.
+    #[error(transparent)]
+    Clock(#[from] ClockFault),
     /// The token is not accepted.
     #[error("the token is refused: {0}")]
     Token(#[from] TokenRefusal),
@@ -73,6 +77,7 @@ impl Error {
         match self {
             Self::TooLarge { .. } => "request.too_large",
             Self::Malformed { .. } => "request.malformed",
+            Self::Clock(fault) => fault.code(),
             Self::Token(refusal) => refusal.code(),
             Self::Limited { share: Share::Issuer, .. } => "limit.issuer",
             Self::Limited { share: Share::Identity, .. } => "limit.identity",

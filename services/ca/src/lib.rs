@@ -46,7 +46,7 @@ pub use request::{Counts, Records};
 pub use rotation::NotPublished;
 pub use settings::{Access, Bearer, DEFAULT_AUDIENCE, DEFAULT_MAX_AGE_SECONDS, IssuerName, IssuerSettings, KeySource};
 
-use chancery_daemon::clock::Clock;
+use chancery_daemon::clock::{Clock, ClockFault, ClockGuard};
 use issue::Pipeline;
 use limit::Limits;
 use oidc::Authenticator;
@@ -59,7 +59,7 @@ pub struct CertificateAuthority {
     authenticator: RwLock<Arc<Authenticator>>,
     /// Replaced by [`Self::replace_pipeline`], in the same way.
     issuing: RwLock<Issuing>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<ClockGuard>,
     client_algorithms: ClientAlgorithms,
     limits: Option<Limits>,
     records: Records,
@@ -68,7 +68,7 @@ pub struct CertificateAuthority {
 impl CertificateAuthority {
     /// Puts the parts together. Nothing is fetched: an issuer may start later than the authority that trusts it.
     #[must_use]
-    pub fn new(authenticator: Authenticator, pipeline: Pipeline, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(authenticator: Authenticator, pipeline: Pipeline, clock: Arc<ClockGuard>) -> Self {
         let authenticator = RwLock::new(Arc::new(authenticator));
         let issuing = RwLock::new(Issuing::new(pipeline));
         let client_algorithms = ClientAlgorithms::default();
@@ -78,7 +78,8 @@ impl CertificateAuthority {
     /// Sets limits to the requests.
     #[must_use]
     pub fn limited(self, rates: Rates) -> Self {
-        let limits = Some(Limits::new(rates, Arc::clone(&self.clock)));
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let limits = Some(Limits::new(rates, clock));
         Self { limits, ..self }
     }
 
@@ -93,6 +94,12 @@ impl CertificateAuthority {
     pub fn with_client_algorithms(mut self, permitted: ClientAlgorithms) -> Self {
         self.client_algorithms = permitted;
         self
+    }
+
+    /// Returns why no certificate can be dated now, if so.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<ClockFault> {
+        self.clock.check().err()
     }
 
     /// Returns the trusted issuers.

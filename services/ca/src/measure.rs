@@ -4,6 +4,7 @@
 //! strangers who match it cannot create time series.
 
 use crate::CertificateAuthority;
+use chancery_daemon::clock::Clock as _;
 use chancery_daemon::expiry::ExpiryWatch;
 use chancery_daemon::metrics::{MetricError, Metrics};
 use std::collections::BTreeMap;

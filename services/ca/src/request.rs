@@ -5,6 +5,7 @@ use crate::challenge::{self, KeyRequest};
 use crate::identity::Principal;
 use crate::issue::{IssueError, Issued};
 use crate::{CertificateAuthority, Error};
+use chancery_daemon::clock::Clock as _;
 use chancery_daemon::http::{Peer, RequestId};
 use chancery_daemon::metrics::{Counter, Counters, MetricError, Metrics};
 use chancery_verify::{Rejection, Timestamp};
@@ -107,14 +108,18 @@ impl CertificateAuthority {
     }
 
     async fn decide(&self, origin: &Origin, request: Result<SigningRequest, Error>) -> Result<Issued, Refusal> {
-        let now = self.clock.now();
+        // What was asked is recorded even if nothing can be dated.
+        let (now, request) = match self.clock.check() {
+            Ok(now) => (now, request),
+            Err(fault) => (self.clock.now(), request.and(Err(fault.into()))),
+        };
         let mut principal = None;
         let authenticator = self.authenticator();
         let (issuer, outcome) = match request {
             Ok(request) => {
                 let (issuer, verdict) = authenticator.judge(&request.token, now).await;
                 let outcome = match verdict {
-                    Ok(verified) => self.issue(principal.insert(verified), request.key.as_ref(), now).await,
+                    Ok(verified) => self.issue(principal.insert(verified), request.key.as_ref()).await,
                     Err(refusal) => Err(refusal.into()),
                 };
                 (issuer, outcome)
@@ -133,7 +138,7 @@ impl CertificateAuthority {
 
     /// Checks limits after the token, then the key, then issues: the order of Fulcio's errors. While nothing can be
     /// recorded, nothing is logged and signed either.
-    async fn issue(&self, principal: &Principal, key: Option<&KeyRequest>, now: Timestamp) -> Result<Issued, Error> {
+    async fn issue(&self, principal: &Principal, key: Option<&KeyRequest>) -> Result<Issued, Error> {
         if let Some(obstacle) = self.records.audit.as_ref().and_then(|audit| audit.obstacle()) {
             return Err(Error::Audit(std::io::Error::other(obstacle)));
         }
@@ -142,7 +147,7 @@ impl CertificateAuthority {
         }
         let key = key.ok_or(Error::KeyMalformed(Rejection::KeyMalformed))?;
         let key = challenge::verify(key, &principal.challenges, &self.client_algorithms)?;
-        Ok(self.pipeline().issue(principal, &key, now).await?)
+        Ok(self.pipeline().issue(principal, &key, self.clock.signing_time()?).await?)
     }
 
     fn record(&self, asked: &Asked<'_>, mut outcome: Result<Issued, Error>, now: Timestamp) -> Result<Issued, Refusal> {

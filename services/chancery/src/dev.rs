@@ -10,7 +10,7 @@ use crate::{
     command,
     configuration::Role,
     instance::{
-        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, Instance, Listening,
+        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, GuardedClock, Instance, Listening,
         OperationsArguments, RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments,
         TransparencyArguments, TufArguments, WitnessArguments,
     },
@@ -20,10 +20,7 @@ use crate::{
 };
 use anyhow::{Context as _, ensure};
 use axum::middleware;
-use chancery_daemon::{
-    clock::{Clock, SystemClock},
-    reload::Hangups,
-};
+use chancery_daemon::reload::Hangups;
 use chancery_log::store::Location;
 use chancery_trust::FileName;
 use chancery_verify::hash;
@@ -34,7 +31,6 @@ use std::{
     io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 /// Organisation in the authority's certificates.
@@ -73,7 +69,8 @@ pub(crate) async fn run(
     options: &Options<'_>,
 ) -> anyhow::Result<()> {
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // A development server asks no time server.
+    let clock = GuardedClock::start(None).await;
     let Options { demo, tiles, transparency, operations, rekor_v2, authority, timestamps, tuf, witnesses } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);

@@ -6,6 +6,7 @@
 mod addresses;
 mod authority;
 mod certificate_log;
+mod clock;
 mod composition;
 mod console;
 mod ct_shards;
@@ -32,6 +33,7 @@ mod witnesses;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use authority::{AuthorityArguments, Settings as AuthoritySettings, development_issuer, key_uri};
+pub(crate) use clock::GuardedClock;
 pub(crate) use composition::{Choices, Instance, Setup, SignIn};
 pub(crate) use console::ConsoleSettings;
 pub(crate) use data::{DataDirectory, recorded_instance};

@@ -11,22 +11,19 @@ use crate::{
     command,
     configuration::{Configuration, Role},
     instance::{
-        Choices, ConsoleSettings, DataDirectory, Instance, Listening, Setup, SignIn, TilesPlace, recorded_instance,
+        Choices, ConsoleSettings, DataDirectory, GuardedClock, Instance, Listening, Setup, SignIn, TilesPlace,
+        recorded_instance,
     },
 };
 use anyhow::{Context as _, bail, ensure};
-use chancery_daemon::{
-    clock::{Clock, SystemClock},
-    reload::Hangups,
-};
+use chancery_daemon::reload::Hangups;
 use chancery_log::{ct, rekor_v1, rekor_v2, store::Location};
 use sd_notify::NotifyState;
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path};
 
 /// Makes the instance. One that was made already is refused, unless `if_needed`.
 pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
     let configuration = Configuration::load(file)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let roles = Role::ALL.into();
     // Before the locks are tried, which its servers hold: a container's init is run again while they answer.
     if configuration.data.join("instance.json").exists() && recorded_instance(&configuration.data)?.complete {
@@ -35,6 +32,7 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
     }
     // Before anything is made: what is refused now leaves nothing behind.
     let prepared = Prepared::of(&configuration, file, &roles)?;
+    let clock = GuardedClock::start_to_make(prepared.time_servers.clone()).await?;
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     let Configuration { ca, log, tsa, .. } = &configuration;
     let logs = [(rekor_v1::NAME, &log.rekor_key), (rekor_v2::NAME, &log.rekor2_key), (ct::NAME, &log.ct_key)];
@@ -55,12 +53,12 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     // (1)
     let configuration = Configuration::load(file)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let roles: BTreeSet<Role> = if roles.is_empty() { Role::ALL.into() } else { roles.iter().copied().collect() };
     if !configuration.data.join("instance.json").exists() {
         bail!("there is no instance in {}; make it first: chancery init", configuration.data.display());
     }
     let prepared = Prepared::of(&configuration, file, &roles)?;
+    let clock = GuardedClock::start(prepared.time_servers.clone()).await;
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     ensure!(!data.is_new(), "the instance in {} is incomplete; complete it: chancery init", data.path().display());
     // (2)
@@ -106,7 +104,7 @@ impl Started<'_> {
         &self,
         prepared: Prepared,
         data: &DataDirectory,
-        clock: Arc<dyn Clock>,
+        clock: GuardedClock,
     ) -> anyhow::Result<Instance> {
         let Self { configuration, file, roles } = *self;
         let database_url = configuration.database.as_ref().map(|database| database.url.as_str());

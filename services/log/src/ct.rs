@@ -115,10 +115,11 @@ impl Ct {
             Outcome::Logged(receipt) => receipt.leaf,
             Outcome::AlreadyLogged { index } => {
                 let logged = self.log.entry(index).await?;
-                logged.ok_or(Corrupt::new("a logged entry is below the published head")).map_err(Error::from)?.leaf
+                let missing = Corrupt::new("a logged entry is below the published head");
+                self.log.judged(logged.ok_or(missing).map_err(Error::from))?.leaf
             }
         };
-        Ok(self.sign(&leaf).await?)
+        Ok(self.log.judged(self.sign(&leaf).await)?)
     }
 
     /// The issuer with this SHA-256, in DER.
@@ -144,7 +145,7 @@ impl Ct {
             signer.sign(&signed).await.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
         let sct =
             SignedCertificateTimestamp { log_id: signer.public_key().fingerprint(), timestamp, extensions, signature };
-        self.samples.check(self.log.now(), || sct.verify(&entry, signer.public_key()).map_err(refused))?;
+        self.samples.check(self.log.sampling_time(), || sct.verify(&entry, signer.public_key()).map_err(refused))?;
         Ok(sct)
     }
 }

@@ -1,8 +1,10 @@
 //! A log as its personalities see it: append, prove, read.
 
 mod open;
+mod read;
 
 pub use open::{CHECKPOINT_PERIOD, OpenError, Settings};
+use read::prove_inclusion;
 
 use crate::activity::Activity;
 use crate::mark::Marking;
@@ -10,20 +12,19 @@ use crate::pool::{Pending, Pool};
 use crate::quarantine::{Obstacle, Quarantine};
 use crate::sequencer::Follower;
 use crate::shared_read::SharedRead;
-use crate::store::{CommittedHead, LogRecord, Store, StoredEntry};
+use crate::store::{CommittedHead, LogRecord, Store};
 use crate::tiles::TileCache;
-use crate::witnessing::{WitnessStatus, Witnessed};
+use crate::witnessing::{WitnessFault, WitnessStatus, Witnessed};
 use crate::{Corrupt, Error};
 use bytes::Bytes;
-use chancery_daemon::clock::{Clock, is_before};
+use chancery_daemon::clock::{ClockFault, ClockGuard, is_before};
 use chancery_daemon::metrics::Durations;
 use chancery_daemon::samples::Samples;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
-use chancery_verify::merkle::{self, Plan, TreeHead};
-use chancery_verify::tile::{Edge, TileId, Tiles, Trees};
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::tile::{Edge, Tiles, Trees};
 use chancery_verify::{Hash, Timestamp};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -104,7 +105,7 @@ struct Parts {
     scheme: Arc<Scheme>,
     signer: Arc<Signer>,
     store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<ClockGuard>,
     pool: Pool,
     follower: Follower,
     /// Missing only where the log was quarantined when it was opened, and nothing that is stored can be proven.
@@ -163,7 +164,8 @@ impl Log {
         if !self.0.store.shared() || self.0.quarantine.reason().is_some() {
             return Ok(published);
         }
-        let committed = self.0.committed.now(async || self.0.store.head(self.0.record.log_id).await).await?;
+        let committed = self.0.committed.now(async || self.0.store.head(self.0.record.log_id).await).await;
+        let committed = self.judged(committed.map_err(Error::from))?;
         if committed.tree.size <= published.tree.size {
             return Ok(published);
         }
@@ -226,9 +228,10 @@ impl Log {
         self.0.quarantine.reason().cloned().map_or(error, Error::Quarantined)
     }
 
-    /// The time by its clock.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.0.clock.now()
+    /// A time to take samples by. It is that of the uptime: after a jump of the clock, none would be taken until the clock
+    /// has come there again.
+    pub(crate) fn sampling_time(&self) -> Timestamp {
+        Timestamp::try_from(self.0.clock.uptime()).unwrap_or(Timestamp::from_millis(u64::MAX))
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
@@ -253,10 +256,30 @@ impl Log {
             return Some(Obstacle::Unmarked { log });
         }
         if self.0.witnessed.as_ref().is_some_and(Witnessed::is_lacking) {
-            return Some(Obstacle::Unwitnessed { log });
+            return Some(Obstacle::Unwitnessed { log, witnesses: self.warnings() });
         }
+        self.clock_fault().map(|fault| Obstacle::Clock { log, fault })
+    }
+
+    /// Why nothing can be dated. What is behind its newest entry is the log's own matter, and none of one that is frozen.
+    fn clock_fault(&self) -> Option<ClockFault> {
+        let now = match self.0.clock.check() {
+            Ok(now) => now,
+            Err(fault) => return Some(fault),
+        };
         let dated = self.0.published.as_ref().map(|published| published.borrow().timestamp)?;
-        is_before(self.0.clock.now(), dated).then_some(Obstacle::Clock { log })
+        (is_before(now, dated) && !self.is_frozen()).then_some(ClockFault::behind(now, dated))
+    }
+
+    /// What does not keep the log from taking entries but needs an operator: the witnesses that do not cosign, and why.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let log = self.0.record.name.as_str();
+        let warning = |WitnessStatus { name, fault, .. }: WitnessStatus| {
+            let WitnessFault { outcome, reason } = fault?;
+            Some(format!("the witness {name} does not cosign the {log} log ({outcome}): {reason}"))
+        };
+        self.witnesses().into_iter().filter_map(warning).collect()
     }
 
     /// What its witnesses have said since it was opened; nothing where it has none.
@@ -289,15 +312,22 @@ impl Log {
         self.0.pool.waiting()
     }
 
+    /// Why no entry may be committed, because nobody could be told of it.
+    fn refusal(&self) -> Option<&'static str> {
+        if self.0.marking.as_ref().is_some_and(Marking::has_failed) {
+            return Some("the high-water mark cannot be written");
+        }
+        let published = self.0.published.as_ref().map_or(0, |published| published.borrow().tree.size);
+        self.0.witnessed.as_ref()?.refusal(published)
+    }
+
     /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
     pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
         if self.is_frozen() {
             return Err(Error::Frozen);
         }
-        let is_new = || self.0.published.as_ref().is_some_and(|published| published.borrow().tree.size == 0);
-        if self.0.witnessed.as_ref().is_some_and(|witnessed| !witnessed.may_append() && !is_new()) {
-            let unheard = Error::Unavailable { reason: "too few witnesses have been heard since the start" };
-            return Err(self.quarantined(unheard));
+        if let Some(reason) = self.refusal() {
+            return Err(self.quarantined(Error::Unavailable { reason }));
         }
         let sequenced = self.0.pool.submit(pending).await.map_err(|error| match error {
             stopped @ Error::Unavailable { .. } => self.quarantined(stopped),
@@ -324,149 +354,15 @@ impl Log {
                     Some(witnessed) => self.shown(witnessed, signed.size).await?,
                 };
                 let proof = if published.tree == signed {
-                    prove_inclusion(index, &leaf_hash, &signed, &trees)?
+                    self.judged(prove_inclusion(index, &leaf_hash, &signed, &trees).map_err(Error::from))?
                 } else {
-                    self.inclusion_proof(index, &leaf_hash, &published.tree, Tiles::default()).await?
+                    let prove = || self.inclusion_proof(index, &leaf_hash, &published.tree, Tiles::default());
+                    self.checked(prove).await?
                 };
                 Ok(Outcome::Logged(Receipt { index, timestamp, leaf_hash, leaf, published, proof }))
             }
         }
     }
-
-    /// The entry at `index` with its proof in the newest published tree; `None` at or past its size.
-    pub async fn entry(&self, index: u64) -> Result<Option<Receipt>, Error> {
-        let published = self.covering(index.saturating_add(1)).await?;
-        if index >= published.tree.size {
-            return Ok(None);
-        }
-        let mut plan = Plan::default();
-        let Ok(_) = merkle::inclusion_proof(index, published.tree.size, &mut plan);
-        let (mut trees, missing) = self.trees_at_hand(&plan, &published);
-        let (entry, read) = self
-            .0
-            .store
-            .entry(self.0.record.log_id, index, missing)
-            .await?
-            .ok_or(Corrupt::new("every index below the head has an entry"))?;
-        if merkle::leaf_hash(&entry.leaf) != entry.leaf_hash {
-            return Err(Corrupt::new("a stored leaf has its leaf hash").into());
-        }
-        trees.0.extend(self.read_trees(read).0);
-        let proof = prove_inclusion(index, &entry.leaf_hash, &published.tree, &trees)?;
-        Ok(Some(Receipt {
-            index,
-            timestamp: entry.timestamp,
-            leaf_hash: entry.leaf_hash,
-            leaf: entry.leaf,
-            published,
-            proof,
-        }))
-    }
-
-    /// The index of the leaf with this hash, where it is below the published head.
-    pub async fn index_of(&self, leaf_hash: Hash) -> Result<Option<u64>, Error> {
-        let Some(index) = self.0.store.index_of(self.0.record.log_id, leaf_hash).await? else { return Ok(None) };
-        let published = self.covering(index.saturating_add(1)).await?;
-        Ok((index < published.tree.size).then_some(index))
-    }
-
-    /// Up to `count` entries from `start` on, all below the published head.
-    pub async fn entries(&self, start: u64, count: u32) -> Result<Vec<StoredEntry>, Error> {
-        let available = self.readable(start.saturating_add(u64::from(count))).await?.saturating_sub(start);
-        let count = count.min(u32::try_from(available).unwrap_or(u32::MAX));
-        Ok(self.0.store.entries(self.0.record.log_id, start, count).await?)
-    }
-
-    /// Inclusion proof of the leaf at `index` in the tree of `size` leaves, verified against that tree's root hash.
-    pub async fn inclusion_proof_at(&self, index: u64, leaf_hash: &Hash, size: u64) -> Result<Vec<Hash>, Error> {
-        let root = self.root_at(size).await?;
-        self.inclusion_proof(index, leaf_hash, &TreeHead { size, root }, Tiles::default()).await
-    }
-
-    /// From tiles of which some have been `read` already.
-    async fn inclusion_proof(
-        &self,
-        index: u64,
-        leaf_hash: &Hash,
-        tree: &TreeHead,
-        read: Tiles,
-    ) -> Result<Vec<Hash>, Error> {
-        let mut plan = Plan::default();
-        let Ok(_) = merkle::inclusion_proof(index, tree.size, &mut plan);
-        let trees = self.trees_for(&plan, read).await?;
-        Ok(prove_inclusion(index, leaf_hash, tree, &trees)?)
-    }
-
-    /// Index and inclusion proof of the leaf with this hash in the tree of `size` leaves, `size` ≤ published size; `None`
-    /// where that tree has no such leaf.
-    pub async fn inclusion_proof_by_hash(
-        &self,
-        leaf_hash: &Hash,
-        size: u64,
-    ) -> Result<Option<(u64, Vec<Hash>)>, Error> {
-        let Some((index, read)) = self.0.store.leaf(self.0.record.log_id, *leaf_hash).await? else { return Ok(None) };
-        if index >= size {
-            return Ok(None);
-        }
-        let tree = TreeHead { size, root: self.root_at(size).await? };
-        Ok(Some((index, self.inclusion_proof(index, leaf_hash, &tree, read).await?)))
-    }
-
-    /// Proof that the tree of `old` leaves is a prefix of the tree of `new` leaves; `old` ≤ `new` ≤ published size.
-    pub async fn consistency_proof(&self, old: u64, new: u64) -> Result<Vec<Hash>, Error> {
-        let mut plan = Plan::default();
-        let Ok(_) = merkle::consistency_proof(old, new, &mut plan);
-        let Ok(_) = merkle::root_hash(old, &mut plan);
-        let Ok(_) = merkle::root_hash(new, &mut plan);
-        let trees = self.trees_for(&plan, Tiles::default()).await?;
-        let missing = |_| Corrupt::new("tiles below the head are stored");
-        let proof = merkle::consistency_proof(old, new, &mut &trees).map_err(missing)?;
-        let old = TreeHead { size: old, root: merkle::root_hash(old, &mut &trees).map_err(missing)? };
-        let new = TreeHead { size: new, root: merkle::root_hash(new, &mut &trees).map_err(missing)? };
-        merkle::verify_consistency(&old, &new, &proof)
-            .map_err(|rejection| Corrupt::refused("a consistency proof verifies", rejection))?;
-        Ok(proof)
-    }
-
-    /// Root hash of the tree as it was at `size` leaves, `size` ≤ published size.
-    pub async fn root_at(&self, size: u64) -> Result<Hash, Error> {
-        let published = self.covering(size).await?;
-        if published.tree.size == size {
-            return Ok(published.tree.root);
-        }
-        let mut plan = Plan::default();
-        let Ok(_) = merkle::root_hash(size, &mut plan);
-        let trees = self.trees_for(&plan, Tiles::default()).await?;
-        merkle::root_hash(size, &mut &trees).map_err(|_| Corrupt::new("tiles below the head are stored").into())
-    }
-
-    /// The tiles of a plan, of which some have been `read` already.
-    async fn trees_for(&self, plan: &Plan, mut read: Tiles) -> Result<Trees, Error> {
-        let (mut trees, mut missing) = self.trees_at_hand(plan, &*self.published()?);
-        read.0.retain(|id, _| missing.contains(id));
-        missing.retain(|id| !read.0.contains_key(id));
-        trees.0.extend(self.read_trees(read).0);
-        trees.0.extend(self.trees(missing).await?.0);
-        Ok(trees)
-    }
-
-    /// The tiles of a plan that are in memory, and those that are to be read.
-    fn trees_at_hand(&self, plan: &Plan, published: &Published) -> (Trees, Vec<TileId>) {
-        let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
-        let (at_edge, inside): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| published.edge.0.contains_key(id));
-        let (mut trees, missing) = self.trees_in_memory(inside);
-        trees.0.extend(at_edge.into_iter().filter_map(|id| Some((id, published.edge.0.get(&id)?.clone()))));
-        (trees, missing)
-    }
-}
-
-/// Makes an inclusion proof from `trees` and verifies it.
-fn prove_inclusion(index: u64, leaf_hash: &Hash, tree: &TreeHead, trees: &Trees) -> Result<Vec<Hash>, Corrupt> {
-    let proof = merkle::inclusion_proof(index, tree.size, &mut &*trees)
-        .map_err(|_| Corrupt::new("the tiles of a proof are at hand"))?;
-    merkle::verify_inclusion(index, tree.size, leaf_hash, &proof, &tree.root)
-        .map_err(|rejection| Corrupt::refused("an inclusion proof verifies", rejection))?;
-    Ok(proof)
 }
 
 /// Signs a committed head, verifies the checkpoint that comes of it if it is one of the samples, and returns it for

@@ -2,6 +2,7 @@
 
 use crate::quarantine::Reason;
 use crate::store::StoreError;
+use chancery_daemon::clock::ClockFault;
 use chancery_verify::Rejection;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,12 +27,15 @@ pub enum Error {
         /// Seconds to wait.
         retry_after_seconds: u64,
     },
-    /// Not now: the sequencer has stopped, or the clock cannot be trusted. Reads go on.
+    /// Not now: the sequencer has stopped, or nobody could be told of the entry. Reads go on.
     #[error("the log takes no entries at the moment: {reason}")]
     Unavailable {
         /// Why, for the operator's log.
         reason: &'static str,
     },
+    /// Not now: the clock cannot be trusted, so nothing is dated. Reads go on.
+    #[error(transparent)]
+    Clock(#[from] ClockFault),
     /// Never again: the log is frozen. Reads go on.
     #[error("the log is frozen: it takes no more entries")]
     Frozen,
@@ -68,10 +72,20 @@ impl Error {
         match self {
             Self::Busy { .. } => "log.busy",
             Self::Unavailable { .. } => "log.unavailable",
+            Self::Clock(fault) => fault.code(),
             Self::Frozen => "log.frozen",
             Self::Quarantined(_) => "log.quarantined",
             Self::Corrupt(_) => "log.corrupt",
             Self::Store(_) => "log.store",
+        }
+    }
+
+    /// The self-check that failed, if that is the reason.
+    #[must_use]
+    pub const fn corrupt(&self) -> Option<&Corrupt> {
+        match self {
+            Self::Corrupt(corrupt) | Self::Store(StoreError::Corrupt(corrupt)) => Some(corrupt),
+            _ => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! second signed history could not be taken back.
 
 use crate::Corrupt;
+use chancery_daemon::clock::ClockFault;
 use chancery_verify::Rejection;
 use std::sync::Arc;
 use tokio::sync::SetOnce;
@@ -163,10 +164,12 @@ pub enum Obstacle {
         reason: Reason,
     },
     /// Until the clock is right.
-    #[error("the clock is behind the {log} log, which signs nothing until it is right: correct the clock")]
+    #[error("the {log} log takes no entries and dates nothing ({}): {fault}", fault.code())]
     Clock {
         /// The log's name.
         log: String,
+        /// What is wrong with it.
+        fault: ClockFault,
     },
     /// Until the high-water mark can be written.
     #[error(
@@ -178,10 +181,15 @@ pub enum Obstacle {
         log: String,
     },
     /// Until enough witnesses cosign.
-    #[error("too few witnesses cosign the checkpoints of the {log} log, which acknowledges no entry until they do")]
+    #[error(
+        "too few witnesses cosign the checkpoints of the {log} log, which acknowledges no entry until they do: {}",
+        witnesses.join("; ")
+    )]
     Unwitnessed {
         /// The log's name.
         log: String,
+        /// Those that do not, and why.
+        witnesses: Vec<String>,
     },
     /// It is being shut down.
     #[error("the {log} log takes no more entries: it is being stopped")]

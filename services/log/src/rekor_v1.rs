@@ -214,7 +214,8 @@ impl RekorV1 {
     /// The entry at a place, with the leaf that was looked for.
     async fn prove_with(&self, place: &Place, leaf_hash: Hash) -> Result<ProvenEntry, Error> {
         let found = self.prove(place).await?.filter(|entry| entry.receipt.leaf_hash == leaf_hash);
-        Ok(found.ok_or(Corrupt::new("an entry found by its leaf hash has it"))?)
+        let missing = Corrupt::new("an entry found by its leaf hash has it");
+        place.shard.log.judged(found.ok_or(missing).map_err(Error::from))
     }
 
     /// The entry at a place, or `None` past the end.
@@ -280,10 +281,11 @@ async fn promise(shard: &Shard, span: Span, receipt: Receipt) -> Result<ProvenEn
     let (promise, signer) = (promise_of(&entry), shard.log.signer());
     let signature = signer.sign(&promise.signed_bytes()).await;
     let signature = signature.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
-    shard.samples.check(shard.log.now(), || {
+    let sample = shard.samples.check(shard.log.sampling_time(), || {
         let verified = promise.verify(signer.public_key(), &signature);
         verified.map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))
-    })?;
+    });
+    shard.log.judged(sample.map_err(Error::from))?;
     Ok(ProvenEntry { promise: Some(signature), ..entry })
 }
 

@@ -143,8 +143,8 @@ impl RekorV2 {
             Outcome::Logged(receipt) => Ok(ProvenEntry { kind, log_id, receipt }),
             Outcome::AlreadyLogged { index } => {
                 let logged = self.log.entry(index).await?.filter(|logged| logged.leaf_hash == leaf_hash);
-                let receipt =
-                    logged.ok_or(Corrupt::new("an entry found by its leaf hash has it")).map_err(Error::from)?;
+                let missing = Corrupt::new("an entry found by its leaf hash has it");
+                let receipt = self.log.judged(logged.ok_or(missing).map_err(Error::from))?;
                 Err(SubmissionError::Exists(Box::new(ProvenEntry { kind, log_id, receipt })))
             }
         }

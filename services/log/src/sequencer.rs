@@ -8,28 +8,29 @@
 //! Only a head that was committed by this loop, or that it has just read as committed, is ever signed; see [`follow`] for
 //! the heads of other replicas.
 
+mod extend;
 mod follow;
 mod look;
 
+pub(crate) use extend::checked_edge;
+use extend::{Extended, Integrated, Place, deduplicate, extend_tree};
 pub(crate) use follow::{Follower, Reader, follower};
-use look::put_back_from;
+use look::{Sight, put_back_from};
 
 use crate::activity::Activity;
 use crate::engine::{Published, Sequenced, sign_head};
 use crate::guard::Sound;
 use crate::pool::Waiting;
 use crate::quarantine::{Quarantine, Reason};
-use crate::store::{Batch, CommittedHead, Extension, Found, LogRecord, Store, StoreError, StoredEntry};
+use crate::store::{Batch, CommittedHead, Found, LogRecord, Store, StoreError};
 use crate::{Corrupt, Error};
-use chancery_daemon::clock::{Clock, is_before};
+use chancery_daemon::clock::{ClockFault, ClockGuard, is_before};
 use chancery_daemon::samples::Samples;
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
-use chancery_verify::tile::{Edge, FULL_WIDTH, TileTree, Tiles, Trees};
-use chancery_verify::{Hash, Timestamp, merkle};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use chancery_verify::tile::{Edge, Trees};
+use chancery_verify::{Hash, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -45,19 +46,19 @@ const REPUBLISH: Duration = Duration::from_hours(1);
 const LOOK: Duration = Duration::from_secs(2);
 /// A committed head that could not be signed, for want of a clock or a key, is tried again this often.
 const RETRY: Duration = Duration::from_secs(2);
-/// Ours went back, or that of another replica is ahead.
-pub(crate) const CLOCK_BEHIND: Error = Error::Unavailable { reason: "the clock is behind the last entry; correct it" };
 
 pub(crate) struct Sequencer {
     record: Arc<LogRecord>,
     scheme: Arc<Scheme>,
     signer: Arc<Signer>,
     store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<ClockGuard>,
     /// The right edge of the committed tree as last seen; re-read whenever the store's head is another.
     edge: Edge,
     /// The committed head as last seen.
     head: CommittedHead,
+    /// The largest head that was seen in the store, and when.
+    sight: Sight,
     /// Whether `head` was built by another process on a head that was not published here. Such a head is not signed
     /// before it is seen to extend the published one.
     adopted: bool,
@@ -75,7 +76,7 @@ pub(crate) struct Sequencer {
 }
 
 /// What every sequencer holds of its log: its record, scheme, key and store, and the clock.
-pub(crate) type Parts = (Arc<LogRecord>, Arc<Scheme>, Arc<Signer>, Arc<dyn Store>, Arc<dyn Clock>);
+pub(crate) type Parts = (Arc<LogRecord>, Arc<Scheme>, Arc<Signer>, Arc<dyn Store>, Arc<ClockGuard>);
 
 impl Sequencer {
     /// A sequencer that goes on from a sound state. `first` is what is published at first, and whether that is new.
@@ -90,6 +91,7 @@ impl Sequencer {
         let published = watch::Sender::new(Arc::new(first));
         let (activity, frozen) = (Arc::clone(activity), Arc::clone(frozen));
         let (adopted, stored, samples) = (false, None, Samples::default());
+        let sight = Sight { size: head.tree.size, at: clock.moment() };
         Self {
             record,
             scheme,
@@ -98,6 +100,7 @@ impl Sequencer {
             clock,
             edge,
             head,
+            sight,
             adopted,
             published,
             unstored,
@@ -119,21 +122,39 @@ impl Sequencer {
         self.published.subscribe()
     }
 
-    /// The time to put on a head or entry: never before the last one. A clock that went back further than slewing explains
-    /// cannot be trusted to date anything.
-    fn signing_time(&self) -> Result<Timestamp, Error> {
-        let (now, last) = (self.clock.now(), self.head.timestamp.max(self.published.borrow().timestamp));
-        if is_before(now, last) { Err(CLOCK_BEHIND) } else { Ok(now.max(last)) }
+    /// The time to put on an entry: never before the last one. A clock that went back further than slewing explains cannot be
+    /// trusted to date anything.
+    fn time(&self) -> Result<Timestamp, ClockFault> {
+        self.not_before_the_last(self.clock.check()?)
+    }
+
+    /// The same for a head, which is signed: no role dates anything before it from then on.
+    fn signing_time(&self) -> Result<Timestamp, ClockFault> {
+        self.time()?;
+        self.not_before_the_last(self.clock.signing_time()?)
+    }
+
+    fn not_before_the_last(&self, now: Timestamp) -> Result<Timestamp, ClockFault> {
+        let last = self.head.timestamp.max(self.published.borrow().timestamp);
+        if is_before(now, last) { Err(ClockFault::behind(now, last)) } else { Ok(now.max(last)) }
     }
 
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Reason> {
         let begun = Instant::now();
-        let outcome = self.integrate(&batch).await;
+        let outcome = match self.catch_up().await {
+            Ok(()) => self.integrate(&batch).await,
+            Err(error) => Err(error),
+        };
         let integrated = outcome.is_ok();
         let result = self.conclude(batch, outcome).await;
         self.activity.batch(&self.record.name, integrated, begun.elapsed());
         result
+    }
+
+    /// Signs the head where that has failed before. Nothing is committed on top of it: nobody could be told of that either.
+    async fn catch_up(&mut self) -> Result<(), Error> {
+        if self.is_published() { Ok(()) } else { self.sign().await.map(|_| ()) }
     }
 
     /// Publishes what was integrated and answers, or says why it was not.
@@ -157,9 +178,18 @@ impl Sequencer {
                 refuse(batch, |_| Error::Frozen);
                 Ok(())
             }
+            // The guard of the clock has said so once.
+            Err(Error::Clock(fault)) => {
+                refuse(batch, |_| Error::Clock(fault));
+                Ok(())
+            }
             Err(error) => {
                 tracing::error!(log.name = %self.record.name, %error, entries = batch.len(), "batch failed");
-                refuse(batch, |_| Error::Unavailable { reason: "the database did not take the batch" });
+                let reason = match error {
+                    Error::Unavailable { reason } => reason,
+                    _ => "the database did not take the batch",
+                };
+                refuse(batch, |_| Error::Unavailable { reason });
                 Ok(())
             }
         }
@@ -169,9 +199,10 @@ impl Sequencer {
     async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Trees), Error> {
         let (unique, positions) = deduplicate(batch);
         let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
-        let now = self.signing_time()?;
-        let (mut done, mut put_back) = (None, None);
-        let (known, seen) = (&self.edge, self.head.tree);
+        let now = self.time()?;
+        let (mut done, mut put_back, mut fault) = (None, None, None);
+        let (known, seen, begun) = (&self.edge, self.head.tree, self.clock.moment());
+        let (clock, sight) = (&self.clock, &mut self.sight);
         let mut extend = |found: Found| {
             let base = found.head;
             if let Some(reason) = put_back_from(&seen, &base.tree) {
@@ -179,9 +210,9 @@ impl Sequencer {
                 put_back = Some(reason);
                 return Err(Corrupt::new("a committed tree only grows"));
             }
-            if is_behind(now, &base) {
-                // Another replica's clock is ahead: what we could not sign must not be committed.
-                done = None;
+            if let Err(doubt) = sight.judge(clock, now, &base) {
+                // Another replica's clock is another one: what we could not sign must not be committed.
+                (done, fault) = (None, Some(doubt));
                 return Ok(None);
             }
             let mut extended = extend_tree(found, known, &unique, now)?;
@@ -207,7 +238,9 @@ impl Sequencer {
             self.edge = Edge::default();
             return Err(put_back.map_or_else(|| error.into(), Error::Quarantined));
         }
-        let Some((base, written, extended)) = done else { return Err(CLOCK_BEHIND) };
+        let Some((base, written, extended)) = done else {
+            return Err(fault.map_or_else(|| Corrupt::new("a batch is extended or refused").into(), Error::Clock));
+        };
         let Extended { edge, head, outcomes, completed, .. } = extended;
         if base != self.head.tree {
             self.adopted = true;
@@ -220,6 +253,7 @@ impl Sequencer {
         }
         self.edge = edge;
         self.head = head;
+        self.sight = Sight { size: head.tree.size, at: begun };
         let outcome = |place: Place| match (place, outcomes.get(place.position())) {
             (Place::First(_), Some(outcome)) => Ok(outcome.clone()),
             (Place::Again(_), Some(Integrated::Now(entry))) => Ok(Integrated::Before(entry.index)),
@@ -384,100 +418,6 @@ pub(crate) async fn run(
         }
     }
     sequencer.store_checkpoint().await;
-}
-
-/// What became of an entry in a batch.
-#[derive(Debug, Clone)]
-enum Integrated {
-    Now(StoredEntry),
-    Before(u64),
-}
-
-struct Extended {
-    edge: Edge,
-    head: CommittedHead,
-    outcomes: Vec<Integrated>,
-    /// The tiles that are full now and were not before.
-    completed: Trees,
-    extension: Option<Extension>,
-}
-
-/// Where among the distinct entries of its batch an entry stands, and whether it came first.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    First(usize),
-    Again(usize),
-}
-
-impl Place {
-    const fn position(self) -> usize {
-        match self {
-            Self::First(position) | Self::Again(position) => position,
-        }
-    }
-}
-
-/// The entries of a batch with distinct identities, and the place of each entry among them.
-fn deduplicate(batch: &[Waiting]) -> (Vec<&Waiting>, Vec<Place>) {
-    let mut known = HashMap::new();
-    let mut unique = Vec::new();
-    let places = batch
-        .iter()
-        .map(|waiting| match known.entry(waiting.pending.identity_hash) {
-            Entry::Occupied(first) => Place::Again(*first.get()),
-            Entry::Vacant(free) => {
-                unique.push(waiting);
-                Place::First(*free.insert(unique.len() - 1))
-            }
-        })
-        .collect();
-    (unique, places)
-}
-
-/// Extends the tree that was found by the entries that are not duplicates. Pure.
-fn extend_tree(found: Found, known: &Edge, unique: &[&Waiting], now: Timestamp) -> Result<Extended, Corrupt> {
-    let mut edge = match &found.edge {
-        Some(tiles) => checked_edge(&found.head, tiles)?,
-        None if known.root() == found.head.tree.root => known.clone(),
-        None => return Err(Corrupt::new("the head's root hash is that of its right edge")),
-    };
-    // Another replica's clock may be a little ahead of ours; times in one tree never go back.
-    let timestamp = now.max(found.head.timestamp);
-    let mut touched = Tiles::default();
-    let mut entries = Vec::new();
-    let mut outcomes = Vec::with_capacity(unique.len());
-    for (waiting, duplicate) in unique.iter().zip(found.duplicates) {
-        if let Some(index) = duplicate {
-            outcomes.push(Integrated::Before(index));
-            continue;
-        }
-        let index = edge.size();
-        let sealed = (waiting.pending.seal)(index, timestamp)?;
-        let leaf_hash = merkle::leaf_hash(&sealed.leaf);
-        edge.append(leaf_hash, &mut touched);
-        let identity_hash = waiting.pending.identity_hash;
-        let entry = StoredEntry { index, timestamp, identity_hash, leaf_hash, leaf: sealed.leaf, extra: sealed.extra };
-        entries.push(entry.clone());
-        outcomes.push(Integrated::Now(entry));
-    }
-    if entries.is_empty() {
-        return Ok(Extended { edge, head: found.head, outcomes, completed: Trees::default(), extension: None });
-    }
-    let head = CommittedHead { tree: merkle::TreeHead { size: edge.size(), root: edge.root() }, timestamp };
-    let completed = touched.0.iter().filter(|(_, hashes)| hashes.len() == FULL_WIDTH as usize);
-    let completed = Trees(completed.map(|(id, hashes)| (*id, Arc::new(TileTree::new(hashes)))).collect());
-    Ok(Extended { edge, head, outcomes, completed, extension: Some(Extension::new(entries, touched, head)) })
-}
-
-/// The edge of the committed tree, if its tiles are there and lead to its root hash.
-pub(crate) fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, Corrupt> {
-    let edge =
-        Edge::from_tiles(head.tree.size, tiles).map_err(|_| Corrupt::new("the tiles of the right edge are stored"))?;
-    if edge.root() == head.tree.root {
-        Ok(edge)
-    } else {
-        Err(Corrupt::new("the head's root hash is that of its right edge"))
-    }
 }
 
 /// Whether `now` is before the last entry, by more than slewing explains.

@@ -76,6 +76,12 @@ impl TileCache {
         Self { tiles: tiles.max_capacity(CACHE_BYTES).build(), bundles: bundles.max_capacity(CACHE_BYTES).build() }
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.tiles.invalidate_all();
+        self.bundles.invalidate_all();
+    }
+
     /// Those of `ids` that are here, and those that are not.
     fn among(&self, ids: impl IntoIterator<Item = TileId>) -> (Vec<(TileId, Arc<Tile>)>, Vec<TileId>) {
         let (mut tiles, mut missing) = (Vec::new(), Vec::new());
@@ -151,6 +157,10 @@ impl Log {
 
     /// The bytes at `path`, or `None` where the published tree has no such tile.
     pub(crate) async fn tile_bytes(&self, path: &TilePath, encode: EncodeEntry) -> Result<Option<Bytes>, Error> {
+        self.checked(|| self.read_tile_bytes(path, encode)).await
+    }
+
+    async fn read_tile_bytes(&self, path: &TilePath, encode: EncodeEntry) -> Result<Option<Bytes>, Error> {
         let id = TileId { level: path.level.unwrap_or(0), index: path.index };
         if path.width > id.width(self.readable(id.size_for(path.width)).await?) {
             return Ok(None);

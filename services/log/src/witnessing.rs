@@ -2,7 +2,8 @@
 //!
 //! A witness cosigns a tree only if it extends the one it has cosigned before. So it is what a log cannot talk its way
 //! around: where its database was put back, or a copy of the machine writes a second history, a witness says that it has seen
-//! more, or something else, and the log is quarantined.
+//! more, or something else. Where it shows a checkpoint that proves it, the log is quarantined; otherwise that witness is at
+//! fault, and the log goes on as its quorum allows.
 //!
 //! The sequencer commits and signs as ever. What it has signed is published here: at once where a quorum of witnesses has
 //! cosigned it; without that, after the policy's timeout ([`Fail::Open`]) or never ([`Fail::Closed`]). Who has submitted an
@@ -10,27 +11,33 @@
 //! on its way, and the newest signed head is the next one: what is signed in between needs no cosignature of its own.
 //!
 //! - `rounds`: which head the witnesses are asked about, and what is published when.
+//! - `context`: the log they are asked about.
 //! - `asking`: one conversation with one witness.
+//! - `evidence`: what a witness must show before it is believed against the log.
 //!
 //! How requests travel is the caller's: see [`WitnessClient`].
 
 mod asking;
+mod context;
+mod evidence;
 mod rounds;
 
 use crate::engine::Published;
 use crate::guard::Guard;
 use crate::quarantine::Reason;
 use crate::sequencer::Follower;
-use crate::store::{LogRecord, Store};
+use crate::store::Store;
 use crate::{Error, OpenError};
-use asking::{Context, Failure};
+use asking::Failure;
 use chancery_verify::cosignature::{Policy, Witness};
+pub(crate) use context::Context;
 use futures_util::future::join_all;
 use rounds::Rounds;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -61,6 +68,13 @@ pub struct Unreachable {
 /// A request on its way.
 pub type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unreachable>> + Send + 'a>>;
 
+/// A checkpoint on its way; `None` where the witness shows none.
+pub type Showing<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, Unreachable>> + Send + 'a>>;
+
+/// Entries that may be in a log without anybody being told of them, where nothing is acknowledged without witnesses. Beyond
+/// it no entry is taken, except those that were let in before: at most as many again.
+const MAX_UNTOLD: u64 = 4096;
+
 /// Carries requests to one witness.
 pub trait WitnessClient: Send + Sync {
     /// Sends one `add-checkpoint`, and gives up after some seconds.
@@ -68,6 +82,9 @@ pub trait WitnessClient: Send + Sync {
 
     /// Where the witness shows the last checkpoint of the log with this origin that it has cosigned: a URL.
     fn evidence(&self, origin: &str) -> String;
+
+    /// Fetches that checkpoint, and gives up after some seconds. Nothing about it needs to be verified.
+    fn checkpoint(&self, origin: &str) -> Showing<'_>;
 }
 
 /// What becomes of a checkpoint that too few witnesses have cosigned.
@@ -107,10 +124,11 @@ impl Witnesses {
     /// of them knows better. Those who do not answer in time are not waited for.
     pub(crate) async fn inspect(&self, guard: Guard<'_>, store: &Arc<dyn Store>) -> Result<Option<Reason>, OpenError> {
         let Some(last) = guard.last_published().await? else { return Ok(None) };
-        let context = Context { record: Arc::new(guard.record.clone()), store: Arc::clone(store) };
+        let context = Context::of(guard, store);
         let conversations = self.policy.witnesses().iter().zip(&self.clients).map(|(witness, client)| {
             let conversation = context.converse(witness, &**client, &last, None);
-            async { tokio::time::timeout(self.timeout, conversation).await.ok() }
+            // As long again, because one that disagrees is asked for its checkpoint, too.
+            async { tokio::time::timeout(self.timeout * 2, conversation).await.ok() }
         });
         let doubt = |outcome: Option<asking::Outcome>| match outcome?.result {
             Err(Failure::Doubt(reason)) => Some(reason),
@@ -126,10 +144,12 @@ pub(crate) struct Tally {
     outcomes: [AtomicU64; OUTCOMES.len()],
     /// Leaves of the largest tree it has cosigned for this process.
     size: AtomicU64,
+    /// Why it has not cosigned when it was asked last.
+    fault: Mutex<Option<WitnessFault>>,
 }
 
 /// How a conversation with a witness can end, as metrics name it.
-const OUTCOMES: [&str; 5] = ["cosigned", "unreachable", "refused", "invalid", "behind"];
+pub const OUTCOMES: [&str; 6] = ["cosigned", "unreachable", "refused", "invalid", "behind", "unproven"];
 
 impl Tally {
     fn count(&self, outcome: &str) {
@@ -137,6 +157,19 @@ impl Tally {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
+
+    fn set_fault(&self, fault: Option<WitnessFault>) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+}
+
+/// Why a witness does not cosign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WitnessFault {
+    /// How the conversation has ended: one of [`OUTCOMES`].
+    pub outcome: &'static str,
+    /// For the operator.
+    pub reason: String,
 }
 
 /// One witness, for metrics.
@@ -148,12 +181,16 @@ pub struct WitnessStatus {
     pub outcomes: Vec<(&'static str, u64)>,
     /// Leaves of the largest tree it has cosigned since the start.
     pub size: u64,
+    /// Why it did not cosign when it was asked last; `None` where it did.
+    pub fault: Option<WitnessFault>,
 }
 
 /// What a log knows of its witnessing.
 #[derive(Clone)]
 pub(crate) struct Witnessed {
     shared: Arc<Shared>,
+    /// What is signed, published or not.
+    signed: watch::Receiver<Arc<Published>>,
 }
 
 struct Shared {
@@ -168,9 +205,19 @@ struct Shared {
 }
 
 impl Witnessed {
-    /// Whether an entry may be taken: where nothing is acknowledged without witnesses, not before they have been heard.
-    pub(crate) fn may_append(&self) -> bool {
-        self.shared.fail == Fail::Open || self.shared.reached.load(Ordering::Relaxed)
+    /// Why no entry may be taken while the tree of `published` leaves is what is published, if so. Where nothing is
+    /// acknowledged without witnesses, entries are refused before they are in the log: until witnesses have been heard, and
+    /// while too many entries wait for them.
+    pub(crate) fn refusal(&self, published: u64) -> Option<&'static str> {
+        if self.shared.fail == Fail::Open {
+            return None;
+        }
+        // A new log has nothing that a witness could be asked about.
+        if published > 0 && !self.shared.reached.load(Ordering::Relaxed) {
+            return Some("too few witnesses have been heard since the start");
+        }
+        let untold = self.signed.borrow().tree.size.saturating_sub(published);
+        (untold >= MAX_UNTOLD).then_some("too many entries wait for witnesses to cosign them")
     }
 
     /// Whether entries wait for witnesses that do not cosign.
@@ -208,7 +255,8 @@ impl Witnessed {
             let counts = tally.outcomes.iter().map(|count| count.load(Ordering::Relaxed));
             let outcomes = OUTCOMES.into_iter().zip(counts).collect();
             let size = tally.size.load(Ordering::Relaxed);
-            WitnessStatus { name: witness.name().to_string(), outcomes, size }
+            let fault = tally.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            WitnessStatus { name: witness.name().to_string(), outcomes, size, fault }
         };
         self.shared.policy.witnesses().iter().zip(&self.shared.tallies).map(status).collect()
     }
@@ -227,7 +275,7 @@ pub(crate) struct Begun {
 /// Begins to publish what is `signed`.
 pub(crate) fn begin(
     Witnesses { policy, clients, fail, timeout }: Witnesses,
-    (record, store): (&Arc<LogRecord>, &Arc<dyn Store>),
+    context: Context,
     follower: Follower,
     signed: watch::Receiver<Arc<Published>>,
 ) -> Begun {
@@ -235,7 +283,7 @@ pub(crate) fn begin(
     let (reached, lacking) = (AtomicBool::new(false), AtomicBool::new(false));
     let shared = Arc::new(Shared { policy, fail, timeout, tallies, reached, lacking });
     let (sender, published) = watch::channel(signed.borrow().clone());
-    let context = Arc::new(Context { record: Arc::clone(record), store: Arc::clone(store) });
-    let rounds = Rounds::new(Arc::clone(&shared), context, clients, follower, (signed, sender));
-    Begun { known: Witnessed { shared }, published, rounds }
+    let known = Witnessed { shared: Arc::clone(&shared), signed: signed.clone() };
+    let rounds = Rounds::new(shared, Arc::new(context), clients, follower, (signed, sender));
+    Begun { known, published, rounds }
 }

@@ -46,7 +46,7 @@ pub use role::{Lifetimes, Role, Urgency};
 pub use root::{RoleKeys, Root};
 pub use service::Service;
 
-use chancery_daemon::signer::SignerError;
+use chancery_daemon::{clock::ClockFault, signer::SignerError};
 use std::{io, path::PathBuf};
 
 /// Why metadata is refused.
@@ -176,6 +176,9 @@ pub enum TufError {
         /// Errors of keys that could not be used.
         failures: Vec<SignerError>,
     },
+    /// The clock cannot be trusted, so nothing is dated.
+    #[error(transparent)]
+    Clock(#[from] ClockFault),
     /// The trust files do not have the expected form.
     #[error("the trust files cannot be taken apart")]
     TrustFiles,

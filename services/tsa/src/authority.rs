@@ -3,7 +3,7 @@
 use crate::encoding::{Encoder, Moment};
 use crate::{Error, Policies};
 use chancery_daemon::authority::{AuthorityError, serial_number};
-use chancery_daemon::clock::ClockGuard;
+use chancery_daemon::clock::{ClockFault, ClockGuard};
 use chancery_daemon::random::Random;
 use chancery_daemon::samples::Samples;
 use chancery_daemon::signer::Signer;
@@ -33,7 +33,7 @@ pub struct TimestampAuthority {
     /// Replaced when the key is rotated. A request keeps the value it began with.
     signing: RwLock<Arc<Signing>>,
     policies: Policies,
-    clock: ClockGuard,
+    clock: Arc<ClockGuard>,
     random: Arc<dyn Random>,
     /// Which signatures are verified.
     samples: Samples,
@@ -50,9 +50,10 @@ impl TimestampAuthority {
         authority: Authority,
         signer: Arc<Signer>,
         policies: Policies,
-        clock: ClockGuard,
+        clock: impl Into<Arc<ClockGuard>>,
         random: Arc<dyn Random>,
     ) -> Result<Self, AuthorityError> {
+        let clock = clock.into();
         let signing = RwLock::new(Arc::new(Signing::new(authority, signer)?));
         let (samples, defect) = (Samples::default(), OnceLock::new());
         Ok(Self { signing, policies, clock, random, samples, defect })
@@ -87,19 +88,25 @@ impl TimestampAuthority {
     /// Returns why every request is refused now, if so.
     #[must_use]
     pub fn obstacle(&self) -> Option<Error> {
-        self.time(&self.signing()).err()
+        self.check(&self.signing(), self.clock.check()).err()
     }
 
-    /// Returns the time to sign, after these checks:
+    /// Returns the time to sign. One that is not signed must not bind the clock, so all checks come first.
+    fn time(&self, signing: &Signing) -> Result<Timestamp, Error> {
+        self.check(signing, self.clock.check())?;
+        self.check(signing, self.clock.signing_time())
+    }
+
+    /// Returns `now`, after these checks:
     ///
     /// 1. No earlier answer failed its verification.
     /// 2. The clock can be trusted.
     /// 3. Every certificate is valid.
-    fn time(&self, signing: &Signing) -> Result<Timestamp, Error> {
+    fn check(&self, signing: &Signing, now: Result<Timestamp, ClockFault>) -> Result<Timestamp, Error> {
         if let Some(defect) = self.defect.get() {
             return Err(Error::Corrupt(*defect));
         }
-        let now = self.clock.now()?;
+        let now = now?;
         if signing.authority.is_valid_at(now) { Ok(now) } else { Err(Error::Expired) }
     }
 

@@ -50,6 +50,10 @@ async fn add_checkpoint(State(witness): State<Witness>, request: String) -> Resp
                 refuse(StatusCode::UNPROCESSABLE_ENTITY, "the tree is not shown to extend the one cosigned last\n")
             }
         },
+        Err(NotCosigned::Clock(fault)) => {
+            tracing::error!(error.code = fault.code(), %fault, "a checkpoint is not cosigned");
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "the witness cannot cosign at the moment\n")
+        }
         Err(NotCosigned::Broken(error)) => {
             tracing::error!(%error, "a checkpoint could not be cosigned");
             refuse(StatusCode::INTERNAL_SERVER_ERROR, "the witness cannot cosign at the moment\n")

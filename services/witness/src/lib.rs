@@ -7,7 +7,7 @@
 //! # One request
 //! 1. The log is found by the origin of its checkpoint; it must be one that was configured.
 //! 2. Under that log's lock: signature, size and consistency proof are judged against what is kept.
-//! 3. The checkpoint is cosigned, and written to disk with its directory entry. **That is the point after which there is no
+//! 3. Where the clock can be trusted, the checkpoint is cosigned, and written to disk with its directory entry. **That is the point after which there is no
 //!    way back**: a crash before it leaves the old checkpoint and a cosignature nobody has seen.
 //! 4. The cosignature is verified and answered.
 //!
@@ -21,7 +21,7 @@ mod state;
 
 pub use identity::read_verifier_key;
 
-use chancery_daemon::clock::Clock;
+use chancery_daemon::clock::{ClockFault, ClockGuard};
 use chancery_daemon::metrics::Counters;
 use chancery_daemon::signer::SignerError;
 use chancery_verify::cosignature::signed_bytes;
@@ -97,6 +97,8 @@ pub enum NotCosigned {
     UnknownLog,
     /// It must not be.
     Refused(Refusal),
+    /// The clock cannot be trusted.
+    Clock(ClockFault),
     /// It could not be written down, or signed.
     Broken(Error),
 }
@@ -118,7 +120,7 @@ pub struct Witness(Arc<Inner>);
 struct Inner {
     identity: Identity,
     logs: BTreeMap<String, Followed>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<ClockGuard>,
     /// Requests by origin and result, if metrics are enabled.
     requests: Option<Counters>,
 }
@@ -146,7 +148,7 @@ impl Witness {
     ///
     /// # Errors
     /// Where the directory is in use, belongs to another witness, or is damaged.
-    pub fn open(settings: Settings<'_>, clock: Arc<dyn Clock>, requests: Option<Counters>) -> Result<Self, Error> {
+    pub fn open(settings: Settings<'_>, clock: Arc<ClockGuard>, requests: Option<Counters>) -> Result<Self, Error> {
         let configuration = |text: &str| {
             let text = text.to_owned();
             move |rejection| Error::Configuration { text, rejection }
@@ -218,7 +220,8 @@ impl Inner {
         let head = request.judge(&log.key, known).map_err(NotCosigned::Refused)?;
         // (3)
         let note = Note::parse(request.checkpoint).map_err(|_| NotCosigned::Refused(Refusal::Malformed))?;
-        let (next, line) = self.next(log, note, head).await.map_err(NotCosigned::Broken)?;
+        let seconds = self.clock.signing_time().map_err(NotCosigned::Clock)?.seconds();
+        let (next, line) = self.next(log, note, head, seconds).await.map_err(NotCosigned::Broken)?;
         next.write(&log.path).await.map_err(NotCosigned::Broken)?;
         *kept = Some(next);
         // (4)
@@ -226,8 +229,8 @@ impl Inner {
     }
 
     /// What is to be kept of a checkpoint, and the line that is answered.
-    async fn next(&self, log: &Followed, note: Note, head: TreeHead) -> Result<(Kept, String), Error> {
-        let (seconds, witness) = (self.clock.now().seconds(), &self.identity.witness);
+    async fn next(&self, log: &Followed, note: Note, head: TreeHead, seconds: u64) -> Result<(Kept, String), Error> {
+        let witness = &self.identity.witness;
         let signature = self.identity.signer.sign(&signed_bytes(&note.text, seconds)).await?;
         let line = witness.line(seconds, &signature);
         let damaged = |rejection| Error::Damaged { path: log.path.clone(), rejection };
@@ -251,6 +254,7 @@ fn outcome(answer: &Result<String, NotCosigned>) -> &'static str {
         Err(NotCosigned::Refused(Refusal::Unsigned)) => "unsigned",
         Err(NotCosigned::Refused(Refusal::Conflict { .. })) => "conflict",
         Err(NotCosigned::Refused(Refusal::Inconsistent)) => "inconsistent",
+        Err(NotCosigned::Clock(_)) => "clock",
         Err(NotCosigned::Broken(_)) => "broken",
     }
 }

@@ -4,7 +4,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use chancery_daemon::clock::FixedClock;
+use chancery_daemon::clock::{ClockFault, ClockGuard, FixedClock, FixedUptime};
 use chancery_daemon::signer::Signer;
 use chancery_verify::Timestamp;
 use chancery_verify::checkpoint::Scheme;
@@ -77,7 +77,7 @@ impl Log {
 
 fn open(data: &Path, logs: &[&Log]) -> Result<Witness, Error> {
     let logs = logs.iter().map(|log| log.key()).collect();
-    Witness::open(Settings { data, name: NAME, logs }, Arc::new(FixedClock::new(NOW)), None)
+    Witness::open(Settings { data, name: NAME, logs }, Arc::new(FixedClock::new(NOW)).guard(), None)
 }
 
 /// Demands that `lines` is the witness's cosignature of the log's tree of `size` leaves.
@@ -212,6 +212,31 @@ async fn what_it_cannot_write_down_it_does_not_sign() {
 }
 
 #[tokio::test]
+async fn nothing_is_cosigned_by_a_clock_that_jumps() {
+    const MONTH: u64 = 30 * 86_400;
+    let (data, log) = (tempfile::tempdir().unwrap(), Log::new("log.example"));
+    let clock = Arc::new(FixedClock::new(NOW));
+    let guard = Arc::new(ClockGuard::new(clock.clone(), Arc::new(FixedUptime::default()), NOW));
+    let settings = Settings { data: data.path(), name: NAME, logs: vec![log.key()] };
+    let witness = Witness::open(settings, guard, None).unwrap();
+    is_cosigned(&witness, &log, 3, &witness.add_checkpoint(log.request(0, 3).await).await.unwrap()).await;
+    for (now, fault) in [
+        (NOW.plus_seconds(MONTH), ClockFault::Ahead { seconds: MONTH }),
+        (NOW.minus_seconds(60), ClockFault::Behind { seconds: 60 }),
+    ] {
+        clock.set(now);
+        let refused = witness.add_checkpoint(log.request(3, 9).await).await;
+        assert!(matches!(refused, Err(NotCosigned::Clock(found)) if found == fault), "{refused:?}");
+        let request = Request::post("/add-checkpoint").body(Body::from(log.request(3, 9).await)).unwrap();
+        let answer = http::router(witness.clone()).oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    clock.set(NOW);
+    // Nothing was kept of it either.
+    is_cosigned(&witness, &log, 9, &witness.add_checkpoint(log.request(3, 9).await).await.unwrap()).await;
+}
+
+#[tokio::test]
 async fn a_directory_that_is_not_its_own_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let log = Log::new("log.example");
@@ -219,7 +244,7 @@ async fn a_directory_that_is_not_its_own_is_refused() {
     assert!(matches!(open(data.path(), &[&log]), Err(Error::InUse(_))));
     witness.add_checkpoint(log.request(0, 5).await).await.unwrap();
     drop(witness);
-    let clock = Arc::new(FixedClock::new(NOW));
+    let clock = Arc::new(FixedClock::new(NOW)).guard();
     let renamed = Settings { data: data.path(), name: "witness.example/2", logs: vec![log.key()] };
     assert!(matches!(Witness::open(renamed, clock.clone(), None), Err(Error::OtherIdentity { .. })));
     let key = data.path().join("key.pem");

@@ -39,6 +39,7 @@ fn part(name: &str) -> String {
         "rejections" => rejections(),
         "refusals" => refusals("services/ca/src"),
         "log errors" => refusals("services/log/src"),
+        "clock faults" => refusals("crates/daemon/src/clock"),
         "image errors" => codes(&["crates/registry/src", "services/chancery/src/cli/verify"]),
         _ => panic!("there is nothing to generate that is called {name:?}"),
     }

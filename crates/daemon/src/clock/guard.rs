@@ -1,24 +1,41 @@
-//! Decides whether the clock can be trusted for a time that is signed.
+//! Decides whether the clock can be trusted for a time that is signed. Every role that dates something asks this guard.
 //!
-//! [`ClockGuard`] compares the clock with the machine's uptime, which cannot be set. It remembers the latest time it
-//! has returned, and asks [`Sources`] if any are configured. A clock it has refused is accepted again once it is right.
-//! If the jump was a correction, restart the process to confirm it.
+//! [`ClockGuard`] compares the clock with
+//! 1. the latest time it has given out: no later time is earlier,
+//! 2. [`Sources`] (time servers), if any are configured,
+//! 3. times that have passed, such as that of a log's newest entry ([`ClockGuard::has_passed`]),
+//! 4. the machine's uptime, which cannot be set: a clock that gets ahead of it was set forward,
+//! 5. what other servers of a log date their entries with ([`ClockGuard::other_server`]).
+//!
+//! Time servers that agree with the clock count for more than 3 and 5, and confirm a jump that 4 has noticed. Without time
+//! servers a jump forward is refused for as long as it lasts, because a right clock and a wrong one look alike after it; a
+//! restart confirms it. A refused time leaves no trace: a clock that was ahead is accepted as soon as it is right again.
 
 use super::{Clock, Sources, Uptime, is_before};
 use chancery_verify::Timestamp;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How far the clock may get ahead of the uptime. Slewing changes both alike, so a difference means that the clock was
-/// set. Time daemons correct a second or two after a start.
-const TOLERATED_STEP_AHEAD: Duration = Duration::from_secs(10);
+/// How far the clock may get ahead of the uptime, in milliseconds. Slewing changes both alike, so a difference means that the
+/// clock was set. Time daemons correct a second or two after a start.
+const TOLERATED_STEP_AHEAD_MS: i64 = 10_000;
+/// How long the clock must keep its distance from the uptime until jumps are measured from there. Small corrections would
+/// otherwise add up to a jump over the months that a server runs.
+const SETTLED: Duration = Duration::from_hours(1);
+/// How far ahead of another server's the clock may be, in milliseconds. A batch is dated before its transaction begins, so
+/// that a slow database makes other clocks look behind.
+const TOLERATED_DISPUTE_MS: i64 = 60_000;
+/// Time between two looks at the clock.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The clock cannot be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClockFault {
-    /// The clock shows an earlier time than it has shown before.
-    #[error("the clock is {seconds} s behind a time it has shown before: correct it")]
+    /// The clock shows an earlier time than one that was signed.
+    #[error(
+        "the clock is {seconds} s behind a time that was signed: correct it; if it was wrong then and is right now, freeze \
+         the logs that were written then (chancery log freeze) and start again"
+    )]
     Behind {
         /// Seconds it is behind.
         seconds: u64,
@@ -27,6 +44,15 @@ pub enum ClockFault {
     #[error("the clock was set forward by {seconds} s: correct it or, if it is right now, start again")]
     Ahead {
         /// Seconds it was set forward.
+        seconds: u64,
+    },
+    /// Another server of the same log dates its entries earlier.
+    #[error(
+        "the clock is {seconds} s ahead of the one by which another server dates entries of the same log: correct \
+         whichever is wrong; if it is the other one, start this server again after that"
+    )]
+    Disputed {
+        /// Seconds it is ahead.
         seconds: u64,
     },
     /// Time servers show another time.
@@ -47,12 +73,23 @@ pub enum ClockFault {
 }
 
 impl ClockFault {
+    /// Every code.
+    pub const CODES: [&'static str; 6] =
+        ["clock.behind", "clock.ahead", "clock.disputed", "clock.wrong", "clock.unconfirmed", "clock.stale"];
+
+    /// The fault of a clock that shows `now`, where `dated` is known to have passed.
+    #[must_use]
+    pub const fn behind(now: Timestamp, dated: Timestamp) -> Self {
+        Self::Behind { seconds: dated.seconds().saturating_sub(now.seconds()) }
+    }
+
     /// Stable, dotted, lower-case name of this reason.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Behind { .. } => "clock.behind",
             Self::Ahead { .. } => "clock.ahead",
+            Self::Disputed { .. } => "clock.disputed",
             Self::Wrong { .. } => "clock.wrong",
             Self::Unconfirmed => "clock.unconfirmed",
             Self::Stale { .. } => "clock.stale",
@@ -60,15 +97,38 @@ impl ClockFault {
     }
 }
 
+/// A moment by the uptime, for [`ClockGuard::other_server`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(Duration);
+
 /// A clock that is checked before each use.
+///
+/// As a [`Clock`] it is the clock that it guards, unchecked: for what is shown, counted or compared, and not signed.
 pub struct ClockGuard {
     clock: Arc<dyn Clock>,
     uptime: Arc<dyn Uptime>,
-    /// Clock and uptime at the start.
-    began: (Timestamp, Duration),
     sources: Option<Arc<Sources>>,
-    /// The latest time that was returned, in milliseconds.
-    latest: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// What is known. Clocks are compared by their distance from the uptime, in milliseconds: it stays the same while time
+/// passes.
+#[derive(Debug)]
+struct State {
+    /// The latest time that was given out.
+    given: Timestamp,
+    /// The latest time that is known to have passed otherwise.
+    passed: Timestamp,
+    /// Where jumps are measured from.
+    base: i64,
+    /// Where the clock is, and since when it has stayed there.
+    settling: (i64, Duration),
+    /// Since when the clock has been seen ahead.
+    jumped: Option<Duration>,
+    /// The clock of another server as it was seen last.
+    other: Option<i64>,
+    /// The same, once two sightings in a row put this clock ahead.
+    disputed: Option<i64>,
 }
 
 impl ClockGuard {
@@ -76,8 +136,18 @@ impl ClockGuard {
     /// before the process started.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, uptime: Arc<dyn Uptime>, known: Timestamp) -> Self {
-        let began = (clock.now(), uptime.elapsed());
-        Self { clock, uptime, began, sources: None, latest: AtomicU64::new(known.millis()) }
+        let (now, began) = (clock.now(), uptime.elapsed());
+        let base = distance(now, began);
+        let state = State {
+            given: Timestamp::from_millis(0),
+            passed: known,
+            base,
+            settling: (base, began),
+            jumped: None,
+            other: None,
+            disputed: None,
+        };
+        Self { clock, uptime, sources: None, state: Mutex::new(state) }
     }
 
     /// As [`Self::new`], for a clock that `sources` must confirm. The caller runs the rounds that ask them.
@@ -86,92 +156,150 @@ impl ClockGuard {
         Self { sources: Some(sources), ..self }
     }
 
-    /// Returns the time if the clock can be trusted. It is never earlier than a time returned before.
-    pub fn now(&self) -> Result<Timestamp, ClockFault> {
-        let now = self.clock.now();
-        let latest = Timestamp::from_millis(self.latest.load(Ordering::Relaxed));
-        if is_before(now, latest) {
-            return Err(ClockFault::Behind { seconds: latest.seconds().saturating_sub(now.seconds()) });
+    /// From now on a clock that shows a time before `time` is wrong, because `time` has passed.
+    pub fn has_passed(&self, time: Timestamp) {
+        let mut state = self.state();
+        state.passed = state.passed.max(time);
+    }
+
+    /// Now, by the uptime.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment(self.uptime.elapsed())
+    }
+
+    /// The time since a fixed moment in the past, which does not jump with the clock.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.uptime.elapsed()
+    }
+
+    /// Another server has dated something with `dated`, and had not yet done so at the moment `since`. A single sighting is
+    /// not enough for a doubt: a server that was suspended may finish an old transaction.
+    pub fn other_server(&self, dated: Timestamp, since: Moment) {
+        let ours = distance(self.clock.now(), self.uptime.elapsed());
+        let seen = distance(dated, since.0);
+        let mut state = self.state();
+        let is_ahead = |other: i64| ours.saturating_sub(other) > TOLERATED_DISPUTE_MS;
+        state.disputed =
+            state.other.filter(|before| is_ahead(*before) && is_ahead(seen)).map(|before| before.max(seen));
+        state.other = Some(seen);
+    }
+
+    /// Returns the time to put under a signature, if the clock can be trusted. It is never earlier than a time returned
+    /// before.
+    pub fn signing_time(&self) -> Result<Timestamp, ClockFault> {
+        let mut state = self.state();
+        let now = self.judge(&mut state)?;
+        state.given = state.given.max(now);
+        Ok(state.given)
+    }
+
+    /// Returns the time if the clock can be trusted now. It is not to be signed: a later one may be earlier.
+    pub fn check(&self) -> Result<Timestamp, ClockFault> {
+        self.judge(&mut self.state())
+    }
+
+    /// Looks at the clock as long as it is polled, and logs once when it is no longer trusted, and once when it is again.
+    pub async fn watch(self: Arc<Self>) {
+        let mut told = None;
+        loop {
+            let fault = self.check().err();
+            match (fault, told) {
+                (Some(fault), before) if before != Some(fault.code()) => {
+                    tracing::error!(code = fault.code(), %fault, "the clock is not trusted; nothing is dated until it is");
+                }
+                (None, Some(_)) => tracing::info!("the clock is trusted again"),
+                _ => {}
+            }
+            told = fault.map(|fault| fault.code());
+            tokio::time::sleep(LOOK).await;
         }
-        let (then, started) = self.began;
-        let uptime = self.uptime.elapsed();
-        let passed = uptime.saturating_sub(started);
-        let wall = Duration::from_millis(now.millis().saturating_sub(then.millis()));
-        let ahead = wall.saturating_sub(passed);
-        if ahead > TOLERATED_STEP_AHEAD {
-            return Err(ClockFault::Ahead { seconds: ahead.as_secs() });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time now, if it can be trusted; the numbers are those of the module.
+    fn judge(&self, state: &mut State) -> Result<Timestamp, ClockFault> {
+        let (now, uptime) = (self.clock.now(), self.uptime.elapsed());
+        // (1)
+        if is_before(now, state.given) {
+            return Err(ClockFault::behind(now, state.given));
         }
-        if let Some(fault) = self.sources.as_ref().and_then(|sources| sources.fault(uptime)) {
-            return Err(fault);
+        // (2)
+        let confirmed = match &self.sources {
+            Some(sources) => Some(sources.confirmed(uptime)?),
+            None => None,
+        };
+        // (3)
+        if confirmed.is_none() && is_before(now, state.passed) {
+            return Err(ClockFault::behind(now, state.passed));
         }
-        let before = self.latest.fetch_max(now.millis(), Ordering::Relaxed);
-        Ok(Timestamp::from_millis(before.max(now.millis())))
+        // (4)
+        let here = distance(now, uptime);
+        if confirmed.is_none() && is_before(at(state.base, uptime), state.passed) {
+            // Jumps were measured from a clock that was behind.
+            state.base = here;
+        }
+        let ahead = here.saturating_sub(state.base);
+        if ahead > TOLERATED_STEP_AHEAD_MS {
+            let since = *state.jumped.get_or_insert(uptime);
+            if confirmed.is_none_or(|confirmed| confirmed <= since) {
+                return Err(ClockFault::Ahead { seconds: ahead.unsigned_abs() / 1000 });
+            }
+            state.base = here;
+        }
+        state.jumped = None;
+        state.settle(here, uptime);
+        // (5)
+        if let (None, Some(other)) = (confirmed, state.disputed) {
+            let ahead = here.saturating_sub(other);
+            if ahead > TOLERATED_DISPUTE_MS {
+                return Err(ClockFault::Disputed { seconds: ahead.unsigned_abs() / 1000 });
+            }
+        }
+        Ok(now)
+    }
+}
+
+impl State {
+    /// Measures jumps from where the clock is, once it has stayed there.
+    fn settle(&mut self, here: i64, uptime: Duration) {
+        let (there, since) = self.settling;
+        if here.abs_diff(there) > TOLERATED_STEP_AHEAD_MS.unsigned_abs() {
+            self.settling = (here, uptime);
+        } else if uptime.saturating_sub(since) >= SETTLED {
+            self.base = here;
+            self.settling = (here, uptime);
+        }
+    }
+}
+
+/// Milliseconds that a clock showing `time` is ahead of the uptime.
+fn distance(time: Timestamp, uptime: Duration) -> i64 {
+    let milliseconds = |value: u128| i64::try_from(value).unwrap_or(i64::MAX);
+    milliseconds(time.millis().into()).saturating_sub(milliseconds(uptime.as_millis()))
+}
+
+/// What a clock at this distance shows.
+fn at(distance: i64, uptime: Duration) -> Timestamp {
+    let uptime = i64::try_from(uptime.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(u64::try_from(distance.saturating_add(uptime)).unwrap_or(0))
+}
+
+impl Clock for ClockGuard {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }
 
 impl std::fmt::Debug for ClockGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ClockGuard({:?})", self.latest)
+        write!(f, "ClockGuard({:?})", self.state())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{FixedClock, FixedUptime};
-    use super::*;
-
-    const START: u64 = 1_795_244_400;
-
-    struct World {
-        clock: Arc<FixedClock>,
-        uptime: Arc<FixedUptime>,
-        guard: ClockGuard,
-    }
-
-    fn world(known: u64) -> World {
-        let clock = Arc::new(FixedClock::new(Timestamp::from_seconds(START)));
-        let uptime = Arc::new(FixedUptime::default());
-        let guard = ClockGuard::new(clock.clone(), uptime.clone(), Timestamp::from_seconds(known));
-        World { clock, uptime, guard }
-    }
-
-    impl World {
-        fn at(&self, clock: i64, uptime: u64) -> Result<u64, ClockFault> {
-            self.clock.set(Timestamp::from_seconds(START.saturating_add_signed(clock)));
-            self.uptime.set(Duration::from_secs(uptime));
-            self.guard.now().map(Timestamp::seconds)
-        }
-    }
-
-    #[test]
-    fn time_that_passes_is_believed() {
-        let world = world(0);
-        for passed in [0, 1, 60, 86_400, 400 * 86_400] {
-            assert_eq!(world.at(passed, passed.unsigned_abs()), Ok(START + passed.unsigned_abs()));
-        }
-    }
-
-    #[test]
-    fn a_clock_set_back_is_refused_until_it_has_caught_up() {
-        let world = world(0);
-        assert_eq!(world.at(10, 10), Ok(START + 10));
-        assert_eq!(world.at(9, 11), Ok(START + 10), "a second is nobody's business, and time stands still");
-        assert_eq!(world.at(-3590, 12), Err(ClockFault::Behind { seconds: 3600 }));
-        assert_eq!(world.at(13, 13), Ok(START + 13));
-    }
-
-    #[test]
-    fn a_clock_set_forward_is_refused_and_leaves_no_trace() {
-        let world = world(0);
-        assert_eq!(world.at(10, 1), Ok(START + 10));
-        assert_eq!(world.at(365 * 86_400, 12), Err(ClockFault::Ahead { seconds: 365 * 86_400 - 12 }));
-        assert_eq!(world.at(13, 13), Ok(START + 13), "right again");
-    }
-
-    #[test]
-    fn what_was_signed_before_the_start_counts() {
-        let world = world(START + 3600);
-        assert_eq!(world.at(0, 0), Err(ClockFault::Behind { seconds: 3600 }));
-        assert_eq!(world.at(3599, 3599), Ok(START + 3600));
-    }
-}
+mod tests;

@@ -3,11 +3,10 @@
 //! Answers never set the clock, which is the system's task. They only decide whether the clock is trusted. Answers are
 //! not signed: one server, or an attacker on the path to it, can stop the process from signing, but cannot make it sign
 //! a wrong time without also controlling the clock. [`super::ClockGuard`] notices a clock that steps between two
-//! rounds.
+//! rounds, and says why it is not trusted.
 
 use super::ClockFault;
 use rsntp::{AsyncSntpClient, Config, SynchronizationError};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -65,6 +64,8 @@ enum Verdict {
 struct Standing {
     /// Uptime of the last confirmation by a quorum.
     confirmed: Option<Duration>,
+    /// Uptime when the round that confirmed it began: it says nothing about a jump after that.
+    asked: Duration,
     wrong_ms: Option<i64>,
     reports: Vec<SourceReport>,
     /// Rounds without a quorum, and rounds in which a quorum said that the clock was wrong.
@@ -76,8 +77,6 @@ struct Standing {
 pub struct Sources {
     settings: SourceSettings,
     standing: Mutex<Standing>,
-    /// Whether the fault has been logged.
-    complained: AtomicBool,
 }
 
 impl Sources {
@@ -86,7 +85,7 @@ impl Sources {
     pub fn new(settings: SourceSettings) -> Self {
         let report = |server: &String| SourceReport { server: server.clone(), ..SourceReport::default() };
         let standing = Standing { reports: settings.servers.iter().map(report).collect(), ..Standing::default() };
-        Self { settings, standing: Mutex::new(standing), complained: AtomicBool::new(false) }
+        Self { settings, standing: Mutex::new(standing) }
     }
 
     /// Each server's report.
@@ -112,8 +111,17 @@ impl Sources {
         (age > self.settings.max_age).then_some(ClockFault::Stale { seconds: age.as_secs() })
     }
 
-    /// Asks every server once. `uptime` is read after the answers are in.
+    /// Returns when the round began that confirmed the clock last.
+    pub(super) fn confirmed(&self, uptime: Duration) -> Result<Duration, ClockFault> {
+        match self.fault(uptime) {
+            Some(fault) => Err(fault),
+            None => Ok(self.standing().asked),
+        }
+    }
+
+    /// Asks every server once. `uptime` is read before the first question and after the last answer.
     pub async fn round(&self, uptime: &(impl Fn() -> Duration + Sync)) {
+        let begun = uptime();
         let mut questions = JoinSet::new();
         for (place, server) in self.settings.servers.iter().cloned().enumerate() {
             questions.spawn(async move { (place, ask(&server).await) });
@@ -126,8 +134,7 @@ impl Sources {
                 Err(error) => tracing::debug!(place, %error, "a time server did not answer"),
             }
         }
-        self.conclude(judge(&offsets, &self.settings), uptime());
-        self.speak(self.fault(uptime()));
+        self.conclude(judge(&offsets, &self.settings), begun, uptime());
     }
 
     /// Runs rounds for as long as it is polled.
@@ -151,10 +158,13 @@ impl Sources {
         }
     }
 
-    fn conclude(&self, verdict: Verdict, uptime: Duration) {
+    /// Takes the verdict of a round that began and ended at these uptimes.
+    fn conclude(&self, verdict: Verdict, began: Duration, ended: Duration) {
         let mut standing = self.standing();
         match verdict {
-            Verdict::Right => (standing.confirmed, standing.wrong_ms) = (Some(uptime), None),
+            Verdict::Right => {
+                (standing.confirmed, standing.asked, standing.wrong_ms) = (Some(ended), began, None);
+            }
             Verdict::Wrong { offset_ms } => {
                 standing.wrong_ms = Some(offset_ms);
                 standing.wrong += 1;
@@ -164,13 +174,10 @@ impl Sources {
         }
     }
 
-    /// Logs once when the clock is no longer trusted, and once when it is trusted again.
-    fn speak(&self, fault: Option<ClockFault>) {
-        match (fault, self.complained.swap(fault.is_some(), Ordering::Relaxed)) {
-            (Some(fault), false) => tracing::error!(code = fault.code(), %fault, "the clock is not believed"),
-            (None, true) => tracing::info!("time servers agree with the clock again"),
-            _ => {}
-        }
+    /// A round in which a quorum agreed with the clock.
+    #[cfg(test)]
+    pub(super) fn agree(&self, began: Duration, ended: Duration) {
+        self.conclude(Verdict::Right, began, ended);
     }
 }
 
@@ -239,15 +246,16 @@ mod tests {
         let sources = Sources::new(settings(2));
         let at = Duration::from_secs;
         assert_eq!(sources.fault(at(0)), Some(ClockFault::Unconfirmed), "never yet");
-        sources.conclude(Verdict::Unknown, at(1));
+        sources.conclude(Verdict::Unknown, at(1), at(1));
         assert_eq!(sources.fault(at(1)), Some(ClockFault::Unconfirmed));
-        sources.conclude(Verdict::Right, at(10));
+        sources.conclude(Verdict::Right, at(8), at(10));
         assert_eq!(sources.fault(at(610)), None);
+        assert_eq!(sources.confirmed(at(610)), Ok(at(8)));
         assert_eq!(sources.fault(at(611)), Some(ClockFault::Stale { seconds: 601 }));
-        sources.conclude(Verdict::Wrong { offset_ms: 5000 }, at(20));
-        sources.conclude(Verdict::Unknown, at(30));
+        sources.conclude(Verdict::Wrong { offset_ms: 5000 }, at(20), at(20));
+        sources.conclude(Verdict::Unknown, at(30), at(30));
         assert_eq!(sources.fault(at(30)), Some(ClockFault::Wrong { offset_ms: 5000 }), "silence is no correction");
-        sources.conclude(Verdict::Right, at(40));
+        sources.conclude(Verdict::Right, at(40), at(40));
         assert_eq!(sources.fault(at(41)), None);
         assert_eq!(sources.failed_rounds(), (2, 1));
     }

@@ -16,7 +16,8 @@ use chancery_daemon::signer::SignerError;
 use std::borrow::Cow;
 use tonic::Code;
 
-/// Seconds after which a client may retry when the issuing key or the certificate log could not be reached.
+/// Seconds after which a client may retry when the clock is wrong, or the issuing key or the certificate log could not be
+/// reached.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 /// The text for a fault of the authority itself.
@@ -89,7 +90,9 @@ pub(super) fn answer(error: &Error) -> (Code, Cow<'static, str>) {
             (Code::Internal, "Error entering certificate in CTL")
         }
         Error::Audit(_) => (Code::Internal, BACKEND),
-        Error::Issue(IssueError::Signer(SignerError::Unavailable { .. })) => (Code::Unavailable, BACKEND),
+        Error::Clock(_) | Error::Issue(IssueError::Signer(SignerError::Unavailable { .. })) => {
+            (Code::Unavailable, BACKEND)
+        }
         Error::Issue(IssueError::AuthorityExpired | IssueError::Signer(_) | IssueError::Corrupt(_)) => {
             (Code::Internal, BACKEND)
         }

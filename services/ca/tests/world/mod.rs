@@ -14,7 +14,7 @@ use chancery_ca::issue::Pipeline;
 use chancery_ca::oidc::{Authenticator, Fetch, FetchError, Fetched};
 use chancery_ca::transparency::{Acceptance, CertificateLog, LogError, Submission, Transparency};
 use chancery_ca::{Access, CertificateAuthority, ClientAlgorithms, IssuerSettings, Rates, Records};
-use chancery_daemon::clock::{Clock, FixedClock};
+use chancery_daemon::clock::{ClockGuard, FixedClock, FixedUptime};
 use chancery_daemon::http::openapi::{self, Document};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
@@ -187,6 +187,8 @@ struct Choices {
     rates: Rates,
     records: Records,
     transparency: fn(Arc<FakeLog>) -> Transparency,
+    /// Moved apart from the clock; otherwise moving the clock is time that passes.
+    uptime: Option<Arc<FixedUptime>>,
 }
 
 impl Default for Choices {
@@ -198,6 +200,7 @@ impl Default for Choices {
             rates: Rates::default(),
             records: Records::default(),
             transparency: |log| Transparency::Embedded(log),
+            uptime: None,
         }
     }
 }
@@ -228,8 +231,13 @@ impl World {
         Self::make(Choices { transparency, ..Choices::default() }).await
     }
 
+    /// As [`Self::recorded`], with a clock that can jump: time passes by `uptime` alone.
+    pub(crate) async fn watched(uptime: &Arc<FixedUptime>, records: Records) -> Self {
+        Self::make(Choices { uptime: Some(uptime.clone()), records, ..Choices::default() }).await
+    }
+
     async fn make(choices: Choices) -> Self {
-        let Choices { issuers, issuing, permitted, rates, records, transparency } = choices;
+        let Choices { issuers, issuing, permitted, rates, records, transparency, uptime } = choices;
         let key = |kind| Signer::generate(kind).unwrap().0;
         let (root, issuing) = (key(KeyKind::P256), Arc::new(issuing));
         let random = Arc::new(Counting::default());
@@ -240,7 +248,11 @@ impl World {
         documents.publish(&[jwk(issuer_key.public_key(), Some("k1"))]);
         let authenticator = Authenticator::new(issuers, &fetchers(&documents)).unwrap();
         let pipeline = Pipeline::new(chain.clone(), issuing, transparency(log.clone()), random).unwrap();
-        let authority = CertificateAuthority::new(authenticator, pipeline, clock.clone() as Arc<dyn Clock>)
+        let guard = match uptime {
+            None => clock.guard(),
+            Some(uptime) => Arc::new(ClockGuard::new(clock.clone(), uptime, NOW)),
+        };
+        let authority = CertificateAuthority::new(authenticator, pipeline, guard)
             .with_client_algorithms(permitted)
             .limited(rates)
             .recorded(records);

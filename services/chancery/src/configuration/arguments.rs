@@ -68,7 +68,7 @@ impl Configuration {
         let policies = tsa.policies.iter().map(|policy| policy.parse()).collect::<Result<Vec<ObjectIdentifier>, _>>();
         let tsa_policies = policies
             .map_err(|_| anyhow!("[tsa] policies: write object identifiers, for example 1.3.6.1.4.1.57264.2"))?;
-        Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies, time_servers: tsa.time_servers()? })
+        Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies })
     }
 
     pub(crate) fn tiles(&self) -> Option<TilesArguments> {

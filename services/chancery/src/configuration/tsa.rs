@@ -21,7 +21,7 @@ pub(crate) struct TsaTable {
     /// Accepted timestamp policies, as object identifiers. A request that names none gets the first.
     #[serde(default)]
     pub(crate) policies: Vec<String>,
-    /// Time servers (NTP), `host` or `host:port`, that must agree with the clock. Default: none.
+    /// Time servers (NTP), `host` or `host:port`, that must agree with the clock before any role dates anything. Default: none.
     #[serde(default)]
     pub(crate) ntp: Vec<String>,
     /// Quorum: how many time servers must agree. Default: more than half.

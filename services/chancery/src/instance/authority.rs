@@ -20,7 +20,7 @@ use chancery_ca::{
     transparency::{CertificateLog, Transparency},
 };
 use chancery_daemon::{
-    clock::Clock,
+    clock::{Clock, ClockGuard},
     expiry::ExpiryWatch,
     metrics::Metrics,
     random::Random,
@@ -223,12 +223,20 @@ pub(super) fn authority(
     own: Option<&IssuerSettings>,
     settings: &Settings,
     pipeline: Pipeline,
-    clock: Arc<dyn Clock>,
+    clock: Arc<ClockGuard>,
     (rates, records): (Rates, Records),
 ) -> anyhow::Result<Arc<CertificateAuthority>> {
     let authenticator = Authenticator::new(settings.issuers.beside(own), &http_fetcher)?;
     let authority = CertificateAuthority::new(authenticator, pipeline, clock).limited(rates).recorded(records);
     Ok(Arc::new(authority.with_client_algorithms(settings.client_algorithms.clone())))
+}
+
+/// Says why nobody gets a certificate now, if that is so.
+pub(super) fn obstacle(clock: Arc<ClockGuard>) -> impl Fn() -> Option<String> + Send + Sync {
+    move || {
+        let fault = clock.check().err()?;
+        Some(format!("the certificate authority issues nothing ({}): {fault}", fault.code()))
+    }
 }
 
 /// Its routes, measured if metrics are enabled.

@@ -55,6 +55,7 @@ fn log_error(error: &SubmissionError) -> LogError {
         SubmissionError::Log(
             Error::Busy { .. }
             | Error::Unavailable { .. }
+            | Error::Clock(_)
             | Error::Frozen
             | Error::Quarantined(_)
             | Error::Corrupt(_)

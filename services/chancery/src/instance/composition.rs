@@ -10,6 +10,7 @@
 use super::{
     Addresses, Listening, OperationsArguments, RekorV2Arguments,
     authority::{self, Issuing, RotatedAuthority},
+    clock::GuardedClock,
     console::{ConsoleSettings, Obstacles},
     ct_shards::{self, CtShards, RotatedCt},
     data::DataDirectory,
@@ -34,12 +35,12 @@ use axum::Router;
 use chancery_ca::{IssuerSettings, audit::AuditLog, chain::IssuingChain, issue::Pipeline};
 use chancery_console::Console;
 use chancery_daemon::{
-    clock::Clock,
-    http::{Readiness, grpc, openapi},
+    clock::{Clock, ClockGuard},
+    http::{Readiness, Warnings, grpc, openapi},
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
-use chancery_log::{Log, mirror::Destination, rekor_v2, store::Location};
+use chancery_log::{mirror::Destination, rekor_v2, store::Location};
 use chancery_trust::{BaseUrl, CurrentFiles, FileName};
 use chancery_verify::{PublicKey, timestamping::Authority};
 use std::{
@@ -100,6 +101,8 @@ pub(crate) struct Instance {
     metrics: Option<Metrics>,
     /// Whether every role does its work.
     readiness: Readiness,
+    /// What does not keep them from it.
+    warnings: Warnings,
     /// What clients need, where this process knows it.
     trust_files: Option<CurrentFiles>,
     /// Aborted at the end: none of them has anything to finish.
@@ -112,15 +115,18 @@ pub(crate) struct Instance {
 /// What all parts need.
 struct Common<'a> {
     setup: &'a Setup<'a>,
+    /// The guard as a clock that only shows the time.
     clock: Arc<dyn Clock>,
+    /// What dates everything that is signed.
+    guard: Arc<ClockGuard>,
     random: Arc<dyn Random>,
 }
 
 impl Instance {
     /// Opens everything of these roles, and creates it where the data directory is new.
-    pub(crate) async fn start(setup: &Setup<'_>, clock: Arc<dyn Clock>, choices: Choices<'_>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(setup: &Setup<'_>, guarded: GuardedClock, choices: Choices<'_>) -> anyhow::Result<Self> {
         let has = |role| setup.roles.contains(&role);
-        let common = Common { setup, clock, random: Arc::new(SystemRandom) };
+        let common = Common { setup, clock: guarded.guard(), guard: guarded.guard(), random: Arc::new(SystemRandom) };
         let Common { clock, random, .. } = &common;
         let keys = if has(Role::Ca) {
             authority::keys(setup.data, setup.organization, &**random, clock.now()).await?
@@ -130,8 +136,7 @@ impl Instance {
         let logs = common.logs(&keys, &choices).await?;
         let log_keys = LogKeys::start(common.ring(), logs.as_ref(), clock.now()).await?;
         let running = logs.as_ref().map(|logs| logs.running.clone());
-        let all_logs = running.as_ref().map(RunningLogs::logs).unwrap_or_default();
-        let timestamps = common.timestamps(&choices, &all_logs).await?;
+        let timestamps = common.timestamps(&choices).await?;
         let issuer = common.development_issuer()?;
         let timestamp_keys = timestamps.as_ref().map(Timestamps::keys);
         let publisher = common.publisher(issuer.as_deref(), &choices, (&keys, &log_keys), timestamp_keys)?;
@@ -145,7 +150,7 @@ impl Instance {
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), (metrics.as_ref(), audit.clone())).await?;
         let statuses = Statuses::new(audit.clone());
-        metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics))?;
+        metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
         let (ct_keys, rekor_keys) = log_keys.apart();
         let followed = Followed { keys, ct_keys, shards, publisher: publisher.clone(), statuses: statuses.clone() };
@@ -156,9 +161,10 @@ impl Instance {
         };
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), (clock, &statuses))?);
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
-        background.extend(upkeep.start()?);
+        background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()));
         let mut assembly = Assembly::new(routes, setup.roles);
         assembly.add(Role::Log, logs.as_ref().map(|logs| (logs.routes(), logs.obstacle(setup.check_command.clone()))));
+        assembly.add(Role::Ca, has(Role::Ca).then(|| (Router::new(), authority::obstacle(common.guard.clone()))));
         assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
         if let Some(timestamps) = timestamps {
             assembly.add(Role::Tsa, Some((timestamps.router(metrics.as_ref())?, timestamps.obstacle())));
@@ -174,11 +180,12 @@ impl Instance {
         assembly.obstacles.extend(upkeep.obstacles(setup.roles));
         let Assembly { mut routes, obstacles } = assembly;
         let obstacles = Arc::new(obstacles);
-        let console = common.console(&obstacles, running, tuf.as_ref())?;
+        let console = common.console(&obstacles, running.clone(), tuf.as_ref())?;
         routes = routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
         routes = routes.merge(common.description(metrics.is_some()));
         let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|(_, obstacle)| obstacle()));
-        Ok(Self { routes, console, metrics, readiness, trust_files, background, tuf, logs, upkeep })
+        let warnings: Warnings = Arc::new(move || running.as_ref().map(RunningLogs::warnings).unwrap_or_default());
+        Ok(Self { routes, console, metrics, readiness, warnings, trust_files, background, tuf, logs, upkeep })
     }
 
     /// Writes what clients need into `directory`, where this process knows it.
@@ -200,7 +207,7 @@ impl Instance {
         guard: impl Fn(Router) -> Router,
         ready: impl FnOnce(),
     ) -> anyhow::Result<()> {
-        let (routes, readiness) = (self.routes.clone(), Arc::clone(&self.readiness));
+        let (routes, readiness) = (self.routes.clone(), (Arc::clone(&self.readiness), Arc::clone(&self.warnings)));
         let pages = self.console.as_ref().map(Console::unknown_path);
         listening.serve((routes, pages), readiness, self.metrics.as_ref(), guard, ready).await?;
         self.stop().await;
@@ -262,7 +269,7 @@ impl Common<'_> {
 
     /// The logs, where they are this process's.
     async fn logs(&self, keys: &Generations<IssuingChain>, choices: &Choices<'_>) -> anyhow::Result<Option<Logs>> {
-        let Self { setup, clock, random } = self;
+        let Self { setup, guard: clock, random, .. } = self;
         if !setup.roles.contains(&Role::Log) {
             return Ok(None);
         }
@@ -305,12 +312,12 @@ impl Common<'_> {
     }
 
     /// The timestamp authority, where it is this process's.
-    async fn timestamps(&self, choices: &Choices<'_>, logs: &[Log]) -> anyhow::Result<Option<Timestamps>> {
-        let Self { setup, clock, random } = self;
+    async fn timestamps(&self, choices: &Choices<'_>) -> anyhow::Result<Option<Timestamps>> {
+        let Self { setup, guard, random, .. } = self;
         if !setup.roles.contains(&Role::Tsa) {
             return Ok(None);
         }
-        Timestamps::start(setup, choices.timestamps, logs, Arc::clone(clock), Arc::clone(random)).await.map(Some)
+        Timestamps::start(setup, choices.timestamps, Arc::clone(guard), Arc::clone(random)).await.map(Some)
     }
 
     /// What keeps the trust files, where that is this process.
@@ -344,7 +351,7 @@ impl Common<'_> {
         told: (Option<&Metrics>, Option<Arc<AuditLog>>),
     ) -> anyhow::Result<Option<Tuf>> {
         let Some(files) = files else { return Ok(None) };
-        let sources = (Arc::clone(&self.clock), &*self.random);
+        let sources = (Arc::clone(&self.guard), &*self.random);
         Tuf::start(self.setup.data, choices.tuf, files, sources, told).await.map(Some)
     }
 
@@ -369,7 +376,7 @@ impl Common<'_> {
 
     /// The issuer of a development server.
     fn development_issuer(&self) -> anyhow::Result<Option<Arc<Issuer>>> {
-        let Self { setup, clock, random } = self;
+        let Self { setup, clock, random, .. } = self;
         let SignIn::Here = setup.issuer else { return Ok(None) };
         let key = setup.data.key("issuer", issuer::KEY_KIND)?;
         let url = setup.addresses.url(Role::Ca)?.as_str();
@@ -384,7 +391,7 @@ impl Common<'_> {
         issuer: Option<&Issuer>,
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<(Router, Vec<JoinHandle<()>>)> {
-        let Self { setup, clock, random } = self;
+        let Self { setup, clock, random, guard } = self;
         let (generation, log_key) = ct_keys.signing_credential()?;
         let own = match &shards {
             Some(shards) => ct_shards::local(shards, generation)?,
@@ -397,7 +404,7 @@ impl Common<'_> {
             .context("the authority's certificates are for another key")?;
         let recorded = (operations.rates(), OperationsArguments::records(statuses.audit(), metrics)?);
         let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
-        let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(clock), recorded)?;
+        let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(guard), recorded)?;
         let watched = Arc::clone(&authority);
         let expires = move || watched.pipeline().chain().expires();
         let expiry = authority::watch_expiry("certificate authority", expires, Arc::clone(clock));

@@ -6,7 +6,7 @@ use crate::configuration::TlsFiles;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    http::{self, ConnectionLimit, Listener, Origins, Readiness, Shell, Tls, UnknownPath},
+    http::{self, ConnectionLimit, Listener, Origins, Readiness, Shell, Tls, UnknownPath, Warnings},
     metrics::Metrics,
     random::SystemRandom,
     reload::Hangups,
@@ -64,14 +64,15 @@ impl Listening {
     pub(crate) async fn serve(
         mut self,
         (routes, pages): (Router, Option<UnknownPath>),
-        readiness: Readiness,
+        readiness: (Readiness, Warnings),
         metrics: Option<&Metrics>,
         guard: impl Fn(Router) -> Router,
         ready: impl FnOnce(),
     ) -> anyhow::Result<()> {
         let mut signals = Signals::catch().context("cannot wait for signals")?;
         let (stop, stopping) = shutdown::channel();
-        let mut routes = Shell { readiness, pages, origins: self.origins }.around(routes);
+        let (readiness, warnings) = readiness;
+        let mut routes = Shell { readiness, warnings, pages, origins: self.origins }.around(routes);
         let mut servers = Vec::new();
         if let (Some(metrics), Some(listener)) = (metrics, self.metrics) {
             tracing::info!(address = %listener.local_addr()?, "serving metrics under /metrics");

@@ -13,7 +13,7 @@ use crate::rotation::{self, RingFiles};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    clock::Clock,
+    clock::ClockGuard,
     random::Random,
     signer::{Signer, Use},
 };
@@ -46,7 +46,7 @@ pub(super) struct Logs {
 /// What the logs are opened with.
 pub(super) struct Opening<'a> {
     pub(super) setup: &'a Setup<'a>,
-    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) clock: &'a Arc<ClockGuard>,
     pub(super) random: &'a Arc<dyn Random>,
     pub(super) tiles: Option<&'a Destination>,
     pub(super) witnesses: &'a WitnessChoices,

@@ -87,6 +87,11 @@ impl RunningLogs {
         obstacle.or_else(|| mirrors.find_map(|(mirror, _)| mirror.obstacle()).map(str::to_owned))
     }
 
+    /// What an operator should look at although every log takes entries.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.logs().iter().flat_map(Log::warnings).collect()
+    }
+
     /// Lets the logs answer who still waits, then the mirrors copy what that added.
     pub(super) async fn stop(&self) {
         self.0.stop.stop();

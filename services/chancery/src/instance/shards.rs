@@ -12,7 +12,10 @@ use crate::rotation::{
 };
 use anyhow::Context as _;
 use axum::Router;
-use chancery_daemon::{clock::Clock, random::Random};
+use chancery_daemon::{
+    clock::{Clock, ClockGuard},
+    random::Random,
+};
 use chancery_log::{CHECKPOINT_PERIOD, Files, Log, Settings, series, store::Store, witnessing::Witnesses};
 use chancery_verify::PublicKey;
 use std::{
@@ -60,7 +63,7 @@ pub(super) struct Series {
 pub(super) struct ShardOpener {
     pub(super) files: RingFiles,
     pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<ClockGuard>,
     pub(super) random: Arc<dyn Random>,
     pub(super) running: RunningLogs,
     /// Directory of the logs' high-water marks.

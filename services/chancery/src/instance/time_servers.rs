@@ -1,4 +1,4 @@
-//! The time servers an instance's timestamp authority listens to: asked in the background, and shown to Prometheus.
+//! The time servers that must agree with a process's clock: asked in the background, and shown to Prometheus.
 
 use chancery_daemon::{
     clock::{SourceSettings, Sources, SystemUptime, Uptime as _},

@@ -1,9 +1,8 @@
-//! The timestamp authority of an instance: its key, its chain, and the clock it believes.
+//! The timestamp authority of an instance: its key and its chain.
 
 use super::{
     Addresses, Setup,
     authority::{key_uri, watch_expiry},
-    time_servers::TimeServers,
     trust::{Publisher, TrustSources},
 };
 use crate::{
@@ -18,15 +17,14 @@ use crate::{
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    clock::{Clock, ClockGuard, SourceSettings, SystemUptime},
+    clock::{Clock, ClockGuard},
     metrics::Metrics,
     random::Random,
     signer::{Signer, Use},
 };
-use chancery_log::Log;
 use chancery_trust::BaseUrl;
 use chancery_tsa::{DEFAULT_POLICY, Error, Policies, TimestampAuthority, chain, http};
-use chancery_verify::{Timestamp, key::KeyKind, timestamping::Authority};
+use chancery_verify::{key::KeyKind, timestamping::Authority};
 use clap::Args;
 use const_oid::ObjectIdentifier;
 use std::{collections::BTreeMap, sync::Arc};
@@ -47,9 +45,6 @@ pub(crate) struct TimestampArguments {
     /// Accept these timestamp policies; a request that names none gets the first
     #[arg(long, help_heading = "Timestamps", value_name = "OID,…", value_delimiter = ',', default_values_t = [DEFAULT_POLICY])]
     pub(crate) tsa_policies: Vec<ObjectIdentifier>,
-    /// Who must agree with the clock; a development server asks nobody.
-    #[arg(skip)]
-    pub(crate) time_servers: Option<SourceSettings>,
 }
 
 impl TimestampArguments {
@@ -66,35 +61,22 @@ pub(super) struct Timestamps {
     authority: Arc<TimestampAuthority>,
     keys: Generations<Authority>,
     clock: Arc<dyn Clock>,
-    time_servers: Option<TimeServers>,
 }
 
 impl Timestamps {
-    /// Opens key and chain in `data`, or makes them where it never had them. What `logs` have published is a time that
-    /// has passed: nothing is dated before it.
+    /// Opens key and chain in `data`, or makes them where it never had them.
     pub(super) async fn start(
         setup: &Setup<'_>,
         arguments: &TimestampArguments,
-        logs: &[Log],
-        clock: Arc<dyn Clock>,
+        clock: Arc<ClockGuard>,
         random: Arc<dyn Random>,
     ) -> anyhow::Result<Self> {
-        let keys = keys(setup, &*random, clock.now()).await?;
+        let keys = keys(setup, &*random, &clock).await?;
         let (certificates, signer) = keys.signing()?;
-        let published = logs.iter().filter_map(|log| log.published().ok()).map(|published| published.timestamp);
-        let known = published.max().unwrap_or(Timestamp::from_seconds(0));
-        let mut guard = ClockGuard::new(Arc::clone(&clock), Arc::new(SystemUptime), known);
-        let time_servers = match &arguments.time_servers {
-            None => None,
-            Some(settings) => {
-                let servers = TimeServers::start(settings.clone()).await;
-                guard = guard.confirmed_by(servers.sources());
-                Some(servers)
-            }
-        };
-        let authority = TimestampAuthority::new((*certificates).clone(), signer, arguments.policies(), guard, random)
+        let (certificates, policies) = ((*certificates).clone(), arguments.policies());
+        let authority = TimestampAuthority::new(certificates, signer, policies, Arc::clone(&clock), random)
             .context("the timestamp authority's certificates belong to another key")?;
-        Ok(Self { authority: Arc::new(authority), keys, clock, time_servers })
+        Ok(Self { authority: Arc::new(authority), keys, clock })
     }
 
     /// Its keys, and what is to be trusted of them.
@@ -107,9 +89,6 @@ impl Timestamps {
         let authority = Arc::clone(&self.authority);
         let Some(metrics) = metrics else { return Ok(http::router(authority)) };
         let routes = http::measured_router(Arc::clone(&authority), metrics)?;
-        if let Some(servers) = &self.time_servers {
-            servers.measure(metrics)?;
-        }
         let days = metrics.gauges(
             "timestamp_authority_certificate_valid_days_remaining",
             "Days until the first certificate of the timestamp authority expires",
@@ -135,7 +114,7 @@ impl Timestamps {
     /// Says why nobody gets a timestamp now, if that is so.
     pub(super) fn obstacle(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
         let authority = Arc::clone(&self.authority);
-        move || authority.obstacle().map(|error| format!("the {ROLE} signs nothing: {error}"))
+        move || authority.obstacle().map(|error| format!("the {ROLE} signs nothing ({}): {error}", error.code()))
     }
 
     /// What watches over it, and keeps up with the rotation of its key; aborted at the end.
@@ -144,12 +123,12 @@ impl Timestamps {
         publisher: Option<Publisher>,
         statuses: Statuses,
     ) -> anyhow::Result<Vec<JoinHandle<()>>> {
-        let Self { authority, keys, clock, time_servers } = self;
+        let Self { authority, keys, clock } = self;
         let watched = Arc::clone(&authority);
         let expiry = watch_expiry(ROLE, move || watched.expires(), Arc::clone(&clock));
         let subject = RotatedTimestamps { authority, publisher, clock: Arc::clone(&clock) };
         let rotation = Rotation::start(keys, subject, clock, statuses)?;
-        Ok([expiry, rotation].into_iter().chain(time_servers.map(TimeServers::into_background)).collect())
+        Ok(vec![expiry, rotation])
     }
 }
 
@@ -181,17 +160,17 @@ impl Subject for RotatedTimestamps {
 }
 
 /// Opens the keys that are kept in the data directory; makes the first one and its chain where the authority never had one.
-async fn keys(setup: &Setup<'_>, random: &dyn Random, now: Timestamp) -> anyhow::Result<Generations<Authority>> {
+async fn keys(setup: &Setup<'_>, random: &dyn Random, clock: &ClockGuard) -> anyhow::Result<Generations<Authority>> {
     let data = setup.data;
     if data.chain_of(Role::Tsa)?.is_none() {
         let signer = data.key_at(Use::Any, "tsa", KeyKind::P256, random).await?;
         let root = data.key("tsa-root", signer.public_key().kind())?;
         // A directory of an earlier version gets a chain that is as old as its first use.
-        let start = if data.is_new() { data.created() } else { now };
+        let start = if data.is_new() { data.created() } else { clock.signing_time()? };
         let made = chain::create(setup.organization, 1, &root, &signer, random, start).await?;
         data.keep_chain_of(Role::Tsa, &chain::to_pem(&made))?;
     }
-    Generations::open(RingFiles::of(data.path()), rotation::Role::Tsa, now).await
+    Generations::open(RingFiles::of(data.path()), rotation::Role::Tsa, clock.now()).await
 }
 
 /// What clients post requests to, whichever process it is in.

@@ -18,7 +18,7 @@ use super::DataDirectory;
 use anyhow::{Context as _, ensure};
 use chancery_ca::audit::AuditLog;
 use chancery_daemon::{
-    clock::Clock,
+    clock::ClockGuard,
     metrics::Metrics,
     random::Random,
     shutdown::{self, Trigger},
@@ -175,7 +175,7 @@ impl Tuf {
         data: &DataDirectory,
         arguments: &TufArguments,
         mut files: CurrentFiles,
-        (clock, random): (Arc<dyn Clock>, &dyn Random),
+        (clock, random): (Arc<ClockGuard>, &dyn Random),
         (metrics, audit): (Option<&Metrics>, Option<Arc<AuditLog>>),
     ) -> anyhow::Result<Self> {
         let path = data.path();

@@ -17,6 +17,9 @@ const DEFAULT_TIMEOUT_MS: u64 = 800;
 /// The longest that may be waited: clients give up some seconds later.
 const MAX_TIMEOUT_MS: u64 = 10_000;
 
+/// How the last request to a witness can have ended; one that is behind the log is asked again.
+const STATES: [&str; 5] = ["cosigned", "unreachable", "refused", "invalid", "unproven"];
+
 /// What a log does when it has no quorum in time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -137,8 +140,13 @@ fn witness(text: &str) -> Result<WitnessTable, String> {
 pub(super) fn measure(metrics: &Metrics, logs: RunningLogs) -> anyhow::Result<()> {
     let requests = metrics.counters(
         "chancery_witness_requests_total",
-        "Requests to witnesses, by result: cosigned, unreachable, refused, invalid, behind",
+        "Requests to witnesses, by result: cosigned, unreachable, refused, invalid, behind, unproven",
         &["log", "witness", "result"],
+    )?;
+    let states = metrics.gauges(
+        "chancery_witness_state",
+        "1 for how the last request to the witness has ended, 0 for the others: cosigned, or the result of a failure",
+        &["log", "witness", "state"],
     )?;
     let lags = metrics.gauges(
         "chancery_witness_lag_entries",
@@ -154,6 +162,10 @@ pub(super) fn measure(metrics: &Metrics, logs: RunningLogs) -> anyhow::Result<()
                     requests.advance_to(&[name, &witness.name, result], count);
                 }
                 lags.set(&[name, &witness.name], published.saturating_sub(witness.size));
+                let current = witness.fault.map_or("cosigned", |fault| fault.outcome);
+                for state in STATES {
+                    states.set(&[name, &witness.name, state], u64::from(state == current));
+                }
             }
         }
     });

@@ -13,7 +13,10 @@ use crate::{
     issuers::ConfiguredIssuers,
 };
 use anyhow::Context as _;
-use chancery_daemon::http::{Tls, TlsError};
+use chancery_daemon::{
+    clock::SourceSettings,
+    http::{Tls, TlsError},
+};
 use chancery_trust::BaseUrl;
 use std::{collections::BTreeSet, io::ErrorKind, path::Path};
 
@@ -25,6 +28,8 @@ pub(crate) struct Prepared {
     pub(super) operations: OperationsArguments,
     pub(super) rekor_v2: RekorV2Arguments,
     pub(super) tiles: Option<TilesPlace>,
+    /// What must agree with the clock before anything is dated.
+    pub(super) time_servers: Option<SourceSettings>,
     pub(super) timestamps: TimestampArguments,
     pub(super) transparency: TransparencySettings,
     pub(super) tuf: TufArguments,
@@ -48,6 +53,7 @@ impl Prepared {
             operations: configuration.operations()?,
             rekor_v2: configuration.rekor_v2(),
             tiles: tiles.flatten(),
+            time_servers: configuration.tsa.time_servers()?,
             timestamps: configuration.timestamps()?,
             transparency: configuration.transparency().read().context("[log]")?,
             tuf: configuration.trust.tuf()?,

@@ -1,11 +1,11 @@
 //! A witness that is asked over HTTP (C2SP tlog-witness), any implementation.
 //!
-//! Answers are bounded in time and size and only sorted by status here: whoever asked verifies the cosignature under the
-//! witness's key. Over plain `http://` somebody in between can make a witness look like one that has seen more, and the log
-//! is then quarantined: use it inside a network only.
+//! Answers are bounded in time and size and only sorted by status here. The log verifies a cosignature under the witness's key,
+//! and a checkpoint that the witness shows under its own. Over plain `http://` an attacker in between can keep a witness from
+//! cosigning, and nothing else.
 
 use anyhow::Context as _;
-use chancery_log::witnessing::{Answer, Asking, Unreachable, WitnessClient};
+use chancery_log::witnessing::{Answer, Asking, Showing, Unreachable, WitnessClient};
 use chancery_verify::{hash, witness};
 use reqwest::{Response, StatusCode, header};
 use std::time::Duration;
@@ -54,6 +54,20 @@ impl HttpWitness {
         })
     }
 
+    async fn get(&self, url: &str) -> Result<Option<String>, Unreachable> {
+        let response = self.client.get(url).send().await.map_err(|error| self.unreachable(error))?;
+        match response.status() {
+            StatusCode::OK => receive(response).await.map(Some).map_err(|error| self.unreachable(error)),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => Ok(None),
+            status => Err(Unreachable { reason: format!("{url}: status {}", status.as_u16()) }),
+        }
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> Unreachable {
+        let reason = format!("{:#}", anyhow::Error::new(error.without_url()));
+        Unreachable { reason: format!("{}: {reason}", self.url) }
+    }
+
     /// Asks, and once more where the connection was a kept one that the witness has closed since: found out only when it is
     /// used.
     async fn ask(&self, request: &str) -> Result<Answer, reqwest::Error> {
@@ -78,15 +92,15 @@ async fn receive(mut response: Response) -> Result<String, reqwest::Error> {
 
 impl WitnessClient for HttpWitness {
     fn add_checkpoint(&self, request: String) -> Asking<'_> {
-        Box::pin(async move {
-            self.ask(&request).await.map_err(|error| {
-                let reason = format!("{:#}", anyhow::Error::new(error.without_url()));
-                Unreachable { reason: format!("{}: {reason}", self.url) }
-            })
-        })
+        Box::pin(async move { self.ask(&request).await.map_err(|error| self.unreachable(error)) })
     }
 
     fn evidence(&self, origin: &str) -> String {
         format!("{}/{}/checkpoint", self.url, hex::encode(hash::sha256(origin.as_bytes())))
+    }
+
+    fn checkpoint(&self, origin: &str) -> Showing<'_> {
+        let url = self.evidence(origin);
+        Box::pin(async move { self.get(&url).await })
     }
 }

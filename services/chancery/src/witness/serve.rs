@@ -6,12 +6,12 @@ use crate::{
 };
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
-    clock::{Clock, SystemClock},
-    http::{Readiness, openapi},
+    clock::{ClockGuard, SystemClock, SystemUptime},
+    http::{Readiness, Warnings, openapi},
     metrics::Metrics,
     reload::Hangups,
 };
-use chancery_verify::verifier_key::VerifierKey;
+use chancery_verify::{Timestamp, verifier_key::VerifierKey};
 use chancery_witness::{Settings, Witness};
 use serde::Deserialize;
 use std::{
@@ -68,18 +68,33 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     let WitnessConfiguration { name, data, logs, listen } = configuration;
     let metrics = listen.metrics.map(|_| Metrics::default());
-    let witness = open(&name, &data, &logs, metrics.as_ref())?;
+    let clock = ClockGuard::new(Arc::new(SystemClock), Arc::new(SystemUptime), Timestamp::from_seconds(0));
+    let clock = Arc::new(clock);
+    let witness = open(&name, &data, &logs, (metrics.as_ref(), Arc::clone(&clock)))?;
     let key = witness.verifier_key();
     let listening = Listening::on(listen.address, listen.metrics, hangups).await?.with_tls(listen.tls.as_ref())?;
     let address = listening.address()?;
     let description = openapi::router(&witness_description(metrics.is_some()).into_json());
     let routes = chancery_witness::http::router(witness).merge(description);
-    let readiness: Readiness = Arc::new(|| None);
+    let watched = Arc::clone(&clock);
+    let readiness: Readiness = Arc::new(move || {
+        let fault = watched.check().err()?;
+        Some(format!("the witness cosigns nothing ({}): {fault}", fault.code()))
+    });
+    let readiness: (Readiness, Warnings) = (readiness, Arc::new(Vec::new));
+    let watch = tokio::spawn(clock.watch());
     let ready = || tracing::info!(%address, verifier_key = key, "witness ready");
-    listening.serve((routes, None), readiness, metrics.as_ref(), |routes| routes, ready).await
+    let served = listening.serve((routes, None), readiness, metrics.as_ref(), |routes| routes, ready).await;
+    watch.abort();
+    served
 }
 
-fn open(name: &str, data: &Path, logs: &[String], metrics: Option<&Metrics>) -> anyhow::Result<Witness> {
+fn open(
+    name: &str,
+    data: &Path,
+    logs: &[String],
+    (metrics, clock): (Option<&Metrics>, Arc<ClockGuard>),
+) -> anyhow::Result<Witness> {
     let logs = logs.iter().map(|key| VerifierKey::parse(key).with_context(|| format!("{key:?} is not a verifier key")));
     let logs = logs.collect::<anyhow::Result<Vec<_>>>()?;
     ensure!(!logs.is_empty(), "the witness has no log; give the verifier key of at least one with logs or --log");
@@ -90,7 +105,6 @@ fn open(name: &str, data: &Path, logs: &[String], metrics: Option<&Metrics>) -> 
             &["origin", "result"],
         )
     });
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Witness::open(Settings { data, name, logs }, clock, requests.transpose()?).context("cannot open the witness")
 }
 

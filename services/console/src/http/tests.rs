@@ -34,7 +34,9 @@ fn routes(server: Server) -> (Router, Arc<Counted>) {
     let source = Arc::new(Counted::default());
     let console = Console::new(server, Arc::clone(&source) as Arc<dyn Source>);
     let pages = Some(console.unknown_path());
-    (Shell { readiness: Arc::new(|| None), pages, origins: Origins::default() }.around(console.router()), source)
+    let shell =
+        Shell { readiness: Arc::new(|| None), warnings: Arc::new(Vec::new), pages, origins: Origins::default() };
+    (shell.around(console.router()), source)
 }
 
 async fn ask(routes: &Router, method: &str, path: &str, accept: &str) -> (StatusCode, HeaderMap, String) {

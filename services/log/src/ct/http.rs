@@ -82,7 +82,7 @@ impl IntoResponse for Failure {
                     Error::Busy { retry_after_seconds } => {
                         (StatusCode::SERVICE_UNAVAILABLE, "backend overloaded".to_owned(), Some(retry_after_seconds))
                     }
-                    Error::Unavailable { .. } => {
+                    Error::Unavailable { .. } | Error::Clock(_) => {
                         (StatusCode::SERVICE_UNAVAILABLE, "backend unavailable".to_owned(), Some(5))
                     }
                     Error::Frozen => (StatusCode::SERVICE_UNAVAILABLE, "the log is frozen".to_owned(), None),

@@ -6,13 +6,13 @@ use crate::guard::{Guard, Sound, Verdict};
 use crate::mark::{Mark, Marker, Marking};
 use crate::mirror::{self, Destination};
 use crate::quarantine::{Quarantine, Reason};
-use crate::sequencer::{self, CLOCK_BEHIND, Sequencer, is_behind};
+use crate::sequencer::{self, Sequencer, is_behind};
 use crate::shared_read::SharedRead;
-use crate::store::{LogRecord, NewLog, Store};
+use crate::store::{CommittedHead, LogRecord, NewLog, Store};
 use crate::tiles::TileCache;
-use crate::witnessing::{self, Witnesses};
+use crate::witnessing::{self, Context, Witnesses};
 use crate::{Corrupt, Error, pool};
-use chancery_daemon::clock::Clock;
+use chancery_daemon::clock::{ClockFault, ClockGuard};
 use chancery_daemon::samples::Samples;
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
@@ -22,7 +22,7 @@ use futures_util::future::OptionFuture;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -114,19 +114,32 @@ impl From<Corrupt> for OpenError {
     }
 }
 
+/// The time to sign the first head with. No role may date anything before it. What a frozen log says of a time to come binds
+/// nobody: nothing is added to it.
+fn first_time(clock: &ClockGuard, head: &CommittedHead, is_frozen: bool) -> Result<Timestamp, ClockFault> {
+    if !is_frozen {
+        clock.has_passed(head.timestamp);
+    }
+    let now = clock.check()?;
+    if is_behind(now, head) { Err(ClockFault::behind(now, head.timestamp)) } else { clock.signing_time() }
+}
+
 /// What is published first, and whether that is new: the committed head, signed, verified and marked, or the last checkpoint
-/// there was where the clock is behind the head.
+/// there was where the clock cannot be trusted.
 async fn first_published(
     guard: Guard<'_>,
     signer: &Signer,
     mark: &mut Option<(Mark, &Path)>,
     Sound { head, edge }: &Sound,
-    now: Timestamp,
+    time: Result<Timestamp, ClockFault>,
 ) -> Result<(Published, bool), OpenError> {
-    if is_behind(now, head) {
-        tracing::error!(log.name = %guard.record.name, error.code = "log.clock", "{CLOCK_BEHIND}");
-        return Ok((guard.last_published().await?.ok_or(CLOCK_BEHIND)?, false));
-    }
+    let now = match time {
+        Ok(now) => now,
+        Err(fault) => {
+            tracing::error!(log.name = %guard.record.name, error.code = fault.code(), %fault, "the log dates nothing");
+            return Ok((guard.last_published().await?.ok_or(Error::Clock(fault))?, false));
+        }
+    };
     let published = sign_head((guard.scheme, signer, &Samples::default()), head, edge, now.max(head.timestamp)).await?;
     if let Some((mark, path)) = mark {
         mark.write(&published.note).map_err(|error| OpenError::mark(path, error))?;
@@ -139,16 +152,16 @@ impl Log {
     /// committed is signed and published before this returns, unless
     ///
     /// - what is stored is in doubt: then the log is quarantined, see [`Self::quarantine`];
-    /// - the clock is behind the log: then the last checkpoint is what is published until it is right.
+    /// - the clock cannot be trusted: then the last checkpoint is what is published until it is right.
     ///
     /// A log whose key or origin is not the one it was made with is refused: signing with another key would fork it.
     pub async fn open(
         settings: Settings,
         store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
+        clock: Arc<ClockGuard>,
         shutdown: Shutdown,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
-        let record = Arc::new(find_or_make(&settings, store.as_ref(), clock.as_ref()).await?);
+        let record = Arc::new(find_or_make(&settings, store.as_ref(), &clock).await?);
         let scheme = Arc::new(verified_scheme(&settings, &record)?);
         let signer = settings.signer;
         let guard = Guard { record: &record, scheme: &scheme, key: signer.public_key(), store: store.as_ref() };
@@ -161,7 +174,8 @@ impl Log {
         let verdict = judge(guard, (copy, note.as_deref()), settings.witnesses.as_ref(), &store).await?;
         let (published, stored_size, task) = match verdict {
             Verdict::Sound(sound) => {
-                let first = first_published(guard, &signer, &mut mark, &sound, clock.now()).await?;
+                let time = first_time(&clock, &sound.head, frozen.load(Ordering::Relaxed));
+                let first = first_published(guard, &signer, &mut mark, &sound, time).await?;
                 let size = sound.head.tree.size;
                 let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
                 let sequencer = Sequencer::new(parts, sound, first, (&activity, &frozen), settings.checkpoint_period);
@@ -172,7 +186,7 @@ impl Log {
                 let (published, task) = match settings.witnesses {
                     None => (signed, tokio::spawn(task)),
                     Some(witnesses) => {
-                        let begun = witnessing::begin(witnesses, (&record, &store), follower.clone(), signed);
+                        let begun = witnessing::begin(witnesses, Context::of(guard, &store), follower.clone(), signed);
                         witnessed = Some(begun.known);
                         (begun.published, tokio::spawn(both(task, begun.rounds.run(quarantine.clone()))))
                     }
@@ -265,7 +279,7 @@ async fn judge(
 }
 
 /// The log of this name in the store.
-async fn find_or_make(settings: &Settings, store: &dyn Store, clock: &dyn Clock) -> Result<LogRecord, OpenError> {
+async fn find_or_make(settings: &Settings, store: &dyn Store, clock: &ClockGuard) -> Result<LogRecord, OpenError> {
     if let Some(record) = store.open(&settings.name).await.map_err(Error::from)? {
         return Ok(record);
     }
@@ -275,7 +289,7 @@ async fn find_or_make(settings: &Settings, store: &dyn Store, clock: &dyn Clock)
         origin: scheme(settings, tree_id)?.origin(),
         tree_id,
         key_fingerprint: settings.signer.public_key().fingerprint(),
-        created: clock.now(),
+        created: clock.signing_time().map_err(Error::from)?,
     };
     match store.create(log).await {
         Ok(record) => Ok(record),

@@ -85,6 +85,7 @@ impl Sequencer {
         if !self.store.shared() {
             return Ok(self.published.borrow().clone());
         }
+        let begun = self.clock.moment();
         let head = self.store.head(self.record.log_id).await?;
         if head.tree != self.head.tree {
             if let Some(reason) = put_back_from(&self.head.tree, &head.tree) {
@@ -93,6 +94,7 @@ impl Sequencer {
             if head.tree.size == self.head.tree.size {
                 return Err(Corrupt::new("a committed tree of one size has one root hash").into());
             }
+            self.see(&head, begun);
             let tiles = self.store.tiles(self.record.log_id, Edge::tile_ids(head.tree.size)).await?;
             self.edge = checked_edge(&head, &tiles)?;
             self.head = head;

@@ -3,29 +3,21 @@
 //! A request must name the size that the witness has cosigned last. If that is not known, the request says 0 and the
 //! witness answers with the size (409). A size beyond the committed one means that the database was put back, or that
 //! another log writes under this key. If the witness refuses the proof from the size it has just named, its history
-//! differs from ours.
+//! differs from ours. Either is a claim that the witness must prove, see [`super::evidence`].
 
+use super::context::Context;
+use super::evidence::Unproven;
 use super::{Answer, Unreachable, WitnessClient};
 use crate::engine::Published;
-use crate::guard::tiles_of;
 use crate::quarantine::Reason;
-use crate::store::{LogRecord, Store};
+use chancery_verify::Rejection;
 use chancery_verify::cosignature::Witness;
-use chancery_verify::merkle::{self, Plan};
 use chancery_verify::note::{Note, NoteSignature};
 use chancery_verify::witness::{AddCheckpoint, parse_lines};
-use chancery_verify::{Hash, Rejection};
-use std::sync::Arc;
 
 /// Requests of one conversation: two to learn where the witness is, one for the cosignature, and one because another replica
 /// may have been faster.
 const REQUESTS: usize = 4;
-
-/// What a conversation is about.
-pub(super) struct Context {
-    pub(super) record: Arc<LogRecord>,
-    pub(super) store: Arc<dyn Store>,
-}
 
 /// Why there is no cosignature.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +43,28 @@ pub(super) enum Failure {
     /// The database failed.
     #[error("no proof: {0}")]
     Proof(crate::Error),
-    /// What is stored here is not what it has seen.
+    /// It claims to have cosigned more of this log than there is, or another tree, and does not prove it.
+    #[error(
+        "it answers as if it had cosigned {size} leaves that this log does not have, which it does not prove: {why}"
+    )]
+    Unproven {
+        /// Leaves it claims to have cosigned.
+        size: u64,
+        /// What is missing.
+        why: Unproven,
+    },
+    /// What is stored here is not what this log's key has signed.
     #[error("{0}")]
     Doubt(Reason),
+}
+
+impl From<crate::Error> for Failure {
+    fn from(error: crate::Error) -> Self {
+        match error.corrupt() {
+            Some(corrupt) => Self::Doubt(corrupt.clone().into()),
+            None => Self::Proof(error),
+        }
+    }
 }
 
 impl Failure {
@@ -63,6 +74,7 @@ impl Failure {
             Self::Unreachable(_) => "unreachable",
             Self::Invalid(_) => "invalid",
             Self::Behind { .. } => "behind",
+            Self::Unproven { .. } => "unproven",
             Self::Refused { .. } | Self::Proof(_) | Self::Doubt(_) => "refused",
         }
     }
@@ -106,19 +118,6 @@ impl Context {
         };
         Outcome { known, result }
     }
-
-    /// That the tree of `old` leaves is a prefix of the one of `new` leaves; both are committed.
-    async fn prove(&self, old: u64, new: u64) -> Result<Vec<Hash>, Failure> {
-        if old == 0 {
-            return Ok(Vec::new());
-        }
-        let mut plan = Plan::default();
-        let Ok(_) = merkle::consistency_proof(old, new, &mut plan);
-        let tiles = tiles_of(&*self.store, self.record.log_id, &plan).await;
-        let tiles = tiles.map_err(|error| Failure::Proof(error.into()))?;
-        let missing = |_| crate::Corrupt::new("tiles below the head are stored");
-        merkle::consistency_proof(old, new, &mut &tiles).map_err(missing).map_err(|error| Failure::Proof(error.into()))
-    }
 }
 
 impl Conversation<'_> {
@@ -134,12 +133,7 @@ impl Conversation<'_> {
                 Answer::Conflict(Some(size)) if size != self.old => (self.old, self.told) = (size, true),
                 // What it has said before may be out of date; what it has just said is not.
                 Answer::Conflict(None) | Answer::Inconsistent if self.old > 0 && self.told => {
-                    return Err(Failure::Doubt(Reason::WitnessForked {
-                        head: self.head.tree.size,
-                        witnessed: self.old,
-                        witness: self.witness.name().to_string(),
-                        evidence: self.evidence(),
-                    }));
+                    return Err(self.doubt(self.old).await?);
                 }
                 Answer::Conflict(None) | Answer::Inconsistent if self.old > 0 => self.old = 0,
                 // Among them one that wants to be told what it has just been told: that says nothing about the log.
@@ -164,16 +158,19 @@ impl Conversation<'_> {
     async fn beyond(&self, size: u64) -> Result<Failure, Failure> {
         // Read after the answer: whatever a replica had cosigned was committed before.
         let committed = self.context.store.head(self.context.record.log_id).await;
-        let committed = committed.map_err(|error| Failure::Proof(error.into()))?.tree.size;
+        let committed = committed.map_err(crate::Error::from)?.tree.size;
         if size <= committed {
             return Ok(Failure::Behind { size });
         }
-        let witness = self.witness.name().to_string();
-        let evidence = self.evidence();
-        Ok(Failure::Doubt(Reason::WitnessAhead { head: committed, witnessed: size, witness, evidence }))
+        self.doubt(size).await
     }
 
-    fn evidence(&self) -> String {
-        self.client.evidence(&self.context.record.origin)
+    /// What it means that the witness claims to have cosigned `size` leaves that this log does not have.
+    async fn doubt(&self, size: u64) -> Result<Failure, Failure> {
+        let examined = self.context.examine(self.witness, self.client).await;
+        Ok(match examined.map_err(crate::Error::from)? {
+            Ok(reason) => Failure::Doubt(reason),
+            Err(why) => Failure::Unproven { size, why },
+        })
     }
 }

@@ -6,8 +6,9 @@
 //! because nobody waits for a witness that is busy with something else. What comes late is added to what is published,
 //! while that is the newest.
 
-use super::asking::{Context, Failure, Outcome};
-use super::{Fail, Shared, WitnessClient};
+use super::asking::{Failure, Outcome};
+use super::context::Context;
+use super::{Fail, Shared, WitnessClient, WitnessFault};
 use crate::engine::Published;
 use crate::quarantine::{Quarantine, Reason};
 use crate::sequencer::Follower;
@@ -15,7 +16,6 @@ use chancery_verify::note::NoteSignature;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::FuturesUnordered;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -68,8 +68,17 @@ pub(crate) struct Rounds {
     published: watch::Sender<Arc<Published>>,
     /// What was signed last, as far as is known here.
     noted: Arc<Published>,
-    /// Heads that were signed and are not published, with when they were.
-    waiting: VecDeque<(Arc<Published>, Instant)>,
+    waiting: Waiting,
+}
+
+/// Since when signed heads wait to be published. Only times are kept: a head has 18 KiB, and while witnesses are away one
+/// comes with every batch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Waiting {
+    /// Since when the oldest of them has waited.
+    oldest: Option<Instant>,
+    /// The same of those that are newer than the round's head.
+    newer: Option<Instant>,
 }
 
 /// A conversation that has ended.
@@ -95,7 +104,7 @@ impl Rounds {
             done: false,
         };
         let members = clients.into_iter().map(member).collect();
-        let (noted, waiting) = (Arc::clone(&head), VecDeque::new());
+        let (noted, waiting) = (Arc::clone(&head), Waiting::default());
         Self { shared, context, members, follower, head, shown: 0, signed, published, noted, waiting }
     }
 
@@ -130,7 +139,9 @@ impl Rounds {
     fn note_signed(&mut self, newest: &Arc<Published>) {
         if !Arc::ptr_eq(newest, &self.noted) {
             self.noted = Arc::clone(newest);
-            self.waiting.push_back((Arc::clone(newest), Instant::now()));
+            let now = Instant::now();
+            self.waiting.oldest.get_or_insert(now);
+            self.waiting.newer.get_or_insert(now);
         }
     }
 
@@ -154,7 +165,7 @@ impl Rounds {
     }
 
     fn is_overdue(&self) -> bool {
-        self.waiting.front().is_some_and(|(_, since)| since.elapsed() >= self.shared.timeout)
+        self.waiting.oldest.is_some_and(|since| since.elapsed() >= self.shared.timeout)
     }
 
     /// Publishes what may be published.
@@ -164,7 +175,7 @@ impl Rounds {
         if quorum {
             self.shared.reached.store(true, Ordering::Relaxed);
         }
-        let waits = !self.waiting.is_empty();
+        let waits = self.waiting.oldest.is_some();
         self.shared.lacking.store(!quorum && !self.is_open() && self.head.tree.size > 0, Ordering::Relaxed);
         if quorum && cosigned > self.shown {
             self.publish(&Arc::clone(&self.head), true);
@@ -188,8 +199,11 @@ impl Rounds {
         if with_lines {
             self.shown = self.cosigned();
         }
-        if let Some(position) = self.waiting.iter().position(|(waiting, _)| Arc::ptr_eq(waiting, head)) {
-            self.waiting.drain(..=position);
+        if Arc::ptr_eq(head, &self.noted) {
+            self.waiting = Waiting::default();
+        } else {
+            // It is the round's.
+            self.waiting.oldest = self.waiting.newer;
         }
         self.published.send_replace(Arc::new(Published { note, ..Published::clone(head) }));
     }
@@ -202,6 +216,7 @@ impl Rounds {
         }
         let same = newest.tree == self.head.tree;
         self.head = Arc::clone(newest);
+        self.waiting.newer = None;
         for member in &mut self.members {
             member.done = false;
             // A cosignature is of the tree: it stays right until there is a newer one.
@@ -245,6 +260,7 @@ impl Rounds {
         match outcome.result {
             Ok(line) => {
                 tally.count("cosigned");
+                tally.set_fault(None);
                 tally.size.fetch_max(head.tree.size, Ordering::Relaxed);
                 member.pause = FIRST_PAUSE;
                 if head.tree == self.head.tree {
@@ -260,6 +276,7 @@ impl Rounds {
                 tally.count(failure.outcome());
                 if !matches!(failure, Failure::Behind { .. }) {
                     tracing::warn!(log.name = %log, %witness, %failure, "a witness has not cosigned");
+                    tally.set_fault(Some(WitnessFault { outcome: failure.outcome(), reason: failure.to_string() }));
                     member.rests_until = Instant::now() + member.pause;
                     member.pause = (member.pause * 2).min(LONGEST_PAUSE);
                 }
@@ -271,7 +288,7 @@ impl Rounds {
     /// When something is to be done though nothing happens.
     fn wakes(&self) -> Instant {
         let now = Instant::now();
-        let overdue = self.waiting.front().map(|(_, since)| *since + self.shared.timeout);
+        let overdue = self.waiting.oldest.map(|since| since + self.shared.timeout);
         let overdue = overdue.filter(|_| self.shared.fail == Fail::Open);
         let resting = self.members.iter().filter(|member| member.busy.is_none() && !member.done);
         let rested = resting.map(|member| member.rests_until).filter(|until| *until > now);

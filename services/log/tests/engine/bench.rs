@@ -1,7 +1,7 @@
 //! A log on a database of its own, which can be stopped, started, doubled and attacked. The same for both databases.
 
 use crate::postgres;
-use chancery_daemon::clock::FixedClock;
+use chancery_daemon::clock::{ClockGuard, FixedClock, FixedUptime};
 use chancery_daemon::database::{self, DatabaseError, open_postgres, open_sqlite};
 use chancery_daemon::shutdown::{self, Shutdown, Trigger};
 use chancery_daemon::signer::Signer;
@@ -38,6 +38,8 @@ pub(crate) struct Bench {
     pub(crate) place: Place,
     pub(crate) signer: Arc<Signer>,
     pub(crate) clock: Arc<FixedClock>,
+    /// What does not move with the clock, where the clock jumps; otherwise moving it is time that passes.
+    pub(crate) uptime: Option<Arc<FixedUptime>>,
     /// Where the log's files are said to be copied to.
     pub(crate) copy: Option<Destination>,
     /// Who cosigns its checkpoints, if anybody. Such a log is a Rekor v2 log: nobody cosigns checkpoints of the other.
@@ -113,8 +115,19 @@ impl Bench {
     fn new(place: Place) -> Self {
         let (signer, _) = Signer::generate(KeyKind::P256).unwrap();
         let clock = Arc::new(FixedClock::new(START));
-        let (copy, witnesses, mark, checkpoint_period) = (None, None, None, Duration::ZERO);
-        Self { place, signer: Arc::new(signer), clock, copy, witnesses, checkpoint_period, mark }
+        let (uptime, copy, witnesses, mark, checkpoint_period) = (None, None, None, None, Duration::ZERO);
+        Self { place, signer: Arc::new(signer), clock, uptime, copy, witnesses, checkpoint_period, mark }
+    }
+
+    /// The clock as a process guards it from its start.
+    pub(crate) fn guard(&self) -> Arc<ClockGuard> {
+        match &self.uptime {
+            None => self.clock.guard(),
+            Some(uptime) => {
+                let nothing = Timestamp::from_seconds(0);
+                Arc::new(ClockGuard::new(self.clock.clone(), uptime.clone(), nothing))
+            }
+        }
     }
 
     pub(crate) fn sqlite() -> Self {
@@ -161,7 +174,7 @@ impl Bench {
     ) -> Result<Running, OpenError> {
         let (trigger, stopping) = shutdown::channel();
         let settings = self.settings("rekor", signer, host, 0x1122_3344_5566_7788);
-        let (log, task) = Log::open(settings, store, self.clock.clone(), stopping.clone()).await?;
+        let (log, task) = Log::open(settings, store, self.guard(), stopping.clone()).await?;
         Ok(Running { log, database, trigger, task, others: Mutex::default(), stopping })
     }
 
@@ -174,7 +187,7 @@ impl Bench {
     ) -> Result<(Log, JoinHandle<()>, Trigger), OpenError> {
         let (trigger, shutdown) = shutdown::channel();
         let settings = self.settings("rekor", signer, host, 0x1122_3344_5566_7788);
-        let (log, task) = Log::open(settings, store, self.clock.clone(), shutdown).await?;
+        let (log, task) = Log::open(settings, store, self.guard(), shutdown).await?;
         Ok((log, task, trigger))
     }
 
@@ -197,6 +210,15 @@ impl Bench {
         let database = self.open().await.unwrap();
         let store = database.store();
         self.start_over(database, store, signer, host).await
+    }
+
+    /// Starts the log in a process with this guard of the clock.
+    pub(crate) async fn start_guarded(&self, guard: Arc<ClockGuard>) -> Running {
+        let database = self.open().await.unwrap();
+        let (trigger, stopping) = shutdown::channel();
+        let settings = self.settings("rekor", self.signer.clone(), "log.example", 0x1122_3344_5566_7788);
+        let (log, task) = Log::open(settings, database.store(), guard, stopping.clone()).await.unwrap();
+        Running { log, database, trigger, task, others: Mutex::default(), stopping }
     }
 
     pub(crate) async fn start(&self) -> Running {
@@ -237,7 +259,7 @@ impl Running {
     pub(crate) async fn open_beside(&self, bench: &Bench, name: &str, signer: Arc<Signer>) -> Log {
         let tree_id = i64::try_from(name.len()).unwrap() * 1000 + i64::from(*name.as_bytes().last().unwrap());
         let settings = bench.settings(name, signer, "log.example", tree_id);
-        let opened = Log::open(settings, self.database.store(), bench.clock.clone(), self.stopping.clone()).await;
+        let opened = Log::open(settings, self.database.store(), bench.guard(), self.stopping.clone()).await;
         let (log, task) = opened.unwrap();
         self.others.lock().unwrap().push(task);
         log

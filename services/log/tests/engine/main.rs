@@ -10,9 +10,13 @@
 
 mod bench;
 mod broken;
+mod claims;
+mod clock;
 mod crash;
 mod disk;
+mod fake_witness;
 mod faults;
+mod holes;
 mod hooked;
 mod marks;
 mod mirror;
@@ -62,6 +66,11 @@ on_both_databases! {
     scenarios::a_newer_schema_does_not_open,
     scenarios::a_log_that_is_frozen_while_it_is_written_to_keeps_the_head_that_was_told,
     scenarios::an_idle_log_notices_that_it_was_frozen,
+    clock::a_clock_that_jumps_ahead_dates_nothing_and_is_believed_when_it_is_right,
+    clock::a_clock_that_was_behind_at_the_start_may_be_set_right,
+    clock::a_log_of_the_future_dates_nothing_and_is_no_obstacle_once_it_is_frozen,
+    holes::a_read_that_finds_a_hole_quarantines_the_log,
+    holes::a_self_check_that_passes_the_second_time_stops_nothing,
     faults::a_batch_that_was_stored_but_reported_failed_keeps_its_indices,
     faults::a_batch_that_was_lost_is_taken_when_it_comes_again,
     crash::a_process_that_is_killed_at_any_step_loses_and_repeats_nothing,
@@ -86,7 +95,9 @@ on_both_databases! {
     witnessing::a_slow_witness_costs_one_timeout_and_its_cosignature_comes_late,
     witnessing::a_database_that_was_put_back_is_quarantined_before_anything_is_signed,
     witnessing::a_second_log_under_the_same_key_is_stopped_and_the_first_goes_on,
-    witnessing::a_witness_that_knows_another_history_stops_a_log_that_runs,
+    claims::a_witness_that_proves_another_history_stops_the_log,
+    claims::a_witness_that_proves_nothing_is_at_fault_and_stops_nothing,
+    claims::a_closed_log_without_witnesses_stops_taking_entries_before_they_are_in_it,
     witnessing::under_load_one_request_at_a_time_is_on_its_way_to_a_witness,
     shards::a_switch_under_load_refuses_nobody_and_gives_every_index_once,
     mirror::a_reader_needs_nothing_but_the_directory,

@@ -1,6 +1,7 @@
 //! A log whose stored state is in doubt: reads go on from what can be proven, nothing is taken, nothing is signed.
 
 use crate::bench::{Bench, Database, Place, Running, START, entry, verify};
+use chancery_daemon::clock::ClockFault;
 use chancery_daemon::shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_log::mirror::{Destination, Mirror};
@@ -271,7 +272,7 @@ pub(crate) async fn a_clock_that_is_behind_at_the_start_stops_signing_and_not_re
     assert_eq!(running.log.quarantine(), None);
     assert!(matches!(running.log.obstacle(), Some(Obstacle::Clock { .. })), "{:?}", running.log.obstacle());
     let refused = running.log.append(entry("new")).await.unwrap_err();
-    assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+    assert!(matches!(refused, Error::Clock(ClockFault::Behind { seconds: 3600 })), "{refused}");
     verify(&running.log.entry(SIZE - 1).await.unwrap().unwrap(), &running, &bench.signer);
     let shown = running.log.published().unwrap();
     let database = running.database.clone();

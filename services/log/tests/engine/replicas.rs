@@ -2,6 +2,7 @@
 
 use crate::bench::{Bench, Running, START, entry, sealed_by, verify};
 use crate::postgres::Server;
+use chancery_daemon::clock::ClockFault;
 use chancery_log::quarantine::Reason;
 use chancery_log::{Error, Log, Outcome};
 use chancery_verify::merkle;
@@ -222,7 +223,7 @@ async fn a_replica_whose_clock_is_behind_commits_nothing_it_could_not_sign() {
     bench.clock.set(START.plus_seconds(3600));
     one.log.append(entry("an hour later")).await.unwrap();
     let refused = two.log.append(entry("now")).await.unwrap_err();
-    assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+    assert!(matches!(refused, Error::Clock(ClockFault::Behind { seconds: 3600 })), "{refused}");
     assert_eq!(bench.check(&one).await.unwrap(), 1, "nothing was committed");
     // Within what NTP leaves between two machines it goes on, and times in the tree never go back.
     twin.clock.set(START.plus_seconds(3599));

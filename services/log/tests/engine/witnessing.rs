@@ -1,164 +1,15 @@
-//! A log and its witnesses: what a quorum cosigns is published, what contradicts a witness is not signed.
+//! A log and its witnesses: what a quorum cosigns is published, and what contradicts a witness is not signed.
 
-use crate::bench::{Bench, Place, Running, entry, verify};
-use chancery_daemon::signer::{Signer, Use};
+use crate::bench::{Bench, Place, verify};
+use crate::fake_witness::{Fake, Mood, TIMEOUT, append, becomes, cosigned, make, policy, witnessed};
+use chancery_log::Error;
 use chancery_log::quarantine::{Obstacle, Reason};
-use chancery_log::witnessing::{Answer, Asking, Fail, Unreachable, WitnessClient, Witnesses};
-use chancery_log::{Error, Outcome, Receipt};
-use chancery_verify::cosignature::{Policy, Witness, signed_bytes};
-use chancery_verify::key::KeyKind;
-use chancery_verify::merkle::TreeHead;
-use chancery_verify::note::{KeyName, Note};
-use chancery_verify::verifier_key::{KeyType, VerifierKey};
-use chancery_verify::witness::{AddCheckpoint, Refusal};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use chancery_log::witnessing::Fail;
+use chancery_verify::cosignature::Policy;
+use chancery_verify::note::Note;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-/// Long enough for a machine that compiles something else, short enough to be waited for.
-const TIMEOUT: Duration = Duration::from_millis(400);
-
-/// How a witness behaves.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Mood {
-    Good,
-    Down,
-    Silent,
-    Slow(Duration),
-    BadSignature,
-    OtherName,
-    Status(u16),
-    Says(u64),
-    Forgetful,
-}
-
-struct Fake {
-    signer: Signer,
-    witness: Witness,
-    log: VerifierKey,
-    known: Mutex<Option<TreeHead>>,
-    mood: Mutex<Mood>,
-    now: AtomicUsize,
-    most: AtomicUsize,
-    asked: AtomicUsize,
-}
-
-impl Fake {
-    fn new(bench: &Bench, name: &str) -> Arc<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("key.pem");
-        let signer = Signer::open_or_create_for(Use::Checkpoints, &path, KeyKind::Ed25519).unwrap();
-        let witness = Witness::new(KeyName::new(name).unwrap(), signer.public_key().clone()).unwrap();
-        let origin = KeyName::new("log.example").unwrap();
-        let log = VerifierKey::new(origin, KeyType::Ecdsa, bench.signer.public_key().clone()).unwrap();
-        let (known, mood) = (Mutex::new(None), Mutex::new(Mood::Good));
-        let (now, most, asked) = Default::default();
-        Arc::new(Self { signer, witness, log, known, mood, now, most, asked })
-    }
-
-    fn is(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
-    }
-
-    fn size(&self) -> u64 {
-        self.known.lock().unwrap().map_or(0, |known| known.size)
-    }
-
-    async fn answer(&self, request: &str) -> Result<Answer, Unreachable> {
-        let mood = *self.mood.lock().unwrap();
-        match mood {
-            Mood::Down => return Err(Unreachable { reason: "connection refused".to_owned() }),
-            Mood::Silent => std::future::pending::<()>().await,
-            Mood::Slow(time) => tokio::time::sleep(time).await,
-            Mood::Status(422) => return Ok(Answer::Inconsistent),
-            Mood::Status(status) => return Ok(Answer::Refused { status }),
-            Mood::Says(size) => return Ok(Answer::Conflict(Some(size))),
-            Mood::Forgetful => *self.known.lock().unwrap() = None,
-            Mood::Good | Mood::BadSignature | Mood::OtherName => {}
-        }
-        let request = AddCheckpoint::parse(request).unwrap();
-        let judged = {
-            let mut known = self.known.lock().unwrap();
-            request.judge(&self.log, known.as_ref()).inspect(|head| *known = Some(*head))
-        };
-        let text = Note::parse(request.checkpoint).unwrap().text;
-        match judged {
-            Ok(_) => {
-                let seconds = if mood == Mood::BadSignature { 7 } else { 1_800_000_000 };
-                let signature = self.signer.sign(&signed_bytes(&text, 1_800_000_000)).await.unwrap();
-                let mut line = self.witness.line(seconds, &signature);
-                if mood == Mood::OtherName {
-                    line.name = KeyName::new("someone.else").unwrap();
-                }
-                Ok(Answer::Cosigned(format!("{line}\n")))
-            }
-            Err(Refusal::Conflict { size }) => Ok(Answer::Conflict(Some(size))),
-            Err(Refusal::Inconsistent) => Ok(Answer::Inconsistent),
-            Err(refusal) => panic!("{refusal:?}: {request}"),
-        }
-    }
-}
-
-impl WitnessClient for Fake {
-    fn add_checkpoint(&self, request: String) -> Asking<'_> {
-        Box::pin(async move {
-            let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
-            self.most.fetch_max(now, Ordering::SeqCst);
-            self.asked.fetch_add(1, Ordering::SeqCst);
-            let answer = self.answer(&request).await;
-            self.now.fetch_sub(1, Ordering::SeqCst);
-            answer
-        })
-    }
-
-    fn evidence(&self, origin: &str) -> String {
-        format!("https://{}/{origin}", self.witness.name())
-    }
-}
-
-/// A bench whose log needs `quorum` of the witnesses that are returned with it.
-fn witnessed<const N: usize>(mut bench: Bench, quorum: usize, fail: Fail) -> (Bench, [Arc<Fake>; N]) {
-    let fakes = std::array::from_fn(|number| Fake::new(&bench, &format!("witness.example/{number}")));
-    bench.witnesses = Some(policy(&fakes, quorum, fail));
-    (bench, fakes)
-}
-
-fn policy(fakes: &[Arc<Fake>], quorum: usize, fail: Fail) -> Witnesses {
-    let member = |fake: &Arc<Fake>| (fake.witness.clone(), Arc::clone(fake) as Arc<dyn WitnessClient>);
-    Witnesses::new(fakes.iter().map(member).collect(), quorum, fail, TIMEOUT).unwrap()
-}
-
-async fn append(running: &Running, text: &str) -> Result<Receipt, Error> {
-    match running.log.append(entry(text)).await? {
-        Outcome::Logged(receipt) => Ok(receipt),
-        Outcome::AlreadyLogged { index } => Ok(running.log.entry(index).await?.expect("what is logged can be read")),
-    }
-}
-
-/// A stopped log of `size` leaves, all of them witnessed.
-async fn make(bench: &Bench, size: u64) {
-    let running = bench.start().await;
-    for number in 0..size {
-        append(&running, &format!("entry {number}")).await.unwrap();
-    }
-    running.stop().await;
-}
-
-/// How many of these have cosigned a checkpoint.
-fn cosigned(note: &str, fakes: &[Arc<Fake>]) -> usize {
-    let note = Note::parse(note).unwrap();
-    let has = |fake: &&Arc<Fake>| fake.witness.find(&note.text, &note.signatures).is_ok();
-    fakes.iter().filter(has).count()
-}
-
-/// Waits until what is published has this many cosignatures.
-async fn becomes(running: &Running, fakes: &[Arc<Fake>], count: usize) {
-    let begun = Instant::now();
-    while cosigned(&running.log.published().unwrap().note, fakes) != count {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{}", running.log.published().unwrap().note);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 pub(crate) async fn answers_and_files_bear_the_cosignatures_of_a_quorum(bench: Bench) {
     let (bench, fakes) = witnessed::<3>(bench, 2, Fail::Open);
@@ -376,53 +227,6 @@ pub(crate) async fn a_second_log_under_the_same_key_is_stopped_and_the_first_goe
     assert_eq!(first.log.obstacle(), None);
     first.stop().await;
     second.stop().await;
-}
-
-pub(crate) async fn a_witness_that_knows_another_history_stops_a_log_that_runs(bench: Bench) {
-    let place = |bench: &Bench| match &bench.place {
-        Place::Sqlite(_) => Bench::sqlite(),
-        Place::Postgres { .. } => Bench::postgres(),
-    };
-    for (mood, code) in [(Mood::Says(1000), "witness_ahead"), (Mood::Says(4), "")] {
-        let (bench, fakes) = witnessed::<2>(place(&bench), 1, Fail::Open);
-        make(&bench, 5).await;
-        let running = bench.start().await;
-        becomes(&running, &fakes, 2).await;
-        fakes[1].is(mood);
-        let outcome = append(&running, "new").await;
-        let begun = Instant::now();
-        while !code.is_empty() && running.log.quarantine().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(20));
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        // Refused is the third.
-        while code.is_empty() && running.log.quarantine().is_none() && running.log.witnesses()[1].outcomes[2].1 == 0 {
-            assert!(begun.elapsed() < Duration::from_secs(20));
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        match running.log.quarantine() {
-            Some(reason) => assert_eq!(reason.code(), format!("quarantine.{code}")),
-            // It cannot make up its mind: that says something about the witness and nothing about the log.
-            None => assert!(code.is_empty() && outcome.is_ok(), "{outcome:?}"),
-        }
-        running.stop().await;
-    }
-    // 422 to a proof from the size it has just named.
-    let (bench, fakes) = witnessed::<1>(place(&bench), 1, Fail::Open);
-    make(&bench, 5).await;
-    let running = bench.start().await;
-    becomes(&running, &fakes, 1).await;
-    *fakes[0].known.lock().unwrap() = Some(TreeHead { size: 3, root: [7; 32] });
-    let refused = append(&running, "new").await.unwrap_err();
-    assert!(
-        matches!(&refused, Error::Quarantined(reason) if reason.code() == "quarantine.witness_forked"),
-        "{refused}"
-    );
-    running.stop().await;
-    // And the same at a start.
-    let running = bench.start().await;
-    assert_eq!(running.log.quarantine().unwrap().code(), "quarantine.witness_forked");
-    running.stop().await;
 }
 
 pub(crate) async fn under_load_one_request_at_a_time_is_on_its_way_to_a_witness(bench: Bench) {

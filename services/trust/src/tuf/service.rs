@@ -7,7 +7,7 @@ use super::{
 };
 use crate::files::TrustFiles;
 use chancery_daemon::{
-    clock::Clock,
+    clock::{Clock as _, ClockGuard},
     metrics::{MetricError, Metrics},
     shutdown::Shutdown,
 };
@@ -28,7 +28,7 @@ const MAX_PAUSE: u32 = 60;
 /// The served repository, and the task that keeps it valid.
 pub struct Service {
     publisher: Publisher,
-    clock: Arc<dyn Clock>,
+    clock: Arc<ClockGuard>,
     served: RwLock<Arc<Repository>>,
     wanted: Mutex<Wanted>,
     /// Allows one change at a time in this process; the directory's lock polls.
@@ -45,12 +45,16 @@ struct Wanted {
 }
 
 impl Service {
-    /// Opens or creates the repository, and publishes `files`. An unavailable key is not an error if the repository
-    /// exists: it is served unchanged.
-    /// repository: it is served as it is.
-    pub async fn start(publisher: Publisher, files: &TrustFiles, clock: Arc<dyn Clock>) -> Result<Arc<Self>, TufError> {
+    /// Opens or creates the repository, and publishes `files`. An unavailable key or a clock in doubt is not an error if
+    /// the repository exists: it is served unchanged.
+    pub async fn start(
+        publisher: Publisher,
+        files: &TrustFiles,
+        clock: Arc<ClockGuard>,
+    ) -> Result<Arc<Self>, TufError> {
         let publication = Publication::of(files)?;
-        let repository = publisher.create(&publication, clock.now()).await?;
+        let now = if publisher.is_new()? { clock.signing_time()? } else { clock.now() };
+        let repository = publisher.create(&publication, now).await?;
         let wanted = Wanted { publication, state: Published::Served, is_behind: true };
         let service = Arc::new(Self {
             publisher,
@@ -99,9 +103,12 @@ impl Service {
         self.repository().status(self.publisher.lifetimes(), self.clock.now())
     }
 
-    /// Returns why an operator must act now: metadata that has expired, or soon will.
+    /// Returns why an operator must act now: a clock that cannot be trusted, or metadata that has expired, or soon will.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
+        if let Err(fault) = self.clock.check() {
+            return Some(format!("the TUF repository is not renewed ({}): {fault}", fault.code()));
+        }
         let worst = self.status().into_iter().max_by_key(|status| status.urgency)?;
         let RoleStatus { role, expires, urgency, .. } = worst;
         if urgency < Urgency::Alarm {
@@ -175,13 +182,18 @@ impl Service {
     /// Publishes and renews what is due.
     async fn work(&self) -> Result<(), TufError> {
         let _changing = self.changing.lock().await;
-        let now = self.clock.now();
         let behind = {
             let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
             wanted.is_behind.then(|| wanted.publication.clone())
         };
+        let now = match self.clock.check() {
+            Ok(now) => now,
+            // Whether anything is due, the clock cannot tell.
+            Err(_) if behind.is_none() => return Ok(()),
+            Err(fault) => return Err(fault.into()),
+        };
         if self.publisher.is_due(&self.repository(), now).await {
-            let (repository, renewed) = self.publisher.renew(&[], now).await?;
+            let (repository, renewed) = self.publisher.renew(&[], self.clock.signing_time()?).await?;
             self.serve(repository);
             for role in renewed {
                 let repository = self.repository();
@@ -190,7 +202,7 @@ impl Service {
             }
         }
         if let Some(publication) = behind {
-            let (repository, state) = self.publisher.publish(&publication, now).await?;
+            let (repository, state) = self.publisher.publish(&publication, self.clock.signing_time()?).await?;
             self.serve(repository);
             let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
             // Unless other files were given meanwhile.

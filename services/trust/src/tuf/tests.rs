@@ -8,10 +8,7 @@ mod tough_client;
 
 use super::{publication::tests::variation, publisher::Published, *};
 use crate::files::{TrustFiles, tests::example};
-use chancery_daemon::{
-    clock::{Clock, FixedClock},
-    signer::Signer,
-};
+use chancery_daemon::{clock::FixedClock, signer::Signer};
 use chancery_verify::{PublicKey, Timestamp, key::KeyKind};
 use std::{
     collections::BTreeMap,
@@ -189,8 +186,7 @@ async fn a_server_that_was_off_for_ten_years_goes_on_where_it_was() {
 /// A server over the same directory.
 pub(crate) async fn service(setting: &Setting, files: &TrustFiles, clock: &Arc<FixedClock>) -> Arc<Service> {
     let publisher = publisher(setting.directory.path(), &setting.keys);
-    let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
-    Service::start(publisher, files, clock).await.unwrap()
+    Service::start(publisher, files, clock.guard()).await.unwrap()
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ fn log_failure(error: &Error) -> Response {
     }
     let (status, retry_after) = match error {
         Error::Busy { retry_after_seconds } => (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after_seconds)),
-        Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, Some(5)),
+        Error::Unavailable { .. } | Error::Clock(_) => (StatusCode::SERVICE_UNAVAILABLE, Some(5)),
         // It does not end by itself.
         Error::Quarantined(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
         Error::Frozen | Error::Corrupt(_) | Error::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),

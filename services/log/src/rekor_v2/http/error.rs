@@ -93,7 +93,9 @@ impl Failure {
     const fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Submission(SubmissionError::Log(Error::Busy { retry_after_seconds })) => Some(*retry_after_seconds),
-            Self::Submission(SubmissionError::Log(Error::Unavailable { .. })) => Some(RETRY_AFTER_SECONDS),
+            Self::Submission(SubmissionError::Log(Error::Unavailable { .. } | Error::Clock(_))) => {
+                Some(RETRY_AFTER_SECONDS)
+            }
             _ => None,
         }
     }
@@ -102,7 +104,7 @@ impl Failure {
 const fn log_answer(error: &Error) -> (Code, &'static str) {
     match error {
         Error::Busy { .. } => (Code::Unavailable, "reached max pushback; retry"),
-        Error::Unavailable { .. } => {
+        Error::Unavailable { .. } | Error::Clock(_) => {
             (Code::Unavailable, "the transparency log takes no entries at the moment; try again")
         }
         Error::Quarantined(_) => {
