@@ -3,16 +3,16 @@
 use crate::certificate::{Certificate, MAX_CHAIN, verify_issued_by};
 use crate::{PublicKey, Rejection, pem};
 
-/// A verifier that parsed: the key that must have signed, and the PEM text that is logged.
+/// A parsed verifier: the key that must have signed, and the PEM text to log.
 pub(super) struct Verifier {
     pub(super) key: PublicKey,
-    /// Every block re-encoded: 64 columns, LF, headers and surrounding text dropped.
+    /// Every block encoded again: 64 columns, LF, no headers or surrounding text.
     pub(super) canonical_pem: String,
 }
 
 impl Verifier {
     /// Parses `PUBLIC KEY` or one to [`MAX_CHAIN`] `CERTIFICATE` blocks. In a chain each certificate must be issued by
-    /// the next; validity periods are not looked at, since Rekor logs signatures of any age.
+    /// the next. Validity periods are not checked, because Rekor logs signatures of any age.
     pub(super) fn parse(text: &[u8]) -> Result<Self, Rejection> {
         let blocks = pem::decode_all(text, MAX_CHAIN).map_err(|rejection| match rejection {
             Rejection::Pem => Rejection::EntryKey,
