@@ -1,16 +1,16 @@
-//! Policies: which signatures are enough.
+//! Policies: rules for the signatures that an artifact must have.
 //!
-//! A [`Policy`] asks for signers ([`Requirement`]) and names signatures that do not count ([`Distrust`]). It has no default,
-//! and an empty one is refused. It comes from one TOML file that every command reads ([`Policy::parse`]; `deploy/policy.toml`
-//! shows every setting), or from a line of code ([`Policy::identity`]).
+//! A [`Policy`] requires signers ([`Requirement`]) and lists signatures that do not count ([`Distrust`]). There is no
+//! default policy, and an empty one is refused. A policy is a TOML file ([`Policy::parse`]; `deploy/policy.toml` shows
+//! every setting), or a line of code ([`Policy::identity`]).
 //!
-//! [`Policy::evaluate`] is pure: verified signatures in, a [`Decision`] with an explanation of every rule out.
-//! 1. Signatures that a distrust rule hits are taken out; nothing brings them back.
-//! 2. Signatures made outside the policy's own time are taken out.
-//! 3. The requirement is evaluated over the rest. A rule is met by one signature that meets all of its conditions; `all_of`
-//!    may be met by several; `at_least` counts distinct signers, so no key or person counts twice.
+//! [`Policy::evaluate`] is pure. It takes verified signatures and returns a [`Decision`], which explains every rule:
+//! 1. Signatures that match a distrust rule are removed. No other rule brings them back.
+//! 2. Signatures made outside the policy's own period are removed.
+//! 3. The requirement is evaluated over the rest. One signature must meet all conditions of a rule. Several signatures
+//!    together can meet `all_of`. `at_least` counts distinct signers, so no key or person counts twice.
 //!
-//! Not here: whether a signature, certificate, time or log entry is genuine (that is decided before), and I/O.
+//! Not here: the verification of signatures, certificates, times and log entries, which comes first, and I/O.
 
 mod condition;
 mod decision;
@@ -45,12 +45,12 @@ use period::Period;
 
 /// Largest policy file, in bytes.
 pub const MAX_POLICY_BYTES: usize = 1 << 20;
-/// Levels of combinations.
+/// Maximum levels of combinations.
 const MAX_DEPTH: usize = 8;
-/// Rules of one policy.
+/// Maximum rules of a policy.
 const MAX_RULES: usize = 1024;
 
-/// Which signatures are enough.
+/// The rules for the signatures that an artifact must have.
 #[derive(Debug, Clone)]
 pub struct Policy {
     requirement: Requirement,
@@ -60,19 +60,19 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// One signature by this identity, vouched for by this issuer, both compared byte by byte.
+    /// Requires one signature by this identity of this issuer, both compared byte by byte.
     #[must_use]
     pub fn identity(identity: impl Into<String>, issuer: impl Into<String>) -> Self {
         Self::require(Requirement::identity(identity, issuer))
     }
 
-    /// One signature with this key, without a certificate.
+    /// Requires one signature with this key, without a certificate.
     #[must_use]
     pub fn key(key: PublicKey) -> Self {
         Self::require(Requirement::key(key))
     }
 
-    /// A policy with this requirement, the usual thresholds and no distrust.
+    /// A policy with this requirement, default thresholds and no distrust rules.
     #[must_use]
     pub fn require(requirement: Requirement) -> Self {
         Self { requirement, distrust: Vec::new(), period: Period::default(), thresholds: PolicyThresholds::default() }
@@ -85,18 +85,18 @@ impl Policy {
         self
     }
 
-    /// Sets how much evidence verification asks for before the policy is evaluated.
+    /// Sets the evidence that verification requires before the policy is evaluated.
     #[must_use]
     pub const fn with_thresholds(mut self, thresholds: PolicyThresholds) -> Self {
         self.thresholds = thresholds;
         self
     }
 
-    /// Reads a policy file.
+    /// Parses a policy file.
     ///
     /// # Errors
-    /// A [`ParseError`] with line and column, what is allowed there and what to change. Its code is `policy.malformed`,
-    /// `policy.empty`, `policy.pattern` or `policy.key`.
+    /// A [`ParseError`] with line and column, the allowed values and the necessary change. Its code is
+    /// `policy.malformed`, `policy.empty`, `policy.pattern` or `policy.key`.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         document::read(text)
     }
@@ -108,26 +108,26 @@ impl Policy {
         document::schema()
     }
 
-    /// Decides over verified signatures. Positions in the decision are those in `evidence`.
+    /// Decides over verified signatures. Positions in the decision are indices of `evidence`.
     #[must_use]
     pub fn evaluate(&self, evidence: &[Evidence]) -> Decision {
         evaluation::decide(&self.requirement, &self.distrust, &self.period, evidence)
     }
 
-    /// Decides over the signer of one signature alone, before anything else about it is known: whether some rule of the policy
-    /// asks for this signer. Distrust and everything that is not about the signer are left to [`Self::evaluate`].
+    /// Decides whether a rule of the policy requires this signer. It uses only the signer, so it can run before the
+    /// rest of the signature is verified. [`Self::evaluate`] checks distrust rules and all other conditions.
     #[must_use]
     pub fn evaluate_signer(&self, signer: &Signer) -> Decision {
         evaluation::decide_signer(&self.requirement, signer)
     }
 
-    /// How much evidence verification has to find before the policy is evaluated.
+    /// The evidence that verification requires before the policy is evaluated.
     #[must_use]
     pub const fn thresholds(&self) -> PolicyThresholds {
         self.thresholds
     }
 
-    /// Every key that the policy names: what signatures without a certificate are verified with.
+    /// Every key that the policy names. Signatures without a certificate are verified with these keys.
     #[must_use]
     pub fn keys(&self) -> Vec<&PublicKey> {
         let conditions = self.requirement.conditions().into_iter();
@@ -139,26 +139,26 @@ impl Policy {
             .collect()
     }
 
-    /// Whether a signature with a certificate can count at all.
+    /// Returns whether a signature with a certificate can count.
     #[must_use]
     pub fn takes_certificates(&self) -> bool {
         let of_certificates = |condition: &&Condition| matches!(condition, Condition::Issuer(_));
         self.requirement.conditions().iter().any(of_certificates)
     }
 
-    /// Rules that ask for signers, combinations included.
+    /// The number of rules that require signers, combinations included.
     #[must_use]
     pub fn rules(&self) -> usize {
         self.requirement.rules()
     }
 
-    /// Rules that take signatures out of the count.
+    /// The distrust rules.
     #[must_use]
     pub fn distrust(&self) -> &[Distrust] {
         &self.distrust
     }
 
-    /// What is allowed but probably not meant: sentences for a person.
+    /// Warnings about settings that are allowed but are probably mistakes.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         warning::all(&self.requirement, self.thresholds)

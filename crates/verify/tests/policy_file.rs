@@ -32,7 +32,7 @@ fn each_mistake_is_named_with_its_line_and_what_to_write() {
         ("version = 1".to_owned(), "policy.empty", None, "add `[require]`"),
         (format!("[require]\n{signer}"), "policy.malformed", None, "write `version = 1` at the top"),
         (format!("version = 2\n[require]\n{signer}"), "policy.malformed", None, "write `version = 1`"),
-        ("version = 1\n[require]".to_owned(), "policy.empty", Some(2), "met by everybody"),
+        ("version = 1\n[require]".to_owned(), "policy.empty", Some(2), "met by any signer"),
         (
             format!("version = 1\n[require]\n{signer}\nidentitty = 'x'"),
             "policy.malformed",
@@ -50,7 +50,7 @@ fn each_mistake_is_named_with_its_line_and_what_to_write() {
             "version = 1\n[require]\nissuer = 'https://i.example'".to_owned(),
             "policy.malformed",
             Some(2),
-            "everybody with an account",
+            "trusts every account",
         ),
         ("version = 1\n[require]\nslsa = { builder = 'x' }".to_owned(), "policy.empty", Some(2), "names no signer"),
         (format!("version = 1\n[require]\n{signer}\nslsa = {{}}"), "policy.empty", Some(2), "`slsa` needs"),

@@ -1,25 +1,25 @@
-//! How much evidence a policy asks verification for.
+//! Thresholds: the evidence that a policy requires.
 
 use serde::{Deserialize, Serialize};
 
-/// Distinct operators that each kind of evidence must come from. Two logs of one operator count once.
+/// Number of different operators for each kind of evidence. Two logs of one operator count once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PolicyThresholds {
-    /// Transparency logs that have the signature. 1 if nothing is said.
+    /// Transparency logs with the signature. Default: 1.
     pub logs: u8,
-    /// Certificate transparency logs that have the certificate. 1 if nothing is said.
+    /// Certificate transparency logs with the certificate. Default: 1.
     pub scts: u8,
-    /// Sources of time: timestamp authorities, and logs that promise a time. 1 if nothing is said.
+    /// Sources of time: timestamp authorities, and logs that promise a time. Default: 1.
     pub times: u8,
-    /// Timestamp authorities among the sources of time. 0 if nothing is said.
+    /// Timestamp authorities among the sources of time. Default: 0.
     pub timestamps: u8,
-    /// Witnesses that have cosigned the log's checkpoint. 0 if nothing is said.
+    /// Witnesses that have cosigned the log's checkpoint. Default: 0.
     pub witnesses: u8,
 }
 
-/// Operators that a policy may ask for.
+/// Maximum of a threshold.
 pub(super) const MAX_THRESHOLD: u8 = 32;
 
 impl Default for PolicyThresholds {
