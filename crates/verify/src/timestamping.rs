@@ -1,13 +1,13 @@
-//! Timestamps by an authority (RFC 3161): what is asked, what is answered, and whether to believe it.
+//! Timestamps by an authority (RFC 3161): requests, responses, and their verification.
 //!
-//! [`Request`] and [`Token`] are read strictly: DER only, nothing twice, nothing left over, every length bounded, and
-//! without copying. An [`Authority`] is a certificate chain that may make timestamps (RFC 3161 §2.3); it says whether a
-//! token is its own. Not here: revocation, timestamps by authorities known by key identifier alone, `ESSCertID` with SHA-1
-//! (RFC 5816 replaced it), and CMS beyond what a timestamp needs.
+//! [`Request`] and [`Token`] are parsed strictly, without copying: DER only, no repeated or trailing elements, and a
+//! limit for every length. An [`Authority`] is a certificate chain that may make timestamps (RFC 3161 §2.3), and
+//! verifies its tokens. Not here: revocation, signers named only by key identifier, `ESSCertID` with SHA-1 (RFC 5816
+//! replaced it), and CMS beyond the needs of a timestamp.
 //!
 //! | module | reads | specification |
 //! |---|---|---|
-//! | [`asn1`] | DER, element by element; also writes it | X.690 §10 |
+//! | [`asn1`] | DER, element by element; it also writes DER | X.690 §10 |
 //! | `request` | `TimeStampReq` | RFC 3161 §2.4.1 |
 //! | `info` | `TSTInfo` | RFC 3161 §2.4.2 |
 //! | `token` | `TimeStampResp` and the CMS around a `TSTInfo` | RFC 3161 §2.4.2, RFC 5652, RFC 5816 |
@@ -30,7 +30,7 @@ use const_oid::ObjectIdentifier;
 
 /// `id-signedData`, the type of the outermost content.
 pub const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
-/// `id-ct-TSTInfo`, the type of what is signed.
+/// `id-ct-TSTInfo`, the type of the signed content.
 pub const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 /// Signed attribute `contentType`.
 pub const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");

@@ -1,10 +1,10 @@
-//! Subjects of a statement and the rule by which one is the artifact.
+//! Subjects of a statement, and the rule for matching one with the artifact.
 
 use super::{MAX_DIGESTS, MAX_SUBJECTS};
 use crate::{HashAlgorithm, Refusal, Rejection, Step};
 use serde_json::Value;
 
-/// One subject: what the attester calls it, and its digests by algorithms that count.
+/// A subject: the attester's name for it, and its SHA-2 digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     name: Option<String>,
@@ -12,7 +12,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// What the attester calls it. Proves nothing.
+    /// The attester's name for it. It proves nothing.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -24,7 +24,7 @@ impl Subject {
         &self.digests
     }
 
-    /// Whether this is the artifact; `None` where no algorithm is known for both.
+    /// Returns whether this is the artifact. `None` if they have no algorithm in common.
     fn is(&self, artifact: &[(HashAlgorithm, &[u8])]) -> Option<bool> {
         let mut verdict = None;
         for (algorithm, digest) in &self.digests {
