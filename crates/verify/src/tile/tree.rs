@@ -56,8 +56,8 @@ impl TileTree {
     /// The node above the `index`-th group of `2^level` hashes of the row, if it is complete.
     pub(super) fn node(&self, level: u8, index: usize) -> Option<Hash> {
         let after = (index + 1).checked_shl(u32::from(level)).filter(|after| *after <= self.width)?;
-        // It follows the last hash it covers, at its height above it; before that hash are twice as many nodes as
-        // hashes, less the subtrees that are not complete there.
+        // The node comes after the last hash that it covers, `level` places later. The number of nodes before that hash
+        // is twice the number of hashes, minus the subtrees that are not complete there.
         let last = after - 1;
         self.nodes.get(2 * last - last.count_ones() as usize + usize::from(level)).copied()
     }

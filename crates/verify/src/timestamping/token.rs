@@ -94,7 +94,7 @@ impl<'a> Token<'a> {
     /// 1. The imprint is the request's.
     /// 2. The nonce is the request's. If the request has none, the token has none.
     /// 3. The policy is the requested one, if the request names one.
-    /// 4. It carries certificates if, and only if, that was asked for.
+    /// 4. It contains certificates if and only if the request asks for them.
     pub fn verify_answers(&self, request: &Request<'_>) -> Result<(), Rejection> {
         if !self.info.imprint.same_as(&request.imprint) {
             return Err(Rejection::TimestampImprint);
@@ -112,12 +112,12 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Status and token of a `TimeStampResp`.
+/// Parses status and token of a `TimeStampResp`.
 fn response(der: &[u8]) -> Result<(u64, Option<&[u8]>), Malformed> {
     let mut outer = Fields::of(der);
     let mut fields = outer.take(SEQUENCE)?.fields();
     outer.end()?;
-    // Text and failure bits may follow the status; they explain, and change nothing.
+    // Text and failure bits may follow the status. They are not used.
     let status = fields.take(SEQUENCE)?.fields().number()?;
     let token = fields.optional(SEQUENCE)?.map(|token| token.whole);
     fields.end()?;
@@ -143,7 +143,7 @@ fn token(der: &[u8]) -> Result<Result<Parts<'_>, Rejection>, Malformed> {
     let info_der = content.take(constructed(0))?.only(OCTET_STRING)?.contents;
     content.end()?;
     let certificates = fields.optional(constructed(0))?.map_or(Ok(Vec::new()), certificates)?;
-    // Revocation lists are not looked at.
+    // Revocation lists are not used.
     fields.optional(constructed(1))?;
     let signer = fields.take(SET)?.only(SEQUENCE)?;
     fields.end()?;
@@ -186,7 +186,7 @@ fn signer_info<'a>(element: Element<'a>, digests: Element<'a>) -> Result<Result<
     let attested = attested(attributes)?;
     let signature_algorithm = fields.take(SEQUENCE)?;
     let signature = fields.take(OCTET_STRING)?.contents;
-    // A countersignature for the archive; nothing that is signed here.
+    // Unsigned attributes, such as an archive's countersignature, are not used.
     fields.optional(constructed(1))?;
     fields.end()?;
     let hash = hash(algorithm(digest)?.0);
@@ -205,7 +205,8 @@ fn signed_with(element: Element<'_>, hash: HashAlgorithm) -> Result<SignatureAlg
     SignatureAlgorithm::from_identifier(&identifier)
 }
 
-/// Reads the attributes: in the order of DER, each with one value, none twice, the three that RFC 3161 demands among them.
+/// Parses the attributes. They are in DER order, each has one value, and none is repeated. The three that RFC 3161
+/// requires must be present.
 fn attested(attributes: Element<'_>) -> Result<Result<Attested<'_>, Rejection>, Malformed> {
     let mut fields = attributes.fields();
     let mut before: &[u8] = &[];
@@ -243,11 +244,11 @@ fn attested(attributes: Element<'_>) -> Result<Result<Attested<'_>, Rejection>, 
 /// Hash of the signer's certificate, and its `IssuerSerial`.
 type SigningCertificate<'a> = ((HashAlgorithm, &'a [u8]), Option<&'a [u8]>);
 
-/// The first `ESSCertIDv2`, which is the signer's (RFC 5035 §3); those after it are its issuers'.
+/// Parses the first `ESSCertIDv2`, which is the signer's (RFC 5035 §3). Those after it are its issuers'.
 fn signing_certificate(element: Element<'_>) -> Result<Result<SigningCertificate<'_>, Rejection>, Malformed> {
     let mut fields = element.fields();
     let mut identifiers = fields.take(SEQUENCE)?.fields();
-    // Policies, which are the certificates'.
+    // Policies of the certificates are not used.
     fields.optional(SEQUENCE)?;
     fields.end()?;
     let mut first = identifiers.take(SEQUENCE)?.fields();
