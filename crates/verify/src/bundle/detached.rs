@@ -95,7 +95,9 @@ impl SignatureText<'_> {
             Self::Raw(bytes) if bytes.len() <= MAX_SIGNATURE_BYTES => bytes.to_vec(),
             Self::Base64(text) if text.len() <= 2 * MAX_SIGNATURE_BYTES => {
                 let decoded = str::from_utf8(text).ok().and_then(|text| decode_canonical(text.trim_ascii_end()));
-                decoded.ok_or_else(|| refuse(Rejection::BundleMalformed, "signature", "base64", "another text"))?
+                decoded.ok_or_else(|| {
+                    refuse(Rejection::BundleMalformed, "signature", "base64", "text that is not base64")
+                })?
             }
             Self::Raw(bytes) | Self::Base64(bytes) => {
                 let limit = format!("at most {MAX_SIGNATURE_BYTES} bytes");
@@ -111,7 +113,7 @@ impl SignatureText<'_> {
 
 impl CertificateText<'_> {
     fn decode(self) -> Result<Material, Refusal> {
-        let malformed = || refuse(Rejection::BundleMalformed, "certificate", "base64", "another text");
+        let malformed = || refuse(Rejection::BundleMalformed, "certificate", "base64", "text that is not base64");
         match self {
             Self::Pem(text) => certificate_or_key(text, "certificate"),
             Self::Der(der) => {

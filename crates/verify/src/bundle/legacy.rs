@@ -59,7 +59,7 @@ pub(super) fn entry(mut object: Object) -> Result<TransparencyLogEntry, Refusal>
     let (kind, version) = kind_of(&body).ok_or_else(|| {
         payload
             .refuse("body", Rejection::BundleMalformed)
-            .expected("a log entry with kind and apiVersion", "another text")
+            .expected("a log entry with kind and apiVersion", "another value")
     })?;
     payload.finish()?;
     let integrated_time = (integrated_time != 0).then(|| Timestamp::from_seconds(integrated_time));

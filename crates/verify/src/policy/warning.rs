@@ -24,7 +24,7 @@ pub(super) fn all(requirement: &Requirement, thresholds: PolicyThresholds) -> Ve
     let certificates = requirement.conditions().iter().any(|condition| matches!(condition, Condition::Issuer(_)));
     if thresholds.times == 0 && thresholds.timestamps == 0 && certificates {
         warnings.push(
-            "`thresholds.times = 0`: certificates are valid for ten minutes; without a time nothing shows that they were"
+            "`thresholds.times = 0`: certificates are valid for ten minutes; without a time nothing shows that one was valid"
                 .to_owned(),
         );
     }

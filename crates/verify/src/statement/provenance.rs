@@ -95,7 +95,7 @@ impl<'a> Provenance<'a> {
             Some(Value::Array(list)) if list.len() <= MAX_MATERIALS && list.iter().all(Value::is_object) => {}
             Some(_) => {
                 let expected = format!("a list of at most {MAX_MATERIALS} objects");
-                return Err(malformed("materials", names.materials).expected(expected, "something else"));
+                return Err(malformed("materials", names.materials).expected(expected, "another value"));
             }
         }
         Ok(Some(Self { predicate, names }))

@@ -89,7 +89,7 @@ pub(super) fn verify(
     if found < required {
         return Err(Refusal::new(Rejection::LogTooFew { found, required }, Step::LogEntry)
             .at("verificationMaterial.tlogEntries")
-            .expected(format!("entries of {required} logs"), found.to_string()));
+            .expected(format!("entries of {required} log operators"), found.to_string()));
     }
     Ok(verified)
 }
