@@ -1,6 +1,7 @@
-//! The HTTP side of a witness: one write, and what others may read.
+//! The HTTP API of a witness: one route that writes, and the public reads.
 //!
-//! `POST /add-checkpoint` and `GET /<SHA-256 of the origin>/checkpoint` are C2SP's; `GET /` says in plain text who this is.
+//! `POST /add-checkpoint` and `GET /<SHA-256 of the origin>/checkpoint` are C2SP's; `GET /` shows the verifier key and
+//! the logs in plain text.
 
 use crate::{NotCosigned, Witness};
 use axum::Router;
@@ -11,10 +12,10 @@ use axum::routing::{get, post};
 use chancery_verify::witness::{MAX_BYTES, Refusal};
 use std::fmt::Write as _;
 
-/// What a conflict's size is sent as.
+/// Content type of the size in a conflict.
 const SIZE: HeaderValue = HeaderValue::from_static("text/x.tlog.size");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-/// What is read changes with every checkpoint.
+/// The contents change with every checkpoint, so caches must revalidate.
 const CHANGES: (header::HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 
 /// The routes.
@@ -59,7 +60,7 @@ async fn about(State(witness): State<Witness>) -> Response {
     let mut page = format!("{}\n", witness.verifier_key());
     for log in witness.logs().await {
         let size = log.head.map_or_else(|| "nothing yet".to_owned(), |head| format!("{} leaves", head.size));
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(page, "{}: {size}", log.origin);
     }
     ([(header::CONTENT_TYPE, TEXT), CHANGES], page).into_response()

@@ -1,4 +1,4 @@
-//! From verified signatures to an outcome: what the policy says of them, or who they are where there is none.
+//! The outcome of verified signatures: the policy's decision, or without a policy only their signers.
 
 use super::{
     expectation::Expectation,
@@ -14,7 +14,7 @@ use chancery_verify::{
 };
 use std::collections::BTreeSet;
 
-/// Everything that is constant in a run.
+/// The constants of a run.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) verifier: Verifier,
@@ -22,7 +22,7 @@ pub(super) struct Context {
     pub(super) now: Timestamp,
 }
 
-/// What was found for one artifact, of which nothing has been decided.
+/// The signatures found for one artifact, before the decision.
 #[derive(Default)]
 pub(super) struct Collected {
     pub(super) found: Vec<Genuine>,
@@ -30,7 +30,7 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// Takes a genuine signature, if it is what is asked for.
+    /// Adds a genuine signature, if it is of the requested kind.
     pub(super) fn add(&mut self, context: &Context, genuine: Genuine) {
         let kind = genuine.predicate_type.as_deref();
         if context.expectation.wanted.takes(kind) {
@@ -38,8 +38,8 @@ impl Collected {
             return;
         }
         let reason = kind.map_or_else(
-            || "it is a signature, and attestations are asked for".to_owned(),
-            |kind| format!("it is an attestation of type {kind}, which is not asked for; see --type"),
+            || "it is a signature, but an attestation is required".to_owned(),
+            |kind| format!("it is an attestation of type {kind}, which was not requested; see --type"),
         );
         let passed = PassedOver::new(genuine.place, "statement.predicate_type", reason);
         self.passed_over.push(passed);
@@ -86,7 +86,7 @@ impl Collected {
     }
 }
 
-/// Where fewer different signers count than are asked for.
+/// Refuses if fewer different signers count than required.
 fn too_few(signatures: &[Genuine], at_least: usize) -> Option<(&'static str, String)> {
     let counted = signatures.iter().filter(|genuine| genuine.counted);
     let names: BTreeSet<(String, String)> = counted.map(|genuine| distinct_name(&genuine.verified.signer)).collect();
@@ -94,8 +94,8 @@ fn too_few(signatures: &[Genuine], at_least: usize) -> Option<(&'static str, Str
         .then(|| ("policy.quorum", format!("{} of {at_least} different signers satisfy the expectation", names.len())))
 }
 
-/// By what two signers differ. A person has one mail address, however it is written and whoever vouches for it; other names
-/// mean something only with their issuer.
+/// The name that distinguishes signers. An email address is the same person in any case and for every issuer. Other
+/// names have a meaning only together with their issuer.
 fn distinct_name(signer: &Signer) -> (String, String) {
     match signer.claims().map(|claims| (claims.identity(), claims.issuer())) {
         Some((Identity::Email(email), _)) => (email.to_ascii_lowercase(), String::new()),
@@ -105,12 +105,12 @@ fn distinct_name(signer: &Signer) -> (String, String) {
     }
 }
 
-/// What a policy is told about a genuine signature.
+/// The evidence of a genuine signature for a policy.
 fn evidence(genuine: &Genuine) -> Evidence {
     Evidence { annotations: genuine.annotations.clone(), ..genuine.verified.evidence() }
 }
 
-/// What is attested by a bundle: `None` for a signature of the artifact itself.
+/// The predicate type of a bundle. `None` for a signature of the artifact itself.
 pub(super) fn predicate_type(bundle: &Bundle, verified: &Verified) -> Option<String> {
     match (bundle.content(), &verified.statement) {
         (Content::Message { .. }, _) | (_, None) => None,
