@@ -5,7 +5,7 @@ use chancery_registry::{Client, Digest, Document, Error, ErrorKind, Referrer, Re
 use chancery_verify::bundle::Bundle;
 use futures_util::{StreamExt as _, stream};
 
-/// What the artifact type of a bundle begins with, whatever its version.
+/// Prefix of the artifact type of bundles, for every version.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 /// What clients write into a fallback tag's index for want of the artifact type: that of the configuration.
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";

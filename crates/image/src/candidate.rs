@@ -143,7 +143,7 @@ impl Candidate {
         match &self.signed {
             Signed::Payload(bytes) => {
                 let verified = verifier.verify(&self.bundle, &Artifact::Bytes(bytes), judge, now)?;
-                // Only now: before, nobody has signed these bytes.
+                // The payload is parsed only after its signature has been verified.
                 let payload = Payload::parse(bytes, target)?;
                 let Payload { annotations, reference } = payload;
                 Ok(Established { verified, purpose: Purpose::Signature, annotations, reference })

@@ -141,7 +141,7 @@ impl Exchange<'_> {
     /// Where `realm` leads, if a registry may lead there.
     async fn service(&self, realm: &str) -> Result<Service, Error> {
         let refuse = |reason: &str| Error::new(ErrorKind::Protocol, bare(self.url), reason);
-        let realm: Url = realm.parse().map_err(|_| refuse("the realm of its tokens is no URL"))?;
+        let realm: Url = realm.parse().map_err(|_| refuse("the realm of its tokens is not a URL"))?;
         let own = realm.origin() == self.url.origin();
         let led_from = if own { None } else { Some(address::reach(self.url).await.unwrap_or(Reach::Public)) };
         if let Some(from) = led_from

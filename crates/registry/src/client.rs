@@ -1,6 +1,6 @@
-//! Manifests, blobs and what refers to them, from any registry.
+//! Manifests, blobs and referrers, from any registry.
 //!
-//! Whatever is asked for by digest has that digest, or is an error. «There is none» is only said where the registry says so.
+//! Content requested by digest has that digest, or is an error. Content counts as missing only if the registry says so.
 
 use crate::{
     Descriptor, Digest, Document, Error, ErrorKind, Locations, Reference, Repository, Tag,
@@ -244,7 +244,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// A GET of the registry itself, with whatever authorization it wants.
+    /// A GET of the registry itself, with the authorization that it requires.
     pub(crate) async fn get(
         &self,
         repository: &Repository,

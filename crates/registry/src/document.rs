@@ -243,7 +243,7 @@ fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Annotations
                     return Err(A::Error::custom("more than 256 annotations"));
                 }
                 if found.insert(name, value).is_some() {
-                    return Err(A::Error::custom("an annotation is there twice"));
+                    return Err(A::Error::custom("an annotation is given twice"));
                 }
             }
             Ok(found)

@@ -1,34 +1,34 @@
-//! What can go wrong with a log, in the three families a caller must tell apart.
+//! Errors of a log, in the three families that a caller must distinguish.
 
 use crate::quarantine::Reason;
 use crate::store::StoreError;
 use chancery_verify::Rejection;
 
-/// Why a log did not do what was asked.
+/// The reason why a log refused a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not now: the pool is full. The client should come back after this many seconds.
+    /// Temporary: the pool is full. The client should retry after this number of seconds.
     #[error("too many entries are waiting; try again in {retry_after_seconds} s")]
     Busy {
         /// Seconds to wait.
         retry_after_seconds: u64,
     },
-    /// Not now: the sequencer has stopped, or the clock cannot be trusted. Reads go on.
+    /// Temporary: the sequencer has stopped, or the clock cannot be trusted. Reads go on.
     #[error("the log takes no entries at the moment: {reason}")]
     Unavailable {
         /// Why, for the operator's log.
         reason: &'static str,
     },
-    /// Never again: the log is frozen. Reads go on.
+    /// Permanent: the log is frozen. Reads go on.
     #[error("the log is frozen: it takes no more entries")]
     Frozen,
-    /// Not until an operator has looked: what is stored is in doubt. Reads go on.
+    /// Until an operator has intervened: the stored state is in doubt. Reads go on.
     #[error("the log is quarantined: {0}")]
     Quarantined(Reason),
-    /// Broken: a self-check failed. Nothing is signed any more.
+    /// A self-check failed. Nothing is signed any more.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
-    /// The database failed; whether a write reached it is unknown, and a retry is safe.
+    /// The database failed. It is unknown whether a write reached it. A retry is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -52,9 +52,9 @@ impl Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invariant violated: {invariant}")]
 pub struct Corrupt {
-    /// What should have been true.
+    /// The violated invariant.
     pub invariant: &'static str,
-    /// What `chancery-verify` said, where it was asked.
+    /// The reason of `chancery-verify`, if it made the check.
     #[source]
     pub rejection: Option<Rejection>,
 }

@@ -7,8 +7,8 @@
 //! # One request
 //! 1. The log is found by the origin of the checkpoint. It must be a configured one.
 //! 2. Under that log's lock, signature, size and consistency proof are checked against the stored state.
-//! 3. The checkpoint is cosigned, and written to disk with its directory entry. **This is the commit point**: a crash
-//!    before it leaves the old checkpoint, and a cosignature that was never sent.
+//! 3. The checkpoint is cosigned and the cosignature verified. Then it is written to disk with its directory entry.
+//!    **This is the commit point**: a crash before it leaves the old checkpoint, and a cosignature that was never sent.
 //! 4. The cosignature is returned.
 //!
 //! A request is completed even if the client disconnects, so that no two requests are judged with the same state. A

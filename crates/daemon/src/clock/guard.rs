@@ -36,10 +36,10 @@ pub enum ClockFault {
         offset_ms: i64,
     },
     /// Time servers have not confirmed the clock since the start.
-    #[error("too few time servers have confirmed the clock since the start: see that they can be reached")]
+    #[error("too few time servers have confirmed the clock since the start: check that they can be reached")]
     Unconfirmed,
     /// Time servers have confirmed the clock, but too long ago.
-    #[error("too few time servers have confirmed the clock for {seconds} s: see that they can be reached")]
+    #[error("too few time servers have confirmed the clock for {seconds} s: check that they can be reached")]
     Stale {
         /// Seconds since the last confirmation.
         seconds: u64,
@@ -155,7 +155,7 @@ mod tests {
     fn a_clock_set_back_is_refused_until_it_has_caught_up() {
         let world = world(0);
         assert_eq!(world.at(10, 10), Ok(START + 10));
-        assert_eq!(world.at(9, 11), Ok(START + 10), "a second is nobody's business, and time stands still");
+        assert_eq!(world.at(9, 11), Ok(START + 10), "a second back is no fault, and time stands still");
         assert_eq!(world.at(-3590, 12), Err(ClockFault::Behind { seconds: 3600 }));
         assert_eq!(world.at(13, 13), Ok(START + 13));
     }

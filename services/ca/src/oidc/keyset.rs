@@ -22,7 +22,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 const FRESH_SECONDS: u64 = 600;
 /// A set older than this, in seconds, is not used, even if the issuer cannot be reached.
 const MAX_STALENESS_SECONDS: u64 = 24 * 3600;
-/// Least time between two fetches, in seconds: anybody can write a token with a new `kid`.
+/// Minimum time between two fetches, in seconds, because anyone can write a token with a new `kid`.
 const REFRESH_INTERVAL_SECONDS: u64 = 30;
 /// Keys of one issuer that are read.
 const MAX_KEYS: usize = 64;

@@ -93,7 +93,7 @@ fn links(setup: &Setup<'_>) -> Vec<Link> {
             add("Trust files", &format!("trust/{}", name.as_str()), about_file(name));
         }
         add("TUF repository", "tuf/root.json", "newest root metadata");
-        add("TUF repository", "tuf/timestamp.json", "what clients ask for first");
+        add("TUF repository", "tuf/timestamp.json", "the first file that clients fetch");
     }
     if has(Role::Ca) {
         add("Certificate authority", "openapi.json", "its HTTP interface (OpenAPI)");

@@ -85,7 +85,7 @@ pub(super) struct Run {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let references = arguments.images.iter().map(|text| {
-        let reference: Reference = text.parse().with_context(|| format!("{text} is no image"))?;
+        let reference: Reference = text.parse().with_context(|| format!("{text} is not the name of an image"))?;
         let pinned = reference.digest().is_some() || !arguments.require_digest;
         ensure!(pinned, "{text} has no digest, and --require-digest is given: a tag can be moved");
         Ok(reference)
