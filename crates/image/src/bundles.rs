@@ -61,7 +61,7 @@ async fn read(
         // Lists at a tag are written by clients that race, and go stale.
         Ok(None) if referrer.only_tagged => return Ok(Outcome::Nothing),
         Ok(None) => {
-            let reason = "the registry lists it and does not have it";
+            let reason = "the registry lists it but does not have it";
             return Ok(Outcome::Broken(Broken::new(place, ErrorKind::NotFound.code(), reason)));
         }
         Err(error) => return broken_or(place, error),

@@ -65,7 +65,7 @@ impl Client {
         loop {
             let refuse = |reason: &str| Error::new(ErrorKind::Protocol, bare(&url), reason);
             if !seen.insert(url.clone()) {
-                return Err(refuse("its pages lead in a circle"));
+                return Err(refuse("its pages form a loop"));
             }
             if seen.len() > self.limits().pages {
                 let reason = format!("it has more than {} pages", self.limits().pages);

@@ -167,7 +167,7 @@ impl Sources {
     /// Logs once when the clock is no longer trusted, and once when it is trusted again.
     fn speak(&self, fault: Option<ClockFault>) {
         match (fault, self.complained.swap(fault.is_some(), Ordering::Relaxed)) {
-            (Some(fault), false) => tracing::error!(code = fault.code(), %fault, "the clock is not believed"),
+            (Some(fault), false) => tracing::error!(code = fault.code(), %fault, "the clock is not trusted"),
             (None, true) => tracing::info!("time servers agree with the clock again"),
             _ => {}
         }

@@ -220,7 +220,7 @@ impl KeyCache {
                 let age_seconds = current.map(|current| now.seconds().saturating_sub(current.fetched.seconds()));
                 tracing::warn!(
                     code = refusal.code(), %refusal, age_seconds,
-                    "an issuer's keys cannot be refreshed; those from before count for a day"
+                    "an issuer's keys cannot be refreshed; the previous ones are used for a day"
                 );
                 let mut failure = self.failure.write().unwrap_or_else(PoisonError::into_inner);
                 let since = failure.map_or(now, |(since, _)| since);
