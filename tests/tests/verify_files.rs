@@ -47,7 +47,7 @@ fn verifies_what_every_client_signs_and_says_by_whom() {
         assert_eq!(result["signatures"][0]["verified"]["signer"]["certificate"]["identity"], ALICE);
         let open = blob().run();
         assert_eq!(open.code(), 0);
-        assert!(open.written().contains("nobody in particular was asked for"), "{}", open.report());
+        assert!(open.written().contains("note: no signer was required"), "{}", open.report());
         assert_eq!(document(&open)["signer_expected"], false);
         let mallory = Signer { identity: MALLORY.into(), ..signer.clone() };
         let refused = expecting(blob(), &mallory).run();
@@ -96,15 +96,15 @@ fn wrong_arguments_policies_and_roots_are_2() {
     alice.write("root.json", "{}");
     let root = alice.trust("trusted_root.json");
     for (arguments, reason) in [
-        (String::new(), "whom to trust is not said"),
-        ("--trusted-root root.json".to_owned(), "is no trusted root"),
+        (String::new(), "no trust root is given"),
+        ("--trusted-root root.json".to_owned(), "is not a trusted root"),
         ("--trusted-root nowhere.json".to_owned(), "cannot read"),
         ("--trust .".to_owned(), "no trusted_root.json"),
         (format!("--trusted-root {root} --policy empty.toml"), "asks for no signer"),
         (format!("--trusted-root {root} --policy typo.toml"), "identiti"),
         (format!("--trusted-root {root} --certificate-identity a"), "needs --certificate-oidc-issuer"),
         (format!("--trusted-root {root} --certificate-oidc-issuer a"), "needs --certificate-identity"),
-        (format!("--trusted-root {root} --at-least 2"), "say who is expected"),
+        (format!("--trusted-root {root} --at-least 2"), "--at-least counts expected signers: name them"),
         (format!("--trusted-root {root} -a x=y"), "without a signer"),
         (format!("--trusted-root {root} --nonsense"), "--nonsense"),
         ("--tuf-url https://tuf.example.org".to_owned(), "--tuf-root"),

@@ -7,7 +7,7 @@ use chancery_registry::{Digest, Error, ErrorKind, Referrer};
 use chancery_verify::bundle::Bundle;
 use futures_util::{StreamExt as _, stream};
 
-/// What the artifact type of a bundle begins with, whatever its version.
+/// Prefix of the artifact type of bundles, for every version.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 
 /// What becomes of a referrer.

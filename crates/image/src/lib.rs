@@ -65,8 +65,9 @@ impl Layout {
 
 /// Everything in `repository` that could be a signature of the image `target`, or an attestation about it.
 ///
-/// `repository` is the image's own, or the one that has its signatures. An error means that the question is open; what is found
-/// and cannot be read is [`Broken`], so that nobody can hide a signature by pushing rubbish beside it.
+/// `repository` is the image's own, or the one that has its signatures. An error means that the search is incomplete.
+/// An item that cannot be parsed is [`Broken`] and does not end the search, so that an attacker cannot hide a signature
+/// by pushing broken items beside it.
 pub async fn find(client: &Client, repository: &Repository, target: &Digest, layout: Layout) -> Result<Found, Error> {
     collect(&InRepository { client, repository }, target, layout).await
 }

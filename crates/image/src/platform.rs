@@ -9,7 +9,7 @@ use std::fmt;
 /// Why an image has no such manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlatformError {
-    /// It is one manifest, for whatever platform.
+    /// The image is a single manifest, without a platform.
     NoIndex,
     /// No manifest of the index is for the platform.
     Missing {

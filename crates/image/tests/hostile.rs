@@ -1,5 +1,6 @@
-//! What a registry, or somebody who may push to it, can put where signatures are. Nothing here is verified: it is about what
-//! becomes a candidate, what is set aside with a reason, and what leaves the question open.
+//! Content that a registry, or an attacker with push access, can put in place of signatures. Signatures are not
+//! verified here. The tests check which items become candidates, which are set aside with a reason, and which leave the
+//! search incomplete.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -91,7 +92,7 @@ fn manifest(subject: &Digest, artifact: &str, layers: &[&[u8]]) -> String {
     )
 }
 
-/// A well-formed bundle by a key nobody knows.
+/// A well-formed bundle by an unknown key.
 fn bundle() -> Vec<u8> {
     format!(
         r#"{{"mediaType":"{BUNDLE}","verificationMaterial":{{"publicKey":{{"hint":"k"}}}},

@@ -83,7 +83,7 @@ pub(crate) async fn open(key: &AzureKey) -> Result<Opened, SignerError> {
     // Pin the version that answered, even if a newer one is made later.
     let version = found.kid.rsplit('/').next().unwrap_or_default();
     if version.is_empty() || !version.chars().all(|c| c.is_ascii_alphanumeric()) {
-        return Err(refused(format_args!("{SERVICE} does not say which version the key has")));
+        return Err(refused(format_args!("the answer of {SERVICE} does not name the version of the key")));
     }
     let url = format!("{name}/{version}");
     let public_key = found.public_key()?;

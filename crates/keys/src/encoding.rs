@@ -8,7 +8,7 @@ use chancery_verify::PublicKey;
 
 /// An error for an answer that is not a valid public key or signature.
 pub(crate) fn malformed(what: &str) -> SignerError {
-    refused(format_args!("what has come back is no {what}"))
+    refused(format_args!("the answer has no valid {what}"))
 }
 
 /// Decodes a field of JSON.

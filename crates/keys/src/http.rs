@@ -74,7 +74,7 @@ pub(crate) async fn send<T: DeserializeOwned>(
     }
     match serde_json::from_slice(&body) {
         Ok(answer) => Ok(Ok(answer)),
-        Err(_) => Err(refused(format_args!("{service} answered with something else than was asked for"))),
+        Err(_) => Err(refused(format_args!("{service} answered with another document than requested"))),
     }
 }
 

@@ -63,7 +63,7 @@ pub async fn reopen(uri: &KeyUri, fingerprint: &Hash) -> Result<Signer, SignerEr
     if signer.public_key().fingerprint() == *fingerprint {
         Ok(signer)
     } else {
-        Err(refused("there is another key now than the one that has signed before"))
+        Err(refused("there is another key now than the one that signed before"))
     }
 }
 

@@ -37,13 +37,13 @@ pub enum UriError {
     #[error("the percent-encoding is wrong")]
     Encoding,
     /// An option that this scheme does not have.
-    #[error("there is no option {name:?} here")]
+    #[error("this kind of key has no option {name:?}")]
     UnknownOption {
         /// The option, as written.
         name: String,
     },
     /// An option given more than once.
-    #[error("the option {name:?} is there twice")]
+    #[error("the option {name:?} is given twice")]
     Twice {
         /// The option, as written.
         name: String,
@@ -63,7 +63,7 @@ pub enum UriError {
         expected: &'static str,
     },
     /// A secret in the URI, visible to every reader of the configuration.
-    #[error("a secret does not belong into a URI; put it into a file and use {0}")]
+    #[error("a URI must not contain a secret: put it into a file and use {0}")]
     Secret(&'static str),
 }
 

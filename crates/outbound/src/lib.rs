@@ -13,7 +13,7 @@ use std::time::Duration;
 use url::Url;
 
 /// Makes a client with a limit of `connect` for a connection, and of `request` until the last byte of an answer. It
-/// follows no redirect, uses no proxy and speaks HTTP/1.1, whatever features another part of the program compiles in.
+/// follows no redirect, uses no proxy and speaks HTTP/1.1, even if another part of the program enables more features.
 pub fn client(connect: Duration, request: Duration) -> ClientBuilder {
     Client::builder()
         .redirect(redirect::Policy::none())

@@ -132,16 +132,16 @@ impl Exchange<'_> {
                 Ok(Known { header, expires: None })
             }
             (Some(Challenge::Basic), _) => {
-                Err(self.unauthorized("the registry wants a name and a password, and none is stored for it"))
+                Err(self.unauthorized("the registry requires a name and a password, but none is stored for it"))
             }
-            (None, _) => Err(self.unauthorized("the registry does not say how it wants to be authorized")),
+            (None, _) => Err(self.unauthorized("the registry does not name a way to authenticate")),
         }
     }
 
     /// Where `realm` leads, if a registry may lead there.
     async fn service(&self, realm: &str) -> Result<Service, Error> {
         let refuse = |reason: &str| Error::new(ErrorKind::Protocol, bare(self.url), reason);
-        let realm: Url = realm.parse().map_err(|_| refuse("the realm of its tokens is no URL"))?;
+        let realm: Url = realm.parse().map_err(|_| refuse("the realm of its tokens is not a URL"))?;
         let own = realm.origin() == self.url.origin();
         let led_from = if own { None } else { Some(address::reach(self.url).await.unwrap_or(Reach::Public)) };
         if let Some(from) = led_from
@@ -206,7 +206,7 @@ impl Exchange<'_> {
             }
             _ => return Err(refuse(ErrorKind::Protocol, &format!("gives no token: {}", answer.reason()))),
         }
-        let malformed = || refuse(ErrorKind::Protocol, "answers with something else than a token");
+        let malformed = || refuse(ErrorKind::Protocol, "did not answer with a token");
         let read: Answered = serde_json::from_slice(&answer.body).map_err(|_| malformed())?;
         let token = if read.token.is_empty() { &read.access_token } else { &read.token };
         if token.is_empty() {
@@ -223,8 +223,13 @@ impl Exchange<'_> {
     }
 
     fn header(&self, scheme: &str, value: &str) -> Result<HeaderValue, Error> {
-        let malformed =
-            |_| Error::new(ErrorKind::Credentials, bare(self.url), "the token has characters no header can have");
+        let malformed = |_| {
+            Error::new(
+                ErrorKind::Credentials,
+                bare(self.url),
+                "the token has characters that are not allowed in a header",
+            )
+        };
         let mut header = HeaderValue::from_str(&format!("{scheme} {value}")).map_err(malformed)?;
         header.set_sensitive(true);
         Ok(header)

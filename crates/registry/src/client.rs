@@ -1,6 +1,6 @@
-//! Manifests, blobs and what refers to them, from any registry.
+//! Manifests, blobs and referrers, from any registry.
 //!
-//! Whatever is asked for by digest has that digest, or is an error. «There is none» is only said where the registry says so.
+//! Content requested by digest has that digest, or is an error. Content counts as missing only if the registry says so.
 
 use crate::{
     Descriptor, Digest, Document, Error, ErrorKind, Locations, Reference, Repository, Tag,
@@ -148,7 +148,7 @@ impl Client {
         let said: Option<Digest> = answer.header("docker-content-digest").parse().ok();
         let digest = said.unwrap_or_else(|| Digest::of(HashAlgorithm::Sha256, &answer.body));
         if !digest.is_of(&answer.body) {
-            let reason = "the registry's answer has another digest than it says";
+            let reason = "the registry's answer does not have the digest that it states";
             return Err(Error::new(ErrorKind::Digest, subject, reason));
         }
         let document = Document::parse(&subject, answer.header("content-type"), &answer.body)?;
@@ -216,9 +216,10 @@ impl Client {
                 return Ok(answer);
             }
             let refuse = |reason: &str| Error::new(ErrorKind::Redirect, bare(&url), reason);
-            let target = url.join(answer.header("location")).map_err(|_| refuse("it redirects nowhere"))?;
+            let target =
+                url.join(answer.header("location")).map_err(|_| refuse("its redirect has no valid address"))?;
             if answer.header("location").is_empty() {
-                return Err(refuse("it redirects nowhere"));
+                return Err(refuse("its redirect has no valid address"));
             }
             if target.origin() == first.origin() {
                 answer = self.get(repository, &target, None, limit).await?;
@@ -232,7 +233,7 @@ impl Client {
             if !self.transport.may_lead_to(from, &target) {
                 let place = bare(&target);
                 return Err(refuse(&format!(
-                    "it redirects to {place}, which is not HTTPS or not a registry's to name"
+                    "it redirects to {place}, which is not HTTPS, or an address that a registry may not lead to"
                 )));
             }
             answer = self.transport.ask(&Ask { led_from: Some(from), ..Ask::get(&target, limit) }).await?;
@@ -244,7 +245,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// A GET of the registry itself, with whatever authorization it wants.
+    /// A GET of the registry itself, with the authorization that it requires.
     pub(crate) async fn get(
         &self,
         repository: &Repository,
@@ -275,10 +276,12 @@ impl Client {
 /// An answer that is neither what was asked for nor «there is none».
 pub(crate) fn refused(url: &Url, answer: &Answer) -> Error {
     let (kind, reason) = match answer.status {
-        StatusCode::UNAUTHORIZED => (ErrorKind::Unauthorized, "the registry does not take our credentials"),
-        StatusCode::FORBIDDEN => (ErrorKind::Denied, "the registry refuses"),
-        status if status.is_redirection() => (ErrorKind::Redirect, "the registry redirects, which only blobs may be"),
-        _ => (ErrorKind::Protocol, "the registry answers with something else"),
+        StatusCode::UNAUTHORIZED => (ErrorKind::Unauthorized, "the registry refused the credentials"),
+        StatusCode::FORBIDDEN => (ErrorKind::Denied, "the registry refused the request"),
+        status if status.is_redirection() => {
+            (ErrorKind::Redirect, "the registry redirects, but only requests for blobs may be redirected")
+        }
+        _ => (ErrorKind::Protocol, "the registry answered with an unexpected status"),
     };
     Error::new(kind, bare(url), format_args!("{reason}: {}", answer.reason()))
 }

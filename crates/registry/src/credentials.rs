@@ -95,7 +95,7 @@ struct Entry {
     registrytoken: String,
 }
 
-/// The credential for `repository`, or `None`: then the registry is asked as anybody.
+/// The credential for `repository`. `None` for anonymous access.
 pub(crate) async fn find(locations: &Locations, repository: &Repository) -> Result<Option<Credential>, Error> {
     if let Some(text) = &locations.docker_auth_config {
         let configuration = read(text.as_bytes(), "DOCKER_AUTH_CONFIG")?;

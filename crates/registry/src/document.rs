@@ -153,7 +153,7 @@ impl Document {
         let media_type = match raw.media_type.as_deref().filter(|name| !name.is_empty()) {
             // Only some registries say so, and then it must be the same.
             Some(own) if is_manifest_type(&answered) && answered != own => {
-                let reason = format!("the body says it is {own:?}, the answer {answered:?}");
+                let reason = format!("the body has the media type {own:?}, but the answer {answered:?}");
                 return refuse(ErrorKind::MediaType, &reason);
             }
             Some(own) => own.to_owned(),
@@ -243,7 +243,7 @@ fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Annotations
                     return Err(A::Error::custom("more than 256 annotations"));
                 }
                 if found.insert(name, value).is_some() {
-                    return Err(A::Error::custom("an annotation is there twice"));
+                    return Err(A::Error::custom("an annotation is given twice"));
                 }
             }
             Ok(found)

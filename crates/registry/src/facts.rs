@@ -1,7 +1,8 @@
 //! A bounded cache of what was read about a digest: facts, never verdicts.
 //!
-//! What a digest's manifest says never changes; what refers to it may, so facts live for a while. Many that ask for the same at
-//! once share one reading. A failure is kept shortly, so that a registry that is down is not asked by everybody.
+//! What a digest's manifest says never changes; what refers to it may, so facts live for a while. Concurrent requests
+//! for the same fact share one read. A failure is kept for a short time, so that not every request goes to a registry
+//! that is down.
 
 use moka::sync::Cache;
 use std::{hash::Hash, sync::Arc, time::Duration};

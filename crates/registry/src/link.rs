@@ -13,7 +13,7 @@ pub(crate) fn next(page: &Url, header: &str) -> Result<Option<Url>, &'static str
         };
         let (parameters, following) = parameters(after);
         if is_next(parameters) {
-            let url = page.join(target).map_err(|_| "its Link header leads nowhere")?;
+            let url = page.join(target).map_err(|_| "its Link header has no valid address")?;
             if url.origin() != page.origin() || !url.username().is_empty() || url.password().is_some() {
                 return Err("its Link header leads to another host");
             }

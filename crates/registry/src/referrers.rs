@@ -65,7 +65,7 @@ impl Client {
         loop {
             let refuse = |reason: &str| Error::new(ErrorKind::Protocol, bare(&url), reason);
             if !seen.insert(url.clone()) {
-                return Err(refuse("its pages lead in a circle"));
+                return Err(refuse("its pages form a loop"));
             }
             if seen.len() > self.limits().pages {
                 let reason = format!("it has more than {} pages", self.limits().pages);
@@ -79,11 +79,11 @@ impl Client {
                 return Err(refused(&url, &answer));
             }
             if !is_index(&answer) {
-                return Err(refuse("a page is no index"));
+                return Err(refuse("a page is not an index"));
             }
             match Document::parse(&bare(&url), answer.header("content-type"), &answer.body)? {
                 Document::Index(index) => found.extend(index.manifests),
-                Document::Manifest(_) => return Err(refuse("a page is no index")),
+                Document::Manifest(_) => return Err(refuse("a page is not an index")),
             }
             if found.len() > self.limits().referrers {
                 return Err(self.too_many(bare(&url)));

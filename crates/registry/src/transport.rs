@@ -197,7 +197,7 @@ async fn read(mut response: Response, ask: &Ask<'_>) -> Result<Answer, Failure> 
     let headers = response.headers().clone();
     // What is hashed and counted is what is sent; nothing is unpacked.
     if status.is_success() && headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Err(lasting(ErrorKind::Protocol, "the answer is compressed, which was not asked for"));
+        return Err(lasting(ErrorKind::Protocol, "the answer is compressed, but no compression was requested"));
     }
     let too_large = || {
         let reason = format!("the answer has more than {} bytes", ask.limit);

@@ -1,11 +1,12 @@
-//! Bundles: a signature with the evidence that a verifier needs, in every form in which it travels.
+//! Bundles: a signature with the evidence that a verifier needs, in all its file formats.
 //!
-//! [`Bundle::parse`] reads Sigstore's bundle (versions 0.1, 0.2 and 0.3). The older forms have constructors of their own,
-//! because a document is never tried as one form after the other: cosign's legacy bundle ([`Bundle::parse_legacy`]), and a
-//! detached signature with what lies beside it ([`Detached`]). All become the same evidence.
+//! [`Bundle::parse`] parses Sigstore's bundle (versions 0.1, 0.2 and 0.3). The older forms are cosign's legacy bundle
+//! ([`Bundle::parse_legacy`]), and a detached signature with its accompanying files ([`Detached`]). They have their own
+//! constructors, because a document is never tried as several forms in turn. All forms give the same evidence.
 //!
-//! A parsed bundle keeps every structural rule: nothing is doubled, missing, of another version or over its limit. Nothing
-//! in it is *true* yet: no signature over the artifact, entry or time has been checked, and no authority is trusted.
+//! A parsed bundle follows every structural rule: no field is repeated, missing, of another version or over its limit.
+//! Its contents are *not verified* yet: no signature over the artifact, entry or time has been checked, and no
+//! authority is trusted.
 //!
 //! Specification: `sigstore_bundle.proto`, `sigstore_rekor.proto`, `sigstore_common.proto` of protobuf-specs; DSSE's
 //! `envelope.md`; cosign's signature specification.
@@ -24,12 +25,12 @@ pub use entry::{InclusionProof, TransparencyLogEntry};
 
 use crate::Refusal;
 
-/// In which form a bundle came. Verifiers demand a minimum with it, and say what a form cannot carry.
+/// The format of a bundle. A verifier can require a minimum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Form {
-    /// A detached signature with a certificate or key beside it.
+    /// A detached signature with a separate certificate or key.
     Detached,
-    /// Cosign's bundle before Sigstore had one.
+    /// Cosign's bundle, older than Sigstore's.
     Legacy,
     /// Version 0.1.
     V01,
@@ -53,7 +54,7 @@ impl Form {
     }
 }
 
-/// A bundle that is well formed. What it says is not yet verified.
+/// A well-formed bundle. Its contents are not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     form: Form,
@@ -61,26 +62,28 @@ pub struct Bundle {
     content: Content,
     entries: Vec<TransparencyLogEntry>,
     timestamps: Vec<Vec<u8>>,
-    /// What the timestamps are over, where it is not the signature: an attestation in a registry has the envelope's JSON.
+    /// The timestamped bytes, if they are not the signature. For an attestation in a registry they are the envelope's
+    /// JSON.
     timestamped: Option<Vec<u8>>,
 }
 
 impl Bundle {
-    /// Reads a bundle of version 0.1, 0.2 or 0.3.
+    /// Parses a bundle of version 0.1, 0.2 or 0.3.
     ///
     /// # Errors
-    /// The first rule that does not hold, with its place: `bundle.*`, `certificate.*`, `dsse.signatures`, `proof.missing`,
+    /// The first broken rule, with its place: `bundle.*`, `certificate.*`, `dsse.signatures`, `proof.missing`,
     /// `proof.index`, `checkpoint.missing`, `promise.missing`, `log.duplicate`, `algorithm.not_allowed`.
     pub fn parse(json: &[u8]) -> Result<Self, Refusal> {
         document::parse(json, false)
     }
 
-    /// As [`Self::parse`], and takes a certificate chain in version 0.3, as cosign does with `--allow-certificate-chain`.
+    /// As [`Self::parse`], and also accepts a certificate chain in version 0.3, as cosign does with
+    /// `--allow-certificate-chain`.
     pub fn parse_allowing_chain(json: &[u8]) -> Result<Self, Refusal> {
         document::parse(json, true)
     }
 
-    /// Reads cosign's bundle of `sign-blob --bundle` before version 3: `{"base64Signature", "cert", "rekorBundle"}`.
+    /// Parses cosign's bundle of `sign-blob --bundle` before version 3: `{"base64Signature", "cert", "rekorBundle"}`.
     ///
     /// # Errors
     /// As [`Self::parse`].
@@ -88,19 +91,19 @@ impl Bundle {
         legacy::parse(json)
     }
 
-    /// The form it came in.
+    /// The form of the bundle.
     #[must_use]
     pub const fn form(&self) -> Form {
         self.form
     }
 
-    /// The signer's certificate, or a hint which key signed.
+    /// The signer's certificate, or a hint to the key.
     #[must_use]
     pub const fn material(&self) -> &Material {
         &self.material
     }
 
-    /// The signature, with the envelope if it is over one.
+    /// The signature, and the envelope if one was signed.
     #[must_use]
     pub const fn content(&self) -> &Content {
         &self.content

@@ -1,9 +1,8 @@
 //! X.509 certificates as Fulcio-compatible authorities issue them (RFC 5280; Fulcio's certificate specification).
 //!
-//! [`Certificate`] is a strictly parsed certificate with the questions this program asks of one. [`chain`] decides
-//! whether a chain is to be believed. With the feature `issue`, `profile` says whether a leaf is exactly what our authority
-//! issues, and `request` reads signing requests. Not here: revocation (ten-minute certificates have none), name constraints (refused as unknown
-//! critical extensions), policies.
+//! [`Certificate`] is a strictly parsed certificate. [`chain`] verifies chains. With the feature `issue`, `profile`
+//! checks that a leaf has exactly the form that our authority issues, and `request` parses signing requests. Not here:
+//! revocation (ten-minute certificates have none), name constraints (refused as unknown critical extensions), policies.
 
 pub mod algorithm;
 pub mod chain;
@@ -39,19 +38,19 @@ use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIde
 use x509_cert::name::Name;
 use x509_cert::{TbsCertificate, certificate::Version, time::Time};
 
-/// Certificates in one chain, leaf included: more than any authority of the field has, few enough to check them all.
+/// Maximum certificates in a chain, leaf included. More than any Sigstore authority has, and few enough to check all.
 pub const MAX_CHAIN: usize = 10;
-/// Bytes of one certificate; the largest leaf of a CI provider has about 4 KiB.
+/// Maximum bytes of a certificate. The largest leaf of a CI provider has about 4 KiB.
 const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
 
-/// Whom a leaf certificate names: its one subject alternative name.
+/// The identity of a leaf certificate: its one subject alternative name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// `rfc822Name`.
     Email(String),
     /// `uniformResourceIdentifier`.
     Uri(String),
-    /// `otherName` of the type Fulcio assigned to usernames.
+    /// `otherName` of Fulcio's type for usernames.
     Username(String),
 }
 
@@ -71,8 +70,8 @@ impl fmt::Display for Identity {
     }
 }
 
-/// A certificate in DER that has been parsed strictly: version 3, one signature algorithm, a usable public key, no
-/// extension twice. That it is signed by anyone is not yet said.
+/// A certificate in DER, parsed strictly: version 3, one signature algorithm, a usable public key, no extension twice.
+/// Its signature is not verified yet.
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
@@ -86,8 +85,8 @@ impl Certificate {
     /// Parses exactly one certificate.
     ///
     /// # Errors
-    /// [`Rejection::CertificateMalformed`], [`Rejection::AlgorithmNotAllowed`] for a signature algorithm nobody uses, or
-    /// what [`PublicKey::from_spki_der`] refuses.
+    /// [`Rejection::CertificateMalformed`], [`Rejection::AlgorithmNotAllowed`] for a signature algorithm that is not in
+    /// [`SignatureAlgorithm`], or an error of [`PublicKey::from_spki_der`].
     pub fn from_der(der: &[u8]) -> Result<Self, Rejection> {
         if der.len() > MAX_CERTIFICATE_BYTES {
             return Err(Rejection::CertificateMalformed);
@@ -130,7 +129,7 @@ impl Certificate {
         pem::encode(pem::CERTIFICATE, &self.der)
     }
 
-    /// The `TBSCertificate` as it stands in the certificate: what the issuer signed.
+    /// The `TBSCertificate` with the original bytes, which the issuer signed.
     #[must_use]
     pub fn tbs_der(&self) -> &[u8] {
         &self.tbs_der
@@ -154,13 +153,13 @@ impl Certificate {
         &self.public_key
     }
 
-    /// The subject's name; empty in leaf certificates.
+    /// The subject's name. Empty in leaf certificates.
     #[must_use]
     pub fn subject(&self) -> &Name {
         self.tbs().subject()
     }
 
-    /// Organization and common name of the subject; empty where it has none.
+    /// Organization and common name of the subject. Each is empty if the subject has none.
     #[must_use]
     pub fn subject_names(&self) -> (String, String) {
         let text = |value: der::Result<Option<DirectoryString>>| match value {
@@ -189,7 +188,7 @@ impl Certificate {
         moment(self.tbs().validity().not_after)
     }
 
-    /// Whether `now` lies in the validity, at the certificate's resolution of one second.
+    /// Returns whether the certificate is valid at `now`, at its resolution of one second.
     #[must_use]
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         (self.not_before().seconds()..=self.not_after().seconds()).contains(&now.seconds())
@@ -207,7 +206,7 @@ impl Certificate {
         self.extensions().iter().find(|extension| extension.extn_id == oid)
     }
 
-    /// Decodes an extension of RFC 5280; contents that do not decode are malformed, not absent.
+    /// Decodes an extension of RFC 5280. An extension that cannot be decoded is an error, not a missing one.
     pub(crate) fn decode<'a, T>(&'a self) -> Result<Option<T>, Rejection>
     where
         T: AssociatedOid + der::Decode<'a>,
@@ -217,21 +216,21 @@ impl Certificate {
             .transpose()
     }
 
-    /// The key identifier the certificate gives its subject.
+    /// The subject key identifier.
     pub fn subject_key_identifier(&self) -> Result<Option<Vec<u8>>, Rejection> {
         Ok(self.decode::<SubjectKeyIdentifier>()?.map(|identifier| identifier.0.into_bytes().into_vec()))
     }
 
-    /// The key identifier the certificate gives its issuer.
+    /// The authority key identifier.
     pub fn authority_key_identifier(&self) -> Result<Option<Vec<u8>>, Rejection> {
         let identifier = self.decode::<AuthorityKeyIdentifier>()?.and_then(|authority| authority.key_identifier);
         Ok(identifier.map(|identifier| identifier.into_bytes().into_vec()))
     }
 
-    /// Whom the certificate names.
+    /// The identity of the certificate.
     ///
     /// # Errors
-    /// [`Rejection::Profile`] unless there is exactly one subject alternative name, of a kind [`Identity`] has.
+    /// [`Rejection::Profile`] unless there is exactly one subject alternative name, of a kind in [`Identity`].
     pub fn identity(&self) -> Result<Identity, Rejection> {
         let refused = Rejection::Profile { field: "subjectAltName" };
         let names = self.decode::<SubjectAltName>()?.ok_or(refused)?.0;
@@ -248,15 +247,15 @@ impl Certificate {
         }
     }
 
-    /// What the certificate says about its signer, or `None` where it does not speak of `claim`.
+    /// The value of `claim`. `None` if the certificate does not have it.
     pub fn claim(&self, claim: Claim) -> Result<Option<String>, Rejection> {
         self.extension(claim.oid()).map(|extension| claim.decode(extension.extn_value.as_bytes())).transpose()
     }
 
-    /// The OIDC issuer that vouched for the identity: the newer extension, or the old one where only that is there.
+    /// The OIDC issuer of the identity: from the new extension, or from the old one if the new one is missing.
     ///
     /// # Errors
-    /// [`Rejection::Profile`] where the certificate names none.
+    /// [`Rejection::Profile`] if the certificate has neither.
     pub fn issuer_claim(&self) -> Result<String, Rejection> {
         let issuer = match self.claim(Claim::Issuer)? {
             Some(issuer) => Some(issuer),
@@ -265,19 +264,19 @@ impl Certificate {
         issuer.ok_or(Rejection::Profile { field: Claim::Issuer.name() })
     }
 
-    /// The embedded timestamps.
+    /// The embedded SCTs.
     ///
     /// # Errors
-    /// [`Rejection::SctMissing`] where there are none.
+    /// [`Rejection::SctMissing`] if there are none.
     pub fn scts(&self) -> Result<Vec<SignedCertificateTimestamp>, Rejection> {
         let extension = self.extension(SCT_LIST).ok_or(Rejection::SctMissing)?;
         sct::list_from_extension(extension.extn_value.as_bytes())
     }
 
-    /// Whether this is a precertificate.
+    /// Returns whether this is a precertificate.
     ///
     /// # Errors
-    /// [`Rejection::SctPoison`] for a poison that is not critical or not NULL.
+    /// [`Rejection::SctPoison`] if the poison is not critical or not NULL.
     pub fn is_precertificate(&self) -> Result<bool, Rejection> {
         match self.extension(POISON) {
             None => Ok(false),
@@ -289,7 +288,7 @@ impl Certificate {
     /// The `TBSCertificate` of a precertificate without its poison (RFC 6962 §3.2), cut out of the original bytes.
     ///
     /// # Errors
-    /// [`Rejection::SctPoison`] where it is none.
+    /// [`Rejection::SctPoison`] if it is not a precertificate.
     pub fn precertificate_tbs(&self) -> Result<Vec<u8>, Rejection> {
         if self.is_precertificate()? {
             tbs::without_extension(&self.tbs_der, POISON)
@@ -298,8 +297,8 @@ impl Certificate {
         }
     }
 
-    /// The `TBSCertificate` of a certificate without its SCT list: byte by byte what [`Self::precertificate_tbs`] gave for
-    /// the precertificate.
+    /// The `TBSCertificate` of a certificate without its SCT list. It has the same bytes as
+    /// [`Self::precertificate_tbs`] of the precertificate.
     ///
     /// # Errors
     /// [`Rejection::SctMissing`] without such a list, [`Rejection::SctPoison`] for a precertificate.
@@ -311,13 +310,13 @@ impl Certificate {
         tbs::without_extension(&self.tbs_der, SCT_LIST)
     }
 
-    /// What an embedded SCT signs, for a certificate issued by `issuer`. Also works on the precertificate.
+    /// The entry that an embedded SCT signs, for a certificate issued by `issuer`. Also works on the precertificate.
     pub fn precert_entry(&self, issuer: &PublicKey) -> Result<LogEntry, Rejection> {
         let tbs = if self.is_precertificate()? { self.precertificate_tbs()? } else { self.tbs_without_sct_list()? };
         Ok(LogEntry::Precert { issuer_key_hash: issuer.fingerprint(), tbs })
     }
 
-    /// Checks the issuer's signature, with the hash the certificate names.
+    /// Checks the issuer's signature, with the hash that the certificate names.
     pub fn verify_signed_by(&self, issuer: &PublicKey) -> Result<(), Rejection> {
         let signature = self.parsed.signature().as_bytes().ok_or(Rejection::ChainSignature)?;
         self.algorithm.verify(issuer, &self.tbs_der, signature).map_err(|_| Rejection::ChainSignature)

@@ -1,7 +1,9 @@
 //! Checkpoints: a tree head as the text of a signed note (C2SP tlog-checkpoint).
 //!
-//! Three kinds of log sign them differently. Rekor v1: origin `host - tree id`, key name the bare host, plain signature
-//! over the text. Rekor v2: the same signature, but origin and key name are both the bare host, as C2SP has it. Static CT: key name is the origin, and the signature is RFC 6962's over the tree head, with its time.
+//! Three kinds of log sign them differently. Rekor v1: the origin is `host - tree id`, the key name is the bare host,
+//! and the signature is over the text. Rekor v2: origin and key name are both the bare host, as in C2SP, and the
+//! signature is over the text. Static CT: the key name is the origin, and the signature is RFC 6962's over the tree
+//! head with its time.
 
 use crate::merkle::{self, TreeHead};
 use crate::note::{self, KeyName, Note, NoteSignature};
@@ -9,17 +11,17 @@ use crate::{Hash, PublicKey, Rejection, Timestamp, sct};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fmt;
 
-/// A tree head with the log it belongs to.
+/// A tree head with its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log: the first line.
+    /// The origin of the log: the first line.
     pub origin: String,
     /// Size and root hash.
     pub head: TreeHead,
 }
 
 impl Checkpoint {
-    /// Parses the text of a note. Extension lines after the third are tolerated: Rekor wrote one until 2025.
+    /// Parses the text of a note. Extension lines after the third are ignored: Rekor wrote one until 2025.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
         let mut lines = text.strip_suffix('\n').ok_or(Rejection::CheckpointMalformed)?.split('\n');
         let mut line = || lines.next().filter(|line| !line.is_empty()).ok_or(Rejection::CheckpointMalformed);
@@ -41,19 +43,19 @@ impl fmt::Display for Checkpoint {
     }
 }
 
-/// How a log names and signs its checkpoints: what a verifier must know beside the key.
+/// The names and the form of signature of a log's checkpoints. A verifier must know them in addition to the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scheme {
     /// Rekor v1.
     RekorV1 {
         /// Host name of the log, e.g. `rekor.example.com`.
         host: KeyName,
-        /// The tree's number; positive.
+        /// The tree's number, positive.
         tree_id: i64,
     },
     /// Rekor v2.
     RekorV2 {
-        /// Host name of the log; clients expect that of its URL.
+        /// Host name of the log. Clients expect the host of its URL.
         origin: KeyName,
     },
     /// Certificate transparency, static-ct-api.
@@ -73,14 +75,14 @@ impl Scheme {
         }
     }
 
-    /// The name its key signs under.
+    /// The name under which its key signs.
     const fn key_name(&self) -> &KeyName {
         match self {
             Self::RekorV1 { host: name, .. } | Self::RekorV2 { origin: name } | Self::StaticCt { origin: name } => name,
         }
     }
 
-    /// What names the log in its entries, its timestamps and in trusted roots. 32 bytes.
+    /// The log's id in its entries, its timestamps and in trusted roots.
     #[must_use]
     pub fn log_id(&self, key: &PublicKey) -> Hash {
         match self {
@@ -97,7 +99,7 @@ impl Scheme {
         }
     }
 
-    /// The bytes the log's key signs for `head`; `now` is part of them in CT only.
+    /// The bytes that the log's key signs for `head`. They include `now` only in CT.
     #[must_use]
     pub fn signed_bytes(&self, head: &TreeHead, now: Timestamp) -> Vec<u8> {
         match self {
@@ -127,7 +129,7 @@ impl Scheme {
         self.open_signed(note, key).map(|signed| signed.head)
     }
 
-    /// As [`Self::open`], with the signature that was checked.
+    /// As [`Self::open`], and returns the checked signature, too.
     pub fn open_signed(&self, note: &str, key: &PublicKey) -> Result<SignedHead, Rejection> {
         let note = Note::parse(note)?;
         let checkpoint = Checkpoint::parse(&note.text)?;
@@ -156,10 +158,10 @@ impl Scheme {
     }
 }
 
-/// How the first line of a log's checkpoints follows from its name.
+/// The relation between a log's name and the first line of its checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
-    /// The name, a space, a hyphen, a space and the tree's number: Rekor v1. Trust roots do not know the number.
+    /// The name, a space, a hyphen, a space and the tree's number: Rekor v1. Trust roots do not have the number.
     NameAndTree,
     /// The name: Rekor v2.
     Name,
@@ -171,7 +173,7 @@ impl Naming {
         match self {
             Self::Name => rest == Some(""),
             Self::NameAndTree => rest.and_then(|rest| rest.strip_prefix(" - ")).is_some_and(|tree| {
-                // What a positive `i64` may be, written in its one way.
+                // A positive `i64` without sign or leading zeros.
                 !tree.starts_with('0')
                     && tree.bytes().all(|digit| digit.is_ascii_digit())
                     && tree.parse::<i64>().is_ok()
@@ -180,8 +182,8 @@ impl Naming {
     }
 }
 
-/// Checks that a log known from a trust root signed `note`: under one of `names`, with the key that has `key_id`, about a tree
-/// of its own. Lines by others are ignored.
+/// Checks that a log of a trust root signed `note`, under one of `names`, with the key `key_id`, and that the
+/// checkpoint is of this log. Other signature lines are ignored.
 ///
 /// # Errors
 /// [`Rejection::CheckpointMalformed`], [`Rejection::NoteUnsigned`], [`Rejection::NoteSignature`] or
@@ -205,7 +207,7 @@ pub fn open_trusted(
 pub struct SignedHead {
     /// Size and root hash.
     pub head: TreeHead,
-    /// The time that is signed with it, in CT only.
+    /// The signed time. Only in CT.
     pub timestamp: Option<Timestamp>,
     /// The key's signature over [`Scheme::signed_bytes`].
     pub signature: Vec<u8>,

@@ -1,8 +1,8 @@
-//! What a certificate says about its signer: the identity and every Fulcio claim, each under its name.
+//! The claims of a certificate about its signer: the identity and every Fulcio claim by name.
 //!
-//! The names and encodings are those of [`crate::extension`]. Five claims are written twice, in an old form and a new one;
-//! a certificate in which the two disagree is refused here, because two readers would then see two signers. Whether the
-//! certificate is to be believed is not decided here.
+//! Names and encodings are those of [`crate::extension`]. Five claims have two extensions, an old and a new one. A
+//! certificate in which the two differ is refused, because two verifiers could see different signers. The certificate
+//! itself is not verified here.
 //!
 //! Specification: Fulcio's `docs/oid-info.md`.
 
@@ -12,7 +12,7 @@ use crate::{Refusal, Rejection, Step};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::collections::BTreeMap;
 
-/// Claims that repeat another one, as the new name and the old.
+/// Claims with two extensions, the new and the old.
 const PAIRS: [(Claim, Claim); 4] = [
     (Claim::BuildTrigger, Claim::GithubWorkflowTrigger),
     (Claim::SourceRepositoryDigest, Claim::GithubWorkflowSha),
@@ -28,12 +28,12 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Reads every claim of a certificate. An empty claim is an absent one.
+    /// Decodes every claim of a certificate. An empty claim counts as absent.
     ///
     /// # Errors
-    /// [`Rejection::Profile`] without exactly one identity, without an issuer, or for a claim that is not encoded as its
-    /// table says; [`Rejection::CertificateIssuerConflict`] and [`Rejection::CertificateClaimConflict`] where the old and
-    /// the new form of a claim disagree.
+    /// [`Rejection::Profile`] without exactly one identity, without an issuer, or for a wrongly encoded claim.
+    /// [`Rejection::CertificateIssuerConflict`] and [`Rejection::CertificateClaimConflict`] if the old and the new
+    /// extension of a claim differ.
     pub fn of(certificate: &Certificate) -> Result<Self, Refusal> {
         let refuse = |rejection| Refusal::new(rejection, Step::Identity).at("certificate");
         let identity = certificate.identity().map_err(refuse)?;
@@ -52,7 +52,7 @@ impl Claims {
             (Some(new), Some(old)) if new != old => {
                 return Err(Refusal::new(Rejection::CertificateIssuerConflict, Step::Identity)
                     .at("certificate")
-                    .expected(format!("the issuer {}, as in the newer extension", crate::shown(new)), old));
+                    .expected(format!("the issuer {}, as in the new extension", crate::shown(new)), old));
             }
             (None, None) => {
                 let absent = Rejection::Profile { field: Claim::Issuer.name() };
@@ -66,7 +66,7 @@ impl Claims {
         }
         for (new, old) in PAIRS {
             let (Some(new_value), Some(old_value)) = (self.get(new), self.get(old)) else { continue };
-            // The newer claim is the repository's URL; the old one only its path on that host.
+            // The new claim is the repository's URL, the old one only its path on that host.
             let path = || new_value.strip_suffix(old_value).is_some_and(|host| host.ends_with('/'));
             if new_value != old_value && !(new == Claim::SourceRepositoryUri && path()) {
                 return Err(Refusal::new(Rejection::CertificateClaimConflict { name: new.name() }, Step::Identity)
@@ -80,30 +80,30 @@ impl Claims {
         Ok(self)
     }
 
-    /// Whom the certificate names.
+    /// The identity in the certificate.
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// The OIDC issuer that vouched for the identity, from whichever of its two extensions the certificate has.
+    /// The OIDC issuer of the identity, from either of its two extensions.
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.get(Claim::Issuer).unwrap_or_default()
     }
 
-    /// The value of a claim; `None` where the certificate does not speak of it.
+    /// The value of a claim. `None` if the certificate does not have it.
     #[must_use]
     pub fn get(&self, claim: Claim) -> Option<&str> {
         self.values.get(&claim).map(String::as_str)
     }
 
-    /// Every claim the certificate has, in the order in which certificates carry them.
+    /// Every claim of the certificate, in the order of certificates.
     pub fn iter(&self) -> impl Iterator<Item = (Claim, &str)> {
         self.values.iter().map(|(claim, value)| (*claim, value.as_str()))
     }
 
-    /// Claims as a test or an auditor's tool has them, under the checks of [`Self::of`].
+    /// Makes claims from values, with the checks of [`Self::of`]. For tests and tools.
     ///
     /// # Errors
     /// As [`Self::of`].

@@ -1,28 +1,29 @@
-//! Cosignatures of checkpoints (C2SP tlog-cosignature, `cosignature/v1`, Ed25519), and how many of them are enough.
+//! Cosignatures of checkpoints (C2SP tlog-cosignature, `cosignature/v1`, Ed25519), and the quorum of witnesses.
 //!
-//! A witness says with one that the tree of a checkpoint was, at a time, the largest it knew of a log, and that it extends
-//! every tree it had cosigned before. A [`Policy`] names the witnesses that count and how many of them it takes.
+//! With a cosignature, a witness states that the tree of a checkpoint was the largest that it knew of a log at that
+//! time, and that it extends every tree it cosigned before. A [`Policy`] lists the witnesses that count, and the
+//! quorum.
 
 use crate::note::{KeyName, Note, NoteSignature};
 use crate::verifier_key::{KeyType, VerifierKey};
 use crate::{PublicKey, Rejection, Timestamp};
 use std::fmt;
 
-/// Seconds a cosignature cannot be later than (the specification's 2^63 - 1).
+/// Maximum time of a cosignature, in seconds (the specification's 2^63 - 1).
 const LATEST: u64 = i64::MAX.unsigned_abs();
 
-/// The bytes a witness signs for the `text` of a checkpoint, with its last line break, at `seconds` since 1970.
+/// The bytes that a witness signs for the `text` of a checkpoint, last line break included, at `seconds` since 1970.
 #[must_use]
 pub fn signed_bytes(text: &str, seconds: u64) -> Vec<u8> {
     format!("cosignature/v1\ntime {seconds}\n{text}").into_bytes()
 }
 
-/// A witness, as those know it who trust it.
+/// A witness, identified by its verifier key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness(VerifierKey);
 
 impl Witness {
-    /// The witness with this name and key.
+    /// Makes a witness from name and key.
     ///
     /// # Errors
     /// [`Rejection::KeyUnsupported`] for a key that is not Ed25519.
@@ -30,10 +31,10 @@ impl Witness {
         VerifierKey::new(name, KeyType::Cosignature, key).map(Self)
     }
 
-    /// Reads a witness's verifier key.
+    /// Parses a witness's verifier key.
     ///
     /// # Errors
-    /// [`Rejection::KeyUnsupported`] for the key of a log.
+    /// [`Rejection::KeyUnsupported`] if it is the key of a log.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
         let key = VerifierKey::parse(text)?;
         if key.key_type() == KeyType::Cosignature { Ok(Self(key)) } else { Err(Rejection::KeyUnsupported) }
@@ -45,17 +46,18 @@ impl Witness {
         self.0.name()
     }
 
-    /// The line of its cosignature: `signature` is over [`signed_bytes`] with the same time.
+    /// Makes the line of its cosignature. `signature` is over [`signed_bytes`] with the same time.
     #[must_use]
     pub fn line(&self, seconds: u64, signature: &[u8]) -> NoteSignature {
         let bytes = [seconds.to_be_bytes().as_slice(), signature].concat();
         NoteSignature { name: self.name().clone(), key_id: self.0.key_id(), bytes }
     }
 
-    /// Finds this witness's cosignature of `text` among `lines`, and when it was made. Others' lines are ignored.
+    /// Finds and verifies this witness's cosignature of `text` among `lines`. Returns it with its time. Lines of other
+    /// keys are ignored.
     ///
     /// # Errors
-    /// [`Rejection::CosignatureMissing`] where there is none, [`Rejection::CosignatureInvalid`] where one is not right.
+    /// [`Rejection::CosignatureMissing`] if there is none, [`Rejection::CosignatureInvalid`] if one does not verify.
     pub fn find<'a>(
         &self,
         text: &str,
@@ -82,13 +84,13 @@ impl Witness {
 }
 
 impl fmt::Display for Witness {
-    /// As a verifier key.
+    /// The witness's verifier key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// Which witnesses count, and how many of them must have cosigned.
+/// The witnesses that count, and the quorum of them that must have cosigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     witnesses: Vec<Witness>,
@@ -96,10 +98,11 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// `quorum` of `witnesses`. One who has two names or two keys is still one: names and keys must all differ.
+    /// Requires `quorum` of `witnesses`. All names and all keys must differ, so that no witness counts twice.
     ///
     /// # Errors
-    /// [`Rejection::WitnessPolicy`] where they do not, or where the quorum is 0 or more than there are.
+    /// [`Rejection::WitnessPolicy`] if two have the same name or key, or if the quorum is 0 or larger than the number
+    /// of witnesses.
     pub fn new(witnesses: Vec<Witness>, quorum: usize) -> Result<Self, Rejection> {
         let twice = |(index, witness): (usize, &Witness)| {
             let before = witnesses.iter().take(index);
@@ -111,27 +114,27 @@ impl Policy {
         Ok(Self { witnesses, quorum })
     }
 
-    /// Who counts.
+    /// The witnesses that count.
     #[must_use]
     pub fn witnesses(&self) -> &[Witness] {
         &self.witnesses
     }
 
-    /// How many it takes.
+    /// The quorum.
     #[must_use]
     pub const fn quorum(&self) -> usize {
         self.quorum
     }
 
-    /// The witnesses that have cosigned a checkpoint, in the order of the policy, and when.
+    /// The witnesses that have cosigned a checkpoint, in the order of the policy, each with its time.
     #[must_use]
     pub fn cosigners(&self, note: &Note) -> Vec<(&KeyName, Timestamp)> {
         let found = |witness: &Witness| witness.find(&note.text, &note.signatures).ok().map(|(_, time)| time);
         self.witnesses.iter().filter_map(|witness| Some((witness.name(), found(witness)?))).collect()
     }
 
-    /// Checks that enough witnesses have cosigned a checkpoint. Cosignatures of others are ignored, and so are wrong ones:
-    /// anybody can append them.
+    /// Checks that enough witnesses have cosigned a checkpoint. Cosignatures of other witnesses and invalid ones are
+    /// ignored, because anyone can append them.
     ///
     /// # Errors
     /// [`Rejection::CosignaturesTooFew`].

@@ -1,8 +1,8 @@
-//! The one table of certificate extensions: Fulcio's claims and the two of certificate transparency.
+//! The table of certificate extensions: Fulcio's claims and the two of certificate transparency.
 //!
-//! Every producer and every reader in the program gets object identifiers and encodings from here. The claims are
-//! those of Fulcio's `docs/oid-info.md` (arc 1.3.6.1.4.1.57264.1), in the order in which certificates carry them.
-//! What a claim means for an identity provider is not decided here.
+//! All code that writes or reads them takes object identifiers and encodings from here. The claims are those of
+//! Fulcio's `docs/oid-info.md` (arc 1.3.6.1.4.1.57264.1), in the order of certificates. The meaning of a claim for an
+//! identity provider is not decided here.
 
 use crate::Rejection;
 use const_oid::ObjectIdentifier;
@@ -13,17 +13,17 @@ use der::asn1::Utf8StringRef;
 
 /// Marks a precertificate; always critical, contents NULL (RFC 6962 §3.1).
 pub const POISON: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.3");
-/// Carries the `SignedCertificateTimestampList` (RFC 6962 §3.3).
+/// Contains the `SignedCertificateTimestampList` (RFC 6962 §3.3).
 pub const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
-/// Type of the `otherName` in which a username stands in the subject alternative name. Not an extension.
+/// Type of the `otherName` for a username in the subject alternative name. Not an extension.
 pub const OTHER_NAME_USERNAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
 /// The contents of [`POISON`]: DER NULL.
 pub const POISON_VALUE: [u8; 2] = [0x05, 0x00];
 
-/// How the text of a claim becomes the contents of `extnValue`.
+/// Encoding of a claim's text in `extnValue`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// The bytes of the text and nothing around them. Not DER; the oldest claims are written so.
+    /// Only the bytes of the text, not DER. The oldest claims have this encoding.
     Raw,
     /// A DER `UTF8String`.
     Utf8String,
@@ -31,7 +31,7 @@ pub enum Encoding {
 
 macro_rules! claims {
     ($( $(#[$doc:meta])* $variant:ident = $arc:literal, $encoding:ident, $name:literal; )*) => {
-        /// A claim about the signer that a certificate can carry. Ordered as certificates carry them.
+        /// A claim about the signer in a certificate. In the order of certificates.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Claim {
             $(
@@ -42,7 +42,7 @@ macro_rules! claims {
         }
 
         impl Claim {
-            /// Every claim, in the order in which certificates carry them.
+            /// Every claim, in the order of certificates.
             pub const ALL: &[Self] = &[$( Self::$variant, )*];
 
             /// The object identifier of the extension.
@@ -53,7 +53,7 @@ macro_rules! claims {
                 }
             }
 
-            /// How the value is encoded.
+            /// The encoding of the value.
             #[must_use]
             pub const fn encoding(self) -> Encoding {
                 match self { $( Self::$variant => Encoding::$encoding, )* }
@@ -69,9 +69,9 @@ macro_rules! claims {
 }
 
 claims! {
-    /// The issuer as the first Fulcio wrote it; still read by old clients, so still written.
+    /// The issuer in Fulcio's first encoding. Still written, because old clients read it.
     IssuerV1 = "1", Raw, "issuer-v1";
-    /// Event that started the workflow.
+    /// Event that triggered the workflow.
     GithubWorkflowTrigger = "2", Raw, "github-workflow-trigger";
     /// Commit the workflow ran on.
     GithubWorkflowSha = "3", Raw, "github-workflow-sha";
@@ -81,13 +81,13 @@ claims! {
     GithubWorkflowRepository = "5", Raw, "github-workflow-repository";
     /// Git reference of the workflow.
     GithubWorkflowRef = "6", Raw, "github-workflow-ref";
-    /// The OIDC issuer that vouched for the signer.
+    /// The OIDC issuer of the signer's token.
     Issuer = "8", Utf8String, "issuer";
-    /// What built the artifact, as a reference that names a version.
+    /// Reference, with a version, to the build instructions of the signer.
     BuildSignerUri = "9", Utf8String, "build-signer-uri";
     /// Digest of the build instructions.
     BuildSignerDigest = "10", Utf8String, "build-signer-digest";
-    /// Where the build ran: hosted by the platform or by the user.
+    /// Runner of the build: hosted by the platform or by the user.
     RunnerEnvironment = "11", Utf8String, "runner-environment";
     /// Repository the build is based on.
     SourceRepositoryUri = "12", Utf8String, "source-repository-uri";
@@ -95,25 +95,25 @@ claims! {
     SourceRepositoryDigest = "13", Utf8String, "source-repository-digest";
     /// Git reference the build is based on.
     SourceRepositoryRef = "14", Utf8String, "source-repository-ref";
-    /// Identifier of the repository that survives renames.
+    /// Permanent identifier of the repository. It survives renames.
     SourceRepositoryIdentifier = "15", Utf8String, "source-repository-identifier";
     /// Owner of the repository.
     SourceRepositoryOwnerUri = "16", Utf8String, "source-repository-owner-uri";
-    /// Identifier of the owner that survives renames.
+    /// Permanent identifier of the owner. It survives renames.
     SourceRepositoryOwnerIdentifier = "17", Utf8String, "source-repository-owner-identifier";
     /// The top-level build instructions.
     BuildConfigUri = "18", Utf8String, "build-config-uri";
     /// Digest of the top-level build instructions.
     BuildConfigDigest = "19", Utf8String, "build-config-digest";
-    /// What caused the build.
+    /// Event that triggered the build.
     BuildTrigger = "20", Utf8String, "build-trigger";
-    /// The very run that made the artifact.
+    /// The run that made the artifact.
     RunInvocationUri = "21", Utf8String, "run-invocation-uri";
     /// Whether the repository was public when the artifact was signed.
     SourceRepositoryVisibilityAtSigning = "22", Utf8String, "source-repository-visibility-at-signing";
     /// The environment the build deploys to.
     DeploymentEnvironment = "23", Utf8String, "deployment-environment";
-    /// The `sub` claim of the token, untouched.
+    /// The `sub` claim of the token, unchanged.
     TokenSubject = "24", Utf8String, "token-subject";
 }
 
@@ -121,7 +121,7 @@ impl Claim {
     /// The contents of `extnValue` for this claim.
     ///
     /// # Errors
-    /// [`Rejection::Profile`] for an empty value, which no reader can tell from an absent one.
+    /// [`Rejection::Profile`] for an empty value, because readers cannot distinguish it from a missing one.
     #[cfg(feature = "issue")]
     pub fn encode(self, value: &str) -> Result<Vec<u8>, Rejection> {
         let unfit = Rejection::Profile { field: self.name() };
@@ -134,10 +134,10 @@ impl Claim {
         }
     }
 
-    /// Reads the contents of `extnValue` back.
+    /// Decodes the contents of `extnValue`.
     ///
     /// # Errors
-    /// [`Rejection::Profile`] where they are not this claim's encoding of a text.
+    /// [`Rejection::Profile`] if they are not in this claim's encoding.
     pub fn decode(self, contents: &[u8]) -> Result<String, Rejection> {
         let text = match self.encoding() {
             Encoding::Raw => std::str::from_utf8(contents).ok(),

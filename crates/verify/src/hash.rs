@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 /// A SHA-256 value: leaf hash, node, root hash, identity hash or fingerprint. 32 bytes.
 pub type Hash = [u8; 32];
 
-/// Hash functions an entry or signature may name.
+/// The hash functions of entries and signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HashAlgorithm {
     /// SHA-256, 32 bytes.
@@ -18,10 +18,10 @@ pub enum HashAlgorithm {
 }
 
 impl HashAlgorithm {
-    /// Every one.
+    /// All algorithms.
     pub(crate) const ALL: [Self; 3] = [Self::Sha256, Self::Sha384, Self::Sha512];
 
-    /// The name Rekor writes, e.g. `sha256`.
+    /// Rekor's name, e.g. `sha256`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -61,13 +61,13 @@ impl HashAlgorithm {
         digest::digest(self.backend(), data).as_ref().to_vec()
     }
 
-    /// A digest made elsewhere, in the form signature checks take.
+    /// Converts a given digest to the form that signature checks take.
     pub(crate) fn import(self, value: &[u8]) -> Result<digest::Digest, Rejection> {
         digest::Digest::import_less_safe(value, self.backend()).map_err(|_| Rejection::DigestLength)
     }
 }
 
-/// A digest of what comes in pieces.
+/// Computes a digest piece by piece.
 pub(crate) struct Streaming(digest::Context);
 
 impl Streaming {
@@ -87,7 +87,7 @@ impl Streaming {
 /// SHA-256 of `data`.
 #[must_use]
 pub fn sha256(data: &[u8]) -> Hash {
-    // In one call: a context costs as much as hashing two nodes.
+    // One call without a context: making a context costs as much as hashing two nodes.
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
     out

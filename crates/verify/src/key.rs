@@ -1,8 +1,8 @@
 //! Public keys and the signatures they make.
 //!
-//! A [`PublicKey`] can only be made from a strictly encoded `SubjectPublicKeyInfo` of a kind the field uses:
-//! P-256, P-384, P-521, RSA 2048/3072/4096 and Ed25519. A point off its curve, a compressed point, an odd RSA
-//! size or a tiny exponent never becomes one. Private keys live in `chancery-daemon`, never here.
+//! A [`PublicKey`] can only be made from a strictly encoded `SubjectPublicKeyInfo` of a supported kind: P-256, P-384,
+//! P-521, RSA 2048/3072/4096 and Ed25519. Compressed points, points that are not on the curve, other RSA sizes and
+//! small exponents are refused. Private keys are in `chancery-daemon`, never here.
 
 mod components;
 mod ed25519ph;
@@ -21,7 +21,7 @@ const SECP521R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35")
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// Which kind of key, with everything that decides how it signs.
+/// The kind of a key. It decides how the key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyKind {
     /// ECDSA on NIST P-256.
@@ -37,7 +37,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// The hash this kind signs with where a protocol does not name one (Fulcio's proof of possession, X.509).
+    /// The hash of this kind, for protocols that do not name one (Fulcio's proof of possession, X.509).
     #[must_use]
     pub const fn hash(self) -> HashAlgorithm {
         match self {
@@ -47,7 +47,7 @@ impl KeyKind {
         }
     }
 
-    /// Bytes of one coordinate for the elliptic-curve kinds that use ECDSA.
+    /// Bytes of one coordinate. `None` for kinds without ECDSA.
     const fn ecdsa_field_bytes(self) -> Option<usize> {
         match self {
             Self::P256 => Some(32),
@@ -77,7 +77,7 @@ impl KeyKind {
     }
 }
 
-/// A public key that has been checked. Cheap to clone only behind an `Arc`.
+/// A checked public key. Put it in an `Arc` where it is cloned often.
 #[derive(Clone)]
 pub struct PublicKey {
     kind: KeyKind,
@@ -86,7 +86,8 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Parses a `SubjectPublicKeyInfo`, strictly: DER only, no trailing bytes, and the algorithm parameters RFC 5280 demands.
+    /// Parses a `SubjectPublicKeyInfo`, strictly: DER only, no trailing bytes, and the algorithm parameters that RFC
+    /// 5280 requires.
     pub fn from_spki_der(spki_der: &[u8]) -> Result<Self, Rejection> {
         let spki = SubjectPublicKeyInfoRef::from_der(spki_der).map_err(|_| Rejection::KeyMalformed)?;
         let key = spki.subject_public_key.as_bytes().ok_or(Rejection::KeyMalformed)?;
@@ -107,7 +108,7 @@ impl PublicKey {
             ED25519 => ed25519_kind(key)?,
             _ => return Err(Rejection::KeyUnsupported),
         };
-        // aws-lc takes the bare key of an RSA or Ed25519 SPKI as well; the whole SPKI keeps one path for all.
+        // aws-lc also accepts the bare key of RSA and Ed25519. The whole SPKI is used so that all kinds take the same path.
         let parsed = ParsedPublicKey::new(kind.backend(kind.hash()), spki_der).map_err(|_| Rejection::KeyWeak)?;
         Ok(Self { kind, spki_der: spki_der.to_vec(), parsed })
     }
@@ -130,7 +131,7 @@ impl PublicKey {
         &self.spki_der
     }
 
-    /// SHA-256 of the SPKI: RFC 6962's log id, Rekor's log id, the fingerprint an operator pins. 32 bytes.
+    /// SHA-256 of the SPKI. It is RFC 6962's log id, Rekor's log id, and the fingerprint that an operator pins.
     #[must_use]
     pub fn fingerprint(&self) -> Hash {
         hash::sha256(&self.spki_der)
@@ -148,7 +149,7 @@ impl PublicKey {
         self.parsed.verify_sig(message, signature).map_err(|_| Rejection::SignatureInvalid)
     }
 
-    /// As [`Self::verify`] with the hash a protocol names; Ed25519 takes no hash and stays pure.
+    /// As [`Self::verify`], with the hash that a protocol names. Ed25519 ignores the hash and stays pure.
     pub fn verify_with(&self, hash: HashAlgorithm, message: &[u8], signature: &[u8]) -> Result<(), Rejection> {
         if hash == self.kind.hash() {
             return self.verify(message, signature);
@@ -158,7 +159,8 @@ impl PublicKey {
             .map_err(|_| Rejection::SignatureInvalid)
     }
 
-    /// Checks a signature over a digest made elsewhere, as a hashedrekord has it. Ed25519 means Ed25519ph and needs SHA-512.
+    /// Checks a signature over a given digest, as a hashedrekord has it. For an Ed25519 key this is Ed25519ph, and the
+    /// digest must be SHA-512.
     pub fn verify_digest(&self, hash: HashAlgorithm, digest: &[u8], signature: &[u8]) -> Result<(), Rejection> {
         let imported = hash.import(digest)?;
         if self.kind == KeyKind::Ed25519 {
@@ -181,7 +183,8 @@ impl PublicKey {
     }
 
     /// Runs `check` on an ECDSA signature in either form that clients send: ASN.1 DER, or IEEE P1363 `r‖s` converted to
-    /// it. Both are tried rather than told apart by their first bytes, because one in 65 536 fixed signatures looks like DER.
+    /// DER. Both are tried, because the first bytes do not distinguish them: one in 65 536 `r‖s` signatures looks like
+    /// DER.
     pub fn either_encoding(
         &self,
         signature: &[u8],
@@ -193,7 +196,7 @@ impl PublicKey {
         })
     }
 
-    /// An ECDSA signature in the form `r‖s` (IEEE P1363) as ASN.1 DER; `None` for another length than this key's.
+    /// Converts an ECDSA signature from `r‖s` (IEEE P1363) to ASN.1 DER. `None` if the length is wrong for this key.
     #[must_use]
     pub fn fixed_to_der(&self, signature: &[u8]) -> Option<Vec<u8>> {
         let field = self.kind.ecdsa_field_bytes().filter(|field| 2 * field == signature.len())?;
@@ -224,7 +227,8 @@ fn ec_kind(curve: ObjectIdentifier, point: &[u8]) -> Result<KeyKind, Rejection> 
         _ => return Err(Rejection::KeyWeak),
     };
     let field = kind.ecdsa_field_bytes().unwrap_or_default();
-    // Uncompressed only: the point at infinity and compressed points have other lengths. On-curve is aws-lc's check.
+    // Uncompressed only: the point at infinity and compressed points have other lengths. aws-lc checks that the point is
+    // on the curve.
     if point.len() == 2 * field + 1 && point.first() == Some(&4) { Ok(kind) } else { Err(Rejection::KeyWeak) }
 }
 

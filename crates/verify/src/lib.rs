@@ -1,26 +1,27 @@
-//! Verifies Sigstore bundles offline: what is true, written once.
+//! Verifies Sigstore bundles offline: the specification, written once as code.
 #![doc = include_str!("../README.md")]
 //! ## Modules
 //!
-//! Everything a service of this project answers has been accepted by this crate first. Every check that depends on time takes `now`.
+//! A service of this project answers only after this crate has accepted the answer. Every check that depends on time
+//! takes `now`.
 //!
 //! | module | decides | specification |
 //! |---|---|---|
-//! | [`key`] | which public keys exist, whether a signature verifies | RFC 5280 SPKI, RFC 8410, SEC 1 |
+//! | [`key`] | which public keys are usable, whether a signature verifies | RFC 5280 SPKI, RFC 8410, SEC 1 |
 //! | [`merkle`], [`tile`] | hashes, proofs and tiles of a log | RFC 6962 §2.1, C2SP tlog-tiles |
 //! | [`note`], [`checkpoint`] | signed tree heads | C2SP signed-note, tlog-checkpoint; Rekor v1's variant |
 //! | [`verifier_key`] | keys that sign notes, as operators exchange them | C2SP signed-note |
-//! | [`cosignature`], [`witness`] | what witnesses say about tree heads, and when they say it | C2SP tlog-cosignature, tlog-witness |
-//! | [`certificate`], [`extension`] | the certificate profile and who a certificate names | Fulcio's certificate specification |
+//! | [`cosignature`], [`witness`] | cosignatures of tree heads, and the rules by which a witness gives them | C2SP tlog-cosignature, tlog-witness |
+//! | [`certificate`], [`extension`] | the certificate profile and its extensions | Fulcio's certificate specification |
 //! | [`sct`] | certificate transparency structures | RFC 6962 §3 |
 //! | [`timestamping`] | timestamps and their authorities | RFC 3161, RFC 5816 |
 //! | [`rekor`] | entry types of Rekor v1 and v2, their canonical bodies, inclusion promises | Rekor's OpenAPI and type schemas; rekor-tiles' protobuf files |
-//! | [`bundle`] | the formats a signature travels in, with its evidence | Sigstore's protobuf specifications; cosign's older forms |
-//! | [`trust_root`] | the authorities and logs that are trusted, and when | Sigstore's protobuf specifications |
-//! | [`claims`] | whom a certificate names, and every claim it makes of them | Fulcio's `oid-info.md` |
+//! | [`bundle`] | the files that carry a signature and its evidence | Sigstore's protobuf specifications; cosign's older forms |
+//! | [`trust_root`] | the trusted authorities and logs, and their windows of trust | Sigstore's protobuf specifications |
+//! | [`claims`] | the identity in a certificate, and its claims | Fulcio's `oid-info.md` |
 //! | [`statement`] | in-toto statements, their subjects and provenance | in-toto Attestation Framework, SLSA |
-//! | [`signer`] | who has signed | this crate |
-//! | [`policy`] | which signatures are enough | this crate; `deploy/policy.toml` shows every setting |
+//! | [`signer`] | the identity or key that signed | this crate |
+//! | [`policy`] | which signers and how much evidence are enough | this crate; `deploy/policy.toml` shows every setting |
 //! | [`verifier`] | whether a bundle proves that its signer signed an artifact | Sigstore's client specification |
 //! | [`protojson`] | requests in protobuf's JSON form | protobuf.dev, «ProtoJSON Format» |
 
@@ -51,9 +52,9 @@ pub mod verifier;
 pub mod verifier_key;
 pub mod witness;
 
-/// Its types are the predicates of statements ([`statement::Statement::predicate`]). Re-exported on purpose.
+/// Re-exported because predicates of statements are its types ([`statement::Statement::predicate`]).
 pub use serde_json;
-/// Its types are the fields of certificates ([`certificate::Certificate::tbs`]). Re-exported on purpose.
+/// Re-exported because fields of certificates are its types ([`certificate::Certificate::tbs`]).
 pub use x509_cert;
 
 pub use hash::{Hash, HashAlgorithm};

@@ -1,8 +1,8 @@
 //! Merkle tree hashes and proofs (RFC 6962 §2.1; verification after RFC 9162 §2.1.3.2 and §2.1.4.2).
 //!
-//! Making a proof needs hashes of complete subtrees. Where those are stored is not this module's business: the same
-//! pure function first runs over a recorder to learn which nodes are needed (see [`crate::tile`]), then over the nodes
-//! that were read. Verifying needs only the proof. Over-long proofs are refused.
+//! Making a proof needs hashes of complete subtrees. This module does not read them. The same pure function runs twice:
+//! over a recorder ([`Plan`]), which lists the needed nodes, and then over the nodes that the caller has read (see
+//! [`crate::tile`]). Verifying needs only the proof. Proofs that are too long are refused.
 
 use crate::{Hash, Rejection, hash};
 use std::convert::Infallible;
@@ -38,19 +38,19 @@ pub struct Node {
     pub index: u64,
 }
 
-/// Where the hashes of complete subtrees come from.
+/// A source of hashes of complete subtrees.
 pub trait Nodes {
-    /// Why a node could not be had.
+    /// The error for a node that cannot be read.
     type Error;
 
     /// The hash of `node`.
     fn node(&mut self, node: Node) -> Result<Hash, Self::Error>;
 }
 
-/// Learns which nodes a computation needs, by answering every question with a meaningless hash.
+/// Records the nodes that a computation needs. Its hashes are all zero and have no meaning.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// The nodes asked for, in the order of asking.
+    /// The requested nodes, in order.
     pub nodes: Vec<Node>,
 }
 
@@ -64,7 +64,7 @@ impl Nodes for Plan {
 }
 
 /// The complete subtrees that together cover leaves `start..end`, left to right. `start` must be a multiple of the
-/// largest power of two not above `end - start`, which holds for every range a proof of RFC 6962 asks for.
+/// largest power of two not above `end - start`. This is true for every range of RFC 6962's proofs.
 fn complete_subtrees(mut start: u64, end: u64) -> impl Iterator<Item = Node> {
     std::iter::from_fn(move || {
         let width = end.checked_sub(start).filter(|width| *width > 0)?;
@@ -95,8 +95,8 @@ const fn split(width: u64) -> u64 {
     1 << (width - 1).ilog2()
 }
 
-/// Inclusion proof for leaf `index` in the tree of `size` leaves, from the leaf's sibling up to the root's child.
-/// Empty where `index` is not below `size`: there is no such proof, and [`verify_inclusion`] refuses it.
+/// Makes the inclusion proof for leaf `index` in the tree of `size` leaves, from the leaf's sibling up to the root's
+/// child. Empty if `index` is not below `size`: there is no such proof, and [`verify_inclusion`] refuses it.
 pub fn inclusion_proof<N: Nodes>(index: u64, size: u64, nodes: &mut N) -> Result<Vec<Hash>, N::Error> {
     if index >= size {
         return Ok(Vec::new());
@@ -116,9 +116,9 @@ pub fn inclusion_proof<N: Nodes>(index: u64, size: u64, nodes: &mut N) -> Result
     siblings.into_iter().rev().map(|(start, end)| range_hash(start, end, nodes)).collect()
 }
 
-/// Consistency proof that the tree of `old` leaves is a prefix of the tree of `new` leaves; empty where either is
-/// trivial, and where `old` is above `new`: there is no such proof, and [`verify_consistency`] refuses it as one of a tree that
-/// shrinks.
+/// Makes the consistency proof that the tree of `old` leaves is a prefix of the tree of `new` leaves. Empty if `old` is
+/// 0 or equal to `new`, which needs no proof. Also empty if `old` is above `new`: there is no such proof, and
+/// [`verify_consistency`] refuses it.
 pub fn consistency_proof<N: Nodes>(old: u64, new: u64, nodes: &mut N) -> Result<Vec<Hash>, N::Error> {
     if old == 0 || old >= new {
         return Ok(Vec::new());
@@ -135,7 +135,7 @@ pub fn consistency_proof<N: Nodes>(old: u64, new: u64, nodes: &mut N) -> Result<
             start = middle;
         }
     }
-    // The old tree's own root is known to the verifier, so it is left out where it is a whole subtree from leaf 0.
+    // The verifier knows the old tree's root, so it is left out if it is a complete subtree from leaf 0.
     if start != 0 {
         ranges.push((start, end));
     }
@@ -177,7 +177,7 @@ pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, proof: &[Hash], root
 pub struct TreeHead {
     /// Number of leaves.
     pub size: u64,
-    /// Root hash; [`empty_root`] for size 0.
+    /// Root hash. [`empty_root`] for size 0.
     pub root: Hash,
 }
 

@@ -1,18 +1,18 @@
 //! Signed notes (C2SP signed-note): a text and signature lines by named keys.
 //!
-//! This module knows the envelope and who signed; what the text says is [`crate::checkpoint`]'s business.
+//! This module parses the envelope and verifies signatures. [`crate::checkpoint`] parses the text.
 
 use crate::key::KeyKind;
 use crate::{Hash, PublicKey, Rejection, hash};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fmt;
 
-/// The em dash and space every signature line starts with.
+/// The em dash and space at the start of every signature line.
 const SIGNATURE_PREFIX: &str = "— ";
-/// Signature lines read from one note; C2SP logs carry a handful, an attacker could send millions.
+/// Maximum signature lines of a note. C2SP logs have a few, an attacker could send millions.
 const MAX_SIGNATURES: usize = 100;
 
-/// First four bytes of a key's hash; they tell which known key a signature line claims.
+/// First four bytes of a key's hash. They show which key a signature line claims.
 pub type KeyId = [u8; 4];
 
 /// The name under which a key signs: not empty, without white space or `+`.
@@ -20,7 +20,7 @@ pub type KeyId = [u8; 4];
 pub struct KeyName(String);
 
 impl KeyName {
-    /// Longest name in bytes: a host name is at most 253, and a line must stay readable.
+    /// Maximum bytes of a name: a host name has at most 253, and a line must stay readable.
     pub const MAX_LEN: usize = 255;
 
     /// Checks a name.
@@ -50,22 +50,23 @@ impl fmt::Display for KeyName {
 const ED25519: u8 = 0x01;
 /// Signature type of a cosignature with Ed25519, in a key's hash.
 const COSIGNATURE: u8 = 0x04;
-/// Signature type of what C2SP has no number for, in a key's hash.
+/// Signature type of algorithms without a C2SP number, in a key's hash.
 const OTHER: u8 = 0xff;
-/// What follows [`OTHER`] for RSA, as rekor-tiles has it.
+/// The bytes after [`OTHER`] for RSA, as in rekor-tiles.
 const RSA_NAME: &[u8] = b"PKIX-RSA-PKCS#1v1.5";
 
-/// Key id of a Rekor v1 log key: the first bytes of SHA-256(SPKI) for every key type, not C2SP's rule.
+/// Key id of a Rekor v1 log key: the first bytes of SHA-256(SPKI) for every key type. This is not C2SP's rule.
 #[must_use]
 pub fn rekor_v1_key_id(key: &PublicKey) -> KeyId {
     let [a, b, c, d, ..] = key.fingerprint();
     [a, b, c, d]
 }
 
-/// The hash that names a key of a Rekor v2 log: all of it in trusted roots and answers, its first four bytes in notes.
+/// The hash that identifies a key of a Rekor v2 log. Trusted roots and answers have all of it, notes its first four
+/// bytes.
 ///
-/// Ed25519: SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key). ECDSA: SHA-256(SPKI), because C2SP's type 0x02 leaves the name out. RSA:
-/// SHA-256(name ‖ 0x0A ‖ 0xFF ‖ `PKIX-RSA-PKCS#1v1.5` ‖ SPKI).
+/// Ed25519: SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key). ECDSA: SHA-256(SPKI), because C2SP's type 0x02 does not include the
+/// name. RSA: SHA-256(name ‖ 0x0A ‖ 0xFF ‖ `PKIX-RSA-PKCS#1v1.5` ‖ SPKI).
 #[must_use]
 pub fn key_hash(name: &KeyName, key: &PublicKey) -> Hash {
     let name = name.0.as_bytes();
@@ -97,7 +98,7 @@ pub fn cosignature_key_id(name: &KeyName, key: &PublicKey) -> KeyId {
     [a, b, c, d]
 }
 
-/// The 32 bytes of an Ed25519 key, which a checked key of that kind ends in.
+/// The 32 bytes of an Ed25519 key: the last bytes of its checked SPKI.
 pub(crate) fn ed25519_point(key: &PublicKey) -> &[u8] {
     key.spki_der().last_chunk::<32>().map_or(&[][..], |point| point)
 }
@@ -105,15 +106,15 @@ pub(crate) fn ed25519_point(key: &PublicKey) -> &[u8] {
 /// One signature line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteSignature {
-    /// Who says to have signed.
+    /// The name of the signer. Not verified.
     pub name: KeyName,
-    /// Which key they say it was.
+    /// The id of the signing key. Not verified.
     pub key_id: KeyId,
     /// The signature, in the form of the key's type.
     pub bytes: Vec<u8>,
 }
 
-/// A note whose envelope parsed; nothing about its signatures is known yet.
+/// A parsed note. Its signatures are not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The signed text, ending in a newline.
@@ -132,8 +133,8 @@ impl Note {
         Ok(Self { text: format!("{text}\n"), signatures: parse_signatures(lines)? })
     }
 
-    /// Checks that a known key signed: `verify` is asked for each line under `name` and `key_id` and says whether the
-    /// signature is good. Lines of other keys are ignored; a bad line of the known key is an error, not an unknown one.
+    /// Checks that a known key signed. `verify` checks the signature of each line with `name` and `key_id`. Lines of
+    /// other keys are ignored. A bad signature of the known key is an error; it does not count as an unknown key.
     pub fn verify(
         &self,
         name: &KeyName,
@@ -148,7 +149,7 @@ impl Note {
     }
 }
 
-/// Reads signature lines: at least one, each with its line break.
+/// Parses signature lines: at least one, each with its line break.
 pub(crate) fn parse_signatures(lines: &str) -> Result<Vec<NoteSignature>, Rejection> {
     let lines = lines.strip_suffix('\n').ok_or(Rejection::NoteMalformed)?;
     if lines.split('\n').count() > MAX_SIGNATURES {

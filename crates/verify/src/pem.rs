@@ -1,8 +1,8 @@
-//! PEM as Sigstore clients send it and as servers must write it.
+//! PEM, as Sigstore clients send it and servers must write it.
 //!
-//! Reading is lenient where Go's `encoding/pem` is (text before the block, CRLF, any line length); writing is
-//! canonical (64 columns, LF, trailing newline) because a Rekor entry stores the re-encoded block and clients
-//! rebuild it byte by byte.
+//! Decoding is as lenient as Go's `encoding/pem` (text before the block, CRLF, any line length). Encoding is canonical
+//! (64 columns, LF, trailing newline), because a Rekor entry stores the re-encoded block and clients rebuild it byte by
+//! byte.
 
 use crate::Rejection;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -15,13 +15,13 @@ pub const CERTIFICATE: &str = "CERTIFICATE";
 /// One decoded block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// The words between `BEGIN` and the dashes.
+    /// The text between `BEGIN` and the dashes.
     pub label: String,
     /// The decoded contents.
     pub der: Vec<u8>,
 }
 
-/// Decodes the first block of `text` and returns what follows it, or `None` where there is no block.
+/// Decodes the first block of `text` and returns it with the text after it. `None` if there is no block.
 fn next_block(text: &str) -> Result<Option<(Block, &str)>, Rejection> {
     const DASHES: &str = "-----";
     let Some((_, rest)) = text.split_once("-----BEGIN ") else { return Ok(None) };
@@ -31,7 +31,7 @@ fn next_block(text: &str) -> Result<Option<(Block, &str)>, Rejection> {
     }
     let end = format!("-----END {label}-----");
     let (body, rest) = rest.split_once(&end).ok_or(Rejection::Pem)?;
-    // RFC 1421 headers ("Proc-Type: …") end in an empty line; encrypted keys never reach this function.
+    // RFC 1421 headers ("Proc-Type: …") end in an empty line. Encrypted keys never reach this function.
     let body = match body.rsplit_once(':') {
         Some((_, after)) => after.split_once("\n\n").or_else(|| after.split_once("\r\n\r\n")).ok_or(Rejection::Pem)?.1,
         None => body,
@@ -47,7 +47,7 @@ pub fn decode(text: &[u8]) -> Result<Block, Rejection> {
     next_block(text)?.map(|(block, _)| block).ok_or(Rejection::Pem)
 }
 
-/// Decodes every block of `text`, at most `limit`; an input without any block is refused.
+/// Decodes every block of `text`, at most `limit`. Text without a block is refused.
 pub fn decode_all(text: &[u8], limit: usize) -> Result<Vec<Block>, Rejection> {
     let mut rest = std::str::from_utf8(text).map_err(|_| Rejection::Pem)?;
     let mut blocks = Vec::new();

@@ -1,8 +1,8 @@
-//! Policies: which signatures are enough.
+//! Policies: rules for the signatures that an artifact must have.
 //!
-//! A [`Policy`] asks for signers ([`Requirement`]) and names signatures that do not count ([`Distrust`]). It has no default,
-//! and an empty one is refused. It comes from one TOML file that every command reads ([`Policy::parse`]; `deploy/policy.toml`
-//! shows every setting), or from a line of code ([`Policy::identity`]).
+//! A [`Policy`] requires signers ([`Requirement`]) and lists signatures that do not count ([`Distrust`]). There is no
+//! default policy, and an empty one is refused. A policy is a TOML file ([`Policy::parse`]; `deploy/policy.toml` shows
+//! every setting), or a line of code ([`Policy::identity`]).
 //!
 //! [`Policy::evaluate`] is pure: verified signatures in, a [`Decision`] with an explanation of every rule out.
 //! 1. Signatures that a distrust rule hits are taken out; nothing brings them back.
@@ -11,7 +11,7 @@
 //!    may be met by several; `at_least` counts distinct signers, so no key or person counts twice. A rule that names no
 //!    predicate and no [`Kind`] is met by a signature of the artifact itself, and by no attestation.
 //!
-//! Not here: whether a signature, certificate, time or log entry is genuine (that is decided before), and I/O.
+//! Not here: the verification of signatures, certificates, times and log entries, which comes first, and I/O.
 
 mod condition;
 mod decision;
@@ -50,12 +50,12 @@ use period::Period;
 
 /// Largest policy file, in bytes.
 pub const MAX_POLICY_BYTES: usize = 1 << 20;
-/// Levels of combinations.
+/// Maximum levels of combinations.
 const MAX_DEPTH: usize = 8;
-/// Rules of one policy.
+/// Maximum rules of a policy.
 const MAX_RULES: usize = 1024;
 
-/// Which signatures are enough.
+/// The rules for the signatures that an artifact must have.
 #[derive(Debug, Clone)]
 pub struct Policy {
     requirement: Requirement,
@@ -80,7 +80,7 @@ impl Policy {
         Self::require(Requirement::key(key))
     }
 
-    /// A policy with this requirement, the usual thresholds and no distrust.
+    /// A policy with this requirement, default thresholds and no distrust rules.
     #[must_use]
     pub fn require(requirement: Requirement) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl Policy {
         self
     }
 
-    /// Sets how much evidence verification asks for before the policy is evaluated.
+    /// Sets the evidence that verification requires before the policy is evaluated.
     #[must_use]
     pub const fn with_thresholds(mut self, thresholds: PolicyThresholds) -> Self {
         self.thresholds = thresholds;
@@ -117,8 +117,8 @@ impl Policy {
     /// Reads a policy file.
     ///
     /// # Errors
-    /// A [`ParseError`] with line and column, what is allowed there and what to change. Its code is `policy.malformed`,
-    /// `policy.empty`, `policy.pattern` or `policy.key`.
+    /// A [`ParseError`] with line and column, the allowed values and the necessary change. Its code is
+    /// `policy.malformed`, `policy.empty`, `policy.pattern` or `policy.key`.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         document::read(text)
     }
@@ -130,20 +130,20 @@ impl Policy {
         document::schema()
     }
 
-    /// Decides over verified signatures. Positions in the decision are those in `evidence`.
+    /// Decides over verified signatures. Positions in the decision are indices of `evidence`.
     #[must_use]
     pub fn evaluate(&self, evidence: &[Evidence]) -> Decision {
         evaluation::decide(&self.requirement, &self.distrust, &self.period, evidence)
     }
 
-    /// Decides over the signer of one signature alone, before anything else about it is known: whether some rule of the policy
-    /// asks for this signer. Distrust and everything that is not about the signer are left to [`Self::evaluate`].
+    /// Decides whether a rule of the policy requires this signer. It uses only the signer, so it can run before the
+    /// rest of the signature is verified. [`Self::evaluate`] checks distrust rules and all other conditions.
     #[must_use]
     pub fn evaluate_signer(&self, signer: &Signer) -> Decision {
         evaluation::decide_signer(&self.requirement, signer)
     }
 
-    /// How much evidence verification has to find before the policy is evaluated.
+    /// The evidence that verification requires before the policy is evaluated.
     #[must_use]
     pub const fn thresholds(&self) -> PolicyThresholds {
         self.thresholds
@@ -173,26 +173,26 @@ impl Policy {
             .collect()
     }
 
-    /// Whether a signature with a certificate can count at all.
+    /// Returns whether a signature with a certificate can count.
     #[must_use]
     pub fn takes_certificates(&self) -> bool {
         let of_certificates = |condition: &&Condition| matches!(condition, Condition::Issuer(_));
         self.requirement.conditions().iter().any(of_certificates)
     }
 
-    /// Rules that ask for signers, combinations included.
+    /// The number of rules that require signers, combinations included.
     #[must_use]
     pub fn rules(&self) -> usize {
         self.requirement.rules()
     }
 
-    /// Rules that take signatures out of the count.
+    /// The distrust rules.
     #[must_use]
     pub fn distrust(&self) -> &[Distrust] {
         &self.distrust
     }
 
-    /// What is allowed but probably not meant: sentences for a person.
+    /// Warnings about settings that are allowed but are probably mistakes.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         warning::all(&self.requirement, self.thresholds)

@@ -1,12 +1,12 @@
-//! Protobuf's JSON form, as requests are read in it: strictly, with Go's texts for what is wrong.
+//! A strict parser for requests in protobuf's JSON form, with Go's error texts.
 //!
-//! Names in lowerCamelCase or as in the `.proto`; `null` is absent; an unknown field and a field given twice, in whichever
-//! spelling, are errors; bytes are base64 of either alphabet; an enum is its name or its number. Which fields a message has
-//! is the message's business, see `Message`. Nothing is written here: answers are plain structures.
+//! Names are in lowerCamelCase or as in the `.proto`. `null` means absent. An unknown field is an error, and so is a
+//! field given twice in any spelling. Bytes are base64 of either alphabet. An enum is its name or its number. Each
+//! message defines its fields, see `Message`. This module only parses: answers are plain structures.
 //!
-//! That is for requests, which are answered. Evidence, which others read, too, is read by `strict`.
+//! It is for requests. Evidence, which other verifiers read, too, is parsed by `strict`.
 //!
-//! Specification: protobuf.dev, «`ProtoJSON` Format»; Go's `encoding/protojson` where that leaves things open.
+//! Specification: protobuf.dev, «`ProtoJSON` Format»; Go's `encoding/protojson` for points that the format leaves open.
 
 pub(crate) mod strict;
 
@@ -18,20 +18,21 @@ use serde_json::error::Category;
 use std::fmt::{self, Display as _};
 use std::marker::PhantomData;
 
-/// Padding may be left out and left-over bits may be anything, as Go has it.
+/// Padding is optional and left-over bits are ignored, as in Go.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
-/// Decodes a field of type `bytes`; `None` for a text that is base64 of neither alphabet.
+/// Decodes a field of type `bytes`. `None` if the text is not base64 of either alphabet.
 #[must_use]
 pub fn decode_bytes(text: &str) -> Option<Vec<u8>> {
     let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
     GeneralPurpose::new(alphabet, LENIENT).decode(text).ok()
 }
 
-/// Decodes a field of type `bytes` in evidence, where one value has few spellings: either alphabet, not both; padding whole or
-/// left out; left-over bits zero; no line breaks. `None` for anything else.
+/// Decodes a field of type `bytes` in evidence, where one value has only four spellings. The alphabet is one of the
+/// two, padding is complete or absent, left-over bits are zero, and there are no line breaks. `None` for any other
+/// text.
 #[must_use]
 pub(crate) fn decode_canonical(text: &str) -> Option<Vec<u8>> {
     let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
@@ -41,7 +42,7 @@ pub(crate) fn decode_canonical(text: &str) -> Option<Vec<u8>> {
     GeneralPurpose::new(alphabet, config).decode(text).ok()
 }
 
-/// Not a message: Go's text, which names line and column.
+/// A parse error, with Go's text, which names line and column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(String);
 
@@ -53,41 +54,42 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// What the text of an unexpected token begins with; Go counts it among the errors of syntax.
+/// Start of the text for an unexpected token. Go treats it as a syntax error.
 const UNEXPECTED: &str = "unexpected token";
 
 impl From<serde_json::Error> for Malformed {
     fn from(error: serde_json::Error) -> Self {
         let text = error.to_string();
         let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
-        // A value of another type: what the visitor says that it expected is the whole reason.
+        // For a value of another type, the visitor's «expected» text is the whole reason.
         let mistyped = reason.strip_prefix("invalid type: ").and_then(|reason| reason.rsplit_once(", expected "));
         let reason = mistyped.map_or(reason, |(_, reason)| reason);
         let syntax = error.classify() != Category::Data || reason.starts_with(UNEXPECTED);
         let kind = if syntax { "syntax error " } else { "" };
-        // Errors about a name are found at its end, and Go names its beginning.
+        // serde reports errors about a name at its end, Go at its beginning.
         let name = ["unknown field \"", "duplicate field \""].iter().find_map(|kind| reason.strip_prefix(kind));
         let column = error.column() - name.map_or(0, str::len).min(error.column().saturating_sub(1));
         Self(format!("proto: {kind}(line {}:{column}): {reason}", error.line()))
     }
 }
 
-/// Characters of an unknown name that are sent back.
+/// Maximum characters of an unknown name in an error.
 const MAX_NAME_ECHOED: usize = 64;
 
-/// Elements of one list: more than any message of ours may have, and few enough that a body cannot become many times its size.
+/// Maximum elements of a list: more than any message may have, and few enough that parsing a body cannot take many
+/// times its size in memory.
 const MAX_ELEMENTS: usize = 100;
 
-/// A message: its fields by both their names, and how each is read.
+/// A message: both names of its fields, and how to parse each.
 pub(crate) trait Message: Default {
-    /// lowerCamelCase and as in the `.proto`; at most 32.
+    /// Names in lowerCamelCase and as in the `.proto`. At most 32 fields.
     const FIELDS: &'static [(&'static str, &'static str)];
 
-    /// Reads the value of the field at `position` in [`Self::FIELDS`].
+    /// Parses the value of the field at `position` in [`Self::FIELDS`].
     fn read<'de, A: MapAccess<'de>>(&mut self, position: usize, value: Value<'_, A>) -> Result<(), A::Error>;
 }
 
-/// Parses exactly one message. White space alone is an empty one, as grpc-gateway has it.
+/// Parses exactly one message. Only white space is an empty message, as in grpc-gateway.
 pub(crate) fn from_slice<M: Message>(json: &[u8]) -> Result<M, Malformed> {
     if json.iter().all(u8::is_ascii_whitespace) {
         return Ok(M::default());
@@ -98,19 +100,19 @@ pub(crate) fn from_slice<M: Message>(json: &[u8]) -> Result<M, Malformed> {
     message.ok_or_else(|| Malformed(format!("proto: syntax error (line 1:1): {UNEXPECTED} null")))
 }
 
-/// The value of a field, still to be read.
+/// The value of a field, not parsed yet.
 pub(crate) struct Value<'a, A> {
     name: &'static str,
     map: &'a mut A,
 }
 
 impl<'de, A: MapAccess<'de>> Value<'_, A> {
-    /// `bytes`; absent is empty.
+    /// Parses `bytes`. Absent is empty.
     pub(crate) fn bytes(self) -> Result<Vec<u8>, A::Error> {
         self.map.next_value_seed(Scalar { name: self.name, kind: "bytes", read: |text| decode_bytes(text), number: no })
     }
 
-    /// `string`; absent is empty.
+    /// Parses `string`. Absent is empty.
     pub(crate) fn string(self) -> Result<String, A::Error> {
         self.map.next_value_seed(Scalar {
             name: self.name,
@@ -120,22 +122,22 @@ impl<'de, A: MapAccess<'de>> Value<'_, A> {
         })
     }
 
-    /// An enum, whose names `read` knows; absent is zero. A number may be one without a name.
+    /// Parses an enum. `read` knows its names. Absent is zero. A number without a name is allowed.
     pub(crate) fn enumeration(self, read: fn(&str) -> Option<i32>) -> Result<i32, A::Error> {
         self.map.next_value_seed(Scalar { name: self.name, kind: "enum", read, number: Some })
     }
 
-    /// A message.
+    /// Parses a message.
     pub(crate) fn message<M: Message>(self) -> Result<Option<M>, A::Error> {
         self.map.next_value_seed(Nested { name: self.name, message: PhantomData })
     }
 
-    /// A list of messages.
+    /// Parses a list of messages.
     pub(crate) fn messages<M: Message>(self) -> Result<Vec<M>, A::Error> {
         self.map.next_value_seed(Repeated { name: self.name, message: PhantomData })
     }
 
-    /// A message that is one of several of which only one may be given; `given` says whether one was.
+    /// Parses a message of a `oneof`. `given` says whether another member is already set.
     pub(crate) fn one_of<M: Message>(self, oneof: &str, given: bool) -> Result<Option<M>, A::Error> {
         let name = self.name;
         match self.message()? {
@@ -151,7 +153,7 @@ fn no<T>(_: i32) -> Option<T> {
     None
 }
 
-/// The name of a field: gives its position, once.
+/// Parses the name of a field to its position. Refuses a repeated field.
 struct Name<'a> {
     fields: &'static [(&'static str, &'static str)],
     seen: &'a mut u32,
@@ -222,7 +224,7 @@ impl<'de, M: Message> Visitor<'de> for Nested<M> {
     }
 }
 
-/// Why a token cannot be the value of the field.
+/// The error for a token that cannot be the value of the field.
 fn unexpected(name: &str) -> String {
     if name.is_empty() { UNEXPECTED.to_owned() } else { format!("{UNEXPECTED} for field {name}") }
 }
@@ -264,7 +266,7 @@ impl<'de, M: Message> Visitor<'de> for Repeated<M> {
     }
 }
 
-/// A string that means something, or for an enum a number, or `null`.
+/// A string in the format of the field, a number for an enum, or `null`.
 struct Scalar<T> {
     name: &'static str,
     kind: &'static str,
@@ -273,7 +275,7 @@ struct Scalar<T> {
 }
 
 impl<T> Scalar<T> {
-    /// Why a token cannot be the value of the field.
+    /// The error for a token that cannot be the value of the field.
     fn invalid(&self) -> String {
         format!("invalid value for {} field {}", self.kind, self.name)
     }

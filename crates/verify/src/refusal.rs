@@ -1,16 +1,16 @@
-//! A refusal as a person and a program need it: the reason, the step of verification, the place in the document, and what
-//! was expected and found there.
+//! A refusal, for people and programs: the reason, the step of verification, the place in the document, and the
+//! expected and found values.
 //!
-//! [`Rejection`] is the reason alone and small enough to return from every check. A [`Refusal`] is made once, where a whole
-//! document is judged. It is no error of I/O: registries, files and networks have their own.
+//! A [`Rejection`] is only the reason, and small enough to return from every check. A [`Refusal`] is made once, by the
+//! function that judges a whole document. I/O errors of registries, files and networks have their own types.
 
 use crate::Rejection;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use std::fmt;
 
-/// Version of the JSON form of a [`Refusal`]. Fields may be added under the same number; none is renamed or removed.
+/// Version of the JSON form of a [`Refusal`]. New fields do not change it. No field is renamed or removed.
 pub const JSON_VERSION: u32 = 1;
-/// Characters of foreign text that a refusal repeats.
+/// Maximum characters of foreign text in a refusal.
 const MAX_SHOWN: usize = 96;
 
 /// The steps of verification, in the order in which they run.
@@ -18,7 +18,7 @@ const MAX_SHOWN: usize = 96;
 pub enum Step {
     /// Formats and limits of bundle, trust root, envelope and signature.
     Formats,
-    /// Times that timestamps and promises establish.
+    /// Times established by timestamps and promises.
     Times,
     /// The certificate chain at every established time.
     Chain,
@@ -32,7 +32,7 @@ pub enum Step {
     Signature,
     /// The in-toto statement and its subjects.
     Statement,
-    /// Rules of the policy beyond the identity.
+    /// Rules of the policy other than the identity.
     Policy,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Why a bundle or a trust root is refused, and where.
+/// A refusal of a bundle or trust root: reason and place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     rejection: Rejection,
@@ -84,20 +84,20 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal of the whole document, without a comparison. Add the rest with [`Self::at`] and [`Self::expected`].
+    /// Makes a refusal of the whole document. Add a place with [`Self::at`] and a comparison with [`Self::expected`].
     #[must_use]
     pub const fn new(rejection: Rejection, step: Step) -> Self {
         Self { rejection, step, path: String::new(), expected: String::new(), found: String::new() }
     }
 
-    /// Names the place, e.g. `verificationMaterial.tlogEntries[0].inclusionProof.hashes[3]`.
+    /// Sets the place, e.g. `verificationMaterial.tlogEntries[0].inclusionProof.hashes[3]`.
     #[must_use]
     pub fn at(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Says what was expected, and what was there instead. Foreign text is cut and escaped.
+    /// Sets the expected and the found value. The found value is foreign text: it is truncated and escaped.
     #[must_use]
     pub fn expected(mut self, expected: impl Into<String>, found: impl AsRef<str>) -> Self {
         self.expected = expected.into();
@@ -123,20 +123,20 @@ impl Refusal {
         self.step
     }
 
-    /// The place in the document; empty for the whole of it.
+    /// The place in the document. Empty for the whole document.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What was expected, and what was found. Both are empty where the reason says everything.
+    /// The expected and the found value. Both are empty if the reason needs no comparison.
     #[must_use]
     pub fn comparison(&self) -> (&str, &str) {
         (&self.expected, &self.found)
     }
 }
 
-/// Foreign text as a refusal may repeat it: on one line, without control characters, at most 96 characters.
+/// Makes foreign text safe to print: one line, no control characters, at most 96 characters.
 #[must_use]
 pub fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();

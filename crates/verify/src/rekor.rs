@@ -1,9 +1,8 @@
-//! Rekor: what a proposed entry must be to enter the log, and the bytes under which it is logged. Here Rekor v1; [`v2`] is
-//! its successor.
+//! Rekor: the rules for proposed entries, and the bytes that are logged. This module is Rekor v1, [`v2`] its successor.
 //!
-//! A proposal is JSON of a client; a body is the one canonical form (RFC 8785) whose hash is the leaf hash. Clients
-//! rebuild bodies from their own signature, key and digest, so every byte matters. Nothing is fetched: the only URLs an
-//! entry may contain are text. Shapes and rules: Rekor's OpenAPI document and type schemas.
+//! A proposal is a client's JSON. A body is its one canonical form (RFC 8785), whose hash is the leaf hash. Clients
+//! rebuild bodies from their own signature, key and digest, so every byte matters. URLs in entries are never fetched.
+//! Specification: Rekor's OpenAPI document and type schemas.
 
 pub mod dsse;
 pub mod hashedrekord;
@@ -20,10 +19,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Largest body: what the two length bytes of an entry bundle can say (C2SP tlog-tiles). Certificates take 4 KiB.
+/// Maximum body: the two length bytes of an entry bundle allow no more (C2SP tlog-tiles). A certificate has about 4
+/// KiB.
 const MAX_BODY_BYTES: usize = 0xffff;
 
-/// A proposed entry whose envelope parsed: its kind and version are known, its spec has not been looked at.
+/// A proposed entry with parsed kind and version. Its spec is not parsed yet.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProposedEntry<'a> {
@@ -39,7 +39,7 @@ pub struct ProposedEntry<'a> {
 }
 
 impl<'a> ProposedEntry<'a> {
-    /// Parses the envelope. Members nobody knows are ignored, as upstream does.
+    /// Parses kind and version. Unknown members are ignored, as upstream does.
     pub fn parse(json: &'a [u8]) -> Result<Self, Rejection> {
         serde_json::from_slice(json).map_err(|_| Rejection::EntryMalformed { field: "JSON" })
     }
@@ -54,11 +54,11 @@ impl<'a> ProposedEntry<'a> {
 pub enum EntryKind {
     /// `hashedrekord` 0.0.1: a signature over a digest.
     HashedRekord,
-    /// `dsse` 0.0.1: a signed envelope, of which only hashes are logged.
+    /// `dsse` 0.0.1: a signed envelope. Hashes, signatures and keys are logged.
     Dsse,
-    /// `intoto` 0.0.1: the same, without the signatures.
+    /// `intoto` 0.0.1: a signed envelope. Hashes and the key are logged, but no signature.
     IntotoV001,
-    /// `intoto` 0.0.2: the same, with a key beside each signature.
+    /// `intoto` 0.0.2: a signed envelope, with a key for each signature.
     IntotoV002,
 }
 
@@ -85,12 +85,12 @@ impl EntryKind {
         }
     }
 
-    /// The kinds of this name, one per version; none where the name is unknown.
+    /// The kinds with this name, one per version. Empty if the name is unknown.
     pub fn named(name: &str) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |kind| kind.name() == name)
     }
 
-    /// Checks the proposal as this kind (every signature included) and returns its body.
+    /// Checks the proposal, every signature included, and returns its body.
     pub fn admit(self, proposal: &ProposedEntry<'_>) -> Result<Body, Rejection> {
         let spec = proposal.spec_json();
         match self {
@@ -101,12 +101,12 @@ impl EntryKind {
         }
     }
 
-    /// The body with this spec.
+    /// Makes the body with this spec.
     fn body(self, spec: &impl Serialize) -> Result<Body, Rejection> {
         Body::of(self.name(), self.version(), spec)
     }
 
-    /// Canonicalises a proposal in order to look it up, where it may also be in the form in which it is logged.
+    /// Makes the body of a proposal, for a lookup. The proposal may also be in the logged form.
     pub fn canonicalize(self, proposal: &ProposedEntry<'_>) -> Result<Body, Rejection> {
         let spec = proposal.spec_json();
         match self {
@@ -118,13 +118,13 @@ impl EntryKind {
     }
 }
 
-/// The canonical bytes of an entry, as they stand in the log.
+/// The canonical bytes of an entry, as the log holds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body(Vec<u8>);
 
 impl Body {
-    /// Serialises an entry. The specs that reach this function declare their fields in lexical order and hold only strings,
-    /// which `serde_json` escapes as RFC 8785 does, so plain JSON is canonical (tests compare with a JCS implementation).
+    /// Serialises an entry. All specs declare their fields in lexical order and hold only strings. `serde_json` escapes
+    /// strings as RFC 8785 does, so plain JSON is canonical. Tests compare with a JCS implementation.
     fn of(kind: &'static str, api_version: &'static str, spec: &impl Serialize) -> Result<Self, Rejection> {
         let entry = Canonical { api_version, kind, spec };
         let body = serde_json::to_vec(&entry).map_err(|_| Rejection::EntryMalformed { field: "spec" })?;
@@ -146,14 +146,14 @@ impl Body {
         self.0
     }
 
-    /// Leaf hash; in hexadecimal, the UUID of an entry of Rekor v1.
+    /// The leaf hash. In hexadecimal it is the UUID of a Rekor v1 entry.
     #[must_use]
     pub fn leaf_hash(&self) -> Hash {
         merkle::leaf_hash(&self.0)
     }
 }
 
-/// The envelope of a body, in lexical order.
+/// The outer object of a body, in lexical order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Canonical<'a, S> {
@@ -162,7 +162,7 @@ struct Canonical<'a, S> {
     spec: &'a S,
 }
 
-/// Parses a spec into its type; missing members are `None`, and a type's own checks name them.
+/// Parses a spec into its type. Missing members are `None`: the checks of the type report them.
 fn parse_spec<'a, T: Deserialize<'a>>(spec: &'a str) -> Result<T, Rejection> {
     serde_json::from_str(spec).map_err(|_| Rejection::EntryMalformed { field: "spec" })
 }

@@ -1,8 +1,8 @@
-//! Signed certificate timestamps and what they sign (RFC 6962 §3), as bytes.
+//! Signed certificate timestamps and the bytes that they sign (RFC 6962 §3).
 //!
-//! The structures a certificate transparency log speaks, in TLS presentation language, and the check of a timestamp
-//! under a log's key. Which logs are trusted is the caller's business; the tree is [`crate::merkle`]'s. Logs sign with
-//! ECDSA over SHA-256, the only pair that all Sigstore clients verify.
+//! The structures of a certificate transparency log in TLS presentation language, and the verification of an SCT with a
+//! log's key. The caller decides which logs are trusted. The tree is in [`crate::merkle`]. Logs sign with ECDSA over
+//! SHA-256, the only pair that all Sigstore clients verify.
 
 mod entry;
 mod tile;
@@ -34,9 +34,9 @@ const MAX_LEAF_INDEX: u64 = (1 << 40) - 1;
 pub struct SignedCertificateTimestamp {
     /// SHA-256 of the log's `SubjectPublicKeyInfo`.
     pub log_id: Hash,
-    /// When the log took the entry in.
+    /// When the log accepted the entry.
     pub timestamp: Timestamp,
-    /// `CtExtensions`, opaque here; see [`leaf_index`].
+    /// `CtExtensions`, not parsed here. See [`leaf_index`].
     pub extensions: Vec<u8>,
     /// ECDSA in DER, without the `DigitallySigned` around it.
     pub signature: Vec<u8>,
@@ -46,7 +46,7 @@ impl SignedCertificateTimestamp {
     /// The structure in TLS encoding.
     ///
     /// # Errors
-    /// [`Rejection::SctMalformed`] where a part exceeds its length field.
+    /// [`Rejection::SctMalformed`] if a part exceeds its length field.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Rejection> {
         let mut out = Writer::default();
         out.u8(V1);
@@ -57,7 +57,7 @@ impl SignedCertificateTimestamp {
         Ok(out.finish())
     }
 
-    /// Reads exactly one structure.
+    /// Parses exactly one structure.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
         let mut input = Reader::new(bytes);
         if input.u8()? != V1 {
@@ -74,7 +74,8 @@ impl SignedCertificateTimestamp {
     /// Checks that `log_key` made this promise about `entry`.
     ///
     /// # Errors
-    /// [`Rejection::SctUnknownLog`] where the key is not the one named, [`Rejection::SctSignature`] where it did not sign.
+    /// [`Rejection::SctUnknownLog`] if the SCT names another key, [`Rejection::SctSignature`] if the signature does not
+    /// verify.
     pub fn verify(&self, entry: &LogEntry, log_key: &PublicKey) -> Result<(), Rejection> {
         if self.log_id != log_key.fingerprint() {
             return Err(Rejection::SctUnknownLog);
@@ -84,7 +85,7 @@ impl SignedCertificateTimestamp {
     }
 }
 
-/// A `SignedCertificateTimestampList` (RFC 6962 §3.3).
+/// Encodes a `SignedCertificateTimestampList` (RFC 6962 §3.3).
 pub fn list_to_bytes(list: &[SignedCertificateTimestamp]) -> Result<Vec<u8>, Rejection> {
     let mut inner = Writer::default();
     for sct in list {
@@ -95,7 +96,7 @@ pub fn list_to_bytes(list: &[SignedCertificateTimestamp]) -> Result<Vec<u8>, Rej
     Ok(out.finish())
 }
 
-/// Reads a `SignedCertificateTimestampList`; an empty one is malformed, as the RFC says.
+/// Parses a `SignedCertificateTimestampList`. An empty one is malformed, as the RFC says.
 pub fn list_from_bytes(bytes: &[u8]) -> Result<Vec<SignedCertificateTimestamp>, Rejection> {
     let mut outer = Reader::new(bytes);
     let mut inner = Reader::new(outer.opaque16()?);
@@ -119,7 +120,7 @@ pub fn list_from_extension(contents: &[u8]) -> Result<Vec<SignedCertificateTimes
     list_from_bytes(list.as_bytes())
 }
 
-/// What the signature of an SCT covers (RFC 6962 §3.2).
+/// The bytes that the signature of an SCT covers (RFC 6962 §3.2).
 pub fn sct_signed_bytes(timestamp: Timestamp, entry: &LogEntry, extensions: &[u8]) -> Result<Vec<u8>, Rejection> {
     let mut out = Writer::default();
     out.u8(V1);
@@ -128,7 +129,7 @@ pub fn sct_signed_bytes(timestamp: Timestamp, entry: &LogEntry, extensions: &[u8
     Ok(out.finish())
 }
 
-/// What the signature of a signed tree head covers (RFC 6962 §3.5).
+/// The bytes that the signature of a signed tree head covers (RFC 6962 §3.5).
 #[must_use]
 pub fn tree_head_signed_bytes(timestamp: Timestamp, size: u64, root: &Hash) -> Vec<u8> {
     let mut out = Writer::default();
@@ -143,12 +144,12 @@ pub fn tree_head_signed_bytes(timestamp: Timestamp, size: u64, root: &Hash) -> V
 /// `DigitallySigned` (RFC 5246 §4.7) around an ECDSA signature over SHA-256, in DER.
 #[must_use]
 pub fn encode_digitally_signed(signature: &[u8]) -> Vec<u8> {
-    // A signature past the length field (none has more than 139 bytes) gives bytes that nobody can decode.
+    // A signature over 65535 bytes would give bytes that cannot be decoded. ECDSA signatures have at most 139.
     let length = u16::try_from(signature.len()).unwrap_or(u16::MAX);
     [&SHA256_ECDSA[..], &length.to_be_bytes(), signature].concat()
 }
 
-/// The signature inside exactly one `DigitallySigned`; another algorithm pair is malformed.
+/// Returns the signature inside exactly one `DigitallySigned`. Any other pair of algorithms is malformed.
 pub fn decode_digitally_signed(bytes: &[u8]) -> Result<Vec<u8>, Rejection> {
     let mut input = Reader::new(bytes);
     let signature = read_digitally_signed(&mut input)?.to_vec();
@@ -160,10 +161,10 @@ fn read_digitally_signed<'a>(input: &mut Reader<'a>) -> Result<&'a [u8], Rejecti
     if input.array::<2>()? == SHA256_ECDSA { input.opaque16() } else { Err(Rejection::SctMalformed) }
 }
 
-/// The `CtExtensions` that say which leaf an SCT is about (C2SP static-ct-api): `00 00 05` and the index in 40 bits.
+/// Encodes the `CtExtensions` with the leaf index of an SCT (C2SP static-ct-api): `00 00 05` and the index in 40 bits.
 ///
 /// # Errors
-/// [`Rejection::SctMalformed`] for an index that does not fit.
+/// [`Rejection::SctMalformed`] if the index does not fit.
 pub fn leaf_index_extension(index: u64) -> Result<[u8; 8], Rejection> {
     if index > MAX_LEAF_INDEX {
         return Err(Rejection::SctMalformed);
@@ -172,8 +173,8 @@ pub fn leaf_index_extension(index: u64) -> Result<[u8; 8], Rejection> {
     Ok([LEAF_INDEX, 0, 5, a, b, c, d, e])
 }
 
-/// The leaf index among `extensions`, or `None` where they carry none. Unknown extensions are skipped; one that occurs
-/// twice, and bytes that are no extensions, are malformed.
+/// Returns the leaf index among `extensions`, or `None` if there is none. Unknown extensions are skipped. A repeated
+/// extension, or bytes that do not parse, are malformed.
 pub fn leaf_index(extensions: &[u8]) -> Result<Option<u64>, Rejection> {
     let mut input = Reader::new(extensions);
     let mut seen = [false; 256];

@@ -1,6 +1,6 @@
-//! Who has signed: what a verifier establishes, and what a policy decides on.
+//! The signer of a bundle, as the verifier establishes it and a policy judges it.
 //!
-//! A [`Signer`] says nothing about what was signed, or when.
+//! A [`Signer`] does not include the signed artifact or the time.
 
 use crate::certificate::Certificate;
 use crate::claims::Claims;
@@ -8,11 +8,11 @@ use crate::{Hash, PublicKey, hash};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::fmt;
 
-/// Who signed.
+/// A signer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signer {
-    /// Whom a certificate names.
+    /// The subject of a certificate.
     Certificate {
         /// Identity, issuer, and every claim.
         claims: Claims,
@@ -27,7 +27,7 @@ pub enum Signer {
     Key {
         /// SHA-256 of the SPKI.
         sha256: Hash,
-        /// The hint under which the caller knows it.
+        /// The hint by which the caller knows the key.
         hint: Option<String>,
     },
 }

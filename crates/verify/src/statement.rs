@@ -1,9 +1,9 @@
-//! in-toto statements: what a signed attestation says about which artifacts.
+//! in-toto statements: the content of signed attestations.
 //!
-//! A [`Statement`] is parsed from the very bytes whose signature was verified. Unknown fields are ignored, as the
-//! specification demands; a name given twice in one object is refused everywhere, predicate included, because two readers
-//! would see two statements. A subject counts by its digest alone: names are the attester's words. Signatures and
-//! envelopes are not read here.
+//! A [`Statement`] is parsed from the same bytes whose signature was verified. Unknown fields are ignored, as the
+//! specification requires. A repeated name in an object is refused everywhere, predicate included, because two parsers
+//! could see different statements. A subject counts only by its digests: its name is only the attester's claim.
+//! Signatures and envelopes are not handled here.
 //!
 //! Specification: in-toto Attestation Framework, `spec/v1/{statement,digest_set}.md`; Statement v0.1 in `spec/v0.1.0`.
 
@@ -19,18 +19,18 @@ use crate::protojson::strict;
 use crate::{HashAlgorithm, Refusal, Rejection, Step};
 use serde_json::{Map, Value};
 
-/// The only payload type of an envelope that carries a statement.
+/// The payload type of an envelope with a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// The predicate type by which cosign signs an artifact itself, of an image since version 3.
 pub const COSIGN_SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// Subjects of one statement; the largest releases of the field have some hundreds.
 pub const MAX_SUBJECTS: usize = 1024;
-/// Digests of one subject.
+/// Maximum digests of a subject.
 pub const MAX_DIGESTS: usize = 32;
-/// Characters of a predicate type.
+/// Maximum characters of a predicate type.
 const MAX_PREDICATE_TYPE: usize = 1024;
 
-/// Which version of the statement a document is.
+/// The version of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Version {
     /// `https://in-toto.io/Statement/v0.1`
@@ -50,7 +50,7 @@ impl Version {
     }
 }
 
-/// A statement, parsed.
+/// A parsed statement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
     version: Version,
@@ -63,9 +63,9 @@ impl Statement {
     /// Parses a verified payload.
     ///
     /// # Errors
-    /// [`Rejection::StatementMalformed`], [`Rejection::StatementType`], [`Rejection::StatementPredicateType`] without one,
-    /// [`Rejection::SubjectMissing`], [`Rejection::SubjectMalformed`], [`Rejection::BundleTooMany`], and
-    /// [`Rejection::PredicateMalformed`] for a predicate that is not an object.
+    /// [`Rejection::StatementMalformed`], [`Rejection::StatementType`], [`Rejection::StatementPredicateType`] without a
+    /// predicate type, [`Rejection::SubjectMissing`], [`Rejection::SubjectMalformed`], [`Rejection::BundleTooMany`],
+    /// and [`Rejection::PredicateMalformed`] if the predicate is not an object.
     pub fn parse(payload: &[u8]) -> Result<Self, Refusal> {
         let malformed = |place: &str, expected: &str, found: &str| {
             Refusal::new(Rejection::StatementMalformed, Step::Statement).at(place).expected(expected, found)
@@ -99,38 +99,38 @@ impl Statement {
         Ok(Self { version, subjects, predicate_type, predicate })
     }
 
-    /// Which version it is.
+    /// The version.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.version
     }
 
-    /// What the statement is about, at least one.
+    /// The subjects, at least one.
     #[must_use]
     pub fn subjects(&self) -> &[Subject] {
         &self.subjects
     }
 
-    /// The type of the predicate, compared as it is written.
+    /// The type of the predicate, as written.
     #[must_use]
     pub fn predicate_type(&self) -> &str {
         &self.predicate_type
     }
 
-    /// The predicate, an object; empty where the statement has none.
+    /// The predicate, an object. Empty if the statement has none.
     #[must_use]
     pub const fn predicate(&self) -> &Value {
         &self.predicate
     }
 
-    /// The position of the first subject that is the artifact with these digests.
+    /// Returns the position of the first subject that matches the artifact with these digests.
     ///
-    /// A subject matches where at least one of its SHA-2 digests is known for the artifact, and every one that is known is
-    /// equal. Other digests are ignored.
+    /// A subject matches if it has at least one SHA-2 digest by an algorithm that is known for the artifact, and if all
+    /// such digests are equal. Other digests are ignored.
     ///
     /// # Errors
-    /// [`Rejection::SubjectWeak`] where no subject has a SHA-2 digest, [`Rejection::ArtifactBytesNeeded`] where none has
-    /// one of the artifact's algorithms, else [`Rejection::SubjectMismatch`].
+    /// [`Rejection::SubjectWeak`] if no subject has a SHA-2 digest. [`Rejection::ArtifactBytesNeeded`] if none has a
+    /// digest by one of the artifact's algorithms. Else [`Rejection::SubjectMismatch`].
     pub fn matched_subject(&self, artifact: &[(HashAlgorithm, &[u8])]) -> Result<usize, Refusal> {
         subject::matched(&self.subjects, artifact)
     }

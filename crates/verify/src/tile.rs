@@ -1,8 +1,8 @@
-//! Tiles: how the hashes of a log are cut into files (C2SP tlog-tiles).
+//! Tiles: the files that hold the hashes of a log (C2SP tlog-tiles).
 //!
-//! A tile at tile level `L` holds up to 256 hashes of complete subtrees of height `8·L`. A full tile never changes; a
-//! partial one of width `w` is the first `w` hashes of every later version of itself, so one stored row per tile
-//! serves all its partial widths. [`Edge`] is the right-most tile of every level: all that appending needs.
+//! A tile at tile level `L` holds up to 256 hashes of complete subtrees of height `8·L`. A full tile never changes. A
+//! partial tile of width `w` has the first `w` hashes of every later version, so one stored row per tile serves all its
+//! partial widths. [`Edge`] has the right-most tile of every level, which is enough to append.
 
 mod edge;
 mod tree;
@@ -19,28 +19,28 @@ use std::fmt;
 pub const FULL_WIDTH: u32 = 256;
 /// Bytes of a full tile.
 pub const FULL_TILE_BYTES: usize = 32 * FULL_WIDTH as usize;
-/// Tree levels one tile spans.
+/// Tree levels of a tile.
 const HEIGHT: u8 = 8;
-/// Tile levels a tree of fewer than 2^64 leaves can have.
+/// Maximum tile levels of a tree with fewer than 2^64 leaves.
 const LEVELS: u8 = 8;
 
-/// Which tile: its level and its position from the left.
+/// Identifies a tile by its level and its position from the left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TileId {
-    /// Tile level; level 0 holds leaf hashes.
+    /// Tile level. Level 0 has leaf hashes.
     pub level: u8,
     /// Position among the tiles of this level.
     pub index: u64,
 }
 
 impl TileId {
-    /// The tile in which `node` is stored or from whose hashes it is computed.
+    /// The tile that stores `node`, or from whose hashes it is computed.
     #[must_use]
     pub const fn containing(node: Node) -> Self {
         Self { level: node.level / HEIGHT, index: node.index >> (HEIGHT - node.level % HEIGHT) }
     }
 
-    /// Leaves a tree must have for this tile to hold `width` hashes.
+    /// The number of leaves at which this tile has `width` hashes.
     #[must_use]
     pub fn size_for(self, width: u32) -> u64 {
         let hashes = self.index.saturating_mul(u64::from(FULL_WIDTH)).saturating_add(u64::from(width));
@@ -48,7 +48,7 @@ impl TileId {
         hashes.saturating_mul(leaves_per_hash)
     }
 
-    /// How many hashes this tile holds when the tree has `size` leaves: 0 to 256.
+    /// The number of hashes in this tile when the tree has `size` leaves: 0 to 256.
     #[must_use]
     pub fn width(self, size: u64) -> u32 {
         let hashes = size.checked_shr(u32::from(HEIGHT) * u32::from(self.level)).unwrap_or(0);
@@ -64,13 +64,13 @@ pub struct TilePath {
     pub level: Option<u8>,
     /// Position.
     pub index: u64,
-    /// 1 to 256; 256 is a full tile and has no suffix.
+    /// 1 to 256. 256 is a full tile, whose path has no suffix.
     pub width: u32,
 }
 
 impl TilePath {
-    /// Parses what follows `tile/`: `<L>/<N>[.p/<W>]`, or `<entries>/<N>[.p/<W>]` with the given name for entries
-    /// (`entries` in tlog-tiles, `data` in static-ct-api). Only the one canonical spelling of each path is accepted.
+    /// Parses the part after `tile/`: `<L>/<N>[.p/<W>]`, or `<entries>/<N>[.p/<W>]` with the given name for entries
+    /// (`entries` in tlog-tiles, `data` in static-ct-api). Only the canonical spelling of a path is accepted.
     pub fn parse(path: &str, entries: &str) -> Result<Self, Rejection> {
         let (level, rest) = path.split_once('/').ok_or(Rejection::TilePath)?;
         let level = if level == entries {
@@ -97,11 +97,11 @@ impl TilePath {
             index = index.checked_mul(1000).and_then(|index| index.checked_add(value)).ok_or(Rejection::TilePath)?;
         }
         let parsed = Self { level, index, width };
-        // Refuses needless leading groups such as `x000/001`.
+        // Refuses superfluous leading groups such as `x000/001`.
         if parsed.number() == number { Ok(parsed) } else { Err(Rejection::TilePath) }
     }
 
-    /// The path, where entry bundles are below `tile/<entries>/`; what [`Self::parse`] takes, after `tile/`.
+    /// The path, with entry bundles below `tile/<entries>/`. [`Self::parse`] parses the part after `tile/`.
     #[must_use]
     pub fn with_entries_in(&self, entries: &str) -> String {
         let directory = self.level.map_or_else(|| entries.to_owned(), |level| level.to_string());
@@ -109,7 +109,7 @@ impl TilePath {
         format!("tile/{directory}/{}{suffix}", self.number())
     }
 
-    /// The position in groups of three digits, all but the last prefixed with `x`.
+    /// The position in groups of three digits. All groups but the last have the prefix `x`.
     fn number(&self) -> String {
         let mut text = format!("{:03}", self.index % 1000);
         let mut rest = self.index / 1000;
@@ -133,11 +133,11 @@ fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
     if canonical && text.bytes().all(|digit| digit.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-/// Tiles by id, each as the hashes known so far: enough of a tree to compute some of its nodes.
+/// Tiles by id, each with its known hashes. Some nodes of the tree can be computed from them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tiles(pub BTreeMap<TileId, Vec<Hash>>);
 
-/// A node that lies outside the tiles at hand.
+/// A node that cannot be computed from the known tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissingNode(pub Node);
 
@@ -155,7 +155,7 @@ impl Nodes for &Tiles {
     }
 }
 
-/// Root of a complete subtree from its hashes; their number is a power of two.
+/// Root of a complete subtree from its hashes. Their number is a power of two.
 fn complete_root(hashes: &[Hash]) -> Hash {
     let mut level = hashes.to_vec();
     while level.len() > 1 {
@@ -174,14 +174,15 @@ pub fn hashes_from_bytes(bytes: &[u8]) -> Result<Vec<Hash>, Rejection> {
     }
 }
 
-/// One entry in an entry bundle of tlog-tiles: its length in two bytes, then its leaf. `None` for a leaf over 65,535 bytes.
+/// Encodes an entry of a tlog-tiles entry bundle: the length in two bytes, then the leaf. `None` for a leaf over 65,535
+/// bytes.
 #[must_use]
 pub fn bundle_entry(leaf: &[u8]) -> Option<Vec<u8>> {
     let length = u16::try_from(leaf.len()).ok()?;
     Some([&length.to_be_bytes(), leaf].concat())
 }
 
-/// The leaves in an entry bundle, which must hold at least one and at most 256.
+/// Splits an entry bundle into its leaves. It must have between 1 and 256.
 pub fn leaves_from_bundle(bundle: &[u8]) -> Result<Vec<&[u8]>, Rejection> {
     let mut leaves = Vec::new();
     let mut rest = bundle;

@@ -1,4 +1,4 @@
-//! Points in time, as logs and certificates count them.
+//! Points in time, in the units of logs and certificates.
 
 use crate::Rejection;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -38,20 +38,20 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
-    /// This time, `seconds` earlier, at most the epoch.
+    /// This time, `seconds` earlier, but not before the epoch.
     #[must_use]
     pub const fn minus_seconds(self, seconds: u64) -> Self {
         Self(self.0.saturating_sub(seconds.saturating_mul(1000)))
     }
 
-    /// Reads RFC 3339; `None` for anything else, and for times before 1970.
+    /// Parses RFC 3339. `None` for other text, and for times before 1970.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         u64::try_from(moment.unix_timestamp()).ok().map(Self::from_seconds)
     }
 
-    /// RFC 3339 in UTC with whole seconds, e.g. `2026-11-21T07:00:00Z`: the form every client's trust file parser accepts.
+    /// RFC 3339 in UTC with whole seconds, e.g. `2026-11-21T07:00:00Z`. Every client accepts this form in trust files.
     #[must_use]
     pub fn rfc3339(self) -> String {
         i64::try_from(self.seconds())
@@ -71,8 +71,8 @@ impl Timestamp {
         }
     }
 
-    /// Reads RFC 3339 with any fraction: the last millisecond at or before that moment, and the first at or after it. `None`
-    /// as in [`Self::parse_rfc3339`].
+    /// Parses RFC 3339 with any fraction. Returns the last millisecond at or before that moment, and the first at or
+    /// after it. `None` as in [`Self::parse_rfc3339`].
     #[must_use]
     pub fn bounds_rfc3339(text: &str) -> Option<(Self, Self)> {
         let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
@@ -81,7 +81,7 @@ impl Timestamp {
         Some((millis(nanos)?, millis(nanos + 999_999)?))
     }
 
-    /// Reads what [`Self::rfc3339`] writes, and no other spelling; `None` before the epoch.
+    /// Parses the output of [`Self::rfc3339`] and no other spelling. `None` before the epoch.
     #[must_use]
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;

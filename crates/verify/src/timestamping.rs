@@ -1,4 +1,4 @@
-//! Timestamps by an authority (RFC 3161): what is asked, what is answered, and whether to believe it.
+//! Timestamps by an authority (RFC 3161): requests, responses, and their verification.
 //!
 //! [`Request`] and [`Token`] are read strictly: DER only, nothing twice, nothing left over, every length bounded, and
 //! without copying. An [`Authority`] is a certificate chain that may make timestamps (RFC 3161 §2.3); it says whether a
@@ -7,7 +7,7 @@
 //!
 //! | module | reads | specification |
 //! |---|---|---|
-//! | [`asn1`] | DER, element by element; also writes it | X.690 §10 |
+//! | [`asn1`] | DER, element by element; it also writes DER | X.690 §10 |
 //! | `request` | `TimeStampReq` | RFC 3161 §2.4.1 |
 //! | `info` | `TSTInfo` | RFC 3161 §2.4.2 |
 //! | `token` | `TimeStampResp` and the CMS around a `TSTInfo` | RFC 3161 §2.4.2, RFC 5652, RFC 5816 |
@@ -32,7 +32,7 @@ use const_oid::ObjectIdentifier;
 
 /// `id-signedData`, the type of the outermost content.
 pub const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
-/// `id-ct-TSTInfo`, the type of what is signed.
+/// `id-ct-TSTInfo`, the type of the signed content.
 pub const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 /// Signed attribute `contentType`.
 pub const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");

@@ -1,11 +1,11 @@
-//! The trust root: certificate authorities, logs and timestamp authorities that are trusted, and in which windows of time.
+//! The trust root: trusted certificate authorities, logs and timestamp authorities, each with its window of trust.
 //!
-//! [`TrustRoot::parse`] reads `trusted_root.json` and prepares it: keys are parsed, log ids recomputed, chains checked once.
-//! A mistake refuses the whole file. Only an instance with an algorithm that is unknown here is set aside and listed in
-//! [`TrustRoot::unusable`], so that a log of tomorrow does not blind verifiers to all logs of today.
+//! [`TrustRoot::parse`] parses `trusted_root.json` and prepares it: keys are parsed, log ids recomputed, chains checked
+//! once. A fault refuses the whole file, with one exception. An instance with an unsupported algorithm is set aside and
+//! listed in [`TrustRoot::unusable`], so that a new kind of log does not make all others unusable.
 //!
-//! Several roots count together only if the caller says so: [`TrustRoot::combine`]. Where the file comes from, and whether
-//! it is fresh, is TUF's business.
+//! Several roots are used together only if the caller combines them ([`TrustRoot::combine`]). TUF decides the source
+//! and freshness of the file.
 //!
 //! Specification: `sigstore_trustroot.proto` of protobuf-specs.
 
@@ -22,7 +22,7 @@ pub use window::Window;
 
 use crate::{Hash, Refusal};
 
-/// A part of the trust root.
+/// A section of the trust root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Section {
     /// `tlogs`.
@@ -48,22 +48,22 @@ impl Section {
     }
 }
 
-/// An instance that is listed and cannot be used. What it signed is by an unknown authority or log.
+/// An instance that is in the file but cannot be used. Its signatures count as those of an unknown authority or log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unusable {
-    /// In which section it stands.
+    /// Its section.
     pub section: Section,
-    /// Position in the section, from 0.
+    /// Its position in the section, from 0.
     pub index: usize,
     /// Its URL, as written.
     pub url: String,
-    /// Its id, of a log.
+    /// Its id, for a log.
     pub log_id: Option<Hash>,
-    /// Why.
+    /// The reason.
     pub reason: Refusal,
 }
 
-/// A trust root that is well formed, prepared for many verifications.
+/// A well-formed trust root, prepared for many verifications.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrustRoot {
     logs: Vec<TransparencyLog>,
@@ -74,19 +74,19 @@ pub struct TrustRoot {
 }
 
 impl TrustRoot {
-    /// Reads `trusted_root.json`, version 0.1 or 0.2.
+    /// Parses `trusted_root.json`, version 0.1 or 0.2.
     ///
     /// # Errors
-    /// The first rule that does not hold, with its place: `root.*`.
+    /// The first broken rule, with its place: `root.*`.
     pub fn parse(json: &[u8]) -> Result<Self, Refusal> {
         document::parse(json)
     }
 
-    /// Trusts what either of the two trusts. Never done unless asked for: the trust of one root says nothing of another's.
-    /// What both list in the same words is kept once.
+    /// Combines two roots: trusts the instances of either. Only the caller may do this, because trust in one root does
+    /// not imply trust in another. Identical instances are kept once.
     ///
     /// # Errors
-    /// [`crate::Rejection::RootDuplicate`] where both have a log with one id and differ on it.
+    /// [`crate::Rejection::RootDuplicate`] if both have a log with the same id and differ on its data.
     pub fn combine(mut self, other: Self) -> Result<Self, Refusal> {
         merge(&mut self.logs, other.logs);
         merge(&mut self.certificate_authorities, other.certificate_authorities);
@@ -98,7 +98,7 @@ impl TrustRoot {
         Ok(self)
     }
 
-    /// Rekor logs, each with an id of its own.
+    /// Rekor logs, each with a unique id.
     #[must_use]
     pub fn logs(&self) -> &[TransparencyLog] {
         &self.logs
@@ -116,7 +116,7 @@ impl TrustRoot {
         &self.certificate_authorities
     }
 
-    /// Certificate transparency logs, each with an id of its own.
+    /// Certificate transparency logs, each with a unique id.
     #[must_use]
     pub fn ct_logs(&self) -> &[TransparencyLog] {
         &self.ct_logs
@@ -134,7 +134,7 @@ impl TrustRoot {
         &self.timestamp_authorities
     }
 
-    /// Instances that are listed and cannot be used, with the reason.
+    /// Instances that are in the file but cannot be used, with the reason.
     #[must_use]
     pub fn unusable(&self) -> &[Unusable] {
         &self.unusable

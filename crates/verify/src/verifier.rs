@@ -1,8 +1,8 @@
-//! The verifier: whether a bundle proves that a signer has signed an artifact, and when.
+//! The verifier: decides whether a bundle proves that a signer signed an artifact, and when.
 //!
-//! A [`Verifier`] is made once from a trust root and then judges many bundles. It returns what was established ([`Verified`]) or
-//! the first thing that is wrong ([`Refusal`]). It believes nothing that it does not check, skips no evidence that is there, and
-//! never takes the present for the time of a signature.
+//! A [`Verifier`] is made once from a trust root and then judges many bundles. It returns the established facts
+//! ([`Verified`]) or the first failed check ([`Refusal`]). It uses only evidence that it has checked, checks all
+//! evidence in the bundle, and never takes the current time as the time of a signature.
 //!
 //! # Steps
 //!
@@ -17,27 +17,28 @@
 //! 4. **SCTs.** Every SCT of a known log verifies for this certificate and this issuer, in the log's window. Enough operators
 //!    have given one ([`Thresholds::scts`]).
 //! 5. **Identity.** The certificate names one identity and one issuer, and the [`Judge`] accepts the signer.
-//! 6. **Log entry.** The body of every entry is about this signature, key and artifact. It is in the tree of a checkpoint that
-//!    the log signed, under its own name, in its window. Enough witnesses have cosigned the checkpoint
-//!    ([`Thresholds::witnesses`]), and enough operators hold such an entry ([`Thresholds::log_entries`]).
-//! 7. **Signature.** It verifies over the artifact, or over the envelope, with the one algorithm that belongs to the key. What the
-//!    bundle says the digest is, is true.
+//! 6. **Log entry.** The body of every entry is about this signature, key and artifact. The entry is in the tree of a
+//!    checkpoint that the log signed, under its own name, in its window. Enough witnesses have cosigned the checkpoint
+//!    ([`Thresholds::witnesses`]). Logs of enough operators hold such an entry ([`Thresholds::log_entries`]).
+//! 7. **Signature.** It verifies over the artifact, or over the envelope, with the one algorithm of the key. A digest
+//!    that the bundle states is the artifact's.
 //! 8. **Statement.** An envelope holds an in-toto statement, and the artifact is one of its subjects.
-//! 9. **Policy.** The [`Judge`] accepts everything that has been established.
+//! 9. **Policy.** The [`Judge`] accepts the established facts.
 //!
 //! # Times
 //!
-//! | checked | at; both bounds of a window belong to it |
+//! | checked | at (windows include both bounds) |
 //! |---|---|
 //! | the signer's certificate, its authority's chain and window | every time of step 2 |
 //! | a timestamp authority's window and certificates | its timestamp |
 //! | a log of Rekor v1 | the promise's time; without a promise, every time of step 2 |
 //! | a log of Rekor v2 | every time of step 2 |
 //! | a log of certificate transparency | its SCT |
-//! | a log, where a key signed and nothing establishes a time | `now`: it must still be trusted |
-//! | nothing in the future | `now` |
+//! | a log, if a bare key signed and no time is established | `now`: it must still be trusted |
+//! | no time is in the future | `now` |
 //!
-//! Give `now` in milliseconds: SCTs have them, and a bundle of this very second would lie in the future of a time cut to seconds.
+//! Give `now` in milliseconds. SCTs have milliseconds, so with whole seconds a bundle made in this second would seem to
+//! be from the future.
 //!
 //! # Example
 //!
@@ -92,7 +93,8 @@ use algorithm::SignedData;
 use prepared::Prepared;
 use required::{Demands, Required};
 
-/// Judges bundles against one trust root. Cheap to share, expensive to make: the constant signatures are verified once, here.
+/// Judges bundles against one trust root. Cheap to share and expensive to make, because the signatures between the
+/// trust root's own certificates are verified once, when it is made.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     trusted: Prepared,
@@ -110,7 +112,7 @@ struct Case<'a> {
     warnings: Vec<String>,
 }
 
-/// With what a bundle is signed.
+/// The certificate or key that signed a bundle.
 #[derive(Clone, Copy)]
 enum Material<'a> {
     Certificate(&'a Certificate),
@@ -118,14 +120,14 @@ enum Material<'a> {
 }
 
 impl Verifier {
-    /// Prepares a trust root: verifies every signature between its own certificates. An authority whose chain may not issue what
-    /// it is for is set aside ([`Self::unusable`]), so that it does not blind the verifier to the others.
+    /// Prepares a trust root: verifies every signature between its own certificates. An authority whose chain may not
+    /// issue for its purpose is set aside ([`Self::unusable`]). The other authorities stay usable.
     #[must_use]
     pub fn new(root: TrustRoot, options: Options) -> Self {
         Self { trusted: Prepared::new(root), keys: Vec::new(), options }
     }
 
-    /// Also trusts signatures by this key. Without any, bundles that are signed by a bare key are refused.
+    /// Also trusts signatures by this key. Without a trusted key, bundles signed by a bare key are refused.
     #[must_use]
     pub fn with_key(mut self, key: SignerKey) -> Self {
         self.keys.push(key);
@@ -138,23 +140,24 @@ impl Verifier {
         &self.trusted.root
     }
 
-    /// Authorities of the trust root that were set aside, beside [`TrustRoot::unusable`], and why.
+    /// Authorities of the trust root that were set aside, with the reason. [`TrustRoot::unusable`] has more.
     pub fn unusable(&self) -> impl Iterator<Item = &Refusal> {
         self.trusted.unusable()
     }
 
-    /// What was asked for.
+    /// The options that the caller set.
     #[must_use]
     pub const fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Checks that `bundle` proves a signature over `artifact` by a signer that `judge` accepts, in the steps of this module.
+    /// Checks, in the steps of this module, that `bundle` proves a signature over `artifact` by a signer that `judge`
+    /// accepts.
     ///
-    /// For an envelope this means that the artifact is a subject of its statement.
+    /// For an envelope, the artifact must be a subject of its statement.
     ///
     /// # Errors
-    /// The first check that fails, with its step and place.
+    /// The first failed check, with its step and place.
     pub fn verify(
         &self,
         bundle: &Bundle,
@@ -165,8 +168,8 @@ impl Verifier {
         self.judge(bundle, Some(artifact), judge, now)
     }
 
-    /// As [`Self::verify`] for an envelope alone. It does not say what the envelope is about: the caller must compare the
-    /// subjects of its statement with an artifact, or read a payload of another type, before relying on it.
+    /// As [`Self::verify`], for an envelope without its artifact. The caller must compare the subjects of the statement
+    /// with an artifact, or read a payload of another type, before relying on the envelope.
     ///
     /// # Errors
     /// As [`Self::verify`], and [`Rejection::ArtifactBytesNeeded`] for a bundle without an envelope.
@@ -250,7 +253,7 @@ impl<'a> Material<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// The certificate, or the one key that the bundle can mean.
+    /// Returns the certificate, or the one trusted key that the bundle names.
     fn material<'k>(&self, keys: &'k [SignerKey]) -> Result<Material<'k>, Refusal>
     where
         'a: 'k,
@@ -304,7 +307,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// The statement of an envelope, and which of its subjects the artifact is.
+/// Returns the statement of an envelope, and the index of the artifact among its subjects.
 fn statement(
     content: &Content,
     artifact: Option<&Artifact<'_>>,

@@ -1,12 +1,12 @@
-//! Verifier keys (C2SP signed-note): how a key that signs notes is handed from one operator to another.
+//! Verifier keys (C2SP signed-note): the text form in which operators exchange keys that sign notes.
 //!
 //! ```text
 //! <name>+<key id, 8 hexadecimal digits>+<base64 of type and key>
 //! ```
 //!
-//! Of the types here, 0x01 and 0x04 are followed by the 32 bytes of an Ed25519 key, 0x02 and 0x05 by an ECDSA key's
-//! `SubjectPublicKeyInfo`. C2SP has the latter two without the form of their keys; this is the one that the tools of
-//! transparency.dev read and write.
+//! After type 0x01 or 0x04 come the 32 bytes of an Ed25519 key, after 0x02 or 0x05 an ECDSA key's
+//! `SubjectPublicKeyInfo`. C2SP does not define the form of the key for 0x02 and 0x05. This is the form of
+//! transparency.dev's tools.
 
 use crate::checkpoint::Scheme;
 use crate::key::KeyKind;
@@ -15,21 +15,21 @@ use crate::{PublicKey, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fmt;
 
-/// What comes before the 32 bytes of an Ed25519 key in its `SubjectPublicKeyInfo` (RFC 8410).
+/// The bytes before the 32 bytes of an Ed25519 key in its `SubjectPublicKeyInfo` (RFC 8410).
 const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-/// Longest verifier key that is read, in bytes: the longest name, and a P-521 key.
+/// Maximum bytes of a verifier key: the longest name and a P-521 key.
 const MAX_LEN: usize = KeyName::MAX_LEN + 300;
 
-/// What a key signs, and how.
+/// The signed content and the algorithm of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyType {
-    /// The text, with Ed25519.
+    /// The note's text, with Ed25519.
     Ed25519,
-    /// The text, with ECDSA.
+    /// The note's text, with ECDSA.
     Ecdsa,
-    /// A cosignature of a checkpoint, with Ed25519; see [`crate::cosignature`].
+    /// A cosignature of a checkpoint, with Ed25519. See [`crate::cosignature`].
     Cosignature,
-    /// RFC 6962's tree head, with ECDSA: a static CT log.
+    /// RFC 6962's tree head, with ECDSA, for a static CT log.
     TreeHead,
 }
 
@@ -45,7 +45,7 @@ impl KeyType {
         }
     }
 
-    /// Whether a key of this kind can sign so.
+    /// Returns whether keys of this kind can have this type.
     const fn fits(self, kind: KeyKind) -> bool {
         match self {
             Self::Ed25519 | Self::Cosignature => matches!(kind, KeyKind::Ed25519),
@@ -54,7 +54,7 @@ impl KeyType {
     }
 }
 
-/// A named key with what it signs.
+/// A named key with its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     name: KeyName,
@@ -63,15 +63,15 @@ pub struct VerifierKey {
 }
 
 impl VerifierKey {
-    /// Puts one together.
+    /// Makes a verifier key.
     ///
     /// # Errors
-    /// [`Rejection::KeyUnsupported`] where `key` does not sign so.
+    /// [`Rejection::KeyUnsupported`] if `key` cannot have this type.
     pub fn new(name: KeyName, key_type: KeyType, key: PublicKey) -> Result<Self, Rejection> {
         if key_type.fits(key.kind()) { Ok(Self { name, key_type, key }) } else { Err(Rejection::KeyUnsupported) }
     }
 
-    /// Reads one; its key id must be that of its name and key.
+    /// Parses a verifier key. Its key id must match its name and key.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
         if text.len() > MAX_LEN {
             return Err(Rejection::VerifierKey);
@@ -93,13 +93,13 @@ impl VerifierKey {
         if hex::encode(parsed.key_id()) == id { Ok(parsed) } else { Err(Rejection::VerifierKey) }
     }
 
-    /// Who signs.
+    /// The name.
     #[must_use]
     pub const fn name(&self) -> &KeyName {
         &self.name
     }
 
-    /// What it signs.
+    /// The type.
     #[must_use]
     pub const fn key_type(&self) -> KeyType {
         self.key_type
@@ -111,7 +111,7 @@ impl VerifierKey {
         &self.key
     }
 
-    /// What signature lines by this key begin with.
+    /// The key id at the start of its signature lines.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
         match self.key_type {
@@ -121,7 +121,7 @@ impl VerifierKey {
         }
     }
 
-    /// How a log with this key names and signs its checkpoints, its origin being the key's name; `None` for a witness.
+    /// The checkpoint scheme of a log with this key. Its origin is the key's name. `None` for a witness.
     #[must_use]
     pub fn scheme(&self) -> Option<Scheme> {
         let origin = self.name.clone();
@@ -134,10 +134,10 @@ impl VerifierKey {
 }
 
 impl Scheme {
-    /// The key of a log of this scheme as others are told of it.
+    /// The verifier key of a log with this scheme.
     ///
     /// # Errors
-    /// [`Rejection::KeyUnsupported`] where C2SP has no such key: of a Rekor v1 log, and RSA.
+    /// [`Rejection::KeyUnsupported`] for keys that C2SP does not have: those of Rekor v1 logs, and RSA.
     pub fn verifier_key(&self, key: &PublicKey) -> Result<VerifierKey, Rejection> {
         match self {
             Self::RekorV1 { .. } => Err(Rejection::KeyUnsupported),
@@ -165,9 +165,9 @@ impl fmt::Display for VerifierKey {
 mod tests {
     use super::*;
 
-    /// Of Rekor's staging log.
+    /// Key of Rekor's staging log.
     const LOG: &str = "log2025-alpha3.rekor.sigstage.dev+d3d3a70c+AZQ93VXPMmj9uZj7U/7CefQ9yy8RgYFv6mKzOseipjqp";
-    /// By transparency.dev's `formats`.
+    /// Key made with transparency.dev's `formats`.
     const WITNESS: &str = "example.org/w+74cab48a+BE74L7zW/hUjXBBzcByXyBhoa/hRfR47UAXqWMP1EAmr";
 
     #[test]

@@ -1,7 +1,7 @@
-//! What a log and a witness say to each other (C2SP tlog-witness), and what a witness decides.
+//! The protocol between log and witness (C2SP tlog-witness), and the decision of a witness.
 //!
-//! A request states the size of the tree that the witness has cosigned last, proves that the tree of a new checkpoint
-//! extends it, and carries that checkpoint:
+//! A request has three parts: the size of the tree that the witness cosigned last, a proof that the tree of the new
+//! checkpoint extends it, and the new checkpoint:
 //!
 //! ```text
 //! old <size>
@@ -10,7 +10,7 @@
 //! <checkpoint>
 //! ```
 //!
-//! The answer is a cosignature, or why there is none. How either travels is the services' business.
+//! The answer is a cosignature, or the reason for a refusal. Services transport them.
 
 use crate::merkle::{self, TreeHead};
 use crate::note::{self, NoteSignature};
@@ -19,24 +19,24 @@ use crate::{Hash, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fmt;
 
-/// Hashes one proof may have.
+/// Maximum hashes of a proof.
 pub const MAX_PROOF: usize = 63;
-/// The largest request and answer that are worth reading, in bytes: 63 hashes, and a checkpoint with dozens of signatures.
+/// Maximum bytes of a request and an answer: 63 hashes, and a checkpoint with dozens of signatures.
 pub const MAX_BYTES: usize = 16 * 1024;
 
-/// A request for a cosignature. Only its form is known to be right.
+/// A request for a cosignature. Only its form is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddCheckpoint<'a> {
-    /// Leaves of the tree the witness has cosigned last, as the log believes; 0 for none.
+    /// Size of the tree that the witness cosigned last, according to the log. 0 if none.
     pub old: u64,
-    /// That the new tree extends the old one.
+    /// Proof that the new tree extends the old one.
     pub proof: Vec<Hash>,
     /// The new checkpoint: a signed note.
     pub checkpoint: &'a str,
 }
 
 impl<'a> AddCheckpoint<'a> {
-    /// Reads a request.
+    /// Parses a request.
     ///
     /// # Errors
     /// [`Rejection::WitnessRequest`].
@@ -52,15 +52,17 @@ impl<'a> AddCheckpoint<'a> {
         Ok(Self { old: parse_number(old)?, proof, checkpoint })
     }
 
-    /// The log it says to be of: the checkpoint's first line.
+    /// The origin of the log, the checkpoint's first line. Not verified.
     #[must_use]
     pub fn origin(&self) -> &str {
         self.checkpoint.split_once('\n').map_or("", |(origin, _)| origin)
     }
 
-    /// What a witness decides that trusts `log` and has cosigned `known` of it last: the tree it may cosign now.
+    /// Decides for a witness that trusts `log` and cosigned its tree `known` last. Returns the tree that it may cosign
+    /// now.
     ///
-    /// Whoever asks must record that tree before anybody sees the cosignature, and must not ask for two requests at once.
+    /// The caller MUST record that tree before it returns the cosignature, and MUST NOT judge two requests of one log
+    /// at the same time.
     pub fn judge(&self, log: &VerifierKey, known: Option<&TreeHead>) -> Result<TreeHead, Refusal> {
         let scheme = log.scheme().ok_or(Refusal::Unsigned)?;
         let new = scheme.open(self.checkpoint, log.key()).map_err(|rejection| match rejection {
@@ -91,23 +93,24 @@ impl fmt::Display for AddCheckpoint<'_> {
     }
 }
 
-/// Why a witness does not cosign.
+/// The reason why a witness does not cosign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Not a request, or one that says that the old tree is larger than the new one.
+    /// The text is not a request, or its old tree is larger than the new one.
     Malformed,
     /// The checkpoint is not signed by the log.
     Unsigned,
-    /// The tree that was cosigned last has another size than the request says.
+    /// The tree that was cosigned last does not have the size in the request.
     Conflict {
         /// Its leaves.
         size: u64,
     },
-    /// The new tree is not shown to extend the one that was cosigned last. Where the proof is of that size, the log has forked.
+    /// The proof does not show that the new tree extends the one that was cosigned last. If the proof is for that size,
+    /// the log has forked.
     Inconsistent,
 }
 
-/// Reads the size a witness answers a conflict with: a number and a line break.
+/// Parses a witness's answer to a conflict: its size, and a line break.
 ///
 /// # Errors
 /// [`Rejection::WitnessAnswer`].
@@ -116,7 +119,7 @@ pub fn parse_size(text: &str) -> Result<u64, Rejection> {
     parse_number(number).map_err(|_| Rejection::WitnessAnswer)
 }
 
-/// Reads the signature lines a witness answers with.
+/// Parses the signature lines in a witness's answer.
 ///
 /// # Errors
 /// [`Rejection::WitnessAnswer`].
@@ -124,7 +127,7 @@ pub fn parse_lines(text: &str) -> Result<Vec<NoteSignature>, Rejection> {
     note::parse_signatures(text).map_err(|_| Rejection::WitnessAnswer)
 }
 
-/// A decimal number with one spelling.
+/// Parses a decimal number without sign or leading zeros.
 fn parse_number(text: &str) -> Result<u64, Rejection> {
     let canonical = text == "0" || !text.starts_with('0');
     let digits = canonical && text.bytes().all(|digit| digit.is_ascii_digit());

@@ -1,5 +1,5 @@
-//! Mutations of well-formed bundles: one change each, and the exact code and place it is refused with. Readers look at form
-//! alone.
+//! Mutations of well-formed bundles: one change each, and the exact code and place of its refusal. Parsers check only
+//! the form.
 
 #![expect(clippy::expect_used, reason = "a test that fails here has found something")]
 
@@ -18,7 +18,7 @@ fn parse(bundle: &Value) -> Result<Bundle, Refusal> {
     Bundle::parse(bundle.to_string().as_bytes())
 }
 
-/// The place a pointer names, as refusals write it.
+/// Converts a JSON pointer to the form of places in refusals.
 fn place(pointer: &str) -> String {
     let mut place = String::new();
     for part in pointer.split('/').skip(1) {
@@ -51,7 +51,8 @@ fn the_unchanged_documents_parse() {
     assert_eq!(*bundle.material(), Material::PublicKey { hint: Some("key".to_owned()) });
 }
 
-/// What is refused when the field is dropped or null: code and place. A field that is not listed is optional, or zero.
+/// Code and place of the refusal when the field is dropped or null. A field that is not listed is optional, or may be
+/// zero.
 const REQUIRED: [(&str, &str, &str); 18] = [
     ("/mediaType", "bundle.media_type", "/mediaType"),
     ("/verificationMaterial", "bundle.missing", "/verificationMaterial"),
@@ -109,7 +110,7 @@ const REQUIRED: [(&str, &str, &str); 18] = [
     ),
 ];
 
-/// Fields without which a bundle is well formed.
+/// Optional fields.
 const OPTIONAL: [&str; 11] = [
     "/messageSignature/messageDigest",
     "/verificationMaterial/tlogEntries",
@@ -121,7 +122,7 @@ const OPTIONAL: [&str; 11] = [
     "/verificationMaterial/tlogEntries/0/logIndex",
     "/verificationMaterial/timestampVerificationData",
     "/verificationMaterial/timestampVerificationData/rfc3161Timestamps",
-    // Without it the checkpoint is missing; listed below, since both of its levels can be.
+    // Without this field the checkpoint is missing. It is listed below, because both of its levels can be dropped.
     "/verificationMaterial/tlogEntries/0/inclusionProof/checkpoint",
 ];
 
@@ -131,7 +132,7 @@ fn each_field_dropped_or_nulled() {
     pointers(&message(), "", &mut all);
     for pointer in all {
         if pointer.rsplit('/').next().is_some_and(|name| name.parse::<usize>().is_ok()) {
-            // An element that is null is no value.
+            // An element must not be null.
             let refusal = parse(&with_element(message(), &pointer, Value::Null)).unwrap_err();
             assert_eq!((refusal.code(), refusal.path()), ("bundle.malformed", place(&pointer).as_str()));
             continue;
@@ -177,7 +178,7 @@ fn each_field_of_another_type_or_beyond_all_size() {
                 if same_type || is_free_text && other == json!("!") {
                     continue;
                 }
-                // 2^17 letters are base64 of a payload or a body, which may be as large as the bundle.
+                // 2^17 letters are valid base64 of a payload or body, which may be as large as the bundle.
                 let unlimited = pointer.ends_with("/payload") || pointer.ends_with("/canonicalizedBody");
                 if unlimited && other.as_str().is_some_and(|text| text.len() > 1) {
                     continue;
@@ -192,7 +193,7 @@ fn each_field_of_another_type_or_beyond_all_size() {
     }
 }
 
-/// A value that reads as `text` does, with one more spelling of a member in its object.
+/// A value equal to `text`, with another spelling of a member in its object.
 fn spliced(document: &Value, name: &str, splice: &str) -> String {
     let text = document.to_string();
     let member = format!("\"{name}\":");
@@ -211,7 +212,7 @@ fn each_field_doubled_or_accompanied_by_one_that_is_unknown() {
                 continue;
             }
             for splice in [format!("\"{name}\":null,"), format!("\"{name}\":0,"), "\"unknown\":null,".to_owned()] {
-                // DSSE ignores members that it does not know.
+                // DSSE ignores unknown members.
                 if splice.contains("unknown")
                     && ["payload", "payloadType", "signatures", "sig", "keyid"].contains(&name)
                 {
@@ -226,7 +227,7 @@ fn each_field_doubled_or_accompanied_by_one_that_is_unknown() {
     }
 }
 
-/// Demands the code of each row.
+/// Asserts the code of each row.
 fn refused(table: &[(Value, &str)]) {
     for (number, (changed, code)) in table.iter().enumerate() {
         let refusal = parse(changed).expect_err(&format!("row {number}"));

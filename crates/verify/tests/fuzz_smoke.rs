@@ -1,5 +1,5 @@
-//! Every fuzz target on its seeds and on random mutations of them: what `tests/fuzz/run` does for hours, in seconds and
-//! with the same numbers each time.
+//! Runs every fuzz target on its seeds and on random mutations of them. `tests/fuzz/run` does so for hours; this test
+//! takes seconds and uses the same random numbers each time.
 
 #![expect(clippy::expect_used, reason = "a panic is what this looks for")]
 #![expect(unreachable_pub, reason = "the same files are public modules of the library in tests/fuzz")]

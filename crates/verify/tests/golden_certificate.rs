@@ -13,7 +13,7 @@ use serde_json::Value;
 const PUBLIC_GOOD: &str = "examples/trusted-root-public-good.json";
 const PROVENANCE: &str = "examples/bundle-provenance.json";
 
-/// One bundle's leaf with what its trusted root says about it.
+/// The leaf of a bundle, and the matching parts of its trusted root.
 struct Signed {
     leaf: Certificate,
     time: Timestamp,
@@ -62,7 +62,7 @@ impl Signed {
         Err(verdict)
     }
 
-    /// How many embedded timestamps verify by one of the logs.
+    /// The number of embedded SCTs that verify with one of the logs' keys.
     fn valid_scts(&self, entry: &LogEntry) -> usize {
         let scts = self.leaf.scts().unwrap();
         scts.iter().filter(|sct| self.logs.iter().any(|log| sct.verify(entry, log).is_ok())).count()
@@ -138,7 +138,7 @@ fn a_username_reads_back() {
 fn flipping_any_byte_of_a_certificate_is_noticed() {
     let signed = load(PROVENANCE, PUBLIC_GOOD);
     let chain = signed.authority(signed.time).unwrap();
-    // Every 7th byte: all fields are hit, and the test stays short.
+    // Every 7th byte is enough to change every field, and keeps the test short.
     for at in (0..signed.leaf.der().len()).step_by(7) {
         let mut der = signed.leaf.der().to_vec();
         der[at] ^= 0x01;

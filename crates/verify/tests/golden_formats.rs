@@ -1,4 +1,4 @@
-//! Every bundle and every trusted root among the golden data parses, and says the same as the JSON it was read from.
+//! Every bundle and trusted root of the golden data parses, and the parsed values are those of the JSON.
 
 #![expect(clippy::expect_used, reason = "a test that fails here has found something")]
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Bundles of the field, with their form, entries and timestamps; `dsse-2sigs` is refused by design.
+/// Real bundles, with their form, entries and timestamps. `dsse-2sigs` is refused by design.
 const BUNDLES: [(&str, Form, usize, usize); 8] = [
     ("examples/bundle-provenance.json", Form::V01, 1, 0),
     ("examples/bundle-publish.json", Form::V01, 1, 0),
@@ -23,7 +23,8 @@ const BUNDLES: [(&str, Form, usize, usize); 8] = [
     ("pkg/testing/data/bundles/sigstore.js@2.0.0-provenance.sigstore.json", Form::V01, 1, 0),
 ];
 
-/// Trusted roots of the field: Rekor logs, authorities, certificate transparency logs and timestamp authorities in each.
+/// Real trusted roots, with their numbers of Rekor logs, authorities, certificate transparency logs and timestamp
+/// authorities.
 const ROOTS: [(&str, [usize; 4]); 6] = [
     ("examples/trusted-root-public-good.json", [1, 2, 2, 1]),
     ("extra/trusted_root.json", [2, 2, 2, 1]),
@@ -44,7 +45,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every JSON document of the golden data whose media type contains `kind`, by its path from the top.
+/// Every JSON document of the golden data whose media type contains `kind`, by its path.
 fn documents(kind: &str) -> Vec<String> {
     let (top, mut paths) = (golden::directory(), Vec::new());
     files(&top, &mut paths);
@@ -173,7 +174,7 @@ fn reading_takes_milliseconds() {
         for _ in 0..10 {
             Bundle::parse(&text).unwrap();
         }
-        // A debug build on a busy machine; a chain costs a signature.
+        // The limit is for a debug build on a busy machine. Each chain costs a signature check.
         assert!(start.elapsed().as_millis() < 2_000, "{name}: {:?}", start.elapsed());
     }
 }

@@ -1,5 +1,5 @@
-//! Entries of kind `intoto`: bodies of the public Rekor, and of upstream's code for what nobody has logged there, rebuilt byte
-//! by byte; and what is refused.
+//! Entries of kind `intoto`. Bodies of the public Rekor are rebuilt byte by byte, and bodies by upstream's code for
+//! cases that the public log does not have. Also proposals that are refused.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
 
@@ -10,8 +10,8 @@ use chancery_verify::rekor::{Body, EntryKind, ProposedEntry};
 use chancery_verify::{Rejection, pem};
 use serde_json::{Value, json};
 
-/// Proposals with the bodies that Rekor 1.5.4's code makes of them: several signatures, keys of every kind, key ids, payload
-/// types of odd characters, and version 0.0.1.
+/// Proposals with their bodies by Rekor 1.5.4's code: several signatures, keys of every kind, key ids, payload types
+/// with odd characters, and version 0.0.1.
 const UPSTREAM: &str = include_str!("golden/rekor1-intoto.json");
 /// Bundles of the public instance whose entries are `intoto` 0.0.2.
 const PUBLIC: [&str; 4] = [
@@ -48,7 +48,7 @@ fn makes(proposal: &Value, body: &[u8]) {
     assert_eq!(canonicalize(proposal).unwrap().as_bytes(), body, "it is found by its proposal");
     let logged: Value = serde_json::from_slice(body).unwrap();
     assert_eq!(canonicalize(&logged).unwrap().as_bytes(), body, "it is found by its logged form");
-    assert!(admit(&logged).is_err(), "nobody can verify the logged form");
+    assert!(admit(&logged).is_err(), "the logged form cannot be verified");
     assert_eq!(serde_json_canonicalizer::to_vec(&logged).unwrap(), body, "a body is RFC 8785");
 }
 
@@ -68,7 +68,7 @@ fn bodies_of_the_public_log_are_rebuilt_byte_by_byte() {
         let bundle = golden::json(name);
         let body = golden::bytes(&bundle, "/verificationMaterial/tlogEntries/0/canonicalizedBody");
         let logged: Value = serde_json::from_slice(&body).unwrap();
-        // The key as its client has spelled it, and the client's own hash of the envelope, are only in the log.
+        // Only the log has the client's spelling of the key, and the client's own hash of the envelope.
         let public_key = golden::text(&logged, "/spec/content/envelope/signatures/0/publicKey");
         if let Some(certificate) =
             bundle.pointer("/verificationMaterial/x509CertificateChain/certificates/0/rawBytes").and_then(Value::as_str)
@@ -95,7 +95,7 @@ fn bodies_of_the_public_log_are_rebuilt_byte_by_byte() {
     }
 }
 
-/// A proposal with one thing changed; `Value::Null` stays, as the member's value.
+/// A proposal with one change. `Value::Null` is written as the member's value.
 fn with(proposal: &Value, pointer: &str, value: Value) -> Value {
     let mut changed = proposal.clone();
     *changed.pointer_mut(pointer).unwrap() = value;
@@ -142,7 +142,7 @@ fn a_0_0_2_that_lacks_something_or_was_not_signed_is_refused() {
     let too_many = Err(Rejection::EntryTooMany { what: "signatures", limit: 16 });
     assert_eq!(admit(&with(&good, &signatures, json!(vec![signature; 17]))), too_many);
 
-    // Each signature must be its own key's: two signatures with their keys exchanged are not what was signed.
+    // Each signature must be by its own key: two signatures with exchanged keys are refused.
     let second = "/spec/content/envelope/signatures/1";
     let exchanged = with(&good, &at(first, "publicKey"), good.pointer(second).unwrap()["publicKey"].clone());
     let exchanged = with(&exchanged, &at(second, "publicKey"), signature["publicKey"].clone());
@@ -153,7 +153,7 @@ fn a_0_0_2_that_lacks_something_or_was_not_signed_is_refused() {
     assert_eq!(admit(&with(&good, &at(first, "publicKey"), json!("bm8ga2V5"))), Err(Rejection::EntryKey));
     for (member, value) in [
         (at(envelope, "payload"), "e30"),
-        // Base64 once instead of twice, of something that is no base64 itself, and of the other alphabet.
+        // Base64 once instead of twice, of text that is not base64 itself, and of the other alphabet.
         (at(envelope, "payload"), "e30="),
         (at(envelope, "payload"), "/w=="),
         (at(envelope, "payload"), "Xy04PQ=="),
@@ -177,7 +177,7 @@ fn the_clients_hash_of_a_0_0_2_has_the_form_of_one() {
         assert_eq!(admit(&changed), Err(Rejection::EntryHash), "{algorithm}");
     }
     assert_eq!(admit(&without(&good, hash, "value")), Err(Rejection::EntryMalformed { field: "spec" }));
-    // What a client says of the payload's hash is not what is logged.
+    // The client's hash of the payload is not logged.
     let mut said = good.clone();
     said["spec"]["content"]["payloadHash"] = json!({ "algorithm": "sha256", "value": "0".repeat(64) });
     assert_eq!(admit(&said), admit(&good));
@@ -210,12 +210,12 @@ fn a_0_0_1_that_lacks_something_or_was_not_signed_is_refused() {
     let many = json!(vec![envelope["signatures"][0].clone(); 17]);
     let too_many = Err(Rejection::EntryTooMany { what: "signatures", limit: 16 });
     assert_eq!(admit(&sending(&with(&envelope, "/signatures", many))), too_many);
-    // The key has made the second signature; the first is another's, and alone is not enough.
+    // The key made the second signature. The first is by another key, and alone is not enough.
     let first = json!([envelope["signatures"][0]]);
     assert_eq!(admit(&sending(&with(&envelope, "/signatures", first))), Err(Rejection::DsseSignature));
     assert_eq!(admit(&sending(&with(&envelope, "/payload", json!("e30=")))), Err(Rejection::DsseSignature));
     assert_eq!(admit(&with(&good, "/spec/publicKey", json!("bm8ga2V5"))), Err(Rejection::EntryKey));
-    // What a client says of the hashes is not what is logged.
+    // The client's hashes are not logged.
     let mut said = good.clone();
     for name in ["hash", "payloadHash"] {
         said["spec"]["content"][name] = json!({ "algorithm": "sha256", "value": "0".repeat(64) });

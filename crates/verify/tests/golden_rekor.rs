@@ -1,4 +1,4 @@
-//! Entries of the public Rekor: inclusion proof, checkpoint, inclusion promise and canonical body, verified by our code.
+//! Entries of the public Rekor: inclusion proof, checkpoint, inclusion promise and canonical body verify.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const HASHEDREKORD: &str = "extra/a.txt.sigstore";
 const DSSE: &str = "extra/oci-attestation.sigstore.json";
 
-/// One bundle's log entry with what is needed to verify it.
+/// The log entry of a bundle, with the keys to verify it.
 struct Logged {
     bundle: Value,
     entry: Value,
@@ -85,7 +85,7 @@ fn inclusion_promises_verify_and_cover_every_field() {
     }
 }
 
-/// What a client would have proposed for the bundle's signature.
+/// A client's proposal for the bundle's signature.
 fn propose(kind: &str, spec: &Value) -> Vec<u8> {
     serde_json::to_vec(&json!({ "kind": kind, "apiVersion": "0.0.1", "spec": spec })).unwrap()
 }
@@ -137,7 +137,7 @@ fn a_dsse_envelope_gives_the_logged_payload_hash_and_signature() {
     let admit = |spec: &Value| EntryKind::Dsse.admit(&ProposedEntry::parse(&propose("dsse", spec)).unwrap());
     let rebuilt: Value = serde_json::from_slice(admit(&spec(&envelope)).unwrap().as_bytes()).unwrap();
     let logged: Value = serde_json::from_slice(&body).unwrap();
-    // The envelope hash is over the signer's own spelling of the envelope, which a bundle does not keep.
+    // The envelope hash is over the signer's spelling of the envelope, which a bundle does not have.
     for pointer in ["/spec/payloadHash", "/spec/signatures", "/kind", "/apiVersion"] {
         assert_eq!(rebuilt.pointer(pointer), logged.pointer(pointer), "{pointer}");
     }

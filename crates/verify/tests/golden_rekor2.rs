@@ -1,4 +1,5 @@
-//! Rekor v2 against entries of Sigstore's staging log: leaves rebuilt from what clients hold, proofs, checkpoints, key ids.
+//! Rekor v2 against entries of Sigstore's staging log: leaves rebuilt from the clients' data, proofs, checkpoints, key
+//! ids.
 //!
 //! The entries are those of sigstore-conformance (commit a73de49, and e2cc8e5^ for `dsse`), without their timestamps.
 
@@ -17,7 +18,7 @@ use golden::{bytes, text};
 use serde_json::{Value, json};
 
 const HASHEDREKORD: &str = include_str!("golden/rekor2-hashedrekord.json");
-/// An envelope, logged as a signature over its pre-authentication encoding; its checkpoint has three cosignatures.
+/// An envelope, logged as a signature over its pre-authentication encoding. Its checkpoint has three cosignatures.
 const ENVELOPE: &str = include_str!("golden/rekor2-envelope.json");
 const DSSE: &str = include_str!("golden/rekor2-dsse.json");
 
@@ -29,7 +30,7 @@ fn hash_at(document: &Value, pointer: &str) -> Hash {
     bytes(document, pointer).try_into().unwrap()
 }
 
-/// The request that was made of what the bundle holds.
+/// The request for the bundle's contents.
 fn request(logged: &Value) -> Value {
     let verifier = json!({ "x509Certificate": logged["certificate"], "keyDetails": "PKIX_ECDSA_P256_SHA_256" });
     let kind = text(logged, "/tlogEntry/kindVersion/kind");
@@ -139,7 +140,7 @@ fn what_does_not_fit_is_refused_with_its_reason() {
     ] {
         assert_eq!(refused(&at(path), value), expected, "{path}");
     }
-    // By number, too, and in the other alphabet.
+    // Key details as a number, and bytes in the other alphabet, are accepted, too.
     let mut spelled = good.clone();
     spelled[&root[1..]]["signature"]["verifier"]["keyDetails"] = json!(5);
     let digest = text(&good, &at("/digest")).replace('/', "_").replace('+', "-").replace('=', "");
@@ -172,7 +173,7 @@ fn envelopes_must_be_signed_by_those_who_are_named() {
         many(changed["dsseRequestV002"].pointer_mut(pointer).unwrap());
         assert_eq!(parse(&changed).admit().unwrap_err(), Rejection::EntryTooMany { what, limit: 10 });
     }
-    // A signature or verifier that is given twice changes nothing.
+    // A repeated signature or verifier changes nothing.
     let mut twice = good.clone();
     for pointer in ["/envelope/signatures", "/verifiers"] {
         let list = twice["dsseRequestV002"].pointer_mut(pointer).unwrap();

@@ -1,4 +1,4 @@
-//! Timestamps by OpenSSL's own authority (`golden/openssl-tsa/make`): they verify, and nothing that was changed in them does.
+//! Timestamps by OpenSSL's own authority (`golden/openssl-tsa/make`) verify, and do not verify after any change.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
 
@@ -43,7 +43,7 @@ fn authority(name: &str) -> Authority {
     Authority::new(chain(name)).unwrap()
 }
 
-/// What a client checks.
+/// The checks of a client.
 fn verify(authority: &Authority, request: &Request<'_>, response: &[u8]) -> Result<(), Rejection> {
     let token = Token::from_response(response)?;
     token.verify_answers(request)?;
@@ -111,7 +111,7 @@ fn no_changed_byte_is_overlooked() {
         let request = Request::from_der(&query).unwrap();
         let authority = authority(leaf);
         let embedded = Token::from_response(&response).unwrap();
-        // Only a copy of the leaf is compared; issuers that came along are not what is trusted.
+        // Only the copy of the leaf is compared. Embedded issuers are not trusted.
         let ignored: Vec<_> =
             embedded.certificates().iter().filter(|der| **der != authority.leaf().der()).copied().collect();
         let start = response.as_ptr().addr();
@@ -125,7 +125,7 @@ fn no_changed_byte_is_overlooked() {
                 let mut changed = response.clone();
                 changed[at] ^= flip;
                 let accepted = verify(&authority, &request, &changed).is_ok();
-                // Granted, or granted with modifications: the status is not signed.
+                // The status is not signed: granted, or granted with modifications.
                 let status = changed[..=at].ends_with(&[asn1::INTEGER, 1, 1]) && at < 10;
                 assert!(!accepted || ignored(at) || status, "{name}: byte {at} ^ {flip:#x}");
             }
@@ -166,7 +166,7 @@ fn only_a_chain_for_timestamps_is_an_authority() {
 
 #[test]
 fn a_second_leaf_in_the_bag_changes_nothing() {
-    // GHSA-xm5m-wgh2-rrg3: the certificates in a token are unsigned; who is trusted is not read from them.
+    // GHSA-xm5m-wgh2-rrg3: the certificates in a token are not signed, so they decide no trust.
     let (response, query) = (read("ec-sha512-certificates.tsr"), read("ec-sha512-certificates.tsq"));
     let request = Request::from_der(&query).unwrap();
     let token = Token::from_response(&response).unwrap();
@@ -187,8 +187,8 @@ fn a_second_leaf_in_the_bag_changes_nothing() {
     assert_eq!(verify(&authority("ec"), &request, &other), Err(Rejection::TimestampSigner));
 }
 
-/// Replaces `length` bytes at `at` and corrects the lengths of the three elements around: response, `ContentInfo`, `[0]`
-/// and `SignedData` are all written with two bytes of length.
+/// Replaces `length` bytes at `at` and corrects the lengths of the elements around them: response, `ContentInfo`, `[0]`
+/// and `SignedData` all have two bytes of length.
 fn resize(response: &[u8], at: usize, length: usize, new: &[u8]) -> Vec<u8> {
     let mut changed = [&response[..at], new, &response[at + length..]].concat();
     let mut corrected = 0;

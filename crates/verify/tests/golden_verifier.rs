@@ -1,4 +1,4 @@
-//! Real bundles of the public good instance and of other instances, verified with their trust roots.
+//! Real bundles of the public good instance and other instances verify with their trust roots.
 
 #![expect(clippy::unwrap_used, reason = "a test without its data has failed")]
 
@@ -114,7 +114,8 @@ fn a_key_with_a_timestamp_and_no_log() {
     assert_eq!(verified.map(|verified| verified.times.len()).map_err(|refusal| refusal.to_string()), Ok(1));
 }
 
-/// A log that signs under its pod's name: the trust root says another, so nothing says whose checkpoint this is.
+/// A log that signs under its pod's name. The trust root has another name, so the checkpoint cannot be attributed to
+/// the log.
 #[test]
 fn a_checkpoint_under_another_name_is_refused() {
     let options = Options { thresholds: Thresholds { scts: 0, ..Thresholds::default() }, ..Options::default() };

@@ -1,4 +1,4 @@
-//! Chains that look right and are not, one flaw each. rcgen writes them, so that they are not made by what checks them.
+//! Chains with one flaw each. rcgen makes them, so that the code under test does not make its own input.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its chain has failed")]
 
@@ -131,7 +131,7 @@ fn a_path_is_ordered_bounded_and_ends_where_it_is_trusted() {
     let both = [other[2].clone(), root.clone()];
     assert_eq!(path(&chain[1..2], &both), Ok(3), "of two roots with one name the right one is found");
     assert_eq!(path(&vec![intermediate.clone(); MAX_CHAIN], roots), Err(Rejection::ChainIncomplete));
-    // A leaf that signs another leaf: the oldest trick.
+    // A leaf that signs another leaf: the oldest attack.
     assert_eq!(verify_path(leaf, std::slice::from_ref(leaf), roots), Err(Rejection::ChainName));
 }
 

@@ -10,8 +10,8 @@ use rcgen::{KeyPair, SigningKey as _};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// A `dsse` entry over a payload of this many bytes, with one signature of each key, in the order that takes the most checks:
-/// each verifier tries all the signatures that are left, and its own is the only one it finds.
+/// A `dsse` entry over a payload of this size, with one signature per key, in the order that needs the most checks:
+/// each verifier tries all remaining signatures and finds only its own.
 fn proposal(payload_bytes: usize, algorithm: &'static rcgen::SignatureAlgorithm, keys: usize) -> String {
     let payload = vec![b' '; payload_bytes];
     let signed = pre_authentication_encoding("text/plain", &payload);

@@ -1,4 +1,4 @@
-//! Requests for timestamps that nobody should answer (S-19, S-29), and those that look odd and are fine.
+//! Requests for timestamps that must be refused (S-19, S-29), and unusual ones that must be accepted.
 
 use chancery_verify::timestamping::asn1::{self, write};
 use chancery_verify::timestamping::{MAX_NONCE_BYTES, Request};

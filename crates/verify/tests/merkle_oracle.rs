@@ -15,7 +15,7 @@ use chancery_verify::{Hash, Rejection, hash};
 use proptest::prelude::*;
 use rs_merkle::{Hasher, MerkleTree};
 
-/// Every shape of up to two full tiles and a bit.
+/// Every tree size up to two full tiles and a few leaves more.
 const LARGEST: u64 = 520;
 
 #[derive(Clone)]
@@ -194,7 +194,7 @@ proptest! {
     #[test]
     fn any_proof_verifies_in_a_tree_too_large_to_build(size in 1_u64..1 << 40, seed: u64) {
         let index = seed % size;
-        // Every complete subtree is given a hash of its own; what matters is that prover and verifier combine them alike.
+        // Every complete subtree has a different hash. The test is that prover and verifier combine them in the same way.
         let mut nodes = Invented;
         let root = root_hash(size, &mut nodes).unwrap();
         let proof = inclusion_proof(index, size, &mut nodes).unwrap();
@@ -214,7 +214,7 @@ proptest! {
     }
 }
 
-/// A tree in which all leaves are equal: a subtree's hash depends on its height alone, so trees of any size are at hand.
+/// A tree with equal leaves. The hash of a subtree depends only on its height, so a tree of any size can be computed.
 struct Invented;
 
 impl chancery_verify::merkle::Nodes for Invented {

@@ -1,5 +1,5 @@
-//! Cosign's bundle before Sigstore had one, and detached signatures: they become the same evidence as a bundle, and each
-//! change is refused with its code.
+//! Cosign's older bundle, and detached signatures: they give the same evidence as a bundle, and each change is refused
+//! with its code.
 
 #![expect(clippy::expect_used, reason = "a test that fails here has found something")]
 
@@ -71,7 +71,7 @@ fn the_table_of_changes_to_cosigns_older_bundle() {
         let refusal = parse_legacy(&changed).unwrap_err();
         assert_eq!(refusal.code(), code, "{refusal}");
     }
-    // One form is never tried as another.
+    // A document is never tried as another form.
     assert_eq!(parse(&legacy()).unwrap_err().code(), "bundle.media_type");
 }
 

@@ -1,5 +1,5 @@
-//! Policies over signatures: what is accepted, what is refused and with which code, and the attacks on identities that the
-//! known verifiers fall for.
+//! Policies over signatures: accepted and refused ones, the code of each refusal, and attacks on identities that
+//! succeed against other verifiers.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails here has found something")]
 
@@ -21,7 +21,7 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt
 -----END PUBLIC KEY-----
 ";
 
-/// A signature by this identity, with a key of its own, in the middle of 2026.
+/// A signature by this identity, with a unique key, in the middle of 2026.
 fn by(identity: Identity, issuer: &str, claims: &[(Claim, &str)]) -> Evidence {
     let unique = hash::sha256(format!("{identity}{issuer}").as_bytes());
     let values = claims.iter().map(|(claim, value)| (*claim, (*value).to_owned()));
@@ -36,7 +36,7 @@ fn email(address: &str) -> Evidence {
     by(Identity::Email(address.to_owned()), GOOGLE, &[])
 }
 
-/// A job of `release.yml` in the repository, for the tag v1.2; `changed` claims replace the usual ones.
+/// A job of `release.yml` in the repository, for the tag v1.2. `changed` claims replace the default ones.
 fn job(identity: &str, changed: &[(Claim, &str)]) -> Evidence {
     let usual = [
         (Claim::BuildSignerUri, identity),
@@ -169,11 +169,11 @@ fn a_reusable_workflow_is_not_enough_without_its_caller() {
     assert_eq!(verdict(&reusable, &[job(signer, &stranger)]), "policy.claim");
     assert_eq!(verdict(&reusable, &[job(WORKFLOW, &[])]), "policy.identity");
     assert_eq!(verdict(&reusable, &[job(signer, &[(Claim::BuildSignerUri, WORKFLOW)])]), "policy.identity");
-    // Any workflow of the repository does not mean any workflow that the repository calls.
+    // «Any workflow of the repository» does not include workflows that the repository calls.
     let own = policy("[require.github]\nrepository = 'acme/app'");
     assert_eq!(verdict(&own, &[job(WORKFLOW, &[])]), "accepted");
     assert_eq!(verdict(&own, &[job(signer, &[])]), "policy.identity");
-    // Nor does a pattern of repositories let one repository speak for another.
+    // A pattern of repositories does not let one repository sign for another.
     let all = policy("[require.github]\nrepository = 'acme/*'");
     let elsewhere = "https://github.com/acme/other/.github/workflows/x.yml@refs/heads/main";
     assert_eq!(verdict(&all, &[job(elsewhere, &[])]), "policy.identity");
@@ -226,7 +226,7 @@ fn a_key_is_no_identity_and_an_identity_no_key() {
     assert_eq!(verdict(&policy, &[signed([0; 32])]), "policy.key");
     assert_eq!(verdict(&policy, &[email("a@acme.example")]), "policy.key");
     assert_eq!(verdict(&Policy::identity("a@acme.example", GOOGLE), &[signed(key.fingerprint())]), "policy.issuer");
-    // A certificate for the very key is still another kind of signer.
+    // A certificate for the same key is another kind of signer.
     let mut certified = email("a@acme.example");
     if let Signer::Certificate { key_sha256, .. } = &mut certified.signer {
         *key_sha256 = key.fingerprint();
@@ -301,7 +301,7 @@ fn distrust_wins_in_its_window_and_what_may_match_does() {
     ] {
         assert_eq!(verdict(&policy(&format!("{trusted}{rule}")), std::slice::from_ref(&ours)), "accepted", "{rule}");
     }
-    // An authority above the signer, and an identity with more `@` than it should have.
+    // An authority above the signer, and an identity with too many `@`.
     let mut issued = ours.clone();
     issued.authorities = vec![[9; 32]];
     let rule = format!("{trusted}certificate = {{ fingerprint = 'sha256:{}' }}", "09".repeat(32));
@@ -339,7 +339,7 @@ fn a_quorum_counts_signers_not_signatures() {
     assert_eq!(verdict(&two, &[alice.clone(), carol.clone()]), "accepted");
     assert_eq!(verdict(&two, std::slice::from_ref(&alice)), "policy.quorum");
     assert_eq!(verdict(&two, &[alice.clone(), alice.clone()]), "policy.quorum");
-    // Another certificate, key and signature of the same person, vouched for elsewhere or written otherwise.
+    // Another certificate, key and signature of the same person, by another issuer or in another spelling.
     for same in ["alice@acme.example", "Alice@acme.example"] {
         let mut again = email(same);
         if let Signer::Certificate { sha256, key_sha256, .. } = &mut again.signer {
@@ -347,7 +347,7 @@ fn a_quorum_counts_signers_not_signatures() {
         }
         assert_eq!(verdict(&two, &[alice.clone(), again]), "policy.quorum", "{same}");
     }
-    // Two people, but one key, or one signature.
+    // Two people with one key, or one signature.
     let mut borrowed = bob.clone();
     if let (Signer::Certificate { key_sha256, .. }, key) = (&mut borrowed.signer, alice.signer.key_sha256()) {
         *key_sha256 = key;
@@ -355,7 +355,7 @@ fn a_quorum_counts_signers_not_signatures() {
     assert_eq!(verdict(&two, &[alice.clone(), borrowed]), "policy.quorum");
     let signed = |evidence: &Evidence| Evidence { signature: Some(vec![7]), ..evidence.clone() };
     assert_eq!(verdict(&two, &[signed(&alice), signed(&bob)]), "policy.quorum");
-    // Strangers do not count, and three are needed where three are asked for.
+    // Unknown signers do not count, and a quorum of three needs three.
     assert_eq!(verdict(&two, &[alice.clone(), email("mallory@evil.example")]), "policy.quorum");
     let three = rule(3, &["alice@acme.example", "bob@acme.example", "*@acme.example"]);
     assert_eq!(verdict(&three, &[alice.clone(), bob.clone()]), "policy.quorum");
@@ -376,7 +376,7 @@ fn combinations_count_what_they_need() {
     ));
     assert_eq!(verdict(&any, &[job(WORKFLOW, &[])]), "accepted");
     assert_eq!(verdict(&any, &[email("b@acme.example")]), "policy.identity");
-    // The reason is that of the branch that came closest.
+    // The reported reason is that of the branch that came closest.
     let other = job(WORKFLOW, &[(Claim::SourceRepositoryUri, "https://github.com/evil/app")]);
     assert_eq!(verdict(&any, &[other]), "policy.claim");
 }

@@ -1,4 +1,4 @@
-//! The policy file: the example that is shipped, what is refused and with which words, and what is warned of.
+//! The policy file: the shipped example, the refused settings with their messages, and the warnings.
 
 #![expect(clippy::panic, reason = "a test that fails here has found something")]
 
@@ -16,7 +16,7 @@ fn the_example_is_a_policy_without_warnings() {
     assert_eq!((policy.thresholds().logs, policy.thresholds().timestamps), (1, 0));
 }
 
-/// What is wrong with a policy: code, line and words.
+/// The fault of a policy: code, line and message.
 fn refused(text: &str) -> (&'static str, Option<usize>, String) {
     let error = Policy::parse(text).err().unwrap_or_else(|| panic!("accepted:\n{text}"));
     assert_eq!(Refusal::from(error.clone()).code(), error.code());
@@ -32,7 +32,7 @@ fn each_mistake_is_named_with_its_line_and_what_to_write() {
         ("version = 1".to_owned(), "policy.empty", None, "add `[require]`"),
         (format!("[require]\n{signer}"), "policy.malformed", None, "write `version = 1` at the top"),
         (format!("version = 2\n[require]\n{signer}"), "policy.malformed", None, "write `version = 1`"),
-        ("version = 1\n[require]".to_owned(), "policy.empty", Some(2), "met by everybody"),
+        ("version = 1\n[require]".to_owned(), "policy.empty", Some(2), "met by any signer"),
         (
             format!("version = 1\n[require]\n{signer}\nidentitty = 'x'"),
             "policy.malformed",
@@ -50,7 +50,7 @@ fn each_mistake_is_named_with_its_line_and_what_to_write() {
             "version = 1\n[require]\nissuer = 'https://i.example'".to_owned(),
             "policy.malformed",
             Some(2),
-            "everybody with an account",
+            "trusts every account",
         ),
         ("version = 1\n[require]\nslsa = { builder = 'x' }".to_owned(), "policy.empty", Some(2), "names no signer"),
         (format!("version = 1\n[require]\n{signer}\nslsa = {{}}"), "policy.empty", Some(2), "`slsa` needs"),
@@ -185,7 +185,7 @@ fn nesting_and_numbers_of_rules_are_bounded() {
     };
     assert!(Policy::parse(&nested(8)).is_ok());
     assert!(refused(&nested(9)).2.contains("nested 9 deep"));
-    // The parser has a bound of its own for what is worse.
+    // The TOML parser has its own limit for deeper nesting.
     assert_eq!(refused(&nested(2000)).0, "policy.malformed");
     let rule = "{ issuer = 'i', identity = 'a' }, ";
     assert!(Policy::parse(&format!("version = 1\nrequire.any_of = [{}]", rule.repeat(256))).is_ok());

@@ -1,5 +1,5 @@
-//! What holds for every policy and all evidence: distrust always wins, no signer counts twice, more signatures never hurt, and
-//! reading a file never panics.
+//! Properties of every policy and all evidence: distrust has priority, no signer counts twice, more signatures never
+//! refuse, and parsing a file never panics.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
 
@@ -48,7 +48,8 @@ fn signatures() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
     prop::collection::vec((0..4_u8, 0..4_u8, 0..4_u8), 0..6)
 }
 
-/// The most rules that signatures can meet with every person, key and signature used once, by trying everything.
+/// The maximum number of rules that signatures can meet with every person, key and signature used once, by exhaustive
+/// search.
 fn brute_force(rules: &[Option<u8>], signatures: &[(u8, u8, u8)]) -> usize {
     let Some((rule, rest)) = rules.split_first() else { return 0 };
     let without = brute_force(rest, signatures);
@@ -61,7 +62,8 @@ fn brute_force(rules: &[Option<u8>], signatures: &[(u8, u8, u8)]) -> usize {
 }
 
 proptest! {
-    /// With a distrust rule, a decision is that over the signatures which the rule does not hit, and none of those counts.
+    /// With a distrust rule, the decision is that over the signatures without those that the rule matches, and none of
+    /// these counts.
     #[test]
     fn distrust_always_wins(requirement in requirement(), signatures in signatures(), bad in 0..4_u8, by_key in any::<bool>()) {
         let rule = if by_key {
@@ -79,8 +81,8 @@ proptest! {
         prop_assert_eq!(decision.accepted(), decision.refusal().is_none());
     }
 
-    /// Accepted quorums have so many counted signatures, of different people, keys and bytes; and one that trying everything
-    /// does not find is never found.
+    /// An accepted quorum has the required number of counted signatures, with different people, keys and bytes. A
+    /// quorum is never found if exhaustive search does not find one.
     #[test]
     fn a_quorum_never_counts_anything_twice(rules in prop::collection::vec(prop::option::of(0..4_u8), 1..5), signatures in signatures(), count in 1..5_usize) {
         let count = count.min(rules.len());
@@ -96,13 +98,13 @@ proptest! {
             }
             prop_assert!(brute_force(&rules, &signatures) >= count);
         }
-        // Where everybody has a key and signatures of their own, nothing is refused that can be had.
+        // If all people have their own keys and signatures, every possible quorum is accepted.
         let own: Vec<_> = signatures.iter().map(|one| (one.0, one.0, one.0)).collect();
         let accepted = policy.evaluate(&own.iter().copied().map(evidence).collect::<Vec<_>>()).accepted();
         prop_assert_eq!(accepted, brute_force(&rules, &own) >= count);
     }
 
-    /// Another signature makes no policy stricter, unless it makes two signers one.
+    /// Another signature never refuses a policy, unless it shows that two signers are one.
     #[test]
     fn more_signatures_never_hurt(requirement in requirement(), signatures in signatures(), more in 0..4_u8) {
         let own = |people: &[u8]| people.iter().map(|one| evidence((*one, *one, *one))).collect::<Vec<_>>();
@@ -123,7 +125,7 @@ proptest! {
         prop_assert_eq!(forwards, policy.evaluate(&all).accepted());
     }
 
-    /// Reading never panics, and an error has a code and a place in the file.
+    /// Parsing never panics, and an error has a code and a place in the file.
     #[test]
     fn any_text_is_read_or_refused(text in "(version = 1\n)?(\\[+require\\.?(any_of|at_least|github)?\\]+\n)?[a-z_]{1,12} ?= ?['\"\\[{(0-9a-zé*.]{0,12}[\n'\"}]{0,3}") {
         if let Err(error) = Policy::parse(&text) {
@@ -133,7 +135,7 @@ proptest! {
         }
     }
 
-    /// A glob agrees with the regular expression that says the same.
+    /// A glob agrees with the equivalent regular expression.
     #[test]
     fn a_glob_is_the_regular_expression_it_stands_for(pattern in "([ab/@]|\\*|\\*\\*[ab/@]){1,8}", text in "[ab/@\n]{0,10}") {
         let Ok(glob) = Pattern::glob(&pattern) else { return Ok(()) };

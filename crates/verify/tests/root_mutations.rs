@@ -1,4 +1,5 @@
-//! Mutations of a well-formed trust root: one change each, and the exact code it is refused with, or what becomes unusable.
+//! Mutations of a well-formed trust root: one change each, and the exact code of the refusal, or the instance that
+//! becomes unusable.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that fails here has found something")]
 
@@ -129,7 +130,7 @@ fn the_unchanged_root_is_all_of_use() {
     assert_eq!((tsa.leaf().map(Certificate::der), tsa.issuers().len()), (Some(&CHAIN[2][..]), 2));
 }
 
-/// What refuses the root when the field, by the end of its pointer, is dropped or null. Any other field is optional.
+/// The refusal when the field, named by the end of its pointer, is dropped or null. All other fields are optional.
 const REQUIRED: [(&str, &str); 12] = [
     ("/mediaType", "root.media_type"),
     ("/hashAlgorithm", "root.malformed"),
@@ -287,7 +288,7 @@ fn a_log_of_tomorrow_is_set_aside_and_listed() {
 }
 
 proptest! {
-    /// The window that is read contains exactly the milliseconds that lie between the bounds as they are written.
+    /// The parsed window contains exactly the milliseconds between the written bounds.
     #[test]
     fn windows_keep_every_fraction(start in 1_u64..4_000_000_000, length in 0_u64..10_000, fractions in any::<[u32; 2]>(), offset in 0_u64..12_000) {
         let [first, last] = fractions.map(|fraction| u64::from(fraction % 1_000_000_000));
@@ -304,7 +305,7 @@ proptest! {
                 let exact = u128::from(time.millis()) * 1_000_000;
                 prop_assert_eq!(root.logs()[0].window().contains(time), (from..=until).contains(&exact));
             }
-            // No millisecond lies between them.
+            // There is no millisecond between them.
             Err(refusal) => {
                 prop_assert_eq!(refusal.code(), "root.window");
                 prop_assert!(from.div_ceil(1_000_000) > until / 1_000_000);
@@ -312,7 +313,7 @@ proptest! {
         }
     }
 
-    /// No text panics, and none that is not JSON is taken.
+    /// No text causes a panic, and text that is not JSON is refused.
     #[test]
     fn any_change_of_bytes_is_survived(at in 0_usize..4000, byte in any::<u8>()) {
         let mut text = root().to_string().into_bytes();

@@ -1,4 +1,4 @@
-//! Published advisories about verifiers of this field, one test each: what was accepted there is refused here.
+//! Published advisories about Sigstore verifiers, one test each: the input that was accepted there is refused here.
 
 mod made;
 
@@ -30,7 +30,7 @@ fn options(change: impl FnOnce(&mut Thresholds)) -> Options {
 
 const ENTRIES: &str = "/verificationMaterial/tlogEntries";
 
-/// GHSA-xm5m-wgh2-rrg3: the first certificate in the token's bag was taken for the signer's.
+/// GHSA-xm5m-wgh2-rrg3: the first certificate in the token was taken as the signer's.
 #[test]
 fn a_forged_certificate_first_in_the_bag_changes_nothing() {
     let strangers = World::new(Spec::default());
@@ -47,13 +47,14 @@ fn a_forged_certificate_first_in_the_bag_changes_nothing() {
         };
         let (ours, theirs) = (&raw const world.tsa_key, &raw const strangers.tsa_key);
         assert_eq!(with(vec![forged.clone(), own.clone()], ours), "accepted");
-        // Signed by the stranger, who carries our certificate along, before or behind their own.
+        // Signed by an unknown authority, which also includes our certificate, before or after its own.
         assert_eq!(with(vec![own.clone(), forged.clone()], theirs), "timestamp.signer");
         assert_eq!(with(vec![forged, own], theirs), "timestamp.signer");
     }
 }
 
-/// GHSA-whqx-f9j3-ch6m, GHSA-q4xm-6fjc-5f6w, GHSA-ccxc-vr6p-4858, GHSA-8gw7-4j42-w388: an entry about something else.
+/// GHSA-whqx-f9j3-ch6m, GHSA-q4xm-6fjc-5f6w, GHSA-ccxc-vr6p-4858, GHSA-8gw7-4j42-w388: an entry about another
+/// signature.
 #[test]
 fn an_unrelated_entry_vouches_for_nothing_and_lends_no_time() {
     let (world, other) = (World::new(Spec::default()), World::new(Spec::default()));
@@ -64,12 +65,12 @@ fn an_unrelated_entry_vouches_for_nothing_and_lends_no_time() {
             assert_eq!(code(&world.root(), &bundle, options), "entry.mismatch");
         }
     }
-    // Beside one that is about this signature.
+    // Together with one that is about this signature.
     let entries = [world.entry_v1(&world.body_v1()), world.entry_v2(&other.body_v2())];
     assert_eq!(code(&world.root(), &world.bundle(&entries, &[]), Options::default()), "entry.mismatch");
 }
 
-/// GHSA-wfqv-66vq-46rm: an intermediate that had expired, where the log was not asked for.
+/// GHSA-wfqv-66vq-46rm: an expired intermediate was accepted if no log entry was required.
 #[test]
 fn an_expired_intermediate_is_refused_without_a_log_too() {
     let world = World::new(Spec { intermediate: (T - 1000, T - 1), ..Spec::default() });
@@ -99,7 +100,7 @@ fn a_payload_that_does_not_parse_is_no_success() {
     }
 }
 
-/// GHSA-cq38-jh5f-37mq: endless entries and timestamps.
+/// GHSA-cq38-jh5f-37mq: unlimited numbers of entries and timestamps.
 #[test]
 fn counts_are_limited() {
     let world = World::new(Spec::default());
@@ -111,7 +112,7 @@ fn counts_are_limited() {
     assert_eq!(code(&world.root(), &world.bundle(&entries[..1], &stamps), Options::default()), "bundle.too_many");
 }
 
-/// GHSA-9vcr-p3rj-q5q6: several entries of one log met a threshold of several logs.
+/// GHSA-9vcr-p3rj-q5q6: several entries of one log satisfied a threshold of several logs.
 #[test]
 fn thresholds_count_operators() {
     let world = World::new(Spec::default());
@@ -147,7 +148,7 @@ fn thresholds_count_operators() {
     }
 }
 
-/// The same for witnesses: one that signs twice is one, and an unknown one is none.
+/// The same for witnesses: one that signs twice counts once, and an unknown one does not count.
 #[test]
 fn a_quorum_counts_witnesses() {
     let world = World::new(Spec::default());
@@ -181,7 +182,8 @@ fn a_quorum_counts_witnesses() {
     }
 }
 
-/// GHSA-wqqc-jjcq-vfxm: a log's key was believed outside its window. Without a promise every time counts.
+/// GHSA-wqqc-jjcq-vfxm: a log's key was trusted outside its window. Without a promise, every established time must be
+/// in the window.
 #[test]
 fn a_retired_log_vouches_for_nothing_new() {
     let world = World::new(Spec::default());
@@ -197,7 +199,7 @@ fn a_retired_log_vouches_for_nothing_new() {
     }
 }
 
-/// GHSA-hhfg-fwrw-87w7, GHSA-xgjw-pm74-86q4: a log's time was believed without a promise.
+/// GHSA-hhfg-fwrw-87w7, GHSA-xgjw-pm74-86q4: a log's time was trusted without a promise.
 #[test]
 fn a_time_without_a_promise_is_none() {
     let world = World::new(Spec::default());
@@ -205,7 +207,7 @@ fn a_time_without_a_promise_is_none() {
     let entry = bundle.pointer_mut(&format!("{ENTRIES}/0")).unwrap().as_object_mut().unwrap();
     let promise = entry.remove("inclusionPromise").unwrap();
     assert_eq!(code(&world.root(), &bundle, Options::default()), "time.none");
-    // With another source of time it is no time either, but it must not lie.
+    // With another source of time it does not count either, but it must not be false.
     let mut with_stamp = world.bundle(&[world.entry_v1(&world.body_v1())], &[world.timestamp()]);
     let place = format!("{ENTRIES}/0");
     with_stamp.pointer_mut(&place).unwrap().as_object_mut().unwrap().remove("inclusionPromise");
@@ -213,7 +215,7 @@ fn a_time_without_a_promise_is_none() {
     assert_eq!((verified.times.len(), verified.entries[0].log_index), (1, None));
     with_stamp.pointer_mut(&place).unwrap()["integratedTime"] = (T + 301).to_string().into();
     assert_eq!(code(&world.root(), &with_stamp, Options::default()), "time.certificate");
-    // A promise by another log than the one named.
+    // A promise by another log than the named one.
     let entry = bundle.pointer_mut(&place).unwrap();
     entry["inclusionPromise"] = promise;
     let (v1, v2) = (World::scheme_v1(made::HOST_V1), world.root()["tlogs"][1]["logId"].clone());
@@ -221,7 +223,7 @@ fn a_time_without_a_promise_is_none() {
     assert_eq!(code(&world.root(), &bundle, Options::default()), "promise.signature", "{v1:?}");
 }
 
-/// GHSA-jfc7-64v2-mr8c: the encoding that is signed counted characters, or was not UTF-8.
+/// GHSA-jfc7-64v2-mr8c: the signed encoding counted characters, or was not UTF-8.
 #[test]
 fn the_length_of_a_payload_type_is_in_bytes() {
     let payload_type = "application/vnd.exämple+json";
@@ -249,7 +251,7 @@ fn the_length_of_a_payload_type_is_in_bytes() {
     assert_eq!(judge(&latin1), "signature.invalid");
 }
 
-/// GHSA-frqx-jfcm-6jjr and its like: a body that is not what its kind says ended the process.
+/// GHSA-frqx-jfcm-6jjr and similar ones: a body that did not match its kind crashed the process.
 #[test]
 fn malformed_bodies_are_refused() {
     let world = World::new(Spec::default());
@@ -266,7 +268,7 @@ fn malformed_bodies_are_refused() {
     }
 }
 
-/// Unknown logs and authorities refuse by default; where they are to be reported they count for nothing.
+/// Unknown logs and authorities are refused by default. With the option to report them, they do not count.
 #[test]
 fn what_is_unknown_never_counts() {
     let (world, other) = (World::new(Spec::default()), World::new(Spec::default()));

@@ -1,4 +1,4 @@
-//! Every kind of key, and the one algorithm that belongs to it.
+//! Every kind of key, and its one algorithm.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its keys has failed")]
 
@@ -62,7 +62,7 @@ fn by_bytes(key: &PublicKey, bundle: &Value) -> Result<Algorithm, &'static str> 
     verdict(SignerKey::new(key.clone()), false, bundle, &Artifact::Bytes(ARTIFACT))
 }
 
-/// Checks that a bundle verifies by bytes and by the one digest, and by no other.
+/// Checks that a bundle verifies with the artifact's bytes and with the one right digest, and with no other digest.
 fn check(key: &PublicKey, bundle: &Value, algorithm: Algorithm) {
     assert_eq!(by_bytes(key, bundle), Ok(algorithm));
     let own = algorithm.hash().unwrap();

@@ -25,7 +25,7 @@ fn scalars(value: &Value, place: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The document with one bit of the scalar at `place` changed: of its bytes where it is base64, else of its text.
+/// The document with one bit of the scalar at `place` changed: in the decoded bytes if it is base64, else in the text.
 fn bit_changed(document: &Value, place: &str, position: usize) -> Option<Value> {
     let text = document.pointer(place)?.as_str()?;
     let binary = [
@@ -66,7 +66,7 @@ fn a_changed_bit_anywhere_is_refused() {
                 for (position, changed) in changed {
                     let verdict = Bundle::parse(changed.to_string().as_bytes())
                         .and_then(|bundle| verifier.verify(&bundle, &Artifact::Bytes(ARTIFACT), &AnySigner, NOW));
-                    // The status of a timestamp is outside of what is signed: granted, and granted with changes.
+                    // The status of a timestamp is not signed: granted, and granted with modifications.
                     let is_status = place == STAMP && bytes(&bundle, STAMP)[..=position].ends_with(&[0x30, 3, 2, 1, 0]);
                     assert_eq!(verdict.is_err(), !is_status, "{place}, bit of byte {position}");
                     changes += 1;

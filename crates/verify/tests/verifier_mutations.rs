@@ -1,4 +1,4 @@
-//! One change each to bundles that verify, and the exact code of each refusal.
+//! One change each to bundles that verify, with the exact code of the refusal.
 
 mod made;
 
@@ -78,12 +78,12 @@ fn the_certificate() {
     let both = |change: &dyn Fn(&Value) -> Value| [code(&world, &change(&v1)), code(&world, &change(&v2))];
     let der = world.leaf.der();
     let replaced = |der: &[u8]| with(&v2, CERTIFICATE, STANDARD.encode(der));
-    // A bit of the serial number, which stands in the first bytes of what is signed.
+    // A bit of the serial number, in the first bytes of the signed part.
     let serial = der.windows(2).position(|pair| pair == [0x02, 0x14] || pair == [0x02, 0x13]).unwrap() + 6;
     assert_eq!(both(&|bundle| flipped(bundle, CERTIFICATE, serial)), ["chain.signature"; 2]);
     assert_eq!(code(&world, &replaced(&[der, &[0]].concat())), "certificate.malformed");
     assert_eq!(code(&world, &replaced(world.leaf.to_pem().as_bytes())), "certificate.malformed");
-    // Signed by another key of the same name.
+    // Signed by another key with the same name.
     let forged = certificate_der(world.leaf.tbs_der(), &Key::new().sign(world.leaf.tbs_der()));
     assert_eq!(code(&world, &replaced(&forged)), "chain.signature");
     let strangers = World::new(Spec::default());
@@ -219,7 +219,7 @@ fn the_checkpoint() {
         bytes: vec![0; 76],
     };
     assert_eq!(changed(format!("{given}{foreign}\n")), "accepted", "lines of others are ignored");
-    // Signed by the log itself: another tree, another log's name, and another origin under its own name.
+    // Signed by the log itself: for another tree, under another log's name, and with another origin under its own name.
     let scheme = World::scheme_v2(HOST_V2);
     let later = TreeHead { size: 5, root: [1; 32] };
     assert_eq!(changed(World::checkpoint(&later, &world.log_v2, &scheme)), "checkpoint.mismatch");
@@ -230,7 +230,7 @@ fn the_checkpoint() {
     let text = Note::parse(&other).unwrap().text;
     let signature = NoteSignature { bytes: world.log_v2.sign(text.as_bytes()), ..line.clone() };
     assert_eq!(changed(Note { text, signatures: vec![signature] }.to_string()), "checkpoint.origin");
-    // Rekor v1's names need a tree, Rekor v2's must not have one.
+    // Origins of Rekor v1 need a tree number, those of Rekor v2 must not have one.
     for (bundle, key, from, to) in [
         (&v2, &world.log_v2, HOST_V2.to_owned(), format!("{HOST_V2} - 7")),
         (&v1, &world.log_v1, format!("{HOST_V1} - 7"), HOST_V1.to_owned()),
@@ -345,7 +345,7 @@ fn envelopes_and_statements() {
     let both = |change: &dyn Fn(&Value) -> Value| [&v1, &v2].map(|bundle| code(&world, &change(bundle)));
     assert_eq!(both(&Value::clone), ["accepted"; 2]);
     assert_eq!(both(&|bundle| flipped(bundle, "/dsseEnvelope/payload", 9)), ["entry.mismatch"; 2]);
-    // Rekor v1 logs no payload type.
+    // Rekor v1 does not log the payload type.
     let renamed = both(&|bundle| with(bundle, "/dsseEnvelope/payloadType", "text/plain"));
     assert_eq!(renamed, ["signature.invalid", "entry.mismatch"]);
     assert_eq!(both(&|bundle| with(bundle, "/dsseEnvelope/signatures", json!([]))), ["dsse.signatures"; 2]);
@@ -410,7 +410,7 @@ fn the_policy() {
 
 #[test]
 fn parts_of_two_good_bundles_do_not_mix() {
-    // One authority and one set of logs, two signers.
+    // Two signers with the same authority and logs.
     let world = World::new(Spec::default());
     let other = {
         let mut other = World::new(Spec::default());

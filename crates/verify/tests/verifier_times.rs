@@ -1,4 +1,4 @@
-//! Every window of time that the verifier looks at, one second before, at and after each of its bounds.
+//! Every window of time that the verifier checks, one second before, at and after each bound.
 
 mod made;
 
@@ -114,7 +114,7 @@ fn nothing_lies_in_the_future() {
     for bundle in [world.bundle_v1(), world.bundle_v2()] {
         let at = |seconds| code(&verify(&world.root(), &bundle, Timestamp::from_seconds(seconds)));
         assert_eq!((at(T - 1), at(T), at(T + 1)), ("time.future", "accepted", "accepted"));
-        // A certificate that has expired long ago is no reason: it was valid when it signed.
+        // A certificate that expired long ago is accepted: it was valid when it signed.
         assert_eq!(at(T + 1_000_000_000), "accepted");
     }
     let late = World::new(Spec { sct_millis: T * 1000 + 500, ..Spec::default() });
@@ -124,7 +124,7 @@ fn nothing_lies_in_the_future() {
 
 #[test]
 fn every_time_is_compared_with_every_window() {
-    // Two sources, of which the second lies outside the certificate's validity.
+    // Two sources of time. The second time is outside the certificate's validity.
     let world = World::new(Spec::default());
     let stamp = |time| made::Stamp::of(&world.signature, time).response(&world.tsa, &world.tsa_key);
     let entry = world.entry_v1(&world.body_v1());

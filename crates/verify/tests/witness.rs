@@ -1,4 +1,4 @@
-//! Cosignatures of public witnesses, and what a witness decides about every pair of trees.
+//! Cosignatures of public witnesses, and a witness's decision about every pair of trees.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
 
@@ -15,10 +15,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 use std::sync::LazyLock;
 
-/// An entry of Rekor's staging log with the cosignatures of three witnesses.
+/// An entry of Rekor's staging log, with cosignatures of three witnesses.
 const ENTRY: &str = include_str!("golden/rekor2-envelope.json");
 const LOG: &str = "log2025-alpha3.rekor.sigstage.dev+d3d3a70c+AZQ93VXPMmj9uZj7U/7CefQ9yy8RgYFv6mKzOseipjqp";
-/// As their operators publish them.
+/// Verifier keys, as published by the operators.
 const WITNESSES: [&str; 3] = [
     "witness.stagemole.eu+67f7aea0+BEqSG3yu9YrmcM3BHvQYTxwFj3uSWakQepafafpUqklv",
     "staging.witness.transparency.goog/ring-any-bells+2e1a8dc9+BG5JTpLc3FJtwzgh1Uv+Qelz9qeOH2bfWjS1s0s+y4rL",
@@ -30,7 +30,7 @@ fn staging() -> String {
     find(&entry, "envelope").unwrap()
 }
 
-/// The first field of this name that is a checkpoint.
+/// The first field with this name that is a checkpoint.
 fn find(value: &Value, name: &str) -> Option<String> {
     let own = value.get(name).and_then(Value::as_str).filter(|text| text.contains("\n\n"));
     let below = || match value {
@@ -87,7 +87,7 @@ fn a_quorum_counts_witnesses_and_not_signatures() {
         let policy = Policy::new(witnesses(), quorum).unwrap();
         assert_eq!(policy.verify(&note), Ok(()));
         let mut fewer = note.clone();
-        // What one has signed does not count twice.
+        // A cosignature does not count twice.
         fewer.signatures = vec![note.signatures[0].clone(), note.signatures[1].clone(), note.signatures[1].clone()];
         let verdict = if quorum == 1 { Ok(()) } else { Err(Rejection::CosignaturesTooFew { found: 1, quorum }) };
         assert_eq!(policy.verify(&fewer), verdict);
@@ -111,7 +111,7 @@ fn key_of(vkey: &str) -> PublicKey {
     VerifierKey::parse(vkey).unwrap().key().clone()
 }
 
-/// A log of its own, with every tree of up to some size.
+/// A log made for the test, with every tree up to some size.
 struct Log {
     key: VerifierKey,
     pair: Ed25519KeyPair,

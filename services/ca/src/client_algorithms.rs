@@ -19,7 +19,7 @@ const REGISTRY: [(&str, KeyKind); 7] = [
 
 /// A name that is not in the list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is no client signing algorithm; known are {}", REGISTRY.map(|(name, _)| name).join(", "))]
+#[error("{name:?} is not a client signing algorithm; the known ones are {}", REGISTRY.map(|(name, _)| name).join(", "))]
 pub struct UnknownAlgorithm {
     /// The name, as written.
     pub name: String,

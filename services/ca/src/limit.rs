@@ -1,6 +1,6 @@
 //! Limits the certificates per minute of one identity, and of all identities of one issuer.
 //!
-//! Only requests with verified tokens count, so nobody can use up another identity's share, and the memory used is
+//! Only requests with verified tokens count, so no caller can use up another identity's share, and memory use is
 //! bounded. A keyed hash maps identities to a fixed number of slots. Two identities in one slot share its rate.
 
 use crate::Error;
@@ -28,7 +28,7 @@ pub struct Rates {
     pub per_issuer: Option<NonZeroU32>,
 }
 
-/// Whose share is used up.
+/// The share that is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
     /// Of one identity at one issuer.

@@ -20,8 +20,8 @@ pub enum Transparency {
     /// The finished certificate is logged, and the timestamp is returned beside it: for an issuing key that must not
     /// sign precertificates. sigstore-python and sigstore-rs do not accept this.
     Detached(Arc<dyn CertificateLog>),
-    /// Certificates are not logged. Only if the operator has set it explicitly: nobody can find out which certificates
-    /// were issued.
+    /// Certificates are not logged. Only if the operator has set it explicitly, because the issued certificates cannot
+    /// be found out then.
     Unlogged,
 }
 

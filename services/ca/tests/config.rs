@@ -75,7 +75,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("type = 'gitlab-pipeline'\nurl_pattern = 'https://*.git.a.test'", "only known"),
     ("type = 'buildkite-job'\nurl = 'https://agent.buildkite.com@a.test'", "only known"),
     ("preset = 'keycloak'\nurl = 'https://a.test'", "a realm"),
-    ("preset = 'entra'\nurl = 'https://login.microsoftonline.com/common/v2.0'", "anybody's tenant"),
+    ("preset = 'entra'\nurl = 'https://login.microsoftonline.com/common/v2.0'", "accept every tenant"),
     ("preset = 'google'\nmax_age_seconds = 0", "`max_age_seconds`"),
     ("preset = 'google'\nmax_age_seconds = 604801", "`max_age_seconds`"),
     ("preset = 'google'\nrequire = {hd = []}", "no value at all"),
@@ -163,7 +163,7 @@ fn what_is_not_written_down_is_not_trusted() {
     let [settings] = &config::check(&path).unwrap()[..] else { panic!("one issuer") };
     assert_eq!(settings.name, IssuerName::Exact("https://token.actions.githubusercontent.com".to_owned()));
     assert_eq!(settings.audiences, ["sigstore"]);
-    // Nothing of the network is open that nobody asked for.
+    // No network access is allowed that is not configured.
     assert_eq!(settings.access, chancery_ca::Access::default());
 }
 

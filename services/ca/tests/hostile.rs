@@ -412,7 +412,7 @@ async fn proofs_that_prove_nothing() {
     assert!(world.log.submissions.lock().unwrap().is_empty());
 }
 
-/// `n - s` in place of `s`: the other signature that everybody can make of an ECDSA signature on P-256.
+/// `n - s` in place of `s`: the second signature that anyone can make from an ECDSA signature on P-256.
 fn twin(signature: &[u8]) -> Vec<u8> {
     let (r, s) = p256::ecdsa::Signature::from_der(signature).unwrap().split_scalars();
     p256::ecdsa::Signature::from_scalars(r, -s).unwrap().to_der().as_bytes().to_vec()

@@ -109,7 +109,7 @@ async fn no_request_fails_while_the_key_is_replaced() {
     let mut issuers = Vec::new();
     for client in clients {
         let seen = client.await.unwrap();
-        assert!(seen.is_sorted(), "nobody goes back: {seen:?}");
+        assert!(seen.is_sorted(), "no client goes back: {seen:?}");
         issuers.extend(seen);
     }
     assert!(issuers.iter().any(|issuer| issuer == FIRST) && issuers.iter().any(|issuer| issuer == SECOND));

@@ -276,7 +276,7 @@ async fn keys_that_must_not_verify_are_left_out_of_the_set() {
         assert_eq!(verdict, Err(code), "{keys:?}");
     }
     scene.documents.publish(&[symmetric, json!({"kty": "future"}), json!(7), jwk(scene.key.public_key(), Some("k1"))]);
-    assert!(scene.verdict(&good).await.is_ok(), "keys nobody understands do not spoil the others");
+    assert!(scene.verdict(&good).await.is_ok(), "unknown kinds of keys do not spoil the others");
 }
 
 #[tokio::test]
@@ -395,7 +395,7 @@ async fn who_has_a_known_key_does_not_wait_for_an_issuer_that_hangs() {
     assert!(first.as_mut().poll(&mut context).is_pending(), "one asks the issuer");
     for _ in 0..10 {
         let verdict = pin!(authenticator.authenticate(&good, later)).poll(&mut context);
-        assert!(matches!(verdict, Poll::Ready(Ok(_))), "and nobody else waits for it");
+        assert!(matches!(verdict, Poll::Ready(Ok(_))), "and no other token waits for it");
     }
 }
 

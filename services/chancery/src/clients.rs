@@ -1,7 +1,7 @@
-//! What each client needs to trust an instance: commands, code or YAML, complete.
+//! The commands, code or YAML with which each client trusts an instance.
 //!
-//! `chancery trust export` prints these texts, and the console shows them. Everything in them comes out of the repository that
-//! is served: the same certificates and keys clients get from it. Nothing here reads a file or a clock.
+//! `chancery trust export` prints these texts, and the console shows them. All values come from the served repository,
+//! so they are the same certificates and keys that clients get from it. This module reads no file and no clock.
 
 mod code;
 mod text;
@@ -14,7 +14,7 @@ use chancery_verify::hash;
 use clap::ValueEnum;
 use serde_json::Value;
 
-/// A client that is to trust the instance.
+/// A client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Client {
     Cosign,
@@ -30,7 +30,7 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    /// The name people know it by.
+    /// The client's usual name.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Cosign => "cosign",
@@ -47,13 +47,13 @@ impl Client {
     }
 }
 
-/// What the texts are made of.
+/// The values in the texts.
 pub(crate) struct Facts {
-    /// Of the certificate authority, and so of the instance.
+    /// URL of the certificate authority, which is also the instance's.
     pub(crate) url: String,
-    /// Of the repository.
+    /// URL of the repository.
     pub(crate) mirror: String,
-    /// Whose tokens are accepted, as the signing configuration says.
+    /// URL of the trusted OIDC issuer, from the signing configuration.
     pub(crate) issuer: String,
     /// The first root metadata.
     pub(crate) root: Vec<u8>,
@@ -64,12 +64,12 @@ pub(crate) struct Facts {
     /// Keys of the current logs, in PEM.
     pub(crate) rekor: String,
     pub(crate) ct: String,
-    /// The timestamp authority's chain, in PEM; empty where there is none.
+    /// The timestamp authority's chain, in PEM. Empty if there is none.
     pub(crate) timestamps: String,
 }
 
 impl Facts {
-    /// Reads them from a repository; `None` where its files are not those that a server of this program publishes.
+    /// Reads the values from a repository. `None` if its files were not published by a server of this program.
     pub(crate) fn of(repository: &Repository) -> Option<Self> {
         let target = |name: &str| String::from_utf8(repository.target(name)?.to_vec()).ok();
         let all = |prefix: &str| {

@@ -214,7 +214,7 @@ fn trust_root(trust: &TrustRoot, now: Timestamp) -> Markup {
     html! {
         section aria-labelledby="trust" {
             h2 #trust { "Trust root" }
-            p { "Compare this fingerprint with what your operator told you on another way, before a client trusts this server. It never changes." }
+            p { "Compare this fingerprint with the one that your operator gave you in another way, before a client trusts this server. It never changes." }
             p.fingerprint { span.quiet { "SHA-256 of root.json" } (digits(&trust.checksum)) }
             table {
                 caption { "Metadata of the TUF repository" }

@@ -1,4 +1,4 @@
-//! What can go wrong with a log, in the three families a caller must tell apart.
+//! Errors of a log, in the three families that a caller must distinguish.
 
 use crate::quarantine::Reason;
 use crate::store::StoreError;
@@ -18,10 +18,10 @@ pub fn failed_checks() -> u64 {
     FAILED_CHECKS.load(Ordering::Relaxed)
 }
 
-/// Why a log did not do what was asked.
+/// The reason why a log refused a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not now: the pool is full. The client should come back after this many seconds.
+    /// Temporary: the pool is full. The client should retry after this number of seconds.
     #[error("too many entries are waiting; try again in {retry_after_seconds} s")]
     Busy {
         /// Seconds to wait.
@@ -39,10 +39,10 @@ pub enum Error {
     /// Never again: the log is frozen. Reads go on.
     #[error("the log is frozen: it takes no more entries")]
     Frozen,
-    /// Not until an operator has looked: what is stored is in doubt. Reads go on.
+    /// Until an operator has intervened: the stored state is in doubt. Reads go on.
     #[error("the log is quarantined: {0}")]
     Quarantined(Reason),
-    /// Broken: a self-check failed. Nothing is signed any more.
+    /// A self-check failed. Nothing is signed any more.
     #[error(transparent)]
     Corrupt(Corrupt),
     /// The database failed; whether a write reached it is unknown, and a retry is safe.
@@ -94,9 +94,9 @@ impl Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invariant violated: {invariant}")]
 pub struct Corrupt {
-    /// What should have been true.
+    /// The violated invariant.
     pub invariant: &'static str,
-    /// What `chancery-verify` said, where it was asked.
+    /// The reason of `chancery-verify`, if it made the check.
     #[source]
     pub rejection: Option<Rejection>,
 }

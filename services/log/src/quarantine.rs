@@ -1,8 +1,8 @@
-//! Quarantine: what a log is in once its stored state is in doubt.
+//! Quarantine: the state of a log whose stored data is in doubt.
 //!
-//! A quarantined log answers reads from the last checkpoint it can prove, takes no entries and signs nothing, until an
-//! operator has looked and started it again on a state that passes the guard of the start. There is no way to override it: a
-//! second signed history could not be taken back.
+//! A quarantined log answers reads from the last checkpoint that it can prove. It accepts no entries and signs nothing,
+//! until an operator has repaired it and restarted it with a state that passes the guard of the start. There is no
+//! override, because a second signed history could not be revoked.
 
 use crate::Corrupt;
 use chancery_daemon::clock::ClockFault;
@@ -10,10 +10,10 @@ use chancery_verify::Rejection;
 use std::sync::Arc;
 use tokio::sync::SetOnce;
 
-/// Why a log is quarantined.
+/// The reason why a log is quarantined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// The database was put back to an earlier state.
+    /// The database was restored to an earlier state.
     #[error("the database has {head} leaves, and a checkpoint of {published} leaves was published")]
     Shrunk {
         /// Leaves of the committed head.
@@ -21,12 +21,12 @@ pub enum Reason {
         /// Leaves of the newest stored checkpoint.
         published: u64,
     },
-    /// The newest stored checkpoint is not one the log's key signed, or not of the tree it is stored for.
+    /// The newest stored checkpoint was not signed by the log's key, or is not of the tree that it is stored for.
     #[error("the newest stored checkpoint, of {size} leaves, was not published by this log: {rejection}")]
     Checkpoint {
         /// Leaves it is stored for.
         size: u64,
-        /// What verification said.
+        /// The verifier's reason.
         rejection: Rejection,
     },
     /// The tiles of the right edge are missing, or do not hash to the root of the committed head.
@@ -43,7 +43,7 @@ pub enum Reason {
         /// Leaves of the newest stored checkpoint.
         published: u64,
     },
-    /// The copy of the log's files is of a larger tree: the database was put back to an earlier state.
+    /// The copy of the log's files is of a larger tree: the database was restored to an earlier state.
     #[error("the database has {head} leaves, and the object store has a checkpoint of {published}")]
     StoreNewer {
         /// Leaves of the committed head.
@@ -61,7 +61,7 @@ pub enum Reason {
         /// Leaves of the checkpoint in the object store.
         published: u64,
     },
-    /// The high-water mark is of a larger tree: the database was put back to an earlier state.
+    /// The high-water mark is of a larger tree: the database was restored to an earlier state.
     #[error("the database has {head} leaves, and this server has published {published}: the database was put back")]
     MarkNewer {
         /// Leaves of the committed head.
@@ -69,7 +69,7 @@ pub enum Reason {
         /// Leaves of the checkpoint in the mark.
         published: u64,
     },
-    /// The high-water mark is of another history: the database was put back and has grown again.
+    /// The high-water mark is of another history: the database was restored and has grown again.
     #[error(
         "the stored tree of {head} leaves does not extend the one of {published} leaves that this server has published"
     )]
@@ -79,7 +79,7 @@ pub enum Reason {
         /// Leaves of the checkpoint in the mark.
         published: u64,
     },
-    /// The database was put back to an earlier state while the log was running.
+    /// The database was restored to an earlier state while the log was running.
     #[error("the database has {head} leaves, and had {known} before: it was put back")]
     PutBack {
         /// Leaves of the committed head.
@@ -87,8 +87,8 @@ pub enum Reason {
         /// Leaves of the head that was committed before.
         known: u64,
     },
-    /// A witness has seen more of this log than there is: the database was put back to an earlier state, or another server
-    /// writes under the same key.
+    /// A witness has seen more of this log than the database has: the database was restored to an earlier state, or
+    /// another server writes under the same key.
     #[error("the database has {head} leaves, and the witness {witness} has cosigned {witnessed}")]
     WitnessAhead {
         /// Leaves of the committed head.
@@ -149,10 +149,10 @@ impl Reason {
     }
 }
 
-/// Why a log takes no entries, for readiness.
+/// The reason why a log accepts no entries, for readiness.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
-    /// Until an operator has looked.
+    /// Until an operator has intervened.
     #[error(
         "the {log} log is QUARANTINED ({}): {reason}; reads go on, no entry is taken and nothing is signed",
         reason.code()
@@ -174,7 +174,7 @@ pub enum Obstacle {
     /// Until the high-water mark can be written.
     #[error(
         "the high-water mark of the {log} log cannot be written, so no entry is acknowledged: \
-        make room on the disk of its data directory, or mend its permissions"
+        make room on the disk of its data directory, or correct its permissions"
     )]
     Unmarked {
         /// The log's name.

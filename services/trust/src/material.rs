@@ -34,9 +34,7 @@ pub enum InvalidMaterial {
         url: String,
     },
     /// cosign and sigstore-js compare the origin of a Rekor v2 log with the host of its URL.
-    #[error(
-        "`{url}` has a path: cosign does not believe the checkpoints of a Rekor v2 log that is not at the root of its host"
-    )]
+    #[error("`{url}` has a path: cosign refuses the checkpoints of a Rekor v2 log that is not at the root of its host")]
     LogBelowRoot {
         /// The given text.
         url: String,
@@ -65,7 +63,7 @@ pub enum InvalidMaterial {
         name: String,
     },
     /// sigstore-js requires the self-signed root, sigstore-python the issuing certificate's issuer.
-    #[error("the chain of `{common_name}` needs the certificate that signs and its root")]
+    #[error("the chain of `{common_name}` must have the signing certificate and its root")]
     ShortChain {
         /// The authority.
         common_name: String,
@@ -85,7 +83,7 @@ pub enum InvalidMaterial {
         url: String,
     },
     /// Without one of these, a trust root cannot verify anything.
-    #[error("no {what}: nothing signed here could be verified")]
+    #[error("no {what}: signatures made here could not be verified")]
     Missing {
         /// The missing kind.
         what: &'static str,

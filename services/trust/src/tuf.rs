@@ -56,13 +56,13 @@ pub enum InvalidMetadata {
     #[error("it is larger than clients accept")]
     TooLarge,
     /// Not a JSON object with `signed` and `signatures`.
-    #[error("it is no JSON document")]
+    #[error("it is not a JSON document")]
     NotJson,
     /// Canonical JSON has no form for numbers that are not whole.
-    #[error("it has a number that is not whole")]
+    #[error("it has a number that is not an integer")]
     NotWhole,
     /// A member is missing or has a wrong value.
-    #[error("member `{name}` is missing or not what it must be")]
+    #[error("member `{name}` is missing or has a wrong value")]
     Member {
         /// The member.
         name: &'static str,
@@ -74,7 +74,7 @@ pub enum InvalidMetadata {
         key_id: String,
     },
     /// A key id that does not match the key, or is listed twice.
-    #[error("key {key_id} is listed twice, or under a name that is not its own")]
+    #[error("key {key_id} is listed twice, or its key id does not match the key")]
     KeyId {
         /// The key id.
         key_id: String,
@@ -112,7 +112,7 @@ pub enum InvalidMetadata {
         found: u64,
     },
     /// Too few keys have signed.
-    #[error("{signed} keys of the {role} role have signed it, {threshold} must")]
+    #[error("{signed} keys of the {role} role have signed it, but {threshold} are required")]
     TooFewSignatures {
         /// The role.
         role: Role,
@@ -122,7 +122,7 @@ pub enum InvalidMetadata {
         threshold: usize,
     },
     /// Signed documents that contradict each other.
-    #[error("{name} is not what {by} says it is")]
+    #[error("length or hash of {name} is not the one in {by}")]
     Differs {
         /// The file.
         name: String,
@@ -130,7 +130,7 @@ pub enum InvalidMetadata {
         by: Role,
     },
     /// Expired.
-    #[error("it has expired on {expires}")]
+    #[error("it expired on {expires}")]
     Expired {
         /// RFC 3339.
         expires: String,
@@ -165,7 +165,10 @@ pub enum TufError {
         source: InvalidMetadata,
     },
     /// Too few keys are available, or they do not answer.
-    #[error("the {role} metadata needs {threshold} signatures, and {signed} could be made here{}", because(failures))]
+    #[error(
+        "the {role} metadata needs {threshold} signatures, but only {signed} could be made here{}",
+        because(failures)
+    )]
     KeysMissing {
         /// The role.
         role: Role,
@@ -180,7 +183,7 @@ pub enum TufError {
     #[error(transparent)]
     Clock(#[from] ClockFault),
     /// The trust files do not have the expected form.
-    #[error("the trust files cannot be taken apart")]
+    #[error("the trust files do not have the expected form")]
     TrustFiles,
     /// Another process has held the lock for too long.
     #[error("{path} has been locked for too long; another process is changing the repository")]
@@ -189,7 +192,7 @@ pub enum TufError {
         path: PathBuf,
     },
     /// The repository does not exist.
-    #[error("{path}: no TUF repository; it is made by the server's next start")]
+    #[error("{path}: there is no TUF repository; start the server to make it")]
     Missing {
         /// Its directory.
         path: PathBuf,

@@ -4,7 +4,7 @@ use chancery_daemon::clock::ClockFault;
 use chancery_daemon::signer::SignerError;
 use chancery_verify::Rejection;
 
-/// The one reason a request failed. Variants stand in the order of the checks.
+/// The reason why a request failed. Variants stand in the order of the checks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -33,13 +33,13 @@ pub enum Error {
         reason: &'static str,
     },
     /// The policy in a JSON request is not an object identifier.
-    #[error("the policy is no object identifier of at most 128 arcs")]
+    #[error("the policy is not an object identifier of at most 128 arcs")]
     PolicyMalformed,
     /// The request cannot be answered.
     #[error("the request is refused: {0}")]
     Request(Rejection),
     /// The policy is not one of ours.
-    #[error("the policy that is asked for is none of ours")]
+    #[error("the requested policy is not one of this authority")]
     Policy,
     /// The clock cannot be trusted.
     #[error(transparent)]

@@ -1,6 +1,7 @@
-//! The HTTP side of a witness: one write, and what others may read.
+//! The HTTP API of a witness: one route that writes, and the public reads.
 //!
-//! `POST /add-checkpoint` and `GET /<SHA-256 of the origin>/checkpoint` are C2SP's; `GET /` says in plain text who this is.
+//! `POST /add-checkpoint` and `GET /<SHA-256 of the origin>/checkpoint` are C2SP's; `GET /` shows the verifier key and
+//! the logs in plain text.
 
 mod openapi;
 
@@ -72,7 +73,7 @@ async fn about(State(witness): State<Witness>) -> Response {
     let mut page = format!("{}\n", witness.verifier_key());
     for log in witness.logs().await {
         let size = log.head.map_or_else(|| "nothing yet".to_owned(), |head| format!("{} leaves", head.size));
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(page, "{}: {size}", log.origin);
     }
     ([(header::CONTENT_TYPE, TEXT), CHANGES], page).into_response()

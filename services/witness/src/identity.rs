@@ -1,10 +1,10 @@
-//! Who a witness is: a name and a key in a directory that nobody else uses.
+//! The identity of a witness: its name and its key, in a directory that only one process uses.
 //!
 //! ```text
-//! lock            held by the one process
+//! lock            locked by the running process
 //! key.pem         Ed25519, private (0600)
-//! witness.vkey    name and public key, as others configure them; whoever starts under another name or key is refused
-//! logs/           what is kept of each log; see [`super::state`]
+//! witness.vkey    name and public key, for the configuration of logs; a start with another name or key is refused
+//! logs/           the state of each log; see [`super::state`]
 //! ```
 
 use super::Error;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// File with the verifier key.
 const VERIFIER_KEY: &str = "witness.vkey";
 
-/// An open directory. The lock is released when it is dropped.
+/// An open directory. Dropping it releases the lock.
 pub(super) struct Identity {
     data: PathBuf,
     pub(super) witness: Cosigner,
@@ -56,16 +56,16 @@ impl Identity {
         Ok(Self { data: data.to_owned(), witness, signer, _lock: lock })
     }
 
-    /// Where logs are kept.
+    /// The directory with the state of the logs.
     pub(super) fn logs(&self) -> PathBuf {
         self.data.join("logs")
     }
 }
 
-/// The verifier key of the witness in a directory, which may be in use; `None` where there is no witness.
+/// Reads the verifier key of the witness in a directory, which may be in use. `None` if there is no witness.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// The file cannot be read.
 pub fn read_verifier_key(data: &Path) -> Result<Option<String>, Error> {
     read(&data.join(VERIFIER_KEY))
 }

@@ -1,8 +1,8 @@
-//! A witness (C2SP tlog-witness): it cosigns a log's checkpoints along one history, and never along a second one.
+//! A witness (C2SP tlog-witness): it cosigns the checkpoints of one history of a log, and never of a second one.
 //!
-//! For each log it keeps the last checkpoint it has cosigned, with its own cosignature: what it compares the next one with,
-//! and what it shows to monitors. What is right is `chancery-verify`'s to say ([`chancery_verify::witness`]); here it is kept
-//! (`state`) and spoken over HTTP ([`http`]).
+//! For each log it stores the checkpoint that it cosigned last, with its own cosignature. It compares the next
+//! checkpoint with it, and shows it to monitors. [`chancery_verify::witness`] has the rules. This crate stores the
+//! state (`state`) and speaks HTTP ([`http`]).
 //!
 //! # One request
 //! 1. The log is found by the origin of its checkpoint; it must be one that was configured.
@@ -11,9 +11,9 @@
 //!    way back**: a crash before it leaves the old checkpoint and a cosignature nobody has seen.
 //! 4. The cosignature is verified and answered.
 //!
-//! All of that goes on when the one who asked has gone away, so that no two requests are ever judged by the same state.
-//! A data directory serves one process. Whoever puts back an old copy of it has a witness that may cosign a second history:
-//! do not restore one; make a new witness, under a new name.
+//! A request is completed even if the client disconnects, so that no two requests are judged with the same state. A
+//! data directory is for one process. A witness with a restored old copy may cosign a second history. So never restore
+//! one: make a new witness with a new name.
 
 pub mod http;
 mod identity;
@@ -38,15 +38,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// Why a witness does not start, or cannot go on.
+/// The reason why a witness does not start or cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Another process uses the directory.
@@ -54,35 +54,35 @@ pub enum Error {
     InUse(PathBuf),
     /// The directory belongs to a witness with another name or key.
     #[error(
-        "{path} is the data of the witness {kept}, and this would be {found}: a witness keeps its name and its key"
+        "{path} has the data of the witness {kept}, but this start is for {found}: a witness must keep its name and key"
     )]
     OtherIdentity {
         /// The directory.
         path: PathBuf,
-        /// The verifier key it was made with.
+        /// Verifier key that it was made with.
         kept: String,
-        /// What it would be.
+        /// Verifier key of this start.
         found: String,
     },
-    /// The key is gone.
+    /// The private key is missing.
     #[error(
         "{0} is missing, and a new key would be another witness: put it back, or start afresh with another directory"
     )]
     KeyMissing(PathBuf),
-    /// What is kept of a log is not what this witness has written.
+    /// The state of a log was not written by this witness.
     #[error("{path} is damaged ({rejection}): it was not written by this witness about a log with the configured key")]
     Damaged {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What verification said.
+        /// The verifier's reason.
         rejection: Rejection,
     },
-    /// A name, or the key of something that is no log.
+    /// The name is invalid, or the key is not one of a log.
     #[error("{text:?} is refused: {rejection}")]
     Configuration {
-        /// What was given.
+        /// The given text.
         text: String,
-        /// Why.
+        /// The reason.
         rejection: Rejection,
     },
     /// The key cannot be used.
@@ -90,12 +90,12 @@ pub enum Error {
     Signer(#[from] SignerError),
 }
 
-/// Why a checkpoint is not cosigned.
+/// The reason why a checkpoint is not cosigned.
 #[derive(Debug)]
 pub enum NotCosigned {
-    /// Nobody has told this witness of that log.
+    /// The log is not configured.
     UnknownLog,
-    /// It must not be.
+    /// The rules of witnesses forbid it.
     Refused(Refusal),
     /// The clock cannot be trusted.
     Clock(ClockFault),
@@ -103,17 +103,18 @@ pub enum NotCosigned {
     Broken(Error),
 }
 
-/// What a witness is made of.
+/// Settings of a witness.
 pub struct Settings<'a> {
-    /// Its directory, made where it does not exist.
+    /// Its directory. It is created if it does not exist.
     pub data: &'a Path,
-    /// Its name, a URL without scheme by convention: `witness.example.org/2026`. It is decided when the directory is made.
+    /// Its name, by convention a URL without scheme: `witness.example.org/2026`. It cannot change after the directory
+    /// was made.
     pub name: &'a str,
-    /// The logs it cosigns for, by their verifier keys, whose names are their origins.
+    /// Verifier keys of the logs that it cosigns for. The name of each key is the log's origin.
     pub logs: Vec<VerifierKey>,
 }
 
-/// A witness: cheap to clone, every clone is the same.
+/// A witness. Clones are cheap and share the same state.
 #[derive(Clone)]
 pub struct Witness(Arc<Inner>);
 
@@ -125,26 +126,26 @@ struct Inner {
     requests: Option<Counters>,
 }
 
-/// One log, as the witness knows it.
+/// The witness's data of a log.
 struct Followed {
     key: VerifierKey,
-    /// Where its last checkpoint is kept.
+    /// File with its last checkpoint.
     path: PathBuf,
-    /// What is kept there. Held from judging a request until it is written.
+    /// The contents of the file. Locked from judging a request until the new state is written.
     kept: Mutex<Option<Kept>>,
 }
 
-/// A log for those who look.
+/// The public status of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogStatus {
     /// First line of its checkpoints.
     pub origin: String,
-    /// The last tree that was cosigned.
+    /// The tree that was cosigned last.
     pub head: Option<TreeHead>,
 }
 
 impl Witness {
-    /// Opens the witness in a directory, or makes it there: a key, and nothing cosigned yet.
+    /// Opens the witness in a directory. In a new directory it makes a new witness with a new key.
     ///
     /// # Errors
     /// Where the directory is in use, belongs to another witness, or is damaged.
@@ -166,13 +167,13 @@ impl Witness {
         Ok(Self(Arc::new(Inner { identity, logs, clock, requests })))
     }
 
-    /// How others know it.
+    /// The witness's verifier key.
     #[must_use]
     pub fn verifier_key(&self) -> String {
         self.0.identity.witness.to_string()
     }
 
-    /// Every log it follows, by origin.
+    /// The status of every log, by origin.
     pub async fn logs(&self) -> Vec<LogStatus> {
         let mut logs = Vec::new();
         for (origin, log) in &self.0.logs {
@@ -182,17 +183,17 @@ impl Witness {
         logs
     }
 
-    /// The last checkpoint of a log, with the cosignature; the log is named by the SHA-256 of its origin in hexadecimal.
+    /// The last checkpoint of a log, with the cosignature. `origin_hash` is the SHA-256 of its origin in hexadecimal.
     pub async fn checkpoint(&self, origin_hash: &str) -> Option<String> {
         let of = |origin: &String| hex::encode(hash::sha256(origin.as_bytes())) == origin_hash;
         let (_, log) = self.0.logs.iter().find(|(origin, _)| of(origin))?;
         log.kept.lock().await.as_ref().map(|kept| kept.note.clone())
     }
 
-    /// Cosigns a checkpoint, or says why not. Returns the signature line with its line break.
+    /// Cosigns a checkpoint, or refuses it. Returns the signature line with its line break.
     pub async fn add_checkpoint(&self, request: String) -> Result<String, NotCosigned> {
         let inner = Arc::clone(&self.0);
-        // In a task of its own: a request that was begun is finished, even if the client has gone.
+        // A separate task completes the request even if the client disconnects.
         let answer = tokio::spawn(async move { inner.add_checkpoint(&request).await });
         answer.await.unwrap_or_else(|error| {
             let source = io::Error::other(error);
@@ -236,7 +237,7 @@ impl Inner {
         let damaged = |rejection| Error::Damaged { path: log.path.clone(), rejection };
         witness.find(&note.text, std::slice::from_ref(&line)).map_err(damaged)?;
         let written = format!("{line}\n");
-        // Signatures of others are not this witness's to keep.
+        // Signatures other than the log's are not stored.
         let own = |known: &chancery_verify::note::NoteSignature| {
             known.name == *log.key.name() && known.key_id == log.key.key_id()
         };
@@ -245,7 +246,7 @@ impl Inner {
     }
 }
 
-/// What a request was answered, as metrics name it.
+/// The result of a request, as a label of metrics.
 fn outcome(answer: &Result<String, NotCosigned>) -> &'static str {
     match answer {
         Ok(_) => "cosigned",

@@ -1,7 +1,8 @@
-//! What is kept of a log: the last checkpoint that was cosigned, signed by the log and by the witness.
+//! The state of a log: the checkpoint that was cosigned last, with the signatures of the log and of the witness.
 //!
-//! One file a log, `logs/<SHA-256 of the origin>.checkpoint`, replaced as a whole. It vouches for itself: one that the log's
-//! key and the witness's own have not signed is not believed, and is never taken for «nothing cosigned yet».
+//! One file per log, `logs/<SHA-256 of the origin>.checkpoint`, replaced as a whole. Its signatures protect it: a file
+//! that is not signed by both the log's key and the witness's key is refused, and never counts as «nothing cosigned
+//! yet».
 
 use super::Error;
 use chancery_daemon::durable;
@@ -14,7 +15,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// The last checkpoint that was cosigned.
+/// The checkpoint that was cosigned last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) head: TreeHead,
@@ -22,7 +23,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// What is at `path`; `None` where nothing was cosigned yet.
+    /// Reads and verifies the state at `path`. `None` if nothing was cosigned yet.
     pub(super) fn read(path: &Path, log: &VerifierKey, own: &Cosigner) -> Result<Option<Self>, Error> {
         let file_error = |source| Error::File { path: path.to_owned(), source };
         if !fs::exists(path).map_err(file_error)? {
@@ -35,7 +36,7 @@ impl Kept {
         Ok(Some(Self { head, note }))
     }
 
-    /// Puts it at `path`. When this returns it is there after a power cut, too.
+    /// Writes the state to `path`. When this returns, it survives a power cut.
     pub(super) async fn write(&self, path: &Path) -> Result<(), Error> {
         let (target, note) = (path.to_owned(), self.note.clone());
         let written = tokio::task::spawn_blocking(move || durable::write(&target, note.as_bytes())).await;

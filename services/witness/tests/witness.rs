@@ -1,4 +1,4 @@
-//! A witness on a real directory: one history, whoever asks at once, and whatever happens to its files.
+//! A witness on a real directory: it cosigns one history, even with concurrent requests and damaged files.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
 
@@ -158,7 +158,7 @@ async fn it_never_cosigns_two_histories() {
     assert_eq!(again.logs().await[0].head.map(|head| head.size), largest);
 }
 
-/// Whoever goes away in the middle leaves a witness that knows what it has done.
+/// A client that disconnects during a request leaves a witness with the new state.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_nobody_waits_for_is_ended() {
     let data = tempfile::tempdir().unwrap();
@@ -257,7 +257,7 @@ async fn a_directory_that_is_not_its_own_is_refused() {
     assert!(matches!(open(data.path(), &[&log]), Err(Error::OtherIdentity { .. })));
     fs::write(&key, kept).unwrap();
 
-    // What is kept is never taken for nothing: not where it is damaged, of another log, or of another witness.
+    // A stored state never counts as missing: not if it is damaged, of another log, or of another witness.
     let path = fs::read_dir(data.path().join("logs")).unwrap().next().unwrap().unwrap().path();
     let note = fs::read_to_string(&path).unwrap();
     let bare = log.checkpoint(5).await;

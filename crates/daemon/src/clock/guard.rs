@@ -62,10 +62,10 @@ pub enum ClockFault {
         offset_ms: i64,
     },
     /// Time servers have not confirmed the clock since the start.
-    #[error("too few time servers have confirmed the clock since the start: see that they can be reached")]
+    #[error("too few time servers have confirmed the clock since the start: check that they can be reached")]
     Unconfirmed,
     /// Time servers have confirmed the clock, but too long ago.
-    #[error("too few time servers have confirmed the clock for {seconds} s: see that they can be reached")]
+    #[error("too few time servers have confirmed the clock for {seconds} s: check that they can be reached")]
     Stale {
         /// Seconds since the last confirmation.
         seconds: u64,

@@ -133,7 +133,7 @@ impl Tls {
                     let error = error.to_string();
                     // Log each fault only once.
                     if complaint.as_ref() != Some(&error) {
-                        tracing::error!(error, "the TLS certificate is not renewed; the one of before stays");
+                        tracing::error!(error, "the TLS certificate is not renewed; the previous one stays in use");
                     }
                     complaint = Some(error);
                 }

@@ -45,7 +45,7 @@ pub(super) fn parse(path: &str, options: &mut Options) -> Result<Pkcs11Key, UriE
         Some(text) => Some(text.parse().map_err(|_| UriError::Value { name: "slot-id", expected: "a number" })?),
     };
     if attributes.take("type").is_some_and(|kind| kind != "private") {
-        return Err(UriError::Value { name: "type", expected: "private, or not there" });
+        return Err(UriError::Value { name: "type", expected: "private, or absent" });
     }
     let key = Pkcs11Key {
         token: attributes.take("token"),

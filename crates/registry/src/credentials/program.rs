@@ -61,8 +61,8 @@ pub(super) async fn get(name: &str, server: &str) -> Result<Option<Credential>, 
         // What it printed is not shown: it might be a secret.
         return if text.contains(NOT_FOUND) { Ok(None) } else { Err(refuse(format!("refused for {server}"))) };
     }
-    let Answer { username, secret } = serde_json::from_slice(&output)
-        .map_err(|_| refuse("answered with something else than a credential".to_owned()))?;
+    let Answer { username, secret } =
+        serde_json::from_slice(&output).map_err(|_| refuse("did not answer with a credential".to_owned()))?;
     Ok(match username.as_str() {
         _ if secret.is_empty() => None,
         "<token>" => Some(Credential::IdentityToken(secret)),

@@ -1,35 +1,35 @@
-//! What is signed, and by which key.
+//! The signed content, and the signer's certificate or key.
 
 use super::limits::{MAX_BUNDLE_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_TYPE_BYTES, MAX_SIGNATURE_BYTES};
 use crate::certificate::Certificate;
 use crate::protojson::strict::Object;
 use crate::{HashAlgorithm, Refusal, Rejection};
 
-/// What a verifier finds the signer's key with.
+/// The signer's certificate, or a hint to its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Material {
-    /// The signer's certificate. Others that came with it are checked for their form and dropped: only the trust root
-    /// says which issuers there are.
+    /// The signer's certificate. The form of other certificates in the bundle is checked, but they are not kept:
+    /// issuers come only from the trust root.
     Certificate(Box<Certificate>),
-    /// A key the verifier must already have.
+    /// A key that the verifier must already have.
     PublicKey {
-        /// Which one; opaque, unless it decodes to 32 bytes, which then are the SHA-256 of the SPKI.
+        /// Names the key. Opaque, unless it decodes to 32 bytes: then it is the SHA-256 of the SPKI.
         hint: Option<String>,
     },
 }
 
-/// What the signature is over.
+/// The signed content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// The artifact itself.
     Message {
-        /// What the signer says its digest is: a help to find the artifact, never what is verified. As long as its
-        /// algorithm's digests.
+        /// The digest that the signer states, of its algorithm's length. It helps to find the artifact. Verification
+        /// uses the artifact's own digest.
         digest: Option<(HashAlgorithm, Vec<u8>)>,
         /// The raw signature, not empty.
         signature: Vec<u8>,
     },
-    /// An envelope (DSSE), most often around an in-toto statement.
+    /// An envelope (DSSE), usually of an in-toto statement.
     Envelope(Envelope),
 }
 
@@ -42,15 +42,15 @@ pub struct Envelope {
     pub payload: Vec<u8>,
     /// The raw signature over the pre-authentication encoding, not empty.
     pub signature: Vec<u8>,
-    /// A hint which key signed; never empty.
+    /// A hint to the key. Not empty.
     pub keyid: Option<String>,
 }
 
-/// Signatures that are counted before an envelope is refused for having more than one.
+/// Maximum signatures to count. An envelope with more than one is refused.
 const MAX_COUNTED: usize = 1 << 10;
 
 impl Envelope {
-    /// Reads the JSON of an envelope. Members that DSSE does not have are ignored, as its specification demands.
+    /// Parses the JSON of an envelope. Unknown members are ignored, as DSSE's specification requires.
     pub(super) fn read(mut envelope: Object) -> Result<Self, Refusal> {
         let payload = envelope.bytes("payload", MAX_BUNDLE_BYTES)?;
         let payload_type = envelope.text("payloadType", MAX_PAYLOAD_TYPE_BYTES)?;

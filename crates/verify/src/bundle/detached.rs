@@ -1,4 +1,4 @@
-//! A signature with the files or annotations that lie beside it: cosign's forms without a bundle.
+//! A signature with its accompanying files or annotations: cosign's forms without a bundle.
 
 use super::document::open;
 use super::legacy::{entry_annotation, timestamp_annotation};
@@ -9,7 +9,7 @@ use crate::certificate::Certificate;
 use crate::protojson::decode_canonical;
 use crate::{Refusal, Rejection, Step};
 
-/// How a detached signature is written. The caller knows; guessing would make one file mean two signatures.
+/// The encoding of a detached signature. The caller must name it: with guessing, one file could mean two signatures.
 #[derive(Debug, Clone, Copy)]
 pub enum SignatureText<'a> {
     /// The bytes themselves.
@@ -18,27 +18,27 @@ pub enum SignatureText<'a> {
     Base64(&'a [u8]),
 }
 
-/// How the signer's certificate is written.
+/// The encoding of the signer's certificate.
 #[derive(Debug, Clone, Copy)]
 pub enum CertificateText<'a> {
     /// One PEM block.
     Pem(&'a [u8]),
     /// DER.
     Der(&'a [u8]),
-    /// Base64 of one PEM block, as cosign writes files.
+    /// Base64 of one PEM block, as in cosign's files.
     Base64(&'a [u8]),
 }
 
-/// A detached signature and what lies beside it.
+/// A detached signature and its accompanying files.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Detached<'a> {
-    /// The signature. `None` where `envelope` carries it.
+    /// The signature. `None` if `envelope` contains it.
     pub signature: Option<SignatureText<'a>>,
     /// The JSON of an envelope (DSSE): an attestation.
     pub envelope: Option<&'a [u8]>,
-    /// The signer's certificate; without it a key signed.
+    /// The signer's certificate. `None` if a bare key signed.
     pub certificate: Option<CertificateText<'a>>,
-    /// Its issuers in PEM. They are checked for their form and not used.
+    /// Its issuers in PEM. Their form is checked, but they are not used.
     pub chain: Option<&'a [u8]>,
     /// `{"SignedEntryTimestamp","Payload"}`: the log's promise.
     pub entry: Option<&'a [u8]>,
@@ -50,8 +50,8 @@ impl Detached<'_> {
     /// Converts to a bundle of [`Form::Detached`].
     ///
     /// # Errors
-    /// As [`Bundle::parse`]; [`Rejection::BundleAmbiguous`] where both a signature and an envelope are given, and
-    /// [`Rejection::BundleMissing`] where neither is.
+    /// As [`Bundle::parse`]. [`Rejection::BundleAmbiguous`] if both a signature and an envelope are given,
+    /// [`Rejection::BundleMissing`] if neither is.
     pub fn into_bundle(self) -> Result<Bundle, Refusal> {
         let content = match (self.signature, self.envelope) {
             (Some(signature), None) => Content::Message { digest: None, signature: signature.decode()? },
@@ -95,7 +95,9 @@ impl SignatureText<'_> {
             Self::Raw(bytes) if bytes.len() <= MAX_SIGNATURE_BYTES => bytes.to_vec(),
             Self::Base64(text) if text.len() <= 2 * MAX_SIGNATURE_BYTES => {
                 let decoded = str::from_utf8(text).ok().and_then(|text| decode_canonical(text.trim_ascii_end()));
-                decoded.ok_or_else(|| refuse(Rejection::BundleMalformed, "signature", "base64", "another text"))?
+                decoded.ok_or_else(|| {
+                    refuse(Rejection::BundleMalformed, "signature", "base64", "text that is not base64")
+                })?
             }
             Self::Raw(bytes) | Self::Base64(bytes) => {
                 let limit = format!("at most {MAX_SIGNATURE_BYTES} bytes");
@@ -111,7 +113,7 @@ impl SignatureText<'_> {
 
 impl CertificateText<'_> {
     fn decode(self) -> Result<Material, Refusal> {
-        let malformed = || refuse(Rejection::BundleMalformed, "certificate", "base64", "another text");
+        let malformed = || refuse(Rejection::BundleMalformed, "certificate", "base64", "text that is not base64");
         match self {
             Self::Pem(text) => certificate_or_key(text, "certificate"),
             Self::Der(der) => {

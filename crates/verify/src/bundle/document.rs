@@ -2,13 +2,13 @@
 //!
 //! The steps of [`parse`]:
 //!
-//! 1. Size, then strict JSON.
+//! 1. The size is checked, then strict JSON is parsed.
 //! 2. The media type gives the version.
-//! 3. The signer's material: one of key and certificate, in the form of the version.
-//! 4. The content: one of message signature and envelope.
-//! 5. Log entries, with what the version demands of each.
+//! 3. The signer's material: a key or a certificate, in the form of the version.
+//! 4. The content: a message signature or an envelope.
+//! 5. Log entries, each with the fields that the version requires.
 //! 6. Timestamps.
-//! 7. No other member, at any level.
+//! 7. There is no other member, at any level.
 
 use super::limits::{
     MAX_BUNDLE_BYTES, MAX_ENTRIES, MAX_NAME_BYTES, MAX_SIGNATURE_BYTES, MAX_TIMESTAMP_BYTES, MAX_TIMESTAMPS,
@@ -19,19 +19,19 @@ use crate::certificate::{Certificate, MAX_CHAIN};
 use crate::protojson::strict::{Format, Node, Object};
 use crate::{HashAlgorithm, Refusal, Rejection, Step};
 
-/// How bundles are refused.
+/// The rejections for bundles.
 pub(super) static FORMAT: Format = Format {
     malformed: Rejection::BundleMalformed,
     missing: Rejection::BundleMissing,
     too_many: |what, limit| Rejection::BundleTooMany { what, limit },
 };
 
-/// JSON values in one bundle: the most that 32 entries with 63 hashes each need is a twentieth.
+/// Maximum JSON values in a bundle. 32 entries with 63 hashes each need a twentieth of it.
 pub(super) const MAX_VALUES: usize = 1 << 16;
-/// Bytes of a certificate; the certificate's own parser has the same limit.
+/// Maximum bytes of a certificate. The certificate's parser has the same limit.
 const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
 
-/// Every form of the media type.
+/// All media types of bundles.
 const MEDIA_TYPES: [(&str, Form); 6] = [
     ("application/vnd.dev.sigstore.bundle.v0.3+json", Form::V03),
     ("application/vnd.dev.sigstore.bundle+json;version=0.3", Form::V03),
@@ -41,7 +41,7 @@ const MEDIA_TYPES: [(&str, Form); 6] = [
     ("application/vnd.dev.sigstore.bundle.v0.1+json", Form::V01),
 ];
 
-/// Enters a document that is not over the limit.
+/// Checks the size of a document, and parses its outer object.
 pub(super) fn open(json: &[u8]) -> Result<Object, Refusal> {
     if json.len() > MAX_BUNDLE_BYTES {
         let refusal = Refusal::new(Rejection::BundleTooLarge { limit: MAX_BUNDLE_BYTES }, Step::Formats);
@@ -72,7 +72,7 @@ fn media_type(document: &mut Object) -> Result<Form, Refusal> {
     known.map(|(_, form)| *form).ok_or_else(|| place.expected("a bundle of version 0.1, 0.2 or 0.3", text))
 }
 
-/// Refuses a second member of several of which one may be given.
+/// Takes the one member among `names`. Refuses a second one, and none.
 fn one_of(object: &mut Object, names: &[&'static str]) -> Result<(&'static str, Node), Refusal> {
     let mut given = names.iter().filter_map(|name| object.take(name).map(|node| (*name, node))).collect::<Vec<_>>();
     match (given.pop(), given.pop()) {
@@ -96,7 +96,7 @@ fn material(evidence: &mut Object, form: Form, allow_chain: bool) -> Result<Mate
     };
     if wrong_version {
         let refusal = node.refuse(Rejection::BundleVersion);
-        return Err(refusal.expected(format!("what version {} has", form.name()), name));
+        return Err(refusal.expected(format!("a field of version {}", form.name()), name));
     }
     let path = node.path().to_owned();
     let mut object = node.object()?;
@@ -160,7 +160,7 @@ fn digest(node: Node) -> Result<(HashAlgorithm, Vec<u8>), Refusal> {
     if value.len() == algorithm.size_bytes() { Ok((algorithm, value)) } else { Err(wrong) }
 }
 
-/// A digest without its parts is no digest, rather than none.
+/// A digest without algorithm or value is malformed, not missing.
 fn malformed(missing: &Refusal, expected: &str) -> Refusal {
     Refusal::new(Rejection::BundleMalformed, Step::Formats).at(missing.path()).expected(expected, "none")
 }
@@ -196,7 +196,7 @@ fn timestamps(evidence: &mut Object) -> Result<Vec<Vec<u8>>, Refusal> {
     Ok(timestamps)
 }
 
-/// The hint and the envelope's key id name one key, where both are given.
+/// Checks that the hint and the envelope's key id, if both are given, are the same.
 fn same_key(material: &Material, content: &Content) -> Result<(), Refusal> {
     match (material, content) {
         (Material::PublicKey { hint: Some(hint) }, Content::Envelope(Envelope { keyid: Some(keyid), .. }))

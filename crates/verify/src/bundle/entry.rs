@@ -1,4 +1,4 @@
-//! Entries of transparency logs, as bundles carry them.
+//! Entries of transparency logs in bundles.
 
 use super::Form;
 use super::limits::{
@@ -7,24 +7,24 @@ use super::limits::{
 use crate::protojson::strict::{Node, Object};
 use crate::{Hash, Refusal, Rejection, Timestamp};
 
-/// A log entry and what the log said of it. Nothing of it is verified.
+/// A log entry with the log's evidence. Not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransparencyLogEntry {
-    /// Index in the log; of Rekor v1 over all its shards, where only the promise vouches for it. Below 2^63.
+    /// Index in the log, below 2^63. In Rekor v1 it counts over all shards, and only the promise signs it.
     pub log_index: u64,
-    /// Which log.
+    /// Id of the log.
     pub log_id: Hash,
     /// Kind of the entry, e.g. `hashedrekord`.
     pub kind: String,
     /// Version of the kind, e.g. `0.0.1`.
     pub version: String,
-    /// When the log says it took the entry, whole seconds. Only a promise makes it a time. Never in entries of Rekor v2.
+    /// The log's time for the entry, in whole seconds. It counts only with a promise. Never in entries of Rekor v2.
     pub integrated_time: Option<Timestamp>,
     /// The signed entry timestamp (SET): a signature of Rekor v1.
     pub promise: Option<Vec<u8>>,
     /// Proof that the entry is in the log.
     pub proof: Option<InclusionProof>,
-    /// The entry's canonical body; a verifier of Rekor v2 entries can do without.
+    /// The entry's canonical body. May be missing in entries of Rekor v2: the verifier rebuilds it.
     pub body: Option<Vec<u8>>,
 }
 
@@ -35,19 +35,19 @@ pub struct InclusionProof {
     pub log_index: u64,
     /// Leaves of the tree, below 2^63.
     pub tree_size: u64,
-    /// The root hash, which only the checkpoint vouches for.
+    /// The root hash. Only the checkpoint signs it.
     pub root_hash: Hash,
-    /// From leaf to root, at most 63.
+    /// Hashes from leaf to root, at most 63.
     pub hashes: Vec<Hash>,
-    /// A signed note with the tree head. Every bundle that [`super::Bundle::parse`] takes has it.
+    /// A signed note with the tree head. Always set in bundles from [`super::Bundle::parse`].
     pub checkpoint: Option<String>,
 }
 
-/// Versions of Rekor entries that only Rekor v2 has.
+/// Kinds and versions of entries that only Rekor v2 has.
 const REKOR_V2: [(&str, &str); 2] = [("hashedrekord", "0.0.2"), ("dsse", "0.0.2")];
 
 impl TransparencyLogEntry {
-    /// Whether this is an entry of a kind that only Rekor v2 has: no promise, no time.
+    /// Returns whether this is an entry of Rekor v2, which has no promise and no time.
     #[must_use]
     pub fn is_rekor_v2(&self) -> bool {
         REKOR_V2.contains(&(self.kind.as_str(), self.version.as_str()))
@@ -55,12 +55,12 @@ impl TransparencyLogEntry {
 }
 
 impl TransparencyLogEntry {
-    /// Reads an entry of a bundle.
+    /// Parses an entry of a bundle.
     ///
-    /// 1. The log's id has 32 bytes; kind and version are given.
-    /// 2. Neither promise nor time in an entry of Rekor v2.
-    /// 3. A bundle of version 0.1 has the promise, a later one the proof. A proof has its checkpoint: without one nothing
-    ///    vouches for the root hash that it leads to.
+    /// 1. The log's id has 32 bytes, and kind and version are given.
+    /// 2. An entry of Rekor v2 has no promise and no time.
+    /// 3. An entry in a bundle of version 0.1 has a promise, in later versions a proof. A proof has a checkpoint:
+    ///    without one, its root hash is not signed.
     pub(super) fn read(node: Node, form: Form) -> Result<Self, Refusal> {
         let path = node.path().to_owned();
         let mut object = node.object()?;
@@ -139,7 +139,7 @@ fn checkpoint(node: Node) -> Result<Option<String>, Refusal> {
     Ok((!text.is_empty()).then_some(text))
 }
 
-/// Reads an object through `read` and refuses what that leaves.
+/// Parses an object with `read`, and refuses members that `read` did not take.
 fn one<T>(node: Node, read: impl FnOnce(&mut Object) -> Result<T, Refusal>) -> Result<T, Refusal> {
     let mut object = node.object()?;
     let value = read(&mut object)?;

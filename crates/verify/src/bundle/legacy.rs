@@ -1,8 +1,8 @@
-//! Cosign's bundle before Sigstore had one, and the two JSON annotations that images carry instead of it.
+//! Cosign's bundle, older than Sigstore's, and the two JSON annotations that images have instead of it.
 //!
-//! The bundle is `{"base64Signature", "cert", "rekorBundle"}`; its inner object, also the annotation
-//! `dev.sigstore.cosign/bundle`, is `{"SignedEntryTimestamp", "Payload"}`: a promise of Rekor v1, never a proof. The other
-//! annotation is `{"SignedRFC3161Timestamp"}`.
+//! The bundle is `{"base64Signature", "cert", "rekorBundle"}`. Its `rekorBundle` is `{"SignedEntryTimestamp",
+//! "Payload"}`: a promise of Rekor v1, never a proof. The annotation `dev.sigstore.cosign/bundle` has the same form.
+//! The other annotation is `{"SignedRFC3161Timestamp"}`.
 //!
 //! Specification: cosign's signature specification.
 
@@ -14,7 +14,7 @@ use crate::certificate::MAX_CHAIN;
 use crate::protojson::strict::Object;
 use crate::{Hash, Refusal, Rejection, Step, Timestamp, protojson};
 
-/// Characters of `cert`: base64 of PEM of the largest chain.
+/// Maximum characters of `cert`: base64 of PEM of the largest chain.
 const MAX_CERTIFICATE_TEXT: usize = MAX_CHAIN * 128 * 1024;
 
 pub(super) fn parse(json: &[u8]) -> Result<Bundle, Refusal> {
@@ -25,7 +25,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Bundle, Refusal> {
         Some(node) => {
             let (path, wrong) = (node.path().to_owned(), node.unlike("PEM, or base64 of it"));
             let text = node.string(MAX_CERTIFICATE_TEXT)?;
-            // The first characters tell the two apart: dashes are in neither alphabet's first position of a block.
+            // The first characters distinguish them: base64 cannot start with a PEM header, which contains spaces.
             let pem = if text.starts_with("-----BEGIN ") {
                 text.into_bytes()
             } else {
@@ -43,7 +43,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Bundle, Refusal> {
     Ok(Bundle { form: Form::Legacy, material, content, entries, timestamps: Vec::new(), timestamped: None })
 }
 
-/// Reads `{"SignedEntryTimestamp", "Payload"}`. Kind and version are those that the body names.
+/// Parses `{"SignedEntryTimestamp", "Payload"}`. Kind and version come from the body.
 pub(super) fn entry(mut object: Object) -> Result<TransparencyLogEntry, Refusal> {
     let promise = object.content("SignedEntryTimestamp", MAX_SIGNATURE_BYTES)?;
     let mut payload = object.require("Payload")?.object()?;
@@ -59,7 +59,7 @@ pub(super) fn entry(mut object: Object) -> Result<TransparencyLogEntry, Refusal>
     let (kind, version) = kind_of(&body).ok_or_else(|| {
         payload
             .refuse("body", Rejection::BundleMalformed)
-            .expected("a log entry with kind and apiVersion", "another text")
+            .expected("a log entry with kind and apiVersion", "another value")
     })?;
     payload.finish()?;
     let integrated_time = (integrated_time != 0).then(|| Timestamp::from_seconds(integrated_time));
@@ -78,12 +78,12 @@ fn kind_of(body: &[u8]) -> Option<(String, String)> {
     Some((text("kind")?.to_owned(), text("apiVersion")?.to_owned()))
 }
 
-/// Reads the annotation with the log's promise.
+/// Parses the annotation with the log's promise.
 pub(super) fn entry_annotation(json: &[u8]) -> Result<TransparencyLogEntry, Refusal> {
     entry(open(json)?)
 }
 
-/// Reads the annotation with a timestamp.
+/// Parses the annotation with a timestamp.
 pub(super) fn timestamp_annotation(json: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut object = FORMAT.document(json, MAX_VALUES)?;
     let timestamp = object.content("SignedRFC3161Timestamp", MAX_TIMESTAMP_BYTES)?;

@@ -1,7 +1,7 @@
-//! What a bundle may grow to. A stranger chooses every count and size in it, so each has a bound; the largest bundle of the
-//! field's conformance suite has 16 KiB.
+//! Limits of a bundle. A stranger chooses every count and size in it, so each has a limit. The largest bundle of
+//! Sigstore's conformance suite has 16 KiB.
 
-/// Bytes of a whole bundle. Attestations carry software bills of materials, so this is generous.
+/// Bytes of a whole bundle. The limit is high, because attestations contain software bills of materials.
 pub const MAX_BUNDLE_BYTES: usize = 32 * 1024 * 1024;
 /// Log entries.
 pub const MAX_ENTRIES: usize = 32;
@@ -17,7 +17,7 @@ pub const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
 pub const MAX_CHECKPOINT_LINES: usize = 100;
 /// Bytes of an envelope's payload type.
 pub const MAX_PAYLOAD_TYPE_BYTES: usize = 256;
-/// Bytes of a signature; the largest key here makes 512.
+/// Bytes of a signature. The largest supported key makes 512.
 pub const MAX_SIGNATURE_BYTES: usize = 16 * 1024;
 /// Bytes of a hint, a key id, and of an entry's kind and version.
 pub const MAX_NAME_BYTES: usize = 1024;

@@ -1,21 +1,21 @@
-//! The signer's certificate or key, out of a chain or a PEM text.
+//! Parses the signer's certificate or key from a chain or a PEM text.
 
 use super::Material;
 use crate::certificate::{Certificate, MAX_CHAIN, verify_issued_by};
 use crate::{PublicKey, Refusal, Rejection, Step, pem};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// Whether a chain may end in a certificate that issues itself.
+/// Whether a chain may end in a root.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Root {
-    /// Signers must leave it out.
+    /// A root is an error.
     Refused,
-    /// Older signers of the field put it in: npm's attestations of version 0.1, and cosign's files.
+    /// A root is ignored. Older signers included it: npm's attestations of version 0.1, and cosign's files.
     Tolerated,
 }
 
-/// The first certificate of a chain. The others are only held to their form: each issues its predecessor, and none but a
-/// root that is tolerated issues itself. They are not kept, because only the trust root says which issuers there are.
+/// Returns the first certificate of a chain. The others are checked and not kept, because issuers come only from the
+/// trust root: each must issue its predecessor, and only a tolerated root may issue itself.
 pub(super) fn leaf_of(chain: Vec<Certificate>, root: Root, path: &str) -> Result<Certificate, Refusal> {
     let refuse = |index: usize, expected: &str, found: &str| {
         let refusal = Refusal::new(Rejection::BundleChain, Step::Formats).at(format!("{path}[{index}]"));
@@ -36,7 +36,7 @@ pub(super) fn leaf_of(chain: Vec<Certificate>, root: Root, path: &str) -> Result
     chain.into_iter().next().ok_or_else(|| missing().expected("at least one certificate", "none"))
 }
 
-/// Reads PEM: certificates, the signer's first, or one public key, which becomes the hint that names it.
+/// Parses PEM: certificates with the signer's first, or one public key. The key's fingerprint becomes the hint.
 pub(super) fn certificate_or_key(text: &[u8], path: &str) -> Result<Material, Refusal> {
     let blocks = pem::decode_all(text, MAX_CHAIN).map_err(|rejection| at(rejection, path))?;
     if let [block] = blocks.as_slice()

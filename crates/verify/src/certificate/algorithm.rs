@@ -1,7 +1,7 @@
 //! The signature algorithms of certificates and signing requests.
 //!
-//! A closed list with the parameters RFC 3279, RFC 4055, RFC 5758 and RFC 8410 demand; SHA-1, MD5 and RSASSA-PSS are not
-//! in it, because no Sigstore client verifies them.
+//! A closed list, with the parameters that RFC 3279, RFC 4055, RFC 5758 and RFC 8410 require. SHA-1, MD5 and RSASSA-PSS
+//! are not in it, because no Sigstore client verifies them.
 
 use crate::key::KeyKind;
 use crate::{HashAlgorithm, PublicKey, Rejection};
@@ -9,7 +9,7 @@ use const_oid::ObjectIdentifier;
 use der::asn1::{Any, Null};
 use spki::AlgorithmIdentifierOwned;
 
-/// How an issuer signs.
+/// The algorithm of an issuer's signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SignatureAlgorithm {
     /// ECDSA over this hash.
@@ -35,7 +35,7 @@ const TABLE: [(SignatureAlgorithm, ObjectIdentifier); 7] = {
 };
 
 impl SignatureAlgorithm {
-    /// The algorithm a key of this kind signs with when nobody chooses.
+    /// The default algorithm of a kind of key.
     #[must_use]
     pub const fn for_key(kind: KeyKind) -> Self {
         match kind {
@@ -45,7 +45,7 @@ impl SignatureAlgorithm {
         }
     }
 
-    /// Reads an `AlgorithmIdentifier`, whose parameters must be NULL for RSA and absent for all others.
+    /// Parses an `AlgorithmIdentifier`. Its parameters must be NULL for RSA and absent for the others.
     pub fn from_identifier(identifier: &AlgorithmIdentifierOwned) -> Result<Self, Rejection> {
         let found = TABLE.into_iter().find(|(_, oid)| *oid == identifier.oid);
         let (algorithm, _) = found.ok_or(Rejection::AlgorithmNotAllowed)?;
@@ -61,7 +61,7 @@ impl SignatureAlgorithm {
     #[must_use]
     pub fn identifier(self) -> AlgorithmIdentifierOwned {
         let position = TABLE.into_iter().find(|(algorithm, _)| *algorithm == self);
-        // Cannot miss: the table names every value of the type.
+        // Always found: the table has every value of the type.
         let oid = position.map_or(TABLE[0].1, |(_, oid)| oid);
         AlgorithmIdentifierOwned { oid, parameters: self.parameters() }
     }
@@ -70,7 +70,7 @@ impl SignatureAlgorithm {
         matches!(self, Self::RsaPkcs1(_)).then(|| Any::from(Null))
     }
 
-    /// The hash, or `None` for Ed25519, which takes the message itself.
+    /// The hash. `None` for Ed25519, which signs the message itself.
     #[must_use]
     pub const fn hash(self) -> Option<HashAlgorithm> {
         match self {
@@ -79,7 +79,7 @@ impl SignatureAlgorithm {
         }
     }
 
-    /// Checks a signature over `message` by a key that must be of the algorithm's family.
+    /// Checks a signature over `message`. The key must be of the algorithm's family.
     pub fn verify(self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), Rejection> {
         match (self, key.kind()) {
             (Self::Ecdsa(hash), KeyKind::P256 | KeyKind::P384 | KeyKind::P521)

@@ -1,7 +1,7 @@
-//! Whether a chain of certificates is to be believed (RFC 5280 §6, as far as code signing needs it).
+//! Verification of certificate chains (RFC 5280 §6, as far as code signing needs it).
 //!
-//! Two levels: [`verify_path`] says who issued whom, which is all a certificate transparency log asks; [`verify_chain`]
-//! adds time, purpose and the refusal of what nobody here understands, which is what a signature's verifier asks.
+//! Two levels. [`verify_path`] checks which certificate issued which: a certificate transparency log needs no more.
+//! [`verify_chain`] also checks time, purpose and critical extensions, for the verification of signatures.
 
 use super::{Certificate, MAX_CHAIN};
 use crate::{Rejection, Timestamp};
@@ -12,18 +12,18 @@ use const_oid::db::rfc5280::{
 };
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
-/// Extensions whose meaning is checked here or in `certificate::profile`; any other one must not be critical.
+/// Extensions that are checked here or in `certificate::profile`. No other extension may be critical.
 const UNDERSTOOD: [ObjectIdentifier; 4] =
     [ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME];
 
-/// Follows `leaf` through `issuers` (in order, the root may be left out) to one of `roots` and returns the whole path,
-/// leaf first, root last.
+/// Follows `leaf` through `issuers` to one of `roots`. `issuers` are in order, with or without the root. Returns the
+/// whole path, leaf first, root last.
 ///
 /// 1. The path has at most [`MAX_CHAIN`] certificates and ends in a root, compared byte by byte.
 /// 2. Every certificate names its neighbour as issuer and is signed by it.
 /// 3. Every issuer is a CA whose path length and key usage allow what it issued.
 ///
-/// Neither time nor extended key usage nor critical extensions are looked at.
+/// Time, extended key usage and critical extensions are not checked.
 pub fn verify_path<'a>(
     leaf: &'a Certificate,
     issuers: &'a [Certificate],
@@ -43,7 +43,7 @@ pub fn verify_path<'a>(
     Ok(path)
 }
 
-/// The root that issued `last`. Of several with one name, as after a rotation that kept it, the one whose key signed.
+/// Finds the root that issued `last`. Several roots can have the same name after a rotation. The signature decides.
 fn issuing_root<'a>(last: &Certificate, roots: &'a [Certificate]) -> Result<&'a Certificate, Rejection> {
     let mut verdict = Rejection::ChainUntrusted;
     for root in roots.iter().filter(|root| root.subject() == last.issuer()) {
@@ -64,7 +64,7 @@ fn verify_links(path: &[&Certificate]) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Checks that `child` names `issuer` and is signed by it. Whether `issuer` may issue is [`verify_path`]'s question.
+/// Checks that `child` names `issuer` and is signed by it. [`verify_path`] also checks that an issuer may issue.
 ///
 /// # Errors
 /// [`Rejection::ChainName`] or [`Rejection::ChainSignature`].
@@ -75,28 +75,29 @@ pub fn verify_issued_by(child: &Certificate, issuer: &Certificate) -> Result<(),
     child.verify_signed_by(issuer.public_key())
 }
 
-/// Whether `issuer` may issue with `below` CA certificates between it and the leaf.
+/// Checks that `issuer` may issue with `below` CA certificates between it and the leaf.
 fn verify_may_issue(issuer: &Certificate, below: usize) -> Result<(), Rejection> {
     let constraints =
         issuer.decode::<BasicConstraints>()?.filter(|constraints| constraints.ca).ok_or(Rejection::ChainNotCa)?;
     if constraints.path_len_constraint.is_some_and(|limit| below > usize::from(limit)) {
         return Err(Rejection::ChainNotCa);
     }
-    // RFC 5280 §6.1.4 (n): a CA without the extension may do everything.
+    // RFC 5280 §6.1.4 (n): a CA without this extension is not restricted.
     match issuer.decode::<KeyUsage>()? {
         Some(usage) if !usage.key_cert_sign() => Err(Rejection::ChainNotCa),
         _ => Ok(()),
     }
 }
 
-/// Checks that `leaf` is a code-signing certificate issued, through `issuers` (in order, the root may be left out), by
-/// one of `roots`, and that every certificate on the path is valid at `now`. Returns the path, leaf first, root last.
+/// Checks that `leaf` is a code-signing certificate, issued through `issuers` by one of `roots`, and that every
+/// certificate on the path is valid at `now`. `issuers` are in order, with or without the root. Returns the path, leaf
+/// first, root last.
 ///
 /// 1. [`verify_path`].
 /// 2. `now` is within every validity.
-/// 3. No certificate has a critical extension that is not understood; a precertificate's poison is one.
-/// 4. The leaf has the extended key usage codeSigning and may make digital signatures; every issuer that restricts its
-///    extended key usage allows codeSigning.
+/// 3. No certificate has an unknown critical extension. A precertificate's poison counts as unknown.
+/// 4. The leaf has the extended key usage codeSigning and may make digital signatures. Every issuer with an extended
+///    key usage allows codeSigning.
 pub fn verify_chain<'a>(
     leaf: &'a Certificate,
     issuers: &'a [Certificate],
@@ -116,13 +117,14 @@ pub fn verify_chain<'a>(
     Ok(path)
 }
 
-/// Checks that `chain` (issuing certificate first, self-signed root last; a lone root issues itself) can issue
-/// code-signing leaves that [`verify_chain`] accepts at `now`.
+/// Checks that `chain` can issue code-signing leaves that [`verify_chain`] accepts at `now`. The issuing certificate is
+/// first, the self-signed root last. A chain can be a root alone.
 ///
-/// 1. Every certificate is issued by the next, the last one by itself.
-/// 2. Every certificate is a CA whose path length and key usage allow what stands below it, a leaf included.
-/// 3. Validity, critical extensions and extended key usage as in [`verify_chain`]; an intermediate that issues leaves says
-///    codeSigning itself, and has the key identifier that leaves will point to.
+/// 1. Every certificate is issued by the next, and the last by itself.
+/// 2. Every certificate is a CA whose path length and key usage allow the certificates below it, leaf included.
+/// 3. Validity, critical extensions and extended key usage are as in [`verify_chain`]. An intermediate that issues
+///    leaves has the extended key usage codeSigning itself. The issuing certificate has the key identifier that leaves
+///    refer to.
 pub fn verify_authority(chain: &[Certificate], now: Timestamp) -> Result<(), Rejection> {
     let (Some(issuing), Some(root)) = (chain.first(), chain.last()) else { return Err(Rejection::ChainIncomplete) };
     if chain.len() >= MAX_CHAIN {
@@ -141,8 +143,8 @@ pub fn verify_authority(chain: &[Certificate], now: Timestamp) -> Result<(), Rej
     issuing.subject_key_identifier()?.map(|_| ()).ok_or(Rejection::Profile { field: "subjectKeyIdentifier" })
 }
 
-/// Checks that `issuers` (the one that issues leaves first, the anchor last) can issue below one another for `purpose`. Time is
-/// not looked at, so that this is done once for all leaves.
+/// Checks that `issuers` form a chain that can issue leaves for `purpose`. The issuing certificate is first, the anchor
+/// last. Time is not checked, so that one check serves all leaves.
 pub(crate) fn verify_issuers(issuers: &[Certificate], purpose: ObjectIdentifier) -> Result<(), Rejection> {
     if issuers.is_empty() || issuers.len() >= MAX_CHAIN {
         return Err(Rejection::ChainIncomplete);
@@ -158,8 +160,8 @@ pub(crate) fn verify_issuers(issuers: &[Certificate], purpose: ObjectIdentifier)
     Ok(())
 }
 
-/// Checks that `leaf` may sign code: the extended key usage codeSigning is there, digital signatures are allowed, it is no CA,
-/// and no critical extension is unknown.
+/// Checks that `leaf` may sign code: it has the extended key usage codeSigning, may make digital signatures, is not a
+/// CA, and has no unknown critical extension.
 pub(crate) fn verify_code_signing_leaf(leaf: &Certificate) -> Result<(), Rejection> {
     let usage = leaf.decode::<ExtendedKeyUsage>()?.ok_or(Rejection::ChainUsage)?;
     let signs = leaf.decode::<KeyUsage>()?.is_some_and(|usage| usage.digital_signature());
@@ -177,8 +179,8 @@ fn verify_time_and_purpose(certificate: &Certificate, now: Timestamp) -> Result<
     verify_purpose(certificate, ID_KP_CODE_SIGNING)
 }
 
-/// Checks that a certificate has no critical extension that is not understood and, if it restricts its extended key usage,
-/// allows `purpose`.
+/// Checks that a certificate has no unknown critical extension, and that its extended key usage, if present, allows
+/// `purpose`.
 pub(crate) fn verify_purpose(certificate: &Certificate, purpose: ObjectIdentifier) -> Result<(), Rejection> {
     if certificate.extensions().iter().any(|extension| extension.critical && !UNDERSTOOD.contains(&extension.extn_id)) {
         return Err(Rejection::ChainCritical);

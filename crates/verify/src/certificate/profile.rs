@@ -1,8 +1,8 @@
-//! The leaf profile: exactly what our authority issues (Fulcio's certificate specification, in the shape its released
-//! versions give it).
+//! The profile of the leaf certificates that our authority issues (Fulcio's certificate specification, as its released
+//! versions implement it).
 //!
-//! This is the authority's check of its own work, stricter than any client: one extension too many, a wrong order or a
-//! validity past the issuer's is refused before the certificate leaves the house.
+//! The authority checks its own certificates with it. It is stricter than any client: an extra extension, a wrong order
+//! or a validity past the issuer's is refused before the certificate is returned.
 
 use super::{Certificate, SignatureAlgorithm};
 use crate::Rejection;
@@ -13,16 +13,16 @@ use const_oid::db::rfc5280::{
     ID_CE_SUBJECT_KEY_IDENTIFIER,
 };
 
-/// How long a leaf is valid at most, in seconds. Fulcio's constant; clients and policies rely on short-lived certificates.
+/// Maximum validity of a leaf, in seconds. Fulcio's constant: clients and policies rely on short-lived certificates.
 pub const MAX_LIFETIME_SECONDS: u64 = 600;
 /// `BIT STRING` with digitalSignature only.
 pub const KEY_USAGE_VALUE: [u8; 4] = [0x03, 0x02, 0x07, 0x80];
 /// `SEQUENCE` with codeSigning only.
 pub const EXTENDED_KEY_USAGE_VALUE: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
-/// The serial number's bytes: at least 64 unpredictable bits, at most what RFC 5280 allows.
+/// Length of the serial number: at least 64 unpredictable bits, at most the maximum of RFC 5280.
 const SERIAL_BYTES: std::ops::RangeInclusive<usize> = 8..=20;
 
-/// The extensions before the claims, in their order; whether each is critical.
+/// The extensions before the claims, in order, and whether each is critical.
 const LEADING: [(ObjectIdentifier, bool, &str); 5] = [
     (ID_CE_KEY_USAGE, true, "keyUsage"),
     (ID_CE_EXT_KEY_USAGE, false, "extKeyUsage"),
@@ -31,20 +31,21 @@ const LEADING: [(ObjectIdentifier, bool, &str); 5] = [
     (ID_CE_SUBJECT_ALT_NAME, true, "subjectAltName"),
 ];
 
-/// Checks that `leaf`, issued by `issuer`, has the profile to the letter. Signature and chain are [`super::verify_chain`]'s.
+/// Checks that `leaf`, issued by `issuer`, matches the profile exactly. [`super::verify_chain`] checks signature and
+/// chain.
 ///
 /// # Errors
-/// [`Rejection::Profile`] with the first field that departs.
+/// [`Rejection::Profile`] with the first field that differs.
 pub fn verify_profile(leaf: &Certificate, issuer: &Certificate) -> Result<(), Rejection> {
     verify_fields(leaf, issuer)?;
     verify_extension_order(leaf, Some(SCT_LIST))?;
     ensure(leaf.scts()?.len() == 1, "signedCertificateTimestampList")
 }
 
-/// As [`verify_profile`] for a leaf that carries no timestamp, because it is answered beside it or there is none.
+/// As [`verify_profile`], for a leaf without an embedded SCT.
 ///
 /// # Errors
-/// [`Rejection::Profile`] with the first field that departs.
+/// [`Rejection::Profile`] with the first field that differs.
 pub fn verify_profile_without_sct(leaf: &Certificate, issuer: &Certificate) -> Result<(), Rejection> {
     verify_fields(leaf, issuer)?;
     verify_extension_order(leaf, None)
@@ -54,10 +55,10 @@ fn ensure(holds: bool, field: &'static str) -> Result<(), Rejection> {
     if holds { Ok(()) } else { Err(Rejection::Profile { field }) }
 }
 
-/// Everything but the order of the extensions and the timestamp.
+/// Checks everything except the order of the extensions and the SCT.
 fn verify_fields(leaf: &Certificate, issuer: &Certificate) -> Result<(), Rejection> {
     let serial = leaf.tbs().serial_number().as_bytes();
-    // The encoding carries a sign bit: a number that fills 20 bytes with its top bit set would be written with 21.
+    // The encoding has a sign bit: 20 bytes with the top bit set are encoded as 21, over the limit.
     let positive = SERIAL_BYTES.contains(&serial.len())
         && (serial.len() < 20 || serial[0] < 0x80)
         && serial.iter().any(|b| *b != 0);
@@ -87,7 +88,8 @@ fn verify_fields(leaf: &Certificate, issuer: &Certificate) -> Result<(), Rejecti
     Ok(())
 }
 
-/// Key usage, extended key usage, key identifiers, name, claims in the order of the table, then `end`; nothing else.
+/// Checks the order: key usage, extended key usage, key identifiers, name, claims as in the table, then `end`. No other
+/// extension is allowed.
 fn verify_extension_order(leaf: &Certificate, end: Option<ObjectIdentifier>) -> Result<(), Rejection> {
     let mut extensions = leaf.extensions().iter();
     for (oid, critical, field) in LEADING {
@@ -101,7 +103,7 @@ fn verify_extension_order(leaf: &Certificate, end: Option<ObjectIdentifier>) -> 
     let mut rest = extensions.peekable();
     while let Some(extension) = rest.next() {
         let last = end.filter(|_| rest.peek().is_none());
-        // The iterator over the table never goes back, so that each claim found must come after the one before.
+        // The iterator over the table never goes back, so each claim must come after the previous one.
         let known =
             last.map_or_else(|| claims.any(|claim| claim.oid() == extension.extn_id), |end| extension.extn_id == end);
         if !known || extension.critical {

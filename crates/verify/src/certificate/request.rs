@@ -1,7 +1,7 @@
-//! Certificate signing requests (PKCS#10, RFC 2986), of which only the key and the proof that the caller holds it count.
+//! Certificate signing requests (PKCS#10, RFC 2986). Only the key is used, and the proof that the caller holds it.
 //!
-//! Subject, attributes and requested extensions are parsed, because the whole must be DER, and then ignored: who a
-//! certificate names is decided by the token alone.
+//! Subject, attributes and requested extensions are parsed, because the whole request must be DER, and then ignored.
+//! The token alone decides the identity in the certificate.
 
 use super::{SignatureAlgorithm, tbs};
 use crate::{PublicKey, Rejection};
@@ -9,7 +9,7 @@ use const_oid::ObjectIdentifier;
 use der::{Decode as _, Encode as _};
 use x509_cert::request::CertReq;
 
-/// A parsed signing request whose own signature is not yet checked.
+/// A parsed signing request. Its signature is not checked yet.
 #[derive(Debug, Clone)]
 pub struct Request {
     unverified: CertReq,
@@ -21,7 +21,7 @@ impl Request {
     /// Parses exactly one request.
     ///
     /// # Errors
-    /// [`Rejection::CertificateMalformed`], or what [`PublicKey::from_spki_der`] refuses.
+    /// [`Rejection::CertificateMalformed`], or an error of [`PublicKey::from_spki_der`].
     pub fn from_der(der: &[u8]) -> Result<Self, Rejection> {
         let unverified = CertReq::from_der(der).map_err(|_| Rejection::CertificateMalformed)?;
         let spki = unverified.info.public_key.to_der().map_err(|_| Rejection::KeyMalformed)?;
@@ -29,22 +29,22 @@ impl Request {
         Ok(Self { unverified, signed: tbs::signed_part(der)?.to_vec(), public_key })
     }
 
-    /// The key a certificate is asked for.
+    /// The key for the certificate.
     #[must_use]
     pub const fn public_key(&self) -> &PublicKey {
         &self.public_key
     }
 
-    /// What the request says it is signed with, known here or not.
+    /// The request's signature algorithm, supported or not.
     #[must_use]
     pub const fn signature_oid(&self) -> ObjectIdentifier {
         self.unverified.algorithm.oid
     }
 
-    /// The algorithm it is signed with.
+    /// The request's signature algorithm.
     ///
     /// # Errors
-    /// [`Rejection::AlgorithmNotAllowed`] for one that is not in the list.
+    /// [`Rejection::AlgorithmNotAllowed`] if it is not supported.
     pub fn signature_algorithm(&self) -> Result<SignatureAlgorithm, Rejection> {
         SignatureAlgorithm::from_identifier(&self.unverified.algorithm)
     }

@@ -1,7 +1,7 @@
-//! Cutting a certificate apart, and putting it together, without encoding it again.
+//! Takes certificates apart and puts them together without encoding their parts again.
 //!
-//! RFC 6962 compares the `TBSCertificate` of precertificate and certificate byte by byte. Decoding and encoding could
-//! change bytes an issuer wrote differently, so these functions only ever move whole encodings.
+//! RFC 6962 compares the `TBSCertificate` of precertificate and certificate byte by byte. An issuer may have encoded a
+//! value differently, so decoding and encoding again could change bytes. These functions only move whole encodings.
 
 use crate::Rejection;
 use crate::extension::POISON;
@@ -12,7 +12,7 @@ use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber, Ta
 /// `[3] EXPLICIT Extensions` of a `TBSCertificate`.
 const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(3) };
 
-/// The encodings that stand one after the other in `contents`.
+/// Splits `contents` into its consecutive encodings.
 fn parts(contents: &[u8]) -> der::Result<Vec<&[u8]>> {
     let mut reader = SliceReader::new(contents)?;
     let mut parts = Vec::new();
@@ -22,13 +22,13 @@ fn parts(contents: &[u8]) -> der::Result<Vec<&[u8]>> {
     Ok(parts)
 }
 
-/// The contents of one constructed encoding with this tag.
+/// Returns the contents of one constructed encoding with this tag.
 fn contents(encoding: &[u8], tag: Tag) -> der::Result<&[u8]> {
     let any = AnyRef::from_der(encoding)?;
     if any.tag() == tag { Ok(any.value()) } else { Err(tag.value_error().into()) }
 }
 
-/// The first part of a signed structure (certificate or request): what its signature covers.
+/// Returns the first part of a signed structure (certificate or request), which its signature covers.
 pub(super) fn signed_part(der: &[u8]) -> Result<&[u8], Rejection> {
     contents(der, Tag::Sequence)
         .and_then(parts)
@@ -37,7 +37,7 @@ pub(super) fn signed_part(der: &[u8]) -> Result<&[u8], Rejection> {
         .ok_or(Rejection::CertificateMalformed)
 }
 
-/// `tbs` without the extension `oid`; everything else keeps its bytes and order.
+/// Returns `tbs` without the extension `oid`. All other parts keep their bytes and order.
 pub(super) fn without_extension(tbs: &[u8], oid: ObjectIdentifier) -> Result<Vec<u8>, Rejection> {
     let without = Divided::new(tbs).and_then(|mut tbs| {
         let mut kept = Vec::with_capacity(tbs.extensions.len());
@@ -52,21 +52,22 @@ pub(super) fn without_extension(tbs: &[u8], oid: ObjectIdentifier) -> Result<Vec
     without.map_err(|_| Rejection::CertificateMalformed)
 }
 
-/// The `TBSCertificate` of a precertificate in DER without its poison. Nothing else of it is looked at: for whoever reads in
-/// full what became of it.
+/// Returns the `TBSCertificate` of a precertificate in DER without its poison. Nothing else is checked. For callers
+/// that verify the final certificate in full.
 ///
 /// # Errors
-/// [`Rejection::SctPoison`] where there is none, [`Rejection::CertificateMalformed`] where it cannot be taken apart.
+/// [`Rejection::SctPoison`] if there is no poison, [`Rejection::CertificateMalformed`] if the certificate cannot be
+/// split.
 pub fn unverified_precertificate_tbs(precertificate: &[u8]) -> Result<Vec<u8>, Rejection> {
     let tbs = signed_part(precertificate)?;
     let without = without_extension(tbs, POISON)?;
     if without.len() < tbs.len() { Ok(without) } else { Err(Rejection::SctPoison) }
 }
 
-/// `tbs`, which has extensions, with one more after them; `extension` in DER. The opposite of cutting the last one out.
+/// Returns `tbs` with `extension` (DER) appended to its extensions.
 ///
 /// # Errors
-/// [`Rejection::CertificateMalformed`] where `tbs` cannot be taken apart.
+/// [`Rejection::CertificateMalformed`] if `tbs` cannot be split.
 #[cfg(feature = "issue")]
 pub fn with_extension(tbs: &[u8], extension: &[u8]) -> Result<Vec<u8>, Rejection> {
     let with = Divided::new(tbs).and_then(|mut tbs| {
@@ -81,9 +82,9 @@ fn extension_id(extension: &[u8]) -> der::Result<ObjectIdentifier> {
     ObjectIdentifier::decode(&mut reader)
 }
 
-/// A `TBSCertificate` in its parts.
+/// The parts of a `TBSCertificate`.
 struct Divided<'a> {
-    /// All fields before the extensions, which are the last one.
+    /// All fields before the extensions. The extensions are the last field.
     fields: Vec<&'a [u8]>,
     extensions: Vec<&'a [u8]>,
 }
@@ -106,7 +107,7 @@ impl<'a> Divided<'a> {
 
     fn whole(self) -> der::Result<Vec<u8>> {
         let (mut fields, extensions) = (self.fields.concat(), self.extensions.concat());
-        // RFC 5280: the list is never empty, so that with its last extension the field goes too.
+        // RFC 5280: the list is never empty. Without its last extension, the whole field is left out.
         if !extensions.is_empty() {
             let list = AnyRef::new(Tag::Sequence, &extensions)?.to_der()?;
             fields.extend_from_slice(&AnyRef::new(EXTENSIONS, &list)?.to_der()?);

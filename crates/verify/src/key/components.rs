@@ -1,8 +1,8 @@
-//! Keys that do not arrive as a `SubjectPublicKeyInfo`: JSON Web Keys (RFC 7518 §6, RFC 8037), PKCS#1, and what only
-//! tokens and certificates ask of a key.
+//! Keys in other forms than `SubjectPublicKeyInfo`: JSON Web Keys (RFC 7518 §6, RFC 8037) and PKCS#1. Also the
+//! signature checks that only tokens and certificates need.
 //!
-//! Every constructor builds the SPKI and hands it to [`PublicKey::from_spki_der`], so no form of a key escapes the
-//! checks made there.
+//! Every constructor builds the SPKI and passes it to [`PublicKey::from_spki_der`], so every form of a key gets the
+//! same checks.
 
 use super::{
     EC_PUBLIC_KEY, ED25519, KeyKind, PublicKey, RSA_ENCRYPTION, RsaPublicKey, SECP256R1, SECP384R1, SECP521R1,
@@ -16,7 +16,7 @@ use der::{Decode as _, Encode as _};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 impl PublicKey {
-    /// From modulus and exponent, big endian, as a JWK's `n` and `e` have them.
+    /// Makes an RSA key from modulus and exponent, big endian, as in a JWK's `n` and `e`.
     pub fn from_rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, Rejection> {
         let (modulus, exponent) = (UintRef::new(modulus), UintRef::new(exponent));
         let key = RsaPublicKey {
@@ -27,13 +27,14 @@ impl PublicKey {
         from_parts(RSA_ENCRYPTION, Some(AnyRef::from(Null)), &key)
     }
 
-    /// From the `RSAPublicKey` structure of PKCS#1, in DER (PEM label `RSA PUBLIC KEY`).
+    /// Parses the `RSAPublicKey` structure of PKCS#1, in DER (PEM label `RSA PUBLIC KEY`).
     pub fn from_pkcs1_der(key: &[u8]) -> Result<Self, Rejection> {
         RsaPublicKey::from_der(key).map_err(|_| Rejection::KeyMalformed)?;
         from_parts(RSA_ENCRYPTION, Some(AnyRef::from(Null)), key)
     }
 
-    /// From the affine coordinates of an elliptic-curve point, each exactly as long as the field (RFC 7518 §6.2.1.2).
+    /// Makes a key from the affine coordinates of an elliptic-curve point, each exactly as long as the field (RFC 7518
+    /// §6.2.1.2).
     pub fn from_ec(kind: KeyKind, x: &[u8], y: &[u8]) -> Result<Self, Rejection> {
         let curve = match kind {
             KeyKind::P256 => SECP256R1,
@@ -47,7 +48,7 @@ impl PublicKey {
         from_parts(EC_PUBLIC_KEY, Some(AnyRef::from(&curve)), &[&[4], x, y].concat())
     }
 
-    /// From the 32 bytes of an Ed25519 point, a JWK's `x` (RFC 8037 §2).
+    /// Makes a key from the 32 bytes of an Ed25519 point, a JWK's `x` (RFC 8037 §2).
     pub fn from_ed25519(point: &[u8]) -> Result<Self, Rejection> {
         from_parts(ED25519, None, point)
     }
@@ -59,7 +60,7 @@ impl PublicKey {
             .map_err(|_| Rejection::SignatureInvalid)
     }
 
-    /// As [`Self::verify_pss`], over a digest made elsewhere.
+    /// As [`Self::verify_pss`], over a given digest.
     pub fn verify_pss_digest(&self, hash: HashAlgorithm, digest: &[u8], signature: &[u8]) -> Result<(), Rejection> {
         let imported = hash.import(digest)?;
         UnparsedPublicKey::new(self.pss(hash)?, &self.spki_der)
@@ -79,8 +80,8 @@ impl PublicKey {
         })
     }
 
-    /// Checks an ECDSA signature in the form `r‖s` (IEEE P1363), each half as long as the field, over `message` hashed with
-    /// the kind's own hash: the one form JWS has (RFC 7518 §3.4).
+    /// Checks an ECDSA signature in the form `r‖s` (IEEE P1363), each half as long as the field, over `message` hashed
+    /// with the kind's own hash. JWS has only this form (RFC 7518 §3.4).
     pub fn verify_fixed(&self, message: &[u8], signature: &[u8]) -> Result<(), Rejection> {
         let algorithm = match self.kind {
             KeyKind::P256 => &signature::ECDSA_P256_SHA256_FIXED,
@@ -96,12 +97,12 @@ impl PublicKey {
             .map_err(|_| Rejection::SignatureInvalid)
     }
 
-    /// As [`Self::verify`], also for an ECDSA signature in the form `r‖s`.
+    /// As [`Self::verify`], and also accepts an ECDSA signature in the form `r‖s`.
     pub fn verify_either(&self, message: &[u8], signature: &[u8]) -> Result<(), Rejection> {
         self.either_encoding(signature, |signature| self.verify(message, signature))
     }
 
-    /// Modulus and exponent of an RSA key, big endian, as a JWK's `n` and `e` have them; `None` for other kinds.
+    /// Modulus and exponent of an RSA key, big endian, as in a JWK's `n` and `e`. `None` for other kinds.
     #[must_use]
     pub fn rsa_components(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         let spki = SubjectPublicKeyInfoRef::from_der(&self.spki_der).ok()?;
@@ -110,14 +111,14 @@ impl PublicKey {
             .then(|| (key.modulus.as_bytes().to_vec(), key.exponent.as_bytes().to_vec()))
     }
 
-    /// RFC 5280 §4.2.1.2 method 1: SHA-1 over the contents of the key's BIT STRING. A name for the key and nothing
-    /// more; no check relies on it, which is why SHA-1 is still what everyone writes here.
+    /// RFC 5280 §4.2.1.2 method 1: SHA-1 over the contents of the key's BIT STRING. It only names the key. No check
+    /// relies on it, so SHA-1, which all CAs write here, is no risk.
     #[must_use]
     pub fn key_identifier(&self) -> [u8; 20] {
         let bits = SubjectPublicKeyInfoRef::from_der(&self.spki_der)
             .ok()
             .and_then(|spki| spki.subject_public_key.as_bytes())
-            // Cannot be reached: the constructor has read the same bytes in the same way.
+            // Unreachable: the constructor has parsed the same bytes in the same way.
             .unwrap_or(&self.spki_der);
         let mut identifier = [0; 20];
         identifier.copy_from_slice(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bits).as_ref());

@@ -1,7 +1,7 @@
-//! Ed25519ph (RFC 8032 §5.1) over a digest made elsewhere.
+//! Ed25519ph (RFC 8032 §5.1) over a given digest.
 //!
-//! aws-lc-rs has no Ed25519ph, and Rekor demands it of every Ed25519 `hashedrekord`. ed25519-dalek asks for a
-//! hasher; what we have is its output, so [`Prehashed`] is a hasher that has already finished.
+//! aws-lc-rs has no Ed25519ph, and Rekor requires it for every Ed25519 `hashedrekord`. ed25519-dalek takes a hasher,
+//! but only its output is known here. So [`Prehashed`] is a hasher that has already finished.
 
 use crate::Rejection;
 use sha2::digest::{FixedOutput, HashMarker, Output, OutputSizeUser, Update, consts::U64};
@@ -20,7 +20,7 @@ impl OutputSizeUser for Prehashed {
 }
 
 impl Update for Prehashed {
-    /// Nothing can be added to a finished hash; ed25519-dalek never tries on the message digest.
+    /// A finished hash takes no more data. ed25519-dalek never adds any to the message digest.
     fn update(&mut self, _data: &[u8]) {}
 }
 
@@ -32,7 +32,7 @@ impl FixedOutput for Prehashed {
 
 impl HashMarker for Prehashed {}
 
-/// Checks an Ed25519ph `signature` (64 bytes) by the key `point` over the SHA-512 value `digest`.
+/// Checks an Ed25519ph `signature` (64 bytes) by the key `point` over the SHA-512 digest `digest`.
 pub(super) fn verify(point: &[u8; 32], digest: &[u8], signature: &[u8]) -> Result<(), Rejection> {
     let digest = digest.try_into().map_err(|_| Rejection::DigestLength)?;
     let key = ed25519_dalek::VerifyingKey::from_bytes(point).map_err(|_| Rejection::KeyWeak)?;

@@ -1,4 +1,4 @@
-//! Conditions: what a rule asks of one signature.
+//! Conditions of a rule on one signature.
 
 use super::decision::Explanation;
 use super::evidence::Evidence;
@@ -17,13 +17,13 @@ use crate::{PublicKey, Refusal, Rejection};
 pub(super) enum Condition {
     /// Signed with this key, without a certificate.
     Key(PublicKey),
-    /// The certificate's one subject alternative name.
+    /// The certificate's one subject alternative name matches.
     Identity(Pattern),
     /// The identity is the value of this claim.
     IdentityIs(Claim),
     /// The identity is a path below the value of this claim.
     IdentityBelow(Claim),
-    /// The identity has exactly one `//` after its scheme: between a GitLab project and its file.
+    /// The identity has exactly one `//` after its scheme. In GitLab's identities it separates project and file.
     IdentityOneFile,
     Issuer(Pattern),
     Claim(Claim, Pattern),
@@ -43,7 +43,7 @@ pub(super) enum Condition {
     SummaryLevel(String),
 }
 
-/// What the value is that a condition compares; `Err` is why there is none.
+/// The value that a condition compares. `Err` if it cannot be read.
 type Found<'a> = Result<Option<&'a str>, Refusal>;
 
 impl Condition {
@@ -66,7 +66,7 @@ impl Condition {
         )
     }
 
-    /// Compares with one signature.
+    /// Checks one signature.
     pub(super) fn check(&self, evidence: &Evidence) -> Explanation {
         let claims = evidence.signer.claims();
         let identity = claims.map(|claims| claims.identity().as_str());
@@ -160,7 +160,7 @@ fn source<'a>(read: &Provenance<'a>) -> Option<&'a str> {
     read.source()
 }
 
-/// Reads provenance; where GitHub's action wrote it, only if it says what the certificate says.
+/// Reads provenance. Provenance by GitHub's action must agree with the certificate.
 fn provenance(
     rule: &str,
     pattern: &Pattern,

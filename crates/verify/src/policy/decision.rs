@@ -1,30 +1,30 @@
-//! The answer of a policy, with its reasons.
+//! The decision of a policy, with its reasons.
 
 use crate::{JSON_VERSION, Refusal, Rejection, Step};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use std::fmt::{self, Write as _};
 
-/// One rule, whether it held, and the rules it consists of.
+/// The result of one rule, and of its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// What the rule is, e.g. `issuer`, or the name the policy gives it.
+    /// The kind of rule, e.g. `issuer`, or the rule's name in the policy.
     pub rule: String,
-    /// Whether it held.
+    /// Whether the rule held.
     pub held: bool,
-    /// What the policy asks for; empty where the rule only combines others.
+    /// The value that the policy requires. Empty if the rule only combines others.
     pub expected: String,
-    /// What there was instead; empty where nothing was compared.
+    /// The value found. Empty if the rule compared none.
     pub found: String,
-    /// Why it did not hold.
+    /// The reason why the rule did not hold.
     pub rejection: Option<Rejection>,
-    /// The position of the evidence that was looked at.
+    /// The position of the checked evidence.
     pub evidence: Option<usize>,
-    /// The rules it consists of.
+    /// The parts of the rule.
     pub rules: Vec<Explanation>,
 }
 
 impl Explanation {
-    /// A comparison of one value.
+    /// Makes the result of a comparison of one value.
     pub(super) fn comparison(rule: impl Into<String>, rejection: Rejection, held: bool) -> Self {
         Self {
             rule: rule.into(),
@@ -43,23 +43,24 @@ impl Explanation {
         self
     }
 
-    /// A rule that consists of others.
+    /// Makes the result of a rule with parts.
     pub(super) fn of(rule: impl Into<String>, held: bool, rules: Vec<Self>) -> Self {
         Self { rules, ..Self::comparison(rule, Rejection::PolicyEmpty, held) }
     }
 
-    /// Rules below this one that held: what a branch is chosen by when all have failed.
+    /// The number of rules below this one that held. If all branches failed, the one with the largest number is
+    /// reported.
     pub(super) fn closeness(&self) -> usize {
         self.rules.iter().map(Self::closeness).sum::<usize>() + usize::from(self.rules.is_empty() && self.held)
     }
 
-    /// The first comparison that did not hold, in the branch that came closest.
+    /// The first failed comparison in the branch that came closest.
     pub(super) fn failure(&self) -> Option<&Self> {
         if self.held {
             return None;
         }
         let failed = self.rules.iter().filter(|rule| !rule.held);
-        // The first of those that came equally close.
+        // Of branches that came equally close, the first.
         let closest = failed.min_by_key(|rule| std::cmp::Reverse(rule.closeness()));
         match self.rejection {
             Some(Rejection::PolicyQuorum { .. } | Rejection::PolicyDistrusted) => Some(self),
@@ -81,7 +82,7 @@ impl Explanation {
 }
 
 impl fmt::Display for Explanation {
-    /// One line a rule, indented under the rule it is part of; `✓` held, `✗` did not.
+    /// One line per rule, indented below the rule that it is part of. `✓` means held, `✗` failed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
         self.write(0, &mut text)?;
@@ -103,7 +104,7 @@ impl Serialize for Explanation {
     }
 }
 
-/// Whether signatures are enough for a policy, and why.
+/// The decision whether signatures satisfy a policy, with the reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     pub(super) accepted: bool,
@@ -112,19 +113,19 @@ pub struct Decision {
     pub(super) explanation: Explanation,
 }
 
-/// Evidence that a distrust rule took out of the count.
+/// Evidence that a distrust rule removed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Distrusted {
     /// Its position in the evidence.
     pub evidence: usize,
     /// The position of the rule in the policy.
     pub rule: usize,
-    /// The reason the policy gives.
+    /// The rule's reason in the policy.
     pub reason: String,
 }
 
 impl Decision {
-    /// Whether the policy is satisfied.
+    /// Returns whether the policy is satisfied.
     #[must_use]
     pub const fn accepted(&self) -> bool {
         self.accepted
@@ -136,20 +137,20 @@ impl Decision {
         &self.counted
     }
 
-    /// Evidence that did not count because a rule distrusts it.
+    /// Evidence that a distrust rule removed.
     #[must_use]
     pub fn distrusted(&self) -> &[Distrusted] {
         &self.distrusted
     }
 
-    /// Rule by rule, what held and what did not.
+    /// The result of every rule.
     #[must_use]
     pub const fn explanation(&self) -> &Explanation {
         &self.explanation
     }
 
-    /// The one reason for a refusal: the first rule that failed in the branch that came closest, or the distrust rule where
-    /// that took away all evidence. `None` where the policy is satisfied.
+    /// The reason for a refusal: the first failed rule in the branch that came closest. If distrust rules or the
+    /// policy's period removed all evidence, it is the first of these. `None` if the policy is satisfied.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         if self.accepted {

@@ -1,9 +1,9 @@
-//! Distrust rules: signatures that do not count, whatever else a policy says.
+//! Distrust rules: signatures that never count.
 //!
-//! A rule names an identity, an issuer, a key or a certificate, alone or together, and perhaps a window of time: a pipeline
-//! that was compromised from Monday to Wednesday. What may match is taken to match: comparisons disregard case, globs cross
-//! `@`, a signature without an established time is in every window, and one whose times lie on both sides of a window is in
-//! it.
+//! A rule names an identity, an issuer, a key or a certificate, or several of these together. It can have a window of
+//! time, for example for a pipeline that was compromised from Monday to Wednesday. In doubt, a rule matches.
+//! Comparisons ignore case. Globs cross `@`. A signature without an established time is in every window. A signature
+//! with times on both sides of a window is in it.
 
 use super::evidence::Evidence;
 use super::parse::{digits, fault, sha256};
@@ -15,7 +15,7 @@ use crate::{Hash, Rejection};
 use serde::Deserialize;
 use std::fmt;
 
-/// A rule that takes signatures out of the count.
+/// A rule that removes signatures.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "DistrustTable")]
 pub struct Distrust {
@@ -24,7 +24,7 @@ pub struct Distrust {
     period: Period,
 }
 
-/// What a rule names. A rule with several matches where all of them match.
+/// A part of a rule. All parts of a rule must match.
 #[derive(Debug, Clone)]
 enum Target {
     Identity(Pattern),
@@ -34,61 +34,61 @@ enum Target {
     Serial(Vec<u8>),
 }
 
-/// Signatures that do not count. What is named must match together.
+/// Signatures that do not count. All given keys must match.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct DistrustTable {
-    /// Why, for reports.
+    /// Reason, shown in reports.
     reason: Option<String>,
-    /// Identities, without regard to case.
+    /// Identity. Case is ignored.
     identity: Option<Pattern>,
-    /// Issuers, without regard to case.
+    /// Issuer. Case is ignored.
     issuer: Option<Pattern>,
-    /// A key: in PEM, or `sha256:` and its fingerprint (of the `SubjectPublicKeyInfo`).
+    /// Key: PEM, or `sha256:` and its fingerprint (of the `SubjectPublicKeyInfo`).
     key: Option<String>,
-    /// A certificate: of the signer, or of an authority above it.
+    /// Certificate of the signer, or of an authority above it.
     certificate: Option<CertificateTable>,
-    /// First moment of the window; without it, from ever.
+    /// Start of the window, inclusive. Without it the window has no start.
     from: Option<Moment>,
-    /// Last moment of the window; without it, for ever.
+    /// End of the window, inclusive. Without it the window has no end.
     until: Option<Moment>,
 }
 
-/// A certificate. One of both.
+/// A certificate. Exactly one key.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct CertificateTable {
-    /// SHA-256 of the certificate in DER, in hexadecimal; `sha256:` before it and colons are allowed.
+    /// SHA-256 of the certificate in DER, in hexadecimal. A prefix `sha256:` and colons are allowed.
     fingerprint: Option<String>,
-    /// The serial number of the signer's certificate in hexadecimal; colons are allowed.
+    /// Serial number of the signer's certificate in hexadecimal. Colons are allowed.
     serial: Option<String>,
 }
 
 impl Distrust {
-    /// A rule against an identity, of whichever issuer, at any time.
+    /// Makes a rule against an identity, for every issuer and all time.
     ///
     /// # Errors
-    /// [`Rejection::PolicyPattern`] for a regular expression that is too large without regard to case.
+    /// [`Rejection::PolicyPattern`] for a regular expression that is too large when compiled to ignore case.
     pub fn identity(pattern: Pattern, reason: impl Into<String>) -> Result<Self, Rejection> {
         let pattern = pattern.broadened().map_err(|_| Rejection::PolicyPattern)?;
         Ok(Self { reason: reason.into(), targets: vec![Target::Identity(pattern)], period: Period::default() })
     }
 
-    /// A rule against the key with this SHA-256 fingerprint, at any time.
+    /// Makes a rule against the key with this SHA-256 fingerprint, for all time.
     #[must_use]
     pub fn key(fingerprint: Hash, reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), targets: vec![Target::Key(fingerprint)], period: Period::default() }
     }
 
-    /// Why, as the policy says.
+    /// The rule's reason in the policy.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Whether a signature must not count.
+    /// Returns whether the rule matches a signature.
     pub(super) fn hits(&self, evidence: &Evidence) -> bool {
         self.targets.iter().all(|target| target.is(evidence)) && self.period.touches(&evidence.times)
     }

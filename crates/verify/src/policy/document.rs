@@ -1,4 +1,4 @@
-//! The policy file: TOML, strict. An unknown key is an error; every error names its line.
+//! The policy file: strict TOML. An unknown key is an error. Errors name their line.
 
 use super::distrust::Distrust;
 use super::layout::ImagesTable;
@@ -10,26 +10,26 @@ use super::{MAX_DEPTH, MAX_POLICY_BYTES, MAX_RULES, Policy};
 use crate::Rejection;
 use serde::Deserialize;
 
-/// The one version of the file.
+/// The version of the file format.
 const VERSION: i64 = 1;
 
-/// A policy of `chancery verify`: which signatures are enough.
+/// A policy of `chancery verify`: rules for the signatures that an artifact must have.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct PolicyTable {
     /// Version of this format: 1.
     version: Option<i64>,
-    /// Which signers are enough.
+    /// The required signers.
     require: Option<Requirement>,
-    /// Signatures that do not count, whatever else is said.
+    /// Signatures that never count.
     #[serde(default)]
     distrust: Vec<Distrust>,
     /// Only signatures made at this time or later count.
     not_before: Option<Moment>,
     /// Only signatures made at this time or earlier count.
     not_after: Option<Moment>,
-    /// How much evidence each signature must have.
+    /// Evidence that each signature must have.
     #[serde(default)]
     thresholds: ThresholdsTable,
     /// What holds for images.

@@ -10,15 +10,15 @@ use crate::Rejection;
 use crate::signer::Signer;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The evidence that may count, with its positions in what the caller gave.
+/// The evidence that may count, with its positions in the caller's list.
 struct Counting<'a> {
     evidence: Vec<&'a Evidence>,
     positions: Vec<usize>,
-    /// The signer of each, see [`quorum::signers`].
+    /// The signer of each piece of evidence, see [`quorum::signers`].
     signers: Vec<usize>,
 }
 
-/// A requirement's verdict and the positions of the evidence that it counts.
+/// A requirement's result, and the positions of the evidence that it counts.
 struct Verdict {
     explanation: Explanation,
     counted: BTreeSet<usize>,
@@ -34,14 +34,14 @@ pub(super) fn decide(
     let mut distrusted = Vec::new();
     let mut positions = Vec::new();
     for (position, one) in evidence.iter().enumerate() {
-        // 1. Distrust wins over everything.
+        // 1. Distrust has priority over all other rules.
         if let Some(rule) = distrust.iter().position(|rule| rule.hits(one)) {
             rules.push(distrusted_rule(&distrust[rule], one, position));
             distrusted.push(Distrusted { evidence: position, rule, reason: distrust[rule].reason().to_owned() });
         } else if period.contains_all(&one.times) {
             positions.push(position);
         } else {
-            // 2. The policy's own time.
+            // 2. The policy's own period.
             rules.push(outside(period, one, position));
         }
     }
@@ -50,7 +50,7 @@ pub(super) fn decide(
     let counting = Counting { signers: quorum::signers(&counting), evidence: counting, positions };
     let verdict = evaluate(requirement, &counting);
     let accepted = verdict.explanation.held;
-    // Where nothing is left to count, the reason is what took it away.
+    // If no evidence is left, the reason is the first rule that removed some.
     let taken_away = counting.evidence.is_empty().then(|| rules.first().cloned()).flatten();
     let reason = taken_away.and_then(|rule| rule.rejection);
     let closest = verdict.explanation.clone();
@@ -63,7 +63,7 @@ pub(super) fn decide(
     Decision { accepted, counted: verdict.counted.into_iter().collect(), distrusted, explanation }
 }
 
-/// Whether any rule asks for this signer.
+/// Decides whether any rule requires this signer.
 pub(super) fn decide_signer(requirement: &Requirement, signer: &Signer) -> Decision {
     let evidence = [Evidence::new(signer.clone())];
     decide(&Requirement::any_of(requirement.of_signers()), &[], &Period::default(), &evidence)
@@ -118,10 +118,10 @@ fn combine(rule: String, held: bool, verdicts: Vec<Verdict>) -> Verdict {
     Verdict { explanation: Explanation::of(rule, held, rules), counted }
 }
 
-/// One rule over every signature, and the indices of those that meet it.
+/// Evaluates one rule over every signature. Also returns the indices of the signatures that meet it.
 fn one(requirement: &Requirement, counting: &Counting<'_>) -> (Verdict, Vec<usize>) {
     let Form::One(conditions) = &requirement.form else {
-        // Parts of a quorum are rules; anything else is met by nothing.
+        // Parts of a quorum are single rules. No signature meets any other part.
         return (
             Verdict { explanation: Explanation::of("rule", false, Vec::new()), counted: BTreeSet::new() },
             Vec::new(),
@@ -167,7 +167,7 @@ fn at_least(rule: String, needed: usize, parts: &[Requirement], counting: &Count
     Verdict { explanation, counted }
 }
 
-/// For each rule that has a signer, the first signature of that signer that meets it.
+/// Returns, for each rule with a signer, the first signature by that signer that meets the rule.
 fn counted_of(assigned: &BTreeMap<usize, usize>, met: &[Vec<usize>], counting: &Counting<'_>) -> BTreeSet<usize> {
     assigned
         .iter()

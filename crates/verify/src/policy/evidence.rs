@@ -1,4 +1,4 @@
-//! What a policy is asked about: signatures that have already been verified.
+//! Verified signatures, the input of a policy.
 
 use crate::signer::Signer;
 use crate::statement::COSIGN_SIGNATURE;
@@ -6,24 +6,24 @@ use crate::{Hash, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// One verified signature, with everything established about it.
+/// One verified signature with its established facts.
 ///
-/// Nothing here is checked again: a caller that fills in what was not verified gets a worthless decision.
+/// The policy does not check them again. A caller that fills in unverified values gets a worthless decision.
 #[derive(Debug, Clone)]
 pub struct Evidence {
     /// The signer.
     pub signer: Signer,
     /// SHA-256 of each certificate of the verified path above the signer's.
     pub authorities: Vec<Hash>,
-    /// The signature itself, where it is known. Two pieces of evidence with the same one are the same signature.
+    /// The signature itself, if it is known. Two pieces of evidence with the same bytes are the same signature.
     pub signature: Option<Vec<u8>>,
-    /// Every established time. Empty where nothing establishes one.
+    /// The established times. Empty if there is none.
     pub times: Vec<Timestamp>,
     /// Media type of the payload, where an envelope was signed and not the artifact itself.
     pub payload_type: Option<String>,
     /// Type and contents of the statement's predicate, where a statement was signed.
     pub predicate: Option<(String, Value)>,
-    /// Annotations that were signed along.
+    /// Annotations in the signed payload.
     pub annotations: BTreeMap<String, String>,
 }
 

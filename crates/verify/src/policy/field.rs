@@ -1,7 +1,7 @@
 //! Rules over one field of a predicate, found by a JSON pointer (RFC 6901).
 //!
-//! A field that is not there meets no rule but `exists = false`. Numbers are compared as numbers, and only where that is
-//! exact; texts and numbers are never converted into each other.
+//! A missing field meets only `exists = false`. Numbers are compared as numbers, and only if the comparison is exact.
+//! Texts and numbers are never converted to each other.
 
 use super::decision::Explanation;
 use super::parse::fault;
@@ -11,14 +11,14 @@ use serde::Deserialize;
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
 
-/// Bytes of a pointer.
+/// Maximum bytes of a pointer.
 const MAX_POINTER_BYTES: usize = 1024;
-/// Values of one `one_of`.
+/// Maximum values of a `one_of`.
 const MAX_VALUES: usize = 256;
-/// Integers beyond this are not exact as floating-point numbers.
+/// Larger integers are not exact as floating-point numbers.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What a policy asks of one field. All that is given must hold.
+/// A rule over one field. All of its tests must hold.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "FieldTable")]
 pub struct Field {
@@ -47,13 +47,13 @@ struct FieldTable {
     equals: Option<Value>,
     /// The field is one of these values.
     one_of: Option<Vec<Value>>,
-    /// The field is a text that matches.
+    /// The field is a text that matches this pattern.
     matches: Option<Pattern>,
     /// The field is a number greater than this one.
     greater: Option<Number>,
     /// The field is a number less than this one.
     less: Option<Number>,
-    /// The field is there, or is not.
+    /// `true`: the field must exist. `false`: it must not.
     exists: Option<bool>,
 }
 
@@ -78,7 +78,7 @@ impl TryFrom<FieldTable> for Field {
         }
         let values = table.equals.iter().chain(table.one_of.iter().flatten());
         if values.clone().any(is_date_time) {
-            return malformed("a predicate has times as texts: write the value in quotes");
+            return malformed("times in a predicate are texts: write the value in quotes");
         }
         if table.one_of.as_ref().is_some_and(|values| values.is_empty() || values.len() > MAX_VALUES) {
             return malformed(&format!("`one_of` takes 1 to {MAX_VALUES} values"));
@@ -102,13 +102,13 @@ impl TryFrom<FieldTable> for Field {
     }
 }
 
-/// Whether a text is a JSON pointer to something below the root.
+/// Returns whether a text is a JSON pointer to a value below the root.
 fn is_pointer(text: &str) -> bool {
     let escapes = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     text.starts_with('/') && text.len() <= MAX_POINTER_BYTES && escapes
 }
 
-/// TOML's own times come through serde as a table with one strange name.
+/// Returns whether a value contains a TOML date-time. serde has it as a table with a special key.
 fn is_date_time(value: &Value) -> bool {
     match value {
         Value::Object(table) => table.keys().any(|key| key.starts_with("$__toml")) || table.values().any(is_date_time),
@@ -118,7 +118,7 @@ fn is_date_time(value: &Value) -> bool {
 }
 
 impl Field {
-    /// Looks the field up and compares.
+    /// Finds the field and runs the tests.
     pub(super) fn check(&self, predicate: Option<&Value>) -> Explanation {
         let found = predicate.and_then(|predicate| predicate.pointer(&self.pointer));
         let held = predicate.is_some() && self.tests.iter().all(|test| test.holds(found));
@@ -167,7 +167,7 @@ impl Test {
     }
 }
 
-/// Equality in which 1 and 1.0 are one number.
+/// Compares values. 1 and 1.0 are equal.
 fn equal(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => compare(left, right) == Some(Ordering::Equal),
@@ -182,7 +182,7 @@ fn equal(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// The order of two numbers; `None` where it cannot be told exactly.
+/// The order of two numbers. `None` if it is not exact.
 fn compare(left: &Number, right: &Number) -> Option<Ordering> {
     let integer = |number: &Number| number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
     if let (Some(left), Some(right)) = (integer(left), integer(right)) {

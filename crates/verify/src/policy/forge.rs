@@ -1,8 +1,8 @@
-//! Shorthands for GitHub Actions and GitLab CI: what a person knows of a build, as conditions on the certificate.
+//! Shorthands for GitHub Actions and GitLab CI: conditions on the certificate, in the terms of these services.
 //!
-//! The texts of a shorthand are globs. GitHub's identity is the workflow that ran the job. Where that is a reusable workflow,
-//! every repository that calls it has the same identity; so the calling repository is always demanded by its own claim, and
-//! `signer` names the reusable workflow. Without `signer` the workflow must be one of the repository itself.
+//! The texts of a shorthand are globs. GitHub's identity is the workflow that ran the job. All repositories that call
+//! the same reusable workflow have the same identity. So the calling repository is always required by its own claim,
+//! and `signer` names the reusable workflow. Without `signer`, the workflow must be in the repository itself.
 //!
 //! Specification: Fulcio's `docs/oid-info.md`; GitHub's and GitLab's descriptions of their OIDC tokens.
 
@@ -18,28 +18,28 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct GitHub {
-    /// `OWNER/REPOSITORY` that the workflow ran for.
+    /// `OWNER/REPOSITORY` of the workflow run.
     repository: String,
     /// The workflow: a file name in `.github/workflows`, or its whole path.
     workflow: Option<String>,
-    /// The reference it ran on, e.g. `refs/heads/main` or `refs/tags/v*`.
+    /// The Git reference of the run, e.g. `refs/heads/main` or `refs/tags/v*`.
     #[serde(rename = "ref")]
     reference: Option<String>,
     /// The deployment environment of the job.
     environment: Option<String>,
-    /// The event that started it, e.g. `push`.
+    /// The event that triggered the run, e.g. `push`.
     event: Option<String>,
     /// `github-hosted` or `self-hosted`.
     runner: Option<String>,
-    /// The reusable workflow that ran the job, where it is one.
+    /// The reusable workflow, if one ran the job.
     signer: Option<ReusableWorkflow>,
-    /// The number of the repository, which nobody else can get when the name becomes free.
+    /// The number of the repository. Unlike its name, it is never given to another repository.
     repository_id: Option<String>,
     /// The number of the repository's owner.
     owner_id: Option<String>,
     /// `github.com`, `TENANT.ghe.com`, or the host of an Enterprise Server.
     host: Option<String>,
-    /// The issuer, where it is not the usual one of `host`.
+    /// The issuer, if it is not the default of `host`.
     issuer: Option<String>,
 }
 
@@ -48,11 +48,11 @@ pub(super) struct GitHub {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct ReusableWorkflow {
-    /// `OWNER/REPOSITORY` that the reusable workflow is in.
+    /// `OWNER/REPOSITORY` of the reusable workflow.
     repository: String,
     /// A file name in `.github/workflows`, or its whole path.
     workflow: String,
-    /// The reference it was called by, e.g. `refs/tags/v2.*`.
+    /// The Git reference in the call, e.g. `refs/tags/v2.*`.
     #[serde(rename = "ref")]
     reference: Option<String>,
 }
@@ -66,23 +66,23 @@ pub(super) struct GitLab {
     project: String,
     /// The configuration file of the pipeline, usually `.gitlab-ci.yml`.
     file: Option<String>,
-    /// The reference it ran on, e.g. `refs/heads/main`.
+    /// The Git reference of the pipeline, e.g. `refs/heads/main`.
     #[serde(rename = "ref")]
     reference: Option<String>,
     /// The deployment environment of the job.
     environment: Option<String>,
-    /// What started the pipeline, e.g. `push`.
+    /// The event that triggered the pipeline, e.g. `push`.
     event: Option<String>,
     /// `gitlab-hosted` or `self-hosted`.
     runner: Option<String>,
     /// `gitlab.com`, or the host of an instance.
     host: Option<String>,
-    /// The issuer, where it is not `https://HOST`.
+    /// The issuer, if it is not `https://HOST`.
     issuer: Option<String>,
 }
 
 impl GitHub {
-    /// The conditions this stands for.
+    /// The conditions of this shorthand.
     pub(super) fn conditions(&self) -> Result<Vec<Condition>, String> {
         let host = host(self.host.as_deref(), "github.com")?;
         let repository = path("repository", &self.repository, 2..=2)?;
@@ -133,8 +133,8 @@ impl ReusableWorkflow {
 }
 
 impl GitLab {
-    /// The conditions this stands for. Project and file are in the identity: an older CA wrote wrong claims for instances
-    /// that are not gitlab.com.
+    /// The conditions of this shorthand. Project and file are checked in the identity, because older CAs wrote wrong
+    /// claims for instances other than gitlab.com.
     pub(super) fn conditions(&self) -> Result<Vec<Condition>, String> {
         let host = host(self.host.as_deref(), "gitlab.com")?;
         let project = path("project", &self.project, 2..=32)?;
@@ -180,7 +180,7 @@ fn host<'a>(host: Option<&'a str>, usual: &'a str) -> Result<&'a str, String> {
     let host = host.unwrap_or(usual);
     let fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
     if host.is_empty() || !host.bytes().all(fit) {
-        return malformed("`host` is a host name, e.g. `github.example.org`, without scheme, path or stars");
+        return malformed("`host` must be a host name, e.g. `github.example.org`, without scheme, path or stars");
     }
     Ok(host)
 }
@@ -193,18 +193,18 @@ fn usual_issuer(host: &str) -> String {
     }
 }
 
-/// A path of so many segments, none of them empty.
+/// Checks a path: its number of segments is in the range, and none is empty.
 fn path<'a>(key: &str, text: &'a str, segments: std::ops::RangeInclusive<usize>) -> Result<&'a str, String> {
     let count = text.split('/').count();
     if segments.contains(&count) && text.split('/').all(|segment| !segment.is_empty()) && !text.contains('@') {
         return Ok(text);
     }
-    malformed(&format!("`{key}` is written as OWNER/NAME, e.g. `acme/app`, without host and `@`"))
+    malformed(&format!("`{key}` must be OWNER/NAME, e.g. `acme/app`, without host and `@`"))
 }
 
 fn workflow_path(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains('@') || text.starts_with('/') {
-        return malformed("`workflow` is a file name such as `release.yml`; write what comes after `@` as `ref`");
+        return malformed("`workflow` must be a file name such as `release.yml`: write the part after `@` as `ref`");
     }
     if text.contains('/') { Ok(text.to_owned()) } else { Ok(format!(".github/workflows/{text}")) }
 }
@@ -213,6 +213,8 @@ fn reference(text: Option<&str>) -> Result<&str, String> {
     match text {
         None => Ok("**"),
         Some(text) if text.starts_with("refs/") && !text.contains('@') => Ok(text),
-        Some(_) => malformed("`ref` is a whole reference: `refs/heads/main` for a branch, `refs/tags/v*` for tags"),
+        Some(_) => {
+            malformed("`ref` must be a whole reference: `refs/heads/main` for a branch, `refs/tags/v*` for tags")
+        }
     }
 }

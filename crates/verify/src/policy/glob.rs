@@ -1,18 +1,18 @@
 //! Globs over identities, claims and references.
 //!
-//! * `*` matches any run of characters, also none, that has neither `/` nor `@` nor a control character.
-//! * `**` matches any run of characters, also none, that has neither `@` nor a control character.
-//! * Every other character matches itself. The whole text must match, and case counts.
+//! * `*` matches zero or more characters, except `/`, `@` and control characters.
+//! * `**` matches zero or more characters, except `@` and control characters.
+//! * Every other character matches itself. The whole text must match, with case.
 //!
-//! Neither star crosses `@`, so in `…/release.yml@refs/tags/*` the star stands for part of the reference and for nothing
-//! else, and `…/release.yml@evil.yml@refs/tags/v1` never matches: it has an `@` more than the pattern. `?`, brackets, braces
-//! and the backslash mean something in other globs and are refused, not taken literally.
+//! Stars do not cross `@`. So in `…/release.yml@refs/tags/*` the star can match only a part of the reference, and
+//! `…/release.yml@evil.yml@refs/tags/v1` never matches, because it has one `@` more than the pattern. `?`, brackets,
+//! braces and the backslash have a meaning in other globs. They are refused, so that they are not taken literally.
 //!
-//! In a distrust rule a glob is broad: case does not count, and both stars cross `@`, because a match too many only refuses.
+//! In a distrust rule a glob is broad: it ignores case, and both stars cross `@`. A match too many only refuses.
 
 use std::fmt;
 
-/// Characters with a meaning in the globs of others.
+/// Characters with a meaning in other globs.
 const FOREIGN: [char; 7] = ['?', '[', ']', '{', '}', '\\', '\n'];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) struct Glob {
 }
 
 impl Glob {
-    /// Parses a pattern; the error is what to change.
+    /// Parses a pattern. The error says what to change.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut tokens = Vec::new();
         let mut rest = text;
@@ -57,9 +57,9 @@ impl Glob {
         &self.text
     }
 
-    /// Whether the whole of `text` matches. Time is the product of both lengths at most.
+    /// Returns whether the whole of `text` matches. The time is at most the product of both lengths.
     pub(super) fn matches(&self, text: &str, broad: bool) -> bool {
-        // The positions in the pattern at which a match of what was read so far can stand.
+        // The positions in the pattern that a match of the text so far can have reached.
         let mut standing = vec![false; self.tokens.len() + 1];
         standing[0] = true;
         self.skip_stars(&mut standing);
@@ -82,7 +82,7 @@ impl Glob {
         standing.last().is_some_and(|end| *end)
     }
 
-    /// A star may stand for nothing.
+    /// Adds the positions after stars: a star may match zero characters.
     fn skip_stars(&self, standing: &mut [bool]) {
         for (position, token) in self.tokens.iter().enumerate() {
             if standing[position] && !matches!(token, Token::Character(_)) {

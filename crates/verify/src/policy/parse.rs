@@ -1,9 +1,9 @@
-//! What is wrong with a policy file: where, why, and what to change.
+//! Errors of policy files: the place, the reason, and the necessary change.
 
 use crate::{Hash, Refusal, Rejection, Step};
 use std::fmt;
 
-/// Every reason for which a policy file is refused.
+/// The reasons for refusing a policy file.
 const REASONS: [Rejection; 4] =
     [Rejection::PolicyMalformed, Rejection::PolicyEmpty, Rejection::PolicyPattern, Rejection::PolicyKey];
 
@@ -27,7 +27,7 @@ impl ParseError {
         Self { rejection, place: None, message: message.into() }
     }
 
-    /// From what the TOML parser, or a type below [`super::document`], says about `text`.
+    /// Converts an error of the TOML parser, or of a type below [`super::document`], about `text`.
     pub(super) fn from_toml(error: &toml::de::Error, text: &str) -> Self {
         let place = error.span().filter(|span| span.start <= text.len() && text.is_char_boundary(span.start));
         let place = place.map(|span| Place::of(text, span.start));
@@ -47,13 +47,13 @@ impl ParseError {
         self.rejection.code()
     }
 
-    /// Line and column, from 1; `None` where the whole file is meant.
+    /// Line and column, from 1. `None` if the error is about the whole file.
     #[must_use]
     pub fn position(&self) -> Option<(usize, usize)> {
         self.place.as_ref().map(|place| (place.line, place.column))
     }
 
-    /// What is wrong and what to change, without the place.
+    /// The fault and the necessary change, without the place.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

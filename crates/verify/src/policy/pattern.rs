@@ -1,7 +1,7 @@
-//! How a policy compares one text: exactly, with a list, an anchored regular expression or a glob.
+//! Patterns of a policy: an exact text, a list, an anchored regular expression or a glob.
 //!
-//! A regular expression always has to match the whole text (`\A(?:…)\z`), with an engine whose time is linear in the text
-//! and whose classes (`\d`, `\w`, `\s`) are ASCII. Nothing is normalised: no case, no final slash, no percent-encoding.
+//! A regular expression must match the whole text (`\A(?:…)\z`). The engine's time is linear in the text, and its
+//! classes (`\d`, `\w`, `\s`) are ASCII. Texts are not normalised: not their case, a final slash or percent-encoding.
 
 use super::glob::Glob;
 use super::parse::fault;
@@ -12,18 +12,18 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
 
-/// Bytes of one pattern, and of the text it is compared with.
+/// Maximum bytes of a pattern, and of the text that it is compared with.
 pub(super) const MAX_PATTERN_BYTES: usize = 4096;
-/// Texts of one list.
+/// Maximum texts of a list.
 const MAX_TEXTS: usize = 1024;
-/// Bytes of a compiled regular expression; bounds the time for a long text to a fraction of a second.
+/// Maximum bytes of a compiled regular expression. It limits the time for a long text to a fraction of a second.
 const MAX_REGEX_BYTES: usize = 256 * 1024;
 
-/// A comparison with one text.
+/// A pattern for one text.
 #[derive(Clone)]
 pub struct Pattern {
     matcher: Matcher,
-    /// In distrust rules: case does not count, and globs cross `@`.
+    /// For distrust rules: case is ignored, and globs cross `@`.
     broad: bool,
 }
 
@@ -36,7 +36,7 @@ enum Matcher {
 }
 
 impl Pattern {
-    /// Exactly this text, byte by byte. An empty text matches nothing.
+    /// Matches exactly this text, byte by byte. An empty text matches nothing.
     #[must_use]
     pub fn exact(text: impl Into<String>) -> Self {
         Self { matcher: Matcher::Exact(text.into()), broad: false }
@@ -45,12 +45,13 @@ impl Pattern {
     /// A regular expression that must match the whole text.
     ///
     /// # Errors
-    /// [`Rejection::PolicyPattern`] where it does not parse, or is over the limits.
+    /// [`Rejection::PolicyPattern`] if it does not parse, or is over the limits.
     pub fn regex(text: &str) -> Result<Self, Rejection> {
         compile(text, false).map_err(|_| Rejection::PolicyPattern)
     }
 
-    /// A glob: `*` matches within a segment of a path, `**` across; neither crosses `@`. See `deploy/policy.toml`.
+    /// A glob: `*` matches within a segment of a path, `**` across segments. Neither crosses `@`. See
+    /// `deploy/policy.toml`.
     ///
     /// # Errors
     /// [`Rejection::PolicyPattern`] for `?`, brackets, braces and the backslash, three stars, or a pattern over 4 KiB.
@@ -58,11 +59,11 @@ impl Pattern {
         glob(text).map_err(|_| Rejection::PolicyPattern)
     }
 
-    /// Whether the whole of `text` matches.
+    /// Returns whether the whole of `text` matches.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         if text.len() > MAX_PATTERN_BYTES {
-            // A distrust rule must not be escaped by length; nothing else matches what cannot be compared.
+            // A text that is too long matches only in distrust rules, so that length is no way around them.
             return self.broad;
         }
         let same = |expected: &String| {
@@ -76,7 +77,7 @@ impl Pattern {
         }
     }
 
-    /// The same comparison for a distrust rule: without regard to ASCII case, and with globs that cross `@`.
+    /// The same pattern for a distrust rule: ASCII case is ignored, and globs cross `@`.
     pub(super) fn broadened(self) -> Result<Self, String> {
         match self.matcher {
             Matcher::Regex { text, .. } => compile(&text, true),
@@ -101,7 +102,7 @@ impl Pattern {
     }
 }
 
-/// As [`Pattern::glob`], with what to change as the error.
+/// As [`Pattern::glob`]. The error says what to change.
 pub(super) fn glob(text: &str) -> Result<Pattern, String> {
     bounded(text)?;
     Ok(Pattern { matcher: Matcher::Glob(Glob::parse(text)?), broad: false })
@@ -109,7 +110,7 @@ pub(super) fn glob(text: &str) -> Result<Pattern, String> {
 
 fn bounded(text: &str) -> Result<(), String> {
     if text.is_empty() {
-        return Err("an empty pattern matches nothing: write what is expected, or leave the key out".to_owned());
+        return Err("an empty pattern matches nothing: write the expected text, or leave the key out".to_owned());
     }
     if text.len() > MAX_PATTERN_BYTES {
         return Err(format!("the pattern has {} bytes, at most {MAX_PATTERN_BYTES} are allowed", text.len()));
@@ -122,7 +123,7 @@ fn compile(text: &str, broad: bool) -> Result<Pattern, String> {
     let build = |text: &str| {
         RegexBuilder::new(text).case_insensitive(broad).size_limit(MAX_REGEX_BYTES).build().map_err(|e| e.to_string())
     };
-    // Alone first: `a)|(?:b` would parse inside the anchors and tear them apart.
+    // Parse it alone first: `a)|(?:b` would parse inside the anchors and break them.
     build(text)?;
     let regex = build(&format!(r"\A(?:{text})\z"))?;
     Ok(Pattern { matcher: Matcher::Regex { text: text.to_owned(), regex }, broad })
@@ -156,7 +157,7 @@ struct PatternTable {
     one_of: Option<Vec<String>>,
     /// A regular expression that must match the whole text.
     regex: Option<String>,
-    /// `*` matches within a segment, `**` across `/`; neither crosses `@`.
+    /// `*` matches within a segment, `**` across `/`. Neither crosses `@`.
     glob: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Times in a policy file: RFC 3339, as a text or as TOML's own date-time.
+//! Times in a policy file: RFC 3339, as a text or a TOML date-time.
 
 use super::parse::fault;
 use crate::{Rejection, Timestamp};
@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
 
-/// A moment as a policy file has it.
+/// A moment in a policy file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(pub(super) Timestamp);
 
@@ -48,7 +48,7 @@ impl schemars::JsonSchema for Moment {
     }
 }
 
-/// From when until when, both inclusive; an open end has no bound.
+/// A period of time, with inclusive bounds. A missing bound means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Period {
     start: Option<Timestamp>,
@@ -68,13 +68,13 @@ impl Period {
         self.start.is_none() && self.end.is_none()
     }
 
-    /// Whether every one of `times` lies in the period. No time at all does not, unless the period has no bounds.
+    /// Returns whether all `times` are in the period. An empty list is not, unless the period has no bounds.
     pub(super) fn contains_all(&self, times: &[Timestamp]) -> bool {
         self.is_unbounded() || !times.is_empty() && times.iter().all(|time| self.contains(*time))
     }
 
-    /// Whether a signature with these times may have been made in the period: some moment between the first and the last of
-    /// them lies in it, or nothing says when it was made.
+    /// Returns whether a signature with these times may have been made in the period. That is so if any moment between
+    /// the first and the last time is in it, or if there is no time.
     pub(super) fn touches(&self, times: &[Timestamp]) -> bool {
         let Some((first, last)) = times.iter().min().zip(times.iter().max()) else { return true };
         self.start.is_none_or(|start| start <= *last) && self.end.is_none_or(|end| *first <= end)

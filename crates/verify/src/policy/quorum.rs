@@ -1,14 +1,14 @@
-//! Counting distinct signers: at least k of n rules, each met by a signer of its own.
+//! Counts distinct signers: at least k of n rules, each met by a different signer.
 //!
-//! Two signatures are of one signer if they have the same identity, the same key, or are the same bytes; that is closed
-//! transitively, so no signature, key or person ever counts twice. Rules and signers are then matched one to one.
+//! Two signatures have the same signer if they have the same identity, the same key, or the same bytes. This relation
+//! is transitive, so no signature, key or person counts twice. Rules and signers are then matched one to one.
 
 use super::evidence::Evidence;
 use crate::certificate::Identity;
 use crate::signer::Signer;
 use std::collections::BTreeMap;
 
-/// The signer of each piece of evidence, as a number; equal numbers are one signer.
+/// The signer of each piece of evidence, as a number. Equal numbers are the same signer.
 pub(super) fn signers(evidence: &[&Evidence]) -> Vec<usize> {
     let mut signer: Vec<usize> = (0..evidence.len()).collect();
     let mut names = BTreeMap::new();
@@ -28,8 +28,8 @@ pub(super) fn signers(evidence: &[&Evidence]) -> Vec<usize> {
     signer
 }
 
-/// What must differ for two signatures to be of two signers. A person has one mail address wherever it is vouched for, and
-/// however it is written; a URI or a username means something only together with its issuer.
+/// The name that distinguishes signers. An email address is the same person for every issuer and in any case. A URI or
+/// username has a meaning only together with its issuer.
 fn distinct_name(signer: &Signer) -> Option<(String, &str)> {
     let claims = signer.claims()?;
     match claims.identity() {
@@ -38,8 +38,7 @@ fn distinct_name(signer: &Signer) -> Option<(String, &str)> {
     }
 }
 
-/// The largest number of rules that can each have a signer of its own, and which rule has which signer. `met[rule]` lists the
-/// signers that meet a rule.
+/// Assigns different signers to as many rules as possible. `met[rule]` lists the signers that meet a rule.
 pub(super) fn assign(met: &[Vec<usize>]) -> BTreeMap<usize, usize> {
     let mut rule_of = BTreeMap::new();
     for rule in 0..met.len() {
@@ -49,8 +48,8 @@ pub(super) fn assign(met: &[Vec<usize>]) -> BTreeMap<usize, usize> {
     rule_of.into_iter().map(|(signer, rule)| (rule, signer)).collect()
 }
 
-/// Gives `rule` a signer, moving other rules to other signers where that helps (augmenting paths, depth at most the number
-/// of rules).
+/// Assigns a signer to `rule`, and moves other rules to other signers if necessary (augmenting paths, depth at most the
+/// number of rules).
 fn augment(rule: usize, met: &[Vec<usize>], rule_of: &mut BTreeMap<usize, usize>, tried: &mut Vec<usize>) -> bool {
     for signer in &met[rule] {
         if tried.contains(signer) {

@@ -1,7 +1,8 @@
-//! Requirements: which signers a policy asks for, alone and combined.
+//! Requirements: the signers that a policy requires, alone and combined.
 //!
-//! A requirement is one rule (conditions that one signature has to meet together), or `all_of`, `any_of` or `at_least` over
-//! others. `all_of` may be met by different signatures. There is no negation: what must not count stands in a distrust rule.
+//! A requirement is a single rule, or `all_of`, `any_of` or `at_least` over others. One signature must meet all
+//! conditions of a rule. Different signatures can meet the parts of `all_of`. There is no negation: use a distrust
+//! rule.
 
 mod table;
 
@@ -15,7 +16,7 @@ use crate::{PublicKey, Rejection};
 use serde::Deserialize;
 use table::RequirementTable;
 
-/// Which signers are enough.
+/// The required signers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "RequirementTable")]
 pub struct Requirement {
@@ -23,16 +24,16 @@ pub struct Requirement {
     pub(super) form: Form,
 }
 
-/// What a requirement consists of.
+/// The form of a requirement.
 #[derive(Debug, Clone)]
 pub(super) enum Form {
-    /// One signature meets every condition.
+    /// A single rule: one signature meets every condition.
     One(Vec<Condition>),
     /// Every requirement is met.
     All(Vec<Requirement>),
     /// One of the requirements is met.
     Any(Vec<Requirement>),
-    /// So many rules are met, each by a signer of its own.
+    /// This number of rules is met, each by a different signer.
     AtLeast(usize, Vec<Requirement>),
 }
 
@@ -70,7 +71,7 @@ impl Requirement {
         })
     }
 
-    /// Also asks for a claim of the certificate, in a requirement that is one rule; a combination asks it of each part.
+    /// Also requires a claim of the certificate. In a combination, every part requires it.
     #[must_use]
     pub fn with_claim(self, claim: Claim, pattern: Pattern) -> Self {
         self.with(&Condition::Claim(claim, pattern))
@@ -97,23 +98,23 @@ impl Requirement {
         self
     }
 
-    /// Every one of these, perhaps by different signatures. None at all is never met.
+    /// Requires all of these. Different signatures can meet them. An empty list is never met.
     #[must_use]
     pub fn all_of(parts: Vec<Self>) -> Self {
         Self { name: String::new(), form: Form::All(parts) }
     }
 
-    /// One of these. None at all is never met.
+    /// Requires at least one of these. An empty list is never met.
     #[must_use]
     pub fn any_of(parts: Vec<Self>) -> Self {
         Self { name: String::new(), form: Form::Any(parts) }
     }
 
-    /// So many of these, by different signers.
+    /// Requires `count` of these, by different signers.
     ///
     /// # Errors
-    /// [`Rejection::PolicyQuorum`] unless `count` is between 1 and their number; [`Rejection::PolicyMalformed`] where one of
-    /// them is a combination.
+    /// [`Rejection::PolicyQuorum`] unless `count` is between 1 and their number. [`Rejection::PolicyMalformed`] if one
+    /// of them is a combination.
     pub fn at_least(count: usize, parts: Vec<Self>) -> Result<Self, Rejection> {
         if count == 0 || count > parts.len() {
             return Err(Rejection::PolicyQuorum { found: parts.len(), needed: count });
@@ -124,7 +125,7 @@ impl Requirement {
         Ok(Self { name: String::new(), form: Form::AtLeast(count, parts) })
     }
 
-    /// Gives it the name that explanations use.
+    /// Sets the name for explanations.
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Self {
         Self { name: name.into(), ..self }
@@ -146,7 +147,7 @@ impl Requirement {
         }
     }
 
-    /// Every rule below this requirement, with what it asks of the signer alone.
+    /// Every rule below this requirement, with only its conditions on the signer.
     pub(super) fn of_signers(&self) -> Vec<Self> {
         match &self.form {
             Form::One(conditions) => {
@@ -157,7 +158,7 @@ impl Requirement {
         }
     }
 
-    /// This requirement and all below it.
+    /// The number of rules: this requirement and all below it.
     pub(super) fn rules(&self) -> usize {
         1 + self.parts().iter().map(Self::rules).sum::<usize>()
     }

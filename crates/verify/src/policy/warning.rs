@@ -1,4 +1,4 @@
-//! What a policy allows but its author has probably not meant.
+//! Warnings about settings that are allowed but are probably mistakes.
 
 use super::condition::Condition;
 use super::pattern::Pattern;
@@ -6,7 +6,7 @@ use super::requirement::Requirement;
 use super::thresholds::PolicyThresholds;
 use std::collections::BTreeSet;
 
-/// Issuers whose identities have a reference after `@`.
+/// Prefixes of identities that have a reference after `@`.
 const BUILDS: [&str; 2] = ["https://github.com/", "https://gitlab.com/"];
 
 pub(super) fn all(requirement: &Requirement, thresholds: PolicyThresholds) -> Vec<String> {
@@ -28,13 +28,14 @@ pub(super) fn all(requirement: &Requirement, thresholds: PolicyThresholds) -> Ve
     let certificates = requirement.conditions().iter().any(|condition| matches!(condition, Condition::Issuer(_)));
     if thresholds.times == 0 && thresholds.timestamps == 0 && certificates {
         warnings.push(
-            "`thresholds.times = 0`: certificates live ten minutes, and without a time nothing shows that they were valid"
+            "`thresholds.times = 0`: certificates are valid for ten minutes; without a time nothing shows that one was valid"
                 .to_owned(),
         );
     }
     if thresholds.logs == 0 {
-        warnings
-            .push("`thresholds.logs = 0`: a stolen key or account signs without leaving a trace in a log".to_owned());
+        warnings.push(
+            "`thresholds.logs = 0`: a signature with a stolen key or account leaves no trace in a log".to_owned(),
+        );
     }
     if thresholds.scts == 0 && certificates {
         warnings.push("`thresholds.scts = 0`: the CA can issue certificates that no log has seen".to_owned());
@@ -42,7 +43,7 @@ pub(super) fn all(requirement: &Requirement, thresholds: PolicyThresholds) -> Ve
     warnings
 }
 
-/// A dot that is neither escaped, nor in brackets, nor repeated is meant as a dot.
+/// Warns about a dot that is not escaped, in brackets or repeated: it is probably meant as a dot.
 fn regex_dots(place: &str, pattern: &Pattern) -> Option<String> {
     let text = pattern.regex_text()?;
     let mut bracket = false;

@@ -1,9 +1,9 @@
-//! JSON as evidence is read: what one reader understands differently from another is refused.
+//! A strict JSON parser for evidence: it refuses text that two parsers could read differently.
 //!
-//! [`parse`] takes one JSON value and nothing after it. A member given twice is an error at every depth, because readers
-//! disagree on which of the two counts. Depth and number of values are bounded before they are stored; the number of bytes is
-//! the caller's to bound. A value is read through [`Node`] and [`Object`], which know their place in the document, so that a
-//! refusal can name it. Member names have one spelling: lowerCamelCase.
+//! [`parse`] accepts one JSON value and no trailing text. A repeated member is an error at every depth, because parsers
+//! disagree on which one counts. Depth and number of values are limited before they are stored. The caller limits the
+//! number of bytes. [`Node`] and [`Object`] know their place in the document, so that a refusal can name it. Member
+//! names have one spelling: lowerCamelCase.
 //!
 //! Specification: RFC 8259; protobuf.dev, «`ProtoJSON` Format».
 
@@ -14,20 +14,20 @@ use serde_json::{Map, Number, Value};
 use std::cell::Cell;
 use std::fmt;
 
-/// Nested objects and lists; no document of the field has more than ten.
+/// Maximum nesting of objects and lists. No Sigstore document has more than ten levels.
 const MAX_DEPTH: usize = 32;
-/// Characters that are copied out of a text of any length to say what was found.
+/// Maximum characters of a text that are copied into a refusal.
 const MAX_REPEATED: usize = 100;
 
-/// Parses exactly one value that consists of at most `max_values` values, names of members not counted.
+/// Parses exactly one value. It may contain at most `max_values` values, not counting member names.
 ///
 /// # Errors
-/// What is wrong and at which line and column.
+/// The fault, with line and column.
 pub(crate) fn parse(json: &[u8], max_values: usize) -> Result<Value, serde_json::Error> {
     parse_within(json, MAX_DEPTH, max_values)
 }
 
-/// As [`parse`], for documents whose shape is not ours: of any number of values, as deep as `serde_json` goes (128).
+/// As [`parse`], for documents of any shape: without a limit of values, and with `serde_json`'s limit of depth (128).
 pub(crate) fn parse_foreign(json: &[u8]) -> Result<Value, serde_json::Error> {
     parse_within(json, usize::MAX, usize::MAX)
 }
@@ -40,16 +40,16 @@ fn parse_within(json: &[u8], max_depth: usize, max_values: usize) -> Result<Valu
     Ok(value)
 }
 
-/// One value, still to be read.
+/// One value, not parsed yet.
 #[derive(Clone, Copy)]
 struct Seed<'a> {
-    /// Levels that may still follow.
+    /// Allowed levels below this one.
     deeper: usize,
     left: &'a Cell<usize>,
 }
 
 impl Seed<'_> {
-    /// For a value inside this one.
+    /// The seed for a value inside this one.
     fn inner<E: Error>(self) -> Result<Self, E> {
         let deeper = self.deeper.checked_sub(1);
         let deeper = deeper.ok_or_else(|| E::custom(format_args!("nested deeper than {MAX_DEPTH}")))?;
@@ -124,19 +124,19 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
-/// Which refusals a format answers with.
+/// The rejections of a document format.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Format {
-    /// Another type, an unknown member, a number out of range, not JSON.
+    /// For text that is not JSON, a value of another type, an unknown member, or a number out of range.
     pub(crate) malformed: Rejection,
-    /// A member that must be there.
+    /// For a missing required member.
     pub(crate) missing: Rejection,
-    /// More elements than allowed, given what they are called and the limit.
+    /// For too many elements. Gets the name of the elements and the limit.
     pub(crate) too_many: fn(&'static str, usize) -> Rejection,
 }
 
 impl Format {
-    /// Parses a document and enters its outermost object.
+    /// Parses a document and returns its outer object.
     pub(crate) fn document(&'static self, json: &[u8], max_values: usize) -> Result<Object, Refusal> {
         let value = parse(json, max_values)
             .map_err(|error| Refusal::new(self.malformed, Step::Formats).expected("strict JSON", error.to_string()))?;
@@ -157,12 +157,12 @@ impl Node {
         &self.path
     }
 
-    /// Refuses this value.
+    /// Makes a refusal of this value.
     pub(crate) fn refuse(&self, rejection: Rejection) -> Refusal {
         Refusal::new(rejection, Step::Formats).at(self.path.as_str())
     }
 
-    /// Refuses this value as malformed, because it is not what was `expected`.
+    /// Makes a refusal of this value as malformed: it is not `expected`.
     pub(crate) fn unlike(&self, expected: impl Into<String>) -> Refusal {
         let found = match &self.value {
             Value::Null => "null".to_owned(),
@@ -183,7 +183,7 @@ impl Node {
         }
     }
 
-    /// A list of at most `limit` elements, called `what`. None of them is `null`.
+    /// A list of at most `limit` elements, named `what` in refusals. No element is `null`.
     pub(crate) fn list(mut self, what: &'static str, limit: usize) -> Result<Vec<Self>, Refusal> {
         let Value::Array(list) = &mut self.value else { return Err(self.unlike("a list")) };
         if list.len() > limit {
@@ -237,13 +237,13 @@ impl Node {
         number.ok_or_else(|| self.unlike("an integer from 0 to 2^63 − 1"))
     }
 
-    /// The value itself, for what has a grammar of its own.
+    /// The value itself, for a caller that parses it.
     pub(crate) const fn value(&self) -> &Value {
         &self.value
     }
 }
 
-/// Digits, without sign and without leading zeros.
+/// Parses digits, without sign and without leading zeros.
 fn integer(digits: &str) -> Option<u64> {
     let canonical = digits == "0" || !digits.starts_with('0');
     (canonical && digits.bytes().all(|digit| digit.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
@@ -257,55 +257,55 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// Takes a member; `null` is absent.
+    /// Takes a member. `null` is absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Node> {
         let value = self.members.remove(name).filter(|value| !value.is_null())?;
         Some(Node { value, path: self.place(name), format: self.format })
     }
 
-    /// Takes a member that must be there.
+    /// Takes a required member.
     pub(crate) fn require(&mut self, name: &str) -> Result<Node, Refusal> {
         self.take(name).ok_or_else(|| self.refuse(name, self.format.missing))
     }
 
-    /// Takes an integer, as [`Node::int64`] has it; absent is 0.
+    /// Takes an integer, as [`Node::int64`]. Absent is 0.
     pub(crate) fn int64(&mut self, name: &str) -> Result<u64, Refusal> {
         self.take(name).map_or(Ok(0), Node::int64)
     }
 
-    /// Takes a string; absent is empty.
+    /// Takes a string. Absent is empty.
     pub(crate) fn string(&mut self, name: &str, limit: usize) -> Result<String, Refusal> {
         self.take(name).map_or_else(|| Ok(String::new()), |node| node.string(limit))
     }
 
-    /// Takes bytes; absent is empty.
+    /// Takes bytes. Absent is empty.
     pub(crate) fn bytes(&mut self, name: &str, limit: usize) -> Result<Vec<u8>, Refusal> {
         self.take(name).map_or_else(|| Ok(Vec::new()), |node| node.bytes(limit))
     }
 
-    /// Takes a string that must be there and not be empty.
+    /// Takes a required string that is not empty.
     pub(crate) fn text(&mut self, name: &str, limit: usize) -> Result<String, Refusal> {
         let text = self.require(name)?.string(limit)?;
         if text.is_empty() { Err(self.refuse(name, self.format.missing)) } else { Ok(text) }
     }
 
-    /// Takes bytes that must be there and not be empty.
+    /// Takes required bytes that are not empty.
     pub(crate) fn content(&mut self, name: &str, limit: usize) -> Result<Vec<u8>, Refusal> {
         let bytes = self.require(name)?.bytes(limit)?;
         if bytes.is_empty() { Err(self.refuse(name, self.format.missing)) } else { Ok(bytes) }
     }
 
-    /// Takes a list, as [`Node::list`] has it; absent is empty.
+    /// Takes a list, as [`Node::list`]. Absent is empty.
     pub(crate) fn list(&mut self, name: &str, what: &'static str, limit: usize) -> Result<Vec<Node>, Refusal> {
         self.take(name).map_or_else(|| Ok(Vec::new()), |node| node.list(what, limit))
     }
 
-    /// Refuses the member of this name.
+    /// Makes a refusal of the member with this name.
     pub(crate) fn refuse(&self, name: &str, rejection: Rejection) -> Refusal {
         Refusal::new(rejection, Step::Formats).at(self.place(name))
     }
 
-    /// Ends reading: what nobody has taken is unknown.
+    /// Ends parsing. Refuses the object if a member was not taken: it is unknown.
     pub(crate) fn finish(self) -> Result<(), Refusal> {
         match self.members.keys().next() {
             Some(name) => {

@@ -1,4 +1,4 @@
-//! `dsse` 0.0.1: a signed DSSE envelope, of which hashes, signatures and keys are logged but never the payload.
+//! `dsse` 0.0.1: a signed DSSE envelope. Hashes, signatures and keys are logged, but never the payload.
 //!
 //! Envelope and pre-authentication encoding: the DSSE protocol v1.0.
 
@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Signatures and verifiers read from one proposal; each costs a signature check.
+/// Maximum signatures, and maximum verifiers, in a proposal. Each pair may cost a signature check.
 pub(super) const MAX_SIGNATURES: usize = 16;
 
-/// Bytes hashed for one proposal by keys that hash the message with each signature: a third of a second.
+/// Maximum bytes that Ed25519 keys hash for one proposal: a third of a second. They hash the message once per
+/// signature.
 const MAX_REHASHED_BYTES: usize = 256 << 20;
 
 #[derive(Deserialize)]
@@ -34,7 +35,7 @@ struct ProposedContent {
     verifiers: Option<Vec<Option<String>>>,
 }
 
-/// An envelope as its signer sends it, in text of its own.
+/// An envelope, parsed from the signer's text.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Envelope {
@@ -49,7 +50,7 @@ pub(super) struct EnvelopeSignature {
 }
 
 impl Envelope {
-    /// Parses an envelope that is signed.
+    /// Parses an envelope with at least one signature.
     pub(super) fn parse(text: &str) -> Result<(Self, Vec<EnvelopeSignature>), Rejection> {
         let mut envelope: Self =
             serde_json::from_str(text).map_err(|_| Rejection::EntryMalformed { field: "envelope" })?;
@@ -58,7 +59,7 @@ impl Envelope {
     }
 }
 
-/// `{algorithm, value}`, as it is sent.
+/// `{algorithm, value}`, as received.
 #[derive(Deserialize)]
 pub(super) struct LoggedHash<'a> {
     #[serde(borrow)]
@@ -67,7 +68,7 @@ pub(super) struct LoggedHash<'a> {
     pub(super) value: Cow<'a, str>,
 }
 
-/// One signature with its key, as it is logged.
+/// A signature with its key, as logged.
 #[derive(Serialize, Deserialize, Clone)]
 struct LoggedSignature {
     signature: String,
@@ -87,7 +88,7 @@ impl CanonicalHash<'static> {
     }
 }
 
-/// The spec as it is logged. Fields stand in lexical order, which makes plain JSON canonical.
+/// The spec, as logged. Its fields are in lexical order, so plain JSON is canonical.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CanonicalSpec<'a> {
@@ -102,7 +103,7 @@ impl CanonicalSpec<'_> {
     }
 }
 
-/// DSSE's pre-authentication encoding: what an envelope's signatures are made over. Lengths are in bytes of UTF-8.
+/// DSSE's pre-authentication encoding: the bytes that an envelope's signatures sign. Lengths are in bytes of UTF-8.
 #[must_use]
 pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let mut encoded = pre_authentication_header(payload_type, payload.len()).into_bytes();
@@ -110,7 +111,7 @@ pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8
     encoded
 }
 
-/// What stands before the payload in [`pre_authentication_encoding`]; the length is in bytes.
+/// The part of [`pre_authentication_encoding`] before the payload. The length is in bytes.
 pub(crate) fn pre_authentication_header(payload_type: &str, payload_length: usize) -> String {
     format!("DSSEv1 {} {payload_type} {payload_length} ", payload_type.len())
 }
@@ -124,7 +125,7 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     verify_proposed(&spec.proposed_content.ok_or(Rejection::DsseContent)?)
 }
 
-/// As [`admit`], and also takes the logged form, in which there is no envelope left to verify.
+/// As [`admit`], and also accepts the logged form, which has no envelope to verify.
 pub(super) fn canonicalize(text: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(text)?;
     let (Some(envelope_hash), Some(payload_hash), Some(mut signatures)) =
@@ -137,14 +138,14 @@ pub(super) fn canonicalize(text: &str) -> Result<Body, Rejection> {
         .body()
 }
 
-/// A hash of an entry's logged form, whose value is whatever was logged.
+/// Reads a hash from an entry's logged form. The value is not checked.
 pub(super) fn logged_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
     let algorithm = HashAlgorithm::from_name(&hash.algorithm).ok_or(Rejection::EntryHash)?;
     Ok(CanonicalHash { algorithm: algorithm.name(), value: hash.value })
 }
 
-/// Three checks: (1) the envelope parses and is signed, (2) every verifier parses, (3) each verifies something until
-/// every signature has its key.
+/// Checks an envelope: (1) it parses and is signed, (2) every verifier parses, (3) each verifier verifies a signature,
+/// until every signature has its key.
 fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
     // (1)
     let text = proposed.envelope.as_deref().ok_or(Rejection::EntryMissing { field: "envelope" })?;
@@ -159,7 +160,7 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
     }
     let payload = decode_either(&envelope.payload)?;
     let signed = pre_authentication_encoding(&envelope.payload_type, &payload);
-    // (2) and (3); keyed by the signature text, so identical signatures are logged once, in the order of their text.
+    // (2) and (3). The key is the signature's text, so identical signatures are logged once, in the order of their text.
     let mut texts = BTreeMap::new();
     for signature in signatures {
         texts.insert(decode_either(&signature.sig)?, signature.sig);
@@ -175,7 +176,7 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
         }
     };
     let unverified = texts.keys().cloned().collect();
-    // SHA-256 whatever the curve: that is what DSSE signers of this ecosystem use.
+    // SHA-256 for every curve, as Sigstore's DSSE signers use it.
     verify_signatures(&signed, unverified, verifiers, |verifier| (&verifier.key, HashAlgorithm::Sha256), log)?;
     let signatures = logged.into_iter().map(|(signature, verifier)| LoggedSignature { signature, verifier }).collect();
     CanonicalSpec {
@@ -186,8 +187,8 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
     .body()
 }
 
-/// Finds for each of `signatures` over `signed` the first verifier whose key made it, and reports the pair to `found`.
-/// Every verifier must have made one, until every signature has its verifier; what comes after that is not looked at.
+/// Finds for each of `signatures` over `signed` the first verifier whose key made it, and passes the pair to `found`.
+/// Every verifier must have made a signature. Verifiers after the last signature has been found are not checked.
 pub(super) fn verify_signatures<V>(
     signed: &[u8],
     signatures: BTreeSet<Vec<u8>>,
@@ -226,8 +227,8 @@ pub(super) fn verify_signatures<V>(
     if unverified.is_empty() { Ok(()) } else { Err(Rejection::DsseUncovered) }
 }
 
-/// Tells which signatures over `signed` are by `key`. However many it is asked about, the message is hashed once: it may be
-/// tens of megabytes. Ed25519 alone hashes it with each signature.
+/// Returns a function that tells whether a signature over `signed` is by `key`. The message may have tens of megabytes,
+/// so it is hashed once for all signatures. Only Ed25519 hashes it again for each.
 pub(super) fn signatures_of<'a>(
     key: &'a PublicKey,
     hash: HashAlgorithm,
@@ -241,7 +242,7 @@ pub(super) fn signatures_of<'a>(
     move |signature| key.either_encoding(signature, &check).is_ok()
 }
 
-/// Envelopes hold standard base64, or URL-safe base64 by some signers.
+/// Decodes standard base64, or URL-safe base64, which some signers put in envelopes.
 pub(super) fn decode_either(text: &str) -> Result<Vec<u8>, Rejection> {
     STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).map_err(|_| Rejection::Base64)
 }

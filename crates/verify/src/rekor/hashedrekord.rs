@@ -45,7 +45,7 @@ struct ProposedHash<'a> {
     value: Option<Cow<'a, str>>,
 }
 
-/// The spec as it is logged. Fields stand in lexical order, which makes plain JSON canonical.
+/// The spec, as logged. Its fields are in lexical order, so plain JSON is canonical.
 #[derive(Serialize)]
 struct CanonicalSpec<'a> {
     data: CanonicalData<'a>,
@@ -69,8 +69,8 @@ struct CanonicalKey {
     content: String,
 }
 
-/// Checks a proposal and returns its body: (1) everything is there, (2) the hash is one, (3) the key parses, (4) the
-/// signature verifies over the digest, (5) key and hash are a pair the log allows.
+/// Checks a proposal and returns its body: (1) no field is missing, (2) the hash is valid, (3) the key parses, (4) the
+/// signature verifies over the digest, (5) the log allows this pair of key and hash.
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
@@ -100,7 +100,7 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
         return Err(Rejection::AlgorithmNotAllowed);
     }
     super::EntryKind::HashedRekord.body(&CanonicalSpec {
-        // The value keeps the client's letter case: clients compare the body with what they sent.
+        // The value keeps the client's letter case: clients compare the body with their request.
         data: CanonicalData { hash: super::dsse::CanonicalHash { algorithm: algorithm.name(), value: value.into() } },
         signature: CanonicalSignature {
             content: STANDARD.encode(signature),

@@ -1,9 +1,10 @@
-//! Entries as they stand in a log, read back: whose signature over what an entry vouches for.
+//! Logged entries: parses a body, and checks that it is about a given signature.
 //!
-//! A verifier holds a signature, a key and what was signed, and is shown a body. [`bind`] says whether that body is about exactly
-//! these. Bodies of Rekor v1 are read and compared: their keys are PEM, whose text varies, and a hash of the envelope's text that
-//! only the uploader could make. Bodies of Rekor v2 follow from the signature, so they are rebuilt and compared byte by byte.
-//! That the log holds the body is not said here.
+//! A verifier has a signature, a key and the signed data, and gets a body. [`bind`] checks that the body is about
+//! exactly these. Bodies of Rekor v1 are parsed and their fields compared. They cannot be rebuilt: their keys are PEM,
+//! whose text varies, and `dsse` has a hash of the envelope's text that only the uploader can compute. Bodies of Rekor
+//! v2 follow from the signature, so they are rebuilt and compared byte by byte. This module does not check that the log
+//! holds the body.
 //!
 //! | kind | version | compared |
 //! |---|---|---|
@@ -11,7 +12,7 @@
 //! | `dsse` | 0.0.1 | payload hash, the one signature, key |
 //! | `intoto` | 0.0.2 | payload hash, payload type, the one signature, key |
 //! | `hashedrekord`, `dsse` | 0.0.2 | every byte |
-//! | `intoto` | 0.0.1 | holds no signature: it can be read and vouches for none |
+//! | `intoto` | 0.0.1 | nothing: it has no signature, so it can be parsed but not bound to one |
 
 mod v1;
 mod v2;
@@ -22,24 +23,24 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Largest body that is read. Rekor v1 states no limit; its largest entries are attestations with a certificate per signature.
+/// Maximum body. Rekor v1 states no limit. Its largest entries are attestations with a certificate per signature.
 const MAX_LOGGED_BYTES: usize = 1 << 20;
 
-/// What a verifier holds, and an entry must be about.
+/// The signature that an entry must be about, with its key and signed data.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'a> {
-    /// Digest of the bytes that the signature is over: the artifact, or an envelope's pre-authentication encoding. `None` where
-    /// the signature is over those bytes themselves (pure Ed25519).
+    /// Digest of the signed bytes: the artifact, or an envelope's pre-authentication encoding. `None` if the bytes
+    /// themselves are signed (pure Ed25519).
     pub digest: Option<(HashAlgorithm, &'a [u8])>,
-    /// Payload type and payload, where an envelope was signed.
+    /// Payload type and payload, if an envelope was signed.
     pub envelope: Option<(&'a str, &'a [u8])>,
     /// The raw signature.
     pub signature: &'a [u8],
-    /// Who made it.
+    /// The signer.
     pub signer: Signer<'a>,
 }
 
-/// Who made a signature.
+/// The signer of a signature.
 #[derive(Debug, Clone, Copy)]
 pub enum Signer<'a> {
     /// The holder of a certificate's key. An entry must hold the same certificate, not only the same key.
@@ -67,24 +68,24 @@ impl Signer<'_> {
     }
 }
 
-/// A body that was read. Nothing about its signatures is known.
+/// A parsed body. Its signatures are not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEntry {
     /// The entry type's name.
     pub kind: String,
     /// The entry type's version.
     pub version: String,
-    /// What [`Self::digest`] is of.
+    /// The data that [`Self::digest`] is a digest of.
     pub digest_of: DigestOf,
     /// Digest and its algorithm.
     pub digest: (HashAlgorithm, Vec<u8>),
-    /// Media type of the payload, where it is logged.
+    /// Media type of the payload, if it is logged.
     pub payload_type: Option<String>,
     /// The signatures, with their keys.
     pub signatures: Vec<LoggedSignature>,
 }
 
-/// What an entry's digest is of.
+/// The data that an entry's digest is a digest of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DigestOf {
     /// The bytes that were signed.
@@ -96,13 +97,13 @@ pub enum DigestOf {
 /// A signature in an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedSignature {
-    /// The raw signature; `intoto` 0.0.1 has none.
+    /// The raw signature. `None` in `intoto` 0.0.1.
     pub signature: Option<Vec<u8>>,
-    /// Who made it.
+    /// The signer.
     pub signer: LoggedSigner,
 }
 
-/// Who made a signature, as an entry says it. In DER; not parsed.
+/// The signer that an entry names, in DER. Not parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoggedSigner {
     /// A certificate.
@@ -123,11 +124,11 @@ struct Outer<'a> {
 }
 
 impl LoggedEntry {
-    /// Reads a body of `hashedrekord` or `dsse` (0.0.1 and 0.0.2), or of `intoto` (0.0.1 and 0.0.2).
+    /// Parses a body of `hashedrekord`, `dsse` or `intoto`, each 0.0.1 or 0.0.2.
     ///
     /// # Errors
-    /// [`Rejection::EntryTooLarge`], [`Rejection::EntryKind`] for any other type, and [`Rejection::EntryMalformed`] for what is
-    /// not a body of its type.
+    /// [`Rejection::EntryTooLarge`], [`Rejection::EntryKind`] for any other type, and [`Rejection::EntryMalformed`] if
+    /// the body is not one of its type.
     pub fn read(body: &[u8]) -> Result<Self, Rejection> {
         if body.len() > MAX_LOGGED_BYTES {
             return Err(Rejection::EntryTooLarge { limit: MAX_LOGGED_BYTES });
@@ -154,7 +155,7 @@ impl LoggedEntry {
         })
     }
 
-    /// Checks that this entry is about `signed`, and about nothing else.
+    /// Checks that this entry is about `signed` and nothing else.
     ///
     /// # Errors
     /// [`Rejection::EntryMismatch`] with the field that differs.
@@ -174,7 +175,7 @@ impl LoggedEntry {
     }
 }
 
-/// What the specs of all types have in common.
+/// The common fields of the specs of all types.
 struct Parts {
     digest_of: DigestOf,
     digest: (HashAlgorithm, Vec<u8>),
@@ -186,12 +187,12 @@ const fn malformed<E>(field: &'static str) -> impl Fn(E) -> Rejection {
     move |_| Rejection::EntryMalformed { field }
 }
 
-/// Checks that an entry of this kind and version is about `signed`, and returns its body: of Rekor v2 the one that follows from
-/// the signature, whether or not `body` is given.
+/// Checks that an entry of this kind and version is about `signed`, and returns its body. The body of a Rekor v2 entry
+/// is rebuilt from the signature, so `body` may be missing.
 ///
 /// # Errors
-/// [`Rejection::EntryKind`] for a type that vouches for no signature, [`Rejection::EntryMissing`] for a body that cannot be
-/// rebuilt, [`Rejection::EntryMismatch`] with the field that differs, and as [`LoggedEntry::read`].
+/// [`Rejection::EntryKind`] for a type that cannot be bound to a signature, [`Rejection::EntryMissing`] if a Rekor v1
+/// body is missing, [`Rejection::EntryMismatch`] with the field that differs, and the errors of [`LoggedEntry::read`].
 pub fn bind<'a>(
     kind: &str,
     version: &str,
@@ -204,7 +205,7 @@ pub fn bind<'a>(
         ("hashedrekord" | "dsse", "0.0.1") | ("intoto", "0.0.2") => {
             let body = body.ok_or(Rejection::EntryMissing { field: "canonicalizedBody" })?;
             let entry = LoggedEntry::read(body).map_err(|rejection| match rejection {
-                // What is in the place of a signature or key is at any rate not this one.
+                // A value that is no signature or key differs from this one in any case.
                 Rejection::EntryMalformed { field: field @ ("signature" | "publicKey") } => {
                     Rejection::EntryMismatch { field }
                 }
@@ -220,7 +221,7 @@ pub fn bind<'a>(
     }
 }
 
-/// The rebuilt body; the one given, if any, must be the same.
+/// Returns the rebuilt body. A given body must be the same.
 fn same<'a>(
     kind: &str,
     given: Option<&'a [u8]>,
@@ -231,7 +232,7 @@ fn same<'a>(
     if given == rebuilt.as_bytes() {
         return Ok(Cow::Borrowed(given));
     }
-    // It is refused in any case; reading it only tells which field differs.
+    // The body is refused in any case. It is parsed only to report which field differs.
     let field = match LoggedEntry::read(given) {
         Ok(entry) if entry.kind != kind || entry.version != super::v2::VERSION => "kindVersion",
         Ok(entry) => match entry.verify(signed) {

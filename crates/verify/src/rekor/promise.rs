@@ -5,7 +5,7 @@
 use crate::{Hash, PublicKey, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// What a promise says: this body has been in this log at this index since this time.
+/// The content of a promise: the log holds this body at this index since this time.
 #[derive(Debug, Clone, Copy)]
 pub struct Promise<'a> {
     /// The entry's canonical body.
@@ -19,7 +19,8 @@ pub struct Promise<'a> {
 }
 
 impl Promise<'_> {
-    /// The bytes that are signed. Members stand in lexical order and hold base64, hexadecimal and small integers.
+    /// The signed bytes. Members are in lexical order. They hold only base64, hexadecimal and integers, so plain JSON
+    /// is canonical.
     #[must_use]
     pub fn signed_bytes(&self) -> Vec<u8> {
         format!(

@@ -1,8 +1,9 @@
-//! Rekor v2: the two requests there are, what each must be, and the leaf it becomes.
+//! Rekor v2: the rules for its two kinds of request, and the leaf that is logged for each.
 //!
-//! A request arrives as protobuf's JSON form ([`json`]) or as protobuf, and becomes one of these types; the leaf is RFC 8785
-//! of protobuf's JSON form of an `Entry`, which clients rebuild. Keys and certificates are logged as they were sent. No chain
-//! and no validity is looked at: what a certificate is worth, verifiers decide. Specification: rekor-tiles' protobuf files.
+//! A request arrives in protobuf's JSON form ([`json`]) or as protobuf, and is converted to one of these types. The
+//! leaf is RFC 8785 of protobuf's JSON form of an `Entry`. Clients rebuild it. Keys and certificates are logged as
+//! received. Chain and validity of a certificate are not checked here: that is the task of verifiers. Specification:
+//! rekor-tiles' protobuf files.
 
 mod dsse;
 mod hashedrekord;
@@ -20,15 +21,15 @@ use crate::{HashAlgorithm, PublicKey, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
-/// The one version of every kind.
+/// The version of every kind.
 pub const VERSION: &str = "0.0.2";
 
 /// A type of entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A signature over a digest; for a DSSE envelope, over that of its pre-authentication encoding.
+    /// A signature over a digest. For a DSSE envelope it is the digest of its pre-authentication encoding.
     HashedRekord,
-    /// A signed DSSE envelope. Upstream takes none since its version 2.3, but there are clients that send them.
+    /// A signed DSSE envelope. Upstream refuses it since version 2.3, but some clients send it.
     Dsse,
 }
 
@@ -47,7 +48,7 @@ impl Kind {
     }
 }
 
-/// A request to log something.
+/// A request to log an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateEntry {
     /// `HashedRekordRequestV002`
@@ -57,7 +58,7 @@ pub enum CreateEntry {
 }
 
 impl CreateEntry {
-    /// What it asks for.
+    /// The kind of the requested entry.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
@@ -66,7 +67,7 @@ impl CreateEntry {
         }
     }
 
-    /// Checks the request, every signature included, and returns the leaf it becomes.
+    /// Checks the request, every signature included, and returns the leaf.
     pub fn admit(&self) -> Result<Body, Rejection> {
         match self {
             Self::HashedRekord(request) => request.admit(),
@@ -75,16 +76,16 @@ impl CreateEntry {
     }
 }
 
-/// A signature and who made it. Missing members are empty or `None`; the checks name them.
+/// A signature and its signer. Missing members are empty or `None`: the checks report them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Signature {
     /// The signature's bytes.
     pub content: Vec<u8>,
-    /// Who made it.
+    /// The signer.
     pub verifier: Option<Verifier>,
 }
 
-/// A public key, alone or in a certificate, and how it signs.
+/// A public key, alone or in a certificate, and its signature algorithm.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verifier {
     /// The key.
@@ -96,7 +97,7 @@ pub struct Verifier {
 /// The leaf of a `hashedrekord` with this signature. The signature is not checked.
 ///
 /// # Errors
-/// [`Rejection::AlgorithmNotAllowed`] for a kind of key that Rekor v2 does not take.
+/// [`Rejection::AlgorithmNotAllowed`] for a kind of key that Rekor v2 does not accept.
 pub(super) fn unverified_hashedrekord(
     hash: HashAlgorithm,
     digest: &[u8],
@@ -112,7 +113,7 @@ pub(super) fn unverified_hashedrekord(
 /// The leaf of a `dsse` whose envelope has this one signature. The signature is not checked.
 ///
 /// # Errors
-/// [`Rejection::AlgorithmNotAllowed`] for a kind of key that does not sign in this way.
+/// [`Rejection::AlgorithmNotAllowed`] if keys of this kind do not sign this way.
 pub(super) fn unverified_dsse(
     payload: &[u8],
     signature: &[u8],
@@ -124,7 +125,7 @@ pub(super) fn unverified_dsse(
     dsse::body_of_one(payload, signature, &verifier, details)
 }
 
-/// Where a verifier's key is.
+/// The key of a verifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VerifierKey {
     /// A `SubjectPublicKeyInfo` in DER.
@@ -134,7 +135,7 @@ pub enum VerifierKey {
 }
 
 impl Verifier {
-    /// The key and how it signs; the two must be of one kind.
+    /// Parses the key and its signature algorithm. They must be of the same kind.
     fn open(&self) -> Result<(PublicKey, KeyDetails), Rejection> {
         let key = match &self.key {
             None => return Err(Rejection::EntryMissing { field: "public key or X.509 certificate" }),
@@ -152,7 +153,7 @@ impl Verifier {
         if details.kind() == key.kind() { Ok((key, details)) } else { Err(Rejection::EntryKeyMismatch) }
     }
 
-    /// As it is logged, once [`Self::open`] has accepted it.
+    /// The logged form. Call [`Self::open`] first.
     fn canonical(&self, details: KeyDetails) -> CanonicalVerifier {
         let raw_bytes = |der: &[u8]| RawBytes { raw_bytes: STANDARD.encode(der) };
         let (public_key, x509_certificate) = match &self.key {
@@ -164,7 +165,7 @@ impl Verifier {
     }
 }
 
-// The leaf's parts. Fields stand in lexical order, which makes plain JSON canonical.
+// The parts of the leaf. Their fields are in lexical order, so plain JSON is canonical.
 
 /// `HashOutput`
 #[derive(Serialize)]

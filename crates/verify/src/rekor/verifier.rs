@@ -3,10 +3,10 @@
 use crate::certificate::{Foreign, MAX_CHAIN};
 use crate::{PublicKey, Rejection, pem};
 
-/// A verifier that parsed: the key that must have signed, and the PEM text that is logged.
+/// A parsed verifier: the key that must have signed, and the PEM text to log.
 pub(super) struct Verifier {
     pub(super) key: PublicKey,
-    /// Every block re-encoded: 64 columns, LF, headers and surrounding text dropped.
+    /// Every block encoded again: 64 columns, LF, no headers or surrounding text.
     pub(super) canonical_pem: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a certificate transparency log stores: leaves and the chains beside them (RFC 6962 §3.1, §3.4, §4.6).
+//! The stored form of a certificate transparency log: leaves and the chains beside them (RFC 6962 §3.1, §3.4, §4.6).
 
 use super::wire::{Reader, Writer};
 use super::{CERTIFICATE_TIMESTAMP, V1};
@@ -12,14 +12,14 @@ const PRECERT_ENTRY: u16 = 1;
 /// The signed part of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogEntry {
-    /// A certificate as issued.
+    /// An issued certificate.
     X509 {
         /// The certificate in DER.
         certificate: Vec<u8>,
     },
-    /// A certificate about to be issued.
+    /// A certificate that is about to be issued.
     Precert {
-        /// SHA-256 of the issuer's `SubjectPublicKeyInfo`: binds the entry to the CA without its whole certificate.
+        /// SHA-256 of the issuer's `SubjectPublicKeyInfo`. It binds the entry to the CA without the CA's certificate.
         issuer_key_hash: Hash,
         /// `TBSCertificate` in DER, without poison and without SCT list.
         tbs: Vec<u8>,
@@ -50,7 +50,7 @@ impl LogEntry {
     }
 }
 
-/// `TimestampedEntry`, which signature and leaf have in common.
+/// Writes the `TimestampedEntry`, which is part of both the signed bytes and the leaf.
 pub(super) fn write_timestamped(
     out: &mut Writer,
     timestamp: Timestamp,
@@ -62,10 +62,10 @@ pub(super) fn write_timestamped(
     out.opaque16(extensions)
 }
 
-/// A leaf of the tree (RFC 6962 §3.4): what `get-entries` calls `leaf_input`, and what the leaf hash is over.
+/// A leaf of the tree (RFC 6962 §3.4). `get-entries` returns it as `leaf_input`, and the leaf hash is over it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MerkleTreeLeaf {
-    /// When the log took the entry in.
+    /// When the log accepted the entry.
     pub timestamp: Timestamp,
     /// The entry.
     pub entry: LogEntry,
@@ -77,7 +77,7 @@ impl MerkleTreeLeaf {
     /// The leaf in TLS encoding.
     ///
     /// # Errors
-    /// [`Rejection::SctMalformed`] where a part exceeds its length field.
+    /// [`Rejection::SctMalformed`] if a part exceeds its length field.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Rejection> {
         let mut out = Writer::default();
         out.u8(V1);
@@ -86,7 +86,7 @@ impl MerkleTreeLeaf {
         Ok(out.finish())
     }
 
-    /// Reads exactly one leaf.
+    /// Parses exactly one leaf.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
         let mut input = Reader::new(bytes);
         if input.u8()? != V1 || input.u8()? != CERTIFICATE_TIMESTAMP {
@@ -100,7 +100,7 @@ impl MerkleTreeLeaf {
     }
 }
 
-/// What `get-entries` returns beside a leaf (RFC 6962 §4.6): the chain that was submitted with it, which no hash covers.
+/// The `extra_data` of a leaf in `get-entries` (RFC 6962 §4.6): the submitted chain. No hash covers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExtraData {
     /// For [`LogEntry::X509`].
@@ -121,7 +121,7 @@ impl ExtraData {
     /// The structure in TLS encoding.
     ///
     /// # Errors
-    /// [`Rejection::SctMalformed`] where a part exceeds its length field.
+    /// [`Rejection::SctMalformed`] if a part exceeds its length field.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Rejection> {
         let mut out = Writer::default();
         let chain = match self {
@@ -139,7 +139,7 @@ impl ExtraData {
         Ok(out.finish())
     }
 
-    /// Reads what belongs to `entry`; the bytes alone do not say which form they have.
+    /// Parses the data that belongs to `entry`. The bytes alone do not show which form they have.
     pub fn from_bytes(bytes: &[u8], entry: &LogEntry) -> Result<Self, Rejection> {
         let mut input = Reader::new(bytes);
         let extra = match entry {
@@ -153,8 +153,8 @@ impl ExtraData {
     }
 }
 
-/// One entry in a data tile of static-ct-api (`TileLeaf`): the timestamped entry, for a precertificate what was submitted,
-/// and the SHA-256 of each issuer.
+/// Encodes an entry of a data tile of static-ct-api (`TileLeaf`): the timestamped entry, the submitted precertificate
+/// if there is one, and the SHA-256 of each issuer.
 pub fn tile_leaf(leaf: &MerkleTreeLeaf, extra: &ExtraData) -> Result<Vec<u8>, Rejection> {
     let mut out = Writer::default();
     write_timestamped(&mut out, leaf.timestamp, &leaf.entry, &leaf.extensions)?;

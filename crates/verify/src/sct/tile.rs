@@ -5,12 +5,12 @@ use super::wire::Reader;
 use crate::tile::FULL_WIDTH;
 use crate::{Hash, Rejection, Timestamp, hash};
 
-/// One entry of a data tile (`TileLeaf`). Its leaf is in the tree; what stands beside it is covered by no hash.
+/// An entry of a data tile (`TileLeaf`). Its leaf is in the tree. No hash covers the other fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TileLeaf {
-    /// What is hashed into the tree.
+    /// The leaf, which is hashed into the tree.
     pub leaf: MerkleTreeLeaf,
-    /// The precertificate as submitted, where the entry is one.
+    /// The submitted precertificate, if the entry is one.
     pub precertificate: Option<Vec<u8>>,
     /// SHA-256 of each issuer, from the one that signed to the root.
     pub chain: Vec<Hash>,
@@ -32,19 +32,19 @@ impl TileLeaf {
         Ok(Self { leaf: MerkleTreeLeaf { timestamp, entry, extensions }, precertificate, chain: chain.to_vec() })
     }
 
-    /// The identity of this entry: SHA-256 of the certificate that was submitted.
+    /// The identity of this entry: SHA-256 of the submitted certificate.
     #[must_use]
     pub fn submitted_hash(&self) -> Hash {
         match (&self.precertificate, &self.leaf.entry) {
             (Some(precertificate), _) => hash::sha256(precertificate),
             (None, LogEntry::X509 { certificate }) => hash::sha256(certificate),
-            // Not read this way; the signed part stands for an entry somebody has put together by hand.
+            // Parsing never makes such a value. For one made by hand, the hash of the signed part is returned.
             (None, LogEntry::Precert { tbs, .. }) => hash::sha256(tbs),
         }
     }
 }
 
-/// Reads a data tile, which must hold at least one entry and at most 256.
+/// Parses a data tile. It must have between 1 and 256 entries.
 pub fn tile_leaves(bytes: &[u8]) -> Result<Vec<TileLeaf>, Rejection> {
     let mut input = Reader::new(bytes);
     let mut leaves = Vec::new();

@@ -1,11 +1,11 @@
-//! Reading and writing TLS presentation language (RFC 5246 §4): big-endian numbers, opaque vectors with their length.
+//! Reads and writes TLS presentation language (RFC 5246 §4): big-endian numbers, opaque vectors with their length.
 
 use crate::Rejection;
 
 /// The largest `opaque<0..2^24-1>`.
 const MAX_U24: usize = 0xff_ffff;
 
-/// Reads from the front of a slice; running out of bytes is [`Rejection::SctMalformed`].
+/// Reads from the front of a slice. Missing bytes are [`Rejection::SctMalformed`].
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -19,7 +19,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// Refuses what is left over.
+    /// Refuses trailing bytes.
     pub(super) const fn end(&self) -> Result<(), Rejection> {
         if self.rest.is_empty() { Ok(()) } else { Err(Rejection::SctMalformed) }
     }
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Appends to a buffer; a vector too long for its length field is [`Rejection::SctMalformed`].
+/// Appends to a buffer. A vector that is too long for its length field is [`Rejection::SctMalformed`].
 #[derive(Default)]
 pub(super) struct Writer {
     out: Vec<u8>,

@@ -1,7 +1,7 @@
-//! SLSA provenance: what built an artifact, from which source, how.
+//! SLSA provenance: the builder, source and build type of an artifact.
 //!
-//! Both versions in use are read into one [`Provenance`]. Every value is the attester's word. Where GitHub's own attestation
-//! action wrote it, the certificate says the same on GitHub's authority, and the two must agree.
+//! Both versions in use are read into a [`Provenance`]. Every value is only the attester's claim. For provenance by
+//! GitHub's attestation action, GitHub confirms some of the values in the certificate, and they must agree.
 //!
 //! Specification: slsa.dev/provenance/v0.2 and /v1; GitHub's build type `workflow/v1`.
 
@@ -15,15 +15,15 @@ use serde_json::Value;
 pub const PROVENANCE_V0_2: &str = "https://slsa.dev/provenance/v0.2";
 /// Predicate type of version 1.
 pub const PROVENANCE_V1: &str = "https://slsa.dev/provenance/v1";
-/// The build type that GitHub's attestation action writes.
+/// The build type of GitHub's attestation action.
 const GITHUB_BUILD_TYPE: &str = "https://actions.github.io/buildtypes/workflow/v1";
-/// Materials of one provenance.
+/// Maximum materials of a provenance.
 const MAX_MATERIALS: usize = 65_536;
 
-/// One material, or resolved dependency.
+/// A material, or resolved dependency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Material<'a> {
-    /// Where it came from, as the attester writes it.
+    /// Its origin, as the attester writes it.
     pub uri: Option<&'a str>,
     /// Its digests by algorithm, as the attester writes them.
     pub digests: Vec<(&'a str, &'a str)>,
@@ -36,7 +36,7 @@ pub struct Provenance<'a> {
     names: &'static Names,
 }
 
-/// Where each value stands, as JSON pointers; sources in the order in which they are looked for.
+/// JSON pointers to the values. Sources are tried in order.
 #[derive(Debug)]
 struct Names {
     builder: &'static str,
@@ -66,7 +66,7 @@ const V1: Names = Names {
 };
 
 impl<'a> Provenance<'a> {
-    /// The provenance of a statement; `None` for other predicates.
+    /// The provenance of a statement. `None` for other predicates.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -74,10 +74,10 @@ impl<'a> Provenance<'a> {
         Self::read(statement.predicate_type(), statement.predicate())
     }
 
-    /// Reads a predicate; `None` for another type than provenance.
+    /// Reads a predicate. `None` if its type is not provenance.
     ///
     /// # Errors
-    /// [`Rejection::PredicateMalformed`] without a builder or a build type, or with materials that are no list.
+    /// [`Rejection::PredicateMalformed`] without a builder or build type, or if the materials are not a list.
     pub fn read(predicate_type: &str, predicate: &'a Value) -> Result<Option<Self>, Refusal> {
         let names = match predicate_type {
             PROVENANCE_V0_2 => &V0_2,
@@ -95,7 +95,7 @@ impl<'a> Provenance<'a> {
             Some(Value::Array(list)) if list.len() <= MAX_MATERIALS && list.iter().all(Value::is_object) => {}
             Some(_) => {
                 let expected = format!("a list of at most {MAX_MATERIALS} objects");
-                return Err(malformed("materials", names.materials).expected(expected, "something else"));
+                return Err(malformed("materials", names.materials).expected(expected, "another value"));
             }
         }
         Ok(Some(Self { predicate, names }))
@@ -105,25 +105,25 @@ impl<'a> Provenance<'a> {
         self.predicate.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
-    /// What ran the build: the root of all trust in the other values.
+    /// The id of the builder. Trust in all other values depends on it.
     #[must_use]
     pub fn builder_id(&self) -> &'a str {
         self.text(self.names.builder).unwrap_or_default()
     }
 
-    /// How to read the parameters.
+    /// The build type. It defines the meaning of the parameters.
     #[must_use]
     pub fn build_type(&self) -> &'a str {
         self.text(self.names.build_type).unwrap_or_default()
     }
 
-    /// Where the source came from, with what the build type writes before or after it (`git+…`, `…@refs/…`).
+    /// The source, including any prefix or suffix of the build type (`git+…`, `…@refs/…`).
     #[must_use]
     pub fn source(&self) -> Option<&'a str> {
         self.names.sources.iter().find_map(|pointer| self.text(pointer))
     }
 
-    /// Everything that went into the build and that the attester names.
+    /// The inputs of the build that the attester names.
     pub fn materials(&self) -> impl Iterator<Item = Material<'a>> {
         let list = self.predicate.pointer(self.names.materials).and_then(Value::as_array);
         list.into_iter().flatten().map(|material| Material {
@@ -138,11 +138,11 @@ impl<'a> Provenance<'a> {
         })
     }
 
-    /// Compares a provenance of GitHub's attestation action with the certificate, which has the same values on GitHub's
-    /// authority: repository, workflow with its ref, and builder. Provenance of others is not compared.
+    /// Compares a provenance of GitHub's attestation action with the certificate, in which GitHub confirms the same
+    /// values: repository, workflow with its ref, and builder. Other provenance is not compared.
     ///
     /// # Errors
-    /// [`Rejection::PredicateMalformed`] naming the value that differs.
+    /// [`Rejection::PredicateMalformed`] with the value that differs.
     pub fn agrees_with(&self, claims: &Claims) -> Result<(), Refusal> {
         if self.build_type() != GITHUB_BUILD_TYPE || self.names.builder != V1.builder {
             return Ok(());

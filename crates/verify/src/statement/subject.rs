@@ -1,11 +1,11 @@
-//! Subjects of a statement and the rule by which one is the artifact.
+//! Subjects of a statement, and the rule for matching one with the artifact.
 
 use super::{MAX_DIGESTS, MAX_SUBJECTS};
 use crate::{HashAlgorithm, Refusal, Rejection, Step};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// One subject: what the attester calls it, and its digests by algorithms that count.
+/// A subject: the attester's name for it, and its SHA-2 digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     name: Option<String>,
@@ -14,7 +14,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// What the attester calls it. Proves nothing.
+    /// The attester's name for it. It proves nothing.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()

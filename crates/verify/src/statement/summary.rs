@@ -1,4 +1,4 @@
-//! SLSA verification summaries: somebody else's verdict about an artifact.
+//! SLSA verification summaries: another verifier's verdict about an artifact.
 //!
 //! Specification: `slsa.dev/verification_summary/v1`.
 
@@ -8,28 +8,28 @@ use serde_json::Value;
 
 /// Predicate type of a verification summary.
 pub const VERIFICATION_SUMMARY_V1: &str = "https://slsa.dev/verification_summary/v1";
-/// Levels of one summary.
+/// Maximum levels of a summary.
 const MAX_LEVELS: usize = 64;
 
-/// A verification summary, parsed.
+/// A parsed verification summary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerificationSummary<'a> {
-    /// What has verified.
+    /// Id of the verifier.
     pub verifier: &'a str,
-    /// What it was asked about.
+    /// URI of the verified resource.
     pub resource: &'a str,
-    /// The policy it applied.
+    /// URI of the applied policy.
     pub policy: Option<&'a str>,
-    /// When, as written.
+    /// Time of the verification, as written.
     pub time: Option<&'a str>,
-    /// Whether the verdict is `PASSED`. Any other word is not.
+    /// Whether the result is `PASSED`. Any other word means failed.
     pub passed: bool,
-    /// The levels it vouches for.
+    /// The verified SLSA levels.
     pub levels: Vec<&'a str>,
 }
 
 impl<'a> VerificationSummary<'a> {
-    /// The summary of a statement; `None` for other predicates.
+    /// The summary of a statement. `None` for other predicates.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -37,10 +37,10 @@ impl<'a> VerificationSummary<'a> {
         Self::read(statement.predicate_type(), statement.predicate())
     }
 
-    /// Reads a predicate; `None` for another type than a summary.
+    /// Reads a predicate. `None` if its type is not a summary.
     ///
     /// # Errors
-    /// [`Rejection::PredicateMalformed`] naming what is missing or of another type.
+    /// [`Rejection::PredicateMalformed`] with the field that is missing or of another type.
     pub fn read(predicate_type: &str, predicate: &'a Value) -> Result<Option<Self>, Refusal> {
         if predicate_type != VERIFICATION_SUMMARY_V1 {
             return Ok(None);

@@ -1,11 +1,11 @@
-//! The right edge of a tree: all that appending needs.
+//! The right edge of a tree, which is enough to append to it.
 
 use super::{FULL_WIDTH, HEIGHT, LEVELS, MissingNode, TileId, TileTree, Tiles};
 use crate::Hash;
 use crate::merkle::{self, Node};
 
-/// The right edge of a tree: its size and the right-most tile of each level, which may be empty when the level's last
-/// tile is full.
+/// The right edge of a tree: its size and the right-most tile of each level. If a level's last tile is full, its
+/// right-most tile is an empty one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edge {
     pub(super) size: u64,
@@ -13,7 +13,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The ids of the tiles from which [`Self::from_tiles`] rebuilds the edge of a tree with `size` leaves.
+    /// The ids of the tiles that [`Self::from_tiles`] needs for a tree with `size` leaves.
     #[must_use]
     pub fn tile_ids(size: u64) -> Vec<TileId> {
         (0..LEVELS)
@@ -26,7 +26,7 @@ impl Edge {
             .collect()
     }
 
-    /// Rebuilds the edge of a tree with `size` leaves; stored tiles may be wider than the size needs.
+    /// Rebuilds the edge of a tree with `size` leaves. Stored tiles may be wider than this size needs.
     pub fn from_tiles(size: u64, tiles: &Tiles) -> Result<Self, MissingNode> {
         let mut levels = Vec::new();
         for level in 0..LEVELS {
@@ -49,11 +49,11 @@ impl Edge {
         self.size
     }
 
-    /// Appends one leaf hash and records in `touched` every tile it changed, as that tile stands afterwards.
+    /// Appends one leaf hash. Records every changed tile in `touched`, with its new hashes.
     pub fn append(&mut self, leaf: Hash, touched: &mut Tiles) {
         let mut carried = leaf;
         let mut position = self.size;
-        // No log has 2^64 leaves; an edge read from tiles that say so must not bring a process down.
+        // No log has 2^64 leaves. An edge read from tiles that claim so must not crash the process.
         self.size = self.size.saturating_add(1);
         for level in 0..LEVELS {
             let slot = usize::from(level);
@@ -71,7 +71,7 @@ impl Edge {
         }
     }
 
-    /// Root hash, computed from the edge alone: a full tile's root is already in the level above.
+    /// Root hash, computed only from the edge: the root of a full tile is already in the level above.
     #[must_use]
     pub fn root(&self) -> Hash {
         let mut root: Option<Hash> = None;

@@ -1,7 +1,7 @@
-//! Tiles as the small trees they are, for making many proofs from the same tiles.
+//! Tiles with all their inner nodes, for making many proofs from the same tiles.
 //!
-//! [`Tiles`] are what is stored and sent: one row of hashes each, from which a node above that row is computed anew every
-//! time. A [`TileTree`] holds every node of its tile, each hashed once, also while the tile still grows.
+//! [`Tiles`] have the stored form: one row of hashes per tile. Every node above the row is computed again on each use.
+//! A [`TileTree`] holds every node of its tile and hashes each only once, even while the tile grows.
 
 use super::{Edge, FULL_WIDTH, HEIGHT, MissingNode, TileId, Tiles};
 use crate::Hash;
@@ -12,14 +12,14 @@ use std::sync::Arc;
 /// A tile with all nodes of its complete subtrees. At most 511 hashes, 16 KiB.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TileTree {
-    /// Hashes in the tile's own row.
+    /// Number of hashes in the tile's row.
     width: usize,
-    /// Every node in the order in which it becomes complete: each hash of the row, followed by the subtrees it closes.
+    /// Every node in the order of completion: each hash of the row, followed by the subtrees that it completes.
     nodes: Vec<Hash>,
 }
 
 impl TileTree {
-    /// A tile from its row of at most 256 hashes.
+    /// Makes a tile from its row of at most 256 hashes.
     #[must_use]
     pub fn new(hashes: &[Hash]) -> Self {
         let mut tree = Self { width: 0, nodes: Vec::with_capacity(2 * hashes.len()) };
@@ -29,7 +29,7 @@ impl TileTree {
         tree
     }
 
-    /// Hashes in its row: 0 to 256.
+    /// Number of hashes in its row: 0 to 256.
     #[must_use]
     pub const fn width(&self) -> usize {
         self.width
@@ -53,11 +53,11 @@ impl TileTree {
         }
     }
 
-    /// The node over the `index`-th group of `2^level` hashes of the row, where it is complete.
+    /// The node above the `index`-th group of `2^level` hashes of the row, if it is complete.
     pub(super) fn node(&self, level: u8, index: usize) -> Option<Hash> {
         let after = (index + 1).checked_shl(u32::from(level)).filter(|after| *after <= self.width)?;
-        // It follows the last hash it covers, at its height above it; before that hash are twice as many nodes as
-        // hashes, less the subtrees that are not complete there.
+        // The node comes after the last hash that it covers, `level` places later. The number of nodes before that hash
+        // is twice the number of hashes, minus the subtrees that are not complete there.
         let last = after - 1;
         self.nodes.get(2 * last - last.count_ones() as usize + usize::from(level)).copied()
     }
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::merkle::{inclusion_proof, leaf_hash, root_hash};
 
-    /// The same nodes as the row alone gives, at every width, while growing and when made at once.
+    /// A tree that grows, and one made at once, has the same nodes as the row, at every width.
     #[test]
     fn every_node_is_the_one_the_row_gives() {
         let row: Vec<Hash> = (0..FULL_WIDTH).map(|number| leaf_hash(&number.to_be_bytes())).collect();

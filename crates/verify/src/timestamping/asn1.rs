@@ -1,7 +1,8 @@
-//! DER, one element after the other, without copying.
+//! DER, element by element, without copying.
 //!
-//! Lengths are minimal and definite, integers and identifiers have one spelling. Only tags that fit into one byte exist here,
-//! and no element has 16 MiB. Not [`der`]'s readers: an authority reads back each token it makes, which has forty elements.
+//! Lengths are minimal and definite. Integers and identifiers have one spelling. Only tags of one byte are supported,
+//! and elements below 16 MiB. [`der`]'s readers are not used for speed: an authority parses each token that it makes,
+//! and a token has forty elements.
 
 /// `BOOLEAN`.
 pub const BOOLEAN: u8 = 0x01;
@@ -28,7 +29,7 @@ pub const fn constructed(number: u8) -> u8 {
     0xa0 | number
 }
 
-/// Writes one element with this tag around `parts`, in a buffer of its exact size.
+/// Writes one element with this tag and `parts` as contents, into a buffer of the exact size.
 #[must_use]
 pub fn write(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -50,14 +51,14 @@ pub fn write(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Not DER, or not what was expected. The caller knows what it was reading.
+/// Not DER, or not the expected element. The caller knows what it was parsing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
 /// One element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Element<'a> {
-    /// With tag and length.
+    /// The whole element, with tag and length.
     pub(super) whole: &'a [u8],
     pub(super) contents: &'a [u8],
 }
@@ -77,7 +78,7 @@ impl<'a> Element<'a> {
     }
 }
 
-/// The elements that follow each other in some contents.
+/// Consecutive elements.
 pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -85,12 +86,12 @@ impl<'a> Fields<'a> {
         Self(contents)
     }
 
-    /// The next element, which must be there and have this tag.
+    /// Takes the next element. It must exist and have this tag.
     pub(super) fn take(&mut self, tag: u8) -> Result<Element<'a>, Malformed> {
         self.optional(tag)?.ok_or(Malformed)
     }
 
-    /// The next element if it has this tag.
+    /// Takes the next element if it has this tag.
     pub(super) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Malformed> {
         let after_tag = match self.0.split_first() {
             Some((first, rest)) if *first == tag => rest,
@@ -103,22 +104,22 @@ impl<'a> Fields<'a> {
         Ok(Some(Element { whole, contents }))
     }
 
-    /// The contents of the next element, an object identifier.
+    /// Takes the contents of the next element, an object identifier.
     pub(super) fn identifier(&mut self) -> Result<&'a [u8], Malformed> {
         identifier(self.take(OBJECT_IDENTIFIER)?.contents)
     }
 
-    /// The contents of the next element, an integer.
+    /// Takes the contents of the next element, an integer.
     pub(super) fn integer(&mut self) -> Result<&'a [u8], Malformed> {
         integer(self.take(INTEGER)?.contents)
     }
 
-    /// The next element, a number that is not negative.
+    /// Takes the next element, a non-negative number.
     pub(super) fn number(&mut self) -> Result<u64, Malformed> {
         number(self.integer()?)
     }
 
-    /// A BOOLEAN that is FALSE unless it is there, and then TRUE: DER never writes a default.
+    /// Takes a BOOLEAN with default FALSE. It must be TRUE if present, because DER omits defaults.
     pub(super) fn flag(&mut self) -> Result<bool, Malformed> {
         match self.optional(BOOLEAN)? {
             None => Ok(false),
@@ -131,13 +132,13 @@ impl<'a> Fields<'a> {
         self.0.is_empty()
     }
 
-    /// Nothing may be left.
+    /// Refuses trailing elements.
     pub(super) fn end(self) -> Result<(), Malformed> {
         if self.is_finished() { Ok(()) } else { Err(Malformed) }
     }
 }
 
-/// The length that `bytes` begin with, in its one spelling (X.690 §10.1), and what follows it.
+/// Parses the length at the start of `bytes`, in its one spelling (X.690 §10.1). Also returns the bytes after it.
 const fn length(bytes: &[u8]) -> Result<(usize, &[u8]), Malformed> {
     match bytes {
         [short @ 0..=0x7f, rest @ ..] => Ok((*short as usize, rest)),
@@ -150,7 +151,7 @@ const fn length(bytes: &[u8]) -> Result<(usize, &[u8]), Malformed> {
     }
 }
 
-/// Contents of an INTEGER, if they are the shortest for their number.
+/// Checks that the contents of an INTEGER are the shortest for their number.
 pub(super) fn integer(contents: &[u8]) -> Result<&[u8], Malformed> {
     match contents {
         [] => Err(Malformed),
@@ -160,7 +161,7 @@ pub(super) fn integer(contents: &[u8]) -> Result<&[u8], Malformed> {
     }
 }
 
-/// A number that is not negative and fits.
+/// Parses a non-negative number of at most 64 bits.
 pub(super) fn number(contents: &[u8]) -> Result<u64, Malformed> {
     let negative = integer(contents)?.first().is_some_and(|first| *first >= 0x80);
     let bytes = contents.strip_prefix(&[0]).unwrap_or(contents);
@@ -170,8 +171,8 @@ pub(super) fn number(contents: &[u8]) -> Result<u64, Malformed> {
     Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
-/// Contents of an OBJECT IDENTIFIER, if every arc is written the shortest way. Looks at each byte once, however many arcs
-/// there are.
+/// Checks that every arc of an OBJECT IDENTIFIER has its shortest encoding. Reads each byte once, for any number of
+/// arcs.
 pub(super) fn identifier(contents: &[u8]) -> Result<&[u8], Malformed> {
     let mut begins_arc = true;
     for byte in contents {
@@ -209,7 +210,7 @@ mod tests {
     }
 
     proptest! {
-        /// The reader of the `der` crate is the oracle: the same bytes are an element to both, or to neither.
+        /// The reader of the `der` crate is the oracle: both accept the same bytes as an element.
         #[test]
         fn elements_are_what_der_reads(
             length_bytes in prop::collection::vec(prop_oneof![0_u8..=5, 0x7e_u8..=0x86, any::<u8>()], 1..5),

@@ -1,4 +1,4 @@
-//! Whether a certificate chain may make timestamps, and whether a token is one of its.
+//! Timestamp authorities: checks that a chain may make timestamps, and verifies tokens.
 
 use super::asn1::{SEQUENCE, SET, constructed, write};
 use super::identifier::{CertificateIdentifier, Function};
@@ -14,7 +14,7 @@ pub const EXTENDED_KEY_USAGE_VALUE: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2b, 0x
 /// `[4]`, constructed: a `GeneralName` that is a `directoryName`.
 const DIRECTORY_NAME: u8 = constructed(4);
 
-/// An authority that is trusted: its chain, checked once, and what of it every token is compared with.
+/// A trusted authority: its chain, checked once, and the values that every token is compared with.
 #[derive(Debug, Clone)]
 pub struct Authority {
     chain: Vec<Certificate>,
@@ -28,10 +28,10 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Takes a chain: leaf first, trusted root last.
+    /// Makes an authority from a chain: leaf first, trusted root last.
     ///
     /// 1. [`Self::anchored`].
-    /// 2. The root is issued by itself.
+    /// 2. The root issued itself.
     pub fn new(chain: Vec<Certificate>) -> Result<Self, Rejection> {
         let authority = Self::anchored(chain)?;
         let root = authority.chain.last().ok_or(Rejection::ChainIncomplete)?;
@@ -39,21 +39,21 @@ impl Authority {
         Ok(authority)
     }
 
-    /// Takes a chain whose anchor may be an intermediate: leaf first, trusted anchor last.
+    /// Makes an authority from a chain whose anchor may be an intermediate: leaf first, trusted anchor last.
     ///
-    /// 1. There is a leaf and an anchor, and every certificate is issued by the next.
-    /// 2. Every issuer is a CA whose path length and key usage allow what is below it; if it restricts its extended key
-    ///    usage, timeStamping is in it. The leaf is no CA.
-    /// 3. The leaf's extended key usage is critical and timeStamping alone, and its key usage allows signatures.
-    /// 4. No certificate has a critical extension that is not understood.
-    /// 5. There is a time at which all are valid.
+    /// 1. There are a leaf and an anchor. Every certificate is issued by the next.
+    /// 2. Every issuer is a CA whose path length and key usage allow the certificates below it. If it has an extended
+    ///    key usage, this includes timeStamping. The leaf is not a CA.
+    /// 3. The leaf's extended key usage is critical and only timeStamping. Its key usage allows signatures.
+    /// 4. No certificate has an unknown critical extension.
+    /// 5. There is a time at which all certificates are valid.
     pub fn anchored(chain: Vec<Certificate>) -> Result<Self, Rejection> {
         let [_, issuers @ ..] = chain.as_slice() else { return Err(Rejection::ChainIncomplete) };
         chain::verify_issuers(issuers, ID_KP_TIME_STAMPING)?;
         Self::below(chain)
     }
 
-    /// The authority with this chain, whose issuers have been checked.
+    /// Makes the authority with this chain. Its issuers must have been checked.
     fn below(chain: Vec<Certificate>) -> Result<Self, Rejection> {
         let [leaf, issuer, ..] = chain.as_slice() else { return Err(Rejection::ChainIncomplete) };
         chain::verify_issued_by(leaf, issuer)?;
@@ -125,7 +125,7 @@ impl Authority {
         self.verify_contents(token)?;
         let signed = write(SET, &[token.signer.attributes]);
         let algorithm = token.signer.algorithm;
-        // A signature over another hash than the one that is named for the attributes is somebody else's idea.
+        // The signature must use the hash that the signer names for the attributes.
         if algorithm.hash().is_some_and(|hash| hash != token.signer.hash) {
             return Err(Rejection::AlgorithmNotAllowed);
         }
@@ -133,12 +133,12 @@ impl Authority {
         verdict.map_err(|_| Rejection::TimestampSignature)
     }
 
-    /// As [`Self::verify`] without the signature: only for who has just made it.
+    /// As [`Self::verify`] without the signature. Only for an authority that has just made the token.
     ///
-    /// 1. The attributes hold the hash of what is said.
-    /// 2. The signer named, the certificate whose hash is signed, and the authority named, if any, are the leaf.
-    /// 3. If there are certificates, the leaf is among them.
-    /// 4. The time is one at which the whole chain is valid.
+    /// 1. The attributes have the hash of the contents.
+    /// 2. The named signer, the certificate whose hash is signed, and the named authority, if any, are the leaf.
+    /// 3. If the token has certificates, the leaf is one of them.
+    /// 4. The whole chain is valid at the time of the token.
     pub fn verify_contents(&self, token: &Token<'_>) -> Result<(), Rejection> {
         let signer = &token.signer;
         let Attested { message_digest, certificate, also } = signer.attested;
@@ -165,26 +165,26 @@ impl Authority {
     }
 }
 
-/// An authority of which only the issuers are known: each token brings the certificate that signed it.
+/// An authority whose issuers are known, but not its leaf: each token contains the certificate that signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuers(Vec<Certificate>);
 
 impl Issuers {
-    /// Takes the certificate that issues the authority's leaves first, the trusted anchor last. It is checked as the issuers
-    /// are in [`Authority::anchored`].
+    /// Checks the issuers as in [`Authority::anchored`]. The certificate that issues leaves is first, the trusted
+    /// anchor last.
     pub fn new(issuers: Vec<Certificate>) -> Result<Self, Rejection> {
         chain::verify_issuers(&issuers, ID_KP_TIME_STAMPING)?;
         Ok(Self(issuers))
     }
 
-    /// The authority that made `token`, if these issuers have issued its certificate.
+    /// Returns the authority that made `token`, if these issuers issued its certificate.
     ///
-    /// The certificate is the one whose hash the token's signature covers, never merely the first of those it carries. What
-    /// the token says is not looked at: [`Authority::verify`] does.
+    /// The certificate is the one whose hash the token's signature covers, not simply the first in the token. The token
+    /// is not verified here: [`Authority::verify`] does that.
     ///
     /// # Errors
-    /// [`Rejection::TimestampSigner`] where the token does not carry it or another issuer has issued it; otherwise as
-    /// [`Authority::anchored`].
+    /// [`Rejection::TimestampSigner`] if the token does not contain the certificate, or another issuer issued it.
+    /// Otherwise as [`Authority::anchored`].
     pub fn signer(&self, token: &Token<'_>) -> Result<Authority, Rejection> {
         let named = token.signer.attested.certificate;
         let der = token.certificates.iter().find(|der| named.is_of(der));

@@ -1,26 +1,26 @@
-//! `MessageImprint`: the hash of what is timestamped.
+//! `MessageImprint`: the hash of the timestamped data.
 
 use super::asn1::{Element, Malformed, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, write};
 use crate::{HashAlgorithm, Rejection};
 
-/// Contents of the identifiers of the hashes that are accepted, which differ in their last byte.
+/// Common prefix of the accepted hashes' identifiers. They differ in their last byte.
 const SHA2: [u8; 8] = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02];
 const SHA1: [u8; 5] = [0x2b, 0x0e, 0x03, 0x02, 0x1a];
 const MD5: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05];
 
-/// A hash and which one it is.
+/// A hash and its function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imprint<'a> {
     /// The hash function.
     pub hash: HashAlgorithm,
     /// [`HashAlgorithm::size_bytes`] bytes.
     pub digest: &'a [u8],
-    /// Whether the algorithm's parameters are written as NULL. Clients write and expect either; an authority answers with
-    /// what it was asked with.
+    /// Whether the algorithm's parameters are NULL. Clients write and expect either form. An authority answers in the
+    /// form of the request.
     pub null_parameters: bool,
 }
 
-/// An imprint that is well-formed, and not yet one that is accepted.
+/// A well-formed imprint whose algorithm and length are not checked yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unchecked<'a> {
     algorithm: &'a [u8],
@@ -48,7 +48,8 @@ impl<'a> Unchecked<'a> {
     }
 }
 
-/// Contents of the identifier of an `AlgorithmIdentifier`, and whether NULL follows it; other parameters are malformed.
+/// Parses an `AlgorithmIdentifier`: the contents of its identifier, and whether its parameters are NULL. Other
+/// parameters are malformed.
 pub(super) fn algorithm(element: Element<'_>) -> Result<(&[u8], bool), Malformed> {
     let mut fields = element.fields();
     let identifier = fields.identifier()?;
@@ -84,7 +85,7 @@ fn algorithm_der(hash: HashAlgorithm, null_parameters: bool) -> Vec<u8> {
 }
 
 impl Imprint<'_> {
-    /// The `AlgorithmIdentifier` of a hash without parameters, as CMS has it (RFC 5754 §2).
+    /// The `AlgorithmIdentifier` of a hash without parameters, as in CMS (RFC 5754 §2).
     #[must_use]
     pub fn hash_algorithm_der(hash: HashAlgorithm) -> Vec<u8> {
         algorithm_der(hash, false)
@@ -98,7 +99,7 @@ impl Imprint<'_> {
         write(SEQUENCE, &[&algorithm, &digest])
     }
 
-    /// Whether both are the same hash of the same function, however that is written.
+    /// Returns whether function and digest are the same. The form of the parameters is ignored.
     #[must_use]
     pub fn same_as(&self, other: &Imprint<'_>) -> bool {
         (self.hash, self.digest) == (other.hash, other.digest)

@@ -1,4 +1,4 @@
-//! `TSTInfo`: what an authority signs.
+//! `TSTInfo`: the content that an authority signs.
 
 use super::asn1::{
     Element, Fields, GENERALIZED_TIME, INTEGER, Malformed, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, constructed,
@@ -12,25 +12,25 @@ use time::{Date, Month, PrimitiveDateTime, Time};
 const MILLIS: u8 = 0x80;
 /// `[1]`, primitive: an implicit INTEGER.
 const MICROS: u8 = 0x81;
-/// Digits of a fraction of a second; finer than any accuracy that can be claimed.
+/// Maximum digits of a fraction of a second, finer than any accuracy that a token can state.
 const MAX_FRACTION_DIGITS: usize = 9;
 
-/// What a timestamp says.
+/// The contents of a timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Info<'a> {
-    /// Contents of the identifier of the policy it was made under.
+    /// Contents of the policy's identifier.
     pub policy: &'a [u8],
-    /// What existed at that time.
+    /// Hash of the data that existed at that time.
     pub imprint: Imprint<'a>,
-    /// Contents of the INTEGER that no other timestamp of this authority has.
+    /// Contents of the serial number, an INTEGER that is unique for this authority.
     pub serial: &'a [u8],
-    /// When the authority signed, to the millisecond below.
+    /// Time of the timestamp, rounded down to milliseconds.
     pub time: Timestamp,
-    /// By how much that may be off, in microseconds; 0 where nothing is said.
+    /// Accuracy of the time in microseconds. 0 if it is not stated.
     pub accuracy_micros: u64,
-    /// Whether the times of any two timestamps of this authority tell which was made first.
+    /// Whether the times of two timestamps of this authority always show their order.
     pub ordering: bool,
-    /// Contents of the INTEGER the client sent.
+    /// Contents of the client's nonce, an INTEGER.
     pub nonce: Option<&'a [u8]>,
     /// The authority's name, a `GeneralName` in DER.
     pub authority: Option<&'a [u8]>,
@@ -64,7 +64,7 @@ fn read(der: &[u8]) -> Result<Result<Info<'_>, Rejection>, Malformed> {
     Ok(if critical { Err(Rejection::TimestampExtension) } else { imprint.check().map(info) })
 }
 
-/// RFC 3161 §2.4.2: `YYYYMMDDhhmmss[.s…]Z`, the fraction without trailing zeros.
+/// Parses RFC 3161 §2.4.2: `YYYYMMDDhhmmss[.s…]Z`, the fraction without trailing zeros.
 fn time(text: &[u8]) -> Result<Timestamp, Malformed> {
     let (date, rest) = text.split_at_checked(14).ok_or(Malformed)?;
     let digits = str::from_utf8(date).ok().filter(|date| date.bytes().all(|digit| digit.is_ascii_digit()));
@@ -108,7 +108,7 @@ fn accuracy_micros(element: Element<'_>) -> Result<u64, Malformed> {
     Ok(seconds.saturating_mul(1_000_000).saturating_add(millis * 1000 + micros))
 }
 
-/// Whether one of the extensions is critical. `[1]` is implicit, so that its contents are those of the list.
+/// Returns whether one of the extensions is critical. `[1]` is implicit, so its contents are those of the list.
 fn any_critical(extensions: Element<'_>) -> Result<bool, Malformed> {
     let mut list = extensions.fields();
     let mut critical = false;

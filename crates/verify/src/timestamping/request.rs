@@ -1,4 +1,4 @@
-//! `TimeStampReq`.
+//! `TimeStampReq`: a request for a timestamp.
 
 use super::asn1::{
     BOOLEAN, Fields, INTEGER, Malformed, OBJECT_IDENTIFIER, SEQUENCE, constructed, identifier, integer, write,
@@ -6,26 +6,28 @@ use super::asn1::{
 use super::imprint::{Imprint, Unchecked};
 use crate::Rejection;
 
-/// Bytes of a request. One with every field has less than 250, unless its policy or nonce is there to be large.
+/// Maximum bytes of a request. A usual request with all fields has less than 250.
 pub const MAX_REQUEST_BYTES: usize = 4096;
-/// Bytes of a nonce. Clients draw 8; it is sent back and signed, so somebody else's data must not fit into it.
+/// Maximum bytes of a nonce. Clients use 8. The authority signs the nonce, so it must not be large enough for other
+/// data.
 pub const MAX_NONCE_BYTES: usize = 64;
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// What is to be timestamped.
+    /// Hash of the data to timestamp.
     pub imprint: Imprint<'a>,
-    /// Contents of the identifier of the policy that is asked for.
+    /// Contents of the requested policy's identifier.
     pub policy: Option<&'a [u8]>,
-    /// Contents of the INTEGER that the answer must repeat; 1 to [`MAX_NONCE_BYTES`] bytes, two's complement, shortest form.
+    /// Contents of the nonce, an INTEGER that the answer must repeat: 1 to [`MAX_NONCE_BYTES`] bytes, two's complement,
+    /// shortest form.
     pub nonce: Option<&'a [u8]>,
-    /// Whether the answer is to carry the authority's certificate.
+    /// Whether the answer must contain the authority's certificate.
     pub certificates: bool,
 }
 
 impl<'a> Request<'a> {
-    /// Reads a `TimeStampReq` of version 1. No extension is known here, so none is accepted, critical or not.
+    /// Parses a `TimeStampReq` of version 1. No extension is supported, so a request with any extension is refused.
     ///
     /// # Errors
     /// [`Rejection::TimestampRequest`], [`Rejection::TimestampHashWeak`], [`Rejection::TimestampHash`],
@@ -51,7 +53,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A request that is well-formed, and not yet one that is accepted.
+/// A well-formed request whose contents are not checked yet.
 struct WellFormed<'a> {
     imprint: Unchecked<'a>,
     policy: Option<&'a [u8]>,

@@ -12,17 +12,17 @@ use const_oid::ObjectIdentifier;
 use der::Decode as _;
 use spki::AlgorithmIdentifierOwned;
 
-/// Bytes of a response. One with a chain of ten certificates and its revocation lists stays below.
+/// Maximum bytes of a response. One with a chain of ten certificates and its revocation lists is smaller.
 pub const MAX_RESPONSE_BYTES: usize = 256 * 1024;
-/// `rsaEncryption`, which CMS allows where certificates name the hash, too (RFC 3370 §3.2).
+/// `rsaEncryption`. CMS allows it as a signature algorithm, without a hash (RFC 3370 §3.2).
 const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
-/// A timestamp that has been read. That anybody signed it is not yet said: [`super::Authority::verify`] does.
+/// A parsed timestamp. Its signature is not verified yet: [`super::Authority::verify`] does that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token<'a> {
     info: Info<'a>,
     pub(super) info_der: &'a [u8],
-    /// In DER, as they came.
+    /// Certificates in DER, in the order of the token.
     pub(super) certificates: Vec<&'a [u8]>,
     pub(super) signer: Signer<'a>,
 }
@@ -40,7 +40,7 @@ pub(super) struct Signer<'a> {
     pub(super) signature: &'a [u8],
 }
 
-/// What the signed attributes say.
+/// The values of the signed attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Attested<'a> {
     /// Hash of the `TSTInfo`.
@@ -52,10 +52,10 @@ pub(super) struct Attested<'a> {
 }
 
 impl<'a> Token<'a> {
-    /// Reads a `TimeStampResp` that grants a token.
+    /// Parses a `TimeStampResp` with a token.
     ///
     /// # Errors
-    /// [`Rejection::TimestampRefused`] where the authority has said no; otherwise as [`Self::from_der`].
+    /// [`Rejection::TimestampRefused`] if the authority refused the request. Otherwise as [`Self::from_der`].
     pub fn from_response(der: &'a [u8]) -> Result<Self, Rejection> {
         if der.len() > MAX_RESPONSE_BYTES {
             return Err(Rejection::TimestampMalformed);
@@ -68,10 +68,10 @@ impl<'a> Token<'a> {
         }
     }
 
-    /// Reads a `TimeStampToken`: a `ContentInfo` around a `SignedData` with exactly one signer.
+    /// Parses a `TimeStampToken`: a `ContentInfo` with a `SignedData` with exactly one signer.
     ///
     /// # Errors
-    /// [`Rejection::TimestampMalformed`], what is wrong with the imprint, or [`Rejection::AlgorithmNotAllowed`].
+    /// [`Rejection::TimestampMalformed`], an error of the imprint, or [`Rejection::AlgorithmNotAllowed`].
     pub fn from_der(der: &'a [u8]) -> Result<Self, Rejection> {
         if der.len() > MAX_RESPONSE_BYTES {
             return Err(Rejection::TimestampMalformed);
@@ -80,24 +80,24 @@ impl<'a> Token<'a> {
         Ok(Self { info: Info::from_der(info_der)?, info_der, certificates, signer })
     }
 
-    /// What it says.
+    /// The contents.
     #[must_use]
     pub const fn info(&self) -> &Info<'a> {
         &self.info
     }
 
-    /// The certificates it carries, in DER.
+    /// The certificates in the token, in DER.
     #[must_use]
     pub fn certificates(&self) -> &[&'a [u8]] {
         &self.certificates
     }
 
-    /// Checks that this is what was asked for.
+    /// Checks that the token answers the request.
     ///
     /// 1. The imprint is the request's.
-    /// 2. The nonce is the request's: neither another one, nor one that was not sent, nor none.
-    /// 3. The policy is the one that was asked for, if one was.
-    /// 4. It carries certificates if, and only if, that was asked for.
+    /// 2. The nonce is the request's. If the request has none, the token has none.
+    /// 3. The policy is the requested one, if the request names one.
+    /// 4. It contains certificates if and only if the request asks for them.
     pub fn verify_answers(&self, request: &Request<'_>) -> Result<(), Rejection> {
         if !self.info.imprint.same_as(&request.imprint) {
             return Err(Rejection::TimestampImprint);
@@ -115,12 +115,12 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Status and token of a `TimeStampResp`.
+/// Parses status and token of a `TimeStampResp`.
 fn response(der: &[u8]) -> Result<(u64, Option<&[u8]>), Malformed> {
     let mut outer = Fields::of(der);
     let mut fields = outer.take(SEQUENCE)?.fields();
     outer.end()?;
-    // Text and failure bits may follow the status; they explain, and change nothing.
+    // Text and failure bits may follow the status. They are not used.
     let status = fields.take(SEQUENCE)?.fields().number()?;
     let token = fields.optional(SEQUENCE)?.map(|token| token.whole);
     fields.end()?;
@@ -146,7 +146,7 @@ fn token(der: &[u8]) -> Result<Result<Parts<'_>, Rejection>, Malformed> {
     let info_der = content.take(constructed(0))?.only(OCTET_STRING)?.contents;
     content.end()?;
     let certificates = fields.optional(constructed(0))?.map_or(Ok(Vec::new()), certificates)?;
-    // Revocation lists are not looked at.
+    // Revocation lists are not used.
     fields.optional(constructed(1))?;
     let signer = fields.take(SET)?.only(SEQUENCE)?;
     fields.end()?;
@@ -189,7 +189,7 @@ fn signer_info<'a>(element: Element<'a>, digests: Element<'a>) -> Result<Result<
     let attested = attested(attributes)?;
     let signature_algorithm = fields.take(SEQUENCE)?;
     let signature = fields.take(OCTET_STRING)?.contents;
-    // A countersignature for the archive; nothing that is signed here.
+    // Unsigned attributes, such as an archive's countersignature, are not used.
     fields.optional(constructed(1))?;
     fields.end()?;
     let hash = hash(algorithm(digest)?.0);

@@ -1,4 +1,4 @@
-//! Authorities that are trusted: those that issue certificates, and those that make timestamps.
+//! Trusted authorities: certificate authorities and timestamp authorities.
 
 use super::Window;
 use super::instance::{Instance, host_and_path, operator, window};
@@ -11,7 +11,7 @@ use x509_cert::ext::pkix::BasicConstraints;
 /// A certificate authority. Each certificate of its chain is a CA and issued by the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateAuthority {
-    /// Not empty; the anchor last.
+    /// Not empty. The anchor is last.
     pub(super) chain: Vec<Certificate>,
     pub(super) window: Window,
     pub(super) operator: String,
@@ -25,44 +25,44 @@ impl CertificateAuthority {
         &self.chain
     }
 
-    /// The certificates between leaf and anchor, in order. They are no anchors.
+    /// The certificates between leaf and anchor, in order. They are not anchors.
     #[must_use]
     pub fn intermediates(&self) -> &[Certificate] {
         self.chain.split_last().map_or(&[], |(_, intermediates)| intermediates)
     }
 
-    /// The anchor: a root, or an intermediate where the operator does not publish the root. A slice of one certificate, as
-    /// [`crate::certificate::verify_chain`] takes roots.
+    /// The anchor: a root, or an intermediate if the operator does not publish the root. A slice of one certificate,
+    /// the form of roots in [`crate::certificate::verify_chain`].
     #[must_use]
     pub fn anchor(&self) -> &[Certificate] {
         self.chain.last().map_or(&[], std::slice::from_ref)
     }
 
-    /// When it is trusted, with its whole chain.
+    /// The window of trust of its whole chain.
     #[must_use]
     pub const fn window(&self) -> Window {
         self.window
     }
 
-    /// The operator; where the file names none, the URL's host.
+    /// The operator. If the file names none, the URL's host.
     #[must_use]
     pub fn operator(&self) -> &str {
         &self.operator
     }
 
-    /// The URL, as written; may be empty.
+    /// The URL, as written. May be empty.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 }
 
-/// A timestamp authority. Its chain may lack the certificate that signs; then tokens embed it.
+/// A timestamp authority. Its chain may lack the signing certificate: then tokens contain it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimestampAuthority {
-    /// Not empty; the anchor last.
+    /// Not empty. The anchor is last.
     pub(super) chain: Vec<Certificate>,
-    /// Whether the first certificate is the one that signs.
+    /// Whether the first certificate is the signing certificate.
     pub(super) has_leaf: bool,
     pub(super) window: Window,
     pub(super) operator: String,
@@ -76,7 +76,7 @@ impl TimestampAuthority {
         &self.chain
     }
 
-    /// The certificate that signs. `None`: the token embeds it.
+    /// The signing certificate. `None` if tokens contain it.
     #[must_use]
     pub fn leaf(&self) -> Option<&Certificate> {
         self.chain.first().filter(|_| self.has_leaf)
@@ -94,32 +94,32 @@ impl TimestampAuthority {
         self.chain.last().map_or(&[], std::slice::from_ref)
     }
 
-    /// When it is trusted, with its whole chain.
+    /// The window of trust of its whole chain.
     #[must_use]
     pub const fn window(&self) -> Window {
         self.window
     }
 
-    /// The operator, which thresholds count; where the file names none, the URL's host. Empty where there is no URL
-    /// either: all such authorities count as one.
+    /// The operator, which thresholds count. If the file names none, the URL's host. Empty if there is no URL either:
+    /// all such authorities count as one.
     #[must_use]
     pub fn operator(&self) -> &str {
         &self.operator
     }
 
-    /// The URL, as written; may be empty.
+    /// The URL, as written. May be empty.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 }
 
-/// An authority as it is written, its certificates parsed.
+/// An authority as written, with parsed certificates.
 pub(super) struct Chain {
     path: String,
     url: String,
     certificates: Vec<Certificate>,
-    /// The first certificate with an algorithm that is unknown here.
+    /// The refusal of the first certificate with an unsupported algorithm.
     unusable: Option<Refusal>,
     window: Window,
     operator: String,
@@ -165,7 +165,8 @@ impl Chain {
         Ok(Instance::Usable(TimestampAuthority { chain, has_leaf, window, operator, url }))
     }
 
-    /// Each certificate is issued by the next, no one twice; those from `first_ca` on are CAs, and there is one.
+    /// Checks the chain. Each certificate is issued by the next, and none is repeated. All from `first_ca` on are CAs,
+    /// and there is at least one.
     fn check(&self, first_ca: usize) -> Result<(), Refusal> {
         if self.certificates.len() <= first_ca {
             let found = if first_ca == 0 { "an empty chain" } else { "the signing certificate alone" };
@@ -205,7 +206,7 @@ impl Chain {
     }
 }
 
-/// Reads `subject`, which says the same as the certificate and is used for nothing.
+/// Parses `subject`. It repeats the certificate and is not used.
 fn subject(object: &mut Object) -> Result<(), Refusal> {
     let Some(node) = object.take("subject") else { return Ok(()) };
     let mut subject = node.object()?;
@@ -214,7 +215,7 @@ fn subject(object: &mut Object) -> Result<(), Refusal> {
     subject.finish()
 }
 
-/// Reads `certChain`: the certificates, or why one of them cannot be used here.
+/// Parses `certChain`: the certificates, and the refusal of one with an unsupported algorithm.
 fn certificates(object: &mut Object) -> Result<(Vec<Certificate>, Option<Refusal>), Refusal> {
     let missing = object.refuse("certChain", Rejection::RootChain).expected("a certificate chain", "none");
     let mut chain = object.take("certChain").ok_or(missing)?.object()?;

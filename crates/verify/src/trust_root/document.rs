@@ -2,11 +2,11 @@
 //!
 //! The steps of [`parse`]:
 //!
-//! 1. Size, then strict JSON.
+//! 1. The size is checked, then strict JSON is parsed.
 //! 2. The media type.
-//! 3. Each instance of each section: its window, its key or chain, of a log the id.
-//! 4. No two logs with one id in one section; at least one instance.
-//! 5. No other member, at any level.
+//! 3. Each instance of each section: its window, its key or chain, and the id of a log.
+//! 4. No two logs of a section have the same id. There is at least one instance.
+//! 5. There is no other member, at any level.
 
 use super::authority::Chain;
 use super::instance::Instance;
@@ -16,17 +16,17 @@ use super::{CertificateAuthority, Section, TimestampAuthority, TransparencyLog, 
 use crate::protojson::strict::{Format, Node, Object};
 use crate::{Refusal, Rejection, Step};
 
-/// How trust roots are refused.
+/// The rejections for trust roots.
 static FORMAT: Format = Format {
     malformed: Rejection::RootMalformed,
     missing: Rejection::RootMalformed,
     too_many: |what, limit| Rejection::RootTooMany { what, limit },
 };
 
-/// JSON values in one root: what the most instances with the longest chains need.
+/// Maximum JSON values in a root: enough for the maximum of instances with the longest chains.
 const MAX_VALUES: usize = 1 << 14;
 
-/// Every form of the media type.
+/// All media types of trust roots.
 const MEDIA_TYPES: [&str; 3] = [
     "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
     "application/vnd.dev.sigstore.trustedroot.v0.1+json",
@@ -102,12 +102,12 @@ fn time_server(node: Node) -> Result<Instance<TimestampAuthority>, Refusal> {
     Chain::read(node)?.timestamp_authority()
 }
 
-/// Refuses two logs with one id: which of them counts would depend on the reader.
+/// Refuses two logs with the same id: two verifiers could choose different ones.
 pub(super) fn distinct(logs: &[TransparencyLog], section: Section) -> Result<(), Refusal> {
     for (index, log) in logs.iter().enumerate() {
         if logs.iter().take(index).any(|known| known.log_id == log.log_id) {
             let refusal = Refusal::new(Rejection::RootDuplicate, Step::Formats).at(section.name());
-            return Err(refusal.expected("logs with ids of their own", hex::encode(log.log_id)));
+            return Err(refusal.expected("logs with different ids", hex::encode(log.log_id)));
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! What a trust root may grow to. Operators write these files, and programs fetch them from servers that can be attacked.
+//! Limits of a trust root. Operators write these files, but programs fetch them from servers that can be attacked.
 
-/// Bytes of a whole trust root; the public one has less than 10 KiB.
+/// Bytes of a whole trust root. The public one has less than 10 KiB.
 pub const MAX_ROOT_BYTES: usize = 4 * 1024 * 1024;
 /// Instances in one section.
 pub const MAX_INSTANCES: usize = 64;

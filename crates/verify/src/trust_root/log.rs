@@ -1,4 +1,4 @@
-//! Logs that are trusted: Rekor's and those of certificate transparency.
+//! Trusted logs: Rekor logs and certificate transparency logs.
 
 use super::Window;
 use super::instance::{Instance, host_and_path, operator, window};
@@ -10,13 +10,13 @@ use crate::rekor::v2::KeyDetails;
 use crate::{Hash, PublicKey, Refusal, Rejection, Step};
 use serde_json::Value;
 
-/// A log with its key, which is prepared.
+/// A log with its parsed key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransparencyLog {
     pub(super) url: String,
     pub(super) host: String,
-    /// Names under which its key may sign checkpoints: the host, host and port where the URL has a port, host
-    /// and path where it has a path.
+    /// Names under which its key may sign checkpoints: the host, host and port if the URL has a port, host and path if
+    /// it has a path.
     pub(super) names: Vec<String>,
     pub(super) key: PublicKey,
     pub(super) log_id: Hash,
@@ -32,14 +32,14 @@ impl TransparencyLog {
         &self.url
     }
 
-    /// The URL's host in lower case, without a port; empty for a certificate transparency log without a URL.
+    /// The URL's host in lower case, without port. Empty for a certificate transparency log without a URL.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Names its key may sign checkpoints under, the likeliest first. Rekor v2's origin is one of these, Rekor v1's is one of
-    /// these, ` - ` and digits.
+    /// Names under which its key may sign checkpoints, the most likely first. The origin of Rekor v2 is one of these.
+    /// The origin of Rekor v1 is one of these, then ` - ` and digits.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
@@ -51,43 +51,44 @@ impl TransparencyLog {
         &self.key
     }
 
-    /// The id, which has been compared with the key.
+    /// The id. It has been checked against the key.
     #[must_use]
     pub const fn log_id(&self) -> &Hash {
         &self.log_id
     }
 
-    /// What signature lines by its key begin with: what the file says, or the first four bytes of the id.
+    /// The key id at the start of its signature lines: from the file, or the first four bytes of the log id.
     #[must_use]
     pub const fn checkpoint_key_id(&self) -> KeyId {
         self.checkpoint_key_id
     }
 
-    /// When it is trusted.
+    /// The window of trust.
     #[must_use]
     pub const fn window(&self) -> Window {
         self.window
     }
 
-    /// The operator, which thresholds count; where the file names none, the host.
+    /// The operator, which thresholds count. If the file names none, the host.
     #[must_use]
     pub fn operator(&self) -> &str {
         &self.operator
     }
 }
 
-/// What key details say of a log's key.
+/// The key details of a log.
 enum Details {
     /// A `SubjectPublicKeyInfo` of this kind.
     Spki(KeyKind),
     /// An RSA key in PKCS#1.
     Pkcs1,
-    /// No log of the field signs so, or nothing here verifies it.
+    /// Unknown key details, or an algorithm that is not supported.
     Unusable(String),
 }
 
 impl Details {
-    /// Reads a name or a number. One that is unknown is a log of tomorrow; none at all is a mistake.
+    /// Parses a name or number. An unknown one makes the log unusable, because it may be a new algorithm. A missing one
+    /// is an error.
     fn read(object: &mut Object) -> Result<Self, Refusal> {
         let missing = object.refuse("keyDetails", Rejection::RootKeyDetails);
         let node = object.take("keyDetails").ok_or_else(|| missing.clone().expected("the kind of key", "none"))?;
@@ -114,7 +115,7 @@ impl Details {
         })
     }
 
-    /// Parses the key, which must be what is said of it.
+    /// Parses the key. It must match the key details.
     fn key(&self, der: &[u8], path: &str) -> Result<PublicKey, Refusal> {
         let at = |rejection, member: &str| Refusal::new(rejection, Step::Formats).at(format!("{path}.{member}"));
         let parsed = match self {
@@ -134,7 +135,7 @@ impl Details {
     }
 }
 
-/// An instance of a log as it is written, of the right form.
+/// A log as written, with the right form.
 pub(super) struct Description {
     path: String,
     url: String,
@@ -171,7 +172,7 @@ impl Description {
         Ok(Self { path, url, key, details, window, log_id, checkpoint_key_id, operator, host, url_path })
     }
 
-    /// A log of Rekor: its id is that of its key, or of its key and a name its URL gives it.
+    /// Makes a Rekor log. Its id must be that of its key, or of its key and a name from its URL.
     pub(super) fn rekor(self) -> Result<Instance<TransparencyLog>, Refusal> {
         let key = match self.parsed_key()? {
             Ok(key) => key,
@@ -194,7 +195,7 @@ impl Description {
         Ok(Instance::Usable(self.log(key, &names, checkpoint_key_id)?))
     }
 
-    /// A certificate transparency log: its id is that of its key (RFC 6962 §3.2).
+    /// Makes a certificate transparency log. Its id must be that of its key (RFC 6962 §3.2).
     pub(super) fn certificate_transparency(self) -> Result<Instance<TransparencyLog>, Refusal> {
         let key = match self.parsed_key()? {
             Ok(key) => key,
@@ -222,14 +223,15 @@ impl Description {
     fn parsed_key(&self) -> Result<Result<PublicKey, Instance<TransparencyLog>>, Refusal> {
         if let Details::Unusable(name) = &self.details {
             let reason = self.refuse(Rejection::RootKeyDetails, "publicKey.keyDetails");
-            let reason = reason.expected("a kind of key that logs have", name);
+            let reason = reason.expected("a supported kind of key", name);
             let log_id = Hash::try_from(self.log_id.as_slice()).ok();
             return Ok(Err(Instance::Unusable { url: self.url.clone(), log_id, reason }));
         }
         self.details.key(&self.key, &format!("{}.publicKey", self.path)).map(Ok)
     }
 
-    /// The host, host and port where it is not the usual one, and host and path where there is one.
+    /// The names from the URL: the host, host and port if the port is not the default, host and path if there is a
+    /// path.
     fn names(&self) -> Result<Vec<KeyName>, Refusal> {
         let mut names = Vec::new();
         if !self.host.is_empty() {
@@ -251,7 +253,8 @@ impl Description {
         })
     }
 
-    /// What checkpoints are recognised by: given in full or as its first four bytes, or taken from the id.
+    /// The key id of checkpoints. The file has it in full or as its first four bytes. If it is missing, it is taken
+    /// from the log id.
     fn checkpoint_key_id(&self, known: &[&[u8]]) -> Result<KeyId, Refusal> {
         let given = if self.checkpoint_key_id.is_empty() { &self.log_id } else { &self.checkpoint_key_id };
         let fits = |id: &&[u8]| {
@@ -275,7 +278,7 @@ impl Description {
     }
 }
 
-/// Logs of the field hash with SHA-256 only.
+/// Checks the hash algorithm. Sigstore's logs use only SHA-256.
 fn hash_algorithm(object: &mut Object) -> Result<(), Refusal> {
     let missing = object.refuse("hashAlgorithm", Rejection::RootMalformed).expected("SHA2_256", "none");
     let node = object.take("hashAlgorithm").ok_or(missing)?;
@@ -286,7 +289,7 @@ fn hash_algorithm(object: &mut Object) -> Result<(), Refusal> {
     }
 }
 
-/// Takes `{"keyId"}`; absent is empty.
+/// Takes `{"keyId"}`. Absent is empty.
 fn key_id(object: &mut Object, name: &str) -> Result<Vec<u8>, Refusal> {
     let Some(node) = object.take(name) else { return Ok(Vec::new()) };
     let mut id = node.object()?;

@@ -1,22 +1,22 @@
-//! Windows of validity.
+//! Windows of trust.
 
 use crate::Timestamp;
 use std::fmt;
 
-/// From when, and until when, an instance is trusted: a closed interval, at the resolution of a millisecond.
+/// The time in which an instance is trusted: a closed interval, at the resolution of a millisecond.
 ///
-/// Finer bounds are rounded into the interval (start up, end down). No time that is compared with a window is finer than a
-/// millisecond, so no comparison comes out differently.
+/// Finer bounds are rounded into the interval (start up, end down). This changes no comparison, because no time that is
+/// compared with a window is finer than a millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
     /// First moment.
     pub start: Timestamp,
-    /// Last moment; without it the window is open.
+    /// Last moment. `None` if the window has no end.
     pub end: Option<Timestamp>,
 }
 
 impl Window {
-    /// Whether `time` lies in the window. Both bounds belong to it.
+    /// Returns whether `time` is in the window. Both bounds are included.
     #[must_use]
     pub fn contains(&self, time: Timestamp) -> bool {
         self.start <= time && self.end.is_none_or(|end| time <= end)

@@ -1,4 +1,4 @@
-//! How the signature is checked: the algorithm that belongs to the key, and the bytes or the digest it is over.
+//! Step 7, the signature: the algorithm of the key, and the signed bytes or digest.
 
 use super::Artifact;
 use crate::bundle::{Bundle, Content, Envelope};
@@ -9,7 +9,7 @@ use crate::{HashAlgorithm, PublicKey, Refusal, Rejection, Step};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 
-/// A signature algorithm. The key alone decides which: nothing in a bundle may choose among several.
+/// A signature algorithm. The key decides which; a bundle cannot choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// ECDSA over this hash, in ASN.1 DER.
@@ -25,9 +25,10 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm of a key of this kind, for what this bundle holds.
+    /// Returns the algorithm of a key of this kind, for the content of this bundle.
     ///
-    /// Ed25519 signs artifacts prehashed, and envelopes as they are, except those that Rekor v2 logs as a `hashedrekord`.
+    /// Ed25519 signs artifacts prehashed and envelopes as they are. An envelope that Rekor v2 logs as a `hashedrekord`
+    /// is signed prehashed, too.
     pub(super) fn of(kind: KeyKind, bundle: &Bundle, legacy_hash: bool) -> Self {
         match kind {
             KeyKind::P384 | KeyKind::P521 if legacy_hash => Self::Ecdsa(HashAlgorithm::Sha256),
@@ -43,7 +44,7 @@ impl Algorithm {
         }
     }
 
-    /// The hash that is signed; `None` where the bytes themselves are.
+    /// The hash whose digest is signed. `None` if the bytes themselves are signed.
     #[must_use]
     pub const fn hash(self) -> Option<HashAlgorithm> {
         match self {
@@ -79,7 +80,7 @@ impl Serialize for Algorithm {
     }
 }
 
-/// What the signature is over, ready to be checked: hashed once, however often it is needed.
+/// The signed data, ready to be checked. It is hashed only once.
 #[derive(Debug)]
 pub(super) struct SignedData<'a> {
     algorithm: Algorithm,
@@ -94,7 +95,7 @@ enum Over<'a> {
 
 impl<'a> SignedData<'a> {
     /// # Errors
-    /// [`Rejection::ArtifactBytesNeeded`] where neither the artifact nor the digest that was signed is known.
+    /// [`Rejection::ArtifactBytesNeeded`] if neither the artifact nor its signed digest is known.
     pub(super) fn new(
         algorithm: Algorithm,
         content: &'a Content,
@@ -117,7 +118,7 @@ impl<'a> SignedData<'a> {
         Ok(Self { algorithm, over })
     }
 
-    /// The digest that was signed; `None` where the bytes themselves were.
+    /// The signed digest. `None` if the bytes themselves were signed.
     pub(super) fn digest(&self) -> Option<(HashAlgorithm, &[u8])> {
         match &self.over {
             Over::Digest(hash, digest) => Some((*hash, digest)),
@@ -125,7 +126,7 @@ impl<'a> SignedData<'a> {
         }
     }
 
-    /// Checks the signature, and that the digest that the bundle states is true.
+    /// Checks the signature, and that a digest stated by the bundle is the artifact's.
     pub(super) fn verify(
         &self,
         key: &PublicKey,

@@ -1,4 +1,4 @@
-//! What was signed, as a caller has it: its bytes, or digests of them.
+//! The artifact, as a caller has it: its bytes, or digests of them.
 
 use crate::hash::Streaming;
 use crate::{HashAlgorithm, Rejection};
@@ -9,12 +9,12 @@ use std::borrow::Cow;
 pub enum Artifact<'a> {
     /// All its bytes.
     Bytes(&'a [u8]),
-    /// Digests of its bytes, made by [`Hasher`] or known otherwise.
+    /// Digests of its bytes, from [`Hasher`] or from another source.
     Digests(Digests),
 }
 
 impl Artifact<'_> {
-    /// An artifact of which one digest is known.
+    /// Makes an artifact from one digest.
     ///
     /// # Errors
     /// [`Rejection::DigestLength`].
@@ -22,7 +22,7 @@ impl Artifact<'_> {
         Digests::default().with(algorithm, digest).map(Self::Digests)
     }
 
-    /// The digest by this algorithm, if it is known or can be made.
+    /// The digest by this algorithm, if it is known or can be computed.
     #[must_use]
     pub fn digest(&self, algorithm: HashAlgorithm) -> Option<Cow<'_, [u8]>> {
         match self {
@@ -31,7 +31,7 @@ impl Artifact<'_> {
         }
     }
 
-    /// All digests that are known or can be made.
+    /// All digests that are known or can be computed.
     #[must_use]
     pub fn digests(&self) -> Cow<'_, Digests> {
         match self {
@@ -44,12 +44,12 @@ impl Artifact<'_> {
     }
 }
 
-/// Digests of one artifact, at most one by each algorithm.
+/// Digests of one artifact, at most one per algorithm.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digests(Vec<(HashAlgorithm, Vec<u8>)>);
 
 impl Digests {
-    /// These, and one more; it replaces one by the same algorithm.
+    /// Adds a digest. It replaces one by the same algorithm.
     ///
     /// # Errors
     /// [`Rejection::DigestLength`].
@@ -74,30 +74,30 @@ impl Digests {
     }
 }
 
-/// Digests an artifact piece by piece, by several algorithms in one pass.
+/// Digests an artifact piece by piece, with several algorithms in one pass.
 pub struct Hasher(Vec<(HashAlgorithm, Streaming)>);
 
 impl Hasher {
-    /// By these algorithms. [`Self::all`] serves every bundle; SHA-256 alone serves most.
+    /// A hasher with these algorithms. [`Self::all`] is enough for every bundle, SHA-256 alone for most.
     #[must_use]
     pub fn new(algorithms: &[HashAlgorithm]) -> Self {
         Self(algorithms.iter().map(|algorithm| (*algorithm, Streaming::new(*algorithm))).collect())
     }
 
-    /// By every algorithm that a signature here may need.
+    /// A hasher with every algorithm that a signature may need.
     #[must_use]
     pub fn all() -> Self {
         Self::new(&HashAlgorithm::ALL)
     }
 
-    /// Takes the next piece.
+    /// Adds the next piece.
     pub fn update(&mut self, piece: &[u8]) {
         for (_, context) in &mut self.0 {
             context.update(piece);
         }
     }
 
-    /// The digests of everything taken.
+    /// Returns the digests of all pieces.
     #[must_use]
     pub fn finish(self) -> Digests {
         Digests(self.0.into_iter().map(|(algorithm, context)| (algorithm, context.finish())).collect())

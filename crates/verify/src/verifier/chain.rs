@@ -1,4 +1,5 @@
-//! Step 3: which certificate authority issued the signer's certificate, at every established time.
+//! Step 3: finds the certificate authority that issued the signer's certificate, and checks it at every established
+//! time.
 
 use super::times::entry_place;
 use super::{Case, VerifiedTime};
@@ -21,7 +22,7 @@ pub struct VerifiedAuthority {
     pub issuer: String,
     /// Subject of the anchor.
     pub anchor: String,
-    /// When it is trusted.
+    /// Its window of trust.
     #[serde(serialize_with = "super::verified::text")]
     pub window: Window,
     /// SHA-256 of each certificate of its chain, the issuing one first.
@@ -29,7 +30,7 @@ pub struct VerifiedAuthority {
     pub certificates_sha256: Vec<Hash>,
 }
 
-/// A certificate that one authority issued, and that was valid at every established time. Its SCTs have not been looked at.
+/// A certificate that one authority issued, and that was valid at every established time. Its SCTs are not checked yet.
 #[derive(Debug)]
 pub(super) struct Chained<'a> {
     pub(super) leaf: &'a Certificate,
@@ -39,10 +40,11 @@ pub(super) struct Chained<'a> {
     pub(super) authority: VerifiedAuthority,
 }
 
-/// A reason to refuse; of several authorities that cannot have issued the certificate, the one that comes closest speaks.
+/// A refusal and its rank. Among several authorities, the refusal with the highest rank is reported: that authority
+/// came closest to being the issuer.
 type Verdict = (u8, Refusal);
 
-/// Checks that one authority has issued `leaf`, that it may sign code, and that all of it was valid at every time.
+/// Checks that an authority issued `leaf`, that `leaf` may sign code, and that the whole path was valid at every time.
 pub(super) fn verify<'a>(
     case: &Case<'a>,
     leaf: &'a Certificate,
@@ -93,7 +95,7 @@ fn issued<'a>(
     Ok(Chained { leaf, path: authority.chain(), issuer, authority: described })
 }
 
-/// Whether certificate, chain and window are all valid at `time`. Signatures do not depend on it.
+/// Checks that certificate, chain and window are valid at `time`. Signatures do not depend on it.
 fn valid_at(authority: &CertificateAuthority, leaf: &Certificate, time: Timestamp, place: &str) -> Result<(), Refusal> {
     let refuse = |rejection, expected: String| {
         Err(Refusal::new(rejection, Step::Chain).at(place).expected(expected, time.rfc3339_millis()))
@@ -114,7 +116,8 @@ fn valid_at(authority: &CertificateAuthority, leaf: &Certificate, time: Timestam
     Ok(())
 }
 
-/// A log's time without a promise proves nothing, but one outside the certificate's validity is a lie of somebody's.
+/// A log's time without a promise proves nothing. If it is outside the certificate's validity, though, it is false, and
+/// the bundle is refused.
 fn unpromised_times(case: &Case<'_>, leaf: &Certificate) -> Result<(), Refusal> {
     for (index, entry) in case.bundle.entries().iter().enumerate() {
         if let (Some(time), None) = (entry.integrated_time, &entry.promise)

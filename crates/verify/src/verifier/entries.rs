@@ -1,4 +1,4 @@
-//! Step 6: that logs hold an entry about this very signature.
+//! Step 6: checks that logs hold an entry about this signature.
 
 use super::algorithm::SignedData;
 use super::times::{entry_place, known_log};
@@ -12,7 +12,7 @@ use crate::{Hash, Refusal, Rejection, Step, Timestamp, merkle};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// An entry that is about this signature and that a trusted log holds, or has promised to hold.
+/// An entry about this signature that a trusted log holds, or has promised to hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct VerifiedEntry {
@@ -27,9 +27,9 @@ pub struct VerifiedEntry {
     pub kind: String,
     /// The type's version.
     pub version: String,
-    /// Index in the log, over all its shards. `None` where nothing vouches for it: Rekor v1 signs it in promises only.
+    /// Index in the log, over all its shards. `None` if it is not signed: Rekor v1 signs it only in promises.
     pub log_index: Option<u64>,
-    /// The tree that the entry was shown to be in. `None`: there is only the log's promise.
+    /// The tree that holds the entry, as its inclusion proof shows. `None` if there is only the log's promise.
     pub inclusion: Option<Inclusion>,
     /// Whether the log's promise was checked.
     pub promised: bool,
@@ -48,7 +48,7 @@ pub struct Inclusion {
     /// Root hash of the tree.
     #[serde(serialize_with = "super::verified::hexadecimal")]
     pub root_hash: Hash,
-    /// Witnesses of the caller's policy that have cosigned the checkpoint, and when.
+    /// Witnesses of the caller's policy that have cosigned the checkpoint, with the time of each.
     pub cosigners: Vec<Cosigner>,
 }
 
@@ -58,7 +58,7 @@ pub struct Inclusion {
 pub struct Cosigner {
     /// Its name.
     pub name: String,
-    /// When.
+    /// Time of the cosignature.
     #[serde(serialize_with = "super::verified::rfc3339")]
     pub time: Timestamp,
 }
@@ -89,13 +89,14 @@ pub(super) fn verify(
     if found < required {
         return Err(Refusal::new(Rejection::LogTooFew { found, required }, Step::LogEntry)
             .at("verificationMaterial.tlogEntries")
-            .expected(format!("entries of {required} logs"), found.to_string()));
+            .expected(format!("entries of {required} log operators"), found.to_string()));
     }
     Ok(verified)
 }
 
-/// One entry: (1) its body is about this signature, also where nobody asks for entries, since its promise may have lent a time,
-/// (2) the log is known, (3) and was trusted at every time, (4) a tree of the log holds it.
+/// Verifies one entry: (1) its body is about this signature, (2) the log is known, (3) the log was trusted at every
+/// time, (4) a tree of the log holds it. An entry is checked even if none is required, because its promise may have
+/// established a time.
 fn verify_entry(
     case: &mut Case<'_>,
     index: usize,
@@ -117,7 +118,7 @@ fn verify_entry(
     let Some(log) = known_log(case, index, entry)? else { return Ok(None) };
     let promised =
         times.iter().any(|time| matches!(time.source(), TimeSource::LogPromise { entry, .. } if *entry == index));
-    // (3); with a promise, step 2 has looked.
+    // (3); step 2 has checked it for an entry with a promise.
     if !promised {
         trusted_at(case, log, times, &place)?;
     }
@@ -125,7 +126,7 @@ fn verify_entry(
     let naming = if entry.is_rekor_v2() { Naming::Name } else { Naming::NameAndTree };
     let inclusion = match &entry.proof {
         Some(proof) => Some(included(case, entry, proof, &merkle::leaf_hash(&body), naming, &place)?),
-        // A bundle of version 0.1, or an older form: the promise is all there is.
+        // A bundle of version 0.1, or an older form, has only the promise.
         None if promised && case.required.witnesses == 0 => {
             case.warnings.push(format!("{place} has no inclusion proof; only the log's promise was checked"));
             None
@@ -145,7 +146,7 @@ fn verify_entry(
     }))
 }
 
-/// Whether the log was trusted at every time; where there is none, whether it still is.
+/// Checks that the log was trusted at every time. If no time is established, it must be trusted now.
 fn trusted_at(case: &Case<'_>, log: &TransparencyLog, times: &[VerifiedTime], place: &str) -> Result<(), Refusal> {
     let mut times: Vec<Timestamp> = times.iter().map(VerifiedTime::time).collect();
     if times.is_empty() {
@@ -159,8 +160,8 @@ fn trusted_at(case: &Case<'_>, log: &TransparencyLog, times: &[VerifiedTime], pl
     }
 }
 
-/// An inclusion proof: (1) the log signed the checkpoint, (2) proof and checkpoint speak of one tree, and of one index where the
-/// log has only one, (3) the leaf is in that tree, (4) enough witnesses have cosigned.
+/// Verifies an inclusion proof: (1) the log signed the checkpoint, (2) proof and checkpoint have the same tree, and in
+/// Rekor v2 proof and entry have the same index, (3) the leaf is in that tree, (4) enough witnesses have cosigned.
 fn included(
     case: &Case<'_>,
     entry: &TransparencyLogEntry,

@@ -1,28 +1,28 @@
-//! Who decides whether a signer is the right one.
+//! Judges: the decision whether a signer and its evidence are accepted.
 
 use super::{SignerKey, Verified};
 use crate::Refusal;
 use crate::policy::{AuthorityThresholds, Explanation, Policy, PolicyThresholds};
 use crate::signer::Signer;
 
-/// Accepts or refuses what has been established. Policies are judges; so is whatever a caller writes.
+/// Accepts or refuses the established facts. A policy is a judge. A caller can write its own.
 pub trait Judge {
-    /// Looks at the signer, before log entries and signature are checked. It saves work, and tells a person first that somebody
-    /// else has signed. What is accepted here is not accepted yet.
+    /// Checks the signer before log entries and signature are checked. This saves work, and a wrong signer is reported
+    /// first. The signature is accepted only by [`Self::judge`].
     ///
     /// # Errors
-    /// Why it is the wrong one.
+    /// The reason why this signer is not accepted.
     fn identity(&self, signer: &Signer) -> Result<(), Refusal> {
         let _ = signer;
         Ok(())
     }
 
-    /// Keys by which it accepts signatures without a certificate; the verifier's own are accepted, too.
+    /// Keys whose signatures it accepts without a certificate, in addition to the verifier's own keys.
     fn keys(&self) -> Vec<SignerKey> {
         Vec::new()
     }
 
-    /// How much evidence there must be. Where it says nothing, the verifier's own thresholds hold.
+    /// The required evidence. `None` leaves the verifier's own thresholds in force.
     fn thresholds(&self) -> Option<PolicyThresholds> {
         None
     }
@@ -35,11 +35,11 @@ pub trait Judge {
     /// Decides, when all has been established. May say which of its rules held.
     ///
     /// # Errors
-    /// Why it is not enough.
+    /// The reason why the evidence is not enough.
     fn judge(&self, verified: &Verified) -> Result<Option<Explanation>, Refusal>;
 }
 
-/// Accepts every signer. For a caller that asks who has signed, and then decides; it decides nothing.
+/// Accepts every signer. Only for a caller that reads the signer from the result and decides itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnySigner;
 
@@ -49,8 +49,9 @@ impl Judge for AnySigner {
     }
 }
 
-/// A policy decides over one bundle, which has one signature. `at_least` with more than one signer is therefore never met here:
-/// verify every bundle with [`AnySigner`], and evaluate the policy over [`Verified::evidence`] of all.
+/// As a judge, a policy decides over one bundle, which has one signature. A rule `at_least` with more than one signer
+/// is therefore never met here. For such a policy, verify every bundle with [`AnySigner`], then evaluate the policy
+/// over the [`Verified::evidence`] of all.
 impl Judge for Policy {
     fn identity(&self, signer: &Signer) -> Result<(), Refusal> {
         self.evaluate_signer(signer).into_result().map(drop)

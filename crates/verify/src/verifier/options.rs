@@ -1,31 +1,33 @@
-//! What a caller asks for beyond the policy: how much evidence there must be, and what to make of the unknown.
+//! Settings beyond the policy: the required evidence, and the handling of unknown logs and authorities.
 
 use crate::bundle::Form;
 use crate::cosignature;
 use crate::policy::AuthorityThresholds;
 
-/// How much evidence a signature must have, unless the [`Judge`](super::Judge) says so itself. Every count is one of different operators: two logs of one operator are one.
+/// The evidence that a signature must have, unless the [`Judge`](super::Judge) sets its own thresholds. Every number
+/// counts different operators: two logs of one operator count once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thresholds {
     /// Logs that hold the entry.
     pub log_entries: usize,
-    /// Operators, of logs or timestamp authorities, that establish a time. A certificate needs one in any case; signatures by a
-    /// bare key do not need any, since the key does not expire.
+    /// Operators of logs or timestamp authorities that establish a time. A certificate always needs at least one. A
+    /// bare key needs none, because it does not expire.
     pub times: usize,
     /// Timestamp authorities among them.
     pub timestamps: usize,
-    /// Certificate transparency logs that have given the certificate an SCT.
+    /// Certificate transparency logs with an SCT for the certificate.
     pub scts: usize,
     /// Witnesses that must have cosigned the checkpoint of every entry that counts.
     pub witnesses: Option<cosignature::Policy>,
 }
 
 impl Thresholds {
-    /// As the public good instance gives it: one log entry, one time, one SCT.
+    /// The evidence of the public good instance: one log entry, one time, one SCT.
     pub const PUBLIC_GOOD: Self = Self { log_entries: 1, times: 1, timestamps: 0, scts: 1, witnesses: None };
-    /// As GitHub gives it for private repositories: a timestamp, and neither log entry nor SCT.
+    /// The evidence of GitHub for private repositories: a timestamp, but no log entry and no SCT.
     pub const GITHUB_PRIVATE: Self = Self { log_entries: 0, times: 1, timestamps: 1, scts: 0, witnesses: None };
-    /// A key that is exchanged otherwise, and no log. Only for signatures by a bare key: a certificate needs a time.
+    /// No log and no time. Only for signatures by a bare key, which the caller got in another way. A certificate needs
+    /// a time.
     pub const KEY_WITHOUT_LOG: Self = Self { log_entries: 0, times: 0, timestamps: 0, scts: 0, witnesses: None };
 }
 
@@ -35,20 +37,20 @@ impl Default for Thresholds {
     }
 }
 
-/// What to make of evidence by a log or a timestamp authority that is not in the trust root.
+/// The handling of evidence by a log or timestamp authority that is not in the trust root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unknown {
-    /// Refuse the bundle: the trust root may be the wrong one, or out of date.
+    /// Refuse the bundle. The trust root may be wrong or out of date.
     #[default]
     Refuse,
-    /// Count it for nothing, and say so in the result.
+    /// Do not count it, and add a warning to the result.
     Report,
 }
 
-/// What a caller asks for.
+/// Options of a verifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// How much evidence there must be.
+    /// The required evidence.
     pub thresholds: Thresholds,
     /// Authorities whose certificates need other evidence, unless the [`Judge`](super::Judge) says so itself. The first that means
     /// an authority holds.
@@ -56,10 +58,10 @@ pub struct Options {
     /// What to make of unknown logs and timestamp authorities. Unknown certificate transparency logs are always reported only:
     /// certificates carry SCTs for more than one audience.
     pub unknown: Unknown,
-    /// The oldest form that is accepted.
+    /// The oldest accepted form.
     pub minimum_form: Form,
-    /// Check signatures by P-384 and P-521 keys with SHA-256, as clients made them before 2025 and as Rekor v1 demands of
-    /// envelopes. It replaces the keys' own hash, it does not add to it.
+    /// Check signatures by P-384 and P-521 keys with SHA-256, as clients made them before 2025 and as Rekor v1 requires
+    /// for envelopes. SHA-256 replaces the key's own hash: signatures with the own hash are then refused.
     pub legacy_hash: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A trust root, prepared: everything that is the same for every bundle is checked once.
+//! A prepared trust root: checks that are the same for every bundle run once.
 
 use crate::certificate::{Certificate, chain};
 use crate::note::KeyName;
@@ -10,11 +10,11 @@ use const_oid::db::rfc5280::ID_KP_CODE_SIGNING;
 #[derive(Debug, Clone)]
 pub(super) struct Prepared {
     pub(super) root: TrustRoot,
-    /// One for each timestamp authority of the root, or why it cannot be used.
+    /// One per timestamp authority of the root, or the reason why it cannot be used.
     stampers: Vec<Result<Stamper, Refusal>>,
-    /// One for each certificate authority of the root.
+    /// One per certificate authority of the root.
     issuers: Vec<Result<(), Refusal>>,
-    /// One list for each log of the root.
+    /// Names of each log of the root.
     names: Vec<Vec<KeyName>>,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Prepared {
 pub(super) enum Stamper {
     /// Its certificate is known.
     Known(Box<Authority>),
-    /// Its tokens bring the certificate.
+    /// Its tokens contain the certificate.
     Embedded(Issuers),
 }
 
@@ -36,7 +36,7 @@ impl Stamper {
         }
     }
 
-    /// Checks that `token` is its own, and returns the certificate that signed.
+    /// Checks that this authority made `token`, and returns the signing certificate.
     pub(super) fn verify(&self, token: &Token<'_>) -> Result<Certificate, Rejection> {
         match self {
             Self::Known(authority) => authority.verify(token).map(|()| authority.leaf().clone()),
@@ -54,7 +54,7 @@ impl Prepared {
         let refusal = |section: Section, index: usize, rejection: Rejection| {
             Refusal::new(Rejection::RootChain, Step::Formats)
                 .at(format!("{}[{index}].certChain", section.name()))
-                .expected("a chain that may issue what it is for", rejection.to_string())
+                .expected("a chain that may issue for its purpose", rejection.to_string())
         };
         let issuers = root.certificate_authorities().iter().enumerate().map(|(index, authority)| {
             chain::verify_issuers(authority.chain(), ID_KP_CODE_SIGNING)
@@ -65,13 +65,13 @@ impl Prepared {
             Stamper::new(authority).map_err(|rejection| refusal(Section::TimestampAuthorities, index, rejection))
         });
         let stampers = stampers.collect();
-        // A name that cannot sign a note signs none: checkpoints under it are refused as unsigned.
+        // A name that no signed note can have is left out: checkpoints under it are refused as unsigned.
         let names = |log: &TransparencyLog| log.names().iter().filter_map(|name| KeyName::new(name).ok()).collect();
         let names = root.logs().iter().map(names).collect();
         Self { root, stampers, issuers, names }
     }
 
-    /// Authorities whose chain may not issue what it is for.
+    /// Authorities whose chain may not issue for its purpose.
     pub(super) fn unusable(&self) -> impl Iterator<Item = &Refusal> {
         let issuers = self.issuers.iter().filter_map(|issuer| issuer.as_ref().err());
         issuers.chain(self.stampers.iter().filter_map(|stamper| stamper.as_ref().err()))
@@ -87,7 +87,7 @@ impl Prepared {
         all.filter_map(|(stamper, authority)| Some((stamper.as_ref().ok()?, authority)))
     }
 
-    /// The log with this id, and the names under which it signs checkpoints.
+    /// Returns the log with this id, and the names under which it signs checkpoints.
     pub(super) fn log(&self, id: &Hash) -> Option<(&TransparencyLog, &[KeyName])> {
         let mut logs = self.root.logs().iter().zip(&self.names);
         logs.find(|(log, _)| log.log_id() == id).map(|(log, names)| (log, names.as_slice()))

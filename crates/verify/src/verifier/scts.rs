@@ -1,4 +1,4 @@
-//! Step 4: that certificate transparency logs have seen the signer's certificate.
+//! Step 4: checks that certificate transparency logs have seen the signer's certificate.
 
 use super::Case;
 use super::VerifiedAuthority;
@@ -9,10 +9,10 @@ use crate::{Refusal, Rejection, Step, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// SCTs of one certificate; each costs a signature check.
+/// Maximum SCTs of one certificate. Each costs a signature check.
 const MAX_SCTS: usize = 32;
 
-/// An SCT that verifies, of a log that was trusted then.
+/// An SCT that verifies, by a log that was trusted at its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct VerifiedSct {
@@ -25,7 +25,7 @@ pub struct VerifiedSct {
     pub time: Timestamp,
 }
 
-/// The signer's certificate, after steps 3 and 4. Only this module makes one.
+/// The signer's certificate after steps 3 and 4. Only this module can make one.
 #[derive(Debug)]
 pub struct VerifiedLeaf<'a> {
     leaf: &'a Certificate,
@@ -83,7 +83,7 @@ pub(super) fn verify<'a>(case: &mut Case<'_>, chained: Chained<'a>) -> Result<Ve
     let scts = if list.is_empty() { Vec::new() } else { verify_list(case, &chained, &list)? };
     let found = scts.iter().map(|sct| sct.operator.as_str()).collect::<BTreeSet<_>>().len();
     if found < required {
-        // Of none that is known it is more useful to say that than to count.
+        // If no log is known, saying so is more useful than a count of zero.
         let rejection = if found == 0 { Rejection::SctUnknownLog } else { Rejection::SctTooFew { found, required } };
         return Err(refuse(rejection, None).expected(format!("{required} logs of the trust root"), found.to_string()));
     }
@@ -95,7 +95,7 @@ fn verify_list(
     chained: &Chained<'_>,
     list: &[SignedCertificateTimestamp],
 ) -> Result<Vec<VerifiedSct>, Refusal> {
-    // The issuer is the one whose key verified the certificate: of two with one name, the other would not do.
+    // Use the issuer whose key verified the certificate. Another issuer can have the same name.
     let entry = chained.leaf.precert_entry(chained.issuer.public_key()).map_err(|rejection| refuse(rejection, None))?;
     let mut verified = Vec::new();
     for (index, sct) in list.iter().enumerate() {

@@ -6,7 +6,7 @@ use crate::trust_root::Window;
 use crate::{Hash, HashAlgorithm, PublicKey, Refusal, Rejection, Step};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// A key that a caller trusts, because it got it on another way: a managed key, or one of a file.
+/// A key that the caller trusts without a certificate: a managed key, or a key from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignerKey {
     key: PublicKey,
@@ -16,13 +16,13 @@ pub struct SignerKey {
 }
 
 impl SignerKey {
-    /// The key, which signs as keys of its kind do, at any time.
+    /// A key that signs with the algorithm of its kind, at any time.
     #[must_use]
     pub const fn new(key: PublicKey) -> Self {
         Self { key, algorithm: None, window: None, hint: None }
     }
 
-    /// The same key, which signs with RSASSA-PSS over SHA-256.
+    /// The same key, signing with RSASSA-PSS over SHA-256.
     ///
     /// # Errors
     /// [`Rejection::AlgorithmNotAllowed`] for a key that is not RSA.
@@ -34,8 +34,8 @@ impl SignerKey {
         Ok(self)
     }
 
-    /// The same key, which signs artifacts as they are and not prehashed. Such a signature cannot be in a log as a
-    /// `hashedrekord`, and needs the artifact's bytes.
+    /// The same key, signing artifacts as they are and not prehashed. Such a signature cannot be logged as a
+    /// `hashedrekord`. Verification needs the artifact's bytes.
     ///
     /// # Errors
     /// [`Rejection::AlgorithmNotAllowed`] for a key that is not Ed25519.
@@ -47,14 +47,14 @@ impl SignerKey {
         Ok(self)
     }
 
-    /// The same key, trusted for signatures made in this window only. There must then be a time that is established.
+    /// The same key, trusted only for signatures made in this window. Verification then needs an established time.
     #[must_use]
     pub const fn during(mut self, window: Window) -> Self {
         self.window = Some(window);
         self
     }
 
-    /// The same key, meant by bundles with this hint.
+    /// The same key, with the hint by which bundles name it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -67,7 +67,7 @@ impl SignerKey {
         &self.key
     }
 
-    /// The hint that means it.
+    /// The hint by which bundles name it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -77,7 +77,7 @@ impl SignerKey {
         self.algorithm
     }
 
-    /// Checks that the key was trusted at every time, of which there must be one if it was not trusted always.
+    /// Checks that the key was trusted at every time. A key with a window needs at least one time.
     pub(super) fn verify_times(&self, times: &[VerifiedTime]) -> Result<(), Refusal> {
         let Some(window) = self.window else { return Ok(()) };
         if times.is_empty() {
@@ -92,8 +92,8 @@ impl SignerKey {
     }
 }
 
-/// The key that a bundle with this hint means: the one whose fingerprint it is, the one that a caller gave this hint, or, where
-/// the hint is opaque, the only one there is. None is ever tried after another.
+/// Finds the one key that a bundle with this hint names. The caller gave the key this hint, or the hint is the key's
+/// fingerprint. With an opaque hint, or none, there must be exactly one trusted key. Keys are never tried one after another.
 pub(super) fn find<'a>(keys: &'a [SignerKey], hint: Option<&str>) -> Result<&'a SignerKey, Refusal> {
     let place = "verificationMaterial.publicKey.hint";
     let fingerprint = hint.and_then(|hint| STANDARD.decode(hint).ok()).and_then(|hash| Hash::try_from(hash).ok());
@@ -113,6 +113,6 @@ pub(super) fn find<'a>(keys: &'a [SignerKey], hint: Option<&str>) -> Result<&'a 
         (None, None, [only, rest @ ..]) if rest.iter().all(|key| key == only) => Ok(only),
         (None, None, _) => Err(Refusal::new(Rejection::PolicyKey, Step::Formats)
             .at(place)
-            .expected("a hint that names one of the keys that are trusted", shown)),
+            .expected("a hint that names one of the trusted keys", shown)),
     }
 }

@@ -1,4 +1,4 @@
-//! Step 2: when the signature existed, as timestamp authorities and logs have signed it.
+//! Step 2: establishes when the signature existed, from times that timestamp authorities and logs have signed.
 
 use super::required::Required;
 use super::{Case, Material, Unknown};
@@ -10,7 +10,7 @@ use crate::{Refusal, Rejection, Step, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// A time at which the signature existed. Only this module makes one, from a signature over it.
+/// A time at which the signature existed. Only this module can make one, from a signed time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifiedTime {
     #[serde(serialize_with = "super::verified::rfc3339")]
@@ -20,7 +20,7 @@ pub struct VerifiedTime {
     source: TimeSource,
 }
 
-/// Where a time is from.
+/// The source of a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "source", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -50,13 +50,13 @@ impl VerifiedTime {
         self.time
     }
 
-    /// The operator that vouches for it.
+    /// The operator that signed it.
     #[must_use]
     pub fn operator(&self) -> &str {
         &self.operator
     }
 
-    /// Where it is from.
+    /// Its source.
     #[must_use]
     pub const fn source(&self) -> &TimeSource {
         &self.source
@@ -118,8 +118,8 @@ pub(super) fn count(thresholds: &Required, material: &Material<'_>, times: &[Ver
     Ok(())
 }
 
-/// One timestamp: (1) it reads, (2) it is over the signature, (3) an authority of the trust root made it, at a time at which its
-/// certificates were valid, (4) in its window, (5) not in the future.
+/// Verifies one timestamp: (1) it parses, (2) it is over the signature, (3) an authority of the trust root made it
+/// while its certificates were valid, (4) in the authority's window, (5) not in the future.
 fn timestamp(case: &mut Case<'_>, index: usize, der: &[u8]) -> Result<Option<VerifiedTime>, Refusal> {
     let refuse = |rejection| Refusal::new(rejection, Step::Times).at(timestamp_place(index));
     // (1)
@@ -154,8 +154,8 @@ fn timestamp(case: &mut Case<'_>, index: usize, der: &[u8]) -> Result<Option<Ver
     Ok(Some(VerifiedTime { time: info.time, operator, source }))
 }
 
-/// The authority that made `token` and was trusted then; of several with one certificate, the one in whose window it is. With
-/// the refusal comes the authority whose window it missed.
+/// Finds the authority that made `token` and was trusted at its time. If several have the same certificate, the window
+/// decides. A refusal because of the window includes the authority.
 fn authority<'a>(
     case: &Case<'a>,
     token: &Token<'_>,
@@ -180,8 +180,9 @@ fn future(place: &str, time: Timestamp, now: Timestamp) -> Refusal {
         .expected(format!("a time not after {}", now.rfc3339_millis()), time.rfc3339_millis())
 }
 
-/// One entry's promise: (1) its time is not in the future, promise or not, (2) the log is known, (3) the promise verifies, (4) the
-/// log was trusted then. Without a promise there is no time.
+/// Verifies the promise of one entry: (1) the entry's time is not in the future, even without a promise, (2) the log is
+/// known, (3) the promise verifies, (4) the log was trusted at that time. An entry without a promise establishes no
+/// time.
 fn promise(case: &mut Case<'_>, index: usize, entry: &TransparencyLogEntry) -> Result<Option<VerifiedTime>, Refusal> {
     let place = entry_place(index);
     let time = entry.integrated_time.unwrap_or(Timestamp::from_seconds(0));
@@ -212,7 +213,7 @@ fn promise(case: &mut Case<'_>, index: usize, entry: &TransparencyLogEntry) -> R
     Ok(Some(VerifiedTime { time, operator: log.operator().to_owned(), source }))
 }
 
-/// The log of an entry; `None` where it is unknown and that is to be reported only.
+/// Finds the log of an entry. `None` if it is unknown and the options only report unknown logs.
 pub(super) fn known_log<'a>(
     case: &mut Case<'a>,
     index: usize,

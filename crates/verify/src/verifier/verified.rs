@@ -1,4 +1,4 @@
-//! What has been established, for a caller to show and to decide on.
+//! The established facts, for a caller to show and to decide on.
 
 use super::algorithm::SignedData;
 use super::{Algorithm, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime};
@@ -11,35 +11,35 @@ use serde::ser::{Serialize, SerializeMap as _, SerializeStruct as _, Serializer}
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Everything that a bundle proves. There is nothing in it that was not checked.
+/// Everything that a bundle proves. Every field was checked.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Verified {
-    /// Who signed.
+    /// The signer.
     pub signer: Signer,
     /// The raw signature.
     pub signature: Vec<u8>,
-    /// Who issued the certificate; `None` for a signature by a bare key.
+    /// The authority that issued the certificate. `None` for a signature by a bare key.
     pub authority: Option<VerifiedAuthority>,
-    /// When the signature existed, by every source. Empty only for a signature by a bare key.
+    /// Times at which the signature existed, one per source. Empty only for a signature by a bare key.
     pub times: Vec<VerifiedTime>,
     /// Log entries about the signature.
     pub entries: Vec<VerifiedEntry>,
     /// SCTs of the certificate.
     pub scts: Vec<VerifiedSct>,
-    /// How it was signed.
+    /// The signature algorithm.
     pub algorithm: Algorithm,
-    /// What was signed.
+    /// The signed content.
     pub content: SignedContent,
     /// The statement of an envelope.
     pub statement: Option<Statement>,
-    /// Which subject of the statement the artifact is, from 0.
+    /// Index of the artifact among the statement's subjects, from 0.
     pub subject: Option<usize>,
     /// Texts that were signed along: the annotations of that subject. A caller adds those of a payload that it reads itself.
     pub annotations: BTreeMap<String, String>,
     /// Which rules of the policy held.
     pub policy: Option<Explanation>,
-    /// What was seen and not counted, and what is weaker than it could be.
+    /// Evidence that was not counted, and evidence that is weaker than usual.
     pub warnings: Vec<String>,
 }
 
@@ -63,13 +63,13 @@ impl Verified {
     }
 }
 
-/// What was signed.
+/// The signed content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignedContent {
-    /// The artifact; its digest, unless it was signed as it is.
+    /// The artifact, by its digest if the digest was signed.
     Message {
-        /// The digest that was signed.
+        /// The signed digest. `None` if the bytes themselves were signed.
         digest: Option<(HashAlgorithm, Vec<u8>)>,
     },
     /// An envelope.
@@ -95,11 +95,12 @@ impl SignedContent {
     }
 }
 
-/// An envelope that a known signer has signed, about nobody knows what.
+/// An envelope whose signer is verified, but that was not compared with an artifact.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct UnboundEnvelope {
-    /// What is established beside the artifact. [`Verified::statement`] is there where the payload is one.
+    /// The established facts, except those about an artifact. [`Verified::statement`] is set if the payload is a
+    /// statement.
     pub verified: Verified,
     /// Media type of the payload.
     pub payload_type: String,
@@ -107,23 +108,23 @@ pub struct UnboundEnvelope {
     pub payload: Vec<u8>,
 }
 
-/// A time as text.
+/// Serializes a time as text.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 pub(super) fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.rfc3339_millis())
 }
 
-/// Bytes as lower-case hexadecimal.
+/// Serializes bytes as lower-case hexadecimal.
 pub(super) fn hexadecimal<S: Serializer>(bytes: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&hex::encode(bytes))
 }
 
-/// A list of hashes as lower-case hexadecimal.
+/// Serializes a list of hashes as lower-case hexadecimal.
 pub(super) fn hexadecimals<S: Serializer>(hashes: &[Hash], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(hashes.iter().map(hex::encode))
 }
 
-/// What has a text form, as text.
+/// Serializes a value as its text form.
 pub(super) fn text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
@@ -167,7 +168,7 @@ impl Serialize for SignedContent {
     }
 }
 
-/// The parts of a statement that were checked, or that a policy may have.
+/// The parts of a statement that were checked, or that a policy may read.
 struct StatementJson<'a>(&'a Statement);
 
 impl Serialize for StatementJson<'_> {

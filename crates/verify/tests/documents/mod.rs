@@ -1,4 +1,4 @@
-//! Well-formed bundles, made here, so that every field a reader knows is in them. Whether their signatures verify is not asked.
+//! Well-formed bundles made for the tests, with every known field. Their signatures need not verify.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that fails here has found something")]
 #![allow(dead_code, reason = "each test binary uses what it needs")]
@@ -62,7 +62,7 @@ pub(crate) fn entry(version: &str) -> Value {
     })
 }
 
-/// A bundle of version 0.3 with an entry of Rekor v1 that has everything.
+/// A bundle of version 0.3 with an entry of Rekor v1 that has every field.
 pub(crate) fn message() -> Value {
     let mut entry = entry("0.0.1");
     entry["integratedTime"] = "1700000000".into();
@@ -99,7 +99,7 @@ pub(crate) fn chained() -> Value {
     bundle
 }
 
-/// Takes the value at `pointer` away.
+/// Removes the value at `pointer`.
 pub(crate) fn remove(document: &mut Value, pointer: &str) -> Value {
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
     let parent = document.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer}"));
@@ -109,7 +109,7 @@ pub(crate) fn remove(document: &mut Value, pointer: &str) -> Value {
     }
 }
 
-/// Puts `value` at `pointer`, where there may be nothing yet.
+/// Sets the value at `pointer`. It need not exist yet.
 pub(crate) fn set(document: &mut Value, pointer: &str, value: Value) {
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
     document.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer}"))[name] = value;
@@ -125,7 +125,7 @@ pub(crate) fn without(mut document: Value, pointer: &str) -> Value {
     document
 }
 
-/// Every pointer into a document, the document's own left out.
+/// Every pointer into a document, except the document itself.
 pub(crate) fn pointers(document: &Value, prefix: &str, found: &mut Vec<String>) {
     let members: Vec<(String, &Value)> = match document {
         Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
@@ -139,7 +139,7 @@ pub(crate) fn pointers(document: &Value, prefix: &str, found: &mut Vec<String>) 
     }
 }
 
-/// The bundle `cosign sign-blob --bundle` wrote before version 3.
+/// The bundle of `cosign sign-blob --bundle` before version 3.
 pub(crate) fn legacy() -> Value {
     let body = json!({"apiVersion": "0.0.1", "kind": "hashedrekord", "spec": {}}).to_string();
     let certificate = pem::encode(pem::CERTIFICATE, &CERTIFICATES.leaf);

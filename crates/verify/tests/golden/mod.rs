@@ -1,7 +1,8 @@
 //! Real Sigstore data for tests: bundles of the public instance and its trusted root.
 //!
-//! They come from pinned, checksummed modules that `tests/clients/install` unpacks (`tests/run` calls it). Without them the
-//! tests fail, they do not skip. Only what no such module has is kept beside this file: entries of Rekor v2.
+//! They come from pinned modules with checksums, which `tests/clients/install` unpacks (`tests/run` calls it). Without
+//! them the tests fail; they are not skipped. Entries of Rekor v2 are beside this file, because no such module has
+//! them.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that fails here has found something")]
 
@@ -9,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// Where `tests/clients/install` put the data.
+/// The directory where `tests/clients/install` puts the data.
 #[allow(dead_code, reason = "each test binary uses what it needs")]
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment where its data is")]
 pub(crate) fn directory() -> PathBuf {

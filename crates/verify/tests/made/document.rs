@@ -1,11 +1,11 @@
-//! Changes to documents, and statements that are signed.
+//! Changes to documents, and signed statements.
 
 use super::ARTIFACT;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::HashAlgorithm;
 use serde_json::{Value, json};
 
-/// A bundle with the value at `pointer` replaced; the members on the way exist.
+/// A bundle with the value at `pointer` replaced. Its parents must exist.
 pub(crate) fn with(bundle: &Value, pointer: &str, value: impl Into<Value>) -> Value {
     let mut changed = bundle.clone();
     let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -28,7 +28,7 @@ pub(crate) fn bytes(bundle: &Value, pointer: &str) -> Vec<u8> {
     STANDARD.decode(bundle.pointer(pointer).unwrap().as_str().unwrap()).unwrap()
 }
 
-/// A statement about the artifact, with `change` made before it is signed.
+/// A signed statement about the artifact. `change` is applied before signing.
 #[expect(clippy::unnecessary_wraps, reason = "it is what a specification takes")]
 pub(crate) fn envelope(change: impl FnOnce(&mut Value)) -> Option<(&'static str, Vec<u8>)> {
     let mut statement = json!({

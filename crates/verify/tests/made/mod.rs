@@ -1,5 +1,5 @@
-//! A small Sigstore of the tests' own: authority, logs, timestamp authority, signer. rcgen writes the certificates, this file the
-//! tokens and bundles, so that every part can be made wrong and signed again.
+//! A small Sigstore for tests: authority, logs, timestamp authority, signer. rcgen makes the certificates, this file
+//! the tokens and bundles. So every part can be changed and signed again.
 
 #![allow(dead_code, reason = "each test binary uses what it needs")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its world has failed")]
@@ -28,9 +28,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 pub(crate) use token::Stamp;
 
-/// When the signature is made.
+/// Time of the signature.
 pub(crate) const T: u64 = 1_795_000_000;
-/// When it is verified.
+/// Time of the verification.
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(T + 1000);
 pub(crate) const ARTIFACT: &[u8] = b"what is signed";
 pub(crate) const HOST_V1: &str = "rekor.example.test";
@@ -40,7 +40,7 @@ pub(crate) const ISSUER: &str = "https://issuer.example.test";
 
 pub(crate) type Validity = (u64, u64);
 
-/// What a world is made of.
+/// The specification of a world.
 pub(crate) struct Spec {
     pub(crate) leaf: Validity,
     pub(crate) intermediate: Validity,
@@ -51,9 +51,9 @@ pub(crate) struct Spec {
     pub(crate) sct_millis: u64,
     pub(crate) scts: Scts,
     pub(crate) edit_leaf: fn(&mut CertificateParams),
-    /// Payload type and payload of an envelope; without it the artifact is signed.
+    /// Payload type and payload of an envelope. Without it the artifact is signed.
     pub(crate) envelope: Option<(&'static str, Vec<u8>)>,
-    /// Whether the trust root has the timestamp authority's own certificate.
+    /// Whether the trust root has the timestamp authority's signing certificate.
     pub(crate) tsa_leaf_is_known: bool,
 }
 
@@ -86,7 +86,7 @@ impl Default for Spec {
     }
 }
 
-/// A key that signs, in the forms that rcgen and this file want.
+/// A signing key, in the forms that rcgen and this file need.
 pub(crate) struct Key {
     pub(crate) pair: KeyPair,
     signing: EcdsaKeyPair,
@@ -164,7 +164,7 @@ fn claim(arc: u64, value: &str) -> CustomExtension {
     CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 57_264, 1, arc], contents)
 }
 
-/// The leaf, with the SCTs that the world's specification asks for, signed by the intermediate.
+/// The leaf with the specified SCTs, signed by the intermediate.
 fn leaf(spec: &Spec, signer: &Key, issuer: &Issuer<'_, &KeyPair>, issuer_key: &Key, ct: &Key) -> Certificate {
     let mut leaf = parameters("", spec.leaf);
     leaf.is_ca = IsCa::NoCa;
@@ -244,7 +244,7 @@ impl World {
         leaf(&self.spec, signer, &issuer, &self.intermediate_key, &self.ct)
     }
 
-    /// What the signature is over.
+    /// The signed bytes.
     pub(crate) fn signed(&self) -> Vec<u8> {
         match &self.spec.envelope {
             None => ARTIFACT.to_vec(),
@@ -293,7 +293,7 @@ impl World {
         })
     }
 
-    /// The body that Rekor v1 logs of the signature.
+    /// Rekor v1's body for the signature.
     pub(crate) fn body_v1(&self) -> Vec<u8> {
         let pem = STANDARD.encode(self.leaf.to_pem());
         let (kind, proposal) = match &self.spec.envelope {
@@ -315,7 +315,7 @@ impl World {
         kind.admit(&ProposedEntry::parse(proposal.as_bytes()).unwrap()).unwrap().into_bytes()
     }
 
-    /// The body that Rekor v2 logs of the signature.
+    /// Rekor v2's body for the signature.
     pub(crate) fn body_v2(&self) -> Vec<u8> {
         let verifier =
             v2::Verifier { key: Some(v2::VerifierKey::Certificate(self.leaf.der().to_vec())), key_details: 5 };

@@ -14,12 +14,12 @@ use const_oid::ObjectIdentifier;
 use rcgen::{CertificateParams, CustomExtension, IsCa, KeyUsagePurpose};
 use time::OffsetDateTime;
 
-/// What a timestamp says, and what it carries.
+/// The contents of a timestamp and its token.
 pub(crate) struct Stamp {
     pub(crate) imprint: Vec<u8>,
     pub(crate) time: u64,
     pub(crate) status: u8,
-    /// Certificates to carry, in this order.
+    /// Certificates to embed, in this order.
     pub(crate) certificates: Vec<Vec<u8>>,
     /// By which hashes the signer's certificate is named.
     pub(crate) named: Named,
@@ -39,7 +39,7 @@ impl Named {
     pub(crate) const NEWER: Self = Self { sha1: None, sha256: true };
 }
 
-/// A leaf that may make timestamps: rcgen writes its extended key usage uncritical, so it is written here.
+/// A leaf that may make timestamps. rcgen cannot make its extended key usage critical, so this function does.
 pub(super) fn leaf(mut parameters: CertificateParams) -> CertificateParams {
     parameters.is_ca = IsCa::NoCa;
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];

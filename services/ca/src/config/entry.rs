@@ -173,7 +173,7 @@ impl IssuerEntry {
         }
         let audiences = self.audiences.take().unwrap_or_else(|| vec![DEFAULT_AUDIENCE.to_owned()]);
         if audiences.is_empty() || audiences.iter().any(String::is_empty) {
-            return Wrong::because("`audiences` must name at least one, and none may be empty");
+            return Wrong::because("`audiences` must have at least one entry, and no empty one");
         }
         self.refuse_leftovers(issuer_type)?;
         let other_audiences = self.other_audiences;
@@ -189,7 +189,7 @@ impl IssuerEntry {
             let any_of = match patterns {
                 Patterns::One(pattern) => vec![pattern],
                 Patterns::AnyOf(patterns) if patterns.is_empty() => {
-                    return Wrong::because(format!("`{claim}` in `require` allows no value at all"));
+                    return Wrong::because(format!("`{claim}` in `require` has no allowed value"));
                 }
                 Patterns::AnyOf(patterns) => patterns,
             };
@@ -202,7 +202,7 @@ impl IssuerEntry {
         let jwks_hosts = self.jwks_hosts.drain(..).map(|host| host_name(&host)).collect::<Result<Vec<_>, _>>()?;
         match (self.jwks_uri.take(), self.jwks_file.take()) {
             (None, None) => Ok(KeySource::Discovery { jwks_hosts }),
-            _ if !jwks_hosts.is_empty() => Wrong::because("`jwks_hosts` only counts where keys are discovered"),
+            _ if !jwks_hosts.is_empty() => Wrong::because("`jwks_hosts` has an effect only if keys are discovered"),
             (Some(uri), None) => Ok(KeySource::At(uri)),
             (None, Some(file)) => read(&directory.join(file)).map(KeySource::Static).map_err(Wrong::Config),
             (Some(_), Some(_)) => Wrong::because("`jwks_uri` and `jwks_file` exclude each other"),
@@ -258,7 +258,7 @@ impl IssuerEntry {
             Some((key, _)) => {
                 // Uses the key's name from the file.
                 let kind = serde_json::to_value(issuer_type).unwrap_or_default();
-                Wrong::because(format!("`{key}` means nothing for this issuer of kind {kind}"))
+                Wrong::because(format!("`{key}` has no meaning for an issuer of kind {kind}"))
             }
         }
     }

@@ -66,7 +66,7 @@ impl IssuerEntry {
         });
         let (Some(base), Some(url)) = (base, url) else {
             return Wrong::because(
-                "`base_url` must be the URL of the service's pages; it is only known for the service's own issuer",
+                "`base_url` must be the URL of the service's pages; it has a default only for the service's own issuer",
             );
         };
         let mut require = |claim: &str, any_of: Vec<String>| {
@@ -132,7 +132,7 @@ impl IssuerEntry {
             return Ok(());
         }
         Wrong::because(format!(
-            "`subject_domain` {subject} is neither {issuer} nor above or below it; if the issuer may speak for it, say \
+            "`subject_domain` {subject} is neither {issuer} nor above or below it; if the issuer may use it, set \
              `unrelated_subject_domain = true`"
         ))
     }

@@ -91,7 +91,7 @@ impl Preset {
             Self::Entra if !is_tenant(&url) => {
                 return Wrong::because(
                     "an Entra issuer is one tenant: https://login.microsoftonline.com/TENANT-ID/v2.0, with the tenant's \
-                     number; `common`, `organizations` and `consumers` would let in anybody's tenant",
+                     number; `common`, `organizations` and `consumers` would accept every tenant",
                 );
             }
             _ => {}

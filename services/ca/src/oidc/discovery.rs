@@ -24,8 +24,8 @@ pub enum InvalidIssuer {
     },
     /// The pattern is not a URL with wildcards.
     #[error(
-        "`{pattern}` is not an issuer pattern: https, no port, the last two labels of the host without `*`, and each `*` a \
-         whole label or segment"
+        "`{pattern}` is not an issuer pattern: it must be https without a port, the last two labels of the host must have no \
+         `*`, and each `*` must be a whole label or segment"
     )]
     Pattern {
         /// The pattern.

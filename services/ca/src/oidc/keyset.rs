@@ -23,7 +23,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 const FRESH_SECONDS: u64 = 600;
 /// A set older than this, in seconds, is not used, even if the issuer cannot be reached.
 const MAX_STALENESS_SECONDS: u64 = 24 * 3600;
-/// Least time between two fetches, in seconds: anybody can write a token with a new `kid`.
+/// Minimum time between two fetches, in seconds, because anyone can write a token with a new `kid`.
 const REFRESH_INTERVAL_SECONDS: u64 = 30;
 /// Keys of one issuer that are read.
 const MAX_KEYS: usize = 64;
@@ -234,7 +234,7 @@ impl KeyCache {
                 let age_seconds = current.map(|current| now.seconds().saturating_sub(current.fetched.seconds()));
                 tracing::warn!(
                     code = refusal.code(), %refusal, age_seconds,
-                    "an issuer's keys cannot be refreshed; those from before count for a day"
+                    "an issuer's keys cannot be refreshed; the previous ones are used for a day"
                 );
                 let mut failure = self.failure.write().unwrap_or_else(PoisonError::into_inner);
                 let since = failure.map_or(now, |(since, _)| since);

@@ -179,7 +179,9 @@ impl Issuer {
                 family: Family::default(),
                 jwks_hosts: jwks_hosts.clone(),
             },
-            (IssuerName::Pattern(_), _) => return Err(unusable("the issuers of a pattern have keys of their own")),
+            (IssuerName::Pattern(_), _) => {
+                return Err(unusable("each issuer of a pattern has its own keys, which are discovered"));
+            }
         };
         let fetcher = fetchers(&settings.access).map_err(|reason| unusable(&reason))?;
         Ok(Self { settings, name, fetcher })

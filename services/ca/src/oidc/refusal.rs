@@ -6,7 +6,7 @@ use super::{FetchError, InvalidIssuer};
 use chancery_verify::Rejection;
 use std::borrow::Cow;
 
-/// The one reason a token was refused. Variants stand in the order of the checks.
+/// The reason why a token was refused. Variants stand in the order of the checks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenRefusal {
@@ -65,7 +65,7 @@ pub enum TokenRefusal {
     #[error("the token is for another audience")]
     Audience,
     /// The token is also for another audience, and that service could use it here.
-    #[error("the token is for others beside, and each of them could use it here; `other_audiences` allows that")]
+    #[error("the token is also for other audiences, which could use it here; set `other_audiences` to allow that")]
     OtherAudiences,
     /// `exp` has passed.
     #[error("the token has expired")]
@@ -102,7 +102,7 @@ pub enum TokenRefusal {
         reason: &'static str,
     },
     /// The claims do not yield a valid name.
-    #[error("the claims do not make up a name: {reason}")]
+    #[error("the claims do not give a valid name: {reason}")]
     Identity {
         /// The fault.
         reason: &'static str,

@@ -60,7 +60,7 @@ impl Algorithm {
     }
 }
 
-/// A well-formed token that has not been verified: anybody can write one.
+/// A well-formed token that has not been verified. Anyone can write one.
 #[derive(Debug)]
 pub(super) struct UnverifiedToken {
     algorithm: Algorithm,

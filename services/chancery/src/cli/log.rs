@@ -214,7 +214,9 @@ impl SavedCheckpoints {
     fn all_used(&self) -> anyhow::Result<()> {
         let stray = self.0.iter().find(|saved| !saved.used).map(|saved| saved.path.display());
         stray.map_or(Ok(()), |path| {
-            anyhow::bail!("{path} is not a checkpoint of any log that was checked; its log or its key is another one")
+            anyhow::bail!(
+                "{path} is not a checkpoint of any log that was checked: it is of another log, or signed with another key"
+            )
         })
     }
 }

@@ -108,7 +108,7 @@ fn links(setup: &Setup<'_>) -> Vec<Link> {
     }
     add("Operations", "openapi.json", "every path of this server (OpenAPI)");
     add("Operations", "healthz", "whether the process answers");
-    add("Operations", "readyz", "whether every role does its work, and why not");
+    add("Operations", "readyz", "readiness of every role, with the reasons");
     links
 }
 

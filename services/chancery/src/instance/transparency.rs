@@ -93,7 +93,7 @@ pub(super) fn reached(
     (generation, key): (u64, &PublicKey),
 ) -> anyhow::Result<Arc<dyn CertificateLog>> {
     let url = Url::parse(addresses.ct_url(generation)?.as_str())?;
-    Ok(Arc::new(OwnLog(HttpLog::new(&url, key.clone()).context("cannot use the own certificate log")?)))
+    Ok(Arc::new(OwnLog(HttpLog::new(&url, key.clone()).context("cannot use this instance's certificate log")?)))
 }
 
 /// A log whose process looks at the same data directory: what it does not accept yet it will in a moment.

@@ -1,8 +1,8 @@
-//! Codes that wait to be redeemed: authorization codes and device codes.
+//! Codes that are not redeemed yet: authorization codes and device codes.
 //!
-//! In memory only (a restart means signing in again), bounded in number and time, redeemed at most once. Pure: `now` and
-//! randomness are arguments. Codes have 256 random bits; the short user code of the device flow is no secret, because
-//! whoever can reach this issuer may have any token anyway.
+//! In memory only: after a restart users sign in again. Codes are limited in number and time, and redeemed at most
+//! once. Pure: `now` and randomness are arguments. Codes have 256 random bits. The short user code of the device flow
+//! is not a secret, because this issuer gives any token to any client that can reach it.
 
 use super::input::{ClientId, CodeChallenge, EmailAddress};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -10,37 +10,37 @@ use chancery_daemon::random::Random;
 use chancery_verify::Timestamp;
 use std::collections::HashMap;
 
-/// Most codes of one sort that are out at a time.
+/// Maximum open codes of one kind.
 pub(super) const CAPACITY: usize = 1024;
-/// An authorization code is redeemed at once by a program, within minutes by a person who pastes it.
+/// Lifetime of an authorization code. A program redeems it at once, a person who pastes it within minutes.
 const CODE_LIFETIME_SECONDS: u64 = 300;
-/// A person finds the page, reads the code and types an address within this time.
+/// Lifetime of a device code: time to open the page, read the code and type an address.
 pub(super) const DEVICE_LIFETIME_SECONDS: u64 = 600;
-/// Seconds between two polls of a device. Short: there is one user, who waits.
+/// Seconds between two polls of a device. Short, because there is one user, who is waiting.
 pub(super) const DEVICE_INTERVAL_SECONDS: u64 = 1;
-/// RFC 8628 §3.5: what `slow_down` adds to the interval.
+/// RFC 8628 §3.5: seconds that `slow_down` adds to the interval.
 const SLOW_DOWN_SECONDS: u64 = 5;
-/// A client that sleeps for exactly the interval may arrive this much early by our clock.
+/// A client that sleeps for exactly the interval may poll this much too early by our clock.
 const POLL_TOLERANCE_MS: u64 = 200;
-/// RFC 8628 §6.1: no vowels, no digits, so no words and no misreading.
+/// RFC 8628 §6.1: without vowels there are no words, and without digits no misreading.
 const USER_CODE_LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
-/// Too many codes are out.
+/// Too many codes are open.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// What an authorization code stands for.
+/// The request and user of an authorization code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Authorization {
     pub(super) client_id: ClientId,
-    /// As the client sent it; it must send the same again.
+    /// The client's redirect URI. It must send the same again.
     pub(super) redirect_uri: String,
     pub(super) challenge: CodeChallenge,
     pub(super) nonce: Option<String>,
     pub(super) email: EmailAddress,
 }
 
-/// What a device was told.
+/// The codes for a device.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DeviceCodes {
     pub(super) device_code: String,
@@ -48,16 +48,16 @@ pub(super) struct DeviceCodes {
     pub(super) user_code: String,
 }
 
-/// What a polling device learns.
+/// The answer to a polling device.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Poll {
-    /// Nobody has signed in yet.
+    /// No user has signed in yet.
     Pending,
-    /// As [`Self::Pending`], and the device asks too often.
+    /// As [`Self::Pending`], and the device polls too often.
     SlowDown,
-    /// The time is over.
+    /// The code has expired.
     Expired,
-    /// No such code, another client's, a wrong verifier, or redeemed already.
+    /// The code is unknown, another client's or already redeemed, or the verifier is wrong.
     Unknown,
     /// A user has signed in. The code is spent.
     Granted(EmailAddress),
@@ -73,7 +73,7 @@ struct Device {
     expires: Timestamp,
 }
 
-/// All codes that are out.
+/// All open codes.
 #[derive(Default)]
 pub(super) struct Grants {
     authorizations: HashMap<String, (Authorization, Timestamp)>,
@@ -81,7 +81,7 @@ pub(super) struct Grants {
 }
 
 impl Grants {
-    /// Puts a code out for `authorization`.
+    /// Makes a code for `authorization`.
     pub(super) fn authorize(
         &mut self,
         authorization: Authorization,
@@ -97,13 +97,13 @@ impl Grants {
         Ok(code)
     }
 
-    /// Takes a code back. It is spent whatever the caller then finds wrong with the request (RFC 6749 §4.1.2).
+    /// Redeems a code. It is used up even if the caller then refuses the request (RFC 6749 §4.1.2).
     pub(super) fn redeem(&mut self, code: &str, now: Timestamp) -> Option<Authorization> {
         let (authorization, expires) = self.authorizations.remove(code)?;
         (now < expires).then_some(authorization)
     }
 
-    /// Puts a device code and its user code out.
+    /// Makes a device code and its user code.
     pub(super) fn start_device(
         &mut self,
         client_id: ClientId,
@@ -131,8 +131,8 @@ impl Grants {
         Ok(codes)
     }
 
-    /// Somebody signs in for the device with this user code, typed in any case and with or without the dash. Returns
-    /// whether such a device waits.
+    /// Signs a user in for the device with this user code. Case and the dash are ignored. Returns whether such a device
+    /// waits.
     pub(super) fn approve_device(&mut self, typed: &str, email: EmailAddress, now: Timestamp) -> bool {
         let letters =
             |text: &str| text.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_uppercase();
@@ -148,7 +148,7 @@ impl Grants {
         false
     }
 
-    /// Answers a device that asks whether its user has signed in.
+    /// Answers a poll of a device.
     pub(super) fn poll_device(
         &mut self,
         code: &str,
@@ -193,7 +193,7 @@ fn secret(random: &dyn Random) -> String {
 fn user_code(random: &dyn Random) -> String {
     let mut bytes = [0; 8];
     random.fill(&mut bytes);
-    // 256 is no multiple of 20: some letters are 8 % likelier, which does not matter for a code that is no secret.
+    // 256 is not a multiple of 20, so some letters are 8 % more likely. The code is not a secret, so this does not matter.
     let letters = bytes.map(|byte| char::from(USER_CODE_LETTERS[usize::from(byte) % USER_CODE_LETTERS.len()]));
     let (first, last) = letters.split_at(4);
     format!("{}-{}", first.iter().collect::<String>(), last.iter().collect::<String>())
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(poll(&mut grants, at(6)), Poll::SlowDown, "the interval is six seconds now");
         assert!(!grants.approve_device("ZZZZ-AAAA", email(), at(7)));
         assert!(grants.approve_device(&codes.user_code.to_lowercase().replace('-', " "), email(), at(7)));
-        assert!(!grants.approve_device(&codes.user_code, email(), at(7)), "nobody else may sign in for it");
+        assert!(!grants.approve_device(&codes.user_code, email(), at(7)), "no second user may sign in for it");
         let other = ClientId::parse("other").unwrap();
         assert_eq!(grants.poll_device(&codes.device_code, &other, Some(VERIFIER), at(8)), Poll::Unknown);
         assert_eq!(poll(&mut grants, at(8)), Poll::Granted(email()));

@@ -1,6 +1,7 @@
 //! The issuer's endpoints, all below [`super::BASE_PATH`] and all answering to this machine only.
 //!
-//! Whatever CORS headers the listener adds, [`loopback::only_own_pages`] refuses what a foreign page could do here.
+//! [`loopback::only_own_pages`] refuses requests of foreign pages, regardless of the CORS headers that the listener
+//! adds.
 
 mod authorize;
 mod device;

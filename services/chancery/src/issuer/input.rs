@@ -55,7 +55,7 @@ impl EmailAddress {
 pub(super) enum RedirectUri {
     /// A program on this machine that listens for it (RFC 8252 §7.3).
     Loopback(Url),
-    /// Nobody listens: the page shows the code, to be pasted into a terminal without a browser.
+    /// No program listens for a redirect: the page shows the code, to be pasted into a terminal without a browser.
     OutOfBand,
 }
 

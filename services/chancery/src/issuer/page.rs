@@ -34,7 +34,7 @@ fn layout(title: &str, content: &Markup) -> Markup {
     }
 }
 
-/// The address field with what is wrong with it.
+/// The address field with its error.
 fn email_field(email: Option<&str>, problem: Option<&str>, is_first: bool) -> Markup {
     html! {
         label for="email" { "E-mail address" }

@@ -1,4 +1,4 @@
-//! A witness that is asked over HTTP (C2SP tlog-witness), any implementation.
+//! Client for a witness over HTTP (C2SP tlog-witness), of any implementation.
 //!
 //! Answers are bounded in time and size and only sorted by status here. The log verifies a cosignature under the witness's key,
 //! and a checkpoint that the witness shows under its own. Over plain `http://` an attacker in between can keep a witness from
@@ -11,13 +11,13 @@ use reqwest::{Response, StatusCode, header};
 use std::time::Duration;
 use url::Url;
 
-/// A connection must stand after this time.
+/// Time limit for a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
-/// A request must be answered to the last byte after this time. Nobody waits as long: the policy's timeout is shorter.
+/// Time limit for a whole answer. No submission waits that long: the policy's timeout is shorter.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 /// Connections are kept this long between requests.
 const IDLE: Duration = Duration::from_secs(90);
-/// What a conflict's size is sent as.
+/// Content type of the size in a conflict.
 const SIZE: &str = "text/x.tlog.size";
 
 /// A witness at a URL.

@@ -41,7 +41,7 @@ pub(crate) struct WitnessConfiguration {
 pub(crate) struct WitnessListen {
     /// Address and port for logs and monitors.
     pub(crate) address: SocketAddr,
-    /// Address and port for Prometheus; nobody else should reach it.
+    /// Address and port for Prometheus. Only Prometheus should reach it.
     pub(crate) metrics: Option<SocketAddr>,
     /// Certificate and key in PEM; without them a proxy in front must speak TLS.
     pub(crate) tls: Option<TlsFiles>,

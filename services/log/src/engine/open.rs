@@ -57,12 +57,12 @@ pub struct Settings {
     pub mark: Option<PathBuf>,
 }
 
-/// Why a log is not opened at all. Every message says what to do.
+/// The reason why a log cannot be opened. Every message says how to fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Signing with another key would fork it.
     #[error(
-        "a log keeps the key it was made with, of SHA-256 {made_with}, and was given one of {found}: restore the key file"
+        "the log keeps the key it was made with, of SHA-256 {made_with}, and this key has {found}: restore the key file"
     )]
     OtherKey {
         /// Fingerprint of the key it was made with, in hexadecimal.
@@ -70,18 +70,20 @@ pub enum OpenError {
         /// That of the key it was given.
         found: String,
     },
-    /// What was signed so far would be of another log.
+    /// With another origin, the checkpoints so far would be of another log.
     #[error(
-        "a log keeps the origin it was made with, {made_with:?}, and would be {found:?}: start with the address it had"
+        "the log keeps the origin it was made with, {made_with:?}, and this one is {found:?}: start with the address it had"
     )]
     OtherOrigin {
         /// The first line of its checkpoints so far.
         made_with: String,
-        /// What it would be.
+        /// The origin of this start.
         found: String,
     },
     /// Its key has signed, and the database knows nothing of it.
-    #[error("a log that has been written to is in its database; connect to the database it was in, or restore it")]
+    #[error(
+        "the log has been written to, but this database does not have it: connect to the database it was in, or restore it"
+    )]
     Missing,
     /// The copy of its files cannot be read, or is of another log.
     #[error("its copy in the object store: {0}")]
@@ -91,7 +93,7 @@ pub enum OpenError {
     Mark {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// The mark is not of this log.

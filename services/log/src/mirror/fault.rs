@@ -1,4 +1,4 @@
-//! Why a push did not end well, and whether another one may.
+//! Errors of a push, and whether a retry can succeed.
 
 use crate::Corrupt;
 use crate::store::StoreError;
@@ -10,7 +10,7 @@ pub enum Error {
     /// Store and log contradict each other. Nothing is written any more.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// The store failed; whether the last write reached it is unknown, and a retry is safe.
+    /// The store failed. It is unknown whether the last write reached it. A retry is safe.
     #[error("object store: {0}")]
     Store(#[from] object_store::Error),
     /// Another replica, which is further ahead, replaced the checkpoint during the push.
@@ -39,16 +39,16 @@ impl From<Corrupt> for Error {
     }
 }
 
-/// What store and log contradict each other about.
+/// A contradiction between store and log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// At the path of a file that never changes there are other bytes than the log has. They are left as they are.
+    /// A file that never changes has other bytes in the store than in the log. It is not overwritten.
     #[error("{path} in the object store has other bytes than the log")]
     Conflict {
         /// Which file.
         path: String,
     },
-    /// The store has seen more of the log than the database has.
+    /// The store has more of the log than the database.
     #[error(
         "the object store is newer than the log: it has a checkpoint of {stored} leaves, the log has {log}; \
          restore a database that has them all"
@@ -59,17 +59,17 @@ pub enum Fault {
         /// Leaves the log has published.
         log: u64,
     },
-    /// The checkpoint in the store is not one of this log: other origin, other key, or none at all.
-    #[error("the checkpoint in the object store is not one of this log; give each log a place of its own")]
+    /// The checkpoint in the store is not one of this log: it has another origin or key, or is not a checkpoint.
+    #[error("the checkpoint in the object store is not one of this log; give each log its own place")]
     Foreign(#[source] Rejection),
-    /// The checkpoint in the store is of this log, and of a tree it never had.
+    /// The checkpoint in the store is of this log, but of a tree that it never had.
     #[error("the log forked: the object store's checkpoint of {size} leaves has another root hash than the log")]
     Forked {
         /// Leaves in both.
         size: u64,
     },
-    /// The store writes although it was told not to.
-    #[error("the object store ignores If-None-Match, so nothing would keep files from being overwritten; use another")]
+    /// The store overwrites a file although the request forbids it.
+    #[error("the object store ignores If-None-Match, so files could be overwritten; use another object store")]
     Unconditional,
     /// The log's own files do not follow from its entries.
     #[error(transparent)]

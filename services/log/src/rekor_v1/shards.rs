@@ -1,16 +1,17 @@
-//! The shards of a Rekor v1 log: trees in the course of time, of which the last one takes entries.
+//! The shards of a Rekor v1 log: trees that follow each other in time. Only the last one accepts entries.
 //!
-//! An entry has one index over all shards, its *virtual index*: the leaves of every shard before, and its index in its own.
-//! So the size of a shard must be final before the next one gets an entry, and all replicas must agree on both.
+//! An entry has one index over all shards, its *virtual index*: the number of leaves in all earlier shards plus the
+//! entry's index in its own shard. So the size of a shard must be final before the next one gets an entry, and all
+//! replicas must agree on both.
 //!
-//! **The commit point of a switch is the row of the database that says that a shard is frozen.** Which shard takes entries is
-//! what the database says and nothing else: the first one that is not frozen, in the order of their numbers. A process that is
-//! killed before that row is written leaves the shard as it was; from the row on the next one takes entries, whoever writes,
-//! and whatever that process has been told of the keys. A write that meets the frozen shard reads the rows again and goes on in
-//! the next one. Nothing is moved, and nothing has to be undone.
+//! **The commit point of a switch is the database row that marks a shard as frozen.** Only the database decides which
+//! shard accepts entries: the one with the lowest number that is not frozen. If a process is killed before the row is
+//! written, the shard stays as it was. After the row is written, all processes write to the next shard, even those that
+//! do not know of the new key yet. A write to a frozen shard reads the rows again and continues in the next shard. No
+//! data is moved, and nothing has to be undone.
 //!
-//! A staged shard is empty and in nobody's index. One that was given up is frozen empty before a later one is switched to, so
-//! that nobody who has not heard of it writes to it; it adds nothing to any index.
+//! A staged shard is empty and does not count in virtual indices. A cancelled shard is frozen while empty, before the
+//! switch to a later one, so that no process writes to it. It adds nothing to any index.
 
 use super::NAME;
 use crate::seed::Seed;
@@ -23,35 +24,35 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
-/// A shard that is open in this process.
+/// A shard that this process has open.
 pub(super) struct Shard {
     pub(super) log: Log,
     /// SHA-256 of its key.
     pub(super) log_id: Hash,
-    /// Of the promises by its key.
+    /// Samples of the promises by its key.
     pub(super) samples: Samples,
 }
 
-/// Where a shard is in the virtual index. Once it says a size it is true for ever.
+/// The range of a shard in the virtual index. Once the size is set, it never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     number: u64,
     tree_id: i64,
     /// The virtual index of its first leaf.
     pub(super) first: u64,
-    /// Its leaves, where it takes no more; only of the last span it may be missing.
+    /// Its number of leaves once it is frozen. Only the last span may have none.
     pub(super) size: Option<u64>,
 }
 
-/// Every shard. Clones are the same.
+/// All shards. Clones share the same state.
 #[derive(Clone)]
 pub(super) struct Shards(Arc<Inner>);
 
 struct Inner {
     open: RwLock<BTreeMap<u64, Arc<Shard>>>,
-    /// As the database said last, oldest first; never empty.
+    /// The spans as last read from the database, oldest first. Never empty.
     spans: RwLock<Arc<[Span]>>,
-    /// The first one, by which the database is reached.
+    /// The first shard. The database is accessed through it.
     first: Log,
     /// Shared reads of the changes made by other processes.
     refreshed: SharedRead<()>,
@@ -59,7 +60,7 @@ struct Inner {
 }
 
 impl Shards {
-    /// The one shard of a log that was never switched; what the database says else is read by [`Self::refresh`].
+    /// Starts with the first shard only. [`Self::refresh`] reads the others from the database.
     pub(super) fn new(first: Log) -> Self {
         let span = Span { number: 1, tree_id: first.record().tree_id, first: 0, size: None };
         let spans = RwLock::new(Arc::new([span]) as Arc<[Span]>);
@@ -74,12 +75,12 @@ impl Shards {
         shards
     }
 
-    /// The one that was made first.
+    /// The first shard.
     pub(super) fn first(&self) -> &Log {
         &self.0.first
     }
 
-    /// Opens a shard to readers, and to writers once its turn has come. Nothing happens where it is open.
+    /// Opens a shard for reading, and for writing once it is the current one. Does nothing if it is already open.
     pub(super) fn add(&self, log: Log) {
         let number = series::split(&log.record().name).1;
         let log_id = log.signer().public_key().fingerprint();
@@ -87,31 +88,31 @@ impl Shards {
         self.0.open.write().unwrap_or_else(PoisonError::into_inner).entry(number).or_insert(Arc::new(shard));
     }
 
-    /// Where the shards are, as the database said last.
+    /// The spans as last read from the database.
     pub(super) fn spans(&self) -> Arc<[Span]> {
         Arc::clone(&self.0.spans.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The one that takes entries, or where all are frozen took them last.
+    /// The current shard, which accepts entries. If all are frozen, the last one.
     pub(super) fn current(&self) -> Result<(Span, Arc<Shard>), Error> {
         let span = self.spans().last().copied().ok_or(Corrupt::new("a log has a shard"))?;
         Ok((span, self.shard(&span)?))
     }
 
-    /// The same, after a look at what other processes have done.
+    /// As [`Self::current`], but first reads changes by other processes.
     pub(super) async fn current_now(&self) -> Result<(Span, Arc<Shard>), Error> {
         self.have_moved(&self.spans()).await?;
         self.current()
     }
 
-    /// The shard of a span, unless its key or its log is missing here.
+    /// The shard of a span. An error if this process does not have its key or log.
     pub(super) fn shard(&self, span: &Span) -> Result<Arc<Shard>, Error> {
         let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
         let shard = open.get(&span.number).filter(|shard| shard.log.record().tree_id == span.tree_id);
         shard.cloned().ok_or(Error::Unavailable { reason: "a shard of the log is not open in this process" })
     }
 
-    /// The shard with this tree, if it has had its turn.
+    /// The shard with this tree, if it is or was the current one.
     pub(super) async fn with_tree(&self, tree_id: i64) -> Result<Option<Arc<Shard>>, Error> {
         loop {
             let spans = self.spans();
@@ -124,7 +125,7 @@ impl Shards {
         }
     }
 
-    /// Whether the shards are others by now than in `seen`. Asks the database only where that is possible.
+    /// Returns whether the shards have changed since `seen`. Reads the database only if a change is possible.
     pub(super) async fn have_moved(&self, seen: &[Span]) -> Result<bool, Error> {
         let is_frozen = self.current().is_ok_and(|(span, shard)| span.size.is_none() && shard.log.is_frozen());
         if is_frozen || self.store().shared() {
@@ -133,7 +134,7 @@ impl Shards {
         Ok(progress(&self.spans()) > progress(seen))
     }
 
-    /// Whether another shard than that of `span`, which turned out to be frozen, takes entries by now.
+    /// Returns whether a later shard than that of `span`, which was found frozen, accepts entries now.
     pub(super) async fn go_on_after(&self, span: &Span) -> Result<bool, Error> {
         self.refresh().await?;
         Ok(self.spans().last().is_some_and(|last| last.number > span.number))
@@ -164,7 +165,7 @@ impl Shards {
     async fn read(&self) -> Result<Vec<Span>, Error> {
         let (mut spans, mut first) = (Vec::new(), 0);
         for (number, LogRecord { log_id, tree_id, .. }) in self.records().await? {
-            // In this order: the head of a log that is frozen stays what it is.
+            // Frozen first, then the head: the head of a frozen log does not change.
             let size = match self.store().frozen(log_id).await? {
                 Some(_) => Some(self.store().head(log_id).await?.tree.size),
                 None => None,
@@ -176,7 +177,7 @@ impl Shards {
         Ok(spans)
     }
 
-    /// Every shard there is in the database, also those that never had their turn, oldest first.
+    /// Every shard in the database, staged and cancelled ones included, oldest first.
     async fn records(&self) -> Result<BTreeMap<u64, LogRecord>, Error> {
         let records = self.store().logs().await?.into_iter().filter_map(|record| {
             let (series, number) = series::split(&record.name);
@@ -185,8 +186,8 @@ impl Shards {
         Ok(records.collect())
     }
 
-    /// Freezes every shard before `number`: those that were given up first, so that none of them ever has a turn; the one that
-    /// takes entries last. Nothing happens the second time.
+    /// Freezes every shard before `number`. Cancelled ones are frozen first, so that none of them ever becomes current,
+    /// and the current one last. A second call does nothing.
     pub(super) async fn freeze_before(&self, number: u64, now: Timestamp) -> Result<(), Error> {
         for (_, record) in self.records().await?.range(..number).rev() {
             if self.store().frozen(record.log_id).await?.is_none() {
@@ -196,8 +197,8 @@ impl Shards {
         self.refresh().await
     }
 
-    /// Has `append` log what comes before anything else in a shard that has just got its turn: one entry, however many requests
-    /// find it empty. Two processes may do so at once; there are two such entries then.
+    /// Lets `append` log the first entry of a shard that has just become current. Of all requests that find it empty,
+    /// only one does so. Two processes may do so at the same time: then there are two such entries.
     pub(super) async fn seed(
         &self,
         span: &Span,
@@ -221,13 +222,14 @@ impl Shards {
     }
 }
 
-/// The shard whose leaf has this virtual index, if there is one as far as these say.
+/// The span with this virtual index, if `spans` has it.
 pub(super) fn at(spans: &[Span], index: u64) -> Option<Span> {
     let span = spans.iter().rev().find(|span| span.first <= index && span.size != Some(0))?;
     span.size.is_none_or(|size| index - span.first < size).then_some(*span)
 }
 
-/// How far the shards have come: how many are frozen, and how many have had their turn. Neither ever goes back.
+/// The progress of the shards: the number of frozen ones, and the number that are or were current. Neither ever
+/// decreases.
 fn progress(spans: &[Span]) -> (usize, usize) {
     (spans.iter().filter(|span| span.size.is_some()).count(), spans.len())
 }

@@ -29,13 +29,13 @@ pub(super) enum Failure {
     #[error("its answer is refused: {0}")]
     Invalid(#[from] Rejection),
     /// It does not want to, for a reason of its own.
-    #[error("it refuses with status {status}")]
+    #[error("it refused with status {status}")]
     Refused {
         /// The status.
         status: u16,
     },
     /// It has cosigned more than this checkpoint, and so has another replica.
-    #[error("it has cosigned {size} leaves already")]
+    #[error("it has already cosigned {size} leaves")]
     Behind {
         /// Leaves it has cosigned.
         size: u64,

@@ -30,7 +30,7 @@ fn append(value: &Value, bytes: &mut Vec<u8>) -> Result<(), InvalidMetadata> {
             bytes.push(b']');
         }
         Value::Object(members) => {
-            // Sorted here, whatever order the map keeps: by the names' code points, which is the order of their bytes.
+            // Sorted here, because the map may have another order: by the names' code points, which is the order of bytes.
             let mut members: Vec<_> = members.iter().collect();
             members.sort_unstable_by_key(|(name, _)| name.as_str());
             bytes.push(b'{');

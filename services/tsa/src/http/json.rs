@@ -71,7 +71,7 @@ fn identifier(text: &str) -> Result<ObjectIdentifier, Error> {
 
 /// Returns the contents of the INTEGER for a JSON number without sign, point and exponent.
 fn integer(digits: &str) -> Result<Vec<u8>, Error> {
-    let malformed = Error::Malformed { reason: "the nonce is no whole number of 512 bits" };
+    let malformed = Error::Malformed { reason: "the nonce is not an integer of at most 512 bits" };
     if digits.len() > MAX_NONCE_DIGITS || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(malformed);
     }

@@ -1,8 +1,8 @@
-//! `intoto` 0.0.1: the envelope as text, and the one key that must have signed it. What is logged are the hashes of envelope
-//! and payload, and the key.
+//! `intoto` 0.0.1: the envelope as text, and the one key that must have signed it. The hashes of envelope and payload
+//! are logged, and the key.
 //!
-//! cosign asks for it wherever it looks for an attestation's entry in the log, and cosign 2 makes it with
-//! `--rekor-entry-type intoto`.
+//! cosign looks up entries of this type to find attestations in the log. cosign 2 makes them with `--rekor-entry-type
+//! intoto`.
 
 use super::present;
 use crate::rekor::dsse::{
@@ -30,14 +30,14 @@ struct Spec<'a> {
 struct Content<'a> {
     #[serde(borrow)]
     envelope: Option<Cow<'a, str>>,
-    /// In a proposal nobody looks at the hashes: they follow from the envelope.
+    /// Ignored in a proposal: the hashes are computed from the envelope.
     #[serde(borrow)]
     hash: Option<LoggedHash<'a>>,
     #[serde(borrow)]
     payload_hash: Option<LoggedHash<'a>>,
 }
 
-/// The spec as it is logged. Fields stand in lexical order, which makes plain JSON canonical.
+/// The spec, as logged. Its fields are in lexical order, so plain JSON is canonical.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CanonicalSpec<'a> {
@@ -61,8 +61,8 @@ impl CanonicalContent<'_> {
     }
 }
 
-/// Checks a proposal and returns its body: (1) everything is there, (2) the key parses, (3) the envelope parses and is signed,
-/// (4) the key has made one of its signatures.
+/// Checks a proposal and returns its body: (1) no field is missing, (2) the key parses, (3) the envelope parses and is
+/// signed, (4) the key made one of its signatures.
 pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
@@ -89,7 +89,7 @@ pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
     CanonicalContent { hash: CanonicalHash::of(text.as_bytes()), payload_hash }.body(&verifier)
 }
 
-/// As [`admit`], and also takes the logged form, in which there is no envelope left to verify.
+/// As [`admit`], and also accepts the logged form, which has no envelope to verify.
 pub(in crate::rekor) fn canonicalize(text: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(text)?;
     let Some(Content { envelope: None, hash: Some(hash), payload_hash }) = spec.content else { return admit(text) };

@@ -1,8 +1,9 @@
-//! `intoto` 0.0.2: the envelope taken apart, with a key beside each signature. All of it is logged but the payload, and a hash of
-//! the envelope that is the client's word: each makes it over a spelling of its own.
+//! `intoto` 0.0.2: the envelope as an object, with a key beside each signature. All of it is logged except the payload.
+//! A hash of the envelope is logged, too, but it is only the client's claim: each client computes it over its own
+//! spelling.
 //!
-//! `payload` and `sig` are base64 of what an envelope holds, which is base64 already. sigstore-js makes these entries for its
-//! command `attest`, rekor-cli with `--type intoto`.
+//! `payload` and `sig` are base64 of the envelope's values, which are base64 already. sigstore-js makes these entries
+//! for its command `attest`, rekor-cli with `--type intoto`.
 
 use super::present;
 use crate::rekor::dsse::{
@@ -27,7 +28,7 @@ struct Content<'a> {
     envelope: Option<Envelope<'a>>,
     #[serde(borrow)]
     hash: Option<LoggedHash<'a>>,
-    /// In a proposal nobody looks at it: it follows from the payload.
+    /// Ignored in a proposal: it is computed from the payload.
     #[serde(borrow)]
     payload_hash: Option<LoggedHash<'a>>,
 }
@@ -54,7 +55,7 @@ struct ProposedSignature<'a> {
     sig: Option<Cow<'a, str>>,
 }
 
-/// The spec as it is logged. Fields stand in lexical order, which makes plain JSON canonical.
+/// The spec, as logged. Its fields are in lexical order, so plain JSON is canonical.
 #[derive(Serialize)]
 struct CanonicalSpec<'a> {
     content: CanonicalContent<'a>,
@@ -75,7 +76,7 @@ struct CanonicalEnvelope<'a> {
     signatures: Vec<CanonicalSignature<'a>>,
 }
 
-/// A signature in the order and the words of the proposal, its key included: there is no other spelling of its base64.
+/// A signature with its key, in the order and with the base64 text of the proposal. The base64 has no other spelling.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CanonicalSignature<'a> {
@@ -94,12 +95,12 @@ impl<'a> CanonicalSignature<'a> {
         })
     }
 
-    /// The key that is beside the signature has made it.
+    /// Checks that the key beside the signature made it.
     fn verify(&self, signed: &[u8]) -> Result<(), Rejection> {
         let verifier = Verifier::parse(&base64_decode(self.public_key)?)?;
         let signature = base64_decode(self.sig)?;
         let signature = decode_either(str::from_utf8(&signature).map_err(|_| Rejection::Base64)?)?;
-        // SHA-256 whatever the curve, as in `dsse`.
+        // SHA-256 for every curve, as in `dsse`.
         let made = signatures_of(&verifier.key, HashAlgorithm::Sha256, signed);
         if made(&signature) { Ok(()) } else { Err(Rejection::DsseSignature) }
     }
@@ -126,8 +127,8 @@ impl CanonicalContent<'_> {
     }
 }
 
-/// Checks a proposal and returns its body: (1) everything is there, (2) the client's hash is one, (3) the payload is base64
-/// twice, (4) each signature is its key's.
+/// Checks a proposal and returns its body: (1) no field is missing, (2) the client's hash has the form of one, (3) the
+/// payload is base64 of base64, (4) each signature was made by its key.
 pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
@@ -146,7 +147,8 @@ pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
     CanonicalContent { envelope, hash, payload_hash: CanonicalHash::of(&payload) }.body()
 }
 
-/// What the client calls the hash of its envelope. It cannot be checked, but it has the form of one; its letter case stays.
+/// Reads the client's hash of its envelope. Only its form is checked: the envelope's text is not known. Its letter case
+/// is kept.
 fn envelope_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
     let algorithm = HashAlgorithm::Sha256;
     let is_hash = hash.algorithm == algorithm.name()
@@ -154,7 +156,7 @@ fn envelope_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
     if is_hash { logged_hash(hash) } else { Err(Rejection::EntryHash) }
 }
 
-/// As [`admit`], and also takes the logged form, in which there is no payload left to verify.
+/// As [`admit`], and also accepts the logged form, which has no payload to verify.
 pub(in crate::rekor) fn canonicalize(text: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(text)?;
     let Some(Content { envelope: Some(envelope), hash: Some(hash), payload_hash: Some(payload_hash) }) = spec.content

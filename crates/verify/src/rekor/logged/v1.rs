@@ -1,4 +1,4 @@
-//! Specs of Rekor v1's entry types, as they are logged.
+//! Logged specs of Rekor v1's entry types.
 
 use super::{DigestOf, LoggedSignature, LoggedSigner, Parts, malformed};
 use crate::certificate::MAX_CHAIN;
@@ -8,7 +8,7 @@ use crate::{HashAlgorithm, Rejection, pem};
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// Signatures read from one entry: more than any log takes.
+/// Maximum signatures of an entry: more than any log accepts.
 const MAX_SIGNATURES: usize = 32;
 
 #[derive(Deserialize)]
@@ -20,7 +20,7 @@ struct LoggedHash<'a> {
 }
 
 impl LoggedHash<'_> {
-    /// The value's letter case is the client's.
+    /// Parses the hash. The value may be in upper or lower case, as the client sent it.
     fn read(&self) -> Result<(HashAlgorithm, Vec<u8>), Rejection> {
         let algorithm = HashAlgorithm::from_name(&self.algorithm).ok_or(Rejection::EntryHash)?;
         let digest = hex::decode(&*self.value).map_err(|_| Rejection::EntryHash)?;
@@ -28,7 +28,7 @@ impl LoggedHash<'_> {
     }
 }
 
-/// A key or certificate: base64 of PEM. Of a chain the first certificate signed.
+/// Parses a key or certificate: base64 of PEM. In a chain, the first certificate is the signer's.
 fn signer(text: &str) -> Result<LoggedSigner, Rejection> {
     let malformed = |_| Rejection::EntryMalformed { field: "publicKey" };
     let blocks = pem::decode_all(&base64_decode(text).map_err(malformed)?, MAX_CHAIN).map_err(malformed)?;
@@ -188,7 +188,7 @@ pub(super) fn intoto_v002(spec: &str) -> Result<Parts, Rejection> {
     let envelope = spec.content.envelope;
     bounded(envelope.signatures.len())?;
     let signatures = envelope.signatures.iter().map(|logged| {
-        // Base64 of what the envelope held, which was base64 already.
+        // Base64 of the envelope's value, which is base64 already.
         let text = base64_decode(&logged.sig).map_err(malformed("signature"))?;
         let text = str::from_utf8(&text).map_err(malformed("signature"))?;
         let signature = decode_either(text).map_err(malformed("signature"))?;

@@ -1,4 +1,4 @@
-//! Specs of Rekor v2's entry types, as they are logged, and their leaves rebuilt from a signature.
+//! Logged specs of Rekor v2's entry types, and their leaves rebuilt from a signature.
 
 use super::{DigestOf, LoggedSignature, LoggedSigner, Parts, Signed, Signer, malformed};
 use crate::key::KeyKind;
@@ -8,13 +8,13 @@ use crate::{HashAlgorithm, Rejection};
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// The leaf that a `hashedrekord` about `signed` is.
+/// Returns the leaf of a `hashedrekord` about `signed`.
 pub(super) fn rebuild_hashedrekord(signed: &Signed<'_>) -> Result<Body, Rejection> {
     let (hash, digest) = signed.digest.ok_or(Rejection::AlgorithmNotAllowed)?;
     unverified_hashedrekord(hash, digest, signed.signature, verifier(&signed.signer))
 }
 
-/// The leaf that a `dsse` about `signed` is.
+/// Returns the leaf of a `dsse` about `signed`.
 pub(super) fn rebuild_dsse(signed: &Signed<'_>) -> Result<Body, Rejection> {
     let (_, payload) = signed.envelope.ok_or(Rejection::EntryMismatch { field: "kind" })?;
     unverified_dsse(payload, signed.signature, verifier(&signed.signer), signed.digest.is_some())

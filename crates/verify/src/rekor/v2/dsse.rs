@@ -1,4 +1,4 @@
-//! `dsse` 0.0.2: a signed DSSE envelope, of which the payload's hash, the signatures and their keys are logged.
+//! `dsse` 0.0.2: a signed DSSE envelope. The payload's hash, the signatures and their keys are logged.
 
 use super::key_details::hash_name;
 use super::{CanonicalHash, CanonicalSignature, KeyDetails, Kind, Verifier};
@@ -9,22 +9,22 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Signatures, and as many verifiers, in one request; each pair may cost a signature check.
+/// Maximum signatures, and maximum verifiers, in a request. Each pair may cost a signature check.
 const MAX_SIGNATURES: usize = 10;
 
-/// `DSSERequestV002`. Missing members are empty or `None`; the checks name them.
+/// `DSSERequestV002`. Missing members are empty or `None`: the checks report them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DsseRequest {
     /// The envelope.
     pub envelope: Option<Envelope>,
-    /// Who signed it.
+    /// The signers.
     pub verifiers: Vec<Verifier>,
 }
 
-/// `io.intoto.Envelope`, without the names of keys: they are not logged and nothing follows from them.
+/// `io.intoto.Envelope`, without the key ids. They are not logged, and no check uses them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Envelope {
-    /// What is signed.
+    /// The signed payload.
     pub payload: Vec<u8>,
     /// Its media type, signed with it.
     pub payload_type: String,
@@ -47,8 +47,8 @@ struct CanonicalEntry {
 }
 
 impl DsseRequest {
-    /// In this order: (1) everything is there and not too much of it, (2) every verifier parses, (3) each verifies
-    /// something until every signature has its verifier.
+    /// Checks in this order: (1) no field is missing and no limit is exceeded, (2) every verifier parses, (3) each
+    /// verifier verifies a signature, until every signature has its verifier.
     pub(super) fn admit(&self) -> Result<Body, Rejection> {
         // (1)
         let missing = |field| Rejection::EntryMissing { field };
@@ -67,7 +67,7 @@ impl DsseRequest {
         // (2)
         let opened = self.verifiers.iter().map(|verifier| Ok((verifier, verifier.open()?)));
         let opened = opened.collect::<Result<Vec<_>, Rejection>>()?;
-        // (3); in the order of the signatures' bytes, identical ones once.
+        // (3). Signatures are logged in the order of their bytes, and identical ones once.
         let signed = pre_authentication_encoding(&envelope.payload_type, &envelope.payload);
         let signatures = envelope.signatures.iter().cloned().collect();
         let mut logged = BTreeMap::new();
@@ -86,15 +86,15 @@ impl DsseRequest {
     }
 }
 
-/// The leaf: signatures over an envelope with this payload.
+/// Makes the leaf: signatures over an envelope with this payload.
 fn body(payload: &[u8], signatures: Vec<CanonicalSignature>) -> Result<Body, Rejection> {
-    // SHA-256 whatever the keys sign with, as upstream.
+    // SHA-256 for every kind of key, as upstream.
     let digest = STANDARD.encode(hash::sha256(payload));
     let payload_hash = CanonicalHash { algorithm: hash_name(HashAlgorithm::Sha256), digest };
     Kind::Dsse.body(&CanonicalSpec { dsse: CanonicalEntry { payload_hash, signatures } })
 }
 
-/// The leaf of an envelope with one signature, by the key of `verifier`.
+/// Makes the leaf of an envelope with one signature, by the key of `verifier`.
 pub(super) fn body_of_one(
     payload: &[u8],
     signature: &[u8],

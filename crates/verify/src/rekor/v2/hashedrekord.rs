@@ -7,10 +7,10 @@ use crate::{HashAlgorithm, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
-/// `HashedRekordRequestV002`. Missing members are empty or `None`; the checks name them.
+/// `HashedRekordRequestV002`. Missing members are empty or `None`: the checks report them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HashedRekordRequest {
-    /// What was signed, hashed.
+    /// Digest of the signed data.
     pub digest: Vec<u8>,
     /// The signature over it.
     pub signature: Option<Signature>,
@@ -30,8 +30,8 @@ struct CanonicalEntry {
 }
 
 impl HashedRekordRequest {
-    /// In this order: (1) everything is there, (2) the key parses and is of the kind it is said to be, (3) the digest is as
-    /// long as the hash that kind signs, (4) the signature verifies over it.
+    /// Checks in this order: (1) no field is missing, (2) the key parses and is of the named kind, (3) the digest has
+    /// the length of that kind's hash, (4) the signature verifies over the digest.
     pub(super) fn admit(&self) -> Result<Body, Rejection> {
         // (1)
         let missing = |field| Rejection::EntryMissing { field };
@@ -56,7 +56,7 @@ impl HashedRekordRequest {
     }
 }
 
-/// The leaf: a `signature` by the key of `verifier` over `digest`.
+/// Makes the leaf: a `signature` by the key of `verifier` over `digest`.
 pub(super) fn body(
     hash: HashAlgorithm,
     digest: &[u8],

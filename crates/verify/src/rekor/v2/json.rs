@@ -1,10 +1,11 @@
-//! The requests in protobuf's JSON form: names as in rekor-tiles' protobuf files, rules as in [`crate::protojson`].
+//! The requests in protobuf's JSON form. Names are those of rekor-tiles' protobuf files, rules those of
+//! [`crate::protojson`].
 
 use super::{CreateEntry, DsseRequest, Envelope, HashedRekordRequest, KeyDetails, Signature, Verifier, VerifierKey};
 use crate::protojson::{self, Malformed, Message, Value};
 use serde::de::MapAccess;
 
-/// Reads a `CreateEntryRequest`; `None` where it asks for nothing.
+/// Parses a `CreateEntryRequest`. `None` if it has no entry.
 pub fn parse(json: &[u8]) -> Result<Option<CreateEntry>, Malformed> {
     protojson::from_slice::<CreateEntryRequest>(json).map(|request| request.0)
 }

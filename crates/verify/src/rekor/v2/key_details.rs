@@ -1,9 +1,9 @@
-//! How a key signs, as `PublicKeyDetails` of `sigstore_common.proto` says it.
+//! Signature algorithms of keys: `PublicKeyDetails` of `sigstore_common.proto`.
 
 use crate::HashAlgorithm;
 use crate::key::KeyKind;
 
-/// Every name of the enum, at its number.
+/// The names of the enum, indexed by number.
 const NAMES: [&str; 24] = [
     "PUBLIC_KEY_DETAILS_UNSPECIFIED",
     "PKCS1_RSA_PKCS1V5",
@@ -31,7 +31,7 @@ const NAMES: [&str; 24] = [
     "ML_DSA_44",
 ];
 
-/// A way of signing that can be logged: rekor-tiles' own list, and pure Ed25519, which only an envelope is signed with.
+/// A signature algorithm that can be logged: rekor-tiles' list, and pure Ed25519, which is only for envelopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyDetails {
     number: i32,
@@ -57,25 +57,25 @@ impl KeyDetails {
         Self::new(13, KeyKind::P521),
     ];
 
-    /// The number of a name of the enum, whether or not it can be logged.
+    /// The enum's number of a name, whether or not it can be logged.
     #[must_use]
     pub fn number_of(name: &str) -> Option<i32> {
         let position = NAMES.iter().position(|known| *known == name)?;
         i32::try_from(position).ok()
     }
 
-    /// The name at a number of the enum, whether or not it can be logged.
+    /// The enum's name of a number, whether or not it can be logged.
     pub(crate) fn name_of(number: usize) -> Option<&'static str> {
         NAMES.get(number).copied()
     }
 
-    /// The way of signing with this number, where it can be logged.
+    /// The algorithm with this number, if it can be logged.
     #[must_use]
     pub fn from_number(number: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|details| details.number == number)
     }
 
-    /// How keys of this kind sign: over a digest, or, where the kind knows both, over the message itself.
+    /// The algorithm of keys of this kind: over a digest, or over the message itself if the kind supports it.
     #[must_use]
     pub fn of(kind: KeyKind, over_digest: bool) -> Option<Self> {
         Self::ALL.into_iter().find(|details| details.kind == kind && details.prehash().is_some() == over_digest)
@@ -99,14 +99,14 @@ impl KeyDetails {
         self.kind
     }
 
-    /// The hash that is signed; `None` where the message itself is.
+    /// The hash that is signed. `None` if the message itself is signed.
     #[must_use]
     pub const fn prehash(self) -> Option<HashAlgorithm> {
         if self.number == Self::PURE_ED25519 { None } else { Some(self.kind.hash()) }
     }
 }
 
-/// The name of a hash in `HashAlgorithm` of the same file.
+/// The name of a hash in the `HashAlgorithm` enum of the same file.
 pub(super) const fn hash_name(hash: HashAlgorithm) -> &'static str {
     match hash {
         HashAlgorithm::Sha256 => "SHA2_256",

@@ -218,9 +218,9 @@ impl Content {
 /// What the key must sign to show that the token's holder has it: the address, or else the subject. The authority checks the
 /// token; here it is only read.
 fn subject(token: &str) -> anyhow::Result<String> {
-    let claims = token.split('.').nth(1).context("the identity token is no JSON Web Token")?;
-    let claims = URL_SAFE_NO_PAD.decode(claims).context("the identity token is no JSON Web Token")?;
-    let claims: Value = serde_json::from_slice(&claims).context("the identity token is no JSON Web Token")?;
+    let claims = token.split('.').nth(1).context("the identity token is not a JSON Web Token")?;
+    let claims = URL_SAFE_NO_PAD.decode(claims).context("the identity token is not a JSON Web Token")?;
+    let claims: Value = serde_json::from_slice(&claims).context("the identity token is not a JSON Web Token")?;
     let name = claims.get("email").or_else(|| claims.get("sub")).and_then(Value::as_str);
-    Ok(name.context("the identity token names nobody")?.to_owned())
+    Ok(name.context("the identity token has no email and no subject")?.to_owned())
 }

@@ -140,7 +140,7 @@ impl Import {
         self.note("a token that is also for other audiences is refused unless `other_audiences` allows it");
         entry.ca_pem = keys.text(("ca-cert", "CACert"))?.map(str::to_owned);
         if entry.ca_pem.is_some() {
-            self.note("a `ca-cert` was one authority more for its issuer; `ca_pem` is the only one");
+            self.note("a `ca-cert` was an additional authority for its issuer; `ca_pem` replaces all others");
         }
         self.kind(&mut entry, &mut keys, providers)?;
         for (key, reason) in [
@@ -241,7 +241,7 @@ impl Import {
             Some(translated(subject.ok_or_else(|| format!("ci-provider {name} has no template of the name"))?)?);
         if entry.subject.as_deref().is_some_and(|subject| subject.contains("://{")) {
             self.note(format!(
-                "a claim has the host of ci-provider {name}'s names: say with `require` which values it may have"
+                "a claim has the host of ci-provider {name}'s names: set its allowed values with `require`"
             ));
         }
         let mut extensions = BTreeMap::new();
@@ -275,7 +275,7 @@ impl Import {
                 let unrelated = IssuerEntry { unrelated_subject_domain: true, ..entry };
                 let checked = settings(&unrelated)?;
                 self.note(format!(
-                    "subject-domain {} is not the issuer's own: unrelated_subject_domain says that this is meant",
+                    "subject-domain {} is not the issuer's own: unrelated_subject_domain is set to allow it",
                     unrelated.subject_domain.as_deref().unwrap_or_default()
                 ));
                 (unrelated, checked)

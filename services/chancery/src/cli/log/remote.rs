@@ -1,4 +1,4 @@
-//! The logs of a server, by what everybody can read: the one file of `chancery log` that makes requests.
+//! The logs of a server, through its public files. The only file of `chancery log` that makes requests.
 //!
 //! The server is not trusted: answers are bounded, redirects are not followed, and nothing it says about keys is asked.
 

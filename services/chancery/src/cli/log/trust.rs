@@ -20,7 +20,7 @@ const REKOR_V2_PATH: &str = "/api/v2";
 /// Where the CT log is below the base URL, unless the trusted root says otherwise.
 const CT_PATH: &str = "/ct/dev";
 
-/// A log to check, and its path below the base URL of whatever server is asked.
+/// A log to check, and its path below the server's base URL.
 #[derive(Clone)]
 pub(super) struct TrustedLog {
     pub(super) published: Published,
@@ -102,7 +102,7 @@ fn trusted_of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
         series @ (rekor_v1::NAME | rekor_v2::NAME | ct::NAME) => {
             let logs = read_trusted_root(&trust.join(FileName::TrustedRoot.as_str()))?;
             let logs = logs.into_iter().filter(|log| log.published.name == series);
-            // Nobody asks where it is.
+            // Its location is not needed.
             Ok(trusted(name, String::new(), logs.flat_map(|log| log.published.keys).collect()))
         }
         name => bail!("log {name} is of an unknown kind"),

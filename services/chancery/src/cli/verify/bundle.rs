@@ -1,4 +1,4 @@
-//! `chancery verify bundle`: bundles of whatever kind, about one artifact.
+//! `chancery verify bundle`: bundles of any kind, about one artifact.
 
 use super::{
     blob::{SharedArguments, interrupted, with_bundles},
@@ -11,7 +11,7 @@ use chancery_registry::ErrorKind;
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-/// Check bundles, whatever they contain, against one artifact
+/// Check bundles of any content against one artifact
 ///
 /// Each bundle gets an answer of its own. An attestation must be about the artifact. A file whose name ends with .jsonl has one
 /// bundle a line.

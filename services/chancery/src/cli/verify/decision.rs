@@ -1,4 +1,4 @@
-//! From verified signatures to an outcome: what the policy says of them, or who they are where there is none.
+//! The outcome of verified signatures: the policy's decision, or without a policy only their signers.
 
 use super::{
     code::Code,
@@ -7,7 +7,7 @@ use super::{
 };
 use chancery_verify::{Timestamp, policy::Evidence, verifier::Verifier};
 
-/// Everything that is constant in a run.
+/// The constants of a run.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) verifier: Verifier,
@@ -15,7 +15,7 @@ pub(super) struct Context {
     pub(super) now: Timestamp,
 }
 
-/// What was found for one artifact, of which nothing has been decided.
+/// The signatures found for one artifact, before the decision.
 #[derive(Default)]
 pub(super) struct Collected {
     pub(super) found: Vec<Genuine>,
@@ -23,7 +23,7 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// Takes a genuine signature, if it is what is asked for.
+    /// Adds a genuine signature, if it is of the requested kind.
     pub(super) fn add(&mut self, context: &Context, genuine: Genuine) {
         let kind = genuine.predicate_type.as_deref();
         if context.expectation.wanted.takes(kind) {
@@ -31,8 +31,8 @@ impl Collected {
             return;
         }
         let reason = kind.map_or_else(
-            || "it is a signature, and attestations are asked for".to_owned(),
-            |kind| format!("it is an attestation of type {kind}, which is not asked for; see --type"),
+            || "it is a signature, but an attestation is required".to_owned(),
+            |kind| format!("it is an attestation of type {kind}, which was not requested; see --type"),
         );
         let passed = PassedOver::new(genuine.place, "statement.predicate_type", reason);
         self.passed_over.push(passed);

@@ -78,18 +78,18 @@ impl EvidenceArguments {
             .witness
             .iter()
             .map(|text| {
-                Witness::parse(text).with_context(|| format!("--witness {text} is no verifier key of a witness"))
+                Witness::parse(text).with_context(|| format!("--witness {text} is not the verifier key of a witness"))
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
         let quorum = self.witness_quorum.unwrap_or(if asked > 0 { asked } else { witnesses.len() }).max(asked);
         ensure!(
             quorum <= witnesses.len(),
-            "{quorum} cosignatures are asked for, and {} witnesses are named: add --witness VERIFIER_KEY",
+            "{quorum} cosignatures are required, but only {} witnesses are named: add --witness VERIFIER_KEY",
             witnesses.len()
         );
         if quorum == 0 {
             return Ok(None);
         }
-        Ok(Some(cosignature::Policy::new(witnesses, quorum).context("these witnesses are no quorum")?))
+        Ok(Some(cosignature::Policy::new(witnesses, quorum).context("the witnesses and the quorum do not fit")?))
     }
 }

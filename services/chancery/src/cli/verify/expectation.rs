@@ -90,7 +90,7 @@ enum KeyAlgorithm {
 /// What counts as what was asked for: a signature, or attestations of certain types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Wanted {
-    /// Whatever is signed.
+    /// Signatures and attestations.
     Anything,
     /// Signatures of the artifact itself.
     Signatures,
@@ -231,21 +231,26 @@ impl SignerArguments {
                 ensure!(self.claims().is_empty(), "claims need --certificate-identity and --certificate-oidc-issuer");
             }
             (Some(_), None) => {
-                bail!("--certificate-identity needs --certificate-oidc-issuer: anybody can run an issuer")
+                bail!("--certificate-identity needs --certificate-oidc-issuer, because anyone can run an issuer")
             }
             (None, Some(_)) => {
-                bail!("--certificate-oidc-issuer needs --certificate-identity: anybody may have an account there")
+                bail!(
+                    "--certificate-oidc-issuer needs --certificate-identity, because every account of an issuer can sign"
+                )
             }
         }
         for path in &self.key {
             let pem = fs::read_to_string(path).with_context(|| format!("cannot read the key {}", path.display()))?;
             PublicKey::from_pem(pem.as_bytes())
-                .with_context(|| format!("{} is no public key in PEM", path.display()))?;
+                .with_context(|| format!("{} is not a public key in PEM", path.display()))?;
             rules.push(Table::from_iter([("key".to_owned(), Value::String(pem))]));
         }
         if rules.is_empty() {
             let rest = self.annotations.is_empty() && predicate.fields.is_empty() && predicate.builder.is_none();
-            ensure!(rest, "annotations and rules over predicates mean nothing without a signer: say who is expected");
+            ensure!(
+                rest,
+                "rules for annotations and predicates need a signer: add --certificate-identity, --key or --policy"
+            );
             return Ok(None);
         }
         for rule in &mut rules {

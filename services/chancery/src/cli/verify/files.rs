@@ -95,7 +95,7 @@ pub(in crate::cli) enum BundleFileError {
     Malformed(PassedOver),
 }
 
-/// Bundles, or what is wrong with them, with where each was.
+/// Bundles with their places, or the faults of those that cannot be parsed.
 pub(in crate::cli) type Bundles = Vec<(String, Result<Bundle, PassedOver>)>;
 
 /// Reads the bundles of a file: one, or one a line where its name ends with `.jsonl`. `legacy` takes cosign's older form instead.

@@ -156,7 +156,7 @@ pub(super) fn print(outcomes: &[Outcome], show: Show) -> anyhow::Result<ExitCode
         #[derive(Serialize)]
         struct Document<'a> {
             version: u32,
-            /// False: nobody in particular was asked for.
+            /// Whether a signer was required.
             signer_expected: bool,
             results: &'a [Outcome],
         }
@@ -169,14 +169,14 @@ pub(super) fn print(outcomes: &[Outcome], show: Show) -> anyhow::Result<ExitCode
     }
     if !show.expected && outcomes.iter().any(|outcome| outcome.status == Status::Verified) {
         eprintln!(
-            "note: nobody in particular was asked for. This says who signed, not whether they may: add \
+            "note: no signer was required. The result shows the signer, but not whether it is the right one: add \
              --certificate-identity and --certificate-oidc-issuer, --key, or --policy."
         );
     }
     Ok(exit_code(outcomes))
 }
 
-/// 1 before 3: what is refused stays so, whatever else could not be asked.
+/// 1 has priority over 3: a refused artifact stays refused, even if another one could not be decided.
 pub(super) fn exit_code(outcomes: &[Outcome]) -> ExitCode {
     let any = |status| outcomes.iter().any(|outcome| outcome.status == status);
     match (any(Status::Refused), any(Status::Undecided)) {

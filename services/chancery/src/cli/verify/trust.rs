@@ -15,7 +15,7 @@ use url::Url;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Trust")]
 pub(in crate::cli) struct TrustArguments {
-    /// A `trusted_root.json`. Given several times, whatever any of them trusts is trusted
+    /// A `trusted_root.json`. If it is given several times, the trust of all of them is combined
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) trusted_root: Vec<PathBuf>,
     /// A directory with `trusted_root.json`, or the data directory of an instance
@@ -47,7 +47,7 @@ impl TrustArguments {
         let Some(first) = roots.next() else {
             ensure!(
                 !needed,
-                "whom to trust is not said: give --trusted-root FILE, --trust DIR, or --tuf-url URL with --tuf-root FILE"
+                "no trust root is given: add --trusted-root FILE, --trust DIR, or --tuf-url URL with --tuf-root FILE"
             );
             return Ok(TrustRoot::default());
         };
@@ -73,7 +73,7 @@ fn read(path: &Path) -> anyhow::Result<TrustRoot> {
 
 fn parse(text: &[u8], name: &str) -> anyhow::Result<TrustRoot> {
     let root = TrustRoot::parse(text)
-        .map_err(|refusal| anyhow::anyhow!("{name} is no trusted root ({}): {refusal}", refusal.code()))?;
+        .map_err(|refusal| anyhow::anyhow!("{name} is not a trusted root ({}): {refusal}", refusal.code()))?;
     for unusable in root.unusable() {
         let (section, index) = (unusable.section.name(), unusable.index);
         eprintln!("note: {name}: {section}[{index}] cannot be used: {}", unusable.reason);

@@ -1,4 +1,4 @@
-//! Many things at a time, but not all at once, with a bar where somebody looks.
+//! Runs work in parallel, with a limit, and shows a progress bar on a terminal.
 
 use super::outcome::Outcome;
 use futures_util::{StreamExt as _, stream};
@@ -10,7 +10,7 @@ where
     F: Future<Output = Outcome> + Send + 'static,
 {
     let bar = ProgressBar::new(items.len() as u64);
-    // Drawn on standard error, and only where that is a terminal.
+    // It is drawn on standard error, and only if that is a terminal.
     if quiet || items.len() < 2 {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
@@ -28,7 +28,7 @@ where
         })
         .buffered(at_once.max(1))
         .filter_map(|outcome| async {
-            // A task that was cancelled ends with the program.
+            // A cancelled task means that the program is ending.
             outcome.ok()
         })
         .collect()

@@ -44,7 +44,7 @@ pub(super) struct Parameters {
 
 /// A request that cannot be answered with a code.
 enum Refused {
-    /// Nobody is known to whom the browser could be sent.
+    /// There is no valid address to redirect the browser to.
     Here(&'static str),
     /// The client is told.
     ToClient(RedirectUri, OAuthError),

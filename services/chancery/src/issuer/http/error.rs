@@ -19,7 +19,7 @@ pub(super) enum OAuthError {
     InvalidGrant,
     /// Neither of the two grants.
     UnsupportedGrantType,
-    /// Device flow: nobody has signed in yet.
+    /// Device flow: no user has signed in yet.
     AuthorizationPending,
     /// Device flow: polls come too fast.
     SlowDown,

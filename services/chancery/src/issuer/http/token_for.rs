@@ -1,7 +1,7 @@
 //! A token for the asking: what `chancery token` and tests use.
 //!
-//! Not OAuth. A page in a browser must not be able to use it even where CORS is wide open: the header
-//! [`DEV_HEADER`] makes every cross-site request ask first, and a request with an `Origin` is refused whatever it says.
+//! Not OAuth. A page in a browser must not be able to use it even where CORS is wide open: the header [`DEV_HEADER`]
+//! forces a preflight on every cross-site request, and a request with an `Origin` is always refused.
 
 use super::{
     super::{

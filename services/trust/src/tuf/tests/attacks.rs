@@ -73,7 +73,7 @@ async fn targets_lead_nowhere_and_are_here() {
     for (name, facts, said) in [
         ("../x", facts.clone(), "not a plain file name"),
         ("a/../../x", facts.clone(), "not a plain file name"),
-        ("absent", facts, "is not what targets says it is"),
+        ("absent", facts, "is not the one in targets"),
         ("x", json!({"length": 1, "hashes": {"sha256": "../../../etc/passwd"}}), "`hashes`"),
         ("x", json!({"length": 1, "hashes": {"sha256": "0".repeat(64), "sha512": "0".repeat(128)}}), "`hashes`"),
         ("x", json!({"length": -1, "hashes": {"sha256": "0".repeat(64)}}), "`length`"),

@@ -55,7 +55,7 @@ async fn keys_go_offline_and_the_server_renews_the_rest() {
     assert_eq!(state, Published::WaitsForSignatures);
     let waiting = fs::read(setting.directory.path().join(PENDING_TARGETS)).unwrap();
     setting.publisher.publish(&other(1), now.plus_seconds(DAY)).await.unwrap();
-    assert_eq!(fs::read(setting.directory.path().join(PENDING_TARGETS)).unwrap(), waiting, "somebody is signing it");
+    assert_eq!(fs::read(setting.directory.path().join(PENDING_TARGETS)).unwrap(), waiting, "an operator is signing it");
     // Renewal meanwhile takes nothing away that they need.
     setting.publisher.renew(&[Role::Snapshot], now).await.unwrap();
     let draft = setting.publisher.draft(&setting.read(), Role::Targets, now).unwrap();

@@ -1,5 +1,5 @@
-//! Requests to the services of a signing config: a certificate, a timestamp, a log entry. Answers are bounded and not believed;
-//! the verifier reads the whole bundle before anybody else does.
+//! Requests to the services of a signing config: a certificate, a timestamp, a log entry. Answers are bounded and not
+//! believed; the verifier checks the whole bundle before it is written.
 
 use anyhow::{Context as _, bail, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -97,7 +97,9 @@ async fn send(url: &str, request: RequestBuilder) -> anyhow::Result<Vec<u8>> {
     let sent = request.send().await.map_err(reqwest::Error::without_url);
     let mut response = sent.with_context(|| format!("{url} does not answer"))?;
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.with_context(|| format!("the answer of {url} broke off"))? {
+    while let Some(chunk) =
+        response.chunk().await.with_context(|| format!("the connection to {url} broke during the answer"))?
+    {
         ensure!(body.len() + chunk.len() <= MAX_ANSWER, "the answer of {url} has more than {MAX_ANSWER} bytes");
         body.extend_from_slice(&chunk);
     }
@@ -111,5 +113,5 @@ async fn send(url: &str, request: RequestBuilder) -> anyhow::Result<Vec<u8>> {
 }
 
 fn json_of(url: &str, body: &[u8]) -> anyhow::Result<Value> {
-    serde_json::from_slice(body).with_context(|| format!("{url} answers with something else than JSON"))
+    serde_json::from_slice(body).with_context(|| format!("the answer of {url} is not JSON"))
 }

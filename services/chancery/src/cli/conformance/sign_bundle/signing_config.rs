@@ -67,7 +67,7 @@ struct Selection {
 impl SigningConfig {
     /// Reads a signing config and selects what is valid `now`.
     pub(super) fn parse(text: &[u8], now: Timestamp) -> anyhow::Result<Self> {
-        let document: Document = serde_json::from_slice(text).context("the signing config is not one")?;
+        let document: Document = serde_json::from_slice(text).context("the file is not a signing config")?;
         ensure!(document.media_type == MEDIA_TYPE, "the signing config is not of version 0.2");
         let authorities = usable(&document.ca_urls, &[1], now)?;
         let authority =

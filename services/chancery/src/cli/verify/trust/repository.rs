@@ -48,7 +48,7 @@ pub(super) async fn trusted_root(url: &Url, root: &str, offline: bool) -> anyhow
         let name = sha256(format!("{base}\n{}", pinned.hash()).as_bytes());
         cache.join("chancery/tuf").join(hex::encode(name))
     });
-    let directory = directory.context("this user has no home for a cache: set XDG_CACHE_HOME")?;
+    let directory = directory.context("this user has no directory for a cache: set XDG_CACHE_HOME")?;
     let now = SystemClock.now().millis() / 1000;
     if let Some(text) = kept(&directory, now) {
         return Ok(text);
@@ -100,7 +100,7 @@ fn replace(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
 
 /// A URL that names can be joined to.
 fn base(url: &Url) -> anyhow::Result<Url> {
-    let text = chancery_outbound::base(url).context("--tuf-url is no plain http or https URL")?;
+    let text = chancery_outbound::base(url).context("--tuf-url is not a plain http or https URL")?;
     let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     ensure!(url.scheme() == "https" || loopback, "--tuf-url must be https, except on this machine");
     Ok(format!("{text}/").parse()?)
