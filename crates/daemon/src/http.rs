@@ -117,8 +117,9 @@ pub fn shell(routes: Router, readiness: Readiness) -> Router {
 fn ready(obstacle: Option<String>, warnings: &[String]) -> Response {
     match obstacle {
         None => {
-            let warnings: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
-            (StatusCode::OK, format!("ready\n{warnings}")).into_response()
+            let lines = warnings.iter().map(|warning| format!("warning: {warning}"));
+            let lines: Vec<_> = std::iter::once("ready".to_owned()).chain(lines).collect();
+            (StatusCode::OK, format!("{}\n", lines.join("\n"))).into_response()
         }
         Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")).into_response(),
     }

@@ -201,8 +201,8 @@ impl Sequencer {
         let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
         let now = self.time()?;
         let (mut done, mut put_back, mut fault) = (None, None, None);
-        let (known, seen, begun) = (&self.edge, self.head.tree, self.clock.moment());
-        let (clock, sight) = (&self.clock, &mut self.sight);
+        let (known, seen, begun, clock) = (&self.edge, self.head.tree, self.clock.moment(), &self.clock);
+        let sight = &mut self.sight;
         let mut extend = |found: Found| {
             let base = found.head;
             if let Some(reason) = put_back_from(&seen, &base.tree) {
@@ -231,8 +231,7 @@ impl Sequencer {
             published: if is_due { self.unstored.clone() } else { None },
             extend: &mut extend,
         };
-        let result = self.store.integrate(request).await;
-        if let Err(error) = result {
+        if let Err(error) = self.store.integrate(request).await {
             // The batch may have been applied all the same. An empty edge knows no size but zero, so the next batch
             // reads the edge that is really there.
             self.edge = Edge::default();

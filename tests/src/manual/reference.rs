@@ -9,7 +9,7 @@ use super::root;
 use crate::{program::Program, stack::chancery_binary};
 use chancery_verify::Rejection;
 use serde_json::Value;
-use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _};
 
 const BEGIN: &str = "<!-- generated: ";
 const END: &str = "<!-- end of generated -->";

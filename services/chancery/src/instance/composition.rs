@@ -174,9 +174,7 @@ impl Instance {
                 move |keys: &_| Publisher::name(publisher.as_ref(), keys, TrustSources::set_timestamp_authorities);
             background.push(observe::start(common.ring(), rotation::Role::Tsa, take));
         }
-        assembly.routes =
-            assembly.routes.merge(trust_files.as_ref().map(chancery_trust::http::router).unwrap_or_default());
-        assembly.routes = assembly.routes.merge(issuer.map(issuer::router).unwrap_or_default());
+        assembly.merge([trust_files.as_ref().map(chancery_trust::http::router), issuer.map(issuer::router)]);
         assembly.obstacles.extend(upkeep.obstacles(setup.roles));
         let Assembly { mut routes, obstacles } = assembly;
         let obstacles = Arc::new(obstacles);
@@ -250,6 +248,12 @@ impl Assembly {
             self.routes = std::mem::take(&mut self.routes).merge(routes);
             self.obstacles.push((role, Box::new(obstacle)));
         }
+    }
+
+    /// Adds routes that belong to no role, or are never in the way of one.
+    fn merge(&mut self, routes: impl IntoIterator<Item = Option<Router>>) {
+        let routes = routes.into_iter().flatten();
+        self.routes = routes.fold(std::mem::take(&mut self.routes), Router::merge);
     }
 }
 

@@ -168,13 +168,12 @@ impl Log {
         let signer = settings.signer;
         let guard = Guard { record: &record, scheme: &scheme, key: signer.public_key(), store: store.as_ref() };
         let ((pool, waiting), (follower, readers)) = (pool::pool(), sequencer::follower());
-        let (quarantine, activity) = (Quarantine::default(), Arc::<Activity>::default());
+        let (quarantine, activity, cache) = (Quarantine::default(), Arc::<Activity>::default(), TileCache::new());
         let frozen = Arc::new(AtomicBool::new(settings.frozen || is_frozen(store.as_ref(), &record).await?));
         let (mut mark, note) = settings.mark.as_deref().map(open_mark).transpose()?.unzip();
         let (mut witnessed, mut marking) = (None, None);
-        let (copy, note) = (settings.copy.as_ref(), note.flatten());
-        let verdict = judge(guard, (copy, note.as_deref()), settings.witnesses.as_ref(), &store).await?;
-        let (published, stored_size, task) = match verdict {
+        let known = (settings.copy.as_ref(), note.as_ref().and_then(Option::as_deref));
+        let (published, stored_size, task) = match judge(guard, known, settings.witnesses.as_ref(), &store).await? {
             Verdict::Sound(sound) => {
                 let time = first_time(&clock, &sound.head, frozen.load(Ordering::Relaxed));
                 let first = first_published(guard, &signer, &mut mark, &sound, time).await?;
@@ -197,8 +196,8 @@ impl Log {
             }
             Verdict::Doubtful { reason, size } => {
                 quarantine.begin(&record.name, reason);
-                let last = guard.last_published().await?.map(Arc::new);
-                (last.map(|last| watch::channel(last).1), size, tokio::spawn(std::future::ready(())))
+                let last = guard.last_published().await?;
+                (last.map(|last| watch::channel(Arc::new(last)).1), size, tokio::spawn(std::future::ready(())))
             }
         };
         let log = Self(Arc::new(Parts {
@@ -215,7 +214,7 @@ impl Log {
             marking,
             frozen,
             quarantine,
-            cache: TileCache::new(),
+            cache,
             committed: SharedRead::default(),
             appended: AtomicU64::default(),
             activity,

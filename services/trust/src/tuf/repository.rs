@@ -55,7 +55,7 @@ impl Repository {
             return Ok(None);
         }
         let mut files = BTreeMap::new();
-        let open_root = |version, previous: Option<&Root>, files: &mut _| {
+        let open_root = |version, previous: Option<&Root>, files: &mut _| -> Result<_, TufError> {
             let path = Role::Root.path(version);
             let metadata = open(directory, &path, Role::Root, version, files)?;
             let root = follow(previous, &metadata)
