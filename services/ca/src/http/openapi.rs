@@ -43,7 +43,7 @@ pub fn describe(document: &mut Document) {
         "/api/v2/trustBundle",
         bundle.answer(200, "Every chain, issuing certificate first.", chains).readable_anywhere(),
     );
-    let configuration = Operation::get("getConfiguration", "Whose tokens are accepted.");
+    let configuration = Operation::get("getConfiguration", "The issuers whose tokens are accepted.");
     let issuers = [Content::of_json("Configuration")];
     group.add("/api/v2/configuration", configuration.answer(200, "Every issuer.", issuers));
     let sign = Operation::post(
