@@ -33,7 +33,10 @@ const MISTAKES: &[(&str, &str)] = &[
     // W3: a star is a wildcard only where one is announced.
     ("url_pattern = 'https://*'\ntype = 'kubernetes'", "not an issuer pattern"),
     ("url_pattern = 'https://a.b.test'\ntype = 'kubernetes'", "not an issuer pattern"),
-    ("url_pattern = 'https://*.b.test'\ntype = 'kubernetes'\njwks_uri = 'https://a.test'", "keys of their own"),
+    (
+        "url_pattern = 'https://*.b.test'\ntype = 'kubernetes'\njwks_uri = 'https://a.test'",
+        "each issuer of a pattern has its own keys",
+    ),
     ("url_pattern = 'https://*.b.test'\ntype = 'spiffe'\ntrust_domain = 'a'", "one issuer"),
     ("url = 'https://a.test'\ntype = 'spiffe'", "needs `trust_domain`"),
     ("url = 'https://a.test'\ntype = 'spiffe'\ntrust_domain = 'A.test'", "needs `trust_domain`"),
@@ -80,7 +83,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("preset = 'google'\nmax_age_seconds = 604801", "`max_age_seconds`"),
     ("preset = 'google'\nrequire = {hd = []}", "no value at all"),
     ("preset = 'google'\nrequire = {'' = 'x'}", "not the name of a claim"),
-    ("preset = 'google'\njwks_uri = 'https://a.test'", "only counts where keys are discovered"),
+    ("preset = 'google'\njwks_uri = 'https://a.test'", "has an effect only if keys are discovered"),
     ("preset = 'google'\njwks_hosts = ['https://keys.example.org']", "without scheme, port and path"),
     ("preset = 'google'\njwks_hosts = ['keys.example.org:443']", "without scheme, port and path"),
     ("preset = 'google'\njwks_hosts = ['']", "without scheme, port and path"),

@@ -420,7 +420,7 @@ mod tests {
             (SMALLEST.replace("[ca]", "metrics = \"0.0.0.0:8080\"\n[ca]"), "same port, 8080"),
             (SMALLEST.replace("Example", &"Example ".repeat(9)), "1 to 64 characters"),
             (SMALLEST.replace("[ca]", "[ca]\nclient_signing_algorithms = [\"rsa-sign\"]"), "client_signing_algorithms"),
-            (SMALLEST.replace("[ca]", "[database]\nurl = \"postgres:///d?sslmode=some\"\n[ca]"), "sslmode"),
+            (SMALLEST.replace("[ca]", "[database]\nurl = \"postgres:///d?sslmode=some\"\n[ca]"), "ssl_mode"),
             (format!("{SMALLEST}[tsa]\npolicies = [\"timestamps\"]\n"), "object identifiers"),
             (
                 format!(

@@ -17,7 +17,6 @@ enum Read {
     Entry(u64),
     Entries(u64, u32),
     Consistency(u64),
-    Root(u64),
     ProofOfEntry(u64),
 }
 
@@ -27,7 +26,6 @@ async fn read(running: &Running, what: Read) -> Result<(), Error> {
         Read::Entry(index) => log.entry(index).await.map(|_| ()),
         Read::Entries(start, count) => log.entries(start, count).await.map(|_| ()),
         Read::Consistency(old) => log.consistency_proof(old, SIZE).await.map(|_| ()),
-        Read::Root(size) => log.root_at(size).await.map(|_| ()),
         Read::ProofOfEntry(index) => {
             let hash = running.database.store().entries(1, index, 1).await.unwrap()[0].leaf_hash;
             log.inclusion_proof_by_hash(&hash, SIZE).await.map(|_| ())
@@ -56,19 +54,14 @@ type Case = (&'static str, Read, &'static [&'static str]);
 
 const PART: &str = "DELETE FROM bundle_parts WHERE first_index = 7";
 const CONTENTS: &str = "UPDATE bundle_parts SET contents = zeroblob(7) WHERE first_index = 7";
-const TILE: &str = "DELETE FROM tiles WHERE level = 0 AND tile_index = 0";
 const HASHES: &str = "UPDATE tiles SET hashes = zeroblob(8192) WHERE level = 0";
 const EVERY: &str = "every index below the head has an entry";
-const TILES: &str = "tiles below the head are stored";
 const PROOF: &str = "an inclusion proof verifies";
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 6] = [
     (PART, Read::Entry(7), &[EVERY, "a stored part of a bundle has the lengths it states"]),
     (PART, Read::Entries(0, 20), &[EVERY]),
     (CONTENTS, Read::Entry(7), &["a stored leaf has its leaf hash"]),
-    (TILE, Read::Entry(3), &["the tiles of a proof are at hand"]),
-    (TILE, Read::Consistency(100), &[TILES]),
-    (TILE, Read::Root(100), &[TILES]),
     (HASHES, Read::Entry(3), &[PROOF]),
     (HASHES, Read::ProofOfEntry(3), &[PROOF]),
     (HASHES, Read::Consistency(100), &["a consistency proof verifies"]),

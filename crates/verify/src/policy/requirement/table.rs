@@ -216,7 +216,7 @@ impl RequirementTable {
         let shorthand = self.github.is_some() || self.gitlab.is_some();
         if self.is_empty() {
             return empty(
-                "a requirement without conditions is met by everybody: name `identity` and `issuer`, or a `key`",
+                "a requirement without conditions is met by any signer: add `identity` and `issuer`, or a `key`",
             );
         }
         if !self.names_a_signer() {

@@ -85,16 +85,16 @@ async fn what_is_not_signed_by_enough_people_is_refused() {
     let mut twice = signed(&root, &[&people[0], &people[0]]).await;
     let signature = twice.signatures().next().unwrap().1.to_vec();
     twice.add_signature(key::id(people[1].public_key()).unwrap(), signature);
-    refused(twice, "2 signatures, and 1").await;
+    refused(twice, "2 signatures, but only 1").await;
     // Strangers.
-    refused(signed(&root, &[&people[0], &new_key()]).await, "2 signatures, and 1").await;
+    refused(signed(&root, &[&people[0], &new_key()]).await, "2 signatures, but only 1").await;
     // The right people, but signatures of another document.
     let targets = setting.publisher.draft(&setting.read(), Role::Targets, start()).unwrap();
     let mut moved = targets.clone();
     for (id, signature) in signed(&root, &[&people[0], &people[1]]).await.signatures() {
         moved.add_signature(id.clone(), signature.to_vec());
     }
-    refused(moved, "2 signatures, and 0").await;
+    refused(moved, "2 signatures, but only 0").await;
     // Enough for itself, but not for the previous root.
     let strangers = [new_key(), new_key()];
     let keys: Vec<PublicKey> = strangers.iter().map(|key| key.public_key().clone()).collect();
