@@ -4,10 +4,10 @@ use super::super::{MAX_HEADER_BYTES, MAX_HEADERS, deadline, measure, request_id}
 use super::{Content, Document, Operation, PATH, status_schemas};
 use serde_json::json;
 
-/// Media type of text that is written here.
+/// Media type of the texts here.
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Describes what every listener for clients answers, whatever its roles.
+/// Describes the answers of every listener for clients, independent of its roles.
 pub fn describe_shell(document: &mut Document) {
     document.schemas(status_schemas());
     about(document);
