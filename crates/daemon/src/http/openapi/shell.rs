@@ -15,7 +15,7 @@ pub fn describe_shell(document: &mut Document) {
     let host = "The request names no host, several hosts, or one with a user (`user@host`); or what the path says of this \
                 status.";
     document.everywhere(400, "BadRequest", host, status());
-    document.wherever_a_body_is(403, "Forbidden", "A web page of another origin wants to write.", status());
+    document.wherever_a_body_is(403, "Forbidden", "A web page of another origin tries to write.", status());
     let late = format!("The request's body took more than {} seconds.", deadline::BODY_DEADLINE.as_secs());
     document.wherever_a_body_is(408, "RequestTimeout", &late, status());
     document.everywhere(500, "InternalError", "A defect of the server.", status());
