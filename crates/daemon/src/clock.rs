@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// The clock may go back this far without an error (NTP slews it). Times given out stand still until it has caught up.
+/// The clock may go back this far without an error (NTP slews it). Returned times stand still until it has caught up.
 const TOLERATED_STEP_BACK_SECONDS: u64 = 1;
 
 /// Returns whether a clock that shows `now` must be wrong, because it is too far behind `dated`, a time known to have
@@ -22,7 +22,8 @@ pub fn is_before(now: Timestamp, dated: Timestamp) -> bool {
     now.plus_seconds(TOLERATED_STEP_BACK_SECONDS) < dated
 }
 
-/// Tells the time. Roles hold it as `Arc<dyn Clock>` and pass `now` on. A time that is signed comes from a [`ClockGuard`].
+/// Returns the time. Roles hold it as `Arc<dyn Clock>` and pass `now` on. A time that is signed comes from a
+/// [`ClockGuard`].
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
@@ -33,7 +34,7 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the module everyone else asks")]
+    #[expect(clippy::disallowed_methods, reason = "all other modules read the clock through this one")]
     fn now(&self) -> Timestamp {
         // A clock before 1970 reads as the epoch: every certificate and token is then refused, which is the safe side.
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -41,19 +42,19 @@ impl Clock for SystemClock {
     }
 }
 
-/// Tells how long something has been running. It never jumps and cannot be set.
+/// Measures elapsed time. It never jumps and cannot be set.
 pub trait Uptime: Send + Sync {
     /// The time since a fixed moment in the past.
     fn elapsed(&self) -> Duration;
 }
 
-/// How long the machine has been running, including time asleep, which a monotonic clock leaves out.
+/// The machine's uptime, including suspended time, which a monotonic clock leaves out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemUptime;
 
 impl Uptime for SystemUptime {
     fn elapsed(&self) -> Duration {
-        // Never negative: it counts from the start of the machine.
+        // Never negative: it counts from the machine's boot.
         Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
     }
 }
@@ -74,7 +75,7 @@ impl FixedClock {
         self.0.store(now.millis(), Ordering::SeqCst);
     }
 
-    /// A guard to which moving this clock is time that passes.
+    /// Makes a guard whose uptime moves with this clock, so moving the clock is not a jump.
     #[must_use]
     pub fn guard(self: &Arc<Self>) -> Arc<ClockGuard> {
         Arc::new(ClockGuard::new(self.clone(), self.clone(), Timestamp::from_millis(0)))

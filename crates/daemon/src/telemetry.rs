@@ -1,7 +1,7 @@
-//! Logging: one line per event that is readable alone and never holds a token, a body or a mail address.
+//! Logging: one line per event. A line is readable alone, and never contains a token, a body or an email address.
 //!
-//! Nothing waits for the reader of standard error: lines wait in a [`queue`] of their own, and are dropped and counted
-//! when it is full. So does the message of a panic.
+//! The process never waits for the reader of standard error. Lines wait in a [`queue`], and are dropped and counted if
+//! it is full. The message of a panic goes through the same queue.
 
 mod queue;
 
@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// How long the end of the process waits for the last lines to be read.
+/// Time limit at the end of the process for writing the last lines.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Standard error of this process, once [`init`] was called.
@@ -33,7 +33,7 @@ pub fn init(filter: &str) {
     }));
 }
 
-/// Writes a line for a person to standard error, behind the events of before.
+/// Writes a line for a person to standard error, after all earlier events.
 pub fn say(line: &str) {
     match STANDARD_ERROR.get() {
         Some(queue) => queue.push(format!("{line}\n").into_bytes()),
@@ -41,7 +41,7 @@ pub fn say(line: &str) {
     }
 }
 
-/// Waits until all lines are written, or until it is clear that nobody reads them.
+/// Waits until all lines are written, or until the deadline has passed because standard error is not read.
 pub fn flush() {
     if let Some(queue) = STANDARD_ERROR.get() {
         queue.flush(FLUSH_DEADLINE);

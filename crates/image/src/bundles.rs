@@ -1,4 +1,4 @@
-//! Sigstore bundles that refer to an image, each alone in a manifest of its own.
+//! Sigstore bundles that refer to an image. Each has its own manifest.
 
 use crate::referrer::{AT_ONCE, Opened, broken_or, could_be, open};
 use crate::source::Source;
@@ -10,9 +10,9 @@ use futures_util::{StreamExt as _, stream};
 /// Prefix of the artifact type of bundles, for every version.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 
-/// What becomes of a referrer.
+/// The result of reading a referrer.
 enum Outcome {
-    /// No bundle, or gone since the list was written.
+    /// Not a bundle, or deleted since the list was written.
     Nothing,
     Candidate(Box<Candidate>),
     Broken(Broken),
@@ -22,7 +22,7 @@ fn is_bundle(artifact_type: &str) -> bool {
     artifact_type.starts_with(BUNDLE)
 }
 
-/// The bundles among `referrers` of `target`.
+/// Reads the bundles among `referrers` of `target`.
 pub(crate) async fn find(source: &impl Source, target: &Digest, referrers: &[Referrer]) -> Result<Found, Error> {
     let referrers: Vec<Referrer> = referrers.iter().filter(|referrer| could_be(referrer, is_bundle)).cloned().collect();
     if referrers.len() > MAX_FETCHED {

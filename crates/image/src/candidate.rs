@@ -1,4 +1,4 @@
-//! A thing that could be a signature of an image, and what it turns out to be once it is verified.
+//! Candidates: items that could be a signature of an image, and the result of verifying them.
 
 use crate::payload::Payload;
 use chancery_registry::{Digest, Error};
@@ -15,13 +15,13 @@ use serde::Serialize;
 pub struct Place {
     /// `referrer`, `signature tag`, `attestation tag` or `signature referrer`.
     pub layout: &'static str,
-    /// Digest of the manifest that has it.
+    /// Digest of its manifest.
     pub manifest: String,
     /// Position of its layer, from 0.
     pub layer: usize,
 }
 
-/// What the signature is over.
+/// The signed content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signed {
     /// The image's manifest, or a statement about it.
@@ -30,21 +30,21 @@ pub enum Signed {
     Payload(Vec<u8>),
 }
 
-/// Something that could be a signature of the image, or an attestation about it. Nothing of it has been verified.
+/// An item that could be a signature of the image, or an attestation about it. It is not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Where it was.
+    /// Its place.
     pub place: Place,
     /// The evidence.
     pub bundle: Bundle,
-    /// What it is over.
+    /// The signed content.
     pub signed: Signed,
 }
 
-/// Something that is where a signature would be, and cannot be read.
+/// An item at the place of a signature that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// Where it is.
+    /// Its place.
     pub place: Place,
     /// The stable code of the reason.
     pub code: &'static str,
@@ -66,12 +66,12 @@ impl Broken {
     }
 }
 
-/// Facts about a digest: what a registry holds about it.
+/// The items that a registry has about a digest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// What could be a signature.
+    /// Items that could be a signature.
     pub candidates: Vec<Candidate>,
-    /// What could not be read.
+    /// Items that could not be parsed.
     pub broken: Vec<Broken>,
 }
 
@@ -81,7 +81,7 @@ impl Found {
         self.broken.extend(other.broken);
     }
 
-    /// About how many bytes it takes, for a cache.
+    /// Approximate size in bytes, for a cache.
     #[must_use]
     pub fn weight(&self) -> usize {
         let bundle = |bundle: &Bundle| match bundle.content() {
@@ -98,21 +98,21 @@ impl Found {
     }
 }
 
-/// What a verified candidate says.
+/// The meaning of a verified candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Purpose {
     /// The image is signed.
     Signature,
-    /// Something is said about the image.
+    /// A statement about the image.
     Attestation {
-        /// What kind of thing.
+        /// Its predicate type.
         predicate_type: String,
     },
 }
 
 impl Purpose {
-    /// What a bundle over the artifact itself, or over a statement about it, is for.
+    /// The purpose of a bundle over the artifact itself, or over a statement about it.
     #[must_use]
     pub fn of(verified: &Verified) -> Self {
         match verified.statement.as_ref().map(Statement::predicate_type) {
@@ -125,23 +125,22 @@ impl Purpose {
 /// A candidate that is genuine.
 #[derive(Debug, Clone)]
 pub struct Established {
-    /// What the verifier has established.
+    /// The facts that the verifier has established.
     pub verified: Verified,
     /// Signature or attestation.
     pub purpose: Purpose,
-    /// The reference that was signed along, of cosign's older signatures. Where the image was then, not where it is.
+    /// The reference in the signed payload of cosign's older signatures: the image's location at that time, not now.
     pub reference: Option<String>,
 }
 
 impl Candidate {
-    /// Checks that this is a signature of, or a statement about, the image whose manifest is `manifest` and has the digest
-    /// `target`.
-    /// A policy that asks for annotations is evaluated afterwards, over the evidence of what is returned: those of cosign's
-    /// payload are read only once its signature is verified.
+    /// Checks that this is a signature of, or a statement about, the image whose manifest is `manifest` and has the
+    /// digest `target`. Evaluate a policy with annotations afterwards, over the evidence of the result: annotations in
+    /// cosign's payload are parsed only after its signature has been verified.
     ///
     /// # Errors
-    /// As [`Verifier::verify`]; for cosign's payload, `subject.mismatch` where it names another manifest and
-    /// `statement.malformed` where it is none.
+    /// As [`Verifier::verify`]. For cosign's payload also `subject.mismatch` if it names another manifest, and
+    /// `statement.malformed` if it does not parse.
     pub fn verify(
         &self,
         verifier: &Verifier,
@@ -153,7 +152,7 @@ impl Candidate {
         match &self.signed {
             Signed::Payload(bytes) => {
                 let mut verified = verifier.verify(&self.bundle, &Artifact::Bytes(bytes), judge, now)?;
-                // Only now: before, nobody has signed these bytes.
+                // The payload is parsed only after its signature has been verified.
                 let Payload { annotations, reference } = Payload::parse(bytes, target)?;
                 verified.annotations = annotations;
                 Ok(Established { verified, purpose: Purpose::Signature, reference })

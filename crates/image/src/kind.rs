@@ -1,6 +1,6 @@
-//! What cosign 1 and 2 attach to an image, by the names and types that it gives each.
+//! The kinds of items that cosign 1 and 2 attach to an image, with their tags and media types.
 
-/// What is attached.
+/// The kind of an attached item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Signature,
@@ -10,7 +10,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 2] = [Self::Signature, Self::Attestation];
 
-    /// What follows the digest in its tag.
+    /// The suffix after the digest in its tag.
     pub(crate) const fn suffix(self) -> &'static str {
         match self {
             Self::Signature => ".sig",

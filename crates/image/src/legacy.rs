@@ -1,7 +1,7 @@
-//! What cosign 1 and 2 attach to an image: a manifest with a signature, or an envelope, in every layer.
+//! Items that cosign 1 and 2 attach to an image: manifests with a signature, or an envelope, in every layer.
 //!
-//! It is found at the tags `.sig` and `.att`, and since cosign 2, where that was asked for, as a referrer. What belongs to a
-//! signature stands in its layer's annotations. Such evidence has a promise of the log and no proof.
+//! They are at the tags `.sig` and `.att`. cosign 2 can also write them as referrers. The signature, certificate and
+//! log entry are in annotations of the layer. Such evidence has a promise of the log, but no inclusion proof.
 
 use crate::kind::Kind;
 use crate::referrer::{AT_ONCE, Opened, broken_or, could_be, open};
@@ -17,7 +17,7 @@ const CHAIN: &str = "dev.sigstore.cosign/chain";
 const ENTRY: &str = "dev.sigstore.cosign/bundle";
 const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 
-/// What is beside `target`: in a registry, at its tags.
+/// Reads the items beside `target`: in a registry, at its tags.
 pub(crate) async fn find(source: &impl Source, target: &Digest) -> Result<Found, Error> {
     let mut found = Found::default();
     for kind in Kind::ALL {
@@ -34,7 +34,7 @@ pub(crate) async fn find(source: &impl Source, target: &Digest) -> Result<Found,
     Ok(found)
 }
 
-/// What is attached to `target` by the manifests among `referrers`. Each counts, while cosign reads the last one alone.
+/// Reads the items in manifests among `referrers` of `target`. Every manifest counts. cosign reads only the last one.
 pub(crate) async fn referred(source: &impl Source, target: &Digest, referrers: &[Referrer]) -> Result<Found, Error> {
     let is_wanted = |artifact_type: &str| Kind::of_artifact(artifact_type).is_some();
     let referrers: Vec<&Referrer> = referrers.iter().filter(|referrer| could_be(referrer, is_wanted)).collect();
@@ -65,7 +65,7 @@ fn too_many(target: &Digest) -> Error {
     Error::too_many(target, format_args!("it has more than {MAX_FETCHED} signatures"))
 }
 
-/// What the layers of a manifest hold.
+/// Reads the layers of a manifest.
 async fn layers(
     source: &impl Source,
     target: &Digest,
@@ -125,7 +125,7 @@ fn bundle(layer: &Descriptor, kind: Kind, contents: &[u8]) -> Result<Bundle, cha
     };
     let signature = annotation(SIGNATURE).map(SignatureText::Base64);
     Detached {
-        // Cosign leaves an empty one beside an envelope.
+        // Cosign writes an empty one beside an envelope.
         signature: signature.filter(|_| kind == Kind::Signature),
         envelope: (kind == Kind::Attestation).then_some(contents),
         certificate: annotation(CERTIFICATE).map(CertificateText::Pem),

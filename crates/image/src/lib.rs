@@ -1,8 +1,8 @@
-//! What a registry holds about an image, as evidence that a verifier can judge.
+//! Finds the signatures and attestations of an image in a registry, as evidence for the verifier.
 //!
-//! It stands between `chancery-registry`, which knows nothing of signatures, and `chancery-verify`, which knows nothing of
-//! registries. The command line, admission and the check of a cluster read images with it; hence a crate of its own, below all
-//! of them. It decides nothing: [`find`] collects what could be a signature, [`Candidate::verify`] asks the verifier about one.
+//! It connects `chancery-registry`, which does not know signatures, and `chancery-verify`, which does not know
+//! registries. The command line, admission and the check of a cluster all use it, so it is a separate crate. It decides
+//! nothing: [`find`] collects candidates, and [`Candidate::verify`] passes one to the verifier.
 //!
 //! # Layouts
 //!
@@ -12,13 +12,13 @@
 //! | [`Layout::Legacy`] | tags `sha256-….sig`, `sha256-….att` | one signature or envelope a layer (cosign 1 and 2) |
 //! | [`Layout::Oci11`] | referrers | the same (cosign 2 with `--registry-referrers-mode oci-1-1`) |
 //!
-//! Which one counts is the caller's choice, never the outcome of a search: a registry that is busy or hides one layout must not
-//! be able to choose the other. Cosign's `.sbom` tags are not signed and are never evidence. [`Saved`] is an image in a
-//! directory, where the same layouts are.
+//! The caller chooses the layout. It is never detected: a registry that is busy or hides one layout must not be able to
+//! choose another. Cosign's `.sbom` tags are not signed and are never evidence. [`Saved`] is an image in a directory,
+//! with the same layouts.
 //!
 //! An image signature is a bundle whose statement has the predicate
-//! [`COSIGN_SIGNATURE`](chancery_verify::statement::COSIGN_SIGNATURE), a bundle over the manifest itself, or
-//! cosign's older payload that names the manifest. An attestation by the same signer is none.
+//! [`COSIGN_SIGNATURE`](chancery_verify::statement::COSIGN_SIGNATURE), a bundle over the manifest itself, or cosign's
+//! older payload that names the manifest. An attestation by the same signer is not an image signature.
 //!
 //! Specification: cosign's `BUNDLE_SPEC.md` and `SIGNATURE_SPEC.md`.
 
@@ -39,21 +39,21 @@ pub use saved::Saved;
 use chancery_registry::{Client, Digest, Error, Fetched, Repository};
 use source::{InRepository, Source};
 
-/// Manifests or layers that are fetched for one image.
+/// Maximum manifests or layers that are fetched for one image.
 pub const MAX_FETCHED: usize = 64;
-/// Largest bundle, envelope or payload, in bytes.
+/// Maximum bytes of a bundle, envelope or payload.
 pub const MAX_EVIDENCE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Which of the layouts are read.
+/// The layouts to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Sigstore bundles that refer to the image.
     Bundle,
     /// Cosign's tags.
     Legacy,
-    /// What is at cosign's tags otherwise, as referrers.
+    /// The contents of cosign's tags, as referrers.
     Oci11,
-    /// Every one of them.
+    /// All layouts.
     All,
 }
 
@@ -63,7 +63,7 @@ impl Layout {
     }
 }
 
-/// Everything in `repository` that could be a signature of the image `target`, or an attestation about it.
+/// Finds everything in `repository` that could be a signature of the image `target`, or an attestation about it.
 ///
 /// `repository` is the image's own, or the one that has its signatures. An error means that the search is incomplete.
 /// An item that cannot be parsed is [`Broken`] and does not end the search, so that an attacker cannot hide a signature
@@ -89,7 +89,7 @@ async fn collect(source: &impl Source, target: &Digest, layout: Layout) -> Resul
     Ok(found)
 }
 
-/// The manifest or index of `digest` in `repository`, as what is verified.
+/// Fetches the manifest or index of `digest` in `repository`, the artifact that is verified.
 pub async fn manifest(client: &Client, repository: &Repository, digest: &Digest) -> Result<Fetched, Error> {
     client.resolve(&chancery_registry::Reference::pinned(repository.clone(), digest.clone())).await
 }

@@ -1,6 +1,6 @@
-//! What cosign 1 and 2 sign for an image: a JSON payload that names its manifest (cosign's `SIGNATURE_SPEC.md`).
+//! The payload that cosign 1 and 2 sign for an image: JSON that names its manifest (cosign's `SIGNATURE_SPEC.md`).
 //!
-//! Read after its signature is verified, and only from those bytes.
+//! It is parsed after its signature has been verified, from the verified bytes.
 
 use chancery_registry::Digest;
 use chancery_verify::{Refusal, Rejection, Step};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// The one type of payload.
+/// The only type of payload.
 const TYPE: &str = "cosign container image signature";
 
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ struct Image {
     docker_manifest_digest: String,
 }
 
-/// What the payload says beside the manifest.
+/// The contents of the payload besides the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Payload {
     /// The texts of `optional`.
@@ -50,7 +50,7 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// Reads a payload about the manifest `target`.
+    /// Parses a payload about the manifest `target`.
     pub(crate) fn parse(bytes: &[u8], target: &Digest) -> Result<Self, Refusal> {
         let refuse = |rejection, place: &str| Refusal::new(rejection, Step::Statement).at(place);
         let document: Document = serde_json::from_slice(bytes).map_err(|error| {

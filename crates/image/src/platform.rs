@@ -1,26 +1,26 @@
-//! The manifests of an index, by what they run on.
+//! The manifests of an index, by platform.
 //!
-//! A signature of an index is over the digests of its manifests. That of a manifest says nothing of the index, and an index that
-//! is not signed says nothing of its manifests; hence a caller says which of them it asks about.
+//! A signature of an index is over the digests of its manifests. A signature of a manifest proves nothing about the
+//! index. An index without a signature proves nothing about its manifests. So the caller chooses the one to verify.
 
 use chancery_registry::{Descriptor, Document, Fetched};
 use std::fmt;
 
-/// Why an image has no such manifest.
+/// The reason why an image has no such manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlatformError {
     /// The image is a single manifest, without a platform.
     NoIndex,
     /// No manifest of the index is for the platform.
     Missing {
-        /// Which was asked for.
+        /// The requested platform.
         wanted: String,
-        /// Those of the index.
+        /// The platforms of the index.
         present: Vec<String>,
     },
-    /// Several are, without a variant to tell them apart.
+    /// Several manifests are for the platform, and the request names no variant.
     Ambiguous {
-        /// Which was asked for.
+        /// The requested platform.
         wanted: String,
     },
 }
@@ -39,9 +39,9 @@ impl fmt::Display for PlatformError {
 
 impl std::error::Error for PlatformError {}
 
-/// The manifests of the index `image` for `platform` (`OS/ARCHITECTURE[/VARIANT]`), or for every platform.
+/// Returns the manifests of the index `image` for `platform` (`OS/ARCHITECTURE[/VARIANT]`), or for every platform.
 ///
-/// Manifests of platform `unknown/unknown` are left out: builders keep their own notes there.
+/// Manifests of platform `unknown/unknown` are left out: builders store their own metadata there.
 pub fn children(image: &Fetched, platform: Option<&str>) -> Result<Vec<Descriptor>, PlatformError> {
     let Document::Index(index) = &image.document else { return Err(PlatformError::NoIndex) };
     let runs = |descriptor: &&Descriptor| descriptor.platform.as_ref().is_some_and(|platform| platform.os != "unknown");

@@ -1,25 +1,27 @@
-//! Manifests that are said to refer to an image: whether they are there, and whether they do.
+//! Reads manifests that a list names as referrers of an image, and checks that they exist and refer to it.
 
 use crate::source::Source;
 use crate::{Broken, Place};
 use chancery_registry::{Digest, Document, Error, ErrorKind, Manifest, Referrer};
 
-/// What clients write into a fallback tag's index for want of the artifact type: that of the configuration.
+/// The type that clients write into a fallback tag's index if the manifest has no artifact type: that of the
+/// configuration.
 pub(crate) const EMPTY: &str = "application/vnd.oci.empty.v1+json";
-/// Manifests that are fetched at a time; the client has a bound of its own for all images together.
+/// Manifests that are fetched at the same time. The client has its own limit for all images together.
 pub(crate) const AT_ONCE: usize = 8;
 
-/// What becomes of a referrer.
+/// The result of reading a referrer.
 pub(crate) enum Opened {
-    /// Something else, or gone since the list was written.
+    /// Of another type, or deleted since the list was written.
     Nothing,
     /// It refers to the image.
     Manifest(Box<Manifest>),
-    /// It should be what is looked for, and is wrong.
+    /// It has a requested type, but is malformed or refers to another image.
     Broken(Broken),
 }
 
-/// Whether `referrer` may be one of those whose artifact type `is_wanted`. Some lists do not say it, or say less.
+/// Returns whether `referrer` may have an artifact type that `is_wanted`. Some lists do not have the artifact type, or
+/// only the configuration's.
 pub(crate) fn could_be(referrer: &Referrer, is_wanted: impl Fn(&str) -> bool) -> bool {
     let kind = referrer.descriptor.artifact_type.as_deref().unwrap_or_default();
     kind.is_empty() || kind == EMPTY || is_wanted(kind)
@@ -35,7 +37,7 @@ pub(crate) async fn open(
 ) -> Result<Opened, Error> {
     let document = match source.manifest(&referrer.descriptor.digest).await {
         Ok(Some(fetched)) => fetched.document,
-        // Lists at a tag are written by clients that race, and go stale.
+        // Clients write lists at a tag concurrently, so such lists can be out of date.
         Ok(None) if referrer.only_tagged => return Ok(Opened::Nothing),
         Ok(None) => {
             let reason = "the registry lists it and does not have it";
@@ -54,7 +56,7 @@ pub(crate) async fn open(
     Ok(Opened::Manifest(Box::new(manifest)))
 }
 
-/// A thing that is wrong by itself is reported; where the registry did not answer, nothing has been learnt.
+/// An item with a fault of its own is reported as broken. If the registry did not answer, the search fails.
 pub(crate) fn broken_or(place: &Place, error: Error) -> Result<Broken, Error> {
     if error.kind().is_undecided() && error.kind() != ErrorKind::NotFound {
         return Err(error);

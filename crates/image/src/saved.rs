@@ -1,7 +1,8 @@
-//! An image in a directory, as `cosign save` writes it, with what was saved beside it.
+//! An image in a directory, as `cosign save` writes it, with its signatures and attestations.
 //!
-//! cosign marks in `index.json` what the image is and which manifests have its older signatures and attestations. Bundles are
-//! not listed anywhere: they are found by what they refer to. A layout of another program is read, too, if it has one image.
+//! In `index.json`, cosign marks the image, and the manifests with its older signatures and attestations. Bundles are
+//! not listed anywhere: they are found by their reference to the image. A layout of another program is also read, if it
+//! has exactly one image.
 
 use crate::kind::Kind;
 use crate::source::Source;
@@ -13,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The annotation by which cosign tells apart what it has saved.
+/// The annotation with which cosign marks the kind of a saved manifest.
 const KIND: &str = "kind";
 const IMAGES: [&str; 2] = ["dev.cosignproject.cosign/image", "dev.cosignproject.cosign/imageIndex"];
 const SIGNATURES: &str = "dev.cosignproject.cosign/sigs";
@@ -24,7 +25,7 @@ const ATTESTATIONS: &str = "dev.cosignproject.cosign/atts";
 pub struct Saved {
     directory: Directory,
     path: PathBuf,
-    /// What `index.json` lists.
+    /// The contents of `index.json`.
     listed: Vec<Descriptor>,
     image: Digest,
 }
@@ -36,7 +37,7 @@ impl Saved {
         let listed = directory.index()?.manifests;
         let marked: Vec<&Descriptor> =
             listed.iter().filter(|one| kind(one).is_some_and(|kind| IMAGES.contains(&kind))).collect();
-        // Another program marks nothing; what refers to something is not the image.
+        // Other programs do not mark manifests. A manifest that refers to another one is not the image.
         let unmarked = || -> Result<Vec<&Descriptor>, Error> {
             let mut found = Vec::new();
             for one in listed.iter().filter(|one| kind(one).is_none()) {
@@ -70,7 +71,7 @@ impl Saved {
         found.ok_or_else(|| Error::unreadable(self.path.display(), format_args!("the manifest {digest} is not there")))
     }
 
-    /// Everything in the directory that could be a signature of `target`, or an attestation about it.
+    /// Finds everything in the directory that could be a signature of `target`, or an attestation about it.
     pub async fn find(&self, target: &Digest, layout: Layout) -> Result<Found, Error> {
         collect(self, target, layout).await
     }
@@ -99,7 +100,7 @@ impl Source for Saved {
             Kind::Signature => SIGNATURES,
             Kind::Attestation => ATTESTATIONS,
         };
-        // They belong to the image; of its platforms cosign saves none.
+        // They belong to the image. cosign does not save those of its platforms.
         if *target != self.image {
             return Ok(None);
         }
@@ -108,7 +109,7 @@ impl Source for Saved {
     }
 }
 
-/// What a list would say of a manifest.
+/// The entry that a list of referrers would have for a manifest.
 fn described(fetched: Fetched) -> Descriptor {
     let artifact_type = match &fetched.document {
         Document::Manifest(manifest) => Some(manifest.artifact_type().to_owned()),

@@ -1,21 +1,21 @@
-//! Where manifests and blobs are read from: a repository of a registry, or a directory. What they mean is not known here.
+//! Sources of manifests and blobs: a repository of a registry, or a directory. Their contents are not interpreted here.
 
 use crate::kind::Kind;
 use bytes::Bytes;
 use chancery_registry::{Client, Descriptor, Digest, Error, Fetched, Referrer, Repository, Tag};
 
-/// A place that has images, and what belongs to them. An error means that the question is open.
+/// A place with images, their signatures and attestations. An error means that the answer is unknown.
 pub(crate) trait Source: Sync {
-    /// The manifest or index of `digest`; `None` where there is none.
+    /// The manifest or index of `digest`. `None` if it does not exist.
     fn manifest(&self, digest: &Digest) -> impl Future<Output = Result<Option<Fetched>, Error>> + Send;
 
     /// The content of `descriptor`, if it has at most `limit` bytes.
     fn blob(&self, descriptor: &Descriptor, limit: usize) -> impl Future<Output = Result<Bytes, Error>> + Send;
 
-    /// Everything that is said to refer to `target`.
+    /// All manifests that are listed as referrers of `target`.
     fn referrers(&self, target: &Digest) -> impl Future<Output = Result<Vec<Referrer>, Error>> + Send;
 
-    /// What cosign has put beside `target`, for this kind of thing; `None` where there is nothing.
+    /// The manifest of this kind that cosign has written beside `target`. `None` if there is none.
     fn beside(&self, target: &Digest, kind: Kind) -> impl Future<Output = Result<Option<Fetched>, Error>> + Send;
 }
 

@@ -1,10 +1,10 @@
-//! TLS to servers that no public authority knows: the certificates that an operator names for them.
+//! TLS to servers without a certificate of a public authority: the operator configures certificates for them.
 //!
-//! A named certificate is an authority for others, and it is trusted for its own names as it stands. `openssl req -x509`
-//! makes one certificate that is both authority (`CA:TRUE`) and server; curl, Go and libpq take it when it is named, and webpki
-//! alone does not (`CaUsedAsEndEntity`). So a chain is verified first. If that fails and the server's certificate is, byte for
-//! byte, one of those that were named, its validity, its use and its names decide. Not here: revocation, and which hosts may
-//! be asked.
+//! A configured certificate is an authority for others, and is also trusted for its own names. `openssl req -x509`
+//! makes one certificate that is both authority (`CA:TRUE`) and server. curl, Go and libpq accept it if it is
+//! configured, but webpki alone does not (`CaUsedAsEndEntity`). So the chain is verified first. If that fails and the
+//! server's certificate is, byte for byte, a configured one, then its validity, its use and its names decide. Not here:
+//! revocation, and the choice of allowed hosts.
 
 use reqwest::ClientBuilder;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,19 +23,19 @@ use x509_cert::ext::pkix::ExtendedKeyUsage;
 /// Use of a certificate for a TLS server (RFC 5280 §4.2.1.12).
 const SERVER_AUTHENTICATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 
-/// Why the certificates that were named cannot be used.
+/// The reason why the configured certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthoritiesError {
-    /// Not PEM.
+    /// The text is not PEM.
     #[error("not certificates in PEM: {0}")]
     Pem(#[from] pem::Error),
-    /// Nothing would be trusted.
+    /// The file has no certificate, so nothing would be trusted.
     #[error("there is no certificate in it; name a file with at least one in PEM")]
     Empty,
-    /// rustls refuses one of them.
+    /// rustls refuses one of the certificates.
     #[error("a certificate cannot be used: {0}")]
     Certificate(#[from] Error),
-    /// rustls has no verifier for them.
+    /// rustls cannot make a verifier for the certificates.
     #[error("the certificates cannot be used: {0}")]
     Verifier(#[from] VerifierBuilderError),
 }
@@ -73,12 +73,12 @@ fn with(
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    // As the client speaks: reqwest leaves a configuration that it is given as it is.
+    // The client's protocols must be set here: reqwest does not change a given configuration.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(builder.tls_backend_preconfigured(config))
 }
 
-/// Verifies a chain to an authority, or a certificate that was named itself.
+/// Verifies a chain to an authority, or a certificate that is itself configured.
 #[derive(Debug)]
 struct Named {
     chains: Arc<dyn ServerCertVerifier>,
@@ -126,7 +126,7 @@ impl ServerCertVerifier for Named {
     }
 }
 
-/// Verifies a certificate whose issuer does not matter: its validity, its use, its names.
+/// Verifies a certificate without its issuer: its validity, its use, its names.
 fn verify_itself(certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
     let parsed = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let tbs = parsed.tbs_certificate();

@@ -4,12 +4,12 @@
 //! default policy, and an empty one is refused. A policy is a TOML file ([`Policy::parse`]; `deploy/policy.toml` shows
 //! every setting), or a line of code ([`Policy::identity`]).
 //!
-//! [`Policy::evaluate`] is pure: verified signatures in, a [`Decision`] with an explanation of every rule out.
-//! 1. Signatures that a distrust rule hits are taken out; nothing brings them back.
-//! 2. Signatures made outside the policy's own time are taken out.
-//! 3. The requirement is evaluated over the rest. A rule is met by one signature that meets all of its conditions; `all_of`
-//!    may be met by several; `at_least` counts distinct signers, so no key or person counts twice. A rule that names no
-//!    predicate and no [`Kind`] is met by a signature of the artifact itself, and by no attestation.
+//! [`Policy::evaluate`] is pure. It takes verified signatures and returns a [`Decision`], which explains every rule:
+//! 1. Signatures that match a distrust rule are removed. No other rule brings them back.
+//! 2. Signatures made outside the policy's own period are removed.
+//! 3. The requirement is evaluated over the rest. One signature must meet all conditions of a rule. Several signatures
+//!    together can meet `all_of`. `at_least` counts distinct signers, so no key or person counts twice. A rule without
+//!    a predicate and without a [`Kind`] requires a signature of the artifact itself: an attestation does not meet it.
 //!
 //! Not here: the verification of signatures, certificates, times and log entries, which comes first, and I/O.
 
@@ -67,14 +67,14 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// One signature of the artifact itself by this identity, vouched for by this issuer, both compared byte by byte. For
+    /// Requires one signature of the artifact itself by this identity of this issuer, both compared byte by byte. For
     /// attestations, see [`Requirement::of_kind`].
     #[must_use]
     pub fn identity(identity: impl Into<String>, issuer: impl Into<String>) -> Self {
         Self::require(Requirement::identity(identity, issuer))
     }
 
-    /// One signature of the artifact itself with this key, without a certificate.
+    /// Requires one signature of the artifact itself with this key, without a certificate.
     #[must_use]
     pub fn key(key: PublicKey) -> Self {
         Self::require(Requirement::key(key))
@@ -107,14 +107,15 @@ impl Policy {
         self
     }
 
-    /// Sets how much evidence the certificates of one authority need. The first that means an authority holds.
+    /// Sets the evidence that the certificates of one authority need. If several entries name an authority, the first
+    /// one applies.
     #[must_use]
     pub fn with_thresholds_of(mut self, thresholds: AuthorityThresholds) -> Self {
         self.authorities.push(thresholds);
         self
     }
 
-    /// Reads a policy file.
+    /// Parses a policy file.
     ///
     /// # Errors
     /// A [`ParseError`] with line and column, the allowed values and the necessary change. Its code is
@@ -149,19 +150,19 @@ impl Policy {
         self.thresholds
     }
 
-    /// Authorities whose certificates need other evidence than [`Self::thresholds`] says.
+    /// Authorities whose certificates need other evidence than [`Self::thresholds`].
     #[must_use]
     pub fn thresholds_of_authorities(&self) -> &[AuthorityThresholds] {
         &self.authorities
     }
 
-    /// Where signatures of images are looked for, if it says so.
+    /// The layout in which signatures of images are searched, if the policy sets it.
     #[must_use]
     pub const fn layout(&self) -> Option<SignatureLayout> {
         self.layout
     }
 
-    /// Every key that the policy names: what signatures without a certificate are verified with.
+    /// Every key that the policy names. Signatures without a certificate are verified with these keys.
     #[must_use]
     pub fn keys(&self) -> Vec<&PublicKey> {
         let conditions = self.requirement.conditions().into_iter();

@@ -21,9 +21,9 @@ use serde_json::{Map, Value};
 
 /// The payload type of an envelope with a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
-/// The predicate type by which cosign signs an artifact itself, of an image since version 3.
+/// The predicate type of cosign's signatures of an artifact itself. cosign uses it for images since version 3.
 pub const COSIGN_SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
-/// Subjects of one statement; the largest releases of the field have some hundreds.
+/// Maximum subjects of a statement. Large releases have some hundreds.
 pub const MAX_SUBJECTS: usize = 1024;
 /// Maximum digests of a subject.
 pub const MAX_DIGESTS: usize = 32;

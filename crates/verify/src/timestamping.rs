@@ -1,9 +1,9 @@
 //! Timestamps by an authority (RFC 3161): requests, responses, and their verification.
 //!
-//! [`Request`] and [`Token`] are read strictly: DER only, nothing twice, nothing left over, every length bounded, and
-//! without copying. An [`Authority`] is a certificate chain that may make timestamps (RFC 3161 §2.3); it says whether a
-//! token is its own. Not here: revocation, timestamps by authorities known by key identifier alone, and CMS beyond what a
-//! timestamp needs.
+//! [`Request`] and [`Token`] are parsed strictly, without copying: DER only, no repeated or trailing elements, and a
+//! limit for every length. An [`Authority`] is a certificate chain that may make timestamps (RFC 3161 §2.3), and
+//! verifies its tokens. Not here: revocation, signers named only by key identifier, and CMS beyond the needs of a
+//! timestamp.
 //!
 //! | module | reads | specification |
 //! |---|---|---|

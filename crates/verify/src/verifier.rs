@@ -6,16 +6,18 @@
 //!
 //! # Steps
 //!
-//! 1. **Formats.** The bundle keeps the rules of its form ([`Bundle::parse`] has checked them), the form is not older than
-//!    [`Options::minimum_form`], and a key is known where the bundle has no certificate.
-//! 2. **Times.** Every timestamp is over the signature, by an authority of the trust root, at a time at which that authority and
-//!    all its certificates were trusted. Every promise of a log verifies under the key the log had at that time. Nothing lies in
-//!    the future. Enough operators vouch for a time ([`Thresholds::times`]); without a promise, an entry's time counts for nothing.
-//! 3. **Chain.** One certificate authority has issued the certificate. At *every* time of step 2 the certificate, the authority's
-//!    whole chain and its window in the trust root are valid. The certificate is for code signing and no CA. Thresholds of this
-//!    authority, if it has its own ([`Options::authorities`]), hold from here on, and for the times of step 2.
-//! 4. **SCTs.** Every SCT of a known log verifies for this certificate and this issuer, in the log's window. Enough operators
-//!    have given one ([`Thresholds::scts`]).
+//! 1. **Formats.** The bundle follows the rules of its form ([`Bundle::parse`] has checked them). The form is not older
+//!    than [`Options::minimum_form`]. If the bundle has no certificate, its key is known.
+//! 2. **Times.** Every timestamp is over the signature, by an authority of the trust root, at a time when that
+//!    authority and all its certificates were trusted. Every promise verifies with the log's key, at a time when the
+//!    log was trusted. No time is in the future. Enough operators establish a time ([`Thresholds::times`]). An entry's
+//!    time without a promise does not count.
+//! 3. **Chain.** An authority of the trust root issued the certificate. At *every* time of step 2 the certificate, the
+//!    authority's whole chain and its window in the trust root are valid. The certificate is for code signing and is
+//!    not a CA. If this authority has its own thresholds ([`Options::authorities`]), they apply to all later steps, and
+//!    to the times of step 2.
+//! 4. **SCTs.** Every SCT of a known log verifies for this certificate and this issuer, in the log's window. SCTs of
+//!    enough operators are present ([`Thresholds::scts`]).
 //! 5. **Identity.** The certificate names one identity and one issuer, and the [`Judge`] accepts the signer.
 //! 6. **Log entry.** The body of every entry is about this signature, key and artifact. The entry is in the tree of a
 //!    checkpoint that the log signed, under its own name, in its window. Enough witnesses have cosigned the checkpoint
@@ -107,7 +109,7 @@ struct Case<'a> {
     verifier: &'a Verifier,
     bundle: &'a Bundle,
     now: Timestamp,
-    /// What must be counted; of a certificate, as its authority's thresholds say once that is known.
+    /// The required counts. For a certificate they are those of its authority, once step 3 has found it.
     required: Required,
     warnings: Vec<String>,
 }
@@ -270,7 +272,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The certificate, of an authority that is known from here on; `None` for a key, which was trusted at every time.
+    /// Checks steps 3 and 4. Returns the certificate and sets the thresholds of its authority. `None` for a key, after
+    /// a check that it was trusted at every time.
     fn leaf<'k>(
         &mut self,
         demands: &Demands,
@@ -291,7 +294,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The one algorithm that belongs to the key, and to what it has signed.
+    /// Returns the one algorithm for this key and this content.
     fn algorithm(&mut self, material: &Material<'_>) -> Algorithm {
         let named = match material {
             Material::Certificate(_) => None,

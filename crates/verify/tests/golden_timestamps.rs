@@ -9,20 +9,20 @@ use chancery_verify::{HashAlgorithm, Rejection};
 use std::path::Path;
 
 const ARTIFACT: &[u8] = b"hello, timestamp";
-/// Name, chain, hash, how many certificates are inside, whether there is a nonce.
+/// Name, chain, hash, number of embedded certificates, whether there is a nonce.
 const GOLDEN: [(&str, &str, HashAlgorithm, usize, bool); 7] = [
     ("ec-sha256", "ec", HashAlgorithm::Sha256, 0, true),
     ("ec-sha384-bare", "ec", HashAlgorithm::Sha384, 0, false),
     ("ec-sha512-certificates", "ec", HashAlgorithm::Sha512, 3, true),
     ("rsa-sha256-certificates", "rsa", HashAlgorithm::Sha256, 3, true),
-    // Those that name the certificate by SHA-1, as freetsa.org does: with a key of 4096 bits, with a certificate in the bag
-    // that is nobody's, and with as little as possible.
+    // These name the certificate by SHA-1, as freetsa.org does: with a key of 4096 bits, with an unrelated certificate
+    // among those embedded, and with as little as possible.
     ("rsa4096-sha512-older", "rsa4096", HashAlgorithm::Sha512, 2, true),
     ("ec-sha256-older", "ec", HashAlgorithm::Sha256, 4, false),
     ("ec-sha256-bare", "ec", HashAlgorithm::Sha256, 0, false),
 ];
 
-/// What the authority of a token says of its times: whether they are ordered, and by how many microseconds they may be off.
+/// What a token states about its time: whether times are ordered, and their accuracy in microseconds.
 fn claims(name: &str) -> (bool, u64) {
     match name {
         "ec-sha256-bare" => (false, 3_000_000),

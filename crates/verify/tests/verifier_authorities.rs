@@ -1,4 +1,4 @@
-//! Thresholds of one certificate authority: they hold for its certificates, and for those of no other.
+//! Thresholds of one certificate authority: they apply to its certificates only.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
 
@@ -13,14 +13,14 @@ use made::{ARTIFACT, IDENTITY, ISSUER, NOW, Scts, Spec, World};
 use serde_json::Value;
 
 const URL: &str = "https://ca.example.test";
-/// What GitHub's authority for private repositories gives.
+/// The evidence that GitHub's authority for private repositories gives.
 const PRIVATE: PolicyThresholds = PolicyThresholds { logs: 0, scts: 0, times: 1, timestamps: 1, witnesses: 0 };
 
 fn root(world: &World) -> TrustRoot {
     TrustRoot::parse(world.root().to_string().as_bytes()).unwrap()
 }
 
-/// The verdict with these thresholds, which are asked for by options and by a policy alike.
+/// The verdict with these thresholds, which options and policy must give alike.
 fn code(root: &TrustRoot, bundle: &Value, general: PolicyThresholds, own: &[AuthorityThresholds]) -> &'static str {
     let bundle = Bundle::parse(bundle.to_string().as_bytes()).unwrap();
     let policy = Policy::identity(IDENTITY, ISSUER).with_thresholds(general);
@@ -61,7 +61,7 @@ fn an_authority_without_logs_is_meant_by_its_url_or_a_certificate() {
     }
     assert_eq!(verdict(certificate(world.leaf.der())), "sct.missing");
     assert_eq!(verdict(certificate(world.tsa[1].der())), "sct.missing");
-    // What is not asked for is still not invented: such an authority needs its timestamp.
+    // A threshold of zero does not make up a time: such an authority still needs its timestamp.
     let bare = world.bundle(&[], &[]);
     assert_eq!(code(&root(&world), &bare, PolicyThresholds::default(), &[of(url(URL), PRIVATE)]), "time.none");
 }
@@ -100,7 +100,7 @@ fn what_one_authority_need_not_another_must() {
         code(&roots, &bundle, PolicyThresholds::default(), &own)
     };
     assert_eq!((verdict(&lax), verdict(&strict)), ("accepted", "sct.missing"));
-    // The first that means an authority holds.
+    // If several entries name an authority, the first one applies.
     let own = [of(url(URL), PolicyThresholds::default()), own[0].clone()];
     let bundle = lax.bundle(&[], &[lax.timestamp()]);
     assert_eq!(code(&roots, &bundle, PolicyThresholds::default(), &own), "sct.missing");

@@ -3,12 +3,13 @@
 //!
 //! It is only appended to, and only its owner can read it, because it names people. A line has the request's id
 //! ([`RequestId`](chancery_daemon::http::RequestId)), the decision and the code of its reason. It never has the token,
-//! nor any text of the request that is not verified. A certificate whose line cannot be written is not returned, and
-//! until a line can be written again none is issued. A line survives a crash of the process at once, and a power cut
-//! after [`SYNC_PERIOD`]. Lines are not synced one by one, because the certificate log is the record that must survive.
+//! nor any unverified text of the request. A certificate whose line cannot be written is not returned. No more
+//! certificates are issued until a line can be written again. A line survives a crash of the process immediately, and a
+//! power cut after [`SYNC_PERIOD`]. Lines are not synced one by one, because the certificate log is the record that
+//! must survive.
 //!
-//! Grants are never left out. Refusals are, beyond what `refusals` has room for, so that strangers cannot fill the disk;
-//! a line a minute says how many. `file` follows, rotates and syncs the file.
+//! Granted requests are never left out. Refusals beyond the limits of `refusals` are left out, so that clients cannot
+//! fill the disk. One line per minute has their number. `file` follows, rotates and syncs the file.
 
 mod file;
 mod refusals;
@@ -40,18 +41,18 @@ pub const SYNC_PERIOD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct AuditLog {
     file: AuditFile,
-    /// Locked before the file is.
+    /// Locked before the file.
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     refusals: Refusals,
-    /// Why the last line could not be written.
+    /// The reason why the last line could not be written.
     unwritable: Option<String>,
     /// Decisions without a line since then.
     unrecorded: u64,
-    /// Why the last sync failed.
+    /// The reason why the last sync failed.
     unsyncable: Option<String>,
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) request_id: &'a str,
     /// `v1`, `v2` or `grpc`.
     pub(crate) api: &'static str,
-    /// The address it came from; `None` if there is no connection.
+    /// The client's address. `None` if there is no connection.
     pub(crate) peer: Option<Peer>,
     /// Name of the configured issuer that the token names, verified or not.
     pub(crate) issuer: Option<&'a str>,
@@ -68,12 +69,12 @@ pub(crate) struct Asked<'a> {
     pub(crate) principal: Option<&'a Principal>,
 }
 
-/// What became of a line about a refusal.
+/// The result of writing a line about a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recorded {
-    /// It is in the file.
+    /// The line is in the file.
     Line,
-    /// There was no room for it.
+    /// The line was left out.
     LeftOut,
 }
 
@@ -83,14 +84,14 @@ impl AuditLog {
         Ok(Self { file: AuditFile::open(path, rotation)?, state: Mutex::default() })
     }
 
-    /// Opens the file anew, as after SIGHUP.
+    /// Opens the file again, for example after SIGHUP.
     pub fn reopen(&self) {
         if let Err(error) = self.file.reopen() {
             tracing::error!(%error, "the audit log cannot be opened anew; the open file stays in use");
         }
     }
 
-    /// Says why nothing is issued, if lines cannot be written or synced at the moment.
+    /// Returns the reason why nothing is issued, if lines cannot be written or synced at the moment.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
         let state = self.state();
@@ -111,8 +112,8 @@ impl AuditLog {
         synced
     }
 
-    /// Does what is due for as long as it is polled: syncs lines, tries again what could not be written, and says how
-    /// many refusals were left out.
+    /// Maintains the log for as long as it is polled: syncs lines, repeats failed writes, and writes the number of
+    /// refusals that were left out.
     pub async fn keep(self: Arc<Self>, clock: Arc<dyn Clock>) {
         loop {
             tokio::time::sleep(SYNC_PERIOD).await;
@@ -120,7 +121,7 @@ impl AuditLog {
             let due = move || {
                 log.resume(now);
                 log.sum_up(now, false);
-                // Told and remembered there.
+                // The error is logged and stored there.
                 let _synced = log.sync();
             };
             if tokio::task::spawn_blocking(due).await.is_err() {
@@ -129,13 +130,13 @@ impl AuditLog {
         }
     }
 
-    /// Says what was left out, and returns when all lines are on disk.
+    /// Writes the refusals that were left out, and returns when all lines are on disk.
     pub fn close(&self, now: Timestamp) {
         self.sum_up(now, true);
         let _synced = self.sync();
     }
 
-    /// Writes a line to find out whether lines can be written again, if the last one could not.
+    /// If the last line could not be written, writes a line to test whether lines can be written again.
     fn resume(&self, now: Timestamp) {
         let mut state = self.state();
         if state.unwritable.is_some() {
@@ -203,7 +204,7 @@ impl AuditLog {
         written
     }
 
-    /// Writes whole lines. The first ones after a failure stand behind a line that says how many are missing.
+    /// Writes whole lines. After a failure, a line with the number of missing lines comes first.
     fn write(&self, state: &mut State, lines: &str, now: Timestamp) -> io::Result<()> {
         let Some(reason) = &state.unwritable else {
             let written = self.file.append(lines, now);

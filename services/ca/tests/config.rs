@@ -81,7 +81,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("preset = 'entra'\nurl = 'https://login.microsoftonline.com/common/v2.0'", "accept every tenant"),
     ("preset = 'google'\nmax_age_seconds = 0", "`max_age_seconds`"),
     ("preset = 'google'\nmax_age_seconds = 604801", "`max_age_seconds`"),
-    ("preset = 'google'\nrequire = {hd = []}", "no value at all"),
+    ("preset = 'google'\nrequire = {hd = []}", "has no allowed value"),
     ("preset = 'google'\nrequire = {'' = 'x'}", "not the name of a claim"),
     ("preset = 'google'\njwks_uri = 'https://a.test'", "has an effect only if keys are discovered"),
     ("preset = 'google'\njwks_hosts = ['https://keys.example.org']", "without scheme, port and path"),

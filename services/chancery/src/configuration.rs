@@ -1,8 +1,9 @@
 //! The configuration file of `chancery init` and `chancery serve`: TOML, strict.
 //!
-//! An unknown key is an error. So is every value that would fail later: a malformed address, a URL that clients would read
-//! differently. Relative paths are relative to the file. Only the file itself is opened here; `serve::Prepared` reads the files
-//! that it names. The types give the JSON schema for editors, so the comments of their fields are the texts of the schema.
+//! An unknown key is an error. So is every value that would fail later, for example a malformed address, or a URL that
+//! clients would parse differently. Relative paths are relative to the file. Only the file itself is opened here;
+//! `serve::Prepared` reads the files that it names. The types give the JSON schema for editors, so the comments of
+//! their fields are the texts of the schema.
 
 mod arguments;
 mod audit;
@@ -34,9 +35,9 @@ use trust::TrustTable;
 use tsa::TsaTable;
 use url::Url;
 
-/// Largest file that is read.
+/// Maximum bytes of a configuration file.
 const MAX_FILE_BYTES: u64 = 1 << 20;
-/// Enough for the clients behind one address translator, each with a few connections.
+/// Enough for the clients behind one NAT gateway, each with a few connections.
 const CONNECTIONS_PER_ADDRESS: usize = 256;
 
 /// A role of a process.
@@ -125,17 +126,17 @@ pub(crate) struct Listen {
 }
 
 impl Listen {
-    /// The most connections of one address, if there is a limit.
+    /// The maximum of connections from one address, if there is a limit.
     pub(crate) fn connections_per_address(&self) -> Option<NonZeroUsize> {
         let usual = if self.tls.is_some() { CONNECTIONS_PER_ADDRESS } else { 0 };
         NonZeroUsize::new(self.connections_per_address.unwrap_or(usual))
     }
 
-    /// Refuses two sockets for one address and port, of which the system would refuse the second.
+    /// Refuses two sockets for one address and port, because the system would refuse the second.
     fn check(&self) -> anyhow::Result<()> {
         let Some(metrics) = self.metrics else { return Ok(()) };
         let (one, other) = (self.address.ip(), metrics.ip());
-        // `[::]` takes IPv4, too.
+        // `[::]` also accepts IPv4.
         let includes = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
         let is_shared = one == other || includes(one, other) || includes(other, one);
         ensure!(
@@ -373,7 +374,7 @@ mod tests {
         assert_eq!(addresses.base().as_str(), "https://sign.example.org");
         assert_eq!(addresses.url(Role::Log).unwrap().as_str(), "https://sign.example.org");
         assert_eq!(configuration.oidc_issuer().unwrap().unwrap().as_str(), "https://Login.example.org:443/A");
-        // A role that names no log may be at an address.
+        // The host of a role without logs may be an IP address.
         let apart = format!("{SMALLEST}[tsa]\nurl = \"http://[2001:DB8::1]:80\"\n");
         let addresses = load(&apart).unwrap().addresses().unwrap();
         assert_eq!(addresses.url(Role::Tsa).unwrap().as_str(), "http://[2001:db8::1]");

@@ -1,7 +1,7 @@
-//! `chancery init` and `chancery serve`: an instance as its configuration file says.
+//! `chancery init` and `chancery serve`: an instance from a configuration file.
 //!
-//! `init` makes, once: keys, certificates, logs and their first entries, trust files. `serve` makes nothing. A missing file is an
-//! error, because a new key under an old log, or the reverse, would contradict what was signed.
+//! `init` makes keys, certificates, logs with their first entries, and trust files, once. `serve` makes nothing. A
+//! missing file is an error, because a new key for an old log, or the reverse, would contradict earlier signatures.
 
 mod prepared;
 
@@ -21,16 +21,17 @@ use chancery_log::{ct, rekor_v1, rekor_v2, store::Location};
 use sd_notify::NotifyState;
 use std::{collections::BTreeSet, path::Path};
 
-/// Makes the instance. One that was made already is refused, unless `if_needed`.
+/// Makes the instance. If it exists already, this is an error unless `if_needed`.
 pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
     let configuration = Configuration::load(file)?;
     let roles = Role::ALL.into();
-    // Before the locks are tried, which its servers hold: a container's init is run again while they answer.
+    // Checked before the locks, because running servers hold them: a container's init is run again while servers are
+    // running.
     if configuration.data.join("instance.json").exists() && recorded_instance(&configuration.data)?.complete {
         ensure!(if_needed, "the instance in {} exists; run: chancery serve", configuration.data.display());
         return Ok(());
     }
-    // Before anything is made: what is refused now leaves nothing behind.
+    // Checked before anything is made, so that a refusal leaves no files behind.
     let prepared = Prepared::of(&configuration, file, &roles)?;
     let clock = GuardedClock::start_to_make(prepared.time_servers.clone()).await?;
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
@@ -46,9 +47,10 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
     data.complete()
 }
 
-/// Serves `roles` until SIGTERM or SIGINT; all of them unless told otherwise.
+/// Serves `roles` until SIGTERM or SIGINT. Default: all roles.
 ///
-/// 1. Read the configuration and the files it names, lock the data directory. 2. Listen. 3. Open keys, logs, authority. 4. Answer.
+/// 1. Read the configuration and its files, lock the data directory. 2. Listen. 3. Open keys, logs, authority. 4.
+///    Answer.
 pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     // (1)
@@ -85,14 +87,14 @@ pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
     instance.serve(listening, |routes| routes, ready).await
 }
 
-/// Tells systemd, if it waits to be told.
+/// Tells systemd that the server is ready, if systemd waits for it.
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "cannot notify systemd");
     }
 }
 
-/// What an instance is started with.
+/// The settings for starting an instance.
 struct Started<'a> {
     configuration: &'a Configuration,
     file: &'a Path,

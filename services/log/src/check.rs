@@ -1,12 +1,12 @@
-//! Re-deriving a whole log from its entries: what an auditor does, and what every test scenario ends with.
+//! Re-derives a whole log from its entries, as an auditor does. Every test scenario ends with it.
 //!
-//! Entries → leaf hashes → identity hashes → tiles → root hashes at every stored checkpoint → signatures → head → the tables
-//! that lead to entries. Nothing that is stored is believed; the first thing that does not follow is named. [`check`] reads
-//! through the [`Store`] and changes nothing, so it may run beside a server. [`check_files`] reads what everybody can read:
-//! checkpoint, tiles and entry bundles, of a server or of a directory of files.
+//! Entries → leaf hashes → identity hashes → tiles → root hashes at every stored checkpoint → signatures → head → the
+//! tables that lead to entries. No stored value is trusted, and the first wrong one is reported. [`check`] reads
+//! through the [`Store`] and changes nothing, so it may run beside a server. [`check_files`] reads the public files:
+//! checkpoint, tiles and entry bundles, from a server or a directory.
 //!
-//! Not checked: SETs and SCTs, because they are not stored but made anew for each answer. Not found, because nothing in the
-//! database says otherwise:
+//! Not checked: SETs and SCTs, because they are not stored: each answer has a new one. The check cannot find these
+//! changes, because nothing else in the database contradicts them:
 //!
 //! | changed | why nothing follows from it |
 //! |---|---|
@@ -34,7 +34,7 @@ use chancery_verify::{Hash, PublicKey, Rejection};
 use serde::Serialize;
 use std::num::NonZeroU32;
 
-/// Which rules a log's entries follow.
+/// The rules that a log's entries follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Personality {
     /// Rekor v1.
@@ -45,21 +45,21 @@ pub enum Personality {
     Ct,
 }
 
-/// A log to check: its record, the key whose signatures it must bear, and its rules.
+/// A log to check: its record, the key that must have signed its checkpoints, and its rules.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// As it was made.
+    /// Its record from its creation.
     pub record: LogRecord,
     /// Its public key, from outside the database.
     pub key: PublicKey,
-    /// How its checkpoints are named.
+    /// The names of its checkpoints.
     pub scheme: Scheme,
     /// Its rules.
     pub personality: Personality,
 }
 
 impl Subject {
-    /// The log of `record`, whose name says which rules it follows and whose origin says how its checkpoints are named.
+    /// The log of `record`. The record's name decides the rules, and its origin the names of the checkpoints.
     pub fn new(record: LogRecord, key: PublicKey) -> Result<Self, Finding> {
         let unnamed = |_| Finding::Log("its origin is not one");
         let (scheme, personality) = match series::split(&record.name).0 {
@@ -77,34 +77,34 @@ impl Subject {
     }
 }
 
-/// Of which stored checkpoints the signatures are verified. What they state is compared with the tree for all of them.
+/// The stored checkpoints whose signatures are verified. The contents of all checkpoints are compared with the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Signatures {
     /// Every one.
     #[default]
     All,
-    /// One in so many, and the newest.
+    /// One of this many, and the newest.
     OneIn(NonZeroU32),
 }
 
-/// What a check does beyond re-deriving.
+/// Options of a check.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Which signatures it verifies.
+    /// The signatures to verify.
     pub signatures: Signatures,
-    /// Trees that were seen earlier, under verified checkpoints: the log must extend each.
+    /// Earlier trees from verified checkpoints. The log must extend each of them.
     pub saved: Vec<TreeHead>,
 }
 
 impl Options {
-    /// Compares the tree of `size` leaves with the trees of that size that were seen earlier.
+    /// Compares the tree of `size` leaves with the earlier trees of that size.
     fn compare(&self, size: u64, root: impl Fn() -> Hash) -> Result<(), Finding> {
         let mut saved = self.saved.iter().filter(|saved| saved.size == size);
         if saved.all(|saved| saved.root == root()) { Ok(()) } else { Err(Finding::Forked { size }) }
     }
 }
 
-/// A log that re-derives.
+/// The result for a log without a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Its role.
@@ -117,60 +117,60 @@ pub struct Report {
     pub root_hash: String,
     /// Checkpoints whose root hash was re-derived.
     pub checkpoints: u64,
-    /// Of these, the ones whose signature was verified.
+    /// Of these, the checkpoints whose signature was verified.
     pub signatures: u64,
-    /// Sizes of the earlier trees that it was shown to extend.
+    /// Sizes of the earlier trees that it extends.
     pub extends: Vec<u64>,
 }
 
-/// The first thing found wrong.
+/// The first fault.
 #[derive(Debug, thiserror::Error)]
 pub enum Finding {
     /// The entry at this index is missing, or another is in its place.
     #[error("entry {index}: the entry is missing")]
     Gap {
-        /// Where.
+        /// The entry's index.
         index: u64,
     },
     /// An entry does not follow from its leaf.
     #[error("entry {index}: {what}")]
     Entry {
-        /// Where.
+        /// The entry's index.
         index: u64,
-        /// What does not follow.
+        /// The value that does not follow.
         what: &'static str,
     },
-    /// A stored tile differs from the one the entries give.
+    /// A stored tile differs from the one derived from the entries.
     #[error("tile {}/{}: the stored hashes are not those of the entries", .id.level, .id.index)]
     Tile {
-        /// Which tile.
+        /// The tile.
         id: TileId,
     },
-    /// A stored checkpoint does not verify, or states another root hash than the entries give.
+    /// A stored checkpoint does not verify, or has another root hash than the entries.
     #[error("checkpoint {size}: {rejection}")]
     Checkpoint {
         /// Its tree size.
         size: u64,
-        /// Why.
+        /// The reason.
         rejection: Rejection,
     },
     /// The committed head is not that of the entries.
     #[error("head: it states {stated} leaves and another root hash than the {derived} entries give")]
     Head {
-        /// Leaves it states.
+        /// Leaves that it states.
         stated: u64,
-        /// Entries there are.
+        /// Stored entries.
         derived: u64,
     },
-    /// A larger tree was published once: the database has been put back to an earlier state.
+    /// A larger tree was published: the database was restored to an earlier state.
     #[error("head: it states {head} leaves, but a checkpoint of {published} leaves was published")]
     RolledBack {
-        /// Leaves it states.
+        /// Leaves that it states.
         head: u64,
         /// Leaves of the newest stored checkpoint.
         published: u64,
     },
-    /// The log is not an extension of one that was seen earlier.
+    /// The log does not extend an earlier tree.
     #[error(
         "checkpoint {size}: the entries give another root hash than the checkpoint that was saved earlier: the log was \
          forked or rolled back"
@@ -179,18 +179,18 @@ pub enum Finding {
         /// Leaves of the earlier tree.
         size: u64,
     },
-    /// A file of the log is missing or is not what its name says.
+    /// A file of the log is missing, or has other contents than its name requires.
     #[error("{path}: {what}")]
     File {
         /// Its path below the log's.
         path: String,
-        /// What is wrong with it.
+        /// The fault.
         what: &'static str,
     },
-    /// The log is not the one the key and origin belong to.
+    /// The key or origin is of another log.
     #[error("log: {0}")]
     Log(&'static str),
-    /// There are rows of a log that is not listed.
+    /// The database has rows of a log that is not listed.
     #[error("log number {log_id}: it has entries, and its row of `logs` is missing")]
     Unlisted {
         /// Its number in the database.
@@ -199,29 +199,29 @@ pub enum Finding {
     /// The database could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file could not be had.
+    /// A file could not be fetched.
     #[error(transparent)]
     Unreadable(#[from] FileError),
     /// The temporary directory could not be used.
     #[error("cannot use the temporary directory: {0}")]
     Scratch(#[from] std::io::Error),
-    /// The check itself ended before it was done.
+    /// The check ended before it was complete.
     #[error("the check was interrupted")]
     Interrupted,
 }
 
-/// The finding that an entry is logged a second time.
+/// The fault that an entry is logged twice.
 const fn repeated(index: u64) -> Finding {
     Finding::Entry { index, what: "an equal entry has a lower index" }
 }
 
-/// Whether every log that has rows in the database is among those it lists.
+/// Checks that every log with rows in the database is listed.
 pub async fn check_listing(store: &dyn Store) -> Result<(), Finding> {
     let unlisted = store.unlisted().await?;
     unlisted.first().map_or(Ok(()), |log_id| Err(Finding::Unlisted { log_id: *log_id }))
 }
 
-/// Re-derives one log and verifies everything. `progress` is called with the number of entries done and their total.
+/// Re-derives one log and verifies everything. Calls `progress` with the number of checked entries and their total.
 pub async fn check(
     store: &dyn Store,
     subject: &Subject,
@@ -230,7 +230,7 @@ pub async fn check(
     check_with(store, subject, &Options::default(), progress).await
 }
 
-/// As [`check`], with options. An entry that is logged twice is named last, after everything else was found right.
+/// As [`check`], with options. An entry that is logged twice is reported last, if there is no other fault.
 pub async fn check_with(
     store: &dyn Store,
     subject: &Subject,

@@ -11,8 +11,8 @@ static FAILED_CHECKS: AtomicU64 = AtomicU64::new(0);
 
 /// Self-checks of the logs of this process that failed: of reads, promises, certificate timestamps, checkpoints and batches.
 ///
-/// They are counted where a [`Corrupt`] becomes an error that a caller sees. So none is missed, whichever personality,
-/// protocol or background task met it. Nothing else makes this number grow: no client can.
+/// They are counted where a [`Corrupt`] becomes an error that a caller sees. So none is missed, independent of the
+/// personality, protocol or background task. Only failed self-checks increase this number: clients cannot.
 #[must_use]
 pub fn failed_checks() -> u64 {
     FAILED_CHECKS.load(Ordering::Relaxed)
@@ -27,16 +27,16 @@ pub enum Error {
         /// Seconds to wait.
         retry_after_seconds: u64,
     },
-    /// Not now: the sequencer has stopped, or nobody could be told of the entry. Reads go on.
+    /// Temporary: the sequencer has stopped, or an entry could not be acknowledged. Reads go on.
     #[error("the log takes no entries at the moment: {reason}")]
     Unavailable {
         /// Why, for the operator's log.
         reason: &'static str,
     },
-    /// Not now: the clock cannot be trusted, so nothing is dated. Reads go on.
+    /// Temporary: the clock cannot be trusted, so no time is signed. Reads go on.
     #[error(transparent)]
     Clock(#[from] ClockFault),
-    /// Never again: the log is frozen. Reads go on.
+    /// Permanent: the log is frozen. Reads go on.
     #[error("the log is frozen: it takes no more entries")]
     Frozen,
     /// Until an operator has intervened: the stored state is in doubt. Reads go on.
@@ -45,7 +45,7 @@ pub enum Error {
     /// A self-check failed. Nothing is signed any more.
     #[error(transparent)]
     Corrupt(Corrupt),
-    /// The database failed; whether a write reached it is unknown, and a retry is safe.
+    /// The database failed. It is unknown whether a write reached it. A retry is safe.
     #[error(transparent)]
     Store(StoreError),
 }

@@ -1,21 +1,22 @@
-//! Witnessing: checkpoints of a log are cosigned by others before they are published (C2SP tlog-witness).
+//! Witnessing: witnesses cosign the checkpoints of a log before they are published (C2SP tlog-witness).
 //!
-//! A witness cosigns a tree only if it extends the one it has cosigned before. So it is what a log cannot talk its way
-//! around: where its database was put back, or a copy of the machine writes a second history, a witness says that it has seen
-//! more, or something else. Where it shows a checkpoint that proves it, the log is quarantined; otherwise that witness is at
-//! fault, and the log goes on as its quorum allows.
+//! A witness cosigns a tree only if it extends the tree that it cosigned before. So it notices a second history: if the
+//! database was restored to an earlier state, or a copy of the machine writes too, the witness answers that it has
+//! cosigned a larger or another tree. If it shows a checkpoint that proves this, the log is quarantined. Otherwise the
+//! witness is at fault, and the log goes on as its quorum allows.
 //!
-//! The sequencer commits and signs as ever. What it has signed is published here: at once where a quorum of witnesses has
-//! cosigned it; without that, after the policy's timeout ([`Fail::Open`]) or never ([`Fail::Closed`]). Who has submitted an
-//! entry waits for a published head with it. All witnesses are asked about one head at a time, each with at most one request
-//! on its way, and the newest signed head is the next one: what is signed in between needs no cosignature of its own.
+//! The sequencer commits and signs as without witnesses. This module publishes signed heads: immediately if a quorum of
+//! witnesses has cosigned the head. Without a quorum, after the policy's timeout ([`Fail::Open`]) or never
+//! ([`Fail::Closed`]). A submitter waits for a published head that includes its entry. All witnesses are asked about
+//! one head at a time, each with at most one open request. The newest signed head is the next one: heads signed in
+//! between need no cosignatures.
 //!
-//! - `rounds`: which head the witnesses are asked about, and what is published when.
-//! - `context`: the log they are asked about.
+//! - `rounds`: the choice of the head to cosign, and of the time to publish it.
+//! - `context`: the log that the witnesses cosign.
 //! - `asking`: one conversation with one witness.
-//! - `evidence`: what a witness must show before it is believed against the log.
+//! - `evidence`: the proof that a witness must show before the log is quarantined.
 //!
-//! How requests travel is the caller's: see [`WitnessClient`].
+//! The caller provides the transport: see [`WitnessClient`].
 
 mod asking;
 mod context;
@@ -41,14 +42,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// What a witness has answered, by what its status means.
+/// The answer of a witness, by the meaning of its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// 200: signature lines.
     Cosigned(String),
-    /// 409: the size it has cosigned, if it says one.
+    /// 409: the size that it has cosigned, if the answer has one.
     Conflict(Option<u64>),
-    /// 422: the tree does not extend the one it has cosigned.
+    /// 422: the tree does not extend the one that it has cosigned.
     Inconsistent,
     /// Anything else.
     Refused {
@@ -65,38 +66,38 @@ pub struct Unreachable {
     pub reason: String,
 }
 
-/// A request on its way.
+/// An open request.
 pub type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unreachable>> + Send + 'a>>;
 
-/// A checkpoint on its way; `None` where the witness shows none.
+/// An open request for a checkpoint. `None` if the witness has none.
 pub type Showing<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, Unreachable>> + Send + 'a>>;
 
-/// Entries that may be in a log without anybody being told of them, where nothing is acknowledged without witnesses. Beyond
-/// it no entry is taken, except those that were let in before: at most as many again.
+/// Maximum unacknowledged entries in a log that acknowledges nothing without witnesses. Beyond it no new entry is
+/// accepted. Entries that were accepted before are still written: at most as many again.
 const MAX_UNTOLD: u64 = 4096;
 
-/// Carries requests to one witness.
+/// Sends requests to one witness.
 pub trait WitnessClient: Send + Sync {
-    /// Sends one `add-checkpoint`, and gives up after some seconds.
+    /// Sends one `add-checkpoint`. It has a time limit of some seconds.
     fn add_checkpoint(&self, request: String) -> Asking<'_>;
 
-    /// Where the witness shows the last checkpoint of the log with this origin that it has cosigned: a URL.
+    /// URL of the last checkpoint that the witness has cosigned for the log with this origin.
     fn evidence(&self, origin: &str) -> String;
 
-    /// Fetches that checkpoint, and gives up after some seconds. Nothing about it needs to be verified.
+    /// Fetches that checkpoint. It has a time limit of some seconds. The caller verifies the checkpoint.
     fn checkpoint(&self, origin: &str) -> Showing<'_>;
 }
 
-/// What becomes of a checkpoint that too few witnesses have cosigned.
+/// The handling of a checkpoint that too few witnesses have cosigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fail {
-    /// It is published all the same, after the timeout.
+    /// It is published without a quorum, after the timeout.
     Open,
     /// It is not published, and its entries are not acknowledged.
     Closed,
 }
 
-/// Who witnesses a log, and what happens without them.
+/// The witnesses of a log, and the handling of a missing quorum.
 #[derive(Clone)]
 pub struct Witnesses {
     policy: Policy,
@@ -109,7 +110,7 @@ impl Witnesses {
     /// `quorum` of `members` must cosign within `timeout`.
     ///
     /// # Errors
-    /// Where [`Policy::new`] refuses.
+    /// As [`Policy::new`].
     pub fn new(
         members: Vec<(Witness, Arc<dyn WitnessClient>)>,
         quorum: usize,
@@ -120,14 +121,14 @@ impl Witnesses {
         Ok(Self { policy: Policy::new(witnesses, quorum)?, clients, fail, timeout })
     }
 
-    /// Asks every witness about what was published last, before anything is signed: why the log must not go on, if one
-    /// of them knows better. Those who do not answer in time are not waited for.
+    /// Asks every witness about the last published checkpoint, before anything is signed. Returns the reason for a
+    /// quarantine, if a witness proves one. Witnesses that do not answer in time are left out.
     pub(crate) async fn inspect(&self, guard: Guard<'_>, store: &Arc<dyn Store>) -> Result<Option<Reason>, OpenError> {
         let Some(last) = guard.last_published().await? else { return Ok(None) };
         let context = Context::of(guard, store);
         let conversations = self.policy.witnesses().iter().zip(&self.clients).map(|(witness, client)| {
             let conversation = context.converse(witness, &**client, &last, None);
-            // As long again, because one that disagrees is asked for its checkpoint, too.
+            // Twice as long, because a witness that disagrees is also asked for its checkpoint.
             async { tokio::time::timeout(self.timeout * 2, conversation).await.ok() }
         });
         let doubt = |outcome: Option<asking::Outcome>| match outcome?.result {
@@ -138,17 +139,17 @@ impl Witnesses {
     }
 }
 
-/// What is counted of one witness.
+/// The counters of one witness.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     outcomes: [AtomicU64; OUTCOMES.len()],
-    /// Leaves of the largest tree it has cosigned for this process.
+    /// Leaves of the largest tree that it has cosigned for this process.
     size: AtomicU64,
-    /// Why it has not cosigned when it was asked last.
+    /// The reason why it did not cosign when it was last asked.
     fault: Mutex<Option<WitnessFault>>,
 }
 
-/// How a conversation with a witness can end, as metrics name it.
+/// The outcomes of a conversation with a witness, as metrics name them.
 pub const OUTCOMES: [&str; 6] = ["cosigned", "unreachable", "refused", "invalid", "behind", "unproven"];
 
 impl Tally {
@@ -163,10 +164,10 @@ impl Tally {
     }
 }
 
-/// Why a witness does not cosign.
+/// The reason why a witness does not cosign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WitnessFault {
-    /// How the conversation has ended: one of [`OUTCOMES`].
+    /// The outcome of the conversation: one of [`OUTCOMES`].
     pub outcome: &'static str,
     /// For the operator.
     pub reason: String,
@@ -177,19 +178,19 @@ pub struct WitnessFault {
 pub struct WitnessStatus {
     /// Its name.
     pub name: String,
-    /// Conversations by how they have ended.
+    /// Conversations by outcome.
     pub outcomes: Vec<(&'static str, u64)>,
-    /// Leaves of the largest tree it has cosigned since the start.
+    /// Leaves of the largest tree that it has cosigned since the start.
     pub size: u64,
-    /// Why it did not cosign when it was asked last; `None` where it did.
+    /// The reason why it did not cosign when it was last asked. `None` if it cosigned.
     pub fault: Option<WitnessFault>,
 }
 
-/// What a log knows of its witnessing.
+/// The state of a log's witnessing.
 #[derive(Clone)]
 pub(crate) struct Witnessed {
     shared: Arc<Shared>,
-    /// What is signed, published or not.
+    /// The newest signed head, published or not.
     signed: watch::Receiver<Arc<Published>>,
 }
 
@@ -200,19 +201,19 @@ struct Shared {
     tallies: Vec<Arc<Tally>>,
     /// Whether a quorum has cosigned since the start.
     reached: AtomicBool,
-    /// Whether the newest head lacks its quorum and nobody is left to ask.
+    /// Whether the newest head lacks its quorum and no witness is left to ask.
     lacking: AtomicBool,
 }
 
 impl Witnessed {
-    /// Why no entry may be taken while the tree of `published` leaves is what is published, if so. Where nothing is
-    /// acknowledged without witnesses, entries are refused before they are in the log: until witnesses have been heard, and
-    /// while too many entries wait for them.
+    /// Returns the reason why no entry may be accepted while the published tree has `published` leaves. `None` if
+    /// entries may be accepted. If nothing is acknowledged without witnesses, entries are refused before they are in
+    /// the log: until witnesses have answered, and while too many entries wait for them.
     pub(crate) fn refusal(&self, published: u64) -> Option<&'static str> {
         if self.shared.fail == Fail::Open {
             return None;
         }
-        // A new log has nothing that a witness could be asked about.
+        // A new log has no checkpoint that a witness could have cosigned.
         if published > 0 && !self.shared.reached.load(Ordering::Relaxed) {
             return Some("too few witnesses have been heard since the start");
         }
@@ -220,15 +221,15 @@ impl Witnessed {
         (untold >= MAX_UNTOLD).then_some("too many entries wait for witnesses to cosign them")
     }
 
-    /// Whether entries wait for witnesses that do not cosign.
+    /// Returns whether entries wait for witnesses that do not cosign.
     pub(crate) fn is_lacking(&self) -> bool {
         self.shared.fail == Fail::Closed && self.shared.lacking.load(Ordering::Relaxed)
     }
 
-    /// Waits until witnesses have cosigned what is published first, or have had the time to.
+    /// Waits until witnesses have cosigned the first published head, or the time for it has passed.
     pub(crate) async fn first_round(&self, mut published: watch::Receiver<Arc<Published>>) {
         if published.borrow_and_update().tree.size > 0 {
-            // Nothing depends on it: what is published without them gets their cosignatures when they come.
+            // Nothing depends on it: a head that is published without cosignatures gets them when they arrive.
             let _ = tokio::time::timeout(self.shared.timeout, published.changed()).await;
         }
     }
@@ -239,7 +240,7 @@ impl Witnessed {
         mut published: watch::Receiver<Arc<Published>>,
         size: u64,
     ) -> Result<Arc<Published>, Error> {
-        // In good time it is published with or without witnesses, where that is the policy.
+        // If the policy allows it, the head is published in time with or without witnesses.
         let slack = if self.shared.fail == Fail::Open { self.shared.timeout + rounds::SLACK } else { Duration::ZERO };
         let shown = published.wait_for(|published| published.tree.size >= size);
         match tokio::time::timeout(self.shared.timeout + slack, shown).await {
@@ -249,7 +250,7 @@ impl Witnessed {
         }
     }
 
-    /// What is known of each witness.
+    /// The state of each witness.
     pub(crate) fn status(&self) -> Vec<WitnessStatus> {
         let status = |(witness, tally): (&Witness, &Arc<Tally>)| {
             let counts = tally.outcomes.iter().map(|count| count.load(Ordering::Relaxed));
@@ -262,17 +263,17 @@ impl Witnessed {
     }
 }
 
-/// A log's witnessing, as it begins.
+/// A log's witnessing at its start.
 pub(crate) struct Begun {
-    /// What the log holds of it.
+    /// The log's handle.
     pub(crate) known: Witnessed,
-    /// What is published.
+    /// The published heads.
     pub(crate) published: watch::Receiver<Arc<Published>>,
-    /// To be run beside the sequencer.
+    /// The task to run beside the sequencer.
     pub(crate) rounds: Rounds,
 }
 
-/// Begins to publish what is `signed`.
+/// Begins to publish the heads in `signed`.
 pub(crate) fn begin(
     Witnesses { policy, clients, fail, timeout }: Witnesses,
     context: Context,

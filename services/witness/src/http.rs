@@ -18,13 +18,13 @@ use chancery_daemon::http::readable_anywhere;
 use chancery_verify::witness::{MAX_BYTES, Refusal};
 use std::fmt::Write as _;
 
-/// What all but a size is sent as.
+/// Content type of everything except a size.
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
-/// What a conflict's size is sent as.
+/// Content type of the size in a conflict.
 const SIZE_TYPE: &str = "text/x.tlog.size";
 const SIZE: HeaderValue = HeaderValue::from_static(SIZE_TYPE);
 const TEXT: HeaderValue = HeaderValue::from_static(TEXT_TYPE);
-/// What is read changes with every checkpoint.
+/// The contents change with every checkpoint, so caches must revalidate.
 const CHANGES: (header::HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 
 /// The routes.

@@ -5,11 +5,11 @@
 //! state (`state`) and speaks HTTP ([`http`]).
 //!
 //! # One request
-//! 1. The log is found by the origin of its checkpoint; it must be one that was configured.
-//! 2. Under that log's lock: signature, size and consistency proof are judged against what is kept.
-//! 3. Where the clock can be trusted, the checkpoint is cosigned, and written to disk with its directory entry. **That is the point after which there is no
-//!    way back**: a crash before it leaves the old checkpoint and a cosignature nobody has seen.
-//! 4. The cosignature is verified and answered.
+//! 1. The log is found by the origin of the checkpoint. It must be a configured one.
+//! 2. Under that log's lock, signature, size and consistency proof are checked against the stored state.
+//! 3. If the clock can be trusted, the checkpoint is cosigned, and written to disk with its directory entry. **This is
+//!    the commit point**: a crash before it leaves the old checkpoint, and a cosignature that was never sent.
+//! 4. The cosignature is verified and returned.
 //!
 //! A request is completed even if the client disconnects, so that no two requests are judged with the same state. A
 //! data directory is for one process. A witness with a restored old copy may cosign a second history. So never restore
@@ -99,7 +99,7 @@ pub enum NotCosigned {
     Refused(Refusal),
     /// The clock cannot be trusted.
     Clock(ClockFault),
-    /// It could not be written down, or signed.
+    /// It could not be signed or stored.
     Broken(Error),
 }
 
@@ -148,7 +148,7 @@ impl Witness {
     /// Opens the witness in a directory. In a new directory it makes a new witness with a new key.
     ///
     /// # Errors
-    /// Where the directory is in use, belongs to another witness, or is damaged.
+    /// The directory is in use, belongs to another witness, or is damaged.
     pub fn open(settings: Settings<'_>, clock: Arc<ClockGuard>, requests: Option<Counters>) -> Result<Self, Error> {
         let configuration = |text: &str| {
             let text = text.to_owned();
@@ -229,7 +229,7 @@ impl Inner {
         Ok(line)
     }
 
-    /// What is to be kept of a checkpoint, and the line that is answered.
+    /// Cosigns a checkpoint. Returns the new state, and the line for the answer.
     async fn next(&self, log: &Followed, note: Note, head: TreeHead, seconds: u64) -> Result<(Kept, String), Error> {
         let witness = &self.identity.witness;
         let signature = self.identity.signer.sign(&signed_bytes(&note.text, seconds)).await?;

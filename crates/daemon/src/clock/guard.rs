@@ -1,31 +1,32 @@
-//! Decides whether the clock can be trusted for a time that is signed. Every role that dates something asks this guard.
+//! Decides whether the clock can be trusted for a time that is signed. Every role that signs times uses this guard.
 //!
 //! [`ClockGuard`] compares the clock with
-//! 1. the latest time it has given out: no later time is earlier,
+//! 1. the latest time that the guard has returned: no later time is earlier,
 //! 2. [`Sources`] (time servers), if any are configured,
-//! 3. times that have passed, such as that of a log's newest entry ([`ClockGuard::has_passed`]),
-//! 4. the machine's uptime, which cannot be set: a clock that gets ahead of it was set forward,
-//! 5. what other servers of a log date their entries with ([`ClockGuard::other_server`]).
+//! 3. times that have passed, such as the time of a log's newest entry ([`ClockGuard::has_passed`]),
+//! 4. the machine's uptime, which cannot be set: a clock that runs ahead of it was set forward,
+//! 5. the times of entries by other servers of a log ([`ClockGuard::other_server`]).
 //!
-//! Time servers that agree with the clock count for more than 3 and 5, and confirm a jump that 4 has noticed. Without time
-//! servers a jump forward is refused for as long as it lasts, because a right clock and a wrong one look alike after it; a
-//! restart confirms it. A refused time leaves no trace: a clock that was ahead is accepted as soon as it is right again.
+//! Time servers that agree with the clock override 3 and 5, and confirm a jump that 4 has noticed. Without time servers
+//! a jump forward is refused for as long as it lasts, because after it a right clock cannot be distinguished from a
+//! wrong one. A restart confirms the jump. A refused time is not stored: a clock that was ahead is accepted as soon as
+//! it is right again.
 
 use super::{Clock, Sources, Uptime, is_before};
 use chancery_verify::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How far the clock may get ahead of the uptime, in milliseconds. Slewing changes both alike, so a difference means that the
-/// clock was set. Time daemons correct a second or two after a start.
+/// Limit for the clock's lead over the uptime, in milliseconds. Slewing changes both alike, so a difference means that
+/// the clock was set. Time daemons correct a second or two after a start.
 const TOLERATED_STEP_AHEAD_MS: i64 = 10_000;
-/// How long the clock must keep its distance from the uptime until jumps are measured from there. Small corrections would
-/// otherwise add up to a jump over the months that a server runs.
+/// The clock must keep its distance from the uptime this long before jumps are measured from there. Otherwise small
+/// corrections would add up to a jump over the months that a server runs.
 const SETTLED: Duration = Duration::from_hours(1);
-/// How far ahead of another server's the clock may be, in milliseconds. A batch is dated before its transaction begins, so
-/// that a slow database makes other clocks look behind.
+/// Limit for the clock's lead over another server's clock, in milliseconds. A batch gets its time before its
+/// transaction begins, so a slow database makes other clocks look behind.
 const TOLERATED_DISPUTE_MS: i64 = 60_000;
-/// Time between two looks at the clock.
+/// Time between two checks of the clock.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The clock cannot be trusted.
@@ -46,7 +47,7 @@ pub enum ClockFault {
         /// Seconds it was set forward.
         seconds: u64,
     },
-    /// Another server of the same log dates its entries earlier.
+    /// Another server of the same log gives its entries earlier times.
     #[error(
         "the clock is {seconds} s ahead of the one by which another server dates entries of the same log: correct \
          whichever is wrong; if it is the other one, start this server again after that"
@@ -58,7 +59,7 @@ pub enum ClockFault {
     /// Time servers show another time.
     #[error("the clock is {offset_ms} ms behind its time servers (ahead, if negative): correct it")]
     Wrong {
-        /// Least offset, in milliseconds.
+        /// Smallest offset, in milliseconds.
         offset_ms: i64,
     },
     /// Time servers have not confirmed the clock since the start.
@@ -77,7 +78,7 @@ impl ClockFault {
     pub const CODES: [&'static str; 6] =
         ["clock.behind", "clock.ahead", "clock.disputed", "clock.wrong", "clock.unconfirmed", "clock.stale"];
 
-    /// The fault of a clock that shows `now`, where `dated` is known to have passed.
+    /// The fault of a clock that shows `now`, if `dated` is known to have passed.
     #[must_use]
     pub const fn behind(now: Timestamp, dated: Timestamp) -> Self {
         Self::Behind { seconds: dated.seconds().saturating_sub(now.seconds()) }
@@ -103,7 +104,8 @@ pub struct Moment(Duration);
 
 /// A clock that is checked before each use.
 ///
-/// As a [`Clock`] it is the clock that it guards, unchecked: for what is shown, counted or compared, and not signed.
+/// As a [`Clock`] it returns the time of its inner clock, unchecked. Use that only for times that are shown, counted or
+/// compared, and not signed.
 pub struct ClockGuard {
     clock: Arc<dyn Clock>,
     uptime: Arc<dyn Uptime>,
@@ -111,23 +113,23 @@ pub struct ClockGuard {
     state: Mutex<State>,
 }
 
-/// What is known. Clocks are compared by their distance from the uptime, in milliseconds: it stays the same while time
-/// passes.
+/// The guard's state. Clocks are compared by their distance from the uptime, in milliseconds. This distance stays the
+/// same while time passes.
 #[derive(Debug)]
 struct State {
-    /// The latest time that was given out.
+    /// The latest returned time.
     given: Timestamp,
-    /// The latest time that is known to have passed otherwise.
+    /// The latest time that is known to have passed from another source.
     passed: Timestamp,
-    /// Where jumps are measured from.
+    /// The distance from which jumps are measured.
     base: i64,
-    /// Where the clock is, and since when it has stayed there.
+    /// The clock's current distance, and since when it has kept it.
     settling: (i64, Duration),
-    /// Since when the clock has been seen ahead.
+    /// Since when the clock has been ahead.
     jumped: Option<Duration>,
-    /// The clock of another server as it was seen last.
+    /// The last observed clock of another server.
     other: Option<i64>,
-    /// The same, once two sightings in a row put this clock ahead.
+    /// The same, after two observations in a row in which this clock was ahead.
     disputed: Option<i64>,
 }
 
@@ -174,8 +176,8 @@ impl ClockGuard {
         self.uptime.elapsed()
     }
 
-    /// Another server has dated something with `dated`, and had not yet done so at the moment `since`. A single sighting is
-    /// not enough for a doubt: a server that was suspended may finish an old transaction.
+    /// Reports that another server has written an entry with the time `dated`, after the moment `since`. One report
+    /// alone does not make the clock doubtful: a server that was suspended may finish an old transaction.
     pub fn other_server(&self, dated: Timestamp, since: Moment) {
         let ours = distance(self.clock.now(), self.uptime.elapsed());
         let seen = distance(dated, since.0);
@@ -195,19 +197,20 @@ impl ClockGuard {
         Ok(state.given)
     }
 
-    /// Returns the time if the clock can be trusted now. It is not to be signed: a later one may be earlier.
+    /// Returns the time if the clock can be trusted now. Do not sign it: a time returned later may be earlier.
     pub fn check(&self) -> Result<Timestamp, ClockFault> {
         self.judge(&mut self.state())
     }
 
-    /// Looks at the clock as long as it is polled, and logs once when it is no longer trusted, and once when it is again.
+    /// Checks the clock regularly as long as it is polled. Logs once when the clock is no longer trusted, and once when
+    /// it is trusted again.
     pub async fn watch(self: Arc<Self>) {
         let mut told = None;
         loop {
             let fault = self.check().err();
             match (fault, told) {
                 (Some(fault), before) if before != Some(fault.code()) => {
-                    tracing::error!(code = fault.code(), %fault, "the clock is not trusted; nothing is dated until it is");
+                    tracing::error!(code = fault.code(), %fault, "the clock is not trusted; no time is signed until it is");
                 }
                 (None, Some(_)) => tracing::info!("the clock is trusted again"),
                 _ => {}
@@ -221,7 +224,7 @@ impl ClockGuard {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time now, if it can be trusted; the numbers are those of the module.
+    /// The time now, if it can be trusted. The numbers are those of the module's list.
     fn judge(&self, state: &mut State) -> Result<Timestamp, ClockFault> {
         let (now, uptime) = (self.clock.now(), self.uptime.elapsed());
         // (1)
@@ -240,7 +243,7 @@ impl ClockGuard {
         // (4)
         let here = distance(now, uptime);
         if confirmed.is_none() && is_before(at(state.base, uptime), state.passed) {
-            // Jumps were measured from a clock that was behind.
+            // So far, jumps were measured from a clock that was behind.
             state.base = here;
         }
         let ahead = here.saturating_sub(state.base);
@@ -266,7 +269,7 @@ impl ClockGuard {
 }
 
 impl State {
-    /// Measures jumps from where the clock is, once it has stayed there.
+    /// Measures jumps from the clock's current distance, once the clock has kept it long enough.
     fn settle(&mut self, here: i64, uptime: Duration) {
         let (there, since) = self.settling;
         if here.abs_diff(there) > TOLERATED_STEP_AHEAD_MS.unsigned_abs() {
@@ -284,7 +287,7 @@ fn distance(time: Timestamp, uptime: Duration) -> i64 {
     milliseconds(time.millis().into()).saturating_sub(milliseconds(uptime.as_millis()))
 }
 
-/// What a clock at this distance shows.
+/// The time that a clock at this distance shows.
 fn at(distance: i64, uptime: Duration) -> Timestamp {
     let uptime = i64::try_from(uptime.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_millis(u64::try_from(distance.saturating_add(uptime)).unwrap_or(0))

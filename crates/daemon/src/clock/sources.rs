@@ -19,12 +19,12 @@ const LOOKUP_DEADLINE: Duration = Duration::from_secs(4);
 /// While the clock is not confirmed, the servers are asked at least this often.
 const IMPATIENCE: Duration = Duration::from_secs(16);
 
-/// Which servers are asked, and how their answers are judged.
+/// The time servers, and the rules for their answers.
 #[derive(Debug, Clone)]
 pub struct SourceSettings {
     /// `host`, or `host:port`; at least one.
     pub servers: Vec<String>,
-    /// How far the clock may be from a server's time.
+    /// Limit for the difference between the clock and a server's time.
     pub max_offset: Duration,
     /// Quorum: how many servers must agree with the clock, or agree with each other that it is wrong. From 1 to all of
     /// them.
@@ -64,7 +64,7 @@ enum Verdict {
 struct Standing {
     /// Uptime of the last confirmation by a quorum.
     confirmed: Option<Duration>,
-    /// Uptime when the round that confirmed it began: it says nothing about a jump after that.
+    /// Uptime at the start of the round that confirmed the clock. The round proves nothing about a jump after that.
     asked: Duration,
     wrong_ms: Option<i64>,
     reports: Vec<SourceReport>,

@@ -1,8 +1,8 @@
-//! What happens to every request of a connection before it is routed.
+//! The steps for every request of a connection before it is routed.
 //!
-//! It must name one host, so that no proxy in front and no rule behind reads another one out of it (RFC 9112 §3.2,
-//! RFC 9113 §8.3.1). Its body gets a deadline, it learns which [`Peer`] sent it, and its path takes its one form
-//! ([`slashes`]).
+//! A request must name exactly one host, so that a proxy in front and the code behind cannot read different hosts from
+//! it (RFC 9112 §3.2, RFC 9113 §8.3.1). Its body gets a deadline, the request gets its [`Peer`], and its path is
+//! brought into one form ([`slashes`]).
 
 use super::{Peer, deadline, json, slashes};
 use axum::Router;
@@ -16,7 +16,7 @@ use std::convert::Infallible;
 use std::task::{Context, Poll};
 use tower::Service;
 
-/// The routes as one connection reaches them.
+/// The routes for one connection.
 #[derive(Clone)]
 pub(super) struct Arrival {
     routes: Router,
@@ -24,7 +24,7 @@ pub(super) struct Arrival {
 }
 
 impl Arrival {
-    /// Reaches `routes` from `peer`.
+    /// The routes for a connection from `peer`.
     pub(super) const fn new(routes: Router, peer: Option<Peer>) -> Self {
         Self { routes, peer }
     }
@@ -54,8 +54,8 @@ impl Service<hyper::Request<Incoming>> for Arrival {
     }
 }
 
-/// Whether a request names exactly one host, without a user. One in HTTP/1.0 need not name any; one in HTTP/2 names it
-/// in the request line, or in the header that HTTP/1.1 has.
+/// Returns whether a request names exactly one host, without a user. An HTTP/1.0 request may name none. An HTTP/2
+/// request names it in `:authority`, or in the header of HTTP/1.1.
 fn names_one_host<B>(request: &hyper::Request<B>) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let line = request.uri().authority();
@@ -85,7 +85,7 @@ fn refusal(version: Version) -> Response {
         r#"{"code":3,"message":"a request must name one host, without a user","details":[]}"#,
     );
     if version < Version::HTTP_2 {
-        // What follows may have been meant for another server.
+        // Later requests of this connection may be for another server.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

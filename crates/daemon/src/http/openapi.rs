@@ -1,9 +1,9 @@
-//! Descriptions of HTTP APIs in OpenAPI 3.1, made beside the code that answers.
+//! Descriptions of HTTP APIs in OpenAPI 3.1, made next to the code that answers.
 //!
-//! Each role describes its paths in a function next to its routes: limits are the constants that are checked, and bodies
-//! the types that are written. A server puts the descriptions of the roles that it has into one [`Document`], and serves it
-//! at [`PATH`]. The manual's page is made from the same document. gRPC is not described here: its description is its
-//! protobuf files.
+//! Each role describes its paths in a function next to its routes. Limits come from the constants that the code checks,
+//! and schemas from the types that it serializes. A server puts the descriptions of its roles into one [`Document`],
+//! and serves it at [`PATH`]. The manual's page is made from the same document. gRPC is not described here: its
+//! description is its protobuf files.
 
 mod operation;
 mod shell;
@@ -21,14 +21,14 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-/// Path under which a server says what it answers.
+/// Path of the description.
 pub const PATH: &str = "/openapi.json";
 /// Version of the specification.
 const VERSION: &str = "3.1.0";
-/// Name of the header that every answer has, among the components.
+/// Name, among the components, of the header that every answer has.
 const REQUEST_ID: &str = "RequestId";
 
-/// What a process answers, while it is put together.
+/// The description of a process, while it is being built.
 #[derive(Debug)]
 pub struct Document {
     title: String,
@@ -41,7 +41,7 @@ pub struct Document {
     everywhere: Vec<Everywhere>,
 }
 
-/// An answer that the code around all routes gives.
+/// An answer by the code around all routes.
 #[derive(Debug)]
 struct Everywhere {
     status: u16,
@@ -50,7 +50,7 @@ struct Everywhere {
     only_with_body: bool,
 }
 
-/// The schemas of bodies: as types are read, as types are written, and those that no type has.
+/// The schemas of bodies: types as they are parsed, types as they are serialized, and bodies without a type.
 #[derive(Debug)]
 pub(super) struct Schemas {
     pub(super) requests: SchemaGenerator,
@@ -68,7 +68,7 @@ impl Schemas {
         Self { requests, answers, written: Map::new() }
     }
 
-    /// All of them. Two of one name would make one of them wrong, which tests would meet.
+    /// All schemas. Two schemas of one name are a defect: one of them would be wrong. Tests notice it.
     fn into_components(mut self) -> Map<String, Value> {
         let mut all = self.written;
         for (name, schema) in
@@ -102,25 +102,25 @@ impl Document {
         self.about.push(paragraph.into());
     }
 
-    /// Begins a group of paths, with a name and some paragraphs about all of them.
+    /// Begins a group of paths, with a name and a description of the group.
     pub fn group(&mut self, name: &'static str, about: impl Into<String>) -> Group<'_> {
         self.groups.push(json!({ "name": name, "description": about.into() }));
         Group { document: self, name }
     }
 
-    /// Adds schemas of bodies that have no type, by their names. Nothing happens the second time.
+    /// Adds schemas of bodies that have no type, by their names. A second call has no effect.
     pub fn schemas(&mut self, named: Value) {
         if let Value::Object(named) = named {
             self.schemas.written.extend(named);
         }
     }
 
-    /// Adds a way of signing in.
+    /// Adds a security scheme.
     pub fn security_scheme(&mut self, name: &str, scheme: Value) {
         self.security_schemes.insert(name.to_owned(), scheme);
     }
 
-    /// Adds an answer that any path may give, in place of one of this status that was added before.
+    /// Adds an answer that any path may give. It replaces an earlier one with the same status.
     pub fn everywhere(
         &mut self,
         status: u16,
@@ -133,7 +133,7 @@ impl Document {
         self.everywhere.push(Everywhere { status, name, answer, only_with_body: false });
     }
 
-    /// As [`Self::everywhere`], of requests that have a body.
+    /// As [`Self::everywhere`], for requests that have a body.
     pub fn wherever_a_body_is(
         &mut self,
         status: u16,
@@ -196,7 +196,7 @@ fn request_id() -> Value {
     json!({ "x-request-id": { "$ref": format!("#/components/headers/{REQUEST_ID}") } })
 }
 
-/// Adds what the code around the routes answers, unless the operation describes that status itself.
+/// Adds the answers of the code around the routes, except for statuses that the operation describes itself.
 fn around(operation: &mut Value, everywhere: &[Everywhere]) {
     let has_body = operation.get("requestBody").is_some();
     let Some(answers) = operation["responses"].as_object_mut() else { return };
@@ -221,8 +221,8 @@ pub struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// Adds what a path answers to a method. Parameters stand in braces, as in routes; one that takes the rest of a path is
-    /// written without its asterisk.
+    /// Adds the operation for a path and a method. Parameters are in braces, as in routes. A parameter for the rest of
+    /// a path is written without its asterisk.
     pub fn add(&mut self, path: &str, operation: Operation) {
         self.document.operations.push((path.to_owned(), operation.in_group(self.name)));
     }
@@ -303,7 +303,7 @@ mod tests {
         };
         assert_eq!(shared("post", "500").as_deref(), Some("#/components/responses/Fault"));
         assert_eq!(shared("post", "408").as_deref(), Some("#/components/responses/Slow"));
-        // It has no body, and says of its fault itself.
+        // This operation has no body, and describes its fault itself.
         assert_eq!((shared("get", "408"), shared("get", "500")), (None, None));
         let created = &document["paths"]["/things/{id}"]["post"]["responses"]["201"];
         assert_eq!(created["headers"]["x-request-id"]["$ref"], "#/components/headers/RequestId");

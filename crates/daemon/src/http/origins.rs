@@ -1,9 +1,9 @@
-//! Which web pages may use a server through a browser.
+//! The rule for web pages that use a server through a browser.
 //!
-//! A browser sends requests for any page it shows, from inside its user's network: without a rule, a page on the
+//! A browser sends requests for any page that it shows, from inside its user's network. Without a rule, a page on the
 //! Internet could append to a private log behind a firewall. So a page of another origin may write only if its origin
-//! is configured, and may read only what is public: answers with [`READABLE_ANYWHERE`]. Programs that are not browsers
-//! send no `Origin` and are not concerned. No cookie is used anywhere.
+//! is configured. It may read only public answers, which have [`READABLE_ANYWHERE`]. Programs that are not browsers
+//! send no `Origin`, and the rule does not apply to them. Cookies are not used.
 //!
 //! Specifications: Fetch §3.3 (CORS), Fetch Metadata (`Sec-Fetch-Site`).
 
@@ -17,14 +17,14 @@ use std::sync::Arc;
 /// Header of answers that every page may read: checkpoints, hash tiles and what clients trust.
 pub const READABLE_ANYWHERE: (HeaderName, HeaderValue) =
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-/// Says how page and server are related. Browsers set it, pages cannot.
+/// The relation of page and server. Browsers set it, pages cannot.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Origins whose pages may do what any other client may. By default none.
+/// Origins whose pages have the rights of any other client. By default none.
 #[derive(Debug, Clone, Default)]
 pub struct Origins(Arc<[HeaderValue]>);
 
-/// The page that a request is from.
+/// The page that sent a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Sender {
     /// No page, or one of this server.
@@ -36,7 +36,7 @@ enum Sender {
 }
 
 impl Origins {
-    /// Takes origins as browsers write them: `https://host` or `https://host:port`.
+    /// Parses origins as browsers write them: `https://host` or `https://host:port`.
     #[must_use]
     pub fn new(allowed: &[String]) -> Self {
         Self(allowed.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
@@ -50,14 +50,14 @@ impl Origins {
         }
         let is_own = match headers.get(SEC_FETCH_SITE) {
             Some(site) => site == "same-origin" || site == "none",
-            // An older browser, or one that does not trust the connection.
+            // An older browser, or a browser that does not trust the connection.
             None => origin.is_none_or(|origin| is_host(origin, request)),
         };
         if is_own { Sender::Own } else { Sender::Foreign }
     }
 }
 
-/// Whether an origin has the host and port that the request names. A proxy may have changed the scheme.
+/// Returns whether an origin has the host and port that the request names. A proxy may have changed the scheme.
 fn is_host(origin: &HeaderValue, request: &Request) -> bool {
     let host = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let host = host.or_else(|| request.headers().get(header::HOST).map(HeaderValue::as_bytes));
@@ -65,14 +65,14 @@ fn is_host(origin: &HeaderValue, request: &Request) -> bool {
     origin.zip(host).is_some_and(|(origin, host)| origin.as_bytes().eq_ignore_ascii_case(host))
 }
 
-/// Marks what a route answers as readable for every page; to be used with `axum::middleware::map_response`.
+/// Marks a route's answer as readable for every page. Use it with `axum::middleware::map_response`.
 pub async fn readable_anywhere(mut response: Response) -> Response {
     let (name, value) = READABLE_ANYWHERE;
     response.headers_mut().insert(name, value);
     response
 }
 
-/// Middleware: refuses what a page of another origin must not do, and tells browsers what a page may read.
+/// Middleware: refuses writes by pages of other origins, and tells browsers which answers a page may read.
 pub(super) async fn guard(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let sender = origins.sender(&request);
     let is_preflight =
@@ -93,7 +93,7 @@ fn mark(headers: &mut HeaderMap, sender: Sender, origins: &Origins) {
     if let Sender::Allowed(origin) = sender {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }
-    // What one origin may read, a cache must not give to another.
+    // A cache must not give the answer for one origin to another.
     headers.append(header::VARY, HeaderValue::from_static("origin"));
 }
 
@@ -134,7 +134,7 @@ mod tests {
             &[][..],
             &[("origin", "https://log.example.test:8443")],
             &[("origin", "http://LOG.example.test:8443")],
-            // A form of a page that says nothing of where it is.
+            // A form of a page without an origin.
             &[("origin", "null"), ("sec-fetch-site", "same-origin")],
             &[("sec-fetch-site", "none")],
         ] {

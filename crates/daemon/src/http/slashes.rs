@@ -1,16 +1,16 @@
-//! Repeated slashes in a path. Clients append paths to a base URL that their user has typed, often with a slash at its end:
-//! `https://sign.example.org/tuf/` becomes `/tuf//timestamp.json`.
+//! Merges repeated slashes in a path. Clients append paths to a base URL that their user has typed, often with a slash
+//! at its end: `https://sign.example.org/tuf/` becomes `/tuf//timestamp.json`.
 //!
-//! Runs of slashes become one slash, as in Go's servers and in file servers. Only in what follows a segment `tile` nothing
-//! changes: a tile has exactly one path below its log (C2SP tlog-tiles), and every other spelling stays refused. Not here:
-//! dots and percent-encoding, which no client adds.
+//! Runs of slashes become one slash, as in Go's servers and in file servers. After a segment `tile` the path is not
+//! changed: a tile has exactly one path below its log (C2SP tlog-tiles), and every other spelling is refused. Not here:
+//! dots and percent-encoding, which clients do not add.
 
 use axum::http::Uri;
 
-/// The segment below which a path is a log's own.
+/// The segment after which a path is not changed.
 const TILE: &str = "tile";
 
-/// The same URI with single slashes; `None` if it has no others. Host and query stay as they are.
+/// The same URI with single slashes. `None` if no slash is repeated. Host and query are not changed.
 pub(super) fn joined(uri: &Uri) -> Option<Uri> {
     let path = joined_path(uri.path())?;
     let path = match uri.query() {
@@ -35,7 +35,7 @@ fn joined_path(path: &str) -> Option<String> {
         }
         in_tile |= segment == TILE;
     }
-    // A slash at the end is the routes' matter.
+    // The routes decide about a slash at the end.
     if path.ends_with('/') && !joined.ends_with('/') {
         joined.push('/');
     }

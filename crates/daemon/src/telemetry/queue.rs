@@ -1,7 +1,7 @@
-//! Lines on their way to a writer that may not take them: a bounded queue, and the one thread that waits for the writer.
+//! A queue of lines for a writer that may block: a bounded buffer, and one thread that waits for the writer.
 //!
-//! Order is kept. A line that has no room is dropped and counted. Once the writer takes lines again and the queue is
-//! empty, `report` is called with the number of dropped lines.
+//! The order of lines is kept. A line that does not fit is dropped and counted. Once the writer accepts lines again and
+//! the queue is empty, `report` is called with the number of dropped lines.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -10,16 +10,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Bytes that may wait: some thousand lines.
+/// Maximum waiting bytes: some thousand lines.
 const MAX_BYTES: usize = 1 << 20;
-/// Time until a writer that cannot take more at the moment is asked again.
+/// Time until the next attempt, if the writer cannot accept more at the moment.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// Lines that wait.
+/// The waiting lines.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
-    /// Told whenever something in `waiting` changes.
+    /// Notified when `waiting` changes.
     changed: Condvar,
     dropped: AtomicU64,
 }
@@ -68,7 +68,7 @@ impl Queue {
     /// Returns when nothing waits, at the latest after `deadline`.
     pub(super) fn flush(&self, deadline: Duration) {
         let is_busy = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
-        // Whether everything was written or not, there is nothing more to do.
+        // Whether or not everything was written, nothing more can be done.
         let _flushed = self.changed.wait_timeout_while(self.waiting(), deadline, is_busy);
     }
 
@@ -85,7 +85,8 @@ impl Queue {
         }
     }
 
-    /// Waits for a line. Also returns the dropped lines to report after it, which are none unless it is the last one.
+    /// Waits for a line. Also returns the number of dropped lines to report after it, which is zero unless it is the
+    /// last waiting line.
     fn next(&self) -> (Vec<u8>, u64) {
         let mut waiting = self.waiting();
         waiting.is_writing = false;
@@ -112,7 +113,7 @@ fn write_all(writer: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
         match writer.write(line) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(count) => line = line.get(count..).unwrap_or_default(),
-            // Another process that shares it may have made it non-blocking.
+            // Another process that shares the file may have made it non-blocking.
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -121,7 +122,7 @@ fn write_all(writer: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Collects what is written for one event, and adds it to the queue as one line.
+/// Collects the text of one event, and adds it to the queue as one line.
 pub(super) struct Line<'a> {
     queue: &'a Queue,
     bytes: Vec<u8>,
@@ -160,7 +161,7 @@ mod tests {
 
     const LINE: usize = 1024;
 
-    /// A writer that nobody reads until it is opened; it then says what it is given.
+    /// A writer that blocks until it is opened. It then passes on what is written to it.
     struct Shut {
         opened: Receiver<()>,
         is_open: bool,
@@ -197,7 +198,7 @@ mod tests {
         queue.flush(Duration::from_millis(50));
         assert!(begun.elapsed() < Duration::from_secs(5));
         let dropped = queue.dropped();
-        // All but what has room, and one that is being written.
+        // All lines except those that fit, and one that is being written.
         assert!((1970..=1980).contains(&dropped), "{dropped}");
         assert_eq!(REPORTED.load(Ordering::SeqCst), 0);
         open.send(()).unwrap();
@@ -205,7 +206,7 @@ mod tests {
         let all: Vec<Vec<u8>> = lines.try_iter().collect();
         assert_eq!(all.len() as u64, 3000 - dropped);
         assert!(all.iter().map(|line| String::from_utf8_lossy(line).trim().parse::<usize>().unwrap()).is_sorted());
-        // Once.
+        // Reported only once.
         push(3000);
         queue.flush(Duration::from_secs(10));
         assert_eq!((REPORTED.load(Ordering::SeqCst), queue.dropped()), (dropped, dropped));

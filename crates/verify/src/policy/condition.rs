@@ -29,7 +29,7 @@ pub(super) enum Condition {
     Claim(Claim, Pattern),
     /// A signature of the artifact itself, or an attestation.
     Kind(Kind),
-    /// Every established time lies in the period.
+    /// Every established time is in the period.
     Signed(Period),
     Annotation(String, Pattern),
     PredicateType(Pattern),
@@ -47,12 +47,12 @@ pub(super) enum Condition {
 type Found<'a> = Result<Option<&'a str>, Refusal>;
 
 impl Condition {
-    /// The condition of a rule that asks for `kind`; none where everything is meant.
+    /// The condition of a rule that requires `kind`. `None` if any kind is accepted.
     pub(super) fn of_kind(kind: Kind) -> Option<Self> {
         (kind != Kind::Any).then_some(Self::Kind(kind))
     }
 
-    /// Whether it is about the signer alone, and not about what was signed or when.
+    /// Returns whether the condition is about the signer only, and not about content or time.
     pub(super) const fn is_of_signer(&self) -> bool {
         matches!(
             self,

@@ -32,7 +32,7 @@ struct PolicyTable {
     /// Evidence that each signature must have.
     #[serde(default)]
     thresholds: ThresholdsTable,
-    /// What holds for images.
+    /// Settings for images.
     #[serde(default)]
     images: ImagesTable,
 }

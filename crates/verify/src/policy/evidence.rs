@@ -19,16 +19,16 @@ pub struct Evidence {
     pub signature: Option<Vec<u8>>,
     /// The established times. Empty if there is none.
     pub times: Vec<Timestamp>,
-    /// Media type of the payload, where an envelope was signed and not the artifact itself.
+    /// Media type of the payload, if an envelope was signed and not the artifact itself.
     pub payload_type: Option<String>,
-    /// Type and contents of the statement's predicate, where a statement was signed.
+    /// Type and contents of the statement's predicate, if a statement was signed.
     pub predicate: Option<(String, Value)>,
     /// Annotations in the signed payload.
     pub annotations: BTreeMap<String, String>,
 }
 
 impl Evidence {
-    /// A signature of the artifact itself, without times and annotations.
+    /// Makes evidence of a signature of the artifact itself, without times and annotations.
     #[must_use]
     pub const fn new(signer: Signer) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl Evidence {
         }
     }
 
-    /// Whether the artifact itself was signed: directly, or by cosign's statement that says nothing else.
+    /// Returns whether the artifact itself was signed: directly, or by cosign's statement that says nothing else.
     pub(super) fn is_signature(&self) -> bool {
         match &self.predicate {
             Some((predicate_type, _)) => predicate_type == COSIGN_SIGNATURE,
@@ -50,7 +50,8 @@ impl Evidence {
         }
     }
 
-    /// Whether a statement about the artifact was signed. An envelope with something else in it is neither.
+    /// Returns whether a statement about the artifact was signed. An envelope with another payload is neither a
+    /// signature nor an attestation.
     pub(super) fn is_attestation(&self) -> bool {
         self.predicate.is_some() && !self.is_signature()
     }

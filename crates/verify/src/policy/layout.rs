@@ -1,9 +1,9 @@
-//! Where an image's signatures are. This crate looks nowhere: what reads registries asks the policy.
+//! The layout of an image's signatures. This crate does no I/O: a caller that reads registries asks the policy.
 
 use serde::{Deserialize, Serialize};
 
-/// In which layout signatures of an image count. It is chosen, never found out: a registry that hides one layout must not be
-/// able to choose another.
+/// The layout in which signatures of an image count. It is configured and never detected: a registry that hides one
+/// layout must not be able to choose another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -14,15 +14,16 @@ pub enum SignatureLayout {
     Legacy,
     /// Referrers that cosign 2 writes with `--registry-referrers-mode oci-1-1`.
     Oci11,
-    /// Every one of them.
+    /// All layouts.
     All,
 }
 
-/// What holds for images.
+/// Settings for images.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct ImagesTable {
-    /// Where signatures and attestations of images are looked for. `bundle` if neither this nor the command says it.
+    /// Layout in which signatures and attestations of images are searched. Default: `bundle`, unless the command sets
+    /// it.
     pub(super) layout: Option<SignatureLayout>,
 }

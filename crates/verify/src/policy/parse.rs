@@ -91,17 +91,18 @@ impl From<ParseError> for Refusal {
     }
 }
 
-/// Hexadecimal digits in either case, with colons between them or without.
+/// Normalises hexadecimal digits: lower case, without colons.
 pub(super) fn digits(text: &str) -> String {
     text.chars().filter(|character| *character != ':').collect::<String>().to_ascii_lowercase()
 }
 
-/// A SHA-256 as [`digits`].
+/// Parses a SHA-256 in hexadecimal, as [`digits`] normalises it.
 pub(super) fn sha256(text: &str) -> Option<Hash> {
     hex::decode(digits(text)).ok().and_then(|bytes| Hash::try_from(bytes).ok())
 }
 
-/// The text of an error that a type reports through serde, which carries texts only: the code goes in front.
+/// Makes the text of an error that a type reports through serde. serde keeps only texts, so the text starts with the
+/// code.
 pub(super) fn fault(rejection: Rejection, message: &str) -> String {
     format!("{}: {message}", rejection.code())
 }

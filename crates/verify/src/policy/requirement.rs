@@ -38,19 +38,19 @@ pub(super) enum Form {
 }
 
 impl Requirement {
-    /// One signature of the artifact itself by this identity, vouched for by this issuer, both compared byte by byte.
+    /// Requires one signature of the artifact itself by this identity of this issuer, both compared byte by byte.
     #[must_use]
     pub fn identity(identity: impl Into<String>, issuer: impl Into<String>) -> Self {
         Self::matching(Pattern::exact(identity), Pattern::exact(issuer))
     }
 
-    /// One signature of the artifact itself by an identity and an issuer that match.
+    /// Requires one signature of the artifact itself by a matching identity and issuer.
     #[must_use]
     pub fn matching(identity: Pattern, issuer: Pattern) -> Self {
         Self::one(vec![Condition::Issuer(issuer), Condition::Identity(identity)])
     }
 
-    /// One signature of the artifact itself with this key, without a certificate.
+    /// Requires one signature of the artifact itself with this key, without a certificate.
     #[must_use]
     pub fn key(key: PublicKey) -> Self {
         Self::one(vec![Condition::Key(key)])
@@ -61,8 +61,8 @@ impl Requirement {
         Self { name: String::new(), form: Form::One(conditions) }
     }
 
-    /// Asks for this kind of thing instead of a signature, in a requirement that is one rule; a combination asks it of each
-    /// part.
+    /// Requires this kind of evidence instead of a signature of the artifact itself. In a combination, every part
+    /// requires it.
     #[must_use]
     pub fn of_kind(self, kind: Kind) -> Self {
         self.changed(&|conditions| {
@@ -77,7 +77,7 @@ impl Requirement {
         self.with(&Condition::Claim(claim, pattern))
     }
 
-    /// Asks for an attestation of this type instead of a signature, as [`Self::of_kind`] does.
+    /// Requires an attestation of this type instead of a signature, as [`Self::of_kind`] does.
     #[must_use]
     pub fn with_predicate_type(self, pattern: Pattern) -> Self {
         self.of_kind(Kind::Any).with(&Condition::PredicateType(pattern))

@@ -1,4 +1,4 @@
-//! How much evidence a policy asks verification for, of every certificate or of those of one authority.
+//! Thresholds: the evidence that a policy requires, of every certificate or of the certificates of one authority.
 
 use super::parse::sha256;
 use crate::Hash;
@@ -6,17 +6,17 @@ use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::fmt;
 
-/// Operators that a policy may ask for.
+/// Maximum of a threshold.
 const MAX_THRESHOLD: u8 = 32;
-/// Authorities with thresholds of their own.
+/// Maximum authorities with their own thresholds.
 const MAX_AUTHORITIES: usize = 64;
 
-/// Distinct operators that each kind of evidence must come from. Two logs of one operator count once.
+/// Number of different operators for each kind of evidence. Two logs of one operator count once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct PolicyThresholds {
-    /// Transparency logs that have the signature.
+    /// Transparency logs with the signature.
     pub logs: u8,
-    /// Certificate transparency logs that have the certificate.
+    /// Certificate transparency logs with the certificate.
     pub scts: u8,
     /// Sources of time: timestamp authorities, and logs that promise a time.
     pub times: u8,
@@ -44,7 +44,7 @@ impl PolicyThresholds {
         ]
     }
 
-    /// The same, with what a table of the file says in its place: logs, SCTs, times, timestamps, witnesses.
+    /// Replaces the thresholds that a table of the file sets: logs, SCTs, times, timestamps, witnesses.
     fn with(self, place: &str, [logs, scts, times, timestamps, witnesses]: [Option<u8>; 5]) -> Result<Self, String> {
         let changed = Self {
             logs: logs.unwrap_or(self.logs),
@@ -60,10 +60,10 @@ impl PolicyThresholds {
     }
 }
 
-/// By what a certificate authority of the trust root is meant.
+/// The name of a certificate authority of the trust root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthorityName {
-    /// Its `uri` in the trust root, as it is written there.
+    /// Its `uri` in the trust root, byte by byte.
     Url(String),
     /// SHA-256 of a certificate of its chain, in DER.
     Certificate(Hash),
@@ -78,18 +78,18 @@ impl fmt::Display for AuthorityName {
     }
 }
 
-/// Thresholds for signatures whose certificate one authority has issued, in the place of the general ones. Authorities differ:
+/// Thresholds for signatures with a certificate of one authority. They replace the general ones. Authorities differ:
 /// GitHub's for private repositories logs neither certificates nor signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorityThresholds {
-    /// Which authority.
+    /// The authority.
     pub authority: AuthorityName,
-    /// What its certificates need.
+    /// The evidence that its certificates need.
     pub thresholds: PolicyThresholds,
 }
 
 impl AuthorityThresholds {
-    /// Whether the authority with this URL and these certificates is meant.
+    /// Returns whether this names the authority with this URL and these certificates.
     #[must_use]
     pub fn are_for(&self, url: &str, certificates_sha256: &[Hash]) -> bool {
         match &self.authority {
@@ -110,48 +110,49 @@ impl Serialize for AuthorityThresholds {
     }
 }
 
-/// How much evidence each signature must have, from different operators.
+/// Evidence that each signature must have, from different operators.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct ThresholdsTable {
-    /// Transparency logs that have the signature. 1 if nothing is said.
+    /// Transparency logs with the signature. Default: 1.
     logs: Option<u8>,
-    /// Certificate transparency logs that have the certificate. 1 if nothing is said.
+    /// Certificate transparency logs with the certificate. Default: 1.
     scts: Option<u8>,
-    /// Sources of time: timestamp authorities, and logs that promise a time. 1 if nothing is said.
+    /// Sources of time: timestamp authorities, and logs that promise a time. Default: 1.
     times: Option<u8>,
-    /// Timestamp authorities among the sources of time. 0 if nothing is said.
+    /// Timestamp authorities among the sources of time. Default: 0.
     timestamps: Option<u8>,
-    /// Witnesses that have cosigned the log's checkpoint. 0 if nothing is said.
+    /// Witnesses that have cosigned the log's checkpoint. Default: 0.
     witnesses: Option<u8>,
     /// Thresholds for the certificates of one authority.
     authority: Vec<AuthorityTable>,
 }
 
-/// What signatures need whose certificate this authority has issued. One of `url` and `certificate` says which.
+/// Thresholds for signatures with a certificate of one authority. Either `url` or `certificate` names the authority.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct AuthorityTable {
-    /// The authority's `uri` in the trust root, as it is written there.
+    /// The authority's `uri` in the trust root, byte by byte.
     url: Option<String>,
-    /// SHA-256 of a certificate of the authority's chain in DER, in hexadecimal; `sha256:` before it and colons are allowed.
+    /// SHA-256 of a certificate of the authority's chain in DER, in hexadecimal. A prefix `sha256:` and colons are
+    /// allowed.
     certificate: Option<String>,
-    /// As in `[thresholds]`, whose value holds if nothing is said.
+    /// As in `[thresholds]`. Default: the value there.
     logs: Option<u8>,
-    /// As in `[thresholds]`, whose value holds if nothing is said.
+    /// As in `[thresholds]`. Default: the value there.
     scts: Option<u8>,
-    /// As in `[thresholds]`, whose value holds if nothing is said.
+    /// As in `[thresholds]`. Default: the value there.
     times: Option<u8>,
-    /// As in `[thresholds]`, whose value holds if nothing is said.
+    /// As in `[thresholds]`. Default: the value there.
     timestamps: Option<u8>,
-    /// As in `[thresholds]`, whose value holds if nothing is said.
+    /// As in `[thresholds]`. Default: the value there.
     witnesses: Option<u8>,
 }
 
 impl ThresholdsTable {
-    /// The general thresholds, and those of authorities.
+    /// Returns the general thresholds, and those of authorities.
     pub(super) fn read(self) -> Result<(PolicyThresholds, Vec<AuthorityThresholds>), String> {
         let counts = [self.logs, self.scts, self.times, self.timestamps, self.witnesses];
         let general = PolicyThresholds::default().with("thresholds", counts)?;
@@ -162,7 +163,10 @@ impl ThresholdsTable {
         for table in self.authority {
             let read = table.read(general)?;
             if authorities.iter().any(|before| before.authority == read.authority) {
-                return Err(format!("`thresholds.authority` names {} twice: which one counts?", read.authority));
+                return Err(format!(
+                    "`thresholds.authority` names {} twice: remove one of the entries",
+                    read.authority
+                ));
             }
             authorities.push(read);
         }
@@ -177,7 +181,7 @@ impl AuthorityTable {
             (None, Some(text)) => {
                 let hash = sha256(text.strip_prefix("sha256:").unwrap_or(&text));
                 AuthorityName::Certificate(hash.ok_or(
-                    "`thresholds.authority.certificate` is the SHA-256 of a certificate: 64 hexadecimal digits",
+                    "`thresholds.authority.certificate` must be the SHA-256 of a certificate: 64 hexadecimal digits",
                 )?)
             }
             _ => return Err("an entry of `thresholds.authority` needs one of `url` and `certificate`".to_owned()),

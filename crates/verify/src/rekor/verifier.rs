@@ -11,9 +11,9 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Parses `PUBLIC KEY` or one to [`MAX_CHAIN`] `CERTIFICATE` blocks. Of a certificate only the key counts. In a chain
-    /// each certificate must be issued by the next; validity periods are not looked at, since Rekor logs signatures of
-    /// any age.
+    /// Parses `PUBLIC KEY` or one to [`MAX_CHAIN`] `CERTIFICATE` blocks. Only the key of a certificate is used. In a
+    /// chain each certificate must be issued by the next. Validity periods are not checked, because Rekor logs
+    /// signatures of any age.
     pub(super) fn parse(text: &[u8]) -> Result<Self, Rejection> {
         let blocks = pem::decode_all(text, MAX_CHAIN).map_err(|rejection| match rejection {
             Rejection::Pem => Rejection::EntryKey,

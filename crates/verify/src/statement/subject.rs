@@ -26,13 +26,13 @@ impl Subject {
         &self.digests
     }
 
-    /// What the attester has written beside it, where that is a text. cosign's `sign -a NAME=VALUE` is here.
+    /// The subject's annotations whose values are texts. cosign's `sign -a NAME=VALUE` writes them.
     #[must_use]
     pub const fn annotations(&self) -> &BTreeMap<String, String> {
         &self.annotations
     }
 
-    /// Whether this is the artifact; `None` where no algorithm is known for both.
+    /// Returns whether this is the artifact. `None` if they have no algorithm in common.
     fn is(&self, artifact: &[(HashAlgorithm, &[u8])]) -> Option<bool> {
         let mut verdict = None;
         for (algorithm, digest) in &self.digests {

@@ -21,7 +21,8 @@ pub struct Authority {
     identifier: Vec<u8>,
     issuer_serial: Vec<u8>,
     name: Vec<u8>,
-    /// Of the leaf, by each function a token may name: a certificate would take longer to hash than all the rest.
+    /// Hashes of the leaf, one per hash function that a token may name. Hashing the certificate for every token would
+    /// take longer than all other checks.
     leaf_hashes: [(Function, Vec<u8>); 4],
     /// First and last second at which every certificate is valid.
     valid: (u64, u64),
@@ -111,7 +112,7 @@ impl Authority {
         Timestamp::from_seconds(self.valid.1)
     }
 
-    /// Whether every certificate is valid at `time`, at their resolution of a second.
+    /// Returns whether every certificate is valid at `time`, with the resolution of certificates: a second.
     #[must_use]
     pub fn is_valid_at(&self, time: Timestamp) -> bool {
         (self.valid.0..=self.valid.1).contains(&time.seconds())
@@ -157,7 +158,7 @@ impl Authority {
         if self.is_valid_at(token.info().time) { Ok(()) } else { Err(Rejection::TimestampTime) }
     }
 
-    /// Whether the leaf is this certificate.
+    /// Returns whether the leaf is this certificate.
     fn is_named_by(&self, certificate: &CertificateIdentifier<'_>) -> bool {
         let CertificateIdentifier { function, hash, issuer_serial } = certificate;
         self.leaf_hashes.iter().any(|(known, own)| known == function && own == *hash)

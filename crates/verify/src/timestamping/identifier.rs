@@ -1,8 +1,9 @@
-//! Which certificate a token's signature names as its signer's: `ESSCertID` and `ESSCertIDv2` (RFC 2634 §5.4, RFC 5035 §4).
+//! The signer's certificate in a token's signed attributes: `ESSCertID` and `ESSCertIDv2` (RFC 2634 §5.4, RFC 5035 §4).
 //!
-//! Version 1 names it by SHA-1, and many authorities still write it; it is the default of OpenSSL's. It is read because
-//! nothing rests on that hash: it picks one of the certificates that are trusted, or that a trusted issuer has issued, and the
-//! token's signature must then verify under that certificate's key. Everywhere else SHA-1 is refused.
+//! Version 1 names the certificate by its SHA-1 hash. Many authorities still write it, and it is OpenSSL's default. It
+//! is accepted because security does not depend on this hash: it only selects one of the certificates that are trusted,
+//! or that a trusted issuer has issued. The token's signature must then verify with that certificate's key. Everywhere
+//! else SHA-1 is refused.
 
 use super::asn1::{Element, Fields, INTEGER, Malformed, OCTET_STRING, SEQUENCE, integer};
 use super::imprint::{algorithm, hash};
@@ -12,10 +13,10 @@ use aws_lc_rs::digest;
 /// Bytes of a SHA-1 hash.
 const SHA1_BYTES: usize = 20;
 
-/// By which function a certificate is named.
+/// The hash function that names a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
-    /// Of version 1 only.
+    /// In version 1 only.
     Sha1,
     Sha2(HashAlgorithm),
 }
@@ -36,7 +37,7 @@ impl Function {
     }
 }
 
-/// A certificate, by its hash and perhaps its issuer and serial number.
+/// A certificate: its hash, and optionally its issuer and serial number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CertificateIdentifier<'a> {
     pub(super) function: Function,
@@ -80,18 +81,18 @@ impl<'a> CertificateIdentifier<'a> {
         Ok(Self { function, hash, issuer_serial: issuer_serial.map(|element| element.whole) })
     }
 
-    /// Whether it names the certificate with this DER, as far as its hash goes.
+    /// Returns whether its hash is that of the certificate with this DER. Issuer and serial number are not compared.
     pub(super) fn is_of(&self, der: &[u8]) -> bool {
         self.function.digest(der) == self.hash
     }
 }
 
-/// The fields of the first identifier of a `SigningCertificate`, which is the signer's (RFC 5035 §3); those after it are its
-/// issuers'.
+/// Returns the fields of the first identifier of a `SigningCertificate`, which is the signer's (RFC 5035 §3). The
+/// identifiers after it are its issuers'.
 fn first(element: Element<'_>) -> Result<Fields<'_>, Malformed> {
     let mut fields = element.fields();
     let mut identifiers = fields.take(SEQUENCE)?.fields();
-    // Policies, which are the certificates'.
+    // Policies of the certificates are not used.
     fields.optional(SEQUENCE)?;
     fields.end()?;
     let first = identifiers.take(SEQUENCE)?.fields();

@@ -47,7 +47,7 @@ pub(super) struct Attested<'a> {
     pub(super) message_digest: &'a [u8],
     /// The signer's certificate.
     pub(super) certificate: CertificateIdentifier<'a>,
-    /// The same certificate, named once more in the older way.
+    /// The same certificate, as an `ESSCertID` beside the `ESSCertIDv2` names it.
     pub(super) also: Option<CertificateIdentifier<'a>>,
 }
 
@@ -208,7 +208,8 @@ fn signed_with(element: Element<'_>, hash: HashAlgorithm) -> Result<SignatureAlg
     SignatureAlgorithm::from_identifier(&identifier)
 }
 
-/// Reads the attributes: in the order of DER, none twice, the three that RFC 3161 demands among them with one value each.
+/// Parses the attributes. They are in DER order, each has one value, and none is repeated. The three that RFC 3161
+/// requires must be present.
 fn attested(attributes: Element<'_>) -> Result<Result<Attested<'_>, Rejection>, Malformed> {
     let mut fields = attributes.fields();
     let mut before: &[u8] = &[];

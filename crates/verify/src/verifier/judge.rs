@@ -27,12 +27,13 @@ pub trait Judge {
         None
     }
 
-    /// Authorities whose certificates need other evidence than [`Self::thresholds`] says. Asked only where that says something.
+    /// Authorities whose certificates need other evidence than [`Self::thresholds`]. Used only if `thresholds` is not
+    /// `None`.
     fn thresholds_of_authorities(&self) -> Vec<AuthorityThresholds> {
         Vec::new()
     }
 
-    /// Decides, when all has been established. May say which of its rules held.
+    /// Decides after all other checks have passed. It may return the rules that held.
     ///
     /// # Errors
     /// The reason why the evidence is not enough.

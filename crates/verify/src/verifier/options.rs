@@ -52,11 +52,11 @@ pub enum Unknown {
 pub struct Options {
     /// The required evidence.
     pub thresholds: Thresholds,
-    /// Authorities whose certificates need other evidence, unless the [`Judge`](super::Judge) says so itself. The first that means
-    /// an authority holds.
+    /// Authorities whose certificates need other evidence, unless the [`Judge`](super::Judge) sets thresholds. If
+    /// several entries name an authority, the first one applies.
     pub authorities: Vec<AuthorityThresholds>,
-    /// What to make of unknown logs and timestamp authorities. Unknown certificate transparency logs are always reported only:
-    /// certificates carry SCTs for more than one audience.
+    /// The handling of unknown logs and timestamp authorities. Unknown certificate transparency logs always give a
+    /// warning only, because certificates carry SCTs for more than one audience.
     pub unknown: Unknown,
     /// The oldest accepted form.
     pub minimum_form: Form,

@@ -1,22 +1,22 @@
-//! How much of each kind of evidence one bundle must have: as the judge says, or else the verifier's options; and as they say for
-//! the authority that issued the certificate, once that is known.
+//! The counts of evidence that one bundle must have. The judge sets them, otherwise the verifier's options. For a
+//! certificate, they are the counts for its authority, once the authority is known.
 
 use super::{Judge, Options, VerifiedAuthority};
 use crate::cosignature;
 use crate::policy::{AuthorityThresholds, PolicyThresholds};
 
-/// What must be counted.
+/// The required counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Required {
     pub(super) log_entries: usize,
     pub(super) times: usize,
     pub(super) timestamps: usize,
     pub(super) scts: usize,
-    /// Cosignatures by the witnesses of the options, which are the only ones that are known.
+    /// Cosignatures by the witnesses of the options. No other witnesses are known.
     pub(super) witnesses: usize,
 }
 
-/// What must be counted for whichever certificate a bundle has.
+/// The required counts by authority, before the bundle's authority is known.
 #[derive(Debug)]
 pub(super) struct Demands {
     general: Required,
@@ -58,19 +58,19 @@ impl Demands {
         Self { general, of_authorities: authorities.into_iter().map(required).collect() }
     }
 
-    /// For a signature by a bare key.
+    /// The counts for a signature by a bare key.
     pub(super) const fn general(&self) -> Required {
         self.general
     }
 
-    /// For a certificate of this authority.
+    /// The counts for a certificate of this authority.
     pub(super) fn of(&self, authority: &VerifiedAuthority) -> Required {
         let mut own = self.of_authorities.iter();
         let own = own.find(|(own, _)| own.are_for(&authority.url, &authority.certificates_sha256));
         own.map_or(self.general, |(_, required)| *required)
     }
 
-    /// The fewest times that any certificate needs: what can be asked before its authority is known.
+    /// The smallest number of times that any certificate needs. Step 2 requires it, before the authority is known.
     pub(super) fn fewest_times(&self) -> Required {
         self.of_authorities.iter().fold(self.general, |least, (_, other)| Required {
             times: least.times.min(other.times),

@@ -109,7 +109,7 @@ pub(super) fn find<'a>(keys: &'a [SignerKey], hint: Option<&str>) -> Result<&'a 
                 Refusal::new(Rejection::BundleKeyHint, Step::Formats).at(place).expected("a key that is trusted", shown)
             })
         }
-        // A policy may ask for one key in several rules.
+        // A policy may require one key in several rules.
         (None, None, [only, rest @ ..]) if rest.iter().all(|key| key == only) => Ok(only),
         (None, None, _) => Err(Refusal::new(Rejection::PolicyKey, Step::Formats)
             .at(place)

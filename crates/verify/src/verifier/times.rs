@@ -93,9 +93,9 @@ pub(super) fn establish(case: &mut Case<'_>, material: &Material<'_>) -> Result<
     Ok(times)
 }
 
-/// Whether enough operators vouch for a time.
+/// Checks that enough operators establish a time.
 pub(super) fn count(thresholds: &Required, material: &Material<'_>, times: &[VerifiedTime]) -> Result<(), Refusal> {
-    // A certificate cannot be judged without a time.
+    // The validity of a certificate cannot be checked without a time.
     let required = match material {
         Material::Certificate(_) => thresholds.times.max(1),
         Material::Key(_) => thresholds.times,

@@ -35,16 +35,16 @@ pub struct Verified {
     pub statement: Option<Statement>,
     /// Index of the artifact among the statement's subjects, from 0.
     pub subject: Option<usize>,
-    /// Texts that were signed along: the annotations of that subject. A caller adds those of a payload that it reads itself.
+    /// Signed annotations: those of that subject. A caller adds those of a payload that it parses itself.
     pub annotations: BTreeMap<String, String>,
-    /// Which rules of the policy held.
+    /// The rules of the policy that held.
     pub policy: Option<Explanation>,
     /// Evidence that was not counted, and evidence that is weaker than usual.
     pub warnings: Vec<String>,
 }
 
 impl Verified {
-    /// What a policy is asked about this signature.
+    /// The evidence for a policy: everything about this signature.
     #[must_use]
     pub fn evidence(&self) -> Evidence {
         let statement = self.statement.as_ref();

@@ -1,9 +1,9 @@
-//! The file of an audit log: appended to, opened anew when its name leads elsewhere, rotated, synced.
+//! The file of an audit log. It is appended to, opened again if its path names another file, rotated, and synced.
 //!
-//! It knows nothing of what a line says. Tools that rotate logs rename the file, and later remove it. So its name is
-//! looked up before each line, and a line that went into a file that was removed meanwhile is written again. Several
-//! processes may append to one file and rotate it: the process that has locked it renames it, and the others follow.
-//! Nothing here waits for a reader: a pipe that is full is an error.
+//! The contents of lines are not interpreted here. Tools that rotate logs rename the file, and later remove it. So the
+//! path is looked up before each line. A line that went into a file that was removed in the meantime is written again.
+//! Several processes may append to one file and rotate it: the process that has locked it renames it, and the others
+//! follow. Writes never wait for a reader: a full pipe is an error.
 
 use chancery_verify::Timestamp;
 use rustix::fs::OFlags;
@@ -16,19 +16,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often a line is written again because its file was removed at that moment.
+/// Maximum attempts to write a line whose file is removed at that moment.
 const ATTEMPTS: usize = 20;
 /// Files that may wait for [`AuditFile::sync`] before a line waits for them instead.
 const MAX_LEFT: usize = 16;
-/// Bytes of a first line that are read to learn its time.
+/// Maximum bytes of a first line that are read to find its time.
 const MAX_FIRST_LINE_BYTES: u64 = 64 * 1024;
 
-/// When a file is full, so that the next line begins another one. By default never.
+/// The limits of a file. Beyond them the next line begins another file. By default there are no limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rotation {
-    /// Largest size in bytes.
+    /// Maximum size in bytes.
     pub size_bytes: Option<NonZeroU64>,
-    /// Longest time since its first line.
+    /// Maximum time since its first line.
     pub age: Option<Duration>,
 }
 
@@ -45,7 +45,7 @@ struct Current {
     opened: Opened,
     /// Files that were replaced before their last lines were synced.
     left: Vec<Arc<File>>,
-    /// Whether the name of a new file may not be on disk yet.
+    /// Whether the name of a new file may still be missing on disk.
     is_new: bool,
     is_rotation_failing: bool,
 }
@@ -57,7 +57,7 @@ struct Opened {
     identity: (u64, u64),
     /// Whether the file ends within a line, because a write was cut short.
     torn: bool,
-    /// Whether some lines may not be on disk yet.
+    /// Whether some lines may still be missing on disk.
     unsynced: bool,
     /// Time of the first line.
     begun: Option<Timestamp>,
@@ -71,7 +71,7 @@ impl AuditFile {
         Ok(Self { path: path.to_owned(), rotation, current })
     }
 
-    /// Appends `text`, which is whole lines.
+    /// Appends `text`, which must be whole lines.
     pub(super) fn append(&self, text: &str, now: Timestamp) -> io::Result<()> {
         let mut current = self.current();
         for _ in 0..ATTEMPTS {
@@ -85,7 +85,7 @@ impl AuditFile {
         Err(io::Error::other("the file is removed as often as it is made"))
     }
 
-    /// Opens the file anew, whether or not its name leads elsewhere.
+    /// Opens the file again, even if its path names the same file.
     pub(super) fn reopen(&self) -> io::Result<()> {
         self.current().replace(&self.path)
     }
@@ -99,7 +99,7 @@ impl AuditFile {
             let file = unsynced.then(|| Arc::clone(&current.opened.file));
             (file, std::mem::take(&mut current.left), std::mem::take(&mut current.is_new))
         };
-        // An error of a file that was replaced is told once: a second sync would not know of it.
+        // An error of a replaced file is reported once: a second sync would not return it.
         let left = left.iter().try_for_each(|file| sync(file));
         let named = if is_new { sync_directory(&self.path) } else { Ok(()) };
         let synced = file.as_ref().map_or(Ok(()), |file| sync(file));
@@ -109,7 +109,7 @@ impl AuditFile {
         left.and(named).and(synced)
     }
 
-    /// Whether some lines may not be on disk yet.
+    /// Whether some lines may still be missing on disk.
     #[cfg(test)]
     pub(super) fn is_unsynced(&self) -> bool {
         self.current().opened.unsynced
@@ -145,7 +145,7 @@ impl Current {
     }
 
     /// Renames a file that has no room for `length` more bytes or is too old, and opens the next one. A file that
-    /// cannot be renamed grows on: its lines matter more than its size.
+    /// cannot be renamed grows further: losing lines would be worse.
     fn rotate_if_full(&mut self, path: &Path, rotation: Rotation, length: usize, now: Timestamp) {
         let rotated = match self.opened.is_full(rotation, length, now) {
             Ok(false) => return,
@@ -171,7 +171,7 @@ impl Current {
     }
 
     fn rotate_locked(&mut self, path: &Path, now: Timestamp) -> io::Result<()> {
-        // A link keeps leading to where new files are made.
+        // A symbolic link is kept, and names the directory for new files.
         let path_of_file = fs::canonicalize(path)?;
         if identity(&fs::metadata(&path_of_file)?) == self.opened.identity {
             fs::rename(&path_of_file, name_of_full(&path_of_file, now))?;
@@ -214,13 +214,13 @@ impl Opened {
         Ok(())
     }
 
-    /// Whether the file has no name any more, so that nobody will ever read it.
+    /// Returns whether the file was removed, so that its lines are lost.
     fn is_removed(&self) -> io::Result<bool> {
         let metadata = self.file.metadata()?;
         Ok(metadata.is_file() && metadata.nlink() == 0)
     }
 
-    /// Whether it is time for the next file. One line always has room.
+    /// Returns whether the next line belongs into another file. An empty file accepts any line.
     fn is_full(&self, rotation: Rotation, length: usize, now: Timestamp) -> io::Result<bool> {
         if rotation == Rotation::default() {
             return Ok(false);
@@ -238,7 +238,7 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
-/// The time in the first line of a file; `None` if it is not a line of ours.
+/// The time in the first line of a file. `None` if it is not a line of an audit log.
 fn time_of_first_line(file: &File) -> Option<Timestamp> {
     let mut line = Vec::new();
     BufReader::new(file).take(MAX_FIRST_LINE_BYTES).read_until(b'\n', &mut line).ok()?;
@@ -246,7 +246,7 @@ fn time_of_first_line(file: &File) -> Option<Timestamp> {
     Timestamp::from_rfc3339(line.get("time")?.as_str()?)
 }
 
-/// A name for a full file that no other file has: `audit-20261121T070000Z.jsonl`.
+/// An unused name for a full file: `audit-20261121T070000Z.jsonl`.
 fn name_of_full(path: &Path, now: Timestamp) -> PathBuf {
     let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     let extension = path.extension().map(|extension| format!(".{}", extension.to_string_lossy())).unwrap_or_default();
@@ -267,11 +267,11 @@ fn sync(file: &File) -> io::Result<()> {
     }
 }
 
-/// Brings the name of a new file to the disk.
+/// Syncs the name of a new file to disk.
 fn sync_directory(path: &Path) -> io::Result<()> {
     match fs::canonicalize(path) {
         Ok(path) => path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all()),
-        // Renamed again; the next line makes another one.
+        // Renamed again. The next line makes another file.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }

@@ -1,8 +1,8 @@
-//! How many lines about refusals the audit log takes, so that strangers cannot fill the disk.
+//! Limits for lines about refusals in the audit log, so that clients cannot fill the disk.
 //!
-//! A minute has room for a few lines of each address and reason, and for a number of lines in all. What has no room is
-//! counted by reason. Memory is fixed: a keyed hash maps addresses and reasons to a number of places, and two in one
-//! place share its room.
+//! Each minute has a limit for lines per address and reason, and a limit for all lines together. Refusals beyond them
+//! are counted by reason. Memory is fixed: a keyed hash maps addresses and reasons to a number of places, and two in
+//! the same place share its limit.
 
 use chancery_daemon::http::Peer;
 use chancery_verify::Timestamp;
@@ -11,9 +11,9 @@ use std::hash::{BuildHasher as _, RandomState};
 
 /// Length of a period.
 const PERIOD_SECONDS: u64 = 60;
-/// Lines of one address and reason in a period.
+/// Maximum lines of one address and reason in a period.
 const PER_SOURCE: u32 = 10;
-/// Lines in a period: at most about 300 MB in a day.
+/// Maximum lines in a period. They take at most about 300 MB per day.
 const IN_ALL: u32 = 600;
 /// Places for addresses and reasons.
 const PLACES: u64 = 4096;
@@ -38,7 +38,7 @@ struct Room {
 }
 
 impl Room {
-    /// Takes a line, if there is room for `most`.
+    /// Counts a line, if there are fewer than `most`.
     fn take(&mut self, period: u64, most: u32) -> bool {
         if self.period != period {
             *self = Self { period, taken: 0 };
@@ -57,7 +57,8 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Returns whether there is room for a line about a refusal of `peer` for the reason `code`. Counts it otherwise.
+    /// Returns whether a line about a refusal of `peer` for the reason `code` is within the limits. Counts it
+    /// otherwise.
     pub(super) fn take(&mut self, code: &'static str, peer: Option<Peer>, now: Timestamp) -> bool {
         let period = now.seconds() / PERIOD_SECONDS;
         let place = usize::try_from(self.places.hash_one((code, peer)) % PLACES).unwrap_or_default();
@@ -79,7 +80,7 @@ impl Refusals {
         std::mem::take(&mut self.left_out)
     }
 
-    /// Takes back what a summary could not say.
+    /// Restores the counts of a summary that could not be written.
     pub(super) fn put_back(&mut self, left_out: &BTreeMap<&'static str, u64>) {
         for (code, count) in left_out {
             *self.left_out.entry(code).or_default() += count;
@@ -106,7 +107,7 @@ mod tests {
         assert_eq!(taken("token.expired", peer(2), now), 10);
         assert_eq!(taken("token.expired", peer(1), now.plus_seconds(60)), 10);
         let all: usize = (0..=255).map(|last| taken("token.missing", peer(last), now.plus_seconds(60))).sum();
-        // A few share a place.
+        // Some addresses share a place.
         assert_eq!(all, 590);
     }
 

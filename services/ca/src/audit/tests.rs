@@ -1,4 +1,4 @@
-//! The audit log under what operators and disks do to its file.
+//! Tests of the audit log while operators and disks change its file.
 
 use super::*;
 use crate::oidc::TokenRefusal;
@@ -74,7 +74,7 @@ fn a_file_that_is_renamed_or_removed_is_made_anew() {
     write(&log, 2);
     fs::remove_file(&path).unwrap();
     write(&log, 3);
-    // What logrotate does with `create`.
+    // As logrotate with `create`.
     fs::rename(&path, directory.path().join("audit.jsonl.2")).unwrap();
     fs::write(&path, "").unwrap();
     write(&log, 4);
@@ -91,7 +91,7 @@ fn a_line_is_not_lost_in_a_file_that_is_removed_while_it_is_written() {
     let (_directory, path) = directory();
     let log = open(&path);
     let (log, path) = (&log, &path);
-    // A reader takes what there is and removes the file, over and over; every line is somewhere.
+    // A reader repeatedly reads the file and removes it. No line is lost.
     let found = std::thread::scope(|scope| {
         let writing = scope.spawn(move || (0..2000).for_each(|number| write(log, number)));
         let mut found = Vec::new();
@@ -122,7 +122,7 @@ fn what_cannot_be_opened_anew_is_an_error_until_it_can() {
     let log = open(&path);
     let place = directory.path().join("elsewhere");
     fs::create_dir(&place).unwrap();
-    // A directory where the file was.
+    // A directory replaces the file.
     fs::rename(&path, place.join("audit.jsonl")).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(log.changed("key", json!({ "number": 1 }), NOW).is_err());

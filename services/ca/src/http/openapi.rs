@@ -1,5 +1,5 @@
-//! The description of the authority's HTTP API: what Fulcio documents (`fulcio.swagger.json`,
-//! `fulcio_legacy.swagger.json`), and what is answered here. A test compares it with the answers.
+//! The description of the authority's HTTP API: Fulcio's documents (`fulcio.swagger.json`,
+//! `fulcio_legacy.swagger.json`), and the answers here. A test compares it with the answers.
 
 use chancery_daemon::http::grpc::MAX_MESSAGE_BYTES;
 use chancery_daemon::http::openapi::{Content, Document, Operation, list_of, reference, status_schemas, text};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Chains of certificates, in answers.
 const PEM_CHAIN: &str = "application/pem-certificate-chain";
-/// What possession is proven with.
+/// Description of the proof of possession.
 const PROOF: &str = "Signature by the key over the token's email, or over its subject.";
 
 /// Describes every path of the authority.
@@ -32,7 +32,9 @@ pub fn describe(document: &mut Document) {
          Content-Type nor Accept matters. Another method than the path's is answered 501 with a `Status`.",
     );
     let sign = Operation::post("createSigningCertificate", "A certificate for a verified identity.")
-        .describe("The token may be in the body or in the Authorization header; the body wins.")
+        .describe(
+            "The token may be in the body or in the Authorization header. If it is in both, the one in the body is used.",
+        )
         .security(json!([{ "token": [] }, {}]))
         .body([Content::of_json("CreateSigningCertificateRequest").max_bytes(MAX_MESSAGE_BYTES)])
         .answer(200, "The certificate with its issuers.", [Content::of_json("SigningCertificate")]);
@@ -43,17 +45,15 @@ pub fn describe(document: &mut Document) {
         "/api/v2/trustBundle",
         bundle.answer(200, "Every chain, issuing certificate first.", chains).readable_anywhere(),
     );
-    let configuration = Operation::get("getConfiguration", "The issuers whose tokens are accepted.");
+    let configuration = Operation::get("getConfiguration", "The trusted issuers.");
     let issuers = [Content::of_json("Configuration")];
     group.add("/api/v2/configuration", configuration.answer(200, "Every issuer.", issuers));
-    let sign = Operation::post(
-        "createSigningCertificateV1",
-        "A certificate for a verified identity, as older clients ask for it.",
-    )
-    .security(json!([{ "token": [] }]))
-    .body([Content::of_json("CreateSigningCertificateRequestV1").max_bytes(MAX_MESSAGE_BYTES)])
-    .answer(201, "The certificate and its issuers, leaf first.", [Content::text(PEM_CHAIN)])
-    .answer_header("sct", "The log's timestamp in base64, where it is not in the certificate.");
+    let sign =
+        Operation::post("createSigningCertificateV1", "A certificate for a verified identity, for older clients.")
+            .security(json!([{ "token": [] }]))
+            .body([Content::of_json("CreateSigningCertificateRequestV1").max_bytes(MAX_MESSAGE_BYTES)])
+            .answer(201, "The certificate and its issuers, leaf first.", [Content::text(PEM_CHAIN)])
+            .answer_header("sct", "The log's timestamp in base64, if it is not in the certificate.");
     group.add("/api/v1/signingCert", refusals(sign));
     let root = Operation::get("getRootCertificate", "All certificates of the authority, intermediates included.");
     group.add(
@@ -65,17 +65,13 @@ pub fn describe(document: &mut Document) {
 fn refusals(operation: Operation) -> Operation {
     let status = || [Content::of_json("Status")];
     operation
-        .answer(400, "The token, the key or the request is refused; also a body that is too large.", status())
-        .answer(429, "This identity, or its issuer, asks too often.", status())
+        .answer(400, "The token, the key or the request is refused, or the body is too large.", status())
+        .answer(429, "Too many requests of this identity or its issuer.", status())
         .retry_after()
-        .answer(
-            500,
-            "A fault of the authority, or an answer of the certificate log that is not to be trusted.",
-            status(),
-        )
+        .answer(500, "A fault of the authority, or an answer of the certificate log that does not verify.", status())
         .answer(
             503,
-            "The certificate log, or the key of the authority, cannot be reached; the same request may succeed later.",
+            "The certificate log, or the key of the authority, cannot be reached. The same request may succeed later.",
             status(),
         )
         .retry_after()
@@ -87,7 +83,7 @@ fn requests() -> Value {
     json!({
         "CreateSigningCertificateRequest": {
             "type": "object",
-            "description": "Either a public key with a proof, or a signing request; not both.",
+            "description": "Either a public key with a proof, or a signing request, but not both.",
             "properties": {
                 "credentials": {
                     "type": "object",
@@ -96,7 +92,7 @@ fn requests() -> Value {
                     },
                 },
                 "publicKeyRequest": reference("PublicKeyRequest"),
-                "certificateSigningRequest": signing_request("A PKCS#10 request in PEM. Nothing in it counts but the key."),
+                "certificateSigningRequest": signing_request("A PKCS#10 request in PEM. Only its key is used."),
             },
         },
         "PublicKeyRequest": {
@@ -105,7 +101,7 @@ fn requests() -> Value {
                 "publicKey": {
                     "type": "object",
                     "properties": {
-                        "algorithm": { "description": "Ignored: it follows from the key." },
+                        "algorithm": { "description": "Ignored: the key decides it." },
                         "content": { "type": "string", "description": "The key in PEM." },
                     },
                 },
@@ -114,7 +110,7 @@ fn requests() -> Value {
         },
         "CreateSigningCertificateRequestV1": {
             "type": "object",
-            "description": "Where both are given, the signing request wins.",
+            "description": "If both are given, the signing request is used.",
             "properties": {
                 "publicKey": {
                     "type": "object",
@@ -148,14 +144,18 @@ fn answers() -> Value {
             "properties": {
                 "issuerUrl": {
                     "type": "string",
-                    "description": "Compared with the token's `iss` letter by letter. There is either this or `wildcardIssuerUrl`.",
+                    "description": "Must equal the token's `iss` exactly. Either this or `wildcardIssuerUrl` is set.",
                 },
                 "wildcardIssuerUrl": {
                     "type": "string",
-                    "description": "A pattern for the token's `iss`, in which an asterisk stands for one label of the host or path.",
+                    "description": "A pattern for the token's `iss`. An asterisk stands for one label of the host or one \
+                                    segment of the path.",
                 },
                 "audience": { "type": "string", "description": "Must be among the token's `aud`." },
-                "challengeClaim": { "type": "string", "description": "What to prove possession over." },
+                "challengeClaim": {
+                    "type": "string",
+                    "description": "The claim whose value the proof of possession must sign.",
+                },
                 "spiffeTrustDomain": text(),
                 "issuerType": text(),
                 "subjectDomain": text(),
@@ -173,7 +173,7 @@ fn signing_certificate() -> Value {
     let sct = json!({
         "type": "string",
         "contentEncoding": "base64",
-        "description": "The answer of add-chain (RFC 6962); empty where the authority was told to issue without a log.",
+        "description": "The answer of add-chain (RFC 6962). Empty if the authority is configured to issue without a log.",
     });
     let variant = |name: &str, about: &str, properties: Value, required: &[&str]| {
         let object = json!({ "type": "object", "description": about, "properties": properties, "required": required });
@@ -187,7 +187,7 @@ fn signing_certificate() -> Value {
     );
     let detached = variant(
         "signedCertificateDetachedSct",
-        "It is beside it, or there is none.",
+        "The log's timestamp is beside the certificate, or there is none.",
         json!({ "chain": chain(), "signedCertificateTimestamp": sct }),
         &["chain", "signedCertificateTimestamp"],
     );

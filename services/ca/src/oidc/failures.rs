@@ -1,8 +1,8 @@
-//! How often a new issuer's keys may be looked up in vain, for each host.
+//! Limits failed lookups of new issuers' keys, for each host.
 //!
-//! Anybody can write a token of an issuer that matches a pattern, and each makes the server ask that issuer's host once.
-//! Only lookups that fail count, and only against the host that was asked: made-up issuers lock out neither the real
-//! ones of other hosts nor any issuer whose keys are known. Memory and the number of lookups at one time are bounded.
+//! Any client can write a token of an issuer that matches a pattern. Each such token makes the server send a request to
+//! that issuer's host. Only failed lookups count, and only for that host. So made-up issuers do not block issuers of
+//! other hosts, or issuers whose keys are known. Memory and the number of simultaneous lookups are limited.
 
 use super::TokenRefusal;
 use chancery_verify::Timestamp;
@@ -12,11 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Length of a period.
 const PERIOD_SECONDS: u64 = 60;
-/// Failures of one host in a period.
+/// Maximum failures of one host in a period.
 const PER_HOST: u32 = 30;
-/// Hosts that are remembered. The one that failed longest ago is forgotten first.
+/// Maximum hosts with counted failures. The host that failed longest ago is removed first.
 const MAX_HOSTS: usize = 1024;
-/// Lookups of new issuers at one time. Most fail or succeed within a fraction of a second.
+/// Maximum simultaneous lookups of new issuers. Most fail or succeed within a fraction of a second.
 const AT_ONCE: usize = 32;
 
 /// The failures of the issuers of one pattern. Clones share them.
@@ -62,7 +62,7 @@ impl Host {
     /// Permits a lookup, which lasts until the permit is dropped.
     ///
     /// # Errors
-    /// [`TokenRefusal::IssuerBusy`] if too many lookups have failed here, or too many run.
+    /// [`TokenRefusal::IssuerBusy`] if too many lookups of this host have failed, or too many are running.
     pub(super) fn begin(&self, now: Timestamp) -> Result<OwnedSemaphorePermit, TokenRefusal> {
         let period = now.seconds() / PERIOD_SECONDS;
         let failed = self.failures.hosts().get(&self.name).copied();

@@ -1,4 +1,4 @@
-//! What the file says about each part, as the options of `chancery dev` say it. Nothing is opened here.
+//! Converts the settings of each part into the options of `chancery dev`. Nothing is opened here.
 
 use super::{Configuration, Role};
 #[cfg(feature = "s3")]
@@ -12,7 +12,7 @@ use chancery_trust::BaseUrl;
 use const_oid::ObjectIdentifier;
 
 impl Configuration {
-    /// Where each role is reached.
+    /// The URL of each role.
     pub(crate) fn addresses(&self) -> anyhow::Result<Addresses> {
         let urls = Role::ALL.map(|role| {
             let url = BaseUrl::parse(self.url_of(role)).with_context(|| format!("url of {role}"))?;
@@ -22,7 +22,7 @@ impl Configuration {
         Addresses::configured(BaseUrl::parse(&self.url)?, urls)
     }
 
-    /// Where users without a token sign in. Tokens name the issuer letter by letter, so it stays as it is written.
+    /// The issuer where users without a token sign in. Tokens must name it exactly, so its text is not changed.
     pub(crate) fn oidc_issuer(&self) -> anyhow::Result<Option<BaseUrl>> {
         self.ca.oidc_issuer.as_deref().map(BaseUrl::as_written).transpose().context("[ca] oidc_issuer")
     }

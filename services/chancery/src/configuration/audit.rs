@@ -1,4 +1,4 @@
-//! `[ca] audit_rotate_…`: when the audit log begins a new file.
+//! `[ca] audit_rotate_…`: the limits after which the audit log begins a new file.
 
 use super::CaTable;
 use crate::duration;
@@ -6,12 +6,12 @@ use anyhow::{Context as _, ensure};
 use chancery_ca::audit::Rotation;
 use std::time::Duration;
 
-/// Smaller files would be as many as there are requests.
+/// With a smaller limit, almost every request would begin a new file.
 const MIN_BYTES: u64 = 64 * 1024;
 const MIN_AGE: Duration = Duration::from_mins(1);
 
 impl CaTable {
-    /// When the audit log begins a new file; by default never.
+    /// The limits after which the audit log begins a new file. By default there are none.
     pub(crate) fn audit_rotation(&self) -> anyhow::Result<Rotation> {
         let size_bytes = self.audit_rotate_bytes;
         ensure!(

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What a contact may be (RFC 9116 §2.5.3).
+/// Allowed schemes of a contact (RFC 9116 §2.5.3).
 const CONTACT_SCHEMES: [&str; 3] = ["mailto:", "https://", "tel:"];
 
 /// The console.

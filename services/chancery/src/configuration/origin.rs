@@ -2,7 +2,7 @@
 
 use url::Url;
 
-/// Reads an origin as browsers write it: scheme and host, with the port unless it is the scheme's own.
+/// Parses an origin as browsers write it: scheme and host, and the port unless it is the scheme's default.
 pub(crate) fn web_origin(text: &str) -> Result<String, String> {
     let expected =
         || format!("`{text}` is not an origin; write https://HOST or https://HOST:PORT, without a slash at the end");

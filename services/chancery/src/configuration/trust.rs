@@ -45,7 +45,7 @@ impl PerRole {
 }
 
 impl TrustTable {
-    /// What it says about the TUF repository.
+    /// The settings of the TUF repository.
     pub(crate) fn tuf(&self) -> anyhow::Result<TufArguments> {
         let tuf_lifetime = self.lifetimes.iter().map(|(role, text)| {
             let time = lifetime(text).with_context(|| {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeSet, time::Duration};
 
-/// More servers add no certainty.
+/// Maximum servers. More do not improve the result.
 const MAX_SERVERS: usize = 16;
 
 /// The timestamp authority.
@@ -65,13 +65,13 @@ impl TsaTable {
     }
 }
 
-/// Whether this is a host, with or without a port. Whether it exists shows when it is queried.
+/// Returns whether the text is a host, with or without a port. The host need not exist.
 fn is_address(server: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
     !server.is_empty() && server.bytes().all(allowed)
 }
 
-/// A time of at least a second.
+/// A duration of at least one second.
 fn time(name: &str, text: Option<&String>, default: Duration) -> anyhow::Result<Duration> {
     let Some(text) = text else { return Ok(default) };
     let time = duration::parse(text).map_err(anyhow::Error::msg).with_context(|| format!("[tsa] {name}"))?;

@@ -1,4 +1,4 @@
-//! What the console says of this instance: facts out of the roles that run here, in the words it shows them in.
+//! The console's contents for this instance: facts from the roles that run here, as texts for display.
 
 use super::{Setup, running::RunningLogs};
 use crate::{
@@ -16,15 +16,15 @@ use chancery_verify::Timestamp;
 use clap::ValueEnum as _;
 use std::sync::Arc;
 
-/// Where the manual is.
+/// URL of the manual.
 const MANUAL: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/tree/main/docs");
 
-/// For each part that may not do all of its work: its role, and what says why.
+/// For each part that can be impaired: its role, and the source of the reason.
 pub(super) type Obstacles = Vec<(Role, Box<dyn Fn() -> Option<String> + Send + Sync>)>;
 
-/// What an operator says about the console.
+/// The operator's settings of the console.
 pub(crate) struct ConsoleSettings {
-    /// Whether anybody may sign as anybody.
+    /// Whether every client may sign as any identity.
     pub(crate) is_development: bool,
     /// Titles and commands, for a development server.
     pub(crate) first_steps: Vec<(&'static str, String)>,
@@ -92,8 +92,8 @@ fn links(setup: &Setup<'_>) -> Vec<Link> {
         for name in FileName::ALL {
             add("Trust files", &format!("trust/{}", name.as_str()), name.about());
         }
-        add("TUF repository", "tuf/root.json", "first root: where clients start");
-        add("TUF repository", "tuf/timestamp.json", "what clients ask for first");
+        add("TUF repository", "tuf/root.json", "first root metadata, where clients start");
+        add("TUF repository", "tuf/timestamp.json", "the first file that clients fetch");
     }
     if has(Role::Ca) {
         add("Certificate authority", "api/v2/trustBundle", "its certificates");

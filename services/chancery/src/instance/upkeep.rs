@@ -1,7 +1,7 @@
-//! What is kept up and watched beside the roles of a process: the audit log, and room on the disk.
+//! Maintains the audit log and monitors the disk space, beside the roles of a process.
 //!
-//! Neither stops anything by itself. A certificate needs its line in the audit log, and an entry its place in the
-//! database; `/readyz` says here why they fail, and ceases to when they can be written again.
+//! A fault here does not stop a role. A certificate needs its line in the audit log, and an entry needs space in the
+//! database. `/readyz` shows the reason why they fail, until they can be written again.
 
 use super::console::Obstacles;
 use crate::configuration::Role;
@@ -17,11 +17,11 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-/// Time between two looks at the disk.
+/// Time between two checks of the disk.
 const LOOK: Duration = Duration::from_secs(1);
-/// The same while it is full, so that a process is ready again soon after there is room.
+/// Time between two checks while the disk is full. The process is ready again soon after there is space.
 const LOOK_WHEN_FULL: Duration = Duration::from_millis(100);
-/// Room that there must be: a batch of entries takes less.
+/// Required free space. A batch of entries takes less.
 const ROOM_BYTES: usize = 1 << 20;
 
 /// The audit log, if the process has one, and the disk of its data directory.
@@ -37,7 +37,7 @@ impl Upkeep {
         Self { audit, disk: Arc::new(disk), clock: Arc::clone(clock) }
     }
 
-    /// What runs until it is aborted.
+    /// The tasks. They run until they are aborted.
     pub(super) fn start(&self) -> anyhow::Result<Vec<JoinHandle<()>>> {
         let mut tasks = vec![tokio::spawn(Arc::clone(&self.disk).watch())];
         if let Some(audit) = &self.audit {
@@ -54,7 +54,7 @@ impl Upkeep {
         Ok(tasks)
     }
 
-    /// Says, for the roles that write, why they cannot.
+    /// Returns, for the roles that write, the reason why they cannot.
     pub(super) fn obstacles(&self, roles: &BTreeSet<Role>) -> Obstacles {
         let mut obstacles = Obstacles::new();
         for role in [Role::Ca, Role::Log, Role::Trust].into_iter().filter(|role| roles.contains(role)) {
@@ -68,7 +68,7 @@ impl Upkeep {
         obstacles
     }
 
-    /// Brings to the disk what was recorded.
+    /// Syncs the audit log to disk.
     pub(super) fn stop(&self) {
         if let Some(audit) = &self.audit {
             audit.close(self.clock.now());
@@ -79,7 +79,7 @@ impl Upkeep {
 /// Whether the data directory can be written.
 struct Disk {
     directory: PathBuf,
-    /// Why not, at the last look.
+    /// The reason from the last check, if it cannot.
     fault: Mutex<Option<String>>,
 }
 
@@ -105,8 +105,8 @@ impl Disk {
         known.is_some()
     }
 
-    /// Writes as much as there must be room for. The file has no name, so it is gone with its handle, and nothing is
-    /// synced, so it does not reach the disk.
+    /// Writes as many bytes as must be free. The file has no name, so it is removed when its handle is closed. Nothing
+    /// is synced, so the bytes do not reach the disk.
     fn try_to_write(&self) -> io::Result<()> {
         tempfile::tempfile_in(&self.directory)?.write_all(&vec![0; ROOM_BYTES])
     }

@@ -1,8 +1,9 @@
-//! What a configuration says, read and checked with the files that it names: the one reading behind `chancery init`,
-//! `chancery serve` and `chancery config check`, so that none of them refuses what another accepts.
+//! A configuration, read and checked together with the files that it names. `chancery init`, `chancery serve` and
+//! `chancery config check` all use it, so they accept the same configurations.
 //!
-//! Nothing is made and nobody is asked. Not here: the data directory, keys, the database and ports, which the file only points to.
-//! [`missing_tls`] is apart because TLS files may be made between `init` and `serve`.
+//! Nothing is created, and no server is contacted. Not here: the data directory, keys, the database and ports, which
+//! the file only names. [`missing_tls`] is a separate function, because TLS files may be made between `init` and
+//! `serve`.
 
 use crate::{
     configuration::{Configuration, Role, TlsFiles},
@@ -20,7 +21,7 @@ use chancery_daemon::{
 use chancery_trust::BaseUrl;
 use std::{collections::BTreeSet, io::ErrorKind, path::Path};
 
-/// Everything that an instance is started with and that its file decides.
+/// All settings of an instance that its file decides.
 pub(crate) struct Prepared {
     pub(crate) addresses: Addresses,
     pub(crate) authority: AuthoritySettings,
@@ -28,7 +29,7 @@ pub(crate) struct Prepared {
     pub(super) operations: OperationsArguments,
     pub(super) rekor_v2: RekorV2Arguments,
     pub(super) tiles: Option<TilesPlace>,
-    /// What must agree with the clock before anything is dated.
+    /// The time servers that must agree with the clock before any time is signed.
     pub(super) time_servers: Option<SourceSettings>,
     pub(super) timestamps: TimestampArguments,
     pub(super) transparency: TransparencySettings,
@@ -37,7 +38,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads what a process with these roles needs. `file` is the configuration's, for messages.
+    /// Reads the files that a process with these roles needs. `file` is the path of the configuration, for messages.
     pub(crate) fn of(configuration: &Configuration, file: &Path, roles: &BTreeSet<Role>) -> anyhow::Result<Self> {
         Self::read(configuration, roles).with_context(|| format!("cannot use {}", file.display()))
     }
@@ -62,7 +63,7 @@ impl Prepared {
     }
 }
 
-/// Checks the files for TLS. Returns why `serve` would not start yet, if one of them is missing.
+/// Checks the files for TLS. Returns the reason why `serve` would not start yet, if one of them is missing.
 pub(crate) fn missing_tls(files: Option<&TlsFiles>) -> anyhow::Result<Option<String>> {
     let Some(files) = files else { return Ok(None) };
     match Tls::open(&files.certificate, &files.key) {

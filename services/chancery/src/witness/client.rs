@@ -1,8 +1,8 @@
 //! Client for a witness over HTTP (C2SP tlog-witness), of any implementation.
 //!
-//! Answers are bounded in time and size and only sorted by status here. The log verifies a cosignature under the witness's key,
-//! and a checkpoint that the witness shows under its own. Over plain `http://` an attacker in between can keep a witness from
-//! cosigning, and nothing else.
+//! Answers are limited in time and size. They are only sorted by status here: the log verifies a cosignature with the
+//! witness's key, and a checkpoint from the witness with its own key. Over plain `http://`, an attacker on the network
+//! can keep a witness from cosigning, and nothing else.
 
 use anyhow::Context as _;
 use chancery_log::witnessing::{Answer, Asking, Showing, Unreachable, WitnessClient};
@@ -68,8 +68,8 @@ impl HttpWitness {
         Unreachable { reason: format!("{}: {reason}", self.url) }
     }
 
-    /// Asks, and once more where the connection was a kept one that the witness has closed since: found out only when it is
-    /// used.
+    /// Sends a request, and sends it again if it went over a kept connection that the witness has closed in the
+    /// meantime. That is noticed only when the connection is used.
     async fn ask(&self, request: &str) -> Result<Answer, reqwest::Error> {
         match self.post(request).await {
             Err(error) if !error.is_timeout() && !error.is_connect() => self.post(request).await,
@@ -78,7 +78,7 @@ impl HttpWitness {
     }
 }
 
-/// Reads an answer; one that is too long is none.
+/// Reads an answer. One that is too long counts as empty.
 async fn receive(mut response: Response) -> Result<String, reqwest::Error> {
     let mut answer = Vec::new();
     while let Some(chunk) = response.chunk().await? {

@@ -1,8 +1,8 @@
-//! Checking a log by what everybody can read of it: checkpoint, hash tiles and entry bundles (C2SP tlog-tiles; data tiles
-//! of static-ct-api for CT).
+//! Checks a log from its public files: checkpoint, hash tiles and entry bundles (C2SP tlog-tiles; data tiles of
+//! static-ct-api for CT).
 //!
-//! Entries → leaf hashes → every hash tile → root hash → the signed checkpoint. The key is the caller's; nothing that is
-//! read vouches for itself. How files are fetched is the business of [`Files`].
+//! Entries → leaf hashes → every hash tile → root hash → the signed checkpoint. The caller provides the key. No file is
+//! trusted by itself. [`Files`] fetches the files.
 
 use super::identities::{Identities, Suspects};
 use super::tree::Tree;
@@ -20,10 +20,10 @@ use std::future::Future;
 use std::pin::Pin;
 use tokio::task;
 
-/// Bundles fetched at a time.
+/// Bundles that are fetched at the same time.
 const GROUP: u64 = 16;
 
-/// A file could not be had, for another reason than that it does not exist.
+/// A file could not be fetched, although it may exist.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct FileError {
@@ -35,19 +35,20 @@ pub struct FileError {
 
 /// The files of one log, by their paths below its prefix.
 pub trait Files: Send + Sync {
-    /// Reads these files, in order; `None` for one that does not exist. Implementations MUST bound what they take in.
+    /// Reads these files, in order. `None` for a file that does not exist. Implementations MUST limit the size that
+    /// they read.
     fn read(&self, paths: Vec<String>) -> Reading<'_>;
 }
 
 /// Contents, later.
 pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<Option<Bytes>>, FileError>> + Send + 'a>>;
 
-/// A log that is published as files, as the caller knows it.
+/// The caller's description of a log that is published as files.
 #[derive(Debug, Clone)]
 pub struct Published {
-    /// What it is called in reports.
+    /// Name in reports.
     pub name: String,
-    /// Keys it may sign with, from outside.
+    /// Keys that may sign, from outside the files.
     pub keys: Vec<PublicKey>,
     /// Its rules.
     pub personality: Personality,
@@ -60,13 +61,13 @@ pub struct Opened {
     pub origin: String,
     /// Size and root hash.
     pub head: TreeHead,
-    /// Whose key signed it, as witnesses are told; nothing where C2SP has no such key.
+    /// The verifier key of the signer, as witnesses need it. `None` if C2SP has no such kind of key.
     pub verifier_key: Option<VerifierKey>,
 }
 
-/// Opens the checkpoint of a log whose origin is not known beforehand, with whichever of `keys` signed it.
+/// Opens the checkpoint of a log with an unknown origin. One of `keys` must have signed it.
 ///
-/// The origin is believed because a Rekor key signs it; a CT key signs the tree head only, and its name binds the origin.
+/// A Rekor key signs the origin. A CT key signs only the tree head, and the name of its signature must be the origin.
 pub fn open_checkpoint(note: &[u8], keys: &[PublicKey], personality: Personality) -> Result<Opened, Rejection> {
     let note = str::from_utf8(note).map_err(|_| Rejection::NoteMalformed)?;
     let Checkpoint { origin, .. } = Checkpoint::parse(&Note::parse(note)?.text)?;
@@ -93,7 +94,7 @@ fn scheme_of(origin: &str, personality: Personality) -> Result<Scheme, Rejection
     }
 }
 
-/// Re-derives a log from its files. `progress` is called with the number of entries done and their total.
+/// Re-derives a log from its files. Calls `progress` with the number of checked entries and their total.
 pub async fn check_files(
     files: &dyn Files,
     published: &Published,
@@ -142,7 +143,7 @@ pub async fn check_files(
     })
 }
 
-/// The size a note states that may not even parse.
+/// The size in a note that may not parse.
 fn stated_size(note: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(note);
     text.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or_default()
@@ -175,7 +176,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A group of bundles from leaf `start` on.
+    /// Reads a group of bundles from leaf `start` on.
     async fn bundles(&self, start: u64) -> Result<Vec<Bundle>, Finding> {
         let width = u64::from(FULL_WIDTH);
         let (first, after) = (start / width, self.head.size.div_ceil(width));
@@ -193,7 +194,7 @@ impl Reader<'_> {
             .collect())
     }
 
-    /// Reads files that must be there. A partial one may have been removed since the full one exists.
+    /// Reads required files. A partial file may have been removed after the full one was written.
     async fn read(&self, paths: &[TilePath]) -> Result<Vec<Bytes>, Finding> {
         let read = self.files.read(paths.iter().map(|path| self.path(path)).collect()).await?;
         let mut contents = Vec::with_capacity(paths.len());
@@ -211,7 +212,7 @@ impl Reader<'_> {
         Ok(contents)
     }
 
-    /// Hash tiles, each at the width it has in this tree.
+    /// Reads hash tiles, each with its width in this tree.
     async fn tiles(&self, ids: &[TileId]) -> Result<Tiles, Finding> {
         let path = |id: &TileId| TilePath { level: Some(id.level), index: id.index, width: id.width(self.head.size) };
         let paths: Vec<TilePath> = ids.iter().map(path).collect();
@@ -235,7 +236,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Entry and tile disagree: the one with which an inclusion proof leads to the signed root hash is right.
+    /// Entry and tile differ: the right one is the one whose inclusion proof leads to the signed root hash.
     async fn blame(&self, id: TileId, derived: &[Hash], served: &[Hash]) -> Finding {
         let differ = derived.iter().zip(served).position(|(derived, served)| derived != served);
         let (Some(slot), 0) = (differ, id.level) else { return Finding::Tile { id } };
@@ -261,7 +262,7 @@ impl Reader<'_> {
         merkle::inclusion_proof(index, self.head.size, &mut &tiles).ok()
     }
 
-    /// The first entry whose equal has a lower index.
+    /// The first entry that equals one with a lower index.
     async fn find_repeat(&self, suspects: &Suspects) -> Result<(), Finding> {
         for mut look in suspects.passes() {
             let mut index = 0;
@@ -281,7 +282,7 @@ impl Reader<'_> {
 }
 
 impl Bundle {
-    /// Leaf hash and identity hash of each entry; the first has this index.
+    /// Leaf hash and identity hash of each entry. The first entry has this index.
     fn entries(&self, first: u64, personality: Personality) -> Result<Vec<(Hash, Hash)>, Finding> {
         let wrong = |what| Finding::File { path: self.path.clone(), what };
         let mut entries: Vec<_> = match personality {
@@ -295,7 +296,7 @@ impl Bundle {
                 (first..).zip(leaves).map(|(index, leaf)| ct_entry(index, &leaf)).collect::<Result<Vec<_>, _>>()?
             }
         };
-        // It may be the full bundle in place of a partial one that is gone.
+        // It may be the full bundle, if the partial one was removed.
         let width = self.width as usize;
         if entries.len() < width {
             return Err(wrong("it has too few entries"));
@@ -314,7 +315,7 @@ fn ct_entry(index: u64, leaf: &sct::TileLeaf) -> Result<(Hash, Hash), Finding> {
     Ok((merkle::leaf_hash(&bytes), leaf.submitted_hash()))
 }
 
-/// The log as its entries give it so far.
+/// The log as derived from its entries so far.
 struct Derivation {
     tree: Tree,
     identities: Identities,

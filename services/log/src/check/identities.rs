@@ -1,8 +1,10 @@
-//! Whether an entry is logged twice, without believing the database's unique index and without keeping every hash.
+//! Checks whether an entry is logged twice, without trust in the database's unique index and without all hashes in
+//! memory.
 //!
-//! Of each identity hash the first eight bytes are kept, in sorted runs of bounded size; runs beyond the first go to an
-//! unlinked temporary file. Merging the runs gives the prefixes that occur twice. Among honest entries there is practically
-//! none (10^7 entries: one log in 400,000 has one); for those a second pass over the log compares whole hashes.
+//! The first eight bytes of each identity hash are stored, in sorted runs of limited size. Runs after the first go to
+//! an unlinked temporary file. Merging the runs gives the prefixes that occur twice. Different entries almost never
+//! share a prefix (with 10^7 entries, one log in 400,000 has such a pair). For shared prefixes a second pass over the
+//! log compares whole hashes.
 
 use chancery_verify::Hash;
 use std::cmp::Reverse;
@@ -11,9 +13,9 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::mem;
 
-/// Prefixes kept in memory: 64 MiB, eight million entries.
+/// Maximum prefixes in memory: 64 MiB, eight million entries.
 const RUN: usize = 8 << 20;
-/// Prefixes one second pass looks for; more of them need more passes.
+/// Maximum prefixes for one second pass. More prefixes need more passes.
 const PER_PASS: usize = 1 << 16;
 
 /// Collects identities; see the module.
@@ -52,7 +54,7 @@ impl Identities {
         Ok(())
     }
 
-    /// What must be looked at more closely.
+    /// Returns the prefixes that need a second pass.
     pub(super) fn suspects(mut self) -> io::Result<Suspects> {
         self.run.sort_unstable();
         let mut repeated = Vec::new();
@@ -118,7 +120,7 @@ impl Iterator for Merge {
 pub(super) struct Suspects(Vec<u64>);
 
 impl Suspects {
-    /// One second look for each of these.
+    /// The second passes, one for each group of prefixes.
     pub(super) fn passes(&self) -> impl Iterator<Item = SecondLook<'_>> {
         self.0.chunks(PER_PASS).map(|prefixes| SecondLook { prefixes, first: HashMap::new() })
     }
@@ -131,7 +133,7 @@ pub(super) struct SecondLook<'a> {
 }
 
 impl SecondLook<'_> {
-    /// Whether an entry with this identity was met before, in this pass.
+    /// Returns whether an entry with this identity occurred before, in this pass.
     pub(super) fn is_repeated(&mut self, index: u64, identity: &Hash) -> bool {
         self.prefixes.binary_search(&prefix(identity)).is_ok() && *self.first.entry(*identity).or_insert(index) != index
     }

@@ -1,4 +1,4 @@
-//! The stored checkpoints that the growing tree has met: are they about this tree, and did the log's key sign them?
+//! Checks that stored checkpoints are of the derived tree, and that the log's key signed them.
 
 use super::{Finding, Signatures, Subject};
 use chancery_verify::checkpoint::Checkpoint;
@@ -7,16 +7,16 @@ use chancery_verify::note::Note;
 use chancery_verify::{Rejection, checkpoint::Scheme};
 use std::thread;
 
-/// A stored checkpoint, and the tree as the entries give it at its size.
+/// A stored checkpoint, and the derived tree of its size.
 pub(super) struct Met {
     pub(super) note: String,
     pub(super) derived: TreeHead,
-    /// Whether its signature is verified, or only what it states.
+    /// Whether its signature is verified. Its contents always are.
     pub(super) with_signature: bool,
 }
 
 impl Signatures {
-    /// Whether the signature of stored checkpoint number `ordinal` is verified.
+    /// Returns whether the signature of stored checkpoint number `ordinal` is verified.
     pub(super) const fn includes(self, ordinal: u64) -> bool {
         match self {
             Self::All => true,
@@ -25,12 +25,12 @@ impl Signatures {
     }
 }
 
-/// Verifies all of `met` on every core, and returns what is wrong with the first one that is.
+/// Verifies all of `met` on every core, and returns the fault of the first wrong one.
 pub(super) fn verify(subject: &Subject, met: &[Met]) -> Result<(), Finding> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let share = met.len().div_ceil(cores).max(1);
     let one_by_one = |met: &[Met]| met.iter().try_for_each(|met| verify_one(subject, met));
-    // A thread costs less than one signature.
+    // Starting a thread takes less time than verifying one signature.
     if met.len() < 2 {
         return one_by_one(met);
     }
@@ -51,7 +51,7 @@ fn verify_one(subject: &Subject, met: &Met) -> Result<(), Finding> {
     if stated.map_err(wrong)? == met.derived { Ok(()) } else { Err(wrong(Rejection::CheckpointMismatch)) }
 }
 
-/// Returns the tree head that a note states, without checking its signatures.
+/// Returns the tree head in a note, without checking its signatures.
 fn read(scheme: &Scheme, note: &str) -> Result<TreeHead, Rejection> {
     let checkpoint = Checkpoint::parse(&Note::parse(note)?.text)?;
     if checkpoint.origin == scheme.origin() { Ok(checkpoint.head) } else { Err(Rejection::CheckpointOrigin) }

@@ -1,4 +1,4 @@
-//! Checking a log in its store, while the next step is being read.
+//! Checks a log in its store. The next step is read while the current one is checked.
 
 use super::identities::Identities;
 use super::signatures::{self, Met};
@@ -13,9 +13,9 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::task;
 
-/// Entries read at a time: two steps of the largest bodies are 256 MiB, of usual ones 6.
+/// Entries that are read at once. Two steps have 256 MiB with the largest bodies, and 6 MiB with usual ones.
 const STEP: u32 = 2048;
-/// Checkpoints read at a time.
+/// Checkpoints that are read at once.
 const CHECKPOINTS: u32 = 4096;
 
 /// Re-derives one log; see [`super::check`].
@@ -32,7 +32,7 @@ pub(super) async fn check(
     if record.origin != subject.scheme.origin() {
         return Err(Finding::Log("it was made with another origin"));
     }
-    // Read in this order, so that a running server cannot make it look wrong. Entries beyond the head are not looked at.
+    // Read in this order, so that a running server cannot cause a false fault. Entries beyond the head are not read.
     let newest = store.newest_checkpoint(record.log_id).await?.map(|(size, _)| size);
     let head = store.head(record.log_id).await?;
     let saved = options.saved.iter().map(|saved| saved.size);
@@ -64,7 +64,8 @@ pub(super) async fn check(
     if head.timestamp != last {
         return Err(Finding::Log("the time of its head is not that of its last entry"));
     }
-    // An entry that is there twice is the reason why no row, or another, leads to one of them.
+    // If an entry is logged twice, no row or a wrong row leads to one of the two. So report the duplicate and not the
+    // row.
     source.find_repeat(identities).await?;
     misled.map_or(Ok(()), Err)?;
     tables::compare(subject.personality, store.census(record.log_id).await?)?;
@@ -80,13 +81,13 @@ pub(super) async fn check(
     })
 }
 
-/// What is read at a time.
+/// The data of one step.
 struct Step {
     end: u64,
     entries: Vec<StoredEntry>,
-    /// Where the tables beside the entries lead, for each of them.
+    /// For each entry, the index to which the tables lead.
     lookups: Vec<Lookup>,
-    /// The stored tiles that are complete with this step's entries.
+    /// The stored tiles that this step's entries complete.
     tiles: Tiles,
     /// The stored checkpoints up to the end of the step: size and note.
     checkpoints: Vec<(u64, String)>,
@@ -119,7 +120,7 @@ impl Source<'_> {
             while let Some(checkpoint) = self.ahead.pop_front_if(|(size, _)| *size <= end) {
                 checkpoints.push(checkpoint);
             }
-            // Those a running server has stored since are of a later head.
+            // Checkpoints that a running server has stored since then are of a later head.
             if !self.ahead.is_empty() || self.last_read >= self.newest {
                 break;
             }
@@ -129,7 +130,7 @@ impl Source<'_> {
         Ok(Step { end, entries, lookups, tiles, checkpoints, last })
     }
 
-    /// The first entry whose equal has a lower index.
+    /// The first entry that equals one with a lower index.
     async fn find_repeat(&self, identities: Identities) -> Result<(), Finding> {
         let suspects =
             task::spawn_blocking(move || identities.suspects()).await.map_err(|_| Finding::Interrupted)??;
@@ -148,7 +149,7 @@ impl Source<'_> {
     }
 }
 
-/// The log as its entries give it so far.
+/// The log as derived from its entries so far.
 struct Derivation {
     subject: Arc<Subject>,
     options: Options,
@@ -160,13 +161,13 @@ struct Derivation {
     signatures: u64,
     /// The first entry to which the tables do not lead.
     misled: Option<Finding>,
-    /// Certificates that entries of a CT log name.
+    /// Issuer certificates that entries of a CT log name.
     issuers: HashSet<Hash>,
 }
 
 impl Derivation {
     fn new(subject: Subject, options: Options, newest: Option<u64>) -> Self {
-        // What has no entry yet has the time at which it was made.
+        // A log without entries has the time of its creation.
         let last = subject.record.created;
         Self {
             subject: Arc::new(subject),
@@ -182,7 +183,7 @@ impl Derivation {
         }
     }
 
-    /// Derives a step: entries, the checkpoints met on the way, and then the tiles.
+    /// Derives a step: entries, the checkpoints between them, and then the tiles.
     fn take(&mut self, step: &Step) -> Result<(), Finding> {
         let mut met = Vec::new();
         let mut stored = step.checkpoints.iter().peekable();
@@ -204,13 +205,13 @@ impl Derivation {
                 _ => break Ok(()),
             }
         };
-        // What was met before an entry that does not follow comes first.
+        // A fault before the first wrong entry is reported first.
         signatures::verify(&self.subject, &met)?;
         derived?;
         self.compare_tiles(step)
     }
 
-    /// Takes note of a stored checkpoint at the tree's present size.
+    /// Records a stored checkpoint of the tree's current size.
     fn meet(&mut self, note: &str) -> Met {
         let derived = TreeHead { size: self.tree.size(), root: self.tree.root() };
         let with_signature = self.options.signatures.includes(self.checkpoints) || self.newest == Some(derived.size);
@@ -241,7 +242,7 @@ impl Derivation {
         Ok(())
     }
 
-    /// Compares derived tiles with stored ones. Those at the right edge may be wider in the store, of a later head.
+    /// Compares derived tiles with stored ones. A stored tile at the right edge may be wider, because of a later head.
     fn compare_tiles(&mut self, step: &Step) -> Result<(), Finding> {
         for (id, hashes) in self.tree.take_tiles(step.last).0 {
             let prefix = step.tiles.0.get(&id).and_then(|stored| stored.get(..hashes.len()));
@@ -252,7 +253,7 @@ impl Derivation {
         Ok(())
     }
 
-    /// The identity hash the entry must have.
+    /// Returns the identity hash that the entry must have.
     fn identity(&mut self, leaf_hash: Hash, entry: &StoredEntry) -> Result<Hash, Finding> {
         let wrong = |what| Finding::Entry { index: entry.index, what };
         match self.subject.personality {

@@ -1,14 +1,15 @@
-//! The tables beside the entries: what leads to an entry, what no entry has, and the issuers of a CT log.
+//! Checks the tables beside the entries: the rows that lead to entries, rows without an entry, and the issuers of a CT
+//! log.
 //!
-//! Nothing in the tree follows from them, but answers do: an entry that no row leads to would be logged a second time, and a
-//! row that leads elsewhere hides the entry from whoever looks for it by hash.
+//! The tree does not depend on them, but answers do. An entry without a row would be logged a second time. A wrong row
+//! hides the entry from searches by hash.
 
 use super::{Finding, Personality};
 use crate::store::{Census, Indexed, Lookup, Store, StoredEntry};
 use chancery_verify::{Hash, hash};
 use std::collections::HashSet;
 
-/// What the tables must lead to, of these entries.
+/// The hashes with which the tables must lead to these entries.
 pub(super) fn indexed(entries: &[StoredEntry]) -> Vec<Indexed> {
     let indexed = |entry: &StoredEntry| {
         let StoredEntry { index, identity_hash, leaf_hash, .. } = *entry;
@@ -17,7 +18,7 @@ pub(super) fn indexed(entries: &[StoredEntry]) -> Vec<Indexed> {
     entries.iter().map(indexed).collect()
 }
 
-/// Why the tables do not lead to an entry, if they do not.
+/// Returns the reason why the tables do not lead to an entry. `None` if they do.
 pub(super) fn misled(entry: &StoredEntry, lookup: Lookup) -> Option<Finding> {
     let index = entry.index;
     let wrong = |what| Some(Finding::Entry { index, what });
@@ -31,7 +32,7 @@ pub(super) fn misled(entry: &StoredEntry, lookup: Lookup) -> Option<Finding> {
     }
 }
 
-/// Compares numbers of rows, which one statement has counted, with the tree.
+/// Compares numbers of rows, counted in one statement, with the tree.
 pub(super) fn compare(personality: Personality, census: Census) -> Result<(), Finding> {
     let Census { tree_size, identities, leaf_indices, beyond } = census;
     let leaves = if personality == Personality::Ct { tree_size } else { 0 };
@@ -44,7 +45,7 @@ pub(super) fn compare(personality: Personality, census: Census) -> Result<(), Fi
     if beyond != 0 { Err(Finding::Log("there are entries or tiles beyond the head")) } else { Ok(()) }
 }
 
-/// The certificates that issued what a CT log holds: each is what it is named by, and none that an entry names is missing.
+/// Checks the issuer certificates of a CT log: each matches its fingerprint, and none that an entry names is missing.
 pub(super) async fn issuers(store: &dyn Store, log_id: i64, named: &HashSet<Hash>) -> Result<(), Finding> {
     let mut stored = HashSet::new();
     for (fingerprint, certificate) in store.issuers(log_id).await? {

@@ -1,14 +1,15 @@
-//! The tree as the leaves give it: root hashes at any size on the way, and every tile, each node hashed once.
+//! Derives the tree from its leaves: root hashes at any size on the way, and every tile. Each node is hashed once.
 //!
-//! Written apart from [`chancery_verify::tile::Edge`], with which the sequencer builds: two derivations must agree.
+//! It does not share code with [`chancery_verify::tile::Edge`], which the sequencer uses: two implementations must
+//! agree.
 
 use chancery_verify::tile::{FULL_WIDTH, TileId, Tiles};
 use chancery_verify::{Hash, merkle};
 use std::mem;
 
-/// Tree levels one tile spans.
+/// Tree levels in one tile.
 const TILE_HEIGHT: u32 = 8;
-/// Tile levels a tree of fewer than 2^64 leaves can have.
+/// Maximum tile levels of a tree with fewer than 2^64 leaves.
 const TILE_LEVELS: u8 = 8;
 
 #[derive(Default)]
@@ -16,9 +17,9 @@ pub(super) struct Tree {
     size: u64,
     /// Roots of the complete subtrees that cover the leaves, from the left: one for each set bit of `size`.
     spine: Vec<Hash>,
-    /// Per tile level the hashes of its right-most tile.
+    /// For each tile level, the hashes of its right-most tile.
     partial: Vec<Vec<Hash>>,
-    /// Tiles that are full and were not taken yet.
+    /// Full tiles that were not returned yet.
     full: Tiles,
 }
 
@@ -62,7 +63,7 @@ impl Tree {
         below.reduce(|right, left| merkle::node_hash(&left, &right)).unwrap_or_else(merkle::empty_root)
     }
 
-    /// The tiles that have become full since this was last asked; with `all`, those at the right edge too.
+    /// Returns the tiles that became full since the last call. With `all`, also those at the right edge.
     pub(super) fn take_tiles(&mut self, all: bool) -> Tiles {
         let mut tiles = mem::take(&mut self.full);
         if all {
@@ -74,7 +75,7 @@ impl Tree {
         tiles
     }
 
-    /// The ids of what [`Self::take_tiles`] gives when the tree has grown from `start` to `end` leaves in between.
+    /// The ids of the tiles that [`Self::take_tiles`] returns after the tree has grown from `start` to `end` leaves.
     pub(super) fn tile_ids(start: u64, end: u64, all: bool) -> Vec<TileId> {
         let width = u64::from(FULL_WIDTH);
         let mut ids = Vec::new();

@@ -1,9 +1,9 @@
 //! One conversation with one witness about one checkpoint.
 //!
 //! A request must name the size that the witness has cosigned last. If that is not known, the request says 0 and the
-//! witness answers with the size (409). A size beyond the committed one means that the database was put back, or that
-//! another log writes under this key. If the witness refuses the proof from the size it has just named, its history
-//! differs from ours. Either is a claim that the witness must prove, see [`super::evidence`].
+//! witness answers with the size (409). A size beyond the committed one means that the database was restored to an
+//! earlier state, or that another log signs with this key. If the witness refuses the proof from the size it has just
+//! named, its history differs from ours. Either is a claim that the witness must prove, see [`super::evidence`].
 
 use super::context::Context;
 use super::evidence::Unproven;
@@ -15,45 +15,46 @@ use chancery_verify::cosignature::Witness;
 use chancery_verify::note::{Note, NoteSignature};
 use chancery_verify::witness::{AddCheckpoint, parse_lines};
 
-/// Requests of one conversation: two to learn where the witness is, one for the cosignature, and one because another replica
-/// may have been faster.
+/// Maximum requests of one conversation: two to learn the witness's size, one for the cosignature, and one because
+/// another replica may have been faster.
 const REQUESTS: usize = 4;
 
-/// Why there is no cosignature.
+/// The reason why there is no cosignature.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// It does not answer.
+    /// The witness does not answer.
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// It answers something that is no cosignature of this checkpoint.
+    /// The answer is not a cosignature of this checkpoint.
     #[error("its answer is refused: {0}")]
     Invalid(#[from] Rejection),
-    /// It does not want to, for a reason of its own.
+    /// The witness refuses with another status.
     #[error("it refused with status {status}")]
     Refused {
         /// The status.
         status: u16,
     },
-    /// It has cosigned more than this checkpoint, and so has another replica.
+    /// The witness has cosigned a larger tree than this checkpoint's, which another replica has committed.
     #[error("it has already cosigned {size} leaves")]
     Behind {
-        /// Leaves it has cosigned.
+        /// Leaves that it has cosigned.
         size: u64,
     },
     /// The database failed.
     #[error("no proof: {0}")]
     Proof(crate::Error),
-    /// It claims to have cosigned more of this log than there is, or another tree, and does not prove it.
+    /// The witness claims to have cosigned more of this log than the database has, or another tree, and does not prove
+    /// it.
     #[error(
         "it answers as if it had cosigned {size} leaves that this log does not have, which it does not prove: {why}"
     )]
     Unproven {
-        /// Leaves it claims to have cosigned.
+        /// Leaves that it claims to have cosigned.
         size: u64,
-        /// What is missing.
+        /// The missing proof.
         why: Unproven,
     },
-    /// What is stored here is not what this log's key has signed.
+    /// The stored state is not what this log's key has signed.
     #[error("{0}")]
     Doubt(Reason),
 }
@@ -68,7 +69,7 @@ impl From<crate::Error> for Failure {
 }
 
 impl Failure {
-    /// As metrics name it.
+    /// The name in metrics.
     pub(super) const fn outcome(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
@@ -80,9 +81,9 @@ impl Failure {
     }
 }
 
-/// How a conversation has ended.
+/// The outcome of a conversation.
 pub(super) struct Outcome {
-    /// Leaves the witness has cosigned, as far as is known.
+    /// Leaves that the witness has cosigned, as far as is known.
     pub(super) known: Option<u64>,
     pub(super) result: Result<NoteSignature, Failure>,
 }
@@ -93,14 +94,14 @@ struct Conversation<'a> {
     witness: &'a Witness,
     client: &'a dyn WitnessClient,
     head: &'a Published,
-    /// The size that is stated next.
+    /// The size that the next request states.
     old: u64,
     /// Whether the witness has named it in this conversation.
     told: bool,
 }
 
 impl Context {
-    /// Asks for a cosignature of `head`. `known` is what the witness had cosigned last.
+    /// Asks for a cosignature of `head`. `known` is the size that the witness had cosigned last.
     pub(super) async fn converse(
         &self,
         witness: &Witness,
@@ -131,22 +132,23 @@ impl Conversation<'_> {
             match self.client.add_checkpoint(request).await? {
                 Answer::Cosigned(lines) => return self.accept(&lines),
                 Answer::Conflict(Some(size)) if size != self.old => (self.old, self.told) = (size, true),
-                // What it has said before may be out of date; what it has just said is not.
+                // A size from an earlier conversation may be out of date. A size from this conversation is not.
                 Answer::Conflict(None) | Answer::Inconsistent if self.old > 0 && self.told => {
                     return Err(self.doubt(self.old).await?);
                 }
                 Answer::Conflict(None) | Answer::Inconsistent if self.old > 0 => self.old = 0,
-                // Among them one that wants to be told what it has just been told: that says nothing about the log.
+                // This includes a witness that asks for the size that the request has just stated. That proves nothing
+                // about the log.
                 Answer::Conflict(_) => return Err(Failure::Refused { status: 409 }),
                 Answer::Inconsistent => return Err(Failure::Refused { status: 422 }),
                 Answer::Refused { status } => return Err(Failure::Refused { status }),
             }
         }
-        // It names another size every time: it is asked again after a pause.
+        // The witness names another size every time. It is asked again after a pause.
         Err(Failure::Refused { status: 409 })
     }
 
-    /// The witness's line, if it is one.
+    /// Returns the witness's line, if it is valid.
     fn accept(&self, lines: &str) -> Result<NoteSignature, Failure> {
         let text = Note::parse(&self.head.note)?.text;
         let lines = parse_lines(lines)?;
@@ -154,9 +156,9 @@ impl Conversation<'_> {
         Ok(line.clone())
     }
 
-    /// What it means that the witness has cosigned `size` leaves and the checkpoint has less.
+    /// Decides what follows if the witness has cosigned `size` leaves and the checkpoint has fewer.
     async fn beyond(&self, size: u64) -> Result<Failure, Failure> {
-        // Read after the answer: whatever a replica had cosigned was committed before.
+        // Read after the answer: a head that a replica had cosigned was committed before.
         let committed = self.context.store.head(self.context.record.log_id).await;
         let committed = committed.map_err(crate::Error::from)?.tree.size;
         if size <= committed {
@@ -165,7 +167,7 @@ impl Conversation<'_> {
         self.doubt(size).await
     }
 
-    /// What it means that the witness claims to have cosigned `size` leaves that this log does not have.
+    /// Decides what follows if the witness claims to have cosigned `size` leaves that this log does not have.
     async fn doubt(&self, size: u64) -> Result<Failure, Failure> {
         let examined = self.context.examine(self.witness, self.client).await;
         Ok(match examined.map_err(crate::Error::from)? {

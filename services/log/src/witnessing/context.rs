@@ -1,4 +1,4 @@
-//! The log that witnesses are asked about, and what its store has to show them.
+//! The log that witnesses cosign, and the proofs from its store.
 
 use crate::guard::{Guard, tiles_of};
 use crate::store::{LogRecord, Store};
@@ -17,13 +17,13 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Of the log that is guarded.
+    /// The log's guard.
     pub(crate) fn of(guard: Guard<'_>, store: &Arc<dyn Store>) -> Self {
         let (record, scheme) = (Arc::new(guard.record.clone()), Arc::new(guard.scheme.clone()));
         Self { record, scheme, key: guard.key.clone(), store: Arc::clone(store) }
     }
 
-    /// That the tree of `old` leaves is a prefix of the one of `new` leaves; both are committed.
+    /// Proves that the tree of `old` leaves is a prefix of the one of `new` leaves. Both are committed.
     pub(super) async fn prove(&self, old: u64, new: u64) -> Result<Vec<Hash>, Error> {
         if old == 0 {
             return Ok(Vec::new());

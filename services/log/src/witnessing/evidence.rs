@@ -1,9 +1,9 @@
-//! What a witness must show before it is believed against the log.
+//! The proof that a witness must show before the log is quarantined.
 //!
-//! A 409 or 422 carries no signature. Any witness that is broken, hostile or reached through a hostile network can send
-//! one, and a log that believed it would be stopped by it. So the witness is asked for the checkpoint that it has
-//! cosigned. Only what the log's own key has signed counts: it either is of a tree that the database does not have, or it
-//! says nothing against the log.
+//! A 409 or 422 carries no signature. Any broken or hostile witness, or an attacker on the network, can send one, and
+//! could stop the log with it. So the log asks the witness for the checkpoint that it has cosigned. Only a checkpoint
+//! signed by the log's own key counts: either it is of a tree that the database does not have, or it proves nothing
+//! against the log.
 
 use super::WitnessClient;
 use super::context::Context;
@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use chancery_verify::Rejection;
 use chancery_verify::cosignature::Witness;
 
-/// Why what a witness says against the log is not believed.
+/// The reason why a witness's claim against the log is rejected.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unproven {
     /// Its checkpoint could not be fetched.
@@ -22,7 +22,7 @@ pub(super) enum Unproven {
         /// For the operator's log.
         reason: String,
     },
-    /// It serves no checkpoint.
+    /// The witness serves no checkpoint.
     #[error("it shows no checkpoint of this log")]
     NotShown,
     /// Its checkpoint is not one of this log.
@@ -37,7 +37,7 @@ pub(super) enum Unproven {
 }
 
 impl Context {
-    /// Why the log must not go on, as the checkpoint that the witness shows proves it. An error of the database says
+    /// Returns the reason for a quarantine that the witness's checkpoint proves. An error of the database proves
     /// nothing in either direction.
     pub(super) async fn examine(
         &self,
@@ -53,7 +53,7 @@ impl Context {
             Ok(tree) => tree,
             Err(rejection) => return Ok(Err(Unproven::Unsigned(rejection))),
         };
-        // Read after the checkpoint: whatever a replica had signed was committed before.
+        // Read after the checkpoint: a head that a replica had signed was committed before.
         let committed = self.store.head(self.record.log_id).await?.tree;
         let (head, witnessed) = (committed.size, tree.size);
         let (witness, evidence) = (witness.name().to_string(), client.evidence(&self.record.origin));

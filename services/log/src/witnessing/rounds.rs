@@ -1,10 +1,10 @@
-//! Which head the witnesses are asked about, and what is published when.
+//! Rounds: the choice of the head to cosign, and of the time to publish it.
 //!
-//! A round is about one signed head. It ends when a quorum has cosigned it; or when nobody is left who could still, or its
-//! entries have waited for as long as the policy allows. The next one is about the newest signed head. A witness that is slow
-//! is asked again when it has answered; one that fails, after a pause that grows. Either costs submitters one timeout at most,
-//! because nobody waits for a witness that is busy with something else. What comes late is added to what is published,
-//! while that is the newest.
+//! A round is about one signed head. It ends when a quorum has cosigned the head, when too few witnesses are left for a
+//! quorum, or when its entries have waited for the policy's timeout. The next round is about the newest signed head. A
+//! slow witness is asked again when it has answered. A witness that failed is asked again after a growing pause. Either
+//! costs submitters at most one timeout, because a round does not wait for a witness that is still busy with an earlier
+//! head. Late cosignatures are added to the published head, while it is the newest.
 
 use super::asking::{Failure, Outcome};
 use super::context::Context;
@@ -22,19 +22,19 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// Pause after a witness has failed once; it doubles with every failure that follows.
+/// Pause after the first failure of a witness. It doubles with every further failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Nothing to wake up for.
 const IDLE: Duration = Duration::from_hours(1);
-/// What a submitter waits beyond the timeout before it is called a fault.
+/// The time beyond the timeout after which a waiting submitter is reported as a fault.
 pub(super) const SLACK: Duration = Duration::from_secs(2);
 
-/// A witness, as the rounds see it.
+/// The state of a witness in the rounds.
 struct Member {
     client: Arc<dyn WitnessClient>,
-    /// What it had cosigned last.
+    /// The size that it cosigned last.
     known: Option<u64>,
     /// The head it is being asked about.
     busy: Option<Arc<Published>>,
@@ -43,12 +43,12 @@ struct Member {
     pause: Duration,
     /// Its cosignature of the round's tree.
     line: Option<NoteSignature>,
-    /// Whether it has cosigned in this round; a head that is signed anew is cosigned anew.
+    /// Whether it has cosigned in this round. A head that is signed again is cosigned again.
     done: bool,
 }
 
 impl Member {
-    /// Whether there is any point in asking it about this head, when it has nothing else to do.
+    /// Returns whether it should be asked about this head, if it is not busy.
     fn may_be_asked(&self, head: &Published, now: Instant) -> bool {
         let goes_on = self.known.is_none_or(|known| known <= head.tree.size);
         self.rests_until <= now && head.tree.size > 0 && goes_on
@@ -60,24 +60,24 @@ pub(crate) struct Rounds {
     context: Arc<Context>,
     members: Vec<Member>,
     follower: Follower,
-    /// What the round is about.
+    /// The head of the round.
     head: Arc<Published>,
-    /// Cosignatures on what is published, where that is the round's head.
+    /// Cosignatures of the published head, if it is the round's.
     shown: usize,
     signed: watch::Receiver<Arc<Published>>,
     published: watch::Sender<Arc<Published>>,
-    /// What was signed last, as far as is known here.
+    /// The newest signed head that is known here.
     noted: Arc<Published>,
     waiting: Waiting,
 }
 
-/// Since when signed heads wait to be published. Only times are kept: a head has 18 KiB, and while witnesses are away one
-/// comes with every batch.
+/// Since when signed heads wait to be published. Only times are stored: a head has 18 KiB, and while witnesses are away
+/// every batch adds one.
 #[derive(Debug, Clone, Copy, Default)]
 struct Waiting {
     /// Since when the oldest of them has waited.
     oldest: Option<Instant>,
-    /// The same of those that are newer than the round's head.
+    /// The same for heads that are newer than the round's.
     newer: Option<Instant>,
 }
 
@@ -108,7 +108,7 @@ impl Rounds {
         Self { shared, context, members, follower, head, shown: 0, signed, published, noted, waiting }
     }
 
-    /// Goes round by round until nothing more is signed, or the log is quarantined.
+    /// Runs rounds until the sequencer has ended, or the log is quarantined.
     pub(crate) async fn run(mut self, quarantine: Quarantine) {
         if let Some(reason) = self.go_round(&quarantine).await {
             quarantine.begin(&self.context.record.name, reason);
@@ -123,7 +123,7 @@ impl Rounds {
             self.settle(&newest);
             self.go_on(&newest);
             asking.extend(self.ask());
-            // Whom to wait for may have changed.
+            // The witnesses to wait for may have changed.
             self.settle(&newest);
             let wakes = self.wakes();
             tokio::select! {
@@ -135,7 +135,7 @@ impl Rounds {
         }
     }
 
-    /// Notes since when the newest head is waited for.
+    /// Records since when submitters wait for the newest head.
     fn note_signed(&mut self, newest: &Arc<Published>) {
         if !Arc::ptr_eq(newest, &self.noted) {
             self.noted = Arc::clone(newest);
@@ -149,7 +149,8 @@ impl Rounds {
         self.members.iter().filter(|member| member.line.is_some()).count()
     }
 
-    /// Whether a quorum can still be had for the round's head from those who are asked about it, or can be.
+    /// Returns whether the round's head can still reach a quorum, with the witnesses that are being asked or can be
+    /// asked.
     fn is_open(&self) -> bool {
         let now = Instant::now();
         let may_cosign = |member: &&Member| {
@@ -159,7 +160,7 @@ impl Rounds {
         self.members.iter().filter(may_cosign).count() >= self.shared.policy.quorum()
     }
 
-    /// Whether there will be no quorum for the newest head.
+    /// Returns whether the newest head cannot reach a quorum.
     fn is_hopeless(&self, newest: &Arc<Published>) -> bool {
         Arc::ptr_eq(newest, &self.head) && !self.is_open()
     }
@@ -168,7 +169,7 @@ impl Rounds {
         self.waiting.oldest.is_some_and(|since| since.elapsed() >= self.shared.timeout)
     }
 
-    /// Publishes what may be published.
+    /// Publishes heads that may be published.
     fn settle(&mut self, newest: &Arc<Published>) {
         let cosigned = self.cosigned();
         let quorum = cosigned >= self.shared.policy.quorum();
@@ -183,7 +184,7 @@ impl Rounds {
             let same = newest.tree == self.head.tree;
             self.publish(newest, same);
         } else if self.shared.fail == Fail::Open && cosigned > self.shown && self.is_published() {
-            // Fewer than a quorum are better than none.
+            // Fewer cosignatures than a quorum are better than none.
             self.publish(&Arc::clone(&self.head), true);
         }
     }
@@ -192,7 +193,7 @@ impl Rounds {
         self.published.borrow().tree.size >= self.head.tree.size
     }
 
-    /// Publishes a head; with the round's cosignatures, where it is the round's.
+    /// Publishes a head, with the round's cosignatures if it is the round's.
     fn publish(&mut self, head: &Arc<Published>, with_lines: bool) {
         let lines = self.members.iter().filter_map(|member| member.line.as_ref()).filter(|_| with_lines);
         let note = lines.fold(head.note.clone(), |note, line| format!("{note}{line}\n"));
@@ -202,13 +203,13 @@ impl Rounds {
         if Arc::ptr_eq(head, &self.noted) {
             self.waiting = Waiting::default();
         } else {
-            // It is the round's.
+            // The head is the round's.
             self.waiting.oldest = self.waiting.newer;
         }
         self.published.send_replace(Arc::new(Published { note, ..Published::clone(head) }));
     }
 
-    /// Begins the next round, where this one has ended and there is a newer head.
+    /// Begins the next round, if this one has ended and there is a newer head.
     fn go_on(&mut self, newest: &Arc<Published>) {
         let ended = self.cosigned() >= self.shared.policy.quorum() || self.is_published() || !self.is_open();
         if !ended || Arc::ptr_eq(newest, &self.head) {
@@ -219,13 +220,13 @@ impl Rounds {
         self.waiting.newer = None;
         for member in &mut self.members {
             member.done = false;
-            // A cosignature is of the tree: it stays right until there is a newer one.
+            // A cosignature is of the tree: it stays valid until there is a newer one.
             member.line = member.line.take().filter(|_| same);
         }
         self.shown = 0;
     }
 
-    /// Asks everyone who may be asked about the round's head.
+    /// Asks every witness that may be asked about the round's head.
     fn ask(&mut self) -> Vec<BoxFuture<'static, Asked>> {
         let now = Instant::now();
         let mut asked = Vec::new();
@@ -240,7 +241,8 @@ impl Rounds {
             let conversation = async move {
                 let outcome = context.converse(&witness, &*client, &head, known).await;
                 if let Err(Failure::Behind { size }) = &outcome.result {
-                    // Another replica has committed more: what it has, this one signs, too. An error comes back with the next head.
+                    // Another replica has committed more. This one signs that head, too. An error is returned with the
+                    // next head.
                     let _ = follower.follow(*size).await;
                 }
                 (index, head, outcome)
@@ -250,7 +252,7 @@ impl Rounds {
         asked
     }
 
-    /// Takes what a witness has said; why the log must not go on, if that is what it has said.
+    /// Processes the outcome of a conversation. Returns the reason for a quarantine, if the witness has proved one.
     fn answered(&mut self, (index, head, outcome): Asked) -> Option<Reason> {
         let (log, tally) = (self.context.record.name.clone(), self.shared.tallies.get(index)?);
         let witness = self.shared.policy.witnesses().get(index)?.name();
@@ -265,7 +267,7 @@ impl Rounds {
                 member.pause = FIRST_PAUSE;
                 if head.tree == self.head.tree {
                     member.done = Arc::ptr_eq(&head, &self.head);
-                    // The same number of lines, but a newer one.
+                    // The number of lines is the same, but one is newer.
                     self.shown = self.shown.saturating_sub(usize::from(member.line.is_some()));
                     member.line = Some(line);
                 }
@@ -285,7 +287,7 @@ impl Rounds {
         }
     }
 
-    /// When something is to be done though nothing happens.
+    /// The next time at which something must be done without an event.
     fn wakes(&self) -> Instant {
         let now = Instant::now();
         let overdue = self.waiting.oldest.map(|since| since + self.shared.timeout);

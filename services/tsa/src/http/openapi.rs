@@ -12,7 +12,7 @@ pub fn describe(document: &mut Document) {
         "TimestampError": {
             "type": "object",
             "properties": {
-                "code": { "type": "integer", "description": "The status again." },
+                "code": { "type": "integer", "description": "The HTTP status." },
                 "message": { "type": "string", "description": "The text of Sigstore's timestamp authority." },
                 "reason": { "type": "string", "description": "Stable name of the reason, such as `request.too_large`." },
             },
@@ -31,14 +31,14 @@ pub fn describe(document: &mut Document) {
             Content::bytes(QUERY).max_bytes(MAX_REQUEST_BYTES),
             Content::json::<JsonRequest<'_>>().max_bytes(MAX_JSON_BYTES),
         ])
-        .answer(200, "The timestamp, in DER whatever the request was in.", [Content::bytes(REPLY)])
-        .answer(400, "The request is malformed or refused; also one in JSON that is larger than its limit.", error())
+        .answer(200, "The timestamp, always in DER.", [Content::bytes(REPLY)])
+        .answer(400, "The request is malformed or refused, or a request in JSON is larger than its limit.", error())
         .answer(413, "A request in DER is larger than its limit.", error())
         .answer(415, "The content type is not one of the two.", error())
         .answer(500, "A fault of the authority.", error())
         .answer(503, "The clock cannot be trusted, or the key or its certificates cannot be used now.", error())
         .retry_after();
     group.add(PATH, timestamp);
-    let chain = Operation::get("getTimestampCertChain", "Certificates of the key that signs.");
+    let chain = Operation::get("getTimestampCertChain", "Certificates of the signing key.");
     group.add(CHAIN_PATH, chain.answer(200, "Leaf first.", [Content::text(PEM_CHAIN)]).readable_anywhere());
 }

@@ -1,4 +1,4 @@
-//! What the guard believes, refuses, and forgets.
+//! Tests which times the guard accepts, refuses, and forgets.
 
 use super::super::sources::SourceSettings;
 use super::super::{FixedClock, FixedUptime};
@@ -47,7 +47,7 @@ impl World {
         self.guard.check().map(|_| ())
     }
 
-    /// Another server is seen to have dated something `dated` seconds after the start, within the last two seconds.
+    /// Another server has written an entry with a time `dated` seconds after the start, within the last two seconds.
     fn sees(&self, dated: i64) {
         let since = Moment(self.uptime.elapsed().saturating_sub(Duration::from_secs(2)));
         self.guard.other_server(Timestamp::from_seconds(START.saturating_add_signed(dated)), since);
@@ -66,7 +66,7 @@ fn time_that_passes_is_believed() {
 fn a_clock_set_back_is_refused_until_it_has_caught_up() {
     let world = world(0);
     assert_eq!(world.at(10, 10), Ok(START + 10));
-    assert_eq!(world.at(9, 11), Ok(START + 10), "a second is nobody's business, and time stands still");
+    assert_eq!(world.at(9, 11), Ok(START + 10), "a second back is no fault, and time stands still");
     assert_eq!(world.at(-3590, 12), Err(ClockFault::Behind { seconds: 3600 }));
     assert_eq!(world.at(13, 13), Ok(START + 13));
 }
@@ -88,7 +88,7 @@ fn what_was_signed_before_the_start_counts() {
 
 #[test]
 fn a_time_that_was_looked_at_and_not_given_out_binds_nobody() {
-    // The process began with a clock a month ahead, which nothing in it can notice, and nothing was signed.
+    // The process began with a clock a month ahead. It cannot notice that, and nothing was signed.
     let world = world(0);
     assert_eq!(world.looks(MONTH, 30 * 86_400), Ok(()));
     assert_eq!(world.at(20, 20), Ok(START + 20));
@@ -98,7 +98,7 @@ fn a_time_that_was_looked_at_and_not_given_out_binds_nobody() {
 fn a_clock_that_was_behind_at_the_start_may_be_set_forward() {
     let world = world(START + 3600);
     assert_eq!(world.looks(1, 1), Err(ClockFault::Behind { seconds: 3599 }));
-    assert_eq!(world.at(3605, 5), Ok(START + 3605), "that is what was demanded");
+    assert_eq!(world.at(3605, 5), Ok(START + 3605), "the clock was corrected");
     assert_eq!(world.at(3605 + MONTH, 5), Err(ClockFault::Ahead { seconds: MONTH.unsigned_abs() }), "once");
 }
 
@@ -109,7 +109,7 @@ fn a_clock_that_goes_back_for_a_while_is_where_it_was_afterwards() {
         assert_eq!(world.looks(i64::try_from(second).unwrap() - 7200, second), Ok(()));
     }
     assert_eq!(world.at(600, 600), Ok(START + 600));
-    // Where it stays back, that is the time.
+    // If the clock stays back, the new time is accepted.
     let world = self::world(0);
     for second in (0..=2 * 3600).step_by(10) {
         assert_eq!(world.looks(i64::try_from(second).unwrap() - 7200, second), Ok(()));
@@ -120,7 +120,7 @@ fn a_clock_that_goes_back_for_a_while_is_where_it_was_afterwards() {
 #[test]
 fn small_corrections_do_not_add_up_to_a_jump() {
     let world = world(0);
-    // A second forward every half an hour, for a week.
+    // One second forward every half hour, for a week.
     for half_hour in 0..336_i64 {
         let uptime = half_hour * 1800;
         assert!(world.at(uptime + half_hour, uptime.unsigned_abs()).is_ok(), "{half_hour}");
@@ -130,12 +130,12 @@ fn small_corrections_do_not_add_up_to_a_jump() {
 
 #[test]
 fn another_server_that_dates_its_entries_earlier_stops_a_clock_that_began_ahead() {
-    // Its own clock began a month ahead, by nothing it could notice.
+    // Its own clock began a month ahead. The process cannot notice that.
     let world = world(0);
     assert!(world.looks(0, 0).is_ok());
     world.set(10, 10);
     world.sees(10 - MONTH);
-    assert_eq!(world.looks(10, 10), Ok(()), "one entry may be an old one");
+    assert_eq!(world.looks(10, 10), Ok(()), "a single entry may be an old one");
     world.sees(10 - MONTH);
     assert_eq!(world.at(11, 11), Err(ClockFault::Disputed { seconds: 30 * 86_400 - 2 }));
     assert_eq!(world.looks(1000, 1000), Err(ClockFault::Disputed { seconds: 30 * 86_400 - 2 }), "it does not pass");
@@ -152,7 +152,7 @@ fn another_server_whose_clock_was_wrong_is_believed_again() {
     world.set(20, 20);
     world.sees(20);
     assert_eq!(world.at(20, 20), Ok(START + 20));
-    // Within what a slow transaction explains, and ahead of this one, which is a log's own matter.
+    // Within the delay of a slow transaction, and ahead of this clock, which the log itself checks.
     for dated in [-38, -38, 5000, 5000, -600, 30, -600, 30] {
         world.sees(dated);
         assert_eq!(world.looks(20, 20), Ok(()), "{dated}");
@@ -168,17 +168,17 @@ fn time_servers_confirm_a_jump_and_outrank_what_logs_say() {
     assert_eq!(world.at(0, 0), Err(ClockFault::Unconfirmed));
     sources.agree(Duration::from_secs(0), Duration::from_secs(1));
     assert_eq!(world.at(1, 1), Ok(START + 1), "a log was written by a clock that was ahead");
-    // A jump that they have not seen yet.
+    // A jump that the time servers have not seen yet.
     assert_eq!(world.at(MONTH, 10), Err(ClockFault::Ahead { seconds: 30 * 86_400 - 10 }));
     sources.agree(Duration::from_secs(9), Duration::from_secs(12));
     let ahead = Err(ClockFault::Ahead { seconds: 30 * 86_400 - 10 });
-    assert_eq!(world.at(MONTH + 2, 12), ahead, "this round had begun before it");
+    assert_eq!(world.at(MONTH + 2, 12), ahead, "this round had begun before the jump");
     sources.agree(Duration::from_secs(13), Duration::from_secs(14));
     assert_eq!(world.at(MONTH + 4, 14), Ok(START + 30 * 86_400 + 4));
     for _ in 0..2 {
         world.sees(14);
     }
-    assert!(world.looks(MONTH + 5, 15).is_ok(), "time servers count for more than another server");
+    assert!(world.looks(MONTH + 5, 15).is_ok(), "time servers override another server");
 }
 
 #[test]

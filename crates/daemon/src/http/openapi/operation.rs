@@ -1,4 +1,4 @@
-//! One method of one path: its parameters, the bodies it takes, and what it answers.
+//! One method of one path: its parameters, the bodies of its requests, and its answers.
 
 use super::Schemas;
 use crate::http::READABLE_ANYWHERE;
@@ -17,7 +17,7 @@ pub struct Operation {
     parameters: Vec<Value>,
     request: Vec<Content>,
     answers: BTreeMap<u16, Answer>,
-    /// The status that was described last.
+    /// The last status that was described.
     last: u16,
     security: Option<Value>,
     listener: Option<&'static str>,
@@ -40,16 +40,16 @@ pub struct Content {
 
 #[derive(Debug)]
 enum Shape {
-    /// Of a type.
+    /// The schema of a type.
     Typed(fn(&mut SchemaGenerator) -> Schema),
-    /// As written.
+    /// This schema.
     Written(Value),
     /// Bytes.
     Opaque,
 }
 
 impl Content {
-    /// JSON of a type: as it is read in a request, as it is written in an answer.
+    /// JSON of a type: as it is parsed in a request, as it is serialized in an answer.
     #[must_use]
     pub fn json<T: JsonSchema>() -> Self {
         Self::typed::<T>("application/json")
@@ -65,7 +65,7 @@ impl Content {
         Self::new(media_type, Shape::Typed(SchemaGenerator::subschema_for::<T>))
     }
 
-    /// JSON of the schema of this name, which is given to [`super::Document::schemas`].
+    /// JSON of the schema of this name. It must be added with [`super::Document::schemas`].
     #[must_use]
     pub fn of_json(name: &str) -> Self {
         Self::written_json(reference(name))
@@ -93,7 +93,7 @@ impl Content {
         Self { media_type, shape, max_bytes: None }
     }
 
-    /// The same, with a limit that is checked.
+    /// The same, with a limit that the code checks.
     #[must_use]
     pub fn max_bytes(self, max_bytes: usize) -> Self {
         Self { max_bytes: Some(max_bytes), ..self }
@@ -125,7 +125,7 @@ pub fn pattern(expression: &str) -> Value {
     json!({ "type": "string", "pattern": expression })
 }
 
-/// The schema of a whole number that is not below `minimum`.
+/// The schema of an integer that is not below `minimum`.
 #[must_use]
 pub fn integer(minimum: u64) -> Value {
     json!({ "type": "integer", "minimum": minimum })
@@ -180,7 +180,7 @@ impl Operation {
         }
     }
 
-    /// More than fits into the summary.
+    /// Adds details that the summary does not have.
     #[must_use]
     pub fn describe(self, description: impl Into<String>) -> Self {
         Self { description: Some(description.into()), ..self }
@@ -198,19 +198,19 @@ impl Operation {
         self.parameter("query", name, true, schema, about.into())
     }
 
-    /// A parameter in the query that may be left out.
+    /// An optional parameter in the query.
     #[must_use]
     pub fn optional_query(self, name: &str, schema: Value, about: impl Into<String>) -> Self {
         self.parameter("query", name, false, schema, about.into())
     }
 
-    /// A header that a request must have.
+    /// A required header of a request.
     #[must_use]
     pub fn request_header(self, name: &str, schema: Value, about: impl Into<String>) -> Self {
         self.parameter("header", name, true, schema, about.into())
     }
 
-    /// A header that a request may have.
+    /// An optional header of a request.
     #[must_use]
     pub fn optional_request_header(self, name: &str, about: impl Into<String>) -> Self {
         self.parameter("header", name, false, text(), about.into())
@@ -230,7 +230,7 @@ impl Operation {
         Self { request: forms.into_iter().collect(), ..self }
     }
 
-    /// What a status means, and the forms that the answer's body may have; none if there is no body.
+    /// Describes a status, and the forms of the answer's body. No form means no body.
     #[must_use]
     pub fn answer(mut self, status: u16, about: impl Into<String>, forms: impl IntoIterator<Item = Content>) -> Self {
         let answer = Answer { about: about.into(), content: forms.into_iter().collect(), headers: Map::new() };
@@ -239,7 +239,7 @@ impl Operation {
         self
     }
 
-    /// A header of the answer that was described last.
+    /// Adds a header to the last described answer.
     #[must_use]
     pub fn answer_header(mut self, name: &str, about: &str) -> Self {
         if let Some(answer) = self.answers.get_mut(&self.last) {
@@ -248,14 +248,14 @@ impl Operation {
         self
     }
 
-    /// That web pages of every origin may read the answer that was described last: [`READABLE_ANYWHERE`].
+    /// Marks the last described answer as readable for web pages of every origin: [`READABLE_ANYWHERE`].
     #[must_use]
     pub fn readable_anywhere(self) -> Self {
         let (name, value) = READABLE_ANYWHERE;
         self.answer_header(name.as_str(), &format!("`{}`.", value.to_str().unwrap_or_default()))
     }
 
-    /// `Retry-After` in the answer that was described last.
+    /// Adds `Retry-After` to the last described answer.
     #[must_use]
     pub fn retry_after(mut self) -> Self {
         if let Some(answer) = self.answers.get_mut(&self.last) {
@@ -265,13 +265,13 @@ impl Operation {
         self
     }
 
-    /// How the request is signed in: OpenAPI's security requirements.
+    /// Sets how the request is authenticated: OpenAPI's security requirements.
     #[must_use]
     pub fn security(self, requirements: Value) -> Self {
         Self { security: Some(requirements), ..self }
     }
 
-    /// Answered by another listener than the rest, and by nothing that is around the rest.
+    /// Marks an operation of another listener. It does not have the answers around all routes.
     #[must_use]
     pub fn on_another_listener(self, about: &'static str) -> Self {
         Self { listener: Some(about), ..self }
@@ -281,7 +281,7 @@ impl Operation {
         Self { group, ..self }
     }
 
-    /// Its method, whether the answers around all routes are among its own, and its object in a document.
+    /// Its method, whether it also has the answers around all routes, and its object in a document.
     pub(super) fn written(self, schemas: &mut Schemas) -> (&'static str, bool, Value) {
         let mut object = json!({ "operationId": self.id, "summary": self.summary, "tags": [self.group] });
         if let Some(description) = self.description {

@@ -4,10 +4,10 @@ use super::super::{MAX_HEADER_BYTES, MAX_HEADERS, deadline, measure, request_id}
 use super::{Content, Document, Operation, PATH, status_schemas};
 use serde_json::json;
 
-/// Media type of text that is written here.
+/// Media type of the texts here.
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Describes what every listener for clients answers, whatever its roles.
+/// Describes the answers of every listener for clients, independent of its roles.
 pub fn describe_shell(document: &mut Document) {
     document.schemas(status_schemas());
     about(document);
@@ -15,7 +15,7 @@ pub fn describe_shell(document: &mut Document) {
     let host = "The request names no host, several hosts, or one with a user (`user@host`); or what the path says of this \
                 status.";
     document.everywhere(400, "BadRequest", host, status());
-    document.wherever_a_body_is(403, "Forbidden", "A web page of another origin wants to write.", status());
+    document.wherever_a_body_is(403, "Forbidden", "A web page of another origin tries to write.", status());
     let late = format!("The request's body took more than {} seconds.", deadline::BODY_DEADLINE.as_secs());
     document.wherever_a_body_is(408, "RequestTimeout", &late, status());
     document.everywhere(500, "InternalError", "A defect of the server.", status());

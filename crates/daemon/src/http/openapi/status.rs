@@ -4,7 +4,7 @@ use super::super::grpc::{DOMAIN, TYPE_URL};
 use super::{list_of, reference, text};
 use serde_json::{Value, json};
 
-/// `Status` and what may be in its details: `ErrorInfo`, `RequestInfo`.
+/// `Status` and the types of its details: `ErrorInfo`, `RequestInfo`.
 #[must_use]
 pub fn schemas() -> Value {
     let details = list_of(json!({ "oneOf": [reference("ErrorInfo"), reference("RequestInfo")] }));

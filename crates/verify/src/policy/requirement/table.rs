@@ -1,4 +1,4 @@
-//! The form of a requirement in a policy file, and what belongs together there. Nothing is evaluated here.
+//! The form of a requirement in a policy file, and which of its keys can be combined. Nothing is evaluated here.
 
 use super::{Condition, Form, Requirement};
 use crate::extension::Claim;
@@ -12,7 +12,7 @@ use crate::{PublicKey, Rejection};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Alternatives of one combination.
+/// Maximum entries of a combination.
 const MAX_ALTERNATIVES: usize = 256;
 
 /// One requirement: conditions on one signature, or one of `all_of`, `any_of`, `at_least`.
@@ -20,46 +20,45 @@ const MAX_ALTERNATIVES: usize = 256;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct RequirementTable {
-    /// What explanations call it.
+    /// Name in explanations.
     name: Option<String>,
-    /// The identity in the certificate: a mail address, a URI or a username. Needs `issuer`.
+    /// Identity in the certificate: an email address, a URI or a username. Needs `issuer`.
     identity: Option<Pattern>,
-    /// The OIDC issuer that vouches for the identity.
+    /// OIDC issuer of the identity.
     issuer: Option<Pattern>,
-    /// Claims of the certificate by name, e.g. `source-repository-uri`. A claim that is absent never matches.
+    /// Claims of the certificate by name, e.g. `source-repository-uri`. A missing claim never matches.
     #[serde(default)]
     claims: BTreeMap<String, Pattern>,
     /// A build of GitHub Actions.
     github: Option<GitHub>,
     /// A pipeline of GitLab CI.
     gitlab: Option<GitLab>,
-    /// A public key in PEM, for signatures without a certificate.
+    /// Public key in PEM, for signatures without a certificate.
     key: Option<String>,
-    /// What must be signed. A rule with `predicate`, `slsa` or `vsa` is about attestations; every other rule asks for a
-    /// `signature` if nothing is said.
+    /// Kind of evidence. Default: `attestation` with `predicate`, `slsa` or `vsa`, otherwise `signature`.
     kind: Option<Kind>,
-    /// Annotations that were signed along.
+    /// Annotations in the signed payload.
     #[serde(default)]
     annotations: BTreeMap<String, Pattern>,
-    /// What was attested.
+    /// Predicate of the attestation.
     predicate: Option<PredicateTable>,
     /// SLSA provenance, version 0.2 or 1.
     slsa: Option<SlsaTable>,
-    /// A SLSA verification summary that says `PASSED`.
+    /// SLSA verification summary with the result `PASSED`.
     vsa: Option<SummaryTable>,
     /// Signed at this time or later.
     not_before: Option<Moment>,
     /// Signed at this time or earlier.
     not_after: Option<Moment>,
-    /// All of these must be met, perhaps by different signatures.
+    /// All of these must be met. Different signatures can meet them.
     all_of: Option<Vec<Requirement>>,
-    /// One of these must be met.
+    /// At least one of these must be met.
     any_of: Option<Vec<Requirement>>,
-    /// So many of these must be met, by different signers.
+    /// `count` of these must be met, by different signers.
     at_least: Option<AtLeastTable>,
 }
 
-/// What the statement's predicate must be.
+/// Conditions on the statement's predicate.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -67,46 +66,46 @@ struct PredicateTable {
     /// The predicate type, a URI.
     #[serde(rename = "type")]
     kind: Pattern,
-    /// Rules over fields of the predicate; all must hold.
+    /// Rules over fields of the predicate. All must hold.
     #[serde(default)]
     fields: Vec<Field>,
 }
 
-/// What SLSA provenance must say.
+/// Conditions on SLSA provenance.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct SlsaTable {
     /// The builder's id.
     builder: Option<Pattern>,
-    /// The source, with what the build type writes before or after it.
+    /// The source, including any prefix or suffix of the build type.
     source: Option<Pattern>,
     /// The build type.
     build_type: Option<Pattern>,
 }
 
-/// What a verification summary must say.
+/// Conditions on a verification summary.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct SummaryTable {
-    /// What has verified.
+    /// Id of the verifier.
     verifier: Pattern,
-    /// What it was asked about.
+    /// URI of the verified resource.
     resource: Option<Pattern>,
-    /// Levels that it must vouch for.
+    /// SLSA levels that it must state.
     #[serde(default)]
     levels: Vec<String>,
 }
 
-/// So many of these, by different signers.
+/// A number of rules that different signers must meet.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct AtLeastTable {
-    /// How many signers.
+    /// Required number of signers.
     count: usize,
-    /// The rules of which so many must be met. Each must be one rule, not a combination.
+    /// The rules. Each must be a single rule, not a combination.
     of: Vec<Requirement>,
 }
 
@@ -142,13 +141,13 @@ impl TryFrom<RequirementTable> for Requirement {
             (None, None, Some(table)) => table.form()?,
             _ => {
                 return malformed(
-                    "a requirement has only one of `all_of`, `any_of`, `at_least`: nest one in the other",
+                    "a requirement can have only one of `all_of`, `any_of`, `at_least`: nest one in the other",
                 );
             }
         };
         if !table.is_empty() {
             return malformed(
-                "a requirement has either conditions of its own or one of `all_of`, `any_of`, `at_least`: \
+                "a requirement can have either conditions or one of `all_of`, `any_of`, `at_least`: \
                  put the conditions into an entry of `all_of`",
             );
         }
@@ -170,15 +169,15 @@ impl AtLeastTable {
     fn form(self) -> Result<Form, String> {
         let parts = counted("at_least.of", self.of)?;
         if self.count == 0 {
-            return empty("`at_least.count = 0` is met without a signature: ask for at least 1");
+            return empty("`at_least.count = 0` needs no signature: ask for at least 1");
         }
         if self.count > parts.len() {
-            let reason = format!("`at_least.count` is {}, and `of` has only {} entries", self.count, parts.len());
+            let reason = format!("`at_least.count` is {}, but `of` has only {} entries", self.count, parts.len());
             return malformed(&reason);
         }
         if parts.iter().any(|part| !matches!(part.form, Form::One(_))) {
             return malformed(
-                "entries of `at_least.of` are single rules: list the alternatives as entries of their own, \
+                "an entry of `at_least.of` must be a single rule: list the alternatives as separate entries, \
                  or give one entry a pattern with `one_of`",
             );
         }
@@ -187,7 +186,7 @@ impl AtLeastTable {
 }
 
 impl RequirementTable {
-    /// Whether nothing but a name or a combination is given.
+    /// Returns whether the table has no condition.
     fn is_empty(&self) -> bool {
         !self.names_a_signer()
             && self.kind.is_none()
@@ -211,7 +210,7 @@ impl RequirementTable {
             || self.gitlab.is_some()
     }
 
-    /// The rules about which parts of a rule belong together.
+    /// Checks which keys may be combined.
     fn check(&self) -> Result<(), String> {
         let shorthand = self.github.is_some() || self.gitlab.is_some();
         if self.is_empty() {
@@ -220,28 +219,28 @@ impl RequirementTable {
             );
         }
         if !self.names_a_signer() {
-            return empty("this rule names no signer, so everybody meets it: add `identity` and `issuer`, or a `key`");
+            return empty("this rule names no signer, so any signer meets it: add `identity` and `issuer`, or a `key`");
         }
         if self.key.is_some() && self.speaks_of_certificates() {
             return malformed(
-                "a signature with a `key` has no certificate, so no `identity`, `issuer` or claims: use two entries of `any_of`",
+                "a signature by a `key` has no certificate, so no `identity`, `issuer` or claims: use two entries of `any_of`",
             );
         }
         if self.github.is_some() && self.gitlab.is_some() {
-            return malformed("no build is both of `github` and of `gitlab`: use two entries of `any_of`");
+            return malformed("a build cannot be from both `github` and `gitlab`: use two entries of `any_of`");
         }
         if shorthand && self.issuer.is_some() {
-            return malformed("`github` and `gitlab` have their issuer: write another one as `github.issuer`");
+            return malformed(
+                "`github` and `gitlab` set the issuer: write another one as `github.issuer` or `gitlab.issuer`",
+            );
         }
         if self.key.is_none() && !shorthand && self.issuer.is_none() {
-            return malformed(
-                "`identity` and `claims` mean nothing without the issuer that vouches for them: add `issuer`",
-            );
+            return malformed("`identity` and `claims` have no meaning without their issuer: add `issuer`");
         }
         if self.issuer.is_some() && self.identity.is_none() && self.claims.is_empty() {
             return malformed(
-                "`issuer` alone trusts everybody with an account there: add `identity`; \
-                 `identity = { regex = \".*\" }` if that is meant",
+                "`issuer` alone trusts every account of that issuer: add `identity`; \
+                 to trust every account, write `identity = { regex = \".*\" }`",
             );
         }
         Ok(())
@@ -312,12 +311,12 @@ fn claim(name: &str) -> Result<Claim, String> {
     })
 }
 
-/// A public key as a policy has it, in PEM.
+/// Parses a public key of a policy, in PEM.
 pub(in crate::policy) fn public_key(pem: &str) -> Result<PublicKey, String> {
     PublicKey::from_pem(pem.trim_start().as_bytes()).map_err(|rejection| {
         fault(
             Rejection::PolicyKey,
-            &format!("`key` is a public key in PEM, from `-----BEGIN PUBLIC KEY-----` on: {rejection}"),
+            &format!("`key` must be a public key in PEM, starting with `-----BEGIN PUBLIC KEY-----`: {rejection}"),
         )
     })
 }

@@ -1,5 +1,5 @@
-//! Whose signature is expected: flags in cosign's words, or a policy file. Flags become a policy of one rule, so that there is
-//! one evaluation.
+//! The expected signers: flags with cosign's names, or a policy file. Flags become a policy of one rule, so that there
+//! is only one evaluation.
 
 use super::types::predicate_type;
 use anyhow::{Context as _, bail, ensure};
@@ -56,7 +56,7 @@ pub(in crate::cli) struct SignerArguments {
     at_least: NonZeroUsize,
 }
 
-/// What the certificate of a GitHub workflow says, as cosign names it.
+/// Claims in the certificate of a GitHub workflow, with cosign's names.
 #[derive(Debug, Args)]
 struct GitHubArguments {
     /// Event that started the workflow, e.g. push
@@ -76,7 +76,7 @@ struct GitHubArguments {
     reference: Option<String>,
 }
 
-/// Of `--at-least`: an artifact has no more signatures that are looked at.
+/// Maximum of `--at-least`. No more signatures of an artifact are read.
 const MAX_SIGNERS: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,19 +87,19 @@ enum KeyAlgorithm {
     Ed25519Pure,
 }
 
-/// What counts as what was asked for: a signature, or attestations of certain types.
+/// The requested kinds: signatures, or attestations of certain types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Wanted {
     /// Signatures and attestations.
     Anything,
     /// Signatures of the artifact itself.
     Signatures,
-    /// Attestations of these types; with `signatures`, those too.
+    /// Attestations of these types. With `signatures`, signatures too.
     Types { types: BTreeSet<String>, signatures: bool },
 }
 
 impl Wanted {
-    /// What `--type` asks for; `sign` means a signature.
+    /// The kinds that `--type` names. `sign` means a signature.
     pub(in crate::cli) fn of_types(types: &[String]) -> anyhow::Result<Self> {
         if types.is_empty() {
             return Ok(Self::Signatures);
@@ -111,12 +111,13 @@ impl Wanted {
         Ok(Self::Types { types, signatures })
     }
 
-    /// What is looked at where a policy file decides: everything, unless types are named. Its rules say what they ask for.
+    /// The kinds to read for a policy file: all, unless types are named. The rules of the policy require their own
+    /// kinds.
     fn under_policy(self) -> Self {
         if self == Self::Signatures { Self::Anything } else { self }
     }
 
-    /// What a rule asks for that says nothing about predicates.
+    /// The kind for a rule without conditions on predicates.
     const fn kind(&self) -> &'static str {
         match self {
             Self::Signatures => "signature",
@@ -125,7 +126,7 @@ impl Wanted {
         }
     }
 
-    /// Whether a signature (`None`) or attestation of this type counts.
+    /// Returns whether a signature (`None`) or an attestation of this type counts.
     pub(super) fn takes(&self, predicate_type: Option<&str>) -> bool {
         match (self, predicate_type) {
             (Self::Anything, _) | (Self::Signatures, None) => true,
@@ -143,23 +144,23 @@ pub(super) struct PredicateRules {
     pub(super) builder: Option<String>,
     /// JSON pointers and values.
     pub(super) fields: Vec<(String, serde_json::Value)>,
-    /// The type they are about.
+    /// The predicate type that they apply to.
     pub(super) kind: Option<String>,
 }
 
-/// Who is expected, and what.
+/// The expected signers and kinds.
 #[derive(Debug)]
 pub(in crate::cli) struct Expectation {
     /// `None`: every verified signer is shown.
     pub(in crate::cli) policy: Option<Policy>,
     /// Keys that are trusted without a certificate.
     pub(in crate::cli) keys: Vec<SignerKey>,
-    /// What counts.
+    /// The requested kinds.
     pub(in crate::cli) wanted: Wanted,
 }
 
 impl Expectation {
-    /// Whether only keys are expected, and no certificate.
+    /// Returns whether only keys are expected, and no certificate.
     pub(in crate::cli) fn only_keys(&self) -> bool {
         !self.keys.is_empty() && self.policy.as_ref().is_some_and(|policy| !policy.takes_certificates())
     }
@@ -191,7 +192,7 @@ impl SignerArguments {
             policy.iter().flat_map(Policy::keys).map(|key| self.signer_key(key)).collect::<anyhow::Result<_>>()?;
         ensure!(
             self.at_least.get() == 1 || policy.is_some(),
-            "--at-least counts expected signers: say who is expected"
+            "--at-least counts expected signers: name them with --certificate-identity, --key or --policy"
         );
         Ok(Expectation { policy, keys, wanted })
     }
@@ -207,7 +208,7 @@ impl SignerArguments {
         }
     }
 
-    /// The policy that the flags mean; `None` where no flag says whom to expect.
+    /// Makes the policy from the flags. `None` if no flag names a signer.
     fn rules(&self, predicate: &PredicateRules, wanted: &Wanted) -> anyhow::Result<Option<Policy>> {
         let mut rules = Vec::new();
         let pattern = |exact: &Option<String>, regexp: &Option<String>| match (exact, regexp) {
@@ -264,7 +265,7 @@ impl SignerArguments {
         Policy::parse(&document.to_string()).map(Some).map_err(|error| anyhow::anyhow!("the expected signer: {error}"))
     }
 
-    /// One of the rules; with `--at-least K`, so many signers that each meet one of them.
+    /// Requires one of the rules. With `--at-least K`, requires K different signers that each meet one of the rules.
     fn combined(&self, rules: Vec<Table>) -> anyhow::Result<Table> {
         let rules = match (self.at_least.get(), <[Table; 1]>::try_from(rules)) {
             (1, Ok([rule])) => return Ok(rule),
@@ -290,7 +291,7 @@ impl SignerArguments {
         Ok(Table::from_iter([("at_least".to_owned(), Value::Table(table))]))
     }
 
-    /// What every rule asks for beside the signer.
+    /// The conditions of every rule in addition to the signer.
     fn conditions(&self, rule: &mut Table, predicate: &PredicateRules, wanted: &Wanted) -> anyhow::Result<()> {
         if predicate.fields.is_empty() && predicate.builder.is_none() {
             rule.insert("kind".to_owned(), Value::String(wanted.kind().to_owned()));
@@ -336,7 +337,7 @@ impl SignerArguments {
 }
 
 impl Expectation {
-    /// What a policy file expects.
+    /// The expectation of a policy file.
     pub(super) fn of_policy(path: &Path, wanted: Wanted) -> anyhow::Result<Self> {
         let policy = read_policy(path)?;
         let keys = policy.keys().into_iter().cloned().map(SignerKey::new).collect();
@@ -344,7 +345,7 @@ impl Expectation {
     }
 }
 
-/// Reads a policy file; the error names it, and the line.
+/// Reads a policy file. The error names the file and the line.
 pub(in crate::cli) fn read_policy(path: &Path) -> anyhow::Result<Policy> {
     let shown = path.display();
     let length = fs::metadata(path).with_context(|| format!("cannot read the policy {shown}"))?.len();

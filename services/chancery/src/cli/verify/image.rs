@@ -1,4 +1,4 @@
-//! `chancery verify image`: signatures of container images, where their registry or directory has them.
+//! `chancery verify image`: verifies signatures of container images, from a registry or a directory.
 
 mod judge;
 mod places;
@@ -101,7 +101,7 @@ impl From<SignatureLayout> for LayoutName {
     }
 }
 
-/// The layout that the policy or the flag says, which must not differ; else bundles.
+/// The layout that the policy or the flag sets. If both set one, they must be equal. Default: bundles.
 pub(super) fn layout(flag: Option<LayoutName>, policy: Option<&Policy>) -> anyhow::Result<Layout> {
     let of_policy = policy.and_then(Policy::layout).map(LayoutName::from);
     match (flag, of_policy) {
@@ -112,7 +112,7 @@ pub(super) fn layout(flag: Option<LayoutName>, policy: Option<&Policy>) -> anyho
     }
 }
 
-/// Images that are judged in the same way.
+/// The settings for all images of a run.
 pub(super) struct Run {
     context: Arc<Context>,
     registries: Registries,
@@ -120,7 +120,7 @@ pub(super) struct Run {
     platform: Option<String>,
 }
 
-/// An image by its name, or the directory it is in.
+/// An image: its name, or its directory.
 enum Named {
     Reference(Reference),
     Directory(PathBuf),
@@ -167,25 +167,25 @@ fn named(text: &str, arguments: &Arguments) -> anyhow::Result<Named> {
     if arguments.local_image {
         return Ok(Named::Directory(PathBuf::from(text)));
     }
-    let reference: Reference = text.parse().with_context(|| format!("{text} is no image"))?;
+    let reference: Reference = text.parse().with_context(|| format!("{text} is not the name of an image"))?;
     let pinned = reference.digest().is_some() || !arguments.require_digest;
     ensure!(pinned, "{text} has no digest, and --require-digest is given: a tag can be moved");
     Ok(Named::Reference(reference))
 }
 
 impl Run {
-    /// Asks for images, and for signatures where they are or in `signatures`.
+    /// Reads images from their registries, and signatures from the same repository or from `signatures`.
     pub(super) fn new(context: Arc<Context>, client: Client, layout: Layout, signatures: Option<Repository>) -> Self {
         Self { context, registries: Registries::new(client, layout, signatures), layout, platform: None }
     }
 
-    /// The verdict on an image of a registry.
+    /// Verifies an image of a registry.
     pub(super) async fn image(&self, reference: &Reference) -> Outcome {
         let image = self.registries.image(reference);
         judge(&self.context, &image, &reference.to_string(), self.platform.as_deref()).await
     }
 
-    /// The verdict on the image in a directory.
+    /// Verifies the image in a directory.
     pub(super) async fn directory(&self, path: &Path) -> Outcome {
         let image = InDirectory { path, layout: self.layout };
         judge(&self.context, &image, &path.display().to_string(), self.platform.as_deref()).await

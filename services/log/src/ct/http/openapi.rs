@@ -6,9 +6,9 @@ use super::submit::{AddChain, AddChainResponse};
 use crate::tiles::http::openapi::{Place, describe_files};
 use chancery_daemon::http::openapi::{Content, Document, Group, Operation, integer, pattern, text};
 
-/// Where the paths of a log are.
+/// Prefix of the paths of a log.
 const PREFIX: &str = "/ct/{shard}";
-/// What is said of the parameter in it.
+/// Description of the parameter in it.
 const SHARD: &str =
     "Name of the log: `main`, or `dev` in `chancery dev`; after a change of its key `main-2`, and so on.";
 /// Errors are text.
@@ -30,7 +30,7 @@ pub fn describe(document: &mut Document) {
         .path("shard", text(), SHARD)
         .path("fingerprint", pattern("^[0-9a-fA-F]{64}$"), "SHA-256 of the certificate, in hexadecimal.")
         .answer(200, "The certificate in DER.", [Content::bytes("application/pkix-cert")])
-        .answer(400, "This is not a fingerprint.", reason())
+        .answer(400, "The parameter is not a fingerprint.", reason())
         .answer(404, "No entry has this issuer.", reason());
     group.add(&format!("{PREFIX}/issuer/{{fingerprint}}"), faults(issuer));
 }
@@ -44,10 +44,11 @@ fn submissions(group: &mut Group<'_>) {
             .body([Content::json::<AddChain>().max_bytes(MAX_CHAIN_BYTES)])
             .answer(
                 200,
-                "A signed certificate timestamp with the index of the entry; that of the entry that is there, if it is.",
+                "A signed certificate timestamp with the index of the entry. If the certificate is already logged, that of \
+                 the existing entry.",
                 [Content::json::<AddChainResponse>()],
             )
-            .answer(400, "The body is no chain, or the chain is not accepted.", reason())
+            .answer(400, "The body is not a chain, or the chain is not accepted.", reason())
             .answer(413, "The body is larger than the limit.", reason());
         group.add(&format!("{PREFIX}/ct/v1/{path}"), faults(add));
     }
@@ -68,8 +69,8 @@ fn heads(group: &mut Group<'_>) {
             reason(),
         );
     group.add(&format!("{PREFIX}/ct/v1/get-sth-consistency"), faults(consistency));
-    let roots = at(Operation::get("getRoots", "Certificates of the authorities that may log here."));
-    let roots = roots.answer(200, "All of them.", [Content::json::<GetRoots>()]).readable_anywhere();
+    let roots = at(Operation::get("getRoots", "Certificates of the authorities whose certificates the log accepts."));
+    let roots = roots.answer(200, "All certificates.", [Content::json::<GetRoots>()]).readable_anywhere();
     group.add(&format!("{PREFIX}/ct/v1/get-roots"), roots);
 }
 
@@ -86,9 +87,7 @@ fn entries(group: &mut Group<'_>) {
         .query("end", integer(0), "Index of the last entry.")
         .answer(
             200,
-            format!(
-                "Entries from `start` on: at most {MAX_ENTRIES}, and fewer than were asked for if the range is longer."
-            ),
+            format!("Entries from `start` on, at most {MAX_ENTRIES}. A longer range gives only the first of them."),
             [Content::json::<GetEntries>()],
         )
         .answer(400, "A parameter is missing or malformed, or the log has no entry at `start`.", reason());
@@ -116,6 +115,6 @@ fn reason() -> [Content; 1] {
 fn faults(operation: Operation) -> Operation {
     operation
         .answer(500, "The log could not be read or written.", reason())
-        .answer(503, "Not now. Without `Retry-After` the log is frozen or quarantined.", reason())
+        .answer(503, "Unavailable. Without `Retry-After` the log is frozen or quarantined.", reason())
         .retry_after()
 }

@@ -39,19 +39,19 @@ fn create(group: &mut Group<'_>) {
         )
         .answer(
             400,
-            "The body is no request, or asks for an entry that is not valid, or of a kind that is not taken.",
+            "The body is not a request, or its entry is not valid, or of a kind that is not accepted.",
             status(),
         )
         .answer(405, "The log is frozen: it takes no more entries.", [Content::text("text/plain; charset=utf-8")])
-        .answer(409, "The entry is in the log already; it is in the details.", [Content::of_json("StatusOfDuplicate")])
-        .answer_header(INDEX_HEADER, "Index of the entry that is there.")
+        .answer(
+            409,
+            "The entry is in the log already. The details contain it.",
+            [Content::of_json("StatusOfDuplicate")],
+        )
+        .answer_header(INDEX_HEADER, "Index of the existing entry.")
         .answer(413, "The body is larger than the limit.", status())
         .answer(500, "The log could not be written.", status())
-        .answer(
-            503,
-            "Not now. Without `Retry-After` the log is quarantined, and an operator must look at it.",
-            status(),
-        )
+        .answer(503, "Unavailable. Without `Retry-After` the log is quarantined, and an operator must act.", status())
         .retry_after();
     group.add("/api/v2/log/entries", create);
 }
@@ -60,7 +60,7 @@ fn create(group: &mut Group<'_>) {
 fn status_of_duplicate() -> Value {
     let entry = json!({
         "type": "object",
-        "description": "The entry that is there, a `TransparencyLogEntry`.",
+        "description": "The existing entry, a `TransparencyLogEntry`.",
         "properties": { "@type": flag(&format!("type.googleapis.com/{ENTRY_TYPE}")) },
         "additionalProperties": true,
         "required": ["@type", "logIndex"],
@@ -68,7 +68,7 @@ fn status_of_duplicate() -> Value {
     let details = list_of(json!({ "oneOf": [reference("ErrorInfo"), reference("RequestInfo"), entry] }));
     json!({
         "type": "object",
-        "description": "A `Status` whose details also have the entry that is there.",
+        "description": "A `Status` whose details also contain the existing entry.",
         "properties": { "code": { "const": 6 }, "message": text(), "details": details },
         "required": ["code", "message", "details"],
     })
@@ -99,7 +99,7 @@ fn requests() -> Value {
         },
         "DsseRequest": {
             "type": "object",
-            "description": "A signed envelope. Taken only if `[log] rekor2_dsse` is set.",
+            "description": "A signed envelope. Accepted only if `[log] rekor2_dsse` is set.",
             "properties": {
                 "envelope": {
                     "type": "object",
@@ -117,7 +117,7 @@ fn requests() -> Value {
         },
         "Verifier": {
             "type": "object",
-            "description": "What a signature is verified with: a key or a certificate.",
+            "description": "The verifier of a signature: a key or a certificate.",
             "properties": {
                 "publicKey": raw_bytes("A key (SPKI) in DER."),
                 "x509Certificate": raw_bytes("A certificate in DER."),

@@ -1,13 +1,13 @@
-//! The description of a log as files, for every log in its own place.
+//! The description of a log's files, for every log.
 
 use chancery_daemon::http::openapi::{Content, Group, Operation, pattern};
 
-/// Media type of text that is written here.
+/// Media type of the texts here.
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Where a log's files are.
+/// The place of a log's files.
 pub(crate) struct Place {
-    /// Before `/checkpoint` and `/tile/`.
+    /// Path before `/checkpoint` and `/tile/`.
     pub(crate) prefix: &'static str,
     /// Makes the operations' ids unique.
     pub(crate) id: &'static str,
@@ -50,7 +50,7 @@ pub(crate) fn describe_files(group: &mut Group<'_>, place: &Place) {
             [Content::bytes("application/octet-stream")],
         )
         .readable_anywhere()
-        .answer(400, "This is not the path of a tile.", [Content::text(TEXT)])
+        .answer(400, "The path is not one of a tile.", [Content::text(TEXT)])
         .answer(404, "The tree has no such tile yet.", [Content::text(TEXT)]);
     group.add(&format!("{prefix}/tile/{{path}}"), faults(tile));
 }
