@@ -87,7 +87,7 @@ impl AuditLog {
     /// Opens the file again, for example after SIGHUP.
     pub fn reopen(&self) {
         if let Err(error) = self.file.reopen() {
-            tracing::error!(%error, "the audit log cannot be opened anew; the open file stays in use");
+            tracing::error!(%error, "the audit log cannot be opened again; the open file stays in use");
         }
     }
 

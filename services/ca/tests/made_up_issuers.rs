@@ -1,4 +1,4 @@
-//! Tokens that nobody signed, of issuers that match a pattern and do not exist (S-10): they keep no real issuer out.
+//! Unsigned tokens of issuers that match a pattern and do not exist (S-10) do not block real issuers.
 
 mod world;
 

@@ -312,7 +312,7 @@ impl Log {
         self.0.pool.waiting()
     }
 
-    /// Why no entry may be committed, because nobody could be told of it.
+    /// Returns the reason why no entry may be committed: the entry could not be acknowledged.
     fn refusal(&self) -> Option<&'static str> {
         if self.0.marking.as_ref().is_some_and(Marking::has_failed) {
             return Some("the high-water mark cannot be written");

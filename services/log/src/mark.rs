@@ -1,13 +1,15 @@
-//! The high-water mark: the newest checkpoint this process has let anybody see, remembered outside the database.
+//! The high-water mark: the newest checkpoint that this process has published, stored outside the database.
 //!
-//! A database can be put back (a backup, a standby that lags, a snapshot of a machine) and then knows nothing of what was
-//! signed since. Signing goes on from there, and one key has signed two trees of one size. So each process keeps a small
-//! file for each log, and the log opens quarantined where its database is behind that file, or of another history.
+//! A database can be restored to an earlier state (a backup, a standby that lags, a snapshot of a machine). Then it
+//! does not have the later checkpoints. If signing went on from there, one key would sign two trees of the same size.
+//! So each process keeps a small file for each log. The log opens quarantined if its database is behind that file, or
+//! has another history.
 //!
 //! # Commit point
-//! A signed head is published, and its entries are acknowledged, only after the file has been synced with that head or a
-//! larger one. The sequencer does not wait: it commits and signs the next batch meanwhile, and one sync covers every head
-//! that was signed during the one before. A crash before the sync loses a mark of something nobody has seen.
+//! A signed head is published, and its entries are acknowledged, only after the file has been synced with that head or
+//! a larger one. The sequencer does not wait: it commits and signs the next batch meanwhile, and one sync covers every
+//! head that was signed during the one before. A crash before the sync loses only the mark of a checkpoint that was not
+//! published.
 //!
 //! # The file
 //! Two slots of [`SLOT_BYTES`], written in turn, so that a torn write damages one of them and leaves the other. A slot is
@@ -115,7 +117,7 @@ impl Marking {
     }
 }
 
-/// Publishes what is signed, once it is marked. To be run beside the sequencer.
+/// Publishes signed heads after they are marked. It runs beside the sequencer.
 pub(crate) struct Marker {
     log: String,
     mark: Arc<Mutex<Mark>>,

@@ -1,6 +1,7 @@
-//! A copy of a log's files in a directory or bucket, from which anybody can read and verify the log without this program.
+//! A copy of a log's files in a directory or bucket. With it the log can be read and verified without this program.
 //!
-//! A mirror follows the published head of one log. What it writes is what C2SP tlog-tiles says, for CT static-ct-api:
+//! A mirror follows the published head of one log. It writes the files of C2SP tlog-tiles, for CT those of
+//! static-ct-api:
 //!
 //! ```text
 //! checkpoint                      the only file that is ever overwritten

@@ -4,9 +4,10 @@
 //! every entry with its proof and checkpoint. When its key is changed the log goes on in another tree, its next shard; clients
 //! see one log with one index, see its `shards`.
 //!
-//! From one ECDSA signature anybody can make another one over the same bytes (`n - s` for `s`). Clients verify both, so
-//! both are admitted, as separate entries: the body is the identity of an entry, and the signature is in the body. The
-//! second entry repeats the statement of the first, by the same key or certificate, and replaces nothing.
+//! From one ECDSA signature another one over the same bytes can be made without the key (`n - s` for `s`). Clients
+//! verify both, so both are admitted, as separate entries: the body is the identity of an entry, and the signature is
+//! in the body. The second entry repeats the statement of the first, by the same key or certificate, and replaces
+//! nothing.
 
 mod http;
 mod shards;

@@ -1,9 +1,9 @@
 //! The sequencer: one loop per log, the only code that changes a tree.
 //!
-//! It owns the right edge and the published head; nobody else writes either. The next batch starts when the last one is
-//! done, without a timer: an idle log integrates a single entry in one commit, a busy one gathers whatever arrived during
-//! the previous commit. A failed batch costs its own waiters an error and the loop a re-read of the head; a violated
-//! invariant ends the loop, after which the log is read-only until an operator has looked.
+//! It owns the right edge and the published head. No other code writes them. The next batch starts when the last one is
+//! done, without a timer: an idle log integrates a single entry in one commit, a busy one collects the entries that
+//! arrived during the previous commit. After a failed batch, its submitters get an error and the loop reads the head
+//! again. A violated invariant ends the loop. Then the log is read-only until an operator has acted.
 //!
 //! Only a head that was committed by this loop, or that it has just read as committed, is ever signed; see [`follow`] for
 //! the heads of other replicas.
@@ -41,10 +41,10 @@ use tokio::time::MissedTickBehavior;
 const MAX_BATCH: usize = 1024;
 /// A log that stands still signs its head again this often, so that monitors see it is alive (RFC 6962's MMD is a day).
 const REPUBLISH: Duration = Duration::from_hours(1);
-/// How long a running process may not know that its log was frozen or its database put back; what is submitted meanwhile is
-/// refused.
+/// Maximum time until a running process notices that its log was frozen or its database restored. Entries that are
+/// submitted in the meantime are refused.
 const LOOK: Duration = Duration::from_secs(2);
-/// A committed head that could not be signed, for want of a clock or a key, is tried again this often.
+/// Interval between attempts to sign a committed head, after the clock or the key could not be used.
 const RETRY: Duration = Duration::from_secs(2);
 
 pub(crate) struct Sequencer {
@@ -152,7 +152,8 @@ impl Sequencer {
         result
     }
 
-    /// Signs the head where that has failed before. Nothing is committed on top of it: nobody could be told of that either.
+    /// Signs the head, if that has failed before. Until then nothing is committed on top of it, because such entries
+    /// could not be acknowledged either.
     async fn catch_up(&mut self) -> Result<(), Error> {
         if self.is_published() { Ok(()) } else { self.sign().await.map(|_| ()) }
     }
@@ -232,7 +233,7 @@ impl Sequencer {
             extend: &mut extend,
         };
         if let Err(error) = self.store.integrate(request).await {
-            // The batch may have been applied all the same. An empty edge knows no size but zero, so the next batch
+            // The batch may have been applied nevertheless. An empty edge knows no size but zero, so the next batch
             // reads the edge that is really there.
             self.edge = Edge::default();
             return Err(put_back.map_or_else(|| error.into(), Error::Quarantined));
@@ -327,7 +328,7 @@ impl Sequencer {
         sign_head((&self.scheme, &self.signer, &self.samples), &self.head, &self.edge, dated).await
     }
 
-    /// Signs the head anew although it has not changed, or at last where it could not be signed.
+    /// Signs the head again although it has not changed, or for the first time if it could not be signed before.
     async fn republish(&mut self) -> Result<(), Reason> {
         let signed = if self.is_published() { self.sign_again().await } else { self.sign().await.map(|_| ()) };
         match signed {

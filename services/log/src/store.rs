@@ -117,7 +117,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// What there is to be found if nobody has appended since `known` and nothing of the batch is logged.
+    /// The expected state if no process has appended since `known` and no entry of the batch is logged.
     pub(crate) fn expected(known: CommittedHead, count: usize) -> Self {
         Self { head: known, edge: None, duplicates: vec![None; count] }
     }
@@ -200,8 +200,8 @@ pub struct Batch<'a> {
 /// batch entirely or not at all, and MUST refuse a batch whose head is not the one [`Batch::extend`] saw. After an `Err`
 /// of `integrate` the batch may or may not have been applied; callers MUST read the head again.
 ///
-/// [`Batch::extend`] MAY be called several times: where another process got ahead between two attempts, and where nobody
-/// was expected to have, nor any entry to be logged already. What its last call returned is what is applied.
+/// [`Batch::extend`] MAY be called several times: if another process has appended between two attempts, and if the
+/// first call expected no other process and no logged entry. The result of the last call is applied.
 pub trait Store: Send + Sync {
     /// Whether other processes may append to the same logs: what was published here may then be behind what is committed.
     fn shared(&self) -> bool;

@@ -174,7 +174,7 @@ impl Log {
         Ok(Some(Bytes::copy_from_slice(row.as_flattened())))
     }
 
-    /// A full bundle as gzip. It is compressed once, at a time when nobody waits for anything else.
+    /// A full bundle as gzip. It is compressed once, on a thread that other requests do not wait for.
     pub(crate) async fn compressed(&self, index: u64, bundle: Bytes) -> Result<Bytes, Error> {
         if let Some(bytes) = self.cache().bundles.get(&(index, Coding::Gzip)) {
             return Ok(bytes);

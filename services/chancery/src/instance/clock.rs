@@ -1,4 +1,4 @@
-//! The clock of a process: guarded once, for every role in it, and confirmed by time servers where some are configured.
+//! The clock of a process. One guard checks it for every role, and time servers confirm it if they are configured.
 
 use super::time_servers::TimeServers;
 use anyhow::bail;
@@ -10,10 +10,10 @@ use chancery_verify::Timestamp;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-/// The state of a clock that is trusted; the others are the codes of [`ClockFault`] without `clock.`.
+/// The state of a trusted clock. The other states are the codes of [`ClockFault`] without `clock.`.
 const TRUSTED: &str = "trusted";
 
-/// The clock, and the time servers that are asked about it.
+/// The clock, and the time servers that confirm it.
 pub(crate) struct GuardedClock {
     guard: Arc<ClockGuard>,
     servers: Option<TimeServers>,
@@ -22,7 +22,7 @@ pub(crate) struct GuardedClock {
 impl GuardedClock {
     /// Watches the machine's clock from now on. Asks each time server once, so that there is a verdict from the start.
     pub(crate) async fn start(settings: Option<SourceSettings>) -> Self {
-        // Nothing is known yet: what has passed, the logs say.
+        // No passed time is known yet: the logs report theirs later.
         let guard = ClockGuard::new(Arc::new(SystemClock), Arc::new(SystemUptime), Timestamp::from_seconds(0));
         match settings {
             None => Self { guard: Arc::new(guard), servers: None },
@@ -33,8 +33,8 @@ impl GuardedClock {
         }
     }
 
-    /// As [`Self::start`], for a command with which an operator makes something. Time servers that do not answer are not
-    /// waited for; a clock that they find wrong makes nothing.
+    /// As [`Self::start`], for a command that makes keys or certificates. Time servers that do not answer are ignored.
+    /// If they show that the clock is wrong, nothing is made.
     pub(crate) async fn start_to_make(settings: Option<SourceSettings>) -> anyhow::Result<Self> {
         let clock = Self::start(settings).await;
         match clock.guard.check() {
@@ -50,21 +50,21 @@ impl GuardedClock {
         }
     }
 
-    /// What dates everything that is signed.
+    /// The guard that provides every signed time.
     pub(crate) fn guard(&self) -> Arc<ClockGuard> {
         Arc::clone(&self.guard)
     }
 
-    /// The time now, to be shown and not to be signed.
+    /// The time now. It may be shown, but not signed.
     pub(crate) fn now(&self) -> Timestamp {
         self.guard.now()
     }
 
-    /// Shows whether the clock is trusted, and what the time servers say.
+    /// Registers metrics: whether the clock is trusted, and the answers of the time servers.
     pub(super) fn measure(&self, metrics: &Metrics) -> Result<(), MetricError> {
         let states = metrics.gauges(
             "chancery_clock_state",
-            "1 for the current state of the clock, 0 for the others: trusted, or why nothing is dated by it",
+            "1 for the current state of the clock, 0 for the others: trusted, or the reason why its time is not signed",
             &["state"],
         )?;
         let guard = self.guard();
@@ -77,7 +77,7 @@ impl GuardedClock {
         self.servers.as_ref().map_or(Ok(()), |servers| servers.measure(metrics))
     }
 
-    /// What watches it; aborted at the end.
+    /// The task that watches the clock. It is aborted at the end.
     pub(super) fn into_background(self) -> impl Iterator<Item = JoinHandle<()>> {
         let watch = tokio::spawn(self.guard.watch());
         std::iter::once(watch).chain(self.servers.map(TimeServers::into_background))

@@ -1,11 +1,12 @@
-//! What this process answers, in OpenAPI 3.1: the descriptions of the roles that it has, each made beside its routes.
+//! The description of this process's HTTP API in OpenAPI 3.1, from the descriptions of its roles. Each of them is next
+//! to its routes.
 
 use crate::{configuration::Role, issuer};
 use chancery_daemon::http::openapi::{Document, describe_metrics, describe_shell};
 use chancery_log::{ct, rekor_v1, rekor_v2};
 use std::collections::BTreeSet;
 
-/// What a process has that answers.
+/// The parts of a process that answer requests.
 pub(crate) struct Answering<'a> {
     pub(crate) roles: &'a BTreeSet<Role>,
     /// Whether it is also the issuer of a development server.
@@ -17,7 +18,7 @@ pub(crate) struct Answering<'a> {
 }
 
 impl Answering<'_> {
-    /// The description of all of it.
+    /// Describes all parts.
     pub(crate) fn description(&self) -> Document {
         let mut document = Document::new("Chancery", env!("CARGO_PKG_VERSION"));
         document.about(
@@ -50,7 +51,7 @@ impl Answering<'_> {
     }
 }
 
-/// What a witness answers, which is a process of its own.
+/// Describes a witness, which is a separate process.
 pub(crate) fn witness_description(has_metrics: bool) -> Document {
     let mut document = Document::new("Chancery witness", env!("CARGO_PKG_VERSION"));
     chancery_witness::http::describe(&mut document);
@@ -84,7 +85,7 @@ mod tests {
         let apart: Vec<BTreeSet<String>> = Role::ALL.iter().map(|role| of(&[*role])).collect();
         let together = of(&Role::ALL);
         assert_eq!(apart.iter().flatten().cloned().collect::<BTreeSet<_>>(), together);
-        // No path is of two roles.
+        // No path belongs to two roles.
         let own: usize = apart.iter().map(|paths| paths.len() - shell.len()).sum();
         assert_eq!(own + shell.len(), together.len());
     }
@@ -124,7 +125,7 @@ mod tests {
                 _ => {}
             }
         }
-        // Each role alone: what it refers to must not be another's.
+        // Each role alone: it must not refer to schemas of another role.
         for role in Role::ALL {
             let roles = BTreeSet::from([role]);
             let answering = Answering { roles: &roles, is_development: false, console: Some(true), has_metrics: true };

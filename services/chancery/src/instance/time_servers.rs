@@ -1,4 +1,5 @@
-//! The time servers that must agree with a process's clock: asked in the background, and shown to Prometheus.
+//! The time servers that must agree with a process's clock. They are asked in the background, with metrics for
+//! Prometheus.
 
 use chancery_daemon::{
     clock::{SourceSettings, Sources, SystemUptime, Uptime as _},
@@ -7,14 +8,14 @@ use chancery_daemon::{
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-/// Servers that are being asked.
+/// The time servers and their task.
 pub(super) struct TimeServers {
     sources: Arc<Sources>,
     asking: JoinHandle<()>,
 }
 
 impl TimeServers {
-    /// Asks each once, so that there is something to say from the start, and goes on asking.
+    /// Asks each server once, so that there is a result from the start, and then regularly.
     pub(super) async fn start(settings: SourceSettings) -> Self {
         let uptime = || SystemUptime.elapsed();
         let sources = Arc::new(Sources::new(settings));
@@ -22,17 +23,17 @@ impl TimeServers {
         Self { asking: tokio::spawn(Arc::clone(&sources).follow(uptime)), sources }
     }
 
-    /// What they have said.
+    /// Their answers.
     pub(super) fn sources(&self) -> Arc<Sources> {
         Arc::clone(&self.sources)
     }
 
-    /// What goes on asking; aborted at the end.
+    /// The task that asks them. It is aborted at the end.
     pub(super) fn into_background(self) -> JoinHandle<()> {
         self.asking
     }
 
-    /// Counts what Sigstore's authority counts of its time servers, under its names.
+    /// Registers the metrics that Sigstore's authority has for its time servers, with the same names.
     pub(super) fn measure(&self, metrics: &Metrics) -> Result<(), MetricError> {
         let asked = metrics.counters(
             "timestamp_authority_ntp_sync_total",

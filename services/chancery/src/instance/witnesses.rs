@@ -1,4 +1,4 @@
-//! Who witnesses the logs of an instance: what an operator says about it, and what is measured of it.
+//! The witnesses of an instance's logs: settings and metrics.
 
 use super::running::RunningLogs;
 use crate::witness::HttpWitness;
@@ -12,12 +12,12 @@ use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use url::Url;
 
-/// How long is waited for witnesses, unless something is said: with what an entry costs otherwise, less than a second.
+/// Default time limit for witnesses. Together with the other work for an entry, it is less than a second.
 const DEFAULT_TIMEOUT_MS: u64 = 800;
-/// The longest that may be waited: clients give up some seconds later.
+/// Maximum time limit for witnesses. Clients give up some seconds later.
 const MAX_TIMEOUT_MS: u64 = 10_000;
 
-/// How the last request to a witness can have ended; one that is behind the log is asked again.
+/// The outcomes of the last request to a witness. A witness that is behind the log is asked again.
 const STATES: [&str; 5] = ["cosigned", "unreachable", "refused", "invalid", "unproven"];
 
 /// What a log does when it has no quorum in time.
@@ -63,7 +63,7 @@ const fn default_timeout() -> u64 {
 }
 
 impl WitnessesTable {
-    /// Reads and checks it. Nobody is asked anything.
+    /// Parses and checks it. No request is sent.
     pub(crate) fn witnesses(&self) -> anyhow::Result<Witnesses> {
         let member = |WitnessTable { key, url }: &WitnessTable| {
             let witness =
@@ -82,7 +82,7 @@ impl WitnessesTable {
     }
 }
 
-/// Who witnesses which log.
+/// The witnesses of each log.
 #[derive(Clone, Default)]
 pub(crate) struct WitnessChoices {
     pub(crate) rekor2: Option<Witnesses>,
@@ -125,7 +125,7 @@ impl WitnessArguments {
     }
 }
 
-/// Reads `VKEY@URL`. A name may contain an `@`; what comes after the last `+` before the URL does not.
+/// Parses `VKEY@URL`. A name may contain an `@`. The part between the last `+` and the URL does not.
 fn witness(text: &str) -> Result<WitnessTable, String> {
     let expected = || "expected VKEY@URL".to_owned();
     let encoded = text.splitn(3, '+').nth(2).ok_or_else(expected)?;
@@ -136,7 +136,7 @@ fn witness(text: &str) -> Result<WitnessTable, String> {
     Ok(WitnessTable { key: key.to_owned(), url })
 }
 
-/// Registers what is measured of the witnesses of `logs`, also of those that will run later.
+/// Registers the metrics of the witnesses of `logs`, including logs that start later.
 pub(super) fn measure(metrics: &Metrics, logs: RunningLogs) -> anyhow::Result<()> {
     let requests = metrics.counters(
         "chancery_witness_requests_total",

@@ -44,11 +44,11 @@ pub struct Settings {
     /// Random, positive: what a log that does not exist yet is made with. `None` where it must exist, because its key has
     /// signed before: a new log under an old key would contradict that.
     pub new_tree_id: Option<i64>,
-    /// Whether it takes no more entries. Its head is signed anew from time to time all the same.
+    /// Whether it accepts no more entries. Its head is still signed again from time to time.
     pub frozen: bool,
-    /// Where its files are copied to, if anywhere: what was published there must be in the database.
+    /// The destination of copies of its files, if any. The database must contain all published copies.
     pub copy: Option<Destination>,
-    /// Who cosigns its checkpoints, if anybody.
+    /// The witnesses that cosign its checkpoints, if any.
     pub witnesses: Option<Witnesses>,
     /// A batch takes the newest checkpoint along to the store unless one did so short a time ago.
     pub checkpoint_period: Duration,
@@ -116,8 +116,8 @@ impl From<Corrupt> for OpenError {
     }
 }
 
-/// The time to sign the first head with. No role may date anything before it. What a frozen log says of a time to come binds
-/// nobody: nothing is added to it.
+/// The time for signing the first head. No role may sign an earlier time. A frozen log may have a head from the future:
+/// that does not matter, because no entry is added to it.
 fn first_time(clock: &ClockGuard, head: &CommittedHead, is_frozen: bool) -> Result<Timestamp, ClockFault> {
     if !is_frozen {
         clock.has_passed(head.timestamp);

@@ -1,7 +1,8 @@
 //! Logs in `PostgreSQL`: for production, and for several replicas over one database.
 //!
 //! # Life of a batch
-//! 1. The extension is computed as if nobody had appended since this process last did, and nothing of the batch were logged.
+//! 1. The extension is computed under the assumption that no other process has appended since this one last did, and
+//!    that no entry of the batch is logged.
 //! 2. One statement moves the head by compare-and-swap on size and root and, only if it moved, writes the entries
 //!    (`bundle_parts`, `identities`, `leaf_indices`), `tiles` and the checkpoint that rides along (`checkpoints`). It is its
 //!    own transaction: **its commit is the durability point.** Where some of the batch is logged already (`identities`), or the
@@ -9,10 +10,10 @@
 //! 3. Then the extension is computed from these, and the statement repeated. Every batch moves the head, so a head that stood
 //!    still means that the duplicates of the snapshot are all there are.
 //!
-//! Nothing is locked meanwhile. Where the head has moved, another replica is appending as well, and repeating this could lose
-//! every race. The batch is then tried again with the head locked first: a statement that reads what step 2 answers with, and
-//! the same statement, between `BEGIN … FOR UPDATE` and `COMMIT`. While replicas compete a store starts with the lock, and goes
-//! back to the shorter way once nobody was in between.
+//! Nothing is locked meanwhile. Where the head has moved, another replica is appending as well, and repeating this
+//! could lose every race. The batch is then tried again with the head locked first: a statement that reads what step 2
+//! answers with, and the same statement, between `BEGIN … FOR UPDATE` and `COMMIT`. While replicas compete a store
+//! starts with the lock, and goes back to the shorter way once no other replica came in between.
 //!
 //! One round trip instead of four: at one client most of what a batch takes beyond its fsync.
 //!
@@ -102,9 +103,9 @@ impl PostgresStore {
     }
 
     /// The one place where a batch is tried again: after another replica was faster, after the server chose this
-    /// transaction to end a conflict, and where the connection broke. The first two are certain to have written nothing. Of a
-    /// connection that broke nobody knows, but a batch is the same at every attempt, its time included: what it was to write is
-    /// recognised by the head that it made.
+    /// transaction to end a conflict, and where the connection broke. The first two are certain to have written
+    /// nothing. After a broken connection the result is unknown. But a batch is the same at every attempt, including
+    /// its time: the head in the database shows whether it was written.
     async fn integrate_with_retries(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let mut attempt = 1;
         let mut expected = batch.known;
