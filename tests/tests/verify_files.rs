@@ -105,7 +105,7 @@ fn wrong_arguments_policies_and_roots_are_2() {
         (format!("--trusted-root {root} --certificate-identity a"), "needs --certificate-oidc-issuer"),
         (format!("--trusted-root {root} --certificate-oidc-issuer a"), "needs --certificate-identity"),
         (format!("--trusted-root {root} --at-least 2"), "--at-least counts expected signers: name them"),
-        (format!("--trusted-root {root} -a x=y"), "without a signer"),
+        (format!("--trusted-root {root} -a x=y"), "need a signer"),
         (format!("--trusted-root {root} --nonsense"), "--nonsense"),
         ("--tuf-url https://tuf.example.org".to_owned(), "--tuf-root"),
         ("--tuf-url http://tuf.example.org --tuf-root root.json".to_owned(), "must be https"),

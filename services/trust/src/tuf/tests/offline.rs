@@ -107,5 +107,5 @@ async fn what_is_not_signed_by_enough_people_is_refused() {
         refused(signed(&other, &[&people[0], &people[1]]).await, "the next is 3").await;
     }
     let expired = setting.read().root().to_metadata(3, start()).unwrap();
-    refused(signed(&expired, &[&people[0], &people[1]]).await, "it has expired").await;
+    refused(signed(&expired, &[&people[0], &people[1]]).await, "it expired on").await;
 }
