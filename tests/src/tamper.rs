@@ -5,14 +5,14 @@ use std::fmt;
 
 /// Functions for [`Change::sql`] in PostgreSQL; a script defines the same in Python for SQLite.
 pub const FLIP_FUNCTIONS: &str = "
-    CREATE FUNCTION flip(value bytea, place int, bit int) RETURNS bytea LANGUAGE sql AS $$
-        SELECT set_byte(value, place % octet_length(value), get_byte(value, place % octet_length(value)) # (1 << bit % 8))
+    CREATE FUNCTION flip(value bytea, place int, nth int) RETURNS bytea LANGUAGE sql AS $$
+        SELECT set_byte(value, place % octet_length(value), get_byte(value, place % octet_length(value)) # (1 << nth % 8))
     $$;
-    CREATE FUNCTION flip(value text, place int, bit int) RETURNS text LANGUAGE sql AS $$
+    CREATE FUNCTION flip(value text, place int, nth int) RETURNS text LANGUAGE sql AS $$
         SELECT convert_from(flip(convert_to(value, 'UTF8'), place, 0), 'UTF8')
     $$;
-    CREATE FUNCTION flip(value bigint, place int, bit int) RETURNS bigint LANGUAGE sql AS $$
-        SELECT value # (1::bigint << bit % 40)
+    CREATE FUNCTION flip(value bigint, place int, nth int) RETURNS bigint LANGUAGE sql AS $$
+        SELECT value # (1::bigint << nth % 40)
     $$;";
 
 /// The same for SQLite: copies a database, changes the copy, and ends with 3 where the database refuses the change.

@@ -125,5 +125,6 @@ fn a_witness_signs_nothing_for_a_page() {
     let witness = Witness::start("witness.example/origins", &[&log_key(&stack, "rekor2")]);
     let add = Request::post(&format!("{}/add-checkpoint", witness.url())).body("text/plain", "old 0\n\n");
     from(STRANGER, add.clone()).expect(403);
-    add.send().expect(400);
+    // Another answer than to the page: it witnesses no such log.
+    add.send().expect(404);
 }
