@@ -479,7 +479,7 @@ fn init_runs_in_the_same_sandbox_as_the_service() {
     let settings = |unit: &str| -> Vec<String> {
         let text = text(&format!("deploy/systemd/{unit}"));
         let service = text.split("[Service]\n").nth(1).unwrap().split("[Install]").next().unwrap();
-        let own = ["Type=", "ExecStart=", "Restart", "TimeoutStopSec="];
+        let own = ["Type=", "ExecStart=", "ExecReload=", "Restart", "TimeoutStopSec="];
         let lines = service.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         lines.filter(|line| !own.iter().any(|own| line.starts_with(own))).map(str::to_owned).collect()
     };

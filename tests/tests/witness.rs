@@ -357,9 +357,9 @@ fn a_hostile_witness_is_named_and_stops_nothing() {
             "it does not prove: its checkpoint cannot be",
         ),
         (fixed("409 Conflict", "text/x.tlog.size", "18446744073709551615\n"), "unproven", "1844674407370955161"),
-        (fixed("422 Unprocessable Entity", "text/plain", "no\n"), "refused", "it refuses with status 422"),
+        (fixed("422 Unprocessable Entity", "text/plain", "no\n"), "refused", "it refused with status 422"),
         (fixed("200 OK", "text/plain", "no line\n"), "invalid", "its answer is refused"),
-        (fixed("404 Not Found", "text/plain", "unknown log\n"), "refused", "it refuses with status 404"),
+        (fixed("404 Not Found", "text/plain", "unknown log\n"), "refused", "it refused with status 404"),
     ] {
         let bad = hostile(answer);
         for fail in ["open", "closed"] {

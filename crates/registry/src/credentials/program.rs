@@ -32,7 +32,9 @@ struct Answer {
 /// What the helper `name` knows of `server`; `None` where it knows nothing.
 pub(super) async fn get(name: &str, server: &str) -> Result<Option<Credential>, Error> {
     let subject = format!("docker-credential-{name}");
-    let refuse = |reason: String| Error::new(ErrorKind::Credentials, &subject, reason);
+    let refuse = |reason: String| {
+        Error::new(ErrorKind::Credentials, server, format_args!("the credential helper {subject} {reason}"))
+    };
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if !name.bytes().all(is_word) || name.len() > 128 {
         return Err(Error::new(
