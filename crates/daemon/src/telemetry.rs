@@ -1,6 +1,6 @@
 //! Logging: one line per event. A line is readable alone, and never contains a token, a body or an email address.
 //!
-//! The process never waits for the reader of standard error. Lines wait in a [`queue`], and are dropped and counted if
+//! The process never waits for the reader of standard error. Lines wait in a queue, and are dropped and counted if
 //! it is full. The message of a panic goes through the same queue.
 
 mod queue;
