@@ -209,6 +209,6 @@ fn one_person_who_signs_twice_is_one_person() {
     let mut other = forged["signed"]["roles"]["root"]["keyids"].as_array().unwrap().iter();
     let other = other.find(|id| **id != signature["keyid"]).unwrap().clone();
     forged["signatures"][1]["keyid"] = other;
-    import(&forged, "2 signatures, and 1");
+    import(&forged, "2 signatures, but only 1");
     stack.get("/tuf/3.root.json").expect(404);
 }
