@@ -57,7 +57,11 @@ fn verifies_what_every_client_signs_and_says_by_whom() {
         assert_eq!((refused.code(), code(&refused)), (1, "policy.issuer".to_owned()), "{client:?}");
         alice.write("changed", "hullo");
         let changed = trusting(&alice, verify(&alice, "blob changed --bundle artifact.sigstore.json --json")).run();
-        assert_eq!((changed.code(), code(&changed)), (1, "entry.mismatch".to_owned()), "{client:?}");
+        assert_eq!((changed.code(), code(&changed)), (1, "artifact.digest".to_owned()), "{client:?}");
+        let [found, signed] = [&b"hullo"[..], b"hello"].map(|content| hex::encode(sha256(content)));
+        let reason =
+            format!("the file is not the one that was signed: its SHA-256 is {found}, the bundle signs {signed}");
+        assert_eq!(document(&changed)["results"][0]["reason"], reason, "{client:?}");
     }
 }
 
