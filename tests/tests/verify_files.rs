@@ -84,6 +84,10 @@ fn many_files_have_an_answer_each_and_the_worst_decides() {
     };
     assert_eq!(run("a b"), (0, "verified verified".to_owned()));
     assert_eq!(run("a c b"), (1, "verified refused verified".to_owned()));
+    let alone = trusting(&alice, verify(&alice, "blob c --json")).run();
+    assert_eq!((alone.code(), code(&alone)), (1, "bundle.none".to_owned()), "{}", alone.report());
+    let looked = "(looked for c.sigstore.json, c.sigstore.jsonl, c.sigstore)";
+    assert!(alone.stdout.contains(looked), "{}", alone.report());
     alice.write("d.sigstore.json", alice.read("a.sigstore.json"));
     assert_eq!(run("a d"), (3, "verified undecided".to_owned()), "d cannot be read");
     assert_eq!(run("c d"), (1, "refused undecided".to_owned()));

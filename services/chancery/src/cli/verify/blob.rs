@@ -1,6 +1,7 @@
 //! `chancery verify blob`: signatures of files.
 
 use super::{
+    code::Code,
     decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, SignerArguments, Wanted},
@@ -136,8 +137,9 @@ pub(super) fn interrupted(subject: &str) -> Outcome {
 pub(super) fn one_file(context: &Context, file: &Path, bundle: Option<&Path>, legacy: bool) -> Outcome {
     let shown = file.display().to_string();
     let Some(path) = bundle.map(Path::to_owned).or_else(|| files::beside(file)) else {
-        let reason = "there is no bundle beside it: give --bundle FILE";
-        return Outcome::failed(shown, Status::Refused, "bundle.missing", reason);
+        let names = files::BESIDE.map(|suffix| format!("{shown}{suffix}")).join(", ");
+        let reason = format!("there is no bundle beside it (looked for {names}): give --bundle FILE");
+        return Outcome::failed(shown, Status::Refused, Code::BundleNone.code(), reason);
     };
     match read_bundles(&path, legacy) {
         Ok(bundles) => with_bundles(context, file, bundles),
