@@ -52,6 +52,8 @@ fn verifies_what_every_client_signs_and_says_by_whom() {
         let mallory = Signer { identity: MALLORY.into(), ..signer.clone() };
         let refused = expecting(blob(), &mallory).run();
         assert_eq!((refused.code(), code(&refused)), (1, "policy.identity".to_owned()), "{client:?}");
+        let reason = format!("not the expected signer: identity: expected {MALLORY}, found {ALICE}");
+        assert_eq!(document(&refused)["results"][0]["reason"], reason, "{client:?}");
         let other = Signer { issuer: "https://issuer.example.test".into(), ..signer.clone() };
         let refused = expecting(blob(), &other).run();
         assert_eq!((refused.code(), code(&refused)), (1, "policy.issuer".to_owned()), "{client:?}");
