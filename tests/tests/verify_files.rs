@@ -186,6 +186,17 @@ fn attestations_are_not_signatures_and_have_a_type() {
     assert!(printed.stdout.starts_with("{\"buildDefinition\""), "{}", printed.report());
     let field = run("attestation artifact --type slsaprovenance1 --json --predicate /buildDefinition/buildType=wrong");
     assert_eq!((field.code(), code(&field)), (1, "policy.predicate".to_owned()), "{}", field.report());
+    // Beside a signature, the attestation is told of where it may be missed, and to programs.
+    Client::Cosign3.sign(&alice, "artifact", "signed.sigstore.json").run().succeeds();
+    let both =
+        ["signed.sigstore.json", "artifact.sigstore.json"].map(|name| String::from_utf8(alice.read(name)).unwrap());
+    alice.write("both.jsonl", both.map(|bundle| bundle.trim().to_owned()).join("\n"));
+    let verified = run("blob artifact --bundle both.jsonl");
+    assert!(verified.code() == 0 && !verified.stdout.contains("passed over"), "{}", verified.report());
+    let listed = run("blob artifact --bundle both.jsonl --json");
+    assert_eq!(document(&listed)["results"][0]["passed_over"].as_array().unwrap().len(), 1, "{}", listed.report());
+    let refused = run("blob artifact");
+    assert!(refused.code() == 1 && refused.stdout.contains("passed over: "), "{}", refused.report());
     let bundle = run("bundle artifact.sigstore.json --artifact artifact --json");
     assert_eq!(bundle.code(), 0, "{}", bundle.report());
 }
