@@ -229,7 +229,8 @@ impl SavedCheckpoints {
         let stray = self.0.iter().find(|saved| !saved.used).map(|saved| saved.path.display());
         stray.map_or(Ok(()), |path| {
             anyhow::bail!(
-                "{path} is not a checkpoint of any log that was checked: it is of another log, or signed with another key"
+                "{path} is not a checkpoint of any log that was checked: it is of another log, signed with another key, or \
+                 changed since it was saved"
             )
         })
     }
