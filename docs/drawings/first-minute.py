@@ -22,12 +22,12 @@ URL = "http://127.0.0.1:8080"
 TRUST = "chancery-dev/trust"
 COMMANDS = [
     "# in another shell\necho hello > hello.txt",
-    f"cosign sign-blob --yes --bundle hello.sigstore.json \\\n"
+    f"cosign sign-blob --yes --bundle hello.txt.sigstore.json \\\n"
     f"    --signing-config {TRUST}/signing_config.json \\\n"
     f"    --trusted-root {TRUST}/trusted_root.json \\\n"
     '    --identity-token "$(chancery token alice@example.test)" hello.txt',
-    f"cosign verify-blob --bundle hello.sigstore.json --trusted-root {TRUST}/trusted_root.json \\\n"
-    f"    --certificate-identity alice@example.test \\\n"
+    f"cosign verify-blob --bundle hello.txt.sigstore.json \\\n"
+    f"    --trusted-root {TRUST}/trusted_root.json --certificate-identity alice@example.test \\\n"
     f"    --certificate-oidc-issuer {URL}/oidc hello.txt",
 ]
 

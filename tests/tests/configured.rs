@@ -213,6 +213,27 @@ fn config_check_and_init_have_one_verdict() {
     site.chancery("serve --config chancery.toml").run().fails_with(&["later.crt"]);
 }
 
+#[test]
+fn a_service_that_is_open_to_all_is_warned_of() {
+    let site = Site::new();
+    for (preset, claim, condition) in [
+        ("github", "repository_owner", "repository_owner = \"acme\""),
+        ("gitlab", "namespace_path", "namespace_path = \"acme/*\""),
+        ("buildkite", "organization_slug", "organization_slug = \"acme\""),
+        ("google", "hd", "hd = \"acme.example\""),
+    ] {
+        let warned = |require: &str| {
+            site.write("issuers.toml", &format!("[[issuer]]\npreset = \"{preset}\"\n{require}"));
+            let checked = site.chancery("config check issuers.toml").run();
+            assert_eq!(checked.code(), 0, "{}", checked.report());
+            checked.stderr
+        };
+        let (open, closed) = (warned(""), warned(&format!("require = {{ {condition} }}\n")));
+        assert!(open.starts_with("warning: https://") && open.contains(&format!("{{ {claim} = ")), "{open}");
+        assert_eq!(closed, "", "{preset}");
+    }
+}
+
 /// Serves the directory over TLS with `NAME.crt` until it is dropped.
 fn serve_files(directory: &Path, name: &str, port: u16) -> Running {
     let openssl = Program::new("openssl", directory).env("PATH", env::var_os("PATH").unwrap());

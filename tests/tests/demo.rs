@@ -75,7 +75,7 @@ fn trees(stack: &Stack) -> Vec<(u64, String)> {
     let checked = stack.log_check();
     let tree = |line: &str| {
         let (_, rest) = line.split_once(": ").unwrap();
-        let (size, _) = rest.split_once(" entries re-derived").unwrap();
+        let (size, _) = rest.split_once(" entr").unwrap();
         let (_, root) = line.split_once("root hash ").unwrap();
         (size.parse().unwrap(), root.to_owned())
     };

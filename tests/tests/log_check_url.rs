@@ -55,7 +55,12 @@ fn check(stack: &Stack, url: &str, arguments: &str) -> Outcome {
 fn save(stack: &Stack, file: &Path) -> u64 {
     let trust = stack.trust("trusted_root.json");
     let command = stack.chancery().args("log checkpoint --json --url").arg(stack.url()).arg("--trust").arg(trust);
-    let printed: Value = serde_json::from_str(&command.arg("--out").arg(file).run().succeeds()).unwrap();
+    let outcome = command.arg("--out").arg(file).run();
+    let said = outcome.stderr.clone();
+    let printed: Value = serde_json::from_str(&outcome.succeeds()).unwrap();
+    let (origin, size) = (printed["origin"].as_str().unwrap(), printed["tree_size"].as_u64().unwrap());
+    let entries = if size == 1 { "entry" } else { "entries" };
+    assert!(said.contains(&format!("log rekor ({origin}): a checkpoint of {size} {entries}, ")), "{said}");
     assert_eq!(printed["note"].as_str().unwrap(), fs::read_to_string(file).unwrap());
     printed["tree_size"].as_u64().unwrap()
 }
@@ -244,6 +249,10 @@ fn a_log_that_was_put_back_or_forked_does_not_extend_a_saved_checkpoint() {
     let from = format!("--from {} --from {}", early.display(), saved.display());
     let said = check(&stack, &stack.url(), &from).succeeds();
     assert!(said.contains(&format!("extends the saved checkpoint of {size} entries")), "{said}");
+    let not_compared: Vec<_> =
+        said.lines().filter(|line| line.ends_with(", not compared with a saved checkpoint")).collect();
+    assert_eq!(not_compared.len(), 2, "the Rekor v2 and the certificate log: {said}");
+    assert!(!check(&stack, &stack.url(), "").succeeds().contains("not compared"));
     stack.terminate();
     stack.chancery().args("log check --data").arg(stack.data()).args(&from).run().succeeds();
 
@@ -269,7 +278,7 @@ fn only_the_callers_keys_count() {
     save(&stack, &file);
     check(&other, &stack.url(), "").fails_with(&["the note is not signed by a known key"]);
     check(&other, &other.url(), &format!("--from {}", file.display()))
-        .fails_with(&["is not a checkpoint of any log that was checked"]);
+        .fails_with(&["is not a checkpoint of any log that was checked", "or changed since it was saved"]);
     stack.chancery().args("log check --url").arg(stack.url()).run().fails_with(&["--trust"]);
     let unreachable = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     check(&stack, &format!("http://{unreachable}"), "").fails_with(&["log rekor", "checkpoint"]);

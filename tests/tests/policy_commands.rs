@@ -73,18 +73,33 @@ fn a_policy_is_checked_and_explained_over_real_signatures() {
     let result = &json(&distrusted.stdout)["results"][0];
     assert_eq!(result["code"], "policy.distrusted");
     assert_eq!(result["decision"]["distrusted"][0]["reason"], "lost laptop");
-    // Something else was signed, the policy is none, or there is no such thing.
+    // Something else was signed, or the policy is none.
     alice.write("changed", "hullo");
     let changed = explain("good.toml", "--artifact changed");
     assert_eq!(changed.code(), 1, "{}", changed.report());
-    assert!(changed.stdout.contains("entry.mismatch"), "{}", changed.stdout);
+    assert!(changed.stdout.contains("artifact.digest"), "{}", changed.stdout);
     let unbound = explain("good.toml", "");
     assert!(unbound.code() == 2 && unbound.written().contains("--artifact"), "{}", unbound.report());
     assert_eq!(explain("broken.toml", "--artifact artifact").code(), 2);
-    let absent =
-        policy(&alice, "explain good.toml ./absent.json").arg("--trusted-root").arg(alice.trust("trusted_root.json"));
-    let absent = absent.run();
-    assert!(absent.code() == 2 && absent.written().contains("neither a file nor an image"), "{}", absent.report());
+}
+
+#[test]
+fn a_file_that_is_not_there_is_no_image() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    let signer = Signer::of(&alice);
+    alice.write("good.toml", file(&signer.identity, &signer.issuer));
+    for (line, reason) in [
+        ("./absent.json", "error: there is no file ./absent.json"),
+        ("absent.sigstore", "error: there is no file absent.sigstore"),
+        ("absent --artifact artifact", "error: there is no file absent"),
+        ("./absent", "./absent is neither a file nor an image"),
+    ] {
+        let absent = policy(&alice, &format!("explain good.toml {line}"));
+        let absent = absent.arg("--trusted-root").arg(alice.trust("trusted_root.json")).run();
+        assert!(absent.code() == 2 && absent.written().contains(reason), "{}", absent.report());
+    }
 }
 
 fn cosign3(person: &Person, line: &str, image: &str) {

@@ -52,12 +52,18 @@ fn verifies_what_every_client_signs_and_says_by_whom() {
         let mallory = Signer { identity: MALLORY.into(), ..signer.clone() };
         let refused = expecting(blob(), &mallory).run();
         assert_eq!((refused.code(), code(&refused)), (1, "policy.identity".to_owned()), "{client:?}");
+        let reason = format!("not the expected signer: identity: expected {MALLORY}, found {ALICE}");
+        assert_eq!(document(&refused)["results"][0]["reason"], reason, "{client:?}");
         let other = Signer { issuer: "https://issuer.example.test".into(), ..signer.clone() };
         let refused = expecting(blob(), &other).run();
         assert_eq!((refused.code(), code(&refused)), (1, "policy.issuer".to_owned()), "{client:?}");
         alice.write("changed", "hullo");
         let changed = trusting(&alice, verify(&alice, "blob changed --bundle artifact.sigstore.json --json")).run();
-        assert_eq!((changed.code(), code(&changed)), (1, "entry.mismatch".to_owned()), "{client:?}");
+        assert_eq!((changed.code(), code(&changed)), (1, "artifact.digest".to_owned()), "{client:?}");
+        let [found, signed] = [&b"hullo"[..], b"hello"].map(|content| hex::encode(sha256(content)));
+        let reason =
+            format!("the file is not the one that was signed: its SHA-256 is {found}, the bundle signs {signed}");
+        assert_eq!(document(&changed)["results"][0]["reason"], reason, "{client:?}");
     }
 }
 
@@ -80,6 +86,10 @@ fn many_files_have_an_answer_each_and_the_worst_decides() {
     };
     assert_eq!(run("a b"), (0, "verified verified".to_owned()));
     assert_eq!(run("a c b"), (1, "verified refused verified".to_owned()));
+    let alone = trusting(&alice, verify(&alice, "blob c --json")).run();
+    assert_eq!((alone.code(), code(&alone)), (1, "bundle.none".to_owned()), "{}", alone.report());
+    let looked = "(looked for c.sigstore.json, c.sigstore.jsonl, c.sigstore)";
+    assert!(alone.stdout.contains(looked), "{}", alone.report());
     alice.write("d.sigstore.json", alice.read("a.sigstore.json"));
     assert_eq!(run("a d"), (3, "verified undecided".to_owned()), "d cannot be read");
     assert_eq!(run("c d"), (1, "refused undecided".to_owned()));
@@ -176,6 +186,17 @@ fn attestations_are_not_signatures_and_have_a_type() {
     assert!(printed.stdout.starts_with("{\"buildDefinition\""), "{}", printed.report());
     let field = run("attestation artifact --type slsaprovenance1 --json --predicate /buildDefinition/buildType=wrong");
     assert_eq!((field.code(), code(&field)), (1, "policy.predicate".to_owned()), "{}", field.report());
+    // Beside a signature, the attestation is told of where it may be missed, and to programs.
+    Client::Cosign3.sign(&alice, "artifact", "signed.sigstore.json").run().succeeds();
+    let both =
+        ["signed.sigstore.json", "artifact.sigstore.json"].map(|name| String::from_utf8(alice.read(name)).unwrap());
+    alice.write("both.jsonl", both.map(|bundle| bundle.trim().to_owned()).join("\n"));
+    let verified = run("blob artifact --bundle both.jsonl");
+    assert!(verified.code() == 0 && !verified.stdout.contains("passed over"), "{}", verified.report());
+    let listed = run("blob artifact --bundle both.jsonl --json");
+    assert_eq!(document(&listed)["results"][0]["passed_over"].as_array().unwrap().len(), 1, "{}", listed.report());
+    let refused = run("blob artifact");
+    assert!(refused.code() == 1 && refused.stdout.contains("passed over: "), "{}", refused.report());
     let bundle = run("bundle artifact.sigstore.json --artifact artifact --json");
     assert_eq!(bundle.code(), 0, "{}", bundle.report());
 }

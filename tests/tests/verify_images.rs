@@ -142,7 +142,9 @@ fn what_cannot_be_asked_is_undecided() {
     let registry = Registry::start(&alice);
     let image = registry.push(&alice, "app:1");
     is(&verify(&alice, &format!("{}/app:2", registry.address()), ""), 3, "registry.not_found");
-    is(&verify(&alice, "127.0.0.1:9/app:1", "--registry-timeout 2"), 3, "registry.unavailable");
+    let closed = verify(&alice, "127.0.0.1:9/app:1", "--registry-timeout 2");
+    is(&closed, 3, "registry.unavailable");
+    assert!(closed.stdout.contains("Connection refused"), "{}", closed.report());
     for bad in ["UPPER", "a b", "app:1@sha256:12"] {
         let outcome = verify(&alice, bad, "");
         assert_eq!(outcome.code(), 2, "{}", outcome.report());

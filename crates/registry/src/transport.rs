@@ -230,7 +230,11 @@ enum Failure {
 impl Failure {
     fn of(url: &Url, error: reqwest::Error) -> Self {
         let (timeout, builder) = (error.is_timeout(), error.is_builder());
-        let mut reason = error.without_url().to_string();
+        let error = error.without_url();
+        let mut reason = error.to_string();
+        if let Some(cause) = root_cause(&error).filter(|_| !builder) {
+            reason = format!("{reason}: {cause}");
+        }
         if timeout {
             "the registry has not answered in time".clone_into(&mut reason);
         }
@@ -238,6 +242,21 @@ impl Failure {
         // A registry that hangs has had its time.
         if timeout || builder { Self::Lasting(error) } else { Self::Passing(error) }
     }
+}
+
+/// What failed in the end, such as `Connection refused`; the errors around it say only that something did. A cause is about the
+/// connection or the body: requests, which may hold credentials, are in none.
+fn root_cause(error: &dyn std::error::Error) -> Option<String> {
+    let mut cause = error.source()?;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    // Such an error names its URL, with the query.
+    if cause.is::<reqwest::Error>() {
+        return None;
+    }
+    let text = cause.to_string();
+    Some(text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON).collect())
 }
 
 /// Whether the registry asks to come back later, and when.

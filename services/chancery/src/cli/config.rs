@@ -54,18 +54,25 @@ enum Verb {
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut open = String::new();
     let text = match arguments.verb {
         Verb::Schema { issuers: true } => format!("{:#}\n", config::schema()),
         Verb::Schema { issuers: false } => format!("{:#}\n", Configuration::schema()),
         Verb::Check { file } if is_server(&file)? => {
             let configuration = Configuration::load(&file)?;
             let prepared = Prepared::of(&configuration, &file, &Role::ALL.into())?;
+            open.extend(prepared.authority.issuers.all().iter().filter_map(warning));
             let issuers = prepared.authority.issuers.all().iter().map(summary);
             server_summary(&configuration, &prepared)? + &issuers.collect::<String>()
         }
-        Verb::Check { file } => config::check(&file)?.iter().map(summary).collect(),
+        Verb::Check { file } => {
+            let issuers = config::check(&file)?;
+            open.extend(issuers.iter().filter_map(warning));
+            issuers.iter().map(summary).collect()
+        }
     };
     io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")?;
+    eprint!("{open}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -92,6 +99,26 @@ fn server_summary(configuration: &Configuration, prepared: &Prepared) -> anyhow:
     }
     text.push('\n');
     Ok(text)
+}
+
+/// Services that give tokens to everyone, who their users are, and the condition that keeps others out.
+const PUBLIC: [(&str, &str, &str); 4] = [
+    ("https://token.actions.githubusercontent.com", "any workflow on github.com", "repository_owner"),
+    ("https://gitlab.com", "any pipeline on gitlab.com", "namespace_path"),
+    ("https://agent.buildkite.com", "any job of Buildkite", "organization_slug"),
+    ("https://accounts.google.com", "any Google account", "hd"),
+];
+
+/// What is allowed and probably not meant: a service that is open to all, without a condition.
+fn warning(settings: &IssuerSettings) -> Option<String> {
+    let (url, who, claim) = PUBLIC.into_iter().find(|(url, ..)| *url == settings.name.as_str())?;
+    // The preset of GitLab has these two itself: they say that the pipeline is one of gitlab.com, and not whose.
+    let is_limited = settings.conditions.iter().any(|condition| {
+        condition.claim.to_string() != "ref_type" && condition.any_of.iter().all(|value| value != "gitlab.com/*")
+    });
+    (!is_limited).then(|| {
+        format!("warning: {url}: {who} gets a certificate; add `require = {{ {claim} = \"…\" }}` for your own alone\n")
+    })
 }
 
 /// One issuer in a few lines.

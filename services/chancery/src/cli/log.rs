@@ -25,6 +25,9 @@ use std::{
 };
 use trust::TrustedLog;
 
+/// Of a log that was checked beside others that were compared.
+const NOT_COMPARED: &str = ", not compared with a saved checkpoint";
+
 /// Check, fetch checkpoints of, and freeze whole logs
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -136,12 +139,12 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     for report in &reports {
         let Report { origin, tree_size, checkpoints, signatures, root_hash, .. } = report;
         let signed = if signatures == checkpoints { String::new() } else { format!(" ({signatures} signatures)") };
-        writeln!(
-            out,
-            "{origin}: {tree_size} entries re-derived, {checkpoints} checkpoints verified{signed}, root hash {root_hash}"
-        )?;
+        let checkpoints = counted(*checkpoints, "checkpoint", "checkpoints");
+        let compared = if arguments.from.is_empty() || !report.extends.is_empty() { "" } else { NOT_COMPARED };
+        let size = entries(*tree_size);
+        writeln!(out, "{origin}: {size} re-derived, {checkpoints} verified{signed}, root hash {root_hash}{compared}")?;
         for size in &report.extends {
-            writeln!(out, "{origin}: extends the saved checkpoint of {size} entries")?;
+            writeln!(out, "{origin}: extends the saved checkpoint of {}", entries(*size))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -159,6 +162,8 @@ async fn checkpoint(arguments: &CheckpointArguments) -> anyhow::Result<ExitCode>
     if let Some(file) = &arguments.out {
         replace(file, &note).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    // On standard error: a checkpoint on standard output is read by programs.
+    eprintln!("log {log} ({origin}): a checkpoint of {}, signed by its key", entries(head.size));
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let (root_hash, key) = (hex::encode(head.root), verifier_key.map(|key| key.to_string()));
@@ -169,6 +174,15 @@ async fn checkpoint(arguments: &CheckpointArguments) -> anyhow::Result<ExitCode>
         write!(out, "{note}")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A number of entries in words.
+fn entries(number: u64) -> String {
+    counted(number, "entry", "entries")
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// A reader of the file sees the old checkpoint or the new one.
@@ -215,7 +229,8 @@ impl SavedCheckpoints {
         let stray = self.0.iter().find(|saved| !saved.used).map(|saved| saved.path.display());
         stray.map_or(Ok(()), |path| {
             anyhow::bail!(
-                "{path} is not a checkpoint of any log that was checked: it is of another log, or signed with another key"
+                "{path} is not a checkpoint of any log that was checked: it is of another log, signed with another key, or \
+                 changed since it was saved"
             )
         })
     }

@@ -93,7 +93,7 @@ fn sections(facts: &Facts<'_>) -> Vec<(&'static str, Vec<Words>)> {
 fn cosign3_file(facts: &Facts<'_>) -> [Words; 3] {
     let (trusted_root, signing_config) = (facts.trusted_root(), facts.signing_config());
     let (token, signer) = (facts.identity_token(), facts.signer());
-    let bundle = "--bundle hello.sigstore.json";
+    let bundle = "--bundle hello.txt.sigstore.json";
     [
         words(&["echo hello > hello.txt"]),
         words(&["cosign sign-blob --yes", &signing_config, &trusted_root, &token, bundle, "hello.txt"]),
@@ -250,7 +250,7 @@ mod tests {
             "--identity-token",
             "$(/opt/chancery/bin/chancery token alice@example.test --url http://127.0.0.1:9999)",
             "--bundle",
-            "hello.sigstore.json",
+            "hello.txt.sigstore.json",
             "hello.txt",
         ];
         assert_eq!(read, expected);

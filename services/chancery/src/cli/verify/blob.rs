@@ -1,6 +1,7 @@
 //! `chancery verify blob`: signatures of files.
 
 use super::{
+    code::Code,
     decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, SignerArguments, Wanted},
@@ -15,7 +16,8 @@ use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_image::Purpose;
 use chancery_registry::ErrorKind;
 use chancery_verify::{
-    bundle::{Bundle, CertificateText, Detached, SignatureText},
+    Rejection,
+    bundle::{Bundle, CertificateText, Content, Detached, SignatureText},
     verifier::{AnySigner, Verifier},
 };
 use clap::Args;
@@ -135,8 +137,9 @@ pub(super) fn interrupted(subject: &str) -> Outcome {
 pub(super) fn one_file(context: &Context, file: &Path, bundle: Option<&Path>, legacy: bool) -> Outcome {
     let shown = file.display().to_string();
     let Some(path) = bundle.map(Path::to_owned).or_else(|| files::beside(file)) else {
-        let reason = "there is no bundle beside it: give --bundle FILE";
-        return Outcome::failed(shown, Status::Refused, "bundle.missing", reason);
+        let names = files::BESIDE.map(|suffix| format!("{shown}{suffix}")).join(", ");
+        let reason = format!("there is no bundle beside it (looked for {names}): give --bundle FILE");
+        return Outcome::failed(shown, Status::Refused, Code::BundleNone.code(), reason);
     };
     match read_bundles(&path, legacy) {
         Ok(bundles) => with_bundles(context, file, bundles),
@@ -172,6 +175,7 @@ pub(super) fn collect(context: &Context, artifact: &OwnedArtifact, bundles: Bund
     let mut collected = Collected::default();
     for (place, bundle) in bundles {
         let verified = bundle.and_then(|bundle| {
+            same_file(&place, &bundle, artifact)?;
             let verified = context.verifier.verify(&bundle, &artifact.as_artifact(), &AnySigner, context.now);
             verified.map_err(|refusal| PassedOver::of_refusal(&place, &refusal))
         });
@@ -181,6 +185,21 @@ pub(super) fn collect(context: &Context, artifact: &OwnedArtifact, bundles: Bund
         }
     }
     collected
+}
+
+/// Refuses a signature of another file before anything else is said about it: a changed file is the usual reason.
+fn same_file(place: &str, bundle: &Bundle, artifact: &OwnedArtifact) -> Result<(), PassedOver> {
+    let Content::Message { digest: Some((algorithm, stated)), .. } = bundle.content() else { return Ok(()) };
+    let artifact = artifact.as_artifact();
+    // Digests by another algorithm are the verifier's to judge.
+    let Some(digest) = artifact.digest(*algorithm) else { return Ok(()) };
+    if *digest == **stated {
+        return Ok(());
+    }
+    let name = algorithm.name().replacen("sha", "SHA-", 1);
+    let (found, signed) = (hex::encode(&*digest), hex::encode(stated));
+    let reason = format!("the file is not the one that was signed: its {name} is {found}, the bundle signs {signed}");
+    Err(PassedOver::new(place, Rejection::ArtifactDigest.code(), reason))
 }
 
 impl DetachedArguments {

@@ -66,7 +66,7 @@ impl Collected {
                 for (position, genuine) in signatures.iter_mut().enumerate() {
                     genuine.counted = decision.counted().contains(&position);
                 }
-                let refusal = decision.refusal().map(|refusal| (refusal.code(), refusal.to_string()));
+                let refusal = decision.refusal().map(|refusal| (refusal.code(), context.expectation.reason(&refusal)));
                 outcome.decision = Some(decision);
                 refusal
             }

@@ -4,7 +4,7 @@
 use super::types::predicate_type;
 use anyhow::{Context as _, bail, ensure};
 use chancery_verify::{
-    PublicKey,
+    PublicKey, Refusal,
     policy::{MAX_POLICY_BYTES, Policy},
     verifier::SignerKey,
 };
@@ -153,6 +153,8 @@ pub(super) struct PredicateRules {
 pub(in crate::cli) struct Expectation {
     /// `None`: every verified signer is shown.
     pub(in crate::cli) policy: Option<Policy>,
+    /// Whether the policy is a file, and not made of flags.
+    pub(in crate::cli) is_file: bool,
     /// Keys that are trusted without a certificate.
     pub(in crate::cli) keys: Vec<SignerKey>,
     /// The requested kinds.
@@ -160,6 +162,17 @@ pub(in crate::cli) struct Expectation {
 }
 
 impl Expectation {
+    /// The reason of a refusal by the policy. Who gave flags knows of no policy.
+    pub(super) fn reason(&self, refusal: &Refusal) -> String {
+        let (expected, found) = refusal.comparison();
+        let is_about_signer = matches!(refusal.code(), "policy.identity" | "policy.issuer" | "policy.key");
+        if self.is_file || expected.is_empty() || !is_about_signer {
+            return refusal.to_string();
+        }
+        let rule = refusal.path().trim_start_matches("policy: ");
+        format!("not the expected signer: {rule}: expected {expected}, found {found}")
+    }
+
     /// Returns whether only keys are expected, and no certificate.
     pub(in crate::cli) fn only_keys(&self) -> bool {
         !self.keys.is_empty() && self.policy.as_ref().is_some_and(|policy| !policy.takes_certificates())
@@ -194,7 +207,7 @@ impl SignerArguments {
             self.at_least.get() == 1 || policy.is_some(),
             "--at-least counts expected signers: name them with --certificate-identity, --key or --policy"
         );
-        Ok(Expectation { policy, keys, wanted })
+        Ok(Expectation { policy, is_file: self.policy.is_some(), keys, wanted })
     }
 
     fn signer_key(&self, key: &PublicKey) -> anyhow::Result<SignerKey> {
@@ -341,7 +354,7 @@ impl Expectation {
     pub(super) fn of_policy(path: &Path, wanted: Wanted) -> anyhow::Result<Self> {
         let policy = read_policy(path)?;
         let keys = policy.keys().into_iter().cloned().map(SignerKey::new).collect();
-        Ok(Self { policy: Some(policy), keys, wanted: wanted.under_policy() })
+        Ok(Self { policy: Some(policy), is_file: true, keys, wanted: wanted.under_policy() })
     }
 }
 

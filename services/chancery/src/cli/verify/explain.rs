@@ -13,13 +13,14 @@ use super::{
     registry::RegistryArguments,
     trust::TrustArguments,
 };
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_image::Purpose;
 use chancery_registry::ErrorKind;
 use chancery_verify::verifier::{AnySigner, UnboundEnvelope, Verifier};
 use clap::Args;
 use std::{
+    ffi::OsStr,
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -79,6 +80,8 @@ pub(in crate::cli) async fn run(arguments: Arguments) -> ExitCode {
 
 async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let is_file = Path::new(&arguments.subject).is_file();
+    // Nobody is to be asked for an image of the name of a file that is not there.
+    ensure!(is_file || !arguments.means_file(), "there is no file {}", arguments.subject);
     let wanted = if is_file { Wanted::Anything } else { Wanted::of_types(&arguments.types)? };
     let expectation = Expectation::of_policy(&arguments.policy, wanted)?;
     let options = arguments.evidence.options(expectation.policy.as_ref(), expectation.only_keys())?;
@@ -104,6 +107,14 @@ async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     std::io::stdout().lock().write_all(render(&outcome).as_bytes()).context("cannot write to standard output")?;
     Ok(outcome::exit_code(&[outcome]))
+}
+
+impl Arguments {
+    /// Whether the subject can only be a file of bundles, also where there is none.
+    fn means_file(&self) -> bool {
+        let suffix = Path::new(&self.subject).extension().and_then(OsStr::to_str).unwrap_or_default();
+        !self.local_image && (self.artifact.is_some() || matches!(suffix, "json" | "jsonl" | "sigstore" | "bundle"))
+    }
 }
 
 /// Verifies the bundles of a file, about the artifact where it is known.

@@ -19,6 +19,8 @@ const MAX_WHOLE: u64 = 64 * 1024 * 1024;
 const MAX_BUNDLES: usize = 64;
 /// So much is hashed at a time.
 const PIECE: usize = 128 * 1024;
+/// What is appended to the name of a file for that of its bundles, in the order in which they are looked for.
+pub(super) const BESIDE: [&str; 3] = [".sigstore.json", ".sigstore.jsonl", ".sigstore"];
 
 /// An artifact that was read.
 pub(in crate::cli) enum OwnedArtifact {
@@ -83,7 +85,7 @@ pub(super) fn beside(artifact: &Path) -> Option<PathBuf> {
         name.push(suffix);
         PathBuf::from(name)
     };
-    [".sigstore.json", ".sigstore.jsonl", ".sigstore"].into_iter().map(with).find(|path| path.is_file())
+    BESIDE.into_iter().map(with).find(|path| path.is_file())
 }
 
 /// Why no bundle could be read.

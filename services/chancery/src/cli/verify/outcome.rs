@@ -209,9 +209,11 @@ fn write(out: &mut impl std::io::Write, outcome: &Outcome) -> std::io::Result<()
             writeln!(out, "             note: {warning}")?;
         }
     }
-    // One reason has been told; the others matter where it is not verified, or where a person wonders what was left out.
-    for passed in passed_over {
-        writeln!(out, "           passed over: {passed}")?;
+    // One reason has been told; the others matter where it is not verified. JSON always has them.
+    if *status != Status::Verified {
+        for passed in passed_over {
+            writeln!(out, "           passed over: {passed}")?;
+        }
     }
     Ok(())
 }
