@@ -60,9 +60,9 @@ fn verifies_what_every_client_signs_and_says_by_whom() {
         alice.write("changed", "hullo");
         let changed = trusting(&alice, verify(&alice, "blob changed --bundle artifact.sigstore.json --json")).run();
         assert_eq!((changed.code(), code(&changed)), (1, "artifact.digest".to_owned()), "{client:?}");
-        let [found, signed] = [&b"hullo"[..], b"hello"].map(|content| hex::encode(sha256(content)));
+        let [found, stated] = [&b"hullo"[..], b"hello"].map(|content| hex::encode(sha256(content)));
         let reason =
-            format!("the file is not the one that was signed: its SHA-256 is {found}, the bundle signs {signed}");
+            format!("the file is not the one that was signed: its SHA-256 is {found}, the bundle signs {stated}");
         assert_eq!(document(&changed)["results"][0]["reason"], reason, "{client:?}");
     }
 }
