@@ -33,6 +33,8 @@ mod saved;
 mod source;
 
 pub use candidate::{Broken, Candidate, Established, Found, Place, Purpose, Signed};
+/// The layouts to read: what a policy can set.
+pub use chancery_verify::policy::SignatureLayout as Layout;
 pub use platform::{PlatformError, children};
 pub use saved::Saved;
 
@@ -44,25 +46,6 @@ pub const MAX_FETCHED: usize = 64;
 /// Maximum bytes of a bundle, envelope or payload.
 pub const MAX_EVIDENCE_BYTES: usize = 32 * 1024 * 1024;
 
-/// The layouts to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// Sigstore bundles that refer to the image.
-    Bundle,
-    /// Cosign's tags.
-    Legacy,
-    /// The contents of cosign's tags, as referrers.
-    Oci11,
-    /// All layouts.
-    All,
-}
-
-impl Layout {
-    fn has(self, one: Self) -> bool {
-        self == one || self == Self::All
-    }
-}
-
 /// Finds everything in `repository` that could be a signature of the image `target`, or an attestation about it.
 ///
 /// `repository` is the image's own, or the one that has its signatures. An error means that the search is incomplete.
@@ -73,17 +56,18 @@ pub async fn find(client: &Client, repository: &Repository, target: &Digest, lay
 }
 
 async fn collect(source: &impl Source, target: &Digest, layout: Layout) -> Result<Found, Error> {
+    let is_read = |one| layout == one || layout == Layout::All;
     let mut found = Found::default();
     if layout != Layout::Legacy {
         let referrers = source.referrers(target).await?;
-        if layout.has(Layout::Bundle) {
+        if is_read(Layout::Bundle) {
             found.extend(bundles::find(source, target, &referrers).await?);
         }
-        if layout.has(Layout::Oci11) {
+        if is_read(Layout::Oci11) {
             found.extend(legacy::referred(source, target, &referrers).await?);
         }
     }
-    if layout.has(Layout::Legacy) {
+    if is_read(Layout::Legacy) {
         found.extend(legacy::find(source, target).await?);
     }
     Ok(found)

@@ -14,7 +14,7 @@ use super::{
 use anyhow::{Context as _, bail, ensure};
 use chancery_image::Layout;
 use chancery_registry::{Client, Reference, Repository};
-use chancery_verify::policy::{Policy, SignatureLayout};
+use chancery_verify::policy::Policy;
 use clap::{Args, ValueEnum};
 use judge::judge;
 use places::{InDirectory, Registries};
@@ -90,25 +90,13 @@ impl From<LayoutName> for Layout {
     }
 }
 
-impl From<SignatureLayout> for LayoutName {
-    fn from(layout: SignatureLayout) -> Self {
-        match layout {
-            SignatureLayout::Bundle => Self::Bundle,
-            SignatureLayout::Legacy => Self::Legacy,
-            SignatureLayout::Oci11 => Self::Oci11,
-            SignatureLayout::All => Self::All,
-        }
-    }
-}
-
 /// The layout that the policy or the flag sets. If both set one, they must be equal. Default: bundles.
 pub(super) fn layout(flag: Option<LayoutName>, policy: Option<&Policy>) -> anyhow::Result<Layout> {
-    let of_policy = policy.and_then(Policy::layout).map(LayoutName::from);
-    match (flag, of_policy) {
+    match (flag.map(Layout::from), policy.and_then(Policy::layout)) {
         (Some(flag), Some(of_policy)) if flag != of_policy => {
             bail!("--layout says another layout than the policy: leave it out, or change [images] in the policy")
         }
-        (flag, of_policy) => Ok(flag.or(of_policy).unwrap_or(LayoutName::Bundle).into()),
+        (flag, of_policy) => Ok(flag.or(of_policy).unwrap_or(Layout::Bundle)),
     }
 }
 
@@ -187,7 +175,7 @@ impl Run {
 
     /// Verifies the image in a directory.
     pub(super) async fn directory(&self, path: &Path) -> Outcome {
-        let image = InDirectory { path, layout: self.layout };
+        let image = InDirectory::new(path, self.layout);
         judge(&self.context, &image, &path.display().to_string(), self.platform.as_deref()).await
     }
 }

@@ -4,6 +4,7 @@ use super::judge::Image;
 use chancery_image::{Found, Layout, Saved, find};
 use chancery_registry::{Client, Digest, Error, Facts, Fetched, Reference, Repository, facts::Bounds};
 use std::{path::Path, sync::Arc};
+use tokio::sync::OnceCell;
 
 /// What is constant for all images of registries.
 pub(super) struct Registries {
@@ -58,11 +59,7 @@ impl Image for InRegistry<'_> {
     }
 
     fn none(&self) -> String {
-        let other = match self.registries.layout {
-            Layout::Bundle => "signatures of cosign 1 and 2 are found with --layout legacy; ",
-            Layout::Legacy | Layout::Oci11 => "signatures of cosign 3 are found with --layout bundle; ",
-            Layout::All => "",
-        };
+        let other = other_layout(self.registries.layout).map(|other| format!("{other}; ")).unwrap_or_default();
         format!(
             "{} has no signature or attestation of this digest. {other}a copy made with `cosign copy` or `crane copy` has \
              no bundles: name the repository that has them with --signature-repository",
@@ -73,27 +70,33 @@ impl Image for InRegistry<'_> {
 
 /// An image in a directory.
 pub(super) struct InDirectory<'a> {
-    pub(super) path: &'a Path,
-    pub(super) layout: Layout,
+    path: &'a Path,
+    layout: Layout,
+    /// Read once.
+    saved: OnceCell<Saved>,
 }
 
-impl InDirectory<'_> {
-    fn saved(&self) -> Result<Saved, Error> {
-        Saved::open(self.path)
+impl<'a> InDirectory<'a> {
+    pub(super) const fn new(path: &'a Path, layout: Layout) -> Self {
+        Self { path, layout, saved: OnceCell::const_new() }
+    }
+
+    async fn saved(&self) -> Result<&Saved, Error> {
+        self.saved.get_or_try_init(|| std::future::ready(Saved::open(self.path))).await
     }
 }
 
 impl Image for InDirectory<'_> {
     async fn resolve(&self) -> Result<Fetched, Error> {
-        self.saved()?.image()
+        self.saved().await?.image()
     }
 
     async fn manifest(&self, digest: &Digest) -> Result<Fetched, Error> {
-        self.saved()?.manifest(digest)
+        self.saved().await?.manifest(digest)
     }
 
     async fn found(&self, digest: &Digest) -> Result<Arc<Found>, Error> {
-        self.saved()?.find(digest, self.layout).await.map(Arc::new)
+        self.saved().await?.find(digest, self.layout).await.map(Arc::new)
     }
 
     fn pinned(&self, digest: &Digest) -> String {
@@ -101,11 +104,16 @@ impl Image for InDirectory<'_> {
     }
 
     fn none(&self) -> String {
-        let other = match self.layout {
-            Layout::Bundle => "; signatures of cosign 1 and 2 are found with --layout legacy",
-            Layout::Legacy | Layout::Oci11 => "; signatures of cosign 3 are found with --layout bundle",
-            Layout::All => "",
-        };
+        let other = other_layout(self.layout).map(|other| format!("; {other}")).unwrap_or_default();
         format!("{} has no signature or attestation of this digest{other}", self.path.display())
+    }
+}
+
+/// Where there may be signatures that this layout does not have.
+const fn other_layout(layout: Layout) -> Option<&'static str> {
+    match layout {
+        Layout::Bundle => Some("signatures of cosign 1 and 2 are found with --layout legacy"),
+        Layout::Legacy | Layout::Oci11 => Some("signatures of cosign 3 are found with --layout bundle"),
+        Layout::All => None,
     }
 }
