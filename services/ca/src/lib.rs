@@ -1,9 +1,9 @@
 //! The certificate authority: a verified OIDC token and a key become a ten-minute code-signing certificate.
 //!
-//! Speaks Fulcio's HTTP protocol, v2 and v1. It knows tokens, keys and certificates; it does not know what is signed with
 //! Implements Fulcio's HTTP protocol, v2 and v1. It knows tokens, keys and certificates. It does not know what is
 //! signed with them, it stores nothing, and it never imports the log: [`transparency::CertificateLog`] is its interface
 //! to one.
+//!
 //! A request runs through these modules, in this order:
 //!
 //! | step | module | |
@@ -30,6 +30,7 @@ pub mod issue;
 mod json;
 mod limit;
 mod measure;
+mod minute;
 pub mod oidc;
 pub mod profile;
 mod request;

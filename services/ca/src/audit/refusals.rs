@@ -4,55 +4,36 @@
 //! are counted by reason. Memory is fixed: a keyed hash maps addresses and reasons to a number of places, and two in
 //! the same place share its limit.
 
+use crate::minute::{MinuteCount, minute};
 use chancery_daemon::http::Peer;
 use chancery_verify::Timestamp;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 
-/// Length of a period.
-const PERIOD_SECONDS: u64 = 60;
-/// Maximum lines of one address and reason in a period.
+/// Maximum lines of one address and reason in a minute.
 const PER_SOURCE: u32 = 10;
-/// Maximum lines in a period. They take at most about 300 MB per day.
+/// Maximum lines in a minute. They take at most about 300 MB per day.
 const IN_ALL: u32 = 600;
 /// Places for addresses and reasons.
 const PLACES: u64 = 4096;
 
-/// The lines of the current period.
+/// The lines of the current minute.
 #[derive(Debug)]
 pub(super) struct Refusals {
     places: RandomState,
-    sources: Vec<Room>,
-    all: Room,
+    sources: Vec<MinuteCount>,
+    all: MinuteCount,
     /// Refusals without a line since the last summary, by reason.
     left_out: BTreeMap<&'static str, u64>,
-    /// Period of the last summary.
+    /// Minute of the last summary.
     summed: u64,
-}
-
-/// Lines in one period.
-#[derive(Debug, Clone, Copy, Default)]
-struct Room {
-    period: u64,
-    taken: u32,
-}
-
-impl Room {
-    /// Counts a line, if there are fewer than `most`.
-    fn take(&mut self, period: u64, most: u32) -> bool {
-        if self.period != period {
-            *self = Self { period, taken: 0 };
-        }
-        let fits = self.taken < most;
-        self.taken += u32::from(fits);
-        fits
-    }
 }
 
 impl Default for Refusals {
     fn default() -> Self {
-        let sources = (0..PLACES).map(|_| Room::default()).collect();
-        Self { places: RandomState::new(), sources, all: Room::default(), left_out: BTreeMap::new(), summed: 0 }
+        let sources = (0..PLACES).map(|_| MinuteCount::default()).collect();
+        let all = MinuteCount::default();
+        Self { places: RandomState::new(), sources, all, left_out: BTreeMap::new(), summed: 0 }
     }
 }
 
@@ -60,23 +41,21 @@ impl Refusals {
     /// Returns whether a line about a refusal of `peer` for the reason `code` is within the limits. Counts it
     /// otherwise.
     pub(super) fn take(&mut self, code: &'static str, peer: Option<Peer>, now: Timestamp) -> bool {
-        let period = now.seconds() / PERIOD_SECONDS;
         let place = usize::try_from(self.places.hash_one((code, peer)) % PLACES).unwrap_or_default();
-        let fits = self.sources.get_mut(place).is_some_and(|source| source.take(period, PER_SOURCE))
-            && self.all.take(period, IN_ALL);
+        let fits = self.sources.get_mut(place).is_some_and(|source| source.take(now, PER_SOURCE))
+            && self.all.take(now, IN_ALL);
         if !fits {
             *self.left_out.entry(code).or_default() += 1;
         }
         fits
     }
 
-    /// Returns the refusals that were left out, by reason, once in a period; with `at_once` also before it has ended.
+    /// Returns the refusals that were left out, by reason, once in a minute; with `at_once` also before it has ended.
     pub(super) fn summary(&mut self, now: Timestamp, at_once: bool) -> BTreeMap<&'static str, u64> {
-        let period = now.seconds() / PERIOD_SECONDS;
-        if self.left_out.is_empty() || (self.summed == period && !at_once) {
+        if self.left_out.is_empty() || (self.summed == minute(now) && !at_once) {
             return BTreeMap::new();
         }
-        self.summed = period;
+        self.summed = minute(now);
         std::mem::take(&mut self.left_out)
     }
 

@@ -5,14 +5,13 @@
 //! other hosts, or issuers whose keys are known. Memory and the number of simultaneous lookups are limited.
 
 use super::TokenRefusal;
+use crate::minute::MinuteCount;
 use chancery_verify::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Length of a period.
-const PERIOD_SECONDS: u64 = 60;
-/// Maximum failures of one host in a period.
+/// Maximum failures of one host in a minute.
 const PER_HOST: u32 = 30;
 /// Maximum hosts with counted failures. The host that failed longest ago is removed first.
 const MAX_HOSTS: usize = 1024;
@@ -29,8 +28,7 @@ pub(super) struct Failures {
 /// Failures of one host.
 #[derive(Debug, Clone, Copy)]
 struct Failed {
-    period: u64,
-    count: u32,
+    count: MinuteCount,
     last: Timestamp,
 }
 
@@ -64,9 +62,8 @@ impl Host {
     /// # Errors
     /// [`TokenRefusal::IssuerBusy`] if too many lookups of this host have failed, or too many are running.
     pub(super) fn begin(&self, now: Timestamp) -> Result<OwnedSemaphorePermit, TokenRefusal> {
-        let period = now.seconds() / PERIOD_SECONDS;
         let failed = self.failures.hosts().get(&self.name).copied();
-        if failed.is_some_and(|failed| failed.period == period && failed.count >= PER_HOST) {
+        if failed.is_some_and(|failed| failed.count.at(now) >= PER_HOST) {
             return Err(TokenRefusal::IssuerBusy);
         }
         Arc::clone(&self.failures.lookups).try_acquire_owned().map_err(|_| TokenRefusal::IssuerBusy)
@@ -74,7 +71,6 @@ impl Host {
 
     /// Counts a lookup that failed.
     pub(super) fn failed(&self, now: Timestamp) {
-        let period = now.seconds() / PERIOD_SECONDS;
         let mut hosts = self.failures.hosts();
         if hosts.len() >= MAX_HOSTS && !hosts.contains_key(&self.name) {
             let oldest = hosts.iter().min_by_key(|(_, failed)| failed.last).map(|(name, _)| name.clone());
@@ -82,11 +78,8 @@ impl Host {
                 hosts.remove(&name);
             }
         }
-        let failed = hosts.entry(self.name.clone()).or_insert(Failed { period, count: 0, last: now });
-        if failed.period != period {
-            *failed = Failed { period, count: 0, last: now };
-        }
-        failed.count = failed.count.saturating_add(1);
+        let failed = hosts.entry(self.name.clone()).or_insert(Failed { count: MinuteCount::default(), last: now });
+        failed.count.add(now);
         failed.last = now;
     }
 }
@@ -108,7 +101,7 @@ mod tests {
         assert!(matches!(busy.begin(NOW), Err(TokenRefusal::IssuerBusy)));
         assert!(matches!(failures.of("a.b.test").begin(NOW), Err(TokenRefusal::IssuerBusy)));
         assert!(other.begin(NOW).is_ok());
-        assert!(busy.begin(NOW.plus_seconds(PERIOD_SECONDS)).is_ok());
+        assert!(busy.begin(NOW.plus_seconds(60)).is_ok());
     }
 
     #[test]
