@@ -241,9 +241,13 @@ impl Operation {
 
     /// Adds a header to the last described answer.
     #[must_use]
-    pub fn answer_header(mut self, name: &str, about: &str) -> Self {
+    pub fn answer_header(self, name: &str, about: &str) -> Self {
+        self.header(name, about, &text())
+    }
+
+    fn header(mut self, name: &str, about: &str, schema: &Value) -> Self {
         if let Some(answer) = self.answers.get_mut(&self.last) {
-            answer.headers.insert(name.to_owned(), json!({ "description": about, "schema": text() }));
+            answer.headers.insert(name.to_owned(), json!({ "description": about, "schema": schema }));
         }
         self
     }
@@ -257,12 +261,8 @@ impl Operation {
 
     /// Adds `Retry-After` to the last described answer.
     #[must_use]
-    pub fn retry_after(mut self) -> Self {
-        if let Some(answer) = self.answers.get_mut(&self.last) {
-            let header = json!({ "description": "Seconds to wait.", "schema": integer(0) });
-            answer.headers.insert("retry-after".to_owned(), header);
-        }
-        self
+    pub fn retry_after(self) -> Self {
+        self.header("retry-after", "Seconds to wait.", &integer(0))
     }
 
     /// Sets how the request is authenticated: OpenAPI's security requirements.
