@@ -390,22 +390,25 @@ impl Store for SqliteStore {
 
     fn lookups(&self, log_id: i64, entries: Vec<Indexed>) -> Answer<'_, Vec<Lookup>> {
         Box::pin(async move {
+            let entries = (0_i64..).zip(&entries).map(|(position, entry)| Ok((position, to_i64(entry.index)?, entry)));
+            let entries = entries.collect::<Result<Vec<_>, StoreError>>()?;
             let mut found = Vec::with_capacity(entries.len());
             for chunk in entries.chunks(ROWS_PER_STATEMENT) {
-                let mut query = QueryBuilder::new("WITH wanted (position, identity_hash, leaf_hash, leaf_index) AS (");
-                query.push_values((0_i64..).zip(chunk), |mut row, (position, entry)| {
-                    row.push_bind(position).push_bind(entry.identity_hash.as_slice());
-                    row.push_bind(entry.leaf_hash.as_slice()).push_bind(i64::try_from(entry.index).unwrap_or(i64::MAX));
+                let mut query =
+                    QueryBuilder::new("WITH wanted (position, log_id, leaf_index, identity_hash, leaf_hash) AS (");
+                query.push_values(chunk, |mut row, (position, index, entry)| {
+                    row.push_bind(*position).push_bind(log_id).push_bind(*index);
+                    row.push_bind(entry.identity_hash.as_slice()).push_bind(entry.leaf_hash.as_slice());
                 });
-                query.push(") SELECT (SELECT leaf_index FROM identities WHERE identity_hash = wanted.identity_hash AND log_id = ");
-                query
-                    .push_bind(log_id)
-                    .push(
-                        "), EXISTS (SELECT 1 FROM leaf_indices WHERE leaf_hash = wanted.leaf_hash
-                     AND leaf_index = wanted.leaf_index AND log_id = ",
-                    )
-                    .push_bind(log_id)
-                    .push(") FROM wanted ORDER BY position");
+                query.push(
+                    ") SELECT (
+                         SELECT leaf_index FROM identities
+                         WHERE log_id = wanted.log_id AND identity_hash = wanted.identity_hash
+                     ), EXISTS (
+                         SELECT 1 FROM leaf_indices WHERE log_id = wanted.log_id
+                             AND leaf_hash = wanted.leaf_hash AND leaf_index = wanted.leaf_index
+                     ) FROM wanted ORDER BY position",
+                );
                 let rows: Vec<LookupRow> = query.build_query_as().fetch_all(&self.database.readers).await?;
                 for row in rows {
                     found.push(convert::lookup(row)?);
