@@ -4,6 +4,7 @@ use crate::{
     http::{Request, Response},
     person::Person,
     program::{Program, Running},
+    tamper,
 };
 use std::{
     collections::BTreeMap,
@@ -243,15 +244,8 @@ impl Stack {
 
     /// Runs SQL over a data directory's database as somebody would who does not care for triggers.
     pub fn tamper(&self, data: &Path, sql: &str) {
-        let script = "import sqlite3, sys
-database = sqlite3.connect(sys.argv[1])
-for (name,) in database.execute(\"SELECT name FROM sqlite_master WHERE type = 'trigger'\").fetchall():
-    database.execute(f'DROP TRIGGER {name}')
-assert database.execute(sys.argv[2]).rowcount > 0
-database.commit()
-";
-        let python = Program::new("/usr/bin/env", self.directory.path()).env("PATH", env::var_os("PATH").unwrap());
-        python.arg("python3").arg("-c").arg(script).arg(data.join("chancery.db")).arg(sql).run().succeeds();
+        let changed = tamper::sqlite(&data.join("chancery.db"), sql);
+        assert!(changed.is_some_and(|rows| rows > 0), "{sql}: {changed:?}");
     }
 
     /// `chancery log check`, which must pass; the server may be running.
