@@ -8,9 +8,9 @@
 //! ```
 
 use anyhow::{Context as _, ensure};
-use chancery_benches::{floor, load::as_f64};
+use chancery_benches::floor::{self, best};
+use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::{
-    Timestamp,
     bundle::{Bundle, Material},
     hash::sha256,
     key::KeyKind,
@@ -19,14 +19,10 @@ use chancery_verify::{
     verifier::{Artifact, Options, TimeSource, Verified, Verifier},
 };
 use clap::Parser;
-use cpu_time::ThreadTime;
-use std::{fs, path::PathBuf, process::Command, time::UNIX_EPOCH};
+use std::{fs, path::PathBuf, process::Command};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// The best of so many measurements counts.
-const ROUNDS: u32 = 5;
 
 /// Measure the verification of a bundle
 #[derive(Debug, Parser)]
@@ -59,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
         (fs::read(&arguments.trusted_root)?, fs::read(&arguments.bundle)?, fs::read(&arguments.artifact)?);
     let verifier = Verifier::new(TrustRoot::parse(&root)?, Options::default());
     let policy = Policy::parse(&fs::read_to_string(&arguments.policy)?)?;
-    let now = Timestamp::from_millis(u64::try_from(UNIX_EPOCH.elapsed()?.as_millis())?);
+    let now = SystemClock.now();
     let verify = || -> anyhow::Result<Verified> {
         Ok(verifier.verify(&Bundle::parse(&json)?, &Artifact::Bytes(&artifact), &policy, now)?)
     };
@@ -94,19 +90,6 @@ async fn main() -> anyhow::Result<()> {
 
 fn row(name: &str, us: f64, floor_us: f64) -> String {
     format!("| {name} | {us:.1} | {:.2} | {:.0} |", us / floor_us, 60e6 / us)
-}
-
-/// Microseconds of CPU that one `work` takes, of the best measurement.
-fn best(count: usize, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    let mut best = f64::INFINITY;
-    for _ in 0..ROUNDS {
-        let start = ThreadTime::now();
-        for _ in 0..count {
-            work()?;
-        }
-        best = best.min(start.elapsed().as_secs_f64() * 1e6 / as_f64(count));
-    }
-    Ok(best)
 }
 
 /// Which keys made the signatures that had to be checked. The signer's own is the first.

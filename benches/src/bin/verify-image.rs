@@ -14,28 +14,25 @@ use axum::{
     response::Response,
 };
 use chancery_benches::{load::as_f64, process};
+use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_image::{Found, Layout, find};
-use chancery_registry::{Client, Digest, Error, Facts, Reference, Repository, facts::Bounds};
+use chancery_registry::{
+    Client, Digest, Error, Facts, Reference, Repository,
+    document::{IMAGE_INDEX, IMAGE_MANIFEST},
+    facts::Bounds,
+};
 use chancery_verify::{
     HashAlgorithm, Timestamp, policy::Policy, trust_root::TrustRoot, verifier::Options, verifier::Verifier,
 };
 use clap::{Args, Parser, Subcommand};
 use cpu_time::ProcessTime;
 use serde_json::json;
-use std::{
-    fs,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::{Instant, UNIX_EPOCH},
-};
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 use tokio::{net::TcpListener, task::JoinSet};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /// Verifications with known facts of one measurement.
 const CACHED: usize = 2000;
@@ -106,16 +103,16 @@ struct Contents {
 async fn serve(listen: SocketAddr, image: Vec<u8>, bundle: Vec<u8>) -> anyhow::Result<()> {
     let digest = |bytes: &[u8]| Digest::of(HashAlgorithm::Sha256, bytes).to_string();
     let referrer = json!({
-        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": BUNDLE,
+        "schemaVersion": 2, "mediaType": IMAGE_MANIFEST, "artifactType": BUNDLE,
         "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2 },
         "layers": [{ "mediaType": BUNDLE, "digest": digest(&bundle), "size": bundle.len() }],
-        "subject": { "mediaType": MANIFEST, "digest": digest(&image), "size": image.len() },
+        "subject": { "mediaType": IMAGE_MANIFEST, "digest": digest(&image), "size": image.len() },
     });
     let referrer = referrer.to_string();
     let referrers = json!({
-        "schemaVersion": 2, "mediaType": INDEX,
+        "schemaVersion": 2, "mediaType": IMAGE_INDEX,
         "manifests": [{
-            "mediaType": MANIFEST, "digest": digest(referrer.as_bytes()), "size": referrer.len(), "artifactType": BUNDLE,
+            "mediaType": IMAGE_MANIFEST, "digest": digest(referrer.as_bytes()), "size": referrer.len(), "artifactType": BUNDLE,
         }],
     });
     let contents = Contents {
@@ -133,13 +130,13 @@ async fn serve(listen: SocketAddr, image: Vec<u8>, bundle: Vec<u8>) -> anyhow::R
 async fn answer(State(contents): State<Arc<Contents>>, uri: Uri) -> Response {
     let path = uri.path();
     let (kind, body) = if path.contains("/referrers/") {
-        (INDEX, &contents.referrers)
+        (IMAGE_INDEX, &contents.referrers)
     } else if path.contains("/blobs/") {
         ("application/octet-stream", &contents.bundle)
     } else if path.ends_with(&contents.referrer_digest) {
-        (MANIFEST, &contents.referrer)
+        (IMAGE_MANIFEST, &contents.referrer)
     } else if path.contains("/manifests/") && !path.contains("/manifests/sha256-") {
-        (MANIFEST, &contents.image)
+        (IMAGE_MANIFEST, &contents.image)
     } else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -179,7 +176,7 @@ impl Load {
             client: Client::new(options)?,
             verifier: Verifier::new(TrustRoot::parse(&fs::read(&self.trusted_root)?)?, Options::default()),
             policy: Policy::parse(&fs::read_to_string(&self.policy)?)?,
-            now: Timestamp::from_millis(u64::try_from(UNIX_EPOCH.elapsed()?.as_millis())?),
+            now: SystemClock.now(),
             facts: Facts::new(Bounds::default(), Found::weight),
         });
         // The connections stand, and every page of code has been read.
