@@ -9,11 +9,11 @@ use crate::{
 use std::{
     collections::BTreeMap,
     env,
-    fs::{self, Permissions},
+    fs::{self, File, Permissions},
     net::TcpListener,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -286,14 +286,22 @@ pub fn chancery_binary() -> PathBuf {
 }
 
 /// A port nobody listens on. Below the range from which the system takes ports for outgoing connections, so that it
-/// stays free while a server restarts.
+/// stays free while a server restarts. No other test gets it, in this program or in one that runs beside it: a locked
+/// file stands for it as long as this program runs.
 pub fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 8000).unwrap();
-    loop {
-        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+    static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let directory = env::temp_dir().join("chancery-test-ports");
+    fs::create_dir_all(&directory).unwrap();
+    let start = std::process::id() % 8000;
+    for offset in 0..12_000 {
+        let port = u16::try_from(20_000 + (start + offset) % 12_000).unwrap();
+        let file = File::create(directory.join(port.to_string())).unwrap();
+        if file.try_lock().is_ok() {
+            TAKEN.lock().unwrap().push(file);
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
         }
     }
+    panic!("no port is free");
 }
