@@ -52,6 +52,13 @@ fn a_policy_is_checked_and_explained_over_real_signatures() {
     assert_eq!(warned.code(), 0);
     assert!(warned.written().contains("warning: `identity`: the dot"), "{}", warned.report());
     assert_eq!(policy(&alice, "check dots.toml --deny-warnings").run().code(), 1);
+    let absent = policy(&alice, "check absent.toml").run();
+    assert!(
+        absent.code() == 3 && absent.written().contains("cannot read the policy absent.toml"),
+        "{}",
+        absent.report()
+    );
+    assert_eq!(policy(&alice, "check").run().code(), 2);
     let schema = json(&policy(&alice, "schema").run().succeeds());
     assert_eq!(schema["properties"]["require"]["anyOf"][0]["$ref"], "#/$defs/Requirement");
 
