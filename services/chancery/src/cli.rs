@@ -11,6 +11,7 @@ mod identity;
 mod init;
 mod keys;
 mod log;
+mod overview;
 mod policy;
 mod reference;
 mod serve;
@@ -31,6 +32,7 @@ use url::Url;
 #[command(
     version,
     arg_required_else_help = true,
+    help_template = overview::template(),
     after_help = "Examples:
   chancery dev --demo
   chancery serve --config /etc/chancery/chancery.toml"
