@@ -156,6 +156,12 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["commands", "data", "demo", "help", "log"]);
         let short = dev.render_help().to_string();
+        // Options that follow a group must not be taken for its members.
+        let blob = command.find_subcommand_mut("verify").and_then(|verify| verify.find_subcommand_mut("blob")).unwrap();
+        let ungrouped = blob.get_arguments().filter(|argument| argument.get_help_heading().is_none());
+        let mut names: Vec<_> = ungrouped.map(|argument| argument.get_id().as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["bundle", "files", "help", "json", "legacy", "parallel"]);
         for heading in [
             "Listen",
             "Certificate authority",

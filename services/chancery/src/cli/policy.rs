@@ -17,9 +17,9 @@ use std::{
 /// The exit code of `chancery verify` for an open question.
 const UNDECIDED: u8 = 3;
 
-/// Check a policy file, print its schema, or explain what it decides
+/// Check a policy file, explain its decisions, or print its schema
 ///
-/// A policy says which signatures are enough. It is one TOML file for every command that verifies; deploy/policy.toml shows
+/// A policy lists the required signatures. Every command that verifies reads the same TOML file; deploy/policy.toml explains
 /// every setting.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Read a policy, and warn of what is allowed but probably not meant
+    /// Check a policy, and warn of settings that are probably mistakes
     ///
     /// Exit codes are those of `chancery verify`: 0 the policy can be used, 1 it is refused (also for a warning, with
     /// --deny-warnings), 2 wrong arguments, 3 the file could not be read.
@@ -42,7 +42,7 @@ enum Verb {
         /// The policy
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Warnings are failures
+        /// Exit with 1 if there is a warning
         #[arg(long)]
         deny_warnings: bool,
         /// Print the verdict as JSON
