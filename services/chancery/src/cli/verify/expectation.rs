@@ -320,7 +320,7 @@ impl SignerArguments {
         if predicate.fields.is_empty() {
             return Ok(());
         }
-        let kind = predicate.kind.clone().context("rules over a predicate need its --type, once")?;
+        let kind = predicate.kind.clone().context("--predicate needs exactly one --type")?;
         let fields = predicate.fields.iter().map(|(pointer, value)| {
             let value = Value::try_from(value).context("a predicate's value cannot be null")?;
             Ok(Value::Table(Table::from_iter([
