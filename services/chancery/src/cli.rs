@@ -25,7 +25,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use url::Url;
 
-/// Private keyless signing in one program: certificate authority, transparency logs, timestamps, trust root.
+/// Private keyless signing: certificate authority, transparency logs, timestamps and trust root.
 ///
 /// To try it: chancery dev. To run it: chancery init, then chancery serve.
 #[derive(Debug, Parser)]

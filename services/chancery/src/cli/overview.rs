@@ -31,7 +31,7 @@ pub(super) fn template() -> String {
             let _ = writeln!(text, "  {literal}{name:NAME_WIDTH$}{literal:#}{about}");
         }
     }
-    let _ = write!(text, "\n{header}Options:{header:#}\n");
+    let _ = writeln!(text, "\n{header}Options:{header:#}");
     text + "{options}{after-help}"
 }
 
