@@ -8,6 +8,8 @@ use chancery_tests::{
     stack::chancery_binary,
 };
 use serde_json::Value;
+use std::fs;
+use tempfile::TempDir;
 
 fn policy(person: &Person, line: &str) -> Program {
     person.program(chancery_binary()).arg("policy").args(line)
@@ -52,13 +54,6 @@ fn a_policy_is_checked_and_explained_over_real_signatures() {
     assert_eq!(warned.code(), 0);
     assert!(warned.written().contains("warning: `identity`: the dot"), "{}", warned.report());
     assert_eq!(policy(&alice, "check dots.toml --deny-warnings").run().code(), 1);
-    let absent = policy(&alice, "check absent.toml").run();
-    assert!(
-        absent.code() == 3 && absent.written().contains("cannot read the policy absent.toml"),
-        "{}",
-        absent.report()
-    );
-    assert_eq!(policy(&alice, "check").run().code(), 2);
     let schema = json(&policy(&alice, "schema").run().succeeds());
     assert_eq!(schema["properties"]["require"]["anyOf"][0]["$ref"], "#/$defs/Requirement");
 
@@ -88,6 +83,20 @@ fn a_policy_is_checked_and_explained_over_real_signatures() {
     let unbound = explain("good.toml", "");
     assert!(unbound.code() == 2 && unbound.written().contains("--artifact"), "{}", unbound.report());
     assert_eq!(explain("broken.toml", "--artifact artifact").code(), 2);
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_is_not_refused() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("bytes.toml"), b"version = 1\n# \xff\n").unwrap();
+    for (line, code, said) in [
+        ("absent.toml", 3, "cannot read the policy absent.toml: "),
+        ("bytes.toml", 1, "cannot read the policy bytes.toml: "),
+        ("--no-such-option", 2, "--no-such-option"),
+    ] {
+        let checked = Program::new(chancery_binary(), directory.path()).args("policy check").args(line).run();
+        assert!(checked.code() == code && checked.written().contains(said), "{}", checked.report());
+    }
 }
 
 #[test]
