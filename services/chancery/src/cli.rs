@@ -11,6 +11,7 @@ mod identity;
 mod init;
 mod keys;
 mod log;
+mod overview;
 mod policy;
 mod reference;
 mod serve;
@@ -24,13 +25,14 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use url::Url;
 
-/// Private keyless signing in one program: certificate authority, transparency logs, timestamps, trust root.
+/// Private keyless signing: certificate authority, transparency logs, timestamps and trust root.
 ///
 /// To try it: chancery dev. To run it: chancery init, then chancery serve.
 #[derive(Debug, Parser)]
 #[command(
     version,
     arg_required_else_help = true,
+    help_template = overview::template(),
     after_help = "Examples:
   chancery dev --demo
   chancery serve --config /etc/chancery/chancery.toml"
@@ -154,6 +156,12 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["commands", "data", "demo", "help", "log"]);
         let short = dev.render_help().to_string();
+        // Options that follow a group must not be taken for its members.
+        let blob = command.find_subcommand_mut("verify").and_then(|verify| verify.find_subcommand_mut("blob")).unwrap();
+        let ungrouped = blob.get_arguments().filter(|argument| argument.get_help_heading().is_none());
+        let mut names: Vec<_> = ungrouped.map(|argument| argument.get_id().as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["bundle", "files", "help", "json", "legacy", "parallel"]);
         for heading in [
             "Listen",
             "Certificate authority",

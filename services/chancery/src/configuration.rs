@@ -201,12 +201,12 @@ pub(crate) struct CaTable {
 pub(crate) struct LogTable {
     /// URL of the logs. Default: the `url` at the top.
     pub(crate) url: Option<String>,
-    /// Log certificates in this CT log instead of the own one: the URL without `/ct/v1`. Needs `ct_log_key`.
+    /// Log certificates in this CT log instead of the one of this instance: the URL without `/ct/v1`. Needs `ct_log_key`.
     #[schemars(with = "Option<String>")]
     pub(crate) ct_log_url: Option<Url>,
     /// File of the public key of the log at `ct_log_url`, in PEM.
     pub(crate) ct_log_key: Option<PathBuf>,
-    /// Files with roots of other authorities whose certificates the own CT log accepts too.
+    /// Files with roots of other authorities whose certificates the CT log of this instance accepts too.
     #[serde(default)]
     pub(crate) ct_log_accepts: Vec<PathBuf>,
     /// Issue certificates without logging them. Misuse of the authority stays hidden, and clients refuse the certificates.

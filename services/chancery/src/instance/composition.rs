@@ -405,7 +405,7 @@ impl Common<'_> {
         let transparency = transparency.transparency(own);
         let (chain, signer) = keys.signing()?;
         let pipeline = Pipeline::new(chain, signer, transparency.clone(), Arc::clone(random))
-            .context("the authority's certificates are for another key")?;
+            .context("the certificates of the authority are for another key than the one that signs; restore keys/ from a backup")?;
         let recorded = (operations.rates(), OperationsArguments::records(statuses.audit(), metrics)?);
         let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
         let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(guard), recorded)?;

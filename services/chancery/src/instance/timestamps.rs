@@ -75,7 +75,9 @@ impl Timestamps {
         let (certificates, signer) = keys.signing()?;
         let (certificates, policies) = ((*certificates).clone(), arguments.policies());
         let authority = TimestampAuthority::new(certificates, signer, policies, Arc::clone(&clock), random)
-            .context("the timestamp authority's certificates belong to another key")?;
+            .context(
+                "the certificates of the timestamp authority are for another key than the one that signs; restore keys/ from a backup",
+            )?;
         Ok(Self { authority: Arc::new(authority), keys, clock })
     }
 

@@ -22,22 +22,22 @@ use std::{fs, path::PathBuf, process::ExitCode};
   chancery conformance verify-bundle --bundle a.sigstore.json --certificate-identity ci@example.org \\
       --certificate-oidc-issuer https://issuer.example.org --trusted-root trusted_root.json a.txt")]
 pub(super) struct Arguments {
-    /// The staging instance; needs --trusted-root, too
+    /// Use the staging instance; also needs --trusted-root
     #[arg(long)]
     staging: bool,
     /// The bundle
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
-    /// The signer's identity
+    /// Require this identity in the certificate
     #[arg(long, value_name = "IDENTITY", requires = "certificate_oidc_issuer", required_unless_present = "key")]
     certificate_identity: Option<String>,
-    /// The issuer that vouched for it
+    /// Require this OIDC issuer in the certificate
     #[arg(long, value_name = "URL", requires = "certificate_identity")]
     certificate_oidc_issuer: Option<String>,
-    /// The signer's key in PEM
+    /// Verify with this public key, in PEM
     #[arg(long, value_name = "FILE", conflicts_with = "certificate_identity")]
     key: Option<PathBuf>,
-    /// Whom to trust
+    /// Trust the keys and certificates in this `trusted_root.json`
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
     /// The artifact, or its digest as sha256:HEX
