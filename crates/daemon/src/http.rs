@@ -25,7 +25,7 @@ pub use listen::{Listener, Tls, TlsError};
 pub use measure::{measured, metrics_page, timed};
 pub use origins::{Origins, READABLE_ANYWHERE, readable_anywhere};
 pub use peer::Peer;
-pub use request_id::{RequestId, named};
+pub use request_id::{RequestId, answered_by, named};
 
 use crate::shutdown::Shutdown;
 use arrival::Arrival;

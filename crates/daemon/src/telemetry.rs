@@ -1,15 +1,22 @@
-//! Logging: one line per event. A line is readable alone, and never contains a token, a body or an email address.
+//! Logging: one line per event, as text or as JSON. A line is readable alone, and never contains a token, a body or an
+//! email address.
+//!
+//! A line about a request has the id of the request, from the span that [`crate::http::named`] puts around it.
 //!
 //! The process never waits for the reader of standard error. Lines wait in a queue, and are dropped and counted if
 //! it is full. The message of a panic goes through the same queue.
 
+mod json;
 mod queue;
 
+use crate::clock::SystemClock;
 use queue::{Line, Queue};
 use std::io::IsTerminal as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// Time limit at the end of the process for writing the last lines.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
@@ -17,16 +24,33 @@ const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 /// Standard error of this process, once [`init`] was called.
 static STANDARD_ERROR: OnceLock<Arc<Queue>> = OnceLock::new();
 
+/// How a line is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Time, level, spans, module, message and fields, for people. In colour on a terminal.
+    #[default]
+    Text,
+    /// One JSON object, for programs.
+    Json,
+}
+
 /// Sends events to standard error: `filter` is a level or a list of `target=level`, e.g. `info` or `warn,chancery_log=debug`.
 /// A filter that does not parse falls back to `info`. Calling it again does nothing.
-pub fn init(filter: &str) {
+pub fn init(filter: &str, format: Format) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let queue = STANDARD_ERROR.get_or_init(|| Queue::start(std::io::stderr(), report));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| Line::of(queue))
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init();
+    let filtered = tracing_subscriber::registry().with(filter);
+    // An error says that the process has a subscriber already.
+    let _ = match format {
+        Format::Text => {
+            let is_terminal = std::io::stderr().is_terminal();
+            filtered.with(fmt::layer().with_writer(move || Line::of(queue)).with_ansi(is_terminal)).try_init()
+        }
+        Format::Json => {
+            let write = move |line: String| queue.push(line.into_bytes());
+            filtered.with(json::Lines::new(SystemClock, write)).try_init()
+        }
+    };
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.to_string().replace('\n', " ");
         tracing::error!(thread = std::thread::current().name(), "{message}");

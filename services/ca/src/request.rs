@@ -10,6 +10,7 @@ use chancery_daemon::http::{Peer, RequestId};
 use chancery_daemon::metrics::{Counter, Counters, MetricError, Metrics};
 use chancery_verify::{Rejection, Timestamp};
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 /// The contents of a request.
 pub(crate) struct SigningRequest {
@@ -97,7 +98,8 @@ impl CertificateAuthority {
         origin: Origin,
         request: Result<SigningRequest, Error>,
     ) -> Result<Issued, Refusal> {
-        match tokio::spawn(async move { self.decide(&origin, request).await }).await {
+        let decided = async move { self.decide(&origin, request).await };
+        match tokio::spawn(decided.in_current_span()).await {
             Ok(outcome) => outcome,
             // The shell handles panics. Only the end of the process cancels the task.
             Err(failed) => match failed.try_into_panic() {

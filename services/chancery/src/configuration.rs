@@ -15,6 +15,7 @@ mod tsa;
 use crate::{
     cli::database_url,
     instance::{CheckpointKey, RekorVersion, WitnessesTable, services},
+    logging::TelemetryTable,
 };
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::authority::check_organization;
@@ -57,7 +58,8 @@ pub(crate) enum Role {
 impl Role {
     pub(crate) const ALL: [Self; 4] = [Self::Ca, Self::Log, Self::Tsa, Self::Trust];
 
-    const fn name(self) -> &'static str {
+    /// The name in settings, logs and metrics.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ca => "ca",
             Self::Log => "log",
@@ -102,6 +104,9 @@ pub(crate) struct Configuration {
     /// The pages for people.
     #[serde(default)]
     pub(crate) console: ConsoleTable,
+    /// The log of the process.
+    #[serde(default)]
+    pub(crate) telemetry: TelemetryTable,
 }
 
 /// Addresses of the server.
@@ -415,6 +420,7 @@ mod tests {
             (format!("{SMALLEST}[log]\nct_log_url = \"https://ct.example.org\"\n"), "belong together"),
             (SMALLEST.replace("[listen]\n", "[listen]\norigins = [\"*\"]\n"), "[listen] origins"),
             (format!("{SMALLEST}[extra]\n"), "extra"),
+            (format!("{SMALLEST}[telemetry]\nlog_format = \"yaml\"\n"), "yaml"),
             (SMALLEST.replace("example.org\"", "example.org/sigstore\""), "has a path"),
             (SMALLEST.replace("sign.example.org", "[2001:db8::1]"), "IPv6 address"),
             (SMALLEST.replace("[ca]", "[ca]\nurl = \"https://ca.example.org/ca\""), "root of its host"),

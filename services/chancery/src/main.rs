@@ -13,6 +13,7 @@ mod duration;
 mod instance;
 mod issuer;
 mod issuers;
+mod logging;
 mod loopback;
 mod rotation;
 mod serve;

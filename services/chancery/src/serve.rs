@@ -14,6 +14,7 @@ use crate::{
         Choices, ConsoleSettings, DataDirectory, GuardedClock, Instance, Listening, Setup, SignIn, TilesPlace,
         recorded_instance,
     },
+    logging::LogArguments,
 };
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::reload::Hangups;
@@ -22,8 +23,9 @@ use sd_notify::NotifyState;
 use std::{collections::BTreeSet, path::Path};
 
 /// Makes the instance. If it exists already, this is an error unless `if_needed`.
-pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
+pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> anyhow::Result<()> {
     let configuration = Configuration::load(file)?;
+    log.start(&configuration.telemetry);
     let roles = Role::ALL.into();
     // Checked before the locks, because running servers hold them: a container's init is run again while servers are
     // running.
@@ -51,10 +53,11 @@ pub(crate) async fn init(file: &Path, if_needed: bool) -> anyhow::Result<()> {
 ///
 /// 1. Read the configuration and its files, lock the data directory. 2. Listen. 3. Open keys, logs, authority. 4.
 ///    Answer.
-pub(crate) async fn run(file: &Path, roles: &[Role]) -> anyhow::Result<()> {
+pub(crate) async fn run(file: &Path, roles: &[Role], log: &LogArguments) -> anyhow::Result<()> {
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     // (1)
     let configuration = Configuration::load(file)?;
+    log.start(&configuration.telemetry);
     let roles: BTreeSet<Role> = if roles.is_empty() { Role::ALL.into() } else { roles.iter().copied().collect() };
     if !configuration.data.join("instance.json").exists() {
         bail!("there is no instance in {}; make it first: chancery init", configuration.data.display());

@@ -59,7 +59,7 @@ async fn measure(State(requests): State<Requests>, request: Request, next: Next)
 }
 
 /// The method in lower case, as in Fulcio's metrics; unusual methods are `other`.
-fn method_label(method: &Method) -> &'static str {
+pub(super) fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "get",
         "HEAD" => "head",

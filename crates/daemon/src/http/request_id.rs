@@ -1,16 +1,24 @@
 //! An id for every request: in its answer's header, in our log and in the records about it.
 //!
+//! The span `request` around the work on a request puts the id into every log line of this work. It also has the method,
+//! the template of the route (never the path), the role and, at the end, the status. Work that a handler gives to another
+//! task must take the span along.
+//!
 //! A client may choose it (`x-request-id`), as in Fulcio, so that its log and ours can be compared. An id that is not
 //! plain text, or is longer than Fulcio's 128 characters, is replaced.
 
+use super::measure::method_label;
 use crate::random::Random;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use std::fmt;
 use std::sync::Arc;
+use tower::util::MapRequestLayer;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of an id that a client chooses.
@@ -58,11 +66,28 @@ async fn name(State(random): State<Arc<dyn Random>>, mut request: Request, next:
     let chosen = request.headers().get(HEADER).and_then(RequestId::read);
     let id = chosen.unwrap_or_else(|| RequestId::draw(random.as_ref()));
     request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
+    let span = span(&request, &id);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.record("status", response.status().as_u16());
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(HEADER, value);
     }
     response
+}
+
+/// The span around a request. Of the highest level, so that a line of any level has it.
+fn span(request: &Request, id: &RequestId) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let method = method_label(request.method());
+    tracing::error_span!("request", request.id = %id, method, route, role = Empty, status = Empty)
+}
+
+/// Names the role that answers requests to `routes` in their spans.
+pub fn answered_by(routes: Router, role: &'static str) -> Router {
+    routes.layer(MapRequestLayer::new(move |request: Request| {
+        Span::current().record("role", role);
+        request
+    }))
 }
 
 #[cfg(test)]

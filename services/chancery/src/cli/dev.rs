@@ -1,7 +1,10 @@
 //! `chancery dev`.
 
-use crate::{dev, instance, loopback};
-use chancery_daemon::telemetry;
+use crate::{
+    dev, instance,
+    logging::{LogArguments, TelemetryTable},
+    loopback,
+};
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -55,9 +58,8 @@ pub(super) struct Arguments {
     timestamps: instance::TimestampArguments,
     #[command(flatten)]
     tuf: instance::TufArguments,
-    /// Log on standard error at this level, or as a list of `module=level`
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    log: String,
+    #[command(flatten)]
+    log: LogArguments,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -65,7 +67,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         dev::print_commands(&arguments.data, arguments.database.as_deref())?;
         return Ok(ExitCode::SUCCESS);
     }
-    telemetry::init(&arguments.log);
+    arguments.log.start(&TelemetryTable::default());
     let Arguments {
         listen,
         data,

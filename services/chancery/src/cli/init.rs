@@ -1,7 +1,6 @@
 //! `chancery init`.
 
-use crate::serve;
-use chancery_daemon::telemetry;
+use crate::{logging::LogArguments, serve};
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -20,13 +19,11 @@ pub(super) struct Arguments {
     /// Do nothing and exit with 0 if the instance exists
     #[arg(long)]
     if_needed: bool,
-    /// Log on standard error at this level, or as a list of `module=level`
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    log: String,
+    #[command(flatten)]
+    log: LogArguments,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    telemetry::init(&arguments.log);
-    serve::init(&arguments.config, arguments.if_needed).await?;
+    serve::init(&arguments.config, arguments.if_needed, &arguments.log).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,6 @@
 //! `chancery serve`.
 
-use crate::{configuration::Role, serve};
-use chancery_daemon::telemetry;
+use crate::{configuration::Role, logging::LogArguments, serve};
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -22,13 +21,11 @@ pub(super) struct Arguments {
     /// Run these roles in this process; all of them by default
     #[arg(long, value_name = "ROLE,…", value_delimiter = ',')]
     roles: Vec<Role>,
-    /// Log on standard error at this level, or as a list of `module=level`
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    log: String,
+    #[command(flatten)]
+    log: LogArguments,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    telemetry::init(&arguments.log);
-    serve::run(&arguments.config, &arguments.roles).await?;
+    serve::run(&arguments.config, &arguments.roles, &arguments.log).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,10 @@
 //! `chancery witness`: a witness for the logs of other organisations.
 
-use crate::witness::{self, WitnessConfiguration, WitnessListen};
+use crate::{
+    logging::{LogFormat, TelemetryTable},
+    witness::{self, WitnessConfiguration, WitnessListen},
+};
 use anyhow::Context as _;
-use chancery_daemon::telemetry;
 use clap::{Args, Subcommand};
 use std::{
     io::{self, Write as _},
@@ -59,6 +61,9 @@ struct ServeArguments {
     /// Log on standard error at this level, or as a list of `module=level`
     #[arg(long = "log-filter", value_name = "FILTER", default_value = "info")]
     filter: String,
+    /// Log as lines of text, or as one JSON object per line; text by default
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
 }
 
 /// Print the verifier key of a witness, which operators of logs configure
@@ -74,8 +79,10 @@ struct VkeyArguments {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.verb {
         Verb::Serve(arguments) => {
-            telemetry::init(&arguments.filter);
-            witness::run(configuration(*arguments)?).await?;
+            let (filter, format) = (arguments.filter.clone(), arguments.log_format);
+            let configuration = configuration(*arguments)?;
+            configuration.telemetry.start(&filter, format);
+            witness::run(configuration).await?;
         }
         Verb::Vkey(VkeyArguments { data }) => {
             let key = chancery_witness::read_verifier_key(&data)?;
@@ -96,5 +103,6 @@ fn configuration(arguments: ServeArguments) -> anyhow::Result<WitnessConfigurati
     let (Some(name), Some(data), Some(address)) = (name, data, listen) else {
         anyhow::bail!("give --name, --data and --listen, or a file with --config")
     };
-    Ok(WitnessConfiguration { name, data, logs, listen: WitnessListen { address, metrics, tls: None } })
+    let (listen, telemetry) = (WitnessListen { address, metrics, tls: None }, TelemetryTable::default());
+    Ok(WitnessConfiguration { name, data, logs, listen, telemetry })
 }

@@ -36,7 +36,7 @@ use chancery_ca::{IssuerSettings, audit::AuditLog, chain::IssuingChain, issue::P
 use chancery_console::Console;
 use chancery_daemon::{
     clock::{Clock, ClockGuard},
-    http::{Readiness, Warnings, grpc, openapi},
+    http::{Readiness, Warnings, answered_by, grpc, openapi},
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
@@ -234,18 +234,19 @@ struct Assembly {
 }
 
 impl Assembly {
-    /// Begins with `routes`, and what gRPC clients ask about the health of these roles.
+    /// Begins with `routes`, which are the authority's, and what gRPC clients ask about the health of these roles.
     fn new(routes: Router, roles: &BTreeSet<Role>) -> Self {
         let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
         let services = services.into_iter().filter(|(role, _)| roles.contains(role));
         let services: Vec<_> = services.map(|(_, name)| name).collect();
+        let routes = answered_by(routes, Role::Ca.name());
         Self { routes: routes.merge(grpc::health(&services)), obstacles: Vec::new() }
     }
 
     /// Adds the part that does a role's work, if it is there.
     fn add(&mut self, role: Role, part: Option<(Router, impl Fn() -> Option<String> + Send + Sync + 'static)>) {
         if let Some((routes, obstacle)) = part {
-            self.routes = std::mem::take(&mut self.routes).merge(routes);
+            self.routes = std::mem::take(&mut self.routes).merge(answered_by(routes, role.name()));
             self.obstacles.push((role, Box::new(obstacle)));
         }
     }

@@ -3,6 +3,7 @@
 use crate::{
     configuration::TlsFiles,
     instance::{Listening, witness_description},
+    logging::TelemetryTable,
 };
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
@@ -33,6 +34,9 @@ pub(crate) struct WitnessConfiguration {
     pub(crate) logs: Vec<String>,
     /// Where it listens.
     pub(crate) listen: WitnessListen,
+    /// Its log.
+    #[serde(default)]
+    pub(crate) telemetry: TelemetryTable,
 }
 
 /// Where a witness listens.
@@ -66,7 +70,7 @@ impl WitnessConfiguration {
 /// Cosigns until SIGTERM or SIGINT.
 pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<()> {
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
-    let WitnessConfiguration { name, data, logs, listen } = configuration;
+    let WitnessConfiguration { name, data, logs, listen, telemetry: _ } = configuration;
     let metrics = listen.metrics.map(|_| Metrics::default());
     let clock = ClockGuard::new(Arc::new(SystemClock), Arc::new(SystemUptime), Timestamp::from_seconds(0));
     let clock = Arc::new(clock);
