@@ -19,6 +19,9 @@ pub struct MetricError {
     source: prometheus::Error,
 }
 
+/// Buckets of durations that are mostly shorter than the first of Prometheus' default buckets, 5 ms.
+const SHORT_SECONDS: [f64; 12] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.5, 10.0];
+
 /// Values that are brought up to date before each scrape.
 type Refresh = Box<dyn Fn() + Send + Sync>;
 
@@ -81,6 +84,19 @@ impl Durations {
     }
 }
 
+/// Histograms of numbers, such as sizes, that differ in their label values.
+#[derive(Debug, Clone)]
+pub struct Distributions(HistogramVec);
+
+impl Distributions {
+    /// Records a number.
+    pub fn observe(&self, labels: &[&str], number: u32) {
+        if let Ok(histogram) = self.0.get_metric_with_label_values(labels) {
+            histogram.observe(f64::from(number));
+        }
+    }
+}
+
 impl Metrics {
     fn register<M: Collector + Clone + 'static>(
         &self,
@@ -112,6 +128,30 @@ impl Metrics {
     /// Durations in seconds with `labels`, in Prometheus' default buckets.
     pub fn durations(&self, name: &'static str, help: &'static str, labels: &[&str]) -> Result<Durations, MetricError> {
         self.register(name, HistogramVec::new(HistogramOpts::new(name, help), labels)).map(Durations)
+    }
+
+    /// Numbers with `labels`; the buckets are the powers of two up to `1 << highest_power`.
+    pub fn distributions(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[&str],
+        highest_power: u8,
+    ) -> Result<Distributions, MetricError> {
+        let buckets = (0..=i32::from(highest_power)).map(|power| 2_f64.powi(power)).collect();
+        let opts = HistogramOpts::new(name, help).buckets(buckets);
+        self.register(name, HistogramVec::new(opts, labels)).map(Distributions)
+    }
+
+    /// As [`Self::durations`], for what takes from a tenth of a millisecond to some seconds.
+    pub fn short_durations(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[&str],
+    ) -> Result<Durations, MetricError> {
+        let opts = HistogramOpts::new(name, help).buckets(SHORT_SECONDS.to_vec());
+        self.register(name, HistogramVec::new(opts, labels)).map(Durations)
     }
 
     /// Calls `refresh` before each scrape, for values that are read only on demand. It must not block.
@@ -146,6 +186,10 @@ mod tests {
         let codes = metrics.counters("requests_total", "Requests", &["code"]).unwrap();
         let took = metrics.durations("seconds", "Durations", &["code"]).unwrap();
         let sizes = metrics.gauges("size", "Leaves", &["log"]).unwrap();
+        let batches = metrics.distributions("entries", "Entries", &["log"], 3).unwrap();
+        let statements = metrics.short_durations("short_seconds", "Durations", &["kind"]).unwrap();
+        batches.observe(&["ct"], 3);
+        statements.observe(&["head"], Duration::from_micros(700));
         metrics.before_scrape(move || sizes.set(&["ct"], 7));
         certificates.inc();
         codes.increment(&["2xx"]);
@@ -162,6 +206,11 @@ mod tests {
             "\nsize{log=\"ct\"} 7\n",
             "\nseconds_bucket{code=\"2xx\",le=\"0.025\"} 0\n",
             "\nseconds_bucket{code=\"2xx\",le=\"0.05\"} 1\n",
+            "\nentries_bucket{log=\"ct\",le=\"2\"} 0\n",
+            "\nentries_bucket{log=\"ct\",le=\"4\"} 1\n",
+            "\nentries_bucket{log=\"ct\",le=\"8\"} 1\n",
+            "\nshort_seconds_bucket{kind=\"head\",le=\"0.0005\"} 0\n",
+            "\nshort_seconds_bucket{kind=\"head\",le=\"0.001\"} 1\n",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

@@ -10,6 +10,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Length of a period, in milliseconds.
 const PERIOD_MS: u64 = 100;
 
+/// Signatures of this process that were not in a sample.
+static SKIPPED: AtomicU64 = AtomicU64::new(0);
+/// Signatures of this process that were verified, and were right.
+static PASSED: AtomicU64 = AtomicU64::new(0);
+/// Signatures of this process that were verified, and were not right.
+static FAILED: AtomicU64 = AtomicU64::new(0);
+
+/// The signatures of all roles of this process so far, by result of their verification.
+#[must_use]
+pub fn results() -> [(&'static str, u64); 3] {
+    [("skipped", &SKIPPED), ("passed", &PASSED), ("failed", &FAILED)]
+        .map(|(result, count)| (result, count.load(Ordering::Relaxed)))
+}
+
 /// The samples taken so far.
 #[derive(Debug, Default)]
 pub struct Samples {
@@ -23,7 +37,11 @@ impl Samples {
     #[must_use]
     pub fn take(&self, now: Timestamp) -> bool {
         let period = now.millis() / PERIOD_MS;
-        self.taken.fetch_max(period, Ordering::Relaxed) < period || self.failed.load(Ordering::Relaxed)
+        let is_taken = self.taken.fetch_max(period, Ordering::Relaxed) < period || self.failed.load(Ordering::Relaxed);
+        if !is_taken {
+            SKIPPED.fetch_add(1, Ordering::Relaxed);
+        }
+        is_taken
     }
 
     /// Verifies a signature made at `now`, if it is in the sample.
@@ -38,6 +56,8 @@ impl Samples {
 
     /// Records the result of a verification.
     pub fn record(&self, passed: bool) {
+        let count = if passed { &PASSED } else { &FAILED };
+        count.fetch_add(1, Ordering::Relaxed);
         self.failed.store(!passed, Ordering::Relaxed);
     }
 }
@@ -58,5 +78,8 @@ mod tests {
         assert!(samples.take(at(1100)) && samples.take(at(1100)));
         samples.record(true);
         assert!(!samples.take(at(1100)));
+        // Other tests may count at the same time.
+        let [(_, skipped), (_, passed), (_, failed)] = results();
+        assert!(skipped >= 4 && passed >= 1 && failed >= 1, "{skipped} {passed} {failed}");
     }
 }

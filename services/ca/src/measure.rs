@@ -4,6 +4,7 @@
 //! strangers who match it cannot create time series.
 
 use crate::CertificateAuthority;
+use crate::oidc::key_set_reads;
 use chancery_daemon::clock::Clock as _;
 use chancery_daemon::expiry::ExpiryWatch;
 use chancery_daemon::metrics::{MetricError, Metrics};
@@ -36,7 +37,15 @@ pub fn measure(authority: Arc<CertificateAuthority>, metrics: &Metrics) -> Resul
         "Seconds since fetching the keys of an issuer began to fail; for a pattern, the longest. 0 if fetching works",
         &["issuer"],
     )?;
+    let reads = metrics.counters(
+        "chancery_jwks_cache_reads_total",
+        "Verifications of tokens, by result: hit if the keys of the issuer were at hand, or miss",
+        &["result"],
+    )?;
     metrics.before_scrape(move || {
+        let (hits, misses) = key_set_reads();
+        reads.advance_to(&["hit"], hits);
+        reads.advance_to(&["miss"], misses);
         let now = authority.clock.now();
         expires.set(&[], ExpiryWatch::new(authority.pipeline().chain().expires()).seconds_left(now));
         // Clear first: an issuer may have been removed from the configuration, or a key set dropped.

@@ -15,6 +15,7 @@ mod description;
 mod keys;
 mod listening;
 mod log_keys;
+mod log_metrics;
 mod logs;
 mod operations;
 mod rekor2_shards;

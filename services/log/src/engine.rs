@@ -6,7 +6,7 @@ mod read;
 pub use open::{CHECKPOINT_PERIOD, OpenError, Settings};
 use read::prove_inclusion;
 
-use crate::activity::Activity;
+use crate::activity::{Activity, Measures};
 use crate::mark::Marking;
 use crate::pool::{Pending, Pool};
 use crate::quarantine::{Obstacle, Quarantine};
@@ -18,7 +18,6 @@ use crate::witnessing::{WitnessFault, WitnessStatus, Witnessed};
 use crate::{Corrupt, Error};
 use bytes::Bytes;
 use chancery_daemon::clock::{ClockFault, ClockGuard, is_before};
-use chancery_daemon::metrics::Durations;
 use chancery_daemon::samples::Samples;
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
@@ -300,10 +299,21 @@ impl Log {
         self.0.activity.conflicts()
     }
 
-    /// Has every batch timed, from when it is taken out of the pool until its checkpoint is published. The labels are this
-    /// log's name, and `integrated` or `failed`.
-    pub fn time_batches(&self, batches: Durations) {
-        self.0.activity.time(batches);
+    /// Observes its batches and its database from now on.
+    pub fn measure(&self, measures: Measures) {
+        self.0.activity.measure(measures);
+    }
+
+    /// Leaves of the newest checkpoint that this process has stored in the database; those at the start, until it stores one.
+    #[must_use]
+    pub fn checkpointed(&self) -> u64 {
+        self.0.activity.checkpointed_size()
+    }
+
+    /// Name, hits and misses of each of its caches.
+    #[must_use]
+    pub fn cache_reads(&self) -> [(&'static str, u64, u64); 2] {
+        self.0.cache.reads()
     }
 
     /// Entries that wait for the next batch.

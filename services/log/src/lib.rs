@@ -40,6 +40,7 @@ pub mod store;
 mod tiles;
 pub mod witnessing;
 
+pub use activity::Measures;
 pub use engine::{CHECKPOINT_PERIOD, Log, OpenError, Outcome, Published, Receipt, Settings};
 pub use error::{Corrupt, Error, failed_checks};
 pub use pool::{Pending, Sealed};

@@ -63,6 +63,10 @@ struct Progress {
     size: Option<u64>,
     /// What ended it.
     fault: Option<Arc<Fault>>,
+    /// Pushes that succeeded.
+    succeeded: u64,
+    /// Pushes that failed.
+    failed: u64,
 }
 
 /// A running mirror, as others see it.
@@ -89,6 +93,19 @@ impl Mirror {
     #[must_use]
     pub fn obstacle(&self) -> Option<&'static str> {
         self.0.borrow().fault.as_ref().map(|fault| fault.obstacle())
+    }
+
+    /// Leaves of the tree whose checkpoint is in the store, as far as this process knows: `None` before the first push.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.0.borrow().size
+    }
+
+    /// Pushes of this process that succeeded, and that failed.
+    #[must_use]
+    pub fn pushes(&self) -> (u64, u64) {
+        let progress = self.0.borrow();
+        (progress.succeeded, progress.failed)
     }
 
     /// What has ended it.
@@ -152,15 +169,22 @@ async fn run(
 fn report(pusher: &Pusher, progress: &watch::Sender<Progress>, pushed: Result<u64, Error>, wait: Duration) -> bool {
     match pushed.map_err(Error::classified) {
         Ok(size) => {
-            progress.send_modify(|progress| progress.size = Some(size));
+            progress.send_modify(|progress| {
+                progress.size = Some(size);
+                progress.succeeded += 1;
+            });
             true
         }
         Err(Error::Fault(fault)) => {
             tracing::error!(log.name = pusher.name(), error.code = fault.code(), %fault, "the mirror has ended");
-            progress.send_modify(|progress| progress.fault = Some(Arc::new(fault)));
+            progress.send_modify(|progress| {
+                progress.fault = Some(Arc::new(fault));
+                progress.failed += 1;
+            });
             false
         }
         Err(error) => {
+            progress.send_modify(|progress| progress.failed += 1);
             let retry_seconds = wait.as_secs();
             tracing::warn!(log.name = pusher.name(), %error, retry_seconds, "the store does not take the log's files");
             true

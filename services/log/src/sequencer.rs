@@ -36,6 +36,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 /// Entries in one transaction: beyond it a commit's own cost is already negligible per entry.
 const MAX_BATCH: usize = 1024;
@@ -88,6 +90,8 @@ impl Sequencer {
         checkpoint_period: Duration,
     ) -> Self {
         let unstored = is_new.then(|| (first.tree.size, first.note.clone()));
+        // How far the database is behind is counted from here on.
+        activity.checkpointed(first.tree.size);
         let published = watch::Sender::new(Arc::new(first));
         let (activity, frozen) = (Arc::clone(activity), Arc::clone(frozen));
         let (adopted, stored, samples) = (false, None, Samples::default());
@@ -141,14 +145,14 @@ impl Sequencer {
 
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Reason> {
-        let begun = Instant::now();
+        let (begun, entries) = (Instant::now(), batch.len());
         let outcome = match self.catch_up().await {
             Ok(()) => self.integrate(&batch).await,
             Err(error) => Err(error),
         };
         let integrated = outcome.is_ok();
         let result = self.conclude(batch, outcome).await;
-        self.activity.batch(&self.record.name, integrated, begun.elapsed());
+        self.activity.batch(&self.record.name, entries, integrated, begun.elapsed());
         result
     }
 
@@ -247,9 +251,7 @@ impl Sequencer {
             self.activity.conflict();
         }
         if written && is_due {
-            // The checkpoint rode along.
-            self.unstored = None;
-            self.stored = Some(Instant::now());
+            self.checkpoint_rode_along();
         }
         self.edge = edge;
         self.head = head;
@@ -261,6 +263,14 @@ impl Sequencer {
             (_, None) => Err(Corrupt::new("every entry of a batch has an outcome")),
         };
         Ok((positions.into_iter().map(outcome).collect::<Result<_, _>>()?, completed))
+    }
+
+    /// A batch has taken the newest checkpoint along to the store, if it was not there.
+    fn checkpoint_rode_along(&mut self) {
+        if let Some((size, _)) = self.unstored.take() {
+            self.activity.checkpointed(size);
+        }
+        self.stored = Some(Instant::now());
     }
 
     /// Signs the committed head, publishes it, and answers. Nothing here can undo the commit: where signing fails the
@@ -355,10 +365,13 @@ impl Sequencer {
 
     /// Stores the newest checkpoint where no batch will carry it.
     async fn store_checkpoint(&mut self) {
-        if let Some((size, note)) = self.unstored.take()
-            && let Err(error) = self.store.publish(self.record.log_id, size, note).await
-        {
-            tracing::warn!(log.name = %self.record.name, %error, "cannot store the checkpoint; the next start signs it again");
+        let Some((size, note)) = self.unstored.take() else { return };
+        match self.store.publish(self.record.log_id, size, note).await {
+            Ok(()) => self.activity.checkpointed(size),
+            Err(error) => {
+                let log = self.record.name.as_str();
+                tracing::warn!(log.name = log, %error, "cannot store the checkpoint; the next start signs it again");
+            }
         }
     }
 }
@@ -401,7 +414,12 @@ pub(crate) async fn run(
         active = tokio::time::Instant::now();
         let mut result = match received {
             Some(0) => break,
-            Some(_) => sequencer.sequence(batch).await,
+            Some(entries) => {
+                let span = tracing::info_span!("batch", log.name = %sequencer.record.name, entries, tree.size = Empty);
+                let sequenced = sequencer.sequence(batch).instrument(span.clone()).await;
+                span.record("tree.size", sequencer.head.tree.size);
+                sequenced
+            }
             None if asking.is_empty() => sequencer.republish().await,
             None => Ok(()),
         };

@@ -8,10 +8,12 @@ mod location;
 mod parts;
 mod postgres;
 mod sqlite;
+mod timed;
 
 pub use location::{Database, Location};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
+pub(crate) use timed::Timed;
 
 use crate::Corrupt;
 use bytes::Bytes;

@@ -5,6 +5,7 @@
 
 pub(crate) mod http;
 
+use crate::activity::CacheCount;
 use crate::store::StoredEntry;
 use crate::{Corrupt, Error, Log};
 use bytes::Bytes;
@@ -42,6 +43,14 @@ pub struct Files {
 pub(crate) struct TileCache {
     tiles: Cache<TileId, Arc<Tile>>,
     bundles: Cache<(u64, Coding), Bytes>,
+    counts: Arc<Counts>,
+}
+
+/// Reads that the caches could have answered, of each kind.
+#[derive(Default)]
+struct Counts {
+    tiles: CacheCount,
+    bundles: CacheCount,
 }
 
 /// A stored tile. Who sends it needs its row, who proves something the nodes above.
@@ -73,7 +82,23 @@ impl TileCache {
     pub(crate) fn new() -> Self {
         let tiles = Cache::builder().weigher(|_, tile: &Arc<Tile>| weight(BYTES_PER_HASH * tile.row.len()));
         let bundles = Cache::builder().weigher(|_, bytes: &Bytes| weight(bytes.len()));
-        Self { tiles: tiles.max_capacity(CACHE_BYTES).build(), bundles: bundles.max_capacity(CACHE_BYTES).build() }
+        let (tiles, bundles) = (tiles.max_capacity(CACHE_BYTES).build(), bundles.max_capacity(CACHE_BYTES).build());
+        Self { tiles, bundles, counts: Arc::default() }
+    }
+
+    /// Name, hits and misses of each cache.
+    pub(crate) fn reads(&self) -> [(&'static str, u64, u64); 2] {
+        [("tiles", &self.counts.tiles), ("bundles", &self.counts.bundles)].map(|(name, count)| {
+            let (hits, misses) = count.totals();
+            (name, hits, misses)
+        })
+    }
+
+    /// A full bundle, where it is here.
+    fn bundle(&self, index: u64, coding: Coding) -> Option<Bytes> {
+        let found = self.bundles.get(&(index, coding));
+        self.counts.bundles.add(usize::from(found.is_some()), usize::from(found.is_none()));
+        found
     }
 
     /// Forgets everything.
@@ -91,6 +116,7 @@ impl TileCache {
                 None => missing.push(id),
             }
         }
+        self.counts.tiles.add(tiles.len(), missing.len());
         (tiles, missing)
     }
 
@@ -176,7 +202,7 @@ impl Log {
 
     /// A full bundle as gzip. It is compressed once, on a thread that other requests do not wait for.
     pub(crate) async fn compressed(&self, index: u64, bundle: Bytes) -> Result<Bytes, Error> {
-        if let Some(bytes) = self.cache().bundles.get(&(index, Coding::Gzip)) {
+        if let Some(bytes) = self.cache().bundle(index, Coding::Gzip) {
             return Ok(bytes);
         }
         let compressed = tokio::task::spawn_blocking(move || gzip(&bundle)).await;
@@ -188,7 +214,7 @@ impl Log {
 
     async fn bundle(&self, path: &TilePath, encode: EncodeEntry) -> Result<Bytes, Error> {
         let full = path.width == FULL_WIDTH;
-        if let Some(bytes) = self.cache().bundles.get(&(path.index, Coding::Identity)).filter(|_| full) {
+        if full && let Some(bytes) = self.cache().bundle(path.index, Coding::Identity) {
             return Ok(bytes);
         }
         let first = path.index * u64::from(FULL_WIDTH);

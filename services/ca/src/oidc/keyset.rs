@@ -16,6 +16,7 @@ use chancery_verify::{PublicKey, Rejection, Timestamp};
 use openidconnect::JsonWebKey as _;
 use openidconnect::core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreJsonWebKeyUse};
 use serde_json::Value;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A set older than this, in seconds, is fetched again before it is used. A key removed by its issuer is accepted for
@@ -95,6 +96,15 @@ fn public_key(fields: &Value) -> Result<PublicKey, Rejection> {
         (Some("OKP"), Some("Ed25519")) => PublicKey::from_ed25519(&bytes("x")?),
         _ => Err(Rejection::KeyUnsupported),
     }
+}
+
+/// Tokens that were verified with keys at hand, and tokens for which keys were needed first, of all issuers.
+static HITS: AtomicU64 = AtomicU64::new(0);
+static MISSES: AtomicU64 = AtomicU64::new(0);
+
+/// Hits and misses of the cached keys of all issuers of this process.
+pub(crate) fn key_set_reads() -> (u64, u64) {
+    (HITS.load(Ordering::Relaxed), MISSES.load(Ordering::Relaxed))
 }
 
 /// The cached keys of one issuer.
@@ -181,10 +191,14 @@ impl KeyCache {
                 match known.keys.verify(token) {
                     // A new key may have appeared since. Every other verdict is final.
                     Err(TokenRefusal::KeyUnknown) => {}
-                    verdict => return verdict,
+                    verdict => {
+                        HITS.fetch_add(1, Ordering::Relaxed);
+                        return verdict;
+                    }
                 }
             }
         }
+        MISSES.fetch_add(1, Ordering::Relaxed);
         let fresh = known.filter(|known| known.is_younger_than(FRESH_SECONDS, now));
         let refreshed = self.refresh(location, fetcher, fresh.as_ref(), now).await;
         match (usable(), refreshed) {

@@ -22,6 +22,7 @@ pub use discovery::InvalidIssuer;
 pub use explain::{Explanation, Step};
 pub use fetcher::{AccessError, Fetch, FetchError, Fetched, HttpFetcher};
 pub use keyset::KeyState;
+pub(crate) use keyset::key_set_reads;
 pub use refusal::TokenRefusal;
 
 use crate::identity::Principal;

@@ -1,7 +1,7 @@
 //! What an operator is told about a running `chancery dev`, and how much it does for whom: metrics on a listener of their
 //! own, the audit log, rate limits.
 
-use super::{running::RunningLogs, witnesses};
+use super::{log_metrics, running::RunningLogs, witnesses};
 use crate::{
     configuration::{Role, web_origin},
     loopback,
@@ -75,6 +75,7 @@ impl OperationsArguments {
             metrics.before_scrape(move || failed_checks.advance_to(&[], chancery_log::failed_checks()));
             let logs = logs.cloned().unwrap_or_else(|| RunningLogs::new(None));
             witnesses::measure(metrics, logs.clone())?;
+            log_metrics::measure(metrics, logs.clone())?;
             measure(metrics, logs, clock)?;
         }
         Ok(metrics)
@@ -125,18 +126,10 @@ fn measure(metrics: &Metrics, logs: RunningLogs, clock: &Arc<dyn Clock>) -> anyh
         "Batches repeated because another replica had moved the tree head",
         &["log"],
     )?;
-    let batches = metrics.durations(
-        "chancery_log_batch_seconds",
-        "Seconds from taking a batch to publishing its checkpoint, by result: integrated or failed",
-        &["log", "result"],
-    )?;
-    let time = move |logs: &[Log]| logs.iter().for_each(|log| log.time_batches(batches.clone()));
-    time(&logs.logs());
     let rekor_entries = metrics.counters("rekor_new_entries", "Entries logged by this process", &[])?;
     let clock = Arc::clone(clock);
     metrics.before_scrape(move || {
         let (now, logs) = (clock.now().seconds(), logs.logs());
-        time(&logs);
         let mut rekor = None;
         for log in &logs {
             let name = log.record().name.as_str();

@@ -70,6 +70,13 @@ impl RunningLogs {
         logs.iter().map(|running| running.log.clone()).collect()
     }
 
+    /// The logs that are copied, with their copies.
+    pub(super) fn mirrors(&self) -> Vec<(Log, Mirror)> {
+        let logs = self.0.logs.read().unwrap_or_else(PoisonError::into_inner);
+        let copied = |running: &Running| Some((running.log.clone(), running.mirror.as_ref()?.0.clone()));
+        logs.iter().filter_map(copied).collect()
+    }
+
     /// Says why a log takes no entries, or is not copied, and, of a quarantined log, what to run.
     pub(super) fn obstacle(&self, check_command: &str) -> Option<String> {
         let logs = self.0.logs.read().unwrap_or_else(PoisonError::into_inner);

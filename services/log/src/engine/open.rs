@@ -8,7 +8,7 @@ use crate::mirror::{self, Destination};
 use crate::quarantine::{Quarantine, Reason};
 use crate::sequencer::{self, Sequencer, is_behind};
 use crate::shared_read::SharedRead;
-use crate::store::{CommittedHead, LogRecord, NewLog, Store};
+use crate::store::{CommittedHead, LogRecord, NewLog, Store, Timed};
 use crate::tiles::TileCache;
 use crate::witnessing::{self, Context, Witnesses};
 use crate::{Corrupt, Error, pool};
@@ -163,12 +163,13 @@ impl Log {
         clock: Arc<ClockGuard>,
         shutdown: Shutdown,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
+        let (quarantine, activity, cache) = (Quarantine::default(), Arc::<Activity>::default(), TileCache::new());
+        let store: Arc<dyn Store> = Arc::new(Timed::new(store, Arc::clone(&activity)));
         let record = Arc::new(find_or_make(&settings, store.as_ref(), &clock).await?);
         let scheme = Arc::new(verified_scheme(&settings, &record)?);
         let signer = settings.signer;
         let guard = Guard { record: &record, scheme: &scheme, key: signer.public_key(), store: store.as_ref() };
         let ((pool, waiting), (follower, readers)) = (pool::pool(), sequencer::follower());
-        let (quarantine, activity, cache) = (Quarantine::default(), Arc::<Activity>::default(), TileCache::new());
         let frozen = Arc::new(AtomicBool::new(settings.frozen || is_frozen(store.as_ref(), &record).await?));
         let (mut mark, note) = settings.mark.as_deref().map(open_mark).transpose()?.unzip();
         let (mut witnessed, mut marking) = (None, None);

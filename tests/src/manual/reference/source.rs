@@ -28,8 +28,14 @@ pub(super) fn metrics(root: &Path) -> Vec<Metric> {
 }
 
 fn metrics_of(text: &str) -> Vec<Metric> {
-    let kinds =
-        [(".counter(", "counter"), (".counters(", "counter"), (".gauges(", "gauge"), (".durations(", "histogram")];
+    let kinds = [
+        (".counter(", "counter"),
+        (".counters(", "counter"),
+        (".gauges(", "gauge"),
+        (".durations(", "histogram"),
+        (".short_durations(", "histogram"),
+        (".distributions(", "histogram"),
+    ];
     let mut found = Vec::new();
     for (call, kind) in kinds {
         for after in text.split(call).skip(1) {
