@@ -80,10 +80,21 @@ fn metrics_have_the_names_that_dashboards_ask_for_and_bounded_labels() {
         (format!("chancery_jwks_failing_seconds{{issuer=\"{issuer}\"}}"), 0.0),
         ("chancery_log_cas_conflicts_total{log=\"rekor\"}".to_owned(), 0.0),
         ("chancery_log_batch_seconds_count{log=\"ct\",result=\"integrated\"}".to_owned(), 1.0),
+        ("chancery_log_batch_entries_count{log=\"ct\"}".to_owned(), 1.0),
+        ("chancery_log_batch_entries_bucket{log=\"ct\",le=\"1\"}".to_owned(), 1.0),
+        ("chancery_signatures_total{result=\"failed\"}".to_owned(), 0.0),
         ("chancery_key_generation{role=\"ca\"}".to_owned(), 1.0),
         ("chancery_key_obstacles{role=\"ca\"}".to_owned(), 0.0),
     ] {
         assert_eq!(after.get(&name), Some(&expected), "{name}: {after:#?}");
+    }
+    for name in [
+        "chancery_database_seconds_count{operation=\"integrate\",result=\"ok\"}",
+        "chancery_jwks_cache_reads_total{result=\"miss\"}",
+        "chancery_jwks_cache_reads_total{result=\"hit\"}",
+        "chancery_signatures_total{result=\"passed\"}",
+    ] {
+        assert!(after.get(name).is_some_and(|count| *count > 0.0), "{name}: {after:#?}");
     }
     let three_years = 3.0 * 365.0 * 86_400.0;
     assert!((three_years - 600.0..=three_years).contains(&after["chancery_ca_seconds_left"]), "{after:#?}");
@@ -245,6 +256,41 @@ fn a_flood_of_refusals_leaves_a_few_lines_and_a_count() {
     assert_eq!(of("refused").len() as u64 + counted, 100, "{lines:#?}");
     assert!(of("left_out").iter().all(|line| line["code"] == "token.malformed"), "{lines:#?}");
     assert_eq!(of("issued").len(), 1);
+}
+
+#[test]
+fn a_log_as_json_has_the_id_of_the_request_on_every_line_about_it() {
+    let stack = Stack::start_with(&["--log-format", "json", "--log", "info,sqlx=debug"]);
+    ask(&stack, "nonsense", "my-request.7").expect(400);
+    let read = stack.at("/api/v1/log/entries?logIndex=0");
+    Request::get(&read).header("x-request-id", "my-read.8").send().expect(200);
+    ask(&stack, &stack.token(ALICE), "my-request.9").expect(200);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // The lines are written a moment after the answer. The last one may not be complete yet.
+    let about = |id: &str| loop {
+        let written = stack.server().stderr();
+        let complete = written.rsplit_once('\n').map_or("", |(complete, _)| complete);
+        let all: Vec<Value> = complete.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        let found: Vec<Value> = all.into_iter().filter(|line| line["request_id"] == id).collect();
+        if !found.is_empty() {
+            break found;
+        }
+        assert!(Instant::now() < deadline, "no line about {id}:\n{written}");
+        thread::sleep(Duration::from_millis(20));
+    };
+    let refused = about("my-request.7");
+    let line = refused.iter().find(|line| line["message"] == "a request was refused").expect("a line about the refusal");
+    assert_eq!((&line["level"], &line["fields"]["code"]), (&json!("WARN"), &json!("token.malformed")));
+    assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
+    assert!(line["target"].as_str().unwrap().starts_with("chancery_ca"), "{line}");
+    let span = &line["spans"][0];
+    let found = ["name", "method", "route", "role"].map(|name| span[name].as_str().unwrap());
+    assert_eq!(found, ["request", "post", "/api/v2/signingCert", "ca"]);
+    // Also where a database answers on a thread of its own, and where a task of its own decides.
+    let read = about("my-read.8");
+    assert!(read.iter().all(|line| line["target"] == "sqlx::query" && line["spans"][0]["role"] == "log"), "{read:#?}");
+    let issued = about("my-request.9");
+    assert!(issued.iter().any(|line| line["message"] == "issued a certificate"), "{issued:#?}");
 }
 
 #[test]
