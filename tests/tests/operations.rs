@@ -279,7 +279,8 @@ fn a_log_as_json_has_the_id_of_the_request_on_every_line_about_it() {
         thread::sleep(Duration::from_millis(20));
     };
     let refused = about("my-request.7");
-    let line = refused.iter().find(|line| line["message"] == "a request was refused").expect("a line about the refusal");
+    let line =
+        refused.iter().find(|line| line["message"] == "a request was refused").expect("a line about the refusal");
     assert_eq!((&line["level"], &line["fields"]["code"]), (&json!("WARN"), &json!("token.malformed")));
     assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
     assert!(line["target"].as_str().unwrap().starts_with("chancery_ca"), "{line}");
@@ -288,7 +289,8 @@ fn a_log_as_json_has_the_id_of_the_request_on_every_line_about_it() {
     assert_eq!(found, ["request", "post", "/api/v2/signingCert", "ca"]);
     // Also where a database answers on a thread of its own, and where a task of its own decides.
     let read = about("my-read.8");
-    assert!(read.iter().all(|line| line["target"] == "sqlx::query" && line["spans"][0]["role"] == "log"), "{read:#?}");
+    assert!(read.iter().any(|line| line["target"] == "sqlx::query"), "{read:#?}");
+    assert!(read.iter().all(|line| line["spans"][0]["role"] == "log"), "{read:#?}");
     let issued = about("my-request.9");
     assert!(issued.iter().any(|line| line["message"] == "issued a certificate"), "{issued:#?}");
 }
