@@ -7,16 +7,21 @@
 //! it is full. The message of a panic goes through the same queue.
 
 mod json;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod queue;
+
+#[cfg(feature = "otlp")]
+pub use otlp::ExportError;
 
 use crate::clock::SystemClock;
 use queue::{Line, Queue};
 use std::io::IsTerminal as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Identity, Layered, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 /// Time limit at the end of the process for writing the last lines.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
@@ -37,9 +42,27 @@ pub enum Format {
 /// Sends events to standard error: `filter` is a level or a list of `target=level`, e.g. `info` or `warn,chancery_log=debug`.
 /// A filter that does not parse falls back to `info`. Calling it again does nothing.
 pub fn init(filter: &str, format: Format) {
+    start(filter, format, Identity::new());
+}
+
+/// As [`init`], and sends the spans that pass the filter to an OpenTelemetry collector: OTLP over HTTP, at the URL
+/// `collector`.
+///
+/// # Errors
+/// [`ExportError`] where the URL cannot be used. The log has not begun then.
+#[cfg(feature = "otlp")]
+pub fn init_with_export(filter: &str, format: Format, collector: &str) -> Result<(), ExportError> {
+    start(filter, format, otlp::layer(collector)?);
+    Ok(())
+}
+
+/// What passes the filter.
+type Filtered = Layered<EnvFilter, Registry>;
+
+fn start(filter: &str, format: Format, export: impl Layer<Filtered> + Send + Sync) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let queue = STANDARD_ERROR.get_or_init(|| Queue::start(std::io::stderr(), report));
-    let filtered = tracing_subscriber::registry().with(filter);
+    let filtered = tracing_subscriber::registry().with(filter).with(export);
     // An error says that the process has a subscriber already.
     let _ = match format {
         Format::Text => {
@@ -67,6 +90,8 @@ pub fn say(line: &str) {
 
 /// Waits until all lines are written, or until the deadline has passed because standard error is not read.
 pub fn flush() {
+    #[cfg(feature = "otlp")]
+    otlp::flush(FLUSH_DEADLINE);
     if let Some(queue) = STANDARD_ERROR.get() {
         queue.flush(FLUSH_DEADLINE);
     }

@@ -14,12 +14,18 @@ pub(crate) struct LogArguments {
     /// Log as lines of text, or as one JSON object per line; text by default
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+    /// Send a span for each request and each batch to this OpenTelemetry collector, e.g. <http://127.0.0.1:4318/v1/traces>
+    #[cfg(feature = "otlp")]
+    #[arg(long, value_name = "URL")]
+    otlp: Option<url::Url>,
 }
 
 impl LogArguments {
     /// Starts the log. The options win over the configuration file.
-    pub(crate) fn start(&self, configured: &TelemetryTable) {
-        configured.start(&self.log, self.log_format);
+    pub(crate) fn start(&self, configured: &TelemetryTable) -> anyhow::Result<()> {
+        #[cfg(feature = "otlp")]
+        let configured = &TelemetryTable { otlp: self.otlp.clone().or_else(|| configured.otlp.clone()), ..*configured };
+        configured.start(&self.log, self.log_format)
     }
 }
 
@@ -40,12 +46,23 @@ pub(crate) enum LogFormat {
 pub(crate) struct TelemetryTable {
     /// Form of the log on standard error: `text`, or `json` for one JSON object per line. Default: `text`.
     log_format: Option<LogFormat>,
+    /// URL of an OpenTelemetry collector that takes spans over HTTP (OTLP). Default: none.
+    #[cfg(feature = "otlp")]
+    #[schemars(with = "Option<String>")]
+    otlp: Option<url::Url>,
 }
 
 impl TelemetryTable {
     /// Starts the log at the level `filter`. The format `chosen` wins over the one of the table.
-    pub(crate) fn start(&self, filter: &str, chosen: Option<LogFormat>) {
-        telemetry::init(filter, self.format(chosen));
+    #[cfg_attr(not(feature = "otlp"), allow(clippy::unnecessary_wraps, reason = "only a collector can be refused"))]
+    pub(crate) fn start(&self, filter: &str, chosen: Option<LogFormat>) -> anyhow::Result<()> {
+        let format = self.format(chosen);
+        #[cfg(feature = "otlp")]
+        if let Some(collector) = &self.otlp {
+            return Ok(telemetry::init_with_export(filter, format, collector.as_str())?);
+        }
+        telemetry::init(filter, format);
+        Ok(())
     }
 
     fn format(&self, chosen: Option<LogFormat>) -> Format {

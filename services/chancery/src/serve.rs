@@ -25,7 +25,7 @@ use std::{collections::BTreeSet, path::Path};
 /// Makes the instance. If it exists already, this is an error unless `if_needed`.
 pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> anyhow::Result<()> {
     let configuration = Configuration::load(file)?;
-    log.start(&configuration.telemetry);
+    log.start(&configuration.telemetry)?;
     let roles = Role::ALL.into();
     // Checked before the locks, because running servers hold them: a container's init is run again while servers are
     // running.
@@ -57,7 +57,7 @@ pub(crate) async fn run(file: &Path, roles: &[Role], log: &LogArguments) -> anyh
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     // (1)
     let configuration = Configuration::load(file)?;
-    log.start(&configuration.telemetry);
+    log.start(&configuration.telemetry)?;
     let roles: BTreeSet<Role> = if roles.is_empty() { Role::ALL.into() } else { roles.iter().copied().collect() };
     if !configuration.data.join("instance.json").exists() {
         bail!("there is no instance in {}; make it first: chancery init", configuration.data.display());

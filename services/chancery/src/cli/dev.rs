@@ -67,7 +67,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         dev::print_commands(&arguments.data, arguments.database.as_deref())?;
         return Ok(ExitCode::SUCCESS);
     }
-    arguments.log.start(&TelemetryTable::default());
+    arguments.log.start(&TelemetryTable::default())?;
     let Arguments {
         listen,
         data,

@@ -81,7 +81,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Serve(arguments) => {
             let (filter, format) = (arguments.filter.clone(), arguments.log_format);
             let configuration = configuration(*arguments)?;
-            configuration.telemetry.start(&filter, format);
+            configuration.telemetry.start(&filter, format)?;
             witness::run(configuration).await?;
         }
         Verb::Vkey(VkeyArguments { data }) => {
