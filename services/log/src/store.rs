@@ -4,11 +4,13 @@
 //! checkpoints; they cannot sign, and `chancery log check` names the first thing they changed.
 
 mod convert;
+mod doubts;
 mod location;
 mod parts;
 mod postgres;
 mod sqlite;
 
+pub use doubts::{Change, Doubts, End, Identity, Recorded};
 pub use location::{Database, Location};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
@@ -43,7 +45,17 @@ impl StoreError {
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         // What the trigger on the head says, in both databases.
-        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.message() == "the log is frozen")
+        self.says("the log is frozen")
+    }
+
+    /// Whether another server has quarantined the log, so that nothing was written.
+    #[must_use]
+    pub fn is_quarantined(&self) -> bool {
+        self.says("the log is quarantined")
+    }
+
+    fn says(&self, message: &str) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.message() == message)
     }
 }
 
@@ -202,7 +214,7 @@ pub struct Batch<'a> {
 ///
 /// [`Batch::extend`] MAY be called several times: if another process has appended between two attempts, and if the
 /// first call expected no other process and no logged entry. The result of the last call is applied.
-pub trait Store: Send + Sync {
+pub trait Store: Doubts + Send + Sync {
     /// Whether other processes may append to the same logs: what was published here may then be behind what is committed.
     fn shared(&self) -> bool;
 

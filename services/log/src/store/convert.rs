@@ -1,7 +1,7 @@
 //! What both databases share: how rows become the store's types. They have the same columns in the same order, and
 //! nothing that is read is believed to be in range.
 
-use super::{Census, CommittedHead, LogRecord, Lookup, StoreError};
+use super::{Census, CommittedHead, End, LogRecord, Lookup, Recorded, StoreError};
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_verify::merkle::TreeHead;
@@ -17,7 +17,10 @@ pub(super) type HeadRow = (i64, Vec<u8>, i64);
 pub(super) type TileRow = (i64, i64, Vec<u8>);
 /// `tree_size, note`
 pub(super) type CheckpointRow = (i64, String);
-
+/// `since_ms, code, reason, tree_size, note`
+pub(super) type RecordedRow = (i64, String, String, i64, Option<String>);
+/// `ended_ms, tree_size, root_hash, published_size`
+pub(super) type EndRow = (i64, i64, Vec<u8>, i64);
 /// `tree_size`, then the numbers of rows of a [`Census`]
 pub(super) type CensusRow = (i64, i64, i64, i64);
 /// Where the identity is logged, and whether the leaf stands in its table
@@ -67,6 +70,15 @@ pub(super) fn checkpoint((size, note): CheckpointRow) -> Result<(u64, String), S
     Ok((to_u64(size)?, note))
 }
 
+pub(super) fn recorded((since, code, reason, size, note): RecordedRow) -> Result<Recorded, StoreError> {
+    Ok(Recorded { since_ms: to_u64(since)?, code, reason, tree_size: to_u64(size)?, note })
+}
+
+pub(super) fn end((ended, size, root, published): EndRow) -> Result<End, StoreError> {
+    let tree = TreeHead { size: to_u64(size)?, root: to_hash(&root)? };
+    Ok(End { at: timestamp(ended)?, tree, published: to_u64(published)? })
+}
+
 pub(super) fn counted((tree_size, identities, leaf_indices, beyond): CensusRow) -> Result<Census, StoreError> {
     Ok(Census {
         tree_size: to_u64(tree_size)?,
@@ -112,6 +124,7 @@ pub(super) const UNLISTED: &str = "SELECT log_id FROM (
          SELECT log_id FROM tree_heads UNION SELECT log_id FROM bundle_parts UNION SELECT log_id FROM identities
          UNION SELECT log_id FROM leaf_indices UNION SELECT log_id FROM tiles UNION SELECT log_id FROM checkpoints
          UNION SELECT log_id FROM issuers UNION SELECT log_id FROM frozen_logs
+         UNION SELECT log_id FROM quarantined_logs UNION SELECT log_id FROM ended_logs
      ) AS used WHERE log_id NOT IN (SELECT log_id FROM logs) ORDER BY log_id";
 
 /// For each of `identities` the index at which it was found.

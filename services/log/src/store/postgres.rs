@@ -20,6 +20,7 @@
 //! What proofs are made from (entries, tiles, leaves) is read together with what others ask for at that time; see [`gathered`].
 
 mod census;
+mod doubts;
 mod gathered;
 mod rows;
 

@@ -3,6 +3,8 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
 //! because each crosses to the connection's thread and back.
 
+mod doubts;
+
 use super::convert::{self, CensusRow, CheckpointRow, LogRow, LookupRow, TileRow, UNLISTED, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
