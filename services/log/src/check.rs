@@ -12,7 +12,8 @@
 //! |---|---|
 //! | `bundle_parts.timestamp_ms` of a Rekor log, to a time between those of its neighbours | the time of an entry is not hashed into the tree; clients have the one that was promised |
 //! | `logs.created_ms`, to a time before the first entry | it is only shown |
-//! | `frozen_logs` | that a log is frozen is a decision, not a fact about the tree |
+//! | `frozen_logs`, `quarantined_logs` | that a log is frozen or in doubt is a decision, not a fact about the tree |
+//! | `ended_logs.ended_ms`, and `published_size` upwards | how much was lost is known to nobody else |
 //! | a row of `checkpoints` that is missing | not every checkpoint is stored |
 //! | a row of `issuers` that no entry names | it is stored before the entry is logged |
 
@@ -121,6 +122,9 @@ pub struct Report {
     pub signatures: u64,
     /// Sizes of the earlier trees that it extends.
     pub extends: Vec<u64>,
+    /// Of a log that was ended, the number of entries that were published and cannot be proven any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
 }
 
 /// The first fault.

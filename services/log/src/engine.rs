@@ -1,8 +1,12 @@
 //! A log as its personalities see it: append, prove, read.
 
+mod begin;
+mod doubt;
 mod open;
 mod read;
 
+use doubt::Ended;
+pub(crate) use doubt::{file_beside, larger, read_file};
 pub use open::{CHECKPOINT_PERIOD, OpenError, Settings};
 use read::prove_inclusion;
 
@@ -119,6 +123,7 @@ struct Parts {
     /// Set by the sequencer, too, when it finds the log frozen.
     frozen: Arc<AtomicBool>,
     quarantine: Quarantine,
+    ended: Ended,
     cache: TileCache,
     committed: SharedRead<CommittedHead>,
     /// Entries appended by this process.
@@ -139,6 +144,12 @@ impl Log {
         self.0.frozen.load(Ordering::Relaxed)
     }
 
+    /// Whether an operator has ended it at what can be proven: it is only read, and nothing is signed.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.0.ended.is_begun()
+    }
+
     /// How its checkpoints are named.
     #[must_use]
     pub fn scheme(&self) -> &Scheme {
@@ -154,6 +165,10 @@ impl Log {
     /// The newest tree head that was published by this process; another replica may have committed a larger one. An error
     /// where the log is quarantined and nothing that is stored can be proven.
     pub fn published(&self) -> Result<Arc<Published>, Error> {
+        if self.is_ended() {
+            let shown = self.0.ended.published().cloned();
+            return shown.ok_or(Error::Unavailable { reason: "the checkpoint of the ended log cannot be read" });
+        }
         self.publications().map(|published| published.borrow().clone())
     }
 
@@ -161,7 +176,7 @@ impl Log {
     /// last one it published: reads go on.
     pub async fn latest(&self) -> Result<Arc<Published>, Error> {
         let published = self.published()?;
-        if !self.0.store.shared() || self.0.quarantine.reason().is_some() {
+        if !self.0.store.shared() || self.0.quarantine.reason().is_some() || self.is_ended() {
             return Ok(published);
         }
         let committed = self.0.committed.now(async || self.0.store.head(self.0.record.log_id).await).await;
@@ -212,7 +227,7 @@ impl Log {
     /// Leaves whose entries and tiles may be read, at least `wanted` if there are as many: all that are published, or all
     /// that are stored where nothing can be proven.
     pub(crate) async fn readable(&self, wanted: u64) -> Result<u64, Error> {
-        if self.0.published.is_none() {
+        if self.0.published.is_none() && !self.is_ended() {
             return Ok(self.0.stored_size);
         }
         Ok(self.covering(wanted).await?.tree.size)
@@ -242,12 +257,16 @@ impl Log {
         &self.0.cache
     }
 
-    /// Why the log takes no entries; `None` where it does. Reads go on.
+    /// Why the log takes no entries; `None` where it does, and where it was ended: then its successor does. Reads go on.
     #[must_use]
     pub fn obstacle(&self) -> Option<Obstacle> {
+        if self.is_ended() {
+            return None;
+        }
         let log = self.0.record.name.clone();
         if let Some(reason) = self.0.quarantine.reason() {
-            return Some(Obstacle::Quarantined { log, reason: reason.clone() });
+            let change = self.0.quarantine.change().cloned();
+            return Some(Obstacle::Quarantined { log, reason: reason.clone(), change });
         }
         if !self.0.pool.is_open() {
             return Some(Obstacle::Stopped { log });

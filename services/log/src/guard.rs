@@ -154,7 +154,17 @@ impl Guard<'_> {
 
     /// The newest stored checkpoint that verifies and that the stored tiles lead to: what can be shown without signing.
     pub(crate) async fn last_published(self) -> Result<Option<Published>, Error> {
-        let mut stored = self.store.newest_checkpoint(self.record.log_id).await?;
+        self.newest_proven(self.store.newest_checkpoint(self.record.log_id).await?).await
+    }
+
+    /// The same of trees that have at most `size` leaves.
+    pub(crate) async fn last_published_within(self, size: u64) -> Result<Option<Published>, Error> {
+        let below = size.saturating_add(1);
+        self.newest_proven(self.store.checkpoint_below(self.record.log_id, below).await?).await
+    }
+
+    /// `stored`, or the newest before it, that verifies and that the stored tiles lead to.
+    async fn newest_proven(self, mut stored: Option<(u64, String)>) -> Result<Option<Published>, Error> {
         for _ in 0..TRIED_CHECKPOINTS {
             let Some((size, note)) = stored else { return Ok(None) };
             if let Some(published) = self.republish(size, note).await? {
@@ -189,6 +199,15 @@ impl Guard<'_> {
         let Some(index) = size.checked_sub(1) else { return Ok(self.record.created) };
         let entries = self.store.entries(self.record.log_id, index, 1).await?;
         Ok(entries.first().map_or(self.record.created, |entry| entry.timestamp))
+    }
+
+    /// Whether the stored tiles lead to this tree.
+    pub(crate) async fn leads_to(self, tree: &TreeHead) -> Result<bool, StoreError> {
+        match self.root(tree.size).await {
+            Ok(root) => Ok(root == Some(tree.root)),
+            Err(StoreError::Corrupt(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The root hash of the first `size` leaves, as the stored tiles give it; `None` where some are missing.

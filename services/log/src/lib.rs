@@ -23,6 +23,8 @@
 mod activity;
 pub mod check;
 pub mod ct;
+mod derive;
+pub mod ending;
 mod engine;
 mod error;
 mod guard;

@@ -179,6 +179,12 @@ impl Sequencer {
                 refuse(batch, |_| Error::Frozen);
                 Ok(())
             }
+            Err(Error::Store(error)) if error.is_quarantined() => {
+                let found = self.look_for_quarantine().await;
+                let unavailable = || Error::Unavailable { reason: "the database did not take the batch" };
+                refuse(batch, |_| found.clone().err().map_or_else(unavailable, Error::Quarantined));
+                found
+            }
             // The guard of the clock has said so once.
             Err(Error::Clock(fault)) => {
                 refuse(batch, |_| Error::Clock(fault));
@@ -381,7 +387,7 @@ pub(crate) async fn run(
         let received = tokio::select! {
             biased;
             // A witness has found a fault. The callers report it to the clients of the waiting requests.
-            () = quarantine.begun() => return,
+            _ = quarantine.begun() => return,
             received = waiting.recv_many(&mut batch, MAX_BATCH) => Some(received),
             _ = readers.recv_many(&mut asking, MAX_BATCH) => None,
             () = shutdown.begun(), if !waiting.is_closed() => {

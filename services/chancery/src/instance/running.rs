@@ -49,12 +49,12 @@ impl RunningLogs {
         self.0.tiles.as_ref().map(|tiles| tiles.below(name))
     }
 
-    /// Adds a log that was opened, and has its files copied. A quarantined log is not copied.
+    /// Adds a log that was opened, and has its files copied. A quarantined or ended log is not copied: its copy may have more.
     pub(super) async fn add(&self, files: Files, sequencer: JoinHandle<()>) -> anyhow::Result<()> {
         let log = files.log().clone();
         let name = &log.record().name;
         let mirror = match self.copy(name) {
-            Some(place) if log.quarantine().is_none() => {
+            Some(place) if log.quarantine().is_none() && !log.is_ended() => {
                 let started = Mirror::start(files, place, self.0.mirrors_stopping.clone()).await;
                 Some(started.with_context(|| format!("cannot copy the {name} log to --tiles"))?)
             }
@@ -83,7 +83,8 @@ impl RunningLogs {
             | Obstacle::Unmarked { .. }
             | Obstacle::Unwitnessed { .. } => obstacle.to_string(),
         });
-        let mut mirrors = logs.iter().filter_map(|running| running.mirror.as_ref());
+        let open = logs.iter().filter(|running| !running.log.is_ended());
+        let mut mirrors = open.filter_map(|running| running.mirror.as_ref());
         obstacle.or_else(|| mirrors.find_map(|(mirror, _)| mirror.obstacle()).map(str::to_owned))
     }
 

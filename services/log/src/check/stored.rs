@@ -5,7 +5,7 @@ use super::signatures::{self, Met};
 use super::tree::Tree;
 use super::{Finding, Options, Personality, Report, Subject, tables};
 use crate::ct;
-use crate::store::{CommittedHead, Lookup, Store, StoredEntry};
+use crate::store::{CommittedHead, End, Lookup, Store, StoredEntry};
 use chancery_verify::merkle::{self, TreeHead};
 use chancery_verify::tile::Tiles;
 use chancery_verify::{Hash, Timestamp};
@@ -32,13 +32,7 @@ pub(super) async fn check(
     if record.origin != subject.scheme.origin() {
         return Err(Finding::Log("it was made with another origin"));
     }
-    // Read in this order, so that a running server cannot cause a false fault. Entries beyond the head are not read.
-    let newest = store.newest_checkpoint(record.log_id).await?.map(|(size, _)| size);
-    let head = store.head(record.log_id).await?;
-    let saved = options.saved.iter().map(|saved| saved.size);
-    if let Some(published) = newest.into_iter().chain(saved).find(|size| *size > head.tree.size) {
-        return Err(Finding::RolledBack { head: head.tree.size, published });
-    }
+    let Extent { head, newest, ended } = Extent::read(store, record.log_id, options).await?;
     let mut source = Source { store, log_id: record.log_id, head, newest, ahead: VecDeque::new(), last_read: None };
     let mut derivation = Derivation::new(subject.clone(), options.clone(), newest);
     progress(0, head.tree.size);
@@ -61,14 +55,17 @@ pub(super) async fn check(
         return Err(Finding::Head { stated: head.tree.size, derived: derivation.tree.size() });
     }
     let Derivation { last, checkpoints, signatures, identities, misled, issuers, .. } = derivation;
-    if head.timestamp != last {
+    if ended.is_none() && head.timestamp != last {
         return Err(Finding::Log("the time of its head is not that of its last entry"));
     }
     // If an entry is logged twice, no row or a wrong row leads to one of the two. So report the duplicate and not the
     // row.
     source.find_repeat(identities).await?;
     misled.map_or(Ok(()), Err)?;
-    tables::compare(subject.personality, store.census(record.log_id).await?)?;
+    match ended {
+        None => tables::compare(subject.personality, store.census(record.log_id).await?)?,
+        Some(end) => source.find_last_checkpoint(end.tree.size).await?,
+    }
     tables::issuers(store, record.log_id, &issuers).await?;
     Ok(Report {
         log: record.name.clone(),
@@ -78,7 +75,34 @@ pub(super) async fn check(
         checkpoints,
         signatures,
         extends: options.saved.iter().map(|saved| saved.size).collect(),
+        lost: ended.map(|end| end.published.saturating_sub(end.tree.size)),
     })
+}
+
+/// How much of a log is checked.
+struct Extent {
+    head: CommittedHead,
+    /// Size of the newest stored checkpoint.
+    newest: Option<u64>,
+    ended: Option<End>,
+}
+
+impl Extent {
+    async fn read(store: &dyn Store, log_id: i64, options: &Options) -> Result<Self, Finding> {
+        // Read in this order, so that a running server cannot cause a false fault. Entries beyond the head are not read.
+        let mut newest = store.newest_checkpoint(log_id).await?.map(|(size, _)| size);
+        let mut head = store.head(log_id).await?;
+        let ended = store.ended(log_id).await?;
+        if let Some(end) = ended {
+            // What is shown of an ended log is checked: the rest cannot be proven, and nothing is added to it.
+            (head.tree, newest) = (end.tree, Some(end.tree.size));
+        }
+        let saved = options.saved.iter().map(|saved| saved.size);
+        match newest.into_iter().chain(saved).find(|size| *size > head.tree.size) {
+            Some(published) => Err(Finding::RolledBack { head: head.tree.size, published }),
+            None => Ok(Self { head, newest, ended }),
+        }
+    }
 }
 
 /// The data of one step.
@@ -128,6 +152,13 @@ impl Source<'_> {
             self.last_read = self.ahead.back().map(|(size, _)| *size).or(self.newest);
         }
         Ok(Step { end, entries, lookups, tiles, checkpoints, last })
+    }
+
+    /// The checkpoint at which the log was ended, which was verified with the others if it is there.
+    async fn find_last_checkpoint(&self, size: u64) -> Result<(), Finding> {
+        let newest = self.store.checkpoint_below(self.log_id, size.saturating_add(1)).await?;
+        let is_there = newest.is_some_and(|(found, _)| found == size);
+        if is_there { Ok(()) } else { Err(Finding::Log("the checkpoint at which it was ended is missing")) }
     }
 
     /// The first entry that equals one with a lower index.

@@ -10,6 +10,8 @@
 //! do not know of the new key yet. A write to a frozen shard reads the rows again and continues in the next shard. No
 //! data is moved, and nothing has to be undone.
 //!
+//! A shard that was ended because newer entries were lost keeps the indices of these, without entries.
+//!
 //! A staged shard is empty and does not count in virtual indices. A cancelled shard is frozen while empty, before the
 //! switch to a later one, so that no process writes to it. It adds nothing to any index.
 
@@ -167,7 +169,7 @@ impl Shards {
         for (number, LogRecord { log_id, tree_id, .. }) in self.records().await? {
             // Frozen first, then the head: the head of a frozen log does not change.
             let size = match self.store().frozen(log_id).await? {
-                Some(_) => Some(self.store().head(log_id).await?.tree.size),
+                Some(_) => Some(self.final_size(log_id).await?),
                 None => None,
             };
             spans.push(Span { number, tree_id, first, size });
@@ -175,6 +177,13 @@ impl Shards {
             first += size;
         }
         Ok(spans)
+    }
+
+    /// The number of indices that a frozen shard takes. An index that was promised is never given again, so those of entries
+    /// that were lost before the shard was ended count as well.
+    async fn final_size(&self, log_id: i64) -> Result<u64, Error> {
+        let head = self.store().head(log_id).await?.tree.size;
+        Ok(self.store().ended(log_id).await?.map_or(head, |end| head.max(end.published)))
     }
 
     /// Every shard in the database, staged and cancelled ones included, oldest first.

@@ -36,7 +36,7 @@ impl Sight {
 }
 
 impl Sequencer {
-    /// Looks whether the database was put back, or the log was frozen, while nothing was written. A database that fails says
+    /// Looks whether the database was put back, or the log was frozen or quarantined, while nothing was written. A database that fails says
     /// nothing about what is in it.
     pub(super) async fn look(&mut self) -> Result<(), Reason> {
         let begun = self.clock.moment();
@@ -49,7 +49,19 @@ impl Sequencer {
             Err(error) => tracing::debug!(log.name = %self.record.name, %error, "cannot see the committed head"),
         }
         self.look_for_freeze().await;
-        Ok(())
+        self.look_for_quarantine().await
+    }
+
+    /// Whether another server has found a fault.
+    pub(super) async fn look_for_quarantine(&self) -> Result<(), Reason> {
+        match self.store.quarantined(self.record.log_id).await {
+            Ok(Some(recorded)) => Err(Reason::Recorded(Box::new(recorded))),
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::debug!(log.name = %self.record.name, %error, "cannot see whether the log is quarantined");
+                Ok(())
+            }
+        }
     }
 
     /// Notes a head that was read from the store after the moment `begun`.

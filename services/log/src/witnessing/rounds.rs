@@ -127,7 +127,7 @@ impl Rounds {
             self.settle(&newest);
             let wakes = self.wakes();
             tokio::select! {
-                () = quarantine.begun() => return None,
+                _ = quarantine.begun() => return None,
                 changed = self.signed.changed() => if changed.is_err() { return None },
                 Some(asked) = asking.next() => if let Some(reason) = self.answered(asked) { return Some(reason) },
                 () = sleep_until(wakes) => {}

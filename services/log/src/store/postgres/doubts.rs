@@ -13,11 +13,7 @@ async fn find_quarantine(connections: &Connections, log_id: i64) -> Result<Optio
     Ok(row.bind(log_id).fetch_optional(connections).await?)
 }
 
-async fn insert_quarantine(
-    executor: impl PgExecutor<'_>,
-    log_id: i64,
-    recorded: &Recorded,
-) -> Result<(), StoreError> {
+async fn insert_quarantine(executor: impl PgExecutor<'_>, log_id: i64, recorded: &Recorded) -> Result<(), StoreError> {
     let Recorded { since_ms, code, reason, tree_size, note } = recorded;
     sqlx::query(
         "/* quarantine */ INSERT INTO quarantined_logs (log_id, since_ms, code, reason, tree_size, note)

@@ -38,12 +38,11 @@ async fn read_end(connection: &mut SqliteConnection, log_id: i64) -> Result<Opti
 impl Doubts for SqliteStore {
     fn quarantined(&self, log_id: i64) -> Answer<'_, Option<Recorded>> {
         Box::pin(async move {
-            let row: Option<RecordedRow> = sqlx::query_as(
-                "SELECT since_ms, code, reason, tree_size, note FROM quarantined_logs WHERE log_id = ?",
-            )
-            .bind(log_id)
-            .fetch_optional(&self.database.readers)
-            .await?;
+            let row: Option<RecordedRow> =
+                sqlx::query_as("SELECT since_ms, code, reason, tree_size, note FROM quarantined_logs WHERE log_id = ?")
+                    .bind(log_id)
+                    .fetch_optional(&self.database.readers)
+                    .await?;
             row.map(convert::recorded).transpose()
         })
     }
