@@ -40,8 +40,10 @@ pub(crate) use data::{DataDirectory, recorded_instance};
 pub(crate) use description::{Answering, witness_description};
 pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use listening::Listening;
+pub(crate) use logs::tree_id;
 pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
+pub(crate) use shards::{mark_file, marks};
 #[cfg(feature = "s3")]
 pub(crate) use tiles::BucketArguments;
 pub(crate) use tiles::{Place as TilesPlace, TilesArguments};

@@ -7,7 +7,7 @@ use super::{
     rekor_shards::{self, RekorShard, RekorShards},
     rekor2_shards::{self, Rekor2Shards},
     running::RunningLogs,
-    shards::{Series, ShardOpener, Shards},
+    shards::{Series, ShardOpener, Shards, marks},
 };
 use crate::rotation::{self, RingFiles};
 use anyhow::Context as _;
@@ -57,7 +57,7 @@ impl Opening<'_> {
     /// Opens the first log of each series; the certificate log takes chains that end in one of `roots` (DER).
     pub(super) async fn logs(&self, roots: &[Vec<u8>]) -> anyhow::Result<Logs> {
         let (database, running) = (Database::open(self.setup.database).await?, RunningLogs::new(self.tiles.cloned()));
-        let marks = self.setup.data.path().join("marks");
+        let marks = marks(self.setup.data.path());
         private_directory(&marks)?;
         let opener = ShardOpener {
             marks,
@@ -203,7 +203,7 @@ impl Logs {
 }
 
 /// Positive, as the store wants it.
-pub(super) fn tree_id(random: &dyn Random) -> i64 {
+pub(crate) fn tree_id(random: &dyn Random) -> i64 {
     let mut bytes = [0; 8];
     random.fill(&mut bytes);
     (i64::from_be_bytes(bytes) & i64::MAX).max(1)

@@ -20,7 +20,7 @@ use chancery_log::{CHECKPOINT_PERIOD, Files, Log, Settings, series, store::Store
 use chancery_verify::PublicKey;
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
 use tokio::task::JoinHandle;
@@ -174,10 +174,20 @@ impl<P: Personality> Shards<P> {
     }
 }
 
+/// Directory of the logs' high-water marks in a data directory.
+pub(crate) fn marks(data: &Path) -> PathBuf {
+    data.join("marks")
+}
+
+/// The file there of the log of this name.
+pub(crate) fn mark_file(marks: &Path, name: &str) -> PathBuf {
+    marks.join(format!("{name}.mark"))
+}
+
 impl ShardOpener {
     /// Where the log of this name has its high-water mark.
     pub(super) fn mark(&self, name: &str) -> PathBuf {
-        self.marks.join(format!("{name}.mark"))
+        mark_file(&self.marks, name)
     }
 
     async fn open(&self, series: &Series, generation: &Generation) -> anyhow::Result<(Log, JoinHandle<()>)> {

@@ -104,7 +104,12 @@ impl TrustSources {
     /// Names these keys as those of the Rekor v2 logs, and sends signers to the one that signs.
     pub(super) fn set_rekor2_logs(&mut self, keys: &Generations<PublicKey>) {
         self.rekor2_logs = keys.trusted();
-        self.send_signers_to(keys.signing_credential().map_or(1, |(generation, _)| generation));
+        let signing = keys.signing_credential().map_or(1, |(generation, _)| generation);
+        let has_ended = self.rekor2_logs.iter().any(|log| log.number == signing && log.validity.end.is_some());
+        // The successor of a log that was ended has nobody to wait for.
+        let open = self.rekor2_logs.iter().filter(|log| log.activated.is_some() && log.validity.end.is_none());
+        let newest = open.map(|log| log.number).max().filter(|_| has_ended);
+        self.send_signers_to(newest.unwrap_or(signing));
     }
 
     /// Has signing configurations name this generation's Rekor v2 log.
