@@ -14,6 +14,7 @@ mod claims;
 mod clock;
 mod crash;
 mod disk;
+mod doubts;
 mod fake_witness;
 mod faults;
 mod holes;
@@ -89,6 +90,9 @@ on_both_databases! {
     marks::a_database_that_is_put_back_under_an_idle_log_is_noticed,
     marks::a_mark_that_cannot_be_trusted_or_kept_acknowledges_nothing,
     marks::what_is_acknowledged_is_in_the_mark,
+    doubts::a_quarantine_survives_a_restart_until_the_state_is_proven,
+    doubts::an_ended_log_is_read_and_never_signed_again,
+    doubts::a_log_of_another_history_is_not_ended,
     witnessing::answers_and_files_bear_the_cosignatures_of_a_quorum,
     witnessing::without_witnesses_an_open_log_goes_on_and_a_closed_one_does_not,
     witnessing::an_answer_that_is_no_cosignature_is_ignored,
