@@ -11,7 +11,7 @@
 use crate::Corrupt;
 use crate::store::{Change, Recorded};
 use chancery_daemon::clock::ClockFault;
-use chancery_verify::{Rejection, Timestamp};
+use chancery_verify::Rejection;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::SetOnce;
 
@@ -123,7 +123,7 @@ pub enum Reason {
     #[error(transparent)]
     Invariant(#[from] Corrupt),
     /// Another server of the log has found a fault, or this one before it was restarted, and the state is not proven since.
-    #[error("{}, found {} ({})", .0.reason, Timestamp::from_millis(.0.since_ms).rfc3339(), .0.code)]
+    #[error("found before: {0}")]
     Recorded(Box<Recorded>),
 }
 

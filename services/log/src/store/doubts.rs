@@ -23,6 +23,13 @@ pub struct Recorded {
     pub note: Option<String>,
 }
 
+impl fmt::Display for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { since_ms, code, reason, .. } = self;
+        write!(f, "{reason} ({code}, {})", Timestamp::from_millis(*since_ms).rfc3339())
+    }
+}
+
 /// Where a log was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End {

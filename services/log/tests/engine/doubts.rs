@@ -179,7 +179,9 @@ async fn a_quarantine_reaches_every_replica() {
     eventually("the idle one hears of it", async || one.log.quarantine().is_some()).await;
     for running in [one, two] {
         let said = running.log.obstacle().unwrap().to_string();
-        assert!(said.contains("QUARANTINED (quarantine.recorded): a self-check failed, found 2027-01-15T"), "{said}");
+        let reason =
+            "QUARANTINED (quarantine.recorded): found before: a self-check failed (quarantine.invariant, 2027-01-15T";
+        assert!(said.contains(reason), "{said}");
         running.stop().await;
     }
     // The state is proven: it goes on, on both.
