@@ -30,6 +30,8 @@ use tokio::time::sleep;
 const LOOK: Duration = Duration::from_secs(2);
 /// Extension of the file beside the mark.
 const EXTENSION: &str = "quarantined";
+/// [`Reason::code`] of a failed self-check, which the guard does not see.
+const INVARIANT: &str = "quarantine.invariant";
 
 /// Where the log was ended; seen at once by everyone who holds a clone.
 #[derive(Debug, Clone, Default)]
@@ -87,7 +89,6 @@ pub(crate) fn larger(one: Option<Recorded>, other: Option<Recorded>) -> Option<R
 }
 
 /// Where the quarantine of a log is recorded.
-#[derive(Clone)]
 pub(super) struct Memory {
     pub(super) record: Arc<LogRecord>,
     pub(super) store: Arc<dyn Store>,
@@ -100,13 +101,14 @@ impl Memory {
         Self { record, store, file: mark.map(file_beside) }
     }
 
-    async fn recorded(&self) -> Result<Option<Recorded>, OpenError> {
+    /// What the database says, and what the file says.
+    async fn records(&self) -> Result<Vec<Recorded>, OpenError> {
         let remembered = match &self.file {
             Some(path) => read_file(path).map_err(|error| OpenError::mark(path, error))?,
             None => None,
         };
         let stored = self.store.quarantined(self.record.log_id).await.map_err(Error::from)?;
-        Ok(larger(stored, remembered))
+        Ok(stored.into_iter().chain(remembered).collect())
     }
 
     async fn write(&self, recorded: Recorded) -> Result<(), String> {
@@ -130,19 +132,19 @@ impl Memory {
 
     /// The verdict of a start, which must also lift a quarantine that is recorded.
     pub(super) async fn confirm(&self, guard: Guard<'_>, verdict: Verdict) -> Result<Verdict, OpenError> {
-        let Some(recorded) = self.recorded().await? else { return Ok(verdict) };
         let Verdict::Sound(sound) = &verdict else { return Ok(verdict) };
         let size = sound.head.tree.size;
-        if !is_proven(guard, sound, &recorded).await? {
-            return Ok(Verdict::Doubtful { reason: Reason::Recorded(Box::new(recorded)), size });
+        let mut is_recorded = false;
+        for recorded in self.records().await? {
+            if !is_proven(guard, sound, &recorded).await? {
+                return Ok(Verdict::Doubtful { reason: Reason::Recorded(Box::new(recorded)), size });
+            }
+            is_recorded = true;
         }
-        self.forget().await?;
-        tracing::info!(
-            log.name = %self.record.name,
-            leaves = size,
-            was = recorded.code,
-            "the stored log is proven; its quarantine is over"
-        );
+        if is_recorded {
+            self.forget().await?;
+            tracing::info!(log.name = %self.record.name, leaves = size, "the stored log is proven; its quarantine is over");
+        }
         Ok(verdict)
     }
 }
@@ -169,9 +171,6 @@ async fn is_proven(guard: Guard<'_>, sound: &Sound, recorded: &Recorded) -> Resu
     }
     Ok(derive(store, record.log_id, head).await?.is_whole)
 }
-
-/// [`Reason::code`] of a failed self-check, which the guard does not see.
-const INVARIANT: &str = "quarantine.invariant";
 
 /// Waits for the quarantine of a log, records it, and then waits until the log is ended.
 pub(super) struct Keeper {
