@@ -1,6 +1,6 @@
 //! Where an instance is reached: the URL of each role, and the names its logs have because of it.
 
-use crate::configuration::Role;
+use crate::role::Role;
 use anyhow::Context as _;
 use chancery_trust::BaseUrl;
 use std::{collections::BTreeMap, net::SocketAddr};

@@ -3,13 +3,15 @@
 use super::{
     RekorV2Arguments, Setup, WitnessChoices,
     ct_shards::{self, CtShards},
-    data::private_directory,
     rekor_shards::{self, RekorShard, RekorShards},
     rekor2_shards::{self, Rekor2Shards},
     running::RunningLogs,
     shards::{Series, ShardOpener, Shards},
 };
-use crate::rotation::{self, RingFiles};
+use crate::{
+    data_directory::private_directory,
+    rotation::{self, RingFiles},
+};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{

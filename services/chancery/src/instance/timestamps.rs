@@ -6,7 +6,7 @@ use super::{
     trust::{Publisher, TrustSources},
 };
 use crate::{
-    configuration::Role,
+    role::Role,
     rotation::{
         self, RingFiles,
         follow::{Rotation, Subject},

@@ -2,8 +2,8 @@
 
 use super::{Addresses, RekorV2Arguments, Setup, SignIn, timestamps, transparency};
 use crate::{
-    configuration::Role,
     issuer::Issuer,
+    role::Role,
     rotation::{
         credential::{Chain, Credential},
         generations::{Generations, Trusted},
