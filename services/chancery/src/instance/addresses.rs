@@ -43,6 +43,11 @@ impl Addresses {
         self.urls.get(&role).with_context(|| format!("{role} has no URL"))
     }
 
+    /// Where clients post requests for timestamps, whichever process answers them.
+    pub(super) fn timestamp_url(&self) -> anyhow::Result<BaseUrl> {
+        Ok(BaseUrl::parse(&format!("{}{}", self.url(Role::Tsa)?.as_str(), chancery_tsa::http::PATH))?)
+    }
+
     /// Where the certificate log of a generation of its key is below the base URL; part of its name.
     pub(super) fn ct_path(&self, generation: u64) -> String {
         if generation > 1 { format!("{}-{generation}", self.ct_path) } else { self.ct_path.to_owned() }
