@@ -1,7 +1,7 @@
 //! Signed documents: read, verified, written. TUF 1.0 §4.
 //!
 //! The input may come from a person's disk or from another program, so it is not trusted before enough signatures
-//! verify. [`super::Root::verify`] counts keys, not signatures.
+//! verify. [`Root::verify`](super::Root::verify) counts keys, not signatures.
 
 use super::{InvalidMetadata, Role, TargetName, canonical, key::KeyId};
 use chancery_verify::Timestamp;
