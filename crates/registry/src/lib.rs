@@ -9,6 +9,7 @@
 //! | [`reference`](mod@reference), [`digest`] | names of images | OCI distribution, «Pulling manifests»; Docker's short names |
 //! | [`document`] | manifests and indexes | OCI image, `manifest.md`, `image-index.md` |
 //! | [`client`] | requests: manifests, blobs, referrers | OCI distribution |
+//! | [`options`] | how registries are asked | – |
 //! | [`directory`] | the same in a directory on this machine | OCI image, `image-layout.md` |
 //! | [`credentials`] | who we are, from Docker's and Podman's files and credential helpers | Docker's `config.json`, `containers-auth.json` |
 //! | [`facts`] | a bounded cache of what was read | – |
@@ -27,16 +28,18 @@ pub mod document;
 mod error;
 pub mod facts;
 mod link;
+pub mod options;
 pub mod reference;
 mod referrers;
 mod transport;
 
-pub use client::{Client, Fetched, Limits, Options};
+pub use client::{Client, Fetched};
 pub use credentials::Locations;
 pub use digest::Digest;
 pub use directory::Directory;
 pub use document::{Descriptor, Document, Index, Manifest, Platform};
 pub use error::{Error, ErrorKind};
 pub use facts::Facts;
+pub use options::{Limits, Options};
 pub use reference::{Reference, Repository, Tag};
 pub use referrers::{Listing, Referrer};

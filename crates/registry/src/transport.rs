@@ -3,9 +3,8 @@
 //! At most a few requests are on their way at a time; those that wait for another attempt do not count.
 
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, Options,
     address::{self, Guarded, Reach},
-    client::Options,
 };
 use bytes::{Bytes, BytesMut};
 use httpdate::parse_http_date;

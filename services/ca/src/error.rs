@@ -2,7 +2,7 @@
 
 use crate::issue::IssueError;
 use crate::limit::Share;
-use crate::oidc::TokenRefusal;
+use crate::refusal::TokenRefusal;
 use chancery_daemon::clock::ClockFault;
 use chancery_verify::Rejection;
 

@@ -8,13 +8,15 @@
 mod arguments;
 mod audit;
 mod console;
-mod origin;
 mod trust;
 mod tsa;
 
 use crate::{
-    cli::database_url,
+    database_url,
     instance::{CheckpointKey, RekorVersion, WitnessesTable, services},
+    listening::TlsFiles,
+    role::Role,
+    web_origin,
 };
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::authority::check_organization;
@@ -22,11 +24,10 @@ use chancery_keys::KeyUri;
 use chancery_trust::Validity;
 use chancery_verify::Timestamp;
 use console::ConsoleTable;
-pub(crate) use origin::web_origin;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
-    fmt, fs,
+    fs,
     net::{IpAddr, SocketAddr},
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
@@ -39,39 +40,6 @@ use url::Url;
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Enough for the clients behind one NAT gateway, each with a few connections.
 const CONNECTIONS_PER_ADDRESS: usize = 256;
-
-/// A role of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
-    /// Certificate authority (Fulcio)
-    Ca,
-    /// Signature logs (Rekor) and certificate log
-    Log,
-    /// Timestamp authority
-    Tsa,
-    /// Trust root: TUF repository and trust files
-    Trust,
-}
-
-impl Role {
-    pub(crate) const ALL: [Self; 4] = [Self::Ca, Self::Log, Self::Tsa, Self::Trust];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Ca => "ca",
-            Self::Log => "log",
-            Self::Tsa => "tsa",
-            Self::Trust => "trust",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// Configuration of a server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -146,16 +114,6 @@ impl Listen {
         );
         Ok(())
     }
-}
-
-/// TLS certificate and key, in PEM. The server loads them again when they change.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TlsFiles {
-    /// File of the certificate chain, the server's certificate first.
-    pub(crate) certificate: PathBuf,
-    /// File of the private key.
-    pub(crate) key: PathBuf,
 }
 
 /// A `PostgreSQL` database.
@@ -311,7 +269,7 @@ impl Configuration {
             }
         }
         if let Some(database) = &self.database
-            && let Err(refusal) = database_url(&database.url)
+            && let Err(refusal) = database_url::parse(&database.url)
         {
             bail!("[database] url: {refusal}");
         }
@@ -320,7 +278,7 @@ impl Configuration {
             "[log] ct_log_url and ct_log_key belong together: set both or neither"
         );
         for origin in &self.listen.origins {
-            web_origin(origin).map_err(anyhow::Error::msg).context("[listen] origins")?;
+            web_origin::parse(origin).map_err(anyhow::Error::msg).context("[listen] origins")?;
         }
         self.operations()?;
         ensure!(

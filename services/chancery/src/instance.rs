@@ -1,7 +1,7 @@
 //! One instance of the program: its data directory, its roles, and how they hang together in a process.
 //!
-//! `chancery dev` and `chancery serve` are two ways to set one up. [`data`] is where things are kept, [`composition`] which
-//! parts there are; each part has its file.
+//! `chancery dev` and `chancery serve` are two ways to set one up. [`composition`] says which parts there are; each part
+//! has its file. Things are kept in [`crate::data_directory`].
 
 mod addresses;
 mod authority;
@@ -10,10 +10,8 @@ mod clock;
 mod composition;
 mod console;
 mod ct_shards;
-mod data;
 mod description;
 mod keys;
-mod listening;
 mod log_keys;
 mod logs;
 mod operations;
@@ -36,10 +34,8 @@ pub(crate) use authority::{AuthorityArguments, Settings as AuthoritySettings, de
 pub(crate) use clock::GuardedClock;
 pub(crate) use composition::{Choices, Instance, Setup, SignIn};
 pub(crate) use console::ConsoleSettings;
-pub(crate) use data::{DataDirectory, recorded_instance};
-pub(crate) use description::{Answering, witness_description};
+pub(crate) use description::Answering;
 pub(crate) use keys::{KeyRecord, keys};
-pub(crate) use listening::Listening;
 pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
 #[cfg(feature = "s3")]

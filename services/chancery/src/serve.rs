@@ -9,11 +9,11 @@ pub(crate) use prepared::{Prepared, missing_tls};
 
 use crate::{
     command,
-    configuration::{Configuration, Role},
-    instance::{
-        Choices, ConsoleSettings, DataDirectory, GuardedClock, Instance, Listening, Setup, SignIn, TilesPlace,
-        recorded_instance,
-    },
+    configuration::Configuration,
+    data_directory::{DataDirectory, recorded_instance},
+    instance::{Choices, ConsoleSettings, GuardedClock, Instance, Setup, SignIn, TilesPlace},
+    listening::Listening,
+    role::Role,
 };
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::reload::Hangups;

@@ -4,11 +4,11 @@
 //! for that fetch and starts none of its own; a task that the current set satisfies does not wait. The caller passes
 //! the time.
 
-use super::TokenRefusal;
-use super::discovery::{InvalidIssuer, KeyLocation};
+use super::discovery::KeyLocation;
 use super::failures::Host;
 use super::fetcher::Fetch;
 use super::token::UnverifiedToken;
+use super::{InvalidIssuer, TokenRefusal};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_verify::key::KeyKind;

@@ -1,13 +1,11 @@
 //! The certificate authority of an instance: its chain, and whom it believes.
 
-use super::{
-    data::DataDirectory,
-    trust::{Publisher, TrustSources},
-};
+use super::trust::{Publisher, TrustSources};
 use crate::{
-    configuration::Role,
+    data_directory::DataDirectory,
     issuer,
     issuers::ConfiguredIssuers,
+    role::Role,
     rotation::{self, RingFiles, follow::Subject, generations::Generations},
 };
 use axum::Router;

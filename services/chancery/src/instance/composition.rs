@@ -8,12 +8,11 @@
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    Addresses, Listening, OperationsArguments, RekorV2Arguments,
+    Addresses, OperationsArguments, RekorV2Arguments,
     authority::{self, Issuing, RotatedAuthority},
     clock::GuardedClock,
     console::{ConsoleSettings, Obstacles},
     ct_shards::{self, CtShards, RotatedCt},
-    data::DataDirectory,
     description::Answering,
     log_keys::LogKeys,
     logs::{Logs, Opening},
@@ -26,8 +25,10 @@ use super::{
     witnesses::WitnessChoices,
 };
 use crate::{
-    configuration::Role,
+    data_directory::DataDirectory,
     issuer::{self, Issuer},
+    listening::Listening,
+    role::Role,
     rotation::{self, RingFiles, follow::Rotation, generations::Generations, observe, status::Statuses},
 };
 use anyhow::Context as _;

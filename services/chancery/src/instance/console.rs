@@ -3,7 +3,7 @@
 use super::{Setup, running::RunningLogs};
 use crate::{
     clients::{self, Client},
-    configuration::Role,
+    role::Role,
 };
 use chancery_console::{
     Console, Guide, Link, Log as ShownLog, Part, Server, Source, State, TrustRoot,

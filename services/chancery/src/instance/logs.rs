@@ -3,13 +3,15 @@
 use super::{
     RekorV2Arguments, Setup, WitnessChoices,
     ct_shards::{self, CtShards},
-    data::private_directory,
     rekor_shards::{self, RekorShard, RekorShards},
     rekor2_shards::{self, Rekor2Shards},
     running::RunningLogs,
-    shards::{Series, ShardOpener, Shards},
+    shards::{Naming, Series, ShardOpener, Shards, tree_id},
 };
-use crate::rotation::{self, RingFiles};
+use crate::{
+    data_directory::private_directory,
+    rotation::{self, RingFiles},
+};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
@@ -30,9 +32,6 @@ use chancery_trust::BaseUrl;
 use chancery_verify::key::KeyKind;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
-
-/// How a log names and signs its checkpoints.
-pub(super) type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
 
 /// Every log, as it is answered for.
 pub(super) struct Logs {
@@ -200,11 +199,4 @@ impl Logs {
         self.running.stop().await;
         self.database.close().await;
     }
-}
-
-/// Positive, as the store wants it.
-pub(super) fn tree_id(random: &dyn Random) -> i64 {
-    let mut bytes = [0; 8];
-    random.fill(&mut bytes);
-    (i64::from_be_bytes(bytes) & i64::MAX).max(1)
 }

@@ -1,12 +1,12 @@
 //! The timestamp authority of an instance: its key and its chain.
 
 use super::{
-    Addresses, Setup,
+    Setup,
     authority::{key_uri, watch_expiry},
     trust::{Publisher, TrustSources},
 };
 use crate::{
-    configuration::Role,
+    role::Role,
     rotation::{
         self, RingFiles,
         follow::{Rotation, Subject},
@@ -22,7 +22,6 @@ use chancery_daemon::{
     random::Random,
     signer::{Signer, Use},
 };
-use chancery_trust::BaseUrl;
 use chancery_tsa::{DEFAULT_POLICY, Error, Policies, TimestampAuthority, chain, http};
 use chancery_verify::{key::KeyKind, timestamping::Authority};
 use clap::Args;
@@ -173,11 +172,6 @@ async fn keys(setup: &Setup<'_>, random: &dyn Random, clock: &ClockGuard) -> any
         data.keep_chain_of(Role::Tsa, &chain::to_pem(&made))?;
     }
     Generations::open(RingFiles::of(data.path()), rotation::Role::Tsa, clock.now()).await
-}
-
-/// What clients post requests to, whichever process it is in.
-pub(super) fn url(addresses: &Addresses) -> anyhow::Result<BaseUrl> {
-    Ok(BaseUrl::parse(&format!("{}{}", addresses.url(Role::Tsa)?.as_str(), http::PATH))?)
 }
 
 fn state(authority: &TimestampAuthority) -> &'static str {

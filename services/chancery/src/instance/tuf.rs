@@ -14,7 +14,7 @@ mod settings;
 
 pub(crate) use settings::{TufArguments, lifetime};
 
-use super::DataDirectory;
+use crate::data_directory::DataDirectory;
 use anyhow::{Context as _, ensure};
 use chancery_ca::audit::AuditLog;
 use chancery_daemon::{

@@ -4,7 +4,7 @@
 //! database. `/readyz` shows the reason why they fail, until they can be written again.
 
 use super::console::Obstacles;
-use crate::configuration::Role;
+use crate::role::Role;
 use anyhow::Context as _;
 use chancery_ca::audit::AuditLog;
 use chancery_daemon::{clock::Clock, reload::Hangups};

@@ -2,7 +2,6 @@
 //!
 //! A signal drains the listener first and the logs after it, so that a request that was accepted is still answered.
 
-use crate::configuration::TlsFiles;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
@@ -13,8 +12,20 @@ use chancery_daemon::{
     shutdown::{self, Signals},
     telemetry,
 };
-use std::{io::ErrorKind, net::SocketAddr, num::NonZeroUsize, sync::Arc};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::{io::ErrorKind, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc};
 use tokio::net::TcpListener;
+
+/// TLS certificate and key, in PEM. The server loads them again when they change.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsFiles {
+    /// File of the certificate chain, the server's certificate first.
+    pub(crate) certificate: PathBuf,
+    /// File of the private key.
+    pub(crate) key: PathBuf,
+}
 
 /// Bound sockets. Clients that connect wait until there is a server.
 pub(crate) struct Listening {
