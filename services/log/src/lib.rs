@@ -21,15 +21,20 @@
 //! every start does once the stored state has passed its guard. One that does not pass it is [`quarantine`]d.
 
 mod activity;
+mod cache;
 pub mod check;
+mod corrupt;
 pub mod ct;
 mod engine;
 mod error;
 mod guard;
+mod head;
 mod mark;
 pub mod mirror;
 mod pool;
+mod proofs;
 pub mod quarantine;
+mod receipt;
 pub mod rekor_v1;
 pub mod rekor_v2;
 mod seed;
@@ -38,9 +43,13 @@ pub mod series;
 mod shared_read;
 pub mod store;
 mod tiles;
+mod tree;
 pub mod witnessing;
 
-pub use engine::{CHECKPOINT_PERIOD, Log, OpenError, Outcome, Published, Receipt, Settings};
-pub use error::{Corrupt, Error, failed_checks};
-pub use pool::{Pending, Sealed};
+pub use corrupt::{Corrupt, failed_checks};
+pub use engine::{CHECKPOINT_PERIOD, Log, OpenError, Settings};
+pub use error::Error;
+pub use head::Published;
+pub use receipt::{Outcome, Receipt};
 pub use tiles::Files;
+pub use tree::{Pending, Sealed};

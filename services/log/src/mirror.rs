@@ -36,7 +36,7 @@ mod push;
 pub use destination::Destination;
 pub use fault::{Error, Fault};
 
-use crate::engine::Published;
+use crate::head::Published;
 use crate::tiles::Files;
 use chancery_daemon::shutdown::Shutdown;
 use push::Pusher;

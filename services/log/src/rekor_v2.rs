@@ -124,7 +124,7 @@ impl RekorV2 {
             signature: Some(Signature { content: seed.signature, verifier: Some(verifier) }),
         });
         let body = request.admit().map_err(seed::refused)?;
-        self.append(body).await.map(|_| ())
+        self.log.append(pending(body).only_first()).await.map(|_| ())
     }
 
     /// Logs what a request asks for; `None` is a request for nothing.
@@ -139,7 +139,7 @@ impl RekorV2 {
         let (kind, log_id) = (request.kind(), self.log_id);
         let body = request.admit().map_err(|rejection| SubmissionError::Refused { kind, rejection })?;
         let leaf_hash = body.leaf_hash();
-        match self.append(body).await? {
+        match self.log.append(pending(body)).await? {
             Outcome::Logged(receipt) => Ok(ProvenEntry { kind, log_id, receipt }),
             Outcome::AlreadyLogged { index } => {
                 let logged = self.log.entry(index).await?.filter(|logged| logged.leaf_hash == leaf_hash);
@@ -149,9 +149,9 @@ impl RekorV2 {
             }
         }
     }
+}
 
-    async fn append(&self, body: Body) -> Result<Outcome, Error> {
-        let leaf_hash = body.leaf_hash();
-        self.log.append(Pending::of_leaf(body.into_bytes(), leaf_hash)).await
-    }
+fn pending(body: Body) -> Pending {
+    let leaf_hash = body.leaf_hash();
+    Pending::of_leaf(body.into_bytes(), leaf_hash)
 }

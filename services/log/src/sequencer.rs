@@ -8,21 +8,18 @@
 //! Only a head that was committed by this loop, or that it has just read as committed, is ever signed; see [`follow`] for
 //! the heads of other replicas.
 
-mod extend;
 mod follow;
 mod look;
 
-pub(crate) use extend::checked_edge;
-use extend::{Extended, Integrated, Place, deduplicate, extend_tree};
-pub(crate) use follow::{Follower, Reader, follower};
 use look::{Sight, put_back_from};
 
 use crate::activity::Activity;
-use crate::engine::{Published, Sequenced, sign_head};
 use crate::guard::Sound;
+use crate::head::{HeadSigner, Published, Reader, Sequenced};
 use crate::pool::Waiting;
 use crate::quarantine::{Quarantine, Reason};
 use crate::store::{Batch, CommittedHead, Found, LogRecord, Store, StoreError};
+use crate::tree::{Extended, Integrated, Place, deduplicate, extend_tree};
 use crate::{Corrupt, Error};
 use chancery_daemon::clock::{ClockFault, ClockGuard, is_before};
 use chancery_daemon::samples::Samples;
@@ -198,8 +195,8 @@ impl Sequencer {
 
     /// Applies the batch in one transaction. Returns what became of each entry, and the tiles the batch completed.
     async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Trees), Error> {
-        let (unique, positions) = deduplicate(batch);
-        let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
+        let (unique, positions) = deduplicate(batch.iter().map(|waiting| &waiting.pending));
+        let identities: Vec<Hash> = unique.iter().map(|pending| pending.identity_hash).collect();
         let now = self.time()?;
         let (mut done, mut put_back, mut fault) = (None, None, None);
         let (known, seen, begun, clock) = (&self.edge, self.head.tree, self.clock.moment(), &self.clock);
@@ -325,7 +322,8 @@ impl Sequencer {
     }
 
     async fn sign_head(&self, dated: Timestamp) -> Result<Published, Error> {
-        sign_head((&self.scheme, &self.signer, &self.samples), &self.head, &self.edge, dated).await
+        let signer = HeadSigner { scheme: &self.scheme, signer: &self.signer, samples: &self.samples };
+        signer.sign(&self.head, &self.edge, dated).await
     }
 
     /// Signs the head again although it has not changed, or for the first time if it could not be signed before.

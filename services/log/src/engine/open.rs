@@ -1,15 +1,16 @@
 //! Opening a log: found or made, compared with what it was made with, guarded, and only then started.
 
-use super::{Log, Parts, Published, sign_head};
+use super::{Log, Parts};
 use crate::activity::Activity;
-use crate::guard::{Guard, Sound, Verdict};
+use crate::cache::TileCache;
+use crate::guard::{Guard, Remembered, Sound, Verdict};
+use crate::head::{HeadSigner, Published, follower};
 use crate::mark::{Mark, Marker, Marking};
 use crate::mirror::{self, Destination};
 use crate::quarantine::{Quarantine, Reason};
 use crate::sequencer::{self, Sequencer, is_behind};
 use crate::shared_read::SharedRead;
 use crate::store::{CommittedHead, LogRecord, NewLog, Store};
-use crate::tiles::TileCache;
 use crate::witnessing::{self, Context, Witnesses};
 use crate::{Corrupt, Error, pool};
 use chancery_daemon::clock::{ClockFault, ClockGuard};
@@ -142,7 +143,8 @@ async fn first_published(
             return Ok((guard.last_published().await?.ok_or(Error::Clock(fault))?, false));
         }
     };
-    let published = sign_head((guard.scheme, signer, &Samples::default()), head, edge, now.max(head.timestamp)).await?;
+    let signer = HeadSigner { scheme: guard.scheme, signer, samples: &Samples::default() };
+    let published = signer.sign(head, edge, now.max(head.timestamp)).await?;
     if let Some((mark, path)) = mark {
         mark.write(&published.note).map_err(|error| OpenError::mark(path, error))?;
     }
@@ -167,7 +169,7 @@ impl Log {
         let scheme = Arc::new(verified_scheme(&settings, &record)?);
         let signer = settings.signer;
         let guard = Guard { record: &record, scheme: &scheme, key: signer.public_key(), store: store.as_ref() };
-        let ((pool, waiting), (follower, readers)) = (pool::pool(), sequencer::follower());
+        let ((pool, waiting), (follower, readers)) = (pool::pool(), follower());
         let (quarantine, activity, cache) = (Quarantine::default(), Arc::<Activity>::default(), TileCache::new());
         let frozen = Arc::new(AtomicBool::new(settings.frozen || is_frozen(store.as_ref(), &record).await?));
         let (mut mark, note) = settings.mark.as_deref().map(open_mark).transpose()?.unzip();
@@ -272,7 +274,13 @@ async fn judge(
     witnesses: Option<&Witnesses>,
     store: &Arc<dyn Store>,
 ) -> Result<Verdict, OpenError> {
-    let verdict = guard.inspect(copy, mark).await?;
+    // Heads are read after what was published of them: whatever is published was committed before.
+    let copied = match copy {
+        Some(copy) => copy.published(guard.scheme, guard.key).await?,
+        None => None,
+    };
+    let marked = mark.map(|note| guard.scheme.open(note, guard.key)).transpose().map_err(OpenError::OtherMark)?;
+    let verdict = guard.inspect(Remembered { copied, marked }).await?;
     let (Verdict::Sound(sound), Some(witnesses)) = (&verdict, witnesses) else { return Ok(verdict) };
     let size = sound.head.tree.size;
     let doubt = witnesses.inspect(guard, store).await?;

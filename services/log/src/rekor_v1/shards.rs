@@ -198,7 +198,7 @@ impl Shards {
     }
 
     /// Lets `append` log the first entry of a shard that has just become current. Of all requests that find it empty,
-    /// only one does so. Two processes may do so at the same time: then there are two such entries.
+    /// only one does so. Where several processes do so at the same time, the entry of one is logged.
     pub(super) async fn seed(
         &self,
         span: &Span,

@@ -286,7 +286,8 @@ pub(crate) fn sealed_by(text: &str, at: impl Fn(u64) + Send + Sync + 'static) ->
         at(index);
         Ok(Sealed { leaf: leaf.clone(), extra: bytes::Bytes::new() })
     };
-    Pending { identity_hash: merkle::leaf_hash(&leaf), seal: Box::new(move |index, _| seal(index, &leaf)) }
+    let identity_hash = merkle::leaf_hash(&leaf);
+    Pending { identity_hash, seal: Box::new(move |index, _| seal(index, &leaf)), only_first: false }
 }
 
 pub(crate) fn verify(receipt: &Receipt, running: &Running, key: &Signer) {
