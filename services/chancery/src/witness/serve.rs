@@ -7,7 +7,8 @@ use crate::{
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
     clock::{ClockGuard, SystemClock, SystemUptime},
-    http::{Readiness, Warnings, openapi},
+    health::{Checks, Finding},
+    http::openapi,
     metrics::Metrics,
     reload::Hangups,
 };
@@ -77,14 +78,14 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
     let description = openapi::router(&witness_description(metrics.is_some()).into_json());
     let routes = chancery_witness::http::router(witness).merge(description);
     let watched = Arc::clone(&clock);
-    let readiness: Readiness = Arc::new(move || {
-        let fault = watched.check().err()?;
-        Some(format!("the witness cosigns nothing ({}): {fault}", fault.code()))
+    let checks: Checks = Arc::new(move || {
+        let fault = watched.check().err();
+        let obstacle = fault.map(|fault| format!("the witness cosigns nothing ({}): {fault}", fault.code()));
+        vec![Finding::unless("witness", "clock", obstacle)]
     });
-    let readiness: (Readiness, Warnings) = (readiness, Arc::new(Vec::new));
     let watch = tokio::spawn(clock.watch());
     let ready = || tracing::info!(%address, verifier_key = key, "witness ready");
-    let served = listening.serve((routes, None), readiness, metrics.as_ref(), |routes| routes, ready).await;
+    let served = listening.serve((routes, None), checks, metrics.as_ref(), |routes| routes, ready).await;
     watch.abort();
     served
 }

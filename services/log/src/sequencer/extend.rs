@@ -3,6 +3,7 @@
 use crate::Corrupt;
 use crate::pool::Waiting;
 use crate::store::{CommittedHead, Extension, Found, StoredEntry};
+use bytes::Bytes;
 use chancery_verify::tile::{Edge, FULL_WIDTH, TileTree, Tiles, Trees};
 use chancery_verify::{Timestamp, merkle};
 use std::collections::HashMap;
@@ -96,6 +97,21 @@ pub(super) fn extend_tree(
     let completed = touched.0.iter().filter(|(_, hashes)| hashes.len() == FULL_WIDTH as usize);
     let completed = Trees(completed.map(|(id, hashes)| (*id, Arc::new(TileTree::new(hashes)))).collect());
     Ok(Extended { edge, head, outcomes, completed, extension: Some(Extension::new(entries, touched, head)) })
+}
+
+/// What a batch of one entry would make of the committed tree, to be written and undone. Pure.
+pub(super) fn rehearsal(head: &CommittedHead, tiles: &Tiles) -> Result<Extension, Corrupt> {
+    let mut edge = checked_edge(head, tiles)?;
+    let mut touched = Tiles::default();
+    let (index, timestamp) = (edge.size(), head.timestamp);
+    let leaf = Bytes::from_static(b"a rehearsal, which is never committed");
+    let leaf_hash = merkle::leaf_hash(&leaf);
+    edge.append(leaf_hash, &mut touched);
+    // Not the leaf hash, so that the table of leaves is written as well.
+    let identity_hash = merkle::leaf_hash(&head.tree.root);
+    let entry = StoredEntry { index, timestamp, identity_hash, leaf_hash, leaf, extra: Bytes::new() };
+    let head = CommittedHead { tree: merkle::TreeHead { size: edge.size(), root: edge.root() }, timestamp };
+    Ok(Extension::new(vec![entry], touched, head))
 }
 
 /// The edge of the committed tree, if its tiles are there and lead to its root hash.
