@@ -17,6 +17,7 @@ mod listening;
 mod log_keys;
 mod logs;
 mod operations;
+mod readiness;
 mod rekor2_shards;
 mod rekor_shards;
 mod rekor_v2;
