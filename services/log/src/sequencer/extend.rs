@@ -124,3 +124,21 @@ pub(crate) fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, 
         Err(Corrupt::new("the head's root hash is that of its right edge"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rehearsal_extends_the_committed_tree_by_one_entry() {
+        let tree = merkle::TreeHead { size: 0, root: merkle::empty_root() };
+        let head = CommittedHead { tree, timestamp: Timestamp::from_millis(7) };
+        let extension = rehearsal(&head, &Tiles::default()).unwrap();
+        let [entry] = extension.entries.as_slice() else { panic!("{extension:?}") };
+        assert_eq!((entry.index, extension.head.tree.size, extension.head.timestamp), (0, 1, head.timestamp));
+        assert_eq!(extension.head.tree.root, entry.leaf_hash);
+        assert_ne!(entry.identity_hash, entry.leaf_hash, "so that every table is written");
+        let other = CommittedHead { tree: merkle::TreeHead { size: 0, root: [1; 32] }, ..head };
+        assert!(rehearsal(&other, &Tiles::default()).is_err());
+    }
+}
