@@ -10,6 +10,7 @@ mod arrival;
 mod connections;
 mod deadline;
 pub mod grpc;
+mod health;
 mod listen;
 mod measure;
 pub mod openapi;
@@ -27,13 +28,13 @@ pub use origins::{Origins, READABLE_ANYWHERE, readable_anywhere};
 pub use peer::Peer;
 pub use request_id::{RequestId, named};
 
+use crate::health::Checks;
 use crate::shutdown::Shutdown;
 use arrival::Arrival;
 use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -64,12 +65,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Connections still busy this long after the shutdown began are closed.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
-/// Returns why a process cannot do all of its work, or `None` if it can.
-pub type Readiness = Arc<dyn Fn() -> Option<String> + Send + Sync>;
-
-/// Returns what an operator should look at although the process does all of its work.
-pub type Warnings = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
-
 /// Answers a request for an unknown path with a page, depending on method and headers. `None` if the client is not a
 /// browser.
 pub type UnknownPath = Arc<dyn Fn(&Method, &HeaderMap) -> Option<Response> + Send + Sync>;
@@ -77,9 +72,7 @@ pub type UnknownPath = Arc<dyn Fn(&Method, &HeaderMap) -> Option<Response> + Sen
 /// What every listener has beside the routes of its roles.
 pub struct Shell {
     /// For `/readyz`.
-    pub readiness: Readiness,
-    /// For `/readyz`, where it is ready.
-    pub warnings: Warnings,
+    pub checks: Checks,
     /// Answers unmatched paths instead of [`not_found`], where it does.
     pub pages: Option<UnknownPath>,
     /// Web pages that may do what other clients may.
@@ -89,7 +82,7 @@ pub struct Shell {
 impl Shell {
     /// Adds to `routes` health, readiness, the fallback, panic handling, deadlines, and the rules for web pages.
     pub fn around(self, routes: Router) -> Router {
-        let Self { readiness, warnings, pages, origins } = self;
+        let Self { checks, pages, origins } = self;
         // Together, because every layer of a router is a box and a future around every request.
         let around_all = ServiceBuilder::new()
             .layer(CatchPanicLayer::custom(|_panic| {
@@ -99,8 +92,7 @@ impl Shell {
             .layer(middleware::from_fn(deadline::within))
             .layer(middleware::from_fn_with_state(origins, origins::guard));
         routes
-            .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
-            .route("/readyz", get(move || async move { ready(readiness(), &warnings()) }))
+            .merge(health::routes(checks))
             .fallback(move |method: Method, headers: HeaderMap| async move {
                 pages.and_then(|pages| pages(&method, &headers)).unwrap_or_else(not_found)
             })
@@ -109,20 +101,8 @@ impl Shell {
 }
 
 /// As [`Shell::around`], without pages and for no web page.
-pub fn shell(routes: Router, readiness: Readiness) -> Router {
-    let warnings: Warnings = Arc::new(Vec::new);
-    Shell { readiness, warnings, pages: None, origins: Origins::default() }.around(routes)
-}
-
-fn ready(obstacle: Option<String>, warnings: &[String]) -> Response {
-    match obstacle {
-        None => {
-            let lines = warnings.iter().map(|warning| format!("warning: {warning}"));
-            let lines: Vec<_> = std::iter::once("ready".to_owned()).chain(lines).collect();
-            (StatusCode::OK, format!("{}\n", lines.join("\n"))).into_response()
-        }
-        Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")).into_response(),
-    }
+pub fn shell(routes: Router, checks: Checks) -> Router {
+    Shell { checks, pages: None, origins: Origins::default() }.around(routes)
 }
 
 /// The answer for an unknown path.

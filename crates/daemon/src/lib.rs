@@ -8,6 +8,7 @@ pub mod clock;
 pub mod database;
 pub mod durable;
 pub mod expiry;
+pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod random;

@@ -15,6 +15,7 @@ mod keys;
 mod log_keys;
 mod logs;
 mod operations;
+mod readiness;
 mod rekor2_shards;
 mod rekor_shards;
 mod rekor_v2;

@@ -5,7 +5,8 @@
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    http::{self, ConnectionLimit, Listener, Origins, Readiness, Shell, Tls, UnknownPath, Warnings},
+    health::Checks,
+    http::{self, ConnectionLimit, Listener, Origins, Shell, Tls, UnknownPath},
     metrics::Metrics,
     random::SystemRandom,
     reload::Hangups,
@@ -75,15 +76,14 @@ impl Listening {
     pub(crate) async fn serve(
         mut self,
         (routes, pages): (Router, Option<UnknownPath>),
-        readiness: (Readiness, Warnings),
+        checks: Checks,
         metrics: Option<&Metrics>,
         guard: impl Fn(Router) -> Router,
         ready: impl FnOnce(),
     ) -> anyhow::Result<()> {
         let mut signals = Signals::catch().context("cannot wait for signals")?;
         let (stop, stopping) = shutdown::channel();
-        let (readiness, warnings) = readiness;
-        let mut routes = Shell { readiness, warnings, pages, origins: self.origins }.around(routes);
+        let mut routes = Shell { checks, pages, origins: self.origins }.around(routes);
         let mut servers = Vec::new();
         if let (Some(metrics), Some(listener)) = (metrics, self.metrics) {
             tracing::info!(address = %listener.local_addr()?, "serving metrics under /metrics");

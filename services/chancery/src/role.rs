@@ -23,7 +23,8 @@ pub(crate) enum Role {
 impl Role {
     pub(crate) const ALL: [Self; 4] = [Self::Ca, Self::Log, Self::Tsa, Self::Trust];
 
-    const fn name(self) -> &'static str {
+    /// As in the configuration, and as a label.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ca => "ca",
             Self::Log => "log",

@@ -196,6 +196,26 @@ impl Log {
         self.clock_fault().map(|fault| Obstacle::Clock { log, fault })
     }
 
+    /// Why the last entries were not taken, or those of now have to wait: a fault of the log, not of the entries. It ends
+    /// with an entry that is taken, or by itself: the log tries again every two seconds.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.0.activity.trouble()
+    }
+
+    /// Reads the committed head and compares it with the one that was published before. An error says what is wrong.
+    pub async fn verify_head(&self) -> Result<(), String> {
+        let published = self.published().map_err(|error| error.to_string())?.tree;
+        let head = self.0.store.head(self.0.record.log_id).await.map_err(|error| Error::from(error).to_string())?.tree;
+        if head.size < published.size {
+            return Err(format!("it has {} leaves, and {} were published", head.size, published.size));
+        }
+        if head.size == published.size && head.root != published.root {
+            return Err(format!("its root hash is another than the one that was published for {} leaves", head.size));
+        }
+        Ok(())
+    }
+
     /// Why nothing can be dated. What is behind its newest entry is the log's own matter, and none of one that is frozen.
     fn clock_fault(&self) -> Option<ClockFault> {
         let now = match self.0.clock.check() {

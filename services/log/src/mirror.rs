@@ -85,7 +85,7 @@ impl Mirror {
         Ok((Self(receiver), tokio::spawn(run(pusher, published, sender, shutdown))))
     }
 
-    /// Why it has ended, for [`chancery_daemon::http::Readiness`]; `None` while it works, also on a store that fails.
+    /// Why it has ended, for readiness; `None` while it works, also on a store that fails.
     #[must_use]
     pub fn obstacle(&self) -> Option<&'static str> {
         self.0.borrow().fault.as_ref().map(|fault| fault.obstacle())

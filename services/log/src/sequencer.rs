@@ -139,6 +139,7 @@ impl Sequencer {
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Reason> {
         let begun = Instant::now();
+        self.activity.begin();
         let outcome = match self.catch_up().await {
             Ok(()) => self.integrate(&batch).await,
             Err(error) => Err(error),
@@ -183,6 +184,7 @@ impl Sequencer {
             }
             Err(error) => {
                 tracing::error!(log.name = %self.record.name, %error, entries = batch.len(), "batch failed");
+                self.activity.fail(failure(&error));
                 let reason = match error {
                     Error::Unavailable { reason } => reason,
                     _ => "the database did not take the batch",
@@ -276,10 +278,14 @@ impl Sequencer {
             }
             Err(error) => {
                 tracing::error!(log.name = %self.record.name, %error, "cannot sign the committed head");
+                self.activity.fail(failure(&error));
                 refuse(batch, |_| Error::Unavailable { reason: "the committed head could not be signed" });
                 return Ok(());
             }
         };
+        if outcomes.iter().any(|outcome| matches!(outcome, Integrated::Now(_))) {
+            self.activity.recover();
+        }
         let mut trees = completed;
         trees.0.extend(published.edge.0.iter().map(|(id, tree)| (*id, tree.clone())));
         let trees = Arc::new(trees);
@@ -421,6 +427,14 @@ pub(crate) async fn run(
 /// Whether `now` is before the last entry, by more than slewing explains.
 pub(crate) fn is_behind(now: Timestamp, head: &CommittedHead) -> bool {
     is_before(now, head.timestamp)
+}
+
+/// What readiness says of a batch that was not taken.
+fn failure(error: &Error) -> String {
+    match error {
+        Error::Unavailable { reason } => (*reason).to_owned(),
+        error => error.to_string(),
+    }
 }
 
 fn refuse(batch: Vec<Waiting>, error: impl Fn(&Waiting) -> Error) {

@@ -228,6 +228,10 @@ pub trait Store: Send + Sync {
     /// Applies a batch in one transaction.
     fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()>;
 
+    /// Writes what a batch would write on top of `from`, and undoes it. MUST NOT change anything, and MUST fail where the same
+    /// batch would fail before its commit. A head that another process has moved meanwhile is no failure.
+    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()>;
+
     /// Stores a published checkpoint outside a batch: at shutdown and for a log that stands still.
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()>;
 

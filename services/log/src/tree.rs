@@ -7,6 +7,6 @@ mod extension;
 mod pending;
 mod proof;
 
-pub(crate) use extension::{Extended, Integrated, Place, checked_edge, deduplicate, extend_tree};
+pub(crate) use extension::{Extended, Integrated, Place, checked_edge, deduplicate, extend_tree, rehearsal};
 pub use pending::{Pending, Sealed};
 pub(crate) use proof::{planned_tiles, prove_consistency, prove_inclusion};

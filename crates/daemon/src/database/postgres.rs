@@ -62,6 +62,13 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// Asks the server, through a connection that writes, whether it is a primary that takes writes.
+    pub async fn verify_usable(&self) -> Result<(), DatabaseError> {
+        let question = "/* usable */ SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool";
+        let is_read_only: bool = sqlx::query_scalar(question).fetch_one(&self.writers).await?;
+        if is_read_only { Err(DatabaseError::Standby) } else { Ok(()) }
+    }
+
     /// Closes all.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -6,6 +6,7 @@
 mod messages;
 
 use super::request_id::RequestId;
+use crate::health::{Checks, Finding, obstacle};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -30,6 +31,8 @@ pub(super) const DOMAIN: &str = "chancery";
 pub(super) const TYPE_URL: &str = "type.googleapis.com";
 /// `HealthCheckResponse.ServingStatus.SERVING`.
 const SERVING: i32 = 1;
+/// `HealthCheckResponse.ServingStatus.NOT_SERVING`.
+const NOT_SERVING: i32 = 2;
 
 /// Decodes a request message, and encodes a response message or a status.
 pub async fn unary<Q, A, F>(request: Request, mut handle: impl FnMut(tonic::Request<Q>) -> F) -> Response
@@ -46,19 +49,28 @@ where
     grpc.unary(service, request).await.map(Body::new)
 }
 
-/// `grpc.health.v1.Health` for the process and for `services`, which serve for as long as the process runs.
-pub fn health(services: &[&'static str]) -> Router {
-    let services: Arc<[&str]> = services.into();
+/// `grpc.health.v1.Health` for the process, which is asked for without a name, and for `services`: the name of each, and
+/// the role whose verdict it has. A process with a role that does not do all of its work is `NOT_SERVING`.
+pub fn health(services: &[(&'static str, &'static str)], checks: Checks) -> Router {
+    let services: Arc<[(&str, &str)]> = services.into();
     let check = move |request: Request| {
-        let services = Arc::clone(&services);
+        let (services, checks) = (Arc::clone(&services), Arc::clone(&checks));
         unary(request, move |request: tonic::Request<HealthCheckRequest>| {
-            let asked = request.get_ref().service.as_str();
-            let known = asked.is_empty() || services.contains(&asked);
-            let answer = HealthCheckResponse { status: SERVING };
-            ready(if known { Ok(answer) } else { Err(Status::not_found("unknown service")) })
+            ready(serving(&services, request.get_ref().service.as_str(), &checks()))
         })
     };
     Router::new().route("/grpc.health.v1.Health/Check", post(check))
+}
+
+/// The verdict about the service that is asked for.
+fn serving(services: &[(&str, &str)], asked: &str, findings: &[Finding]) -> Result<HealthCheckResponse, Status> {
+    let role = match services.iter().find(|(service, _)| *service == asked) {
+        Some((_, role)) => Some(*role),
+        None if asked.is_empty() => None,
+        None => return Err(Status::not_found("unknown service")),
+    };
+    let status = if obstacle(findings, role).is_none() { SERVING } else { NOT_SERVING };
+    Ok(HealthCheckResponse { status })
 }
 
 /// Why a request was refused, in `google.rpc`'s terms, for both forms of an answer.

@@ -126,6 +126,14 @@ pub struct KeyState {
     pub failing: Option<(Timestamp, &'static str)>,
 }
 
+impl KeyState {
+    /// Returns whether tokens of this issuer can be verified at `now` without fetching anything.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        self.fetched.is_some_and(|fetched| now.seconds() < fetched.seconds().saturating_add(MAX_STALENESS_SECONDS))
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Snapshot {
     keys: Arc<KeySet>,

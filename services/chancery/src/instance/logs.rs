@@ -3,6 +3,7 @@
 use super::{
     RekorV2Arguments, Setup, WitnessChoices,
     ct_shards::{self, CtShards},
+    readiness::Checked,
     rekor_shards::{self, RekorShard, RekorShards},
     rekor2_shards::{self, Rekor2Shards},
     running::RunningLogs,
@@ -10,12 +11,14 @@ use super::{
 };
 use crate::{
     data_directory::private_directory,
+    role::Role,
     rotation::{self, RingFiles},
 };
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
     clock::ClockGuard,
+    health::Probe,
     random::Random,
     signer::{Signer, Use},
 };
@@ -188,15 +191,30 @@ impl Logs {
         ct_shards::routes(&self.ct).merge(rekor_shards::routes(&self.rekor)).merge(rekor2_shards::routes(&self.rekor2))
     }
 
-    /// Says why a log takes no entries, or is not copied, and, of a quarantined log, what to run.
-    pub(super) fn obstacle(&self, check_command: String) -> impl Fn() -> Option<String> + Send + Sync + use<> {
-        let running = self.running.clone();
-        move || running.obstacle(&check_command)
+    /// Whether each log takes entries, and the database under them. `check_command` is what to run where one is quarantined.
+    pub(super) fn checks(&self, check_command: String) -> Checked {
+        let (known, running, database) = (self.running.clone(), self.running.clone(), self.database.clone());
+        Checked::known(move || known.findings(&check_command)).and_probes(move || {
+            let mut probes = vec![usable(database.clone())];
+            probes.extend(running.probes());
+            probes
+        })
     }
 
     /// Lets the logs answer who still waits and their copies be completed, then closes the database.
     pub(super) async fn stop(self) {
         self.running.stop().await;
         self.database.close().await;
+    }
+}
+
+/// Asks the database whether it can be used.
+fn usable(database: Database) -> Probe {
+    Probe {
+        role: Role::Log.name(),
+        check: "database".to_owned(),
+        fault: "the database of the logs cannot be used".to_owned(),
+        advice: "see that it runs, can be reached and takes writes. The server goes on by itself then",
+        asking: Box::pin(async move { database.verify_usable().await.map_err(|error| error.to_string()) }),
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     Setup,
     authority::{key_uri, watch_expiry},
+    readiness::{self, Checked},
     trust::{Publisher, TrustSources},
 };
 use crate::{
@@ -18,6 +19,7 @@ use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
     clock::{Clock, ClockGuard},
+    health::Finding,
     metrics::Metrics,
     random::Random,
     signer::{Signer, Use},
@@ -112,10 +114,18 @@ impl Timestamps {
         Ok(routes)
     }
 
-    /// Says why nobody gets a timestamp now, if that is so.
-    pub(super) fn obstacle(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
-        let authority = Arc::clone(&self.authority);
-        move || authority.obstacle().map(|error| format!("the {ROLE} signs nothing ({}): {error}", error.code()))
+    /// Whether clients get timestamps, and will in the next weeks.
+    pub(super) fn checks(&self) -> Checked {
+        let (authority, clock) = (Arc::clone(&self.authority), Arc::clone(&self.clock));
+        let signing = Arc::clone(&self.authority);
+        let known = Checked::known(move || {
+            let obstacle = authority.obstacle();
+            let obstacle = obstacle.map(|error| format!("the {ROLE} signs nothing ({}): {error}", error.code()));
+            let role = Role::Tsa;
+            let signs = Finding::unless(role.name(), "timestamps", obstacle);
+            vec![signs, readiness::certificates(role, authority.expires(), clock.now())]
+        });
+        known.and_probes(move || vec![readiness::key(Role::Tsa, signing.signer())])
     }
 
     /// What watches over it, and keeps up with the rotation of its key; aborted at the end.

@@ -4,10 +4,8 @@ use crate::listening::{Listening, TlsFiles};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
     clock::{ClockGuard, SystemClock, SystemUptime},
-    http::{
-        Readiness, Warnings,
-        openapi::{self, Document, describe_metrics, describe_shell},
-    },
+    health::{Checks, Finding},
+    http::openapi::{self, Document, describe_metrics, describe_shell},
     metrics::Metrics,
     reload::Hangups,
 };
@@ -77,14 +75,14 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
     let described = openapi::router(&description(metrics.is_some()).into_json());
     let routes = chancery_witness::http::router(witness).merge(described);
     let watched = Arc::clone(&clock);
-    let readiness: Readiness = Arc::new(move || {
-        let fault = watched.check().err()?;
-        Some(format!("the witness cosigns nothing ({}): {fault}", fault.code()))
+    let checks: Checks = Arc::new(move || {
+        let fault = watched.check().err();
+        let obstacle = fault.map(|fault| format!("the witness cosigns nothing ({}): {fault}", fault.code()));
+        vec![Finding::unless("witness", "clock", obstacle)]
     });
-    let readiness: (Readiness, Warnings) = (readiness, Arc::new(Vec::new));
     let watch = tokio::spawn(clock.watch());
     let ready = || tracing::info!(%address, verifier_key = key, "witness ready");
-    let served = listening.serve((routes, None), readiness, metrics.as_ref(), |routes| routes, ready).await;
+    let served = listening.serve((routes, None), checks, metrics.as_ref(), |routes| routes, ready).await;
     watch.abort();
     served
 }

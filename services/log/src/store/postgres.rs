@@ -26,8 +26,8 @@ mod rows;
 use super::convert::{self, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
-    Answer, Batch, Census, CommittedHead, Found, Indexed, LogRecord, Lookup, NewLog, Store, StoreError, StoredEntry,
-    TileId, Tiles,
+    Answer, Batch, Census, CommittedHead, Extension, Found, Indexed, LogRecord, Lookup, NewLog, Store, StoreError,
+    StoredEntry, TileId, Tiles,
 };
 use crate::Corrupt;
 use bytes::Bytes;
@@ -325,6 +325,21 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let applied = tokio::time::timeout(BATCH_TIMEOUT, self.integrate_with_retries(&mut batch)).await;
             applied.unwrap_or(Err(StoreError::Timeout))
+        })
+    }
+
+    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let mut connection = self.database.writers.acquire().await?;
+            let mut transaction = connection.begin().await?;
+            let identities: Vec<Hash> = extension.entries.iter().map(|entry| entry.identity_hash).collect();
+            let mut extend = |_: Found| -> Result<Option<Extension>, Corrupt> { Ok(None) };
+            let (known, published) = (None, None);
+            let mut batch = Batch { log_id, known, identities: &identities, published, extend: &mut extend };
+            write_extension(&mut transaction, &mut batch, from, extension).await?;
+            transaction.rollback().await?;
+            connection.give_back();
+            Ok(())
         })
     }
 

@@ -3,6 +3,8 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
 //! because each crosses to the connection's thread and back.
 
+mod rehearsal;
+
 use super::convert::{self, CensusRow, CheckpointRow, LogRow, LookupRow, TileRow, UNLISTED, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
@@ -311,6 +313,10 @@ impl Store for SqliteStore {
             }
             applied
         })
+    }
+
+    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
+        Box::pin(rehearsal::rehearse(&self.database.writer, log_id, from, extension))
     }
 
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {

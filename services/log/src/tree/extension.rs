@@ -3,6 +3,7 @@
 use super::Pending;
 use crate::Corrupt;
 use crate::store::{CommittedHead, Extension, Found, StoredEntry};
+use bytes::Bytes;
 use chancery_verify::tile::{Edge, FULL_WIDTH, TileTree, Tiles, Trees};
 use chancery_verify::{Timestamp, merkle};
 use std::collections::HashMap;
@@ -124,6 +125,21 @@ fn verify_room(found: &Found, edge: &Edge, count: usize) -> Result<(), Corrupt> 
     }
 }
 
+/// What a batch of one entry would make of the committed tree, to be written and undone. Pure.
+pub(crate) fn rehearsal(head: &CommittedHead, tiles: &Tiles) -> Result<Extension, Corrupt> {
+    let mut edge = checked_edge(head, tiles)?;
+    let mut touched = Tiles::default();
+    let (index, timestamp) = (edge.size(), head.timestamp);
+    let leaf = Bytes::from_static(b"a rehearsal, which is never committed");
+    let leaf_hash = merkle::leaf_hash(&leaf);
+    edge.append(leaf_hash, &mut touched);
+    // Not the leaf hash, so that the table of leaves is written as well.
+    let identity_hash = merkle::leaf_hash(&head.tree.root);
+    let entry = StoredEntry { index, timestamp, identity_hash, leaf_hash, leaf, extra: Bytes::new() };
+    let head = CommittedHead { tree: merkle::TreeHead { size: edge.size(), root: edge.root() }, timestamp };
+    Ok(Extension::new(vec![entry], touched, head))
+}
+
 /// The edge of the committed tree, if its tiles are there and lead to its root hash.
 pub(crate) fn checked_edge(head: &CommittedHead, tiles: &Tiles) -> Result<Edge, Corrupt> {
     let edge =
@@ -224,5 +240,18 @@ mod tests {
         let overtaken = outcomes(&grown(&["another's first"]), &[&first]);
         assert!(matches!(overtaken.outcomes.as_slice(), [Integrated::Before(0)]), "{:?}", overtaken.outcomes);
         assert!(overtaken.extension.is_none() && overtaken.head.tree.size == 1);
+    }
+
+    #[test]
+    fn a_rehearsal_extends_the_committed_tree_by_one_entry() {
+        let tree = merkle::TreeHead { size: 0, root: merkle::empty_root() };
+        let head = CommittedHead { tree, timestamp: Timestamp::from_millis(7) };
+        let extension = rehearsal(&head, &Tiles::default()).unwrap();
+        let [entry] = extension.entries.as_slice() else { panic!("{extension:?}") };
+        assert_eq!((entry.index, extension.head.tree.size, extension.head.timestamp), (0, 1, head.timestamp));
+        assert_eq!(extension.head.tree.root, entry.leaf_hash);
+        assert_ne!(entry.identity_hash, entry.leaf_hash, "so that every table is written");
+        let other = CommittedHead { tree: merkle::TreeHead { size: 0, root: [1; 32] }, ..head };
+        assert!(rehearsal(&other, &Tiles::default()).is_err());
     }
 }
