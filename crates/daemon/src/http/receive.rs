@@ -56,12 +56,17 @@ impl Received {
 
 /// Receives the body of a request. No body is an empty one.
 pub async fn receive(request: Request, limit_bytes: usize) -> Result<Received, NotReceived> {
-    let (parts, mut body) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    receive_body(&parts, body, limit_bytes).await
+}
+
+/// As [`receive`], for a request whose other parts are still needed.
+pub(super) async fn receive_body(parts: &Parts, mut body: Body, limit_bytes: usize) -> Result<Received, NotReceived> {
     let mut arriving = Arriving::new(parts.extensions.get::<Budget>().cloned());
     match read(&mut body, &mut arriving, limit_bytes).await {
         Ok(bytes) => Ok(Received { bytes, load: arriving.arrived() }),
         Err(refusal) => {
-            linger(&parts, body);
+            linger(parts, body);
             Err(refusal)
         }
     }
