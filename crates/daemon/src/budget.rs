@@ -76,13 +76,12 @@ impl Budget {
     pub fn measure(&self, metrics: &Metrics) -> Result<(), MetricError> {
         let in_flight = metrics.gauges(
             "chancery_request_bytes_in_flight",
-            "Bytes of request bodies that are being read or checked, by their size: small (at most 64 KiB) or large",
+            "Bytes of request bodies that are read or checked, by size: small (up to 64 KiB) or large",
             &["size"],
         )?;
         let refused = metrics.counters(
             "chancery_requests_refused_busy_total",
-            "Requests answered 503 because a budget was used up, by size of the body and by what there was too little of: \
-             bytes or threads",
+            "Requests answered 503 because the budget had no bytes or no threads left, by size of the body",
             &["size", "reason"],
         )?;
         let budget = self.clone();
