@@ -18,6 +18,7 @@
 //! | [`trust_client`] | clients that were told of that repository and nothing else |
 //! | [`witness`] | witnesses of logs, ours and a foreign one |
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
+//! | [`http2`] | frames of HTTP/2 by hand, and many uploads over one connection |
 //! | [`openapi`] | what a server says that it answers, and whether an answer is one of those |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
@@ -42,6 +43,7 @@ pub mod commit;
 pub mod files;
 pub mod fulcio;
 pub mod http;
+pub mod http2;
 pub mod implementation;
 pub mod key;
 pub mod key_service;

@@ -4,7 +4,8 @@
 //! Routes, bodies and statuses belong to the roles. The shell turns a panic into a 500, an unmatched path into a 404,
 //! and repeated slashes into one (`slashes`). It cuts off clients that send or read too slowly: a header has 5 seconds,
 //! a body and an answer have the limits in `deadline`, a reader those in `pace` and `unread`. hyper refuses framing that
-//! two parsers could read differently.
+//! two parsers could read differently. Every request with a body carries the process's [`Budget`], within which roles read
+//! it: [`receive()`].
 
 mod arrival;
 mod connections;
@@ -17,6 +18,7 @@ pub mod openapi;
 mod origins;
 mod pace;
 mod peer;
+mod receive;
 mod request_id;
 mod slashes;
 mod unread;
@@ -26,8 +28,10 @@ pub use listen::{Listener, Tls, TlsError};
 pub use measure::{measured, metrics_page, timed};
 pub use origins::{Origins, READABLE_ANYWHERE, readable_anywhere};
 pub use peer::Peer;
+pub use receive::{NotReceived, Received, receive};
 pub use request_id::{RequestId, named};
 
+use crate::budget::Budget;
 use crate::health::Checks;
 use crate::shutdown::Shutdown;
 use arrival::Arrival;
@@ -60,6 +64,9 @@ const MAX_HEADER_BYTES_U32: u32 = 64 * 1024;
 const MAX_SEND_BYTES: usize = 64 * 1024;
 /// Concurrent requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
+/// Bytes of bodies that an HTTP/2 client may send before they are read: on one stream, and on all of a connection. They wait
+/// outside of the budget.
+const WINDOW_BYTES: u32 = 256 * 1024;
 /// An idle HTTP/2 connection must answer a ping this often.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Connections still busy this long after the shutdown began are closed.
@@ -117,7 +124,7 @@ fn json(status: StatusCode, body: &'static str) -> Response {
 
 /// Serves `routes` on `listener` until `shutdown` begins, then lets requests in flight finish.
 pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: Shutdown) {
-    let Listener { tcp, tls, limit } = listener.into();
+    let Listener { tcp, tls, limit, budget } = listener.into();
     let graceful = GracefulShutdown::new();
     let servers = Servers::new();
     loop {
@@ -142,7 +149,7 @@ pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: 
         }
         // Answers are small and clients wait for them, so they are not delayed (no Nagle).
         let _ = stream.set_nodelay(true);
-        let routes = Arrival::new(routes.clone(), Some(peer));
+        let routes = Arrival::new(routes.clone(), Some(peer), budget.clone());
         let (servers, watcher) = (servers.clone(), graceful.watcher());
         let (tls, mut shutdown) = (tls.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -183,6 +190,7 @@ impl Servers {
         http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(HEADER_DEADLINE);
         // Limits what waits for readers to 8 MiB on one connection.
         http2.max_send_buf_size(MAX_SEND_BYTES);
+        http2.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
         http2.max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEADER_BYTES_U32);
         Self { http1, http2 }
     }

@@ -4,6 +4,7 @@
 //! [`signer::Signer`]. This crate knows no protocol of Sigstore.
 
 pub mod authority;
+pub mod budget;
 pub mod clock;
 pub mod database;
 pub mod durable;

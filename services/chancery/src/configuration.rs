@@ -19,7 +19,10 @@ use crate::{
     web_origin,
 };
 use anyhow::{Context as _, bail, ensure};
-use chancery_daemon::authority::check_organization;
+use chancery_daemon::{
+    authority::check_organization,
+    budget::{self, Budget},
+};
 use chancery_keys::KeyUri;
 use chancery_trust::Validity;
 use chancery_verify::Timestamp;
@@ -87,6 +90,9 @@ pub(crate) struct Listen {
     /// Most connections that one client address may have open; 0 means no limit. Default: 256 with `tls`, no limit without,
     /// because behind a proxy all clients have the address of the proxy.
     connections_per_address: Option<usize>,
+    /// Most bytes of request bodies that are read or checked at once, at least 67108864. They take up to three times as much
+    /// memory. A request that does not fit gets 503 with `Retry-After`. Default: 134217728.
+    request_budget_bytes: Option<NonZeroUsize>,
     /// Origins of web pages that may do what any other client may, e.g. `https://search.example.org`. Pages of other origins may
     /// read checkpoints, tiles and what clients trust, and nothing else. Default: none.
     #[serde(default)]
@@ -100,8 +106,19 @@ impl Listen {
         NonZeroUsize::new(self.connections_per_address.unwrap_or(usual))
     }
 
-    /// Refuses two sockets for one address and port, because the system would refuse the second.
+    /// The budget for the bodies of requests.
+    pub(crate) fn request_budget(&self) -> Budget {
+        self.request_budget_bytes.map_or_else(Budget::default, |bytes| Budget::new(bytes.get()))
+    }
+
+    /// Refuses a budget in which not every request fits, and two sockets for one address and port, because the system would
+    /// refuse the second.
     fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.request_budget_bytes.is_none_or(|bytes| bytes.get() >= budget::MIN_BYTES),
+            "[listen] request_budget_bytes is less than {}; set at least that, or remove it",
+            budget::MIN_BYTES
+        );
         let Some(metrics) = self.metrics else { return Ok(()) };
         let (one, other) = (self.address.ip(), metrics.ip());
         // `[::]` also accepts IPv4.
@@ -372,6 +389,7 @@ mod tests {
             (SMALLEST.replace("[ca]", "[database]\nurl = \"postgres://a:b@c/d\"\n[ca]"), "PGPASSWORD"),
             (format!("{SMALLEST}[log]\nct_log_url = \"https://ct.example.org\"\n"), "belong together"),
             (SMALLEST.replace("[listen]\n", "[listen]\norigins = [\"*\"]\n"), "[listen] origins"),
+            (SMALLEST.replace("[listen]\n", "[listen]\nrequest_budget_bytes = 67108863\n"), "at least that"),
             (format!("{SMALLEST}[extra]\n"), "extra"),
             (SMALLEST.replace("example.org\"", "example.org/sigstore\""), "has a path"),
             (SMALLEST.replace("sign.example.org", "[2001:db8::1]"), "IPv6 address"),

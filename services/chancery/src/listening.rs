@@ -5,6 +5,7 @@
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
+    budget::Budget,
     health::Checks,
     http::{self, ConnectionLimit, Listener, Origins, Shell, Tls, UnknownPath},
     metrics::Metrics,
@@ -34,6 +35,7 @@ pub(crate) struct Listening {
     metrics: Option<TcpListener>,
     tls: Option<Arc<Tls>>,
     limit: Option<Arc<ConnectionLimit>>,
+    budget: Budget,
     origins: Origins,
     hangups: Hangups,
 }
@@ -47,7 +49,8 @@ impl Listening {
             None => None,
             Some(address) => Some(bind(address).await?),
         };
-        Ok(Self { clients, metrics, tls: None, limit: None, origins: Origins::default(), hangups })
+        let (budget, origins) = (Budget::default(), Origins::default());
+        Ok(Self { clients, metrics, tls: None, limit: None, budget, origins, hangups })
     }
 
     /// The same, with TLS for clients, if there are files for it.
@@ -59,6 +62,11 @@ impl Listening {
     /// The same, with so many connections of one address at most.
     pub(crate) fn with_limit(self, per_address: NonZeroUsize) -> Self {
         Self { limit: Some(Arc::new(ConnectionLimit::new(per_address))), ..self }
+    }
+
+    /// The same, with this budget for the bodies of requests.
+    pub(crate) fn within(self, budget: Budget) -> Self {
+        Self { budget, ..self }
     }
 
     /// The same, for web pages of these origins too.
@@ -96,6 +104,7 @@ impl Listening {
                 &[],
             )?;
             metrics.before_scrape(move || dropped.advance_to(&[], telemetry::dropped_lines()));
+            self.budget.measure(metrics)?;
             if let Some(limit) = self.limit.clone() {
                 let name = "chancery_http_connections_refused_total";
                 let refused =
@@ -112,7 +121,7 @@ impl Listening {
             None => Listener::from(self.clients),
             Some(tls) => Listener::tls(self.clients, tls),
         };
-        let listener = listener.limited(self.limit);
+        let listener = listener.limited(self.limit).within(self.budget);
         servers.push(tokio::spawn(http::serve(listener, routes, stopping)));
         ready();
         loop {

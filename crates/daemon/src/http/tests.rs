@@ -15,7 +15,7 @@ fn connect(buffer: usize) -> (DuplexStream, tokio::task::JoinHandle<hyper::Resul
     let (client, server) = duplex(buffer);
     let served = async move {
         let graceful = GracefulShutdown::new();
-        Servers::new().serve(server, false, Arrival::new(routes, None), graceful.watcher()).await
+        Servers::new().serve(server, false, Arrival::new(routes, None, Budget::default()), graceful.watcher()).await
     };
     (client, tokio::spawn(served))
 }
@@ -130,7 +130,7 @@ async fn http2(path: &str, room: u32) -> DuplexStream {
     let (mut client, server) = duplex(1 << 16);
     tokio::spawn(async move {
         let graceful = GracefulShutdown::new();
-        Servers::new().serve(server, true, Arrival::new(routes, None), graceful.watcher()).await
+        Servers::new().serve(server, true, Arrival::new(routes, None, Budget::default()), graceful.watcher()).await
     });
     let settings = [&[0, 4][..], &room.to_be_bytes()].concat();
     // `:method GET`, `:scheme http`, `:path`, `:authority x` (RFC 7541).
