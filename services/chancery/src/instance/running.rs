@@ -89,7 +89,14 @@ impl RunningLogs {
 
     /// What an operator should look at although every log takes entries.
     pub(super) fn warnings(&self) -> Vec<String> {
-        self.logs().iter().flat_map(Log::warnings).collect()
+        let copies = self.mirrors().into_iter().filter_map(|mirror| mirror.warning());
+        self.logs().iter().flat_map(Log::warnings).chain(copies).collect()
+    }
+
+    /// The copies of the logs.
+    pub(super) fn mirrors(&self) -> Vec<Mirror> {
+        let logs = self.0.logs.read().unwrap_or_else(PoisonError::into_inner);
+        logs.iter().filter_map(|running| running.mirror.as_ref()).map(|(mirror, _)| mirror.clone()).collect()
     }
 
     /// Lets the logs answer who still waits, then the mirrors copy what that added.
