@@ -142,7 +142,7 @@ fn junk_in_the_bucket_is_named_and_not_overwritten() {
     let options = bucket.options();
     let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
     let metrics = format!("127.0.0.1:{}", free_port());
-    options.extend(["--metrics", &metrics]);
+    options.extend(["--metrics", metrics.as_str()]);
     bucket.overwrite("rekor/tile/0/000.p/5", b"something else");
     bucket.overwrite("ct/checkpoint", b"garbage");
     let mut stack = Stack::start_with(&options);

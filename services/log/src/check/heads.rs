@@ -5,7 +5,10 @@
 use super::Finding;
 use crate::store::{CommittedHead, EarlierHead};
 
-const UNCHAINED: Finding = Finding::Log("a row of `heads` does not extend the one before it");
+/// The fault that a head is missing, or another is in its place.
+const fn unchained() -> Finding {
+    Finding::Log("a row of `heads` does not extend the one before it")
+}
 
 /// The heads of a log, as far as they were met.
 #[derive(Default)]
@@ -19,7 +22,7 @@ impl Chain {
     pub(super) fn extend(&mut self, earlier: &EarlierHead, derived: &CommittedHead) -> Result<(), Finding> {
         let EarlierHead { previous, head } = earlier;
         if *previous != self.last || head.tree.size != derived.tree.size {
-            return Err(UNCHAINED);
+            return Err(unchained());
         }
         if head.tree.root != derived.tree.root {
             return Err(Finding::Head { stated: head.tree.size, derived: derived.tree.size });
@@ -36,7 +39,7 @@ impl Chain {
     pub(super) fn ends_at(&self, size: u64, next: Option<&EarlierHead>) -> Result<(), Finding> {
         let is_missed = next.is_some_and(|next| next.previous.is_none_or(|previous| previous < size));
         if is_missed || self.last.is_some_and(|last| last != size) {
-            return Err(UNCHAINED);
+            return Err(unchained());
         }
         Ok(())
     }
