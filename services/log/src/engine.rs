@@ -14,7 +14,7 @@ use crate::mark::Marking;
 use crate::pool::Pool;
 use crate::quarantine::{Obstacle, Quarantine, Reason};
 use crate::shared_read::SharedRead;
-use crate::store::{CommittedHead, LogRecord, Store};
+use crate::store::{CommittedHead, LogRecord, Store, StoreError};
 use crate::tree::Pending;
 use crate::witnessing::{WitnessFault, WitnessStatus, Witnessed};
 use chancery_daemon::clock::{ClockFault, ClockGuard, is_before};
@@ -55,7 +55,7 @@ struct Parts {
     frozen: Arc<AtomicBool>,
     quarantine: Quarantine,
     cache: TileCache,
-    committed: SharedRead<CommittedHead>,
+    committed: SharedRead<CommittedHead, StoreError>,
     /// Entries appended by this process.
     appended: AtomicU64,
     activity: Arc<Activity>,
@@ -99,8 +99,12 @@ impl Log {
         if !self.0.store.shared() || self.0.quarantine.reason().is_some() {
             return Ok(published);
         }
-        let committed = self.0.committed.now(async || self.0.store.head(self.0.record.log_id).await).await;
-        let committed = self.judged(committed.map_err(Error::from))?;
+        let (store, log_id) = (self.0.store.clone(), self.0.record.log_id);
+        let query = move || {
+            let store = store.clone();
+            async move { store.head(log_id).await }
+        };
+        let committed = self.judged(self.0.committed.now(query).await.map_err(Error::from))?;
         if committed.tree.size <= published.tree.size {
             return Ok(published);
         }

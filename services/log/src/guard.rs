@@ -1,7 +1,7 @@
 //! The guard: what must be true of a stored log before anything is signed. Every start passes it.
 //!
-//! 1. The checkpoint in the object store, where the log's files are copied to one, and that in the high-water mark are of
-//!    this log. Who opens the log has verified these before it asks the guard.
+//! 1. The checkpoint in the object store, where the log's files are copied to one, and that in the high-water mark were read
+//!    before the guard is asked. The log's key has signed both: what it did not sign says nothing about the log.
 //! 2. The newest stored checkpoint is one the log's key signed.
 //! 3. The head is not behind it, nor behind those of 1.
 //! 4. The tiles of the right edge hash to the head's root.
@@ -9,7 +9,7 @@
 //!
 //! Then the log's witnesses are asked, where it has some; see [`crate::witnessing`].
 //!
-//! If 1 does not hold, the configuration is wrong: an operator must correct it, and the log does not open. If any other
+//! If 1 does not hold, it is unknown what was published, and the log does not open. If any other
 //! check fails, the stored data is in doubt, and the log opens quarantined: over the newest stored checkpoint that
 //! verifies and that the stored tiles lead to.
 

@@ -9,9 +9,9 @@
 //! # Life of an entry
 //! 1. A personality checks the submission and makes a [`Pending`] of it.
 //! 2. [`Log::append`] puts it into the pool; a full pool is [`Error::Busy`].
-//! 3. The sequencer takes everything that waits, and in one transaction (`tree_heads`, `bundle_parts`, `identities`,
-//!    `tiles`) drops duplicates, assigns indices, extends the tree and advances the head. **The commit is the durability
-//!    point.**
+//! 3. The sequencer takes everything that waits, and in one transaction (`heads`, in `SQLite` `tree_heads`, `bundle_parts`,
+//!    `identities`, `tiles`) drops duplicates, assigns indices, extends the tree and advances the head. **The commit is the
+//!    durability point.**
 //! 4. It signs the committed head and wakes the submitters. The head is published once it is in the high-water mark, which
 //!    is a synced file outside the database. Where the log has witnesses, they cosign before it is published, see
 //!    [`witnessing`].
@@ -27,6 +27,7 @@ mod corrupt;
 pub mod ct;
 mod engine;
 mod error;
+mod gathered;
 mod guard;
 mod head;
 mod mark;

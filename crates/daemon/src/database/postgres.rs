@@ -17,6 +17,7 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (1, "initial schema", include_str!("../../../../migrations/postgres/0001_initial_schema.sql")),
     (2, "frozen logs", include_str!("../../../../migrations/postgres/0002_frozen_logs.sql")),
     (3, "append-only tables", include_str!("../../../../migrations/postgres/0003_append_only_tables.sql")),
+    (4, "heads are added", include_str!("../../../../migrations/postgres/0004_heads_are_added.sql")),
 ];
 
 /// `server_version_num` of the oldest server that is tested.

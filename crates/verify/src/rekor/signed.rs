@@ -37,13 +37,10 @@ impl<'a> Signed<'a> {
             self.rehash(signatures)?;
             return Ok(Checks { key, over: Over::Message(self.message) });
         }
-        let position = match self.digests.iter().position(|(known, _)| *known == hash) {
-            Some(position) => position,
-            None => {
-                self.digests.push((hash, hash.digest(self.message)));
-                self.digests.len() - 1
-            }
-        };
+        let position = self.digests.iter().position(|(known, _)| *known == hash).unwrap_or_else(|| {
+            self.digests.push((hash, hash.digest(self.message)));
+            self.digests.len() - 1
+        });
         let digest = self.digests.get(position).map(|(_, digest)| digest.as_slice()).unwrap_or_default();
         Ok(Checks { key, over: Over::Digest(hash, digest) })
     }

@@ -72,6 +72,7 @@ impl OperationsArguments {
             metrics.before_scrape(move || failed_checks.advance_to(&[], chancery_log::failed_checks()));
             let logs = logs.cloned().unwrap_or_else(|| RunningLogs::new(None));
             witnesses::measure(metrics, logs.clone())?;
+            measure_copies(metrics, logs.clone())?;
             measure(metrics, logs, clock)?;
         }
         Ok(metrics)
@@ -154,6 +155,23 @@ fn measure(metrics: &Metrics, logs: RunningLogs, clock: &Arc<dyn Clock>) -> anyh
         }
         if let Some(total) = rekor {
             rekor_entries.advance_to(&[], total);
+        }
+    });
+    Ok(())
+}
+
+/// Registers what is measured of the copies of `logs`.
+fn measure_copies(metrics: &Metrics, logs: RunningLogs) -> anyhow::Result<()> {
+    let faults = metrics.counters(
+        "chancery_log_mirror_faults_total",
+        "Attempts to copy a log that met other contents in the object store than the log's, by code of the fault",
+        &["log", "fault"],
+    )?;
+    metrics.before_scrape(move || {
+        for mirror in logs.mirrors() {
+            for (fault, count) in mirror.faults() {
+                faults.advance_to(&[mirror.log(), fault], count);
+            }
         }
     });
     Ok(())

@@ -9,7 +9,7 @@ use chancery_daemon::{
 };
 use chancery_log::{
     Files, Log,
-    mirror::{Destination, Fault, Mirror},
+    mirror::{Destination, Mirror},
     quarantine::Obstacle,
 };
 use std::sync::{Arc, PoisonError, RwLock};
@@ -75,10 +75,9 @@ fn with_command(obstacle: &Obstacle, check_command: &str) -> String {
 /// What a mirror's fault means. What somebody else has put into the store is no fault of the log; a larger tree there, or
 /// another one, is.
 fn state_of(mirror: &Mirror) -> State {
-    let Some((fault, said)) = mirror.fault().zip(mirror.obstacle()) else { return State::Passed };
-    match *fault {
-        Fault::Conflict { .. } | Fault::Foreign(_) | Fault::Unconditional => State::Warning(said.to_owned()),
-        Fault::Newer { .. } | Fault::Forked { .. } | Fault::Log(_) => State::Failed(said.to_owned()),
+    match mirror.obstacle() {
+        Some(contradiction) => State::Failed(contradiction.to_owned()),
+        None => mirror.warning().map_or(State::Passed, State::Warning),
     }
 }
 
@@ -142,6 +141,12 @@ impl RunningLogs {
     /// Reads the head of every log that is not quarantined, of which all is said already.
     pub(super) fn probes(&self) -> Vec<Probe> {
         self.logs().into_iter().filter(|log| log.quarantine().is_none()).map(head).collect()
+    }
+
+    /// The copies of the logs.
+    pub(super) fn mirrors(&self) -> Vec<Mirror> {
+        let logs = self.0.logs.read().unwrap_or_else(PoisonError::into_inner);
+        logs.iter().filter_map(|running| running.mirror.as_ref()).map(|(mirror, _)| mirror.clone()).collect()
     }
 
     /// Lets the logs answer who still waits, then the mirrors copy what that added.

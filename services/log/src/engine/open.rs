@@ -86,7 +86,7 @@ pub enum OpenError {
         "the log has been written to, but this database does not have it: connect to the database it was in, or restore it"
     )]
     Missing,
-    /// The copy of its files cannot be read, or is of another log.
+    /// The copy of its files cannot be read, so that it is unknown what was published.
     #[error("its copy in the object store: {0}")]
     Copy(#[from] mirror::Error),
     /// The high-water mark cannot be read or written.
