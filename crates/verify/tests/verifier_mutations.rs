@@ -329,13 +329,25 @@ fn signature_digest_and_artifact() {
         );
         let judge =
             |artifact: &Artifact<'_>| judged(&world.root(), bundle.to_string().as_bytes(), artifact, &AnySigner);
+        // A bundle that states no digest still proves nothing about another artifact.
+        let silent = without(bundle, digest).to_string();
         for other in [b"what is signeD".as_slice(), b"what is signe", b""] {
-            assert_eq!(judge(&Artifact::Bytes(other)), "entry.mismatch");
+            let digests = HashAlgorithm::Sha256.digest(other);
+            let digests = Artifact::from_digest(HashAlgorithm::Sha256, &digests).unwrap();
+            for artifact in [&Artifact::Bytes(other), &digests] {
+                assert_eq!(judge(artifact), "artifact.digest");
+                let verdict = judged(&world.root(), silent.as_bytes(), artifact, &AnySigner);
+                assert_eq!(verdict, "entry.mismatch");
+            }
         }
         let by = |hash: HashAlgorithm| Artifact::from_digest(hash, &hash.digest(ARTIFACT)).unwrap();
         assert_eq!(judge(&by(HashAlgorithm::Sha256)), "accepted");
         assert_eq!(judge(&by(HashAlgorithm::Sha512)), "artifact.bytes_needed");
     }
+    // A changed artifact is named before anything else that is wrong, by everyone who uses the verifier.
+    let strangers = World::new(Spec::default());
+    let changed = judged(&strangers.root(), v2.to_string().as_bytes(), &Artifact::Bytes(b"other"), &AnySigner);
+    assert_eq!(changed, "artifact.digest");
 }
 
 #[test]
