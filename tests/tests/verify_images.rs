@@ -334,6 +334,28 @@ fn verifies_images_that_cosign_saved() {
 }
 
 #[test]
+fn a_copy_by_oras_has_its_signatures_where_it_is_told_to() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let signer = Signer::of(&alice);
+    for registry in [Registry::start(&alice), Registry::with_referrers(&alice)] {
+        let image = registry.push(&alice, "app:1");
+        cosign3(&alice, "sign", &image);
+        let copy = |flags: &str, repository: &str| {
+            let target = format!("{}/{repository}:1", registry.address());
+            let oras = alice.oras().args("cp --from-plain-http --to-plain-http").args(flags);
+            oras.arg(&image).arg(&target).run().succeeds();
+            target
+        };
+        is(&verify(&alice, &copy("", "mirror/alone"), &by(&signer, "")), 1, "image.none");
+        let whole = copy("--recursive", "mirror/whole");
+        is(&verify(&alice, &whole, &by(&signer, "")), 0, "");
+        let nobody = Signer { identity: "nobody@example.org".into(), ..signer.clone() };
+        is(&verify(&alice, &whole, &by(&nobody, "")), 1, "policy.identity");
+    }
+}
+
+#[test]
 fn a_moved_tag_and_a_copy_are_what_they_are_now() {
     let stack = Stack::start();
     let alice = stack.person(ALICE);
