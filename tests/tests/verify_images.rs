@@ -187,7 +187,7 @@ fn an_index_and_its_manifests_are_signed_apart() {
 }
 
 #[test]
-fn two_hundred_images_in_one_run() {
+fn one_image_is_named_two_hundred_times() {
     let stack = Stack::start();
     let alice = stack.person(ALICE);
     let registry = Registry::start(&alice);
