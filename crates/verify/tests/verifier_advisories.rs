@@ -9,7 +9,7 @@ use chancery_verify::rekor::dsse::pre_authentication_encoding;
 use chancery_verify::trust_root::TrustRoot;
 use chancery_verify::verifier::{AnySigner, Artifact, Options, Thresholds, Unknown, Verified, Verifier};
 use chancery_verify::{HashAlgorithm, Refusal, Timestamp};
-use made::{ARTIFACT, NOW, Spec, Stamp, T, World};
+use made::{ARTIFACT, NOW, Scts, Spec, Stamp, T, World};
 use serde_json::{Value, json};
 
 fn verdict(root: &Value, bundle: &Value, options: Options) -> Result<Verified, Refusal> {
@@ -100,7 +100,7 @@ fn a_payload_that_does_not_parse_is_no_success() {
     }
 }
 
-/// GHSA-cq38-jh5f-37mq: unlimited numbers of entries and timestamps.
+/// GHSA-cq38-jh5f-37mq: unlimited numbers of entries, timestamps and SCTs.
 #[test]
 fn counts_are_limited() {
     let world = World::new(Spec::default());
@@ -110,6 +110,10 @@ fn counts_are_limited() {
     assert_eq!(code(&world.root(), &world.bundle(&entries[..32], &[]), Options::default()), "accepted");
     let stamps: Vec<_> = (0..33).map(|_| world.timestamp()).collect();
     assert_eq!(code(&world.root(), &world.bundle(&entries[..1], &stamps), Options::default()), "bundle.too_many");
+    for (count, expected) in [(32, "accepted"), (33, "bundle.too_many")] {
+        let world = World::new(Spec { scts: Scts::Many(count), ..Spec::default() });
+        assert_eq!(code(&world.root(), &world.bundle_v2(), Options::default()), expected, "{count} SCTs");
+    }
 }
 
 /// GHSA-9vcr-p3rj-q5q6: several entries of one log satisfied a threshold of several logs.
