@@ -2,7 +2,8 @@
 NAME:PASSWORD that every request must have.
 
 It is there for what `crane registry serve` does not have. It answers OCI-Subject, so that clients write no fallback tag.
-GET /peak answers how many requests were on their way at the same time since the last GET /peak.
+GET /peak answers how many requests were on their way at the same time since the last GET /peak, and GET /listings how often
+referrers were listed since the last GET /listings.
 """
 
 import base64
@@ -19,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 BLOBS = {}
 MANIFESTS = {}
 UPLOADS = {}
-REQUESTS = {"now": 0, "peak": 0}
+REQUESTS = {"now": 0, "peak": 0, "listings": 0}
 LOCK = threading.Lock()
 INDEX = "application/vnd.oci.image.index.v1+json"
 AUTHORIZATION = "Basic " + base64.b64encode(sys.argv[2].encode()).decode() if len(sys.argv) > 2 else None
@@ -68,10 +69,10 @@ class Handler(BaseHTTPRequestHandler):
             self.body()
             return self.answer(401, WWW_Authenticate='Basic realm="registry"')
         url = urlsplit(self.path)
-        if url.path == "/peak":
+        if (name := url.path[1:]) in ("peak", "listings"):
             with LOCK:
-                peak, REQUESTS["peak"] = REQUESTS["peak"], 0
-            return self.answer(200, str(peak).encode())
+                count, REQUESTS[name] = REQUESTS[name], 0
+            return self.answer(200, str(count).encode())
         if url.path.rstrip("/") == "/v2":
             return self.answer(200)
         match = re.fullmatch(r"/v2/(.+?)/(manifests|blobs/uploads|blobs|referrers)/?(.*)", url.path)
@@ -114,6 +115,8 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(200, data, Content_Type=kind, Docker_Content_Digest=digest(data))
 
     def referrers(self, name, rest, query):
+        with LOCK:
+            REQUESTS["listings"] += 1
         # Long enough for another request to come meanwhile.
         time.sleep(0.005)
         found = {}

@@ -78,7 +78,16 @@ impl Registry {
 
     /// How many requests were on their way at the same time since the last call. Only of one with the referrers API.
     pub fn peak(&self) -> usize {
-        self.request("GET", "/peak").send().expect(200).text().parse().expect("a number")
+        self.count("/peak")
+    }
+
+    /// How often referrers were listed since the last call. Only of one with the referrers API.
+    pub fn listings(&self) -> usize {
+        self.count("/listings")
+    }
+
+    fn count(&self, target: &str) -> usize {
+        self.request("GET", target).send().expect(200).text().parse().expect("a number")
     }
 
     fn request(&self, method: &str, target: &str) -> Request {

@@ -126,3 +126,20 @@ fn two_hundred_images_have_an_answer_each_and_few_requests_at_a_time() {
     let peak = run("");
     assert!((2..=8).contains(&peak), "{peak} requests at the same time");
 }
+
+#[test]
+fn an_image_that_is_named_often_is_looked_up_once() {
+    let alice = Person::at("http://127.0.0.1:9", PathBuf::new(), ALICE);
+    let registry = Registry::with_referrers(&alice);
+    let (key, other) = (Key::generate(), Key::generate());
+    alice.write("key.pub", key.public_pem());
+    let image = format!("{}/app@{}", registry.address(), push(&registry, 0, &key, &other));
+    registry.listings();
+    let program = alice.program(chancery_binary()).args("verify image --json --parallel 8");
+    let program = program.args("--key key.pub --insecure-ignore-tlog");
+    let outcome = (0..50).fold(program, |program, _| program.arg(&image)).run();
+    assert_eq!(outcome.code(), 0, "{}", outcome.report());
+    let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(document["results"].as_array().unwrap().len(), 50);
+    assert_eq!(registry.listings(), 1, "all share one look-up");
+}

@@ -429,25 +429,52 @@ fn parts_of_two_good_bundles_do_not_mix() {
         other.leaf = world.another_leaf(&other.signer);
         other
     };
-    let theirs = |body: &[u8]| world.entry_v2(body);
-    let (ours, foreign) = (world.bundle_v2(), {
-        let stamp = Stamp::of(&other.signature, T).response(&world.tsa, &world.tsa_key);
-        other.bundle(&[theirs(&other.body_v2())], &[stamp])
-    });
-    assert_eq!([code(&world, &ours), code(&world, &foreign)], ["accepted"; 2]);
-    for (pointer, expected) in [
-        (CERTIFICATE, "entry.mismatch"),
-        (STAMP, "timestamp.imprint"),
-        (ENTRY, "entry.mismatch"),
-        ("/messageSignature/signature", "timestamp.imprint"),
-        (&at("canonicalizedBody"), "entry.mismatch"),
-        (&at("inclusionProof"), "proof.root"),
-        (&at("inclusionProof/checkpoint"), "checkpoint.mismatch"),
-        (&at("inclusionProof/rootHash"), "checkpoint.mismatch"),
-    ] {
-        for (into, from) in [(&ours, &foreign), (&foreign, &ours)] {
-            let crossed = with(into, pointer, from.pointer(pointer).unwrap().clone());
-            assert_eq!(code(&world, &crossed), expected, "{pointer}");
+    let stamp = Stamp::of(&other.signature, T).response(&world.tsa, &world.tsa_key);
+    let v1 = [world.bundle_v1(), other.bundle(&[world.entry_v1(&other.body_v1())], &[])];
+    let v2 = [world.bundle_v2(), other.bundle(&[world.entry_v2(&other.body_v2())], &[stamp])];
+    let cross = |[ours, foreign]: &[Value; 2], table: &[(&str, &str)]| {
+        assert_eq!([code(&world, ours), code(&world, foreign)], ["accepted"; 2]);
+        for (pointer, expected) in table {
+            for (into, from) in [(ours, foreign), (foreign, ours)] {
+                let crossed = with(into, pointer, from.pointer(pointer).unwrap().clone());
+                assert_eq!(code(&world, &crossed), *expected, "{pointer}");
+            }
         }
+    };
+    cross(
+        &v1,
+        &[
+            (CERTIFICATE, "entry.mismatch"),
+            (ENTRY, "entry.mismatch"),
+            ("/messageSignature/signature", "entry.mismatch"),
+            (&at("inclusionPromise"), "promise.signature"),
+            (&at("canonicalizedBody"), "promise.signature"),
+            (&at("inclusionProof"), "proof.root"),
+            (&at("inclusionProof/checkpoint"), "checkpoint.mismatch"),
+            (&at("inclusionProof/rootHash"), "checkpoint.mismatch"),
+        ],
+    );
+    cross(
+        &v2,
+        &[
+            (CERTIFICATE, "entry.mismatch"),
+            (STAMP, "timestamp.imprint"),
+            (ENTRY, "entry.mismatch"),
+            ("/messageSignature/signature", "timestamp.imprint"),
+            (&at("canonicalizedBody"), "entry.mismatch"),
+            (&at("inclusionProof"), "proof.root"),
+            (&at("inclusionProof/checkpoint"), "checkpoint.mismatch"),
+            (&at("inclusionProof/rootHash"), "checkpoint.mismatch"),
+        ],
+    );
+    // Evidence of one log in a bundle of the other.
+    let promise = v1[0].pointer(&at("inclusionPromise")).unwrap();
+    assert_eq!(code(&world, &with(&v2[0], &at("inclusionPromise"), promise.clone())), "bundle.version");
+    for (into, from) in [(&v1[0], &v2[0]), (&v2[0], &v1[0])] {
+        let crossed = with(into, &at("inclusionProof"), from.pointer(&at("inclusionProof")).unwrap().clone());
+        assert_eq!(code(&world, &crossed), "note.unsigned");
     }
+    assert_eq!(code(&world, &with(&v1[0], ENTRY, v2[0].pointer(ENTRY).unwrap().clone())), "time.none");
+    assert_eq!(code(&world, &with(&v2[0], ENTRY, v1[0].pointer(ENTRY).unwrap().clone())), "accepted", "its own, too");
+    assert_eq!(code(&world, &with(&v2[0], ENTRY, v1[1].pointer(ENTRY).unwrap().clone())), "entry.mismatch");
 }
