@@ -28,6 +28,7 @@
 //! | [`manual`] | the pages of `docs/`: their commands, links and drawings, and what is generated into them |
 //! | [`sample`] | a signature that a real client made, and what the verification crate says of it |
 //! | [`mutation`] | changes to a JSON document, one at a time |
+//! | [`refused`] | which check must refuse a changed bundle |
 //! | [`tamper`] | changes to a stopped instance's database, one at a time |
 //! | [`commit`] | a commit that gitsign signed, as a bundle |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
@@ -53,6 +54,7 @@ pub mod openapi;
 pub mod person;
 pub mod postgres;
 pub mod program;
+pub mod refused;
 pub mod registry;
 pub mod rekor;
 pub mod rekor_v2;

@@ -1,38 +1,38 @@
-//! How registries are asked: times, bounds, trust and where credentials are. Values only.
+//! Settings of a client: times, bounds, trust and the places of credentials. Values only.
 
 use crate::Locations;
 use std::{fmt, sync::Arc, time::Duration};
 
-/// How much longer to wait than a pause, so that many do not come back at once. Random values come from the caller.
+/// Returns the extra time to wait after a pause, so that many clients do not retry at once. The caller makes it random.
 pub type Jitter = Arc<dyn Fn(Duration) -> Duration + Send + Sync>;
 
-/// How registries are asked.
+/// Settings of a client.
 #[derive(Clone)]
 pub struct Options {
-    /// A connection must stand after this time.
+    /// Maximum time to connect.
     pub connect: Duration,
-    /// A request must be answered to the last byte after this time.
+    /// Maximum time of a request, until the last byte of its answer.
     pub request: Duration,
-    /// Requests that are on their way at a time.
+    /// Maximum requests in flight.
     pub concurrency: usize,
-    /// Registries (`HOST` or `HOST:PORT`) that are spoken to without TLS, beside those on this machine.
+    /// Registries (`HOST` or `HOST:PORT`) that are used without TLS, in addition to those on this machine.
     pub plain_hosts: Vec<String>,
-    /// Certificates (PEM) that are trusted beside the system's.
+    /// Certificates (PEM) that are trusted in addition to those of the system.
     pub authorities: Option<Vec<u8>>,
-    /// Where credentials are.
+    /// Sources of credentials.
     pub credentials: Locations,
-    /// Added to pauses.
+    /// The extra time of pauses.
     pub jitter: Jitter,
-    /// Bounds of what is listed.
+    /// Limits of lists.
     pub limits: Limits,
 }
 
-/// Bounds of what one image may have.
+/// Limits of the lists of one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Pages of a list of referrers.
+    /// Maximum pages of a list of referrers.
     pub pages: usize,
-    /// Referrers that are listed.
+    /// Maximum referrers.
     pub referrers: usize,
 }
 
@@ -60,7 +60,7 @@ impl Default for Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Credentials stay out of it.
+        // Without credentials.
         f.debug_struct("Options").field("concurrency", &self.concurrency).finish_non_exhaustive()
     }
 }
