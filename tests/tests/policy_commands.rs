@@ -8,6 +8,8 @@ use chancery_tests::{
     stack::chancery_binary,
 };
 use serde_json::Value;
+use std::fs;
+use tempfile::TempDir;
 
 fn policy(person: &Person, line: &str) -> Program {
     person.program(chancery_binary()).arg("policy").args(line)
@@ -81,6 +83,20 @@ fn a_policy_is_checked_and_explained_over_real_signatures() {
     let unbound = explain("good.toml", "");
     assert!(unbound.code() == 2 && unbound.written().contains("--artifact"), "{}", unbound.report());
     assert_eq!(explain("broken.toml", "--artifact artifact").code(), 2);
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_is_not_refused() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("bytes.toml"), b"version = 1\n# \xff\n").unwrap();
+    for (line, code, said) in [
+        ("absent.toml", 3, "cannot read the policy absent.toml: "),
+        ("bytes.toml", 1, "cannot read the policy bytes.toml: "),
+        ("--no-such-option", 2, "--no-such-option"),
+    ] {
+        let checked = Program::new(chancery_binary(), directory.path()).args("policy check").args(line).run();
+        assert!(checked.code() == code && checked.written().contains(said), "{}", checked.report());
+    }
 }
 
 #[test]

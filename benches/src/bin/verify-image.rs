@@ -1,7 +1,8 @@
 //! What it costs to verify images in a registry on this machine.
 //!
 //! The registry is a program of its own, which answers from memory for any name: an image, one referrer, one bundle. The
-//! floor is measured in the same run: the same requests, as many at a time, whose answers nobody reads.
+//! floor is measured in the same run: the same requests, as many at a time, whose answers nobody reads. On loopback
+//! nothing waits; with `--answer-after-ms` the registry is as far away as one in a data centre is.
 //!
 //! ```text
 //! verify-image serve --listen 127.0.0.1:8098 --manifest manifest.json --bundle bundle.json &
@@ -27,7 +28,7 @@ use chancery_verify::{
 use clap::{Args, Parser, Subcommand};
 use cpu_time::ProcessTime;
 use serde_json::json;
-use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration, time::Instant};
 use tokio::{net::TcpListener, task::JoinSet};
 
 #[global_allocator]
@@ -56,6 +57,9 @@ enum Side {
         /// The bundle about it
         #[arg(long)]
         bundle: PathBuf,
+        /// Milliseconds until it answers
+        #[arg(long, default_value_t = 0)]
+        answer_after_ms: u64,
     },
     /// Verify
     Load(Load),
@@ -86,7 +90,13 @@ struct Load {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().side {
-        Side::Serve { listen, manifest, bundle } => serve(listen, fs::read(manifest)?, fs::read(bundle)?).await,
+        Side::Serve { listen, manifest, bundle, answer_after_ms } => {
+            let contents =
+                Contents::new(fs::read(manifest)?, fs::read(bundle)?, Duration::from_millis(answer_after_ms));
+            let routes = Router::new().fallback(answer).with_state(Arc::new(contents));
+            axum::serve(TcpListener::bind(listen).await?, routes).await?;
+            Ok(())
+        }
         Side::Load(load) => load.run().await,
     }
 }
@@ -98,36 +108,40 @@ struct Contents {
     referrer: Bytes,
     referrer_digest: String,
     bundle: Bytes,
+    answer_after: Duration,
 }
 
-async fn serve(listen: SocketAddr, image: Vec<u8>, bundle: Vec<u8>) -> anyhow::Result<()> {
-    let digest = |bytes: &[u8]| Digest::of(HashAlgorithm::Sha256, bytes).to_string();
-    let referrer = json!({
-        "schemaVersion": 2, "mediaType": IMAGE_MANIFEST, "artifactType": BUNDLE,
-        "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2 },
-        "layers": [{ "mediaType": BUNDLE, "digest": digest(&bundle), "size": bundle.len() }],
-        "subject": { "mediaType": IMAGE_MANIFEST, "digest": digest(&image), "size": image.len() },
-    });
-    let referrer = referrer.to_string();
-    let referrers = json!({
-        "schemaVersion": 2, "mediaType": IMAGE_INDEX,
-        "manifests": [{
-            "mediaType": IMAGE_MANIFEST, "digest": digest(referrer.as_bytes()), "size": referrer.len(), "artifactType": BUNDLE,
-        }],
-    });
-    let contents = Contents {
-        image: image.into(),
-        referrers: referrers.to_string().into(),
-        referrer_digest: digest(referrer.as_bytes()),
-        referrer: referrer.into(),
-        bundle: bundle.into(),
-    };
-    let routes = Router::new().fallback(answer).with_state(Arc::new(contents));
-    axum::serve(TcpListener::bind(listen).await?, routes).await?;
-    Ok(())
+impl Contents {
+    fn new(image: Vec<u8>, bundle: Vec<u8>, answer_after: Duration) -> Self {
+        let digest = |bytes: &[u8]| Digest::of(HashAlgorithm::Sha256, bytes).to_string();
+        let referrer = json!({
+            "schemaVersion": 2, "mediaType": IMAGE_MANIFEST, "artifactType": BUNDLE,
+            "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2 },
+            "layers": [{ "mediaType": BUNDLE, "digest": digest(&bundle), "size": bundle.len() }],
+            "subject": { "mediaType": IMAGE_MANIFEST, "digest": digest(&image), "size": image.len() },
+        });
+        let referrer = referrer.to_string();
+        let referrers = json!({
+            "schemaVersion": 2, "mediaType": IMAGE_INDEX,
+            "manifests": [{
+                "mediaType": IMAGE_MANIFEST, "digest": digest(referrer.as_bytes()), "size": referrer.len(), "artifactType": BUNDLE,
+            }],
+        });
+        Self {
+            image: image.into(),
+            referrers: referrers.to_string().into(),
+            referrer_digest: digest(referrer.as_bytes()),
+            referrer: referrer.into(),
+            bundle: bundle.into(),
+            answer_after,
+        }
+    }
 }
 
 async fn answer(State(contents): State<Arc<Contents>>, uri: Uri) -> Response {
+    if !contents.answer_after.is_zero() {
+        tokio::time::sleep(contents.answer_after).await;
+    }
     let path = uri.path();
     let (kind, body) = if path.contains("/referrers/") {
         (IMAGE_INDEX, &contents.referrers)

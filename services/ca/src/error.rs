@@ -2,7 +2,8 @@
 
 use crate::issue::IssueError;
 use crate::limit::Share;
-use crate::oidc::TokenRefusal;
+use crate::refusal::TokenRefusal;
+use chancery_daemon::budget::Busy;
 use chancery_daemon::clock::ClockFault;
 use chancery_verify::Rejection;
 
@@ -16,6 +17,9 @@ pub enum Error {
         /// The limit.
         limit_bytes: usize,
     },
+    /// The server has too many requests in flight. The same request may succeed a second later.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The body is not the expected JSON.
     #[error("the request is malformed: {reason}")]
     Malformed {
@@ -76,6 +80,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "request.too_large",
+            Self::Busy(_) => "server.busy",
             Self::Malformed { .. } => "request.malformed",
             Self::Clock(fault) => fault.code(),
             Self::Token(refusal) => refusal.code(),

@@ -21,6 +21,7 @@
 pub mod audit;
 pub mod chain;
 pub mod challenge;
+mod claims;
 mod client_algorithms;
 pub mod config;
 mod error;
@@ -33,6 +34,7 @@ mod measure;
 mod minute;
 pub mod oidc;
 pub mod profile;
+mod refusal;
 mod request;
 mod rotation;
 mod settings;

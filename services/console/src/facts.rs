@@ -8,21 +8,21 @@ use chancery_verify::{Hash, Timestamp};
 /// What a process is, from its start to its end.
 #[derive(Debug, Clone, Default)]
 pub struct Server {
-    /// Whose it is.
+    /// The organisation that runs it.
     pub organization: String,
-    /// What clients use, without a slash at the end.
+    /// URL for clients, without a slash at the end.
     pub url: String,
     /// Of the program.
     pub version: String,
-    /// Whether anybody may sign as anybody: `chancery dev`.
+    /// Whether any user may sign as any identity: `chancery dev`.
     pub is_development: bool,
-    /// What to try first, where there is an issuer that gives tokens to anybody; else empty.
+    /// First commands to try, if there is an issuer that gives any user a token; else empty.
     pub first_steps: Vec<Guide>,
     /// Files and interfaces of this process. References are relative to the page.
     pub links: Vec<Link>,
     /// Where the manual is.
     pub manual: String,
-    /// Where security problems are reported: a URI for `Contact` in `security.txt` (RFC 9116 §2.5.3).
+    /// Contact for security problems: a URI for `Contact` in `security.txt` (RFC 9116 §2.5.3).
     pub security_contact: Option<String>,
 }
 
@@ -55,7 +55,7 @@ pub struct State {
     pub parts: Vec<Part>,
     /// The logs of this process, in the order they were made in.
     pub logs: Vec<Log>,
-    /// Where this process has it.
+    /// `None` if another process has it.
     pub trust: Option<TrustRoot>,
 }
 
@@ -87,9 +87,9 @@ pub struct Log {
     pub key_fingerprint: Hash,
     /// The checkpoint's address, relative to the page or absolute.
     pub reference: String,
-    /// Whether it takes no more entries, as decided by the operator.
+    /// Whether the operator has frozen it: it takes no more entries.
     pub is_frozen: bool,
-    /// Why it takes no entries against the operator's will.
+    /// Why it takes no entries although it is not frozen.
     pub obstacle: Option<String>,
 }
 
@@ -104,7 +104,7 @@ pub struct Checkpoint {
     pub signed: Timestamp,
 }
 
-/// What clients start from.
+/// The trust root that clients start from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustRoot {
     /// SHA-256 of the first TUF root, in hexadecimal: what `cosign initialize --root-checksum` wants. It never changes.
@@ -122,7 +122,7 @@ pub struct Metadata {
     pub role: String,
     /// Counts up.
     pub version: u64,
-    /// From then on clients refuse it.
+    /// Clients refuse it after this time.
     pub expires: Timestamp,
 }
 

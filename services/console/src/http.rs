@@ -1,7 +1,7 @@
 //! The console's routes: a page, an icon, and two files that are read by programs.
 //!
 //! Every route is GET and HEAD; any other method is answered as if the console were not there. The page is made at most once a
-//! second and the copy is given to all who ask within it.
+//! second. All requests of that second get the same copy.
 
 mod openapi;
 
@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a page is given to others than the first who asked.
+/// How long requests get the same copy of the page.
 const PAGE_LIFETIME: Duration = Duration::from_secs(1);
 /// How long a copy of `security.txt` may be believed (RFC 9116 §2.5.5 recommends less than a year).
 const CONTACT_LIFETIME_SECONDS: u64 = 90 * 24 * 3600;

@@ -1,4 +1,4 @@
-//! The console: what a person sees who opens a server's address in a browser.
+//! The console: the page at a server's address in a browser.
 //!
 //! One page so far: what this server is, whether it is well, its logs, its trust root and what clients need. It is made of
 //! [`facts`] alone, which the composition of a process fills in; no role's crate is known here, nothing is asked of a database,

@@ -19,15 +19,28 @@ pub(crate) fn number(value: u64) -> String {
     text
 }
 
-/// A number and its unit, rounded down: `1 minute`, `3 days`.
+/// A duration, rounded by less than a tenth: `59 seconds`, `1 minute 30 seconds`, `47 minutes`, `6 days 23 hours`, `40 days`.
+///
+/// With one unit, rounded down, everything from 24 to 48 hours would be «1 day».
 fn duration(seconds: u64) -> String {
-    let (count, unit) = match seconds {
-        0..MINUTE => (seconds, "second"),
-        MINUTE..HOUR => (seconds / MINUTE, "minute"),
-        HOUR..DAY => (seconds / HOUR, "hour"),
-        _ => (seconds / DAY, "day"),
+    const UNITS: [(u64, &str); 4] = [(DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (1, "second")];
+    // From ten of a unit on, that unit alone. Below, the next smaller unit, too.
+    let precision = match seconds {
+        0..600 => 1,
+        600..36_000 => MINUTE,
+        36_000..864_000 => HOUR,
+        _ => DAY,
     };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    let mut rest = (seconds + precision / 2) / precision * precision;
+    let mut words = Vec::new();
+    for (length, unit) in UNITS {
+        let count = rest / length;
+        rest %= length;
+        if count > 0 {
+            words.push(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }));
+        }
+    }
+    words.join(" ")
 }
 
 /// How long before `now` something was.
@@ -72,21 +85,30 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_in_the_largest_unit_that_fits() {
+    fn durations_are_right_to_a_tenth() {
         let now = Timestamp::from_seconds(1_000_000);
         for (seconds, text) in [
             (0, "just now"),
             (1, "1 second ago"),
             (59, "59 seconds ago"),
             (60, "1 minute ago"),
+            (119, "1 minute 59 seconds ago"),
+            (599, "9 minutes 59 seconds ago"),
+            (600, "10 minutes ago"),
+            (3_599, "1 hour ago"),
+            (7_140, "1 hour 59 minutes ago"),
             (7200, "2 hours ago"),
-            (90_000, "1 day ago"),
-            (200_000, "2 days ago"),
+            (35_999, "10 hours ago"),
+            (86_399, "1 day ago"),
+            (90_000, "1 day 1 hour ago"),
+            (200_000, "2 days 8 hours ago"),
+            (863_999, "10 days ago"),
         ] {
             assert_eq!(ago(now.minus_seconds(seconds), now), text);
         }
         assert_eq!(ago(now.plus_seconds(5), now), "just now", "another replica's clock may be ahead");
-        assert_eq!(ahead(now.plus_seconds(90_000), now), "in 1 day");
+        assert_eq!(ahead(now.plus_seconds(169_200), now), "in 1 day 23 hours");
+        assert_eq!(ahead(now.plus_seconds(365 * DAY - 1), now), "in 365 days", "what was made a second ago");
         assert_eq!(ahead(now, now), "expired");
     }
 

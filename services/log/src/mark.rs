@@ -20,7 +20,7 @@
 //! What this cannot see: a database that is put back together with the files of every process, and a process that starts
 //! alone and has never seen the last head. Witnesses can.
 
-use crate::engine::Published;
+use crate::head::Published;
 use crate::quarantine::Quarantine;
 use crate::store::Identity;
 use chancery_daemon::durable;

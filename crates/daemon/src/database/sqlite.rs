@@ -26,6 +26,12 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// Reads from the file. Whether there is space on its disk is another question.
+    pub async fn verify_usable(&self) -> Result<(), DatabaseError> {
+        sqlx::query("/* usable */ SELECT count(*) FROM sqlite_master").execute(&self.readers).await?;
+        Ok(())
+    }
+
     /// Closes both pools; the write-ahead log is folded into the file.
     pub async fn close(&self) {
         self.readers.close().await;

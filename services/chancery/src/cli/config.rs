@@ -1,7 +1,8 @@
 //! `chancery config`: checks a configuration file before a server uses it.
 
 use crate::{
-    configuration::{Configuration, Role},
+    configuration::Configuration,
+    role::Role,
     serve::{Prepared, missing_tls},
 };
 use anyhow::Context as _;
@@ -109,7 +110,7 @@ const PUBLIC: [(&str, &str, &str); 4] = [
     ("https://accounts.google.com", "any Google account", "hd"),
 ];
 
-/// What is allowed and probably not meant: a service that is open to all, without a condition.
+/// A setting that is probably a mistake: a service that is open to everyone, without a condition.
 fn warning(settings: &IssuerSettings) -> Option<String> {
     let (url, who, claim) = PUBLIC.into_iter().find(|(url, ..)| *url == settings.name.as_str())?;
     // The preset of GitLab has these two itself: they say that the pipeline is one of gitlab.com, and not whose.
@@ -117,7 +118,9 @@ fn warning(settings: &IssuerSettings) -> Option<String> {
         condition.claim.to_string() != "ref_type" && condition.any_of.iter().all(|value| value != "gitlab.com/*")
     });
     (!is_limited).then(|| {
-        format!("warning: {url}: {who} gets a certificate; add `require = {{ {claim} = \"…\" }}` for your own alone\n")
+        format!(
+            "warning: {url}: {who} gets a certificate; to accept only your own, add `require = {{ {claim} = \"…\" }}`\n"
+        )
     })
 }
 

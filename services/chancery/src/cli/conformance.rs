@@ -10,8 +10,8 @@ use std::process::ExitCode;
 
 /// Speak the command-line protocol of sigstore-conformance, for its test suite
 ///
-/// Not for daily use: `chancery verify` says more. This program carries no files of the public instance: --trusted-root and
-/// --signing-config are needed.
+/// For daily use there is `chancery verify`, whose results are more detailed. This program contains no trust root of the public
+/// instance: always give --trusted-root and --signing-config.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery conformance sign-bundle --identity-token TOKEN --bundle a.sigstore.json --trusted-root trusted_root.json \\

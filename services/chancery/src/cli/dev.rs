@@ -1,6 +1,6 @@
 //! `chancery dev`.
 
-use crate::{dev, instance, loopback};
+use crate::{database_url, dev, instance, loopback};
 use chancery_daemon::telemetry;
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     ///
     /// The password is read from `PGPASSWORD` or ~/.pgpass. Several servers may append to the same logs: start each with a
     /// copy of the first one's --data.
-    #[arg(long, value_name = "URL", help_heading = "Database", value_parser = super::database_url)]
+    #[arg(long, value_name = "URL", help_heading = "Database", value_parser = database_url::parse)]
     database: Option<String>,
     #[command(flatten)]
     rekor_v2: instance::RekorV2Arguments,

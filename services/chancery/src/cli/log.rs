@@ -65,7 +65,7 @@ struct CheckArguments {
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
     /// Read the logs from this `PostgreSQL` database: the database of the server
-    #[arg(long, value_name = "URL", value_parser = super::database_url)]
+    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
     database: Option<String>,
     /// Read the logs from this server or from a copy of its files; needs --trust
     ///

@@ -14,9 +14,12 @@ use std::{
     process::ExitCode,
 };
 
-/// Check a policy file, print its schema, or explain what it decides
+/// The exit code of `chancery verify` for an open question.
+const UNDECIDED: u8 = 3;
+
+/// Check a policy file, explain its decisions, or print its schema
 ///
-/// A policy says which signatures are enough. It is one TOML file for every command that verifies; deploy/policy.toml shows
+/// A policy lists the required signatures. Every command that verifies reads the same TOML file; deploy/policy.toml explains
 /// every setting.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -30,15 +33,16 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Read a policy, and warn of what is allowed but probably not meant
+    /// Check a policy, and warn of settings that are probably mistakes
     ///
-    /// Exit code 0: the policy can be used. 1: it cannot, or it has warnings and --deny-warnings is given.
+    /// Exit codes are those of `chancery verify`: 0 the policy can be used, 1 it is refused (also for a warning, with
+    /// --deny-warnings), 2 wrong arguments, 3 the file could not be read.
     #[command(after_help = "Example:\n  chancery policy check policy.toml --deny-warnings")]
     Check {
         /// The policy
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Warnings are failures
+        /// Exit with 1 if there is a warning
         #[arg(long)]
         deny_warnings: bool,
         /// Print the verdict as JSON
@@ -63,7 +67,16 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn check(path: &Path, deny_warnings: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let policy = Policy::parse(&read(path)?);
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(error) => {
+            eprintln!("error: cannot read the policy {}: {error}", path.display());
+            // The bytes were read and are not text: no policy.
+            let is_known = error.kind() == io::ErrorKind::InvalidData;
+            return Ok(if is_known { ExitCode::FAILURE } else { ExitCode::from(UNDECIDED) });
+        }
+    };
+    let policy = Policy::parse(&text);
     let warnings = policy.as_ref().map(Policy::warnings).unwrap_or_default();
     let holds = policy.is_ok() && (warnings.is_empty() || !deny_warnings);
     if json {
@@ -81,11 +94,9 @@ fn check(path: &Path, deny_warnings: bool, json: bool) -> anyhow::Result<ExitCod
 }
 
 /// Reads a policy, and of an overlong one as much as shows that it is.
-fn read(path: &Path) -> anyhow::Result<String> {
-    let unread = || format!("cannot read the policy {}", path.display());
+fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let file = File::open(path).with_context(unread)?;
-    file.take(MAX_POLICY_BYTES as u64 + 1).read_to_string(&mut text).with_context(unread)?;
+    File::open(path)?.take(MAX_POLICY_BYTES as u64 + 1).read_to_string(&mut text)?;
     Ok(text)
 }
 

@@ -4,10 +4,7 @@
 
 mod http;
 
-use crate::{
-    configuration::Role,
-    instance::{Answering, witness_description},
-};
+use crate::{instance::Answering, role::Role, witness};
 use clap::{Arg, Args, Command, CommandFactory as _, ValueEnum};
 use serde_json::Value;
 use std::{
@@ -60,7 +57,7 @@ fn server() -> Value {
 }
 
 fn witness() -> Value {
-    witness_description(true).into_json()
+    witness::description(true).into_json()
 }
 
 fn commands() -> String {
@@ -126,8 +123,7 @@ fn described(argument: &Arg) -> String {
         text.push_str(" (required)");
     }
     let help = argument.get_long_help().or_else(|| argument.get_help()).map(ToString::to_string).unwrap_or_default();
-    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    let _ = write!(text, ": {help}");
+    let _ = write!(text, ": {}", sentences(&help));
     let values = argument.get_possible_values();
     let values: Vec<String> = values.iter().filter(|value| !value.is_hide_set()).map(value_of).collect();
     if !values.is_empty() && argument.get_action().takes_values() {
@@ -138,6 +134,13 @@ fn described(argument: &Arg) -> String {
         let _ = write!(text, ". Default: {}", defaults.join(", "));
     }
     text
+}
+
+/// Paragraphs as sentences on one line, without the last full stop.
+fn sentences(help: &str) -> String {
+    let lines = help.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+    let sentences: Vec<String> = lines.map(|line| line.trim_end_matches('.').to_owned()).collect();
+    sentences.join(". ")
 }
 
 fn value_of(value: &clap::builder::PossibleValue) -> String {

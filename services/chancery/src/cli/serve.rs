@@ -1,6 +1,6 @@
 //! `chancery serve`.
 
-use crate::{configuration::Role, serve};
+use crate::{role::Role, serve};
 use chancery_daemon::telemetry;
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};

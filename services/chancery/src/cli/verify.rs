@@ -34,8 +34,9 @@ const WRONG_USAGE: u8 = 2;
 
 /// Check signatures of files and container images, offline wherever possible
 ///
-/// Say whom to trust (--trusted-root, --trust or --tuf-url), and whose signature is expected: --certificate-identity with
-/// --certificate-oidc-issuer, --key, or a --policy file. Without an expectation the command says who signed, and you decide.
+/// Give the trust root (--trusted-root, --trust or --tuf-url) and the expected signer: --certificate-identity with
+/// --certificate-oidc-issuer, --key, or a --policy file. Without an expected signer, the command prints the signer, and you
+/// decide.
 ///
 /// Exit codes: 0 verified, 1 refused, 2 wrong arguments, policy or trust root, 3 undecided because a registry or file could not
 /// be read. Undecided never means unsigned.

@@ -94,7 +94,7 @@ fn configuration(arguments: ServeArguments) -> anyhow::Result<WitnessConfigurati
         return WitnessConfiguration::load(&file);
     }
     let (Some(name), Some(data), Some(address)) = (name, data, listen) else {
-        anyhow::bail!("--name, --data and --listen are needed")
+        anyhow::bail!("give --name, --data and --listen, or a file with --config")
     };
     Ok(WitnessConfiguration { name, data, logs, listen: WitnessListen { address, metrics, tls: None } })
 }

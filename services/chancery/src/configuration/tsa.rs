@@ -44,11 +44,17 @@ impl TsaTable {
             ensure!(alone, "[tsa] ntp names no server, so ntp_… has no effect; set ntp, or remove ntp_…");
             return Ok(None);
         }
-        ensure!(count <= MAX_SERVERS, "[tsa] ntp names more than {MAX_SERVERS} servers");
-        ensure!(self.ntp.iter().collect::<BTreeSet<_>>().len() == count, "[tsa] ntp names a server twice");
+        ensure!(count <= MAX_SERVERS, "[tsa] ntp names {count} servers; name at most {MAX_SERVERS}");
+        ensure!(
+            self.ntp.iter().collect::<BTreeSet<_>>().len() == count,
+            "[tsa] ntp names a server twice; a server counts once, so name it once"
+        );
         ensure!(self.ntp.iter().all(|server| is_address(server)), "[tsa] ntp: write each server as HOST or HOST:PORT");
         let threshold = self.ntp_threshold.unwrap_or(count / 2 + 1);
-        ensure!((1..=count).contains(&threshold), "[tsa] ntp_threshold is not between 1 and the number of servers");
+        ensure!(
+            (1..=count).contains(&threshold),
+            "[tsa] ntp_threshold is {threshold}; set it to a number from 1 to {count}, the number of servers"
+        );
         let [max_offset, max_age, period] = times;
         let settings = SourceSettings {
             servers: self.ntp.clone(),
@@ -59,7 +65,7 @@ impl TsaTable {
         };
         ensure!(
             settings.max_age >= settings.period,
-            "[tsa] ntp_max_age is shorter than ntp_period; the clock would never be trusted"
+            "[tsa] ntp_max_age is shorter than ntp_period, so the clock would be distrusted between two requests; set a longer ntp_max_age"
         );
         Ok(Some(settings))
     }

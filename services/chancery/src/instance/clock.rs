@@ -39,13 +39,17 @@ impl GuardedClock {
         let clock = Self::start(settings).await;
         match clock.guard.check() {
             Err(ClockFault::Unconfirmed) => {
-                tracing::warn!("no quorum of [tsa] ntp has answered, so the clock is not compared with their time");
+                tracing::warn!(
+                    "no quorum of the servers in [tsa] ntp has answered, so the clock was not compared with their time"
+                );
                 if let Some(servers) = clock.servers {
                     servers.into_background().abort();
                 }
                 Ok(Self::start(None).await)
             }
-            Err(fault) => bail!("nothing is made ({}): {fault}", fault.code()),
+            Err(fault) => {
+                bail!("no key or certificate was made, because the clock is not trusted ({}): {fault}", fault.code())
+            }
             Ok(_) => Ok(clock),
         }
     }

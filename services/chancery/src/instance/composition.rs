@@ -8,15 +8,15 @@
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    Addresses, Listening, OperationsArguments, RekorV2Arguments,
+    Addresses, OperationsArguments, RekorV2Arguments,
     authority::{self, Issuing, RotatedAuthority},
     clock::GuardedClock,
-    console::{ConsoleSettings, Obstacles},
+    console::ConsoleSettings,
     ct_shards::{self, CtShards, RotatedCt},
-    data::DataDirectory,
     description::Answering,
     log_keys::LogKeys,
     logs::{Logs, Opening},
+    readiness::{self, Checked},
     running::RunningLogs,
     timestamps::{TimestampArguments, Timestamps},
     transparency,
@@ -26,8 +26,10 @@ use super::{
     witnesses::WitnessChoices,
 };
 use crate::{
-    configuration::Role,
+    data_directory::DataDirectory,
     issuer::{self, Issuer},
+    listening::Listening,
+    role::Role,
     rotation::{self, RingFiles, follow::Rotation, generations::Generations, observe, status::Statuses},
 };
 use anyhow::Context as _;
@@ -36,11 +38,12 @@ use chancery_ca::{IssuerSettings, audit::AuditLog, chain::IssuingChain, issue::P
 use chancery_console::Console;
 use chancery_daemon::{
     clock::{Clock, ClockGuard},
-    http::{Readiness, Warnings, grpc, openapi},
+    health::Checks,
+    http::openapi,
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
-use chancery_log::{mirror::Destination, rekor_v2, store::Location};
+use chancery_log::{mirror::Destination, store::Location};
 use chancery_trust::{BaseUrl, CurrentFiles, FileName};
 use chancery_verify::{PublicKey, timestamping::Authority};
 use std::{
@@ -100,9 +103,7 @@ pub(crate) struct Instance {
     /// The metrics, if they are enabled.
     metrics: Option<Metrics>,
     /// Whether every role does its work.
-    readiness: Readiness,
-    /// What does not keep them from it.
-    warnings: Warnings,
+    checks: Checks,
     /// What clients need, where this process knows it.
     trust_files: Option<CurrentFiles>,
     /// Aborted at the end: none of them has anything to finish.
@@ -154,20 +155,20 @@ impl Instance {
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
         let (ct_keys, rekor_keys) = log_keys.apart();
         let followed = Followed { keys, ct_keys, shards, publisher: publisher.clone(), statuses: statuses.clone() };
-        let (routes, mut background) = if has(Role::Ca) {
+        let (authority, mut background) = if has(Role::Ca) {
             common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
         } else {
-            (Router::new(), common.observed_authority(followed)?)
+            ((Router::new(), Checked::default()), common.observed_authority(followed)?)
         };
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), (clock, &statuses))?);
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
         background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()));
-        let mut assembly = Assembly::new(routes, setup.roles);
-        assembly.add(Role::Log, logs.as_ref().map(|logs| (logs.routes(), logs.obstacle(setup.check_command.clone()))));
-        assembly.add(Role::Ca, has(Role::Ca).then(|| (Router::new(), authority::obstacle(common.guard.clone()))));
-        assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
+        let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
+        assembly.add(logs.as_ref().map(|logs| (logs.routes(), logs.checks(setup.check_command.clone()))));
+        assembly.add(Some(authority));
+        assembly.add(tuf.as_ref().map(|tuf| (tuf.router(), tuf.checks())));
         if let Some(timestamps) = timestamps {
-            assembly.add(Role::Tsa, Some((timestamps.router(metrics.as_ref())?, timestamps.obstacle())));
+            assembly.add(Some((timestamps.router(metrics.as_ref())?, timestamps.checks())));
             background.extend(timestamps.into_background(publisher, statuses)?);
         } else {
             let take =
@@ -175,15 +176,15 @@ impl Instance {
             background.push(observe::start(common.ring(), rotation::Role::Tsa, take));
         }
         assembly.merge([trust_files.as_ref().map(chancery_trust::http::router), issuer.map(issuer::router)]);
-        assembly.obstacles.extend(upkeep.obstacles(setup.roles));
-        let Assembly { mut routes, obstacles } = assembly;
-        let obstacles = Arc::new(obstacles);
-        let console = common.console(&obstacles, running.clone(), tuf.as_ref())?;
+        let Assembly { mut routes, checked } = assembly;
+        let health = checked.start(metrics.as_ref()).await?;
+        let checks = health.checks();
+        background.push(tokio::spawn(health.watch()));
+        let console = common.console(&checks, running, tuf.as_ref())?;
         routes = routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
         routes = routes.merge(common.description(metrics.is_some()));
-        let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|(_, obstacle)| obstacle()));
-        let warnings: Warnings = Arc::new(move || running.as_ref().map(RunningLogs::warnings).unwrap_or_default());
-        Ok(Self { routes, console, metrics, readiness, warnings, trust_files, background, tuf, logs, upkeep })
+        routes = routes.merge(readiness::health_service(setup.roles, Arc::clone(&checks)));
+        Ok(Self { routes, console, metrics, checks, trust_files, background, tuf, logs, upkeep })
     }
 
     /// Writes what clients need into `directory`, where this process knows it.
@@ -205,9 +206,9 @@ impl Instance {
         guard: impl Fn(Router) -> Router,
         ready: impl FnOnce(),
     ) -> anyhow::Result<()> {
-        let (routes, readiness) = (self.routes.clone(), (Arc::clone(&self.readiness), Arc::clone(&self.warnings)));
+        let (routes, checks) = (self.routes.clone(), Arc::clone(&self.checks));
         let pages = self.console.as_ref().map(Console::unknown_path);
-        listening.serve((routes, pages), readiness, self.metrics.as_ref(), guard, ready).await?;
+        listening.serve((routes, pages), checks, self.metrics.as_ref(), guard, ready).await?;
         self.stop().await;
         Ok(())
     }
@@ -230,23 +231,15 @@ impl Instance {
 /// What the parts of a process answer, and what may be in their way.
 struct Assembly {
     routes: Router,
-    obstacles: Obstacles,
+    checked: Checked,
 }
 
 impl Assembly {
-    /// Begins with `routes`, and what gRPC clients ask about the health of these roles.
-    fn new(routes: Router, roles: &BTreeSet<Role>) -> Self {
-        let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
-        let services = services.into_iter().filter(|(role, _)| roles.contains(role));
-        let services: Vec<_> = services.map(|(_, name)| name).collect();
-        Self { routes: routes.merge(grpc::health(&services)), obstacles: Vec::new() }
-    }
-
     /// Adds the part that does a role's work, if it is there.
-    fn add(&mut self, role: Role, part: Option<(Router, impl Fn() -> Option<String> + Send + Sync + 'static)>) {
-        if let Some((routes, obstacle)) = part {
+    fn add(&mut self, part: Option<(Router, Checked)>) {
+        if let Some((routes, checked)) = part {
             self.routes = std::mem::take(&mut self.routes).merge(routes);
-            self.obstacles.push((role, Box::new(obstacle)));
+            self.checked.extend(checked);
         }
     }
 
@@ -362,12 +355,12 @@ impl Common<'_> {
     /// The pages for people, unless they are switched off.
     fn console(
         &self,
-        obstacles: &Arc<Obstacles>,
+        checks: &Checks,
         logs: Option<RunningLogs>,
         tuf: Option<&Tuf>,
     ) -> anyhow::Result<Option<Console>> {
         let Some(settings) = &self.setup.console else { return Ok(None) };
-        settings.console(self.setup, Arc::clone(obstacles), logs, tuf.map(Tuf::service), &self.clock).map(Some)
+        settings.console(self.setup, Arc::clone(checks), logs, tuf.map(Tuf::service), &self.clock).map(Some)
     }
 
     /// What this process answers, as it says itself.
@@ -387,14 +380,14 @@ impl Common<'_> {
         Ok(Some(Arc::new(Issuer::new(url, key, Arc::clone(clock), Arc::clone(random)))))
     }
 
-    /// The certificate authority's routes, and what runs beside it.
+    /// The certificate authority's routes and checks, and what runs beside it.
     fn authority(
         &self,
         Followed { keys, ct_keys, shards, publisher, statuses }: Followed,
         Choices { transparency, operations, settings, .. }: Choices<'_>,
         issuer: Option<&Issuer>,
         metrics: Option<&Metrics>,
-    ) -> anyhow::Result<(Router, Vec<JoinHandle<()>>)> {
+    ) -> anyhow::Result<((Router, Checked), Vec<JoinHandle<()>>)> {
         let Self { setup, clock, random, guard } = self;
         let (generation, log_key) = ct_keys.signing_credential()?;
         let own = match &shards {
@@ -405,7 +398,7 @@ impl Common<'_> {
         let transparency = transparency.transparency(own);
         let (chain, signer) = keys.signing()?;
         let pipeline = Pipeline::new(chain, signer, transparency.clone(), Arc::clone(random))
-            .context("the authority's certificates are for another key")?;
+            .context("the certificates of the authority are for another key than the one that signs; restore keys/ from a backup")?;
         let recorded = (operations.rates(), OperationsArguments::records(statuses.audit(), metrics)?);
         let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
         let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(guard), recorded)?;
@@ -420,7 +413,8 @@ impl Common<'_> {
         let mut background = vec![expiry, Rotation::start(keys, subject, Arc::clone(clock), statuses.clone())?];
         background.push(self.certificate_logs(ct_keys, (shards, Some(issuing)), publisher, statuses)?);
         let routes = authority::router(&authority, metrics).context("cannot serve the authority")?;
+        let checks = authority::checks(&authority, Arc::clone(clock));
         background.extend(settings.issuers.follow(authority, own_issuer)?);
-        Ok((routes, background))
+        Ok(((routes, checks), background))
     }
 }

@@ -3,17 +3,22 @@
 use super::{
     RekorV2Arguments, Setup, WitnessChoices,
     ct_shards::{self, CtShards},
-    data::private_directory,
+    readiness::Checked,
     rekor_shards::{self, RekorShard, RekorShards},
     rekor2_shards::{self, Rekor2Shards},
     running::RunningLogs,
-    shards::{Series, ShardOpener, Shards, marks},
+    shards::{Naming, Series, ShardOpener, Shards, marks, tree_id},
 };
-use crate::rotation::{self, RingFiles};
+use crate::{
+    data_directory::private_directory,
+    role::Role,
+    rotation::{self, RingFiles},
+};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
     clock::ClockGuard,
+    health::Probe,
     random::Random,
     signer::{Signer, Use},
 };
@@ -30,9 +35,6 @@ use chancery_trust::BaseUrl;
 use chancery_verify::key::KeyKind;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
-
-/// How a log names and signs its checkpoints.
-pub(super) type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
 
 /// Every log, as it is answered for.
 pub(super) struct Logs {
@@ -189,10 +191,14 @@ impl Logs {
         ct_shards::routes(&self.ct).merge(rekor_shards::routes(&self.rekor)).merge(rekor2_shards::routes(&self.rekor2))
     }
 
-    /// Says why a log takes no entries, or is not copied, and, of a quarantined log, what to run.
-    pub(super) fn obstacle(&self, check_command: String) -> impl Fn() -> Option<String> + Send + Sync + use<> {
-        let running = self.running.clone();
-        move || running.obstacle(&check_command)
+    /// Whether each log takes entries, and the database under them. `check_command` is what to run where one is quarantined.
+    pub(super) fn checks(&self, check_command: String) -> Checked {
+        let (known, running, database) = (self.running.clone(), self.running.clone(), self.database.clone());
+        Checked::known(move || known.findings(&check_command)).and_probes(move || {
+            let mut probes = vec![usable(database.clone())];
+            probes.extend(running.probes());
+            probes
+        })
     }
 
     /// Lets the logs answer who still waits and their copies be completed, then closes the database.
@@ -202,9 +208,13 @@ impl Logs {
     }
 }
 
-/// Positive, as the store wants it.
-pub(crate) fn tree_id(random: &dyn Random) -> i64 {
-    let mut bytes = [0; 8];
-    random.fill(&mut bytes);
-    (i64::from_be_bytes(bytes) & i64::MAX).max(1)
+/// Asks the database whether it can be used.
+fn usable(database: Database) -> Probe {
+    Probe {
+        role: Role::Log.name(),
+        check: "database".to_owned(),
+        fault: "the database of the logs cannot be used".to_owned(),
+        advice: "see that it runs, can be reached and takes writes. The server goes on by itself then",
+        asking: Box::pin(async move { database.verify_usable().await.map_err(|error| error.to_string()) }),
+    }
 }

@@ -2,10 +2,7 @@
 //! own, the audit log, rate limits.
 
 use super::{running::RunningLogs, witnesses};
-use crate::{
-    configuration::{Role, web_origin},
-    loopback,
-};
+use crate::{loopback, role::Role, web_origin};
 use anyhow::Context as _;
 use chancery_ca::{
     Counts, Rates, Records,
@@ -34,7 +31,7 @@ pub(crate) struct OperationsArguments {
     /// Let web pages of this origin do what any other client may; repeatable
     ///
     /// For example <https://search.example.org>.
-    #[arg(long = "origin", value_name = "ORIGIN", help_heading = "Listen", value_parser = web_origin)]
+    #[arg(long = "origin", value_name = "ORIGIN", help_heading = "Listen", value_parser = web_origin::parse)]
     pub(crate) origins: Vec<String>,
     /// Append the audit log to this file instead of audit.jsonl in --data
     ///
@@ -75,6 +72,7 @@ impl OperationsArguments {
             metrics.before_scrape(move || failed_checks.advance_to(&[], chancery_log::failed_checks()));
             let logs = logs.cloned().unwrap_or_else(|| RunningLogs::new(None));
             witnesses::measure(metrics, logs.clone())?;
+            measure_copies(metrics, logs.clone())?;
             measure(metrics, logs, clock)?;
         }
         Ok(metrics)
@@ -157,6 +155,23 @@ fn measure(metrics: &Metrics, logs: RunningLogs, clock: &Arc<dyn Clock>) -> anyh
         }
         if let Some(total) = rekor {
             rekor_entries.advance_to(&[], total);
+        }
+    });
+    Ok(())
+}
+
+/// Registers what is measured of the copies of `logs`.
+fn measure_copies(metrics: &Metrics, logs: RunningLogs) -> anyhow::Result<()> {
+    let faults = metrics.counters(
+        "chancery_log_mirror_faults_total",
+        "Attempts to copy a log that met other contents in the object store than the log's, by code of the fault",
+        &["log", "fault"],
+    )?;
+    metrics.before_scrape(move || {
+        for mirror in logs.mirrors() {
+            for (fault, count) in mirror.faults() {
+                faults.advance_to(&[mirror.log(), fault], count);
+            }
         }
     });
     Ok(())

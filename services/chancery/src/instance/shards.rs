@@ -4,7 +4,7 @@
 //! was retired is read like the others as long as its key is there. What a switch from one to the next is, the series' own file
 //! says: [`super::ct_shards`], [`super::rekor_shards`], [`super::rekor2_shards`].
 
-use super::{logs::Naming, running::RunningLogs};
+use super::running::RunningLogs;
 use crate::rotation::{
     Generation, RingFiles, Role, State,
     follow::PERIOD,
@@ -24,6 +24,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 use tokio::task::JoinHandle;
+
+/// How a log names and signs its checkpoints.
+pub(super) type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
 
 /// What a log of a series answers.
 pub(super) trait Personality: Clone + Send + Sync + 'static {
@@ -199,7 +202,7 @@ impl ShardOpener {
             host: (series.host)(generation)?,
             scheme: series.scheme,
             signer: Arc::new(signer),
-            new_tree_id: may_be_made.then(|| super::logs::tree_id(&*self.random)),
+            new_tree_id: may_be_made.then(|| tree_id(&*self.random)),
             frozen: false,
             copy: self.running.copy(&name),
             witnesses: series.witnesses.clone().filter(|_| !may_be_made),
@@ -210,4 +213,11 @@ impl ShardOpener {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         Log::open(settings, store, clock, self.running.stopping()).await.context("cannot open the log")
     }
+}
+
+/// Positive, as the store wants it.
+pub(crate) fn tree_id(random: &dyn Random) -> i64 {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    (i64::from_be_bytes(bytes) & i64::MAX).max(1)
 }

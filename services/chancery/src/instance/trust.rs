@@ -1,9 +1,9 @@
 //! What clients are given, made anew whenever a key is rotated: written to the data directory and served.
 
-use super::{Addresses, RekorV2Arguments, Setup, SignIn, timestamps, transparency};
+use super::{Addresses, RekorV2Arguments, Setup, SignIn, transparency};
 use crate::{
-    configuration::Role,
     issuer::Issuer,
+    role::Role,
     rotation::{
         credential::{Chain, Credential},
         generations::{Generations, Trusted},
@@ -180,7 +180,7 @@ pub(crate) fn services(
         oidc_issuer,
         signature_logs: vec![rekor],
         default_major_api_version: rekor_v2.default_major_api_version(),
-        timestamp_authority: timestamps::url(addresses)?,
+        timestamp_authority: addresses.timestamp_url()?,
         validity,
     })
 }

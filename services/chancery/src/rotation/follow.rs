@@ -100,7 +100,7 @@ impl<S: Subject> Rotation<S> {
         let complaint = self.apply(text).await.err().map(|error| format!("{error:#}"));
         let role = self.keys.role();
         if let Some(error) = complaint.as_ref().filter(|complaint| self.complaint.as_ref() != Some(complaint)) {
-            tracing::error!(%role, error, "a rotation of a key is stuck; the old key signs on");
+            tracing::error!(%role, error, "a rotation of a key is stuck; the old key still signs");
         }
         self.complaint = complaint;
         self.statuses.set(role, &self.keys.progress, self.complaint.is_some());

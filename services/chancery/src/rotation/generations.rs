@@ -60,7 +60,7 @@ impl<C: Credential> Generations<C> {
                 %role,
                 generation = active.number,
                 reason,
-                "the active key cannot be used; the old key signs on"
+                "the active key cannot be used; the old key still signs"
             );
             keys.progress.obstacles.insert(active.number, reason);
             keys.progress.signing = former;

@@ -15,12 +15,12 @@ pub fn describe(document: &mut Document, has_contact: bool) {
     group.add("/", overview.answer(200, "A page without scripts.", [Content::text(HTML)]));
     let icon = Operation::get("getIcon", "An icon.");
     group.add("/favicon.ico", icon.answer(200, "The icon, in three sizes.", [Content::bytes(ICON_TYPE)]));
-    let robots = Operation::get("getRobots", "That no search engine is to read the logs.");
+    let robots = Operation::get("getRobots", "Tells search engines to read nothing.");
     group.add("/robots.txt", robots.answer(200, "The file.", [Content::text(TEXT)]));
     if has_contact {
         let contact = Operation::get(
             "getSecurityContact",
-            "Whom to tell of a weakness: `[console] security_contact` (RFC 9116).",
+            "Contact for security problems: `[console] security_contact` (RFC 9116).",
         );
         group.add(CONTACT_PATH, contact.answer(200, "The file.", [Content::text(TEXT)]));
     }

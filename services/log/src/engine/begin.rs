@@ -2,15 +2,16 @@
 //! what that signs.
 
 use super::doubt::{Ended, Keeper, Memory};
-use super::{OpenError, Published, Settings, sign_head};
+use super::settings::{OpenError, Settings};
 use crate::Error;
 use crate::activity::Activity;
-use crate::guard::{Guard, Sound, Verdict};
+use crate::guard::{Guard, Remembered, Sound, Verdict};
+use crate::head::{Follower, HeadSigner, Published, Reader};
 use crate::mark::{Mark, Marker, Marking};
 use crate::mirror::Destination;
 use crate::pool::Waiting;
 use crate::quarantine::Quarantine;
-use crate::sequencer::{self, Follower, Reader, Sequencer, is_behind};
+use crate::sequencer::{self, Sequencer, is_behind};
 use crate::store::{CommittedHead, Identity, LogRecord, Store};
 use crate::witnessing::{self, Context, Witnessed, Witnesses};
 use chancery_daemon::clock::{ClockFault, ClockGuard};
@@ -186,7 +187,8 @@ async fn first_published(
             return Ok((guard.last_published().await?.ok_or(Error::Clock(fault))?, false));
         }
     };
-    let published = sign_head((guard.scheme, signer, &Samples::default()), head, edge, now.max(head.timestamp)).await?;
+    let signer = HeadSigner { scheme: guard.scheme, signer, samples: &Samples::default() };
+    let published = signer.sign(head, edge, now.max(head.timestamp)).await?;
     if let Some((mark, path)) = mark {
         mark.write(&published.note).map_err(|error| OpenError::mark(path, error))?;
     }
@@ -223,7 +225,13 @@ async fn judge(
     witnesses: Option<&Witnesses>,
     store: &Arc<dyn Store>,
 ) -> Result<Verdict, OpenError> {
-    let verdict = guard.inspect(copy, mark).await?;
+    // Heads are read after what was published of them: whatever is published was committed before.
+    let copied = match copy {
+        Some(copy) => copy.published(guard.scheme, guard.key).await?,
+        None => None,
+    };
+    let marked = mark.map(|note| guard.scheme.open(note, guard.key)).transpose().map_err(OpenError::OtherMark)?;
+    let verdict = guard.inspect(Remembered { copied, marked }).await?;
     let (Verdict::Sound(sound), Some(witnesses)) = (&verdict, witnesses) else { return Ok(verdict) };
     let size = sound.head.tree.size;
     let doubt = witnesses.inspect(guard, store).await?;

@@ -7,10 +7,11 @@
 //! - A log that was ended shows the checkpoint at which it was ended, and nothing is signed ([`Ended`]). A running server
 //!   hears of it while the log is quarantined.
 
-use super::{OpenError, Published};
+use super::settings::OpenError;
 use crate::Error;
 use crate::derive::derive;
 use crate::guard::{Guard, Sound, Verdict, verify_extension};
+use crate::head::Published;
 use crate::quarantine::{Quarantine, Reason};
 use crate::store::{End, Identity, LogRecord, Recorded, Store};
 use chancery_daemon::clock::{Clock as _, ClockGuard};

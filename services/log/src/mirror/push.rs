@@ -2,7 +2,7 @@
 
 use super::destination::{self, StoredCheckpoint};
 use super::{Destination, Error, Fault};
-use crate::engine::Published;
+use crate::head::Published;
 use crate::store::StoredEntry;
 use crate::tiles::Files;
 use crate::{Corrupt, Log};

@@ -18,7 +18,7 @@
 use super::NAME;
 use crate::seed::Seed;
 use crate::shared_read::SharedRead;
-use crate::store::{LogRecord, Store};
+use crate::store::{LogRecord, Store, StoreError};
 use crate::{Corrupt, Error, Log, series};
 use chancery_daemon::samples::Samples;
 use chancery_verify::{Hash, Timestamp};
@@ -57,7 +57,7 @@ struct Inner {
     /// The first shard. The database is accessed through it.
     first: Log,
     /// Shared reads of the changes made by other processes.
-    refreshed: SharedRead<()>,
+    refreshed: SharedRead<(), StoreError>,
     seeding: Mutex<()>,
 }
 
@@ -144,10 +144,15 @@ impl Shards {
 
     /// Reads from the database which shards are frozen, and with how many leaves.
     pub(super) async fn refresh(&self) -> Result<(), Error> {
-        self.0.refreshed.now(async || self.look().await).await
+        let shards = self.clone();
+        let query = move || {
+            let shards = shards.clone();
+            async move { shards.look().await }
+        };
+        Ok(self.0.refreshed.now(query).await?)
     }
 
-    async fn look(&self) -> Result<(), Error> {
+    async fn look(&self) -> Result<(), StoreError> {
         if let Some(last) = self.spans().last()
             && last.size.is_none()
             && let Ok(shard) = self.shard(last)
@@ -164,7 +169,7 @@ impl Shards {
         Ok(())
     }
 
-    async fn read(&self) -> Result<Vec<Span>, Error> {
+    async fn read(&self) -> Result<Vec<Span>, StoreError> {
         let (mut spans, mut first) = (Vec::new(), 0);
         for (number, LogRecord { log_id, tree_id, .. }) in self.records().await? {
             // Frozen first, then the head: the head of a frozen log does not change.
@@ -187,7 +192,7 @@ impl Shards {
     }
 
     /// Every shard in the database, staged and cancelled ones included, oldest first.
-    async fn records(&self) -> Result<BTreeMap<u64, LogRecord>, Error> {
+    async fn records(&self) -> Result<BTreeMap<u64, LogRecord>, StoreError> {
         let records = self.store().logs().await?.into_iter().filter_map(|record| {
             let (series, number) = series::split(&record.name);
             (series == NAME).then_some((number, record))
@@ -207,7 +212,7 @@ impl Shards {
     }
 
     /// Lets `append` log the first entry of a shard that has just become current. Of all requests that find it empty,
-    /// only one does so. Two processes may do so at the same time: then there are two such entries.
+    /// only one does so. Where several processes do so at the same time, the entry of one is logged.
     pub(super) async fn seed(
         &self,
         span: &Span,

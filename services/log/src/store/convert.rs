@@ -1,7 +1,7 @@
 //! What both databases share: how rows become the store's types. They have the same columns in the same order, and
 //! nothing that is read is believed to be in range.
 
-use super::{Census, CommittedHead, End, LogRecord, Lookup, Recorded, StoreError};
+use super::{Census, CommittedHead, EarlierHead, End, LogRecord, Lookup, Recorded, StoreError};
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_verify::merkle::TreeHead;
@@ -13,6 +13,8 @@ use std::collections::HashMap;
 pub(super) type LogRow = (i64, String, String, i64, Vec<u8>, i64);
 /// `tree_size, root_hash, timestamp_ms`
 pub(super) type HeadRow = (i64, Vec<u8>, i64);
+/// `previous_size, tree_size, root_hash, timestamp_ms`
+pub(super) type EarlierHeadRow = (i64, i64, Vec<u8>, i64);
 /// `level, tile_index, hashes`
 pub(super) type TileRow = (i64, i64, Vec<u8>);
 /// `tree_size, note`
@@ -53,6 +55,12 @@ pub(super) fn committed_head(row: Option<HeadRow>) -> Result<CommittedHead, Stor
     let (size, root, timestamp) = row.ok_or(Corrupt::new("every log has a head"))?;
     let tree = TreeHead { size: to_u64(size)?, root: to_hash(&root)? };
     Ok(CommittedHead { tree, timestamp: Timestamp::from_millis(to_u64(timestamp)?) })
+}
+
+pub(super) fn earlier_head((previous, size, root, timestamp): EarlierHeadRow) -> Result<EarlierHead, StoreError> {
+    // The first one extends none.
+    let previous = if previous == -1 { None } else { Some(to_u64(previous)?) };
+    Ok(EarlierHead { previous, head: committed_head(Some((size, root, timestamp)))? })
 }
 
 pub(super) fn tiles(rows: impl IntoIterator<Item = TileRow>) -> Result<Tiles, StoreError> {
@@ -97,10 +105,10 @@ pub(super) fn issuers(rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<(Hash, Bytes)
     rows.into_iter().map(issuer).collect()
 }
 
-/// Counts what a [`Census`] has, of the log `$1`. Tiles of level 0 end with the bundle's parts, so that one is beyond the head
+/// Counts what a [`Census`] has, of the log `$1`, whose head is the one row of `$heads`. Tiles of level 0 end with the bundle's parts, so that one is beyond the head
 /// where its leaves are; of the others each level has a 256th of the hashes below.
 macro_rules! census {
-    ($length:literal) => {
+    ($length:literal, $heads:literal) => {
         concat!(
             "SELECT tree_size,
                  (SELECT count(*) FROM identities WHERE log_id = head.log_id),
@@ -113,19 +121,30 @@ macro_rules! census {
                      AND tile_index * 256 + ",
             $length,
             "(hashes) / 32 > head.tree_size >> (8 * level))
-             FROM tree_heads AS head WHERE log_id = $1"
+             FROM (",
+            $heads,
+            ") AS head"
         )
     };
 }
 pub(super) use census;
 
-/// The logs that have rows and are not listed.
-pub(super) const UNLISTED: &str = "SELECT log_id FROM (
-         SELECT log_id FROM tree_heads UNION SELECT log_id FROM bundle_parts UNION SELECT log_id FROM identities
-         UNION SELECT log_id FROM leaf_indices UNION SELECT log_id FROM tiles UNION SELECT log_id FROM checkpoints
-         UNION SELECT log_id FROM issuers UNION SELECT log_id FROM frozen_logs
-         UNION SELECT log_id FROM quarantined_logs UNION SELECT log_id FROM ended_logs
-     ) AS used WHERE log_id NOT IN (SELECT log_id FROM logs) ORDER BY log_id";
+/// Selects the logs that have rows and are not listed. Their heads are in the table `$heads`.
+macro_rules! unlisted {
+    ($heads:literal) => {
+        concat!(
+            "SELECT log_id FROM (
+                 SELECT log_id FROM ",
+            $heads,
+            " UNION SELECT log_id FROM bundle_parts UNION SELECT log_id FROM identities
+                 UNION SELECT log_id FROM leaf_indices UNION SELECT log_id FROM tiles UNION SELECT log_id FROM checkpoints
+                 UNION SELECT log_id FROM issuers UNION SELECT log_id FROM frozen_logs
+                 UNION SELECT log_id FROM quarantined_logs UNION SELECT log_id FROM ended_logs
+             ) AS used WHERE log_id NOT IN (SELECT log_id FROM logs) ORDER BY log_id"
+        )
+    };
+}
+pub(super) use unlisted;
 
 /// For each of `identities` the index at which it was found.
 pub(super) fn duplicates(

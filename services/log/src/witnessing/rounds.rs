@@ -9,9 +9,8 @@
 use super::asking::{Failure, Outcome};
 use super::context::Context;
 use super::{Fail, Shared, WitnessClient, WitnessFault};
-use crate::engine::Published;
+use crate::head::{Follower, Published};
 use crate::quarantine::{Quarantine, Reason};
-use crate::sequencer::Follower;
 use chancery_verify::note::NoteSignature;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};

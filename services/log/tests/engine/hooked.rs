@@ -1,8 +1,8 @@
 //! A store with a hook at every step it takes for a log: there a test makes it fail, or the process die.
 
 use chancery_log::store::{
-    Answer, Batch, Census, CommittedHead, Doubts, End, Found, Identity, Indexed, LogRecord, Lookup, NewLog, Recorded,
-    Store, StoreError, StoredEntry,
+    Answer, Batch, Census, CommittedHead, Doubts, End, Extension, Found, Identity, Indexed, LogRecord, Lookup, NewLog,
+    Recorded, Store, StoreError, StoredEntry,
 };
 use chancery_verify::tile::{TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
@@ -75,6 +75,9 @@ impl Store for Hooked {
             self.inner.integrate(Batch { extend: &mut extend, ..batch }).await?;
             (self.hook)(Step::Committed)
         })
+    }
+    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
+        self.inner.rehearse(log_id, from, extension)
     }
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
         Box::pin(async move {

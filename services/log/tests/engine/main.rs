@@ -15,6 +15,7 @@ mod clock;
 mod crash;
 mod disk;
 mod doubts;
+mod dropped;
 mod fake_witness;
 mod faults;
 mod holes;
@@ -34,6 +35,7 @@ mod roles;
 mod scenarios;
 mod server;
 mod shards;
+mod snapshot;
 mod witnessing;
 
 use bench::Bench;
@@ -105,7 +107,7 @@ on_both_databases! {
     witnessing::under_load_one_request_at_a_time_is_on_its_way_to_a_witness,
     shards::a_switch_under_load_refuses_nobody_and_gives_every_index_once,
     mirror::a_reader_needs_nothing_but_the_directory,
-    mirror::other_bytes_at_a_path_end_it_and_are_not_overwritten,
+    mirror::other_bytes_at_a_path_are_named_and_not_overwritten,
     mirror::a_file_that_is_damaged_missing_or_another_is_noticed_by_the_reader,
 }
 

@@ -1,14 +1,12 @@
 //! Signed documents: read, verified, written. TUF 1.0 §4.
 //!
 //! The input may come from a person's disk or from another program, so it is not trusted before enough signatures
-//! verify. [`Root::verify`] counts keys, not signatures.
+//! verify. [`Root::verify`](super::Root::verify) counts keys, not signatures.
 
 use super::{InvalidMetadata, Role, TargetName, canonical, key::KeyId};
 use chancery_verify::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-
-pub use super::root::Root;
 
 /// Largest document. Clients stop at 512,000 bytes of root metadata.
 pub const MAX_BYTES: usize = 512_000;

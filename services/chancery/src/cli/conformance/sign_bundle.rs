@@ -43,22 +43,22 @@ const MAX_ARTIFACT: u64 = 1024 * 1024 * 1024;
   chancery conformance sign-bundle --identity-token TOKEN --bundle a.sigstore.json --trusted-root trusted_root.json \\
       --signing-config signing_config.json a.txt")]
 pub(super) struct Arguments {
-    /// The staging instance; needs --signing-config and --trusted-root, too
+    /// Use the staging instance; also needs --signing-config and --trusted-root
     #[arg(long)]
     staging: bool,
-    /// The file is an in-toto statement, to be signed in an envelope
+    /// Sign the file as an in-toto statement, in a DSSE envelope
     #[arg(long)]
     in_toto: bool,
     /// The identity token
     #[arg(long, value_name = "TOKEN")]
     identity_token: String,
-    /// Where the bundle is written
+    /// Write the bundle to this file
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
-    /// With what the bundle is checked
+    /// Verify the new bundle with this `trusted_root.json`
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
-    /// Whose services sign
+    /// Use the services in this `signing_config.json`
     #[arg(long, value_name = "FILE")]
     signing_config: Option<PathBuf>,
     /// The artifact

@@ -4,7 +4,7 @@ use super::{
     super::verify::{OwnedArtifact, artifact},
     refused,
 };
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::{
     PublicKey,
@@ -22,22 +22,22 @@ use std::{fs, path::PathBuf, process::ExitCode};
   chancery conformance verify-bundle --bundle a.sigstore.json --certificate-identity ci@example.org \\
       --certificate-oidc-issuer https://issuer.example.org --trusted-root trusted_root.json a.txt")]
 pub(super) struct Arguments {
-    /// The staging instance; needs --trusted-root, too
+    /// Use the staging instance; also needs --trusted-root
     #[arg(long)]
     staging: bool,
     /// The bundle
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
-    /// The signer's identity
+    /// Require this identity in the certificate
     #[arg(long, value_name = "IDENTITY", requires = "certificate_oidc_issuer", required_unless_present = "key")]
     certificate_identity: Option<String>,
-    /// The issuer that vouched for it
+    /// Require this OIDC issuer in the certificate
     #[arg(long, value_name = "URL", requires = "certificate_identity")]
     certificate_oidc_issuer: Option<String>,
-    /// The signer's key in PEM
+    /// Verify with this public key, in PEM
     #[arg(long, value_name = "FILE", conflicts_with = "certificate_identity")]
     key: Option<PathBuf>,
-    /// Whom to trust
+    /// Trust the keys and certificates in this `trusted_root.json`
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
     /// The artifact, or its digest as sha256:HEX
@@ -51,7 +51,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (signer, thresholds, root) =
         match (&arguments.key, &arguments.certificate_identity, &arguments.certificate_oidc_issuer) {
             (Some(key), ..) => {
-                let key = PublicKey::from_pem(&read(key)?).context("the key is not a public key in PEM")?;
+                let key = PublicKey::from_pem(&read(key)?).map_err(|rejection| {
+                    anyhow!("{}: --key is not a public key in PEM: {rejection}", rejection.code())
+                })?;
                 // A key does not expire: it needs neither a time nor, without a trust root, a log.
                 let logs = u8::from(arguments.trusted_root.is_some());
                 let thresholds = PolicyThresholds { logs, scts: 0, times: 0, timestamps: 0, witnesses: 0 };

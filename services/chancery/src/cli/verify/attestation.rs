@@ -11,7 +11,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 /// Check attestations about files: provenance, software bills of materials and the like
 ///
-/// The attestation of FILE is --bundle, or FILE.sigstore.json, FILE.sigstore.jsonl or FILE.sigstore beside it.
+/// Reads the attestation of FILE from --bundle, or else from FILE.sigstore.json, FILE.sigstore.jsonl or FILE.sigstore.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery verify attestation release.tar.gz --type slsaprovenance1 --trust ./trust \\
@@ -19,22 +19,22 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
   chancery verify attestation release.tar.gz --type https://example.org/review/v1 --predicate /approved=true \\
       --trust ./trust --key reviewer.pub --print-predicate")]
 pub(super) struct Arguments {
-    /// The files
+    /// Check attestations about these files
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The bundle, of one file
+    /// Read the bundle from this file; only for one FILE
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
-    /// What is attested: a URI, or slsaprovenance, slsaprovenance1, spdxjson, cyclonedx, vuln, openvex, link, custom
+    /// Require this predicate type: a URI, or slsaprovenance, slsaprovenance1, spdxjson, cyclonedx, vuln, openvex, link, custom
     #[arg(long = "type", value_name = "URI|NAME", required = true)]
     types: Vec<String>,
-    /// The builder that SLSA provenance must name
+    /// Require that SLSA provenance names this builder
     #[arg(long, value_name = "URI")]
     builder_id: Option<String>,
-    /// A field of the predicate, by JSON pointer, and its value (JSON, or else a text). May be given several times
+    /// Require this value (JSON, or else a text) of the predicate at this JSON pointer; repeatable
     #[arg(long, value_name = "POINTER=VALUE", value_parser = pair)]
     predicate: Vec<(String, String)>,
-    /// Print the predicates that count, one a line, if everything is verified
+    /// Print the predicates that count, one per line, if every file is verified
     #[arg(long, conflicts_with = "json")]
     print_predicate: bool,
     #[command(flatten)]

@@ -18,7 +18,7 @@ use chancery_registry::ErrorKind;
 use chancery_verify::{
     Rejection,
     bundle::{Bundle, CertificateText, Content, Detached, SignatureText},
-    verifier::{AnySigner, Verifier},
+    verifier::{AnySigner, Artifact, Verifier},
 };
 use clap::Args;
 use std::{
@@ -30,7 +30,7 @@ use std::{
 
 /// Check the signatures of files
 ///
-/// The bundle of FILE is --bundle, or FILE.sigstore.json, FILE.sigstore.jsonl or FILE.sigstore beside it.
+/// Reads the bundle of FILE from --bundle, or else from FILE.sigstore.json, FILE.sigstore.jsonl or FILE.sigstore.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery verify blob release.tar.gz --bundle release.sigstore.json --trusted-root trusted_root.json \\
@@ -39,13 +39,13 @@ use std::{
   chancery verify blob release.tar.gz --key release.pub --signature release.sig --insecure-ignore-tlog
   chancery verify blob sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --bundle b.json --trust ./trust")]
 pub(super) struct Arguments {
-    /// The files; instead of one, its digest as sha256:HEX, with --bundle
+    /// Check these files; with --bundle, a digest sha256:HEX can stand for the file
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The bundle, of one file
+    /// Read the bundle from this file; only for one FILE
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
-    /// Bundles have cosign's form before version 3. They prove the log's promise only, never inclusion
+    /// Read bundles in the format of cosign before version 3; they contain the promise of the log and no inclusion proof
     #[arg(long)]
     legacy: bool,
     #[command(flatten)]
@@ -58,16 +58,16 @@ pub(super) struct Arguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Signature without bundle")]
 struct DetachedArguments {
-    /// The signature, a file or in base64. It carries no time, so it needs --key
+    /// Check this signature: a file, or base64; it has no time, so add --key, or --certificate and --rfc3161-timestamp
     #[arg(long, value_name = "FILE|BASE64", conflicts_with = "bundle")]
     signature: Option<String>,
-    /// The certificate in PEM, DER or base64. Such a signature needs a timestamp
+    /// Certificate of the signer, in PEM, DER or base64; needs --rfc3161-timestamp
     #[arg(long, value_name = "FILE", requires = "signature")]
     certificate: Option<PathBuf>,
-    /// The certificate's issuers in PEM; checked for their form and not trusted
+    /// Certificates of the authority, in PEM; parsed, but not trusted
     #[arg(long, value_name = "FILE", requires = "certificate")]
     certificate_chain: Option<PathBuf>,
-    /// A timestamp of the signature, as cosign writes it
+    /// Timestamp of the signature, as cosign writes it
     #[arg(long, value_name = "FILE", requires = "signature")]
     rfc3161_timestamp: Option<PathBuf>,
 }
@@ -81,11 +81,11 @@ pub(super) struct SharedArguments {
     pub(super) signer: SignerArguments,
     #[command(flatten)]
     pub(super) evidence: EvidenceArguments,
-    /// Files that are checked at a time
-    #[arg(long, value_name = "N", default_value = "4")]
+    /// Check at most this many files at the same time
+    #[arg(long, value_name = "N", default_value = "4", help_heading = None::<&'static str>)]
     pub(super) parallel: usize,
-    /// Print everything that was established as JSON
-    #[arg(long)]
+    /// Print the results as JSON, with every verified fact and every reason
+    #[arg(long, help_heading = None::<&'static str>)]
     pub(super) json: bool,
 }
 
@@ -175,9 +175,12 @@ pub(super) fn collect(context: &Context, artifact: &OwnedArtifact, bundles: Bund
     let mut collected = Collected::default();
     for (place, bundle) in bundles {
         let verified = bundle.and_then(|bundle| {
-            same_file(&place, &bundle, artifact)?;
-            let verified = context.verifier.verify(&bundle, &artifact.as_artifact(), &AnySigner, context.now);
-            verified.map_err(|refusal| PassedOver::of_refusal(&place, &refusal))
+            let artifact = artifact.as_artifact();
+            let verified = context.verifier.verify(&bundle, &artifact, &AnySigner, context.now);
+            verified.map_err(|refusal| match refusal.rejection() {
+                Rejection::ArtifactDigest => PassedOver::new(&place, refusal.code(), changed(&bundle, &artifact)),
+                _ => PassedOver::of_refusal(&place, &refusal),
+            })
         });
         match verified {
             Ok(verified) => collected.add(context, Genuine::new(place, None, Purpose::of(&verified), verified)),
@@ -187,19 +190,15 @@ pub(super) fn collect(context: &Context, artifact: &OwnedArtifact, bundles: Bund
     collected
 }
 
-/// Refuses a signature of another file before anything else is said about it: a changed file is the usual reason.
-fn same_file(place: &str, bundle: &Bundle, artifact: &OwnedArtifact) -> Result<(), PassedOver> {
-    let Content::Message { digest: Some((algorithm, stated)), .. } = bundle.content() else { return Ok(()) };
-    let artifact = artifact.as_artifact();
-    // Digests by another algorithm are the verifier's to judge.
-    let Some(digest) = artifact.digest(*algorithm) else { return Ok(()) };
-    if *digest == **stated {
-        return Ok(());
-    }
+/// Why the verifier refused the digest that the bundle states, with both digests in full.
+fn changed(bundle: &Bundle, artifact: &Artifact<'_>) -> String {
+    let sentence = "the file is not the one that was signed";
+    let Content::Message { digest: Some((algorithm, stated)), .. } = bundle.content() else {
+        return sentence.to_owned();
+    };
     let name = algorithm.name().replacen("sha", "SHA-", 1);
-    let (found, signed) = (hex::encode(&*digest), hex::encode(stated));
-    let reason = format!("the file is not the one that was signed: its {name} is {found}, the bundle signs {signed}");
-    Err(PassedOver::new(place, Rejection::ArtifactDigest.code(), reason))
+    let found = artifact.digest(*algorithm).map(hex::encode).unwrap_or_default();
+    format!("{sentence}: its {name} is {found}, the bundle signs {}", hex::encode(stated))
 }
 
 impl DetachedArguments {

@@ -13,21 +13,20 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 /// Check bundles of any content against one artifact
 ///
-/// Each bundle gets an answer of its own. An attestation must be about the artifact. A file whose name ends with .jsonl has one
-/// bundle a line.
+/// Prints one result for each bundle. An attestation must be about the artifact. A file .jsonl contains one bundle per line.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery verify bundle a.sigstore.json --artifact release.tar.gz --trusted-root trusted_root.json \\
       --certificate-identity ci@example.org --certificate-oidc-issuer https://issuer.example.org
   chancery verify bundle *.sigstore.json --artifact release.tar.gz --trust ./trust --json")]
 pub(super) struct Arguments {
-    /// The bundles
+    /// Check these bundles
     #[arg(value_name = "BUNDLE", required = true)]
     bundles: Vec<PathBuf>,
-    /// What they are about: a file, or its digest as sha256:HEX
+    /// The signed artifact: a file, or its digest as sha256:HEX
     #[arg(long, value_name = "FILE|DIGEST")]
     artifact: PathBuf,
-    /// Bundles have cosign's form before version 3
+    /// Read bundles in the format of cosign before version 3
     #[arg(long)]
     legacy: bool,
     #[command(flatten)]

@@ -9,23 +9,23 @@ use chancery_verify::{
 };
 use clap::Args;
 
-/// How much evidence there must be.
+/// The required evidence.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Evidence")]
 pub(in crate::cli) struct EvidenceArguments {
-    /// Do not ask for an entry in a transparency log. One that is there must still verify
+    /// Do not require an entry in a transparency log; if there is one, it must verify
     #[arg(long)]
     pub(in crate::cli) insecure_ignore_tlog: bool,
-    /// Do not ask for an SCT in the certificate. One that is there must still verify
+    /// Do not require an SCT in the certificate; if there is one, it must verify
     #[arg(long)]
     pub(in crate::cli) insecure_ignore_sct: bool,
-    /// Ask for the timestamp of a timestamp authority, beside or instead of the log's promise
+    /// Require a timestamp of a timestamp authority
     #[arg(long)]
     use_signed_timestamps: bool,
-    /// A witness whose cosignature of the log's checkpoint counts, as a verifier key. May be given several times
+    /// Require that the witness with this verifier key has cosigned the checkpoint of the log; repeatable
     #[arg(long, value_name = "VERIFIER_KEY")]
     witness: Vec<String>,
-    /// So many of these witnesses must have cosigned; all of them, if not given
+    /// Require this quorum of the witnesses; by default all
     #[arg(long, value_name = "N", requires = "witness")]
     witness_quorum: Option<usize>,
 }

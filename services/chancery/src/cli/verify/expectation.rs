@@ -17,41 +17,41 @@ use std::{
 };
 use toml::{Table, Value};
 
-/// Whose signature is expected. Without any of these, every verified signer is shown.
+/// The expected signer. Without any of these, every verified signer is shown.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Expected signer")]
 pub(in crate::cli) struct SignerArguments {
-    /// The policy file; see docs for its format
+    /// Require the signatures that this policy file asks for; deploy/policy.toml explains every key
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp",
         "certificate_oidc_issuer", "certificate_oidc_issuer_regexp", "key", "claim", "annotations", "at_least"])]
     policy: Option<PathBuf>,
-    /// The identity in the certificate: a mail address, URI or username, exactly
+    /// Require exactly this identity in the certificate: a mail address, URI or username
     #[arg(long, value_name = "IDENTITY")]
     certificate_identity: Option<String>,
-    /// The identity as a regular expression; it must match from beginning to end
+    /// Require an identity that this regular expression matches from beginning to end
     #[arg(long, value_name = "REGEXP", conflicts_with = "certificate_identity")]
     certificate_identity_regexp: Option<String>,
-    /// The OIDC issuer that vouched for the identity, exactly
+    /// Require exactly this OIDC issuer in the certificate
     #[arg(long, value_name = "URL")]
     certificate_oidc_issuer: Option<String>,
-    /// The issuer as a regular expression; it must match from beginning to end
+    /// Require an issuer that this regular expression matches from beginning to end
     #[arg(long, value_name = "REGEXP", conflicts_with = "certificate_oidc_issuer")]
     certificate_oidc_issuer_regexp: Option<String>,
     #[command(flatten)]
     github: GitHubArguments,
-    /// A claim of the certificate, e.g. `source-repository-uri=https://github.com/me/app`. May be given several times
+    /// Require this claim in the certificate, e.g. `source-repository-uri=https://github.com/me/app`; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     claim: Vec<(String, String)>,
-    /// A public key in PEM, for signatures without a certificate. May be given several times; each may have signed
+    /// Accept signatures of this public key (PEM), which have no certificate; repeatable: one of the keys must have signed
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
-    /// How the keys sign, where that is not the usual way of their kind
+    /// Signature scheme of the keys, if it is not the usual one of their kind
     #[arg(long, value_name = "ALGORITHM", requires = "key")]
     key_algorithm: Option<KeyAlgorithm>,
-    /// An annotation that must be signed along. May be given several times
+    /// Require this signed annotation; repeatable
     #[arg(long, short = 'a', value_name = "NAME=VALUE", value_parser = pair)]
     annotations: Vec<(String, String)>,
-    /// So many different signers must satisfy the expectation. A policy says this itself, with `at_least`
+    /// Require this many different expected signers; in a policy file: `at_least`
     #[arg(long, value_name = "K", default_value = "1")]
     at_least: NonZeroUsize,
 }
@@ -59,19 +59,19 @@ pub(in crate::cli) struct SignerArguments {
 /// Claims in the certificate of a GitHub workflow, with cosign's names.
 #[derive(Debug, Args)]
 struct GitHubArguments {
-    /// Event that started the workflow, e.g. push
+    /// Require this event of the GitHub workflow, e.g. push
     #[arg(long = "certificate-github-workflow-trigger", value_name = "EVENT")]
     trigger: Option<String>,
-    /// Commit the workflow ran on
+    /// Require this commit of the workflow
     #[arg(long = "certificate-github-workflow-sha", value_name = "SHA")]
     sha: Option<String>,
-    /// Name of the workflow
+    /// Require this name of the workflow
     #[arg(long = "certificate-github-workflow-name", value_name = "NAME")]
     name: Option<String>,
-    /// Repository of the workflow, e.g. me/app
+    /// Require this repository of the workflow, e.g. me/app
     #[arg(long = "certificate-github-workflow-repository", value_name = "REPOSITORY")]
     repository: Option<String>,
-    /// Git reference of the workflow, e.g. refs/heads/main
+    /// Require this Git reference of the workflow, e.g. refs/heads/main
     #[arg(long = "certificate-github-workflow-ref", value_name = "REF")]
     reference: Option<String>,
 }
@@ -162,7 +162,7 @@ pub(in crate::cli) struct Expectation {
 }
 
 impl Expectation {
-    /// The reason of a refusal by the policy. Who gave flags knows of no policy.
+    /// The reason of a refusal by the policy. Users of flags do not know that flags become a policy.
     pub(super) fn reason(&self, refusal: &Refusal) -> String {
         let (expected, found) = refusal.comparison();
         let is_about_signer = matches!(refusal.code(), "policy.identity" | "policy.issuer" | "policy.key");
@@ -191,7 +191,7 @@ impl SignerArguments {
             Some(path) => {
                 ensure!(
                     self.claims().is_empty() && rules.fields.is_empty() && rules.builder.is_none(),
-                    "--policy says everything: put claims and rules over predicates into {}",
+                    "--policy cannot be combined with rules on the command line: put claims and rules over predicates into {}",
                     path.display()
                 );
                 (Some(read_policy(path)?), wanted.under_policy())
@@ -320,7 +320,7 @@ impl SignerArguments {
         if predicate.fields.is_empty() {
             return Ok(());
         }
-        let kind = predicate.kind.clone().context("rules over a predicate need its --type, once")?;
+        let kind = predicate.kind.clone().context("--predicate needs exactly one --type")?;
         let fields = predicate.fields.iter().map(|(pointer, value)| {
             let value = Value::try_from(value).context("a predicate's value cannot be null")?;
             Ok(Value::Table(Table::from_iter([

@@ -27,10 +27,10 @@ use std::{
     sync::Arc,
 };
 
-/// Show rule by rule what of a policy holds for a bundle or an image
+/// Show for each rule of a policy whether a bundle or an image satisfies it
 ///
-/// Every rule is shown with what it asks for and what was found, for every signature that is genuine. Exit codes are those of
-/// `chancery verify`: 0 the policy is satisfied, 1 it is not, 2 wrong arguments, policy or trust root, 3 undecided.
+/// Prints expected and found values of every rule, for every genuine signature. Exit codes are those of `chancery verify`: 0 the
+/// policy is satisfied, 1 it is not, 2 wrong arguments, policy or trust root, 3 undecided.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery policy explain policy.toml app.sigstore.json --artifact app.tar.gz --trusted-root trusted_root.json
@@ -40,24 +40,24 @@ pub(in crate::cli) struct Arguments {
     /// The policy
     #[arg(value_name = "FILE")]
     policy: PathBuf,
-    /// A file of bundles, or an image: `REPOSITORY[:TAG][@DIGEST]`, with --local-image a directory
+    /// File of bundles, or image: `REPOSITORY[:TAG][@DIGEST]`, with --local-image a directory
     #[arg(value_name = "BUNDLE|IMAGE")]
     subject: String,
-    /// What the bundles are about: a file, or its digest as sha256:HEX. Attestations can do without, and are then compared with
-    /// nothing
+    /// The signed artifact: a file, or its digest as sha256:HEX
+    ///
+    /// Attestations do not need it. Without it, their subject is compared with nothing.
     #[arg(long, value_name = "FILE|DIGEST")]
     artifact: Option<PathBuf>,
-    /// Bundles have cosign's form before version 3
+    /// Read bundles in the format of cosign before version 3
     #[arg(long)]
     legacy: bool,
-    /// The image is a directory that `cosign save` has written
+    /// Read the image from a directory made by `cosign save`
     #[arg(long)]
     local_image: bool,
-    /// Where an image's signatures are, unless the policy says it: bundle, legacy, oci11, or all of them
+    /// Read signatures of an image in this layout; by default the layout in the policy, or else bundle
     #[arg(long, value_name = "LAYOUT")]
     layout: Option<LayoutName>,
-    /// Of an image, look only at attestations of this type; `sign` means signatures. Without it, at everything. May be given
-    /// several times
+    /// Read only attestations of this type of an image; `sign` stands for signatures; repeatable. Default: all
     #[arg(long = "type", value_name = "URI|NAME")]
     types: Vec<String>,
     /// Print the decision as JSON

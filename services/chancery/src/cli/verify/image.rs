@@ -27,8 +27,8 @@ use std::{
 
 /// Check the signatures of container images
 ///
-/// A tag is resolved once; the answer is about the digest, and --pin prints it. Signatures are read in the layout that --layout
-/// says and in no other: what a registry hides or cannot answer never makes the command look elsewhere.
+/// Resolves a tag once; the result is about that digest, and --pin prints it. Reads signatures in the layout of --layout and in
+/// no other, so that a registry that hides signatures cannot make the command accept those of another layout.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery verify image registry.example.org/app:1.2 --trusted-root trusted_root.json --pin \\
@@ -38,28 +38,30 @@ use std::{
   chancery verify image registry.example.org/app:1.2 --trust ./trust --type slsaprovenance1 --policy policy.toml --json
   chancery verify image --local-image ./saved --trust ./trust --policy policy.toml")]
 pub(super) struct Arguments {
-    /// The images: `REPOSITORY[:TAG][@DIGEST]`; with --local-image, directories
+    /// Check these images: `REPOSITORY[:TAG][@DIGEST]`; with --local-image, directories
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
-    /// Images are directories that `cosign save` has written, or other OCI image layouts with one image. No registry is asked
+    /// Read images from directories made by `cosign save`, or other OCI image layouts with one image; contact no registry
     #[arg(long, conflicts_with_all = ["signature_repository", "require_digest", "pin"])]
     local_image: bool,
-    /// Where signatures are, unless the policy says it: bundle (what cosign 3 writes; if nothing is said), legacy (the .sig and .att tags of cosign 1 and 2), oci11 (referrers that
-    /// cosign 2 wrote with --registry-referrers-mode oci-1-1), or all of them
+    /// Read signatures in this layout; by default the layout in the policy, or else bundle
+    ///
+    /// bundle: bundles of cosign 3. legacy: the tags .sig and .att of cosign 1 and 2. oci11: the referrers that cosign 2 writes
+    /// with --registry-referrers-mode oci-1-1. all: all of them.
     #[arg(long, value_name = "LAYOUT")]
     layout: Option<LayoutName>,
-    /// Check the manifest for this platform instead of the index: OS/ARCHITECTURE[/VARIANT], or each for every platform's own
-    /// signature
+    /// Check the manifest of this platform, OS/ARCHITECTURE[/VARIANT], instead of the index; each checks every platform's own
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
-    /// Look for attestations of this type instead of signatures; `sign` means signatures, too. With --policy, look at nothing
-    /// else; without --type a policy decides over everything that is there. May be given several times
+    /// Check attestations of this type instead of signatures; `sign` stands for signatures; repeatable
+    ///
+    /// Without --type, a policy file decides over all signatures and attestations of the image.
     #[arg(long = "type", value_name = "URI|NAME")]
     types: Vec<String>,
-    /// Look for signatures in this repository instead of the image's own: a mirror
+    /// Read signatures from this repository instead of the repository of the image
     #[arg(long, value_name = "REPOSITORY")]
     signature_repository: Option<String>,
-    /// Refuse images that are named by a tag alone
+    /// Refuse images that are named by a tag without digest
     #[arg(long)]
     require_digest: bool,
     /// Print REPOSITORY@DIGEST of each verified image, and nothing else

@@ -7,20 +7,20 @@ use chancery_registry::{Client, Options};
 use clap::Args;
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
-/// How registries are asked.
+/// Requests to registries.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registry")]
 pub(super) struct RegistryArguments {
-    /// A registry that is asked without TLS. Those on this machine are, anyway. May be given several times
+    /// Contact this registry without TLS, as every registry on this machine; repeatable
     #[arg(long, value_name = "HOST[:PORT]")]
     allow_http_registry: Vec<String>,
-    /// Certificates (PEM) of registries that the system does not trust
+    /// Trust these certificates (PEM) of registries, in addition to those that the system trusts
     #[arg(long, value_name = "FILE")]
     registry_cacert: Option<PathBuf>,
-    /// Requests that are on their way at a time
+    /// Keep at most this many requests in flight
     #[arg(long, value_name = "N", default_value = "8")]
     registry_concurrency: usize,
-    /// Seconds for the answer to one request
+    /// Wait at most this many seconds for the answer to a request
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     registry_timeout: u64,
 }

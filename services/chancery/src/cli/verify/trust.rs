@@ -11,24 +11,23 @@ use std::{
 };
 use url::Url;
 
-/// Whom to trust.
+/// The trust root.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Trust")]
 pub(in crate::cli) struct TrustArguments {
-    /// A `trusted_root.json`. If it is given several times, the trust of all of them is combined
+    /// Trust the keys and certificates in this `trusted_root.json`; repeatable: combines all of them
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) trusted_root: Vec<PathBuf>,
-    /// A directory with `trusted_root.json`, or the data directory of an instance
+    /// Read `trusted_root.json` from this directory; it can be the data directory of an instance
     #[arg(long, value_name = "DIR", conflicts_with_all = ["trusted_root", "tuf_url"])]
     trust: Option<PathBuf>,
-    /// A TUF repository that has `trusted_root.json`. It is asked at most once a day; between, and with --offline, the copy in
-    /// the cache of this user serves
+    /// Fetch `trusted_root.json` from this TUF repository, at most once a day; in between, use the copy in the user's cache
     #[arg(long, value_name = "URL", requires = "tuf_root", conflicts_with = "trusted_root")]
     tuf_url: Option<Url>,
-    /// The repository's first root metadata: a file, or its SHA-256 as sha256:HEX
+    /// First root metadata of the repository: a file, or its SHA-256 as sha256:HEX
     #[arg(long, value_name = "FILE|sha256:HEX", requires = "tuf_url")]
     tuf_root: Option<String>,
-    /// Make no request for trust: use the copy that is there, or fail
+    /// Do not contact the TUF repository: use the copy in the cache, or fail if it is older than a day
     #[arg(long, requires = "tuf_url")]
     offline: bool,
 }

@@ -14,7 +14,7 @@ pub(crate) fn describe(document: &mut Document) {
             "type": "object",
             "description": "Why there is no token (RFC 6749 §5.2, RFC 8628 §3.5).",
             "properties": {
-                "error": { "type": "string", "description": "The word that clients switch on, such as `invalid_grant`." },
+                "error": { "type": "string", "description": "Stable code of the error, such as `invalid_grant`." },
                 "error_description": { "type": "string", "description": "A sentence for a person." },
             },
             "required": ["error", "error_description"],
@@ -38,7 +38,7 @@ pub(crate) fn describe(document: &mut Document) {
 fn discovery(group: &mut Group<'_>) {
     let document = || [Content::written_json(json!({ "type": "object" }))];
     let configuration =
-        Operation::get("getOpenIdConfiguration", "What a client learns first (OpenID Connect Discovery).");
+        Operation::get("getOpenIdConfiguration", "URLs and capabilities of the issuer (OpenID Connect Discovery).");
     group.add(
         "/oidc/.well-known/openid-configuration",
         configuration.answer(200, "Endpoints and abilities.", document()),
@@ -57,17 +57,17 @@ fn discovery(group: &mut Group<'_>) {
 fn pages(group: &mut Group<'_>) {
     let page = || [Content::text(HTML)];
     let authorize = Operation::get("getAuthorization", "The page to sign in (RFC 6749 §4.1.1, with PKCE).")
-        .query("response_type", flag("code"), "What the client wants.")
+        .query("response_type", flag("code"), "The client requests a code.")
         .query("client_id", text(), "The client.")
         .query("redirect_uri", text(), "On `http://localhost` or `http://127.0.0.1`, or `urn:ietf:wg:oauth:2.0:oob`.")
-        .query("code_challenge", text(), "What the client's verifier must lead to.")
-        .query("code_challenge_method", flag("S256"), "How it leads there.")
-        .optional_query("state", text(), "Given back to the client.")
+        .query("code_challenge", text(), "Hash of the client's code verifier (RFC 7636 §4.2).")
+        .query("code_challenge_method", flag("S256"), "Kind of the hash.")
+        .optional_query("state", text(), "Returned to the client.")
         .optional_query("nonce", text(), "A claim of the token.");
     group.add("/oidc/authorize", authorizing(authorize.answer(200, "The page.", page())));
     let submit = Operation::post("submitAuthorization", "Takes the page's form.")
         .body([Content::form::<authorize::Parameters>().max_bytes(MAX_BODY_BYTES)])
-        .answer(200, "A page with the code, where there is nowhere to send it.", page());
+        .answer(200, "A page with the code, for `urn:ietf:wg:oauth:2.0:oob`.", page());
     group.add("/oidc/authorize", authorizing(submit));
     let device = Operation::get("getDevicePage", "The page that confirms a code of a terminal (RFC 8628).")
         .optional_query("user_code", text(), "The code, filled into the form.");
@@ -75,7 +75,7 @@ fn pages(group: &mut Group<'_>) {
     let submit = Operation::post("submitDevicePage", "Takes the page's form.")
         .body([Content::form::<device::PageParameters>().max_bytes(MAX_BODY_BYTES)])
         .answer(200, "The terminal may go on.", page())
-        .answer(400, "The form again, with what is wrong.", page());
+        .answer(400, "The form again, with the error.", page());
     group.add("/oidc/device", submit);
 }
 
@@ -83,7 +83,7 @@ fn authorizing(operation: Operation) -> Operation {
     operation
         .answer(303, "To the client, with a code or an error.", [])
         .answer_header("location", "The client's redirect URI.")
-        .answer(400, "A page that says what is wrong, where the client cannot be told.", [Content::text(HTML)])
+        .answer(400, "A page with the error, if the redirect URI cannot be used.", [Content::text(HTML)])
 }
 
 fn tokens(group: &mut Group<'_>) {
@@ -91,7 +91,7 @@ fn tokens(group: &mut Group<'_>) {
     let start = Operation::post("startDeviceAuthorization", "Codes for a device without a browser (RFC 8628 §3.1).")
         .body([Content::form::<device::StartParameters>().max_bytes(MAX_BODY_BYTES)])
         .answer(200, "The codes.", [Content::json::<device::Started>()])
-        .answer(400, "The form is malformed, or its challenge is.", error())
+        .answer(400, "The form or its challenge is malformed.", error())
         .answer(401, "The request names no client.", error())
         .answer(503, "Too many sign-ins wait.", error());
     group.add("/oidc/device_authorization", start);
@@ -99,23 +99,30 @@ fn tokens(group: &mut Group<'_>) {
         .describe("The client is named in the form, or by HTTP basic authentication without regard to the password.")
         .body([Content::form::<token::Parameters>().max_bytes(MAX_BODY_BYTES)])
         .answer(200, "The token.", [Content::json::<token::Tokens>()])
-        .answer(400, "The form is malformed, the code is none, or the sign-in is not complete yet.", error())
+        .answer(400, "The form is malformed, the code is not valid, or the sign-in is not complete yet.", error())
         .answer(401, "The request names no client.", error())
         .answer(500, "The token could not be signed.", error());
     group.add("/oidc/token", redeem);
-    let issue = Operation::post("issueToken", "A token for the asking, as `chancery token` asks.")
-        .request_header(super::DEV_HEADER, flag("1"), "No web page can send it without being asked first.")
-        .body([Content::json::<token_for::Request>().max_bytes(MAX_BODY_BYTES)])
-        .answer(200, "The token.", [Content::json::<token_for::Answer>()])
-        .answer(400, "The body is not such a request.", error())
-        .answer(
-            403,
-            "The header is missing, or the request comes from a web page or for another host.",
-            [
-                Content::written_json(json!({ "oneOf": [reference("OAuthError"), reference("Status")] })),
-                Content::text("text/plain; charset=utf-8"),
-            ],
-        )
-        .answer(500, "The token could not be signed.", error());
+    let issue = Operation::post(
+        "issueToken",
+        "A token with any identity, for users of this machine. `chancery token` requests it.",
+    )
+    .request_header(
+        super::DEV_HEADER,
+        flag("1"),
+        "Web pages cannot send it: a browser asks the server first, and the server refuses.",
+    )
+    .body([Content::json::<token_for::Request>().max_bytes(MAX_BODY_BYTES)])
+    .answer(200, "The token.", [Content::json::<token_for::Answer>()])
+    .answer(400, "The body is not such a request.", error())
+    .answer(
+        403,
+        "The header is missing, or the request comes from a web page or for another host.",
+        [
+            Content::written_json(json!({ "oneOf": [reference("OAuthError"), reference("Status")] })),
+            Content::text("text/plain; charset=utf-8"),
+        ],
+    )
+    .answer(500, "The token could not be signed.", error());
     group.add("/oidc/token-for", issue);
 }

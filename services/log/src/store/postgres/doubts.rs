@@ -2,7 +2,7 @@
 
 use super::super::convert::{self, EndRow, RecordedRow, to_i64};
 use super::super::{Answer, Doubts, End, Identity, Recorded, StoreError};
-use super::{PostgresStore, read, rows};
+use super::{PostgresStore, heads, read};
 use chancery_daemon::database::Connections;
 use sqlx::{Connection as _, PgExecutor};
 
@@ -106,7 +106,7 @@ impl Doubts for PostgresStore {
         Box::pin(async move {
             let mut connection = self.database.writers.acquire().await?;
             let mut transaction = connection.begin().await?;
-            rows::freeze(&mut transaction, log_id, end.at).await?;
+            heads::freeze(&mut transaction, log_id, end.at).await?;
             insert_quarantine(&mut *transaction, log_id, &recorded).await?;
             insert_end(&mut *transaction, log_id, &end).await?;
             let ended = find_end(&mut *transaction, log_id).await?;

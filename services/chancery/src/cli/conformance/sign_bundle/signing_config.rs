@@ -123,7 +123,7 @@ fn select(mut services: Vec<Service>, selection: &Selection) -> anyhow::Result<V
         "EXACT" => {
             ensure!(
                 selection.count > 0 && selection.count <= services.len(),
-                "the signing config asks for more than it has"
+                "the signing config requires more services than it lists"
             );
             services.truncate(selection.count);
         }

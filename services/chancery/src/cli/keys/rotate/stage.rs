@@ -213,7 +213,10 @@ fn given_chain(path: &Path, role: Role, signer: &Signer, now: Timestamp) -> anyh
         }
         Role::Tsa => {
             let chain = timestamp_chain::from_pem(&text, signer.public_key())?;
-            ensure!(chain.is_valid_at(now), "a certificate is not valid now");
+            ensure!(
+                chain.is_valid_at(now),
+                "a certificate has expired or is not valid yet; give a chain that is valid now"
+            );
             Ok(timestamp_chain::to_pem(&chain))
         }
         Role::Ct | Role::Rekor | Role::Rekor2 => bail!("the key of a log has no certificates; leave out --chain"),

@@ -53,7 +53,7 @@ pub(super) async fn trusted_root(url: &Url, root: &str, offline: bool) -> anyhow
     if let Some(text) = kept(&directory, now) {
         return Ok(text);
     }
-    ensure!(!offline, "there is no fresh copy of {url} in {}, and --offline is given", directory.display());
+    ensure!(!offline, "there is no fresh copy of {url} in {}; run once without --offline", directory.display());
     fetch(&base, pinned, &directory, now)
         .await
         .with_context(|| format!("cannot take trust from the TUF repository {url}"))
@@ -141,7 +141,10 @@ impl Pinned {
         };
         let root = transport.get(&base.join("1.root.json")?).await?;
         let found = hex::encode(sha256(&root));
-        ensure!(found == hash, "its 1.root.json has the SHA-256 {found}, not the one of --tuf-root");
+        ensure!(
+            found == hash,
+            "its 1.root.json has the SHA-256 {found}, which is not the one in --tuf-root; correct --tuf-root, or do not trust this repository"
+        );
         Ok(root.to_vec())
     }
 }
