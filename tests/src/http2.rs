@@ -65,7 +65,7 @@ struct Uploads<'a> {
     body: &'a [u8],
     window: i64,
     initial_window: i64,
-    uploads: BTreeMap<u32, Upload>,
+    streams: BTreeMap<u32, Upload>,
 }
 
 /// Posts `body` to `path` at `address`, `count` times over one connection, and returns the body of each answer.
@@ -74,7 +74,7 @@ pub fn upload(address: &str, path: &str, body: &[u8], count: u32) -> Vec<String>
     stream.set_write_timeout(Some(TIMEOUT)).unwrap();
     let frames = frames(stream.try_clone().unwrap());
     let (window, initial_window) = (DEFAULT_WINDOW, DEFAULT_WINDOW);
-    let mut uploads = Uploads { stream, frames, body, window, initial_window, uploads: BTreeMap::new() };
+    let mut uploads = Uploads { stream, frames, body, window, initial_window, streams: BTreeMap::new() };
     uploads.send(PREFACE);
     uploads.send(&frame(SETTINGS, 0, 0, &[]));
     let fields = fields(address, path, body.len());
@@ -82,10 +82,10 @@ pub fn upload(address: &str, path: &str, body: &[u8], count: u32) -> Vec<String>
         let id = 2 * number + 1;
         uploads.send(&frame(HEADERS, END_HEADERS, id, &fields));
         let window = uploads.initial_window;
-        uploads.uploads.insert(id, Upload { sent: 0, window, answer: Vec::new(), ended: false });
+        uploads.streams.insert(id, Upload { sent: 0, window, answer: Vec::new(), ended: false });
     }
     uploads.run();
-    uploads.uploads.into_values().map(|upload| String::from_utf8_lossy(&upload.answer).into_owned()).collect()
+    uploads.streams.into_values().map(|upload| String::from_utf8_lossy(&upload.answer).into_owned()).collect()
 }
 
 /// The header of a request, in literals that no table remembers (RFC 7541 §6.2.2).
@@ -137,13 +137,13 @@ impl Uploads<'_> {
 
     /// Sends as much as the server takes, in turn for each upload, until every one is answered.
     fn run(&mut self) {
-        while self.uploads.values().any(|upload| !upload.ended) {
+        while self.streams.values().any(|upload| !upload.ended) {
             while let Ok(frame) = self.frames.try_recv() {
                 self.take(&frame);
             }
-            let ids: Vec<u32> = self.uploads.keys().copied().collect();
+            let ids: Vec<u32> = self.streams.keys().copied().collect();
             let sent = ids.into_iter().filter(|id| self.send_some(*id)).count();
-            if sent == 0 && self.uploads.values().any(|upload| !upload.ended) {
+            if sent == 0 && self.streams.values().any(|upload| !upload.ended) {
                 let frame = self.frames.recv_timeout(TIMEOUT).expect("the server goes on");
                 self.take(&frame);
             }
@@ -152,7 +152,7 @@ impl Uploads<'_> {
 
     /// Sends one frame of an upload, if it is not answered yet and the server has room.
     fn send_some(&mut self, id: u32) -> bool {
-        let upload = self.uploads.get_mut(&id).unwrap();
+        let upload = self.streams.get_mut(&id).unwrap();
         let rest = &self.body[upload.sent..];
         let room = usize::try_from(self.window.min(upload.window).max(0)).unwrap();
         let length = rest.len().min(room).min(MAX_PAYLOAD);
@@ -171,7 +171,7 @@ impl Uploads<'_> {
 
     fn take(&mut self, received: &Frame) {
         let Frame { kind, flags, stream, payload } = received;
-        let upload = self.uploads.get_mut(stream);
+        let upload = self.streams.get_mut(stream);
         match *kind {
             SETTINGS if flags & ACK == 0 => {
                 self.set(payload);
@@ -206,7 +206,7 @@ impl Uploads<'_> {
                 let value = i64::from(u32::from_be_bytes(value.try_into().unwrap()));
                 let change = value - self.initial_window;
                 self.initial_window = value;
-                self.uploads.values_mut().for_each(|upload| upload.window += change);
+                self.streams.values_mut().for_each(|upload| upload.window += change);
             }
         }
     }

@@ -112,12 +112,15 @@ fn every_role_has_its_checks() {
     assert_eq!(verdicts(&stack), [SERVING; 3]);
 }
 
+/// What happens to a database, how it begins and how it ends.
+type Fault<'a> = (&'a str, &'a dyn Fn(), &'a dyn Fn());
+
 #[test]
 fn a_database_that_is_stopped_or_hangs_is_noticed_and_comes_back() {
     let server = postgres::Own::start();
     let stack = Stack::start_with(&["--database", &server.database()]);
     stack.get("/readyz").expect(200);
-    let faults: [(&str, &dyn Fn(), &dyn Fn()); 2] =
+    let faults: [Fault<'_>; 2] =
         [("hangs", &|| server.hang(), &|| server.go_on()), ("is stopped", &|| server.stop(), &|| server.start_again())];
     for (what, begin, end) in faults {
         assert_eq!(write(&stack), 201, "before it {what}");

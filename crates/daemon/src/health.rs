@@ -279,7 +279,7 @@ mod tests {
         let probes: Probes = Box::new(|| vec![probe("head", ready(Ok(())))]);
         let health = Health::new(Vec::new(), vec![probes]);
         health.refresh().await;
-        tokio::time::sleep(MAX_AGE - Duration::from_millis(100)).await;
+        tokio::time::sleep(MAX_AGE.mul_f64(0.9)).await;
         assert_eq!(obstacle(&health.findings(), None), None);
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(obstacle(&health.findings(), None).unwrap().starts_with("head was last checked 5 s ago"));

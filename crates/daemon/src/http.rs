@@ -4,7 +4,7 @@
 //! Routes, bodies and statuses belong to the roles. The shell turns a panic into a 500, an unmatched path into a 404,
 //! and repeated slashes into one (`slashes`). It cuts off clients that send or read too slowly: a header has 5 seconds,
 //! a body and an answer have the limits in `deadline`, a reader those in `pace` and `unread`. hyper refuses framing that
-//! two parsers could read differently. Every request with a body carries the process's [`Budget`], within which roles read
+//! two parsers could read differently. Every request with a body carries the process's [`Budget`](crate::budget::Budget), within which roles read
 //! it: [`receive()`].
 
 mod arrival;
@@ -31,7 +31,6 @@ pub use peer::Peer;
 pub use receive::{NotReceived, Received, receive};
 pub use request_id::{RequestId, named};
 
-use crate::budget::Budget;
 use crate::health::Checks;
 use crate::shutdown::Shutdown;
 use arrival::Arrival;

@@ -63,13 +63,11 @@ impl Share {
     /// Takes `bytes`, which must be given back.
     pub(super) fn take(&self, bytes: usize) -> Result<(), Busy> {
         let with = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= self.limit_bytes);
-        match self.in_flight_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with) {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                self.refused_for_bytes.fetch_add(1, Ordering::Relaxed);
-                Err(Busy)
-            }
+        if self.in_flight_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with).is_ok() {
+            return Ok(());
         }
+        self.refused_for_bytes.fetch_add(1, Ordering::Relaxed);
+        Err(Busy)
     }
 
     pub(super) fn give(&self, bytes: usize) {

@@ -128,7 +128,7 @@ impl DerefMut for Lent {
     }
 }
 
-fn statement(mut query: impl Execute<'_, Postgres>) -> Result<Statement, sqlx::Error> {
+fn statement<'q>(mut query: impl Execute<'q, Postgres>) -> Result<Statement, sqlx::Error> {
     let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
     Ok((query.sql(), arguments))
 }

@@ -1,6 +1,7 @@
 //! Slow clients (S-24), each against its deadline. tokio's clock is paused, so time passes at once.
 
 use super::*;
+use crate::budget::Budget;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::Instant;
