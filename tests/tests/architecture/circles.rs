@@ -124,7 +124,7 @@ fn module_of(file: &str) -> Option<Module> {
 
 impl Tree<'_> {
     /// Follows a path from a module; `None` if it leads out of the package. `asked` are the names that are being looked
-    /// up: in `use a::a`, the first one is another.
+    /// up: the first `a` of `use a::a` is not the one that it binds.
     fn resolve(&self, from: &[String], path: &[String], asked: &mut Vec<Name>) -> Option<Found> {
         let module = |module: &[String]| Found { way: vec![module.to_vec()], is_module: true };
         let mut segments = path.iter().peekable();
