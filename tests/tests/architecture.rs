@@ -352,8 +352,8 @@ fn modules_depend_in_one_direction() {
     let sources: Vec<(&str, &str)> =
         sources.iter().map(|source| (source.path.as_str(), source.text.as_str())).collect();
     let ties = circles::ties(&sources);
-    // A reader that sees nothing would find no circle, either. There were 1754 when the rule was written.
-    assert!(ties.len() > 1000, "only {} ties between modules were read", ties.len());
+    // A reader that sees nothing would find no circle, either. There were 4700 when the rule began to follow re-exports.
+    assert!(ties.len() > 3000, "only {} ties between modules were read", ties.len());
     let circles = circles::circles(&ties);
     assert!(circles.is_empty(), "move what both need below them:\n{}", circles.join("\n"));
 }

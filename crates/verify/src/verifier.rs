@@ -64,6 +64,7 @@
 mod algorithm;
 mod artifact;
 mod chain;
+mod demands;
 mod entries;
 mod judge;
 mod options;
@@ -93,8 +94,9 @@ use crate::statement::{PAYLOAD_TYPE, Statement};
 use crate::trust_root::TrustRoot;
 use crate::{PublicKey, Refusal, Rejection, Step, Timestamp};
 use algorithm::SignedData;
+use demands::Demands;
 use prepared::Prepared;
-use required::{Demands, Required};
+use required::Required;
 
 /// Judges bundles against one trust root. Cheap to share and expensive to make, because the signatures between the
 /// trust root's own certificates are verified once, when it is made.

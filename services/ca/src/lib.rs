@@ -41,9 +41,9 @@ mod settings;
 pub mod transparency;
 
 pub use client_algorithms::{ClientAlgorithm, ClientAlgorithms, UnknownAlgorithm};
-pub use error::Error;
+pub use error::{Error, Share};
 pub use http::{GRPC_SERVICE, measured_router, router};
-pub use limit::{Rates, Share};
+pub use limit::Rates;
 pub use measure::measure;
 pub use request::{Counts, Records};
 pub use rotation::NotPublished;

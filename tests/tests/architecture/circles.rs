@@ -1,7 +1,8 @@
 //! Circles of modules: modules side by side, each with all that is below it, that need each other.
 //!
-//! A module may use what is below it, and what is below may use it: that is no circle. A name that a module re-exports
-//! counts as that module's, so a circle through the re-exports of a common parent is not seen.
+//! A module may use what is below it, and what is below may use it: that is no circle. A path ties its file to every module
+//! on its way: to one that only re-exports an item, and to the one that defines it. So a circle through the re-exports of a
+//! common parent is seen, and an item that the parent's own file defines makes none.
 
 use super::paths::{Path, contents};
 use std::{
@@ -39,34 +40,70 @@ impl File<'_> {
 }
 
 /// All modules with their files, and what names mean in them.
+#[derive(Default)]
 struct Tree<'a> {
     modules: BTreeMap<Module, &'a str>,
-    bound: BTreeMap<(Module, String), Module>,
+    /// The items that a module defines itself.
+    items: BTreeSet<Name>,
+    /// The paths to which a `use` gives a name.
+    named: BTreeMap<Name, Vec<&'a [String]>>,
+    /// The paths of which a `use` takes everything.
+    globs: BTreeMap<Module, Vec<&'a [String]>>,
+}
+
+/// A name in a module.
+type Name = (Module, String);
+
+/// Where a path leads.
+struct Found {
+    /// The modules on its way. The last one is what the path names, or defines it.
+    way: Vec<Module>,
+    /// Whether the path names a module, and not an item.
+    is_module: bool,
+}
+
+impl Found {
+    fn last(&self) -> &[String] {
+        self.way.last().map_or(&[], Vec::as_slice)
+    }
+
+    fn then(mut self, next: Self) -> Self {
+        self.way.extend(next.way);
+        Self { is_module: next.is_module, ..self }
+    }
 }
 
 /// Every tie between modules side by side in these files of all packages (path and text).
 pub(crate) fn ties(sources: &[(&str, &str)]) -> Vec<Tie> {
-    let mut modules = BTreeMap::new();
-    let mut files = Vec::new();
+    let (mut modules, mut items, mut files) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
     for &(name, text) in sources {
         let Some(module) = module_of(name) else { continue };
         let contents = contents(text);
         for inner in &contents.modules {
             modules.insert([&module[..], &inner[..]].concat(), name);
         }
+        items.extend(contents.items.into_iter().map(|(inner, item)| ([&module[..], &inner[..]].concat(), item)));
         modules.insert(module.clone(), name);
         files.push(File { name, module, paths: contents.paths });
     }
-    let mut tree = Tree { modules, bound: BTreeMap::new() };
-    // Twice, because a name may be bound with the help of another one.
-    for file in files.iter().chain(&files) {
+    let mut tree = Tree { modules, items, ..Tree::default() };
+    for file in &files {
         for path in &file.paths {
-            tree.bind(file.around(path), path);
+            match path.bound.as_deref() {
+                Some("*") => tree.globs.entry(file.around(path)).or_default().push(&path.segments),
+                Some(name) => {
+                    let name = (file.around(path), name.to_owned());
+                    tree.named.entry(name).or_default().push(&path.segments);
+                }
+                None => {}
+            }
         }
     }
     let mut found = Vec::new();
     for file in &files {
-        found.extend(file.paths.iter().filter_map(|path| tree.tie(file, path)));
+        for path in &file.paths {
+            found.extend(tree.ties(file, path));
+        }
     }
     found
 }
@@ -86,71 +123,90 @@ fn module_of(file: &str) -> Option<Module> {
 }
 
 impl Tree<'_> {
-    /// The deepest module on a path, and whether that is all of the path; `None` for what is not of this package.
-    fn resolve(&self, from: &[String], segments: &[String]) -> Option<(Module, bool)> {
-        let child = |module: &[String], name: &String| [module, std::slice::from_ref(name)].concat();
-        let first = segments.first()?;
-        let mut segments = segments.iter().peekable();
-        let mut at = match first.as_str() {
-            "self" | "super" => from.to_vec(),
+    /// Follows a path from a module; `None` if it leads out of the package. `asked` are the names that are being looked
+    /// up: the first `a` of `use a::a` is not the one that it binds.
+    fn resolve(&self, from: &[String], path: &[String], asked: &mut Vec<Name>) -> Option<Found> {
+        let module = |module: &[String]| Found { way: vec![module.to_vec()], is_module: true };
+        let mut segments = path.iter().peekable();
+        let mut found = match segments.peek()?.as_str() {
+            "self" | "super" => module(from),
             "crate" => {
                 segments.next();
-                from[..1].to_vec()
+                module(&from[..1])
             }
-            _ => {
-                segments.next();
-                let below = child(from, first);
-                if self.modules.contains_key(&below) {
-                    below
-                } else {
-                    self.bound.get(&(from.to_vec(), first.clone()))?.clone()
-                }
-            }
+            _ => self.look_up(from, segments.next()?, asked)?,
         };
         while let Some(name) = segments.next_if(|name| *name == "self" || *name == "super") {
             if name == "super" {
-                at.pop();
+                found.way.last_mut()?.pop();
             }
         }
-        while let Some(name) = segments.peek() {
-            let below = child(&at, name);
-            if !self.modules.contains_key(&below) {
+        if found.last().is_empty() {
+            return None;
+        }
+        for name in segments {
+            if !found.is_module {
                 break;
             }
-            at = below;
-            segments.next();
+            found = match self.look_up(found.last(), name, asked) {
+                Some(next) => found.then(next),
+                // An item, made by a macro or unknown.
+                None => Found { is_module: false, ..found },
+            };
         }
-        (!at.is_empty()).then(|| (at, segments.peek().is_none()))
+        Some(found)
     }
 
-    /// Keeps which modules a `use` in `from` gives names to.
-    fn bind(&mut self, from: Module, path: &Path) {
-        let Some(name) = &path.bound else { return };
-        let Some((module, true)) = self.resolve(&from, &path.segments) else { return };
-        if name != "*" {
-            self.bound.insert((from, name.clone()), module);
-            return;
+    /// What a name means in a module: a module below it, what a `use` names, an item of its own, or one of what it takes
+    /// with all the rest.
+    fn look_up(&self, module: &[String], name: &str, asked: &mut Vec<Name>) -> Option<Found> {
+        let below = [module, std::slice::from_ref(&name.to_owned())].concat();
+        if self.modules.contains_key(&below) {
+            return Some(Found { way: vec![below], is_module: true });
         }
-        let is_below = |other: &&Module| other.len() == module.len() + 1 && other.starts_with(&module);
-        let below: Vec<Module> = self.modules.keys().filter(is_below).cloned().collect();
-        for module in below {
-            let name = module.last().cloned().unwrap_or_default();
-            self.bound.entry((from.clone(), name)).or_insert(module);
+        let key = (module.to_vec(), name.to_owned());
+        if asked.contains(&key) {
+            return None;
         }
+        asked.push(key.clone());
+        let mut found = self.named.get(&key).into_iter().flatten().find_map(|path| self.resolve(module, path, asked));
+        if found.is_none() && self.items.contains(&key) {
+            found = Some(Found { way: vec![key.0], is_module: false });
+        }
+        if found.is_none() {
+            let mut globs = self.globs.get(module).into_iter().flatten();
+            found = globs.find_map(|path| self.look_up_in_glob(module, path, name, asked));
+        }
+        asked.pop();
+        found
     }
 
-    /// What a path ties together, if that is two modules side by side.
-    fn tie(&self, file: &File<'_>, path: &Path) -> Option<Tie> {
+    /// What a name means in a module that takes everything of a path.
+    fn look_up_in_glob(&self, module: &[String], path: &[String], name: &str, asked: &mut Vec<Name>) -> Option<Found> {
+        let everything = self.resolve(module, path, asked).filter(|found| found.is_module)?;
+        let found = self.look_up(everything.last(), name, asked)?;
+        Some(everything.then(found))
+    }
+
+    /// The modules side by side that a path ties together: one tie for each pair.
+    fn ties(&self, file: &File<'_>, path: &Path) -> Vec<Tie> {
         let from = file.around(path);
-        let (to, _) = self.resolve(&from, &path.segments)?;
-        let same = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
-        Some(Tie {
-            place: format!("{}:{}", file.name, path.line),
-            target: (*self.modules.get(&to)?).to_owned(),
-            path: path.segments.join("::"),
-            from: from.get(..=same)?.to_vec(),
-            to: to.get(..=same)?.to_vec(),
-        })
+        let way = self.resolve(&from, &path.segments, &mut Vec::new()).map_or_else(Vec::new, |found| found.way);
+        let mut ties = BTreeMap::new();
+        for to in way {
+            let same = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+            let sides = from.get(..=same).zip(to.get(..=same)).zip(self.modules.get(&to));
+            let Some(((one, other), target)) = sides else { continue };
+            let tie = Tie {
+                place: format!("{}:{}", file.name, path.line),
+                target: (*target).to_owned(),
+                path: path.segments.join("::"),
+                from: one.to_vec(),
+                to: other.to_vec(),
+            };
+            ties.insert(other.to_vec(), tie);
+        }
+        ties.into_values().collect()
     }
 }
 
@@ -239,6 +295,72 @@ fn modules_count_with_all_that_is_below_them() {
     let around = ("crates/y/src/a.rs", "");
     let lower = [around, ("crates/y/src/a/one.rs", "use super::two;"), ("crates/y/src/a/two.rs", "use super::one::F;")];
     assert_eq!(of(&lower).len(), 1);
+}
+
+/// The circles of a parent `p` and its children, with these texts of the package's root, of the parent and of `a`. `b` needs
+/// `a` and defines `Item`.
+#[cfg(test)]
+fn through(root: &str, parent: &str, a: &str) -> Vec<String> {
+    of(&[
+        ("services/x/src/lib.rs", root),
+        ("services/x/src/p.rs", parent),
+        ("services/x/src/p/a.rs", a),
+        ("services/x/src/p/b.rs", "use super::a::f;\npub(crate) struct Item;"),
+        ("services/x/src/p/c.rs", "pub(crate) use super::b::Item;"),
+    ])
+}
+
+#[test]
+fn re_exports_lead_to_the_module_that_defines_an_item() {
+    for (root, parent, a) in [
+        ("", "pub(crate) use b::Item;", "use super::Item;"),
+        ("", "use b::Item;", "use super::Item;"),
+        ("", "pub use b::{Item as Other};", "fn g() { super::Other::new() }"),
+        ("", "pub use self::b::*;", "use super::Item;"),
+        ("", "pub use c::*;", "use super::Item;"),
+        ("", "", "use super::c::Item;"),
+        ("pub use p::b::Item;", "", "use crate::Item;"),
+        ("pub use p::Item;", "pub use b::Item;", "use crate::Item;"),
+        ("pub use p::*;", "pub use c::Item;", "fn g() { crate::Item::new() }"),
+        ("use p::b as other;", "", "use crate::other::Item;"),
+    ] {
+        let found = through(root, parent, a);
+        assert_eq!(found.len(), 1, "{root} {parent} {a}: {found:?}");
+        assert!(found[0].starts_with("these modules need each other: services/x::p::a, "), "{}", found[0]);
+        assert!(found[0].contains("services/x/src/p/a.rs:1 → services/x/src/p/b.rs ("), "{}", found[0]);
+    }
+}
+
+#[test]
+fn a_re_export_ties_to_the_module_that_has_it_too() {
+    let files = [
+        ("services/x/src/a.rs", "use crate::c::Item;"),
+        ("services/x/src/b.rs", "pub struct Item;"),
+        ("services/x/src/c.rs", "pub use crate::b::Item;\nuse crate::a::f;"),
+    ];
+    let found = of(&files);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("these modules need each other: services/x::a, services/x::c\n"), "{}", found[0]);
+}
+
+#[test]
+fn what_an_ancestor_defines_is_no_tie() {
+    for (root, parent, a) in [
+        ("", "pub use b::*;\npub struct Item;", "use super::Item;"),
+        ("", "pub use b::*;\nfn g() {}", "use super::g;"),
+        ("pub enum Error { A }", "pub use b::*;", "use crate::Error;\nfn g() { Error::A }"),
+        // Made by a macro, or of another package.
+        ("", "pub use b::*;\nmade! { Made }", "use super::Made;"),
+        ("pub use other::Item;", "pub use b::*;", "use crate::Item;"),
+        ("", "pub use other::*;\nuse self::*;", "use super::Item;"),
+        // Only for tests.
+        ("", "#[cfg(test)]\npub use b::Item;", "use super::Item;"),
+        // `use` in a circle, which does not compile.
+        ("use p::Lost;", "use crate::Lost;", "use super::Lost;"),
+    ] {
+        let found = through(root, parent, a);
+        assert!(found.is_empty(), "{root} {parent} {a}: {found:?}");
+    }
 }
 
 #[test]

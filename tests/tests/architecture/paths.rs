@@ -10,6 +10,8 @@ use super::tokens::{Token, is_name, tokens};
 pub(crate) struct Contents {
     /// The modules that it has inside (`mod name { … }`), each from the outside.
     pub(crate) modules: Vec<Vec<String>>,
+    /// The items that it defines: the module inside the file, and the name. Not what is in functions and `impl` blocks.
+    pub(crate) items: Vec<(Vec<String>, String)>,
     pub(crate) paths: Vec<Path>,
 }
 
@@ -34,6 +36,9 @@ pub(crate) fn contents(text: &str) -> Contents {
     }
     reader.contents
 }
+
+/// The keywords that the name of a definition follows.
+const DEFINING: [&str; 8] = ["const", "enum", "fn", "macro_rules", "static", "struct", "trait", "type"];
 
 struct Reader<'a> {
     tokens: &'a [Token<'a>],
@@ -77,6 +82,7 @@ impl<'a> Reader<'a> {
                 self.contents.modules.push(self.inside());
                 self.position += 3;
             }
+            keyword if DEFINING.contains(&keyword) => self.item(),
             "{" => {
                 self.depth += 1;
                 self.position += 1;
@@ -89,6 +95,17 @@ impl<'a> Reader<'a> {
             name if is_name(name) => self.path_in_code(),
             _ => self.position += 1,
         }
+    }
+
+    /// Reads the name of a definition that stands in a module, not deeper. `&'static T` and `const fn` begin none.
+    fn item(&mut self) {
+        let name = self.ahead(if self.ahead(0) == "macro_rules" { 2 } else { 1 });
+        let is_lifetime = self.position > 0 && self.text(self.position - 1) == "'";
+        let is_in_module = self.depth == self.around.last().map_or(0, |(_, depth)| *depth);
+        if is_in_module && !is_lifetime && is_name(name) && name != "fn" {
+            self.contents.items.push((self.inside(), name.to_owned()));
+        }
+        self.position += 1;
     }
 
     /// The position after a bracket's partner.
@@ -247,4 +264,17 @@ fn paths_of_trees_and_of_code_are_read() {
     assert_eq!(contents.paths[2].bound.as_deref(), Some("*"));
     assert_eq!((contents.paths[8].inside.join("::"), contents.paths[8].line), ("inner".to_owned(), 9));
     assert_eq!(contents.modules, [["inner"]]);
+}
+
+#[test]
+fn definitions_are_read() {
+    let text = "pub(crate) struct A<T>(T);\nimpl A<u8> { const B: u8 = 1; fn c() {} }\nconst fn d() { fn e() {} }\n\
+                fn f(x: &'static G) -> u8 { const H: u8 = 1; H }\nmacro_rules! i { () => { struct J; } }\n\
+                mod inner { pub trait K { type L; } }\n#[cfg(test)]\nenum M { N }\npub type O = u8;\nstatic P: u8 = 1;\n";
+    let read: Vec<String> = contents(text)
+        .items
+        .iter()
+        .map(|(inside, name)| [&inside[..], std::slice::from_ref(name)].concat().join("::"))
+        .collect();
+    assert_eq!(read, ["A", "d", "f", "i", "inner::K", "O", "P"]);
 }

@@ -8,10 +8,9 @@
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    Addresses, OperationsArguments, RekorV2Arguments,
+    OperationsArguments, RekorV2Arguments, Setup, SignIn,
     authority::{self, Issuing, RotatedAuthority},
     clock::GuardedClock,
-    console::ConsoleSettings,
     ct_shards::{self, CtShards, RotatedCt},
     description::Answering,
     log_keys::LogKeys,
@@ -26,7 +25,6 @@ use super::{
     witnesses::WitnessChoices,
 };
 use crate::{
-    data_directory::DataDirectory,
     issuer::{self, Issuer},
     listening::Listening,
     role::Role,
@@ -43,11 +41,10 @@ use chancery_daemon::{
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
-use chancery_log::{mirror::Destination, store::Location};
-use chancery_trust::{BaseUrl, CurrentFiles, FileName};
+use chancery_log::mirror::Destination;
+use chancery_trust::{CurrentFiles, FileName};
 use chancery_verify::{PublicKey, timestamping::Authority};
 use std::{
-    collections::BTreeSet,
     path::Path,
     sync::{
         Arc,
@@ -55,32 +52,6 @@ use std::{
     },
 };
 use tokio::task::JoinHandle;
-
-/// Where people sign in whom a client has no token of.
-pub(crate) enum SignIn {
-    /// Here: a development server gives tokens itself.
-    Here,
-    /// At this issuer.
-    At(BaseUrl),
-    /// Clients are told of no issuer.
-    Nowhere,
-}
-
-/// What an instance is.
-pub(crate) struct Setup<'a> {
-    pub(crate) data: &'a DataDirectory,
-    pub(crate) addresses: &'a Addresses,
-    /// In the certificates that are made where `data` is new.
-    pub(crate) organization: &'a str,
-    /// Of this process.
-    pub(crate) roles: &'a BTreeSet<Role>,
-    pub(crate) issuer: SignIn,
-    pub(crate) database: &'a Location,
-    /// What to run where a log is quarantined.
-    pub(crate) check_command: String,
-    /// `None` where there is no console.
-    pub(crate) console: Option<ConsoleSettings>,
-}
 
 /// What the options ask for, read and checked.
 pub(crate) struct Choices<'a> {

@@ -1,6 +1,6 @@
 //! The console's contents for this instance: facts from the roles that run here, as texts for display.
 
-use super::{Setup, running::RunningLogs};
+use super::{ConsoleSettings, Setup, running::RunningLogs};
 use crate::{
     clients::{self, Client},
     role::Role,
@@ -21,16 +21,6 @@ use std::sync::Arc;
 
 /// URL of the manual.
 const MANUAL: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/tree/main/docs");
-
-/// The operator's settings of the console.
-pub(crate) struct ConsoleSettings {
-    /// Whether every client may sign as any identity.
-    pub(crate) is_development: bool,
-    /// Titles and commands, for a development server.
-    pub(crate) first_steps: Vec<(&'static str, String)>,
-    /// A URI.
-    pub(crate) security_contact: Option<String>,
-}
 
 impl ConsoleSettings {
     /// The console of a process with these parts.

@@ -1,7 +1,7 @@
 //! The logs of an instance, over one database, with the copies of their files.
 
 use super::{
-    RekorV2Arguments, Setup, WitnessChoices,
+    CheckpointKey, RekorV2Arguments, Setup, WitnessChoices,
     ct_shards::{self, CtShards},
     readiness::Checked,
     rekor_shards::{self, RekorShard, RekorShards},
@@ -14,7 +14,7 @@ use crate::{
     role::Role,
     rotation::{self, RingFiles},
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::Router;
 use chancery_daemon::{
     clock::ClockGuard,
@@ -27,7 +27,7 @@ use chancery_log::{
     ct::{self, Ct},
     mirror::Destination,
     rekor_v1::{self, RekorV1},
-    rekor_v2,
+    rekor_v2::{self, RekorV2},
     store::Database,
     witnessing::Witnesses,
 };
@@ -76,7 +76,7 @@ impl Opening<'_> {
         let (log, sequencer) = self.log(&opener, rekor_v1::NAME, host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(log);
         running.add(rekor.files(), sequencer).await?;
-        let (rekor2, sequencer) = self.rekor_v2.open(self, &opener).await?;
+        let (rekor2, sequencer) = self.rekor2(&opener).await?;
         running.add(rekor2.files(), sequencer).await?;
         let ct = Shards::new(ct, self.ct_series(), opener.clone());
         let rekor = Shards::new(RekorShard::first(rekor), self.rekor_series(), opener.clone());
@@ -135,8 +135,23 @@ impl Opening<'_> {
         self.log_with(opener, signer, name, host, scheme, false).await
     }
 
+    /// The Rekor v2 log. Its kind of key is decided for ever when it is made.
+    async fn rekor2(&self, opener: &ShardOpener) -> anyhow::Result<(RekorV2, JoinHandle<()>)> {
+        let RekorV2Arguments { key, dsse, frozen, .. } = *self.rekor_v2;
+        let kind = key.map_or(KeyKind::P256, CheckpointKey::kind);
+        let signer = self.setup.data.key_at(Use::Checkpoints, rekor_v2::NAME, kind, &**self.random).await?;
+        ensure!(
+            key.is_none() || signer.public_key().kind() == kind,
+            "--rekor-v2-key names another kind of key than the rekor2 log has. A log keeps its key: leave the option out, or start \
+             with a new --data"
+        );
+        let host = self.setup.addresses.host.clone();
+        let (log, sequencer) = self.log_with(opener, signer, rekor_v2::NAME, host, rekor_v2::scheme, frozen).await?;
+        Ok((RekorV2::new(log).accepting_dsse(dsse), sequencer))
+    }
+
     /// As for every log, with a key that the caller has opened.
-    pub(super) async fn log_with(
+    async fn log_with(
         &self,
         opener: &ShardOpener,
         signer: Signer,
