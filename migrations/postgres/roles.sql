@@ -19,7 +19,8 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC, chancery_log;
 GRANT USAGE ON SCHEMA public TO chancery_log;
 
 GRANT SELECT ON _sqlx_migrations TO chancery_log;               -- which version the schema has
-GRANT SELECT ON logs, frozen_logs TO chancery_log;              -- a log is made, and frozen, by the owner
+GRANT SELECT ON logs, frozen_logs, ended_logs TO chancery_log;  -- a log is made, frozen and ended by the owner
+GRANT SELECT, INSERT, DELETE ON quarantined_logs TO chancery_log;   -- a server that finds a fault stops the others
 GRANT SELECT, INSERT ON bundle_parts, identities, leaf_indices, checkpoints, issuers TO chancery_log;   -- append-only
-GRANT SELECT, UPDATE ON tree_heads TO chancery_log;             -- it only grows, which a trigger enforces
-GRANT SELECT, INSERT, UPDATE ON tiles TO chancery_log;          -- likewise
+GRANT SELECT, INSERT ON heads TO chancery_log;                  -- append-only; a head extends the last one: a trigger sees to it
+GRANT SELECT, INSERT, UPDATE ON tiles TO chancery_log;          -- a tile only grows, which a trigger enforces

@@ -2,6 +2,8 @@
 NAME:PASSWORD that every request must have.
 
 It is there for what `crane registry serve` does not have. It answers OCI-Subject, so that clients write no fallback tag.
+GET /peak answers how many requests were on their way at the same time since the last GET /peak, and GET /listings how often
+referrers were listed since the last GET /listings.
 """
 
 import base64
@@ -9,6 +11,8 @@ import hashlib
 import json
 import re
 import sys
+import threading
+import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 BLOBS = {}
 MANIFESTS = {}
 UPLOADS = {}
+REQUESTS = {"now": 0, "peak": 0, "listings": 0}
+LOCK = threading.Lock()
 INDEX = "application/vnd.oci.image.index.v1+json"
 AUTHORIZATION = "Basic " + base64.b64encode(sys.argv[2].encode()).decode() if len(sys.argv) > 2 else None
 
@@ -31,6 +37,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def answer(self, status, body=b"", **headers):
+        # Before the client can know that this request has ended, and send the next.
+        with LOCK:
+            REQUESTS["now"] -= 1
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -53,10 +62,17 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def route(self):
+        with LOCK:
+            REQUESTS["now"] += 1
+            REQUESTS["peak"] = max(REQUESTS["peak"], REQUESTS["now"])
         if AUTHORIZATION and self.headers.get("Authorization") != AUTHORIZATION:
             self.body()
             return self.answer(401, WWW_Authenticate='Basic realm="registry"')
         url = urlsplit(self.path)
+        if (name := url.path[1:]) in ("peak", "listings"):
+            with LOCK:
+                count, REQUESTS[name] = REQUESTS[name], 0
+            return self.answer(200, str(count).encode())
         if url.path.rstrip("/") == "/v2":
             return self.answer(200)
         match = re.fullmatch(r"/v2/(.+?)/(manifests|blobs/uploads|blobs|referrers)/?(.*)", url.path)
@@ -99,6 +115,10 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(200, data, Content_Type=kind, Docker_Content_Digest=digest(data))
 
     def referrers(self, name, rest, query):
+        with LOCK:
+            REQUESTS["listings"] += 1
+        # Long enough for another request to come meanwhile.
+        time.sleep(0.005)
         found = {}
         for (repository, key), (kind, data) in list(MANIFESTS.items()):
             manifest = json.loads(data)

@@ -18,6 +18,7 @@
 //! | [`trust_client`] | clients that were told of that repository and nothing else |
 //! | [`witness`] | witnesses of logs, ours and a foreign one |
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
+//! | [`http2`] | frames of HTTP/2 by hand, and many uploads over one connection |
 //! | [`openapi`] | what a server says that it answers, and whether an answer is one of those |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
@@ -27,6 +28,7 @@
 //! | [`manual`] | the pages of `docs/`: their commands, links and drawings, and what is generated into them |
 //! | [`sample`] | a signature that a real client made, and what the verification crate says of it |
 //! | [`mutation`] | changes to a JSON document, one at a time |
+//! | [`refused`] | which check must refuse a changed bundle |
 //! | [`tamper`] | changes to a stopped instance's database, one at a time |
 //! | [`commit`] | a commit that gitsign signed, as a bundle |
 //! | [`key`], [`tree`] | P-256 and RFC 6962, a second time: nothing here is the server's code |
@@ -42,6 +44,7 @@ pub mod commit;
 pub mod files;
 pub mod fulcio;
 pub mod http;
+pub mod http2;
 pub mod implementation;
 pub mod key;
 pub mod key_service;
@@ -51,6 +54,7 @@ pub mod openapi;
 pub mod person;
 pub mod postgres;
 pub mod program;
+pub mod refused;
 pub mod registry;
 pub mod rekor;
 pub mod rekor_v2;

@@ -170,6 +170,11 @@ impl Person {
         self.program(client("bin/crane"))
     }
 
+    /// oras.
+    pub fn oras(&self) -> Program {
+        self.program(client("bin/oras"))
+    }
+
     pub fn openssl(&self) -> Program {
         self.program("openssl")
     }

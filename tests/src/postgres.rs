@@ -4,6 +4,16 @@
 #[expect(dead_code, reason = "the log's own tests do more with it")]
 mod server;
 
+use std::{
+    fs,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Longest until a server has stopped.
+const DEADLINE: Duration = Duration::from_mins(1);
+
 /// The URL of an empty database.
 pub fn database() -> String {
     url(&name())
@@ -22,4 +32,73 @@ pub fn url(database: &str) -> String {
 /// The name of an empty database.
 pub fn name() -> String {
     server::server().database()
+}
+
+/// A server for one test alone, which can be stopped.
+pub struct Own(server::Server);
+
+impl Own {
+    pub fn start() -> Self {
+        Self(server::Server::start())
+    }
+
+    /// The URL of an empty database.
+    pub fn database(&self) -> String {
+        self.0.url(&self.0.database(), None)
+    }
+
+    /// Stops it as an operator does: every connection is closed, and no new one is accepted.
+    pub fn stop(&self) {
+        signal("INT", &self.process());
+        let deadline = Instant::now() + DEADLINE;
+        while !self.process().is_empty() {
+            assert!(Instant::now() < deadline, "PostgreSQL does not stop");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Starts it after [`Self::stop`].
+    pub fn start_again(&self) {
+        self.0.restart();
+    }
+
+    /// Stops all of its processes in the middle of what they do. Connections stay open, and nobody answers.
+    pub fn hang(&self) {
+        // The first one first, so that it makes no new ones meanwhile.
+        signal("STOP", &self.process());
+        signal("STOP", &self.children());
+    }
+
+    /// Lets them go on after [`Self::hang`].
+    pub fn go_on(&self) {
+        signal("CONT", &self.children());
+        signal("CONT", &self.process());
+    }
+
+    /// The id of its first process; none where it does not run.
+    fn process(&self) -> Vec<String> {
+        let file = self.0.socket().with_file_name("data").join("postmaster.pid");
+        let text = fs::read_to_string(file).unwrap_or_default();
+        text.lines().next().map(str::to_owned).into_iter().collect()
+    }
+
+    fn children(&self) -> Vec<String> {
+        let of = |id: &String| fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let text: String = self.process().iter().map(of).collect();
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // What hangs could not be ended.
+        self.go_on();
+    }
+}
+
+fn signal(name: &str, processes: &[String]) {
+    if !processes.is_empty() {
+        // One that has ended meanwhile is no fault.
+        Command::new("kill").arg(format!("-{name}")).args(processes).stderr(Stdio::null()).status().unwrap();
+    }
 }

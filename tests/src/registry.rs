@@ -1,11 +1,13 @@
 //! An OCI registry with an image in it.
 
 use crate::{
-    key::unique,
+    http::Request,
+    key::{sha256, unique},
     person::Person,
     program::{Program, Running},
     stack::free_port,
 };
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// A registry in memory, on a port of its own; it ends with the test.
@@ -55,6 +57,46 @@ impl Registry {
         assert!(reference.contains("@sha256:"), "{reference}");
         reference
     }
+
+    /// Puts a manifest into `repository` and returns its digest.
+    pub fn put_manifest(&self, repository: &str, manifest: &Value) -> String {
+        let bytes = manifest.to_string();
+        let digest = digest(bytes.as_bytes());
+        let media_type = manifest["mediaType"].as_str().expect("a media type");
+        let put = self.request("PUT", &format!("/v2/{repository}/manifests/{digest}"));
+        put.body(media_type, bytes).send().expect(201);
+        digest
+    }
+
+    /// Puts a blob into `repository` and returns its descriptor.
+    pub fn put_blob(&self, repository: &str, media_type: &str, bytes: &[u8]) -> Value {
+        let digest = digest(bytes);
+        let post = self.request("POST", &format!("/v2/{repository}/blobs/uploads/?digest={digest}"));
+        post.body("application/octet-stream", bytes).send().expect(201);
+        json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
+    }
+
+    /// How many requests were on their way at the same time since the last call. Only of one with the referrers API.
+    pub fn peak(&self) -> usize {
+        self.count("/peak")
+    }
+
+    /// How often referrers were listed since the last call. Only of one with the referrers API.
+    pub fn listings(&self) -> usize {
+        self.count("/listings")
+    }
+
+    fn count(&self, target: &str) -> usize {
+        self.request("GET", target).send().expect(200).text().parse().expect("a number")
+    }
+
+    fn request(&self, method: &str, target: &str) -> Request {
+        Request::new(method, &format!("http://{}", self.address), target)
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(sha256(bytes)))
 }
 
 /// A tar archive of one file (POSIX ustar).

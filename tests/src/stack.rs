@@ -43,6 +43,8 @@ pub struct Stack {
     port: u16,
     options: Vec<String>,
     environment: Vec<(String, String)>,
+    /// `RLIMIT_DATA` of the server.
+    data_limit: Option<u64>,
     server: Option<Running>,
     checked: bool,
 }
@@ -63,23 +65,29 @@ impl Stack {
         let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut stack = Self { directory, port: free_port(), options, environment, server: None, checked: false };
+        let mut stack = Self::stopped(directory, options, environment);
         stack.resume();
         stack
+    }
+
+    /// As [`Self::start`], with a limit to the memory that the server may have.
+    pub fn start_within(data_bytes: u64) -> Self {
+        let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
+        let mut stack = Self::stopped(directory, Vec::new(), Vec::new());
+        stack.data_limit = Some(data_bytes);
+        stack.resume();
+        stack
+    }
+
+    fn stopped(directory: TempDir, options: Vec<String>, environment: Vec<(String, String)>) -> Self {
+        Self { directory, port: free_port(), options, environment, data_limit: None, server: None, checked: false }
     }
 
     /// As [`Self::start`], with its data in a directory of the caller's.
     pub fn start_at(data: &Path) -> Self {
         let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
         symlink(data, directory.path().join("data")).unwrap();
-        let mut stack = Self {
-            directory,
-            port: free_port(),
-            options: Vec::new(),
-            environment: Vec::new(),
-            server: None,
-            checked: false,
-        };
+        let mut stack = Self::stopped(directory, Vec::new(), Vec::new());
         stack.resume();
         stack
     }
@@ -104,7 +112,7 @@ impl Stack {
         for key in fs::read_dir(directory.path().join("data/keys")).unwrap() {
             fs::set_permissions(key.unwrap().path(), Permissions::from_mode(0o600)).unwrap();
         }
-        let mut stack = Self { directory, port: free_port(), options, environment, server: None, checked: false };
+        let mut stack = Self::stopped(directory, options, environment);
         stack.resume();
         stack
     }
@@ -137,14 +145,22 @@ impl Stack {
     /// `chancery dev` for this data directory and address.
     pub fn dev_command(&self) -> Program {
         let address = format!("127.0.0.1:{}", self.port);
-        let command = self.chancery().args("dev --listen").arg(address).arg("--data").arg(self.data());
+        let chancery = match self.data_limit {
+            None => self.chancery(),
+            Some(bytes) => self.program("prlimit").arg(format!("--data={bytes}")).arg(chancery_binary()),
+        };
+        let command = chancery.args("dev --listen").arg(address).arg("--data").arg(self.data());
         self.options.iter().fold(command, Program::arg)
     }
 
     /// The program, in a directory where it finds nothing.
     pub fn chancery(&self) -> Program {
-        let chancery = Program::new(chancery_binary(), self.directory.path()).env("PATH", env::var_os("PATH").unwrap());
-        self.environment.iter().fold(chancery, |chancery, (name, value)| chancery.env(name, value))
+        self.program(chancery_binary())
+    }
+
+    fn program(&self, path: impl AsRef<Path>) -> Program {
+        let program = Program::new(path, self.directory.path()).env("PATH", env::var_os("PATH").unwrap());
+        self.environment.iter().fold(program, |program, (name, value)| program.env(name, value))
     }
 
     /// The base URL, without a slash at its end.

@@ -170,6 +170,11 @@ fn a_full_disk_stops_issuance_and_readyz_says_so_until_there_is_space() {
         // Nothing was asked for: it notices by itself.
         let why = disk.wait_until(503);
         assert!(why.contains("data cannot be written") && why.contains("make room"), "{why}");
+        let checks = disk.get("/readyz?verbose").expect(503).text();
+        for role in ["log", "ca", "trust"] {
+            assert!(checks.contains(&format!("[-]{role} disk failed: ")), "{checks}");
+        }
+        assert!(checks.contains("[+]tsa timestamps ok\n"), "{checks}");
         let begun = Instant::now();
         loop {
             let answer = disk.certificate();
@@ -180,7 +185,7 @@ fn a_full_disk_stops_issuance_and_readyz_says_so_until_there_is_space() {
             assert!(begun.elapsed() < DEADLINE, "certificates are issued on a full disk");
         }
         // Reads go on.
-        for path in [CHECKPOINT, "/ct/dev/checkpoint", "/api/v2/trustBundle", "/trust/trusted_root.json", "/healthz"] {
+        for path in [CHECKPOINT, "/ct/dev/checkpoint", "/api/v2/trustBundle", "/trust/trusted_root.json", "/livez"] {
             disk.get(path).expect(200);
         }
         disk.make_room();

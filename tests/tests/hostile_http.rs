@@ -1,7 +1,11 @@
 //! Requests that two parsers could read differently, and floods of frames (S-25, S-24): refused or cut off, and the server
 //! answers everybody else meanwhile.
 
-use chancery_tests::{Stack, http::Request};
+use chancery_tests::{
+    Stack,
+    http::Request,
+    http2::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, frame},
+};
 use std::{
     fs,
     io::{ErrorKind, Read as _, Write as _},
@@ -147,20 +151,6 @@ fn who_does_not_finish_a_header_is_cut_off() {
     assert!((4..9).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
 }
 
-/// An HTTP/2 frame (RFC 9113 §4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
 /// `:method POST`, `:scheme http`, `:path /`, `:authority x` (RFC 7541).
 const FIELDS: [u8; 6] = [0x83, 0x86, 0x84, 0x41, 0x01, b'x'];
 
@@ -168,7 +158,7 @@ const FIELDS: [u8; 6] = [0x83, 0x86, 0x84, 0x41, 0x01, b'x'];
 fn flood(stack: &Stack, count: u32, mut next: impl FnMut(u32) -> Vec<u8>) -> bool {
     let before = resident_kib(stack);
     let mut stream = connect(stack);
-    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
+    let preface = [PREFACE.to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
     stream.write_all(&preface).unwrap();
     let mut reader = stream.try_clone().unwrap();
     let answers = std::thread::spawn(move || {

@@ -7,7 +7,7 @@ use chancery_tests::{
     program::Outcome,
     rekor::{ENTRIES, hashedrekord},
     rekor_v2,
-    tamper::{self, Change},
+    tamper::{self, Change, Heads},
 };
 use serde_json::Value;
 use std::{fs, path::Path};
@@ -121,10 +121,10 @@ const CHANGES: usize = 250;
 const ENTRIES_FOR_TILES: usize = 300;
 
 /// Applies changes in turn, with `apply`, which says whether the database took one, and checks with `check`.
-fn finds_every_change(seed: u64, apply: impl Fn(&Change) -> bool, check: impl Fn() -> Outcome) {
+fn finds_every_change(heads: Heads, seed: u64, apply: impl Fn(&Change) -> bool, check: impl Fn() -> Outcome) {
     let (mut taken, mut found) = (0, 0);
     let mut missed = Vec::new();
-    for change in Change::several(CHANGES, seed) {
+    for change in Change::several(CHANGES, seed, heads) {
         if !apply(&change) {
             continue;
         }
@@ -152,7 +152,7 @@ fn finds_every_changed_bit_in_sqlite() {
         assert!(matches!(changed, None | Some(1)), "{change}: {changed:?}");
         changed.is_some()
     };
-    finds_every_change(1, apply, || check(&stack, &data));
+    finds_every_change(Heads::Last, 1, apply, || check(&stack, &data));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn finds_every_changed_bit_in_postgresql() {
         let command = stack.chancery().args("log check --data").arg(stack.data());
         command.arg("--database").arg(postgres::url(&copy)).run()
     };
-    finds_every_change(2, apply, check);
+    finds_every_change(Heads::All, 2, apply, check);
 }
 
 #[test]

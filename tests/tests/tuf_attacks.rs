@@ -13,7 +13,7 @@ use chancery_tests::{
 use serde_json::{Value, json};
 use std::fs;
 
-/// Somebody who follows the mirror with python-tuf and with cosign of three ages.
+/// Somebody who follows the mirror with python-tuf, with cosign of two ages and with this program.
 struct Follower {
     alice: Person,
     tuf: TufRepository,
@@ -45,6 +45,17 @@ impl Follower {
         self.cosign(name, state).args("initialize --mirror").arg(&self.tuf.mirror).arg("--root").arg(root).run()
     }
 
+    /// `chancery verify`, with a cache in this directory. What it has fetched would serve for a day: it must ask again.
+    fn chancery(&self, cache: &str) -> Outcome {
+        let cache = self.alice.path(cache);
+        for kept in fs::read_dir(cache.join("chancery/tuf")).into_iter().flatten() {
+            drop(fs::remove_file(kept.unwrap().path().join("kept.json")));
+        }
+        let program = self.alice.program(chancery_binary()).env("XDG_CACHE_HOME", &cache);
+        let program = program.args("verify blob artifact --bundle bundle.json --tuf-root first-root.json --tuf-url");
+        with_signer(program.arg(&self.tuf.mirror), &Signer::of(&self.alice)).run()
+    }
+
     /// Everyone who has followed the mirror so far, asked to follow it now.
     fn follow(&self) -> Vec<(&'static str, Outcome)> {
         let signer = Signer::of(&self.alice);
@@ -55,6 +66,7 @@ impl Follower {
             ("cosign3", verify),
             // It does not look for news on its own before what it has expires.
             ("cosign25", self.initialize("cosign25", "", "first-root.json")),
+            ("chancery", self.chancery("cache")),
         ]
     }
 
@@ -153,6 +165,8 @@ fn other_targets_than_were_signed_are_refused() {
             let outcome = follower.initialize(name, &newcomer, "first-root.json");
             assert!(!outcome.status.success(), "{name} accepts {change:?}:\n{}", outcome.report());
         }
+        let outcome = follower.chancery(&format!("cache{newcomer}"));
+        assert!(!outcome.status.success(), "chancery accepts {change:?}:\n{}", outcome.report());
     }
 }
 

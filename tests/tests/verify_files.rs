@@ -241,7 +241,7 @@ fn speaks_the_conformance_protocol() {
     run(ALICE, "artifact").succeeds();
     let digest = hex::encode(sha256(b"hello"));
     run(ALICE, &format!("sha256:{digest}")).succeeds();
-    run(ALICE, "changed").fails_with(&["entry.mismatch"]);
+    run(ALICE, "changed").fails_with(&["artifact.digest"]);
     run(MALLORY, "artifact").fails_with(&["policy.identity"]);
 }
 

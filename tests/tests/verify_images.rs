@@ -187,7 +187,7 @@ fn an_index_and_its_manifests_are_signed_apart() {
 }
 
 #[test]
-fn two_hundred_images_in_one_run() {
+fn one_image_is_named_two_hundred_times() {
     let stack = Stack::start();
     let alice = stack.person(ALICE);
     let registry = Registry::start(&alice);
@@ -331,6 +331,28 @@ fn verifies_images_that_cosign_saved() {
     alice.write("saved3/index.json", index.to_string());
     is(&saved("saved3", "--layout legacy"), 1, "subject.mismatch");
     is(&saved("saved3", ""), 1, "image.none");
+}
+
+#[test]
+fn a_copy_by_oras_has_its_signatures_where_it_is_told_to() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let signer = Signer::of(&alice);
+    for registry in [Registry::start(&alice), Registry::with_referrers(&alice)] {
+        let image = registry.push(&alice, "app:1");
+        cosign3(&alice, "sign", &image);
+        let copy = |flags: &str, repository: &str| {
+            let target = format!("{}/{repository}:1", registry.address());
+            let oras = alice.oras().args("cp --from-plain-http --to-plain-http").args(flags);
+            oras.arg(&image).arg(&target).run().succeeds();
+            target
+        };
+        is(&verify(&alice, &copy("", "mirror/alone"), &by(&signer, "")), 1, "image.none");
+        let whole = copy("--recursive", "mirror/whole");
+        is(&verify(&alice, &whole, &by(&signer, "")), 0, "");
+        let nobody = Signer { identity: "nobody@example.org".into(), ..signer.clone() };
+        is(&verify(&alice, &whole, &by(&nobody, "")), 1, "policy.identity");
+    }
 }
 
 #[test]

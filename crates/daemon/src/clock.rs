@@ -1,9 +1,11 @@
 //! The only module that reads the clock, and the checks of whether the clock is right.
 
+mod fault;
 mod guard;
 mod sources;
 
-pub use guard::{ClockFault, ClockGuard, Moment};
+pub use fault::ClockFault;
+pub use guard::{ClockGuard, Moment};
 pub use sources::{SourceReport, SourceSettings, Sources};
 
 use chancery_verify::Timestamp;

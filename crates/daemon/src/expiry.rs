@@ -16,6 +16,33 @@ pub struct ExpiryWatch {
     warned: Option<u64>,
 }
 
+/// How near the end of a validity is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// More than a month away.
+    Far,
+    /// This many days away, at most a month.
+    Near {
+        /// Whole days until then.
+        days_left: u64,
+    },
+    /// Reached.
+    Passed,
+}
+
+impl End {
+    /// How near `expires` is at `now`.
+    #[must_use]
+    pub fn of(expires: Timestamp, now: Timestamp) -> Self {
+        let left = expires.seconds().saturating_sub(now.seconds());
+        match left {
+            0 => Self::Passed,
+            _ if left <= 30 * DAY_SECONDS => Self::Near { days_left: left / DAY_SECONDS },
+            _ => Self::Far,
+        }
+    }
+}
+
 impl ExpiryWatch {
     /// Watches for this expiry.
     #[must_use]
@@ -50,6 +77,15 @@ impl ExpiryWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_is_far_near_or_passed() {
+        let end = Timestamp::from_seconds(1_000 * DAY_SECONDS);
+        let days_before = |days: u64| End::of(end, Timestamp::from_seconds((1_000 - days) * DAY_SECONDS));
+        let found = [days_before(31), days_before(30), days_before(1), days_before(0)];
+        assert_eq!(found, [End::Far, End::Near { days_left: 30 }, End::Near { days_left: 1 }, End::Passed]);
+        assert_eq!(End::of(end, end.plus_seconds(5)), End::Passed);
+    }
 
     #[test]
     fn each_step_warns_once_and_a_late_start_warns_at_once() {

@@ -4,18 +4,21 @@
 //! Routes, bodies and statuses belong to the roles. The shell turns a panic into a 500, an unmatched path into a 404,
 //! and repeated slashes into one (`slashes`). It cuts off clients that send or read too slowly: a header has 5 seconds,
 //! a body and an answer have the limits in `deadline`, a reader those in `pace` and `unread`. hyper refuses framing that
-//! two parsers could read differently.
+//! two parsers could read differently. Every request with a body carries the process's [`Budget`](crate::budget::Budget), within which roles read
+//! it: [`receive()`].
 
 mod arrival;
 mod connections;
 mod deadline;
 pub mod grpc;
+mod health;
 mod listen;
 mod measure;
 pub mod openapi;
 mod origins;
 mod pace;
 mod peer;
+mod receive;
 mod request_id;
 mod slashes;
 mod unread;
@@ -25,15 +28,16 @@ pub use listen::{Listener, Tls, TlsError};
 pub use measure::{measured, metrics_page, timed};
 pub use origins::{Origins, READABLE_ANYWHERE, readable_anywhere};
 pub use peer::Peer;
+pub use receive::{NotReceived, Received, receive};
 pub use request_id::{RequestId, answered_by, named};
 
+use crate::health::Checks;
 use crate::shutdown::Shutdown;
 use arrival::Arrival;
 use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -59,16 +63,13 @@ const MAX_HEADER_BYTES_U32: u32 = 64 * 1024;
 const MAX_SEND_BYTES: usize = 64 * 1024;
 /// Concurrent requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
+/// Bytes of bodies that an HTTP/2 client may send before they are read: on one stream, and on all of a connection. They wait
+/// outside of the budget.
+const WINDOW_BYTES: u32 = 256 * 1024;
 /// An idle HTTP/2 connection must answer a ping this often.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Connections still busy this long after the shutdown began are closed.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
-
-/// Returns why a process cannot do all of its work, or `None` if it can.
-pub type Readiness = Arc<dyn Fn() -> Option<String> + Send + Sync>;
-
-/// Returns what an operator should look at although the process does all of its work.
-pub type Warnings = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// Answers a request for an unknown path with a page, depending on method and headers. `None` if the client is not a
 /// browser.
@@ -77,9 +78,7 @@ pub type UnknownPath = Arc<dyn Fn(&Method, &HeaderMap) -> Option<Response> + Sen
 /// What every listener has beside the routes of its roles.
 pub struct Shell {
     /// For `/readyz`.
-    pub readiness: Readiness,
-    /// For `/readyz`, where it is ready.
-    pub warnings: Warnings,
+    pub checks: Checks,
     /// Answers unmatched paths instead of [`not_found`], where it does.
     pub pages: Option<UnknownPath>,
     /// Web pages that may do what other clients may.
@@ -89,7 +88,7 @@ pub struct Shell {
 impl Shell {
     /// Adds to `routes` health, readiness, the fallback, panic handling, deadlines, and the rules for web pages.
     pub fn around(self, routes: Router) -> Router {
-        let Self { readiness, warnings, pages, origins } = self;
+        let Self { checks, pages, origins } = self;
         // Together, because every layer of a router is a box and a future around every request.
         let around_all = ServiceBuilder::new()
             .layer(CatchPanicLayer::custom(|_panic| {
@@ -99,8 +98,7 @@ impl Shell {
             .layer(middleware::from_fn(deadline::within))
             .layer(middleware::from_fn_with_state(origins, origins::guard));
         routes
-            .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
-            .route("/readyz", get(move || async move { ready(readiness(), &warnings()) }))
+            .merge(health::routes(checks))
             .fallback(move |method: Method, headers: HeaderMap| async move {
                 pages.and_then(|pages| pages(&method, &headers)).unwrap_or_else(not_found)
             })
@@ -109,20 +107,8 @@ impl Shell {
 }
 
 /// As [`Shell::around`], without pages and for no web page.
-pub fn shell(routes: Router, readiness: Readiness) -> Router {
-    let warnings: Warnings = Arc::new(Vec::new);
-    Shell { readiness, warnings, pages: None, origins: Origins::default() }.around(routes)
-}
-
-fn ready(obstacle: Option<String>, warnings: &[String]) -> Response {
-    match obstacle {
-        None => {
-            let lines = warnings.iter().map(|warning| format!("warning: {warning}"));
-            let lines: Vec<_> = std::iter::once("ready".to_owned()).chain(lines).collect();
-            (StatusCode::OK, format!("{}\n", lines.join("\n"))).into_response()
-        }
-        Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")).into_response(),
-    }
+pub fn shell(routes: Router, checks: Checks) -> Router {
+    Shell { checks, pages: None, origins: Origins::default() }.around(routes)
 }
 
 /// The answer for an unknown path.
@@ -137,7 +123,7 @@ fn json(status: StatusCode, body: &'static str) -> Response {
 
 /// Serves `routes` on `listener` until `shutdown` begins, then lets requests in flight finish.
 pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: Shutdown) {
-    let Listener { tcp, tls, limit } = listener.into();
+    let Listener { tcp, tls, limit, budget } = listener.into();
     let graceful = GracefulShutdown::new();
     let servers = Servers::new();
     loop {
@@ -162,7 +148,7 @@ pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: 
         }
         // Answers are small and clients wait for them, so they are not delayed (no Nagle).
         let _ = stream.set_nodelay(true);
-        let routes = Arrival::new(routes.clone(), Some(peer));
+        let routes = Arrival::new(routes.clone(), Some(peer), budget.clone());
         let (servers, watcher) = (servers.clone(), graceful.watcher());
         let (tls, mut shutdown) = (tls.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -203,6 +189,7 @@ impl Servers {
         http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(HEADER_DEADLINE);
         // Limits what waits for readers to 8 MiB on one connection.
         http2.max_send_buf_size(MAX_SEND_BYTES);
+        http2.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
         http2.max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEADER_BYTES_U32);
         Self { http1, http2 }
     }

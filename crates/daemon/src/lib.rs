@@ -4,10 +4,12 @@
 //! [`signer::Signer`]. This crate knows no protocol of Sigstore.
 
 pub mod authority;
+pub mod budget;
 pub mod clock;
 pub mod database;
 pub mod durable;
 pub mod expiry;
+pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod random;

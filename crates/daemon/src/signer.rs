@@ -80,6 +80,9 @@ pub enum SignerError {
     Mismatch,
 }
 
+/// What is signed to find out whether a key can be used: no certificate, checkpoint or timestamp begins like this.
+const REHEARSAL: &[u8] = b"chancery: a rehearsal, which is never published";
+
 enum Backend {
     Local(LocalKey),
     Remote(Remote),
@@ -171,6 +174,19 @@ impl Signer {
         match &self.backend {
             Backend::Local(key) => key.sign(message),
             Backend::Remote(remote) => remote.sign(&self.public_key, message).await,
+        }
+    }
+}
+
+impl Signer {
+    /// Returns why the key cannot be used, if its last signature failed and another attempt does, too. Costs nothing where
+    /// the last signature succeeded.
+    pub async fn verify_usable(&self) -> Result<(), SignerError> {
+        match &self.backend {
+            Backend::Remote(remote) if remote.has_failed() => {
+                remote.sign(&self.public_key, REHEARSAL).await.map(|_signature| ())
+            }
+            Backend::Remote(_) | Backend::Local(_) => Ok(()),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The payload that cosign 1 and 2 sign for an image: JSON that names its manifest (cosign's `SIGNATURE_SPEC.md`).
 //!
-//! It is parsed after its signature has been verified, from the verified bytes.
+//! It is parsed after its signature has been verified, from the verified bytes. Unknown fields are ignored. A field or
+//! annotation that is given twice is refused, because two parsers could choose differently.
 
 use chancery_registry::Digest;
 use chancery_verify::{Refusal, Rejection, Step};
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// The only type of payload.
 const TYPE: &str = "cosign container image signature";
@@ -14,8 +17,8 @@ const TYPE: &str = "cosign container image signature";
 #[derive(Deserialize)]
 struct Document {
     critical: Critical,
-    #[serde(default)]
-    optional: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "texts")]
+    optional: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -66,12 +69,41 @@ impl Payload {
             let place = "payload.critical.image.docker-manifest-digest";
             return Err(refuse(Rejection::SubjectMismatch, place).expected(target.to_string(), named));
         }
-        let texts = document.optional.into_iter().flatten();
         Ok(Self {
-            annotations: texts.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect(),
+            annotations: document.optional,
             reference: Some(document.critical.identity.docker_reference).filter(|text| !text.is_empty()),
         })
     }
+}
+
+/// Parses the annotations. Values that are not texts are left out.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Texts;
+    impl<'de> Visitor<'de> for Texts {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("annotations, each once")
+        }
+
+        fn visit_unit<E>(self) -> Result<BTreeMap<String, String>, E> {
+            Ok(BTreeMap::new())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<BTreeMap<String, String>, A::Error> {
+            let (mut names, mut found) = (BTreeSet::new(), BTreeMap::new());
+            while let Some((name, value)) = members.next_entry::<String, Value>()? {
+                if !names.insert(name.clone()) {
+                    return Err(A::Error::custom("an annotation is given twice"));
+                }
+                if let Value::String(text) = value {
+                    found.insert(name, text);
+                }
+            }
+            Ok(found)
+        }
+    }
+    deserializer.deserialize_any(Texts)
 }
 
 #[cfg(test)]
@@ -98,6 +130,9 @@ mod tests {
             (payload(TYPE, &target.to_string().to_uppercase(), "null"), "subject.mismatch"),
             (payload("atomic container signature", &target.to_string(), "null"), "statement.type"),
             ("{}".to_owned(), "statement.malformed"),
+            (payload(TYPE, &target.to_string(), r#"{"team":"blue","team":"red"}"#), "statement.malformed"),
+            (payload(TYPE, &target.to_string(), r#"{"team":"blue","team":7}"#), "statement.malformed"),
+            (payload(TYPE, &target.to_string(), "[]"), "statement.malformed"),
             (good.replace(r#""image""#, r#""image":{"docker-manifest-digest":"x"},"image""#), "statement.malformed"),
             (format!("{good}x"), "statement.malformed"),
         ] {

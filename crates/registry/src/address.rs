@@ -1,7 +1,7 @@
-//! Which hosts a registry may send us to: never from the open network into a private one.
+//! The hosts that a registry may redirect to: a public registry must not lead to private addresses.
 //!
-//! A registry answers with the URLs of token services and of the storage that has its blobs. One that could name any host
-//! would make a verifier inside a network ask that network's own services, and a cloud's metadata service first.
+//! A registry answers with URLs of token services and of blob storage. If it could name any host, it could make a
+//! verifier inside a network send requests to internal services, such as a cloud's metadata service.
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::{
@@ -10,21 +10,21 @@ use std::{
 };
 use url::{Host, Url};
 
-/// Where an address is reached from.
+/// The network from which an address can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Reach {
-    /// Everywhere.
+    /// The internet.
     Public,
-    /// In one organisation.
+    /// A private network.
     Private,
-    /// On this machine.
+    /// This machine.
     Loopback,
-    /// On this link; a cloud's metadata service, too.
+    /// This link. A cloud's metadata service is here.
     LinkLocal,
 }
 
 impl Reach {
-    /// Of `address`.
+    /// Returns the reach of `address`.
     pub(crate) fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
@@ -33,7 +33,7 @@ impl Reach {
                 None if address.is_loopback() => Self::Loopback,
                 None => match address.segments() {
                     [first, ..] if first & 0xffc0 == 0xfe80 => Self::LinkLocal,
-                    // Unique local, and translations of IPv4 addresses (NAT64, 6to4), which could be any.
+                    // Unique local addresses. Translations of IPv4 addresses (NAT64, 6to4) may lead anywhere.
                     [first, ..] if first & 0xfe00 == 0xfc00 => Self::Private,
                     [0x64, 0xff9b, ..] | [0x2002 | 0, ..] => Self::Private,
                     [first, ..] if first & 0xff00 == 0xff00 => Self::LinkLocal,
@@ -47,35 +47,35 @@ impl Reach {
         match address.octets() {
             [127 | 0, ..] => Self::Loopback,
             [169, 254, ..] | [224..=255, ..] => Self::LinkLocal,
-            // RFC 1918, and what carriers share (RFC 6598).
+            // RFC 1918, and shared addresses of carriers (RFC 6598).
             [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Self::Private,
             _ => Self::Public,
         }
     }
 
-    /// Whether a registry of this reach may send us to `target`.
+    /// Returns whether a registry with this reach may lead to `target`.
     pub(crate) fn may_lead_to(self, target: Self) -> bool {
         target == Self::Public || target == self
     }
 }
 
-/// The address that `url` names itself; `None` for a name.
+/// Returns the IP address in `url`. `None` if its host is a name.
 pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(address) => Some(address.into()),
         Host::Ipv6(address) => Some(address.into()),
-        // A name no resolver is asked for.
+        // This name is not resolved.
         Host::Domain("localhost") => Some(Ipv4Addr::LOCALHOST.into()),
         Host::Domain(_) => None,
     }
 }
 
-/// Whether `url` leads to this machine.
+/// Returns whether `url` leads to this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     literal(url).is_some_and(|address| Reach::of(address) == Reach::Loopback)
 }
 
-/// The widest reach of `url`'s host; `None` where it has no address.
+/// Returns the widest reach of the host of `url`. `None` if it has no address.
 pub(crate) async fn reach(url: &Url) -> Option<Reach> {
     if let Some(address) = literal(url) {
         return Some(Reach::of(address));
@@ -83,12 +83,12 @@ pub(crate) async fn reach(url: &Url) -> Option<Reach> {
     let port = url.port_or_known_default()?;
     let found = tokio::net::lookup_host((url.host_str()?, port)).await.ok()?;
     let reaches: Vec<Reach> = found.map(|address| Reach::of(address.ip())).collect();
-    // One public address makes it a public registry, which may then not lead into the network.
+    // With one public address it is a public registry, which must not lead to private addresses.
     reaches.iter().copied().find(|reach| *reach == Reach::Public).or_else(|| reaches.first().copied())
 }
 
-/// Resolves names, without the addresses a registry of some reach must not lead to. What is checked here is what is
-/// connected to: a second look-up could have another answer.
+/// Resolves names, and leaves out addresses that a registry with this reach must not lead to. The check is in the
+/// resolver, so that the checked address is the one that is connected to: a second look-up could return another one.
 pub(crate) struct Guarded(pub(crate) Reach);
 
 impl Resolve for Guarded {
@@ -107,7 +107,7 @@ impl Resolve for Guarded {
 }
 
 impl Guarded {
-    /// As `reqwest` takes it.
+    /// Makes a resolver for `reqwest`.
     pub(crate) fn new(from: Reach) -> Arc<Self> {
         Arc::new(Self(from))
     }
@@ -148,7 +148,7 @@ mod tests {
             assert!(from.may_lead_to(Public) && from.may_lead_to(from));
         }
         assert!(!Public.may_lead_to(Private) && !Private.may_lead_to(LinkLocal) && !Loopback.may_lead_to(LinkLocal));
-        // Forms of an address that a URL parser knows, too.
+        // Other forms of an address that a URL parser accepts.
         for url in ["http://2130706433/", "http://0x7f.1/", "http://localhost:5000/", "http://[::1]/"] {
             assert!(is_loopback(&url.parse().unwrap()), "{url}");
         }

@@ -1,8 +1,9 @@
-//! How a registry comes to know us: Basic, tokens by Docker's protocol, and tokens of OAuth 2.0
+//! Authorization to registries: Basic, tokens by Docker's protocol, and tokens of OAuth 2.0
 //! (distribution: «Token Authentication Specification», «Docker Registry v2 Bearer token»).
 //!
-//! The registry is asked first and says what it wants. Where it sends us for a token must be reached by TLS, and must not be a
-//! private address that only we can reach. A credential is sent nowhere else, and a token only to the registry that wanted it.
+//! The first request has no credentials. The registry answers with a challenge that names a token service. The service
+//! must use TLS, and a public registry must not name a private address. A credential is sent only to the registry or to
+//! its token service, and a token only to the registry that required it.
 
 use crate::{
     Error, ErrorKind, Repository,
@@ -21,34 +22,34 @@ use std::{
 use tokio::time::Instant;
 use url::Url;
 
-/// Largest answer of a token service, in bytes.
+/// Maximum bytes of the answer of a token service.
 const MAX_TOKEN: usize = 64 * 1024;
-/// How long a token lives if nothing else is said.
+/// Lifetime of a token without `expires_in`.
 const DEFAULT_LIFE: Duration = Duration::from_mins(1);
-/// Before its end a token is not used any more.
+/// A token is not used in this time before it expires.
 const MARGIN: Duration = Duration::from_secs(10);
-/// Repositories whose tokens are kept.
+/// Maximum repositories whose tokens are kept.
 const MAX_KNOWN: usize = 4096;
-/// By which we are known to token services.
+/// The `client_id` for token services.
 const CLIENT: &str = "chancery";
 
 #[derive(Clone)]
 struct Known {
     header: HeaderValue,
-    /// `None`: as long as the registry takes it.
+    /// `None` if it is used until the registry refuses it.
     expires: Option<Instant>,
 }
 
-/// What registries have been told, by repository.
+/// The headers that registries have accepted, by repository.
 #[derive(Default)]
 pub(crate) struct Authorizations {
     known: Mutex<HashMap<Repository, Known>>,
-    /// One exchange at a time for repositories of a lock, so that many requests ask for one token.
+    /// Locks by repository. One exchange at a time, so that concurrent requests get one token.
     exchanges: [tokio::sync::Mutex<()>; 16],
 }
 
 impl Authorizations {
-    /// What to send without being asked.
+    /// The header to send before the registry requires one.
     pub(crate) fn known(&self, repository: &Repository) -> Option<HeaderValue> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.get(repository)?;
@@ -56,7 +57,7 @@ impl Authorizations {
         lives.then(|| found.header.clone())
     }
 
-    /// What to send after `refusal`, a 401 to `url` that was asked with `sent`.
+    /// Gets the header to send after `refusal`, a 401 to a request for `url` with the header `sent`.
     pub(crate) async fn answer(
         &self,
         transport: &Transport,
@@ -98,7 +99,7 @@ struct Exchange<'a> {
     credential: Option<Credential>,
 }
 
-/// Where a token is asked for.
+/// A token service.
 struct Service {
     realm: Url,
     led_from: Option<Reach>,
@@ -138,7 +139,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Where `realm` leads, if a registry may lead there.
+    /// Checks that the registry may name `realm` as its token service.
     async fn service(&self, realm: &str) -> Result<Service, Error> {
         let refuse = |reason: &str| Error::new(ErrorKind::Protocol, bare(self.url), reason);
         let realm: Url = realm.parse().map_err(|_| refuse("the realm of its tokens is not a URL"))?;
@@ -212,7 +213,7 @@ impl Exchange<'_> {
         if token.is_empty() {
             return Err(malformed());
         }
-        // A token that is said to live less than a minute is used for what it was asked for, and asked for again.
+        // A token with a shorter life than the margin is used for this request only.
         let life = read.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs).min(Duration::from_hours(12));
         let expires = Instant::now() + life.saturating_sub(MARGIN);
         Ok(Known { header: self.header("Bearer", token)?, expires: Some(expires) })

@@ -1,11 +1,11 @@
-//! `WWW-Authenticate` as registries use it: `Bearer` with realm, service and scope, or `Basic` (RFC 9110 §11.6.1).
+//! Parses `WWW-Authenticate` as registries use it: `Bearer` with realm, service and scope, or `Basic` (RFC 9110 §11.6.1).
 //!
-//! Only what was said before the registry knew us: nothing here is believed, the realm is checked where it is used.
+//! The contents are not trusted. The realm is checked before it is used.
 
-/// Largest header that is read.
+/// Maximum bytes of a header.
 const MAX_HEADER: usize = 8 * 1024;
 
-/// What a registry asks for.
+/// The challenge of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Challenge {
     Basic,
@@ -13,7 +13,7 @@ pub(crate) enum Challenge {
 }
 
 impl Challenge {
-    /// Reads the header's challenges and takes the first `Bearer`, or else `Basic`.
+    /// Parses the challenges of all headers. Returns the first `Bearer`, otherwise `Basic`.
     pub(crate) fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
         let found: Vec<Self> = headers.filter_map(parse).flatten().collect();
         let bearer = found.iter().find(|challenge| matches!(challenge, Self::Bearer { .. }));
@@ -21,7 +21,7 @@ impl Challenge {
     }
 }
 
-/// All challenges of one header; `None` where it is malformed.
+/// Parses all challenges of one header. `None` if it is malformed.
 fn parse(header: &str) -> Option<Vec<Challenge>> {
     if header.len() > MAX_HEADER {
         return None;
@@ -47,7 +47,7 @@ fn parse(header: &str) -> Option<Vec<Challenge>> {
 
 type Parameters = Vec<(String, String)>;
 
-/// The parameters at the start of `text`, and what follows them: the next challenge, or nothing.
+/// Parses the parameters at the start of `text`. Also returns the text after them: the next challenge, or nothing.
 fn parameters(text: &str) -> Option<(Parameters, &str)> {
     let mut rest = text;
     let mut found = Vec::new();
@@ -67,7 +67,7 @@ fn parameters(text: &str) -> Option<(Parameters, &str)> {
     }
 }
 
-/// A token or quoted string at the start of `text`, and what follows it.
+/// Parses a token or quoted string at the start of `text`. Also returns the text after it.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());

@@ -3,7 +3,7 @@
 //! Content requested by digest has that digest, or is an error. Content counts as missing only if the registry says so.
 
 use crate::{
-    Descriptor, Digest, Document, Error, ErrorKind, Locations, Reference, Repository, Tag,
+    Descriptor, Digest, Document, Error, ErrorKind, Limits, Options, Reference, Repository, Tag,
     address::{self, Reach},
     authorization::Authorizations,
     document::{self, MAX_MANIFEST_BYTES},
@@ -11,89 +11,27 @@ use crate::{
 };
 use bytes::Bytes;
 use chancery_verify::HashAlgorithm;
-use std::{fmt, sync::Arc, time::Duration};
+use std::fmt;
 use url::Url;
 
-/// Redirects of one blob.
+/// Maximum redirects of one blob.
 const MAX_REDIRECTS: usize = 5;
-/// What a manifest may be.
+/// The accepted media types of manifests.
 pub(crate) const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
-/// How much longer to wait than a pause, so that many do not come back at once. Random values come from the caller.
-pub type Jitter = Arc<dyn Fn(Duration) -> Duration + Send + Sync>;
-
-/// How registries are asked.
-#[derive(Clone)]
-pub struct Options {
-    /// A connection must stand after this time.
-    pub connect: Duration,
-    /// A request must be answered to the last byte after this time.
-    pub request: Duration,
-    /// Requests that are on their way at a time.
-    pub concurrency: usize,
-    /// Registries (`HOST` or `HOST:PORT`) that are spoken to without TLS, beside those on this machine.
-    pub plain_hosts: Vec<String>,
-    /// Certificates (PEM) that are trusted beside the system's.
-    pub authorities: Option<Vec<u8>>,
-    /// Where credentials are.
-    pub credentials: Locations,
-    /// Added to pauses.
-    pub jitter: Jitter,
-    /// Bounds of what is listed.
-    pub limits: Limits,
-}
-
-/// Bounds of what one image may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Pages of a list of referrers.
-    pub pages: usize,
-    /// Referrers that are listed.
-    pub referrers: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { pages: 16, referrers: 1024 }
-    }
-}
-
-impl Default for Options {
-    /// 5 seconds to connect, 30 for an answer, 8 requests at a time, no credentials and no jitter.
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            request: Duration::from_secs(30),
-            concurrency: 8,
-            plain_hosts: Vec::new(),
-            authorities: None,
-            credentials: Locations::default(),
-            jitter: Arc::new(|_| Duration::ZERO),
-            limits: Limits::default(),
-        }
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Credentials stay out of it.
-        f.debug_struct("Options").field("concurrency", &self.concurrency).finish_non_exhaustive()
-    }
-}
-
-/// A manifest or index that was read.
+/// A manifest or index that was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Its digest, of `bytes`.
+    /// The digest of `bytes`.
     pub digest: Digest,
-    /// As the registry has them.
+    /// The bytes as received.
     pub bytes: Bytes,
-    /// What they say.
+    /// The parsed bytes.
     pub document: Document,
 }
 
-/// Reads from registries. Made once and shared: it keeps connections and tokens.
+/// A client of registries. Make it once and share it: it keeps connections and tokens.
 pub struct Client {
     transport: Transport,
     authorizations: Authorizations,
@@ -106,17 +44,20 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client that has asked nothing yet. It fails where `options.authorities` is not PEM.
+    /// Makes a client, and sends no request.
+    ///
+    /// # Errors
+    /// If `options.authorities` is not PEM.
     pub fn new(options: Options) -> Result<Self, Error> {
         Ok(Self { transport: Transport::new(options)?, authorizations: Authorizations::default() })
     }
 
-    /// The bounds it was made with.
+    /// The limits of lists.
     pub(crate) const fn limits(&self) -> Limits {
         self.transport.options().limits
     }
 
-    /// What `reference` is now. A tag is read once; from then on the digest of the answer is what the image is.
+    /// Fetches the manifest or index that `reference` names. A tag is resolved once: use the digest of the result afterwards.
     pub async fn resolve(&self, reference: &Reference) -> Result<Fetched, Error> {
         let repository = reference.repository();
         let found = match (reference.digest(), reference.tag()) {
@@ -129,7 +70,7 @@ impl Client {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, reference, "the registry has no such image"))
     }
 
-    /// The manifest or index of `digest`; `None` where the repository has none.
+    /// Fetches the manifest or index of `digest`. `None` if the repository does not have it.
     pub async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<Fetched>, Error> {
         let subject = format!("{repository}@{digest}");
         let Some(answer) = self.manifest_answer(repository, &digest.to_string()).await? else { return Ok(None) };
@@ -140,11 +81,11 @@ impl Client {
         Ok(Some(Fetched { digest: digest.clone(), bytes: answer.body, document }))
     }
 
-    /// The manifest or index a tag points to; `None` where there is no such tag.
+    /// Fetches the manifest or index of a tag. `None` if the tag does not exist.
     pub async fn tagged(&self, repository: &Repository, tag: &Tag) -> Result<Option<Fetched>, Error> {
         let subject = format!("{repository}:{tag}");
         let Some(answer) = self.manifest_answer(repository, tag.as_str()).await? else { return Ok(None) };
-        // What the registry calls it is used where it is so, for registries that use another hash.
+        // The stated digest is used if it is right: a registry may use another hash than SHA-256.
         let said: Option<Digest> = answer.header("docker-content-digest").parse().ok();
         let digest = said.unwrap_or_else(|| Digest::of(HashAlgorithm::Sha256, &answer.body));
         if !digest.is_of(&answer.body) {
@@ -160,7 +101,7 @@ impl Client {
         let answer = self.get(repository, &url, Some(MANIFESTS), MAX_MANIFEST_BYTES).await?;
         match answer.status {
             StatusCode::OK => Ok(Some(answer)),
-            // A registry without the repository cannot say that it has no signature there.
+            // A repository that does not exist is no proof that there is no signature.
             StatusCode::NOT_FOUND if answer.has_code("NAME_UNKNOWN") => {
                 Err(Error::new(ErrorKind::NotFound, repository, "the registry has no such repository"))
             }
@@ -169,7 +110,7 @@ impl Client {
         }
     }
 
-    /// The content of `descriptor`, if it has at most `limit` bytes.
+    /// Fetches the content of `descriptor`, at most `limit` bytes.
     pub async fn blob(&self, repository: &Repository, descriptor: &Descriptor, limit: usize) -> Result<Bytes, Error> {
         let subject = format!("{repository}@{}", descriptor.digest);
         let refuse = |kind, reason: String| Err(Error::new(kind, &subject, reason));
@@ -182,7 +123,7 @@ impl Client {
         }
         let url = self.url(repository, &format!("blobs/{}", descriptor.digest))?;
         let longer = |error: Error| match error.kind() {
-            // The limit was the length that the manifest says.
+            // The limit of the request was the size in the manifest.
             ErrorKind::TooLarge => Error::new(
                 ErrorKind::Digest,
                 &subject,
@@ -205,8 +146,8 @@ impl Client {
         }
     }
 
-    /// A GET that is redirected, as registries do with blobs that a store has: to HTTPS, not into a network from outside it,
-    /// and without what we are to the registry.
+    /// Sends a GET and follows redirects, as registries use them for blobs in a store. A redirect must lead to HTTPS and
+    /// must not lead from a public registry to a private address. Credentials are not sent to other hosts.
     async fn follow(&self, repository: &Repository, first: &Url, limit: usize) -> Result<Answer, Error> {
         let mut answer = self.get(repository, first, None, limit).await?;
         let mut url = first.clone();
@@ -245,7 +186,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// A GET of the registry itself, with the authorization that it requires.
+    /// Sends a GET to the registry itself, with authorization if the registry requires it.
     pub(crate) async fn get(
         &self,
         repository: &Repository,
@@ -264,7 +205,7 @@ impl Client {
         send(Some(&header)).await
     }
 
-    /// A URL below the repository's.
+    /// Makes a URL below the repository.
     pub(crate) fn url(&self, repository: &Repository, path: &str) -> Result<Url, Error> {
         let registry = repository.registry();
         let scheme = if self.transport.is_plain(registry) { "http" } else { "https" };
@@ -273,7 +214,7 @@ impl Client {
     }
 }
 
-/// An answer that is neither what was asked for nor «there is none».
+/// Makes the error for an answer that is neither the content nor «there is none».
 pub(crate) fn refused(url: &Url, answer: &Answer) -> Error {
     let (kind, reason) = match answer.status {
         StatusCode::UNAUTHORIZED => (ErrorKind::Unauthorized, "the registry refused the credentials"),
@@ -286,7 +227,7 @@ pub(crate) fn refused(url: &Url, answer: &Answer) -> Error {
     Error::new(kind, bare(url), format_args!("{reason}: {}", answer.reason()))
 }
 
-/// Whether an answer says that it is an index.
+/// Returns whether an answer has the content type of an index.
 pub(crate) fn is_index(answer: &Answer) -> bool {
     document::essence(answer.header("content-type")) == document::IMAGE_INDEX
 }

@@ -1,8 +1,9 @@
-//! Who we are to a registry: Docker's and Podman's files, and the programs they name.
+//! Finds the credentials for a registry: in Docker's and Podman's files, and in the credential helpers that they name.
 //!
-//! Sources, the first that knows the registry wins: `DOCKER_AUTH_CONFIG`, Docker's `config.json`, then the files of
-//! `containers-auth.json(5)`. In each, a helper for the host comes before the general helper, and that before what the file
-//! itself says. Nothing is read before a registry has asked, and the environment never: its values are in [`Locations`].
+//! The first source with a credential for the registry is used: `DOCKER_AUTH_CONFIG`, Docker's `config.json`, then the
+//! files of `containers-auth.json(5)`. In each file, the helper of the host has priority over the general helper, and this
+//! one over the entries of the file. Sources are read only after a registry has required a credential. Values of
+//! environment variables are passed in [`Locations`].
 
 mod program;
 
@@ -17,19 +18,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Largest file that is read.
+/// Maximum bytes of a file.
 const MAX_FILE: u64 = 1024 * 1024;
-/// Under which Docker keeps what is for Docker Hub.
+/// Docker's key for credentials of Docker Hub.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// Where credentials may be; from the environment of a command, or set by a service.
+/// Sources of credentials: from the environment of a command, or set by a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Locations {
     /// The value of `DOCKER_AUTH_CONFIG`: JSON with `auths`.
     pub docker_auth_config: Option<String>,
     /// `DOCKER_CONFIG`: the directory of `config.json`.
     pub docker_config: Option<PathBuf>,
-    /// `REGISTRY_AUTH_FILE`: a file in the place of Podman's.
+    /// `REGISTRY_AUTH_FILE`: a file that replaces Podman's.
     pub registry_auth_file: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`.
     pub runtime_directory: Option<PathBuf>,
@@ -40,7 +41,7 @@ pub struct Locations {
 }
 
 impl Locations {
-    /// The files, in the order they are asked.
+    /// The files, in the order in which they are read.
     fn files(&self) -> Vec<PathBuf> {
         let home = |path: &str| self.home.as_ref().map(|home| home.join(path));
         let docker = self.docker_config.clone().or_else(|| home(".docker")).map(|at| at.join("config.json"));
@@ -56,7 +57,7 @@ impl Locations {
     }
 }
 
-/// What is said to a registry.
+/// A credential for a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// A name and its password.
@@ -95,11 +96,11 @@ struct Entry {
     registrytoken: String,
 }
 
-/// The credential for `repository`. `None` for anonymous access.
+/// Finds the credential for `repository`. `None` means anonymous access.
 pub(crate) async fn find(locations: &Locations, repository: &Repository) -> Result<Option<Credential>, Error> {
     if let Some(text) = &locations.docker_auth_config {
         let configuration = read(text.as_bytes(), "DOCKER_AUTH_CONFIG")?;
-        // Docker takes nothing but these from there: a variable does not choose a program.
+        // As in Docker, only entries are used here: a variable must not choose a program.
         if let Some(credential) = configuration.entry(repository, "DOCKER_AUTH_CONFIG")? {
             return Ok(Some(credential));
         }
@@ -114,7 +115,7 @@ pub(crate) async fn find(locations: &Locations, repository: &Repository) -> Resu
     Ok(None)
 }
 
-/// The bytes of the file at `path`; `None` where there is none.
+/// Reads the file at `path`. `None` if there is no such file.
 fn contents(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     let refuse = |reason: String| Error::new(ErrorKind::Credentials, path.display(), reason);
     let file = match File::open(path) {
@@ -131,7 +132,7 @@ fn contents(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 }
 
 fn read(bytes: &[u8], name: &str) -> Result<Configuration, Error> {
-    // The position only: the parser's text could quote a secret.
+    // Only the position, because the text of the parser could quote a secret.
     serde_json::from_slice(bytes).map_err(|error| {
         let place = format!("is not Docker's configuration: line {}, column {}", error.line(), error.column());
         Error::new(ErrorKind::Credentials, name, place)
@@ -159,12 +160,12 @@ impl Configuration {
     }
 }
 
-/// What a registry is called in a credential store.
+/// The name of a registry in a credential store.
 fn server(registry: &str) -> &str {
     if registry == "index.docker.io" { DOCKER_HUB_KEY } else { registry }
 }
 
-/// The keys under which a file may have an entry for `repository`, the narrowest first.
+/// The keys of entries that apply to `repository`, the most specific first.
 fn keys(repository: &Repository) -> Vec<String> {
     let registry = repository.registry();
     let mut found = Vec::new();

@@ -25,19 +25,19 @@ impl Digest {
         self.algorithm
     }
 
-    /// Its bytes, as many as the algorithm has.
+    /// Its bytes.
     #[must_use]
     pub fn value(&self) -> &[u8] {
         &self.value
     }
 
-    /// Its bytes in lower-case hexadecimal digits.
+    /// Its bytes as lower-case hexadecimal digits.
     #[must_use]
     pub fn hex(&self) -> String {
         hex::encode(&self.value)
     }
 
-    /// Whether it is that of `bytes`.
+    /// Returns whether it is the digest of `bytes`.
     #[must_use]
     pub fn is_of(&self, bytes: &[u8]) -> bool {
         self.algorithm.digest(bytes) == self.value

@@ -1,7 +1,7 @@
 //! Images in a directory: the OCI image layout, as `cosign save`, `crane pull --format oci` and `oras cp` write it.
 //!
-//! A directory is believed no more than a registry: everything has a limit, and what is read by digest has that digest. What
-//! cannot be read says nothing about the image ([`ErrorKind::Unreadable`]). Nothing is written. It knows nothing of signatures.
+//! A directory is not trusted more than a registry: everything has a limit, and content that is read by digest is hashed. A
+//! file that cannot be read says nothing about the image ([`ErrorKind::Unreadable`]). Nothing is written.
 //!
 //! Specification: OCI image, `image-layout.md`.
 
@@ -18,9 +18,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Blobs of a directory that are looked at for what refers to an image.
+/// Maximum blobs of a directory in which referrers are searched.
 const MAX_BLOBS: usize = 16 * 1024;
-/// Manifests that refer to one image.
+/// Maximum referrers of one image.
 const MAX_REFERRERS: usize = 1024;
 
 /// A directory with blobs and an index.
@@ -30,13 +30,13 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Names a directory, and reads nothing.
+    /// Names a directory. Nothing is read.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// What its `index.json` lists.
+    /// Reads `index.json`.
     pub fn index(&self) -> Result<Index, Error> {
         let path = self.path.join("index.json");
         let shown = path.display().to_string();
@@ -48,7 +48,7 @@ impl Directory {
         }
     }
 
-    /// The manifest or index of `digest`; `None` where there is none.
+    /// Reads the manifest or index of `digest`. `None` if it does not exist.
     pub fn manifest(&self, digest: &Digest) -> Result<Option<Fetched>, Error> {
         let path = self.blob_path(digest);
         let shown = path.display().to_string();
@@ -65,7 +65,7 @@ impl Directory {
         Ok(Some(Fetched { digest: digest.clone(), bytes: bytes.into(), document }))
     }
 
-    /// The content of `descriptor`, if it has at most `limit` bytes.
+    /// Reads the content of `descriptor`, at most `limit` bytes.
     pub fn blob(&self, descriptor: &Descriptor, limit: usize) -> Result<Bytes, Error> {
         let path = self.blob_path(&descriptor.digest);
         let shown = path.display().to_string();
@@ -87,13 +87,13 @@ impl Directory {
         }
     }
 
-    /// The manifests that say they refer to `digest`, by the order of their names. Nothing lists them: each blob is looked at.
+    /// Finds the manifests that refer to `digest`, sorted by digest. There is no list of them, so every blob is checked.
     pub fn referrers(&self, digest: &Digest) -> Result<Vec<Fetched>, Error> {
         let path = self.path.join("blobs").join(HashAlgorithm::Sha256.name());
         let mut names = Vec::new();
         for entry in fs::read_dir(&path).map_err(|error| unreadable(&path, &error))? {
             let name = entry.map_err(|error| unreadable(&path, &error))?.file_name();
-            // What has another name is no blob.
+            // A file with another name is not a blob.
             names.extend(name.to_str().and_then(|name| format!("sha256:{name}").parse::<Digest>().ok()));
             if names.len() > MAX_BLOBS {
                 let reason = format!("more than {MAX_BLOBS} blobs");
@@ -115,7 +115,7 @@ impl Directory {
         Ok(found)
     }
 
-    /// A blob, if it is a manifest; most are layers and configurations.
+    /// Reads a blob if it is a manifest. Most blobs are layers and configurations.
     fn manifest_among_blobs(&self, name: &Digest) -> Result<Option<Fetched>, Error> {
         let path = self.blob_path(name);
         if !begins_as_json(&path).map_err(|error| unreadable(&path, &error))? {
@@ -123,7 +123,7 @@ impl Directory {
         }
         match self.manifest(name) {
             Ok(found) => Ok(found),
-            // A configuration, or something else in JSON.
+            // A configuration, or other JSON.
             Err(error) if !error.kind().is_undecided() => Ok(None),
             Err(error) => Err(error),
         }
@@ -134,7 +134,7 @@ impl Directory {
     }
 }
 
-/// The bytes of a file; `None` where it has more than `limit`. A pipe or a device, which may have no end, is no file.
+/// Reads a file. `None` if it has more than `limit` bytes. Pipes and devices are refused, because they may never end.
 fn read(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no regular file"));
@@ -144,7 +144,7 @@ fn read(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
     Ok((bytes.len() <= limit).then_some(bytes))
 }
 
-/// Whether a file is small enough for a manifest and begins as one.
+/// Returns whether a file is small enough for a manifest and starts like JSON.
 fn begins_as_json(path: &Path) -> io::Result<bool> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() || metadata.len() > MAX_MANIFEST_BYTES as u64 {

@@ -1,8 +1,8 @@
-//! Manifests and indexes as they are in a registry (OCI image specification, and Docker's version 2 of both).
+//! Parses manifests and indexes (OCI image specification, and Docker's version 2 of both).
 //!
-//! Fields that are not listed here are ignored, as the specification demands. A field that is there twice is refused, and so is
-//! a document that could be read as a manifest and as an index: two readers that choose differently are how one signature
-//! covers two images (CVE-2021-41190).
+//! Unknown fields are ignored, as the specification requires. A duplicate field is refused. A document that can be parsed
+//! both as a manifest and as an index is refused, too: otherwise one signature could cover two images, because two
+//! parsers choose differently (CVE-2021-41190).
 
 use crate::{Digest, Error, ErrorKind};
 use serde::{
@@ -11,19 +11,19 @@ use serde::{
 };
 use std::{collections::BTreeMap, fmt};
 
-/// Of an image manifest.
+/// Media type of an image manifest.
 pub const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// Of an image index.
+/// Media type of an image index.
 pub const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// Of Docker's image manifest.
+/// Media type of Docker's image manifest.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// Of Docker's image index.
+/// Media type of Docker's image index.
 pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-/// Largest manifest that is read, in bytes: what the distribution specification asks registries to take.
+/// Maximum bytes of a manifest: the size that registries should accept (distribution specification).
 pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
-/// Layers of a manifest, and manifests of an index, that are read.
+/// Maximum layers of a manifest, and maximum manifests of an index.
 pub const MAX_DESCRIPTORS: usize = 1024;
-/// Annotations on one thing.
+/// Maximum annotations of one manifest or descriptor.
 const MAX_ANNOTATIONS: usize = 256;
 
 /// Annotations, by name.
@@ -33,7 +33,7 @@ pub type Annotations = BTreeMap<String, String>;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// Type of the content. Not believed: the content says it again.
+    /// Media type of the content. Not verified: the content has its own.
     #[serde(default)]
     pub media_type: String,
     /// Its digest.
@@ -43,15 +43,15 @@ pub struct Descriptor {
     /// The artifact type of the manifest it points to.
     #[serde(default)]
     pub artifact_type: Option<String>,
-    /// What the writer noted.
+    /// Its annotations.
     #[serde(default, deserialize_with = "annotations")]
     pub annotations: Annotations,
-    /// What it runs on.
+    /// The platform of the image it points to.
     #[serde(default)]
     pub platform: Option<Platform>,
 }
 
-/// What a manifest of an index runs on.
+/// The platform of a manifest in an index.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Platform {
     /// E.g. `linux`.
@@ -70,10 +70,10 @@ impl fmt::Display for Platform {
     }
 }
 
-/// An image, or an artifact that has the form of one.
+/// A manifest: an image, or another artifact in the same form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// What the artifact is; where it is not said, the type of the configuration says it.
+    /// The artifact type. If it is missing, the media type of the configuration is the artifact type.
     pub artifact_type: Option<String>,
     /// The configuration.
     pub config: Option<Descriptor>,
@@ -81,12 +81,12 @@ pub struct Manifest {
     pub layers: Vec<Descriptor>,
     /// The manifest it refers to.
     pub subject: Option<Descriptor>,
-    /// What the writer noted.
+    /// Its annotations.
     pub annotations: Annotations,
 }
 
 impl Manifest {
-    /// What the artifact is: its artifact type, or else the type of its configuration.
+    /// The artifact type, or the media type of the configuration if there is none.
     #[must_use]
     pub fn artifact_type(&self) -> &str {
         let config = self.config.as_ref().map_or("", |config| &config.media_type);
@@ -94,25 +94,25 @@ impl Manifest {
     }
 }
 
-/// Several manifests.
+/// An index: a list of manifests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
-    /// What the artifact is.
+    /// The artifact type.
     pub artifact_type: Option<String>,
     /// The manifests, in order.
     pub manifests: Vec<Descriptor>,
     /// The manifest it refers to.
     pub subject: Option<Descriptor>,
-    /// What the writer noted.
+    /// Its annotations.
     pub annotations: Annotations,
 }
 
-/// What a manifest's URL leads to.
+/// The content of a manifest URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
-    /// One image or artifact.
+    /// A manifest.
     Manifest(Manifest),
-    /// Several.
+    /// An index.
     Index(Index),
 }
 
@@ -137,28 +137,30 @@ struct Raw {
 }
 
 impl Document {
-    /// Reads `body`, which was answered with the type `content_type` (empty: not said). `subject` names it in errors.
+    /// Parses `body`. `content_type` is the type that the registry gave, empty if it gave none. `subject` is its name in
+    /// errors.
     ///
-    /// Refused: more than [`MAX_MANIFEST_BYTES`] or [`MAX_DESCRIPTORS`], a type that is not one of the four, a type in the
-    /// body that is another than the answer's, and a body that has both layers and manifests.
+    /// # Errors
+    /// If the body exceeds [`MAX_MANIFEST_BYTES`] or [`MAX_DESCRIPTORS`], if its type is not one of the four or differs
+    /// from `content_type`, and if it has both layers and manifests.
     pub fn parse(subject: &str, content_type: &str, body: &[u8]) -> Result<Self, Error> {
         let refuse = |kind, reason: &str| Err(Error::new(kind, subject, reason));
         if body.len() > MAX_MANIFEST_BYTES {
             return refuse(ErrorKind::TooLarge, "the manifest has more than 4 MiB");
         }
-        // A byte order mark or anything after the document is refused by the parser, too.
+        // The parser also refuses a byte order mark and trailing text.
         let raw: Raw = serde_json::from_slice(body)
             .map_err(|error| Error::new(ErrorKind::Layout, subject, format_args!("no manifest: {error}")))?;
         let answered = essence(content_type);
         let media_type = match raw.media_type.as_deref().filter(|name| !name.is_empty()) {
-            // Only some registries say so, and then it must be the same.
+            // Some registries answer with another content type than a manifest type. A manifest type must be the same.
             Some(own) if is_manifest_type(&answered) && answered != own => {
                 let reason = format!("the body has the media type {own:?}, but the answer {answered:?}");
                 return refuse(ErrorKind::MediaType, &reason);
             }
             Some(own) => own.to_owned(),
             None if is_manifest_type(&answered) => answered,
-            // Neither says it: then the body's form does.
+            // Neither has a type, so the form of the body decides.
             None if raw.manifests.is_some() => IMAGE_INDEX.to_owned(),
             None => IMAGE_MANIFEST.to_owned(),
         };

@@ -1,42 +1,42 @@
-//! What can go wrong between a reference and its bytes, with stable codes.
+//! Errors of reading an image, with stable codes.
 //!
-//! Codes that begin with `registry.` or `file.` say nothing about an image: the registry could not be asked, or did not answer as
-//! one, or a file could not be read.
-//! Codes that begin with `image.` are about what was read.
+//! Codes that start with `registry.` or `file.` say nothing about the image: the registry could not be reached, did not
+//! answer as the specification says, or a file could not be read. Codes that start with `image.` are about the content
+//! that was read.
 
 use std::fmt;
 
-/// The kind of an [`Error`]; its code is part of the interface.
+/// The kind of an [`Error`]. Its code is part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Not a reference of an image.
+    /// Not the name of an image.
     Reference,
-    /// A manifest or blob whose hash or length is not what it was asked for by.
+    /// A manifest or blob with another digest or length than requested.
     Digest,
-    /// A body of another type than a manifest or index, or than the answer's `Content-Type`.
+    /// The media type is not one of a manifest or index, or differs from the answer's `Content-Type`.
     MediaType,
     /// A manifest that cannot be parsed, or that is ambiguous.
     Layout,
-    /// A manifest that was listed as referring to one digest and refers to another.
+    /// A listed referrer of this image that refers to another image.
     Subject,
     /// More bytes than the limit.
     TooLarge,
     /// More elements or pages than the limit.
     TooMany,
-    /// The registry asks for credentials and takes none that we have.
+    /// The registry requires credentials, and there are none for it, or it does not accept them.
     Unauthorized,
-    /// The registry refuses these credentials.
+    /// The registry does not allow this request with these credentials.
     Denied,
-    /// What was asked for is not there.
+    /// The registry does not have the repository, manifest or blob.
     NotFound,
-    /// The registry asks to come back later, longer than we wait.
+    /// The registry throttles requests for longer than this program waits.
     Throttled,
-    /// No connection, no answer in time, or a fault of the registry.
+    /// No connection, no answer in time, or an internal error of the registry.
     Unavailable,
     /// A redirect that is not followed.
     Redirect,
-    /// An answer no registry should give.
+    /// An answer that the specification does not allow.
     Protocol,
     /// Credentials that cannot be read, or a credential helper that fails.
     Credentials,
@@ -45,7 +45,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Stable: in output, metrics and documentation.
+    /// The stable code, as in output, metrics and documentation.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether nothing was learnt about the image: the question is still open.
+    /// Returns whether the question is still open, because the error says nothing about the image.
     #[must_use]
     pub const fn is_undecided(self) -> bool {
         match self {
@@ -92,7 +92,7 @@ impl ErrorKind {
     }
 }
 
-/// Why something could not be read.
+/// The reason why something could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -101,35 +101,35 @@ pub struct Error {
 }
 
 impl Error {
-    /// `subject` is what was read: a reference, or a URL without query.
+    /// Makes an error about `subject`: a reference, or a URL without query.
     pub(crate) fn new(kind: ErrorKind, subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self { kind, subject: subject.to_string(), reason: reason.to_string() }
     }
 
-    /// `subject` has too many of something: for a reader whose own limit is narrower than the client's.
+    /// Makes an error for too many elements in `subject`, for a caller with lower limits than the client's.
     #[must_use]
     pub fn too_many(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(ErrorKind::TooMany, subject, reason)
     }
 
-    /// `subject` is not laid out as its reader expects.
+    /// Makes an error for a `subject` with an unexpected layout.
     #[must_use]
     pub fn layout(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Layout, subject, reason)
     }
 
-    /// `subject`, a file or directory, could not be read: nothing is known.
+    /// Makes an error for a file or directory that could not be read.
     #[must_use]
     pub fn unreadable(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Unreadable, subject, reason)
     }
 
-    /// The same with another subject, where the caller knows a better name for it.
+    /// The same error about another subject.
     pub(crate) fn about(self, subject: impl fmt::Display) -> Self {
         Self { subject: subject.to_string(), ..self }
     }
 
-    /// Which kind.
+    /// The kind.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
@@ -141,7 +141,7 @@ impl Error {
         self.kind.code()
     }
 
-    /// What was read: a reference, or a URL without query.
+    /// The subject: a reference, or a URL without query.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject

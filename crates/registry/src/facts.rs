@@ -1,17 +1,16 @@
-//! A bounded cache of what was read about a digest: facts, never verdicts.
+//! A bounded cache of facts about a digest. Verdicts are never cached.
 //!
-//! What a digest's manifest says never changes; what refers to it may, so facts live for a while. Concurrent requests
-//! for the same fact share one read. A failure is kept for a short time, so that not every request goes to a registry
-//! that is down.
+//! A manifest never changes, but its referrers do, so facts expire. Concurrent requests for the same fact share one
+//! reading. A failure is kept for a short time, so that not every request goes to a registry that is down.
 
 use moka::sync::Cache;
 use std::{hash::Hash, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
-/// How much is kept, and how long.
+/// Limits of a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Of all facts together, in bytes.
+    /// Maximum bytes of all facts together.
     pub bytes: u64,
     /// How long a fact is kept.
     pub life: Duration,
@@ -26,12 +25,12 @@ impl Default for Bounds {
     }
 }
 
-/// Failures and readings under way that are kept.
+/// Maximum number of failures, and of readings in flight.
 const MAX_SMALL: u64 = 4096;
 
 type Flight<V, E> = Arc<OnceCell<Result<Arc<V>, E>>>;
 
-/// Facts of type `V` by `K`; failures to read them are `E`.
+/// A cache of facts `V` by `K`. `E` is the error of a reading.
 pub struct Facts<K, V, E> {
     known: Cache<K, Arc<V>>,
     failures: Cache<K, E>,
@@ -50,7 +49,7 @@ where
     V: Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    /// An empty cache; `weight` is the size of a fact in bytes.
+    /// Makes an empty cache. `weight` returns the size of a fact in bytes.
     pub fn new(bounds: Bounds, weight: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
         let weigh = move |_: &K, fact: &Arc<V>| u32::try_from(weight(fact)).unwrap_or(u32::MAX).max(1);
         let known = Cache::builder().max_capacity(bounds.bytes).weigher(weigh).time_to_live(bounds.life).build();
@@ -58,7 +57,7 @@ where
         Self { known, failures, flights: Cache::builder().max_capacity(MAX_SMALL).build() }
     }
 
-    /// The facts about `key`: those that are kept, or what `read` finds. Those that ask meanwhile wait for the same answer.
+    /// Returns the fact about `key`, from the cache or from `read`. Concurrent calls for one key wait for the same reading.
     pub async fn get<F: Future<Output = Result<V, E>>>(&self, key: K, read: impl FnOnce() -> F) -> Result<Arc<V>, E> {
         if let Some(fact) = self.known.get(&key) {
             return Ok(fact);
@@ -69,7 +68,7 @@ where
         let flight = self.flights.get_with(key.clone(), Flight::default);
         let answer = flight
             .get_or_init(|| async {
-                // It may have been read between the look above and here.
+                // Another reading may have ended since the check above.
                 if let Some(fact) = self.known.get(&key) {
                     return Ok(fact);
                 }

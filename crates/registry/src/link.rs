@@ -1,10 +1,11 @@
-//! The `Link` header of a list that has another page (RFC 8288, as OCI distribution uses it).
+//! Parses the `Link` header of a list with more pages (RFC 8288, as OCI distribution uses it).
 
 use url::Url;
 
-/// The page after `page` that `header` leads to; `None` where it has no `rel="next"`.
+/// Returns the next page after `page`. `None` if `header` has no `rel="next"`.
 ///
-/// The reason is given where the link leads away from the registry, or is none.
+/// # Errors
+/// The reason, if the link leads to another host or is malformed.
 pub(crate) fn next(page: &Url, header: &str) -> Result<Option<Url>, &'static str> {
     let mut rest = header;
     while let Some(start) = rest.find('<') {
@@ -24,7 +25,7 @@ pub(crate) fn next(page: &Url, header: &str) -> Result<Option<Url>, &'static str
     Ok(None)
 }
 
-/// What belongs to one link, and what comes after the comma behind it; a comma in quotes ends nothing.
+/// Splits the parameters of one link from the next link, at a comma that is not in quotes.
 fn parameters(text: &str) -> (&str, &str) {
     let mut quoted = false;
     for (position, byte) in text.bytes().enumerate() {

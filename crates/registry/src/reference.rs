@@ -1,16 +1,15 @@
-//! Names of images: `registry/repository:tag@digest`, and Docker's short forms of them.
+//! Names of images: `registry/repository:tag@digest`, and Docker's short forms.
 //!
-//! A short name means Docker Hub, as it does for every other program that takes one; where a name is looked up is decided
-//! here and nowhere else.
+//! A short name means Docker Hub, as in other programs. Only this module decides which registry a name means.
 
 use crate::{Digest, Error, ErrorKind};
 use std::{fmt, str::FromStr};
 
 /// Docker Hub's registry.
 const DOCKER_HUB: &str = "index.docker.io";
-/// What the OCI specification allows for registry and repository together.
+/// Maximum characters of registry and repository together (OCI distribution specification).
 const MAX_NAME: usize = 255;
-/// Of a tag.
+/// Maximum characters of a tag.
 const MAX_TAG: usize = 128;
 
 /// A repository in a registry.
@@ -47,7 +46,7 @@ impl FromStr for Repository {
         let malformed =
             |reason: &str| Error::new(ErrorKind::Reference, text.chars().take(MAX_NAME).collect::<String>(), reason);
         let (first, rest) = text.split_once('/').unwrap_or(("", text));
-        // Docker's rule: what looks like a host is one.
+        // Docker's rule: the first part is a host if it looks like one.
         let is_host = first == "localhost" || first.contains(['.', ':']);
         let (registry, name) = if is_host { (first, rest) } else { (DOCKER_HUB, text) };
         let registry = if registry == "docker.io" { DOCKER_HUB } else { registry };
@@ -99,21 +98,21 @@ fn is_component(text: &str) -> bool {
         .all(|separator| matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|byte| *byte == b'-'))
 }
 
-/// A name that can be moved from one manifest to another.
+/// A tag: a name that can be moved to another manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tag(String);
 
 impl Tag {
-    /// The tag at which a client without the referrers API keeps the list of what refers to `digest`, and, with a suffix
-    /// such as `.sig`, where cosign keeps what belongs to it.
+    /// The tag at which clients keep the list of referrers of `digest` if a registry has no referrers API. With a suffix
+    /// such as `.sig`, the tag of cosign's signatures.
     #[must_use]
     pub fn of_digest(digest: &Digest, suffix: &str) -> Self {
-        // The specification cuts the hash at 64 characters.
+        // The specification truncates the hash to 64 characters.
         let hash: String = digest.hex().chars().take(64).collect();
         Self(format!("{}-{hash}{suffix}", digest.algorithm().name()))
     }
 
-    /// Its text.
+    /// The tag as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -142,7 +141,7 @@ impl FromStr for Tag {
     }
 }
 
-/// An image in a registry, by tag, by digest, or by both (where the digest decides).
+/// The name of an image: a tag, a digest, or both. With both, only the digest is used.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reference {
     repository: Repository,
@@ -157,13 +156,13 @@ impl Reference {
         Self { repository, tag: None, digest: Some(digest) }
     }
 
-    /// Where it is.
+    /// Its repository.
     #[must_use]
     pub const fn repository(&self) -> &Repository {
         &self.repository
     }
 
-    /// The tag as given; `None` with a digest means that there was none, without one that it is `latest`.
+    /// The tag as given. `None` if the name has only a digest.
     #[must_use]
     pub const fn tag(&self) -> Option<&Tag> {
         self.tag.as_ref()
@@ -197,7 +196,7 @@ impl FromStr for Reference {
             Some((rest, digest)) => (rest, Some(digest.parse()?)),
             None => (text, None),
         };
-        // The last colon after the last slash; one before it is a port's.
+        // The tag follows a colon after the last slash. An earlier colon belongs to a port.
         let name = rest.rfind('/').map_or(0, |slash| slash + 1);
         let (repository, tag) = match rest.get(name..).and_then(|last| last.find(':')) {
             Some(colon) => (&rest[..name + colon], Some(rest[name + colon + 1..].parse()?)),

@@ -1,8 +1,8 @@
-//! What refers to a manifest: the referrers API with all of its pages, and the tag that clients write where there is none
-//! (OCI distribution, «Listing Referrers» and «Unavailable Referrers API»).
+//! Lists the referrers of a manifest: all pages of the referrers API, and the fallback tag that clients write if a
+//! registry has no API (OCI distribution, «Listing Referrers» and «Unavailable Referrers API»).
 //!
-//! Both are always read: a registry that got the API later still has what was pushed before. What neither lists may still
-//! exist; a registry can always hide a signature. Neither is an error that reads as «none».
+//! Both are always read: a registry may have got the API after signatures were pushed. A registry can always hide a
+//! referrer. An error of either list is an error of the whole, and never means that there is no referrer.
 
 use crate::{
     Client, Descriptor, Digest, Document, Error, ErrorKind, Repository, Tag,
@@ -14,31 +14,31 @@ use crate::{
 use std::collections::HashSet;
 use url::Url;
 
-/// A manifest that is said to refer to another. The registry's word: the manifest itself says it again.
+/// A manifest that a registry lists as a referrer. Not verified: the manifest names its subject itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Referrer {
     /// The manifest.
     pub descriptor: Descriptor,
-    /// Only the tag lists it. Such a list can be stale: what it names may be gone.
+    /// Only the fallback tag lists it. Such a list can be stale: the manifest may have been deleted.
     pub only_tagged: bool,
 }
 
-/// Everything that is said to refer to a manifest.
+/// All listed referrers of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listing {
-    /// Each manifest once, those of the API first.
+    /// Every referrer once. Those of the API are first.
     pub referrers: Vec<Referrer>,
-    /// The registry has the referrers API.
+    /// Whether the registry has the referrers API.
     pub api: bool,
 }
 
 impl Client {
-    /// What refers to `digest` in `repository`. Refused: lists longer than the limits, never cut.
+    /// Lists the referrers of `digest` in `repository`. A list over the limits is an error: it is never truncated.
     pub async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Listing, Error> {
         let listed = self.pages(repository, digest).await?;
         let tag = Tag::of_digest(digest, "");
         let tagged = match self.fallback(repository, &tag).await {
-            // The API has answered, so the repository exists: some registries forget one without tags.
+            // The API has answered, so the repository exists. Some registries deny a repository without tags.
             Err(error) if error.kind() == ErrorKind::NotFound && listed.is_some() => Vec::new(),
             tagged => tagged?,
         };
@@ -57,7 +57,7 @@ impl Client {
         Ok(Listing { referrers, api })
     }
 
-    /// All pages of the API; `None` where the registry has none.
+    /// Reads all pages of the API. `None` if the registry has no API.
     async fn pages(&self, repository: &Repository, digest: &Digest) -> Result<Option<Vec<Descriptor>>, Error> {
         let mut url = self.url(repository, &format!("referrers/{digest}"))?;
         let mut seen = HashSet::<Url>::new();
@@ -95,7 +95,7 @@ impl Client {
         }
     }
 
-    /// What the tag lists. A tag that is something else than an index lists nothing, as the specification says.
+    /// Reads the fallback tag. A tag that is not an index lists nothing, as the specification says.
     async fn fallback(&self, repository: &Repository, tag: &Tag) -> Result<Vec<Descriptor>, Error> {
         match self.tagged(repository, tag).await {
             Ok(Some(fetched)) => match fetched.document {
@@ -114,8 +114,8 @@ impl Client {
     }
 }
 
-/// Whether the answer is that of a registry without the API: the first page is not there, or is no list at all. Everything
-/// else is an error; a registry that is busy has not said that there is nothing.
+/// Returns whether the answer to the first page is that of a registry without the API: there is no such path, or the
+/// answer is not an index. Every other answer is an error: a busy registry has not said that there is no referrer.
 fn is_unsupported(answer: &Answer) -> bool {
     match answer.status {
         StatusCode::NOT_FOUND

@@ -1,11 +1,11 @@
-//! One request and its whole answer: bounded in bytes and time, tried again where a registry is busy, never redirected.
+//! Sends one request and reads its whole answer, with limits of size and time. Retries if a registry is busy. Does not
+//! follow redirects.
 //!
-//! At most a few requests are on their way at a time; those that wait for another attempt do not count.
+//! The number of requests in flight is limited. A request that waits for its next attempt does not count.
 
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, Options,
     address::{self, Guarded, Reach},
-    client::Options,
 };
 use bytes::{Bytes, BytesMut};
 use httpdate::parse_http_date;
@@ -18,18 +18,18 @@ use std::{collections::HashMap, sync::Mutex, sync::PoisonError, time::Duration};
 use tokio::{sync::Semaphore, time::sleep};
 use url::Url;
 
-/// Requests for one thing, where a registry is busy or cannot be reached.
+/// Maximum attempts of one request, if a registry is busy or cannot be reached.
 const ATTEMPTS: u32 = 3;
-/// Before the second attempt, if the registry does not say; each later one waits three times as long.
+/// Pause before the second attempt, if the registry names none. Each later pause is three times as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest that a registry may have us wait.
+/// Maximum pause that a registry may require.
 const MAX_PAUSE: Duration = Duration::from_mins(1);
-/// Of the body of an answer that is no success.
+/// Maximum bytes of the body of an answer that is not a success.
 const MAX_REFUSAL: usize = 64 * 1024;
-/// Of a refusal's text in our own, in characters.
+/// Maximum characters of an answer that are copied into an error.
 const MAX_REASON: usize = 200;
 
-/// An answer of any status, read to its end.
+/// A complete answer of any status.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -37,19 +37,19 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// A header's text; empty where there is none.
+    /// The text of a header. Empty if there is none.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The codes of OCI's error body, e.g. `NAME_UNKNOWN`.
+    /// Returns whether the body has this OCI error code, e.g. `NAME_UNKNOWN`.
     pub(crate) fn has_code(&self, code: &str) -> bool {
         let body: Option<serde_json::Value> = serde_json::from_slice(&self.body).ok();
         let errors = body.as_ref().and_then(|body| body.get("errors")).and_then(serde_json::Value::as_array);
         errors.is_some_and(|errors| errors.iter().any(|error| error.get("code").is_some_and(|found| found == code)))
     }
 
-    /// The status, and what a person can read of the body.
+    /// The status, and the readable part of the body.
     pub(crate) fn reason(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON).collect();
@@ -58,16 +58,16 @@ impl Answer {
     }
 }
 
-/// What is asked.
+/// A request.
 pub(crate) struct Ask<'a> {
     pub(crate) url: &'a Url,
-    /// The reach of the registry that has led here; `None` where the caller has named the host.
+    /// The reach of the registry that named this URL. `None` if the caller has named the host.
     pub(crate) led_from: Option<Reach>,
     pub(crate) accept: Option<&'a str>,
     pub(crate) authorization: Option<&'a HeaderValue>,
-    /// Sent by POST.
+    /// A form, which is sent by POST.
     pub(crate) form: Option<&'a [(&'a str, &'a str)]>,
-    /// Of the body of a success, in bytes.
+    /// Maximum bytes of the body of a success.
     pub(crate) limit: usize,
 }
 
@@ -78,11 +78,11 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// Makes requests.
+/// Sends requests.
 pub(crate) struct Transport {
     options: Options,
     direct: Client,
-    /// Clients that resolve no name to where a registry must not lead.
+    /// Clients that do not connect to addresses that a registry must not lead to, by its reach.
     guarded: Mutex<HashMap<Reach, Client>>,
     permits: Semaphore,
 }
@@ -98,13 +98,14 @@ impl Transport {
         &self.options
     }
 
-    /// Whether `host` (`HOST` or `HOST:PORT`) is spoken to without TLS.
+    /// Returns whether `host` (`HOST` or `HOST:PORT`) is used without TLS.
     pub(crate) fn is_plain(&self, host: &str) -> bool {
         let listed = self.options.plain_hosts.iter().any(|plain| plain == host);
         listed || format!("http://{host}/").parse().is_ok_and(|url| address::is_loopback(&url))
     }
 
-    /// Whether a registry may lead to `url`, as far as its scheme and text tell.
+    /// Returns whether a registry may lead to `url`, by its scheme and its literal address. Names are checked when they are
+    /// resolved.
     pub(crate) fn may_lead_to(&self, from: Reach, url: &Url) -> bool {
         let host = url.port().map_or_else(
             || url.host_str().unwrap_or_default().to_owned(),
@@ -115,7 +116,7 @@ impl Transport {
         scheme && address && url.has_host() && url.username().is_empty() && url.password().is_none()
     }
 
-    /// Asks, and once more where that may help.
+    /// Sends the request, with more attempts if they may help.
     pub(crate) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
         let client = match ask.led_from {
             None => self.direct.clone(),
@@ -127,7 +128,7 @@ impl Transport {
             let error = match self.attempt(&client, ask).await {
                 Ok(answer) => match busy(ask.url, &answer) {
                     None => return Ok(answer),
-                    // It has said when; waiting less would only be refused again.
+                    // A shorter pause than the required one would only be refused again.
                     Some((error, Some(wait))) if wait > MAX_PAUSE => return Err(error),
                     Some((error, wait)) => {
                         pause = wait.unwrap_or(pause);
@@ -195,7 +196,7 @@ async fn read(mut response: Response, ask: &Ask<'_>) -> Result<Answer, Failure> 
     let status = response.status();
     let lasting = |kind, reason: &str| Failure::Lasting(Error::new(kind, bare(ask.url), reason));
     let headers = response.headers().clone();
-    // What is hashed and counted is what is sent; nothing is unpacked.
+    // The bytes as sent are hashed and counted, so nothing is decompressed.
     if status.is_success() && headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(lasting(ErrorKind::Protocol, "the answer is compressed, but no compression was requested"));
     }
@@ -213,7 +214,7 @@ async fn read(mut response: Response, ask: &Ask<'_>) -> Result<Answer, Failure> 
             if status.is_success() {
                 return Err(too_large());
             }
-            // What has been read says enough.
+            // The first part of an error body is enough.
             break;
         }
         body.extend_from_slice(&chunk);
@@ -222,7 +223,7 @@ async fn read(mut response: Response, ask: &Ask<'_>) -> Result<Answer, Failure> 
 }
 
 enum Failure {
-    /// Another attempt may go well.
+    /// Another attempt may succeed.
     Passing(Error),
     Lasting(Error),
 }
@@ -239,19 +240,19 @@ impl Failure {
             "the registry has not answered in time".clone_into(&mut reason);
         }
         let error = Error::new(ErrorKind::Unavailable, bare(url), reason);
-        // A registry that hangs has had its time.
+        // No retry after a timeout: the caller has waited long enough.
         if timeout || builder { Self::Lasting(error) } else { Self::Passing(error) }
     }
 }
 
-/// What failed in the end, such as `Connection refused`; the errors around it say only that something did. A cause is about the
-/// connection or the body: requests, which may hold credentials, are in none.
+/// Returns the innermost cause, such as `Connection refused`. The outer errors only say that a request failed. Causes are
+/// about the connection or the body and do not contain the request, which may have credentials.
 fn root_cause(error: &dyn std::error::Error) -> Option<String> {
     let mut cause = error.source()?;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    // Such an error names its URL, with the query.
+    // The text of such an error has the URL with its query.
     if cause.is::<reqwest::Error>() {
         return None;
     }
@@ -259,7 +260,7 @@ fn root_cause(error: &dyn std::error::Error) -> Option<String> {
     Some(text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON).collect())
 }
 
-/// Whether the registry asks to come back later, and when.
+/// Returns the error of a busy registry, and the pause that it requires. `None` for another answer.
 fn busy(url: &Url, answer: &Answer) -> Option<(Error, Option<Duration>)> {
     let kind = match answer.status {
         StatusCode::TOO_MANY_REQUESTS => ErrorKind::Throttled,
@@ -274,18 +275,18 @@ fn busy(url: &Url, answer: &Answer) -> Option<(Error, Option<Duration>)> {
     Some((Error::new(kind, bare(url), reason), wait))
 }
 
-/// How long `Retry-After` asks to wait: seconds, or until a date. That is compared with the date of the answer itself, since the
-/// registry's clock and ours need not agree; without one it says nothing.
+/// Returns the pause that `Retry-After` requires: seconds, or until a date. The date is compared with the `Date` of the
+/// answer, because the registry's clock may differ from this machine's. Without `Date` it is ignored.
 fn wait(retry_after: &str, date: &str) -> Option<Duration> {
     if let Ok(seconds) = retry_after.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let (until, now) = (parse_http_date(retry_after).ok()?, parse_http_date(date).ok()?);
-    // A date that has passed asks for nothing.
+    // A past date requires no pause.
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-/// A URL without what may be a secret.
+/// The URL without query and fragment, which may have secrets.
 pub(crate) fn bare(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);

@@ -54,7 +54,8 @@ pub mod witness;
 
 /// Re-exported because predicates of statements are its types ([`statement::Statement::predicate`]).
 pub use serde_json;
-/// Re-exported because fields of certificates are its types ([`certificate::Certificate::tbs`]).
+/// Re-exported because fields of certificates are its types ([`certificate::Certificate::tbs`]). Object identifiers are
+/// those of its `der::oid`, algorithm identifiers those of its `spki`.
 pub use x509_cert;
 
 pub use hash::{Hash, HashAlgorithm};

@@ -9,6 +9,7 @@ pub mod hashedrekord;
 pub mod intoto;
 pub mod logged;
 mod promise;
+mod signed;
 pub mod v2;
 mod verifier;
 

@@ -7,7 +7,9 @@
 //! # Steps
 //!
 //! 1. **Formats.** The bundle follows the rules of its form ([`Bundle::parse`] has checked them). The form is not older
-//!    than [`Options::minimum_form`]. If the bundle has no certificate, its key is known.
+//!    than [`Options::minimum_form`]. If the bundle has no certificate, its key is known. The digest that the key signed
+//!    is known or can be computed. A digest that the bundle states is the artifact's: a changed artifact is the usual
+//!    reason for a refusal, so it is named first. This digest is never what is verified.
 //! 2. **Times.** Every timestamp is over the signature, by an authority of the trust root, at a time when that
 //!    authority and all its certificates were trusted. Every promise verifies with the log's key, at a time when the
 //!    log was trusted. No time is in the future. Enough operators establish a time ([`Thresholds::times`]). An entry's
@@ -22,8 +24,7 @@
 //! 6. **Log entry.** The body of every entry is about this signature, key and artifact. The entry is in the tree of a
 //!    checkpoint that the log signed, under its own name, in its window. Enough witnesses have cosigned the checkpoint
 //!    ([`Thresholds::witnesses`]). Logs of enough operators hold such an entry ([`Thresholds::log_entries`]).
-//! 7. **Signature.** It verifies over the artifact, or over the envelope, with the one algorithm of the key. A digest
-//!    that the bundle states is the artifact's.
+//! 7. **Signature.** It verifies over the artifact, or over the envelope, with the one algorithm of the key.
 //! 8. **Statement.** An envelope holds an in-toto statement, and the artifact is one of its subjects.
 //! 9. **Policy.** The [`Judge`] accepts the established facts.
 //!
@@ -63,6 +64,7 @@
 mod algorithm;
 mod artifact;
 mod chain;
+mod demands;
 mod entries;
 mod judge;
 mod options;
@@ -92,8 +94,9 @@ use crate::statement::{PAYLOAD_TYPE, Statement};
 use crate::trust_root::TrustRoot;
 use crate::{PublicKey, Refusal, Rejection, Step, Timestamp};
 use algorithm::SignedData;
+use demands::Demands;
 use prepared::Prepared;
-use required::{Demands, Required};
+use required::Required;
 
 /// Judges bundles against one trust root. Cheap to share and expensive to make, because the signatures between the
 /// trust root's own certificates are verified once, when it is made.
@@ -201,6 +204,8 @@ impl Verifier {
         let keys: Vec<SignerKey> = self.keys.iter().cloned().chain(judge.keys()).collect();
         let material = case.material(&keys)?;
         let algorithm = case.algorithm(&material);
+        let signed = SignedData::new(algorithm, bundle.content(), artifact)?;
+        signed.verify_stated(bundle.content(), artifact)?;
         // (2)
         if matches!(material, Material::Certificate(_)) {
             case.required = demands.fewest_times();
@@ -216,10 +221,9 @@ impl Verifier {
         };
         judge.identity(&signer)?;
         // (6)
-        let signed = SignedData::new(algorithm, bundle.content(), artifact)?;
         let entries = entries::verify(&mut case, &material, &signed, &times)?;
         // (7)
-        signed.verify(material.key(), bundle.content(), artifact)?;
+        signed.verify(material.key(), bundle.content())?;
         // (8)
         let (statement, subject) = statement(bundle.content(), artifact)?;
         let matched = statement.as_ref().zip(subject).and_then(|(statement, at)| statement.subjects().get(at));

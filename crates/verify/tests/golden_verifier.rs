@@ -77,7 +77,7 @@ fn bundles_of_several_clients_and_years_verify() {
         assert_eq!(json["version"], 1);
         assert_eq!(json["entries"][0]["log_index"], index);
         let wrong = verify(&verifier, bundle, &"00".repeat(digest.len() / 2)).unwrap_err();
-        let expected = if kind == "hashedrekord" { "entry.mismatch" } else { "subject.mismatch" };
+        let expected = if kind == "hashedrekord" { "artifact.digest" } else { "subject.mismatch" };
         assert_eq!(wrong.code(), expected, "{bundle}");
     }
 }

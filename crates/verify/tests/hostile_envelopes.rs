@@ -47,3 +47,28 @@ fn ed25519_does_not_hash_a_large_payload_for_every_pair() {
     let Err(Rejection::EntryTooMany { what, limit }) = refused else { panic!("{refused:?}") };
     assert_eq!((what, limit), ("pairs of Ed25519 keys and signatures for a payload of this size", 63));
 }
+
+/// The key of an `intoto` 0.0.1 is tried with every signature, each key of a 0.0.2 with its own.
+#[test]
+fn nor_does_it_in_an_intoto_entry() {
+    let payload = vec![b' '; 17 << 20];
+    let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let public_key = STANDARD.encode(key.public_key_pem());
+    let bad = json!({ "sig": STANDARD.encode([0; 64]) });
+    let envelope =
+        json!({ "payload": STANDARD.encode(&payload), "payloadType": "text/plain", "signatures": vec![bad; 16] });
+    let spec = json!({ "content": { "envelope": envelope.to_string() }, "publicKey": public_key });
+    let bad = json!({ "kind": "intoto", "apiVersion": "0.0.1", "spec": spec }).to_string();
+    let twice = |bytes: &[u8]| STANDARD.encode(STANDARD.encode(bytes));
+    let good = key.sign(&pre_authentication_encoding("text/plain", &payload)).unwrap();
+    let good = json!({ "sig": twice(&good), "publicKey": public_key });
+    let envelope = json!({ "payload": twice(&payload), "payloadType": "text/plain", "signatures": vec![good; 16] });
+    let hash = json!({ "algorithm": "sha256", "value": "00".repeat(32) });
+    let spec = json!({ "content": { "envelope": envelope, "hash": hash } });
+    let good = json!({ "kind": "intoto", "apiVersion": "0.0.2", "spec": spec }).to_string();
+    for (kind, proposal) in [(EntryKind::IntotoV001, bad), (EntryKind::IntotoV002, good)] {
+        let refused = kind.admit(&ProposedEntry::parse(proposal.as_bytes()).unwrap()).map(|_| ());
+        let Err(Rejection::EntryTooMany { what, limit }) = refused else { panic!("{kind:?}: {refused:?}") };
+        assert_eq!((what, limit), ("pairs of Ed25519 keys and signatures for a payload of this size", 15));
+    }
+}

@@ -247,8 +247,12 @@ fn the_time_of_signing_has_inclusive_bounds() {
     for policy in [&rule, &whole] {
         for (times, expected) in [
             (&["2025-12-31T23:59:59Z"][..], "policy.time"),
+            (&["2025-12-31T23:59:59.999Z"], "policy.time"),
             (&["2026-01-01T00:00:00Z"], "accepted"),
+            (&["2026-01-01T00:00:01Z"], "accepted"),
+            (&["2026-01-01T00:00:09Z"], "accepted"),
             (&["2026-01-01T00:00:10Z"], "accepted"),
+            (&["2026-01-01T00:00:10.001Z"], "policy.time"),
             (&["2026-01-01T00:00:11Z"], "policy.time"),
             (&["2026-01-01T00:00:05Z", "2026-01-01T00:00:11Z"], "policy.time"),
             (&[], "policy.time"),
@@ -268,9 +272,15 @@ fn distrust_wins_in_its_window_and_what_may_match_does() {
     for (times, expected) in [
         (&["2026-11-22T23:59:59Z"][..], "accepted"),
         (&["2026-11-23T00:00:00Z"], "policy.distrusted"),
+        (&["2026-11-23T00:00:01Z"], "policy.distrusted"),
+        (&["2026-11-25T23:59:58Z"], "policy.distrusted"),
         (&["2026-11-25T23:59:59Z"], "policy.distrusted"),
         (&["2026-11-26T00:00:00Z"], "accepted"),
+        // Of several times, the signature may have been made at any moment between the first and the last.
+        (&["2026-11-22T23:59:58Z", "2026-11-22T23:59:59Z"], "accepted"),
+        (&["2026-11-22T23:59:59Z", "2026-11-23T00:00:00Z"], "policy.distrusted"),
         (&["2026-11-22T23:59:59Z", "2026-11-26T00:00:00Z"], "policy.distrusted"),
+        (&["2026-11-26T00:00:00Z", "2026-11-26T00:00:01Z"], "accepted"),
         (&[], "policy.distrusted"),
     ] {
         assert_eq!(verdict(&windowed, &[signed(times)]), expected, "{times:?}");

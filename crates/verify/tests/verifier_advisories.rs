@@ -5,11 +5,13 @@ mod made;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::bundle::Bundle;
 use chancery_verify::cosignature::{self, Witness};
+use chancery_verify::policy::Policy;
 use chancery_verify::rekor::dsse::pre_authentication_encoding;
 use chancery_verify::trust_root::TrustRoot;
 use chancery_verify::verifier::{AnySigner, Artifact, Options, Thresholds, Unknown, Verified, Verifier};
 use chancery_verify::{HashAlgorithm, Refusal, Timestamp};
-use made::{ARTIFACT, NOW, Spec, Stamp, T, World};
+use made::document::{bytes, envelope, with};
+use made::{ARTIFACT, IDENTITY, ISSUER, NOW, Scts, Spec, Stamp, T, World};
 use serde_json::{Value, json};
 
 fn verdict(root: &Value, bundle: &Value, options: Options) -> Result<Verified, Refusal> {
@@ -78,7 +80,7 @@ fn an_expired_intermediate_is_refused_without_a_log_too() {
     assert_eq!(code(&world.root(), &bundle, options(|thresholds| thresholds.log_entries = 0)), "chain.expired");
 }
 
-/// GHSA-w6c6-c85g-mmv6, GHSA-vjxv-45g9-9296: an attestation that does not parse was accepted.
+/// GHSA-w6c6-c85g-mmv6: an attestation that does not parse was accepted.
 #[test]
 fn a_payload_that_does_not_parse_is_no_success() {
     let subject = json!([{ "digest": { "sha256": hex::encode(HashAlgorithm::Sha256.digest(ARTIFACT)) } }]);
@@ -100,7 +102,56 @@ fn a_payload_that_does_not_parse_is_no_success() {
     }
 }
 
-/// GHSA-cq38-jh5f-37mq: unlimited numbers of entries and timestamps.
+/// GHSA-vjxv-45g9-9296, GHSA-739f-hw6h-7wq8: a valid attestation was enough, although none had the required type.
+#[test]
+fn an_attestation_of_another_type_does_not_count() {
+    let world = World::new(Spec { envelope: envelope(|_| ()), ..Spec::default() });
+    let verifier = Verifier::new(TrustRoot::parse(world.root().to_string().as_bytes()).unwrap(), Options::default());
+    let bundle = Bundle::parse(world.bundle_v2().to_string().as_bytes()).unwrap();
+    let judged = |predicate_type: &str| {
+        let rule = format!("issuer = '{ISSUER}'\nidentity = '{IDENTITY}'\npredicate = {{ type = '{predicate_type}' }}");
+        let policy = Policy::parse(&format!("version = 1\n[require]\n{rule}")).unwrap();
+        let verdict = verifier.verify(&bundle, &Artifact::Bytes(ARTIFACT), &policy, NOW);
+        verdict.map_or_else(|refusal| refusal.code(), |_| "accepted")
+    };
+    assert_eq!(judged("https://example.test/predicate"), "accepted");
+    for other in ["https://spdx.dev/Document", "https://example.test/predicate/v2", "https://example.test/predicat"] {
+        assert_eq!(judged(other), "statement.predicate_type", "{other}");
+    }
+}
+
+/// Of gitsign's advisories (GHSA-xvrc-2wvh-49vc, GHSA-8pmp-678w-c8xx, GHSA-7c37-gx6w-8vc5, GHSA-7rmh-48mx-2vwc): the
+/// signature of a normalised text was accepted for the text itself. An entry about another commit is above; keys come
+/// from the trust root alone.
+#[test]
+fn bytes_are_verified_as_they_are() {
+    let world = World::new(Spec::default());
+    let verifier = Verifier::new(TrustRoot::parse(world.root().to_string().as_bytes()).unwrap(), Options::default());
+    let bundle = Bundle::parse(world.bundle_v2().to_string().as_bytes()).unwrap();
+    let changes: [fn(&str) -> String; 6] = [
+        |text| format!("{text}\n"),
+        |text| format!("{text}\r\n"),
+        |text| format!(" {text}"),
+        |text| format!("{text}\0"),
+        |text| format!("\u{feff}{text}"),
+        str::to_uppercase,
+    ];
+    for change in changes {
+        let changed = change(str::from_utf8(ARTIFACT).unwrap());
+        let verdict = verifier.verify(&bundle, &Artifact::Bytes(changed.as_bytes()), &AnySigner, NOW);
+        assert_eq!(verdict.unwrap_err().code(), "artifact.digest", "{changed:?}");
+    }
+    // The same statement in another spelling is another payload.
+    let world = World::new(Spec { envelope: envelope(|_| ()), ..Spec::default() });
+    let payload = "/dsseEnvelope/payload";
+    for bundle in [world.bundle_v1(), world.bundle_v2()] {
+        let statement: Value = serde_json::from_slice(&bytes(&bundle, payload)).unwrap();
+        let spaced = with(&bundle, payload, STANDARD.encode(format!("{statement:#}")));
+        assert_eq!(code(&world.root(), &spaced, Options::default()), "entry.mismatch");
+    }
+}
+
+/// GHSA-cq38-jh5f-37mq: unlimited numbers of entries, timestamps and SCTs.
 #[test]
 fn counts_are_limited() {
     let world = World::new(Spec::default());
@@ -110,6 +161,10 @@ fn counts_are_limited() {
     assert_eq!(code(&world.root(), &world.bundle(&entries[..32], &[]), Options::default()), "accepted");
     let stamps: Vec<_> = (0..33).map(|_| world.timestamp()).collect();
     assert_eq!(code(&world.root(), &world.bundle(&entries[..1], &stamps), Options::default()), "bundle.too_many");
+    for (count, expected) in [(32, "accepted"), (33, "bundle.too_many")] {
+        let world = World::new(Spec { scts: Scts::Many(count), ..Spec::default() });
+        assert_eq!(code(&world.root(), &world.bundle_v2(), Options::default()), expected, "{count} SCTs");
+    }
 }
 
 /// GHSA-9vcr-p3rj-q5q6: several entries of one log satisfied a threshold of several logs.

@@ -329,13 +329,25 @@ fn signature_digest_and_artifact() {
         );
         let judge =
             |artifact: &Artifact<'_>| judged(&world.root(), bundle.to_string().as_bytes(), artifact, &AnySigner);
+        // A bundle that states no digest still proves nothing about another artifact.
+        let silent = without(bundle, digest).to_string();
         for other in [b"what is signeD".as_slice(), b"what is signe", b""] {
-            assert_eq!(judge(&Artifact::Bytes(other)), "entry.mismatch");
+            let digests = HashAlgorithm::Sha256.digest(other);
+            let digests = Artifact::from_digest(HashAlgorithm::Sha256, &digests).unwrap();
+            for artifact in [&Artifact::Bytes(other), &digests] {
+                assert_eq!(judge(artifact), "artifact.digest");
+                let verdict = judged(&world.root(), silent.as_bytes(), artifact, &AnySigner);
+                assert_eq!(verdict, "entry.mismatch");
+            }
         }
         let by = |hash: HashAlgorithm| Artifact::from_digest(hash, &hash.digest(ARTIFACT)).unwrap();
         assert_eq!(judge(&by(HashAlgorithm::Sha256)), "accepted");
         assert_eq!(judge(&by(HashAlgorithm::Sha512)), "artifact.bytes_needed");
     }
+    // A changed artifact is named before anything else that is wrong, by everyone who uses the verifier.
+    let strangers = World::new(Spec::default());
+    let changed = judged(&strangers.root(), v2.to_string().as_bytes(), &Artifact::Bytes(b"other"), &AnySigner);
+    assert_eq!(changed, "artifact.digest");
 }
 
 #[test]
@@ -417,25 +429,52 @@ fn parts_of_two_good_bundles_do_not_mix() {
         other.leaf = world.another_leaf(&other.signer);
         other
     };
-    let theirs = |body: &[u8]| world.entry_v2(body);
-    let (ours, foreign) = (world.bundle_v2(), {
-        let stamp = Stamp::of(&other.signature, T).response(&world.tsa, &world.tsa_key);
-        other.bundle(&[theirs(&other.body_v2())], &[stamp])
-    });
-    assert_eq!([code(&world, &ours), code(&world, &foreign)], ["accepted"; 2]);
-    for (pointer, expected) in [
-        (CERTIFICATE, "entry.mismatch"),
-        (STAMP, "timestamp.imprint"),
-        (ENTRY, "entry.mismatch"),
-        ("/messageSignature/signature", "timestamp.imprint"),
-        (&at("canonicalizedBody"), "entry.mismatch"),
-        (&at("inclusionProof"), "proof.root"),
-        (&at("inclusionProof/checkpoint"), "checkpoint.mismatch"),
-        (&at("inclusionProof/rootHash"), "checkpoint.mismatch"),
-    ] {
-        for (into, from) in [(&ours, &foreign), (&foreign, &ours)] {
-            let crossed = with(into, pointer, from.pointer(pointer).unwrap().clone());
-            assert_eq!(code(&world, &crossed), expected, "{pointer}");
+    let stamp = Stamp::of(&other.signature, T).response(&world.tsa, &world.tsa_key);
+    let v1 = [world.bundle_v1(), other.bundle(&[world.entry_v1(&other.body_v1())], &[])];
+    let v2 = [world.bundle_v2(), other.bundle(&[world.entry_v2(&other.body_v2())], &[stamp])];
+    let cross = |[ours, foreign]: &[Value; 2], table: &[(&str, &str)]| {
+        assert_eq!([code(&world, ours), code(&world, foreign)], ["accepted"; 2]);
+        for (pointer, expected) in table {
+            for (into, from) in [(ours, foreign), (foreign, ours)] {
+                let crossed = with(into, pointer, from.pointer(pointer).unwrap().clone());
+                assert_eq!(code(&world, &crossed), *expected, "{pointer}");
+            }
         }
+    };
+    cross(
+        &v1,
+        &[
+            (CERTIFICATE, "entry.mismatch"),
+            (ENTRY, "entry.mismatch"),
+            ("/messageSignature/signature", "entry.mismatch"),
+            (&at("inclusionPromise"), "promise.signature"),
+            (&at("canonicalizedBody"), "promise.signature"),
+            (&at("inclusionProof"), "proof.root"),
+            (&at("inclusionProof/checkpoint"), "checkpoint.mismatch"),
+            (&at("inclusionProof/rootHash"), "checkpoint.mismatch"),
+        ],
+    );
+    cross(
+        &v2,
+        &[
+            (CERTIFICATE, "entry.mismatch"),
+            (STAMP, "timestamp.imprint"),
+            (ENTRY, "entry.mismatch"),
+            ("/messageSignature/signature", "timestamp.imprint"),
+            (&at("canonicalizedBody"), "entry.mismatch"),
+            (&at("inclusionProof"), "proof.root"),
+            (&at("inclusionProof/checkpoint"), "checkpoint.mismatch"),
+            (&at("inclusionProof/rootHash"), "checkpoint.mismatch"),
+        ],
+    );
+    // Evidence of one log in a bundle of the other.
+    let promise = v1[0].pointer(&at("inclusionPromise")).unwrap();
+    assert_eq!(code(&world, &with(&v2[0], &at("inclusionPromise"), promise.clone())), "bundle.version");
+    for (into, from) in [(&v1[0], &v2[0]), (&v2[0], &v1[0])] {
+        let crossed = with(into, &at("inclusionProof"), from.pointer(&at("inclusionProof")).unwrap().clone());
+        assert_eq!(code(&world, &crossed), "note.unsigned");
     }
+    assert_eq!(code(&world, &with(&v1[0], ENTRY, v2[0].pointer(ENTRY).unwrap().clone())), "time.none");
+    assert_eq!(code(&world, &with(&v2[0], ENTRY, v1[0].pointer(ENTRY).unwrap().clone())), "accepted", "its own, too");
+    assert_eq!(code(&world, &with(&v2[0], ENTRY, v1[1].pointer(ENTRY).unwrap().clone())), "entry.mismatch");
 }

@@ -1,13 +1,17 @@
 //! Every window of time that the verifier checks, one second before, at and after each bound.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
+
 mod made;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::bundle::Bundle;
-use chancery_verify::trust_root::TrustRoot;
-use chancery_verify::verifier::{AnySigner, Artifact, Options, Verifier};
-use chancery_verify::{Refusal, Timestamp};
+use chancery_verify::rekor::v2::{self, CreateEntry, HashedRekordRequest};
+use chancery_verify::trust_root::{TrustRoot, Window};
+use chancery_verify::verifier::{AnySigner, Artifact, Options, SignerKey, Thresholds, Verifier};
+use chancery_verify::{HashAlgorithm, Refusal, Timestamp};
 use made::{ARTIFACT, NOW, Spec, T, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn verify(root: &Value, bundle: &Value, now: Timestamp) -> Result<(), Refusal> {
     let verifier = Verifier::new(TrustRoot::parse(root.to_string().as_bytes())?, Options::default());
@@ -105,6 +109,75 @@ fn validities_of_certificates_include_both_bounds() {
         ] {
             assert_eq!(verdicts(validity), expected, "{validity:?}");
         }
+    }
+}
+
+/// A bundle signed by the bare key of this world, with these entries and timestamps.
+fn keyed(world: &World, entries: &[Value], timestamps: &[Vec<u8>]) -> Value {
+    let mut bundle = world.bundle(entries, timestamps);
+    let material = bundle["verificationMaterial"].as_object_mut().unwrap();
+    material.remove("certificate");
+    material.insert("publicKey".to_owned(), json!({ "hint": STANDARD.encode(world.signer.public.fingerprint()) }));
+    bundle
+}
+
+fn verify_keyed(root: &Value, bundle: &Value, key: SignerKey, thresholds: Thresholds, now: Timestamp) -> &'static str {
+    let root = TrustRoot::parse(root.to_string().as_bytes()).unwrap();
+    let verifier = Verifier::new(root, Options { thresholds, ..Options::default() }).with_key(key);
+    let verdict = Bundle::parse(bundle.to_string().as_bytes())
+        .and_then(|bundle| verifier.verify(&bundle, &Artifact::Bytes(ARTIFACT), &AnySigner, now));
+    code(&verdict.map(|_| ()))
+}
+
+#[test]
+fn the_window_of_a_key_includes_both_bounds() {
+    let world = World::new(Spec::default());
+    let bundle = keyed(&world, &[], &[world.timestamp()]);
+    let thresholds = || Thresholds { times: 1, ..Thresholds::KEY_WITHOUT_LOG };
+    let with = |start: u64, end: Option<u64>| {
+        let window = Window { start: Timestamp::from_seconds(start), end: end.map(Timestamp::from_seconds) };
+        let key = SignerKey::new(world.signer.public.clone()).during(window);
+        verify_keyed(&world.root(), &bundle, key, thresholds(), NOW)
+    };
+    for (start, end, expected) in [
+        (T - 10, Some(T - 1), "time.certificate"),
+        (T - 10, Some(T), "accepted"),
+        (T - 10, Some(T + 1), "accepted"),
+        (T - 1, Some(T + 10), "accepted"),
+        (T, Some(T + 10), "accepted"),
+        (T + 1, Some(T + 10), "time.certificate"),
+        (T, None, "accepted"),
+        (T + 1, None, "time.certificate"),
+    ] {
+        assert_eq!(with(start, end), expected, "{start} to {end:?}");
+    }
+}
+
+/// A bare key does not expire, so its entry needs no time. The log must then be trusted now.
+#[test]
+fn without_a_time_a_log_must_be_trusted_now() {
+    let world = World::new(Spec::default());
+    let key = v2::VerifierKey::PublicKey(world.signer.public.spki_der().to_vec());
+    let verifier = v2::Verifier { key: Some(key), key_details: 5 };
+    let signature = v2::Signature { content: world.signature.clone(), verifier: Some(verifier) };
+    let request = HashedRekordRequest { digest: HashAlgorithm::Sha256.digest(ARTIFACT), signature: Some(signature) };
+    let body = CreateEntry::HashedRekord(request).admit().unwrap().into_bytes();
+    let bundle = keyed(&world, &[world.entry_v2(&body)], &[]);
+    let mut root = world.root();
+    let [start, end] = [T, T + 10].map(|seconds| Timestamp::from_seconds(seconds).rfc3339());
+    *root.pointer_mut("/tlogs/1/publicKey/validFor").unwrap() = json!({ "start": start, "end": end });
+    for (now, expected) in [
+        (T - 1, "log.window"),
+        (T, "accepted"),
+        (T + 1, "accepted"),
+        (T + 9, "accepted"),
+        (T + 10, "accepted"),
+        (T + 11, "log.window"),
+    ] {
+        let thresholds = Thresholds { log_entries: 1, ..Thresholds::KEY_WITHOUT_LOG };
+        let key = SignerKey::new(world.signer.public.clone());
+        let verdict = verify_keyed(&root, &bundle, key, thresholds, Timestamp::from_seconds(now));
+        assert_eq!(verdict, expected, "{now}");
     }
 }
 

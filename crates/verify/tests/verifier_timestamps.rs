@@ -7,7 +7,7 @@ use chancery_verify::bundle::Bundle;
 use chancery_verify::trust_root::TrustRoot;
 use chancery_verify::verifier::{AnySigner, Artifact, Options, Unknown, Verified, Verifier};
 use chancery_verify::{Refusal, Timestamp};
-use made::token::{Named, foreign_attributes};
+use made::token::{Named, Order, foreign_attributes};
 use made::{ARTIFACT, NOW, Spec, Stamp, T, World};
 use serde_json::Value;
 
@@ -68,6 +68,24 @@ fn what_is_signed_along_and_carried_along_changes_nothing() {
     // Twice the same attribute is none that is known.
     let twice = Stamp { attributes: [foreign_attributes(), foreign_attributes()].concat(), ..stamp };
     assert_eq!(code(&world, &twice), "timestamp.malformed");
+}
+
+/// RFC 5652 §5.3: signed attributes must be DER, whose sets are sorted. Other verifiers differ: sigstore-go sorts what it
+/// got before it verifies, OpenSSL verifies the order that it got. So each accepts a token that the other refuses.
+#[test]
+fn attributes_in_another_order_than_that_of_der_are_malformed() {
+    for tsa_leaf_is_known in [true, false] {
+        let world = World::new(Spec { tsa_leaf_is_known, ..Spec::default() });
+        let certificates = vec![world.tsa[0].der().to_vec()];
+        for attributes in [Vec::new(), foreign_attributes()] {
+            let stamp = Stamp { certificates: certificates.clone(), attributes, ..Stamp::of(&world.signature, T) };
+            assert_eq!(code(&world, &stamp), "accepted");
+            let sent = Stamp { order: Order::SentOtherwise, ..stamp };
+            assert_eq!(code(&world, &sent), "timestamp.malformed");
+            let signed = Stamp { order: Order::SentAndSignedOtherwise, ..sent };
+            assert_eq!(code(&world, &signed), "timestamp.malformed");
+        }
+    }
 }
 
 #[test]

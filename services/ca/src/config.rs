@@ -4,12 +4,12 @@
 //! missing file, and a file without issuers. Only listed issuers are trusted; there are no public defaults. The same
 //! types produce the JSON schema for editors ([`schema`]) and the output of an import.
 
+mod conversion;
 mod entry;
 mod kind;
 mod preset;
 
-pub use entry::{IssuerEntry, IssuerType, Patterns};
-pub use preset::Preset;
+pub use entry::{IssuerEntry, IssuerType, Patterns, Preset};
 
 use crate::IssuerSettings;
 use crate::oidc::{Authenticator, InvalidIssuer, http_fetcher};

@@ -1,10 +1,11 @@
 //! Why a request gets no certificate. [`crate::http`] decides which text the client receives.
 
 use crate::issue::IssueError;
-use crate::limit::Share;
-use crate::oidc::TokenRefusal;
+use crate::refusal::TokenRefusal;
+use chancery_daemon::budget::Busy;
 use chancery_daemon::clock::ClockFault;
 use chancery_verify::Rejection;
+use std::fmt;
 
 /// The one reason a request failed. Variants stand in the order of the checks.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum Error {
         /// The limit.
         limit_bytes: usize,
     },
+    /// The server has too many requests in flight. The same request may succeed a second later.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The body is not the expected JSON.
     #[error("the request is malformed: {reason}")]
     Malformed {
@@ -76,6 +80,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "request.too_large",
+            Self::Busy(_) => "server.busy",
             Self::Malformed { .. } => "request.malformed",
             Self::Clock(fault) => fault.code(),
             Self::Token(refusal) => refusal.code(),
@@ -90,5 +95,23 @@ impl Error {
             Self::Audit(_) => "ca.audit",
             Self::Issue(error) => error.code(),
         }
+    }
+}
+
+/// The share of [`Error::Limited`] that is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Of one identity at one issuer.
+    Identity,
+    /// Of all identities of one issuer.
+    Issuer,
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Identity => "identity",
+            Self::Issuer => "issuer",
+        })
     }
 }

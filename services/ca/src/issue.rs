@@ -158,6 +158,18 @@ impl Pipeline {
         &self.chain
     }
 
+    /// The issuing key.
+    #[must_use]
+    pub const fn signer(&self) -> &Arc<Signer> {
+        &self.signer
+    }
+
+    /// Whether certificates are logged, and where.
+    #[must_use]
+    pub const fn transparency(&self) -> &Transparency {
+        &self.transparency
+    }
+
     /// Issues a certificate for `key`. `principal` has proved possession of the key.
     pub async fn issue(&self, principal: &Principal, key: &PublicKey, now: Timestamp) -> Result<Issued, IssueError> {
         let serial = authority::serial_number(self.random.as_ref());

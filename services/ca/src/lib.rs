@@ -21,6 +21,7 @@
 pub mod audit;
 pub mod chain;
 pub mod challenge;
+mod claims;
 mod client_algorithms;
 pub mod config;
 mod error;
@@ -33,15 +34,16 @@ mod measure;
 mod minute;
 pub mod oidc;
 pub mod profile;
+mod refusal;
 mod request;
 mod rotation;
 mod settings;
 pub mod transparency;
 
 pub use client_algorithms::{ClientAlgorithm, ClientAlgorithms, UnknownAlgorithm};
-pub use error::Error;
+pub use error::{Error, Share};
 pub use http::{GRPC_SERVICE, measured_router, router};
-pub use limit::{Rates, Share};
+pub use limit::Rates;
 pub use measure::measure;
 pub use request::{Counts, Records};
 pub use rotation::NotPublished;

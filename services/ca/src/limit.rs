@@ -3,14 +3,13 @@
 //! Only requests with verified tokens count, so no caller can use up another identity's share, and memory use is
 //! bounded. A keyed hash maps identities to a fixed number of slots. Two identities in one slot share its rate.
 
-use crate::Error;
+use crate::error::{Error, Share};
 use crate::identity::Principal;
 use chancery_daemon::clock::Clock;
 use governor::clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -26,24 +25,6 @@ pub struct Rates {
     pub per_identity: Option<NonZeroU32>,
     /// Of all identities of one issuer.
     pub per_issuer: Option<NonZeroU32>,
-}
-
-/// The share that is used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
-    /// Of one identity at one issuer.
-    Identity,
-    /// Of all identities of one issuer.
-    Issuer,
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Identity => "identity",
-            Self::Issuer => "issuer",
-        })
-    }
 }
 
 /// The limits, and their current use.

@@ -28,7 +28,7 @@ pub enum Transparency {
 /// A future answer of a log.
 pub type Submission<'a> = Pin<Box<dyn Future<Output = Result<SignedCertificateTimestamp, LogError>> + Send + 'a>>;
 
-/// A future result: whether a log accepts a root.
+/// A future result: whether a log accepts a root, or works.
 pub type Acceptance<'a> = Pin<Box<dyn Future<Output = Result<(), LogError>> + Send + 'a>>;
 
 /// A log of certificates.
@@ -47,6 +47,13 @@ pub trait CertificateLog: Send + Sync {
     /// root. A log in this process is given the root; any other is asked, and the result is [`LogError::Refused`] until
     /// its operator has added the root.
     fn accept_root(&self, root: Vec<u8>) -> Acceptance<'_>;
+
+    /// Returns once the log has shown that it works, or why it does not. Nothing is submitted.
+    ///
+    /// Implementations MUST be cancel safe, and MUST NOT return [`LogError::Refused`].
+    fn verify_usable(&self) -> Acceptance<'_> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Returns whether the log is part of this process and verifies its own signatures. If so, only the certificates in
     /// the authority's sample have their timestamps verified again.

@@ -36,7 +36,7 @@ async fn a_hundred_thousand_strange_requests_make_no_new_series() {
     let counts = Counts::register(&metrics).unwrap();
     let world = World::recorded(Records { counts: Some(counts), ..Records::default() }).await;
     let routes = chancery_ca::measured_router(Arc::clone(&world.authority), &metrics).unwrap();
-    let routes = http::measured(http::shell(routes, Arc::new(|| None)), &metrics).unwrap();
+    let routes = http::measured(http::shell(routes, Arc::new(Vec::new)), &metrics).unwrap();
     let send = |method: Method, path: String, body: String| {
         let request = Request::builder().method(method).uri(path).body(Body::from(body)).unwrap();
         routes.clone().oneshot(request)

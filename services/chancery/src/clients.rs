@@ -99,6 +99,12 @@ impl Facts {
         hex::encode(hash::sha256(&self.root))
     }
 
+    /// The command that gets the first root into a file and compares it with its checksum.
+    fn fetch_root(&self) -> String {
+        let (mirror, checksum) = (&self.mirror, self.checksum());
+        format!("curl -fsS {mirror}/root.json -o root.json && echo '{checksum}  root.json' | sha256sum -c\n")
+    }
+
     fn root_base64(&self) -> String {
         STANDARD.encode(&self.root)
     }

@@ -8,26 +8,30 @@
 mod arguments;
 mod audit;
 mod console;
-mod origin;
 mod trust;
 mod tsa;
 
 use crate::{
-    cli::database_url,
+    database_url,
     instance::{CheckpointKey, RekorVersion, WitnessesTable, services},
+    listening::TlsFiles,
     logging::TelemetryTable,
+    role::Role,
+    web_origin,
 };
 use anyhow::{Context as _, bail, ensure};
-use chancery_daemon::authority::check_organization;
+use chancery_daemon::{
+    authority::check_organization,
+    budget::{self, Budget},
+};
 use chancery_keys::KeyUri;
 use chancery_trust::Validity;
 use chancery_verify::Timestamp;
 use console::ConsoleTable;
-pub(crate) use origin::web_origin;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
-    fmt, fs,
+    fs,
     net::{IpAddr, SocketAddr},
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
@@ -40,40 +44,6 @@ use url::Url;
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Enough for the clients behind one NAT gateway, each with a few connections.
 const CONNECTIONS_PER_ADDRESS: usize = 256;
-
-/// A role of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
-    /// Certificate authority (Fulcio)
-    Ca,
-    /// Signature logs (Rekor) and certificate log
-    Log,
-    /// Timestamp authority
-    Tsa,
-    /// Trust root: TUF repository and trust files
-    Trust,
-}
-
-impl Role {
-    pub(crate) const ALL: [Self; 4] = [Self::Ca, Self::Log, Self::Tsa, Self::Trust];
-
-    /// The name in settings, logs and metrics.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Ca => "ca",
-            Self::Log => "log",
-            Self::Tsa => "tsa",
-            Self::Trust => "trust",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// Configuration of a server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -124,6 +94,9 @@ pub(crate) struct Listen {
     /// Most connections that one client address may have open; 0 means no limit. Default: 256 with `tls`, no limit without,
     /// because behind a proxy all clients have the address of the proxy.
     connections_per_address: Option<usize>,
+    /// Most bytes of request bodies that are read or checked at once, at least 67108864. They take up to three times as much
+    /// memory. A request that does not fit gets 503 with `Retry-After`. Default: 134217728.
+    request_budget_bytes: Option<NonZeroUsize>,
     /// Origins of web pages that may do what any other client may, e.g. `https://search.example.org`. Pages of other origins may
     /// read checkpoints, tiles and what clients trust, and nothing else. Default: none.
     #[serde(default)]
@@ -137,8 +110,19 @@ impl Listen {
         NonZeroUsize::new(self.connections_per_address.unwrap_or(usual))
     }
 
-    /// Refuses two sockets for one address and port, because the system would refuse the second.
+    /// The budget for the bodies of requests.
+    pub(crate) fn request_budget(&self) -> Budget {
+        self.request_budget_bytes.map_or_else(Budget::default, |bytes| Budget::new(bytes.get()))
+    }
+
+    /// Refuses a budget in which not every request fits, and two sockets for one address and port, because the system would
+    /// refuse the second.
     fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.request_budget_bytes.is_none_or(|bytes| bytes.get() >= budget::MIN_BYTES),
+            "[listen] request_budget_bytes is less than {}; set at least that, or remove it",
+            budget::MIN_BYTES
+        );
         let Some(metrics) = self.metrics else { return Ok(()) };
         let (one, other) = (self.address.ip(), metrics.ip());
         // `[::]` also accepts IPv4.
@@ -151,16 +135,6 @@ impl Listen {
         );
         Ok(())
     }
-}
-
-/// TLS certificate and key, in PEM. The server loads them again when they change.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TlsFiles {
-    /// File of the certificate chain, the server's certificate first.
-    pub(crate) certificate: PathBuf,
-    /// File of the private key.
-    pub(crate) key: PathBuf,
 }
 
 /// A `PostgreSQL` database.
@@ -316,7 +290,7 @@ impl Configuration {
             }
         }
         if let Some(database) = &self.database
-            && let Err(refusal) = database_url(&database.url)
+            && let Err(refusal) = database_url::parse(&database.url)
         {
             bail!("[database] url: {refusal}");
         }
@@ -325,7 +299,7 @@ impl Configuration {
             "[log] ct_log_url and ct_log_key belong together: set both or neither"
         );
         for origin in &self.listen.origins {
-            web_origin(origin).map_err(anyhow::Error::msg).context("[listen] origins")?;
+            web_origin::parse(origin).map_err(anyhow::Error::msg).context("[listen] origins")?;
         }
         self.operations()?;
         ensure!(
@@ -419,6 +393,7 @@ mod tests {
             (SMALLEST.replace("[ca]", "[database]\nurl = \"postgres://a:b@c/d\"\n[ca]"), "PGPASSWORD"),
             (format!("{SMALLEST}[log]\nct_log_url = \"https://ct.example.org\"\n"), "belong together"),
             (SMALLEST.replace("[listen]\n", "[listen]\norigins = [\"*\"]\n"), "[listen] origins"),
+            (SMALLEST.replace("[listen]\n", "[listen]\nrequest_budget_bytes = 67108863\n"), "at least that"),
             (format!("{SMALLEST}[extra]\n"), "extra"),
             (format!("{SMALLEST}[telemetry]\nlog_format = \"yaml\"\n"), "yaml"),
             (SMALLEST.replace("example.org\"", "example.org/sigstore\""), "has a path"),

@@ -8,15 +8,17 @@ mod demo;
 
 use crate::{
     command,
-    configuration::Role,
+    data_directory::DataDirectory,
     instance::{
-        Addresses, AuthorityArguments, Choices, ConsoleSettings, DataDirectory, GuardedClock, Instance, Listening,
-        OperationsArguments, RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments,
-        TransparencyArguments, TufArguments, WitnessArguments,
+        Addresses, AuthorityArguments, Choices, ConsoleSettings, GuardedClock, Instance, OperationsArguments,
+        RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments, TufArguments,
+        WitnessArguments,
     },
     issuer,
     issuers::ConfiguredIssuers,
+    listening::Listening,
     loopback,
+    role::Role,
 };
 use anyhow::{Context as _, ensure};
 use axum::middleware;

@@ -1,7 +1,7 @@
 //! One instance of the program: its data directory, its roles, and how they hang together in a process.
 //!
-//! `chancery dev` and `chancery serve` are two ways to set one up. [`data`] is where things are kept, [`composition`] which
-//! parts there are; each part has its file.
+//! `chancery dev` and `chancery serve` are two ways to set one up. [`composition`] says which parts there are; each part
+//! has its file. Things are kept in [`crate::data_directory`].
 
 mod addresses;
 mod authority;
@@ -10,18 +10,18 @@ mod clock;
 mod composition;
 mod console;
 mod ct_shards;
-mod data;
 mod description;
 mod keys;
-mod listening;
 mod log_keys;
 mod log_metrics;
 mod logs;
 mod operations;
+mod readiness;
 mod rekor2_shards;
 mod rekor_shards;
 mod rekor_v2;
 mod running;
+mod setup;
 mod shards;
 mod tiles;
 mod time_servers;
@@ -35,14 +35,13 @@ mod witnesses;
 pub(crate) use addresses::Addresses;
 pub(crate) use authority::{AuthorityArguments, Settings as AuthoritySettings, development_issuer, key_uri};
 pub(crate) use clock::GuardedClock;
-pub(crate) use composition::{Choices, Instance, Setup, SignIn};
-pub(crate) use console::ConsoleSettings;
-pub(crate) use data::{DataDirectory, recorded_instance};
-pub(crate) use description::{Answering, witness_description};
+pub(crate) use composition::{Choices, Instance};
+pub(crate) use description::Answering;
 pub(crate) use keys::{KeyRecord, keys};
-pub(crate) use listening::Listening;
 pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
+pub(crate) use setup::{ConsoleSettings, Setup, SignIn};
+pub(crate) use shards::{mark_file, marks, tree_id};
 #[cfg(feature = "s3")]
 pub(crate) use tiles::BucketArguments;
 pub(crate) use tiles::{Place as TilesPlace, TilesArguments};

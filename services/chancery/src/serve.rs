@@ -9,12 +9,12 @@ pub(crate) use prepared::{Prepared, missing_tls};
 
 use crate::{
     command,
-    configuration::{Configuration, Role},
-    instance::{
-        Choices, ConsoleSettings, DataDirectory, GuardedClock, Instance, Listening, Setup, SignIn, TilesPlace,
-        recorded_instance,
-    },
+    configuration::Configuration,
+    data_directory::{DataDirectory, recorded_instance},
+    instance::{Choices, ConsoleSettings, GuardedClock, Instance, Setup, SignIn, TilesPlace},
+    listening::Listening,
     logging::LogArguments,
+    role::Role,
 };
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::reload::Hangups;
@@ -68,7 +68,7 @@ pub(crate) async fn run(file: &Path, roles: &[Role], log: &LogArguments) -> anyh
     ensure!(!data.is_new(), "the instance in {} is incomplete; complete it: chancery init", data.path().display());
     // (2)
     let listening = Listening::on(configuration.listen.address, configuration.listen.metrics, hangups).await?;
-    let listening = listening.with_origins(&configuration.listen.origins);
+    let listening = listening.with_origins(&configuration.listen.origins).within(configuration.listen.request_budget());
     let mut listening = listening.with_tls(configuration.listen.tls.as_ref())?;
     if let Some(limit) = configuration.listen.connections_per_address() {
         listening = listening.with_limit(limit);

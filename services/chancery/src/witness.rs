@@ -4,4 +4,4 @@ mod client;
 mod serve;
 
 pub(crate) use client::HttpWitness;
-pub(crate) use serve::{WitnessConfiguration, WitnessListen, run};
+pub(crate) use serve::{WitnessConfiguration, WitnessListen, description, run};

@@ -1,6 +1,6 @@
 //! Re-derives a whole log from its entries, as an auditor does. Every test scenario ends with it.
 //!
-//! Entries → leaf hashes → identity hashes → tiles → root hashes at every stored checkpoint → signatures → head → the
+//! Entries → leaf hashes → identity hashes → tiles → root hashes at every stored checkpoint and head → signatures → the
 //! tables that lead to entries. No stored value is trusted, and the first wrong one is reported. [`check`] reads
 //! through the [`Store`] and changes nothing, so it may run beside a server. [`check_files`] reads the public files:
 //! checkpoint, tiles and entry bundles, from a server or a directory.
@@ -10,13 +10,15 @@
 //!
 //! | changed | why nothing follows from it |
 //! |---|---|
-//! | `bundle_parts.timestamp_ms` of a Rekor log, to a time between those of its neighbours | the time of an entry is not hashed into the tree; clients have the one that was promised |
-//! | `logs.created_ms`, to a time before the first entry | it is only shown |
-//! | `frozen_logs` | that a log is frozen is a decision, not a fact about the tree |
+//! | `bundle_parts.timestamp_ms` of a Rekor log, to a time between those of its neighbours, if its head is not kept | the time of an entry is not hashed into the tree; clients have the one that was promised |
+//! | `logs.created_ms`, to a time before the first entry, if the first head is not kept | it is only shown |
+//! | `frozen_logs`, `quarantined_logs` | that a log is frozen or in doubt is a decision, not a fact about the tree |
+//! | `ended_logs.ended_ms`, and `published_size` upwards | how much was lost is known to nobody else |
 //! | a row of `checkpoints` that is missing | not every checkpoint is stored |
 //! | a row of `issuers` that no entry names | it is stored before the entry is logged |
 
 mod files;
+mod heads;
 mod identities;
 mod signatures;
 mod stored;
@@ -121,6 +123,9 @@ pub struct Report {
     pub signatures: u64,
     /// Sizes of the earlier trees that it extends.
     pub extends: Vec<u64>,
+    /// Of a log that was ended, the number of entries that were published and cannot be proven any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
 }
 
 /// The first fault.

@@ -13,10 +13,9 @@ pub use chain::{ChainRefused, Submission, Submitter};
 pub use http::describe;
 use roots::Roots;
 
-use crate::pool::Sealed;
 use crate::store::StoredEntry;
 use crate::tiles::Files;
-use crate::{Corrupt, Error, Log, Outcome, Pending, tiles};
+use crate::{Corrupt, Error, Log, Outcome, Pending, Sealed, tiles};
 use axum::Router;
 use bytes::Bytes;
 use chancery_daemon::samples::Samples;
@@ -109,8 +108,11 @@ impl Ct {
         // Before the entry: a fingerprint in a data tile must always lead to its certificate.
         self.keep(&issuers).await?;
         let extra = Bytes::from(extra);
-        let pending =
-            Pending { identity_hash, seal: Box::new(move |index, timestamp| seal(&entry, &extra, index, timestamp)) };
+        let pending = Pending {
+            identity_hash,
+            seal: Box::new(move |index, timestamp| seal(&entry, &extra, index, timestamp)),
+            only_first: false,
+        };
         let leaf = match self.log.append(pending).await? {
             Outcome::Logged(receipt) => receipt.leaf,
             Outcome::AlreadyLogged { index } => {

@@ -1,29 +1,31 @@
-//! A log as its personalities see it: append, prove, read.
+//! A log that is open: what it is made of, what it takes, and which heads it shows.
+//!
+//! What is read of it, and the proofs, are in [`crate::proofs`], [`crate::receipt`] and [`crate::tiles`].
 
+mod begin;
+mod doubt;
 mod open;
-mod read;
+mod settings;
 
-pub use open::{CHECKPOINT_PERIOD, OpenError, Settings};
-use read::prove_inclusion;
+use doubt::Ended;
+pub(crate) use doubt::{file_beside, larger, read_file};
+pub use settings::{CHECKPOINT_PERIOD, OpenError, Settings};
 
+use crate::Error;
 use crate::activity::{Activity, Measures};
+use crate::cache::TileCache;
+use crate::head::{Follower, Published, Sequenced};
 use crate::mark::Marking;
-use crate::pool::{Pending, Pool};
-use crate::quarantine::{Obstacle, Quarantine};
-use crate::sequencer::Follower;
+use crate::pool::Pool;
+use crate::quarantine::{Obstacle, Quarantine, Reason};
 use crate::shared_read::SharedRead;
-use crate::store::{CommittedHead, LogRecord, Store};
-use crate::tiles::TileCache;
+use crate::store::{CommittedHead, LogRecord, Store, StoreError};
+use crate::tree::Pending;
 use crate::witnessing::{WitnessFault, WitnessStatus, Witnessed};
-use crate::{Corrupt, Error};
-use bytes::Bytes;
 use chancery_daemon::clock::{ClockFault, ClockGuard, is_before};
-use chancery_daemon::samples::Samples;
 use chancery_daemon::signer::Signer;
+use chancery_verify::Timestamp;
 use chancery_verify::checkpoint::Scheme;
-use chancery_verify::merkle::TreeHead;
-use chancery_verify::tile::{Edge, Tiles, Trees};
-use chancery_verify::{Hash, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,68 +33,6 @@ use tokio::sync::watch;
 
 /// How long an answer waits for the high-water mark: far longer than a disk that works takes to sync a block.
 const MARK_PATIENCE: Duration = Duration::from_secs(10);
-
-/// A tree head with its signed checkpoint: what clients may see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// Size and root hash.
-    pub tree: TreeHead,
-    /// The time it states.
-    pub timestamp: Timestamp,
-    /// The signed note.
-    pub note: String,
-    /// The key's signature over it, as the scheme defines it.
-    pub signature: Vec<u8>,
-    /// The tiles of the right edge, which every proof in this tree needs and no cache holds, because they still grow. Empty
-    /// where they are to be read from the store.
-    pub(crate) edge: Trees,
-}
-
-/// What the sequencer answers for one entry.
-#[derive(Debug, Clone)]
-pub(crate) enum Sequenced {
-    /// It is in the tree.
-    Integrated {
-        index: u64,
-        timestamp: Timestamp,
-        leaf_hash: Hash,
-        leaf: Bytes,
-        published: Arc<Published>,
-        /// The tiles of the batch and the right edge: every proof of the batch can be made from them.
-        trees: Arc<Trees>,
-    },
-    /// An equal entry was there before.
-    AlreadyLogged { index: u64 },
-}
-
-/// Proof that an entry is in a published tree. Verified before anyone sees it.
-#[derive(Debug, Clone)]
-pub struct Receipt {
-    /// Its position.
-    pub index: u64,
-    /// When it was integrated.
-    pub timestamp: Timestamp,
-    /// Its leaf hash.
-    pub leaf_hash: Hash,
-    /// What is hashed into the tree.
-    pub leaf: Bytes,
-    /// The tree head the proof leads to.
-    pub published: Arc<Published>,
-    /// Inclusion proof, leaf to root.
-    pub proof: Vec<Hash>,
-}
-
-/// What became of an entry.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Logged now.
-    Logged(Receipt),
-    /// Logged before, at this index; it can be read at once.
-    AlreadyLogged {
-        /// Where.
-        index: u64,
-    },
-}
 
 /// A log: cheap to clone, every clone is the same log.
 #[derive(Clone)]
@@ -118,8 +58,9 @@ struct Parts {
     /// Set by the sequencer, too, when it finds the log frozen.
     frozen: Arc<AtomicBool>,
     quarantine: Quarantine,
+    ended: Ended,
     cache: TileCache,
-    committed: SharedRead<CommittedHead>,
+    committed: SharedRead<CommittedHead, StoreError>,
     /// Entries appended by this process.
     appended: AtomicU64,
     activity: Arc<Activity>,
@@ -138,6 +79,12 @@ impl Log {
         self.0.frozen.load(Ordering::Relaxed)
     }
 
+    /// Whether an operator has ended it at what can be proven: it is only read, and nothing is signed.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.0.ended.is_begun()
+    }
+
     /// How its checkpoints are named.
     #[must_use]
     pub fn scheme(&self) -> &Scheme {
@@ -153,6 +100,10 @@ impl Log {
     /// The newest tree head that was published by this process; another replica may have committed a larger one. An error
     /// where the log is quarantined and nothing that is stored can be proven.
     pub fn published(&self) -> Result<Arc<Published>, Error> {
+        if self.is_ended() {
+            let shown = self.0.ended.published().cloned();
+            return shown.ok_or(Error::Unavailable { reason: "the checkpoint of the ended log cannot be read" });
+        }
         self.publications().map(|published| published.borrow().clone())
     }
 
@@ -160,11 +111,15 @@ impl Log {
     /// last one it published: reads go on.
     pub async fn latest(&self) -> Result<Arc<Published>, Error> {
         let published = self.published()?;
-        if !self.0.store.shared() || self.0.quarantine.reason().is_some() {
+        if !self.0.store.shared() || self.0.quarantine.reason().is_some() || self.is_ended() {
             return Ok(published);
         }
-        let committed = self.0.committed.now(async || self.0.store.head(self.0.record.log_id).await).await;
-        let committed = self.judged(committed.map_err(Error::from))?;
+        let (store, log_id) = (self.0.store.clone(), self.0.record.log_id);
+        let query = move || {
+            let store = store.clone();
+            async move { store.head(log_id).await }
+        };
+        let committed = self.judged(self.0.committed.now(query).await.map_err(Error::from))?;
         if committed.tree.size <= published.tree.size {
             return Ok(published);
         }
@@ -211,7 +166,7 @@ impl Log {
     /// Leaves whose entries and tiles may be read, at least `wanted` if there are as many: all that are published, or all
     /// that are stored where nothing can be proven.
     pub(crate) async fn readable(&self, wanted: u64) -> Result<u64, Error> {
-        if self.0.published.is_none() {
+        if self.0.published.is_none() && !self.is_ended() {
             return Ok(self.0.stored_size);
         }
         Ok(self.covering(wanted).await?.tree.size)
@@ -241,12 +196,16 @@ impl Log {
         &self.0.cache
     }
 
-    /// Why the log takes no entries; `None` where it does. Reads go on.
+    /// Why the log takes no entries; `None` where it does, and where it was ended: then its successor does. Reads go on.
     #[must_use]
     pub fn obstacle(&self) -> Option<Obstacle> {
+        if self.is_ended() {
+            return None;
+        }
         let log = self.0.record.name.clone();
         if let Some(reason) = self.0.quarantine.reason() {
-            return Some(Obstacle::Quarantined { log, reason: reason.clone() });
+            let change = self.0.quarantine.change().cloned();
+            return Some(Obstacle::Quarantined { log, reason: reason.clone(), change });
         }
         if !self.0.pool.is_open() {
             return Some(Obstacle::Stopped { log });
@@ -258,6 +217,26 @@ impl Log {
             return Some(Obstacle::Unwitnessed { log, witnesses: self.warnings() });
         }
         self.clock_fault().map(|fault| Obstacle::Clock { log, fault })
+    }
+
+    /// Why the last entries were not taken, or those of now have to wait: a fault of the log, not of the entries. It ends
+    /// with an entry that is taken, or by itself: the log tries again every two seconds.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.0.activity.trouble()
+    }
+
+    /// Reads the committed head and compares it with the one that was published before. An error says what is wrong.
+    pub async fn verify_head(&self) -> Result<(), String> {
+        let published = self.published().map_err(|error| error.to_string())?.tree;
+        let head = self.0.store.head(self.0.record.log_id).await.map_err(|error| Error::from(error).to_string())?.tree;
+        if head.size < published.size {
+            return Err(format!("it has {} leaves, and {} were published", head.size, published.size));
+        }
+        if head.size == published.size && head.root != published.root {
+            return Err(format!("its root hash is another than the one that was published for {} leaves", head.size));
+        }
+        Ok(())
     }
 
     /// Why nothing can be dated. What is behind its newest entry is the log's own matter, and none of one that is frozen.
@@ -331,8 +310,9 @@ impl Log {
         self.0.witnessed.as_ref()?.refusal(published)
     }
 
-    /// Appends an entry; returns once it is durable, under a signed checkpoint and provable.
-    pub async fn append(&self, pending: Pending) -> Result<Outcome, Error> {
+    /// Puts an entry into the tree. Where it is in it now, its head is signed, and is perhaps not to be seen yet: see
+    /// [`Self::acknowledged`].
+    pub(crate) async fn integrate(&self, pending: Pending) -> Result<Sequenced, Error> {
         if self.is_frozen() {
             return Err(Error::Frozen);
         }
@@ -343,55 +323,45 @@ impl Log {
             stopped @ Error::Unavailable { .. } => self.quarantined(stopped),
             error => error,
         })?;
-        match sequenced {
-            Sequenced::AlreadyLogged { index } => {
-                // The answer names an entry, which must be readable at once.
-                let size = index.saturating_add(1);
-                match &self.0.witnessed {
-                    None => self.marked(size).await?,
-                    Some(witnessed) => drop(self.shown(witnessed, size).await?),
-                }
-                Ok(Outcome::AlreadyLogged { index })
-            }
-            Sequenced::Integrated { index, timestamp, leaf_hash, leaf, published, trees } => {
-                self.0.appended.fetch_add(1, Ordering::Relaxed);
-                let signed = published.tree;
-                let published = match &self.0.witnessed {
-                    None => {
-                        self.marked(signed.size).await?;
-                        published
-                    }
-                    Some(witnessed) => self.shown(witnessed, signed.size).await?,
-                };
-                let proof = if published.tree == signed {
-                    self.judged(prove_inclusion(index, &leaf_hash, &signed, &trees).map_err(Error::from))?
-                } else {
-                    let prove = || self.inclusion_proof(index, &leaf_hash, &published.tree, Tiles::default());
-                    self.checked(prove).await?
-                };
-                Ok(Outcome::Logged(Receipt { index, timestamp, leaf_hash, leaf, published, proof }))
-            }
+        if matches!(sequenced, Sequenced::Integrated { .. }) {
+            self.0.appended.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(sequenced)
+    }
+
+    /// Waits until clients may see a head of at least `size` leaves, which are signed: until it is in the high-water mark,
+    /// where one is kept, and witnesses have cosigned one, where the log has some. That one is returned.
+    pub(crate) async fn acknowledged(&self, size: u64) -> Result<Option<Arc<Published>>, Error> {
+        match &self.0.witnessed {
+            None => self.marked(size).await.map(|()| None),
+            Some(witnessed) => self.shown(witnessed, size).await.map(Some),
         }
     }
-}
 
-/// Signs a committed head, verifies the checkpoint that comes of it if it is one of the samples, and returns it for
-/// publication.
-pub(crate) async fn sign_head(
-    (scheme, signer, samples): (&Scheme, &Signer, &Samples),
-    head: &CommittedHead,
-    edge: &Edge,
-    now: Timestamp,
-) -> Result<Published, Error> {
-    let signature = signer
-        .sign(&scheme.signed_bytes(&head.tree, now))
-        .await
-        .map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
-    let note = scheme.note(&head.tree, now, signer.public_key(), &signature);
-    samples.check(now, || match scheme.open(&note, signer.public_key()) {
-        Ok(stated) if stated == head.tree => Ok(()),
-        Ok(_) => Err(Corrupt::new("a checkpoint states the head it was made for")),
-        Err(rejection) => Err(Corrupt::refused("a checkpoint verifies", rejection)),
-    })?;
-    Ok(Published { tree: head.tree, timestamp: now, note, signature, edge: edge.trees() })
+    /// What a read answers. A self-check that fails twice, the second time without the cache, quarantines the log.
+    pub(crate) async fn checked<T, F>(&self, read: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let first = read().await;
+        let failed = match &first {
+            Err(error) if error.corrupt().is_some() && self.quarantine().is_none() => error.to_string(),
+            _ => return first,
+        };
+        self.0.cache.clear();
+        let again = read().await;
+        if again.is_ok() {
+            let log = self.0.record.name.as_str();
+            tracing::warn!(log.name = %log, failed, "a self-check of a read failed, and passed without what was cached");
+        }
+        self.judged(again)
+    }
+
+    /// An outcome as it is. A failed self-check in it quarantines the log.
+    pub(crate) fn judged<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if let Some(corrupt) = outcome.as_ref().err().and_then(Error::corrupt) {
+            self.0.quarantine.begin(&self.0.record.name, Reason::Invariant(corrupt.clone()));
+        }
+        outcome
+    }
 }

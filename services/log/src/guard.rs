@@ -1,28 +1,27 @@
 //! The guard: what must be true of a stored log before anything is signed. Every start passes it.
 //!
-//! 1. The checkpoint in the object store, where the log's files are copied to one, is of this log.
+//! 1. The checkpoint in the object store, where the log's files are copied to one, and that in the high-water mark were read
+//!    before the guard is asked. The log's key has signed both: what it did not sign says nothing about the log.
 //! 2. The newest stored checkpoint is one the log's key signed.
-//! 3. The head is not behind it, nor behind the high-water mark, which its key must have signed.
+//! 3. The head is not behind it, nor behind those of 1.
 //! 4. The tiles of the right edge hash to the head's root.
 //! 5. The head's tree extends that of the stored checkpoint, that of the one in the object store, and that of the mark.
 //!
 //! Then the log's witnesses are asked, where it has some; see [`crate::witnessing`].
 //!
-//! If 1 does not hold, the configuration is wrong: an operator must correct it, and the log does not open. If any other
+//! If 1 does not hold, it is unknown what was published, and the log does not open. If any other
 //! check fails, the stored data is in doubt, and the log opens quarantined: over the newest stored checkpoint that
 //! verifies and that the stored tiles lead to.
 
-use crate::engine::{OpenError, Published};
-use crate::mirror::Destination;
+use crate::head::Published;
 use crate::quarantine::Reason;
-use crate::sequencer::checked_edge;
 use crate::store::{CommittedHead, LogRecord, Store, StoreError};
+use crate::tree::{checked_edge, planned_tiles};
 use crate::{Corrupt, Error};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::{self, Plan, TreeHead};
-use chancery_verify::tile::{Edge, TileId, Tiles, Trees};
+use chancery_verify::tile::{Edge, Tiles, Trees};
 use chancery_verify::{Hash, PublicKey, Rejection};
-use std::collections::BTreeSet;
 
 /// Stored checkpoints that are tried, newest first, until one can be proven. A log has up to ten for each second that it
 /// was written to: where more than these were changed, nothing that is stored is worth showing as a checkpoint.
@@ -43,13 +42,14 @@ pub(crate) struct Sound {
     pub(crate) edge: Edge,
 }
 
-/// What is known of the log outside its database.
+/// What is known of the log outside its database (1). It MUST have been read before the guard reads heads: whatever is
+/// published was committed before.
 #[derive(Clone, Copy)]
-struct Remembered {
+pub(crate) struct Remembered {
     /// The tree in the object store.
-    copied: Option<TreeHead>,
+    pub(crate) copied: Option<TreeHead>,
     /// The tree in the high-water mark.
-    marked: Option<TreeHead>,
+    pub(crate) marked: Option<TreeHead>,
 }
 
 /// What the guard found.
@@ -86,18 +86,12 @@ impl From<StoreError> for Miss {
 
 impl Guard<'_> {
     /// Looks at everything; the numbers are those of the module.
-    pub(crate) async fn inspect(self, copy: Option<&Destination>, mark: Option<&str>) -> Result<Verdict, OpenError> {
-        // (1) Heads are read after what was published of them: whatever is published was committed before.
-        let copied = match copy {
-            Some(copy) => copy.published(self.scheme, self.key).await?,
-            None => None,
-        };
-        let marked = mark.map(|note| self.scheme.open(note, self.key)).transpose().map_err(OpenError::OtherMark)?;
+    pub(crate) async fn inspect(self, remembered: Remembered) -> Result<Verdict, Error> {
         let mut size = 0;
-        match self.judge(Remembered { copied, marked }, &mut size).await {
+        match self.judge(remembered, &mut size).await {
             Ok(sound) => Ok(Verdict::Sound(sound)),
             Err(Miss::Doubt(reason)) => Ok(Verdict::Doubtful { reason, size }),
-            Err(Miss::Unreadable(error)) => Err(Error::from(error).into()),
+            Err(Miss::Unreadable(error)) => Err(error.into()),
         }
     }
 
@@ -154,7 +148,17 @@ impl Guard<'_> {
 
     /// The newest stored checkpoint that verifies and that the stored tiles lead to: what can be shown without signing.
     pub(crate) async fn last_published(self) -> Result<Option<Published>, Error> {
-        let mut stored = self.store.newest_checkpoint(self.record.log_id).await?;
+        self.newest_proven(self.store.newest_checkpoint(self.record.log_id).await?).await
+    }
+
+    /// The same of trees that have at most `size` leaves.
+    pub(crate) async fn last_published_within(self, size: u64) -> Result<Option<Published>, Error> {
+        let below = size.saturating_add(1);
+        self.newest_proven(self.store.checkpoint_below(self.record.log_id, below).await?).await
+    }
+
+    /// `stored`, or the newest before it, that verifies and that the stored tiles lead to.
+    async fn newest_proven(self, mut stored: Option<(u64, String)>) -> Result<Option<Published>, Error> {
         for _ in 0..TRIED_CHECKPOINTS {
             let Some((size, note)) = stored else { return Ok(None) };
             if let Some(published) = self.republish(size, note).await? {
@@ -191,6 +195,15 @@ impl Guard<'_> {
         Ok(entries.first().map_or(self.record.created, |entry| entry.timestamp))
     }
 
+    /// Whether the stored tiles lead to this tree.
+    pub(crate) async fn leads_to(self, tree: &TreeHead) -> Result<bool, StoreError> {
+        match self.root(tree.size).await {
+            Ok(root) => Ok(root == Some(tree.root)),
+            Err(StoreError::Corrupt(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The root hash of the first `size` leaves, as the stored tiles give it; `None` where some are missing.
     async fn root(self, size: u64) -> Result<Option<Hash>, StoreError> {
         let mut plan = Plan::default();
@@ -219,6 +232,5 @@ pub(crate) async fn verify_extension(
 
 /// The stored tiles a plan needs.
 pub(crate) async fn tiles_of(store: &dyn Store, log_id: i64, plan: &Plan) -> Result<Tiles, StoreError> {
-    let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
-    store.tiles(log_id, ids.into_iter().collect()).await
+    store.tiles(log_id, planned_tiles(plan).into_iter().collect()).await
 }

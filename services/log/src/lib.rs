@@ -9,9 +9,9 @@
 //! # Life of an entry
 //! 1. A personality checks the submission and makes a [`Pending`] of it.
 //! 2. [`Log::append`] puts it into the pool; a full pool is [`Error::Busy`].
-//! 3. The sequencer takes everything that waits, and in one transaction (`tree_heads`, `bundle_parts`, `identities`,
-//!    `tiles`) drops duplicates, assigns indices, extends the tree and advances the head. **The commit is the durability
-//!    point.**
+//! 3. The sequencer takes everything that waits, and in one transaction (`heads`, in `SQLite` `tree_heads`, `bundle_parts`,
+//!    `identities`, `tiles`) drops duplicates, assigns indices, extends the tree and advances the head. **The commit is the
+//!    durability point.**
 //! 4. It signs the committed head and wakes the submitters. The head is published once it is in the high-water mark, which
 //!    is a synced file outside the database. Where the log has witnesses, they cosign before it is published, see
 //!    [`witnessing`].
@@ -21,15 +21,23 @@
 //! every start does once the stored state has passed its guard. One that does not pass it is [`quarantine`]d.
 
 mod activity;
+mod cache;
 pub mod check;
+mod corrupt;
 pub mod ct;
+mod derive;
+pub mod ending;
 mod engine;
 mod error;
+mod gathered;
 mod guard;
+mod head;
 mod mark;
 pub mod mirror;
 mod pool;
+mod proofs;
 pub mod quarantine;
+mod receipt;
 pub mod rekor_v1;
 pub mod rekor_v2;
 mod seed;
@@ -38,10 +46,14 @@ pub mod series;
 mod shared_read;
 pub mod store;
 mod tiles;
+mod tree;
 pub mod witnessing;
 
 pub use activity::Measures;
-pub use engine::{CHECKPOINT_PERIOD, Log, OpenError, Outcome, Published, Receipt, Settings};
-pub use error::{Corrupt, Error, failed_checks};
-pub use pool::{Pending, Sealed};
+pub use corrupt::{Corrupt, failed_checks};
+pub use engine::{CHECKPOINT_PERIOD, Log, OpenError, Settings};
+pub use error::Error;
+pub use head::Published;
+pub use receipt::{Outcome, Receipt};
 pub use tiles::Files;
+pub use tree::{Pending, Sealed};

@@ -14,13 +14,15 @@
 //! # The file
 //! Two slots of [`SLOT_BYTES`], written in turn, so that a torn write damages one of them and leaves the other. A slot is
 //! a counter and a length in big-endian order, the checkpoint, and the SHA-256 of these. Its size never changes, so
-//! `fdatasync` writes one block.
+//! `fdatasync` writes one block. After the checkpoint is a line that names the database it was committed to ([`Identity`]),
+//! so that a fault can be explained: «the database is another cluster than before».
 //!
 //! What this cannot see: a database that is put back together with the files of every process, and a process that starts
 //! alone and has never seen the last head. Witnesses can.
 
-use crate::engine::Published;
+use crate::head::Published;
 use crate::quarantine::Quarantine;
+use crate::store::Identity;
 use chancery_daemon::durable;
 use chancery_verify::hash::sha256;
 use std::fs::{File, OpenOptions};
@@ -37,6 +39,10 @@ const SLOT_BYTES: usize = 4096;
 /// Counter and length.
 const HEADER_BYTES: usize = 12;
 const DIGEST_BYTES: usize = 32;
+/// Begins the line after the checkpoint. No line of a checkpoint begins like this after its first.
+const DATABASE: &str = "database ";
+/// Stands for what is not known.
+const UNKNOWN: &str = "-";
 /// A mark that could not be written is tried again this often; nothing is acknowledged meanwhile.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -46,6 +52,8 @@ pub(crate) struct Mark {
     file: File,
     /// Of the newest slot.
     counter: u64,
+    /// The database of what is in it, and of what will be written.
+    database: Identity,
 }
 
 impl Mark {
@@ -59,26 +67,75 @@ impl Mark {
             durable::write(path, &[0; 2 * SLOT_BYTES])?;
         }
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let mut bytes = [0; 2 * SLOT_BYTES];
-        file.read_exact_at(&mut bytes, 0)?;
-        let newest = bytes.chunks_exact(SLOT_BYTES).filter_map(read_slot).max_by_key(|(counter, _)| *counter);
-        if newest.is_none() && bytes.iter().any(|byte| *byte != 0) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "neither of its two slots is whole"));
+        let newest = read_newest(&file)?;
+        let (counter, text) = newest.map_or((0, None), |(counter, text)| (counter, Some(text)));
+        let (note, database) = text.map(|text| split(&text)).unzip();
+        Ok((Self { file, counter, database: database.unwrap_or_default() }, note))
+    }
+
+    /// The newest checkpoint in the file of a server that may be running, not verified. `None` where there is no file, or none
+    /// in it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
+        match File::open(path) {
+            Ok(file) => Ok(read_newest(&file)?.map(|(_, text)| split(&text).0)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
-        let (counter, note) = newest.map_or((0, None), |(counter, note)| (counter, Some(note)));
-        Ok((Self { file, counter }, note))
+    }
+
+    /// The database that the newest checkpoint was committed to.
+    pub(crate) const fn database(&self) -> &Identity {
+        &self.database
+    }
+
+    /// What is written from now on is of this database.
+    pub(crate) fn moved_to(&mut self, database: Identity) {
+        self.database = database;
     }
 
     /// Puts a checkpoint into the older slot and syncs it.
     pub(crate) fn write(&mut self, note: &str) -> io::Result<()> {
         let counter = self.counter + 1;
-        let slot = slot(counter, note)?;
+        let slot = slot(counter, &joined(note, &self.database))?;
         let offset = if counter.is_multiple_of(2) { SLOT_BYTES } else { 0 };
         self.file.write_all_at(&slot, offset as u64)?;
         self.file.sync_data()?;
         self.counter = counter;
         Ok(())
     }
+}
+
+/// The newest whole slot: its counter and text.
+fn read_newest(file: &File) -> io::Result<Option<(u64, String)>> {
+    let mut bytes = [0; 2 * SLOT_BYTES];
+    file.read_exact_at(&mut bytes, 0)?;
+    let newest = bytes.chunks_exact(SLOT_BYTES).filter_map(read_slot).max_by_key(|(counter, _)| *counter);
+    if newest.is_none() && bytes.iter().any(|byte| *byte != 0) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "neither of its two slots is whole"));
+    }
+    Ok(newest)
+}
+
+/// A checkpoint and what names its database; the checkpoint alone where nothing is known of that.
+fn joined(note: &str, database: &Identity) -> String {
+    if *database == Identity::default() {
+        return note.to_owned();
+    }
+    let timeline = database.timeline.map_or_else(|| UNKNOWN.to_owned(), |timeline| timeline.to_string());
+    format!("{note}{DATABASE}{} {timeline}\n", database.cluster.as_deref().unwrap_or(UNKNOWN))
+}
+
+/// The two again.
+fn split(text: &str) -> (String, Identity) {
+    let Some((note, line)) = text.rsplit_once(DATABASE).filter(|(note, _)| note.ends_with('\n')) else {
+        return (text.to_owned(), Identity::default());
+    };
+    let (cluster, timeline) = line.trim_end().split_once(' ').unwrap_or((UNKNOWN, UNKNOWN));
+    let cluster = Some(cluster.to_owned()).filter(|cluster| cluster != UNKNOWN);
+    (note.to_owned(), Identity { cluster, timeline: timeline.parse().ok() })
 }
 
 /// The bytes of a slot.
@@ -144,7 +201,7 @@ impl Marker {
         loop {
             tokio::select! {
                 biased;
-                () = quarantine.begun() => return,
+                _ = quarantine.begun() => return,
                 // What was signed last is still published when the sequencer has ended.
                 changed = self.signed.changed() => if changed.is_err() { return },
             }
@@ -204,6 +261,25 @@ mod tests {
         torn[SLOT_BYTES + 20] ^= 1;
         std::fs::write(&path, &torn).unwrap();
         assert_eq!(Mark::open(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_mark_names_the_database_of_its_checkpoint() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rekor.mark");
+        assert_eq!(Mark::read(&path).unwrap(), None);
+        let (mut mark, _) = Mark::open(&path).unwrap();
+        assert_eq!(Mark::read(&path).unwrap(), None);
+        mark.write("origin\n").unwrap();
+        assert_eq!(*Mark::open(&path).unwrap().0.database(), Identity::default());
+        for (cluster, timeline) in [(Some("7301"), Some(2)), (Some("7301"), None), (None, Some(3))] {
+            let database = Identity { cluster: cluster.map(str::to_owned), timeline };
+            mark.moved_to(database.clone());
+            mark.write("origin\n13\n").unwrap();
+            let (again, note) = Mark::open(&path).unwrap();
+            assert_eq!((again.database(), note.as_deref()), (&database, Some("origin\n13\n")));
+            assert_eq!(Mark::read(&path).unwrap(), note);
+        }
     }
 
     #[test]

@@ -24,10 +24,14 @@
 //! here deletes.
 //!
 //! A mirror never delays the sequencer: nothing waits for it, and an answer promises nothing about it. A store that
-//! fails or stalls is tried again, ever more slowly. A store that **contradicts** the log ends the mirror: either the
-//! database was put back to an earlier state, or another program writes there, and an operator must look.
+//! fails or stalls is tried again, ever more slowly. So is one with contents that are not the log's: a checkpoint that its
+//! key did not sign, other bytes at the path of a tile. That is a **fault of the store**: the mirror names and counts it,
+//! overwrites nothing, and goes on once it is gone. The log goes on all the same, and starts. A store that **contradicts**
+//! the log, with a checkpoint that the log's own key signed, ends the mirror: the database was put back to an earlier
+//! state, and an operator must look.
 //!
-//! An attacker who can change the store can make readers fail, or show them an older checkpoint; they cannot make one.
+//! An attacker who can change the store can make readers fail, show them an older checkpoint, or keep the log from being
+//! copied; they cannot make a checkpoint, and cannot stop the log.
 
 mod destination;
 mod fault;
@@ -36,7 +40,7 @@ mod push;
 pub use destination::Destination;
 pub use fault::{Error, Fault};
 
-use crate::engine::Published;
+use crate::head::Published;
 use crate::tiles::Files;
 use chancery_daemon::shutdown::Shutdown;
 use push::Pusher;
@@ -61,20 +65,26 @@ const LAST_PUSH: Duration = Duration::from_secs(8);
 struct Progress {
     /// Leaves of the tree whose checkpoint is in the store.
     size: Option<u64>,
-    /// What ended it.
+    /// What keeps it from copying, or has ended it.
     fault: Option<Arc<Fault>>,
     /// Pushes that succeeded.
     succeeded: u64,
-    /// Pushes that failed.
+    /// Pushes that failed, for whatever reason.
     failed: u64,
+    /// Pushes that ended with a fault, in the order of [`Fault::CODES`].
+    faults: [u64; Fault::CODES.len()],
 }
 
 /// A running mirror, as others see it.
 #[derive(Debug, Clone)]
-pub struct Mirror(watch::Receiver<Progress>);
+pub struct Mirror {
+    /// Name of its log.
+    log: Arc<str>,
+    progress: watch::Receiver<Progress>,
+}
 
 impl Mirror {
-    /// Looks at what is in the store and, where it is this log's or nothing, starts to follow the log. Refuses where the
+    /// Looks at what is in the store and, unless it contradicts the log, starts to follow the log. Refuses where the
     /// store cannot be read or contradicts the log: it may know of a larger tree, and then nothing must be signed. What
     /// was there when the log was opened, [`crate::Log::open`] has compared.
     pub async fn start(
@@ -83,41 +93,60 @@ impl Mirror {
         shutdown: Shutdown,
     ) -> Result<(Self, JoinHandle<()>), Error> {
         let mut pusher = Pusher::new(files, destination);
-        pusher.inspect().await.map_err(Error::classified)?;
+        match pusher.inspect().await.map_err(Error::classified) {
+            // The first push finds it again, and reports it.
+            Err(Error::Fault(fault)) if !fault.contradicts_log() => {}
+            inspected => inspected?,
+        }
         let published = pusher.publications()?;
-        let (sender, receiver) = watch::channel(Progress::default());
-        Ok((Self(receiver), tokio::spawn(run(pusher, published, sender, shutdown))))
+        let (sender, progress) = watch::channel(Progress::default());
+        let log = pusher.name().into();
+        Ok((Self { log, progress }, tokio::spawn(run(pusher, published, sender, shutdown))))
     }
 
-    /// Why it has ended, for [`chancery_daemon::http::Readiness`]; `None` while it works, also on a store that fails.
+    /// How the store contradicts the log, for readiness; `None` while it does not, also on a store that fails or has a fault
+    /// of its own.
     #[must_use]
     pub fn obstacle(&self) -> Option<&'static str> {
-        self.0.borrow().fault.as_ref().map(|fault| fault.obstacle())
+        self.progress.borrow().fault.as_ref().and_then(|fault| fault.obstacle())
     }
 
     /// Leaves of the tree whose checkpoint is in the store, as far as this process knows: `None` before the first push.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.0.borrow().size
+        self.progress.borrow().size
     }
 
     /// Pushes of this process that succeeded, and that failed.
     #[must_use]
     pub fn pushes(&self) -> (u64, u64) {
-        let progress = self.0.borrow();
+        let progress = self.progress.borrow();
         (progress.succeeded, progress.failed)
     }
 
-    /// What has ended it.
+    /// What does not keep the log from taking entries but needs an operator: a fault of the store.
     #[must_use]
-    pub fn fault(&self) -> Option<Arc<Fault>> {
-        self.0.borrow().fault.clone()
+    pub fn warning(&self) -> Option<String> {
+        let fault = self.fault().filter(|fault| !fault.contradicts_log())?;
+        Some(format!("the {} log is not copied ({}): {fault}", self.log, fault.code()))
     }
 
-    /// Waits until the store has a checkpoint of at least `size` leaves; `false` where the mirror ends before that.
+    /// What keeps it from copying, or has ended it.
+    #[must_use]
+    pub fn fault(&self) -> Option<Arc<Fault>> {
+        self.progress.borrow().fault.clone()
+    }
+
+    /// How many pushes ended with each kind of fault, by [`Fault::code`].
+    #[must_use]
+    pub fn faults(&self) -> Vec<(&'static str, u64)> {
+        Fault::CODES.into_iter().zip(self.progress.borrow().faults).collect()
+    }
+
+    /// Waits until the store has a checkpoint of at least `size` leaves; `false` where a fault comes before that.
     pub async fn covers(&self, size: u64) -> bool {
         let reached = |progress: &Progress| progress.size.is_some_and(|known| known >= size);
-        let mut progress = self.0.clone();
+        let mut progress = self.progress.clone();
         let last = progress.wait_for(|progress| progress.fault.is_some() || reached(progress)).await;
         last.is_ok_and(|progress| reached(&progress))
     }
@@ -167,25 +196,33 @@ async fn run(
 
 /// Tells how a push ended; whether there may be another one.
 fn report(pusher: &Pusher, progress: &watch::Sender<Progress>, pushed: Result<u64, Error>, wait: Duration) -> bool {
+    let retry_seconds = wait.as_secs();
     match pushed.map_err(Error::classified) {
         Ok(size) => {
             progress.send_modify(|progress| {
                 progress.size = Some(size);
                 progress.succeeded += 1;
+                progress.fault = None;
             });
             true
         }
         Err(Error::Fault(fault)) => {
-            tracing::error!(log.name = pusher.name(), error.code = fault.code(), %fault, "the mirror has ended");
+            let (name, code, has_ended) = (pusher.name(), fault.code(), fault.contradicts_log());
+            if has_ended {
+                tracing::error!(log.name = name, error.code = code, %fault, "the mirror has ended");
+            } else {
+                tracing::warn!(log.name = name, error.code = code, %fault, retry_seconds, "the log is not copied");
+            }
             progress.send_modify(|progress| {
-                progress.fault = Some(Arc::new(fault));
+                let counts = Fault::CODES.into_iter().zip(&mut progress.faults);
+                counts.filter(|(counted, _)| *counted == code).for_each(|(_, count)| *count += 1);
                 progress.failed += 1;
+                progress.fault = Some(Arc::new(fault));
             });
-            false
+            !has_ended
         }
         Err(error) => {
             progress.send_modify(|progress| progress.failed += 1);
-            let retry_seconds = wait.as_secs();
             tracing::warn!(log.name = pusher.name(), %error, retry_seconds, "the store does not take the log's files");
             true
         }

@@ -2,12 +2,17 @@
 //!
 //! A quarantined log answers reads from the last checkpoint that it can prove. It accepts no entries and signs nothing,
 //! until an operator has repaired it and restarted it with a state that passes the guard of the start. There is no
-//! override, because a second signed history could not be revoked.
+//! override, because a second signed history could not be revoked. A log whose newest state is lost is ended, see
+//! [`crate::ending`].
+//!
+//! A quarantine is recorded in the database, for the other servers, and in a file beside the high-water mark, which a
+//! restore of the database does not take back.
 
 use crate::Corrupt;
+use crate::store::{Change, Recorded};
 use chancery_daemon::clock::ClockFault;
 use chancery_verify::Rejection;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::SetOnce;
 
 /// The reason why a log is quarantined.
@@ -117,6 +122,9 @@ pub enum Reason {
     /// A self-check failed, at the start or while the log was running.
     #[error(transparent)]
     Invariant(#[from] Corrupt),
+    /// Another server of the log has found a fault, or this one before it was restarted, and the state is not proven since.
+    #[error("found before: {0}")]
+    Recorded(Box<Recorded>),
 }
 
 impl Reason {
@@ -136,6 +144,23 @@ impl Reason {
             Self::WitnessAhead { .. } => "quarantine.witness_ahead",
             Self::WitnessForked { .. } => "quarantine.witness_forked",
             Self::Invariant(_) => "quarantine.invariant",
+            Self::Recorded(_) => "quarantine.recorded",
+        }
+    }
+
+    /// Leaves of the largest tree that this reason says was published.
+    pub(crate) fn published(&self) -> u64 {
+        match self {
+            Self::Shrunk { published, .. }
+            | Self::Forked { published, .. }
+            | Self::StoreNewer { published, .. }
+            | Self::StoreForked { published, .. }
+            | Self::MarkNewer { published, .. }
+            | Self::MarkForked { published, .. } => *published,
+            Self::WitnessAhead { witnessed, .. } | Self::WitnessForked { witnessed, .. } => *witnessed,
+            Self::PutBack { known, .. } => *known,
+            Self::Recorded(recorded) => recorded.tree_size,
+            Self::Checkpoint { .. } | Self::Edge { .. } | Self::Invariant(_) => 0,
         }
     }
 
@@ -154,14 +179,16 @@ impl Reason {
 pub enum Obstacle {
     /// Until an operator has intervened.
     #[error(
-        "the {log} log is QUARANTINED ({}): {reason}; reads go on, no entry is taken and nothing is signed",
-        reason.code()
+        "the {log} log is QUARANTINED ({}): {reason}{}; reads go on, no entry is taken and nothing is signed",
+        reason.code(), because(change.as_ref())
     )]
     Quarantined {
         /// The log's name.
         log: String,
         /// Why.
         reason: Reason,
+        /// What is different about the database, which may explain it.
+        change: Option<Change>,
     },
     /// Until the clock is right.
     #[error("the {log} log takes no entries and dates nothing ({}): {fault}", fault.code())]
@@ -199,15 +226,22 @@ pub enum Obstacle {
     },
 }
 
+fn because(change: Option<&Change>) -> String {
+    change.map_or_else(String::new, |change| format!("; {change}"))
+}
+
 /// Whether a log is quarantined; seen at once by everyone who holds a clone. It never ends while the process runs.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Quarantine(Arc<SetOnce<Reason>>);
+pub(crate) struct Quarantine {
+    reason: Arc<SetOnce<Reason>>,
+    change: Arc<OnceLock<Change>>,
+}
 
 impl Quarantine {
     /// Begins it, and says so once, however often it is begun.
     pub(crate) fn begin(&self, log: &str, reason: Reason) {
-        if self.0.set(reason).is_ok()
-            && let Some(reason) = self.0.get()
+        if self.reason.set(reason).is_ok()
+            && let Some(reason) = self.reason.get()
         {
             tracing::error!(
                 log.name = %log,
@@ -219,11 +253,24 @@ impl Quarantine {
     }
 
     pub(crate) fn reason(&self) -> Option<&Reason> {
-        self.0.get()
+        self.reason.get()
     }
 
-    /// Waits for it.
-    pub(crate) async fn begun(&self) {
-        self.0.wait().await;
+    /// Notes what is different about the database. The first change counts.
+    pub(crate) fn explain(&self, log: &str, change: Change) {
+        if self.change.set(change).is_ok()
+            && let Some(change) = self.change.get()
+        {
+            tracing::warn!(log.name = %log, "{change}");
+        }
+    }
+
+    pub(crate) fn change(&self) -> Option<&Change> {
+        self.change.get()
+    }
+
+    /// Waits for it, and returns the reason.
+    pub(crate) async fn begun(&self) -> &Reason {
+        self.reason.wait().await
     }
 }

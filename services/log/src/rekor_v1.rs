@@ -264,7 +264,7 @@ async fn append_seed(log: &Log, artifact: &[u8], seed: &Seed) -> Result<(), Erro
     let body = ProposedEntry::parse(proposal.as_bytes()).and_then(|proposal| kind.admit(&proposal));
     let body = body.map_err(seed::refused)?;
     let leaf_hash = body.leaf_hash();
-    log.append(Pending::of_leaf(body.into_bytes(), leaf_hash)).await.map(|_| ())
+    log.append(Pending::of_leaf(body.into_bytes(), leaf_hash).only_first()).await.map(|_| ())
 }
 
 fn entry_id(shard: &Shard, leaf_hash: Hash) -> EntryId {

@@ -48,6 +48,13 @@ pub(crate) struct ProvenEntry {
     pub(crate) receipt: Receipt,
 }
 
+/// An entry that may be logged.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    kind: Kind,
+    body: Body,
+}
+
 /// Why a request was not answered with a new entry.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SubmissionError {
@@ -124,11 +131,11 @@ impl RekorV2 {
             signature: Some(Signature { content: seed.signature, verifier: Some(verifier) }),
         });
         let body = request.admit().map_err(seed::refused)?;
-        self.append(body).await.map(|_| ())
+        self.log.append(pending(body).only_first()).await.map(|_| ())
     }
 
-    /// Logs what a request asks for; `None` is a request for nothing.
-    pub(crate) async fn submit(&self, request: Option<CreateEntry>) -> Result<ProvenEntry, SubmissionError> {
+    /// Checks what a request asks for, every signature included; `None` is a request for nothing.
+    pub(crate) fn admit(&self, request: Option<CreateEntry>) -> Result<Admitted, SubmissionError> {
         // First, as upstream: where nothing is taken, nothing is looked at.
         if self.log.is_frozen() {
             return Err(Error::Frozen.into());
@@ -136,10 +143,16 @@ impl RekorV2 {
         let accepts_dsse = self.accepts_dsse;
         let request = request.filter(|request| accepts_dsse || request.kind() == Kind::HashedRekord);
         let request = request.ok_or(SubmissionError::Kind { accepts_dsse })?;
-        let (kind, log_id) = (request.kind(), self.log_id);
+        let kind = request.kind();
         let body = request.admit().map_err(|rejection| SubmissionError::Refused { kind, rejection })?;
+        Ok(Admitted { kind, body })
+    }
+
+    /// Logs an admitted entry.
+    pub(crate) async fn submit(&self, Admitted { kind, body }: Admitted) -> Result<ProvenEntry, SubmissionError> {
+        let log_id = self.log_id;
         let leaf_hash = body.leaf_hash();
-        match self.append(body).await? {
+        match self.log.append(pending(body)).await? {
             Outcome::Logged(receipt) => Ok(ProvenEntry { kind, log_id, receipt }),
             Outcome::AlreadyLogged { index } => {
                 let logged = self.log.entry(index).await?.filter(|logged| logged.leaf_hash == leaf_hash);
@@ -149,9 +162,9 @@ impl RekorV2 {
             }
         }
     }
+}
 
-    async fn append(&self, body: Body) -> Result<Outcome, Error> {
-        let leaf_hash = body.leaf_hash();
-        self.log.append(Pending::of_leaf(body.into_bytes(), leaf_hash)).await
-    }
+fn pending(body: Body) -> Pending {
+    let leaf_hash = body.leaf_hash();
+    Pending::of_leaf(body.into_bytes(), leaf_hash)
 }

@@ -18,6 +18,9 @@ pub(crate) struct Seed {
 
 impl Seed {
     /// A signature over `artifact`, where the tree is empty. A log that takes no entries is left as it is.
+    ///
+    /// Another process may see the same empty tree, so what is made of the seed MUST be appended as an entry that is to be
+    /// the first or none (`only_first`): then one of them is logged.
     pub(crate) async fn needed(log: &Log, artifact: &[u8]) -> Result<Option<Self>, Error> {
         if log.is_frozen() || log.quarantine().is_some() || log.latest().await?.tree.size > 0 {
             return Ok(None);

@@ -8,21 +8,18 @@
 //! Only a head that was committed by this loop, or that it has just read as committed, is ever signed; see [`follow`] for
 //! the heads of other replicas.
 
-mod extend;
 mod follow;
 mod look;
 
-pub(crate) use extend::checked_edge;
-use extend::{Extended, Integrated, Place, deduplicate, extend_tree};
-pub(crate) use follow::{Follower, Reader, follower};
 use look::{Sight, put_back_from};
 
 use crate::activity::Activity;
-use crate::engine::{Published, Sequenced, sign_head};
 use crate::guard::Sound;
+use crate::head::{HeadSigner, Published, Reader, Sequenced};
 use crate::pool::Waiting;
 use crate::quarantine::{Quarantine, Reason};
 use crate::store::{Batch, CommittedHead, Found, LogRecord, Store, StoreError};
+use crate::tree::{Extended, Integrated, Place, deduplicate, extend_tree};
 use crate::{Corrupt, Error};
 use chancery_daemon::clock::{ClockFault, ClockGuard, is_before};
 use chancery_daemon::samples::Samples;
@@ -146,6 +143,7 @@ impl Sequencer {
     /// Integrates one batch and answers everyone in it. An error of this function is fatal to the loop.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), Reason> {
         let (begun, entries) = (Instant::now(), batch.len());
+        self.activity.begin();
         let outcome = match self.catch_up().await {
             Ok(()) => self.integrate(&batch).await,
             Err(error) => Err(error),
@@ -183,6 +181,12 @@ impl Sequencer {
                 refuse(batch, |_| Error::Frozen);
                 Ok(())
             }
+            Err(Error::Store(error)) if error.is_quarantined() => {
+                let found = self.look_for_quarantine().await;
+                let unavailable = || Error::Unavailable { reason: "the database did not take the batch" };
+                refuse(batch, |_| found.clone().err().map_or_else(unavailable, Error::Quarantined));
+                found
+            }
             // The guard of the clock has said so once.
             Err(Error::Clock(fault)) => {
                 refuse(batch, |_| Error::Clock(fault));
@@ -190,6 +194,7 @@ impl Sequencer {
             }
             Err(error) => {
                 tracing::error!(log.name = %self.record.name, %error, entries = batch.len(), "batch failed");
+                self.activity.fail(failure(&error));
                 let reason = match error {
                     Error::Unavailable { reason } => reason,
                     _ => "the database did not take the batch",
@@ -202,8 +207,8 @@ impl Sequencer {
 
     /// Applies the batch in one transaction. Returns what became of each entry, and the tiles the batch completed.
     async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Trees), Error> {
-        let (unique, positions) = deduplicate(batch);
-        let identities: Vec<Hash> = unique.iter().map(|waiting| waiting.pending.identity_hash).collect();
+        let (unique, positions) = deduplicate(batch.iter().map(|waiting| &waiting.pending));
+        let identities: Vec<Hash> = unique.iter().map(|pending| pending.identity_hash).collect();
         let now = self.time()?;
         let (mut done, mut put_back, mut fault) = (None, None, None);
         let (known, seen, begun, clock) = (&self.edge, self.head.tree, self.clock.moment(), &self.clock);
@@ -289,10 +294,14 @@ impl Sequencer {
             }
             Err(error) => {
                 tracing::error!(log.name = %self.record.name, %error, "cannot sign the committed head");
+                self.activity.fail(failure(&error));
                 refuse(batch, |_| Error::Unavailable { reason: "the committed head could not be signed" });
                 return Ok(());
             }
         };
+        if outcomes.iter().any(|outcome| matches!(outcome, Integrated::Now(_))) {
+            self.activity.recover();
+        }
         let mut trees = completed;
         trees.0.extend(published.edge.0.iter().map(|(id, tree)| (*id, tree.clone())));
         let trees = Arc::new(trees);
@@ -335,7 +344,8 @@ impl Sequencer {
     }
 
     async fn sign_head(&self, dated: Timestamp) -> Result<Published, Error> {
-        sign_head((&self.scheme, &self.signer, &self.samples), &self.head, &self.edge, dated).await
+        let signer = HeadSigner { scheme: &self.scheme, signer: &self.signer, samples: &self.samples };
+        signer.sign(&self.head, &self.edge, dated).await
     }
 
     /// Signs the head again although it has not changed, or for the first time if it could not be signed before.
@@ -394,7 +404,7 @@ pub(crate) async fn run(
         let received = tokio::select! {
             biased;
             // A witness has found a fault. The callers report it to the clients of the waiting requests.
-            () = quarantine.begun() => return,
+            _ = quarantine.begun() => return,
             received = waiting.recv_many(&mut batch, MAX_BATCH) => Some(received),
             _ = readers.recv_many(&mut asking, MAX_BATCH) => None,
             () = shutdown.begun(), if !waiting.is_closed() => {
@@ -441,6 +451,14 @@ pub(crate) async fn run(
 /// Whether `now` is before the last entry, by more than slewing explains.
 pub(crate) fn is_behind(now: Timestamp, head: &CommittedHead) -> bool {
     is_before(now, head.timestamp)
+}
+
+/// What readiness says of a batch that was not taken.
+fn failure(error: &Error) -> String {
+    match error {
+        Error::Unavailable { reason } => (*reason).to_owned(),
+        error => error.to_string(),
+    }
 }
 
 fn refuse(batch: Vec<Waiting>, error: impl Fn(&Waiting) -> Error) {

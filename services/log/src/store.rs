@@ -4,34 +4,38 @@
 //! checkpoints; they cannot sign, and `chancery log check` names the first thing they changed.
 
 mod convert;
+mod doubts;
 mod location;
 mod parts;
 mod postgres;
 mod sqlite;
 mod timed;
 
+pub use doubts::{Change, Doubts, End, Identity, Recorded};
 pub use location::{Database, Location};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 pub(crate) use timed::Timed;
 
 use crate::Corrupt;
+use crate::gathered::Lost;
 use bytes::Bytes;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::{FULL_WIDTH, TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A store's answer, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// The database failed, or the batch was refused before it was written.
-#[derive(Debug, thiserror::Error)]
+/// The database failed, or the batch was refused before it was written. All who wait for one query share its failure.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The database's own words.
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] Arc<sqlx::Error>),
     /// The database has not answered; whether it took the batch is unknown.
     #[error("the database has not answered in time")]
     Timeout,
@@ -45,7 +49,35 @@ impl StoreError {
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         // What the trigger on the head says, in both databases.
-        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.message() == "the log is frozen")
+        self.says("the log is frozen")
+    }
+
+    /// Whether another server has quarantined the log, so that nothing was written.
+    #[must_use]
+    pub fn is_quarantined(&self) -> bool {
+        self.says("the log is quarantined")
+    }
+
+    fn says(&self, message: &str) -> bool {
+        let said = self.database().and_then(sqlx::Error::as_database_error);
+        said.is_some_and(|error| error.message() == message)
+    }
+
+    /// The database's own words, where it failed.
+    fn database(&self) -> Option<&sqlx::Error> {
+        if let Self::Database(error) = self { Some(error.as_ref()) } else { None }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+impl From<Lost> for StoreError {
+    fn from(Lost: Lost) -> Self {
+        sqlx::Error::WorkerCrashed.into()
     }
 }
 
@@ -88,6 +120,15 @@ pub struct CommittedHead {
     pub tree: TreeHead,
     /// When its last batch was integrated.
     pub timestamp: Timestamp,
+}
+
+/// A head that the log has had, as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EarlierHead {
+    /// Leaves of the head that it extends; `None` for the first one that is kept.
+    pub previous: Option<u64>,
+    /// The head.
+    pub head: CommittedHead,
 }
 
 /// An entry as it is stored.
@@ -204,7 +245,7 @@ pub struct Batch<'a> {
 ///
 /// [`Batch::extend`] MAY be called several times: if another process has appended between two attempts, and if the
 /// first call expected no other process and no logged entry. The result of the last call is applied.
-pub trait Store: Send + Sync {
+pub trait Store: Doubts + Send + Sync {
     /// Whether other processes may append to the same logs: what was published here may then be behind what is committed.
     fn shared(&self) -> bool;
 
@@ -229,6 +270,10 @@ pub trait Store: Send + Sync {
 
     /// Applies a batch in one transaction.
     fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()>;
+
+    /// Writes what a batch would write on top of `from`, and undoes it. MUST NOT change anything, and MUST fail where the same
+    /// batch would fail before its commit. A head that another process has moved meanwhile is no failure.
+    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()>;
 
     /// Stores a published checkpoint outside a batch: at shutdown and for a log that stands still.
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()>;
@@ -269,6 +314,13 @@ pub trait Store: Send + Sync {
 
     /// How many rows there are about a log. Reads whole tables; for checks.
     fn census(&self, log_id: i64) -> Answer<'_, Census>;
+
+    /// Up to `count` of the heads that the log has had, in order: those that extend a tree of more than `after` leaves, or from
+    /// the first one on. The last one is [`Self::head`]. Nothing where the database keeps only that one. For checks.
+    fn earlier_heads(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<EarlierHead>> {
+        let _ = (log_id, after, count);
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// Every issuer: its SHA-256 and itself, in DER. For checks.
     fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, Bytes)>>;

@@ -1,27 +1,19 @@
 //! A log as files: checkpoint, hash tiles, entry bundles (C2SP tlog-tiles; static-ct-api for CT).
 //!
-//! Everything but the checkpoint is immutable, so full tiles and bundles are kept in a bounded cache and reads of an old
-//! log cost no database. What an entry looks like inside a bundle is the personality's.
+//! Everything but the checkpoint is immutable, so full tiles and bundles are kept in memory ([`crate::cache`]). What an entry
+//! looks like inside a bundle is the personality's.
 
 pub(crate) mod http;
 
-use crate::activity::CacheCount;
+use crate::cache::{Coding, Tile, trees};
 use crate::store::StoredEntry;
 use crate::{Corrupt, Error, Log};
 use bytes::Bytes;
-use chancery_verify::Hash;
-use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath, TileTree, Tiles, Trees};
+use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath, Tiles, Trees};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use moka::sync::Cache;
 use std::io::Write as _;
-use std::sync::{Arc, OnceLock};
-
-/// Bytes of full tiles kept in memory, per log, and as many of bundles: 680 tiles, which cover 170,000 entries.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-
-/// A hash, a node above it, and an entry's share of what keeps them.
-const BYTES_PER_HASH: usize = 3 * 32;
+use std::sync::Arc;
 
 /// How a personality writes one entry into a bundle; `None` for an entry that does not fit.
 pub(crate) type EncodeEntry = fn(&StoredEntry) -> Option<Vec<u8>>;
@@ -36,109 +28,6 @@ pub struct Files {
     pub(crate) entries: &'static str,
     pub(crate) encode: EncodeEntry,
     pub(crate) issuers: IssuersOfEntry,
-}
-
-/// Full tiles and bundles, by position; bundles also as gzip.
-#[derive(Clone)]
-pub(crate) struct TileCache {
-    tiles: Cache<TileId, Arc<Tile>>,
-    bundles: Cache<(u64, Coding), Bytes>,
-    counts: Arc<Counts>,
-}
-
-/// Reads that the caches could have answered, of each kind.
-#[derive(Default)]
-struct Counts {
-    tiles: CacheCount,
-    bundles: CacheCount,
-}
-
-/// A stored tile. Who sends it needs its row, who proves something the nodes above.
-struct Tile {
-    row: Vec<Hash>,
-    tree: OnceLock<Arc<TileTree>>,
-}
-
-impl Tile {
-    fn new(row: Vec<Hash>) -> Self {
-        Self { row, tree: OnceLock::new() }
-    }
-
-    fn tree(&self) -> Arc<TileTree> {
-        self.tree.get_or_init(|| Arc::new(TileTree::new(&self.row))).clone()
-    }
-}
-
-/// How the bytes of a bundle are coded on their way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Coding {
-    /// As they are.
-    Identity,
-    /// RFC 1952.
-    Gzip,
-}
-
-impl TileCache {
-    pub(crate) fn new() -> Self {
-        let tiles = Cache::builder().weigher(|_, tile: &Arc<Tile>| weight(BYTES_PER_HASH * tile.row.len()));
-        let bundles = Cache::builder().weigher(|_, bytes: &Bytes| weight(bytes.len()));
-        let (tiles, bundles) = (tiles.max_capacity(CACHE_BYTES).build(), bundles.max_capacity(CACHE_BYTES).build());
-        Self { tiles, bundles, counts: Arc::default() }
-    }
-
-    /// Name, hits and misses of each cache.
-    pub(crate) fn reads(&self) -> [(&'static str, u64, u64); 2] {
-        [("tiles", &self.counts.tiles), ("bundles", &self.counts.bundles)].map(|(name, count)| {
-            let (hits, misses) = count.totals();
-            (name, hits, misses)
-        })
-    }
-
-    /// A full bundle, where it is here.
-    fn bundle(&self, index: u64, coding: Coding) -> Option<Bytes> {
-        let found = self.bundles.get(&(index, coding));
-        self.counts.bundles.add(usize::from(found.is_some()), usize::from(found.is_none()));
-        found
-    }
-
-    /// Forgets everything.
-    pub(crate) fn clear(&self) {
-        self.tiles.invalidate_all();
-        self.bundles.invalidate_all();
-    }
-
-    /// Those of `ids` that are here, and those that are not.
-    fn among(&self, ids: impl IntoIterator<Item = TileId>) -> (Vec<(TileId, Arc<Tile>)>, Vec<TileId>) {
-        let (mut tiles, mut missing) = (Vec::new(), Vec::new());
-        for id in ids {
-            match self.tiles.get(&id) {
-                Some(tile) => tiles.push((id, tile)),
-                None => missing.push(id),
-            }
-        }
-        self.counts.tiles.add(tiles.len(), missing.len());
-        (tiles, missing)
-    }
-
-    /// Takes in what was read from the store: full tiles stay.
-    fn read(&self, read: Tiles) -> Vec<(TileId, Arc<Tile>)> {
-        let tile = |(id, row): (TileId, Vec<Hash>)| {
-            let tile = Arc::new(Tile::new(row));
-            if tile.row.len() == FULL_WIDTH as usize {
-                self.tiles.insert(id, tile.clone());
-            }
-            (id, tile)
-        };
-        read.0.into_iter().map(tile).collect()
-    }
-}
-
-fn trees(tiles: Vec<(TileId, Arc<Tile>)>) -> Trees {
-    Trees(tiles.into_iter().map(|(id, tile)| (id, tile.tree())).collect())
-}
-
-fn weight(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 impl Files {
@@ -208,7 +97,7 @@ impl Log {
         let compressed = tokio::task::spawn_blocking(move || gzip(&bundle)).await;
         let compressed = compressed.ok().and_then(Result::ok);
         let bytes = compressed.ok_or(Error::Unavailable { reason: "a bundle could not be compressed" })?;
-        self.cache().bundles.insert((index, Coding::Gzip), bytes.clone());
+        self.cache().keep_bundle(index, Coding::Gzip, bytes.clone());
         Ok(bytes)
     }
 
@@ -225,7 +114,7 @@ impl Log {
         let encoded = entries.iter().map(encode).collect::<Option<Vec<_>>>();
         let bytes = Bytes::from(encoded.ok_or(Corrupt::new("a logged entry can be encoded"))?.concat());
         if full {
-            self.cache().bundles.insert((path.index, Coding::Identity), bytes.clone());
+            self.cache().keep_bundle(path.index, Coding::Identity, bytes.clone());
         }
         Ok(bytes)
     }

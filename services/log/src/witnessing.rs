@@ -23,12 +23,11 @@ mod context;
 mod evidence;
 mod rounds;
 
-use crate::engine::Published;
+use crate::Error;
 use crate::guard::Guard;
+use crate::head::{Follower, Published};
 use crate::quarantine::Reason;
-use crate::sequencer::Follower;
 use crate::store::Store;
-use crate::{Error, OpenError};
 use asking::Failure;
 use chancery_verify::cosignature::{Policy, Witness};
 pub(crate) use context::Context;
@@ -123,7 +122,7 @@ impl Witnesses {
 
     /// Asks every witness about the last published checkpoint, before anything is signed. Returns the reason for a
     /// quarantine, if a witness proves one. Witnesses that do not answer in time are left out.
-    pub(crate) async fn inspect(&self, guard: Guard<'_>, store: &Arc<dyn Store>) -> Result<Option<Reason>, OpenError> {
+    pub(crate) async fn inspect(&self, guard: Guard<'_>, store: &Arc<dyn Store>) -> Result<Option<Reason>, Error> {
         let Some(last) = guard.last_published().await? else { return Ok(None) };
         let context = Context::of(guard, store);
         let conversations = self.policy.witnesses().iter().zip(&self.clients).map(|(witness, client)| {

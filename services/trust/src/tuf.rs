@@ -13,6 +13,7 @@
 //! | [`canonical`] | the bytes that are signed |
 //! | [`role`] | the roles, and their lifetimes |
 //! | [`key`], [`root`] | the trusted keys of each role |
+//! | [`key_source`] | the keys that can sign now |
 //! | [`metadata`] | documents: read, verified, written |
 //! | [`publication`] | the targets, made from the trust files |
 //! | [`repository`] | the whole repository, verified as clients do |
@@ -27,6 +28,7 @@ pub mod canonical;
 pub mod directory;
 pub mod http;
 pub mod key;
+pub mod key_source;
 pub mod metadata;
 pub mod offline;
 pub mod publication;
@@ -38,9 +40,10 @@ pub mod service;
 pub mod succession;
 
 pub use directory::Directory;
-pub use metadata::Metadata;
-pub use publication::{Publication, TargetName};
-pub use publisher::{HeldKeys, KeySource, KeysHeld, Publisher};
+pub use key_source::{HeldKeys, KeySource, KeysHeld};
+pub use metadata::{Metadata, TargetName};
+pub use publication::Publication;
+pub use publisher::Publisher;
 pub use repository::Repository;
 pub use role::{Lifetimes, Role, Urgency};
 pub use root::{RoleKeys, Root};

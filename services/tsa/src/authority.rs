@@ -79,6 +79,12 @@ impl TimestampAuthority {
         self.signing().authority.clone()
     }
 
+    /// Returns the key that signs now.
+    #[must_use]
+    pub fn signer(&self) -> Arc<Signer> {
+        Arc::clone(&self.signing().signer)
+    }
+
     /// When the first of these certificates expires. Signing stops then.
     #[must_use]
     pub fn expires(&self) -> Timestamp {

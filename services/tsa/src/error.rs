@@ -1,5 +1,6 @@
 //! Why a request gets no timestamp. [`crate::http`] decides which text the client receives.
 
+use chancery_daemon::budget::Busy;
 use chancery_daemon::clock::ClockFault;
 use chancery_daemon::signer::SignerError;
 use chancery_verify::Rejection;
@@ -26,6 +27,9 @@ pub enum Error {
         /// The limit.
         limit_bytes: usize,
     },
+    /// The server has too many requests in flight. The same request may succeed a second later.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The body was not received, or is not a JSON request.
     #[error("the request is malformed: {reason}")]
     Malformed {
@@ -63,6 +67,7 @@ impl Error {
         match self {
             Self::ContentType { .. } => "request.content_type",
             Self::TooLarge { .. } | Self::JsonTooLarge { .. } => "request.too_large",
+            Self::Busy(_) => "server.busy",
             Self::Malformed { .. } => "request.malformed",
             Self::PolicyMalformed => "request.policy",
             Self::Request(rejection) => rejection.code(),

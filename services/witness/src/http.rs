@@ -9,12 +9,13 @@ pub use openapi::describe;
 
 use crate::{NotCosigned, Witness};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use chancery_daemon::http::readable_anywhere;
+use chancery_daemon::budget::RETRY_AFTER_SECONDS;
+use chancery_daemon::http::{NotReceived, readable_anywhere, receive};
 use chancery_verify::witness::{MAX_BYTES, Refusal};
 use std::fmt::Write as _;
 
@@ -30,14 +31,26 @@ const CHANGES: (header::HeaderName, HeaderValue) = (header::CACHE_CONTROL, Heade
 /// The routes.
 pub fn router(witness: Witness) -> Router {
     Router::new()
-        .route("/add-checkpoint", post(add_checkpoint).layer(DefaultBodyLimit::max(MAX_BYTES)))
+        .route("/add-checkpoint", post(add_checkpoint))
         .route("/{origin}/checkpoint", get(checkpoint).layer(map_response(readable_anywhere)))
         .route("/", get(about))
         .with_state(witness)
 }
 
-async fn add_checkpoint(State(witness): State<Witness>, request: String) -> Response {
+async fn add_checkpoint(State(witness): State<Witness>, request: Request) -> Response {
     let refuse = |status, text: &'static str| (status, [(header::CONTENT_TYPE, TEXT)], text).into_response();
+    let bytes = match receive(request, MAX_BYTES).await {
+        Ok(received) => received.bytes,
+        Err(NotReceived::TooLarge) => return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large\n"),
+        Err(NotReceived::Incomplete) => return refuse(StatusCode::BAD_REQUEST, "the request is incomplete\n"),
+        Err(NotReceived::Busy(busy)) => {
+            let headers = [(header::CONTENT_TYPE, TEXT), (header::RETRY_AFTER, RETRY_AFTER_SECONDS.into())];
+            return (StatusCode::SERVICE_UNAVAILABLE, headers, format!("{busy}\n")).into_response();
+        }
+    };
+    let Ok(request) = String::from_utf8(bytes.into()) else {
+        return refuse(StatusCode::BAD_REQUEST, "the request is not UTF-8\n");
+    };
     match witness.add_checkpoint(request).await {
         Ok(lines) => ([(header::CONTENT_TYPE, TEXT)], lines).into_response(),
         Err(NotCosigned::UnknownLog) => refuse(StatusCode::NOT_FOUND, "no log of this origin is witnessed here\n"),

@@ -3,16 +3,22 @@
 //! sqlx's pool tests every returned connection: a second round trip for each statement, which costs server and database
 //! as much as the statement itself. Here a connection is returned only after a statement that succeeded, and is tested
 //! only after it was idle. A caller whose connection is dead all the same retries with another one.
+//!
+//! A statement that is given to [`Connections`] itself runs in a task of its own. If its caller is dropped, because a client
+//! went away, only the result is abandoned: the statement ends, and its connection goes on to the next one. Closing it would let
+//! clients that abort their requests make the server start processes without end. A caller that still waits for a
+//! connection has started nothing, and leaves nothing behind.
 
-use futures_util::future::{BoxFuture, TryFutureExt as _};
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Connection as _, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
+use tracing::Instrument as _;
 
 /// How long a request waits for a connection before it fails with «try again later».
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,6 +34,11 @@ pub struct Connections {
     resting: Resting,
 }
 
+/// A statement with its arguments, which no caller needs to keep.
+type Statement = (SqlStr, Option<PgArguments>);
+/// What a statement answers.
+type Answers = Vec<Either<PgQueryResult, PgRow>>;
+
 /// Idle connections and since when; the longest idle is in front.
 type Resting = Arc<Mutex<Vec<(PgConnection, Instant)>>>;
 
@@ -38,11 +49,15 @@ impl Connections {
 
     /// Lends a connection until the guard is dropped. Fails if none becomes free within five seconds.
     pub async fn acquire(&self) -> Result<Lent, sqlx::Error> {
-        timeout(ACQUIRE_TIMEOUT, self.lend()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        let lent = async { self.lend(self.permit().await?).await };
+        timeout(ACQUIRE_TIMEOUT, lent).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
-    async fn lend(&self) -> Result<Lent, sqlx::Error> {
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, sqlx::Error> {
+        self.permits.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)
+    }
+
+    async fn lend(&self, permit: OwnedSemaphorePermit) -> Result<Lent, sqlx::Error> {
         let lent = |connection| Lent { connection, resting: self.resting.clone(), _permit: permit };
         while let Some((mut connection, since)) = self.rested() {
             if since.elapsed() <= TRUSTED_REST || connection.ping().await.is_ok() {
@@ -50,6 +65,22 @@ impl Connections {
             }
         }
         Ok(lent(self.pool.acquire().await?.detach()))
+    }
+
+    /// Runs a statement on a connection of its own, in a task of its own.
+    async fn run(self, statement: Result<Statement, sqlx::Error>) -> Result<Answers, sqlx::Error> {
+        let statement = statement?;
+        let deadline = tokio::time::Instant::now() + ACQUIRE_TIMEOUT;
+        let permit = timeout_at(deadline, self.permit()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        let answered = async move {
+            let lent = timeout_at(deadline, self.lend(permit)).await;
+            let mut connection = lent.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+            let answers: Answers = connection.fetch_many(statement).try_collect().await?;
+            connection.give_back();
+            Ok::<_, sqlx::Error>(answers)
+        };
+        // The task can only have ended early with its runtime, or in a panic.
+        tokio::spawn(answered.in_current_span()).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 
     /// Takes the connection with the shortest idle time.
@@ -98,7 +129,12 @@ impl DerefMut for Lent {
     }
 }
 
-/// Runs each statement on a connection of its own.
+fn statement<'q>(mut query: impl Execute<'q, Postgres>) -> Result<Statement, sqlx::Error> {
+    let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
+    Ok((query.sql(), arguments))
+}
+
+/// Runs each statement on a connection of its own, in a task of its own.
 impl<'c> Executor<'c> for &Connections {
     type Database = Postgres;
 
@@ -107,14 +143,11 @@ impl<'c> Executor<'c> for &Connections {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let connections = self.clone();
-        let all = async move {
-            let mut connection = connections.acquire().await?;
-            let all: Vec<_> = connection.fetch_many(query).try_collect().await?;
-            connection.give_back();
-            Ok(stream::iter(all.into_iter().map(Ok)))
-        };
-        all.try_flatten_stream().boxed()
+        let answers = self.clone().run(statement(query));
+        answers
+            .map_ok(|answers| stream::iter(answers.into_iter().map(Ok::<_, sqlx::Error>)))
+            .try_flatten_stream()
+            .boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
@@ -122,13 +155,8 @@ impl<'c> Executor<'c> for &Connections {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let connections = self.clone();
-        Box::pin(async move {
-            let mut connection = connections.acquire().await?;
-            let row = connection.fetch_optional(query).await?;
-            connection.give_back();
-            Ok(row)
-        })
+        let answers = self.clone().run(statement(query));
+        answers.map_ok(|answers| answers.into_iter().find_map(Either::right)).boxed()
     }
 
     fn prepare_with<'e>(

@@ -17,6 +17,8 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (1, "initial schema", include_str!("../../../../migrations/postgres/0001_initial_schema.sql")),
     (2, "frozen logs", include_str!("../../../../migrations/postgres/0002_frozen_logs.sql")),
     (3, "append-only tables", include_str!("../../../../migrations/postgres/0003_append_only_tables.sql")),
+    (4, "heads are added", include_str!("../../../../migrations/postgres/0004_heads_are_added.sql")),
+    (5, "logs in doubt", include_str!("../../../../migrations/postgres/0005_logs_in_doubt.sql")),
 ];
 
 /// `server_version_num` of the oldest server that is tested.
@@ -62,6 +64,13 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// Asks the server, through a connection that writes, whether it is a primary that takes writes.
+    pub async fn verify_usable(&self) -> Result<(), DatabaseError> {
+        let question = "/* usable */ SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool";
+        let is_read_only: bool = sqlx::query_scalar(question).fetch_one(&self.writers).await?;
+        if is_read_only { Err(DatabaseError::Standby) } else { Ok(()) }
+    }
+
     /// Closes all.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -12,6 +12,7 @@ const SQLITE_MIGRATIONS: &[MigrationSource] = &[
     (1, "initial schema", include_str!("../../../../migrations/sqlite/0001_initial_schema.sql")),
     (2, "bundle parts", include_str!("../../../../migrations/sqlite/0002_bundle_parts.sql")),
     (3, "frozen logs", include_str!("../../../../migrations/sqlite/0003_frozen_logs.sql")),
+    (4, "logs in doubt", include_str!("../../../../migrations/sqlite/0004_logs_in_doubt.sql")),
 ];
 
 /// Two pools on one file: `SQLite` has a single writer, so writers queue in memory for one connection instead of
@@ -25,6 +26,12 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// Reads from the file. Whether there is space on its disk is another question.
+    pub async fn verify_usable(&self) -> Result<(), DatabaseError> {
+        sqlx::query("/* usable */ SELECT count(*) FROM sqlite_master").execute(&self.readers).await?;
+        Ok(())
+    }
+
     /// Closes both pools; the write-ahead log is folded into the file.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -1,17 +1,18 @@
 //! The steps for every request of a connection before it is routed.
 //!
 //! A request must name exactly one host, so that a proxy in front and the code behind cannot read different hosts from
-//! it (RFC 9112 §3.2, RFC 9113 §8.3.1). Its body gets a deadline, the request gets its [`Peer`], and its path is
-//! brought into one form ([`slashes`]).
+//! it (RFC 9112 §3.2, RFC 9113 §8.3.1). Its body gets a deadline and the [`Budget`], the request gets its [`Peer`], and its
+//! path is brought into one form ([`slashes`]).
 
 use super::{Peer, deadline, json, slashes};
+use crate::budget::Budget;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::Response;
 use futures_util::future::{Either, Ready, ready};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 use tower::Service;
@@ -21,12 +22,13 @@ use tower::Service;
 pub(super) struct Arrival {
     routes: Router,
     peer: Option<Peer>,
+    budget: Budget,
 }
 
 impl Arrival {
-    /// The routes for a connection from `peer`.
-    pub(super) const fn new(routes: Router, peer: Option<Peer>) -> Self {
-        Self { routes, peer }
+    /// The routes for a connection from `peer`. The bodies of requests count in `budget`.
+    pub(super) const fn new(routes: Router, peer: Option<Peer>, budget: Budget) -> Self {
+        Self { routes, peer, budget }
     }
 }
 
@@ -43,7 +45,11 @@ impl Service<hyper::Request<Incoming>> for Arrival {
         if !names_one_host(&request) {
             return Either::Right(ready(Ok(refusal(request.version()))));
         }
+        let has_body = !request.body().is_end_stream();
         let mut request = deadline::watch(request);
+        if has_body {
+            request.extensions_mut().insert(self.budget.clone());
+        }
         if let Some(uri) = slashes::joined(request.uri()) {
             *request.uri_mut() = uri;
         }

@@ -5,7 +5,9 @@
 
 mod messages;
 
+use super::receive::{NotReceived, Received, receive_body};
 use super::request_id::RequestId;
+use crate::health::{Checks, Finding, obstacle};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -24,41 +26,83 @@ use tonic_prost::ProstCodec;
 
 /// Largest message, and largest body of the same requests over HTTP: gRPC's default, and that of Sigstore's servers.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 22;
+/// Largest question about health: the name of a service.
+const MAX_HEALTH_BYTES: usize = 1024;
+/// What gRPC sends before a message: whether it is compressed, and its length.
+const PREFIX_BYTES: usize = 5;
 /// The domain of our reasons.
 pub(super) const DOMAIN: &str = "chancery";
 /// Prefix of the type URLs of details.
 pub(super) const TYPE_URL: &str = "type.googleapis.com";
 /// `HealthCheckResponse.ServingStatus.SERVING`.
 const SERVING: i32 = 1;
+/// `HealthCheckResponse.ServingStatus.NOT_SERVING`.
+const NOT_SERVING: i32 = 2;
 
-/// Decodes a request message, and encodes a response message or a status.
-pub async fn unary<Q, A, F>(request: Request, mut handle: impl FnMut(tonic::Request<Q>) -> F) -> Response
+/// Receives and decodes a request message of at most `limit_bytes`, and encodes a response message or a status.
+///
+/// The [`Load`](crate::budget::Load) of the message is in the extensions of the request that `handle` gets. It counts until
+/// `handle` drops the extensions.
+pub async fn unary<Q, A, F>(
+    request: Request,
+    limit_bytes: usize,
+    mut handle: impl FnMut(tonic::Request<Q>) -> F,
+) -> Response
 where
     Q: Message + Default + 'static,
     A: Message + 'static,
     F: Future<Output = Result<A, Status>>,
 {
+    let (mut parts, body) = request.into_parts();
+    let request = match receive_body(&parts, body, limit_bytes.saturating_add(PREFIX_BYTES)).await {
+        Ok(Received { bytes, load }) => {
+            parts.extensions.insert(load);
+            Request::from_parts(parts, Body::from(bytes))
+        }
+        Err(refusal) => return not_received(refusal, limit_bytes).into_http(),
+    };
     let service = tower::service_fn(move |request| {
         let answer = handle(request);
         async move { answer.await.map(tonic::Response::new) }
     });
-    let mut grpc = Grpc::new(ProstCodec::<A, Q>::default()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let mut grpc = Grpc::new(ProstCodec::<A, Q>::default()).max_decoding_message_size(limit_bytes);
     grpc.unary(service, request).await.map(Body::new)
 }
 
-/// `grpc.health.v1.Health` for the process and for `services`, which serve for as long as the process runs.
-pub fn health(services: &[&'static str]) -> Router {
-    let services: Arc<[&str]> = services.into();
+/// The status for a message that was not received.
+fn not_received(refusal: NotReceived, limit_bytes: usize) -> Status {
+    match refusal {
+        // As tonic says it of a message that is announced.
+        NotReceived::TooLarge => {
+            Status::out_of_range(format!("Error, decoded message length too large: the limit is: {limit_bytes} bytes"))
+        }
+        NotReceived::Busy(busy) => Status::unavailable(busy.to_string()),
+        NotReceived::Incomplete => Status::cancelled("the request was not complete"),
+    }
+}
+
+/// `grpc.health.v1.Health` for the process, which is asked for without a name, and for `services`: the name of each, and
+/// the role whose verdict it has. A process with a role that does not do all of its work is `NOT_SERVING`.
+pub fn health(services: &[(&'static str, &'static str)], checks: Checks) -> Router {
+    let services: Arc<[(&str, &str)]> = services.into();
     let check = move |request: Request| {
-        let services = Arc::clone(&services);
-        unary(request, move |request: tonic::Request<HealthCheckRequest>| {
-            let asked = request.get_ref().service.as_str();
-            let known = asked.is_empty() || services.contains(&asked);
-            let answer = HealthCheckResponse { status: SERVING };
-            ready(if known { Ok(answer) } else { Err(Status::not_found("unknown service")) })
+        let (services, checks) = (Arc::clone(&services), Arc::clone(&checks));
+        unary(request, MAX_HEALTH_BYTES, move |request: tonic::Request<HealthCheckRequest>| {
+            ready(serving(&services, request.get_ref().service.as_str(), &checks()))
         })
     };
     Router::new().route("/grpc.health.v1.Health/Check", post(check))
+}
+
+/// The verdict about the service that is asked for.
+fn serving(services: &[(&str, &str)], asked: &str, findings: &[Finding]) -> Result<HealthCheckResponse, Status> {
+    let role = match services.iter().find(|(service, _)| *service == asked) {
+        Some((_, role)) => Some(*role),
+        None if asked.is_empty() => None,
+        None => return Err(Status::not_found("unknown service")),
+    };
+    let status = if obstacle(findings, role).is_none() { SERVING } else { NOT_SERVING };
+    Ok(HealthCheckResponse { status })
 }
 
 /// Why a request was refused, in `google.rpc`'s terms, for both forms of an answer.

@@ -5,6 +5,7 @@
 //! certificate stays in use. TLS 1.2 and 1.3, HTTP/2 by ALPN (RFC 7301).
 
 use super::ConnectionLimit;
+use crate::budget::Budget;
 use crate::reload::Hangups;
 use std::fs;
 use std::io;
@@ -53,25 +54,32 @@ pub struct Listener {
     pub(super) tcp: TcpListener,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) limit: Option<Arc<ConnectionLimit>>,
+    pub(super) budget: Budget,
 }
 
 impl From<TcpListener> for Listener {
     fn from(tcp: TcpListener) -> Self {
-        Self { tcp, tls: None, limit: None }
+        Self { tcp, tls: None, limit: None, budget: Budget::default() }
     }
 }
 
 impl Listener {
     /// Listens with TLS on `tcp`.
     #[must_use]
-    pub const fn tls(tcp: TcpListener, tls: Arc<Tls>) -> Self {
-        Self { tcp, tls: Some(tls), limit: None }
+    pub fn tls(tcp: TcpListener, tls: Arc<Tls>) -> Self {
+        Self { tls: Some(tls), ..Self::from(tcp) }
     }
 
     /// Sets a limit to the connections of one address, or none.
     #[must_use]
     pub fn limited(self, limit: Option<Arc<ConnectionLimit>>) -> Self {
         Self { limit, ..self }
+    }
+
+    /// Sets the budget for the bodies of requests, which listeners may share. Default: one of its own.
+    #[must_use]
+    pub fn within(self, budget: Budget) -> Self {
+        Self { budget, ..self }
     }
 }
 

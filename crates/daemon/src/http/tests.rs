@@ -1,7 +1,8 @@
 //! Slow clients (S-24), each against its deadline. tokio's clock is paused, so time passes at once.
 
 use super::*;
-use axum::routing::post;
+use crate::budget::Budget;
+use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::Instant;
 
@@ -11,11 +12,11 @@ fn connect(buffer: usize) -> (DuplexStream, tokio::task::JoinHandle<hyper::Resul
         .route("/echo", post(|body: String| async move { body }))
         .route("/much", get(|| async { "x".repeat(1 << 20) }))
         .route("/never", post(|_: String| std::future::pending::<()>()));
-    let routes = shell(routes, Arc::new(|| None));
+    let routes = shell(routes, Arc::new(Vec::new));
     let (client, server) = duplex(buffer);
     let served = async move {
         let graceful = GracefulShutdown::new();
-        Servers::new().serve(server, false, Arrival::new(routes, None), graceful.watcher()).await
+        Servers::new().serve(server, false, Arrival::new(routes, None, Budget::default()), graceful.watcher()).await
     };
     (client, tokio::spawn(served))
 }
@@ -126,11 +127,11 @@ async fn http2(path: &str, room: u32) -> DuplexStream {
             "done"
         }),
     );
-    let routes = shell(routes, Arc::new(|| None));
+    let routes = shell(routes, Arc::new(Vec::new));
     let (mut client, server) = duplex(1 << 16);
     tokio::spawn(async move {
         let graceful = GracefulShutdown::new();
-        Servers::new().serve(server, true, Arrival::new(routes, None), graceful.watcher()).await
+        Servers::new().serve(server, true, Arrival::new(routes, None, Budget::default()), graceful.watcher()).await
     });
     let settings = [&[0, 4][..], &room.to_be_bytes()].concat();
     // `:method GET`, `:scheme http`, `:path`, `:authority x` (RFC 7541).
@@ -217,7 +218,7 @@ async fn an_address_has_so_many_connections_and_no_more() {
     let limit = Arc::new(ConnectionLimit::new(2.try_into().unwrap()));
     let listener = Listener::from(tcp).limited(Some(Arc::clone(&limit)));
     let (_stop, stopping) = crate::shutdown::channel();
-    tokio::spawn(serve(listener, shell(Router::new(), Arc::new(|| None)), stopping));
+    tokio::spawn(serve(listener, shell(Router::new(), Arc::new(Vec::new)), stopping));
     let is_answered = async || {
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;

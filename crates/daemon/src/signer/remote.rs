@@ -8,6 +8,7 @@ use super::SignerError;
 use chancery_verify::{HashAlgorithm, PublicKey};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -36,16 +37,29 @@ pub(super) struct Remote {
     key: Arc<dyn RemoteKey>,
     accepted: Semaphore,
     on_their_way: Semaphore,
+    /// Whether the last attempt to sign failed.
+    failed: AtomicBool,
 }
 
 impl Remote {
     pub(super) fn new(key: Arc<dyn RemoteKey>) -> Self {
-        Self { key, accepted: Semaphore::new(CONCURRENT + WAITING), on_their_way: Semaphore::new(CONCURRENT) }
+        let (accepted, on_their_way) = (Semaphore::new(CONCURRENT + WAITING), Semaphore::new(CONCURRENT));
+        Self { key, accepted, on_their_way, failed: AtomicBool::new(false) }
+    }
+
+    /// Whether the last attempt to sign failed. Attempts that were turned away because of others do not count.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     pub(super) async fn sign(&self, public_key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {
-        let unavailable = |reason: &str| SignerError::Unavailable { reason: reason.to_owned() };
         let _accepted = self.accepted.try_acquire().map_err(|_| unavailable("too many signatures are waiting"))?;
+        let signed = self.sign_in_time(public_key, message).await;
+        self.failed.store(signed.is_err(), Ordering::Relaxed);
+        signed
+    }
+
+    async fn sign_in_time(&self, public_key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {
         let hash = public_key.kind().hash();
         let digest = hash.digest(message);
         let signed = async {
@@ -57,6 +71,10 @@ impl Remote {
         public_key.verify(message, &signature).map_err(|_| SignerError::Mismatch)?;
         Ok(signature)
     }
+}
+
+fn unavailable(reason: &str) -> SignerError {
+    SignerError::Unavailable { reason: reason.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Credential helpers: programs that know a password (docker-credential-helpers, «Development»).
+//! Runs credential helpers: programs that return a password (docker-credential-helpers, «Development»).
 //!
-//! `docker-credential-NAME get` reads the server's name and answers with JSON. The name comes from a file of the user's, and
-//! must be one word: no path, no arguments. A helper that hangs or talks without end is stopped.
+//! `docker-credential-NAME get` reads the name of a server and prints JSON. NAME comes from the user's configuration and
+//! must be one word: no path and no arguments. A helper that hangs, or prints too much, is stopped.
 
 use super::Credential;
 use crate::{Error, ErrorKind};
@@ -13,11 +13,11 @@ use tokio::{
     time::timeout,
 };
 
-/// For one answer; some ask a cloud.
+/// Maximum time of one call. Some helpers ask a cloud service.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// Largest answer that is read.
+/// Maximum bytes of an answer.
 const MAX_ANSWER: u64 = 64 * 1024;
-/// What a helper prints that knows nothing of a server.
+/// The text that a helper prints if it has no credential for the server.
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ struct Answer {
     secret: String,
 }
 
-/// What the helper `name` knows of `server`; `None` where it knows nothing.
+/// Returns the credential that the helper `name` has for `server`. `None` if it has none.
 pub(super) async fn get(name: &str, server: &str) -> Result<Option<Credential>, Error> {
     let subject = format!("docker-credential-{name}");
     let refuse = |reason: String| {
@@ -60,7 +60,7 @@ pub(super) async fn get(name: &str, server: &str) -> Result<Option<Credential>, 
     }
     if !success {
         let text = String::from_utf8_lossy(&output);
-        // What it printed is not shown: it might be a secret.
+        // The output is not shown, because it may contain a secret.
         return if text.contains(NOT_FOUND) { Ok(None) } else { Err(refuse(format!("refused for {server}"))) };
     }
     let Answer { username, secret } =
@@ -72,10 +72,10 @@ pub(super) async fn get(name: &str, server: &str) -> Result<Option<Credential>, 
     })
 }
 
-/// Says `server` to the helper; whether it succeeded, and at most a byte more than [`MAX_ANSWER`] of what it printed.
+/// Sends `server` to the helper. Returns whether it succeeded, and its output up to [`MAX_ANSWER`] plus one byte.
 async fn talk(mut child: Child, server: &str) -> std::io::Result<(bool, Vec<u8>)> {
     if let Some(mut input) = child.stdin.take() {
-        // A helper that does not read has its reasons; its answer is what counts.
+        // A helper may answer without reading its input.
         let _ = input.write_all(server.as_bytes()).await;
     }
     let output = match child.stdout.take() {

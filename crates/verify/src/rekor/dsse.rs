@@ -2,9 +2,9 @@
 //!
 //! Envelope and pre-authentication encoding: the DSSE protocol v1.0.
 
+use super::signed::Signed;
 use super::verifier::Verifier;
 use super::{Body, base64_decode, parse_spec};
-use crate::key::KeyKind;
 use crate::{HashAlgorithm, PublicKey, Rejection, hash};
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE};
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum signatures, and maximum verifiers, in a proposal. Each pair may cost a signature check.
 pub(super) const MAX_SIGNATURES: usize = 16;
-
-/// Maximum bytes that Ed25519 keys hash for one proposal: a third of a second. They hash the message once per
-/// signature.
-const MAX_REHASHED_BYTES: usize = 256 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -197,7 +193,7 @@ pub(super) fn verify_signatures<V>(
     mut found: impl FnMut(&V, &[u8]),
 ) -> Result<(), Rejection> {
     let mut unverified = signatures;
-    let mut rehashed = 0_usize;
+    let mut signed = Signed::new(signed);
     for verifier in verifiers {
         if unverified.is_empty() {
             break;
@@ -205,16 +201,9 @@ pub(super) fn verify_signatures<V>(
         let verifier = verifier?;
         let (key, hash) = key(&verifier);
         let before = unverified.len();
-        if key.kind() == KeyKind::Ed25519 {
-            rehashed = rehashed.saturating_add(before.saturating_mul(signed.len()));
-            if rehashed > MAX_REHASHED_BYTES {
-                let what = "pairs of Ed25519 keys and signatures for a payload of this size";
-                return Err(Rejection::EntryTooMany { what, limit: MAX_REHASHED_BYTES / signed.len() });
-            }
-        }
-        let made = signatures_of(key, hash, signed);
+        let checks = signed.by(key, hash, before)?;
         unverified.retain(|signature| {
-            let holds = made(signature);
+            let holds = checks.holds(signature);
             if holds {
                 found(&verifier, signature);
             }
@@ -225,21 +214,6 @@ pub(super) fn verify_signatures<V>(
         }
     }
     if unverified.is_empty() { Ok(()) } else { Err(Rejection::DsseUncovered) }
-}
-
-/// Returns a function that tells whether a signature over `signed` is by `key`. The message may have tens of megabytes,
-/// so it is hashed once for all signatures. Only Ed25519 hashes it again for each.
-pub(super) fn signatures_of<'a>(
-    key: &'a PublicKey,
-    hash: HashAlgorithm,
-    signed: &'a [u8],
-) -> impl Fn(&[u8]) -> bool + 'a {
-    let digest = (key.kind() != KeyKind::Ed25519).then(|| hash.digest(signed));
-    let check = move |signature: &[u8]| match &digest {
-        Some(digest) => key.verify_digest(hash, digest, signature),
-        None => key.verify(signed, signature),
-    };
-    move |signature| key.either_encoding(signature, &check).is_ok()
 }
 
 /// Decodes standard base64, or URL-safe base64, which some signers put in envelopes.

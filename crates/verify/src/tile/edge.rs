@@ -1,15 +1,16 @@
 //! The right edge of a tree, which is enough to append to it.
 
-use super::{FULL_WIDTH, HEIGHT, LEVELS, MissingNode, TileId, TileTree, Tiles};
+use super::{FULL_WIDTH, HEIGHT, LEVELS, MissingNode, TileId, TileTree, Tiles, Trees};
 use crate::Hash;
 use crate::merkle::{self, Node};
+use std::sync::Arc;
 
 /// The right edge of a tree: its size and the right-most tile of each level. If a level's last tile is full, its
 /// right-most tile is an empty one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edge {
-    pub(super) size: u64,
-    pub(super) levels: Vec<TileTree>,
+    size: u64,
+    levels: Vec<TileTree>,
 }
 
 impl Edge {
@@ -83,5 +84,15 @@ impl Edge {
             }
         }
         root.unwrap_or_else(merkle::empty_root)
+    }
+
+    /// The trees of the right edge.
+    #[must_use]
+    pub fn trees(&self) -> Trees {
+        let ids = self.levels.iter().zip(0..).map(|(tree, level)| {
+            let hashes = self.size >> (u32::from(HEIGHT) * u32::from(level));
+            (TileId { level, index: hashes / u64::from(FULL_WIDTH) }, tree)
+        });
+        Trees(ids.filter(|(_, tree)| tree.width() > 0).map(|(id, tree)| (id, Arc::new(tree.clone()))).collect())
     }
 }

@@ -3,7 +3,7 @@
 //! [`Tiles`] have the stored form: one row of hashes per tile. Every node above the row is computed again on each use.
 //! A [`TileTree`] holds every node of its tile and hashes each only once, even while the tile grows.
 
-use super::{Edge, FULL_WIDTH, HEIGHT, MissingNode, TileId, Tiles};
+use super::{FULL_WIDTH, HEIGHT, MissingNode, TileId, Tiles};
 use crate::Hash;
 use crate::merkle::{self, Node, Nodes};
 use std::collections::BTreeMap;
@@ -84,22 +84,11 @@ impl Nodes for &Trees {
     }
 }
 
-impl Edge {
-    /// The trees of the right edge.
-    #[must_use]
-    pub fn trees(&self) -> Trees {
-        let ids = self.levels.iter().zip(0..).map(|(tree, level)| {
-            let hashes = self.size >> (u32::from(HEIGHT) * u32::from(level));
-            (TileId { level, index: hashes / u64::from(FULL_WIDTH) }, tree)
-        });
-        Trees(ids.filter(|(_, tree)| tree.width() > 0).map(|(id, tree)| (id, Arc::new(tree.clone()))).collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::merkle::{inclusion_proof, leaf_hash, root_hash};
+    use crate::tile::Edge;
 
     /// A tree that grows, and one made at once, has the same nodes as the row, at every width.
     #[test]

@@ -208,8 +208,12 @@ fn signed_with(element: Element<'_>, hash: HashAlgorithm) -> Result<SignatureAlg
     SignatureAlgorithm::from_identifier(&identifier)
 }
 
-/// Parses the attributes. They are in DER order, each has one value, and none is repeated. The three that RFC 3161
-/// requires must be present.
+/// Parses the attributes. They are in DER order, each known one has one value, and none is repeated. The three that RFC
+/// 3161 requires must be present.
+///
+/// The signature is over their DER encoding (RFC 5652 §5.4), and they must be sent in DER (§5.3), so the received bytes
+/// are the signed bytes. A token in another order is refused, whichever order was signed: verifiers that sort first and
+/// verifiers that do not would disagree on it, and a token would have many encodings.
 fn attested(attributes: Element<'_>) -> Result<Result<Attested<'_>, Rejection>, Malformed> {
     let mut fields = attributes.fields();
     let mut before: &[u8] = &[];

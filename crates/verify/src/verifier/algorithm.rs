@@ -126,13 +126,27 @@ impl<'a> SignedData<'a> {
         }
     }
 
-    /// Checks the signature, and that a digest stated by the bundle is the artifact's.
-    pub(super) fn verify(
-        &self,
-        key: &PublicKey,
-        content: &Content,
-        artifact: Option<&Artifact<'_>>,
-    ) -> Result<(), Refusal> {
+    /// Checks that a digest that the bundle states is the artifact's, and that the key signs with its hash.
+    pub(super) fn verify_stated(&self, content: &Content, artifact: Option<&Artifact<'_>>) -> Result<(), Refusal> {
+        let Content::Message { digest: Some((hash, stated)), .. } = content else { return Ok(()) };
+        let refuse = |rejection, expected: &str, found: &str| {
+            let place = "messageSignature.messageDigest";
+            Err(Refusal::new(rejection, Step::Formats).at(place).expected(expected, found))
+        };
+        let digest = match (self.digest(), self.algorithm.hash()) {
+            (_, Some(own)) if own != *hash => return refuse(Rejection::AlgorithmNotAllowed, own.name(), hash.name()),
+            (Some((_, digest)), _) => Some(Cow::Borrowed(digest)),
+            (None, _) => artifact.and_then(|artifact| artifact.digest(*hash)),
+        };
+        match digest {
+            Some(digest) if *digest == **stated => Ok(()),
+            Some(digest) => refuse(Rejection::ArtifactDigest, &hex::encode(digest), &hex::encode(stated)),
+            None => refuse(Rejection::ArtifactBytesNeeded, hash.name(), "none"),
+        }
+    }
+
+    /// Checks the signature.
+    pub(super) fn verify(&self, key: &PublicKey, content: &Content) -> Result<(), Refusal> {
         let (place, signature) = match content {
             Content::Message { signature, .. } => ("messageSignature.signature", signature),
             Content::Envelope(envelope) => ("dsseEnvelope.signatures[0].sig", &envelope.signature),
@@ -147,38 +161,12 @@ impl<'a> SignedData<'a> {
                 format!("a signature ({}) by the key {}", self.algorithm.name(), hex::encode(key.fingerprint())),
                 "another one",
             )
-        })?;
-        match content {
-            Content::Message { digest: Some((hash, stated)), .. } => self.verify_stated(*hash, stated, artifact),
-            _ => Ok(()),
-        }
-    }
-
-    fn verify_stated(
-        &self,
-        hash: HashAlgorithm,
-        stated: &[u8],
-        artifact: Option<&Artifact<'_>>,
-    ) -> Result<(), Refusal> {
-        let refuse = |rejection, expected: &str, found: &str| {
-            let place = "messageSignature.messageDigest";
-            Err(Refusal::new(rejection, Step::Signature).at(place).expected(expected, found))
-        };
-        let digest = match (self.digest(), self.algorithm.hash()) {
-            (_, Some(own)) if own != hash => return refuse(Rejection::AlgorithmNotAllowed, own.name(), hash.name()),
-            (Some((_, digest)), _) => Some(Cow::Borrowed(digest)),
-            (None, _) => artifact.and_then(|artifact| artifact.digest(hash)),
-        };
-        match digest {
-            Some(digest) if *digest == *stated => Ok(()),
-            Some(digest) => refuse(Rejection::ArtifactDigest, &hex::encode(digest), &hex::encode(stated)),
-            None => refuse(Rejection::ArtifactBytesNeeded, hash.name(), "none"),
-        }
+        })
     }
 }
 
 fn needed(what: &str) -> Refusal {
-    Refusal::new(Rejection::ArtifactBytesNeeded, Step::Signature).at("artifact").expected(what, "other digests only")
+    Refusal::new(Rejection::ArtifactBytesNeeded, Step::Formats).at("artifact").expected(what, "other digests only")
 }
 
 /// Digest of the pre-authentication encoding, without copying the payload.

@@ -1,9 +1,6 @@
-//! The counts of evidence that one bundle must have. The judge sets them, otherwise the verifier's options. For a
-//! certificate, they are the counts for its authority, once the authority is known.
+//! The counts of evidence that one bundle must have. [`super::demands`] decides them.
 
-use super::{Judge, Options, VerifiedAuthority};
-use crate::cosignature;
-use crate::policy::{AuthorityThresholds, PolicyThresholds};
+use crate::policy::PolicyThresholds;
 
 /// The required counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,15 +13,8 @@ pub(super) struct Required {
     pub(super) witnesses: usize,
 }
 
-/// The required counts by authority, before the bundle's authority is known.
-#[derive(Debug)]
-pub(super) struct Demands {
-    general: Required,
-    of_authorities: Vec<(AuthorityThresholds, Required)>,
-}
-
 impl Required {
-    fn of_policy(thresholds: PolicyThresholds, quorum: usize) -> Self {
+    pub(super) fn of_policy(thresholds: PolicyThresholds, quorum: usize) -> Self {
         Self {
             log_entries: thresholds.logs.into(),
             times: thresholds.times.into(),
@@ -32,50 +22,5 @@ impl Required {
             scts: thresholds.scts.into(),
             witnesses: quorum.max(thresholds.witnesses.into()),
         }
-    }
-}
-
-impl Demands {
-    pub(super) fn new(options: &Options, judge: &impl Judge) -> Self {
-        let thresholds = &options.thresholds;
-        let quorum = thresholds.witnesses.as_ref().map_or(0, cosignature::Policy::quorum);
-        let (general, authorities) = if let Some(policy) = judge.thresholds() {
-            (Required::of_policy(policy, quorum), judge.thresholds_of_authorities())
-        } else {
-            let general = Required {
-                log_entries: thresholds.log_entries,
-                times: thresholds.times,
-                timestamps: thresholds.timestamps,
-                scts: thresholds.scts,
-                witnesses: quorum,
-            };
-            (general, options.authorities.clone())
-        };
-        let required = |own: AuthorityThresholds| {
-            let required = Required::of_policy(own.thresholds, quorum);
-            (own, required)
-        };
-        Self { general, of_authorities: authorities.into_iter().map(required).collect() }
-    }
-
-    /// The counts for a signature by a bare key.
-    pub(super) const fn general(&self) -> Required {
-        self.general
-    }
-
-    /// The counts for a certificate of this authority.
-    pub(super) fn of(&self, authority: &VerifiedAuthority) -> Required {
-        let mut own = self.of_authorities.iter();
-        let own = own.find(|(own, _)| own.are_for(&authority.url, &authority.certificates_sha256));
-        own.map_or(self.general, |(_, required)| *required)
-    }
-
-    /// The smallest number of times that any certificate needs. Step 2 requires it, before the authority is known.
-    pub(super) fn fewest_times(&self) -> Required {
-        self.of_authorities.iter().fold(self.general, |least, (_, other)| Required {
-            times: least.times.min(other.times),
-            timestamps: least.timestamps.min(other.timestamps),
-            ..least
-        })
     }
 }

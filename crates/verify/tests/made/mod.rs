@@ -61,6 +61,8 @@ pub(crate) struct Spec {
 pub(crate) enum Scts {
     Good,
     Twice,
+    /// So many, each with a time of its own.
+    Many(u64),
     Missing,
     Flipped,
     OtherLog,
@@ -181,18 +183,25 @@ fn leaf(spec: &Spec, signer: &Key, issuer: &Issuer<'_, &KeyPair>, issuer_key: &K
     let entry = LogEntry::Precert { issuer_key_hash: issuer_key.public.fingerprint(), tbs: tbs.clone() };
     let timestamp = Timestamp::from_millis(spec.sct_millis);
     let log = if spec.scts == Scts::OtherLog { &Key::new() } else { ct };
-    let mut sct = SignedCertificateTimestamp {
+    let signed_at = |timestamp: Timestamp| SignedCertificateTimestamp {
         log_id: log.public.fingerprint(),
         timestamp,
         extensions: Vec::new(),
         signature: log.sign(&sct_signed_bytes(timestamp, &entry, &[]).unwrap()),
     };
+    let mut sct = signed_at(timestamp);
     match spec.scts {
         Scts::Flipped => *sct.signature.last_mut().unwrap() ^= 1,
         Scts::OtherTime => sct.timestamp = Timestamp::from_millis(spec.sct_millis + 1),
         _ => {}
     }
-    let list = if spec.scts == Scts::Twice { vec![sct.clone(), sct] } else { vec![sct] };
+    let list = match spec.scts {
+        Scts::Twice => vec![sct.clone(), sct],
+        Scts::Many(count) => {
+            (0..count).map(|number| signed_at(Timestamp::from_millis(spec.sct_millis - number))).collect()
+        }
+        _ => vec![sct],
+    };
     let mut contents = list_to_extension(&list).unwrap();
     if spec.scts == Scts::Cut {
         contents.pop();

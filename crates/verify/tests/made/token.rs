@@ -25,6 +25,19 @@ pub(crate) struct Stamp {
     pub(crate) named: Named,
     /// Attributes that are signed along and that nobody knows.
     pub(crate) attributes: Vec<Vec<u8>>,
+    /// The order of the attributes.
+    pub(crate) order: Order,
+}
+
+/// The order in which a token has its attributes, and in which they are signed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// DER's, as RFC 5652 requires.
+    Der,
+    /// Sent in another order and signed in DER's: what Go's verifiers accept.
+    SentOtherwise,
+    /// Sent and signed in another order: what OpenSSL accepts.
+    SentAndSignedOtherwise,
 }
 
 /// Bytes that name the certificate, in `ESSCertID` and in `ESSCertIDv2`; `None`: not there.
@@ -67,7 +80,8 @@ fn attribute(identifier: ObjectIdentifier, value: &[u8]) -> Vec<u8> {
 impl Stamp {
     pub(crate) fn of(signature: &[u8], time: u64) -> Self {
         let imprint = HashAlgorithm::Sha256.digest(signature);
-        Self { imprint, time, status: 0, certificates: Vec::new(), named: Named::NEWER, attributes: Vec::new() }
+        let (certificates, attributes) = (Vec::new(), Vec::new());
+        Self { imprint, time, status: 0, certificates, named: Named::NEWER, attributes, order: Order::Der }
     }
 
     fn info(&self) -> Vec<u8> {
@@ -116,8 +130,13 @@ impl Stamp {
         }
         attributes.extend(self.attributes.iter().cloned());
         attributes.sort();
+        let sorted = attributes.concat();
+        if self.order != Order::Der {
+            attributes.reverse();
+        }
         let attributes = attributes.concat();
-        let signature = key.sign(&write(SET, &[&attributes]));
+        let signed = if self.order == Order::SentAndSignedOtherwise { &attributes } else { &sorted };
+        let signature = key.sign(&write(SET, &[signed]));
         let algorithm = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
         let signer = write(
             SEQUENCE,

@@ -166,7 +166,7 @@ spec:
           containerPort: 8080
         - name: metrics
           containerPort: 9090
-      {{- $probe := dict "path" "/healthz" "port" "clients" "scheme" (ternary "HTTPS" "HTTP" (ne .Values.tls.secretName "")) }}
+      {{- $probe := dict "path" "/livez" "port" "clients" "scheme" (ternary "HTTPS" "HTTP" (ne .Values.tls.secretName "")) }}
       startupProbe:
         httpGet:
           {{- toYaml $probe | nindent 10 }}
@@ -178,7 +178,8 @@ spec:
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
-      # Not /readyz, which says no while a log takes no entries: what was logged must stay readable then.
+      # Not /readyz, which says no while a log takes no entries: this pod has every role, and what was logged must stay readable
+      # then. Where a pod issues certificates or timestamps only, /readyz is right here.
       readinessProbe:
         httpGet:
           {{- toYaml $probe | nindent 10 }}

@@ -1,9 +1,7 @@
 //! Presets: the settings that are the same for all users of a service.
 
-use super::{IssuerEntry, IssuerType, Wrong};
+use super::{IssuerEntry, IssuerType, Preset, Wrong};
 use crate::identity::provider::Known;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// The URL of an API server's keys, and the files that it gives to pods.
@@ -11,37 +9,6 @@ const API_SERVER: &str = "https://kubernetes.default.svc";
 const API_SERVER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 /// The token with which a pod authenticates to its API server.
 pub(super) const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-
-/// A service with built-in settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Preset {
-    /// GitHub Actions at github.com. With `base_url`, GitHub Enterprise Cloud with data residency.
-    Github,
-    /// GitHub Actions of a GitHub Enterprise Server: `url` is `https://HOST/_services/token`.
-    Ghes,
-    /// GitLab CI, at gitlab.com or at `url`.
-    Gitlab,
-    /// Buildkite.
-    Buildkite,
-    /// `CircleCI`: `url` is `https://oidc.circleci.com/org/ID`.
-    Circleci,
-    /// A Kubernetes cluster: set `jwks_file`, or `in_cluster = true` for the cluster this program runs in.
-    Kubernetes,
-    /// A realm of a Keycloak server, people by their email address: `url` is `https://HOST/realms/NAME`.
-    Keycloak,
-    /// A tenant of Microsoft Entra ID, people by their email address: `url` is
-    /// `https://login.microsoftonline.com/ID/v2.0`.
-    Entra,
-    /// Google accounts, people by their email address.
-    Google,
-    /// A SPIFFE server's JWT-SVIDs, for one `trust_domain`.
-    Spiffe,
-    /// Jenkins with its OpenID Connect provider plug-in: `url` is `https://HOST/oidc`.
-    Jenkins,
-    /// Any other service: map its claims with `subject` and `extensions`.
-    Generic,
-}
 
 impl Preset {
     /// The kind of issuer.

@@ -3,17 +3,25 @@
 //! Names are in lowerCamelCase or as in the `.proto`. Unknown names are ignored, and `null` counts as absent. A field
 //! given twice, in either spelling, is an error. Bytes are base64 of either alphabet.
 
+use super::MAX_REQUEST_BYTES;
 use crate::Error;
 use crate::json::{self, Object};
-use axum::body::{Body, to_bytes};
-use chancery_daemon::http::grpc::MAX_MESSAGE_BYTES;
+use axum::extract::Request;
+use chancery_daemon::http::{NotReceived, receive};
 use chancery_verify::protojson::decode_bytes;
 use serde_json::Value;
 
-/// Reads a body and parses it as one message. An empty body is an empty message, as in grpc-gateway.
-pub(super) async fn read(body: Body) -> Result<Message, Error> {
-    let bytes =
-        to_bytes(body, MAX_MESSAGE_BYTES).await.map_err(|_| Error::TooLarge { limit_bytes: MAX_MESSAGE_BYTES })?;
+/// Reads a body and parses it as one message. An empty body is an empty message, as in grpc-gateway. The whole message is
+/// small, so the budget for bodies need not know how long it is used.
+pub(super) async fn read(request: Request) -> Result<Message, Error> {
+    let bytes = match receive(request, MAX_REQUEST_BYTES).await {
+        Ok(received) => received.bytes,
+        Err(NotReceived::TooLarge) => return Err(Error::TooLarge { limit_bytes: MAX_REQUEST_BYTES }),
+        Err(NotReceived::Busy(busy)) => return Err(busy.into()),
+        Err(NotReceived::Incomplete) => {
+            return Err(Error::Malformed { reason: "the request body could not be read".to_owned() });
+        }
+    };
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Message(Object::new()));
     }

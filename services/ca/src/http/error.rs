@@ -10,6 +10,7 @@ use crate::request::Refusal;
 use crate::transparency::LogError;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use chancery_daemon::budget;
 use chancery_daemon::http::RequestId;
 use chancery_daemon::http::grpc::{self, http_status};
 use chancery_daemon::signer::SignerError;
@@ -39,6 +40,7 @@ impl IntoResponse for Refused {
         let mut response = refusal.response(http_status(code), Vec::new());
         let retry_after = match error {
             Error::Limited { retry_after_seconds, .. } => Some(HeaderValue::from(retry_after_seconds)),
+            Error::Busy(_) => Some(HeaderValue::from(budget::RETRY_AFTER_SECONDS)),
             _ => (code == Code::Unavailable).then_some(RETRY_AFTER),
         };
         if let Some(retry_after) = retry_after {
@@ -65,6 +67,7 @@ pub(super) fn log(Refusal { error, left_out }: &Refusal, code: Code, request_id:
 pub(super) fn answer(error: &Error) -> (Code, Cow<'static, str>) {
     let (code, message) = match error {
         Error::TooLarge { .. } => (Code::InvalidArgument, "http: request body too large"),
+        Error::Busy(busy) => return (Code::Unavailable, busy.to_string().into()),
         Error::Malformed { reason } => return (Code::InvalidArgument, reason.clone().into()),
         Error::Token(_) => (Code::InvalidArgument, "There was an error processing the identity token"),
         // Fulcio has no such error: a proxy in front of it limits requests.

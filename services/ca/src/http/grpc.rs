@@ -4,6 +4,7 @@
 
 mod messages;
 
+use super::MAX_REQUEST_BYTES;
 use super::configuration::domains;
 use super::error::{answer, log};
 use super::signing_cert::detached_json;
@@ -37,7 +38,7 @@ pub(super) fn router() -> Router<Arc<CertificateAuthority>> {
 async fn create_signing_certificate(State(authority): State<Arc<CertificateAuthority>>, request: Request) -> Response {
     let request_id = request.extensions().get::<RequestId>().cloned();
     let peer = request.extensions().get::<Peer>().copied();
-    unary(request, move |request: tonic::Request<CreateSigningCertificateRequest>| {
+    unary(request, MAX_REQUEST_BYTES, move |request: tonic::Request<CreateSigningCertificateRequest>| {
         let (authority, request_id) = (Arc::clone(&authority), request_id.clone());
         async move {
             let (metadata, _, message) = request.into_parts();
@@ -90,12 +91,13 @@ async fn get_trust_bundle(State(authority): State<Arc<CertificateAuthority>>, re
     let chains = authority.chains();
     let chains = chains.iter().map(|chain| CertificateChain { certificates: certificates(chain) }).collect();
     let bundle = TrustBundle { chains };
-    unary(request, move |_: tonic::Request<Nothing>| std::future::ready(Ok(bundle.clone()))).await
+    unary(request, MAX_REQUEST_BYTES, move |_: tonic::Request<Nothing>| std::future::ready(Ok(bundle.clone()))).await
 }
 
 async fn get_configuration(State(authority): State<Arc<CertificateAuthority>>, request: Request) -> Response {
     let configuration = Configuration { issuers: authority.authenticator().issuers().map(oidc_issuer).collect() };
-    unary(request, move |_: tonic::Request<Nothing>| std::future::ready(Ok(configuration.clone()))).await
+    unary(request, MAX_REQUEST_BYTES, move |_: tonic::Request<Nothing>| std::future::ready(Ok(configuration.clone())))
+        .await
 }
 
 fn oidc_issuer(settings: &IssuerSettings) -> OidcIssuer {

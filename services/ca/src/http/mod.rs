@@ -28,6 +28,9 @@ use std::sync::Arc;
 /// The name of the gRPC service, for health checks.
 pub const GRPC_SERVICE: &str = "dev.sigstore.fulcio.v2.CA";
 
+/// Largest request for a certificate, over HTTP and gRPC: many times a token, a signing request and their JSON.
+const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
 /// The routes of the authority. The shell answers unmatched paths.
 pub fn router(authority: Arc<CertificateAuthority>) -> Router {
     // What clients trust.

@@ -1,7 +1,7 @@
 //! The description of the authority's HTTP API: Fulcio's documents (`fulcio.swagger.json`,
 //! `fulcio_legacy.swagger.json`), and the answers here. A test compares it with the answers.
 
-use chancery_daemon::http::grpc::MAX_MESSAGE_BYTES;
+use super::MAX_REQUEST_BYTES;
 use chancery_daemon::http::openapi::{Content, Document, Operation, list_of, reference, status_schemas, text};
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ pub fn describe(document: &mut Document) {
             "The token may be in the body or in the Authorization header. If it is in both, the one in the body is used.",
         )
         .security(json!([{ "token": [] }, {}]))
-        .body([Content::of_json("CreateSigningCertificateRequest").max_bytes(MAX_MESSAGE_BYTES)])
+        .body([Content::of_json("CreateSigningCertificateRequest").max_bytes(MAX_REQUEST_BYTES)])
         .answer(200, "The certificate with its issuers.", [Content::of_json("SigningCertificate")]);
     group.add("/api/v2/signingCert", refusals(sign));
     let bundle = Operation::get("getTrustBundle", "The authority's own certificates.");
@@ -51,7 +51,7 @@ pub fn describe(document: &mut Document) {
     let sign =
         Operation::post("createSigningCertificateV1", "A certificate for a verified identity, for older clients.")
             .security(json!([{ "token": [] }]))
-            .body([Content::of_json("CreateSigningCertificateRequestV1").max_bytes(MAX_MESSAGE_BYTES)])
+            .body([Content::of_json("CreateSigningCertificateRequestV1").max_bytes(MAX_REQUEST_BYTES)])
             .answer(201, "The certificate and its issuers, leaf first.", [Content::text(PEM_CHAIN)])
             .answer_header("sct", "The log's timestamp in base64, if it is not in the certificate.");
     group.add("/api/v1/signingCert", refusals(sign));
@@ -71,7 +71,8 @@ fn refusals(operation: Operation) -> Operation {
         .answer(500, "A fault of the authority, or an answer of the certificate log that does not verify.", status())
         .answer(
             503,
-            "The certificate log, or the key of the authority, cannot be reached. The same request may succeed later.",
+            "The certificate log, or the key of the authority, cannot be reached, or the server has too many requests in \
+             flight. The same request may succeed later.",
             status(),
         )
         .retry_after()

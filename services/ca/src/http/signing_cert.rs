@@ -8,8 +8,7 @@ use crate::request::{Origin, SigningRequest};
 use crate::transparency::timestamp_json;
 use crate::{CertificateAuthority, Error};
 use axum::Extension;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -27,9 +26,9 @@ pub(super) async fn v2(
     State(authority): State<Arc<CertificateAuthority>>,
     known: Known,
     headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Refused> {
-    let request = body::read(body).await.and_then(|message| request_v2(&message, &headers));
+    let request = body::read(request).await.and_then(|message| request_v2(&message, &headers));
     let issued = answer(authority, "v2", known, request).await?;
     let chain = json!({ "certificates": issued.pem_chain() });
     let answer = match &issued.promise {
@@ -47,9 +46,9 @@ pub(super) async fn v1(
     State(authority): State<Arc<CertificateAuthority>>,
     known: Known,
     headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Refused> {
-    let request = body::read(body).await.and_then(|message| request_v1(&message, &headers));
+    let request = body::read(request).await.and_then(|message| request_v1(&message, &headers));
     let issued = answer(authority, "v1", known, request).await?;
     let mut response = (StatusCode::CREATED, super::pem(issued.pem_chain().join("\n"))).into_response();
     if let Promise::Detached(sct) = &issued.promise

@@ -1,7 +1,8 @@
 //! Identities at Chainguard. Their names are only unique below their issuer.
 
 use super::uri;
-use crate::oidc::{TokenRefusal, VerifiedClaims};
+use crate::claims::VerifiedClaims;
+use crate::refusal::TokenRefusal;
 use chancery_verify::certificate::Identity;
 
 /// `sub` as a path below `iss`.

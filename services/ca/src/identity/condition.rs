@@ -1,7 +1,8 @@
 //! Conditions on the claims of a genuine token («only this organisation», «only protected branches»).
 
 use super::ClaimPath;
-use crate::oidc::{TokenRefusal, VerifiedClaims};
+use crate::claims::VerifiedClaims;
+use crate::refusal::TokenRefusal;
 
 /// One claim and its accepted values.
 #[derive(Debug, Clone, PartialEq, Eq)]

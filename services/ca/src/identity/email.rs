@@ -1,6 +1,7 @@
 //! Issuers that identify people by their email address.
 
-use crate::oidc::{TokenRefusal, VerifiedClaims};
+use crate::claims::VerifiedClaims;
+use crate::refusal::TokenRefusal;
 use chancery_verify::certificate::Identity;
 
 /// Longest address (RFC 5321 §4.5.3.1.3, without the angle brackets).

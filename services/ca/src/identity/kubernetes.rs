@@ -1,7 +1,8 @@
 //! Service accounts of Kubernetes clusters, by the tokens their API servers issue.
 
 use super::ClaimPath;
-use crate::oidc::{TokenRefusal, VerifiedClaims};
+use crate::claims::VerifiedClaims;
+use crate::refusal::TokenRefusal;
 use chancery_verify::certificate::Identity;
 
 /// Path of the account's namespace in a token.

@@ -6,7 +6,6 @@
 //! written for Fulcio also hold for these certificates.
 
 mod chainguard;
-mod claim_path;
 mod condition;
 mod email;
 mod kubernetes;
@@ -16,13 +15,14 @@ mod template;
 mod uri;
 mod username;
 
-pub use claim_path::ClaimPath;
+pub use crate::claims::ClaimPath;
 pub use condition::Condition;
 pub use provider::{InvalidProvider, Provider};
 pub use spiffe::is_trust_domain;
 pub use template::{InvalidTemplate, Template};
 
-use crate::oidc::{TokenRefusal, VerifiedClaims};
+use crate::claims::VerifiedClaims;
+use crate::refusal::TokenRefusal;
 use chancery_verify::certificate::Identity;
 use chancery_verify::extension::Claim;
 use std::collections::BTreeMap;

@@ -9,7 +9,8 @@ pub use known::Known;
 
 use super::template::{InvalidTemplate, Template};
 use super::uri;
-use crate::oidc::{TokenRefusal, VerifiedClaims};
+use crate::claims::VerifiedClaims;
+use crate::refusal::TokenRefusal;
 use chancery_verify::certificate::Identity;
 use chancery_verify::extension::Claim;
 use std::borrow::Cow;

@@ -1,6 +1,7 @@
 //! Workloads by their SPIFFE ID (the SPIFFE-ID standard, §2).
 
-use crate::oidc::{TokenRefusal, VerifiedClaims};
+use crate::claims::VerifiedClaims;
+use crate::refusal::TokenRefusal;
 use chancery_verify::certificate::Identity;
 
 /// Longest SPIFFE ID (§2.3).

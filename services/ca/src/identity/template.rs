@@ -12,7 +12,8 @@
 //! as a template. Values are texts, whole numbers and booleans; any other value is refused.
 
 use super::ClaimPath;
-use crate::oidc::{TokenRefusal, VerifiedClaims};
+use crate::claims::VerifiedClaims;
+use crate::refusal::TokenRefusal;
 use std::borrow::Cow;
 use std::fmt;
 

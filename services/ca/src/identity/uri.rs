@@ -1,6 +1,7 @@
 //! Names that are URIs: the permitted characters, and issuers whose `sub` is a URI.
 
-use crate::oidc::{TokenRefusal, VerifiedClaims};
+use crate::claims::VerifiedClaims;
+use crate::refusal::TokenRefusal;
 use chancery_verify::certificate::Identity;
 use std::borrow::Cow;
 use std::fmt::Write as _;

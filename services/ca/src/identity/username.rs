@@ -1,6 +1,7 @@
 //! Issuers that identify people by a user name, unique within a domain.
 
-use crate::oidc::{TokenRefusal, VerifiedClaims};
+use crate::claims::VerifiedClaims;
+use crate::refusal::TokenRefusal;
 use chancery_verify::certificate::Identity;
 
 /// Longest name.

@@ -1,94 +1,19 @@
 //! Checks of the registered claims, before any other claim is used (OpenID Connect Core §3.1.3.7, RFC 7519 §4.1).
 
-use super::TokenRefusal;
 use super::token::UnverifiedToken;
+use super::{TokenRefusal, VerifiedClaims};
 use crate::IssuerSettings;
-use crate::identity::ClaimPath;
+use crate::claims::is_invisible;
 use crate::json::Object;
 use chancery_verify::Timestamp;
 use serde_json::Value;
-use std::borrow::Cow;
 
 /// How far the issuer's clock may be ahead of ours, in seconds. `exp` gets no leeway, as in Fulcio.
 const MAX_SKEW_SECONDS: u64 = 60;
 /// Longest `sub`. OpenID Connect says 255; workload identities are longer.
 const MAX_SUBJECT_BYTES: usize = 2048;
-/// Longest value of a claim that goes into a certificate.
-const MAX_VALUE_BYTES: usize = 2048;
-/// Members of a list that a condition compares. Directories list hundreds of groups.
-const MAX_MEMBERS: usize = 1024;
 /// Last second of the year 9999.
 const MAX_SECONDS: f64 = 253_402_300_799.0;
-
-/// The claims of a token whose signature, audience and times have been verified.
-#[derive(Debug, Clone)]
-pub struct VerifiedClaims {
-    issuer: String,
-    subject: String,
-    claims: Object,
-}
-
-impl VerifiedClaims {
-    /// `iss`.
-    #[must_use]
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// `sub`, not empty.
-    #[must_use]
-    pub fn subject(&self) -> &str {
-        &self.subject
-    }
-
-    /// Returns a claim that is a non-empty text.
-    #[must_use]
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.claims.get(name)?.as_str().filter(|text| !text.is_empty())
-    }
-
-    /// Returns whether a claim is the boolean true. The text "true" does not count.
-    #[must_use]
-    pub fn is_true(&self, name: &str) -> bool {
-        self.claims.get(name) == Some(&Value::Bool(true))
-    }
-
-    /// Returns a claim as the text for a certificate; `None` if it is absent or `null`.
-    ///
-    /// # Errors
-    /// [`TokenRefusal::ClaimUnfit`] for a value without an unambiguous text: a fraction, a list, an object, control
-    /// characters.
-    pub(crate) fn rendered(&self, path: &ClaimPath) -> Result<Option<Cow<'_, str>>, TokenRefusal> {
-        let unfit = || TokenRefusal::ClaimUnfit { claim: path.as_str().to_owned() };
-        path.find(&self.claims).map(|value| rendered(value).ok_or_else(unfit)).transpose()
-    }
-
-    /// Returns the members of a list, or the single value, as texts.
-    pub(crate) fn members(&self, path: &ClaimPath) -> Result<Vec<Cow<'_, str>>, TokenRefusal> {
-        match path.find(&self.claims) {
-            Some(Value::Array(members)) => Ok(members.iter().take(MAX_MEMBERS).filter_map(rendered).collect()),
-            _ => Ok(self.rendered(path)?.into_iter().collect()),
-        }
-    }
-}
-
-/// A text as it is, whole numbers in decimal digits, booleans as `true` and `false`.
-fn rendered(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::String(text) if text.len() <= MAX_VALUE_BYTES && !text.contains(is_invisible) => Some(text.into()),
-        // The JSON parser has already rounded fractions and numbers past 64 bits.
-        Value::Number(number) if !number.is_f64() => Some(number.to_string().into()),
-        Value::Bool(true) => Some("true".into()),
-        Value::Bool(false) => Some("false".into()),
-        _ => None,
-    }
-}
-
-/// Control characters, and characters that reorder the displayed text (Unicode UAX #9, §2).
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-}
 
 /// One check of a claim, in the order of [`CHECKS`].
 pub(super) type Check = fn(&Object, &IssuerSettings, Timestamp) -> Result<(), TokenRefusal>;
@@ -116,8 +41,7 @@ pub(super) fn verify(
 /// Wraps claims without checking them.
 pub(super) fn assume_verified(token: UnverifiedToken) -> VerifiedClaims {
     let (issuer, claims) = token.into_claims();
-    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
-    VerifiedClaims { issuer, subject, claims }
+    VerifiedClaims::assume(issuer, claims)
 }
 
 /// `aud` is a text or a list of texts. One of our audiences must be in it; others may be in it only if they are

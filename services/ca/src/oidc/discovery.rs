@@ -3,61 +3,9 @@
 //! The document may only confirm the issuer's exact name, and name a URL for the keys on the *same* origin. This is
 //! stricter than the standard: no document, however it was made, can send the server to another host.
 
-use super::{Fetch, TokenRefusal};
+use super::{Fetch, InvalidIssuer, TokenRefusal};
 use serde::Deserialize;
 use url::{Host, Origin, Url};
-
-/// Why a URL cannot be an issuer's, or a document is refused.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum InvalidIssuer {
-    /// The URL has no host, or has a user, query or fragment.
-    #[error("`{url}` is not an issuer URL: it needs a scheme and a host, and no user, query or fragment")]
-    Malformed {
-        /// The URL.
-        url: String,
-    },
-    /// The scheme is neither `https` nor, if allowed, `http` on this machine.
-    #[error("`{url}` must be https (http is allowed for loopback addresses in development)")]
-    Insecure {
-        /// The URL.
-        url: String,
-    },
-    /// The pattern is not a URL with wildcards.
-    #[error(
-        "`{pattern}` is not an issuer pattern: it must be https without a port, the last two labels of the host must have no \
-         `*`, and each `*` must be a whole label or segment"
-    )]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-    },
-    /// The configured connection (TLS, proxy) cannot be set up.
-    #[error("`{url}` cannot be reached as configured: {reason}")]
-    Access {
-        /// The issuer.
-        url: String,
-        /// The cause.
-        reason: String,
-    },
-    /// Configured twice, so that audience and kind would be ambiguous.
-    #[error("the issuer `{url}` is configured twice")]
-    Duplicate {
-        /// The URL.
-        url: String,
-    },
-    /// Not a discovery document.
-    #[error("the discovery document is not JSON with `issuer` and `jwks_uri`")]
-    NotADocument,
-    /// The document names another issuer.
-    #[error("the discovery document names another issuer")]
-    OtherIssuer,
-    /// The keys are on another origin.
-    #[error("`jwks_uri` has another origin than the issuer, and its host is not among those the configuration allows")]
-    OtherOrigin,
-    /// Not a key set.
-    #[error("the key set is not a JWK set with at least one usable key")]
-    NotAKeySet,
-}
 
 /// Where to find an issuer's keys.
 #[derive(Debug, Clone)]

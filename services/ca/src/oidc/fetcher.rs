@@ -1,12 +1,12 @@
 //! The authority's outgoing requests: GET, limited in time and size, only to configured hosts.
 
+use super::FetchError;
 use super::address::Reach;
 use crate::{Access, Bearer};
 use bytes::BytesMut;
 use chancery_outbound::AuthoritiesError;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 use url::{Host, Url};
@@ -28,52 +28,6 @@ pub trait Fetch: Send + Sync {
     /// Implementations MUST NOT follow redirects, MUST NOT send credentials to an origin other than theirs, and MUST bound
     /// time and size.
     fn get<'a>(&'a self, url: &'a Url) -> Fetched<'a>;
-}
-
-/// Why a document could not be fetched.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// No connection, a broken connection, or a timeout.
-    #[error("{url}: {reason}")]
-    Transport {
-        /// The URL.
-        url: Url,
-        /// The causes, from the outermost to the innermost.
-        reason: String,
-    },
-    /// The host's address is not allowed for this issuer.
-    #[error(
-        "{url} has no address that may be reached (allow_private_addresses in the issuer's configuration allows those of \
-         private networks)"
-    )]
-    Address {
-        /// The URL.
-        url: Url,
-    },
-    /// The token for authentication cannot be read.
-    #[error("{file}: {source}", file = .file.display())]
-    Bearer {
-        /// Its file.
-        file: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// An answer other than 200, which includes redirects.
-    #[error("{url} answered with status {status}")]
-    Status {
-        /// The URL.
-        url: Url,
-        /// The status.
-        status: u16,
-    },
-    /// The document is larger than the limit.
-    #[error("{url} answered with more than {limit_bytes} bytes")]
-    TooLarge {
-        /// The URL.
-        url: Url,
-        /// The limit.
-        limit_bytes: usize,
-    },
 }
 
 /// Why an issuer cannot be reached as it is configured.

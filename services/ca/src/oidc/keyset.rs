@@ -4,11 +4,11 @@
 //! for that fetch and starts none of its own; a task that the current set satisfies does not wait. The caller passes
 //! the time.
 
-use super::TokenRefusal;
-use super::discovery::{InvalidIssuer, KeyLocation};
+use super::discovery::KeyLocation;
 use super::failures::Host;
 use super::fetcher::Fetch;
 use super::token::UnverifiedToken;
+use super::{InvalidIssuer, TokenRefusal};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_verify::key::KeyKind;
@@ -134,6 +134,14 @@ pub struct KeyState {
     /// Since when fetches have failed, and the code of the last failure. If [`Self::fetched`] is also set, tokens are
     /// verified with keys that cannot be refreshed.
     pub failing: Option<(Timestamp, &'static str)>,
+}
+
+impl KeyState {
+    /// Returns whether tokens of this issuer can be verified at `now` without fetching anything.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        self.fetched.is_some_and(|fetched| now.seconds() < fetched.seconds().saturating_add(MAX_STALENESS_SECONDS))
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -14,16 +14,14 @@ mod failures;
 mod fetcher;
 mod keyset;
 mod pattern;
-mod refusal;
 mod token;
 
-pub use claims::VerifiedClaims;
-pub use discovery::InvalidIssuer;
+pub use crate::claims::VerifiedClaims;
+pub use crate::refusal::{FetchError, InvalidIssuer, TokenRefusal};
 pub use explain::{Explanation, Step};
-pub use fetcher::{AccessError, Fetch, FetchError, Fetched, HttpFetcher};
+pub use fetcher::{AccessError, Fetch, Fetched, HttpFetcher};
 pub use keyset::KeyState;
 pub(crate) use keyset::key_set_reads;
-pub use refusal::TokenRefusal;
 
 use crate::identity::Principal;
 use crate::{Access, IssuerName, IssuerSettings, KeySource};

@@ -4,10 +4,10 @@
 //! characters can vary, so the operator decides scheme, host and shape of the path. Still, a stranger can invent
 //! issuers that match: so they are kept in limited number, and what their lookups may cost, `failures` says.
 
-use super::TokenRefusal;
-use super::discovery::{InvalidIssuer, IssuerUrl, KeyLocation};
+use super::discovery::{IssuerUrl, KeyLocation};
 use super::failures::Failures;
 use super::keyset::KeyCache;
+use super::{InvalidIssuer, TokenRefusal};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

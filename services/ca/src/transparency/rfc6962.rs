@@ -103,6 +103,23 @@ impl HttpLog {
         receive(self.client.post(url).json(body).send().await?, MAX_ANSWER_BYTES).await
     }
 
+    /// Asks for the newest tree head, which is a read that any log answers from its database.
+    async fn works(&self) -> Result<(), LogError> {
+        let url = format!("{}/ct/v1/get-sth", self.url);
+        let answer = match self.get(&url).await {
+            // As for a submission.
+            Err(error) if !error.is_timeout() => self.get(&url).await,
+            first => first,
+        };
+        let unavailable = |reason: &str| LogError::Unavailable { reason: format!("{url}: {reason}") };
+        let (status, answer) = answer.map_err(|error| unavailable(&causes(&error.without_url())))?;
+        verify_tree_head(status, &answer).map_err(|reason| unavailable(&reason))
+    }
+
+    async fn get(&self, url: &str) -> Result<(StatusCode, Vec<u8>), reqwest::Error> {
+        receive(self.client.get(url).send().await?, MAX_ANSWER_BYTES).await
+    }
+
     /// Asks whether the log accepts `root`.
     async fn accepts(&self, root: &[u8]) -> Result<(), LogError> {
         let url = format!("{}/ct/v1/get-roots", self.url);
@@ -149,8 +166,22 @@ impl CertificateLog for HttpLog {
         Box::pin(async move { self.accepts(&root).await })
     }
 
+    fn verify_usable(&self) -> Acceptance<'_> {
+        Box::pin(self.works())
+    }
+
     fn public_key(&self) -> &PublicKey {
         &self.key
+    }
+}
+
+/// Returns what is wrong with an answer to `get-sth`. Static logs do not have it: their 404 shows that they answer.
+fn verify_tree_head(status: StatusCode, answer: &[u8]) -> Result<(), String> {
+    let is_head = || serde_json::from_slice::<Value>(answer).is_ok_and(|head| head["tree_size"].is_u64());
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Ok(()),
+        StatusCode::OK if is_head() => Ok(()),
+        _ => Err(format!("{status}: {}", excerpt(answer))),
     }
 }
 
@@ -205,4 +236,25 @@ fn excerpt(text: &[u8]) -> String {
 fn causes(error: &dyn std::error::Error) -> String {
     std::iter::successors(error.source(), |error| error.source())
         .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_works_where_it_shows_its_tree() {
+        for (status, answer, is_right) in [
+            (StatusCode::OK, r#"{"tree_size":7,"timestamp":1}"#, true),
+            // A log of static-ct-api.
+            (StatusCode::NOT_FOUND, "404 page not found", true),
+            (StatusCode::OK, "<html>", false),
+            (StatusCode::OK, r#"{"tree_size":"7"}"#, false),
+            (StatusCode::SERVICE_UNAVAILABLE, "the database is away", false),
+            (StatusCode::BAD_GATEWAY, "", false),
+        ] {
+            let verdict = verify_tree_head(status, answer.as_bytes());
+            assert_eq!(verdict.is_ok(), is_right, "{status} {answer}: {verdict:?}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! `chancery config`: checks a configuration file before a server uses it.
 
 use crate::{
-    configuration::{Configuration, Role},
+    configuration::Configuration,
+    role::Role,
     serve::{Prepared, missing_tls},
 };
 use anyhow::Context as _;

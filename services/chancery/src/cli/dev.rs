@@ -1,7 +1,7 @@
 //! `chancery dev`.
 
 use crate::{
-    dev, instance,
+    database_url, dev, instance,
     logging::{LogArguments, TelemetryTable},
     loopback,
 };
@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     ///
     /// The password is read from `PGPASSWORD` or ~/.pgpass. Several servers may append to the same logs: start each with a
     /// copy of the first one's --data.
-    #[arg(long, value_name = "URL", help_heading = "Database", value_parser = super::database_url)]
+    #[arg(long, value_name = "URL", help_heading = "Database", value_parser = database_url::parse)]
     database: Option<String>,
     #[command(flatten)]
     rekor_v2: instance::RekorV2Arguments,

@@ -5,6 +5,8 @@ mod list;
 mod rotate;
 mod test;
 
+pub(super) use rotate::Stage;
+
 use chancery_verify::key::KeyKind;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;

@@ -3,15 +3,17 @@
 //! [`stored`] reads a log from a data directory, [`remote`] from a URL. The trusted keys come from the caller's trust files
 //! ([`trust`]), never from the log that is checked.
 
+mod end;
 mod freeze;
 mod remote;
 mod stored;
 mod trust;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use chancery_log::{
     check::{Opened, Options, Report, Signatures},
     series,
+    store::{Location, LogRecord, Store},
 };
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -28,13 +30,14 @@ use trust::TrustedLog;
 /// Of a log that was checked beside others that were compared.
 const NOT_COMPARED: &str = ", not compared with a saved checkpoint";
 
-/// Check, fetch checkpoints of, and freeze whole logs
+/// Check, fetch checkpoints of, freeze, and end whole logs
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
   chancery log check --url https://sign.example.org --trust ./trust --from yesterday.checkpoint
   chancery log checkpoint --url https://sign.example.org --trust ./trust --out today.checkpoint
-  chancery log freeze --data ./chancery-dev --log rekor2")]
+  chancery log freeze --data ./chancery-dev --log rekor2
+  chancery log end --data ./chancery-dev --log rekor")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -45,6 +48,7 @@ enum Verb {
     Check(CheckArguments),
     Checkpoint(CheckpointArguments),
     Freeze(freeze::Arguments),
+    End(end::Arguments),
 }
 
 /// Recompute every log from its entries and compare leaf hashes, tiles, roots, checkpoints and signatures
@@ -61,7 +65,7 @@ struct CheckArguments {
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
     /// Read the logs from this `PostgreSQL` database: the database of the server
-    #[arg(long, value_name = "URL", value_parser = super::database_url)]
+    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
     database: Option<String>,
     /// Read the logs from this server or from a copy of its files; needs --trust
     ///
@@ -120,6 +124,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Check(arguments) => check(&arguments).await,
         Verb::Checkpoint(arguments) => checkpoint(&arguments).await,
         Verb::Freeze(arguments) => freeze::run(&arguments).await,
+        Verb::End(arguments) => end::run(&arguments).await,
     }
 }
 
@@ -143,6 +148,9 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         let compared = if arguments.from.is_empty() || !report.extends.is_empty() { "" } else { NOT_COMPARED };
         let size = entries(*tree_size);
         writeln!(out, "{origin}: {size} re-derived, {checkpoints} verified{signed}, root hash {root_hash}{compared}")?;
+        if let Some(lost) = report.lost {
+            writeln!(out, "{origin}: was ended there; {} after it cannot be proven", entries(lost))?;
+        }
         for size in &report.extends {
             writeln!(out, "{origin}: extends the saved checkpoint of {}", entries(*size))?;
         }
@@ -174,6 +182,25 @@ async fn checkpoint(arguments: &CheckpointArguments) -> anyhow::Result<ExitCode>
         write!(out, "{note}")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The database of an instance, which must be there.
+fn location(data: &Path, database: Option<&str>) -> anyhow::Result<Location> {
+    let file = data.join("chancery.db");
+    match database {
+        Some(url) => Ok(Location::Server(url.to_owned())),
+        None if file.exists() => Ok(Location::File(file)),
+        None => bail!("there is no log in {}; give the database of the server with --database", data.display()),
+    }
+}
+
+/// The log of this name.
+async fn record(store: &dyn Store, name: &str) -> anyhow::Result<LogRecord> {
+    let Some(record) = store.open(name).await? else {
+        let known: Vec<String> = store.logs().await?.into_iter().map(|log| log.name).collect();
+        bail!("there is no log {name}; the logs are: {}", known.join(", "));
+    };
+    Ok(record)
 }
 
 /// A number of entries in words.

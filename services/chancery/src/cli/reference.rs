@@ -4,10 +4,7 @@
 
 mod http;
 
-use crate::{
-    configuration::Role,
-    instance::{Answering, witness_description},
-};
+use crate::{instance::Answering, role::Role, witness};
 use clap::{Arg, Args, Command, CommandFactory as _, ValueEnum};
 use serde_json::Value;
 use std::{
@@ -60,7 +57,7 @@ fn server() -> Value {
 }
 
 fn witness() -> Value {
-    witness_description(true).into_json()
+    witness::description(true).into_json()
 }
 
 fn commands() -> String {

@@ -1,6 +1,6 @@
 //! `chancery serve`.
 
-use crate::{configuration::Role, logging::LogArguments, serve};
+use crate::{logging::LogArguments, role::Role, serve};
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
 

@@ -1,6 +1,6 @@
 //! The texts for programmers: commands, and code that the tests compile and run as it is printed.
 
-use super::{Facts, text::fetch_root};
+use super::Facts;
 
 pub(super) fn js(facts: &Facts) -> String {
     let Facts { url, mirror, issuer, .. } = facts;
@@ -39,7 +39,7 @@ await verify(JSON.parse(readFileSync('artifact.sigstore.json', 'utf8')), readFil
   certificateIssuer: '{issuer}', certificateIdentityEmail: 'WHO',
 }});
 ",
-        fetch_root(facts)
+        facts.fetch_root()
     )
 }
 
@@ -57,7 +57,7 @@ sigstore-go-verification -artifact artifact -tufRootURL {mirror} -tufTrustedRoot
 
 // Library: trust(\"{mirror}\", tufRoot), with the contents of root.json
 {GO}",
-        fetch_root(facts)
+        facts.fetch_root()
     )
 }
 
@@ -91,7 +91,7 @@ pub(super) fn rust(facts: &Facts) -> String {
 {}
 // sigstore-trust-root 0.15, for sigstore-sign and sigstore-verify: trust(\"{mirror}\", include_bytes!(\"root.json\"))
 {RUST}",
-        fetch_root(facts)
+        facts.fetch_root()
     )
 }
 

@@ -29,12 +29,6 @@ fn indented(text: &str, columns: usize) -> String {
     text.lines().map(|line| [&margin, line, "\n"].concat()).collect()
 }
 
-/// The first root in a file, compared with its checksum.
-pub(super) fn fetch_root(facts: &Facts) -> String {
-    let (mirror, checksum) = (&facts.mirror, facts.checksum());
-    format!("curl -fsS {mirror}/root.json -o root.json && echo '{checksum}  root.json' | sha256sum -c\n")
-}
-
 fn cosign(facts: &Facts) -> String {
     let Facts { url, issuer, .. } = facts;
     format!(
@@ -72,7 +66,7 @@ fn python(facts: &Facts) -> String {
 sigstore --instance {mirror} sign artifact
 sigstore --instance {mirror} verify identity --cert-identity WHO --cert-oidc-issuer {issuer} artifact
 ",
-        fetch_root(facts)
+        facts.fetch_root()
     )
 }
 
@@ -253,6 +247,6 @@ export SIGSTORE_ROOT_FILE=~/.sigstore/chancery/fulcio.pem SIGSTORE_REKOR_PUBLIC_
 export SIGSTORE_CT_LOG_PUBLIC_KEY_FILE=~/.sigstore/chancery/ctfe.pub
 gitsign verify --certificate-identity WHO --certificate-oidc-issuer {issuer} HEAD
 ",
-        fetch_root(facts)
+        facts.fetch_root()
     )
 }

@@ -1,12 +1,13 @@
 //! Converts the settings of each part into the options of `chancery dev`. Nothing is opened here.
 
-use super::{Configuration, Role};
+use super::Configuration;
 #[cfg(feature = "s3")]
 use crate::instance::BucketArguments;
 use crate::instance::{
     Addresses, AuthorityArguments, OperationsArguments, RekorV2Arguments, TilesArguments, TimestampArguments,
     TransparencyArguments, WitnessChoices, WitnessesTable,
 };
+use crate::role::Role;
 use anyhow::{Context as _, anyhow};
 use chancery_trust::BaseUrl;
 use const_oid::ObjectIdentifier;

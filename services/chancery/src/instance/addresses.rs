@@ -1,6 +1,6 @@
 //! Where an instance is reached: the URL of each role, and the names its logs have because of it.
 
-use crate::configuration::Role;
+use crate::role::Role;
 use anyhow::Context as _;
 use chancery_trust::BaseUrl;
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -41,6 +41,11 @@ impl Addresses {
     /// Where clients reach a role.
     pub(crate) fn url(&self, role: Role) -> anyhow::Result<&BaseUrl> {
         self.urls.get(&role).with_context(|| format!("{role} has no URL"))
+    }
+
+    /// Where clients post requests for timestamps, whichever process answers them.
+    pub(super) fn timestamp_url(&self) -> anyhow::Result<BaseUrl> {
+        Ok(BaseUrl::parse(&format!("{}{}", self.url(Role::Tsa)?.as_str(), chancery_tsa::http::PATH))?)
     }
 
     /// Where the certificate log of a generation of its key is below the base URL; part of its name.

@@ -1,13 +1,14 @@
 //! The certificate authority of an instance: its chain, and whom it believes.
 
 use super::{
-    data::DataDirectory,
+    readiness::{self, Checked},
     trust::{Publisher, TrustSources},
 };
 use crate::{
-    configuration::Role,
+    data_directory::DataDirectory,
     issuer,
     issuers::ConfiguredIssuers,
+    role::Role,
     rotation::{self, RingFiles, follow::Subject, generations::Generations},
 };
 use axum::Router;
@@ -16,12 +17,13 @@ use chancery_ca::{
     chain::IssuingChain,
     identity::IssuerKind,
     issue::Pipeline,
-    oidc::{Authenticator, http_fetcher},
+    oidc::{Authenticator, KeyState, http_fetcher},
     transparency::{CertificateLog, Transparency},
 };
 use chancery_daemon::{
     clock::{Clock, ClockGuard},
     expiry::ExpiryWatch,
+    health::{Finding, Probe, State},
     metrics::Metrics,
     random::Random,
     signer::{Signer, Use},
@@ -231,11 +233,57 @@ pub(super) fn authority(
     Ok(Arc::new(authority.with_client_algorithms(settings.client_algorithms.clone())))
 }
 
-/// Says why nobody gets a certificate now, if that is so.
-pub(super) fn obstacle(clock: Arc<ClockGuard>) -> impl Fn() -> Option<String> + Send + Sync {
-    move || {
-        let fault = clock.check().err()?;
-        Some(format!("the certificate authority issues nothing ({}): {fault}", fault.code()))
+/// Whether clients get certificates, and will in the next weeks.
+pub(super) fn checks(authority: &Arc<CertificateAuthority>, clock: Arc<dyn Clock>) -> Checked {
+    let (known, probed) = (Arc::clone(authority), Arc::clone(authority));
+    let checked = Checked::known(move || {
+        let now = clock.now();
+        let fault = known.obstacle();
+        let obstacle =
+            fault.map(|fault| format!("the certificate authority issues nothing ({}): {fault}", fault.code()));
+        let certificates = readiness::certificates(Role::Ca, known.pipeline().chain().expires(), now);
+        let authenticator = known.authenticator();
+        let issuers = issuer_keys(&authenticator.key_states(), authenticator.issuers().count(), now);
+        let named = |check: &str, state: State| Finding::new(Role::Ca.name(), check, state);
+        let clock = named("clock", obstacle.map_or(State::Passed, State::Failed));
+        vec![clock, certificates, named("issuers", issuers)]
+    });
+    checked.and_probes(move || {
+        let pipeline = probed.pipeline();
+        vec![readiness::key(Role::Ca, Arc::clone(pipeline.signer())), certificate_log(pipeline)]
+    })
+}
+
+/// What keys of token issuers that cannot be fetched mean, where `count` issuers are configured. Issuers that match a pattern
+/// do not count: anyone can write a token that names a new one.
+fn issuer_keys(states: &[KeyState], count: usize, now: Timestamp) -> State {
+    let exact = states.iter().filter(|state| state.configured == state.issuer);
+    let failing: Vec<_> = exact.filter_map(|state| Some((state, state.failing?.1))).collect();
+    if failing.is_empty() {
+        return State::Passed;
+    }
+    let names: Vec<_> = failing.iter().map(|(state, code)| format!("{} ({code})", state.issuer)).collect();
+    let said = format!("the keys of token issuers cannot be fetched: {}; see the server's log", names.join(", "));
+    let unusable = failing.iter().filter(|(state, _)| !state.is_usable(now)).count();
+    if unusable == count { State::Failed(said) } else { State::Warning(said) }
+}
+
+/// Asks the certificate log whether it works: without it nothing is issued.
+fn certificate_log(pipeline: Arc<Pipeline>) -> Probe {
+    let asking = async move {
+        match pipeline.transparency() {
+            Transparency::Embedded(log) | Transparency::Detached(log) => {
+                log.verify_usable().await.map_err(|error| error.to_string())
+            }
+            Transparency::Unlogged => Ok(()),
+        }
+    };
+    Probe {
+        role: Role::Ca.name(),
+        check: "certificate log".to_owned(),
+        fault: "the certificate authority issues nothing".to_owned(),
+        advice: "see that the certificate log runs and can be reached from here",
+        asking: Box::pin(asking),
     }
 }
 
@@ -256,4 +304,34 @@ pub(crate) fn development_issuer(url: &str) -> IssuerSettings {
     let kind = IssuerKind::Email { issuer_claim: None, accept_unverified: false };
     let access = Access { loopback_http: true, ..Access::default() };
     IssuerSettings { audiences: vec![issuer::DEFAULT_AUDIENCE.to_owned()], access, ..IssuerSettings::new(url, kind) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issuers_that_cannot_be_reached_are_a_warning_unless_there_is_no_other() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let state = |configured: &str, fetched, failing: bool| KeyState {
+            configured: configured.to_owned(),
+            issuer: "https://a.example".to_owned(),
+            fetched,
+            failing: failing.then_some((now, "issuer.unreachable")),
+        };
+        let exact = |fetched, failing| state("https://a.example", fetched, failing);
+        assert_eq!(issuer_keys(&[exact(None, false)], 1, now), State::Passed, "nothing is known yet");
+        assert!(
+            matches!(issuer_keys(&[exact(Some(now), true)], 1, now), State::Warning(_)),
+            "the previous ones are used"
+        );
+        let State::Failed(said) = issuer_keys(&[exact(None, true)], 1, now) else {
+            panic!("nobody gets a certificate")
+        };
+        assert!(said.contains("https://a.example (issuer.unreachable)"), "{said}");
+        assert!(matches!(issuer_keys(&[exact(None, true)], 2, now), State::Warning(_)), "there is another one");
+        let old = Timestamp::from_seconds(1_800_000_000 - 100_000);
+        assert!(matches!(issuer_keys(&[exact(Some(old), true)], 1, now), State::Failed(_)), "they are too old");
+        assert_eq!(issuer_keys(&[state("https://*.example", None, true)], 1, now), State::Passed, "a stranger's");
+    }
 }

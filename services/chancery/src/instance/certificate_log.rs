@@ -39,6 +39,18 @@ impl CertificateLog for LocalLog {
         Box::pin(std::future::ready(accepted))
     }
 
+    fn verify_usable(&self) -> Acceptance<'_> {
+        let log = self.0.log();
+        Box::pin(async move {
+            let trouble = log.obstacle().map(|obstacle| obstacle.to_string()).or_else(|| log.trouble());
+            let usable = match trouble {
+                Some(reason) => Err(reason),
+                None => log.verify_head().await,
+            };
+            usable.map_err(|reason| LogError::Unavailable { reason })
+        })
+    }
+
     fn verifies_its_own(&self) -> bool {
         true
     }

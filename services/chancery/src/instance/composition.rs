@@ -8,15 +8,14 @@
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    Addresses, Listening, OperationsArguments, RekorV2Arguments,
+    OperationsArguments, RekorV2Arguments, Setup, SignIn,
     authority::{self, Issuing, RotatedAuthority},
     clock::GuardedClock,
-    console::{ConsoleSettings, Obstacles},
     ct_shards::{self, CtShards, RotatedCt},
-    data::DataDirectory,
     description::Answering,
     log_keys::LogKeys,
     logs::{Logs, Opening},
+    readiness::{self, Checked},
     running::RunningLogs,
     timestamps::{TimestampArguments, Timestamps},
     transparency,
@@ -26,8 +25,9 @@ use super::{
     witnesses::WitnessChoices,
 };
 use crate::{
-    configuration::Role,
     issuer::{self, Issuer},
+    listening::Listening,
+    role::Role,
     rotation::{self, RingFiles, follow::Rotation, generations::Generations, observe, status::Statuses},
 };
 use anyhow::Context as _;
@@ -36,15 +36,15 @@ use chancery_ca::{IssuerSettings, audit::AuditLog, chain::IssuingChain, issue::P
 use chancery_console::Console;
 use chancery_daemon::{
     clock::{Clock, ClockGuard},
-    http::{Readiness, Warnings, answered_by, grpc, openapi},
+    health::Checks,
+    http::{answered_by, openapi},
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
-use chancery_log::{mirror::Destination, rekor_v2, store::Location};
-use chancery_trust::{BaseUrl, CurrentFiles, FileName};
+use chancery_log::mirror::Destination;
+use chancery_trust::{CurrentFiles, FileName};
 use chancery_verify::{PublicKey, timestamping::Authority};
 use std::{
-    collections::BTreeSet,
     path::Path,
     sync::{
         Arc,
@@ -52,32 +52,6 @@ use std::{
     },
 };
 use tokio::task::JoinHandle;
-
-/// Where people sign in whom a client has no token of.
-pub(crate) enum SignIn {
-    /// Here: a development server gives tokens itself.
-    Here,
-    /// At this issuer.
-    At(BaseUrl),
-    /// Clients are told of no issuer.
-    Nowhere,
-}
-
-/// What an instance is.
-pub(crate) struct Setup<'a> {
-    pub(crate) data: &'a DataDirectory,
-    pub(crate) addresses: &'a Addresses,
-    /// In the certificates that are made where `data` is new.
-    pub(crate) organization: &'a str,
-    /// Of this process.
-    pub(crate) roles: &'a BTreeSet<Role>,
-    pub(crate) issuer: SignIn,
-    pub(crate) database: &'a Location,
-    /// What to run where a log is quarantined.
-    pub(crate) check_command: String,
-    /// `None` where there is no console.
-    pub(crate) console: Option<ConsoleSettings>,
-}
 
 /// What the options ask for, read and checked.
 pub(crate) struct Choices<'a> {
@@ -100,9 +74,7 @@ pub(crate) struct Instance {
     /// The metrics, if they are enabled.
     metrics: Option<Metrics>,
     /// Whether every role does its work.
-    readiness: Readiness,
-    /// What does not keep them from it.
-    warnings: Warnings,
+    checks: Checks,
     /// What clients need, where this process knows it.
     trust_files: Option<CurrentFiles>,
     /// Aborted at the end: none of them has anything to finish.
@@ -154,20 +126,20 @@ impl Instance {
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
         let (ct_keys, rekor_keys) = log_keys.apart();
         let followed = Followed { keys, ct_keys, shards, publisher: publisher.clone(), statuses: statuses.clone() };
-        let (routes, mut background) = if has(Role::Ca) {
+        let (authority, mut background) = if has(Role::Ca) {
             common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
         } else {
-            (Router::new(), common.observed_authority(followed)?)
+            ((Router::new(), Checked::default()), common.observed_authority(followed)?)
         };
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), (clock, &statuses))?);
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
         background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()));
-        let mut assembly = Assembly::new(routes, setup.roles);
-        assembly.add(Role::Log, logs.as_ref().map(|logs| (logs.routes(), logs.obstacle(setup.check_command.clone()))));
-        assembly.add(Role::Ca, has(Role::Ca).then(|| (Router::new(), authority::obstacle(common.guard.clone()))));
-        assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.obstacle())));
+        let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
+        assembly.add(Role::Log, logs.as_ref().map(|logs| (logs.routes(), logs.checks(setup.check_command.clone()))));
+        assembly.add(Role::Ca, Some(authority));
+        assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.checks())));
         if let Some(timestamps) = timestamps {
-            assembly.add(Role::Tsa, Some((timestamps.router(metrics.as_ref())?, timestamps.obstacle())));
+            assembly.add(Role::Tsa, Some((timestamps.router(metrics.as_ref())?, timestamps.checks())));
             background.extend(timestamps.into_background(publisher, statuses)?);
         } else {
             let take =
@@ -175,15 +147,15 @@ impl Instance {
             background.push(observe::start(common.ring(), rotation::Role::Tsa, take));
         }
         assembly.merge([trust_files.as_ref().map(chancery_trust::http::router), issuer.map(issuer::router)]);
-        assembly.obstacles.extend(upkeep.obstacles(setup.roles));
-        let Assembly { mut routes, obstacles } = assembly;
-        let obstacles = Arc::new(obstacles);
-        let console = common.console(&obstacles, running.clone(), tuf.as_ref())?;
+        let Assembly { mut routes, checked } = assembly;
+        let health = checked.start(metrics.as_ref()).await?;
+        let checks = health.checks();
+        background.push(tokio::spawn(health.watch()));
+        let console = common.console(&checks, running, tuf.as_ref())?;
         routes = routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
         routes = routes.merge(common.description(metrics.is_some()));
-        let readiness: Readiness = Arc::new(move || obstacles.iter().find_map(|(_, obstacle)| obstacle()));
-        let warnings: Warnings = Arc::new(move || running.as_ref().map(RunningLogs::warnings).unwrap_or_default());
-        Ok(Self { routes, console, metrics, readiness, warnings, trust_files, background, tuf, logs, upkeep })
+        routes = routes.merge(readiness::health_service(setup.roles, Arc::clone(&checks)));
+        Ok(Self { routes, console, metrics, checks, trust_files, background, tuf, logs, upkeep })
     }
 
     /// Writes what clients need into `directory`, where this process knows it.
@@ -205,9 +177,9 @@ impl Instance {
         guard: impl Fn(Router) -> Router,
         ready: impl FnOnce(),
     ) -> anyhow::Result<()> {
-        let (routes, readiness) = (self.routes.clone(), (Arc::clone(&self.readiness), Arc::clone(&self.warnings)));
+        let (routes, checks) = (self.routes.clone(), Arc::clone(&self.checks));
         let pages = self.console.as_ref().map(Console::unknown_path);
-        listening.serve((routes, pages), readiness, self.metrics.as_ref(), guard, ready).await?;
+        listening.serve((routes, pages), checks, self.metrics.as_ref(), guard, ready).await?;
         self.stop().await;
         Ok(())
     }
@@ -230,24 +202,15 @@ impl Instance {
 /// What the parts of a process answer, and what may be in their way.
 struct Assembly {
     routes: Router,
-    obstacles: Obstacles,
+    checked: Checked,
 }
 
 impl Assembly {
-    /// Begins with `routes`, which are the authority's, and what gRPC clients ask about the health of these roles.
-    fn new(routes: Router, roles: &BTreeSet<Role>) -> Self {
-        let services = [(Role::Ca, chancery_ca::GRPC_SERVICE), (Role::Log, rekor_v2::GRPC_SERVICE)];
-        let services = services.into_iter().filter(|(role, _)| roles.contains(role));
-        let services: Vec<_> = services.map(|(_, name)| name).collect();
-        let routes = answered_by(routes, Role::Ca.name());
-        Self { routes: routes.merge(grpc::health(&services)), obstacles: Vec::new() }
-    }
-
-    /// Adds the part that does a role's work, if it is there.
-    fn add(&mut self, role: Role, part: Option<(Router, impl Fn() -> Option<String> + Send + Sync + 'static)>) {
-        if let Some((routes, obstacle)) = part {
+    /// Adds the part that does this role's work, if it is there.
+    fn add(&mut self, role: Role, part: Option<(Router, Checked)>) {
+        if let Some((routes, checked)) = part {
             self.routes = std::mem::take(&mut self.routes).merge(answered_by(routes, role.name()));
-            self.obstacles.push((role, Box::new(obstacle)));
+            self.checked.extend(checked);
         }
     }
 
@@ -363,12 +326,12 @@ impl Common<'_> {
     /// The pages for people, unless they are switched off.
     fn console(
         &self,
-        obstacles: &Arc<Obstacles>,
+        checks: &Checks,
         logs: Option<RunningLogs>,
         tuf: Option<&Tuf>,
     ) -> anyhow::Result<Option<Console>> {
         let Some(settings) = &self.setup.console else { return Ok(None) };
-        settings.console(self.setup, Arc::clone(obstacles), logs, tuf.map(Tuf::service), &self.clock).map(Some)
+        settings.console(self.setup, Arc::clone(checks), logs, tuf.map(Tuf::service), &self.clock).map(Some)
     }
 
     /// What this process answers, as it says itself.
@@ -388,14 +351,14 @@ impl Common<'_> {
         Ok(Some(Arc::new(Issuer::new(url, key, Arc::clone(clock), Arc::clone(random)))))
     }
 
-    /// The certificate authority's routes, and what runs beside it.
+    /// The certificate authority's routes and checks, and what runs beside it.
     fn authority(
         &self,
         Followed { keys, ct_keys, shards, publisher, statuses }: Followed,
         Choices { transparency, operations, settings, .. }: Choices<'_>,
         issuer: Option<&Issuer>,
         metrics: Option<&Metrics>,
-    ) -> anyhow::Result<(Router, Vec<JoinHandle<()>>)> {
+    ) -> anyhow::Result<((Router, Checked), Vec<JoinHandle<()>>)> {
         let Self { setup, clock, random, guard } = self;
         let (generation, log_key) = ct_keys.signing_credential()?;
         let own = match &shards {
@@ -421,7 +384,8 @@ impl Common<'_> {
         let mut background = vec![expiry, Rotation::start(keys, subject, Arc::clone(clock), statuses.clone())?];
         background.push(self.certificate_logs(ct_keys, (shards, Some(issuing)), publisher, statuses)?);
         let routes = authority::router(&authority, metrics).context("cannot serve the authority")?;
+        let checks = authority::checks(&authority, Arc::clone(clock));
         background.extend(settings.issuers.follow(authority, own_issuer)?);
-        Ok((routes, background))
+        Ok(((routes, checks), background))
     }
 }

@@ -1,15 +1,18 @@
 //! The console's contents for this instance: facts from the roles that run here, as texts for display.
 
-use super::{Setup, running::RunningLogs};
+use super::{ConsoleSettings, Setup, running::RunningLogs};
 use crate::{
     clients::{self, Client},
-    configuration::Role,
+    role::Role,
 };
 use chancery_console::{
     Console, Guide, Link, Log as ShownLog, Part, Server, Source, State, TrustRoot,
     facts::{Checkpoint, Metadata},
 };
-use chancery_daemon::clock::Clock;
+use chancery_daemon::{
+    clock::Clock,
+    health::{self, Checks},
+};
 use chancery_log::{Log, ct, rekor_v1, series};
 use chancery_trust::{FileName, tuf::Service};
 use chancery_verify::Timestamp;
@@ -19,25 +22,12 @@ use std::sync::Arc;
 /// URL of the manual.
 const MANUAL: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/tree/main/docs");
 
-/// For each part that can be impaired: its role, and the source of the reason.
-pub(super) type Obstacles = Vec<(Role, Box<dyn Fn() -> Option<String> + Send + Sync>)>;
-
-/// The operator's settings of the console.
-pub(crate) struct ConsoleSettings {
-    /// Whether every client may sign as any identity.
-    pub(crate) is_development: bool,
-    /// Titles and commands, for a development server.
-    pub(crate) first_steps: Vec<(&'static str, String)>,
-    /// A URI.
-    pub(crate) security_contact: Option<String>,
-}
-
 impl ConsoleSettings {
     /// The console of a process with these parts.
     pub(super) fn console(
         &self,
         setup: &Setup<'_>,
-        obstacles: Arc<Obstacles>,
+        checks: Checks,
         logs: Option<RunningLogs>,
         tuf: Option<Arc<Service>>,
         clock: &Arc<dyn Clock>,
@@ -58,7 +48,7 @@ impl ConsoleSettings {
             security_contact: self.security_contact.clone(),
         };
         let clock = Arc::clone(clock);
-        Ok(Console::new(server, Arc::new(Facts { parts, obstacles, logs, tuf, clock, url })))
+        Ok(Console::new(server, Arc::new(Facts { parts, checks, logs, tuf, clock, url })))
     }
 }
 
@@ -66,22 +56,18 @@ fn guide(title: &str, text: String) -> Guide {
     Guide { title: title.to_owned(), text }
 }
 
-fn part(role: Role, url: String) -> (Role, Part) {
-    let (name, title, about) = match role {
-        Role::Ca => (
-            "ca",
-            "Certificate authority",
-            "Turns a verified OIDC token into a certificate that is valid for ten minutes.",
-        ),
-        Role::Log => {
-            ("log", "Logs", "Append-only logs of every certificate and every signature: Rekor v1, Rekor v2, CT.")
+fn part(role: Role, url: String) -> Part {
+    let (title, about) = match role {
+        Role::Ca => {
+            ("Certificate authority", "Turns a verified OIDC token into a certificate that is valid for ten minutes.")
         }
-        Role::Tsa => ("tsa", "Timestamp authority", "Signs the time of a signature (RFC 3161)."),
+        Role::Log => ("Logs", "Append-only logs of every certificate and every signature: Rekor v1, Rekor v2, CT."),
+        Role::Tsa => ("Timestamp authority", "Signs the time of a signature (RFC 3161)."),
         Role::Trust => {
-            ("trust", "Trust root", "Tells clients which keys and certificates count: TUF repository and trust files.")
+            ("Trust root", "Tells clients which keys and certificates count: TUF repository and trust files.")
         }
     };
-    (role, Part { role: name, title, about, url, obstacle: None })
+    Part { role: role.name(), title, about, url, obstacle: None }
 }
 
 fn links(setup: &Setup<'_>) -> Vec<Link> {
@@ -114,8 +100,8 @@ fn links(setup: &Setup<'_>) -> Vec<Link> {
 
 /// What this process knows of itself.
 struct Facts {
-    parts: Vec<(Role, Part)>,
-    obstacles: Arc<Obstacles>,
+    parts: Vec<Part>,
+    checks: Checks,
     logs: Option<RunningLogs>,
     tuf: Option<Arc<Service>>,
     clock: Arc<dyn Clock>,
@@ -125,9 +111,10 @@ struct Facts {
 
 impl Source for Facts {
     fn state(&self) -> State {
-        let parts = self.parts.iter().map(|(role, part)| {
-            let mut of_role = self.obstacles.iter().filter(|(other, _)| other == role);
-            Part { obstacle: of_role.find_map(|(_, obstacle)| obstacle()), ..part.clone() }
+        let findings = (self.checks)();
+        let parts = self.parts.iter().map(|part| {
+            let obstacle = health::obstacle(&findings, Some(part.role)).map(str::to_owned);
+            Part { obstacle, ..part.clone() }
         });
         let logs = self.logs.as_ref().map(RunningLogs::logs).unwrap_or_default();
         State {

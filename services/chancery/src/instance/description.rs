@@ -1,7 +1,7 @@
 //! The description of this process's HTTP API in OpenAPI 3.1, from the descriptions of its roles. Each of them is next
 //! to its routes.
 
-use crate::{configuration::Role, issuer};
+use crate::{issuer, role::Role};
 use chancery_daemon::http::openapi::{Document, describe_metrics, describe_shell};
 use chancery_log::{ct, rekor_v1, rekor_v2};
 use std::collections::BTreeSet;
@@ -51,20 +51,10 @@ impl Answering<'_> {
     }
 }
 
-/// Describes a witness, which is a separate process.
-pub(crate) fn witness_description(has_metrics: bool) -> Document {
-    let mut document = Document::new("Chancery witness", env!("CARGO_PKG_VERSION"));
-    chancery_witness::http::describe(&mut document);
-    describe_shell(&mut document);
-    if has_metrics {
-        describe_metrics(&mut document);
-    }
-    document
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::witness;
     use serde_json::Value;
 
     fn paths(answering: &Answering<'_>) -> BTreeSet<String> {
@@ -78,7 +68,7 @@ mod tests {
             let roles = roles.iter().copied().collect();
             paths(&Answering { roles: &roles, is_development: false, console: None, has_metrics: false })
         };
-        let shell = BTreeSet::from(["/healthz", "/openapi.json", "/readyz"].map(str::to_owned));
+        let shell = BTreeSet::from(["/healthz", "/livez", "/openapi.json", "/readyz"].map(str::to_owned));
         assert_eq!(of(&[]), shell);
         let timestamps = ["/api/v1/timestamp", "/api/v1/timestamp/certchain"].map(str::to_owned);
         assert_eq!(of(&[Role::Tsa]), shell.iter().cloned().chain(timestamps).collect());
@@ -132,7 +122,7 @@ mod tests {
             let document = answering.description().into_json();
             check(&document, &document);
         }
-        let document = witness_description(true).into_json();
+        let document = witness::description(true).into_json();
         check(&document, &document);
     }
 }

@@ -69,6 +69,11 @@ fn measure_mirrors(metrics: &Metrics, logs: RunningLogs) -> anyhow::Result<()> {
         "Attempts to bring the copy of a log's files up to date, by result: ok or failed",
         &["log", "result"],
     )?;
+    let faults = metrics.counters(
+        "chancery_log_mirror_faults_total",
+        "Attempts to copy a log that met other contents in the object store than the log's, by code of the fault",
+        &["log", "fault"],
+    )?;
     metrics.before_scrape(move || {
         for (log, mirror) in logs.mirrors() {
             let name = log.record().name.as_str();
@@ -77,6 +82,9 @@ fn measure_mirrors(metrics: &Metrics, logs: RunningLogs) -> anyhow::Result<()> {
             let (succeeded, failed) = mirror.pushes();
             pushes.advance_to(&[name, "ok"], succeeded);
             pushes.advance_to(&[name, "failed"], failed);
+            for (fault, count) in mirror.faults() {
+                faults.advance_to(&[name, fault], count);
+            }
         }
     });
     Ok(())

@@ -1,19 +1,24 @@
 //! The logs of an instance, over one database, with the copies of their files.
 
 use super::{
-    RekorV2Arguments, Setup, WitnessChoices,
+    CheckpointKey, RekorV2Arguments, Setup, WitnessChoices,
     ct_shards::{self, CtShards},
-    data::private_directory,
+    readiness::Checked,
     rekor_shards::{self, RekorShard, RekorShards},
     rekor2_shards::{self, Rekor2Shards},
     running::RunningLogs,
-    shards::{Series, ShardOpener, Shards},
+    shards::{Naming, Series, ShardOpener, Shards, marks, tree_id},
 };
-use crate::rotation::{self, RingFiles};
-use anyhow::Context as _;
+use crate::{
+    data_directory::private_directory,
+    role::Role,
+    rotation::{self, RingFiles},
+};
+use anyhow::{Context as _, ensure};
 use axum::Router;
 use chancery_daemon::{
     clock::ClockGuard,
+    health::Probe,
     random::Random,
     signer::{Signer, Use},
 };
@@ -22,7 +27,7 @@ use chancery_log::{
     ct::{self, Ct},
     mirror::Destination,
     rekor_v1::{self, RekorV1},
-    rekor_v2,
+    rekor_v2::{self, RekorV2},
     store::Database,
     witnessing::Witnesses,
 };
@@ -30,9 +35,6 @@ use chancery_trust::BaseUrl;
 use chancery_verify::key::KeyKind;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
-
-/// How a log names and signs its checkpoints.
-pub(super) type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
 
 /// Every log, as it is answered for.
 pub(super) struct Logs {
@@ -57,7 +59,7 @@ impl Opening<'_> {
     /// Opens the first log of each series; the certificate log takes chains that end in one of `roots` (DER).
     pub(super) async fn logs(&self, roots: &[Vec<u8>]) -> anyhow::Result<Logs> {
         let (database, running) = (Database::open(self.setup.database).await?, RunningLogs::new(self.tiles.cloned()));
-        let marks = self.setup.data.path().join("marks");
+        let marks = marks(self.setup.data.path());
         private_directory(&marks)?;
         let opener = ShardOpener {
             marks,
@@ -74,7 +76,7 @@ impl Opening<'_> {
         let (log, sequencer) = self.log(&opener, rekor_v1::NAME, host.clone(), rekor_v1::scheme).await?;
         let rekor = RekorV1::new(log);
         running.add(rekor.files(), sequencer).await?;
-        let (rekor2, sequencer) = self.rekor_v2.open(self, &opener).await?;
+        let (rekor2, sequencer) = self.rekor2(&opener).await?;
         running.add(rekor2.files(), sequencer).await?;
         let ct = Shards::new(ct, self.ct_series(), opener.clone());
         let rekor = Shards::new(RekorShard::first(rekor), self.rekor_series(), opener.clone());
@@ -133,8 +135,23 @@ impl Opening<'_> {
         self.log_with(opener, signer, name, host, scheme, false).await
     }
 
+    /// The Rekor v2 log. Its kind of key is decided for ever when it is made.
+    async fn rekor2(&self, opener: &ShardOpener) -> anyhow::Result<(RekorV2, JoinHandle<()>)> {
+        let RekorV2Arguments { key, dsse, frozen, .. } = *self.rekor_v2;
+        let kind = key.map_or(KeyKind::P256, CheckpointKey::kind);
+        let signer = self.setup.data.key_at(Use::Checkpoints, rekor_v2::NAME, kind, &**self.random).await?;
+        ensure!(
+            key.is_none() || signer.public_key().kind() == kind,
+            "--rekor-v2-key names another kind of key than the rekor2 log has. A log keeps its key: leave the option out, or start \
+             with a new --data"
+        );
+        let host = self.setup.addresses.host.clone();
+        let (log, sequencer) = self.log_with(opener, signer, rekor_v2::NAME, host, rekor_v2::scheme, frozen).await?;
+        Ok((RekorV2::new(log).accepting_dsse(dsse), sequencer))
+    }
+
     /// As for every log, with a key that the caller has opened.
-    pub(super) async fn log_with(
+    async fn log_with(
         &self,
         opener: &ShardOpener,
         signer: Signer,
@@ -189,10 +206,14 @@ impl Logs {
         ct_shards::routes(&self.ct).merge(rekor_shards::routes(&self.rekor)).merge(rekor2_shards::routes(&self.rekor2))
     }
 
-    /// Says why a log takes no entries, or is not copied, and, of a quarantined log, what to run.
-    pub(super) fn obstacle(&self, check_command: String) -> impl Fn() -> Option<String> + Send + Sync + use<> {
-        let running = self.running.clone();
-        move || running.obstacle(&check_command)
+    /// Whether each log takes entries, and the database under them. `check_command` is what to run where one is quarantined.
+    pub(super) fn checks(&self, check_command: String) -> Checked {
+        let (known, running, database) = (self.running.clone(), self.running.clone(), self.database.clone());
+        Checked::known(move || known.findings(&check_command)).and_probes(move || {
+            let mut probes = vec![usable(database.clone())];
+            probes.extend(running.probes());
+            probes
+        })
     }
 
     /// Lets the logs answer who still waits and their copies be completed, then closes the database.
@@ -202,9 +223,13 @@ impl Logs {
     }
 }
 
-/// Positive, as the store wants it.
-pub(super) fn tree_id(random: &dyn Random) -> i64 {
-    let mut bytes = [0; 8];
-    random.fill(&mut bytes);
-    (i64::from_be_bytes(bytes) & i64::MAX).max(1)
+/// Asks the database whether it can be used.
+fn usable(database: Database) -> Probe {
+    Probe {
+        role: Role::Log.name(),
+        check: "database".to_owned(),
+        fault: "the database of the logs cannot be used".to_owned(),
+        advice: "see that it runs, can be reached and takes writes. The server goes on by itself then",
+        asking: Box::pin(async move { database.verify_usable().await.map_err(|error| error.to_string()) }),
+    }
 }

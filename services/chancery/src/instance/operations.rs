@@ -2,10 +2,7 @@
 //! own, the audit log, rate limits.
 
 use super::{log_metrics, running::RunningLogs, witnesses};
-use crate::{
-    configuration::{Role, web_origin},
-    loopback,
-};
+use crate::{loopback, role::Role, web_origin};
 use anyhow::Context as _;
 use chancery_ca::{
     Counts, Rates, Records,
@@ -34,7 +31,7 @@ pub(crate) struct OperationsArguments {
     /// Let web pages of this origin do what any other client may; repeatable
     ///
     /// For example <https://search.example.org>.
-    #[arg(long = "origin", value_name = "ORIGIN", help_heading = "Listen", value_parser = web_origin)]
+    #[arg(long = "origin", value_name = "ORIGIN", help_heading = "Listen", value_parser = web_origin::parse)]
     pub(crate) origins: Vec<String>,
     /// Append the audit log to this file instead of audit.jsonl in --data
     ///

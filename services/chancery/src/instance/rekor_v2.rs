@@ -1,14 +1,9 @@
-//! The Rekor v2 log of an instance: what an operator says about it, and how it is opened.
+//! What an operator says about the Rekor v2 log of an instance. [`super::logs`] opens it.
 
-use super::{logs::Opening, shards::ShardOpener};
-use anyhow::ensure;
-use chancery_daemon::signer::Use;
-use chancery_log::rekor_v2::{self, RekorV2};
 use chancery_verify::key::KeyKind;
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio::task::JoinHandle;
 
 /// The options of `chancery dev` about the Rekor v2 log.
 #[derive(Debug, Args)]
@@ -54,7 +49,7 @@ pub(crate) enum CheckpointKey {
 }
 
 impl CheckpointKey {
-    const fn kind(self) -> KeyKind {
+    pub(super) const fn kind(self) -> KeyKind {
         match self {
             Self::P256 => KeyKind::P256,
             Self::Ed25519 => KeyKind::Ed25519,
@@ -70,24 +65,5 @@ impl RekorV2Arguments {
             None if self.frozen => 1,
             Some(RekorVersion::V2) | None => 2,
         }
-    }
-
-    /// The log and its sequencer. Its kind of key is decided for ever when it is made.
-    pub(super) async fn open(
-        &self,
-        opening: &Opening<'_>,
-        opener: &ShardOpener,
-    ) -> anyhow::Result<(RekorV2, JoinHandle<()>)> {
-        let kind = self.key.map_or(KeyKind::P256, CheckpointKey::kind);
-        let signer = opening.setup.data.key_at(Use::Checkpoints, rekor_v2::NAME, kind, &**opening.random).await?;
-        ensure!(
-            self.key.is_none() || signer.public_key().kind() == kind,
-            "--rekor-v2-key names another kind of key than the rekor2 log has. A log keeps its key: leave the option out, or start \
-             with a new --data"
-        );
-        let host = opening.setup.addresses.host.clone();
-        let (log, sequencer) =
-            opening.log_with(opener, signer, rekor_v2::NAME, host, rekor_v2::scheme, self.frozen).await?;
-        Ok((RekorV2::new(log).accepting_dsse(self.dsse), sequencer))
     }
 }

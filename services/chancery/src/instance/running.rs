@@ -1,9 +1,12 @@
 //! Every log that runs in a process, with its sequencer and the copy of its files: those the process was started with, and those
 //! that are made while it answers.
 
-use crate::command;
+use crate::{command, role::Role};
 use anyhow::Context as _;
-use chancery_daemon::shutdown::{self, Shutdown, Trigger};
+use chancery_daemon::{
+    health::{Finding, Probe, State},
+    shutdown::{self, Shutdown, Trigger},
+};
 use chancery_log::{
     Files, Log,
     mirror::{Destination, Mirror},
@@ -32,6 +35,64 @@ struct Running {
     mirror: Option<(Mirror, JoinHandle<()>)>,
 }
 
+impl Running {
+    fn findings(&self, check_command: &str) -> Vec<Finding> {
+        let (log, role, name) = (&self.log, Role::Log.name(), self.log.record().name.as_str());
+        let obstacle = log.obstacle().map(|obstacle| with_command(&obstacle, check_command)).or_else(|| {
+            let reason = log.trouble()?;
+            Some(format!(
+                "the {name} log does not take entries: {reason}; see the server's log. It tries again by itself"
+            ))
+        });
+        let mut findings = vec![Finding::unless(role, name, obstacle)];
+        if let Some((mirror, _)) = &self.mirror {
+            findings.push(Finding::new(role, format!("{name} mirror"), state_of(mirror)));
+        }
+        if !log.witnesses().is_empty() {
+            let warnings = log.warnings().into_iter().map(State::Warning).collect::<Vec<_>>();
+            let states = if warnings.is_empty() { vec![State::Passed] } else { warnings };
+            let witnesses = || format!("{name} witnesses");
+            findings.extend(states.into_iter().map(|state| Finding::new(role, witnesses(), state)));
+        }
+        findings
+    }
+}
+
+/// Says why a log takes no entries, and of a quarantined one what to run.
+fn with_command(obstacle: &Obstacle, check_command: &str) -> String {
+    match obstacle {
+        Obstacle::Quarantined { reason, .. } => {
+            let command = command::compare(check_command, reason.evidence());
+            format!("{obstacle}. To see what is wrong, run: {command}")
+        }
+        Obstacle::Clock { .. }
+        | Obstacle::Stopped { .. }
+        | Obstacle::Unmarked { .. }
+        | Obstacle::Unwitnessed { .. } => obstacle.to_string(),
+    }
+}
+
+/// What a mirror's fault means. What somebody else has put into the store is no fault of the log; a larger tree there, or
+/// another one, is.
+fn state_of(mirror: &Mirror) -> State {
+    match mirror.obstacle() {
+        Some(contradiction) => State::Failed(contradiction.to_owned()),
+        None => mirror.warning().map_or(State::Passed, State::Warning),
+    }
+}
+
+/// Reads the head of a log.
+fn head(log: Log) -> Probe {
+    let name = &log.record().name;
+    Probe {
+        role: Role::Log.name(),
+        check: format!("{name} head"),
+        fault: format!("the head of the {name} log is not as it should be"),
+        advice: "see that the database can be read, and run chancery log check",
+        asking: Box::pin(async move { log.verify_head().await }),
+    }
+}
+
 impl RunningLogs {
     /// None yet. The files of each will be copied to a place of its name below `tiles`, if that is given.
     pub(super) fn new(tiles: Option<Destination>) -> Self {
@@ -49,12 +110,12 @@ impl RunningLogs {
         self.0.tiles.as_ref().map(|tiles| tiles.below(name))
     }
 
-    /// Adds a log that was opened, and has its files copied. A quarantined log is not copied.
+    /// Adds a log that was opened, and has its files copied. A quarantined or ended log is not copied: its copy may have more.
     pub(super) async fn add(&self, files: Files, sequencer: JoinHandle<()>) -> anyhow::Result<()> {
         let log = files.log().clone();
         let name = &log.record().name;
         let mirror = match self.copy(name) {
-            Some(place) if log.quarantine().is_none() => {
+            Some(place) if log.quarantine().is_none() && !log.is_ended() => {
                 let started = Mirror::start(files, place, self.0.mirrors_stopping.clone()).await;
                 Some(started.with_context(|| format!("cannot copy the {name} log to --tiles"))?)
             }
@@ -70,33 +131,23 @@ impl RunningLogs {
         logs.iter().map(|running| running.log.clone()).collect()
     }
 
+    /// What is known of every log: whether it takes entries, is copied and is witnessed. `check_command` is what to run where
+    /// one is quarantined.
+    pub(super) fn findings(&self, check_command: &str) -> Vec<Finding> {
+        let logs = self.0.logs.read().unwrap_or_else(PoisonError::into_inner);
+        logs.iter().flat_map(|running| running.findings(check_command)).collect()
+    }
+
+    /// Reads the head of every log that is not quarantined, of which all is said already.
+    pub(super) fn probes(&self) -> Vec<Probe> {
+        self.logs().into_iter().filter(|log| log.quarantine().is_none()).map(head).collect()
+    }
+
     /// The logs that are copied, with their copies.
     pub(super) fn mirrors(&self) -> Vec<(Log, Mirror)> {
         let logs = self.0.logs.read().unwrap_or_else(PoisonError::into_inner);
         let copied = |running: &Running| Some((running.log.clone(), running.mirror.as_ref()?.0.clone()));
         logs.iter().filter_map(copied).collect()
-    }
-
-    /// Says why a log takes no entries, or is not copied, and, of a quarantined log, what to run.
-    pub(super) fn obstacle(&self, check_command: &str) -> Option<String> {
-        let logs = self.0.logs.read().unwrap_or_else(PoisonError::into_inner);
-        let obstacle = logs.iter().find_map(|running| running.log.obstacle()).map(|obstacle| match obstacle {
-            Obstacle::Quarantined { ref reason, .. } => {
-                let command = command::compare(check_command, reason.evidence());
-                format!("{obstacle}. To see what is wrong, run: {command}")
-            }
-            Obstacle::Clock { .. }
-            | Obstacle::Stopped { .. }
-            | Obstacle::Unmarked { .. }
-            | Obstacle::Unwitnessed { .. } => obstacle.to_string(),
-        });
-        let mut mirrors = logs.iter().filter_map(|running| running.mirror.as_ref());
-        obstacle.or_else(|| mirrors.find_map(|(mirror, _)| mirror.obstacle()).map(str::to_owned))
-    }
-
-    /// What an operator should look at although every log takes entries.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        self.logs().iter().flat_map(Log::warnings).collect()
     }
 
     /// Lets the logs answer who still waits, then the mirrors copy what that added.

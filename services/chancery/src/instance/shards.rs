@@ -4,7 +4,7 @@
 //! was retired is read like the others as long as its key is there. What a switch from one to the next is, the series' own file
 //! says: [`super::ct_shards`], [`super::rekor_shards`], [`super::rekor2_shards`].
 
-use super::{logs::Naming, running::RunningLogs};
+use super::running::RunningLogs;
 use crate::rotation::{
     Generation, RingFiles, Role, State,
     follow::PERIOD,
@@ -20,10 +20,13 @@ use chancery_log::{CHECKPOINT_PERIOD, Files, Log, Settings, series, store::Store
 use chancery_verify::PublicKey;
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
 use tokio::task::JoinHandle;
+
+/// How a log names and signs its checkpoints.
+pub(super) type Naming = fn(&str, i64) -> Result<chancery_verify::checkpoint::Scheme, chancery_verify::Rejection>;
 
 /// What a log of a series answers.
 pub(super) trait Personality: Clone + Send + Sync + 'static {
@@ -174,10 +177,20 @@ impl<P: Personality> Shards<P> {
     }
 }
 
+/// Directory of the logs' high-water marks in a data directory.
+pub(crate) fn marks(data: &Path) -> PathBuf {
+    data.join("marks")
+}
+
+/// The file there of the log of this name.
+pub(crate) fn mark_file(marks: &Path, name: &str) -> PathBuf {
+    marks.join(format!("{name}.mark"))
+}
+
 impl ShardOpener {
     /// Where the log of this name has its high-water mark.
     pub(super) fn mark(&self, name: &str) -> PathBuf {
-        self.marks.join(format!("{name}.mark"))
+        mark_file(&self.marks, name)
     }
 
     async fn open(&self, series: &Series, generation: &Generation) -> anyhow::Result<(Log, JoinHandle<()>)> {
@@ -189,7 +202,7 @@ impl ShardOpener {
             host: (series.host)(generation)?,
             scheme: series.scheme,
             signer: Arc::new(signer),
-            new_tree_id: may_be_made.then(|| super::logs::tree_id(&*self.random)),
+            new_tree_id: may_be_made.then(|| tree_id(&*self.random)),
             frozen: false,
             copy: self.running.copy(&name),
             witnesses: series.witnesses.clone().filter(|_| !may_be_made),
@@ -200,4 +213,11 @@ impl ShardOpener {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         Log::open(settings, store, clock, self.running.stopping()).await.context("cannot open the log")
     }
+}
+
+/// Positive, as the store wants it.
+pub(crate) fn tree_id(random: &dyn Random) -> i64 {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    (i64::from_be_bytes(bytes) & i64::MAX).max(1)
 }

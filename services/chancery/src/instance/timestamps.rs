@@ -1,12 +1,13 @@
 //! The timestamp authority of an instance: its key and its chain.
 
 use super::{
-    Addresses, Setup,
+    Setup,
     authority::{key_uri, watch_expiry},
+    readiness::{self, Checked},
     trust::{Publisher, TrustSources},
 };
 use crate::{
-    configuration::Role,
+    role::Role,
     rotation::{
         self, RingFiles,
         follow::{Rotation, Subject},
@@ -18,11 +19,11 @@ use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
     clock::{Clock, ClockGuard},
+    health::Finding,
     metrics::Metrics,
     random::Random,
     signer::{Signer, Use},
 };
-use chancery_trust::BaseUrl;
 use chancery_tsa::{DEFAULT_POLICY, Error, Policies, TimestampAuthority, chain, http};
 use chancery_verify::{key::KeyKind, timestamping::Authority};
 use clap::Args;
@@ -113,10 +114,18 @@ impl Timestamps {
         Ok(routes)
     }
 
-    /// Says why nobody gets a timestamp now, if that is so.
-    pub(super) fn obstacle(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
-        let authority = Arc::clone(&self.authority);
-        move || authority.obstacle().map(|error| format!("the {ROLE} signs nothing ({}): {error}", error.code()))
+    /// Whether clients get timestamps, and will in the next weeks.
+    pub(super) fn checks(&self) -> Checked {
+        let (authority, clock) = (Arc::clone(&self.authority), Arc::clone(&self.clock));
+        let signing = Arc::clone(&self.authority);
+        let known = Checked::known(move || {
+            let obstacle = authority.obstacle();
+            let obstacle = obstacle.map(|error| format!("the {ROLE} signs nothing ({}): {error}", error.code()));
+            let role = Role::Tsa;
+            let signs = Finding::unless(role.name(), "timestamps", obstacle);
+            vec![signs, readiness::certificates(role, authority.expires(), clock.now())]
+        });
+        known.and_probes(move || vec![readiness::key(Role::Tsa, signing.signer())])
     }
 
     /// What watches over it, and keeps up with the rotation of its key; aborted at the end.
@@ -173,11 +182,6 @@ async fn keys(setup: &Setup<'_>, random: &dyn Random, clock: &ClockGuard) -> any
         data.keep_chain_of(Role::Tsa, &chain::to_pem(&made))?;
     }
     Generations::open(RingFiles::of(data.path()), rotation::Role::Tsa, clock.now()).await
-}
-
-/// What clients post requests to, whichever process it is in.
-pub(super) fn url(addresses: &Addresses) -> anyhow::Result<BaseUrl> {
-    Ok(BaseUrl::parse(&format!("{}{}", addresses.url(Role::Tsa)?.as_str(), http::PATH))?)
 }
 
 fn state(authority: &TimestampAuthority) -> &'static str {

@@ -120,6 +120,10 @@ impl CertificateLog for OwnLog {
         })
     }
 
+    fn verify_usable(&self) -> Acceptance<'_> {
+        self.0.verify_usable()
+    }
+
     fn public_key(&self) -> &PublicKey {
         self.0.public_key()
     }

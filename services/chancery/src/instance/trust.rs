@@ -1,9 +1,9 @@
 //! What clients are given, made anew whenever a key is rotated: written to the data directory and served.
 
-use super::{Addresses, RekorV2Arguments, Setup, SignIn, timestamps, transparency};
+use super::{Addresses, RekorV2Arguments, Setup, SignIn, transparency};
 use crate::{
-    configuration::Role,
     issuer::Issuer,
+    role::Role,
     rotation::{
         credential::{Chain, Credential},
         generations::{Generations, Trusted},
@@ -104,7 +104,12 @@ impl TrustSources {
     /// Names these keys as those of the Rekor v2 logs, and sends signers to the one that signs.
     pub(super) fn set_rekor2_logs(&mut self, keys: &Generations<PublicKey>) {
         self.rekor2_logs = keys.trusted();
-        self.send_signers_to(keys.signing_credential().map_or(1, |(generation, _)| generation));
+        let signing = keys.signing_credential().map_or(1, |(generation, _)| generation);
+        let has_ended = self.rekor2_logs.iter().any(|log| log.number == signing && log.validity.end.is_some());
+        // The successor of a log that was ended has nobody to wait for.
+        let open = self.rekor2_logs.iter().filter(|log| log.activated.is_some() && log.validity.end.is_none());
+        let newest = open.map(|log| log.number).max().filter(|_| has_ended);
+        self.send_signers_to(newest.unwrap_or(signing));
     }
 
     /// Has signing configurations name this generation's Rekor v2 log.
@@ -175,7 +180,7 @@ pub(crate) fn services(
         oidc_issuer,
         signature_logs: vec![rekor],
         default_major_api_version: rekor_v2.default_major_api_version(),
-        timestamp_authority: timestamps::url(addresses)?,
+        timestamp_authority: addresses.timestamp_url()?,
         validity,
     })
 }

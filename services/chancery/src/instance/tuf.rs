@@ -14,11 +14,13 @@ mod settings;
 
 pub(crate) use settings::{TufArguments, lifetime};
 
-use super::DataDirectory;
+use super::readiness::Checked;
+use crate::{data_directory::DataDirectory, role::Role};
 use anyhow::{Context as _, ensure};
 use chancery_ca::audit::AuditLog;
 use chancery_daemon::{
     clock::ClockGuard,
+    health::{Finding, State},
     metrics::Metrics,
     random::Random,
     shutdown::{self, Trigger},
@@ -227,10 +229,14 @@ impl Tuf {
         Arc::clone(&self.service)
     }
 
-    /// Says what is wrong with what clients are given, if anything is.
-    pub(super) fn obstacle(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+    /// Whether clients are given metadata that they accept, also in the next days.
+    pub(super) fn checks(&self) -> Checked {
         let service = Arc::clone(&self.service);
-        move || service.obstacle()
+        Checked::known(move || {
+            let warned = || service.warning().map_or(State::Passed, State::Warning);
+            let state = service.obstacle().map_or_else(warned, State::Failed);
+            vec![Finding::new(Role::Trust.name(), "metadata", state)]
+        })
     }
 
     /// What `--root-checksum` wants for `root.json`. It never changes.

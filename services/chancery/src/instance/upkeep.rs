@@ -3,11 +3,11 @@
 //! A fault here does not stop a role. A certificate needs its line in the audit log, and an entry needs space in the
 //! database. `/readyz` shows the reason why they fail, until they can be written again.
 
-use super::console::Obstacles;
-use crate::configuration::Role;
+use super::readiness::Checked;
+use crate::role::Role;
 use anyhow::Context as _;
 use chancery_ca::audit::AuditLog;
-use chancery_daemon::{clock::Clock, reload::Hangups};
+use chancery_daemon::{clock::Clock, health::Finding, reload::Hangups};
 use std::{
     collections::BTreeSet,
     io::{self, Write as _},
@@ -54,18 +54,17 @@ impl Upkeep {
         Ok(tasks)
     }
 
-    /// Returns, for the roles that write, the reason why they cannot.
-    pub(super) fn obstacles(&self, roles: &BTreeSet<Role>) -> Obstacles {
-        let mut obstacles = Obstacles::new();
-        for role in [Role::Ca, Role::Log, Role::Trust].into_iter().filter(|role| roles.contains(role)) {
-            let disk = Arc::clone(&self.disk);
-            obstacles.push((role, Box::new(move || disk.obstacle())));
-        }
+    /// Whether the roles that write can do so.
+    pub(super) fn checks(&self, roles: &BTreeSet<Role>) -> Checked {
+        let write = [Role::Log, Role::Ca, Role::Trust].into_iter().filter(|role| roles.contains(role));
+        let (write, disk) = (write.collect::<Vec<_>>(), Arc::clone(&self.disk));
+        let finding = move |role: &Role| Finding::unless(role.name(), "disk", disk.obstacle());
+        let mut checked = Checked::known(move || write.iter().map(&finding).collect());
         let recorded = [Role::Ca, Role::Tsa, Role::Trust].into_iter().find(|role| roles.contains(role));
         if let (Some(audit), Some(role)) = (self.audit.clone(), recorded) {
-            obstacles.push((role, Box::new(move || audit.obstacle())));
+            checked.extend(Checked::known(move || vec![Finding::unless(role.name(), "audit", audit.obstacle())]));
         }
-        obstacles
+        checked
     }
 
     /// Syncs the audit log to disk.

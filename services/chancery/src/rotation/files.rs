@@ -4,7 +4,7 @@
 //! far a server is stands in a file for each role, because roles may have a process each.
 
 use super::ring::{Generation, Place, Progress, Ring, Role, SCHEMA, State};
-use crate::{durable, instance::recorded_instance};
+use crate::{data_directory::recorded_instance, durable};
 use anyhow::{Context as _, bail, ensure};
 use chancery_trust::FileName;
 use chancery_verify::{PublicKey, certificate::Certificate};

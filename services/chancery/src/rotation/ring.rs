@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! stage: (new) → staged      activate: staged → active, active → outgoing      retire: outgoing → retired
-//! abandon: staged → abandoned
+//! abandon: staged → abandoned         succeed: active → retired, staged or (new) → active
 //! ```
 //! A staged key's public half is published and signs nothing. An outgoing one signs no more, and what it signed counts like
 //! anything else. A retired one counts for what it signed until its end. Generations are never removed: numbers, and so the
@@ -324,6 +324,18 @@ impl Ring {
         outgoing.state = State::Retired;
         outgoing.ends_seconds = Some(end.seconds());
         Ok((number, end))
+    }
+
+    /// Has `next` sign at once, because the log of the active key has ended: nothing more is signed with that. `next` is the
+    /// staged generation, or a new one.
+    pub(crate) fn succeed(&mut self, role: Role, next: Generation, now: Timestamp) -> Result<(), Refusal> {
+        let ended = self.find_mut(role, State::Active)?;
+        ended.state = State::Retired;
+        ended.ends_seconds = Some(now.plus_seconds(role.reach_seconds()).seconds());
+        let generations = self.roles.entry(role).or_default();
+        generations.retain(|generation| generation.number != next.number);
+        generations.push(Generation { state: State::Active, activated_seconds: Some(now.seconds()), ..next });
+        Ok(())
     }
 
     /// Gives up the staged generation. Returns its number.

@@ -6,12 +6,14 @@
 //! `serve`.
 
 use crate::{
-    configuration::{Configuration, Role, TlsFiles},
+    configuration::Configuration,
     instance::{
         Addresses, AuthoritySettings, OperationsArguments, RekorV2Arguments, TilesPlace, TimestampArguments,
         TransparencySettings, TufArguments, WitnessChoices,
     },
     issuers::ConfiguredIssuers,
+    listening::TlsFiles,
+    role::Role,
 };
 use anyhow::Context as _;
 use chancery_daemon::{

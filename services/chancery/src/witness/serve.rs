@@ -1,14 +1,14 @@
 //! `chancery witness serve`: a witness in a process of its own, so that it shares nothing with the logs it looks after.
 
 use crate::{
-    configuration::TlsFiles,
-    instance::{Listening, witness_description},
+    listening::{Listening, TlsFiles},
     logging::TelemetryTable,
 };
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
     clock::{ClockGuard, SystemClock, SystemUptime},
-    http::{Readiness, Warnings, openapi},
+    health::{Checks, Finding},
+    http::openapi::{self, Document, describe_metrics, describe_shell},
     metrics::Metrics,
     reload::Hangups,
 };
@@ -78,19 +78,30 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
     let key = witness.verifier_key();
     let listening = Listening::on(listen.address, listen.metrics, hangups).await?.with_tls(listen.tls.as_ref())?;
     let address = listening.address()?;
-    let description = openapi::router(&witness_description(metrics.is_some()).into_json());
-    let routes = chancery_witness::http::router(witness).merge(description);
+    let described = openapi::router(&description(metrics.is_some()).into_json());
+    let routes = chancery_witness::http::router(witness).merge(described);
     let watched = Arc::clone(&clock);
-    let readiness: Readiness = Arc::new(move || {
-        let fault = watched.check().err()?;
-        Some(format!("the witness cosigns nothing ({}): {fault}", fault.code()))
+    let checks: Checks = Arc::new(move || {
+        let fault = watched.check().err();
+        let obstacle = fault.map(|fault| format!("the witness cosigns nothing ({}): {fault}", fault.code()));
+        vec![Finding::unless("witness", "clock", obstacle)]
     });
-    let readiness: (Readiness, Warnings) = (readiness, Arc::new(Vec::new));
     let watch = tokio::spawn(clock.watch());
     let ready = || tracing::info!(%address, verifier_key = key, "witness ready");
-    let served = listening.serve((routes, None), readiness, metrics.as_ref(), |routes| routes, ready).await;
+    let served = listening.serve((routes, None), checks, metrics.as_ref(), |routes| routes, ready).await;
     watch.abort();
     served
+}
+
+/// Describes the HTTP API of a witness.
+pub(crate) fn description(has_metrics: bool) -> Document {
+    let mut document = Document::new("Chancery witness", env!("CARGO_PKG_VERSION"));
+    chancery_witness::http::describe(&mut document);
+    describe_shell(&mut document);
+    if has_metrics {
+        describe_metrics(&mut document);
+    }
+    document
 }
 
 fn open(

@@ -140,6 +140,7 @@ pub async fn check_files(
         checkpoints: 1,
         signatures: 1,
         extends: options.saved.iter().map(|saved| saved.size).collect(),
+        lost: None,
     })
 }
 

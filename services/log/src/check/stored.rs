@@ -1,21 +1,23 @@
 //! Checks a log in its store. The next step is read while the current one is checked.
 
+use super::heads::Chain;
 use super::identities::Identities;
 use super::signatures::{self, Met};
 use super::tree::Tree;
 use super::{Finding, Options, Personality, Report, Subject, tables};
 use crate::ct;
-use crate::store::{CommittedHead, Lookup, Store, StoredEntry};
+use crate::store::{CommittedHead, EarlierHead, End, Lookup, Store, StoredEntry};
 use chancery_verify::merkle::{self, TreeHead};
 use chancery_verify::tile::Tiles;
 use chancery_verify::{Hash, Timestamp};
 use std::collections::{HashSet, VecDeque};
+use std::iter::Peekable;
 use std::sync::Arc;
 use tokio::task;
 
 /// Entries that are read at once. Two steps have 256 MiB with the largest bodies, and 6 MiB with usual ones.
 const STEP: u32 = 2048;
-/// Checkpoints that are read at once.
+/// Checkpoints, and heads, that are read at once.
 const CHECKPOINTS: u32 = 4096;
 
 /// Re-derives one log; see [`super::check`].
@@ -32,14 +34,8 @@ pub(super) async fn check(
     if record.origin != subject.scheme.origin() {
         return Err(Finding::Log("it was made with another origin"));
     }
-    // Read in this order, so that a running server cannot cause a false fault. Entries beyond the head are not read.
-    let newest = store.newest_checkpoint(record.log_id).await?.map(|(size, _)| size);
-    let head = store.head(record.log_id).await?;
-    let saved = options.saved.iter().map(|saved| saved.size);
-    if let Some(published) = newest.into_iter().chain(saved).find(|size| *size > head.tree.size) {
-        return Err(Finding::RolledBack { head: head.tree.size, published });
-    }
-    let mut source = Source { store, log_id: record.log_id, head, newest, ahead: VecDeque::new(), last_read: None };
+    let Extent { head, newest, ended } = Extent::read(store, record.log_id, options).await?;
+    let mut source = Source::new(store, record.log_id, head, newest);
     let mut derivation = Derivation::new(subject.clone(), options.clone(), newest);
     progress(0, head.tree.size);
     let mut step = source.read(0).await?;
@@ -60,15 +56,22 @@ pub(super) async fn check(
     if derivation.tree.root() != head.tree.root {
         return Err(Finding::Head { stated: head.tree.size, derived: derivation.tree.size() });
     }
-    let Derivation { last, checkpoints, signatures, identities, misled, issuers, .. } = derivation;
-    if head.timestamp != last {
+    let Derivation { last, checkpoints, signatures, identities, misled, issuers, heads, .. } = derivation;
+    if ended.is_none() && head.timestamp != last {
         return Err(Finding::Log("the time of its head is not that of its last entry"));
+    }
+    // An ended log has heads beyond its end.
+    if ended.is_none() {
+        heads.ends_at(head.tree.size, source.heads_ahead.front())?;
     }
     // If an entry is logged twice, no row or a wrong row leads to one of the two. So report the duplicate and not the
     // row.
     source.find_repeat(identities).await?;
     misled.map_or(Ok(()), Err)?;
-    tables::compare(subject.personality, store.census(record.log_id).await?)?;
+    match ended {
+        None => tables::compare(subject.personality, store.census(record.log_id).await?)?,
+        Some(end) => source.find_last_checkpoint(end.tree.size).await?,
+    }
     tables::issuers(store, record.log_id, &issuers).await?;
     Ok(Report {
         log: record.name.clone(),
@@ -78,7 +81,34 @@ pub(super) async fn check(
         checkpoints,
         signatures,
         extends: options.saved.iter().map(|saved| saved.size).collect(),
+        lost: ended.map(|end| end.published.saturating_sub(end.tree.size)),
     })
+}
+
+/// How much of a log is checked.
+struct Extent {
+    head: CommittedHead,
+    /// Size of the newest stored checkpoint.
+    newest: Option<u64>,
+    ended: Option<End>,
+}
+
+impl Extent {
+    async fn read(store: &dyn Store, log_id: i64, options: &Options) -> Result<Self, Finding> {
+        // Read in this order, so that a running server cannot cause a false fault. Entries beyond the head are not read.
+        let mut newest = store.newest_checkpoint(log_id).await?.map(|(size, _)| size);
+        let mut head = store.head(log_id).await?;
+        let ended = store.ended(log_id).await?;
+        if let Some(end) = ended {
+            // What is shown of an ended log is checked: the rest cannot be proven, and nothing is added to it.
+            (head.tree, newest) = (end.tree, Some(end.tree.size));
+        }
+        let saved = options.saved.iter().map(|saved| saved.size);
+        match newest.into_iter().chain(saved).find(|size| *size > head.tree.size) {
+            Some(published) => Err(Finding::RolledBack { head: head.tree.size, published }),
+            None => Ok(Self { head, newest, ended }),
+        }
+    }
 }
 
 /// The data of one step.
@@ -91,6 +121,8 @@ struct Step {
     tiles: Tiles,
     /// The stored checkpoints up to the end of the step: size and note.
     checkpoints: Vec<(u64, String)>,
+    /// The heads that the log has had up to the end of the step.
+    heads: Vec<EarlierHead>,
     /// Whether this is the end of the log.
     last: bool,
 }
@@ -103,9 +135,40 @@ struct Source<'a> {
     /// Checkpoints read ahead.
     ahead: VecDeque<(u64, String)>,
     last_read: Option<u64>,
+    /// Heads read ahead.
+    heads_ahead: VecDeque<EarlierHead>,
+    /// What the last head that was read extends.
+    last_extended: Option<u64>,
+    /// Whether all heads were read.
+    no_more_heads: bool,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    fn new(store: &'a dyn Store, log_id: i64, head: CommittedHead, newest: Option<u64>) -> Self {
+        let (ahead, heads_ahead) = (VecDeque::new(), VecDeque::new());
+        let (last_read, last_extended, no_more_heads) = (None, None, false);
+        Self { store, log_id, head, newest, ahead, last_read, heads_ahead, last_extended, no_more_heads }
+    }
+
+    /// The heads of trees of up to `end` leaves that were not returned yet.
+    async fn heads(&mut self, end: u64) -> Result<Vec<EarlierHead>, Finding> {
+        let mut heads = Vec::new();
+        loop {
+            while let Some(head) = self.heads_ahead.pop_front_if(|earlier| earlier.head.tree.size <= end) {
+                heads.push(head);
+            }
+            if !self.heads_ahead.is_empty() || self.no_more_heads {
+                return Ok(heads);
+            }
+            self.heads_ahead = self.store.earlier_heads(self.log_id, self.last_extended, CHECKPOINTS).await?.into();
+            match self.heads_ahead.back() {
+                // Only the first one extends none: after that, there is no more to read than there was.
+                Some(EarlierHead { previous, .. }) => self.last_extended = Some(previous.unwrap_or_default()),
+                None => self.no_more_heads = true,
+            }
+        }
+    }
+
     async fn read(&mut self, start: u64) -> Result<Step, Finding> {
         let end = self.head.tree.size.min(start + u64::from(STEP));
         let last = end == self.head.tree.size;
@@ -127,7 +190,15 @@ impl Source<'_> {
             self.ahead = self.store.checkpoints(self.log_id, self.last_read, CHECKPOINTS).await?.into();
             self.last_read = self.ahead.back().map(|(size, _)| *size).or(self.newest);
         }
-        Ok(Step { end, entries, lookups, tiles, checkpoints, last })
+        let heads = self.heads(end).await?;
+        Ok(Step { end, entries, lookups, tiles, checkpoints, heads, last })
+    }
+
+    /// The checkpoint at which the log was ended, which was verified with the others if it is there.
+    async fn find_last_checkpoint(&self, size: u64) -> Result<(), Finding> {
+        let newest = self.store.checkpoint_below(self.log_id, size.saturating_add(1)).await?;
+        let is_there = newest.is_some_and(|(found, _)| found == size);
+        if is_there { Ok(()) } else { Err(Finding::Log("the checkpoint at which it was ended is missing")) }
     }
 
     /// The first entry that equals one with a lower index.
@@ -163,6 +234,8 @@ struct Derivation {
     misled: Option<Finding>,
     /// Issuer certificates that entries of a CT log name.
     issuers: HashSet<Hash>,
+    /// The heads so far.
+    heads: Chain,
 }
 
 impl Derivation {
@@ -180,6 +253,7 @@ impl Derivation {
             signatures: 0,
             misled: None,
             issuers: HashSet::new(),
+            heads: Chain::default(),
         }
     }
 
@@ -187,12 +261,16 @@ impl Derivation {
     fn take(&mut self, step: &Step) -> Result<(), Finding> {
         let mut met = Vec::new();
         let mut stored = step.checkpoints.iter().peekable();
+        let mut heads = step.heads.iter().peekable();
         let mut entries = step.entries.iter().zip(&step.lookups);
         let derived = loop {
             while let Some((_, note)) = stored.next_if(|(size, _)| *size <= self.tree.size()) {
                 met.push(self.meet(note));
             }
             if let Err(finding) = self.options.compare(self.tree.size(), || self.tree.root()) {
+                break Err(finding);
+            }
+            if let Err(finding) = self.extend_chain(&mut heads) {
                 break Err(finding);
             }
             match entries.next() {
@@ -209,6 +287,20 @@ impl Derivation {
         signatures::verify(&self.subject, &met)?;
         derived?;
         self.compare_tiles(step)
+    }
+
+    /// Compares the heads up to the tree's current size with the tree.
+    fn extend_chain<'a>(&mut self, heads: &mut Peekable<impl Iterator<Item = &'a EarlierHead>>) -> Result<(), Finding> {
+        while let Some(earlier) = heads.next_if(|earlier| earlier.head.tree.size <= self.tree.size()) {
+            self.heads.extend(
+                earlier,
+                &CommittedHead {
+                    tree: TreeHead { size: self.tree.size(), root: self.tree.root() },
+                    timestamp: self.last,
+                },
+            )?;
+        }
+        Ok(())
     }
 
     /// Records a stored checkpoint of the tree's current size.

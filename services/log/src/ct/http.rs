@@ -11,12 +11,12 @@ pub use openapi::describe;
 use super::{Ct, SubmissionError};
 use crate::Error;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use chancery_daemon::http::readable_anywhere;
+use chancery_daemon::budget::{Busy, RETRY_AFTER_SECONDS};
+use chancery_daemon::http::{NotReceived, readable_anywhere};
 
 /// Largest submission in bytes.
 const MAX_CHAIN_BYTES: usize = 512_000;
@@ -35,7 +35,6 @@ pub(super) fn router(ct: Ct) -> Router {
         .route("/ct/v1/get-roots", public(get(read::get_roots)))
         .route("/issuer/{fingerprint}", get(read::issuer))
         .method_not_allowed_fallback(|| async { Failure::Method })
-        .layer(DefaultBodyLimit::max(MAX_CHAIN_BYTES))
         .with_state(ct)
 }
 
@@ -48,6 +47,8 @@ enum Failure {
     NotFound(&'static str),
     /// The submission is over the limit.
     TooLarge,
+    /// The server has too many requests in flight.
+    Busy(Busy),
     /// The path exists, the method does not.
     Method,
     /// The log did not do it.
@@ -57,6 +58,16 @@ enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Log(error)
+    }
+}
+
+impl From<NotReceived> for Failure {
+    fn from(refusal: NotReceived) -> Self {
+        match refusal {
+            NotReceived::TooLarge => Self::TooLarge,
+            NotReceived::Busy(busy) => Self::Busy(busy),
+            NotReceived::Incomplete => Self::Bad("the request body could not be read".into()),
+        }
     }
 }
 
@@ -75,6 +86,7 @@ impl IntoResponse for Failure {
             Self::Bad(reason) => (StatusCode::BAD_REQUEST, reason, None),
             Self::NotFound(reason) => (StatusCode::NOT_FOUND, reason.to_owned(), None),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request body too large".to_owned(), None),
+            Self::Busy(busy) => (StatusCode::SERVICE_UNAVAILABLE, busy.to_string(), Some(RETRY_AFTER_SECONDS)),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed".to_owned(), None),
             Self::Log(error) => {
                 tracing::error!(error.code = error.code(), %error, "a request to the CT log failed");

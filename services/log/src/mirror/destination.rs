@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const CHECKPOINT: &str = "checkpoint";
+/// Bytes of a checkpoint: far more than one with a hundred cosignatures has.
+const MAX_CHECKPOINT: usize = 64 * 1024;
 /// As the server itself serves them.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 const FRESH: &str = "no-cache";
@@ -69,7 +71,7 @@ impl Destination {
         let location = self.locate(path);
         let proven = self.proven.load(Ordering::Relaxed);
         // A store that ignores conditions must not get to overwrite anything before it is found out.
-        if !proven && let Some(there) = self.read(&location).await? {
+        if !proven && let Some(there) = self.read(&location, bytes.len()).await? {
             compare(path, &bytes, &there.note)?;
         }
         match self.put(&location, media_type, IMMUTABLE, bytes.clone(), PutMode::Create).await {
@@ -85,7 +87,7 @@ impl Destination {
             // Written before a crash, by another replica, or by a request whose answer got lost.
             Err(error @ object_store::Error::AlreadyExists { .. }) => {
                 // An object that exists and cannot be read yet is asked for again in the next push.
-                let there = self.read(&location).await?.ok_or(error)?;
+                let there = self.read(&location, bytes.len()).await?.ok_or(error)?;
                 compare(path, &bytes, &there.note)?;
                 self.proven.store(true, Ordering::Relaxed);
                 Ok(())
@@ -96,13 +98,18 @@ impl Destination {
 
     /// The checkpoint that is there.
     pub(super) async fn checkpoint(&self) -> Result<Option<StoredCheckpoint>, Error> {
-        Ok(self.read(&self.locate(CHECKPOINT)).await?)
+        Ok(self.read(&self.locate(CHECKPOINT), MAX_CHECKPOINT).await?)
     }
 
-    /// The tree head of the checkpoint that is there, which must be one of the log with this scheme and key.
+    /// The tree head of the checkpoint that is there, if it is one that the log with this scheme and key signed. What else
+    /// is there can be from anybody who can write there, and says nothing about the log.
     pub(crate) async fn published(&self, scheme: &Scheme, key: &PublicKey) -> Result<Option<TreeHead>, Error> {
         let Some(stored) = self.checkpoint().await? else { return Ok(None) };
-        Ok(Some(open(&stored.note, scheme, key)?))
+        let opened = open(&stored.note, scheme, key);
+        if let Err(fault) = &opened {
+            tracing::warn!(log.origin = scheme.origin(), error.code = fault.code(), %fault, "the copy proves nothing");
+        }
+        Ok(opened.ok())
     }
 
     /// Puts a checkpoint in the place of the one that was read.
@@ -118,7 +125,7 @@ impl Destination {
             Ok(()) => Ok(()),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 // A request whose answer got lost has also changed what is there.
-                let there = self.read(&location).await?;
+                let there = self.read(&location, MAX_CHECKPOINT).await?;
                 let ours = there.is_some_and(|there| there.note == note.as_bytes());
                 if ours { Ok(()) } else { Err(Error::Overtaken) }
             }
@@ -126,14 +133,16 @@ impl Destination {
         }
     }
 
-    async fn read(&self, location: &Path) -> Result<Option<StoredCheckpoint>, object_store::Error> {
+    /// Reads an object. One of more than `limit` bytes cannot be the log's: nothing of its contents is read.
+    async fn read(&self, location: &Path, limit: usize) -> Result<Option<StoredCheckpoint>, object_store::Error> {
         let found = match self.store.get(location).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
         let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-        Ok(Some(StoredCheckpoint { note: found.bytes().await?, version }))
+        let note = if found.meta.size > limit as u64 { Bytes::new() } else { found.bytes().await? };
+        Ok(Some(StoredCheckpoint { note, version }))
     }
 
     async fn put(

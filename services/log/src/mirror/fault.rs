@@ -39,11 +39,14 @@ impl From<Corrupt> for Error {
     }
 }
 
-/// A contradiction between store and log.
+/// A contradiction between store and log, or a store whose contents are not the log's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A file that never changes has other bytes in the store than in the log. It is not overwritten.
-    #[error("{path} in the object store has other bytes than the log")]
+    #[error(
+        "{path} in the object store has other bytes than the log, so the log is not copied; find out what writes there, then \
+         delete the file"
+    )]
     Conflict {
         /// Which file.
         path: String,
@@ -59,8 +62,12 @@ pub enum Fault {
         /// Leaves the log has published.
         log: u64,
     },
-    /// The checkpoint in the store is not one of this log: it has another origin or key, or is not a checkpoint.
-    #[error("the checkpoint in the object store is not one of this log; give each log its own place")]
+    /// The checkpoint in the store is not one that this log signed: it has another origin or key, or is not a checkpoint. It is
+    /// not overwritten.
+    #[error(
+        "the checkpoint in the object store is not one of this log, so the log is not copied; give each log its own place, or \
+         find out what writes there, then delete the file"
+    )]
     Foreign(#[source] Rejection),
     /// The checkpoint in the store is of this log, but of a tree that it never had.
     #[error("the log forked: the object store's checkpoint of {size} leaves has another root hash than the log")]
@@ -77,6 +84,20 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Every [`Self::code`].
+    pub const CODES: [&str; 6] =
+        ["mirror.conflict", "mirror.newer", "mirror.foreign", "mirror.forked", "mirror.unconditional", "mirror.log"];
+
+    /// Whether it says something about the log. What else is in a store can be from anybody who can write there: it is a fault
+    /// of the store alone, and the log goes on without its copy.
+    #[must_use]
+    pub const fn contradicts_log(&self) -> bool {
+        match self {
+            Self::Newer { .. } | Self::Forked { .. } | Self::Log(_) => true,
+            Self::Conflict { .. } | Self::Foreign(_) | Self::Unconditional => false,
+        }
+    }
+
     /// Stable name for metrics and audit log.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -90,15 +111,32 @@ impl Fault {
         }
     }
 
-    /// What readiness says.
-    pub(super) const fn obstacle(&self) -> &'static str {
+    /// What readiness says of a contradiction.
+    pub(super) const fn obstacle(&self) -> Option<&'static str> {
         match self {
-            Self::Conflict { .. } => "the object store has other tiles than the log: see the server's log",
-            Self::Newer { .. } => "the object store is newer than the log: see the server's log",
-            Self::Foreign(_) => "the object store's checkpoint is of another log: see the server's log",
-            Self::Forked { .. } => "the object store's checkpoint contradicts the log: see the server's log",
-            Self::Unconditional => "the object store ignores conditions on writes: see the server's log",
-            Self::Log(_) => "a log's tiles do not follow from its entries: run chancery log check",
+            Self::Newer { .. } => Some("the object store is newer than the log: see the server's log"),
+            Self::Forked { .. } => Some("the object store's checkpoint contradicts the log: see the server's log"),
+            Self::Log(_) => Some("a log's tiles do not follow from its entries: run chancery log check"),
+            Self::Conflict { .. } | Self::Foreign(_) | Self::Unconditional => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_a_code_of_the_list_and_an_obstacle_where_it_contradicts_the_log() {
+        let faults = [
+            Fault::Conflict { path: String::new() },
+            Fault::Newer { stored: 2, log: 1 },
+            Fault::Foreign(Rejection::NoteMalformed),
+            Fault::Forked { size: 1 },
+            Fault::Unconditional,
+            Fault::Log(Corrupt::new("")),
+        ];
+        assert_eq!(faults.each_ref().map(Fault::code), Fault::CODES);
+        assert!(faults.iter().all(|fault| fault.obstacle().is_some() == fault.contradicts_log()));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::destination::{self, StoredCheckpoint};
 use super::{Destination, Error, Fault};
-use crate::engine::Published;
+use crate::head::Published;
 use crate::store::StoredEntry;
 use crate::tiles::Files;
 use crate::{Corrupt, Log};
@@ -101,7 +101,7 @@ impl Pusher {
         let stored = destination::open(note, log.scheme(), log.signer().public_key())?;
         if stored.size > published.tree.size {
             // A log that has stopped here knows nothing of what others committed since.
-            if log.obstacle().is_none() {
+            if log.obstacle().is_none() && !log.is_ended() {
                 return Err(Fault::Newer { stored: stored.size, log: published.tree.size }.into());
             }
         } else if log.root_at(stored.size).await? != stored.root {

@@ -14,12 +14,13 @@ pub use openapi::describe;
 
 use super::RekorV1;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
-use chancery_daemon::http::readable_anywhere;
+use chancery_daemon::http::{Received, readable_anywhere, receive};
+use error::Failure;
 
 /// Largest request body in bytes. A DSSE envelope is sent whole, and SBOM attestations of tens of megabytes exist.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
@@ -41,7 +42,15 @@ pub(super) fn router(state: RekorV1) -> Router {
         let route = route.fallback(error::method_not_allowed);
         router = router.route(path, route.clone()).route(&format!("{path}/"), route);
     }
-    router.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(state)
+    router.with_state(state)
+}
+
+/// Receives a body that must be JSON and not empty.
+async fn receive_json(request: Request, name: &str) -> Result<Received, Failure> {
+    let kind = entries::require_json(request.headers());
+    let received = receive(request, MAX_BODY_BYTES).await?;
+    kind?;
+    if received.bytes.is_empty() { Err(Failure::required(name, "body")) } else { Ok(received) }
 }
 
 /// Entries never change, but their checkpoints and promises are new on every read.

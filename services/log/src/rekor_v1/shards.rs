@@ -10,13 +10,15 @@
 //! do not know of the new key yet. A write to a frozen shard reads the rows again and continues in the next shard. No
 //! data is moved, and nothing has to be undone.
 //!
+//! A shard that was ended because newer entries were lost keeps the indices of these, without entries.
+//!
 //! A staged shard is empty and does not count in virtual indices. A cancelled shard is frozen while empty, before the
 //! switch to a later one, so that no process writes to it. It adds nothing to any index.
 
 use super::NAME;
 use crate::seed::Seed;
 use crate::shared_read::SharedRead;
-use crate::store::{LogRecord, Store};
+use crate::store::{LogRecord, Store, StoreError};
 use crate::{Corrupt, Error, Log, series};
 use chancery_daemon::samples::Samples;
 use chancery_verify::{Hash, Timestamp};
@@ -55,7 +57,7 @@ struct Inner {
     /// The first shard. The database is accessed through it.
     first: Log,
     /// Shared reads of the changes made by other processes.
-    refreshed: SharedRead<()>,
+    refreshed: SharedRead<(), StoreError>,
     seeding: Mutex<()>,
 }
 
@@ -142,10 +144,15 @@ impl Shards {
 
     /// Reads from the database which shards are frozen, and with how many leaves.
     pub(super) async fn refresh(&self) -> Result<(), Error> {
-        self.0.refreshed.now(async || self.look().await).await
+        let shards = self.clone();
+        let query = move || {
+            let shards = shards.clone();
+            async move { shards.look().await }
+        };
+        Ok(self.0.refreshed.now(query).await?)
     }
 
-    async fn look(&self) -> Result<(), Error> {
+    async fn look(&self) -> Result<(), StoreError> {
         if let Some(last) = self.spans().last()
             && last.size.is_none()
             && let Ok(shard) = self.shard(last)
@@ -162,12 +169,12 @@ impl Shards {
         Ok(())
     }
 
-    async fn read(&self) -> Result<Vec<Span>, Error> {
+    async fn read(&self) -> Result<Vec<Span>, StoreError> {
         let (mut spans, mut first) = (Vec::new(), 0);
         for (number, LogRecord { log_id, tree_id, .. }) in self.records().await? {
             // Frozen first, then the head: the head of a frozen log does not change.
             let size = match self.store().frozen(log_id).await? {
-                Some(_) => Some(self.store().head(log_id).await?.tree.size),
+                Some(_) => Some(self.final_size(log_id).await?),
                 None => None,
             };
             spans.push(Span { number, tree_id, first, size });
@@ -177,8 +184,15 @@ impl Shards {
         Ok(spans)
     }
 
+    /// The number of indices that a frozen shard takes. An index that was promised is never given again, so those of entries
+    /// that were lost before the shard was ended count as well.
+    async fn final_size(&self, log_id: i64) -> Result<u64, Error> {
+        let head = self.store().head(log_id).await?.tree.size;
+        Ok(self.store().ended(log_id).await?.map_or(head, |end| head.max(end.published)))
+    }
+
     /// Every shard in the database, staged and cancelled ones included, oldest first.
-    async fn records(&self) -> Result<BTreeMap<u64, LogRecord>, Error> {
+    async fn records(&self) -> Result<BTreeMap<u64, LogRecord>, StoreError> {
         let records = self.store().logs().await?.into_iter().filter_map(|record| {
             let (series, number) = series::split(&record.name);
             (series == NAME).then_some((number, record))
@@ -198,7 +212,7 @@ impl Shards {
     }
 
     /// Lets `append` log the first entry of a shard that has just become current. Of all requests that find it empty,
-    /// only one does so. Two processes may do so at the same time: then there are two such entries.
+    /// only one does so. Where several processes do so at the same time, the entry of one is logged.
     pub(super) async fn seed(
         &self,
         span: &Span,

@@ -14,15 +14,13 @@ pub use openapi::describe;
 use super::RekorV2;
 use crate::tiles;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
-use chancery_daemon::http::grpc::{MAX_MESSAGE_BYTES, method_not_allowed};
+use chancery_daemon::http::grpc::method_not_allowed;
 
 pub(super) fn router(rekor: &RekorV2) -> Router {
     let files = tiles::http::router(rekor.files());
     Router::new()
         .route("/api/v2/log/entries", post(entries::create).fallback(method_not_allowed))
-        .layer(DefaultBodyLimit::max(MAX_MESSAGE_BYTES))
         .merge(grpc::router())
         .with_state(rekor.clone())
         .merge(files.clone())

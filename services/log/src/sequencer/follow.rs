@@ -4,50 +4,19 @@
 //! newer one only after it has read it as committed, re-hashed its right edge, and seen that it extends the head it
 //! published before: a database that was put back and grew again does not get a second history signed.
 
+use super::Sequencer;
 use super::look::put_back_from;
-use super::{Sequencer, checked_edge};
-use crate::engine::Published;
 use crate::guard::verify_extension;
+use crate::head::{Published, Reader};
 use crate::quarantine::Reason;
+use crate::tree::checked_edge;
 use crate::{Corrupt, Error};
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::Edge;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
 
-/// Readers that may wait for a newer head; beyond it they are told to come back.
-const CAPACITY: usize = 4096;
 /// What readers are told of a head that is in doubt.
 const NOT_SIGNED: &str = "the committed head is not one that may be signed";
-
-/// Someone who has seen a committed head that is not published here yet.
-pub(crate) struct Reader {
-    size: u64,
-    answer: oneshot::Sender<Result<Arc<Published>, Error>>,
-}
-
-/// The side that reads.
-#[derive(Clone)]
-pub(crate) struct Follower(mpsc::Sender<Reader>);
-
-/// A follower and the sequencer's end of it.
-pub(crate) fn follower() -> (Follower, mpsc::Receiver<Reader>) {
-    let (sender, receiver) = mpsc::channel(CAPACITY);
-    (Follower(sender), receiver)
-}
-
-impl Follower {
-    /// Waits until a head of at least `size` leaves is published, which the caller has seen committed. `None` where the
-    /// sequencer has stopped: nothing newer than the published head will be signed here.
-    pub(crate) async fn follow(&self, size: u64) -> Result<Option<Arc<Published>>, Error> {
-        let (answer, published) = oneshot::channel();
-        match self.0.try_send(Reader { size, answer }) {
-            Ok(()) => published.await.ok().transpose(),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(Error::Busy { retry_after_seconds: 1 }),
-            Err(mpsc::error::TrySendError::Closed(_)) => Ok(None),
-        }
-    }
-}
 
 impl Sequencer {
     /// Answers everyone who waits for a newer head. One read of the head serves them all, and none is needed where a

@@ -1,12 +1,22 @@
 //! Looking: what a sequencer finds out about its database while nothing is written.
+//!
+//! Where the last batch failed, clients may have been sent elsewhere, so no entry comes that could show that the fault is
+//! over. Then it rehearses one: everything that a batch writes is written, and undone.
 
 use super::{Sequencer, is_behind};
 use crate::quarantine::Reason;
 use crate::store::{CommittedHead, StoreError};
+use crate::tree::rehearsal;
 use chancery_daemon::clock::{ClockFault, ClockGuard, Moment};
 use chancery_verify::Timestamp;
 use chancery_verify::merkle::TreeHead;
+use chancery_verify::tile::Edge;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long an answer of the database is waited for. Batches that arrive have to wait as long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The largest head that was seen in the store.
 #[derive(Debug, Clone, Copy)]
@@ -36,19 +46,66 @@ impl Sight {
 }
 
 impl Sequencer {
-    /// Looks whether the database was put back, or the log was frozen, while nothing was written. A database that fails says
+    /// Looks whether the database was put back, or the log was frozen or quarantined, while nothing was written. A database that fails says
     /// nothing about what is in it.
     pub(super) async fn look(&mut self) -> Result<(), Reason> {
         let begun = self.clock.moment();
-        match self.store.head(self.record.log_id).await {
+        let read = timeout(PATIENCE, self.store.head(self.record.log_id)).await;
+        match read.unwrap_or(Err(StoreError::Timeout)) {
             Ok(head) => {
                 put_back_from(&self.head.tree, &head.tree).map_or(Ok(()), Err)?;
                 self.see(&head, begun);
+                self.try_again(&head).await;
             }
             Err(StoreError::Corrupt(corrupt)) => return Err(corrupt.into()),
             Err(error) => tracing::debug!(log.name = %self.record.name, %error, "cannot see the committed head"),
         }
         self.look_for_freeze().await;
+        self.look_for_quarantine().await
+    }
+
+    /// Whether another server has found a fault.
+    pub(super) async fn look_for_quarantine(&self) -> Result<(), Reason> {
+        match self.store.quarantined(self.record.log_id).await {
+            Ok(Some(recorded)) => Err(Reason::Recorded(Box::new(recorded))),
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::debug!(log.name = %self.record.name, %error, "cannot see whether the log is quarantined");
+                Ok(())
+            }
+        }
+    }
+
+    /// Finds out whether entries are taken again, where the last ones were not. A head that could not be signed is not its
+    /// matter: the loop tries to sign it again.
+    async fn try_again(&mut self, head: &CommittedHead) {
+        if !self.activity.has_failed() || !self.is_published() {
+            return;
+        }
+        match timeout(PATIENCE, self.rehearse(head)).await.unwrap_or(Err(StoreError::Timeout)) {
+            Ok(()) => {
+                tracing::info!(log.name = %self.record.name, "the log takes entries again");
+                self.activity.recover();
+            }
+            Err(error) if error.is_frozen() => {
+                self.freeze().await;
+                self.activity.recover();
+            }
+            Err(error) => self.activity.fail(error.to_string()),
+        }
+    }
+
+    /// Writes an entry and undoes it, and then stores the newest checkpoint, unless it is: the commit that a rehearsal has
+    /// not.
+    async fn rehearse(&mut self, head: &CommittedHead) -> Result<(), StoreError> {
+        let log_id = self.record.log_id;
+        let tiles = self.store.tiles(log_id, Edge::tile_ids(head.tree.size)).await?;
+        self.store.rehearse(log_id, head, &rehearsal(head, &tiles)?).await?;
+        if let Some((size, note)) = self.unstored.clone() {
+            self.store.publish(log_id, size, note).await?;
+            self.activity.checkpointed(size);
+            self.unstored = None;
+        }
         Ok(())
     }
 
@@ -64,7 +121,8 @@ impl Sequencer {
         if self.frozen.load(Ordering::Relaxed) {
             return;
         }
-        match self.store.frozen(self.record.log_id).await {
+        let read = timeout(PATIENCE, self.store.frozen(self.record.log_id)).await;
+        match read.unwrap_or(Err(StoreError::Timeout)) {
             Ok(Some(_)) => self.freeze().await,
             Ok(None) => {}
             Err(error) => tracing::debug!(log.name = %self.record.name, %error, "cannot see whether the log is frozen"),

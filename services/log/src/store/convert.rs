@@ -1,7 +1,7 @@
 //! What both databases share: how rows become the store's types. They have the same columns in the same order, and
 //! nothing that is read is believed to be in range.
 
-use super::{Census, CommittedHead, LogRecord, Lookup, StoreError};
+use super::{Census, CommittedHead, EarlierHead, End, LogRecord, Lookup, Recorded, StoreError};
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_verify::merkle::TreeHead;
@@ -13,11 +13,16 @@ use std::collections::HashMap;
 pub(super) type LogRow = (i64, String, String, i64, Vec<u8>, i64);
 /// `tree_size, root_hash, timestamp_ms`
 pub(super) type HeadRow = (i64, Vec<u8>, i64);
+/// `previous_size, tree_size, root_hash, timestamp_ms`
+pub(super) type EarlierHeadRow = (i64, i64, Vec<u8>, i64);
 /// `level, tile_index, hashes`
 pub(super) type TileRow = (i64, i64, Vec<u8>);
 /// `tree_size, note`
 pub(super) type CheckpointRow = (i64, String);
-
+/// `since_ms, code, reason, tree_size, note`
+pub(super) type RecordedRow = (i64, String, String, i64, Option<String>);
+/// `ended_ms, tree_size, root_hash, published_size`
+pub(super) type EndRow = (i64, i64, Vec<u8>, i64);
 /// `tree_size`, then the numbers of rows of a [`Census`]
 pub(super) type CensusRow = (i64, i64, i64, i64);
 /// Where the identity is logged, and whether the leaf stands in its table
@@ -52,6 +57,12 @@ pub(super) fn committed_head(row: Option<HeadRow>) -> Result<CommittedHead, Stor
     Ok(CommittedHead { tree, timestamp: Timestamp::from_millis(to_u64(timestamp)?) })
 }
 
+pub(super) fn earlier_head((previous, size, root, timestamp): EarlierHeadRow) -> Result<EarlierHead, StoreError> {
+    // The first one extends none.
+    let previous = if previous == -1 { None } else { Some(to_u64(previous)?) };
+    Ok(EarlierHead { previous, head: committed_head(Some((size, root, timestamp)))? })
+}
+
 pub(super) fn tiles(rows: impl IntoIterator<Item = TileRow>) -> Result<Tiles, StoreError> {
     let mut tiles = Tiles::default();
     for (level, index, hashes) in rows {
@@ -65,6 +76,15 @@ pub(super) fn tiles(rows: impl IntoIterator<Item = TileRow>) -> Result<Tiles, St
 
 pub(super) fn checkpoint((size, note): CheckpointRow) -> Result<(u64, String), StoreError> {
     Ok((to_u64(size)?, note))
+}
+
+pub(super) fn recorded((since, code, reason, size, note): RecordedRow) -> Result<Recorded, StoreError> {
+    Ok(Recorded { since_ms: to_u64(since)?, code, reason, tree_size: to_u64(size)?, note })
+}
+
+pub(super) fn end((ended, size, root, published): EndRow) -> Result<End, StoreError> {
+    let tree = TreeHead { size: to_u64(size)?, root: to_hash(&root)? };
+    Ok(End { at: timestamp(ended)?, tree, published: to_u64(published)? })
 }
 
 pub(super) fn counted((tree_size, identities, leaf_indices, beyond): CensusRow) -> Result<Census, StoreError> {
@@ -85,10 +105,10 @@ pub(super) fn issuers(rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<(Hash, Bytes)
     rows.into_iter().map(issuer).collect()
 }
 
-/// Counts what a [`Census`] has, of the log `$1`. Tiles of level 0 end with the bundle's parts, so that one is beyond the head
+/// Counts what a [`Census`] has, of the log `$1`, whose head is the one row of `$heads`. Tiles of level 0 end with the bundle's parts, so that one is beyond the head
 /// where its leaves are; of the others each level has a 256th of the hashes below.
 macro_rules! census {
-    ($length:literal) => {
+    ($length:literal, $heads:literal) => {
         concat!(
             "SELECT tree_size,
                  (SELECT count(*) FROM identities WHERE log_id = head.log_id),
@@ -101,18 +121,30 @@ macro_rules! census {
                      AND tile_index * 256 + ",
             $length,
             "(hashes) / 32 > head.tree_size >> (8 * level))
-             FROM tree_heads AS head WHERE log_id = $1"
+             FROM (",
+            $heads,
+            ") AS head"
         )
     };
 }
 pub(super) use census;
 
-/// The logs that have rows and are not listed.
-pub(super) const UNLISTED: &str = "SELECT log_id FROM (
-         SELECT log_id FROM tree_heads UNION SELECT log_id FROM bundle_parts UNION SELECT log_id FROM identities
-         UNION SELECT log_id FROM leaf_indices UNION SELECT log_id FROM tiles UNION SELECT log_id FROM checkpoints
-         UNION SELECT log_id FROM issuers UNION SELECT log_id FROM frozen_logs
-     ) AS used WHERE log_id NOT IN (SELECT log_id FROM logs) ORDER BY log_id";
+/// Selects the logs that have rows and are not listed. Their heads are in the table `$heads`.
+macro_rules! unlisted {
+    ($heads:literal) => {
+        concat!(
+            "SELECT log_id FROM (
+                 SELECT log_id FROM ",
+            $heads,
+            " UNION SELECT log_id FROM bundle_parts UNION SELECT log_id FROM identities
+                 UNION SELECT log_id FROM leaf_indices UNION SELECT log_id FROM tiles UNION SELECT log_id FROM checkpoints
+                 UNION SELECT log_id FROM issuers UNION SELECT log_id FROM frozen_logs
+                 UNION SELECT log_id FROM quarantined_logs UNION SELECT log_id FROM ended_logs
+             ) AS used WHERE log_id NOT IN (SELECT log_id FROM logs) ORDER BY log_id"
+        )
+    };
+}
+pub(super) use unlisted;
 
 /// For each of `identities` the index at which it was found.
 pub(super) fn duplicates(

@@ -66,6 +66,14 @@ impl Database {
         }
     }
 
+    /// Asks the database whether it can be used now. Nothing is changed.
+    pub async fn verify_usable(&self) -> Result<(), DatabaseError> {
+        match self {
+            Self::Sqlite(database) => database.verify_usable().await,
+            Self::Postgres(database) => database.verify_usable().await,
+        }
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
         match self {

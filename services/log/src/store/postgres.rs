@@ -3,40 +3,45 @@
 //! # Life of a batch
 //! 1. The extension is computed under the assumption that no other process has appended since this one last did, and
 //!    that no entry of the batch is logged.
-//! 2. One statement moves the head by compare-and-swap on size and root and, only if it moved, writes the entries
-//!    (`bundle_parts`, `identities`, `leaf_indices`), `tiles` and the checkpoint that rides along (`checkpoints`). It is its
-//!    own transaction: **its commit is the durability point.** Where some of the batch is logged already (`identities`), or the
-//!    head is another, it moves nothing, and answers with the head and the duplicates of its snapshot.
+//! 2. One statement adds the new head (`heads`) by compare-and-swap on size and root of the newest one and, only if it was
+//!    added, writes the entries (`bundle_parts`, `identities`, `leaf_indices`), `tiles` and the checkpoint that rides along
+//!    (`checkpoints`). It is its own transaction: **its commit is the durability point.** Where some of the batch is logged
+//!    already (`identities`), or the head is another, it adds nothing, and answers with the head and the duplicates of its
+//!    snapshot. The primary key of `heads` has one place for what extends a head: two replicas cannot both take it.
 //! 3. Then the extension is computed from these, and the statement repeated. Every batch moves the head, so a head that stood
 //!    still means that the duplicates of the snapshot are all there are.
 //!
-//! Nothing is locked meanwhile. Where the head has moved, another replica is appending as well, and repeating this
+//! Nothing is locked before step 2. Where the head has moved, another replica is appending as well, and repeating this
 //! could lose every race. The batch is then tried again with the head locked first: a statement that reads what step 2
-//! answers with, and the same statement, between `BEGIN … FOR UPDATE` and `COMMIT`. While replicas compete a store
-//! starts with the lock, and goes back to the shorter way once no other replica came in between.
+//! answers with, and the same statement, between `BEGIN`, `lock_head` and `COMMIT`. The database takes the same lock for every
+//! head that is added, so replicas take turns. While they compete a store starts with the lock, and goes back to the
+//! shorter way once no other replica came in between. The lock only makes this fair: the primary key prevents a fork.
 //!
 //! One round trip instead of four: at one client most of what a batch takes beyond its fsync.
 //!
-//! What proofs are made from (entries, tiles, leaves) is read together with what others ask for at that time; see [`gathered`].
+//! What proofs are made from (entries, tiles, leaves), and where a leaf is, is read together with what others ask for at
+//! that time; see [`crate::gathered`].
 
 mod census;
-mod gathered;
+mod doubts;
+mod heads;
 mod rows;
 
 use super::convert::{self, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
-    Answer, Batch, Census, CommittedHead, Found, Indexed, LogRecord, Lookup, NewLog, Store, StoreError, StoredEntry,
-    TileId, Tiles,
+    Answer, Batch, Census, CommittedHead, EarlierHead, Extension, Found, Indexed, LogRecord, Lookup, NewLog, Store,
+    StoreError, StoredEntry, TileId, Tiles,
 };
 use crate::Corrupt;
+use crate::gathered::Gathered;
 use bytes::Bytes;
 use chancery_daemon::database::Postgres;
 use chancery_verify::tile::{Edge, FULL_WIDTH};
 use chancery_verify::{Hash, Timestamp, merkle};
 use futures_util::future::try_join_all;
-use gathered::Gathered;
-use rows::{LeafRow, Written, read_found, read_head, write_extension};
+use heads::read_head;
+use rows::{LeafRow, Written, read_found, write_extension};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,13 +62,31 @@ pub struct PostgresStore {
     reads: Arc<Reads>,
 }
 
+/// Queries of one kind that run at a time: while one is on its way to the database another is being answered.
+const TURNS: usize = 2;
+/// Keys in one query.
+const MAX_KEYS: usize = 128;
+
 /// What is read of the logs of which `i64` is the number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Reads {
-    leaves: Gathered<(i64, Hash), Option<LeafRow>>,
+    leaves: Gathered<(i64, Hash), Option<LeafRow>, StoreError>,
+    /// By leaf hash.
+    indices: Gathered<(i64, Hash), Option<i64>, StoreError>,
     /// By index.
-    entries: Gathered<(i64, i64), Option<PartRow>>,
-    tiles: Gathered<(i64, TileId), Option<Vec<u8>>>,
+    entries: Gathered<(i64, i64), Option<PartRow>, StoreError>,
+    tiles: Gathered<(i64, TileId), Option<Vec<u8>>, StoreError>,
+}
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self {
+            leaves: Gathered::new(TURNS, MAX_KEYS),
+            indices: Gathered::new(TURNS, MAX_KEYS),
+            entries: Gathered::new(TURNS, MAX_KEYS),
+            tiles: Gathered::new(TURNS, MAX_KEYS),
+        }
+    }
 }
 
 /// What came of one attempt to apply a batch.
@@ -168,7 +191,7 @@ impl PostgresStore {
         }
     }
 
-    /// The same with the head's row locked from the start.
+    /// The same with the head locked from the start.
     async fn integrate_locked(
         &self,
         connection: &mut PgConnection,
@@ -177,8 +200,7 @@ impl PostgresStore {
     ) -> Result<Attempt, StoreError> {
         // In one round trip. The lock is a statement of its own: one that waited for it would still read the entries as
         // they were before it waited. The only thing in the text that varies is a number.
-        let begin =
-            format!("/* integrate: lock */ BEGIN; SELECT 1 FROM tree_heads WHERE log_id = {} FOR UPDATE", batch.log_id);
+        let begin = format!("/* integrate: lock */ BEGIN; SELECT lock_head({})", batch.log_id);
         let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
         let found = self.find(&mut transaction, batch).await?;
         let head = found.head;
@@ -190,7 +212,11 @@ impl PostgresStore {
         heads.attempted = Some(extension.head);
         match write_extension(&mut transaction, batch, &head, &extension).await? {
             Written::Everything => {}
-            Written::Nothing(..) => return Err(Corrupt::new("a locked head stays the one that was read").into()),
+            // Only where the database does not take the lock for every head.
+            Written::Nothing(..) => {
+                transaction.rollback().await?;
+                return Ok(Attempt::Overtaken);
+            }
         }
         // The durability point.
         transaction.commit().await?;
@@ -227,11 +253,9 @@ impl PostgresStore {
 /// The connection is of no use any more: it broke, or the server ended it: by command (57P01), in a crash (57P02), or because
 /// this process did nothing for too long in the middle of a transaction (25P03).
 fn is_disconnected(error: &StoreError) -> bool {
-    match error {
-        StoreError::Database(sqlx::Error::Io(_)) => true,
-        StoreError::Database(sqlx::Error::Database(error)) => {
-            matches!(error.code().as_deref(), Some("57P01" | "57P02" | "25P03"))
-        }
+    match error.database() {
+        Some(sqlx::Error::Io(_)) => true,
+        Some(sqlx::Error::Database(error)) => matches!(error.code().as_deref(), Some("57P01" | "57P02" | "25P03")),
         _ => false,
     }
 }
@@ -257,7 +281,7 @@ async fn read<T, F: Future<Output = Result<T, StoreError>>>(
 
 /// Serialization failure and deadlock: the server has undone the transaction and asks for another attempt.
 fn is_conflict(error: &StoreError) -> bool {
-    let StoreError::Database(sqlx::Error::Database(error)) = error else { return false };
+    let Some(sqlx::Error::Database(error)) = error.database() else { return false };
     matches!(error.code().as_deref(), Some("40001" | "40P01"))
 }
 
@@ -285,7 +309,7 @@ impl Store for PostgresStore {
             let mut connection = self.database.writers.acquire().await?;
             let mut transaction = connection.begin().await?;
             let record = convert::log_record(rows::insert_log(&mut transaction, &log).await?)?;
-            rows::insert_head(&mut transaction, record.log_id, &merkle::empty_root(), log.created).await?;
+            heads::insert_head(&mut transaction, record.log_id, &merkle::empty_root(), log.created).await?;
             transaction.commit().await?;
             connection.give_back();
             Ok(record)
@@ -303,7 +327,7 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let mut connection = self.database.writers.acquire().await?;
             let mut transaction = connection.begin().await?;
-            let head = rows::freeze(&mut transaction, log_id, now).await?;
+            let head = heads::freeze(&mut transaction, log_id, now).await?;
             transaction.commit().await?;
             connection.give_back();
             Ok(head)
@@ -328,6 +352,22 @@ impl Store for PostgresStore {
         })
     }
 
+    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let mut connection = self.database.writers.acquire().await?;
+            let mut transaction = connection.begin().await?;
+            let identities: Vec<Hash> = extension.entries.iter().map(|entry| entry.identity_hash).collect();
+            let mut extend = |_: Found| -> Result<Option<Extension>, Corrupt> { Ok(None) };
+            let (known, published) = (None, None);
+            let mut batch = Batch { log_id, known, identities: &identities, published, extend: &mut extend };
+            // Also where another replica has added a head meanwhile, and nothing is written: then the database takes writes.
+            write_extension(&mut transaction, &mut batch, from, extension).await?;
+            transaction.rollback().await?;
+            connection.give_back();
+            Ok(())
+        })
+    }
+
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
         Box::pin(async move {
             // Idempotent, and so tried again like a read.
@@ -345,7 +385,11 @@ impl Store for PostgresStore {
 
     fn entry(&self, log_id: i64, index: u64, tiles: Vec<TileId>) -> Answer<'_, Option<(StoredEntry, Tiles)>> {
         Box::pin(async move {
-            let query = async |wanted: Vec<_>| read("entry", || rows::entries(&self.database.readers, &wanted)).await;
+            let readers = self.database.readers.clone();
+            let query = move |wanted: Vec<_>| {
+                let readers = readers.clone();
+                async move { read("entry", || rows::entries(&readers, &wanted)).await }
+            };
             let part = self.reads.entries.read((log_id, to_i64(index)?), query);
             let (part, tiles) = tokio::try_join!(part, self.tiles(log_id, tiles))?;
             Ok(part.map(|part| parts::unpack_entry(part, index)).transpose()?.map(|entry| (entry, tiles)))
@@ -354,14 +398,22 @@ impl Store for PostgresStore {
 
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         Box::pin(async move {
-            let index = read("index_of", || rows::index_of(&self.database.readers, log_id, &leaf_hash)).await?;
-            index.map(to_u64).transpose()
+            let readers = self.database.readers.clone();
+            let query = move |wanted: Vec<_>| {
+                let readers = readers.clone();
+                async move { read("index_of", || rows::indices(&readers, &wanted)).await }
+            };
+            self.reads.indices.read((log_id, leaf_hash), query).await?.map(to_u64).transpose()
         })
     }
 
     fn leaf(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<(u64, Tiles)>> {
         Box::pin(async move {
-            let query = async |wanted: Vec<_>| read("leaves", || rows::leaves(&self.database.readers, &wanted)).await;
+            let readers = self.database.readers.clone();
+            let query = move |wanted: Vec<_>| {
+                let readers = readers.clone();
+                async move { read("leaves", || rows::leaves(&readers, &wanted)).await }
+            };
             let Some((index, hashes)) = self.reads.leaves.read((log_id, leaf_hash), query).await? else {
                 return Ok(None);
             };
@@ -372,8 +424,14 @@ impl Store for PostgresStore {
 
     fn tiles(&self, log_id: i64, ids: Vec<TileId>) -> Answer<'_, Tiles> {
         Box::pin(async move {
-            let query = async |wanted: Vec<_>| read("tiles", || rows::tiles(&self.database.readers, &wanted)).await;
-            let reads = ids.iter().map(|id| self.reads.tiles.read((log_id, *id), query));
+            let reads = ids.iter().map(|id| {
+                let readers = self.database.readers.clone();
+                let query = move |wanted: Vec<_>| {
+                    let readers = readers.clone();
+                    async move { read("tiles", || rows::tiles(&readers, &wanted)).await }
+                };
+                self.reads.tiles.read((log_id, *id), query)
+            });
             named(&ids, try_join_all(reads).await?)
         })
     }
@@ -400,6 +458,14 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let row = read("census", || census::census(&self.database.readers, log_id)).await?;
             convert::counted(row.ok_or(Corrupt::new("every log has a head"))?)
+        })
+    }
+
+    fn earlier_heads(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<EarlierHead>> {
+        Box::pin(async move {
+            // The first head extends -1.
+            let after = after.map(to_i64).transpose()?.unwrap_or(-2);
+            read("earlier_heads", || heads::earlier_heads(&self.database.readers, log_id, after, count)).await
         })
     }
 

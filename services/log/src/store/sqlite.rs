@@ -3,7 +3,10 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
 //! because each crosses to the connection's thread and back.
 
-use super::convert::{self, CensusRow, CheckpointRow, LogRow, LookupRow, TileRow, UNLISTED, to_i64, to_u64};
+mod doubts;
+mod rehearsal;
+
+use super::convert::{self, CensusRow, CheckpointRow, LogRow, LookupRow, TileRow, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
     Answer, Batch, Census, CommittedHead, Extension, Found, Indexed, LogRecord, Lookup, NewLog, Store, StoreError,
@@ -313,6 +316,10 @@ impl Store for SqliteStore {
         })
     }
 
+    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
+        Box::pin(rehearsal::rehearse(&self.database.writer, log_id, from, extension))
+    }
+
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
         Box::pin(
             async move { insert_checkpoint(&mut *self.database.writer.acquire().await?, log_id, size, &note).await },
@@ -420,7 +427,10 @@ impl Store for SqliteStore {
 
     fn census(&self, log_id: i64) -> Answer<'_, Census> {
         Box::pin(async move {
-            let query = sqlx::query_as(convert::census!("length"));
+            let query = sqlx::query_as(convert::census!(
+                "length",
+                "SELECT log_id, tree_size FROM tree_heads WHERE log_id = $1"
+            ));
             let row: Option<CensusRow> = query.bind(log_id).fetch_optional(&self.database.readers).await?;
             convert::counted(row.ok_or(Corrupt::new("every log has a head"))?)
         })
@@ -434,7 +444,9 @@ impl Store for SqliteStore {
     }
 
     fn unlisted(&self) -> Answer<'_, Vec<i64>> {
-        Box::pin(async move { Ok(sqlx::query_scalar(UNLISTED).fetch_all(&self.database.readers).await?) })
+        Box::pin(async move {
+            Ok(sqlx::query_scalar(convert::unlisted!("tree_heads")).fetch_all(&self.database.readers).await?)
+        })
     }
 
     fn newest_checkpoint(&self, log_id: i64) -> Answer<'_, Option<(u64, String)>> {

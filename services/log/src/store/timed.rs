@@ -1,7 +1,8 @@
 //! A store whose operations are timed, as the log sees them: with waiting for a connection and for a shared query.
 
 use super::{
-    Answer, Batch, Census, CommittedHead, Indexed, LogRecord, Lookup, NewLog, Store, StoredEntry, TileId, Tiles,
+    Answer, Batch, Census, CommittedHead, Doubts, EarlierHead, End, Extension, Identity, Indexed, LogRecord, Lookup,
+    NewLog, Recorded, Store, StoredEntry, TileId, Tiles,
 };
 use crate::activity::Activity;
 use bytes::Bytes;
@@ -9,7 +10,8 @@ use chancery_verify::{Hash, Timestamp};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Times the operations of a store; before the log is measured, it only passes them on.
+/// Times the operations of a store; before the log is measured, it only passes them on. MUST pass on every method, also those
+/// that have a body: a store may have a better one.
 pub(crate) struct Timed {
     store: Arc<dyn Store>,
     activity: Arc<Activity>,
@@ -67,6 +69,10 @@ impl Store for Timed {
         self.timed("integrate", self.store.integrate(batch))
     }
 
+    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
+        self.timed("rehearse", self.store.rehearse(log_id, from, extension))
+    }
+
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
         self.timed("publish", self.store.publish(log_id, size, note))
     }
@@ -107,6 +113,10 @@ impl Store for Timed {
         self.timed("census", self.store.census(log_id))
     }
 
+    fn earlier_heads(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<EarlierHead>> {
+        self.timed("earlier_heads", self.store.earlier_heads(log_id, after, count))
+    }
+
     fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, Bytes)>> {
         self.timed("issuers", self.store.issuers(log_id))
     }
@@ -125,5 +135,31 @@ impl Store for Timed {
 
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
         self.timed("checkpoints", self.store.checkpoints(log_id, after, count))
+    }
+}
+
+impl Doubts for Timed {
+    fn quarantined(&self, log_id: i64) -> Answer<'_, Option<Recorded>> {
+        self.timed("quarantined", self.store.quarantined(log_id))
+    }
+
+    fn quarantine(&self, log_id: i64, recorded: Recorded) -> Answer<'_, ()> {
+        self.timed("quarantine", self.store.quarantine(log_id, recorded))
+    }
+
+    fn release(&self, log_id: i64) -> Answer<'_, ()> {
+        self.timed("release", self.store.release(log_id))
+    }
+
+    fn ended(&self, log_id: i64) -> Answer<'_, Option<End>> {
+        self.timed("ended", self.store.ended(log_id))
+    }
+
+    fn end(&self, log_id: i64, end: End, recorded: Recorded) -> Answer<'_, End> {
+        self.timed("end", self.store.end(log_id, end, recorded))
+    }
+
+    fn identity(&self) -> Answer<'_, Identity> {
+        self.timed("identity", self.store.identity())
     }
 }

@@ -8,7 +8,7 @@
 use super::context::Context;
 use super::evidence::Unproven;
 use super::{Answer, Unreachable, WitnessClient};
-use crate::engine::Published;
+use crate::head::Published;
 use crate::quarantine::Reason;
 use chancery_verify::Rejection;
 use chancery_verify::cosignature::Witness;

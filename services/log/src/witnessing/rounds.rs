@@ -9,9 +9,8 @@
 use super::asking::{Failure, Outcome};
 use super::context::Context;
 use super::{Fail, Shared, WitnessClient, WitnessFault};
-use crate::engine::Published;
+use crate::head::{Follower, Published};
 use crate::quarantine::{Quarantine, Reason};
-use crate::sequencer::Follower;
 use chancery_verify::note::NoteSignature;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -127,7 +126,7 @@ impl Rounds {
             self.settle(&newest);
             let wakes = self.wakes();
             tokio::select! {
-                () = quarantine.begun() => return None,
+                _ = quarantine.begun() => return None,
                 changed = self.signed.changed() => if changed.is_err() { return None },
                 Some(asked) = asking.next() => if let Some(reason) = self.answered(asked) { return Some(reason) },
                 () = sleep_until(wakes) => {}

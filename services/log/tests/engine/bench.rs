@@ -21,6 +21,12 @@ use tokio::task::JoinHandle;
 
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
+/// Leaves of each log's heads the last one, as `SQLite` and earlier versions of the schema keep it.
+const ONLY_THE_LAST_HEAD: &str = "
+    DELETE FROM heads AS old USING heads AS newer
+        WHERE newer.log_id = old.log_id AND newer.previous_size > old.previous_size;
+    UPDATE heads SET previous_size = -1";
+
 /// Where a log is kept.
 pub(crate) enum Place {
     Sqlite(TempDir),
@@ -76,6 +82,11 @@ impl Database {
             }
             Self::Postgres(database) => {
                 let statement = statement.replace("zeroblob(", "pg_temp.zeroblob(").replace("= x'", "= '\\x");
+                let statement = if statement.contains("tree_heads") {
+                    format!("{ONLY_THE_LAST_HEAD}; {}", statement.replace("tree_heads", "heads"))
+                } else {
+                    statement
+                };
                 let zeroblob = "CREATE OR REPLACE FUNCTION pg_temp.zeroblob(size integer) RETURNS bytea LANGUAGE sql
                     AS $$ SELECT decode(repeat('00', size), 'hex') $$";
                 let mut connection = database.writers.acquire().await?;
@@ -96,7 +107,7 @@ impl Database {
                 }
             }
             Self::Postgres(_) => {
-                for table in ["logs", "tree_heads", "bundle_parts", "identities", "tiles", "checkpoints"] {
+                for table in ["logs", "heads", "bundle_parts", "identities", "tiles", "checkpoints"] {
                     self.execute(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await.unwrap();
                 }
             }
@@ -286,7 +297,8 @@ pub(crate) fn sealed_by(text: &str, at: impl Fn(u64) + Send + Sync + 'static) ->
         at(index);
         Ok(Sealed { leaf: leaf.clone(), extra: bytes::Bytes::new() })
     };
-    Pending { identity_hash: merkle::leaf_hash(&leaf), seal: Box::new(move |index, _| seal(index, &leaf)) }
+    let identity_hash = merkle::leaf_hash(&leaf);
+    Pending { identity_hash, seal: Box::new(move |index, _| seal(index, &leaf)), only_first: false }
 }
 
 pub(crate) fn verify(receipt: &Receipt, running: &Running, key: &Signer) {

@@ -31,7 +31,7 @@ async fn start_faulty(bench: &Bench) -> (Running, Arc<AtomicU8>) {
         if struck {
             next.store(HEALTHY, Ordering::SeqCst);
         }
-        if struck { Err(StoreError::Database(sqlx::Error::WorkerCrashed)) } else { Ok(()) }
+        if struck { Err(StoreError::from(sqlx::Error::WorkerCrashed)) } else { Ok(()) }
     });
     (bench.start_over(database, Arc::new(store), bench.signer.clone(), "log.example").await.unwrap(), fault)
 }

@@ -1,7 +1,8 @@
 //! A store with a hook at every step it takes for a log: there a test makes it fail, or the process die.
 
 use chancery_log::store::{
-    Answer, Batch, Census, CommittedHead, Found, Indexed, LogRecord, Lookup, NewLog, Store, StoreError, StoredEntry,
+    Answer, Batch, Census, CommittedHead, Doubts, End, Extension, Found, Identity, Indexed, LogRecord, Lookup, NewLog,
+    Recorded, Store, StoreError, StoredEntry,
 };
 use chancery_verify::tile::{TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
@@ -75,6 +76,9 @@ impl Store for Hooked {
             (self.hook)(Step::Committed)
         })
     }
+    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
+        self.inner.rehearse(log_id, from, extension)
+    }
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
         Box::pin(async move {
             (self.hook)(Step::BeforePublish)?;
@@ -123,5 +127,26 @@ impl Store for Hooked {
     }
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
         self.inner.checkpoints(log_id, after, count)
+    }
+}
+
+impl Doubts for Hooked {
+    fn quarantined(&self, log_id: i64) -> Answer<'_, Option<Recorded>> {
+        self.inner.quarantined(log_id)
+    }
+    fn quarantine(&self, log_id: i64, recorded: Recorded) -> Answer<'_, ()> {
+        self.inner.quarantine(log_id, recorded)
+    }
+    fn release(&self, log_id: i64) -> Answer<'_, ()> {
+        self.inner.release(log_id)
+    }
+    fn ended(&self, log_id: i64) -> Answer<'_, Option<End>> {
+        self.inner.ended(log_id)
+    }
+    fn end(&self, log_id: i64, end: End, recorded: Recorded) -> Answer<'_, End> {
+        self.inner.end(log_id, end, recorded)
+    }
+    fn identity(&self) -> Answer<'_, Identity> {
+        self.inner.identity()
     }
 }

@@ -14,6 +14,8 @@ mod claims;
 mod clock;
 mod crash;
 mod disk;
+mod doubts;
+mod dropped;
 mod fake_witness;
 mod faults;
 mod holes;
@@ -33,6 +35,7 @@ mod roles;
 mod scenarios;
 mod server;
 mod shards;
+mod snapshot;
 mod witnessing;
 
 use bench::Bench;
@@ -89,6 +92,9 @@ on_both_databases! {
     marks::a_database_that_is_put_back_under_an_idle_log_is_noticed,
     marks::a_mark_that_cannot_be_trusted_or_kept_acknowledges_nothing,
     marks::what_is_acknowledged_is_in_the_mark,
+    doubts::a_quarantine_survives_a_restart_until_the_state_is_proven,
+    doubts::an_ended_log_is_read_and_never_signed_again,
+    doubts::a_log_of_another_history_is_not_ended,
     witnessing::answers_and_files_bear_the_cosignatures_of_a_quorum,
     witnessing::without_witnesses_an_open_log_goes_on_and_a_closed_one_does_not,
     witnessing::an_answer_that_is_no_cosignature_is_ignored,
@@ -101,7 +107,7 @@ on_both_databases! {
     witnessing::under_load_one_request_at_a_time_is_on_its_way_to_a_witness,
     shards::a_switch_under_load_refuses_nobody_and_gives_every_index_once,
     mirror::a_reader_needs_nothing_but_the_directory,
-    mirror::other_bytes_at_a_path_end_it_and_are_not_overwritten,
+    mirror::other_bytes_at_a_path_are_named_and_not_overwritten,
     mirror::a_file_that_is_damaged_missing_or_another_is_noticed_by_the_reader,
 }
 

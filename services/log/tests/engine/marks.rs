@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// A bench whose logs keep a mark, and the directory of it.
-fn marked(mut bench: Bench) -> (Bench, tempfile::TempDir) {
+pub(crate) fn marked(mut bench: Bench) -> (Bench, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     bench.mark = Some(directory.path().join("rekor.mark"));
     (bench, directory)
 }
 
 /// A log of another database of the same kind and the same key, without a mark, of `size` entries.
-async fn another(bench: &Bench, size: u64, prefix: &str) -> Bench {
+pub(crate) async fn another(bench: &Bench, size: u64, prefix: &str) -> Bench {
     let mut another = match &bench.place {
         Place::Sqlite(_) => Bench::sqlite(),
         Place::Postgres { .. } => Bench::postgres(),
@@ -28,7 +28,7 @@ async fn another(bench: &Bench, size: u64, prefix: &str) -> Bench {
     another
 }
 
-async fn grow(running: &Running, size: u64, prefix: &str) {
+pub(crate) async fn grow(running: &Running, size: u64, prefix: &str) {
     for number in running.log.published().unwrap().tree.size..size {
         running.log.append(entry(&format!("{prefix} {number}"))).await.unwrap();
     }

@@ -4,11 +4,9 @@ use crate::bench::{Bench, Running, entry};
 use crate::moody::{Mood, Moody};
 use crate::reader::read_log;
 use chancery_daemon::shutdown::{self, Trigger};
-use chancery_daemon::signer::Signer;
 use chancery_log::mirror::{Destination, Error, Fault, Mirror};
 use chancery_log::rekor_v1::RekorV1;
 use chancery_log::{Files, Outcome};
-use chancery_verify::key::KeyKind;
 use chancery_verify::merkle::leaf_hash;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -36,6 +34,27 @@ impl Mirrored {
     async fn covers(&self, size: u64) -> bool {
         let covered = tokio::time::timeout(Duration::from_mins(1), self.mirror.covers(size)).await;
         covered.expect("a mirror catches up or ends")
+    }
+
+    /// Waits until the fault is over and the store has `size` leaves.
+    async fn recovers(&self, size: u64) {
+        let recovered = async {
+            while self.mirror.fault().is_some() || !self.mirror.covers(size).await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), recovered).await.expect("a fault that was repaired is over");
+        assert_eq!(self.mirror.warning(), None);
+    }
+
+    /// Asserts that what is there is named and counted, and that the log goes on.
+    fn is_a_fault_of_the_store(&self, code: &str, named: &str) {
+        let warning = self.mirror.warning().unwrap();
+        assert!(warning.contains(code) && warning.contains(named), "{warning}");
+        assert_eq!(self.mirror.obstacle(), None);
+        for (counted, count) in self.mirror.faults() {
+            assert_eq!(count > 0, counted == code, "{counted}: {count}");
+        }
     }
 
     async fn stop(self) {
@@ -123,7 +142,7 @@ pub(crate) async fn a_reader_needs_nothing_but_the_directory(bench: Bench) {
     running.stop().await;
 }
 
-pub(crate) async fn other_bytes_at_a_path_end_it_and_are_not_overwritten(bench: Bench) {
+pub(crate) async fn other_bytes_at_a_path_are_named_and_not_overwritten(bench: Bench) {
     let running = bench.start().await;
     grow(&running, 520).await;
     for path in ["tile/0/001", "tile/1/000.p/2", "tile/entries/000", "tile/entries/002.p/8"] {
@@ -134,9 +153,13 @@ pub(crate) async fn other_bytes_at_a_path_end_it_and_are_not_overwritten(bench: 
         let mirrored = Mirrored::start(&running, destination).await.unwrap();
         assert!(!mirrored.covers(520).await, "{path}");
         assert_eq!(mirrored.mirror.fault().as_deref(), Some(&Fault::Conflict { path: path.to_owned() }));
-        assert!(mirrored.mirror.obstacle().unwrap().contains("other tiles"));
+        mirrored.is_a_fault_of_the_store("mirror.conflict", path);
         assert_eq!(fs::read(&file).unwrap(), b"something else");
         assert!(!directory.path().join("checkpoint").exists(), "no checkpoint may cover it");
+        // It goes on by itself once that is gone.
+        fs::remove_file(&file).unwrap();
+        mirrored.recovers(520).await;
+        assert_eq!(read_directory(&bench, &running, directory.path()).unwrap().len(), 520, "{path}");
         mirrored.stop().await;
     }
     // The log itself is none the worse.
@@ -176,7 +199,7 @@ pub(crate) async fn a_file_that_is_damaged_missing_or_another_is_noticed_by_the_
 
 /// what the store knows of the log counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_is_newer_or_of_another_log_is_refused_before_anything_is_written() {
+async fn a_store_that_is_newer_or_of_another_history_is_refused_before_anything_is_written() {
     let (directory, destination) = directory();
     let bench = Bench::sqlite();
     let running = bench.start().await;
@@ -210,11 +233,39 @@ async fn a_store_that_is_newer_or_of_another_log_is_refused_before_anything_is_w
         forked.signer = bench.signer.clone();
         assert_eq!(refusal(&forked, size, true).await, Fault::Forked { size: 300 });
     }
-    // Another log.
-    let mut foreign = Bench::sqlite();
-    foreign.signer = Arc::new(Signer::generate(KeyKind::P256).unwrap().0);
-    assert!(matches!(refusal(&foreign, 400, false).await, Fault::Foreign(_)));
     assert_eq!(contents(directory.path()), published);
+}
+
+/// A checkpoint that the log's key did not sign says nothing about the log: it starts and goes on, and the copy does once
+/// that is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_that_the_log_did_not_sign_is_a_fault_of_the_store() {
+    let other = Bench::sqlite();
+    let running = other.start().await;
+    grow(&running, 3).await;
+    let foreign = running.log.published().unwrap().note.clone().into_bytes();
+    running.stop().await;
+    let large = vec![b'x'; 1 << 20];
+    for garbage in [&b""[..], b"garbage", b"\xff\x00\xfe", &foreign, &large] {
+        let (directory, destination) = directory();
+        let file = directory.path().join("checkpoint");
+        fs::write(&file, garbage).unwrap();
+        let mut bench = Bench::sqlite();
+        bench.copy = Some(destination.clone());
+        let running = bench.start().await;
+        assert_eq!((running.log.quarantine(), running.log.obstacle()), (None, None));
+        let mirrored = Mirrored::start(&running, destination).await.unwrap();
+        grow(&running, 5).await;
+        assert!(!mirrored.covers(5).await);
+        assert!(matches!(mirrored.mirror.fault().as_deref(), Some(Fault::Foreign(_))));
+        mirrored.is_a_fault_of_the_store("mirror.foreign", "the checkpoint in the object store");
+        assert_eq!(fs::read(&file).unwrap(), garbage, "it is not overwritten");
+        fs::remove_file(&file).unwrap();
+        mirrored.recovers(5).await;
+        mirrored.stop().await;
+        assert_eq!(read_directory(&bench, &running, directory.path()).unwrap().len(), 5);
+        running.stop().await;
+    }
 }
 
 /// whatever a request does wrong, the mirror ends up with the whole log. Every write of a first push in turn is

@@ -4,7 +4,7 @@ use crate::bench::{Bench, Running, START, entry, sealed_by, verify};
 use crate::postgres::Server;
 use chancery_daemon::clock::ClockFault;
 use chancery_log::quarantine::Reason;
-use chancery_log::{Error, Log, Outcome};
+use chancery_log::{Error, Log, Outcome, Pending};
 use chancery_verify::merkle;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -178,6 +178,32 @@ async fn a_replica_that_slept_between_reading_and_writing_does_not_repeat() {
     assert!(matches!(outcome, Outcome::AlreadyLogged { index: 0 }), "{outcome:?}");
 }
 
+/// Two replicas that find a log empty log one first entry: what decides is the head on which a batch is committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_replica_that_was_overtaken_on_an_empty_log_logs_no_second_first_entry() {
+    let bench = Bench::postgres();
+    let (one, two) = (bench.start().await, bench.twin().start().await);
+    let first = |text: &str| Pending { only_first: true, ..entry(text) };
+    let (other, slept) = (two.log.clone(), AtomicBool::new(false));
+    let overtaken = sealed_by("the first of one", move |_| {
+        if !slept.swap(true, Ordering::SeqCst) {
+            let faster = other.append(Pending { only_first: true, ..entry("the first of the other") });
+            let faster = block_in_place(|| Handle::current().block_on(faster));
+            assert!(matches!(faster, Ok(Outcome::Logged(_))), "{faster:?}");
+        }
+    });
+    let outcome = one.log.append(Pending { only_first: true, ..overtaken }).await.unwrap();
+    assert!(matches!(outcome, Outcome::AlreadyLogged { index: 0 }), "{outcome:?}");
+    for replica in [&one, &two] {
+        let outcome = replica.log.append(first("another first")).await.unwrap();
+        assert!(matches!(outcome, Outcome::AlreadyLogged { index: 0 }), "{outcome:?}");
+        assert_eq!(replica.log.entry(0).await.unwrap().unwrap().leaf, "the first of the other".as_bytes());
+    }
+    assert_eq!(bench.check(&one).await.unwrap(), 1);
+    one.stop().await;
+    two.stop().await;
+}
+
 /// The same while it holds the lock on the head: the server takes the lock away, the others go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_replica_that_sleeps_with_the_lock_loses_it() {
@@ -248,7 +274,10 @@ async fn a_database_that_was_put_back_and_grew_again_gets_no_second_signature() 
     witness.database.execute(&format!("UPDATE tree_heads SET tree_size = 0, root_hash = x'{empty}'")).await.unwrap();
     let forger = bench.twin().start().await;
     for number in 0..301 {
-        forger.log.append(entry(&format!("second history {number}"))).await.unwrap();
+        // If the other one sees it meanwhile, this one is stopped as well.
+        if forger.log.append(entry(&format!("second history {number}"))).await.is_err() {
+            break;
+        }
     }
     let before = witness.log.published().unwrap();
     // It has seen the smaller tree while the other one grew, or sees now that the larger one does not extend its own.

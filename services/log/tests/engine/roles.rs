@@ -7,7 +7,7 @@ use chancery_log::Outcome;
 const ROLES: &str = include_str!("../../../../migrations/postgres/roles.sql");
 
 /// Statements the role must be refused by privilege, before any trigger is asked.
-const FORBIDDEN: [&str; 18] = [
+const FORBIDDEN: [&str; 20] = [
     "UPDATE bundle_parts SET contents = ''",
     "DELETE FROM bundle_parts",
     "TRUNCATE bundle_parts",
@@ -17,11 +17,13 @@ const FORBIDDEN: [&str; 18] = [
     "DELETE FROM checkpoints",
     "DELETE FROM tiles",
     "TRUNCATE tiles",
-    "DELETE FROM tree_heads",
-    "INSERT INTO tree_heads VALUES (2, 0, '', 0)",
+    "DELETE FROM heads",
+    "UPDATE heads SET tree_size = 1",
     "INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES ('x', 'x', 1, '', 0)",
     "INSERT INTO frozen_logs (log_id, frozen_ms) VALUES (1, 0)",
     "DELETE FROM frozen_logs",
+    "UPDATE quarantined_logs SET code = ''",
+    "INSERT INTO ended_logs (log_id, ended_ms, tree_size, root_hash, published_size) VALUES (1, 0, 0, '', 0)",
     "UPDATE _sqlx_migrations SET version = 0",
     "ALTER TABLE bundle_parts DISABLE TRIGGER ALL",
     "DROP TRIGGER bundle_parts_are_immutable ON bundle_parts",

@@ -1,14 +1,12 @@
 //! Signed documents: read, verified, written. TUF 1.0 §4.
 //!
 //! The input may come from a person's disk or from another program, so it is not trusted before enough signatures
-//! verify. [`Root::verify`] counts keys, not signatures.
+//! verify. [`Root::verify`](super::Root::verify) counts keys, not signatures.
 
-use super::{InvalidMetadata, Role, TargetName, canonical, key::KeyId};
+use super::{InvalidMetadata, Role, canonical, key::KeyId};
 use chancery_verify::Timestamp;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
-
-pub use super::root::Root;
+use std::{collections::BTreeMap, fmt};
 
 /// Largest document. Clients stop at 512,000 bytes of root metadata.
 pub const MAX_BYTES: usize = 512_000;
@@ -162,6 +160,40 @@ impl FileFacts {
         let is_hash = |text: &&str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let sha256 = sha256.filter(is_hash).ok_or(InvalidMetadata::Member { name: "hashes" })?;
         Ok(Self { length, sha256: sha256.to_owned() })
+    }
+}
+
+/// The name of a target: one plain file name, which cannot leave its directory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TargetName(String);
+
+impl TargetName {
+    /// Refuses names that are not plain: separators, `..`, control characters, empty and hidden names.
+    pub fn parse(name: &str) -> Result<Self, InvalidMetadata> {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if plain && !name.is_empty() && !name.starts_with('.') && name.len() <= 128 {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(InvalidMetadata::TargetName)
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the path of the file with these contents, in the directory and below the URL.
+    #[must_use]
+    pub fn path(&self, facts: &FileFacts) -> String {
+        format!("targets/{}.{}", facts.sha256, self.0)
+    }
+}
+
+impl fmt::Display for TargetName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 

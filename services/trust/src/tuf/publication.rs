@@ -1,48 +1,14 @@
-//! The targets of a repository, made from the trust files: names, contents, and metadata about each.
+//! The targets of a repository, made from the trust files: contents of each, and metadata about it.
 //!
 //! Everything is derived from `trusted_root.json` and the signing configuration, so that a new service or a retired key
 //! needs no change here.
 
-use super::{InvalidMetadata, TufError, metadata::FileFacts};
+use super::{TargetName, TufError, metadata::FileFacts};
 use crate::files::{FileName, TrustFiles};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::{PublicKey, key::KeyKind, pem};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fmt};
-
-/// The name of a target: one plain file name, which cannot leave its directory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TargetName(String);
-
-impl TargetName {
-    /// Refuses names that are not plain: separators, `..`, control characters, empty and hidden names.
-    pub fn parse(name: &str) -> Result<Self, InvalidMetadata> {
-        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        if plain && !name.is_empty() && !name.starts_with('.') && name.len() <= 128 {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(InvalidMetadata::TargetName)
-        }
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns the path of the file with these contents, in the directory and below the URL.
-    #[must_use]
-    pub fn path(&self, facts: &FileFacts) -> String {
-        format!("targets/{}.{}", facts.sha256, self.0)
-    }
-}
-
-impl fmt::Display for TargetName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
+use std::collections::BTreeMap;
 
 /// A file's use, by which clients older than `trusted_root.json` look it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +85,7 @@ impl Publication {
         let entry = |(name, target): (&TargetName, &Target)| {
             let mut entry = FileFacts::of(&target.contents).members();
             entry.insert("custom".to_owned(), target.custom.clone());
-            (name.0.clone(), Value::Object(entry))
+            (name.as_str().to_owned(), Value::Object(entry))
         };
         Value::Object(self.targets.iter().map(entry).collect())
     }

@@ -5,33 +5,15 @@
 //! command line may make changes while a server runs: the server notices that the directory has changed.
 
 use super::{
-    Directory, InvalidMetadata, Lifetimes, Metadata, Publication, Repository, Role, RoleKeys, Root, TufError,
+    Directory, InvalidMetadata, KeySource, KeysHeld, Lifetimes, Metadata, Publication, Repository, Role, RoleKeys,
+    Root, TufError,
     directory::{Held, PENDING_TARGETS},
     metadata::{FileFacts, listed_targets},
     repository::KEPT_VERSIONS,
     succession::{Change, Files, Signing, again, targets_metadata},
 };
-use chancery_daemon::signer::{Signer, SignerError};
 use chancery_verify::{PublicKey, Timestamp};
-use std::{collections::BTreeSet, pin::Pin, sync::Arc};
-
-/// The available keys of one role.
-#[derive(Debug, Default)]
-pub struct KeysHeld {
-    /// Keys that can be asked to sign. The root decides which of them count.
-    pub signers: Vec<Arc<Signer>>,
-    /// Why other keys are not available.
-    pub failures: Vec<SignerError>,
-}
-
-/// A future set of keys: some must be reached first.
-pub type HeldKeys<'a> = Pin<Box<dyn Future<Output = KeysHeld> + Send + 'a>>;
-
-/// Source of keys. An offline key is never available here.
-pub trait KeySource: Send + Sync {
-    /// Returns the keys of `role` that are available now.
-    fn held(&self, role: Role) -> HeldKeys<'_>;
-}
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Result of publishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

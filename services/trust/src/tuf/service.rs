@@ -103,15 +103,26 @@ impl Service {
         self.repository().status(self.publisher.lifetimes(), self.clock.now())
     }
 
-    /// Returns why an operator must act now: a clock that cannot be trusted, or metadata that has expired, or soon will.
+    /// Returns why clients are not served as they should be: the clock cannot be trusted, or metadata has expired.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
         if let Err(fault) = self.clock.check() {
             return Some(format!("the TUF repository is not renewed ({}): {fault}", fault.code()));
         }
+        self.end_of_metadata(Urgency::Expired)
+    }
+
+    /// Returns why an operator must act although clients are served: metadata soon expires, and is not renewed.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        self.end_of_metadata(Urgency::Alarm)
+    }
+
+    /// Says which metadata comes to its end first, if that is of this urgency.
+    fn end_of_metadata(&self, wanted: Urgency) -> Option<String> {
         let worst = self.status().into_iter().max_by_key(|status| status.urgency)?;
         let RoleStatus { role, expires, urgency, .. } = worst;
-        if urgency < Urgency::Alarm {
+        if urgency != wanted {
             return None;
         }
         let verb = if urgency == Urgency::Expired { "has expired" } else { "expires" };

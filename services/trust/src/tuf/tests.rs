@@ -201,15 +201,17 @@ async fn keys_that_are_away_are_waited_for() {
     clock.set(start().plus_seconds(DAY * 13 / 2));
     let Err(error) = service.publish(&example()).await else { panic!("nothing can be signed") };
     assert!(matches!(error, TufError::KeysMissing { .. }) && error.to_string().contains("it is away"), "{error}");
-    let obstacle = service.obstacle().unwrap();
-    assert!(obstacle.contains("timestamp metadata expires"), "{obstacle}");
+    let warning = service.warning().unwrap();
+    assert!(warning.contains("timestamp metadata expires"), "{warning}");
+    assert_eq!(service.obstacle(), None, "clients still accept it");
     clock.set(start().plus_seconds(DAY * 8));
     assert!(service.obstacle().unwrap().contains("has expired"));
+    assert_eq!(service.warning(), None);
 
     setting.keys.away.store(false, Ordering::SeqCst);
     service.publish(&example()).await.unwrap();
     assert_accepted(&service.repository(), start().plus_seconds(DAY * 8));
-    assert_eq!(service.obstacle(), None);
+    assert_eq!((service.obstacle(), service.warning()), (None, None));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 use crate::Error;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use chancery_daemon::budget::RETRY_AFTER_SECONDS;
 use chancery_daemon::signer::SignerError;
 use chancery_verify::Rejection;
 use serde_json::{Value, json};
@@ -20,7 +21,8 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, message) = answer(&self);
         let code = self.code();
-        if status.is_server_error() {
+        // A flood of requests must not be one of lines.
+        if status.is_server_error() && !matches!(self, Self::Busy(_)) {
             tracing::error!(code, error = %self, "no timestamp was made");
         } else {
             tracing::debug!(code, error = %self, "a request for a timestamp was refused");
@@ -28,7 +30,9 @@ impl IntoResponse for Error {
         let body = json!({ "code": status.as_u16(), "message": message, "reason": code });
         let mut response = respond(status, &body);
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            let is_busy = matches!(self, Self::Busy(_));
+            let seconds = if is_busy { HeaderValue::from(RETRY_AFTER_SECONDS) } else { RETRY_AFTER };
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }
@@ -59,6 +63,7 @@ fn answer(error: &Error) -> (StatusCode, Cow<'static, str>) {
             (StatusCode::BAD_REQUEST, "unaccepted policy: requested TSA policy is not supported by the TSA")
         }
         Error::Malformed { .. } | Error::Request(_) => (StatusCode::BAD_REQUEST, GENERAL),
+        Error::Busy(busy) => return (StatusCode::SERVICE_UNAVAILABLE, busy.to_string().into()),
         // Upstream answers 500, if it notices at all. A client that tells outages from defects retries a 503.
         Error::Clock(_) | Error::Expired | Error::Signer(SignerError::Unavailable { .. }) => {
             (StatusCode::SERVICE_UNAVAILABLE, GENERAL)

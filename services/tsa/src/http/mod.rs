@@ -11,12 +11,12 @@ pub use openapi::describe;
 
 use crate::{Error, TimestampAuthority, chain};
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
-use axum::extract::State;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use chancery_daemon::http::{READABLE_ANYWHERE, timed};
+use chancery_daemon::http::{NotReceived, READABLE_ANYWHERE, receive, timed};
 use chancery_daemon::metrics::{MetricError, Metrics};
 use chancery_verify::timestamping::{MAX_REQUEST_BYTES, Request as TimestampRequest};
 use std::sync::Arc;
@@ -68,13 +68,9 @@ async fn certificate_chain(State(authority): State<Arc<TimestampAuthority>>) -> 
     (headers, chain::to_pem(&authority.authority())).into_response()
 }
 
-async fn timestamp(
-    State(authority): State<Arc<TimestampAuthority>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Error> {
-    let form = Form::of(&headers)?;
-    let body = read(body, form).await?;
+async fn timestamp(State(authority): State<Arc<TimestampAuthority>>, request: Request) -> Result<Response, Error> {
+    let form = Form::of(request.headers())?;
+    let body = read(request, form).await?;
     let written;
     let der = match form {
         Form::Der => &body,
@@ -127,20 +123,12 @@ impl Form {
     }
 }
 
-/// Reads the body, up to the limit for a request.
-async fn read(body: Body, form: Form) -> Result<Bytes, Error> {
-    let limit = form.limit_bytes();
-    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-        return Err(form.too_large());
+/// Reads the body, up to the limit for a request. It is so small that the budget for bodies need not know how long it is used.
+async fn read(request: Request, form: Form) -> Result<Bytes, Error> {
+    match receive(request, form.limit_bytes()).await {
+        Ok(received) => Ok(received.bytes),
+        Err(NotReceived::TooLarge) => Err(form.too_large()),
+        Err(NotReceived::Busy(busy)) => Err(busy.into()),
+        Err(NotReceived::Incomplete) => Err(Error::Malformed { reason: "the body was not received" }),
     }
-    match to_bytes(body, limit).await {
-        Ok(bytes) => Ok(bytes),
-        Err(error) if is_limit(&error) => Err(form.too_large()),
-        Err(_) => Err(Error::Malformed { reason: "the body was not received" }),
-    }
-}
-
-fn is_limit(error: &axum::Error) -> bool {
-    let source = std::error::Error::source(error);
-    source.and_then(|source| source.downcast_ref::<http_body_util::LengthLimitError>()).is_some()
 }

@@ -36,7 +36,12 @@ pub fn describe(document: &mut Document) {
         .answer(413, "A request in DER is larger than its limit.", error())
         .answer(415, "The content type is not one of the two.", error())
         .answer(500, "A fault of the authority.", error())
-        .answer(503, "The clock cannot be trusted, or the key or its certificates cannot be used now.", error())
+        .answer(
+            503,
+            "The clock cannot be trusted, the key or its certificates cannot be used now, or the server has too many \
+             requests in flight.",
+            error(),
+        )
         .retry_after();
     group.add(PATH, timestamp);
     let chain = Operation::get("getTimestampCertChain", "Certificates of the signing key.");

@@ -25,7 +25,9 @@ pub fn describe(document: &mut Document) {
         )
         .answer(413, "The body is larger than the limit.", text())
         .answer(422, "The tree is not shown to extend the one cosigned last.", text())
-        .answer(500, "The witness cannot cosign at the moment.", text());
+        .answer(500, "The witness cannot cosign at the moment.", text())
+        .answer(503, "The clock cannot be trusted, or the server has too many requests in flight.", text())
+        .retry_after();
     group.add("/add-checkpoint", add);
     let origin = pattern("^[0-9a-f]{64}$");
     let checkpoint = Operation::get("getCosignedCheckpoint", "The checkpoint of a log that was cosigned last.")

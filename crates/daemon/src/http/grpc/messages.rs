@@ -13,7 +13,7 @@ pub(super) struct HealthCheckRequest {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct HealthCheckResponse {
-    /// `SERVING` is 1.
+    /// `SERVING` is 1, `NOT_SERVING` 2.
     #[prost(int32, tag = "1")]
     pub(super) status: i32,
 }

@@ -1,7 +1,7 @@
 //! The shell's own part of a description: health, readiness, metrics, and the answers that any path may give.
 
 use super::super::{MAX_HEADER_BYTES, MAX_HEADERS, deadline, measure, request_id};
-use super::{Content, Document, Operation, PATH, status_schemas};
+use super::{Content, Document, Operation, PATH, status_schemas, text};
 use serde_json::json;
 
 /// Media type of the texts here.
@@ -26,12 +26,25 @@ pub fn describe_shell(document: &mut Document) {
         json!({ "type": "object", "properties": { "status": { "const": "SERVING" } }, "required": ["status"] });
     let health = Operation::get("getHealth", "Whether the process runs.");
     group.add("/healthz", health.answer(200, "It runs.", [Content::written_json(serving)]));
-    let ready = Operation::get("getReadiness", "Whether every role does all of its work. `chancery health` asks it.");
-    let ready = ready.answer(200, "It does.", [Content::text(TEXT)]);
-    group.add("/readyz", ready.answer(503, "It does not; the body says why.", [Content::text(TEXT)]));
+    let live =
+        Operation::get("getLiveness", "Whether the process answers, independent of everything else: for restarts.");
+    group.add("/livez", live.answer(200, "It does.", [Content::text(TEXT)]));
+    group.add("/readyz", readiness());
     let description = Operation::get("getDescription", "This description.");
     let document = Content::written_json(json!({ "type": "object" }));
     group.add(PATH, description.answer(200, "OpenAPI 3.1, about the roles of this process.", [document]));
+}
+
+fn readiness() -> Operation {
+    Operation::get("getReadiness", "Whether every role does all of its work. `chancery health` asks it.")
+        .describe(
+            "The verdict of the last checks: a request causes none. It is at most two seconds old, and gRPC's health has the \
+             same. A line for each check with `?verbose`: `[+]log rekor ok`, `[!]log mirror warning: …`, \
+             `[-]log database failed: …`. The last line is `readyz check passed` or `readyz check failed`.",
+        )
+        .optional_query("verbose", text(), "Whether to list every check; with or without a value.")
+        .answer(200, "It does. Warnings follow, a line for each.", [Content::text(TEXT)])
+        .answer(503, "It does not; the body has the first reason.", [Content::text(TEXT)])
 }
 
 fn about(document: &mut Document) {

@@ -7,8 +7,8 @@
 use super::present;
 use crate::rekor::dsse::{
     CanonicalHash, Envelope, LoggedHash, MAX_SIGNATURES, decode_either, logged_hash, pre_authentication_encoding,
-    signatures_of,
 };
+use crate::rekor::signed::Signed;
 use crate::rekor::verifier::Verifier;
 use crate::rekor::{Body, EntryKind, base64_decode, parse_spec};
 use crate::{HashAlgorithm, Rejection};
@@ -80,9 +80,10 @@ pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
     let payload_type = present(Some(&envelope.payload_type), "payloadType content")?;
     // (4)
     let signed = pre_authentication_encoding(payload_type, &payload);
-    let made = signatures_of(&verifier.key, HashAlgorithm::Sha256, &signed);
     let signatures = signatures.iter().map(|signature| decode_either(&signature.sig)).collect::<Result<Vec<_>, _>>()?;
-    if !signatures.iter().any(|signature| made(signature)) {
+    let mut signed = Signed::new(&signed);
+    let checks = signed.by(&verifier.key, HashAlgorithm::Sha256, signatures.len())?;
+    if !signatures.iter().any(|signature| checks.holds(signature)) {
         return Err(Rejection::DsseSignature);
     }
     let payload_hash = Some(CanonicalHash::of(&payload));

@@ -7,8 +7,9 @@
 
 use super::present;
 use crate::rekor::dsse::{
-    CanonicalHash, LoggedHash, MAX_SIGNATURES, decode_either, logged_hash, pre_authentication_encoding, signatures_of,
+    CanonicalHash, LoggedHash, MAX_SIGNATURES, decode_either, logged_hash, pre_authentication_encoding,
 };
+use crate::rekor::signed::Signed;
 use crate::rekor::verifier::Verifier;
 use crate::rekor::{Body, EntryKind, base64_decode, parse_spec};
 use crate::{HashAlgorithm, Rejection};
@@ -96,13 +97,13 @@ impl<'a> CanonicalSignature<'a> {
     }
 
     /// Checks that the key beside the signature made it.
-    fn verify(&self, signed: &[u8]) -> Result<(), Rejection> {
+    fn verify(&self, signed: &mut Signed<'_>) -> Result<(), Rejection> {
         let verifier = Verifier::parse(&base64_decode(self.public_key)?)?;
         let signature = base64_decode(self.sig)?;
         let signature = decode_either(str::from_utf8(&signature).map_err(|_| Rejection::Base64)?)?;
         // SHA-256 for every curve, as in `dsse`.
-        let made = signatures_of(&verifier.key, HashAlgorithm::Sha256, signed);
-        if made(&signature) { Ok(()) } else { Err(Rejection::DsseSignature) }
+        let checks = signed.by(&verifier.key, HashAlgorithm::Sha256, 1)?;
+        if checks.holds(&signature) { Ok(()) } else { Err(Rejection::DsseSignature) }
     }
 }
 
@@ -143,7 +144,8 @@ pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
     let payload = base64_decode(str::from_utf8(&payload).map_err(|_| Rejection::Base64)?)?;
     // (4)
     let signed = pre_authentication_encoding(envelope.payload_type, &payload);
-    envelope.signatures.iter().try_for_each(|signature| signature.verify(&signed))?;
+    let mut signed = Signed::new(&signed);
+    envelope.signatures.iter().try_for_each(|signature| signature.verify(&mut signed))?;
     CanonicalContent { envelope, hash, payload_hash: CanonicalHash::of(&payload) }.body()
 }
 

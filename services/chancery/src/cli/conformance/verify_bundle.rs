@@ -4,7 +4,7 @@ use super::{
     super::verify::{OwnedArtifact, artifact},
     refused,
 };
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::{
     PublicKey,
@@ -51,7 +51,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (signer, thresholds, root) =
         match (&arguments.key, &arguments.certificate_identity, &arguments.certificate_oidc_issuer) {
             (Some(key), ..) => {
-                let key = PublicKey::from_pem(&read(key)?).context("the key is not a public key in PEM")?;
+                let key = PublicKey::from_pem(&read(key)?).map_err(|rejection| {
+                    anyhow!("{}: --key is not a public key in PEM: {rejection}", rejection.code())
+                })?;
                 // A key does not expire: it needs neither a time nor, without a trust root, a log.
                 let logs = u8::from(arguments.trusted_root.is_some());
                 let thresholds = PolicyThresholds { logs, scts: 0, times: 0, timestamps: 0, witnesses: 0 };

@@ -13,7 +13,7 @@ use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf;
 use chancery_verify::Timestamp;
 use clap::{Args, Subcommand};
-use stage::Stage;
+pub(in crate::cli) use stage::Stage;
 use std::{
     io::{self, Write as _},
     path::PathBuf,

@@ -1,8 +1,8 @@
 //! `chancery log freeze`: ends the writes of a log, in its database, so that every server obeys.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use chancery_daemon::clock::{Clock as _, SystemClock};
-use chancery_log::store::{CommittedHead, Database, Location, LogRecord, Store};
+use chancery_log::store::{CommittedHead, Database, LogRecord, Store};
 use clap::Args;
 use serde_json::json;
 use std::{
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
     /// Freeze the log in this `PostgreSQL` database; connect as its owner
-    #[arg(long, value_name = "URL", value_parser = crate::cli::database_url)]
+    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
     database: Option<String>,
     /// Freeze this log: rekor, rekor2 or ct, or a later one such as rekor-2
     #[arg(long, value_name = "NAME")]
@@ -42,14 +42,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let file = arguments.data.join("chancery.db");
-    let location = match &arguments.database {
-        Some(url) => Location::Server(url.clone()),
-        None if file.exists() => Location::File(file),
-        None => {
-            bail!("there is no log in {}; give the database of the server with --database", arguments.data.display())
-        }
-    };
+    let location = super::location(&arguments.data, arguments.database.as_deref())?;
     let database = Database::open(&location).await.with_context(|| format!("{location}"))?;
     let frozen = freeze(&*database.store(), &arguments.log).await;
     database.close().await;
@@ -73,10 +66,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// Freezes the log, and waits for the checkpoint of its last head, which only its key can make.
 async fn freeze(store: &dyn Store, name: &str) -> anyhow::Result<(LogRecord, CommittedHead, Option<String>)> {
-    let Some(record) = store.open(name).await? else {
-        let known: Vec<String> = store.logs().await?.into_iter().map(|log| log.name).collect();
-        bail!("there is no log {name}; the logs are: {}", known.join(", "));
-    };
+    let record = super::record(store, name).await?;
     let head = store.freeze(record.log_id, SystemClock.now()).await?;
     let begun = Instant::now();
     loop {

@@ -18,7 +18,7 @@ use chancery_registry::ErrorKind;
 use chancery_verify::{
     Rejection,
     bundle::{Bundle, CertificateText, Content, Detached, SignatureText},
-    verifier::{AnySigner, Verifier},
+    verifier::{AnySigner, Artifact, Verifier},
 };
 use clap::Args;
 use std::{
@@ -175,9 +175,12 @@ pub(super) fn collect(context: &Context, artifact: &OwnedArtifact, bundles: Bund
     let mut collected = Collected::default();
     for (place, bundle) in bundles {
         let verified = bundle.and_then(|bundle| {
-            same_file(&place, &bundle, artifact)?;
-            let verified = context.verifier.verify(&bundle, &artifact.as_artifact(), &AnySigner, context.now);
-            verified.map_err(|refusal| PassedOver::of_refusal(&place, &refusal))
+            let artifact = artifact.as_artifact();
+            let verified = context.verifier.verify(&bundle, &artifact, &AnySigner, context.now);
+            verified.map_err(|refusal| match refusal.rejection() {
+                Rejection::ArtifactDigest => PassedOver::new(&place, refusal.code(), changed(&bundle, &artifact)),
+                _ => PassedOver::of_refusal(&place, &refusal),
+            })
         });
         match verified {
             Ok(verified) => collected.add(context, Genuine::new(place, None, Purpose::of(&verified), verified)),
@@ -187,19 +190,15 @@ pub(super) fn collect(context: &Context, artifact: &OwnedArtifact, bundles: Bund
     collected
 }
 
-/// Refuses a signature of another file before anything else is said about it: a changed file is the usual reason.
-fn same_file(place: &str, bundle: &Bundle, artifact: &OwnedArtifact) -> Result<(), PassedOver> {
-    let Content::Message { digest: Some((algorithm, stated)), .. } = bundle.content() else { return Ok(()) };
-    let artifact = artifact.as_artifact();
-    // Digests by another algorithm are the verifier's to judge.
-    let Some(digest) = artifact.digest(*algorithm) else { return Ok(()) };
-    if *digest == **stated {
-        return Ok(());
-    }
+/// Why the verifier refused the digest that the bundle states, with both digests in full.
+fn changed(bundle: &Bundle, artifact: &Artifact<'_>) -> String {
+    let sentence = "the file is not the one that was signed";
+    let Content::Message { digest: Some((algorithm, stated)), .. } = bundle.content() else {
+        return sentence.to_owned();
+    };
     let name = algorithm.name().replacen("sha", "SHA-", 1);
-    let (found, signed) = (hex::encode(&*digest), hex::encode(stated));
-    let reason = format!("the file is not the one that was signed: its {name} is {found}, the bundle signs {signed}");
-    Err(PassedOver::new(place, Rejection::ArtifactDigest.code(), reason))
+    let found = artifact.digest(*algorithm).map(hex::encode).unwrap_or_default();
+    format!("{sentence}: its {name} is {found}, the bundle signs {}", hex::encode(stated))
 }
 
 impl DetachedArguments {

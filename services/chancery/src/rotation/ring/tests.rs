@@ -112,3 +112,20 @@ fn the_file_is_read_back_and_a_senseless_one_is_not_sound() {
     }
     assert!(!Ring { schema: 2, ..ring }.is_sound());
 }
+
+#[test]
+fn the_successor_of_a_log_that_was_ended_signs_at_once() {
+    let mut ring = Ring::new();
+    ring.begin(Role::Rekor, generation(1, State::Active));
+    ring.succeed(Role::Rekor, generation(2, State::Staged), at(DAY)).unwrap();
+    assert!(ring.is_sound());
+    let [ended, active] = ring.generations(Role::Rekor) else { panic!("{ring:?}") };
+    assert_eq!((ended.state, ended.ends_seconds), (State::Retired, Some(DAY + 60)));
+    assert_eq!((active.state, active.activated_seconds), (State::Active, Some(DAY)));
+    // One that is staged takes over, and is not there twice.
+    ring.stage(Role::Rekor, generation(3, State::Staged));
+    ring.succeed(Role::Rekor, generation(3, State::Staged), at(2 * DAY)).unwrap();
+    assert!(ring.is_sound());
+    let states: Vec<State> = ring.generations(Role::Rekor).iter().map(|generation| generation.state).collect();
+    assert_eq!(states, [State::Retired, State::Retired, State::Active]);
+}

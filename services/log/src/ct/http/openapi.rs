@@ -115,6 +115,11 @@ fn reason() -> [Content; 1] {
 fn faults(operation: Operation) -> Operation {
     operation
         .answer(500, "The log could not be read or written.", reason())
-        .answer(503, "Unavailable. Without `Retry-After` the log is frozen or quarantined.", reason())
+        .answer(
+            503,
+            "Unavailable, or the server has too many requests in flight. Without `Retry-After` the log is frozen or \
+             quarantined.",
+            reason(),
+        )
         .retry_after()
 }

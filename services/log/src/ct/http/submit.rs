@@ -1,13 +1,11 @@
 //! `add-chain` and `add-pre-chain`.
 
-use super::{Ct, Failure};
+use super::{Ct, Failure, MAX_CHAIN_BYTES};
 use crate::ct::{Submission, Submitter};
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
+use chancery_daemon::http::receive;
 use chancery_verify::sct;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,31 +32,19 @@ pub(super) struct AddChainResponse {
     signature: String,
 }
 
-pub(super) async fn add_chain(
-    State(ct): State<Ct>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<AddChainResponse>, Failure> {
-    add(&ct, body, Submission::Certificate).await
+pub(super) async fn add_chain(State(ct): State<Ct>, request: Request) -> Result<Json<AddChainResponse>, Failure> {
+    add(&ct, request, Submission::Certificate).await
 }
 
-pub(super) async fn add_pre_chain(
-    State(ct): State<Ct>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<AddChainResponse>, Failure> {
-    add(&ct, body, Submission::Precertificate).await
+pub(super) async fn add_pre_chain(State(ct): State<Ct>, request: Request) -> Result<Json<AddChainResponse>, Failure> {
+    add(&ct, request, Submission::Precertificate).await
 }
 
-async fn add(
-    ct: &Ct,
-    body: Result<Bytes, BytesRejection>,
-    submission: Submission,
-) -> Result<Json<AddChainResponse>, Failure> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
-        _ => Failure::Bad("the request body could not be read".into()),
-    })?;
-    let request: AddChain = serde_json::from_slice(&body)
+async fn add(ct: &Ct, request: Request, submission: Submission) -> Result<Json<AddChainResponse>, Failure> {
+    let received = receive(request, MAX_CHAIN_BYTES).await?;
+    let request: AddChain = serde_json::from_slice(&received.bytes)
         .map_err(|_| Failure::Bad("unmarshal of the request failed: expected {\"chain\": [\"<base64>\", …]}".into()))?;
+    drop(received);
     if request.chain.is_empty() {
         return Err(Failure::Bad("cert chain was empty".into()));
     }

@@ -1,31 +1,20 @@
 //! `/api/v1/log/entries`: create an entry, read one by index or id.
 
 use super::error::{self, Failure};
+use super::receive_json;
 use super::response::{LogEntry, log_entry};
 use crate::rekor_v1::{EntryId, RekorV1, Submitted};
 use axum::Json;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use chancery_verify::Rejection;
-use chancery_verify::rekor::{EntryKind, ProposedEntry};
+use chancery_verify::rekor::{Body, EntryKind, ProposedEntry};
 use std::collections::HashMap;
 
 /// `POST`: 201 with the entry, its id as entity tag and its location; 409 where it is logged already.
-pub(super) async fn create(
-    State(rekor): State<RekorV1>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Failure> {
-    let body = body?;
-    require_json(&headers)?;
-    if body.is_empty() {
-        return Err(Failure::required("proposedEntry", "body"));
-    }
-    let proposal = ProposedEntry::parse(&body).map_err(|_| Failure::Json)?;
-    let body = kind_of(&proposal)?.admit(&proposal).map_err(Failure::Entry)?;
+pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Result<Response, Failure> {
+    let body = receive_json(request, "proposedEntry").await?.run(|json| admit(json)).await??;
     match rekor.submit(body).await? {
         Submitted::Exists(id) => Err(Failure::Conflict(id)),
         Submitted::Created(entry) => {
@@ -34,6 +23,12 @@ pub(super) async fn create(
             Ok((StatusCode::CREATED, headers, Json(log_entry(&entry))).into_response())
         }
     }
+}
+
+/// Checks a proposal and returns the body of its entry.
+fn admit(json: &[u8]) -> Result<Body, Failure> {
+    let proposal = ProposedEntry::parse(json).map_err(|_| Failure::Json)?;
+    kind_of(&proposal)?.admit(&proposal).map_err(Failure::Entry)
 }
 
 /// `GET ?logIndex=N`.

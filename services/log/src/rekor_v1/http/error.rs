@@ -4,9 +4,10 @@ use super::MAX_BODY_BYTES;
 use crate::Error;
 use crate::rekor_v1::EntryId;
 use axum::Json;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use chancery_daemon::budget::{Busy, RETRY_AFTER_SECONDS};
+use chancery_daemon::http::NotReceived;
 use chancery_verify::Rejection;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,7 +15,7 @@ use serde::Serialize;
 /// What a request was answered with instead of success.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The body is not JSON.
+    /// The body is not JSON, or incomplete.
     Json,
     /// The request does not fit the OpenAPI document: 422, with go-openapi's own code in the body.
     Schema { code: u16, message: String },
@@ -28,6 +29,8 @@ pub(super) enum Failure {
     Conflict(EntryId),
     /// The body is over the limit.
     TooLarge,
+    /// The server has too many requests in flight.
+    Busy(Busy),
     /// The request's content type is not JSON.
     ContentType(String),
     /// The log did not do it.
@@ -56,9 +59,19 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<BytesRejection> for Failure {
-    fn from(rejection: BytesRejection) -> Self {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { Self::TooLarge } else { Self::Json }
+impl From<Busy> for Failure {
+    fn from(busy: Busy) -> Self {
+        Self::Busy(busy)
+    }
+}
+
+impl From<NotReceived> for Failure {
+    fn from(refusal: NotReceived) -> Self {
+        match refusal {
+            NotReceived::TooLarge => Self::TooLarge,
+            NotReceived::Busy(busy) => Self::Busy(busy),
+            NotReceived::Incomplete => Self::Json,
+        }
     }
 }
 
@@ -87,6 +100,11 @@ impl IntoResponse for Failure {
             }
             Self::TooLarge => {
                 plain(StatusCode::PAYLOAD_TOO_LARGE, format!("Request Entity Too Large. Limit set to {MAX_BODY_BYTES}"))
+            }
+            Self::Busy(busy) => {
+                let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, busy.to_string());
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+                response
             }
             Self::ContentType(sent) => plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -106,7 +106,12 @@ fn refusals(operation: Operation) -> Operation {
 fn faults(operation: Operation) -> Operation {
     operation
         .answer(500, "The log could not be read or written.", error())
-        .answer(503, "Unavailable. Without `Retry-After` the log is quarantined, and an operator must act.", error())
+        .answer(
+            503,
+            "Unavailable, or the server has too many requests in flight. Without `Retry-After` the log is quarantined, and \
+             an operator must act.",
+            error(),
+        )
         .retry_after()
 }
 

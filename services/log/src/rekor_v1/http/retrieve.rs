@@ -1,14 +1,13 @@
 //! `POST /api/v1/log/entries/retrieve`: up to ten entries by id, proposal or index.
 
-use super::entries::{EntryName, kind_of, parse_name, require_json};
+use super::entries::{EntryName, kind_of, parse_name};
 use super::error::Failure;
+use super::receive_json;
 use super::response::{LogEntry, log_entry};
 use crate::rekor_v1::RekorV1;
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::HeaderMap;
-use bytes::Bytes;
+use axum::extract::{Request, State};
+use chancery_verify::Hash;
 use chancery_verify::rekor::ProposedEntry;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -35,41 +34,49 @@ pub(super) struct SearchLogQuery<'a> {
     entries: Option<Vec<&'a RawValue>>,
 }
 
+/// A query, read.
+struct Wanted {
+    names: Vec<EntryName>,
+    /// Of the entries that were given whole.
+    leaf_hashes: Vec<Hash>,
+    indexes: Vec<u64>,
+}
+
 /// Entries that do not exist are left out of the answer.
-pub(super) async fn retrieve(
-    State(rekor): State<RekorV1>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Vec<LogEntry>>, Failure> {
-    let body = body?;
-    require_json(&headers)?;
-    if body.is_empty() {
-        return Err(Failure::required("entry", "body"));
-    }
-    let malformed = |_| Failure::Bad("parsing entry body from \"\" failed, because it is not a search query".into());
-    let query: SearchLogQuery<'_> = serde_json::from_slice(&body).map_err(malformed)?;
-    check_counts(&query)?;
+pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> Result<Json<Vec<LogEntry>>, Failure> {
+    let wanted = receive_json(request, "entry").await?.run(|json| wanted(json)).await??;
     let mut found = Vec::new();
-    for text in query.entry_uuids.iter().flatten() {
-        let name = parse_name(text).ok_or_else(|| Failure::Bad(format!("invalid uuid {text}")))?;
+    for name in wanted.names {
         match name {
             EntryName::Leaf(leaf_hash) => found.extend(rekor.all_by_leaf_hash(leaf_hash).await?),
             EntryName::Entry(id) => found.extend(rekor.by_id(id).await?),
         }
     }
-    for proposal in query.entries.iter().flatten() {
-        let proposal = ProposedEntry::parse(proposal.get().as_bytes()).map_err(Failure::Entry)?;
-        let body = kind_of(&proposal)?.canonicalize(&proposal).map_err(Failure::Entry)?;
-        found.extend(rekor.all_by_leaf_hash(body.leaf_hash()).await?);
+    for leaf_hash in wanted.leaf_hashes {
+        found.extend(rekor.all_by_leaf_hash(leaf_hash).await?);
     }
-    for index in query.log_indexes.iter().flatten() {
-        let negative = |_| Failure::Schema {
-            code: 609,
-            message: "logIndexes in body should be greater than or equal to 0".into(),
-        };
-        found.extend(rekor.by_index(u64::try_from(*index).map_err(negative)?).await?);
+    for index in wanted.indexes {
+        found.extend(rekor.by_index(index).await?);
     }
     Ok(Json(found.iter().map(log_entry).collect()))
+}
+
+/// Reads a query, and checks the entries in it as if they were proposed.
+fn wanted(json: &[u8]) -> Result<Wanted, Failure> {
+    let malformed = |_| Failure::Bad("parsing entry body from \"\" failed, because it is not a search query".into());
+    let query: SearchLogQuery<'_> = serde_json::from_slice(json).map_err(malformed)?;
+    check_counts(&query)?;
+    let name = |text: &String| parse_name(text).ok_or_else(|| Failure::Bad(format!("invalid uuid {text}")));
+    let names = query.entry_uuids.iter().flatten().map(name).collect::<Result<_, _>>()?;
+    let leaf_hash = |proposal: &&RawValue| -> Result<Hash, Failure> {
+        let proposal = ProposedEntry::parse(proposal.get().as_bytes()).map_err(Failure::Entry)?;
+        Ok(kind_of(&proposal)?.canonicalize(&proposal).map_err(Failure::Entry)?.leaf_hash())
+    };
+    let leaf_hashes = query.entries.iter().flatten().map(leaf_hash).collect::<Result<_, _>>()?;
+    let negative =
+        |_| Failure::Schema { code: 609, message: "logIndexes in body should be greater than or equal to 0".into() };
+    let indexes = query.log_indexes.iter().flatten().map(|index| u64::try_from(*index).map_err(negative));
+    Ok(Wanted { names, leaf_hashes, indexes: indexes.collect::<Result<_, _>>()? })
 }
 
 fn check_counts(query: &SearchLogQuery<'_>) -> Result<(), Failure> {

@@ -3,29 +3,29 @@
 use super::error::{Failure, Refused};
 use super::response::TransparencyLogEntry;
 use crate::rekor_v2::RekorV2;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
+use axum::Json;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::{Extension, Json};
-use bytes::Bytes;
-use chancery_daemon::http::RequestId;
+use chancery_daemon::http::grpc::MAX_MESSAGE_BYTES;
+use chancery_daemon::http::{RequestId, receive};
 use chancery_verify::rekor::v2::json;
 
 /// 201 with the entry; 409 with it where it is logged already.
-pub(super) async fn create(
-    State(rekor): State<RekorV2>,
-    request_id: Option<Extension<RequestId>>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Refused> {
-    let refused = |failure| Refused { failure, request_id: request_id.map(|Extension(id)| id) };
-    match log(&rekor, body).await {
+pub(super) async fn create(State(rekor): State<RekorV2>, request: Request) -> Result<Response, Refused> {
+    let request_id = request.extensions().get::<RequestId>().cloned();
+    match log(rekor, request).await {
         Ok(entry) => Ok((StatusCode::CREATED, Json(entry)).into_response()),
-        Err(failure) => Err(refused(failure)),
+        Err(failure) => Err(Refused { failure, request_id }),
     }
 }
 
-async fn log(rekor: &RekorV2, body: Result<Bytes, BytesRejection>) -> Result<TransparencyLogEntry, Failure> {
-    let request = json::parse(&body?).map_err(Failure::Malformed)?;
-    Ok(TransparencyLogEntry::from(&rekor.submit(request).await?))
+async fn log(rekor: RekorV2, request: Request) -> Result<TransparencyLogEntry, Failure> {
+    let received = receive(request, MAX_MESSAGE_BYTES).await?;
+    let admitting = rekor.clone();
+    let admitted = received.run(move |message| {
+        let request = json::parse(message).map_err(Failure::Malformed)?;
+        admitting.admit(request).map_err(Failure::from)
+    });
+    Ok(TransparencyLogEntry::from(&rekor.submit(admitted.await??).await?))
 }

@@ -6,11 +6,11 @@
 use super::response::TransparencyLogEntry;
 use crate::Error;
 use crate::rekor_v2::{ProvenEntry, SubmissionError};
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chancery_daemon::http::RequestId;
+use chancery_daemon::budget::{self, Busy};
 use chancery_daemon::http::grpc::{Refusal, http_status};
+use chancery_daemon::http::{NotReceived, RequestId};
 use chancery_verify::protojson::Malformed;
 use std::borrow::Cow;
 use tonic::Code;
@@ -31,6 +31,8 @@ pub(super) enum Failure {
     TooLarge,
     /// The body could not be read.
     Unreadable,
+    /// The server has too many requests in flight.
+    Busy(Busy),
     /// The body is no message.
     Malformed(Malformed),
     /// The entry is not new, or not one.
@@ -43,9 +45,19 @@ impl From<SubmissionError> for Failure {
     }
 }
 
-impl From<BytesRejection> for Failure {
-    fn from(rejection: BytesRejection) -> Self {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { Self::TooLarge } else { Self::Unreadable }
+impl From<Busy> for Failure {
+    fn from(busy: Busy) -> Self {
+        Self::Busy(busy)
+    }
+}
+
+impl From<NotReceived> for Failure {
+    fn from(refusal: NotReceived) -> Self {
+        match refusal {
+            NotReceived::TooLarge => Self::TooLarge,
+            NotReceived::Busy(busy) => Self::Busy(busy),
+            NotReceived::Incomplete => Self::Unreadable,
+        }
     }
 }
 
@@ -55,6 +67,7 @@ impl Failure {
         match self {
             Self::TooLarge => (Code::InvalidArgument, "http: request body too large".into(), "request.too_large"),
             Self::Unreadable => (Code::InvalidArgument, "the request body could not be read".into(), "request.body"),
+            Self::Busy(busy) => (Code::Unavailable, busy.to_string().into(), "server.busy"),
             Self::Malformed(malformed) => (Code::InvalidArgument, malformed.to_string().into(), "request.malformed"),
             Self::Submission(SubmissionError::Log(error)) => {
                 let (code, message) = log_answer(error);
@@ -96,6 +109,7 @@ impl Failure {
             Self::Submission(SubmissionError::Log(Error::Unavailable { .. } | Error::Clock(_))) => {
                 Some(RETRY_AFTER_SECONDS)
             }
+            Self::Busy(_) => Some(budget::RETRY_AFTER_SECONDS),
             _ => None,
         }
     }

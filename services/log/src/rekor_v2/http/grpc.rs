@@ -11,8 +11,9 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
+use chancery_daemon::budget::Load;
 use chancery_daemon::http::RequestId;
-use chancery_daemon::http::grpc::{Refusal, unary};
+use chancery_daemon::http::grpc::{MAX_MESSAGE_BYTES, Refusal, unary};
 use messages::{CreateEntryRequest, TransparencyLogEntry};
 use prost::Message as _;
 use tonic::Status;
@@ -25,16 +26,23 @@ pub(super) fn router() -> Router<RekorV2> {
 
 async fn create_entry(State(rekor): State<RekorV2>, request: Request) -> Response {
     let request_id = request.extensions().get::<RequestId>().cloned();
-    unary(request, move |request: tonic::Request<CreateEntryRequest>| {
+    unary(request, MAX_MESSAGE_BYTES, move |request: tonic::Request<CreateEntryRequest>| {
         let (rekor, request_id) = (rekor.clone(), request_id.clone());
-        async move {
-            let logged = rekor.submit(request.into_inner().into_request()).await;
-            logged
-                .map(|entry| TransparencyLogEntry::from(&entry))
-                .map_err(|error| status(&error.into(), request_id.as_ref()))
-        }
+        async move { log(rekor, request).await.map_err(|failure| status(&failure, request_id.as_ref())) }
     })
     .await
+}
+
+async fn log(rekor: RekorV2, request: tonic::Request<CreateEntryRequest>) -> Result<TransparencyLogEntry, Failure> {
+    let (_, mut extensions, message) = request.into_parts();
+    let load = extensions.remove::<Load>();
+    let admitting = rekor.clone();
+    let admit = move || admitting.admit(message.into_request());
+    let admitted = match load {
+        Some(load) => load.run(admit).await?,
+        None => admit(),
+    };
+    Ok(TransparencyLogEntry::from(&rekor.submit(admitted?).await?))
 }
 
 fn status(failure: &Failure, request_id: Option<&RequestId>) -> Status {

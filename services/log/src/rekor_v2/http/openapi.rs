@@ -51,7 +51,12 @@ fn create(group: &mut Group<'_>) {
         .answer_header(INDEX_HEADER, "Index of the existing entry.")
         .answer(413, "The body is larger than the limit.", status())
         .answer(500, "The log could not be written.", status())
-        .answer(503, "Unavailable. Without `Retry-After` the log is quarantined, and an operator must act.", status())
+        .answer(
+            503,
+            "Unavailable, or the server has too many requests in flight. Without `Retry-After` the log is quarantined, and \
+             an operator must act.",
+            status(),
+        )
         .retry_after();
     group.add("/api/v2/log/entries", create);
 }

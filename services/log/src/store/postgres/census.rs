@@ -1,6 +1,6 @@
 //! What only a check reads: the tables that lead to entries, how many rows there are, and what no log has.
 
-use super::super::convert::{self, CensusRow, LookupRow, UNLISTED, to_i64};
+use super::super::convert::{self, CensusRow, LookupRow, to_i64};
 use super::super::{Indexed, StoreError};
 use chancery_daemon::database::Connections;
 
@@ -27,7 +27,13 @@ pub(super) async fn lookups(
 }
 
 pub(super) async fn census(connections: &Connections, log_id: i64) -> Result<Option<CensusRow>, StoreError> {
-    let query = sqlx::query_as(concat!("/* census */ ", convert::census!("octet_length")));
+    let query = sqlx::query_as(concat!(
+        "/* census */ ",
+        convert::census!(
+            "octet_length",
+            "SELECT log_id, tree_size FROM heads WHERE log_id = $1 ORDER BY previous_size DESC LIMIT 1"
+        )
+    ));
     Ok(query.bind(log_id).fetch_optional(connections).await?)
 }
 
@@ -37,5 +43,5 @@ pub(super) async fn issuers(connections: &Connections, log_id: i64) -> Result<Ve
 }
 
 pub(super) async fn unlisted(connections: &Connections) -> Result<Vec<i64>, StoreError> {
-    Ok(sqlx::query_scalar(UNLISTED).fetch_all(connections).await?)
+    Ok(sqlx::query_scalar(convert::unlisted!("heads")).fetch_all(connections).await?)
 }

@@ -7,10 +7,11 @@
 use super::super::convert::{self, CheckpointRow, LogRow, to_i64};
 use super::super::parts::{self, PartRow};
 use super::super::{Batch, CommittedHead, Extension, NewLog, StoreError, TileId};
+use super::heads::newest_head;
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Connections;
-use chancery_verify::{Hash, Timestamp, tile};
+use chancery_verify::{Hash, tile};
 use sqlx::{PgConnection, PgExecutor};
 use std::sync::LazyLock;
 
@@ -50,49 +51,9 @@ pub(super) async fn insert_log(connection: &mut PgConnection, log: &NewLog) -> R
     Ok(row)
 }
 
-pub(super) async fn insert_head(
-    connection: &mut PgConnection,
-    log_id: i64,
-    root: &Hash,
-    created: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "/* create: head */ INSERT INTO tree_heads (log_id, tree_size, root_hash, timestamp_ms) VALUES ($1, 0, $2, $3)",
-    )
-    .bind(log_id)
-    .bind(root.as_slice())
-    .bind(to_i64(created.millis())?)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Freezes the log and reads its head, which the lock keeps until both are committed.
-pub(super) async fn freeze(
-    connection: &mut PgConnection,
-    log_id: i64,
-    now: Timestamp,
-) -> Result<CommittedHead, StoreError> {
-    let head = sqlx::query_as(
-        "/* freeze: lock */ SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = $1 FOR UPDATE",
-    );
-    let head = convert::committed_head(head.bind(log_id).fetch_optional(&mut *connection).await?)?;
-    sqlx::query("/* freeze */ INSERT INTO frozen_logs (log_id, frozen_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(log_id)
-        .bind(to_i64(now.millis())?)
-        .execute(connection)
-        .await?;
-    Ok(head)
-}
-
 pub(super) async fn frozen(connections: &Connections, log_id: i64) -> Result<Option<i64>, StoreError> {
     let frozen = sqlx::query_scalar("/* frozen */ SELECT frozen_ms FROM frozen_logs WHERE log_id = $1");
     Ok(frozen.bind(log_id).fetch_optional(connections).await?)
-}
-
-pub(super) async fn read_head(connections: &Connections, log_id: i64) -> Result<CommittedHead, StoreError> {
-    let head = sqlx::query_as("/* head */ SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = $1");
-    convert::committed_head(head.bind(log_id).fetch_optional(connections).await?)
 }
 
 /// The columns of a head, and of an entry that is a duplicate or absent.
@@ -115,7 +76,7 @@ macro_rules! duplicates {
 macro_rules! found {
     () => {
         " head.tree_size, head.root_hash, head.timestamp_ms, known.identity_hash, known.leaf_index
-         FROM tree_heads AS head LEFT JOIN known ON true WHERE head.log_id = $1"
+         FROM head LEFT JOIN known ON true"
     };
 }
 
@@ -125,7 +86,14 @@ pub(super) async fn read_found(
     log_id: i64,
     identities: &[Hash],
 ) -> Result<(CommittedHead, Vec<Option<u64>>), StoreError> {
-    let rows = sqlx::query_as(concat!("/* integrate: read */ WITH known AS (", duplicates!(), ") SELECT", found!()));
+    let rows = sqlx::query_as(concat!(
+        "/* integrate: read */ WITH known AS (",
+        duplicates!(),
+        "), head AS (",
+        newest_head!(),
+        ") SELECT",
+        found!()
+    ));
     let rows = rows.bind(log_id).bind(identities.iter().map(Hash::as_slice).collect::<Vec<_>>());
     found(identities, rows.fetch_all(connection).await?)
 }
@@ -177,16 +145,20 @@ pub(super) async fn tiles(
     in_order(rows.into_iter().filter_map(|(position, hashes)| Some((position, hashes?))), wanted.len())
 }
 
-/// Moves the head from the one that is extended to the extension's, and writes everything that makes it true. `advanced` is
-/// empty where the head is another by now, or one of the new entries is logged already; then so is every other part: whatever
-/// else goes wrong, this cannot fork the tree.
+/// Adds the extension's head after the one that it extends, and writes everything that makes it true. `advanced` is empty where
+/// the head is another by now, or one of the new entries is logged already; then so is every other part. The primary key has
+/// one place for a head that extends this one: whatever else goes wrong, this cannot fork the tree.
 const WRITE_ENTRIES: &str = concat!(
     "/* integrate: write */
     WITH known AS (",
     duplicates!(),
+    "), head AS (",
+    newest_head!(),
     "), advanced AS (
-        UPDATE tree_heads SET tree_size = $5, root_hash = $6, timestamp_ms = $7
-        WHERE log_id = $1 AND tree_size = $3 AND root_hash = $4 AND NOT EXISTS (SELECT FROM known)
+        INSERT INTO heads (log_id, previous_size, tree_size, root_hash, timestamp_ms)
+        SELECT $1, $3, $5, $6, $7 FROM head
+        WHERE tree_size = $3 AND root_hash = $4 AND NOT EXISTS (SELECT FROM known)
+        ON CONFLICT DO NOTHING
         RETURNING log_id
     ), new_parts AS (
         INSERT INTO bundle_parts (log_id, first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents)
@@ -361,18 +333,19 @@ macro_rules! found_leaf {
     };
 }
 
-pub(super) async fn index_of(
-    connections: &Connections,
-    log_id: i64,
-    leaf_hash: &Hash,
-) -> Result<Option<i64>, StoreError> {
-    let index = sqlx::query_scalar(concat!(
+/// The indices of the leaves with these hashes in these logs, in their order.
+pub(super) async fn indices(connections: &Connections, wanted: &[(i64, Hash)]) -> Result<Vec<Option<i64>>, StoreError> {
+    let query = sqlx::query_as(concat!(
         "/* index_of */
-         SELECT leaf_index FROM (SELECT $1::bigint, $2::bytea) AS wanted (log_id, leaf_hash), LATERAL (",
+         SELECT position, leaf_index
+         FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS wanted (log_id, leaf_hash, position), LATERAL (",
         found_leaf!(),
-        ") AS found",
+        ") AS found WHERE leaf_index IS NOT NULL",
     ));
-    Ok(index.bind(log_id).bind(leaf_hash.as_slice()).fetch_one(connections).await?)
+    let log_ids: Vec<i64> = wanted.iter().map(|(log_id, _)| *log_id).collect();
+    let hashes: Vec<&[u8]> = wanted.iter().map(|(_, hash)| hash.as_slice()).collect();
+    let rows: Vec<(i64, i64)> = query.bind(log_ids).bind(hashes).fetch_all(connections).await?;
+    in_order(rows, wanted.len())
 }
 
 /// A leaf's index, and the hashes of its tile once that is stored.

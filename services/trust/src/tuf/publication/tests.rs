@@ -1,7 +1,7 @@
 //! Names of targets, and the targets made from given trust files.
 
 use super::*;
-use crate::files::tests::example;
+use crate::{files::tests::example, tuf::InvalidMetadata};
 use serde_json::json;
 
 /// The example's trust files with other contents.

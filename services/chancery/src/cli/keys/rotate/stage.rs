@@ -27,7 +27,7 @@ use std::{
   chancery keys rotate ca --data ./chancery-dev stage
   chancery keys rotate ca --data ./chancery-dev stage --key 'awskms:///alias/ca-2?region=eu-central-1'
   chancery keys rotate rekor2 --data ./chancery-dev stage --url https://log2.example.org")]
-pub(super) struct Stage {
+pub(in crate::cli) struct Stage {
     /// Use the key at this URI instead of a new key in the data directory
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     key: Option<String>,
@@ -45,8 +45,12 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Writes key, certificates and ring, in this order: what was written before a crash is taken up, or written again, by the
-    /// next attempt, and counts for nothing until the ring names it.
+    /// The next generation of a key, with a new key unless one is given.
+    pub(in crate::cli) const fn of(key: Option<String>, url: Option<String>) -> Self {
+        Self { key, kind: None, chain: None, url }
+    }
+
+    /// Has the ring name the next generation.
     pub(super) async fn run(
         self,
         files: &RingFiles,
@@ -55,6 +59,21 @@ impl Stage {
         now: Timestamp,
     ) -> anyhow::Result<u64> {
         let number = ring.next_number(role)?;
+        let generation = self.make(files, role, (number, ring), now).await?;
+        ring.stage(role, generation);
+        files.write_ring(ring)?;
+        Ok(number)
+    }
+
+    /// Writes key and certificates of a generation: what was written before a crash is taken up, or written again, by the next
+    /// attempt, and counts for nothing until the ring names it.
+    pub(in crate::cli) async fn make(
+        &self,
+        files: &RingFiles,
+        role: Role,
+        (number, ring): (u64, &Ring),
+        now: Timestamp,
+    ) -> anyhow::Result<Generation> {
         let url = log_url(role, self.url.as_deref(), files, ring)?;
         let (key, signer) = self.key(files, role, (number, ring)).await?;
         let fingerprint = hex::encode(signer.public_key().fingerprint());
@@ -80,7 +99,7 @@ impl Stage {
         };
         let name = if role.is_log() { format!("{role}-{number}.pub") } else { format!("{role}-{number}-chain.pem") };
         durable::write(&files.key_file(&name), public.as_bytes())?;
-        let generation = Generation {
+        Ok(Generation {
             number,
             state: State::Staged,
             key,
@@ -90,10 +109,7 @@ impl Stage {
             activated_seconds: None,
             ends_seconds: None,
             url: url.map(|url| url.as_str().to_owned()),
-        };
-        ring.stage(role, generation);
-        files.write_ring(ring)?;
-        Ok(number)
+        })
     }
 
     async fn key(

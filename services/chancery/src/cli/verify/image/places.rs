@@ -62,7 +62,7 @@ impl Image for InRegistry<'_> {
         let other = other_layout(self.registries.layout).map(|other| format!("{other}; ")).unwrap_or_default();
         format!(
             "{} has no signature or attestation of this digest. {other}a copy made with `cosign copy` or `crane copy` has \
-             no bundles: name the repository that has them with --signature-repository",
+             no bundles: name the repository that has them with --signature-repository, or copy with `oras cp --recursive`",
             self.elsewhere()
         )
     }

@@ -4,44 +4,16 @@
 //! something. So it is made again without the cache. If it fails once more, what is stored is in doubt, and the log is
 //! quarantined ([`Log::checked`]): it must not promise more entries over storage that loses them.
 
-use super::{Log, Published, Receipt};
-use crate::quarantine::Reason;
+use crate::head::Published;
+use crate::receipt::Receipt;
 use crate::store::StoredEntry;
-use crate::{Corrupt, Error};
+use crate::tree::{planned_tiles, prove_consistency, prove_inclusion};
+use crate::{Corrupt, Error, Log};
 use chancery_verify::Hash;
 use chancery_verify::merkle::{self, Plan, TreeHead};
 use chancery_verify::tile::{TileId, Tiles, Trees};
-use std::collections::BTreeSet;
-use std::future::Future;
 
 impl Log {
-    /// What a read answers. A self-check that fails twice, the second time without the cache, quarantines the log.
-    pub(crate) async fn checked<T, F>(&self, read: impl Fn() -> F) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
-        let first = read().await;
-        let failed = match &first {
-            Err(error) if error.corrupt().is_some() && self.quarantine().is_none() => error.to_string(),
-            _ => return first,
-        };
-        self.0.cache.clear();
-        let again = read().await;
-        if again.is_ok() {
-            let log = self.0.record.name.as_str();
-            tracing::warn!(log.name = %log, failed, "a self-check of a read failed, and passed without what was cached");
-        }
-        self.judged(again)
-    }
-
-    /// An outcome as it is. A failed self-check in it quarantines the log.
-    pub(crate) fn judged<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
-        if let Some(corrupt) = outcome.as_ref().err().and_then(Error::corrupt) {
-            self.0.quarantine.begin(&self.0.record.name, Reason::Invariant(corrupt.clone()));
-        }
-        outcome
-    }
-
     /// The entry at `index` with its proof in the newest published tree; `None` at or past its size.
     pub async fn entry(&self, index: u64) -> Result<Option<Receipt>, Error> {
         self.checked(|| self.read_entry(index)).await
@@ -56,9 +28,8 @@ impl Log {
         let Ok(_) = merkle::inclusion_proof(index, published.tree.size, &mut plan);
         let (mut trees, missing) = self.trees_at_hand(&plan, &published);
         let (entry, read) = self
-            .0
-            .store
-            .entry(self.0.record.log_id, index, missing)
+            .store()
+            .entry(self.record().log_id, index, missing)
             .await?
             .ok_or(Corrupt::new("every index below the head has an entry"))?;
         if merkle::leaf_hash(&entry.leaf) != entry.leaf_hash {
@@ -82,7 +53,7 @@ impl Log {
     }
 
     async fn find_index(&self, leaf_hash: Hash) -> Result<Option<u64>, Error> {
-        let Some(index) = self.0.store.index_of(self.0.record.log_id, leaf_hash).await? else { return Ok(None) };
+        let Some(index) = self.store().index_of(self.record().log_id, leaf_hash).await? else { return Ok(None) };
         let published = self.covering(index.saturating_add(1)).await?;
         Ok((index < published.tree.size).then_some(index))
     }
@@ -95,7 +66,7 @@ impl Log {
     async fn read_entries(&self, start: u64, count: u32) -> Result<Vec<StoredEntry>, Error> {
         let available = self.readable(start.saturating_add(u64::from(count))).await?.saturating_sub(start);
         let count = count.min(u32::try_from(available).unwrap_or(u32::MAX));
-        let entries = self.0.store.entries(self.0.record.log_id, start, count).await?;
+        let entries = self.store().entries(self.record().log_id, start, count).await?;
         if entries.iter().map(|entry| entry.index).eq(start..start + u64::from(count)) {
             Ok(entries)
         } else {
@@ -114,7 +85,7 @@ impl Log {
     }
 
     /// From tiles of which some have been `read` already.
-    pub(super) async fn inclusion_proof(
+    pub(crate) async fn inclusion_proof(
         &self,
         index: u64,
         leaf_hash: &Hash,
@@ -138,7 +109,7 @@ impl Log {
     }
 
     async fn prove_by_hash(&self, leaf_hash: &Hash, size: u64) -> Result<Option<(u64, Vec<Hash>)>, Error> {
-        let Some((index, read)) = self.0.store.leaf(self.0.record.log_id, *leaf_hash).await? else { return Ok(None) };
+        let Some((index, read)) = self.store().leaf(self.record().log_id, *leaf_hash).await? else { return Ok(None) };
         if index >= size {
             return Ok(None);
         }
@@ -157,13 +128,7 @@ impl Log {
         let Ok(_) = merkle::root_hash(old, &mut plan);
         let Ok(_) = merkle::root_hash(new, &mut plan);
         let trees = self.trees_for(&plan, Tiles::default()).await?;
-        let missing = |_| Corrupt::new("tiles below the head are stored");
-        let proof = merkle::consistency_proof(old, new, &mut &trees).map_err(missing)?;
-        let old = TreeHead { size: old, root: merkle::root_hash(old, &mut &trees).map_err(missing)? };
-        let new = TreeHead { size: new, root: merkle::root_hash(new, &mut &trees).map_err(missing)? };
-        merkle::verify_consistency(&old, &new, &proof)
-            .map_err(|rejection| Corrupt::refused("a consistency proof verifies", rejection))?;
-        Ok(proof)
+        Ok(prove_consistency(old, new, &trees)?)
     }
 
     /// Root hash of the tree as it was at `size` leaves, `size` ≤ published size.
@@ -194,24 +159,10 @@ impl Log {
 
     /// The tiles of a plan that are in memory, and those that are to be read.
     fn trees_at_hand(&self, plan: &Plan, published: &Published) -> (Trees, Vec<TileId>) {
-        let ids: BTreeSet<_> = plan.nodes.iter().map(|node| TileId::containing(*node)).collect();
-        let (at_edge, inside): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| published.edge.0.contains_key(id));
+        let ids = planned_tiles(plan).into_iter();
+        let (at_edge, inside): (Vec<_>, Vec<_>) = ids.partition(|id| published.edge.0.contains_key(id));
         let (mut trees, missing) = self.trees_in_memory(inside);
         trees.0.extend(at_edge.into_iter().filter_map(|id| Some((id, published.edge.0.get(&id)?.clone()))));
         (trees, missing)
     }
-}
-
-/// Makes an inclusion proof from `trees` and verifies it.
-pub(super) fn prove_inclusion(
-    index: u64,
-    leaf_hash: &Hash,
-    tree: &TreeHead,
-    trees: &Trees,
-) -> Result<Vec<Hash>, Corrupt> {
-    let proof = merkle::inclusion_proof(index, tree.size, &mut &*trees)
-        .map_err(|_| Corrupt::new("the tiles of a proof are at hand"))?;
-    merkle::verify_inclusion(index, tree.size, leaf_hash, &proof, &tree.root)
-        .map_err(|rejection| Corrupt::refused("an inclusion proof verifies", rejection))?;
-    Ok(proof)
 }

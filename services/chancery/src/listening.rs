@@ -2,19 +2,32 @@
 //!
 //! A signal drains the listener first and the logs after it, so that a request that was accepted is still answered.
 
-use crate::configuration::TlsFiles;
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::{
-    http::{self, ConnectionLimit, Listener, Origins, Readiness, Shell, Tls, UnknownPath, Warnings},
+    budget::Budget,
+    health::Checks,
+    http::{self, ConnectionLimit, Listener, Origins, Shell, Tls, UnknownPath},
     metrics::Metrics,
     random::SystemRandom,
     reload::Hangups,
     shutdown::{self, Signals},
     telemetry,
 };
-use std::{io::ErrorKind, net::SocketAddr, num::NonZeroUsize, sync::Arc};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::{io::ErrorKind, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc};
 use tokio::net::TcpListener;
+
+/// TLS certificate and key, in PEM. The server loads them again when they change.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsFiles {
+    /// File of the certificate chain, the server's certificate first.
+    pub(crate) certificate: PathBuf,
+    /// File of the private key.
+    pub(crate) key: PathBuf,
+}
 
 /// Bound sockets. Clients that connect wait until there is a server.
 pub(crate) struct Listening {
@@ -22,6 +35,7 @@ pub(crate) struct Listening {
     metrics: Option<TcpListener>,
     tls: Option<Arc<Tls>>,
     limit: Option<Arc<ConnectionLimit>>,
+    budget: Budget,
     origins: Origins,
     hangups: Hangups,
 }
@@ -35,7 +49,8 @@ impl Listening {
             None => None,
             Some(address) => Some(bind(address).await?),
         };
-        Ok(Self { clients, metrics, tls: None, limit: None, origins: Origins::default(), hangups })
+        let (budget, origins) = (Budget::default(), Origins::default());
+        Ok(Self { clients, metrics, tls: None, limit: None, budget, origins, hangups })
     }
 
     /// The same, with TLS for clients, if there are files for it.
@@ -47,6 +62,11 @@ impl Listening {
     /// The same, with so many connections of one address at most.
     pub(crate) fn with_limit(self, per_address: NonZeroUsize) -> Self {
         Self { limit: Some(Arc::new(ConnectionLimit::new(per_address))), ..self }
+    }
+
+    /// The same, with this budget for the bodies of requests.
+    pub(crate) fn within(self, budget: Budget) -> Self {
+        Self { budget, ..self }
     }
 
     /// The same, for web pages of these origins too.
@@ -64,15 +84,14 @@ impl Listening {
     pub(crate) async fn serve(
         mut self,
         (routes, pages): (Router, Option<UnknownPath>),
-        readiness: (Readiness, Warnings),
+        checks: Checks,
         metrics: Option<&Metrics>,
         guard: impl Fn(Router) -> Router,
         ready: impl FnOnce(),
     ) -> anyhow::Result<()> {
         let mut signals = Signals::catch().context("cannot wait for signals")?;
         let (stop, stopping) = shutdown::channel();
-        let (readiness, warnings) = readiness;
-        let mut routes = Shell { readiness, warnings, pages, origins: self.origins }.around(routes);
+        let mut routes = Shell { checks, pages, origins: self.origins }.around(routes);
         let mut servers = Vec::new();
         if let (Some(metrics), Some(listener)) = (metrics, self.metrics) {
             tracing::info!(address = %listener.local_addr()?, "serving metrics under /metrics");
@@ -85,6 +104,7 @@ impl Listening {
                 &[],
             )?;
             metrics.before_scrape(move || dropped.advance_to(&[], telemetry::dropped_lines()));
+            self.budget.measure(metrics)?;
             if let Some(limit) = self.limit.clone() {
                 let name = "chancery_http_connections_refused_total";
                 let refused =
@@ -101,7 +121,7 @@ impl Listening {
             None => Listener::from(self.clients),
             Some(tls) => Listener::tls(self.clients, tls),
         };
-        let listener = listener.limited(self.limit);
+        let listener = listener.limited(self.limit).within(self.budget);
         servers.push(tokio::spawn(http::serve(listener, routes, stopping)));
         ready();
         loop {

@@ -3,7 +3,7 @@
 use url::Url;
 
 /// Parses an origin as browsers write it: scheme and host, and the port unless it is the scheme's default.
-pub(crate) fn web_origin(text: &str) -> Result<String, String> {
+pub(crate) fn parse(text: &str) -> Result<String, String> {
     let expected =
         || format!("`{text}` is not an origin; write https://HOST or https://HOST:PORT, without a slash at the end");
     let url = Url::parse(text).map_err(|_| expected())?;
@@ -18,7 +18,7 @@ mod tests {
     #[test]
     fn an_origin_is_written_as_browsers_do() {
         for good in ["https://search.example.org", "https://search.example.org:8443", "http://127.0.0.1:3000"] {
-            assert_eq!(web_origin(good).unwrap(), good);
+            assert_eq!(parse(good).unwrap(), good);
         }
         for bad in [
             "*",
@@ -33,7 +33,7 @@ mod tests {
             "https://me@search.example.org",
             "file:///page",
         ] {
-            assert!(web_origin(bad).unwrap_err().contains("https://HOST"), "{bad}");
+            assert!(parse(bad).unwrap_err().contains("https://HOST"), "{bad}");
         }
     }
 }

@@ -19,8 +19,8 @@
 //! signed before. So they are only created while the directory is being made; afterwards a missing one is an error. A role
 //! that is younger than the directory is made once, at the next start.
 
-use crate::configuration::Role;
 use crate::durable;
+use crate::role::Role;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chancery_daemon::{
     random::Random,
@@ -264,7 +264,7 @@ fn prepare(path: &Path) -> anyhow::Result<bool> {
 }
 
 /// Makes a directory that only its owner can enter, unless it is there.
-pub(super) fn private_directory(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn private_directory(path: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -1,10 +1,12 @@
 //! Why a token is refused: a closed list with stable codes.
 //!
 //! Clients receive Fulcio's one sentence for every reason. The code goes into the answer's `details` and the log.
+//! Also the two errors that a refusal can carry: why a document of an issuer was not fetched, and why it is refused.
 
-use super::{FetchError, InvalidIssuer};
 use chancery_verify::Rejection;
 use std::borrow::Cow;
+use std::path::PathBuf;
+use url::Url;
 
 /// The reason why a token was refused. Variants stand in the order of the checks.
 #[derive(Debug, thiserror::Error)]
@@ -152,4 +154,102 @@ impl TokenRefusal {
             Self::EmailMalformed => "token.email_malformed",
         }
     }
+}
+
+/// Why a document could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No connection, a broken connection, or a timeout.
+    #[error("{url}: {reason}")]
+    Transport {
+        /// The URL.
+        url: Url,
+        /// The causes, from the outermost to the innermost.
+        reason: String,
+    },
+    /// The host's address is not allowed for this issuer.
+    #[error(
+        "{url} has no address that may be reached (allow_private_addresses in the issuer's configuration allows those of \
+         private networks)"
+    )]
+    Address {
+        /// The URL.
+        url: Url,
+    },
+    /// The token for authentication cannot be read.
+    #[error("{file}: {source}", file = .file.display())]
+    Bearer {
+        /// Its file.
+        file: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// An answer other than 200, which includes redirects.
+    #[error("{url} answered with status {status}")]
+    Status {
+        /// The URL.
+        url: Url,
+        /// The status.
+        status: u16,
+    },
+    /// The document is larger than the limit.
+    #[error("{url} answered with more than {limit_bytes} bytes")]
+    TooLarge {
+        /// The URL.
+        url: Url,
+        /// The limit.
+        limit_bytes: usize,
+    },
+}
+
+/// Why a URL cannot be an issuer's, or a document is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum InvalidIssuer {
+    /// The URL has no host, or has a user, query or fragment.
+    #[error("`{url}` is not an issuer URL: it needs a scheme and a host, and no user, query or fragment")]
+    Malformed {
+        /// The URL.
+        url: String,
+    },
+    /// The scheme is neither `https` nor, if allowed, `http` on this machine.
+    #[error("`{url}` must be https (http is allowed for loopback addresses in development)")]
+    Insecure {
+        /// The URL.
+        url: String,
+    },
+    /// The pattern is not a URL with wildcards.
+    #[error(
+        "`{pattern}` is not an issuer pattern: it must be https without a port, the last two labels of the host must have no \
+         `*`, and each `*` must be a whole label or segment"
+    )]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+    },
+    /// The configured connection (TLS, proxy) cannot be set up.
+    #[error("`{url}` cannot be reached as configured: {reason}")]
+    Access {
+        /// The issuer.
+        url: String,
+        /// The cause.
+        reason: String,
+    },
+    /// Configured twice, so that audience and kind would be ambiguous.
+    #[error("the issuer `{url}` is configured twice")]
+    Duplicate {
+        /// The URL.
+        url: String,
+    },
+    /// Not a discovery document.
+    #[error("the discovery document is not JSON with `issuer` and `jwks_uri`")]
+    NotADocument,
+    /// The document names another issuer.
+    #[error("the discovery document names another issuer")]
+    OtherIssuer,
+    /// The keys are on another origin.
+    #[error("`jwks_uri` has another origin than the issuer, and its host is not among those the configuration allows")]
+    OtherOrigin,
+    /// Not a key set.
+    #[error("the key set is not a JWK set with at least one usable key")]
+    NotAKeySet,
 }

@@ -1,0 +1,83 @@
+//! `/livez`, `/readyz` and `/healthz`: whether to restart a process, and whether it does its work.
+//!
+//! They only read the verdict that [`crate::health`] has anyway. `/livez` and `/healthz` do not even read that: what a
+//! restart does not mend must not cause one.
+
+use super::json;
+use crate::health::{self, Checks, Finding};
+use axum::Router;
+use axum::extract::RawQuery;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+
+pub(super) fn routes(checks: Checks) -> Router {
+    let ready = move |RawQuery(query): RawQuery| async move { readiness(&checks(), is_verbose(query.as_deref())) };
+    Router::new()
+        .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+}
+
+/// Whether the query has `verbose`, with or without a value.
+fn is_verbose(query: Option<&str>) -> bool {
+    let mut pairs = query.unwrap_or_default().split('&');
+    pairs.any(|pair| pair.split_once('=').map_or(pair, |(name, _)| name) == "verbose")
+}
+
+fn readiness(findings: &[Finding], verbose: bool) -> Response {
+    let obstacle = health::obstacle(findings, None);
+    let status = if obstacle.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let lines: Vec<String> = match obstacle {
+        _ if verbose => {
+            let verdict = if obstacle.is_none() { "passed" } else { "failed" };
+            findings.iter().map(ToString::to_string).chain([format!("readyz check {verdict}")]).collect()
+        }
+        None => {
+            let warnings = findings.iter().filter_map(Finding::warning).map(|warning| format!("warning: {warning}"));
+            std::iter::once("ready".to_owned()).chain(warnings).collect()
+        }
+        Some(obstacle) => vec![obstacle.to_owned()],
+    };
+    (status, format!("{}\n", lines.join("\n"))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::State;
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use std::sync::Arc;
+    use tower::ServiceExt as _;
+
+    async fn ask(findings: &[Finding], path: &str) -> (u16, String) {
+        let findings = findings.to_vec();
+        let checks: Checks = Arc::new(move || findings.clone());
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = routes(checks).oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        (status, String::from_utf8(to_bytes(response.into_body(), 4096).await.unwrap().to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_first_obstacle_or_every_check_is_shown() {
+        let passed = Finding::unless("log", "rekor", None);
+        let warned = Finding::new("log", "rekor witnesses", State::Warning("one is away".to_owned()));
+        let failed = Finding::unless("ca", "certificate log", Some("it does not answer".to_owned()));
+        let ready = [passed.clone(), warned.clone()];
+        assert_eq!(ask(&ready, "/readyz").await, (200, "ready\nwarning: one is away\n".to_owned()));
+        let all = "[+]log rekor ok\n[!]log rekor witnesses warning: one is away\nreadyz check passed\n";
+        for query in ["verbose", "verbose=1", "x=y&verbose="] {
+            assert_eq!(ask(&ready, &format!("/readyz?{query}")).await, (200, all.to_owned()));
+        }
+        let not_ready = [passed, warned, failed];
+        assert_eq!(ask(&not_ready, "/readyz?verbosely").await, (503, "it does not answer\n".to_owned()));
+        let all = "[+]log rekor ok\n[!]log rekor witnesses warning: one is away\n\
+                   [-]ca certificate log failed: it does not answer\nreadyz check failed\n";
+        assert_eq!(ask(&not_ready, "/readyz?verbose").await, (503, all.to_owned()));
+        // A restart would not mend it.
+        assert_eq!(ask(&not_ready, "/livez").await, (200, "ok\n".to_owned()));
+        assert_eq!(ask(&not_ready, "/healthz").await.0, 200);
+    }
+}

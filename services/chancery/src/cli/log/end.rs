@@ -1,0 +1,204 @@
+//! `chancery log end`: from QUARANTINED to signing again, without a fork.
+//!
+//! 1. Find out how much of the log can be proven; refuse where that is nothing.
+//! 2. Make the key of its successor. It counts for nothing yet.
+//! 3. End the log in the database: the commit point ([`chancery_log::ending`]).
+//! 4. Make the successor in the database, and then have the ring name its key. A running server signs with it within seconds.
+//!
+//! A run that was killed anywhere is finished by the next one.
+
+mod successor;
+
+use crate::{
+    duration,
+    instance::{mark_file, marks},
+    rotation::{RingFiles, Role},
+};
+use anyhow::{Context as _, bail, ensure};
+use chancery_daemon::clock::{Clock as _, SystemClock};
+use chancery_log::{
+    check::Subject,
+    ct,
+    ending::{self, Examination},
+    rekor_v1, rekor_v2, series,
+    store::{Database, End, LogRecord, Store},
+};
+use clap::Args;
+use serde_json::json;
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+use successor::Successor;
+
+/// How often the server's answer is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// End a log whose newest state is lost, and go on in its successor
+///
+/// For a log that is QUARANTINED and whose newest state cannot be restored. The log ends at its newest checkpoint that can be
+/// proven from what is stored, and stays readable there. Nothing is signed for it again. Its successor is the next shard or log
+/// with a key of its own, as `chancery keys rotate` makes it. What was signed before still verifies.
+///
+/// Entries after that checkpoint that were acknowledged are lost; the command says how many. A server may be running. Run it
+/// again if it was interrupted. It cannot be undone: restore the newest state of the database instead if there is one.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery log end --data ./chancery-dev --log rekor
+  chancery log end --data /var/lib/chancery --database postgres://chancery@db.example.org/chancery --log ct
+  chancery log end --data ./chancery-dev --log rekor2 --url https://log2.example.org --json
+
+If several servers have copies of one data directory: copy keys/ to each of them afterwards.")]
+pub(super) struct Arguments {
+    /// Data directory of the instance
+    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
+    data: PathBuf,
+    /// End the log in this `PostgreSQL` database; connect as its owner
+    #[arg(long, value_name = "URL", value_parser = crate::cli::database_url)]
+    database: Option<String>,
+    /// End this log: rekor, rekor2 or ct, or a later one such as rekor-2
+    #[arg(long, value_name = "NAME")]
+    log: String,
+    /// URL of the next Rekor v2 log: https:// and a host name that no earlier log had
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Use the key at this URI for the successor instead of a new key in the data directory
+    #[arg(long, value_name = "URI", value_parser = crate::instance::key_uri)]
+    key: Option<String>,
+    /// Wait at most this long for the server to sign with the new key
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    wait: Duration,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let location = super::location(&arguments.data, arguments.database.as_deref())?;
+    let files = RingFiles::of(&arguments.data);
+    ensure!(
+        files.is_complete()?,
+        "{} is not complete; finish it first: chancery init, or a start of chancery dev",
+        arguments.data.display()
+    );
+    let _alone = files.lock()?;
+    let database = Database::open(&location).await.with_context(|| format!("{location}"))?;
+    let done = end(arguments, &files, &*database.store()).await;
+    database.close().await;
+    let Done { record, end, role, successor } = done?;
+    let is_signing = await_server(&files, role, successor, arguments.wait).await?;
+    let name = series::name(series::split(&record.name).0, successor);
+    if arguments.json {
+        let printed = json!({
+            "log": record.name, "origin": record.origin, "tree_size": end.tree.size,
+            "root_hash": hex::encode(end.tree.root), "published_size": end.published,
+            "lost": end.published.saturating_sub(end.tree.size),
+            "successor": { "log": name, "generation": successor, "signs": is_signing },
+        });
+        writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&printed)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    arguments.say(&if is_signing {
+        format!("the server signs with generation {successor} of the {} key, in {name}", role.name())
+    } else {
+        format!("no running server signs in {name} yet; the next start does")
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was done, now or by an earlier run.
+struct Done {
+    record: LogRecord,
+    end: End,
+    role: Role,
+    /// Generation of the key that signs instead.
+    successor: u64,
+}
+
+async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store) -> anyhow::Result<Done> {
+    let record = super::record(store, &arguments.log).await?;
+    let (role, number) = role(&record)?;
+    let mut ring = files.ring(role)?;
+    let key = successor::public_key(files, &ring, role, number)?;
+    let subject = Subject::new(record.clone(), key).with_context(|| format!("log {}", record.name))?;
+    let now = SystemClock.now();
+    // (1)
+    let mark = mark_file(&marks(&arguments.data), &record.name);
+    let examined = ending::examine(store, &subject, &mark).await.with_context(|| format!("log {}", record.name))?;
+    // (2)
+    let options = (arguments.key.clone(), arguments.url.clone());
+    let next = Successor::of(files, &ring, (role, number), options, now).await?;
+    // (3)
+    let end = match examined {
+        Examination::Ended(end) => {
+            arguments.say(&format!("{} was ended before", record.origin))?;
+            end
+        }
+        Examination::Doubtful(examined) => {
+            arguments.say(&format!("{} is in doubt: {}", record.origin, examined.doubt))?;
+            next.freeze_abandoned(store, &record, now).await?;
+            let end = examined.end(store, record.log_id, now).await?;
+            let still = examined.whole.min(end.published).saturating_sub(end.tree.size);
+            if still > 0 {
+                arguments.say(&format!(
+                    "{} after its last checkpoint are still in the database; nothing proves them",
+                    super::entries(still)
+                ))?;
+            }
+            end
+        }
+    };
+    arguments.say_end(&record, &end)?;
+    // (4)
+    let successor = next.begin(files, store, &mut ring, &record, now).await?;
+    Ok(Done { record, end, role, successor })
+}
+
+/// The role of a log's key, and the generation.
+fn role(record: &LogRecord) -> anyhow::Result<(Role, u64)> {
+    let (series, number) = series::split(&record.name);
+    let role = match series {
+        ct::NAME => Role::Ct,
+        rekor_v1::NAME => Role::Rekor,
+        rekor_v2::NAME => Role::Rekor2,
+        _ => bail!("the log {} is of no known kind", record.name),
+    };
+    Ok((role, number))
+}
+
+impl Arguments {
+    fn say(&self, text: &str) -> anyhow::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        writeln!(io::stdout().lock(), "{text}").context("cannot write to standard output")
+    }
+
+    fn say_end(&self, record: &LogRecord, end: &End) -> anyhow::Result<()> {
+        let (size, root) = (super::entries(end.tree.size), hex::encode(end.tree.root));
+        self.say(&format!("{} ends with {size}, root hash {root}; nothing is signed for it again", record.origin))?;
+        match end.published.saturating_sub(end.tree.size) {
+            0 => self.say("nothing that was acknowledged is lost"),
+            lost => self.say(&format!("{} that were acknowledged after it are lost", super::entries(lost))),
+        }
+    }
+}
+
+/// Waits until the server signs with this generation. Returns whether it does: without a running server the next start does.
+async fn await_server(files: &RingFiles, role: Role, number: u64, wait: Duration) -> anyhow::Result<bool> {
+    let waited = tokio::time::timeout(wait, async {
+        loop {
+            let progress = files.progress(role)?.unwrap_or_default();
+            if progress.signing >= number {
+                return Ok(());
+            }
+            if let Some(reason) = progress.obstacles.get(&number) {
+                bail!("the log is ended, but the server cannot use the key of its successor: {reason}");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    });
+    waited.await.map_or(Ok(false), |outcome| outcome.map(|()| true))
+}

@@ -1,0 +1,244 @@
+//! What a start begins: nothing for a log that was ended; reads alone for one in doubt; else its sequencer and what publishes
+//! what that signs.
+
+use super::doubt::{Ended, Keeper, Memory};
+use super::settings::{OpenError, Settings};
+use crate::Error;
+use crate::activity::Activity;
+use crate::guard::{Guard, Remembered, Sound, Verdict};
+use crate::head::{Follower, HeadSigner, Published, Reader};
+use crate::mark::{Mark, Marker, Marking};
+use crate::mirror::Destination;
+use crate::pool::Waiting;
+use crate::quarantine::Quarantine;
+use crate::sequencer::{self, Sequencer, is_behind};
+use crate::store::{CommittedHead, Identity, LogRecord, Store};
+use crate::witnessing::{self, Context, Witnessed, Witnesses};
+use chancery_daemon::clock::{ClockFault, ClockGuard};
+use chancery_daemon::samples::Samples;
+use chancery_daemon::shutdown::Shutdown;
+use chancery_daemon::signer::Signer;
+use chancery_verify::Timestamp;
+use chancery_verify::checkpoint::Scheme;
+use futures_util::future::{BoxFuture, OptionFuture};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// What everything that runs of a log has in common.
+pub(super) struct Shared {
+    pub(super) record: Arc<LogRecord>,
+    pub(super) scheme: Arc<Scheme>,
+    pub(super) signer: Arc<Signer>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<ClockGuard>,
+    pub(super) frozen: Arc<AtomicBool>,
+    pub(super) quarantine: Quarantine,
+    pub(super) ended: Ended,
+    pub(super) activity: Arc<Activity>,
+}
+
+/// The sequencer's ends of its queues, and what stops it.
+pub(super) struct Ends {
+    pub(super) waiting: mpsc::Receiver<Waiting>,
+    pub(super) readers: mpsc::Receiver<Reader>,
+    pub(super) follower: Follower,
+    pub(super) shutdown: Shutdown,
+}
+
+/// What runs of a log, and what it shows.
+pub(super) struct Begun {
+    pub(super) published: Option<watch::Receiver<Arc<Published>>>,
+    pub(super) stored_size: u64,
+    pub(super) witnessed: Option<Witnessed>,
+    pub(super) marking: Option<Marking>,
+    /// Not spawned yet.
+    pub(super) task: BoxFuture<'static, ()>,
+}
+
+impl Begun {
+    /// Nothing runs.
+    fn nothing(published: Option<Published>, stored_size: u64) -> Self {
+        let published = published.map(|last| watch::channel(Arc::new(last)).1);
+        let task = Box::pin(std::future::ready(()));
+        Self { published, stored_size, witnessed: None, marking: None, task }
+    }
+}
+
+impl Shared {
+    fn guard(&self) -> Guard<'_> {
+        let Self { record, scheme, signer, store, .. } = self;
+        Guard { record, scheme, key: signer.public_key(), store: store.as_ref() }
+    }
+
+    /// What keeps a quarantine of the log, and waits for its end. `before` is the database that the mark names.
+    fn keeper(&self, memory: Memory, before: Identity) -> Keeper {
+        Keeper {
+            memory,
+            scheme: Arc::clone(&self.scheme),
+            signer: Arc::clone(&self.signer),
+            clock: Arc::clone(&self.clock),
+            quarantine: self.quarantine.clone(),
+            database: before,
+            known: None,
+            published: None,
+            ended: self.ended.clone(),
+            frozen: Arc::clone(&self.frozen),
+        }
+    }
+}
+
+/// Judges what is stored, and begins what may run of it.
+pub(super) async fn begin(shared: &Shared, settings: Settings, ends: Ends) -> Result<Begun, OpenError> {
+    let (guard, Shared { record, store, quarantine, .. }) = (shared.guard(), shared);
+    if let Some(end) = store.ended(record.log_id).await.map_err(Error::from)? {
+        shared.ended.begin(guard, &end, &shared.frozen).await?;
+        shared.activity.checkpointed(end.tree.size);
+        return Ok(Begun::nothing(None, end.tree.size));
+    }
+    let (mut mark, note) = settings.mark.as_deref().map(open_mark).transpose()?.unzip();
+    let note = note.flatten();
+    let memory = Memory::new(Arc::clone(record), Arc::clone(store), settings.mark.as_deref());
+    let database = store.identity().await.map_err(Error::from)?;
+    let before = mark.as_ref().map_or_else(|| database.clone(), |(mark, _)| mark.database().clone());
+    let change = before.change(&database);
+    let known = (settings.copy.as_ref(), note.as_deref());
+    let verdict = judge(guard, known, settings.witnesses.as_ref(), store).await?;
+    let (mut begun, keeper) = match memory.confirm(guard, verdict).await? {
+        Verdict::Sound(sound) => {
+            if let Some(change) = change {
+                tracing::warn!(log.name = %record.name, "{change}; the stored log is proven nevertheless");
+            }
+            if let Some((mark, _)) = &mut mark {
+                mark.moved_to(database.clone());
+            }
+            let keeper = shared.keeper(memory, database);
+            let rest = (settings.witnesses, settings.checkpoint_period);
+            let shutdown = ends.shutdown.clone();
+            let begun = go_on(shared, sound, mark, rest, ends).await?;
+            let published = begun.published.clone();
+            (begun, (Keeper { published, ..keeper }, shutdown))
+        }
+        Verdict::Doubtful { reason, size } => {
+            if let Some(change) = change {
+                quarantine.explain(&record.name, change);
+            }
+            quarantine.begin(&record.name, reason);
+            let keeper = Keeper { known: note, ..shared.keeper(memory, before) };
+            let last = guard.last_published().await?;
+            if let Some(last) = &last {
+                shared.activity.checkpointed(last.tree.size);
+            }
+            (Begun::nothing(last, size), (keeper, ends.shutdown))
+        }
+    };
+    let (keeper, shutdown) = keeper;
+    begun.task = Box::pin(both(begun.task, keeper.keep(shutdown)));
+    Ok(begun)
+}
+
+/// Signs and publishes the head of a sound log, and makes its sequencer.
+async fn go_on(
+    shared: &Shared,
+    sound: Sound,
+    mut mark: Option<(Mark, &Path)>,
+    (witnesses, checkpoint_period): (Option<Witnesses>, Duration),
+    ends: Ends,
+) -> Result<Begun, OpenError> {
+    let Ends { waiting, readers, follower, shutdown } = ends;
+    let Shared { record, scheme, signer, store, clock, frozen, quarantine, activity, .. } = shared;
+    let guard = shared.guard();
+    let time = first_time(clock, &sound.head, frozen.load(Ordering::Relaxed));
+    let first = first_published(guard, signer, &mut mark, &sound, time).await?;
+    let stored_size = sound.head.tree.size;
+    let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
+    let sequencer = Sequencer::new(parts, sound, first, (activity, frozen), checkpoint_period);
+    let (signed, marking, marker) = begin_marking(mark, &record.name, sequencer.published());
+    let task = sequencer::run(sequencer, waiting, readers, quarantine.clone(), shutdown);
+    let task = both(task, OptionFuture::from(marker.map(|marker| marker.run(quarantine.clone()))));
+    let Some(witnesses) = witnesses else {
+        return Ok(Begun { published: Some(signed), stored_size, witnessed: None, marking, task: Box::pin(task) });
+    };
+    let begun = witnessing::begin(witnesses, Context::of(guard, store), follower, signed);
+    let task = Box::pin(both(task, begun.rounds.run(quarantine.clone())));
+    Ok(Begun { published: Some(begun.published), stored_size, witnessed: Some(begun.known), marking, task })
+}
+
+/// The time for signing the first head. No role may sign an earlier time. A frozen log may have a head from the future:
+/// that does not matter, because no entry is added to it.
+fn first_time(clock: &ClockGuard, head: &CommittedHead, is_frozen: bool) -> Result<Timestamp, ClockFault> {
+    if !is_frozen {
+        clock.has_passed(head.timestamp);
+    }
+    let now = clock.check()?;
+    if is_behind(now, head) { Err(ClockFault::behind(now, head.timestamp)) } else { clock.signing_time() }
+}
+
+/// What is published first, and whether that is new: the committed head, signed, verified and marked, or the last checkpoint
+/// there was where the clock cannot be trusted.
+async fn first_published(
+    guard: Guard<'_>,
+    signer: &Signer,
+    mark: &mut Option<(Mark, &Path)>,
+    Sound { head, edge }: &Sound,
+    time: Result<Timestamp, ClockFault>,
+) -> Result<(Published, bool), OpenError> {
+    let now = match time {
+        Ok(now) => now,
+        Err(fault) => {
+            tracing::error!(log.name = %guard.record.name, error.code = fault.code(), %fault, "the log dates nothing");
+            return Ok((guard.last_published().await?.ok_or(Error::Clock(fault))?, false));
+        }
+    };
+    let signer = HeadSigner { scheme: guard.scheme, signer, samples: &Samples::default() };
+    let published = signer.sign(head, edge, now.max(head.timestamp)).await?;
+    if let Some((mark, path)) = mark {
+        mark.write(&published.note).map_err(|error| OpenError::mark(path, error))?;
+    }
+    Ok((published, true))
+}
+
+/// The sequencer, and what publishes what it signs.
+async fn both<T>(sequencer: impl Future<Output = ()>, beside: impl Future<Output = T>) {
+    tokio::join!(sequencer, beside);
+}
+
+/// What is shown of what is `signed`: everything at once, or what is marked where a mark is kept, by the marker that is
+/// returned.
+fn begin_marking(
+    mark: Option<(Mark, &Path)>,
+    log: &str,
+    signed: watch::Receiver<Arc<Published>>,
+) -> (watch::Receiver<Arc<Published>>, Option<Marking>, Option<Marker>) {
+    let Some((mark, _)) = mark else { return (signed, None, None) };
+    let (marker, marking, shown) = Marker::new(log, mark, signed);
+    (shown, Some(marking), Some(marker))
+}
+
+/// The mark in this file with the file's path, and the checkpoint in it.
+fn open_mark(path: &Path) -> Result<((Mark, &Path), Option<String>), OpenError> {
+    let (mark, note) = Mark::open(path).map_err(|error| OpenError::mark(path, error))?;
+    Ok(((mark, path), note))
+}
+
+/// What the guard finds, and then the witnesses.
+async fn judge(
+    guard: Guard<'_>,
+    (copy, mark): (Option<&Destination>, Option<&str>),
+    witnesses: Option<&Witnesses>,
+    store: &Arc<dyn Store>,
+) -> Result<Verdict, OpenError> {
+    // Heads are read after what was published of them: whatever is published was committed before.
+    let copied = match copy {
+        Some(copy) => copy.published(guard.scheme, guard.key).await?,
+        None => None,
+    };
+    let marked = mark.map(|note| guard.scheme.open(note, guard.key)).transpose().map_err(OpenError::OtherMark)?;
+    let verdict = guard.inspect(Remembered { copied, marked }).await?;
+    let (Verdict::Sound(sound), Some(witnesses)) = (&verdict, witnesses) else { return Ok(verdict) };
+    let size = sound.head.tree.size;
+    let doubt = witnesses.inspect(guard, store).await?;
+    Ok(doubt.map_or(verdict, |reason| Verdict::Doubtful { reason, size }))
+}

@@ -1,0 +1,81 @@
+//! Heads that clients may see: what is published, what the sequencer answers with it, how a head is signed, and how a
+//! newer one is asked for.
+//!
+//! A committed head is the store's ([`CommittedHead`]); nothing here decides whether it may be signed. That is what the
+//! guard and the sequencer are for.
+
+mod follower;
+
+pub(crate) use follower::{Follower, Reader, follower};
+
+use crate::store::CommittedHead;
+use crate::{Corrupt, Error};
+use bytes::Bytes;
+use chancery_daemon::samples::Samples;
+use chancery_daemon::signer::Signer;
+use chancery_verify::checkpoint::Scheme;
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::tile::{Edge, Trees};
+use chancery_verify::{Hash, Timestamp};
+use std::sync::Arc;
+
+/// A tree head with its signed checkpoint: what clients may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Size and root hash.
+    pub tree: TreeHead,
+    /// The time it states.
+    pub timestamp: Timestamp,
+    /// The signed note.
+    pub note: String,
+    /// The key's signature over it, as the scheme defines it.
+    pub signature: Vec<u8>,
+    /// The tiles of the right edge, which every proof in this tree needs and no cache holds, because they still grow. Empty
+    /// where they are to be read from the store.
+    pub(crate) edge: Trees,
+}
+
+/// What the sequencer answers for one entry.
+#[derive(Debug, Clone)]
+pub(crate) enum Sequenced {
+    /// It is in the tree.
+    Integrated {
+        index: u64,
+        timestamp: Timestamp,
+        leaf_hash: Hash,
+        leaf: Bytes,
+        published: Arc<Published>,
+        /// The tiles of the batch and the right edge: every proof of the batch can be made from them.
+        trees: Arc<Trees>,
+    },
+    /// An equal entry was there before.
+    AlreadyLogged { index: u64 },
+}
+
+/// What signs the heads of one log.
+#[derive(Clone, Copy)]
+pub(crate) struct HeadSigner<'a> {
+    pub(crate) scheme: &'a Scheme,
+    pub(crate) signer: &'a Signer,
+    /// Of the checkpoints.
+    pub(crate) samples: &'a Samples,
+}
+
+impl HeadSigner<'_> {
+    /// Signs a committed head, verifies the checkpoint that comes of it if it is one of the samples, and returns it for
+    /// publication.
+    pub(crate) async fn sign(self, head: &CommittedHead, edge: &Edge, now: Timestamp) -> Result<Published, Error> {
+        let Self { scheme, signer, samples } = self;
+        let signature = signer
+            .sign(&scheme.signed_bytes(&head.tree, now))
+            .await
+            .map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
+        let note = scheme.note(&head.tree, now, signer.public_key(), &signature);
+        samples.check(now, || match scheme.open(&note, signer.public_key()) {
+            Ok(stated) if stated == head.tree => Ok(()),
+            Ok(_) => Err(Corrupt::new("a checkpoint states the head it was made for")),
+            Err(rejection) => Err(Corrupt::refused("a checkpoint verifies", rejection)),
+        })?;
+        Ok(Published { tree: head.tree, timestamp: now, note, signature, edge: edge.trees() })
+    }
+}
