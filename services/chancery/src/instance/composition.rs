@@ -199,6 +199,9 @@ impl Instance {
     }
 }
 
+/// What a role adds to a process: its routes, and its checks.
+type Part = (Router, Checked);
+
 /// What the parts of a process answer, and what may be in their way.
 struct Assembly {
     routes: Router,
@@ -207,7 +210,7 @@ struct Assembly {
 
 impl Assembly {
     /// Adds the part that does this role's work, if it is there.
-    fn add(&mut self, role: Role, part: Option<(Router, Checked)>) {
+    fn add(&mut self, role: Role, part: Option<Part>) {
         if let Some((routes, checked)) = part {
             self.routes = std::mem::take(&mut self.routes).merge(answered_by(routes, role.name()));
             self.checked.extend(checked);
@@ -358,7 +361,7 @@ impl Common<'_> {
         Choices { transparency, operations, settings, .. }: Choices<'_>,
         issuer: Option<&Issuer>,
         metrics: Option<&Metrics>,
-    ) -> anyhow::Result<((Router, Checked), Vec<JoinHandle<()>>)> {
+    ) -> anyhow::Result<(Part, Vec<JoinHandle<()>>)> {
         let Self { setup, clock, random, guard } = self;
         let (generation, log_key) = ct_keys.signing_credential()?;
         let own = match &shards {

@@ -15,7 +15,7 @@ mod settings;
 pub(crate) use settings::{TufArguments, lifetime};
 
 use super::readiness::Checked;
-use crate::{data_directory::DataDirectory, role::Role};
+use crate::{data_directory::DataDirectory, role};
 use anyhow::{Context as _, ensure};
 use chancery_ca::audit::AuditLog;
 use chancery_daemon::{
@@ -235,7 +235,7 @@ impl Tuf {
         Checked::known(move || {
             let warned = || service.warning().map_or(State::Passed, State::Warning);
             let state = service.obstacle().map_or_else(warned, State::Failed);
-            vec![Finding::new(Role::Trust.name(), "metadata", state)]
+            vec![Finding::new(role::Role::Trust.name(), "metadata", state)]
         })
     }
 

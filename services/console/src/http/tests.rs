@@ -34,8 +34,7 @@ fn routes(server: Server) -> (Router, Arc<Counted>) {
     let source = Arc::new(Counted::default());
     let console = Console::new(server, Arc::clone(&source) as Arc<dyn Source>);
     let pages = Some(console.unknown_path());
-    let shell =
-        Shell { readiness: Arc::new(|| None), warnings: Arc::new(Vec::new), pages, origins: Origins::default() };
+    let shell = Shell { checks: Arc::new(Vec::new), pages, origins: Origins::default() };
     (shell.around(console.router()), source)
 }
 

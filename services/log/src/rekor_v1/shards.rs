@@ -186,7 +186,7 @@ impl Shards {
 
     /// The number of indices that a frozen shard takes. An index that was promised is never given again, so those of entries
     /// that were lost before the shard was ended count as well.
-    async fn final_size(&self, log_id: i64) -> Result<u64, Error> {
+    async fn final_size(&self, log_id: i64) -> Result<u64, StoreError> {
         let head = self.store().head(log_id).await?.tree.size;
         Ok(self.store().ended(log_id).await?.map_or(head, |end| head.max(end.published)))
     }

@@ -156,6 +156,7 @@ mod tests {
     use super::*;
     use chancery_verify::merkle::TreeHead;
     use chancery_verify::tile::TileId;
+    use std::slice;
 
     const NOW: Timestamp = Timestamp::from_millis(1000);
 
@@ -197,7 +198,7 @@ mod tests {
         let [Integrated::Now(entry), Integrated::Before(0)] = extended.outcomes.as_slice() else {
             panic!("{:?}", extended.outcomes)
         };
-        assert_eq!(extended.extension.unwrap().entries, [entry.clone()]);
+        assert_eq!(extended.extension.unwrap().entries, slice::from_ref(entry));
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
     /// End the log in this `PostgreSQL` database; connect as its owner
-    #[arg(long, value_name = "URL", value_parser = crate::cli::database_url)]
+    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
     database: Option<String>,
     /// End this log: rekor, rekor2 or ct, or a later one such as rekor-2
     #[arg(long, value_name = "NAME")]
