@@ -164,6 +164,7 @@ fn object_stores_are_written_by_the_mirror() {
     let allowed = |path: &str| {
         // Key services take the same credentials and signatures of requests as buckets do.
         in_directory_or_module(path, "mirror")
+            || in_directory_or_module(path, "destination")
             || path == "services/chancery/src/instance/tiles.rs"
             || path.starts_with("crates/keys/src/")
     };

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 /// Where routes are that do not begin at the root.
 const NESTS: [&str; 4] = ["", "/api/v2", "/ct/{shard}", "/tlog/{shard}"];
 /// Files whose routes are in a table.
-const TABLES: [&str; 2] = ["services/log/src/rekor_v1/http.rs", "services/tsa/src/http/mod.rs"];
+const TABLES: [&str; 2] = ["services/log/src/personality/rekor_v1/http.rs", "services/tsa/src/http/mod.rs"];
 /// Larger bodies are not sent here: other tests do.
 const LARGEST_SENT: usize = 4 << 20;
 const REDIRECT: &str = "http://localhost:45678/auth/callback";
@@ -440,7 +440,7 @@ fn every_route_of_the_source_is_described_and_no_other() {
         (TABLES[0], "path"),
         (TABLES[0], "&format!(\"{path}/\")"),
         // Leads to the routes of a log that is made later.
-        ("services/log/src/series/http.rs", "&format!(\"{prefix}/{{shard}}/{{*rest}}\")"),
+        ("services/log/src/personality/series/http.rs", "&format!(\"{prefix}/{{shard}}/{{*rest}}\")"),
         // One for each trust file.
         ("services/trust/src/http.rs", "&openapi::path(name)"),
         (TABLES[1], "path"),

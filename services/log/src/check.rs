@@ -27,8 +27,8 @@ mod tree;
 
 pub use files::{FileError, Files, Opened, Published, Reading, check_files, open_checkpoint};
 
+use crate::personality::{ct, rekor_v1, rekor_v2, series};
 use crate::store::{LogRecord, Store, StoreError};
-use crate::{ct, rekor_v1, rekor_v2, series};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::TileId;

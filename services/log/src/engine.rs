@@ -1,6 +1,6 @@
 //! A log that is open: what it is made of, what it takes, and which heads it shows.
 //!
-//! What is read of it, and the proofs, are in [`crate::proofs`], [`crate::receipt`] and [`crate::tiles`].
+//! What is read of it, and the proofs, are in [`crate::read::proofs`], [`crate::read::receipt`] and [`crate::read::tiles`].
 
 mod begin;
 mod doubt;
@@ -13,15 +13,15 @@ pub use settings::{CHECKPOINT_PERIOD, OpenError, Settings};
 
 use crate::Error;
 use crate::activity::{Activity, Measures};
+use crate::append::pool::Pool;
 use crate::cache::TileCache;
 use crate::head::{Follower, Published, Sequenced};
-use crate::mark::Marking;
-use crate::pool::Pool;
 use crate::quarantine::{Obstacle, Quarantine, Reason};
 use crate::shared_read::SharedRead;
 use crate::store::{CommittedHead, LogRecord, Store, StoreError};
 use crate::tree::Pending;
-use crate::witnessing::{WitnessFault, WitnessStatus, Witnessed};
+use crate::trust::mark::Marking;
+use crate::trust::witnessing::{WitnessFault, WitnessStatus, Witnessed};
 use chancery_daemon::clock::{ClockFault, ClockGuard, is_before};
 use chancery_daemon::signer::Signer;
 use chancery_verify::Timestamp;

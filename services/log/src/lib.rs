@@ -19,41 +19,47 @@
 //!
 //! A crash before 3 loses nothing that was acknowledged; after 3, the next start signs the committed head, which is what
 //! every start does once the stored state has passed its guard. One that does not pass it is [`quarantine`]d.
+//!
+//! # Order of dependence
+//! Each module uses only those that come before it. A test reads the `use` lines.
+//!
+//! 1. `gathered` and `shared_read`: queries that several requests share. `activity`: what is counted.
+//!    `corrupt`: a self-check that failed. [`quarantine`]: why a log is in doubt. [`store`]: where logs are kept.
+//!    `error`: what a caller is told of these.
+//! 2. `tree`: pure; pending entries, the extension of a head by a batch, proofs. `derive`: a tree from its entries. `head`: published heads, how one is
+//!    signed, and how a newer one is asked for.
+//! 3. `trust`: guard, high-water mark, witnesses. `append`: pool and sequencer.
+//! 4. `cache`: full tiles in memory. `destination`: where copies of files go. `engine`: a [`Log`], opened from all of these.
+//! 5. `read`: proofs, receipts, and the log as files. [`mirror`]: these files in another place.
+//! 6. `personality`: Rekor v1, Rekor v2, CT. [`check`]: what an auditor does. [`ending`]: the end of a log in doubt.
 
 mod activity;
+mod append;
 mod cache;
 pub mod check;
 mod corrupt;
-pub mod ct;
 mod derive;
+mod destination;
 pub mod ending;
 mod engine;
 mod error;
 mod gathered;
-mod guard;
 mod head;
-mod mark;
 pub mod mirror;
-mod pool;
-mod proofs;
+mod personality;
 pub mod quarantine;
-mod receipt;
-pub mod rekor_v1;
-pub mod rekor_v2;
-mod seed;
-mod sequencer;
-pub mod series;
+mod read;
 mod shared_read;
 pub mod store;
-mod tiles;
 mod tree;
-pub mod witnessing;
+mod trust;
 
 pub use activity::Measures;
 pub use corrupt::{Corrupt, failed_checks};
 pub use engine::{CHECKPOINT_PERIOD, Log, OpenError, Settings};
 pub use error::Error;
 pub use head::Published;
-pub use receipt::{Outcome, Receipt};
-pub use tiles::Files;
+pub use personality::{ct, rekor_v1, rekor_v2, series};
+pub use read::{Files, Outcome, Receipt};
 pub use tree::{Pending, Sealed};
+pub use trust::witnessing;

@@ -33,15 +33,12 @@
 //! An attacker who can change the store can make readers fail, show them an older checkpoint, or keep the log from being
 //! copied; they cannot make a checkpoint, and cannot stop the log.
 
-mod destination;
-mod fault;
 mod push;
 
-pub use destination::Destination;
-pub use fault::{Error, Fault};
+pub use crate::destination::{Destination, Error, Fault};
 
 use crate::head::Published;
-use crate::tiles::Files;
+use crate::read::tiles::Files;
 use chancery_daemon::shutdown::Shutdown;
 use push::Pusher;
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 use super::identities::{Identities, Suspects};
 use super::tree::Tree;
 use super::{Finding, Options, Personality, Report, repeated};
-use crate::{ct, rekor_v1, rekor_v2};
+use crate::personality::{ct, rekor_v1, rekor_v2};
 use bytes::Bytes;
 use chancery_verify::checkpoint::{Checkpoint, Scheme};
 use chancery_verify::merkle::{self, Plan, TreeHead};

@@ -5,7 +5,7 @@ use super::identities::Identities;
 use super::signatures::{self, Met};
 use super::tree::Tree;
 use super::{Finding, Options, Personality, Report, Subject, tables};
-use crate::ct;
+use crate::personality::ct;
 use crate::store::{CommittedHead, EarlierHead, End, Lookup, Store, StoredEntry};
 use chancery_verify::merkle::{self, TreeHead};
 use chancery_verify::tile::Tiles;

@@ -10,10 +10,10 @@
 use super::settings::OpenError;
 use crate::Error;
 use crate::derive::derive;
-use crate::guard::{Guard, Sound, Verdict, verify_extension};
 use crate::head::Published;
 use crate::quarantine::{Quarantine, Reason};
 use crate::store::{End, Identity, LogRecord, Recorded, Store};
+use crate::trust::guard::{Guard, Sound, Verdict, verify_extension};
 use chancery_daemon::clock::{Clock as _, ClockGuard};
 use chancery_daemon::durable;
 use chancery_daemon::shutdown::Shutdown;

@@ -1,7 +1,7 @@
 //! What a log is opened with, and why it cannot be.
 
-use crate::mirror::{self, Destination};
-use crate::witnessing::Witnesses;
+use crate::destination::{self, Destination};
+use crate::trust::witnessing::Witnesses;
 use crate::{Corrupt, Error};
 use chancery_daemon::signer::Signer;
 use chancery_verify::checkpoint::Scheme;
@@ -70,7 +70,7 @@ pub enum OpenError {
     Missing,
     /// The copy of its files cannot be read, so that it is unknown what was published.
     #[error("its copy in the object store: {0}")]
-    Copy(#[from] mirror::Error),
+    Copy(#[from] destination::Error),
     /// The high-water mark cannot be read or written.
     #[error("its high-water mark {path}: {error}. Without it the server cannot tell whether its database was put back")]
     Mark {

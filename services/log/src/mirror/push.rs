@@ -1,10 +1,9 @@
 //! One push: everything a checkpoint covers, then the checkpoint. The numbers are those of [`super`].
 
-use super::destination::{self, StoredCheckpoint};
-use super::{Destination, Error, Fault};
+use crate::destination::{self, Destination, Error, Fault, StoredCheckpoint};
 use crate::head::Published;
+use crate::read::tiles::Files;
 use crate::store::StoredEntry;
-use crate::tiles::Files;
 use crate::{Corrupt, Log};
 use bytes::Bytes;
 use chancery_verify::merkle::{self, Node, Nodes as _};

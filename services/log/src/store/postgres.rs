@@ -25,6 +25,7 @@
 mod census;
 mod doubts;
 mod heads;
+mod rehearsal;
 mod rows;
 
 use super::convert::{self, to_i64, to_u64};
@@ -353,19 +354,7 @@ impl Store for PostgresStore {
     }
 
     fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let mut connection = self.database.writers.acquire().await?;
-            let mut transaction = connection.begin().await?;
-            let identities: Vec<Hash> = extension.entries.iter().map(|entry| entry.identity_hash).collect();
-            let mut extend = |_: Found| -> Result<Option<Extension>, Corrupt> { Ok(None) };
-            let (known, published) = (None, None);
-            let mut batch = Batch { log_id, known, identities: &identities, published, extend: &mut extend };
-            // Also where another replica has added a head meanwhile, and nothing is written: then the database takes writes.
-            write_extension(&mut transaction, &mut batch, from, extension).await?;
-            transaction.rollback().await?;
-            connection.give_back();
-            Ok(())
-        })
+        Box::pin(rehearsal::rehearse(&self.database.writers, log_id, from, extension))
     }
 
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
