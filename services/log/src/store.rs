@@ -6,6 +6,7 @@
 mod convert;
 mod doubts;
 mod location;
+mod lock;
 mod parts;
 mod postgres;
 mod sqlite;
@@ -13,6 +14,7 @@ mod timed;
 
 pub use doubts::{Change, Doubts, End, Identity, Recorded};
 pub use location::{Database, Location};
+pub use lock::Lock;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 pub(crate) use timed::Timed;
@@ -23,6 +25,7 @@ use bytes::Bytes;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::{FULL_WIDTH, TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,6 +59,23 @@ impl StoreError {
     #[must_use]
     pub fn is_quarantined(&self) -> bool {
         self.says("the log is quarantined")
+    }
+
+    /// Whether the connection is of no use any more, so that it is unknown whether a batch was written: it broke, or the
+    /// server ended it: by command (57P01), in a crash (57P02), or because this process did nothing for too long in the middle
+    /// of a transaction (25P03). Another connection may be fine.
+    pub(crate) fn is_disconnected(&self) -> bool {
+        match self.database() {
+            Some(sqlx::Error::Io(_)) => true,
+            Some(sqlx::Error::Database(error)) => matches!(error.code().as_deref(), Some("57P01" | "57P02" | "25P03")),
+            _ => false,
+        }
+    }
+
+    /// Serialization failure and deadlock: the server has undone the transaction and asks for another attempt.
+    pub(crate) fn is_conflict(&self) -> bool {
+        let Some(sqlx::Error::Database(error)) = self.database() else { return false };
+        matches!(error.code().as_deref(), Some("40001" | "40P01"))
     }
 
     fn says(&self, message: &str) -> bool {
@@ -148,12 +168,12 @@ pub struct StoredEntry {
     pub extra: Bytes,
 }
 
-/// What [`Store::integrate`] found, or expects to find, before anything is written.
+/// What a log holds, as far as it matters to a batch: as it was found, in one snapshot, or as it is expected to be.
 #[derive(Debug)]
 pub struct Found {
-    /// The committed head. The batch is refused if it is another by the time the batch is written.
+    /// The committed head.
     pub head: CommittedHead,
-    /// The tiles of the right edge, where the head is not the one the caller knew.
+    /// The tiles of the right edge, where the head is not as large as [`Batch::known`].
     pub edge: Option<Tiles>,
     /// For each identity hash of the batch, the index at which it is logged already.
     pub duplicates: Vec<Option<u64>>,
@@ -164,11 +184,22 @@ impl Found {
     pub(crate) fn expected(known: CommittedHead, count: usize) -> Self {
         Self { head: known, edge: None, duplicates: vec![None; count] }
     }
+
+    /// Whether the extension may be written where this was found of the batch: it extends this head, and none of its entries
+    /// is logged.
+    fn allows(&self, batch: &Batch<'_>, extension: &Extension) -> bool {
+        let found = batch.identities.iter().zip(&self.duplicates).filter(|(_, index)| index.is_some());
+        let logged: HashSet<&Hash> = found.map(|(identity, _)| identity).collect();
+        self.head.tree == extension.from.tree
+            && extension.entries.iter().all(|entry| !logged.contains(&entry.identity_hash))
+    }
 }
 
-/// What a batch adds.
+/// What a batch adds to one head.
 #[derive(Debug)]
 pub struct Extension {
+    /// The head that it extends. On no other one is it ever written.
+    pub from: CommittedHead,
     /// The new entries, with the indices that follow the head.
     pub entries: Vec<StoredEntry>,
     /// Every tile that changed, as it now is; of the tiles of leaf hashes only those that are full: what a partial one
@@ -179,11 +210,17 @@ pub struct Extension {
 }
 
 impl Extension {
-    /// The extension by these entries, with every tile that they touched.
+    /// The extension of `from` by these entries, with every tile that they touched.
     #[must_use]
-    pub fn new(entries: Vec<StoredEntry>, mut touched: Tiles, head: CommittedHead) -> Self {
+    pub fn new(from: CommittedHead, entries: Vec<StoredEntry>, mut touched: Tiles, head: CommittedHead) -> Self {
         touched.0.retain(|id, hashes| id.level > 0 || hashes.len() == FULL_WIDTH as usize);
-        Self { entries, tiles: touched, head }
+        Self { from, entries, tiles: touched, head }
+    }
+
+    /// Identity hashes of its entries, in order.
+    #[must_use]
+    pub fn identities(&self) -> Vec<Hash> {
+        self.entries.iter().map(|entry| entry.identity_hash).collect()
     }
 }
 
@@ -220,10 +257,8 @@ pub struct Census {
     pub beyond: u64,
 }
 
-/// Computes the extension from what was found; `None` where every entry is a duplicate. Pure.
-pub type Extend<'a> = dyn FnMut(Found) -> Result<Option<Extension>, Corrupt> + Send + 'a;
-
-/// A batch on its way into a log.
+/// A batch on its way into a log, without what it adds: that depends on what the log holds.
+#[derive(Debug)]
 pub struct Batch<'a> {
     /// Which log.
     pub log_id: i64,
@@ -233,18 +268,24 @@ pub struct Batch<'a> {
     pub identities: &'a [Hash],
     /// A checkpoint that was published and is to be stored: it rides along, so that storing it costs no commit.
     pub published: Option<(u64, String)>,
-    /// The pure part in the middle of the transaction.
-    pub extend: &'a mut Extend<'a>,
+}
+
+/// What came of an extension.
+#[derive(Debug)]
+pub enum Integration {
+    /// All of it is durable on stable storage.
+    Committed,
+    /// Nothing of it was written, because the log holds something else than what it extends: another head, or some of its
+    /// entries. This is what there is, for the whole batch.
+    Overtaken(Found),
 }
 
 /// A database that keeps logs.
 ///
-/// Implementations MUST have everything durable on stable storage when [`Self::integrate`] returns `Ok`, MUST apply a
-/// batch entirely or not at all, and MUST refuse a batch whose head is not the one [`Batch::extend`] saw. After an `Err`
-/// of `integrate` the batch may or may not have been applied; callers MUST read the head again.
-///
-/// [`Batch::extend`] MAY be called several times: if another process has appended between two attempts, and if the
-/// first call expected no other process and no logged entry. The result of the last call is applied.
+/// A batch is written in three steps, of which the middle one is the caller's and pure: [`Self::find`] what there is, extend
+/// it, [`Self::integrate`] the extension. A caller that stands on the right edge may leave out the first one and extend what it
+/// expects to be there; one that was overtaken extends what it is told there is. One that is overtaken again and again takes
+/// the [`Self::lock`] for all three.
 pub trait Store: Doubts + Send + Sync {
     /// Whether other processes may append to the same logs: what was published here may then be behind what is committed.
     fn shared(&self) -> bool;
@@ -268,12 +309,29 @@ pub trait Store: Doubts + Send + Sync {
     /// The committed head.
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead>;
 
-    /// Applies a batch in one transaction.
-    fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()>;
+    /// What the log holds of a batch. Nothing is locked: it may be another moment later.
+    fn find<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, Found>;
 
-    /// Writes what a batch would write on top of `from`, and undoes it. MUST NOT change anything, and MUST fail where the same
-    /// batch would fail before its commit. A head that another process has moved meanwhile is no failure.
-    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()>;
+    /// The same, with the head locked first: it stays what was found until the lock is passed to [`Self::integrate`] or given
+    /// back. A store MAY take the lock away from a caller that does nothing for seconds; then `integrate` fails.
+    fn lock<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, (Found, Lock)>;
+
+    /// Writes the extension and, with it, the batch's checkpoint in one transaction, under `lock` where the caller has taken it.
+    ///
+    /// MUST write all of it or nothing. MUST write nothing where the head is not [`Extension::from`], or where an entry of the
+    /// extension is logged already, whoever else writes at the same time. MUST have everything durable on stable storage when it
+    /// returns [`Integration::Committed`]. After an `Err` the extension may or may not have been written: callers MUST look at
+    /// the head again. If it is [`Extension::head`], it was.
+    fn integrate<'a>(
+        &'a self,
+        batch: &'a Batch<'a>,
+        extension: &'a Extension,
+        lock: Option<Lock>,
+    ) -> Answer<'a, Integration>;
+
+    /// Writes an extension and undoes it. MUST NOT change anything, and MUST fail where the same extension would fail before
+    /// its commit. A head that another process has moved meanwhile is no failure.
+    fn rehearse<'a>(&'a self, log_id: i64, extension: &'a Extension) -> Answer<'a, ()>;
 
     /// Stores a published checkpoint outside a batch: at shutdown and for a log that stands still.
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()>;

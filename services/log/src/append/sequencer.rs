@@ -10,15 +10,17 @@
 
 mod follow;
 mod look;
+mod write;
 
-use look::{Sight, put_back_from};
+use look::Sight;
+use write::Grown;
 
 use crate::activity::Activity;
 use crate::append::pool::Waiting;
 use crate::head::{HeadSigner, Published, Reader, Sequenced};
 use crate::quarantine::{Quarantine, Reason};
-use crate::store::{Batch, CommittedHead, Found, LogRecord, Store, StoreError};
-use crate::tree::{Extended, Integrated, Place, deduplicate, extend_tree};
+use crate::store::{Batch, CommittedHead, LogRecord, Store, StoreError};
+use crate::tree::{Extended, Integrated, Place, deduplicate};
 use crate::trust::guard::Sound;
 use crate::{Corrupt, Error};
 use chancery_daemon::clock::{ClockFault, ClockGuard, is_before};
@@ -61,6 +63,8 @@ pub(crate) struct Sequencer {
     /// Whether `head` was built by another process on a head that was not published here. Such a head is not signed
     /// before it is seen to extend the published one.
     adopted: bool,
+    /// Whether another replica was ahead of us when we last looked: then the head is locked before a batch.
+    contended: bool,
     published: watch::Sender<Arc<Published>>,
     /// The newest checkpoint, unless it is stored.
     unstored: Option<(u64, String)>,
@@ -74,26 +78,37 @@ pub(crate) struct Sequencer {
     samples: Samples,
 }
 
-/// What every sequencer holds of its log: its record, scheme, key and store, and the clock.
-pub(crate) type Parts = (Arc<LogRecord>, Arc<Scheme>, Arc<Signer>, Arc<dyn Store>, Arc<ClockGuard>);
+/// What every sequencer holds of its log.
+pub(crate) struct Parts {
+    pub(crate) record: Arc<LogRecord>,
+    pub(crate) scheme: Arc<Scheme>,
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<ClockGuard>,
+    pub(crate) activity: Arc<Activity>,
+    /// Whether the log is known to be frozen.
+    pub(crate) frozen: Arc<AtomicBool>,
+    /// How long after a batch that took a checkpoint along none does.
+    pub(crate) checkpoint_period: Duration,
+}
+
+/// What is published before the first batch.
+pub(crate) struct First {
+    pub(crate) published: Published,
+    /// Whether it has just been signed, so that the store has not got it.
+    pub(crate) is_new: bool,
+}
 
 impl Sequencer {
-    /// A sequencer that goes on from a sound state. `first` is what is published at first, and whether that is new.
-    pub(crate) fn new(
-        (record, scheme, signer, store, clock): Parts,
-        Sound { head, edge }: Sound,
-        (first, is_new): (Published, bool),
-        (activity, frozen): (&Arc<Activity>, &Arc<AtomicBool>),
-        checkpoint_period: Duration,
-    ) -> Self {
-        let unstored = is_new.then(|| (first.tree.size, first.note.clone()));
+    /// A sequencer that goes on from a sound state.
+    pub(crate) fn new(parts: Parts, Sound { head, edge }: Sound, First { published, is_new }: First) -> Self {
+        let Parts { record, scheme, signer, store, clock, activity, frozen, checkpoint_period } = parts;
         // How far the database is behind is counted from here on.
-        activity.checkpointed(first.tree.size);
-        let published = watch::Sender::new(Arc::new(first));
-        let (activity, frozen) = (Arc::clone(activity), Arc::clone(frozen));
-        let (adopted, stored, samples) = (false, None, Samples::default());
-        let sight = Sight { size: head.tree.size, at: clock.moment() };
+        activity.checkpointed(published.tree.size);
         Self {
+            sight: Sight { size: head.tree.size, at: clock.moment() },
+            unstored: is_new.then(|| (published.tree.size, published.note.clone())),
+            published: watch::Sender::new(Arc::new(published)),
             record,
             scheme,
             signer,
@@ -101,15 +116,13 @@ impl Sequencer {
             clock,
             edge,
             head,
-            sight,
-            adopted,
-            published,
-            unstored,
-            stored,
+            adopted: false,
+            contended: false,
+            stored: None,
             checkpoint_period,
             activity,
             frozen,
-            samples,
+            samples: Samples::default(),
         }
     }
 
@@ -205,57 +218,31 @@ impl Sequencer {
         }
     }
 
-    /// Applies the batch in one transaction. Returns what became of each entry, and the tiles the batch completed.
+    /// Brings the batch into the store. Returns what became of each entry, and the tiles the batch completed.
     async fn integrate(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Trees), Error> {
         let (unique, positions) = deduplicate(batch.iter().map(|waiting| &waiting.pending));
         let identities: Vec<Hash> = unique.iter().map(|pending| pending.identity_hash).collect();
-        let now = self.time()?;
-        let (mut done, mut put_back, mut fault) = (None, None, None);
-        let (known, seen, begun, clock) = (&self.edge, self.head.tree, self.clock.moment(), &self.clock);
-        let sight = &mut self.sight;
-        let mut extend = |found: Found| {
-            let base = found.head;
-            if let Some(reason) = put_back_from(&seen, &base.tree) {
-                // What is committed on top of it could never be signed.
-                put_back = Some(reason);
-                return Err(Corrupt::new("a committed tree only grows"));
-            }
-            if let Err(doubt) = sight.judge(clock, now, &base) {
-                // Another replica's clock is another one: what we could not sign must not be committed.
-                (done, fault) = (None, Some(doubt));
-                return Ok(None);
-            }
-            let mut extended = extend_tree(found, known, &unique, now)?;
-            if base.tree.size == seen.size && base.tree.root != seen.root {
-                return Err(Corrupt::new("a committed tree of one size has one root hash"));
-            }
-            let extension = extended.extension.take();
-            done = Some((base.tree, extension.is_some(), extended));
-            Ok(extension)
-        };
+        let (now, begun) = (self.time()?, self.clock.moment());
         let is_due = self.stored.is_none_or(|stored| stored.elapsed() >= self.checkpoint_period);
         let request = Batch {
             log_id: self.record.log_id,
-            known: (known.size() == self.head.tree.size).then_some(self.head),
+            known: (self.edge.size() == self.head.tree.size).then_some(self.head),
             identities: &identities,
             published: if is_due { self.unstored.clone() } else { None },
-            extend: &mut extend,
         };
-        if let Err(error) = self.store.integrate(request).await {
-            // The batch may have been applied nevertheless. An empty edge knows no size but zero, so the next batch
+        let written = self.write(&request, &unique, now).await;
+        if matches!(written, Err(Error::Store(_))) {
+            // The batch may have been written nevertheless. An empty edge knows no size but zero, so the next batch
             // reads the edge that is really there.
             self.edge = Edge::default();
-            return Err(put_back.map_or_else(|| error.into(), Error::Quarantined));
         }
-        let Some((base, written, extended)) = done else {
-            return Err(fault.map_or_else(|| Corrupt::new("a batch is extended or refused").into(), Error::Clock));
-        };
+        let Grown { base, extended } = written?;
         let Extended { edge, head, outcomes, completed, .. } = extended;
         if base != self.head.tree {
             self.adopted = true;
             self.activity.conflict();
         }
-        if written && is_due {
+        if head.tree != base && is_due {
             self.checkpoint_rode_along();
         }
         self.edge = edge;

@@ -6,7 +6,7 @@ use super::settings::{OpenError, Settings};
 use crate::Error;
 use crate::activity::Activity;
 use crate::append::pool::Waiting;
-use crate::append::sequencer::{self, Sequencer, is_behind};
+use crate::append::sequencer::{self, First, Parts, Sequencer, is_behind};
 use crate::destination::Destination;
 use crate::head::{Follower, HeadSigner, Published, Reader};
 use crate::quarantine::Quarantine;
@@ -73,6 +73,20 @@ impl Shared {
         Guard { record, scheme, key: signer.public_key(), store: store.as_ref() }
     }
 
+    /// What its sequencer holds.
+    fn parts(&self, checkpoint_period: Duration) -> Parts {
+        Parts {
+            record: Arc::clone(&self.record),
+            scheme: Arc::clone(&self.scheme),
+            signer: Arc::clone(&self.signer),
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            activity: Arc::clone(&self.activity),
+            frozen: Arc::clone(&self.frozen),
+            checkpoint_period,
+        }
+    }
+
     /// What keeps a quarantine of the log, and waits for its end. `before` is the database that the mark names.
     fn keeper(&self, memory: Memory, before: Identity) -> Keeper {
         Keeper {
@@ -104,8 +118,7 @@ pub(super) async fn begin(shared: &Shared, settings: Settings, ends: Ends) -> Re
     let database = store.identity().await.map_err(Error::from)?;
     let before = mark.as_ref().map_or_else(|| database.clone(), |(mark, _)| mark.database().clone());
     let change = before.change(&database);
-    let known = (settings.copy.as_ref(), note.as_deref());
-    let verdict = judge(guard, known, settings.witnesses.as_ref(), store).await?;
+    let verdict = judge(guard, settings.copy.as_ref(), note.as_deref(), settings.witnesses.as_ref(), store).await?;
     let (mut begun, keeper) = match memory.confirm(guard, verdict).await? {
         Verdict::Sound(sound) => {
             if let Some(change) = change {
@@ -115,9 +128,8 @@ pub(super) async fn begin(shared: &Shared, settings: Settings, ends: Ends) -> Re
                 mark.moved_to(database.clone());
             }
             let keeper = shared.keeper(memory, database);
-            let rest = (settings.witnesses, settings.checkpoint_period);
-            let shutdown = ends.shutdown.clone();
-            let begun = go_on(shared, sound, mark, rest, ends).await?;
+            let (shutdown, period) = (ends.shutdown.clone(), settings.checkpoint_period);
+            let begun = go_on(shared, sound, mark, settings.witnesses, period, ends).await?;
             let published = begun.published.clone();
             (begun, (Keeper { published, ..keeper }, shutdown))
         }
@@ -144,17 +156,17 @@ async fn go_on(
     shared: &Shared,
     sound: Sound,
     mut mark: Option<(Mark, &Path)>,
-    (witnesses, checkpoint_period): (Option<Witnesses>, Duration),
+    witnesses: Option<Witnesses>,
+    checkpoint_period: Duration,
     ends: Ends,
 ) -> Result<Begun, OpenError> {
     let Ends { waiting, readers, follower, shutdown } = ends;
-    let Shared { record, scheme, signer, store, clock, frozen, quarantine, activity, .. } = shared;
+    let Shared { record, signer, store, clock, frozen, quarantine, .. } = shared;
     let guard = shared.guard();
     let time = first_time(clock, &sound.head, frozen.load(Ordering::Relaxed));
     let first = first_published(guard, signer, &mut mark, &sound, time).await?;
     let stored_size = sound.head.tree.size;
-    let parts = (record.clone(), scheme.clone(), signer.clone(), store.clone(), clock.clone());
-    let sequencer = Sequencer::new(parts, sound, first, (activity, frozen), checkpoint_period);
+    let sequencer = Sequencer::new(shared.parts(checkpoint_period), sound, first);
     let (signed, marking, marker) = begin_marking(mark, &record.name, sequencer.published());
     let task = sequencer::run(sequencer, waiting, readers, quarantine.clone(), shutdown);
     let task = both(task, OptionFuture::from(marker.map(|marker| marker.run(quarantine.clone()))));
@@ -176,20 +188,21 @@ fn first_time(clock: &ClockGuard, head: &CommittedHead, is_frozen: bool) -> Resu
     if is_behind(now, head) { Err(ClockFault::behind(now, head.timestamp)) } else { clock.signing_time() }
 }
 
-/// What is published first, and whether that is new: the committed head, signed, verified and marked, or the last checkpoint
-/// there was where the clock cannot be trusted.
+/// What is published first: the committed head, signed, verified and marked, or the last checkpoint there was where the clock
+/// cannot be trusted.
 async fn first_published(
     guard: Guard<'_>,
     signer: &Signer,
     mark: &mut Option<(Mark, &Path)>,
     Sound { head, edge }: &Sound,
     time: Result<Timestamp, ClockFault>,
-) -> Result<(Published, bool), OpenError> {
+) -> Result<First, OpenError> {
     let now = match time {
         Ok(now) => now,
         Err(fault) => {
             tracing::error!(log.name = %guard.record.name, error.code = fault.code(), %fault, "the log dates nothing");
-            return Ok((guard.last_published().await?.ok_or(Error::Clock(fault))?, false));
+            let published = guard.last_published().await?.ok_or(Error::Clock(fault))?;
+            return Ok(First { published, is_new: false });
         }
     };
     let signer = HeadSigner { scheme: guard.scheme, signer, samples: &Samples::default() };
@@ -197,7 +210,7 @@ async fn first_published(
     if let Some((mark, path)) = mark {
         mark.write(&published.note).map_err(|error| OpenError::mark(path, error))?;
     }
-    Ok((published, true))
+    Ok(First { published, is_new: true })
 }
 
 /// The sequencer, and what publishes what it signs.
@@ -226,7 +239,8 @@ fn open_mark(path: &Path) -> Result<((Mark, &Path), Option<String>), OpenError> 
 /// What the guard finds, and then the witnesses.
 async fn judge(
     guard: Guard<'_>,
-    (copy, mark): (Option<&Destination>, Option<&str>),
+    copy: Option<&Destination>,
+    mark: Option<&str>,
     witnesses: Option<&Witnesses>,
     store: &Arc<dyn Store>,
 ) -> Result<Verdict, OpenError> {

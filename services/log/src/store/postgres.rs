@@ -1,21 +1,19 @@
 //! Logs in `PostgreSQL`: for production, and for several replicas over one database.
 //!
 //! # Life of a batch
-//! 1. The extension is computed under the assumption that no other process has appended since this one last did, and
-//!    that no entry of the batch is logged.
-//! 2. One statement adds the new head (`heads`) by compare-and-swap on size and root of the newest one and, only if it was
+//! 1. One statement adds the new head (`heads`) by compare-and-swap on size and root of the newest one and, only if it was
 //!    added, writes the entries (`bundle_parts`, `identities`, `leaf_indices`), `tiles` and the checkpoint that rides along
-//!    (`checkpoints`). It is its own transaction: **its commit is the durability point.** Where some of the batch is logged
+//!    (`checkpoints`). It is its own transaction: **its commit is the durability point.** Where some of the entries are logged
 //!    already (`identities`), or the head is another, it adds nothing, and answers with the head and the duplicates of its
 //!    snapshot. The primary key of `heads` has one place for what extends a head: two replicas cannot both take it.
-//! 3. Then the extension is computed from these, and the statement repeated. Every batch moves the head, so a head that stood
+//! 2. Then the extension is computed from these, and the statement repeated. Every batch moves the head, so a head that stood
 //!    still means that the duplicates of the snapshot are all there are.
 //!
-//! Nothing is locked before step 2. Where the head has moved, another replica is appending as well, and repeating this
-//! could lose every race. The batch is then tried again with the head locked first: a statement that reads what step 2
-//! answers with, and the same statement, between `BEGIN`, `lock_head` and `COMMIT`. The database takes the same lock for every
-//! head that is added, so replicas take turns. While they compete a store starts with the lock, and goes back to the
-//! shorter way once no other replica came in between. The lock only makes this fair: the primary key prevents a fork.
+//! Nothing is locked before step 1. Where the head has moved, another replica is appending as well, and repeating this
+//! could lose every race. Then the head is locked first: a statement that reads what step 1 answers with, and the same
+//! statement, between `BEGIN`, `lock_head` and `COMMIT`. The database takes the same lock for every head that is added, so
+//! replicas take turns. The lock only makes this fair: the primary key prevents a fork. When which way is taken is the
+//! sequencer's matter.
 //!
 //! One round trip instead of four: at one client most of what a batch takes beyond its fsync.
 //!
@@ -31,35 +29,34 @@ mod rows;
 use super::convert::{self, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
-    Answer, Batch, Census, CommittedHead, EarlierHead, Extension, Found, Indexed, LogRecord, Lookup, NewLog, Store,
-    StoreError, StoredEntry, TileId, Tiles,
+    Answer, Batch, Census, CommittedHead, EarlierHead, Extension, Found, Indexed, Integration, Lock, LogRecord, Lookup,
+    NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
 };
 use crate::Corrupt;
 use crate::gathered::Gathered;
 use bytes::Bytes;
-use chancery_daemon::database::Postgres;
+use chancery_daemon::database::{Lent, Postgres};
 use chancery_verify::tile::{Edge, FULL_WIDTH};
 use chancery_verify::{Hash, Timestamp, merkle};
 use futures_util::future::try_join_all;
 use heads::read_head;
 use rows::{LeafRow, Written, read_found, write_extension};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use sqlx::{Connection as _, PgConnection};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
-/// How often a batch or a read is tried before it fails: more often than there are connections, so that a server that was
-/// restarted, and thereby made all of them useless, goes unnoticed.
+/// How often a read is tried before it fails: more often than there are connections, so that a server that was restarted,
+/// and thereby made all of them useless, goes unnoticed.
 const ATTEMPTS: u32 = 16;
-/// The server's own limits end every wait before this; it is for a server that vanished without a word.
-const BATCH_TIMEOUT: Duration = Duration::from_secs(45);
+/// How long a step of a batch may take. The server's own limits end every wait before this; it is for a server that vanished
+/// without a word.
+const STEP_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Logs in an open `PostgreSQL` database.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     database: Postgres,
-    /// Logs for which another replica was ahead of us when we last looked. A hint: being wrong costs round trips only.
-    contended: Arc<Mutex<HashSet<i64>>>,
     reads: Arc<Reads>,
 }
 
@@ -90,179 +87,79 @@ impl Default for Reads {
     }
 }
 
-/// What came of one attempt to apply a batch.
-enum Attempt {
-    Applied,
-    /// Another replica moved the head meanwhile; nothing was written.
-    Overtaken,
-}
-
-/// What the attempts at one batch were to make of the log.
-#[derive(Default)]
-struct Heads {
-    /// The head that the last attempt was to make.
-    attempted: Option<CommittedHead>,
-    /// One that an attempt may have made before its connection broke.
-    unsure: Option<CommittedHead>,
-}
-
 impl PostgresStore {
     /// A store over an open database.
     #[must_use]
     pub fn new(database: Postgres) -> Self {
-        Self { database, contended: Arc::default(), reads: Arc::default() }
+        Self { database, reads: Arc::default() }
     }
 
-    fn is_contended(&self, log_id: i64) -> bool {
-        self.contended.lock().unwrap_or_else(PoisonError::into_inner).contains(&log_id)
-    }
-
-    fn note_contention(&self, log_id: i64, contended: bool) {
-        let mut logs = self.contended.lock().unwrap_or_else(PoisonError::into_inner);
-        if contended {
-            logs.insert(log_id);
-        } else {
-            logs.remove(&log_id);
-        }
-    }
-
-    /// The one place where a batch is tried again: after another replica was faster, after the server chose this
-    /// transaction to end a conflict, and where the connection broke. The first two are certain to have written
-    /// nothing. After a broken connection the result is unknown. But a batch is the same at every attempt, including
-    /// its time: the head in the database shows whether it was written.
-    async fn integrate_with_retries(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let mut attempt = 1;
-        let mut expected = batch.known;
-        let mut heads = Heads::default();
-        loop {
+    /// Step 1: in a transaction of its own, or in the one that holds the lock.
+    async fn write(
+        &self,
+        batch: &Batch<'_>,
+        extension: &Extension,
+        transaction: Option<Lent>,
+    ) -> Result<Integration, StoreError> {
+        let Some(mut transaction) = transaction else {
             let mut connection = self.database.writers.acquire().await?;
-            let result = if self.is_contended(batch.log_id) {
-                self.integrate_locked(&mut connection, batch, &mut heads).await
-            } else {
-                self.integrate_unlocked(&mut connection, batch, expected, &mut heads).await
-            };
-            if result.is_ok() {
-                connection.give_back();
-            }
-            match result {
-                Ok(Attempt::Applied) => return Ok(()),
-                Ok(Attempt::Overtaken) => self.note_contention(batch.log_id, true),
-                Err(error) if attempt < ATTEMPTS && is_disconnected(&error) => {
-                    heads.unsure = heads.attempted;
-                    tried_again("integrate", attempt, &error);
-                }
-                Err(error) if attempt < ATTEMPTS && is_conflict(&error) => tried_again("integrate", attempt, &error),
-                Err(error) => return Err(error),
-            }
-            expected = None;
-            attempt += 1;
-        }
-    }
-
-    /// Steps 1 to 3 without a lock.
-    async fn integrate_unlocked(
-        &self,
-        connection: &mut PgConnection,
-        batch: &mut Batch<'_>,
-        expected: Option<CommittedHead>,
-        heads: &mut Heads,
-    ) -> Result<Attempt, StoreError> {
-        let mut found = match expected {
-            Some(known) => Found::expected(known, batch.identities.len()),
-            None => self.find(connection, batch).await?,
+            let integration = write_or_find(&mut connection, batch, extension).await?;
+            connection.give_back();
+            return Ok(integration);
         };
-        let mut is_expectation = expected.is_some();
-        loop {
-            let head = found.head;
-            if heads.unsure == Some(head) {
-                return Ok(Attempt::Applied);
-            }
-            let Some(extension) = (batch.extend)(found)? else { return Ok(Attempt::Applied) };
-            heads.attempted = Some(extension.head);
-            let (now, duplicates) = match write_extension(connection, batch, &head, &extension).await? {
-                Written::Everything => return Ok(Attempt::Applied),
-                Written::Nothing(..) if !is_expectation => return Ok(Attempt::Overtaken),
-                Written::Nothing(now, duplicates) => (now, duplicates),
-            };
-            if now.tree != head.tree {
-                self.note_contention(batch.log_id, true);
-            }
-            found = self.with_edge(connection, batch, now, duplicates).await?;
-            is_expectation = false;
-        }
-    }
-
-    /// The same with the head locked from the start.
-    async fn integrate_locked(
-        &self,
-        connection: &mut PgConnection,
-        batch: &mut Batch<'_>,
-        heads: &mut Heads,
-    ) -> Result<Attempt, StoreError> {
-        // In one round trip. The lock is a statement of its own: one that waited for it would still read the entries as
-        // they were before it waited. The only thing in the text that varies is a number.
-        let begin = format!("/* integrate: lock */ BEGIN; SELECT lock_head({})", batch.log_id);
-        let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
-        let found = self.find(&mut transaction, batch).await?;
-        let head = found.head;
-        let extension = if heads.unsure == Some(head) { None } else { (batch.extend)(found)? };
-        let Some(extension) = extension else {
-            transaction.rollback().await?;
-            return Ok(Attempt::Applied);
-        };
-        heads.attempted = Some(extension.head);
-        match write_extension(&mut transaction, batch, &head, &extension).await? {
-            Written::Everything => {}
+        let integration = write_or_find(&mut transaction, batch, extension).await?;
+        match &integration {
+            // The durability point.
+            Integration::Committed => Lock::commit(transaction).await?,
             // Only where the database does not take the lock for every head.
-            Written::Nothing(..) => {
-                transaction.rollback().await?;
-                return Ok(Attempt::Overtaken);
-            }
+            Integration::Overtaken(_) => Lock::held(transaction).release().await,
         }
-        // The durability point.
-        transaction.commit().await?;
-        self.note_contention(batch.log_id, batch.known.map(|known| known.tree.size) != Some(head.tree.size));
-        Ok(Attempt::Applied)
-    }
-
-    /// What the extension is computed from.
-    async fn find(&self, connection: &mut PgConnection, batch: &mut Batch<'_>) -> Result<Found, StoreError> {
-        let (head, duplicates) = read_found(connection, batch.log_id, batch.identities).await?;
-        self.with_edge(connection, batch, head, duplicates).await
-    }
-
-    /// What was found, with the right edge where the caller does not know it.
-    async fn with_edge(
-        &self,
-        connection: &mut PgConnection,
-        batch: &mut Batch<'_>,
-        head: CommittedHead,
-        duplicates: Vec<Option<u64>>,
-    ) -> Result<Found, StoreError> {
-        let edge = if batch.known.is_some_and(|known| known.tree.size == head.tree.size) {
-            None
-        } else {
-            // Tiles only grow, so that tiles read after a head are always enough for it.
-            let ids = Edge::tile_ids(head.tree.size);
-            let wanted: Vec<_> = ids.iter().map(|id| (batch.log_id, *id)).collect();
-            Some(named(&ids, rows::tiles(connection, &wanted).await?)?)
-        };
-        Ok(Found { head, edge, duplicates })
+        Ok(integration)
     }
 }
 
-/// The connection is of no use any more: it broke, or the server ended it: by command (57P01), in a crash (57P02), or because
-/// this process did nothing for too long in the middle of a transaction (25P03).
-fn is_disconnected(error: &StoreError) -> bool {
-    match error.database() {
-        Some(sqlx::Error::Io(_)) => true,
-        Some(sqlx::Error::Database(error)) => matches!(error.code().as_deref(), Some("57P01" | "57P02" | "25P03")),
-        _ => false,
-    }
+/// Writes the extension, or says what there is instead.
+async fn write_or_find(
+    connection: &mut PgConnection,
+    batch: &Batch<'_>,
+    extension: &Extension,
+) -> Result<Integration, StoreError> {
+    let found = match write_extension(connection, batch, extension).await? {
+        Written::Everything => return Ok(Integration::Committed),
+        // Of the entries that were left out, nothing was asked.
+        Written::Nothing(..) if extension.entries.len() < batch.identities.len() => find(connection, batch).await?,
+        Written::Nothing(head, duplicates) => with_edge(connection, batch, head, duplicates).await?,
+    };
+    Ok(Integration::Overtaken(found))
 }
 
-fn tried_again(transaction: &'static str, attempt: u32, error: &StoreError) {
-    tracing::debug!(transaction, attempt, %error, "is tried again");
+/// What the extension is computed from.
+async fn find(connection: &mut PgConnection, batch: &Batch<'_>) -> Result<Found, StoreError> {
+    let (head, duplicates) = read_found(connection, batch.log_id, batch.identities).await?;
+    with_edge(connection, batch, head, duplicates).await
+}
+
+/// What was found, with the right edge where the caller does not know it.
+async fn with_edge(
+    connection: &mut PgConnection,
+    batch: &Batch<'_>,
+    head: CommittedHead,
+    duplicates: Vec<Option<u64>>,
+) -> Result<Found, StoreError> {
+    let edge = if batch.known.is_some_and(|known| known.tree.size == head.tree.size) {
+        None
+    } else {
+        // Tiles only grow, so that tiles read after a head are always enough for it.
+        let ids = Edge::tile_ids(head.tree.size);
+        let wanted: Vec<_> = ids.iter().map(|id| (batch.log_id, *id)).collect();
+        Some(named(&ids, rows::tiles(connection, &wanted).await?)?)
+    };
+    Ok(Found { head, edge, duplicates })
+}
+
+/// The answer of a step of a batch, if it comes in time.
+async fn in_time<T>(step: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(STEP_TIMEOUT, step).await.unwrap_or(Err(StoreError::Timeout))
 }
 
 /// Runs a read, and again where its connection turned out to be dead.
@@ -273,17 +170,13 @@ async fn read<T, F: Future<Output = Result<T, StoreError>>>(
     let mut attempt = 1;
     loop {
         match statement().await {
-            Err(error) if attempt < ATTEMPTS && is_disconnected(&error) => tried_again(name, attempt, &error),
+            Err(error) if attempt < ATTEMPTS && error.is_disconnected() => {
+                tracing::debug!(read = name, attempt, %error, "is tried again");
+            }
             result => return result,
         }
         attempt += 1;
     }
-}
-
-/// Serialization failure and deadlock: the server has undone the transaction and asks for another attempt.
-fn is_conflict(error: &StoreError) -> bool {
-    let Some(sqlx::Error::Database(error)) = error.database() else { return false };
-    matches!(error.code().as_deref(), Some("40001" | "40P01"))
 }
 
 /// The tiles that were found, in the order of `ids`.
@@ -346,15 +239,34 @@ impl Store for PostgresStore {
         Box::pin(async move { read("head", || read_head(&self.database.readers, log_id)).await })
     }
 
-    fn integrate<'a>(&'a self, mut batch: Batch<'a>) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let applied = tokio::time::timeout(BATCH_TIMEOUT, self.integrate_with_retries(&mut batch)).await;
-            applied.unwrap_or(Err(StoreError::Timeout))
-        })
+    fn find<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, Found> {
+        Box::pin(in_time(async move {
+            let mut connection = self.database.writers.acquire().await?;
+            let found = find(&mut connection, batch).await?;
+            connection.give_back();
+            Ok(found)
+        }))
     }
 
-    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
-        Box::pin(rehearsal::rehearse(&self.database.writers, log_id, from, extension))
+    fn lock<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, (Found, Lock)> {
+        Box::pin(in_time(async move {
+            let mut transaction = Lock::take(&self.database.writers, batch.log_id).await?;
+            let found = find(&mut transaction, batch).await?;
+            Ok((found, Lock::held(transaction)))
+        }))
+    }
+
+    fn integrate<'a>(
+        &'a self,
+        batch: &'a Batch<'a>,
+        extension: &'a Extension,
+        lock: Option<Lock>,
+    ) -> Answer<'a, Integration> {
+        Box::pin(in_time(self.write(batch, extension, lock.and_then(Lock::into_transaction))))
+    }
+
+    fn rehearse<'a>(&'a self, log_id: i64, extension: &'a Extension) -> Answer<'a, ()> {
+        Box::pin(rehearsal::rehearse(&self.database.writers, log_id, extension))
     }
 
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {

@@ -3,21 +3,21 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
 //! because each crosses to the connection's thread and back.
 
+mod batch;
 mod doubts;
-mod rehearsal;
 
 use super::convert::{self, CensusRow, CheckpointRow, LogRow, LookupRow, TileRow, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
-    Answer, Batch, Census, CommittedHead, Extension, Found, Indexed, LogRecord, Lookup, NewLog, Store, StoreError,
-    StoredEntry, TileId, Tiles,
+    Answer, Batch, Census, CommittedHead, Extension, Found, Indexed, Integration, Lock, LogRecord, Lookup, NewLog,
+    Store, StoreError, StoredEntry, TileId, Tiles,
 };
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Sqlite;
-use chancery_verify::tile::{self, Edge, FULL_WIDTH};
+use chancery_verify::tile::FULL_WIDTH;
 use chancery_verify::{Hash, Timestamp, merkle};
-use sqlx::{Connection as _, QueryBuilder, SqliteConnection};
+use sqlx::{QueryBuilder, SqliteConnection};
 
 /// Rows in one statement; seven columns each stay well below `SQLite`'s 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 1000;
@@ -85,104 +85,6 @@ async fn read_partial_tile(
     Ok((!hashes.is_empty()).then(|| hashes.concat()))
 }
 
-async fn find_duplicates(
-    connection: &mut SqliteConnection,
-    log_id: i64,
-    identities: &[Hash],
-) -> Result<Vec<Option<u64>>, StoreError> {
-    let mut found = Vec::new();
-    for chunk in identities.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::new("SELECT identity_hash, leaf_index FROM identities WHERE log_id = ");
-        query.push_bind(log_id).push(" AND identity_hash IN (");
-        let mut list = query.separated(", ");
-        for identity in chunk {
-            list.push_bind(identity.as_slice());
-        }
-        query.push(")");
-        found.append(&mut query.build_query_as().fetch_all(&mut *connection).await?);
-    }
-    convert::duplicates(identities, found)
-}
-
-async fn insert_entries(
-    connection: &mut SqliteConnection,
-    log_id: i64,
-    entries: &[StoredEntry],
-) -> Result<(), StoreError> {
-    let parts = parts::pack(entries)?;
-    for chunk in parts.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::new(
-            "INSERT INTO bundle_parts (log_id, first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents) ",
-        );
-        query.push_values(chunk, |mut row, part| {
-            row.push_bind(log_id).push_bind(part.first_index).push_bind(part.timestamp_ms);
-            row.push_bind(part.leaf_hashes.as_slice()).push_bind(part.identity_hashes.as_deref());
-            row.push_bind(part.ends.as_slice()).push_bind(part.contents.as_slice());
-        });
-        query.build().execute(&mut *connection).await?;
-    }
-    let identities = entries.iter().map(|entry| Ok((entry.identity_hash, to_i64(entry.index)?)));
-    let identities = identities.collect::<Result<Vec<_>, StoreError>>()?;
-    insert_indices(connection, "INSERT INTO identities (log_id, identity_hash, leaf_index) ", log_id, &identities)
-        .await?;
-    let leaf_indices = parts::leaf_indices(&parts)?;
-    insert_indices(connection, "INSERT INTO leaf_indices (log_id, leaf_hash, leaf_index) ", log_id, &leaf_indices).await
-}
-
-async fn insert_indices(
-    connection: &mut SqliteConnection,
-    insert: &'static str,
-    log_id: i64,
-    indices: &[(Hash, i64)],
-) -> Result<(), StoreError> {
-    for chunk in indices.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::new(insert);
-        query.push_values(chunk, |mut row, (hash, index)| {
-            row.push_bind(log_id).push_bind(hash.as_slice()).push_bind(*index);
-        });
-        query.build().execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-async fn write_tiles(connection: &mut SqliteConnection, log_id: i64, tiles: &Tiles) -> Result<(), StoreError> {
-    let rows: Vec<_> = tiles.0.iter().map(|(id, hashes)| (id, tile::hashes_to_bytes(hashes))).collect();
-    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::new("INSERT INTO tiles (log_id, level, tile_index, hashes) VALUES ");
-        let mut values = query.separated(", ");
-        for (id, hashes) in chunk {
-            values.push("(").push_bind_unseparated(log_id).push_unseparated(", ");
-            values.push_bind_unseparated(i64::from(id.level)).push_unseparated(", ");
-            values.push_bind_unseparated(to_i64(id.index)?).push_unseparated(", ");
-            values.push_bind_unseparated(hashes.as_slice()).push_unseparated(")");
-        }
-        query.push(" ON CONFLICT (log_id, level, tile_index) DO UPDATE SET hashes = excluded.hashes");
-        query.build().execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// Advances the head by compare-and-swap on size and root: whatever else goes wrong, this cannot fork the tree.
-async fn advance_head(
-    connection: &mut SqliteConnection,
-    log_id: i64,
-    from: &CommittedHead,
-    to: &CommittedHead,
-) -> Result<(), StoreError> {
-    let advanced = sqlx::query(
-        "UPDATE tree_heads SET tree_size = ?, root_hash = ?, timestamp_ms = ? WHERE log_id = ? AND tree_size = ? AND root_hash = ?",
-    )
-    .bind(to_i64(to.tree.size)?)
-    .bind(to.tree.root.as_slice())
-    .bind(to_i64(to.timestamp.millis())?)
-    .bind(log_id)
-    .bind(to_i64(from.tree.size)?)
-    .bind(from.tree.root.as_slice())
-    .execute(connection)
-    .await?;
-    if advanced.rows_affected() == 1 { Ok(()) } else { Err(Corrupt::new("the head is the one that was read").into()) }
-}
-
 async fn insert_checkpoint(
     connection: &mut SqliteConnection,
     log_id: i64,
@@ -195,30 +97,6 @@ async fn insert_checkpoint(
         .bind(note)
         .execute(connection)
         .await?;
-    Ok(())
-}
-
-/// The whole transaction.
-async fn integrate(connection: &mut SqliteConnection, batch: Batch<'_>) -> Result<(), StoreError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let head = read_head(&mut transaction, batch.log_id).await?;
-    let edge = if batch.known.is_some_and(|known| known.tree.size == head.tree.size) {
-        None
-    } else {
-        Some(read_tiles(&mut transaction, batch.log_id, &Edge::tile_ids(head.tree.size)).await?)
-    };
-    let duplicates = find_duplicates(&mut transaction, batch.log_id, batch.identities).await?;
-    let Some(Extension { entries, tiles, head: new_head }) = (batch.extend)(Found { head, edge, duplicates })? else {
-        return Ok(());
-    };
-    insert_entries(&mut transaction, batch.log_id, &entries).await?;
-    write_tiles(&mut transaction, batch.log_id, &tiles).await?;
-    advance_head(&mut transaction, batch.log_id, &head, &new_head).await?;
-    if let Some((size, note)) = &batch.published {
-        insert_checkpoint(&mut transaction, batch.log_id, *size, note).await?;
-    }
-    // The durability point.
-    transaction.commit().await?;
     Ok(())
 }
 
@@ -303,21 +181,26 @@ impl Store for SqliteStore {
         Box::pin(async move { read_head(&mut *self.database.readers.acquire().await?, log_id).await })
     }
 
-    fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let mut connection = self.database.writer.acquire().await?;
-            let applied = integrate(&mut connection, batch).await;
-            if applied.is_err() {
-                // SQLite has ended some failed transactions by itself (a full disk), of which the connection's count of
-                // open ones knows nothing: it would refuse to begin another one for ever.
-                let _ = connection.close().await;
-            }
-            applied
-        })
+    fn find<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, Found> {
+        Box::pin(batch::find(&self.database.writer, batch))
     }
 
-    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
-        Box::pin(rehearsal::rehearse(&self.database.writer, log_id, from, extension))
+    // No other process moves a head.
+    fn lock<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, (Found, Lock)> {
+        Box::pin(async move { Ok((self.find(batch).await?, Lock::nobody_out())) })
+    }
+
+    fn integrate<'a>(
+        &'a self,
+        batch: &'a Batch<'a>,
+        extension: &'a Extension,
+        _lock: Option<Lock>,
+    ) -> Answer<'a, Integration> {
+        Box::pin(batch::integrate(&self.database.writer, batch, extension))
+    }
+
+    fn rehearse<'a>(&'a self, log_id: i64, extension: &'a Extension) -> Answer<'a, ()> {
+        Box::pin(batch::rehearse(&self.database.writer, log_id, extension))
     }
 
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {

@@ -1,8 +1,8 @@
 //! A store whose operations are timed, as the log sees them: with waiting for a connection and for a shared query.
 
 use super::{
-    Answer, Batch, Census, CommittedHead, Doubts, EarlierHead, End, Extension, Identity, Indexed, LogRecord, Lookup,
-    NewLog, Recorded, Store, StoredEntry, TileId, Tiles,
+    Answer, Batch, Census, CommittedHead, Doubts, EarlierHead, End, Extension, Found, Identity, Indexed, Integration,
+    Lock, LogRecord, Lookup, NewLog, Recorded, Store, StoredEntry, TileId, Tiles,
 };
 use crate::activity::Activity;
 use bytes::Bytes;
@@ -65,12 +65,25 @@ impl Store for Timed {
         self.timed("head", self.store.head(log_id))
     }
 
-    fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()> {
-        self.timed("integrate", self.store.integrate(batch))
+    fn find<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, Found> {
+        self.timed("find", self.store.find(batch))
     }
 
-    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
-        self.timed("rehearse", self.store.rehearse(log_id, from, extension))
+    fn lock<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, (Found, Lock)> {
+        self.timed("lock", self.store.lock(batch))
+    }
+
+    fn integrate<'a>(
+        &'a self,
+        batch: &'a Batch<'a>,
+        extension: &'a Extension,
+        lock: Option<Lock>,
+    ) -> Answer<'a, Integration> {
+        self.timed("integrate", self.store.integrate(batch, extension, lock))
+    }
+
+    fn rehearse<'a>(&'a self, log_id: i64, extension: &'a Extension) -> Answer<'a, ()> {
+        self.timed("rehearse", self.store.rehearse(log_id, extension))
     }
 
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {

@@ -106,7 +106,8 @@ pub(crate) fn extend_tree(
     let head = CommittedHead { tree: merkle::TreeHead { size: edge.size(), root: edge.root() }, timestamp };
     let completed = touched.0.iter().filter(|(_, hashes)| hashes.len() == FULL_WIDTH as usize);
     let completed = Trees(completed.map(|(id, hashes)| (*id, Arc::new(TileTree::new(hashes)))).collect());
-    Ok(Extended { edge, head, outcomes, completed, extension: Some(Extension::new(entries, touched, head)) })
+    let extension = Extension::new(found.head, entries, touched, head);
+    Ok(Extended { edge, head, outcomes, completed, extension: Some(extension) })
 }
 
 /// Verifies that the new ones of `count` entries begin where the head ends, and that the tree may have so many more.
@@ -136,8 +137,8 @@ pub(crate) fn rehearsal(head: &CommittedHead, tiles: &Tiles) -> Result<Extension
     // Not the leaf hash, so that the table of leaves is written as well.
     let identity_hash = merkle::leaf_hash(&head.tree.root);
     let entry = StoredEntry { index, timestamp, identity_hash, leaf_hash, leaf, extra: Bytes::new() };
-    let head = CommittedHead { tree: merkle::TreeHead { size: edge.size(), root: edge.root() }, timestamp };
-    Ok(Extension::new(vec![entry], touched, head))
+    let after = CommittedHead { tree: merkle::TreeHead { size: edge.size(), root: edge.root() }, timestamp };
+    Ok(Extension::new(*head, vec![entry], touched, after))
 }
 
 /// The edge of the committed tree, if its tiles are there and lead to its root hash.

@@ -290,7 +290,7 @@ pub(crate) fn entry(text: &str) -> Pending {
     sealed_by(text, |_| {})
 }
 
-/// An entry that does something at the moment it is given an index, in the middle of the store's transaction.
+/// An entry that does something at the moment it is given an index: after what there is was read, before anything is written.
 pub(crate) fn sealed_by(text: &str, at: impl Fn(u64) + Send + Sync + 'static) -> Pending {
     let leaf = bytes::Bytes::from(text.to_owned());
     let seal = move |index, leaf: &bytes::Bytes| {

@@ -74,7 +74,7 @@ pub(crate) fn work(bench: &Bench, keys: &TempDir, name: String) -> Work {
 pub(crate) async fn a_process_that_is_killed_at_any_step_loses_and_repeats_nothing(mut bench: Bench) {
     let keys = keep_key(&mut bench);
     let mut told = Told::default();
-    for step in [Step::BeforeIntegrate, Step::Extended, Step::Committed, Step::BeforePublish, Step::Published] {
+    for step in [Step::BeforeIntegrate, Step::Committed, Step::BeforePublish, Step::Published] {
         // A log that is stopped stores its checkpoint once.
         let lives: &[u64] = if matches!(step, Step::BeforePublish | Step::Published) { &[0] } else { &[0, 1, 7, 40] };
         for lives in lives {

@@ -1,8 +1,8 @@
 //! A store with a hook at every step it takes for a log: there a test makes it fail, or the process die.
 
 use chancery_log::store::{
-    Answer, Batch, Census, CommittedHead, Doubts, End, Extension, Found, Identity, Indexed, LogRecord, Lookup, NewLog,
-    Recorded, Store, StoreError, StoredEntry,
+    Answer, Batch, Census, CommittedHead, Doubts, End, Extension, Found, Identity, Indexed, Integration, Lock,
+    LogRecord, Lookup, NewLog, Recorded, Store, StoreError, StoredEntry,
 };
 use chancery_verify::tile::{TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
@@ -11,10 +11,8 @@ use std::sync::Arc;
 /// What is about to happen, or has just happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Step {
-    /// A batch has been handed over; the database knows nothing of it.
+    /// A batch is extended and has been handed over; the database knows nothing of it.
     BeforeIntegrate,
-    /// In the middle of a batch: what there is has been read, nothing has been written.
-    Extended,
     /// A batch is committed; nobody has been told.
     Committed,
     /// A checkpoint is about to be stored without a batch.
@@ -63,21 +61,29 @@ impl Store for Hooked {
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
         self.inner.head(log_id)
     }
-    fn integrate<'a>(&'a self, batch: Batch<'a>) -> Answer<'a, ()> {
+    fn find<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, Found> {
+        self.inner.find(batch)
+    }
+    fn lock<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, (Found, Lock)> {
+        self.inner.lock(batch)
+    }
+    fn integrate<'a>(
+        &'a self,
+        batch: &'a Batch<'a>,
+        extension: &'a Extension,
+        lock: Option<Lock>,
+    ) -> Answer<'a, Integration> {
         Box::pin(async move {
             (self.hook)(Step::BeforeIntegrate)?;
-            let Batch { extend, .. } = batch;
-            let mut extend = |found: Found| {
-                let extension = extend(found)?;
-                let _ = (self.hook)(Step::Extended);
-                Ok(extension)
-            };
-            self.inner.integrate(Batch { extend: &mut extend, ..batch }).await?;
-            (self.hook)(Step::Committed)
+            let integration = self.inner.integrate(batch, extension, lock).await?;
+            if matches!(integration, Integration::Committed) {
+                (self.hook)(Step::Committed)?;
+            }
+            Ok(integration)
         })
     }
-    fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
-        self.inner.rehearse(log_id, from, extension)
+    fn rehearse<'a>(&'a self, log_id: i64, extension: &'a Extension) -> Answer<'a, ()> {
+        self.inner.rehearse(log_id, extension)
     }
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
         Box::pin(async move {

@@ -23,6 +23,7 @@ mod hooked;
 mod marks;
 mod mirror;
 mod moody;
+mod overtaken;
 mod pool;
 #[path = "../postgres/mod.rs"]
 mod postgres;
@@ -76,6 +77,7 @@ on_both_databases! {
     holes::a_self_check_that_passes_the_second_time_stops_nothing,
     faults::a_batch_that_was_stored_but_reported_failed_keeps_its_indices,
     faults::a_batch_that_was_lost_is_taken_when_it_comes_again,
+    overtaken::a_batch_that_was_overtaken_is_told_all_there_is_and_writes_nothing,
     crash::a_process_that_is_killed_at_any_step_loses_and_repeats_nothing,
     crash::a_process_that_is_killed_at_any_moment_loses_and_repeats_nothing,
     crash::a_process_that_is_killed_while_it_copies_tiles_leaves_a_copy_that_is_completed,

@@ -100,7 +100,7 @@ impl Sequencer {
     async fn rehearse(&mut self, head: &CommittedHead) -> Result<(), StoreError> {
         let log_id = self.record.log_id;
         let tiles = self.store.tiles(log_id, Edge::tile_ids(head.tree.size)).await?;
-        self.store.rehearse(log_id, head, &rehearsal(head, &tiles)?).await?;
+        self.store.rehearse(log_id, &rehearsal(head, &tiles)?).await?;
         if let Some((size, note)) = self.unstored.clone() {
             self.store.publish(log_id, size, note).await?;
             self.activity.checkpointed(size);

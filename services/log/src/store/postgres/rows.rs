@@ -202,11 +202,10 @@ fn write_statement(beside: [bool; 3]) -> &'static str {
 
 pub(super) async fn write_extension(
     connection: &mut PgConnection,
-    batch: &mut Batch<'_>,
-    from: &CommittedHead,
+    batch: &Batch<'_>,
     extension: &Extension,
 ) -> Result<Written, StoreError> {
-    let Extension { entries, tiles, head } = extension;
+    let Extension { from, entries, tiles, head } = extension;
     let parts = parts::pack(entries)?;
     let leaf_indices = parts::leaf_indices(&parts)?;
     let checkpoint_size = batch.published.as_ref().map(|(size, _)| to_i64(*size)).transpose()?;
