@@ -9,14 +9,11 @@ use super::super::{CommittedHead, EarlierHead, StoreError};
 use chancery_daemon::database::Connections;
 use chancery_verify::{Hash, Timestamp};
 use sqlx::{PgConnection, PgExecutor};
+use std::sync::LazyLock;
 
 /// Selects the newest head of the log `$1`.
-macro_rules! newest_head {
-    () => {
-        "SELECT tree_size, root_hash, timestamp_ms FROM heads WHERE log_id = $1 ORDER BY previous_size DESC LIMIT 1"
-    };
-}
-pub(super) use newest_head;
+pub(super) const NEWEST_HEAD: &str =
+    "SELECT tree_size, root_hash, timestamp_ms FROM heads WHERE log_id = $1 ORDER BY previous_size DESC LIMIT 1";
 
 /// Adds the first head of a log, which extends none.
 pub(super) async fn insert_head(
@@ -55,7 +52,8 @@ pub(super) async fn freeze(
 
 /// The newest head.
 pub(super) async fn read_head(executor: impl PgExecutor<'_>, log_id: i64) -> Result<CommittedHead, StoreError> {
-    let head = sqlx::query_as(concat!("/* head */ ", newest_head!()));
+    static HEAD: LazyLock<String> = LazyLock::new(|| format!("/* head */ {NEWEST_HEAD}"));
+    let head = sqlx::query_as(HEAD.as_str());
     convert::committed_head(head.bind(log_id).fetch_optional(executor).await?)
 }
 

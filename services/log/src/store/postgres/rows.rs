@@ -7,13 +7,13 @@
 use super::super::convert::{self, CheckpointRow, LogRow, to_i64};
 use super::super::parts::{self, PartRow};
 use super::super::{Batch, CommittedHead, Extension, NewLog, StoreError, TileId};
-use super::heads::newest_head;
+use super::heads::NEWEST_HEAD;
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Connections;
 use chancery_verify::{Hash, tile};
 use sqlx::{PgConnection, PgExecutor};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// What a write came to: all of a batch; or nothing, because the head is another than the one it extends or some of the batch
 /// is logged already. Then also the head, and for each identity of the batch the index at which it is logged, of one snapshot.
@@ -62,23 +62,15 @@ type FoundRow = (i64, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>);
 type WrittenRow = (bool, i64, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>);
 
 /// Selects those of the identities `$2` that are logged already.
-macro_rules! duplicates {
-    () => {
-        "SELECT wanted.identity_hash, entry.leaf_index
+const DUPLICATES: &str = "SELECT wanted.identity_hash, entry.leaf_index
          FROM unnest($2::bytea[]) AS wanted (identity_hash), LATERAL (
              SELECT leaf_index FROM identities
              WHERE log_id = $1 AND identity_hash = wanted.identity_hash LIMIT 1
-         ) AS entry"
-    };
-}
-
-/// Selects [`FoundRow`]s: one where nothing is known, with the head in it; otherwise one for each duplicate.
-macro_rules! found {
-    () => {
-        " head.tree_size, head.root_hash, head.timestamp_ms, known.identity_hash, known.leaf_index
-         FROM head LEFT JOIN known ON true"
-    };
-}
+         ) AS entry";
+/// Selects the columns of [`FoundRow`]s: of one where nothing is known, with the head in it; otherwise of one for each
+/// duplicate.
+const FOUND: &str = "head.tree_size, head.root_hash, head.timestamp_ms, known.identity_hash, known.leaf_index
+         FROM head LEFT JOIN known ON true";
 
 /// The head, and for each identity the index at which it is logged already, of one snapshot.
 pub(super) async fn read_found(
@@ -86,14 +78,10 @@ pub(super) async fn read_found(
     log_id: i64,
     identities: &[Hash],
 ) -> Result<(CommittedHead, Vec<Option<u64>>), StoreError> {
-    let rows = sqlx::query_as(concat!(
-        "/* integrate: read */ WITH known AS (",
-        duplicates!(),
-        "), head AS (",
-        newest_head!(),
-        ") SELECT",
-        found!()
-    ));
+    static READ: LazyLock<String> = LazyLock::new(|| {
+        format!("/* integrate: read */ WITH known AS ({DUPLICATES}), head AS ({NEWEST_HEAD}) SELECT {FOUND}")
+    });
+    let rows = sqlx::query_as(READ.as_str());
     let rows = rows.bind(log_id).bind(identities.iter().map(Hash::as_slice).collect::<Vec<_>>());
     found(identities, rows.fetch_all(connection).await?)
 }
@@ -145,16 +133,23 @@ pub(super) async fn tiles(
     in_order(rows.into_iter().filter_map(|(position, hashes)| Some((position, hashes?))), wanted.len())
 }
 
-/// Adds the extension's head after the one that it extends, and writes everything that makes it true. `advanced` is empty where
-/// the head is another by now, or one of the new entries is logged already; then so is every other part. The primary key has
-/// one place for a head that extends this one: whatever else goes wrong, this cannot fork the tree.
-const WRITE_ENTRIES: &str = concat!(
-    "/* integrate: write */
-    WITH known AS (",
-    duplicates!(),
-    "), head AS (",
-    newest_head!(),
-    "), advanced AS (
+/// What a batch writes beside its entries. Each combination is a statement of its own: a table that is named costs a statement
+/// its time, even where nothing is inserted.
+#[derive(Debug, Clone, Copy)]
+struct Beside {
+    leaf_indices: bool,
+    tiles: bool,
+    checkpoint: bool,
+}
+
+impl Beside {
+    /// Adds the extension's head after the one that it extends, and writes everything that makes it true. `advanced` is empty
+    /// where the head is another by now, or one of the new entries is logged already; then so is every other part. The primary
+    /// key has one place for a head that extends this one: whatever else goes wrong, this cannot fork the tree.
+    fn statement(self) -> String {
+        let mut statement = format!(
+            "/* integrate: write */
+    WITH known AS ({DUPLICATES}), head AS ({NEWEST_HEAD}), advanced AS (
         INSERT INTO heads (log_id, previous_size, tree_size, root_hash, timestamp_ms)
         SELECT $1, $3, $5, $6, $7 FROM head
         WHERE tree_size = $3 AND root_hash = $4 AND NOT EXISTS (SELECT FROM known)
@@ -168,36 +163,44 @@ const WRITE_ENTRIES: &str = concat!(
         INSERT INTO identities (log_id, identity_hash, leaf_index)
         SELECT advanced.log_id, new.* FROM advanced, unnest($2::bytea[], $14::bigint[]) AS new
     )"
-);
-/// What some batches write beside. A table that is named costs a statement its time, even where nothing is inserted.
-const WRITE_BESIDE: [&str; 3] = [
-    ", new_leaf_indices AS (
+        );
+        if self.leaf_indices {
+            statement.push_str(
+                ", new_leaf_indices AS (
         INSERT INTO leaf_indices (log_id, leaf_hash, leaf_index)
         SELECT advanced.log_id, new.* FROM advanced, unnest($15::bytea[], $16::bigint[]) AS new
     )",
-    ", new_tiles AS (
+            );
+        }
+        if self.tiles {
+            statement.push_str(
+                ", new_tiles AS (
         INSERT INTO tiles (log_id, level, tile_index, hashes)
         SELECT advanced.log_id, new.* FROM advanced, unnest($17::smallint[], $18::bigint[], $19::bytea[]) AS new
         ON CONFLICT (log_id, level, tile_index) DO UPDATE SET hashes = excluded.hashes
     )",
-    ", new_checkpoint AS (
+            );
+        }
+        if self.checkpoint {
+            statement.push_str(
+                ", new_checkpoint AS (
         INSERT INTO checkpoints (log_id, tree_size, note)
         SELECT advanced.log_id, $20::bigint, $21::text FROM advanced
         ON CONFLICT DO NOTHING
     )",
-];
-const WRITE_ANSWER: &str = concat!(" SELECT EXISTS (SELECT FROM advanced),", found!());
+            );
+        }
+        statement + " SELECT EXISTS (SELECT FROM advanced), " + FOUND
+    }
 
-/// The statement with these of [`WRITE_BESIDE`].
-fn write_statement(beside: [bool; 3]) -> &'static str {
-    static STATEMENTS: LazyLock<[String; 8]> = LazyLock::new(|| {
-        std::array::from_fn(|number| {
-            let beside = (0..).zip(WRITE_BESIDE).filter(|(bit, _)| number >> bit & 1 == 1).map(|(_, text)| text);
-            std::iter::once(WRITE_ENTRIES).chain(beside).chain([WRITE_ANSWER]).collect()
-        })
-    });
-    let [leaf_indices, tiles, checkpoint] = beside.map(usize::from);
-    &STATEMENTS[leaf_indices | tiles << 1 | checkpoint << 2]
+    /// The same, made once: a connection finds what it has prepared by the text.
+    fn prepared(self) -> &'static str {
+        static STATEMENTS: [[[OnceLock<String>; 2]; 2]; 2] =
+            [const { [const { [const { OnceLock::new() }; 2] }; 2] }; 2];
+        let Self { leaf_indices, tiles, checkpoint } = self;
+        let place = &STATEMENTS[usize::from(leaf_indices)][usize::from(tiles)][usize::from(checkpoint)];
+        place.get_or_init(|| self.statement())
+    }
 }
 
 pub(super) async fn write_extension(
@@ -209,8 +212,12 @@ pub(super) async fn write_extension(
     let parts = parts::pack(entries)?;
     let leaf_indices = parts::leaf_indices(&parts)?;
     let checkpoint_size = batch.published.as_ref().map(|(size, _)| to_i64(*size)).transpose()?;
-    let beside = [!leaf_indices.is_empty(), !tiles.0.is_empty(), checkpoint_size.is_some()];
-    let rows: Vec<WrittenRow> = sqlx::query_as(write_statement(beside))
+    let beside = Beside {
+        leaf_indices: !leaf_indices.is_empty(),
+        tiles: !tiles.0.is_empty(),
+        checkpoint: checkpoint_size.is_some(),
+    };
+    let rows: Vec<WrittenRow> = sqlx::query_as(beside.prepared())
         .bind(batch.log_id)
         .bind(entries.iter().map(|entry| entry.identity_hash.as_slice()).collect::<Vec<_>>())
         .bind(to_i64(from.tree.size)?)
@@ -316,9 +323,7 @@ pub(super) async fn entries(
 type SingleRow = (i64, i64, i64, Vec<u8>, Option<Vec<u8>>, Vec<u8>, Vec<u8>);
 
 /// Selects the index of the leaf that is `wanted` (`log_id`, `leaf_hash`). An identity is a leaf hash where its part says so.
-macro_rules! found_leaf {
-    () => {
-        "SELECT coalesce((
+const FOUND_LEAF: &str = "SELECT coalesce((
              SELECT min(leaf_index) FROM leaf_indices
              WHERE log_id = wanted.log_id AND leaf_hash = wanted.leaf_hash
          ), (
@@ -328,19 +333,19 @@ macro_rules! found_leaf {
                  WHERE log_id = wanted.log_id AND first_index <= identities.leaf_index
                  ORDER BY first_index DESC LIMIT 1
              )
-         )) AS leaf_index"
-    };
-}
+         )) AS leaf_index";
 
 /// The indices of the leaves with these hashes in these logs, in their order.
 pub(super) async fn indices(connections: &Connections, wanted: &[(i64, Hash)]) -> Result<Vec<Option<i64>>, StoreError> {
-    let query = sqlx::query_as(concat!(
-        "/* index_of */
+    static INDICES: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "/* index_of */
          SELECT position, leaf_index
-         FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS wanted (log_id, leaf_hash, position), LATERAL (",
-        found_leaf!(),
-        ") AS found WHERE leaf_index IS NOT NULL",
-    ));
+         FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS wanted (log_id, leaf_hash, position),
+         LATERAL ({FOUND_LEAF}) AS found WHERE leaf_index IS NOT NULL"
+        )
+    });
+    let query = sqlx::query_as(INDICES.as_str());
     let log_ids: Vec<i64> = wanted.iter().map(|(log_id, _)| *log_id).collect();
     let hashes: Vec<&[u8]> = wanted.iter().map(|(_, hash)| hash.as_slice()).collect();
     let rows: Vec<(i64, i64)> = query.bind(log_ids).bind(hashes).fetch_all(connections).await?;
@@ -355,15 +360,17 @@ pub(super) async fn leaves(
     connections: &Connections,
     wanted: &[(i64, Hash)],
 ) -> Result<Vec<Option<LeafRow>>, StoreError> {
-    let query = sqlx::query_as(concat!(
-        "/* leaves */
+    static LEAVES: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "/* leaves */
          SELECT position, leaf_index, (
              SELECT hashes FROM tiles WHERE log_id = wanted.log_id AND level = 0 AND tile_index = leaf_index >> 8
          )
-         FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS wanted (log_id, leaf_hash, position), LATERAL (",
-        found_leaf!(),
-        ") AS found WHERE leaf_index IS NOT NULL",
-    ));
+         FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS wanted (log_id, leaf_hash, position),
+         LATERAL ({FOUND_LEAF}) AS found WHERE leaf_index IS NOT NULL"
+        )
+    });
+    let query = sqlx::query_as(LEAVES.as_str());
     let log_ids: Vec<i64> = wanted.iter().map(|(log_id, _)| *log_id).collect();
     let hashes: Vec<&[u8]> = wanted.iter().map(|(_, hash)| hash.as_slice()).collect();
     let rows: Vec<(i64, i64, Option<Vec<u8>>)> = query.bind(log_ids).bind(hashes).fetch_all(connections).await?;
