@@ -83,7 +83,8 @@ impl Listening {
     /// requests are answered. Returns when what was accepted is answered.
     pub(crate) async fn serve(
         mut self,
-        (routes, pages): (Router, Option<UnknownPath>),
+        routes: Router,
+        pages: Option<UnknownPath>,
         checks: Checks,
         metrics: Option<&Metrics>,
         guard: impl Fn(Router) -> Router,

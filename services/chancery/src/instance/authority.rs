@@ -226,7 +226,8 @@ pub(super) fn authority(
     settings: &Settings,
     pipeline: Pipeline,
     clock: Arc<ClockGuard>,
-    (rates, records): (Rates, Records),
+    rates: Rates,
+    records: Records,
 ) -> anyhow::Result<Arc<CertificateAuthority>> {
     let authenticator = Authenticator::new(settings.issuers.beside(own), &http_fetcher)?;
     let authority = CertificateAuthority::new(authenticator, pipeline, clock).limited(rates).recorded(records);

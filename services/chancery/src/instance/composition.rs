@@ -111,7 +111,7 @@ impl Instance {
         let timestamps = common.timestamps(&choices).await?;
         let issuer = common.development_issuer()?;
         let timestamp_keys = timestamps.as_ref().map(Timestamps::keys);
-        let publisher = common.publisher(issuer.as_deref(), &choices, (&keys, &log_keys), timestamp_keys)?;
+        let publisher = common.publisher(issuer.as_deref(), &choices, &keys, &log_keys, timestamp_keys)?;
         let (publisher, trust_files) = publisher.unzip();
         if let (Some(logs), Some(files)) = (&logs, &trust_files) {
             // The first entry is the trust root it will be verified with.
@@ -120,7 +120,7 @@ impl Instance {
         }
         let metrics = choices.operations.metrics(running.as_ref(), clock)?;
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
-        let tuf = common.tuf(&choices, trust_files.clone(), (metrics.as_ref(), audit.clone())).await?;
+        let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref(), audit.clone()).await?;
         let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
@@ -131,7 +131,7 @@ impl Instance {
         } else {
             ((Router::new(), Checked::default()), common.observed_authority(followed)?)
         };
-        background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), (clock, &statuses))?);
+        background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), clock, &statuses)?);
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
         background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()));
         let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
@@ -179,7 +179,7 @@ impl Instance {
     ) -> anyhow::Result<()> {
         let (routes, checks) = (self.routes.clone(), Arc::clone(&self.checks));
         let pages = self.console.as_ref().map(Console::unknown_path);
-        listening.serve((routes, pages), checks, self.metrics.as_ref(), guard, ready).await?;
+        listening.serve(routes, pages, checks, self.metrics.as_ref(), guard, ready).await?;
         self.stop().await;
         Ok(())
     }
@@ -254,7 +254,8 @@ impl Common<'_> {
     fn certificate_logs(
         &self,
         keys: Generations<PublicKey>,
-        (shards, issuing): (Option<CtShards>, Option<Arc<Issuing>>),
+        shards: Option<CtShards>,
+        issuing: Option<Arc<Issuing>>,
         publisher: Option<Publisher>,
         statuses: Statuses,
     ) -> anyhow::Result<JoinHandle<()>> {
@@ -266,7 +267,7 @@ impl Common<'_> {
             Publisher::name(publisher.as_ref(), keys, TrustSources::set_ct_logs)?;
             let (generation, key) = keys.signing_credential()?;
             if let Some(issuing) = issuing.as_ref().filter(|_| logs_to.load(Ordering::Relaxed) != generation) {
-                issuing.log_to(transparency::reached(&addresses, (generation, &key))?)?;
+                issuing.log_to(transparency::reached(&addresses, generation, &key)?)?;
                 logs_to.store(generation, Ordering::Relaxed);
             }
             Ok(())
@@ -279,7 +280,7 @@ impl Common<'_> {
         let (own_log, published) = (shards.as_ref().map(|shards| shards.first().clone()), publisher.clone());
         let take = move |keys: &_| authority::observe(own_log.as_ref(), published.as_ref(), keys);
         let observed = observe::start(self.ring(), rotation::Role::Ca, take);
-        Ok(vec![observed, self.certificate_logs(ct_keys, (shards, None), publisher, statuses)?])
+        Ok(vec![observed, self.certificate_logs(ct_keys, shards, None, publisher, statuses)?])
     }
 
     /// The timestamp authority, where it is this process's.
@@ -296,7 +297,8 @@ impl Common<'_> {
         &self,
         issuer: Option<&Issuer>,
         choices: &Choices<'_>,
-        (keys, log_keys): (&Generations<IssuingChain>, &LogKeys),
+        keys: &Generations<IssuingChain>,
+        log_keys: &LogKeys,
         timestamp_keys: Option<&Generations<Authority>>,
     ) -> anyhow::Result<Option<(Publisher, CurrentFiles)>> {
         if !self.setup.roles.contains(&Role::Trust) {
@@ -319,11 +321,12 @@ impl Common<'_> {
         &self,
         choices: &Choices<'_>,
         files: Option<CurrentFiles>,
-        told: (Option<&Metrics>, Option<Arc<AuditLog>>),
+        metrics: Option<&Metrics>,
+        audit: Option<Arc<AuditLog>>,
     ) -> anyhow::Result<Option<Tuf>> {
         let Some(files) = files else { return Ok(None) };
-        let sources = (Arc::clone(&self.guard), &*self.random);
-        Tuf::start(self.setup.data, choices.tuf, files, sources, told).await.map(Some)
+        let (data, clock, random) = (self.setup.data, Arc::clone(&self.guard), &*self.random);
+        Tuf::start(data, choices.tuf, files, clock, random, metrics, audit).await.map(Some)
     }
 
     /// The pages for people, unless they are switched off.
@@ -366,16 +369,17 @@ impl Common<'_> {
         let (generation, log_key) = ct_keys.signing_credential()?;
         let own = match &shards {
             Some(shards) => ct_shards::local(shards, generation)?,
-            None => transparency::reached(setup.addresses, (generation, &log_key))?,
+            None => transparency::reached(setup.addresses, generation, &log_key)?,
         };
         let uses_own_log = transparency.uses_own_log();
         let transparency = transparency.transparency(own);
         let (chain, signer) = keys.signing()?;
         let pipeline = Pipeline::new(chain, signer, transparency.clone(), Arc::clone(random))
             .context("the certificates of the authority are for another key than the one that signs; restore keys/ from a backup")?;
-        let recorded = (operations.rates(), OperationsArguments::records(statuses.audit(), metrics)?);
+        let (rates, records) = (operations.rates(), OperationsArguments::records(statuses.audit(), metrics)?);
         let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
-        let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, Arc::clone(guard), recorded)?;
+        let guard = Arc::clone(guard);
+        let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, guard, rates, records)?;
         let watched = Arc::clone(&authority);
         let expires = move || watched.pipeline().chain().expires();
         let expiry = authority::watch_expiry("certificate authority", expires, Arc::clone(clock));
@@ -385,7 +389,7 @@ impl Common<'_> {
         let (issuing, own_log) = (Arc::new(issuing), shards.as_ref().map(|shards| shards.first().clone()));
         let subject = RotatedAuthority { issuing: Arc::clone(&issuing), own_log, publisher: publisher.clone() };
         let mut background = vec![expiry, Rotation::start(keys, subject, Arc::clone(clock), statuses.clone())?];
-        background.push(self.certificate_logs(ct_keys, (shards, Some(issuing)), publisher, statuses)?);
+        background.push(self.certificate_logs(ct_keys, shards, Some(issuing), publisher, statuses)?);
         let routes = authority::router(&authority, metrics).context("cannot serve the authority")?;
         let checks = authority::checks(&authority, Arc::clone(clock));
         background.extend(settings.issuers.follow(authority, own_issuer)?);

@@ -58,7 +58,8 @@ impl RekorKeys {
         ring: RingFiles,
         logs: Option<&Logs>,
         publisher: Option<&Publisher>,
-        (clock, statuses): (&Arc<dyn Clock>, &Statuses),
+        clock: &Arc<dyn Clock>,
+        statuses: &Statuses,
     ) -> anyhow::Result<[JoinHandle<()>; 2]> {
         let (of_v1, of_v2) = (publisher.cloned(), publisher.cloned());
         let Some(logs) = logs else {

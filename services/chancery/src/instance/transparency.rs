@@ -90,7 +90,8 @@ impl TransparencyArguments {
 /// The own log, where it is in another process.
 pub(super) fn reached(
     addresses: &Addresses,
-    (generation, key): (u64, &PublicKey),
+    generation: u64,
+    key: &PublicKey,
 ) -> anyhow::Result<Arc<dyn CertificateLog>> {
     let url = Url::parse(addresses.ct_url(generation)?.as_str())?;
     Ok(Arc::new(OwnLog(HttpLog::new(&url, key.clone()).context("cannot use this instance's certificate log")?)))

@@ -177,8 +177,10 @@ impl Tuf {
         data: &DataDirectory,
         arguments: &TufArguments,
         mut files: CurrentFiles,
-        (clock, random): (Arc<ClockGuard>, &dyn Random),
-        (metrics, audit): (Option<&Metrics>, Option<Arc<AuditLog>>),
+        clock: Arc<ClockGuard>,
+        random: &dyn Random,
+        metrics: Option<&Metrics>,
+        audit: Option<Arc<AuditLog>>,
     ) -> anyhow::Result<Self> {
         let path = data.path();
         let made = Settings::read(path)?;

@@ -74,7 +74,7 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
     let metrics = listen.metrics.map(|_| Metrics::default());
     let clock = ClockGuard::new(Arc::new(SystemClock), Arc::new(SystemUptime), Timestamp::from_seconds(0));
     let clock = Arc::new(clock);
-    let witness = open(&name, &data, &logs, (metrics.as_ref(), Arc::clone(&clock)))?;
+    let witness = open(&name, &data, &logs, metrics.as_ref(), Arc::clone(&clock))?;
     let key = witness.verifier_key();
     let listening = Listening::on(listen.address, listen.metrics, hangups).await?.with_tls(listen.tls.as_ref())?;
     let address = listening.address()?;
@@ -88,7 +88,7 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
     });
     let watch = tokio::spawn(clock.watch());
     let ready = || tracing::info!(%address, verifier_key = key, "witness ready");
-    let served = listening.serve((routes, None), checks, metrics.as_ref(), |routes| routes, ready).await;
+    let served = listening.serve(routes, None, checks, metrics.as_ref(), |routes| routes, ready).await;
     watch.abort();
     served
 }
@@ -108,7 +108,8 @@ fn open(
     name: &str,
     data: &Path,
     logs: &[String],
-    (metrics, clock): (Option<&Metrics>, Arc<ClockGuard>),
+    metrics: Option<&Metrics>,
+    clock: Arc<ClockGuard>,
 ) -> anyhow::Result<Witness> {
     let logs = logs.iter().map(|key| VerifierKey::parse(key).with_context(|| format!("{key:?} is not a verifier key")));
     let logs = logs.collect::<anyhow::Result<Vec<_>>>()?;

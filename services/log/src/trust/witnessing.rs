@@ -284,6 +284,6 @@ pub(crate) fn begin(
     let shared = Arc::new(Shared { policy, fail, timeout, tallies, reached, lacking });
     let (sender, published) = watch::channel(signed.borrow().clone());
     let known = Witnessed { shared: Arc::clone(&shared), signed: signed.clone() };
-    let rounds = Rounds::new(shared, Arc::new(context), clients, follower, (signed, sender));
+    let rounds = Rounds::new(shared, Arc::new(context), clients, follower, signed, sender);
     Begun { known, published, rounds }
 }

@@ -128,8 +128,8 @@ async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store) -> any
     let mark = mark_file(&marks(&arguments.data), &record.name);
     let examined = ending::examine(store, &subject, &mark).await.with_context(|| format!("log {}", record.name))?;
     // (2)
-    let options = (arguments.key.clone(), arguments.url.clone());
-    let next = Successor::of(files, &ring, (role, number), options, now).await?;
+    let (given_key, url) = (arguments.key.clone(), arguments.url.clone());
+    let next = Successor::of(files, &ring, role, number, given_key, url, now).await?;
     // (3)
     let end = match examined {
         Examination::Ended(end) => {

@@ -89,7 +89,8 @@ impl Rounds {
         context: Arc<Context>,
         clients: Vec<Arc<dyn WitnessClient>>,
         follower: Follower,
-        (signed, published): (watch::Receiver<Arc<Published>>, watch::Sender<Arc<Published>>),
+        signed: watch::Receiver<Arc<Published>>,
+        published: watch::Sender<Arc<Published>>,
     ) -> Self {
         let head = signed.borrow().clone();
         let now = Instant::now();

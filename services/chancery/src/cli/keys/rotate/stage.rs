@@ -59,7 +59,7 @@ impl Stage {
         now: Timestamp,
     ) -> anyhow::Result<u64> {
         let number = ring.next_number(role)?;
-        let generation = self.make(files, role, (number, ring), now).await?;
+        let generation = self.make(files, role, number, ring, now).await?;
         ring.stage(role, generation);
         files.write_ring(ring)?;
         Ok(number)
@@ -71,11 +71,12 @@ impl Stage {
         &self,
         files: &RingFiles,
         role: Role,
-        (number, ring): (u64, &Ring),
+        number: u64,
+        ring: &Ring,
         now: Timestamp,
     ) -> anyhow::Result<Generation> {
         let url = log_url(role, self.url.as_deref(), files, ring)?;
-        let (key, signer) = self.key(files, role, (number, ring)).await?;
+        let (key, signer) = self.key(files, role, number, ring).await?;
         let fingerprint = hex::encode(signer.public_key().fingerprint());
         let known = ring.generations(role).iter().find(|known| known.fingerprint == fingerprint);
         if let Some(known) = known {
@@ -95,7 +96,7 @@ impl Stage {
             let path = files.key_file(&format!("{role}-root-{number}.pem"));
             let root = Signer::open_or_create(&path, signer.public_key().kind()).context("cannot use the root key")?;
             let organization = organization(files, role, ring)?;
-            make_chain(role, &organization, number, (&root, &signer), now).await?
+            make_chain(role, &organization, number, &root, &signer, now).await?
         };
         let name = if role.is_log() { format!("{role}-{number}.pub") } else { format!("{role}-{number}-chain.pem") };
         durable::write(&files.key_file(&name), public.as_bytes())?;
@@ -112,12 +113,7 @@ impl Stage {
         })
     }
 
-    async fn key(
-        &self,
-        files: &RingFiles,
-        role: Role,
-        (number, ring): (u64, &Ring),
-    ) -> anyhow::Result<(Place, Signer)> {
+    async fn key(&self, files: &RingFiles, role: Role, number: u64, ring: &Ring) -> anyhow::Result<(Place, Signer)> {
         let place = if let Some(uri) = &self.key {
             Place::Uri(uri.clone())
         } else {
@@ -189,7 +185,8 @@ async fn make_chain(
     role: Role,
     organization: &str,
     number: u64,
-    (root, signer): (&Signer, &Signer),
+    root: &Signer,
+    signer: &Signer,
     now: Timestamp,
 ) -> anyhow::Result<String> {
     Ok(match role {

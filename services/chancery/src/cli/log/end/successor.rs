@@ -30,13 +30,15 @@ pub(super) enum Successor {
 }
 
 impl Successor {
-    /// The successor of generation `number`: a later one that signs, the staged one, or a new one, whose key is made now with
-    /// `options`: its URI and its URL.
+    /// The successor of generation `number`: a later one that signs, the staged one, or a new one, whose key is at the URI `key`
+    /// or made now.
     pub(super) async fn of(
         files: &RingFiles,
         ring: &Ring,
-        (role, number): (Role, u64),
-        (key, url): (Option<String>, Option<String>),
+        role: Role,
+        number: u64,
+        key: Option<String>,
+        url: Option<String>,
         now: Timestamp,
     ) -> anyhow::Result<Self> {
         let active = ring.find(role, State::Active).context("no key is active")?.number;
@@ -56,7 +58,7 @@ impl Successor {
             return Ok(Self::Next(Box::new(staged.clone()), role));
         }
         let last = ring.generations(role).last().map_or(number, |generation| generation.number);
-        let next = Stage::of(key, url).make(files, role, (last + 1, ring), now).await?;
+        let next = Stage::of(key, url).make(files, role, last + 1, ring, now).await?;
         Ok(Self::Next(Box::new(next), role))
     }
 
