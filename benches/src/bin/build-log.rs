@@ -17,7 +17,9 @@ use bytes::Bytes;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_daemon::signer::Signer;
 use chancery_log::check::Subject;
-use chancery_log::store::{Batch, CommittedHead, Database, Extension, Found, Location, LogRecord, Store, StoredEntry};
+use chancery_log::store::{
+    Batch, CommittedHead, Database, Extension, Integration, Location, LogRecord, Store, StoredEntry,
+};
 use chancery_log::{ct, rekor_v1};
 use chancery_verify::merkle::{self, TreeHead};
 use chancery_verify::sct::{ExtraData, LogEntry, MerkleTreeLeaf, leaf_index_extension};
@@ -180,21 +182,16 @@ impl<'a> Loader<'a> {
             entries.push(entry);
         }
         let head = CommittedHead { tree: TreeHead { size: edge.size(), root: edge.root() }, timestamp: now };
-        let identities: Vec<Hash> = entries.iter().map(|entry| entry.identity_hash).collect();
-        let mut extend = |found: Found| {
-            let expected = found.head == self.head && found.duplicates.iter().all(Option::is_none);
-            Ok(expected.then(|| Extension::new(entries.clone(), tiles.clone(), head)))
-        };
+        let extension = Extension::new(self.head, entries, tiles, head);
+        let identities = extension.identities();
         let batch = Batch {
             log_id: self.subject.record.log_id,
             known: Some(self.head),
             identities: &identities,
             published: self.unstored.clone(),
-            extend: &mut extend,
         };
-        self.store.integrate(batch).await?;
-        let committed = self.store.head(self.subject.record.log_id).await?;
-        anyhow::ensure!(committed == head, "somebody else writes to this log");
+        let integration = self.store.integrate(&batch, &extension, None).await?;
+        anyhow::ensure!(matches!(integration, Integration::Committed), "somebody else writes to this log");
         let scheme = &self.subject.scheme;
         let signature = self.signer.sign(&scheme.signed_bytes(&head.tree, now)).await?;
         let note = scheme.note(&head.tree, now, self.signer.public_key(), &signature);
