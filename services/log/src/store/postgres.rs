@@ -136,6 +136,9 @@ impl PostgresStore {
         let mut heads = Heads::default();
         loop {
             let mut connection = self.database.writers.acquire().await?;
+            if !self.database.is_settled() {
+                return Err(StoreError::Settling);
+            }
             let result = if self.is_contended(batch.log_id) {
                 self.integrate_locked(&mut connection, batch, &mut heads).await
             } else {
@@ -354,7 +357,7 @@ impl Store for PostgresStore {
     }
 
     fn rehearse<'a>(&'a self, log_id: i64, from: &'a CommittedHead, extension: &'a Extension) -> Answer<'a, ()> {
-        Box::pin(rehearsal::rehearse(&self.database.writers, log_id, from, extension))
+        Box::pin(rehearsal::rehearse(&self.database, log_id, from, extension))
     }
 
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
