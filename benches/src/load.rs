@@ -106,8 +106,9 @@ pub fn get(host: &str, path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").into_bytes()
 }
 
-/// Sends every request once and waits for all answers; each must have the expected status.
-pub async fn run(host: &str, plan: Plan, requests: Vec<Vec<u8>>, expected: u16) -> anyhow::Result<Outcome> {
+/// Sends every request once and waits for all answers; each must have the expected status. The connections are spread over
+/// the hosts in turn.
+pub async fn run(hosts: &[String], plan: Plan, requests: Vec<Vec<u8>>, expected: u16) -> anyhow::Result<Outcome> {
     let requests = Arc::new(requests);
     let next = Arc::new(AtomicUsize::new(0));
     let start = Instant::now();
@@ -119,8 +120,11 @@ pub async fn run(host: &str, plan: Plan, requests: Vec<Vec<u8>>, expected: u16) 
         }
     };
     let awake = pace.is_none().then(|| tokio::spawn(stay_awake()));
-    let workers: Vec<_> = (0..connections)
-        .map(|_| tokio::spawn(work(host.to_owned(), requests.clone(), expected, next.clone(), start, pace.clone())))
+    let workers: Vec<_> = hosts
+        .iter()
+        .cycle()
+        .take(connections)
+        .map(|host| tokio::spawn(work(host.clone(), requests.clone(), expected, next.clone(), start, pace.clone())))
         .collect();
     let mut latencies = Vec::with_capacity(requests.len());
     for worker in workers {

@@ -13,6 +13,8 @@
 //! | [`registry`] | an OCI registry with an image in it |
 //! | [`bucket`] | a bucket on an S3 server, behind a door that can be shut |
 //! | [`postgres`] | a PostgreSQL server |
+//! | [`told`] | two servers over one database, killed in turn, and what they said |
+//! | [`pair`] | a PostgreSQL primary, its standby, and a failover |
 //! | [`files`] | a reader of a log's files who asks nobody else |
 //! | [`tuf`] | a copy of the instance's TUF repository, to tamper with |
 //! | [`trust_client`] | clients that were told of that repository and nothing else |
@@ -51,6 +53,7 @@ pub mod key_service;
 pub mod manual;
 pub mod mutation;
 pub mod openapi;
+pub mod pair;
 pub mod person;
 pub mod postgres;
 pub mod program;
@@ -67,6 +70,7 @@ pub mod time_server;
 pub mod timestamps;
 pub mod token;
 pub mod token_issuer;
+pub mod told;
 pub mod tree;
 pub mod trust_client;
 pub mod tuf;

@@ -6,6 +6,7 @@ mod server;
 
 use std::{
     fs,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -47,9 +48,51 @@ impl Own {
         self.0.url(&self.0.database(), None)
     }
 
+    /// A standby of it: another server, with everything that this one has. It follows all that is committed from now on.
+    pub fn standby(&self) -> Self {
+        let socket = self.socket();
+        let primary = socket.parent().unwrap();
+        Self(server::Server::run_in(&mut server::shell(), Path::new(""), 5432, primary))
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.0.socket()
+    }
+
+    /// The name of an empty database.
+    pub fn name(&self) -> String {
+        self.0.database()
+    }
+
+    /// The URL of the database of this name, by a socket in `directory` that leads to a server like this one.
+    pub fn url_at(&self, directory: &Path, name: &str) -> String {
+        self.0.at_socket(directory).url(name, None)
+    }
+
+    /// Runs SQL as the superuser, in the server's own database.
+    pub fn execute(&self, sql: &str) {
+        self.0.execute("postgres", sql);
+    }
+
+    /// Whether a condition in SQL is true there.
+    pub fn holds(&self, condition: &str) -> bool {
+        let asked = format!("DO $$ BEGIN ASSERT coalesce(({condition}), false); END $$");
+        self.0.try_execute("postgres", &asked).is_ok()
+    }
+
     /// Stops it as an operator does: every connection is closed, and no new one is accepted.
     pub fn stop(&self) {
-        signal("INT", &self.process());
+        self.end("INT");
+    }
+
+    /// Stops it as a crash does: in the middle of everything.
+    pub fn crash(&self) {
+        self.end("QUIT");
+    }
+
+    fn end(&self, how: &str) {
+        signal(how, &self.process());
         let deadline = Instant::now() + DEADLINE;
         while !self.process().is_empty() {
             assert!(Instant::now() < deadline, "PostgreSQL does not stop");

@@ -104,6 +104,11 @@ impl Entry {
         self.value["verification"]["inclusionProof"]["treeSize"].as_u64().unwrap()
     }
 
+    /// The note of the checkpoint that the proof is for.
+    pub fn checkpoint(&self) -> String {
+        self.text("/verification/inclusionProof/checkpoint")
+    }
+
     pub fn integrated_time(&self) -> u64 {
         self.value["integratedTime"].as_u64().unwrap()
     }
@@ -119,7 +124,7 @@ impl Entry {
         let index = proof["logIndex"].as_u64().unwrap();
         let root = tree::root_from_inclusion(index, self.tree_size(), &leaf, &hashes);
         assert_eq!(root, Some(hash(&proof["rootHash"])), "inclusion proof of {}", self.id);
-        let checkpoint = Checkpoint::open(&self.text("/verification/inclusionProof/checkpoint"), rekor);
+        let checkpoint = Checkpoint::open(&self.checkpoint(), rekor);
         assert_eq!((checkpoint.size, Some(checkpoint.root)), (self.tree_size(), root));
         let tree_id = i64::from_str_radix(&self.id[..16], 16).unwrap();
         assert!(checkpoint.origin.ends_with(&format!(" - {tree_id}")), "{}", checkpoint.origin);

@@ -72,6 +72,11 @@ impl Entry {
         self.number("/inclusionProof/treeSize")
     }
 
+    /// The note of the checkpoint that the proof is for.
+    pub fn checkpoint(&self) -> String {
+        self.0["inclusionProof"]["checkpoint"]["envelope"].as_str().unwrap().to_owned()
+    }
+
     /// Checks everything an entry says: which fields there are, inclusion proof and signed checkpoint under `key`.
     #[track_caller]
     pub fn verify(&self, key: &PublicKey) {
@@ -95,8 +100,7 @@ impl Entry {
         let leaf = tree::leaf_hash(&self.body());
         let root = tree::root_from_inclusion(self.log_index(), self.tree_size(), &leaf, &hashes);
         assert_eq!(root.map(Vec::from), Some(self.bytes("/inclusionProof/rootHash")), "inclusion proof");
-        let note = self.0["inclusionProof"]["checkpoint"]["envelope"].as_str().unwrap();
-        let checkpoint = Checkpoint::open(note, key);
+        let checkpoint = Checkpoint::open(&self.checkpoint(), key);
         assert_eq!(checkpoint.origin, "127.0.0.1", "the bare host");
         assert_eq!((checkpoint.size, Some(checkpoint.root)), (self.tree_size(), root));
     }

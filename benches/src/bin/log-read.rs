@@ -51,8 +51,10 @@ async fn main() -> anyhow::Result<()> {
         format!("/tlog/rekor/{path}")
     };
     println!("a log of {size} leaves\n");
-    println!("| load | requests/s | median ms | p99 ms | server us | database us | requests/s and core | MiB |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!(
+        "| load | requests/s | median ms | p99 ms | p99.9 ms | server us | database us | requests/s and core | MiB |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     let mut rows: Vec<Row> = Vec::new();
     let loads: [(&str, &dyn Fn(u64) -> String); 7] = [
         ("checkpoint", &|_| "/tlog/rekor/checkpoint".to_owned()),
@@ -82,11 +84,12 @@ async fn main() -> anyhow::Result<()> {
 async fn measure(target: &Target, name: &str, requests: Vec<Vec<u8>>) -> anyhow::Result<Row> {
     let row = target.measure(name, Plan::Closed { connections: CONNECTIONS }, requests, 200).await?;
     println!(
-        "| {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} | {:.0} |",
+        "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} | {:.0} |",
         row.load,
         row.per_second,
         row.median_ms,
         row.p99_ms,
+        row.p999_ms,
         row.server_us,
         row.database_us,
         row.per_core(),

@@ -11,9 +11,10 @@
 //! ```
 
 use anyhow::Context as _;
+use chancery_benches::entries::{Identity, Protocol};
 use chancery_benches::load::{Plan, host, post};
-use chancery_benches::measure::{Out, Row, Target, heading};
-use chancery_benches::{disk, entries, entries::Protocol, floor};
+use chancery_benches::measure::{IO_HEADING, Out, Row, Target, heading};
+use chancery_benches::{disk, entries, floor};
 use clap::Parser;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -29,6 +30,9 @@ struct Arguments {
     /// Write to the Rekor v2 log instead of the Rekor v1 log
     #[arg(long)]
     v2: bool,
+    /// What the rows call this load
+    #[arg(long)]
+    name: Option<String>,
     /// Numbers of connections to try, one after the other
     #[arg(long, value_delimiter = ',', default_value = "1,64")]
     connections: Vec<usize>,
@@ -52,17 +56,44 @@ struct Results {
     rows: Vec<Row>,
 }
 
+/// Writes to one server, and to its replica if it has one.
+struct Writer<'a> {
+    target: &'a Target,
+    name: &'a str,
+    protocol: Protocol,
+    identity: Identity,
+    floor_us: f64,
+    /// Proposals made so far.
+    made: usize,
+    rows: Vec<Row>,
+}
+
+impl Writer<'_> {
+    /// Makes `count` proposals, sends them and prints what that cost.
+    async fn load(&mut self, plan: Plan, count: usize) -> anyhow::Result<()> {
+        let requests = self.requests(count).await?;
+        let row = self.target.measure(self.name, plan, requests, 201).await?;
+        println!("{}", row.against(self.floor_us));
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// With the server's name in them. A replica is sent the same: a development server answers to every loopback name and port.
+    async fn requests(&mut self, count: usize) -> anyhow::Result<Vec<Vec<u8>>> {
+        let host = host(&self.target.url)?;
+        let proposals = entries::prepare(self.protocol, &self.identity, self.made, count).await?;
+        self.made += count;
+        Ok(proposals.iter().map(|proposal| post(&host, self.protocol.path(), None, proposal)).collect())
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let target = &arguments.target;
-    let host = host(&target.url)?;
     let (protocol, name) = if arguments.v2 { (Protocol::V2, "write v2") } else { (Protocol::V1, "write") };
-    let identity = entries::Identity::obtain(&target.url).await.context("cannot get a certificate from the server")?;
-    let prepare = async |from: usize, count: usize| -> anyhow::Result<Vec<Vec<u8>>> {
-        let proposals = entries::prepare(protocol, &identity, from, count).await?;
-        Ok(proposals.iter().map(|proposal| post(&host, protocol.path(), None, proposal)).collect())
-    };
+    let name = arguments.name.as_deref().unwrap_or(name);
+    let identity = Identity::obtain(&target.url).await.context("cannot get a certificate from the server")?;
     let sample = entries::prepare(protocol, &identity, 0, floor::ENTRIES).await?;
     let floor_us = floor::of_an_entry(protocol, &sample, &identity).await?;
     let fdatasync_ms = arguments.disk.as_deref().map(disk::fdatasync_ms).transpose()?;
@@ -72,26 +103,22 @@ async fn main() -> anyhow::Result<()> {
         println!("one fdatasync: {fdatasync_ms:.3} ms\n");
     }
     println!("{}", heading("entries", "us/entry"));
-    let mut rows = Vec::new();
-    let mut sent = floor::ENTRIES;
+    let mut writer = Writer { target, name, protocol, identity, floor_us, made: floor::ENTRIES, rows: Vec::new() };
     for connections in &arguments.connections {
-        let requests = prepare(sent, arguments.entries).await?;
-        sent += arguments.entries;
-        let row = target.measure(name, Plan::Closed { connections: *connections }, requests, 201).await?;
-        println!("{}", row.against(floor_us));
-        rows.push(row);
+        writer.load(Plan::Closed { connections: *connections }, arguments.entries).await?;
     }
     let rounds = if arguments.half_load_seconds > 0 { HALF_LOAD_ROUNDS } else { 0 };
-    let half = rows.last().map_or(0.0, |last: &Row| last.per_second / 2.0);
+    let half = writer.rows.last().map_or(0.0, |last| last.per_second / 2.0);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate far below 2^52")]
     let per_second = half as u64;
     for _ in 0..rounds {
         let count = usize::try_from(per_second * arguments.half_load_seconds)?;
-        let requests = prepare(sent, count).await?;
-        sent += count;
-        let row = target.measure(name, Plan::Open { per_second }, requests, 201).await?;
-        println!("{}", row.against(floor_us));
-        rows.push(row);
+        writer.load(Plan::Open { per_second }, count).await?;
+    }
+    let rows = writer.rows;
+    let counted: Vec<String> = rows.iter().filter_map(Row::io).collect();
+    if !counted.is_empty() {
+        println!("\nper entry:\n\n{IO_HEADING}\n{}", counted.join("\n"));
     }
     arguments.out.write(&Results { floor_us, fdatasync_ms, rows })
 }

@@ -7,6 +7,7 @@ mod connections;
 mod parameters;
 mod postgres;
 mod sqlite;
+mod timeline;
 
 pub use connections::{Connections, Lent};
 pub use postgres::{Postgres, check_postgres_url, open_postgres, open_postgres_read_only};

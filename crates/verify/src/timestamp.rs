@@ -44,7 +44,7 @@ impl Timestamp {
         Self(self.0.saturating_sub(seconds.saturating_mul(1000)))
     }
 
-    /// Parses RFC 3339. `None` for other text, and for times before 1970.
+    /// Parses RFC 3339, without a fraction of a second. `None` for other text, and for times before 1970.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;

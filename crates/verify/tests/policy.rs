@@ -54,7 +54,7 @@ fn job(identity: &str, changed: &[(Claim, &str)]) -> Evidence {
 }
 
 fn at(time: &str) -> Timestamp {
-    Timestamp::parse_rfc3339(time).unwrap()
+    Timestamp::bounds_rfc3339(time).unwrap().0
 }
 
 fn policy(text: &str) -> Policy {

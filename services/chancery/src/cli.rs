@@ -119,7 +119,7 @@ mod tests {
         let ungrouped = dev.get_arguments().filter(|argument| argument.get_help_heading().is_none());
         let mut names: Vec<_> = ungrouped.map(|argument| argument.get_id().as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["commands", "data", "demo", "help", "log"]);
+        assert_eq!(names, ["commands", "data", "demo", "help", "log", "log_format"]);
         let short = dev.render_help().to_string();
         // Options that follow a group must not be taken for its members.
         let blob = command.find_subcommand_mut("verify").and_then(|verify| verify.find_subcommand_mut("blob")).unwrap();

@@ -42,6 +42,13 @@ pub enum StoreError {
     /// The database has not answered; whether it took the batch is unknown.
     #[error("the database has not answered in time")]
     Timeout,
+    /// The database was promoted or restored a moment ago, so commits may be lost that another server knows of. Nothing was
+    /// written.
+    #[error(
+        "the database is on another timeline than before: a standby was promoted, or it was restored to a point in time; \
+         entries are taken again in ten seconds, unless a server finds until then that some are missing"
+    )]
+    Settling,
     /// What was read cannot be right.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),

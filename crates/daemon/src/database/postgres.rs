@@ -6,11 +6,13 @@
 
 use super::connections::{ACQUIRE_TIMEOUT, Connections};
 use super::parameters::verify_parameters;
+use super::timeline::Timeline;
 use super::{DatabaseError, MigrationSource, migrator, newest_version};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
 use std::str::FromStr as _;
+use std::time::Instant;
 
 /// The schema, oldest version first. Never edited once landed, only added to.
 const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
@@ -61,9 +63,18 @@ pub struct Postgres {
     pub writers: Connections,
     /// For everything else; their transactions are read-only.
     pub readers: Connections,
+    /// Of the writers.
+    timeline: Timeline,
 }
 
 impl Postgres {
+    /// Whether the server is on the timeline it was on, or every process that knows of something that is missing has had the time
+    /// to say so. MUST be asked before anything is added to a log, with a writer at hand: a new one has asked the server.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.timeline.is_settled(Instant::now())
+    }
+
     /// Asks the server, through a connection that writes, whether it is a primary that takes writes.
     pub async fn verify_usable(&self) -> Result<(), DatabaseError> {
         let question = "/* usable */ SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool";
@@ -89,9 +100,15 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     connection.close().await?;
     // As it was found, whatever is set later for the server, the database or the role: a session would follow that.
     let writing = options.clone().options(SESSION).options([(COMMIT_SETTING, commit)]);
-    let writers = connections(WRITERS, writing).await?;
-    let readers = connections(READERS, read_only(options)).await?;
-    Ok(Postgres { writers, readers })
+    let timeline = Timeline::default();
+    let asked = timeline.clone();
+    let pool = PgPoolOptions::new().after_connect(move |connection, _| {
+        let asked = asked.clone();
+        Box::pin(async move { asked.ask(connection).await })
+    });
+    let writers = connections(pool, WRITERS, writing).await?;
+    let readers = connections(PgPoolOptions::new(), READERS, read_only(options)).await?;
+    Ok(Postgres { writers, readers, timeline })
 }
 
 /// Checks the options in the URL of a database, without connecting to it.
@@ -104,8 +121,8 @@ pub fn check_postgres_url(url: &str) -> Result<(), DatabaseError> {
 /// Opens the database at `url` for inspection: every transaction is read-only and the schema is not migrated. A standby
 /// is enough.
 pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseError> {
-    let readers = connections(READERS, read_only(options(url)?)).await?;
-    Ok(Postgres { writers: readers.clone(), readers })
+    let readers = connections(PgPoolOptions::new(), READERS, read_only(options(url)?)).await?;
+    Ok(Postgres { writers: readers.clone(), readers, timeline: Timeline::default() })
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
@@ -120,9 +137,8 @@ fn read_only(options: PgConnectOptions) -> PgConnectOptions {
 }
 
 /// Opens the first connection of each pool, so that an unreachable database is noticed at once.
-async fn connections(count: u32, options: PgConnectOptions) -> Result<Connections, sqlx::Error> {
-    let pool =
-        PgPoolOptions::new().max_connections(count).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
+async fn connections(pool: PgPoolOptions, count: u32, options: PgConnectOptions) -> Result<Connections, sqlx::Error> {
+    let pool = pool.max_connections(count).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
     Ok(Connections::new(pool, count))
 }
 

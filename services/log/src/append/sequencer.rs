@@ -200,6 +200,12 @@ impl Sequencer {
                 refuse(batch, |_| found.clone().err().map_or_else(unavailable, Error::Quarantined));
                 found
             }
+            Err(Error::Store(error @ StoreError::Settling)) => {
+                self.activity.fail(error.to_string());
+                refuse(batch, |_| Error::Unavailable { reason: "the database is on another timeline than before" });
+                // Batches must not keep this log from finding out what is missing: other servers wait for it.
+                self.look().await
+            }
             // The guard of the clock has said so once.
             Err(Error::Clock(fault)) => {
                 refuse(batch, |_| Error::Clock(fault));

@@ -94,6 +94,12 @@ impl PostgresStore {
         Self { database, reads: Arc::default() }
     }
 
+    /// Nothing is written while a failover is young: see [`StoreError::Settling`]. A connection comes first, because a new one
+    /// tells whether there was one.
+    fn require_settled(&self) -> Result<(), StoreError> {
+        if self.database.is_settled() { Ok(()) } else { Err(StoreError::Settling) }
+    }
+
     /// Step 1: in a transaction of its own, or in the one that holds the lock.
     async fn write(
         &self,
@@ -103,6 +109,7 @@ impl PostgresStore {
     ) -> Result<Integration, StoreError> {
         let Some(mut transaction) = transaction else {
             let mut connection = self.database.writers.acquire().await?;
+            self.require_settled()?;
             let integration = write_or_find(&mut connection, batch, extension).await?;
             connection.give_back();
             return Ok(integration);
@@ -251,6 +258,7 @@ impl Store for PostgresStore {
     fn lock<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, (Found, Lock)> {
         Box::pin(in_time(async move {
             let mut transaction = Lock::take(&self.database.writers, batch.log_id).await?;
+            self.require_settled()?;
             let found = find(&mut transaction, batch).await?;
             Ok((found, Lock::held(transaction)))
         }))
@@ -266,7 +274,7 @@ impl Store for PostgresStore {
     }
 
     fn rehearse<'a>(&'a self, log_id: i64, extension: &'a Extension) -> Answer<'a, ()> {
-        Box::pin(rehearsal::rehearse(&self.database.writers, log_id, extension))
+        Box::pin(rehearsal::rehearse(&self.database, log_id, extension))
     }
 
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {

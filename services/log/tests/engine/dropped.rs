@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Queries that wait for a lock before requests are dropped: some of each kind of read.
-const BLOCKED: i64 = 8;
+/// Queries that wait for a lock before requests are dropped: one for each kind of read that is gathered, and two for issuers.
+const BLOCKED: i64 = 6;
 
 fn connections(running: &Running) -> &Postgres {
     let Database::Postgres(database) = &running.database else { unreachable!("only PostgreSQL has connections") };

@@ -24,7 +24,11 @@ if [ -n "$2" ]; then
     options="$options -c ssl=on -c ssl_cert_file=$dir/server.crt -c ssl_key_file=$dir/server.key"
 fi
 fail() { cat "$dir/log" >&2; exit 1; }
-"$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || fail
+if [ -n "$4" ]; then
+    "$bin/pg_basebackup" -D "$dir/data" -R -X stream -c fast --no-sync -d "host=$4 user=postgres" >"$dir/log" 2>&1 || fail
+else
+    "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || fail
+fi
 "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -o "$options" -w start >/dev/null 2>&1 || fail
 echo "$dir"
 while read -r command; do
@@ -85,6 +89,17 @@ fn programs() -> PathBuf {
     )
 }
 
+/// A shell of somebody as whom PostgreSQL runs.
+pub(crate) fn shell() -> Command {
+    let root = Command::new("id").arg("-u").output().expect("id").stdout == b"0\n";
+    // PostgreSQL refuses to run as root.
+    let mut command = Command::new(if root { "setpriv" } else { "sh" });
+    if root {
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "sh"]);
+    }
+    command
+}
+
 impl Server {
     /// A server for one test alone, to restart or misconfigure.
     pub(crate) fn start() -> Self {
@@ -104,25 +119,20 @@ impl Server {
         // Root there, to mount; and then anybody else, because PostgreSQL refuses to run as root.
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
         command.arg(r#"mount -t tmpfs -o size=32m tmpfs "$0" && exec unshare --user --map-user=1 --map-group=1 "$@""#);
-        let server = Self::run_in(command.arg(directory).arg("sh"), Path::new(""), 5432);
+        let server = Self::run_in(command.arg(directory).arg("sh"), Path::new(""), 5432, Path::new(""));
         let tablespace = format!("CREATE TABLESPACE small LOCATION '{}'", directory.display());
         server.execute("postgres", &tablespace);
         server
     }
 
     fn run(certificates: &Path, port: u16) -> Self {
-        let root = Command::new("id").arg("-u").output().expect("id").stdout == b"0\n";
-        // PostgreSQL refuses to run as root.
-        let mut command = Command::new(if root { "setpriv" } else { "sh" });
-        if root {
-            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "sh"]);
-        }
-        Self::run_in(&mut command, certificates, port)
+        Self::run_in(&mut shell(), certificates, port, Path::new(""))
     }
 
-    /// Starts a server in the shell that `command` starts.
-    fn run_in(command: &mut Command, certificates: &Path, port: u16) -> Self {
-        command.args(["-c", SCRIPT, "postgres"]).arg(programs()).arg(certificates).arg(port.to_string());
+    /// Starts a server in the shell that `command` starts: one of its own, or a standby of the server whose socket is in
+    /// `primary`.
+    pub(crate) fn run_in(command: &mut Command, certificates: &Path, port: u16, primary: &Path) -> Self {
+        command.args(["-c", SCRIPT, "postgres"]).arg(programs()).arg(certificates).arg(port.to_string()).arg(primary);
         command.current_dir("/tmp");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh and setpriv");
         let commands = child.stdin.take();

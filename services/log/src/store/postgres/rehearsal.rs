@@ -2,13 +2,16 @@
 
 use super::super::{Batch, Extension, StoreError};
 use super::rows::write_extension;
-use chancery_daemon::database::Connections;
+use chancery_daemon::database::Postgres;
 use sqlx::Connection as _;
 
 /// Writes the extension and rolls back. Also fine where another replica has added a head meanwhile, and nothing is written:
 /// then the database takes writes.
-pub(super) async fn rehearse(writers: &Connections, log_id: i64, extension: &Extension) -> Result<(), StoreError> {
-    let mut connection = writers.acquire().await?;
+pub(super) async fn rehearse(database: &Postgres, log_id: i64, extension: &Extension) -> Result<(), StoreError> {
+    let mut connection = database.writers.acquire().await?;
+    if !database.is_settled() {
+        return Err(StoreError::Settling);
+    }
     let mut transaction = connection.begin().await?;
     let identities = extension.identities();
     let batch = Batch { log_id, known: None, identities: &identities, published: None };

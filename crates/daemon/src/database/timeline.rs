@@ -1,0 +1,98 @@
+//! The timeline of a `PostgreSQL` server: another one than before means that a standby was promoted, or that the database was
+//! restored to a point in time.
+//!
+//! Commits may be lost then. Each process knows only of some of them: a replica for which nothing is missing could add to what is
+//! left, while another one has published what is lost. So nothing is to be added for [`SETTLING`] after a connection has found
+//! another timeline. In that time every replica that knows more looks, and says so in the database.
+//!
+//! Each connection that writes is asked before it is used first. A server changes its timeline only when it starts or is
+//! promoted: one that was a primary when the connection was made stays on its timeline as long as the connection lasts.
+//!
+//! What this cannot see: a process that knows more, and does not run or does not reach the database in that time.
+
+use sqlx::PgConnection;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Replicas look every two seconds, and may wait five for an answer that does not come.
+const SETTLING: Duration = Duration::from_secs(10);
+/// What a connection to a standby finds: it could outlast the promotion.
+const STANDBY: &str = "standby";
+/// The first eight digits of a segment's name are its timeline.
+const QUESTION: &str = "/* writable timeline */ SELECT CASE WHEN pg_is_in_recovery() THEN 'standby'
+    ELSE substring(pg_walfile_name(pg_current_wal_lsn()) FROM 1 FOR 8) END";
+
+/// What the connections of a process have found; clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Timeline(Arc<Mutex<Found>>);
+
+#[derive(Debug, Default)]
+struct Found {
+    /// By the newest connection that was told.
+    newest: Option<String>,
+    /// When it was another one than before.
+    changed: Option<Instant>,
+}
+
+impl Timeline {
+    /// Asks a new connection. A server that does not answer this to our role is not known to have changed.
+    pub(super) async fn ask(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        match sqlx::query_scalar(QUESTION).fetch_one(connection).await {
+            Ok(timeline) => self.found(timeline, Instant::now()),
+            Err(sqlx::Error::Database(_)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn found(&self, timeline: String, now: Instant) {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.newest.as_ref().is_some_and(|newest| *newest != timeline) {
+            found.changed = Some(now);
+            tracing::warn!(database.timeline = %timeline, "the database is on another timeline: a standby was promoted, or it was restored to a point in time");
+        }
+        found.newest = Some(timeline);
+    }
+
+    /// Whether every process that knows of something that is missing has had the time to say so.
+    pub(super) fn is_settled(&self, now: Instant) -> bool {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |changed| now.saturating_duration_since(changed) >= SETTLING;
+        found.newest.as_deref() != Some(STANDBY) && found.changed.is_none_or(is_over)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_added_for_a_while_after_the_timeline_has_changed() {
+        let (timeline, begun) = (Timeline::default(), Instant::now());
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        // A server that does not say is not known to have changed.
+        assert!(timeline.is_settled(begun));
+        for seconds in [0, 1] {
+            timeline.found("00000001".to_owned(), after(seconds));
+            assert!(timeline.is_settled(after(seconds)));
+        }
+        timeline.found("00000002".to_owned(), after(100));
+        timeline.found("00000002".to_owned(), after(105));
+        assert!(!timeline.is_settled(after(109)) && timeline.is_settled(after(110)));
+        // Two servers that both take themselves for the primary.
+        for seconds in 200..230 {
+            let which = if seconds % 2 == 0 { "00000002" } else { "00000003" };
+            timeline.found(which.to_owned(), after(seconds));
+            assert_eq!(timeline.is_settled(after(seconds)), seconds == 200);
+        }
+    }
+
+    #[test]
+    fn a_connection_to_a_standby_never_settles() {
+        let (timeline, begun) = (Timeline::default(), Instant::now());
+        timeline.found(STANDBY.to_owned(), begun);
+        assert!(!timeline.is_settled(begun + 100 * SETTLING));
+        timeline.found("00000002".to_owned(), begun + 100 * SETTLING);
+        assert!(!timeline.is_settled(begun + 100 * SETTLING) && timeline.is_settled(begun + 101 * SETTLING));
+    }
+}
