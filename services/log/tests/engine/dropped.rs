@@ -19,8 +19,14 @@ fn connections(running: &Running) -> &Postgres {
     database
 }
 
+/// Has the next look at the server's activity see what is. Within a transaction the first look stands for all.
+async fn look_anew(session: &mut Lent) {
+    sqlx::raw_sql("SELECT pg_stat_clear_snapshot()").execute(&mut **session).await.unwrap();
+}
+
 /// The server's processes for this database.
 async fn backends(session: &mut Lent) -> BTreeSet<i32> {
+    look_anew(session).await;
     let pids = "SELECT pid FROM pg_stat_activity
         WHERE datname = current_database() AND backend_type = 'client backend'";
     let pids: Vec<i32> = sqlx::query_scalar(pids).fetch_all(&mut **session).await.unwrap();
@@ -31,6 +37,7 @@ async fn backends(session: &mut Lent) -> BTreeSet<i32> {
 async fn blocked(session: &mut Lent) {
     let waiting = async {
         loop {
+            look_anew(session).await;
             let count = "SELECT count(*) FROM pg_stat_activity
                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
             let count: i64 = sqlx::query_scalar(count).fetch_one(&mut **session).await.unwrap();
