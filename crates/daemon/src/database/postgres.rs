@@ -107,7 +107,7 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
         Box::pin(async move { asked.ask(connection).await })
     });
     let writers = connections(pool, WRITERS, writing).await?;
-    let readers = connections(PgPoolOptions::new(), READERS, read_only(options)).await?;
+    let readers = connections(PgPoolOptions::new(), READERS, read_only(options)).await?.of_primary();
     Ok(Postgres { writers, readers, timeline })
 }
 

@@ -76,6 +76,29 @@ async fn a_database_that_is_not_there_is_an_error_and_not_a_wait() {
     assert!(matches!(error, DatabaseError::Open(_)), "{error}");
 }
 
+/// A standby may lag: what it has not replayed yet would look like a database that was put back.
+#[tokio::test]
+async fn a_standby_is_not_read_from() {
+    let primary = Server::start();
+    let directory = primary.socket().parent().unwrap().to_owned();
+    let standby = Server::run_in(&mut crate::postgres::shell(), Path::new(""), 5432, &directory);
+    let address = tempfile::tempdir().unwrap();
+    let lead_to = |server: &Server| {
+        let socket = address.path().join(".s.PGSQL.5432");
+        let _ = std::fs::remove_file(&socket);
+        std::os::unix::fs::symlink(server.socket(), socket).unwrap();
+    };
+    lead_to(&primary);
+    let database = open_postgres(&primary.at_socket(address.path()).url("postgres", None)).await.unwrap();
+    let first = database.readers.acquire().await.unwrap();
+    lead_to(&standby);
+    let refused = database.readers.acquire().await.unwrap_err();
+    assert!(refused.to_string().contains("is a standby"), "{refused}");
+    lead_to(&primary);
+    drop((first, database.readers.acquire().await.unwrap()));
+    database.close().await;
+}
+
 /// Rows of `identities` that were touched to answer queries, by whatever plan.
 async fn rows_read(bench: &Bench) -> i64 {
     // A session reports what it did when it ends at the latest.
