@@ -36,7 +36,9 @@ const WRITERS: u32 = 6;
 const READERS: u32 = 12;
 
 /// Settings of every connection.
-const SESSION: [(&str, &str); 8] = [
+const SESSION: [(&str, &str); 9] = [
+    // A statement that waited for the lock on a head must see what was committed meanwhile: that the log was frozen or ended.
+    ("default_transaction_isolation", "read committed"),
     // Our statements take milliseconds. A slower one waits for something that will not happen.
     ("statement_timeout", "30s"),
     // Another replica holds the lock on a head for milliseconds. If that replica was stopped meanwhile, the next

@@ -41,6 +41,22 @@ async fn commits_go_on_waiting_for_the_disk_whatever_is_set_later() {
     database.close().await;
 }
 
+/// Otherwise a batch that waits while its log is frozen or ended does not see that.
+#[tokio::test]
+async fn each_statement_sees_what_is_committed_whatever_is_set_for_the_database() {
+    let bench = Bench::postgres();
+    let Place::Postgres { database: name, .. } = &bench.place else { unreachable!() };
+    bench.administer(&format!("ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"));
+    let database = bench.open().await.unwrap();
+    let Database::Postgres(postgres) = &database else { unreachable!() };
+    let mut session = postgres.writers.acquire().await.unwrap();
+    let isolation = sqlx::query_scalar("SELECT current_setting('transaction_isolation')");
+    let isolation: String = isolation.fetch_one(&mut *session).await.unwrap();
+    assert_eq!(isolation, "read committed");
+    drop(session);
+    database.close().await;
+}
+
 #[tokio::test]
 async fn a_misspelt_parameter_is_an_error_that_names_it() {
     let url = crate::postgres::server().url("postgres", None);
