@@ -220,10 +220,10 @@ impl Log {
     }
 
     /// Why the last entries were not taken, or those of now have to wait: a fault of the log, not of the entries. It ends
-    /// with an entry that is taken, or by itself: the log tries again every two seconds.
+    /// with an entry that is taken, or by itself: the log tries again every two seconds. One that was ended has none.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.0.activity.trouble()
+        if self.is_ended() { None } else { self.0.activity.trouble() }
     }
 
     /// Reads the committed head and compares it with the one that was published before. An error says what is wrong.

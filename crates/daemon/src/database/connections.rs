@@ -9,10 +9,12 @@
 //! clients that abort their requests make the server start processes without end. A caller that still waits for a
 //! connection has started nothing, and leaves nothing behind.
 
+use super::DatabaseError;
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Connection as _, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +26,9 @@ use tracing::Instrument as _;
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection idle for longer is tested before use: the server may have been restarted meanwhile.
 const TRUSTED_REST: Duration = Duration::from_secs(1);
+/// How long a statement in a task of its own is waited for. The server's own limits end every statement before this; it is for
+/// a server that vanished without a word, whose connections would otherwise be lent until TCP gives up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// A bounded number of connections; clones share them.
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub struct Connections {
     pool: PgPool,
     permits: Arc<Semaphore>,
     resting: Resting,
+    /// Whether a server that is a standby is refused.
+    of_primary: bool,
 }
 
 /// A statement with its arguments, which no caller needs to keep.
@@ -44,7 +51,14 @@ type Resting = Arc<Mutex<Vec<(PgConnection, Instant)>>>;
 
 impl Connections {
     pub(super) fn new(pool: PgPool, count: u32) -> Self {
-        Self { pool, permits: Arc::new(Semaphore::new(count as usize)), resting: Resting::default() }
+        let permits = Arc::new(Semaphore::new(count as usize));
+        Self { pool, permits, resting: Resting::default(), of_primary: false }
+    }
+
+    /// Refuses a standby: what it has not replayed yet would look like a database that was put back. A primary becomes one only
+    /// after a restart, which ends its connections, so each is asked once.
+    pub(super) fn of_primary(self) -> Self {
+        Self { of_primary: true, ..self }
     }
 
     /// Lends a connection until the guard is dropped. Fails if none becomes free within five seconds.
@@ -64,7 +78,11 @@ impl Connections {
                 return Ok(lent(connection));
             }
         }
-        Ok(lent(self.pool.acquire().await?.detach()))
+        let mut connection = self.pool.acquire().await?.detach();
+        if self.of_primary {
+            verify_primary(&mut connection).await?;
+        }
+        Ok(lent(connection))
     }
 
     /// Runs a statement on a connection of its own, in a task of its own.
@@ -75,7 +93,8 @@ impl Connections {
         let answered = async move {
             let lent = timeout_at(deadline, self.lend(permit)).await;
             let mut connection = lent.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-            let answers: Answers = connection.fetch_many(statement).try_collect().await?;
+            let answers = timeout(ANSWER_TIMEOUT, connection.fetch_many(statement).try_collect()).await;
+            let answers: Answers = answers.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))?;
             connection.give_back();
             Ok::<_, sqlx::Error>(answers)
         };
@@ -97,6 +116,12 @@ impl Connections {
         }
         self.pool.close().await;
     }
+}
+
+async fn verify_primary(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let question = "/* readable */ SELECT pg_is_in_recovery()";
+    let is_standby: bool = sqlx::query_scalar(question).fetch_one(connection).await?;
+    if is_standby { Err(sqlx::Error::Configuration(DatabaseError::Standby.into())) } else { Ok(()) }
 }
 
 /// A connection on loan. Dropping it closes the connection and cancels its transaction.

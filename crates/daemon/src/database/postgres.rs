@@ -36,7 +36,9 @@ const WRITERS: u32 = 6;
 const READERS: u32 = 12;
 
 /// Settings of every connection.
-const SESSION: [(&str, &str); 8] = [
+const SESSION: [(&str, &str); 9] = [
+    // A statement that waited for the lock on a head must see what was committed meanwhile: that the log was frozen or ended.
+    ("default_transaction_isolation", "read committed"),
     // Our statements take milliseconds. A slower one waits for something that will not happen.
     ("statement_timeout", "30s"),
     // Another replica holds the lock on a head for milliseconds. If that replica was stopped meanwhile, the next
@@ -107,7 +109,7 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
         Box::pin(async move { asked.ask(connection).await })
     });
     let writers = connections(pool, WRITERS, writing).await?;
-    let readers = connections(PgPoolOptions::new(), READERS, read_only(options)).await?;
+    let readers = connections(PgPoolOptions::new(), READERS, read_only(options)).await?.of_primary();
     Ok(Postgres { writers, readers, timeline })
 }
 

@@ -138,9 +138,10 @@ impl RunningLogs {
         logs.iter().flat_map(|running| running.findings(check_command)).collect()
     }
 
-    /// Reads the head of every log that is not quarantined, of which all is said already.
+    /// Reads the head of every log that is neither quarantined, of which all is said already, nor ended, whose head is what was
+    /// in doubt.
     pub(super) fn probes(&self) -> Vec<Probe> {
-        self.logs().into_iter().filter(|log| log.quarantine().is_none()).map(head).collect()
+        self.logs().into_iter().filter(|log| log.quarantine().is_none() && !log.is_ended()).map(head).collect()
     }
 
     /// The logs that are copied, with their copies.

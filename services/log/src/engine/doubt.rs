@@ -2,8 +2,9 @@
 //!
 //! - A quarantine is recorded ([`Keeper::keep`]): in the database, so that every server over it stops, and in a file beside
 //!   the high-water mark, which a restore of the database does not take back.
-//! - A start lifts a recorded quarantine only if the state is proven ([`Memory::confirm`]): the guard passes, the tree extends
-//!   the checkpoint in the record, and, after a failed self-check, the whole tree follows from its entries.
+//! - A start lifts a recorded quarantine only if the state is proven ([`Memory::confirm`]): the guard passes, the tree is as
+//!   large as the largest one in the record and extends the checkpoint there, and, after a failed self-check, the whole tree
+//!   follows from its entries.
 //! - A log that was ended shows the checkpoint at which it was ended, and nothing is signed ([`Ended`]). A running server
 //!   hears of it while the log is quarantined.
 
@@ -162,6 +163,10 @@ async fn is_proven(guard: Guard<'_>, sound: &Sound, recorded: &Recorded) -> Resu
     // What the log's key has not signed proves nothing.
     let known = recorded.note.as_ref().and_then(|note| guard.scheme.open(note, guard.key).ok());
     let head = &sound.head.tree;
+    // The checkpoint may be of a smaller tree: that of a server which a witness has told of a larger one.
+    if recorded.tree_size > head.size {
+        return Ok(false);
+    }
     if let Some(known) = known
         && (known.size > head.size || verify_extension(store, record.log_id, &known, head).await?.is_err())
     {

@@ -249,6 +249,8 @@ impl Store for PostgresStore {
     fn find<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, Found> {
         Box::pin(in_time(async move {
             let mut connection = self.database.writers.acquire().await?;
+            // A standby, which this connection may have reached, may not have the newest head yet.
+            self.require_settled()?;
             let found = find(&mut connection, batch).await?;
             connection.give_back();
             Ok(found)

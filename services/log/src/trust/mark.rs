@@ -29,9 +29,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Bytes of a slot: a checkpoint has some 300, with the longest host name and an RSA signature some 1,200.
@@ -45,6 +44,8 @@ const DATABASE: &str = "database ";
 const UNKNOWN: &str = "-";
 /// A mark that could not be written is tried again this often; nothing is acknowledged meanwhile.
 const RETRY: Duration = Duration::from_secs(1);
+/// A mark takes milliseconds. A disk that has not taken it after so long does not answer.
+const LONG: Duration = Duration::from_secs(5);
 
 /// An open mark.
 #[derive(Debug)]
@@ -165,12 +166,34 @@ fn read_slot(slot: &[u8]) -> Option<(u64, String)> {
 
 /// Whether heads can be marked; seen at once by everyone who holds a clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Marking(Arc<AtomicBool>);
+pub(crate) struct Marking(Arc<Mutex<Progress>>);
+
+/// How it goes with the marks.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Whether the last one could not be written.
+    has_failed: bool,
+    /// When the write began that is under way.
+    begun: Option<Instant>,
+}
 
 impl Marking {
-    /// Whether the last mark could not be written.
+    /// Whether the last mark could not be written, or has not been for long.
     pub(crate) fn has_failed(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let progress = self.progress();
+        progress.has_failed || progress.begun.is_some_and(|begun| begun.elapsed() >= LONG)
+    }
+
+    fn begin(&self) {
+        self.progress().begun = Some(Instant::now());
+    }
+
+    fn end(&self, has_failed: bool) {
+        *self.progress() = Progress { has_failed, begun: None };
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -223,12 +246,13 @@ impl Marker {
     async fn mark(&mut self, newest: &Arc<Published>) -> bool {
         let (mark, newest) = (Arc::clone(&self.mark), Arc::clone(newest));
         let write = move || mark.lock().unwrap_or_else(PoisonError::into_inner).write(&newest.note);
+        self.marking.begin();
         let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)));
         let failed = written.is_err();
         if let Err(error) = written {
             tracing::error!(log.name = %self.log, %error, error.code = "log.mark", "cannot write the high-water mark; no entry is acknowledged until it can be written: make room on its disk");
         }
-        self.marking.0.store(failed, Ordering::Relaxed);
+        self.marking.end(failed);
         !failed
     }
 }
@@ -261,6 +285,21 @@ mod tests {
         torn[SLOT_BYTES + 20] ^= 1;
         std::fs::write(&path, &torn).unwrap();
         assert_eq!(Mark::open(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_mark_that_is_not_written_for_long_has_failed() {
+        let marking = Marking::default();
+        marking.begin();
+        assert!(!marking.has_failed());
+        marking.progress().begun = Instant::now().checked_sub(LONG);
+        assert!(marking.has_failed());
+        for failed in [false, true] {
+            marking.end(failed);
+            assert_eq!(marking.has_failed(), failed);
+        }
+        marking.begin();
+        assert!(marking.has_failed(), "until it is written");
     }
 
     #[test]

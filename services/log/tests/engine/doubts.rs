@@ -130,6 +130,33 @@ pub(crate) async fn an_ended_log_is_read_and_never_signed_again(bench: Bench) {
     running.stop().await;
 }
 
+/// What was wrong with a log before it was ended is nothing that readiness would have to tell for ever.
+pub(crate) async fn an_ended_log_has_no_trouble(bench: Bench) {
+    let (bench, _directory) = marked(bench);
+    let running = bench.start().await;
+    grow(&running, 7, "entry").await;
+    let earlier = hex::encode(running.log.published().unwrap().tree.root);
+    grow(&running, 12, "entry").await;
+    let database = &running.database;
+    database.drop_triggers().await;
+    database.execute("ALTER TABLE bundle_parts RENAME TO away").await.unwrap();
+    running.log.append(entry("new")).await.unwrap_err();
+    assert!(running.log.trouble().is_some());
+    database.execute("DELETE FROM checkpoints WHERE tree_size > 7").await.unwrap();
+    database.execute(&format!("UPDATE tree_heads SET tree_size = 7, root_hash = x'{earlier}'")).await.unwrap();
+    eventually("it is noticed", async || code(&running) == Some("quarantine.put_back")).await;
+    database.execute("ALTER TABLE away RENAME TO bundle_parts").await.unwrap();
+    assert!(running.log.trouble().is_some());
+    let (subject, store) = (bench.subject(&running), database.store());
+    let examined = ending::examine(&*store, &subject, &bench.mark.clone().unwrap()).await;
+    let Ok(Examination::Doubtful(examined)) = &examined else { panic!("{examined:?}") };
+    assert_eq!((examined.tree.size, examined.published), (7, 12));
+    examined.end(&*store, 1, crate::bench::START).await.unwrap();
+    eventually("it hears of it", async || running.log.is_ended()).await;
+    assert_eq!((running.log.obstacle(), running.log.trouble()), (None, None));
+    running.stop().await;
+}
+
 /// It is no obstacle, takes nothing, and shows what it showed `before`.
 async fn is_read(running: &Running, bench: &Bench, before: &[(u64, String)]) {
     let log = &running.log;

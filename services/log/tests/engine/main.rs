@@ -96,6 +96,7 @@ on_both_databases! {
     marks::what_is_acknowledged_is_in_the_mark,
     doubts::a_quarantine_survives_a_restart_until_the_state_is_proven,
     doubts::an_ended_log_is_read_and_never_signed_again,
+    doubts::an_ended_log_has_no_trouble,
     doubts::a_log_of_another_history_is_not_ended,
     witnessing::answers_and_files_bear_the_cosignatures_of_a_quorum,
     witnessing::without_witnesses_an_open_log_goes_on_and_a_closed_one_does_not,

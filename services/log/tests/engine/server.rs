@@ -41,6 +41,22 @@ async fn commits_go_on_waiting_for_the_disk_whatever_is_set_later() {
     database.close().await;
 }
 
+/// Otherwise a batch that waits while its log is frozen or ended does not see that.
+#[tokio::test]
+async fn each_statement_sees_what_is_committed_whatever_is_set_for_the_database() {
+    let bench = Bench::postgres();
+    let Place::Postgres { database: name, .. } = &bench.place else { unreachable!() };
+    bench.administer(&format!("ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"));
+    let database = bench.open().await.unwrap();
+    let Database::Postgres(postgres) = &database else { unreachable!() };
+    let mut session = postgres.writers.acquire().await.unwrap();
+    let isolation = sqlx::query_scalar("SELECT current_setting('transaction_isolation')");
+    let isolation: String = isolation.fetch_one(&mut *session).await.unwrap();
+    assert_eq!(isolation, "read committed");
+    drop(session);
+    database.close().await;
+}
+
 #[tokio::test]
 async fn a_misspelt_parameter_is_an_error_that_names_it() {
     let url = crate::postgres::server().url("postgres", None);
@@ -74,6 +90,29 @@ async fn a_database_that_is_not_there_is_an_error_and_not_a_wait() {
     let server = crate::postgres::server();
     let error = open_postgres(&server.url("no_such_database", None)).await.err().unwrap();
     assert!(matches!(error, DatabaseError::Open(_)), "{error}");
+}
+
+/// A standby may lag: what it has not replayed yet would look like a database that was put back.
+#[tokio::test]
+async fn a_standby_is_not_read_from() {
+    let primary = Server::start();
+    let directory = primary.socket().parent().unwrap().to_owned();
+    let standby = Server::run_in(&mut crate::postgres::shell(), Path::new(""), 5432, &directory);
+    let address = tempfile::tempdir().unwrap();
+    let lead_to = |server: &Server| {
+        let socket = address.path().join(".s.PGSQL.5432");
+        let _ = std::fs::remove_file(&socket);
+        std::os::unix::fs::symlink(server.socket(), socket).unwrap();
+    };
+    lead_to(&primary);
+    let database = open_postgres(&primary.at_socket(address.path()).url("postgres", None)).await.unwrap();
+    let first = database.readers.acquire().await.unwrap();
+    lead_to(&standby);
+    let refused = database.readers.acquire().await.unwrap_err();
+    assert!(refused.to_string().contains("is a standby"), "{refused}");
+    lead_to(&primary);
+    drop((first, database.readers.acquire().await.unwrap()));
+    database.close().await;
 }
 
 /// Rows of `identities` that were touched to answer queries, by whatever plan.

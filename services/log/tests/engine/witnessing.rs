@@ -193,6 +193,13 @@ pub(crate) async fn a_database_that_was_put_back_is_quarantined_before_anything_
         let store = running.database.store();
         assert_eq!(store.checkpoints(1, None, 100).await.unwrap(), before, "nothing is signed");
         running.stop().await;
+        // The witness is away when it is started again, so that only the record of the quarantine is left.
+        fakes[0].is(Mood::Down);
+        let running = older.start().await;
+        assert_eq!(running.log.quarantine().map(Reason::code), Some("quarantine.recorded"));
+        assert!(matches!(append(&running, "new").await, Err(Error::Quarantined(_))));
+        running.stop().await;
+        fakes[0].is(Mood::Good);
         assert_eq!(fakes[0].size(), 12);
         // And where nothing at all is left.
         let mut empty = put_back(&bench, 0).await;

@@ -66,7 +66,8 @@ impl Sequencer {
 
     /// Whether another server has found a fault.
     pub(super) async fn look_for_quarantine(&self) -> Result<(), Reason> {
-        match self.store.quarantined(self.record.log_id).await {
+        let read = timeout(PATIENCE, self.store.quarantined(self.record.log_id)).await;
+        match read.unwrap_or(Err(StoreError::Timeout)) {
             Ok(Some(recorded)) => Err(Reason::Recorded(Box::new(recorded))),
             Ok(None) => Ok(()),
             Err(error) => {
