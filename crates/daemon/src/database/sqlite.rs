@@ -48,7 +48,8 @@ pub async fn open_sqlite(path: &Path) -> Result<Sqlite, DatabaseError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("page_size", "8192")
+        // A batch changes a few pages, and each is written whole. A file that exists keeps the page size it has.
+        .page_size(4096)
         // macOS and some disks acknowledge fsync before the medium has the data.
         .pragma("fullfsync", "ON");
     let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
