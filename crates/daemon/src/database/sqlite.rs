@@ -61,7 +61,8 @@ pub async fn open_sqlite(path: &Path) -> Result<Sqlite, DatabaseError> {
         .page_size(4096)
         // macOS and some disks acknowledge fsync before the medium has the data.
         .pragma("fullfsync", "ON");
-    let one = SqlitePoolOptions::new().max_connections(1);
+    // A connection in this process need not be tried before each use: that would cost a batch as much as writing it.
+    let one = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
     let writing = options.clone().pragma("wal_autocheckpoint", folding::LONG.to_string());
     let writer = one.clone().connect_with(writing).await?;
     migrate(&writer).await?;
