@@ -61,7 +61,7 @@ pub async fn open_sqlite(path: &Path) -> Result<Sqlite, DatabaseError> {
         .page_size(4096)
         // macOS and some disks acknowledge fsync before the medium has the data.
         .pragma("fullfsync", "ON");
-    // A connection in this process need not be tried before each use: that would cost a batch as much as writing it.
+    // The other end is a thread of this process. Asking it before each use whether it is there would be a command more.
     let one = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
     let writing = options.clone().pragma("wal_autocheckpoint", folding::LONG.to_string());
     let writer = one.clone().connect_with(writing).await?;
