@@ -1,10 +1,14 @@
 //! `SQLite`: one file, one process.
 
+mod folding;
+
+use self::folding::Folding;
 use super::{DatabaseError, MigrationSource, migrator, newest_version};
 use sqlx::SqlitePool;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The schema for `SQLite`, oldest first. Never edited once landed, only added to.
@@ -23,6 +27,8 @@ pub struct Sqlite {
     pub writer: SqlitePool,
     /// As many as read concurrently; they cannot write.
     pub readers: SqlitePool,
+    /// Folds the write-ahead log into the file; `None` where nothing is written.
+    folding: Option<Arc<Folding>>,
 }
 
 impl Sqlite {
@@ -32,8 +38,11 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Closes both pools; the write-ahead log is folded into the file.
+    /// Closes every connection; the last one folds the write-ahead log into the file and removes it.
     pub async fn close(&self) {
+        if let Some(folding) = &self.folding {
+            folding.stop().await;
+        }
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -48,13 +57,19 @@ pub async fn open_sqlite(path: &Path) -> Result<Sqlite, DatabaseError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
-        .pragma("page_size", "8192")
+        // A batch changes a few pages, and each is written whole. A file that exists keeps the page size it has.
+        .page_size(4096)
         // macOS and some disks acknowledge fsync before the medium has the data.
         .pragma("fullfsync", "ON");
-    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    // The other end is a thread of this process. Asking it before each use whether it is there would be a command more.
+    let one = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+    let writing = options.clone().pragma("wal_autocheckpoint", folding::LONG.to_string());
+    let writer = one.clone().connect_with(writing).await?;
     migrate(&writer).await?;
+    let folding = one.connect_lazy_with(options.clone().busy_timeout(folding::PATIENCE));
+    let folding = Some(Arc::new(Folding::start(folding, writer.clone())));
     let readers = SqlitePoolOptions::new().max_connections(8).connect_with(options.pragma("query_only", "ON")).await?;
-    Ok(Sqlite { writer, readers })
+    Ok(Sqlite { writer, readers, folding })
 }
 
 /// Opens an existing database file read-only, for inspection beside a running server.
@@ -62,7 +77,7 @@ pub async fn open_sqlite_read_only(path: &Path) -> Result<Sqlite, DatabaseError>
     let options =
         SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5)).pragma("query_only", "ON");
     let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
-    Ok(Sqlite { writer: readers.clone(), readers })
+    Ok(Sqlite { writer: readers.clone(), readers, folding: None })
 }
 
 async fn migrate(pool: &SqlitePool) -> Result<(), DatabaseError> {

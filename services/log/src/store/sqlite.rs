@@ -1,10 +1,11 @@
 //! Logs in `SQLite`: the embedded default.
 //!
-//! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row,
-//! because each crosses to the connection's thread and back.
+//! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row, and a
+//! batch is written with one command, because each crosses to the connection's thread and back.
 
 mod batch;
 mod doubts;
+mod script;
 
 use super::convert::{self, CensusRow, CheckpointRow, LogRow, LookupRow, TileRow, to_i64, to_u64};
 use super::parts::{self, PartRow};
@@ -83,21 +84,6 @@ async fn read_partial_tile(
     .fetch_all(connection)
     .await?;
     Ok((!hashes.is_empty()).then(|| hashes.concat()))
-}
-
-async fn insert_checkpoint(
-    connection: &mut SqliteConnection,
-    log_id: i64,
-    size: u64,
-    note: &str,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO checkpoints (log_id, tree_size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-        .bind(log_id)
-        .bind(to_i64(size)?)
-        .bind(note)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 impl Store for SqliteStore {
@@ -204,9 +190,7 @@ impl Store for SqliteStore {
     }
 
     fn publish(&self, log_id: i64, size: u64, note: String) -> Answer<'_, ()> {
-        Box::pin(
-            async move { insert_checkpoint(&mut *self.database.writer.acquire().await?, log_id, size, &note).await },
-        )
+        Box::pin(async move { batch::publish(&self.database.writer, log_id, size, &note).await })
     }
 
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>> {

@@ -48,7 +48,7 @@ async fn what_was_acknowledged_survives_the_loss_of_every_write_that_was_not_syn
         let writer = Work { entries: 100_000, ..work(&bench, &keys, format!("round {round}")) };
         let mut process = Process::start_with(&writer, &environment);
         // Over the first commits, and far enough for the write-ahead log to be folded into the file in between.
-        let said: Vec<_> = (0..[3, 40, 200, 3000][round % 4]).map_while(|_| process.next()).collect();
+        let said: Vec<_> = (0..[3, 40, 200, 8_000][round % 4]).map_while(|_| process.next()).collect();
         process.send(Signal::KILL);
         told.take(said);
         told.take(process.finish().0);
