@@ -52,7 +52,7 @@ fn over(stack: &mut Stack, sql: &str, look: impl FnOnce(&Stack)) {
     stack.resume();
     look(stack);
     let said = stack.server().stderr();
-    assert_eq!(said.matches("QUARANTINED").count(), 1, "one line says it: {said}");
+    assert_eq!(said.matches("quarantine: QUARANTINED").count(), 1, "one line says it: {said}");
     stack.terminate();
     fs::write(&database, before).unwrap();
     for (mark, path) in marks {

@@ -46,7 +46,7 @@ pub enum StoreError {
     /// written.
     #[error(
         "the database is on another timeline than before: a standby was promoted, or it was restored to a point in time; \
-         entries are taken again in ten seconds, unless a server finds until then that some are missing"
+         entries are taken again in twenty seconds, unless a server finds until then that some are missing"
     )]
     Settling,
     /// What was read cannot be right.

@@ -24,6 +24,8 @@ use tracing::Instrument as _;
 
 /// How long a request waits for a connection before it fails with «try again later».
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that does not answer a test in this time is dead: its server may have vanished without a word.
+const PING: Duration = Duration::from_millis(500);
 /// A connection idle for longer is tested before use: the server may have been restarted meanwhile.
 const TRUSTED_REST: Duration = Duration::from_secs(1);
 /// How long a statement in a task of its own is waited for. The server's own limits end every statement before this; it is for
@@ -74,7 +76,9 @@ impl Connections {
     async fn lend(&self, permit: OwnedSemaphorePermit) -> Result<Lent, sqlx::Error> {
         let lent = |connection| Lent { connection, resting: self.resting.clone(), _permit: permit };
         while let Some((mut connection, since)) = self.rested() {
-            if since.elapsed() <= TRUSTED_REST || connection.ping().await.is_ok() {
+            if since.elapsed() <= TRUSTED_REST
+                || timeout(PING, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+            {
                 return Ok(lent(connection));
             }
         }

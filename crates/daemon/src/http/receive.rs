@@ -1,7 +1,8 @@
 //! Reads the body of a request: up to the limit of its route, and within the [`Budget`] of the process.
 //!
 //! A request that says that it is larger than the limit is refused before its body is read. A large body that says its length
-//! is counted in full before the first byte, so that none is refused half-way. Other bodies count as they grow.
+//! is counted in full before the first byte, so that none is refused half-way. Other bodies count as they grow. A body that is
+//! counted in full must arrive at a [`Pace`]: else a few clients that send one byte each would keep out all others.
 //!
 //! After a refusal over HTTP/1.1 the rest of the body is read and dropped for a short time. Many clients read the answer
 //! only when they have sent everything, and a connection that is closed before that can lose the answer (RFC 9112 §9.6).
@@ -19,9 +20,33 @@ use hyper::body::Body as _;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// How long the rest of a refused body is read.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a large body may arrive at any pace.
+const GRACE: Duration = Duration::from_secs(5);
+/// The least bytes per second after that. The largest body of any route needs more, or its deadline ends it.
+const LEAST_BYTES_PER_SECOND: u32 = 256 * 1024;
+
+/// When which part of a large body must have arrived.
+struct Pace(Option<Instant>);
+
+impl Pace {
+    /// For a body that is counted in full, or for another one.
+    fn new(is_counted: bool) -> Self {
+        Self(is_counted.then(|| Instant::now() + GRACE))
+    }
+
+    /// The next bytes, after `arrived` of them.
+    async fn next(&self, body: &mut Body, arrived: usize) -> Result<Option<Bytes>, NotReceived> {
+        let Self(Some(begin)) = self else { return next(body).await };
+        let arrived = u32::try_from(arrived).unwrap_or(u32::MAX);
+        let until = *begin + Duration::from_secs(1) * arrived / LEAST_BYTES_PER_SECOND;
+        timeout_at(until, next(body)).await.unwrap_or(Err(NotReceived::Incomplete))
+    }
+}
 
 /// A body that was received, with what it takes of the budget.
 #[derive(Debug)]
@@ -81,13 +106,14 @@ async fn read(body: &mut Body, arriving: &mut Arriving, limit_bytes: usize) -> R
     if declared > SMALL_BYTES {
         arriving.grow_to(declared)?;
     }
-    let Some(first) = next(body).await? else { return Ok(Bytes::new()) };
+    let pace = Pace::new(declared > SMALL_BYTES);
+    let Some(first) = pace.next(body, 0).await? else { return Ok(Bytes::new()) };
     if first.len() > limit_bytes {
         return Err(NotReceived::TooLarge);
     }
     arriving.grow_to(first.len())?;
     // Almost every body has one part, which is not copied.
-    let Some(second) = next(body).await? else { return Ok(first) };
+    let Some(second) = pace.next(body, first.len()).await? else { return Ok(first) };
     let mut whole = Vec::new();
     extend(&mut whole, arriving, &first, declared.max(first.len()))?;
     let mut part = Some(second);
@@ -98,7 +124,7 @@ async fn read(body: &mut Body, arriving: &mut Arriving, limit_bytes: usize) -> R
         }
         let capacity = whole.capacity().saturating_mul(2).min(limit_bytes).max(length);
         extend(&mut whole, arriving, &bytes, capacity)?;
-        part = next(body).await?;
+        part = pace.next(body, length).await?;
     }
     Ok(whole.into())
 }
@@ -191,6 +217,31 @@ mod tests {
             }
             let parts = vec![vec![7; 16 * 1024]; 100];
             assert_eq!(received(parts, declared, 100 * 16 * 1024, &budget).await, Ok(100 * 16 * 1024));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_must_arrive_at_its_pace() {
+        let budget = Budget::default();
+        // The first byte at once, and nothing then; or 300 KiB a second, which goes on for longer than the grace.
+        for (first, later, arrives) in [(1, 0, false), (300 * 1024, 300 * 1024, true), (300 * 1024, 1024, false)] {
+            let parts = stream::unfold(0, move |second: u64| async move {
+                if second > 0 {
+                    let pause = if later == 0 { 3600 } else { 1 };
+                    tokio::time::sleep(Duration::from_secs(pause)).await;
+                }
+                let part = vec![0; if second == 0 { first } else { later }];
+                (second < 20).then(|| (Ok::<_, Infallible>(Bytes::from(part)), second + 1))
+            });
+            let length = if arrives { (first + 19 * later) as u64 } else { 31 << 20 };
+            let body = Body::new(Declared { length, body: Body::from_stream(parts) });
+            let mut request = Request::new(body);
+            *request.version_mut() = Version::HTTP_2;
+            request.extensions_mut().insert(budget.clone());
+            let begun = Instant::now();
+            let received = receive(request, 32 << 20).await;
+            assert_eq!(received.is_ok(), arrives, "{first}, {later}: {received:?}");
+            assert!(arrives || begun.elapsed() < 2 * GRACE, "{:?}", begun.elapsed());
         }
     }
 

@@ -12,7 +12,7 @@ mod follow;
 mod look;
 mod write;
 
-use look::Sight;
+use look::{Sight, put_back};
 use write::Grown;
 
 use crate::activity::Activity;
@@ -158,13 +158,25 @@ impl Sequencer {
         let (begun, entries) = (Instant::now(), batch.len());
         self.activity.begin();
         let outcome = match self.catch_up().await {
-            Ok(()) => self.integrate(&batch).await,
+            Ok(()) => self.integrate_watched(&batch).await,
             Err(error) => Err(error),
         };
         let integrated = outcome.is_ok();
         let result = self.conclude(batch, outcome).await;
         self.activity.batch(&self.record.name, entries, integrated, begun.elapsed());
         result
+    }
+
+    /// Integrates a batch, and meanwhile looks whether the database was put back. A database that vanished without a word keeps
+    /// a batch waiting for as long as it may take. Another replica would have settled with its successor by then, and would not
+    /// learn what this one knows to be missing.
+    async fn integrate_watched(&mut self, batch: &[Waiting]) -> Result<(Vec<Integrated>, Trees), Error> {
+        let watched = put_back(Arc::clone(&self.store), self.record.log_id, self.head.tree);
+        tokio::select! {
+            biased;
+            outcome = self.integrate(batch) => outcome,
+            reason = watched => Err(Error::Quarantined(reason)),
+        }
     }
 
     /// Signs the head, if that has failed before. Until then nothing is committed on top of it, because such entries

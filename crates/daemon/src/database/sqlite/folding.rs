@@ -165,7 +165,7 @@ mod tests {
             let insert = sqlx::query("INSERT INTO filler (bytes) VALUES (zeroblob(?))").bind(bytes);
             insert.execute(&database.writer).await.unwrap();
         };
-        let look = async || checkpoint(&mut *folding.own.acquire().await.unwrap(), LOOK).await.unwrap();
+        let look = async || checkpoint(&mut folding.own.acquire().await.unwrap(), LOOK).await.unwrap();
         sqlx::query("CREATE TABLE filler (bytes BLOB)").execute(&database.writer).await.unwrap();
         write(1).await;
         let short = fold(&folding.own, &database.writer).await.unwrap();

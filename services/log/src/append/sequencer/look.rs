@@ -3,17 +3,18 @@
 //! Where the last batch failed, clients may have been sent elsewhere, so no entry comes that could show that the fault is
 //! over. Then it rehearses one: everything that a batch writes is written, and undone.
 
-use super::{Sequencer, is_behind};
+use super::{LOOK, Sequencer, is_behind};
 use crate::quarantine::Reason;
-use crate::store::{CommittedHead, StoreError};
+use crate::store::{CommittedHead, Store, StoreError};
 use crate::tree::rehearsal;
 use chancery_daemon::clock::{ClockFault, ClockGuard, Moment};
 use chancery_verify::Timestamp;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::Edge;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long an answer of the database is waited for. Batches that arrive have to wait as long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,9 +46,21 @@ impl Sight {
     }
 }
 
+/// Waits until the database is seen to be behind `known`. A database that fails says nothing about what is in it.
+pub(super) async fn put_back(store: Arc<dyn Store>, log_id: i64, known: TreeHead) -> Reason {
+    loop {
+        sleep(LOOK).await;
+        if let Ok(Ok(head)) = timeout(PATIENCE, store.head(log_id)).await
+            && let Some(reason) = put_back_from(&known, &head.tree)
+        {
+            return reason;
+        }
+    }
+}
+
 impl Sequencer {
-    /// Looks whether the database was put back, or the log was frozen or quarantined, while nothing was written. A database that fails says
-    /// nothing about what is in it.
+    /// Looks whether the database was put back, or the log was frozen or quarantined, while nothing was written. A database that
+    /// fails says nothing about what is in it.
     pub(super) async fn look(&mut self) -> Result<(), Reason> {
         let begun = self.clock.moment();
         let read = timeout(PATIENCE, self.store.head(self.record.log_id)).await;
