@@ -90,7 +90,7 @@ fn the_documented_lines_verify_a_bundle() {
     fs::write(&changed, "changed").unwrap();
     let refused = run([&trust, &policy, &bundle, &changed]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8(refused.stderr).unwrap().contains("EntryMismatch"), "the refusal says why");
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("ArtifactDigest"), "the refusal says why");
     let mut document: Value = serde_json::from_slice(&fs::read(&bundle).unwrap()).unwrap();
     document["messageSignature"]["signature"] = "MAYCAQECAQE=".into();
     let forged = directory.path().join("forged.json");

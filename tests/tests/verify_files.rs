@@ -215,7 +215,7 @@ fn trust_comes_from_tuf_once() {
     };
     let offline = blob(&root, "--offline");
     assert_eq!(offline.code(), 2);
-    assert!(offline.written().contains("--offline is given"), "{}", offline.report());
+    assert!(offline.written().contains("run once without --offline"), "{}", offline.report());
     let wrong = blob(&format!("sha256:{}", "0".repeat(64)), "");
     assert_eq!(wrong.code(), 2, "{}", wrong.report());
     let verified = blob(&root, "");
