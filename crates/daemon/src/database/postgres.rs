@@ -19,8 +19,8 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (1, "initial schema", include_str!("../../../../migrations/postgres/0001_initial_schema.sql")),
     (2, "frozen logs", include_str!("../../../../migrations/postgres/0002_frozen_logs.sql")),
     (3, "append-only tables", include_str!("../../../../migrations/postgres/0003_append_only_tables.sql")),
-    (4, "heads are added", include_str!("../../../../migrations/postgres/0004_heads_are_added.sql")),
-    (5, "logs in doubt", include_str!("../../../../migrations/postgres/0005_logs_in_doubt.sql")),
+    (4, "logs in doubt", include_str!("../../../../migrations/postgres/0004_logs_in_doubt.sql")),
+    (5, "heads are added", include_str!("../../../../migrations/postgres/0005_heads_are_added.sql")),
 ];
 
 /// `server_version_num` of the oldest server that is tested.

@@ -94,12 +94,6 @@ impl PostgresStore {
         Self { database, reads: Arc::default() }
     }
 
-    /// Nothing is written while a failover is young: see [`StoreError::Settling`]. A connection comes first, because a new one
-    /// tells whether there was one.
-    fn require_settled(&self) -> Result<(), StoreError> {
-        if self.database.is_settled() { Ok(()) } else { Err(StoreError::Settling) }
-    }
-
     /// Step 1: in a transaction of its own, or in the one that holds the lock.
     async fn write(
         &self,
@@ -109,7 +103,7 @@ impl PostgresStore {
     ) -> Result<Integration, StoreError> {
         let Some(mut transaction) = transaction else {
             let mut connection = self.database.writers.acquire().await?;
-            self.require_settled()?;
+            require_settled(&self.database)?;
             let integration = write_or_find(&mut connection, batch, extension).await?;
             connection.give_back();
             return Ok(integration);
@@ -123,6 +117,12 @@ impl PostgresStore {
         }
         Ok(integration)
     }
+}
+
+/// Nothing is written while a failover is young: see [`StoreError::Settling`]. A connection comes first, because a new one tells
+/// whether there was one.
+fn require_settled(database: &Postgres) -> Result<(), StoreError> {
+    if database.is_settled() { Ok(()) } else { Err(StoreError::Settling) }
 }
 
 /// Writes the extension, or says what there is instead.
@@ -250,7 +250,7 @@ impl Store for PostgresStore {
         Box::pin(in_time(async move {
             let mut connection = self.database.writers.acquire().await?;
             // A standby, which this connection may have reached, may not have the newest head yet.
-            self.require_settled()?;
+            require_settled(&self.database)?;
             let found = find(&mut connection, batch).await?;
             connection.give_back();
             Ok(found)
@@ -260,7 +260,7 @@ impl Store for PostgresStore {
     fn lock<'a>(&'a self, batch: &'a Batch<'a>) -> Answer<'a, (Found, Lock)> {
         Box::pin(in_time(async move {
             let mut transaction = Lock::take(&self.database.writers, batch.log_id).await?;
-            self.require_settled()?;
+            require_settled(&self.database)?;
             let found = find(&mut transaction, batch).await?;
             Ok((found, Lock::held(transaction)))
         }))

@@ -86,6 +86,13 @@ async fn read_partial_tile(
     Ok((!hashes.is_empty()).then(|| hashes.concat()))
 }
 
+/// Freezes the log, unless it is.
+async fn insert_freeze(connection: &mut SqliteConnection, log_id: i64, now: Timestamp) -> Result<(), StoreError> {
+    let insert = sqlx::query("INSERT INTO frozen_logs (log_id, frozen_ms) VALUES (?, ?) ON CONFLICT DO NOTHING");
+    insert.bind(log_id).bind(to_i64(now.millis())?).execute(connection).await?;
+    Ok(())
+}
+
 impl Store for SqliteStore {
     // The data directory's lock keeps other servers away; `chancery log freeze` moves no head.
     fn shared(&self) -> bool {
@@ -144,11 +151,7 @@ impl Store for SqliteStore {
     fn freeze(&self, log_id: i64, now: Timestamp) -> Answer<'_, CommittedHead> {
         Box::pin(async move {
             let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
-            sqlx::query("INSERT INTO frozen_logs (log_id, frozen_ms) VALUES (?, ?) ON CONFLICT DO NOTHING")
-                .bind(log_id)
-                .bind(to_i64(now.millis())?)
-                .execute(&mut *transaction)
-                .await?;
+            insert_freeze(&mut transaction, log_id, now).await?;
             let head = read_head(&mut transaction, log_id).await?;
             transaction.commit().await?;
             Ok(head)

@@ -1,6 +1,7 @@
 //! A batch that is written and undone: it shows whether the next one would be taken.
 
 use super::super::{Batch, Extension, StoreError};
+use super::require_settled;
 use super::rows::write_extension;
 use chancery_daemon::database::Postgres;
 use sqlx::Connection as _;
@@ -9,9 +10,7 @@ use sqlx::Connection as _;
 /// then the database takes writes.
 pub(super) async fn rehearse(database: &Postgres, log_id: i64, extension: &Extension) -> Result<(), StoreError> {
     let mut connection = database.writers.acquire().await?;
-    if !database.is_settled() {
-        return Err(StoreError::Settling);
-    }
+    require_settled(database)?;
     let mut transaction = connection.begin().await?;
     let identities = extension.identities();
     let batch = Batch { log_id, known: None, identities: &identities, published: None };

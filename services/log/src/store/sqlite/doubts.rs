@@ -2,7 +2,7 @@
 
 use super::super::convert::{self, EndRow, RecordedRow, to_i64};
 use super::super::{Answer, Doubts, End, Identity, Recorded, StoreError};
-use super::SqliteStore;
+use super::{SqliteStore, insert_freeze};
 use sqlx::SqliteConnection;
 
 async fn insert_quarantine(
@@ -69,11 +69,7 @@ impl Doubts for SqliteStore {
     fn end(&self, log_id: i64, end: End, recorded: Recorded) -> Answer<'_, End> {
         Box::pin(async move {
             let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
-            sqlx::query("INSERT INTO frozen_logs (log_id, frozen_ms) VALUES (?, ?) ON CONFLICT DO NOTHING")
-                .bind(log_id)
-                .bind(to_i64(end.at.millis())?)
-                .execute(&mut *transaction)
-                .await?;
+            insert_freeze(&mut transaction, log_id, end.at).await?;
             insert_quarantine(&mut transaction, log_id, &recorded).await?;
             sqlx::query(
                 "INSERT INTO ended_logs (log_id, ended_ms, tree_size, root_hash, published_size)

@@ -1,5 +1,5 @@
 -- Logs whose stored state is in doubt. A server that finds a fault writes the row, so that every other server over the
--- database stops as well. A start that proves the state deletes it.
+-- database stops as well: no head is added to the log (see version 5). A start that proves the state deletes it.
 CREATE TABLE quarantined_logs (
     log_id    bigint PRIMARY KEY REFERENCES logs (log_id),
     since_ms  bigint NOT NULL,
@@ -33,35 +33,3 @@ COMMENT ON COLUMN ended_logs.published_size IS 'leaves of the largest tree that 
 
 CREATE TRIGGER ended_logs_are_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ended_logs
     FOR EACH STATEMENT EXECUTE FUNCTION refuse('an ended log stays ended');
-
--- As before, and for quarantined logs as well: a server that has not heard of the row yet cannot add a head either.
-CREATE OR REPLACE FUNCTION refuse_wrong_head() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    is_locked   boolean := lock_head(NEW.log_id);
-    is_frozen   boolean;
-    is_in_doubt boolean;
-    newest_size bigint;
-    newest_ms   bigint;
-BEGIN
-    SELECT tree_size, timestamp_ms,
-            EXISTS (SELECT 1 FROM frozen_logs WHERE frozen_logs.log_id = heads.log_id),
-            EXISTS (SELECT 1 FROM quarantined_logs WHERE quarantined_logs.log_id = heads.log_id)
-        INTO newest_size, newest_ms, is_frozen, is_in_doubt
-        FROM heads WHERE log_id = NEW.log_id ORDER BY previous_size DESC LIMIT 1;
-    IF is_frozen THEN
-        RAISE EXCEPTION 'the log is frozen' USING ERRCODE = 'integrity_constraint_violation';
-    ELSIF is_in_doubt THEN
-        RAISE EXCEPTION 'the log is quarantined' USING ERRCODE = 'integrity_constraint_violation';
-    ELSIF NEW.previous_size = newest_size AND NEW.timestamp_ms >= newest_ms THEN
-        RETURN NEW;
-    -- Another server was faster: the primary key decides, and the statement that comes too late adds nothing.
-    ELSIF NEW.previous_size < newest_size
-        AND EXISTS (SELECT 1 FROM heads WHERE log_id = NEW.log_id AND previous_size = NEW.previous_size) THEN
-        RETURN NEW;
-    -- The first head comes with its log.
-    ELSIF NEW.previous_size = -1 AND newest_size IS NULL
-        AND EXISTS (SELECT 1 FROM logs WHERE log_id = NEW.log_id) THEN
-        RETURN NEW;
-    END IF;
-    RAISE EXCEPTION 'tree heads only grow' USING ERRCODE = 'integrity_constraint_violation';
-END $$;

@@ -42,14 +42,19 @@ CREATE FUNCTION refuse_wrong_head() RETURNS trigger LANGUAGE plpgsql VOLATILE AS
 DECLARE
     is_locked   boolean := lock_head(NEW.log_id);
     is_frozen   boolean;
+    is_in_doubt boolean;
     newest_size bigint;
     newest_ms   bigint;
 BEGIN
-    SELECT tree_size, timestamp_ms, EXISTS (SELECT 1 FROM frozen_logs WHERE frozen_logs.log_id = heads.log_id)
-        INTO newest_size, newest_ms, is_frozen
+    SELECT tree_size, timestamp_ms,
+            EXISTS (SELECT 1 FROM frozen_logs WHERE frozen_logs.log_id = heads.log_id),
+            EXISTS (SELECT 1 FROM quarantined_logs WHERE quarantined_logs.log_id = heads.log_id)
+        INTO newest_size, newest_ms, is_frozen, is_in_doubt
         FROM heads WHERE log_id = NEW.log_id ORDER BY previous_size DESC LIMIT 1;
     IF is_frozen THEN
         RAISE EXCEPTION 'the log is frozen' USING ERRCODE = 'integrity_constraint_violation';
+    ELSIF is_in_doubt THEN
+        RAISE EXCEPTION 'the log is quarantined' USING ERRCODE = 'integrity_constraint_violation';
     ELSIF NEW.previous_size = newest_size AND NEW.timestamp_ms >= newest_ms THEN
         RETURN NEW;
     -- Another server was faster: the primary key decides, and the statement that comes too late adds nothing.
