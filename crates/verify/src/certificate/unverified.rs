@@ -187,7 +187,7 @@ mod tests {
         let mut params = CertificateParams::default();
         params.subject_alt_names = names;
         params.custom_extensions = extensions;
-        params.serial_number = Some(vec![1, 2, 3].into());
+        params.serial_number = Some(vec![1_u8, 2, 3].into());
         params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
     }
 

@@ -68,7 +68,7 @@ mod tests {
     fn certificate(poisoned: bool) -> Vec<u8> {
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![SanType::Rfc822Name("Alice@dev.example.test".try_into().unwrap())];
-        params.serial_number = Some(vec![1, 2].into());
+        params.serial_number = Some(vec![1_u8, 2].into());
         if poisoned {
             let mut poison = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 4, 3], vec![5, 0]);
             poison.set_criticality(true);
