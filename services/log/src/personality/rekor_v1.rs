@@ -17,7 +17,7 @@ pub use http::describe;
 use crate::personality::seed::{self, Seed};
 use crate::read::tiles;
 use crate::read::tiles::Files;
-use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt};
+use crate::{Access, Corrupt, Error, Log, Outcome, Pending, Receipt};
 use axum::Router;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -42,6 +42,7 @@ pub fn scheme(host: &str, tree_id: i64) -> Result<Scheme, Rejection> {
 #[derive(Clone)]
 pub struct RekorV1 {
     shards: Shards,
+    access: Access,
 }
 
 /// An entry's full name: tree id and leaf hash, 80 hexadecimal digits.
@@ -79,10 +80,16 @@ pub(crate) enum Submitted {
 }
 
 impl RekorV1 {
-    /// The personality over its first shard.
+    /// The personality over its first shard, for everybody.
     #[must_use]
     pub fn new(first: Log) -> Self {
-        Self { shards: Shards::new(first) }
+        Self { shards: Shards::new(first), access: Access::default() }
+    }
+
+    /// The same, for whom `access` allows it.
+    #[must_use]
+    pub fn restricted(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     /// The first shard.
@@ -107,7 +114,13 @@ impl RekorV1 {
 
     /// The routes of the API, from `/api/v1/log` on, and the first shard as files below `/tlog/rekor`.
     pub fn router(&self) -> Router {
-        http::router(self.clone()).merge(files_router(self.first()))
+        http::router(self.clone()).merge(self.files_router(self.first()))
+    }
+
+    /// A shard as files, below `/tlog/` and its name.
+    pub fn files_router(&self, shard: &Log) -> Router {
+        let files = tiles::http::router(Files::of_leaves(shard), &self.access.readers);
+        Router::new().nest(&files_path(&shard.record().name), files)
     }
 
     /// The first shard as files, as tlog-tiles lays them out.
@@ -236,12 +249,6 @@ struct Place {
     span: Span,
     /// In the shard.
     index: u64,
-}
-
-/// A shard as files, below `/tlog/` and its name.
-pub fn files_router(log: &Log) -> Router {
-    let files = tiles::http::router(Files::of_leaves(log));
-    Router::new().nest(&files_path(&log.record().name), files)
 }
 
 /// Where a shard's files are below the base URL.

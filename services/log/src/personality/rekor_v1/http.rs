@@ -13,6 +13,7 @@ mod retrieve;
 pub use openapi::describe;
 
 use super::RekorV1;
+use crate::reader::Form;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -29,12 +30,15 @@ pub(super) fn router(state: RekorV1) -> Router {
     let uncached = |route: MethodRouter<RekorV1>| route.layer(map_response(forbid_caching));
     // What says nothing of an entry.
     let public = |route| uncached(route).layer(map_response(readable_anywhere));
+    let readers = state.access.readers.clone();
+    let for_readers = |route| uncached(readers.only_for(route, Form::Rekor));
     let routes = [
         ("/api/v1/log", public(get(info::log_info))),
         ("/api/v1/log/publicKey", public(get(info::public_key))),
         ("/api/v1/log/proof", public(get(info::proof))),
-        ("/api/v1/log/entries", get(entries::by_index).layer(map_response(forbid_caching)).post(entries::create)),
-        ("/api/v1/log/entries/{id}", uncached(get(entries::by_id))),
+        ("/api/v1/log/entries", for_readers(get(entries::by_index)).post(entries::create)),
+        ("/api/v1/log/entries/{id}", for_readers(get(entries::by_id))),
+        // Only what it is asked for decides whether the answer shows an entry to those who do not have it.
         ("/api/v1/log/entries/retrieve", post(retrieve::retrieve)),
     ];
     let mut router = Router::new();

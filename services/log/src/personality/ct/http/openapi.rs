@@ -4,6 +4,7 @@ use super::MAX_CHAIN_BYTES;
 use super::read::{GetEntries, GetEntryAndProof, GetProofByHash, GetRoots, GetSth, GetSthConsistency, MAX_ENTRIES};
 use super::submit::{AddChain, AddChainResponse};
 use crate::read::tiles::http::openapi::{Place, describe_files};
+use crate::reader::openapi::for_readers;
 use chancery_daemon::http::openapi::{Content, Document, Group, Operation, integer, pattern, text};
 
 /// Prefix of the paths of a log.
@@ -16,6 +17,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Describes the API and the files of every certificate log.
 pub fn describe(document: &mut Document) {
+    document.token_scheme();
     let mut group = document.group(
         "Certificate log",
         "RFC 6962, and the files of static-ct-api. Errors are text: the words of the status, and in the next line the \
@@ -91,7 +93,7 @@ fn entries(group: &mut Group<'_>) {
             [Content::json::<GetEntries>()],
         )
         .answer(400, "A parameter is missing or malformed, or the log has no entry at `start`.", reason());
-    group.add(&format!("{PREFIX}/ct/v1/get-entries"), faults(entries));
+    group.add(&format!("{PREFIX}/ct/v1/get-entries"), faults(for_readers(entries, reason)));
     let entry = at(Operation::get("getEntryAndProof", "An entry with its inclusion proof."))
         .query("leaf_index", integer(0), "Index of the entry.")
         .query("tree_size", integer(1), "Size of the tree that the proof is for.")
@@ -101,7 +103,7 @@ fn entries(group: &mut Group<'_>) {
             "A parameter is missing or malformed, or the tree has no such entry, or is not that large yet.",
             reason(),
         );
-    group.add(&format!("{PREFIX}/ct/v1/get-entry-and-proof"), faults(entry));
+    group.add(&format!("{PREFIX}/ct/v1/get-entry-and-proof"), faults(for_readers(entry, reason)));
 }
 
 fn at(operation: Operation) -> Operation {

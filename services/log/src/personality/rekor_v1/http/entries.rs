@@ -3,6 +3,7 @@
 use super::error::{self, Failure};
 use super::receive_json;
 use super::response::{LogEntry, log_entry};
+use crate::admission::WriteRules;
 use crate::personality::rekor_v1::{EntryId, RekorV1, Submitted};
 use axum::Json;
 use axum::extract::{Path, Query, Request, State};
@@ -14,7 +15,8 @@ use std::collections::HashMap;
 
 /// `POST`: 201 with the entry, its id as entity tag and its location; 409 where it is logged already.
 pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Result<Response, Failure> {
-    let body = receive_json(request, "proposedEntry").await?.run(|json| admit(json)).await??;
+    let rules = rekor.access.rules.clone();
+    let body = receive_json(request, "proposedEntry").await?.run(move |json| admit(json, &rules)).await??;
     match rekor.submit(body).await? {
         Submitted::Exists(id) => Err(Failure::Conflict(id)),
         Submitted::Created(entry) => {
@@ -26,9 +28,12 @@ pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Re
 }
 
 /// Checks a proposal and returns the body of its entry.
-fn admit(json: &[u8]) -> Result<Body, Failure> {
+fn admit(json: &[u8], rules: &WriteRules) -> Result<Body, Failure> {
     let proposal = ProposedEntry::parse(json).map_err(|_| Failure::Json)?;
-    kind_of(&proposal)?.admit(&proposal).map_err(Failure::Entry)
+    let kind = kind_of(&proposal)?;
+    let body = kind.admit(&proposal).map_err(Failure::Entry)?;
+    rules.check(kind.name(), &body).map_err(Failure::NotAccepted)?;
+    Ok(body)
 }
 
 /// `GET ?logIndex=N`.

@@ -5,6 +5,7 @@ use super::error::ErrorBody;
 use super::response::{ConsistencyProof, LogEntry, LogInfo};
 use super::retrieve::{MAX_ENTRIES, SearchLogQuery};
 use crate::read::tiles::http::openapi::{Place, describe_files};
+use crate::reader::openapi::for_readers;
 use chancery_daemon::http::openapi::{Content, Document, Group, Operation, integer, pattern, text};
 use chancery_verify::rekor::EntryKind;
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ const TREE: &str = "Number of the shard's tree, as in `treeID`. Default: the sha
 /// Describes the API and the files of every shard.
 pub fn describe(document: &mut Document) {
     document.schemas(json!({ "ProposedEntry": proposed_entry() }));
+    document.token_scheme();
     let mut group = document.group(
         "Rekor v1",
         "Rekor's API. Clients see all shards as one log. Every path also answers with a slash at its end. Another method \
@@ -61,7 +63,7 @@ fn reads(group: &mut Group<'_>) {
         .answer(200, "The entry, by its id.", [Content::json::<LogEntry>()])
         .answer(404, "There is no entry at this index.", [])
         .answer(422, "The parameter is missing, or not an allowed number.", error());
-    group.add("/api/v1/log/entries", faults(by_index));
+    group.add("/api/v1/log/entries", faults(for_readers(by_index, error)));
     let id = pattern("^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$");
     let by_id = Operation::get("getLogEntryByUUID", "The entry with an id.")
         .path("id", id, "The leaf hash (64 hexadecimal digits), or tree and leaf hash (80).")
@@ -69,7 +71,7 @@ fn reads(group: &mut Group<'_>) {
         .answer(400, "The path is not UTF-8.", [Content::text("text/plain; charset=utf-8")])
         .answer(404, "There is no such entry.", [])
         .answer(422, "The parameter is not an id.", error());
-    group.add("/api/v1/log/entries/{id}", faults(by_id));
+    group.add("/api/v1/log/entries/{id}", faults(for_readers(by_id, error)));
 }
 
 fn writes(group: &mut Group<'_>) {
@@ -79,15 +81,17 @@ fn writes(group: &mut Group<'_>) {
         .answer_header("etag", "The entry's id, without quotes.")
         .answer_header("location", "Path of the entry.")
         .answer(400, "The body is not JSON, or not a valid entry.", error())
+        .answer(403, "With `[log.write]`: the entry is valid, and no rule of the log allows it.", error())
         .answer(409, "The entry is in the log already.", error())
         .answer_header("location", "Path of the existing entry.")
         .answer(501, "The log is frozen: it takes no more entries.", error());
     group.add("/api/v1/log/entries", faults(refusals(create)));
     let retrieve = Operation::post("searchLogQuery", format!("Up to {MAX_ENTRIES} entries by index, id or body."))
+        .describe("With `[log.read]` a request that gives every entry whole, in `entries`, needs no token.")
         .body([Content::json::<SearchLogQuery<'_>>().max_bytes(MAX_BODY_BYTES)])
         .answer(200, "The entries that exist, each by its id.", [Content::json::<Vec<LogEntry>>()])
         .answer(400, "The body is not JSON, or an id or an entry in it is not valid.", error());
-    group.add("/api/v1/log/entries/retrieve", faults(refusals(retrieve)));
+    group.add("/api/v1/log/entries/retrieve", faults(refusals(for_readers(retrieve, error))));
 }
 
 fn error() -> [Content; 1] {

@@ -1,10 +1,14 @@
 //! `POST /api/v1/log/entries/retrieve`: up to ten entries by id, proposal or index.
+//!
+//! Whoever proposes an entry has it, so it is answered to everybody where entries are for readers, too: clients that verify a
+//! signature without a bundle ask that way. Ids and indices can be counted up, so these are for readers.
 
 use super::entries::{EntryName, kind_of, parse_name};
 use super::error::Failure;
 use super::receive_json;
 use super::response::{LogEntry, log_entry};
 use crate::personality::rekor_v1::RekorV1;
+use crate::reader::bearer;
 use axum::Json;
 use axum::extract::{Request, State};
 use chancery_verify::Hash;
@@ -42,9 +46,20 @@ struct Wanted {
     indexes: Vec<u64>,
 }
 
+impl Wanted {
+    /// Whether every entry was given whole.
+    fn is_at_hand(&self) -> bool {
+        self.names.is_empty() && self.indexes.is_empty()
+    }
+}
+
 /// Entries that do not exist are left out of the answer.
 pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> Result<Json<Vec<LogEntry>>, Failure> {
+    let token = bearer(request.headers()).to_owned();
     let wanted = receive_json(request, "entry").await?.run(|json| wanted(json)).await??;
+    if !wanted.is_at_hand() {
+        rekor.access.readers.admit(&token).await.map_err(Failure::NotAReader)?;
+    }
     let mut found = Vec::new();
     for name in wanted.names {
         match name {
