@@ -1,4 +1,4 @@
-//! The file of issuers: read at the start, followed while the program runs.
+//! A file of issuers: read at the start, followed while the program runs.
 //!
 //! What the file says is asked anew every two seconds, and at once on SIGHUP. Its contents decide, not events of the file
 //! system: editors, `mv` and Kubernetes' swapped links all look the same. A file that is broken changes nothing but the log;
@@ -6,14 +6,13 @@
 
 use anyhow::Context as _;
 use chancery_ca::{
-    CertificateAuthority, IssuerSettings,
+    IssuerSettings,
     config::{self, ConfigError},
-    oidc::http_fetcher,
+    oidc::InvalidIssuer,
 };
 use chancery_daemon::reload::Hangups;
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -47,11 +46,11 @@ impl ConfiguredIssuers {
         own.into_iter().chain(&self.read).cloned().collect()
     }
 
-    /// Keeps `authority` at what the file says, beside `own`. Ends when it is aborted.
+    /// Has `believe` told what the file says whenever that changes, after `own`. Ends when it is aborted.
     pub(crate) fn follow(
         mut self,
-        authority: Arc<CertificateAuthority>,
         own: Option<IssuerSettings>,
+        believe: impl Fn(Vec<IssuerSettings>) -> Result<(), InvalidIssuer> + Send + 'static,
     ) -> anyhow::Result<Option<JoinHandle<()>>> {
         let Some(file) = self.file.clone() else { return Ok(None) };
         let mut hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
@@ -61,10 +60,11 @@ impl ConfiguredIssuers {
             let mut complaint = None;
             loop {
                 let asked = wait(&mut hangups, &mut ticks).await;
-                match self.reload(&file, &authority, own.as_ref()) {
+                match self.reload(&file, own.as_ref(), &believe) {
                     Ok(changed) => {
                         if changed || asked || complaint.is_some() {
-                            tracing::info!(issuers = self.read.len(), changed, "the list of issuers was read again");
+                            let (file, issuers) = (file.display(), self.read.len());
+                            tracing::info!(%file, issuers, changed, "the list of issuers was read again");
                         }
                         complaint = None;
                     }
@@ -73,6 +73,7 @@ impl ConfiguredIssuers {
                         // Once for each way of being broken, not every two seconds.
                         if asked || complaint.as_ref() != Some(&error) {
                             tracing::error!(
+                                file = %file.display(),
                                 error,
                                 "cannot use the changed list of issuers; the earlier list stays in use"
                             );
@@ -88,15 +89,14 @@ impl ConfiguredIssuers {
     fn reload(
         &mut self,
         file: &Path,
-        authority: &CertificateAuthority,
         own: Option<&IssuerSettings>,
+        believe: &impl Fn(Vec<IssuerSettings>) -> Result<(), InvalidIssuer>,
     ) -> Result<bool, ConfigError> {
         let read = config::load(file)?;
         if read == self.read {
             return Ok(false);
         }
-        let all = own.into_iter().chain(&read).cloned().collect();
-        authority.replace_authenticator(authority.authenticator().reconfigured(all, &http_fetcher)?);
+        believe(own.into_iter().chain(&read).cloned().collect())?;
         self.read = read;
         Ok(true)
     }

@@ -9,11 +9,7 @@ use crate::rotation::{follow::Subject, generations::Generations};
 use anyhow::Context as _;
 use axum::Router;
 use chancery_daemon::signer::Signer;
-use chancery_log::{
-    Files, Log,
-    rekor_v1::{self, RekorV1},
-    series,
-};
+use chancery_log::{Files, Log, rekor_v1::RekorV1, series};
 use chancery_verify::PublicKey;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -48,7 +44,7 @@ impl Personality for RekorShard {
     }
 
     fn routes(&self) -> Router {
-        rekor_v1::files_router(&self.log)
+        self.rekor.files_router(&self.log)
     }
 }
 
