@@ -16,6 +16,7 @@ mod policy;
 mod reference;
 mod serve;
 mod token;
+mod token_file;
 mod trust;
 mod verify;
 mod witness;

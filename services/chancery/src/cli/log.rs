@@ -9,6 +9,7 @@ mod remote;
 mod stored;
 mod trust;
 
+use super::token_file::TokenFile;
 use anyhow::{Context as _, bail};
 use chancery_log::{
     check::{Opened, Options, Report, Signatures},
@@ -54,11 +55,12 @@ enum Verb {
 /// Recompute every log from its entries and compare leaf hashes, tiles, roots, checkpoints and signatures
 ///
 /// Exits with 1 at the first mismatch and names it. Only reads; a server may be running. With --url it needs nothing but
-/// public files: checkpoint, hash tiles and entry bundles.
+/// files: checkpoint, hash tiles and entry bundles. If the server shows entries to readers only, it also needs a token.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
   chancery log check --url https://sign.example.org --trust trusted_root.json
+  chancery log check --url https://sign.example.org --trust ./trust --token-file /run/auditor/token
   chancery log check --url https://sign.example.org --trust ./trust --from yesterday.checkpoint --json")]
 struct CheckArguments {
     /// Data directory of the instance
@@ -80,6 +82,9 @@ struct CheckArguments {
     /// For such copies: --path rekor=/rekor rekor2=/rekor2 ct=/ct.
     #[arg(long, value_name = "LOG=PATH", num_args = 1.., value_parser = trust::place, requires = "url")]
     path: Vec<(String, String)>,
+    /// Send the token in this file, if the server shows entries to readers only; it is read again for each request
+    #[arg(long, value_name = "FILE", requires = "url")]
+    token_file: Option<PathBuf>,
     /// Require that the log extends this checkpoint, which was saved earlier; repeatable
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
@@ -132,7 +137,10 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let mut saved = SavedCheckpoints::read(&arguments.from)?;
     let signatures = arguments.sample_signatures.map_or(Signatures::All, Signatures::OneIn);
     let reports = match (&arguments.url, &arguments.trust) {
-        (Some(url), Some(path)) => remote::check(url, &trust::read(path, &arguments.path)?, &mut saved).await?,
+        (Some(url), Some(path)) => {
+            let token = arguments.token_file.as_ref().map(|file| TokenFile::for_server(file, url)).transpose()?;
+            remote::check(url, token.as_ref(), &trust::read(path, &arguments.path)?, &mut saved).await?
+        }
         _ => stored::check(&arguments.data, arguments.database.as_deref(), signatures, &mut saved).await?,
     };
     saved.all_used()?;
