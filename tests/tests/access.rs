@@ -301,6 +301,23 @@ fn log_check(site: &Site, token: Option<&Path>) -> Program {
     token.into_iter().fold(check, |check, file| check.arg("--token-file").arg(file))
 }
 
+/// An entry that is proposed whole is answered to everybody; ids and indexes, and what is asked together with them, to readers.
+fn whoever_has_an_entry_may_retrieve_it(site: &Site, proposal: &Value, entry: &Entry, token: &str) {
+    let retrieve = |query: &Value| site.post(&format!("{ENTRIES}/retrieve"), query);
+    let found = retrieve(&json!({"entries": [proposal]})).expect(200).json();
+    assert_eq!(Entry::parse(&found[0]).id, entry.id);
+    for query in [
+        json!({"logIndexes": [0]}),
+        json!({"entryUUIDs": [entry.id]}),
+        json!({"entries": [proposal], "logIndexes": [0]}),
+    ] {
+        let body = retrieve(&query).expect(401).json();
+        assert_eq!(body["code"], 401, "{body}");
+        let request = Request::post(&site.at(&format!("{ENTRIES}/retrieve"))).json(&query);
+        request.header("Authorization", &format!("Bearer {token}")).send().expect(200);
+    }
+}
+
 #[test]
 fn entries_are_for_readers_and_proofs_for_everybody() {
     let site = Site::new(|_| "[log.read]\nissuers = \"readers.toml\"\n".to_owned());
@@ -338,20 +355,7 @@ fn entries_are_for_readers_and_proofs_for_everybody() {
         assert!(site.refused("read", reason) >= u64::try_from(paths.len()).unwrap(), "{reason}");
     }
 
-    // Who asks for an entry whole has it.
-    let retrieve = |query: &Value| site.post(&format!("{ENTRIES}/retrieve"), query);
-    let found = retrieve(&json!({"entries": [proposal]})).expect(200).json();
-    assert_eq!(Entry::parse(&found[0]).id, entry.id);
-    for query in [
-        json!({"logIndexes": [0]}),
-        json!({"entryUUIDs": [entry.id]}),
-        json!({"entries": [proposal], "logIndexes": [0]}),
-    ] {
-        let body = retrieve(&query).expect(401).json();
-        assert_eq!(body["code"], 401, "{body}");
-        let request = Request::post(&site.at(&format!("{ENTRIES}/retrieve"))).json(&query);
-        request.header("Authorization", &format!("Bearer {good}")).send().expect(200);
-    }
+    whoever_has_an_entry_may_retrieve_it(&site, &proposal, &entry, &good);
 
     // Clients that know no tokens do what they can.
     alice.write("signature", key.sign(b"hello"));
