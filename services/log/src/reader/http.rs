@@ -46,7 +46,7 @@ pub fn readers_only(router: Router, readers: &Readers) -> Router {
     if !readers.are_restricted() {
         return router;
     }
-    router.route_layer(from_fn_with_state((readers.clone(), None), guard))
+    router.route_layer(from_fn_with_state((readers.clone(), None::<Form>), guard))
 }
 
 impl Readers {
