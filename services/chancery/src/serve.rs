@@ -69,10 +69,7 @@ pub(crate) async fn run(file: &Path, roles: &[Role], log: &LogArguments) -> anyh
     // (2)
     let listening = Listening::on(configuration.listen.address, configuration.listen.metrics, hangups).await?;
     let listening = listening.with_origins(&configuration.listen.origins).within(configuration.listen.request_budget());
-    let mut listening = listening.with_tls(configuration.listen.tls.as_ref())?;
-    if let Some(limit) = configuration.listen.connections_per_address() {
-        listening = listening.with_limit(limit);
-    }
+    let listening = listening.with_tls(configuration.listen.tls.as_ref())?.with_limit(configuration.listen.limit());
     let (address, url) = (listening.address()?, prepared.addresses.base().as_str().to_owned());
     // (3)
     let started = Started { configuration: &configuration, file, roles: &roles };
