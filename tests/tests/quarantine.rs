@@ -9,6 +9,7 @@ use chancery_tests::{
     program::{Outcome, Program},
     rekor::{ENTRIES, hashedrekord},
     rekor_v2,
+    rotation::eventually,
 };
 use serde_json::{Value, json};
 use std::{fs, path::Path, thread, time::Duration};
@@ -32,11 +33,12 @@ fn add_chain(stack: &Stack, chain: &[String]) -> Response {
     stack.post("/ct/dev/ct/v1/add-chain", &json!({"chain": chain.iter().map(der).collect::<Vec<_>>()}))
 }
 
-/// What readiness says, and how the command it names ends.
+/// What readiness says first, and how the command it names ends.
 fn readiness(stack: &Stack) -> (String, Outcome) {
     let said = stack.get("/readyz").expect(503).text();
     stack.chancery().args("health --url").arg(stack.url()).run().fails_with(&[said.trim_end()]);
-    let (reason, command) = said.trim_end().split_once(" To see what is wrong, run: ").expect("a command");
+    let first = said.lines().next().unwrap();
+    let (reason, command) = first.split_once(" To see what is wrong, run: ").expect("a command");
     let shell = Program::new("/bin/sh", Path::new("/")).arg("-c").arg(command);
     (reason.to_owned(), shell.run())
 }
@@ -129,6 +131,9 @@ fn no_certificate_is_issued_while_its_log_is_in_doubt() {
     over(&mut stack, rollback, |stack| {
         let (reason, check) = readiness(stack);
         assert!(reason.starts_with("the ct log is QUARANTINED (quarantine.shrunk): "), "{reason}");
+        eventually("the banner", || stack.server().stdout().contains("Stop with Ctrl-C"));
+        let banner = stack.server().stdout();
+        assert!(banner.contains("NOT READY") && banner.contains(&reason) && !banner.contains("Paste"), "{banner}");
         check.fails_with(&["log ct"]);
         assert!(issue(stack).status >= 500, "no certificate without a logged precertificate");
         let refused = add_chain(stack, &logged).expect(503);

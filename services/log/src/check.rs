@@ -25,14 +25,14 @@ mod stored;
 mod tables;
 mod tree;
 
-pub use files::{FileError, Files, Opened, Published, Reading, check_files, open_checkpoint};
+pub use files::{FileError, Files, Opened, Published, Reading, check_files, open_checkpoint, verify_extends};
 
 use crate::personality::{ct, rekor_v1, rekor_v2, series};
 use crate::store::{LogRecord, Store, StoreError};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::TileId;
-use chancery_verify::{Hash, PublicKey, Rejection};
+use chancery_verify::{Hash, PublicKey, Rejection, entries, leaves};
 use serde::Serialize;
 use std::num::NonZeroU32;
 
@@ -160,7 +160,11 @@ pub enum Finding {
         rejection: Rejection,
     },
     /// The committed head is not that of the entries.
-    #[error("head: it states {stated} leaves and another root hash than the {derived} entries give")]
+    #[error(
+        "head: it states {stated} and another root hash than that of the {derived}",
+        stated = leaves(*.stated),
+        derived = entries(*.derived)
+    )]
     Head {
         /// Leaves that it states.
         stated: u64,
@@ -168,7 +172,11 @@ pub enum Finding {
         derived: u64,
     },
     /// A larger tree was published: the database was restored to an earlier state.
-    #[error("head: it states {head} leaves, but a checkpoint of {published} leaves was published")]
+    #[error(
+        "head: it states {head}, but a checkpoint of {published} was published",
+        head = leaves(*.head),
+        published = leaves(*.published)
+    )]
     RolledBack {
         /// Leaves that it states.
         head: u64,

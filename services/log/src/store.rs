@@ -12,6 +12,7 @@ mod postgres;
 mod sqlite;
 mod timed;
 
+pub(crate) use doubts::FAILED_CHECK;
 pub use doubts::{Change, Doubts, End, Identity, Recorded};
 pub use location::{Database, Location};
 pub use lock::Lock;

@@ -7,6 +7,7 @@ use chancery_log::store::{
 use chancery_verify::tile::{TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is about to happen, or has just happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -143,8 +144,8 @@ impl Doubts for Hooked {
     fn quarantine(&self, log_id: i64, recorded: Recorded) -> Answer<'_, ()> {
         self.inner.quarantine(log_id, recorded)
     }
-    fn release(&self, log_id: i64) -> Answer<'_, ()> {
-        self.inner.release(log_id)
+    fn release(&self, log_id: i64, proven: Recorded) -> Answer<'_, bool> {
+        self.inner.release(log_id, proven)
     }
     fn ended(&self, log_id: i64) -> Answer<'_, Option<End>> {
         self.inner.ended(log_id)
@@ -154,5 +155,11 @@ impl Doubts for Hooked {
     }
     fn identity(&self) -> Answer<'_, Identity> {
         self.inner.identity()
+    }
+    fn has_changed(&self, ago: Duration) {
+        self.inner.has_changed(ago);
+    }
+    fn is_settled(&self) -> bool {
+        self.inner.is_settled()
     }
 }
