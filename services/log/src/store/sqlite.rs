@@ -4,8 +4,8 @@
 //! batch is written with one command, because each crosses to the connection's thread and back.
 //!
 //! A commit writes every page that it changes, whole: to the write-ahead log at once, to the file later. So a batch changes few
-//! pages. It adds parts of bundles and rows of `identities`, and nothing else: the last part states the root hash, and the head
-//! (the view `tree_heads`) is where the newest part ends.
+//! pages. Most batches add parts of bundles and rows of `identities`, and nothing else: the last part states the root hash, and
+//! the head (the view `tree_heads`) is where the newest part ends.
 
 mod batch;
 mod doubts;
