@@ -1,0 +1,3 @@
+//! An index of logs, derived from their entries.
+
+mod index;
