@@ -20,6 +20,7 @@ mod error;
 mod export;
 mod form;
 mod openapi;
+mod page;
 mod response;
 mod search;
 

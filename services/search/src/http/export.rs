@@ -5,8 +5,8 @@
 
 use super::error::Failure;
 use super::form::Form;
+use super::page::page;
 use super::response::{CompleteTo, Entry};
-use super::search::page;
 use crate::answer::AskError;
 use crate::answer::pages::Search;
 use axum::body::Body;

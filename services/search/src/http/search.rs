@@ -2,11 +2,11 @@
 
 use super::error::{Failure, respond};
 use super::form::Form;
-use super::response::{self, Answer, CompleteTo, Counts, Entry};
+use super::page::page;
+use super::response::{Answer, CompleteTo, Counts, Page};
 use super::{csv, export};
-use crate::answer::pages::{Page, Search};
-use crate::answer::proof::proven;
-use crate::answer::{AskError, Asking, counting};
+use crate::answer::pages::Search;
+use crate::answer::{Asking, counting};
 use crate::query::parameters::Parameters;
 use crate::query::{Query, Unusable};
 use axum::extract::{RawQuery, State};
@@ -96,20 +96,5 @@ async fn answer(
     let limit = usize::try_from(limit.unwrap_or(USUAL_PAGE)).unwrap_or(usize::MAX);
     let (entries, cursor) = page(&mut search, limit, with_proofs).await?;
     let complete_to = CompleteTo::of_all(search.logs());
-    Ok(Json(Answer::Page(response::Page { entries, cursor, complete_to })).into_response())
-}
-
-/// The next entries of a search, and the cursor after them.
-pub(super) async fn page(
-    search: &mut Search,
-    limit: usize,
-    with_proofs: bool,
-) -> Result<(Vec<Entry>, Option<String>), AskError> {
-    let Page { found, cursor } = search.page(limit).await?;
-    let entries = if with_proofs {
-        proven(found).await?.iter().map(Entry::proven).collect()
-    } else {
-        found.iter().map(Entry::of).collect()
-    };
-    Ok((entries, cursor.map(|cursor| cursor.encode())))
+    Ok(Json(Answer::Page(Page { entries, cursor, complete_to })).into_response())
 }
