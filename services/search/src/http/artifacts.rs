@@ -6,6 +6,7 @@ use crate::answer::Asking;
 use crate::answer::artifact::{Evidence, Role, signatures};
 use crate::query::parameters::Parameters;
 use crate::query::{Digest, Unusable};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -91,11 +92,13 @@ impl Refused {
 
 pub(super) async fn artifact(
     State(asking): State<Asking>,
-    Path(digest): Path<String>,
+    digest: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     request_id: Option<Extension<RequestId>>,
 ) -> Response {
     let request_id = request_id.map(|Extension(id)| id);
+    // A path that is not UTF-8 has no digest.
+    let digest = digest.map(|Path(digest)| digest).unwrap_or_default();
     respond(answer(&asking, &digest, &query.unwrap_or_default()).await, request_id.as_ref())
 }
 
