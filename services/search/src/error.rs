@@ -60,6 +60,6 @@ impl Error {
     /// Whether trying again leads to the same: following the log ends.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Mismatch { .. } | Self::Corrupt(_))
+        matches!(self, Self::Mismatch { .. } | Self::Corrupt(_) | Self::Store(StoreError::Corrupt(_)))
     }
 }

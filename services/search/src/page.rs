@@ -24,18 +24,21 @@
 //! a thousand digests a quarter of the bytes.
 
 use crate::corrupt::Corrupt;
+use chancery_verify::terms::MAX_VALUE_BYTES;
 use std::cmp::Ordering;
 use std::mem;
 
 /// Most bytes of a page and its key together.
 pub(crate) const PAGE_BYTES: usize = 1980;
+/// A key above that of every posting: the number of a term's kind is lower.
+pub(crate) const AFTER_ALL: [u8; 1] = [0xff];
 /// The first list of the page goes on with the last one of the page before.
 const CONTINUES: u8 = 1;
 
 // The longest key, and a list with the longest term and one posting, fit.
 const _: () = assert!(2 * MAX_TERM_BYTES + 10 + 1 + 2 + 2 + MAX_TERM_BYTES + 1 + 10 <= PAGE_BYTES);
-/// Bytes of the longest term: its kind, and 512 bytes of value.
-const MAX_TERM_BYTES: usize = 513;
+/// Bytes of the longest term: the number of its kind, and its value.
+const MAX_TERM_BYTES: usize = 1 + MAX_VALUE_BYTES;
 
 /// A page, and the key by which it is found in its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,7 +248,8 @@ pub(crate) struct Reader<'a> {
     end: u64,
     continues: bool,
     term: Vec<u8>,
-    is_first: bool,
+    /// So many have been read.
+    lists: usize,
 }
 
 /// A list, or the part of one that is in a page.
@@ -253,6 +257,8 @@ pub(crate) struct Reader<'a> {
 pub(crate) struct List {
     /// The indices, in order; never none.
     pub(crate) postings: Vec<u64>,
+    /// Whether it goes on with the last list of the page before.
+    pub(crate) continued: bool,
     /// Whether it goes on in the next page.
     pub(crate) continues: bool,
 }
@@ -264,12 +270,7 @@ impl<'a> Reader<'a> {
         if *flags > CONTINUES {
             return Err(Corrupt::new("a page has known flags"));
         }
-        Ok(Self { rest, first, end, continues: *flags == CONTINUES, term: Vec::new(), is_first: true })
-    }
-
-    /// Whether its first list goes on with the last one of the page before.
-    pub(crate) const fn continues(&self) -> bool {
-        self.continues
+        Ok(Self { rest, first, end, continues: *flags == CONTINUES, term: Vec::new(), lists: 0 })
     }
 
     /// The term of the list that was read last.
@@ -306,13 +307,13 @@ impl<'a> Reader<'a> {
             }
             postings.push(index);
         }
-        Ok(List { postings, continues })
+        Ok(List { postings, continued: self.continues && self.lists == 1, continues })
     }
 
     /// Reads the term of the next list, how many postings it has, and whether it goes on.
     fn begin(&mut self) -> Result<Option<(u64, bool)>, Corrupt> {
         if self.rest.is_empty() {
-            return if self.is_first { Err(Corrupt::new("a page has a list")) } else { Ok(None) };
+            return if self.lists == 0 { Err(Corrupt::new("a page has a list")) } else { Ok(None) };
         }
         let cut = || Corrupt::new("a page is whole");
         let shared = usize::try_from(take_number(&mut self.rest)?).map_err(|_| cut())?;
@@ -330,7 +331,7 @@ impl<'a> Reader<'a> {
         }
         self.term.truncate(shared);
         self.term.extend(suffix);
-        self.is_first = false;
+        self.lists += 1;
         let count = take_number(&mut self.rest)?;
         if count < 2 {
             return Err(Corrupt::new("a list has postings"));
@@ -356,7 +357,7 @@ impl<'a> Reader<'a> {
 pub(crate) fn key_of(page: &[u8], first: u64, end: u64) -> Result<Vec<u8>, Corrupt> {
     let mut reader = Reader::open(page, first, end)?;
     let list = reader.next_list()?.ok_or(Corrupt::new("a page has a list"))?;
-    let index = if reader.continues() { list.postings.first().copied().unwrap_or(0) } else { 0 };
+    let index = list.postings.first().copied().filter(|_| list.continued).unwrap_or(0);
     Ok(key(reader.term(), index))
 }
 

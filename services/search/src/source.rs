@@ -2,7 +2,8 @@
 //! its own logs.
 
 use bytes::Bytes;
-use chancery_verify::Hash;
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::{Hash, Rejection};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -67,6 +68,9 @@ pub trait Source: Send + Sync {
 
     /// The newest tree head that it shows.
     fn head(&self) -> Answer<'_, SourceHead>;
+
+    /// The tree head that a checkpoint of this log states. Its signature is verified, and its age is not.
+    fn open_checkpoint(&self, checkpoint: &str) -> Result<TreeHead, Rejection>;
 
     /// Entries from `first` on, up to `end`, which is not above the head: at most [`MAX_ENTRIES`], perhaps fewer than asked for,
     /// never none.
