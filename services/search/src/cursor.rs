@@ -6,7 +6,7 @@
 //!
 //! Clients must not read it. It holds no secret and is not signed: a forged one asks what a query may ask anyway.
 
-use crate::index::Order;
+use crate::store::Order;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::collections::BTreeMap;
 

@@ -7,12 +7,12 @@ mod digest;
 pub(crate) mod filters;
 pub(crate) mod parameters;
 
-pub use digest::{Digest, NoDigest};
+pub(crate) use digest::Digest;
 pub use parameters::Unusable;
 
 use crate::cursor::Fingerprint;
-use crate::index::Order;
 use crate::source::LogKind;
+use crate::store::Order;
 use chancery_verify::terms::Term;
 use chancery_verify::{Timestamp, hash};
 use filters::Filter;
@@ -53,7 +53,7 @@ impl Condition {
 
 /// A query. Without conditions every entry is an answer.
 #[derive(Debug, Clone)]
-pub struct Query {
+pub(crate) struct Query {
     /// All must hold.
     pub(crate) conditions: Vec<Condition>,
     /// Names of the logs that are asked. Empty for every log.

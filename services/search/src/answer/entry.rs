@@ -33,24 +33,17 @@ impl Found {
         let SourceEntry { leaf, extra, timestamp_ms } = entry;
         let time = timestamp_ms.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp::from_millis);
         let leaf_hash = merkle::leaf_hash(&leaf);
-        let derived = match log.kind {
-            LogKind::Rekor => terms::of_rekor(&leaf),
-            LogKind::Certificates => terms::of_certificate_entry(&leaf, &extra),
-        };
-        let terms = match derived {
-            Ok(terms) => terms.into_iter().collect(),
+        let terms = match parsed(log.kind, &leaf, &extra) {
+            Ok(entry) => entry.terms().into_iter().collect(),
             // An entry that cannot be parsed is found by its hash alone.
-            Err(_) => vec![Term::of_bytes(TermKind::LeafHash, &leaf_hash)],
+            Err(_) => vec![terms::of_leaf_hash(&leaf_hash)],
         };
         Self { log, index, time, leaf, extra, leaf_hash, terms }
     }
 
     /// What is shown of it. The error says why it cannot be parsed.
     pub(crate) fn summary(&self) -> Result<Summary, Rejection> {
-        match self.log.kind {
-            LogKind::Rekor => terms::summary_of_rekor(&self.leaf),
-            LogKind::Certificates => terms::summary_of_certificate_entry(&self.leaf, &self.extra),
-        }
+        parsed(self.log.kind, &self.leaf, &self.extra).map(|entry| entry.summary())
     }
 
     /// Its full name.
@@ -61,6 +54,13 @@ impl Found {
     /// Its terms of this kind.
     pub(crate) fn terms_of(&self, kind: TermKind) -> impl Iterator<Item = &Term> {
         self.terms.iter().filter(move |term| term.kind() == kind)
+    }
+}
+
+fn parsed(kind: LogKind, leaf: &[u8], extra: &[u8]) -> Result<terms::Entry, Rejection> {
+    match kind {
+        LogKind::Rekor => terms::Entry::of_rekor(leaf),
+        LogKind::Certificates => terms::Entry::of_certificate_log(leaf, extra),
     }
 }
 

@@ -9,8 +9,8 @@ use super::logs::{self, AskedLog};
 use super::scan::{Reads, Scan};
 use super::{AskError, Asking};
 use crate::cursor::Cursor;
-use crate::index::Order;
 use crate::query::Query;
+use crate::store::Order;
 use std::sync::Arc;
 
 /// Entries that are read for one page.

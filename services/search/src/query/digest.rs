@@ -11,7 +11,7 @@ const LENGTHS: [(&str, usize); 4] = [("sha1", 20), ("sha256", 32), ("sha384", 48
 
 /// A digest of an artifact or payload.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest {
+pub(crate) struct Digest {
     algorithm: String,
     bytes: Vec<u8>,
 }
@@ -19,11 +19,11 @@ pub struct Digest {
 /// What is wrong with a digest, and what would be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("write a digest as ALGORITHM:HEX, for example sha256: and 64 hexadecimal digits")]
-pub struct NoDigest;
+pub(crate) struct NoDigest;
 
 impl Digest {
     /// Reads `algorithm:hex`, or the digits of a SHA-1 or SHA-2 digest. Upper and lower case count as the same.
-    pub fn parse(text: &str) -> Result<Self, NoDigest> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NoDigest> {
         let (name, digits) = text.split_once(':').map_or((None, text), |(name, digits)| (Some(name), digits));
         let bytes = hex::decode(digits).map_err(|_| NoDigest)?;
         let algorithm = match name {
@@ -40,14 +40,12 @@ impl Digest {
     }
 
     /// The name of the algorithm, in lower case.
-    #[must_use]
-    pub fn algorithm(&self) -> &str {
+    pub(crate) fn algorithm(&self) -> &str {
         &self.algorithm
     }
 
     /// The bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }

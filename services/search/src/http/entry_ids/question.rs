@@ -1,11 +1,10 @@
 //! The query of Rekor's search: what it may be, and the conditions that it stands for.
 
 use super::error::Failure;
-use super::key::{self, KeyFault};
-use crate::query::filters::of_digest;
-use crate::query::{Condition, Digest};
+use super::key::{KeyFault, index_key_of};
+use crate::query::Condition;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chancery_verify::terms::{Term, TermKind};
+use chancery_verify::terms::index_key;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -125,29 +124,21 @@ impl Question {
 
     /// The conditions that it stands for. Without any there is nothing to look for.
     pub(super) fn conditions(&self) -> Result<Vec<Condition>, Failure> {
-        let mut conditions = Vec::new();
-        if let Some(hash) = &self.hash {
-            let digest = Digest::parse(hash).map_err(|_| Failure::malformed())?;
-            conditions.push(of_digest(&digest));
-        }
+        let mut keys = Vec::new();
+        keys.extend(self.hash.as_deref().map(index_key::of_hash));
         if let Some(key) = &self.public_key {
             let content = self.key_content().unwrap_or_default();
-            let hash = key::canonical_hash(key.format.as_deref().unwrap_or_default(), &content);
-            let hash = hash.map_err(|fault| match fault {
+            let key = index_key_of(key.format.as_deref().unwrap_or_default(), &content);
+            keys.push(key.map_err(|fault| match fault {
                 KeyFault::Malformed => Failure::bad("public key provided could not be parsed"),
                 KeyFault::Unsupported => Failure::bad("the PKI format requested is not supported by this server"),
-            })?;
-            conditions.push(Condition::one_of(vec![Term::of_bytes(TermKind::RekorKey, &hash)]));
+            })?);
         }
-        // Upstream has names of certificates and of keys in one index.
-        for name in [&self.email, &self.subject].into_iter().flatten() {
-            let kinds = [TermKind::Identity, TermKind::KeyEmail];
-            let terms = kinds.into_iter().filter_map(|kind| Term::of_text(kind, name));
-            conditions.push(Condition::one_of(terms.collect()));
-        }
+        keys.extend(self.email.iter().chain(&self.subject).cloned());
+        let conditions = keys.iter().map(|key| Condition::one_of(index_key::terms(key)));
         Ok(match self.operator()? {
-            Operator::And => conditions,
-            Operator::Or => conditions.into_iter().reduce(Condition::or).into_iter().collect(),
+            Operator::And => conditions.collect(),
+            Operator::Or => conditions.reduce(Condition::or).into_iter().collect(),
         })
     }
 }
@@ -213,11 +204,8 @@ mod tests {
         let digest = "AB".repeat(32);
         let json =
             |operator: &str| read(&format!(r#"{{"hash":"sha256:{digest}","email":"A@b.c"{operator}}}"#)).unwrap();
-        let of_hash = of_digest(&Digest::parse(&digest).unwrap());
-        let of_email = Condition::one_of(vec![
-            Term::of_text(TermKind::Identity, "a@b.c").unwrap(),
-            Term::of_text(TermKind::KeyEmail, "a@b.c").unwrap(),
-        ]);
+        let of = |key: &str| Condition::one_of(index_key::terms(key));
+        let (of_hash, of_email) = (of(&format!("sha256:{}", digest.to_lowercase())), of("a@b.c"));
         assert_eq!(json(r#","operator":"and""#), [of_hash.clone(), of_email.clone()]);
         for operator in ["", r#","operator":"or""#] {
             assert_eq!(json(operator), [of_hash.clone().or(of_email.clone())], "{operator}");
