@@ -29,7 +29,6 @@ CREATE TABLE search_runs (
     log_id      bigint   NOT NULL,
     first_index bigint   NOT NULL CHECK (first_index >= 0),
     end_index   bigint   NOT NULL CHECK (end_index > first_index),
-    level       smallint NOT NULL CHECK (level BETWEEN 0 AND 5),
     state       smallint NOT NULL CHECK (state BETWEEN 0 AND 2),
     first_ms    bigint,
     last_ms     bigint   CHECK ((first_ms IS NULL) = (last_ms IS NULL) AND first_ms <= last_ms)
@@ -39,7 +38,6 @@ COMMENT ON COLUMN search_runs.run_id IS 'names the run in search_pages';
 COMMENT ON COLUMN search_runs.log_id IS 'which log';
 COMMENT ON COLUMN search_runs.first_index IS 'the first entry that it covers';
 COMMENT ON COLUMN search_runs.end_index IS 'the first entry after these';
-COMMENT ON COLUMN search_runs.level IS 'how often its entries were merged: it covers 64 times 8 to the power of this many, or a part of 64';
 COMMENT ON COLUMN search_runs.state IS '0: it answers questions; 1: it is being merged; 2: it is replaced, and its pages are being deleted';
 COMMENT ON COLUMN search_runs.first_ms IS 'time of the oldest of its entries, ms since the epoch; null if unknown';
 COMMENT ON COLUMN search_runs.last_ms IS 'time of the newest of its entries, ms since the epoch; null if unknown';

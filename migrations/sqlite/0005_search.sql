@@ -23,8 +23,6 @@ CREATE TABLE search_runs (
     log_id      INTEGER NOT NULL,              -- which log
     first_index INTEGER NOT NULL CHECK (first_index >= 0),         -- the first entry that it covers
     end_index   INTEGER NOT NULL CHECK (end_index > first_index),  -- the first entry after these
-    level       INTEGER NOT NULL CHECK (level BETWEEN 0 AND 5),    -- how often its entries were merged: it covers 64 times 8 to
-                                               -- the power of this many, or a part of 64
     state       INTEGER NOT NULL CHECK (state BETWEEN 0 AND 2),    -- 0: it answers questions; 1: it is being merged; 2: it is
                                                -- replaced, and its pages are being deleted
     first_ms    INTEGER,                       -- time of the oldest of its entries, ms since the epoch; null if unknown

@@ -13,7 +13,7 @@
 
 mod stored;
 
-use crate::derive::{Derived, Problem};
+use crate::derive::{Derived, Problem, Times};
 use crate::error::Error;
 use crate::follower::{read, verify};
 use crate::run::{STEP_LEVEL, Span, width};
@@ -26,6 +26,7 @@ use chancery_verify::Hash;
 use chancery_verify::hash::sha256_parts;
 use chancery_verify::terms::Term;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use stored::Stored;
 
@@ -181,6 +182,7 @@ pub(crate) async fn check(
 /// What the entries of a run give.
 struct FromEntries {
     sums: Sums,
+    times: Times,
     problems: Vec<u64>,
 }
 
@@ -203,7 +205,7 @@ impl Checker<'_> {
             let runs = self.store.runs(source.log_id()).await?;
             return if runs.is_empty() { Ok(report) } else { Err(wrong("it has runs, and no row in search_logs")) };
         };
-        let head = source.head().await?;
+        let mut head = source.head().await?;
         if head.size < stored.size {
             return Err(wrong("it covers more entries than the log shows"));
         }
@@ -211,15 +213,23 @@ impl Checker<'_> {
         while report.indexed < stored.size {
             progress(&log, report.indexed, stored.size);
             let run = self.next_run(source, report.indexed).await?;
-            match self.run(source, &run, &mut tree, stored.size).await? {
+            if run.span.end > head.size {
+                head = source.head().await?;
+                if run.span.end > head.size {
+                    return Err(wrong("a run covers more entries than the log shows"));
+                }
+            }
+            match self.run(source, &run, &mut tree, report.indexed..stored.size).await? {
                 Some(checked) => checked.add_to(&mut report, run.span),
                 None if attempts < ATTEMPTS => attempts += 1,
                 None => return Err(Error::Moved.into()),
             }
         }
+        if report.problems != stored.problems {
+            return Err(wrong("it counts other problems than it has"));
+        }
         self.verify_tree(source, &stored, &head, &tree).await?;
         report.indexed = stored.size;
-        report.problems = stored.problems;
         Ok(report)
     }
 
@@ -252,27 +262,22 @@ impl Checker<'_> {
         if stated.size < stored.size {
             return wrong("its checkpoint is of a smaller tree");
         }
-        // A larger one than this server shows yet was signed by another.
+        // Another server may have signed a larger one than this one shows yet.
         if stated.size <= head.size {
             verify(source, &stated, head).await?;
         }
-        let problems = self.store.problems(source.log_id(), &(0..stored.size), 1).await?;
-        if problems.is_empty() == (stored.problems == 0) {
-            Ok(())
-        } else {
-            wrong("it counts other problems than it has")
-        }
+        Ok(())
     }
 
-    /// Checks a run; `None` where it is gone.
+    /// Checks a run; `None` where it is gone. What is new in it are the entries of `range`.
     async fn run(
         &self,
         source: &dyn Source,
         run: &Run,
         tree: &mut Subtrees,
-        size: u64,
+        range: Range<u64>,
     ) -> Result<Option<Checked>, Finding> {
-        let derived = self.derive(source, run.span, tree, size).await?;
+        let mut derived = self.derive(source, run.span, tree, range.end).await?;
         let stored = self.read_stored(run, Stored::new(run.span, self.key)).await;
         if !self.store.is_live(run.run_id).await? {
             return Ok(None);
@@ -282,12 +287,16 @@ impl Checker<'_> {
         if let Some(span) = derived.sums.difference(&stored.sums) {
             return self.name_difference(source, run, span).await.map(|()| None);
         }
-        if let Some(what) = stored.fault {
+        let fault =
+            if run.times == derived.times { stored.fault } else { Some("its times are not those of its entries") };
+        if let Some(what) = fault {
             return Err(Finding::Run { log: source.name(), first, end, what });
         }
-        self.compare_problems(source, &derived.problems, run.span, size).await?;
+        self.compare_problems(source, &derived.problems, run.span, range.end).await?;
+        derived.problems.retain(|index| range.contains(index));
+        let problems = u64::try_from(derived.problems.len()).unwrap_or(u64::MAX);
         let postings = stored.sums.stripes.iter().map(|sum| sum.count).sum();
-        Ok(Some(Checked { postings, pages: stored.pages, bytes: stored.bytes }))
+        Ok(Some(Checked { postings, pages: stored.pages, bytes: stored.bytes, problems }))
     }
 
     /// Adds up what the entries of a run give, and puts those of the tree that are not in it yet into it.
@@ -298,7 +307,7 @@ impl Checker<'_> {
         tree: &mut Subtrees,
         size: u64,
     ) -> Result<FromEntries, Finding> {
-        let mut found = FromEntries { sums: Sums::new(span), problems: Vec::new() };
+        let mut found = FromEntries { sums: Sums::new(span), times: Times::default(), problems: Vec::new() };
         let mut first = span.first;
         while first < span.end {
             let last = span.end.min(first - first % MAX_ENTRIES + MAX_ENTRIES);
@@ -312,6 +321,7 @@ impl Checker<'_> {
                     tree.push(*hash);
                 }
             }
+            found.times = found.times.and(derived.times());
             found.problems.extend(derived.problems().iter().map(|problem| problem.index));
             first = end;
         }
@@ -389,8 +399,9 @@ impl Checker<'_> {
             let is_last = stored.len() < PROBLEMS as usize;
             range.start = stored.last().map_or(range.end, |problem| problem.index + 1);
             for Problem { index, .. } in stored {
-                if derived.next() != Some(index) {
-                    return Err(problem(source, index));
+                let expected = derived.next();
+                if expected != Some(index) {
+                    return Err(problem(source, expected.map_or(index, |expected| expected.min(index))));
                 }
             }
             if is_last {
@@ -402,7 +413,7 @@ impl Checker<'_> {
 }
 
 fn problem(source: &dyn Source, index: u64) -> Finding {
-    let what = "it, or one before it, has another problem than is stored".to_owned();
+    let what = "its row in search_problems is missing, or should not be there".to_owned();
     Finding::Entry { log: source.name(), index, what }
 }
 
@@ -411,6 +422,7 @@ struct Checked {
     postings: u64,
     pages: u64,
     bytes: u64,
+    problems: u64,
 }
 
 impl Checked {
@@ -420,5 +432,6 @@ impl Checked {
         report.postings += self.postings;
         report.pages += self.pages;
         report.bytes += self.bytes;
+        report.problems += self.problems;
     }
 }

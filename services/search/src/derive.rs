@@ -123,6 +123,11 @@ impl Derived {
         &self.problems
     }
 
+    /// Times of the oldest and the newest of the entries.
+    pub(crate) fn times(&self) -> Times {
+        self.times_of(&(self.first..self.end()))
+    }
+
     /// Every posting: the term, and the index of the entry that has it. Ordered by index, and not by term.
     pub(crate) fn postings(&self) -> impl Iterator<Item = (&[u8], u64)> {
         self.postings.iter().map(|posting| (self.term(posting), posting.index))

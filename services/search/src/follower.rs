@@ -196,7 +196,7 @@ impl Follower {
             round.is_busy |= merges == MERGES;
         }
         for _ in 0..SWEEPS {
-            if self.store.sweep(SWEPT_PAGES).await? == 0 {
+            if !self.store.sweep(SWEPT_PAGES).await? {
                 break;
             }
         }

@@ -140,18 +140,18 @@ impl Index {
         let mut runs = self.store.runs(log_id).await?;
         runs.retain(|run| run.state == RunState::Live);
         let size = runs.last().map_or(0, |run| run.span.end);
-        let mut bounds = [(from_ms, 0), (until_ms, size)];
-        for (time, index) in &mut bounds {
+        // Where a time is unknown, it may be within the bounds.
+        let mut bounds = [(from_ms, false, 0), (until_ms, true, size)];
+        for (time, unknown_is_before, index) in &mut bounds {
             let Some(time) = *time else { continue };
-            // The run in which the first entry is that is not before the time; those without times may have it.
-            let is_before = |run: &&crate::store::Run| run.times.0.is_some_and(|(_, newest)| newest < time);
-            let place = runs.iter().take_while(is_before).count();
+            let is_before = |at: Option<i64>| at.map_or(*unknown_is_before, |at| at < time);
+            let place = runs.iter().take_while(|run| is_before(run.times.0.map(|(_, newest)| newest))).count();
             *index = match runs.get(place) {
-                Some(run) => first_not_before(&*source, run.span.range(), time).await?,
+                Some(run) => first_not_before(&*source, run.span.range(), is_before).await?,
                 None => size,
             };
         }
-        let [(_, start), (_, end)] = bounds;
+        let [(_, _, start), (_, _, end)] = bounds;
         Ok(start..end.max(start))
     }
 
@@ -172,14 +172,11 @@ impl Index {
         tokio::spawn(follower.follow(Arc::clone(&self.sources)))
     }
 
-    /// Drops the indexes of the logs and builds them again, up to what each shows now. Servers may go on to write, to follow and to
-    /// ask meanwhile; they then find what is indexed again already. Calls `progress` with a log's name, and how many of how many
-    /// entries are indexed.
-    pub async fn rebuild(&self, mut progress: impl FnMut(&str, u64, u64) + Send) -> Result<(), Error> {
+    /// Indexes what the logs show now and is not indexed yet. Servers may follow them meanwhile. Calls `progress` with a log's name,
+    /// and how many of how many entries are indexed.
+    pub async fn catch_up(&self, mut progress: impl FnMut(&str, u64, u64) + Send) -> Result<(), Error> {
         let mut follower = Follower::new(Arc::clone(&self.store), self.statuses.clone());
         for source in self.sources() {
-            self.store.begin(source.log_id(), &source.name()).await?;
-            self.store.reset(source.log_id()).await?;
             let (name, size) = (source.name(), source.head().await?.size);
             loop {
                 let round = follower.round(&*source).await?;
@@ -193,6 +190,18 @@ impl Index {
             }
         }
         Ok(())
+    }
+
+    /// Drops the indexes of the logs and builds them again, as [`Self::catch_up`]. Servers may go on to write and to ask meanwhile;
+    /// they find what is indexed again already.
+    pub async fn rebuild(&self, progress: impl FnMut(&str, u64, u64) + Send) -> Result<(), Error> {
+        for source in self.sources() {
+            self.store.begin(source.log_id(), &source.name()).await?;
+            self.store.reset(source.log_id()).await?;
+        }
+        // None, unless someone has deleted the rows of runs.
+        self.store.delete_stray_pages().await?;
+        self.catch_up(progress).await
     }
 
     /// Derives the indexes again from the entries of the logs, and compares them with what is stored. Only reads; servers may run.
@@ -209,14 +218,17 @@ impl Index {
     }
 }
 
-/// The first entry of `range` whose time is not before `time`, by halves. Entries without a time count as being at that time.
-async fn first_not_before(source: &dyn Source, range: Range<u64>, time: i64) -> Result<u64, Error> {
+/// The first entry of `range` whose time is not before a bound, by halves.
+async fn first_not_before(
+    source: &dyn Source,
+    range: Range<u64>,
+    is_before: impl Fn(Option<i64>) -> bool + Send,
+) -> Result<u64, Error> {
     let Range { mut start, mut end } = range;
     while start < end {
         let middle = start + (end - start) / 2;
         let entries = read(source, middle, middle + 1).await?;
-        let is_before = entries.first().and_then(|entry| entry.timestamp_ms).is_some_and(|at| at < time);
-        if is_before { start = middle + 1 } else { end = middle }
+        if is_before(entries.first().and_then(|entry| entry.timestamp_ms)) { start = middle + 1 } else { end = middle }
     }
     Ok(start)
 }

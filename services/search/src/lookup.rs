@@ -10,6 +10,7 @@ use crate::error::{Error, MAX_VALUES};
 use crate::page::{self, List, Page, Reader};
 use crate::run::Span;
 use crate::store::{Held, Order, Store};
+use futures_util::future::try_join_all;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 
@@ -19,6 +20,8 @@ const RUNS: u32 = 64;
 const PAGES: u32 = 16;
 /// Terms that are looked for with one statement.
 const TERMS: usize = 256;
+/// Such statements at a time. Each answers with some megabytes of pages.
+const STATEMENTS: usize = 4;
 /// How often runs may be merged under a question.
 const ATTEMPTS: u32 = 16;
 
@@ -120,42 +123,58 @@ pub(crate) async fn ask_each(
     limit: usize,
 ) -> Result<Vec<Vec<u64>>, Error> {
     let part = Part { range, order: Order::Newest, limit };
+    let distinct: Vec<&[u8]> = terms.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let mut found = HashMap::new();
+    let chunks: Vec<&[&[u8]]> = distinct.chunks(TERMS).collect();
+    for chunks in chunks.chunks(STATEMENTS) {
+        let asked = chunks.iter().map(|terms| ask_some(store, log_id, terms, &part));
+        try_join_all(asked).await?.into_iter().for_each(|answers| found.extend(answers));
+    }
+    found.values_mut().for_each(|entries| entries.truncate(limit));
+    Ok(terms.iter().map(|term| found.get(term).cloned().unwrap_or_default()).collect())
+}
+
+/// As [`ask_each`], with one statement for `terms`, which are in order. Those without entries are left out.
+async fn ask_some<'a>(
+    store: &dyn Store,
+    log_id: i64,
+    terms: &[&'a [u8]],
+    part: &Part,
+) -> Result<HashMap<&'a [u8], Vec<u64>>, Error> {
     let mut found: HashMap<&[u8], Vec<u64>> = HashMap::new();
+    if part.range.is_empty() {
+        return Ok(found);
+    }
     // What has more in other pages, of which perhaps not all were read, is asked alone.
     let mut unfinished = HashSet::new();
-    let distinct: Vec<&[u8]> = terms.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    for terms in distinct.chunks(TERMS) {
-        if part.range.is_empty() {
-            break;
+    let keys: Vec<_> = terms.iter().map(|term| part.key(term)).collect();
+    let mut left = part.clone();
+    for held in store.find_each(log_id, &keys, &part.range).await? {
+        // A run is there as often as it has pages.
+        if held.span.first < left.range.end {
+            let Some(rest) = left.after(held.span) else { return Err(not_covered(store, log_id).await) };
+            left.range = rest;
         }
-        let keys: Vec<_> = terms.iter().map(|term| part.key(term)).collect();
-        let mut left = part.clone();
-        for held in store.find_each(log_id, &keys, &part.range).await? {
-            // A run is there as often as it has pages.
-            if held.span.first < left.range.end {
-                let Some(rest) = left.after(held.span) else { return Err(not_covered(store, log_id).await) };
-                left.range = rest;
-            }
-            let Some(page) = held.page else { continue };
-            let mut reader = Reader::open(&page, held.span.first, held.span.end)?;
-            while let Some(list) = reader.next_list()? {
-                let Ok(place) = terms.binary_search(&reader.term()) else { continue };
-                if list.continued || list.continues {
-                    unfinished.insert(terms[place]);
-                } else {
-                    part.take(&list, found.entry(terms[place]).or_default());
-                }
+        let Some(page) = held.page else { continue };
+        let mut reader = Reader::open(&page, held.span.first, held.span.end)?;
+        while let Some(list) = reader.next_list()? {
+            let Some(term) = terms.binary_search(&reader.term()).ok().and_then(|place| terms.get(place)) else {
+                continue;
+            };
+            if list.continued || list.continues {
+                unfinished.insert(*term);
+            } else {
+                part.take(&list, found.entry(*term).or_default());
             }
         }
-        if !left.range.is_empty() {
-            return Err(not_covered(store, log_id).await);
-        }
+    }
+    if !left.range.is_empty() {
+        return Err(not_covered(store, log_id).await);
     }
     for term in unfinished {
         found.insert(term, ask(store, log_id, Wanted::Term(term), part.clone()).await?);
     }
-    found.values_mut().for_each(|entries| entries.truncate(limit));
-    Ok(terms.iter().map(|term| found.get(term).cloned().unwrap_or_default()).collect())
+    Ok(found)
 }
 
 async fn not_covered(store: &dyn Store, log_id: i64) -> Error {

@@ -40,20 +40,6 @@ impl Span {
     pub const fn range(self) -> Range<u64> {
         self.first..self.end
     }
-
-    /// The level of a run over these entries; 0 for a part of a block.
-    pub(crate) const fn level(self) -> u8 {
-        let mut level = 0;
-        while level < MAX_LEVEL && self.end - self.first >= width(level + 1) {
-            level += 1;
-        }
-        level
-    }
-
-    /// Whether no entry is added to it any more.
-    pub(crate) const fn is_full(self) -> bool {
-        self.end - self.first >= BLOCK
-    }
 }
 
 /// The block in which the entry at `index` is begins here.
@@ -122,12 +108,12 @@ mod tests {
             prop_assert!(spans.windows(2).all(|pair| pair[0].end == pair[1].first));
             prop_assert_eq!(spans.last().map_or(0, |span| span.end), size);
             for level in 0..MAX_LEVEL {
-                let full = spans.iter().filter(|span| span.is_full() && span.level() == level);
+                let full = spans.iter().filter(|span| span.end - span.first == width(level));
                 prop_assert!(full.count() < FACTOR);
             }
-            for span in spans.iter().filter(|span| span.is_full()) {
-                prop_assert_eq!(span.end - span.first, width(span.level()));
-                prop_assert_eq!(span.first % width(span.level()), 0);
+            for span in spans.iter().filter(|span| span.end - span.first >= BLOCK) {
+                let level = (0..=MAX_LEVEL).find(|level| width(*level) == span.end - span.first);
+                prop_assert_eq!(level.map(|level| span.first % width(level)), Some(0));
             }
         }
     }
@@ -138,7 +124,6 @@ mod tests {
         assert_eq!(largest, 1 << 21);
         let spans: Vec<_> = (0..16).map(|run| Span { first: run * largest, end: (run + 1) * largest }).collect();
         assert_eq!(due(&spans), None);
-        assert_eq!(spans[3].level(), MAX_LEVEL);
     }
 
     #[test]

@@ -168,8 +168,8 @@ pub trait Store: Send + Sync {
     /// [`Self::append`].
     fn merge<'a>(&'a self, step: &'a Merge<'a>) -> Answer<'a, bool>;
 
-    /// Deletes up to `count` pages of runs that are replaced. Returns how many are deleted, and 0 where there is no such run.
-    fn sweep(&self, count: u32) -> Answer<'_, u64>;
+    /// Deletes up to `count` pages of runs that are replaced. Returns whether there may be more.
+    fn sweep(&self, count: u32) -> Answer<'_, bool>;
 
     /// Drops the index of a log: it is empty afterwards.
     fn reset(&self, log_id: i64) -> Answer<'_, ()>;
@@ -205,4 +205,7 @@ pub trait Store: Send + Sync {
 
     /// The number of pages that are of no run. Reads the whole table; for checks.
     fn stray_pages(&self) -> Answer<'_, u64>;
+
+    /// Deletes them.
+    fn delete_stray_pages(&self) -> Answer<'_, ()>;
 }

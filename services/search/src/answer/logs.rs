@@ -4,10 +4,8 @@ use super::AskError;
 use crate::index::Index;
 use crate::query::{Query, Unusable};
 use crate::source::{LogKind, Source};
-use chancery_verify::checkpoint::Checkpoint;
 use chancery_verify::merkle::TreeHead;
-use chancery_verify::note::Note;
-use chancery_verify::{Hash, Rejection, shown};
+use chancery_verify::{Hash, shown};
 use std::sync::Arc;
 
 /// A log, as it stands for one answer. All that is answered is about these entries and this head.
@@ -26,29 +24,24 @@ pub(crate) struct AskedLog {
 pub(crate) struct Head {
     /// The signed note.
     pub(crate) note: String,
-    origin: String,
     pub(crate) tree: TreeHead,
-}
-
-impl Head {
-    fn open(note: String) -> Result<Self, Rejection> {
-        let Checkpoint { origin, head } = Checkpoint::parse(&Note::parse(&note)?.text)?;
-        Ok(Self { note, origin, tree: head })
-    }
 }
 
 impl AskedLog {
     async fn open(index: &Index, source: Arc<dyn Source>) -> Result<Self, AskError> {
         let (log_id, name, kind) = (source.log_id(), source.name(), source.kind());
         let coverage = index.complete_to(log_id).await?;
-        let head = coverage.checkpoint.map(Head::open).transpose();
+        // The database keeps it, and the log's signature on it is checked again.
+        let open = |note: String| source.open_checkpoint(&note).map(|tree| Head { note, tree });
+        let head = coverage.checkpoint.map(open).transpose();
         let head = head.map_err(|rejection| AskError::Contradiction { log: name.clone(), rejection })?;
         Ok(Self { source, log_id, name, kind, size: coverage.size, head })
     }
 
     /// The number of the tree. Only Rekor v1 has one: it is in the first line of the checkpoint.
     pub(crate) fn tree_id(&self) -> Option<i64> {
-        let (_, number) = self.head.as_ref()?.origin.rsplit_once(" - ")?;
+        let origin = self.head.as_ref()?.note.lines().next()?;
+        let (_, number) = origin.rsplit_once(" - ")?;
         number.parse().ok().filter(|_| self.kind == LogKind::Rekor)
     }
 

@@ -36,9 +36,8 @@ pub(super) const ADVANCE: &str = "/* search advance */ UPDATE search_logs
 pub(super) const TOUCH: &str =
     "/* search touch */ UPDATE search_logs SET version = version + 1 WHERE log_id = $1 AND version = $2";
 pub(super) const COUNT_PROBLEMS: &str = "UPDATE search_logs SET problems = problems + $2 WHERE log_id = $1";
-pub(super) const INSERT_RUN: &str =
-    "INSERT INTO search_runs (log_id, first_index, end_index, level, state, first_ms, last_ms)
-     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING run_id";
+pub(super) const INSERT_RUN: &str = "INSERT INTO search_runs (log_id, first_index, end_index, state, first_ms, last_ms)
+     VALUES ($1, $2, $3, $4, $5, $6) RETURNING run_id";
 pub(super) const DELETE_PAGES_FROM: &str = "DELETE FROM search_pages WHERE run_id IN (
          SELECT run_id FROM search_runs WHERE log_id = $1 AND state = 0 AND first_index >= $2
      )";
@@ -49,6 +48,7 @@ pub(super) const SET_STATE: &str = "UPDATE search_runs SET state = $3 WHERE run_
 pub(super) const RESET: &str = "UPDATE search_logs
      SET version = version + 1, tree_size = 0, subtrees = $2, checkpoint = NULL, problems = 0 WHERE log_id = $1";
 pub(super) const DROP_RUNS: &str = "UPDATE search_runs SET state = 2 WHERE log_id = $1 AND state < 2";
+/// One that another server deletes now is passed over only when that is done: rare, and right.
 pub(super) const DROPPED_RUN: &str = "SELECT run_id FROM search_runs WHERE state = 2 ORDER BY run_id LIMIT 1";
 /// A range and not a list of keys: the pages stand next to each other in the index.
 pub(super) const DELETE_PAGES: &str =
@@ -66,7 +66,9 @@ pub(super) const PAGES_AFTER: &str = "/* search pages */ SELECT first_key, page 
      WHERE run_id = $1 AND first_key > $2 ORDER BY first_key LIMIT $3";
 pub(super) const PROBLEMS: &str = "/* search problems */ SELECT leaf_index, reason FROM search_problems
      WHERE log_id = $1 AND leaf_index >= $2 AND leaf_index < $3 ORDER BY leaf_index LIMIT $4";
-pub(super) const STRAY_PAGES: &str = "SELECT count(*) FROM search_pages
+pub(super) const STRAY_PAGES: &str = "/* search strays */ SELECT count(*) FROM search_pages
+     WHERE NOT EXISTS (SELECT 1 FROM search_runs WHERE search_runs.run_id = search_pages.run_id)";
+pub(super) const DELETE_STRAY_PAGES: &str = "/* search strays */ DELETE FROM search_pages
      WHERE NOT EXISTS (SELECT 1 FROM search_runs WHERE search_runs.run_id = search_pages.run_id)";
 
 /// One seek in an index for each run. A join would be planned as a scan of all pages.
@@ -149,11 +151,10 @@ pub(super) fn problem((index, reason): ProblemRow) -> Result<Problem, StoreError
     Ok(Problem { index: to_u64(index)?, reason })
 }
 
-/// The values of a run's row: `log_id, first_index, end_index, level, state, first_ms, last_ms`.
+/// The values of a run's row.
 pub(super) struct NewRun {
     pub(super) first: i64,
     pub(super) end: i64,
-    pub(super) level: i16,
     pub(super) first_ms: Option<i64>,
     pub(super) last_ms: Option<i64>,
 }
@@ -161,7 +162,7 @@ pub(super) struct NewRun {
 impl NewRun {
     pub(super) fn of(span: Span, times: Times) -> Result<Self, StoreError> {
         let (first_ms, last_ms) = times.0.unzip();
-        Ok(Self { first: to_i64(span.first)?, end: to_i64(span.end)?, level: span.level().into(), first_ms, last_ms })
+        Ok(Self { first: to_i64(span.first)?, end: to_i64(span.end)?, first_ms, last_ms })
     }
 }
 

@@ -66,8 +66,8 @@ async fn insert_run(
     times: Times,
 ) -> Result<i64, StoreError> {
     let run = NewRun::of(span, times)?;
-    let query = sqlx::query_scalar(convert::INSERT_RUN).bind(log_id).bind(run.first).bind(run.end).bind(run.level);
-    Ok(query.bind(state).bind(run.first_ms).bind(run.last_ms).fetch_one(connection).await?)
+    let query = sqlx::query_scalar(convert::INSERT_RUN).bind(log_id).bind(run.first).bind(run.end).bind(state);
+    Ok(query.bind(run.first_ms).bind(run.last_ms).fetch_one(connection).await?)
 }
 
 async fn insert_pages(connection: &mut PgConnection, run_id: i64, pages: &[Page]) -> Result<(), StoreError> {
@@ -156,6 +156,22 @@ async fn merge(connection: &mut PgConnection, step: &Merge<'_>) -> Result<bool, 
     Ok(true)
 }
 
+/// Deletes so many pages of runs that are replaced, and the runs that have none left. Returns whether there may be more.
+async fn sweep(connection: &mut PgConnection, count: u32) -> Result<bool, StoreError> {
+    let mut left = u64::from(count);
+    while left > 0 {
+        let dropped = sqlx::query_scalar(convert::DROPPED_RUN).fetch_optional(&mut *connection);
+        let Some(run_id): Option<i64> = dropped.await? else { return Ok(false) };
+        let delete = sqlx::query(convert::DELETE_PAGES).bind(run_id).bind(to_i64(left - 1)?).bind(&AFTER_ALL[..]);
+        let deleted = delete.execute(&mut *connection).await?.rows_affected();
+        if deleted < left {
+            sqlx::query(convert::DELETE_RUN).bind(run_id).execute(&mut *connection).await?;
+        }
+        left = left.saturating_sub(deleted);
+    }
+    Ok(true)
+}
+
 impl Store for PostgresStore {
     fn progress(&self, log_id: i64) -> Answer<'_, Option<Progress>> {
         Box::pin(async move {
@@ -203,22 +219,19 @@ impl Store for PostgresStore {
         })
     }
 
-    fn sweep(&self, count: u32) -> Answer<'_, u64> {
+    fn sweep(&self, count: u32) -> Answer<'_, bool> {
         Box::pin(async move {
             let dropped: Option<i64> =
                 read(|| sqlx::query_scalar(convert::DROPPED_RUN).fetch_optional(&self.database.readers)).await?;
-            let Some(run_id) = dropped else { return Ok(0) };
+            if dropped.is_none() {
+                return Ok(false);
+            }
             let mut connection = self.database.writers.acquire().await?;
             let mut transaction = connection.begin().await?;
-            let delete =
-                sqlx::query(convert::DELETE_PAGES).bind(run_id).bind(i64::from(count) - 1).bind(&AFTER_ALL[..]);
-            let deleted = delete.execute(&mut *transaction).await?.rows_affected();
-            if deleted < u64::from(count) {
-                sqlx::query(convert::DELETE_RUN).bind(run_id).execute(&mut *transaction).await?;
-            }
+            let has_more = sweep(&mut transaction, count).await?;
             transaction.commit().await?;
             connection.give_back();
-            Ok(deleted)
+            Ok(has_more)
         })
     }
 
@@ -325,6 +338,12 @@ impl Store for PostgresStore {
             let count: i64 =
                 read(|| sqlx::query_scalar(convert::STRAY_PAGES).fetch_one(&self.database.readers)).await?;
             convert::to_u64(count)
+        })
+    }
+    fn delete_stray_pages(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            sqlx::query(convert::DELETE_STRAY_PAGES).execute(&self.database.writers).await?;
+            Ok(())
         })
     }
 }
