@@ -103,7 +103,7 @@ impl AskError {
             Self::Busy => "search.busy",
             Self::Index(Error::PrefixTooWide) => "search.prefix",
             Self::Index(Error::NotCovered { .. } | Error::Moved) => "search.not_covered",
-            Self::Index(Error::Corrupt(_) | Error::Mismatch { .. }) => "search.corrupt",
+            Self::Index(error) if error.is_final() => "search.corrupt",
             Self::Index(_) => "search.index",
             Self::Source(_) => "search.log",
             Self::Contradiction { .. } => "search.contradiction",

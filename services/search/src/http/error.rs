@@ -13,6 +13,9 @@ use chancery_daemon::http::{NotReceived, RequestId};
 use serde_json::{Value, json};
 use tonic::Code;
 
+/// What a client is told where asking again does not help.
+const DAMAGED: &str = "the index or a log is damaged; its operator must look at it";
+
 /// Why a request is not answered with a success.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -110,9 +113,9 @@ impl Failure {
                 let message = "the index is being built; ask again in a moment";
                 (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message.to_owned())
             }
-            AskError::Index(Error::Corrupt(_) | Error::Mismatch { .. }) | AskError::Contradiction { .. } => {
-                let message = "the index or a log is damaged; its operator must look at it";
-                (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, message.to_owned())
+            AskError::Contradiction { .. } => (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, DAMAGED.to_owned()),
+            AskError::Index(error) if error.is_final() => {
+                (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, DAMAGED.to_owned())
             }
             AskError::Index(_) | AskError::Source(_) | AskError::Interrupted => {
                 let message = "the index or a log cannot be read at the moment";
