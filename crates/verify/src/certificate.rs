@@ -12,6 +12,7 @@ pub mod profile;
 #[cfg(feature = "issue")]
 pub mod request;
 mod tbs;
+mod unverified;
 
 pub use algorithm::SignatureAlgorithm;
 pub use chain::{verify_authority, verify_chain, verify_issued_by, verify_path};
@@ -23,6 +24,7 @@ pub use request::Request;
 pub use tbs::unverified_precertificate_tbs;
 #[cfg(feature = "issue")]
 pub use tbs::with_extension;
+pub(crate) use unverified::{NameKind, SubjectName, Unverified};
 
 use crate::extension::{Claim, OTHER_NAME_USERNAME, POISON, POISON_VALUE, SCT_LIST};
 use crate::sct::{self, LogEntry, SignedCertificateTimestamp};

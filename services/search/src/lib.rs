@@ -18,16 +18,22 @@
 //! 4. `worker`: the thread that computes. `status`: what is known of each log. `lookup`: questions to runs.
 //! 5. `follower`: following logs. `check`: what an auditor does.
 //! 6. `index`: all of these.
+//! 7. `query`, `cursor`: pure; what is asked, and where a page of an answer ended. `answer`: how it is answered.
+//! 8. [`http`]: questions and answers over HTTP.
 
+mod answer;
 mod check;
 mod corrupt;
+mod cursor;
 mod derive;
 mod error;
 mod follower;
+pub mod http;
 mod index;
 mod lookup;
 mod merge;
 mod page;
+mod query;
 mod run;
 mod source;
 mod status;
@@ -35,12 +41,15 @@ pub mod store;
 mod subtrees;
 mod worker;
 
+pub use answer::{AskError, Asking, Trust};
 pub use check::{Finding, Report};
 pub use corrupt::Corrupt;
+pub use cursor::CursorError;
 pub use derive::{DerivedRun, Problem, Times};
 pub use error::{Error, MAX_VALUES};
 pub use index::{Coverage, Index};
 pub use page::Page;
+pub use query::Unusable;
 pub use run::Span;
 pub use source::{Answer, LogKind, MAX_ENTRIES, Source, SourceEntry, SourceError, SourceHead, Sources};
 pub use status::{State, Status};

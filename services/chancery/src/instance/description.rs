@@ -32,6 +32,7 @@ impl Answering<'_> {
                     rekor_v1::describe(&mut document);
                     rekor_v2::describe(&mut document);
                     ct::describe(&mut document);
+                    chancery_search::http::describe(&mut document);
                 }
                 Role::Tsa => chancery_tsa::http::describe(&mut document),
                 Role::Trust => chancery_trust::http::describe(&mut document),
