@@ -3,19 +3,33 @@
 
 use super::{readiness::Checked, running::RunningLogs};
 use crate::role::Role;
+use axum::Router;
 use chancery_daemon::{
+    clock::Clock,
     health::{Finding, State},
     metrics::Metrics,
 };
-use chancery_log::{Error, Log, ct, series, store::Database};
+use chancery_log::{
+    Error, Log, ct, series,
+    store::{Database, StoredEntry},
+};
 use chancery_search::{
-    Answer, Index, LogKind, MAX_ENTRIES, Source, SourceEntry, SourceError, SourceHead, Sources, State as Following,
-    Status,
+    Answer, Asking, Index, LogKind, MAX_ENTRIES, Source, SourceEntry, SourceError, SourceHead, Sources,
+    State as Following, Status, Trust,
     store::{PostgresStore, SqliteStore, Store},
 };
-use chancery_verify::{Hash, Rejection, merkle::TreeHead};
+use chancery_trust::{CurrentFiles, FileName, TrustFiles};
+use chancery_verify::{
+    Hash, Rejection,
+    merkle::TreeHead,
+    trust_root::TrustRoot,
+    verifier::{Options, Verifier},
+};
 use clap::Args;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::task::JoinHandle;
 
 /// An index that is behind for longer needs a word: it is busy with what was logged before, or has too little time.
@@ -29,13 +43,12 @@ pub(crate) struct SearchArguments {
     pub(crate) disabled: bool,
 }
 
-/// The index of the logs in this database.
-pub(crate) fn index(database: &Database, sources: Sources) -> Index {
-    let store: Arc<dyn Store> = match database {
+/// The indexes in this database.
+pub(crate) fn store(database: &Database) -> Arc<dyn Store> {
+    match database {
         Database::Sqlite(database) => Arc::new(SqliteStore::new(database.clone())),
         Database::Postgres(database) => Arc::new(PostgresStore::new(database.clone())),
-    };
-    Index::new(store, sources)
+    }
 }
 
 /// What the entries of the log of this name are.
@@ -47,23 +60,34 @@ pub(crate) fn kind(name: &str) -> LogKind {
 pub(super) struct Search {
     index: Index,
     logs: RunningLogs,
-    task: JoinHandle<()>,
 }
 
 impl Search {
-    /// Begins to follow the logs, and those that are made later.
-    pub(super) fn start(database: &Database, logs: RunningLogs, metrics: Option<&Metrics>) -> anyhow::Result<Self> {
+    /// Begins to follow the logs, and those that are made later. The task may be aborted at any moment.
+    pub(super) fn start(
+        database: &Database,
+        logs: RunningLogs,
+        metrics: Option<&Metrics>,
+    ) -> anyhow::Result<(Self, JoinHandle<()>)> {
         let followed = logs.clone();
         let source = |log| Arc::new(OwnLog(log)) as Arc<dyn Source>;
-        let index = index(database, Arc::new(move || followed.logs().into_iter().map(source).collect()));
+        let sources: Sources = Arc::new(move || followed.logs().into_iter().map(source).collect());
+        let index = Index::new(store(database), sources);
         if let Some(metrics) = metrics {
             measure(metrics, index.clone())?;
         }
-        Ok(Self { task: index.follow(), index, logs })
+        let task = index.follow();
+        Ok((Self { index, logs }, task))
+    }
+
+    /// The routes and the checks. Searches verify what they find with the trust files of this process, if it has them.
+    pub(super) fn part(&self, trust_files: Option<CurrentFiles>, clock: &Arc<dyn Clock>) -> (Router, Checked) {
+        let asking = Asking::new(self.index.clone(), trust(trust_files), Arc::clone(clock));
+        (chancery_search::http::router(asking), self.checks())
     }
 
     /// Whether it follows each log.
-    pub(super) fn checks(&self) -> Checked {
+    fn checks(&self) -> Checked {
         let (index, logs) = (self.index.clone(), self.logs.clone());
         Checked::known(move || {
             let status = index.status();
@@ -76,21 +100,40 @@ impl Search {
             logs.logs().into_iter().map(finding).collect()
         })
     }
+}
 
-    /// The task that follows. It may be aborted at any moment.
-    pub(super) fn into_background(self) -> JoinHandle<()> {
-        self.task
-    }
+/// Trust files, and the verifier that was made of them, if they can be used.
+type Made = (Arc<TrustFiles>, Option<Arc<Verifier>>);
+
+/// The trust files as a verifier, which is made again when they change.
+fn trust(files: Option<CurrentFiles>) -> Trust {
+    let made: Mutex<Option<Made>> = Mutex::default();
+    Arc::new(move || {
+        let files = Arc::clone(&files.as_ref()?.borrow());
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*made {
+            Some((of, verifier)) if Arc::ptr_eq(of, &files) => verifier.clone(),
+            _ => {
+                // Our own file, which every client parses: a defect if not.
+                let root = TrustRoot::parse(files.contents(FileName::TrustedRoot).as_bytes());
+                let root =
+                    root.inspect_err(|refusal| tracing::error!(%refusal, "searches cannot use the trusted root"));
+                let verifier = root.ok().map(|root| Arc::new(Verifier::new(root, Options::default())));
+                *made = Some((files, verifier.clone()));
+                verifier
+            }
+        }
+    })
 }
 
 fn state_of(status: &Status) -> State {
     let Status { name, indexed, behind_for, state, .. } = status;
-    let complete = format!("searches of the {name} log are complete up to entry {indexed}");
+    let complete = format!("searches know the first {indexed} entries of the {name} log");
     match state {
-        Following::Stopped(reason) => State::Warning(format!("{complete}, and stay so: {reason}")),
+        Following::Stopped(reason) => State::Warning(format!("{complete}, and learn no more: {reason}")),
         Following::Failing(reason) => State::Warning(format!("{complete}: {reason}. It is tried again")),
         Following::Following if behind_for.is_some_and(|behind| behind > LONG) => {
-            State::Warning(format!("{complete}; {} newer ones are being indexed", status.lag()))
+            State::Warning(format!("{complete}, and {} newer ones are being indexed", status.lag()))
         }
         Following::Following => State::Passed,
     }
@@ -129,6 +172,12 @@ fn measure(metrics: &Metrics, index: Index) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// An entry as the index takes it.
+pub(crate) fn source_entry(entry: StoredEntry) -> SourceEntry {
+    let timestamp_ms = i64::try_from(entry.timestamp.millis()).ok();
+    SourceEntry { leaf: entry.leaf, extra: entry.extra, timestamp_ms }
+}
+
 /// A log of this process.
 struct OwnLog(Log);
 
@@ -159,6 +208,10 @@ impl Source for OwnLog {
         kind(&self.0.record().name)
     }
 
+    fn is_ended(&self) -> bool {
+        self.0.is_ended()
+    }
+
     fn head(&self) -> Answer<'_, SourceHead> {
         Box::pin(async move {
             let published = self.0.latest().await.map_err(|error| unreadable(&error))?;
@@ -175,12 +228,7 @@ impl Source for OwnLog {
         Box::pin(async move {
             let count = u32::try_from(end.saturating_sub(first).min(MAX_ENTRIES)).unwrap_or(u32::MAX);
             let entries = self.0.entries(first, count).await.map_err(|error| unreadable(&error))?;
-            let entry = |entry: chancery_log::store::StoredEntry| SourceEntry {
-                leaf: entry.leaf,
-                extra: entry.extra,
-                timestamp_ms: i64::try_from(entry.timestamp.millis()).ok(),
-            };
-            Ok(entries.into_iter().map(entry).collect())
+            Ok(entries.into_iter().map(source_entry).collect())
         })
     }
 
@@ -223,9 +271,9 @@ mod tests {
         assert_eq!(state_of(&status(None, Following::Following)), State::Passed);
         assert_eq!(state_of(&status(seconds(9), Following::Following)), State::Passed);
         let behind = warning(&status(seconds(11), Following::Following));
-        assert_eq!(behind, "searches of the rekor log are complete up to entry 7; 2 newer ones are being indexed");
-        assert!(warning(&status(None, Following::Failing("away".to_owned()))).contains("entry 7: away"));
-        assert!(warning(&status(None, Following::Stopped("forked".to_owned()))).contains("and stay so: forked"));
+        assert_eq!(behind, "searches know the first 7 entries of the rekor log, and 2 newer ones are being indexed");
+        assert!(warning(&status(None, Following::Failing("away".to_owned()))).contains("rekor log: away"));
+        assert!(warning(&status(None, Following::Stopped("forked".to_owned()))).contains("learn no more: forked"));
     }
 
     #[test]
