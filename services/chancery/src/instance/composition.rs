@@ -146,9 +146,7 @@ impl Instance {
             assembly.add(Role::Tsa, Some((timestamps.router(metrics.as_ref())?, timestamps.checks())));
             background.extend(timestamps.into_background(publisher, statuses)?);
         } else {
-            let take =
-                move |keys: &_| Publisher::name(publisher.as_ref(), keys, TrustSources::set_timestamp_authorities);
-            background.push(observe::start(common.ring(), rotation::Role::Tsa, take));
+            background.push(common.observed_timestamps(publisher));
         }
         assembly.merge([trust_files.as_ref().map(chancery_trust::http::router), issuer.map(issuer::router)]);
         let Assembly { mut routes, checked } = assembly;
@@ -296,6 +294,12 @@ impl Common<'_> {
         let take = move |keys: &_| authority::observe(own_log.as_ref(), published.as_ref(), keys);
         let observed = observe::start(self.ring(), rotation::Role::Ca, take);
         Ok(vec![observed, self.certificate_logs(ct_keys, shards, None, publisher, statuses)?])
+    }
+
+    /// What follows the rotations of a timestamp authority in another process.
+    fn observed_timestamps(&self, publisher: Option<Publisher>) -> JoinHandle<()> {
+        let take = move |keys: &_| Publisher::name(publisher.as_ref(), keys, TrustSources::set_timestamp_authorities);
+        observe::start(self.ring(), rotation::Role::Tsa, take)
     }
 
     /// The timestamp authority, where it is this process's.
