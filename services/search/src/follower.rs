@@ -179,6 +179,12 @@ impl Follower {
 
     async fn work(&mut self, source: &dyn Source, progress: &Progress, head: &SourceHead) -> Result<Round, Error> {
         let (log_id, name, mut version) = (source.log_id(), source.name(), progress.version);
+        if source.is_ended() && head.size < progress.size {
+            tracing::warn!(log.name = name, "the log was ended at fewer entries than are indexed; it is indexed again");
+            self.store.reset(log_id).await?;
+            self.wrote(log_id, version + 1);
+            return Ok(Round { indexed: 0, is_busy: true });
+        }
         let mut round = Round { indexed: progress.size, is_busy: false };
         if head.size > progress.size {
             let Some(size) = self.advance(source, progress, head).await? else { return Ok(round) };

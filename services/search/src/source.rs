@@ -69,6 +69,11 @@ pub trait Source: Send + Sync {
     /// The newest tree head that it shows.
     fn head(&self) -> Answer<'_, SourceHead>;
 
+    /// Whether it was ended: its head never grows, and may be smaller than one that it showed before.
+    fn is_ended(&self) -> bool {
+        false
+    }
+
     /// The tree head that a checkpoint of this log states. Its signature is verified, and its age is not.
     fn open_checkpoint(&self, checkpoint: &str) -> Result<TreeHead, Rejection>;
 

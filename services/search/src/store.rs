@@ -42,6 +42,16 @@ impl StoreError {
         let Self::Database(error) = self else { return false };
         error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42501"))
     }
+
+    /// Whether the database has no tables of an index: its schema is older.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        let is_absent = |error: &dyn sqlx::error::DatabaseError| {
+            error.code().as_deref() == Some("42P01") || error.message().starts_with("no such table: search_")
+        };
+        error.as_database_error().is_some_and(is_absent)
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -1,10 +1,12 @@
 //! `chancery log`: commands of operators and auditors on whole logs.
 //!
 //! [`stored`] reads a log from a data directory, [`remote`] from a URL. The trusted keys come from the caller's trust files
-//! ([`trust`]), never from the log that is checked.
+//! ([`trust`]), never from the log that is checked. [`index`] is the search index in the database of the logs, for
+//! `chancery search`, too.
 
 mod end;
 mod freeze;
+pub(super) mod index;
 mod remote;
 mod stored;
 mod trust;
@@ -53,8 +55,8 @@ enum Verb {
 
 /// Recompute every log from its entries and compare leaf hashes, tiles, roots, checkpoints and signatures
 ///
-/// Exits with 1 at the first mismatch and names it. Only reads; a server may be running. With --url it needs nothing but
-/// public files: checkpoint, hash tiles and entry bundles.
+/// Exits with 1 at the first mismatch and names it. Only reads; a server may be running. The search index of the logs is
+/// derived again and compared, too. With --url it needs nothing but public files: checkpoint, hash tiles and entry bundles.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
@@ -86,6 +88,9 @@ struct CheckArguments {
     /// Verify the signature of one in N stored checkpoints and of the newest; all root hashes are recomputed
     #[arg(long, value_name = "N")]
     sample_signatures: Option<NonZeroU32>,
+    /// Check the logs only, and not their search index
+    #[arg(long, conflicts_with = "url")]
+    without_index: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -133,7 +138,10 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let signatures = arguments.sample_signatures.map_or(Signatures::All, Signatures::OneIn);
     let reports = match (&arguments.url, &arguments.trust) {
         (Some(url), Some(path)) => remote::check(url, &trust::read(path, &arguments.path)?, &mut saved).await?,
-        _ => stored::check(&arguments.data, arguments.database.as_deref(), signatures, &mut saved).await?,
+        _ => {
+            let CheckArguments { data, database, without_index, .. } = arguments;
+            stored::check(data, database.as_deref(), signatures, !without_index, &mut saved).await?
+        }
     };
     saved.all_used()?;
     let mut out = std::io::stdout().lock();
@@ -185,7 +193,7 @@ async fn checkpoint(arguments: &CheckpointArguments) -> anyhow::Result<ExitCode>
 }
 
 /// The database of an instance, which must be there.
-fn location(data: &Path, database: Option<&str>) -> anyhow::Result<Location> {
+pub(super) fn location(data: &Path, database: Option<&str>) -> anyhow::Result<Location> {
     let file = data.join("chancery.db");
     match database {
         Some(url) => Ok(Location::Server(url.to_owned())),
@@ -204,7 +212,7 @@ async fn record(store: &dyn Store, name: &str) -> anyhow::Result<LogRecord> {
 }
 
 /// A number of entries in words.
-fn entries(number: u64) -> String {
+pub(super) fn entries(number: u64) -> String {
     counted(number, "entry", "entries")
 }
 

@@ -5,15 +5,19 @@
 //!
 //! Exit codes: 0 something matches; 1 nothing does; 2 the arguments are wrong, or the server refuses the question; 3 there is
 //! no answer.
+//!
+//! [`rebuild`] and [`check`] are about the index itself, in the database of a server.
 
 mod answer;
+mod check;
 mod filters;
+mod rebuild;
 pub(super) mod server;
 
 use crate::dev;
 use answer::{Certificates, Counts, Page};
 use anyhow::{Context as _, ensure};
-use clap::Args;
+use clap::{Args, Subcommand};
 use filters::FilterArguments;
 use serde_json::Value;
 use server::{AskError, Server};
@@ -40,13 +44,21 @@ const PAGE_OF_CERTIFICATES: u64 = 200;
 ///
 /// Exit codes: 0 something matches, 1 nothing matches, 2 wrong arguments, 3 no answer.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Examples:
   chancery search --identity alice@example.org --url https://sign.example.org
   chancery search --repository https://github.com/acme/app --from 2026-11-01 --to 2026-11-30 --csv > november.csv
   chancery search --digest sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --json --proof
   chancery search --domain example.org --count
-  chancery search --certificates --unused --issuer https://issuer.example.org --all")]
+  chancery search --certificates --unused --issuer https://issuer.example.org --all
+  chancery search check --data ./chancery-dev
+  chancery search rebuild --data ./chancery-dev",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// URL of the server
     #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL)]
     url: Url,
@@ -54,6 +66,12 @@ pub(super) struct Arguments {
     filters: FilterArguments,
     #[command(flatten)]
     answer: AnswerArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Rebuild(rebuild::Arguments),
+    Check(check::Arguments),
 }
 
 /// What is answered, and how it is shown.
@@ -94,6 +112,9 @@ struct AnswerArguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> ExitCode {
+    if let Some(verb) = &arguments.verb {
+        return maintain(verb).await;
+    }
     match ask(&arguments).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
@@ -105,8 +126,20 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
+/// Exits with 1 where something is wrong.
+async fn maintain(verb: &Verb) -> ExitCode {
+    let done = match verb {
+        Verb::Rebuild(arguments) => rebuild::run(arguments).await,
+        Verb::Check(arguments) => check::run(arguments).await,
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
 /// Asks and prints. Returns whether something matches.
-async fn ask(Arguments { url, filters, answer }: &Arguments) -> anyhow::Result<bool> {
+async fn ask(Arguments { url, filters, answer, .. }: &Arguments) -> anyhow::Result<bool> {
     let server = Server::new(url)?;
     let mut parameters = filters.parameters()?;
     let mut add = |name: &str, value: &str| parameters.push((name.to_owned(), value.to_owned()));

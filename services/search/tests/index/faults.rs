@@ -112,5 +112,13 @@ pub(crate) async fn a_log_that_shows_less_than_before_is_waited_for(bench: Bench
     behind.grow_to(600);
     catch_up(&index).await;
     assert_eq!(check(&index).await, 600);
+    // A log that was ended never shows as much again.
+    let ended = FakeLog::of(200);
+    ended.is_ended.store(true, Ordering::SeqCst);
+    let index = database.index(&ended);
+    assert_eq!(check(&index).await, 0, "it is not known any more");
+    catch_up(&index).await;
+    assert_eq!(index.complete_to(LOG_ID).await.unwrap().size, 200);
+    assert_eq!(check(&index).await, 200);
     database.close().await;
 }

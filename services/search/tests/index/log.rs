@@ -108,6 +108,8 @@ pub(crate) struct FakeLog {
     pub(crate) is_forked: AtomicBool,
     /// Whether it cannot be read.
     pub(crate) is_away: AtomicBool,
+    /// Whether it was ended.
+    pub(crate) is_ended: AtomicBool,
 }
 
 impl FakeLog {
@@ -166,6 +168,10 @@ impl Source for FakeLog {
             SourceHead { size, root, checkpoint: format!("{size} {}", hex(&root)) }
         });
         Box::pin(std::future::ready(head))
+    }
+
+    fn is_ended(&self) -> bool {
+        self.is_ended.load(Ordering::SeqCst)
     }
 
     fn open_checkpoint(&self, checkpoint: &str) -> Result<TreeHead, Rejection> {
