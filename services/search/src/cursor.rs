@@ -115,7 +115,7 @@ mod tests {
         }
         let twice = [&bytes[..], &bytes[10..26]].concat();
         assert_eq!(read(&twice), Err(CursorError::Malformed), "a log twice");
-        assert_eq!(read(&[&bytes[..10], &vec![0; 16 * (MAX_LOGS + 1)]].concat()), Err(CursorError::Malformed));
+        assert_eq!(read(&[&bytes[..10], &[0; 16 * (MAX_LOGS + 1)][..]].concat()), Err(CursorError::Malformed));
         for text in ["", "!", "äöü", "a b"] {
             assert_eq!(Cursor::decode(text, [3; 8], Order::Newest), Err(CursorError::Malformed), "{text}");
         }

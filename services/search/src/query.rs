@@ -142,8 +142,7 @@ impl Query {
         for index in [self.indices.start, self.indices.end] {
             put(&index.to_be_bytes());
         }
-        let [a, b, c, d, e, f, g, h, ..] = hash::sha256(&bytes);
-        [a, b, c, d, e, f, g, h]
+        hash::sha256(&bytes).first_chunk().copied().unwrap_or_default()
     }
 }
 

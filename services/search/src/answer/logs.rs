@@ -65,8 +65,9 @@ pub(crate) async fn asked(index: &Index, query: &Query) -> Result<Vec<Arc<AskedL
         let is_named = query.logs.is_empty() || query.logs.contains(&source.name());
         is_named && query.kind.is_none_or(|kind| kind == source.kind())
     };
+    sources.retain(is_meant);
     let mut logs = Vec::new();
-    for source in sources.into_iter().filter(is_meant) {
+    for source in sources {
         logs.push(Arc::new(AskedLog::open(index, source).await?));
     }
     if logs.is_empty() && !query.logs.is_empty() {

@@ -76,7 +76,7 @@ fn rows(Part { entries, .. }: &Part, with_header: bool) -> String {
 fn of_signer(cells: &Cells<'_>, signer: &SignerSummary) -> [String; COLUMNS.len()] {
     let of_entry = |text: fn(&Summary) -> String| cells.summary.map(text).unwrap_or_default();
     let claim = |name: &str| signer.claims.get(name).cloned().unwrap_or_default();
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let text = |text: Option<&String>| text.cloned().unwrap_or_default();
     let identities: Vec<&str> = signer.identities.iter().map(|identity| identity.value.as_str()).collect();
     let keys = [signer.key_sha256.iter().cloned().collect(), signer.key_ids.clone()].concat();
     [
@@ -88,11 +88,11 @@ fn of_signer(cells: &Cells<'_>, signer: &SignerSummary) -> [String; COLUMNS.len(
         of_entry(|summary| summary.digests.join(" ")),
         of_entry(|summary| summary.predicate_type.clone().unwrap_or_default()),
         identities.join(" "),
-        text(&signer.issuer),
+        text(signer.issuer.as_ref()),
         claim("source-repository-uri"),
         claim("build-config-uri"),
-        text(&signer.serial),
-        text(&signer.certificate_sha256),
+        text(signer.serial.as_ref()),
+        text(signer.certificate_sha256.as_ref()),
         keys.join(" "),
     ]
 }

@@ -79,7 +79,7 @@ impl Parameters {
     /// A number from `least` to `most`.
     pub(crate) fn number(&mut self, name: &str, least: u64, most: u64) -> Result<Option<u64>, Unusable> {
         let Some(text) = self.one(name)? else { return Ok(None) };
-        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        let number = text.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
         match number {
             Some(number) => Ok(Some(number)),
             None => Err(Unusable::new(name, format!("write a number from {least} to {most}"))),

@@ -64,14 +64,15 @@ enum Operator {
 impl Question {
     /// Reads a query, and checks it in the order of Rekor's server.
     pub(super) fn read(json: &[u8]) -> Result<Self, Failure> {
-        let question: Self = serde_json::from_slice(json).map_err(|_| Failure::malformed())?;
-        let given = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
+        let Self { email, subject, public_key, hash, operator } =
+            serde_json::from_slice(json).map_err(|_| Failure::malformed())?;
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         let question = Self {
-            email: given(&question.email),
-            subject: given(&question.subject),
-            hash: given(&question.hash),
-            operator: given(&question.operator),
-            ..question
+            email: given(email),
+            subject: given(subject),
+            public_key,
+            hash: given(hash),
+            operator: given(operator),
         };
         question.check().map(|()| question)
     }
