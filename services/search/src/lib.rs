@@ -18,7 +18,7 @@
 //! 4. `worker`: the thread that computes. `status`: what is known of each log. `lookup`: questions to runs.
 //! 5. `follower`: following logs. `check`: what an auditor does.
 //! 6. `index`: all of these.
-//! 7. `query`, `cursor`: pure; what is asked, and where a page of an answer ended. `answer`: how it is answered.
+//! 7. `cursor`, `query`: pure; where a page of an answer ended, and what is asked. `answer`: how it is answered.
 //! 8. [`http`]: questions and answers over HTTP.
 
 mod answer;
