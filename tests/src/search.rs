@@ -101,6 +101,7 @@ pub fn wait(stack: &Stack) {
 #[track_caller]
 pub fn verify(stack: &Stack, answer: &Value) {
     let rekor = PublicKey::from_pem(&fs::read_to_string(stack.trust("rekor.pub")).unwrap());
+    let rekor2 = rekor_v2::key(stack);
     let of_log = |name: &Value| {
         let logs = answer["complete_to"].as_array().unwrap();
         logs.iter().find(|log| log["log"] == *name).unwrap_or_else(|| panic!("{name}: {answer}"))
@@ -116,7 +117,7 @@ pub fn verify(stack: &Stack, answer: &Value) {
         let (size, root) = (checkpoint["tree_size"].as_u64().unwrap(), hash(&checkpoint["root_hash"]));
         let key = match log["log"].as_str().unwrap() {
             "rekor" => Some(&rekor),
-            "rekor2" => Some(&rekor_v2::key(stack)),
+            "rekor2" => Some(&rekor2),
             // Signed as RFC 6962 says it: `chancery-verify` and the tests of the certificate log check that.
             _ => None,
         };
