@@ -143,7 +143,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// The pages of the run whose first index is `first`.
-    pub(crate) const fn new(first: u64) -> Self {
+    pub(crate) fn new(first: u64) -> Self {
         let (key, page, previous, full) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { first, key, page, previous, open: None, before: None, full }
     }
