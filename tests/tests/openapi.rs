@@ -26,11 +26,8 @@ use tempfile::TempDir;
 /// Where routes are that do not begin at the root.
 const NESTS: [&str; 4] = ["", "/api/v2", "/ct/{shard}", "/tlog/{shard}"];
 /// Files whose routes are in a table.
-const TABLES: [&str; 3] = [
-    "services/log/src/personality/rekor_v1/http.rs",
-    "services/search/src/http.rs",
-    "services/tsa/src/http/mod.rs",
-];
+const TABLES: [&str; 3] =
+    ["services/log/src/personality/rekor_v1/http.rs", "services/search/src/http.rs", "services/tsa/src/http/mod.rs"];
 /// Larger bodies are not sent here: other tests do.
 const LARGEST_SENT: usize = 4 << 20;
 const REDIRECT: &str = "http://localhost:45678/auth/callback";
