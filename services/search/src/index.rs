@@ -167,6 +167,7 @@ impl Index {
     }
 
     /// Follows the logs until the task is aborted, which may be at any moment.
+    #[must_use]
     pub fn follow(&self) -> JoinHandle<()> {
         let follower = Follower::new(Arc::clone(&self.store), self.statuses.clone());
         tokio::spawn(follower.follow(Arc::clone(&self.sources)))

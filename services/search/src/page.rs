@@ -43,7 +43,7 @@ const MAX_TERM_BYTES: usize = 1 + MAX_VALUE_BYTES;
 /// A page, and the key by which it is found in its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// See [`key`].
+    /// Orders the pages of a run: not above its postings, and above those of the page before.
     pub key: Vec<u8>,
     /// The page.
     pub bytes: Vec<u8>,
@@ -143,7 +143,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// The pages of the run whose first index is `first`.
-    pub(crate) const fn new(first: u64) -> Self {
+    pub(crate) fn new(first: u64) -> Self {
         let (key, page, previous, full) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { first, key, page, previous, open: None, before: None, full }
     }
