@@ -26,7 +26,8 @@ use tempfile::TempDir;
 /// Where routes are that do not begin at the root.
 const NESTS: [&str; 4] = ["", "/api/v2", "/ct/{shard}", "/tlog/{shard}"];
 /// Files whose routes are in a table.
-const TABLES: [&str; 2] = ["services/log/src/personality/rekor_v1/http.rs", "services/tsa/src/http/mod.rs"];
+const TABLES: [&str; 3] =
+    ["services/log/src/personality/rekor_v1/http.rs", "services/search/src/http.rs", "services/tsa/src/http/mod.rs"];
 /// Larger bodies are not sent here: other tests do.
 const LARGEST_SENT: usize = 4 << 20;
 const REDIRECT: &str = "http://localhost:45678/auth/callback";
@@ -98,6 +99,7 @@ impl Scene {
             .replace("/tlog/{shard}", "/tlog/rekor")
             .replace("{path}", &last)
             .replace("{id}", &id)
+            .replace("{digest}", &format!("sha256:{}", hex::encode(sha256(b"artifact"))))
             .replace("{fingerprint}", &issuer)
     }
 
@@ -148,6 +150,8 @@ impl Scene {
             )),
             "/api/v1/log/entries" => request.json(&rekor::hashedrekord(&key, b"artifact")),
             "/api/v1/log/entries/retrieve" => request.json(&json!({ "logIndexes": [0] })),
+            "/api/v1/index/retrieve" => request.json(&json!({ "hash": hex::encode(sha256(b"artifact")) })),
+            "/api/search/digests" => request.json(&json!({ "digests": [hex::encode(sha256(b"artifact"))] })),
             "/api/v2/log/entries" => request.json(&rekor_v2::hashedrekord(&key, b"artifact")),
             "/ct/{shard}/ct/v1/add-chain" => request.json(&json!({ "chain": self.chain })),
             "/ct/{shard}/ct/v1/add-pre-chain" => request.json(&json!({ "chain": self.precertificate() })),
@@ -441,10 +445,12 @@ fn every_route_of_the_source_is_described_and_no_other() {
         (TABLES[0], "&format!(\"{path}/\")"),
         // Leads to the routes of a log that is made later.
         ("services/log/src/personality/series/http.rs", "&format!(\"{prefix}/{{shard}}/{{*rest}}\")"),
-        // One for each trust file.
-        ("services/trust/src/http.rs", "&openapi::path(name)"),
         (TABLES[1], "path"),
         (TABLES[1], "&format!(\"{path}/\")"),
+        // One for each trust file.
+        ("services/trust/src/http.rs", "&openapi::path(name)"),
+        (TABLES[2], "path"),
+        (TABLES[2], "&format!(\"{path}/\")"),
     ];
     assert_eq!(computed, expected);
     routed.extend(chancery_tests::stack::TRUST_FILES.map(|name| format!("/trust/{name}")));

@@ -157,6 +157,7 @@ impl Started<'_> {
             transparency: prepared.transparency,
             operations: &prepared.operations,
             rekor_v2: &prepared.rekor_v2,
+            search: &prepared.search,
             timestamps: &prepared.timestamps,
             tuf: &prepared.tuf,
             settings: prepared.authority,

@@ -32,7 +32,8 @@
 //! 3. `trust`: guard, high-water mark, witnesses. `append`: pool and sequencer.
 //! 4. `cache`: full tiles in memory. `destination`: where copies of files go. `engine`: a [`Log`], opened from all of these.
 //! 5. `read`: proofs, receipts, and the log as files. [`mirror`]: these files in another place.
-//! 6. `personality`: Rekor v1, Rekor v2, CT. [`check`]: what an auditor does. [`ending`]: the end of a log in doubt.
+//! 6. `personality`: Rekor v1, Rekor v2, CT. [`check`]: what an auditor does. [`ending`]: the end of a log in doubt. `stored`: a
+//!    log that is read without its sequencer.
 
 mod activity;
 mod append;
@@ -52,6 +53,7 @@ pub mod quarantine;
 mod read;
 mod shared_read;
 pub mod store;
+mod stored;
 mod tree;
 mod trust;
 
@@ -62,5 +64,6 @@ pub use error::Error;
 pub use head::Published;
 pub use personality::{ct, rekor_v1, rekor_v2, series};
 pub use read::{Files, Outcome, Receipt};
+pub use stored::StoredLog;
 pub use tree::{Pending, Sealed};
 pub use trust::witnessing;

@@ -202,6 +202,11 @@ impl Logs {
         self.rekor2.first().seed(artifact).await.context("cannot write the rekor2 log's first entry")
     }
 
+    /// Where they are.
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
+    }
+
     pub(super) fn routes(&self) -> Router {
         ct_shards::routes(&self.ct).merge(rekor_shards::routes(&self.rekor)).merge(rekor2_shards::routes(&self.rekor2))
     }

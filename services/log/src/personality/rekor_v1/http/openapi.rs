@@ -18,8 +18,8 @@ pub fn describe(document: &mut Document) {
     let mut group = document.group(
         "Rekor v1",
         "Rekor's API. Clients see all shards as one log. Every path also answers with a slash at its end. Another method \
-         than the path's is answered 405 with a `RekorError`, and `Allow` says which one there is. There is no search \
-         index: `/api/v1/index/retrieve` is not served.\n\nThe files of a shard (C2SP tlog-tiles) are below \
+         than the path's is answered 405 with a `RekorError`, and `Allow` says which one there is. Its search, \
+         `/api/v1/index/retrieve`, is described with the other searches.\n\nThe files of a shard (C2SP tlog-tiles) are below \
          `/tlog/<shard>`: `rekor` for the first one, `rekor-2` for the next, and so on.",
     );
     reads(&mut group);
