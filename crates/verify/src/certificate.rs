@@ -7,6 +7,7 @@
 pub mod algorithm;
 pub mod chain;
 mod foreign;
+mod precertificate;
 #[cfg(feature = "issue")]
 pub mod profile;
 #[cfg(feature = "issue")]
@@ -14,13 +15,13 @@ pub mod request;
 mod tbs;
 
 pub use algorithm::SignatureAlgorithm;
-pub use chain::{verify_authority, verify_chain, verify_issued_by, verify_path};
+pub use chain::{verify_authority, verify_chain, verify_is_ca, verify_issued_by, verify_path};
 pub(crate) use foreign::Foreign;
+pub use precertificate::FinalIssuer;
 #[cfg(feature = "issue")]
 pub use profile::{verify_profile, verify_profile_without_sct};
 #[cfg(feature = "issue")]
 pub use request::Request;
-pub use tbs::unverified_precertificate_tbs;
 #[cfg(feature = "issue")]
 pub use tbs::with_extension;
 
@@ -310,7 +311,8 @@ impl Certificate {
         tbs::without_extension(&self.tbs_der, SCT_LIST)
     }
 
-    /// The entry that an embedded SCT signs, for a certificate issued by `issuer`. Also works on the precertificate.
+    /// The entry that an embedded SCT signs, for a certificate issued by `issuer`. Also works on a precertificate that
+    /// `issuer` itself signed. [`FinalIssuer`] has the entry of any precertificate.
     pub fn precert_entry(&self, issuer: &PublicKey) -> Result<LogEntry, Rejection> {
         let tbs = if self.is_precertificate()? { self.precertificate_tbs()? } else { self.tbs_without_sct_list()? };
         Ok(LogEntry::Precert { issuer_key_hash: issuer.fingerprint(), tbs })
