@@ -104,8 +104,10 @@ rejections! {
     /// Fewer witnesses have cosigned than the policy requires.
     CosignaturesTooFew { found: usize, quorum: usize } => "cosignature.too_few", "{found} of {quorum} witnesses have cosigned";
 
-    /// The certificate is not DER, or not of the required form.
+    /// The certificate is not DER.
     CertificateMalformed => "certificate.malformed", "the certificate is not DER";
+    /// The certificate is DER, and a field of it is not accepted.
+    CertificateForm { fault: &'static str } => "certificate.form", "the certificate is not accepted: {fault}";
     /// The chain is empty or lacks an issuer.
     ChainIncomplete => "chain.incomplete", "the certificate chain is incomplete";
     /// The issuer name of a certificate is not the subject name of the next.

@@ -13,12 +13,12 @@ use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber, Ta
 /// `[0] EXPLICIT Version` of a `TBSCertificate`.
 const VERSION: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
 /// `[3] EXPLICIT Extensions` of a `TBSCertificate`.
-const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(3) };
+pub(super) const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(3) };
 /// Position of the issuer's name among the fields: after version, serial number and signature algorithm.
 const ISSUER: usize = 3;
 
 /// Splits `contents` into its consecutive encodings.
-fn parts(contents: &[u8]) -> der::Result<Vec<&[u8]>> {
+pub(super) fn parts(contents: &[u8]) -> der::Result<Vec<&[u8]>> {
     let mut reader = SliceReader::new(contents)?;
     let mut parts = Vec::new();
     while !reader.is_finished() {
@@ -27,8 +27,8 @@ fn parts(contents: &[u8]) -> der::Result<Vec<&[u8]>> {
     Ok(parts)
 }
 
-/// Returns the contents of one constructed encoding with this tag.
-fn contents(encoding: &[u8], tag: Tag) -> der::Result<&[u8]> {
+/// Returns the contents of one encoding with this tag.
+pub(super) fn contents(encoding: &[u8], tag: Tag) -> der::Result<&[u8]> {
     let any = AnyRef::from_der(encoding)?;
     if any.tag() == tag { Ok(any.value()) } else { Err(tag.value_error().into()) }
 }
