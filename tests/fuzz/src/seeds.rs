@@ -185,6 +185,7 @@ fn witness_talk() -> Vec<Vec<u8>> {
     seeds.push(request(6, vec![[1; 32], [2; 32]], &notes()[1]));
     seeds.push(format!("{}\n", witness().1).into_bytes());
     seeds.push("20852014\n".into());
+    seeds.push(format!("logs/v0\nvkey {}\norigin a log\nqpd 86400\n", log_key()).into_bytes());
     seeds
 }
 

@@ -17,7 +17,7 @@ use chancery_verify::timestamping::{Request as TimestampRequest, Token};
 use chancery_verify::trust_root::TrustRoot;
 use chancery_verify::verifier::AnySigner;
 use chancery_verify::verifier_key::VerifierKey;
-use chancery_verify::witness::{self, AddCheckpoint};
+use chancery_verify::witness::{self, AddCheckpoint, Log};
 use chancery_verify::{HashAlgorithm, PublicKey, Timestamp, pem as pem_text};
 use std::slice;
 
@@ -85,7 +85,7 @@ pub fn witness(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     if let Ok(request) = AddCheckpoint::parse(text) {
         assert_eq!(request.to_string(), text, "a request has one spelling");
-        let log = seeds::log_key();
+        let log = Log::new(seeds::log_key(), None).expect("the key of a log");
         for known in [None, Some(seeds::tree_head())] {
             if let Ok(head) = request.judge(&log, known.as_ref()) {
                 assert_eq!(head, seeds::tree_head(), "only what was signed is cosigned");
@@ -100,6 +100,10 @@ pub fn witness(input: &[u8]) {
         if let Ok((line, _)) = known.find(&seeds::checkpoint_text(), &lines) {
             assert_eq!(*line, signed, "only what was signed is a cosignature");
         }
+    }
+    for log in witness::parse_list(text).into_iter().flatten() {
+        let parsed = Log::parse(&format!("{}={}", log.origin(), log.key()));
+        assert_eq!(parsed, Ok(log), "a log on the command line is one of a list");
     }
     if let Ok(size) = witness::parse_size(text) {
         assert_eq!(size.to_string(), text.trim_end_matches('\n'));
