@@ -13,17 +13,20 @@ pub mod profile;
 #[cfg(feature = "issue")]
 pub mod request;
 mod tbs;
+mod unverified;
 
 pub use algorithm::SignatureAlgorithm;
 pub use chain::{verify_authority, verify_chain, verify_is_ca, verify_issued_by, verify_path};
 pub(crate) use foreign::Foreign;
 pub use precertificate::FinalIssuer;
+pub(crate) use precertificate::unverified_precertificate_has_entry;
 #[cfg(feature = "issue")]
 pub use profile::{verify_profile, verify_profile_without_sct};
 #[cfg(feature = "issue")]
 pub use request::Request;
 #[cfg(feature = "issue")]
 pub use tbs::with_extension;
+pub(crate) use unverified::{NameKind, SubjectName, Unverified};
 
 use crate::extension::{Claim, OTHER_NAME_USERNAME, POISON, POISON_VALUE, SCT_LIST};
 use crate::sct::{self, LogEntry, SignedCertificateTimestamp};

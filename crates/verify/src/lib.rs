@@ -23,6 +23,7 @@
 //! | [`signer`] | the identity or key that signed | this crate |
 //! | [`policy`] | which signers and how much evidence are enough | this crate; `deploy/policy.toml` shows every setting |
 //! | [`verifier`] | whether a bundle proves that its signer signed an artifact | Sigstore's client specification |
+//! | [`terms`] | what entries of logs are found by, and their summaries | this crate; Rekor's index keys |
 //! | [`protojson`] | requests in protobuf's JSON form | protobuf.dev, «ProtoJSON Format» |
 
 pub mod bundle;
@@ -35,6 +36,7 @@ pub mod hash;
 pub mod key;
 pub mod merkle;
 pub mod note;
+mod numbers;
 pub mod pem;
 pub mod policy;
 pub mod protojson;
@@ -44,6 +46,7 @@ pub mod rekor;
 pub mod sct;
 pub mod signer;
 pub mod statement;
+pub mod terms;
 pub mod tile;
 pub mod timestamp;
 pub mod timestamping;
@@ -60,6 +63,7 @@ pub use x509_cert;
 
 pub use hash::{Hash, HashAlgorithm};
 pub use key::PublicKey;
+pub use numbers::{counted, entries, leaves};
 pub use refusal::{JSON_VERSION, Refusal, Step, shown};
 pub use rejection::Rejection;
 pub use timestamp::Timestamp;

@@ -69,7 +69,7 @@ rejections! {
     /// The proof leads to another root hash.
     RootMismatch => "proof.root", "the proof does not lead to the root hash";
     /// The new tree has fewer leaves than the old one.
-    TreeShrinks { old: u64, new: u64 } => "proof.shrinks", "a tree of {new} leaves cannot extend one of {old}";
+    TreeShrinks { old: u64, new: u64 } => "proof.shrinks", "a tree of size {new} cannot extend one of size {old}";
 
     /// The path is not one of a tile or entry bundle.
     TilePath => "tile.path", "not a tile path";
@@ -106,7 +106,7 @@ rejections! {
     /// The cosignature does not verify, or has no time.
     CosignatureInvalid => "cosignature.invalid", "the cosignature does not verify";
     /// Fewer witnesses have cosigned than the policy requires.
-    CosignaturesTooFew { found: usize, quorum: usize } => "cosignature.too_few", "{found} of {quorum} witnesses have cosigned";
+    CosignaturesTooFew { found: usize, quorum: usize } => "cosignature.too_few", "too few witnesses have cosigned: {found} of {quorum}";
 
     /// The certificate is not DER.
     CertificateMalformed => "certificate.malformed", "the certificate is not DER";
@@ -269,11 +269,11 @@ rejections! {
     /// The log is not trusted at the time of the signature.
     LogWindow => "log.window", "the log is not trusted at this time";
     /// Entries of fewer log operators are present than required.
-    LogTooFew { found: usize, required: usize } => "log.too_few", "{found} of {required} required log operators have an entry for the signature";
+    LogTooFew { found: usize, required: usize } => "log.too_few", "too few log operators have an entry for the signature: {found} of {required}";
     /// No evidence shows when the signature was made.
     TimeNone => "time.none", "no evidence shows when the signature was made";
     /// Fewer operators establish the time than required.
-    TimeTooFew { found: usize, required: usize } => "time.too_few", "{found} of {required} required operators establish the time";
+    TimeTooFew { found: usize, required: usize } => "time.too_few", "too few operators establish the time: {found} of {required}";
     /// The time is in the future.
     TimeFuture => "time.future", "the time is in the future";
     /// The signer's certificate is not valid at the time of the signature.
@@ -287,7 +287,7 @@ rejections! {
     /// The certificate has the same SCT twice.
     SctDuplicate => "sct.duplicate", "the certificate has the same signed certificate timestamp twice";
     /// SCTs of fewer log operators are present than required.
-    SctTooFew { found: usize, required: usize } => "sct.too_few", "{found} of {required} required operators of certificate transparency logs have given the certificate an SCT";
+    SctTooFew { found: usize, required: usize } => "sct.too_few", "too few operators of certificate transparency logs have given the certificate an SCT: {found} of {required}";
     /// The envelope does not hold an in-toto statement.
     DssePayloadType => "dsse.payload_type", "not the payload type of an in-toto statement";
     /// The digest in the bundle is not the artifact's.
@@ -341,7 +341,7 @@ rejections! {
     /// The policy distrusts the identity, key, certificate or issuer of the signature.
     PolicyDistrusted => "policy.distrusted", "the policy distrusts this signature";
     /// Fewer signers have signed than the policy requires.
-    PolicyQuorum { found: usize, needed: usize } => "policy.quorum", "{found} of the {needed} signers that the policy requires have signed";
+    PolicyQuorum { found: usize, needed: usize } => "policy.quorum", "too few of the signers that the policy requires have signed: {found} of {needed}";
 
     /// The check needs the artifact itself, or its digest by another algorithm.
     ArtifactBytesNeeded => "artifact.bytes_needed", "the artifact itself is needed, or its digest by another algorithm";

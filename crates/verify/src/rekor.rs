@@ -163,6 +163,15 @@ struct Canonical<'a, S> {
     spec: &'a S,
 }
 
+/// The text that is logged of a key or certificate chain in PEM: every block encoded again, without surrounding text.
+/// Upstream's index has its hash.
+///
+/// # Errors
+/// [`Rejection::EntryKey`], [`Rejection::PemTooMany`], or the error of a key or certificate that cannot be logged.
+pub fn canonical_key(pem: &[u8]) -> Result<String, Rejection> {
+    verifier::Verifier::parse(pem).map(|verifier| verifier.canonical_pem)
+}
+
 /// Parses a spec into its type. Missing members are `None`: the checks of the type report them.
 fn parse_spec<'a, T: Deserialize<'a>>(spec: &'a str) -> Result<T, Rejection> {
     serde_json::from_str(spec).map_err(|_| Rejection::EntryMalformed { field: "spec" })

@@ -10,6 +10,8 @@ mod mutations;
 mod seeds;
 #[path = "../../../tests/fuzz/src/targets.rs"]
 mod targets;
+#[path = "../../../tests/fuzz/src/terms.rs"]
+mod terms;
 
 use mutations::{Numbers, mutate};
 use std::panic;
@@ -23,8 +25,9 @@ fn run(name: &str, target: targets::Target, input: &[u8]) {
 
 #[test]
 fn nothing_that_is_parsed_panics_or_has_two_spellings() {
-    for (name, target) in targets::ALL {
-        let seeds = seeds::of(name);
+    let targets = targets::ALL.map(|(name, target)| (name, target, seeds::of(name)));
+    let terms = terms::ALL.map(|(name, target)| (name, target, terms::seeds(name)));
+    for (name, target, seeds) in targets.into_iter().chain(terms) {
         assert!(!seeds.is_empty(), "{name}");
         for seed in &seeds {
             run(name, target, seed);

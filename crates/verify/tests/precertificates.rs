@@ -4,8 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
 
 use chancery_verify::certificate::{Certificate, FinalIssuer};
-use chancery_verify::sct::{self, LogEntry, SignedCertificateTimestamp};
-use chancery_verify::{Rejection, Timestamp};
+use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
+use chancery_verify::terms::{Entry, Term, TermKind};
+use chancery_verify::{Rejection, Timestamp, hash};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
@@ -167,5 +168,28 @@ fn without_poison_there_is_no_entry() {
     assert_eq!(issuer.unverified_entry(certificate.der()), Err(Rejection::SctPoison));
     for garbage in [&b""[..], b"\x30\x00", b"garbage"] {
         assert_eq!(issuer.unverified_entry(garbage), Err(Rejection::CertificateMalformed));
+    }
+}
+
+/// An index finds the entry by the fingerprint of the precertificate that was submitted.
+#[test]
+fn the_precertificate_is_recognised_with_the_certificate_that_signed_it() {
+    let world = World::new(signing("signer"));
+    let precertificate =
+        with_extension(leaf(), &POISON, vec![5, 0]).signed_by(&world.key, &world.signer_issuer).unwrap();
+    let precertificate = precertificate.der().to_vec();
+    let issuer = FinalIssuer::among(&[world.signer.clone(), world.ca.clone()]).unwrap();
+    let entry = issuer.unverified_entry(&precertificate).unwrap();
+    let timestamp = Timestamp::from_seconds(1_795_000_000);
+    let logged = MerkleTreeLeaf { timestamp, entry, extensions: Vec::new() }.to_bytes().unwrap();
+    let fingerprint = Term::of_bytes(TermKind::CertificateFingerprint, &hash::sha256(&precertificate));
+    let is_found = |chain: &[&[u8]]| {
+        let chain = chain.iter().map(|certificate| certificate.to_vec()).collect();
+        let extra = ExtraData::Precert { precertificate: precertificate.clone(), chain }.to_bytes().unwrap();
+        Entry::of_certificate_log(&logged, &extra).unwrap().terms().contains(&fingerprint)
+    };
+    assert!(is_found(&[world.signer.der(), world.ca.der()]));
+    for chain in [vec![], vec![&b"no DER"[..]], vec![precertificate.as_slice()]] {
+        assert!(!is_found(&chain));
     }
 }

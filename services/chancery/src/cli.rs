@@ -18,6 +18,7 @@ mod serve;
 mod token;
 mod trust;
 mod verify;
+mod waiting;
 mod witness;
 
 use clap::{Parser, Subcommand};

@@ -107,7 +107,7 @@ pub(crate) async fn run(
         roles: &roles,
         issuer: SignIn::Here,
         database: &database,
-        check_command,
+        check_command: check_command.clone(),
         console,
     };
     let instance = Box::pin(Instance::start(&setup, clock, choices)).await?;
@@ -116,21 +116,19 @@ pub(crate) async fn run(
     // (5)
     data.complete()?;
     // (6), (7)
+    let quarantined = instance.quarantined(&check_command);
     let facts = Facts { root_checksum: &instance.root_checksum(), ..facts };
     let only_here = |routes: axum::Router| routes.layer(middleware::from_fn(loopback::only_this_machine));
     let say = || {
-        if let Err(error) = say(&facts) {
+        let text = if quarantined.is_empty() { banner::banner(&facts) } else { banner::in_doubt(&facts, &quarantined) };
+        if let Err(error) = print(&text) {
             tracing::warn!(error = format!("{error:#}"), "cannot print the banner");
         }
-        if demo {
+        if demo && quarantined.is_empty() {
             tokio::spawn(show(url.to_owned(), path.to_owned()));
         }
     };
     instance.serve(listening, only_here, say).await
-}
-
-fn say(facts: &Facts<'_>) -> anyhow::Result<()> {
-    print(&banner::banner(facts))
 }
 
 /// Signs what `--demo` promises and prints one line. The server runs on where that fails.

@@ -10,7 +10,7 @@
 //! 1. A personality checks the submission and makes a [`Pending`] of it.
 //! 2. [`Log::append`] puts it into the pool; a full pool is [`Error::Busy`].
 //! 3. The sequencer takes everything that waits, assigns indices and extends the tree. The store writes the extension in one
-//!    transaction (`heads`, in `SQLite` `tree_heads`, `bundle_parts`, `identities`, `tiles`), if the head is still the one that
+//!    transaction (`bundle_parts`, `identities`, `tiles`, in `PostgreSQL` also `heads`), if the head is still the one that
 //!    was extended and none of the entries is logged. **The commit is the durability point.** Otherwise the store says what
 //!    there is, and the sequencer extends that.
 //! 4. It signs the committed head and wakes the submitters. The head is published once it is in the high-water mark, which

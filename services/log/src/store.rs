@@ -12,6 +12,7 @@ mod postgres;
 mod sqlite;
 mod timed;
 
+pub(crate) use doubts::FAILED_CHECK;
 pub use doubts::{Change, Doubts, End, Identity, Recorded};
 pub use location::{Database, Location};
 pub use lock::Lock;
@@ -381,11 +382,9 @@ pub trait Store: Doubts + Send + Sync {
     fn census(&self, log_id: i64) -> Answer<'_, Census>;
 
     /// Up to `count` of the heads that the log has had, in order: those that extend a tree of more than `after` leaves, or from
-    /// the first one on. The last one is [`Self::head`]. Nothing where the database keeps only that one. For checks.
-    fn earlier_heads(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<EarlierHead>> {
-        let _ = (log_id, after, count);
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
+    /// the first one on. The last one is [`Self::head`], unless that is of the empty tree. Those from before the database kept
+    /// them are not among them. For checks.
+    fn earlier_heads(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<EarlierHead>>;
 
     /// Every issuer: its SHA-256 and itself, in DER. For checks.
     fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, Bytes)>>;

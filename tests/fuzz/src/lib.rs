@@ -8,4 +8,5 @@ pub mod registry;
 pub mod repository;
 pub mod seeds;
 pub mod targets;
+pub mod terms;
 pub mod tokens;

@@ -26,18 +26,17 @@ fn is_verbose(query: Option<&str>) -> bool {
 }
 
 fn readiness(findings: &[Finding], verbose: bool) -> Response {
-    let obstacle = health::obstacle(findings, None);
-    let status = if obstacle.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let lines: Vec<String> = match obstacle {
-        _ if verbose => {
-            let verdict = if obstacle.is_none() { "passed" } else { "failed" };
-            findings.iter().map(ToString::to_string).chain([format!("readyz check {verdict}")]).collect()
-        }
-        None => {
-            let warnings = findings.iter().filter_map(Finding::warning).map(|warning| format!("warning: {warning}"));
-            std::iter::once("ready".to_owned()).chain(warnings).collect()
-        }
-        Some(obstacle) => vec![obstacle.to_owned()],
+    let obstacles = health::obstacles(findings);
+    let is_ready = obstacles.is_empty();
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let lines: Vec<String> = if verbose {
+        let verdict = if is_ready { "passed" } else { "failed" };
+        findings.iter().map(ToString::to_string).chain([format!("readyz check {verdict}")]).collect()
+    } else if is_ready {
+        let warnings = findings.iter().filter_map(Finding::warning).map(|warning| format!("warning: {warning}"));
+        std::iter::once("ready".to_owned()).chain(warnings).collect()
+    } else {
+        obstacles
     };
     (status, format!("{}\n", lines.join("\n"))).into_response()
 }
@@ -61,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_obstacle_or_every_check_is_shown() {
+    async fn every_obstacle_or_every_check_is_shown() {
         let passed = Finding::unless("log", "rekor", None);
         let warned = Finding::new("log", "rekor witnesses", State::Warning("one is away".to_owned()));
         let failed = Finding::unless("ca", "certificate log", Some("it does not answer".to_owned()));
@@ -71,9 +70,15 @@ mod tests {
         for query in ["verbose", "verbose=1", "x=y&verbose="] {
             assert_eq!(ask(&ready, &format!("/readyz?{query}")).await, (200, all.to_owned()));
         }
-        let not_ready = [passed, warned, failed];
-        assert_eq!(ask(&not_ready, "/readyz?verbosely").await, (503, "it does not answer\n".to_owned()));
+        let doubtful = |log: &str| Finding::unless("log", log, Some(format!("the {log} log is\nQUARANTINED")));
+        let not_ready = [passed, warned, failed.clone(), doubtful("ct"), doubtful("rekor2"), failed];
+        // Each once, and on a line of its own.
+        let said = "it does not answer\nthe ct log is QUARANTINED\nthe rekor2 log is QUARANTINED\n";
+        assert_eq!(ask(&not_ready, "/readyz?verbosely").await, (503, said.to_owned()));
         let all = "[+]log rekor ok\n[!]log rekor witnesses warning: one is away\n\
+                   [-]ca certificate log failed: it does not answer\n\
+                   [-]log ct failed: the ct log is QUARANTINED\n\
+                   [-]log rekor2 failed: the rekor2 log is QUARANTINED\n\
                    [-]ca certificate log failed: it does not answer\nreadyz check failed\n";
         assert_eq!(ask(&not_ready, "/readyz?verbose").await, (503, all.to_owned()));
         // A restart would not mend it.

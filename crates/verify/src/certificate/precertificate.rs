@@ -60,6 +60,14 @@ impl FinalIssuer {
     }
 }
 
+/// Whether a log makes `tbs` of this precertificate, as it is or with the issuer that the certificate of its `signer`
+/// names. Nothing is verified: logs hold certificates that [`Certificate`] refuses.
+pub(crate) fn unverified_precertificate_has_entry(precertificate: &[u8], signer: Option<&[u8]>, tbs: &[u8]) -> bool {
+    let Ok(cut) = tbs::signed_part(precertificate).and_then(tbs::without_poison) else { return false };
+    let with_parts_of = |signer: &[u8]| IssuerParts::of(tbs::signed_part(signer)?)?.put_into(&cut);
+    cut == tbs || signer.is_some_and(|signer| with_parts_of(signer).is_ok_and(|submitted| submitted == tbs))
+}
+
 /// Whether this is a precertificate signing certificate.
 fn signs_precertificates(issuer: &Certificate) -> Result<bool, Rejection> {
     Ok(issuer.decode::<ExtendedKeyUsage>()?.is_some_and(|usage| usage.0.contains(&PRECERTIFICATE_SIGNING)))

@@ -11,7 +11,7 @@ use der::asn1::AnyRef;
 use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
 
 /// `[0] EXPLICIT Version` of a `TBSCertificate`.
-const VERSION: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
+pub(super) const VERSION: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
 /// `[3] EXPLICIT Extensions` of a `TBSCertificate`.
 pub(super) const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(3) };
 /// Position of the issuer's name among the fields: after version, serial number and signature algorithm.

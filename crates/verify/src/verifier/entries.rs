@@ -8,7 +8,7 @@ use crate::checkpoint::{Naming, open_trusted};
 use crate::note::{KeyName, Note};
 use crate::rekor::logged;
 use crate::trust_root::TransparencyLog;
-use crate::{Hash, Refusal, Rejection, Step, Timestamp, merkle};
+use crate::{Hash, Refusal, Rejection, Step, Timestamp, leaves, merkle};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -184,8 +184,8 @@ fn included(
     let head = checkpoint.head;
     if head.size != proof.tree_size || head.root != proof.root_hash {
         return Err(refuse(Rejection::CheckpointMismatch, "").expected(
-            format!("the checkpoint's tree, {} leaves, {}", head.size, hex::encode(head.root)),
-            format!("{} leaves, {}", proof.tree_size, hex::encode(proof.root_hash)),
+            format!("the checkpoint's tree, {}, {}", leaves(head.size), hex::encode(head.root)),
+            format!("{}, {}", leaves(proof.tree_size), hex::encode(proof.root_hash)),
         ));
     }
     if naming == Naming::Name && proof.log_index != entry.log_index {

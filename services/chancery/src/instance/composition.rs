@@ -165,6 +165,11 @@ impl Instance {
         files.write_to(directory).context("cannot write the trust files")
     }
 
+    /// Why logs are quarantined, each with `check_command` to run; empty where none is.
+    pub(crate) fn quarantined(&self, check_command: &str) -> Vec<String> {
+        self.logs.as_ref().map(|logs| logs.running.quarantined(check_command)).unwrap_or_default()
+    }
+
     /// SHA-256 of the root that clients of the TUF repository start from, in hexadecimal; empty where it is not here.
     pub(crate) fn root_checksum(&self) -> String {
         self.tuf.as_ref().map(Tuf::root_checksum).unwrap_or_default()

@@ -12,14 +12,15 @@ use crate::head::{Follower, HeadSigner, Published, Reader};
 use crate::quarantine::Quarantine;
 use crate::store::{CommittedHead, Identity, LogRecord, Store};
 use crate::trust::guard::{Guard, Remembered, Sound, Verdict};
-use crate::trust::mark::{Mark, Marker, Marking};
+use crate::trust::mark::{Home, Mark, Marker, Marking};
 use crate::trust::witnessing::{self, Context, Witnessed, Witnesses};
-use chancery_daemon::clock::{ClockFault, ClockGuard};
+use chancery_daemon::clock::{Clock as _, ClockFault, ClockGuard};
 use chancery_daemon::samples::Samples;
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::Timestamp;
 use chancery_verify::checkpoint::Scheme;
+use chancery_verify::merkle::TreeHead;
 use futures_util::future::{BoxFuture, OptionFuture};
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub(super) quarantine: Quarantine,
     pub(super) ended: Ended,
     pub(super) activity: Arc<Activity>,
+    /// Whether this start has made it, so that nothing of it was published before.
+    pub(super) is_new: bool,
 }
 
 /// The sequencer's ends of its queues, and what stops it.
@@ -87,6 +90,17 @@ impl Shared {
         }
     }
 
+    /// The database, and since when the log is in it. A server that starts soon after a failover adds nothing either until every
+    /// server that knows more has had the time to say so.
+    async fn home(&self, before: Option<&Home>) -> Result<Home, Error> {
+        let (database, now) = (self.store.identity().await?, self.clock.now());
+        let since = if self.is_new { None } else { since(before, &database, now) };
+        if let Some(since) = since {
+            self.store.has_changed(Duration::from_millis(now.millis().saturating_sub(since.millis())));
+        }
+        Ok(Home { database, since })
+    }
+
     /// What keeps a quarantine of the log, and waits for its end. `before` is the database that the mark names.
     fn keeper(&self, memory: Memory, before: Identity) -> Keeper {
         Keeper {
@@ -96,7 +110,7 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             quarantine: self.quarantine.clone(),
             database: before,
-            known: None,
+            known: Vec::new(),
             published: None,
             ended: self.ended.clone(),
             frozen: Arc::clone(&self.frozen),
@@ -115,19 +129,20 @@ pub(super) async fn begin(shared: &Shared, settings: Settings, ends: Ends) -> Re
     let (mut mark, note) = settings.mark.as_deref().map(open_mark).transpose()?.unzip();
     let note = note.flatten();
     let memory = Memory::new(Arc::clone(record), Arc::clone(store), settings.mark.as_deref());
-    let database = store.identity().await.map_err(Error::from)?;
-    let before = mark.as_ref().map_or_else(|| database.clone(), |(mark, _)| mark.database().clone());
-    let change = before.change(&database);
-    let verdict = judge(guard, settings.copy.as_ref(), note.as_deref(), settings.witnesses.as_ref(), store).await?;
+    let home = shared.home(mark.as_ref().map(|(mark, _)| mark.home())).await?;
+    let before = mark.as_ref().map_or_else(|| home.database.clone(), |(mark, _)| mark.home().database.clone());
+    let change = before.change(&home.database);
+    let (copied, copy) = copied(guard, settings.copy.as_ref()).await?.unzip();
+    let verdict = judge(guard, copied, note.as_deref(), settings.witnesses.as_ref(), store).await?;
     let (mut begun, keeper) = match memory.confirm(guard, verdict).await? {
         Verdict::Sound(sound) => {
             if let Some(change) = change {
                 tracing::warn!(log.name = %record.name, "{change}; the stored log is proven nevertheless");
             }
+            let keeper = shared.keeper(memory, home.database.clone());
             if let Some((mark, _)) = &mut mark {
-                mark.moved_to(database.clone());
+                mark.moved_to(home);
             }
-            let keeper = shared.keeper(memory, database);
             let (shutdown, period) = (ends.shutdown.clone(), settings.checkpoint_period);
             let begun = go_on(shared, sound, mark, settings.witnesses, period, ends).await?;
             let published = begun.published.clone();
@@ -138,7 +153,8 @@ pub(super) async fn begin(shared: &Shared, settings: Settings, ends: Ends) -> Re
                 quarantine.explain(&record.name, change);
             }
             quarantine.begin(&record.name, reason);
-            let keeper = Keeper { known: note, ..shared.keeper(memory, before) };
+            let known = note.into_iter().chain(copy).collect();
+            let keeper = Keeper { known, ..shared.keeper(memory, before) };
             let last = guard.last_published().await?;
             if let Some(last) = &last {
                 shared.activity.checkpointed(last.tree.size);
@@ -149,6 +165,14 @@ pub(super) async fn begin(shared: &Shared, settings: Settings, ends: Ends) -> Re
     let (keeper, shutdown) = keeper;
     begun.task = Box::pin(both(begun.task, keeper.keep(shutdown)));
     Ok(begun)
+}
+
+/// Since when a log that was at home `before` is in this database: since now, where it is another one, and where nothing says
+/// which timeline it was in and this one is not the first, which may have begun a moment ago.
+fn since(before: Option<&Home>, database: &Identity, now: Timestamp) -> Option<Timestamp> {
+    let before = before.cloned().unwrap_or_default();
+    let is_unknown = before.database.timeline.is_none() && database.timeline.is_some_and(|timeline| timeline > 1);
+    if is_unknown || before.database.change(database).is_some() { Some(now) } else { before.since }
 }
 
 /// Signs and publishes the head of a sound log, and makes its sequencer.
@@ -236,19 +260,23 @@ fn open_mark(path: &Path) -> Result<((Mark, &Path), Option<String>), OpenError> 
     Ok(((mark, path), note))
 }
 
+/// What the copy of the log's files is known to have. It MUST be read before the guard reads heads: whatever is published was
+/// committed before.
+async fn copied(guard: Guard<'_>, copy: Option<&Destination>) -> Result<Option<(TreeHead, String)>, OpenError> {
+    match copy {
+        Some(copy) => Ok(copy.published(guard.scheme, guard.key).await?),
+        None => Ok(None),
+    }
+}
+
 /// What the guard finds, and then the witnesses.
 async fn judge(
     guard: Guard<'_>,
-    copy: Option<&Destination>,
+    copied: Option<TreeHead>,
     mark: Option<&str>,
     witnesses: Option<&Witnesses>,
     store: &Arc<dyn Store>,
 ) -> Result<Verdict, OpenError> {
-    // Heads are read after what was published of them: whatever is published was committed before.
-    let copied = match copy {
-        Some(copy) => copy.published(guard.scheme, guard.key).await?,
-        None => None,
-    };
     let marked = mark.map(|note| guard.scheme.open(note, guard.key)).transpose().map_err(OpenError::OtherMark)?;
     let verdict = guard.inspect(Remembered { copied, marked }).await?;
     let (Verdict::Sound(sound), Some(witnesses)) = (&verdict, witnesses) else { return Ok(verdict) };

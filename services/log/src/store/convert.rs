@@ -129,7 +129,7 @@ macro_rules! census {
 }
 pub(super) use census;
 
-/// Selects the logs that have rows and are not listed. Their heads are in the table `$heads`.
+/// Selects the logs that have rows and are not listed. Their heads are in the table or view `$heads`.
 macro_rules! unlisted {
     ($heads:literal) => {
         concat!(

@@ -151,7 +151,8 @@ pub(crate) async fn the_database_itself_refuses_to_forget(bench: Bench) {
         "DELETE FROM checkpoints",
         "UPDATE checkpoints SET note = ''",
         "INSERT INTO identities SELECT log_id, identity_hash, 999 FROM identities LIMIT 1",
-        "INSERT INTO bundle_parts SELECT log_id, 7, timestamp_ms, leaf_hashes, identity_hashes, ends, contents FROM bundle_parts LIMIT 1",
+        "INSERT INTO bundle_parts (log_id, first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents)
+            SELECT log_id, 7, timestamp_ms, leaf_hashes, identity_hashes, ends, contents FROM bundle_parts LIMIT 1",
     ] {
         assert!(running.database.execute(statement).await.is_err(), "{statement}");
     }

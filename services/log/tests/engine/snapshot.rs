@@ -28,7 +28,7 @@ const VERSION_3: &str = "
 
 /// Pages that are touched to find the newest head.
 async fn pages(running: &Running) -> u64 {
-    let Database::Postgres(database) = &running.database else { unreachable!("SQLite has one row for each log") };
+    let Database::Postgres(database) = &running.database else { unreachable!("SQLite keeps heads with the entries") };
     let explain = "EXPLAIN (ANALYZE, BUFFERS) SELECT tree_size, root_hash, timestamp_ms FROM heads
         WHERE log_id = 1 ORDER BY previous_size DESC LIMIT 1";
     let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&database.readers).await.unwrap();

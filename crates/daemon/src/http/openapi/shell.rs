@@ -44,7 +44,7 @@ fn readiness() -> Operation {
         )
         .optional_query("verbose", text(), "Whether to list every check; with or without a value.")
         .answer(200, "It does. Warnings follow, a line for each.", [Content::text(TEXT)])
-        .answer(503, "It does not; the body has the first reason.", [Content::text(TEXT)])
+        .answer(503, "It does not; the body has a line for each reason.", [Content::text(TEXT)])
 }
 
 fn about(document: &mut Document) {

@@ -1,21 +1,16 @@
 //! `chancery log freeze`: ends the writes of a log, in its database, so that every server obeys.
 
+use crate::cli::waiting;
 use anyhow::Context as _;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_log::store::{CommittedHead, Database, LogRecord, Store};
+use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{
-    io::Write as _,
-    path::PathBuf,
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 /// How long a running server is given to store its last checkpoint.
 const WAIT: Duration = Duration::from_secs(10);
-/// How often it is looked for.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Refuse new entries in a log for ever; it can still be read, and inclusion proven
 ///
@@ -56,7 +51,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    writeln!(out, "{} is frozen with {size} entries, root hash {root}", record.origin)?;
+    writeln!(out, "{} is frozen with {}, root hash {root}", record.origin, entries(size))?;
     match checkpoint {
         Some(note) => write!(out, "its final checkpoint:\n{note}")?,
         None => writeln!(out, "no server has signed the final checkpoint yet; the next start of the server signs it")?,
@@ -68,15 +63,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn freeze(store: &dyn Store, name: &str) -> anyhow::Result<(LogRecord, CommittedHead, Option<String>)> {
     let record = super::record(store, name).await?;
     let head = store.freeze(record.log_id, SystemClock.now()).await?;
-    let begun = Instant::now();
-    loop {
+    let checkpoint = waiting::until(WAIT, async || {
         let newest = store.newest_checkpoint(record.log_id).await?;
-        if let Some((_, note)) = newest.filter(|(size, _)| *size == head.tree.size) {
-            return Ok((record, head, Some(note)));
-        }
-        if begun.elapsed() > WAIT {
-            return Ok((record, head, None));
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+        Ok(newest.filter(|(size, _)| *size == head.tree.size).map(|(_, note)| note))
+    });
+    let checkpoint = checkpoint.await?;
+    Ok((record, head, checkpoint))
 }

@@ -3,6 +3,7 @@
 use super::MAX_BODY_BYTES;
 use crate::Error;
 use crate::personality::rekor_v1::EntryId;
+use crate::store::StoreError;
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -120,24 +121,25 @@ fn log_failure(error: &Error) -> Response {
         // As upstream, where a server for an old shard is configured like this.
         return plain(StatusCode::NOT_IMPLEMENTED, "Create Entry API not enabled in this Rekor instance".into());
     }
-    let (status, retry_after) = match error {
-        Error::Busy { retry_after_seconds } => (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after_seconds)),
-        Error::Unavailable { .. } | Error::Clock(_) => (StatusCode::SERVICE_UNAVAILABLE, Some(5)),
-        // It does not end by itself.
-        Error::Quarantined(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
-        Error::Frozen | Error::Corrupt(_) | Error::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
-    };
     tracing::error!(error.code = error.code(), %error, "a request to the log failed");
     // Fixed sentences: a 5xx never shows a client what is inside.
-    let message = match status {
-        StatusCode::SERVICE_UNAVAILABLE if retry_after.is_none() => {
-            "the transparency log is quarantined until its operator has looked at it"
+    let (status, message) = match error {
+        // It does not end by itself.
+        Error::Quarantined(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the transparency log is quarantined until its operator has looked at it")
         }
-        StatusCode::SERVICE_UNAVAILABLE => "the transparency log takes no entries at the moment; try again",
-        _ => "unexpected error communicating with transparency log",
+        Error::Busy { .. } | Error::Unavailable { .. } | Error::Clock(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the transparency log takes no entries at the moment; try again")
+        }
+        Error::Frozen | Error::Corrupt(_) | Error::Store(StoreError::Corrupt(_)) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "unexpected error communicating with transparency log")
+        }
+        Error::Store(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the transparency log cannot be reached at the moment; try again")
+        }
     };
     let mut response = plain(status, message.into());
-    if let Some(seconds) = retry_after {
+    if let Some(seconds) = error.retry_after_seconds() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response

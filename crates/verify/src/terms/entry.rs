@@ -1,0 +1,91 @@
+//! An entry of a log, read for search: its terms and its summary come from the same parts.
+
+use super::attestation::Attestation;
+use super::kind::TermKind;
+use super::set::{Omissions, Terms};
+use super::signer::Signer;
+use super::summary::{Summary, bounded, listed};
+use super::term::Term;
+use crate::{Hash, Rejection};
+
+/// A parsed entry. Its signatures are not verified, and its certificates neither: an entry is found by what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    kind: String,
+    /// Empty in a certificate transparency log.
+    version: String,
+    leaf_hash: Hash,
+    /// Terms of the entry itself: its digests, and what else upstream indexes.
+    pub(super) terms: Vec<Term>,
+    pub(super) payload_type: Option<String>,
+    pub(super) signers: Vec<Signer>,
+    pub(super) omissions: Omissions,
+    attestation: Option<Attestation>,
+}
+
+impl Entry {
+    pub(super) fn new(kind: &str, version: &str, leaf_hash: Hash) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            version: version.to_owned(),
+            leaf_hash,
+            terms: Vec::new(),
+            payload_type: None,
+            signers: Vec::new(),
+            omissions: Omissions::default(),
+            attestation: None,
+        }
+    }
+
+    /// Adds the in-toto statement whose hash the entry has. The caller has compared the hash.
+    ///
+    /// # Errors
+    /// [`Rejection::StatementMalformed`] if the payload is no such statement.
+    pub fn attested(mut self, payload: &[u8]) -> Result<Self, Rejection> {
+        self.attestation = Some(Attestation::read(payload)?);
+        Ok(self)
+    }
+
+    /// The terms. Those that matter most come first: if there are too many, the others are left out.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        let mut terms = Terms::with(self.omissions.clone());
+        terms.add(Term::of_bytes(TermKind::LeafHash, &self.leaf_hash));
+        terms.add_text(TermKind::EntryKind, &self.kind);
+        if !self.version.is_empty() {
+            terms.add_text(TermKind::EntryKind, &format!("{}/{}", self.kind, self.version));
+        }
+        for term in &self.terms {
+            terms.add(term.clone());
+        }
+        for add in [Signer::add_keys, Signer::add_names, Signer::add_claims, Signer::add_domains] {
+            for signer in &self.signers {
+                add(signer, &mut terms);
+            }
+        }
+        match &self.attestation {
+            Some(attestation) => terms.and(attestation.terms()),
+            None => terms,
+        }
+    }
+
+    /// The summary.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let attestation = self.attestation.as_ref();
+        let digests = |kind: TermKind| {
+            let attested = attestation.into_iter().flat_map(|attestation| &attestation.digests);
+            listed(self.terms.iter().chain(attested).filter(|term| term.kind() == kind).map(Term::text))
+        };
+        Summary {
+            kind: bounded(&self.kind),
+            version: (!self.version.is_empty()).then(|| bounded(&self.version)),
+            digests: digests(TermKind::ArtifactDigest),
+            attestation_digests: digests(TermKind::AttestationDigest),
+            payload_type: self.payload_type.as_deref().map(bounded),
+            predicate_type: attestation.and_then(|found| found.predicate_type.as_deref()).map(bounded),
+            signers: self.signers.iter().map(Signer::summary).collect(),
+            incomplete: !self.omissions.is_empty() || attestation.is_some_and(Attestation::is_incomplete),
+        }
+    }
+}
