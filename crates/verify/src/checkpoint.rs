@@ -131,9 +131,14 @@ impl Scheme {
 
     /// As [`Self::open`], and returns the checked signature, too.
     pub fn open_signed(&self, note: &str, key: &PublicKey) -> Result<SignedHead, Rejection> {
+        self.open_signed_as(&self.origin(), note, key)
+    }
+
+    /// As [`Self::open_signed`], for a log whose checkpoints have another first line.
+    pub(crate) fn open_signed_as(&self, origin: &str, note: &str, key: &PublicKey) -> Result<SignedHead, Rejection> {
         let note = Note::parse(note)?;
         let checkpoint = Checkpoint::parse(&note.text)?;
-        if checkpoint.origin != self.origin() {
+        if checkpoint.origin != origin {
             return Err(Rejection::CheckpointOrigin);
         }
         let head = checkpoint.head;

@@ -93,6 +93,10 @@ rejections! {
     VerifierKey => "verifier_key.malformed", "malformed verifier key";
     /// The body is not a log's request for a cosignature.
     WitnessRequest => "witness.request", "malformed request for a cosignature";
+    /// The origin of a log is empty, longer than 255 bytes, or not a line of text.
+    WitnessLog => "witness.log", "the origin of a log must be a line of at most 255 bytes, the first one of its checkpoints";
+    /// The text is not a list of logs in the format of the witness network.
+    WitnessList { line: usize, fault: &'static str } => "witness.list", "line {line} of the list of logs: {fault}";
     /// The body is not a witness's answer.
     WitnessAnswer => "witness.answer", "malformed answer of a witness";
     /// Two witnesses have the same name or key, or the quorum is zero or larger than the number of witnesses.
@@ -104,8 +108,10 @@ rejections! {
     /// Fewer witnesses have cosigned than the policy requires.
     CosignaturesTooFew { found: usize, quorum: usize } => "cosignature.too_few", "too few witnesses have cosigned: {found} of {quorum}";
 
-    /// The certificate is not DER, or not of the required form.
+    /// The certificate is not DER.
     CertificateMalformed => "certificate.malformed", "the certificate is not DER";
+    /// The certificate is DER, and a field of it is not accepted.
+    CertificateForm { fault: &'static str } => "certificate.form", "the certificate is not accepted: {fault}";
     /// The chain is empty or lacks an issuer.
     ChainIncomplete => "chain.incomplete", "the certificate chain is incomplete";
     /// The issuer name of a certificate is not the subject name of the next.
