@@ -135,7 +135,7 @@ impl Instance {
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
         background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()));
         let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
-        assembly.add(Role::Log, logs.as_ref().map(|logs| (logs.routes(), logs.checks(setup.check_command.clone()))));
+        assembly.add(Role::Log, common.answering_logs(logs.as_ref(), metrics.as_ref())?);
         assembly.add(Role::Ca, Some(authority));
         assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.checks())));
         if let Some(timestamps) = timestamps {
@@ -248,6 +248,13 @@ impl Common<'_> {
         let roots = [&authority::roots(keys)[..], &transparency.accepted_roots[..]].concat();
         let opening = Opening { setup, clock, random, tiles: tiles.as_ref(), witnesses, rekor_v2 };
         opening.logs(&roots).await.map(Some)
+    }
+
+    /// The logs' routes and checks, where they are this process's.
+    fn answering_logs(&self, logs: Option<&Logs>, metrics: Option<&Metrics>) -> anyhow::Result<Option<Part>> {
+        let Some(logs) = logs else { return Ok(None) };
+        let routes = logs.routes(metrics).context("cannot measure the logs")?;
+        Ok(Some((routes, logs.checks(self.setup.check_command.clone()))))
     }
 
     /// What follows the rotation of the certificate logs' keys in this process; `issuing` is its authority.
