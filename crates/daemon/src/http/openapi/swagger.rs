@@ -105,7 +105,7 @@ fn operation(document: &Value, object: &Value) -> Value {
     let request = &object["requestBody"]["content"];
     if request.is_object() {
         converted["consumes"] = members(request).map(|(kind, _)| kind.as_str()).collect();
-        parameters.push(json!({ "name": "body", "in": "body", "required": true, "schema": body(request, "string") }));
+        parameters.push(json!({ "name": "body", "in": "body", "required": true, "schema": body(request) }));
     }
     if !parameters.is_empty() {
         converted["parameters"] = parameters.into();
@@ -137,7 +137,7 @@ fn answer(document: &Value, object: &Value) -> Value {
     }
     let mut converted = json!({ "description": object["description"] });
     if object["content"].is_object() {
-        converted["schema"] = body(&object["content"], "file");
+        converted["schema"] = body(&object["content"]);
     }
     for (name, header) in members(&object["headers"]) {
         let reference = header["$ref"].as_str().map(|reference| reference.trim_start_matches('#'));
@@ -148,13 +148,13 @@ fn answer(document: &Value, object: &Value) -> Value {
     converted
 }
 
-/// The schema of a body: that of its JSON form, if there is one. Bytes are of this type.
-fn body(content: &Value, bytes: &str) -> Value {
+/// The schema of a body: that of its JSON form, if there is one.
+fn body(content: &Value) -> Value {
     let json = content.get("application/json");
     let first = json.or_else(|| members(content).map(|(_, form)| form).next());
     match first.and_then(|form| form.get("schema")) {
         Some(form) => schema(form),
-        None => json!({ "type": bytes }),
+        None => json!({ "type": "string", "format": "binary" }),
     }
 }
 
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(post["responses"]["500"], json!({ "$ref": "#/responses/Fault" }));
         let get = &swagger["paths"]["/things"]["get"];
         assert_eq!((&get["parameters"][0]["minimum"], &get["parameters"][0]["type"]), (&json!(1), &json!("integer")));
-        assert_eq!(get["responses"]["200"]["schema"], json!({ "type": "file" }));
+        assert_eq!(get["responses"]["200"]["schema"], json!({ "type": "string", "format": "binary" }));
     }
 
     #[test]
