@@ -217,3 +217,15 @@ fn bodies_are_looked_up_in_their_logged_form_too() {
     let refused = EntryKind::Dsse.admit(&proposal).unwrap_err().to_string();
     assert_eq!(refused, "entry not insertable into log: missing proposed content");
 }
+
+#[test]
+fn a_list_of_the_members_is_no_proposal() {
+    let Logged { body, .. } = load(DSSE);
+    let logged: Value = serde_json::from_slice(&body).unwrap();
+    let list = json!([logged["kind"], logged["apiVersion"], logged["spec"]]).to_string();
+    assert!(ProposedEntry::parse(list.as_bytes()).is_err());
+    let members = ["proposedContent", "envelopeHash", "payloadHash", "signatures"].map(|name| &logged["spec"][name]);
+    let text = json!({ "kind": "dsse", "apiVersion": "0.0.1", "spec": members }).to_string();
+    let refused = EntryKind::Dsse.canonicalize(&ProposedEntry::parse(text.as_bytes()).unwrap()).unwrap_err();
+    assert_eq!(refused, Rejection::EntryMalformed { field: "spec" });
+}

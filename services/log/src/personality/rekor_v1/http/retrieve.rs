@@ -67,7 +67,12 @@ pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> 
 /// proposed. Upstream reads every entry before it counts them.
 fn wanted(json: &[u8]) -> Result<Wanted, Failure> {
     // (1)
-    let query: SearchLogQuery<'_> = serde_json::from_slice(json).map_err(|_| malformed("it is not a search query"))?;
+    let no_query = || malformed("it is not a search query");
+    // Serde would also read a list of the three lists.
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err(no_query());
+    }
+    let query: SearchLogQuery<'_> = serde_json::from_slice(json).map_err(|_| no_query())?;
     check_counts(&query)?;
     // (2)
     let proposals = query.entries.iter().flatten().map(|entry| parse(entry)).collect::<Result<Vec<_>, _>>()?;
