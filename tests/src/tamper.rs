@@ -96,7 +96,8 @@ impl Heads {
 }
 
 /// The other tables, which both databases have. Not among them, because no row is there in a log with nothing wrong: `frozen_logs`
-/// and `quarantined_logs`, which are decisions; `ended_logs`, of which the log's own tests change the size and the check finds it.
+/// and `quarantined_logs`, which are decisions; `ended_logs` and `frozen_checkpoints`, which the log's own tests change and the check
+/// finds it.
 const TABLES: [Table; 6] = [
     ("logs", "log_id", &["log_id", "name", "origin", "tree_id", "key_fingerprint", "created_ms"]),
     ("identities", "log_id, identity_hash", &["log_id", "identity_hash", "leaf_index"]),

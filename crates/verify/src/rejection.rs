@@ -175,6 +175,14 @@ rejections! {
     EntryMalformed { field: &'static str } => "entry.malformed", "malformed entry: {field}";
     /// The entry lacks a required field.
     EntryMissing { field: &'static str } => "entry.missing", "missing {field}";
+    /// The entry lacks a member that Rekor's schema requires.
+    EntryRequired { path: &'static str } => "entry.required", "{path} in body is required";
+    /// A list of the entry has no item, and Rekor's schema requires one.
+    EntryEmpty { path: &'static str } => "entry.empty", "{path} in body should have at least 1 items";
+    /// A member of the entry has a value that Rekor's schema does not list.
+    EntryValue { path: &'static str, allowed: &'static str } => "entry.value", "{path} in body should be one of [{allowed}]";
+    /// The entry is in its logged form, which cannot be verified: it lacks a member that only a proposal has.
+    EntryNotInsertable { field: &'static str } => "entry.not_insertable", "entry not insertable into log: missing {field}";
     /// The key of an entry does not parse.
     EntryKey => "entry.key", "invalid public key: failure decoding PEM";
     /// The signature of a hashedrekord does not verify over its digest.
@@ -191,10 +199,18 @@ rejections! {
     EntryTooMany { what: &'static str, limit: usize } => "entry.too_many", "too many {what}, at most {limit} are allowed";
     /// The canonical body is over the limit.
     EntryTooLarge { limit: usize } => "entry.too_large", "the canonical entry is larger than {limit} bytes";
-    /// `proposedContent` is missing, or the entry also has its canonical form.
+    /// The entry has neither `proposedContent` nor all of its logged form.
     DsseContent => "dsse.content", "either proposedContent or envelopeHash, payloadHash, and signatures must be present";
+    /// The entry has `proposedContent` and a member of its logged form.
+    DsseBoth => "dsse.both", "either proposedContent or envelopeHash, payloadHash, and signatures must be present but not both";
     /// The envelope has no signature.
     DsseUnsigned => "dsse.unsigned", "DSSE envelope must contain 1 or more signatures";
+    /// A verifier of the envelope is `null`.
+    DsseNullVerifier => "dsse.null_verifier", "an invalid null verifier was provided in ProposedContent";
+    /// A verifier of the envelope is not PEM.
+    DsseKey => "dsse.key", "could not parse public key as x509: invalid public key: failure decoding PEM";
+    /// The key did not make any of the envelope's signatures.
+    DsseThreshold => "dsse.threshold", "accepted signatures do not match threshold, Found: 0, Expected 1";
     /// A key verifies none of the signatures, or no key verifies one of them.
     DsseSignature => "dsse.signature", "could not verify envelope: accepted signatures do not match threshold, Found: 0, Expected 1";
     /// No given key verifies one of the signatures.

@@ -4,6 +4,7 @@
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use chancery_verify::checkpoint::Scheme;
 use chancery_verify::cosignature::{Policy, Witness, signed_bytes};
 use chancery_verify::merkle::{TreeHead, consistency_proof, leaf_hash};
 use chancery_verify::note::{KeyName, Note, NoteSignature};
@@ -156,6 +157,26 @@ impl Log {
     fn request<'a>(&self, old: u64, new: u64, checkpoint: &'a str) -> AddCheckpoint<'a> {
         let proof = if old == 0 { Vec::new() } else { consistency_proof(old, new, &mut &self.tiles).unwrap() };
         AddCheckpoint { old, proof, checkpoint }
+    }
+}
+
+#[test]
+fn a_frozen_log_says_so_in_a_line_that_its_key_signs() {
+    let (scheme, key, head) = (OURS.key.scheme().unwrap(), OURS.key.key(), OURS.head(7));
+    let since = Timestamp::from_seconds(1_257_894_000);
+    let text = scheme.frozen_text(&head, since).unwrap();
+    let before = Note::parse(&OURS.checkpoint(7)).unwrap().text;
+    assert_eq!(text, format!("{before}Log frozen — Tue Nov 10 23:00:00 UTC 2009\n"));
+    let signature = OURS.pair.sign(text.as_bytes());
+    let note = scheme.frozen_note(text, key, signature.as_ref());
+    assert_eq!(scheme.open(&note, key), Ok(head));
+    assert_eq!(scheme.open(&note.replace("2009", "2010"), key), Err(Rejection::NoteSignature));
+    // Whoever cosigned the checkpoint before can cosign this one: the tree is the same.
+    let request = OURS.request(7, 7, &note).to_string();
+    assert_eq!(AddCheckpoint::parse(&request).unwrap().checkpoint, note);
+    let name = KeyName::new("log.example").unwrap();
+    for other in [Scheme::RekorV1 { host: name.clone(), tree_id: 7 }, Scheme::StaticCt { origin: name }] {
+        assert_eq!(other.frozen_text(&head, since), None);
     }
 }
 

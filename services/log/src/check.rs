@@ -16,6 +16,7 @@
 //! | `frozen_logs`, `quarantined_logs` | that a log is frozen or in doubt is a decision, not a fact about the tree |
 //! | `ended_logs.ended_ms`, and `published_size` upwards | how much was lost is known to nobody else |
 //! | a row of `checkpoints` that is missing | not every checkpoint is stored |
+//! | a row of `frozen_checkpoints` that is missing | the next start of the server signs it again |
 //! | a row of `issuers` that no entry names | it is stored before the entry is logged |
 
 mod files;

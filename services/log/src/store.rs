@@ -314,6 +314,13 @@ pub trait Store: Doubts + Send + Sync {
     /// Since when the log has been frozen; `None` where it is not.
     fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>>;
 
+    /// Stores the checkpoint that says since when the log is frozen. Nothing changes the second time. MUST fail if the log is
+    /// not frozen.
+    fn publish_frozen(&self, log_id: i64, note: String) -> Answer<'_, ()>;
+
+    /// The checkpoint that says since when the log is frozen, if it is stored.
+    fn frozen_checkpoint(&self, log_id: i64) -> Answer<'_, Option<String>>;
+
     /// The committed head.
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead>;
 

@@ -19,6 +19,7 @@ const SQLITE_MIGRATIONS: &[MigrationSource] = &[
     (4, "logs in doubt", include_str!("../../../../migrations/sqlite/0004_logs_in_doubt.sql")),
     (5, "search", include_str!("../../../../migrations/sqlite/0005_search.sql")),
     (7, "heads in parts", include_str!("../../../../migrations/sqlite/0007_heads_in_parts.sql")),
+    (8, "frozen checkpoints", include_str!("../../../../migrations/sqlite/0008_frozen_checkpoints.sql")),
 ];
 
 /// Bytes of a page of a file that is made now. Each commit writes every page that it changes, whole, first to the write-ahead log

@@ -138,7 +138,7 @@ impl Instance {
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
         background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()).chain(following));
         let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
-        assembly.add(Role::Log, logs.as_ref().map(|logs| (logs.routes(), logs.checks(setup.check_command.clone()))));
+        assembly.add(Role::Log, common.answering_logs(logs.as_ref(), metrics.as_ref())?);
         assembly.add(Role::Log, search.as_ref().map(|search| search.part(trust_files.clone(), clock)));
         assembly.add(Role::Ca, Some(authority));
         assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.checks())));
@@ -255,6 +255,13 @@ impl Common<'_> {
         let roots = [&authority::roots(keys)[..], &transparency.accepted_roots[..]].concat();
         let opening = Opening { setup, clock, random, tiles: tiles.as_ref(), witnesses, rekor_v2 };
         opening.logs(&roots).await.map(Some)
+    }
+
+    /// The logs' routes and checks, where they are this process's.
+    fn answering_logs(&self, logs: Option<&Logs>, metrics: Option<&Metrics>) -> anyhow::Result<Option<Part>> {
+        let Some(logs) = logs else { return Ok(None) };
+        let routes = logs.routes(metrics).context("cannot measure the logs")?;
+        Ok(Some((routes, logs.checks(self.setup.check_command.clone()))))
     }
 
     /// The search index of the logs, where they are this process's, unless it is switched off; and the task that follows them.

@@ -74,7 +74,9 @@ mod tests {
             let (is_development, console, has_metrics, has_search) = (false, None, false, true);
             paths(&Answering { roles: &roles, is_development, console, has_metrics, has_search })
         };
-        let shell = BTreeSet::from(["/healthz", "/livez", "/openapi.json", "/readyz"].map(str::to_owned));
+        let shell = BTreeSet::from(
+            ["/healthz", "/livez", "/openapi.json", "/ping", "/readyz", "/swagger.json"].map(str::to_owned),
+        );
         assert_eq!(of(&[]), shell);
         let timestamps = ["/api/v1/timestamp", "/api/v1/timestamp/certchain"].map(str::to_owned);
         assert_eq!(of(&[Role::Tsa]), shell.iter().cloned().chain(timestamps).collect());

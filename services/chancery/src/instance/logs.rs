@@ -19,6 +19,7 @@ use axum::Router;
 use chancery_daemon::{
     clock::ClockGuard,
     health::Probe,
+    metrics::{MetricError, Metrics},
     random::Random,
     signer::{Signer, Use},
 };
@@ -207,8 +208,10 @@ impl Logs {
         &self.database
     }
 
-    pub(super) fn routes(&self) -> Router {
-        ct_shards::routes(&self.ct).merge(rekor_shards::routes(&self.rekor)).merge(rekor2_shards::routes(&self.rekor2))
+    /// The routes of every log, measured where there are metrics.
+    pub(super) fn routes(&self, metrics: Option<&Metrics>) -> Result<Router, MetricError> {
+        let rekor = rekor_shards::routes(&self.rekor, metrics)?;
+        Ok(ct_shards::routes(&self.ct).merge(rekor).merge(rekor2_shards::routes(&self.rekor2)))
     }
 
     /// Whether each log takes entries, and the database under them. `check_command` is what to run where one is quarantined.

@@ -165,6 +165,22 @@ impl Store for SqliteStore {
         })
     }
 
+    fn publish_frozen(&self, log_id: i64, note: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let insert =
+                sqlx::query("INSERT INTO frozen_checkpoints (log_id, note) VALUES (?, ?) ON CONFLICT DO NOTHING");
+            insert.bind(log_id).bind(note).execute(&self.database.writer).await?;
+            Ok(())
+        })
+    }
+
+    fn frozen_checkpoint(&self, log_id: i64) -> Answer<'_, Option<String>> {
+        Box::pin(async move {
+            let note = sqlx::query_scalar("SELECT note FROM frozen_checkpoints WHERE log_id = ?");
+            Ok(note.bind(log_id).fetch_optional(&self.database.readers).await?)
+        })
+    }
+
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
         Box::pin(async move { read_head(&mut *self.database.readers.acquire().await?, log_id).await })
     }

@@ -59,6 +59,12 @@ impl Store for Hooked {
     fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>> {
         self.inner.frozen(log_id)
     }
+    fn publish_frozen(&self, log_id: i64, note: String) -> Answer<'_, ()> {
+        self.inner.publish_frozen(log_id, note)
+    }
+    fn frozen_checkpoint(&self, log_id: i64) -> Answer<'_, Option<String>> {
+        self.inner.frozen_checkpoint(log_id)
+    }
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
         self.inner.head(log_id)
     }

@@ -24,6 +24,7 @@ pub fn describe(document: &mut Document) {
         "RFC 3161, as Sigstore's timestamp authority serves it. Every path also answers with a slash at its end. Another \
          method than the path's is answered 405 with a `TimestampError`, and `Allow` says which one there is.",
     );
+    group.also_in_swagger();
     let error = || [Content::of_json("TimestampError")];
     let timestamp = Operation::post("getTimestampResponse", "A timestamp.")
         .describe(format!(
