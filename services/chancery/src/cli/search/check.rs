@@ -1,9 +1,10 @@
 //! `chancery search check`: compares the search index of an instance with the entries of its logs.
 
-use crate::cli::log::{entries, index, location};
+use crate::cli::log::{index, location};
 use anyhow::Context as _;
 use chancery_log::store::Database;
 use chancery_search::Report;
+use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
 use std::{

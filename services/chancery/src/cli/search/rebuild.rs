@@ -1,8 +1,9 @@
 //! `chancery search rebuild`: builds the search index of an instance again.
 
-use crate::cli::log::{entries, index, location};
+use crate::cli::log::{index, location};
 use anyhow::Context as _;
 use chancery_log::store::Database;
+use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
 use std::{
