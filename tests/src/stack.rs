@@ -258,6 +258,13 @@ impl Stack {
         self.checked = true;
     }
 
+    /// Stops a server that has a log in doubt. The check gives these reasons, although every tree derives.
+    pub fn check_in_doubt(&mut self, reasons: &[&str]) {
+        self.terminate();
+        self.log_check_command().run().fails_with(reasons);
+        self.checked = true;
+    }
+
     /// Runs SQL over a data directory's database as somebody would who does not care for triggers.
     pub fn tamper(&self, data: &Path, sql: &str) {
         let changed = tamper::sqlite(&data.join("chancery.db"), sql);
@@ -266,9 +273,13 @@ impl Stack {
 
     /// `chancery log check`, which must pass; the server may be running.
     pub fn log_check(&self) -> String {
+        self.log_check_command().run().succeeds()
+    }
+
+    fn log_check_command(&self) -> Program {
         let command = self.chancery().args("log check --data").arg(self.data());
         let database = self.options.iter().skip_while(|option| *option != "--database").take(2);
-        database.fold(command, Program::arg).run().succeeds()
+        database.fold(command, Program::arg)
     }
 }
 

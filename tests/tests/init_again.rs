@@ -21,13 +21,23 @@ fn init_if_needed_succeeds_beside_the_server_and_changes_nothing() {
     );
     fs::write(directory.path().join("chancery.toml"), configuration).unwrap();
     fs::write(directory.path().join("issuers.toml"), "[[issuer]]\npreset = \"google\"\n").unwrap();
-    chancery(&directory, "init --if-needed").run().succeeds();
+    let said = chancery(&directory, "init --if-needed").run().succeeds();
+    for line in [
+        "The instance of http://sign.example.test is made.",
+        "  Logs         rekor, rekor2, ct in ",
+        "  2. chancery serve --config chancery.toml",
+        "More: docs/src/operate/day-1.md",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    let root = fs::read(directory.path().join("data/tuf/1.root.json")).unwrap();
+    assert!(said.contains(&hex::encode(chancery_tests::key::sha256(&root))), "{said}");
     let trusted_root = || fs::read(directory.path().join("data/trust/trusted_root.json")).unwrap();
     let before = trusted_root();
 
     let mut server = chancery(&directory, "serve").start();
     server.wait_for(" ready ");
-    chancery(&directory, "init --if-needed").run().succeeds();
+    assert_eq!(chancery(&directory, "init --if-needed").run().succeeds(), "", "there is nothing to say");
     chancery(&directory, "init").run().fails_with(&["the instance in ", " exists; run: chancery serve"]);
     assert!(server.is_running());
     server.terminate();

@@ -3,7 +3,7 @@
 use chancery_tests::{
     ALICE, Client, Stack,
     key::{Key, unique},
-    program::Outcome,
+    program::{Outcome, Program},
     rekor::{ENTRIES, hashedrekord},
     rekor_v2,
 };
@@ -268,6 +268,55 @@ fn a_log_that_was_put_back_or_forked_does_not_extend_a_saved_checkpoint() {
     stack.terminate();
     let stored = stack.chancery().args("log check --data").arg(stack.data()).args(&from).run();
     stored.fails_with(&["log rekor", &forked, "forked or rolled back"]);
+}
+
+/// A saved checkpoint may be the only proof of a fork.
+#[test]
+fn a_checkpoint_is_not_replaced_by_one_that_does_not_extend_it() {
+    let mut stack = Stack::start();
+    let home = stack.person(ALICE);
+    let file = home.path("saved");
+    write(&stack, 3);
+    save(&stack, &file);
+    stack.terminate();
+    let backup = home.path("backup");
+    copy_directory(&stack.data(), &backup);
+    stack.resume();
+    write(&stack, 300);
+    save(&stack, &file);
+    // The same one again is no other.
+    save(&stack, &file);
+    let kept = fs::read(&file).unwrap();
+    let fetch = |stack: &Stack, options: &str| checkpoint(stack, options).arg("--out").arg(&file).run();
+    let said = fetch(&stack, "").stderr;
+    assert!(said.contains("log rekor (127.0.0.1 - ") && said.contains("choose one with --log: rekor2, ct"), "{said}");
+    // Another log's, and whatever else somebody may have named by mistake.
+    fetch(&stack, "--log rekor2")
+        .fails_with(&["saved is kept, because it is not a checkpoint of 127.0.0.1", "--overwrite"]);
+    assert_eq!(fs::read(&file).unwrap(), kept);
+    fetch(&stack, "--log rekor2 --overwrite").succeeds();
+    assert!(fs::read_to_string(&file).unwrap().starts_with("127.0.0.1\n"));
+    fetch(&stack, "").fails_with(&["is kept, because it is not a checkpoint of 127.0.0.1 - "]);
+    fs::write(&file, &kept).unwrap();
+    // It was put back, and then it grew again.
+    stack.terminate();
+    fs::remove_dir_all(stack.data()).unwrap();
+    copy_directory(&backup, &stack.data());
+    stack.resume();
+    for count in [0, 400] {
+        write(&stack, count);
+        fetch(&stack, "").fails_with(&["is kept, because the log does not prove that it extends the checkpoint in it"]);
+        assert_eq!(fs::read(&file).unwrap(), kept);
+    }
+    fetch(&stack, "--overwrite").succeeds();
+    assert_ne!(fs::read(&file).unwrap(), kept);
+}
+
+/// `chancery log checkpoint` of this server, as somebody with its trust files.
+fn checkpoint(stack: &Stack, options: &str) -> Program {
+    let command = stack.chancery().args("log checkpoint --url").arg(stack.url()).arg("--trust");
+    let command = command.arg(stack.trust("trusted_root.json"));
+    command.args(options)
 }
 
 #[test]

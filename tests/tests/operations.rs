@@ -7,6 +7,7 @@ use chancery_tests::{
     http::{Request, Response},
     key::{Key, sha256, unique},
     rekor::{ENTRIES, hashedrekord},
+    rotation::eventually,
     stack::free_port,
 };
 use serde_json::{Value, json};
@@ -282,6 +283,7 @@ fn a_log_as_json_has_the_id_of_the_request_on_every_line_about_it() {
     let line =
         refused.iter().find(|line| line["message"] == "a request was refused").expect("a line about the refusal");
     assert_eq!((&line["level"], &line["fields"]["code"]), (&json!("WARN"), &json!("token.malformed")));
+    assert_eq!(line["fields"]["request_id"], Value::Null, "the span has it");
     assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
     assert!(line["target"].as_str().unwrap().starts_with("chancery_ca"), "{line}");
     let span = &line["spans"][0];
@@ -293,6 +295,19 @@ fn a_log_as_json_has_the_id_of_the_request_on_every_line_about_it() {
     assert!(read.iter().all(|line| line["spans"][0]["role"] == "log"), "{read:#?}");
     let issued = about("my-request.9");
     assert!(issued.iter().any(|line| line["message"] == "issued a certificate"), "{issued:#?}");
+}
+
+/// In text, which people read: what was asked is at the end of the line, once.
+#[test]
+fn a_log_as_text_names_the_request_once() {
+    let stack = Stack::start();
+    ask(&stack, "nonsense", "my-request.7").expect(400);
+    eventually("the line is written", || stack.server().stderr().contains("a request was refused"));
+    let written = stack.server().stderr();
+    let line = written.lines().find(|line| line.contains("a request was refused")).unwrap();
+    assert!(line.contains("  WARN chancery_ca::http::error: a request was refused code=token.malformed "), "{line}");
+    assert!(line.ends_with(" [request my-request.7 post /api/v2/signingCert ca]"), "{line}");
+    assert_eq!(line.matches("my-request.7").count(), 1, "{line}");
 }
 
 #[test]

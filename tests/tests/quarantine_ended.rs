@@ -164,9 +164,16 @@ fn an_operator_goes_on((mut stack, kept): (Stack, Kept), is_running: bool, inter
     if is_running {
         stack.resume();
         let said = stack.get("/readyz").expect(503).text();
-        assert!(said.contains("QUARANTINED (quarantine.mark_newer)"), "{said}");
+        for log in LOGS {
+            assert!(said.contains(&format!("the {log} log is QUARANTINED (quarantine.mark_newer)")), "{log}: {said}");
+        }
         stack.post(ENTRIES, &hashedrekord(&Key::generate(), b"refused")).expect(503);
     }
+    // The older state is sound in itself, and in doubt nevertheless.
+    let check = stack.chancery().args("log check --data").arg(stack.data());
+    let doubts = LOGS.map(|log| format!("the {log} log is QUARANTINED (quarantine."));
+    let doubts = doubts.iter().map(String::as_str).chain(["quarantine.mark_newer", "ChanceryLogQuarantined"]);
+    kept.options().iter().fold(check, Program::arg).run().fails_with(&doubts.collect::<Vec<_>>());
     end(&stack, &kept, "nothing").run().fails_with(&["there is no log nothing"]);
     let without = stack.chancery().args("log end --log rekor2 --data").arg(stack.data());
     kept.options().iter().fold(without, Program::arg).run().fails_with(&["--url"]);

@@ -94,12 +94,15 @@ fn every_role_has_its_checks() {
         "ca key",
         "log ct",
         "log ct head",
+        "log ct index",
         "log database",
         "log disk",
         "log rekor",
         "log rekor head",
+        "log rekor index",
         "log rekor2",
         "log rekor2 head",
+        "log rekor2 index",
         "trust disk",
         "trust metadata",
         "tsa certificates",
@@ -143,9 +146,13 @@ fn a_database_that_is_stopped_or_hangs_is_noticed_and_comes_back() {
         assert_eq!(wait(&stack, 200, OVER), "ready\n", "{what}");
         assert_eq!(verdicts(&stack), [SERVING; 3], "{what}");
     }
-    // An entry that was refused meanwhile makes no difference.
+    // An entry that was refused meanwhile makes no difference. Reads, too, may be tried again.
     server.stop();
     assert_eq!(write(&stack), 503);
+    for path in ["/api/v1/log", "/tlog/rekor/checkpoint", "/checkpoint", "/ct/dev/ct/v1/get-sth"] {
+        let answer = stack.get(path).expect(503);
+        assert_eq!(answer.header("retry-after"), Some("5"), "{path}: {}", answer.text());
+    }
     server.start_again();
     wait(&stack, 200, OVER);
     assert_eq!(write(&stack), 201);

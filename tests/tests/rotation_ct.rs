@@ -122,6 +122,12 @@ fn a_rotation_under_load_fails_nobody() {
     bundles.extend(sign(&alice, "third", &Client::ALL));
     assert!(size(&stack, "dev-3") >= 3);
     verify(&alice, &bundles);
+    // Each is found by its name, with its own key.
+    for (log, path) in [("ct", "dev"), ("ct-2", "dev-2"), ("ct-3", "dev-3")] {
+        let command = stack.chancery().args("log checkpoint --url").arg(stack.url()).arg("--trust");
+        let command = command.arg(stack.trust("trusted_root.json")).args("--log").arg(log);
+        assert!(command.run().succeeds().starts_with(&format!("127.0.0.1/ct/{path}\n")), "{log}");
+    }
     stack.check();
 }
 

@@ -278,7 +278,7 @@ fn a_clone_is_stopped_and_the_first_goes_on() {
     log(&first, "second").expect(201);
     first.terminate();
     // Started while they are the same.
-    let clone = first.replica();
+    let mut clone = first.replica();
     clone.get("/readyz").expect(200);
     first.resume();
     log(&first, "of the first").expect(201);
@@ -287,6 +287,9 @@ fn a_clone_is_stopped_and_the_first_goes_on() {
     let said = clone.get("/readyz").expect(503).text();
     assert!(said.contains("QUARANTINED (quarantine.witness_forked)"), "{said}");
     assert!(!clone.get(CHECKPOINT).expect(200).text().contains("\n4\n"), "the second history is not shown");
+    // What it has stored is sound in itself.
+    let doubt = "the rekor2 log is QUARANTINED (quarantine.recorded): found before: ";
+    clone.check_in_doubt(&[doubt, "quarantine.witness_forked", "ChanceryLogQuarantined"]);
     for number in 0..3 {
         let entry = log(&first, &format!("more {number}")).expect(201).json();
         assert!(names(&checkpoint_of(&entry), "witness.example"));

@@ -14,8 +14,12 @@
 //! text is read through a buffer of up to 2 n; later there are its text, its payload as text, its payload, and the bytes
 //! that are signed. Of large bodies, ½ B may be parsed at once. Together that is 3 B, and 384 MiB by default.
 //!
-//! This module knows no HTTP. What it does not count: headers, the buffers of connections, answers, and what entries take
-//! in the pool of a log. Each of these has a limit of its own.
+//! What clients have sent and nobody has read yet waits in the buffers of connections. It is not counted here, but bounded by
+//! the number of connections: 64 MiB by default ([`ConnectionLimit`](crate::http::ConnectionLimit)). With these defaults, what
+//! clients send takes at most 448 MiB, which leaves 64 MiB of 512 for the process itself.
+//!
+//! This module knows no HTTP. What neither counts: TLS, headers of requests that are being answered, answers, and what entries
+//! take in the pool of a log. Each of these has a limit of its own, or is bounded by the number of connections.
 
 mod share;
 

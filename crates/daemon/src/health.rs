@@ -78,11 +78,10 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { role, check, state } = self;
-        // One line for each: a database may answer in several.
         match state {
             State::Passed => write!(f, "[+]{role} {check} ok"),
-            State::Warning(reason) => write!(f, "[!]{role} {check} warning: {}", reason.replace('\n', " ")),
-            State::Failed(reason) => write!(f, "[-]{role} {check} failed: {}", reason.replace('\n', " ")),
+            State::Warning(reason) => write!(f, "[!]{role} {check} warning: {}", one_line(reason)),
+            State::Failed(reason) => write!(f, "[-]{role} {check} failed: {}", one_line(reason)),
         }
     }
 }
@@ -91,6 +90,23 @@ impl fmt::Display for Finding {
 #[must_use]
 pub fn obstacle<'a>(findings: &'a [Finding], role: Option<&str>) -> Option<&'a str> {
     findings.iter().filter(|finding| role.is_none_or(|role| finding.role == role)).find_map(Finding::obstacle)
+}
+
+/// Every reason why a role does not do all of its work, once and as one line. A fault of one log says nothing of the others.
+#[must_use]
+pub fn obstacles(findings: &[Finding]) -> Vec<String> {
+    let mut obstacles = Vec::new();
+    for obstacle in findings.iter().filter_map(Finding::obstacle).map(one_line) {
+        if !obstacles.contains(&obstacle) {
+            obstacles.push(obstacle);
+        }
+    }
+    obstacles
+}
+
+/// A database may answer in several lines.
+fn one_line(text: &str) -> String {
+    text.replace('\n', " ")
 }
 
 /// Returns every finding there is. It must not block.

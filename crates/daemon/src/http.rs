@@ -38,6 +38,7 @@ use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
+use connections::BUFFER_BYTES;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -64,7 +65,7 @@ const MAX_SEND_BYTES: usize = 64 * 1024;
 /// Concurrent requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 /// Bytes of bodies that an HTTP/2 client may send before they are read: on one stream, and on all of a connection. They wait
-/// outside of the budget.
+/// outside of the budget, and are bounded by the number of connections.
 const WINDOW_BYTES: u32 = 256 * 1024;
 /// An idle HTTP/2 connection must answer a ping this often.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -141,27 +142,26 @@ pub async fn serve(listener: impl Into<Listener>, routes: Router, mut shutdown: 
             }
         };
         let peer = Peer::of(peer.ip());
-        let admitted = limit.as_ref().map(|limit| limit.admit(peer));
-        if let Some(None) = admitted {
-            // Closed without an answer: answering would cost what the limit saves.
-            continue;
-        }
+        // Closed without an answer: answering would cost what the limit saves.
+        let Some(mut admitted) = limit.admit(peer) else { continue };
         // Answers are small and clients wait for them, so they are not delayed (no Nagle).
         let _ = stream.set_nodelay(true);
         let routes = Arrival::new(routes.clone(), Some(peer), budget.clone());
         let (servers, watcher) = (servers.clone(), graceful.watcher());
         let (tls, mut shutdown) = (tls.clone(), shutdown.clone());
         tokio::spawn(async move {
-            let _admitted = admitted;
             let begun = tokio::select! {
                 begun = tokio::time::timeout(HEADER_DEADLINE, listen::begin(stream, tls.as_deref())) => begun,
                 () = shutdown.begun() => return,
             };
             // Otherwise the client sent nothing in time, or has gone.
-            let served = match begun {
-                Ok(Ok((Stream::Plain(stream), http2))) => servers.serve(stream, http2, routes, watcher).await,
-                Ok(Ok((Stream::Tls(stream), http2))) => servers.serve(stream, http2, routes, watcher).await,
-                Ok(Err(_)) | Err(_) => return,
+            let Ok(Ok((stream, http2))) = begun else { return };
+            if http2 && !admitted.speaks_http2() {
+                return;
+            }
+            let served = match stream {
+                Stream::Plain(stream) => servers.serve(stream, http2, routes, watcher).await,
+                Stream::Tls(stream) => servers.serve(stream, http2, routes, watcher).await,
             };
             if let Err(error) = served {
                 tracing::debug!(%error, "connection ended");
@@ -185,7 +185,7 @@ impl Servers {
     fn new() -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         http1.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
-        http1.max_headers(MAX_HEADERS).max_header_size(MAX_HEADER_BYTES).max_buf_size(MAX_HEADER_BYTES);
+        http1.max_headers(MAX_HEADERS).max_header_size(MAX_HEADER_BYTES).max_buf_size(BUFFER_BYTES);
         http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(HEADER_DEADLINE);
         // Limits what waits for readers to 8 MiB on one connection.
         http2.max_send_buf_size(MAX_SEND_BYTES);

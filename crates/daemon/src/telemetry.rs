@@ -7,21 +7,24 @@
 //! it is full. The message of a panic goes through the same queue.
 
 mod json;
+mod lines;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod queue;
+mod text;
 
 #[cfg(feature = "otlp")]
 pub use otlp::ExportError;
 
 use crate::clock::SystemClock;
-use queue::{Line, Queue};
+use lines::{Lines, Told};
+use queue::Queue;
 use std::io::IsTerminal as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tracing_subscriber::layer::{Identity, Layered, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// Time limit at the end of the process for writing the last lines.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
@@ -32,7 +35,7 @@ static STANDARD_ERROR: OnceLock<Arc<Queue>> = OnceLock::new();
 /// How a line is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Time, level, spans, module, message and fields, for people. In colour on a terminal.
+    /// Time, level, module, message, fields and spans, for people. In colour on a terminal.
     #[default]
     Text,
     /// One JSON object, for programs.
@@ -66,12 +69,13 @@ fn start(filter: &str, format: Format, export: impl Layer<Filtered> + Send + Syn
     // An error says that the process has a subscriber already.
     let _ = match format {
         Format::Text => {
-            let is_terminal = std::io::stderr().is_terminal();
-            filtered.with(fmt::layer().with_writer(move || Line::of(queue)).with_ansi(is_terminal)).try_init()
+            let in_colour = std::io::stderr().is_terminal();
+            let write = move |told: Told| queue.push(text::line(&told, in_colour).into_bytes());
+            filtered.with(Lines::new(SystemClock, write)).try_init()
         }
         Format::Json => {
-            let write = move |line: String| queue.push(line.into_bytes());
-            filtered.with(json::Lines::new(SystemClock, write)).try_init()
+            let write = move |told: Told| queue.push(json::line(told).into_bytes());
+            filtered.with(Lines::new(SystemClock, write)).try_init()
         }
     };
     std::panic::set_hook(Box::new(|panic| {

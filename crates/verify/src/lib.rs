@@ -36,6 +36,7 @@ pub mod hash;
 pub mod key;
 pub mod merkle;
 pub mod note;
+mod numbers;
 pub mod pem;
 pub mod policy;
 pub mod protojson;
@@ -62,6 +63,7 @@ pub use x509_cert;
 
 pub use hash::{Hash, HashAlgorithm};
 pub use key::PublicKey;
+pub use numbers::{counted, entries, leaves};
 pub use refusal::{JSON_VERSION, Refusal, Step, shown};
 pub use rejection::Rejection;
 pub use timestamp::Timestamp;

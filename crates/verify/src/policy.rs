@@ -196,6 +196,6 @@ impl Policy {
     /// Warnings about settings that are allowed but are probably mistakes.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        warning::all(&self.requirement, self.thresholds)
+        warning::all(&self.requirement, &self.distrust, self.thresholds)
     }
 }

@@ -136,10 +136,17 @@ impl Refusal {
     }
 }
 
-/// Makes foreign text safe to print: one line, no control characters, at most 96 characters.
+/// Makes foreign text safe to print: one line, no control characters, at most 96 characters. Quotes and backslashes stay as they
+/// are written.
 #[must_use]
 pub fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
+    let mut shown = String::new();
+    for character in text.chars().take(MAX_SHOWN) {
+        match character {
+            '"' | '\'' | '\\' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
     if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push('…');
     }
@@ -195,6 +202,7 @@ mod tests {
         assert_eq!(shown(&"x".repeat(96)), "x".repeat(96));
         assert_eq!(shown(&"x".repeat(97)), "x".repeat(96) + "…");
         assert_eq!(shown("\u{1b}[31m\r\n"), r"\u{1b}[31m\r\n");
+        assert_eq!(shown(r#"issuer = "O'Brien\d""#), r#"issuer = "O'Brien\d""#);
     }
 
     #[test]

@@ -69,7 +69,7 @@ rejections! {
     /// The proof leads to another root hash.
     RootMismatch => "proof.root", "the proof does not lead to the root hash";
     /// The new tree has fewer leaves than the old one.
-    TreeShrinks { old: u64, new: u64 } => "proof.shrinks", "a tree of {new} leaves cannot extend one of {old}";
+    TreeShrinks { old: u64, new: u64 } => "proof.shrinks", "a tree of size {new} cannot extend one of size {old}";
 
     /// The path is not one of a tile or entry bundle.
     TilePath => "tile.path", "not a tile path";
@@ -93,6 +93,10 @@ rejections! {
     VerifierKey => "verifier_key.malformed", "malformed verifier key";
     /// The body is not a log's request for a cosignature.
     WitnessRequest => "witness.request", "malformed request for a cosignature";
+    /// The origin of a log is empty, longer than 255 bytes, or not a line of text.
+    WitnessLog => "witness.log", "the origin of a log must be a line of at most 255 bytes, the first one of its checkpoints";
+    /// The text is not a list of logs in the format of the witness network.
+    WitnessList { line: usize, fault: &'static str } => "witness.list", "line {line} of the list of logs: {fault}";
     /// The body is not a witness's answer.
     WitnessAnswer => "witness.answer", "malformed answer of a witness";
     /// Two witnesses have the same name or key, or the quorum is zero or larger than the number of witnesses.
@@ -102,10 +106,12 @@ rejections! {
     /// The cosignature does not verify, or has no time.
     CosignatureInvalid => "cosignature.invalid", "the cosignature does not verify";
     /// Fewer witnesses have cosigned than the policy requires.
-    CosignaturesTooFew { found: usize, quorum: usize } => "cosignature.too_few", "{found} of {quorum} witnesses have cosigned";
+    CosignaturesTooFew { found: usize, quorum: usize } => "cosignature.too_few", "too few witnesses have cosigned: {found} of {quorum}";
 
-    /// The certificate is not DER, or not of the required form.
+    /// The certificate is not DER.
     CertificateMalformed => "certificate.malformed", "the certificate is not DER";
+    /// The certificate is DER, and a field of it is not accepted.
+    CertificateForm { fault: &'static str } => "certificate.form", "the certificate is not accepted: {fault}";
     /// The chain is empty or lacks an issuer.
     ChainIncomplete => "chain.incomplete", "the certificate chain is incomplete";
     /// The issuer name of a certificate is not the subject name of the next.
@@ -169,6 +175,14 @@ rejections! {
     EntryMalformed { field: &'static str } => "entry.malformed", "malformed entry: {field}";
     /// The entry lacks a required field.
     EntryMissing { field: &'static str } => "entry.missing", "missing {field}";
+    /// The entry lacks a member that Rekor's schema requires.
+    EntryRequired { path: &'static str } => "entry.required", "{path} in body is required";
+    /// A list of the entry has no item, and Rekor's schema requires one.
+    EntryEmpty { path: &'static str } => "entry.empty", "{path} in body should have at least 1 items";
+    /// A member of the entry has a value that Rekor's schema does not list.
+    EntryValue { path: &'static str, allowed: &'static str } => "entry.value", "{path} in body should be one of [{allowed}]";
+    /// The entry is in its logged form, which cannot be verified: it lacks a member that only a proposal has.
+    EntryNotInsertable { field: &'static str } => "entry.not_insertable", "entry not insertable into log: missing {field}";
     /// The key of an entry does not parse.
     EntryKey => "entry.key", "invalid public key: failure decoding PEM";
     /// The signature of a hashedrekord does not verify over its digest.
@@ -185,10 +199,18 @@ rejections! {
     EntryTooMany { what: &'static str, limit: usize } => "entry.too_many", "too many {what}, at most {limit} are allowed";
     /// The canonical body is over the limit.
     EntryTooLarge { limit: usize } => "entry.too_large", "the canonical entry is larger than {limit} bytes";
-    /// `proposedContent` is missing, or the entry also has its canonical form.
+    /// The entry has neither `proposedContent` nor all of its logged form.
     DsseContent => "dsse.content", "either proposedContent or envelopeHash, payloadHash, and signatures must be present";
+    /// The entry has `proposedContent` and a member of its logged form.
+    DsseBoth => "dsse.both", "either proposedContent or envelopeHash, payloadHash, and signatures must be present but not both";
     /// The envelope has no signature.
     DsseUnsigned => "dsse.unsigned", "DSSE envelope must contain 1 or more signatures";
+    /// A verifier of the envelope is `null`.
+    DsseNullVerifier => "dsse.null_verifier", "an invalid null verifier was provided in ProposedContent";
+    /// A verifier of the envelope is not PEM.
+    DsseKey => "dsse.key", "could not parse public key as x509: invalid public key: failure decoding PEM";
+    /// The key did not make any of the envelope's signatures.
+    DsseThreshold => "dsse.threshold", "accepted signatures do not match threshold, Found: 0, Expected 1";
     /// A key verifies none of the signatures, or no key verifies one of them.
     DsseSignature => "dsse.signature", "could not verify envelope: accepted signatures do not match threshold, Found: 0, Expected 1";
     /// No given key verifies one of the signatures.
@@ -263,11 +285,11 @@ rejections! {
     /// The log is not trusted at the time of the signature.
     LogWindow => "log.window", "the log is not trusted at this time";
     /// Entries of fewer log operators are present than required.
-    LogTooFew { found: usize, required: usize } => "log.too_few", "{found} of {required} required log operators have an entry for the signature";
+    LogTooFew { found: usize, required: usize } => "log.too_few", "too few log operators have an entry for the signature: {found} of {required}";
     /// No evidence shows when the signature was made.
     TimeNone => "time.none", "no evidence shows when the signature was made";
     /// Fewer operators establish the time than required.
-    TimeTooFew { found: usize, required: usize } => "time.too_few", "{found} of {required} required operators establish the time";
+    TimeTooFew { found: usize, required: usize } => "time.too_few", "too few operators establish the time: {found} of {required}";
     /// The time is in the future.
     TimeFuture => "time.future", "the time is in the future";
     /// The signer's certificate is not valid at the time of the signature.
@@ -281,7 +303,7 @@ rejections! {
     /// The certificate has the same SCT twice.
     SctDuplicate => "sct.duplicate", "the certificate has the same signed certificate timestamp twice";
     /// SCTs of fewer log operators are present than required.
-    SctTooFew { found: usize, required: usize } => "sct.too_few", "{found} of {required} required operators of certificate transparency logs have given the certificate an SCT";
+    SctTooFew { found: usize, required: usize } => "sct.too_few", "too few operators of certificate transparency logs have given the certificate an SCT: {found} of {required}";
     /// The envelope does not hold an in-toto statement.
     DssePayloadType => "dsse.payload_type", "not the payload type of an in-toto statement";
     /// The digest in the bundle is not the artifact's.
@@ -335,7 +357,7 @@ rejections! {
     /// The policy distrusts the identity, key, certificate or issuer of the signature.
     PolicyDistrusted => "policy.distrusted", "the policy distrusts this signature";
     /// Fewer signers have signed than the policy requires.
-    PolicyQuorum { found: usize, needed: usize } => "policy.quorum", "{found} of the {needed} signers that the policy requires have signed";
+    PolicyQuorum { found: usize, needed: usize } => "policy.quorum", "too few of the signers that the policy requires have signed: {found} of {needed}";
 
     /// The check needs the artifact itself, or its digest by another algorithm.
     ArtifactBytesNeeded => "artifact.bytes_needed", "the artifact itself is needed, or its digest by another algorithm";

@@ -115,7 +115,7 @@ fn each_mistake_is_named_with_its_line_and_what_to_write() {
             format!("version = 1\n[require.at_least]\ncount = 2\n[[require.at_least.of]]\n{signer}"),
             "policy.malformed",
             None,
-            "only 1 entries",
+            "only 1 entry",
         ),
         ("version = 1\n[require.github]\nrepository = 'app'".to_owned(), "policy.malformed", None, "OWNER/NAME"),
         (
@@ -199,16 +199,50 @@ fn nesting_and_numbers_of_rules_are_bounded() {
 #[test]
 fn what_is_probably_not_meant_is_warned_of() {
     let warnings = |rest: &str| Policy::parse(&format!("version = 1\n{rest}")).unwrap().warnings();
-    let of = |pattern: &str| warnings(&format!("[require]\nissuer = 'i'\nidentity = {pattern}"));
+    let of = |pattern: &str| warnings(&format!("[require]\nissuer = 'https://i'\nidentity = {pattern}"));
     assert!(of("{ regex = 'https://github.com/x' }")[0].contains("write `\\.`"));
     assert!(of("{ glob = 'https://github.com/acme/**' }")[0].contains("end it in"));
     for fine in [r"{ regex = 'https://github\.com/[.]x.*' }", "{ glob = 'https://github.com/acme/**@**' }", "'a.b'"] {
         assert_eq!(of(fine), Vec::<String>::new(), "{fine}");
     }
-    let rule = "{ issuer = 'i', identity = { regex = 'a.b' } }";
+    let rule = "{ issuer = 'https://i', identity = { regex = 'a.b' } }";
     assert_eq!(warnings(&format!("[require]\nany_of = [{rule}, {rule}]")).len(), 1, "the same is said once");
-    let none = warnings("[thresholds]\nlogs = 0\nscts = 0\ntimes = 0\n[require]\nissuer = 'i'\nidentity = 'a'");
+    let none = warnings("[thresholds]\nlogs = 0\nscts = 0\ntimes = 0\n[require]\nissuer = 'https://i'\nidentity = 'a'");
     assert_eq!(none.len(), 3, "{none:?}");
+}
+
+#[test]
+fn an_issuer_that_is_no_url_and_a_star_that_is_no_pattern_are_warned_of() {
+    let warnings = |rest: &str| Policy::parse(&format!("version = 1\n{rest}")).unwrap().warnings();
+    let star = "`identity`: the star in `https://github.com/acme/*@main` matches only a star";
+    let scheme =
+        "`issuer`: `accounts.google.com` has no scheme, so it is the issuer of no certificate: write `https://acc";
+    for (issuer, identity, expected) in [
+        ("'accounts.google.com'", "'a'", &[scheme][..]),
+        ("{ one_of = ['https://i', 'accounts.google.com'] }", "'a'", &[scheme]),
+        ("'https://i'", "'https://github.com/acme/*@main'", &[star]),
+        ("'https://i'", "{ one_of = ['a', 'https://github.com/acme/*@main'] }", &[star]),
+        ("'https://i'", "{ glob = 'https://github.com/acme/*@main' }", &[]),
+        ("{ glob = '**' }", r"{ regex = 'https://[^@]*@main' }", &[]),
+        ("'spiffe://acme'", "'a'", &[]),
+    ] {
+        let said = warnings(&format!("[require]\nissuer = {issuer}\nidentity = {identity}"));
+        assert_eq!(said.len(), expected.len(), "{issuer} {identity}: {said:?}");
+        assert!(said.iter().zip(expected).all(|(said, expected)| said.starts_with(expected)), "{said:?}");
+    }
+    // A distrust rule that matches nothing protects from nothing.
+    let signer = "[require]\nissuer = 'https://i'\nidentity = 'a'";
+    let distrust = "[[distrust]]\nissuer = 'accounts.google.com'\nidentity = 'https://github.com/acme/*@main'";
+    let said = warnings(&format!("{signer}\n{distrust}"));
+    assert!(said.len() == 2 && said[0].starts_with(star) && said[1].starts_with(scheme), "{said:?}");
+}
+
+#[test]
+fn a_line_is_quoted_as_it_is_written() {
+    let error =
+        Policy::parse("version = 1\n[require]\nissuer = \"https://i\"\nidentity = { regex = \"(\" }").unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("line 4, column") && said.contains("`identity = { regex = \"(\" }`"), "{said}");
 }
 
 #[test]

@@ -169,7 +169,7 @@ impl CertificateAuthority {
         let result = match &outcome {
             Ok(issued) => {
                 let serial = issued.certificate.tbs().serial_number();
-                tracing::info!(issuer, %serial, request_id = asked.request_id, "issued a certificate");
+                tracing::info!(issuer, %serial, "issued a certificate");
                 "issued"
             }
             Err(error) => error.code(),

@@ -9,6 +9,7 @@ mod access;
 mod arguments;
 mod audit;
 mod console;
+mod search;
 mod trust;
 mod tsa;
 
@@ -25,12 +26,14 @@ use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::{
     authority::check_organization,
     budget::{self, Budget},
+    http::ConnectionLimit,
 };
 use chancery_keys::KeyUri;
 use chancery_trust::Validity;
 use chancery_verify::Timestamp;
 use console::ConsoleTable;
 use schemars::JsonSchema;
+use search::SearchTable;
 use serde::Deserialize;
 use std::{
     fs,
@@ -67,6 +70,9 @@ pub(crate) struct Configuration {
     /// The logs.
     #[serde(default)]
     pub(crate) log: LogTable,
+    /// The search index of the logs.
+    #[serde(default)]
+    pub(crate) search: SearchTable,
     /// The timestamp authority.
     #[serde(default)]
     pub(crate) tsa: TsaTable,
@@ -93,6 +99,9 @@ pub(crate) struct Listen {
     pub(crate) metrics: Option<SocketAddr>,
     /// TLS certificate and key. Leave it out only if a proxy in front terminates TLS.
     pub(crate) tls: Option<TlsFiles>,
+    /// Most connections that may be open; one of HTTP/2 counts as four. Each takes up to 65536 bytes for what is not read yet,
+    /// beside `request_budget_bytes`. The server closes further ones at once. Default: 1024.
+    connections: Option<NonZeroUsize>,
     /// Most connections that one client address may have open; 0 means no limit. Default: 256 with `tls`, no limit without,
     /// because behind a proxy all clients have the address of the proxy.
     connections_per_address: Option<usize>,
@@ -106,8 +115,13 @@ pub(crate) struct Listen {
 }
 
 impl Listen {
+    /// The limit of open connections.
+    pub(crate) fn limit(&self) -> ConnectionLimit {
+        ConnectionLimit::new(self.connections, self.connections_per_address())
+    }
+
     /// The maximum of connections from one address, if there is a limit.
-    pub(crate) fn connections_per_address(&self) -> Option<NonZeroUsize> {
+    fn connections_per_address(&self) -> Option<NonZeroUsize> {
         let usual = if self.tls.is_some() { CONNECTIONS_PER_ADDRESS } else { 0 };
         NonZeroUsize::new(self.connections_per_address.unwrap_or(usual))
     }

@@ -11,7 +11,7 @@ use crate::{
     data_directory::DataDirectory,
     instance::{
         AccessSettings, Addresses, AuthorityArguments, Choices, ConsoleSettings, GuardedClock, Instance,
-        OperationsArguments, RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments,
+        OperationsArguments, RekorV2Arguments, SearchArguments, Setup, SignIn, TilesArguments, TimestampArguments,
         TransparencyArguments, TufArguments, WitnessArguments,
     },
     issuer,
@@ -51,6 +51,7 @@ pub(crate) struct Options<'a> {
     pub(crate) transparency: &'a TransparencyArguments,
     pub(crate) operations: &'a OperationsArguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
+    pub(crate) search: &'a SearchArguments,
     pub(crate) authority: &'a AuthorityArguments,
     pub(crate) timestamps: &'a TimestampArguments,
     pub(crate) tuf: &'a TufArguments,
@@ -73,13 +74,15 @@ pub(crate) async fn run(
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     // A development server asks no time server.
     let clock = GuardedClock::start(None).await;
-    let Options { demo, tiles, transparency, operations, rekor_v2, authority, timestamps, tuf, witnesses } = *options;
+    let Options { demo, tiles, transparency, operations, rekor_v2, search, authority, timestamps, tuf, witnesses } =
+        *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
     let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
     let witnesses = witnesses.read()?;
     let access = AccessSettings::default();
-    let choices = Choices { access, tiles, witnesses, transparency, operations, rekor_v2, settings, timestamps, tuf };
+    let choices =
+        Choices { access, tiles, witnesses, transparency, operations, rekor_v2, search, settings, timestamps, tuf };
     let roles = Role::ALL.into();
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
     for (name, uri) in [("ca", &authority.ca_key), ("tsa", &timestamps.tsa_key)] {
@@ -108,7 +111,7 @@ pub(crate) async fn run(
         roles: &roles,
         issuer: SignIn::Here,
         database: &database,
-        check_command,
+        check_command: check_command.clone(),
         console,
     };
     let instance = Box::pin(Instance::start(&setup, clock, choices)).await?;
@@ -117,21 +120,19 @@ pub(crate) async fn run(
     // (5)
     data.complete()?;
     // (6), (7)
+    let quarantined = instance.quarantined(&check_command);
     let facts = Facts { root_checksum: &instance.root_checksum(), ..facts };
     let only_here = |routes: axum::Router| routes.layer(middleware::from_fn(loopback::only_this_machine));
     let say = || {
-        if let Err(error) = say(&facts) {
+        let text = if quarantined.is_empty() { banner::banner(&facts) } else { banner::in_doubt(&facts, &quarantined) };
+        if let Err(error) = print(&text) {
             tracing::warn!(error = format!("{error:#}"), "cannot print the banner");
         }
-        if demo {
+        if demo && quarantined.is_empty() {
             tokio::spawn(show(url.to_owned(), path.to_owned()));
         }
     };
     instance.serve(listening, only_here, say).await
-}
-
-fn say(facts: &Facts<'_>) -> anyhow::Result<()> {
-    print(&banner::banner(facts))
 }
 
 /// Signs what `--demo` promises and prints one line. The server runs on where that fails.

@@ -16,7 +16,7 @@ use chancery_daemon::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::{io::ErrorKind, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::net::TcpListener;
 
 /// TLS certificate and key, in PEM. The server loads them again when they change.
@@ -34,7 +34,7 @@ pub(crate) struct Listening {
     clients: TcpListener,
     metrics: Option<TcpListener>,
     tls: Option<Arc<Tls>>,
-    limit: Option<Arc<ConnectionLimit>>,
+    limit: Arc<ConnectionLimit>,
     budget: Budget,
     origins: Origins,
     hangups: Hangups,
@@ -50,7 +50,7 @@ impl Listening {
             Some(address) => Some(bind(address).await?),
         };
         let (budget, origins) = (Budget::default(), Origins::default());
-        Ok(Self { clients, metrics, tls: None, limit: None, budget, origins, hangups })
+        Ok(Self { clients, metrics, tls: None, limit: Arc::default(), budget, origins, hangups })
     }
 
     /// The same, with TLS for clients, if there are files for it.
@@ -59,9 +59,9 @@ impl Listening {
         Ok(Self { tls: tls.context("cannot use [listen] tls")?, ..self })
     }
 
-    /// The same, with so many connections of one address at most.
-    pub(crate) fn with_limit(self, per_address: NonZeroUsize) -> Self {
-        Self { limit: Some(Arc::new(ConnectionLimit::new(per_address))), ..self }
+    /// The same, with this limit of connections.
+    pub(crate) fn with_limit(self, limit: ConnectionLimit) -> Self {
+        Self { limit: Arc::new(limit), ..self }
     }
 
     /// The same, with this budget for the bodies of requests.
@@ -106,12 +106,13 @@ impl Listening {
             )?;
             metrics.before_scrape(move || dropped.advance_to(&[], telemetry::dropped_lines()));
             self.budget.measure(metrics)?;
-            if let Some(limit) = self.limit.clone() {
-                let name = "chancery_http_connections_refused_total";
-                let refused =
-                    metrics.counters(name, "Connections closed because their address had too many open", &[])?;
-                metrics.before_scrape(move || refused.advance_to(&[], limit.refused()));
-            }
+            let refused = metrics.counters(
+                "chancery_http_connections_refused_total",
+                "Connections closed because too many were open, of their address or in all",
+                &[],
+            )?;
+            let limit = Arc::clone(&self.limit);
+            metrics.before_scrape(move || refused.advance_to(&[], limit.refused()));
         }
         let routes = http::named(guard(routes), Arc::new(SystemRandom));
         let renewal = match self.tls.clone() {

@@ -3,6 +3,7 @@
 //! `init` makes keys, certificates, logs with their first entries, and trust files, once. `serve` makes nothing. A
 //! missing file is an error, because a new key for an old log, or the reverse, would contradict earlier signatures.
 
+mod made;
 mod prepared;
 
 pub(crate) use prepared::{Prepared, missing_tls};
@@ -19,11 +20,13 @@ use crate::{
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::reload::Hangups;
 use chancery_log::{ct, rekor_v1, rekor_v2, store::Location};
+use made::Made;
 use sd_notify::NotifyState;
 use std::{collections::BTreeSet, path::Path};
 
-/// Makes the instance. If it exists already, this is an error unless `if_needed`.
-pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> anyhow::Result<()> {
+/// Makes the instance, and returns what to say about it. If it exists already, this is an error unless `if_needed`: then there is
+/// nothing to say.
+pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> anyhow::Result<Option<String>> {
     let configuration = Configuration::load(file)?;
     log.start(&configuration.telemetry)?;
     let roles = Role::ALL.into();
@@ -31,7 +34,7 @@ pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> an
     // running.
     if configuration.data.join("instance.json").exists() && recorded_instance(&configuration.data)?.complete {
         ensure!(if_needed, "the instance in {} exists; run: chancery serve", configuration.data.display());
-        return Ok(());
+        return Ok(None);
     }
     // Checked before anything is made, so that a refusal leaves no files behind.
     let prepared = Prepared::of(&configuration, file, &roles)?;
@@ -39,14 +42,29 @@ pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> an
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     let Configuration { ca, log, tsa, .. } = &configuration;
     let logs = [(rekor_v1::NAME, &log.rekor_key), (rekor_v2::NAME, &log.rekor2_key), (ct::NAME, &log.ct_key)];
-    for (name, uri) in logs.into_iter().chain([("ca", &ca.key), ("tsa", &tsa.key)]) {
+    let keys = logs.into_iter().chain([("ca", &ca.key), ("tsa", &tsa.key)]);
+    let has_key_uris = keys.clone().any(|(_, uri)| uri.is_some());
+    for (name, uri) in keys {
         uri.as_ref().map_or(Ok(()), |uri| data.use_key(name, uri))?;
     }
+    let url = prepared.addresses.base().as_str().to_owned();
     let started = Started { configuration: &configuration, file, roles: &roles };
     let instance = Box::pin(started.instance(prepared, &data, clock)).await?;
     instance.write_trust_files(&data.trust())?;
+    let root_checksum = instance.root_checksum();
     instance.stop().await;
-    data.complete()
+    data.complete()?;
+    let (database, missing) = (started.database(&data)?, missing_tls(configuration.listen.tls.as_ref())?);
+    let made = Made {
+        url: &url,
+        file,
+        data: data.path(),
+        database: &database,
+        has_key_uris,
+        root_checksum: &root_checksum,
+        missing: missing.as_deref(),
+    };
+    Ok(Some(made.text()))
 }
 
 /// Serves `roles` until SIGTERM or SIGINT. Default: all roles.
@@ -69,10 +87,7 @@ pub(crate) async fn run(file: &Path, roles: &[Role], log: &LogArguments) -> anyh
     // (2)
     let listening = Listening::on(configuration.listen.address, configuration.listen.metrics, hangups).await?;
     let listening = listening.with_origins(&configuration.listen.origins).within(configuration.listen.request_budget());
-    let mut listening = listening.with_tls(configuration.listen.tls.as_ref())?;
-    if let Some(limit) = configuration.listen.connections_per_address() {
-        listening = listening.with_limit(limit);
-    }
+    let listening = listening.with_tls(configuration.listen.tls.as_ref())?.with_limit(configuration.listen.limit());
     let (address, url) = (listening.address()?, prepared.addresses.base().as_str().to_owned());
     // (3)
     let started = Started { configuration: &configuration, file, roles: &roles };
@@ -105,6 +120,14 @@ struct Started<'a> {
 }
 
 impl Started<'_> {
+    /// Where the logs are.
+    fn database(&self, data: &DataDirectory) -> anyhow::Result<Location> {
+        match &self.configuration.database {
+            Some(database) => Ok(Location::Server(database.url.clone())),
+            None => Ok(Location::File(data.database()?)),
+        }
+    }
+
     async fn instance(
         &self,
         prepared: Prepared,
@@ -113,10 +136,7 @@ impl Started<'_> {
     ) -> anyhow::Result<Instance> {
         let Self { configuration, file, roles } = *self;
         let database_url = configuration.database.as_ref().map(|database| database.url.as_str());
-        let database = match database_url {
-            Some(url) => Location::Server(url.to_owned()),
-            None => Location::File(data.database()?),
-        };
+        let database = self.database(data)?;
         let setup = Setup {
             data,
             addresses: &prepared.addresses,
@@ -138,6 +158,7 @@ impl Started<'_> {
             transparency: prepared.transparency,
             operations: &prepared.operations,
             rekor_v2: &prepared.rekor_v2,
+            search: &prepared.search,
             timestamps: &prepared.timestamps,
             tuf: &prepared.tuf,
             settings: prepared.authority,

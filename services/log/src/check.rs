@@ -10,11 +10,13 @@
 //!
 //! | changed | why nothing follows from it |
 //! |---|---|
-//! | `bundle_parts.timestamp_ms` of a Rekor log, to a time between those of its neighbours, if its head is not kept | the time of an entry is not hashed into the tree; clients have the one that was promised |
-//! | `logs.created_ms`, to a time before the first entry, if the first head is not kept | it is only shown |
+//! | `bundle_parts.timestamp_ms` of a Rekor log, to a time between those of its neighbours, if the time of its head is not kept beside it (in `SQLite`, and from before heads were kept) | the time of an entry is not hashed into the tree; clients have the one that was promised |
+//! | `logs.created_ms`, to a time before the first entry, if the head of the empty tree is not kept | it is only shown |
+//! | `bundle_parts.root_hash` (`SQLite`) of another than the newest head, that is null | heads from before version 7 are not kept; nothing is derived from them |
 //! | `frozen_logs`, `quarantined_logs` | that a log is frozen or in doubt is a decision, not a fact about the tree |
 //! | `ended_logs.ended_ms`, and `published_size` upwards | how much was lost is known to nobody else |
 //! | a row of `checkpoints` that is missing | not every checkpoint is stored |
+//! | a row of `frozen_checkpoints` that is missing | the next start of the server signs it again |
 //! | a row of `issuers` that no entry names | it is stored before the entry is logged |
 
 mod files;
@@ -25,14 +27,14 @@ mod stored;
 mod tables;
 mod tree;
 
-pub use files::{FileError, Files, Opened, Published, Reading, check_files, open_checkpoint};
+pub use files::{FileError, Files, Opened, Published, Reading, check_files, open_checkpoint, verify_extends};
 
 use crate::personality::{ct, rekor_v1, rekor_v2, series};
 use crate::store::{LogRecord, Store, StoreError};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::TileId;
-use chancery_verify::{Hash, PublicKey, Rejection};
+use chancery_verify::{Hash, PublicKey, Rejection, entries, leaves};
 use serde::Serialize;
 use std::num::NonZeroU32;
 
@@ -160,7 +162,11 @@ pub enum Finding {
         rejection: Rejection,
     },
     /// The committed head is not that of the entries.
-    #[error("head: it states {stated} leaves and another root hash than the {derived} entries give")]
+    #[error(
+        "head: it states {stated} and another root hash than that of the {derived}",
+        stated = leaves(*.stated),
+        derived = entries(*.derived)
+    )]
     Head {
         /// Leaves that it states.
         stated: u64,
@@ -168,7 +174,11 @@ pub enum Finding {
         derived: u64,
     },
     /// A larger tree was published: the database was restored to an earlier state.
-    #[error("head: it states {head} leaves, but a checkpoint of {published} leaves was published")]
+    #[error(
+        "head: it states {head}, but a checkpoint of {published} was published",
+        head = leaves(*.head),
+        published = leaves(*.published)
+    )]
     RolledBack {
         /// Leaves that it states.
         head: u64,

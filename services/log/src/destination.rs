@@ -104,15 +104,22 @@ impl Destination {
         Ok(self.read(&self.locate(CHECKPOINT), MAX_CHECKPOINT).await?)
     }
 
-    /// The tree head of the checkpoint that is there, if it is one that the log with this scheme and key signed. What else
+    /// The checkpoint that is there and its tree head, if it is one that the log with this scheme and key signed. What else
     /// is there can be from anybody who can write there, and says nothing about the log.
-    pub(crate) async fn published(&self, scheme: &Scheme, key: &PublicKey) -> Result<Option<TreeHead>, Error> {
+    pub(crate) async fn published(
+        &self,
+        scheme: &Scheme,
+        key: &PublicKey,
+    ) -> Result<Option<(TreeHead, String)>, Error> {
         let Some(stored) = self.checkpoint().await? else { return Ok(None) };
-        let opened = open(&stored.note, scheme, key);
-        if let Err(fault) = &opened {
-            tracing::warn!(log.origin = scheme.origin(), error.code = fault.code(), %fault, "the copy proves nothing");
+        match open(&stored.note, scheme, key) {
+            Ok(tree) => Ok(Some((tree, String::from_utf8_lossy(&stored.note).into_owned()))),
+            Err(fault) => {
+                let (origin, code) = (scheme.origin(), fault.code());
+                tracing::warn!(log.origin = origin, error.code = code, %fault, "the copy proves nothing");
+                Ok(None)
+            }
         }
-        Ok(opened.ok())
     }
 
     /// Puts a checkpoint in the place of the one that was read.

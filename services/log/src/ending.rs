@@ -13,12 +13,13 @@
 use crate::Error;
 use crate::check::{self, Finding, Options, Subject};
 use crate::derive::derive;
-use crate::engine::{file_beside, larger, read_file};
+use crate::engine::{file_beside, read_file};
+use crate::quarantine::Reason;
 use crate::store::{End, Recorded, Store, StoreError};
 use crate::trust::guard::Guard;
 use crate::trust::mark::Mark;
 use chancery_verify::merkle::TreeHead;
-use chancery_verify::{Rejection, Timestamp};
+use chancery_verify::{Rejection, Timestamp, leaves};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -71,8 +72,9 @@ pub enum EndError {
     },
     /// It holds another history than the one that was published.
     #[error(
-        "the database holds another history of this log than the one whose checkpoint of {published} leaves was published: it was \
-         restored, and entries were added to it since. Restore a backup that was made before that, of any age"
+        "the database holds another history of this log than the one whose checkpoint of {published} was published: it was \
+         restored, and entries were added to it since. Restore a backup that was made before that, of any age",
+        published = leaves(*.published)
     )]
     Forked {
         /// Leaves of the published checkpoint.
@@ -166,6 +168,32 @@ impl Examined {
     }
 }
 
+/// Why the log is quarantined, or would be at the next start of the server whose high-water mark is in the file `mark`; `None` where
+/// nothing speaks against it, and where it was ended. The check of what is stored cannot see this: an older state of the database
+/// is sound in itself.
+pub async fn remembered(store: &dyn Store, subject: &Subject, mark: &Path) -> Result<Option<Reason>, EndError> {
+    let Subject { record, scheme, key, .. } = subject;
+    if store.ended(record.log_id).await?.is_some() {
+        return Ok(None);
+    }
+    // Read before the head: what a running server has marked was committed before.
+    let known = known(store, subject, mark).await?;
+    if let Some(recorded) = known.recorded {
+        return Ok(Some(Reason::Recorded(Box::new(recorded))));
+    }
+    let head = store.head(record.log_id).await?.tree.size;
+    for marked in known.trees {
+        let published = marked.size;
+        if published > head {
+            return Ok(Some(Reason::MarkNewer { head, published }));
+        }
+        if !(Guard { record, scheme, key, store }).leads_to(&marked).await? {
+            return Ok(Some(Reason::MarkForked { head, published }));
+        }
+    }
+    Ok(None)
+}
+
 async fn known(store: &dyn Store, subject: &Subject, mark: &Path) -> Result<Known, EndError> {
     let unreadable = |path: &Path, error| EndError::Mark { path: path.display().to_string(), error };
     let marked = Mark::read(mark).map_err(|error| unreadable(mark, error))?;
@@ -173,11 +201,12 @@ async fn known(store: &dyn Store, subject: &Subject, mark: &Path) -> Result<Know
     let marked = marked.map_err(|rejection| EndError::OtherMark { path: mark.display().to_string(), rejection })?;
     let file: PathBuf = file_beside(mark);
     let remembered = read_file(&file).map_err(|error| unreadable(&file, error))?;
-    let recorded = larger(store.quarantined(subject.record.log_id).await?, remembered);
-    let note = recorded.as_ref().and_then(|recorded| recorded.note.as_ref());
+    let stored = store.quarantined(subject.record.log_id).await?;
+    let recorded = stored.into_iter().chain(remembered).reduce(|one, other| one.and(&other));
+    let notes = recorded.iter().flat_map(Recorded::checkpoints);
     // What its key has not signed proves nothing.
-    let recorded_tree = note.and_then(|note| subject.scheme.open(note, &subject.key).ok());
-    Ok(Known { trees: marked.into_iter().chain(recorded_tree).collect(), recorded })
+    let recorded_trees = notes.filter_map(|note| subject.scheme.open(note, &subject.key).ok());
+    Ok(Known { trees: marked.into_iter().chain(recorded_trees).collect(), recorded })
 }
 
 /// What is wrong with the log; `None` where nothing is.

@@ -8,7 +8,7 @@ mod open;
 mod settings;
 
 use doubt::Ended;
-pub(crate) use doubt::{file_beside, larger, read_file};
+pub(crate) use doubt::{file_beside, read_file};
 pub use settings::{CHECKPOINT_PERIOD, OpenError, Settings};
 
 use crate::Error;
@@ -24,8 +24,8 @@ use crate::trust::mark::Marking;
 use crate::trust::witnessing::{WitnessFault, WitnessStatus, Witnessed};
 use chancery_daemon::clock::{ClockFault, ClockGuard, is_before};
 use chancery_daemon::signer::Signer;
-use chancery_verify::Timestamp;
 use chancery_verify::checkpoint::Scheme;
+use chancery_verify::{Timestamp, leaves};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -223,7 +223,11 @@ impl Log {
     /// with an entry that is taken, or by itself: the log tries again every two seconds. One that was ended has none.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        if self.is_ended() { None } else { self.0.activity.trouble() }
+        if self.is_ended() {
+            return None;
+        }
+        let settling = !self.is_frozen() && !self.0.store.is_settled();
+        if settling { Some(StoreError::Settling.to_string()) } else { self.0.activity.trouble() }
     }
 
     /// Reads the committed head and compares it with the one that was published before. An error says what is wrong.
@@ -231,10 +235,11 @@ impl Log {
         let published = self.published().map_err(|error| error.to_string())?.tree;
         let head = self.0.store.head(self.0.record.log_id).await.map_err(|error| Error::from(error).to_string())?.tree;
         if head.size < published.size {
-            return Err(format!("it has {} leaves, and {} were published", head.size, published.size));
+            return Err(format!("it has {}, and the published one has {}", leaves(head.size), published.size));
         }
         if head.size == published.size && head.root != published.root {
-            return Err(format!("its root hash is another than the one that was published for {} leaves", head.size));
+            let size = leaves(head.size);
+            return Err(format!("its root hash is another than the one that was published for {size}"));
         }
         Ok(())
     }

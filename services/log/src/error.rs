@@ -5,6 +5,9 @@ use crate::quarantine::Reason;
 use crate::store::StoreError;
 use chancery_daemon::clock::ClockFault;
 
+/// Seconds after which a log that cannot be reached or written to now is worth another try.
+const RETRY_AFTER_SECONDS: u64 = 5;
+
 /// The reason why a log refused a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -67,6 +70,17 @@ impl Error {
         }
     }
 
+    /// Seconds after which the same request may succeed; `None` where an operator has to act first, or nothing ever helps. A
+    /// database that fails says nothing about what is in it, so reads that it failed may be repeated, too.
+    #[must_use]
+    pub const fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Busy { retry_after_seconds } => Some(*retry_after_seconds),
+            Self::Frozen | Self::Quarantined(_) | Self::Corrupt(_) | Self::Store(StoreError::Corrupt(_)) => None,
+            Self::Unavailable { .. } | Self::Clock(_) | Self::Store(_) => Some(RETRY_AFTER_SECONDS),
+        }
+    }
+
     /// The self-check that failed, if that is the reason.
     #[must_use]
     pub const fn corrupt(&self) -> Option<&Corrupt> {
@@ -74,5 +88,22 @@ impl Error {
             Self::Corrupt(corrupt) | Self::Store(StoreError::Corrupt(corrupt)) => Some(corrupt),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_fails_is_worth_another_try_and_one_that_is_wrong_is_not() {
+        let corrupt = || Corrupt::new("every log has a head");
+        for error in [StoreError::from(sqlx::Error::PoolTimedOut), StoreError::Timeout, StoreError::Settling] {
+            assert_eq!(Error::from(error).retry_after_seconds(), Some(5));
+        }
+        for error in [Error::from(corrupt()), StoreError::from(corrupt()).into(), Error::Frozen] {
+            assert_eq!(error.retry_after_seconds(), None, "{error}");
+        }
+        assert_eq!(Error::Busy { retry_after_seconds: 7 }.retry_after_seconds(), Some(7));
     }
 }

@@ -9,9 +9,9 @@
 //! restore of the database does not take back.
 
 use crate::Corrupt;
-use crate::store::{Change, Recorded};
+use crate::store::{Change, FAILED_CHECK, Recorded};
 use chancery_daemon::clock::ClockFault;
-use chancery_verify::Rejection;
+use chancery_verify::{Rejection, leaves};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::SetOnce;
 
@@ -19,7 +19,11 @@ use tokio::sync::SetOnce;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// The database was restored to an earlier state.
-    #[error("the database has {head} leaves, and a checkpoint of {published} leaves was published")]
+    #[error(
+        "the database has {head}, and a checkpoint of {published} was published",
+        head = leaves(*.head),
+        published = leaves(*.published)
+    )]
     Shrunk {
         /// Leaves of the committed head.
         head: u64,
@@ -27,7 +31,10 @@ pub enum Reason {
         published: u64,
     },
     /// The newest stored checkpoint was not signed by the log's key, or is not of the tree that it is stored for.
-    #[error("the newest stored checkpoint, of {size} leaves, was not published by this log: {rejection}")]
+    #[error(
+        "the newest stored checkpoint, of {size}, was not published by this log: {rejection}",
+        size = leaves(*.size)
+    )]
     Checkpoint {
         /// Leaves it is stored for.
         size: u64,
@@ -35,13 +42,16 @@ pub enum Reason {
         rejection: Rejection,
     },
     /// The tiles of the right edge are missing, or do not hash to the root of the committed head.
-    #[error("the stored tiles do not lead to the root hash of the head of {size} leaves")]
+    #[error("the stored tiles do not lead to the root hash of the head of {size}", size = leaves(*.size))]
     Edge {
         /// Leaves of the committed head.
         size: u64,
     },
     /// The stored tree is not an extension of the one that was published.
-    #[error("the stored tree of {head} leaves does not extend the one whose checkpoint of {published} was published")]
+    #[error(
+        "the stored tree of {head} does not extend the one whose checkpoint of {published} was published",
+        head = leaves(*.head)
+    )]
     Forked {
         /// Leaves of the committed head.
         head: u64,
@@ -49,7 +59,7 @@ pub enum Reason {
         published: u64,
     },
     /// The copy of the log's files is of a larger tree: the database was restored to an earlier state.
-    #[error("the database has {head} leaves, and the object store has a checkpoint of {published}")]
+    #[error("the database has {head}, and the object store has a checkpoint of {published}", head = leaves(*.head))]
     StoreNewer {
         /// Leaves of the committed head.
         head: u64,
@@ -58,7 +68,8 @@ pub enum Reason {
     },
     /// The copy of the log's files is of another history.
     #[error(
-        "the stored tree of {head} leaves does not extend the one whose checkpoint of {published} is in the object store"
+        "the stored tree of {head} does not extend the one whose checkpoint of {published} is in the object store",
+        head = leaves(*.head)
     )]
     StoreForked {
         /// Leaves of the committed head.
@@ -67,7 +78,10 @@ pub enum Reason {
         published: u64,
     },
     /// The high-water mark is of a larger tree: the database was restored to an earlier state.
-    #[error("the database has {head} leaves, and this server has published {published}: the database was put back")]
+    #[error(
+        "the database has {head}, and this server has published {published}: the database was put back",
+        head = leaves(*.head)
+    )]
     MarkNewer {
         /// Leaves of the committed head.
         head: u64,
@@ -76,7 +90,9 @@ pub enum Reason {
     },
     /// The high-water mark is of another history: the database was restored and has grown again.
     #[error(
-        "the stored tree of {head} leaves does not extend the one of {published} leaves that this server has published"
+        "the stored tree of {head} does not extend the one of {published} that this server has published",
+        head = leaves(*.head),
+        published = leaves(*.published)
     )]
     MarkForked {
         /// Leaves of the committed head.
@@ -85,7 +101,7 @@ pub enum Reason {
         published: u64,
     },
     /// The database was restored to an earlier state while the log was running.
-    #[error("the database has {head} leaves, and had {known} before: it was put back")]
+    #[error("the database has {head}, and had {known} before: it was put back", head = leaves(*.head))]
     PutBack {
         /// Leaves of the committed head.
         head: u64,
@@ -94,7 +110,7 @@ pub enum Reason {
     },
     /// A witness has seen more of this log than the database has: the database was restored to an earlier state, or
     /// another server writes under the same key.
-    #[error("the database has {head} leaves, and the witness {witness} has cosigned {witnessed}")]
+    #[error("the database has {head}, and the witness {witness} has cosigned {witnessed}", head = leaves(*.head))]
     WitnessAhead {
         /// Leaves of the committed head.
         head: u64,
@@ -104,10 +120,14 @@ pub enum Reason {
         witness: String,
         /// Where it shows the checkpoint it has cosigned: a URL.
         evidence: String,
+        /// That checkpoint, which this log's key has signed.
+        checkpoint: String,
     },
     /// A witness has seen another history of this log.
     #[error(
-        "the tree of {head} leaves does not extend the one of {witnessed} leaves that the witness {witness} has cosigned"
+        "the tree of {head} does not extend the one of {witnessed} that the witness {witness} has cosigned",
+        head = leaves(*.head),
+        witnessed = leaves(*.witnessed)
     )]
     WitnessForked {
         /// Leaves of the head that was to be cosigned.
@@ -118,6 +138,8 @@ pub enum Reason {
         witness: String,
         /// Where it shows the checkpoint it has cosigned: a URL.
         evidence: String,
+        /// That checkpoint, which this log's key has signed.
+        checkpoint: String,
     },
     /// A self-check failed, at the start or while the log was running.
     #[error(transparent)]
@@ -143,7 +165,7 @@ impl Reason {
             Self::PutBack { .. } => "quarantine.put_back",
             Self::WitnessAhead { .. } => "quarantine.witness_ahead",
             Self::WitnessForked { .. } => "quarantine.witness_forked",
-            Self::Invariant(_) => "quarantine.invariant",
+            Self::Invariant(_) => FAILED_CHECK,
             Self::Recorded(_) => "quarantine.recorded",
         }
     }
@@ -161,6 +183,14 @@ impl Reason {
             Self::PutBack { known, .. } => *known,
             Self::Recorded(recorded) => recorded.tree_size,
             Self::Checkpoint { .. } | Self::Edge { .. } | Self::Invariant(_) => 0,
+        }
+    }
+
+    /// The checkpoint that a witness has shown, and that contradicts what is stored.
+    pub(crate) fn checkpoint(&self) -> Option<&str> {
+        match self {
+            Self::WitnessAhead { checkpoint, .. } | Self::WitnessForked { checkpoint, .. } => Some(checkpoint),
+            _ => None,
         }
     }
 

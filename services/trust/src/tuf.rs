@@ -50,6 +50,7 @@ pub use root::{RoleKeys, Root};
 pub use service::Service;
 
 use chancery_daemon::{clock::ClockFault, signer::SignerError};
+use chancery_verify::counted;
 use std::{io, path::PathBuf};
 
 /// Why metadata is refused.
@@ -86,7 +87,7 @@ pub enum InvalidMetadata {
     #[error("a key is not ECDSA P-256, the one kind that every TUF client verifies")]
     KeyKind,
     /// A threshold of zero, or of more than the role's keys.
-    #[error("a threshold of {threshold} signatures of {keys} keys is impossible")]
+    #[error("the threshold {threshold} is impossible with {keys}", keys = counted(*.keys, "key", "keys"))]
     ImpossibleThreshold {
         /// Signatures.
         threshold: usize,
@@ -115,7 +116,7 @@ pub enum InvalidMetadata {
         found: u64,
     },
     /// Too few keys have signed.
-    #[error("{signed} keys of the {role} role have signed it, but {threshold} are required")]
+    #[error("too few keys of the {role} role have signed it: {signed} of {threshold}")]
     TooFewSignatures {
         /// The role.
         role: Role,
@@ -169,7 +170,7 @@ pub enum TufError {
     },
     /// Too few keys are available, or they do not answer.
     #[error(
-        "the {role} metadata needs {threshold} signatures, but only {signed} could be made here{}",
+        "too few signatures of the {role} metadata could be made here: {signed} of {threshold}{}",
         because(failures)
     )]
     KeysMissing {

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use chancery_daemon::budget::RETRY_AFTER_SECONDS;
 use chancery_daemon::http::{NotReceived, readable_anywhere, receive};
+use chancery_verify::leaves;
 use chancery_verify::witness::{MAX_BYTES, Refusal};
 use std::fmt::Write as _;
 
@@ -85,7 +86,7 @@ async fn checkpoint(State(witness): State<Witness>, Path(origin): Path<String>) 
 async fn about(State(witness): State<Witness>) -> Response {
     let mut page = format!("{}\n", witness.verifier_key());
     for log in witness.logs().await {
-        let size = log.head.map_or_else(|| "nothing yet".to_owned(), |head| format!("{} leaves", head.size));
+        let size = log.head.map_or_else(|| "nothing yet".to_owned(), |head| leaves(head.size));
         // Writing to a string cannot fail.
         let _ = writeln!(page, "{}: {size}", log.origin);
     }

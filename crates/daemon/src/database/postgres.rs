@@ -6,13 +6,13 @@
 
 use super::connections::{ACQUIRE_TIMEOUT, Connections};
 use super::parameters::verify_parameters;
-use super::timeline::Timeline;
+use super::timeline::{self, Timeline};
 use super::{DatabaseError, MigrationSource, migrator, newest_version};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
 use std::str::FromStr as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The schema, oldest version first. Never edited once landed, only added to.
 const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
@@ -21,6 +21,8 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (3, "append-only tables", include_str!("../../../../migrations/postgres/0003_append_only_tables.sql")),
     (4, "logs in doubt", include_str!("../../../../migrations/postgres/0004_logs_in_doubt.sql")),
     (5, "heads are added", include_str!("../../../../migrations/postgres/0005_heads_are_added.sql")),
+    (6, "search", include_str!("../../../../migrations/postgres/0006_search.sql")),
+    (8, "frozen checkpoints", include_str!("../../../../migrations/postgres/0008_frozen_checkpoints.sql")),
 ];
 
 /// `server_version_num` of the oldest server that is tested.
@@ -77,6 +79,16 @@ impl Postgres {
         self.timeline.is_settled(Instant::now())
     }
 
+    /// Notes that the server may have been promoted, or the database restored, `ago` before it was opened here.
+    pub fn has_changed(&self, ago: Duration) {
+        self.timeline.has_changed(ago);
+    }
+
+    /// The server's timeline. `None` where it does not tell this role, or is a standby.
+    pub async fn timeline(&self) -> Result<Option<u32>, sqlx::Error> {
+        timeline::current(&self.readers).await
+    }
+
     /// Asks the server, through a connection that writes, whether it is a primary that takes writes.
     pub async fn verify_usable(&self) -> Result<(), DatabaseError> {
         let question = "/* usable */ SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool";
@@ -102,7 +114,7 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     connection.close().await?;
     // As it was found, whatever is set later for the server, the database or the role: a session would follow that.
     let writing = options.clone().options(SESSION).options([(COMMIT_SETTING, commit)]);
-    let timeline = Timeline::default();
+    let timeline = Timeline::watch(Instant::now());
     let asked = timeline.clone();
     let pool = PgPoolOptions::new().after_connect(move |connection, _| {
         let asked = asked.clone();
@@ -124,7 +136,7 @@ pub fn check_postgres_url(url: &str) -> Result<(), DatabaseError> {
 /// is enough.
 pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseError> {
     let readers = connections(PgPoolOptions::new(), READERS, read_only(options(url)?)).await?;
-    Ok(Postgres { writers: readers.clone(), readers, timeline: Timeline::default() })
+    Ok(Postgres { writers: readers.clone(), readers, timeline: Timeline::watch(Instant::now()) })
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, DatabaseError> {

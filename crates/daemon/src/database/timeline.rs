@@ -8,9 +8,12 @@
 //! Each connection that writes is asked before it is used first. A server changes its timeline only when it starts or is
 //! promoted: one that was a primary when the connection was made stays on its timeline as long as the connection lasts.
 //!
+//! A process that starts has not seen a change. It counts one from a time that its caller has written down, or from its own
+//! start.
+//!
 //! What this cannot see: a process that knows more, and does not run or does not reach the database in that time.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,30 +23,56 @@ const SETTLING: Duration = Duration::from_secs(20);
 /// What a connection to a standby finds: it could outlast the promotion.
 const STANDBY: &str = "standby";
 /// The first eight digits of a segment's name are its timeline.
-const QUESTION: &str = "/* writable timeline */ SELECT CASE WHEN pg_is_in_recovery() THEN 'standby'
+const QUESTION: &str = "/* timeline */ SELECT CASE WHEN pg_is_in_recovery() THEN 'standby'
     ELSE substring(pg_walfile_name(pg_current_wal_lsn()) FROM 1 FOR 8) END";
 
 /// What the connections of a process have found; clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Timeline(Arc<Mutex<Found>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Found {
+    /// Since when this process watches.
+    begun: Instant,
     /// By the newest connection that was told.
     newest: Option<String>,
     /// When it was another one than before.
     changed: Option<Instant>,
 }
 
+/// What a server says. `None` where it does not answer this to our role.
+async fn told(executor: impl PgExecutor<'_>) -> Result<Option<String>, sqlx::Error> {
+    match sqlx::query_scalar(QUESTION).fetch_one(executor).await {
+        Ok(timeline) => Ok(Some(timeline)),
+        Err(sqlx::Error::Database(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The number of the server's timeline. `None` where it does not say, or is a standby.
+pub(super) async fn current(executor: impl PgExecutor<'_>) -> Result<Option<u32>, sqlx::Error> {
+    Ok(told(executor).await?.and_then(|digits| u32::from_str_radix(&digits, 16).ok()))
+}
+
 impl Timeline {
+    /// Watches from now on.
+    pub(super) fn watch(now: Instant) -> Self {
+        Self(Arc::new(Mutex::new(Found { begun: now, newest: None, changed: None })))
+    }
+
     /// Asks a new connection. A server that does not answer this to our role is not known to have changed.
     pub(super) async fn ask(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        match sqlx::query_scalar(QUESTION).fetch_one(connection).await {
-            Ok(timeline) => self.found(timeline, Instant::now()),
-            Err(sqlx::Error::Database(_)) => {}
-            Err(error) => return Err(error),
+        if let Some(timeline) = told(connection).await? {
+            self.found(timeline, Instant::now());
         }
         Ok(())
+    }
+
+    /// Notes that the timeline may have changed `ago` before this process began to watch.
+    pub(super) fn has_changed(&self, ago: Duration) {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = found.begun.checked_sub(ago).unwrap_or(found.begun);
+        found.changed = found.changed.max(Some(changed));
     }
 
     fn found(&self, timeline: String, now: Instant) {
@@ -69,7 +98,8 @@ mod tests {
 
     #[test]
     fn nothing_is_added_for_a_while_after_the_timeline_has_changed() {
-        let (timeline, begun) = (Timeline::default(), Instant::now());
+        let begun = Instant::now();
+        let timeline = Timeline::watch(begun);
         let after = |seconds| begun + Duration::from_secs(seconds);
         // A server that does not say is not known to have changed.
         assert!(timeline.is_settled(begun));
@@ -90,10 +120,27 @@ mod tests {
 
     #[test]
     fn a_connection_to_a_standby_never_settles() {
-        let (timeline, begun) = (Timeline::default(), Instant::now());
+        let begun = Instant::now();
+        let timeline = Timeline::watch(begun);
         timeline.found(STANDBY.to_owned(), begun);
         assert!(!timeline.is_settled(begun + 100 * SETTLING));
         timeline.found("00000002".to_owned(), begun + 100 * SETTLING);
         assert!(!timeline.is_settled(begun + 100 * SETTLING) && timeline.is_settled(begun + 101 * SETTLING));
+    }
+
+    #[test]
+    fn a_change_before_the_process_began_counts_from_when_it_was() {
+        for (ago, settled) in [(0, 20), (15, 5), (20, 0), (1000, 0)] {
+            let begun = Instant::now();
+            let timeline = Timeline::watch(begun);
+            timeline.found("00000002".to_owned(), begun);
+            assert!(timeline.is_settled(begun), "it has always been this one, as far as is known");
+            timeline.has_changed(Duration::from_secs(ago));
+            // An earlier change takes nothing of a later one away.
+            timeline.has_changed(Duration::from_secs(ago + 7));
+            let after = |seconds| begun + Duration::from_secs(seconds);
+            assert!(timeline.is_settled(after(settled)), "{ago}");
+            assert!(settled == 0 || !timeline.is_settled(after(settled - 1)), "{ago}");
+        }
     }
 }

@@ -1,13 +1,14 @@
-//! `/livez`, `/readyz` and `/healthz`: whether to restart a process, and whether it does its work.
+//! `/livez`, `/readyz` and `/healthz`: whether to restart a process, and whether it does its work. `/ping` is what Rekor v1
+//! and Sigstore's timestamp authority have instead, and the probes in their charts ask it.
 //!
-//! They only read the verdict that [`crate::health`] has anyway. `/livez` and `/healthz` do not even read that: what a
-//! restart does not mend must not cause one.
+//! They only read the verdict that [`crate::health`] has anyway. `/livez`, `/healthz` and `/ping` do not even read that: what
+//! a restart does not mend must not cause one.
 
 use super::json;
 use crate::health::{self, Checks, Finding};
 use axum::Router;
 use axum::extract::RawQuery;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
@@ -16,6 +17,7 @@ pub(super) fn routes(checks: Checks) -> Router {
     Router::new()
         .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
         .route("/livez", get(|| async { "ok\n" }))
+        .route("/ping", get(|| async { ([(header::CONTENT_TYPE, "text/plain")], ".") }))
         .route("/readyz", get(ready))
 }
 
@@ -26,18 +28,17 @@ fn is_verbose(query: Option<&str>) -> bool {
 }
 
 fn readiness(findings: &[Finding], verbose: bool) -> Response {
-    let obstacle = health::obstacle(findings, None);
-    let status = if obstacle.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let lines: Vec<String> = match obstacle {
-        _ if verbose => {
-            let verdict = if obstacle.is_none() { "passed" } else { "failed" };
-            findings.iter().map(ToString::to_string).chain([format!("readyz check {verdict}")]).collect()
-        }
-        None => {
-            let warnings = findings.iter().filter_map(Finding::warning).map(|warning| format!("warning: {warning}"));
-            std::iter::once("ready".to_owned()).chain(warnings).collect()
-        }
-        Some(obstacle) => vec![obstacle.to_owned()],
+    let obstacles = health::obstacles(findings);
+    let is_ready = obstacles.is_empty();
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let lines: Vec<String> = if verbose {
+        let verdict = if is_ready { "passed" } else { "failed" };
+        findings.iter().map(ToString::to_string).chain([format!("readyz check {verdict}")]).collect()
+    } else if is_ready {
+        let warnings = findings.iter().filter_map(Finding::warning).map(|warning| format!("warning: {warning}"));
+        std::iter::once("ready".to_owned()).chain(warnings).collect()
+    } else {
+        obstacles
     };
     (status, format!("{}\n", lines.join("\n"))).into_response()
 }
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_obstacle_or_every_check_is_shown() {
+    async fn every_obstacle_or_every_check_is_shown() {
         let passed = Finding::unless("log", "rekor", None);
         let warned = Finding::new("log", "rekor witnesses", State::Warning("one is away".to_owned()));
         let failed = Finding::unless("ca", "certificate log", Some("it does not answer".to_owned()));
@@ -71,13 +72,20 @@ mod tests {
         for query in ["verbose", "verbose=1", "x=y&verbose="] {
             assert_eq!(ask(&ready, &format!("/readyz?{query}")).await, (200, all.to_owned()));
         }
-        let not_ready = [passed, warned, failed];
-        assert_eq!(ask(&not_ready, "/readyz?verbosely").await, (503, "it does not answer\n".to_owned()));
+        let doubtful = |log: &str| Finding::unless("log", log, Some(format!("the {log} log is\nQUARANTINED")));
+        let not_ready = [passed, warned, failed.clone(), doubtful("ct"), doubtful("rekor2"), failed];
+        // Each once, and on a line of its own.
+        let said = "it does not answer\nthe ct log is QUARANTINED\nthe rekor2 log is QUARANTINED\n";
+        assert_eq!(ask(&not_ready, "/readyz?verbosely").await, (503, said.to_owned()));
         let all = "[+]log rekor ok\n[!]log rekor witnesses warning: one is away\n\
+                   [-]ca certificate log failed: it does not answer\n\
+                   [-]log ct failed: the ct log is QUARANTINED\n\
+                   [-]log rekor2 failed: the rekor2 log is QUARANTINED\n\
                    [-]ca certificate log failed: it does not answer\nreadyz check failed\n";
         assert_eq!(ask(&not_ready, "/readyz?verbose").await, (503, all.to_owned()));
         // A restart would not mend it.
         assert_eq!(ask(&not_ready, "/livez").await, (200, "ok\n".to_owned()));
         assert_eq!(ask(&not_ready, "/healthz").await.0, 200);
+        assert_eq!(ask(&not_ready, "/ping").await, (200, ".".to_owned()));
     }
 }

@@ -53,13 +53,13 @@ pub enum TlsError {
 pub struct Listener {
     pub(super) tcp: TcpListener,
     pub(super) tls: Option<Arc<Tls>>,
-    pub(super) limit: Option<Arc<ConnectionLimit>>,
+    pub(super) limit: Arc<ConnectionLimit>,
     pub(super) budget: Budget,
 }
 
 impl From<TcpListener> for Listener {
     fn from(tcp: TcpListener) -> Self {
-        Self { tcp, tls: None, limit: None, budget: Budget::default() }
+        Self { tcp, tls: None, limit: Arc::default(), budget: Budget::default() }
     }
 }
 
@@ -70,9 +70,9 @@ impl Listener {
         Self { tls: Some(tls), ..Self::from(tcp) }
     }
 
-    /// Sets a limit to the connections of one address, or none.
+    /// Sets the limit of its connections. Default: the usual one, and none for one address.
     #[must_use]
-    pub fn limited(self, limit: Option<Arc<ConnectionLimit>>) -> Self {
+    pub fn limited(self, limit: Arc<ConnectionLimit>) -> Self {
         Self { limit, ..self }
     }
 

@@ -215,8 +215,8 @@ async fn slow_readers_and_slow_answers_are_waited_for() {
 async fn an_address_has_so_many_connections_and_no_more() {
     let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    let limit = Arc::new(ConnectionLimit::new(2.try_into().unwrap()));
-    let listener = Listener::from(tcp).limited(Some(Arc::clone(&limit)));
+    let limit = Arc::new(ConnectionLimit::new(None, 2.try_into().ok()));
+    let listener = Listener::from(tcp).limited(Arc::clone(&limit));
     let (_stop, stopping) = crate::shutdown::channel();
     tokio::spawn(serve(listener, shell(Router::new(), Arc::new(Vec::new)), stopping));
     let is_answered = async || {
@@ -236,4 +236,36 @@ async fn an_address_has_so_many_connections_and_no_more() {
         again = is_answered().await;
     }
     drop(two);
+}
+
+/// What is not read yet waits outside of the budget, four times as much with HTTP/2.
+#[tokio::test]
+async fn a_listener_has_so_many_connections_and_no_more() {
+    let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let limit = Arc::new(ConnectionLimit::new(5.try_into().ok(), None));
+    let listener = Listener::from(tcp).limited(Arc::clone(&limit));
+    let (_stop, stopping) = crate::shutdown::channel();
+    tokio::spawn(serve(listener, shell(Router::new(), Arc::new(Vec::new)), stopping));
+    // The first byte of an answer, and the connection; nothing where it was closed.
+    let answered = async |request: &[u8]| {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let _ = stream.write_all(request).await;
+        let mut first = [0; 1];
+        matches!(stream.read(&mut first).await, Ok(1)).then_some(stream)
+    };
+    let http1: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    // The preface and empty settings: the server answers with its own.
+    let http2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let first = answered(http2).await.unwrap();
+    let _second = answered(http1).await.unwrap();
+    assert!(answered(http1).await.is_none());
+    drop(first);
+    let mut third = None;
+    while third.is_none() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        third = answered(http1).await;
+    }
+    assert!(answered(http2).await.is_none(), "it would be six");
+    assert!(limit.refused() >= 2);
 }

@@ -3,114 +3,29 @@
 //! A line has `time` (RFC 3339), `level`, `target` and `message`. Inside a request it has `request_id`, as the audit log
 //! has. `fields` are the event's own; `spans` are the request and the batch around it, the outermost first.
 
-use crate::clock::Clock;
+use super::lines::{Fields, Told};
 use serde_json::{Map, Value};
-use std::fmt::{self, Write as _};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::{LookupSpan, Scope};
+use std::fmt::Write as _;
 
 /// Field of the span around a request; see [`crate::http::named`].
 const REQUEST_ID: &str = "request.id";
 
-/// Passes every event to `write`, as a line.
-pub(super) struct Lines<C, W> {
-    clock: C,
-    write: W,
-}
-
-impl<C, W> Lines<C, W> {
-    pub(super) const fn new(clock: C, write: W) -> Self {
-        Self { clock, write }
-    }
-}
-
-/// The fields of a span or an event.
-#[derive(Debug, Clone, Default)]
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn set(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-}
-
-impl Visit for Fields {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value);
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field, value);
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set(field, format!("{value:?}"));
-    }
-}
-
-impl<S, C, W> Layer<S> for Lines<C, W>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    C: Clock + 'static,
-    W: Fn(String) + 'static,
-{
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
-        span.extensions_mut().insert(fields);
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
-        let mut extensions = span.extensions_mut();
-        if let Some(fields) = extensions.get_mut::<Fields>() {
-            values.record(fields);
-        }
-    }
-
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let mut spans = Vec::new();
-        for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
-            let known = span.extensions().get::<Fields>().cloned().unwrap_or_default();
-            spans.push((span.name(), known));
-        }
-        (self.write)(line(&self.clock.now().rfc3339_millis(), event.metadata(), fields, spans));
-    }
-}
-
 /// One event as a line. Pure.
-fn line(time: &str, metadata: &Metadata<'_>, Fields(mut fields): Fields, spans: Vec<(&'static str, Fields)>) -> String {
-    let message = fields.remove("message").unwrap_or_default();
-    let request_id = spans.iter().find_map(|(_, Fields(fields))| fields.get(REQUEST_ID).cloned());
-    let named = |(name, Fields(mut fields)): (&'static str, Fields)| {
+pub(super) fn line(told: Told) -> String {
+    let Told { time, level, target, message, fields, spans } = told;
+    let request_id = spans.iter().find_map(|(_, fields)| fields.get(REQUEST_ID).cloned());
+    let named = |(name, fields): (&'static str, Fields)| {
+        let mut fields = object(fields);
         fields.insert("name".to_owned(), name.into());
         Value::Object(fields)
     };
+    let fields = object(fields);
     let spans: Vec<Value> = spans.into_iter().map(named).collect();
     let members: [(&str, Option<Value>); 7] = [
         ("time", Some(time.into())),
-        ("level", Some(metadata.level().as_str().into())),
-        ("target", Some(metadata.target().into())),
-        ("message", Some(message)),
+        ("level", Some(level.as_str().into())),
+        ("target", Some(target.into())),
+        ("message", Some(message.unwrap_or_default())),
         ("request_id", request_id),
         ("fields", (!fields.is_empty()).then_some(Value::Object(fields))),
         ("spans", (!spans.is_empty()).then_some(Value::Array(spans))),
@@ -127,27 +42,19 @@ fn line(time: &str, metadata: &Metadata<'_>, Fields(mut fields): Fields, spans: 
     line
 }
 
+fn object(Fields(fields): Fields) -> Map<String, Value> {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::lines;
     use super::*;
-    use crate::clock::FixedClock;
     use chancery_verify::Timestamp;
-    use std::sync::{Arc, Mutex};
-    use tracing_subscriber::layer::SubscriberExt as _;
 
     /// The lines that `events` print.
     fn printed(events: impl FnOnce()) -> Vec<Value> {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let written = Arc::clone(&lines);
-        let write = move |line: String| {
-            assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
-            written.lock().unwrap().push(serde_json::from_str(&line).unwrap());
-        };
-        let clock = FixedClock::new(Timestamp::from_millis(1_790_000_000_123));
-        let subscriber = tracing_subscriber::registry().with(Lines::new(clock, write));
-        tracing::subscriber::with_default(subscriber, events);
-        let lines = lines.lock().unwrap();
-        lines.clone()
+        lines::printed(events, line).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[test]

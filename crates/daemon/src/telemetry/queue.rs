@@ -122,37 +122,6 @@ fn write_all(writer: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Collects the text of one event, and adds it to the queue as one line.
-pub(super) struct Line<'a> {
-    queue: &'a Queue,
-    bytes: Vec<u8>,
-}
-
-impl<'a> Line<'a> {
-    pub(super) const fn of(queue: &'a Queue) -> Self {
-        Self { queue, bytes: Vec::new() }
-    }
-}
-
-impl Write for Line<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for Line<'_> {
-    fn drop(&mut self) {
-        if !self.bytes.is_empty() {
-            self.queue.push(std::mem::take(&mut self.bytes));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -88,6 +88,18 @@ impl Distrust {
         &self.reason
     }
 
+    /// The patterns of the rule for identities.
+    pub(super) fn identities(&self) -> impl Iterator<Item = &Pattern> {
+        self.targets
+            .iter()
+            .filter_map(|target| if let Target::Identity(pattern) = target { Some(pattern) } else { None })
+    }
+
+    /// The patterns of the rule for issuers.
+    pub(super) fn issuers(&self) -> impl Iterator<Item = &Pattern> {
+        self.targets.iter().filter_map(|target| if let Target::Issuer(pattern) = target { Some(pattern) } else { None })
+    }
+
     /// Returns whether the rule matches a signature.
     pub(super) fn hits(&self, evidence: &Evidence) -> bool {
         self.targets.iter().all(|target| target.is(evidence)) && self.period.touches(&evidence.times)

@@ -85,6 +85,15 @@ impl Pattern {
         }
     }
 
+    /// The texts that are compared as they are.
+    pub(super) fn exact_texts(&self) -> &[String] {
+        match &self.matcher {
+            Matcher::Exact(text) => std::slice::from_ref(text),
+            Matcher::OneOf(list) => list,
+            Matcher::Regex { .. } | Matcher::Glob(_) => &[],
+        }
+    }
+
     /// The text of a regular expression.
     pub(super) fn regex_text(&self) -> Option<&str> {
         match &self.matcher {

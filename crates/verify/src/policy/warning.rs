@@ -1,6 +1,7 @@
 //! Warnings about settings that are allowed but are probably mistakes.
 
 use super::condition::Condition;
+use super::distrust::Distrust;
 use super::pattern::Pattern;
 use super::requirement::Requirement;
 use super::thresholds::PolicyThresholds;
@@ -9,19 +10,25 @@ use std::collections::BTreeSet;
 /// Prefixes of identities that have a reference after `@`.
 const BUILDS: [&str; 2] = ["https://github.com/", "https://gitlab.com/"];
 
-pub(super) fn all(requirement: &Requirement, thresholds: PolicyThresholds) -> Vec<String> {
+pub(super) fn all(requirement: &Requirement, distrust: &[Distrust], thresholds: PolicyThresholds) -> Vec<String> {
     let mut warnings = Vec::new();
     for condition in requirement.conditions() {
         match condition {
             Condition::Identity(pattern) => {
                 warnings.extend(regex_dots("identity", pattern));
                 warnings.extend(glob_reference(pattern));
+                warnings.extend(literal_star(pattern));
             }
-            Condition::Issuer(pattern) => warnings.extend(regex_dots("issuer", pattern)),
+            Condition::Issuer(pattern) => {
+                warnings.extend(regex_dots("issuer", pattern));
+                warnings.extend(no_scheme(pattern));
+            }
             Condition::Claim(claim, pattern) => warnings.extend(regex_dots(claim.name(), pattern)),
             _ => {}
         }
     }
+    warnings.extend(distrust.iter().flat_map(Distrust::identities).filter_map(literal_star));
+    warnings.extend(distrust.iter().flat_map(Distrust::issuers).filter_map(no_scheme));
     // Rules of a quorum are often the same but for the signer.
     let mut known = BTreeSet::new();
     warnings.retain(|warning: &String| known.insert(warning.clone()));
@@ -63,6 +70,23 @@ fn regex_dots(place: &str, pattern: &Pattern) -> Option<String> {
         }
     }
     None
+}
+
+/// Warns about an issuer that is compared as it is and is no URL. Issuers in certificates are URLs.
+fn no_scheme(pattern: &Pattern) -> Option<String> {
+    let text = pattern.exact_texts().iter().find(|text| !text.contains("://"))?;
+    let text = crate::shown(text);
+    Some(format!("`issuer`: `{text}` has no scheme, so it is the issuer of no certificate: write `https://{text}`"))
+}
+
+/// Warns about a star in an identity that is compared as it is.
+fn literal_star(pattern: &Pattern) -> Option<String> {
+    let text = pattern.exact_texts().iter().find(|text| text.contains('*'))?;
+    let text = crate::shown(text);
+    Some(format!(
+        "`identity`: the star in `{text}` matches only a star, because the text is compared as it is: write \
+         `{{ glob = \"{text}\" }}`"
+    ))
 }
 
 fn glob_reference(pattern: &Pattern) -> Option<String> {

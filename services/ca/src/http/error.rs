@@ -34,7 +34,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let Self { refusal, request_id } = self;
         let (code, message) = answer(&refusal.error);
-        log(&refusal, code, request_id.as_ref());
+        log(&refusal, code);
         let error = refusal.error;
         let refusal = grpc::Refusal { code, message: &message, reason: error.code(), request_id: request_id.as_ref() };
         let mut response = refusal.response(http_status(code), Vec::new());
@@ -50,16 +50,17 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Logs a refusal: as an error if it is our fault, otherwise as the client's. As few of one client as the audit log has.
-pub(super) fn log(Refusal { error, left_out }: &Refusal, code: Code, request_id: Option<&RequestId>) {
+/// Logs a refusal: as an error if it is our fault, otherwise as the client's. As few of one client as the audit log has. The
+/// request's id is in the span around it.
+pub(super) fn log(Refusal { error, left_out }: &Refusal, code: Code) {
     if *left_out {
         return;
     }
-    let (reason, request_id) = (error.code(), request_id.map_or("", RequestId::as_str));
+    let reason = error.code();
     if http_status(code).is_server_error() {
-        tracing::error!(code = reason, %error, request_id, "no certificate was issued");
+        tracing::error!(code = reason, %error, "no certificate was issued");
     } else {
-        tracing::warn!(code = reason, %error, request_id, "a request was refused");
+        tracing::warn!(code = reason, %error, "a request was refused");
     }
 }
 

@@ -83,7 +83,7 @@ fn signing_certificate(issued: &Issued) -> SigningCertificate {
 
 fn status(refusal: &Refusal, request_id: Option<&RequestId>) -> Status {
     let (code, message) = answer(&refusal.error);
-    log(refusal, code, request_id);
+    log(refusal, code);
     grpc::Refusal { code, message: &message, reason: refusal.error.code(), request_id }.status(Vec::new())
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     rekor_v2: instance::RekorV2Arguments,
     #[command(flatten)]
+    search: instance::SearchArguments,
+    #[command(flatten)]
     tiles: instance::TilesArguments,
     #[command(flatten)]
     witnesses: instance::WitnessArguments,
@@ -78,6 +80,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         transparency,
         operations,
         rekor_v2,
+        search,
         authority,
         timestamps,
         tuf,
@@ -90,6 +93,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         transparency: &transparency,
         operations: &operations,
         rekor_v2: &rekor_v2,
+        search: &search,
         authority: &authority,
         timestamps: &timestamps,
         tuf: &tuf,

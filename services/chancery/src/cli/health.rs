@@ -14,12 +14,12 @@ use std::{
 
 /// Shorter than the usual timeout of a health check.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// Longest reason that is read: it is a sentence.
-const MAX_REASON_BYTES: usize = 4096;
+/// Longest answer that is read: a line for each reason, of which every log may have one.
+const MAX_REASON_BYTES: usize = 64 * 1024;
 
 /// Check that a server is ready
 ///
-/// Exits with 0 if it is. Exits with 1 and the reason on standard error if it is not, or if it does not answer within four
+/// Exits with 0 if it is. Exits with 1 and every reason on standard error if it is not, or if it does not answer within four
 /// seconds. With --config, checks the server on this machine at the address in the file.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -101,8 +101,8 @@ mod tests {
         for (status, body, said) in [
             (
                 Status::SERVICE_UNAVAILABLE,
-                "log rekor is quarantined\n".to_owned(),
-                "503 Service Unavailable): log rekor",
+                "log rekor is quarantined\nlog ct is quarantined\n".to_owned(),
+                "503 Service Unavailable): log rekor is quarantined\nlog ct is quarantined",
             ),
             (Status::NOT_FOUND, String::new(), "404"),
             (Status::FOUND, String::new(), "302"),

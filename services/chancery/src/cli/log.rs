@@ -1,24 +1,26 @@
 //! `chancery log`: commands of operators and auditors on whole logs.
 //!
 //! [`stored`] reads a log from a data directory, [`remote`] from a URL. The trusted keys come from the caller's trust files
-//! ([`trust`]), never from the log that is checked.
+//! ([`trust`]), never from the log that is checked. [`index`] is the search index in the database of the logs, for
+//! `chancery search`, too.
 
+mod checkpoint;
 mod end;
 mod freeze;
+pub(super) mod index;
 mod remote;
 mod stored;
 mod trust;
 
 use super::token_file::TokenFile;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use chancery_log::{
     check::{Opened, Options, Report, Signatures},
-    series,
     store::{Location, LogRecord, Store},
 };
+use chancery_verify::{counted, entries};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
 use std::{
     fs,
     io::Write as _,
@@ -26,10 +28,14 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use stored::Checked;
 use trust::TrustedLog;
 
 /// Of a log that was checked beside others that were compared.
 const NOT_COMPARED: &str = ", not compared with a saved checkpoint";
+/// What to do about logs that are in doubt, although nothing is wrong with what is stored.
+const NEXT: &str = "What is stored is sound in itself, so it may be an older state than was published. Act on the code as the \
+                    runbook says under ChanceryLogQuarantined: docs/src/operate/runbook.md";
 
 /// Check, fetch checkpoints of, freeze, and end whole logs
 #[derive(Debug, Args)]
@@ -47,15 +53,19 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Check(CheckArguments),
-    Checkpoint(CheckpointArguments),
+    Checkpoint(checkpoint::Arguments),
     Freeze(freeze::Arguments),
     End(end::Arguments),
 }
 
 /// Recompute every log from its entries and compare leaf hashes, tiles, roots, checkpoints and signatures
 ///
-/// Exits with 1 at the first mismatch and names it. Only reads; a server may be running. With --url it needs nothing but
-/// files: checkpoint, hash tiles and entry bundles. If the server shows entries to readers only, it also needs a token.
+/// Exits with 1 at the first mismatch and names it. Only reads; a server may be running. The search index of the logs is
+/// derived again and compared, too. With --url it needs nothing but files: checkpoint, hash tiles and entry bundles. If the
+/// server shows entries to readers only, it also needs a token.
+///
+/// With --data it also exits with 1 if a log is quarantined although nothing is wrong with what is stored: the database was
+/// put back to an older state that is sound in itself. Each such log is named.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
@@ -91,35 +101,10 @@ struct CheckArguments {
     /// Verify the signature of one in N stored checkpoints and of the newest; all root hashes are recomputed
     #[arg(long, value_name = "N")]
     sample_signatures: Option<NonZeroU32>,
+    /// Check the logs only, and not their search index
+    #[arg(long, conflicts_with = "url")]
+    without_index: bool,
     /// Print the result as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// Fetch and verify the checkpoint of a log, to save it for `chancery log check --from`
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  chancery log checkpoint --url https://sign.example.org --trust ./trust --out today.checkpoint
-  chancery log checkpoint --url https://sign.example.org --trust ./trust --log ct --json")]
-struct CheckpointArguments {
-    /// Fetch from this server, or from a copy of its files
-    #[arg(long, value_name = "URL")]
-    url: String,
-    /// Trust the keys in this `trusted_root.json`, or in a directory with it or with `rekor.pub` and `ctfe.pub`
-    #[arg(long, value_name = "FILE|DIR")]
-    trust: PathBuf,
-    /// Fetch the checkpoint of this log: rekor, rekor2 or ct; a later shard of Rekor v1 is rekor-2
-    #[arg(long, value_name = "NAME", default_value = "rekor")]
-    log: String,
-    /// Find a log at this path below the URL, for example in copies made with --tiles
-    ///
-    /// For such copies: --path rekor=/rekor rekor2=/rekor2 ct=/ct.
-    #[arg(long, value_name = "LOG=PATH", num_args = 1.., value_parser = trust::place)]
-    path: Vec<(String, String)>,
-    /// Write the checkpoint to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// Print the checkpoint as JSON, with the verifier key of the log, which witnesses need
     #[arg(long)]
     json: bool,
 }
@@ -127,7 +112,7 @@ struct CheckpointArguments {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.verb {
         Verb::Check(arguments) => check(&arguments).await,
-        Verb::Checkpoint(arguments) => checkpoint(&arguments).await,
+        Verb::Checkpoint(arguments) => checkpoint::run(&arguments).await,
         Verb::Freeze(arguments) => freeze::run(&arguments).await,
         Verb::End(arguments) => end::run(&arguments).await,
     }
@@ -136,24 +121,36 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let mut saved = SavedCheckpoints::read(&arguments.from)?;
     let signatures = arguments.sample_signatures.map_or(Signatures::All, Signatures::OneIn);
-    let reports = match (&arguments.url, &arguments.trust) {
+    let Checked { reports, doubts } = match (&arguments.url, &arguments.trust) {
         (Some(url), Some(path)) => {
             let token = arguments.token_file.as_ref().map(|file| TokenFile::for_server(file, url)).transpose()?;
-            remote::check(url, token.as_ref(), &trust::read(path, &arguments.path)?, &mut saved).await?
+            let reports = remote::check(url, token.as_ref(), &trust::read(path, &arguments.path)?, &mut saved).await?;
+            Checked { reports, doubts: Vec::new() }
         }
-        _ => stored::check(&arguments.data, arguments.database.as_deref(), signatures, &mut saved).await?,
+        _ => {
+            let CheckArguments { data, database, without_index, .. } = arguments;
+            stored::check(data, database.as_deref(), signatures, !without_index, &mut saved).await?
+        }
     };
     saved.all_used()?;
-    let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&reports)?)?;
-        return Ok(ExitCode::SUCCESS);
+        writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&reports)?)?;
+    } else {
+        print(&reports, !arguments.from.is_empty())?;
     }
-    for report in &reports {
+    ensure!(doubts.is_empty(), "{}\n{NEXT}", doubts.join("\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what was checked, and where saved checkpoints were given whether each log was compared with one.
+fn print(reports: &[Report], has_saved: bool) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for report in reports {
         let Report { origin, tree_size, checkpoints, signatures, root_hash, .. } = report;
-        let signed = if signatures == checkpoints { String::new() } else { format!(" ({signatures} signatures)") };
+        let signed = counted(*signatures, "signature", "signatures");
+        let signed = if signatures == checkpoints { String::new() } else { format!(" ({signed})") };
         let checkpoints = counted(*checkpoints, "checkpoint", "checkpoints");
-        let compared = if arguments.from.is_empty() || !report.extends.is_empty() { "" } else { NOT_COMPARED };
+        let compared = if !has_saved || !report.extends.is_empty() { "" } else { NOT_COMPARED };
         let size = entries(*tree_size);
         writeln!(out, "{origin}: {size} re-derived, {checkpoints} verified{signed}, root hash {root_hash}{compared}")?;
         if let Some(lost) = report.lost {
@@ -163,37 +160,11 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             writeln!(out, "{origin}: extends the saved checkpoint of {}", entries(*size))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn checkpoint(arguments: &CheckpointArguments) -> anyhow::Result<ExitCode> {
-    let CheckpointArguments { url, trust: path, log, .. } = arguments;
-    let logs = trust::read(path, &arguments.path)?;
-    let (series, number) = series::split(log);
-    let trusted = logs.into_iter().find(|trusted| trusted.published.name == series);
-    let mut trusted = trusted.with_context(|| format!("{} contains no key of a log {log}", path.display()))?;
-    trusted.path = series::name(&trusted.path, number);
-    let (note, Opened { origin, head, verifier_key }) =
-        remote::checkpoint(url, &trusted).await.with_context(|| format!("log {log}"))?;
-    if let Some(file) = &arguments.out {
-        replace(file, &note).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    // On standard error: a checkpoint on standard output is read by programs.
-    eprintln!("log {log} ({origin}): a checkpoint of {}, signed by its key", entries(head.size));
-    let mut out = std::io::stdout().lock();
-    if arguments.json {
-        let (root_hash, key) = (hex::encode(head.root), verifier_key.map(|key| key.to_string()));
-        let printed = json!({ "log": log, "origin": origin, "tree_size": head.size, "root_hash": root_hash,
-            "verifier_key": key, "note": note });
-        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
-    } else if arguments.out.is_none() {
-        write!(out, "{note}")?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The database of an instance, which must be there.
-fn location(data: &Path, database: Option<&str>) -> anyhow::Result<Location> {
+pub(super) fn location(data: &Path, database: Option<&str>) -> anyhow::Result<Location> {
     let file = data.join("chancery.db");
     match database {
         Some(url) => Ok(Location::Server(url.to_owned())),
@@ -209,25 +180,6 @@ async fn record(store: &dyn Store, name: &str) -> anyhow::Result<LogRecord> {
         bail!("there is no log {name}; the logs are: {}", known.join(", "));
     };
     Ok(record)
-}
-
-/// A number of entries in words.
-fn entries(number: u64) -> String {
-    counted(number, "entry", "entries")
-}
-
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
-/// A reader of the file sees the old checkpoint or the new one.
-fn replace(file: &Path, note: &str) -> anyhow::Result<()> {
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(directory)?;
-    new.write_all(note.as_bytes())?;
-    new.as_file().sync_all()?;
-    new.persist(file)?;
-    Ok(())
 }
 
 /// Checkpoints from earlier, until it is known to which log each belongs.

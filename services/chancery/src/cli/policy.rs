@@ -4,7 +4,10 @@
 
 use super::verify::explain;
 use anyhow::Context as _;
-use chancery_verify::policy::{MAX_POLICY_BYTES, ParseError, Policy};
+use chancery_verify::{
+    counted,
+    policy::{MAX_POLICY_BYTES, ParseError, Policy},
+};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::{
@@ -101,8 +104,8 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn summary(path: &Path, policy: &Policy) -> String {
-    let plural = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
-    let (rules, distrust) = (plural(policy.rules(), "rule"), plural(policy.distrust().len(), "distrust rule"));
+    let rules = counted(policy.rules(), "rule", "rules");
+    let distrust = counted(policy.distrust().len(), "distrust rule", "distrust rules");
     let mut text = format!("{}: a policy with {rules} and {distrust}\n", path.display());
     for rule in policy.distrust() {
         let reason = if rule.reason().is_empty() { String::new() } else { format!(" ({})", rule.reason()) };

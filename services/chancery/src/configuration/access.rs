@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use chancery_log::admission::{Certificates, Rule, Signers};
 use chancery_verify::{
     PublicKey,
-    certificate::{Certificate, chain::verify_is_ca},
+    certificate::{Certificate, verify_is_ca},
     policy::Pattern,
     rekor::EntryKind,
 };

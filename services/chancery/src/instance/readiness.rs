@@ -12,7 +12,7 @@ use chancery_daemon::{
     signer::Signer,
 };
 use chancery_log::rekor_v2;
-use chancery_verify::Timestamp;
+use chancery_verify::{Timestamp, counted};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The checks of a part of a process.
@@ -64,9 +64,10 @@ pub(super) fn certificates(role: Role, expires: Timestamp, now: Timestamp) -> Fi
     let replace = format!("replace it: chancery keys rotate {role}");
     let state = match End::of(expires, now) {
         End::Far => State::Passed,
-        End::Near { days_left } => State::Warning(format!(
-            "a certificate of the role {role} expires in {days_left} days, on {date}; {replace}"
-        )),
+        End::Near { days_left } => {
+            let days = counted(days_left, "day", "days");
+            State::Warning(format!("a certificate of the role {role} expires in {days}, on {date}; {replace}"))
+        }
         End::Passed => State::Failed(format!(
             "a certificate of the role {role} has expired on {date}, so it signs nothing; {replace}"
         )),
@@ -95,7 +96,7 @@ mod tests {
         let found = |seconds: u64| certificates(Role::Ca, end, Timestamp::from_seconds(seconds));
         let (far, near, passed) = (found(1_700_000_000), found(1_799_900_000), found(1_800_000_000));
         assert_eq!(far.state, State::Passed);
-        assert!(near.obstacle().is_none() && near.warning().unwrap().contains("expires in 1 days"), "{near}");
+        assert!(near.obstacle().is_none() && near.warning().unwrap().contains("expires in 1 day,"), "{near}");
         let obstacle = passed.obstacle().unwrap();
         assert!(obstacle.contains("has expired on") && obstacle.contains("chancery keys rotate ca"), "{obstacle}");
     }

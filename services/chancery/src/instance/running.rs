@@ -138,6 +138,13 @@ impl RunningLogs {
         logs.iter().flat_map(|running| running.findings(check_command)).collect()
     }
 
+    /// Of each log that is quarantined: why, and what to run.
+    pub(super) fn quarantined(&self, check_command: &str) -> Vec<String> {
+        let obstacles = self.logs().into_iter().filter_map(|log| log.obstacle());
+        let quarantined = obstacles.filter(|obstacle| matches!(obstacle, Obstacle::Quarantined { .. }));
+        quarantined.map(|obstacle| with_command(&obstacle, check_command)).collect()
+    }
+
     /// Reads the head of every log that is neither quarantined, of which all is said already, nor ended, whose head is what was
     /// in doubt.
     pub(super) fn probes(&self) -> Vec<Probe> {

@@ -8,8 +8,8 @@
 use crate::{
     configuration::Configuration,
     instance::{
-        AccessSettings, Addresses, AuthoritySettings, OperationsArguments, RekorV2Arguments, TilesPlace,
-        TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
+        AccessSettings, Addresses, AuthoritySettings, OperationsArguments, RekorV2Arguments, SearchArguments,
+        TilesPlace, TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
     },
     issuers::ConfiguredIssuers,
     listening::TlsFiles,
@@ -31,6 +31,7 @@ pub(crate) struct Prepared {
     pub(super) oidc_issuer: Option<BaseUrl>,
     pub(super) operations: OperationsArguments,
     pub(super) rekor_v2: RekorV2Arguments,
+    pub(super) search: SearchArguments,
     pub(super) tiles: Option<TilesPlace>,
     /// The time servers that must agree with the clock before any time is signed.
     pub(super) time_servers: Option<SourceSettings>,
@@ -58,6 +59,7 @@ impl Prepared {
             oidc_issuer: configuration.oidc_issuer()?,
             operations: configuration.operations()?,
             rekor_v2: configuration.rekor_v2(),
+            search: configuration.search.arguments(),
             tiles: tiles.flatten(),
             time_servers: configuration.tsa.time_servers()?,
             timestamps: configuration.timestamps()?,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use chancery_verify::checkpoint::{Checkpoint, Scheme};
 use chancery_verify::merkle::{self, Plan, TreeHead};
 use chancery_verify::note::Note;
-use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath, Tiles};
+use chancery_verify::tile::{self, FULL_WIDTH, MissingNode, TileId, TilePath, Tiles};
 use chancery_verify::verifier_key::VerifierKey;
 use chancery_verify::{Hash, PublicKey, Rejection, sct};
 use std::collections::BTreeSet;
@@ -144,6 +144,24 @@ pub async fn check_files(
     })
 }
 
+/// Verifies with the hash tiles of a log that its tree of `head` extends `old`. Both are of checkpoints that verified.
+pub async fn verify_extends(
+    files: &dyn Files,
+    personality: Personality,
+    old: &TreeHead,
+    head: TreeHead,
+) -> Result<(), Finding> {
+    if old.size > head.size {
+        return Err(Finding::RolledBack { head: head.size, published: old.size });
+    }
+    let mut plan = Plan::default();
+    let Ok(_) = merkle::consistency_proof(old.size, head.size, &mut plan);
+    let tiles = Reader { files, head, personality }.planned(plan).await?;
+    let missing = |node: MissingNode| Finding::Tile { id: TileId::containing(node.0) };
+    let proof = merkle::consistency_proof(old.size, head.size, &mut &tiles).map_err(missing)?;
+    merkle::verify_consistency(old, &head, &proof).map_err(|_| Finding::Forked { size: old.size })
+}
+
 /// The size in a note that may not parse.
 fn stated_size(note: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(note);
@@ -227,6 +245,12 @@ impl Reader<'_> {
         Ok(tiles)
     }
 
+    /// The tiles that a plan needs.
+    async fn planned(&self, plan: Plan) -> Result<Tiles, Finding> {
+        let ids: BTreeSet<TileId> = plan.nodes.into_iter().map(TileId::containing).collect();
+        self.tiles(&ids.into_iter().collect::<Vec<_>>()).await
+    }
+
     async fn compare(&self, derived: Tiles, served: &Tiles) -> Result<(), Finding> {
         for (id, hashes) in derived.0 {
             let served = served.0.get(&id).map_or(&[][..], Vec::as_slice);
@@ -258,8 +282,7 @@ impl Reader<'_> {
     async fn inclusion_proof(&self, index: u64) -> Option<Vec<Hash>> {
         let mut plan = Plan::default();
         merkle::inclusion_proof(index, self.head.size, &mut plan).ok()?;
-        let ids: BTreeSet<TileId> = plan.nodes.into_iter().map(TileId::containing).collect();
-        let tiles = self.tiles(&ids.into_iter().collect::<Vec<_>>()).await.ok()?;
+        let tiles = self.planned(plan).await.ok()?;
         merkle::inclusion_proof(index, self.head.size, &mut &tiles).ok()
     }
 

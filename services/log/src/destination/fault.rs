@@ -2,7 +2,7 @@
 
 use crate::Corrupt;
 use crate::store::StoreError;
-use chancery_verify::Rejection;
+use chancery_verify::{Rejection, leaves};
 
 /// A push that was not finished.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +53,9 @@ pub enum Fault {
     },
     /// The store has more of the log than the database.
     #[error(
-        "the object store is newer than the log: it has a checkpoint of {stored} leaves, the log has {log}; \
-         restore a database that has them all"
+        "the object store is newer than the log: it has a checkpoint of {stored}, the log has {log}; \
+         restore a database that has them all",
+        stored = leaves(*.stored)
     )]
     Newer {
         /// Leaves in the store's checkpoint.
@@ -70,7 +71,10 @@ pub enum Fault {
     )]
     Foreign(#[source] Rejection),
     /// The checkpoint in the store is of this log, but of a tree that it never had.
-    #[error("the log forked: the object store's checkpoint of {size} leaves has another root hash than the log")]
+    #[error(
+        "the log forked: the object store's checkpoint of {size} has another root hash than the log",
+        size = leaves(*.size)
+    )]
     Forked {
         /// Leaves in both.
         size: u64,

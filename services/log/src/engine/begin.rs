@@ -12,14 +12,15 @@ use crate::head::{Follower, HeadSigner, Published, Reader};
 use crate::quarantine::Quarantine;
 use crate::store::{CommittedHead, Identity, LogRecord, Store};
 use crate::trust::guard::{Guard, Remembered, Sound, Verdict};
-use crate::trust::mark::{Mark, Marker, Marking};
+use crate::trust::mark::{Home, Mark, Marker, Marking};
 use crate::trust::witnessing::{self, Context, Witnessed, Witnesses};
-use chancery_daemon::clock::{ClockFault, ClockGuard};
+use chancery_daemon::clock::{Clock as _, ClockFault, ClockGuard};
 use chancery_daemon::samples::Samples;
 use chancery_daemon::shutdown::Shutdown;
 use chancery_daemon::signer::Signer;
 use chancery_verify::Timestamp;
 use chancery_verify::checkpoint::Scheme;
+use chancery_verify::merkle::TreeHead;
 use futures_util::future::{BoxFuture, OptionFuture};
 use std::path::Path;
 use std::sync::Arc;
@@ -35,9 +36,13 @@ pub(super) struct Shared {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<ClockGuard>,
     pub(super) frozen: Arc<AtomicBool>,
+    /// Since when the log has been frozen in the store.
+    pub(super) frozen_since: Option<Timestamp>,
     pub(super) quarantine: Quarantine,
     pub(super) ended: Ended,
     pub(super) activity: Arc<Activity>,
+    /// Whether this start has made it, so that nothing of it was published before.
+    pub(super) is_new: bool,
 }
 
 /// The sequencer's ends of its queues, and what stops it.
@@ -83,8 +88,20 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             activity: Arc::clone(&self.activity),
             frozen: Arc::clone(&self.frozen),
+            frozen_since: self.frozen_since,
             checkpoint_period,
         }
+    }
+
+    /// The database, and since when the log is in it. A server that starts soon after a failover adds nothing either until every
+    /// server that knows more has had the time to say so.
+    async fn home(&self, before: Option<&Home>) -> Result<Home, Error> {
+        let (database, now) = (self.store.identity().await?, self.clock.now());
+        let since = if self.is_new { None } else { since(before, &database, now) };
+        if let Some(since) = since {
+            self.store.has_changed(Duration::from_millis(now.millis().saturating_sub(since.millis())));
+        }
+        Ok(Home { database, since })
     }
 
     /// What keeps a quarantine of the log, and waits for its end. `before` is the database that the mark names.
@@ -96,7 +113,7 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             quarantine: self.quarantine.clone(),
             database: before,
-            known: None,
+            known: Vec::new(),
             published: None,
             ended: self.ended.clone(),
             frozen: Arc::clone(&self.frozen),
@@ -115,19 +132,20 @@ pub(super) async fn begin(shared: &Shared, settings: Settings, ends: Ends) -> Re
     let (mut mark, note) = settings.mark.as_deref().map(open_mark).transpose()?.unzip();
     let note = note.flatten();
     let memory = Memory::new(Arc::clone(record), Arc::clone(store), settings.mark.as_deref());
-    let database = store.identity().await.map_err(Error::from)?;
-    let before = mark.as_ref().map_or_else(|| database.clone(), |(mark, _)| mark.database().clone());
-    let change = before.change(&database);
-    let verdict = judge(guard, settings.copy.as_ref(), note.as_deref(), settings.witnesses.as_ref(), store).await?;
+    let home = shared.home(mark.as_ref().map(|(mark, _)| mark.home())).await?;
+    let before = mark.as_ref().map_or_else(|| home.database.clone(), |(mark, _)| mark.home().database.clone());
+    let change = before.change(&home.database);
+    let (copied, copy) = copied(guard, settings.copy.as_ref()).await?.unzip();
+    let verdict = judge(guard, copied, note.as_deref(), settings.witnesses.as_ref(), store).await?;
     let (mut begun, keeper) = match memory.confirm(guard, verdict).await? {
         Verdict::Sound(sound) => {
             if let Some(change) = change {
                 tracing::warn!(log.name = %record.name, "{change}; the stored log is proven nevertheless");
             }
+            let keeper = shared.keeper(memory, home.database.clone());
             if let Some((mark, _)) = &mut mark {
-                mark.moved_to(database.clone());
+                mark.moved_to(home);
             }
-            let keeper = shared.keeper(memory, database);
             let (shutdown, period) = (ends.shutdown.clone(), settings.checkpoint_period);
             let begun = go_on(shared, sound, mark, settings.witnesses, period, ends).await?;
             let published = begun.published.clone();
@@ -138,7 +156,8 @@ pub(super) async fn begin(shared: &Shared, settings: Settings, ends: Ends) -> Re
                 quarantine.explain(&record.name, change);
             }
             quarantine.begin(&record.name, reason);
-            let keeper = Keeper { known: note, ..shared.keeper(memory, before) };
+            let known = note.into_iter().chain(copy).collect();
+            let keeper = Keeper { known, ..shared.keeper(memory, before) };
             let last = guard.last_published().await?;
             if let Some(last) = &last {
                 shared.activity.checkpointed(last.tree.size);
@@ -151,6 +170,14 @@ pub(super) async fn begin(shared: &Shared, settings: Settings, ends: Ends) -> Re
     Ok(begun)
 }
 
+/// Since when a log that was at home `before` is in this database: since now, where it is another one, and where nothing says
+/// which timeline it was in and this one is not the first, which may have begun a moment ago.
+fn since(before: Option<&Home>, database: &Identity, now: Timestamp) -> Option<Timestamp> {
+    let before = before.cloned().unwrap_or_default();
+    let is_unknown = before.database.timeline.is_none() && database.timeline.is_some_and(|timeline| timeline > 1);
+    if is_unknown || before.database.change(database).is_some() { Some(now) } else { before.since }
+}
+
 /// Signs and publishes the head of a sound log, and makes its sequencer.
 async fn go_on(
     shared: &Shared,
@@ -161,9 +188,10 @@ async fn go_on(
     ends: Ends,
 ) -> Result<Begun, OpenError> {
     let Ends { waiting, readers, follower, shutdown } = ends;
-    let Shared { record, signer, store, clock, frozen, quarantine, .. } = shared;
+    let Shared { record, scheme, signer, store, clock, frozen, frozen_since, quarantine, .. } = shared;
     let guard = shared.guard();
     let time = first_time(clock, &sound.head, frozen.load(Ordering::Relaxed));
+    let signer = HeadSigner { scheme, signer, samples: &Samples::default(), frozen: *frozen_since };
     let first = first_published(guard, signer, &mut mark, &sound, time).await?;
     let stored_size = sound.head.tree.size;
     let sequencer = Sequencer::new(shared.parts(checkpoint_period), sound, first);
@@ -192,7 +220,7 @@ fn first_time(clock: &ClockGuard, head: &CommittedHead, is_frozen: bool) -> Resu
 /// cannot be trusted.
 async fn first_published(
     guard: Guard<'_>,
-    signer: &Signer,
+    signer: HeadSigner<'_>,
     mark: &mut Option<(Mark, &Path)>,
     Sound { head, edge }: &Sound,
     time: Result<Timestamp, ClockFault>,
@@ -205,7 +233,6 @@ async fn first_published(
             return Ok(First { published, is_new: false });
         }
     };
-    let signer = HeadSigner { scheme: guard.scheme, signer, samples: &Samples::default() };
     let published = signer.sign(head, edge, now.max(head.timestamp)).await?;
     if let Some((mark, path)) = mark {
         mark.write(&published.note).map_err(|error| OpenError::mark(path, error))?;
@@ -236,19 +263,23 @@ fn open_mark(path: &Path) -> Result<((Mark, &Path), Option<String>), OpenError> 
     Ok(((mark, path), note))
 }
 
+/// What the copy of the log's files is known to have. It MUST be read before the guard reads heads: whatever is published was
+/// committed before.
+async fn copied(guard: Guard<'_>, copy: Option<&Destination>) -> Result<Option<(TreeHead, String)>, OpenError> {
+    match copy {
+        Some(copy) => Ok(copy.published(guard.scheme, guard.key).await?),
+        None => Ok(None),
+    }
+}
+
 /// What the guard finds, and then the witnesses.
 async fn judge(
     guard: Guard<'_>,
-    copy: Option<&Destination>,
+    copied: Option<TreeHead>,
     mark: Option<&str>,
     witnesses: Option<&Witnesses>,
     store: &Arc<dyn Store>,
 ) -> Result<Verdict, OpenError> {
-    // Heads are read after what was published of them: whatever is published was committed before.
-    let copied = match copy {
-        Some(copy) => copy.published(guard.scheme, guard.key).await?,
-        None => None,
-    };
     let marked = mark.map(|note| guard.scheme.open(note, guard.key)).transpose().map_err(OpenError::OtherMark)?;
     let verdict = guard.inspect(Remembered { copied, marked }).await?;
     let (Verdict::Sound(sound), Some(witnesses)) = (&verdict, witnesses) else { return Ok(verdict) };

@@ -3,8 +3,8 @@
 //! - A quarantine is recorded ([`Keeper::keep`]): in the database, so that every server over it stops, and in a file beside
 //!   the high-water mark, which a restore of the database does not take back.
 //! - A start lifts a recorded quarantine only if the state is proven ([`Memory::confirm`]): the guard passes, the tree is as
-//!   large as the largest one in the record and extends the checkpoint there, and, after a failed self-check, the whole tree
-//!   follows from its entries.
+//!   large as the largest one in the record and extends every checkpoint there, and, after a failed self-check, the whole tree
+//!   follows from its entries. A witness that was contradicted need not be reached for that: its checkpoint is in the record.
 //! - A log that was ended shows the checkpoint at which it was ended, and nothing is signed ([`Ended`]). A running server
 //!   hears of it while the log is quarantined.
 
@@ -13,7 +13,7 @@ use crate::Error;
 use crate::derive::derive;
 use crate::head::Published;
 use crate::quarantine::{Quarantine, Reason};
-use crate::store::{End, Identity, LogRecord, Recorded, Store};
+use crate::store::{End, FAILED_CHECK, Identity, LogRecord, Recorded, Store};
 use crate::trust::guard::{Guard, Sound, Verdict, verify_extension};
 use chancery_daemon::clock::{Clock as _, ClockGuard};
 use chancery_daemon::durable;
@@ -32,8 +32,6 @@ use tokio::time::sleep;
 const LOOK: Duration = Duration::from_secs(2);
 /// Extension of the file beside the mark.
 const EXTENSION: &str = "quarantined";
-/// [`Reason::code`] of a failed self-check, which the guard does not see.
-const INVARIANT: &str = "quarantine.invariant";
 
 /// Where the log was ended; seen at once by everyone who holds a clone.
 #[derive(Debug, Clone, Default)]
@@ -85,11 +83,6 @@ pub(crate) fn read_file(path: &Path) -> io::Result<Option<Recorded>> {
     }
 }
 
-/// The larger of two records, because a tree that extends it is more likely to be the newest.
-pub(crate) fn larger(one: Option<Recorded>, other: Option<Recorded>) -> Option<Recorded> {
-    one.into_iter().chain(other).max_by_key(|recorded| recorded.tree_size)
-}
-
 /// Where the quarantine of a log is recorded.
 pub(super) struct Memory {
     pub(super) record: Arc<LogRecord>,
@@ -104,31 +97,46 @@ impl Memory {
     }
 
     /// What the database says, and what the file says.
-    async fn records(&self) -> Result<Vec<Recorded>, OpenError> {
-        let remembered = match &self.file {
+    async fn records(&self) -> Result<Records, OpenError> {
+        let in_file = match &self.file {
             Some(path) => read_file(path).map_err(|error| OpenError::mark(path, error))?,
             None => None,
         };
         let stored = self.store.quarantined(self.record.log_id).await.map_err(Error::from)?;
-        Ok(stored.into_iter().chain(remembered).collect())
+        Ok(Records { stored, in_file })
     }
 
-    async fn write(&self, recorded: Recorded) -> Result<(), String> {
+    /// Writes the record wherever it is not yet. What the database has taken is not written there again: a start that has
+    /// proven the state may have deleted it since.
+    async fn write(&self, recorded: &Recorded, unwritten: &mut Unwritten) -> Result<(), String> {
+        let mut outcome = Ok(());
         // The file first: it needs no database.
-        let written = match self.file.clone() {
-            None => Ok(()),
-            Some(path) => write_file(path, &recorded).await.map_err(|error| error.to_string()),
-        };
-        let stored = self.store.quarantine(self.record.log_id, recorded).await.map_err(|error| error.to_string());
-        written.and(stored)
+        if unwritten.file
+            && let Some(path) = self.file.clone()
+        {
+            let written = write_file(path, recorded).await.map_err(|error| error.to_string());
+            unwritten.file = written.is_err();
+            outcome = written;
+        }
+        if unwritten.row {
+            let stored = self.store.quarantine(self.record.log_id, recorded.clone()).await;
+            unwritten.row = stored.is_err();
+            outcome = outcome.and(stored.map_err(|error| error.to_string()));
+        }
+        outcome
     }
 
-    async fn forget(&self) -> Result<(), OpenError> {
-        self.store.release(self.record.log_id).await.map_err(Error::from)?;
-        let Some(path) = &self.file else { return Ok(()) };
+    /// Deletes what was proven. `false` where another server has recorded more meanwhile.
+    async fn forget(&self, proven: Records) -> Result<bool, OpenError> {
+        if let Some(stored) = proven.stored
+            && !self.store.release(self.record.log_id, stored).await.map_err(Error::from)?
+        {
+            return Ok(false);
+        }
+        let Some(path) = &self.file else { return Ok(true) };
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenError::mark(path, error)),
-            _ => Ok(()),
+            _ => Ok(true),
         }
     }
 
@@ -136,19 +144,36 @@ impl Memory {
     pub(super) async fn confirm(&self, guard: Guard<'_>, verdict: Verdict) -> Result<Verdict, OpenError> {
         let Verdict::Sound(sound) = &verdict else { return Ok(verdict) };
         let size = sound.head.tree.size;
-        let mut is_recorded = false;
-        for recorded in self.records().await? {
-            if !is_proven(guard, sound, &recorded).await? {
-                return Ok(Verdict::Doubtful { reason: Reason::Recorded(Box::new(recorded)), size });
+        loop {
+            let records = self.records().await?;
+            if records.stored.is_none() && records.in_file.is_none() {
+                return Ok(verdict);
             }
-            is_recorded = true;
+            for recorded in records.stored.iter().chain(&records.in_file) {
+                if !is_proven(guard, sound, recorded).await? {
+                    return Ok(Verdict::Doubtful { reason: Reason::Recorded(Box::new(recorded.clone())), size });
+                }
+            }
+            if self.forget(records).await? {
+                tracing::info!(log.name = %self.record.name, leaves = size, "the stored log is proven; its quarantine is over");
+                return Ok(verdict);
+            }
         }
-        if is_recorded {
-            self.forget().await?;
-            tracing::info!(log.name = %self.record.name, leaves = size, "the stored log is proven; its quarantine is over");
-        }
-        Ok(verdict)
     }
+}
+
+/// What is recorded of a quarantine.
+struct Records {
+    /// In the database, for every server.
+    stored: Option<Recorded>,
+    /// Beside the mark.
+    in_file: Option<Recorded>,
+}
+
+/// Where a record is still to be written.
+struct Unwritten {
+    file: bool,
+    row: bool,
 }
 
 async fn write_file(path: PathBuf, recorded: &Recorded) -> io::Result<()> {
@@ -160,19 +185,18 @@ async fn write_file(path: PathBuf, recorded: &Recorded) -> io::Result<()> {
 /// Whether a state that passes the guard contradicts nothing of this record.
 async fn is_proven(guard: Guard<'_>, sound: &Sound, recorded: &Recorded) -> Result<bool, Error> {
     let Guard { record, store, .. } = guard;
-    // What the log's key has not signed proves nothing.
-    let known = recorded.note.as_ref().and_then(|note| guard.scheme.open(note, guard.key).ok());
     let head = &sound.head.tree;
-    // The checkpoint may be of a smaller tree: that of a server which a witness has told of a larger one.
+    // The checkpoints may be of smaller trees: in a record of an earlier version they are only those of servers.
     if recorded.tree_size > head.size {
         return Ok(false);
     }
-    if let Some(known) = known
-        && (known.size > head.size || verify_extension(store, record.log_id, &known, head).await?.is_err())
-    {
-        return Ok(false);
+    // What the log's key has not signed proves nothing.
+    for known in recorded.checkpoints().filter_map(|note| guard.scheme.open(note, guard.key).ok()) {
+        if known.size > head.size || verify_extension(store, record.log_id, &known, head).await?.is_err() {
+            return Ok(false);
+        }
     }
-    if recorded.code != INVARIANT {
+    if recorded.code != FAILED_CHECK {
         return Ok(true);
     }
     Ok(derive(store, record.log_id, head).await?.is_whole)
@@ -187,8 +211,9 @@ pub(super) struct Keeper {
     pub(super) quarantine: Quarantine,
     /// The database that the log was in before.
     pub(super) database: Identity,
-    /// The newest checkpoint in the mark, where the stored log is in doubt: what it shows is not this process's own knowledge.
-    pub(super) known: Option<String>,
+    /// The checkpoints in the mark and in the object store, where the stored log is in doubt: what it shows is not this process's
+    /// own knowledge.
+    pub(super) known: Vec<String>,
     /// What this process publishes.
     pub(super) published: Option<watch::Receiver<Arc<Published>>>,
     pub(super) ended: Ended,
@@ -204,8 +229,8 @@ impl Keeper {
             () = shutdown.begun() => return,
         };
         self.explain().await;
-        let recorded = self.recorded(&reason);
-        while let Err(error) = self.memory.write(recorded.clone()).await {
+        let (recorded, mut unwritten) = (self.recorded(&reason), Unwritten { file: true, row: true });
+        while let Err(error) = self.memory.write(&recorded, &mut unwritten).await {
             tracing::warn!(log.name = %self.memory.record.name, error, "cannot record the quarantine yet");
             tokio::select! {
                 () = sleep(LOOK) => {}
@@ -234,14 +259,14 @@ impl Keeper {
             return (**recorded).clone();
         }
         let published = self.published.as_ref().map(|published| published.borrow().note.clone());
-        let note = published.or_else(|| self.known.clone());
-        let size = note.as_ref().and_then(|note| self.scheme.open(note, self.signer.public_key()).ok());
-        let size = size.map_or(0, |tree| tree.size);
+        let notes = published.iter().chain(&self.known).map(String::as_str).chain(reason.checkpoint());
+        let note = Recorded::join(notes.clone());
+        let sizes = notes.filter_map(|note| Some(self.scheme.open(note, self.signer.public_key()).ok()?.size));
         Recorded {
             since_ms: self.clock.now().millis(),
             code: reason.code().to_owned(),
             reason: reason.to_string(),
-            tree_size: size.max(reason.published()),
+            tree_size: sizes.fold(reason.published(), u64::max),
             note,
         }
     }

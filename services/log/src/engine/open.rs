@@ -36,16 +36,19 @@ impl Log {
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let activity = Arc::<Activity>::default();
         let store: Arc<dyn Store> = Arc::new(Timed::new(store, Arc::clone(&activity)));
-        let record = Arc::new(find_or_make(&settings, store.as_ref(), &clock).await?);
+        let (record, is_new) = find_or_make(&settings, store.as_ref(), &clock).await?;
+        let record = Arc::new(record);
         let scheme = Arc::new(verified_scheme(&settings, &record)?);
-        let is_frozen = settings.frozen || store.frozen(record.log_id).await.map_err(Error::from)?.is_some();
+        let frozen_since = store.frozen(record.log_id).await.map_err(Error::from)?;
+        let is_frozen = settings.frozen || frozen_since.is_some();
         let (signer, frozen) = (Arc::clone(&settings.signer), Arc::new(AtomicBool::new(is_frozen)));
         let (quarantine, ended) = (Quarantine::default(), Ended::default());
-        let shared = Shared { record, scheme, signer, store, clock, frozen, quarantine, ended, activity };
+        let shared =
+            Shared { record, scheme, signer, store, clock, frozen, frozen_since, quarantine, ended, activity, is_new };
         let ((pool, waiting), (follower, readers)) = (pool::pool(), follower());
         let ends = Ends { waiting, readers, follower: follower.clone(), shutdown };
         let Begun { published, stored_size, witnessed, marking, task } = begin::begin(&shared, settings, ends).await?;
-        let Shared { record, scheme, signer, store, clock, frozen, quarantine, ended, activity } = shared;
+        let Shared { record, scheme, signer, store, clock, frozen, quarantine, ended, activity, .. } = shared;
         let log = Self(Arc::new(Parts {
             record,
             scheme,
@@ -85,10 +88,14 @@ impl Log {
     }
 }
 
-/// The log of this name in the store.
-async fn find_or_make(settings: &Settings, store: &dyn Store, clock: &ClockGuard) -> Result<LogRecord, OpenError> {
+/// The log of this name in the store, and whether it is new.
+async fn find_or_make(
+    settings: &Settings,
+    store: &dyn Store,
+    clock: &ClockGuard,
+) -> Result<(LogRecord, bool), OpenError> {
     if let Some(record) = store.open(&settings.name).await.map_err(Error::from)? {
-        return Ok(record);
+        return Ok((record, false));
     }
     let tree_id = settings.new_tree_id.ok_or(OpenError::Missing)?;
     let log = NewLog {
@@ -99,9 +106,12 @@ async fn find_or_make(settings: &Settings, store: &dyn Store, clock: &ClockGuard
         created: clock.signing_time().map_err(Error::from)?,
     };
     match store.create(log).await {
-        Ok(record) => Ok(record),
+        Ok(record) => Ok((record, true)),
         // Another replica may have made it at the same moment.
-        Err(error) => Ok(store.open(&settings.name).await.map_err(Error::from)?.ok_or(error).map_err(Error::from)?),
+        Err(error) => {
+            let made = store.open(&settings.name).await.map_err(Error::from)?;
+            Ok((made.ok_or(error).map_err(Error::from)?, false))
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{Access, Corrupt, Error, Log, Outcome, Pending, Receipt};
 use axum::Router;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use chancery_daemon::metrics::{MetricError, Metrics};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::note::KeyName;
 use chancery_verify::rekor::{Body, EntryKind, Promise, ProposedEntry};
@@ -114,7 +115,16 @@ impl RekorV1 {
 
     /// The routes of the API, from `/api/v1/log` on, and the first shard as files below `/tlog/rekor`.
     pub fn router(&self) -> Router {
-        http::router(self.clone()).merge(self.files_router(self.first()))
+        self.router_with(None)
+    }
+
+    /// As [`Self::router`], measured under Rekor's metric names.
+    pub fn measured_router(&self, metrics: &Metrics) -> Result<Router, MetricError> {
+        http::Requests::register(metrics).map(|requests| self.router_with(Some(requests)))
+    }
+
+    fn router_with(&self, requests: Option<http::Requests>) -> Router {
+        http::router(self.clone(), requests).merge(self.files_router(self.first()))
     }
 
     /// A shard as files, below `/tlog/` and its name.

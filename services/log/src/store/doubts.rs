@@ -7,8 +7,14 @@ use chancery_verify::Timestamp;
 use chancery_verify::merkle::TreeHead;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
-/// A quarantine as a server has recorded it, for its next start and for all other servers.
+/// [`crate::quarantine::Reason::code`] of a failed self-check, which the guard of a start does not see.
+pub(crate) const FAILED_CHECK: &str = "quarantine.invariant";
+/// Separates checkpoints in one text: a note has no control character but the end of a line.
+const SEPARATOR: &str = "\u{1e}";
+
+/// A quarantine as servers have recorded it, for their next start and for all other servers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
     /// When the fault was found, in milliseconds since 1970.
@@ -19,8 +25,37 @@ pub struct Recorded {
     pub reason: String,
     /// Leaves of the largest tree that is known to have been published.
     pub tree_size: u64,
-    /// The newest checkpoint that the server knows. The tree must extend it. Not verified.
+    /// The checkpoints that the tree must extend, as [`Self::join`] writes them: the newest one that each server knows, and
+    /// what contradicts the log. Not verified.
     pub note: Option<String>,
+}
+
+impl Recorded {
+    /// Several checkpoints as one text; `None` where there is none.
+    pub(crate) fn join<'a>(notes: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        let mut joined: Vec<&str> = Vec::new();
+        for note in notes {
+            if !joined.contains(&note) {
+                joined.push(note);
+            }
+        }
+        (!joined.is_empty()).then(|| joined.join(SEPARATOR))
+    }
+
+    /// The checkpoints that the tree must extend.
+    pub(crate) fn checkpoints(&self) -> impl Iterator<Item = &str> {
+        self.note.iter().flat_map(|note| note.split(SEPARATOR))
+    }
+
+    /// Both as one record: a state that is proven against it is proven against each of them. The words are those of the first
+    /// one, unless only the second one demands the whole tree to be derived.
+    pub(crate) fn and(self, other: &Self) -> Self {
+        let note = Self::join(self.checkpoints().chain(other.checkpoints()));
+        let tree_size = self.tree_size.max(other.tree_size);
+        let demands_more = other.code == FAILED_CHECK && self.code != FAILED_CHECK;
+        let words = if demands_more { other.clone() } else { self };
+        Self { tree_size, note, ..words }
+    }
 }
 
 impl fmt::Display for Recorded {
@@ -103,12 +138,13 @@ pub trait Doubts: Send + Sync {
     /// The quarantine of the log, if one is recorded.
     fn quarantined(&self, log_id: i64) -> Answer<'_, Option<Recorded>>;
 
-    /// Records a quarantine. From then on no process, of whatever version, can move the log's head. One that is recorded
-    /// already stays as it is.
+    /// Records a quarantine. From then on no process, of whatever version, can move the log's head. Where one is recorded
+    /// already, what this one demands is added to it: see [`Recorded::and`].
     fn quarantine(&self, log_id: i64, recorded: Recorded) -> Answer<'_, ()>;
 
-    /// Deletes the record: the state was proven. MUST NOT be called for another reason.
-    fn release(&self, log_id: i64) -> Answer<'_, ()>;
+    /// Deletes the record, if it is this one: the state was proven against it. MUST NOT be called for another reason. `false`
+    /// where another server has added to it meanwhile: nothing is deleted then.
+    fn release(&self, log_id: i64, proven: Recorded) -> Answer<'_, bool>;
 
     /// Where the log was ended; `None` where it was not.
     fn ended(&self, log_id: i64) -> Answer<'_, Option<End>>;
@@ -119,6 +155,13 @@ pub trait Doubts: Send + Sync {
 
     /// Which database this is.
     fn identity(&self) -> Answer<'_, Identity>;
+
+    /// Notes that the database may have been promoted or restored `ago` before this store was opened: nothing is written while
+    /// that is young, see [`super::StoreError::Settling`].
+    fn has_changed(&self, ago: Duration);
+
+    /// Whether batches are written, as far as the age of the database's timeline matters.
+    fn is_settled(&self) -> bool;
 }
 
 #[cfg(test)]
@@ -137,5 +180,32 @@ mod tests {
         assert!(promoted.to_string().contains("on timeline 1 and is now on 2: a standby was promoted"), "{promoted}");
         let other = before.change(&identity(Some("8"), Some(1))).unwrap();
         assert!(other.to_string().contains("system identifier 7, now 8"), "{other}");
+    }
+
+    #[test]
+    fn a_record_demands_what_each_server_has_recorded() {
+        let recorded = |code: &str, tree_size, notes: &[&str]| Recorded {
+            since_ms: tree_size,
+            code: code.to_owned(),
+            reason: format!("reason of {code}"),
+            tree_size,
+            note: Recorded::join(notes.iter().copied()),
+        };
+        let (put_back, failed) =
+            (recorded("quarantine.put_back", 7, &["a", "b"]), recorded(FAILED_CHECK, 5, &["b", "c"]));
+        let one = put_back.clone().and(&failed);
+        let other = failed.clone().and(&put_back);
+        for (both, order) in [(&one, ["a", "b", "c"]), (&other, ["b", "c", "a"])] {
+            assert_eq!((both.code.as_str(), both.tree_size), (FAILED_CHECK, 7));
+            assert_eq!(both.checkpoints().collect::<Vec<_>>(), order);
+            assert_eq!((both.since_ms, both.reason.as_str()), (5, "reason of quarantine.invariant"));
+            // What is recorded is not recorded again.
+            for again in [&put_back, &failed, both] {
+                assert_eq!(&both.clone().and(again), both);
+            }
+        }
+        let nothing = recorded("quarantine.edge", 0, &[]);
+        assert_eq!((nothing.checkpoints().count(), nothing.clone().and(&nothing)), (0, nothing.clone()));
+        assert_eq!(put_back.clone().and(&nothing), put_back);
     }
 }

@@ -8,7 +8,7 @@ use crate::activity::Activity;
 use bytes::Bytes;
 use chancery_verify::{Hash, Timestamp};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Times the operations of a store; before the log is measured, it only passes them on. MUST pass on every method, also those
 /// that have a body: a store may have a better one.
@@ -59,6 +59,14 @@ impl Store for Timed {
 
     fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>> {
         self.timed("frozen", self.store.frozen(log_id))
+    }
+
+    fn publish_frozen(&self, log_id: i64, note: String) -> Answer<'_, ()> {
+        self.timed("publish_frozen", self.store.publish_frozen(log_id, note))
+    }
+
+    fn frozen_checkpoint(&self, log_id: i64) -> Answer<'_, Option<String>> {
+        self.timed("frozen_checkpoint", self.store.frozen_checkpoint(log_id))
     }
 
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
@@ -160,8 +168,8 @@ impl Doubts for Timed {
         self.timed("quarantine", self.store.quarantine(log_id, recorded))
     }
 
-    fn release(&self, log_id: i64) -> Answer<'_, ()> {
-        self.timed("release", self.store.release(log_id))
+    fn release(&self, log_id: i64, proven: Recorded) -> Answer<'_, bool> {
+        self.timed("release", self.store.release(log_id, proven))
     }
 
     fn ended(&self, log_id: i64) -> Answer<'_, Option<End>> {
@@ -174,5 +182,13 @@ impl Doubts for Timed {
 
     fn identity(&self) -> Answer<'_, Identity> {
         self.timed("identity", self.store.identity())
+    }
+
+    fn has_changed(&self, ago: Duration) {
+        self.store.has_changed(ago);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.store.is_settled()
     }
 }

@@ -14,7 +14,7 @@
 //! # The file
 //! Two slots of [`SLOT_BYTES`], written in turn, so that a torn write damages one of them and leaves the other. A slot is
 //! a counter and a length in big-endian order, the checkpoint, and the SHA-256 of these. Its size never changes, so
-//! `fdatasync` writes one block. After the checkpoint is a line that names the database it was committed to ([`Identity`]),
+//! `fdatasync` writes one block. After the checkpoint is a line that names the database it was committed to ([`Home`]),
 //! so that a fault can be explained: «the database is another cluster than before».
 //!
 //! What this cannot see: a database that is put back together with the files of every process, and a process that starts
@@ -24,6 +24,7 @@ use crate::head::Published;
 use crate::quarantine::Quarantine;
 use crate::store::Identity;
 use chancery_daemon::durable;
+use chancery_verify::Timestamp;
 use chancery_verify::hash::sha256;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -47,14 +48,23 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A mark takes milliseconds. A disk that has not taken it after so long does not answer.
 const LONG: Duration = Duration::from_secs(5);
 
+/// Where a log is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Home {
+    /// Which database it is.
+    pub(crate) database: Identity,
+    /// Since when it is that one, as far as this process knows; `None` where it has not seen another one before.
+    pub(crate) since: Option<Timestamp>,
+}
+
 /// An open mark.
 #[derive(Debug)]
 pub(crate) struct Mark {
     file: File,
     /// Of the newest slot.
     counter: u64,
-    /// The database of what is in it, and of what will be written.
-    database: Identity,
+    /// Of what is in it, and of what will be written.
+    home: Home,
 }
 
 impl Mark {
@@ -70,8 +80,8 @@ impl Mark {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let newest = read_newest(&file)?;
         let (counter, text) = newest.map_or((0, None), |(counter, text)| (counter, Some(text)));
-        let (note, database) = text.map(|text| split(&text)).unzip();
-        Ok((Self { file, counter, database: database.unwrap_or_default() }, note))
+        let (note, home) = text.map(|text| split(&text)).unzip();
+        Ok((Self { file, counter, home: home.unwrap_or_default() }, note))
     }
 
     /// The newest checkpoint in the file of a server that may be running, not verified. `None` where there is no file, or none
@@ -88,19 +98,19 @@ impl Mark {
     }
 
     /// The database that the newest checkpoint was committed to.
-    pub(crate) const fn database(&self) -> &Identity {
-        &self.database
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// What is written from now on is of this database.
-    pub(crate) fn moved_to(&mut self, database: Identity) {
-        self.database = database;
+    pub(crate) fn moved_to(&mut self, home: Home) {
+        self.home = home;
     }
 
     /// Puts a checkpoint into the older slot and syncs it.
     pub(crate) fn write(&mut self, note: &str) -> io::Result<()> {
         let counter = self.counter + 1;
-        let slot = slot(counter, &joined(note, &self.database))?;
+        let slot = slot(counter, &joined(note, &self.home))?;
         let offset = if counter.is_multiple_of(2) { SLOT_BYTES } else { 0 };
         self.file.write_all_at(&slot, offset as u64)?;
         self.file.sync_data()?;
@@ -121,22 +131,26 @@ fn read_newest(file: &File) -> io::Result<Option<(u64, String)>> {
 }
 
 /// A checkpoint and what names its database; the checkpoint alone where nothing is known of that.
-fn joined(note: &str, database: &Identity) -> String {
-    if *database == Identity::default() {
+fn joined(note: &str, home: &Home) -> String {
+    if *home == Home::default() {
         return note.to_owned();
     }
-    let timeline = database.timeline.map_or_else(|| UNKNOWN.to_owned(), |timeline| timeline.to_string());
-    format!("{note}{DATABASE}{} {timeline}\n", database.cluster.as_deref().unwrap_or(UNKNOWN))
+    let Home { database: Identity { cluster, timeline }, since } = home;
+    let timeline = timeline.map_or_else(|| UNKNOWN.to_owned(), |timeline| timeline.to_string());
+    let since = since.map_or_else(String::new, |since| format!(" {}", since.millis()));
+    format!("{note}{DATABASE}{} {timeline}{since}\n", cluster.as_deref().unwrap_or(UNKNOWN))
 }
 
 /// The two again.
-fn split(text: &str) -> (String, Identity) {
+fn split(text: &str) -> (String, Home) {
     let Some((note, line)) = text.rsplit_once(DATABASE).filter(|(note, _)| note.ends_with('\n')) else {
-        return (text.to_owned(), Identity::default());
+        return (text.to_owned(), Home::default());
     };
-    let (cluster, timeline) = line.trim_end().split_once(' ').unwrap_or((UNKNOWN, UNKNOWN));
-    let cluster = Some(cluster.to_owned()).filter(|cluster| cluster != UNKNOWN);
-    (note.to_owned(), Identity { cluster, timeline: timeline.parse().ok() })
+    let mut words = line.split_whitespace();
+    let cluster = words.next().filter(|cluster| *cluster != UNKNOWN).map(str::to_owned);
+    let timeline = words.next().and_then(|timeline| timeline.parse().ok());
+    let since = words.next().and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis);
+    (note.to_owned(), Home { database: Identity { cluster, timeline }, since })
 }
 
 /// The bytes of a slot.
@@ -310,13 +324,19 @@ mod tests {
         let (mut mark, _) = Mark::open(&path).unwrap();
         assert_eq!(Mark::read(&path).unwrap(), None);
         mark.write("origin\n").unwrap();
-        assert_eq!(*Mark::open(&path).unwrap().0.database(), Identity::default());
-        for (cluster, timeline) in [(Some("7301"), Some(2)), (Some("7301"), None), (None, Some(3))] {
+        assert_eq!(*Mark::open(&path).unwrap().0.home(), Home::default());
+        for (cluster, timeline, since) in [
+            (Some("7301"), Some(2), None),
+            (Some("7301"), Some(2), Some(1_800_000_000_123)),
+            (Some("7301"), None, None),
+            (None, Some(3), Some(0)),
+        ] {
             let database = Identity { cluster: cluster.map(str::to_owned), timeline };
-            mark.moved_to(database.clone());
+            let home = Home { database, since: since.map(Timestamp::from_millis) };
+            mark.moved_to(home.clone());
             mark.write("origin\n13\n").unwrap();
             let (again, note) = Mark::open(&path).unwrap();
-            assert_eq!((again.database(), note.as_deref()), (&database, Some("origin\n13\n")));
+            assert_eq!((again.home(), note.as_deref()), (&home, Some("origin\n13\n")));
             assert_eq!(Mark::read(&path).unwrap(), note);
         }
     }

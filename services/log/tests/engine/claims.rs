@@ -66,6 +66,29 @@ pub(crate) async fn a_witness_that_proves_another_history_stops_the_log(bench: B
     }
 }
 
+/// What a witness has proven of a tree that is not larger than the log outlives the witness: it is not lifted by a start that does
+/// not reach it.
+pub(crate) async fn what_a_witness_has_proven_outlives_it(bench: Bench) {
+    let (bench, fakes) = witnessed::<2>(bench, 1, Fail::Open);
+    make(&bench, 5).await;
+    let running = bench.start().await;
+    becomes(&running, &fakes, 2).await;
+    let other = TreeHead { size: 3, root: [7; 32] };
+    *fakes[1].known.lock().unwrap() = Some(other);
+    fakes[1].shows(Shows::Note(signed(&bench, other).await));
+    let _ = append(&running, "new").await;
+    assert_eq!(is_quarantined(&running).await, "quarantine.witness_forked");
+    running.stop().await;
+    fakes[1].is(Mood::Down);
+    for _ in 0..2 {
+        let running = bench.start().await;
+        let reason = running.log.quarantine().expect("the log is quarantined");
+        assert_eq!(reason.code(), "quarantine.recorded", "{reason}");
+        assert!(reason.to_string().contains("quarantine.witness_forked"), "{reason}");
+        running.stop().await;
+    }
+}
+
 /// B5: a 409 or 422 has no signature. A witness that is broken or hostile stops nothing: it is named, and the log goes on as its
 /// quorum allows.
 pub(crate) async fn a_witness_that_proves_nothing_is_at_fault_and_stops_nothing(bench: Bench) {

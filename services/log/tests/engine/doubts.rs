@@ -38,7 +38,8 @@ pub(crate) async fn a_quarantine_survives_a_restart_until_the_state_is_proven(be
     running.stop().await;
     let database = bench.open().await.unwrap();
     database.drop_triggers().await;
-    database.execute("UPDATE bundle_parts SET first_index = 100000 WHERE first_index = 7").await.unwrap();
+    database.execute("CREATE TABLE kept AS SELECT * FROM bundle_parts WHERE first_index = 7").await.unwrap();
+    database.execute("DELETE FROM bundle_parts WHERE first_index = 7").await.unwrap();
     database.close().await;
     // What is needed at the start is whole.
     let running = bench.start().await;
@@ -67,7 +68,7 @@ pub(crate) async fn a_quarantine_survives_a_restart_until_the_state_is_proven(be
         running.stop().await;
     }
     let database = bench.open().await.unwrap();
-    database.execute("UPDATE bundle_parts SET first_index = 7 WHERE first_index = 100000").await.unwrap();
+    database.execute("INSERT INTO bundle_parts SELECT * FROM kept").await.unwrap();
     database.close().await;
     let running = bench.start().await;
     assert_eq!(code(&running), None);
@@ -78,6 +79,61 @@ pub(crate) async fn a_quarantine_survives_a_restart_until_the_state_is_proven(be
     // Nothing is left of it.
     let running = bench.start().await;
     assert_eq!(code(&running), None);
+    running.stop().await;
+}
+
+/// Two servers may find faults at once: each is heard, and what one has proven takes nothing of the other's away.
+pub(crate) async fn a_second_server_s_record_is_not_lost(bench: Bench) {
+    bench.start().await.stop().await;
+    let database = bench.open().await.unwrap();
+    let store = database.store();
+    let record = |code: &str, tree_size, note: &str| Recorded {
+        since_ms: 1_800_000_000_000,
+        code: code.to_owned(),
+        reason: format!("reason of {code}"),
+        tree_size,
+        note: Some(note.to_owned()),
+    };
+    let (first, second) = (record("quarantine.put_back", 3, "one"), record("quarantine.invariant", 2, "two"));
+    store.quarantine(1, first.clone()).await.unwrap();
+    assert_eq!(recorded(&*store).await.as_ref(), Some(&first));
+    store.quarantine(1, second.clone()).await.unwrap();
+    let both = recorded(&*store).await.unwrap();
+    assert_eq!((both.code.as_str(), both.tree_size), ("quarantine.invariant", 3));
+    let note = both.note.clone().unwrap();
+    assert!(note.contains("one") && note.contains("two"), "{note}");
+    for again in [&first, &second, &both] {
+        store.quarantine(1, again.clone()).await.unwrap();
+        assert_eq!(recorded(&*store).await.as_ref(), Some(&both));
+    }
+    for part in [first, second] {
+        assert!(!store.release(1, part).await.unwrap(), "only a part of it was proven");
+        assert_eq!(recorded(&*store).await.as_ref(), Some(&both));
+    }
+    assert!(store.release(1, both.clone()).await.unwrap());
+    assert_eq!(recorded(&*store).await, None);
+    assert!(store.release(1, both).await.unwrap(), "nothing is left of it");
+    database.close().await;
+}
+
+/// A file that cannot be written is tried again, and only that: the row may be deleted meanwhile, by a start that has proven the
+/// state.
+pub(crate) async fn a_quarantine_is_recorded_in_the_database_once(bench: Bench) {
+    let (bench, _directory) = marked(bench);
+    let running = bench.start().await;
+    grow(&running, SIZE, "entry").await;
+    // There is no place for the file.
+    let file = bench.mark.clone().unwrap().with_extension("quarantined");
+    std::fs::create_dir_all(file.join("in the way")).unwrap();
+    let (database, store) = (&running.database, running.database.store());
+    database.drop_triggers().await;
+    database.execute("UPDATE bundle_parts SET first_index = 100000 WHERE first_index = 7").await.unwrap();
+    running.log.entry(7).await.unwrap_err();
+    eventually("it is recorded", async || recorded(&*store).await.is_some()).await;
+    database.execute("DELETE FROM quarantined_logs").await.unwrap();
+    std::fs::remove_dir_all(&file).unwrap();
+    eventually("it is in the file", async || file.is_file()).await;
+    assert_eq!(recorded(&*store).await, None);
     running.stop().await;
 }
 

@@ -1,12 +1,13 @@
 //! A store with a hook at every step it takes for a log: there a test makes it fail, or the process die.
 
 use chancery_log::store::{
-    Answer, Batch, Census, CommittedHead, Doubts, End, Extension, Found, Identity, Indexed, Integration, Lock,
-    LogRecord, Lookup, NewLog, Recorded, Store, StoreError, StoredEntry,
+    Answer, Batch, Census, CommittedHead, Doubts, EarlierHead, End, Extension, Found, Identity, Indexed, Integration,
+    Lock, LogRecord, Lookup, NewLog, Recorded, Store, StoreError, StoredEntry,
 };
 use chancery_verify::tile::{TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is about to happen, or has just happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -57,6 +58,12 @@ impl Store for Hooked {
     }
     fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>> {
         self.inner.frozen(log_id)
+    }
+    fn publish_frozen(&self, log_id: i64, note: String) -> Answer<'_, ()> {
+        self.inner.publish_frozen(log_id, note)
+    }
+    fn frozen_checkpoint(&self, log_id: i64) -> Answer<'_, Option<String>> {
+        self.inner.frozen_checkpoint(log_id)
     }
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
         self.inner.head(log_id)
@@ -119,6 +126,9 @@ impl Store for Hooked {
     fn census(&self, log_id: i64) -> Answer<'_, Census> {
         self.inner.census(log_id)
     }
+    fn earlier_heads(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<EarlierHead>> {
+        self.inner.earlier_heads(log_id, after, count)
+    }
     fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, bytes::Bytes)>> {
         self.inner.issuers(log_id)
     }
@@ -143,8 +153,8 @@ impl Doubts for Hooked {
     fn quarantine(&self, log_id: i64, recorded: Recorded) -> Answer<'_, ()> {
         self.inner.quarantine(log_id, recorded)
     }
-    fn release(&self, log_id: i64) -> Answer<'_, ()> {
-        self.inner.release(log_id)
+    fn release(&self, log_id: i64, proven: Recorded) -> Answer<'_, bool> {
+        self.inner.release(log_id, proven)
     }
     fn ended(&self, log_id: i64) -> Answer<'_, Option<End>> {
         self.inner.ended(log_id)
@@ -154,5 +164,11 @@ impl Doubts for Hooked {
     }
     fn identity(&self) -> Answer<'_, Identity> {
         self.inner.identity()
+    }
+    fn has_changed(&self, ago: Duration) {
+        self.inner.has_changed(ago);
+    }
+    fn is_settled(&self) -> bool {
+        self.inner.is_settled()
     }
 }

@@ -18,6 +18,7 @@ mod doubts;
 mod dropped;
 mod fake_witness;
 mod faults;
+mod frozen;
 mod holes;
 mod hooked;
 mod marks;
@@ -70,6 +71,8 @@ on_both_databases! {
     scenarios::a_newer_schema_does_not_open,
     scenarios::a_log_that_is_frozen_while_it_is_written_to_keeps_the_head_that_was_told,
     scenarios::an_idle_log_notices_that_it_was_frozen,
+    frozen::a_frozen_log_says_so_at_every_start,
+    frozen::a_log_that_was_frozen_meanwhile_says_so_when_it_starts,
     clock::a_clock_that_jumps_ahead_dates_nothing_and_is_believed_when_it_is_right,
     clock::a_clock_that_was_behind_at_the_start_may_be_set_right,
     clock::a_log_of_the_future_dates_nothing_and_is_no_obstacle_once_it_is_frozen,
@@ -95,6 +98,8 @@ on_both_databases! {
     marks::a_mark_that_cannot_be_trusted_or_kept_acknowledges_nothing,
     marks::what_is_acknowledged_is_in_the_mark,
     doubts::a_quarantine_survives_a_restart_until_the_state_is_proven,
+    doubts::a_second_server_s_record_is_not_lost,
+    doubts::a_quarantine_is_recorded_in_the_database_once,
     doubts::an_ended_log_is_read_and_never_signed_again,
     doubts::an_ended_log_has_no_trouble,
     doubts::a_log_of_another_history_is_not_ended,
@@ -105,6 +110,7 @@ on_both_databases! {
     witnessing::a_database_that_was_put_back_is_quarantined_before_anything_is_signed,
     witnessing::a_second_log_under_the_same_key_is_stopped_and_the_first_goes_on,
     claims::a_witness_that_proves_another_history_stops_the_log,
+    claims::what_a_witness_has_proven_outlives_it,
     claims::a_witness_that_proves_nothing_is_at_fault_and_stops_nothing,
     claims::a_closed_log_without_witnesses_stops_taking_entries_before_they_are_in_it,
     witnessing::under_load_one_request_at_a_time_is_on_its_way_to_a_witness,

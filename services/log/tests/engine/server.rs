@@ -1,9 +1,10 @@
 //! What a `PostgreSQL` server must be before a log is entrusted to it.
 
-use crate::bench::{Bench, Database, Place, entry};
+use crate::bench::{Bench, Database, Place, START, entry};
+use crate::marks::{grow, marked};
 use crate::postgres::Server;
 use chancery_daemon::database::{DatabaseError, open_postgres, open_postgres_read_only};
-use chancery_log::Outcome;
+use chancery_log::{Error, Outcome};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -113,6 +114,49 @@ async fn a_standby_is_not_read_from() {
     lead_to(&primary);
     drop((first, database.readers.acquire().await.unwrap()));
     database.close().await;
+}
+
+/// The same wait as that of a log that runs while its database fails over. It is counted once, however often the process begins
+/// anew meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_opened_after_a_failover_waits_before_it_adds_anything() {
+    let primary: &'static Server = Box::leak(Box::new(Server::start()));
+    let (mut bench, _directory) = marked(Bench::postgres_on(primary));
+    let running = bench.start().await;
+    grow(&running, 3, "entry").await;
+    running.stop().await;
+    let directory = primary.socket().parent().unwrap().to_owned();
+    let standby = Server::run_in(&mut crate::postgres::shell(), Path::new(""), 5432, &directory);
+    standby.execute("postgres", "SELECT pg_promote()");
+    let standby: &'static Server = Box::leak(Box::new(standby));
+    let Place::Postgres { database, .. } = &bench.place else { unreachable!() };
+    bench.place = Place::Postgres { server: standby, database: database.clone() };
+    let waits = async |bench: &Bench| {
+        let running = bench.start().await;
+        assert_eq!(running.log.quarantine(), None);
+        let trouble = running.log.trouble().unwrap();
+        assert!(trouble.contains("the database is on another timeline than before"), "{trouble}");
+        let refused = running.log.append(entry("new")).await.unwrap_err();
+        assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+        assert_eq!(running.log.latest().await.unwrap().tree.size, 3, "reads go on");
+        running.stop().await;
+    };
+    for _ in 0..2 {
+        waits(&bench).await;
+    }
+    // A log without a mark cannot know when it was.
+    let mark = bench.mark.take();
+    waits(&bench).await;
+    bench.mark = mark;
+    bench.clock.set(START.plus_seconds(20));
+    let running = bench.start().await;
+    assert_eq!(running.log.trouble(), None);
+    grow(&running, 4, "entry").await;
+    running.stop().await;
+    // Nothing of a new log was published before.
+    let new = Bench::postgres_on(standby).start().await;
+    grow(&new, 1, "entry").await;
+    new.stop().await;
 }
 
 /// Rows of `identities` that were touched to answer queries, by whatever plan.

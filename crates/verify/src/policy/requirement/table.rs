@@ -172,8 +172,8 @@ impl AtLeastTable {
             return empty("`at_least.count = 0` needs no signature: ask for at least 1");
         }
         if self.count > parts.len() {
-            let reason = format!("`at_least.count` is {}, but `of` has only {} entries", self.count, parts.len());
-            return malformed(&reason);
+            let entries = crate::counted(parts.len(), "entry", "entries");
+            return malformed(&format!("`at_least.count` is {}, but `of` has only {entries}", self.count));
         }
         if parts.iter().any(|part| !matches!(part.form, Form::One(_))) {
             return malformed(

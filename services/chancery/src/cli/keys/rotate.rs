@@ -3,12 +3,12 @@
 mod stage;
 
 use crate::{
-    cli::trust,
+    cli::{trust, waiting::Generation},
     duration,
     instance::key_uri,
     rotation::{Progress, RingFiles, Role},
 };
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf;
 use chancery_verify::Timestamp;
@@ -20,9 +20,6 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
-
-/// How often the server's answer is looked for.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Replace a signing key while the server runs, without one failed request
 ///
@@ -163,19 +160,19 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut ring = files.ring(role)?;
     let progress = files.progress(role)?.unwrap_or_default();
     let now = SystemClock.now();
-    let server = Server { files: &files, role, wait };
+    let of = |number| Generation { files: &files, role, number };
     match step {
         Step::Stage(stage) => {
             let number = stage.run(&files, role, &mut ring, now).await?;
             say(&format!("generation {number} is staged"))?;
             let published = |progress: &Progress| progress.published_seconds.contains_key(&number);
-            server.await_step(number, published, "it is published").await
+            await_step(of(number), wait, published, "it is published").await
         }
         Step::Activate(Activate { overlap }) => {
             let number = ring.activate(role, &progress, overlap.as_secs(), now)?;
             files.write_ring(&ring)?;
             say(&format!("generation {number} is active"))?;
-            server.await_step(number, |progress| progress.signing == number, "the server signs with it").await
+            await_step(of(number), wait, |progress| progress.signing == number, "the server signs with it").await
         }
         Step::Retire(Retire { end }) => {
             let (number, end) = ring.retire(role, &progress, end, now)?;
@@ -198,38 +195,17 @@ impl RotatedTuf {
     }
 }
 
-/// The server that takes the steps.
-struct Server<'a> {
-    files: &'a RingFiles,
-    role: Role,
+/// Waits until the server has taken the step, and prints that.
+async fn await_step(
+    generation: Generation<'_>,
     wait: Duration,
-}
-
-impl Server<'_> {
-    /// Waits until the server has taken the step, and prints that. It is an error if the server cannot use the key. Without a
-    /// running server the next start takes the step.
-    async fn await_step(&self, number: u64, done: impl Fn(&Progress) -> bool, what: &str) -> anyhow::Result<ExitCode> {
-        let waited = tokio::time::timeout(self.wait, async {
-            loop {
-                let progress = self.files.progress(self.role)?.unwrap_or_default();
-                if done(&progress) {
-                    return Ok(());
-                }
-                if let Some(reason) = progress.obstacles.get(&number) {
-                    bail!("the server cannot use the new key and still signs with the old one: {reason}");
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-        });
-        match waited.await {
-            Ok(outcome) => {
-                outcome?;
-                say(what)?;
-            }
-            Err(_) => say("no running server has taken this step yet; the next start takes it")?,
-        }
-        Ok(ExitCode::SUCCESS)
-    }
+    done: impl Fn(&Progress) -> bool,
+    what: &str,
+) -> anyhow::Result<ExitCode> {
+    let failed = "the server cannot use the new key and still signs with the old one";
+    let is_done = generation.await_progress(wait, done, failed).await?;
+    say(if is_done { what } else { "no running server has taken this step yet; the next start takes it" })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@
 mod successor;
 
 use crate::{
+    cli::waiting::Generation,
     duration,
     instance::{mark_file, marks},
     rotation::{RingFiles, Role},
@@ -23,6 +24,7 @@ use chancery_log::{
     rekor_v1, rekor_v2, series,
     store::{Database, End, LogRecord, Store},
 };
+use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
 use std::{
@@ -32,9 +34,6 @@ use std::{
     time::Duration,
 };
 use successor::Successor;
-
-/// How often the server's answer is looked for.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// End a log whose newest state is lost, and go on in its successor
 ///
@@ -88,7 +87,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let done = end(arguments, &files, &*database.store()).await;
     database.close().await;
     let Done { record, end, role, successor } = done?;
-    let is_signing = await_server(&files, role, successor, arguments.wait).await?;
+    let generation = Generation { files: &files, role, number: successor };
+    let failed = "the log is ended, but the server cannot use the key of its successor";
+    let is_signing =
+        generation.await_progress(arguments.wait, |progress| progress.signing >= successor, failed).await?;
     let name = series::name(series::split(&record.name).0, successor);
     if arguments.json {
         let printed = json!({
@@ -144,7 +146,7 @@ async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store) -> any
             if still > 0 {
                 arguments.say(&format!(
                     "{} after its last checkpoint are still in the database; nothing proves them",
-                    super::entries(still)
+                    entries(still)
                 ))?;
             }
             end
@@ -177,28 +179,11 @@ impl Arguments {
     }
 
     fn say_end(&self, record: &LogRecord, end: &End) -> anyhow::Result<()> {
-        let (size, root) = (super::entries(end.tree.size), hex::encode(end.tree.root));
+        let (size, root) = (entries(end.tree.size), hex::encode(end.tree.root));
         self.say(&format!("{} ends with {size}, root hash {root}; nothing is signed for it again", record.origin))?;
         match end.published.saturating_sub(end.tree.size) {
             0 => self.say("nothing that was acknowledged is lost"),
-            lost => self.say(&format!("{} that were acknowledged after it are lost", super::entries(lost))),
+            lost => self.say(&format!("{} that were acknowledged after it are lost", entries(lost))),
         }
     }
-}
-
-/// Waits until the server signs with this generation. Returns whether it does: without a running server the next start does.
-async fn await_server(files: &RingFiles, role: Role, number: u64, wait: Duration) -> anyhow::Result<bool> {
-    let waited = tokio::time::timeout(wait, async {
-        loop {
-            let progress = files.progress(role)?.unwrap_or_default();
-            if progress.signing >= number {
-                return Ok(());
-            }
-            if let Some(reason) = progress.obstacles.get(&number) {
-                bail!("the log is ended, but the server cannot use the key of its successor: {reason}");
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    });
-    waited.await.map_or(Ok(false), |outcome| outcome.map(|()| true))
 }

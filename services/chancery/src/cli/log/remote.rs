@@ -10,7 +10,7 @@ use chancery_log::{
     series,
 };
 use chancery_trust::BaseUrl;
-use chancery_verify::PublicKey;
+use chancery_verify::{PublicKey, merkle::TreeHead};
 use reqwest::{Client, StatusCode, redirect};
 use std::time::Duration;
 use tokio::{task::JoinSet, time};
@@ -89,6 +89,17 @@ pub(super) async fn checkpoint(url: &str, trusted: &TrustedLog) -> anyhow::Resul
     let note = note.with_context(|| format!("there is no checkpoint at {}; see --path", files.prefix))?;
     let opened = open_checkpoint(&note, &trusted.published.keys, trusted.published.personality)?;
     Ok((String::from_utf8(note.to_vec())?, opened))
+}
+
+/// Whether the log proves with its hash tiles that the tree of `head` extends `old`.
+pub(super) async fn verify_extends(
+    url: &str,
+    trusted: &TrustedLog,
+    old: &TreeHead,
+    head: TreeHead,
+) -> anyhow::Result<()> {
+    let files = Server::new(url, &trusted.path)?;
+    Ok(check::verify_extends(&files, trusted.published.personality, old, head).await?)
 }
 
 /// The files of one log.

@@ -3,9 +3,10 @@
 use anyhow::{Context as _, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_log::{
-    check::{Personality, Published},
+    check::{Personality, Published, Subject},
     ct, rekor_v1, rekor_v2,
-    series::split,
+    series::{self, split},
+    store::{LogRecord, Store},
 };
 use chancery_trust::FileName;
 use chancery_verify::{PublicKey, key::KeyKind};
@@ -85,6 +86,36 @@ pub(super) fn read(path: &Path, places: &[(String, String)]) -> anyhow::Result<V
     Ok(logs)
 }
 
+/// The log that a name such as `ct-2` means, of those in `source`. Later ones of a series are beside the first, at their numbers.
+pub(super) fn choose(logs: &[TrustedLog], name: &str, source: &Path) -> anyhow::Result<TrustedLog> {
+    let (series, number) = split(name);
+    let mut named = logs.iter().filter(|log| log.published.name == series);
+    let Some(first) = named.clone().next() else {
+        let known: Vec<String> = logs.iter().map(TrustedLog::name).collect();
+        bail!("{} contains no key of a log {name}; it has keys of {}", source.display(), known.join(", "));
+    };
+    // Rekor v2 logs are told apart by their hosts, unless the caller says where they are.
+    if number == 1 || first.path == REKOR_V2_PATH {
+        return Ok(first.clone());
+    }
+    // A trusted root names each certificate log with its own key.
+    let exact = named.find(|log| split(&log.path).1 == number).cloned();
+    Ok(exact.unwrap_or_else(|| TrustedLog { path: series::name(&first.path, number), ..first.clone() }))
+}
+
+/// The names of the other logs among `logs`.
+pub(super) fn others(logs: &[TrustedLog], chosen: &TrustedLog) -> Vec<String> {
+    let is_other = |log: &&TrustedLog| log.published.name != chosen.published.name || log.path != chosen.path;
+    logs.iter().filter(is_other).map(TrustedLog::name).collect()
+}
+
+impl TrustedLog {
+    /// What the command line calls it.
+    fn name(&self) -> String {
+        series::name(&self.published.name, split(&self.path).1)
+    }
+}
+
 /// A log of the instance in `data`, with the keys that are trusted for it. One whose key was staged and abandoned is in no
 /// trust file, and has signed nothing but its own checkpoints.
 pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
@@ -94,6 +125,21 @@ pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog>
         log.published.keys.extend(from_pem(name, &path)?.published.keys);
     }
     Ok(log)
+}
+
+/// The logs in a database, each with the key by which the trust files in `data` know it.
+pub(super) async fn subjects(data: &Path, store: &dyn Store) -> anyhow::Result<Vec<Subject>> {
+    let records = store.logs().await?.into_iter();
+    records.map(|record| subject(&of_instance(data, &record.name)?, record)).collect()
+}
+
+/// The log of a record, with its key.
+pub(super) fn subject(trusted: &TrustedLog, record: LogRecord) -> anyhow::Result<Subject> {
+    let (name, keys) = (record.name.clone(), &trusted.published.keys);
+    // Another log's key may be trusted as well, where the instance logs its certificates elsewhere.
+    let own = keys.iter().find(|key| key.fingerprint() == record.key_fingerprint);
+    let key = own.or(keys.first()).with_context(|| format!("log {name} has no key"))?.clone();
+    Subject::new(record, key).with_context(|| format!("log {name}"))
 }
 
 fn trusted_of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
@@ -185,5 +231,37 @@ mod tests {
         for bad in ["", "{", r#"{"tlogs":[{"baseUrl":"x"}]}"#, &root.replace("MFkw", "MFkx")] {
             assert!(parse_trusted_root(bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_name_leads_to_the_log_whose_key_it_has() {
+        let key =
+            |byte: u8| vec![PublicKey::from_spki_der(&STANDARD.decode(SPKI).unwrap()).unwrap(); usize::from(byte)];
+        // As many keys as tell them apart.
+        let ct = |path: &str, keys| trusted(ct::NAME, path.to_owned(), key(keys));
+        let rekor = trusted(rekor_v1::NAME, REKOR_PATH.to_owned(), key(3));
+        let rekor2 = trusted(rekor_v2::NAME, REKOR_V2_PATH.to_owned(), key(4));
+        let logs = [rekor, rekor2, ct("/ct/dev", 1), ct("/ct/dev-2", 2)];
+        let chosen = |name: &str| {
+            let log = choose(&logs, name, Path::new("trusted_root.json")).unwrap();
+            (log.path, log.published.keys.len())
+        };
+        for (name, path, keys) in [
+            ("ct", "/ct/dev", 1),
+            ("ct-2", "/ct/dev-2", 2),
+            ("ct-3", "/ct/dev-3", 1),
+            ("rekor", "/tlog/rekor", 3),
+            ("rekor-2", "/tlog/rekor-2", 3),
+            ("rekor2", "/api/v2", 4),
+            ("rekor2-2", "/api/v2", 4),
+        ] {
+            assert_eq!(chosen(name), (path.to_owned(), keys), "{name}");
+        }
+        assert_eq!(others(&logs, &logs[2]), ["rekor", "rekor2", "ct-2"]);
+        let unknown = choose(&logs[..1], "ct", Path::new("t.json")).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(unknown, "t.json contains no key of a log ct; it has keys of rekor");
+        // A log of others may have any path.
+        let elsewhere = choose(&[ct("/ct/test-7", 1)], "ct", Path::new("t.json")).unwrap();
+        assert_eq!(elsewhere.path, "/ct/test-7");
     }
 }

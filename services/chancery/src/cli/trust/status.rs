@@ -3,7 +3,7 @@
 use super::Data;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf::{Role, Urgency, repository::RoleStatus};
-use chancery_verify::Timestamp;
+use chancery_verify::{Timestamp, counted};
 use clap::Args;
 use serde_json::json;
 use std::{io::Write as _, process::ExitCode};
@@ -90,9 +90,6 @@ fn line(status: &RoleStatus, is_here: bool, now: Timestamp) -> String {
         (false, Role::Root | Role::Targets) => "keys not here: chancery trust metadata export",
         (false, _) => "KEYS MISSING",
     };
-    let role = role.as_str();
-    format!(
-        "{role:9} version {version:<4} {} {left:>13}  {threshold} of {keys} keys, {renewal}{told}",
-        expires.rfc3339()
-    )
+    let (role, keys) = (role.as_str(), counted(*keys, "key", "keys"));
+    format!("{role:9} version {version:<4} {} {left:>13}  {threshold} of {keys}, {renewal}{told}", expires.rfc3339())
 }

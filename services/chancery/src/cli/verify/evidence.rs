@@ -84,7 +84,7 @@ impl EvidenceArguments {
         let quorum = self.witness_quorum.unwrap_or(if asked > 0 { asked } else { witnesses.len() }).max(asked);
         ensure!(
             quorum <= witnesses.len(),
-            "{quorum} cosignatures are required, but only {} witnesses are named: add --witness VERIFIER_KEY",
+            "a quorum of {quorum} is larger than the number of witnesses, {}: add --witness VERIFIER_KEY",
             witnesses.len()
         );
         if quorum == 0 {

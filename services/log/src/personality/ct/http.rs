@@ -11,6 +11,7 @@ pub use openapi::describe;
 use super::{Ct, SubmissionError};
 use crate::Error;
 use crate::reader::Form;
+use crate::store::StoreError;
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
@@ -92,21 +93,8 @@ impl IntoResponse for Failure {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed".to_owned(), None),
             Self::Log(error) => {
                 tracing::error!(error.code = error.code(), %error, "a request to the CT log failed");
-                match error {
-                    Error::Busy { retry_after_seconds } => {
-                        (StatusCode::SERVICE_UNAVAILABLE, "backend overloaded".to_owned(), Some(retry_after_seconds))
-                    }
-                    Error::Unavailable { .. } | Error::Clock(_) => {
-                        (StatusCode::SERVICE_UNAVAILABLE, "backend unavailable".to_owned(), Some(5))
-                    }
-                    Error::Frozen => (StatusCode::SERVICE_UNAVAILABLE, "the log is frozen".to_owned(), None),
-                    Error::Quarantined(_) => {
-                        (StatusCode::SERVICE_UNAVAILABLE, "the log is quarantined".to_owned(), None)
-                    }
-                    Error::Corrupt(_) | Error::Store(_) => {
-                        (StatusCode::INTERNAL_SERVER_ERROR, "backend failure".to_owned(), None)
-                    }
-                }
+                let (status, reason) = log_answer(&error);
+                (status, reason.to_owned(), error.retry_after_seconds())
             }
         };
         let body = format!("{}\n{reason}\n", status.canonical_reason().unwrap_or_default());
@@ -115,5 +103,20 @@ impl IntoResponse for Failure {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+/// Fixed sentences: a 5xx never shows a client what is inside.
+const fn log_answer(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "backend overloaded"),
+        Error::Frozen => (StatusCode::SERVICE_UNAVAILABLE, "the log is frozen"),
+        Error::Quarantined(_) => (StatusCode::SERVICE_UNAVAILABLE, "the log is quarantined"),
+        Error::Corrupt(_) | Error::Store(StoreError::Corrupt(_)) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "backend failure")
+        }
+        Error::Unavailable { .. } | Error::Clock(_) | Error::Store(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "backend unavailable")
+        }
     }
 }

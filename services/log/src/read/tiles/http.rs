@@ -100,6 +100,11 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 /// A read that failed: the reason is in the server's log.
 pub(crate) fn failure(error: &Error) -> Response {
     tracing::error!(error.code = error.code(), %error, "a read of a log's files failed");
+    if let Some(seconds) = error.retry_after_seconds() {
+        let retry_after = [(header::RETRY_AFTER, HeaderValue::from(seconds))];
+        let message = "the log cannot be read at the moment; try again\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, retry_after, message).into_response();
+    }
     if matches!(error, Error::Quarantined(_)) {
         return (StatusCode::SERVICE_UNAVAILABLE, "the log has no checkpoint it can prove\n").into_response();
     }

@@ -3,14 +3,16 @@
 use super::super::convert::{self, EndRow, RecordedRow, to_i64};
 use super::super::{Answer, Doubts, End, Identity, Recorded, StoreError};
 use super::{PostgresStore, heads, read};
-use chancery_daemon::database::Connections;
+use chancery_daemon::database::{Connections, Postgres};
 use sqlx::{Connection as _, PgExecutor};
+use std::time::Duration;
 
-async fn find_quarantine(connections: &Connections, log_id: i64) -> Result<Option<RecordedRow>, StoreError> {
+async fn find_quarantine(executor: impl PgExecutor<'_>, log_id: i64) -> Result<Option<Recorded>, StoreError> {
     let row = sqlx::query_as(
         "/* quarantined */ SELECT since_ms, code, reason, tree_size, note FROM quarantined_logs WHERE log_id = $1",
     );
-    Ok(row.bind(log_id).fetch_optional(connections).await?)
+    let row: Option<RecordedRow> = row.bind(log_id).fetch_optional(executor).await?;
+    row.map(convert::recorded).transpose()
 }
 
 async fn insert_quarantine(executor: impl PgExecutor<'_>, log_id: i64, recorded: &Recorded) -> Result<(), StoreError> {
@@ -30,10 +32,42 @@ async fn insert_quarantine(executor: impl PgExecutor<'_>, log_id: i64, recorded:
     Ok(())
 }
 
-async fn delete_quarantine(connections: &Connections, log_id: i64) -> Result<(), StoreError> {
-    let delete = sqlx::query("/* release */ DELETE FROM quarantined_logs WHERE log_id = $1").bind(log_id);
-    delete.execute(connections).await?;
+/// Adds to what is recorded. A row is replaced, because the role of a server may insert and delete, but not update.
+async fn add_quarantine(database: &Postgres, log_id: i64, recorded: &Recorded) -> Result<(), StoreError> {
+    let mut connection = database.writers.acquire().await?;
+    let mut transaction = connection.begin().await?;
+    // A statement of its own: one that waited for the lock would still read what there was before it waited.
+    let lock = sqlx::query("/* quarantine: lock */ LOCK TABLE quarantined_logs IN SHARE ROW EXCLUSIVE MODE");
+    lock.execute(&mut *transaction).await?;
+    let found = find_quarantine(&mut *transaction, log_id).await?;
+    let both = found.clone().map_or_else(|| recorded.clone(), |found| found.and(recorded));
+    if found.as_ref() != Some(&both) {
+        let delete = sqlx::query("/* quarantine: replace */ DELETE FROM quarantined_logs WHERE log_id = $1");
+        delete.bind(log_id).execute(&mut *transaction).await?;
+        insert_quarantine(&mut *transaction, log_id, &both).await?;
+    }
+    transaction.commit().await?;
+    connection.give_back();
     Ok(())
+}
+
+/// Whether nothing is recorded any more.
+async fn delete_quarantine(connections: &Connections, log_id: i64, proven: &Recorded) -> Result<bool, StoreError> {
+    let Recorded { since_ms, code, reason, tree_size, note } = proven;
+    let deleted = sqlx::query(
+        "/* release */ DELETE FROM quarantined_logs WHERE log_id = $1 AND since_ms = $2 AND code = $3 AND reason = $4
+             AND tree_size = $5 AND note IS NOT DISTINCT FROM $6",
+    )
+    .bind(log_id)
+    .bind(to_i64(*since_ms)?)
+    .bind(code)
+    .bind(reason)
+    .bind(to_i64(*tree_size)?)
+    .bind(note.as_deref())
+    .execute(connections)
+    .await?;
+    // Another server may have deleted it.
+    Ok(deleted.rows_affected() > 0 || find_quarantine(connections, log_id).await?.is_none())
 }
 
 async fn find_end(executor: impl PgExecutor<'_>, log_id: i64) -> Result<Option<EndRow>, StoreError> {
@@ -58,41 +92,31 @@ async fn insert_end(executor: impl PgExecutor<'_>, log_id: i64, end: &End) -> Re
     Ok(())
 }
 
-/// The one value that a query selects. `None` where the server does not answer it to this role, or not in this state: a managed
-/// server may allow neither function, and a standby has no position to write at.
-async fn told(connections: &Connections, query: &'static str) -> Result<Option<String>, StoreError> {
-    match sqlx::query_scalar(query).fetch_one(connections).await {
-        Ok(value) => Ok(Some(value)),
-        Err(sqlx::Error::Database(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn identity(connections: &Connections) -> Result<Identity, StoreError> {
-    let cluster = told(connections, "/* cluster */ SELECT system_identifier::text FROM pg_control_system()").await?;
-    // The first eight digits of a segment's name are its timeline.
-    let timeline = "/* timeline */ SELECT substring(pg_walfile_name(pg_current_wal_lsn()) FROM 1 FOR 8)";
-    let timeline = told(connections, timeline).await?;
-    Ok(Identity { cluster, timeline: timeline.and_then(|digits| u32::from_str_radix(&digits, 16).ok()) })
+/// A part that the server does not tell this role is unknown: a managed one may allow neither question.
+async fn identity(database: &Postgres) -> Result<Identity, StoreError> {
+    let cluster = sqlx::query_scalar("/* cluster */ SELECT system_identifier::text FROM pg_control_system()");
+    let cluster = match cluster.fetch_one(&database.readers).await {
+        Ok(cluster) => Some(cluster),
+        Err(sqlx::Error::Database(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Identity { cluster, timeline: database.timeline().await? })
 }
 
 impl Doubts for PostgresStore {
     fn quarantined(&self, log_id: i64) -> Answer<'_, Option<Recorded>> {
-        Box::pin(async move {
-            let row = read("quarantined", || find_quarantine(&self.database.readers, log_id)).await?;
-            row.map(convert::recorded).transpose()
-        })
+        Box::pin(async move { read("quarantined", || find_quarantine(&self.database.readers, log_id)).await })
     }
 
     fn quarantine(&self, log_id: i64, recorded: Recorded) -> Answer<'_, ()> {
         Box::pin(async move {
             // Idempotent, and so tried again like a read.
-            read("quarantine", || insert_quarantine(&self.database.writers, log_id, &recorded)).await
+            read("quarantine", || add_quarantine(&self.database, log_id, &recorded)).await
         })
     }
 
-    fn release(&self, log_id: i64) -> Answer<'_, ()> {
-        Box::pin(async move { read("release", || delete_quarantine(&self.database.writers, log_id)).await })
+    fn release(&self, log_id: i64, proven: Recorded) -> Answer<'_, bool> {
+        Box::pin(async move { read("release", || delete_quarantine(&self.database.writers, log_id, &proven)).await })
     }
 
     fn ended(&self, log_id: i64) -> Answer<'_, Option<End>> {
@@ -117,6 +141,14 @@ impl Doubts for PostgresStore {
     }
 
     fn identity(&self) -> Answer<'_, Identity> {
-        Box::pin(async move { read("identity", || identity(&self.database.readers)).await })
+        Box::pin(async move { read("identity", || identity(&self.database)).await })
+    }
+
+    fn has_changed(&self, ago: Duration) {
+        self.database.has_changed(ago);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.database.is_settled()
     }
 }

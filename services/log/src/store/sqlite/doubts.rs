@@ -4,6 +4,16 @@ use super::super::convert::{self, EndRow, RecordedRow, to_i64};
 use super::super::{Answer, Doubts, End, Identity, Recorded, StoreError};
 use super::{SqliteStore, insert_freeze};
 use sqlx::SqliteConnection;
+use std::time::Duration;
+
+async fn read_quarantine(connection: &mut SqliteConnection, log_id: i64) -> Result<Option<Recorded>, StoreError> {
+    let row: Option<RecordedRow> =
+        sqlx::query_as("SELECT since_ms, code, reason, tree_size, note FROM quarantined_logs WHERE log_id = ?")
+            .bind(log_id)
+            .fetch_optional(connection)
+            .await?;
+    row.map(convert::recorded).transpose()
+}
 
 async fn insert_quarantine(
     connection: &mut SqliteConnection,
@@ -37,28 +47,35 @@ async fn read_end(connection: &mut SqliteConnection, log_id: i64) -> Result<Opti
 
 impl Doubts for SqliteStore {
     fn quarantined(&self, log_id: i64) -> Answer<'_, Option<Recorded>> {
-        Box::pin(async move {
-            let row: Option<RecordedRow> =
-                sqlx::query_as("SELECT since_ms, code, reason, tree_size, note FROM quarantined_logs WHERE log_id = ?")
-                    .bind(log_id)
-                    .fetch_optional(&self.database.readers)
-                    .await?;
-            row.map(convert::recorded).transpose()
-        })
+        Box::pin(async move { read_quarantine(&mut *self.database.readers.acquire().await?, log_id).await })
     }
 
     fn quarantine(&self, log_id: i64, recorded: Recorded) -> Answer<'_, ()> {
         Box::pin(async move {
-            let mut connection = self.database.writer.acquire().await?;
-            insert_quarantine(&mut connection, log_id, &recorded).await
+            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let found = read_quarantine(&mut transaction, log_id).await?;
+            let both = found.clone().map_or_else(|| recorded.clone(), |found| found.and(&recorded));
+            if found.as_ref() != Some(&both) {
+                let delete = sqlx::query("DELETE FROM quarantined_logs WHERE log_id = ?");
+                delete.bind(log_id).execute(&mut *transaction).await?;
+                insert_quarantine(&mut transaction, log_id, &both).await?;
+            }
+            transaction.commit().await?;
+            Ok(())
         })
     }
 
-    fn release(&self, log_id: i64) -> Answer<'_, ()> {
+    fn release(&self, log_id: i64, proven: Recorded) -> Answer<'_, bool> {
         Box::pin(async move {
-            let delete = sqlx::query("DELETE FROM quarantined_logs WHERE log_id = ?").bind(log_id);
-            delete.execute(&self.database.writer).await?;
-            Ok(())
+            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let found = read_quarantine(&mut transaction, log_id).await?;
+            if found.as_ref() != Some(&proven) {
+                return Ok(found.is_none());
+            }
+            let delete = sqlx::query("DELETE FROM quarantined_logs WHERE log_id = ?");
+            delete.bind(log_id).execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(true)
         })
     }
 
@@ -91,5 +108,11 @@ impl Doubts for SqliteStore {
     // A file is the one that was opened; what it was copied from does not show.
     fn identity(&self) -> Answer<'_, Identity> {
         Box::pin(std::future::ready(Ok(Identity::default())))
+    }
+
+    fn has_changed(&self, _ago: Duration) {}
+
+    fn is_settled(&self) -> bool {
+        true
     }
 }

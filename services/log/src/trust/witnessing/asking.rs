@@ -10,10 +10,10 @@ use super::evidence::Unproven;
 use super::{Answer, Unreachable, WitnessClient};
 use crate::head::Published;
 use crate::quarantine::Reason;
-use chancery_verify::Rejection;
 use chancery_verify::cosignature::Witness;
 use chancery_verify::note::{Note, NoteSignature};
 use chancery_verify::witness::{AddCheckpoint, parse_lines};
+use chancery_verify::{Rejection, leaves};
 
 /// Maximum requests of one conversation: two to learn the witness's size, one for the cosignature, and one because
 /// another replica may have been faster.
@@ -35,7 +35,7 @@ pub(super) enum Failure {
         status: u16,
     },
     /// The witness has cosigned a larger tree than this checkpoint's, which another replica has committed.
-    #[error("it has already cosigned {size} leaves")]
+    #[error("it has already cosigned {size}", size = leaves(*.size))]
     Behind {
         /// Leaves that it has cosigned.
         size: u64,
@@ -46,7 +46,8 @@ pub(super) enum Failure {
     /// The witness claims to have cosigned more of this log than the database has, or another tree, and does not prove
     /// it.
     #[error(
-        "it answers as if it had cosigned {size} leaves that this log does not have, which it does not prove: {why}"
+        "it answers as if it had cosigned {size} that this log does not have, which it does not prove: {why}",
+        size = leaves(*.size)
     )]
     Unproven {
         /// Leaves that it claims to have cosigned.

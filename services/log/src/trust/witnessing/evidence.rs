@@ -10,8 +10,8 @@ use super::context::Context;
 use crate::quarantine::Reason;
 use crate::store::StoreError;
 use crate::trust::guard::verify_extension;
-use chancery_verify::Rejection;
 use chancery_verify::cosignature::Witness;
+use chancery_verify::{Rejection, leaves};
 
 /// The reason why a witness's claim against the log is rejected.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub(super) enum Unproven {
     #[error("the checkpoint it shows was not signed by this log's key: {0}")]
     Unsigned(Rejection),
     /// Its checkpoint is of a tree that the log extends.
-    #[error("the checkpoint it shows, of {size} leaves, is one that the log extends")]
+    #[error("the checkpoint it shows, of {size}, is one that the log extends", size = leaves(*.size))]
     Harmless {
         /// Leaves of the checkpoint.
         size: u64,
@@ -58,12 +58,12 @@ impl Context {
         let (head, witnessed) = (committed.size, tree.size);
         let (witness, evidence) = (witness.name().to_string(), client.evidence(&self.record.origin));
         if witnessed > head {
-            return Ok(Ok(Reason::WitnessAhead { head, witnessed, witness, evidence }));
+            return Ok(Ok(Reason::WitnessAhead { head, witnessed, witness, evidence, checkpoint: note }));
         }
         Ok(match verify_extension(&*self.store, self.record.log_id, &tree, &committed).await? {
             Ok(()) => Err(Unproven::Harmless { size: witnessed }),
             Err(corrupt) if corrupt.rejection.is_none() => Ok(corrupt.into()),
-            Err(_) => Ok(Reason::WitnessForked { head, witnessed, witness, evidence }),
+            Err(_) => Ok(Reason::WitnessForked { head, witnessed, witness, evidence, checkpoint: note }),
         })
     }
 }

@@ -6,6 +6,7 @@
 use super::response::TransparencyLogEntry;
 use crate::Error;
 use crate::personality::rekor_v2::{ProvenEntry, SubmissionError};
+use crate::store::StoreError;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chancery_daemon::budget::{self, Busy};
@@ -21,8 +22,6 @@ pub(super) const INDEX_HEADER: &str = "x-log-index";
 pub(super) const ENTRY_TYPE: &str = "dev.sigstore.rekor.v1.TransparencyLogEntry";
 /// All that is said of a log that is frozen over HTTP, and not in JSON.
 const FROZEN: &str = "This log has been frozen, please switch to the latest log.\n";
-/// Seconds after which a log that cannot be written to now is worth another try.
-const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// What a request was answered with instead of an entry.
 #[derive(Debug)]
@@ -108,10 +107,7 @@ impl Failure {
     /// Seconds after which the same request may succeed.
     const fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Submission(SubmissionError::Log(Error::Busy { retry_after_seconds })) => Some(*retry_after_seconds),
-            Self::Submission(SubmissionError::Log(Error::Unavailable { .. } | Error::Clock(_))) => {
-                Some(RETRY_AFTER_SECONDS)
-            }
+            Self::Submission(SubmissionError::Log(error)) => error.retry_after_seconds(),
             Self::Busy(_) => Some(budget::RETRY_AFTER_SECONDS),
             _ => None,
         }
@@ -128,7 +124,8 @@ const fn log_answer(error: &Error) -> (Code, &'static str) {
             (Code::Unavailable, "the transparency log is quarantined until its operator has looked at it")
         }
         Error::Frozen => (Code::Unimplemented, "log frozen"),
-        Error::Corrupt(_) | Error::Store(_) => (Code::Unknown, "failed to integrate entry"),
+        Error::Corrupt(_) | Error::Store(StoreError::Corrupt(_)) => (Code::Unknown, "failed to integrate entry"),
+        Error::Store(_) => (Code::Unavailable, "the transparency log cannot be reached at the moment; try again"),
     }
 }
 

@@ -57,9 +57,13 @@ pub(crate) fn describe_files(group: &mut Group<'_>, place: &Place) {
 }
 
 fn faults(operation: Operation) -> Operation {
-    operation.answer(500, "The log could not be read.", [Content::text(TEXT)]).answer(
-        503,
-        "The log has no checkpoint that it can prove: it is quarantined.",
-        [Content::text(TEXT)],
-    )
+    operation
+        .answer(500, "The log could not be read: a self-check failed.", [Content::text(TEXT)])
+        .answer(
+            503,
+            "The log cannot be read at the moment. Without `Retry-After` it has no checkpoint that it can prove: it is \
+             quarantined.",
+            [Content::text(TEXT)],
+        )
+        .retry_after()
 }
