@@ -7,10 +7,11 @@ use chancery_tests::{
     client::Signer,
     fulcio::{self, SIGNING_CERT_V2, key_request_with_token},
     http::{Request, Response},
-    key::{Key, unique},
+    key::{Key, sha256, unique},
     program::{Program, Running},
     rekor::{self, ENTRIES, Entry, envelope, hashedrekord},
     rekor_v2,
+    search::{RETRIEVE, SEARCH},
     stack::{chancery_binary, free_port},
 };
 use serde_json::{Value, json};
@@ -375,5 +376,61 @@ fn entries_are_for_readers_and_proofs_for_everybody() {
     eventually("the changed list is not used", || site.get_with(&paths[0], &good).status == 403);
     log_check(&site, Some(&file)).run().fails_with(&["403"]);
     site.get_with(&paths[0], &reader(&site, "log", "board")).expect(200);
+    site.stop(server);
+}
+
+/// What finds entries of what was signed, of every protocol.
+fn questions(site: &Site, digest: &str) -> [Request; 8] {
+    let get = |path: &str| Request::get(&site.at(path));
+    let post = |path: &str, body: Value| Request::post(&site.at(path)).json(&body);
+    [
+        get(SEARCH),
+        get(&format!("{SEARCH}/?format=ndjson")),
+        get(&format!("{SEARCH}?count=1")),
+        get("/api/certificates"),
+        get(&format!("/api/artifacts/{digest}")),
+        post("/api/search/digests", json!({"digests": [digest]})),
+        post(RETRIEVE, json!({"email": ALICE})),
+        post(&format!("{RETRIEVE}/"), json!({"email": ALICE})),
+    ]
+}
+
+#[test]
+fn searches_are_for_readers() {
+    let site = Site::new(|_| "[log.read]\nissuers = \"readers.toml\"\n".to_owned());
+    readers(&site, "auditors");
+    let server = site.start();
+    let alice = site.alice();
+    site.sign(&alice, V1, &site.token("people", ALICE)).run().succeeds();
+    let digest = format!("sha256:{}", hex::encode(sha256(b"hello")));
+    let (good, intern) = (reader(&site, "log", "auditors"), reader(&site, "log", "interns"));
+    for question in questions(&site, &digest) {
+        let refused = question.send().expect(401);
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"entries\""), "{}", refused.text());
+        assert!(refused.json()["message"].as_str().unwrap().contains("need a token"), "{}", refused.text());
+    }
+    let with = |question: Request, token: &str| question.header("Authorization", &format!("Bearer {token}")).send();
+    for question in questions(&site, &digest) {
+        with(question, &intern).expect(403);
+    }
+    for question in questions(&site, &digest) {
+        assert_eq!(with(question, &good).expect(200).header("cache-control"), Some("no-store"));
+    }
+
+    // Our own commands say what to do, and send what they are given.
+    site.write("token", &good);
+    site.write("intern", &intern);
+    let ask = |command: &str, file: Option<&str>| {
+        let program = site.chancery(command).arg("--url").arg(site.at(""));
+        file.into_iter().fold(program, |program, file| program.arg("--token-file").arg(file)).run()
+    };
+    let artifact = format!("artifact {digest} --trust data/trust");
+    eventually("the entry is not found", || ask(&artifact, Some("token")).code() == 0);
+    for command in [&artifact, &format!("search --digest {digest}")] {
+        assert!(ask(command, Some("token")).succeeds().contains(ALICE), "{command}");
+        ask(command, None).fails_with(&["need a token", "--token-file"]);
+        ask(command, Some("intern")).fails_with(&["does not give the right", "--token-file"]);
+        ask(command, Some("no")).fails_with(&["cannot read no"]);
+    }
     site.stop(server);
 }

@@ -8,7 +8,7 @@
 mod http;
 
 pub use http::readers_only;
-pub(crate) use http::{Form, bearer, openapi, refusal};
+pub(crate) use http::{Form, bearer, refusal};
 
 use std::fmt;
 use std::future::Future;

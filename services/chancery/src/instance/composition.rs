@@ -109,12 +109,8 @@ impl Instance {
     ) -> anyhow::Result<Self> {
         let has = |role| setup.roles.contains(&role);
         let common = Common::new(setup, &guarded);
-        let Common { clock, random, .. } = &common;
-        let keys = if has(Role::Ca) {
-            authority::keys(setup.data, setup.organization, &**random, clock.now()).await?
-        } else {
-            Generations::read(common.ring(), rotation::Role::Ca)?
-        };
+        let Common { clock, .. } = &common;
+        let keys = common.keys().await?;
         let access = common.access(std::mem::take(&mut choices.access), &keys)?;
         let logs = common.logs(&keys, &choices, &access).await?;
         let log_keys = LogKeys::start(common.ring(), logs.as_ref(), clock.now()).await?;
@@ -132,7 +128,7 @@ impl Instance {
         let metrics = choices.operations.metrics(running.as_ref(), &access, clock)?;
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref(), audit.clone()).await?;
-        let (search, following) = common.search(logs.as_ref(), &choices, metrics.as_ref())?.unzip();
+        let (search, following) = common.search(logs.as_ref(), &choices, &access, metrics.as_ref())?.unzip();
         let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
@@ -260,6 +256,15 @@ impl<'a> Common<'a> {
         RingFiles::of(self.setup.data.path())
     }
 
+    /// The authority's keys. They are made where the authority is this process's and has none.
+    async fn keys(&self) -> anyhow::Result<Generations<IssuingChain>> {
+        let Self { setup, clock, random, .. } = self;
+        if !setup.roles.contains(&Role::Ca) {
+            return Generations::read(self.ring(), rotation::Role::Ca);
+        }
+        authority::keys(setup.data, setup.organization, &**random, clock.now()).await
+    }
+
     /// Who may write to the logs and read their entries.
     fn access(&self, settings: AccessSettings, keys: &Generations<IssuingChain>) -> anyhow::Result<Access> {
         self.own.replace(authority::issuing(keys));
@@ -296,10 +301,12 @@ impl<'a> Common<'a> {
         &self,
         logs: Option<&Logs>,
         choices: &Choices<'_>,
+        access: &Access,
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<Option<(Search, JoinHandle<()>)>> {
-        let logs = logs.filter(|_| !choices.search.disabled);
-        logs.map(|logs| Search::start(logs.database(), logs.running.clone(), metrics)).transpose()
+        let Some(logs) = logs.filter(|_| !choices.search.disabled) else { return Ok(None) };
+        let readers = access.log.readers.clone();
+        Search::start(logs.database(), logs.running.clone(), readers, metrics).map(Some)
     }
 
     /// What follows the rotation of the certificate logs' keys in this process; `issuing` is its authority.

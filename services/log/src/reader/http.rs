@@ -1,7 +1,5 @@
 //! Bearer tokens of readers (RFC 6750), and the refusal of a request in the form of the protocol that it speaks.
 
-pub(crate) mod openapi;
-
 use super::{Readers, RefusalKind, Refused};
 use axum::Router;
 use axum::extract::{Request, State};

@@ -2,7 +2,8 @@
 //!
 //! The server is not trusted: answers are bounded, redirects are not followed, and nothing it says about keys is asked.
 
-use super::{SavedCheckpoints, TokenFile, TrustedLog, options, progress, same_origin};
+use super::super::token_file::{ADVICE, TokenFile};
+use super::{SavedCheckpoints, TrustedLog, options, progress, same_origin};
 use anyhow::{Context as _, bail};
 use bytes::{Bytes, BytesMut};
 use chancery_log::{
@@ -176,8 +177,7 @@ async fn fetch_once(client: &Client, url: &str, token: Option<&str>) -> Result<O
             return Err(Failure::Passing(format!("the server answers {status}")));
         }
         status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-            let advice = "entries are for readers there; give a file with a token of one with --token-file";
-            return Err(Failure::Lasting(format!("the server answers {status}: {advice}")));
+            return Err(Failure::Lasting(format!("the server answers {status}: {ADVICE}")));
         }
         status => return Err(Failure::Lasting(format!("the server answers {status}"))),
     }

@@ -4,7 +4,6 @@ use super::MAX_CHAIN_BYTES;
 use super::read::{GetEntries, GetEntryAndProof, GetProofByHash, GetRoots, GetSth, GetSthConsistency, MAX_ENTRIES};
 use super::submit::{AddChain, AddChainResponse};
 use crate::read::tiles::http::openapi::{Place, describe_files};
-use crate::reader::openapi::for_readers;
 use chancery_daemon::http::openapi::{Content, Document, Group, Operation, integer, pattern, text};
 
 /// Prefix of the paths of a log.
@@ -98,7 +97,7 @@ fn entries(group: &mut Group<'_>) {
             [Content::json::<GetEntries>()],
         )
         .answer(400, "A parameter is missing or malformed, or the log has no entry at `start`.", reason());
-    group.add(&format!("{PREFIX}/ct/v1/get-entries"), faults(for_readers(entries, reason)));
+    group.add(&format!("{PREFIX}/ct/v1/get-entries"), faults(entries.for_readers(reason)));
     let entry = at(Operation::get("getEntryAndProof", "An entry with its inclusion proof."))
         .query("leaf_index", integer(0), "Index of the entry.")
         .query("tree_size", integer(1), "Size of the tree that the proof is for.")
@@ -108,7 +107,7 @@ fn entries(group: &mut Group<'_>) {
             "A parameter is missing or malformed, or the tree has no such entry, or is not that large yet.",
             reason(),
         );
-    group.add(&format!("{PREFIX}/ct/v1/get-entry-and-proof"), faults(for_readers(entry, reason)));
+    group.add(&format!("{PREFIX}/ct/v1/get-entry-and-proof"), faults(entry.for_readers(reason)));
 }
 
 fn at(operation: Operation) -> Operation {

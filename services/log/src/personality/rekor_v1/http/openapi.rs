@@ -7,7 +7,6 @@ use super::response::{ConsistencyProof, LogEntry, LogInfo, RekorVersion};
 use super::retrieve::{MAX_ENTRIES, SearchLogQuery};
 use super::{MAX_BODY_BYTES, proposal};
 use crate::read::tiles::http::openapi::{Place, describe_files};
-use crate::reader::openapi::for_readers;
 use chancery_daemon::http::openapi::{Content, Document, Group, Operation, integer, pattern, text};
 use chancery_verify::rekor::EntryKind;
 use serde_json::{Value, json};
@@ -69,14 +68,14 @@ fn reads(group: &mut Group<'_>) {
         .answer(200, "The entry, by its id.", [Content::json::<LogEntry>()])
         .answer(404, "There is no entry at this index.", [])
         .answer(422, "The parameter is missing, or not an allowed number.", error());
-    group.add("/api/v1/log/entries", faults(read(for_readers(by_index, error))));
+    group.add("/api/v1/log/entries", faults(read(by_index.for_readers(error))));
     let by_id = Operation::get("getLogEntryByUUID", "The entry with an id.")
         .path("entryUUID", pattern(ID), "The leaf hash (64 hexadecimal digits), or tree and leaf hash (80).")
         .answer(200, "The entry, by its id.", [Content::json::<LogEntry>()])
         .answer(400, "The first 16 digits of 80 are not the id of a tree: zero, or over 63 bits.", error())
         .answer(404, "There is no such entry.", [])
         .answer(422, "The parameter is not an id.", error());
-    group.add("/api/v1/log/entries/{entryUUID}", faults(read(for_readers(by_id, error))));
+    group.add("/api/v1/log/entries/{entryUUID}", faults(read(by_id.for_readers(error))));
     let version = Operation::get("getRekorVersion", "The version of the server.")
         .describe("Upstream has removed this path in Rekor 0.12. Scripts that wait for a server still ask it.");
     group.add("/api/v1/version", read(version.answer(200, "The version.", [Content::json::<RekorVersion>()])));
@@ -104,7 +103,7 @@ fn writes(group: &mut Group<'_>) {
         .body([Content::json::<SearchLogQuery<'_>>().max_bytes(MAX_BODY_BYTES)])
         .answer(200, "The entries that exist, each by its id.", [Content::json::<Vec<LogEntry>>()])
         .answer(400, "The body is not JSON, or an id or an entry in it is not valid.", error());
-    group.add("/api/v1/log/entries/retrieve", faults(refusals(for_readers(retrieve, error))));
+    group.add("/api/v1/log/entries/retrieve", faults(refusals(retrieve.for_readers(error))));
 }
 
 fn error() -> [Content; 1] {

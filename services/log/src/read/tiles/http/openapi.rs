@@ -1,6 +1,5 @@
 //! The description of a log's files, for every log.
 
-use crate::reader::openapi::for_readers;
 use chancery_daemon::http::openapi::{Content, Group, Operation, pattern};
 
 /// Media type of the texts here.
@@ -53,7 +52,7 @@ pub(crate) fn describe_files(group: &mut Group<'_>, place: &Place) {
         .readable_anywhere()
         .answer(400, "The path is not one of a tile.", [Content::text(TEXT)])
         .answer(404, "The tree has no such tile yet.", [Content::text(TEXT)]);
-    group.add(&format!("{prefix}/tile/{{path}}"), faults(for_readers(tile, || [Content::text(TEXT)])));
+    group.add(&format!("{prefix}/tile/{{path}}"), faults(tile.for_readers(|| [Content::text(TEXT)])));
 }
 
 fn faults(operation: Operation) -> Operation {
