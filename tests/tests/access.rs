@@ -105,7 +105,7 @@ impl Site {
     }
 
     /// cosign 3 signs `artifact` into the Rekor that a signing configuration names.
-    fn sign(&self, alice: &Person, config: &str, token: &str) -> Program {
+    fn sign(alice: &Person, config: &str, token: &str) -> Program {
         let sign =
             alice.cosign3().args("sign-blob --yes --bundle bundle.json --signing-config").arg(alice.trust(config));
         let sign = sign.arg("--trusted-root").arg(alice.trust("trusted_root.json"));
@@ -182,11 +182,11 @@ fn only_signers_that_a_rule_allows_are_logged() {
     let server = site.start();
     let alice = site.alice();
     for config in [V1, V2] {
-        site.sign(&alice, config, &site.token("people", ALICE)).run().succeeds();
+        Site::sign(&alice, config, &site.token("people", ALICE)).run().succeeds();
         site.verify(&alice);
-        let robots = site.sign(&alice, config, &site.token("robots", ALICE)).run();
+        let robots = Site::sign(&alice, config, &site.token("robots", ALICE)).run();
         robots.fails_with(&["403", "does not accept identities of the issuer"]);
-        let stranger = site.sign(&alice, config, &site.token("people", "mallory@evil.test")).run();
+        let stranger = Site::sign(&alice, config, &site.token("people", "mallory@evil.test")).run();
         stranger.fails_with(&["403", "does not accept the identity"]);
     }
     assert!(site.refused("write", "write.issuer") >= 2 && site.refused("write", "write.identity") >= 2);
@@ -229,7 +229,7 @@ fn certificates_of_this_instance_are_those_of_its_present_keys() {
     let second = certificate(&site);
     for (config, certificate) in [(V1, &first), (V2, &second)] {
         site.post(ENTRIES, &certified(certificate)).expect(201);
-        site.sign(&alice, config, &site.token("people", ALICE)).run().succeeds();
+        Site::sign(&alice, config, &site.token("people", ALICE)).run().succeeds();
     }
     site.chancery("keys rotate ca --data data retire").run().succeeds();
     let is_refused = || site.post(ENTRIES, &certified(&first)).status == 403;
@@ -329,7 +329,7 @@ fn entries_are_for_readers_and_proofs_for_everybody() {
     let proposal = hashedrekord(&key, b"artifact");
     let entry = Entry::parse(&site.post(ENTRIES, &proposal).expect(201).json());
     for config in [V1, V2] {
-        site.sign(&alice, config, &site.token("people", ALICE)).run().succeeds();
+        Site::sign(&alice, config, &site.token("people", ALICE)).run().succeeds();
         site.verify(&alice);
     }
     let (good, paths) = (reader(&site, "log", "auditors"), closed(&site, &entry));
@@ -401,7 +401,7 @@ fn searches_are_for_readers() {
     readers(&site, "auditors");
     let server = site.start();
     let alice = site.alice();
-    site.sign(&alice, V1, &site.token("people", ALICE)).run().succeeds();
+    Site::sign(&alice, V1, &site.token("people", ALICE)).run().succeeds();
     let digest = format!("sha256:{}", hex::encode(sha256(b"hello")));
     let (good, intern) = (reader(&site, "log", "auditors"), reader(&site, "log", "interns"));
     for question in questions(&site, &digest) {

@@ -105,7 +105,7 @@ fn a_precertificate_signing_certificate_signs_for_its_ca() {
         .map(|certificate| Certificate::from_der(certificate.der()).unwrap());
     let entry = leaf.precert_entry(ca.public_key()).unwrap();
     let log_key = PublicKey::from_pem(&fs::read(stack.trust("ctfe.pub")).unwrap()).unwrap();
-    assert_eq!(leaf.scts().unwrap(), [sct.clone()]);
+    assert_eq!(leaf.scts().unwrap(), std::slice::from_ref(&sct));
     sct.verify(&entry, &log_key).unwrap();
     let leaf = MerkleTreeLeaf { timestamp: sct.timestamp, entry, extensions: sct.extensions };
     let hash = STANDARD.encode(merkle::leaf_hash(&leaf.to_bytes().unwrap()));

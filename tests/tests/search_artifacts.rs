@@ -112,17 +112,17 @@ fn certificates_are_told_with_their_uses_and_unused_ones_are_marked() {
     assert_eq!(all.len(), 3, "{all:?}");
     let used = ask(&[("identity", ALICE)]);
     assert_eq!(used.len(), 2, "{used:?}");
-    let mut uses = Vec::new();
+    let mut found = Vec::new();
     for certificate in &used {
         assert_eq!((&certificate["unused"], &certificate["more"]), (&false.into(), &false.into()), "{certificate}");
         assert_eq!(certificate["key_used_in"], json!([]), "each key has one certificate: {certificate}");
-        uses.extend(places(certificate["used_in"].as_array().unwrap()));
+        found.extend(places(certificate["used_in"].as_array().unwrap()));
     }
-    uses.sort();
+    found.sort();
     let signatures = stack.get(&path("/api/search", &[("identity", ALICE), ("log", "rekor"), ("log", "rekor2")]));
     let mut signatures = places(signatures.expect(200).json()["entries"].as_array().unwrap());
     signatures.sort();
-    assert_eq!(uses, signatures);
+    assert_eq!(found, signatures);
     let unused = ask(&[("unused", "1")]);
     assert_eq!(unused.len(), 1, "{unused:?}");
     let signer = &unused[0]["entry"]["summary"]["signers"][0];

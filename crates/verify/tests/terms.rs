@@ -243,13 +243,16 @@ fn signed(format: &str, key: &str) -> Value {
     })
 }
 
+/// Terms that an entry must have.
+type Expected = Vec<(TermKind, String)>;
+
 /// An entry of every kind that no golden bundle has, with terms that it must have.
-fn others() -> Vec<(Vec<u8>, Vec<(TermKind, String)>)> {
+fn others() -> Vec<(Vec<u8>, Expected)> {
     let hash = json!({ "algorithm": "sha256", "value": "ab".repeat(32) });
     let artifact = || (TermKind::ArtifactDigest, format!("sha256:{}", "ab".repeat(32)));
     let attestation = || (TermKind::AttestationDigest, format!("sha256:{}", "ab".repeat(32)));
     let key = |text: &str| (TermKind::RekorKey, sha256_of(text.as_bytes()));
-    let pgp = || -> Vec<(TermKind, String)> {
+    let pgp = || -> Expected {
         let id = |text: &str| (TermKind::KeyId, text.to_owned());
         let email = |text: &str| (TermKind::KeyEmail, text.to_owned());
         let ids = [id("B8C802511BB1B469315B611018E6B4A6429CC620"), id("f00a18d8041b30a6")];

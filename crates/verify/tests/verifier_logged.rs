@@ -30,7 +30,9 @@ fn entry_v2(world: &World) -> TransparencyLogEntry {
 }
 
 fn identity(verified: &VerifiedLogged) -> String {
-    let Signer::Certificate { claims, .. } = &verified.signatures[0].as_ref().unwrap().signer else { panic!() };
+    let Signer::Certificate { claims, .. } = &verified.signatures[0].as_ref().unwrap().signer else {
+        unreachable!("signed with a certificate")
+    };
     claims.identity().to_string()
 }
 

@@ -338,7 +338,9 @@ impl Checker<'_> {
         let (entries, kind, key) = (read(source, first, end).await?, source.kind(), self.key);
         let derived = self.worker.run(move || {
             let (mut derived, mut sum) = (Derived::from(first), Sum::default());
-            entries.iter().for_each(|entry| derived.push(kind, entry));
+            for entry in &entries {
+                derived.push(kind, entry);
+            }
             derived.postings().for_each(|(term, index)| sum.add(&key, term, index));
             (derived, sum)
         });

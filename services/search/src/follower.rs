@@ -247,7 +247,9 @@ impl Follower {
             let last = end.min(first - first % whole + whole);
             let entries = read(source, first, last).await?;
             let pushed = self.worker.run(move || {
-                entries.iter().for_each(|entry| derived.push(kind, entry));
+                for entry in &entries {
+                    derived.push(kind, entry);
+                }
                 derived
             });
             derived = pushed.await?;

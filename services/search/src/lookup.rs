@@ -130,7 +130,9 @@ pub(crate) async fn ask_each(
         let asked = chunks.iter().map(|terms| ask_some(store, log_id, terms, &part));
         try_join_all(asked).await?.into_iter().for_each(|answers| found.extend(answers));
     }
-    found.values_mut().for_each(|entries| entries.truncate(limit));
+    for entries in found.values_mut() {
+        entries.truncate(limit);
+    }
     Ok(terms.iter().map(|term| found.get(term).cloned().unwrap_or_default()).collect())
 }
 
@@ -296,7 +298,9 @@ async fn prefix_in_run(store: &dyn Store, held: &Held, prefix: &[u8], part: &Par
             }
             is_alone = false;
             let Some(entries) = long_list(store, held, &last_value, part).await? else { return Ok(None) };
-            entries.into_iter().for_each(|index| best.add(index));
+            for index in entries {
+                best.add(index);
+            }
             let Some(last) = store.page_at(held.run_id, &page::key(&last_value, u64::MAX)).await? else {
                 return Ok(None);
             };

@@ -110,15 +110,16 @@ impl Merger {
                 let is_complete = input.is_complete;
                 match input.front(self.after.as_ref())? {
                     None if !is_complete => return Ok(Step::Needs(number)),
-                    None => {}
                     // Of equal terms the first input's.
                     Some(list) if smallest.is_none_or(|(_, other)| list.0 < other.0) => smallest = Some((number, list)),
-                    Some(_) => {}
+                    None | Some(_) => {}
                 }
             }
             let Some((number, _)) = smallest else { return Ok(Step::Done) };
             if let Some((term, postings)) = self.inputs.get_mut(number).and_then(|input| input.lists.pop_front()) {
-                postings.iter().for_each(|index| self.writer.push(&term, *index));
+                for index in &postings {
+                    self.writer.push(&term, *index);
+                }
             }
         }
         Ok(Step::Full)

@@ -83,7 +83,7 @@ fn low_byte(number: u64) -> u8 {
 
 const fn number_bytes(number: u64) -> usize {
     // Of zero, too, one byte is written.
-    (63 - (number | 1).leading_zeros()) as usize / 7 + 1
+    (number | 1).ilog2() as usize / 7 + 1
 }
 
 fn take_number(bytes: &mut &[u8]) -> Result<u64, Corrupt> {

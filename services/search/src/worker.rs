@@ -23,7 +23,9 @@ impl Worker {
         let (jobs, queue) = channel::<Job>();
         let run = move || {
             yield_to_others();
-            queue.into_iter().for_each(|job| job());
+            for job in queue {
+                job();
+            }
         };
         if let Err(error) = thread::Builder::new().name("search".to_owned()).spawn(run) {
             // Every job then fails, which the follower reports.

@@ -73,6 +73,7 @@ mod tests {
     use super::super::lines::printed;
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "lines::printed hands it over")]
     fn plain(told: Told) -> String {
         line(&told, false)
     }

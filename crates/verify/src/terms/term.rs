@@ -230,8 +230,8 @@ mod tests {
         fn a_term_is_read_as_it_is_written(kind in any_kind(), value in prop::collection::vec(any::<u8>(), 0..600)) {
             let term = Term::new(kind, &value);
             prop_assert_eq!(term.kind(), kind);
-            prop_assert_eq!(term.as_bytes().first(), Some(&kind.number()));
-            prop_assert_eq!(Term::from_bytes(term.as_bytes()).as_ref(), Some(&term));
+            prop_assert_eq!(term.as_bytes().first().copied(), Some(kind.number()));
+            prop_assert_eq!(Term::from_bytes(term.as_bytes()), Some(term.clone()));
             prop_assert!(term.is_cut() || term.value() == value);
             prop_assert!(term.to_string().len() < 1000);
         }

@@ -121,16 +121,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let mut saved = SavedCheckpoints::read(&arguments.from)?;
     let signatures = arguments.sample_signatures.map_or(Signatures::All, Signatures::OneIn);
-    let Checked { reports, doubts } = match (&arguments.url, &arguments.trust) {
-        (Some(url), Some(path)) => {
-            let token = arguments.token_file.as_ref().map(|file| TokenFile::for_server(file, url)).transpose()?;
-            let reports = remote::check(url, token.as_ref(), &trust::read(path, &arguments.path)?, &mut saved).await?;
-            Checked { reports, doubts: Vec::new() }
-        }
-        _ => {
-            let CheckArguments { data, database, without_index, .. } = arguments;
-            stored::check(data, database.as_deref(), signatures, !without_index, &mut saved).await?
-        }
+    let Checked { reports, doubts } = if let (Some(url), Some(path)) = (&arguments.url, &arguments.trust) {
+        let token = arguments.token_file.as_ref().map(|file| TokenFile::for_server(file, url)).transpose()?;
+        let reports = remote::check(url, token.as_ref(), &trust::read(path, &arguments.path)?, &mut saved).await?;
+        Checked { reports, doubts: Vec::new() }
+    } else {
+        let CheckArguments { data, database, without_index, .. } = arguments;
+        stored::check(data, database.as_deref(), signatures, !without_index, &mut saved).await?
     };
     saved.all_used()?;
     if arguments.json {

@@ -128,7 +128,7 @@ impl Instance {
         let metrics = choices.operations.metrics(running.as_ref(), &access, clock)?;
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref(), audit.clone()).await?;
-        let (search, following) = common.search(logs.as_ref(), &choices, &access, metrics.as_ref())?.unzip();
+        let (search, following) = Common::search(logs.as_ref(), &choices, &access, metrics.as_ref())?.unzip();
         let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
@@ -298,7 +298,6 @@ impl<'a> Common<'a> {
 
     /// The search index of the logs, where they are this process's, unless it is switched off; and the task that follows them.
     fn search(
-        &self,
         logs: Option<&Logs>,
         choices: &Choices<'_>,
         access: &Access,
@@ -432,7 +431,7 @@ impl<'a> Common<'a> {
         issuer: Option<&Issuer>,
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<(Part, Vec<JoinHandle<()>>)> {
-        let Self { setup, clock, random, guard } = self;
+        let Self { setup, clock, random, guard, .. } = self;
         let (generation, log_key) = ct_keys.signing_credential()?;
         let own = match &shards {
             Some(shards) => ct_shards::local(shards, generation)?,

@@ -38,6 +38,7 @@ const ROLE: &str = "timestamp authority";
 const STATES: [&str; 4] = ["active", "clock", "expired", "stopped"];
 
 /// The options of `chancery dev` about the timestamp authority.
+#[expect(clippy::struct_field_names, reason = "the names of the options")]
 #[derive(Debug, Args)]
 pub(crate) struct TimestampArguments {
     /// Use the key at this URI; only for a new data directory, which records it

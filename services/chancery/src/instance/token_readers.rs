@@ -100,26 +100,14 @@ fn refused(refusal: &TokenRefusal) -> Refused {
         | TokenRefusal::IssuerDocument(_)
         | TokenRefusal::IssuerStale
         | TokenRefusal::IssuerBusy => RefusalKind::Unavailable,
-        TokenRefusal::TooLarge { .. }
-        | TokenRefusal::Malformed { .. }
-        | TokenRefusal::Algorithm
-        | TokenRefusal::Header { .. }
-        | TokenRefusal::IssuerUnknown
-        | TokenRefusal::KeyUnknown
-        | TokenRefusal::Signature(_)
-        | TokenRefusal::ClaimMissing { .. }
-        | TokenRefusal::Audience
-        | TokenRefusal::OtherAudiences
-        | TokenRefusal::Expired
-        | TokenRefusal::NotYetValid
-        | TokenRefusal::IssuedInFuture
-        | TokenRefusal::TooOld { .. } => RefusalKind::Token,
         TokenRefusal::Condition { .. }
         | TokenRefusal::ClaimUnfit { .. }
         | TokenRefusal::Subject { .. }
         | TokenRefusal::Identity { .. }
         | TokenRefusal::EmailUnverified
         | TokenRefusal::EmailMalformed => RefusalKind::Forbidden,
+        // The token itself, or who made it.
+        _ => RefusalKind::Token,
     };
     let message = match kind {
         RefusalKind::Missing => {

@@ -77,7 +77,7 @@ fn judged(verifier: Option<&Verifier>, proven: Vec<Proven>, digest: &Digest, now
             verdict(verifier, log_id, &proven, logged.as_ref(), now)
         });
         let role = logged.as_ref().map_or(Role::Named, |logged| role(logged, digest));
-        Evidence { logged, role, verdict, proven }
+        Evidence { proven, logged, role, verdict }
     };
     proven.into_iter().map(judge).collect()
 }

@@ -73,7 +73,7 @@ async fn counted_by_reading(
 ) -> Result<Count, AskError> {
     let mut scan = Scan::begin(asking.index(), query, Arc::clone(&log), None).await?;
     let mut entries = 0;
-    while !scan.is_done() && !(reads.are_used_up() && scan.first().is_none()) {
+    while !(scan.is_done() || reads.are_used_up() && scan.first().is_none()) {
         scan.search(asking.index(), query, BATCH, reads).await?;
         while scan.take().is_some() {
             entries += 1;

@@ -114,12 +114,13 @@ async fn read_run(source: &dyn Source, run: Range<u64>) -> Result<Vec<(u64, Sour
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::iter;
 
     #[test]
     fn neighbours_are_read_together() {
         for (indices, expected) in [
             (&[][..], vec![]),
-            (&[7], vec![7..8]),
+            (&[7, 7], iter::once(7..8).collect()),
             (&[9, 8, 7, 3, 1, 0], vec![0..2, 3..4, 7..10]),
             (&[1, 2, 2, 3, 5], vec![1..4, 5..6]),
         ] {

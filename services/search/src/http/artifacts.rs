@@ -55,7 +55,8 @@ struct Signature {
     role: &'static str,
     /// Whether the signature over the digest was verified here. If not, it is over an envelope that the log had at hand and
     /// the entry has not: the log verified it when it took the entry.
-    signature_verified: bool,
+    #[serde(rename = "signature_verified")]
+    is_verified: bool,
     /// Times at which certificate logs promised to log the certificate (RFC 3339).
     sct_times: Vec<String>,
     /// The certificate in PEM. Missing if a bare key signed.
@@ -152,7 +153,7 @@ fn signature(evidence: &Evidence, number: usize) -> Signature {
             Role::Payload => "payload",
             Role::Named => "named",
         },
-        signature_verified: established.is_some_and(|attribution| attribution.over_digest.is_some()),
+        is_verified: established.is_some_and(|attribution| attribution.over_digest.is_some()),
         sct_times: scts.iter().map(|sct| sct.time).map(Timestamp::rfc3339_millis).collect(),
         certificate,
         key,

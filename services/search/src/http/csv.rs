@@ -68,7 +68,9 @@ fn rows(Part { entries, .. }: &Part, with_header: bool) -> String {
         if signers.is_empty() {
             rows += &row(of_signer(&cells, &SignerSummary::default()));
         }
-        signers.iter().for_each(|signer| rows += &row(of_signer(&cells, signer)));
+        for signer in signers {
+            rows += &row(of_signer(&cells, signer));
+        }
     }
     rows
 }

@@ -67,7 +67,7 @@ pub(crate) fn leaf(index: u64) -> Bytes {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Which entries have which terms, as plain as can be.

@@ -60,7 +60,7 @@ impl Asked<'_> {
         let ranges = [0..size, size / 3..size / 2, size - 1..size, 5..5];
         // Terms that most entries have, and every hundredth of those that few have.
         let is_common = |entries: &BTreeSet<u64>| entries.len() > 50;
-        let asked: Vec<_> = self.oracle.terms.iter().enumerate();
+        let asked = self.oracle.terms.iter().enumerate();
         let asked = asked.filter(|(number, (_, entries))| number.is_multiple_of(100) || is_common(entries));
         let asked: Vec<_> = asked.map(|(_, (term, _))| Term::from_bytes(term).unwrap()).collect();
         for term in &asked {
@@ -117,7 +117,7 @@ pub(crate) async fn answers_are_those_of_a_sorted_map_while_the_log_grows(bench:
         let too_far = index.postings(LOG_ID, &some, 0..size + 1, Order::Newest, 1).await;
         assert!(matches!(too_far, Err(Error::NotCovered { indexed }) if indexed == size), "{too_far:?}");
         // The large ones take time.
-        if size < 600 || size > 5000 {
+        if !(600..=5000).contains(&size) {
             Asked { index: &index, oracle: &oracle }.everything().await;
         }
     }

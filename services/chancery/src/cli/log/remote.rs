@@ -12,7 +12,7 @@ use chancery_log::{
 };
 use chancery_trust::BaseUrl;
 use chancery_verify::{PublicKey, merkle::TreeHead};
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::{Client, RequestBuilder, StatusCode, redirect};
 use std::time::Duration;
 use tokio::{task::JoinSet, time};
 
@@ -168,7 +168,7 @@ enum Failure {
 
 async fn fetch_once(client: &Client, url: &str, token: Option<&str>) -> Result<Option<Bytes>, Failure> {
     let broken = |error: reqwest::Error| Failure::Passing(format!("{:#}", anyhow::Error::new(error)));
-    let request = token.into_iter().fold(client.get(url), |request, token| request.bearer_auth(token));
+    let request = token.into_iter().fold(client.get(url), RequestBuilder::bearer_auth);
     let mut response = request.send().await.map_err(broken)?;
     match response.status() {
         StatusCode::OK => {}

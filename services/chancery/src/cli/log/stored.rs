@@ -4,7 +4,7 @@ use super::{SavedCheckpoints, index, options, progress, same_origin, trust};
 use crate::instance::{mark_file, marks};
 use anyhow::Context as _;
 use chancery_log::{
-    check::{self, Report, Signatures, Subject},
+    check::{self, Report, Signatures},
     ending,
     quarantine::Obstacle,
     store::{Database, Location, Store},

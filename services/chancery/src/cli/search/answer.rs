@@ -15,7 +15,8 @@ pub(super) struct Page {
 /// A page of certificates.
 #[derive(Deserialize)]
 pub(super) struct Certificates {
-    certificates: Vec<Certificate>,
+    #[serde(rename = "certificates")]
+    found: Vec<Certificate>,
     cursor: Option<String>,
     complete_to: Vec<CompleteTo>,
 }
@@ -152,7 +153,10 @@ fn signer(signer: &SignerSummary) -> String {
         let _ = write!(shown, "{separator}{}", escaped(name));
     }
     if shown.is_empty() {
-        shown = keys.map(|key| format!("key {}", escaped(key))).collect();
+        for key in keys {
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "key {}", escaped(key));
+        }
     }
     match &signer.issuer {
         Some(issuer) => format!("{shown} (issuer {})", escaped(issuer)),

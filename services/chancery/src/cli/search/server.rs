@@ -5,7 +5,7 @@
 use super::super::token_file::{ADVICE, TokenFile};
 use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{io, path::Path, time::Duration};
 use url::Url;
@@ -97,7 +97,7 @@ impl Server {
         let url = url.map_err(|error| AskError::Refused(error.to_string()))?;
         let token = self.token.as_ref().map(TokenFile::read).transpose().map_err(AskError::Unanswered)?;
         let request = self.client.get(url).timeout(deadline);
-        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.into_iter().fold(request, RequestBuilder::bearer_auth);
         let response = request.send().await.map_err(|error| self.broken(error))?;
         match response.status() {
             StatusCode::OK => Ok(response),

@@ -13,7 +13,6 @@ use chancery_verify::Timestamp;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::Edge;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 

@@ -43,9 +43,9 @@ pub(super) enum Failure {
     /// The request accepts none of these media types.
     NotAcceptable(&'static [&'static str]),
     /// The log did not do it.
-    Log(Error),
+    Log(Box<Error>),
     /// The log could not be searched for this entry.
-    Search(EntryId, Error),
+    Search(EntryId, Box<Error>),
 }
 
 /// Rekor's error body.
@@ -84,7 +84,7 @@ pub(super) fn sentence(rejection: &Rejection) -> String {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Log(error)
+        Self::Log(Box::new(error))
     }
 }
 

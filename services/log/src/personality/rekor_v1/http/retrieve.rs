@@ -64,7 +64,7 @@ pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> 
         match name {
             EntryName::Leaf(leaf_hash) => found.extend(rekor.all_by_leaf_hash(leaf_hash).await?),
             EntryName::Entry(id) => {
-                found.extend(rekor.by_id(id).await.map_err(|error| Failure::Search(id, error))?);
+                found.extend(rekor.by_id(id).await.map_err(|error| Failure::Search(id, Box::new(error)))?);
             }
         }
     }
