@@ -11,7 +11,7 @@ use crate::rekor::dsse::{
 };
 use crate::rekor::signed::Signed;
 use crate::rekor::verifier::Verifier;
-use crate::rekor::{Body, EntryKind, base64_decode, parse_spec};
+use crate::rekor::{Admission, Body, EntryKind, base64_decode, parse_spec};
 use crate::{HashAlgorithm, Rejection};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -128,9 +128,9 @@ impl CanonicalContent<'_> {
     }
 }
 
-/// Checks a proposal and returns its body: (1) no field is missing, (2) the client's hash has the form of one, (3) the
+/// Checks a proposal: (1) no field is missing, (2) the client's hash has the form of one, (3) the
 /// payload is base64 of base64, (4) each signature was made by its key.
-pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
+pub(in crate::rekor) fn admit(spec: &str) -> Result<Admission, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
     let content = spec.content.ok_or(Rejection::EntryMissing { field: "content" })?;
@@ -146,7 +146,8 @@ pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
     let signed = pre_authentication_encoding(envelope.payload_type, &payload);
     let mut signed = Signed::new(&signed);
     envelope.signatures.iter().try_for_each(|signature| signature.verify(&mut signed))?;
-    CanonicalContent { envelope, hash, payload_hash: CanonicalHash::of(&payload) }.body()
+    let body = CanonicalContent { envelope, hash, payload_hash: CanonicalHash::of(&payload) }.body()?;
+    Ok(Admission { body, attestation: Some(payload) })
 }
 
 /// Reads the client's hash of its envelope. Only its form is checked: the envelope's text is not known. Its letter case
@@ -163,10 +164,10 @@ pub(in crate::rekor) fn canonicalize(text: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(text)?;
     let Some(Content { envelope: Some(envelope), hash: Some(hash), payload_hash: Some(payload_hash) }) = spec.content
     else {
-        return admit(text);
+        return admit(text).map(|admission| admission.body);
     };
     if envelope.payload.is_some() {
-        return admit(text);
+        return admit(text).map(|admission| admission.body);
     }
     let envelope = envelope.canonical()?;
     for signature in &envelope.signatures {
