@@ -21,6 +21,7 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (3, "append-only tables", include_str!("../../../../migrations/postgres/0003_append_only_tables.sql")),
     (4, "logs in doubt", include_str!("../../../../migrations/postgres/0004_logs_in_doubt.sql")),
     (5, "heads are added", include_str!("../../../../migrations/postgres/0005_heads_are_added.sql")),
+    (7, "attestations", include_str!("../../../../migrations/postgres/0007_attestations.sql")),
 ];
 
 /// `server_version_num` of the oldest server that is tested.

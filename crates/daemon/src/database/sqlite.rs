@@ -17,6 +17,7 @@ const SQLITE_MIGRATIONS: &[MigrationSource] = &[
     (2, "bundle parts", include_str!("../../../../migrations/sqlite/0002_bundle_parts.sql")),
     (3, "frozen logs", include_str!("../../../../migrations/sqlite/0003_frozen_logs.sql")),
     (4, "logs in doubt", include_str!("../../../../migrations/sqlite/0004_logs_in_doubt.sql")),
+    (6, "attestations", include_str!("../../../../migrations/sqlite/0006_attestations.sql")),
 ];
 
 /// Two pools on one file: `SQLite` has a single writer, so writers queue in memory for one connection instead of

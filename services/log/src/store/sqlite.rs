@@ -3,6 +3,7 @@
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row, and a
 //! batch is written with one command, because each crosses to the connection's thread and back.
 
+mod attestations;
 mod batch;
 mod doubts;
 mod script;
@@ -309,7 +310,7 @@ impl Store for SqliteStore {
     fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, Bytes)>> {
         Box::pin(async move {
             let query = sqlx::query_as("SELECT fingerprint, certificate FROM issuers WHERE log_id = ?");
-            convert::issuers(query.bind(log_id).fetch_all(&self.database.readers).await?)
+            convert::by_hash(query.bind(log_id).fetch_all(&self.database.readers).await?)
         })
     }
 

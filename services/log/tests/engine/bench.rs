@@ -107,7 +107,7 @@ impl Database {
                 }
             }
             Self::Postgres(_) => {
-                for table in ["logs", "heads", "bundle_parts", "identities", "tiles", "checkpoints"] {
+                for table in ["logs", "heads", "bundle_parts", "identities", "tiles", "checkpoints", "attestations"] {
                     self.execute(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await.unwrap();
                 }
             }

@@ -3,19 +3,21 @@
 use super::error::{self, Failure};
 use super::receive_json;
 use super::response::{LogEntry, log_entry};
-use crate::personality::rekor_v1::{EntryId, RekorV1, Submitted};
+use crate::personality::rekor_v1::{Choices, EntryId, RekorV1, Submitted};
 use axum::Json;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chancery_verify::Rejection;
-use chancery_verify::rekor::{Body, EntryKind, ProposedEntry};
+use chancery_verify::rekor::{Admission, EntryKind, ProposedEntry};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// `POST`: 201 with the entry, its id as entity tag and its location; 409 where it is logged already.
 pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Result<Response, Failure> {
-    let body = receive_json(request, "proposedEntry").await?.run(|json| admit(json)).await??;
-    match rekor.submit(body).await? {
+    let choices = Arc::clone(&rekor.choices);
+    let admitted = receive_json(request, "proposedEntry").await?.run(move |json| admit(json, &choices)).await??;
+    match rekor.submit(admitted).await? {
         Submitted::Exists(id) => Err(Failure::Conflict(id)),
         Submitted::Created(entry) => {
             let location = (header::LOCATION, error::location(entry.id));
@@ -25,10 +27,15 @@ pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Re
     }
 }
 
-/// Checks a proposal and returns the body of its entry.
-fn admit(json: &[u8]) -> Result<Body, Failure> {
+/// Checks a proposal.
+fn admit(json: &[u8], choices: &Choices) -> Result<Admission, Failure> {
     let proposal = ProposedEntry::parse(json).map_err(|_| Failure::Json)?;
-    kind_of(&proposal)?.admit(&proposal).map_err(Failure::Entry)
+    let kind = kind_of(&proposal)?;
+    // Before anything is unpacked or verified.
+    if !choices.kinds.take(kind) {
+        return Err(Failure::disabled(kind));
+    }
+    kind.admission(&proposal).map_err(Failure::Entry)
 }
 
 /// `GET ?logIndex=N`.

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use chancery_daemon::budget::{Busy, RETRY_AFTER_SECONDS};
 use chancery_daemon::http::NotReceived;
 use chancery_verify::Rejection;
+use chancery_verify::rekor::EntryKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -48,6 +49,12 @@ pub(super) struct ErrorBody {
 }
 
 impl Failure {
+    /// Entries of a kind that this log does not take.
+    pub(super) fn disabled(kind: EntryKind) -> Self {
+        let name = kind.name();
+        Self::Bad(format!("error processing entry: entry kind '{name}' is not enabled for submission on this server"))
+    }
+
     /// A member the OpenAPI document requires is missing.
     pub(super) fn required(name: &str, place: &str) -> Self {
         Self::Schema { code: 602, message: format!("{name} in {place} is required") }

@@ -4,7 +4,7 @@ use super::entries::{EntryName, kind_of, parse_name};
 use super::error::Failure;
 use super::receive_json;
 use super::response::{LogEntry, log_entry};
-use crate::personality::rekor_v1::RekorV1;
+use crate::personality::rekor_v1::{Choices, RekorV1};
 use axum::Json;
 use axum::extract::{Request, State};
 use chancery_verify::Hash;
@@ -12,6 +12,7 @@ use chancery_verify::rekor::ProposedEntry;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// Entries one request may ask for, over all three lists.
 pub(super) const MAX_ENTRIES: usize = 10;
@@ -44,7 +45,8 @@ struct Wanted {
 
 /// Entries that do not exist are left out of the answer.
 pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> Result<Json<Vec<LogEntry>>, Failure> {
-    let wanted = receive_json(request, "entry").await?.run(|json| wanted(json)).await??;
+    let choices = Arc::clone(&rekor.choices);
+    let wanted = receive_json(request, "entry").await?.run(move |json| wanted(json, &choices)).await??;
     let mut found = Vec::new();
     for name in wanted.names {
         match name {
@@ -61,8 +63,9 @@ pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> 
     Ok(Json(found.iter().map(log_entry).collect()))
 }
 
-/// Reads a query, and checks the entries in it as if they were proposed.
-fn wanted(json: &[u8]) -> Result<Wanted, Failure> {
+/// Reads a query, and checks the entries in it as if they were proposed. Archives are not unpacked where no client may add
+/// them; their entries are found by name and index.
+fn wanted(json: &[u8], choices: &Choices) -> Result<Wanted, Failure> {
     let malformed = |_| Failure::Bad("parsing entry body from \"\" failed, because it is not a search query".into());
     let query: SearchLogQuery<'_> = serde_json::from_slice(json).map_err(malformed)?;
     check_counts(&query)?;
@@ -70,7 +73,11 @@ fn wanted(json: &[u8]) -> Result<Wanted, Failure> {
     let names = query.entry_uuids.iter().flatten().map(name).collect::<Result<_, _>>()?;
     let leaf_hash = |proposal: &&RawValue| -> Result<Hash, Failure> {
         let proposal = ProposedEntry::parse(proposal.get().as_bytes()).map_err(Failure::Entry)?;
-        Ok(kind_of(&proposal)?.canonicalize(&proposal).map_err(Failure::Entry)?.leaf_hash())
+        let kind = kind_of(&proposal)?;
+        if kind.is_archive() && !choices.kinds.take(kind) {
+            return Err(Failure::disabled(kind));
+        }
+        Ok(kind.canonicalize(&proposal).map_err(Failure::Entry)?.leaf_hash())
     };
     let leaf_hashes = query.entries.iter().flatten().map(leaf_hash).collect::<Result<_, _>>()?;
     let negative =
