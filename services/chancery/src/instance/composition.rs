@@ -8,7 +8,7 @@
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    OperationsArguments, RekorV2Arguments, Setup, SignIn,
+    OperationsArguments, RekorV1Arguments, RekorV2Arguments, Setup, SignIn,
     authority::{self, Issuing, RotatedAuthority},
     clock::GuardedClock,
     ct_shards::{self, CtShards, RotatedCt},
@@ -59,6 +59,7 @@ pub(crate) struct Choices<'a> {
     pub(crate) witnesses: WitnessChoices,
     pub(crate) transparency: transparency::Settings,
     pub(crate) operations: &'a OperationsArguments,
+    pub(crate) rekor_v1: &'a RekorV1Arguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
     pub(crate) settings: authority::Settings,
     pub(crate) timestamps: &'a TimestampArguments,
@@ -249,9 +250,9 @@ impl Common<'_> {
         if !setup.roles.contains(&Role::Log) {
             return Ok(None);
         }
-        let Choices { tiles, witnesses, rekor_v2, transparency, .. } = choices;
+        let Choices { tiles, witnesses, rekor_v1, rekor_v2, transparency, .. } = choices;
         let roots = [&authority::roots(keys)[..], &transparency.accepted_roots[..]].concat();
-        let opening = Opening { setup, clock, random, tiles: tiles.as_ref(), witnesses, rekor_v2 };
+        let opening = Opening { setup, clock, random, tiles: tiles.as_ref(), witnesses, rekor_v1, rekor_v2 };
         opening.logs(&roots).await.map(Some)
     }
 

@@ -8,8 +8,8 @@
 use crate::{
     configuration::Configuration,
     instance::{
-        Addresses, AuthoritySettings, OperationsArguments, RekorV2Arguments, TilesPlace, TimestampArguments,
-        TransparencySettings, TufArguments, WitnessChoices,
+        Addresses, AuthoritySettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments, TilesPlace,
+        TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
     },
     issuers::ConfiguredIssuers,
     listening::TlsFiles,
@@ -29,6 +29,7 @@ pub(crate) struct Prepared {
     pub(crate) authority: AuthoritySettings,
     pub(super) oidc_issuer: Option<BaseUrl>,
     pub(super) operations: OperationsArguments,
+    pub(super) rekor_v1: RekorV1Arguments,
     pub(super) rekor_v2: RekorV2Arguments,
     pub(super) tiles: Option<TilesPlace>,
     /// The time servers that must agree with the clock before any time is signed.
@@ -54,6 +55,7 @@ impl Prepared {
             authority: configuration.authority()?.settings(ConfiguredIssuers::load(issuers)?),
             oidc_issuer: configuration.oidc_issuer()?,
             operations: configuration.operations()?,
+            rekor_v1: configuration.rekor_v1()?,
             rekor_v2: configuration.rekor_v2(),
             tiles: tiles.flatten(),
             time_servers: configuration.tsa.time_servers()?,
