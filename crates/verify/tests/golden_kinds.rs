@@ -341,7 +341,7 @@ fn bombs_are_refused() {
         gzip(&tar_of(".SIGN.RSA.key.rsa.pub", &zeros)),
         [&signature[..], &gzip(&zeros)].concat(),
         [&signature[..], &gzip(&tar_of(".PKGINFO", &zeros)), &gzip(b"")].concat(),
-        [&signature[..], &gzip(&tar_of(".PKGINFO", &[b'\n'; (1 << 20) + 1])), &gzip(b"")].concat(),
+        [&signature[..], &gzip(&tar_of(".PKGINFO", &vec![b'\n'; (1 << 20) + 1])), &gzip(b"")].concat(),
     ] {
         assert!(package.len() < 1 << 18, "it is small");
         let refused = admit_with("alpine", "/spec/package/content", json!(STANDARD.encode(&package)));
