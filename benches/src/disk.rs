@@ -5,7 +5,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
-/// Bytes written before each wait: a page of PostgreSQL, two of SQLite.
+/// Bytes written before each wait: a page of PostgreSQL, four of SQLite.
 const PAGE: usize = 8192;
 /// Pages of the file, rewritten in turn: a write-ahead log that is recycled.
 const PAGES: u64 = 128;

@@ -26,6 +26,7 @@
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
 //! | [`time_server`] | an NTP server whose clock is set by hand |
 //! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
+//! | [`search`] | questions about the logs, an independent check of the answers, and a server that lies |
 //! | [`rotation`] | a key is changed while clients ask |
 //! | [`manual`] | the pages of `docs/`: their commands, links and drawings, and what is generated into them |
 //! | [`sample`] | a signature that a real client made, and what the verification crate says of it |
@@ -63,6 +64,7 @@ pub mod rekor;
 pub mod rekor_v2;
 pub mod rotation;
 pub mod sample;
+pub mod search;
 pub mod skewed_clock;
 pub mod stack;
 pub mod tamper;

@@ -16,8 +16,8 @@ pub const FLIP_FUNCTIONS: &str = "
         SELECT value # (1::bigint << nth % 40)
     $$;";
 
-/// Runs SQL over an SQLite database as somebody would who does not care for triggers; the same functions are there. Prints the
-/// number of rows that it changed, and ends with 3 where the database refuses.
+/// Runs SQL, of one statement or several, over an SQLite database as somebody would who does not care for triggers; the same
+/// functions are there. Prints the number of rows that it changed, and ends with 3 where the database refuses.
 const SQLITE: &str = "
 import sqlite3, sys
 def flip(value, place, bit):
@@ -31,7 +31,7 @@ database.create_function('flip', 3, flip)
 for (name,) in database.execute(\"SELECT name FROM sqlite_master WHERE type = 'trigger'\").fetchall():
     database.execute(f'DROP TRIGGER {name}')
 try:
-    print(database.execute(sys.argv[2]).rowcount)
+    print(sum(max(database.execute(statement).rowcount, 0) for statement in sys.argv[2].split(';')))
 except sqlite3.IntegrityError:
     sys.exit(3)
 database.commit()
@@ -55,35 +55,51 @@ type Table = (&'static str, &'static str, &'static [&'static str]);
 /// Where heads are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heads {
-    /// In SQLite: the last one of each log.
-    Last,
-    /// In PostgreSQL: all of them.
-    All,
+    /// In SQLite: with the entries.
+    WithEntries,
+    /// In PostgreSQL: in a table of their own.
+    Apart,
 }
 
 impl Heads {
-    const fn table(self) -> Table {
+    /// The tables with entries and heads.
+    const fn tables(self) -> &'static [Table] {
         match self {
-            Self::Last => ("tree_heads", "log_id", &["log_id", "tree_size", "root_hash", "timestamp_ms"]),
-            Self::All => (
-                "heads",
-                "log_id, previous_size",
-                &["log_id", "previous_size", "tree_size", "root_hash", "timestamp_ms"],
-            ),
+            Self::WithEntries => &[(
+                "bundle_parts",
+                "log_id, first_index",
+                &[
+                    "log_id",
+                    "first_index",
+                    "timestamp_ms",
+                    "leaf_hashes",
+                    "identity_hashes",
+                    "ends",
+                    "contents",
+                    "root_hash",
+                ],
+            )],
+            Self::Apart => &[
+                (
+                    "bundle_parts",
+                    "log_id, first_index",
+                    &["log_id", "first_index", "timestamp_ms", "leaf_hashes", "identity_hashes", "ends", "contents"],
+                ),
+                (
+                    "heads",
+                    "log_id, previous_size",
+                    &["log_id", "previous_size", "tree_size", "root_hash", "timestamp_ms"],
+                ),
+            ],
         }
     }
 }
 
-/// The tables that both databases have. Not among them, because no row is there in a log with nothing wrong: `frozen_logs` and
-/// `quarantined_logs`, which are decisions; `ended_logs`, of which the log's own tests change the size and the check finds it.
-/// Nor `attestations`, which no log has: the log's own tests change one, and the check finds it.
-const TABLES: [Table; 7] = [
+/// The other tables, which both databases have. Not among them, because no row is there in a log with nothing wrong: `frozen_logs`
+/// and `quarantined_logs`, which are decisions; `ended_logs` and `frozen_checkpoints`, which the log's own tests change and the check
+/// finds it; `attestations`, which no log has, and of which the log's own tests change one.
+const TABLES: [Table; 6] = [
     ("logs", "log_id", &["log_id", "name", "origin", "tree_id", "key_fingerprint", "created_ms"]),
-    (
-        "bundle_parts",
-        "log_id, first_index",
-        &["log_id", "first_index", "timestamp_ms", "leaf_hashes", "identity_hashes", "ends", "contents"],
-    ),
     ("identities", "log_id, identity_hash", &["log_id", "identity_hash", "leaf_index"]),
     ("leaf_indices", "log_id, leaf_hash, leaf_index", &["log_id", "leaf_hash", "leaf_index"]),
     ("tiles", "log_id, level, tile_index", &["log_id", "level", "tile_index", "hashes"]),
@@ -133,9 +149,9 @@ impl Change {
             u32::try_from(state >> 40).unwrap()
         };
         let kinds: Vec<_> = TABLES
-            .into_iter()
-            .chain([heads.table()])
-            .flat_map(|(table, key, columns)| {
+            .iter()
+            .chain(heads.tables())
+            .flat_map(|&(table, key, columns)| {
                 let flips = columns.iter().map(|column| Kind::Flip(column));
                 let added = matches!(table, "identities" | "leaf_indices").then_some(Kind::Add(columns[1]));
                 flips.chain([Kind::Delete]).chain(added).map(move |kind| (table, key, columns, kind))

@@ -8,7 +8,7 @@ use crate::{
 };
 use sha2::{Digest as _, Sha256};
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -22,10 +22,17 @@ pub struct Witness {
     directory: TempDir,
     port: u16,
     name: String,
-    logs: Vec<String>,
+    logs: Logs,
     /// Of a foreign one: its key, private and public.
     foreign: Option<(String, String)>,
     server: Option<Running>,
+}
+
+/// Where the logs of a witness are named.
+enum Logs {
+    Options(Vec<String>),
+    List,
+    Configuration,
 }
 
 /// transparency-dev's witness and its tools.
@@ -33,10 +40,34 @@ pub fn foreign(directory: &Path) -> Program {
     Program::new(person::client("bin/witness"), directory).env("PATH", env::var_os("PATH").unwrap())
 }
 
+impl Logs {
+    fn options(logs: &[&str]) -> Self {
+        Self::Options(logs.iter().map(|log| (*log).to_owned()).collect())
+    }
+}
+
 impl Witness {
     /// `chancery witness serve` for the logs with these verifier keys.
     pub fn start(name: &str, logs: &[&str]) -> Self {
-        Self::make(name, logs, None)
+        let mut witness = Self::new(name, Logs::options(logs), None);
+        witness.resume();
+        witness
+    }
+
+    /// As [`Self::start`], with a list of logs that [`Self::write_list`] changes.
+    pub fn start_with_list(name: &str, list: &str) -> Self {
+        let mut witness = Self::new(name, Logs::List, None);
+        witness.write_list(list);
+        witness.resume();
+        witness
+    }
+
+    /// As [`Self::start`], with a configuration file that [`Self::write_configuration`] changes.
+    pub fn start_configured(name: &str, logs: &[&str]) -> Self {
+        let mut witness = Self::new(name, Logs::Configuration, None);
+        witness.write_configuration(logs);
+        witness.resume();
+        witness
     }
 
     /// The foreign one.
@@ -44,15 +75,33 @@ impl Witness {
         let directory = tempfile::tempdir().unwrap();
         let keys = foreign(directory.path()).arg("keygen").arg(name).run().succeeds();
         let (private, public) = keys.trim().split_once('\n').unwrap();
-        Self::make(name, logs, Some((private.to_owned(), public.to_owned())))
-    }
-
-    fn make(name: &str, logs: &[&str], foreign: Option<(String, String)>) -> Self {
-        let directory = tempfile::Builder::new().prefix("chancery-witness-").tempdir().unwrap();
-        let logs = logs.iter().map(|log| (*log).to_owned()).collect();
-        let mut witness = Self { directory, port: free_port(), name: name.to_owned(), logs, foreign, server: None };
+        let mut witness = Self::new(name, Logs::options(logs), Some((private.to_owned(), public.to_owned())));
         witness.resume();
         witness
+    }
+
+    fn new(name: &str, logs: Logs, foreign: Option<(String, String)>) -> Self {
+        let directory = tempfile::Builder::new().prefix("chancery-witness-").tempdir().unwrap();
+        Self { directory, port: free_port(), name: name.to_owned(), logs, foreign, server: None }
+    }
+
+    /// Replaces the list of logs.
+    pub fn write_list(&self, list: &str) {
+        self.replace("logs.txt", list);
+    }
+
+    /// Replaces the configuration file.
+    pub fn write_configuration(&self, logs: &[&str]) {
+        let (name, address) = (&self.name, self.address());
+        let text = format!("name = {name:?}\ndata = \"data\"\nlogs = {logs:?}\n[listen]\naddress = {address:?}\n");
+        self.replace("witness.toml", &text);
+    }
+
+    /// As `mv` replaces a file: nobody reads half of it.
+    fn replace(&self, file: &str, text: &str) {
+        let (new, file) = (self.directory.path().join("new"), self.directory.path().join(file));
+        fs::write(&new, text).unwrap();
+        fs::rename(new, file).unwrap();
     }
 
     /// Starts it again: same data, same address.
@@ -70,14 +119,26 @@ impl Witness {
 
     /// How it is started.
     pub fn command(&self) -> Program {
-        let address = format!("127.0.0.1:{}", self.port);
-        if let Some((private, _)) = &self.foreign {
-            let command = foreign(self.directory.path()).arg("serve").arg(address).arg(private).arg("state.db");
-            return self.logs.iter().fold(command, Program::arg);
+        if let (Some((private, _)), Logs::Options(logs)) = (&self.foreign, &self.logs) {
+            let command = foreign(self.directory.path()).arg("serve").arg(self.address()).arg(private).arg("state.db");
+            return logs.iter().fold(command, Program::arg);
         }
-        let command = self.chancery().args("witness serve --name").arg(&self.name).arg("--data").arg(self.data());
-        let command = command.arg("--listen").arg(address);
-        self.logs.iter().fold(command, |command, log| command.arg("--log").arg(log))
+        let command = self.chancery().args("witness serve");
+        let with_options = |command: Program| {
+            let command = command.arg("--name").arg(&self.name).arg("--data").arg(self.data());
+            command.arg("--listen").arg(self.address())
+        };
+        match &self.logs {
+            Logs::Options(logs) => {
+                logs.iter().fold(with_options(command), |command, log| command.arg("--log").arg(log))
+            }
+            Logs::List => with_options(command).args("--log-list logs.txt"),
+            Logs::Configuration => command.args("--config witness.toml"),
+        }
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     fn chancery(&self) -> Program {
@@ -103,6 +164,11 @@ impl Witness {
     /// What a log is told of it on its command line.
     pub fn option(&self) -> String {
         format!("{}@{}", self.key(), self.url())
+    }
+
+    /// What it has logged.
+    pub fn logged(&self) -> String {
+        self.server.as_ref().expect("it runs").stderr()
     }
 
     /// Sends it SIGHUP.
@@ -137,7 +203,7 @@ pub fn log_key(stack: &Stack, log: &str) -> String {
 pub fn all_have_signed(note: &str, keys: &[&str]) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("note");
-    std::fs::write(&path, note).unwrap();
+    fs::write(&path, note).unwrap();
     let command = foreign(directory.path()).arg("verify").arg(&path);
     keys.iter().fold(command, Program::arg).run().succeeds();
 }

@@ -207,14 +207,29 @@ fn proposals_that_do_not_fit_the_schema() {
     let version =
         "error processing entry: entry kind 'hashedrekord' does not support inserting entries of version '0.0.9'";
     error(with("/apiVersion", json!("0.0.9")), 400, 400, version);
+    error(without("", "spec"), 422, 602, "spec in body is required");
+    error(with("/spec", Value::Null), 422, 602, "spec in body is required");
+    for version in ["", "0.0", "v0.0.1"] {
+        let message = with("/apiVersion", json!(version)).expect(422).json();
+        assert_eq!(message["code"], 605);
+        assert!(message["message"].as_str().unwrap().starts_with("apiVersion in body should match '^"), "{message}");
+    }
+    // Paths are as upstream's generated code names them: with the parents again.
+    let fault = |path: &str, fault: &str| format!("validation failure list:\n{path} in body {fault}");
+    let required = |path: &str| fault(path, "is required");
     for (parent, name, reason) in [
-        ("/spec", "signature", "missing signature"),
-        ("/spec/signature", "publicKey", "missing public key"),
-        ("/spec", "data", "missing data"),
-        ("/spec/data", "hash", "missing hash"),
+        ("/spec", "signature", required("signature")),
+        ("/spec/signature", "publicKey", "missing public key".to_owned()),
+        ("/spec", "data", required("data")),
+        ("/spec/data", "hash", required("data")),
+        ("/spec/data/hash", "value", required("data.data.hash.data.hash.value")),
+        ("/spec/data/hash", "algorithm", required("data.data.hash.data.hash.algorithm")),
     ] {
         error(without(parent, name), 400, 400, &format!("error processing entry: {reason}"));
     }
+    let unknown = fault("data.data.hash.data.hash.algorithm", "should be one of [sha256 sha384 sha512]");
+    let answer = with("/spec/data/hash/algorithm", json!("md5"));
+    error(answer, 400, 400, &format!("error processing entry: {unknown}"));
     let hash = "error processing entry: invalid value for hash";
     error(with("/spec/data/hash/value", json!("abc")), 400, 400, hash);
     let malformed = Request::post(&stack.at(ENTRIES)).body("application/json", "{").send().expect(400).json();

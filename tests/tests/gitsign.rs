@@ -5,6 +5,7 @@ use chancery_tests::{
     client::{Signer, with_signer},
     person::gitsign_path,
     program::Outcome,
+    search,
     tuf::TufRepository,
 };
 
@@ -76,4 +77,27 @@ fn the_server_need_not_be_there_to_verify() {
     git(&alice, "commit --quiet --allow-empty --message=first").succeeds();
     stack.terminate();
     verify(&alice, &tuf, &Signer::of(&alice), "HEAD").succeeds();
+}
+
+#[test]
+fn a_commit_without_its_proof_is_looked_up_in_the_log() {
+    let mut stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let tuf = repository(&alice);
+    // The mode that gitsign has by default: the log's entry is about the commit, and not in it.
+    let commit = alice.git().env("GITSIGN_REKOR_MODE", "online");
+    commit.args("commit --quiet --allow-empty --message=first").run().succeeds();
+    search::wait(&stack);
+    let signer = Signer::of(&alice);
+    let said = verify(&alice, &tuf, &signer, "HEAD");
+    assert!(said.written().contains("Validated Rekor entry: true"), "{}", said.report());
+    said.succeeds();
+    // A second commit by the same person is another entry, of another key.
+    let commit = alice.git().env("GITSIGN_REKOR_MODE", "online");
+    commit.args("commit --quiet --allow-empty --message=second").run().succeeds();
+    search::wait(&stack);
+    verify(&alice, &tuf, &signer, "HEAD").succeeds();
+    verify(&alice, &tuf, &signer, "HEAD~1").succeeds();
+    stack.terminate();
+    verify(&alice, &tuf, &signer, "HEAD").fails_with(&["failed to validate rekor entry"]);
 }

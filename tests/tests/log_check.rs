@@ -89,8 +89,8 @@ fn finds_what_was_changed() {
             format!("UPDATE bundle_parts SET leaf_hashes = zeroblob(32) WHERE first_index = 2 AND {log}"),
             "entry 2: ",
         ),
-        ("head", format!("UPDATE tree_heads SET root_hash = zeroblob(32) WHERE {log}"), "head: "),
-        ("rollback", format!("UPDATE tree_heads SET tree_size = tree_size - 1 WHERE {log}"), "head: "),
+        ("head", format!("UPDATE bundle_parts SET root_hash = zeroblob(32) WHERE first_index = 3 AND {log}"), "head: "),
+        ("rollback", format!("DELETE FROM bundle_parts WHERE first_index = 3 AND {log}"), "head: "),
         (
             "note",
             format!("UPDATE checkpoints SET note = replace(note, '4', '5') WHERE tree_size = 4 AND {log}"),
@@ -152,7 +152,7 @@ fn finds_every_changed_bit_in_sqlite() {
         assert!(matches!(changed, None | Some(1)), "{change}: {changed:?}");
         changed.is_some()
     };
-    finds_every_change(Heads::Last, 1, apply, || check(&stack, &data));
+    finds_every_change(Heads::WithEntries, 1, apply, || check(&stack, &data));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn finds_every_changed_bit_in_postgresql() {
         let command = stack.chancery().args("log check --data").arg(stack.data());
         command.arg("--database").arg(postgres::url(&copy)).run()
     };
-    finds_every_change(Heads::All, 2, apply, check);
+    finds_every_change(Heads::Apart, 2, apply, check);
 }
 
 #[test]

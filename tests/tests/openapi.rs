@@ -26,7 +26,8 @@ use tempfile::TempDir;
 /// Where routes are that do not begin at the root.
 const NESTS: [&str; 4] = ["", "/api/v2", "/ct/{shard}", "/tlog/{shard}"];
 /// Files whose routes are in a table.
-const TABLES: [&str; 2] = ["services/log/src/personality/rekor_v1/http.rs", "services/tsa/src/http/mod.rs"];
+const TABLES: [&str; 3] =
+    ["services/log/src/personality/rekor_v1/http.rs", "services/search/src/http.rs", "services/tsa/src/http/mod.rs"];
 /// Larger bodies are not sent here: other tests do.
 const LARGEST_SENT: usize = 4 << 20;
 const REDIRECT: &str = "http://localhost:45678/auth/callback";
@@ -44,14 +45,49 @@ fn described(page: &str) -> Description {
 fn the_documents_are_valid() {
     let directory = TempDir::new().unwrap();
     let stack = Stack::start();
-    let served = stack.get("/openapi.json").expect(200).text();
-    for (name, text) in [("server", reference("openapi")), ("witness", reference("openapi-witness")), ("dev", served)] {
+    let served = |path| stack.get(path).expect(200).text();
+    for (name, text, version) in [
+        ("server", reference("openapi"), "3.1"),
+        ("witness", reference("openapi-witness"), "3.1"),
+        ("dev", served("/openapi.json"), "3.1"),
+        ("swagger", served("/swagger.json"), "2.0"),
+    ] {
         let file = directory.path().join(name);
         fs::write(&file, text).unwrap();
         let validator = Program::new(client("linters/bin/openapi-spec-validator"), directory.path());
-        let said = validator.args("--schema 3.1 --validation-errors all").arg(&file).run().succeeds();
+        let validator = validator.args("--validation-errors all --schema").arg(version);
+        let said = validator.arg(&file).run().succeeds();
         assert!(said.contains("OK"), "{name}: {said}");
     }
+}
+
+/// Clients and scripts of Rekor and of the timestamp authority know their services by Swagger 2.0.
+#[test]
+fn swagger_describes_what_upstream_describes_in_it() {
+    let stack = Stack::start();
+    let answer = stack.get("/swagger.json").expect(200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let (swagger, openapi) = (answer.json(), stack.get("/openapi.json").expect(200).json());
+    assert_eq!((&swagger["swagger"], &swagger["basePath"]), (&json!("2.0"), &json!("/")));
+    for (path, method, operation) in [
+        ("/api/v1/log", "get", "getLogInfo"),
+        ("/api/v1/log/publicKey", "get", "getPublicKey"),
+        ("/api/v1/log/proof", "get", "getLogProof"),
+        ("/api/v1/log/entries", "get", "getLogEntryByIndex"),
+        ("/api/v1/log/entries", "post", "createLogEntry"),
+        ("/api/v1/log/entries/{entryUUID}", "get", "getLogEntryByUUID"),
+        ("/api/v1/log/entries/retrieve", "post", "searchLogQuery"),
+        ("/api/v1/timestamp", "post", "getTimestampResponse"),
+        ("/api/v1/timestamp/certchain", "get", "getTimestampCertChain"),
+    ] {
+        assert_eq!(swagger["paths"][path][method]["operationId"], operation, "{method} {path}");
+        let statuses = |document: &Value| -> BTreeSet<String> {
+            document["paths"][path][method]["responses"].as_object().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(statuses(&swagger), statuses(&openapi), "{method} {path}");
+    }
+    let paths: Vec<&String> = swagger["paths"].as_object().unwrap().keys().collect();
+    assert!(paths.iter().all(|path| !path.starts_with("/api/v2/") && !path.starts_with("/oidc/")), "{paths:?}");
 }
 
 /// A server, and what a request to it needs.
@@ -92,12 +128,13 @@ impl Scene {
         let log = log.replace("/ct/{shard}", "/ct/dev").replace("/tlog/{shard}", "/tlog/rekor");
         let last = if path.contains("/tile/") { self.tile(&log) } else { "timestamp.json".to_owned() };
         let id = || self.json("/api/v1/log/entries?logIndex=0").as_object().unwrap().keys().next().unwrap().clone();
-        let id = if path.contains("{id}") { id() } else { String::new() };
+        let id = if path.contains("{entryUUID}") { id() } else { String::new() };
         let issuer = hex::encode(sha256(&STANDARD.decode(&self.chain[1]).unwrap()));
         path.replace("/ct/{shard}", "/ct/dev")
             .replace("/tlog/{shard}", "/tlog/rekor")
             .replace("{path}", &last)
-            .replace("{id}", &id)
+            .replace("{entryUUID}", &id)
+            .replace("{digest}", &format!("sha256:{}", hex::encode(sha256(b"artifact"))))
             .replace("{fingerprint}", &issuer)
     }
 
@@ -148,6 +185,8 @@ impl Scene {
             )),
             "/api/v1/log/entries" => request.json(&rekor::hashedrekord(&key, b"artifact")),
             "/api/v1/log/entries/retrieve" => request.json(&json!({ "logIndexes": [0] })),
+            "/api/v1/index/retrieve" => request.json(&json!({ "hash": hex::encode(sha256(b"artifact")) })),
+            "/api/search/digests" => request.json(&json!({ "digests": [hex::encode(sha256(b"artifact"))] })),
             "/api/v2/log/entries" => request.json(&rekor_v2::hashedrekord(&key, b"artifact")),
             "/ct/{shard}/ct/v1/add-chain" => request.json(&json!({ "chain": self.chain })),
             "/ct/{shard}/ct/v1/add-pre-chain" => request.json(&json!({ "chain": self.precertificate() })),
@@ -441,13 +480,17 @@ fn every_route_of_the_source_is_described_and_no_other() {
         (TABLES[0], "&format!(\"{path}/\")"),
         // Leads to the routes of a log that is made later.
         ("services/log/src/personality/series/http.rs", "&format!(\"{prefix}/{{shard}}/{{*rest}}\")"),
-        // One for each trust file.
-        ("services/trust/src/http.rs", "&openapi::path(name)"),
         (TABLES[1], "path"),
         (TABLES[1], "&format!(\"{path}/\")"),
+        // One for each trust file.
+        ("services/trust/src/http.rs", "&openapi::path(name)"),
+        (TABLES[2], "path"),
+        (TABLES[2], "&format!(\"{path}/\")"),
     ];
     assert_eq!(computed, expected);
     routed.extend(chancery_tests::stack::TRUST_FILES.map(|name| format!("/trust/{name}")));
+    // Answers that there is no such path.
+    routed.retain(|path| !path.starts_with("/api/v1/log/{"));
     assert!(routed.len() > 40, "{routed:?}");
     let below = |nest: &str, route: &str| format!("{nest}{route}");
     let unknown: Vec<&String> = routed

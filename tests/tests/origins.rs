@@ -50,6 +50,9 @@ fn every_page_may_read_checkpoints_tiles_and_what_clients_trust_and_nothing_else
     for path in [
         "/api/v1/log/entries?logIndex=0",
         "/tlog/rekor/tile/entries/000.p/2",
+        "/api/search",
+        "/api/certificates",
+        "/api/artifacts/sha256:00",
         "/api/v2/configuration",
         "/readyz",
         "/healthz",

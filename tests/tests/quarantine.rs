@@ -73,8 +73,13 @@ fn rekor_in_doubt_is_read_and_not_written() {
     stack.check();
     let log = "log_id = (SELECT log_id FROM logs WHERE name = 'rekor')";
     for (sql, code, finding, size) in [
-        (format!("UPDATE tree_heads SET root_hash = zeroblob(32) WHERE {log}"), "edge", "head: ", 4),
-        (format!("UPDATE tree_heads SET tree_size = tree_size - 1 WHERE {log}"), "shrunk", "head: ", 4),
+        (
+            format!("UPDATE bundle_parts SET root_hash = zeroblob(32) WHERE first_index = 3 AND {log}"),
+            "edge",
+            "head: ",
+            4,
+        ),
+        (format!("DELETE FROM bundle_parts WHERE first_index = 3 AND {log}"), "shrunk", "head: ", 3),
         (
             format!("UPDATE checkpoints SET note = replace(note, '4', '5') WHERE tree_size = 4 AND {log}"),
             "checkpoint",
@@ -127,10 +132,11 @@ fn no_certificate_is_issued_while_its_log_is_in_doubt() {
     add_chain(&stack, &logged).expect(200);
     let head = stack.get("/ct/dev/ct/v1/get-sth").expect(200).json();
     stack.check();
-    let rollback = "UPDATE tree_heads SET tree_size = 1 WHERE log_id = (SELECT log_id FROM logs WHERE name = 'ct')";
-    over(&mut stack, rollback, |stack| {
+    let damage = "UPDATE bundle_parts SET root_hash = zeroblob(32)
+        WHERE first_index = 1 AND log_id = (SELECT log_id FROM logs WHERE name = 'ct')";
+    over(&mut stack, damage, |stack| {
         let (reason, check) = readiness(stack);
-        assert!(reason.starts_with("the ct log is QUARANTINED (quarantine.shrunk): "), "{reason}");
+        assert!(reason.starts_with("the ct log is QUARANTINED (quarantine.edge): "), "{reason}");
         eventually("the banner", || stack.server().stdout().contains("Stop with Ctrl-C"));
         let banner = stack.server().stdout();
         assert!(banner.contains("NOT READY") && banner.contains(&reason) && !banner.contains("Paste"), "{banner}");
@@ -215,11 +221,11 @@ fn a_read_that_finds_a_hole_quarantines_its_log() {
             issue(&stack).expect(200);
         }
         stack.get(read).expect(200);
-        let put = |from: u64, to: u64| {
-            let log = format!("log_id = (SELECT log_id FROM logs WHERE name = '{name}')");
-            format!("UPDATE bundle_parts SET first_index = {to} WHERE first_index = {from} AND {log}")
-        };
-        stack.tamper(&stack.data(), &put(1, 1000));
+        let entry = format!("first_index = 1 AND log_id = (SELECT log_id FROM logs WHERE name = '{name}')");
+        let take_away = format!(
+            "CREATE TABLE kept AS SELECT * FROM bundle_parts WHERE {entry}; DELETE FROM bundle_parts WHERE {entry}"
+        );
+        stack.tamper(&stack.data(), &take_away);
         stack.get("/readyz").expect(200);
         stack.get(read).expect(500);
         let (reason, check) = readiness(&stack);
@@ -240,7 +246,7 @@ fn a_read_that_finds_a_hole_quarantines_its_log() {
         assert!(stack.get("/readyz").expect(503).text().starts_with(&format!("the {name} log is QUARANTINED")));
         stack.kill();
         // Put back, it goes on.
-        stack.tamper(&stack.data(), &put(1000, 1));
+        stack.tamper(&stack.data(), "INSERT INTO bundle_parts SELECT * FROM kept");
         stack.resume();
         stack.get("/readyz").expect(200);
         stack.get(read).expect(200);

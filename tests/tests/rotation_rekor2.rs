@@ -124,12 +124,15 @@ fn a_rotation_under_load_fails_nobody() {
     });
     let write = || Request::post(&stack.at(ENTRIES)).json(&json!({})).send().status;
     eventually("the one before takes nothing more", || write() == 405);
+    let says_so = || stack.get("/checkpoint").expect(200).text().contains("\nLog frozen — ");
+    eventually("the one before says so", says_so);
     bundles.extend(sign(&alice, "retired"));
     verify(&alice, &bundles);
     for (url, host) in [(stack.url(), "127.0.0.1"), (next.clone(), "localhost")] {
         for path in ["/checkpoint", "/api/v2/checkpoint"] {
             let note = Request::get(&format!("{url}{path}")).send().expect(200).text();
             assert!(note.starts_with(&format!("{host}\n")), "{note}");
+            assert_eq!(note.contains("\nLog frozen — "), host == "127.0.0.1", "{note}");
         }
         Request::get(&format!("{url}/api/v2/tile/entries/000.p/2")).send().expect(200);
         // What is not the log's is the same at both.

@@ -5,7 +5,12 @@ use chancery_tests::{
     ALICE, Client, Person, Stack,
     client::{Signer, with_signer, with_urls},
     http::Request,
+    key::sha256,
     program::Outcome,
+};
+use chancery_verify::{
+    HashAlgorithm,
+    timestamping::{self, Imprint},
 };
 use std::{fs, path::Path};
 
@@ -95,6 +100,50 @@ fn openssl_reads_what_the_profile_promises() {
     let served = stack.get("/api/v1/timestamp/certchain").expect(200).body;
     assert_eq!(served, fs::read(&chain).unwrap());
     assert_eq!(stack.get("/trust/tsa-chain.pem").expect(200).body, served);
+}
+
+#[test]
+fn answers_have_the_chain_where_an_operator_includes_it() {
+    let stack = Stack::start_with(&["--tsa-include-chain-in-response"]);
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    split_chain(&alice);
+    for (options, certificates) in [("-sha256 -cert", 2), ("-sha256", 0)] {
+        timestamp(&stack, &alice, options);
+        alice.openssl().args("ts -reply -in reply.tsr -token_out -out token.der").run().succeeds();
+        let listed = alice.openssl().args("pkcs7 -inform DER -in token.der -print_certs").run().succeeds();
+        assert_eq!(listed.matches("BEGIN CERTIFICATE").count(), certificates, "{listed}");
+        openssl_verify(&alice, "-queryfile query.tsq -untrusted leaf.pem").succeeds();
+    }
+    for (number, client) in Client::ALL.into_iter().enumerate() {
+        let bundle = format!("bundle{number}.json");
+        client.sign(&alice, "artifact", &bundle).run().succeeds();
+        client.verify(&alice, "artifact", &bundle, &Signer::of(&alice)).run().succeeds();
+    }
+}
+
+#[test]
+fn extensions_are_refused_or_copied_as_configured() {
+    let extension = [0x30, 0x0b, 6, 3, 0x2a, 3, 4, 4, 4, 1, 2, 3, 4];
+    let imprint = Imprint { hash: HashAlgorithm::Sha256, digest: &sha256(b"hello"), null_parameters: true };
+    let asked = timestamping::Request {
+        imprint,
+        policy: None,
+        nonce: Some(&[7]),
+        certificates: true,
+        extensions: Some(&extension),
+    };
+    let send = |stack: &Stack| Request::post(&stack.at(PATH)).body(QUERY, asked.to_der()).send();
+    let refused = send(&Stack::start()).expect(400).json();
+    assert_eq!(refused["message"], "unaccepted extension: requested extensions are not supported by the TSA");
+    let stack = Stack::start_with(&["--tsa-allow-custom-extensions"]);
+    let alice = stack.person(ALICE);
+    alice.write("artifact", "hello");
+    split_chain(&alice);
+    alice.write("reply.tsr", &send(&stack).expect(200).body);
+    openssl_verify(&alice, "-data artifact").succeeds();
+    let text = alice.openssl().args("ts -reply -in reply.tsr -text").run().succeeds();
+    assert!(text.contains("1.2.3.4"), "{text}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
             let mut nonce = [0x40; 8];
             nonce[4..].copy_from_slice(&number.to_be_bytes());
             let (nonce, certificates) = (Some(&nonce[..]), arguments.certificates);
-            let der = Request { imprint, policy: None, nonce, certificates }.to_der();
+            let der = Request { imprint, policy: None, nonce, certificates, extensions: None }.to_der();
             post_bytes(&host, "/api/v1/timestamp", "application/timestamp-query", &der)
         };
         let requests = (0..arguments.timestamps).map(request).collect();

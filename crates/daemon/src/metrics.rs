@@ -4,9 +4,11 @@
 //! templates, codes, configured names), so that a client cannot create a new time series. Names are written exactly as
 //! registered, because dashboards of Fulcio and Rekor ask for them.
 
-use prometheus::core::Collector;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{MetricFamily, MetricType, Summary};
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 pub use prometheus::{IntCounter as Counter, IntGauge as Gauge};
 
@@ -21,6 +23,11 @@ pub struct MetricError {
 
 /// Buckets of durations that are mostly shorter than the first of Prometheus' default buckets, 5 ms.
 const SHORT_SECONDS: [f64; 12] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.5, 10.0];
+
+/// Nanoseconds in a second: the unit of Rekor's durations.
+const NANOSECONDS: f64 = 1e9;
+/// Buckets of Rekor's durations, from one millisecond on.
+const NANOSECOND_BUCKETS: i32 = 10;
 
 /// Values that are brought up to date before each scrape.
 type Refresh = Box<dyn Fn() + Send + Sync>;
@@ -73,14 +80,50 @@ impl Gauges {
 
 /// Histograms of durations that differ in their label values.
 #[derive(Debug, Clone)]
-pub struct Durations(HistogramVec);
+pub struct Durations {
+    histograms: HistogramVec,
+    /// What a second is in the metric's unit.
+    second: f64,
+}
 
 impl Durations {
+    const fn in_seconds(histograms: HistogramVec) -> Self {
+        Self { histograms, second: 1.0 }
+    }
+
+    const fn in_nanoseconds(histograms: HistogramVec) -> Self {
+        Self { histograms, second: NANOSECONDS }
+    }
+
     /// Records how long something took.
-    pub fn observe(&self, labels: &[&str], took: std::time::Duration) {
-        if let Ok(histogram) = self.0.get_metric_with_label_values(labels) {
-            histogram.observe(took.as_secs_f64());
+    pub fn observe(&self, labels: &[&str], took: Duration) {
+        if let Ok(histogram) = self.histograms.get_metric_with_label_values(labels) {
+            histogram.observe(took.as_secs_f64() * self.second);
         }
+    }
+}
+
+/// Histograms that are shown as summaries without quantiles: the number and the sum of what was observed.
+#[derive(Clone)]
+struct Summaries(HistogramVec);
+
+impl Collector for Summaries {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut families = self.0.collect();
+        for family in &mut families {
+            family.set_field_type(MetricType::SUMMARY);
+            for metric in family.mut_metric() {
+                let mut summary = Summary::default();
+                summary.set_sample_count(metric.get_histogram().get_sample_count());
+                summary.set_sample_sum(metric.get_histogram().get_sample_sum());
+                metric.set_summary(summary);
+            }
+        }
+        families
     }
 }
 
@@ -127,7 +170,36 @@ impl Metrics {
 
     /// Durations in seconds with `labels`, in Prometheus' default buckets.
     pub fn durations(&self, name: &'static str, help: &'static str, labels: &[&str]) -> Result<Durations, MetricError> {
-        self.register(name, HistogramVec::new(HistogramOpts::new(name, help), labels)).map(Durations)
+        self.register(name, HistogramVec::new(HistogramOpts::new(name, help), labels)).map(Durations::in_seconds)
+    }
+
+    /// Durations in nanoseconds with `labels`, as Rekor measures them: in ten buckets, each by the same factor larger than
+    /// the one before, from a millisecond to `longest`.
+    pub fn nanoseconds(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[&str],
+        longest: Duration,
+    ) -> Result<Durations, MetricError> {
+        let shortest = Duration::from_millis(1).as_secs_f64() * NANOSECONDS;
+        let factor = (longest.as_secs_f64() * NANOSECONDS / shortest).powf(1.0 / f64::from(NANOSECOND_BUCKETS - 1));
+        let buckets = (0..NANOSECOND_BUCKETS).map(|power| shortest * factor.powi(power)).collect();
+        let opts = HistogramOpts::new(name, help).buckets(buckets);
+        self.register(name, HistogramVec::new(opts, labels)).map(Durations::in_nanoseconds)
+    }
+
+    /// The number and the sum of durations in nanoseconds with `labels`: a summary without quantiles.
+    pub fn nanosecond_summaries(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[&str],
+    ) -> Result<Durations, MetricError> {
+        // One bucket, which is not shown.
+        let opts = HistogramOpts::new(name, help).buckets(vec![NANOSECONDS]);
+        let summaries = self.register(name, HistogramVec::new(opts, labels).map(Summaries))?;
+        Ok(Durations::in_nanoseconds(summaries.0))
     }
 
     /// Numbers with `labels`; the buckets are the powers of two up to `1 << highest_power`.
@@ -151,7 +223,7 @@ impl Metrics {
         labels: &[&str],
     ) -> Result<Durations, MetricError> {
         let opts = HistogramOpts::new(name, help).buckets(SHORT_SECONDS.to_vec());
-        self.register(name, HistogramVec::new(opts, labels)).map(Durations)
+        self.register(name, HistogramVec::new(opts, labels)).map(Durations::in_seconds)
     }
 
     /// Calls `refresh` before each scrape, for values that are read only on demand. It must not block.
@@ -177,7 +249,6 @@ impl std::fmt::Debug for Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn names_are_written_as_registered() {
@@ -215,5 +286,39 @@ mod tests {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(metrics.counter("fulcio_new_certs", "again").is_err());
+    }
+
+    #[test]
+    fn rekor_s_durations_are_in_nanoseconds() {
+        let metrics = Metrics::default();
+        let labels = ["path", "method"];
+        let latency = metrics.nanoseconds("latency", "Latency", &labels, Duration::from_mins(1)).unwrap();
+        let summary = metrics.nanosecond_summaries("latency_summary", "Latency", &labels).unwrap();
+        for durations in [&latency, &summary] {
+            durations.observe(&["/api/v1/log", "GET"], Duration::from_millis(2));
+            durations.observe(&["/api/v1/log", "GET"], Duration::from_secs(61));
+        }
+        let text = metrics.text().unwrap();
+        // Labels are in the order of their names, whatever that of registration.
+        let series = "{method=\"GET\",path=\"/api/v1/log\"";
+        for line in [
+            "# TYPE latency histogram\n",
+            &format!("\nlatency_bucket{series},le=\"1000000\"}} 0\n"),
+            &format!("\nlatency_bucket{series},le=\"+Inf\"}} 2\n"),
+            &format!("\nlatency_count{series}}} 2\n"),
+            "# TYPE latency_summary summary\n",
+            &format!("\nlatency_summary_sum{series}}} 61002000000\n"),
+            &format!("\nlatency_summary_count{series}}} 2\n"),
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        let bounds: Vec<f64> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("latency_bucket")?.split_once("le=\"")?.1.split_once('"'))
+            .filter_map(|(bound, _)| bound.parse().ok())
+            .collect();
+        assert_eq!(bounds.len(), 11, "{bounds:?}");
+        assert!((bounds[9] / 60e9 - 1.0).abs() < 1e-9, "{bounds:?}");
+        assert!(!text.contains("latency_summary_bucket"), "{text}");
     }
 }

@@ -91,6 +91,18 @@ impl Bundle {
         legacy::parse(json)
     }
 
+    /// Carries one log entry to the checks that read the entries of a bundle. It has no signature and no certificate.
+    pub(crate) fn of_entry(entry: TransparencyLogEntry) -> Self {
+        Self {
+            form: Form::V03,
+            material: Material::PublicKey { hint: None },
+            content: Content::Message { digest: None, signature: Vec::new() },
+            entries: vec![entry],
+            timestamps: Vec::new(),
+            timestamped: None,
+        }
+    }
+
     /// The form of the bundle.
     #[must_use]
     pub const fn form(&self) -> Form {

@@ -7,6 +7,7 @@
 pub mod algorithm;
 pub mod chain;
 mod foreign;
+mod precertificate;
 #[cfg(feature = "issue")]
 pub mod profile;
 #[cfg(feature = "issue")]
@@ -15,13 +16,14 @@ mod tbs;
 mod unverified;
 
 pub use algorithm::SignatureAlgorithm;
-pub use chain::{verify_authority, verify_chain, verify_issued_by, verify_path};
+pub use chain::{verify_authority, verify_chain, verify_is_ca, verify_issued_by, verify_path};
 pub(crate) use foreign::Foreign;
+pub use precertificate::FinalIssuer;
+pub(crate) use precertificate::unverified_precertificate_has_entry;
 #[cfg(feature = "issue")]
 pub use profile::{verify_profile, verify_profile_without_sct};
 #[cfg(feature = "issue")]
 pub use request::Request;
-pub use tbs::unverified_precertificate_tbs;
 #[cfg(feature = "issue")]
 pub use tbs::with_extension;
 pub(crate) use unverified::{NameKind, SubjectName, Unverified};
@@ -44,6 +46,14 @@ use x509_cert::{TbsCertificate, certificate::Version, time::Time};
 pub const MAX_CHAIN: usize = 10;
 /// Maximum bytes of a certificate. The largest leaf of a CI provider has about 4 KiB.
 const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
+/// The certificate is larger than [`MAX_CERTIFICATE_BYTES`].
+const TOO_LARGE: Rejection = Rejection::CertificateForm { fault: "it is larger than 64 KiB" };
+/// The signed part names another signature algorithm than the certificate.
+const TWO_ALGORITHMS: Rejection = Rejection::CertificateForm { fault: "it names two signature algorithms" };
+/// RFC 5280 §4.2: a certificate has one instance of an extension.
+const EXTENSION_TWICE: Rejection = Rejection::CertificateForm { fault: "it has an extension twice" };
+/// An extension of RFC 5280 does not have the contents that its identifier requires.
+const UNREADABLE_EXTENSION: Rejection = Rejection::CertificateForm { fault: "an extension of it cannot be read" };
 
 /// The identity of a leaf certificate: its one subject alternative name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -87,17 +97,22 @@ impl Certificate {
     /// Parses exactly one certificate.
     ///
     /// # Errors
-    /// [`Rejection::CertificateMalformed`], [`Rejection::AlgorithmNotAllowed`] for a signature algorithm that is not in
-    /// [`SignatureAlgorithm`], or an error of [`PublicKey::from_spki_der`].
+    /// [`Rejection::CertificateMalformed`], [`Rejection::CertificateForm`], [`Rejection::AlgorithmNotAllowed`] for a
+    /// signature algorithm that is not in [`SignatureAlgorithm`], or an error of [`PublicKey::from_spki_der`].
     pub fn from_der(der: &[u8]) -> Result<Self, Rejection> {
         if der.len() > MAX_CERTIFICATE_BYTES {
-            return Err(Rejection::CertificateMalformed);
+            return Err(TOO_LARGE);
         }
-        let parsed = x509_cert::Certificate::from_der(der).map_err(|_| Rejection::CertificateMalformed)?;
+        let parsed = x509_cert::Certificate::from_der(der).map_err(|_| why_not_strict(der))?;
         let tbs = parsed.tbs_certificate();
-        let is_consistent = tbs.signature() == parsed.signature_algorithm() && !has_an_extension_twice(extensions(tbs));
-        if tbs.version() != Version::V3 || !is_consistent {
-            return Err(Rejection::CertificateMalformed);
+        if tbs.version() != Version::V3 {
+            return Err(Rejection::CertificateForm { fault: "it is not of X.509 version 3" });
+        }
+        if tbs.signature() != parsed.signature_algorithm() {
+            return Err(TWO_ALGORITHMS);
+        }
+        if has_an_extension_twice(extensions(tbs)) {
+            return Err(EXTENSION_TWICE);
         }
         let algorithm = SignatureAlgorithm::from_identifier(tbs.signature())?;
         let spki = tbs.subject_public_key_info().to_der().map_err(|_| Rejection::KeyMalformed)?;
@@ -214,7 +229,7 @@ impl Certificate {
         T: AssociatedOid + der::Decode<'a>,
     {
         self.extension(T::OID)
-            .map(|extension| T::from_der(extension.extn_value.as_bytes()).map_err(|_| Rejection::CertificateMalformed))
+            .map(|extension| T::from_der(extension.extn_value.as_bytes()).map_err(|_| UNREADABLE_EXTENSION))
             .transpose()
     }
 
@@ -312,7 +327,8 @@ impl Certificate {
         tbs::without_extension(&self.tbs_der, SCT_LIST)
     }
 
-    /// The entry that an embedded SCT signs, for a certificate issued by `issuer`. Also works on the precertificate.
+    /// The entry that an embedded SCT signs, for a certificate issued by `issuer`. Also works on a precertificate that
+    /// `issuer` itself signed. [`FinalIssuer`] has the entry of any precertificate.
     pub fn precert_entry(&self, issuer: &PublicKey) -> Result<LogEntry, Rejection> {
         let tbs = if self.is_precertificate()? { self.precertificate_tbs()? } else { self.tbs_without_sct_list()? };
         Ok(LogEntry::Precert { issuer_key_hash: issuer.fingerprint(), tbs })
@@ -337,6 +353,12 @@ impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certificate({}, {:?})", self.subject(), self.public_key)
     }
+}
+
+/// The reason why these bytes are no certificate of RFC 5280.
+fn why_not_strict(der: &[u8]) -> Rejection {
+    let fault = "a field of it is not as RFC 5280 requires, for example a serial number of more than 20 bytes";
+    Foreign::from_der(der).err().unwrap_or(Rejection::CertificateForm { fault })
 }
 
 fn extensions(tbs: &TbsCertificate) -> &[Extension] {

@@ -4,12 +4,17 @@
 //! and the signature is over the text. Rekor v2: origin and key name are both the bare host, as in C2SP, and the
 //! signature is over the text. Static CT: the key name is the origin, and the signature is RFC 6962's over the tree
 //! head with its time.
+//!
+//! A Rekor v2 log that is frozen says so in an extension line of its checkpoint, as rekor-tiles' `freeze-checkpoint` does.
 
 use crate::merkle::{self, TreeHead};
 use crate::note::{self, KeyName, Note, NoteSignature};
 use crate::{Hash, PublicKey, Rejection, Timestamp, sct};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fmt;
+
+/// Begins the extension line of the checkpoint of a frozen log. The date follows.
+const FROZEN: &str = "Log frozen — ";
 
 /// A tree head with its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,9 +108,7 @@ impl Scheme {
     #[must_use]
     pub fn signed_bytes(&self, head: &TreeHead, now: Timestamp) -> Vec<u8> {
         match self {
-            Self::RekorV1 { .. } | Self::RekorV2 { .. } => {
-                Checkpoint { origin: self.origin(), head: *head }.to_string().into_bytes()
-            }
+            Self::RekorV1 { .. } | Self::RekorV2 { .. } => self.text(head).into_bytes(),
             Self::StaticCt { .. } => sct::tree_head_signed_bytes(now, head.size, &head.root),
         }
     }
@@ -113,13 +116,36 @@ impl Scheme {
     /// Makes the signed note from a signature over [`Self::signed_bytes`] of the same arguments.
     #[must_use]
     pub fn note(&self, head: &TreeHead, now: Timestamp, key: &PublicKey, signature: &[u8]) -> String {
-        let text = Checkpoint { origin: self.origin(), head: *head }.to_string();
         let bytes = match self {
             Self::RekorV1 { .. } | Self::RekorV2 { .. } => signature.to_vec(),
             Self::StaticCt { .. } => {
                 [now.millis().to_be_bytes().as_slice(), &sct::encode_digitally_signed(signature)].concat()
             }
         };
+        self.signed(self.text(head), bytes, key)
+    }
+
+    /// The text of the checkpoint of a log that has been frozen since `since`, for a log whose checkpoint says so: Rekor
+    /// v2. Its key signs the bytes of the text.
+    #[must_use]
+    pub fn frozen_text(&self, head: &TreeHead, since: Timestamp) -> Option<String> {
+        match self {
+            Self::RekorV2 { .. } => Some(format!("{}{FROZEN}{}\n", self.text(head), since.unix_date())),
+            Self::RekorV1 { .. } | Self::StaticCt { .. } => None,
+        }
+    }
+
+    /// Makes the signed note from a signature over a text of [`Self::frozen_text`].
+    #[must_use]
+    pub fn frozen_note(&self, text: String, key: &PublicKey, signature: &[u8]) -> String {
+        self.signed(text, signature.to_vec(), key)
+    }
+
+    fn text(&self, head: &TreeHead) -> String {
+        Checkpoint { origin: self.origin(), head: *head }.to_string()
+    }
+
+    fn signed(&self, text: String, bytes: Vec<u8>, key: &PublicKey) -> String {
         let line = NoteSignature { name: self.key_name().clone(), key_id: self.key_id(key), bytes };
         Note { text, signatures: vec![line] }.to_string()
     }
@@ -131,9 +157,14 @@ impl Scheme {
 
     /// As [`Self::open`], and returns the checked signature, too.
     pub fn open_signed(&self, note: &str, key: &PublicKey) -> Result<SignedHead, Rejection> {
+        self.open_signed_as(&self.origin(), note, key)
+    }
+
+    /// As [`Self::open_signed`], for a log whose checkpoints have another first line.
+    pub(crate) fn open_signed_as(&self, origin: &str, note: &str, key: &PublicKey) -> Result<SignedHead, Rejection> {
         let note = Note::parse(note)?;
         let checkpoint = Checkpoint::parse(&note.text)?;
-        if checkpoint.origin != self.origin() {
+        if checkpoint.origin != origin {
             return Err(Rejection::CheckpointOrigin);
         }
         let head = checkpoint.head;

@@ -93,6 +93,10 @@ rejections! {
     VerifierKey => "verifier_key.malformed", "malformed verifier key";
     /// The body is not a log's request for a cosignature.
     WitnessRequest => "witness.request", "malformed request for a cosignature";
+    /// The origin of a log is empty, longer than 255 bytes, or not a line of text.
+    WitnessLog => "witness.log", "the origin of a log must be a line of at most 255 bytes, the first one of its checkpoints";
+    /// The text is not a list of logs in the format of the witness network.
+    WitnessList { line: usize, fault: &'static str } => "witness.list", "line {line} of the list of logs: {fault}";
     /// The body is not a witness's answer.
     WitnessAnswer => "witness.answer", "malformed answer of a witness";
     /// Two witnesses have the same name or key, or the quorum is zero or larger than the number of witnesses.
@@ -104,8 +108,10 @@ rejections! {
     /// Fewer witnesses have cosigned than the policy requires.
     CosignaturesTooFew { found: usize, quorum: usize } => "cosignature.too_few", "too few witnesses have cosigned: {found} of {quorum}";
 
-    /// The certificate is not DER, or not of the required form.
+    /// The certificate is not DER.
     CertificateMalformed => "certificate.malformed", "the certificate is not DER";
+    /// The certificate is DER, and a field of it is not accepted.
+    CertificateForm { fault: &'static str } => "certificate.form", "the certificate is not accepted: {fault}";
     /// The chain is empty or lacks an issuer.
     ChainIncomplete => "chain.incomplete", "the certificate chain is incomplete";
     /// The issuer name of a certificate is not the subject name of the next.
@@ -169,6 +175,14 @@ rejections! {
     EntryMalformed { field: &'static str } => "entry.malformed", "malformed entry: {field}";
     /// The entry lacks a required field.
     EntryMissing { field: &'static str } => "entry.missing", "missing {field}";
+    /// The entry lacks a member that Rekor's schema requires.
+    EntryRequired { path: &'static str } => "entry.required", "{path} in body is required";
+    /// A list of the entry has no item, and Rekor's schema requires one.
+    EntryEmpty { path: &'static str } => "entry.empty", "{path} in body should have at least 1 items";
+    /// A member of the entry has a value that Rekor's schema does not list.
+    EntryValue { path: &'static str, allowed: &'static str } => "entry.value", "{path} in body should be one of [{allowed}]";
+    /// The entry is in its logged form, which cannot be verified: it lacks a member that only a proposal has.
+    EntryNotInsertable { field: &'static str } => "entry.not_insertable", "entry not insertable into log: missing {field}";
     /// The key of an entry does not parse.
     EntryKey => "entry.key", "invalid public key: failure decoding PEM";
     /// The signature of a hashedrekord does not verify over its digest.
@@ -201,10 +215,18 @@ rejections! {
     EntryExpired => "entry.expired", "the key or the signature had expired or was revoked when the signature was made";
     /// A package, archive or message is not of its format, over a limit, or not wholly signed.
     EntryPackage { format: &'static str, fault: &'static str } => "entry.package", "cannot use this {format}: {fault}";
-    /// `proposedContent` is missing, or the entry also has its canonical form.
+    /// The entry has neither `proposedContent` nor all of its logged form.
     DsseContent => "dsse.content", "either proposedContent or envelopeHash, payloadHash, and signatures must be present";
+    /// The entry has `proposedContent` and a member of its logged form.
+    DsseBoth => "dsse.both", "either proposedContent or envelopeHash, payloadHash, and signatures must be present but not both";
     /// The envelope has no signature.
     DsseUnsigned => "dsse.unsigned", "DSSE envelope must contain 1 or more signatures";
+    /// A verifier of the envelope is `null`.
+    DsseNullVerifier => "dsse.null_verifier", "an invalid null verifier was provided in ProposedContent";
+    /// A verifier of the envelope is not PEM.
+    DsseKey => "dsse.key", "could not parse public key as x509: invalid public key: failure decoding PEM";
+    /// The key did not make any of the envelope's signatures.
+    DsseThreshold => "dsse.threshold", "accepted signatures do not match threshold, Found: 0, Expected 1";
     /// A key verifies none of the signatures, or no key verifies one of them.
     DsseSignature => "dsse.signature", "could not verify envelope: accepted signatures do not match threshold, Found: 0, Expected 1";
     /// No given key verifies one of the signatures.

@@ -52,7 +52,8 @@ pub struct ProposedEntry<'a> {
 impl<'a> ProposedEntry<'a> {
     /// Parses kind and version. Unknown members are ignored, as upstream does.
     pub fn parse(json: &'a [u8]) -> Result<Self, Rejection> {
-        serde_json::from_slice(json).map_err(|_| Rejection::EntryMalformed { field: "JSON" })
+        let malformed = Rejection::EntryMalformed { field: "JSON" };
+        if is_object(json) { serde_json::from_slice(json).map_err(|_| malformed) } else { Err(malformed) }
     }
 
     fn spec_json(&self) -> &'a str {
@@ -277,7 +278,13 @@ pub fn canonical_key_in(format: KeyFormat, content: &[u8]) -> Result<Vec<u8>, Re
 
 /// Parses a spec into its type. Missing members are `None`: the checks of the type report them.
 fn parse_spec<'a, T: Deserialize<'a>>(spec: &'a str) -> Result<T, Rejection> {
-    serde_json::from_str(spec).map_err(|_| Rejection::EntryMalformed { field: "spec" })
+    let malformed = Rejection::EntryMalformed { field: "spec" };
+    if is_object(spec.as_bytes()) { serde_json::from_str(spec).map_err(|_| malformed) } else { Err(malformed) }
+}
+
+/// Whether JSON is an object. Serde would also read a list of its members' values.
+fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"{")
 }
 
 fn base64_decode(text: &str) -> Result<Vec<u8>, Rejection> {

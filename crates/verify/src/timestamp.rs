@@ -3,6 +3,9 @@
 use crate::Rejection;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+/// 9999-12-31T23:59:59Z in seconds: the last second with a year of four digits.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 /// Milliseconds since 1970-01-01T00:00:00Z, ignoring leap seconds (RFC 6962 §3.2). Certificates and Rekor use whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
@@ -71,6 +74,16 @@ impl Timestamp {
         }
     }
 
+    /// The form that Go calls `UnixDate`, in UTC, e.g. `Thu Jan  1 00:00:00 UTC 1970`.
+    #[must_use]
+    pub fn unix_date(self) -> String {
+        let seconds = i64::try_from(self.seconds().min(LAST_SECOND)).unwrap_or_default();
+        let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (weekday, month) = (moment.weekday().to_string(), moment.month().to_string());
+        let (hour, minute, second) = moment.to_hms();
+        format!("{weekday:.3} {month:.3} {:>2} {hour:02}:{minute:02}:{second:02} UTC {}", moment.day(), moment.year())
+    }
+
     /// Parses RFC 3339 with any fraction. Returns the last millisecond at or before that moment, and the first at or
     /// after it. `None` as in [`Self::parse_rfc3339`].
     #[must_use]
@@ -120,6 +133,19 @@ mod tests {
         assert_eq!(Timestamp::bounds_rfc3339("1969-12-31T23:59:59.9Z"), None);
         assert_eq!(Timestamp::from_millis(second.millis() + 7).rfc3339_millis(), "2022-10-31T23:59:59.007Z");
         assert_eq!(second.rfc3339_millis(), "2022-10-31T23:59:59Z");
+    }
+
+    #[test]
+    fn the_date_is_as_go_writes_it() {
+        for (seconds, expected) in [
+            (0, "Thu Jan  1 00:00:00 UTC 1970"),
+            (1_136_239_445, "Mon Jan  2 22:04:05 UTC 2006"),
+            (1_257_894_000, "Tue Nov 10 23:00:00 UTC 2009"),
+            (1_709_164_800, "Thu Feb 29 00:00:00 UTC 2024"),
+            (u64::MAX, "Fri Dec 31 23:59:59 UTC 9999"),
+        ] {
+            assert_eq!(Timestamp::from_seconds(seconds).unix_date(), expected);
+        }
     }
 
     #[test]

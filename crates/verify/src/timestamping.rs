@@ -10,12 +10,14 @@
 //! | [`asn1`] | DER, element by element; it also writes DER | X.690 §10 |
 //! | `request` | `TimeStampReq` | RFC 3161 §2.4.1 |
 //! | `info` | `TSTInfo` | RFC 3161 §2.4.2 |
+//! | `extensions` | the extensions of both | RFC 5280 §4.1 |
 //! | `token` | `TimeStampResp` and the CMS around a `TSTInfo` | RFC 3161 §2.4.2, RFC 5652, RFC 5816 |
 //! | `identifier` | the signer's certificate in `ESSCertID` and `ESSCertIDv2` | RFC 2634 §5.4, RFC 5035 §4 |
 //! | `authority` | | RFC 3161 §2.3, RFC 5816 §2.2.1 |
 
 pub mod asn1;
 mod authority;
+mod extensions;
 mod identifier;
 mod imprint;
 mod info;

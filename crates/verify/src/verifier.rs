@@ -67,6 +67,7 @@ mod chain;
 mod demands;
 mod entries;
 mod judge;
+mod logged;
 mod options;
 mod prepared;
 mod required;
@@ -81,6 +82,7 @@ pub use artifact::{Artifact, Digests, Hasher};
 pub use chain::VerifiedAuthority;
 pub use entries::{Cosigner, Inclusion, VerifiedEntry};
 pub use judge::{AnySigner, Judge};
+pub use logged::{Attribution, VerifiedLogged};
 pub use options::{Options, Thresholds, Unknown};
 pub use scts::{VerifiedLeaf, VerifiedSct};
 pub use signer_key::SignerKey;
@@ -289,7 +291,7 @@ impl<'a> Case<'a> {
     {
         match material {
             Material::Certificate(certificate) => {
-                let chained = chain::verify(self, certificate, times)?;
+                let chained = chain::verify(self, certificate, &times::moments(times))?;
                 self.required = demands.of(&chained.authority);
                 times::count(&self.required, &material, times)?;
                 scts::verify(self, chained).map(Some)

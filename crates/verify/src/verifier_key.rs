@@ -121,7 +121,7 @@ impl VerifierKey {
         }
     }
 
-    /// The checkpoint scheme of a log with this key. Its origin is the key's name. `None` for a witness.
+    /// The checkpoint scheme of a log with this key and its name for an origin. `None` for a witness.
     #[must_use]
     pub fn scheme(&self) -> Option<Scheme> {
         let origin = self.name.clone();

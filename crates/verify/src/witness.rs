@@ -10,11 +10,15 @@
 //! <checkpoint>
 //! ```
 //!
-//! The answer is a cosignature, or the reason for a refusal. Services transport them.
+//! The answer is a cosignature, or the reason for a refusal. Services transport them. A witness is told of its logs one by
+//! one ([`Log`]), or with a list ([`parse_list`]).
+
+mod log;
+
+pub use log::{Log, parse_list};
 
 use crate::merkle::{self, TreeHead};
 use crate::note::{self, NoteSignature};
-use crate::verifier_key::VerifierKey;
 use crate::{Hash, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fmt;
@@ -63,9 +67,8 @@ impl<'a> AddCheckpoint<'a> {
     ///
     /// The caller MUST record that tree before it returns the cosignature, and MUST NOT judge two requests of one log
     /// at the same time.
-    pub fn judge(&self, log: &VerifierKey, known: Option<&TreeHead>) -> Result<TreeHead, Refusal> {
-        let scheme = log.scheme().ok_or(Refusal::Unsigned)?;
-        let new = scheme.open(self.checkpoint, log.key()).map_err(|rejection| match rejection {
+    pub fn judge(&self, log: &Log, known: Option<&TreeHead>) -> Result<TreeHead, Refusal> {
+        let new = log.open(self.checkpoint).map_err(|rejection| match rejection {
             Rejection::NoteUnsigned | Rejection::NoteSignature | Rejection::CheckpointOrigin => Refusal::Unsigned,
             Rejection::RootMismatch => Refusal::Inconsistent,
             _ => Refusal::Malformed,

@@ -122,7 +122,22 @@ fn a_hashedrekord_rebuilds_the_logged_body_byte_by_byte() {
     assert_eq!(admit(&spec(&other, &pem)), Err(Rejection::EntrySignature));
     assert_eq!(admit(&spec(&digest[2..], &pem)), Err(Rejection::EntryHash));
     assert_eq!(admit(&spec(&digest, "no pem")), Err(Rejection::EntryKey));
-    assert_eq!(admit(&json!({})), Err(Rejection::EntryMissing { field: "signature" }));
+    let required = |path| Err(Rejection::EntryRequired { path });
+    assert_eq!(admit(&json!({})), required("data"));
+    let without = |parent: &str, name: &str| {
+        let mut spec = spec(&digest, &pem);
+        spec.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
+        admit(&spec)
+    };
+    assert_eq!(without("", "signature"), required("signature"));
+    assert_eq!(without("/data", "hash"), required("data"));
+    assert_eq!(without("/data/hash", "algorithm"), required("data.data.hash.data.hash.algorithm"));
+    assert_eq!(without("/data/hash", "value"), required("data.data.hash.data.hash.value"));
+    assert_eq!(without("/signature", "publicKey"), Err(Rejection::EntryMissing { field: "public key" }));
+    let mut other = spec(&digest, &pem);
+    other["data"]["hash"]["algorithm"] = json!("sha1");
+    let refused = admit(&other).unwrap_err().to_string();
+    assert_eq!(refused, "data.data.hash.data.hash.algorithm in body should be one of [sha256 sha384 sha512]");
 }
 
 #[test]
@@ -152,6 +167,46 @@ fn a_dsse_envelope_gives_the_logged_payload_hash_and_signature() {
     assert_eq!(admit(&spec(&forged)), Err(Rejection::DsseUnsigned));
 }
 
+/// What a proposal lacks, and what it must not have, in upstream's words.
+#[test]
+fn a_dsse_is_a_proposal_or_its_logged_form() {
+    let Logged { bundle, body, .. } = load(DSSE);
+    let envelope = json!({
+        "payload": golden::text(&bundle, "/dsseEnvelope/payload"),
+        "payloadType": golden::text(&bundle, "/dsseEnvelope/payloadType"),
+        "signatures": [{ "sig": golden::text(&bundle, "/dsseEnvelope/signatures/0/sig") }],
+    })
+    .to_string();
+    let verifier = STANDARD.encode(certificate_pem(&bundle));
+    let logged: Value = serde_json::from_slice(&body).unwrap();
+    let both = |spec: &Value| {
+        let text = propose("dsse", spec);
+        let proposal = ProposedEntry::parse(&text).unwrap();
+        [EntryKind::Dsse.admit(&proposal), EntryKind::Dsse.canonicalize(&proposal)]
+    };
+    let refused =
+        |spec: &Value, rejection: Rejection| assert_eq!(both(spec), [Err(rejection), Err(rejection)], "{spec}");
+    let proposed = |content: Value| json!({ "proposedContent": content });
+    refused(&json!({}), Rejection::DsseContent);
+    for name in ["envelopeHash", "payloadHash", "signatures"] {
+        let mut incomplete = logged["spec"].clone();
+        incomplete.as_object_mut().unwrap().remove(name).unwrap();
+        refused(&incomplete, Rejection::DsseContent);
+        let mut mixed = proposed(json!({ "envelope": envelope, "verifiers": [verifier] }));
+        mixed[name] = logged["spec"][name].clone();
+        refused(&mixed, Rejection::DsseBoth);
+    }
+    let mut whole = logged["spec"].clone();
+    whole["proposedContent"] = json!({ "envelope": envelope, "verifiers": [verifier] });
+    refused(&whole, Rejection::DsseBoth);
+    let (missing, none) = ("proposedContent.proposedContent.envelope", "proposedContent.proposedContent.verifiers");
+    refused(&proposed(json!({ "verifiers": [verifier] })), Rejection::EntryRequired { path: missing });
+    refused(&proposed(json!({ "envelope": envelope })), Rejection::EntryRequired { path: none });
+    refused(&proposed(json!({ "envelope": envelope, "verifiers": [] })), Rejection::EntryEmpty { path: none });
+    refused(&proposed(json!({ "envelope": envelope, "verifiers": [null] })), Rejection::DsseNullVerifier);
+    refused(&proposed(json!({ "envelope": envelope, "verifiers": ["bm8ga2V5"] })), Rejection::DsseKey);
+}
+
 #[test]
 fn bodies_are_looked_up_in_their_logged_form_too() {
     let Logged { body, .. } = load(DSSE);
@@ -159,5 +214,18 @@ fn bodies_are_looked_up_in_their_logged_form_too() {
     let text = logged.to_string();
     let proposal = ProposedEntry::parse(text.as_bytes()).unwrap();
     assert_eq!(EntryKind::Dsse.canonicalize(&proposal).unwrap().as_bytes(), body);
-    assert_eq!(EntryKind::Dsse.admit(&proposal), Err(Rejection::DsseContent));
+    let refused = EntryKind::Dsse.admit(&proposal).unwrap_err().to_string();
+    assert_eq!(refused, "entry not insertable into log: missing proposed content");
+}
+
+#[test]
+fn a_list_of_the_members_is_no_proposal() {
+    let Logged { body, .. } = load(DSSE);
+    let logged: Value = serde_json::from_slice(&body).unwrap();
+    let list = json!([logged["kind"], logged["apiVersion"], logged["spec"]]).to_string();
+    assert!(ProposedEntry::parse(list.as_bytes()).is_err());
+    let members = ["proposedContent", "envelopeHash", "payloadHash", "signatures"].map(|name| &logged["spec"][name]);
+    let text = json!({ "kind": "dsse", "apiVersion": "0.0.1", "spec": members }).to_string();
+    let refused = EntryKind::Dsse.canonicalize(&ProposedEntry::parse(text.as_bytes()).unwrap()).unwrap_err();
+    assert_eq!(refused, Rejection::EntryMalformed { field: "spec" });
 }

@@ -25,6 +25,12 @@ fn long_policy(arcs: usize) -> Vec<u8> {
     write(asn1::OBJECT_IDENTIFIER, &[&vec![1; arcs]])
 }
 
+/// A list of one extension.
+fn extension(critical: &[u8]) -> Vec<u8> {
+    let extension = write(asn1::SEQUENCE, &[&[6, 1, 0x2a], critical, &[4, 0]]);
+    write(asn1::constructed(0), &[&extension])
+}
+
 #[test]
 fn what_clients_send_is_read() {
     let imprint = imprint();
@@ -38,6 +44,8 @@ fn what_clients_send_is_read() {
         &[VERSION, &imprint, &nonce, TRUE],
         &[VERSION, &imprint, &[2, 1, 0x80]],
         &[VERSION, &imprint, &[6, 1, 0x2a], &[2, 1, 0], TRUE],
+        &[VERSION, &imprint, &extension(&[])],
+        &[VERSION, &imprint, TRUE, &extension(&[])],
     ] {
         let der = request(fields);
         let read = Request::from_der(&der).unwrap();
@@ -75,7 +83,9 @@ fn whatever_has_another_form_is_refused() {
         ("fields in another order", request(&[VERSION, &imprint, TRUE, &[2, 1, 5]]), malformed),
         ("a field twice", request(&[VERSION, &imprint, TRUE, TRUE]), malformed),
         ("an unknown field", with(&[0xa1, 0]), malformed),
-        ("an extension", with(&[0xa0, 2, 0x30, 0]), Rejection::TimestampExtension),
+        ("an empty list of extensions", with(&[0xa0, 0]), malformed),
+        ("an extension without contents", with(&[0xa0, 2, 0x30, 0]), malformed),
+        ("a critical extension", with(&extension(TRUE)), Rejection::TimestampExtension),
         (
             "SHA-1",
             request(&[VERSION, &imprint_of(&[&[6, 5, 0x2b, 0x0e, 3, 2, 0x1a], NULL], &[7; 20])]),

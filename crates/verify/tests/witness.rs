@@ -4,12 +4,13 @@
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use chancery_verify::checkpoint::Scheme;
 use chancery_verify::cosignature::{Policy, Witness, signed_bytes};
 use chancery_verify::merkle::{TreeHead, consistency_proof, leaf_hash};
-use chancery_verify::note::{KeyName, Note};
+use chancery_verify::note::{KeyName, Note, NoteSignature};
 use chancery_verify::tile::{Edge, Tiles};
 use chancery_verify::verifier_key::{KeyType, VerifierKey};
-use chancery_verify::witness::{AddCheckpoint, Refusal, parse_lines, parse_size};
+use chancery_verify::witness::{AddCheckpoint, Log as WitnessedLog, Refusal, parse_lines, parse_size};
 use chancery_verify::{PublicKey, Rejection, Timestamp};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -139,6 +140,10 @@ impl Log {
         Self { key, pair, tiles, heads }
     }
 
+    fn log(&self) -> WitnessedLog {
+        WitnessedLog::new(self.key.clone(), None).unwrap()
+    }
+
     fn head(&self, size: u64) -> TreeHead {
         self.heads[usize::try_from(size).unwrap()]
     }
@@ -155,6 +160,26 @@ impl Log {
     }
 }
 
+#[test]
+fn a_frozen_log_says_so_in_a_line_that_its_key_signs() {
+    let (scheme, key, head) = (OURS.key.scheme().unwrap(), OURS.key.key(), OURS.head(7));
+    let since = Timestamp::from_seconds(1_257_894_000);
+    let text = scheme.frozen_text(&head, since).unwrap();
+    let before = Note::parse(&OURS.checkpoint(7)).unwrap().text;
+    assert_eq!(text, format!("{before}Log frozen — Tue Nov 10 23:00:00 UTC 2009\n"));
+    let signature = OURS.pair.sign(text.as_bytes());
+    let note = scheme.frozen_note(text, key, signature.as_ref());
+    assert_eq!(scheme.open(&note, key), Ok(head));
+    assert_eq!(scheme.open(&note.replace("2009", "2010"), key), Err(Rejection::NoteSignature));
+    // Whoever cosigned the checkpoint before can cosign this one: the tree is the same.
+    let request = OURS.request(7, 7, &note).to_string();
+    assert_eq!(AddCheckpoint::parse(&request).unwrap().checkpoint, note);
+    let name = KeyName::new("log.example").unwrap();
+    for other in [Scheme::RekorV1 { host: name.clone(), tree_id: 7 }, Scheme::StaticCt { origin: name }] {
+        assert_eq!(other.frozen_text(&head, since), None);
+    }
+}
+
 proptest! {
     #[test]
     fn a_witness_goes_on_along_one_history(known in 0..=LARGEST, old in 0..=LARGEST, new in 0..=LARGEST, fork: bool) {
@@ -168,9 +193,9 @@ proptest! {
             () if fork && known > 0 => Err(Refusal::Inconsistent),
             () => Ok(log.head(new)),
         };
-        prop_assert_eq!(request.judge(&OURS.key, Some(&head)), expected);
+        prop_assert_eq!(request.judge(&OURS.log(), Some(&head)), expected);
         if known == 0 {
-            prop_assert_eq!(request.judge(&OURS.key, None), expected);
+            prop_assert_eq!(request.judge(&OURS.log(), None), expected);
         }
         let text = request.to_string();
         prop_assert_eq!(AddCheckpoint::parse(&text), Ok(request));
@@ -183,11 +208,11 @@ proptest! {
         let mut request = OURS.request(old, new, &checkpoint);
         let known = OURS.head(old);
         let longer = AddCheckpoint { proof: [request.proof.clone(), vec![[0; 32]]].concat(), ..request.clone() };
-        prop_assert_eq!(longer.judge(&OURS.key, Some(&known)), Err(Refusal::Inconsistent));
+        prop_assert_eq!(longer.judge(&OURS.log(), Some(&known)), Err(Refusal::Inconsistent));
         if !request.proof.is_empty() {
             let at = at.index(request.proof.len());
             request.proof[at][0] ^= 1 << bit;
-            prop_assert_eq!(request.judge(&OURS.key, Some(&known)), Err(Refusal::Inconsistent));
+            prop_assert_eq!(request.judge(&OURS.log(), Some(&known)), Err(Refusal::Inconsistent));
         }
     }
 }
@@ -195,7 +220,7 @@ proptest! {
 #[test]
 fn only_the_log_is_listened_to() {
     let checkpoint = OURS.checkpoint(5);
-    let judge = |checkpoint: &str, old| AddCheckpoint { old, proof: vec![], checkpoint }.judge(&OURS.key, None);
+    let judge = |checkpoint: &str, old| AddCheckpoint { old, proof: vec![], checkpoint }.judge(&OURS.log(), None);
     assert_eq!(judge(&checkpoint, 0), Ok(OURS.head(5)));
     let cosigned = format!("{checkpoint}— someone.else AAAAAQME\n");
     assert_eq!(judge(&cosigned, 0), Ok(OURS.head(5)), "signatures of others are ignored");
@@ -249,4 +274,27 @@ fn answers_are_sizes_or_signature_lines() {
     }
     let text = "log.example\n0\nroot\n";
     assert_eq!(signed_bytes(text, 7), b"cosignature/v1\ntime 7\nlog.example\n0\nroot\n");
+}
+
+/// The key of one name signs for another origin, as the Go checksum database does.
+#[test]
+fn the_origin_may_be_another_than_the_name_of_the_key() {
+    let own = OURS.key.name().to_string();
+    let head = OURS.head(5);
+    let text = OURS.checkpoint(5).replacen(&own, "a tree of ours", 1);
+    let (body, _) = text.split_once("\n\n").unwrap();
+    let signature = OURS.pair.sign(format!("{body}\n").as_bytes());
+    let line =
+        NoteSignature { name: OURS.key.name().clone(), key_id: OURS.key.key_id(), bytes: signature.as_ref().to_vec() };
+    let note = Note { text: format!("{body}\n"), signatures: vec![line] }.to_string();
+    let judge = |origin, checkpoint: &str| {
+        let log = WitnessedLog::new(OURS.key.clone(), origin).unwrap();
+        AddCheckpoint { old: 0, proof: vec![], checkpoint }.judge(&log, None)
+    };
+    assert_eq!(judge(Some("a tree of ours"), &note), Ok(head));
+    assert_eq!(judge(Some("a tree of others"), &note), Err(Refusal::Unsigned));
+    assert_eq!(judge(None, &note), Err(Refusal::Unsigned));
+    assert_eq!(judge(Some("a tree of ours"), &OURS.checkpoint(5)), Err(Refusal::Unsigned));
+    assert_eq!(judge(Some("a tree of ours"), &text), Err(Refusal::Unsigned), "signed for the other origin");
+    assert_eq!(judge(Some(&own), &OURS.checkpoint(5)), Ok(head));
 }

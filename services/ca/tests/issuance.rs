@@ -11,8 +11,7 @@ use chancery_ca::chain::IssuingChain;
 use chancery_daemon::authority::AuthorityError;
 use chancery_daemon::signer::Signer;
 use chancery_verify::certificate::{
-    Certificate, Identity, unverified_precertificate_tbs, verify_authority, verify_chain, verify_path, verify_profile,
-    with_extension,
+    Certificate, FinalIssuer, Identity, verify_authority, verify_chain, verify_path, verify_profile, with_extension,
 };
 use chancery_verify::extension::Claim;
 use chancery_verify::key::KeyKind;
@@ -96,8 +95,9 @@ async fn precertificate_and_certificate_differ_in_their_last_extension_alone() {
     let poison = precertificate.extensions().last().unwrap().to_der().unwrap();
     let tbs = precertificate.precertificate_tbs().unwrap();
     assert_eq!(with_extension(&tbs, &poison).unwrap(), precertificate.tbs_der());
-    assert_eq!(unverified_precertificate_tbs(&submitted[0]), Ok(tbs));
-    assert_eq!(unverified_precertificate_tbs(leaf.der()), Err(Rejection::SctPoison));
+    let issuer = FinalIssuer::among(world.chain.certificates()).unwrap();
+    assert_eq!(issuer.unverified_entry(&submitted[0]), leaf.precert_entry(world.chain.issuing().public_key()));
+    assert_eq!(issuer.unverified_entry(leaf.der()), Err(Rejection::SctPoison));
     assert_eq!(precertificate.tbs_without_sct_list(), Err(Rejection::SctPoison));
     assert_eq!(leaf.precertificate_tbs(), Err(Rejection::SctPoison));
 

@@ -3,6 +3,7 @@
 //! The exit code is 0 only if the verb did its work and found nothing wrong. Data goes to standard output, everything else
 //! to standard error.
 
+mod artifact;
 mod config;
 mod conformance;
 mod dev;
@@ -14,6 +15,7 @@ mod log;
 mod overview;
 mod policy;
 mod reference;
+mod search;
 mod serve;
 mod token;
 mod trust;
@@ -43,6 +45,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Artifact(Box<artifact::Arguments>),
     Config(config::Arguments),
     Conformance(conformance::Arguments),
     Dev(Box<dev::Arguments>),
@@ -54,6 +57,7 @@ enum Verb {
     Policy(Box<policy::Arguments>),
     #[command(hide = true)]
     Reference(reference::Arguments),
+    Search(Box<search::Arguments>),
     Serve(serve::Arguments),
     Token(token::Arguments),
     Trust(trust::Arguments),
@@ -65,6 +69,7 @@ impl Cli {
     /// Runs the verb.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
+            Verb::Artifact(arguments) => Ok(artifact::run(*arguments).await),
             Verb::Config(arguments) => config::run(arguments),
             Verb::Conformance(arguments) => conformance::run(arguments).await,
             Verb::Dev(arguments) => dev::run(*arguments).await,
@@ -75,6 +80,7 @@ impl Cli {
             Verb::Log(arguments) => log::run(arguments).await,
             Verb::Policy(arguments) => policy::run(*arguments).await,
             Verb::Reference(arguments) => reference::run(arguments),
+            Verb::Search(arguments) => Ok(search::run(*arguments).await),
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
             Verb::Trust(arguments) => trust::run(arguments).await,

@@ -8,6 +8,7 @@
 mod arguments;
 mod audit;
 mod console;
+mod search;
 mod trust;
 mod tsa;
 
@@ -30,6 +31,7 @@ use chancery_trust::Validity;
 use chancery_verify::Timestamp;
 use console::ConsoleTable;
 use schemars::JsonSchema;
+use search::SearchTable;
 use serde::Deserialize;
 use std::{
     fs,
@@ -66,6 +68,9 @@ pub(crate) struct Configuration {
     /// The logs.
     #[serde(default)]
     pub(crate) log: LogTable,
+    /// The search index of the logs.
+    #[serde(default)]
+    pub(crate) search: SearchTable,
     /// The timestamp authority.
     #[serde(default)]
     pub(crate) tsa: TsaTable,

@@ -11,8 +11,8 @@ use crate::{
     data_directory::DataDirectory,
     instance::{
         Addresses, AuthorityArguments, Choices, ConsoleSettings, GuardedClock, Instance, OperationsArguments,
-        RekorV1Arguments, RekorV2Arguments, Setup, SignIn, TilesArguments, TimestampArguments, TransparencyArguments,
-        TufArguments, WitnessArguments,
+        RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn, TilesArguments, TimestampArguments,
+        TransparencyArguments, TufArguments, WitnessArguments,
     },
     issuer,
     issuers::ConfiguredIssuers,
@@ -52,6 +52,7 @@ pub(crate) struct Options<'a> {
     pub(crate) operations: &'a OperationsArguments,
     pub(crate) rekor_v1: &'a RekorV1Arguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
+    pub(crate) search: &'a SearchArguments,
     pub(crate) authority: &'a AuthorityArguments,
     pub(crate) timestamps: &'a TimestampArguments,
     pub(crate) tuf: &'a TufArguments,
@@ -74,13 +75,25 @@ pub(crate) async fn run(
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     // A development server asks no time server.
     let clock = GuardedClock::start(None).await;
-    let Options { demo, tiles, transparency, operations, rekor_v1, rekor_v2, authority, timestamps, tuf, witnesses } =
-        *options;
+    let Options {
+        demo,
+        tiles,
+        transparency,
+        operations,
+        rekor_v1,
+        rekor_v2,
+        search,
+        authority,
+        timestamps,
+        tuf,
+        witnesses,
+    } = *options;
     // (1)
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
     let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
     let witnesses = witnesses.read()?;
-    let choices = Choices { tiles, witnesses, transparency, operations, rekor_v1, rekor_v2, settings, timestamps, tuf };
+    let choices =
+        Choices { tiles, witnesses, transparency, operations, rekor_v1, rekor_v2, search, settings, timestamps, tuf };
     let roles = Role::ALL.into();
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
     for (name, uri) in [("ca", &authority.ca_key), ("tsa", &timestamps.tsa_key)] {

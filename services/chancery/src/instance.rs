@@ -22,6 +22,7 @@ mod rekor_shards;
 mod rekor_v1;
 mod rekor_v2;
 mod running;
+mod search;
 mod setup;
 mod shards;
 mod tiles;
@@ -42,6 +43,7 @@ pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v1::RekorV1Arguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
+pub(crate) use search::{SearchArguments, kind as search_kind, source_entry, store as search_store};
 pub(crate) use setup::{ConsoleSettings, Setup, SignIn};
 pub(crate) use shards::{mark_file, marks, tree_id};
 #[cfg(feature = "s3")]

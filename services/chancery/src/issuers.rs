@@ -1,8 +1,7 @@
 //! The file of issuers: read at the start, followed while the program runs.
 //!
-//! What the file says is asked anew every two seconds, and at once on SIGHUP. Its contents decide, not events of the file
-//! system: editors, `mv` and Kubernetes' swapped links all look the same. A file that is broken changes nothing but the log;
-//! the issuers of before stay trusted. Keys are never read again.
+//! What the file says is asked anew every two seconds, and at once on SIGHUP. A file that is broken changes nothing but the
+//! log; the issuers of before stay trusted. Keys are never read again.
 
 use anyhow::Context as _;
 use chancery_ca::{
@@ -10,16 +9,13 @@ use chancery_ca::{
     config::{self, ConfigError},
     oidc::http_fetcher,
 };
-use chancery_daemon::reload::Hangups;
+use chancery_daemon::reload::Looks;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    task::JoinHandle,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::task::JoinHandle;
 
 /// How long a change may go unnoticed.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -54,30 +50,24 @@ impl ConfiguredIssuers {
         own: Option<IssuerSettings>,
     ) -> anyhow::Result<Option<JoinHandle<()>>> {
         let Some(file) = self.file.clone() else { return Ok(None) };
-        let mut hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
+        let mut looks = Looks::every(PERIOD).context("cannot wait for SIGHUP")?;
         Ok(Some(tokio::spawn(async move {
-            let mut ticks = interval(PERIOD);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut complaint = None;
             loop {
-                let asked = wait(&mut hangups, &mut ticks).await;
+                looks.next().await;
                 match self.reload(&file, &authority, own.as_ref()) {
                     Ok(changed) => {
-                        if changed || asked || complaint.is_some() {
+                        if looks.is_good_news(changed) {
                             tracing::info!(issuers = self.read.len(), changed, "the list of issuers was read again");
                         }
-                        complaint = None;
                     }
                     Err(error) => {
                         let error = error.to_string();
-                        // Once for each way of being broken, not every two seconds.
-                        if asked || complaint.as_ref() != Some(&error) {
+                        if looks.is_bad_news(&error) {
                             tracing::error!(
                                 error,
                                 "cannot use the changed list of issuers; the earlier list stays in use"
                             );
                         }
-                        complaint = Some(error);
                     }
                 }
             }
@@ -99,13 +89,5 @@ impl ConfiguredIssuers {
         authority.replace_authenticator(authority.authenticator().reconfigured(all, &http_fetcher)?);
         self.read = read;
         Ok(true)
-    }
-}
-
-/// Waits for the next reload. Returns whether a signal (SIGHUP) asked for it.
-async fn wait(hangups: &mut Hangups, ticks: &mut tokio::time::Interval) -> bool {
-    tokio::select! {
-        () = hangups.received() => true,
-        _ = ticks.tick() => false,
     }
 }

@@ -158,6 +158,7 @@ impl Started<'_> {
             operations: &prepared.operations,
             rekor_v1: &prepared.rekor_v1,
             rekor_v2: &prepared.rekor_v2,
+            search: &prepared.search,
             timestamps: &prepared.timestamps,
             tuf: &prepared.tuf,
             settings: prepared.authority,

@@ -1,6 +1,7 @@
 //! Witnesses: asking those of other operators, and being one.
 
 mod client;
+mod logs;
 mod serve;
 
 pub(crate) use client::HttpWitness;

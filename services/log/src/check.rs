@@ -10,11 +10,13 @@
 //!
 //! | changed | why nothing follows from it |
 //! |---|---|
-//! | `bundle_parts.timestamp_ms` of a Rekor log, to a time between those of its neighbours, if its head is not kept | the time of an entry is not hashed into the tree; clients have the one that was promised |
-//! | `logs.created_ms`, to a time before the first entry, if the first head is not kept | it is only shown |
+//! | `bundle_parts.timestamp_ms` of a Rekor log, to a time between those of its neighbours, if the time of its head is not kept beside it (in `SQLite`, and from before heads were kept) | the time of an entry is not hashed into the tree; clients have the one that was promised |
+//! | `logs.created_ms`, to a time before the first entry, if the head of the empty tree is not kept | it is only shown |
+//! | `bundle_parts.root_hash` (`SQLite`) of another than the newest head, that is null | heads from before version 7 are not kept; nothing is derived from them |
 //! | `frozen_logs`, `quarantined_logs` | that a log is frozen or in doubt is a decision, not a fact about the tree |
 //! | `ended_logs.ended_ms`, and `published_size` upwards | how much was lost is known to nobody else |
 //! | a row of `checkpoints` that is missing | not every checkpoint is stored |
+//! | a row of `frozen_checkpoints` that is missing | the next start of the server signs it again |
 //! | a row of `issuers` that no entry names | it is stored before the entry is logged |
 //! | a row of `attestations` that is missing, or that no entry names | which of them are kept is a decision, not a fact about the tree |
 

@@ -35,6 +35,17 @@ pub struct Published {
     pub(crate) edge: Trees,
 }
 
+impl Published {
+    /// Whether the two checkpoints have the same text, so that a cosignature of one is valid for the other. Two of one tree
+    /// differ where the log was frozen in between.
+    pub(crate) fn has_text_of(&self, other: &Self) -> bool {
+        fn text(note: &str) -> &str {
+            note.split_once("\n\n").map_or(note, |(text, _)| text)
+        }
+        text(&self.note) == text(&other.note)
+    }
+}
+
 /// What the sequencer answers for one entry.
 #[derive(Debug, Clone)]
 pub(crate) enum Sequenced {
@@ -59,18 +70,23 @@ pub(crate) struct HeadSigner<'a> {
     pub(crate) signer: &'a Signer,
     /// Of the checkpoints.
     pub(crate) samples: &'a Samples,
+    /// Since when the log has been frozen, if it is. The checkpoints of some logs say so.
+    pub(crate) frozen: Option<Timestamp>,
 }
 
 impl HeadSigner<'_> {
     /// Signs a committed head, verifies the checkpoint that comes of it if it is one of the samples, and returns it for
     /// publication.
     pub(crate) async fn sign(self, head: &CommittedHead, edge: &Edge, now: Timestamp) -> Result<Published, Error> {
-        let Self { scheme, signer, samples } = self;
-        let signature = signer
-            .sign(&scheme.signed_bytes(&head.tree, now))
-            .await
-            .map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
-        let note = scheme.note(&head.tree, now, signer.public_key(), &signature);
+        let Self { scheme, signer, samples, frozen } = self;
+        let frozen = frozen.and_then(|since| scheme.frozen_text(&head.tree, since));
+        let signed = frozen.clone().map_or_else(|| scheme.signed_bytes(&head.tree, now), String::into_bytes);
+        let unavailable = |_| Error::Unavailable { reason: "the log's key cannot sign" };
+        let (key, signature) = (signer.public_key(), signer.sign(&signed).await.map_err(unavailable)?);
+        let note = match frozen {
+            Some(text) => scheme.frozen_note(text, key, &signature),
+            None => scheme.note(&head.tree, now, key, &signature),
+        };
         samples.check(now, || match scheme.open(&note, signer.public_key()) {
             Ok(stated) if stated == head.tree => Ok(()),
             Ok(_) => Err(Corrupt::new("a checkpoint states the head it was made for")),

@@ -10,7 +10,7 @@
 //! 1. A personality checks the submission and makes a [`Pending`] of it.
 //! 2. [`Log::append`] puts it into the pool; a full pool is [`Error::Busy`].
 //! 3. The sequencer takes everything that waits, assigns indices and extends the tree. The store writes the extension in one
-//!    transaction (`heads`, in `SQLite` `tree_heads`, `bundle_parts`, `identities`, `tiles`), if the head is still the one that
+//!    transaction (`bundle_parts`, `identities`, `tiles`, in `PostgreSQL` also `heads`), if the head is still the one that
 //!    was extended and none of the entries is logged. **The commit is the durability point.** Otherwise the store says what
 //!    there is, and the sequencer extends that.
 //! 4. It signs the committed head and wakes the submitters. The head is published once it is in the high-water mark, which
@@ -32,7 +32,8 @@
 //! 3. `trust`: guard, high-water mark, witnesses. `append`: pool and sequencer.
 //! 4. `cache`: full tiles in memory. `destination`: where copies of files go. `engine`: a [`Log`], opened from all of these.
 //! 5. `read`: proofs, receipts, and the log as files. [`mirror`]: these files in another place.
-//! 6. `personality`: Rekor v1, Rekor v2, CT. [`check`]: what an auditor does. [`ending`]: the end of a log in doubt.
+//! 6. `personality`: Rekor v1, Rekor v2, CT. [`check`]: what an auditor does. [`ending`]: the end of a log in doubt. `stored`: a
+//!    log that is read without its sequencer.
 
 mod activity;
 mod append;
@@ -52,6 +53,7 @@ pub mod quarantine;
 mod read;
 mod shared_read;
 pub mod store;
+mod stored;
 mod tree;
 mod trust;
 
@@ -62,5 +64,6 @@ pub use error::Error;
 pub use head::Published;
 pub use personality::{ct, rekor_v1, rekor_v2, series};
 pub use read::{Files, Outcome, Receipt};
+pub use stored::StoredLog;
 pub use tree::{Pending, Sealed};
 pub use trust::witnessing;

@@ -316,6 +316,13 @@ pub trait Store: Doubts + Attestations + Send + Sync {
     /// Since when the log has been frozen; `None` where it is not.
     fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>>;
 
+    /// Stores the checkpoint that says since when the log is frozen. Nothing changes the second time. MUST fail if the log is
+    /// not frozen.
+    fn publish_frozen(&self, log_id: i64, note: String) -> Answer<'_, ()>;
+
+    /// The checkpoint that says since when the log is frozen, if it is stored.
+    fn frozen_checkpoint(&self, log_id: i64) -> Answer<'_, Option<String>>;
+
     /// The committed head.
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead>;
 
@@ -384,11 +391,9 @@ pub trait Store: Doubts + Attestations + Send + Sync {
     fn census(&self, log_id: i64) -> Answer<'_, Census>;
 
     /// Up to `count` of the heads that the log has had, in order: those that extend a tree of more than `after` leaves, or from
-    /// the first one on. The last one is [`Self::head`]. Nothing where the database keeps only that one. For checks.
-    fn earlier_heads(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<EarlierHead>> {
-        let _ = (log_id, after, count);
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
+    /// the first one on. The last one is [`Self::head`], unless that is of the empty tree. Those from before the database kept
+    /// them are not among them. For checks.
+    fn earlier_heads(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<EarlierHead>>;
 
     /// Every issuer: its SHA-256 and itself, in DER. For checks.
     fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, Bytes)>>;

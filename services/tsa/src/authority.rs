@@ -1,7 +1,7 @@
 //! The role: answers a request with a timestamp, or refuses it.
 
 use crate::encoding::{Encoder, Moment};
-use crate::{Error, Policies};
+use crate::{Error, Profile};
 use chancery_daemon::authority::{AuthorityError, serial_number};
 use chancery_daemon::clock::{ClockFault, ClockGuard};
 use chancery_daemon::random::Random;
@@ -19,11 +19,11 @@ struct Signing {
 }
 
 impl Signing {
-    fn new(authority: Authority, signer: Arc<Signer>) -> Result<Self, AuthorityError> {
+    fn new(authority: Authority, signer: Arc<Signer>, profile: &Profile) -> Result<Self, AuthorityError> {
         if signer.public_key() != authority.leaf().public_key() {
             return Err(AuthorityError::OtherKey);
         }
-        let encoder = Encoder::new(&authority)?;
+        let encoder = Encoder::new(&authority, profile)?;
         Ok(Self { authority, encoder, signer })
     }
 }
@@ -32,7 +32,7 @@ impl Signing {
 pub struct TimestampAuthority {
     /// Replaced when the key is rotated. A request keeps the value it began with.
     signing: RwLock<Arc<Signing>>,
-    policies: Policies,
+    profile: Profile,
     clock: Arc<ClockGuard>,
     random: Arc<dyn Random>,
     /// Which signatures are verified.
@@ -49,14 +49,14 @@ impl TimestampAuthority {
     pub fn new(
         authority: Authority,
         signer: Arc<Signer>,
-        policies: Policies,
+        profile: impl Into<Profile>,
         clock: impl Into<Arc<ClockGuard>>,
         random: Arc<dyn Random>,
     ) -> Result<Self, AuthorityError> {
-        let clock = clock.into();
-        let signing = RwLock::new(Arc::new(Signing::new(authority, signer)?));
+        let (profile, clock) = (profile.into(), clock.into());
+        let signing = RwLock::new(Arc::new(Signing::new(authority, signer, &profile)?));
         let (samples, defect) = (Samples::default(), OnceLock::new());
-        Ok(Self { signing, policies, clock, random, samples, defect })
+        Ok(Self { signing, profile, clock, random, samples, defect })
     }
 
     /// Signs with another key from the next request on. Requests in flight finish with the old key.
@@ -64,7 +64,7 @@ impl TimestampAuthority {
     /// # Errors
     /// [`AuthorityError::OtherKey`] where `signer` is not the key of the chain's leaf.
     pub fn replace(&self, authority: Authority, signer: Arc<Signer>) -> Result<(), AuthorityError> {
-        let next = Arc::new(Signing::new(authority, signer)?);
+        let next = Arc::new(Signing::new(authority, signer, &self.profile)?);
         *self.signing.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
@@ -119,11 +119,15 @@ impl TimestampAuthority {
     /// Answers a request with a `TimeStampResp` in DER.
     ///
     /// 1. The requested policy is one of ours.
-    /// 2. There is a time to sign.
-    /// 3. The key signs it.
-    /// 4. The answer is parsed as a client does and matches the request, this authority and the time.
+    /// 2. There are no extensions, or extensions are copied.
+    /// 3. There is a time to sign.
+    /// 4. The key signs it.
+    /// 5. The answer is parsed as a client does and matches the request, this authority and the time.
     pub async fn timestamp(&self, request: &Request<'_>) -> Result<Vec<u8>, Error> {
-        let policy = self.policies.select(request.policy).ok_or(Error::Policy)?;
+        let policy = self.profile.policies.select(request.policy).ok_or(Error::Policy)?;
+        if request.extensions.is_some() && !self.profile.copies_extensions {
+            return Err(Error::Request(Rejection::TimestampExtension));
+        }
         let signing = self.signing();
         let time = self.time(&signing)?;
         let serial = serial_number(self.random.as_ref());
@@ -153,6 +157,10 @@ impl TimestampAuthority {
         if token.info().time.seconds() != time.seconds() {
             return Err(Rejection::TimestampTime);
         }
+        // Other authorities may add extensions of their own. This one does not.
+        if token.info().extensions != request.extensions {
+            return Err(Rejection::TimestampExtension);
+        }
         if !self.samples.take(time) {
             return authority.verify_contents(&token);
         }
@@ -165,7 +173,7 @@ impl TimestampAuthority {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chain;
+    use crate::{Policies, chain};
     use chancery_daemon::clock::{FixedClock, FixedUptime};
     use chancery_daemon::random::SystemRandom;
     use chancery_verify::key::KeyKind;
@@ -184,7 +192,7 @@ mod tests {
         let (signer, policies) = (Arc::new(signer), Policies::default());
         let authority = TimestampAuthority::new(certificates, signer, policies, guard, Arc::new(SystemRandom)).unwrap();
         let imprint = Imprint { hash: HashAlgorithm::Sha256, digest: &[7; 32], null_parameters: true };
-        let request = Request { imprint, policy: None, nonce: Some(&[1]), certificates: false };
+        let request = Request { imprint, policy: None, nonce: Some(&[1]), certificates: false, extensions: None };
         let response = authority.timestamp(&request).await.unwrap();
 
         let mut signature = response.clone();

@@ -3,8 +3,9 @@
 //! The parts common to all answers are encoded once, when the authority starts. Attributes, certificates and names are
 //! those of Sigstore's own authority, except that the certificate's hash is always SHA-256.
 
+use crate::Profile;
 use chancery_daemon::authority::SERIAL_BYTES;
-use chancery_verify::certificate::SignatureAlgorithm;
+use chancery_verify::certificate::{Certificate, SignatureAlgorithm};
 use chancery_verify::timestamping::asn1::{
     GENERALIZED_TIME, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, UTC_TIME, constructed, write,
 };
@@ -15,6 +16,7 @@ use chancery_verify::timestamping::{
 use chancery_verify::{HashAlgorithm, Rejection, Timestamp, hash};
 use const_oid::ObjectIdentifier;
 use der::Encode as _;
+use std::slice;
 use time::OffsetDateTime;
 
 /// `accuracy`: one second, because times are whole seconds.
@@ -67,7 +69,7 @@ impl Unsigned {
 }
 
 impl Encoder {
-    pub(crate) fn new(authority: &Authority) -> Result<Self, Rejection> {
+    pub(crate) fn new(authority: &Authority, profile: &Profile) -> Result<Self, Rejection> {
         let leaf = authority.leaf();
         let algorithm = SignatureAlgorithm::for_key(leaf.public_key().kind());
         let hash = leaf.public_key().kind().hash();
@@ -77,13 +79,15 @@ impl Encoder {
         let identified = write(SEQUENCE, &[&certificate_hash, authority.issuer_serial_der()]);
         let signing_certificate = write(SEQUENCE, &[&write(SEQUENCE, &[&identified])]);
         let signature_algorithm = algorithm.identifier().to_der().map_err(|_| Rejection::AlgorithmNotAllowed)?;
+        let included = if profile.includes_chain { authority.chain() } else { slice::from_ref(leaf) };
+        let included: Vec<&[u8]> = included.iter().map(Certificate::der).collect();
         Ok(Self {
             hash,
             name: write(constructed(0), &[authority.name_der()]),
             content_type: attribute(CONTENT_TYPE, &identifier(TST_INFO)),
             signing_certificate: attribute(SIGNING_CERTIFICATE_V2, &signing_certificate),
             signed_data: [&[INTEGER, 1, 3], &write(SET, &[&digest_algorithm])[..]].concat(),
-            certificates: write(constructed(0), &[leaf.der()]),
+            certificates: write(constructed(0), &included),
             signer_info: [&[INTEGER, 1, 1], authority.identifier_der(), &digest_algorithm].concat(),
             signature_algorithm,
         })
@@ -109,8 +113,11 @@ impl Encoder {
         let serial = write(INTEGER, &[&serial]);
         let time = write(GENERALIZED_TIME, &[time]);
         let nonce = request.nonce.map(|nonce| write(INTEGER, &[nonce])).unwrap_or_default();
+        let extensions = request.extensions.map(|extensions| write(constructed(1), &[extensions])).unwrap_or_default();
         // `ordering` is FALSE, which DER omits: times in whole seconds do not define an order.
-        write(SEQUENCE, &[&[INTEGER, 1, 1], &policy, &imprint, &serial, &time, &ACCURACY, &nonce, &self.name])
+        let fields =
+            [&[INTEGER, 1, 1][..], &policy, &imprint, &serial, &time, &ACCURACY, &nonce, &self.name, &extensions];
+        write(SEQUENCE, &fields)
     }
 
     /// Returns the whole answer.

@@ -22,8 +22,10 @@ mod encoding;
 mod error;
 pub mod http;
 mod policy;
+mod profile;
 
 pub use authority::TimestampAuthority;
 pub use error::Error;
 pub use http::{measured_router, router};
 pub use policy::{DEFAULT_POLICY, Policies};
+pub use profile::Profile;

@@ -8,9 +8,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_daemon::clock::ClockFault;
 use chancery_daemon::random::SystemRandom;
 use chancery_daemon::signer::{RemoteKey, RemoteSignature, Signer, SignerError};
-use chancery_tsa::{DEFAULT_POLICY, Error, Policies, chain};
+use chancery_tsa::{DEFAULT_POLICY, Error, Policies, Profile, chain};
 use chancery_verify::certificate::Certificate;
 use chancery_verify::key::KeyKind;
+use chancery_verify::timestamping::asn1::{SEQUENCE, write};
 use chancery_verify::timestamping::{Authority, Imprint, Request, Token};
 use chancery_verify::{HashAlgorithm, Rejection, Timestamp};
 use const_oid::ObjectIdentifier;
@@ -103,6 +104,53 @@ async fn policies_are_the_configured_ones() {
             None => assert_eq!(answer.status, StatusCode::BAD_REQUEST),
         }
     }
+}
+
+/// As upstream's `--include-chain-in-response`.
+#[tokio::test]
+async fn certificates_are_the_leaf_or_the_chain_and_only_where_they_are_asked_for() {
+    for includes_chain in [false, true] {
+        let world = World::with(KeyKind::P256, Profile { includes_chain, ..Profile::default() }).await;
+        let authority = world.authority.authority();
+        let chain: Vec<&[u8]> = authority.chain().iter().map(Certificate::der).collect();
+        for certificates in [false, true] {
+            let asked = Request { certificates, ..request(&[7; 32]) };
+            let answer = world.ask(DER, asked.to_der()).await;
+            let token = Token::from_response(&answer.body).unwrap();
+            assert_eq!(token.verify_answers(&asked), Ok(()));
+            assert_eq!(authority.verify(&token), Ok(()));
+            let expected = match (certificates, includes_chain) {
+                (false, _) => &[][..],
+                (true, false) => &chain[..1],
+                (true, true) => &chain[..],
+            };
+            assert_eq!(token.certificates(), expected);
+        }
+    }
+}
+
+/// As upstream's `--allow-custom-extensions`, except that critical ones are refused. `hostile.rs` has the default.
+#[tokio::test]
+async fn extensions_are_copied_where_an_operator_allows_it() {
+    let world = World::with(KeyKind::P256, Profile { copies_extensions: true, ..Profile::default() }).await;
+    let extension = |critical: &[u8]| write(SEQUENCE, &[&[6, 3, 0x2a, 3, 4], critical, &[4, 4, 1, 2, 3, 4]]);
+    let two = [extension(&[]), write(SEQUENCE, &[&[6, 1, 0x2b], &[4, 0]])].concat();
+    for extensions in [extension(&[]), two] {
+        let asked = Request { extensions: Some(&extensions), nonce: Some(&[5]), ..request(&[7; 32]) };
+        let answer = world.ask(DER, asked.to_der()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        let token = Token::from_response(&answer.body).unwrap();
+        assert_eq!(token.info().extensions, Some(&extensions[..]));
+        assert_eq!(world.authority.authority().verify(&token), Ok(()));
+    }
+    let asked = Request { extensions: Some(&extension(&[1, 1, 0xff])), ..request(&[7; 32]) }.to_der();
+    let answer = world.ask(DER, asked).await;
+    assert_eq!(
+        (answer.status, answer.json()["reason"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("timestamp.extension"))
+    );
+    let answer = world.ask(DER, request(&[7; 32]).to_der()).await;
+    assert_eq!(Token::from_response(&answer.body).unwrap().info().extensions, None);
 }
 
 #[tokio::test]
@@ -211,6 +259,7 @@ proptest! {
             policy: policy.as_ref().map(ObjectIdentifier::as_bytes),
             nonce: nonce.as_deref(),
             certificates,
+            extensions: None,
         };
         let der = asked.to_der();
         let accepted = Request::from_der(&der);

@@ -5,7 +5,8 @@
 //! state (`state`) and speaks HTTP ([`http`]).
 //!
 //! # One request
-//! 1. The log is found by the origin of the checkpoint. It must be a configured one.
+//! 1. The log is found by the origin of the checkpoint. It must be a configured one. The list of logs may change while the
+//!    witness runs.
 //! 2. Under that log's lock, signature, size and consistency proof are checked against the stored state.
 //! 3. If the clock can be trusted, the checkpoint is cosigned, and written to disk with its directory entry. **This is
 //!    the commit point**: a crash before it leaves the old checkpoint, and a cosignature that was never sent.
@@ -27,15 +28,14 @@ use chancery_daemon::signer::SignerError;
 use chancery_verify::cosignature::signed_bytes;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::note::{KeyName, Note};
-use chancery_verify::verifier_key::VerifierKey;
-use chancery_verify::witness::{AddCheckpoint, Refusal};
+use chancery_verify::witness::{AddCheckpoint, Log, Refusal};
 use chancery_verify::{Rejection, hash};
 use identity::Identity;
 use state::Kept;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
 /// The reason why a witness does not start or cannot continue.
@@ -77,7 +77,7 @@ pub enum Error {
         /// The verifier's reason.
         rejection: Rejection,
     },
-    /// The name is invalid, or the key is not one of a log.
+    /// The name is invalid.
     #[error("{text:?} is refused: {rejection}")]
     Configuration {
         /// The given text.
@@ -85,6 +85,9 @@ pub enum Error {
         /// The reason.
         rejection: Rejection,
     },
+    /// Two logs have the same origin and different keys.
+    #[error("the logs name two keys for the origin {0:?}; a log has one key, so name one")]
+    TwoKeys(String),
     /// The key cannot be used.
     #[error("the witness's key: {0}")]
     Signer(#[from] SignerError),
@@ -110,8 +113,8 @@ pub struct Settings<'a> {
     /// Its name, by convention a URL without scheme: `witness.example.org/2026`. It cannot change after the directory
     /// was made.
     pub name: &'a str,
-    /// Verifier keys of the logs that it cosigns for. The name of each key is the log's origin.
-    pub logs: Vec<VerifierKey>,
+    /// The logs that it cosigns for.
+    pub logs: Vec<Log>,
 }
 
 /// A witness. Clones are cheap and share the same state.
@@ -120,19 +123,54 @@ pub struct Witness(Arc<Inner>);
 
 struct Inner {
     identity: Identity,
-    logs: BTreeMap<String, Followed>,
+    /// Replaced as a whole when the list changes. A request keeps the log that it began with.
+    logs: RwLock<Arc<Logs>>,
     clock: Arc<ClockGuard>,
     /// Requests by origin and result, if metrics are enabled.
     requests: Option<Counters>,
 }
 
+/// The logs by origin.
+type Logs = BTreeMap<String, Arc<Followed>>;
+
 /// The witness's data of a log.
 struct Followed {
-    key: VerifierKey,
+    log: Log,
     /// File with its last checkpoint.
     path: PathBuf,
-    /// The contents of the file. Locked from judging a request until the new state is written.
-    kept: Mutex<Option<Kept>>,
+    /// Locked from judging a request until the new state is written.
+    state: Mutex<State>,
+}
+
+/// The state of a log.
+struct State {
+    /// The contents of the file.
+    kept: Option<Kept>,
+    /// Whether the log is no longer on the list. Its file is not written any more, because a log that is on the list again
+    /// reads it anew.
+    is_removed: bool,
+}
+
+impl Followed {
+    /// Reads what was cosigned for `log` before.
+    fn open(log: Log, identity: &Identity) -> Result<Self, Error> {
+        let name = format!("{}.checkpoint", hex::encode(hash::sha256(log.origin().as_bytes())));
+        let path = identity.logs().join(name);
+        let kept = Kept::read(&path, &log, &identity.witness)?;
+        Ok(Self { log, path, state: Mutex::new(State { kept, is_removed: false }) })
+    }
+}
+
+/// Sorts logs by origin. One that is named twice counts once.
+fn by_origin(logs: Vec<Log>) -> Result<BTreeMap<String, Log>, Error> {
+    let mut sorted = BTreeMap::new();
+    for log in logs {
+        let origin = log.origin().to_owned();
+        if sorted.insert(origin, log.clone()).is_some_and(|before| before != log) {
+            return Err(Error::TwoKeys(log.origin().to_owned()));
+        }
+    }
+    Ok(sorted)
 }
 
 /// The public status of a log.
@@ -156,15 +194,43 @@ impl Witness {
         };
         let name = KeyName::new(settings.name).map_err(configuration(settings.name))?;
         let identity = Identity::open(settings.data, name)?;
-        let mut logs = BTreeMap::new();
-        for key in settings.logs {
-            let scheme = key.scheme().ok_or(Rejection::KeyUnsupported).map_err(configuration(&key.to_string()))?;
-            let origin = scheme.origin();
-            let path = identity.logs().join(format!("{}.checkpoint", hex::encode(hash::sha256(origin.as_bytes()))));
-            let kept = Kept::read(&path, &key, &identity.witness)?;
-            logs.insert(origin, Followed { key, path, kept: Mutex::new(kept) });
+        let mut logs = Logs::new();
+        for (origin, log) in by_origin(settings.logs)? {
+            logs.insert(origin, Arc::new(Followed::open(log, &identity)?));
         }
+        let logs = RwLock::new(Arc::new(logs));
         Ok(Self(Arc::new(Inner { identity, logs, clock, requests })))
+    }
+
+    /// Cosigns for these logs from now on, and for no others. When this returns, nothing more is cosigned for a log that
+    /// was removed. A log that stays, or comes back, goes on where it was.
+    ///
+    /// The caller MUST NOT call this twice at the same time.
+    ///
+    /// # Errors
+    /// As [`Self::open`]: a log keeps its key once something was cosigned for it. Then nothing has changed.
+    pub async fn replace_logs(&self, logs: Vec<Log>) -> Result<(), Error> {
+        let (inner, wanted) = (&self.0, by_origin(logs)?);
+        let current = inner.logs();
+        let stays = |followed: &Followed| wanted.get(followed.log.origin()) == Some(&followed.log);
+        let mut removed = Vec::new();
+        // Requests in flight end first, so that what they write is read where a log has another key now.
+        for followed in current.values().filter(|followed| !stays(followed)) {
+            removed.push(followed.state.lock().await);
+        }
+        let mut next = Logs::new();
+        for (origin, log) in &wanted {
+            let followed = match current.get(origin).filter(|followed| stays(followed)) {
+                Some(followed) => Arc::clone(followed),
+                None => Arc::new(Followed::open(log.clone(), &inner.identity)?),
+            };
+            next.insert(origin.clone(), followed);
+        }
+        for state in &mut removed {
+            state.is_removed = true;
+        }
+        *inner.logs.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        Ok(())
     }
 
     /// The witness's verifier key.
@@ -176,8 +242,8 @@ impl Witness {
     /// The status of every log, by origin.
     pub async fn logs(&self) -> Vec<LogStatus> {
         let mut logs = Vec::new();
-        for (origin, log) in &self.0.logs {
-            let head = log.kept.lock().await.as_ref().map(|kept| kept.head);
+        for (origin, followed) in self.0.logs().iter() {
+            let head = followed.state.lock().await.kept.as_ref().map(|kept| kept.head);
             logs.push(LogStatus { origin: origin.clone(), head });
         }
         logs
@@ -186,8 +252,9 @@ impl Witness {
     /// The last checkpoint of a log, with the cosignature. `origin_hash` is the SHA-256 of its origin in hexadecimal.
     pub async fn checkpoint(&self, origin_hash: &str) -> Option<String> {
         let of = |origin: &String| hex::encode(hash::sha256(origin.as_bytes())) == origin_hash;
-        let (_, log) = self.0.logs.iter().find(|(origin, _)| of(origin))?;
-        log.kept.lock().await.as_ref().map(|kept| kept.note.clone())
+        let logs = self.0.logs();
+        let (_, followed) = logs.iter().find(|(origin, _)| of(origin))?;
+        followed.state.lock().await.kept.as_ref().map(|kept| kept.note.clone())
     }
 
     /// Cosigns a checkpoint, or refuses it. Returns the signature line with its line break.
@@ -203,44 +270,57 @@ impl Witness {
 }
 
 impl Inner {
+    fn logs(&self) -> Arc<Logs> {
+        Arc::clone(&self.logs.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     async fn add_checkpoint(&self, request: &str) -> Result<String, NotCosigned> {
         let request = AddCheckpoint::parse(request).map_err(|_| NotCosigned::Refused(Refusal::Malformed))?;
         // (1)
-        let log = self.logs.get(request.origin()).ok_or(NotCosigned::UnknownLog)?;
-        let answer = self.cosign(log, &request).await;
+        let followed = self.logs().get(request.origin()).cloned().ok_or(NotCosigned::UnknownLog)?;
+        let answer = self.cosign(&followed, &request).await;
         if let Some(requests) = &self.requests {
             requests.increment(&[request.origin(), outcome(&answer)]);
         }
         answer
     }
 
-    async fn cosign(&self, log: &Followed, request: &AddCheckpoint<'_>) -> Result<String, NotCosigned> {
+    async fn cosign(&self, followed: &Followed, request: &AddCheckpoint<'_>) -> Result<String, NotCosigned> {
         // (2)
-        let mut kept = log.kept.lock().await;
-        let known = kept.as_ref().map(|kept| &kept.head);
-        let head = request.judge(&log.key, known).map_err(NotCosigned::Refused)?;
+        let mut state = followed.state.lock().await;
+        if state.is_removed {
+            return Err(NotCosigned::UnknownLog);
+        }
+        let known = state.kept.as_ref().map(|kept| &kept.head);
+        let head = request.judge(&followed.log, known).map_err(NotCosigned::Refused)?;
         // (3)
         let note = Note::parse(request.checkpoint).map_err(|_| NotCosigned::Refused(Refusal::Malformed))?;
         let seconds = self.clock.signing_time().map_err(NotCosigned::Clock)?.seconds();
-        let (next, line) = self.next(log, note, head, seconds).await.map_err(NotCosigned::Broken)?;
-        next.write(&log.path).await.map_err(NotCosigned::Broken)?;
-        *kept = Some(next);
+        let (next, line) = self.next(followed, note, head, seconds).await.map_err(NotCosigned::Broken)?;
+        next.write(&followed.path).await.map_err(NotCosigned::Broken)?;
+        state.kept = Some(next);
         // (4)
         Ok(line)
     }
 
     /// Cosigns a checkpoint. Returns the new state, and the line for the answer.
-    async fn next(&self, log: &Followed, note: Note, head: TreeHead, seconds: u64) -> Result<(Kept, String), Error> {
+    async fn next(
+        &self,
+        followed: &Followed,
+        note: Note,
+        head: TreeHead,
+        seconds: u64,
+    ) -> Result<(Kept, String), Error> {
         let witness = &self.identity.witness;
         let signature = self.identity.signer.sign(&signed_bytes(&note.text, seconds)).await?;
         let line = witness.line(seconds, &signature);
-        let damaged = |rejection| Error::Damaged { path: log.path.clone(), rejection };
+        let damaged = |rejection| Error::Damaged { path: followed.path.clone(), rejection };
         witness.find(&note.text, std::slice::from_ref(&line)).map_err(damaged)?;
         let written = format!("{line}\n");
         // Signatures other than the log's are not stored.
-        let own = |known: &chancery_verify::note::NoteSignature| {
-            known.name == *log.key.name() && known.key_id == log.key.key_id()
-        };
+        let key = followed.log.key();
+        let own =
+            |known: &chancery_verify::note::NoteSignature| known.name == *key.name() && known.key_id == key.key_id();
         let signatures = note.signatures.into_iter().filter(own).chain([line]).collect();
         Ok((Kept { head, note: Note { text: note.text, signatures }.to_string() }, written))
     }

@@ -6,11 +6,11 @@
 
 use super::Error;
 use chancery_daemon::durable;
+use chancery_verify::Rejection;
 use chancery_verify::cosignature::Witness as Cosigner;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::note::Note;
-use chancery_verify::verifier_key::VerifierKey;
-use chancery_verify::{Rejection, witness};
+use chancery_verify::witness::{self, Log};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Reads and verifies the state at `path`. `None` if nothing was cosigned yet.
-    pub(super) fn read(path: &Path, log: &VerifierKey, own: &Cosigner) -> Result<Option<Self>, Error> {
+    pub(super) fn read(path: &Path, log: &Log, own: &Cosigner) -> Result<Option<Self>, Error> {
         let file_error = |source| Error::File { path: path.to_owned(), source };
         if !fs::exists(path).map_err(file_error)? {
             return Ok(None);
@@ -45,9 +45,8 @@ impl Kept {
     }
 }
 
-fn verify(note: &str, log: &VerifierKey, own: &Cosigner) -> Result<TreeHead, Rejection> {
-    let scheme = log.scheme().ok_or(Rejection::KeyUnsupported)?;
-    let head = scheme.open(note, log.key())?;
+fn verify(note: &str, log: &Log, own: &Cosigner) -> Result<TreeHead, Rejection> {
+    let head = log.open(note)?;
     let parsed = Note::parse(note)?;
     own.find(&parsed.text, &parsed.signatures)?;
     Ok(head)

@@ -14,7 +14,7 @@ use chancery_verify::merkle::{TreeHead, consistency_proof, leaf_hash};
 use chancery_verify::note::{KeyName, Note};
 use chancery_verify::tile::{Edge, Tiles};
 use chancery_verify::verifier_key::VerifierKey;
-use chancery_verify::witness::{AddCheckpoint, MAX_BYTES, Refusal, parse_lines};
+use chancery_verify::witness::{AddCheckpoint, Log as WitnessedLog, MAX_BYTES, Refusal, parse_lines};
 use chancery_witness::{Error, NotCosigned, Settings, Witness, http};
 use http_body_util::BodyExt as _;
 use std::fs;
@@ -63,6 +63,10 @@ impl Log {
         self.scheme.verifier_key(self.signer.public_key()).unwrap()
     }
 
+    fn witnessed(&self) -> WitnessedLog {
+        WitnessedLog::new(self.key(), None).unwrap()
+    }
+
     async fn checkpoint(&self, size: u64) -> String {
         let head = &self.heads[usize::try_from(size).unwrap()];
         let signature = self.signer.sign(&self.scheme.signed_bytes(head, NOW)).await.unwrap();
@@ -76,7 +80,7 @@ impl Log {
 }
 
 fn open(data: &Path, logs: &[&Log]) -> Result<Witness, Error> {
-    let logs = logs.iter().map(|log| log.key()).collect();
+    let logs = logs.iter().map(|log| log.witnessed()).collect();
     Witness::open(Settings { data, name: NAME, logs }, Arc::new(FixedClock::new(NOW)).guard(), None)
 }
 
@@ -217,7 +221,7 @@ async fn nothing_is_cosigned_by_a_clock_that_jumps() {
     let (data, log) = (tempfile::tempdir().unwrap(), Log::new("log.example"));
     let clock = Arc::new(FixedClock::new(NOW));
     let guard = Arc::new(ClockGuard::new(clock.clone(), Arc::new(FixedUptime::default()), NOW));
-    let settings = Settings { data: data.path(), name: NAME, logs: vec![log.key()] };
+    let settings = Settings { data: data.path(), name: NAME, logs: vec![log.witnessed()] };
     let witness = Witness::open(settings, guard, None).unwrap();
     is_cosigned(&witness, &log, 3, &witness.add_checkpoint(log.request(0, 3).await).await.unwrap()).await;
     for (now, fault) in [
@@ -245,7 +249,7 @@ async fn a_directory_that_is_not_its_own_is_refused() {
     witness.add_checkpoint(log.request(0, 5).await).await.unwrap();
     drop(witness);
     let clock = Arc::new(FixedClock::new(NOW)).guard();
-    let renamed = Settings { data: data.path(), name: "witness.example/2", logs: vec![log.key()] };
+    let renamed = Settings { data: data.path(), name: "witness.example/2", logs: vec![log.witnessed()] };
     assert!(matches!(Witness::open(renamed, clock.clone(), None), Err(Error::OtherIdentity { .. })));
     let key = data.path().join("key.pem");
     let kept = fs::read(&key).unwrap();
@@ -327,4 +331,76 @@ async fn every_answer_has_its_status() {
     assert_eq!(get(&format!("/{}/checkpoint", hash.to_uppercase())).await.0, 404);
     let (status, page) = get("/").await;
     assert_eq!((status, page), (200, format!("{}\nlog.example: 5 leaves\n", witness.verifier_key())));
+}
+
+/// The list of logs changes while the witness runs.
+#[tokio::test]
+async fn logs_come_and_go_and_go_on_where_they_were() {
+    let data = tempfile::tempdir().unwrap();
+    let (log, other, rekeyed) = (Log::new("log.example"), Log::new("other.example"), Log::new("log.example"));
+    let witness = open(data.path(), &[&log]).unwrap();
+    let replace = async |logs: &[&Log]| witness.replace_logs(logs.iter().map(|log| log.witnessed()).collect()).await;
+    let sizes = async || -> Vec<(String, u64)> {
+        let status = witness.logs().await.into_iter();
+        status.map(|log| (log.origin, log.head.map_or(0, |head| head.size))).collect()
+    };
+    let listed = |logs: &[(&str, u64)]| -> Vec<(String, u64)> {
+        logs.iter().map(|(origin, size)| ((*origin).to_owned(), *size)).collect()
+    };
+    witness.add_checkpoint(log.request(0, 5).await).await.unwrap();
+    replace(&[&log, &other, &log]).await.unwrap();
+    is_cosigned(&witness, &other, 7, &witness.add_checkpoint(other.request(0, 7).await).await.unwrap()).await;
+    assert_eq!(sizes().await, listed(&[("log.example", 5), ("other.example", 7)]));
+
+    replace(&[&other]).await.unwrap();
+    let refused = witness.add_checkpoint(log.request(5, 6).await).await;
+    assert!(matches!(refused, Err(NotCosigned::UnknownLog)), "{refused:?}");
+    assert_eq!(sizes().await, listed(&[("other.example", 7)]));
+    replace(&[&log]).await.unwrap();
+    let refused = witness.add_checkpoint(log.request(0, 6).await).await;
+    assert!(matches!(refused, Err(NotCosigned::Refused(Refusal::Conflict { size: 5 }))), "{refused:?}");
+    is_cosigned(&witness, &log, 6, &witness.add_checkpoint(log.request(5, 6).await).await.unwrap()).await;
+
+    // A log keeps its key: what cannot be used changes nothing, not even for the others of the list.
+    assert!(matches!(replace(&[&other, &rekeyed]).await, Err(Error::Damaged { .. })));
+    assert!(matches!(replace(&[&log, &rekeyed]).await, Err(Error::TwoKeys(origin)) if origin == "log.example"));
+    assert_eq!(sizes().await, listed(&[("log.example", 6)]));
+    is_cosigned(&witness, &log, 9, &witness.add_checkpoint(log.request(6, 9).await).await.unwrap()).await;
+    drop(witness);
+    assert_eq!(open(data.path(), &[&log]).unwrap().logs().await[0].head.map(|head| head.size), Some(9));
+}
+
+/// Requests and changes of the list at the same time: one history, and every answer is one of these.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_log_that_goes_while_it_asks_has_one_history() {
+    let data = tempfile::tempdir().unwrap();
+    let log = Arc::new(Log::new("log.example"));
+    let fork = Arc::new(log.forked(1));
+    let witness = open(data.path(), &[&log]).unwrap();
+    witness.add_checkpoint(log.request(0, 1).await).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for log in [Arc::clone(&log), fork] {
+        let witness = witness.clone();
+        tasks.spawn(async move {
+            let mut cosigned = 0;
+            for new in 2..=LARGEST {
+                for old in (1..new).rev() {
+                    match witness.add_checkpoint(log.request(old, new).await).await {
+                        Ok(_) => cosigned += 1,
+                        Err(NotCosigned::UnknownLog | NotCosigned::Refused(_)) => continue,
+                        Err(other) => panic!("{other:?}"),
+                    }
+                    break;
+                }
+            }
+            cosigned
+        });
+    }
+    for _ in 0..50 {
+        witness.replace_logs(Vec::new()).await.unwrap();
+        witness.replace_logs(vec![log.witnessed()]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let cosigned = tasks.join_all().await;
+    assert!(cosigned.iter().filter(|count| **count > 0).count() <= 1, "two histories: {cosigned:?}");
 }

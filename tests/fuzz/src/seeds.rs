@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::bundle::Bundle;
-use chancery_verify::certificate::{Certificate, Identity};
+use chancery_verify::certificate::{Certificate, FinalIssuer, Identity};
 use chancery_verify::checkpoint::{Checkpoint, Scheme};
 use chancery_verify::claims::Claims;
 use chancery_verify::cosignature::Witness;
@@ -22,7 +22,7 @@ use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
 use std::slice;
@@ -99,7 +99,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "tile" => tiles(),
         "entry" => entries(),
         "entry_v2" => entries_v2(),
-        "certificate" => certificates().into(),
+        "certificate" => certificates().into_iter().chain([precertificate_signer()]).collect(),
         "sct" => scts(),
         "csr" => vec![request()],
         "pem" => pems(),
@@ -185,6 +185,7 @@ fn witness_talk() -> Vec<Vec<u8>> {
     seeds.push(request(6, vec![[1; 32], [2; 32]], &notes()[1]));
     seeds.push(format!("{}\n", witness().1).into_bytes());
     seeds.push("20852014\n".into());
+    seeds.push(format!("logs/v0\nvkey {}\norigin a log\nqpd 86400\n", log_key()).into_bytes());
     seeds
 }
 
@@ -331,11 +332,37 @@ fn key_pair() -> KeyPair {
     KeyPair::from_pem(&pkcs8).expect("a key reads back")
 }
 
-/// A root, a leaf with Fulcio's extensions, and a precertificate.
-fn certificates() -> [Vec<u8>; 3] {
+fn root() -> CertificateParams {
     let mut root = CertificateParams::new(Vec::new()).expect("no names");
     root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    root
+}
+
+/// A precertificate signing certificate below the root.
+fn precertificate_signer() -> Vec<u8> {
+    let mut signer = root();
+    signer.distinguished_name.push(DnType::OrganizationName, "precertificates");
+    signer.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(vec![1, 3, 6, 1, 4, 1, 11129, 2, 4, 4])];
+    signer.use_authority_key_identifier_extension = true;
+    signer.signed_by(&key_pair(), &Issuer::new(root(), key_pair())).expect("signed").der().to_vec()
+}
+
+/// The issuer of a certificate whose precertificate the root has signed, and of one whose precertificate was signed by a
+/// precertificate signing certificate.
+pub fn final_issuers() -> &'static [FinalIssuer; 2] {
+    static ISSUERS: LazyLock<[FinalIssuer; 2]> = LazyLock::new(|| {
+        let parsed = |der: &[u8]| Certificate::from_der(der).expect("a certificate");
+        let [root, ..] = certificates();
+        let issuers = [parsed(&precertificate_signer()), parsed(&root)];
+        [&issuers[1..], &issuers].map(|issuers| FinalIssuer::among(issuers).expect("a CA"))
+    });
+    &ISSUERS
+}
+
+/// A root, a leaf with Fulcio's extensions, and a precertificate.
+fn certificates() -> [Vec<u8>; 3] {
+    let root = root();
     let root_der = root.self_signed(&key_pair()).expect("signed").der().to_vec();
     let issuer = Issuer::new(root, key_pair());
     let mut leaf = CertificateParams::new(Vec::new()).expect("no names");

@@ -5,21 +5,19 @@
 
 use crate::seeds;
 use chancery_verify::bundle::{Bundle, Detached, Form, SignatureText, limits};
-use chancery_verify::certificate::{
-    Certificate, Request, unverified_precertificate_tbs, verify_chain, verify_path, verify_profile,
-};
+use chancery_verify::certificate::{Certificate, FinalIssuer, Request, verify_chain, verify_path, verify_profile};
 use chancery_verify::checkpoint::Checkpoint;
 use chancery_verify::note::Note;
 use chancery_verify::policy::Policy;
 use chancery_verify::rekor::v2::{CreateEntry, json};
 use chancery_verify::rekor::{EntryKind, ProposedEntry};
-use chancery_verify::sct::{self, ExtraData, MerkleTreeLeaf, SignedCertificateTimestamp};
+use chancery_verify::sct::{self, ExtraData, LogEntry, MerkleTreeLeaf, SignedCertificateTimestamp};
 use chancery_verify::tile::{self, FULL_WIDTH, TileId, TilePath};
 use chancery_verify::timestamping::{Request as TimestampRequest, Token};
 use chancery_verify::trust_root::TrustRoot;
 use chancery_verify::verifier::AnySigner;
 use chancery_verify::verifier_key::VerifierKey;
-use chancery_verify::witness::{self, AddCheckpoint};
+use chancery_verify::witness::{self, AddCheckpoint, Log};
 use chancery_verify::{HashAlgorithm, PublicKey, Timestamp, pem as pem_text};
 use std::slice;
 
@@ -87,7 +85,7 @@ pub fn witness(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     if let Ok(request) = AddCheckpoint::parse(text) {
         assert_eq!(request.to_string(), text, "a request has one spelling");
-        let log = seeds::log_key();
+        let log = Log::new(seeds::log_key(), None).expect("the key of a log");
         for known in [None, Some(seeds::tree_head())] {
             if let Ok(head) = request.judge(&log, known.as_ref()) {
                 assert_eq!(head, seeds::tree_head(), "only what was signed is cosigned");
@@ -102,6 +100,10 @@ pub fn witness(input: &[u8]) {
         if let Ok((line, _)) = known.find(&seeds::checkpoint_text(), &lines) {
             assert_eq!(*line, signed, "only what was signed is a cosignature");
         }
+    }
+    for log in witness::parse_list(text).into_iter().flatten() {
+        let parsed = Log::parse(&format!("{}={}", log.origin(), log.key()));
+        assert_eq!(parsed, Ok(log), "a log on the command line is one of a list");
     }
     if let Ok(size) = witness::parse_size(text) {
         assert_eq!(size.to_string(), text.trim_end_matches('\n'));
@@ -210,7 +212,7 @@ pub fn entry_v2(input: &[u8]) {
 
 /// Certificates, alone and as a chain with themselves, and what only looks like one.
 pub fn certificate(input: &[u8]) {
-    let cut = unverified_precertificate_tbs(input);
+    let entries = seeds::final_issuers().each_ref().map(|issuer| issuer.unverified_entry(input));
     let Ok(certificate) = Certificate::from_der(input) else { return };
     assert_eq!(certificate.der(), input);
     assert_eq!(Certificate::from_pem(certificate.to_pem().as_bytes()).expect("PEM reads back").der(), input);
@@ -223,10 +225,13 @@ pub fn certificate(input: &[u8]) {
     let _ = certificate.authority_key_identifier();
     let _ = certificate.tbs_without_sct_list();
     if let Ok(tbs) = certificate.precertificate_tbs() {
-        assert_eq!(cut, Ok(tbs));
+        let [entry, below_signing_certificate] = &entries;
+        assert!(matches!(entry, Ok(LogEntry::Precert { tbs: cut, .. }) if *cut == tbs));
+        assert!(below_signing_certificate.is_ok());
     }
     let _ = certificate.precert_entry(certificate.public_key());
     let own = slice::from_ref(&certificate);
+    let _ = FinalIssuer::among(own);
     let _ = verify_path(&certificate, own, own);
     let _ = verify_chain(&certificate, own, own, Timestamp::from_seconds(1_800_000_000));
     let _ = verify_profile(&certificate, &certificate);

@@ -11,7 +11,7 @@ use chancery_verify::sct::{ExtraData, LogEntry, MerkleTreeLeaf};
 use chancery_verify::terms::{
     Entry, MAX_TERMS, MAX_VALUE_BYTES, Summary, Term, TermKind, Terms, index_key, of_attestation,
 };
-use chancery_verify::{Timestamp, certificate, merkle, pem};
+use chancery_verify::{Timestamp, merkle, pem};
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -95,11 +95,15 @@ fn bodies() -> Vec<Vec<u8>> {
 
 /// A leaf of each kind, with its length before it and what is beside it after it.
 fn leaves() -> Vec<Vec<u8>> {
-    let [_, leaf, precertificate] = <[Vec<u8>; 3]>::try_from(seeds::of("certificate")).expect("three certificates");
-    let tbs = certificate::unverified_precertificate_tbs(&precertificate).expect("a poison");
+    let [root, leaf, precertificate, signer] =
+        <[Vec<u8>; 4]>::try_from(seeds::of("certificate")).expect("four certificates");
+    let [by_root, by_signer] =
+        seeds::final_issuers().each_ref().map(|issuer| issuer.unverified_entry(&precertificate).expect("a poison"));
+    let beside = |chain| ExtraData::Precert { precertificate: precertificate.clone(), chain };
     let entries = [
         (LogEntry::X509 { certificate: leaf }, ExtraData::X509 { chain: Vec::new() }),
-        (LogEntry::Precert { issuer_key_hash: [9; 32], tbs }, ExtraData::Precert { precertificate, chain: Vec::new() }),
+        (by_root, beside(vec![root.clone()])),
+        (by_signer, beside(vec![signer, root])),
     ];
     let bytes = |(entry, extra): (LogEntry, ExtraData)| {
         let leaf = MerkleTreeLeaf { timestamp: Timestamp::from_seconds(1), entry, extensions: Vec::new() };

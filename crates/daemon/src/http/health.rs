@@ -1,13 +1,14 @@
-//! `/livez`, `/readyz` and `/healthz`: whether to restart a process, and whether it does its work.
+//! `/livez`, `/readyz` and `/healthz`: whether to restart a process, and whether it does its work. `/ping` is what Rekor v1
+//! and Sigstore's timestamp authority have instead, and the probes in their charts ask it.
 //!
-//! They only read the verdict that [`crate::health`] has anyway. `/livez` and `/healthz` do not even read that: what a
-//! restart does not mend must not cause one.
+//! They only read the verdict that [`crate::health`] has anyway. `/livez`, `/healthz` and `/ping` do not even read that: what
+//! a restart does not mend must not cause one.
 
 use super::json;
 use crate::health::{self, Checks, Finding};
 use axum::Router;
 use axum::extract::RawQuery;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
@@ -16,6 +17,7 @@ pub(super) fn routes(checks: Checks) -> Router {
     Router::new()
         .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"SERVING"}"#) }))
         .route("/livez", get(|| async { "ok\n" }))
+        .route("/ping", get(|| async { ([(header::CONTENT_TYPE, "text/plain")], ".") }))
         .route("/readyz", get(ready))
 }
 
@@ -84,5 +86,6 @@ mod tests {
         // A restart would not mend it.
         assert_eq!(ask(&not_ready, "/livez").await, (200, "ok\n".to_owned()));
         assert_eq!(ask(&not_ready, "/healthz").await.0, 200);
+        assert_eq!(ask(&not_ready, "/ping").await, (200, ".".to_owned()));
     }
 }

@@ -8,6 +8,7 @@
 mod operation;
 mod shell;
 mod status;
+mod swagger;
 
 pub use operation::{Content, Operation, flag, integer, list_of, pattern, reference, text};
 pub use shell::{describe_metrics, describe_shell};
@@ -23,6 +24,8 @@ use serde_json::{Map, Value, json};
 
 /// Path of the description.
 pub const PATH: &str = "/openapi.json";
+/// Path of a part of it in Swagger 2.0, as Rekor v1 and the timestamp authority have it upstream.
+const SWAGGER_PATH: &str = "/swagger.json";
 /// Version of the specification.
 const VERSION: &str = "3.1.0";
 /// Name, among the components, of the header that every answer has.
@@ -221,6 +224,13 @@ pub struct Group<'a> {
 }
 
 impl Group<'_> {
+    /// Has the group described at `/swagger.json` as well.
+    pub fn also_in_swagger(&mut self) {
+        if let Some(group) = self.document.groups.last_mut() {
+            group[swagger::MARK] = true.into();
+        }
+    }
+
     /// Adds the operation for a path and a method. Parameters are in braces, as in routes. A parameter for the rest of
     /// a path is written without its asterisk.
     pub fn add(&mut self, path: &str, operation: Operation) {
@@ -228,10 +238,13 @@ impl Group<'_> {
     }
 }
 
-/// Answers [`PATH`] with a finished document.
+/// Answers [`PATH`] with a finished document, and [`SWAGGER_PATH`] with the part of it that is also described there.
 pub fn router(document: &Value) -> Router {
-    let document = Bytes::from(document.to_string());
-    Router::new().route(PATH, get(move || async move { ([(header::CONTENT_TYPE, "application/json")], document) }))
+    let answer = |document: &Value| {
+        let document = Bytes::from(document.to_string());
+        get(move || async move { ([(header::CONTENT_TYPE, "application/json")], document) })
+    };
+    Router::new().route(PATH, answer(document)).route(SWAGGER_PATH, answer(&swagger::converted(document)))
 }
 
 #[cfg(test)]

@@ -47,13 +47,17 @@ impl SignatureAlgorithm {
 
     /// Parses an `AlgorithmIdentifier`. Its parameters must be NULL for RSA and absent for the others.
     pub fn from_identifier(identifier: &AlgorithmIdentifierOwned) -> Result<Self, Rejection> {
-        let found = TABLE.into_iter().find(|(_, oid)| *oid == identifier.oid);
-        let (algorithm, _) = found.ok_or(Rejection::AlgorithmNotAllowed)?;
+        let algorithm = Self::from_oid(identifier.oid).ok_or(Rejection::AlgorithmNotAllowed)?;
         if identifier.parameters == algorithm.parameters() {
             Ok(algorithm)
         } else {
             Err(Rejection::AlgorithmNotAllowed)
         }
+    }
+
+    /// The algorithm with this identifier, whatever its parameters.
+    pub(super) fn from_oid(oid: ObjectIdentifier) -> Option<Self> {
+        TABLE.into_iter().find(|(_, known)| *known == oid).map(|(algorithm, _)| algorithm)
     }
 
     /// The `AlgorithmIdentifier` to write.

@@ -75,6 +75,15 @@ pub fn verify_issued_by(child: &Certificate, issuer: &Certificate) -> Result<(),
     child.verify_signed_by(issuer.public_key())
 }
 
+/// Checks that `issuer` is a CA that may sign certificates. Its path length is not checked: for a certificate
+/// transparency log a precertificate signing certificate makes a path longer than its CA may allow.
+///
+/// # Errors
+/// [`Rejection::ChainNotCa`].
+pub fn verify_is_ca(issuer: &Certificate) -> Result<(), Rejection> {
+    verify_may_issue(issuer, 0)
+}
+
 /// Checks that `issuer` may issue with `below` CA certificates between it and the leaf.
 fn verify_may_issue(issuer: &Certificate, below: usize) -> Result<(), Rejection> {
     let constraints =

@@ -6,11 +6,16 @@
 use crate::Rejection;
 use crate::extension::POISON;
 use const_oid::ObjectIdentifier;
+use const_oid::db::rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER;
 use der::asn1::AnyRef;
 use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
 
+/// `[0] EXPLICIT Version` of a `TBSCertificate`.
+pub(super) const VERSION: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
 /// `[3] EXPLICIT Extensions` of a `TBSCertificate`.
 pub(super) const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(3) };
+/// Position of the issuer's name among the fields: after version, serial number and signature algorithm.
+const ISSUER: usize = 3;
 
 /// Splits `contents` into its consecutive encodings.
 pub(super) fn parts(contents: &[u8]) -> der::Result<Vec<&[u8]>> {
@@ -52,16 +57,63 @@ pub(super) fn without_extension(tbs: &[u8], oid: ObjectIdentifier) -> Result<Vec
     without.map_err(|_| Rejection::CertificateMalformed)
 }
 
-/// Returns the `TBSCertificate` of a precertificate in DER without its poison. Nothing else is checked. For callers
-/// that verify the final certificate in full.
+/// Returns `tbs` of a precertificate without its poison.
 ///
 /// # Errors
 /// [`Rejection::SctPoison`] if there is no poison, [`Rejection::CertificateMalformed`] if the certificate cannot be
 /// split.
-pub fn unverified_precertificate_tbs(precertificate: &[u8]) -> Result<Vec<u8>, Rejection> {
-    let tbs = signed_part(precertificate)?;
+pub(super) fn without_poison(tbs: &[u8]) -> Result<Vec<u8>, Rejection> {
     let without = without_extension(tbs, POISON)?;
     if without.len() < tbs.len() { Ok(without) } else { Err(Rejection::SctPoison) }
+}
+
+/// The parts of a certificate that say who issued it, in DER.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct IssuerParts {
+    name: Vec<u8>,
+    /// The contents of the extension, in their OCTET STRING.
+    authority_key_identifier: Option<Vec<u8>>,
+}
+
+impl IssuerParts {
+    /// Those of the certificate with this `TBSCertificate`.
+    pub(super) fn of(tbs: &[u8]) -> Result<Self, Rejection> {
+        let parts = Divided::new(tbs).and_then(|mut tbs| {
+            let at = tbs.position(ID_CE_AUTHORITY_KEY_IDENTIFIER)?;
+            let divided = at.map(|at| divide_extension(tbs.extensions[at])).transpose()?;
+            let authority_key_identifier = divided.map(|(_, value)| value.to_vec());
+            Ok(Self { name: tbs.issuer_mut()?.to_vec(), authority_key_identifier })
+        });
+        parts.map_err(|_| Rejection::CertificateMalformed)
+    }
+
+    /// Returns `tbs` with these parts in place of its own. Its authority key identifier is replaced where it is, or
+    /// removed if there is none here. If it has none, the one here becomes the last extension.
+    pub(super) fn put_into(&self, tbs: &[u8]) -> Result<Vec<u8>, Rejection> {
+        self.put_into_der(tbs).map_err(|_| Rejection::CertificateMalformed)
+    }
+
+    fn put_into_der(&self, tbs: &[u8]) -> der::Result<Vec<u8>> {
+        let replacement;
+        let mut tbs = Divided::new(tbs)?;
+        *tbs.issuer_mut()? = &self.name;
+        match (tbs.position(ID_CE_AUTHORITY_KEY_IDENTIFIER)?, &self.authority_key_identifier) {
+            (Some(at), Some(value)) => {
+                let (before, _) = divide_extension(tbs.extensions[at])?;
+                replacement = extension(&before, value)?;
+                tbs.extensions[at] = &replacement;
+            }
+            (Some(at), None) => {
+                tbs.extensions.remove(at);
+            }
+            (None, Some(value)) => {
+                replacement = extension(&ID_CE_AUTHORITY_KEY_IDENTIFIER.to_der()?, value)?;
+                tbs.extensions.push(&replacement);
+            }
+            (None, None) => {}
+        }
+        tbs.whole()
+    }
 }
 
 /// Returns `tbs` with `extension` (DER) appended to its extensions.
@@ -75,6 +127,19 @@ pub fn with_extension(tbs: &[u8], extension: &[u8]) -> Result<Vec<u8>, Rejection
         tbs.whole()
     });
     with.map_err(|_| Rejection::CertificateMalformed)
+}
+
+/// Divides an extension into what is before its value (identifier, and criticality if it is there) and its value.
+fn divide_extension(extension: &[u8]) -> der::Result<(Vec<u8>, &[u8])> {
+    let contents = contents(extension, Tag::Sequence)?;
+    let parts = parts(contents)?;
+    let (value, before) = parts.split_last().ok_or_else(|| Tag::OctetString.value_error())?;
+    Ok((before.concat(), *value))
+}
+
+/// Inverse of [`divide_extension`].
+fn extension(before: &[u8], value: &[u8]) -> der::Result<Vec<u8>> {
+    AnyRef::new(Tag::Sequence, &[before, value].concat())?.to_der()
 }
 
 fn extension_id(extension: &[u8]) -> der::Result<ObjectIdentifier> {
@@ -103,6 +168,25 @@ impl<'a> Divided<'a> {
             }
         }
         Ok(Self { fields, extensions })
+    }
+
+    /// The issuer's name. Only a certificate that states its version has it at its place, and every one with extensions does.
+    fn issuer_mut(&mut self) -> der::Result<&mut &'a [u8]> {
+        let states_version = match self.fields.first() {
+            Some(field) => AnyRef::from_der(field)?.tag() == VERSION,
+            None => false,
+        };
+        self.fields.get_mut(ISSUER).filter(|_| states_version).ok_or_else(|| VERSION.value_error().into())
+    }
+
+    /// The position of the extension `oid`.
+    fn position(&self, oid: ObjectIdentifier) -> der::Result<Option<usize>> {
+        for (at, extension) in self.extensions.iter().enumerate() {
+            if extension_id(extension)? == oid {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
     }
 
     fn whole(self) -> der::Result<Vec<u8>> {

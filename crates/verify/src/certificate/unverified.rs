@@ -10,15 +10,13 @@ use crate::extension::{Claim, OTHER_NAME_USERNAME};
 use crate::{Rejection, Timestamp};
 use const_oid::{AssociatedOid as _, ObjectIdentifier};
 use der::asn1::{AnyRef, Utf8StringRef};
-use der::{Decode as _, Tag, TagNumber, Tagged as _};
+use der::{Decode as _, Tag, Tagged as _};
 use std::net::IpAddr;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
 use x509_cert::time::Time;
 
-/// `[0] EXPLICIT Version` of a `TBSCertificate`.
-const VERSION: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
 /// The reason for a subject alternative name that cannot be decoded.
 const UNREADABLE_NAME: Rejection = Rejection::Profile { field: "subjectAltName" };
 
@@ -118,7 +116,7 @@ impl<'a> Unverified<'a> {
 fn read(tbs: &[u8]) -> der::Result<Unverified<'_>> {
     let fields = tbs::parts(tbs::contents(tbs, Tag::Sequence)?)?;
     let fields = match fields.split_first() {
-        Some((first, rest)) if AnyRef::from_der(first)?.tag() == VERSION => rest,
+        Some((first, rest)) if AnyRef::from_der(first)?.tag() == tbs::VERSION => rest,
         _ => fields.as_slice(),
     };
     let &[serial, _algorithm, _issuer, validity, subject, spki, ref rest @ ..] = fields else {

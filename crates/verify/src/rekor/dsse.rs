@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum signatures, and maximum verifiers, in a proposal. Each pair may cost a signature check.
 pub(super) const MAX_SIGNATURES: usize = 16;
+/// Paths as upstream's generated code names them: with the parent again.
+const ENVELOPE: &str = "proposedContent.proposedContent.envelope";
+const VERIFIERS: &str = "proposedContent.proposedContent.verifiers";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +33,29 @@ struct Spec<'a> {
 struct ProposedContent {
     envelope: Option<String>,
     verifiers: Option<Vec<Option<String>>>,
+}
+
+/// What a spec holds.
+enum Form<'a> {
+    /// An envelope that is proposed.
+    Proposed(ProposedContent),
+    /// What was logged of an envelope.
+    Logged { envelope_hash: LoggedHash<'a>, payload_hash: LoggedHash<'a>, signatures: Vec<LoggedSignature> },
+}
+
+impl<'a> Spec<'a> {
+    /// Its form. A spec that mixes the two is refused, because the client cannot know the hashes that are logged.
+    fn form(self) -> Result<Form<'a>, Rejection> {
+        let signatures = self.signatures.filter(|signatures| !signatures.is_empty());
+        match (self.proposed_content, self.envelope_hash, self.payload_hash, signatures) {
+            (Some(proposed), None, None, None) => Ok(Form::Proposed(proposed)),
+            (Some(_), ..) => Err(Rejection::DsseBoth),
+            (None, Some(envelope_hash), Some(payload_hash), Some(signatures)) => {
+                Ok(Form::Logged { envelope_hash, payload_hash, signatures })
+            }
+            (None, ..) => Err(Rejection::DsseContent),
+        }
+    }
 }
 
 /// An envelope, parsed from the signer's text.
@@ -115,24 +141,22 @@ pub(crate) fn pre_authentication_header(payload_type: &str, payload_length: usiz
 
 /// Checks a proposal.
 pub(super) fn admit(spec: &str) -> Result<Admission, Rejection> {
-    let spec: Spec<'_> = parse_spec(spec)?;
-    if spec.envelope_hash.is_some() || spec.payload_hash.is_some() || spec.signatures.is_some() {
-        return Err(Rejection::DsseContent);
+    match parse_spec::<Spec<'_>>(spec)?.form()? {
+        Form::Proposed(proposed) => verify_proposed(&proposed),
+        Form::Logged { .. } => Err(Rejection::EntryNotInsertable { field: "proposed content" }),
     }
-    verify_proposed(&spec.proposed_content.ok_or(Rejection::DsseContent)?)
 }
 
 /// As [`admit`], and also accepts the logged form, which has no envelope to verify.
-pub(super) fn canonicalize(text: &str) -> Result<Body, Rejection> {
-    let spec: Spec<'_> = parse_spec(text)?;
-    let (Some(envelope_hash), Some(payload_hash), Some(mut signatures)) =
-        (spec.envelope_hash, spec.payload_hash, spec.signatures)
-    else {
-        return admit(text).map(|admission| admission.body);
-    };
-    signatures.sort_by(|a, b| a.signature.cmp(&b.signature));
-    CanonicalSpec { envelope_hash: logged_hash(envelope_hash)?, payload_hash: logged_hash(payload_hash)?, signatures }
-        .body()
+pub(super) fn canonicalize(spec: &str) -> Result<Body, Rejection> {
+    match parse_spec::<Spec<'_>>(spec)?.form()? {
+        Form::Proposed(proposed) => verify_proposed(&proposed).map(|admission| admission.body),
+        Form::Logged { envelope_hash, payload_hash, mut signatures } => {
+            signatures.sort_by(|a, b| a.signature.cmp(&b.signature));
+            let (envelope_hash, payload_hash) = (logged_hash(envelope_hash)?, logged_hash(payload_hash)?);
+            CanonicalSpec { envelope_hash, payload_hash, signatures }.body()
+        }
+    }
 }
 
 /// Reads a hash from an entry's logged form. The value is not checked.
@@ -141,17 +165,16 @@ pub(super) fn logged_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rej
     Ok(CanonicalHash { algorithm: algorithm.name(), value: hash.value })
 }
 
-/// Checks an envelope: (1) it parses and is signed, (2) every verifier parses, (3) each verifier verifies a signature,
-/// until every signature has its key.
+/// Checks an envelope: (1) nothing is missing, it parses and is signed, (2) every verifier parses, (3) each verifier
+/// verifies a signature, until every signature has its key.
 fn verify_proposed(proposed: &ProposedContent) -> Result<Admission, Rejection> {
     // (1)
-    let text = proposed.envelope.as_deref().ok_or(Rejection::EntryMissing { field: "envelope" })?;
+    let text = proposed.envelope.as_deref().ok_or(Rejection::EntryRequired { path: ENVELOPE })?;
+    let keys = proposed.verifiers.as_deref().ok_or(Rejection::EntryRequired { path: VERIFIERS })?;
+    if keys.is_empty() {
+        return Err(Rejection::EntryEmpty { path: VERIFIERS });
+    }
     let (envelope, signatures) = Envelope::parse(text)?;
-    let keys = proposed
-        .verifiers
-        .as_deref()
-        .filter(|list| !list.is_empty())
-        .ok_or(Rejection::EntryMissing { field: "verifiers" })?;
     if signatures.len() > MAX_SIGNATURES || keys.len() > MAX_SIGNATURES {
         return Err(Rejection::EntryMalformed { field: "too many signatures" });
     }
@@ -163,10 +186,7 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Admission, Rejection> {
         texts.insert(decode_either(&signature.sig)?, signature.sig);
     }
     let mut logged = BTreeMap::new();
-    let verifiers = keys.iter().map(|key| {
-        let text = key.as_deref().ok_or(Rejection::EntryMissing { field: "verifier" })?;
-        Verifier::parse(&base64_decode(text)?)
-    });
+    let verifiers = keys.iter().map(|key| parse_verifier(key.as_deref().ok_or(Rejection::DsseNullVerifier)?));
     let log = |verifier: &Verifier, signature: &[u8]| {
         if let Some(text) = texts.get(signature) {
             logged.insert(text.clone(), STANDARD.encode(&verifier.canonical_pem));
@@ -182,6 +202,14 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Admission, Rejection> {
         signatures,
     };
     Ok(Admission { body: spec.body()?, attestation: Some(payload) })
+}
+
+/// Parses the verifier of an envelope's signature.
+pub(super) fn parse_verifier(text: &str) -> Result<Verifier, Rejection> {
+    Verifier::parse(&base64_decode(text)?).map_err(|rejection| match rejection {
+        Rejection::EntryKey => Rejection::DsseKey,
+        other => other,
+    })
 }
 
 /// Finds for each of `signatures` over `signed` the first verifier whose key made it, and passes the pair to `found`.

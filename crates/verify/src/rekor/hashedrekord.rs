@@ -8,6 +8,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+/// Paths as upstream's generated code names them: with the parents again at each level.
+const ALGORITHM: &str = "data.data.hash.data.hash.algorithm";
+const VALUE: &str = "data.data.hash.data.hash.value";
+
 #[derive(Deserialize)]
 struct Spec<'a> {
     #[serde(borrow)]
@@ -73,17 +77,17 @@ struct CanonicalKey {
 /// signature verifies over the digest, (5) the log allows this pair of key and hash.
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
-    // (1)
-    let signature = spec.signature.ok_or(Rejection::EntryMissing { field: "signature" })?;
+    // (1). Upstream reads `data` without `hash` as missing.
+    let hash = spec.data.and_then(|data| data.hash).ok_or(Rejection::EntryRequired { path: "data" })?;
+    let algorithm = hash.algorithm.as_deref().ok_or(Rejection::EntryRequired { path: ALGORITHM })?;
+    let unknown = Rejection::EntryValue { path: ALGORITHM, allowed: "sha256 sha384 sha512" };
+    let algorithm = HashAlgorithm::from_name(algorithm).ok_or(unknown)?;
+    let value = hash.value.as_deref().ok_or(Rejection::EntryRequired { path: VALUE })?;
+    let signature = spec.signature.ok_or(Rejection::EntryRequired { path: "signature" })?;
     let key = signature.public_key.ok_or(Rejection::EntryMissing { field: "public key" })?;
-    let data = spec.data.ok_or(Rejection::EntryMissing { field: "data" })?;
-    let hash = data.hash.ok_or(Rejection::EntryMissing { field: "hash" })?;
     let content = present(signature.content.as_deref(), "signature content")?;
     let key_text = present(key.content.as_deref(), "public key content")?;
-    let value = present(hash.value.as_deref(), "hash value")?;
-    let algorithm = present(hash.algorithm.as_deref(), "hash algorithm")?;
     // (2)
-    let algorithm = HashAlgorithm::from_name(algorithm).ok_or(Rejection::EntryHash)?;
     let digest = hex::decode(value).map_err(|_| Rejection::EntryHash)?;
     if digest.len() != algorithm.size_bytes() {
         return Err(Rejection::EntryHash);

@@ -146,7 +146,7 @@ impl Verifier {
                 return Err(Rejection::EntryMissing { field: "X.509 certificate raw bytes" });
             }
             Some(VerifierKey::PublicKey(der)) => PublicKey::from_spki_der(der)?,
-            Some(VerifierKey::Certificate(der)) => Foreign::from_der(der)?.into_public_key(),
+            Some(VerifierKey::Certificate(der)) => Foreign::from_der(der)?.into_public_key()?,
         };
         let details =
             KeyDetails::from_number(self.key_details).ok_or(Rejection::EntryKeyDetails { number: self.key_details })?;

@@ -11,9 +11,9 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Parses `PUBLIC KEY` or one to [`MAX_CHAIN`] `CERTIFICATE` blocks. Only the key of a certificate is used. In a
-    /// chain each certificate must be issued by the next. Validity periods are not checked, because Rekor logs
-    /// signatures of any age.
+    /// Parses `PUBLIC KEY` or one to [`MAX_CHAIN`] `CERTIFICATE` blocks. Only the key of the first certificate is used.
+    /// Further ones must make a chain, as Rekor verifies it; see [`Foreign::verify_chain`]. Expired certificates are
+    /// accepted, because Rekor logs signatures of any age.
     pub(super) fn parse(text: &[u8]) -> Result<Self, Rejection> {
         let blocks = pem::decode_all(text, MAX_CHAIN).map_err(|rejection| match rejection {
             Rejection::Pem => Rejection::EntryKey,
@@ -29,12 +29,8 @@ impl Verifier {
             return Err(Rejection::EntryKey);
         }
         let chain = blocks.iter().map(|block| Foreign::from_der(&block.der)).collect::<Result<Vec<_>, _>>()?;
-        for pair in chain.windows(2) {
-            if let [subject, issuer] = pair {
-                subject.verify_issued_by(issuer)?;
-            }
-        }
+        Foreign::verify_chain(&chain)?;
         let leaf = chain.into_iter().next().ok_or(Rejection::EntryKey)?;
-        Ok(Self { key: leaf.into_public_key(), canonical_pem })
+        Ok(Self { key: leaf.into_public_key()?, canonical_pem })
     }
 }

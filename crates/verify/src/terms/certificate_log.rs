@@ -7,7 +7,7 @@ use super::entry::Entry;
 use super::kind::TermKind;
 use super::signer::Signer;
 use super::term::Term;
-use crate::certificate::unverified_precertificate_tbs;
+use crate::certificate::unverified_precertificate_has_entry;
 use crate::sct::{ExtraData, LogEntry, MerkleTreeLeaf};
 use crate::{Hash, Rejection, hash, merkle};
 
@@ -38,15 +38,15 @@ impl Entry {
         })
     }
 
-    /// SHA-256 of the submitted precertificate. `None` if it is not at hand, or not the one of this leaf. It differs from
-    /// it, too, if a precertificate signing certificate has signed it (RFC 6962 §3.1).
+    /// SHA-256 of the submitted precertificate. `None` if it is not at hand, or not the one of this leaf.
     fn submitted(&mut self, extra: &[u8], entry: &LogEntry, tbs: &[u8]) -> Option<Hash> {
         if extra.is_empty() {
             return None;
         }
         match ExtraData::from_bytes(extra, entry) {
-            Ok(ExtraData::Precert { precertificate, .. }) => {
-                let is_this = unverified_precertificate_tbs(&precertificate).is_ok_and(|submitted| submitted == tbs);
+            Ok(ExtraData::Precert { precertificate, chain }) => {
+                let signer = chain.first().map(Vec::as_slice);
+                let is_this = unverified_precertificate_has_entry(&precertificate, signer, tbs);
                 is_this.then(|| hash::sha256(&precertificate))
             }
             Ok(ExtraData::X509 { .. }) => None,
@@ -62,6 +62,7 @@ impl Entry {
 mod tests {
     use super::*;
     use crate::Timestamp;
+    use crate::certificate::Certificate;
     use crate::terms::Terms;
     use rcgen::{CertificateParams, CustomExtension, KeyPair, SanType};
 
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn a_precertificate_has_a_fingerprint_only_if_it_is_the_one_of_the_leaf() {
         let (ours, others) = (certificate(true), certificate(true));
-        let tbs = unverified_precertificate_tbs(&ours).unwrap();
+        let tbs = Certificate::from_der(&ours).unwrap().precertificate_tbs().unwrap();
         let leaf = leaf(LogEntry::Precert { issuer_key_hash: [9; 32], tbs });
         let beside = |precertificate: &[u8]| {
             let extra = ExtraData::Precert { precertificate: precertificate.to_vec(), chain: Vec::new() };

@@ -1,9 +1,7 @@
 //! `TSTInfo`: the content that an authority signs.
 
-use super::asn1::{
-    Element, Fields, GENERALIZED_TIME, INTEGER, Malformed, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, constructed,
-    identifier, integer, number,
-};
+use super::asn1::{Element, Fields, GENERALIZED_TIME, INTEGER, Malformed, SEQUENCE, constructed, integer, number};
+use super::extensions::Extensions;
 use super::imprint::{Imprint, Unchecked};
 use crate::{Rejection, Timestamp};
 use time::{Date, Month, PrimitiveDateTime, Time};
@@ -34,6 +32,8 @@ pub struct Info<'a> {
     pub nonce: Option<&'a [u8]>,
     /// The authority's name, a `GeneralName` in DER.
     pub authority: Option<&'a [u8]>,
+    /// Extensions in DER, one after the other. None is critical.
+    pub extensions: Option<&'a [u8]>,
 }
 
 impl<'a> Info<'a> {
@@ -58,10 +58,15 @@ fn read(der: &[u8]) -> Result<Result<Info<'_>, Rejection>, Malformed> {
     let ordering = fields.flag()?;
     let nonce = fields.optional(INTEGER)?.map(|nonce| integer(nonce.contents)).transpose()?;
     let authority = fields.optional(constructed(0))?.map(|name| name.contents);
-    let critical = fields.optional(constructed(1))?.map_or(Ok(false), any_critical)?;
+    let list = fields.optional(constructed(1))?.map(Extensions::read).transpose()?;
     fields.end()?;
-    let info = |imprint| Info { policy, imprint, serial, time, accuracy_micros, ordering, nonce, authority };
-    Ok(if critical { Err(Rejection::TimestampExtension) } else { imprint.check().map(info) })
+    if list.is_some_and(|list| list.has_critical) {
+        return Ok(Err(Rejection::TimestampExtension));
+    }
+    let extensions = list.map(|list| list.contents);
+    let info =
+        |imprint| Info { policy, imprint, serial, time, accuracy_micros, ordering, nonce, authority, extensions };
+    Ok(imprint.check().map(info))
 }
 
 /// Parses RFC 3161 §2.4.2: `YYYYMMDDhhmmss[.s…]Z`, the fraction without trailing zeros.
@@ -106,20 +111,6 @@ fn accuracy_micros(element: Element<'_>) -> Result<u64, Malformed> {
     let micros = below_a_thousand(fields.optional(MICROS)?)?;
     fields.end()?;
     Ok(seconds.saturating_mul(1_000_000).saturating_add(millis * 1000 + micros))
-}
-
-/// Returns whether one of the extensions is critical. `[1]` is implicit, so its contents are those of the list.
-fn any_critical(extensions: Element<'_>) -> Result<bool, Malformed> {
-    let mut list = extensions.fields();
-    let mut critical = false;
-    while !list.is_finished() {
-        let mut extension = list.take(SEQUENCE)?.fields();
-        identifier(extension.take(OBJECT_IDENTIFIER)?.contents)?;
-        critical |= extension.flag()?;
-        extension.take(OCTET_STRING)?;
-        extension.end()?;
-    }
-    Ok(critical)
 }
 
 #[cfg(test)]

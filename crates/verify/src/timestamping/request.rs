@@ -3,6 +3,7 @@
 use super::asn1::{
     BOOLEAN, Fields, INTEGER, Malformed, OBJECT_IDENTIFIER, SEQUENCE, constructed, identifier, integer, write,
 };
+use super::extensions::Extensions;
 use super::imprint::{Imprint, Unchecked};
 use crate::Rejection;
 
@@ -24,10 +25,13 @@ pub struct Request<'a> {
     pub nonce: Option<&'a [u8]>,
     /// Whether the answer must contain the authority's certificate.
     pub certificates: bool,
+    /// Extensions in DER, one after the other. None is critical. An authority refuses them or copies them into the
+    /// timestamp.
+    pub extensions: Option<&'a [u8]>,
 }
 
 impl<'a> Request<'a> {
-    /// Parses a `TimeStampReq` of version 1. No extension is supported, so a request with any extension is refused.
+    /// Parses a `TimeStampReq` of version 1. No extension is supported, so a request with a critical one is refused.
     ///
     /// # Errors
     /// [`Rejection::TimestampRequest`], [`Rejection::TimestampHashWeak`], [`Rejection::TimestampHash`],
@@ -36,10 +40,14 @@ impl<'a> Request<'a> {
         if der.len() > MAX_REQUEST_BYTES {
             return Err(Rejection::TimestampRequest);
         }
-        let WellFormed { imprint, policy, nonce, certificates, extended } =
+        let WellFormed { imprint, policy, nonce, certificates, extensions } =
             WellFormed::read(der).map_err(|Malformed| Rejection::TimestampRequest)?;
         let imprint = imprint.check()?;
-        if extended { Err(Rejection::TimestampExtension) } else { Ok(Self { imprint, policy, nonce, certificates }) }
+        if extensions.is_some_and(|extensions| extensions.has_critical) {
+            return Err(Rejection::TimestampExtension);
+        }
+        let extensions = extensions.map(|extensions| extensions.contents);
+        Ok(Self { imprint, policy, nonce, certificates, extensions })
     }
 
     /// The request in DER.
@@ -49,7 +57,8 @@ impl<'a> Request<'a> {
         let policy = self.policy.map(|policy| write(OBJECT_IDENTIFIER, &[policy])).unwrap_or_default();
         let nonce = self.nonce.map(|nonce| write(INTEGER, &[nonce])).unwrap_or_default();
         let certificates: &[u8] = if self.certificates { &[BOOLEAN, 1, 0xff] } else { &[] };
-        write(SEQUENCE, &[&[INTEGER, 1, 1], &imprint, &policy, &nonce, certificates])
+        let extensions = self.extensions.map(|extensions| write(constructed(0), &[extensions])).unwrap_or_default();
+        write(SEQUENCE, &[&[INTEGER, 1, 1], &imprint, &policy, &nonce, certificates, &extensions])
     }
 }
 
@@ -59,7 +68,7 @@ struct WellFormed<'a> {
     policy: Option<&'a [u8]>,
     nonce: Option<&'a [u8]>,
     certificates: bool,
-    extended: bool,
+    extensions: Option<Extensions<'a>>,
 }
 
 impl<'a> WellFormed<'a> {
@@ -77,8 +86,11 @@ impl<'a> WellFormed<'a> {
             return Err(Malformed);
         }
         let certificates = fields.flag()?;
-        let extended = fields.optional(constructed(0))?.is_some();
+        let extensions = fields.optional(constructed(0))?.map(Extensions::read).transpose()?;
+        if extensions.is_some_and(|extensions| extensions.contents.is_empty()) {
+            return Err(Malformed);
+        }
         fields.end()?;
-        Ok(Self { imprint, policy, nonce, certificates, extended })
+        Ok(Self { imprint, policy, nonce, certificates, extensions })
     }
 }

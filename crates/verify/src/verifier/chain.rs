@@ -1,8 +1,8 @@
 //! Step 3: finds the certificate authority that issued the signer's certificate, and checks it at every established
 //! time.
 
-use super::times::entry_place;
-use super::{Case, VerifiedTime};
+use super::Case;
+use super::times::{Moment, entry_place};
 use crate::certificate::{Certificate, chain};
 use crate::trust_root::{CertificateAuthority, Window};
 use crate::{Hash, Refusal, Rejection, Step, Timestamp, hash};
@@ -45,11 +45,7 @@ pub(super) struct Chained<'a> {
 type Verdict = (u8, Refusal);
 
 /// Checks that an authority issued `leaf`, that `leaf` may sign code, and that the whole path was valid at every time.
-pub(super) fn verify<'a>(
-    case: &Case<'a>,
-    leaf: &'a Certificate,
-    times: &[VerifiedTime],
-) -> Result<Chained<'a>, Refusal> {
+pub(super) fn verify<'a>(case: &Case<'a>, leaf: &'a Certificate, times: &[Moment]) -> Result<Chained<'a>, Refusal> {
     let refuse = |rejection| Refusal::new(rejection, Step::Chain).at(PLACE);
     let untrusted = refuse(Rejection::ChainUntrusted)
         .expected("a certificate by an authority of the trust root", leaf.issuer().to_string());
@@ -70,7 +66,7 @@ pub(super) fn verify<'a>(
 fn issued<'a>(
     case: &Case<'a>,
     leaf: &'a Certificate,
-    times: &[VerifiedTime],
+    times: &[Moment],
     authority: &'a CertificateAuthority,
 ) -> Result<Chained<'a>, Verdict> {
     let refuse = |rejection| Refusal::new(rejection, Step::Chain).at(PLACE);
@@ -80,8 +76,8 @@ fn issued<'a>(
     if let Err(rejection) = chain::verify_issued_by(leaf, issuer) {
         return Err((u8::from(rejection == Rejection::ChainSignature), refuse(rejection)));
     }
-    for time in times {
-        valid_at(authority, leaf, time.time(), &time.place()).map_err(|refusal| (2, refusal))?;
+    for Moment { time, place } in times {
+        valid_at(authority, leaf, *time, place).map_err(|refusal| (2, refusal))?;
     }
     unpromised_times(case, leaf).map_err(|refusal| (2, refusal))?;
     let described = VerifiedAuthority {

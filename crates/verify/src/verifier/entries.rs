@@ -123,18 +123,34 @@ fn verify_entry(
         trusted_at(case, log, times, &place)?;
     }
     // (4)
+    held(case, index, entry, log, &body, promised).map(Some)
+}
+
+/// Checks that a tree of `log` holds an entry with this body. `promised` is whether the log's promise was checked.
+pub(super) fn held(
+    case: &mut Case<'_>,
+    index: usize,
+    entry: &TransparencyLogEntry,
+    log: &TransparencyLog,
+    body: &[u8],
+    promised: bool,
+) -> Result<VerifiedEntry, Refusal> {
+    let place = entry_place(index);
     let naming = if entry.is_rekor_v2() { Naming::Name } else { Naming::NameAndTree };
     let inclusion = match &entry.proof {
-        Some(proof) => Some(included(case, entry, proof, &merkle::leaf_hash(&body), naming, &place)?),
+        Some(proof) => Some(included(case, entry, proof, &merkle::leaf_hash(body), naming, &place)?),
         // A bundle of version 0.1, or an older form, has only the promise.
         None if promised && case.required.witnesses == 0 => {
             case.warnings.push(format!("{place} has no inclusion proof; only the log's promise was checked"));
             None
         }
-        None => return Err(refuse(Rejection::ProofMissing).at(format!("{place}.inclusionProof"))),
+        None => {
+            let place = format!("{place}.inclusionProof");
+            return Err(Refusal::new(Rejection::ProofMissing, Step::LogEntry).at(place));
+        }
     };
     let log_index = (promised || naming == Naming::Name).then_some(entry.log_index);
-    Ok(Some(VerifiedEntry {
+    Ok(VerifiedEntry {
         url: log.url().to_owned(),
         operator: log.operator().to_owned(),
         log_id: entry.log_id,
@@ -143,7 +159,7 @@ fn verify_entry(
         log_index,
         inclusion,
         promised,
-    }))
+    })
 }
 
 /// Checks that the log was trusted at every time. If no time is established, it must be trusted now.

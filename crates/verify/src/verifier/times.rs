@@ -72,6 +72,18 @@ impl VerifiedTime {
     }
 }
 
+/// A time at which certificates must be valid, and its place in the bundle.
+#[derive(Debug)]
+pub(super) struct Moment {
+    pub(super) time: Timestamp,
+    pub(super) place: String,
+}
+
+/// The times at which a certificate is checked.
+pub(super) fn moments(times: &[VerifiedTime]) -> Vec<Moment> {
+    times.iter().map(|verified| Moment { time: verified.time, place: verified.place() }).collect()
+}
+
 fn timestamp_place(index: usize) -> String {
     format!("verificationMaterial.timestampVerificationData.rfc3161Timestamps[{index}].signedTimestamp")
 }
@@ -183,7 +195,11 @@ fn future(place: &str, time: Timestamp, now: Timestamp) -> Refusal {
 /// Verifies the promise of one entry: (1) the entry's time is not in the future, even without a promise, (2) the log is
 /// known, (3) the promise verifies, (4) the log was trusted at that time. An entry without a promise establishes no
 /// time.
-fn promise(case: &mut Case<'_>, index: usize, entry: &TransparencyLogEntry) -> Result<Option<VerifiedTime>, Refusal> {
+pub(super) fn promise(
+    case: &mut Case<'_>,
+    index: usize,
+    entry: &TransparencyLogEntry,
+) -> Result<Option<VerifiedTime>, Refusal> {
     let place = entry_place(index);
     let time = entry.integrated_time.unwrap_or(Timestamp::from_seconds(0));
     // (1)

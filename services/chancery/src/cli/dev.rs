@@ -53,6 +53,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     rekor_v2: instance::RekorV2Arguments,
     #[command(flatten)]
+    search: instance::SearchArguments,
+    #[command(flatten)]
     tiles: instance::TilesArguments,
     #[command(flatten)]
     witnesses: instance::WitnessArguments,
@@ -81,6 +83,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         operations,
         rekor_v1,
         rekor_v2,
+        search,
         authority,
         timestamps,
         tuf,
@@ -94,6 +97,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         operations: &operations,
         rekor_v1: &rekor_v1,
         rekor_v2: &rekor_v2,
+        search: &search,
         authority: &authority,
         timestamps: &timestamps,
         tuf: &tuf,

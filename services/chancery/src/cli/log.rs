@@ -1,11 +1,13 @@
 //! `chancery log`: commands of operators and auditors on whole logs.
 //!
 //! [`stored`] reads a log from a data directory, [`remote`] from a URL. The trusted keys come from the caller's trust files
-//! ([`trust`]), never from the log that is checked.
+//! ([`trust`]), never from the log that is checked. [`index`] is the search index in the database of the logs, for
+//! `chancery search`, too.
 
 mod checkpoint;
 mod end;
 mod freeze;
+pub(super) mod index;
 mod remote;
 mod stored;
 mod trust;
@@ -57,8 +59,8 @@ enum Verb {
 
 /// Recompute every log from its entries and compare leaf hashes, tiles, roots, checkpoints and signatures
 ///
-/// Exits with 1 at the first mismatch and names it. Only reads; a server may be running. With --url it needs nothing but
-/// public files: checkpoint, hash tiles and entry bundles.
+/// Exits with 1 at the first mismatch and names it. Only reads; a server may be running. The search index of the logs is
+/// derived again and compared, too. With --url it needs nothing but public files: checkpoint, hash tiles and entry bundles.
 ///
 /// With --data it also exits with 1 if a log is quarantined although nothing is wrong with what is stored: the database was
 /// put back to an older state that is sound in itself. Each such log is named.
@@ -93,6 +95,9 @@ struct CheckArguments {
     /// Verify the signature of one in N stored checkpoints and of the newest; all root hashes are recomputed
     #[arg(long, value_name = "N")]
     sample_signatures: Option<NonZeroU32>,
+    /// Check the logs only, and not their search index
+    #[arg(long, conflicts_with = "url")]
+    without_index: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -115,7 +120,10 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             let reports = remote::check(url, &trust::read(path, &arguments.path)?, &mut saved).await?;
             Checked { reports, doubts: Vec::new() }
         }
-        _ => stored::check(&arguments.data, arguments.database.as_deref(), signatures, &mut saved).await?,
+        _ => {
+            let CheckArguments { data, database, without_index, .. } = arguments;
+            stored::check(data, database.as_deref(), signatures, !without_index, &mut saved).await?
+        }
     };
     saved.all_used()?;
     if arguments.json {
@@ -149,7 +157,7 @@ fn print(reports: &[Report], has_saved: bool) -> anyhow::Result<()> {
 }
 
 /// The database of an instance, which must be there.
-fn location(data: &Path, database: Option<&str>) -> anyhow::Result<Location> {
+pub(super) fn location(data: &Path, database: Option<&str>) -> anyhow::Result<Location> {
     let file = data.join("chancery.db");
     match database {
         Some(url) => Ok(Location::Server(url.to_owned())),

@@ -28,6 +28,7 @@ use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
 pub(super) use files::{OwnedArtifact, artifact};
+pub(super) use trust::TrustArguments;
 
 /// Wrong arguments, policy or trust root.
 const WRONG_USAGE: u8 = 2;

@@ -38,10 +38,13 @@ enum Verb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery witness serve --config /etc/chancery/witness.toml
-  chancery witness serve --name witness.example.org/1 --data ./witness --listen 127.0.0.1:8090 --log 'log.example.net+…'")]
+  chancery witness serve --name witness.example.org/1 --data ./witness --listen 127.0.0.1:8090 --log 'log.example.net+…'
+  chancery witness serve --name witness.example.org/1 --data ./witness --listen 127.0.0.1:8090 \\
+    --log 'first line of its checkpoints=log.example.net+…'
+  chancery witness serve --name witness.example.org/1 --data ./witness --listen 127.0.0.1:8090 --log-list logs.txt")]
 struct ServeArguments {
     /// Read this configuration file instead of the options below; deploy/witness.toml explains every key
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "data", "listen", "metrics", "logs"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "data", "listen", "metrics", "logs", "log_list"])]
     config: Option<PathBuf>,
     /// Name of the witness: a URL without scheme; it need not resolve
     #[arg(long, value_name = "NAME", required_unless_present = "config")]
@@ -55,9 +58,13 @@ struct ServeArguments {
     /// Serve Prometheus metrics under /metrics on this address
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
-    /// Cosign for the log with this verifier key; repeatable
-    #[arg(long = "log", value_name = "VKEY", required_unless_present = "config")]
+    /// Cosign for the log with this verifier key; ORIGIN=VKEY if its checkpoints begin with another line than the key's name;
+    /// repeatable
+    #[arg(long = "log", value_name = "VKEY", required_unless_present_any = ["config", "log_list"])]
     logs: Vec<String>,
+    /// Cosign for the logs in this file, in the format of the witness network; it is read again when it changes and on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    log_list: Option<PathBuf>,
     /// Log on standard error at this level, or as a list of `module=level`
     #[arg(long = "log-filter", value_name = "FILTER", default_value = "info")]
     filter: String,
@@ -96,7 +103,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn configuration(arguments: ServeArguments) -> anyhow::Result<WitnessConfiguration> {
-    let ServeArguments { config, name, data, listen, metrics, logs, .. } = arguments;
+    let ServeArguments { config, name, data, listen, metrics, logs, log_list, .. } = arguments;
     if let Some(file) = config {
         return WitnessConfiguration::load(&file);
     }
@@ -104,5 +111,5 @@ fn configuration(arguments: ServeArguments) -> anyhow::Result<WitnessConfigurati
         anyhow::bail!("give --name, --data and --listen, or a file with --config")
     };
     let (listen, telemetry) = (WitnessListen { address, metrics, tls: None }, TelemetryTable::default());
-    Ok(WitnessConfiguration { name, data, logs, listen, telemetry })
+    Ok(WitnessConfiguration { name, data, logs, log_list, listen, telemetry, file: None })
 }

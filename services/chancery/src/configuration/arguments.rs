@@ -79,7 +79,12 @@ impl Configuration {
         let policies = tsa.policies.iter().map(|policy| policy.parse()).collect::<Result<Vec<ObjectIdentifier>, _>>();
         let tsa_policies = policies
             .map_err(|_| anyhow!("[tsa] policies: write object identifiers, for example 1.3.6.1.4.1.57264.2"))?;
-        Ok(TimestampArguments { tsa_key: tsa.key.clone(), tsa_policies })
+        Ok(TimestampArguments {
+            tsa_key: tsa.key.clone(),
+            tsa_policies,
+            tsa_include_chain_in_response: tsa.include_chain_in_response,
+            tsa_allow_custom_extensions: tsa.allow_custom_extensions,
+        })
     }
 
     pub(crate) fn tiles(&self) -> Option<TilesArguments> {

@@ -21,6 +21,12 @@ pub(crate) struct TsaTable {
     /// Accepted timestamp policies, as object identifiers. A request that names none gets the first.
     #[serde(default)]
     pub(crate) policies: Vec<String>,
+    /// Answer requests for certificates with the whole chain. Default: with the signing certificate alone.
+    #[serde(default)]
+    pub(crate) include_chain_in_response: bool,
+    /// Copy extensions of a request into the timestamp, unless they are critical. Default: refuse the request.
+    #[serde(default)]
+    pub(crate) allow_custom_extensions: bool,
     /// Time servers (NTP), `host` or `host:port`, that must agree with the clock before any role dates anything. Default: none.
     #[serde(default)]
     pub(crate) ntp: Vec<String>,

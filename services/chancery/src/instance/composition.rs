@@ -8,7 +8,7 @@
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    OperationsArguments, RekorV1Arguments, RekorV2Arguments, Setup, SignIn,
+    OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn,
     authority::{self, Issuing, RotatedAuthority},
     clock::GuardedClock,
     ct_shards::{self, CtShards, RotatedCt},
@@ -17,6 +17,7 @@ use super::{
     logs::{Logs, Opening},
     readiness::{self, Checked},
     running::RunningLogs,
+    search::Search,
     timestamps::{TimestampArguments, Timestamps},
     transparency,
     trust::{self, Publisher, TrustSources},
@@ -61,6 +62,7 @@ pub(crate) struct Choices<'a> {
     pub(crate) operations: &'a OperationsArguments,
     pub(crate) rekor_v1: &'a RekorV1Arguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
+    pub(crate) search: &'a SearchArguments,
     pub(crate) settings: authority::Settings,
     pub(crate) timestamps: &'a TimestampArguments,
     pub(crate) tuf: &'a TufArguments,
@@ -122,6 +124,7 @@ impl Instance {
         let metrics = choices.operations.metrics(running.as_ref(), clock)?;
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref(), audit.clone()).await?;
+        let (search, following) = common.search(logs.as_ref(), &choices, metrics.as_ref())?.unzip();
         let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
@@ -134,18 +137,17 @@ impl Instance {
         };
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), clock, &statuses)?);
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
-        background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()));
+        background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()).chain(following));
         let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
-        assembly.add(Role::Log, logs.as_ref().map(|logs| (logs.routes(), logs.checks(setup.check_command.clone()))));
+        assembly.add(Role::Log, common.answering_logs(logs.as_ref(), metrics.as_ref())?);
+        assembly.add(Role::Log, search.as_ref().map(|search| search.part(trust_files.clone(), clock)));
         assembly.add(Role::Ca, Some(authority));
         assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.checks())));
         if let Some(timestamps) = timestamps {
             assembly.add(Role::Tsa, Some((timestamps.router(metrics.as_ref())?, timestamps.checks())));
             background.extend(timestamps.into_background(publisher, statuses)?);
         } else {
-            let take =
-                move |keys: &_| Publisher::name(publisher.as_ref(), keys, TrustSources::set_timestamp_authorities);
-            background.push(observe::start(common.ring(), rotation::Role::Tsa, take));
+            background.push(common.observed_timestamps(publisher));
         }
         assembly.merge([trust_files.as_ref().map(chancery_trust::http::router), issuer.map(issuer::router)]);
         let Assembly { mut routes, checked } = assembly;
@@ -154,7 +156,7 @@ impl Instance {
         background.push(tokio::spawn(health.watch()));
         let console = common.console(&checks, running, tuf.as_ref())?;
         routes = routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
-        routes = routes.merge(common.description(metrics.is_some()));
+        routes = routes.merge(common.description(metrics.is_some(), search.is_some()));
         routes = routes.merge(readiness::health_service(setup.roles, Arc::clone(&checks)));
         Ok(Self { routes, console, metrics, checks, trust_files, background, tuf, logs, upkeep })
     }
@@ -256,6 +258,24 @@ impl Common<'_> {
         opening.logs(&roots).await.map(Some)
     }
 
+    /// The logs' routes and checks, where they are this process's.
+    fn answering_logs(&self, logs: Option<&Logs>, metrics: Option<&Metrics>) -> anyhow::Result<Option<Part>> {
+        let Some(logs) = logs else { return Ok(None) };
+        let routes = logs.routes(metrics).context("cannot measure the logs")?;
+        Ok(Some((routes, logs.checks(self.setup.check_command.clone()))))
+    }
+
+    /// The search index of the logs, where they are this process's, unless it is switched off; and the task that follows them.
+    fn search(
+        &self,
+        logs: Option<&Logs>,
+        choices: &Choices<'_>,
+        metrics: Option<&Metrics>,
+    ) -> anyhow::Result<Option<(Search, JoinHandle<()>)>> {
+        let logs = logs.filter(|_| !choices.search.disabled);
+        logs.map(|logs| Search::start(logs.database(), logs.running.clone(), metrics)).transpose()
+    }
+
     /// What follows the rotation of the certificate logs' keys in this process; `issuing` is its authority.
     fn certificate_logs(
         &self,
@@ -287,6 +307,12 @@ impl Common<'_> {
         let take = move |keys: &_| authority::observe(own_log.as_ref(), published.as_ref(), keys);
         let observed = observe::start(self.ring(), rotation::Role::Ca, take);
         Ok(vec![observed, self.certificate_logs(ct_keys, shards, None, publisher, statuses)?])
+    }
+
+    /// What follows the rotations of a timestamp authority in another process.
+    fn observed_timestamps(&self, publisher: Option<Publisher>) -> JoinHandle<()> {
+        let take = move |keys: &_| Publisher::name(publisher.as_ref(), keys, TrustSources::set_timestamp_authorities);
+        observe::start(self.ring(), rotation::Role::Tsa, take)
     }
 
     /// The timestamp authority, where it is this process's.
@@ -347,11 +373,12 @@ impl Common<'_> {
     }
 
     /// What this process answers, as it says itself.
-    fn description(&self, has_metrics: bool) -> Router {
+    fn description(&self, has_metrics: bool, has_search: bool) -> Router {
         let Setup { roles, issuer, console, .. } = self.setup;
         let is_development = matches!(issuer, SignIn::Here);
         let console = console.as_ref().map(|console| console.security_contact.is_some());
-        openapi::router(&Answering { roles, is_development, console, has_metrics }.description().into_json())
+        let answering = Answering { roles, is_development, console, has_metrics, has_search };
+        openapi::router(&answering.description().into_json())
     }
 
     /// The issuer of a development server.

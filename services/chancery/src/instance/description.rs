@@ -15,6 +15,8 @@ pub(crate) struct Answering<'a> {
     pub(crate) console: Option<bool>,
     /// Whether it has a listener for metrics.
     pub(crate) has_metrics: bool,
+    /// Whether it has a search index of the logs, if it has the logs.
+    pub(crate) has_search: bool,
 }
 
 impl Answering<'_> {
@@ -32,6 +34,9 @@ impl Answering<'_> {
                     rekor_v1::describe(&mut document);
                     rekor_v2::describe(&mut document);
                     ct::describe(&mut document);
+                    if self.has_search {
+                        chancery_search::http::describe(&mut document);
+                    }
                 }
                 Role::Tsa => chancery_tsa::http::describe(&mut document),
                 Role::Trust => chancery_trust::http::describe(&mut document),
@@ -66,9 +71,12 @@ mod tests {
     fn a_process_describes_the_roles_that_it_has_and_no_other() {
         let of = |roles: &[Role]| {
             let roles = roles.iter().copied().collect();
-            paths(&Answering { roles: &roles, is_development: false, console: None, has_metrics: false })
+            let (is_development, console, has_metrics, has_search) = (false, None, false, true);
+            paths(&Answering { roles: &roles, is_development, console, has_metrics, has_search })
         };
-        let shell = BTreeSet::from(["/healthz", "/livez", "/openapi.json", "/readyz"].map(str::to_owned));
+        let shell = BTreeSet::from(
+            ["/healthz", "/livez", "/openapi.json", "/ping", "/readyz", "/swagger.json"].map(str::to_owned),
+        );
         assert_eq!(of(&[]), shell);
         let timestamps = ["/api/v1/timestamp", "/api/v1/timestamp/certchain"].map(str::to_owned);
         assert_eq!(of(&[Role::Tsa]), shell.iter().cloned().chain(timestamps).collect());
@@ -82,10 +90,16 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_is_not_described() {
-        let roles = BTreeSet::new();
+        let (roles, logs) = (BTreeSet::new(), BTreeSet::from([Role::Log]));
         let with = |is_development, console, has_metrics| {
-            paths(&Answering { roles: &roles, is_development, console, has_metrics })
+            paths(&Answering { roles: &roles, is_development, console, has_metrics, has_search: true })
         };
+        let search = |has_search| {
+            let (is_development, console, has_metrics) = (false, None, false);
+            paths(&Answering { roles: &logs, is_development, console, has_metrics, has_search })
+        };
+        assert!(search(true).contains("/api/search") && search(false).is_subset(&search(true)));
+        assert!(!search(false).contains("/api/search"));
         let all = with(true, Some(true), true);
         let without = |other: BTreeSet<String>| all.difference(&other).cloned().collect::<Vec<_>>();
         assert_eq!(without(with(true, Some(false), true)), ["/.well-known/security.txt"]);
@@ -118,7 +132,8 @@ mod tests {
         // Each role alone: it must not refer to schemas of another role.
         for role in Role::ALL {
             let roles = BTreeSet::from([role]);
-            let answering = Answering { roles: &roles, is_development: false, console: Some(true), has_metrics: true };
+            let (is_development, console, has_metrics, has_search) = (false, Some(true), true, true);
+            let answering = Answering { roles: &roles, is_development, console, has_metrics, has_search };
             let document = answering.description().into_json();
             check(&document, &document);
         }

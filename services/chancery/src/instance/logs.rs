@@ -19,6 +19,7 @@ use axum::Router;
 use chancery_daemon::{
     clock::ClockGuard,
     health::Probe,
+    metrics::{MetricError, Metrics},
     random::Random,
     signer::{Signer, Use},
 };
@@ -203,8 +204,15 @@ impl Logs {
         self.rekor2.first().seed(artifact).await.context("cannot write the rekor2 log's first entry")
     }
 
-    pub(super) fn routes(&self) -> Router {
-        ct_shards::routes(&self.ct).merge(rekor_shards::routes(&self.rekor)).merge(rekor2_shards::routes(&self.rekor2))
+    /// Where they are.
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The routes of every log, measured where there are metrics.
+    pub(super) fn routes(&self, metrics: Option<&Metrics>) -> Result<Router, MetricError> {
+        let rekor = rekor_shards::routes(&self.rekor, metrics)?;
+        Ok(ct_shards::routes(&self.ct).merge(rekor).merge(rekor2_shards::routes(&self.rekor2)))
     }
 
     /// Whether each log takes entries, and the database under them. `check_command` is what to run where one is quarantined.

@@ -8,7 +8,10 @@ use super::{
 use crate::rotation::{follow::Subject, generations::Generations};
 use anyhow::Context as _;
 use axum::Router;
-use chancery_daemon::signer::Signer;
+use chancery_daemon::{
+    metrics::{MetricError, Metrics},
+    signer::Signer,
+};
 use chancery_log::{
     Files, Log,
     rekor_v1::{self, RekorV1},
@@ -57,9 +60,11 @@ pub(super) fn rekor(shards: &RekorShards) -> &RekorV1 {
     &shards.first().rekor
 }
 
-/// The routes of the API, and of every shard's files whenever it comes to be.
-pub(super) fn routes(shards: &RekorShards) -> Router {
-    rekor(shards).router().merge(series::router("/tlog", shards.find_routes()))
+/// The routes of the API, measured where there are metrics, and of every shard's files whenever it comes to be.
+pub(super) fn routes(shards: &RekorShards, metrics: Option<&Metrics>) -> Result<Router, MetricError> {
+    let rekor = rekor(shards);
+    let api = metrics.map_or_else(|| Ok(rekor.router()), |metrics| rekor.measured_router(metrics))?;
+    Ok(api.merge(series::router("/tlog", shards.find_routes())))
 }
 
 /// Opens the shards of every generation, and tells the log of them; returns those that cannot be opened, and why.

@@ -24,7 +24,7 @@ use chancery_daemon::{
     random::Random,
     signer::{Signer, Use},
 };
-use chancery_tsa::{DEFAULT_POLICY, Error, Policies, TimestampAuthority, chain, http};
+use chancery_tsa::{DEFAULT_POLICY, Error, Policies, Profile, TimestampAuthority, chain, http};
 use chancery_verify::{key::KeyKind, timestamping::Authority};
 use clap::Args;
 use const_oid::ObjectIdentifier;
@@ -46,13 +46,24 @@ pub(crate) struct TimestampArguments {
     /// Accept these timestamp policies; a request that names none gets the first
     #[arg(long, help_heading = "Timestamps", value_name = "OID,…", value_delimiter = ',', default_values_t = [DEFAULT_POLICY])]
     pub(crate) tsa_policies: Vec<ObjectIdentifier>,
+    /// Answer requests for certificates with the whole chain; by default with the signing certificate alone
+    #[arg(long, help_heading = "Timestamps")]
+    pub(crate) tsa_include_chain_in_response: bool,
+    /// Copy extensions of a request into the timestamp, unless they are critical; by default the request is refused
+    #[arg(long, help_heading = "Timestamps")]
+    pub(crate) tsa_allow_custom_extensions: bool,
 }
 
 impl TimestampArguments {
-    fn policies(&self) -> Policies {
-        match self.tsa_policies.as_slice() {
+    fn profile(&self) -> Profile {
+        let policies = match self.tsa_policies.as_slice() {
             [] => Policies::default(),
             [default, others @ ..] => Policies::new(*default, others.to_vec()),
+        };
+        Profile {
+            policies,
+            includes_chain: self.tsa_include_chain_in_response,
+            copies_extensions: self.tsa_allow_custom_extensions,
         }
     }
 }
@@ -74,8 +85,8 @@ impl Timestamps {
     ) -> anyhow::Result<Self> {
         let keys = keys(setup, &*random, &clock).await?;
         let (certificates, signer) = keys.signing()?;
-        let (certificates, policies) = ((*certificates).clone(), arguments.policies());
-        let authority = TimestampAuthority::new(certificates, signer, policies, Arc::clone(&clock), random)
+        let (certificates, profile) = ((*certificates).clone(), arguments.profile());
+        let authority = TimestampAuthority::new(certificates, signer, profile, Arc::clone(&clock), random)
             .context(
                 "the certificates of the timestamp authority are for another key than the one that signs; restore keys/ from a backup",
             )?;

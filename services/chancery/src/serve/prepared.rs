@@ -8,8 +8,8 @@
 use crate::{
     configuration::Configuration,
     instance::{
-        Addresses, AuthoritySettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments, TilesPlace,
-        TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
+        Addresses, AuthoritySettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments,
+        TilesPlace, TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
     },
     issuers::ConfiguredIssuers,
     listening::TlsFiles,
@@ -31,6 +31,7 @@ pub(crate) struct Prepared {
     pub(super) operations: OperationsArguments,
     pub(super) rekor_v1: RekorV1Arguments,
     pub(super) rekor_v2: RekorV2Arguments,
+    pub(super) search: SearchArguments,
     pub(super) tiles: Option<TilesPlace>,
     /// The time servers that must agree with the clock before any time is signed.
     pub(super) time_servers: Option<SourceSettings>,
@@ -57,6 +58,7 @@ impl Prepared {
             operations: configuration.operations()?,
             rekor_v1: configuration.rekor_v1()?,
             rekor_v2: configuration.rekor_v2(),
+            search: configuration.search.arguments(),
             tiles: tiles.flatten(),
             time_servers: configuration.tsa.time_servers()?,
             timestamps: configuration.timestamps()?,

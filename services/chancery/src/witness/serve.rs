@@ -1,10 +1,11 @@
 //! `chancery witness serve`: a witness in a process of its own, so that it shares nothing with the logs it looks after.
 
+use super::logs;
 use crate::{
     listening::{Listening, TlsFiles},
     logging::TelemetryTable,
 };
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use chancery_daemon::{
     clock::{ClockGuard, SystemClock, SystemUptime},
     health::{Checks, Finding},
@@ -12,7 +13,7 @@ use chancery_daemon::{
     metrics::Metrics,
     reload::Hangups,
 };
-use chancery_verify::{Timestamp, verifier_key::VerifierKey};
+use chancery_verify::{Timestamp, witness::Log};
 use chancery_witness::{Settings, Witness};
 use serde::Deserialize;
 use std::{
@@ -30,13 +31,19 @@ pub(crate) struct WitnessConfiguration {
     pub(crate) name: String,
     /// Directory for its key and what it has cosigned.
     pub(crate) data: PathBuf,
-    /// Verifier keys of the logs it cosigns for.
+    /// The logs it cosigns for: verifier keys, or `ORIGIN=VKEY`.
+    #[serde(default)]
     pub(crate) logs: Vec<String>,
+    /// File with further logs, in the format of the witness network.
+    pub(crate) log_list: Option<PathBuf>,
     /// Where it listens.
     pub(crate) listen: WitnessListen,
     /// Its log.
     #[serde(default)]
     pub(crate) telemetry: TelemetryTable,
+    /// Where all of this was read, if it was a file.
+    #[serde(skip)]
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// Where a witness listens.
@@ -58,9 +65,10 @@ impl WitnessConfiguration {
             let mut configuration: Self = toml::from_str(&fs::read_to_string(path)?)?;
             let directory = path.parent().unwrap_or(Path::new(""));
             let tls = configuration.listen.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
-            for file in tls.chain([&mut configuration.data]) {
+            for file in tls.chain([&mut configuration.data]).chain(&mut configuration.log_list) {
                 *file = directory.join(&*file);
             }
+            configuration.file = Some(path.to_owned());
             Ok(configuration)
         };
         read().with_context(|| format!("cannot use {}", path.display()))
@@ -70,16 +78,17 @@ impl WitnessConfiguration {
 /// Cosigns until SIGTERM or SIGINT.
 pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<()> {
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
-    let WitnessConfiguration { name, data, logs, listen, telemetry: _ } = configuration;
+    let logs = logs::read(&configuration)?;
+    let WitnessConfiguration { name, data, listen, .. } = &configuration;
     let metrics = listen.metrics.map(|_| Metrics::default());
     let clock = ClockGuard::new(Arc::new(SystemClock), Arc::new(SystemUptime), Timestamp::from_seconds(0));
     let clock = Arc::new(clock);
-    let witness = open(&name, &data, &logs, metrics.as_ref(), Arc::clone(&clock))?;
+    let witness = open(name, data, logs.clone(), metrics.as_ref(), Arc::clone(&clock))?;
     let key = witness.verifier_key();
     let listening = Listening::on(listen.address, listen.metrics, hangups).await?.with_tls(listen.tls.as_ref())?;
     let address = listening.address()?;
     let described = openapi::router(&description(metrics.is_some()).into_json());
-    let routes = chancery_witness::http::router(witness).merge(described);
+    let routes = chancery_witness::http::router(witness.clone()).merge(described);
     let watched = Arc::clone(&clock);
     let checks: Checks = Arc::new(move || {
         let fault = watched.check().err();
@@ -87,9 +96,13 @@ pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<(
         vec![Finding::unless("witness", "clock", obstacle)]
     });
     let watch = tokio::spawn(clock.watch());
+    let following = logs::follow(configuration.clone(), logs, witness)?;
     let ready = || tracing::info!(%address, verifier_key = key, "witness ready");
     let served = listening.serve(routes, None, checks, metrics.as_ref(), |routes| routes, ready).await;
     watch.abort();
+    if let Some(following) = following {
+        following.abort();
+    }
     served
 }
 
@@ -107,13 +120,10 @@ pub(crate) fn description(has_metrics: bool) -> Document {
 fn open(
     name: &str,
     data: &Path,
-    logs: &[String],
+    logs: Vec<Log>,
     metrics: Option<&Metrics>,
     clock: Arc<ClockGuard>,
 ) -> anyhow::Result<Witness> {
-    let logs = logs.iter().map(|key| VerifierKey::parse(key).with_context(|| format!("{key:?} is not a verifier key")));
-    let logs = logs.collect::<anyhow::Result<Vec<_>>>()?;
-    ensure!(!logs.is_empty(), "the witness has no log; give the verifier key of at least one with logs or --log");
     let requests = metrics.map(|metrics| {
         metrics.counters(
             "chancery_witness_checkpoints_total",
@@ -132,7 +142,7 @@ mod tests {
     fn the_file_in_deploy_can_be_used() {
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
         let configuration = WitnessConfiguration::load(&deploy.join("witness.toml")).unwrap();
-        assert!(configuration.logs.iter().all(|key| VerifierKey::parse(key).is_ok()), "{:?}", configuration.logs);
+        assert_eq!(logs::read(&configuration).unwrap().len(), configuration.logs.len());
         let listen = configuration.listen;
         assert!(listen.tls.is_some_and(|tls| tls.key.starts_with(&deploy)) && listen.metrics.is_some());
         let directory = tempfile::tempdir().unwrap();

@@ -74,6 +74,10 @@ pub(crate) struct Sequencer {
     activity: Arc<Activity>,
     /// Whether the log is known to be frozen.
     frozen: Arc<AtomicBool>,
+    /// Since when it has been frozen in the store, as far as is known.
+    frozen_since: Option<Timestamp>,
+    /// Whether the last checkpoint of the frozen log is published and stored.
+    is_closed: bool,
     /// Of the checkpoints.
     samples: Samples,
 }
@@ -88,6 +92,8 @@ pub(crate) struct Parts {
     pub(crate) activity: Arc<Activity>,
     /// Whether the log is known to be frozen.
     pub(crate) frozen: Arc<AtomicBool>,
+    /// Since when it has been frozen in the store.
+    pub(crate) frozen_since: Option<Timestamp>,
     /// How long after a batch that took a checkpoint along none does.
     pub(crate) checkpoint_period: Duration,
 }
@@ -102,7 +108,7 @@ pub(crate) struct First {
 impl Sequencer {
     /// A sequencer that goes on from a sound state.
     pub(crate) fn new(parts: Parts, Sound { head, edge }: Sound, First { published, is_new }: First) -> Self {
-        let Parts { record, scheme, signer, store, clock, activity, frozen, checkpoint_period } = parts;
+        let Parts { record, scheme, signer, store, clock, activity, frozen, frozen_since, checkpoint_period } = parts;
         // How far the database is behind is counted from here on.
         activity.checkpointed(published.tree.size);
         Self {
@@ -122,6 +128,8 @@ impl Sequencer {
             checkpoint_period,
             activity,
             frozen,
+            frozen_since,
+            is_closed: false,
             samples: Samples::default(),
         }
     }
@@ -349,7 +357,8 @@ impl Sequencer {
     }
 
     async fn sign_head(&self, dated: Timestamp) -> Result<Published, Error> {
-        let signer = HeadSigner { scheme: &self.scheme, signer: &self.signer, samples: &self.samples };
+        let Self { scheme, signer, samples, frozen_since: frozen, .. } = self;
+        let signer = HeadSigner { scheme, signer, samples, frozen: *frozen };
         signer.sign(&self.head, &self.edge, dated).await
     }
 
@@ -370,7 +379,7 @@ impl Sequencer {
         }
     }
 
-    /// From now on nothing is taken, and the final checkpoint is stored.
+    /// From now on nothing is taken, and the newest checkpoint is stored.
     async fn freeze(&mut self) {
         if !self.frozen.swap(true, Ordering::Relaxed) {
             tracing::info!(log.name = %self.record.name, "the log is frozen and takes no more entries");

@@ -1,13 +1,14 @@
 //! Checks the heads that a log has had: each extends the one before it, and is that of the entries.
 //!
-//! `PostgreSQL` keeps them all; `SQLite` keeps only the last one, which [`super::stored`] checks in any case.
+//! Both databases keep all of them, but earlier versions kept only the last one, so there need not be a first one of an empty
+//! tree. `SQLite` keeps their root hashes with the entries; `PostgreSQL` also keeps their sizes and times, in `heads`.
 
 use super::Finding;
 use crate::store::{CommittedHead, EarlierHead};
 
 /// The fault that a head is missing, or another is in its place.
 const fn unchained() -> Finding {
-    Finding::Log("a row of `heads` does not extend the one before it")
+    Finding::Log("a stored head does not extend the one before it")
 }
 
 /// The heads of a log, as far as they were met.
@@ -28,17 +29,17 @@ impl Chain {
             return Err(Finding::Head { stated: head.tree.size, derived: derived.tree.size });
         }
         if head.timestamp != derived.timestamp {
-            return Err(Finding::Log("the time of a row of `heads` is not that of its last entry"));
+            return Err(Finding::Log("the time of a stored head is not that of its last entry"));
         }
         self.last = Some(head.tree.size);
         Ok(())
     }
 
     /// Checks that the last one that was met is that of the whole log, of `size` leaves, and that the `next` one, if a running
-    /// server has added it, extends it. Where none is kept there is nothing to check.
+    /// server has added it, extends it. Of an empty log none may be kept.
     pub(super) fn ends_at(&self, size: u64, next: Option<&EarlierHead>) -> Result<(), Finding> {
-        let is_missed = next.is_some_and(|next| next.previous.is_none_or(|previous| previous < size));
-        if is_missed || self.last.is_some_and(|last| last != size) {
+        let is_missed = next.is_some_and(|next| next.previous.unwrap_or_default() < size);
+        if is_missed || self.last.unwrap_or_default() != size {
             return Err(unchained());
         }
         Ok(())
@@ -74,9 +75,13 @@ mod tests {
             whole.ends_at(4, Some(&next(Some(3)))).is_err()
                 && chain(&[]).unwrap().ends_at(4, Some(&next(None))).is_err()
         );
-        // From a database that kept only the last one, and one that still does.
+        // From a database that kept only the last one.
         assert!(chain(&[(None, 70), (Some(70), 71)]).unwrap().ends_at(71, None).is_ok());
-        assert!(chain(&[]).unwrap().ends_at(71, None).is_ok());
+        assert!(
+            chain(&[]).unwrap().ends_at(0, Some(&next(None))).is_ok(),
+            "it was empty, and a server begins meanwhile"
+        );
+        assert!(chain(&[]).unwrap().ends_at(0, None).is_ok() && chain(&[]).unwrap().ends_at(71, None).is_err());
         for broken in [&[(Some(0), 3)][..], &[(None, 0), (Some(3), 4)], &[(None, 0), (Some(0), 3), (Some(0), 4)]] {
             assert!(chain(broken).is_err(), "{broken:?}");
         }

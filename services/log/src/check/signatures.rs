@@ -4,7 +4,7 @@ use super::{Finding, Signatures, Subject};
 use chancery_verify::checkpoint::Checkpoint;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::note::Note;
-use chancery_verify::{Rejection, checkpoint::Scheme};
+use chancery_verify::{Rejection, Timestamp, checkpoint::Scheme};
 use std::thread;
 
 /// A stored checkpoint, and the derived tree of its size.
@@ -49,6 +49,19 @@ fn verify_one(subject: &Subject, met: &Met) -> Result<(), Finding> {
         read(&subject.scheme, &met.note)
     };
     if stated.map_err(wrong)? == met.derived { Ok(()) } else { Err(wrong(Rejection::CheckpointMismatch)) }
+}
+
+/// Verifies the last checkpoint of a frozen log: it is of the whole log, and says since when the log is frozen.
+pub(super) fn verify_frozen(
+    subject: &Subject,
+    tree: &TreeHead,
+    since: Option<Timestamp>,
+    note: String,
+) -> Result<(), Finding> {
+    let text = since.and_then(|since| subject.scheme.frozen_text(tree, since));
+    let says_so = text.is_some_and(|text| note.starts_with(&text));
+    verify_one(subject, &Met { note, derived: *tree, with_signature: true })?;
+    if says_so { Ok(()) } else { Err(Finding::Log("its last checkpoint does not say since when it is frozen")) }
 }
 
 /// Returns the tree head in a note, without checking its signatures.

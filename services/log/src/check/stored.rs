@@ -34,7 +34,7 @@ pub(super) async fn check(
     if record.origin != subject.scheme.origin() {
         return Err(Finding::Log("it was made with another origin"));
     }
-    let Extent { head, newest, ended } = Extent::read(store, record.log_id, options).await?;
+    let Extent { head, newest, ended, frozen } = Extent::read(store, record.log_id, options).await?;
     let mut source = Source::new(store, record.log_id, head, newest);
     let mut derivation = Derivation::new(subject.clone(), options.clone(), newest);
     progress(0, head.tree.size);
@@ -69,7 +69,10 @@ pub(super) async fn check(
     source.find_repeat(identities).await?;
     misled.map_or(Ok(()), Err)?;
     match ended {
-        None => tables::compare(subject.personality, store.census(record.log_id).await?)?,
+        None => {
+            tables::compare(subject.personality, store.census(record.log_id).await?)?;
+            frozen.map_or(Ok(()), |(since, note)| signatures::verify_frozen(subject, &head.tree, since, note))?;
+        }
         Some(end) => source.find_last_checkpoint(end.tree.size).await?,
     }
     tables::issuers(store, record.log_id, &issuers).await?;
@@ -91,11 +94,17 @@ struct Extent {
     /// Size of the newest stored checkpoint.
     newest: Option<u64>,
     ended: Option<End>,
+    /// Since when the log is frozen, and the checkpoint that says so, where one is stored.
+    frozen: Option<(Option<Timestamp>, String)>,
 }
 
 impl Extent {
     async fn read(store: &dyn Store, log_id: i64, options: &Options) -> Result<Self, Finding> {
         // Read in this order, so that a running server cannot cause a false fault. Entries beyond the head are not read.
+        let frozen = match store.frozen_checkpoint(log_id).await? {
+            Some(note) => Some((store.frozen(log_id).await?, note)),
+            None => None,
+        };
         let mut newest = store.newest_checkpoint(log_id).await?.map(|(size, _)| size);
         let mut head = store.head(log_id).await?;
         let ended = store.ended(log_id).await?;
@@ -106,7 +115,7 @@ impl Extent {
         let saved = options.saved.iter().map(|saved| saved.size);
         match newest.into_iter().chain(saved).find(|size| *size > head.tree.size) {
             Some(published) => Err(Finding::RolledBack { head: head.tree.size, published }),
-            None => Ok(Self { head, newest, ended }),
+            None => Ok(Self { head, newest, ended, frozen }),
         }
     }
 }

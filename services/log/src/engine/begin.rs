@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<ClockGuard>,
     pub(super) frozen: Arc<AtomicBool>,
+    /// Since when the log has been frozen in the store.
+    pub(super) frozen_since: Option<Timestamp>,
     pub(super) quarantine: Quarantine,
     pub(super) ended: Ended,
     pub(super) activity: Arc<Activity>,
@@ -86,6 +88,7 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             activity: Arc::clone(&self.activity),
             frozen: Arc::clone(&self.frozen),
+            frozen_since: self.frozen_since,
             checkpoint_period,
         }
     }
@@ -185,9 +188,10 @@ async fn go_on(
     ends: Ends,
 ) -> Result<Begun, OpenError> {
     let Ends { waiting, readers, follower, shutdown } = ends;
-    let Shared { record, signer, store, clock, frozen, quarantine, .. } = shared;
+    let Shared { record, scheme, signer, store, clock, frozen, frozen_since, quarantine, .. } = shared;
     let guard = shared.guard();
     let time = first_time(clock, &sound.head, frozen.load(Ordering::Relaxed));
+    let signer = HeadSigner { scheme, signer, samples: &Samples::default(), frozen: *frozen_since };
     let first = first_published(guard, signer, &mut mark, &sound, time).await?;
     let stored_size = sound.head.tree.size;
     let sequencer = Sequencer::new(shared.parts(checkpoint_period), sound, first);
@@ -216,7 +220,7 @@ fn first_time(clock: &ClockGuard, head: &CommittedHead, is_frozen: bool) -> Resu
 /// cannot be trusted.
 async fn first_published(
     guard: Guard<'_>,
-    signer: &Signer,
+    signer: HeadSigner<'_>,
     mark: &mut Option<(Mark, &Path)>,
     Sound { head, edge }: &Sound,
     time: Result<Timestamp, ClockFault>,
@@ -229,7 +233,6 @@ async fn first_published(
             return Ok(First { published, is_new: false });
         }
     };
-    let signer = HeadSigner { scheme: guard.scheme, signer, samples: &Samples::default() };
     let published = signer.sign(head, edge, now.max(head.timestamp)).await?;
     if let Some((mark, path)) = mark {
         mark.write(&published.note).map_err(|error| OpenError::mark(path, error))?;

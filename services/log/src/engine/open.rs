@@ -39,14 +39,16 @@ impl Log {
         let (record, is_new) = find_or_make(&settings, store.as_ref(), &clock).await?;
         let record = Arc::new(record);
         let scheme = Arc::new(verified_scheme(&settings, &record)?);
-        let is_frozen = settings.frozen || store.frozen(record.log_id).await.map_err(Error::from)?.is_some();
+        let frozen_since = store.frozen(record.log_id).await.map_err(Error::from)?;
+        let is_frozen = settings.frozen || frozen_since.is_some();
         let (signer, frozen) = (Arc::clone(&settings.signer), Arc::new(AtomicBool::new(is_frozen)));
         let (quarantine, ended) = (Quarantine::default(), Ended::default());
-        let shared = Shared { record, scheme, signer, store, clock, frozen, quarantine, ended, activity, is_new };
+        let shared =
+            Shared { record, scheme, signer, store, clock, frozen, frozen_since, quarantine, ended, activity, is_new };
         let ((pool, waiting), (follower, readers)) = (pool::pool(), follower());
         let ends = Ends { waiting, readers, follower: follower.clone(), shutdown };
         let Begun { published, stored_size, witnessed, marking, task } = begin::begin(&shared, settings, ends).await?;
-        let Shared { record, scheme, signer, store, clock, frozen, quarantine, ended, activity, is_new: _ } = shared;
+        let Shared { record, scheme, signer, store, clock, frozen, quarantine, ended, activity, .. } = shared;
         let log = Self(Arc::new(Parts {
             record,
             scheme,

@@ -25,6 +25,7 @@ use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt};
 use axum::Router;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use chancery_daemon::metrics::{MetricError, Metrics};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::note::KeyName;
 use chancery_verify::rekor::{Admission, EntryKind, Promise, ProposedEntry};
@@ -129,7 +130,16 @@ impl RekorV1 {
 
     /// The routes of the API, from `/api/v1/log` on, and the first shard as files below `/tlog/rekor`.
     pub fn router(&self) -> Router {
-        http::router(self.clone()).merge(files_router(self.first()))
+        self.router_with(None)
+    }
+
+    /// As [`Self::router`], measured under Rekor's metric names.
+    pub fn measured_router(&self, metrics: &Metrics) -> Result<Router, MetricError> {
+        http::Requests::register(metrics).map(|requests| self.router_with(Some(requests)))
+    }
+
+    fn router_with(&self, requests: Option<http::Requests>) -> Router {
+        http::router(self.clone(), requests).merge(files_router(self.first()))
     }
 
     /// The first shard as files, as tlog-tiles lays them out.

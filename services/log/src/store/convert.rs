@@ -129,7 +129,7 @@ macro_rules! census {
 }
 pub(super) use census;
 
-/// Selects the logs that have rows and are not listed. Their heads are in the table `$heads`.
+/// Selects the logs that have rows and are not listed. Their heads are in the table or view `$heads`.
 macro_rules! unlisted {
     ($heads:literal) => {
         concat!(
@@ -139,6 +139,7 @@ macro_rules! unlisted {
             " UNION SELECT log_id FROM bundle_parts UNION SELECT log_id FROM identities
                  UNION SELECT log_id FROM leaf_indices UNION SELECT log_id FROM tiles UNION SELECT log_id FROM checkpoints
                  UNION SELECT log_id FROM issuers UNION SELECT log_id FROM frozen_logs
+                 UNION SELECT log_id FROM frozen_checkpoints
                  UNION SELECT log_id FROM quarantined_logs UNION SELECT log_id FROM ended_logs
              ) AS used WHERE log_id NOT IN (SELECT log_id FROM logs) ORDER BY log_id"
         )

@@ -243,6 +243,19 @@ impl Store for PostgresStore {
         })
     }
 
+    fn publish_frozen(&self, log_id: i64, note: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            // Idempotent, and so tried again like a read.
+            read("publish_frozen", || rows::insert_frozen_checkpoint(&self.database.writers, log_id, &note)).await
+        })
+    }
+
+    fn frozen_checkpoint(&self, log_id: i64) -> Answer<'_, Option<String>> {
+        Box::pin(
+            async move { read("frozen_checkpoint", || rows::frozen_checkpoint(&self.database.readers, log_id)).await },
+        )
+    }
+
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
         Box::pin(async move { read("head", || read_head(&self.database.readers, log_id)).await })
     }

@@ -2,26 +2,32 @@
 //!
 //! One writer connection per process; the data directory's lock keeps other processes away. Statements are multi-row, and a
 //! batch is written with one command, because each crosses to the connection's thread and back.
+//!
+//! A commit writes every page that it changes, whole: to the write-ahead log at once, to the file later. So a batch changes few
+//! pages. Most batches add parts of bundles and rows of `identities`, and nothing else: the last part states the root hash, and
+//! the head (the view `tree_heads`) is where the newest part ends.
 
 mod attestations;
 mod batch;
 mod doubts;
 mod script;
+#[cfg(test)]
+mod tests;
 
-use super::convert::{self, CensusRow, CheckpointRow, LogRow, LookupRow, TileRow, to_i64, to_u64};
+use super::convert::{self, CensusRow, CheckpointRow, HeadRow, LogRow, LookupRow, TileRow, to_i64, to_u64};
 use super::parts::{self, PartRow};
 use super::{
-    Answer, Batch, Census, CommittedHead, Extension, Found, Indexed, Integration, Lock, LogRecord, Lookup, NewLog,
-    Store, StoreError, StoredEntry, TileId, Tiles,
+    Answer, Batch, Census, CommittedHead, EarlierHead, Extension, Found, Indexed, Integration, Lock, LogRecord, Lookup,
+    NewLog, Store, StoreError, StoredEntry, TileId, Tiles,
 };
 use crate::Corrupt;
 use bytes::Bytes;
 use chancery_daemon::database::Sqlite;
 use chancery_verify::tile::FULL_WIDTH;
-use chancery_verify::{Hash, Timestamp, merkle};
+use chancery_verify::{Hash, Timestamp};
 use sqlx::{QueryBuilder, SqliteConnection};
 
-/// Rows in one statement; seven columns each stay well below `SQLite`'s 32,766 parameters.
+/// Rows in one statement; eight columns each stay well below `SQLite`'s 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 1000;
 
 /// Logs in an open `SQLite` database.
@@ -38,6 +44,7 @@ impl SqliteStore {
     }
 }
 
+/// The newest head.
 async fn read_head(connection: &mut SqliteConnection, log_id: i64) -> Result<CommittedHead, StoreError> {
     let head = sqlx::query_as("SELECT tree_size, root_hash, timestamp_ms FROM tree_heads WHERE log_id = ?");
     convert::committed_head(head.bind(log_id).fetch_optional(connection).await?)
@@ -114,7 +121,7 @@ impl Store for SqliteStore {
 
     fn create(&self, log: NewLog) -> Answer<'_, LogRecord> {
         Box::pin(async move {
-            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+            // Its head is that of the empty tree until it has a part.
             let row: LogRow = sqlx::query_as(
                 "INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES (?, ?, ?, ?, ?)
                  RETURNING log_id, name, origin, tree_id, key_fingerprint, created_ms",
@@ -124,17 +131,9 @@ impl Store for SqliteStore {
             .bind(log.tree_id)
             .bind(log.key_fingerprint.as_slice())
             .bind(to_i64(log.created.millis())?)
-            .fetch_one(&mut *transaction)
+            .fetch_one(&self.database.writer)
             .await?;
-            let record = convert::log_record(row)?;
-            sqlx::query("INSERT INTO tree_heads (log_id, tree_size, root_hash, timestamp_ms) VALUES (?, 0, ?, ?)")
-                .bind(record.log_id)
-                .bind(merkle::empty_root().as_slice())
-                .bind(to_i64(log.created.millis())?)
-                .execute(&mut *transaction)
-                .await?;
-            transaction.commit().await?;
-            Ok(record)
+            convert::log_record(row)
         })
     }
 
@@ -164,6 +163,22 @@ impl Store for SqliteStore {
             let frozen = sqlx::query_scalar("SELECT frozen_ms FROM frozen_logs WHERE log_id = ?");
             let frozen: Option<i64> = frozen.bind(log_id).fetch_optional(&self.database.readers).await?;
             frozen.map(convert::timestamp).transpose()
+        })
+    }
+
+    fn publish_frozen(&self, log_id: i64, note: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let insert =
+                sqlx::query("INSERT INTO frozen_checkpoints (log_id, note) VALUES (?, ?) ON CONFLICT DO NOTHING");
+            insert.bind(log_id).bind(note).execute(&self.database.writer).await?;
+            Ok(())
+        })
+    }
+
+    fn frozen_checkpoint(&self, log_id: i64) -> Answer<'_, Option<String>> {
+        Box::pin(async move {
+            let note = sqlx::query_scalar("SELECT note FROM frozen_checkpoints WHERE log_id = ?");
+            Ok(note.bind(log_id).fetch_optional(&self.database.readers).await?)
         })
     }
 
@@ -304,6 +319,34 @@ impl Store for SqliteStore {
             ));
             let row: Option<CensusRow> = query.bind(log_id).fetch_optional(&self.database.readers).await?;
             convert::counted(row.ok_or(Corrupt::new("every log has a head"))?)
+        })
+    }
+
+    fn earlier_heads(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<EarlierHead>> {
+        Box::pin(async move {
+            // The first head of more than `after` leaves is the one that the first of those that are asked for extends.
+            let (extended, after) = (after.is_some(), after.unwrap_or_default());
+            // A part has at most a bundle's entries, so it begins at most that far before its end.
+            let rows: Vec<HeadRow> = sqlx::query_as(
+                "SELECT first_index + length(leaf_hashes) / 32, root_hash, timestamp_ms FROM bundle_parts
+                 WHERE log_id = ? AND first_index >= ? AND first_index + length(leaf_hashes) / 32 > ?
+                     AND root_hash IS NOT NULL
+                 ORDER BY first_index LIMIT ?",
+            )
+            .bind(log_id)
+            .bind(to_i64(after.saturating_sub(FULL_WIDTH.into()))?)
+            .bind(to_i64(after)?)
+            .bind(i64::from(count) + i64::from(extended))
+            .fetch_all(&self.database.readers)
+            .await?;
+            let mut heads = Vec::with_capacity(rows.len());
+            let mut previous = None;
+            for row in rows {
+                let head = convert::committed_head(Some(row))?;
+                heads.push(EarlierHead { previous, head });
+                previous = Some(head.tree.size);
+            }
+            Ok(heads.into_iter().skip(usize::from(extended)).collect())
         })
     }
 

@@ -61,6 +61,14 @@ impl Store for Timed {
         self.timed("frozen", self.store.frozen(log_id))
     }
 
+    fn publish_frozen(&self, log_id: i64, note: String) -> Answer<'_, ()> {
+        self.timed("publish_frozen", self.store.publish_frozen(log_id, note))
+    }
+
+    fn frozen_checkpoint(&self, log_id: i64) -> Answer<'_, Option<String>> {
+        self.timed("frozen_checkpoint", self.store.frozen_checkpoint(log_id))
+    }
+
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
         self.timed("head", self.store.head(log_id))
     }

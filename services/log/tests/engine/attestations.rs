@@ -131,20 +131,20 @@ async fn a_kind_that_is_not_enabled_is_refused_before_it_is_looked_at() {
     let only_dsse = ["dsse"].map(|name| name.parse::<KindName>().unwrap()).into_iter().collect();
     let usual = RekorV1::new(running.log.clone());
     let narrow = usual.clone().with(Choices { kinds: only_dsse, ..Choices::default() });
-    let message =
-        |kind| format!("error processing entry: entry kind '{kind}' is not enabled for submission on this server");
+    let reason = |kind| format!("entry kind '{kind}' is not enabled for submission on this server");
     for (rekor, kind) in
         [(&usual, "jar"), (&usual, "rpm"), (&usual, "alpine"), (&narrow, "hashedrekord"), (&narrow, "tuf")]
     {
         let proposal = json!({ "kind": kind, "apiVersion": "0.0.1", "spec": { "archive": 1 } });
         let (status, body) = propose(rekor, &proposal.to_string()).await;
-        assert_eq!((status, body["message"].as_str()), (StatusCode::BAD_REQUEST, Some(message(kind).as_str())));
+        let message = format!("error processing entry: {}", reason(kind));
+        assert_eq!((status, body["message"].as_str()), (StatusCode::BAD_REQUEST, Some(message.as_str())));
         let (status, body) =
             ask(rekor, Method::POST, "/api/v1/log/entries/retrieve", json!({ "entries": [proposal] }).to_string())
                 .await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         let is_archive = ["jar", "rpm", "alpine"].contains(&kind);
-        assert_eq!(body["message"] == message(kind), is_archive, "only archives are not even looked up: {body}");
+        assert_eq!(body["message"] == reason(kind), is_archive, "only archives are not even looked up: {body}");
     }
     let (status, body) = propose(&narrow, &envelope(b"statement").await).await;
     assert_eq!(status, StatusCode::CREATED, "{body}");

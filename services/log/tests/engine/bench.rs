@@ -21,11 +21,27 @@ use tokio::task::JoinHandle;
 
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
-/// Leaves of each log's heads the last one, as `SQLite` and earlier versions of the schema keep it.
+/// Leaves of each log's heads the last one, as earlier versions of the schema kept it.
 const ONLY_THE_LAST_HEAD: &str = "
     DELETE FROM heads AS old USING heads AS newer
         WHERE newer.log_id = old.log_id AND newer.previous_size > old.previous_size;
     UPDATE heads SET previous_size = -1";
+
+/// Lets a statement change heads in `SQLite`, where they are seen in the entries: it takes those beyond the head away, or gives
+/// them back.
+const HEADS_MAY_BE_MOVED: &str = "
+    CREATE TABLE IF NOT EXISTS cut AS SELECT * FROM bundle_parts LIMIT 0;
+    CREATE TRIGGER a_head_is_moved INSTEAD OF UPDATE ON tree_heads BEGIN
+        INSERT INTO cut SELECT * FROM bundle_parts WHERE log_id = OLD.log_id AND first_index >= NEW.tree_size;
+        DELETE FROM bundle_parts WHERE log_id = OLD.log_id AND first_index >= NEW.tree_size;
+        INSERT INTO bundle_parts SELECT * FROM cut WHERE log_id = OLD.log_id AND first_index < NEW.tree_size;
+        DELETE FROM cut WHERE log_id = OLD.log_id AND first_index < NEW.tree_size;
+        UPDATE bundle_parts SET root_hash = NEW.root_hash WHERE log_id = OLD.log_id
+            AND first_index = (SELECT max(first_index) FROM bundle_parts WHERE log_id = OLD.log_id);
+    END;
+    CREATE TRIGGER a_head_is_lost INSTEAD OF DELETE ON tree_heads BEGIN
+        UPDATE bundle_parts SET root_hash = NULL WHERE log_id = OLD.log_id;
+    END";
 
 /// Where a log is kept.
 pub(crate) enum Place {
@@ -105,6 +121,7 @@ impl Database {
                 for name in names {
                     self.execute(&format!("DROP TRIGGER {name}")).await.unwrap();
                 }
+                sqlx::raw_sql(HEADS_MAY_BE_MOVED).execute(&database.writer).await.unwrap();
             }
             Self::Postgres(_) => {
                 for table in ["logs", "heads", "bundle_parts", "identities", "tiles", "checkpoints", "attestations"] {

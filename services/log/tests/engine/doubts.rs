@@ -38,7 +38,8 @@ pub(crate) async fn a_quarantine_survives_a_restart_until_the_state_is_proven(be
     running.stop().await;
     let database = bench.open().await.unwrap();
     database.drop_triggers().await;
-    database.execute("UPDATE bundle_parts SET first_index = 100000 WHERE first_index = 7").await.unwrap();
+    database.execute("CREATE TABLE kept AS SELECT * FROM bundle_parts WHERE first_index = 7").await.unwrap();
+    database.execute("DELETE FROM bundle_parts WHERE first_index = 7").await.unwrap();
     database.close().await;
     // What is needed at the start is whole.
     let running = bench.start().await;
@@ -67,7 +68,7 @@ pub(crate) async fn a_quarantine_survives_a_restart_until_the_state_is_proven(be
         running.stop().await;
     }
     let database = bench.open().await.unwrap();
-    database.execute("UPDATE bundle_parts SET first_index = 7 WHERE first_index = 100000").await.unwrap();
+    database.execute("INSERT INTO bundle_parts SELECT * FROM kept").await.unwrap();
     database.close().await;
     let running = bench.start().await;
     assert_eq!(code(&running), None);

@@ -9,7 +9,7 @@ use chancery_verify::key::KeyKind;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::note::{KeyName, Note};
 use chancery_verify::verifier_key::{KeyType, VerifierKey};
-use chancery_verify::witness::{AddCheckpoint, Refusal};
+use chancery_verify::witness::{AddCheckpoint, Log, Refusal};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ pub(crate) enum Shows {
 pub(crate) struct Fake {
     signer: Signer,
     pub(crate) witness: Witness,
-    log: VerifierKey,
+    log: Log,
     pub(crate) known: Mutex<Option<TreeHead>>,
     /// The last checkpoint it has cosigned.
     pub(crate) kept: Mutex<Option<String>>,
@@ -61,7 +61,8 @@ impl Fake {
         let signer = Signer::open_or_create_for(Use::Checkpoints, &path, KeyKind::Ed25519).unwrap();
         let witness = Witness::new(KeyName::new(name).unwrap(), signer.public_key().clone()).unwrap();
         let origin = KeyName::new("log.example").unwrap();
-        let log = VerifierKey::new(origin, KeyType::Ecdsa, bench.signer.public_key().clone()).unwrap();
+        let key = VerifierKey::new(origin, KeyType::Ecdsa, bench.signer.public_key().clone()).unwrap();
+        let log = Log::new(key, None).unwrap();
         let (known, mood) = (Mutex::new(None), Mutex::new(Mood::Good));
         let (kept, shows) = (Mutex::new(None), Mutex::new(Shows::Kept));
         let (now, most, asked) = Default::default();

@@ -1,8 +1,8 @@
 //! A store with a hook at every step it takes for a log: there a test makes it fail, or the process die.
 
 use chancery_log::store::{
-    Answer, Attestations, Batch, Census, CommittedHead, Doubts, End, Extension, Found, Identity, Indexed, Integration,
-    Lock, LogRecord, Lookup, NewLog, Recorded, Store, StoreError, StoredEntry,
+    Answer, Attestations, Batch, Census, CommittedHead, Doubts, EarlierHead, End, Extension, Found, Identity, Indexed,
+    Integration, Lock, LogRecord, Lookup, NewLog, Recorded, Store, StoreError, StoredEntry,
 };
 use chancery_verify::tile::{TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
@@ -60,6 +60,12 @@ impl Store for Hooked {
     }
     fn frozen(&self, log_id: i64) -> Answer<'_, Option<Timestamp>> {
         self.inner.frozen(log_id)
+    }
+    fn publish_frozen(&self, log_id: i64, note: String) -> Answer<'_, ()> {
+        self.inner.publish_frozen(log_id, note)
+    }
+    fn frozen_checkpoint(&self, log_id: i64) -> Answer<'_, Option<String>> {
+        self.inner.frozen_checkpoint(log_id)
     }
     fn head(&self, log_id: i64) -> Answer<'_, CommittedHead> {
         self.inner.head(log_id)
@@ -121,6 +127,9 @@ impl Store for Hooked {
     }
     fn census(&self, log_id: i64) -> Answer<'_, Census> {
         self.inner.census(log_id)
+    }
+    fn earlier_heads(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<EarlierHead>> {
+        self.inner.earlier_heads(log_id, after, count)
     }
     fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, bytes::Bytes)>> {
         self.inner.issuers(log_id)

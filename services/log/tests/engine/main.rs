@@ -19,6 +19,7 @@ mod doubts;
 mod dropped;
 mod fake_witness;
 mod faults;
+mod frozen;
 mod holes;
 mod hooked;
 mod marks;
@@ -73,6 +74,8 @@ on_both_databases! {
     scenarios::a_newer_schema_does_not_open,
     scenarios::a_log_that_is_frozen_while_it_is_written_to_keeps_the_head_that_was_told,
     scenarios::an_idle_log_notices_that_it_was_frozen,
+    frozen::a_frozen_log_says_so_at_every_start,
+    frozen::a_log_that_was_frozen_meanwhile_says_so_when_it_starts,
     clock::a_clock_that_jumps_ahead_dates_nothing_and_is_believed_when_it_is_right,
     clock::a_clock_that_was_behind_at_the_start_may_be_set_right,
     clock::a_log_of_the_future_dates_nothing_and_is_no_obstacle_once_it_is_frozen,

@@ -14,6 +14,8 @@ use std::path::Path;
 use std::process::Command;
 
 const ROUNDS: usize = 6;
+/// Bytes of an entry. With so many, a few hundred fill the write-ahead log until it is folded, and each sync copies all of it here.
+const LONG: usize = 100_000;
 
 /// Compiles what catches syncs.
 fn catcher(directory: &Path) -> std::path::PathBuf {
@@ -45,10 +47,11 @@ async fn what_was_acknowledged_survives_the_loss_of_every_write_that_was_not_syn
         copy_files(&from, &to);
         fs::create_dir(directory.path().join(format!("round-{round}.waiting"))).unwrap();
         let environment = [("LD_PRELOAD", library.as_path()), ("SYNCED_FROM", &from), ("SYNCED_TO", &to)];
-        let writer = Work { entries: 100_000, ..work(&bench, &keys, format!("round {round}")) };
+        let name = format!("round {round} {}", "-".repeat(LONG));
+        let writer = Work { entries: 100_000, ..work(&bench, &keys, name) };
         let mut process = Process::start_with(&writer, &environment);
         // Over the first commits, and far enough for the write-ahead log to be folded into the file in between.
-        let said: Vec<_> = (0..[3, 40, 200, 8_000][round % 4]).map_while(|_| process.next()).collect();
+        let said: Vec<_> = (0..[3, 40, 200, 2_400][round % 4]).map_while(|_| process.next()).collect();
         process.send(Signal::KILL);
         told.take(said);
         told.take(process.finish().0);
@@ -63,5 +66,5 @@ async fn what_was_acknowledged_survives_the_loss_of_every_write_that_was_not_syn
         told.check(&bench, &running).await;
         running.stop().await;
     }
-    assert!(told.acknowledged.len() > 1000, "{} entries were acknowledged", told.acknowledged.len());
+    assert!(told.acknowledged.len() > 700, "{} entries were acknowledged", told.acknowledged.len());
 }

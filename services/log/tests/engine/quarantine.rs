@@ -99,6 +99,8 @@ struct Damage {
     earlier: Hash,
     leaf: Hash,
     row: Vec<u8>,
+    /// The checkpoint that is shown once the head is [`SIZE`] - 10. In `SQLite` the entries beyond it are gone as well.
+    shrunk: u64,
 }
 
 impl Damage {
@@ -111,7 +113,8 @@ impl Damage {
         let leaf = store.entries(1, SIZE - 1, 1).await.unwrap()[0].leaf_hash;
         let head = store.head(1).await.unwrap();
         running.stop().await;
-        Self { head, earlier, leaf, row }
+        let shrunk = if matches!(bench.place, Place::Sqlite(_)) { SIZE - 10 } else { SIZE };
+        Self { head, earlier, leaf, row, shrunk }
     }
 
     /// Possible changes, the code under which each is found, and the checkpoint that is then shown.
@@ -127,7 +130,7 @@ impl Damage {
             ("UPDATE tiles SET hashes = zeroblob(32) WHERE level = 1".to_owned(), edge, 255),
             // The head, alone and back to an earlier one.
             ("UPDATE tree_heads SET root_hash = zeroblob(32)".to_owned(), edge, SIZE),
-            (format!("UPDATE tree_heads SET tree_size = {size}, root_hash = x'{earlier}'"), shrunk, SIZE),
+            (format!("UPDATE tree_heads SET tree_size = {size}, root_hash = x'{earlier}'"), shrunk, self.shrunk),
             // A checkpoint of a tree there never was, one that was changed, and one of another size.
             (
                 "INSERT INTO checkpoints SELECT log_id, 400, note FROM kept WHERE tree_size = 300".to_owned(),

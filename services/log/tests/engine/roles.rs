@@ -7,7 +7,7 @@ use chancery_log::Outcome;
 const ROLES: &str = include_str!("../../../../migrations/postgres/roles.sql");
 
 /// Statements the role must be refused by privilege, before any trigger is asked.
-const FORBIDDEN: [&str; 22] = [
+const FORBIDDEN: [&str; 24] = [
     "UPDATE bundle_parts SET contents = ''",
     "DELETE FROM bundle_parts",
     "TRUNCATE bundle_parts",
@@ -22,6 +22,8 @@ const FORBIDDEN: [&str; 22] = [
     "INSERT INTO logs (name, origin, tree_id, key_fingerprint, created_ms) VALUES ('x', 'x', 1, '', 0)",
     "INSERT INTO frozen_logs (log_id, frozen_ms) VALUES (1, 0)",
     "DELETE FROM frozen_logs",
+    "UPDATE frozen_checkpoints SET note = ''",
+    "DELETE FROM frozen_checkpoints",
     "UPDATE quarantined_logs SET code = ''",
     "INSERT INTO ended_logs (log_id, ended_ms, tree_size, root_hash, published_size) VALUES (1, 0, 0, '', 0)",
     "UPDATE attestations SET data = ''",

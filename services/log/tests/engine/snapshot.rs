@@ -9,7 +9,7 @@ const PAGES: u64 = 8;
 
 /// Makes of the schema what version 3 had.
 const VERSION_3: &str = "
-    DROP TABLE quarantined_logs, ended_logs;
+    DROP TABLE frozen_checkpoints, quarantined_logs, ended_logs;
     CREATE TABLE tree_heads (
         log_id       bigint PRIMARY KEY REFERENCES logs (log_id),
         tree_size    bigint NOT NULL CHECK (tree_size >= 0),
@@ -28,7 +28,7 @@ const VERSION_3: &str = "
 
 /// Pages that are touched to find the newest head.
 async fn pages(running: &Running) -> u64 {
-    let Database::Postgres(database) = &running.database else { unreachable!("SQLite has one row for each log") };
+    let Database::Postgres(database) = &running.database else { unreachable!("SQLite keeps heads with the entries") };
     let explain = "EXPLAIN (ANALYZE, BUFFERS) SELECT tree_size, root_hash, timestamp_ms FROM heads
         WHERE log_id = 1 ORDER BY previous_size DESC LIMIT 1";
     let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&database.readers).await.unwrap();

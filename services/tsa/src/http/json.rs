@@ -58,6 +58,7 @@ pub(super) fn to_der(body: &[u8]) -> Result<Vec<u8>, Error> {
         policy: policy.as_ref().map(ObjectIdentifier::as_bytes),
         nonce: nonce.as_deref(),
         certificates: asked.certificates.unwrap_or_default(),
+        extensions: None,
     };
     Ok(request.to_der())
 }

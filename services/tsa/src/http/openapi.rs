@@ -24,9 +24,14 @@ pub fn describe(document: &mut Document) {
         "RFC 3161, as Sigstore's timestamp authority serves it. Every path also answers with a slash at its end. Another \
          method than the path's is answered 405 with a `TimestampError`, and `Allow` says which one there is.",
     );
+    group.also_in_swagger();
     let error = || [Content::of_json("TimestampError")];
     let timestamp = Operation::post("getTimestampResponse", "A timestamp.")
-        .describe(format!("A nonce has at most {MAX_NONCE_BYTES} bytes."))
+        .describe(format!(
+            "A nonce has at most {MAX_NONCE_BYTES} bytes. The answer has certificates if the request asks for them: the \
+             signing one, or the whole chain, as configured. A request with extensions is refused unless the configuration \
+             allows them; one with a critical extension always is."
+        ))
         .body([
             Content::bytes(QUERY).max_bytes(MAX_REQUEST_BYTES),
             Content::json::<JsonRequest<'_>>().max_bytes(MAX_JSON_BYTES),

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, Request as HttpRequest, StatusCode, header};
 use chancery_daemon::clock::{ClockGuard, FixedClock, FixedUptime};
 use chancery_daemon::random::SystemRandom;
 use chancery_daemon::signer::Signer;
-use chancery_tsa::{Policies, TimestampAuthority, chain, router};
+use chancery_tsa::{Policies, Profile, TimestampAuthority, chain, router};
 use chancery_verify::key::KeyKind;
 use chancery_verify::timestamping::{Authority, Imprint, Request};
 use chancery_verify::{HashAlgorithm, Timestamp};
@@ -54,18 +54,18 @@ impl World {
         Self::with(KeyKind::P256, Policies::default()).await
     }
 
-    pub(crate) async fn with(kind: KeyKind, policies: Policies) -> Self {
+    pub(crate) async fn with(kind: KeyKind, profile: impl Into<Profile>) -> Self {
         let (signer, root) = (Signer::generate(kind).unwrap().0, Signer::generate(kind).unwrap().0);
         let start = Timestamp::from_seconds(START - 10);
         let certificates = chain::create("Test", 1, &root, &signer, &SystemRandom, start).await.unwrap();
-        Self::over(certificates, Arc::new(signer), policies)
+        Self::over(certificates, Arc::new(signer), profile)
     }
 
-    pub(crate) fn over(certificates: Authority, signer: Arc<Signer>, policies: Policies) -> Self {
+    pub(crate) fn over(certificates: Authority, signer: Arc<Signer>, profile: impl Into<Profile>) -> Self {
         let clock = Arc::new(FixedClock::new(Timestamp::from_seconds(START)));
         let uptime = Arc::new(FixedUptime::default());
         let guard = ClockGuard::new(clock.clone(), uptime.clone(), Timestamp::from_seconds(0));
-        let authority = TimestampAuthority::new(certificates, signer, policies, guard, Arc::new(SystemRandom));
+        let authority = TimestampAuthority::new(certificates, signer, profile, guard, Arc::new(SystemRandom));
         let authority = Arc::new(authority.unwrap());
         let router = router(authority.clone());
         Self { clock, uptime, authority, router }
@@ -96,5 +96,5 @@ impl World {
 /// A request for the timestamp of a digest.
 pub(crate) fn request(digest: &[u8]) -> Request<'_> {
     let imprint = Imprint { hash: HashAlgorithm::Sha256, digest, null_parameters: true };
-    Request { imprint, policy: None, nonce: None, certificates: false }
+    Request { imprint, policy: None, nonce: None, certificates: false, extensions: None }
 }

@@ -1,11 +1,13 @@
 //! The shell's own part of a description: health, readiness, metrics, and the answers that any path may give.
 
 use super::super::{MAX_HEADER_BYTES, MAX_HEADERS, deadline, measure, request_id};
-use super::{Content, Document, Operation, PATH, status_schemas, text};
+use super::{Content, Document, Operation, PATH, SWAGGER_PATH, status_schemas, text};
 use serde_json::json;
 
 /// Media type of the texts here.
 const TEXT: &str = "text/plain; charset=utf-8";
+/// That of the one that upstream has as well.
+const PING: &str = "text/plain";
 
 /// Describes the answers of every listener for clients, independent of its roles.
 pub fn describe_shell(document: &mut Document) {
@@ -30,9 +32,13 @@ pub fn describe_shell(document: &mut Document) {
         Operation::get("getLiveness", "Whether the process answers, independent of everything else: for restarts.");
     group.add("/livez", live.answer(200, "It does.", [Content::text(TEXT)]));
     group.add("/readyz", readiness());
+    let ping = Operation::get("getPing", "As `/livez`, for probes of Rekor v1 and of Sigstore's timestamp authority.");
+    group.add("/ping", ping.answer(200, "A dot.", [Content::text(PING)]));
+    let document = || [Content::written_json(json!({ "type": "object" }))];
     let description = Operation::get("getDescription", "This description.");
-    let document = Content::written_json(json!({ "type": "object" }));
-    group.add(PATH, description.answer(200, "OpenAPI 3.1, about the roles of this process.", [document]));
+    group.add(PATH, description.answer(200, "OpenAPI 3.1, about the roles of this process.", document()));
+    let swagger = Operation::get("getSwagger", "The paths of Rekor v1 and of the timestamp authority, in Swagger 2.0.");
+    group.add(SWAGGER_PATH, swagger.answer(200, "Swagger 2.0, about those of the two that are here.", document()));
 }
 
 fn readiness() -> Operation {

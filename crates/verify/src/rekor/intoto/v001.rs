@@ -66,9 +66,13 @@ impl CanonicalContent<'_> {
 pub(in crate::rekor) fn admit(spec: &str) -> Result<Admission, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
-    let content = spec.content.ok_or(Rejection::EntryMissing { field: "content" })?;
-    let text = present(content.envelope.as_deref(), "envelope content")?;
-    let key = present(spec.public_key.as_deref(), "publicKey content")?;
+    let content = spec.content.ok_or(Rejection::EntryRequired { path: "content" })?;
+    let key = required_key(spec.public_key.as_deref())?;
+    let text = content.envelope.as_deref().filter(|text| !text.is_empty());
+    let text = text.ok_or(match content.hash {
+        Some(_) => Rejection::EntryNotInsertable { field: "envelope content" },
+        None => Rejection::EntryMissing { field: "hash value for envelope" },
+    })?;
     // (2)
     let verifier = Verifier::parse(&base64_decode(key)?)?;
     // (3)
@@ -84,11 +88,16 @@ pub(in crate::rekor) fn admit(spec: &str) -> Result<Admission, Rejection> {
     let mut signed = Signed::new(&signed);
     let checks = signed.by(&verifier.key, HashAlgorithm::Sha256, signatures.len())?;
     if !signatures.iter().any(|signature| checks.holds(signature)) {
-        return Err(Rejection::DsseSignature);
+        return Err(Rejection::DsseThreshold);
     }
     let payload_hash = Some(CanonicalHash::of(&payload));
     let body = CanonicalContent { hash: CanonicalHash::of(text.as_bytes()), payload_hash }.body(&verifier)?;
     Ok(Admission { body, attestation: Some(payload) })
+}
+
+/// The text of the key. Upstream reads an empty one as missing.
+fn required_key(text: Option<&str>) -> Result<&str, Rejection> {
+    text.filter(|text| !text.is_empty()).ok_or(Rejection::EntryRequired { path: "publicKey" })
 }
 
 /// As [`admit`], and also accepts the logged form, which has no envelope to verify.
@@ -97,7 +106,7 @@ pub(in crate::rekor) fn canonicalize(text: &str) -> Result<Body, Rejection> {
     let Some(Content { envelope: None, hash: Some(hash), payload_hash }) = spec.content else {
         return admit(text).map(|admission| admission.body);
     };
-    let verifier = Verifier::parse(&base64_decode(present(spec.public_key.as_deref(), "publicKey content")?)?)?;
+    let verifier = Verifier::parse(&base64_decode(required_key(spec.public_key.as_deref())?)?)?;
     let payload_hash = payload_hash.map(logged_hash).transpose()?;
     CanonicalContent { hash: logged_hash(hash)?, payload_hash }.body(&verifier)
 }

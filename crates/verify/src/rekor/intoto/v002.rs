@@ -7,14 +7,17 @@
 
 use super::present;
 use crate::rekor::dsse::{
-    CanonicalHash, LoggedHash, MAX_SIGNATURES, decode_either, logged_hash, pre_authentication_encoding,
+    CanonicalHash, LoggedHash, MAX_SIGNATURES, decode_either, logged_hash, parse_verifier, pre_authentication_encoding,
 };
 use crate::rekor::signed::Signed;
-use crate::rekor::verifier::Verifier;
 use crate::rekor::{Admission, Body, EntryKind, base64_decode, parse_spec};
 use crate::{HashAlgorithm, Rejection};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+
+/// Paths as upstream's generated code names them: with the parents again at each level.
+const PAYLOAD_TYPE: &str = "content.content.envelope.content.envelope.payloadType";
+const SIGNATURES: &str = "content.content.envelope.content.envelope.signatures";
 
 #[derive(Deserialize)]
 struct Spec<'a> {
@@ -22,7 +25,7 @@ struct Spec<'a> {
     content: Option<Content<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Content<'a> {
     #[serde(borrow)]
@@ -34,7 +37,7 @@ struct Content<'a> {
     payload_hash: Option<LoggedHash<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -98,7 +101,7 @@ impl<'a> CanonicalSignature<'a> {
 
     /// Checks that the key beside the signature made it.
     fn verify(&self, signed: &mut Signed<'_>) -> Result<(), Rejection> {
-        let verifier = Verifier::parse(&base64_decode(self.public_key)?)?;
+        let verifier = parse_verifier(self.public_key)?;
         let signature = base64_decode(self.sig)?;
         let signature = decode_either(str::from_utf8(&signature).map_err(|_| Rejection::Base64)?)?;
         // SHA-256 for every curve, as in `dsse`.
@@ -110,8 +113,12 @@ impl<'a> CanonicalSignature<'a> {
 impl Envelope<'_> {
     /// Its logged form.
     fn canonical(&self) -> Result<CanonicalEnvelope<'_>, Rejection> {
-        let payload_type = present(self.payload_type.as_deref(), "payloadType content")?;
-        let signatures = self.signatures.as_deref().filter(|list| !list.is_empty()).ok_or(Rejection::DsseUnsigned)?;
+        let payload_type = self.payload_type.as_deref().ok_or(Rejection::EntryRequired { path: PAYLOAD_TYPE })?;
+        let payload_type = present(Some(payload_type), "payloadType content")?;
+        let signatures = self.signatures.as_deref().ok_or(Rejection::EntryRequired { path: SIGNATURES })?;
+        if signatures.is_empty() {
+            return Err(Rejection::EntryEmpty { path: SIGNATURES });
+        }
         if signatures.len() > MAX_SIGNATURES {
             return Err(Rejection::EntryTooMany { what: "signatures", limit: MAX_SIGNATURES });
         }
@@ -132,11 +139,12 @@ impl CanonicalContent<'_> {
 /// payload is base64 of base64, (4) each signature was made by its key.
 pub(in crate::rekor) fn admit(spec: &str) -> Result<Admission, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
-    // (1)
-    let content = spec.content.ok_or(Rejection::EntryMissing { field: "content" })?;
-    let proposed = content.envelope.ok_or(Rejection::EntryMissing { field: "envelope" })?;
-    let payload = present(proposed.payload.as_deref(), "envelope content")?;
+    // (1). Upstream reads missing objects as empty ones.
+    let content = spec.content.unwrap_or_default();
+    let proposed = content.envelope.unwrap_or_default();
     let envelope = proposed.canonical()?;
+    let payload = proposed.payload.as_deref().filter(|payload| !payload.is_empty());
+    let payload = payload.ok_or(Rejection::EntryNotInsertable { field: "envelope content" })?;
     // (2)
     let hash = envelope_hash(content.hash.ok_or(Rejection::EntryMissing { field: "envelope digest" })?)?;
     // (3)
@@ -162,11 +170,9 @@ fn envelope_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rejection> {
 /// As [`admit`], and also accepts the logged form, which has no payload to verify.
 pub(in crate::rekor) fn canonicalize(text: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(text)?;
-    let Some(Content { envelope: Some(envelope), hash: Some(hash), payload_hash: Some(payload_hash) }) = spec.content
-    else {
-        return admit(text).map(|admission| admission.body);
-    };
-    if envelope.payload.is_some() {
+    let content = spec.content.unwrap_or_default();
+    let envelope = content.envelope.unwrap_or_default();
+    if envelope.payload.as_deref().is_some_and(|payload| !payload.is_empty()) {
         return admit(text).map(|admission| admission.body);
     }
     let envelope = envelope.canonical()?;
@@ -174,5 +180,7 @@ pub(in crate::rekor) fn canonicalize(text: &str) -> Result<Body, Rejection> {
         base64_decode(signature.public_key)?;
         base64_decode(signature.sig)?;
     }
+    let hash = content.hash.ok_or(Rejection::EntryMissing { field: "envelope digest" })?;
+    let payload_hash = content.payload_hash.ok_or(Rejection::EntryMissing { field: "payload digest" })?;
     CanonicalContent { envelope, hash: logged_hash(hash)?, payload_hash: logged_hash(payload_hash)? }.body()
 }

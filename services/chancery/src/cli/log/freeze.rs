@@ -3,7 +3,10 @@
 use crate::cli::waiting;
 use anyhow::Context as _;
 use chancery_daemon::clock::{Clock as _, SystemClock};
-use chancery_log::store::{CommittedHead, Database, LogRecord, Store};
+use chancery_log::{
+    rekor_v2, series,
+    store::{CommittedHead, Database, LogRecord, Store},
+};
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
@@ -16,7 +19,8 @@ const WAIT: Duration = Duration::from_secs(10);
 ///
 /// The final tree contains every acknowledged entry. When the command returns, every server on the database refuses writes,
 /// also after a restart. This cannot be undone: new entries need another log. If the next shard of Rekor v1 is staged, it
-/// takes entries at once. A certificate authority whose own log is frozen issues nothing.
+/// takes entries at once. The last checkpoint of a Rekor v2 log says since when it is frozen. A certificate authority whose
+/// own log is frozen issues nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log freeze --data ./chancery-dev --log rekor2
@@ -53,20 +57,25 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     writeln!(out, "{} is frozen with {}, root hash {root}", record.origin, entries(size))?;
     match checkpoint {
-        Some(note) => write!(out, "its final checkpoint:\n{note}")?,
-        None => writeln!(out, "no server has signed the final checkpoint yet; the next start of the server signs it")?,
+        Some(note) => write!(out, "its last checkpoint:\n{note}")?,
+        None => writeln!(out, "no server has signed the last checkpoint yet; the next start of the server signs it")?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Freezes the log, and waits for the checkpoint of its last head, which only its key can make.
+/// Freezes the log, and waits for its last checkpoint, which only its key can make.
 async fn freeze(store: &dyn Store, name: &str) -> anyhow::Result<(LogRecord, CommittedHead, Option<String>)> {
     let record = super::record(store, name).await?;
     let head = store.freeze(record.log_id, SystemClock.now()).await?;
-    let checkpoint = waiting::until(WAIT, async || {
-        let newest = store.newest_checkpoint(record.log_id).await?;
-        Ok(newest.filter(|(size, _)| *size == head.tree.size).map(|(_, note)| note))
-    });
-    let checkpoint = checkpoint.await?;
+    let checkpoint = waiting::until(WAIT, async || last_checkpoint(store, &record, head.tree.size).await).await?;
     Ok((record, head, checkpoint))
+}
+
+/// The stored checkpoint of the whole log, of `size` leaves. That of a Rekor v2 log says since when the log is frozen.
+async fn last_checkpoint(store: &dyn Store, record: &LogRecord, size: u64) -> anyhow::Result<Option<String>> {
+    if series::split(&record.name).0 == rekor_v2::NAME {
+        return Ok(store.frozen_checkpoint(record.log_id).await?);
+    }
+    let newest = store.newest_checkpoint(record.log_id).await?;
+    Ok(newest.filter(|(found, _)| *found == size).map(|(_, note)| note))
 }

@@ -1,6 +1,6 @@
 //! The logs of an instance, in their database.
 
-use super::{SavedCheckpoints, options, progress, same_origin, trust};
+use super::{SavedCheckpoints, index, options, progress, same_origin, trust};
 use crate::instance::{mark_file, marks};
 use anyhow::Context as _;
 use chancery_log::{
@@ -19,17 +19,22 @@ pub(super) struct Checked {
 }
 
 /// Checks every log of the instance in `data`, by the keys in its trust files: the database must not be its own witness.
-/// It is the one in `data`, or at the URL `server`. What the data directory remembers of each log is compared, too.
+/// It is the one in `data`, or at the URL `server`. What the data directory remembers of each log is compared, too. Then checks
+/// the search index in it, unless that is left out.
 pub(super) async fn check(
     data: &Path,
     server: Option<&str>,
     signatures: Signatures,
+    with_index: bool,
     saved: &mut SavedCheckpoints,
 ) -> anyhow::Result<Checked> {
     let location =
         server.map_or_else(|| Location::File(data.join("chancery.db")), |url| Location::Server(url.to_owned()));
     let database = Database::open_read_only(&location).await.with_context(|| format!("{location}"))?;
-    let checked = check_logs(data, &*database.store(), signatures, saved).await;
+    let mut checked = check_logs(data, &*database.store(), signatures, saved).await;
+    if with_index && checked.is_ok() {
+        checked = index::check_if_any(data, &database).await.and(checked);
+    }
     database.close().await;
     checked
 }
@@ -46,12 +51,8 @@ async fn check_logs(
     for record in store.logs().await? {
         let name = record.name.clone();
         let trusted = trust::of_instance(data, &name)?;
-        let keys = &trusted.published.keys;
-        // Another log's key may be trusted as well, where the instance logs its certificates elsewhere.
-        let own = keys.iter().find(|key| key.fingerprint() == record.key_fingerprint);
-        let key = own.or(keys.first()).with_context(|| format!("log {name} has no key"))?.clone();
+        let subject = trust::subject(&trusted, record)?;
         let saved = saved.of(&trusted);
-        let subject = Subject::new(record, key).with_context(|| format!("log {name}"))?;
         let options = options(signatures, &saved);
         let bar = progress(&name);
         let report = check::check_with(store, &subject, &options, |done, total| {

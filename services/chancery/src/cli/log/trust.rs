@@ -3,9 +3,10 @@
 use anyhow::{Context as _, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_log::{
-    check::{Personality, Published},
+    check::{Personality, Published, Subject},
     ct, rekor_v1, rekor_v2,
     series::{self, split},
+    store::{LogRecord, Store},
 };
 use chancery_trust::FileName;
 use chancery_verify::{PublicKey, key::KeyKind};
@@ -124,6 +125,21 @@ pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog>
         log.published.keys.extend(from_pem(name, &path)?.published.keys);
     }
     Ok(log)
+}
+
+/// The logs in a database, each with the key by which the trust files in `data` know it.
+pub(super) async fn subjects(data: &Path, store: &dyn Store) -> anyhow::Result<Vec<Subject>> {
+    let records = store.logs().await?.into_iter();
+    records.map(|record| subject(&of_instance(data, &record.name)?, record)).collect()
+}
+
+/// The log of a record, with its key.
+pub(super) fn subject(trusted: &TrustedLog, record: LogRecord) -> anyhow::Result<Subject> {
+    let (name, keys) = (record.name.clone(), &trusted.published.keys);
+    // Another log's key may be trusted as well, where the instance logs its certificates elsewhere.
+    let own = keys.iter().find(|key| key.fingerprint() == record.key_fingerprint);
+    let key = own.or(keys.first()).with_context(|| format!("log {name} has no key"))?.clone();
+    Subject::new(record, key).with_context(|| format!("log {name}"))
 }
 
 fn trusted_of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {

@@ -54,6 +54,12 @@ impl Sequencer {
         if !self.store.shared() {
             return Ok(self.published.borrow().clone());
         }
+        self.adopt().await?;
+        self.sign().await
+    }
+
+    /// Takes the committed head for its own, where that is another one than it last saw.
+    pub(super) async fn adopt(&mut self) -> Result<(), Error> {
         let begun = self.clock.moment();
         let head = self.store.head(self.record.log_id).await?;
         if head.tree != self.head.tree {
@@ -69,7 +75,7 @@ impl Sequencer {
             self.head = head;
             self.adopted = true;
         }
-        self.sign().await
+        Ok(())
     }
 
     /// Signs the head with the time of now although it has not changed, and publishes that.

@@ -4,6 +4,7 @@
 //! over. Then it rehearses one: everything that a batch writes is written, and undone.
 
 use super::{LOOK, Sequencer, is_behind};
+use crate::Error;
 use crate::quarantine::Reason;
 use crate::store::{CommittedHead, Store, StoreError};
 use crate::tree::rehearsal;
@@ -73,7 +74,7 @@ impl Sequencer {
             Err(StoreError::Corrupt(corrupt)) => return Err(corrupt.into()),
             Err(error) => tracing::debug!(log.name = %self.record.name, %error, "cannot see the committed head"),
         }
-        self.look_for_freeze().await;
+        self.look_for_freeze().await?;
         self.look_for_quarantine().await
     }
 
@@ -131,16 +132,60 @@ impl Sequencer {
         self.sight = Sight { size: self.sight.size.max(head.tree.size), at: begun };
     }
 
-    async fn look_for_freeze(&mut self) {
-        if self.frozen.load(Ordering::Relaxed) {
-            return;
+    /// Whether the log was frozen. Then its last checkpoint is published, and stored.
+    async fn look_for_freeze(&mut self) -> Result<(), Reason> {
+        if self.is_closed {
+            return Ok(());
         }
         let read = timeout(PATIENCE, self.store.frozen(self.record.log_id)).await;
         match read.unwrap_or(Err(StoreError::Timeout)) {
-            Ok(Some(_)) => self.freeze().await,
-            Ok(None) => {}
-            Err(error) => tracing::debug!(log.name = %self.record.name, %error, "cannot see whether the log is frozen"),
+            Ok(Some(since)) => {
+                self.freeze().await;
+                self.close(since).await
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::debug!(log.name = %self.record.name, %error, "cannot see whether the log is frozen");
+                Ok(())
+            }
         }
+    }
+
+    /// Publishes and stores the last checkpoint of the frozen log. The next look tries again where that fails.
+    async fn close(&mut self, since: Timestamp) -> Result<(), Reason> {
+        match self.sign_last(since).await {
+            Ok(()) => {
+                self.is_closed = true;
+                Ok(())
+            }
+            Err(Error::Corrupt(corrupt) | Error::Store(StoreError::Corrupt(corrupt))) => Err(corrupt.into()),
+            Err(Error::Quarantined(reason)) => Err(reason),
+            Err(error) => {
+                tracing::warn!(log.name = %self.record.name, %error, "cannot publish the last checkpoint of the frozen log yet");
+                Ok(())
+            }
+        }
+    }
+
+    /// Signs the head of the frozen log once more, where the checkpoints of its kind of log say since when it has been
+    /// frozen. The time is the database's, so that every replica and every start says the same.
+    async fn sign_last(&mut self, since: Timestamp) -> Result<(), Error> {
+        let log_id = self.record.log_id;
+        // A log that was ended was frozen and quarantined in one transaction. Nothing of it is signed any more.
+        if let Some(recorded) = self.store.quarantined(log_id).await? {
+            return Err(Error::Quarantined(Reason::Recorded(Box::new(recorded))));
+        }
+        self.frozen_since = Some(since);
+        // Read after the freeze: it is the last one. A batch that failed may have been committed nevertheless.
+        self.adopt().await?;
+        let mut published = self.sign().await?;
+        let Some(text) = self.scheme.frozen_text(&published.tree, since) else { return Ok(()) };
+        if !published.note.starts_with(&text) {
+            published = Arc::new(self.sign_head(published.timestamp).await?);
+            self.published.send_replace(Arc::clone(&published));
+        }
+        self.store.publish_frozen(log_id, published.note.clone()).await?;
+        Ok(())
     }
 }
 

@@ -6,51 +6,77 @@
 mod entries;
 mod error;
 mod info;
+mod measure;
+mod negotiate;
 mod openapi;
+mod parameters;
+mod proposal;
 mod response;
 mod retrieve;
 
+pub(super) use measure::Requests;
 pub use openapi::describe;
 
 use super::RekorV1;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::map_response;
-use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, any, get};
 use chancery_daemon::http::{Received, readable_anywhere, receive};
 use error::Failure;
 
 /// Largest request body in bytes. A DSSE envelope is sent whole, and SBOM attestations of tens of megabytes exist.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
+/// Media type of requests, and of answers other than the key.
+const JSON: &str = "application/json";
+/// Below which every path is Rekor's.
+const UNKNOWN: &str = "/api/v1/log/{*rest}";
 
-pub(super) fn router(state: RekorV1) -> Router {
+/// The routes, measured where there are metrics.
+pub(super) fn router(state: RekorV1, requests: Option<Requests>) -> Router {
     let uncached = |route: MethodRouter<RekorV1>| route.layer(map_response(forbid_caching));
+    let read = |route: MethodRouter<RekorV1>| uncached(route.layer(from_fn(only_json)));
     // What says nothing of an entry.
-    let public = |route| uncached(route).layer(map_response(readable_anywhere));
+    let public = |route: MethodRouter<RekorV1>| route.layer(map_response(readable_anywhere));
     let routes = [
-        ("/api/v1/log", public(get(info::log_info))),
-        ("/api/v1/log/publicKey", public(get(info::public_key))),
-        ("/api/v1/log/proof", public(get(info::proof))),
-        ("/api/v1/log/entries", get(entries::by_index).layer(map_response(forbid_caching)).post(entries::create)),
-        ("/api/v1/log/entries/{id}", uncached(get(entries::by_id))),
-        ("/api/v1/log/entries/retrieve", post(retrieve::retrieve)),
+        ("/api/v1/log", public(read(get(info::log_info)))),
+        ("/api/v1/log/publicKey", public(uncached(get(info::public_key)))),
+        ("/api/v1/log/proof", public(read(get(info::proof)))),
+        ("/api/v1/log/entries", read(get(entries::by_index)).post(entries::create)),
+        ("/api/v1/log/entries/{entryUUID}", read(get(entries::by_id))),
+        ("/api/v1/log/entries/retrieve", read(get(entries::retrieve_is_no_id)).post(retrieve::retrieve)),
+        ("/api/v1/version", read(get(info::version))),
     ];
     let mut router = Router::new();
     for (path, route) in routes {
         let route = route.fallback(error::method_not_allowed);
         router = router.route(path, route.clone()).route(&format!("{path}/"), route);
     }
-    router.with_state(state)
+    if let Some(requests) = requests {
+        router = router.route_layer(from_fn_with_state(requests, measure::measure));
+    }
+    router.route(UNKNOWN, any(error::unknown_path)).with_state(state)
+}
+
+/// Answers only clients that accept JSON.
+async fn only_json(request: Request, next: Next) -> Response {
+    const OFFERS: &[&str] = &[JSON];
+    match negotiate::accepted(request.headers(), OFFERS) {
+        Some(_) => next.run(request).await,
+        None => Failure::NotAcceptable(OFFERS).into_response(),
+    }
 }
 
 /// Receives a body that must be JSON and not empty.
 async fn receive_json(request: Request, name: &str) -> Result<Received, Failure> {
     let kind = entries::require_json(request.headers());
     let received = receive(request, MAX_BODY_BYTES).await?;
-    kind?;
-    if received.bytes.is_empty() { Err(Failure::required(name, "body")) } else { Ok(received) }
+    if received.bytes.trim_ascii().is_empty() {
+        return Err(Failure::required(name, "body"));
+    }
+    kind.map(|()| received)
 }
 
 /// Entries never change, but their checkpoints and promises are new on every read.

@@ -56,6 +56,23 @@ pub(super) async fn frozen(connections: &Connections, log_id: i64) -> Result<Opt
     Ok(frozen.bind(log_id).fetch_optional(connections).await?)
 }
 
+pub(super) async fn insert_frozen_checkpoint(
+    connections: &Connections,
+    log_id: i64,
+    note: &str,
+) -> Result<(), StoreError> {
+    let insert = sqlx::query(
+        "/* publish_frozen */ INSERT INTO frozen_checkpoints (log_id, note) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    );
+    insert.bind(log_id).bind(note).execute(connections).await?;
+    Ok(())
+}
+
+pub(super) async fn frozen_checkpoint(connections: &Connections, log_id: i64) -> Result<Option<String>, StoreError> {
+    let note = sqlx::query_scalar("/* frozen_checkpoint */ SELECT note FROM frozen_checkpoints WHERE log_id = $1");
+    Ok(note.bind(log_id).fetch_optional(connections).await?)
+}
+
 /// The columns of a head, and of an entry that is a duplicate or absent.
 type FoundRow = (i64, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>);
 /// The same after whether the head was moved.

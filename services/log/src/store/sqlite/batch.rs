@@ -1,8 +1,8 @@
 //! A batch in `SQLite`: what there is of it, and what is written, each in one transaction on the one connection that writes.
 //!
 //! A batch is written with one command, `BEGIN` to `COMMIT`, on the assumption that the head is the one that it extends and
-//! that none of its entries is logged. The database itself checks both: the head is compared by the first statement that
-//! writes, and identities are unique. Where it refuses, nothing is written. Then the transaction is run once more in steps,
+//! that none of its entries is logged. The database itself checks both: the head is compared by the first statement, which
+//! also states the next one, and identities are unique. Where it refuses, nothing is written. Then the transaction is run once more in steps,
 //! which finds out what the log holds instead, or what else was refused.
 
 use super::super::convert;
@@ -141,10 +141,6 @@ async fn write_at_once(
     batch: &Batch<'_>,
     extension: &Extension,
 ) -> Result<bool, StoreError> {
-    // The head is compared with the first entry.
-    if extension.entries.is_empty() {
-        return Ok(false);
-    }
     let mut script = Script::default();
     script.statement("BEGIN IMMEDIATE");
     push_batch(&mut script, batch, extension)?;

@@ -12,12 +12,11 @@
 
 use super::super::convert::to_i64;
 use super::super::parts::{self, Part};
-use super::super::{Extension, StoreError, StoredEntry, Tiles};
+use super::super::{Extension, StoreError, Tiles};
 use super::ROWS_PER_STATEMENT;
 use crate::Corrupt;
-use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile;
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use sqlx::sqlite::SqliteQueryResult;
 use sqlx::{Executor as _, QueryBuilder, Sqlite, SqliteConnection};
 
@@ -26,8 +25,6 @@ use sqlx::{Executor as _, QueryBuilder, Sqlite, SqliteConnection};
 pub(super) struct Script {
     query: QueryBuilder<Sqlite>,
     statements: usize,
-    /// The position of the statement that advances the head.
-    advance: Option<usize>,
 }
 
 impl Script {
@@ -52,25 +49,14 @@ impl Script {
     /// Adds what writes an extension. It fails where the head is not the one that the extension extends, and where one of
     /// its entries is logged already.
     pub(super) fn extension(&mut self, log_id: i64, extension: &Extension) -> Result<(), StoreError> {
-        let Extension { from, entries, tiles, head: to } = extension;
-        self.entries(log_id, &from.tree, entries)?;
-        self.tiles(log_id, tiles)?;
-        self.advance = Some(self.statements);
-        let query = self.statement("UPDATE tree_heads SET tree_size = ");
-        query.push_bind(to_i64(to.tree.size)?);
-        query.push(", root_hash = ").push_bind(to.tree.root.as_slice());
-        query.push(", timestamp_ms = ").push_bind(to_i64(to.timestamp.millis())?);
-        query.push(" WHERE log_id = ").push_bind(log_id);
-        query.push(" AND tree_size = ").push_bind(to_i64(from.tree.size)?);
-        query.push(" AND root_hash = ").push_bind(from.tree.root.as_slice());
-        Ok(())
-    }
-
-    fn entries(&mut self, log_id: i64, from: &TreeHead, entries: &[StoredEntry]) -> Result<(), StoreError> {
-        let parts = parts::pack(entries)?;
-        for chunk in parts.chunks(ROWS_PER_STATEMENT) {
-            self.parts(log_id, from, chunk)?;
+        let Extension { entries, tiles, head, .. } = extension;
+        // That is how it is read again: the head is where the last part ends.
+        let end = entries.last().map(|last| (last.index + 1, last.timestamp));
+        if end != Some((head.tree.size, head.timestamp)) {
+            return Err(Corrupt::new("a head is that of its last entry").into());
         }
+        let parts = parts::pack(entries)?;
+        self.parts(log_id, extension, &parts)?;
         // Their indices follow each other.
         if let Some(first) = entries.first() {
             let identities: Vec<u8> = entries.iter().flat_map(|entry| entry.identity_hash).collect();
@@ -81,28 +67,36 @@ impl Script {
             let insert = "INSERT INTO leaf_indices (log_id, leaf_hash, leaf_index) ";
             self.indices(insert, log_id, part.first_index, &part.leaf_hashes)?;
         }
-        Ok(())
+        self.tiles(log_id, tiles)
     }
 
-    /// The first row compares the head: where it is another one, the row has no `log_id`, and the statement fails.
-    fn parts(&mut self, log_id: i64, from: &TreeHead, parts: &[Part]) -> Result<(), StoreError> {
+    /// The first row compares the head: where it is another one, the row has no `log_id`, and the statement fails. The last
+    /// row states the root hash of the new head.
+    fn parts(&mut self, log_id: i64, extension: &Extension, parts: &[Part]) -> Result<(), StoreError> {
+        let (from, root) = (&extension.from.tree, &extension.head.tree.root);
         let size = to_i64(from.size)?;
-        let query = self.statement(
-            "INSERT INTO bundle_parts (log_id, first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents) ",
-        );
-        query.push_values(parts.iter().enumerate(), |mut row, (position, part)| {
-            if position == 0 {
-                row.push("(SELECT log_id FROM tree_heads WHERE log_id = ").push_bind_unseparated(log_id);
-                row.push_unseparated(" AND tree_size = ").push_bind_unseparated(size);
-                row.push_unseparated(" AND root_hash = ").push_bind_unseparated(from.root.as_slice());
-                row.push_unseparated(")");
-            } else {
-                row.push_bind(log_id);
-            }
-            row.push_bind(part.first_index).push_bind(part.timestamp_ms);
-            row.push_bind(part.leaf_hashes.as_slice()).push_bind(part.identity_hashes.as_deref());
-            row.push_bind(part.ends.as_slice()).push_bind(part.contents.as_slice());
-        });
+        let rows: Vec<(usize, &Part)> = parts.iter().enumerate().collect();
+        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+            let query = self.statement(
+                "INSERT INTO bundle_parts (
+                     log_id, first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents, root_hash
+                 ) ",
+            );
+            query.push_values(chunk, |mut row, (position, part)| {
+                if *position == 0 {
+                    row.push("(SELECT log_id FROM tree_heads WHERE log_id = ").push_bind_unseparated(log_id);
+                    row.push_unseparated(" AND tree_size = ").push_bind_unseparated(size);
+                    row.push_unseparated(" AND root_hash = ").push_bind_unseparated(from.root.as_slice());
+                    row.push_unseparated(")");
+                } else {
+                    row.push_bind(log_id);
+                }
+                row.push_bind(part.first_index).push_bind(part.timestamp_ms);
+                row.push_bind(part.leaf_hashes.as_slice()).push_bind(part.identity_hashes.as_deref());
+                row.push_bind(part.ends.as_slice()).push_bind(part.contents.as_slice());
+                row.push_bind((*position + 1 == parts.len()).then_some(root.as_slice()));
+            });
+        }
         Ok(())
     }
 
@@ -138,19 +132,18 @@ impl Script {
         Ok(())
     }
 
-    /// Runs all of it, or up to the statement that fails. An extension in it has advanced the head where this is `Ok`.
+    /// Runs all of it, or up to the statement that fails.
     pub(super) async fn run(mut self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        // Never `fetch_one` or `fetch_optional`: these end a script at its first row.
-        let results: Vec<SqliteQueryResult> = connection.execute_many(self.query.build()).try_collect().await?;
-        if results.len() != self.statements {
-            let (ran, all) = (results.len(), self.statements);
-            return Err(sqlx::Error::Protocol(format!("{ran} of {all} statements of a batch have run")).into());
-        }
-        let advanced = self.advance.map(|position| results.get(position).map(SqliteQueryResult::rows_affected));
-        if advanced.is_none_or(|rows| rows == Some(1)) {
+        let all = self.statements;
+        // Never `fetch_one` or `fetch_optional`: these end a script at its first row. Waiting for more than the last result
+        // would be one more change of threads.
+        let results = connection.execute_many(self.query.build()).take(all);
+        let results: Vec<SqliteQueryResult> = results.try_collect().await?;
+        let ran = results.len();
+        if ran == all {
             Ok(())
         } else {
-            Err(Corrupt::new("the head is the one that was read").into())
+            Err(sqlx::Error::Protocol(format!("{ran} of {all} statements of a batch have run")).into())
         }
     }
 }

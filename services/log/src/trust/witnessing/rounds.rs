@@ -40,7 +40,7 @@ struct Member {
     /// Not asked before.
     rests_until: Instant,
     pause: Duration,
-    /// Its cosignature of the round's tree.
+    /// Its cosignature of the text of the round's head.
     line: Option<NoteSignature>,
     /// Whether it has cosigned in this round. A head that is signed again is cosigned again.
     done: bool,
@@ -181,7 +181,7 @@ impl Rounds {
         if quorum && cosigned > self.shown {
             self.publish(&Arc::clone(&self.head), true);
         } else if self.shared.fail == Fail::Open && waits && (self.is_hopeless(newest) || self.is_overdue()) {
-            let same = newest.tree == self.head.tree;
+            let same = newest.has_text_of(&self.head);
             self.publish(newest, same);
         } else if self.shared.fail == Fail::Open && cosigned > self.shown && self.is_published() {
             // Fewer cosignatures than a quorum are better than none.
@@ -215,12 +215,12 @@ impl Rounds {
         if !ended || Arc::ptr_eq(newest, &self.head) {
             return;
         }
-        let same = newest.tree == self.head.tree;
+        let same = newest.has_text_of(&self.head);
         self.head = Arc::clone(newest);
         self.waiting.newer = None;
         for member in &mut self.members {
             member.done = false;
-            // A cosignature is of the tree: it stays valid until there is a newer one.
+            // A cosignature is of the text: it stays valid until there is another one.
             member.line = member.line.take().filter(|_| same);
         }
         self.shown = 0;
@@ -265,7 +265,7 @@ impl Rounds {
                 tally.set_fault(None);
                 tally.size.fetch_max(head.tree.size, Ordering::Relaxed);
                 member.pause = FIRST_PAUSE;
-                if head.tree == self.head.tree {
+                if head.has_text_of(&self.head) {
                     member.done = Arc::ptr_eq(&head, &self.head);
                     // The number of lines is the same, but one is newer.
                     self.shown = self.shown.saturating_sub(usize::from(member.line.is_some()));

@@ -42,7 +42,7 @@ impl Services {
     /// A timestamp of this SHA-256, as the authority has sent it.
     pub(super) async fn timestamp(&self, url: &str, digest: &[u8; 32]) -> anyhow::Result<Vec<u8>> {
         let imprint = Imprint { hash: HashAlgorithm::Sha256, digest, null_parameters: true };
-        let request = Request { imprint, policy: None, nonce: None, certificates: false };
+        let request = Request { imprint, policy: None, nonce: None, certificates: false, extensions: None };
         let request = self.0.post(url).header("Content-Type", "application/timestamp-query").body(request.to_der());
         send(url, request).await
     }

@@ -36,11 +36,16 @@ pub fn describe(document: &mut Document) {
 }
 
 fn submissions(group: &mut Group<'_>) {
-    for (path, id, what) in
-        [("add-chain", "addChain", "a certificate"), ("add-pre-chain", "addPreChain", "a precertificate")]
-    {
+    let chain = "The chain must end in one of the certificates of `get-roots`, which may be left out. Every issuer must be \
+                 a CA.";
+    let signing = "A precertificate signing certificate (RFC 6962 §3.1) may have signed the precertificate. The CA that \
+                   issued it must be next in the chain: the entry is about a certificate of that CA.";
+    for (path, id, what, description) in [
+        ("add-chain", "addChain", "a certificate", chain.to_owned()),
+        ("add-pre-chain", "addPreChain", "a precertificate", format!("{chain} {signing}")),
+    ] {
         let add = at(Operation::post(id, format!("Adds {what}.")))
-            .describe("The chain must end in one of the certificates of `get-roots`.")
+            .describe(description)
             .body([Content::json::<AddChain>().max_bytes(MAX_CHAIN_BYTES)])
             .answer(
                 200,

@@ -1,17 +1,19 @@
 //! `/api/v1/log/entries`: create an entry, read one by index or id.
 
 use super::error::{self, Failure};
-use super::receive_json;
-use super::response::{LogEntry, log_entry};
+use super::parameters::{self, Parameters};
+use super::response::{Json, LogEntry, log_entry};
+use super::{proposal, receive_json};
 use crate::personality::rekor_v1::{Choices, EntryId, RekorV1, Submitted};
-use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chancery_verify::Rejection;
-use chancery_verify::rekor::{Admission, EntryKind, ProposedEntry};
-use std::collections::HashMap;
+use chancery_verify::rekor::{Admission, ProposedEntry};
 use std::sync::Arc;
+
+/// What names an entry.
+pub(super) const ID: &str = "^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$";
 
 /// `POST`: 201 with the entry, its id as entity tag and its location; 409 where it is logged already.
 pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Result<Response, Failure> {
@@ -30,10 +32,13 @@ pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Re
 /// Checks a proposal.
 fn admit(json: &[u8], choices: &Choices) -> Result<Admission, Failure> {
     let proposal = ProposedEntry::parse(json).map_err(|_| Failure::Json)?;
-    let kind = kind_of(&proposal)?;
+    proposal::verify_kind(&proposal)?;
+    proposal::verify_members(&proposal)?;
+    let refused = |reason| Failure::Bad(format!("error processing entry: {reason}"));
+    let kind = proposal::kind_of(&proposal).ok_or_else(|| refused(proposal::unsupported(&proposal)))?;
     // Before anything is unpacked or verified.
     if !choices.kinds.take(kind) {
-        return Err(Failure::disabled(kind));
+        return Err(refused(proposal::disabled(kind)));
     }
     kind.admission(&proposal).map_err(Failure::Entry)
 }
@@ -41,32 +46,36 @@ fn admit(json: &[u8], choices: &Choices) -> Result<Admission, Failure> {
 /// `GET ?logIndex=N`.
 pub(super) async fn by_index(
     State(rekor): State<RekorV1>,
-    Query(query): Query<HashMap<String, String>>,
+    Query(query): Query<Parameters>,
 ) -> Result<Json<LogEntry>, Failure> {
-    let text = query.get("logIndex").ok_or_else(|| Failure::required("logIndex", "query"))?;
-    let index = text.parse::<i64>().map_err(|_| Failure::Schema {
-        code: 601,
-        message: format!("logIndex in query must be of type int64: {text:?}"),
-    })?;
-    let index = u64::try_from(index).map_err(|_| Failure::Schema {
-        code: 609,
-        message: "logIndex in query should be greater than or equal to 0".into(),
-    })?;
+    let index = parameters::required_number(&query, "logIndex", 0)?;
     let entry = rekor.by_index(index).await?.ok_or(Failure::NotFound)?;
     Ok(Json(log_entry(&entry)))
 }
 
-/// `GET /{id}`: by UUID (64 digits) or by full entry id (80 digits).
-pub(super) async fn by_id(State(rekor): State<RekorV1>, Path(id): Path<String>) -> Result<Json<LogEntry>, Failure> {
-    let name = parse_name(&id).ok_or_else(|| Failure::Schema {
-        code: 605,
-        message: "entryUUID in path should match '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$'".into(),
-    })?;
-    let entry = match name {
-        EntryName::Entry(id) => rekor.by_id(id).await?,
-        EntryName::Leaf(leaf_hash) => rekor.by_leaf_hash(leaf_hash).await?,
+/// `GET /{entryUUID}`: by UUID (64 digits) or by full entry id (80 digits).
+pub(super) async fn by_id(
+    State(rekor): State<RekorV1>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<LogEntry>, Failure> {
+    // What is not UTF-8 is no id either.
+    let Ok(Path(id)) = id else { return Err(no_id()) };
+    let entry = match parse_name(&id) {
+        Ok(EntryName::Entry(id)) => rekor.by_id(id).await?,
+        Ok(EntryName::Leaf(leaf_hash)) => rekor.by_leaf_hash(leaf_hash).await?,
+        Err(BadName::Form) => return Err(no_id()),
+        Err(BadName::Tree(reason)) => return Err(Failure::Bad(format!("validation error: {reason}"))),
     };
     Ok(Json(log_entry(&entry.ok_or(Failure::NotFound)?)))
+}
+
+/// `GET /retrieve`: upstream reads it as an id.
+pub(super) async fn retrieve_is_no_id() -> Failure {
+    no_id()
+}
+
+fn no_id() -> Failure {
+    Failure::Schema { code: 605, message: format!("entryUUID in path should match '{ID}'") }
 }
 
 /// A name by which clients ask for an entry.
@@ -77,18 +86,27 @@ pub(super) enum EntryName {
     Entry(EntryId),
 }
 
-pub(super) fn parse_name(text: &str) -> Option<EntryName> {
-    let bytes = hex::decode(text).ok()?;
-    match bytes.len() {
-        32 => Some(EntryName::Leaf(bytes.try_into().ok()?)),
-        40 => {
-            let (tree_id, leaf_hash) = bytes.split_first_chunk::<8>()?;
-            Some(EntryName::Entry(EntryId {
-                tree_id: i64::from_be_bytes(*tree_id),
-                leaf_hash: leaf_hash.try_into().ok()?,
-            }))
-        }
-        _ => None,
+/// Why a text is no name.
+pub(super) enum BadName {
+    /// It does not match [`ID`].
+    Form,
+    /// No tree can have this id: the reason.
+    Tree(String),
+}
+
+/// Reads a name. A tree's id is a positive number of 63 bits.
+pub(super) fn parse_name(text: &str) -> Result<EntryName, BadName> {
+    let bytes = hex::decode(text).map_err(|_| BadName::Form)?;
+    if let Ok(leaf_hash) = bytes.as_slice().try_into() {
+        return Ok(EntryName::Leaf(leaf_hash));
+    }
+    let (tree_id, leaf_hash) = bytes.split_first_chunk::<8>().ok_or(BadName::Form)?;
+    let leaf_hash = leaf_hash.try_into().map_err(|_| BadName::Form)?;
+    match i64::from_be_bytes(*tree_id) {
+        0 => Err(BadName::Tree("0 is not a valid TreeID".into())),
+        // The digits as they were sent.
+        ..0 => Err(BadName::Tree(format!("{} is not a valid TreeID", text.get(..16).unwrap_or_default()))),
+        tree_id => Ok(EntryName::Entry(EntryId { tree_id, leaf_hash })),
     }
 }
 
@@ -102,23 +120,4 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Failure> {
     } else {
         Err(Failure::ContentType(media_type.into()))
     }
-}
-
-/// The kind of a proposal whose version is one that can be inserted.
-pub(super) fn kind_of(proposal: &ProposedEntry<'_>) -> Result<EntryKind, Failure> {
-    let name =
-        proposal.kind.as_deref().filter(|kind| !kind.is_empty()).ok_or_else(|| Failure::required("kind", "body"))?;
-    if EntryKind::named(name).next().is_none() {
-        return Err(Failure::Schema { code: 422, message: format!("invalid kind value: {name:?}") });
-    }
-    let version = proposal.api_version.as_deref().ok_or_else(|| Failure::required("apiVersion", "body"))?;
-    let kind = EntryKind::named(name).find(|kind| kind.version() == version).ok_or_else(|| {
-        Failure::Bad(format!(
-            "error processing entry: entry kind '{name}' does not support inserting entries of version '{version}'"
-        ))
-    })?;
-    if proposal.spec.is_none() {
-        return Err(Failure::Entry(Rejection::EntryMissing { field: "spec" }));
-    }
-    Ok(kind)
 }

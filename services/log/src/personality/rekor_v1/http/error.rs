@@ -1,16 +1,15 @@
 //! Errors in the words of Rekor's server.
 
 use super::MAX_BODY_BYTES;
+use super::response::Json;
 use crate::Error;
 use crate::personality::rekor_v1::EntryId;
 use crate::store::StoreError;
-use axum::Json;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chancery_daemon::budget::{Busy, RETRY_AFTER_SECONDS};
 use chancery_daemon::http::NotReceived;
 use chancery_verify::Rejection;
-use chancery_verify::rekor::EntryKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -35,8 +34,12 @@ pub(super) enum Failure {
     Busy(Busy),
     /// The request's content type is not JSON.
     ContentType(String),
+    /// The request accepts none of these media types.
+    NotAcceptable(&'static [&'static str]),
     /// The log did not do it.
     Log(Error),
+    /// The log could not be searched for this entry.
+    Search(EntryId, Error),
 }
 
 /// Rekor's error body.
@@ -49,15 +52,27 @@ pub(super) struct ErrorBody {
 }
 
 impl Failure {
-    /// Entries of a kind that this log does not take.
-    pub(super) fn disabled(kind: EntryKind) -> Self {
-        let name = kind.name();
-        Self::Bad(format!("error processing entry: entry kind '{name}' is not enabled for submission on this server"))
-    }
-
     /// A member the OpenAPI document requires is missing.
     pub(super) fn required(name: &str, place: &str) -> Self {
         Self::Schema { code: 602, message: format!("{name} in {place} is required") }
+    }
+
+    /// A fault of the schema in the member at `path`, whose own members it names.
+    pub(super) fn within(self, path: &str) -> Self {
+        match self {
+            Self::Schema { code, message } => Self::Schema { code, message: format!("{path}.{message}") },
+            other => other,
+        }
+    }
+}
+
+/// What is wrong with an entry. go-openapi lists faults of the schema under a heading.
+pub(super) fn sentence(rejection: &Rejection) -> String {
+    match rejection {
+        Rejection::EntryRequired { .. } | Rejection::EntryEmpty { .. } | Rejection::EntryValue { .. } => {
+            format!("validation failure list:\n{rejection}")
+        }
+        _ => rejection.to_string(),
     }
 }
 
@@ -98,7 +113,9 @@ impl IntoResponse for Failure {
             Self::Json => plain(StatusCode::BAD_REQUEST, "error processing entry: the body is not valid JSON".into()),
             Self::Schema { code, message } => answer(StatusCode::UNPROCESSABLE_ENTITY, code, message),
             Self::Bad(message) => plain(StatusCode::BAD_REQUEST, message),
-            Self::Entry(rejection) => plain(StatusCode::BAD_REQUEST, format!("error processing entry: {rejection}")),
+            Self::Entry(rejection) => {
+                plain(StatusCode::BAD_REQUEST, format!("error processing entry: {}", sentence(&rejection)))
+            }
             Self::NotFound => StatusCode::NOT_FOUND.into_response(),
             Self::Conflict(id) => {
                 let message = format!("an equivalent entry already exists in the transparency log with UUID {id}");
@@ -118,12 +135,18 @@ impl IntoResponse for Failure {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 format!("unsupported media type {sent:?}, only [application/json] are allowed"),
             ),
-            Self::Log(error) => log_failure(&error),
+            Self::NotAcceptable(offers) => plain(
+                StatusCode::NOT_ACCEPTABLE,
+                format!("unsupported media type requested, only [{}] are available", offers.join(" ")),
+            ),
+            Self::Log(error) => log_failure(&error, "unexpected error communicating with transparency log"),
+            Self::Search(id, error) => log_failure(&error, &format!("error getting log entry for {id}")),
         }
     }
 }
 
-fn log_failure(error: &Error) -> Response {
+/// `unexpected` is what is said of a fault that is not one of being busy.
+fn log_failure(error: &Error, unexpected: &str) -> Response {
     if matches!(error, Error::Frozen) {
         // As upstream, where a server for an old shard is configured like this.
         return plain(StatusCode::NOT_IMPLEMENTED, "Create Entry API not enabled in this Rekor instance".into());
@@ -139,7 +162,7 @@ fn log_failure(error: &Error) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, "the transparency log takes no entries at the moment; try again")
         }
         Error::Frozen | Error::Corrupt(_) | Error::Store(StoreError::Corrupt(_)) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "unexpected error communicating with transparency log")
+            (StatusCode::INTERNAL_SERVER_ERROR, unexpected)
         }
         Error::Store(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "the transparency log cannot be reached at the moment; try again")
@@ -168,12 +191,17 @@ pub(super) fn entity_tag(id: EntryId) -> (HeaderName, HeaderValue) {
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
     let path = uri.path().trim_end_matches('/');
     let allowed = match path {
-        "/api/v1/log/entries" => "GET,POST",
-        "/api/v1/log/entries/retrieve" => "POST",
+        // To GET, `retrieve` is an id.
+        "/api/v1/log/entries" | "/api/v1/log/entries/retrieve" => "GET,POST",
         _ => "GET",
     };
     let mut response =
         plain(StatusCode::METHOD_NOT_ALLOWED, format!("method {method} is not allowed, but [{allowed}] are"));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
+}
+
+/// 404 for a path below Rekor's own that it does not have, in go-openapi's words.
+pub(super) async fn unknown_path(uri: Uri) -> Response {
+    plain(StatusCode::NOT_FOUND, format!("path {} was not found", uri.path()))
 }

@@ -1,15 +1,19 @@
-//! The log itself: its head, its key, and proofs that it only grows.
+//! The log itself: its head, its key, proofs that it only grows, and what its server runs.
 
+use super::JSON;
 use super::error::Failure;
-use super::response::{ConsistencyProof, InactiveShard, LogInfo};
+use super::negotiate::accepted;
+use super::parameters::{self, Parameters};
+use super::response::{ConsistencyProof, InactiveShard, Json, LogInfo, RekorVersion};
 use crate::Error;
 use crate::personality::rekor_v1::RekorV1;
 use crate::personality::rekor_v1::shards::Span;
-use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use std::collections::HashMap;
+
+/// Media type of the key.
+pub(super) const PEM: &str = "application/x-pem-file";
 
 /// `GET /api/v1/log`.
 pub(super) async fn log_info(State(rekor): State<RekorV1>) -> Result<Json<LogInfo>, Failure> {
@@ -40,37 +44,48 @@ async fn inactive_shards(rekor: &RekorV1, current: Span) -> Result<Option<Vec<In
     Ok((!inactive.is_empty()).then_some(inactive))
 }
 
-/// `GET /api/v1/log/publicKey[?treeID=]`: PEM, or the same text as a JSON string for a client that asks for JSON only.
+/// `GET /api/v1/log/publicKey[?treeID=]`: PEM, or the same text as a JSON string for a client that prefers JSON.
 pub(super) async fn public_key(
     State(rekor): State<RekorV1>,
-    Query(query): Query<HashMap<String, String>>,
+    Query(query): Query<Parameters>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let shard = match query.get("treeID").map(|tree_id| tree_id.parse()) {
+    const OFFERS: &[&str] = &[PEM, JSON];
+    let kind = accepted(&headers, OFFERS).ok_or(Failure::NotAcceptable(OFFERS))?;
+    let shard = match parameters::tree_id(&query)? {
         None => rekor.shards.current_now().await?.1,
         Some(tree_id) => {
             let bad = || Failure::Bad("Bad Request".into());
-            rekor.shards.with_tree(tree_id.map_err(|_| bad())?).await?.ok_or_else(bad)?
+            let number = tree_id.parse::<i64>().map_err(|_| bad())?;
+            rekor.shards.with_tree(number).await?.ok_or_else(bad)?
         }
     };
     let pem = shard.log.signer().public_key().to_pem();
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
-    let wants_json =
-        accept.contains("application/json") && !accept.contains("application/x-pem-file") && !accept.contains("*/*");
-    if wants_json {
+    if kind == JSON {
         return Ok(Json(pem).into_response());
     }
-    Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response())
+    Ok(([(header::CONTENT_TYPE, PEM)], pem).into_response())
+}
+
+/// `GET /api/v1/version`. Upstream has removed it in 0.12, to tell nobody what a server runs. Scripts that wait for a server
+/// still ask it, and ours says the same at `/openapi.json`. What a build does not record is `unknown`, as it was upstream.
+pub(super) async fn version() -> Json<RekorVersion> {
+    let unknown = "unknown";
+    Json(RekorVersion { version: env!("CARGO_PKG_VERSION"), commit: unknown, treestate: unknown, builddate: unknown })
 }
 
 /// `GET /api/v1/log/proof?lastSize=N[&firstSize=1][&treeID=]`.
 pub(super) async fn proof(
     State(rekor): State<RekorV1>,
-    Query(query): Query<HashMap<String, String>>,
+    Query(query): Query<Parameters>,
 ) -> Result<Json<ConsistencyProof>, Failure> {
-    let first = size(&query, "firstSize")?.unwrap_or(1);
-    let last = size(&query, "lastSize")?.ok_or_else(|| Failure::required("lastSize", "query"))?;
-    let shard = match query.get("treeID") {
+    let first = parameters::number(&query, "firstSize", 1)?.unwrap_or(1);
+    let last = parameters::required_number(&query, "lastSize", 1)?;
+    let tree_id = parameters::tree_id(&query)?;
+    if first > last {
+        return Err(Failure::Bad(format!("firstSize({first}) must be less than lastSize({last})")));
+    }
+    let shard = match tree_id {
         None => rekor.shards.current_now().await?.1,
         Some(tree_id) => {
             let number =
@@ -79,9 +94,6 @@ pub(super) async fn proof(
             rekor.shards.with_tree(number).await?.ok_or_else(unknown)?
         }
     };
-    if first > last {
-        return Err(Failure::Bad(format!("firstSize({first}) must be less than lastSize({last})")));
-    }
     let published = shard.log.covering(last).await?;
     if last > published.tree.size {
         let known = published.tree.size;
@@ -94,18 +106,4 @@ pub(super) async fn proof(
         hashes: hashes.iter().map(hex::encode).collect(),
         root_hash: hex::encode(published.tree.root),
     }))
-}
-
-fn size(query: &HashMap<String, String>, name: &str) -> Result<Option<u64>, Failure> {
-    let Some(text) = query.get(name) else { return Ok(None) };
-    let number = text.parse::<i64>().map_err(|_| Failure::Schema {
-        code: 601,
-        message: format!("{name} in query must be of type int64: {text:?}"),
-    })?;
-    match u64::try_from(number) {
-        Ok(number) if number >= 1 => Ok(Some(number)),
-        _ => {
-            Err(Failure::Schema { code: 609, message: format!("{name} in query should be greater than or equal to 1") })
-        }
-    }
 }

@@ -1,9 +1,11 @@
 //! The description of Rekor v1's API, with the texts of Rekor's own OpenAPI document where they are true here.
 
-use super::MAX_BODY_BYTES;
+use super::entries::ID;
 use super::error::ErrorBody;
-use super::response::{ConsistencyProof, LogEntry, LogInfo};
+use super::info::PEM;
+use super::response::{ConsistencyProof, LogEntry, LogInfo, RekorVersion};
 use super::retrieve::{MAX_ENTRIES, SearchLogQuery};
+use super::{MAX_BODY_BYTES, proposal};
 use crate::read::tiles::http::openapi::{Place, describe_files};
 use chancery_daemon::http::openapi::{Content, Document, Group, Operation, integer, pattern, text};
 use chancery_verify::rekor::EntryKind;
@@ -18,10 +20,12 @@ pub fn describe(document: &mut Document) {
     let mut group = document.group(
         "Rekor v1",
         "Rekor's API. Clients see all shards as one log. Every path also answers with a slash at its end. Another method \
-         than the path's is answered 405 with a `RekorError`, and `Allow` says which one there is. There is no search \
-         index: `/api/v1/index/retrieve` is not served.\n\nThe files of a shard (C2SP tlog-tiles) are below \
+         than the path's is answered 405 with a `RekorError`, and `Allow` says which one there is; an unknown path below \
+         `/api/v1/log/` is answered 404 with a `RekorError`. JSON ends with a line break, as Go writes it. Its search, \
+         `/api/v1/index/retrieve`, is described with the other searches.\n\nThe files of a shard (C2SP tlog-tiles) are below \
          `/tlog/<shard>`: `rekor` for the first one, `rekor-2` for the next, and so on.",
     );
+    group.also_in_swagger();
     reads(&mut group);
     writes(&mut group);
     let shard = ("shard", "Name of the shard: `rekor`, `rekor-2` and so on.");
@@ -36,17 +40,19 @@ fn reads(group: &mut Group<'_>) {
         "getLogInfo",
         "Size, root hash and checkpoint of the shard that accepts entries, and of the shards before it.",
     );
-    group.add("/api/v1/log", faults(info.answer(200, "The heads.", [Content::json::<LogInfo>()]).readable_anywhere()));
+    let info = info.answer(200, "The heads.", [Content::json::<LogInfo>()]).readable_anywhere();
+    group.add("/api/v1/log", faults(read(info)));
     let key = Operation::get("getPublicKey", "Public key of the log.")
         .optional_query("treeID", text(), TREE)
         .answer(
             200,
-            "The key in PEM. A client whose `Accept` names only JSON gets it as a JSON string.",
-            [Content::text("application/x-pem-file"), Content::written_json(text())],
+            "The key in PEM. A client whose `Accept` prefers JSON gets it as a JSON string.",
+            [Content::text(PEM), Content::written_json(text())],
         )
         .readable_anywhere()
-        .answer(400, "There is no such tree.", error());
-    group.add("/api/v1/log/publicKey", faults(key));
+        .answer(400, "There is no such tree.", error())
+        .answer(422, "The parameter is not a number.", error());
+    group.add("/api/v1/log/publicKey", faults(read(key)));
     let proof = Operation::get("getLogProof", "Proof that one tree extends another.")
         .optional_query("firstSize", integer(1), "Size of the smaller tree. Default: 1.")
         .query("lastSize", integer(1), "Size of the larger tree.")
@@ -55,21 +61,28 @@ fn reads(group: &mut Group<'_>) {
         .readable_anywhere()
         .answer(400, "There is no such tree, the sizes are not in order, or the tree is not that large yet.", error())
         .answer(422, "A parameter is missing, or not an allowed number.", error());
-    group.add("/api/v1/log/proof", faults(proof));
+    group.add("/api/v1/log/proof", faults(read(proof)));
     let by_index = Operation::get("getLogEntryByIndex", "The entry at an index.")
         .query("logIndex", integer(0), "Counts over all shards.")
         .answer(200, "The entry, by its id.", [Content::json::<LogEntry>()])
         .answer(404, "There is no entry at this index.", [])
         .answer(422, "The parameter is missing, or not an allowed number.", error());
-    group.add("/api/v1/log/entries", faults(by_index));
-    let id = pattern("^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$");
+    group.add("/api/v1/log/entries", faults(read(by_index)));
     let by_id = Operation::get("getLogEntryByUUID", "The entry with an id.")
-        .path("id", id, "The leaf hash (64 hexadecimal digits), or tree and leaf hash (80).")
+        .path("entryUUID", pattern(ID), "The leaf hash (64 hexadecimal digits), or tree and leaf hash (80).")
         .answer(200, "The entry, by its id.", [Content::json::<LogEntry>()])
-        .answer(400, "The path is not UTF-8.", [Content::text("text/plain; charset=utf-8")])
+        .answer(400, "The first 16 digits of 80 are not the id of a tree: zero, or over 63 bits.", error())
         .answer(404, "There is no such entry.", [])
         .answer(422, "The parameter is not an id.", error());
-    group.add("/api/v1/log/entries/{id}", faults(by_id));
+    group.add("/api/v1/log/entries/{entryUUID}", faults(read(by_id)));
+    let version = Operation::get("getRekorVersion", "The version of the server.")
+        .describe("Upstream has removed this path in Rekor 0.12. Scripts that wait for a server still ask it.");
+    group.add("/api/v1/version", read(version.answer(200, "The version.", [Content::json::<RekorVersion>()])));
+}
+
+/// What every read answers to a client that accepts nothing that there is.
+fn read(operation: Operation) -> Operation {
+    operation.answer(406, "`Accept` does not allow for any form of the answer.", error())
 }
 
 fn writes(group: &mut Group<'_>) {
@@ -130,7 +143,7 @@ fn proposed_entry() -> Value {
         ),
         "properties": {
             "kind": { "type": "string", "enum": names },
-            "apiVersion": { "type": "string", "description": "Version of the kind." },
+            "apiVersion": { "type": "string", "pattern": proposal::VERSION, "description": "Version of the kind." },
             "spec": { "type": "object", "description": "As Rekor's schema of the kind and version says." },
         },
         "required": ["kind", "apiVersion", "spec"],

@@ -1,10 +1,31 @@
 //! Success bodies: the objects of Rekor's OpenAPI document.
 
 use crate::personality::rekor_v1::ProvenEntry;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// JSON as Go's encoder writes it: without escapes for HTML, and with a line break at the end. sigstore-rs cuts off the
+/// last two bytes of an entry. In upstream only the answers of handlers end like this, not those of its framework.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(mut body) => {
+                body.push(b'\n');
+                ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+            }
+            Err(error) => {
+                tracing::error!(%error, "an answer cannot be written as JSON");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
 
 /// A map of exactly one entry id to its entry.
 pub(super) type LogEntry = BTreeMap<String, LogEntryBody>;
@@ -98,6 +119,18 @@ pub(super) struct ConsistencyProof {
     pub(super) hashes: Vec<String>,
     /// Of the current tree, whatever `lastSize` is, as upstream.
     pub(super) root_hash: String,
+}
+
+/// What a server runs, as servers of Rekor before 0.12 told it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RekorVersion {
+    pub(super) version: &'static str,
+    /// Not recorded in a build.
+    pub(super) commit: &'static str,
+    /// Not recorded in a build.
+    pub(super) treestate: &'static str,
+    /// Not recorded in a build.
+    pub(super) builddate: &'static str,
 }
 
 /// The entry as clients read it.

@@ -1,0 +1,156 @@
+//! What a server has about a digest: entries with their proofs, and the promises of Rekor v1. Nothing of it is verified here.
+
+use super::super::search::server::{AskError, Server, not_understood};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_verify::{Hash, HashAlgorithm, Timestamp};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Pages that are read: with more entries the artifact was signed by very many.
+const MAX_PAGES: usize = 64;
+
+/// Entries about one digest.
+pub(super) struct Evidence {
+    pub(super) entries: Vec<Entry>,
+    /// The logs that were searched, and how many of their first entries.
+    pub(super) complete_to: Vec<(String, u64)>,
+}
+
+/// An entry as a server shows it.
+pub(super) struct Entry {
+    /// The server's name of the log.
+    pub(super) log: String,
+    pub(super) index: u64,
+    pub(super) leaf: Vec<u8>,
+    pub(super) hashes: Vec<Hash>,
+    /// Size of the tree of the checkpoint.
+    pub(super) tree_size: u64,
+    pub(super) root_hash: Hash,
+    /// A signed note.
+    pub(super) checkpoint: String,
+    /// The time by the log's record.
+    pub(super) recorded: Option<Timestamp>,
+    /// What Rekor v1 promises.
+    pub(super) promise: Option<Promise>,
+}
+
+/// A promise of Rekor v1, and what it is about.
+pub(super) struct Promise {
+    pub(super) log_index: u64,
+    pub(super) integrated_time: Timestamp,
+    pub(super) signature: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    signatures: Vec<Signature>,
+    cursor: Option<String>,
+    complete_to: Vec<CompleteTo>,
+}
+
+#[derive(Deserialize)]
+struct Signature {
+    entry: Shown,
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    log: String,
+    index: u64,
+    id: String,
+    time: Option<String>,
+    proof: Option<Proof>,
+}
+
+#[derive(Deserialize)]
+struct Proof {
+    leaf: String,
+    hashes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct CompleteTo {
+    log: String,
+    size: u64,
+    checkpoint: Option<Checkpoint>,
+}
+
+#[derive(Deserialize)]
+struct Checkpoint {
+    tree_size: u64,
+    root_hash: String,
+    note: String,
+}
+
+/// An entry of Rekor v1.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogEntry {
+    integrated_time: u64,
+    log_index: u64,
+    verification: Verification,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Verification {
+    signed_entry_timestamp: Option<String>,
+}
+
+/// Asks for every entry about a digest.
+pub(super) async fn gather(server: &Server, algorithm: HashAlgorithm, digest: &[u8]) -> Result<Evidence, AskError> {
+    let path = format!("/api/artifacts/{}:{}", algorithm.name(), hex::encode(digest));
+    let mut parameters = Vec::new();
+    let (mut entries, mut seen) = (Vec::new(), BTreeSet::new());
+    for _ in 0..MAX_PAGES {
+        let answer: Answer = server.json(&path, &parameters).await?;
+        for Signature { entry } in answer.signatures {
+            // An entry with several signers is there several times.
+            if seen.insert((entry.log.clone(), entry.index)) {
+                entries.push(opened(server, entry, &answer.complete_to).await?);
+            }
+        }
+        let Some(cursor) = answer.cursor else {
+            let complete_to = answer.complete_to.into_iter().map(|log| (log.log, log.size)).collect();
+            return Ok(Evidence { entries, complete_to });
+        };
+        parameters = vec![("cursor".to_owned(), cursor)];
+    }
+    Err(AskError::Unanswered(format!("there are more than {} entries about this", entries.len())))
+}
+
+async fn opened(server: &Server, shown: Shown, complete_to: &[CompleteTo]) -> Result<Entry, AskError> {
+    let log = complete_to.iter().find(|log| log.log == shown.log).and_then(|log| log.checkpoint.as_ref());
+    let (Some(proof), Some(checkpoint)) = (&shown.proof, log) else { return Err(not_understood()) };
+    let hashes = proof.hashes.iter().map(|text| hash(text)).collect::<Option<Vec<Hash>>>();
+    let leaf = STANDARD.decode(&proof.leaf).ok();
+    let (Some(hashes), Some(leaf), Some(root_hash)) = (hashes, leaf, hash(&checkpoint.root_hash)) else {
+        return Err(not_understood());
+    };
+    Ok(Entry {
+        promise: promise(server, &shown.id).await,
+        recorded: shown.time.as_deref().and_then(Timestamp::bounds_rfc3339).map(|(millis, _)| millis),
+        log: shown.log,
+        index: shown.index,
+        leaf,
+        hashes,
+        tree_size: checkpoint.tree_size,
+        root_hash,
+        checkpoint: checkpoint.note.clone(),
+    })
+}
+
+/// The promise of an entry of Rekor v1, whose id has 80 digits. Without it no time is proven, and nothing else is lost.
+async fn promise(server: &Server, id: &str) -> Option<Promise> {
+    if id.len() != 80 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let entries: BTreeMap<String, LogEntry> = server.json(&format!("/api/v1/log/entries/{id}"), &[]).await.ok()?;
+    let LogEntry { integrated_time, log_index, verification } = entries.into_values().next()?;
+    let signature = STANDARD.decode(verification.signed_entry_timestamp?).ok()?;
+    Some(Promise { log_index, integrated_time: Timestamp::from_seconds(integrated_time), signature })
+}
+
+fn hash(text: &str) -> Option<Hash> {
+    hex::decode(text).ok()?.try_into().ok()
+}

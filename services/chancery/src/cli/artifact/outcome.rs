@@ -1,0 +1,264 @@
+//! What came out, as text for people, as JSON for programs, and as exit code.
+
+use super::evidence::Entry;
+use chancery_verify::{
+    HashAlgorithm, Refusal, Timestamp,
+    verifier::{Attribution, Signer, VerifiedAuthority, VerifiedEntry, VerifiedLogged, VerifiedSct, VerifiedTime},
+};
+use serde::Serialize;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+/// Version of the JSON form. Fields may be added under the same number.
+const JSON_VERSION: u32 = 1;
+
+/// The answer about an artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    /// At least one signature over its digest is verified.
+    Signed,
+    /// The server shows no entry about it.
+    Nobody,
+    /// Every entry about it is refused.
+    Refused,
+    /// No answer, or only entries whose signature cannot be verified without more than a digest.
+    Undecided,
+}
+
+/// What was found about one signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    /// Everything holds, the signature over the digest as well.
+    Verified,
+    /// Everything holds that is in the entry. The signature is over an envelope, which is not.
+    Logged,
+    /// A check failed.
+    Refused,
+}
+
+/// A signature, or an entry that is refused as a whole.
+#[derive(Debug, Serialize)]
+struct Signature {
+    verdict: Verdict,
+    /// The server's name of the log.
+    log: String,
+    index: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<Signer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authority: Option<VerifiedAuthority>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scts: Vec<VerifiedSct>,
+    /// When the log took the entry (RFC 3339).
+    time: Option<String>,
+    /// Whether the log has promised that time. If not, it is the log's record.
+    time_is_proven: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<VerifiedEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<Refusal>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+/// How far the server's answer is complete, by its word.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+struct CompleteTo {
+    log: String,
+    size: u64,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Outcome {
+    version: u32,
+    /// As it was named.
+    subject: String,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The digests that were asked for.
+    digests: Vec<String>,
+    signatures: Vec<Signature>,
+    complete_to: Vec<CompleteTo>,
+}
+
+impl Outcome {
+    /// Nothing was found yet.
+    pub(super) fn of(subject: &str) -> Self {
+        Self {
+            version: JSON_VERSION,
+            subject: subject.to_owned(),
+            status: Status::Nobody,
+            reason: None,
+            digests: Vec::new(),
+            signatures: Vec::new(),
+            complete_to: Vec::new(),
+        }
+    }
+
+    /// There is no answer.
+    pub(super) fn undecided(subject: &str, reason: String) -> Self {
+        Self { status: Status::Undecided, reason: Some(reason), ..Self::of(subject) }
+    }
+
+    /// Adds what an entry proves.
+    pub(super) fn add(&mut self, entry: &Entry, verdict: Result<VerifiedLogged, Refusal>) {
+        let refused = |refusal| Signature {
+            verdict: Verdict::Refused,
+            refusal: Some(refusal),
+            time: entry.recorded.map(Timestamp::rfc3339_millis),
+            ..Signature::at(entry)
+        };
+        match verdict {
+            Err(refusal) => self.signatures.push(refused(refusal)),
+            Ok(verified) => {
+                for signature in verified.signatures {
+                    self.signatures.push(match signature {
+                        Err(refusal) => refused(refusal),
+                        Ok(attribution) => Signature {
+                            warnings: verified.warnings.clone(),
+                            ..Signature::of(entry, attribution, &verified.entry, verified.time.as_ref())
+                        },
+                    });
+                }
+            }
+        }
+    }
+
+    /// Notes that a digest was asked for.
+    pub(super) fn asked(&mut self, algorithm: HashAlgorithm, digest: &[u8], complete_to: Vec<(String, u64)>) {
+        self.digests.push(format!("{}:{}", algorithm.name(), hex::encode(digest)));
+        for (log, size) in complete_to {
+            match self.complete_to.iter_mut().find(|known| known.log == log) {
+                // The questions were asked one after the other: the smaller size is that of all.
+                Some(known) => known.size = known.size.min(size),
+                None => self.complete_to.push(CompleteTo { log, size }),
+            }
+        }
+    }
+
+    /// The answer, once everything was added.
+    pub(super) fn decided(mut self) -> Self {
+        let has = |verdict| self.signatures.iter().any(|signature| signature.verdict == verdict);
+        (self.status, self.reason) = match (has(Verdict::Verified), has(Verdict::Logged), has(Verdict::Refused)) {
+            (true, ..) => (Status::Signed, None),
+            (false, true, _) => {
+                let reason = "only attestations are logged, which cannot be verified by a digest; verify the bundle with \
+                              chancery verify attestation";
+                (Status::Undecided, Some(reason.to_owned()))
+            }
+            (false, false, true) => (Status::Refused, Some("no entry about it is verified".to_owned())),
+            (false, false, false) => (Status::Nobody, Some("the server shows no entry about it".to_owned())),
+        };
+        self
+    }
+
+    /// Prints the answer.
+    pub(super) fn print(&self, json: bool) -> io::Result<ExitCode> {
+        let mut out = io::stdout().lock();
+        if json {
+            let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
+            writeln!(out, "{text}")?;
+        } else {
+            self.write(&mut out)?;
+        }
+        Ok(match self.status {
+            Status::Signed => ExitCode::SUCCESS,
+            Status::Nobody | Status::Refused => ExitCode::from(1),
+            Status::Undecided => ExitCode::from(3),
+        })
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let word = match self.status {
+            Status::Signed => "signed   ",
+            Status::Nobody => "NOBODY   ",
+            Status::Refused => "REFUSED  ",
+            Status::Undecided => "UNDECIDED",
+        };
+        match &self.reason {
+            Some(reason) => writeln!(out, "{word}  {}  {reason}", self.subject)?,
+            None => writeln!(out, "{word}  {}", self.subject)?,
+        }
+        for signature in &self.signatures {
+            signature.write(out)?;
+        }
+        if !self.complete_to.is_empty() {
+            let logs: Vec<String> =
+                self.complete_to.iter().map(|log| format!("{} {}", escaped(&log.log), log.size)).collect();
+            writeln!(out, "           complete up to these sizes, by the server's word: {}", logs.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Signature {
+    /// Nothing is known of it but its place.
+    fn at(entry: &Entry) -> Self {
+        Self {
+            verdict: Verdict::Refused,
+            log: entry.log.clone(),
+            index: entry.index,
+            signer: None,
+            authority: None,
+            scts: Vec::new(),
+            time: None,
+            time_is_proven: false,
+            entry: None,
+            refusal: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn of(entry: &Entry, attribution: Attribution, held: &VerifiedEntry, time: Option<&VerifiedTime>) -> Self {
+        let proven = time.map(VerifiedTime::time);
+        Self {
+            verdict: if attribution.over_digest.is_some() { Verdict::Verified } else { Verdict::Logged },
+            time: proven.or(entry.recorded).map(Timestamp::rfc3339_millis),
+            time_is_proven: proven.is_some(),
+            signer: Some(attribution.signer),
+            authority: attribution.authority,
+            scts: attribution.scts,
+            entry: Some(held.clone()),
+            ..Self::at(entry)
+        }
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let place = format!("{} {}", escaped(&self.log), self.index);
+        if let Some(refusal) = &self.refusal {
+            return writeln!(out, "           passed over: {place}: {}: {refusal}", refusal.code());
+        }
+        let signer = self.signer.as_ref().map(whole).unwrap_or_default();
+        let time = self.time.as_deref().unwrap_or("an unknown time");
+        let by = if self.time_is_proven { "promised by the log" } else { "by the log's record, not proven" };
+        let what = match self.verdict {
+            Verdict::Verified => "signed by",
+            Verdict::Logged | Verdict::Refused => "an attestation is logged of",
+        };
+        let log = self.entry.as_ref().map(|entry| entry.url.as_str()).unwrap_or_default();
+        writeln!(out, "           {what} {signer}, at {time} ({by}), in {log} ({place})")?;
+        for warning in &self.warnings {
+            writeln!(out, "             note: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The signer in full: a name that was cut could be two.
+fn whole(signer: &Signer) -> String {
+    signer.claims().map_or_else(
+        || signer.to_string(),
+        |claims| format!("{} (issuer {})", escaped(claims.identity().as_str()), escaped(claims.issuer())),
+    )
+}
+
+/// What is foreign stays on its line.
+fn escaped(text: &str) -> String {
+    text.chars().flat_map(char::escape_debug).collect()
+}

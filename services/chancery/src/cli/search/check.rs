@@ -1,0 +1,66 @@
+//! `chancery search check`: compares the search index of an instance with the entries of its logs.
+
+use crate::cli::log::{index, location};
+use anyhow::Context as _;
+use chancery_log::store::Database;
+use chancery_search::Report;
+use chancery_verify::entries;
+use clap::Args;
+use serde_json::json;
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// Derive the search index of an instance again from the entries of its logs, and compare
+///
+/// Exits with 1 at the first row that is missing, added or changed, and names it. Only reads; a server may be running. The
+/// entries are believed: chancery log check derives the logs from them, and then does this, too.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery search check --data ./chancery-dev
+  chancery search check --data /var/lib/chancery --database postgres://chancery@db.example.org/chancery --json")]
+pub(super) struct Arguments {
+    /// Data directory of the instance
+    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
+    data: PathBuf,
+    /// Read logs and index from this `PostgreSQL` database: the database of the server
+    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
+    database: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let location = location(&arguments.data, arguments.database.as_deref())?;
+    let database = Database::open_read_only(&location).await.with_context(|| format!("{location}"))?;
+    let reports = index::check(&arguments.data, &database).await;
+    database.close().await;
+    let reports = reports?;
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        let printed: Vec<_> = reports.iter().map(as_json).collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for report in &reports {
+        let Report { log, indexed, postings, runs, pages, bytes, problems } = report;
+        let size = entries(*indexed);
+        writeln!(
+            out,
+            "{log}: the index of {size} re-derived: {postings} terms in {runs} runs, {pages} pages, {bytes} bytes"
+        )?;
+        if *problems > 0 {
+            writeln!(out, "{log}: {} cannot be parsed as a whole; searches may miss them", entries(*problems))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(report: &Report) -> serde_json::Value {
+    let Report { log, indexed, postings, runs, pages, bytes, problems } = report;
+    json!({ "log": log, "indexed": indexed, "terms": postings, "runs": runs, "pages": pages, "bytes": bytes,
+        "problems": problems })
+}

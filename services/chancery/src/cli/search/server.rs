@@ -1,0 +1,127 @@
+//! A server's search API. The only file of these commands that makes requests.
+//!
+//! The server is not trusted: answers are bounded, and redirects are not followed.
+
+use anyhow::Context as _;
+use bytes::{Bytes, BytesMut};
+use reqwest::{Client, Response, StatusCode};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{io, time::Duration};
+use url::Url;
+
+/// For connecting, and for one answer.
+const DEADLINES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(2));
+/// For an export, which takes as long as it is.
+const EXPORT_DEADLINE: Duration = Duration::from_hours(24);
+/// A page of entries with their leaves, chains and proofs.
+const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+/// A refusal is a sentence.
+const MAX_REFUSAL_BYTES: usize = 64 * 1024;
+/// A line of an export: an entry with its leaf and proof.
+const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum AskError {
+    /// The server refuses the question.
+    #[error("the server refuses the question: {0}")]
+    Refused(String),
+    /// The server cannot be reached, has no search, or its answer cannot be read.
+    #[error("{0}")]
+    Unanswered(String),
+}
+
+/// An answer of another form than this program knows.
+pub(in crate::cli) fn not_understood() -> AskError {
+    AskError::Unanswered("the answer is not one that this program understands: is it another version?".to_owned())
+}
+
+/// The body of a refusal.
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+}
+
+/// A server.
+pub(in crate::cli) struct Server {
+    client: Client,
+    base: String,
+}
+
+impl Server {
+    /// The server at a base URL.
+    pub(in crate::cli) fn new(url: &Url) -> anyhow::Result<Self> {
+        let base = chancery_outbound::base(url).context("--url is not a plain http or https URL")?;
+        let client = chancery_outbound::client(DEADLINES.0, DEADLINES.1).build().context("TLS cannot be set up")?;
+        Ok(Self { client, base })
+    }
+
+    /// A JSON answer.
+    pub(in crate::cli) async fn json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        parameters: &[(String, String)],
+    ) -> Result<T, AskError> {
+        let response = self.ask(path, parameters, DEADLINES.1).await?;
+        let body = self.body(response, MAX_ANSWER_BYTES).await?;
+        serde_json::from_slice(&body).map_err(|_| not_understood())
+    }
+
+    /// An answer line by line, each with its end.
+    pub(in crate::cli) async fn lines(
+        &self,
+        path: &str,
+        parameters: &[(String, String)],
+        mut each: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), AskError> {
+        let mut response = self.ask(path, parameters, EXPORT_DEADLINE).await?;
+        let written = |error: io::Error| AskError::Unanswered(format!("cannot write to standard output: {error}"));
+        let mut rest = BytesMut::new();
+        while let Some(part) = response.chunk().await.map_err(|error| self.broken(error))? {
+            rest.extend_from_slice(&part);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                each(&rest.split_to(end + 1)).map_err(written)?;
+            }
+            if rest.len() > MAX_LINE_BYTES {
+                return Err(not_understood());
+            }
+        }
+        if rest.is_empty() { Ok(()) } else { each(&rest).map_err(written) }
+    }
+
+    async fn ask(&self, path: &str, parameters: &[(String, String)], deadline: Duration) -> Result<Response, AskError> {
+        let url = Url::parse_with_params(&format!("{}{path}", self.base), parameters);
+        let url = url.map_err(|error| AskError::Refused(error.to_string()))?;
+        let response = self.client.get(url).timeout(deadline).send().await.map_err(|error| self.broken(error))?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            StatusCode::NOT_FOUND => {
+                Err(AskError::Unanswered(format!("the server at {} does not have this, or is older", self.base)))
+            }
+            status => {
+                let body = self.body(response, MAX_REFUSAL_BYTES).await?;
+                let told = serde_json::from_slice::<Refusal>(&body).map(|refusal| refusal.message).ok();
+                let told = told.unwrap_or_else(|| format!("it answers {status}"));
+                // Foreign text stays on its line.
+                let told: String = told.chars().flat_map(char::escape_debug).collect();
+                Err(if status.is_client_error() { AskError::Refused(told) } else { AskError::Unanswered(told) })
+            }
+        }
+    }
+
+    async fn body(&self, mut response: Response, limit_bytes: usize) -> Result<Bytes, AskError> {
+        let mut body = BytesMut::new();
+        while let Some(part) = response.chunk().await.map_err(|error| self.broken(error))? {
+            if body.len() + part.len() > limit_bytes {
+                return Err(AskError::Unanswered(format!("the answer is larger than {limit_bytes} bytes")));
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok(body.freeze())
+    }
+
+    fn broken(&self, error: reqwest::Error) -> AskError {
+        let reason = anyhow::Error::new(error.without_url());
+        AskError::Unanswered(format!("the server at {} gives no answer: {reason:#}", self.base))
+    }
+}

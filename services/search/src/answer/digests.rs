@@ -1,0 +1,80 @@
+//! Which of many digests are in a log: one look at the index for all of them, then the entries.
+
+use super::entry::{self, Found};
+use super::logs::{self, AskedLog};
+use super::{AskError, Asking};
+use crate::query::filters::of_digest;
+use crate::query::{Condition, Digest, Query};
+use crate::source::LogKind;
+use chancery_verify::terms::Term;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Digests of one question.
+pub(crate) const MAX_DIGESTS: usize = 10_000;
+/// Entries of each digest that can be asked for.
+pub(crate) const MAX_ENTRIES: usize = 10;
+/// Entries that are read at a time.
+const BATCH: usize = 512;
+
+/// What the logs have of one digest.
+pub(crate) struct OfDigest {
+    pub(crate) digest: Digest,
+    /// The newest entries first.
+    pub(crate) found: Vec<Arc<Found>>,
+    /// Whether there may be more than were asked for.
+    pub(crate) more: bool,
+}
+
+/// For each digest its newest entries in the logs of signatures, at most `entries` of them.
+pub(crate) async fn of_digests(
+    asking: &Asking,
+    digests: Vec<Digest>,
+    entries: usize,
+) -> Result<(Vec<OfDigest>, Vec<Arc<AskedLog>>), AskError> {
+    let conditions: Vec<Condition> = digests.iter().map(of_digest).collect();
+    let logs = logs::asked(asking.index(), &Query::of(Some(LogKind::Rekor))).await?;
+    let mut all: Vec<OfDigest> =
+        digests.into_iter().map(|digest| OfDigest { digest, found: Vec::new(), more: false }).collect();
+    for log in &logs {
+        for (answer, (found, more)) in all.iter_mut().zip(in_log(asking, log, &conditions, entries).await?) {
+            answer.found.extend(found);
+            answer.more |= more;
+        }
+    }
+    for answer in &mut all {
+        answer.found.sort_by_key(|found| std::cmp::Reverse((found.time, found.log.log_id, found.index)));
+        answer.more |= answer.found.len() > entries;
+        answer.found.truncate(entries);
+    }
+    Ok((all, logs))
+}
+
+/// For each condition the entries of one log, and whether there may be more.
+async fn in_log(
+    asking: &Asking,
+    log: &Arc<AskedLog>,
+    conditions: &[Condition],
+    entries: usize,
+) -> Result<Vec<(Vec<Arc<Found>>, bool)>, AskError> {
+    let terms: Vec<Term> = conditions.iter().flat_map(|condition| condition.exact.iter().cloned()).collect();
+    let postings = asking.index().postings_of_each(log.log_id, &terms, 0..log.size, entries + 1).await?;
+    let mut postings = postings.into_iter();
+    let candidates: Vec<BTreeSet<u64>> = conditions
+        .iter()
+        .map(|condition| postings.by_ref().take(condition.exact.len()).flatten().collect::<BTreeSet<u64>>())
+        .collect();
+    let newest = |set: &BTreeSet<u64>| set.iter().rev().take(entries).copied().collect::<Vec<u64>>();
+    let wanted: BTreeSet<u64> = candidates.iter().flat_map(newest).collect();
+    let wanted: Vec<u64> = wanted.into_iter().collect();
+    let mut read: BTreeMap<u64, Arc<Found>> = BTreeMap::new();
+    for indices in wanted.chunks(BATCH) {
+        read.extend(entry::read(log, indices).await?.into_iter().map(|found| (found.index, Arc::new(found))));
+    }
+    let answer = |(condition, candidates): (&Condition, &BTreeSet<u64>)| {
+        let read = newest(candidates).into_iter().filter_map(|index| read.get(&index).cloned());
+        let found = read.filter(|found| condition.holds(&found.terms)).collect();
+        (found, candidates.len() > entries)
+    };
+    Ok(conditions.iter().zip(&candidates).map(answer).collect())
+}

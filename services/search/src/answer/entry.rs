@@ -1,0 +1,129 @@
+//! An entry as it is read from its log: its own terms decide whether it is an answer.
+
+use super::logs::AskedLog;
+use super::{AskError, computed};
+use crate::source::{LogKind, Source, SourceEntry, SourceError};
+use bytes::Bytes;
+use chancery_verify::terms::{self, Summary, Term, TermKind};
+use chancery_verify::{Hash, Rejection, Timestamp, merkle};
+use futures_util::future::try_join_all;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Requests to one log at the same time.
+const READS_AT_ONCE: usize = 8;
+
+/// An entry that was read and parsed.
+pub(crate) struct Found {
+    pub(crate) log: Arc<AskedLog>,
+    pub(crate) index: u64,
+    /// When the log took it, where the log tells.
+    pub(crate) time: Option<Timestamp>,
+    /// What is hashed into the tree.
+    pub(crate) leaf: Bytes,
+    /// What is kept beside it.
+    pub(crate) extra: Bytes,
+    pub(crate) leaf_hash: Hash,
+    /// Its terms, derived again.
+    pub(crate) terms: Vec<Term>,
+}
+
+impl Found {
+    fn new(log: Arc<AskedLog>, index: u64, entry: SourceEntry) -> Self {
+        let SourceEntry { leaf, extra, timestamp_ms } = entry;
+        let time = timestamp_ms.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp::from_millis);
+        let leaf_hash = merkle::leaf_hash(&leaf);
+        let terms = match parsed(log.kind, &leaf, &extra) {
+            Ok(entry) => entry.terms().into_iter().collect(),
+            // An entry that cannot be parsed is found by its hash alone.
+            Err(_) => vec![terms::of_leaf_hash(&leaf_hash)],
+        };
+        Self { log, index, time, leaf, extra, leaf_hash, terms }
+    }
+
+    /// What is shown of it. The error says why it cannot be parsed.
+    pub(crate) fn summary(&self) -> Result<Summary, Rejection> {
+        parsed(self.log.kind, &self.leaf, &self.extra).map(|entry| entry.summary())
+    }
+
+    /// Its full name.
+    pub(crate) fn id(&self) -> String {
+        self.log.entry_id(&self.leaf_hash)
+    }
+
+    /// Its terms of this kind.
+    pub(crate) fn terms_of(&self, kind: TermKind) -> impl Iterator<Item = &Term> {
+        self.terms.iter().filter(move |term| term.kind() == kind)
+    }
+}
+
+fn parsed(kind: LogKind, leaf: &[u8], extra: &[u8]) -> Result<terms::Entry, Rejection> {
+    match kind {
+        LogKind::Rekor => terms::Entry::of_rekor(leaf),
+        LogKind::Certificates => terms::Entry::of_certificate_log(leaf, extra),
+    }
+}
+
+/// Reads and parses the entries with these indices, in their order.
+pub(super) async fn read(log: &Arc<AskedLog>, indices: &[u64]) -> Result<Vec<Found>, AskError> {
+    let mut entries = Vec::with_capacity(indices.len());
+    for runs in runs(indices).chunks(READS_AT_ONCE) {
+        let reads: Vec<_> = runs.iter().cloned().map(|run| read_run(log.source.as_ref(), run)).collect();
+        entries.extend(try_join_all(reads).await?.into_iter().flatten());
+    }
+    let log = Arc::clone(log);
+    let parse = move || entries.into_iter().map(|(index, entry)| Found::new(Arc::clone(&log), index, entry)).collect();
+    let mut found: Vec<Found> = computed(indices.len(), parse).await?;
+    if indices.is_sorted_by(|one, next| one > next) {
+        found.reverse();
+    }
+    Ok(found)
+}
+
+/// Indices that follow one another, upwards, as ranges.
+fn runs(indices: &[u64]) -> Vec<Range<u64>> {
+    let mut sorted = indices.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut runs: Vec<Range<u64>> = Vec::new();
+    for index in sorted {
+        match runs.last_mut() {
+            Some(run) if run.end == index => run.end += 1,
+            _ => runs.push(index..index.saturating_add(1)),
+        }
+    }
+    runs
+}
+
+async fn read_run(source: &dyn Source, run: Range<u64>) -> Result<Vec<(u64, SourceEntry)>, SourceError> {
+    let mut read = Vec::new();
+    let mut next = run.start;
+    while next < run.end {
+        let entries = source.entries(next, run.end).await?;
+        if entries.is_empty() {
+            return Err(SourceError { reason: format!("it does not show the entry {next}") });
+        }
+        for entry in entries {
+            read.push((next, entry));
+            next = next.saturating_add(1);
+        }
+    }
+    Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_read_together() {
+        for (indices, expected) in [
+            (&[][..], vec![]),
+            (&[7], vec![7..8]),
+            (&[9, 8, 7, 3, 1, 0], vec![0..2, 3..4, 7..10]),
+            (&[1, 2, 2, 3, 5], vec![1..4, 5..6]),
+        ] {
+            assert_eq!(runs(indices), expected, "{indices:?}");
+        }
+    }
+}

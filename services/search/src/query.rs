@@ -1,0 +1,212 @@
+//! What is asked: conditions that an entry must meet, and the entries that are looked at.
+//!
+//! Pure. Parameters are read by [`parameters`], filters by [`filters`]; how a query is answered is
+//! [`answer`](crate::answer)'s.
+
+mod digest;
+pub(crate) mod filters;
+pub(crate) mod parameters;
+
+pub(crate) use digest::Digest;
+pub use parameters::Unusable;
+
+use crate::cursor::Fingerprint;
+use crate::source::LogKind;
+use crate::store::Order;
+use chancery_verify::terms::Term;
+use chancery_verify::{Timestamp, hash};
+use filters::Filter;
+use parameters::Parameters;
+use std::ops::Range;
+
+/// Conditions of one query, and values of one condition. Every value is looked up in every log.
+const MAX_VALUES: usize = 32;
+/// Logs have fewer entries than 2^63.
+const MAX_INDEX: u64 = u64::MAX >> 1;
+
+/// Holds for an entry that has one of the terms, or a term that begins with one of the prefixes. Kinds must be the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) exact: Vec<Term>,
+    pub(crate) prefixes: Vec<Term>,
+}
+
+impl Condition {
+    /// Holds for an entry with one of these terms.
+    pub(crate) fn one_of(exact: Vec<Term>) -> Self {
+        Self { exact, prefixes: Vec::new() }
+    }
+
+    /// Whether an entry with these terms meets it.
+    pub(crate) fn holds(&self, terms: &[Term]) -> bool {
+        let begins = |prefix: &Term| terms.iter().any(|term| term.as_bytes().starts_with(prefix.as_bytes()));
+        self.exact.iter().any(|term| terms.contains(term)) || self.prefixes.iter().any(begins)
+    }
+
+    /// Holds where one of the two does.
+    pub(crate) fn or(mut self, other: Self) -> Self {
+        self.exact.extend(other.exact);
+        self.prefixes.extend(other.prefixes);
+        self
+    }
+}
+
+/// A query. Without conditions every entry is an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Query {
+    /// All must hold.
+    pub(crate) conditions: Vec<Condition>,
+    /// Names of the logs that are asked. Empty for every log.
+    pub(crate) logs: Vec<String>,
+    /// What the logs must hold.
+    pub(crate) kind: Option<LogKind>,
+    /// Entries at or after this time.
+    pub(crate) from: Option<Timestamp>,
+    /// Entries before this time.
+    pub(crate) until: Option<Timestamp>,
+    /// Entries with these indices, in each log.
+    pub(crate) indices: Range<u64>,
+    pub(crate) order: Order,
+}
+
+impl Query {
+    /// Everything that logs of this kind hold, newest first.
+    pub(crate) const fn of(kind: Option<LogKind>) -> Self {
+        Self {
+            conditions: Vec::new(),
+            logs: Vec::new(),
+            kind,
+            from: None,
+            until: None,
+            indices: 0..u64::MAX,
+            order: Order::Newest,
+        }
+    }
+
+    /// Adds a condition.
+    pub(crate) fn with(mut self, condition: Condition) -> Self {
+        self.conditions.push(condition);
+        self
+    }
+
+    /// Reads a query about logs of this kind, and leaves the parameters of the answer's form.
+    pub(crate) fn read(parameters: &mut Parameters, kind: Option<LogKind>) -> Result<Self, Unusable> {
+        let mut query = Self::of(kind);
+        for filter in Filter::all() {
+            let name = filter.name();
+            let values = parameters.all(&name)?;
+            if values.len() > MAX_VALUES {
+                return Err(Unusable::new(&name, format!("at most {MAX_VALUES} values are looked for at once")));
+            }
+            let read = |value: &String| filter.read(value).map_err(|reason| Unusable::new(&name, reason));
+            let either = values.iter().map(read).reduce(|one, other| Ok(one?.or(other?))).transpose()?;
+            query.conditions.extend(either);
+        }
+        query.logs = parameters.all("log")?;
+        (query.from, query.until) = (parameters.beginning("from")?, parameters.end("to")?);
+        let first = parameters.number("first-index", 0, MAX_INDEX)?.unwrap_or(0);
+        let end = parameters.number("end-index", 0, MAX_INDEX)?.unwrap_or(u64::MAX);
+        query.indices = first..end.max(first);
+        query.order = match parameters.one("order")?.as_deref() {
+            None | Some("newest") => Order::Newest,
+            Some("oldest") => Order::Oldest,
+            Some(_) => return Err(Unusable::new("order", "write newest or oldest")),
+        };
+        Ok(query)
+    }
+
+    /// Names everything that decides which entries are answers. The order is in a cursor by itself.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut bytes = Vec::new();
+        let mut put = |part: &[u8]| {
+            bytes.extend((part.len() as u64).to_be_bytes());
+            bytes.extend(part);
+        };
+        for condition in &self.conditions {
+            for (mark, terms) in [(b"=", &condition.exact), (b"^", &condition.prefixes)] {
+                put(mark);
+                terms.iter().for_each(|term| put(term.as_bytes()));
+            }
+        }
+        put(b"logs");
+        self.logs.iter().for_each(|log| put(log.as_bytes()));
+        let kind: &[u8] = match self.kind {
+            None => b"all",
+            Some(LogKind::Rekor) => b"rekor",
+            Some(LogKind::Certificates) => b"certificates",
+        };
+        put(kind);
+        for time in [self.from, self.until] {
+            put(&time.map_or(u64::MAX, Timestamp::millis).to_be_bytes());
+        }
+        for index in [self.indices.start, self.indices.end] {
+            put(&index.to_be_bytes());
+        }
+        hash::sha256(&bytes).first_chunk().copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chancery_verify::terms::TermKind;
+
+    fn read(query: &str) -> Result<Query, Unusable> {
+        let mut parameters = Parameters::parse(query)?;
+        let query = Query::read(&mut parameters, None)?;
+        parameters.finish().map(|()| query)
+    }
+
+    #[test]
+    fn filters_combine_and_values_of_one_filter_are_alternatives() {
+        let query = read("identity=A@b.c&identity=d@e.f&issuer=https://i&order=oldest&log=rekor").unwrap();
+        let term = |kind, text| Term::of_text(kind, text).unwrap();
+        let identities = vec![term(TermKind::Identity, "a@b.c"), term(TermKind::Identity, "d@e.f")];
+        assert_eq!(query.conditions.len(), 2);
+        assert!(query.conditions.contains(&Condition::one_of(identities.clone())));
+        assert!(query.conditions.contains(&Condition::one_of(vec![term(TermKind::Issuer, "https://i")])));
+        assert_eq!((query.order, query.logs), (Order::Oldest, vec!["rekor".to_owned()]));
+        assert!(Condition::one_of(identities).holds(&[term(TermKind::Identity, "D@E.F")]));
+    }
+
+    #[test]
+    fn whatever_cannot_be_used_is_named() {
+        for (query, parameter) in [
+            ("digest=abc", "digest"),
+            ("digest=", "digest"),
+            ("serial=xyz", "serial"),
+            ("id=12", "id"),
+            ("order=up", "order"),
+            ("from=yesterday", "from"),
+            ("first-index=-1", "first-index"),
+            ("colour=blue", "colour"),
+            ("identity_prefix=a", "identity_prefix"),
+        ] {
+            let refused = read(query).unwrap_err();
+            assert_eq!(refused.parameter, parameter, "{query}");
+        }
+        let many: String = (0..=MAX_VALUES).map(|number| format!("ref={number}&")).collect();
+        assert_eq!(read(&many).unwrap_err().parameter, "ref");
+    }
+
+    #[test]
+    fn a_cursor_is_of_everything_that_decides_what_is_found() {
+        let queries = [
+            "",
+            "identity=a",
+            "identity=a&identity=b",
+            "identity=a&issuer=b",
+            "identity=ab",
+            "identity-prefix=a",
+            "log=rekor",
+            "from=2026-11-21",
+            "to=2026-11-21",
+            "first-index=1",
+            "end-index=1",
+        ];
+        let fingerprints: std::collections::BTreeSet<Fingerprint> =
+            queries.iter().map(|query| read(query).unwrap().fingerprint()).collect();
+        assert_eq!(fingerprints.len(), queries.len());
+        assert_eq!(read("identity=A").unwrap().fingerprint(), read("identity=a").unwrap().fingerprint());
+    }
+}

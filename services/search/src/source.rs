@@ -1,0 +1,92 @@
+//! A log that is followed: what the index asks of it. This crate does not know where a log is. The instance implements this over
+//! its own logs.
+
+use bytes::Bytes;
+use chancery_verify::merkle::TreeHead;
+use chancery_verify::{Hash, Rejection};
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Most entries that [`Source::entries`] answers with.
+pub const MAX_ENTRIES: u64 = 256;
+
+/// A source's answer, later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SourceError>> + Send + 'a>>;
+
+/// The logs that are followed now. Called again and again, so that logs that are made later are followed as well.
+pub type Sources = Arc<dyn Fn() -> Vec<Arc<dyn Source>> + Send + Sync>;
+
+/// Why a log cannot be read. It is asked again later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the log cannot be read: {reason}")]
+pub struct SourceError {
+    /// The log's own words.
+    pub reason: String,
+}
+
+/// What entries of a log are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogKind {
+    /// Bodies of Rekor v1 or v2.
+    Rekor,
+    /// Leaves of a certificate log (RFC 6962), with the chain beside them.
+    Certificates,
+}
+
+/// The newest tree head that a log shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceHead {
+    /// Number of leaves.
+    pub size: u64,
+    /// Root hash.
+    pub root: Hash,
+    /// The signed note that states both. The source has verified it.
+    pub checkpoint: String,
+}
+
+/// An entry of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceEntry {
+    /// What is hashed into the tree.
+    pub leaf: Bytes,
+    /// What is kept beside it; empty where there is nothing.
+    pub extra: Bytes,
+    /// When it was logged, in ms since the epoch, where the log tells.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// A log that is followed.
+pub trait Source: Send + Sync {
+    /// Its number in this database.
+    fn log_id(&self) -> i64;
+
+    /// Its name.
+    fn name(&self) -> String;
+
+    /// What its entries are.
+    fn kind(&self) -> LogKind;
+
+    /// The newest tree head that it shows.
+    fn head(&self) -> Answer<'_, SourceHead>;
+
+    /// Whether it was ended: its head never grows, and may be smaller than one that it showed before.
+    fn is_ended(&self) -> bool {
+        false
+    }
+
+    /// The tree head that a checkpoint of this log states. Its signature is verified, and its age is not.
+    fn open_checkpoint(&self, checkpoint: &str) -> Result<TreeHead, Rejection>;
+
+    /// Entries from `first` on, up to `end`, which is not above the head: at most [`MAX_ENTRIES`], perhaps fewer than asked for,
+    /// never none.
+    fn entries(&self, first: u64, end: u64) -> Answer<'_, Vec<SourceEntry>>;
+
+    /// The inclusion proof of the entry at `index` in the tree of `size` leaves.
+    fn inclusion_proof(&self, index: u64, size: u64) -> Answer<'_, Vec<Hash>>;
+
+    /// The proof that the tree of `old` leaves is a prefix of the tree of `new` leaves.
+    fn consistency_proof(&self, old: u64, new: u64) -> Answer<'_, Vec<Hash>>;
+
+    /// The index of the leaf with this hash, below the head.
+    fn index_of(&self, leaf_hash: Hash) -> Answer<'_, Option<u64>>;
+}
