@@ -11,11 +11,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use chancery_ca::identity::{IssuerKind, Principal};
 use chancery_ca::oidc::{Authenticator, Fetch, Fetched, InvalidIssuer, TokenRefusal};
-use chancery_ca::{IssuerName, IssuerSettings};
+use chancery_ca::{DEFAULT_MAX_AGE_SECONDS, IssuerName, IssuerSettings};
 use chancery_daemon::signer::Signer;
-use chancery_verify::PublicKey;
 use chancery_verify::certificate::Identity;
 use chancery_verify::key::KeyKind;
+use chancery_verify::{PublicKey, Timestamp};
 use serde_json::{Value, json};
 use std::pin::pin;
 use std::sync::Arc;
@@ -69,6 +69,22 @@ async fn a_good_token_names_its_principal() {
     assert!(scene.with("nbf", json!(NOW.seconds() + 60)).await.is_ok());
     assert!(scene.with("iat", json!(NOW.seconds() + 60)).await.is_ok());
     assert_eq!(scene.documents.requests(), 2, "one document and one key set, for all of this");
+}
+
+#[tokio::test]
+async fn a_token_is_accepted_until_it_expires_or_gets_too_old() {
+    let (scene, issued) = (scene(), NOW.seconds());
+    for (expires, until) in [(issued + 50, issued + 50), (issued + 1_000_000, issued + DEFAULT_MAX_AGE_SECONDS + 1)] {
+        let mut claims = claims();
+        claims["exp"] = json!(expires);
+        let token = token(&scene.key, &header("ES256", Some("k1")), &claims).await;
+        let (principal, found) = scene.authenticator.authenticate_until(&token, NOW).await.unwrap();
+        assert_eq!((principal.subject.as_str(), found.seconds()), (SUBJECT, until));
+        for (now, is_accepted) in [(until - 1, true), (until, false)] {
+            let verdict = scene.authenticator.authenticate(&token, Timestamp::from_seconds(now)).await;
+            assert_eq!(verdict.is_ok(), is_accepted, "{expires} {now}");
+        }
+    }
 }
 
 #[tokio::test]

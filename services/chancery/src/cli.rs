@@ -18,6 +18,7 @@ mod reference;
 mod search;
 mod serve;
 mod token;
+mod token_file;
 mod trust;
 mod verify;
 mod waiting;

@@ -5,6 +5,7 @@
 //! `serve::Prepared` reads the files that it names. The types give the JSON schema for editors, so the comments of
 //! their fields are the texts of the schema.
 
+mod access;
 mod arguments;
 mod audit;
 mod console;
@@ -20,6 +21,7 @@ use crate::{
     role::Role,
     web_origin,
 };
+use access::{ReadTable, WriteTable};
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::{
     authority::check_organization,
@@ -237,6 +239,10 @@ pub(crate) struct LogTable {
     pub(crate) ct_witnesses: Option<WitnessesTable>,
     /// Directory or bucket to which tiles, entries and checkpoints of the logs are copied.
     pub(crate) tiles: Option<TilesTable>,
+    /// Who may write to the Rekor logs. Default: everybody.
+    pub(crate) write: Option<WriteTable>,
+    /// Who may read entries. Default: everybody.
+    pub(crate) read: Option<ReadTable>,
 }
 
 /// A directory or bucket for copies of the logs.
@@ -295,7 +301,8 @@ impl Configuration {
         let files = files.chain([&mut self.data, &mut self.ca.issuers]).chain(&mut self.ca.audit);
         let files = files.chain(&mut self.log.ct_log_key).chain(&mut self.log.ct_log_accepts);
         let tiles = self.log.tiles.as_mut().and_then(|tiles| tiles.credentials.as_mut());
-        for file in files.chain(tiles) {
+        let access = LogTable::files_of_access(self.log.write.as_mut(), self.log.read.as_mut());
+        for file in files.chain(tiles).chain(access) {
             *file = directory.join(&*file);
         }
         self
@@ -340,6 +347,7 @@ impl Configuration {
         self.trust.tuf()?;
         self.console.check()?;
         self.witnesses()?;
+        log.check_access()?;
         check_organization(&self.organization).context("organization")
     }
 }

@@ -10,9 +10,9 @@ use crate::{
     command,
     data_directory::DataDirectory,
     instance::{
-        Addresses, AuthorityArguments, Choices, ConsoleSettings, GuardedClock, Instance, OperationsArguments,
-        RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn, TilesArguments, TimestampArguments,
-        TransparencyArguments, TufArguments, WitnessArguments,
+        AccessSettings, Addresses, AuthorityArguments, Choices, ConsoleSettings, GuardedClock, Instance,
+        OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn, TilesArguments,
+        TimestampArguments, TransparencyArguments, TufArguments, WitnessArguments,
     },
     issuer,
     issuers::ConfiguredIssuers,
@@ -92,8 +92,20 @@ pub(crate) async fn run(
     let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
     let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
     let witnesses = witnesses.read()?;
-    let choices =
-        Choices { tiles, witnesses, transparency, operations, rekor_v1, rekor_v2, search, settings, timestamps, tuf };
+    let access = AccessSettings::default();
+    let choices = Choices {
+        access,
+        tiles,
+        witnesses,
+        transparency,
+        operations,
+        rekor_v1,
+        rekor_v2,
+        search,
+        settings,
+        timestamps,
+        tuf,
+    };
     let roles = Role::ALL.into();
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
     for (name, uri) in [("ca", &authority.ca_key), ("tsa", &timestamps.tsa_key)] {

@@ -3,6 +3,7 @@
 //! `chancery dev` and `chancery serve` are two ways to set one up. [`composition`] says which parts there are; each part
 //! has its file. Things are kept in [`crate::data_directory`].
 
+mod access;
 mod addresses;
 mod authority;
 mod certificate_log;
@@ -28,12 +29,14 @@ mod shards;
 mod tiles;
 mod time_servers;
 mod timestamps;
+mod token_readers;
 mod transparency;
 mod trust;
 mod tuf;
 mod upkeep;
 mod witnesses;
 
+pub(crate) use access::AccessSettings;
 pub(crate) use addresses::Addresses;
 pub(crate) use authority::{AuthorityArguments, Settings as AuthoritySettings, development_issuer, key_uri};
 pub(crate) use clock::GuardedClock;

@@ -1,18 +1,17 @@
-//! The file of issuers: read at the start, followed while the program runs.
+//! A file of issuers: read at the start, followed while the program runs.
 //!
 //! What the file says is asked anew every two seconds, and at once on SIGHUP. A file that is broken changes nothing but the
 //! log; the issuers of before stay trusted. Keys are never read again.
 
 use anyhow::Context as _;
 use chancery_ca::{
-    CertificateAuthority, IssuerSettings,
+    IssuerSettings,
     config::{self, ConfigError},
-    oidc::http_fetcher,
+    oidc::InvalidIssuer,
 };
 use chancery_daemon::reload::Looks;
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 use tokio::task::JoinHandle;
@@ -43,27 +42,29 @@ impl ConfiguredIssuers {
         own.into_iter().chain(&self.read).cloned().collect()
     }
 
-    /// Keeps `authority` at what the file says, beside `own`. Ends when it is aborted.
+    /// Has `believe` told what the file says whenever that changes, after `own`. Ends when it is aborted.
     pub(crate) fn follow(
         mut self,
-        authority: Arc<CertificateAuthority>,
         own: Option<IssuerSettings>,
+        believe: impl Fn(Vec<IssuerSettings>) -> Result<(), InvalidIssuer> + Send + 'static,
     ) -> anyhow::Result<Option<JoinHandle<()>>> {
         let Some(file) = self.file.clone() else { return Ok(None) };
         let mut looks = Looks::every(PERIOD).context("cannot wait for SIGHUP")?;
         Ok(Some(tokio::spawn(async move {
             loop {
                 looks.next().await;
-                match self.reload(&file, &authority, own.as_ref()) {
+                match self.reload(&file, own.as_ref(), &believe) {
                     Ok(changed) => {
                         if looks.is_good_news(changed) {
-                            tracing::info!(issuers = self.read.len(), changed, "the list of issuers was read again");
+                            let (file, issuers) = (file.display(), self.read.len());
+                            tracing::info!(%file, issuers, changed, "the list of issuers was read again");
                         }
                     }
                     Err(error) => {
                         let error = error.to_string();
                         if looks.is_bad_news(&error) {
                             tracing::error!(
+                                file = %file.display(),
                                 error,
                                 "cannot use the changed list of issuers; the earlier list stays in use"
                             );
@@ -78,15 +79,14 @@ impl ConfiguredIssuers {
     fn reload(
         &mut self,
         file: &Path,
-        authority: &CertificateAuthority,
         own: Option<&IssuerSettings>,
+        believe: &impl Fn(Vec<IssuerSettings>) -> Result<(), InvalidIssuer>,
     ) -> Result<bool, ConfigError> {
         let read = config::load(file)?;
         if read == self.read {
             return Ok(false);
         }
-        let all = own.into_iter().chain(&read).cloned().collect();
-        authority.replace_authenticator(authority.authenticator().reconfigured(all, &http_fetcher)?);
+        believe(own.into_iter().chain(&read).cloned().collect())?;
         self.read = read;
         Ok(true)
     }

@@ -152,6 +152,7 @@ impl Started<'_> {
             }),
         };
         let choices = Choices {
+            access: prepared.access,
             tiles: prepared.tiles.map(TilesPlace::open).transpose().context("[log] tiles")?,
             witnesses: prepared.witnesses,
             transparency: prepared.transparency,

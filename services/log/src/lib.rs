@@ -31,11 +31,14 @@
 //!    signed, and how a newer one is asked for.
 //! 3. `trust`: guard, high-water mark, witnesses. `append`: pool and sequencer.
 //! 4. `cache`: full tiles in memory. `destination`: where copies of files go. `engine`: a [`Log`], opened from all of these.
-//! 5. `read`: proofs, receipts, and the log as files. [`mirror`]: these files in another place.
-//! 6. `personality`: Rekor v1, Rekor v2, CT. [`check`]: what an auditor does. [`ending`]: the end of a log in doubt. `stored`: a
+//! 5. [`admission`]: which entries a log takes beside being valid. [`reader`]: who may read them. `access`: both.
+//! 6. `read`: proofs, receipts, and the log as files. [`mirror`]: these files in another place.
+//! 7. `personality`: Rekor v1, Rekor v2, CT. [`check`]: what an auditor does. [`ending`]: the end of a log in doubt. `stored`: a
 //!    log that is read without its sequencer.
 
+mod access;
 mod activity;
+pub mod admission;
 mod append;
 mod cache;
 pub mod check;
@@ -51,12 +54,14 @@ pub mod mirror;
 mod personality;
 pub mod quarantine;
 mod read;
+pub mod reader;
 mod shared_read;
 pub mod store;
 mod stored;
 mod tree;
 mod trust;
 
+pub use access::Access;
 pub use activity::Measures;
 pub use corrupt::{Corrupt, failed_checks};
 pub use engine::{CHECKPOINT_PERIOD, Log, OpenError, Settings};

@@ -118,9 +118,15 @@ impl Document {
         }
     }
 
-    /// Adds a security scheme.
-    pub fn security_scheme(&mut self, name: &str, scheme: Value) {
-        self.security_schemes.insert(name.to_owned(), scheme);
+    /// Adds the security scheme `token`: an OIDC identity token in the Authorization header. A second call has no effect.
+    pub fn token_scheme(&mut self) {
+        let scheme = json!({
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An OIDC identity token of a configured issuer.",
+        });
+        self.security_schemes.insert("token".to_owned(), scheme);
     }
 
     /// Adds an answer that any path may give. It replaces an earlier one with the same status.

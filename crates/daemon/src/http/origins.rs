@@ -101,7 +101,10 @@ fn mark(headers: &mut HeaderMap, sender: Sender, origins: &Origins) {
 fn permission() -> Response {
     let headers = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,POST,HEAD")),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("accept,content-type,x-requested-with")),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("accept,authorization,content-type,x-requested-with"),
+        ),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
 }

@@ -15,15 +15,7 @@ pub fn describe(document: &mut Document) {
     document.schemas(status_schemas());
     document.schemas(requests());
     document.schemas(answers());
-    document.security_scheme(
-        "token",
-        json!({
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "An OIDC identity token of a configured issuer.",
-        }),
-    );
+    document.token_scheme();
     let mut group = document.group(
         "Certificate authority",
         "Fulcio's API, v2 and v1. A verified OIDC token and a key become a code-signing certificate that is valid for ten \

@@ -85,6 +85,13 @@ fn issued_at(claims: &Object, settings: &IssuerSettings, now: Timestamp) -> Resu
     if fresh { Ok(()) } else { Err(TokenRefusal::TooOld { limit_seconds: limit }) }
 }
 
+/// The time from which [`verify`] refuses a token with these claims: its `exp`, or when it gets too old.
+pub(super) fn accepted_until(claims: &Object, settings: &IssuerSettings) -> Result<Timestamp, TokenRefusal> {
+    let expires = seconds(claims, "exp")?.ok_or_else(|| TokenRefusal::missing("exp"))?;
+    let aged = seconds(claims, "iat")?.map(|issued| issued.saturating_add(settings.max_age_seconds).saturating_add(1));
+    Ok(Timestamp::from_seconds(aged.map_or(expires, |aged| aged.min(expires))))
+}
+
 fn subject(claims: &Object, _: &IssuerSettings, _: Timestamp) -> Result<(), TokenRefusal> {
     let usable = |subject: &&str| (1..=MAX_SUBJECT_BYTES).contains(&subject.len()) && !subject.contains(is_invisible);
     let subject = claims.get("sub").and_then(Value::as_str).filter(usable);

@@ -128,6 +128,17 @@ impl Authenticator {
         self.judge(token, now).await.1
     }
 
+    /// As [`Self::authenticate`], and also returns until when the token is accepted.
+    pub async fn authenticate_until(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Principal, Timestamp), TokenRefusal> {
+        let token = UnverifiedToken::parse(token)?;
+        let issuer = self.find(token.unverified_issuer()).ok_or(TokenRefusal::IssuerUnknown)?;
+        issuer.principal_until(token, now).await
+    }
+
     /// As [`Self::authenticate`], and also returns the configured name or pattern of the issuer that `token` names,
     /// whether or not the token is accepted.
     ///
@@ -188,9 +199,20 @@ impl Issuer {
 
     /// Steps 3 to 5 of [`Authenticator::judge`].
     async fn principal(&self, token: UnverifiedToken, now: Timestamp) -> Result<Principal, TokenRefusal> {
+        self.principal_until(token, now).await.map(|(principal, _)| principal)
+    }
+
+    /// As [`Self::principal`], and also returns until when the token is accepted.
+    async fn principal_until(
+        &self,
+        token: UnverifiedToken,
+        now: Timestamp,
+    ) -> Result<(Principal, Timestamp), TokenRefusal> {
         self.verify_signature(&token, now).await?;
+        let until = claims::accepted_until(token.unverified_claims(), &self.settings);
+        // First, so that a refusal has the reason that it has everywhere.
         let claims = claims::verify(token, &self.settings, now)?;
-        self.settings.kind.principal(&claims)
+        Ok((self.settings.kind.principal(&claims)?, until?))
     }
 
     async fn verify_signature(&self, token: &UnverifiedToken, now: Timestamp) -> Result<(), TokenRefusal> {

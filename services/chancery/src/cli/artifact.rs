@@ -41,6 +41,7 @@ const WRONG_USAGE: u8 = 2;
 #[command(after_help = "Examples:
   chancery artifact release.tar.gz --url https://sign.example.org --trusted-root trusted_root.json
   chancery artifact release.tar.gz --trust ./trust --json
+  chancery artifact release.tar.gz --url https://log.acme.example --trust ./trust --token-file /run/auditor/token
   chancery artifact sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --trust ./trust")]
 pub(super) struct Arguments {
     /// The file, or its digest as sha256:HEX
@@ -49,6 +50,9 @@ pub(super) struct Arguments {
     /// URL of the server
     #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL)]
     url: Url,
+    /// Send the token in this file, if the server shows entries to readers only; it is read again for each request
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Do not require an SCT in the certificate; if there is one, it must verify
     #[arg(long)]
     insecure_ignore_sct: bool,
@@ -67,13 +71,13 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { artifact: name, url, insecure_ignore_sct, json, trust } = arguments;
+    let Arguments { artifact: name, url, token_file, insecure_ignore_sct, json, trust } = arguments;
     let mut options = Options::default();
     if *insecure_ignore_sct {
         options.thresholds.scts = 0;
     }
     let verifier = Verifier::new(trust.load(true).await?, options);
-    let server = Server::new(url)?;
+    let server = Server::new(url, token_file.as_deref())?;
     let shown = name.display().to_string();
     let outcome = match digests(name) {
         Ok(digests) => match outcome(&server, &verifier, &shown, &digests).await {

@@ -1,7 +1,8 @@
 //! `chancery config`: checks a configuration file before a server uses it.
 
 use crate::{
-    configuration::Configuration,
+    configuration::{Configuration, TilesTable},
+    issuers::ConfiguredIssuers,
     role::Role,
     serve::{Prepared, missing_tls},
 };
@@ -62,13 +63,22 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Check { file } if is_server(&file)? => {
             let configuration = Configuration::load(&file)?;
             let prepared = Prepared::of(&configuration, &file, &Role::ALL.into())?;
-            open.extend(prepared.authority.issuers.all().iter().filter_map(warning));
-            let issuers = prepared.authority.issuers.all().iter().map(summary);
-            server_summary(&configuration, &prepared)? + &issuers.collect::<String>()
+            let (signers, readers) = (prepared.authority.issuers.all(), prepared.access.readers.as_ref());
+            let readers = readers.map(ConfiguredIssuers::all).unwrap_or_default();
+            open.extend(signers.iter().filter_map(|issuer| warning(issuer, "gets a certificate")));
+            open.extend(readers.iter().filter_map(|issuer| warning(issuer, "may read entries")));
+            open.extend(configuration.log.tiles.iter().filter(|_| !readers.is_empty()).map(unprotected));
+            let mut text = server_summary(&configuration, &prepared)?;
+            text.extend(signers.iter().map(summary));
+            if !readers.is_empty() {
+                text.push_str("\nTokens of these issuers may read entries:\n");
+                text.extend(readers.iter().map(summary));
+            }
+            text
         }
         Verb::Check { file } => {
             let issuers = config::check(&file)?;
-            open.extend(issuers.iter().filter_map(warning));
+            open.extend(issuers.iter().filter_map(|issuer| warning(issuer, "gets a certificate")));
             issuers.iter().map(summary).collect()
         }
     };
@@ -98,6 +108,9 @@ fn server_summary(configuration: &Configuration, prepared: &Prepared) -> anyhow:
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{role:9} {}", prepared.addresses.url(role)?.as_str());
     }
+    if !prepared.access.rules.is_empty() {
+        let _ = writeln!(text, "writes    rules: {}", prepared.access.rules.len());
+    }
     text.push('\n');
     Ok(text)
 }
@@ -110,17 +123,23 @@ const PUBLIC: [(&str, &str, &str); 4] = [
     ("https://accounts.google.com", "any Google account", "hd"),
 ];
 
-/// A setting that is probably a mistake: a service that is open to everyone, without a condition.
-fn warning(settings: &IssuerSettings) -> Option<String> {
+/// A copy of entries that are for readers.
+fn unprotected(tiles: &TilesTable) -> String {
+    format!(
+        "warning: [log] tiles copies entries to {}, which [log.read] does not protect; let only readers read it\n",
+        tiles.url
+    )
+}
+
+/// A setting that is probably a mistake: a service that is open to everyone, without a condition. `may` is what its users do.
+fn warning(settings: &IssuerSettings, may: &str) -> Option<String> {
     let (url, who, claim) = PUBLIC.into_iter().find(|(url, ..)| *url == settings.name.as_str())?;
     // The preset of GitLab has these two itself: they say that the pipeline is one of gitlab.com, and not whose.
     let is_limited = settings.conditions.iter().any(|condition| {
         condition.claim.to_string() != "ref_type" && condition.any_of.iter().all(|value| value != "gitlab.com/*")
     });
     (!is_limited).then(|| {
-        format!(
-            "warning: {url}: {who} gets a certificate; to accept only your own, add `require = {{ {claim} = \"…\" }}`\n"
-        )
+        format!("warning: {url}: {who} {may}; to accept only your own, add `require = {{ {claim} = \"…\" }}`\n")
     })
 }
 

@@ -12,6 +12,7 @@ mod remote;
 mod stored;
 mod trust;
 
+use super::token_file::TokenFile;
 use anyhow::{Context as _, bail, ensure};
 use chancery_log::{
     check::{Opened, Options, Report, Signatures},
@@ -60,7 +61,8 @@ enum Verb {
 /// Recompute every log from its entries and compare leaf hashes, tiles, roots, checkpoints and signatures
 ///
 /// Exits with 1 at the first mismatch and names it. Only reads; a server may be running. The search index of the logs is
-/// derived again and compared, too. With --url it needs nothing but public files: checkpoint, hash tiles and entry bundles.
+/// derived again and compared, too. With --url it needs nothing but files: checkpoint, hash tiles and entry bundles. If the
+/// server shows entries to readers only, it also needs a token.
 ///
 /// With --data it also exits with 1 if a log is quarantined although nothing is wrong with what is stored: the database was
 /// put back to an older state that is sound in itself. Each such log is named.
@@ -68,6 +70,7 @@ enum Verb {
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
   chancery log check --url https://sign.example.org --trust trusted_root.json
+  chancery log check --url https://sign.example.org --trust ./trust --token-file /run/auditor/token
   chancery log check --url https://sign.example.org --trust ./trust --from yesterday.checkpoint --json")]
 struct CheckArguments {
     /// Data directory of the instance
@@ -89,6 +92,9 @@ struct CheckArguments {
     /// For such copies: --path rekor=/rekor rekor2=/rekor2 ct=/ct.
     #[arg(long, value_name = "LOG=PATH", num_args = 1.., value_parser = trust::place, requires = "url")]
     path: Vec<(String, String)>,
+    /// Send the token in this file, if the server shows entries to readers only; it is read again for each request
+    #[arg(long, value_name = "FILE", requires = "url")]
+    token_file: Option<PathBuf>,
     /// Require that the log extends this checkpoint, which was saved earlier; repeatable
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
@@ -117,7 +123,8 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let signatures = arguments.sample_signatures.map_or(Signatures::All, Signatures::OneIn);
     let Checked { reports, doubts } = match (&arguments.url, &arguments.trust) {
         (Some(url), Some(path)) => {
-            let reports = remote::check(url, &trust::read(path, &arguments.path)?, &mut saved).await?;
+            let token = arguments.token_file.as_ref().map(|file| TokenFile::for_server(file, url)).transpose()?;
+            let reports = remote::check(url, token.as_ref(), &trust::read(path, &arguments.path)?, &mut saved).await?;
             Checked { reports, doubts: Vec::new() }
         }
         _ => {

@@ -23,6 +23,7 @@ use serde_json::Value;
 use server::{AskError, Server};
 use std::{
     io::{self, Write},
+    path::PathBuf,
     process::ExitCode,
 };
 use url::Url;
@@ -51,6 +52,7 @@ const PAGE_OF_CERTIFICATES: u64 = 200;
   chancery search --digest sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --json --proof
   chancery search --domain example.org --count
   chancery search --certificates --unused --issuer https://issuer.example.org --all
+  chancery search --kind dsse --url https://log.acme.example --token-file /run/auditor/token
   chancery search check --data ./chancery-dev
   chancery search rebuild --data ./chancery-dev",
     args_conflicts_with_subcommands = true,
@@ -62,6 +64,9 @@ pub(super) struct Arguments {
     /// URL of the server
     #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL)]
     url: Url,
+    /// Send the token in this file, if the server shows entries to readers only; it is read again for each request
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     #[command(flatten)]
     filters: FilterArguments,
     #[command(flatten)]
@@ -139,8 +144,8 @@ async fn maintain(verb: &Verb) -> ExitCode {
 }
 
 /// Asks and prints. Returns whether something matches.
-async fn ask(Arguments { url, filters, answer, .. }: &Arguments) -> anyhow::Result<bool> {
-    let server = Server::new(url)?;
+async fn ask(Arguments { url, token_file, filters, answer, .. }: &Arguments) -> anyhow::Result<bool> {
+    let server = Server::new(url, token_file.as_deref())?;
     let mut parameters = filters.parameters()?;
     let mut add = |name: &str, value: &str| parameters.push((name.to_owned(), value.to_owned()));
     for (name, is_on) in [("proof", answer.proof), ("unused", answer.unused), ("count", answer.count)] {

@@ -29,8 +29,8 @@ use chancery_daemon::{
     signer::{Signer, Use},
 };
 use chancery_keys::{KeyUri, UriError};
-use chancery_log::ct::Ct;
-use chancery_verify::{Timestamp, key::KeyKind};
+use chancery_log::{admission::OwnAuthority, ct::Ct};
+use chancery_verify::{Timestamp, certificate::Certificate, key::KeyKind};
 use clap::Args;
 use std::{
     collections::BTreeMap,
@@ -142,6 +142,8 @@ pub(super) struct RotatedAuthority {
     pub(super) issuing: Arc<Issuing>,
     /// The log of this process, if it has one, whether or not the authority uses it.
     pub(super) own_log: Option<Ct>,
+    /// Whose certificates the logs of signatures may be told to accept.
+    pub(super) own: OwnAuthority,
     /// `None` where another process publishes.
     pub(super) publisher: Option<Publisher>,
 }
@@ -170,6 +172,7 @@ impl Subject for RotatedAuthority {
 
     fn publish(&self, keys: &Generations<IssuingChain>) -> anyhow::Result<()> {
         Publisher::name(self.publisher.as_ref(), keys, TrustSources::set_authorities)?;
+        self.own.replace(issuing(keys));
         self.issuing.authority.publish_chains(keys.shown());
         Ok(())
     }
@@ -179,17 +182,36 @@ impl Subject for RotatedAuthority {
     }
 }
 
-/// What a process without the authority's keys does when they change: its certificate log accepts the roots, and the trust
-/// files name the chains.
+/// What a process without the authority's keys does when they change: its certificate log accepts the roots, its logs of
+/// signatures know `own` certificates, and the trust files name the chains.
 pub(super) fn observe(
     own_log: Option<&Ct>,
+    own: &OwnAuthority,
     publisher: Option<&Publisher>,
     keys: &Generations<IssuingChain>,
 ) -> anyhow::Result<()> {
     if let Some(log) = own_log {
         roots(keys).iter().try_for_each(|root| log.accept_root(root))?;
     }
+    own.replace(issuing(keys));
     Publisher::name(publisher, keys, TrustSources::set_authorities)
+}
+
+/// The certificates with which the authority issues, lately did or soon will.
+pub(super) fn issuing(keys: &Generations<IssuingChain>) -> Vec<Certificate> {
+    keys.shown().iter().map(|chain| chain.issuing().clone()).collect()
+}
+
+/// Has `authority` believe what its list of issuers says, also when that changes.
+pub(super) fn follow_issuers(
+    issuers: ConfiguredIssuers,
+    authority: Arc<CertificateAuthority>,
+    own: Option<IssuerSettings>,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    issuers.follow(own, move |all| {
+        authority.replace_authenticator(authority.authenticator().reconfigured(all, &http_fetcher)?);
+        Ok(())
+    })
 }
 
 /// The roots of all chains, in DER.

@@ -8,7 +8,8 @@
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn,
+    AccessSettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn,
+    access::Access,
     authority::{self, Issuing, RotatedAuthority},
     clock::GuardedClock,
     ct_shards::{self, CtShards, RotatedCt},
@@ -42,7 +43,7 @@ use chancery_daemon::{
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
-use chancery_log::mirror::Destination;
+use chancery_log::{admission::OwnAuthority, mirror::Destination};
 use chancery_trust::{CurrentFiles, FileName};
 use chancery_verify::{PublicKey, timestamping::Authority};
 use std::{
@@ -56,6 +57,7 @@ use tokio::task::JoinHandle;
 
 /// What the options ask for, read and checked.
 pub(crate) struct Choices<'a> {
+    pub(crate) access: AccessSettings,
     pub(crate) tiles: Option<Destination>,
     pub(crate) witnesses: WitnessChoices,
     pub(crate) transparency: transparency::Settings,
@@ -95,20 +97,23 @@ struct Common<'a> {
     /// What dates everything that is signed.
     guard: Arc<ClockGuard>,
     random: Arc<dyn Random>,
+    /// The authority, as rules of the logs may mean it.
+    own: OwnAuthority,
 }
 
 impl Instance {
     /// Opens everything of these roles, and creates it where the data directory is new.
-    pub(crate) async fn start(setup: &Setup<'_>, guarded: GuardedClock, choices: Choices<'_>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        setup: &Setup<'_>,
+        guarded: GuardedClock,
+        mut choices: Choices<'_>,
+    ) -> anyhow::Result<Self> {
         let has = |role| setup.roles.contains(&role);
-        let common = Common { setup, clock: guarded.guard(), guard: guarded.guard(), random: Arc::new(SystemRandom) };
-        let Common { clock, random, .. } = &common;
-        let keys = if has(Role::Ca) {
-            authority::keys(setup.data, setup.organization, &**random, clock.now()).await?
-        } else {
-            Generations::read(common.ring(), rotation::Role::Ca)?
-        };
-        let logs = common.logs(&keys, &choices).await?;
+        let common = Common::new(setup, &guarded);
+        let Common { clock, .. } = &common;
+        let keys = common.keys().await?;
+        let access = common.access(std::mem::take(&mut choices.access), &keys)?;
+        let logs = common.logs(&keys, &choices, &access).await?;
         let log_keys = LogKeys::start(common.ring(), logs.as_ref(), clock.now()).await?;
         let running = logs.as_ref().map(|logs| logs.running.clone());
         let timestamps = common.timestamps(&choices).await?;
@@ -121,10 +126,10 @@ impl Instance {
             let trusted_root = files.borrow().contents(FileName::TrustedRoot).to_owned();
             logs.seed(trusted_root.as_bytes()).await?;
         }
-        let metrics = choices.operations.metrics(running.as_ref(), clock)?;
+        let metrics = choices.operations.metrics(running.as_ref(), &access, clock)?;
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref(), audit.clone()).await?;
-        let (search, following) = common.search(logs.as_ref(), &choices, metrics.as_ref())?.unzip();
+        let (search, following) = common.search(logs.as_ref(), &choices, &access, metrics.as_ref())?.unzip();
         let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
@@ -138,6 +143,7 @@ impl Instance {
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), clock, &statuses)?);
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
         background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()).chain(following));
+        background.extend(access.into_background());
         let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
         assembly.add(Role::Log, common.answering_logs(logs.as_ref(), metrics.as_ref())?);
         assembly.add(Role::Log, search.as_ref().map(|search| search.part(trust_files.clone(), clock)));
@@ -241,20 +247,46 @@ struct Followed {
     statuses: Statuses,
 }
 
-impl Common<'_> {
+impl<'a> Common<'a> {
+    fn new(setup: &'a Setup<'a>, guarded: &GuardedClock) -> Self {
+        let (clock, guard) = (guarded.guard(), guarded.guard());
+        Self { setup, clock, guard, random: Arc::new(SystemRandom), own: OwnAuthority::default() }
+    }
+
     fn ring(&self) -> RingFiles {
         RingFiles::of(self.setup.data.path())
     }
 
+    /// The authority's keys. They are made where the authority is this process's and has none.
+    async fn keys(&self) -> anyhow::Result<Generations<IssuingChain>> {
+        let Self { setup, clock, random, .. } = self;
+        if !setup.roles.contains(&Role::Ca) {
+            return Generations::read(self.ring(), rotation::Role::Ca);
+        }
+        authority::keys(setup.data, setup.organization, &**random, clock.now()).await
+    }
+
+    /// Who may write to the logs and read their entries.
+    fn access(&self, settings: AccessSettings, keys: &Generations<IssuingChain>) -> anyhow::Result<Access> {
+        self.own.replace(authority::issuing(keys));
+        Access::start(settings, self.own.clone(), Arc::clone(&self.clock))
+    }
+
     /// The logs, where they are this process's.
-    async fn logs(&self, keys: &Generations<IssuingChain>, choices: &Choices<'_>) -> anyhow::Result<Option<Logs>> {
+    async fn logs(
+        &self,
+        keys: &Generations<IssuingChain>,
+        choices: &Choices<'_>,
+        access: &Access,
+    ) -> anyhow::Result<Option<Logs>> {
         let Self { setup, guard: clock, random, .. } = self;
         if !setup.roles.contains(&Role::Log) {
             return Ok(None);
         }
         let Choices { tiles, witnesses, rekor_v1, rekor_v2, transparency, .. } = choices;
         let roots = [&authority::roots(keys)[..], &transparency.accepted_roots[..]].concat();
-        let opening = Opening { setup, clock, random, tiles: tiles.as_ref(), witnesses, rekor_v1, rekor_v2 };
+        let (tiles, access) = (tiles.as_ref(), &access.log);
+        let opening = Opening { setup, clock, random, tiles, witnesses, rekor_v1, rekor_v2, access };
         opening.logs(&roots).await.map(Some)
     }
 
@@ -270,10 +302,12 @@ impl Common<'_> {
         &self,
         logs: Option<&Logs>,
         choices: &Choices<'_>,
+        access: &Access,
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<Option<(Search, JoinHandle<()>)>> {
-        let logs = logs.filter(|_| !choices.search.disabled);
-        logs.map(|logs| Search::start(logs.database(), logs.running.clone(), metrics)).transpose()
+        let Some(logs) = logs.filter(|_| !choices.search.disabled) else { return Ok(None) };
+        let readers = access.log.readers.clone();
+        Search::start(logs.database(), logs.running.clone(), readers, metrics).map(Some)
     }
 
     /// What follows the rotation of the certificate logs' keys in this process; `issuing` is its authority.
@@ -304,7 +338,8 @@ impl Common<'_> {
     fn observed_authority(&self, followed: Followed) -> anyhow::Result<Vec<JoinHandle<()>>> {
         let Followed { ct_keys, shards, publisher, statuses, .. } = followed;
         let (own_log, published) = (shards.as_ref().map(|shards| shards.first().clone()), publisher.clone());
-        let take = move |keys: &_| authority::observe(own_log.as_ref(), published.as_ref(), keys);
+        let own = self.own.clone();
+        let take = move |keys: &_| authority::observe(own_log.as_ref(), &own, published.as_ref(), keys);
         let observed = observe::start(self.ring(), rotation::Role::Ca, take);
         Ok(vec![observed, self.certificate_logs(ct_keys, shards, None, publisher, statuses)?])
     }
@@ -420,12 +455,13 @@ impl Common<'_> {
         authority.publish_chains(keys.shown());
         let issuing = Issuing::new(Arc::clone(&authority), Arc::clone(random), transparency, uses_own_log);
         let (issuing, own_log) = (Arc::new(issuing), shards.as_ref().map(|shards| shards.first().clone()));
-        let subject = RotatedAuthority { issuing: Arc::clone(&issuing), own_log, publisher: publisher.clone() };
+        let (own, named) = (self.own.clone(), publisher.clone());
+        let subject = RotatedAuthority { issuing: Arc::clone(&issuing), own_log, own, publisher: named };
         let mut background = vec![expiry, Rotation::start(keys, subject, Arc::clone(clock), statuses.clone())?];
         background.push(self.certificate_logs(ct_keys, shards, Some(issuing), publisher, statuses)?);
         let routes = authority::router(&authority, metrics).context("cannot serve the authority")?;
         let checks = authority::checks(&authority, Arc::clone(clock));
-        background.extend(settings.issuers.follow(authority, own_issuer)?);
+        background.extend(authority::follow_issuers(settings.issuers, authority, own_issuer)?);
         Ok(((routes, checks), background))
     }
 }

@@ -60,7 +60,7 @@ impl Answering<'_> {
 mod tests {
     use super::*;
     use crate::witness;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     fn paths(answering: &Answering<'_>) -> BTreeSet<String> {
         let document = answering.description().into_json();
@@ -107,6 +107,32 @@ mod tests {
         assert_eq!(without(with(true, Some(true), false)), ["/metrics"]);
         let issuer = without(with(false, Some(true), true));
         assert!(issuer.len() == 8 && issuer.iter().all(|path| path.starts_with("/oidc/")), "{issuer:?}");
+    }
+
+    #[test]
+    fn what_shows_entries_may_be_for_readers_with_a_token() {
+        let roles = BTreeSet::from([Role::Log]);
+        let (is_development, console, has_metrics, has_search) = (false, None, false, true);
+        let answering = Answering { roles: &roles, is_development, console, has_metrics, has_search };
+        let document = answering.description().into_json();
+        assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
+        for (method, path) in [
+            ("get", "/api/v1/log/entries"),
+            ("get", "/api/v1/log/entries/{entryUUID}"),
+            ("post", "/api/v1/log/entries/retrieve"),
+            ("post", "/api/v1/index/retrieve"),
+            ("get", "/api/search"),
+            ("post", "/api/search/digests"),
+            ("get", "/api/artifacts/{digest}"),
+            ("get", "/api/certificates"),
+        ] {
+            let operation = &document["paths"][path][method];
+            assert_eq!(operation["security"], json!([{ "token": [] }, {}]), "{path}");
+            for status in ["401", "403"] {
+                assert!(operation["responses"][status]["headers"]["www-authenticate"].is_object(), "{path} {status}");
+            }
+        }
+        assert_eq!(document["paths"]["/api/v1/log"]["get"].get("security"), None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use chancery_daemon::{
     signer::{Signer, Use},
 };
 use chancery_log::{
-    CHECKPOINT_PERIOD, Log, Settings,
+    Access, CHECKPOINT_PERIOD, Log, Settings,
     ct::{self, Ct},
     mirror::Destination,
     rekor_v1::{self, RekorV1},
@@ -55,6 +55,7 @@ pub(super) struct Opening<'a> {
     pub(super) witnesses: &'a WitnessChoices,
     pub(super) rekor_v1: &'a RekorV1Arguments,
     pub(super) rekor_v2: &'a RekorV2Arguments,
+    pub(super) access: &'a Access,
 }
 
 impl Opening<'_> {
@@ -74,9 +75,10 @@ impl Opening<'_> {
         let (host, ct_path) = (&self.setup.addresses.host, self.setup.addresses.ct_path(1));
         let (log, sequencer) = self.log(&opener, ct::NAME, format!("{host}{ct_path}"), ct::scheme).await?;
         let ct = Ct::new(log, &ct_path, roots).context("cannot open the certificate log")?;
+        let ct = ct.read_by(self.access.readers.clone());
         running.add(ct.files(), sequencer).await?;
         let (log, sequencer) = self.log(&opener, rekor_v1::NAME, host.clone(), rekor_v1::scheme).await?;
-        let rekor = RekorV1::new(log).with(self.rekor_v1.choices());
+        let rekor = RekorV1::new(log).restricted(self.access.clone()).with(self.rekor_v1.choices());
         running.add(rekor.files(), sequencer).await?;
         let (rekor2, sequencer) = self.rekor2(&opener).await?;
         running.add(rekor2.files(), sequencer).await?;
@@ -149,7 +151,7 @@ impl Opening<'_> {
         );
         let host = self.setup.addresses.host.clone();
         let (log, sequencer) = self.log_with(opener, signer, rekor_v2::NAME, host, rekor_v2::scheme, frozen).await?;
-        Ok((RekorV2::new(log).accepting_dsse(dsse), sequencer))
+        Ok((RekorV2::new(log).accepting_dsse(dsse).restricted(self.access.clone()), sequencer))
     }
 
     /// As for every log, with a key that the caller has opened.

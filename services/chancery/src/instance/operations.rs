@@ -1,7 +1,7 @@
 //! What an operator is told about a running `chancery dev`, and how much it does for whom: metrics on a listener of their
 //! own, the audit log, rate limits.
 
-use super::{log_metrics, running::RunningLogs, witnesses};
+use super::{access::Access, log_metrics, running::RunningLogs, witnesses};
 use crate::{loopback, role::Role, web_origin};
 use anyhow::Context as _;
 use chancery_ca::{
@@ -54,6 +54,7 @@ impl OperationsArguments {
     pub(super) fn metrics(
         &self,
         logs: Option<&RunningLogs>,
+        access: &Access,
         clock: &Arc<dyn Clock>,
     ) -> anyhow::Result<Option<Metrics>> {
         let metrics = self.metrics.map(|_| Metrics::default());
@@ -71,6 +72,7 @@ impl OperationsArguments {
             )?;
             metrics.before_scrape(move || failed_checks.advance_to(&[], chancery_log::failed_checks()));
             let logs = logs.cloned().unwrap_or_else(|| RunningLogs::new(None));
+            access.measure(metrics)?;
             witnesses::measure(metrics, logs.clone())?;
             log_metrics::measure(metrics, logs.clone())?;
             measure(metrics, logs, clock)?;

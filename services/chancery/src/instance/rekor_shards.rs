@@ -12,11 +12,7 @@ use chancery_daemon::{
     metrics::{MetricError, Metrics},
     signer::Signer,
 };
-use chancery_log::{
-    Files, Log,
-    rekor_v1::{self, RekorV1},
-    series,
-};
+use chancery_log::{Files, Log, rekor_v1::RekorV1, series};
 use chancery_verify::PublicKey;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -51,7 +47,7 @@ impl Personality for RekorShard {
     }
 
     fn routes(&self) -> Router {
-        rekor_v1::files_router(&self.log)
+        self.rekor.files_router(&self.log)
     }
 }
 

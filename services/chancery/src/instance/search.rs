@@ -10,7 +10,9 @@ use chancery_daemon::{
     metrics::Metrics,
 };
 use chancery_log::{
-    Error, Log, ct, series,
+    Error, Log, ct,
+    reader::{Readers, readers_only},
+    series,
     store::{Database, StoredEntry},
 };
 use chancery_search::{
@@ -60,13 +62,15 @@ pub(crate) fn kind(name: &str) -> LogKind {
 pub(super) struct Search {
     index: Index,
     logs: RunningLogs,
+    readers: Readers,
 }
 
 impl Search {
-    /// Begins to follow the logs, and those that are made later. The task may be aborted at any moment.
+    /// Begins to follow the logs, and those that are made later; only `readers` may ask. The task may be aborted at any moment.
     pub(super) fn start(
         database: &Database,
         logs: RunningLogs,
+        readers: Readers,
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<(Self, JoinHandle<()>)> {
         let followed = logs.clone();
@@ -77,13 +81,13 @@ impl Search {
             measure(metrics, index.clone())?;
         }
         let task = index.follow();
-        Ok((Self { index, logs }, task))
+        Ok((Self { index, logs, readers }, task))
     }
 
     /// The routes and the checks. Searches verify what they find with the trust files of this process, if it has them.
     pub(super) fn part(&self, trust_files: Option<CurrentFiles>, clock: &Arc<dyn Clock>) -> (Router, Checked) {
         let asking = Asking::new(self.index.clone(), trust(trust_files), Arc::clone(clock));
-        (chancery_search::http::router(asking), self.checks())
+        (readers_only(chancery_search::http::router(asking), &self.readers), self.checks())
     }
 
     /// Whether it follows each log.

@@ -8,8 +8,8 @@
 use crate::{
     configuration::Configuration,
     instance::{
-        Addresses, AuthoritySettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments,
-        TilesPlace, TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
+        AccessSettings, Addresses, AuthoritySettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments,
+        SearchArguments, TilesPlace, TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
     },
     issuers::ConfiguredIssuers,
     listening::TlsFiles,
@@ -25,6 +25,7 @@ use std::{collections::BTreeSet, io::ErrorKind, path::Path};
 
 /// All settings of an instance that its file decides.
 pub(crate) struct Prepared {
+    pub(crate) access: AccessSettings,
     pub(crate) addresses: Addresses,
     pub(crate) authority: AuthoritySettings,
     pub(super) oidc_issuer: Option<BaseUrl>,
@@ -50,8 +51,10 @@ impl Prepared {
     fn read(configuration: &Configuration, roles: &BTreeSet<Role>) -> anyhow::Result<Self> {
         let issuers = roles.contains(&Role::Ca).then_some(configuration.ca.issuers.as_path());
         missing_tls(configuration.listen.tls.as_ref())?;
+        let has_logs = roles.contains(&Role::Log);
         let tiles = configuration.tiles().map(|tiles| tiles.place().context("[log] tiles")).transpose()?;
         Ok(Self {
+            access: if has_logs { configuration.log.access()? } else { AccessSettings::default() },
             addresses: configuration.addresses()?,
             authority: configuration.authority()?.settings(ConfiguredIssuers::load(issuers)?),
             oidc_issuer: configuration.oidc_issuer()?,

@@ -15,6 +15,7 @@ use roots::Roots;
 
 use crate::read::tiles;
 use crate::read::tiles::Files;
+use crate::reader::Readers;
 use crate::store::StoredEntry;
 use crate::{Corrupt, Error, Log, Outcome, Pending, Sealed};
 use axum::Router;
@@ -43,6 +44,7 @@ pub struct Ct {
     chains: Chains,
     /// Of the SCTs.
     samples: Arc<Samples>,
+    readers: Readers,
 }
 
 /// Why a submission was not answered with an SCT.
@@ -59,13 +61,22 @@ pub enum SubmissionError {
 impl Ct {
     /// The personality over its log, at `path`, accepting chains that end in one of `roots` (DER).
     pub fn new(log: Log, path: &str, roots: &[Vec<u8>]) -> Result<Self, Rejection> {
-        Ok(Self { log, path: path.into(), chains: Chains::new(Roots::new(roots)?), samples: Arc::default() })
+        let (chains, samples) = (Chains::new(Roots::new(roots)?), Arc::default());
+        Ok(Self { log, path: path.into(), chains, samples, readers: Readers::default() })
     }
 
-    /// The next log of a series, at `path`: it accepts the same roots, now and when one is added to either.
+    /// The same, whose entries are for `readers`.
+    #[must_use]
+    pub fn read_by(self, readers: Readers) -> Self {
+        Self { readers, ..self }
+    }
+
+    /// The next log of a series, at `path`: it accepts the same roots, now and when one is added to either, and has the same
+    /// readers.
     #[must_use]
     pub fn beside(&self, log: Log, path: &str) -> Self {
-        Self { log, path: path.into(), chains: Chains::new(self.chains.roots().clone()), samples: Arc::default() }
+        let (chains, samples) = (Chains::new(self.chains.roots().clone()), Arc::default());
+        Self { log, path: path.into(), chains, samples, readers: self.readers.clone() }
     }
 
     /// Where it is below the base URL.
@@ -87,7 +98,7 @@ impl Ct {
 
     /// The routes of RFC 6962 §4 and of static-ct-api, below this log's path.
     pub fn router(&self) -> Router {
-        let files = tiles::http::router(self.files());
+        let files = tiles::http::router(self.files(), &self.readers);
         Router::new().nest(&self.path, http::router(self.clone()).merge(files))
     }
 

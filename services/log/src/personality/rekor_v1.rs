@@ -21,7 +21,7 @@ pub use kinds::{KindName, Kinds, UnknownKind};
 use crate::personality::seed::{self, Seed};
 use crate::read::tiles;
 use crate::read::tiles::Files;
-use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt};
+use crate::{Access, Corrupt, Error, Log, Outcome, Pending, Receipt};
 use axum::Router;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -47,6 +47,7 @@ pub fn scheme(host: &str, tree_id: i64) -> Result<Scheme, Rejection> {
 #[derive(Clone)]
 pub struct RekorV1 {
     shards: Shards,
+    access: Access,
     choices: Arc<Choices>,
 }
 
@@ -96,13 +97,19 @@ pub(crate) enum Submitted {
 }
 
 impl RekorV1 {
-    /// The personality over its first shard.
+    /// The personality over its first shard, for everybody.
     #[must_use]
     pub fn new(first: Log) -> Self {
-        Self { shards: Shards::new(first), choices: Arc::default() }
+        Self { shards: Shards::new(first), access: Access::default(), choices: Arc::default() }
     }
 
-    /// As the operator has chosen.
+    /// The same, for whom `access` allows it.
+    #[must_use]
+    pub fn restricted(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
+    /// The same, as the operator has chosen.
     #[must_use]
     pub fn with(self, choices: Choices) -> Self {
         Self { choices: Arc::new(choices), ..self }
@@ -139,7 +146,13 @@ impl RekorV1 {
     }
 
     fn router_with(&self, requests: Option<http::Requests>) -> Router {
-        http::router(self.clone(), requests).merge(files_router(self.first()))
+        http::router(self.clone(), requests).merge(self.files_router(self.first()))
+    }
+
+    /// A shard as files, below `/tlog/` and its name.
+    pub fn files_router(&self, shard: &Log) -> Router {
+        let files = tiles::http::router(Files::of_leaves(shard), &self.access.readers);
+        Router::new().nest(&files_path(&shard.record().name), files)
     }
 
     /// The first shard as files, as tlog-tiles lays them out.
@@ -273,12 +286,6 @@ struct Place {
     span: Span,
     /// In the shard.
     index: u64,
-}
-
-/// A shard as files, below `/tlog/` and its name.
-pub fn files_router(log: &Log) -> Router {
-    let files = tiles::http::router(Files::of_leaves(log));
-    Router::new().nest(&files_path(&log.record().name), files)
 }
 
 /// Where a shard's files are below the base URL.

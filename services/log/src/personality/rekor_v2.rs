@@ -11,7 +11,7 @@ pub use http::describe;
 
 use crate::personality::seed::{self, Seed};
 use crate::read::tiles::Files;
-use crate::{Corrupt, Error, Log, Outcome, Pending, Receipt};
+use crate::{Access, Corrupt, Error, Log, Outcome, Pending, Receipt, admission};
 use axum::Router;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::note::KeyName;
@@ -38,6 +38,7 @@ pub struct RekorV2 {
     log: Log,
     log_id: Hash,
     accepts_dsse: bool,
+    access: Access,
 }
 
 /// A logged entry with everything that proves it.
@@ -72,6 +73,9 @@ pub(crate) enum SubmissionError {
         /// Why it is not.
         rejection: Rejection,
     },
+    /// It is a valid entry, and this log does not accept it.
+    #[error(transparent)]
+    NotAccepted(#[from] admission::Refused),
     /// It is logged already.
     #[error("an equivalent entry already exists in the transparency log with index {}", .0.receipt.index)]
     Exists(Box<ProvenEntry>),
@@ -81,11 +85,11 @@ pub(crate) enum SubmissionError {
 }
 
 impl RekorV2 {
-    /// The personality over its log. It takes `hashedrekord`s only.
+    /// The personality over its log. It takes `hashedrekord`s only, from everybody.
     #[must_use]
     pub fn new(log: Log) -> Self {
         let log_id = log.scheme().log_id(log.signer().public_key());
-        Self { log, log_id, accepts_dsse: false }
+        Self { log, log_id, accepts_dsse: false, access: Access::default() }
     }
 
     /// The same, taking DSSE envelopes, too, or not. Upstream has stopped to, and newer clients cannot verify such entries;
@@ -96,10 +100,16 @@ impl RekorV2 {
         self
     }
 
-    /// The next log of a series, which takes what this one takes.
+    /// The same, for whom `access` allows it.
+    #[must_use]
+    pub fn restricted(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
+    /// The next log of a series, which takes what this one takes, and is for the same people.
     #[must_use]
     pub fn beside(&self, log: Log) -> Self {
-        Self::new(log).accepting_dsse(self.accepts_dsse)
+        Self::new(log).accepting_dsse(self.accepts_dsse).restricted(self.access.clone())
     }
 
     /// The log underneath.
@@ -145,6 +155,7 @@ impl RekorV2 {
         let request = request.ok_or(SubmissionError::Kind { accepts_dsse })?;
         let kind = request.kind();
         let body = request.admit().map_err(|rejection| SubmissionError::Refused { kind, rejection })?;
+        self.access.rules.check(kind.name(), &body)?;
         Ok(Admitted { kind, body })
     }
 

@@ -7,7 +7,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_daemon::signer::Signer;
+use chancery_log::Access;
 use chancery_log::check::{Finding, check_attestations};
+use chancery_log::reader::{Admission, Reader, Readers, RefusalKind, Refused};
 use chancery_log::rekor_v1::{Attestations, Choices, KindName, RekorV1};
 use chancery_log::store::StoreError;
 use chancery_verify::hash::sha256;
@@ -121,6 +123,34 @@ pub(crate) async fn an_entry_is_acknowledged_with_what_is_beside_it(bench: Bench
     assert_eq!(status, StatusCode::CONFLICT);
     assert_eq!(beside(&rekor, 0).await.as_deref(), Some(&b"statement"[..]), "who repeats the request has it kept");
     assert_eq!(bench.check(&running).await.unwrap(), 1);
+    running.stop().await;
+}
+
+/// Takes no token.
+struct Nobody;
+
+impl Reader for Nobody {
+    fn admit<'a>(&'a self, _: &'a str) -> Admission<'a> {
+        let refused = Refused { kind: RefusalKind::Missing, code: "token.missing", message: "send a token".into() };
+        Box::pin(async move { Err(refused) })
+    }
+}
+
+#[tokio::test]
+async fn what_an_entry_has_beside_it_is_for_readers() {
+    let bench = Bench::sqlite();
+    let running = bench.start().await;
+    let access = Access { readers: Readers::only(Arc::new(Nobody)), ..Access::default() };
+    let rekor = keeping(&running);
+    let private = rekor.clone().restricted(access);
+    let proposal = envelope(b"statement").await;
+    assert_eq!(propose(&private, &proposal).await.0, StatusCode::CREATED);
+    let whole = format!(r#"{{"entries":[{proposal}]}}"#);
+    for (rekor, is_shown) in [(&rekor, true), (&private, false)] {
+        let (status, found) = ask(rekor, Method::POST, "/api/v1/log/entries/retrieve", whole.clone()).await;
+        assert_eq!((status, found.as_array().map(Vec::len)), (StatusCode::OK, Some(1)), "{found}");
+        assert_eq!(found.to_string().contains("attestation"), is_shown, "{found}");
+    }
     running.stop().await;
 }
 

@@ -22,6 +22,7 @@ const CSV: &str = "text/csv; charset=utf-8";
 /// Describes search.
 pub fn describe(document: &mut Document) {
     document.schemas(status_schemas());
+    document.token_scheme();
     document.schemas(json!({ SUMMARY: entry_summary() }));
     let mut group = document.group(
         "Search",
@@ -114,6 +115,7 @@ fn rekor(group: &mut Group<'_>) {
             KEY_FORMATS.join(", ")
         ))
         .body([Content::json::<entry_ids::Question>().max_bytes(entry_ids::MAX_BODY_BYTES)])
+        .for_readers(error)
         .answer(200, "The ids. None is an empty list.", [Content::written_json(list_of(text()))])
         .answer(400, "The body is not a query, or the key cannot be parsed.", error())
         .answer(413, "The body is larger than the limit.", error())
@@ -151,8 +153,10 @@ fn status() -> [Content; 1] {
     [Content::of_json("Status")]
 }
 
+/// What every search is answered with instead.
 fn faults(operation: Operation) -> Operation {
     operation
+        .for_readers(status)
         .answer(400, "A parameter cannot be used; the message says which one and what would be right.", status())
         .answer(500, "The index or a log is damaged.", status())
         .answer(

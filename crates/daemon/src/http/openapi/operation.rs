@@ -271,6 +271,18 @@ impl Operation {
         Self { security: Some(requirements), ..self }
     }
 
+    /// Describes an operation that answers with entries of logs, which may be for readers with a token. `form` is the body of its
+    /// errors. The document needs [`Document::token_scheme`](super::Document::token_scheme).
+    #[must_use]
+    pub fn for_readers(self, form: impl Fn() -> [Content; 1]) -> Self {
+        let challenge = "`Bearer`, and what is wrong with the token.";
+        self.security(json!([{ "token": [] }, {}]))
+            .answer(401, "With `[log.read]`: there is no token, or it is not accepted.", form())
+            .answer_header("www-authenticate", challenge)
+            .answer(403, "With `[log.read]`: the token does not give the right to read entries.", form())
+            .answer_header("www-authenticate", challenge)
+    }
+
     /// Marks an operation of another listener. It does not have the answers around all routes.
     #[must_use]
     pub fn on_another_listener(self, about: &'static str) -> Self {

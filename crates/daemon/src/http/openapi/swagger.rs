@@ -1,7 +1,7 @@
 //! A part of a description in Swagger 2.0, the form in which Rekor v1 and Sigstore's timestamp authority serve theirs.
 //!
 //! Converts a finished document. Only groups of paths with the mark [`MARK`] are in the result, and only the schemas that
-//! they need. What Swagger cannot say is left out: variants of a schema, and limits of bodies.
+//! they need. What Swagger cannot say is left out: variants of a schema, limits of bodies, and bearer tokens.
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;

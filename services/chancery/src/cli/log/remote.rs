@@ -2,6 +2,7 @@
 //!
 //! The server is not trusted: answers are bounded, redirects are not followed, and nothing it says about keys is asked.
 
+use super::super::token_file::{ADVICE, TokenFile};
 use super::{SavedCheckpoints, TrustedLog, options, progress, same_origin};
 use anyhow::{Context as _, bail};
 use bytes::{Bytes, BytesMut};
@@ -26,8 +27,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// A bundle of 256 entries of 64 KiB has 16 MiB; data tiles carry precertificate and certificate.
 const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Checks every trusted log on the server at `url`.
-pub(super) async fn check(url: &str, logs: &[TrustedLog], saved: &mut SavedCheckpoints) -> anyhow::Result<Vec<Report>> {
+/// Checks every trusted log on the server at `url`, as a reader with `token`.
+pub(super) async fn check(
+    url: &str,
+    token: Option<&TokenFile>,
+    logs: &[TrustedLog],
+    saved: &mut SavedCheckpoints,
+) -> anyhow::Result<Vec<Report>> {
     let mut reports = Vec::new();
     let mut found = Vec::new();
     for trusted in logs {
@@ -36,7 +42,7 @@ pub(super) async fn check(url: &str, logs: &[TrustedLog], saved: &mut SavedCheck
     for trusted in &found {
         let name = &trusted.published.name;
         let saved = saved.of(trusted);
-        let files = Server::new(url, &trusted.path)?;
+        let files = Server { token: token.cloned(), ..Server::new(url, &trusted.path)? };
         let options = options(Signatures::All, &saved);
         let bar = progress(name);
         let report = check::check_files(&files, &trusted.published, &options, |done, total| {
@@ -101,23 +107,27 @@ pub(super) async fn verify_extends(
 struct Server {
     client: Client,
     prefix: String,
+    token: Option<TokenFile>,
 }
 
 impl Server {
     fn new(url: &str, path: &str) -> anyhow::Result<Self> {
         let base = BaseUrl::parse(url.trim_end_matches('/'))?;
         let client = Client::builder().timeout(DEADLINE).redirect(redirect::Policy::none()).build()?;
-        Ok(Self { client, prefix: format!("{}{path}", base.as_str()) })
+        Ok(Self { client, prefix: format!("{}{path}", base.as_str()), token: None })
     }
 }
 
 impl Files for Server {
     fn read(&self, paths: Vec<String>) -> Reading<'_> {
         Box::pin(async move {
+            let token = self.token.as_ref().map(TokenFile::read).transpose();
+            let token = token.map_err(|reason| FileError { path: self.prefix.clone(), reason })?;
             let mut requests = JoinSet::new();
             for (position, path) in paths.iter().cloned().enumerate() {
                 let (client, url) = (self.client.clone(), format!("{}/{path}", self.prefix));
-                requests.spawn(async move { (position, path, fetch(&client, &url).await) });
+                let token = token.clone();
+                requests.spawn(async move { (position, path, fetch(&client, &url, token.as_deref()).await) });
             }
             let mut contents = vec![None; paths.len()];
             while let Some(done) = requests.join_next().await {
@@ -135,11 +145,11 @@ impl Files for Server {
 }
 
 /// One file; `None` where the server says that there is none.
-async fn fetch(client: &Client, url: &str) -> Result<Option<Bytes>, String> {
+async fn fetch(client: &Client, url: &str, token: Option<&str>) -> Result<Option<Bytes>, String> {
     let mut pause = FIRST_PAUSE;
     let mut attempt = 1;
     loop {
-        match fetch_once(client, url).await {
+        match fetch_once(client, url, token).await {
             Err(Failure::Passing(_)) if attempt < ATTEMPTS => {}
             Err(Failure::Passing(reason) | Failure::Lasting(reason)) => return Err(reason),
             Ok(read) => return Ok(read),
@@ -156,14 +166,18 @@ enum Failure {
     Lasting(String),
 }
 
-async fn fetch_once(client: &Client, url: &str) -> Result<Option<Bytes>, Failure> {
+async fn fetch_once(client: &Client, url: &str, token: Option<&str>) -> Result<Option<Bytes>, Failure> {
     let broken = |error: reqwest::Error| Failure::Passing(format!("{:#}", anyhow::Error::new(error)));
-    let mut response = client.get(url).send().await.map_err(broken)?;
+    let request = token.into_iter().fold(client.get(url), |request, token| request.bearer_auth(token));
+    let mut response = request.send().await.map_err(broken)?;
     match response.status() {
         StatusCode::OK => {}
         StatusCode::NOT_FOUND => return Ok(None),
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             return Err(Failure::Passing(format!("the server answers {status}")));
+        }
+        status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            return Err(Failure::Lasting(format!("the server answers {status}: {ADVICE}")));
         }
         status => return Err(Failure::Lasting(format!("the server answers {status}"))),
     }

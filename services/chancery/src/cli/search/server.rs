@@ -2,11 +2,12 @@
 //!
 //! The server is not trusted: answers are bounded, and redirects are not followed.
 
+use super::super::token_file::{ADVICE, TokenFile};
 use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
-use std::{io, time::Duration};
+use std::{io, path::Path, time::Duration};
 use url::Url;
 
 /// For connecting, and for one answer.
@@ -46,14 +47,16 @@ struct Refusal {
 pub(in crate::cli) struct Server {
     client: Client,
     base: String,
+    token: Option<TokenFile>,
 }
 
 impl Server {
-    /// The server at a base URL.
-    pub(in crate::cli) fn new(url: &Url) -> anyhow::Result<Self> {
+    /// The server at a base URL, and the file with the token of a reader that it is asked with.
+    pub(in crate::cli) fn new(url: &Url, token_file: Option<&Path>) -> anyhow::Result<Self> {
         let base = chancery_outbound::base(url).context("--url is not a plain http or https URL")?;
         let client = chancery_outbound::client(DEADLINES.0, DEADLINES.1).build().context("TLS cannot be set up")?;
-        Ok(Self { client, base })
+        let token = token_file.map(|file| TokenFile::for_server(file, url.as_str())).transpose()?;
+        Ok(Self { client, base, token })
     }
 
     /// A JSON answer.
@@ -92,7 +95,10 @@ impl Server {
     async fn ask(&self, path: &str, parameters: &[(String, String)], deadline: Duration) -> Result<Response, AskError> {
         let url = Url::parse_with_params(&format!("{}{path}", self.base), parameters);
         let url = url.map_err(|error| AskError::Refused(error.to_string()))?;
-        let response = self.client.get(url).timeout(deadline).send().await.map_err(|error| self.broken(error))?;
+        let token = self.token.as_ref().map(TokenFile::read).transpose().map_err(AskError::Unanswered)?;
+        let request = self.client.get(url).timeout(deadline);
+        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let response = request.send().await.map_err(|error| self.broken(error))?;
         match response.status() {
             StatusCode::OK => Ok(response),
             StatusCode::NOT_FOUND => {
@@ -103,7 +109,10 @@ impl Server {
                 let told = serde_json::from_slice::<Refusal>(&body).map(|refusal| refusal.message).ok();
                 let told = told.unwrap_or_else(|| format!("it answers {status}"));
                 // Foreign text stays on its line.
-                let told: String = told.chars().flat_map(char::escape_debug).collect();
+                let mut told: String = told.chars().flat_map(char::escape_debug).collect();
+                if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                    told = format!("{told}; {ADVICE}");
+                }
                 Err(if status.is_client_error() { AskError::Refused(told) } else { AskError::Unanswered(told) })
             }
         }

@@ -10,6 +10,7 @@ pub use openapi::describe;
 
 use super::{Ct, SubmissionError};
 use crate::Error;
+use crate::reader::Form;
 use crate::store::StoreError;
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -25,14 +26,15 @@ const MAX_CHAIN_BYTES: usize = 512_000;
 pub(super) fn router(ct: Ct) -> Router {
     // What says nothing of an entry.
     let public = |route: MethodRouter<Ct>| route.layer(map_response(readable_anywhere));
+    let for_readers = |route: MethodRouter<Ct>| ct.readers.only_for(route, Form::Text);
     Router::new()
         .route("/ct/v1/add-chain", post(submit::add_chain))
         .route("/ct/v1/add-pre-chain", post(submit::add_pre_chain))
         .route("/ct/v1/get-sth", public(get(read::get_sth)))
         .route("/ct/v1/get-sth-consistency", public(get(read::get_sth_consistency)))
         .route("/ct/v1/get-proof-by-hash", get(read::get_proof_by_hash))
-        .route("/ct/v1/get-entries", get(read::get_entries))
-        .route("/ct/v1/get-entry-and-proof", get(read::get_entry_and_proof))
+        .route("/ct/v1/get-entries", for_readers(get(read::get_entries)))
+        .route("/ct/v1/get-entry-and-proof", for_readers(get(read::get_entry_and_proof)))
         .route("/ct/v1/get-roots", public(get(read::get_roots)))
         .route("/issuer/{fingerprint}", get(read::issuer))
         .method_not_allowed_fallback(|| async { Failure::Method })

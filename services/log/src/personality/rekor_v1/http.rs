@@ -18,6 +18,7 @@ pub(super) use measure::Requests;
 pub use openapi::describe;
 
 use super::RekorV1;
+use crate::reader::Form;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -40,12 +41,15 @@ pub(super) fn router(state: RekorV1, requests: Option<Requests>) -> Router {
     let read = |route: MethodRouter<RekorV1>| uncached(route.layer(from_fn(only_json)));
     // What says nothing of an entry.
     let public = |route: MethodRouter<RekorV1>| route.layer(map_response(readable_anywhere));
+    let readers = state.access.readers.clone();
+    let for_readers = |route: MethodRouter<RekorV1>| read(readers.only_for(route, Form::Rekor));
     let routes = [
         ("/api/v1/log", public(read(get(info::log_info)))),
         ("/api/v1/log/publicKey", public(uncached(get(info::public_key)))),
         ("/api/v1/log/proof", public(read(get(info::proof)))),
-        ("/api/v1/log/entries", read(get(entries::by_index)).post(entries::create)),
-        ("/api/v1/log/entries/{entryUUID}", read(get(entries::by_id))),
+        ("/api/v1/log/entries", for_readers(get(entries::by_index)).post(entries::create)),
+        ("/api/v1/log/entries/{entryUUID}", for_readers(get(entries::by_id))),
+        // Only what a POST asks for decides whether the answer shows an entry to those who do not have it.
         ("/api/v1/log/entries/retrieve", read(get(entries::retrieve_is_no_id)).post(retrieve::retrieve)),
         ("/api/v1/version", read(get(info::version))),
     ];

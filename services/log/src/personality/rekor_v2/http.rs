@@ -18,7 +18,7 @@ use axum::routing::post;
 use chancery_daemon::http::grpc::method_not_allowed;
 
 pub(super) fn router(rekor: &RekorV2) -> Router {
-    let files = tiles::http::router(rekor.files());
+    let files = tiles::http::router(rekor.files(), &rekor.access.readers);
     Router::new()
         .route("/api/v2/log/entries", post(entries::create).fallback(method_not_allowed))
         .merge(grpc::router())

@@ -4,6 +4,7 @@ pub(crate) mod openapi;
 
 use super::Files;
 use crate::Error;
+use crate::reader::{Form, Readers};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -16,12 +17,20 @@ use chancery_verify::tile::{FULL_WIDTH, TilePath};
 /// What never changes may be kept for ever.
 pub(crate) const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// `checkpoint` and `tile/…`.
-pub(crate) fn router(files: Files) -> Router {
-    Router::new().route("/checkpoint", get(checkpoint)).route("/tile/{*path}", get(tile)).with_state(files)
+/// The files, and who may read those with entries.
+#[derive(Clone)]
+struct Served {
+    files: Files,
+    readers: Readers,
 }
 
-async fn checkpoint(State(files): State<Files>) -> Response {
+/// `checkpoint` and `tile/…`. Bundles of entries are for `readers`.
+pub(crate) fn router(files: Files, readers: &Readers) -> Router {
+    let served = Served { files, readers: readers.clone() };
+    Router::new().route("/checkpoint", get(checkpoint)).route("/tile/{*path}", get(tile)).with_state(served)
+}
+
+async fn checkpoint(State(Served { files, .. }): State<Served>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
@@ -33,12 +42,18 @@ async fn checkpoint(State(files): State<Files>) -> Response {
     }
 }
 
-async fn tile(State(files): State<Files>, Path(path): Path<String>, headers: HeaderMap) -> Response {
+async fn tile(State(served): State<Served>, Path(path): Path<String>, headers: HeaderMap) -> Response {
+    let Served { files, readers } = &served;
     let Ok(path) = TilePath::parse(&path, files.entries) else {
         return (StatusCode::BAD_REQUEST, "not a tile path; see https://c2sp.org/tlog-tiles\n").into_response();
     };
-    match files.log.tile_bytes(&path, files.encode).await {
-        Ok(Some(bytes)) => found(&files, &path, bytes, &headers).await,
+    let contents = contents(files, &path, &headers);
+    if path.level.is_some() { contents.await } else { readers.answer(&headers, Form::Text, contents).await }
+}
+
+async fn contents(files: &Files, path: &TilePath, headers: &HeaderMap) -> Response {
+    match files.log.tile_bytes(path, files.encode).await {
+        Ok(Some(bytes)) => found(files, path, bytes, headers).await,
         // Not immutable: the tree may grow into it.
         Ok(None) => {
             let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store")), READABLE_ANYWHERE];

@@ -16,6 +16,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Describes the API and the files of every certificate log.
 pub fn describe(document: &mut Document) {
+    document.token_scheme();
     let mut group = document.group(
         "Certificate log",
         "RFC 6962, and the files of static-ct-api. Errors are text: the words of the status, and in the next line the \
@@ -96,7 +97,7 @@ fn entries(group: &mut Group<'_>) {
             [Content::json::<GetEntries>()],
         )
         .answer(400, "A parameter is missing or malformed, or the log has no entry at `start`.", reason());
-    group.add(&format!("{PREFIX}/ct/v1/get-entries"), faults(entries));
+    group.add(&format!("{PREFIX}/ct/v1/get-entries"), faults(entries.for_readers(reason)));
     let entry = at(Operation::get("getEntryAndProof", "An entry with its inclusion proof."))
         .query("leaf_index", integer(0), "Index of the entry.")
         .query("tree_size", integer(1), "Size of the tree that the proof is for.")
@@ -106,7 +107,7 @@ fn entries(group: &mut Group<'_>) {
             "A parameter is missing or malformed, or the tree has no such entry, or is not that large yet.",
             reason(),
         );
-    group.add(&format!("{PREFIX}/ct/v1/get-entry-and-proof"), faults(entry));
+    group.add(&format!("{PREFIX}/ct/v1/get-entry-and-proof"), faults(entry.for_readers(reason)));
 }
 
 fn at(operation: Operation) -> Operation {

@@ -4,6 +4,7 @@ use super::error::{self, Failure};
 use super::parameters::{self, Parameters};
 use super::response::{Json, LogEntry, log_entry};
 use super::{proposal, receive_json};
+use crate::admission::WriteRules;
 use crate::personality::rekor_v1::{Choices, EntryId, RekorV1, Submitted};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, Request, State};
@@ -17,8 +18,9 @@ pub(super) const ID: &str = "^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$";
 
 /// `POST`: 201 with the entry, its id as entity tag and its location; 409 where it is logged already.
 pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Result<Response, Failure> {
-    let choices = Arc::clone(&rekor.choices);
-    let admitted = receive_json(request, "proposedEntry").await?.run(move |json| admit(json, &choices)).await??;
+    let (rules, choices) = (rekor.access.rules.clone(), Arc::clone(&rekor.choices));
+    let received = receive_json(request, "proposedEntry").await?;
+    let admitted = received.run(move |json| admit(json, &choices, &rules)).await??;
     match rekor.submit(admitted).await? {
         Submitted::Exists(id) => Err(Failure::Conflict(id)),
         Submitted::Created(entry) => {
@@ -30,7 +32,7 @@ pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Re
 }
 
 /// Checks a proposal.
-fn admit(json: &[u8], choices: &Choices) -> Result<Admission, Failure> {
+fn admit(json: &[u8], choices: &Choices, rules: &WriteRules) -> Result<Admission, Failure> {
     let proposal = ProposedEntry::parse(json).map_err(|_| Failure::Json)?;
     proposal::verify_kind(&proposal)?;
     proposal::verify_members(&proposal)?;
@@ -40,7 +42,9 @@ fn admit(json: &[u8], choices: &Choices) -> Result<Admission, Failure> {
     if !choices.kinds.take(kind) {
         return Err(refused(proposal::disabled(kind)));
     }
-    kind.admission(&proposal).map_err(Failure::Entry)
+    let admitted = kind.admission(&proposal).map_err(Failure::Entry)?;
+    rules.check(kind.name(), &admitted.body).map_err(Failure::NotAccepted)?;
+    Ok(admitted)
 }
 
 /// `GET ?logIndex=N`.

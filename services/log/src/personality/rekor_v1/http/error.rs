@@ -3,7 +3,9 @@
 use super::MAX_BODY_BYTES;
 use super::response::Json;
 use crate::Error;
+use crate::admission;
 use crate::personality::rekor_v1::EntryId;
+use crate::reader::{self, Form};
 use crate::store::StoreError;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +26,10 @@ pub(super) enum Failure {
     Bad(String),
     /// The proposed entry is not a valid one.
     Entry(Rejection),
+    /// The proposed entry is valid, and this log does not accept it.
+    NotAccepted(admission::Refused),
+    /// What is asked for is for readers.
+    NotAReader(reader::Refused),
     /// An entry, or the index of one, that does not exist; without a body, as upstream.
     NotFound,
     /// A proposal of an entry that is in the log already.
@@ -116,6 +122,8 @@ impl IntoResponse for Failure {
             Self::Entry(rejection) => {
                 plain(StatusCode::BAD_REQUEST, format!("error processing entry: {}", sentence(&rejection)))
             }
+            Self::NotAccepted(refused) => plain(StatusCode::FORBIDDEN, format!("error processing entry: {refused}")),
+            Self::NotAReader(refused) => reader::refusal(&refused, Form::Rekor, None),
             Self::NotFound => StatusCode::NOT_FOUND.into_response(),
             Self::Conflict(id) => {
                 let message = format!("an equivalent entry already exists in the transparency log with UUID {id}");

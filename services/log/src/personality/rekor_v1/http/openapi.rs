@@ -17,6 +17,7 @@ const TREE: &str = "Number of the shard's tree, as in `treeID`. Default: the sha
 /// Describes the API and the files of every shard.
 pub fn describe(document: &mut Document) {
     document.schemas(json!({ "ProposedEntry": proposed_entry() }));
+    document.token_scheme();
     let mut group = document.group(
         "Rekor v1",
         "Rekor's API. Clients see all shards as one log. Every path also answers with a slash at its end. Another method \
@@ -67,14 +68,14 @@ fn reads(group: &mut Group<'_>) {
         .answer(200, "The entry, by its id.", [Content::json::<LogEntry>()])
         .answer(404, "There is no entry at this index.", [])
         .answer(422, "The parameter is missing, or not an allowed number.", error());
-    group.add("/api/v1/log/entries", faults(read(by_index)));
+    group.add("/api/v1/log/entries", faults(read(by_index.for_readers(error))));
     let by_id = Operation::get("getLogEntryByUUID", "The entry with an id.")
         .path("entryUUID", pattern(ID), "The leaf hash (64 hexadecimal digits), or tree and leaf hash (80).")
         .answer(200, "The entry, by its id.", [Content::json::<LogEntry>()])
         .answer(400, "The first 16 digits of 80 are not the id of a tree: zero, or over 63 bits.", error())
         .answer(404, "There is no such entry.", [])
         .answer(422, "The parameter is not an id.", error());
-    group.add("/api/v1/log/entries/{entryUUID}", faults(read(by_id)));
+    group.add("/api/v1/log/entries/{entryUUID}", faults(read(by_id.for_readers(error))));
     let version = Operation::get("getRekorVersion", "The version of the server.")
         .describe("Upstream has removed this path in Rekor 0.12. Scripts that wait for a server still ask it.");
     group.add("/api/v1/version", read(version.answer(200, "The version.", [Content::json::<RekorVersion>()])));
@@ -92,15 +93,17 @@ fn writes(group: &mut Group<'_>) {
         .answer_header("etag", "The entry's id, without quotes.")
         .answer_header("location", "Path of the entry.")
         .answer(400, "The body is not JSON, or not a valid entry of a kind that this log takes.", error())
+        .answer(403, "With `[log.write]`: the entry is valid, and no rule of the log allows it.", error())
         .answer(409, "The entry is in the log already.", error())
         .answer_header("location", "Path of the existing entry.")
         .answer(501, "The log is frozen: it takes no more entries.", error());
     group.add("/api/v1/log/entries", faults(refusals(create)));
     let retrieve = Operation::post("searchLogQuery", format!("Up to {MAX_ENTRIES} entries by index, id or body."))
+        .describe("With `[log.read]` a request that gives every entry whole, in `entries`, needs no token.")
         .body([Content::json::<SearchLogQuery<'_>>().max_bytes(MAX_BODY_BYTES)])
         .answer(200, "The entries that exist, each by its id.", [Content::json::<Vec<LogEntry>>()])
         .answer(400, "The body is not JSON, or an id or an entry in it is not valid.", error());
-    group.add("/api/v1/log/entries/retrieve", faults(refusals(retrieve)));
+    group.add("/api/v1/log/entries/retrieve", faults(refusals(retrieve.for_readers(error))));
 }
 
 fn error() -> [Content; 1] {

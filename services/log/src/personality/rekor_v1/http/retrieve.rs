@@ -1,10 +1,15 @@
 //! `POST /api/v1/log/entries/retrieve`: up to ten entries by id, proposal or index.
+//!
+//! Whoever proposes an entry has it, so it is answered to everybody where entries are for readers, too: clients that verify a
+//! signature without a bundle ask that way. Ids and indices can be counted up, so these are for readers. So is what is kept
+//! beside an entry: whoever has an entry may have only the hash of that.
 
 use super::entries::{BadName, EntryName, ID, parse_name};
 use super::error::{Failure, sentence};
 use super::response::{Json, LogEntry, log_entry};
 use super::{proposal, receive_json};
-use crate::personality::rekor_v1::{Choices, RekorV1};
+use crate::personality::rekor_v1::{Choices, ProvenEntry, RekorV1};
+use crate::reader::bearer;
 use axum::extract::{Request, State};
 use chancery_verify::Hash;
 use chancery_verify::rekor::ProposedEntry;
@@ -42,10 +47,22 @@ struct Wanted {
     indexes: Vec<u64>,
 }
 
+impl Wanted {
+    /// Whether every entry was given whole.
+    fn is_at_hand(&self) -> bool {
+        self.names.is_empty() && self.indexes.is_empty()
+    }
+}
+
 /// Entries that do not exist are left out of the answer.
 pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> Result<Json<Vec<LogEntry>>, Failure> {
+    let token = bearer(request.headers()).to_owned();
     let choices = Arc::clone(&rekor.choices);
     let wanted = receive_json(request, "entry").await?.run(move |json| wanted(json, &choices)).await??;
+    if !wanted.is_at_hand() {
+        rekor.access.readers.admit(&token).await.map_err(Failure::NotAReader)?;
+    }
+    let is_for_everybody = wanted.is_at_hand() && rekor.access.readers.are_restricted();
     let mut found = Vec::new();
     for name in wanted.names {
         match name {
@@ -56,7 +73,10 @@ pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> 
         }
     }
     for leaf_hash in wanted.leaf_hashes {
-        found.extend(rekor.all_by_leaf_hash(leaf_hash).await?);
+        let entries = rekor.all_by_leaf_hash(leaf_hash).await?.into_iter();
+        found.extend(
+            entries.map(|entry| if is_for_everybody { ProvenEntry { attestation: None, ..entry } } else { entry }),
+        );
     }
     for index in wanted.indexes {
         found.extend(rekor.by_index(index).await?);

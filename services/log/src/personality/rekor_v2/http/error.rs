@@ -78,6 +78,9 @@ impl Failure {
             Self::Submission(error @ SubmissionError::Refused { rejection, .. }) => {
                 (Code::InvalidArgument, error.to_string().into(), rejection.code())
             }
+            Self::Submission(SubmissionError::NotAccepted(refused)) => {
+                (Code::PermissionDenied, refused.to_string().into(), refused.code())
+            }
             Self::Submission(error @ SubmissionError::Exists(_)) => {
                 (Code::AlreadyExists, error.to_string().into(), "entry.exists")
             }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 /// Describes the API and the files of the log.
 pub fn describe(document: &mut Document) {
     document.schemas(status_schemas());
+    document.token_scheme();
     document.schemas(requests());
     document.schemas(json!({ "StatusOfDuplicate": status_of_duplicate() }));
     let mut group = document.group(
@@ -42,6 +43,7 @@ fn create(group: &mut Group<'_>) {
             "The body is not a request, or its entry is not valid, or of a kind that is not accepted.",
             status(),
         )
+        .answer(403, "With `[log.write]`: the entry is valid, and no rule of the log allows it.", status())
         .answer(405, "The log is frozen: it takes no more entries.", [Content::text("text/plain; charset=utf-8")])
         .answer(
             409,

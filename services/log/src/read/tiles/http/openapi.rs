@@ -46,13 +46,13 @@ pub(crate) fn describe_files(group: &mut Group<'_>, place: &Place) {
         .answer(
             200,
             "The tile, which never changes. A full bundle is gzip to a client that accepts it. Web pages of other origins \
-             may read hashes, but not entries.",
+             may read hashes, but not entries. With `[log.read]` bundles of entries are for readers with a token.",
             [Content::bytes("application/octet-stream")],
         )
         .readable_anywhere()
         .answer(400, "The path is not one of a tile.", [Content::text(TEXT)])
         .answer(404, "The tree has no such tile yet.", [Content::text(TEXT)]);
-    group.add(&format!("{prefix}/tile/{{path}}"), faults(tile));
+    group.add(&format!("{prefix}/tile/{{path}}"), faults(tile.for_readers(|| [Content::text(TEXT)])));
 }
 
 fn faults(operation: Operation) -> Operation {
