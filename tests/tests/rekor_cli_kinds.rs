@@ -8,7 +8,8 @@ use chancery_tests::{
     ALICE, Stack,
     key::Key,
     person::Person,
-    rekor::{Entry, envelope},
+    rekor::{ENTRIES, Entry, envelope},
+    search::wait,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -105,6 +106,34 @@ fn shows_what_an_envelope_s_entry_has_only_a_hash_of_where_the_log_keeps_it() {
             let expected = if is_kept { payload.as_str() } else { "" };
             assert_eq!(shown["Attestation"], json!(expected), "{kind}: {shown}");
         }
+    }
+}
+
+#[test]
+fn finds_entries_by_keys_of_every_format() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let vectors = vectors();
+    let names = [
+        ("rekord x509, a chain", "x509"),
+        ("rekord pgp rsa", "pgp"),
+        ("rekord ssh, a line with options", "ssh"),
+        ("rekord minisign, as signify", "minisign"),
+        ("tuf timestamp", "tuf"),
+    ];
+    let named = names.map(|(name, format)| {
+        let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap();
+        let proposal = &vector["proposal"];
+        let id = Entry::parse(&stack.post(ENTRIES, proposal).expect(201).json()).id;
+        (proposal, format, id)
+    });
+    wait(&stack);
+    for (proposal, format, id) in named {
+        // Writes the key.
+        options(&alice, proposal);
+        let search = alice.rekor_cli().args("search --public-key public-key --pki-format").arg(format);
+        let found = search.run().succeeds();
+        assert_eq!(found.lines().filter(|line| line.len() == id.len()).collect::<Vec<_>>(), [id.as_str()], "{format}");
     }
 }
 

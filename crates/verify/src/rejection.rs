@@ -201,8 +201,6 @@ rejections! {
     EntryTooLarge { limit: usize } => "entry.too_large", "the canonical entry is larger than {limit} bytes";
     /// A part of the entry lacks its content, and a log fetches none.
     EntryContent { field: &'static str } => "entry.content", "'content' must be specified for {field}";
-    /// The signature's format is none of those that a `rekord` may have.
-    EntryFormat => "entry.format", "signature.format in body should be one of [pgp minisign x509 ssh]";
     /// The given hash is not the hash of the given content, in lower case.
     EntryDigestMismatch => "entry.digest_mismatch", "SHA mismatch: the given hash is not that of the given content";
     /// The key is not one of its format.

@@ -197,57 +197,112 @@ fn a_member_that_is_missing_null_of_another_type_or_doubled_is_refused_or_means_
 }
 
 #[test]
-fn the_required_members_are_named_as_upstream_names_them() {
-    let missing = |field| Err(Rejection::EntryMissing { field });
-    let content = |field| Err(Rejection::EntryContent { field });
+fn what_is_required_is_named_as_upstream_names_it() {
+    let path = |path| Rejection::EntryRequired { path };
+    let part = |field| Rejection::EntryContent { field };
     for (name, pointer, expected) in [
-        ("rekord x509 ec", "/spec/signature", missing("signature")),
-        ("rekord x509 ec", "/spec/signature/format", missing("signature format")),
-        ("rekord x509 ec", "/spec/signature/content", content("signature")),
-        ("rekord x509 ec", "/spec/signature/publicKey", missing("public key")),
-        ("rekord x509 ec", "/spec/signature/publicKey/content", content("publicKey")),
-        ("rekord x509 ec", "/spec/data", missing("data")),
-        ("rekord x509 ec", "/spec/data/content", content("data")),
-        ("cose ES256", "/spec/message", content("message")),
-        ("cose ES256", "/spec/publicKey", missing("public key")),
-        ("cose ES256", "/spec/data", missing("data")),
-        ("helm", "/spec/chart", missing("chart")),
-        ("helm", "/spec/chart/provenance", missing("provenance")),
-        ("helm", "/spec/chart/provenance/content", content("provenance")),
-        ("tuf timestamp", "/spec/root", missing("root")),
-        ("tuf timestamp", "/spec/metadata", missing("TUF metadata")),
-        ("jar rsa", "/spec/archive", missing("package")),
-        ("jar rsa", "/spec/archive/content", content("package")),
-        ("alpine", "/spec/package", missing("package")),
-        ("alpine", "/spec/package/content", content("package")),
-        ("rpm with all signatures", "/spec/publicKey", missing("public key")),
-        ("rfc3161 rsa-sha256-certificates", "/spec/tsr", missing("tsr data")),
+        ("rekord x509 ec", "/spec/data", path("data")),
+        ("rekord x509 ec", "/spec/data/content", part("data")),
+        ("rekord x509 ec", "/spec/signature", path("signature")),
+        ("rekord x509 ec", "/spec/signature/content", path("signature.signature.content")),
+        ("rekord x509 ec", "/spec/signature/format", path("signature.signature.format")),
+        ("rekord x509 ec", "/spec/signature/publicKey", path("signature.signature.publicKey")),
+        (
+            "rekord x509 ec",
+            "/spec/signature/publicKey/content",
+            path("signature.signature.publicKey.signature.publicKey.content"),
+        ),
+        ("cose ES256", "/spec/message", Rejection::EntryNotInsertable { field: "COSE Sign1 message" }),
+        ("cose ES256", "/spec/publicKey", path("publicKey")),
+        ("cose ES256", "/spec/data", Rejection::EntryMissing { field: "data" }),
+        ("helm", "/spec/chart", path("chart")),
+        ("helm", "/spec/chart/provenance", path("chart.chart.provenance")),
+        ("helm", "/spec/chart/provenance/content", part("provenance")),
+        ("helm", "/spec/publicKey", path("publicKey")),
+        ("helm", "/spec/publicKey/content", path("publicKey.publicKey.content")),
+        ("tuf timestamp", "/spec/root", path("root")),
+        ("tuf timestamp", "/spec/root/content", path("root.root.content")),
+        ("tuf timestamp", "/spec/metadata", path("metadata")),
+        ("tuf timestamp", "/spec/metadata/content", path("metadata.metadata.content")),
+        ("jar rsa", "/spec/archive", path("archive")),
+        ("jar rsa", "/spec/archive/content", part("package")),
+        ("alpine", "/spec/package", path("package")),
+        ("alpine", "/spec/package/content", part("package")),
+        ("alpine", "/spec/publicKey", path("publicKey")),
+        ("alpine", "/spec/publicKey/content", path("publicKey")),
+        ("rpm with all signatures", "/spec/package", path("package")),
+        ("rpm with all signatures", "/spec/package/content", part("package")),
+        ("rpm with all signatures", "/spec/publicKey", path("publicKey")),
+        ("rpm with all signatures", "/spec/publicKey/content", path("publicKey.publicKey.content")),
+        ("rfc3161 rsa-sha256-certificates", "/spec/tsr", path("tsr")),
+        ("rfc3161 rsa-sha256-certificates", "/spec/tsr/content", path("tsr.tsr.content")),
     ] {
         let proposal = proposal(name);
-        assert_eq!(admit(&without(&proposal, pointer)), expected, "{name}: {pointer}");
-        assert_eq!(admit_with(name, pointer, json!(null)), expected, "{name}: {pointer}");
+        assert_eq!(admit(&without(&proposal, pointer)), Err(expected), "{name}: {pointer}");
+        assert_eq!(admit_with(name, pointer, json!(null)), Err(expected), "{name}: {pointer}");
     }
-    assert_eq!(admit_with("rekord x509 ec", "/spec/signature/format", json!("tuf")), Err(Rejection::EntryFormat));
+    for other in ["", "tuf", "pkcs7", "PGP"] {
+        let refused = admit_with("rekord x509 ec", "/spec/signature/format", json!(other)).unwrap_err();
+        let text = "signature.signature.format in body should be one of [pgp minisign x509 ssh]";
+        assert_eq!(refused.to_string(), text, "{other}");
+    }
+}
+
+#[test]
+fn an_entry_in_its_logged_form_cannot_be_added() {
+    for (name, field) in [
+        ("rekord x509 ec", "data content"),
+        ("jar rsa", "archive content"),
+        ("rpm with all signatures", "package content"),
+        ("alpine", "package content"),
+        ("helm", "provenance content"),
+        ("cose ES256", "COSE Sign1 message"),
+    ] {
+        let vectors = vectors();
+        let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap();
+        let refused = admit_text(kind(&vector["proposal"]), vector["body"].as_str().unwrap());
+        assert_eq!(refused, Err(Rejection::EntryNotInsertable { field }), "{name}");
+    }
+    // These two have no other form.
+    for name in ["tuf timestamp", "rfc3161 rsa-sha256-certificates"] {
+        let vectors = vectors();
+        let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap();
+        let body = vector["body"].as_str().unwrap();
+        assert_eq!(admit_text(kind(&vector["proposal"]), body).unwrap().body.as_bytes(), body.as_bytes(), "{name}");
+    }
 }
 
 #[test]
 fn a_given_hash_must_be_that_of_the_artifact() {
-    let with = |hash: Value| {
-        let mut proposal = proposal("rekord x509 ec");
-        proposal["spec"]["data"]["hash"] = hash;
-        admit(&proposal).map(|admission| admission.body)
-    };
-    let computed = hex::encode(sha256(&decoded(&proposal("rekord x509 ec"), "/spec/data/content")));
-    let hash = |value: &str| json!({ "algorithm": "sha256", "value": value });
-    assert_eq!(with(hash(&computed)), with(json!(null)));
-    for other in ["00".repeat(32), computed.to_uppercase()] {
-        assert_eq!(with(hash(&other)), Err(Rejection::EntryDigestMismatch));
+    for (name, artifact) in [
+        ("rekord x509 ec", "data"),
+        ("jar rsa", "archive"),
+        ("rpm with all signatures", "package"),
+        ("alpine", "package"),
+    ] {
+        let with = |hash: Value| {
+            let mut proposal = proposal(name);
+            proposal["spec"][artifact]["hash"] = hash;
+            admit(&proposal).map(|admission| admission.body)
+        };
+        let refused = |hash: Value| with(hash).unwrap_err().to_string();
+        let computed = hex::encode(sha256(&decoded(&proposal(name), &format!("/spec/{artifact}/content"))));
+        let hash = |value: &str| json!({ "algorithm": "sha256", "value": value });
+        assert_eq!(with(hash(&computed)), with(json!(null)), "{name}");
+        for other in ["00".repeat(32), computed.to_uppercase()] {
+            assert_eq!(with(hash(&other)), Err(Rejection::EntryDigestMismatch), "{name}");
+        }
+        for malformed in [hash("00"), hash(&"zz".repeat(32))] {
+            assert_eq!(with(malformed), Err(Rejection::EntryHash), "{name}");
+        }
+        let member = |member: &str| format!("{artifact}.{artifact}.hash.{artifact}.hash.{member} in body");
+        for algorithm in ["sha512", "SHA256", ""] {
+            let other = json!({ "algorithm": algorithm, "value": computed });
+            assert_eq!(refused(other), format!("{} should be one of [sha256]", member("algorithm")));
+        }
+        assert_eq!(refused(json!({ "value": computed })), format!("{} is required", member("algorithm")));
+        assert_eq!(refused(json!({ "algorithm": "sha256" })), format!("{} is required", member("value")));
     }
-    for malformed in [hash("00"), hash(&"zz".repeat(32)), json!({ "algorithm": "sha512", "value": computed })] {
-        assert_eq!(with(malformed), Err(Rejection::EntryHash));
-    }
-    assert_eq!(with(json!({ "value": computed })), Err(Rejection::EntryMissing { field: "hash algorithm" }));
-    assert_eq!(with(json!({ "algorithm": "sha256" })), Err(Rejection::EntryMissing { field: "hash value" }));
 }
 
 #[test]

@@ -49,20 +49,25 @@ struct Content<'a> {
 }
 
 impl Content<'_> {
-    /// Decodes the content, which must not be missing. `part` is upstream's name of what it is the content of.
-    fn decode(&self, part: &'static str) -> Result<Vec<u8>, Rejection> {
-        decode(self.content.as_deref(), part)
+    /// Decodes a content that is required. It has a path in Rekor's schema, and so has what it is in.
+    fn required(this: Option<&Self>, path: &'static str, content: &'static str) -> Result<Vec<u8>, Rejection> {
+        let this = this.ok_or(Rejection::EntryRequired { path })?;
+        base64_decode(required(this.content.as_deref(), content)?)
     }
 
-    /// As [`Self::decode`], of a public key, which may be missing as a whole.
-    fn decode_key(key: Option<&Self>) -> Result<Vec<u8>, Rejection> {
-        key.ok_or(Rejection::EntryMissing { field: "public key" })?.decode("publicKey")
+    /// Decodes a key that is required and that the spec itself has.
+    fn required_key(this: Option<&Self>) -> Result<Vec<u8>, Rejection> {
+        Self::required(this, "publicKey", "publicKey.publicKey.content")
     }
 }
 
-fn decode(content: Option<&str>, part: &'static str) -> Result<Vec<u8>, Rejection> {
-    let text = content.filter(|text| !text.is_empty()).ok_or(Rejection::EntryContent { field: part })?;
-    base64_decode(text)
+/// A text that is required.
+fn required<'a>(text: Option<&'a str>, path: &'static str) -> Result<&'a str, Rejection> {
+    non_empty(text).ok_or(Rejection::EntryRequired { path })
+}
+
+fn non_empty(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
 }
 
 /// An artifact, and the hash that the client gives it, if any.
@@ -82,16 +87,56 @@ struct ProposedHash<'a> {
     value: Option<Cow<'a, str>>,
 }
 
+/// Upstream's names of an artifact and its parts.
+struct Names {
+    /// Path of the artifact in the schema, and of its hash's members.
+    artifact: &'static str,
+    algorithm: &'static str,
+    value: &'static str,
+    /// Of what the content is missing: of a proposal, and of an entry in its logged form.
+    part: &'static str,
+    content: &'static str,
+}
+
+macro_rules! names {
+    ($artifact:literal, $part:literal) => {
+        Names {
+            artifact: $artifact,
+            algorithm: concat!($artifact, ".", $artifact, ".hash.", $artifact, ".hash.algorithm"),
+            value: concat!($artifact, ".", $artifact, ".hash.", $artifact, ".hash.value"),
+            part: $part,
+            content: concat!($artifact, " content"),
+        }
+    };
+}
+
+const DATA: Names = names!("data", "data");
+const ARCHIVE: Names = names!("archive", "package");
+const PACKAGE: Names = names!("package", "package");
+
 impl Artifact<'_> {
+    /// The artifact, which is required. So are the members of its hash, if it has one.
+    fn required<'a>(this: Option<&'a Self>, names: &Names) -> Result<&'a Self, Rejection> {
+        let this = this.ok_or(Rejection::EntryRequired { path: names.artifact })?;
+        if let Some(ProposedHash { algorithm, value }) = &this.hash {
+            let algorithm = algorithm.as_deref().ok_or(Rejection::EntryRequired { path: names.algorithm })?;
+            required(value.as_deref(), names.value)?;
+            let allowed = HashAlgorithm::Sha256.name();
+            if algorithm != allowed {
+                return Err(Rejection::EntryValue { path: names.algorithm, allowed });
+            }
+        }
+        Ok(this)
+    }
+
     /// Decodes the artifact and computes its hash. A given hash must be the same: SHA-256 in lower case.
-    fn read(&self, part: &'static str) -> Result<(Vec<u8>, CanonicalHash<'static>), Rejection> {
-        let text = self.content.as_deref().filter(|text| !text.is_empty());
-        let content = match (text, &self.hash) {
-            // It is what the hash says, if that is the hash of nothing.
-            (None, Some(_)) => Vec::new(),
-            (text, _) => decode(text, part)?,
-        };
+    fn read(&self, names: &Names) -> Result<(Vec<u8>, CanonicalHash<'static>), Rejection> {
         let given = self.hash.as_ref().map(ProposedHash::value).transpose()?;
+        let content = match (non_empty(self.content.as_deref()), given) {
+            (Some(content), _) => base64_decode(content)?,
+            (None, Some(_)) => return Err(Rejection::EntryNotInsertable { field: names.content }),
+            (None, None) => return Err(Rejection::EntryContent { field: names.part }),
+        };
         let computed = CanonicalHash::of(&content);
         if given.is_some_and(|given| given != computed.value) {
             return Err(Rejection::EntryDigestMismatch);
@@ -102,13 +147,8 @@ impl Artifact<'_> {
 
 impl ProposedHash<'_> {
     fn value(&self) -> Result<&str, Rejection> {
-        let algorithm = self.algorithm.as_deref().filter(|name| !name.is_empty());
-        let algorithm = algorithm.ok_or(Rejection::EntryMissing { field: "hash algorithm" })?;
-        let value = self.value.as_deref().filter(|value| !value.is_empty());
-        let value = value.ok_or(Rejection::EntryMissing { field: "hash value" })?;
-        let sha256 = HashAlgorithm::Sha256;
-        let is_hash =
-            algorithm == sha256.name() && hex::decode(value).is_ok_and(|digest| digest.len() == sha256.size_bytes());
+        let value = self.value.as_deref().unwrap_or_default();
+        let is_hash = hex::decode(value).is_ok_and(|digest| digest.len() == HashAlgorithm::Sha256.size_bytes());
         if is_hash { Ok(value) } else { Err(Rejection::EntryHash) }
     }
 }

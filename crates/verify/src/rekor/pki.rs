@@ -65,7 +65,7 @@ impl PublicKey {
                 signature.verify(key, artifact)?;
                 signature.canonical().ok_or(Rejection::EntrySignatureFormat { format: "SSH" })
             }
-            Self::Tuf(_) => Err(Rejection::EntryFormat),
+            Self::Tuf(_) => Err(Rejection::EntrySignatureFormat { format: "TUF" }),
         }
     }
 }

@@ -6,7 +6,7 @@
 mod pkginfo;
 
 use super::gzip::{Member, first_member};
-use super::{Artifact, CanonicalContent, Content};
+use super::{Artifact, CanonicalContent, Content, PACKAGE};
 use crate::hash::{Function, sha256};
 use crate::key::rsa::RsaKey;
 use crate::rekor::dsse::CanonicalHash;
@@ -56,8 +56,9 @@ struct CanonicalPackage {
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
-    let key = Content::decode_key(spec.public_key.as_ref())?;
-    let (bytes, hash) = spec.package.ok_or(Rejection::EntryMissing { field: "package" })?.read("package")?;
+    let package = Artifact::required(spec.package.as_ref(), &PACKAGE)?;
+    let key = Content::required(spec.public_key.as_ref(), "publicKey", "publicKey")?;
+    let (bytes, hash) = package.read(&PACKAGE)?;
     // (2)
     let verifier = Verifier::parse(&key)?;
     let key = RsaKey::from_spki_der(verifier.key.spki_der())?;

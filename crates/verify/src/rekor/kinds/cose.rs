@@ -5,7 +5,7 @@
 
 mod cbor;
 
-use super::decode;
+use super::{non_empty, required};
 use crate::key::KeyKind;
 use crate::rekor::dsse::CanonicalHash;
 use crate::rekor::verifier::Verifier;
@@ -62,10 +62,10 @@ struct CanonicalData {
 pub(super) fn admit(spec: &str) -> Result<Admission, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
+    let key = base64_decode(required(spec.public_key.as_deref(), "publicKey")?)?;
     let data = spec.data.ok_or(Rejection::EntryMissing { field: "data" })?;
-    let key = spec.public_key.as_deref().filter(|key| !key.is_empty());
-    let key = base64_decode(key.ok_or(Rejection::EntryMissing { field: "public key" })?)?;
-    let bytes = decode(spec.message.as_deref(), "message")?;
+    let message = non_empty(spec.message.as_deref());
+    let bytes = base64_decode(message.ok_or(Rejection::EntryNotInsertable { field: "COSE Sign1 message" })?)?;
     let aad = base64_decode(data.aad.as_deref().unwrap_or_default())?;
     // (2)
     let verifier = Verifier::parse(&key)?;

@@ -4,13 +4,14 @@
 //! A provenance file is the chart's metadata, a line `...`, and the hash of the one file that the chart is. Upstream takes
 //! any of several files. The hash is SHA-256, as Helm writes it.
 
-use super::{CanonicalContent, Content};
+use super::{CanonicalContent, Content, non_empty};
 use crate::rekor::dsse::CanonicalHash;
 use crate::rekor::pki::pgp::Keyring;
 use crate::rekor::pki::pgp::clear::SignedText;
-use crate::rekor::{Body, EntryKind, parse_spec};
+use crate::rekor::{Body, EntryKind, base64_decode, parse_spec};
 use crate::{HashAlgorithm, Rejection};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Maximum bytes of a provenance file. Helm's have the metadata of one chart.
 const MAX_BYTES: usize = 1 << 20;
@@ -27,7 +28,27 @@ struct Spec<'a> {
 #[derive(Deserialize)]
 struct Chart<'a> {
     #[serde(borrow)]
-    provenance: Option<Content<'a>>,
+    provenance: Option<Provenance<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Provenance<'a> {
+    #[serde(borrow)]
+    content: Option<Cow<'a, str>>,
+    /// Only in the logged form.
+    #[serde(borrow)]
+    signature: Option<Content<'a>>,
+}
+
+impl Provenance<'_> {
+    fn decode(&self) -> Result<Vec<u8>, Rejection> {
+        let is_logged = self.signature.as_ref().is_some_and(|signature| signature.content.is_some());
+        match non_empty(self.content.as_deref()) {
+            Some(content) => base64_decode(content),
+            None if is_logged => Err(Rejection::EntryNotInsertable { field: "provenance content" }),
+            None => Err(Rejection::EntryContent { field: "provenance" }),
+        }
+    }
 }
 
 /// The spec, as logged. Its fields are in lexical order, so plain JSON is canonical.
@@ -58,9 +79,10 @@ const fn refused(fault: &'static str) -> Rejection {
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
-    let key = Content::decode_key(spec.public_key.as_ref())?;
-    let chart = spec.chart.ok_or(Rejection::EntryMissing { field: "chart" })?;
-    let provenance = chart.provenance.ok_or(Rejection::EntryMissing { field: "provenance" })?.decode("provenance")?;
+    let chart = spec.chart.ok_or(Rejection::EntryRequired { path: "chart" })?;
+    let provenance = chart.provenance.ok_or(Rejection::EntryRequired { path: "chart.chart.provenance" })?;
+    let key = Content::required_key(spec.public_key.as_ref())?;
+    let provenance = provenance.decode()?;
     // (2)
     let key = Keyring::parse(&key)?;
     // (3)

@@ -8,7 +8,7 @@ mod manifest;
 
 use super::cms::SignedData;
 use super::zip::Archive;
-use super::{Artifact, CanonicalArtifact, CanonicalContent};
+use super::{ARCHIVE, Artifact, CanonicalArtifact, CanonicalContent};
 use crate::rekor::{Body, EntryKind, parse_spec};
 use crate::{Rejection, pem};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -47,7 +47,7 @@ struct CanonicalSignature {
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
-    let (bytes, hash) = spec.archive.ok_or(Rejection::EntryMissing { field: "package" })?.read("package")?;
+    let (bytes, hash) = Artifact::required(spec.archive.as_ref(), &ARCHIVE)?.read(&ARCHIVE)?;
     // (2)
     let mut archive = Archive::parse(&bytes).ok_or(refused("it is not a ZIP archive, or one of an unusual kind"))?;
     let metadata = Metadata::read(&mut archive)?;

@@ -1,9 +1,9 @@
 //! `rekord` 0.0.1: an artifact with a signature in one of four formats. Its hash is logged, with signature and key.
 
-use super::{Artifact, CanonicalArtifact, CanonicalContent, Content};
+use super::{Artifact, CanonicalArtifact, CanonicalContent, Content, DATA, required};
 use crate::Rejection;
 use crate::rekor::pki::PublicKey;
-use crate::rekor::{Body, EntryKind, KeyFormat, parse_spec};
+use crate::rekor::{Body, EntryKind, KeyFormat, base64_decode, parse_spec};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -47,15 +47,15 @@ struct CanonicalSignature {
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
-    let signature = spec.signature.ok_or(Rejection::EntryMissing { field: "signature" })?;
-    let format = signature.format.as_deref().filter(|format| !format.is_empty());
-    let format = KeyFormat::from_name(format.ok_or(Rejection::EntryMissing { field: "signature format" })?);
-    let format = format.filter(|format| *format != KeyFormat::Tuf).ok_or(Rejection::EntryFormat)?;
-    let content = super::decode(signature.content.as_deref(), "signature")?;
-    let key = Content::decode_key(signature.public_key.as_ref())?;
-    let data = spec.data.ok_or(Rejection::EntryMissing { field: "data" })?;
+    let data = Artifact::required(spec.data.as_ref(), &DATA)?;
+    let signature = spec.signature.ok_or(Rejection::EntryRequired { path: "signature" })?;
+    let content = base64_decode(required(signature.content.as_deref(), "signature.signature.content")?)?;
+    let format = format_of(signature.format.as_deref())?;
+    let path = "signature.signature.publicKey";
+    let content_path = "signature.signature.publicKey.signature.publicKey.content";
+    let key = Content::required(signature.public_key.as_ref(), path, content_path)?;
     // (2)
-    let (artifact, hash) = data.read("data")?;
+    let (artifact, hash) = data.read(&DATA)?;
     // (3)
     let key = PublicKey::parse(format, &key)?;
     // (4)
@@ -68,4 +68,12 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
             public_key: CanonicalContent::of(&key.canonical()),
         },
     })
+}
+
+fn format_of(name: Option<&str>) -> Result<KeyFormat, Rejection> {
+    const PATH: &str = "signature.signature.format";
+    let name = name.ok_or(Rejection::EntryRequired { path: PATH })?;
+    // Root metadata of TUF signs no artifact.
+    let format = KeyFormat::from_name(name).filter(|format| *format != KeyFormat::Tuf);
+    format.ok_or(Rejection::EntryValue { path: PATH, allowed: "pgp minisign x509 ssh" })
 }

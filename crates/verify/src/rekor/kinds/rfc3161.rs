@@ -27,7 +27,7 @@ struct CanonicalSpec {
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
-    let response = spec.tsr.ok_or(Rejection::EntryMissing { field: "tsr data" })?.decode("data")?;
+    let response = Content::required(spec.tsr.as_ref(), "tsr", "tsr.tsr.content")?;
     // (2)
     if response.len() > MAX_BYTES {
         return Err(Rejection::EntryPackage { format: "timestamp", fault: "it is larger than 10 KiB" });

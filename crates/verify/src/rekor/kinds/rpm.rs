@@ -6,7 +6,7 @@
 
 mod header;
 
-use super::{Artifact, CanonicalContent, Content};
+use super::{Artifact, CanonicalContent, Content, PACKAGE};
 use crate::hash::Function;
 use crate::rekor::dsse::CanonicalHash;
 use crate::rekor::pki::pgp::{Keyring, Signatures};
@@ -80,8 +80,9 @@ struct CanonicalHeaders<'a> {
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
-    let key = Content::decode_key(spec.public_key.as_ref())?;
-    let (bytes, hash) = spec.package.ok_or(Rejection::EntryMissing { field: "package" })?.read("package")?;
+    let package = Artifact::required(spec.package.as_ref(), &PACKAGE)?;
+    let key = Content::required_key(spec.public_key.as_ref())?;
+    let (bytes, hash) = package.read(&PACKAGE)?;
     // (2)
     let key = Keyring::parse(&key)?;
     // (3)

@@ -20,11 +20,17 @@ struct File {
 }
 
 impl File {
-    fn read(self, missing: &'static str) -> Result<Metadata, Rejection> {
-        match self.content.ok_or(Rejection::EntryMissing { field: missing })? {
-            Value::String(text) => Metadata::parse(&base64_decode(&text)?),
-            content => Metadata::of(content),
-        }
+    /// The content of a file. Both are required, and have a path in Rekor's schema.
+    fn content(this: Option<Self>, path: &'static str, content: &'static str) -> Result<Value, Rejection> {
+        let this = this.ok_or(Rejection::EntryRequired { path })?;
+        this.content.ok_or(Rejection::EntryRequired { path: content })
+    }
+}
+
+fn read(content: Value) -> Result<Metadata, Rejection> {
+    match content {
+        Value::String(text) => Metadata::parse(&base64_decode(&text)?),
+        content => Metadata::of(content),
     }
 }
 
@@ -42,9 +48,9 @@ struct CanonicalSpec<'a> {
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let spec: Spec = parse_spec(spec)?;
     // (1)
-    let root = spec.root.ok_or(Rejection::EntryMissing { field: "root" })?;
-    let metadata = spec.metadata.ok_or(Rejection::EntryMissing { field: "TUF metadata" })?;
-    let (root, metadata) = (root.read("root")?, metadata.read("TUF metadata")?);
+    let metadata = File::content(spec.metadata, "metadata", "metadata.metadata.content")?;
+    let root = File::content(spec.root, "root", "root.root.content")?;
+    let (metadata, root) = (read(metadata)?, read(root)?);
     // (2)
     let root = Root::of(root)?;
     // (3)
