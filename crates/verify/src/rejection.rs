@@ -180,7 +180,7 @@ rejections! {
     /// A list of the entry has no item, and Rekor's schema requires one.
     EntryEmpty { path: &'static str } => "entry.empty", "{path} in body should have at least 1 items";
     /// A member of the entry has a value that Rekor's schema does not list.
-    EntryValue { path: &'static str, allowed: &'static str } => "entry.value", "{path} in body should be one of [{allowed}]";
+    EntryValue { rule: &'static str } => "entry.value", "{rule}";
     /// The entry is in its logged form, which cannot be verified: it lacks a member that only a proposal has.
     EntryNotInsertable { field: &'static str } => "entry.not_insertable", "entry not insertable into log: missing {field}";
     /// The key of an entry does not parse.

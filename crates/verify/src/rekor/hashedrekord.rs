@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 /// Paths as upstream's generated code names them: with the parents again at each level.
 const ALGORITHM: &str = "data.data.hash.data.hash.algorithm";
+const ALGORITHMS: &str = "data.data.hash.data.hash.algorithm in body should be one of [sha256 sha384 sha512]";
 const VALUE: &str = "data.data.hash.data.hash.value";
 
 #[derive(Deserialize)]
@@ -80,7 +81,7 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     // (1). Upstream reads `data` without `hash` as missing.
     let hash = spec.data.and_then(|data| data.hash).ok_or(Rejection::EntryRequired { path: "data" })?;
     let algorithm = hash.algorithm.as_deref().ok_or(Rejection::EntryRequired { path: ALGORITHM })?;
-    let unknown = Rejection::EntryValue { path: ALGORITHM, allowed: "sha256 sha384 sha512" };
+    let unknown = Rejection::EntryValue { rule: ALGORITHMS };
     let algorithm = HashAlgorithm::from_name(algorithm).ok_or(unknown)?;
     let value = hash.value.as_deref().ok_or(Rejection::EntryRequired { path: VALUE })?;
     let signature = spec.signature.ok_or(Rejection::EntryRequired { path: "signature" })?;

@@ -77,45 +77,45 @@ impl Places {
 }
 
 /// One key, in the spec itself.
-const fn key(key: &'static str, format: KeyFormat) -> Option<Signers> {
-    Some(Signers { list: None, key, format: Format::Always(format) })
+const fn key(key: &'static str, format: KeyFormat) -> Signers {
+    Signers { list: None, key, format: Format::Always(format) }
 }
 
 /// A key in each element of a list.
-const fn keys(list: &'static str, key: &'static str) -> Option<Signers> {
-    Some(Signers { list: Some(list), key, format: Format::Always(KeyFormat::X509) })
+const fn keys(list: &'static str, key: &'static str) -> Signers {
+    Signers { list: Some(list), key, format: Format::Always(KeyFormat::X509) }
 }
 
 static PLACES: [Places; 14] = [
     Places {
         artifacts: &["/data/hash"],
-        signers: key("/signature/publicKey/content", KeyFormat::X509),
+        signers: Some(key("/signature/publicKey/content", KeyFormat::X509)),
         ..Places::of("hashedrekord", "0.0.1")
     },
     Places {
         artifacts: &["/hashedRekordV002/data"],
-        signers: key("/hashedRekordV002/signature/verifier", KeyFormat::X509),
+        signers: Some(key("/hashedRekordV002/signature/verifier", KeyFormat::X509)),
         ..Places::of("hashedrekord", "0.0.2")
     },
     Places {
         attestations: &["/payloadHash", "/envelopeHash"],
-        signers: keys("/signatures", "/verifier"),
+        signers: Some(keys("/signatures", "/verifier")),
         ..Places::of("dsse", "0.0.1")
     },
     Places {
         attestations: &["/dsseV002/payloadHash"],
-        signers: keys("/dsseV002/signatures", "/verifier"),
+        signers: Some(keys("/dsseV002/signatures", "/verifier")),
         ..Places::of("dsse", "0.0.2")
     },
     Places {
         attestations: &["/content/payloadHash", "/content/hash"],
-        signers: key("/publicKey", KeyFormat::X509),
+        signers: Some(key("/publicKey", KeyFormat::X509)),
         ..Places::of("intoto", "0.0.1")
     },
     Places {
         attestations: &["/content/payloadHash"],
         payload_type: Some("/content/envelope/payloadType"),
-        signers: keys("/content/envelope/signatures", "/publicKey"),
+        signers: Some(keys("/content/envelope/signatures", "/publicKey")),
         ..Places::of("intoto", "0.0.2")
     },
     Places {
@@ -129,32 +129,32 @@ static PLACES: [Places; 14] = [
     },
     Places {
         attestations: &["/data/payloadHash", "/data/envelopeHash"],
-        signers: key("/publicKey", KeyFormat::X509),
+        signers: Some(key("/publicKey", KeyFormat::X509)),
         ..Places::of("cose", "0.0.1")
     },
     Places {
         artifacts: &["/package/hash"],
-        signers: key("/publicKey/content", KeyFormat::X509),
+        signers: Some(key("/publicKey/content", KeyFormat::X509)),
         ..Places::of("alpine", "0.0.1")
     },
     Places {
         artifacts: &["/package/hash"],
-        signers: key("/publicKey/content", KeyFormat::Pgp),
+        signers: Some(key("/publicKey/content", KeyFormat::Pgp)),
         ..Places::of("rpm", "0.0.1")
     },
     Places {
         artifacts: &["/chart/hash"],
-        signers: key("/publicKey/content", KeyFormat::Pgp),
+        signers: Some(key("/publicKey/content", KeyFormat::Pgp)),
         ..Places::of("helm", "0.0.1")
     },
     Places {
         artifacts: &["/archive/hash"],
-        signers: key("/signature/publicKey/content", KeyFormat::X509),
+        signers: Some(key("/signature/publicKey/content", KeyFormat::X509)),
         beside: Beside::Signature("/signature/content"),
         ..Places::of("jar", "0.0.1")
     },
     Places {
-        signers: key("/root/content", KeyFormat::Tuf),
+        signers: Some(key("/root/content", KeyFormat::Tuf)),
         beside: Beside::Metadata("/metadata/content"),
         ..Places::of("tuf", "0.0.1")
     },
