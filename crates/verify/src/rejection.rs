@@ -212,7 +212,7 @@ rejections! {
     /// Key or signature had expired or was revoked at the time that the signature states.
     EntryExpired => "entry.expired", "the key or the signature had expired or was revoked when the signature was made";
     /// A package, archive or message is not of its format, over a limit, or not wholly signed.
-    EntryPackage { format: &'static str, fault: &'static str } => "entry.package", "cannot use this {format}: {fault}";
+    EntryPackage { fault: &'static str } => "entry.package", "cannot use this artifact: {fault}";
     /// The entry has neither `proposedContent` nor all of its logged form.
     DsseContent => "dsse.content", "either proposedContent or envelopeHash, payloadHash, and signatures must be present";
     /// The entry has `proposedContent` and a member of its logged form.

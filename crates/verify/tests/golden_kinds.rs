@@ -400,7 +400,7 @@ fn bombs_are_refused() {
     ] {
         assert!(package.len() < 1 << 18, "it is small");
         let refused = admit_with("alpine", "/spec/package/content", json!(STANDARD.encode(&package)));
-        assert!(matches!(refused, Err(Rejection::EntryPackage { format: "Alpine package", .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Rejection::EntryPackage { .. })), "{refused:?}");
     }
     // A file with a hole: small in the archive, and said to be large.
     let mut sparse = tar_of(".PKGINFO", b"");

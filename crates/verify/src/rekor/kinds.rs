@@ -89,9 +89,10 @@ struct ProposedHash<'a> {
 
 /// Upstream's names of an artifact and its parts.
 struct Names {
-    /// Path of the artifact in the schema, and of its hash's members.
+    /// Path of the artifact in the schema, and of its hash's members, and what the schema says of the algorithm.
     artifact: &'static str,
     algorithm: &'static str,
+    algorithms: &'static str,
     value: &'static str,
     /// Of what the content is missing: of a proposal, and of an entry in its logged form.
     part: &'static str,
@@ -103,6 +104,14 @@ macro_rules! names {
         Names {
             artifact: $artifact,
             algorithm: concat!($artifact, ".", $artifact, ".hash.", $artifact, ".hash.algorithm"),
+            algorithms: concat!(
+                $artifact,
+                ".",
+                $artifact,
+                ".hash.",
+                $artifact,
+                ".hash.algorithm in body should be one of [sha256]"
+            ),
             value: concat!($artifact, ".", $artifact, ".hash.", $artifact, ".hash.value"),
             part: $part,
             content: concat!($artifact, " content"),
@@ -121,9 +130,8 @@ impl Artifact<'_> {
         if let Some(ProposedHash { algorithm, value }) = &this.hash {
             let algorithm = algorithm.as_deref().ok_or(Rejection::EntryRequired { path: names.algorithm })?;
             required(value.as_deref(), names.value)?;
-            let allowed = HashAlgorithm::Sha256.name();
-            if algorithm != allowed {
-                return Err(Rejection::EntryValue { path: names.algorithm, allowed });
+            if algorithm != HashAlgorithm::Sha256.name() {
+                return Err(Rejection::EntryValue { rule: names.algorithms });
             }
         }
         Ok(this)

@@ -25,7 +25,7 @@ const MAX_CONTROL_BYTES: usize = 16 << 20;
 const MAX_FILES: usize = 1024;
 
 const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { format: "Alpine package", fault }
+    Rejection::EntryPackage { fault }
 }
 
 #[derive(Deserialize)]

@@ -22,8 +22,7 @@ const PREFIX: &[u8] = &[0xd2, 0x84];
 const ES256: i64 = -7;
 const PS256: i64 = -37;
 
-const MALFORMED: Rejection =
-    Rejection::EntryPackage { format: "COSE message", fault: "it is not a COSE_Sign1 with its tag" };
+const MALFORMED: Rejection = Rejection::EntryPackage { fault: "it is not a COSE_Sign1 with its tag" };
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -71,7 +71,7 @@ struct CanonicalProvenance {
 }
 
 const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { format: "provenance file", fault }
+    Rejection::EntryPackage { fault }
 }
 
 /// Checks a proposal and returns its body: (1) no field is missing, (2) the key parses, (3) the file parses and names a

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 const MAX_METADATA_BYTES: usize = 1 << 20;
 
 const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { format: "JAR", fault }
+    Rejection::EntryPackage { fault }
 }
 
 #[derive(Deserialize)]

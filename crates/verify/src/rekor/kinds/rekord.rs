@@ -71,9 +71,9 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
 }
 
 fn format_of(name: Option<&str>) -> Result<KeyFormat, Rejection> {
-    const PATH: &str = "signature.signature.format";
-    let name = name.ok_or(Rejection::EntryRequired { path: PATH })?;
+    const RULE: &str = "signature.signature.format in body should be one of [pgp minisign x509 ssh]";
+    let name = name.ok_or(Rejection::EntryRequired { path: "signature.signature.format" })?;
     // Root metadata of TUF signs no artifact.
     let format = KeyFormat::from_name(name).filter(|format| *format != KeyFormat::Tuf);
-    format.ok_or(Rejection::EntryValue { path: PATH, allowed: "pgp minisign x509 ssh" })
+    format.ok_or(Rejection::EntryValue { rule: RULE })
 }

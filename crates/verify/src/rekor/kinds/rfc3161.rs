@@ -30,7 +30,7 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
     let response = Content::required(spec.tsr.as_ref(), "tsr", "tsr.tsr.content")?;
     // (2)
     if response.len() > MAX_BYTES {
-        return Err(Rejection::EntryPackage { format: "timestamp", fault: "it is larger than 10 KiB" });
+        return Err(Rejection::EntryPackage { fault: "it is larger than 10 KiB" });
     }
     let token = SignedData::from_der(Token::granted(&response)?).map_err(|_| Rejection::TimestampMalformed)?;
     // (3)

@@ -37,7 +37,7 @@ const PAYLOAD_DIGEST_ALGORITHM: u32 = 5093;
 const MALFORMED: Rejection = refused("it is malformed");
 
 const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { format: "RPM package", fault }
+    Rejection::EntryPackage { fault }
 }
 
 #[derive(Deserialize)]

@@ -23,7 +23,7 @@ const ROLES: [&str; 4] = ["root", "snapshot", "targets", "timestamp"];
 const MALFORMED: Rejection = refused("it is not TUF metadata");
 
 const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { format: "TUF metadata", fault }
+    Rejection::EntryPackage { fault }
 }
 
 /// Metadata with its signatures, which are not verified.
