@@ -140,9 +140,15 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
         found.push(pointer);
     };
     match value {
-        Value::Object(members) => members.iter().for_each(|(name, member)| add(name, member)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                add(name, member);
+            }
+        }
         Value::Array(elements) => {
-            elements.iter().enumerate().for_each(|(position, element)| add(&position.to_string(), element));
+            for (position, element) in elements.iter().enumerate() {
+                add(&position.to_string(), element);
+            }
         }
         _ => {}
     }

@@ -68,7 +68,11 @@ impl<'a> Manifest<'a> {
         files.all(|(name, section)| {
             let Some(digests) = section.digests(OF_FILE).filter(|digests| !digests.0.is_empty()) else { return false };
             let mut computed = digests.start();
-            let read = archive.read(name, |piece| computed.iter_mut().for_each(|(_, hash)| hash.update(piece)));
+            let read = archive.read(name, |piece| {
+                for (_, hash) in &mut computed {
+                    hash.update(piece);
+                }
+            });
             read.is_some() && digests.hold(computed)
         })
     }
@@ -147,7 +151,9 @@ impl Digests<'_> {
 
     fn are_of(&self, text: &[u8]) -> bool {
         let mut computed = self.start();
-        computed.iter_mut().for_each(|(_, hash)| hash.update(text));
+        for (_, hash) in &mut computed {
+            hash.update(text);
+        }
         self.hold(computed)
     }
 }
