@@ -97,7 +97,7 @@ impl Heads {
 
 /// The other tables, which both databases have. Not among them, because no row is there in a log with nothing wrong: `frozen_logs`
 /// and `quarantined_logs`, which are decisions; `ended_logs` and `frozen_checkpoints`, which the log's own tests change and the check
-/// finds it.
+/// finds it; `attestations`, which no log has, and of which the log's own tests change one.
 const TABLES: [Table; 6] = [
     ("logs", "log_id", &["log_id", "name", "origin", "tree_id", "key_fingerprint", "created_ms"]),
     ("identities", "log_id, identity_hash", &["log_id", "identity_hash", "leaf_index"]),

@@ -88,7 +88,7 @@ fn uploads_an_envelope_as_an_entry_of_each_kind() {
         let shown: Value = serde_json::from_str(&shown).unwrap();
         let hash = json!({"algorithm": "sha256", "value": hex::encode(sha256(payload))});
         assert_eq!(shown["Body"].pointer(member), Some(&hash), "{kind}: {shown}");
-        // Upstream may keep what was signed and show it here; this log does not.
+        // What was signed is kept and shown here only where the operator says so.
         assert_eq!(shown["Attestation"], json!(""), "{kind}: {shown}");
     }
     let mut forged = signed;

@@ -1,4 +1,4 @@
-//! SHA-2, as RFC 6962, Rekor and Fulcio use it.
+//! SHA-2, as RFC 6962, Rekor and Fulcio use it; and SHA-1, for formats that are older.
 
 use crate::Rejection;
 use aws_lc_rs::digest;
@@ -59,6 +59,60 @@ impl HashAlgorithm {
     #[must_use]
     pub fn digest(self, data: &[u8]) -> Vec<u8> {
         digest::digest(self.backend(), data).as_ref().to_vec()
+    }
+
+    /// Begins a digest that is computed piece by piece.
+    pub(crate) fn streaming(self) -> Streaming {
+        Streaming(digest::Context::new(self.backend()))
+    }
+
+    /// Converts a given digest to the form that signature checks take.
+    pub(crate) fn import(self, value: &[u8]) -> Result<digest::Digest, Rejection> {
+        digest::Digest::import_less_safe(value, self.backend()).map_err(|_| Rejection::DigestLength)
+    }
+}
+
+/// The hash function of a format that is older than Sigstore. Each format says what it takes SHA-1 for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Function {
+    Sha1,
+    Sha2(HashAlgorithm),
+}
+
+impl Function {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Sha1,
+        Self::Sha2(HashAlgorithm::Sha256),
+        Self::Sha2(HashAlgorithm::Sha384),
+        Self::Sha2(HashAlgorithm::Sha512),
+    ];
+
+    const fn backend(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            Self::Sha2(function) => function.backend(),
+        }
+    }
+
+    pub(crate) fn digest(self, data: &[u8]) -> Vec<u8> {
+        digest::digest(self.backend(), data).as_ref().to_vec()
+    }
+}
+
+#[cfg(feature = "rekor-kinds")]
+impl Function {
+    /// The digest of the concatenation of `parts`.
+    pub(crate) fn digest_parts(self, parts: &[&[u8]]) -> Vec<u8> {
+        let mut context = digest::Context::new(self.backend());
+        for part in parts {
+            context.update(part);
+        }
+        context.finish().as_ref().to_vec()
+    }
+
+    /// Begins a digest that is computed piece by piece.
+    pub(crate) fn streaming(self) -> Streaming {
+        Streaming(digest::Context::new(self.backend()))
     }
 
     /// Converts a given digest to the form that signature checks take.

@@ -6,6 +6,8 @@
 
 mod components;
 mod ed25519ph;
+#[cfg(feature = "rekor-kinds")]
+pub(crate) mod rsa;
 
 use crate::{Hash, HashAlgorithm, Rejection, hash, pem};
 use aws_lc_rs::signature::{self, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm};
@@ -260,7 +262,7 @@ fn ed25519_kind(key: &[u8]) -> Result<KeyKind, Rejection> {
     }
 }
 
-fn ecdsa_der(r: &[u8], s: &[u8]) -> der::Result<Vec<u8>> {
+pub(crate) fn ecdsa_der(r: &[u8], s: &[u8]) -> der::Result<Vec<u8>> {
     #[derive(der::Sequence)]
     struct EcdsaSignature<'a> {
         r: UintRef<'a>,

@@ -199,6 +199,20 @@ rejections! {
     EntryTooMany { what: &'static str, limit: usize } => "entry.too_many", "too many {what}, at most {limit} are allowed";
     /// The canonical body is over the limit.
     EntryTooLarge { limit: usize } => "entry.too_large", "the canonical entry is larger than {limit} bytes";
+    /// A part of the entry lacks its content, and a log fetches none.
+    EntryContent { field: &'static str } => "entry.content", "'content' must be specified for {field}";
+    /// The given hash is not the hash of the given content, in lower case.
+    EntryDigestMismatch => "entry.digest_mismatch", "SHA mismatch: the given hash is not that of the given content";
+    /// The key is not one of its format.
+    EntryKeyFormat { format: &'static str } => "entry.key_format", "invalid {format} public key";
+    /// The signature is not one of its format.
+    EntrySignatureFormat { format: &'static str } => "entry.signature_format", "invalid {format} signature";
+    /// The signature names another key than the one given.
+    EntrySigner => "entry.signer", "the signature is not by the given key";
+    /// Key or signature had expired or was revoked at the time that the signature states.
+    EntryExpired => "entry.expired", "the key or the signature had expired or was revoked when the signature was made";
+    /// A package, archive or message is not of its format, over a limit, or not wholly signed.
+    EntryPackage { fault: &'static str } => "entry.package", "cannot use this artifact: {fault}";
     /// The entry has neither `proposedContent` nor all of its logged form.
     DsseContent => "dsse.content", "either proposedContent or envelopeHash, payloadHash, and signatures must be present";
     /// The entry has `proposedContent` and a member of its logged form.

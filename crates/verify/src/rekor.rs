@@ -3,16 +3,26 @@
 //! A proposal is a client's JSON. A body is its one canonical form (RFC 8785), whose hash is the leaf hash. Clients
 //! rebuild bodies from their own signature, key and digest, so every byte matters. URLs in entries are never fetched.
 //! Specification: Rekor's OpenAPI document and type schemas.
+//!
+//! Entry types for packages and the formats of other tools need the feature `rekor-kinds`.
 
+mod attestation;
 pub mod dsse;
 pub mod hashedrekord;
 pub mod intoto;
+mod key_format;
+#[cfg(feature = "rekor-kinds")]
+mod kinds;
 pub mod logged;
+#[cfg(feature = "rekor-kinds")]
+mod pki;
 mod promise;
 mod signed;
 pub mod v2;
 mod verifier;
 
+pub use attestation::attestation_hash;
+pub use key_format::KeyFormat;
 pub use promise::Promise;
 
 use crate::{Hash, Rejection, merkle};
@@ -62,11 +72,50 @@ pub enum EntryKind {
     IntotoV001,
     /// `intoto` 0.0.2: a signed envelope, with a key for each signature.
     IntotoV002,
+    /// `rekord` 0.0.1: an artifact with a signature of X.509, `OpenPGP`, SSH or minisign.
+    Rekord,
+    /// `rfc3161` 0.0.1: a timestamp.
+    Rfc3161,
+    /// `cose` 0.0.1: a COSE message.
+    Cose,
+    /// `helm` 0.0.1: the provenance file of a Helm chart.
+    Helm,
+    /// `tuf` 0.0.1: metadata of a TUF repository.
+    Tuf,
+    /// `jar` 0.0.1: a signed JAR file.
+    Jar,
+    /// `rpm` 0.0.1: a signed RPM package.
+    Rpm,
+    /// `alpine` 0.0.1: a package of Alpine Linux.
+    Alpine,
+}
+
+/// A proposal that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// What is logged.
+    pub body: Body,
+    /// What the body has only a hash of, and what a log may keep beside it: the payload of an envelope, or a whole COSE
+    /// message. The body has its SHA-256 ([`attestation_hash`]).
+    pub attestation: Option<Vec<u8>>,
 }
 
 impl EntryKind {
     /// Every kind, for configuration and error texts.
-    pub const ALL: [Self; 4] = [Self::HashedRekord, Self::Dsse, Self::IntotoV001, Self::IntotoV002];
+    pub const ALL: [Self; 12] = [
+        Self::HashedRekord,
+        Self::Dsse,
+        Self::IntotoV001,
+        Self::IntotoV002,
+        Self::Rekord,
+        Self::Rfc3161,
+        Self::Cose,
+        Self::Helm,
+        Self::Tuf,
+        Self::Jar,
+        Self::Rpm,
+        Self::Alpine,
+    ];
 
     /// The kind's name on the wire.
     #[must_use]
@@ -75,6 +124,14 @@ impl EntryKind {
             Self::HashedRekord => "hashedrekord",
             Self::Dsse => "dsse",
             Self::IntotoV001 | Self::IntotoV002 => "intoto",
+            Self::Rekord => "rekord",
+            Self::Rfc3161 => "rfc3161",
+            Self::Cose => "cose",
+            Self::Helm => "helm",
+            Self::Tuf => "tuf",
+            Self::Jar => "jar",
+            Self::Rpm => "rpm",
+            Self::Alpine => "alpine",
         }
     }
 
@@ -82,8 +139,8 @@ impl EntryKind {
     #[must_use]
     pub const fn version(self) -> &'static str {
         match self {
-            Self::HashedRekord | Self::Dsse | Self::IntotoV001 => "0.0.1",
             Self::IntotoV002 => "0.0.2",
+            _ => "0.0.1",
         }
     }
 
@@ -92,14 +149,40 @@ impl EntryKind {
         Self::ALL.into_iter().filter(move |kind| kind.name() == name)
     }
 
+    /// Whether its proposals hold an archive that must be unpacked.
+    #[must_use]
+    pub const fn is_archive(self) -> bool {
+        matches!(self, Self::Jar | Self::Rpm | Self::Alpine)
+    }
+
     /// Checks the proposal, every signature included, and returns its body.
     pub fn admit(self, proposal: &ProposedEntry<'_>) -> Result<Body, Rejection> {
+        self.admission(proposal).map(|admission| admission.body)
+    }
+
+    /// As [`Self::admit`], and also returns what may be kept beside the log.
+    ///
+    /// # Errors
+    /// [`Rejection::EntryKind`] for a kind that needs the feature `rekor-kinds`, if this crate was built without it.
+    pub fn admission(self, proposal: &ProposedEntry<'_>) -> Result<Admission, Rejection> {
         let spec = proposal.spec_json();
         match self {
-            Self::HashedRekord => hashedrekord::admit(spec),
+            Self::HashedRekord => hashedrekord::admit(spec).map(|body| Admission { body, attestation: None }),
             Self::Dsse => dsse::admit(spec),
             Self::IntotoV001 => intoto::v001::admit(spec),
             Self::IntotoV002 => intoto::v002::admit(spec),
+            _ => kinds::admission(self, spec),
+        }
+    }
+
+    /// The payload in what may be kept beside an entry of this kind. `None` if there is none.
+    #[cfg(feature = "rekor-kinds")]
+    #[must_use]
+    pub fn payload(self, attestation: &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::Dsse | Self::IntotoV001 | Self::IntotoV002 => Some(attestation),
+            Self::Cose => kinds::cose::Message::parse(attestation).ok().map(|message| message.payload),
+            _ => None,
         }
     }
 
@@ -112,11 +195,22 @@ impl EntryKind {
     pub fn canonicalize(self, proposal: &ProposedEntry<'_>) -> Result<Body, Rejection> {
         let spec = proposal.spec_json();
         match self {
-            Self::HashedRekord => self.admit(proposal),
             Self::Dsse => dsse::canonicalize(spec),
             Self::IntotoV001 => intoto::v001::canonicalize(spec),
             Self::IntotoV002 => intoto::v002::canonicalize(spec),
+            _ => self.admit(proposal),
         }
+    }
+}
+
+/// Without the feature no proposal of these kinds can be checked.
+#[cfg(not(feature = "rekor-kinds"))]
+mod kinds {
+    use super::{Admission, EntryKind};
+    use crate::Rejection;
+
+    pub(super) const fn admission(_: EntryKind, _: &str) -> Result<Admission, Rejection> {
+        Err(Rejection::EntryKind)
     }
 }
 
@@ -171,6 +265,15 @@ struct Canonical<'a, S> {
 /// [`Rejection::EntryKey`], [`Rejection::PemTooMany`], or the error of a key or certificate that cannot be logged.
 pub fn canonical_key(pem: &[u8]) -> Result<String, Rejection> {
     verifier::Verifier::parse(pem).map(|verifier| verifier.canonical_pem)
+}
+
+/// As [`canonical_key`], of a key in any format.
+///
+/// # Errors
+/// Those of [`canonical_key`] and [`Rejection::EntryKeyFormat`], and of TUF those of a root that is not signed.
+#[cfg(feature = "rekor-kinds")]
+pub fn canonical_key_in(format: KeyFormat, content: &[u8]) -> Result<Vec<u8>, Rejection> {
+    pki::PublicKey::parse(format, content).map(|key| key.canonical())
 }
 
 /// Parses a spec into its type. Missing members are `None`: the checks of the type report them.

@@ -64,11 +64,12 @@ mod summary;
 mod term;
 mod tuf;
 
+pub use crate::rekor::KeyFormat;
 pub use attestation::of_attestation;
 pub use entry::Entry;
 pub use kind::{Form, TermKind};
 pub use set::Terms;
-pub use summary::{IdentitySummary, KeyFormat, SignerSummary, Summary};
+pub use summary::{IdentitySummary, SignerSummary, Summary};
 pub use term::{KEPT_BYTES, MAX_VALUE_BYTES, Term};
 
 use crate::Rejection;

@@ -4,6 +4,8 @@
 #![expect(clippy::expect_used, reason = "a panic is what this looks for")]
 #![expect(unreachable_pub, reason = "the same files are public modules of the library in tests/fuzz")]
 
+#[path = "../../../tests/fuzz/src/kinds.rs"]
+mod kinds;
 #[path = "../../../tests/fuzz/src/mutations.rs"]
 mod mutations;
 #[path = "../../../tests/fuzz/src/seeds.rs"]
@@ -18,6 +20,8 @@ use std::panic;
 
 /// Mutated inputs per target.
 const MUTATIONS: usize = 20_000;
+/// The same, for targets that check several signatures in an input.
+const FEWER_MUTATIONS: usize = 4000;
 
 fn run(name: &str, target: targets::Target, input: &[u8]) {
     assert!(panic::catch_unwind(|| target(input)).is_ok(), "{name}, on {}", hex::encode(input));
@@ -27,13 +31,16 @@ fn run(name: &str, target: targets::Target, input: &[u8]) {
 fn nothing_that_is_parsed_panics_or_has_two_spellings() {
     let targets = targets::ALL.map(|(name, target)| (name, target, seeds::of(name)));
     let terms = terms::ALL.map(|(name, target)| (name, target, terms::seeds(name)));
-    for (name, target, seeds) in targets.into_iter().chain(terms) {
+    let many = targets.into_iter().chain(terms).map(|target| (target, MUTATIONS));
+    let kinds = kinds::ALL.map(|(name, target)| (name, target, kinds::seeds(name)));
+    let fewer = kinds.into_iter().map(|target| (target, FEWER_MUTATIONS));
+    for ((name, target, seeds), mutations) in many.chain(fewer) {
         assert!(!seeds.is_empty(), "{name}");
         for seed in &seeds {
             run(name, target, seed);
         }
         let mut numbers = Numbers(0x0063_6861_6e63_6572);
-        for _ in 0..MUTATIONS {
+        for _ in 0..mutations {
             let mut input = seeds[numbers.below(seeds.len())].clone();
             let other = &seeds[numbers.below(seeds.len())];
             mutate(&mut input, other, &mut numbers);

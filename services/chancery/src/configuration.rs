@@ -213,6 +213,16 @@ pub(crate) struct LogTable {
     pub(crate) rekor2_key: Option<String>,
     /// URI of the certificate log's key. Default: the file `keys/ct.pem` in `data`.
     pub(crate) ct_key: Option<String>,
+    /// Kinds of entries that clients may add to the Rekor v1 log. Default: all known kinds but `jar`, `rpm` and `alpine`, whose
+    /// archives the server would unpack.
+    #[serde(default)]
+    pub(crate) rekor_kinds: Vec<String>,
+    /// Keep what entries of the Rekor v1 log have only a hash of, and show it with them: payloads of envelopes (`dsse`, `intoto`)
+    /// and COSE messages. Whoever reaches the log can read them.
+    #[serde(default)]
+    pub(crate) rekor_attestations: bool,
+    /// Most bytes of a payload or message that is kept. The entry of a larger one is logged without it. Default: 102400.
+    pub(crate) rekor_attestation_max_bytes: Option<usize>,
     /// Kind of key with which `chancery init` makes the Rekor v2 log. Default: `p256`.
     pub(crate) rekor2_key_kind: Option<CheckpointKey>,
     /// Accept DSSE envelopes in the Rekor v2 log. sigstore-js and cosign 2.6 to 3.0 send attestations that way.
@@ -332,6 +342,7 @@ impl Configuration {
             "[log] rekor_key and rekor2_key are one key, by which clients could not tell the logs apart: name two"
         );
         self.authority()?;
+        self.rekor_v1()?;
         self.timestamps()?;
         self.trust.tuf()?;
         self.console.check()?;
@@ -434,6 +445,7 @@ mod tests {
                 "contradict each other",
             ),
             (format!("{SMALLEST}[log]\nrekor_key = \"file:/a.pem\"\nrekor2_key = \"file:/a.pem\"\n"), "are one key"),
+            (format!("{SMALLEST}[log]\nrekor_kinds = [\"Jar\"]\n"), "[log] rekor_kinds: \"Jar\" is no kind of entry"),
             (format!("{SMALLEST}[console]\nsecurity_contact = \"a@example.org\"\n"), "mailto:a@example.org"),
         ] {
             let error = format!("{:#}", load(&text).unwrap_err());

@@ -11,8 +11,8 @@ use crate::{
     data_directory::DataDirectory,
     instance::{
         AccessSettings, Addresses, AuthorityArguments, Choices, ConsoleSettings, GuardedClock, Instance,
-        OperationsArguments, RekorV2Arguments, SearchArguments, Setup, SignIn, TilesArguments, TimestampArguments,
-        TransparencyArguments, TufArguments, WitnessArguments,
+        OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn, TilesArguments,
+        TimestampArguments, TransparencyArguments, TufArguments, WitnessArguments,
     },
     issuer,
     issuers::ConfiguredIssuers,
@@ -50,12 +50,33 @@ pub(crate) struct Options<'a> {
     pub(crate) tiles: &'a TilesArguments,
     pub(crate) transparency: &'a TransparencyArguments,
     pub(crate) operations: &'a OperationsArguments,
+    pub(crate) rekor_v1: &'a RekorV1Arguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
     pub(crate) search: &'a SearchArguments,
     pub(crate) authority: &'a AuthorityArguments,
     pub(crate) timestamps: &'a TimestampArguments,
     pub(crate) tuf: &'a TufArguments,
     pub(crate) witnesses: &'a WitnessArguments,
+}
+
+impl<'a> Options<'a> {
+    /// Reads what the options name.
+    fn read(&self, issuers: Option<&Path>) -> anyhow::Result<Choices<'a>> {
+        let Self { operations, rekor_v1, rekor_v2, search, timestamps, tuf, .. } = *self;
+        Ok(Choices {
+            access: AccessSettings::default(),
+            settings: self.authority.settings(ConfiguredIssuers::load(issuers)?),
+            tiles: self.tiles.destination()?,
+            transparency: self.transparency.read()?,
+            witnesses: self.witnesses.read()?,
+            operations,
+            rekor_v1,
+            rekor_v2,
+            search,
+            timestamps,
+            tuf,
+        })
+    }
 }
 
 /// Runs until SIGTERM or SIGINT. `listen` is a loopback address; `database_url` is that of a `PostgreSQL` database that
@@ -74,15 +95,9 @@ pub(crate) async fn run(
     let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
     // A development server asks no time server.
     let clock = GuardedClock::start(None).await;
-    let Options { demo, tiles, transparency, operations, rekor_v2, search, authority, timestamps, tuf, witnesses } =
-        *options;
+    let Options { demo, operations, authority, timestamps, .. } = *options;
     // (1)
-    let settings = authority.settings(ConfiguredIssuers::load(issuers)?);
-    let (tiles, transparency) = (tiles.destination()?, transparency.read()?);
-    let witnesses = witnesses.read()?;
-    let access = AccessSettings::default();
-    let choices =
-        Choices { access, tiles, witnesses, transparency, operations, rekor_v2, search, settings, timestamps, tuf };
+    let choices = options.read(issuers)?;
     let roles = Role::ALL.into();
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
     for (name, uri) in [("ca", &authority.ca_key), ("tsa", &timestamps.tsa_key)] {

@@ -157,6 +157,7 @@ impl Started<'_> {
             witnesses: prepared.witnesses,
             transparency: prepared.transparency,
             operations: &prepared.operations,
+            rekor_v1: &prepared.rekor_v1,
             rekor_v2: &prepared.rekor_v2,
             search: &prepared.search,
             timestamps: &prepared.timestamps,

@@ -13,7 +13,7 @@ use chancery_verify::certificate::{Certificate, verify_path};
 use chancery_verify::claims::Claims;
 use chancery_verify::policy::Pattern;
 use chancery_verify::rekor::Body;
-use chancery_verify::rekor::logged::{LoggedEntry, LoggedSigner};
+use chancery_verify::rekor::logged::{self, LoggedSigner};
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -162,11 +162,11 @@ impl Inner {
         if rules.iter().any(|signers| matches!(signers, Signers::Everyone)) {
             return Ok(());
         }
-        let entry = LoggedEntry::read(body).map_err(|_| Refused::Signer)?;
-        if entry.signatures.is_empty() {
+        let signers = logged::signers(body).map_err(|_| Refused::Signer)?;
+        if signers.is_empty() {
             return Err(Refused::Signer);
         }
-        entry.signatures.iter().try_for_each(|signature| match &signature.signer {
+        signers.iter().try_for_each(|signer| match signer {
             LoggedSigner::PublicKey(spki) => check_key(&rules, spki),
             LoggedSigner::Certificate(der) => self.check_certificate(&rules, der),
         })

@@ -18,6 +18,7 @@
 //! | a row of `checkpoints` that is missing | not every checkpoint is stored |
 //! | a row of `frozen_checkpoints` that is missing | the next start of the server signs it again |
 //! | a row of `issuers` that no entry names | it is stored before the entry is logged |
+//! | a row of `attestations` that is missing, or that no entry names | which of them are kept is a decision, not a fact about the tree |
 
 mod files;
 mod heads;
@@ -34,9 +35,12 @@ use crate::store::{LogRecord, Store, StoreError};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::TileId;
-use chancery_verify::{Hash, PublicKey, Rejection, entries, leaves};
+use chancery_verify::{Hash, PublicKey, Rejection, entries, hash, leaves};
 use serde::Serialize;
 use std::num::NonZeroU32;
+
+/// Attestations that are read at once, each of up to megabytes.
+const ATTESTATIONS_AT_ONCE: u32 = 16;
 
 /// The rules that a log's entries follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,6 +209,12 @@ pub enum Finding {
     /// The key or origin is of another log.
     #[error("log: {0}")]
     Log(&'static str),
+    /// What is kept beside entries is not what it is named by.
+    #[error("attestation {}: its contents have another hash", hex::encode(.digest))]
+    Attestation {
+        /// The hash that names it.
+        digest: Hash,
+    },
     /// The database has rows of a log that is not listed.
     #[error("log number {log_id}: it has entries, and its row of `logs` is missing")]
     Unlisted {
@@ -234,6 +244,19 @@ const fn repeated(index: u64) -> Finding {
 pub async fn check_listing(store: &dyn Store) -> Result<(), Finding> {
     let unlisted = store.unlisted().await?;
     unlisted.first().map_or(Ok(()), |log_id| Err(Finding::Unlisted { log_id: *log_id }))
+}
+
+/// Checks that everything that is kept beside entries has the hash that it is named by.
+pub async fn check_attestations(store: &dyn Store) -> Result<(), Finding> {
+    let mut after = None;
+    loop {
+        let attestations = store.attestations(after, ATTESTATIONS_AT_ONCE).await?;
+        let Some((last, _)) = attestations.last() else { return Ok(()) };
+        after = Some(*last);
+        if let Some((digest, _)) = attestations.iter().find(|(digest, data)| hash::sha256(data) != *digest) {
+            return Err(Finding::Attestation { digest: *digest });
+        }
+    }
 }
 
 /// Re-derives one log and verifies everything. Calls `progress` with the number of checked entries and their total.

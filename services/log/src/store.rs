@@ -3,6 +3,7 @@
 //! An attacker who can change the database can make the log stop or fork it in secret from those who never compare
 //! checkpoints; they cannot sign, and `chancery log check` names the first thing they changed.
 
+mod attestations;
 mod convert;
 mod doubts;
 mod location;
@@ -12,6 +13,7 @@ mod postgres;
 mod sqlite;
 mod timed;
 
+pub use attestations::Attestations;
 pub(crate) use doubts::FAILED_CHECK;
 pub use doubts::{Change, Doubts, End, Identity, Recorded};
 pub use location::{Database, Location};
@@ -294,7 +296,7 @@ pub enum Integration {
 /// it, [`Self::integrate`] the extension. A caller that stands on the right edge may leave out the first one and extend what it
 /// expects to be there; one that was overtaken extends what it is told there is. One that is overtaken again and again takes
 /// the [`Self::lock`] for all three.
-pub trait Store: Doubts + Send + Sync {
+pub trait Store: Doubts + Attestations + Send + Sync {
     /// Whether other processes may append to the same logs: what was published here may then be behind what is committed.
     fn shared(&self) -> bool;
 

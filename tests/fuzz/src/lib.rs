@@ -4,6 +4,7 @@
 //! The modules are also compiled into `fuzz_smoke.rs` in the tests of those crates, which call every target a few thousand
 //! times on each test run; here libFuzzer calls them as often as one lets it.
 
+pub mod kinds;
 pub mod registry;
 pub mod repository;
 pub mod seeds;

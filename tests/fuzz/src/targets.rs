@@ -157,10 +157,14 @@ pub fn tile(input: &[u8]) {
     }
 }
 
+/// The kinds of Rekor v1 whose bodies are proposals of themselves. The others have targets of their own.
+const SELF_PROPOSED: [EntryKind; 4] =
+    [EntryKind::HashedRekord, EntryKind::Dsse, EntryKind::IntotoV001, EntryKind::IntotoV002];
+
 /// Proposed entries of Rekor v1, and the bodies they become.
 pub fn entry(input: &[u8]) {
     let Ok(proposal) = ProposedEntry::parse(input) else { return };
-    for kind in EntryKind::ALL {
+    for kind in SELF_PROPOSED {
         let admitted = kind.admit(&proposal);
         let canonical = kind.canonicalize(&proposal);
         if admitted.is_ok() {

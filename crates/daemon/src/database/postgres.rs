@@ -22,6 +22,7 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (4, "logs in doubt", include_str!("../../../../migrations/postgres/0004_logs_in_doubt.sql")),
     (5, "heads are added", include_str!("../../../../migrations/postgres/0005_heads_are_added.sql")),
     (6, "search", include_str!("../../../../migrations/postgres/0006_search.sql")),
+    (7, "attestations", include_str!("../../../../migrations/postgres/0007_attestations.sql")),
     (8, "frozen checkpoints", include_str!("../../../../migrations/postgres/0008_frozen_checkpoints.sql")),
 ];
 

@@ -18,6 +18,7 @@ const SQLITE_MIGRATIONS: &[MigrationSource] = &[
     (3, "frozen logs", include_str!("../../../../migrations/sqlite/0003_frozen_logs.sql")),
     (4, "logs in doubt", include_str!("../../../../migrations/sqlite/0004_logs_in_doubt.sql")),
     (5, "search", include_str!("../../../../migrations/sqlite/0005_search.sql")),
+    (6, "attestations", include_str!("../../../../migrations/sqlite/0006_attestations.sql")),
     (7, "heads in parts", include_str!("../../../../migrations/sqlite/0007_heads_in_parts.sql")),
     (8, "frozen checkpoints", include_str!("../../../../migrations/sqlite/0008_frozen_checkpoints.sql")),
 ];

@@ -1,10 +1,11 @@
-//! `dsse` 0.0.1: a signed DSSE envelope. Hashes, signatures and keys are logged, but never the payload.
+//! `dsse` 0.0.1: a signed DSSE envelope. Hashes, signatures and keys are logged, but never the payload. A log may keep
+//! the payload beside it.
 //!
 //! Envelope and pre-authentication encoding: the DSSE protocol v1.0.
 
 use super::signed::Signed;
 use super::verifier::Verifier;
-use super::{Body, base64_decode, parse_spec};
+use super::{Admission, Body, base64_decode, parse_spec};
 use crate::{HashAlgorithm, PublicKey, Rejection, hash};
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE};
 use serde::{Deserialize, Serialize};
@@ -138,8 +139,8 @@ pub(crate) fn pre_authentication_header(payload_type: &str, payload_length: usiz
     format!("DSSEv1 {} {payload_type} {payload_length} ", payload_type.len())
 }
 
-/// Checks a proposal and returns its body.
-pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
+/// Checks a proposal.
+pub(super) fn admit(spec: &str) -> Result<Admission, Rejection> {
     match parse_spec::<Spec<'_>>(spec)?.form()? {
         Form::Proposed(proposed) => verify_proposed(&proposed),
         Form::Logged { .. } => Err(Rejection::EntryNotInsertable { field: "proposed content" }),
@@ -149,7 +150,7 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
 /// As [`admit`], and also accepts the logged form, which has no envelope to verify.
 pub(super) fn canonicalize(spec: &str) -> Result<Body, Rejection> {
     match parse_spec::<Spec<'_>>(spec)?.form()? {
-        Form::Proposed(proposed) => verify_proposed(&proposed),
+        Form::Proposed(proposed) => verify_proposed(&proposed).map(|admission| admission.body),
         Form::Logged { envelope_hash, payload_hash, mut signatures } => {
             signatures.sort_by(|a, b| a.signature.cmp(&b.signature));
             let (envelope_hash, payload_hash) = (logged_hash(envelope_hash)?, logged_hash(payload_hash)?);
@@ -166,7 +167,7 @@ pub(super) fn logged_hash(hash: LoggedHash<'_>) -> Result<CanonicalHash<'_>, Rej
 
 /// Checks an envelope: (1) nothing is missing, it parses and is signed, (2) every verifier parses, (3) each verifier
 /// verifies a signature, until every signature has its key.
-fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
+fn verify_proposed(proposed: &ProposedContent) -> Result<Admission, Rejection> {
     // (1)
     let text = proposed.envelope.as_deref().ok_or(Rejection::EntryRequired { path: ENVELOPE })?;
     let keys = proposed.verifiers.as_deref().ok_or(Rejection::EntryRequired { path: VERIFIERS })?;
@@ -195,12 +196,12 @@ fn verify_proposed(proposed: &ProposedContent) -> Result<Body, Rejection> {
     // SHA-256 for every curve, as Sigstore's DSSE signers use it.
     verify_signatures(&signed, unverified, verifiers, |verifier| (&verifier.key, HashAlgorithm::Sha256), log)?;
     let signatures = logged.into_iter().map(|(signature, verifier)| LoggedSignature { signature, verifier }).collect();
-    CanonicalSpec {
+    let spec = CanonicalSpec {
         envelope_hash: CanonicalHash::of(text.as_bytes()),
         payload_hash: CanonicalHash::of(&payload),
         signatures,
-    }
-    .body()
+    };
+    Ok(Admission { body: spec.body()?, attestation: Some(payload) })
 }
 
 /// Parses the verifier of an envelope's signature.

@@ -1,10 +1,9 @@
 //! `intoto`: a signed DSSE envelope, in the form that clients logged before [`dsse`](super::dsse) existed. Some still
 //! do.
 //!
-//! Both versions log hashes and keys but never the payload. Upstream may store the payload elsewhere; this log does not
-//! store it. Rules and bodies are upstream's, with one exception. In 0.0.2 each signature has a key beside it, and this
-//! log requires that this key made the signature. Upstream accepts an entry if any of its keys made any of its
-//! signatures.
+//! Both versions log hashes and keys but never the payload. A log may keep the payload beside it. Rules and bodies are
+//! upstream's, with one exception. In 0.0.2 each signature has a key beside it, and this log requires that this key made
+//! the signature. Upstream accepts an entry if any of its keys made any of its signatures.
 //!
 //! Key ids in envelopes are names that the signer chose. No check uses them.
 

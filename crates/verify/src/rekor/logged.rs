@@ -123,6 +123,15 @@ struct Outer<'a> {
     spec: &'a RawValue,
 }
 
+impl<'a> Outer<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, Rejection> {
+        if body.len() > MAX_LOGGED_BYTES {
+            return Err(Rejection::EntryTooLarge { limit: MAX_LOGGED_BYTES });
+        }
+        serde_json::from_slice(body).map_err(|_| Rejection::EntryMalformed { field: "canonicalizedBody" })
+    }
+}
+
 impl LoggedEntry {
     /// Parses a body of `hashedrekord`, `dsse` or `intoto`, each 0.0.1 or 0.0.2.
     ///
@@ -130,11 +139,10 @@ impl LoggedEntry {
     /// [`Rejection::EntryTooLarge`], [`Rejection::EntryKind`] for any other type, and [`Rejection::EntryMalformed`] if
     /// the body is not one of its type.
     pub fn read(body: &[u8]) -> Result<Self, Rejection> {
-        if body.len() > MAX_LOGGED_BYTES {
-            return Err(Rejection::EntryTooLarge { limit: MAX_LOGGED_BYTES });
-        }
-        let outer: Outer<'_> =
-            serde_json::from_slice(body).map_err(|_| Rejection::EntryMalformed { field: "canonicalizedBody" })?;
+        Self::of(Outer::read(body)?)
+    }
+
+    fn of(outer: Outer<'_>) -> Result<Self, Rejection> {
         let spec = outer.spec.get();
         let read = match (&*outer.kind, &*outer.api_version) {
             ("hashedrekord", "0.0.1") => v1::hashedrekord(spec),
@@ -181,6 +189,22 @@ struct Parts {
     digest: (HashAlgorithm, Vec<u8>),
     payload_type: Option<String>,
     signatures: Vec<LoggedSignature>,
+}
+
+/// The signers that a body names, also of kinds that [`LoggedEntry`] does not read: `cose`, `jar`, `alpine`, and `rekord`
+/// with a key of X.509.
+///
+/// # Errors
+/// [`Rejection::EntryKind`] for a kind that names no signer, or one by a key of another format, and the errors of
+/// [`LoggedEntry::read`].
+pub fn signers(body: &[u8]) -> Result<Vec<LoggedSigner>, Rejection> {
+    let outer = Outer::read(body)?;
+    match (&*outer.kind, &*outer.api_version) {
+        (kind @ ("rekord" | "jar" | "alpine" | "cose"), "0.0.1") => {
+            v1::only_signer(kind, outer.spec.get()).map(|signer| vec![signer])
+        }
+        _ => LoggedEntry::of(outer).map(|entry| entry.signatures.into_iter().map(|logged| logged.signer).collect()),
+    }
 }
 
 const fn malformed<E>(field: &'static str) -> impl Fn(E) -> Rejection {

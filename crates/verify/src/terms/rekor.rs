@@ -12,9 +12,9 @@
 use super::entry::Entry;
 use super::kind::TermKind;
 use super::signer::Signer;
-use super::summary::KeyFormat;
 use super::term::Term;
 use super::{MAX_BODY_BYTES, MAX_SIGNERS, tuf};
+use crate::rekor::KeyFormat;
 use crate::timestamping::Token;
 use crate::{HashAlgorithm, Rejection, hash, merkle, pem};
 use base64::{Engine as _, engine::general_purpose::STANDARD};

@@ -7,11 +7,12 @@ use super::key_names::{KeyNames, minisign, pgp, ssh};
 use super::kind::TermKind;
 use super::names::{domains, host};
 use super::set::{Omissions, Terms};
-use super::summary::{IdentitySummary, KeyFormat, SignerSummary, bounded, listed};
+use super::summary::{IdentitySummary, SignerSummary, bounded, listed};
 use super::term::Term;
 use super::{MAX_NAMES, tuf};
 use crate::certificate::{MAX_CHAIN, SubjectName, Unverified};
 use crate::extension::Claim;
+use crate::rekor::KeyFormat;
 use crate::{Hash, Rejection, Timestamp, hash, pem};
 
 /// A signer. Only of a precertificate that is not at hand there is a certificate without a fingerprint.

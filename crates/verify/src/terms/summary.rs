@@ -1,5 +1,6 @@
 //! Summaries: what a list of search results shows of an entry. The texts are the entry's own: foreign, and not verified.
 
+use crate::rekor::KeyFormat;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -89,38 +90,6 @@ pub struct IdentitySummary {
     pub value: String,
 }
 
-/// The format of a key, as Rekor v1 names it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum KeyFormat {
-    /// A certificate, or a key in `SubjectPublicKeyInfo`.
-    #[default]
-    X509,
-    /// PGP (RFC 9580).
-    Pgp,
-    /// SSH.
-    Ssh,
-    /// minisign, or signify.
-    Minisign,
-    /// Root metadata of TUF.
-    Tuf,
-}
-
-impl KeyFormat {
-    /// Reads the name in an entry.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "x509" => Self::X509,
-            "pgp" => Self::Pgp,
-            "ssh" => Self::Ssh,
-            "minisign" => Self::Minisign,
-            "tuf" => Self::Tuf,
-            _ => return None,
-        })
-    }
-}
-
 /// A text of limited length.
 pub(super) fn bounded(text: &str) -> String {
     if text.len() <= MAX_TEXT_BYTES {
@@ -154,14 +123,5 @@ mod tests {
         assert_eq!(bounded(&"ä".repeat(300)), "ä".repeat(256) + "…");
         assert_eq!(bounded(&("x".to_owned() + &"ä".repeat(300))), "x".to_owned() + &"ä".repeat(255) + "…");
         assert_eq!(listed(["a"; 40]).len(), MAX_LISTED);
-    }
-
-    #[test]
-    fn formats_are_read_by_the_names_that_they_are_written_with() {
-        for format in [KeyFormat::X509, KeyFormat::Pgp, KeyFormat::Ssh, KeyFormat::Minisign, KeyFormat::Tuf] {
-            let name = serde_json::to_value(format).unwrap();
-            assert_eq!(KeyFormat::from_name(name.as_str().unwrap()), Some(format));
-        }
-        assert_eq!(KeyFormat::from_name("pkcs7"), None);
     }
 }

@@ -53,24 +53,24 @@ pub fn write(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 /// Not DER, or not the expected element. The caller knows what it was parsing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// One element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Element<'a> {
+pub(crate) struct Element<'a> {
     /// The whole element, with tag and length.
-    pub(super) whole: &'a [u8],
-    pub(super) contents: &'a [u8],
+    pub(crate) whole: &'a [u8],
+    pub(crate) contents: &'a [u8],
 }
 
 impl<'a> Element<'a> {
     /// The elements inside.
-    pub(super) const fn fields(self) -> Fields<'a> {
+    pub(crate) const fn fields(self) -> Fields<'a> {
         Fields(self.contents)
     }
 
     /// The one element inside.
-    pub(super) fn only(self, tag: u8) -> Result<Element<'a>, Malformed> {
+    pub(crate) fn only(self, tag: u8) -> Result<Element<'a>, Malformed> {
         let mut fields = self.fields();
         let element = fields.take(tag)?;
         fields.end()?;
@@ -79,20 +79,20 @@ impl<'a> Element<'a> {
 }
 
 /// Consecutive elements.
-pub(super) struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    pub(super) const fn of(contents: &'a [u8]) -> Self {
+    pub(crate) const fn of(contents: &'a [u8]) -> Self {
         Self(contents)
     }
 
     /// Takes the next element. It must exist and have this tag.
-    pub(super) fn take(&mut self, tag: u8) -> Result<Element<'a>, Malformed> {
+    pub(crate) fn take(&mut self, tag: u8) -> Result<Element<'a>, Malformed> {
         self.optional(tag)?.ok_or(Malformed)
     }
 
     /// Takes the next element if it has this tag.
-    pub(super) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Malformed> {
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Malformed> {
         let after_tag = match self.0.split_first() {
             Some((first, rest)) if *first == tag => rest,
             _ => return Ok(None),
@@ -105,22 +105,22 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the contents of the next element, an object identifier.
-    pub(super) fn identifier(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn identifier(&mut self) -> Result<&'a [u8], Malformed> {
         identifier(self.take(OBJECT_IDENTIFIER)?.contents)
     }
 
     /// Takes the contents of the next element, an integer.
-    pub(super) fn integer(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn integer(&mut self) -> Result<&'a [u8], Malformed> {
         integer(self.take(INTEGER)?.contents)
     }
 
     /// Takes the next element, a non-negative number.
-    pub(super) fn number(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn number(&mut self) -> Result<u64, Malformed> {
         number(self.integer()?)
     }
 
     /// Takes a BOOLEAN with default FALSE. It must be TRUE if present, because DER omits defaults.
-    pub(super) fn flag(&mut self) -> Result<bool, Malformed> {
+    pub(crate) fn flag(&mut self) -> Result<bool, Malformed> {
         match self.optional(BOOLEAN)? {
             None => Ok(false),
             Some(element) if element.contents == [0xff] => Ok(true),
@@ -128,12 +128,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) const fn is_finished(&self) -> bool {
+    pub(crate) const fn is_finished(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Refuses trailing elements.
-    pub(super) fn end(self) -> Result<(), Malformed> {
+    pub(crate) fn end(self) -> Result<(), Malformed> {
         if self.is_finished() { Ok(()) } else { Err(Malformed) }
     }
 }
@@ -152,7 +152,7 @@ const fn length(bytes: &[u8]) -> Result<(usize, &[u8]), Malformed> {
 }
 
 /// Checks that the contents of an INTEGER are the shortest for their number.
-pub(super) fn integer(contents: &[u8]) -> Result<&[u8], Malformed> {
+pub(crate) fn integer(contents: &[u8]) -> Result<&[u8], Malformed> {
     match contents {
         [] => Err(Malformed),
         [0x00, second, ..] if *second < 0x80 => Err(Malformed),
@@ -162,7 +162,7 @@ pub(super) fn integer(contents: &[u8]) -> Result<&[u8], Malformed> {
 }
 
 /// Parses a non-negative number of at most 64 bits.
-pub(super) fn number(contents: &[u8]) -> Result<u64, Malformed> {
+pub(crate) fn number(contents: &[u8]) -> Result<u64, Malformed> {
     let negative = integer(contents)?.first().is_some_and(|first| *first >= 0x80);
     let bytes = contents.strip_prefix(&[0]).unwrap_or(contents);
     if negative || bytes.len() > size_of::<u64>() {
@@ -173,7 +173,7 @@ pub(super) fn number(contents: &[u8]) -> Result<u64, Malformed> {
 
 /// Checks that every arc of an OBJECT IDENTIFIER has its shortest encoding. Reads each byte once, for any number of
 /// arcs.
-pub(super) fn identifier(contents: &[u8]) -> Result<&[u8], Malformed> {
+pub(crate) fn identifier(contents: &[u8]) -> Result<&[u8], Malformed> {
     let mut begins_arc = true;
     for byte in contents {
         if begins_arc && *byte == 0x80 {

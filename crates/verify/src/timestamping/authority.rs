@@ -1,9 +1,10 @@
 //! Timestamp authorities: checks that a chain may make timestamps, and verifies tokens.
 
 use super::asn1::{SEQUENCE, SET, constructed, write};
-use super::identifier::{CertificateIdentifier, Function};
+use super::identifier::CertificateIdentifier;
 use super::token::{Attested, Token};
 use crate::certificate::{Certificate, chain};
+use crate::hash::Function;
 use crate::{Rejection, Timestamp};
 use const_oid::db::rfc5280::{ID_CE_EXT_KEY_USAGE, ID_KP_TIME_STAMPING};
 use der::Encode as _;

@@ -3,43 +3,20 @@
 //! Version 1 names the certificate by its SHA-1 hash. Many authorities still write it, and it is OpenSSL's default. It
 //! is accepted because security does not depend on this hash: it only selects one of the certificates that are trusted,
 //! or that a trusted issuer has issued. The token's signature must then verify with that certificate's key. Everywhere
-//! else SHA-1 is refused.
+//! else in a timestamp SHA-1 is refused.
 
 use super::asn1::{Element, Fields, INTEGER, Malformed, OCTET_STRING, SEQUENCE, integer};
 use super::imprint::{algorithm, hash};
+use crate::hash::Function;
 use crate::{HashAlgorithm, Rejection};
-use aws_lc_rs::digest;
 
 /// Bytes of a SHA-1 hash.
 const SHA1_BYTES: usize = 20;
 
-/// The hash function that names a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Function {
-    /// In version 1 only.
-    Sha1,
-    Sha2(HashAlgorithm),
-}
-
-impl Function {
-    pub(super) const ALL: [Self; 4] = [
-        Self::Sha1,
-        Self::Sha2(HashAlgorithm::Sha256),
-        Self::Sha2(HashAlgorithm::Sha384),
-        Self::Sha2(HashAlgorithm::Sha512),
-    ];
-
-    pub(super) fn digest(self, der: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Sha1 => digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der).as_ref().to_vec(),
-            Self::Sha2(function) => function.digest(der),
-        }
-    }
-}
-
 /// A certificate: its hash, and optionally its issuer and serial number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CertificateIdentifier<'a> {
+    /// [`Function::Sha1`] in version 1 only.
     pub(super) function: Function,
     pub(super) hash: &'a [u8],
     /// `IssuerSerial` in DER.

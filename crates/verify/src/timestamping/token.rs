@@ -57,12 +57,17 @@ impl<'a> Token<'a> {
     /// # Errors
     /// [`Rejection::TimestampRefused`] if the authority refused the request. Otherwise as [`Self::from_der`].
     pub fn from_response(der: &'a [u8]) -> Result<Self, Rejection> {
+        Self::from_der(Self::granted(der)?)
+    }
+
+    /// The token in a `TimeStampResp`, not parsed.
+    pub(crate) fn granted(der: &'a [u8]) -> Result<&'a [u8], Rejection> {
         if der.len() > MAX_RESPONSE_BYTES {
             return Err(Rejection::TimestampMalformed);
         }
         let (status, token) = response(der).map_err(|Malformed| Rejection::TimestampMalformed)?;
         match (status, token) {
-            (0 | 1, Some(token)) => Self::from_der(token),
+            (0 | 1, Some(token)) => Ok(token),
             (0 | 1, None) => Err(Rejection::TimestampMalformed),
             _ => Err(Rejection::TimestampRefused { status }),
         }

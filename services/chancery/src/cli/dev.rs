@@ -49,6 +49,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL", help_heading = "Database", value_parser = database_url::parse)]
     database: Option<String>,
     #[command(flatten)]
+    rekor_v1: instance::RekorV1Arguments,
+    #[command(flatten)]
     rekor_v2: instance::RekorV2Arguments,
     #[command(flatten)]
     search: instance::SearchArguments,
@@ -79,6 +81,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         tiles,
         transparency,
         operations,
+        rekor_v1,
         rekor_v2,
         search,
         authority,
@@ -92,6 +95,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         tiles: &tiles,
         transparency: &transparency,
         operations: &operations,
+        rekor_v1: &rekor_v1,
         rekor_v2: &rekor_v2,
         search: &search,
         authority: &authority,

@@ -4,11 +4,12 @@ use super::Configuration;
 #[cfg(feature = "s3")]
 use crate::instance::BucketArguments;
 use crate::instance::{
-    Addresses, AuthorityArguments, OperationsArguments, RekorV2Arguments, TilesArguments, TimestampArguments,
-    TransparencyArguments, WitnessChoices, WitnessesTable,
+    Addresses, AuthorityArguments, OperationsArguments, RekorV1Arguments, RekorV2Arguments, TilesArguments,
+    TimestampArguments, TransparencyArguments, WitnessChoices, WitnessesTable,
 };
 use crate::role::Role;
 use anyhow::{Context as _, anyhow};
+use chancery_log::rekor_v1::MAX_ATTESTATION_BYTES;
 use chancery_trust::BaseUrl;
 use const_oid::ObjectIdentifier;
 
@@ -53,6 +54,15 @@ impl Configuration {
             ct_log_accepts: self.log.ct_log_accepts.clone(),
             unlogged: self.log.insecure_without_certificate_log,
         }
+    }
+
+    pub(crate) fn rekor_v1(&self) -> anyhow::Result<RekorV1Arguments> {
+        let kinds = self.log.rekor_kinds.iter().map(|name| name.parse()).collect::<Result<_, _>>();
+        Ok(RekorV1Arguments {
+            kinds: kinds.context("[log] rekor_kinds")?,
+            attestations: self.log.rekor_attestations,
+            attestation_max_bytes: self.log.rekor_attestation_max_bytes.unwrap_or(MAX_ATTESTATION_BYTES),
+        })
     }
 
     pub(crate) const fn rekor_v2(&self) -> RekorV2Arguments {

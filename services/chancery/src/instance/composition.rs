@@ -8,7 +8,7 @@
 //! A process that has not every role reaches the others at their URLs, and knows of their keys the public half.
 
 use super::{
-    AccessSettings, OperationsArguments, RekorV2Arguments, SearchArguments, Setup, SignIn,
+    AccessSettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn,
     access::Access,
     authority::{self, Issuing, RotatedAuthority},
     clock::GuardedClock,
@@ -62,6 +62,7 @@ pub(crate) struct Choices<'a> {
     pub(crate) witnesses: WitnessChoices,
     pub(crate) transparency: transparency::Settings,
     pub(crate) operations: &'a OperationsArguments,
+    pub(crate) rekor_v1: &'a RekorV1Arguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
     pub(crate) search: &'a SearchArguments,
     pub(crate) settings: authority::Settings,
@@ -282,10 +283,10 @@ impl<'a> Common<'a> {
         if !setup.roles.contains(&Role::Log) {
             return Ok(None);
         }
-        let Choices { tiles, witnesses, rekor_v2, transparency, .. } = choices;
+        let Choices { tiles, witnesses, rekor_v1, rekor_v2, transparency, .. } = choices;
         let roots = [&authority::roots(keys)[..], &transparency.accepted_roots[..]].concat();
         let (tiles, access) = (tiles.as_ref(), &access.log);
-        let opening = Opening { setup, clock, random, tiles, witnesses, rekor_v2, access };
+        let opening = Opening { setup, clock, random, tiles, witnesses, rekor_v1, rekor_v2, access };
         opening.logs(&roots).await.map(Some)
     }
 

@@ -1,7 +1,7 @@
 //! The logs of an instance, over one database, with the copies of their files.
 
 use super::{
-    CheckpointKey, RekorV2Arguments, Setup, WitnessChoices,
+    CheckpointKey, RekorV1Arguments, RekorV2Arguments, Setup, WitnessChoices,
     ct_shards::{self, CtShards},
     readiness::Checked,
     rekor_shards::{self, RekorShard, RekorShards},
@@ -53,6 +53,7 @@ pub(super) struct Opening<'a> {
     pub(super) random: &'a Arc<dyn Random>,
     pub(super) tiles: Option<&'a Destination>,
     pub(super) witnesses: &'a WitnessChoices,
+    pub(super) rekor_v1: &'a RekorV1Arguments,
     pub(super) rekor_v2: &'a RekorV2Arguments,
     pub(super) access: &'a Access,
 }
@@ -77,7 +78,7 @@ impl Opening<'_> {
         let ct = ct.read_by(self.access.readers.clone());
         running.add(ct.files(), sequencer).await?;
         let (log, sequencer) = self.log(&opener, rekor_v1::NAME, host.clone(), rekor_v1::scheme).await?;
-        let rekor = RekorV1::new(log).restricted(self.access.clone());
+        let rekor = RekorV1::new(log).restricted(self.access.clone()).with(self.rekor_v1.choices());
         running.add(rekor.files(), sequencer).await?;
         let (rekor2, sequencer) = self.rekor2(&opener).await?;
         running.add(rekor2.files(), sequencer).await?;

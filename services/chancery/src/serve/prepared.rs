@@ -8,8 +8,8 @@
 use crate::{
     configuration::Configuration,
     instance::{
-        AccessSettings, Addresses, AuthoritySettings, OperationsArguments, RekorV2Arguments, SearchArguments,
-        TilesPlace, TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
+        AccessSettings, Addresses, AuthoritySettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments,
+        SearchArguments, TilesPlace, TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
     },
     issuers::ConfiguredIssuers,
     listening::TlsFiles,
@@ -30,6 +30,7 @@ pub(crate) struct Prepared {
     pub(crate) authority: AuthoritySettings,
     pub(super) oidc_issuer: Option<BaseUrl>,
     pub(super) operations: OperationsArguments,
+    pub(super) rekor_v1: RekorV1Arguments,
     pub(super) rekor_v2: RekorV2Arguments,
     pub(super) search: SearchArguments,
     pub(super) tiles: Option<TilesPlace>,
@@ -58,6 +59,7 @@ impl Prepared {
             authority: configuration.authority()?.settings(ConfiguredIssuers::load(issuers)?),
             oidc_issuer: configuration.oidc_issuer()?,
             operations: configuration.operations()?,
+            rekor_v1: configuration.rekor_v1()?,
             rekor_v2: configuration.rekor_v2(),
             search: configuration.search.arguments(),
             tiles: tiles.flatten(),

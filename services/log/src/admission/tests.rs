@@ -7,7 +7,7 @@ use chancery_verify::key::KeyKind;
 use chancery_verify::rekor::{EntryKind, ProposedEntry};
 use chancery_verify::{hash, pem};
 use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair, SanType};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const PEOPLE: &str = "https://people.example.test";
 
@@ -151,9 +151,38 @@ fn every_signer_of_an_entry_must_be_allowed() {
     assert_eq!(rules.check("dsse", &dsse(&[&release_pem, &certificate])), Ok(()));
     assert_eq!(rules.check("dsse", &dsse(&[&release_pem, &other_pem])), Err(Refused::Key));
     assert_eq!(rules.check("dsse", &dsse(&[])), Err(Refused::Signer));
-    // A kind whose signers are not read here.
-    let timestamp = json!({ "apiVersion": "0.0.1", "kind": "rfc3161", "spec": {} }).to_string();
-    assert_eq!(rules.check("rfc3161", timestamp.as_bytes()), Err(Refused::Signer));
+}
+
+#[test]
+fn the_signers_of_every_kind_with_keys_in_pem_are_known() {
+    let ((release, release_pem), (_, other_pem), ours) = (key(), key(), Authority::new());
+    let rules = vec![rule(&[], Signers::Keys(vec![release])), rule(&[], Signers::Certificates(own()))];
+    let rules = inner(rules, &[&ours]);
+    let check = |kind: &str, spec: Value| {
+        let body = json!({ "apiVersion": "0.0.1", "kind": kind, "spec": spec }).to_string();
+        rules.check(kind, body.as_bytes())
+    };
+    let content = |signer: &str| json!({ "content": STANDARD.encode(signer) });
+    let artifact =
+        |format: &str, signer: &str| json!({ "signature": { "format": format, "publicKey": content(signer) } });
+    for (signer, verdict) in [
+        (release_pem.clone(), Ok(())),
+        (ours.issue("alice@example.test", Some(PEOPLE)), Ok(())),
+        (other_pem, Err(Refused::Key)),
+        (Authority::new().issue("alice@example.test", Some(PEOPLE)), Err(Refused::Authority)),
+    ] {
+        assert_eq!(check("rekord", artifact("x509", &signer)), verdict);
+        assert_eq!(check("jar", json!({ "signature": { "publicKey": content(&signer) } })), verdict);
+        assert_eq!(check("alpine", json!({ "publicKey": content(&signer) })), verdict);
+        assert_eq!(check("cose", json!({ "publicKey": STANDARD.encode(&signer) })), verdict);
+    }
+    // No rule can name the signers of the others.
+    for format in ["pgp", "ssh", "minisign", "other"] {
+        assert_eq!(check("rekord", artifact(format, &release_pem)), Err(Refused::Signer), "{format}");
+    }
+    for kind in ["helm", "rpm", "tuf", "rfc3161"] {
+        assert_eq!(check(kind, json!({ "publicKey": content(&release_pem) })), Err(Refused::Signer), "{kind}");
+    }
 }
 
 #[tokio::test]

@@ -9,10 +9,14 @@
 //! in the body. The second entry repeats the statement of the first, by the same key or certificate, and replaces
 //! nothing.
 
+mod attestations;
 mod http;
+mod kinds;
 mod shards;
 
+pub use attestations::{Attestations, MAX_ATTESTATION_BYTES};
 pub use http::describe;
+pub use kinds::{KindName, Kinds, UnknownKind};
 
 use crate::personality::seed::{self, Seed};
 use crate::read::tiles;
@@ -24,7 +28,7 @@ use bytes::Bytes;
 use chancery_daemon::metrics::{MetricError, Metrics};
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::note::KeyName;
-use chancery_verify::rekor::{Body, EntryKind, Promise, ProposedEntry};
+use chancery_verify::rekor::{Admission, EntryKind, Promise, ProposedEntry};
 use chancery_verify::{Hash, Rejection, Timestamp, hash};
 use serde_json::json;
 use shards::{Shard, Shards, Span};
@@ -44,6 +48,16 @@ pub fn scheme(host: &str, tree_id: i64) -> Result<Scheme, Rejection> {
 pub struct RekorV1 {
     shards: Shards,
     access: Access,
+    choices: Arc<Choices>,
+}
+
+/// What the operator of a log has chosen.
+#[derive(Debug, Clone, Default)]
+pub struct Choices {
+    /// What clients may add. What is logged already can be read whatever it is.
+    pub kinds: Kinds,
+    /// What is kept beside entries.
+    pub attestations: Attestations,
 }
 
 /// An entry's full name: tree id and leaf hash, 80 hexadecimal digits.
@@ -71,6 +85,8 @@ pub(crate) struct ProvenEntry {
     pub(crate) receipt: Receipt,
     /// Missing where the log is quarantined: it signs nothing.
     pub(crate) promise: Option<Vec<u8>>,
+    /// What is kept beside it; not of one that was just added.
+    pub(crate) attestation: Option<Bytes>,
 }
 
 /// What became of a submission.
@@ -84,13 +100,19 @@ impl RekorV1 {
     /// The personality over its first shard, for everybody.
     #[must_use]
     pub fn new(first: Log) -> Self {
-        Self { shards: Shards::new(first), access: Access::default() }
+        Self { shards: Shards::new(first), access: Access::default(), choices: Arc::default() }
     }
 
     /// The same, for whom `access` allows it.
     #[must_use]
     pub fn restricted(self, access: Access) -> Self {
         Self { access, ..self }
+    }
+
+    /// The same, as the operator has chosen.
+    #[must_use]
+    pub fn with(self, choices: Choices) -> Self {
+        Self { choices: Arc::new(choices), ..self }
     }
 
     /// The first shard.
@@ -159,7 +181,8 @@ impl RekorV1 {
     }
 
     /// Appends an admitted entry to the shard that takes entries, whichever that is by then.
-    pub(crate) async fn submit(&self, body: Body) -> Result<Submitted, Error> {
+    pub(crate) async fn submit(&self, Admission { body, attestation }: Admission) -> Result<Submitted, Error> {
+        let attestation = self.choices.attestations.of(attestation);
         let leaf_hash = body.leaf_hash();
         let leaf = Bytes::from(body.into_bytes());
         let (span, shard, outcome) = loop {
@@ -169,6 +192,7 @@ impl RekorV1 {
                 outcome => break (span, shard, outcome?),
             }
         };
+        attestations::keep(shard.log.store(), attestation).await?;
         match outcome {
             Outcome::Logged(receipt) => Ok(Submitted::Created(Box::new(promise(&shard, span, receipt).await?))),
             Outcome::AlreadyLogged { .. } => Ok(Submitted::Exists(entry_id(&shard, leaf_hash))),
@@ -246,10 +270,13 @@ impl RekorV1 {
     /// The entry at a place, or `None` past the end.
     async fn prove(&self, Place { shard, span, index }: &Place) -> Result<Option<ProvenEntry>, Error> {
         let Some(receipt) = shard.log.entry(*index).await? else { return Ok(None) };
-        if shard.log.quarantine().is_some() {
-            return Ok(Some(unpromised(shard, *span, receipt)));
-        }
-        promise(shard, *span, receipt).await.map(Some)
+        let attestation = self.choices.attestations.beside(shard.log.store(), &receipt.leaf).await?;
+        let entry = if shard.log.quarantine().is_some() {
+            unpromised(shard, *span, receipt)
+        } else {
+            promise(shard, *span, receipt).await?
+        };
+        Ok(Some(ProvenEntry { attestation, ..entry }))
     }
 }
 
@@ -291,7 +318,7 @@ fn entry_id(shard: &Shard, leaf_hash: Hash) -> EntryId {
 
 fn unpromised(shard: &Shard, span: Span, receipt: Receipt) -> ProvenEntry {
     let (id, index) = (entry_id(shard, receipt.leaf_hash), span.first + receipt.index);
-    ProvenEntry { id, log_id: shard.log_id, index, receipt, promise: None }
+    ProvenEntry { id, log_id: shard.log_id, index, receipt, promise: None, attestation: None }
 }
 
 /// Adds the inclusion promise. Of those by one key one of many is verified, which costs twice what making it does.

@@ -100,9 +100,9 @@ pub(super) fn lookup((identity, leaf): LookupRow) -> Result<Lookup, StoreError> 
     Ok(Lookup { identity: identity.map(to_u64).transpose()?, leaf })
 }
 
-pub(super) fn issuers(rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<(Hash, Bytes)>, StoreError> {
-    let issuer = |(fingerprint, certificate): (Vec<u8>, Vec<u8>)| Ok((to_hash(&fingerprint)?, certificate.into()));
-    rows.into_iter().map(issuer).collect()
+/// What is kept by its hash: issuers and attestations.
+pub(super) fn by_hash(rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<(Hash, Bytes)>, StoreError> {
+    rows.into_iter().map(|(hash, contents)| Ok((to_hash(&hash)?, contents.into()))).collect()
 }
 
 /// Counts what a [`Census`] has, of the log `$1`, whose head is the one row of `$heads`. Tiles of level 0 end with the bundle's parts, so that one is beyond the head

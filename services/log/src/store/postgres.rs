@@ -20,6 +20,7 @@
 //! What proofs are made from (entries, tiles, leaves), and where a leaf is, is read together with what others ask for at
 //! that time; see [`crate::gathered`].
 
+mod attestations;
 mod census;
 mod doubts;
 mod heads;
@@ -395,7 +396,7 @@ impl Store for PostgresStore {
 
     fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, Bytes)>> {
         Box::pin(
-            async move { convert::issuers(read("issuers", || census::issuers(&self.database.readers, log_id)).await?) },
+            async move { convert::by_hash(read("issuers", || census::issuers(&self.database.readers, log_id)).await?) },
         )
     }
 

@@ -7,6 +7,7 @@
 //! pages. Most batches add parts of bundles and rows of `identities`, and nothing else: the last part states the root hash, and
 //! the head (the view `tree_heads`) is where the newest part ends.
 
+mod attestations;
 mod batch;
 mod doubts;
 mod script;
@@ -352,7 +353,7 @@ impl Store for SqliteStore {
     fn issuers(&self, log_id: i64) -> Answer<'_, Vec<(Hash, Bytes)>> {
         Box::pin(async move {
             let query = sqlx::query_as("SELECT fingerprint, certificate FROM issuers WHERE log_id = ?");
-            convert::issuers(query.bind(log_id).fetch_all(&self.database.readers).await?)
+            convert::by_hash(query.bind(log_id).fetch_all(&self.database.readers).await?)
         })
     }
 

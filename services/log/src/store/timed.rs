@@ -1,8 +1,8 @@
 //! A store whose operations are timed, as the log sees them: with waiting for a connection and for a shared query.
 
 use super::{
-    Answer, Batch, Census, CommittedHead, Doubts, EarlierHead, End, Extension, Found, Identity, Indexed, Integration,
-    Lock, LogRecord, Lookup, NewLog, Recorded, Store, StoredEntry, TileId, Tiles,
+    Answer, Attestations, Batch, Census, CommittedHead, Doubts, EarlierHead, End, Extension, Found, Identity, Indexed,
+    Integration, Lock, LogRecord, Lookup, NewLog, Recorded, Store, StoredEntry, TileId, Tiles,
 };
 use crate::activity::Activity;
 use bytes::Bytes;
@@ -156,6 +156,20 @@ impl Store for Timed {
 
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
         self.timed("checkpoints", self.store.checkpoints(log_id, after, count))
+    }
+}
+
+impl Attestations for Timed {
+    fn put_attestation(&self, digest: Hash, data: Bytes) -> Answer<'_, ()> {
+        self.timed("put_attestation", self.store.put_attestation(digest, data))
+    }
+
+    fn attestation(&self, digest: Hash) -> Answer<'_, Option<Bytes>> {
+        self.timed("attestation", self.store.attestation(digest))
+    }
+
+    fn attestations(&self, after: Option<Hash>, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {
+        self.timed("attestations", self.store.attestations(after, count))
     }
 }
 

@@ -124,7 +124,7 @@ impl Database {
                 sqlx::raw_sql(HEADS_MAY_BE_MOVED).execute(&database.writer).await.unwrap();
             }
             Self::Postgres(_) => {
-                for table in ["logs", "heads", "bundle_parts", "identities", "tiles", "checkpoints"] {
+                for table in ["logs", "heads", "bundle_parts", "identities", "tiles", "checkpoints", "attestations"] {
                     self.execute(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await.unwrap();
                 }
             }

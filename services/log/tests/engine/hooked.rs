@@ -1,8 +1,8 @@
 //! A store with a hook at every step it takes for a log: there a test makes it fail, or the process die.
 
 use chancery_log::store::{
-    Answer, Batch, Census, CommittedHead, Doubts, EarlierHead, End, Extension, Found, Identity, Indexed, Integration,
-    Lock, LogRecord, Lookup, NewLog, Recorded, Store, StoreError, StoredEntry,
+    Answer, Attestations, Batch, Census, CommittedHead, Doubts, EarlierHead, End, Extension, Found, Identity, Indexed,
+    Integration, Lock, LogRecord, Lookup, NewLog, Recorded, Store, StoreError, StoredEntry,
 };
 use chancery_verify::tile::{TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Published,
     /// Entries are about to be read, which mirrors do for each bundle.
     BeforeEntries,
+    /// What an entry has only a hash of is about to be kept.
+    BeforeAttestation,
 }
 
 type Hook = dyn Fn(Step) -> Result<(), StoreError> + Send + Sync;
@@ -143,6 +145,21 @@ impl Store for Hooked {
     }
     fn checkpoints(&self, log_id: i64, after: Option<u64>, count: u32) -> Answer<'_, Vec<(u64, String)>> {
         self.inner.checkpoints(log_id, after, count)
+    }
+}
+
+impl Attestations for Hooked {
+    fn put_attestation(&self, digest: Hash, data: bytes::Bytes) -> Answer<'_, ()> {
+        Box::pin(async move {
+            (self.hook)(Step::BeforeAttestation)?;
+            self.inner.put_attestation(digest, data).await
+        })
+    }
+    fn attestation(&self, digest: Hash) -> Answer<'_, Option<bytes::Bytes>> {
+        self.inner.attestation(digest)
+    }
+    fn attestations(&self, after: Option<Hash>, count: u32) -> Answer<'_, Vec<(Hash, bytes::Bytes)>> {
+        self.inner.attestations(after, count)
     }
 }
 

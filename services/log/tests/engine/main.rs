@@ -8,6 +8,7 @@
     reason = "a test that fails here has found something"
 )]
 
+mod attestations;
 mod bench;
 mod broken;
 mod claims;
@@ -62,6 +63,8 @@ macro_rules! on_both_databases {
 }
 
 on_both_databases! {
+    attestations::what_an_entry_has_beside_it_is_kept_and_shown,
+    attestations::an_entry_is_acknowledged_with_what_is_beside_it,
     scenarios::concurrent_entries_get_gap_free_indices_and_duplicates_get_the_first_one,
     scenarios::a_restart_goes_on_where_the_last_run_stopped,
     scenarios::batches_that_follow_each_other_share_a_stored_checkpoint,

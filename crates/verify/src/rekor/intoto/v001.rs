@@ -10,7 +10,7 @@ use crate::rekor::dsse::{
 };
 use crate::rekor::signed::Signed;
 use crate::rekor::verifier::Verifier;
-use crate::rekor::{Body, EntryKind, base64_decode, parse_spec};
+use crate::rekor::{Admission, Body, EntryKind, base64_decode, parse_spec};
 use crate::{HashAlgorithm, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -61,9 +61,9 @@ impl CanonicalContent<'_> {
     }
 }
 
-/// Checks a proposal and returns its body: (1) no field is missing, (2) the key parses, (3) the envelope parses and is
+/// Checks a proposal: (1) no field is missing, (2) the key parses, (3) the envelope parses and is
 /// signed, (4) the key made one of its signatures.
-pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
+pub(in crate::rekor) fn admit(spec: &str) -> Result<Admission, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1)
     let content = spec.content.ok_or(Rejection::EntryRequired { path: "content" })?;
@@ -91,7 +91,8 @@ pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
         return Err(Rejection::DsseThreshold);
     }
     let payload_hash = Some(CanonicalHash::of(&payload));
-    CanonicalContent { hash: CanonicalHash::of(text.as_bytes()), payload_hash }.body(&verifier)
+    let body = CanonicalContent { hash: CanonicalHash::of(text.as_bytes()), payload_hash }.body(&verifier)?;
+    Ok(Admission { body, attestation: Some(payload) })
 }
 
 /// The text of the key. Upstream reads an empty one as missing.
@@ -102,7 +103,9 @@ fn required_key(text: Option<&str>) -> Result<&str, Rejection> {
 /// As [`admit`], and also accepts the logged form, which has no envelope to verify.
 pub(in crate::rekor) fn canonicalize(text: &str) -> Result<Body, Rejection> {
     let spec: Spec<'_> = parse_spec(text)?;
-    let Some(Content { envelope: None, hash: Some(hash), payload_hash }) = spec.content else { return admit(text) };
+    let Some(Content { envelope: None, hash: Some(hash), payload_hash }) = spec.content else {
+        return admit(text).map(|admission| admission.body);
+    };
     let verifier = Verifier::parse(&base64_decode(required_key(spec.public_key.as_deref())?)?)?;
     let payload_hash = payload_hash.map(logged_hash).transpose()?;
     CanonicalContent { hash: logged_hash(hash)?, payload_hash }.body(&verifier)

@@ -10,7 +10,7 @@ use crate::rekor::dsse::{
     CanonicalHash, LoggedHash, MAX_SIGNATURES, decode_either, logged_hash, parse_verifier, pre_authentication_encoding,
 };
 use crate::rekor::signed::Signed;
-use crate::rekor::{Body, EntryKind, base64_decode, parse_spec};
+use crate::rekor::{Admission, Body, EntryKind, base64_decode, parse_spec};
 use crate::{HashAlgorithm, Rejection};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -135,9 +135,9 @@ impl CanonicalContent<'_> {
     }
 }
 
-/// Checks a proposal and returns its body: (1) no field is missing, (2) the client's hash has the form of one, (3) the
+/// Checks a proposal: (1) no field is missing, (2) the client's hash has the form of one, (3) the
 /// payload is base64 of base64, (4) each signature was made by its key.
-pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
+pub(in crate::rekor) fn admit(spec: &str) -> Result<Admission, Rejection> {
     let spec: Spec<'_> = parse_spec(spec)?;
     // (1). Upstream reads missing objects as empty ones.
     let content = spec.content.unwrap_or_default();
@@ -154,7 +154,8 @@ pub(in crate::rekor) fn admit(spec: &str) -> Result<Body, Rejection> {
     let signed = pre_authentication_encoding(envelope.payload_type, &payload);
     let mut signed = Signed::new(&signed);
     envelope.signatures.iter().try_for_each(|signature| signature.verify(&mut signed))?;
-    CanonicalContent { envelope, hash, payload_hash: CanonicalHash::of(&payload) }.body()
+    let body = CanonicalContent { envelope, hash, payload_hash: CanonicalHash::of(&payload) }.body()?;
+    Ok(Admission { body, attestation: Some(payload) })
 }
 
 /// Reads the client's hash of its envelope. Only its form is checked: the envelope's text is not known. Its letter case
@@ -172,7 +173,7 @@ pub(in crate::rekor) fn canonicalize(text: &str) -> Result<Body, Rejection> {
     let content = spec.content.unwrap_or_default();
     let envelope = content.envelope.unwrap_or_default();
     if envelope.payload.as_deref().is_some_and(|payload| !payload.is_empty()) {
-        return admit(text);
+        return admit(text).map(|admission| admission.body);
     }
     let envelope = envelope.canonical()?;
     for signature in &envelope.signatures {

@@ -3,7 +3,7 @@
 use super::{DigestOf, LoggedSignature, LoggedSigner, Parts, malformed};
 use crate::certificate::MAX_CHAIN;
 use crate::rekor::dsse::decode_either;
-use crate::rekor::{base64_decode, parse_spec};
+use crate::rekor::{KeyFormat, base64_decode, parse_spec};
 use crate::{HashAlgorithm, Rejection, pem};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -201,4 +201,50 @@ pub(super) fn intoto_v002(spec: &str) -> Result<Parts, Rejection> {
         payload_type: Some(envelope.payload_type.into_owned()),
         signatures,
     })
+}
+
+/// A signed artifact of `rekord` or `jar`.
+#[derive(Deserialize)]
+struct Artifact<'a> {
+    #[serde(borrow)]
+    signature: ArtifactSignature<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ArtifactSignature<'a> {
+    format: Option<KeyFormat>,
+    #[serde(borrow)]
+    public_key: Key<'a>,
+}
+
+/// A package of `alpine`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Package<'a> {
+    #[serde(borrow)]
+    public_key: Key<'a>,
+}
+
+/// A message of `cose`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
+    #[serde(borrow)]
+    public_key: Cow<'a, str>,
+}
+
+/// The one signer of an entry of `rekord`, `jar`, `alpine` or `cose`.
+pub(super) fn only_signer(kind: &str, spec: &str) -> Result<LoggedSigner, Rejection> {
+    match kind {
+        "cose" => signer(&parse_spec::<Message<'_>>(spec)?.public_key),
+        "alpine" => signer(&parse_spec::<Package<'_>>(spec)?.public_key.content),
+        _ => {
+            let ArtifactSignature { format, public_key } = parse_spec::<Artifact<'_>>(spec)?.signature;
+            match format.unwrap_or_default() {
+                KeyFormat::X509 => signer(&public_key.content),
+                _ => Err(Rejection::EntryKind),
+            }
+        }
+    }
 }

@@ -46,6 +46,7 @@ async fn check_logs(
     saved: &mut SavedCheckpoints,
 ) -> anyhow::Result<Checked> {
     check::check_listing(store).await?;
+    check::check_attestations(store).await?;
     let (mut reports, mut doubts) = (Vec::new(), Vec::new());
     for record in store.logs().await? {
         let name = record.name.clone();

@@ -1,7 +1,7 @@
 //! The query of Rekor's search: what it may be, and the conditions that it stands for.
 
 use super::error::Failure;
-use super::key::{KeyFault, index_key_of};
+use super::key::index_key_of;
 use crate::query::Condition;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::terms::index_key;
@@ -130,10 +130,7 @@ impl Question {
         if let Some(key) = &self.public_key {
             let content = self.key_content().unwrap_or_default();
             let key = index_key_of(key.format.as_deref().unwrap_or_default(), &content);
-            keys.push(key.map_err(|fault| match fault {
-                KeyFault::Malformed => Failure::bad("public key provided could not be parsed"),
-                KeyFault::Unsupported => Failure::bad("the PKI format requested is not supported by this server"),
-            })?);
+            keys.push(key.ok_or_else(|| Failure::bad("public key provided could not be parsed"))?);
         }
         keys.extend(self.email.iter().chain(&self.subject).cloned());
         let conditions = keys.iter().map(|key| Condition::one_of(index_key::terms(key)));

@@ -5,21 +5,23 @@ use super::parameters::{self, Parameters};
 use super::response::{Json, LogEntry, log_entry};
 use super::{proposal, receive_json};
 use crate::admission::WriteRules;
-use crate::personality::rekor_v1::{EntryId, RekorV1, Submitted};
+use crate::personality::rekor_v1::{Choices, EntryId, RekorV1, Submitted};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chancery_verify::rekor::{Body, ProposedEntry};
+use chancery_verify::rekor::{Admission, ProposedEntry};
+use std::sync::Arc;
 
 /// What names an entry.
 pub(super) const ID: &str = "^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$";
 
 /// `POST`: 201 with the entry, its id as entity tag and its location; 409 where it is logged already.
 pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Result<Response, Failure> {
-    let rules = rekor.access.rules.clone();
-    let body = receive_json(request, "proposedEntry").await?.run(move |json| admit(json, &rules)).await??;
-    match rekor.submit(body).await? {
+    let (rules, choices) = (rekor.access.rules.clone(), Arc::clone(&rekor.choices));
+    let received = receive_json(request, "proposedEntry").await?;
+    let admitted = received.run(move |json| admit(json, &choices, &rules)).await??;
+    match rekor.submit(admitted).await? {
         Submitted::Exists(id) => Err(Failure::Conflict(id)),
         Submitted::Created(entry) => {
             let location = (header::LOCATION, error::location(entry.id));
@@ -29,16 +31,20 @@ pub(super) async fn create(State(rekor): State<RekorV1>, request: Request) -> Re
     }
 }
 
-/// Checks a proposal and returns the body of its entry.
-fn admit(json: &[u8], rules: &WriteRules) -> Result<Body, Failure> {
+/// Checks a proposal.
+fn admit(json: &[u8], choices: &Choices, rules: &WriteRules) -> Result<Admission, Failure> {
     let proposal = ProposedEntry::parse(json).map_err(|_| Failure::Json)?;
     proposal::verify_kind(&proposal)?;
     proposal::verify_members(&proposal)?;
-    let unsupported = || Failure::Bad(format!("error processing entry: {}", proposal::unsupported(&proposal)));
-    let kind = proposal::kind_of(&proposal).ok_or_else(unsupported)?;
-    let body = kind.admit(&proposal).map_err(Failure::Entry)?;
-    rules.check(kind.name(), &body).map_err(Failure::NotAccepted)?;
-    Ok(body)
+    let refused = |reason| Failure::Bad(format!("error processing entry: {reason}"));
+    let kind = proposal::kind_of(&proposal).ok_or_else(|| refused(proposal::unsupported(&proposal)))?;
+    // Before anything is unpacked or verified.
+    if !choices.kinds.take(kind) {
+        return Err(refused(proposal::disabled(kind)));
+    }
+    let admitted = kind.admission(&proposal).map_err(Failure::Entry)?;
+    rules.check(kind.name(), &admitted.body).map_err(Failure::NotAccepted)?;
+    Ok(admitted)
 }
 
 /// `GET ?logIndex=N`.

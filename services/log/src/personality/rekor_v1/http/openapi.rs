@@ -92,7 +92,7 @@ fn writes(group: &mut Group<'_>) {
         .answer(201, "The entry, by its id, with proof, checkpoint and promise.", [Content::json::<LogEntry>()])
         .answer_header("etag", "The entry's id, without quotes.")
         .answer_header("location", "Path of the entry.")
-        .answer(400, "The body is not JSON, or not a valid entry.", error())
+        .answer(400, "The body is not JSON, or not a valid entry of a kind that this log takes.", error())
         .answer(403, "With `[log.write]`: the entry is valid, and no rule of the log allows it.", error())
         .answer(409, "The entry is in the log already.", error())
         .answer_header("location", "Path of the existing entry.")
@@ -139,7 +139,11 @@ fn proposed_entry() -> Value {
         EntryKind::ALL.into_iter().map(|kind| format!("`{}` {}", kind.name(), kind.version())).collect();
     json!({
         "type": "object",
-        "description": format!("An entry of one of these kinds: {}. Unknown members are ignored.", kinds.join(", ")),
+        "description": format!(
+            "An entry of one of these kinds: {}. Which of them clients may add is a setting; by default all but `jar`, `rpm` and \
+             `alpine`. Unknown members are ignored.",
+            kinds.join(", ")
+        ),
         "properties": {
             "kind": { "type": "string", "enum": names },
             "apiVersion": { "type": "string", "pattern": proposal::VERSION, "description": "Version of the kind." },

@@ -41,6 +41,11 @@ pub(super) fn unsupported(proposal: &ProposedEntry<'_>) -> String {
     format!("entry kind '{name}' does not support inserting entries of version '{version}'")
 }
 
+/// The reason where this log takes no entries of the kind.
+pub(super) fn disabled(kind: EntryKind) -> String {
+    format!("entry kind '{}' is not enabled for submission on this server", kind.name())
+}
+
 /// Whether [`VERSION`] matches.
 fn is_semantic(version: &str) -> bool {
     let (rest, build) = version.split_once('+').map_or((version, None), |(rest, build)| (rest, Some(build)));

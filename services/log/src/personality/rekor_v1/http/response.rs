@@ -34,6 +34,9 @@ pub(super) type LogEntry = BTreeMap<String, LogEntryBody>;
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogEntryBody {
+    /// What the entry has only a hash of. Missing where nothing is kept, and in the answer to a new entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attestation: Option<Attestation>,
     /// The canonical bytes, in base64.
     body: String,
     /// Seconds since 1970.
@@ -44,6 +47,13 @@ pub(super) struct LogEntryBody {
     /// Counts over all shards.
     log_index: u64,
     verification: Verification,
+}
+
+/// The payload of an envelope, or a whole COSE message.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Attestation {
+    /// In base64.
+    data: String,
 }
 
 /// What proves an entry.
@@ -128,6 +138,7 @@ pub(super) fn log_entry(entry: &ProvenEntry) -> LogEntry {
     let receipt = &entry.receipt;
     let published = &receipt.published;
     let body = LogEntryBody {
+        attestation: entry.attestation.as_ref().map(|data| Attestation { data: STANDARD.encode(data) }),
         body: STANDARD.encode(&receipt.leaf),
         integrated_time: receipt.timestamp.seconds(),
         log_id: hex::encode(entry.log_id),

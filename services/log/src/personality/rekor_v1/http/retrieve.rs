@@ -1,13 +1,14 @@
 //! `POST /api/v1/log/entries/retrieve`: up to ten entries by id, proposal or index.
 //!
 //! Whoever proposes an entry has it, so it is answered to everybody where entries are for readers, too: clients that verify a
-//! signature without a bundle ask that way. Ids and indices can be counted up, so these are for readers.
+//! signature without a bundle ask that way. Ids and indices can be counted up, so these are for readers. So is what is kept
+//! beside an entry: whoever has an entry may have only the hash of that.
 
 use super::entries::{BadName, EntryName, ID, parse_name};
 use super::error::{Failure, sentence};
 use super::response::{Json, LogEntry, log_entry};
 use super::{proposal, receive_json};
-use crate::personality::rekor_v1::RekorV1;
+use crate::personality::rekor_v1::{Choices, ProvenEntry, RekorV1};
 use crate::reader::bearer;
 use axum::extract::{Request, State};
 use chancery_verify::Hash;
@@ -15,6 +16,7 @@ use chancery_verify::rekor::ProposedEntry;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// Entries one request may ask for, over all three lists.
 pub(super) const MAX_ENTRIES: usize = 10;
@@ -55,10 +57,12 @@ impl Wanted {
 /// Entries that do not exist are left out of the answer.
 pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> Result<Json<Vec<LogEntry>>, Failure> {
     let token = bearer(request.headers()).to_owned();
-    let wanted = receive_json(request, "entry").await?.run(|json| wanted(json)).await??;
+    let choices = Arc::clone(&rekor.choices);
+    let wanted = receive_json(request, "entry").await?.run(move |json| wanted(json, &choices)).await??;
     if !wanted.is_at_hand() {
         rekor.access.readers.admit(&token).await.map_err(Failure::NotAReader)?;
     }
+    let is_for_everybody = wanted.is_at_hand() && rekor.access.readers.are_restricted();
     let mut found = Vec::new();
     for name in wanted.names {
         match name {
@@ -69,7 +73,10 @@ pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> 
         }
     }
     for leaf_hash in wanted.leaf_hashes {
-        found.extend(rekor.all_by_leaf_hash(leaf_hash).await?);
+        let entries = rekor.all_by_leaf_hash(leaf_hash).await?.into_iter();
+        found.extend(
+            entries.map(|entry| if is_for_everybody { ProvenEntry { attestation: None, ..entry } } else { entry }),
+        );
     }
     for index in wanted.indexes {
         found.extend(rekor.by_index(index).await?);
@@ -80,7 +87,7 @@ pub(super) async fn retrieve(State(rekor): State<RekorV1>, request: Request) -> 
 /// Reads a query, in this order: (1) the JSON, and how much is asked for in each list, (2) what the schema says of entries,
 /// ids and indexes, (3) how much is asked for in all, (4) the ids and entries themselves. An entry is checked as if it were
 /// proposed. Upstream reads every entry before it counts them.
-fn wanted(json: &[u8]) -> Result<Wanted, Failure> {
+fn wanted(json: &[u8], choices: &Choices) -> Result<Wanted, Failure> {
     // (1)
     let no_query = || malformed("it is not a search query");
     // Serde would also read a list of the three lists.
@@ -114,7 +121,7 @@ fn wanted(json: &[u8]) -> Result<Wanted, Failure> {
     let name =
         |(id, name): (&String, Result<_, BadName>)| name.map_err(|_| Failure::Bad(format!("invalid entryID {id}")));
     let names = names.into_iter().map(name).collect::<Result<_, _>>()?;
-    let leaf_hashes = proposals.iter().map(leaf_hash).collect::<Result<_, _>>()?;
+    let leaf_hashes = proposals.iter().map(|proposal| leaf_hash(proposal, choices)).collect::<Result<_, _>>()?;
     Ok(Wanted { names, leaf_hashes, indexes })
 }
 
@@ -133,9 +140,13 @@ fn malformed(reason: &str) -> Failure {
     Failure::Bad(format!("parsing entry body from \"\" failed, because {reason}"))
 }
 
-/// The leaf hash of an entry. Other than where one is created, the reason of a refusal stands alone.
-fn leaf_hash(proposal: &ProposedEntry<'_>) -> Result<Hash, Failure> {
+/// The leaf hash of an entry. Other than where one is created, the reason of a refusal stands alone. Archives are not unpacked
+/// where no client may add them; their entries are found by name and index.
+fn leaf_hash(proposal: &ProposedEntry<'_>, choices: &Choices) -> Result<Hash, Failure> {
     let kind = proposal::kind_of(proposal).ok_or_else(|| Failure::Bad(proposal::unsupported(proposal)))?;
+    if kind.is_archive() && !choices.kinds.take(kind) {
+        return Err(Failure::Bad(proposal::disabled(kind)));
+    }
     let body = kind.canonicalize(proposal).map_err(|rejection| Failure::Bad(sentence(&rejection)))?;
     Ok(body.leaf_hash())
 }

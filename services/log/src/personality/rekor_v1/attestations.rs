@@ -1,0 +1,60 @@
+//! What a log keeps beside entries, where its operator has said so: payloads of envelopes, and COSE messages. Their entries
+//! have only a hash of them.
+//!
+//! Kept after the entry's commit and before its answer: what an acknowledged entry has beside it is not lost. A request that
+//! fails in between is repeated by its client, and keeps it then. Nothing is shown that has another hash than the entry says.
+
+use crate::Error;
+use crate::store::Store;
+use bytes::Bytes;
+use chancery_verify::hash;
+use chancery_verify::rekor::attestation_hash;
+
+/// The largest that is kept, in bytes, unless the operator says otherwise; upstream's.
+pub const MAX_ATTESTATION_BYTES: usize = 100 * 1024;
+
+/// Whether attestations are kept and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Attestations {
+    /// They are not. As upstream without its flag: payloads may be private, and are sent by whoever reaches the log.
+    #[default]
+    Dropped,
+    /// Those that are not too large are kept. Of the others only the entry is.
+    Kept {
+        /// The largest that is kept, in bytes.
+        max_bytes: usize,
+    },
+}
+
+impl Attestations {
+    /// What is to be kept of what a proposal had beside its body.
+    pub(super) fn of(self, attestation: Option<Vec<u8>>) -> Option<Bytes> {
+        match self {
+            Self::Kept { max_bytes } => attestation.filter(|data| data.len() <= max_bytes).map(Bytes::from),
+            Self::Dropped => None,
+        }
+    }
+
+    /// Reads what is kept beside an entry.
+    pub(super) async fn beside(self, store: &dyn Store, body: &[u8]) -> Result<Option<Bytes>, Error> {
+        let (Self::Kept { .. }, Some(digest)) = (self, attestation_hash(body)) else { return Ok(None) };
+        let kept = store.attestation(digest).await?;
+        let is_it = kept.as_ref().is_none_or(|data| hash::sha256(data) == digest);
+        if !is_it {
+            let digest = hex::encode(digest);
+            tracing::error!(
+                digest,
+                "what is kept beside an entry has another hash than the entry says, and is not shown"
+            );
+        }
+        Ok(kept.filter(|_| is_it))
+    }
+}
+
+/// Keeps what an entry that is committed has beside it.
+pub(super) async fn keep(store: &dyn Store, attestation: Option<Bytes>) -> Result<(), Error> {
+    if let Some(data) = attestation {
+        store.put_attestation(hash::sha256(&data), data).await?;
+    }
+    Ok(())
+}
