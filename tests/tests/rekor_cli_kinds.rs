@@ -1,6 +1,6 @@
 //! rekor-cli adds entries of every kind and in every format of keys, finds them again, and checks every answer itself.
 //!
-//! What it adds was signed by GnuPG, OpenSSH, OpenSSL, jarsigner and the Go libraries of each format; the bodies are those that
+//! What it adds was signed by `GnuPG`, `OpenSSH`, `OpenSSL`, jarsigner and the Go libraries of each format; the bodies are those that
 //! Rekor's own code makes.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -37,7 +37,7 @@ fn options(person: &Person, proposal: &Value) -> String {
         "alpine" => ("/package/content", "/publicKey/content", "x509"),
         other => panic!("{other}"),
     };
-    let mut options = format!("--type {kind}");
+    let mut options = vec![format!("--type {kind}")];
     for (option, place) in [("artifact", artifact), ("public-key", key), ("signature", "/signature/content")] {
         let contents = match spec.pointer(place).filter(|_| !place.is_empty()) {
             Some(Value::String(text)) => STANDARD.decode(text).unwrap(),
@@ -45,15 +45,15 @@ fn options(person: &Person, proposal: &Value) -> String {
             None => continue,
         };
         person.write(option, contents);
-        options += &format!(" --{option} {option}");
+        options.push(format!("--{option} {option}"));
     }
     if !format.is_empty() {
-        options += &format!(" --pki-format {format}");
+        options.push(format!("--pki-format {format}"));
     }
     if let Some(aad) = spec.pointer("/data/aad").and_then(Value::as_str).filter(|aad| !aad.is_empty()) {
-        options += &format!(" --aad {aad}");
+        options.push(format!("--aad {aad}"));
     }
-    options
+    options.join(" ")
 }
 
 #[test]
@@ -121,14 +121,14 @@ fn finds_entries_by_keys_of_every_format() {
         ("rekord minisign, as signify", "minisign"),
         ("tuf timestamp", "tuf"),
     ];
-    let named = names.map(|(name, format)| {
+    let logged = names.map(|(name, format)| {
         let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap();
         let proposal = &vector["proposal"];
         let id = Entry::parse(&stack.post(ENTRIES, proposal).expect(201).json()).id;
         (proposal, format, id)
     });
     wait(&stack);
-    for (proposal, format, id) in named {
+    for (proposal, format, id) in logged {
         // Writes the key.
         options(&alice, proposal);
         let search = alice.rekor_cli().args("search --public-key public-key --pki-format").arg(format);

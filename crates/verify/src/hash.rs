@@ -61,11 +61,6 @@ impl HashAlgorithm {
         digest::digest(self.backend(), data).as_ref().to_vec()
     }
 
-    /// Begins a digest that is computed piece by piece.
-    pub(crate) fn streaming(self) -> Streaming {
-        Streaming(digest::Context::new(self.backend()))
-    }
-
     /// Converts a given digest to the form that signature checks take.
     pub(crate) fn import(self, value: &[u8]) -> Result<digest::Digest, Rejection> {
         digest::Digest::import_less_safe(value, self.backend()).map_err(|_| Rejection::DigestLength)

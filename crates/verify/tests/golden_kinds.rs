@@ -1,5 +1,5 @@
 //! Entries of Rekor v1's kinds for packages, archives and the formats of other tools. Bodies by upstream's code are
-//! rebuilt byte by byte, from signatures made by GnuPG, OpenSSH, OpenSSL, jarsigner and the Go libraries of each format
+//! rebuilt byte by byte, from signatures made by `GnuPG`, `OpenSSH`, `OpenSSL`, jarsigner and the Go libraries of each format
 //! (`golden/rekor1-kinds/make`). Also proposals that are refused.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]

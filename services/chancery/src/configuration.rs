@@ -191,6 +191,7 @@ pub(crate) struct CaTable {
 }
 
 /// The logs.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a configuration file, each with its name")]
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogTable {

@@ -96,8 +96,8 @@ impl From<Page> for Shown {
 }
 
 impl From<Certificates> for Shown {
-    fn from(Certificates { certificates, cursor, complete_to }: Certificates) -> Self {
-        let lines: Vec<String> = certificates.iter().map(Certificate::line).collect();
+    fn from(Certificates { found, cursor, complete_to }: Certificates) -> Self {
+        let lines: Vec<String> = found.iter().map(Certificate::line).collect();
         Self::new(&lines, cursor, &complete_to)
     }
 }

@@ -112,9 +112,9 @@ fn write_length(out: &mut Vec<u8>, major: u8, length: usize) {
     let major = major << 5;
     match bytes {
         [.., low @ 0..24] if length < 24 => out.push(major | low),
-        [.., low] if length < 1 << 8 => out.extend([major | 24, low]),
-        [.., high, low] if length < 1 << 16 => out.extend([major | 25, high, low]),
-        [.., a, b, c, d] => out.extend([major | 26, a, b, c, d]),
+        [.., low] if length < 1 << 8 => out.extend([major | 0x18, low]),
+        [.., high, low] if length < 1 << 16 => out.extend([major | 0x19, high, low]),
+        [.., a, b, c, d] => out.extend([major | 0x1a, a, b, c, d]),
     }
 }
 

@@ -170,7 +170,7 @@ impl Signature {
             (4 | 25 | 29 | 32 | 33, _) => return Err(Fault::Malformed),
             (5, _) if contents.len() != 2 => return Err(Fault::Malformed),
             (6, _) if contents.last() != Some(&0) => return Err(Fault::Malformed),
-            (39, _) if contents.len() % 2 != 0 => return Err(Fault::Malformed),
+            (39, _) if !contents.len().is_multiple_of(2) => return Err(Fault::Malformed),
             (5 | 6 | 11 | 21..=24 | 26 | 28 | 30 | 35 | 39, _) => {}
             _ if subpacket.is_critical => return Err(Fault::Unsupported),
             _ => {}
