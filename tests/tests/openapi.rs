@@ -397,10 +397,8 @@ fn a_witness_describes_itself() {
     for operation in description.operations() {
         let method = operation.method.to_uppercase();
         let request = at(&operation.path.replace("{origin}", &origin), &method);
-        let request = if method == "POST" { request.body("text/plain", "nonsense") } else { request };
-        let answer = request.send();
-        let broken = description.broken_promise(operation, &answer);
-        assert_eq!(broken, None, "{}", operation.name());
+        let answer = if method == "POST" { request.body("text/plain", "nonsense") } else { request }.send();
+        assert_eq!(description.broken_promise(operation, &answer), None, "{}", operation.name());
         // Nothing was cosigned yet.
         assert!(answer.status != 404 || answer.text().starts_with("nothing was cosigned"), "{}", operation.name());
     }
@@ -444,9 +442,7 @@ fn routes_in(text: &str) -> (BTreeSet<String>, Vec<String>) {
     for argument in text.split(".route(").skip(1).map(str::trim_start) {
         let name = argument.split(',').next().unwrap();
         match literal(argument).or_else(|| constant(text, name)) {
-            Some(path) => {
-                paths.insert(path.replace("{*", "{"));
-            }
+            Some(path) => _ = paths.insert(path.replace("{*", "{")),
             None => computed.push(name.to_owned()),
         }
     }
