@@ -144,8 +144,8 @@ impl<'a> Fields<'a> {
 /// Serial numbers may be of any length, and zero. Go refuses negative ones since version 1.23.
 fn verify_serial_number(field: &[u8]) -> Result<(), Rejection> {
     match tbs::contents(field, Tag::Integer).map_err(|_| Rejection::CertificateMalformed)? {
-        [] | [0, 0..=0x7f, ..] | [0xff, 0x80.., ..] => Err(Rejection::CertificateMalformed),
-        [0x80.., ..] => Err(Rejection::CertificateForm { fault: "its serial number is negative" }),
+        [] | [0, 0..=0x7f, ..] | [0xff, 0x80..=0xff, ..] => Err(Rejection::CertificateMalformed),
+        [0x80..=0xff, ..] => Err(Rejection::CertificateForm { fault: "its serial number is negative" }),
         _ => Ok(()),
     }
 }
