@@ -1,8 +1,13 @@
 //! What a server says that it answers (OpenAPI 3.1), as a test reads it: which requests there are, and whether an answer is
 //! one of those that are promised.
 
-use crate::http::Response;
+use crate::{http::Response, manual, program::Program, stack::chancery_binary};
 use serde_json::{Map, Value};
+
+/// What `chancery reference` prints.
+pub fn reference(page: &str) -> String {
+    Program::new(chancery_binary(), &manual::root()).args("reference").arg(page).run().succeeds()
+}
 
 /// A server's description.
 pub struct Description(pub Value);

@@ -342,9 +342,9 @@ fn many_digests_are_looked_for_at_once() {
     assert_eq!(known.iter().map(|known| known["digest"].as_str().unwrap()).collect::<Vec<_>>(), digests);
     for (number, known) in known.iter().enumerate() {
         let entries = known["entries"].as_array().unwrap();
-        assert_eq!(entries.len(), usize::from(number % 2 == 0), "{known}");
+        assert_eq!(entries.len(), usize::from(number.is_multiple_of(2)), "{known}");
         assert_eq!(known["more"], number == 0, "{known}");
-        if number > 0 && number % 2 == 0 {
+        if number > 0 && number.is_multiple_of(2) {
             assert_eq!(places(entries), [("rekor".to_owned(), logged[number / 2])]);
         }
     }
@@ -358,7 +358,7 @@ fn many_digests_are_looked_for_at_once() {
     let too_many = [&many[..], &digests[..]].concat();
     for (body, text) in [
         (json!({"digests": []}), "ask for 1 to 10000 digests"),
-        (json!({ "digests": too_many }), "ask for 1 to 10000 digests"),
+        (json!({"digests": too_many}), "ask for 1 to 10000 digests"),
         (json!({"digests": ["sha256:ab"]}), "digests[0]: write a digest"),
         (json!({"digests": digests, "entries": 11}), "entries: write a number from 1 to 10"),
         (json!({"digest": digests}), "the body must be "),

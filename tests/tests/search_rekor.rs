@@ -56,7 +56,7 @@ fn entries_are_found_by_digest_key_and_name_with_and_or() {
     let both = |operator: Value| json!({ "hash": hex, "publicKey": key(&one), "operator": operator });
     assert_eq!(found(&stack, &both(json!("and"))), set([&by_one]));
     for or in [json!("or"), json!(""), Value::Null] {
-        let either = all_of_one.iter().cloned().chain([by_other.clone()]).collect();
+        let either: BTreeSet<String> = all_of_one.iter().cloned().chain([by_other.clone()]).collect();
         assert_eq!(found(&stack, &both(or.clone())), either, "{or}");
     }
     for nothing in [

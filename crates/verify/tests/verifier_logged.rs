@@ -1,6 +1,6 @@
 //! Log entries by themselves: what is established without bundle and artifact, and what is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails here has found something")]
 
 mod made;
 

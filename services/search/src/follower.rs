@@ -74,6 +74,8 @@ struct Memory {
     waits: u32,
     /// The version at which following has ended.
     stopped: Option<i64>,
+    /// Whether that was logged.
+    is_told: bool,
     /// Whether the last round failed.
     is_failing: bool,
 }
@@ -117,8 +119,11 @@ impl Follower {
             error => error.to_string(),
         };
         if error.is_final() {
-            tracing::error!(log.name = name, reason, "the index of a log is not continued");
-            memory.stopped = memory.seen;
+            // Once. Without a progress that can be read there is no version to stop at, and every round ends here.
+            if !memory.is_told || memory.stopped != memory.seen {
+                tracing::error!(log.name = name, reason, "the index of a log is not continued");
+            }
+            (memory.stopped, memory.is_told) = (memory.seen, true);
             self.statuses.state(log_id, &name, State::Stopped(reason));
         } else {
             // Once, not twice a second.
@@ -147,7 +152,7 @@ impl Follower {
         if memory.is_failing {
             tracing::info!(log.name = name, "the index of a log is continued");
         }
-        (memory.is_failing, memory.stopped) = (false, None);
+        (memory.is_failing, memory.stopped, memory.is_told) = (false, None, false);
         self.statuses.state(log_id, &name, State::Following);
         Ok(round)
     }

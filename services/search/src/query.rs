@@ -187,8 +187,8 @@ mod tests {
             let refused = read(query).unwrap_err();
             assert_eq!(refused.parameter, parameter, "{query}");
         }
-        let many: Vec<String> = (0..=MAX_VALUES).map(|number| format!("ref={number}")).collect();
-        assert_eq!(read(&many.join("&")).unwrap_err().parameter, "ref");
+        let many = "ref=1&".repeat(MAX_VALUES + 1);
+        assert_eq!(read(&many).unwrap_err().parameter, "ref");
     }
 
     #[test]

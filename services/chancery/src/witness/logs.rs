@@ -4,7 +4,7 @@
 //! every two seconds, and at once on SIGHUP. Of the configuration file only the logs are taken; everything else is decided at
 //! the start. If a file cannot be used, the witness goes on with the logs of before.
 
-use super::WitnessConfiguration;
+use super::configuration::WitnessConfiguration;
 use anyhow::{Context as _, ensure};
 use chancery_daemon::reload::Looks;
 use chancery_verify::witness::{Log, parse_list};

@@ -1,10 +1,8 @@
 //! `chancery witness serve`: a witness in a process of its own, so that it shares nothing with the logs it looks after.
 
+use super::configuration::WitnessConfiguration;
 use super::logs;
-use crate::{
-    listening::{Listening, TlsFiles},
-    logging::TelemetryTable,
-};
+use crate::listening::Listening;
 use anyhow::Context as _;
 use chancery_daemon::{
     clock::{ClockGuard, SystemClock, SystemUptime},
@@ -15,65 +13,7 @@ use chancery_daemon::{
 };
 use chancery_verify::{Timestamp, witness::Log};
 use chancery_witness::{Settings, Witness};
-use serde::Deserialize;
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
-
-/// A witness's configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct WitnessConfiguration {
-    /// Its name, decided for ever at the first start.
-    pub(crate) name: String,
-    /// Directory for its key and what it has cosigned.
-    pub(crate) data: PathBuf,
-    /// The logs it cosigns for: verifier keys, or `ORIGIN=VKEY`.
-    #[serde(default)]
-    pub(crate) logs: Vec<String>,
-    /// File with further logs, in the format of the witness network.
-    pub(crate) log_list: Option<PathBuf>,
-    /// Where it listens.
-    pub(crate) listen: WitnessListen,
-    /// Its log.
-    #[serde(default)]
-    pub(crate) telemetry: TelemetryTable,
-    /// Where all of this was read, if it was a file.
-    #[serde(skip)]
-    pub(crate) file: Option<PathBuf>,
-}
-
-/// Where a witness listens.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct WitnessListen {
-    /// Address and port for logs and monitors.
-    pub(crate) address: SocketAddr,
-    /// Address and port for Prometheus. Only Prometheus should reach it.
-    pub(crate) metrics: Option<SocketAddr>,
-    /// Certificate and key in PEM; without them a proxy in front must speak TLS.
-    pub(crate) tls: Option<TlsFiles>,
-}
-
-impl WitnessConfiguration {
-    /// Reads a file; relative paths are relative to it.
-    pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
-        let read = || -> anyhow::Result<Self> {
-            let mut configuration: Self = toml::from_str(&fs::read_to_string(path)?)?;
-            let directory = path.parent().unwrap_or(Path::new(""));
-            let tls = configuration.listen.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
-            for file in tls.chain([&mut configuration.data]).chain(&mut configuration.log_list) {
-                *file = directory.join(&*file);
-            }
-            configuration.file = Some(path.to_owned());
-            Ok(configuration)
-        };
-        read().with_context(|| format!("cannot use {}", path.display()))
-    }
-}
+use std::{path::Path, sync::Arc};
 
 /// Cosigns until SIGTERM or SIGINT.
 pub(crate) async fn run(configuration: WitnessConfiguration) -> anyhow::Result<()> {
@@ -137,6 +77,7 @@ fn open(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn the_file_in_deploy_can_be_used() {

@@ -127,7 +127,7 @@ pub(crate) async fn a_quarantine_is_recorded_in_the_database_once(bench: Bench) 
     std::fs::create_dir_all(file.join("in the way")).unwrap();
     let (database, store) = (&running.database, running.database.store());
     database.drop_triggers().await;
-    database.execute("UPDATE bundle_parts SET first_index = 100000 WHERE first_index = 7").await.unwrap();
+    database.execute("DELETE FROM bundle_parts WHERE first_index = 7").await.unwrap();
     running.log.entry(7).await.unwrap_err();
     eventually("it is recorded", async || recorded(&*store).await.is_some()).await;
     database.execute("DELETE FROM quarantined_logs").await.unwrap();

@@ -1,6 +1,6 @@
 //! Which of many digests are in a log: one look at the index for all of them, then the entries.
 
-use super::entry::{self, Found};
+use super::entry::{self, Place};
 use super::logs::{self, AskedLog};
 use super::{AskError, Asking};
 use crate::query::filters::of_digest;
@@ -21,7 +21,7 @@ const BATCH: usize = 512;
 pub(crate) struct OfDigest {
     pub(crate) digest: Digest,
     /// The newest entries first.
-    pub(crate) found: Vec<Arc<Found>>,
+    pub(crate) found: Vec<Place>,
     /// Whether there may be more than were asked for.
     pub(crate) more: bool,
 }
@@ -43,7 +43,7 @@ pub(crate) async fn of_digests(
         }
     }
     for answer in &mut all {
-        answer.found.sort_by_key(|found| std::cmp::Reverse((found.time, found.log.log_id, found.index)));
+        answer.found.sort_by_key(|place| std::cmp::Reverse((place.time, place.log.log_id, place.index)));
         answer.more |= answer.found.len() > entries;
         answer.found.truncate(entries);
     }
@@ -56,7 +56,7 @@ async fn in_log(
     log: &Arc<AskedLog>,
     conditions: &[Condition],
     entries: usize,
-) -> Result<Vec<(Vec<Arc<Found>>, bool)>, AskError> {
+) -> Result<Vec<(Vec<Place>, bool)>, AskError> {
     let terms: Vec<Term> = conditions.iter().flat_map(|condition| condition.exact.iter().cloned()).collect();
     let postings = asking.index().postings_of_each(log.log_id, &terms, 0..log.size, entries + 1).await?;
     let mut postings = postings.into_iter();
@@ -64,17 +64,26 @@ async fn in_log(
         .iter()
         .map(|condition| postings.by_ref().take(condition.exact.len()).flatten().collect::<BTreeSet<u64>>())
         .collect();
-    let newest = |set: &BTreeSet<u64>| set.iter().rev().take(entries).copied().collect::<Vec<u64>>();
-    let wanted: BTreeSet<u64> = candidates.iter().flat_map(newest).collect();
-    let wanted: Vec<u64> = wanted.into_iter().collect();
-    let mut read: BTreeMap<u64, Arc<Found>> = BTreeMap::new();
-    for indices in wanted.chunks(BATCH) {
-        read.extend(entry::read(log, indices).await?.into_iter().map(|found| (found.index, Arc::new(found))));
+    // Which conditions name an entry: one that was read is looked at once, and only its place is kept.
+    let mut wanted: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (number, candidates) in candidates.iter().enumerate() {
+        for index in candidates.iter().rev().take(entries) {
+            wanted.entry(*index).or_default().push(number);
+        }
     }
-    let answer = |(condition, candidates): (&Condition, &BTreeSet<u64>)| {
-        let read = newest(candidates).into_iter().filter_map(|index| read.get(&index).cloned());
-        let found = read.filter(|found| condition.holds(&found.terms)).collect();
-        (found, candidates.len() > entries)
-    };
-    Ok(conditions.iter().zip(&candidates).map(answer).collect())
+    let mut answers: Vec<(Vec<Place>, bool)> =
+        candidates.iter().map(|candidates| (Vec::new(), candidates.len() > entries)).collect();
+    let indices: Vec<u64> = wanted.keys().copied().collect();
+    for indices in indices.chunks(BATCH) {
+        for found in entry::read(log, indices).await? {
+            for number in wanted.get(&found.index).into_iter().flatten() {
+                if let (Some(condition), Some((places, _))) = (conditions.get(*number), answers.get_mut(*number))
+                    && condition.holds(&found.terms)
+                {
+                    places.push(found.place());
+                }
+            }
+        }
+    }
+    Ok(answers)
 }

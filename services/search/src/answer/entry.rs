@@ -28,6 +28,21 @@ pub(crate) struct Found {
     pub(crate) terms: Vec<Term>,
 }
 
+/// Where an entry is, without what is in it: what is kept of many.
+pub(crate) struct Place {
+    pub(crate) log: Arc<AskedLog>,
+    pub(crate) index: u64,
+    pub(crate) time: Option<Timestamp>,
+    leaf_hash: Hash,
+}
+
+impl Place {
+    /// Its full name.
+    pub(crate) fn id(&self) -> String {
+        self.log.entry_id(&self.leaf_hash)
+    }
+}
+
 impl Found {
     fn new(log: Arc<AskedLog>, index: u64, entry: SourceEntry) -> Self {
         let SourceEntry { leaf, extra, timestamp_ms } = entry;
@@ -44,6 +59,10 @@ impl Found {
     /// What is shown of it. The error says why it cannot be parsed.
     pub(crate) fn summary(&self) -> Result<Summary, Rejection> {
         parsed(self.log.kind, &self.leaf, &self.extra).map(|entry| entry.summary())
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place { log: Arc::clone(&self.log), index: self.index, time: self.time, leaf_hash: self.leaf_hash }
     }
 
     /// Its full name.

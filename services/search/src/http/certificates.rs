@@ -53,8 +53,8 @@ impl Certificate {
         Self {
             entry: Entry::of(found),
             unused: uses.are_none(),
-            used_in: by_certificate.iter().map(|found| Reference::of(found)).collect(),
-            key_used_in: by_key.iter().map(|found| Reference::of(found)).collect(),
+            used_in: by_certificate.iter().map(|found| Reference::of(&found.place())).collect(),
+            key_used_in: by_key.iter().map(|found| Reference::of(&found.place())).collect(),
             more: *more,
         }
     }

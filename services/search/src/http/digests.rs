@@ -67,7 +67,7 @@ async fn answer(asking: &Asking, request: Request) -> Result<Response, Failure> 
     let (found, logs) = of_digests(asking, digests, entries).await?;
     let known = |OfDigest { digest, found, more }: OfDigest| Known {
         digest: digest.to_string(),
-        entries: found.iter().map(|found| Reference::of(found)).collect(),
+        entries: found.iter().map(Reference::of).collect(),
         more,
     };
     let digests = found.into_iter().map(known).collect();

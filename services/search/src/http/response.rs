@@ -1,7 +1,7 @@
 //! Success bodies.
 
 use crate::answer::counting::Count;
-use crate::answer::entry::Found;
+use crate::answer::entry::{Found, Place};
 use crate::answer::logs::AskedLog;
 use crate::answer::proof::Proven;
 use crate::source::LogKind;
@@ -181,12 +181,12 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    pub(super) fn of(found: &Found) -> Self {
+    pub(super) fn of(place: &Place) -> Self {
         Self {
-            log: found.log.name.clone(),
-            index: found.index,
-            id: found.id(),
-            time: found.time.map(Timestamp::rfc3339_millis),
+            log: place.log.name.clone(),
+            index: place.index,
+            id: place.id(),
+            time: place.time.map(Timestamp::rfc3339_millis),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) type PageRow = (Vec<u8>, Vec<u8>);
 /// `leaf_index, reason`
 pub(super) type ProblemRow = (i64, String);
 
-/// What runs are for, as it is stored. [`FIND`] and others have the number of a live one in their text: an index is for these alone.
+/// What runs are for, as it is stored. [`find`] and others have the number of a live one in their text: an index is for these alone.
 pub(super) const LIVE: i16 = 0;
 pub(super) const BUILDING: i16 = 1;
 pub(super) const DROPPED: i16 = 2;
@@ -48,14 +48,15 @@ pub(super) const SET_STATE: &str = "UPDATE search_runs SET state = $3 WHERE run_
 pub(super) const RESET: &str = "UPDATE search_logs
      SET version = version + 1, tree_size = 0, subtrees = $2, checkpoint = NULL, problems = 0 WHERE log_id = $1";
 pub(super) const DROP_RUNS: &str = "UPDATE search_runs SET state = 2 WHERE log_id = $1 AND state < 2";
-/// One that another server deletes now is passed over only when that is done: rare, and right.
 pub(super) const DROPPED_RUN: &str = "SELECT run_id FROM search_runs WHERE state = 2 ORDER BY run_id LIMIT 1";
 /// A range and not a list of keys: the pages stand next to each other in the index.
 pub(super) const DELETE_PAGES: &str =
     "/* search sweep */ DELETE FROM search_pages WHERE run_id = $1 AND first_key <= coalesce((
          SELECT first_key FROM search_pages WHERE run_id = $1 ORDER BY first_key LIMIT 1 OFFSET $2
      ), $3)";
-pub(super) const DELETE_RUN: &str = "DELETE FROM search_runs WHERE run_id = $1";
+/// Only without pages. Where two servers delete the same pages, the second one deletes none of them, though others are left.
+pub(super) const DELETE_RUN: &str = "DELETE FROM search_runs
+     WHERE run_id = $1 AND NOT EXISTS (SELECT 1 FROM search_pages WHERE search_pages.run_id = $1)";
 pub(super) const IS_LIVE: &str =
     "/* search live */ SELECT EXISTS (SELECT 1 FROM search_runs WHERE run_id = $1 AND state = 0)";
 pub(super) const PAGE_AT: &str = "/* search page */ SELECT first_key, page FROM search_pages

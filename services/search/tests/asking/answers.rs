@@ -1,6 +1,6 @@
 //! What is answered is what entries have, whatever is asked for and however it is cut into pages.
 
-use crate::log::{NAME, Oracle, START_MS, UNPARSED, digest, hex, leaf};
+use crate::log::{NAME, Oracle, START_MS, UNPARSED, digest, leaf};
 use crate::{Asked, World, indices, text};
 use chancery_verify::terms::{Term, TermKind};
 use chancery_verify::{Timestamp, merkle};
@@ -23,7 +23,7 @@ fn filters(oracle: &Oracle) -> Vec<Filter> {
         (TermKind::Identity, "alice@dev.example.org".to_owned()),
         (TermKind::Domain, "example.org".to_owned()),
         (TermKind::Issuer, "https://issuer.example.org".to_owned()),
-        (TermKind::ArtifactDigest, format!("sha256:{}", hex(&digest(48)))),
+        (TermKind::ArtifactDigest, format!("sha256:{}", hex::encode(digest(48)))),
         (TermKind::KeyFingerprint, plain_key(oracle)),
     ];
     let prefixes = [(TermKind::Identity, "alice@"), (TermKind::Identity, "nobody")];
@@ -114,7 +114,7 @@ async fn alternatives_are_each_found_once() {
     let parsed: Vec<u64> = (0..SIZE).rev().filter(|index| index % UNPARSED != UNPARSED - 1).collect();
     assert_eq!(found, parsed);
     // What cannot be parsed is found by its hash, and says why.
-    let leaf_hash = hex(&merkle::leaf_hash(&leaf(UNPARSED - 1)));
+    let leaf_hash = hex::encode(merkle::leaf_hash(&leaf(UNPARSED - 1)));
     let answer = asked.answer(200, &format!("/api/search?id={leaf_hash}")).await;
     assert_eq!(indices(&answer), [UNPARSED - 1]);
     let entry = &answer["entries"][0];

@@ -1,6 +1,6 @@
 //! Logs that cannot be read, or that show something else than what is indexed; and readers that take all places.
 
-use crate::log::{FakeLog, digest, hex};
+use crate::log::{FakeLog, digest};
 use crate::{Asked, World, indices, text};
 use chancery_search::{Answer, LogKind, Source, SourceEntry, SourceHead};
 use chancery_verify::merkle::TreeHead;
@@ -78,7 +78,7 @@ impl Source for Liar {
 async fn an_index_that_names_other_entries_invents_nothing() {
     let world = World::of(100).await;
     world.log.grow_to(200);
-    let digest = hex(&digest(27));
+    let digest = hex::encode(digest(27));
     let (by_digest, by_both) = (format!("digest={digest}"), format!("digest={digest}&kind=hashedrekord"));
     let found = async |asked: &Asked, question: &str| {
         let entries = asked.answer(200, &format!("/api/search?{question}")).await;
@@ -131,10 +131,10 @@ async fn a_log_that_is_away_is_a_passing_fault() {
     let asked = world.asked();
     world.log.is_away.store(true, Ordering::SeqCst);
     asked.refused(503, "/api/search", "search.log").await;
-    asked.refused(503, &format!("/api/artifacts/sha256:{}", hex(&digest(0))), "search.log").await;
+    asked.refused(503, &format!("/api/artifacts/sha256:{}", hex::encode(digest(0))), "search.log").await;
     // The index alone knows this.
     assert_eq!(asked.answer(200, "/api/search?count=1").await["count"], 100);
-    let nothing = format!("/api/search?digest={}", hex(&digest(10_000)));
+    let nothing = format!("/api/search?digest={}", hex::encode(digest(10_000)));
     assert_eq!(indices(&asked.answer(200, &nothing).await), Vec::<u64>::new());
     world.log.is_away.store(false, Ordering::SeqCst);
     assert_eq!(indices(&asked.answer(200, "/api/search?limit=3").await), [99, 98, 97]);

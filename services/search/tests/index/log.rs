@@ -52,7 +52,7 @@ pub(crate) fn leaf(index: u64) -> Bytes {
     // Most have the plain key, which is parsed faster.
     let key = if index.is_multiple_of(8) { usize::try_from(1 + index / 8 % 4).unwrap() } else { 0 };
     let (key, signature) = (&KEYS[key], base64(&index.to_be_bytes()));
-    let object = |hash: &Hash| format!(r#"{{"algorithm":"sha256","value":"{}"}}"#, hex(hash));
+    let object = |hash: &Hash| format!(r#"{{"algorithm":"sha256","value":"{}"}}"#, hex::encode(hash));
     let (kind, spec) = if index.is_multiple_of(3) {
         let hash = object(&digest(index));
         let signature = format!(r#"{{"content":"{signature}","publicKey":{{"content":"{key}"}}}}"#);
@@ -64,10 +64,6 @@ pub(crate) fn leaf(index: u64) -> Bytes {
         ("dsse", format!(r#"{{"payloadHash":{payload},"envelopeHash":{envelope},"signatures":{signatures}}}"#))
     };
     format!(r#"{{"apiVersion":"0.0.1","kind":"{kind}","spec":{spec}}}"#).into()
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Which entries have which terms, as plain as can be.
@@ -165,7 +161,7 @@ impl Source for FakeLog {
             if self.is_forked.load(Ordering::SeqCst) {
                 root[0] ^= 1;
             }
-            SourceHead { size, root, checkpoint: format!("{size} {}", hex(&root)) }
+            SourceHead { size, root, checkpoint: format!("{size} {}", hex::encode(root)) }
         });
         Box::pin(std::future::ready(head))
     }
@@ -179,7 +175,7 @@ impl Source for FakeLog {
         let size = size.parse().map_err(|_| Rejection::CheckpointMalformed)?;
         let tree = self.tree.lock().unwrap();
         let stated = TreeHead { size, root: merkle::root_hash(size, &mut &tree.tiles).unwrap() };
-        if hex(&stated.root) == root { Ok(stated) } else { Err(Rejection::NoteSignature) }
+        if hex::encode(stated.root) == root { Ok(stated) } else { Err(Rejection::NoteSignature) }
     }
 
     fn entries(&self, first: u64, end: u64) -> Answer<'_, Vec<SourceEntry>> {

@@ -48,6 +48,7 @@ on_both_databases! {
     faults::a_log_that_shows_less_than_before_is_waited_for,
     replicas::two_followers_make_one_index,
     replicas::an_index_is_built_again_while_the_log_grows,
+    replicas::what_several_servers_delete_at_once_is_gone,
     tampered::a_row_that_is_missing_added_or_changed_is_found,
     tampered::a_changed_byte_of_any_page_is_found,
 }

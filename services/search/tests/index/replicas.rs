@@ -90,6 +90,26 @@ pub(crate) async fn an_index_is_built_again_while_the_log_grows(bench: Bench) {
     database.close().await;
 }
 
+/// One that finds that others have deleted its pages must not take them for the last ones of their run.
+pub(crate) async fn what_several_servers_delete_at_once_is_gone(bench: Bench) {
+    let database = bench.open().await;
+    let second = another(&bench, &database).await;
+    catch_up(&database.index(&FakeLog::of(3000))).await;
+    database.store().reset(LOG_ID).await.unwrap();
+    let sweeps = [&database, &second, &database, &second].map(|database| {
+        let store = database.store();
+        tokio::spawn(async move { while store.sweep(2).await.unwrap() {} })
+    });
+    for sweep in sweeps {
+        sweep.await.unwrap();
+    }
+    for table in ["search_runs", "search_pages"] {
+        assert_eq!(database.number(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+    }
+    second.close().await;
+    database.close().await;
+}
+
 /// The least-privilege role of a server may build and ask the index.
 #[tokio::test]
 async fn the_role_of_a_server_may_build_the_index() {

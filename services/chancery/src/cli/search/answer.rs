@@ -80,7 +80,7 @@ impl Shown {
         let logs = complete_to.iter().map(|log| format!("{} {}", escaped(&log.log), log.size));
         let logs = logs.collect::<Vec<_>>().join(", ");
         Self {
-            lines: lines.iter().flat_map(|line| [line, "\n"]).collect(),
+            lines: lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect(),
             count: lines.len() as u64,
             cursor,
             complete_to: format!("complete up to these sizes, by the server's word: {logs}\n"),
@@ -145,7 +145,7 @@ impl fmt::Display for Counts {
 fn signer(signer: &SignerSummary) -> String {
     let names = signer.identities.iter().map(|identity| identity.value.as_str());
     let emails = signer.key_emails.iter().map(String::as_str);
-    let keys = signer.key_ids.iter().map(String::as_str).chain(signer.key_sha256.as_deref()).take(1);
+    let key = signer.key_ids.iter().map(String::as_str).chain(signer.key_sha256.as_deref()).next();
     let mut shown = String::new();
     for name in names.chain(emails) {
         let separator = if shown.is_empty() { "" } else { " " };
@@ -153,10 +153,7 @@ fn signer(signer: &SignerSummary) -> String {
         let _ = write!(shown, "{separator}{}", escaped(name));
     }
     if shown.is_empty() {
-        for key in keys {
-            // Writing to a String cannot fail.
-            let _ = write!(shown, "key {}", escaped(key));
-        }
+        shown = key.map(|key| format!("key {}", escaped(key))).unwrap_or_default();
     }
     match &signer.issuer {
         Some(issuer) => format!("{shown} (issuer {})", escaped(issuer)),
