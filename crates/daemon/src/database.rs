@@ -43,6 +43,17 @@ pub enum DatabaseError {
         /// Newest version this binary knows.
         known: i64,
     },
+    /// An older chancery wrote the database, and it is only to be read.
+    #[error(
+        "the database's schema is of version {found}, and this chancery reads version {known}: start its server once, \
+         which brings the schema up to date, or read with the chancery that wrote it"
+    )]
+    OlderSchema {
+        /// Version in the database.
+        found: i64,
+        /// Newest version this binary knows.
+        known: i64,
+    },
     /// A setting lets a commit return before it is on disk.
     #[error(
         "the database server runs with {setting} = {value}, so that an acknowledged entry could be lost in a power \
@@ -81,4 +92,17 @@ fn migrator(sources: &[MigrationSource]) -> Migrator {
 
 fn newest_version(sources: &[MigrationSource]) -> i64 {
     sources.iter().map(|(version, ..)| *version).max().unwrap_or_default()
+}
+
+/// The newest version in a database.
+const VERSION: &str = "SELECT max(version) FROM _sqlx_migrations";
+
+/// Refuses to read from tables as older versions had them. Where the version cannot be read, the statements that follow say what is
+/// missing.
+fn verify_version(found: Option<i64>, sources: &[MigrationSource]) -> Result<(), DatabaseError> {
+    let known = newest_version(sources);
+    match found {
+        Some(found) if found < known => Err(DatabaseError::OlderSchema { found, known }),
+        _ => Ok(()),
+    }
 }

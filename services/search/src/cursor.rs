@@ -86,6 +86,7 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::parameters::Parameters;
 
     fn cursor() -> Cursor {
         let positions = BTreeMap::from([(1, 7), (2, u64::MAX), (9, 0)]);
@@ -99,6 +100,15 @@ mod tests {
         assert_eq!(Cursor::decode(&text, [4; 8], Order::Newest), Err(CursorError::OtherQuery));
         assert_eq!(Cursor::decode(&text, [3; 8], Order::Oldest), Err(CursorError::OtherQuery));
         assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
+    }
+
+    #[test]
+    fn a_cursor_over_all_logs_is_a_parameter() {
+        let logs = i64::try_from(MAX_LOGS).unwrap();
+        let all = Cursor { positions: (0..logs).map(|log| (log, u64::MAX)).collect(), ..cursor() };
+        let mut parameters = Parameters::parse(&format!("cursor={}", all.encode())).unwrap();
+        let text = parameters.one("cursor").unwrap().unwrap();
+        assert_eq!(Cursor::decode(&text, [3; 8], Order::Newest), Ok(all));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::connections::{ACQUIRE_TIMEOUT, Connections};
 use super::parameters::verify_parameters;
 use super::timeline::{self, Timeline};
-use super::{DatabaseError, MigrationSource, migrator, newest_version};
+use super::{DatabaseError, MigrationSource, VERSION, migrator, newest_version, verify_version};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -137,6 +137,8 @@ pub fn check_postgres_url(url: &str) -> Result<(), DatabaseError> {
 /// is enough.
 pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseError> {
     let readers = connections(PgPoolOptions::new(), READERS, read_only(options(url)?)).await?;
+    let version: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(VERSION).fetch_one(&readers).await;
+    verify_version(version.ok().flatten(), POSTGRES_MIGRATIONS)?;
     Ok(Postgres { writers: readers.clone(), readers, timeline: Timeline::watch(Instant::now()) })
 }
 

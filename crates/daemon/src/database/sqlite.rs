@@ -3,7 +3,7 @@
 mod folding;
 
 use self::folding::Folding;
-use super::{DatabaseError, MigrationSource, migrator, newest_version};
+use super::{DatabaseError, MigrationSource, VERSION, migrator, newest_version, verify_version};
 use sqlx::SqlitePool;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -88,14 +88,15 @@ pub async fn open_sqlite_read_only(path: &Path) -> Result<Sqlite, DatabaseError>
     let options =
         SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5)).pragma("query_only", "ON");
     let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
+    let version: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(VERSION).fetch_one(&readers).await;
+    verify_version(version.ok().flatten(), SQLITE_MIGRATIONS)?;
     Ok(Sqlite { writer: readers.clone(), readers, folding: None })
 }
 
 async fn migrate(pool: &SqlitePool) -> Result<(), DatabaseError> {
     let known = newest_version(SQLITE_MIGRATIONS);
     // A file that is new has no such table.
-    let version: Result<Option<i64>, sqlx::Error> =
-        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(pool).await;
+    let version: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(VERSION).fetch_one(pool).await;
     if let Ok(Some(version)) = version
         && version < known
     {
@@ -130,7 +131,10 @@ mod tests {
         migrator(&SQLITE_MIGRATIONS[..4]).run(&old).await.unwrap();
         sqlx::raw_sql(VERSION_4).execute(&old).await.unwrap();
         old.close().await;
+        let refused = open_sqlite_read_only(&path).await.unwrap_err();
+        assert!(matches!(refused, DatabaseError::OlderSchema { found: 4, .. }), "{refused}");
         let database = open_sqlite(&path).await.unwrap();
+        open_sqlite_read_only(&path).await.unwrap().close().await;
         let heads = "SELECT tree_size, root_hash, timestamp_ms FROM tree_heads ORDER BY log_id";
         let heads: Vec<(i64, Vec<u8>, i64)> = sqlx::query_as(heads).fetch_all(&database.readers).await.unwrap();
         let empty = chancery_verify::merkle::empty_root();

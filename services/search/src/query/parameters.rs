@@ -8,8 +8,8 @@ use url::form_urlencoded;
 
 /// Parameters of one request.
 const MAX_PARAMETERS: usize = 64;
-/// Bytes of one value. The longest are URIs of workflows.
-const MAX_VALUE_BYTES: usize = 2048;
+/// Bytes of one value. The longest are cursors over as many logs as a cursor may have.
+const MAX_VALUE_BYTES: usize = 12 * 1024;
 /// Milliseconds of a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 

@@ -114,7 +114,8 @@ pub(crate) async fn answers_are_those_of_a_sorted_map_while_the_log_grows(bench:
         let coverage = index.complete_to(LOG_ID).await.unwrap();
         assert_eq!(coverage.size, size);
         assert!(coverage.checkpoint.unwrap().starts_with(&format!("{size} ")));
-        let too_far = index.postings(LOG_ID, &some, 0..size + 1, Order::Newest, 1).await;
+        let beyond = size + 1;
+        let too_far = index.postings(LOG_ID, &some, 0..beyond, Order::Newest, 1).await;
         assert!(matches!(too_far, Err(Error::NotCovered { indexed }) if indexed == size), "{too_far:?}");
         // The large ones take time.
         if !(600..=5000).contains(&size) {
