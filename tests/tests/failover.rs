@@ -118,7 +118,8 @@ fn is_quarantined(stack: &Stack) {
 /// What the runbook says: the logs are ended with the data of the first server, and both go on with that.
 fn go_on(pair: &Pair, [first, second]: &mut [Stack; 2], logs: &[&str]) {
     for log in logs {
-        let end = first.chancery().args("log end --json --data").arg(first.data()).args("--log").arg(log);
+        // A server adds nothing for twenty seconds after a failover.
+        let end = first.chancery().args("log end --json --wait 40s --data").arg(first.data()).args("--log").arg(log);
         let end = end.arg("--database").arg(pair.url());
         let next = first.url().replace("127.0.0.1", "localhost");
         let end = if *log == "rekor2" { end.arg("--url").arg(next) } else { end };

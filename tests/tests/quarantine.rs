@@ -212,7 +212,8 @@ fn a_read_that_finds_a_hole_quarantines_its_log() {
         ("rekor2", "/tile/entries/000.p/3"),
         ("ct", "/ct/dev/ct/v1/get-entries?start=0&end=2"),
     ] {
-        let mut stack = Stack::start();
+        // The index would read the hole first.
+        let mut stack = Stack::start_with(&["--without-search"]);
         for number in 0..3 {
             log_entry(&stack, format!("artifact {number}").as_bytes()).expect(201);
             let key = Key::generate();

@@ -104,6 +104,10 @@ impl Certificate {
             return Err(TOO_LARGE);
         }
         let parsed = x509_cert::Certificate::from_der(der).map_err(|_| why_not_strict(der))?;
+        // Bits that are not used are part of no signature, and could differ.
+        if parsed.signature().as_bytes().is_none() {
+            return Err(Rejection::CertificateMalformed);
+        }
         let tbs = parsed.tbs_certificate();
         if tbs.version() != Version::V3 {
             return Err(Rejection::CertificateForm { fault: "it is not of X.509 version 3" });

@@ -232,8 +232,7 @@ fn only_the_log_is_listened_to() {
     let other_root = checkpoint.replace("\n5\n", "\n0\n");
     assert_eq!(judge(&other_root, 0), Err(Refusal::Inconsistent), "an empty tree has one root");
     let as_witness = VerifierKey::new(OURS.key.name().clone(), KeyType::Cosignature, OURS.key.key().clone()).unwrap();
-    let request = AddCheckpoint { old: 0, proof: vec![], checkpoint: &checkpoint };
-    assert_eq!(request.judge(&WitnessedLog::new(as_witness, None).unwrap(), None), Err(Refusal::Unsigned));
+    assert_eq!(WitnessedLog::new(as_witness, None), Err(Rejection::KeyUnsupported), "a witness is no log");
 }
 
 #[test]

@@ -80,7 +80,9 @@ impl Encoder {
         let signing_certificate = write(SEQUENCE, &[&write(SEQUENCE, &[&identified])]);
         let signature_algorithm = algorithm.identifier().to_der().map_err(|_| Rejection::AlgorithmNotAllowed)?;
         let included = if profile.includes_chain { authority.chain() } else { slice::from_ref(leaf) };
-        let included: Vec<&[u8]> = included.iter().map(Certificate::der).collect();
+        let mut included: Vec<&[u8]> = included.iter().map(Certificate::der).collect();
+        // DER orders a SET by the encodings of its members. Strict clients refuse another order.
+        included.sort_unstable();
         Ok(Self {
             hash,
             name: write(constructed(0), &[authority.name_der()]),

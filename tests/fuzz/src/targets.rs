@@ -103,7 +103,8 @@ pub fn witness(input: &[u8]) {
     }
     for log in witness::parse_list(text).into_iter().flatten() {
         let parsed = Log::parse(&format!("{}={}", log.origin(), log.key()));
-        assert_eq!(parsed, Ok(log), "a log on the command line is one of a list");
+        let has_shortest_name = !log.key().name().as_str().contains('=');
+        assert!(parsed == Ok(log) || !has_shortest_name, "a log on the command line is one of a list");
     }
     if let Ok(size) = witness::parse_size(text) {
         assert_eq!(size.to_string(), text.trim_end_matches('\n'));

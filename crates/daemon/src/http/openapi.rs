@@ -205,6 +205,9 @@ fn request_id() -> Value {
     json!({ "x-request-id": { "$ref": format!("#/components/headers/{REQUEST_ID}") } })
 }
 
+/// Status of a request that is refused before its operation is asked. The operation may answer it, too, in another form.
+const FORBIDDEN: u16 = 403;
+
 /// Adds the answers of the code around the routes, except for statuses that the operation describes itself.
 fn around(operation: &mut Value, everywhere: &[Everywhere]) {
     let has_body = operation.get("requestBody").is_some();
@@ -214,10 +217,29 @@ fn around(operation: &mut Value, everywhere: &[Everywhere]) {
             answer["headers"][name] = header.clone();
         }
     }
-    for Everywhere { status, name, only_with_body, .. } in everywhere {
-        if has_body || !only_with_body {
-            let shared = json!({ "$ref": format!("#/components/responses/{name}") });
-            answers.entry(status.to_string()).or_insert(shared);
+    for Everywhere { status, name, answer, only_with_body } in everywhere {
+        if !has_body && *only_with_body {
+            continue;
+        }
+        match answers.get_mut(&status.to_string()) {
+            Some(own) if *status == FORBIDDEN => add_forms(own, answer),
+            Some(_) => {}
+            None => {
+                let shared = json!({ "$ref": format!("#/components/responses/{name}") });
+                answers.insert(status.to_string(), shared);
+            }
+        }
+    }
+}
+
+/// Adds the forms of `other` to an answer. Where both have one media type, either schema holds.
+fn add_forms(answer: &mut Value, other: &Value) {
+    for (media_type, form) in other["content"].as_object().into_iter().flatten() {
+        let own = &mut answer["content"][media_type];
+        if own.is_null() {
+            *own = form.clone();
+        } else if own["schema"] != form["schema"] {
+            own["schema"] = json!({ "anyOf": [own["schema"], form["schema"]] });
         }
     }
 }

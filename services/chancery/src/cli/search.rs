@@ -37,7 +37,7 @@ const PAGE: u64 = 1000;
 /// Certificates of one page.
 const PAGE_OF_CERTIFICATES: u64 = 200;
 
-/// Find entries in the logs of a server by signer, certificate, digest, repository, time and more
+/// Find entries in the logs of a server by signer, digest, repository, time and more
 ///
 /// Asks the search API of a server. Filters combine: an entry must meet all of them. A filter that is given several times
 /// means any of its values. Prints the newest entries first. The answer is the server's word, nothing in it is verified; use

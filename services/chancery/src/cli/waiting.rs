@@ -36,7 +36,8 @@ pub(super) struct Generation<'a> {
 }
 
 impl Generation<'_> {
-    /// Whether the server has `done` that within `wait`. An error where it cannot use the key: `failed` says what that means.
+    /// Whether the server has `done` that within `wait`. An error where it still cannot use the key then: `failed` says what that
+    /// means. What is in the way may pass, as the time after a failover does.
     pub(super) async fn await_progress(
         self,
         wait: Duration,
@@ -45,15 +46,15 @@ impl Generation<'_> {
     ) -> anyhow::Result<bool> {
         let look = async || {
             let progress = self.files.progress(self.role)?.unwrap_or_default();
-            if done(&progress) {
-                return Ok(Some(()));
-            }
-            if let Some(reason) = progress.obstacles.get(&self.number) {
-                bail!("{failed}: {reason}");
-            }
-            Ok(None)
+            Ok(done(&progress).then_some(()))
         };
-        Ok(until(wait, look).await?.is_some())
+        if until(wait, look).await?.is_some() {
+            return Ok(true);
+        }
+        match self.files.progress(self.role)?.unwrap_or_default().obstacles.get(&self.number) {
+            Some(reason) => bail!("{failed}: {reason}"),
+            None => Ok(false),
+        }
     }
 }
 

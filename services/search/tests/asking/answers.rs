@@ -63,11 +63,17 @@ async fn all(asked: &Asked, question: &str) -> (Vec<u64>, usize) {
     }
 }
 
-/// Asks for these filters together, and compares with the entries that have all of them.
+/// Asks for these filters together, and compares with the entries that have all of them, and of those with one name any.
 async fn compare(asked: &Asked, filters: &[&Filter], range: Option<(u64, u64)>) {
     let mut question: Vec<String> = filters.iter().map(|filter| filter.parameter.clone()).collect();
     let mut expected: Vec<u64> = (0..SIZE).collect();
-    expected.retain(|index| filters.iter().all(|filter| filter.entries.contains(index)));
+    // Values of one parameter are alternatives.
+    let name = |filter: &Filter| filter.parameter.split_once('=').unwrap().0.to_owned();
+    let either = |filter: &Filter, index| {
+        let same = filters.iter().filter(|other| name(other) == name(filter));
+        same.into_iter().any(|other| other.entries.contains(index))
+    };
+    expected.retain(|index| filters.iter().all(|filter| either(filter, index)));
     if let Some((first, end)) = range {
         // The same bounds twice, as indices and as times.
         let time = |index: u64| {

@@ -6,6 +6,8 @@ use chancery_verify::{Hash, HashAlgorithm, Timestamp};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Where Rekor v1 has its entries.
+const ENTRIES: &str = "/api/v1/log/entries";
 /// Pages that are read: with more entries the artifact was signed by very many.
 const MAX_PAGES: usize = 64;
 
@@ -145,7 +147,7 @@ async fn promise(server: &Server, id: &str) -> Option<Promise> {
     if id.len() != 80 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    let entries: BTreeMap<String, LogEntry> = server.json(&format!("/api/v1/log/entries/{id}"), &[]).await.ok()?;
+    let entries: BTreeMap<String, LogEntry> = server.json(&format!("{ENTRIES}/{id}"), &[]).await.ok()?;
     let LogEntry { integrated_time, log_index, verification } = entries.into_values().next()?;
     let signature = STANDARD.decode(verification.signed_entry_timestamp?).ok()?;
     Some(Promise { log_index, integrated_time: Timestamp::from_seconds(integrated_time), signature })

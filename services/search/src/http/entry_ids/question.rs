@@ -46,7 +46,6 @@ pub(in super::super) struct Question {
 #[schemars(rename = "SearchIndexPublicKey")]
 struct Key {
     /// How it is written.
-    #[serde(default)]
     #[schemars(required, extend("enum" = KEY_FORMATS))]
     format: Option<String>,
     /// In base64.
@@ -64,6 +63,10 @@ enum Operator {
 impl Question {
     /// Reads a query, and checks it in the order of Rekor's server.
     pub(super) fn read(json: &[u8]) -> Result<Self, Failure> {
+        // serde also reads a list as the members in their order.
+        if !json.trim_ascii_start().starts_with(b"{") {
+            return Err(Failure::malformed());
+        }
         let Self { email, subject, public_key, hash, operator } =
             serde_json::from_slice(json).map_err(|_| Failure::malformed())?;
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());

@@ -85,22 +85,26 @@ async fn what_is_not_signed_by_enough_people_is_refused() {
     let mut twice = signed(&root, &[&people[0], &people[0]]).await;
     let signature = twice.signatures().next().unwrap().1.to_vec();
     twice.add_signature(key::id(people[1].public_key()).unwrap(), signature);
-    refused(twice, "2 signatures, but only 1").await;
+    refused(twice, "could be made here: 1 of 2").await;
     // Strangers.
-    refused(signed(&root, &[&people[0], &new_key()]).await, "2 signatures, but only 1").await;
+    refused(signed(&root, &[&people[0], &new_key()]).await, "could be made here: 1 of 2").await;
     // The right people, but signatures of another document.
     let targets = setting.publisher.draft(&setting.read(), Role::Targets, start()).unwrap();
     let mut moved = targets.clone();
     for (id, signature) in signed(&root, &[&people[0], &people[1]]).await.signatures() {
         moved.add_signature(id.clone(), signature.to_vec());
     }
-    refused(moved, "2 signatures, but only 0").await;
+    refused(moved, "could be made here: 0 of 2").await;
     // Enough for itself, but not for the previous root.
     let strangers = [new_key(), new_key()];
     let keys: Vec<PublicKey> = strangers.iter().map(|key| key.public_key().clone()).collect();
     let usurped = setting.read().root().clone().with(Role::Root, RoleKeys::new(&keys, 2).unwrap());
     let usurped = usurped.to_metadata(3, start().plus_seconds(DAY)).unwrap();
-    refused(signed(&usurped, &[&strangers[0], &strangers[1], &people[0]]).await, "1 keys of the root role").await;
+    refused(
+        signed(&usurped, &[&strangers[0], &strangers[1], &people[0]]).await,
+        "too few keys of the root role have signed it: 1 of 2",
+    )
+    .await;
     // Not the next version, or past its end.
     for version in [1, 2, 4] {
         let other = setting.read().root().to_metadata(version, start().plus_seconds(DAY)).unwrap();

@@ -183,11 +183,13 @@ fn log_failure(error: &Error, unexpected: &str) -> Response {
     response
 }
 
+/// Where entries are.
+const ENTRIES: &str = "/api/v1/log/entries";
+
 /// `/api/v1/log/entries/<id>`: where an entry can be read.
 pub(super) fn location(id: EntryId) -> HeaderValue {
     // Cannot fail: hexadecimal digits and a fixed path.
-    HeaderValue::from_str(&format!("/api/v1/log/entries/{id}"))
-        .unwrap_or(HeaderValue::from_static("/api/v1/log/entries"))
+    HeaderValue::from_str(&format!("{ENTRIES}/{id}")).unwrap_or(HeaderValue::from_static(ENTRIES))
 }
 
 /// The entity tag upstream sends: the bare id, without the quotes the RFC asks for. Clients use it as a map key.
