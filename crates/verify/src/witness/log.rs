@@ -52,7 +52,8 @@ impl Log {
         // An origin, a name and base64 may all contain `=`. The key id shows where the verifier key begins, and where it does not
         // depend on the name, the shortest name is meant.
         let parts = text.match_indices('=').map(|(at, _)| text.split_at(at));
-        let found = parts.filter_map(|(origin, key)| Some((origin, VerifierKey::parse(key.strip_prefix('=')?).ok()?)));
+        let mut found =
+            parts.filter_map(|(origin, key)| Some((origin, VerifierKey::parse(key.strip_prefix('=')?).ok()?)));
         let (origin, key) = found.next_back().ok_or(malformed)?;
         Self::new(key, Some(origin))
     }

@@ -69,9 +69,9 @@ async fn compare(asked: &Asked, filters: &[&Filter], range: Option<(u64, u64)>) 
     let mut expected: Vec<u64> = (0..SIZE).collect();
     // Values of one parameter are alternatives.
     let name = |filter: &Filter| filter.parameter.split_once('=').unwrap().0.to_owned();
-    let either = |filter: &Filter, index| {
-        let same = filters.iter().filter(|other| name(other) == name(filter));
-        same.into_iter().any(|other| other.entries.contains(index))
+    let either = |filter: &Filter, index: &u64| {
+        let mut same = filters.iter().filter(|other| name(other) == name(filter));
+        same.any(|other| other.entries.contains(index))
     };
     expected.retain(|index| filters.iter().all(|filter| either(filter, index)));
     if let Some((first, end)) = range {
