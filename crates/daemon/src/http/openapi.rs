@@ -266,7 +266,7 @@ impl Group<'_> {
     }
 }
 
-/// Answers [`PATH`] with a finished document, and [`SWAGGER_PATH`] with the part of it that is also described there.
+/// Answers [`PATH`] with a finished document, and `/swagger.json` with the part of it that is also described there.
 pub fn router(document: &Value) -> Router {
     let answer = |document: &Value| {
         let document = Bytes::from(document.to_string());

@@ -45,17 +45,15 @@ impl Log {
     /// # Errors
     /// Those of [`VerifierKey::parse`] and [`Self::new`].
     pub fn parse(text: &str) -> Result<Self, Rejection> {
-        let malformed = match VerifierKey::parse(text) {
-            Ok(key) => return Self::new(key, None),
-            Err(rejection) => rejection,
-        };
         // An origin, a name and base64 may all contain `=`. The key id shows where the verifier key begins, and where it does not
         // depend on the name, the shortest name is meant.
         let parts = text.match_indices('=').map(|(at, _)| text.split_at(at));
         let mut found =
             parts.filter_map(|(origin, key)| Some((origin, VerifierKey::parse(key.strip_prefix('=')?).ok()?)));
-        let (origin, key) = found.next_back().ok_or(malformed)?;
-        Self::new(key, Some(origin))
+        match found.next_back() {
+            Some((origin, key)) => Self::new(key, Some(origin)),
+            None => Self::new(VerifierKey::parse(text)?, None),
+        }
     }
 
     /// The first line of its checkpoints.

@@ -25,7 +25,7 @@ pub struct Recorded {
     pub reason: String,
     /// Leaves of the largest tree that is known to have been published.
     pub tree_size: u64,
-    /// The checkpoints that the tree must extend, as [`Self::join`] writes them: the newest one that each server knows, and
+    /// The checkpoints that the tree must extend, as `join` writes them: the newest one that each server knows, and
     /// what contradicts the log. Not verified.
     pub note: Option<String>,
 }
@@ -139,7 +139,7 @@ pub trait Doubts: Send + Sync {
     fn quarantined(&self, log_id: i64) -> Answer<'_, Option<Recorded>>;
 
     /// Records a quarantine. From then on no process, of whatever version, can move the log's head. Where one is recorded
-    /// already, what this one demands is added to it: see [`Recorded::and`].
+    /// already, what this one demands is added to it.
     fn quarantine(&self, log_id: i64, recorded: Recorded) -> Answer<'_, ()>;
 
     /// Deletes the record, if it is this one: the state was proven against it. MUST NOT be called for another reason. `false`

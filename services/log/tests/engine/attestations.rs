@@ -46,7 +46,7 @@ async fn beside(rekor: &RekorV1, index: u64) -> Option<Vec<u8>> {
         ask(rekor, Method::GET, &format!("/api/v1/log/entries?logIndex={index}"), String::new()).await;
     assert_eq!(status, StatusCode::OK);
     let (id, entry) = by_index.as_object().unwrap().iter().next().unwrap();
-    let (_, by_id) = ask(rekor, Method::GET, &format!("/api/v1/log/entries/{id}"), String::new()).await;
+    let (_, by_id) = ask(rekor, Method::GET, &["/api/v1/log/entries/", id].concat(), String::new()).await;
     let query = json!({ "entryUUIDs": [id] }).to_string();
     let (_, retrieved) = ask(rekor, Method::POST, "/api/v1/log/entries/retrieve", query).await;
     for other in [&by_id[id], &retrieved[0][id]] {
