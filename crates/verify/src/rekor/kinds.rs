@@ -41,6 +41,21 @@ pub(super) fn admission(kind: EntryKind, spec: &str) -> Result<Admission, Reject
     body.map(|body| Admission { body, attestation: None })
 }
 
+/// An artifact that is not one of its type, or not signed as its type demands.
+const fn refused(fault: &'static str) -> Rejection {
+    Rejection::EntryPackage { fault }
+}
+
+/// `{package, publicKey}`: a package and the key that has signed it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PackageSpec<'a> {
+    #[serde(borrow)]
+    package: Option<Artifact<'a>>,
+    #[serde(borrow)]
+    public_key: Option<Content<'a>>,
+}
+
 /// `{content}`, base64.
 #[derive(Deserialize)]
 struct Content<'a> {

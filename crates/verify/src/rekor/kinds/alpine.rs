@@ -6,7 +6,7 @@
 mod pkginfo;
 
 use super::gzip::{Member, first_member};
-use super::{Artifact, CanonicalContent, Content, PACKAGE};
+use super::{Artifact, CanonicalContent, Content, PACKAGE, PackageSpec, refused};
 use crate::hash::{Function, sha256};
 use crate::key::rsa::RsaKey;
 use crate::rekor::dsse::CanonicalHash;
@@ -14,7 +14,7 @@ use crate::rekor::verifier::Verifier;
 use crate::rekor::{Body, EntryKind, parse_spec};
 use crate::{Rejection, pem};
 use pkginfo::PackageInfo;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::io::Read as _;
 
 /// Maximum bytes of the signature's archive, and of `.PKGINFO`.
@@ -23,19 +23,6 @@ const MAX_METADATA_BYTES: usize = 1 << 20;
 const MAX_CONTROL_BYTES: usize = 16 << 20;
 /// Maximum files of an archive of metadata.
 const MAX_FILES: usize = 1024;
-
-const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { fault }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec<'a> {
-    #[serde(borrow)]
-    package: Option<Artifact<'a>>,
-    #[serde(borrow)]
-    public_key: Option<Content<'a>>,
-}
 
 /// The spec, as logged. Its fields are in lexical order, so plain JSON is canonical.
 #[derive(Serialize)]
@@ -54,7 +41,7 @@ struct CanonicalPackage {
 /// Checks a proposal and returns its body: (1) no field is missing and the package has the given hash, (2) the key parses,
 /// (3) the package parses and its data has the stated hash, (4) the key has signed it.
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
-    let spec: Spec<'_> = parse_spec(spec)?;
+    let spec: PackageSpec<'_> = parse_spec(spec)?;
     // (1)
     let package = Artifact::required(spec.package.as_ref(), &PACKAGE)?;
     let key = Content::required(spec.public_key.as_ref(), "publicKey", "publicKey")?;

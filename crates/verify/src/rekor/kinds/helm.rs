@@ -4,7 +4,7 @@
 //! A provenance file is the chart's metadata, a line `...`, and the hash of the one file that the chart is. Upstream takes
 //! any of several files. The hash is SHA-256, as Helm writes it.
 
-use super::{CanonicalContent, Content, non_empty};
+use super::{CanonicalContent, Content, non_empty, refused};
 use crate::rekor::dsse::CanonicalHash;
 use crate::rekor::pki::pgp::Keyring;
 use crate::rekor::pki::pgp::clear::SignedText;
@@ -68,10 +68,6 @@ struct CanonicalChart<'a> {
 #[derive(Serialize)]
 struct CanonicalProvenance {
     signature: CanonicalContent,
-}
-
-const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { fault }
 }
 
 /// Checks a proposal and returns its body: (1) no field is missing, (2) the key parses, (3) the file parses and names a

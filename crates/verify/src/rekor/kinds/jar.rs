@@ -8,7 +8,7 @@ mod manifest;
 
 use super::cms::SignedData;
 use super::zip::Archive;
-use super::{ARCHIVE, Artifact, CanonicalArtifact, CanonicalContent};
+use super::{ARCHIVE, Artifact, CanonicalArtifact, CanonicalContent, refused};
 use crate::rekor::{Body, EntryKind, parse_spec};
 use crate::{Rejection, pem};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -17,10 +17,6 @@ use serde::{Deserialize, Serialize};
 
 /// Maximum bytes of a file of metadata.
 const MAX_METADATA_BYTES: usize = 1 << 20;
-
-const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { fault }
-}
 
 #[derive(Deserialize)]
 struct Spec<'a> {

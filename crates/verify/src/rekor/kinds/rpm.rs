@@ -6,14 +6,14 @@
 
 mod header;
 
-use super::{Artifact, CanonicalContent, Content, PACKAGE};
+use super::{Artifact, CanonicalContent, Content, PACKAGE, PackageSpec, refused};
 use crate::hash::Function;
 use crate::rekor::dsse::CanonicalHash;
 use crate::rekor::pki::pgp::{Keyring, Signatures};
 use crate::rekor::{Body, EntryKind, parse_spec};
 use crate::{HashAlgorithm, Rejection};
 use header::Header;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 const LEAD_BYTES: usize = 96;
 const MAGIC: &[u8] = &[0xed, 0xab, 0xee, 0xdb];
@@ -35,19 +35,6 @@ const PAYLOAD_DIGEST: u32 = 5092;
 const PAYLOAD_DIGEST_ALGORITHM: u32 = 5093;
 
 const MALFORMED: Rejection = refused("it is malformed");
-
-const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { fault }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec<'a> {
-    #[serde(borrow)]
-    package: Option<Artifact<'a>>,
-    #[serde(borrow)]
-    public_key: Option<Content<'a>>,
-}
 
 /// The spec, as logged. Its fields are in lexical order, so plain JSON is canonical.
 #[derive(Serialize)]
@@ -78,7 +65,7 @@ struct CanonicalHeaders<'a> {
 /// Checks a proposal and returns its body: (1) no field is missing and the package has the given hash, (2) the key parses,
 /// (3) the package parses and has the digests that it states, (4) it is signed by the key.
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
-    let spec: Spec<'_> = parse_spec(spec)?;
+    let spec: PackageSpec<'_> = parse_spec(spec)?;
     // (1)
     let package = Artifact::required(spec.package.as_ref(), &PACKAGE)?;
     let key = Content::required_key(spec.public_key.as_ref())?;
