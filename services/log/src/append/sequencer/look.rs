@@ -177,13 +177,16 @@ impl Sequencer {
         self.frozen_since = Some(since);
         // Read after the freeze: it is the last one. A batch that failed may have been committed nevertheless.
         self.adopt().await?;
-        let mut published = self.sign().await?;
+        let published = self.sign().await?;
         let Some(text) = self.scheme.frozen_text(&published.tree, since) else { return Ok(()) };
-        if !published.note.starts_with(&text) {
-            published = Arc::new(self.sign_head(published.timestamp).await?);
-            self.published.send_replace(Arc::clone(&published));
+        if published.note.starts_with(&text) {
+            self.store.publish_frozen(log_id, published.note.clone()).await?;
+        } else {
+            // Stored before anyone sees it, as the checkpoint of every other head.
+            let last = Arc::new(self.sign_head(published.timestamp).await?);
+            self.store.publish_frozen(log_id, last.note.clone()).await?;
+            self.published.send_replace(last);
         }
-        self.store.publish_frozen(log_id, published.note.clone()).await?;
         Ok(())
     }
 }
