@@ -80,6 +80,9 @@ pub enum ReadError {
         /// Why.
         rejection: Rejection,
     },
+    /// The task that asks was stopped.
+    #[error("the requests were interrupted")]
+    Interrupted,
     /// The protocol has no such question.
     #[error("a log that speaks {protocol} cannot be asked for {what}")]
     Unsupported {
