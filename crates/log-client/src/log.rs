@@ -156,6 +156,14 @@ impl RemoteLog {
         }
     }
 
+    /// Forgets what was read and not verified: call it if a proof does not verify, so that the next one is made anew.
+    pub fn forget(&self) {
+        match &self.0.transport {
+            Transport::Tiled(log) => log.forget(),
+            Transport::RekorV1(_) | Transport::Rfc6962(_) => {}
+        }
+    }
+
     /// The trees below the URL of a Rekor v1 log, the oldest first, as its server lists them. Empty for other protocols.
     pub async fn shards(&self) -> Result<Vec<Shard>, ReadError> {
         match &self.0.transport {

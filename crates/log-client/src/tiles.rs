@@ -28,6 +28,8 @@ const MAX_ISSUERS: usize = 1024;
 const ENOUGH_BYTES: usize = 32 << 20;
 /// Issuers that are remembered.
 const REMEMBERED_ISSUERS: u64 = 1024;
+/// Bytes of hash tiles that are remembered: 2048 tiles. The proofs of entries that are near each other need the same ones.
+const REMEMBERED_BYTES: u64 = 16 << 20;
 
 /// A log that is files.
 #[derive(Debug)]
@@ -37,17 +39,25 @@ pub(crate) struct Tiled {
     fetcher: Fetcher,
     /// Certificates by their SHA-256, which was checked.
     issuers: Cache<Hash, Bytes>,
+    /// Hash tiles by their URL. They do not change, and nothing says that they are right: see [`Self::forget`].
+    hashes: Cache<String, Bytes>,
 }
 
 impl Tiled {
     /// A log with entry bundles.
     pub(crate) fn entries(base: String, fetcher: Fetcher) -> Self {
-        Self { base, protocol: Protocol::RekorV2, fetcher, issuers: Cache::new(0) }
+        Self { base, protocol: Protocol::RekorV2, fetcher, issuers: Cache::new(0), hashes: remembered_tiles() }
     }
 
     /// A certificate log.
     pub(crate) fn certificates(base: String, fetcher: Fetcher) -> Self {
-        Self { base, protocol: Protocol::StaticCt, fetcher, issuers: Cache::new(REMEMBERED_ISSUERS) }
+        let issuers = Cache::new(REMEMBERED_ISSUERS);
+        Self { base, protocol: Protocol::StaticCt, fetcher, issuers, hashes: remembered_tiles() }
+    }
+
+    /// Forgets hash tiles: a proof that was made of them does not verify.
+    pub(crate) fn forget(&self) {
+        self.hashes.invalidate_all();
     }
 
     /// The checkpoint, and where it is. Not verified.
@@ -219,14 +229,27 @@ impl Tiled {
     /// Hash tiles, each at least as wide as in the tree of `size` leaves.
     async fn tiles(&self, ids: &BTreeSet<TileId>, size: u64, known: u64) -> Result<Tiles, ReadError> {
         let paths: Vec<TilePath> = ids.iter().map(|id| path(*id, Some(id.level), known)).collect();
-        let read = self.read(&self.fetcher.limited(FULL_TILE_BYTES), &paths).await?;
         let mut tiles = Tiles::default();
-        for ((id, path), bytes) in ids.iter().zip(&paths).zip(read) {
+        for ((id, path), bytes) in ids.iter().zip(&paths).zip(self.remembered(&paths).await?) {
             let hashes = tile::hashes_from_bytes(&bytes).ok().filter(|hashes| hashes.len() >= id.width(size) as usize);
             let hashes = hashes.ok_or_else(|| self.malformed(path, "the tile has the wrong length"))?;
             tiles.0.insert(*id, hashes);
         }
         Ok(tiles)
+    }
+
+    /// Hash tiles, in order, from memory as far as they are there.
+    async fn remembered(&self, paths: &[TilePath]) -> Result<Vec<Bytes>, ReadError> {
+        let known: Vec<Option<Bytes>> = paths.iter().map(|path| self.hashes.get(&self.url(path))).collect();
+        let unknown = paths.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(path, _)| *path);
+        let unknown: Vec<TilePath> = unknown.collect();
+        let read = self.read(&self.fetcher.limited(FULL_TILE_BYTES), &unknown).await?;
+        for (path, tile) in unknown.iter().zip(&read) {
+            self.hashes.insert(self.url(path), tile.clone());
+        }
+        let mut read = read.into_iter();
+        // As many were read as were not known.
+        Ok(known.into_iter().filter_map(|known| known.or_else(|| read.next())).collect())
     }
 
     /// Files that must be there, in order.
@@ -269,6 +292,11 @@ impl Tiled {
         let id = TileId::containing(node);
         self.malformed(&path(id, Some(id.level), known), "the tile has the wrong length")
     }
+}
+
+fn remembered_tiles() -> Cache<String, Bytes> {
+    let weight = |_: &String, tile: &Bytes| u32::try_from(tile.len()).unwrap_or(u32::MAX);
+    Cache::builder().weigher(weight).max_capacity(REMEMBERED_BYTES).build()
 }
 
 /// The path of a tile, or with `None` of the bundle at its position, in the tree of `size` leaves.
