@@ -80,6 +80,9 @@ pub enum ReadError {
         /// Why.
         rejection: Rejection,
     },
+    /// The task that asks was stopped.
+    #[error("the requests were interrupted")]
+    Interrupted,
     /// The protocol has no such question.
     #[error("a log that speaks {protocol} cannot be asked for {what}")]
     Unsupported {
@@ -101,6 +104,12 @@ impl ReadError {
         }
     }
 
+    /// Whether the server shows entries to readers with a token only.
+    #[must_use]
+    pub const fn needs_token(&self) -> bool {
+        matches!(self, Self::Refused { status: 401 | 403, .. })
+    }
+
     /// How long the server asks to wait.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
@@ -118,7 +127,6 @@ fn seconds(retry_after: Option<Duration>) -> String {
 const fn advice(status: u16) -> &'static str {
     match status {
         300..400 => ": redirects are not followed; give the URL to which it leads",
-        401 | 403 => ": its entries are for readers; name a file with the token of one",
         _ => "",
     }
 }

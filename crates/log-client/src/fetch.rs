@@ -93,6 +93,12 @@ impl Fetcher {
         &self.limits
     }
 
+    /// The same with answers of at most so many bytes.
+    pub(crate) fn limited(&self, answer_bytes: usize) -> Self {
+        let limits = Limits { answer_bytes: answer_bytes.min(self.limits.answer_bytes), ..self.limits };
+        Self { limits, ..self.clone() }
+    }
+
     /// What is at `url`; `None` if the server says that there is nothing.
     pub async fn get(&self, url: &str) -> Result<Option<Bytes>, ReadError> {
         self.ask(url, || self.client.get(url)).await
@@ -100,21 +106,32 @@ impl Fetcher {
 
     /// What is at each of `urls`, in order. At most [`Limits::parallel`] requests at the same time. The first error ends it.
     pub async fn get_all(&self, urls: &[String]) -> Result<Vec<Option<Bytes>>, ReadError> {
-        let mut contents = vec![None; urls.len()];
-        let mut waiting = urls.iter().enumerate();
+        self.all(urls.iter().map(|url| (url.clone(), None)).collect()).await
+    }
+
+    /// Sends each of `bodies`, as JSON, to `url` and returns the answers, as [`Self::get_all`].
+    pub(crate) async fn post_all(&self, url: &str, bodies: Vec<String>) -> Result<Vec<Option<Bytes>>, ReadError> {
+        self.all(bodies.into_iter().map(|body| (url.to_owned(), Some(body))).collect()).await
+    }
+
+    async fn all(&self, requests: Vec<(String, Option<String>)>) -> Result<Vec<Option<Bytes>>, ReadError> {
+        let mut contents = vec![None; requests.len()];
+        let mut waiting = requests.into_iter().enumerate();
         let mut running = JoinSet::new();
         loop {
             while running.len() < self.limits.parallel.max(1) {
-                let Some((place, url)) = waiting.next() else { break };
-                let (fetcher, url) = (self.clone(), url.clone());
-                running.spawn(async move { (place, fetcher.get(&url).await) });
+                let Some((place, (url, body))) = waiting.next() else { break };
+                let fetcher = self.clone();
+                running.spawn(async move {
+                    let read = match body {
+                        Some(body) => fetcher.post(&url, &body).await,
+                        None => fetcher.get(&url).await,
+                    };
+                    (place, read)
+                });
             }
             let Some(done) = running.join_next().await else { return Ok(contents) };
-            let interrupted = |_| ReadError::Unreachable {
-                url: urls.first().cloned().unwrap_or_default(),
-                reason: "the request was interrupted".to_owned(),
-            };
-            let (place, read) = done.map_err(interrupted)?;
+            let (place, read) = done.map_err(|_| ReadError::Interrupted)?;
             if let Some(slot) = contents.get_mut(place) {
                 *slot = read?;
             }

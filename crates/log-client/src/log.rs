@@ -71,7 +71,7 @@ impl RemoteLog {
         let Inner { identity, transport, origin, largest } = &*self.0;
         let (url, checkpoint) = match transport {
             Transport::RekorV1(log) => log.checkpoint(origin.get().map(String::as_str)).await?,
-            Transport::Rfc6962(log) => log.checkpoint(&identity.key).await?,
+            Transport::Rfc6962(log) => log.checkpoint(&identity.key, origin.get().map(String::as_str)).await?,
             Transport::Tiled(log) => log.checkpoint().await?,
         };
         let opened = identity.open(origin.get().map(String::as_str), &checkpoint);
@@ -100,7 +100,7 @@ impl RemoteLog {
         match &self.0.transport {
             Transport::RekorV1(log) => log.entries(self.origin(), first, end).await,
             Transport::Rfc6962(log) => log.entries(first, end).await,
-            Transport::Tiled(log) => log.entries(first, end, self.known(end)).await,
+            Transport::Tiled(log) => log.entries_of(first, end, self.known(end)).await,
         }
     }
 
@@ -135,10 +135,9 @@ impl RemoteLog {
         match &self.0.transport {
             Transport::RekorV1(log) => log.index_of(self.origin(), leaf_hash).await,
             Transport::Rfc6962(log) => log.index_of(leaf_hash, self.known(0)).await,
-            Transport::Tiled(_) => Err(ReadError::Unsupported {
-                protocol: self.0.identity.protocol.name(),
-                what: "the index of an entry",
-            }),
+            Transport::Tiled(_) => {
+                Err(ReadError::Unsupported { protocol: self.0.identity.protocol.name(), what: "the index of an entry" })
+            }
         }
     }
 
@@ -154,6 +153,14 @@ impl RemoteLog {
             Transport::RekorV1(_) | Transport::Rfc6962(_) => {
                 Err(ReadError::Unsupported { protocol: self.0.identity.protocol.name(), what: "leaf hashes" })
             }
+        }
+    }
+
+    /// Forgets what was read and not verified: call it if a proof does not verify, so that the next one is made anew.
+    pub fn forget(&self) {
+        match &self.0.transport {
+            Transport::Tiled(log) => log.forget(),
+            Transport::RekorV1(_) | Transport::Rfc6962(_) => {}
         }
     }
 

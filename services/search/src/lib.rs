@@ -12,7 +12,7 @@
 //! # Order of dependence
 //! Each module uses only those that come before it. A test reads the `use` lines.
 //!
-//! 1. `corrupt`: a self-check that failed. `source`: a log that is followed. `subtrees`: the tree of its entries.
+//! 1. `corrupt`: a self-check that failed. `source`: a log that is followed.
 //! 2. `page`, `run`, `derive`, `merge`: pure; postings in pages, the entries that a run covers, runs of entries, runs of runs.
 //! 3. [`store`]: where an index is kept. `error`: what a caller is told.
 //! 4. `worker`: the thread that computes. `status`: what is known of each log. `lookup`: questions to runs.
@@ -38,7 +38,6 @@ mod run;
 mod source;
 mod status;
 pub mod store;
-mod subtrees;
 mod worker;
 
 pub use answer::{AskError, Asking, Trust};
