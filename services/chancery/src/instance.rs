@@ -46,7 +46,9 @@ pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v1::RekorV1Arguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
-pub(crate) use search::{SearchArguments, kind as search_kind, source_entry, store as search_store};
+pub(crate) use search::{
+    SearchArguments, kind as search_kind, source_entry, state_of as search_state, store as search_store,
+};
 pub(crate) use setup::{ConsoleSettings, Setup, SignIn};
 pub(crate) use shards::{mark_file, marks, tree_id};
 #[cfg(feature = "s3")]

@@ -130,7 +130,8 @@ fn trust(files: Option<CurrentFiles>) -> Trust {
     })
 }
 
-fn state_of(status: &Status) -> State {
+/// How following goes, as a check shows it.
+pub(crate) fn state_of(status: &Status) -> State {
     let Status { name, indexed, behind_for, state, .. } = status;
     let complete = format!("searches know the first {indexed} entries of the {name} log");
     match state {
