@@ -18,6 +18,7 @@ mod issuers;
 mod listening;
 mod logging;
 mod loopback;
+mod monitor;
 mod role;
 mod rotation;
 mod serve;
