@@ -61,8 +61,10 @@ pub(crate) struct LogTable {
     pub(crate) protocol: String,
     /// Where it is.
     pub(crate) url: Url,
-    /// File of its public key, in PEM.
-    pub(crate) key: PathBuf,
+    /// File of its public key, in PEM. Or `vkey`.
+    pub(crate) key: Option<PathBuf>,
+    /// Its verifier key (C2SP signed-note).
+    pub(crate) vkey: Option<String>,
     /// First line of its checkpoints.
     pub(crate) origin: Option<String>,
     /// Where following begins.
@@ -158,7 +160,7 @@ impl MonitorConfiguration {
         let logs = self
             .logs
             .iter_mut()
-            .flat_map(|log| [&mut log.key].into_iter().chain(&mut log.token_file).chain(&mut log.tls_authorities));
+            .flat_map(|log| log.key.iter_mut().chain(&mut log.token_file).chain(&mut log.tls_authorities));
         for file in files.chain(logs) {
             *file = directory.join(&*file);
         }
@@ -173,6 +175,7 @@ impl MonitorConfiguration {
         self.following()?;
         for log in &self.logs {
             log.max_quiet().with_context(|| format!("[[log]] {}: max_quiet", log.name))?;
+            ensure!(log.key.is_some() != log.vkey.is_some(), "[[log]] {}: write either key or vkey", log.name);
         }
         Ok(())
     }
@@ -233,7 +236,7 @@ mod tests {
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
         let configuration = MonitorConfiguration::load(&deploy.join("monitor.toml")).unwrap();
         assert!(configuration.logs.len() > 1 && configuration.watches.len() > 1 && configuration.webhooks.len() > 1);
-        assert!(configuration.logs.iter().all(|log| log.key.starts_with(&deploy)));
+        assert!(configuration.logs.iter().filter_map(|log| log.key.as_ref()).all(|key| key.starts_with(&deploy)));
         let log = &configuration.logs[0];
         assert_eq!(log.following(configuration.following().unwrap()).unwrap().begin, Begin::Beginning);
     }

@@ -4,10 +4,10 @@ use crate::{
     cli::token_file::TokenFile,
     monitor::{LogTable, MonitorConfiguration},
 };
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use chancery_log_client::{Fetcher, Limits, LogIdentity, Protocol, RemoteLog};
 use chancery_monitor::{FollowedLog, Monitor, RemoteSource, remembered_origin};
-use chancery_verify::PublicKey;
+use chancery_verify::{PublicKey, verifier_key::VerifierKey};
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 /// The names of the logs.
@@ -34,7 +34,11 @@ pub(super) fn add(monitor: &mut Monitor, configuration: &MonitorConfiguration) -
 fn remote(log: &LogTable, data: &Path) -> anyhow::Result<RemoteLog> {
     let protocol: Protocol = log.protocol.parse().map_err(anyhow::Error::msg).context("protocol")?;
     let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    let key = PublicKey::from_pem(&read(&log.key)?).with_context(|| format!("key: {}", log.key.display()))?;
+    let key = match (&log.key, &log.vkey) {
+        (Some(path), _) => PublicKey::from_pem(&read(path)?).with_context(|| format!("key: {}", path.display()))?,
+        (None, Some(vkey)) => VerifierKey::parse(vkey).context("vkey")?.key().clone(),
+        (None, None) => bail!("write either key or vkey"),
+    };
     // One URL may lead to several trees in turn. The one that was followed is followed on.
     let origin = match &log.origin {
         Some(origin) => Some(origin.clone()),
