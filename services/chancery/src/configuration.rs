@@ -9,6 +9,7 @@ mod access;
 mod arguments;
 mod audit;
 mod console;
+mod monitor;
 mod search;
 mod trust;
 mod tsa;
@@ -32,6 +33,7 @@ use chancery_keys::KeyUri;
 use chancery_trust::Validity;
 use chancery_verify::Timestamp;
 use console::ConsoleTable;
+use monitor::MonitorTable;
 use schemars::JsonSchema;
 use search::SearchTable;
 use serde::Deserialize;
@@ -73,6 +75,9 @@ pub(crate) struct Configuration {
     /// The search index of the logs.
     #[serde(default)]
     pub(crate) search: SearchTable,
+    /// The monitor of the logs.
+    #[serde(default)]
+    pub(crate) monitor: MonitorTable,
     /// The timestamp authority.
     #[serde(default)]
     pub(crate) tsa: TsaTable,
@@ -300,7 +305,8 @@ impl Configuration {
     fn relative_to(mut self, directory: &Path) -> Self {
         let files = self.listen.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         let files = files.chain([&mut self.data, &mut self.ca.issuers]).chain(&mut self.ca.audit);
-        let files = files.chain(&mut self.log.ct_log_key).chain(&mut self.log.ct_log_accepts);
+        let files =
+            files.chain(&mut self.monitor.config).chain(&mut self.log.ct_log_key).chain(&mut self.log.ct_log_accepts);
         let tiles = self.log.tiles.as_mut().and_then(|tiles| tiles.credentials.as_mut());
         let access = LogTable::files_of_access(self.log.write.as_mut(), self.log.read.as_mut());
         for file in files.chain(tiles).chain(access) {

@@ -69,6 +69,7 @@ impl<'a> Options<'a> {
             tiles: self.tiles.destination()?,
             transparency: self.transparency.read()?,
             witnesses: self.witnesses.read()?,
+            monitor: None,
             operations,
             rekor_v1,
             rekor_v2,

@@ -16,6 +16,7 @@ mod keys;
 mod log_keys;
 mod log_metrics;
 mod logs;
+mod monitor;
 mod operations;
 mod readiness;
 mod rekor2_shards;

@@ -156,6 +156,7 @@ impl Started<'_> {
             tiles: prepared.tiles.map(TilesPlace::open).transpose().context("[log] tiles")?,
             witnesses: prepared.witnesses,
             transparency: prepared.transparency,
+            monitor: prepared.monitor,
             operations: &prepared.operations,
             rekor_v1: &prepared.rekor_v1,
             rekor_v2: &prepared.rekor_v2,

@@ -63,5 +63,5 @@ pub use scan::{Finding, Scanned, scan};
 pub use source::{Answer, LogKind, Source, SourceEntry, SourceError, SourceHead};
 pub use state::StateError;
 pub use status::{LogStatus, Statuses};
-pub use watch::{Watch, WatchError, WatchTable, Watches};
+pub use watch::{Watch, WatchError, WatchTable, Watches, is_named};
 pub use webhook::{Webhook, WebhookFormat};

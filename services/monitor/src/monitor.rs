@@ -14,7 +14,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 /// Maximum bytes of a log's name.
 const MAX_NAME: usize = 64;
@@ -60,6 +60,8 @@ pub struct Settings {
     pub peers: Vec<Peer>,
     /// For questions to peers.
     pub client: HttpClient,
+    /// Where is shown what is known of each log.
+    pub statuses: Statuses,
 }
 
 /// A monitor.
@@ -68,7 +70,6 @@ pub struct Monitor {
     clock: Arc<dyn Clock>,
     followers: Vec<Follower>,
     names: Vec<String>,
-    statuses: Statuses,
     /// Held as long as the monitor runs.
     lock: File,
 }
@@ -82,8 +83,7 @@ impl Monitor {
         let evidence = evidence(&settings.directory);
         fs::create_dir_all(&evidence).map_err(|source| StateError::File { path: evidence, source })?;
         let lock = lock(&settings.directory)?;
-        let (followers, names, statuses) = (Vec::new(), Vec::new(), Statuses::default());
-        Ok(Self { settings, clock, followers, names, statuses, lock })
+        Ok(Self { settings, clock, followers: Vec::new(), names: Vec::new(), lock })
     }
 
     /// Follows a log from now on.
@@ -98,7 +98,7 @@ impl Monitor {
         }
         let places = Places {
             outputs: self.settings.outputs.clone(),
-            statuses: self.statuses.clone(),
+            statuses: self.settings.statuses.clone(),
             evidence: evidence(&self.settings.directory),
         };
         let gossip = Gossip { peers: self.settings.peers.clone().into(), client: self.settings.client.clone() };
@@ -111,13 +111,7 @@ impl Monitor {
     /// What is known of each log. It is kept up to date.
     #[must_use]
     pub fn statuses(&self) -> Statuses {
-        self.statuses.clone()
-    }
-
-    /// Whether a log with this name is followed.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.names.iter().any(|known| known == name)
+        self.settings.statuses.clone()
     }
 
     /// Follows every log as far as it is shown now.
@@ -148,22 +142,20 @@ impl Monitor {
         Ok(all)
     }
 
-    /// Follows every log, each `period` again, until the task is aborted. It may be aborted at any moment.
-    #[must_use]
-    pub fn follow(self, period: Duration) -> JoinHandle<()> {
+    /// Follows every log, each `period` again, for as long as it is polled. It may be dropped at any moment.
+    pub async fn run(self, period: Duration) {
         let Self { followers, clock, lock, .. } = self;
-        tokio::spawn(async move {
-            let mut running = JoinSet::new();
-            for follower in followers {
-                running.spawn(keep_following(follower, Arc::clone(&clock), period));
+        let mut running = JoinSet::new();
+        for follower in followers {
+            running.spawn(keep_following(follower, Arc::clone(&clock), period));
+        }
+        while let Some(ended) = running.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a log is no longer followed; start the monitor again");
             }
-            while let Some(ended) = running.join_next().await {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a log is no longer followed; start the monitor again");
-                }
-            }
-            drop(lock);
-        })
+        }
+        // Nobody else may have followed meanwhile.
+        drop(lock);
     }
 }
 

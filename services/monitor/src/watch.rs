@@ -151,7 +151,7 @@ impl Watch {
     }
 
     fn is_about(&self, log: &str) -> bool {
-        self.logs.is_empty() || self.logs.iter().any(|name| name == log)
+        self.logs.is_empty() || self.logs.iter().any(|name| is_named(name, log))
     }
 
     fn is_about_signers(&self) -> bool {
@@ -191,6 +191,15 @@ impl Watch {
         }
         self.terms.is_empty() || self.terms.iter().all(|term| candidate.terms(entry).contains(term))
     }
+}
+
+/// Whether a watch for `name` is about `log`: the same, or a later one of its series, `rekor-2` for `rekor`.
+#[must_use]
+pub fn is_named(name: &str, log: &str) -> bool {
+    log.strip_prefix(name).is_some_and(|rest| {
+        let number = rest.strip_prefix('-').unwrap_or_default();
+        rest.is_empty() || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 fn domains(domains: Vec<String>) -> Result<Vec<String>, WatchError> {

@@ -16,6 +16,7 @@ use super::{
     description::Answering,
     log_keys::LogKeys,
     logs::{Logs, Opening},
+    monitor,
     readiness::{self, Checked},
     running::RunningLogs,
     search::Search,
@@ -29,6 +30,7 @@ use super::{
 use crate::{
     issuer::{self, Issuer},
     listening::Listening,
+    monitor::MonitorConfiguration,
     role::Role,
     rotation::{self, RingFiles, follow::Rotation, generations::Generations, observe, status::Statuses},
 };
@@ -61,6 +63,8 @@ pub(crate) struct Choices<'a> {
     pub(crate) tiles: Option<Destination>,
     pub(crate) witnesses: WitnessChoices,
     pub(crate) transparency: transparency::Settings,
+    /// What the logs are monitored for; `None` if they are not.
+    pub(crate) monitor: Option<Arc<MonitorConfiguration>>,
     pub(crate) operations: &'a OperationsArguments,
     pub(crate) rekor_v1: &'a RekorV1Arguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
@@ -130,6 +134,7 @@ impl Instance {
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref(), audit.clone()).await?;
         let (search, following) = Common::search(logs.as_ref(), &choices, &access, metrics.as_ref())?.unzip();
+        let (monitor, monitoring) = common.monitor(logs.as_ref(), &choices, metrics.as_ref())?.unzip();
         let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
@@ -142,11 +147,13 @@ impl Instance {
         };
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), clock, &statuses)?);
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
-        background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()).chain(following));
+        background
+            .extend(upkeep.start()?.into_iter().chain(guarded.into_background()).chain(following).chain(monitoring));
         background.extend(access.into_background());
         let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
         assembly.add(Role::Log, common.answering_logs(logs.as_ref(), metrics.as_ref())?);
         assembly.add(Role::Log, search.as_ref().map(|search| search.part(trust_files.clone(), clock)));
+        assembly.add(Role::Log, monitor);
         assembly.add(Role::Ca, Some(authority));
         assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.checks())));
         if let Some(timestamps) = timestamps {
@@ -307,6 +314,18 @@ impl<'a> Common<'a> {
         let Some(logs) = logs.filter(|_| !choices.search.disabled) else { return Ok(None) };
         let readers = access.log.readers.clone();
         Search::start(logs.database(), logs.running.clone(), readers, metrics).map(Some)
+    }
+
+    /// The monitor of the logs, where they are this process's and it is configured: its checks, and the task that follows them.
+    fn monitor(
+        &self,
+        logs: Option<&Logs>,
+        choices: &Choices<'_>,
+        metrics: Option<&Metrics>,
+    ) -> anyhow::Result<Option<(Part, JoinHandle<()>)>> {
+        let (Some(logs), Some(configuration)) = (logs, &choices.monitor) else { return Ok(None) };
+        let (checks, task) = monitor::start(configuration, logs.running.clone(), &self.clock, metrics)?;
+        Ok(Some(((Router::new(), checks), task)))
     }
 
     /// What follows the rotation of the certificate logs' keys in this process; `issuing` is its authority.

@@ -184,7 +184,7 @@ pub(crate) fn source_entry(entry: StoredEntry) -> SourceEntry {
 }
 
 /// A log of this process.
-struct OwnLog(Log);
+pub(super) struct OwnLog(pub(super) Log);
 
 /// The log's error, as the index reports it.
 fn unreadable(error: &Error) -> SourceError {

@@ -254,7 +254,7 @@ mod tests {
             (format!("data = \"m\"\n{log}max_quiet = \"x\"\n"), "[[log]] a: max_quiet"),
             (format!("data = \"m\"\n{log}from = \"yesterday\"\n"), "yesterday"),
             (format!("data = \"m\"\n{log}colour = \"red\"\n"), "colour"),
-            (log.replace("key = \"a.pub\"", "") + "data = \"m\"\n", "key"),
+            (format!("data = \"m\"\n{}", log.replace("key = \"a.pub\"", "")), "either key or vkey"),
             (
                 "data = \"m\"\n[[webhook]]\nname = \"a\"\nurl = \"https://a.example\"\nformat = \"xml\"\n".to_owned(),
                 "xml",

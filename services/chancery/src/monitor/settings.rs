@@ -2,7 +2,9 @@
 
 use super::configuration::{AuthoritiesTable, MonitorConfiguration, WebhookTable};
 use anyhow::{Context as _, bail};
-use chancery_monitor::{Authorities, HttpClient, Output, Outputs, Peer, Settings, Watch, Watches, Webhook};
+use chancery_monitor::{
+    Authorities, HttpClient, Output, Outputs, Peer, Settings, Statuses, Watch, Watches, Webhook, is_named,
+};
 use chancery_verify::{certificate::Certificate, trust_root::TrustRoot};
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
@@ -13,13 +15,14 @@ impl MonitorConfiguration {
         first: Arc<dyn Output>,
         peers: &[String],
         logs: &BTreeSet<String>,
+        statuses: Statuses,
     ) -> anyhow::Result<Settings> {
         let authorities = self.authorities.read().context("[authorities]")?;
         let mut watches = Vec::new();
         for table in self.watches.clone() {
             let place = format!("[[watch]] {}", table.name);
             let watch = Watch::new(table, &authorities).with_context(|| place.clone())?;
-            if let Some(unknown) = watch.logs().iter().find(|log| !logs.contains(*log)) {
+            if let Some(unknown) = watch.logs().iter().find(|watched| !logs.iter().any(|log| is_named(watched, log))) {
                 bail!("{place}: logs: {unknown:?} is not the name of a log; these are: {}", listed(logs));
             }
             watches.push(watch);
@@ -42,6 +45,7 @@ impl MonitorConfiguration {
             outputs: Outputs::new(outputs),
             peers: peers.collect::<Result<_, _>>().map_err(anyhow::Error::msg).context("gossip")?,
             client: HttpClient::new(None, HttpClient::DEADLINE)?,
+            statuses,
         })
     }
 }

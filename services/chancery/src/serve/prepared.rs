@@ -13,6 +13,7 @@ use crate::{
     },
     issuers::ConfiguredIssuers,
     listening::TlsFiles,
+    monitor::MonitorConfiguration,
     role::Role,
 };
 use anyhow::Context as _;
@@ -21,13 +22,14 @@ use chancery_daemon::{
     http::{Tls, TlsError},
 };
 use chancery_trust::BaseUrl;
-use std::{collections::BTreeSet, io::ErrorKind, path::Path};
+use std::{collections::BTreeSet, io::ErrorKind, path::Path, sync::Arc};
 
 /// All settings of an instance that its file decides.
 pub(crate) struct Prepared {
     pub(crate) access: AccessSettings,
     pub(crate) addresses: Addresses,
     pub(crate) authority: AuthoritySettings,
+    pub(super) monitor: Option<Arc<MonitorConfiguration>>,
     pub(super) oidc_issuer: Option<BaseUrl>,
     pub(super) operations: OperationsArguments,
     pub(super) rekor_v1: RekorV1Arguments,
@@ -57,6 +59,7 @@ impl Prepared {
             access: if has_logs { configuration.log.access()? } else { AccessSettings::default() },
             addresses: configuration.addresses()?,
             authority: configuration.authority()?.settings(ConfiguredIssuers::load(issuers)?),
+            monitor: if has_logs { configuration.monitor.read()? } else { None },
             oidc_issuer: configuration.oidc_issuer()?,
             operations: configuration.operations()?,
             rekor_v1: configuration.rekor_v1()?,

@@ -172,6 +172,7 @@ async fn one_directory_is_for_one_monitor_and_one_name_for_one_log() {
         outputs: chancery_monitor::Outputs::default(),
         peers: Vec::new(),
         client: chancery_monitor::HttpClient::new(None, chancery_monitor::HttpClient::DEADLINE).unwrap(),
+        statuses: chancery_monitor::Statuses::default(),
     };
     let second = chancery_monitor::Monitor::open(settings, world.clock.clone());
     assert!(second.err().unwrap().to_string().contains("another monitor"));

@@ -90,6 +90,7 @@ impl World {
             outputs: Outputs::new(vec![self.recorder.clone()]),
             peers: self.peers.clone(),
             client: HttpClient::new(None, HttpClient::DEADLINE).unwrap(),
+            statuses: chancery_monitor::Statuses::default(),
         };
         Monitor::open(settings, self.clock.clone()).unwrap()
     }

@@ -63,7 +63,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 fn open(configuration: &MonitorConfiguration, format: LineFormat, gossip: &[String]) -> Result<Monitor, Failure> {
     let settings = || -> anyhow::Result<_> {
         let lines = Arc::new(Lines::new("stdout", format, io::stdout()));
-        configuration.settings(lines, gossip, &logs::names(configuration)?)
+        configuration.settings(lines, gossip, &logs::names(configuration)?, Statuses::default())
     };
     let settings = settings().map_err(Failure::Usage)?;
     let monitor = Monitor::open(settings, Arc::new(SystemClock));
@@ -110,7 +110,7 @@ const fn code(round: &Round) -> u8 {
 /// Follows until SIGTERM or SIGINT.
 async fn follow(monitor: Monitor, interval: Duration) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("cannot wait for signals")?;
-    let following = monitor.follow(interval);
+    let following = tokio::spawn(monitor.run(interval));
     tracing::info!("monitor ready");
     signals.received().await;
     end(following).await;
@@ -129,7 +129,7 @@ async fn serve(monitor: Monitor, listen: MonitorListen, interval: Duration) -> a
     let address = listening.address()?;
     let described = openapi::router(&description(metrics.is_some()).into_json());
     let routes = http::router(statuses.clone()).merge(described);
-    let following = monitor.follow(interval);
+    let following = tokio::spawn(monitor.run(interval));
     let ready = || tracing::info!(%address, "monitor ready");
     let served = listening.serve(routes, None, checks(statuses), metrics.as_ref(), |routes| routes, ready).await;
     end(following).await;
