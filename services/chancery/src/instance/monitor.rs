@@ -12,8 +12,8 @@ use chancery_daemon::{
 };
 use chancery_log::Log;
 use chancery_monitor::{
-    Answer, FollowedLog, LogKind, LogStatus, Monitor, ProcessLog, Source, SourceEntry, SourceError, SourceHead,
-    Statuses, measure,
+    Answer, FollowedLog, LogKind, LogStatus, Monitor, ProcessLog, Settings, Source, SourceEntry, SourceError,
+    SourceHead, Statuses, measure,
 };
 use chancery_search::Source as Read;
 use chancery_verify::{Hash, Rejection, merkle::TreeHead};
@@ -43,8 +43,9 @@ pub(super) fn start(
     if let Some(metrics) = metrics {
         measure(metrics, statuses.clone())?;
     }
-    let (monitor, names) = keeper.open().context("[monitor] config")?;
-    Ok((checks(statuses), tokio::spawn(keeper.keep(monitor, names))))
+    // What is wrong with the file is said at once. What is wrong with a state is no reason not to start.
+    keeper.settings(&keeper.names()).context("[monitor] config")?;
+    Ok((checks(statuses), tokio::spawn(keeper.keep())))
 }
 
 impl Keeper {
@@ -57,11 +58,14 @@ impl Keeper {
         self.followed().iter().map(|log| log.record().name.clone()).collect()
     }
 
+    fn settings(&self, names: &BTreeSet<String>) -> anyhow::Result<Settings> {
+        self.configuration.settings(Arc::new(ProcessLog), &[], names, self.statuses.clone())
+    }
+
     fn open(&self) -> anyhow::Result<(Monitor, BTreeSet<String>)> {
         let (logs, usual) = (self.followed(), self.configuration.following()?);
-        let names = logs.iter().map(|log| log.record().name.clone()).collect();
-        let settings = self.configuration.settings(Arc::new(ProcessLog), &[], &names, self.statuses.clone())?;
-        let mut monitor = Monitor::open(settings, Arc::clone(&self.clock))?;
+        let names = self.names();
+        let mut monitor = Monitor::open(self.settings(&names)?, Arc::clone(&self.clock))?;
         for log in logs {
             let name = log.record().name.clone();
             monitor.add(FollowedLog { name, source: Arc::new(OwnSource(OwnLog(log))), following: usual })?;
@@ -69,23 +73,20 @@ impl Keeper {
         Ok((monitor, names))
     }
 
-    async fn keep(self, mut monitor: Monitor, mut names: BTreeSet<String>) {
+    async fn keep(self) {
         let interval = self.configuration.interval().unwrap_or(LOOK);
         loop {
-            tokio::select! {
-                () = monitor.run(interval) => tokio::time::sleep(LOOK).await,
-                () = self.changed(&names) => {}
-            }
-            (monitor, names) = loop {
-                match self.open() {
-                    Ok(opened) => break opened,
-                    Err(error) => {
-                        let error = format!("{error:#}");
-                        tracing::error!(error, "the logs are not monitored; it is tried again");
-                        tokio::time::sleep(LOOK).await;
-                    }
+            match self.open() {
+                Ok((monitor, names)) => tokio::select! {
+                    () = monitor.run(interval) => tokio::time::sleep(LOOK).await,
+                    () = self.changed(&names) => {}
+                },
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(error, "the logs are not monitored; it is tried again");
+                    tokio::time::sleep(LOOK).await;
                 }
-            };
+            }
         }
     }
 
