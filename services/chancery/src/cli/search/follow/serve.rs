@@ -1,7 +1,7 @@
 //! The search API over an index of logs elsewhere: the same paths and answers as a server has for its own logs.
 
 use super::sources::Asked;
-use crate::{instance::search_state, listening::Listening};
+use crate::{instance::search_state, listening::Listening, loopback};
 use anyhow::Context as _;
 use chancery_daemon::{
     clock::SystemClock,
@@ -52,7 +52,8 @@ impl Answers {
             following.status().into_iter().map(finding).collect()
         });
         let ready = move || told(address, is_json);
-        listening.serve(routes, None, checks, None, |routes| routes, ready).await
+        // A page in a browser of this machine is as far away as another machine.
+        listening.serve(routes, None, checks, None, |routes| loopback::guarded(routes, address), ready).await
     }
 }
 
