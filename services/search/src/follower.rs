@@ -33,6 +33,7 @@ use crate::store::{Append, Merge, Progress, Run, RunState, Store};
 use crate::subtrees::Subtrees;
 use crate::worker::Worker;
 use chancery_verify::merkle::{self, TreeHead};
+use futures_util::future::join;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -242,22 +243,30 @@ impl Follower {
         Ok(self.store.append(&step).await?.then_some(size))
     }
 
-    /// Reads entries from `from` on, up to `end` at most, and derives their terms.
+    /// Reads entries from `from` on, up to `end` at most, and derives their terms. The log reads the next entries meanwhile.
     async fn derive(&self, source: &dyn Source, from: u64, end: u64) -> Result<Derived, Error> {
         let end = end.min(from - from % STEP_ENTRIES + STEP_ENTRIES);
         let mut derived = Derived::from(from);
+        let mut ahead: Option<Vec<SourceEntry>> = None;
         while derived.end() < end && (derived.bytes() < STEP_BYTES || !derived.end().is_multiple_of(BLOCK)) {
             let (first, kind) = (derived.end(), source.kind());
             let whole = if derived.bytes() < STEP_BYTES { MAX_ENTRIES } else { BLOCK };
             let last = end.min(first - first % whole + whole);
-            let entries = read(source, first, last).await?;
+            let mut entries = match ahead.take() {
+                Some(entries) => entries,
+                None => read(source, first, last).await?,
+            };
+            // More than the rest of a block may have been read ahead.
+            entries.truncate(usize::try_from(last - first).unwrap_or(usize::MAX));
+            let next = first + u64::try_from(entries.len()).unwrap_or(u64::MAX);
             let pushed = self.worker.run(move || {
                 for entry in &entries {
                     derived.push(kind, entry);
                 }
                 derived
             });
-            derived = pushed.await?;
+            let (pushed, read) = join(pushed, read_ahead(source, next, end)).await;
+            (derived, ahead) = (pushed?, read);
         }
         Ok(derived)
     }
@@ -347,6 +356,15 @@ pub(crate) async fn read(source: &dyn Source, first: u64, end: u64) -> Result<Ve
     } else {
         Err(SourceError { reason: format!("it answered with {count} entries for {first} to {end}") })
     }
+}
+
+/// As [`read`], the next entries below `end`. `None` where there are none, and where they cannot be read: then they are read again,
+/// which says why.
+async fn read_ahead(source: &dyn Source, first: u64, end: u64) -> Option<Vec<SourceEntry>> {
+    if first >= end {
+        return None;
+    }
+    read(source, first, end.min(first - first % MAX_ENTRIES + MAX_ENTRIES)).await.ok()
 }
 
 /// Proves that a tree is the beginning of the tree of a head.
