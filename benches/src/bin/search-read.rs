@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::time::Instant;
 
 /// Digests that are asked for.
-const DIGESTS: usize = 1000;
+const DIGESTS: u64 = 1000;
 
 /// Measure searches of a Rekor log against a running development server
 #[derive(Debug, Parser)]
@@ -100,19 +100,14 @@ async fn catch_up(url: &str) -> anyhow::Result<()> {
 /// Digests of entries all over the log, as `sha256:…`, and the size of the log.
 async fn digests(url: &str) -> anyhow::Result<(Vec<String>, u64)> {
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let read = async |path: String| -> anyhow::Result<Value> {
-        Ok(client.get(format!("{url}{path}")).send().await?.error_for_status()?.json().await?)
-    };
-    let size = read("/api/v1/log".to_owned()).await?["treeSize"].as_u64().context("the log states its size")?;
+    let info = read(&client, &format!("{url}/api/v1/log")).await?;
+    let size = info["treeSize"].as_u64().context("the log states its size")?;
     // Entry 0 is the log's own.
     ensure!(size > 1, "the log has no entries; add some with rekor-write");
     let mut digests = Vec::new();
-    for number in 0.. {
-        if digests.len() == DIGESTS {
-            break;
-        }
+    for number in 0..DIGESTS {
         let index = 1 + scattered(number) % (size - 1);
-        let entries = read(format!("/api/v1/log/entries?logIndex={index}")).await?;
+        let entries = read(&client, &format!("{url}/api/v1/log/entries?logIndex={index}")).await?;
         let entry = entries.as_object().and_then(|entries| entries.values().next()).context("an entry")?;
         let body: Value = serde_json::from_slice(&STANDARD.decode(entry["body"].as_str().context("a body")?)?)?;
         let digest = body.pointer("/spec/data/hash/value").and_then(Value::as_str).context("a hashedrekord")?;
@@ -124,9 +119,11 @@ async fn digests(url: &str) -> anyhow::Result<(Vec<String>, u64)> {
 /// Demands that the server verifies what it finds: otherwise the measurement would be of less than was asked.
 async fn verify(url: &str, digest: &str) -> anyhow::Result<()> {
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let answer = client.get(format!("{url}/api/artifacts/{digest}")).send().await?.error_for_status()?;
-    let answer: Value = answer.json().await?;
-    let verdict = &answer["signatures"][0]["verdict"];
-    ensure!(verdict == "verified", "{digest} is answered with {answer}");
+    let answer = read(&client, &format!("{url}/api/artifacts/{digest}")).await?;
+    ensure!(answer["signatures"][0]["verdict"] == "verified", "{digest} is answered with {answer}");
     Ok(())
+}
+
+async fn read(client: &reqwest::Client, url: &str) -> anyhow::Result<Value> {
+    Ok(client.get(url).send().await?.error_for_status()?.json().await?)
 }

@@ -18,7 +18,7 @@ impl Asked<'_> {
         let place = (entries.kind.name().to_owned(), index);
         match self.question {
             Question::Digest => {
-                ensure!(places(&answer["entries"])? == slice::from_ref(&place), "{answer} instead of {place:?}")
+                ensure!(places(&answer["entries"])? == slice::from_ref(&place), "{answer} instead of {place:?}");
             }
             Question::Nothing => ensure!(places(&answer["entries"])?.is_empty(), "{answer} instead of nothing"),
             Question::Artifact => {

@@ -25,6 +25,10 @@ pub(crate) const fn time_ms(index: u64) -> u64 {
     START_MS + index * EVERY_MS
 }
 
+const fn is_attestation(index: u64) -> bool {
+    index % ATTESTATION == ATTESTATION - 1
+}
+
 /// All entries of a log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entries {
@@ -41,10 +45,6 @@ impl Entries {
         // Each signature has a certificate of its own.
         let first = if kind == Kind::V2 { Kind::V1.size(entries) } else { 0 };
         Self { kind, size: kind.size(entries), world: World::of(entries), first }
-    }
-
-    const fn is_attestation(&self, index: u64) -> bool {
-        index % ATTESTATION == ATTESTATION - 1
     }
 
     const fn has_bare_key(&self, index: u64) -> bool {
@@ -89,7 +89,7 @@ impl Entries {
         let (label, der) = self.signer(index)?;
         let key = STANDARD.encode(pem::encode(label, &der));
         let (digest, signature) = (hex::encode(self.digest(index)), self.signature(index));
-        Ok(if self.is_attestation(index) {
+        Ok(if is_attestation(index) {
             let envelope = hex::encode(sha256_parts(&[b"envelope", &self.digest(index)]));
             format!(
                 r#"{{"apiVersion":"0.0.1","kind":"dsse","spec":{{"envelopeHash":{{"algorithm":"sha256","value":"{envelope}"}},"payloadHash":{{"algorithm":"sha256","value":"{digest}"}},"signatures":[{{"signature":"{signature}","verifier":"{key}"}}]}}}}"#
@@ -107,7 +107,7 @@ impl Entries {
         let key = STANDARD.encode(der);
         let verifier = format!(r#"{{"keyDetails":"PKIX_ECDSA_P256_SHA_256","{place}":{{"rawBytes":"{key}"}}}}"#);
         let (digest, signature) = (STANDARD.encode(self.digest(index)), self.signature(index));
-        Ok(if self.is_attestation(index) {
+        Ok(if is_attestation(index) {
             format!(
                 r#"{{"apiVersion":"0.0.2","kind":"dsse","spec":{{"dsseV002":{{"payloadHash":{{"algorithm":"SHA2_256","digest":"{digest}"}},"signatures":[{{"content":"{signature}","verifier":{verifier}}}]}}}}}}"#
             )
