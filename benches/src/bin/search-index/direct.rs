@@ -25,15 +25,12 @@ impl Asked<'_> {
             Question::Domain | Question::Prefix => {
                 for log in self.logs {
                     let (log_id, range) = (log.entries.kind.log_id(), 0..log.entries.size);
-                    match self.filter()? {
-                        Filter::Organisation(number) => {
-                            let prefix = term(TermKind::Repository, &Identity::organisation(number))?;
-                            index.prefix(log_id, &prefix, range, Order::Newest, PAGE).await?;
-                        }
-                        _ => {
-                            let domain = term(TermKind::Domain, &Identity::company(self.number))?;
-                            index.postings(log_id, &domain, range, Order::Newest, PAGE).await?;
-                        }
+                    if let Filter::Organisation(number) = self.filter()? {
+                        let prefix = term(TermKind::Repository, &Identity::organisation(number))?;
+                        index.prefix(log_id, &prefix, range, Order::Newest, PAGE).await?;
+                    } else {
+                        let domain = term(TermKind::Domain, &Identity::company(self.number))?;
+                        index.postings(log_id, &domain, range, Order::Newest, PAGE).await?;
                     }
                 }
             }

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Entries of each log that are looked at to know what must be found. What would be further back is not compared.
-const LOOKED_AT: u64 = 200_000;
+const LOOKED_AT: u64 = 20_000;
 
 /// Where an entry is: log and index.
 pub(crate) type Place = (String, u64);
