@@ -27,3 +27,4 @@ GRANT SELECT, INSERT ON frozen_checkpoints TO chancery_log;     -- append-only; 
 GRANT SELECT, INSERT ON heads TO chancery_log;                  -- append-only; a head extends the last one: a trigger sees to it
 GRANT SELECT, INSERT, UPDATE ON tiles TO chancery_log;          -- a tile only grows, which a trigger enforces
 GRANT SELECT, INSERT, UPDATE, DELETE ON search_logs, search_runs, search_pages, search_problems TO chancery_log;   -- derived
+GRANT SELECT, INSERT, UPDATE ON event_cursors TO chancery_log;  -- how far events have been delivered

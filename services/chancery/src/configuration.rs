@@ -9,6 +9,7 @@ mod access;
 mod arguments;
 mod audit;
 mod console;
+mod events;
 mod search;
 mod trust;
 mod tsa;
@@ -32,6 +33,7 @@ use chancery_keys::KeyUri;
 use chancery_trust::Validity;
 use chancery_verify::Timestamp;
 use console::ConsoleTable;
+use events::EventsTable;
 use schemars::JsonSchema;
 use search::SearchTable;
 use serde::Deserialize;
@@ -73,6 +75,8 @@ pub(crate) struct Configuration {
     /// The search index of the logs.
     #[serde(default)]
     pub(crate) search: SearchTable,
+    /// Who is told of new entries. Default: nobody.
+    pub(crate) events: Option<EventsTable>,
     /// The timestamp authority.
     #[serde(default)]
     pub(crate) tsa: TsaTable,
@@ -303,7 +307,8 @@ impl Configuration {
         let files = files.chain(&mut self.log.ct_log_key).chain(&mut self.log.ct_log_accepts);
         let tiles = self.log.tiles.as_mut().and_then(|tiles| tiles.credentials.as_mut());
         let access = LogTable::files_of_access(self.log.write.as_mut(), self.log.read.as_mut());
-        for file in files.chain(tiles).chain(access) {
+        let events = self.events.iter_mut().flat_map(EventsTable::files);
+        for file in files.chain(tiles).chain(access).chain(events) {
             *file = directory.join(&*file);
         }
         self
@@ -349,6 +354,7 @@ impl Configuration {
         self.console.check()?;
         self.witnesses()?;
         log.check_access()?;
+        self.check_events()?;
         check_organization(&self.organization).context("organization")
     }
 }
@@ -447,6 +453,11 @@ mod tests {
             ),
             (format!("{SMALLEST}[log]\nrekor_key = \"file:/a.pem\"\nrekor2_key = \"file:/a.pem\"\n"), "are one key"),
             (format!("{SMALLEST}[log]\nrekor_kinds = [\"Jar\"]\n"), "[log] rekor_kinds: \"Jar\" is no kind of entry"),
+            (
+                format!("{SMALLEST}[search]\nenabled = false\n[events]\nwebhook = \"https://hooks.example.org\"\n"),
+                "[search] enabled is false",
+            ),
+            (format!("{SMALLEST}[events]\nwebhook = \"https://hooks.example.org/?key=1\"\n"), "[events]: webhook"),
             (format!("{SMALLEST}[console]\nsecurity_contact = \"a@example.org\"\n"), "mailto:a@example.org"),
         ] {
             let error = format!("{:#}", load(&text).unwrap_err());
