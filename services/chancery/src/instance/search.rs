@@ -10,6 +10,7 @@ use super::{
 };
 use crate::role::Role;
 use axum::Router;
+use bytes::Bytes;
 use chancery_daemon::{
     clock::Clock,
     health::{Finding, State},
@@ -281,6 +282,24 @@ impl Source for OwnLog {
 
     fn index_of(&self, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         Box::pin(async move { self.log.index_of(leaf_hash).await.map_err(|error| unreadable(&error)) })
+    }
+
+    fn statements_about(&self, terms: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        Box::pin(async move {
+            if series::split(&self.log.record().name).0 != rekor_v1::NAME {
+                return Ok(Vec::new());
+            }
+            self.rekor.attestations_about(terms, count).await.map_err(|error| unreadable(&error))
+        })
+    }
+
+    fn statement<'a>(&'a self, leaf: &'a [u8]) -> Answer<'a, Option<Bytes>> {
+        Box::pin(async move {
+            if series::split(&self.log.record().name).0 != rekor_v1::NAME {
+                return Ok(None);
+            }
+            self.rekor.attestation(leaf).await.map_err(|error| unreadable(&error))
+        })
     }
 
     fn standing<'a>(&'a self, index: u64, entry: &'a SourceEntry) -> Answer<'a, Standing> {

@@ -268,6 +268,17 @@ impl RekorV1 {
         Ok(Some(Standing { log_id, index, promise }))
     }
 
+    /// What is kept beside an entry with this body, of any shard.
+    pub async fn attestation(&self, body: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.choices.attestations.beside(self.first().store(), body).await
+    }
+
+    /// Which kept statements name the digests of these terms: up to `count` pairs of a term and the SHA-256 of a statement, in no
+    /// order. The database's word: the caller reads the statement.
+    pub async fn attestations_about(&self, subjects: Vec<Vec<u8>>, count: u32) -> Result<Vec<(Vec<u8>, Hash)>, Error> {
+        self.choices.attestations.about(self.first().store(), subjects, count).await
+    }
+
     /// Where a leaf is, if need be only in the tree of this number. What is not open here is passed over.
     async fn places(&self, leaf_hash: Hash, tree_id: Option<i64>) -> Result<Vec<Place>, Error> {
         loop {
