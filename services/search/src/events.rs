@@ -8,11 +8,11 @@
 //! 4. When the receiver has confirmed them, move the cursor behind them, by compare-and-swap again. **The commit is the point from
 //!    which they are not sent again.** A process that is killed between 3 and 4 sends them again when it is back: the same ids.
 //!
-//! A receiver that fails is asked again, later each time up to [`MAX_WAIT`], or when it says. Nothing is ever left out, so an event
+//! A receiver that fails is asked again, later each time up to a minute, or when it says. Nothing is ever left out, so an event
 //! that a receiver never takes holds up those of its log behind it; readiness says so.
 //!
 //! # Several servers over one database
-//! One that sees that another has moved a cursor stands by for [`STAND_BY`] rounds, which are longer than a request may take. So one
+//! One that sees that another has moved a cursor stands by for half a minute, which is longer than a request may take. So one
 //! delivers, and another takes over when that one ends. Both send the same events only where one was stopped for longer in between.
 //!
 //! # What it costs the writer

@@ -81,7 +81,9 @@ impl Cursors for SqliteStore {
 
 impl Cursors for PostgresStore {
     fn is_known<'a>(&'a self, receiver: &'a str) -> Answer<'a, bool> {
-        Box::pin(read(move || sqlx::query_scalar(IS_KNOWN).bind(receiver).fetch_one(&self.database.readers)))
+        Box::pin(
+            async move { read(|| sqlx::query_scalar(IS_KNOWN).bind(receiver).fetch_one(&self.database.readers)).await },
+        )
     }
 
     fn cursor<'a>(&'a self, receiver: &'a str, log_id: i64) -> Answer<'a, Option<Cursor>> {
