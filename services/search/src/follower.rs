@@ -31,6 +31,7 @@ use crate::source::{MAX_ENTRIES, Source, SourceEntry, SourceError, SourceHead, S
 use crate::status::{State, Statuses};
 use crate::store::{Append, Merge, Progress, Run, RunState, Store};
 use crate::subtrees::Subtrees;
+use crate::turn::Turn;
 use crate::worker::Worker;
 use chancery_verify::merkle::{self, TreeHead};
 use futures_util::future::join;
@@ -69,10 +70,8 @@ pub(crate) struct Round {
 /// What is remembered of a log.
 #[derive(Debug, Default)]
 struct Memory {
-    /// The version that was seen or written last.
-    seen: Option<i64>,
-    /// Rounds to stand by.
-    waits: u32,
+    /// Whether another server follows it.
+    turn: Turn,
     /// The version at which following has ended.
     stopped: Option<i64>,
     /// Whether that was logged.
@@ -121,10 +120,10 @@ impl Follower {
         };
         if error.is_final() {
             // Once. Without a progress that can be read there is no version to stop at, and every round ends here.
-            if !memory.is_told || memory.stopped != memory.seen {
+            if !memory.is_told || memory.stopped != memory.turn.seen() {
                 tracing::error!(log.name = name, reason, "the index of a log is not continued");
             }
-            (memory.stopped, memory.is_told) = (memory.seen, true);
+            (memory.stopped, memory.is_told) = (memory.turn.seen(), true);
             self.statuses.state(log_id, &name, State::Stopped(reason));
         } else {
             // Once, not twice a second.
@@ -169,18 +168,12 @@ impl Follower {
 
     /// Whether to work, or to leave it to another server.
     fn is_its_turn(&mut self, log_id: i64, version: i64) -> bool {
-        let memory = self.memory.entry(log_id).or_default();
-        if memory.seen.replace(version).is_some_and(|seen| seen != version) {
-            memory.waits = STAND_BY;
-        }
-        let is_waiting = memory.waits > 0;
-        memory.waits = memory.waits.saturating_sub(1);
-        !is_waiting
+        self.memory.entry(log_id).or_default().turn.is_ours(version, STAND_BY)
     }
 
     /// What was written by this process is no reason to stand by.
     fn wrote(&mut self, log_id: i64, version: i64) {
-        self.memory.entry(log_id).or_default().seen = Some(version);
+        self.memory.entry(log_id).or_default().turn.wrote(version);
     }
 
     async fn work(&mut self, source: &dyn Source, progress: &Progress, head: &SourceHead) -> Result<Round, Error> {

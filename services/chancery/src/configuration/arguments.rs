@@ -21,7 +21,8 @@ impl Configuration {
             Ok((role, url))
         });
         let urls = urls.into_iter().collect::<anyhow::Result<_>>()?;
-        Addresses::configured(BaseUrl::parse(&self.url)?, urls)
+        let rekor2 = self.log.rekor2_url.as_deref().map(BaseUrl::parse).transpose().context("[log] rekor2_url")?;
+        Addresses::configured(BaseUrl::parse(&self.url)?, urls, rekor2)
     }
 
     /// The issuer where users without a token sign in. Tokens must name it exactly, so its text is not changed.

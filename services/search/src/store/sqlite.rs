@@ -19,7 +19,7 @@ const ROWS_PER_STATEMENT: usize = 512;
 /// Indexes in an open `SQLite` database.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    database: Sqlite,
+    pub(super) database: Sqlite,
 }
 
 impl SqliteStore {
