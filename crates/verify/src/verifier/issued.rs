@@ -58,7 +58,8 @@ impl Verifier {
     ///    window were valid.
     ///
     /// # Errors
-    /// The first failed check.
+    /// The first failed check. Its step is [`Step::LogEntry`] if the log does not have this entry, and a later one if it
+    /// has, but of a certificate that is not a trusted authority's.
     pub fn verify_issued(&self, entry: &IssuedEntry<'_>, now: Timestamp) -> Result<VerifiedIssued, Refusal> {
         let refuse = |rejection| Refusal::new(rejection, Step::LogEntry).at(PLACE);
         // (1)
@@ -80,7 +81,10 @@ impl Verifier {
             return Err(refuse(Rejection::TimeFuture).expected(latest, time.rfc3339_millis()));
         }
         // (4)
-        let certificate = submitted(&leaf.entry, entry.extra).map_err(refuse)?;
+        let certificate = submitted(&leaf.entry, entry.extra).map_err(|rejection| match rejection {
+            Rejection::EntryMismatch { .. } | Rejection::SctMalformed => refuse(rejection),
+            _ => Refusal::new(rejection, Step::Chain).at(PLACE),
+        })?;
         // (5)
         let moment = Moment { time, place: format!("{PLACE}.timestamp") };
         let chained = chain::issued_by_any(self, &certificate, std::slice::from_ref(&moment))?;
