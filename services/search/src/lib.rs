@@ -20,6 +20,7 @@
 //! 6. `index`: all of these.
 //! 7. `cursor`, `query`: pure; where a page of an answer ended, and what is asked. `answer`: how it is answered.
 //! 8. [`http`]: questions and answers over HTTP.
+//! 9. [`evidence`]: answers with their proofs in one file, and how it is checked without a network.
 
 mod answer;
 mod check;
@@ -27,6 +28,7 @@ mod corrupt;
 mod cursor;
 mod derive;
 mod error;
+pub mod evidence;
 mod follower;
 pub mod http;
 mod index;
