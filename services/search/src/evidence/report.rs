@@ -6,15 +6,10 @@ use chancery_verify::terms::Summary;
 use chancery_verify::verifier::{Signer, VerifiedAuthority, VerifiedHead, VerifiedSct};
 use serde::Serialize;
 
-/// Version of the JSON form. Fields may be added under the same number.
-const JSON_VERSION: u32 = 1;
-
 /// Everything that was established about a case.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// Version of this form.
-    pub version: u32,
     /// URL of the server that was asked, by the case's word.
     pub server: String,
     /// Filters of the search that the case answers.
@@ -34,7 +29,6 @@ pub struct Report {
 impl Report {
     pub(super) fn of(server: &str, question: &[(String, String)]) -> Self {
         Self {
-            version: JSON_VERSION,
             server: server.to_owned(),
             question: question.to_vec(),
             logs: Vec::new(),
