@@ -5,7 +5,7 @@
 
 use super::{
     super::search::server::{AskError, Server},
-    Failure, Fault,
+    Fault,
 };
 use chancery_search::evidence::{Case, Draft, Member, TufRole};
 use chancery_trust::tuf::{
