@@ -8,12 +8,14 @@
 //! 4. `pages`: the answers of all logs in the order of their times, page by page. `counting` counts them.
 //! 5. `proof`: inclusion proofs to the checkpoint up to which the index is complete, verified before they are shown.
 //! 6. What is asked most often, made of the same parts: `artifact` (who signed this), `certificates` (what was issued to
-//!    whom, and was it used), `digests` (are these signed), `entry_ids` (Rekor v1's search).
+//!    whom, and was it used), `digests` (are these signed), `entry_ids` (Rekor v1's search), `consistency` (does one tree
+//!    extend another).
 //!
 //! Nothing here is about HTTP.
 
 pub(crate) mod artifact;
 pub(crate) mod certificates;
+pub(crate) mod consistency;
 pub(crate) mod counting;
 pub(crate) mod digests;
 pub(crate) mod entry;

@@ -21,6 +21,7 @@
 //! 6. `index`: all of these. [`events`]: telling a receiver of new entries.
 //! 7. `cursor`, `query`: pure; where a page of an answer ended, and what is asked. `answer`: how it is answered.
 //! 8. [`http`]: questions and answers over HTTP.
+//! 9. [`evidence`]: answers with their proofs in one file, and how it is checked without a network.
 
 mod answer;
 mod check;
@@ -30,6 +31,7 @@ mod derive;
 mod entry_id;
 mod error;
 pub mod events;
+pub mod evidence;
 mod follower;
 pub mod http;
 mod index;

@@ -132,7 +132,7 @@ impl Scan {
             }
             // At least one, so that a search without answers ends as well.
             reads.take(entries.len().max(1));
-            self.found.extend(entries.into_iter().filter(|found| is_answer(query, found)));
+            self.found.extend(entries.into_iter().filter(|found| query.is_met_by(&found.terms, found.time)));
         }
         Ok(())
     }
@@ -206,17 +206,6 @@ impl Scan {
         candidates.retain(|candidate| all.binary_search(candidate).is_ok());
         Ok(())
     }
-}
-
-/// Whether the entry itself meets every condition.
-fn is_answer(query: &Query, found: &Found) -> bool {
-    let is_in_time = match (query.from, query.until, found.time) {
-        (None, None, _) => true,
-        // It cannot be said to be of a period.
-        (_, _, None) => false,
-        (from, until, Some(time)) => from.is_none_or(|from| from <= time) && until.is_none_or(|until| time < until),
-    };
-    is_in_time && query.conditions.iter().all(|condition| condition.holds(&found.terms))
 }
 
 /// The condition with the fewest entries.
