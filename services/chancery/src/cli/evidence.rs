@@ -38,7 +38,7 @@ use url::Url;
 /// Wrong arguments or trust root.
 const WRONG_USAGE: u8 = 2;
 
-/// Pack the proofs of an answer of the logs into one file, and check such a file offline
+/// Pack an answer of the logs with its proofs into one file, and check it offline
 ///
 /// Asks a server as chancery search does, for entries that meet all filters. Packs them with everything that proves them:
 /// inclusion proofs to one checkpoint of each log, consistency proofs, cosignatures, certificates with their entries in the
