@@ -99,7 +99,7 @@ fn a_log_has_the_name_that_clients_look_for_however_its_url_is_written() {
     let people = issuer.url("people");
     let issuers = format!("[[issuer]]\nurl = \"{people}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n");
     site.write("issuers.toml", &issuers);
-    site.configure(&format!("HTTP://LocalHost.:{port}"), port, "");
+    site.configure(&format!("HTTP://LocalHost.:{port}/"), port, "");
     let checked = site.chancery("config check chancery.toml").run().succeeds();
     assert!(checked.contains(&format!("http://localhost:{port}\n")), "{checked}");
     site.init();
@@ -175,7 +175,8 @@ fn config_check_and_init_have_one_verdict() {
     for (url, more, reason) in [
         ("https://sign.example.org/sigstore", "", "has a path"),
         ("https://[2001:db8::1]", "", "IPv6 address"),
-        ("https://sign.example.org/", "", "slash"),
+        ("https://me:secret@sign.example.org", "", "`…@sign.example.org` is not a base URL"),
+        (good, "oidc_issuer = \"https://login.example.org/\"", "slash"),
         ("https://a+b.example.org", "", "cannot be the name of a log"),
         (good, "url = \"https://ca.example.org/ca\"", "root of its host"),
         (good, "client_signing_algorithms = [\"sha1\"]", "client_signing_algorithms"),

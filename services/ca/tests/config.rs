@@ -125,6 +125,37 @@ fn an_issuer_of_a_subject_domain_speaks_for_its_own() {
 }
 
 #[test]
+fn an_issuer_s_host_has_any_spelling() {
+    for good in [
+        "url = 'https://Login.A.co.uk'\ntype = 'uri'\nsubject_domain = 'https://a.co.uk'",
+        "url = 'https://login.a.co.uk'\ntype = 'uri'\nsubject_domain = 'HTTPS://A.co.uk.'",
+        "url = 'https://[2001:db8::1]:8443'\ntype = 'uri'\nsubject_domain = 'https://[2001:DB8:0::1]'",
+        "url = 'https://A.test:8443/x'\ntype = 'username'\nsubject_domain = 'users.a.test'",
+    ] {
+        read(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+    // GitLab and Jenkins write in claims what their administrator has written.
+    for (text, claim, expected) in [
+        ("preset = 'gitlab'", "ci_config_ref_uri", &["gitlab.com/*"][..]),
+        (
+            "preset = 'gitlab'\nurl = 'https://GitLab.Example.org:443'",
+            "ci_config_ref_uri",
+            &["GitLab.Example.org/*", "gitlab.example.org/*"],
+        ),
+        ("preset = 'gitlab'\nurl = 'https://[2001:db8::1]:8443'", "ci_config_ref_uri", &["[2001:db8::1]:8443/*"]),
+        (
+            "preset = 'jenkins'\nurl = 'https://CI.Example.org/oidc'",
+            "sub",
+            &["https://CI.Example.org/*", "https://ci.example.org/*"],
+        ),
+    ] {
+        let conditions = read(text).unwrap_or_else(|error| panic!("{text}: {error}")).conditions;
+        let found = conditions.iter().find(|condition| condition.claim.as_str() == claim).unwrap();
+        assert_eq!(found.any_of, expected, "{text}");
+    }
+}
+
+#[test]
 fn a_cluster_asks_only_its_own_api_server_who_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let ca = directory.path().join("ca.crt");

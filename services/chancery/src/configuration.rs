@@ -54,8 +54,8 @@ const CONNECTIONS_PER_ADDRESS: usize = 256;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Configuration {
-    /// URL that clients use, without slash at the end, e.g. `https://sign.example.org`. The logs are named after its host, which
-    /// can never change and must not be an IPv6 address. It is published in lower case, an international name in punycode.
+    /// URL that clients use, e.g. `https://sign.example.org`. The logs are named after its host, which can never change and must
+    /// not be an IPv6 address. It is published in lower case, an international name in punycode, without a slash at the end.
     pub(crate) url: String,
     /// Organisation in the certificates that `chancery init` makes.
     pub(crate) organization: String,
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn urls_have_their_normal_form_and_the_issuer_the_one_it_was_given() {
-        let text = SMALLEST.replace("https://sign.example.org", "HTTPS://Sign.Example.org.:443");
+        let text = SMALLEST.replace("https://sign.example.org", "HTTPS://Sign.Example.org.:443/");
         let configuration =
             load(&text.replace("[ca]", "[ca]\noidc_issuer = \"https://Login.example.org:443/A\"")).unwrap();
         let addresses = configuration.addresses().unwrap();
@@ -420,7 +420,8 @@ mod tests {
     fn what_would_fail_later_is_refused_with_its_place() {
         for (text, why) in [
             (SMALLEST.replace("organization", "organisation"), "organisation"),
-            (SMALLEST.replace("example.org\"", "example.org/\""), "slash"),
+            (SMALLEST.replace("https://sign", "https://me:secret@sign"), "`…@sign.example.org` is not a base URL"),
+            (SMALLEST.replace("[ca]", "[ca]\noidc_issuer = \"https://login.example.org/\""), "slash"),
             (SMALLEST.replace("127.0.0.1:8080", "here"), "address"),
             (SMALLEST.replace("\"Example\"", "\" \""), "organization"),
             (SMALLEST.replace("[ca]", "[ca]\nkey = \"ftp://x\""), "[ca] key"),

@@ -2,7 +2,7 @@
 
 use crate::role::Role;
 use anyhow::Context as _;
-use chancery_trust::BaseUrl;
+use chancery_trust::{BaseUrl, log_name};
 use std::{collections::BTreeMap, net::SocketAddr};
 
 /// URLs and names. The names must stay the same for one data directory.
@@ -29,7 +29,7 @@ impl Addresses {
     /// As a configuration says. The logs are named after the host of their URL.
     pub(crate) fn configured(base: BaseUrl, urls: BTreeMap<Role, BaseUrl>) -> anyhow::Result<Self> {
         let logs = urls.get(&Role::Log).context("the logs have no URL")?;
-        let host = logs.log_name().context("url of log")?.to_string();
+        let host = log_name(logs).context("url of log")?.to_string();
         Ok(Self { host, ct_path: "/ct/main", base, urls })
     }
 

@@ -64,7 +64,7 @@ impl TransparencyArguments {
                 let key = PublicKey::from_pem(&text)
                     .with_context(|| format!("{} does not contain a public key in PEM", key.display()))?;
                 let log = Arc::new(HttpLog::new(url, key.clone()).context("cannot use --ct-log-url")?);
-                let url = BaseUrl::parse(url.as_str().trim_end_matches('/')).context("cannot use --ct-log-url")?;
+                let url = BaseUrl::parse(url.as_str()).context("cannot use --ct-log-url")?;
                 Some(Elsewhere { url, key, log })
             }
             _ => None,
@@ -93,8 +93,8 @@ pub(super) fn reached(
     generation: u64,
     key: &PublicKey,
 ) -> anyhow::Result<Arc<dyn CertificateLog>> {
-    let url = Url::parse(addresses.ct_url(generation)?.as_str())?;
-    Ok(Arc::new(OwnLog(HttpLog::new(&url, key.clone()).context("cannot use this instance's certificate log")?)))
+    let url = addresses.ct_url(generation)?;
+    Ok(Arc::new(OwnLog(HttpLog::new(url.url(), key.clone()).context("cannot use this instance's certificate log")?)))
 }
 
 /// A log whose process looks at the same data directory: what it does not accept yet it will in a moment.
