@@ -202,6 +202,9 @@ pub(crate) struct LogTable {
     pub(crate) ct_log_url: Option<Url>,
     /// File of the public key of the log at `ct_log_url`, in PEM.
     pub(crate) ct_log_key: Option<PathBuf>,
+    /// File with the certificates, in PEM, that the certificate authority trusts for the server of the CT log: at `ct_log_url`, or
+    /// of this instance if the log is in another process. Default: the system's authorities.
+    pub(crate) ct_log_ca: Option<PathBuf>,
     /// Files with roots of other authorities whose certificates the CT log of this instance accepts too.
     #[serde(default)]
     pub(crate) ct_log_accepts: Vec<PathBuf>,
@@ -261,6 +264,8 @@ pub(crate) struct TilesTable {
     pub(crate) region: String,
     /// File with the credentials, in the format of the AWS tools. Default: the role of the machine.
     pub(crate) credentials: Option<PathBuf>,
+    /// File with the certificates, in PEM, that are trusted for the server. Default: the system's authorities.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 fn default_region() -> String {
@@ -300,10 +305,12 @@ impl Configuration {
     fn relative_to(mut self, directory: &Path) -> Self {
         let files = self.listen.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         let files = files.chain([&mut self.data, &mut self.ca.issuers]).chain(&mut self.ca.audit);
-        let files = files.chain(&mut self.log.ct_log_key).chain(&mut self.log.ct_log_accepts);
-        let tiles = self.log.tiles.as_mut().and_then(|tiles| tiles.credentials.as_mut());
-        let access = LogTable::files_of_access(self.log.write.as_mut(), self.log.read.as_mut());
-        for file in files.chain(tiles).chain(access) {
+        let log = &mut self.log;
+        let files = files.chain(&mut log.ct_log_key).chain(&mut log.ct_log_ca).chain(&mut log.ct_log_accepts);
+        let tiles = log.tiles.iter_mut().flat_map(|tiles| tiles.credentials.iter_mut().chain(&mut tiles.ca_file));
+        let witnesses = log.rekor2_witnesses.iter_mut().chain(&mut log.ct_witnesses).flat_map(WitnessesTable::files);
+        let access = LogTable::files_of_access(log.write.as_mut(), log.read.as_mut());
+        for file in files.chain(tiles).chain(witnesses).chain(access) {
             *file = directory.join(&*file);
         }
         self
@@ -347,7 +354,6 @@ impl Configuration {
         self.timestamps()?;
         self.trust.tuf()?;
         self.console.check()?;
-        self.witnesses()?;
         log.check_access()?;
         check_organization(&self.organization).context("organization")
     }

@@ -3,7 +3,11 @@
 use crate::role::Role;
 use anyhow::Context as _;
 use chancery_trust::{BaseUrl, log_name};
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// URLs and names. The names must stay the same for one data directory.
 #[derive(Clone)]
@@ -16,6 +20,8 @@ pub(crate) struct Addresses {
     base: BaseUrl,
     /// Without trailing slash.
     urls: BTreeMap<Role, BaseUrl>,
+    /// A file with the certificates of the logs' server, for the processes of other roles. `None`: the system's authorities.
+    log_authorities: Option<PathBuf>,
 }
 
 impl Addresses {
@@ -23,14 +29,18 @@ impl Addresses {
     pub(crate) fn loopback(listening: SocketAddr) -> anyhow::Result<Self> {
         let url = BaseUrl::parse(&format!("http://{listening}"))?;
         let urls = Role::ALL.into_iter().map(|role| (role, url.clone())).collect();
-        Ok(Self { host: listening.ip().to_string(), ct_path: "/ct/dev", base: url, urls })
+        Ok(Self { host: listening.ip().to_string(), ct_path: "/ct/dev", base: url, urls, log_authorities: None })
     }
 
     /// As a configuration says. The logs are named after the host of their URL.
-    pub(crate) fn configured(base: BaseUrl, urls: BTreeMap<Role, BaseUrl>) -> anyhow::Result<Self> {
+    pub(crate) fn configured(
+        base: BaseUrl,
+        urls: BTreeMap<Role, BaseUrl>,
+        log_authorities: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let logs = urls.get(&Role::Log).context("the logs have no URL")?;
         let host = log_name(logs).context("url of log")?.to_string();
-        Ok(Self { host, ct_path: "/ct/main", base, urls })
+        Ok(Self { host, ct_path: "/ct/main", base, urls, log_authorities })
     }
 
     /// The URL of the instance.
@@ -41,6 +51,11 @@ impl Addresses {
     /// Where clients reach a role.
     pub(crate) fn url(&self, role: Role) -> anyhow::Result<&BaseUrl> {
         self.urls.get(&role).with_context(|| format!("{role} has no URL"))
+    }
+
+    /// The file with the certificates that are trusted for the logs' server, if it is not the system's authorities.
+    pub(super) fn log_authorities(&self) -> Option<&Path> {
+        self.log_authorities.as_deref()
     }
 
     /// Where clients post requests for timestamps, whichever process answers them.
