@@ -157,7 +157,8 @@ impl Listen {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatabaseTable {
-    /// `postgres://user@host/database`. The password is read from `PGPASSWORD` or from the file that `PGPASSFILE` names.
+    /// `postgres://user@host/database`. It may name several hosts. The password is read from `PGPASSWORD`, from the file that
+    /// `PGPASSFILE` names, or from the one that the URL names with `passfile`.
     pub(crate) url: String,
 }
 
