@@ -251,6 +251,17 @@ fn a_service_that_is_open_to_all_is_warned_of() {
         assert!(open.starts_with("warning: https://") && open.contains(&format!("{{ {claim} = ")), "{open}");
         assert_eq!(closed, "", "{preset}");
     }
+    // A server says it too, when it starts.
+    let port = free_port();
+    site.configure(&format!("http://localhost:{port}"), port, "");
+    site.init();
+    for (require, is_open) in [("", true), ("require = { repository_owner = \"acme\" }\n", false)] {
+        site.write("issuers.toml", &format!("[[issuer]]\npreset = \"github\"\n{require}"));
+        let server = site.serve();
+        let logged = server.stderr();
+        assert_eq!(logged.contains("any workflow on github.com is accepted"), is_open, "{logged}");
+        stop(server);
+    }
 }
 
 /// Serves the directory over TLS with `NAME.crt` until it is dropped.

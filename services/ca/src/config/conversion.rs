@@ -111,6 +111,7 @@ impl IssuerEntry {
     fn refuse_leftovers(&self, issuer_type: IssuerType) -> Result<(), Wrong> {
         let leftovers = [
             ("base_url", self.base_url.is_some()),
+            ("email_claim", self.email_claim.is_some()),
             ("issuer_claim", self.issuer_claim.is_some()),
             ("accept_unverified_email", self.accept_unverified_email),
             ("subject_domain", self.subject_domain.is_some()),

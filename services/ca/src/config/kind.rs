@@ -17,13 +17,7 @@ impl IssuerEntry {
         conditions: &mut Vec<Condition>,
     ) -> Result<IssuerKind, Wrong> {
         Ok(match issuer_type {
-            IssuerType::Email => {
-                let path = self.issuer_claim.take().map(|claim| {
-                    ClaimPath::parse(&claim).ok_or_else(|| Wrong::Reason("`issuer_claim` is not a claim".to_owned()))
-                });
-                let accept_unverified = std::mem::take(&mut self.accept_unverified_email);
-                IssuerKind::Email { issuer_claim: path.transpose()?, accept_unverified }
-            }
+            IssuerType::Email => self.email()?,
             IssuerType::Uri => IssuerKind::Uri { subject_domain: self.subject_url(name)? },
             IssuerType::Username => IssuerKind::Username { subject_domain: self.subject_host(name)? },
             IssuerType::Spiffe => {
@@ -47,6 +41,23 @@ impl IssuerEntry {
                 None => self.templates()?,
             },
         })
+    }
+
+    fn email(&mut self) -> Result<IssuerKind, Wrong> {
+        let path = |name: &str, claim: Option<String>| {
+            let wrong = || Wrong::Reason(format!("`{name}` is not a claim"));
+            claim.map(|claim| ClaimPath::parse(&claim).ok_or_else(wrong)).transpose()
+        };
+        let address_claim = path("email_claim", self.email_claim.take().filter(|claim| claim != "email"))?;
+        let issuer_claim = path("issuer_claim", self.issuer_claim.take())?;
+        let accept_unverified = std::mem::take(&mut self.accept_unverified_email);
+        if address_claim.is_some() && !accept_unverified {
+            return Wrong::because(
+                "`email_claim` needs `accept_unverified_email = true`: `email_verified` says nothing of another claim; set it \
+                 only if your own administrators alone assign its values",
+            );
+        }
+        Ok(IssuerKind::Email { address_claim, issuer_claim, accept_unverified })
     }
 
     /// A service with a built-in mapping, and the conditions that exclude claims which name another instance.
