@@ -146,7 +146,7 @@ fn is_starting(error: &sqlx::Error) -> bool {
 /// Whether another server is asked instead: this one does not answer, is not ready, or is a standby.
 fn passes_over(error: &sqlx::Error) -> bool {
     let is_standby = |cause: &(dyn std::error::Error + Send + Sync + 'static)| {
-        matches!(cause.downcast_ref(), Some(DatabaseError::Standby))
+        matches!(cause.downcast_ref::<DatabaseError>(), Some(DatabaseError::Standby))
     };
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,

@@ -6,7 +6,7 @@ use crate::postgres::{Server, shell};
 use chancery_daemon::database::{DatabaseError, open_postgres, open_postgres_read_only};
 use chancery_log::{Error, Outcome};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn of_several_servers_the_primary_is_found() {
     let at = |server: &Server| server.socket().parent().unwrap().to_owned();
     let standby = Server::run_in(&mut shell(), Path::new(""), 5432, &at(&primary));
     let directories = [at(&primary), at(&standby)];
-    let ([one, other], nowhere) = (directories.each_ref().map(|path| path.as_path()), Path::new("/nowhere/to/be"));
+    let ([one, other], nowhere) = (directories.each_ref().map(PathBuf::as_path), Path::new("/nowhere/to/be"));
     let url = |hosts: &[&Path]| {
         let hosts: Vec<_> = hosts.iter().map(|host| host.display().to_string()).collect();
         format!("postgres://postgres@/{name}?host={}&port=5432", hosts.join(","))
