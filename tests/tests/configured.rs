@@ -140,6 +140,66 @@ fn a_log_has_the_name_that_clients_look_for_however_its_url_is_written() {
     stop(server);
 }
 
+/// Each log at a URL of its own: what monitors take that know one log at a URL.
+#[test]
+fn the_rekor_v2_log_may_have_a_host_of_its_own_from_the_start() {
+    let (site, port) = (Site::new(), free_port());
+    let issuer = TokenIssuer::start();
+    let people = issuer.url("people");
+    let issuers = format!("[[issuer]]\nurl = \"{people}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n");
+    site.write("issuers.toml", &issuers);
+    // Two names of this machine that every client resolves.
+    let (base, own) = (format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}"));
+    let with = format!("[log]\nrekor2_url = \"{own}\"\n");
+    site.configure(&base, port, &with);
+    let checked = site.chancery("config check chancery.toml").run().succeeds();
+    assert!(checked.contains(&format!("rekor2    {own}\n")), "{checked}");
+    site.init();
+    let server = site.serve();
+
+    // v1 and v2 share no URL, and signers are sent to the newer one at its own.
+    let root = site.trust("trusted_root.json");
+    let urls: Vec<&str> =
+        root["tlogs"].as_array().unwrap().iter().map(|log| log["baseUrl"].as_str().unwrap()).collect();
+    assert_eq!(urls, [base.as_str(), own.as_str()], "{root}");
+    let config = site.trust("signing_config.json");
+    let services: Vec<(u64, &str)> = config["rekorTlogUrls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|log| (log["majorApiVersion"].as_u64().unwrap(), log["url"].as_str().unwrap()))
+        .collect();
+    assert_eq!(services, [(2, own.as_str()), (1, base.as_str())], "{config}");
+    let checkpoint = |url: &str, path: &str| Request::get(&format!("{url}{path}")).send().expect(200).text();
+    assert_eq!(name_of(&checkpoint(&own, "/checkpoint")), "127.0.0.1");
+    assert!(name_of(&checkpoint(&base, "/tlog/rekor/checkpoint")).starts_with("localhost - "));
+
+    let alice = Person::at(&base, site.path("data/trust"), ALICE);
+    alice.write("artifact", "hello");
+    let token = issuer.token("people", &json!({"sub": "1", "email": ALICE, "email_verified": true}));
+    let token = alice.write("token", token);
+    Client::Cosign3.sign_with_token(&alice, token.to_str().unwrap(), "artifact", "bundle.json").run().succeeds();
+    let bundle: Value = serde_json::from_slice(&alice.read("bundle.json")).unwrap();
+    let entry = &bundle["verificationMaterial"]["tlogEntries"][0];
+    assert_eq!(entry["kindVersion"]["version"], "0.0.2", "of Rekor v2");
+    assert_eq!(name_of(entry["inclusionProof"]["checkpoint"]["envelope"].as_str().unwrap()), "127.0.0.1");
+    let signer = Signer { identity: ALICE.to_owned(), issuer: people };
+    for client in Client::ALL {
+        client.verify(&alice, "artifact", "bundle.json", &signer).run().succeeds();
+    }
+
+    // The name can neither be given to the next log, nor taken from this one.
+    let stage = site.chancery("keys rotate rekor2 --data data stage --url").arg(&own).run();
+    stage.fails_with(&["127.0.0.1 is the name of an earlier log"]);
+    stop(server);
+    site.configure(&base, port, "");
+    site.chancery("serve --config chancery.toml")
+        .run()
+        .fails_with(&["the log keeps the origin it was made with", "127.0.0.1"]);
+    site.configure(&base, port, &with);
+    stop(site.serve());
+}
+
 #[test]
 fn an_instance_made_before_publishes_the_name_of_its_log_after_a_restart() {
     let (site, port) = (Site::new(), free_port());
@@ -185,6 +245,9 @@ fn config_check_and_init_have_one_verdict() {
         ("https://a+b.example.org", "", "cannot be the name of a log"),
         (good, "url = \"https://ca.example.org/ca\"", "root of its host"),
         (good, "client_signing_algorithms = [\"sha1\"]", "client_signing_algorithms"),
+        (good, "[log]\nrekor2_url = \"https://sign.example.org:8444\"", "is the name of the Rekor v1 log"),
+        (good, "[log]\nrekor2_url = \"https://rekor2.example.org/v2\"", "has a path"),
+        (good, "[log]\nrekor2_url = \"https://[2001:db8::1]\"", "IPv6 address"),
         (good, "[log]\nct_log_url = \"https://ct.example.org\"\nct_log_key = \"no.pub\"", "cannot read"),
         (good, "[log]\nct_log_url = \"https://ct.example.org\"\nct_log_key = \"not.pub\"", "public key in PEM"),
         (good, "[log]\nct_log_accepts = [\"not.pub\"]", "chain in PEM"),

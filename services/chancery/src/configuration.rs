@@ -9,6 +9,7 @@ mod access;
 mod arguments;
 mod audit;
 mod console;
+mod events;
 mod search;
 mod trust;
 mod tsa;
@@ -32,6 +33,7 @@ use chancery_keys::KeyUri;
 use chancery_trust::Validity;
 use chancery_verify::Timestamp;
 use console::ConsoleTable;
+use events::EventsTable;
 use schemars::JsonSchema;
 use search::SearchTable;
 use serde::Deserialize;
@@ -73,6 +75,8 @@ pub(crate) struct Configuration {
     /// The search index of the logs.
     #[serde(default)]
     pub(crate) search: SearchTable,
+    /// Who is told of new entries. Default: nobody.
+    pub(crate) events: Option<EventsTable>,
     /// The timestamp authority.
     #[serde(default)]
     pub(crate) tsa: TsaTable,
@@ -198,6 +202,10 @@ pub(crate) struct CaTable {
 pub(crate) struct LogTable {
     /// URL of the logs. Default: the `url` at the top.
     pub(crate) url: Option<String>,
+    /// URL of the (first) Rekor v2 log, with a host name of its own, by which it is named. Set it before `chancery init`: it can never
+    /// change. Monitors that know one log at a URL find both logs then. The host leads to the same server. Default: the URL of the
+    /// logs.
+    pub(crate) rekor2_url: Option<String>,
     /// Log certificates in this CT log instead of the one of this instance: the URL without `/ct/v1`. Needs `ct_log_key`.
     #[schemars(with = "Option<String>")]
     pub(crate) ct_log_url: Option<Url>,
@@ -311,7 +319,8 @@ impl Configuration {
         let tiles = log.tiles.iter_mut().flat_map(|tiles| tiles.credentials.iter_mut().chain(&mut tiles.ca_file));
         let witnesses = log.rekor2_witnesses.iter_mut().chain(&mut log.ct_witnesses).flat_map(WitnessesTable::files);
         let access = LogTable::files_of_access(log.write.as_mut(), log.read.as_mut());
-        for file in files.chain(tiles).chain(witnesses).chain(access) {
+        let events = self.events.iter_mut().flat_map(EventsTable::files);
+        for file in files.chain(tiles).chain(witnesses).chain(access).chain(events) {
             *file = directory.join(&*file);
         }
         self
@@ -356,6 +365,7 @@ impl Configuration {
         self.trust.tuf()?;
         self.console.check()?;
         log.check_access()?;
+        self.check_events()?;
         check_organization(&self.organization).context("organization")
     }
 }
@@ -380,6 +390,11 @@ mod tests {
         assert!(configuration.data.is_absolute() && configuration.data.ends_with("data"));
         assert!(configuration.ca.issuers.is_absolute());
         assert_eq!(configuration.url_of(Role::Tsa), "https://sign.example.org");
+        assert!(configuration.addresses().unwrap().own_rekor2().is_none());
+        let apart = load(&format!("{SMALLEST}[log]\nrekor2_url = \"https://Rekor2.example.org\"\n")).unwrap();
+        let addresses = apart.addresses().unwrap();
+        assert_eq!(addresses.own_rekor2().unwrap().as_str(), "https://rekor2.example.org");
+        assert_eq!(addresses.url(Role::Log).unwrap().as_str(), "https://sign.example.org");
         let split = load(&format!("{SMALLEST}[tsa]\nurl = \"https://time.example.org\"\n")).unwrap();
         assert_eq!(split.url_of(Role::Tsa), "https://time.example.org");
         assert_eq!(split.url_of(Role::Log), "https://sign.example.org");
@@ -454,7 +469,17 @@ mod tests {
                 "contradict each other",
             ),
             (format!("{SMALLEST}[log]\nrekor_key = \"file:/a.pem\"\nrekor2_key = \"file:/a.pem\"\n"), "are one key"),
+            (
+                format!("{SMALLEST}[log]\nrekor2_url = \"https://SIGN.example.org:8443\"\n"),
+                "[log] rekor2_url: sign.example.org is the name of the Rekor v1 log",
+            ),
+            (format!("{SMALLEST}[log]\nrekor2_url = \"https://rekor2.example.org/\"\n"), "[log] rekor2_url"),
             (format!("{SMALLEST}[log]\nrekor_kinds = [\"Jar\"]\n"), "[log] rekor_kinds: \"Jar\" is no kind of entry"),
+            (
+                format!("{SMALLEST}[search]\nenabled = false\n[events]\nwebhook = \"https://hooks.example.org\"\n"),
+                "[search] enabled is false",
+            ),
+            (format!("{SMALLEST}[events]\nwebhook = \"https://hooks.example.org/?key=1\"\n"), "[events]: webhook"),
             (format!("{SMALLEST}[console]\nsecurity_contact = \"a@example.org\"\n"), "mailto:a@example.org"),
         ] {
             let error = format!("{:#}", load(&text).unwrap_err());

@@ -12,6 +12,7 @@ mod composition;
 mod console;
 mod ct_shards;
 mod description;
+mod events;
 mod keys;
 mod log_keys;
 mod log_metrics;
@@ -42,6 +43,7 @@ pub(crate) use authority::{AuthorityArguments, Settings as AuthoritySettings, de
 pub(crate) use clock::GuardedClock;
 pub(crate) use composition::{Choices, Instance};
 pub(crate) use description::Answering;
+pub(crate) use events::{EventArguments, EventSettings, LOGS as EVENT_LOGS, Webhook};
 pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v1::RekorV1Arguments;

@@ -24,6 +24,8 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (6, "search", include_str!("../../../../migrations/postgres/0006_search.sql")),
     (7, "attestations", include_str!("../../../../migrations/postgres/0007_attestations.sql")),
     (8, "frozen checkpoints", include_str!("../../../../migrations/postgres/0008_frozen_checkpoints.sql")),
+    (9, "event cursors", include_str!("../../../../migrations/postgres/0009_event_cursors.sql")),
+    (10, "attestation subjects", include_str!("../../../../migrations/postgres/0010_attestation_subjects.sql")),
 ];
 
 /// `server_version_num` of the oldest server that is tested.

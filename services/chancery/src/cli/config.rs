@@ -108,6 +108,9 @@ fn server_summary(configuration: &Configuration, prepared: &Prepared) -> anyhow:
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{role:9} {}", prepared.addresses.url(role)?.as_str());
     }
+    if let Some(url) = prepared.addresses.own_rekor2() {
+        let _ = writeln!(text, "rekor2    {}", url.as_str());
+    }
     if !prepared.access.rules.is_empty() {
         let _ = writeln!(text, "writes    rules: {}", prepared.access.rules.len());
     }

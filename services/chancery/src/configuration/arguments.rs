@@ -21,7 +21,9 @@ impl Configuration {
             Ok((role, url))
         });
         let urls = urls.into_iter().collect::<anyhow::Result<_>>()?;
-        Addresses::configured(BaseUrl::parse(&self.url)?, urls, self.log.ct_log_ca.clone())
+        let rekor2 = self.log.rekor2_url.as_deref().map(BaseUrl::parse).transpose().context("[log] rekor2_url")?;
+        let addresses = Addresses::configured(BaseUrl::parse(&self.url)?, urls, rekor2)?;
+        Ok(addresses.trusting(self.log.ct_log_ca.clone()))
     }
 
     /// The issuer where users without a token sign in. Tokens must name it exactly, so its text is not changed.

@@ -149,7 +149,7 @@ impl Opening<'_> {
             "--rekor-v2-key names another kind of key than the rekor2 log has. A log keeps its key: leave the option out, or start \
              with a new --data"
         );
-        let host = self.setup.addresses.host.clone();
+        let host = self.setup.addresses.rekor2_host()?;
         let (log, sequencer) = self.log_with(opener, signer, rekor_v2::NAME, host, rekor_v2::scheme, frozen).await?;
         Ok((RekorV2::new(log).accepting_dsse(dsse).restricted(self.access.clone()), sequencer))
     }

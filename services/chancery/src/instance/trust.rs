@@ -61,7 +61,7 @@ impl TrustSources {
     /// A Rekor v2 log as its verifiers know it.
     fn rekor2_log(&self, own: &Trusted<PublicKey>) -> anyhow::Result<Log> {
         let (base_url, name) = match &own.url {
-            None => (self.rekor_url.clone(), KeyName::new(&self.addresses.host)?),
+            None => (self.addresses.rekor2_url()?.clone(), KeyName::new(&self.addresses.rekor2_host()?)?),
             Some(url) => {
                 let url = BaseUrl::parse(url)?;
                 (url.clone(), log_name(&url)?)
