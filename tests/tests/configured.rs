@@ -4,7 +4,9 @@
 use chancery_tests::{
     ALICE, Client, Person, TokenIssuer,
     client::Signer,
+    fulcio::{SIGNING_CERT_V2, key_request},
     http::Request,
+    key::Key,
     program::{Program, Running},
     stack::{chancery_binary, free_port},
 };
@@ -18,6 +20,9 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// A witness with a file of certificates that has none.
+const WITNESS: &str = "{ key = \"witness.example.net/1+f24502f8+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea\", \
+                       url = \"https://w.example.net\", ca_file = \"tls.key\" }";
 /// Longest until a program listens.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -99,7 +104,7 @@ fn a_log_has_the_name_that_clients_look_for_however_its_url_is_written() {
     let people = issuer.url("people");
     let issuers = format!("[[issuer]]\nurl = \"{people}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n");
     site.write("issuers.toml", &issuers);
-    site.configure(&format!("HTTP://LocalHost.:{port}"), port, "");
+    site.configure(&format!("HTTP://LocalHost.:{port}/"), port, "");
     let checked = site.chancery("config check chancery.toml").run().succeeds();
     assert!(checked.contains(&format!("http://localhost:{port}\n")), "{checked}");
     site.init();
@@ -235,7 +240,8 @@ fn config_check_and_init_have_one_verdict() {
     for (url, more, reason) in [
         ("https://sign.example.org/sigstore", "", "has a path"),
         ("https://[2001:db8::1]", "", "IPv6 address"),
-        ("https://sign.example.org/", "", "slash"),
+        ("https://me:secret@sign.example.org", "", "`…@sign.example.org` is not a base URL"),
+        (good, "oidc_issuer = \"https://login.example.org/\"", "slash"),
         ("https://a+b.example.org", "", "cannot be the name of a log"),
         (good, "url = \"https://ca.example.org/ca\"", "root of its host"),
         (good, "client_signing_algorithms = [\"sha1\"]", "client_signing_algorithms"),
@@ -248,6 +254,14 @@ fn config_check_and_init_have_one_verdict() {
         (good, "[log]\ntiles = { url = \"ftp://tiles.example.org\" }", "ftp is not supported"),
         (good, "[log]\ntiles = { url = \"s3://bucket\", credentials = \"no.ini\" }", "no.ini"),
         (good, "[log]\nrekor2_witnesses = { quorum = 1, witnesses = [] }", "[log.rekor2_witnesses]"),
+        (
+            good,
+            &format!("[log]\nct_witnesses = {{ quorum = 1, witnesses = [{WITNESS}] }}"),
+            "there is no certificate in it",
+        ),
+        (good, "[log]\ntiles = { url = \"s3://bucket\", ca_file = \"tls.key\" }", "there is no certificate in it"),
+        (good, "[log]\nct_log_ca = \"tls.key\"", "there is no certificate in it"),
+        (good, "[log]\nct_log_ca = \"no.crt\"", "cannot read"),
         (good, "[[log.write.allow]]\nissuer = \"https://a.test\"", "own_certificates = true"),
         (good, "[log.write]\nallow = []", "add a rule"),
         (good, "[[log.write.allow]]\nkeys = [\"no.pub\"]", "rule 1: cannot read"),
@@ -300,6 +314,17 @@ fn a_service_that_is_open_to_all_is_warned_of() {
         assert!(open.starts_with("warning: https://") && open.contains(&format!("{{ {claim} = ")), "{open}");
         assert_eq!(closed, "", "{preset}");
     }
+    // A server says it too, when it starts.
+    let port = free_port();
+    site.configure(&format!("http://localhost:{port}"), port, "");
+    site.init();
+    for (require, is_open) in [("", true), ("require = { repository_owner = \"acme\" }\n", false)] {
+        site.write("issuers.toml", &format!("[[issuer]]\npreset = \"github\"\n{require}"));
+        let server = site.serve();
+        let logged = server.stderr();
+        assert_eq!(logged.contains("any workflow on github.com is accepted"), is_open, "{logged}");
+        stop(server);
+    }
 }
 
 /// Serves the directory over TLS with `NAME.crt` until it is dropped.
@@ -313,6 +338,46 @@ fn serve_files(directory: &Path, name: &str, port: u16) -> Running {
         thread::sleep(Duration::from_millis(20));
     }
     server
+}
+
+#[test]
+fn the_authority_reaches_a_log_whose_certificate_is_named() {
+    let (site, issuer, [ca, log]) = (Site::new(), TokenIssuer::start(), [free_port(), free_port()]);
+    let people = issuer.url("people");
+    let issuers = format!("[[issuer]]\nurl = \"{people}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n");
+    site.write("issuers.toml", &issuers);
+    self_signed(site.0.path(), "authority", "");
+    self_signed(site.0.path(), "other", "");
+    let configure = |file: &str, port: u16, tls: &str, named: &str| {
+        let text = format!(
+            "url = \"http://localhost:{ca}\"\norganization = \"Example\"\ndata = \"data\"\n\
+             [listen]\naddress = \"127.0.0.1:{port}\"\n{tls}[ca]\nissuers = \"issuers.toml\"\n\
+             [log]\nurl = \"https://localhost:{log}\"\nct_log_ca = \"{named}.crt\"\n"
+        );
+        site.write(file, &text);
+    };
+    let tls = "tls = { certificate = \"authority.crt\", key = \"authority.key\" }\n";
+    configure("log.toml", log, tls, "authority");
+    configure("chancery.toml", ca, "", "authority");
+    site.init();
+    let mut logs = site.chancery("serve --config log.toml --roles log").start();
+    logs.wait_for(" ready ");
+    for (named, is_issued) in [("authority", true), ("other", false)] {
+        configure("chancery.toml", ca, "", named);
+        let mut server = site.chancery("serve --config chancery.toml --roles ca,tsa,trust").start();
+        let deadline = Instant::now() + START_DEADLINE;
+        while Request::get(&format!("http://127.0.0.1:{ca}/healthz")).try_send().is_err() {
+            assert!(server.is_running() && Instant::now() < deadline, "{}", server.stderr());
+            thread::sleep(Duration::from_millis(20));
+        }
+        let token = issuer.token("people", &json!({"sub": "1", "email": ALICE, "email_verified": true}));
+        let request = Request::post(&format!("http://127.0.0.1:{ca}{SIGNING_CERT_V2}"));
+        let request = request.header("Authorization", &format!("Bearer {token}"));
+        let answer = request.json(&key_request(&Key::generate(), ALICE)).send();
+        assert_eq!(answer.status == 200, is_issued, "{named}: {} {}", answer.status, answer.text());
+        stop(server);
+    }
+    stop(logs);
 }
 
 #[test]

@@ -57,5 +57,5 @@ pub(crate) use tiles::{Place as TilesPlace, TilesArguments};
 pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::{Settings as TransparencySettings, TransparencyArguments};
 pub(crate) use trust::services;
-pub(crate) use tuf::{TufArguments, key_files, lifetime, publisher, use_key};
+pub(crate) use tuf::{TufArguments, key_files, lifetime, publisher, trust_url, use_key};
 pub(crate) use witnesses::{WitnessArguments, WitnessChoices, WitnessesTable};

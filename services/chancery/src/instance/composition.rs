@@ -392,8 +392,8 @@ impl<'a> Common<'a> {
         audit: Option<Arc<AuditLog>>,
     ) -> anyhow::Result<Option<Tuf>> {
         let Some(files) = files else { return Ok(None) };
-        let (data, clock, random) = (self.setup.data, Arc::clone(&self.guard), &*self.random);
-        Tuf::start(data, choices.tuf, files, clock, random, metrics, audit).await.map(Some)
+        let (clock, random) = (Arc::clone(&self.guard), &*self.random);
+        Tuf::start(self.setup, choices.tuf, files, clock, random, metrics, audit).await.map(Some)
     }
 
     /// The pages for people, unless they are switched off.

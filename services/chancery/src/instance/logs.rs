@@ -32,7 +32,7 @@ use chancery_log::{
     store::Database,
     witnessing::Witnesses,
 };
-use chancery_trust::BaseUrl;
+use chancery_trust::{BaseUrl, log_name};
 use chancery_verify::key::KeyKind;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -122,7 +122,7 @@ impl Opening<'_> {
             path: Box::new(|_| String::new()),
             host: Box::new(|generation| {
                 let url = generation.url.as_deref().context("the generation has no URL")?;
-                Ok(BaseUrl::parse(url)?.log_name()?.to_string())
+                Ok(log_name(&BaseUrl::parse(url)?)?.to_string())
             }),
             witnesses: self.witnesses.rekor2.clone(),
         }

@@ -112,7 +112,7 @@ struct Server {
 
 impl Server {
     fn new(url: &str, path: &str) -> anyhow::Result<Self> {
-        let base = BaseUrl::parse(url.trim_end_matches('/'))?;
+        let base = BaseUrl::parse(url)?;
         let client = Client::builder().timeout(DEADLINE).redirect(redirect::Policy::none()).build()?;
         Ok(Self { client, prefix: format!("{}{path}", base.as_str()), token: None })
     }

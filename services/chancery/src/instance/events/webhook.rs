@@ -4,8 +4,8 @@
 //! nothing in it is of interest. The handshake of the webhook specification (`OPTIONS`) is not made, because the operator of this
 //! server has chosen the receiver.
 
-use crate::loopback;
 use anyhow::{Context as _, ensure};
+use chancery_address::is_this_machine;
 use chancery_search::events::{DEADLINE, Delivering, EventRequest, Receiver, Undelivered};
 use reqwest::{Client, header};
 use std::{
@@ -35,7 +35,7 @@ impl Webhook {
             "expected https://host/path without user, query and fragment; a secret belongs into the file that `token_file` names",
         )?;
         ensure!(
-            !has_token || url.scheme() == "https" || loopback::is_loopback(url),
+            !has_token || url.scheme() == "https" || is_this_machine(url),
             "over http everyone on the way can read the token of `token_file`; write https"
         );
         Ok(())
