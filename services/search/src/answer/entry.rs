@@ -51,12 +51,7 @@ impl Found {
         let SourceEntry { leaf, extra, timestamp_ms } = entry;
         let time = timestamp_ms.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp::from_millis);
         let leaf_hash = merkle::leaf_hash(&leaf);
-<<<<<<< HEAD
-        let terms = match parsed(log.kind, &leaf, &extra, None) {
-            Ok(entry) => entry.terms().into_iter().collect(),
-            // An entry that cannot be parsed is found by its hash alone.
-            Err(_) => vec![terms::of_leaf_hash(&leaf_hash)],
-        };
+        let terms = terms_of(log.kind, &leaf, &extra, &leaf_hash);
         Self { log, index, time, leaf, extra, leaf_hash, statement: None, terms }
     }
 
@@ -69,10 +64,6 @@ impl Found {
             self.terms = entry.terms().into_iter().collect();
             self.statement = Some(statement);
         }
-=======
-        let terms = terms_of(log.kind, &leaf, &extra, &leaf_hash);
-        Self { log, index, time, leaf, extra, leaf_hash, terms }
->>>>>>> w-evidence
     }
 
     /// What is shown of it. The error says why it cannot be parsed.
@@ -95,24 +86,23 @@ impl Found {
     }
 }
 
-<<<<<<< HEAD
-/// An entry with the statement of its hash, if that is at hand.
-fn parsed(kind: LogKind, leaf: &[u8], extra: &[u8], statement: Option<&Bytes>) -> Result<terms::Entry, Rejection> {
-    let entry = match kind {
-=======
 /// The terms by which an entry is found.
 pub(crate) fn terms_of(kind: LogKind, leaf: &[u8], extra: &[u8], leaf_hash: &Hash) -> Vec<Term> {
-    match parsed(kind, leaf, extra) {
+    match parsed(kind, leaf, extra, None) {
         Ok(entry) => entry.terms().into_iter().collect(),
         // An entry that cannot be parsed is found by its hash alone.
         Err(_) => vec![terms::of_leaf_hash(leaf_hash)],
     }
 }
 
-/// An entry, parsed by what its log holds.
-pub(crate) fn parsed(kind: LogKind, leaf: &[u8], extra: &[u8]) -> Result<terms::Entry, Rejection> {
-    match kind {
->>>>>>> w-evidence
+/// An entry, parsed by what its log holds, with the statement of its hash, if that is at hand.
+pub(crate) fn parsed(
+    kind: LogKind,
+    leaf: &[u8],
+    extra: &[u8],
+    statement: Option<&Bytes>,
+) -> Result<terms::Entry, Rejection> {
+    let entry = match kind {
         LogKind::Rekor => terms::Entry::of_rekor(leaf),
         LogKind::Certificates => terms::Entry::of_certificate_log(leaf, extra),
     };

@@ -103,7 +103,7 @@ impl Read<'_> {
             place: self.place.clone(),
             is_answer: self.is_answer,
             verdict: Verdict::Refused,
-            summary: parsed(self.kind, &self.decoded.leaf, &self.decoded.extra).ok().map(|entry| entry.summary()),
+            summary: parsed(self.kind, &self.decoded.leaf, &self.decoded.extra, None).ok().map(|entry| entry.summary()),
             time: self.decoded.time.map(Timestamp::rfc3339_millis),
             time_is_proven: false,
             signer: None,
