@@ -11,8 +11,9 @@ use axum::{
     middleware::{Next, from_fn},
     response::{IntoResponse as _, Response},
 };
+use chancery_address::is_this_machine;
 use std::net::SocketAddr;
-use url::{Host, Url};
+use url::Url;
 
 /// Reads a listen address: `IP:PORT` or `localhost:PORT`, loopback only.
 pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
@@ -78,14 +79,9 @@ fn host_is_loopback(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether a URL's host is this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+/// Whether a browser reaches only this machine with this URL. Browsers resolve names below `localhost` themselves.
+fn is_loopback(url: &Url) -> bool {
+    is_this_machine(url) || url.domain().is_some_and(|name| name.ends_with(".localhost"))
 }
 
 /// Whether a browser says that another origin made the request. Programs that are not browsers send no `Origin`.
