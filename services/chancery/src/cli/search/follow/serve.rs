@@ -9,7 +9,7 @@ use chancery_daemon::{
     http::openapi::{self, Document, describe_shell},
     reload::Hangups,
 };
-use chancery_search::{Asking, Index, Source, Trust, store::Store};
+use chancery_search::{Asking, Index, Source, Status, Trust, store::Store};
 use chancery_verify::{
     trust_root::TrustRoot,
     verifier::{Options, Verifier},
@@ -48,7 +48,7 @@ impl Answers {
         let described = openapi::router(&description().into_json());
         let routes = chancery_search::http::router(asking).merge(described);
         let checks: Checks = Arc::new(move || {
-            let finding = |status| Finding::new("search", "index", search_state(&status));
+            let finding = |status: Status| Finding::new("search", "index", search_state(&status));
             following.status().into_iter().map(finding).collect()
         });
         let ready = move || told(address, is_json);
