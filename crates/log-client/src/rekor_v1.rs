@@ -112,7 +112,7 @@ impl RekorV1 {
         let (mut shards, mut first_index) = (Vec::new(), 0_u64);
         for (TreeInfo { signed_tree_head, tree_id, tree_size }, is_active) in trees {
             let wrong = |reason| ReadError::Malformed { url: url.clone(), reason };
-            let tree_id = tree_id.parse().map_err(|_| wrong("a tree id is not a number"))?;
+            let tree_id = tree_id.parse::<i64>().map_err(|_| wrong("a tree id is not a number"))?;
             shards.push(Shard {
                 tree_id,
                 size: tree_size,

@@ -77,7 +77,7 @@ impl Scheme {
     /// [`Rejection::CheckpointOrigin`] if there is no number, [`Rejection::NoteMalformed`] if the name cannot be one.
     pub fn rekor_v1(origin: &str) -> Result<Self, Rejection> {
         let (host, tree_id) = origin.rsplit_once(" - ").ok_or(Rejection::CheckpointOrigin)?;
-        let tree_id = tree_id.parse().map_err(|_| Rejection::CheckpointOrigin)?;
+        let tree_id = tree_id.parse::<i64>().map_err(|_| Rejection::CheckpointOrigin)?;
         Ok(Self::RekorV1 { host: KeyName::new(host)?, tree_id })
     }
 

@@ -10,7 +10,7 @@
 
 mod answer;
 mod check;
-mod filters;
+pub(super) mod filters;
 mod follow;
 mod rebuild;
 pub(super) mod server;

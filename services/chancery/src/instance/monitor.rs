@@ -2,7 +2,7 @@
 //!
 //! What it alarms goes to the log of the process, to webhooks and to metrics. No log depends on it.
 
-use super::{readiness::Checked, running::RunningLogs, search::OwnLog};
+use super::readiness::Checked;
 use crate::{monitor::MonitorConfiguration, role::Role};
 use anyhow::Context as _;
 use chancery_daemon::{
@@ -10,12 +10,11 @@ use chancery_daemon::{
     health::{Finding, State},
     metrics::Metrics,
 };
-use chancery_log::Log;
 use chancery_monitor::{
     Answer, FollowedLog, LogKind, LogStatus, Monitor, ProcessLog, Settings, Source, SourceEntry, SourceError,
     SourceHead, Statuses, measure,
 };
-use chancery_search::Source as Read;
+use chancery_search::{Source as Read, Sources};
 use chancery_verify::{Hash, Rejection, merkle::TreeHead};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -26,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(10);
 /// What keeps a monitor of the logs of this process.
 struct Keeper {
     configuration: Arc<MonitorConfiguration>,
-    logs: RunningLogs,
+    sources: Sources,
     clock: Arc<dyn Clock>,
     statuses: Statuses,
 }
@@ -34,12 +33,12 @@ struct Keeper {
 /// Begins to monitor the logs of this process, and those that are made later. The task may be aborted at any moment.
 pub(super) fn start(
     configuration: &Arc<MonitorConfiguration>,
-    logs: RunningLogs,
+    sources: Sources,
     clock: &Arc<dyn Clock>,
     metrics: Option<&Metrics>,
 ) -> anyhow::Result<(Checked, JoinHandle<()>)> {
     let (configuration, clock, statuses) = (Arc::clone(configuration), Arc::clone(clock), Statuses::default());
-    let keeper = Keeper { configuration, logs, clock, statuses: statuses.clone() };
+    let keeper = Keeper { configuration, sources, clock, statuses: statuses.clone() };
     if let Some(metrics) = metrics {
         measure(metrics, statuses.clone())?;
     }
@@ -50,12 +49,12 @@ pub(super) fn start(
 
 impl Keeper {
     /// The logs that are monitored: an ended one never grows, and may be shorter than it was.
-    fn followed(&self) -> Vec<Log> {
-        self.logs.logs().into_iter().filter(|log| !log.is_ended()).collect()
+    fn followed(&self) -> Vec<Arc<dyn Read>> {
+        (self.sources)().into_iter().filter(|log| !log.is_ended()).collect()
     }
 
     fn names(&self) -> BTreeSet<String> {
-        self.followed().iter().map(|log| log.record().name.clone()).collect()
+        self.followed().iter().map(|log| log.name()).collect()
     }
 
     fn settings(&self, names: &BTreeSet<String>) -> anyhow::Result<Settings> {
@@ -64,11 +63,10 @@ impl Keeper {
 
     fn open(&self) -> anyhow::Result<(Monitor, BTreeSet<String>)> {
         let (logs, usual) = (self.followed(), self.configuration.following()?);
-        let names = self.names();
+        let names = logs.iter().map(|log| log.name()).collect();
         let mut monitor = Monitor::open(self.settings(&names)?, Arc::clone(&self.clock))?;
         for log in logs {
-            let name = log.record().name.clone();
-            monitor.add(FollowedLog { name, source: Arc::new(OwnSource(OwnLog(log))), following: usual })?;
+            monitor.add(FollowedLog { name: log.name(), source: Arc::new(OwnSource(log)), following: usual })?;
         }
         Ok((monitor, names))
     }
@@ -111,7 +109,7 @@ fn checks(statuses: Statuses) -> Checked {
 }
 
 /// A log of this process, as it is read for the search index, too.
-struct OwnSource(OwnLog);
+struct OwnSource(Arc<dyn Read>);
 
 fn unreadable(error: chancery_search::SourceError) -> SourceError {
     SourceError { reason: error.reason }
@@ -119,7 +117,7 @@ fn unreadable(error: chancery_search::SourceError) -> SourceError {
 
 impl Source for OwnSource {
     fn kind(&self) -> LogKind {
-        match Read::kind(&self.0) {
+        match self.0.kind() {
             chancery_search::LogKind::Rekor => LogKind::Rekor,
             chancery_search::LogKind::Certificates => LogKind::Certificates,
         }
@@ -127,19 +125,19 @@ impl Source for OwnSource {
 
     fn head(&self) -> Answer<'_, SourceHead> {
         Box::pin(async move {
-            let head = Read::head(&self.0).await.map_err(unreadable)?;
+            let head = self.0.head().await.map_err(unreadable)?;
             let tree = TreeHead { size: head.size, root: head.root };
             Ok(SourceHead { tree, checkpoint: head.checkpoint, timestamp_ms: None })
         })
     }
 
     fn open_checkpoint(&self, checkpoint: &str) -> Result<TreeHead, Rejection> {
-        Read::open_checkpoint(&self.0, checkpoint)
+        self.0.open_checkpoint(checkpoint)
     }
 
     fn entries(&self, first: u64, end: u64) -> Answer<'_, Vec<SourceEntry>> {
         Box::pin(async move {
-            let entries = Read::entries(&self.0, first, end).await.map_err(unreadable)?;
+            let entries = self.0.entries(first, end).await.map_err(unreadable)?;
             let source = |entry: chancery_search::SourceEntry| {
                 let chancery_search::SourceEntry { leaf, extra, timestamp_ms } = entry;
                 SourceEntry { leaf, extra, timestamp_ms }
@@ -149,6 +147,6 @@ impl Source for OwnSource {
     }
 
     fn consistency_proof(&self, old: u64, new: u64) -> Answer<'_, Vec<Hash>> {
-        Box::pin(async move { Read::consistency_proof(&self.0, old, new).await.map_err(unreadable) })
+        Box::pin(async move { self.0.consistency_proof(old, new).await.map_err(unreadable) })
     }
 }

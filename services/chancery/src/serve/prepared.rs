@@ -8,8 +8,9 @@
 use crate::{
     configuration::Configuration,
     instance::{
-        AccessSettings, Addresses, AuthoritySettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments,
-        SearchArguments, TilesPlace, TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
+        AccessSettings, Addresses, AuthoritySettings, EventSettings, OperationsArguments, RekorV1Arguments,
+        RekorV2Arguments, SearchArguments, TilesPlace, TimestampArguments, TransparencySettings, TufArguments,
+        WitnessChoices,
     },
     issuers::ConfiguredIssuers,
     listening::TlsFiles,
@@ -29,6 +30,7 @@ pub(crate) struct Prepared {
     pub(crate) access: AccessSettings,
     pub(crate) addresses: Addresses,
     pub(crate) authority: AuthoritySettings,
+    pub(super) events: Option<EventSettings>,
     pub(super) monitor: Option<Arc<MonitorConfiguration>>,
     pub(super) oidc_issuer: Option<BaseUrl>,
     pub(super) operations: OperationsArguments,
@@ -59,6 +61,7 @@ impl Prepared {
             access: if has_logs { configuration.log.access()? } else { AccessSettings::default() },
             addresses: configuration.addresses()?,
             authority: configuration.authority()?.settings(ConfiguredIssuers::load(issuers)?),
+            events: if has_logs { configuration.events()? } else { None },
             monitor: if has_logs { configuration.monitor.read()? } else { None },
             oidc_issuer: configuration.oidc_issuer()?,
             operations: configuration.operations()?,

@@ -105,7 +105,7 @@ struct Server {
 
 impl Server {
     fn new(url: &str, path: &str) -> anyhow::Result<Self> {
-        let base = BaseUrl::parse(url.trim_end_matches('/'))?;
+        let base = BaseUrl::parse(url)?;
         let limits = Limits { answer_bytes: MAX_FILE_BYTES, parallel: PARALLEL, ..Limits::default() };
         Ok(Self { fetcher: Fetcher::new(limits)?, prefix: format!("{}{path}", base.as_str()) })
     }

@@ -64,7 +64,7 @@ pub(super) struct Arguments {
     /// URL of the log, as trust roots name it
     #[arg(value_name = "URL")]
     url: Url,
-    /// Keep the index in this `SQLite` file or `PostgreSQL` database, made if missing; not that of a server
+    /// Keep the index in this `SQLite` file, or in this `PostgreSQL` database; not in that of a server
     #[arg(long, value_name = "FILE|URL", value_parser = location)]
     database: Location,
     /// Protocol of the log: rekor-v1, rekor-v2, rfc6962 or static-ct; by default the one that answers

@@ -208,3 +208,6 @@ fn log_id(origin: &str, log: &RemoteLog) -> i64 {
     // Positive, as all numbers of logs are.
     i64::from_be_bytes([a & 0x7f, b, c, d, e, f, g, h])
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The search API over an index of logs elsewhere: the same paths and answers as a server has for its own logs.
 
 use super::sources::Asked;
-use crate::{instance::search_state, listening::Listening};
+use crate::{instance::search_state, listening::Listening, loopback};
 use anyhow::Context as _;
 use chancery_daemon::{
     clock::SystemClock,
@@ -9,7 +9,7 @@ use chancery_daemon::{
     http::openapi::{self, Document, describe_shell},
     reload::Hangups,
 };
-use chancery_search::{Asking, Index, Source, Trust, store::Store};
+use chancery_search::{Asking, Index, Source, Status, Trust, store::Store};
 use chancery_verify::{
     trust_root::TrustRoot,
     verifier::{Options, Verifier},
@@ -48,11 +48,12 @@ impl Answers {
         let described = openapi::router(&description().into_json());
         let routes = chancery_search::http::router(asking).merge(described);
         let checks: Checks = Arc::new(move || {
-            let finding = |status| Finding::new("search", "index", search_state(&status));
+            let finding = |status: Status| Finding::new("search", "index", search_state(&status));
             following.status().into_iter().map(finding).collect()
         });
         let ready = move || told(address, is_json);
-        listening.serve(routes, None, checks, None, |routes| routes, ready).await
+        // A page in a browser of this machine is as far away as another machine.
+        listening.serve(routes, None, checks, None, |routes| loopback::guarded(routes, address), ready).await
     }
 }
 
