@@ -105,8 +105,8 @@ impl Known {
     /// Returns whether an entry with these terms is expected.
     pub(crate) fn has(&self, terms: &Terms) -> bool {
         let has_several = |term: &Term| {
-            let lines = self.several.get(term).into_iter().flatten();
-            lines.into_iter().any(|all| all.iter().all(|term| terms.contains(term)))
+            let mut lines = self.several.get(term).into_iter().flatten();
+            lines.any(|all| all.iter().all(|term| terms.contains(term)))
         };
         terms.iter().any(|term| self.single.contains(term) || has_several(term))
     }

@@ -43,6 +43,7 @@ pub struct Lines<W> {
 
 impl<W: Write + Send> Lines<W> {
     /// Lines in `format` to `stream`.
+    #[must_use]
     pub const fn new(name: &'static str, format: LineFormat, stream: W) -> Self {
         Self { name, format, stream: Mutex::new(stream) }
     }

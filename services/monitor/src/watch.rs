@@ -268,8 +268,8 @@ impl Candidate<'_> {
             Some(chain) if !chain.is_empty() => authorities.issued(chain),
             // The precertificate is not at hand, but the leaf has the key of its issuer. It may be a lie of the log's.
             _ => self.entry.is_some_and(|entry| {
-                let keys = entry.own_terms().iter().filter(|term| term.kind() == TermKind::IssuerKey);
-                keys.into_iter().any(|term| authorities.has_key(term.value()))
+                let is_ours = |term: &Term| term.kind() == TermKind::IssuerKey && authorities.has_key(term.value());
+                entry.own_terms().iter().any(is_ours)
             }),
         }
     }
@@ -295,11 +295,6 @@ impl Watches {
     #[must_use]
     pub const fn new(watches: Vec<Watch>, authorities: Authorities) -> Self {
         Self { watches, authorities }
-    }
-
-    /// The watches, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Watch> {
-        self.watches.iter()
     }
 
     /// Reads the files of what is expected again, where they have changed.

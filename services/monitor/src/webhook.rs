@@ -3,7 +3,7 @@
 //! | [`WebhookFormat`] | request | specification |
 //! |---|---|---|
 //! | `Json` | one with all alarms of a delivery: `{"version":1,"alarms":[…]}` | this file, [`Alarm`] |
-//! | `CloudEvents` | one for each alarm, in structured mode | CloudEvents 1.0, HTTP protocol binding |
+//! | `CloudEvents` | one for each alarm, in structured mode | `CloudEvents` 1.0, HTTP protocol binding |
 //! | `Alertmanager` | one with all alarms, to `/api/v2/alerts` below the URL | Prometheus Alertmanager, API v2 |
 //!
 //! A request that fails is made again a few times; then the alarms wait for the next round. So an alarm arrives at least once, and

@@ -59,7 +59,7 @@ pub(super) struct Arguments {
     /// Serve Prometheus metrics under /metrics on this address; needs an address to listen on
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
-    /// With --once: write Prometheus metrics to this file, for node_exporter's textfile collector
+    /// With --once: write Prometheus metrics to this file, for the textfile collector of `node_exporter`
     #[arg(long, value_name = "FILE", requires = "once")]
     metrics_file: Option<PathBuf>,
     /// Log on standard error at this level, or as a list of `module=level`; default: info, with --once warn
