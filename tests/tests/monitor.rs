@@ -8,8 +8,11 @@ use chancery_tests::{
     monitor::{Hook, Manner, Monitor, alarms, logs_of},
     program::Program,
     rekor::{ENTRIES, hashedrekord},
+    rekor_v2,
     stack::{chancery_binary, free_port},
+    witness::{Witness, log_key},
 };
+use chancery_verify::witness::AddCheckpoint;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -253,6 +256,34 @@ fn two_monitors_that_gossip_find_a_forked_log() {
     assert_eq!(saved.alarms("--gossip saved.checkpoint", 1)[0]["kind"], "fork");
     running.terminate();
     running.finish().succeeds();
+}
+
+#[test]
+fn what_a_witness_has_cosigned_is_compared() {
+    let mut stack = Stack::start();
+    let key = Key::generate();
+    stack.terminate();
+    let fork = Stack::over(&stack.data());
+    stack.resume();
+    for server in [&stack, &fork] {
+        server.post(rekor_v2::ENTRIES, &rekor_v2::hashedrekord(&key, unique("artifact").as_bytes())).expect(201);
+    }
+    let vkey = log_key(&stack, "rekor2");
+    let witness = Witness::start("witness.example.org/m1", &[&vkey]);
+    let checkpoint = stack.get("/checkpoint").expect(200).text();
+    let request = AddCheckpoint { old: 0, proof: Vec::new(), checkpoint: &checkpoint }.to_string();
+    let add = Request::post(&format!("{}/add-checkpoint", witness.url())).body("text/plain", request);
+    add.send().expect(200);
+    let monitor = |server: &Stack| {
+        let url = server.at("/api/v2");
+        Monitor::new(&format!(
+            "gossip = [{:?}]\n[[log]]\nname = \"rekor2\"\nprotocol = \"rekor-v2\"\nurl = {url:?}\nvkey = {vkey:?}\n",
+            witness.url()
+        ))
+    };
+    assert_eq!(monitor(&stack).alarms("", 0), Vec::<Value>::new());
+    let told = monitor(&fork).alarms("", 1);
+    assert_eq!((told.len(), &told[0]["kind"]), (1, &"fork".into()), "{told:?}");
 }
 
 #[test]
