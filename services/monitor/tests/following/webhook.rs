@@ -3,7 +3,6 @@
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::routing::post;
 use chancery_monitor::{Alarm, HttpClient, Output as _, Webhook, WebhookFormat};
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -29,7 +28,7 @@ struct Server {
 impl Server {
     async fn start(statuses: &[u16]) -> (Self, String) {
         let server = Self { statuses: Arc::new(Mutex::new(statuses.to_vec())), came: Arc::default() };
-        let routes = Router::new().fallback(post(take)).with_state(server.clone());
+        let routes = Router::new().fallback(take).with_state(server.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, routes).await });
