@@ -9,7 +9,7 @@ mod form;
 mod local;
 mod remote;
 
-pub use file::encrypt;
+pub use file::{destroy, encrypt};
 pub(crate) use form::{decrypt_command, pkcs8};
 pub use remote::{RemoteKey, RemoteSignature};
 
@@ -276,6 +276,19 @@ mod tests {
         assert_eq!(first.public_key(), second.public_key());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(Signer::open_or_create(&path, KeyKind::P256), Err(SignerError::Exposed { .. })));
+    }
+
+    #[test]
+    fn a_destroyed_key_is_nowhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, linked) = (directory.path().join("root.pem"), directory.path().join("linked.pem"));
+        Signer::open_or_create(&path, KeyKind::P256).unwrap();
+        let length = fs::metadata(&path).unwrap().len();
+        fs::hard_link(&path, &linked).unwrap();
+        destroy(&path).unwrap();
+        assert!(!path.exists());
+        assert_eq!(fs::read(&linked).unwrap(), vec![0; usize::try_from(length).unwrap()]);
+        assert!(matches!(destroy(&path), Err(SignerError::File { .. })));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod access;
 mod arguments;
 mod audit;
 mod console;
+mod keys;
 mod search;
 mod trust;
 mod tsa;
@@ -28,7 +29,6 @@ use chancery_daemon::{
     budget::{self, Budget},
     http::ConnectionLimit,
 };
-use chancery_keys::KeyUri;
 use chancery_trust::Validity;
 use chancery_verify::Timestamp;
 use console::ConsoleTable;
@@ -169,6 +169,10 @@ pub(crate) struct CaTable {
     pub(crate) url: Option<String>,
     /// URI of the issuing key. Default: the file `keys/ca.pem` in `data`.
     pub(crate) key: Option<String>,
+    /// URI of the root's key. Default: none; `chancery init` makes the root's key in memory, signs once and destroys it.
+    pub(crate) root_key: Option<String>,
+    /// File with the certificates of `key` that another authority has issued, in PEM, up to its root. Only `chancery init` reads it.
+    pub(crate) chain: Option<PathBuf>,
     /// File with the list of accepted issuers. The server reads it again when it changes.
     pub(crate) issuers: PathBuf,
     /// Issuer to which clients without a token send their user to sign in. It must be one of `issuers`.
@@ -300,6 +304,7 @@ impl Configuration {
     fn relative_to(mut self, directory: &Path) -> Self {
         let files = self.listen.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         let files = files.chain([&mut self.data, &mut self.ca.issuers]).chain(&mut self.ca.audit);
+        let files = files.chain(&mut self.ca.chain).chain(&mut self.tsa.chain);
         let files = files.chain(&mut self.log.ct_log_key).chain(&mut self.log.ct_log_accepts);
         let tiles = self.log.tiles.as_mut().and_then(|tiles| tiles.credentials.as_mut());
         let access = LogTable::files_of_access(self.log.write.as_mut(), self.log.read.as_mut());
@@ -313,14 +318,7 @@ impl Configuration {
         let since_ever = Validity::since(Timestamp::from_seconds(0));
         services(&self.addresses()?, self.oidc_issuer()?, &self.rekor_v2(), since_ever)?.check()?;
         self.listen.check()?;
-        let Self { ca, log, tsa, .. } = self;
-        let logs =
-            [("[log] rekor_key", &log.rekor_key), ("[log] rekor2_key", &log.rekor2_key), ("[log] ct_key", &log.ct_key)];
-        for (place, key) in logs.into_iter().chain([("[ca] key", &ca.key), ("[tsa] key", &tsa.key)]) {
-            if let Some(uri) = key {
-                uri.parse::<KeyUri>().context(place)?;
-            }
-        }
+        self.check_keys()?;
         if let Some(database) = &self.database
             && let Err(refusal) = database_url::parse(&database.url)
         {
@@ -338,17 +336,13 @@ impl Configuration {
             self.log.ct_log_url.is_none() || !self.log.insecure_without_certificate_log,
             "[log] ct_log_url and insecure_without_certificate_log contradict each other: remove one"
         );
-        ensure!(
-            log.rekor_key.is_none() || log.rekor_key != log.rekor2_key,
-            "[log] rekor_key and rekor2_key are one key, by which clients could not tell the logs apart: name two"
-        );
         self.authority()?;
         self.rekor_v1()?;
         self.timestamps()?;
         self.trust.tuf()?;
         self.console.check()?;
         self.witnesses()?;
-        log.check_access()?;
+        self.log.check_access()?;
         check_organization(&self.organization).context("organization")
     }
 }
@@ -446,6 +440,22 @@ mod tests {
                 "contradict each other",
             ),
             (format!("{SMALLEST}[log]\nrekor_key = \"file:/a.pem\"\nrekor2_key = \"file:/a.pem\"\n"), "are one key"),
+            (
+                format!(
+                    "{SMALLEST}[tsa]\nkey = \"file:/a.pem\"\n[trust]\nkeys = {{ root = \"file:///a.pem?password-env=A\" }}\n"
+                ),
+                "[tsa] key and [trust] keys, root are one key",
+            ),
+            (
+                SMALLEST.replace("[ca]", "[ca]\nkey = \"file:/a.pem\"\nroot_key = \"file:/a.pem\""),
+                "[ca] root_key are one key",
+            ),
+            (SMALLEST.replace("[ca]", "[ca]\nroot_key = \"x\""), "[ca] root_key"),
+            (SMALLEST.replace("[ca]", "[ca]\nchain = \"chain.pem\""), "set [ca] key, too"),
+            (
+                format!("{SMALLEST}[tsa]\nkey = \"file:/a.pem\"\nroot_key = \"file:/b.pem\"\nchain = \"chain.pem\"\n"),
+                "[tsa] chain and root_key contradict each other",
+            ),
             (format!("{SMALLEST}[log]\nrekor_kinds = [\"Jar\"]\n"), "[log] rekor_kinds: \"Jar\" is no kind of entry"),
             (format!("{SMALLEST}[console]\nsecurity_contact = \"a@example.org\"\n"), "mailto:a@example.org"),
         ] {

@@ -42,7 +42,7 @@ pub(crate) use authority::{AuthorityArguments, Settings as AuthoritySettings, de
 pub(crate) use clock::GuardedClock;
 pub(crate) use composition::{Choices, Instance};
 pub(crate) use description::Answering;
-pub(crate) use keys::{KeyRecord, keys};
+pub(crate) use keys::{KeyRecord, KnownKey, keys, known_keys, root_files, warn_of_roots};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v1::RekorV1Arguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
@@ -55,5 +55,5 @@ pub(crate) use tiles::{Place as TilesPlace, TilesArguments};
 pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::{Settings as TransparencySettings, TransparencyArguments};
 pub(crate) use trust::services;
-pub(crate) use tuf::{TufArguments, key_files, lifetime, publisher, use_key};
+pub(crate) use tuf::{TufArguments, key_files, key_uris, lifetime, publisher, use_key};
 pub(crate) use witnesses::{WitnessArguments, WitnessChoices, WitnessesTable};

@@ -18,6 +18,7 @@ mod issuers;
 mod listening;
 mod logging;
 mod loopback;
+mod one_role;
 mod role;
 mod rotation;
 mod serve;

@@ -9,7 +9,7 @@ use ::pkcs8::der::{Encode as _, asn1::OctetStringRef};
 use ::pkcs8::pkcs5::{EncryptionScheme, pbes2};
 use chancery_verify::pem;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -66,6 +66,24 @@ pub(super) fn create_private(path: &Path, text: &str) -> Result<(), SignerError>
     let linked = fs::hard_link(&partial, path);
     fs::remove_file(&partial).map_err(file_error)?;
     linked.map_err(file_error)?;
+    sync_directory_of(path).map_err(file_error)
+}
+
+/// Destroys the key in a file: overwrites it, and removes it. A file system that keeps old blocks, a snapshot or a backup may
+/// still have it.
+///
+/// # Errors
+/// [`SignerError::File`].
+pub fn destroy(path: &Path) -> Result<(), SignerError> {
+    let file_error = |source| SignerError::File { path: path.to_owned(), source };
+    let mut file = OpenOptions::new().write(true).open(path).map_err(file_error)?;
+    let length = file.metadata().map_err(file_error)?.len();
+    io::copy(&mut io::repeat(0).take(length), &mut file).and_then(|_| file.sync_all()).map_err(file_error)?;
+    fs::remove_file(path).map_err(file_error)?;
+    sync_directory_of(path).map_err(file_error)
+}
+
+fn sync_directory_of(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(file_error)
+    fs::File::open(directory)?.sync_all()
 }
