@@ -218,7 +218,7 @@ fn the_authority_s_key_is_decided_once_and_can_be_listed() {
     let list = stack.chancery().args("keys list --json --data").arg(stack.data()).run().succeeds();
     let list: Value = serde_json::from_str(&list).unwrap();
     let roles: Vec<&str> = list.as_array().unwrap().iter().map(|key| key["role"].as_str().unwrap()).collect();
-    let own = ["ca", "ca-root", "ct", "rekor", "rekor2", "issuer", "tsa", "tsa-root"];
+    let own = ["ca", "ct", "rekor", "rekor2", "issuer", "tsa"];
     let tuf = ["tuf-root", "tuf-targets", "tuf-snapshot", "tuf-timestamp"];
     assert_eq!(roles, [&own[..], &tuf].concat());
     let tested = keys(&directory).args("test --json").arg(&uri).run();
@@ -226,7 +226,7 @@ fn the_authority_s_key_is_decided_once_and_can_be_listed() {
         (&list[0]["place"], &list[0]["fingerprint"]),
         (&uri.as_str().into(), &report(&tested)["key"]["fingerprint"])
     );
-    assert!(list[0]["certificate_ends_at_seconds"].as_u64() < list[1]["certificate_ends_at_seconds"].as_u64());
+    assert!(list[0]["certificate_ends_at_seconds"].is_u64(), "the roots' keys are nowhere: {list}");
     stack.terminate();
     let start = |uri: &str| {
         let data = stack.data();

@@ -62,33 +62,39 @@ pub(super) fn given(path: &Path, role: Role, signer: &Signer, now: Timestamp) ->
     Ok((chain, Some(Root::Imported)))
 }
 
-/// New certificates for the key, below the root that is kept, or below a new one.
-pub(super) async fn make(next: Next<'_>, roots: Roots<'_>, signer: &Signer) -> anyhow::Result<Certified> {
-    let Next { files, role, ring, .. } = next;
+/// Where the key of a root is, and whether it was kept there for this; `None` where a new one is to be made and destroyed.
+type RootKey = Option<(String, bool)>;
+
+/// The root that the command line asks for, or the one that follows from what the active certificates have.
+pub(super) fn root_of(role: Role, ring: &Ring, roots: Roots<'_>) -> anyhow::Result<RootKey> {
     let active = ring.find(role, State::Active).context("no key is active")?;
-    let (uri, is_inherited) = match (roots.key, &active.root) {
-        (Some(uri), _) => (Some(uri), false),
-        (None, _) if roots.is_new => (None, false),
-        (None, Some(Root::Uri(uri))) => (Some(uri.as_str()), true),
-        (None, Some(Root::Imported)) => bail!(
+    Ok(match (roots.key, &active.root) {
+        (Some(uri), _) => Some((uri.to_owned(), false)),
+        (None, Some(Root::Uri(uri))) if !roots.is_new => Some((uri.clone(), true)),
+        (None, Some(Root::Imported)) if !roots.is_new => bail!(
             "the certificates of generation {} are another authority's, and a root of ours would take its place; ask it for new \
              ones: chancery keys request {role}; to make a root of ours: --new-root",
             active.number
         ),
-        (None, None) => (None, false),
-    };
-    let Some(uri) = uri else {
+        (None, _) => None,
+    })
+}
+
+/// New certificates for the key, below the root that is kept, or below a new one.
+pub(super) async fn make(next: Next<'_>, root: RootKey, signer: &Signer) -> anyhow::Result<Certified> {
+    let Next { files, role, .. } = next;
+    let Some((uri, is_inherited)) = root else {
         // It signs here, and is gone when this returns.
         let root = Signer::ephemeral(signer.public_key().kind()).context("cannot make the root key")?;
         return Ok((below_new(next, &root, signer).await?, None));
     };
-    let root = root_at(uri, is_inherited, signer).await?;
+    let root = root_at(&uri, is_inherited, signer).await?;
     one_role::verify_new(files.directory(), &format!("{role}-root"), root.public_key())?;
     let chain = match renewed(next, &root, signer).await? {
         Some(chain) => chain,
         None => below_new(next, &root, signer).await?,
     };
-    Ok((chain, Some(Root::Uri(uri.to_owned()))))
+    Ok((chain, Some(Root::Uri(uri))))
 }
 
 /// Opens a root's key. One that was kept must be there.

@@ -66,7 +66,7 @@ impl Stage {
     }
 
     /// The next generation of an authority whose certificates are to be requested.
-    pub(in crate::cli) fn requesting(key: Option<String>, kind: Option<Kind>) -> Self {
+    pub(in crate::cli::keys) fn requesting(key: Option<String>, kind: Option<Kind>) -> Self {
         Self { kind, ..Self::of(key, None) }
     }
 
@@ -101,6 +101,9 @@ impl Stage {
             !role.is_log() || !has_roots,
             "the key of a log has no certificates; leave out --chain, --root-key and --new-root"
         );
+        // Before a key is made that would be in vain.
+        let roots = Roots { key: self.root_key.as_deref(), is_new: self.new_root || self.chain.is_some() };
+        let root_key = if role.is_log() { None } else { certificates::root_of(role, ring, roots)? };
         let (key, signer) = self.key(files, role, number, ring).await?;
         let (public, root) = if role.is_log() {
             check_kind(role, signer.public_key().kind())?;
@@ -108,8 +111,7 @@ impl Stage {
         } else if let Some(path) = &self.chain {
             certificates::given(path, role, &signer, now)?
         } else {
-            let roots = Roots { key: self.root_key.as_deref(), is_new: self.new_root };
-            certificates::make(Next { files, role, number, ring, now }, roots, &signer).await?
+            certificates::make(Next { files, role, number, ring, now }, root_key, &signer).await?
         };
         let name = if role.is_log() { format!("{role}-{number}.pub") } else { format!("{role}-{number}-chain.pem") };
         durable::write(&files.key_file(&name), public.as_bytes())?;
