@@ -5,7 +5,8 @@
 
 use crate::random::Random;
 use crate::signer::{Signer, SignerError};
-use chancery_verify::certificate::{Certificate, ChainFault, SignatureAlgorithm};
+use chancery_verify::certificate::{Certificate, SignatureAlgorithm};
+use chancery_verify::given::ChainFault;
 use chancery_verify::{PublicKey, Rejection, Timestamp, pem};
 use der::asn1::{AnyRef, BitStringRef};
 use der::{Encode as _, Tag};

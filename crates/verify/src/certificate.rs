@@ -1,15 +1,12 @@
 //! X.509 certificates as Fulcio-compatible authorities issue them (RFC 5280; Fulcio's certificate specification).
 //!
 //! [`Certificate`] is a strictly parsed certificate. [`chain`] verifies chains. With the feature `issue`, `profile`
-//! checks that a leaf has exactly the form that our authority issues, `request` parses signing requests, and `given`
-//! explains what is wrong with a chain of somebody else's authority. Not here: revocation (ten-minute certificates have
-//! none), name constraints (refused as unknown critical extensions), policies.
+//! checks that a leaf has exactly the form that our authority issues, and `request` parses signing requests. Not here:
+//! revocation (ten-minute certificates have none), name constraints (refused as unknown critical extensions), policies.
 
 pub mod algorithm;
 pub mod chain;
 mod foreign;
-#[cfg(feature = "issue")]
-pub mod given;
 mod precertificate;
 #[cfg(feature = "issue")]
 pub mod profile;
@@ -23,8 +20,6 @@ pub use chain::{verify_authority, verify_chain, verify_is_ca, verify_issued_by, 
 pub(crate) use foreign::Foreign;
 pub use precertificate::FinalIssuer;
 pub(crate) use precertificate::unverified_precertificate_has_entry;
-#[cfg(feature = "issue")]
-pub use given::{ChainFault, Flaw, Purpose, verify_given};
 #[cfg(feature = "issue")]
 pub use profile::{verify_profile, verify_profile_without_sct};
 #[cfg(feature = "issue")]

@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its chain has failed")]
 
-use chancery_verify::certificate::{Certificate, ChainFault, Flaw, Purpose, verify_given};
+use chancery_verify::certificate::Certificate;
+use chancery_verify::given::{ChainFault, Flaw, Purpose, verify_given};
 use chancery_verify::{Rejection, Timestamp, pem};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose,

@@ -7,7 +7,8 @@
 use chancery_daemon::authority::{self, AuthorityError};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
-use chancery_verify::certificate::{Certificate, Purpose, verify_authority, verify_given};
+use chancery_verify::certificate::{Certificate, verify_authority};
+use chancery_verify::given::{Purpose, verify_given};
 use chancery_verify::{PublicKey, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 

@@ -8,7 +8,8 @@
 use chancery_daemon::authority::{self, AuthorityError};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
-use chancery_verify::certificate::{Certificate, Purpose, verify_given};
+use chancery_verify::certificate::Certificate;
+use chancery_verify::given::{Purpose, verify_given};
 use chancery_verify::timestamping::asn1::{OCTET_STRING, write};
 use chancery_verify::timestamping::{Authority, EXTENDED_KEY_USAGE_VALUE};
 use chancery_verify::{PublicKey, Timestamp};

@@ -101,3 +101,22 @@ fn what_is_no_key_or_more_than_one_is_refused() {
     assert!(two.to_string().contains("2 private keys"), "{two}");
     assert!(matches!(pkcs8(Path::new("k"), text.as_bytes(), Some(b"secret")), Err(SignerError::NotEncrypted)));
 }
+
+#[test]
+fn no_damaged_file_is_another_key_or_brings_the_reader_down() {
+    let (signer, text) = Signer::generate(KeyKind::P256).unwrap();
+    let sec1 = pem::encode(EC_PARAMETERS, &parameters(&text)) + &pem::encode(SEC1, &inner(&text));
+    for whole in [text, sec1] {
+        for at in 0..whole.len() {
+            let mut changed = whole.clone().into_bytes();
+            changed[at] ^= 0x04;
+            // A bit of the public half alone, or of the text around, changes nothing that is checked here.
+            for damaged in [&changed[..], &whole.as_bytes()[..at]] {
+                if let Ok(key) = public_half(damaged) {
+                    let is_own = key == *signer.public_key();
+                    assert!(is_own || damaged.len() == whole.len(), "a shorter file is no key: {at}");
+                }
+            }
+        }
+    }
+}

@@ -5,8 +5,8 @@
 //! must tell its administrators what to change. What it lets pass, those accept: they are asked last. Not here: where the
 //! file is from, and whether the root is to be trusted.
 
-use super::chain::{self, UNDERSTOOD};
-use super::{Certificate, MAX_CHAIN};
+use crate::certificate::chain::{self, UNDERSTOOD};
+use crate::certificate::{Certificate, MAX_CHAIN};
 use crate::key::KeyKind;
 use crate::timestamping::{Authority, EXTENDED_KEY_USAGE_VALUE};
 use crate::{PublicKey, Rejection, Timestamp, pem};
