@@ -51,7 +51,9 @@ pub(crate) struct AuthorityArguments {
     /// To change the key later: chancery keys rotate ca.
     #[arg(long, value_name = "URI", help_heading = "Certificate authority", value_parser = key_uri)]
     pub(crate) ca_key: Option<String>,
-    /// Keep the root's key at this URI; only for a new data directory. By default it is destroyed once it has signed
+    /// Keep the root's key at this URI; only for a new data directory
+    ///
+    /// By default the key is made in memory and destroyed once it has signed.
     #[arg(long, value_name = "URI", help_heading = "Certificate authority", value_parser = key_uri)]
     pub(crate) ca_root_key: Option<String>,
     /// Issue certificates for these kinds of client keys only, by Fulcio's names; default: all known kinds

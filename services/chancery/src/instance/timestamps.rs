@@ -44,7 +44,9 @@ pub(crate) struct TimestampArguments {
     /// Use the key at this URI; only for a new data directory, which records it
     #[arg(long, help_heading = "Timestamps", value_name = "URI", value_parser = key_uri)]
     pub(crate) tsa_key: Option<String>,
-    /// Keep the root's key at this URI; only for a new data directory. By default it is destroyed once it has signed
+    /// Keep the root's key at this URI; only for a new data directory
+    ///
+    /// By default the key is made in memory and destroyed once it has signed.
     #[arg(long, help_heading = "Timestamps", value_name = "URI", value_parser = key_uri)]
     pub(crate) tsa_root_key: Option<String>,
     /// Accept these timestamp policies; a request that names none gets the first

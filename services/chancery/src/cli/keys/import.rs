@@ -24,7 +24,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys import ca chain.pem --data /var/lib/chancery
-  chancery keys import tsa chain.pem --data /var/lib/chancery --key 'awskms:///alias/tsa-2?region=eu-central-1'
+  chancery keys import tsa chain.pem --key 'awskms:///alias/tsa-2?region=eu-central-1'
   chancery keys rotate ca --data /var/lib/chancery activate")]
 pub(super) struct Arguments {
     /// Authority whose key was certified

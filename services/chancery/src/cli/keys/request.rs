@@ -30,11 +30,12 @@ use std::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys request ca --data /var/lib/chancery --out ca.csr
-  chancery keys request tsa --data /var/lib/chancery --key 'awskms:///alias/tsa-2?region=eu-central-1' --out tsa.csr
-  chancery keys request ca --organization Example --key file:/etc/chancery/ca.pem?password-file=/etc/chancery/ca.password
+  chancery keys request tsa --key 'awskms:///alias/tsa-2?region=eu-central-1' --out tsa.csr
+  chancery keys request ca --organization Example --key file:/srv/ca.pem?password-file=/srv/ca.pw
 
-The certificate for ca: CA:TRUE, path length 0, key usage keyCertSign, extended key usage codeSigning, no name constraints.
-The certificate for tsa: CA:FALSE, key usage digitalSignature, extended key usage timeStamping alone and critical.")]
+A certificate for ca needs CA:TRUE, path length 0, keyCertSign and codeSigning.
+A certificate for tsa needs CA:FALSE, digitalSignature, and timeStamping alone and critical.
+Neither may have name constraints.")]
 pub(super) struct Arguments {
     /// Authority whose key is to be certified
     #[arg(value_name = "ROLE")]

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   chancery keys rotate ca --data ./chancery-dev stage
   chancery keys rotate ca --data ./chancery-dev stage --key 'awskms:///alias/ca-2?region=eu-central-1'
-  chancery keys rotate ca stage --root-key 'pkcs11:token=offline;object=root?module-path=/usr/lib/softhsm/libsofthsm2.so'
+  chancery keys rotate ca stage --root-key 'awskms:///alias/ca-root?region=eu-central-1'
   chancery keys rotate rekor2 --data ./chancery-dev stage --url https://log2.example.org")]
 pub(in crate::cli) struct Stage {
     /// Use the key at this URI instead of a new key beside the old one
