@@ -110,11 +110,6 @@ fn parameters(
     Ok(parameters)
 }
 
-/// Loads an existing chain for the key that will sign: PEM, leaf first, root last.
-pub fn from_pem(text: &[u8], key: &PublicKey) -> Result<Authority, AuthorityError> {
-    checked(Certificate::chain_from_pem(text)?, key)
-}
-
 /// A chain as PEM, leaf first.
 #[must_use]
 pub fn to_pem(authority: &Authority) -> String {
