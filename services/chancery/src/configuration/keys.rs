@@ -59,3 +59,39 @@ impl Configuration {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = "url = \"https://sign.example.org\"\norganization = \"Example\"\ndata = \"data\"\n\
+        [listen]\naddress = \"127.0.0.1:8080\"\n[ca]\nissuers = \"issuers.toml\"\n";
+
+    fn check(more: &str) -> Result<(), String> {
+        let configuration: Configuration = toml::from_str(&format!("{SMALLEST}{more}\n")).unwrap();
+        configuration.check_keys().map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn each_key_has_one_role_and_each_root_one_owner() {
+        let apart =
+            "key = \"file:/ca.pem\"\nroot_key = \"file:/root.pem\"\n[tsa]\nkey = \"file:/tsa.pem\"\nchain = \"c.pem\"";
+        assert_eq!(check(apart), Ok(()));
+        for (more, why) in [
+            (
+                "[tsa]\nkey = \"file:/a.pem\"\n[trust]\nkeys = { root = \"file:///a.pem?password-env=A\" }",
+                "[tsa] key and [trust] keys, root are one key",
+            ),
+            ("key = \"file:/a.pem\"\nroot_key = \"file:/a.pem\"", "[ca] key and [ca] root_key are one key"),
+            ("root_key = \"x\"", "[ca] root_key: a key URI starts with"),
+            ("chain = \"chain.pem\"", "set [ca] key, too"),
+            (
+                "[tsa]\nkey = \"file:/a.pem\"\nroot_key = \"file:/b.pem\"\nchain = \"chain.pem\"",
+                "[tsa] chain and root_key contradict each other",
+            ),
+        ] {
+            let refused = check(more).unwrap_err();
+            assert!(refused.contains(why), "{why}: {refused}");
+        }
+    }
+}
