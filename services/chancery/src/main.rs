@@ -19,6 +19,7 @@ mod listening;
 mod logging;
 mod loopback;
 mod monitor;
+mod one_role;
 mod role;
 mod rotation;
 mod serve;

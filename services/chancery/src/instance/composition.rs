@@ -271,7 +271,7 @@ impl<'a> Common<'a> {
         if !setup.roles.contains(&Role::Ca) {
             return Generations::read(self.ring(), rotation::Role::Ca);
         }
-        authority::keys(setup.data, setup.organization, &**random, clock.now()).await
+        authority::keys(setup, &**random, clock.now()).await
     }
 
     /// Who may write to the logs and read their entries.
