@@ -283,6 +283,17 @@ fn a_server_that_lies_is_found_while_packing() {
         answer
     });
     found_out(&alice, &boasting, &question, "were searched, which has");
+    let nonsense = Liar::before(&stack, |_, _| json!({ "entries": 7 }));
+    assert_eq!(pack(&alice, nonsense.url(), "nonsense.tar", &question).code(), 3);
+    assert_eq!(pack(&alice, "http://127.0.0.1:1", "nowhere.tar", &question).code(), 3);
+}
+
+#[test]
+fn a_promise_that_does_not_verify_is_found_while_packing() {
+    let stack = Stack::start();
+    let (alice, artifact) = signed(&stack);
+    wait(&stack);
+    let question = format!("--digest {}", digest(&artifact));
     let unpromised = Liar::before(&stack, |target, mut answer| {
         if target.starts_with("/api/v1/log/entries/") {
             let entry = answer.as_object_mut().unwrap().values_mut().next().unwrap();
@@ -291,9 +302,6 @@ fn a_server_that_lies_is_found_while_packing() {
         answer
     });
     found_out(&alice, &unpromised, &question, "signedEntryTimestamp");
-    let nonsense = Liar::before(&stack, |_, _| json!({ "entries": 7 }));
-    assert_eq!(pack(&alice, nonsense.url(), "nonsense.tar", &question).code(), 3);
-    assert_eq!(pack(&alice, "http://127.0.0.1:1", "nowhere.tar", &question).code(), 3);
 }
 
 #[test]

@@ -128,7 +128,8 @@ impl Scan {
             let candidates = self.candidates(index, query, batch).await?;
             let mut entries = entry::read(&self.log, &candidates).await?;
             if self.widened.is_some() {
-                statements::complete(&self.log, &mut entries, |found| is_answer(query, found)).await?;
+                let is_met = |found: &Found| query.is_met_by(&found.terms, found.time);
+                statements::complete(&self.log, &mut entries, is_met).await?;
             }
             // At least one, so that a search without answers ends as well.
             reads.take(entries.len().max(1));
