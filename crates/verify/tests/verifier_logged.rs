@@ -8,7 +8,7 @@ use chancery_verify::bundle::{Bundle, TransparencyLogEntry};
 use chancery_verify::merkle::{TreeHead, leaf_hash};
 use chancery_verify::rekor::logged::DigestOf;
 use chancery_verify::trust_root::TrustRoot;
-use chancery_verify::verifier::{Options, Signer, VerifiedLogged, Verifier};
+use chancery_verify::verifier::{FoundEntry, FoundPromise, Options, Signer, VerifiedLogged, Verifier};
 use chancery_verify::{HashAlgorithm, Refusal, Timestamp};
 use made::{ARTIFACT, HOST_V1, HOST_V2, IDENTITY, Key, NOW, Spec, T, World, document};
 
@@ -71,6 +71,43 @@ fn an_envelope_is_attributed_though_its_signature_is_not_in_the_entry() {
     assert_eq!(verified.digest.1, HashAlgorithm::Sha256.digest(payload));
     assert_eq!(identity(&verified), IDENTITY);
     assert_eq!(verified.signatures[0].as_ref().unwrap().over_digest, None);
+}
+
+#[test]
+fn a_signature_over_an_envelope_is_verified_with_the_payload_that_is_kept() {
+    let world = World::new(Spec { envelope: document::envelope(|_| ()), ..Spec::default() });
+    let (verifier, entry) = (verifier(&world), entry_v1(&world));
+    let (payload_type, payload) = world.spec.envelope.as_ref().unwrap();
+    let (proof, leaf) = (entry.proof.as_ref().unwrap(), entry.body.as_ref().unwrap());
+    let judge = |attestation| {
+        let promise = FoundPromise {
+            log_index: entry.log_index,
+            integrated_time: entry.integrated_time.unwrap(),
+            signature: entry.promise.as_ref().unwrap(),
+        };
+        let found = FoundEntry {
+            leaf,
+            index: proof.log_index,
+            hashes: &proof.hashes,
+            tree_size: proof.tree_size,
+            root_hash: proof.root_hash,
+            checkpoint: proof.checkpoint.as_ref().unwrap(),
+            recorded: None,
+            promise: Some(promise),
+            attestation,
+        };
+        verifier.verify_found(&found, NOW)
+    };
+    let over = |attestation| {
+        let verified = judge(attestation).unwrap();
+        let attribution = verified.signatures[0].as_ref().unwrap();
+        (attribution.over_payload.clone(), attribution.is_verified())
+    };
+    assert_eq!(over(None), (None, false));
+    assert_eq!(over(Some(payload)), (Some((*payload_type).to_owned()), true));
+    let mut other = payload.clone();
+    other[0] ^= 1;
+    assert_eq!(code(&judge(Some(&other))), "entry.mismatch");
 }
 
 #[test]

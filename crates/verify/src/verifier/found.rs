@@ -1,4 +1,5 @@
-//! An entry as a search shows it: its bytes, its inclusion proof, and the promise if the log has given one.
+//! An entry as a search shows it: its bytes, its inclusion proof, and the promise and the payload beside it if the log has
+//! given them.
 //!
 //! The entry says its kind, and the checkpoint says its log. What remains is [`Verifier::verify_logged`].
 
@@ -26,6 +27,8 @@ pub struct FoundEntry<'a> {
     pub recorded: Option<Timestamp>,
     /// The promise of Rekor v1.
     pub promise: Option<FoundPromise<'a>>,
+    /// The payload that the log keeps beside it, of which the body has the hash.
+    pub attestation: Option<&'a [u8]>,
 }
 
 /// A promise of Rekor v1, and what it is about.
@@ -41,7 +44,8 @@ pub struct FoundPromise<'a> {
 
 impl Verifier {
     /// Checks what an entry proves by itself, with the steps of [`Self::verify_logged`]. Its log is the one that signed
-    /// the checkpoint. Without a promise, certificates are checked at the recorded time.
+    /// the checkpoint. Without a promise, certificates are checked at the recorded time. With the payload of an envelope,
+    /// the signatures over it are checked.
     ///
     /// # Errors
     /// [`Rejection::LogUnknown`] if no log of the trust root signed the checkpoint, the errors of
@@ -63,6 +67,7 @@ impl Verifier {
             Some(promise) => (promise.log_index, Some(promise.integrated_time)),
             None => (entry.index, entry.recorded),
         };
+        let attestation = entry.attestation;
         let entry = TransparencyLogEntry {
             log_index,
             log_id: *log.log_id(),
@@ -73,6 +78,6 @@ impl Verifier {
             proof: Some(proof),
             body: Some(entry.leaf.to_vec()),
         };
-        self.verify_logged(&entry, now)
+        self.verify_logged_with(&entry, attestation, now)
     }
 }

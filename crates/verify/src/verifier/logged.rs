@@ -5,10 +5,10 @@
 //! signature itself.
 //!
 //! Two facts can be missing. An entry of `dsse` or `intoto` has hashes of the envelope, and its signature is over the
-//! envelope: here only its signer is established ([`Attribution::over_digest`] is `None`), and that the log has taken
-//! the entry, which logs do after they have checked the signature. An entry without a promise proves no time: the
-//! caller may give the time that the log states, and the certificate is checked at that time, but
-//! [`VerifiedLogged::time`] is `None`.
+//! envelope. With the payload that a log may keep beside it, the signature is verified ([`Attribution::over_payload`]).
+//! Without it only the signer is established, and that the log has taken the entry, which logs do after they have checked
+//! the signature. An entry without a promise proves no time: the caller may give the time that the log states, and the
+//! certificate is checked at that time, but [`VerifiedLogged::time`] is `None`.
 
 use super::demands::Demands;
 use super::times::{self, Moment, entry_place};
@@ -18,10 +18,12 @@ use crate::bundle::{Bundle, TransparencyLogEntry};
 use crate::certificate::Certificate;
 use crate::claims::Claims;
 use crate::note::Note;
+use crate::rekor::attestation_hash;
+use crate::rekor::dsse::pre_authentication_encoding;
 use crate::rekor::logged::{DigestOf, LoggedEntry, LoggedSignature, LoggedSigner};
 use crate::signer::Signer;
 use crate::trust_root::TransparencyLog;
-use crate::{HashAlgorithm, PublicKey, Refusal, Rejection, Step, Timestamp};
+use crate::{HashAlgorithm, PublicKey, Refusal, Rejection, Step, Timestamp, hash, statement};
 
 /// Everything that an entry proves by itself. Every field was checked.
 #[derive(Debug, Clone)]
@@ -53,6 +55,25 @@ pub struct Attribution {
     pub scts: Vec<VerifiedSct>,
     /// The digest over which the signature was verified. `None` if the entry has only hashes of what was signed.
     pub over_digest: Option<(HashAlgorithm, Vec<u8>)>,
+    /// Media type of the payload over whose envelope the signature was verified. `None` without the payload, or if its type
+    /// is in neither the entry nor the payload.
+    pub over_payload: Option<String>,
+}
+
+impl Attribution {
+    /// Whether the signature itself was verified, and not only its signer.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        self.over_digest.is_some() || self.over_payload.is_some()
+    }
+}
+
+/// What a log has of a signature: the parsed body, and the payload beside it.
+#[derive(Clone, Copy)]
+struct Held<'a> {
+    logged: &'a LoggedEntry,
+    /// Its hash is the one in the body.
+    attestation: Option<&'a [u8]>,
 }
 
 impl Verifier {
@@ -74,6 +95,17 @@ impl Verifier {
     /// # Errors
     /// The first failed check of steps 1 to 3. The checks of step 4 are in [`VerifiedLogged::signatures`].
     pub fn verify_logged(&self, entry: &TransparencyLogEntry, now: Timestamp) -> Result<VerifiedLogged, Refusal> {
+        self.verify_logged_with(entry, None, now)
+    }
+
+    /// As [`Self::verify_logged`], with the payload that the log keeps beside the entry. Its hash must be the one in the
+    /// body (step 1), and signatures over its envelope are verified (step 4).
+    pub(super) fn verify_logged_with(
+        &self,
+        entry: &TransparencyLogEntry,
+        attestation: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<VerifiedLogged, Refusal> {
         let bundle = Bundle::of_entry(entry.clone());
         let demands = Demands::new(self.options(), &AnySigner);
         let (required, warnings) = (demands.general(), Vec::new());
@@ -84,6 +116,9 @@ impl Verifier {
         let logged = LoggedEntry::read(body).map_err(refuse)?;
         if logged.kind != entry.kind || logged.version != entry.version {
             return Err(refuse(Rejection::EntryMismatch { field: "kindVersion" }));
+        }
+        if attestation.is_some_and(|payload| attestation_hash(body) != Some(hash::sha256(payload))) {
+            return Err(refuse(Rejection::EntryMismatch { field: "payloadHash" }));
         }
         // (2)
         let time = times::promise(&mut case, 0, entry)?;
@@ -100,7 +135,8 @@ impl Verifier {
         }
         let held = entries::held(&mut case, 0, entry, log, body, time.is_some())?;
         // (4)
-        let attribute = |signature| attribute(&mut case, &demands, &logged, signature, moment.as_ref());
+        let about = Held { logged: &logged, attestation };
+        let attribute = |signature| attribute(&mut case, &demands, about, signature, moment.as_ref());
         let signatures = logged.signatures.iter().map(attribute).collect();
         let LoggedEntry { digest, digest_of, .. } = logged;
         Ok(VerifiedLogged { entry: held, time, digest, digest_of, signatures, warnings: case.warnings })
@@ -121,7 +157,7 @@ fn moment(entry: &TransparencyLogEntry, promised: Option<&VerifiedTime>) -> Opti
 fn attribute(
     case: &mut Case<'_>,
     demands: &Demands,
-    entry: &LoggedEntry,
+    held: Held<'_>,
     signature: &LoggedSignature,
     moment: Option<&Moment>,
 ) -> Result<Attribution, Refusal> {
@@ -140,14 +176,40 @@ fn attribute(
             (signer, Some(leaf.authority().clone()), leaf.into_scts(), certificate.public_key().clone())
         }
     };
-    let over_digest = match (entry.digest_of, &signature.signature) {
-        (DigestOf::Signed, Some(signature)) => {
-            verify_signature(&key, &entry.digest, signature)?;
-            Some(entry.digest.clone())
+    let signed = signature.signature.as_deref();
+    let (mut over_digest, mut over_payload) = (None, None);
+    match (held.logged.digest_of, signed, held.attestation) {
+        (DigestOf::Signed, Some(signature), _) => {
+            verify_signature(&key, &held.logged.digest, signature)?;
+            over_digest = Some(held.logged.digest.clone());
         }
-        _ => None,
-    };
-    Ok(Attribution { signer, authority, scts, over_digest })
+        (DigestOf::Payload, Some(signature), Some(payload)) => {
+            over_payload = verify_envelope(&key, held.logged, payload, signature)?;
+        }
+        _ => {}
+    }
+    Ok(Attribution { signer, authority, scts, over_digest, over_payload })
+}
+
+/// Checks a signature over the envelope of a payload. Returns the payload's type: that of the entry, or, as `dsse` logs none,
+/// that of in-toto statements. If the signature is over another type, nothing is known of it, so `None` is returned.
+fn verify_envelope(
+    key: &PublicKey,
+    logged: &LoggedEntry,
+    payload: &[u8],
+    signature: &[u8],
+) -> Result<Option<String>, Refusal> {
+    let payload_type = logged.payload_type.as_deref().unwrap_or(statement::PAYLOAD_TYPE);
+    let signed = pre_authentication_encoding(payload_type, payload);
+    // Rekor v1 takes SHA-256 with every key, and clients also use the hash of the curve.
+    let holds = [HashAlgorithm::Sha256, key.kind().hash()]
+        .into_iter()
+        .any(|hash| key.either_encoding(signature, |signature| key.verify_with(hash, &signed, signature)).is_ok());
+    match (holds, &logged.payload_type) {
+        (true, _) => Ok(Some(payload_type.to_owned())),
+        (false, None) => Ok(None),
+        (false, Some(_)) => Err(invalid(key)),
+    }
 }
 
 fn verify_signature(
@@ -155,9 +217,12 @@ fn verify_signature(
     (algorithm, digest): &(HashAlgorithm, Vec<u8>),
     signature: &[u8],
 ) -> Result<(), Refusal> {
-    key.either_encoding(signature, |signature| key.verify_digest(*algorithm, digest, signature)).map_err(|_| {
-        Refusal::new(Rejection::SignatureInvalid, Step::Signature)
-            .at(format!("{}.canonicalizedBody", entry_place(0)))
-            .expected(format!("a signature by the key {}", hex::encode(key.fingerprint())), "another one")
-    })
+    let checked = key.either_encoding(signature, |signature| key.verify_digest(*algorithm, digest, signature));
+    checked.map_err(|_| invalid(key))
+}
+
+fn invalid(key: &PublicKey) -> Refusal {
+    Refusal::new(Rejection::SignatureInvalid, Step::Signature)
+        .at(format!("{}.canonicalizedBody", entry_place(0)))
+        .expected(format!("a signature by the key {}", hex::encode(key.fingerprint())), "another one")
 }

@@ -9,6 +9,7 @@
 //! [`rebuild`] and [`check`] are about the index itself, in the database of a server.
 
 mod answer;
+pub(super) mod beside;
 mod check;
 pub(super) mod filters;
 mod rebuild;

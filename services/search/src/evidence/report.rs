@@ -58,7 +58,7 @@ pub struct LogReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The log has the entry, and everything holds, the signature over the digest as well.
+    /// The log has the entry, and everything holds, the signature over the digest or the statement as well.
     Verified,
     /// The log has the entry, and everything holds that is in it. The signature is over an envelope, which is not.
     Logged,

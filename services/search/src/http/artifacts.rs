@@ -13,6 +13,7 @@ use axum::{Extension, Json};
 use chancery_daemon::http::RequestId;
 use chancery_verify::pem;
 use chancery_verify::rekor::logged::{LoggedEntry, LoggedSigner};
+use chancery_verify::verifier::Attribution;
 use chancery_verify::{Refusal, Rejection, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -53,8 +54,9 @@ struct Signature {
     /// `signed` if the digest was signed itself, `payload` if it is that of the signed envelope's payload, `named` if the
     /// entry names it otherwise: as the envelope, or as a subject of its statement.
     role: &'static str,
-    /// Whether the signature over the digest was verified here. If not, it is over an envelope that the log had at hand and
-    /// the entry has not: the log verified it when it took the entry.
+    /// Whether the signature was verified here: over the digest, or, if the log keeps the statement that names the digest,
+    /// over its envelope. If not, it is over an envelope that the log had at hand and the entry has not: the log verified it
+    /// when it took the entry.
     #[serde(rename = "signature_verified")]
     is_verified: bool,
     /// Times at which certificate logs promised to log the certificate (RFC 3339).
@@ -153,7 +155,7 @@ fn signature(evidence: &Evidence, number: usize) -> Signature {
             Role::Payload => "payload",
             Role::Named => "named",
         },
-        is_verified: established.is_some_and(|attribution| attribution.over_digest.is_some()),
+        is_verified: established.is_some_and(Attribution::is_verified),
         sct_times: scts.iter().map(|sct| sct.time).map(Timestamp::rfc3339_millis).collect(),
         certificate,
         key,
