@@ -5,6 +5,7 @@ use chancery_tests::{
     ALICE, Person, Stack,
     key::{Key, sha256, unique},
     rekor::{ENTRIES, dsse, envelope, intoto_v002},
+    rotation::eventually,
     search::{Liar, RETRIEVE, all_pages, ask, entries, wait},
     stack::chancery_binary,
 };
@@ -123,6 +124,21 @@ fn rows_that_hide_a_statement_or_make_one_up_are_found() {
     stack.resume();
     assert_eq!((count(&stack, "digest", &known), count(&stack, "digest", &other)), (0, 0));
     stack.check_in_doubt(&["attestation_subjects"]);
+}
+
+/// An earlier version kept statements without what they are about. A server reads them after its start.
+#[test]
+fn statements_of_an_earlier_version_are_found_after_a_start() {
+    let mut stack = Stack::start_with(&["--rekor-v1-attestations"]);
+    let artifact = unique("artifact");
+    log(&stack, &Key::generate(), &[&artifact]);
+    wait(&stack);
+    stack.terminate();
+    stack.tamper(&stack.data(), "INSERT INTO unread_attestations SELECT digest FROM attestations");
+    stack.tamper(&stack.data(), "DELETE FROM attestation_subjects");
+    stack.resume();
+    eventually("it is found by its subject", || count(&stack, "digest", &digest(&artifact)) == 2);
+    stack.check();
 }
 
 /// `chancery artifact`, asking this URL: the exit code and what is told.
