@@ -62,6 +62,9 @@ fn an_entry_is_found_by_the_subjects_of_its_statement_while_that_is_kept() {
         ("attestation", one.as_str(), 0),
         ("material", &format!("gitcommit:{COMMIT}"), 4),
         ("digest", &digest("nothing"), 0),
+        ("predicate-type", PREDICATE_TYPE, 4),
+        ("predicate-type-prefix", "https://slsa.dev/", 4),
+        ("predicate-type", "https://slsa.dev/provenance/v0.2", 0),
     ] {
         assert_eq!(count(&stack, name, value), expected, "{name}={value}");
     }
@@ -72,6 +75,13 @@ fn an_entry_is_found_by_the_subjects_of_its_statement_while_that_is_kept() {
     }
     // With other conditions, in pages, and by upstream's search, which has the same keys.
     assert_eq!(entries(&stack, &[("digest", &one), ("kind", "dsse")]).len(), 1);
+    let typed = |name: &str, value: &str| entries(&stack, &[("predicate-type", PREDICATE_TYPE), (name, value)]).len();
+    assert_eq!((typed("digest", &one), typed("kind", "intoto"), typed("kind", "hashedrekord")), (2, 2, 0));
+    let key_hash = hex::encode(sha256(&key.public_der()));
+    assert_eq!((typed("key", &key_hash), typed("attestation", &about_both)), (4, 2));
+    assert_eq!(all_pages(&stack, &[("predicate-type", PREDICATE_TYPE)], "1").len(), 4);
+    let counted = ask(&stack, &[("predicate-type", PREDICATE_TYPE), ("count", "1")]).expect(200).json();
+    assert_eq!(counted["count"], 4, "{counted}");
     assert_eq!(all_pages(&stack, &[("digest", &two)], "1").len(), 4);
     let counted = ask(&stack, &[("digest", &two), ("count", "1")]).expect(200).json();
     assert_eq!(counted["count"], 4, "{counted}");
@@ -94,6 +104,7 @@ fn an_entry_is_found_by_the_subjects_of_its_statement_while_that_is_kept() {
     stack.tamper(&stack.data(), &format!("DELETE FROM attestations WHERE digest = x'{hash}'"));
     stack.resume();
     assert_eq!((count(&stack, "digest", &one), count(&stack, "digest", &two)), (0, 2));
+    assert_eq!(count(&stack, "predicate-type", PREDICATE_TYPE), 2);
     let kept = entries(&stack, &[("attestation", &about_both)]);
     assert_eq!(kept.len(), 2);
     assert!(kept.iter().all(|entry| entry["summary"].get("predicate_type").is_none()), "{kept:?}");
@@ -107,6 +118,7 @@ fn nothing_is_found_by_a_statement_that_was_not_kept() {
     let statement = log(&stack, &Key::generate(), &[&artifact]);
     wait(&stack);
     assert_eq!((count(&stack, "digest", &digest(&artifact)), count(&stack, "digest", &statement)), (0, 2));
+    assert_eq!(count(&stack, "predicate-type", PREDICATE_TYPE), 0);
 }
 
 #[test]
