@@ -5,7 +5,7 @@
 
 use super::{VerifiedLogged, Verifier};
 use crate::bundle::{InclusionProof, TransparencyLogEntry};
-use crate::rekor::logged::LoggedEntry;
+use crate::rekor::kind_and_version;
 use crate::{Hash, Refusal, Rejection, Step, Timestamp};
 
 /// An entry of a log of signatures, with the evidence that the log has it. Not verified yet.
@@ -49,10 +49,10 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Rejection::LogUnknown`] if no log of the trust root signed the checkpoint, the errors of
-    /// [`LoggedEntry::read`], and those of [`Self::verify_logged`].
+    /// [`verify_readable`](crate::rekor::verify_readable), and those of [`Self::verify_logged`].
     pub fn verify_found(&self, entry: &FoundEntry<'_>, now: Timestamp) -> Result<VerifiedLogged, Refusal> {
         let refuse = |rejection| Refusal::new(rejection, Step::LogEntry);
-        let logged = LoggedEntry::read(entry.leaf).map_err(refuse)?;
+        let (kind, version) = kind_and_version(entry.leaf).map_err(refuse)?;
         let log = self.log_of_checkpoint(entry.checkpoint).ok_or_else(|| {
             refuse(Rejection::LogUnknown).expected("a checkpoint by a log of the trust root", entry.checkpoint)
         })?;
@@ -71,8 +71,8 @@ impl Verifier {
         let entry = TransparencyLogEntry {
             log_index,
             log_id: *log.log_id(),
-            kind: logged.kind,
-            version: logged.version,
+            kind,
+            version,
             integrated_time,
             promise: entry.promise.map(|promise| promise.signature.to_vec()),
             proof: Some(proof),
