@@ -298,6 +298,37 @@ fn a_promise_that_cannot_be_fetched_ends_the_packing_and_one_that_is_not_given_i
     assert!(signature["warnings"][0].as_str().unwrap().contains("gave none"), "{signature}");
 }
 
+/// Proposals of the kinds for packages and the formats of other tools, by Rekor's own code.
+const KINDS: &str = include_str!("../../crates/verify/tests/golden/rekor1-kinds.json");
+
+#[test]
+fn entries_of_other_kinds_are_proven_as_far_as_they_can_be() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let vectors: Vec<Value> = serde_json::from_str(KINDS).unwrap();
+    for (name, kind, verdict) in [
+        ("tuf timestamp", "tuf", "verified"),
+        ("rfc3161 ec-sha512-certificates", "rfc3161", "verified"),
+        ("rekord x509 rsa", "rekord", "verified"),
+        ("helm", "helm", "unread"),
+        ("cose PS256", "cose", "unread"),
+    ] {
+        let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap();
+        stack.post(rekor::ENTRIES, &vector["proposal"]).expect(201);
+        wait(&stack);
+        let found = packed(&alice, &stack, &format!("{kind}.tar"), &format!("--where kind={kind}")).proven();
+        let [signature] = list(&found, "signatures") else { panic!("{name}: {found}") };
+        assert_eq!(
+            (&signature["verdict"], &signature["is_answer"]),
+            (&verdict.into(), &true.into()),
+            "{name}: {signature}"
+        );
+        assert_eq!(signature["time_is_proven"], true, "{name}: {signature}");
+        let is_told = signature["refusal"]["code"] == "entry.unverifiable";
+        assert_eq!(is_told, verdict == "unread", "{name}: {signature}");
+    }
+}
+
 /// A server that changes what Rekor v1 says about an entry.
 fn beside(stack: &Stack, change: impl Fn(&mut Value) + Send + Sync + 'static) -> Liar {
     Liar::before(stack, move |target, mut answer| {

@@ -6,13 +6,13 @@ use super::fault::Fault;
 use super::report::{Issued, Signature, Verdict};
 use crate::answer::entry::{parsed, terms_of};
 use crate::source::LogKind;
-use chancery_verify::rekor::logged::LoggedEntry;
+use chancery_verify::rekor::verify_readable;
 use chancery_verify::sct::MerkleTreeLeaf;
 use chancery_verify::terms::{Summary, Term};
 use chancery_verify::verifier::{
     Attribution, FoundEntry, FoundPromise, IssuedEntry, VerifiedHead, VerifiedLogged, VerifiedTime, Verifier,
 };
-use chancery_verify::{Hash, Refusal, Step, Timestamp};
+use chancery_verify::{Hash, Refusal, Rejection, Step, Timestamp};
 
 /// What is noted of an entry without a promise.
 const WITHHELD: &str = "the log was asked for its promise when the case was packed, and gave none";
@@ -56,7 +56,7 @@ impl Read<'_> {
 
     /// The signatures of an entry of a log of signatures.
     pub(super) fn signatures(&self, verifier: &Verifier, now: Timestamp) -> Result<Vec<Signature>, Fault> {
-        if let Err(rejection) = LoggedEntry::read(&self.decoded.leaf) {
+        if let Err(rejection) = verify_readable(&self.decoded.leaf) {
             let refusal = Some(Refusal::new(rejection, Step::LogEntry));
             return Ok(vec![Signature { verdict: Verdict::Unread, refusal, ..self.signature() }]);
         }
@@ -91,7 +91,11 @@ impl Read<'_> {
         base.time_is_proven = proven.is_some();
         base.warnings.extend_from_slice(&verified.warnings);
         match signature {
-            Err(refusal) => Signature { refusal: Some(refusal.clone()), ..base },
+            Err(refusal) => {
+                let is_unread = matches!(refusal.rejection(), Rejection::EntryUnverifiable { .. });
+                let verdict = if is_unread { Verdict::Unread } else { Verdict::Refused };
+                Signature { verdict, refusal: Some(refusal.clone()), ..base }
+            }
             Ok(attribution) => Signature {
                 verdict: if attribution.is_verified() { Verdict::Verified } else { Verdict::Logged },
                 signer: Some(attribution.signer.clone()),

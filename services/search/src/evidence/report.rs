@@ -64,7 +64,7 @@ pub enum Verdict {
     Logged,
     /// The log has the entry, and a check of its signer failed.
     Refused,
-    /// The log has the entry, of a kind whose signatures this program does not verify.
+    /// The log has the entry, which lacks what its signature is over, or is of a kind that this program does not know.
     Unread,
 }
 

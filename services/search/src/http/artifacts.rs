@@ -41,10 +41,10 @@ pub(super) struct Answer {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ArtifactSignature")]
 struct Signature {
-    /// Whether everything holds that the entry proves by itself: `verified`, `refused`, or `unjudged` if this server has no
-    /// trust root.
+    /// Whether everything holds that the entry proves by itself: `verified`; `unread` if the entry does not have what its
+    /// signature is over, so that nothing can be said; `refused`; or `unjudged` if this server has no trust root.
     verdict: &'static str,
-    /// Why it is refused.
+    /// Why it is refused, or cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<Refused>,
     /// The signer as it was verified: the certificate's identity, issuer and claims, or the key. Missing unless it is
@@ -125,7 +125,9 @@ async fn answer(asking: &Asking, digest: &str, query: &str) -> Result<Response, 
 
 /// A signature for each signer of an entry; one without a signer, if the entry cannot be read.
 fn signatures_of(evidence: &Evidence) -> Vec<Signature> {
-    let count = evidence.logged.as_ref().map_or(0, |logged| logged.signatures.len()).max(1);
+    let named = evidence.logged.as_ref().map_or(0, |logged| logged.signatures.len());
+    let judged = evidence.verdict.as_ref().and_then(|verdict| verdict.as_ref().ok());
+    let count = named.max(judged.map_or(0, |verified| verified.signatures.len())).max(1);
     (0..count).map(|number| signature(evidence, number)).collect()
 }
 
@@ -141,6 +143,9 @@ fn signature(evidence: &Evidence, number: usize) -> Signature {
         Some(Err(refusal)) => ("refused", None, Some(Refused::of(refusal))),
         Some(Ok(verified)) => match verified.signatures.get(number) {
             Some(Ok(attribution)) => ("verified", Some(attribution), None),
+            Some(Err(refusal)) if matches!(refusal.rejection(), Rejection::EntryUnverifiable { .. }) => {
+                ("unread", None, Some(Refused::of(refusal)))
+            }
             Some(Err(refusal)) => ("refused", None, Some(Refused::of(refusal))),
             None => ("refused", None, Some(Refused::unsigned())),
         },

@@ -2,7 +2,7 @@
 
 use super::{evidence::Entry, verdict::Established};
 use chancery_verify::{
-    HashAlgorithm, Refusal, Timestamp,
+    HashAlgorithm, Refusal, Rejection, Timestamp,
     terms::DigestRole,
     verifier::{Attribution, Signer, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime},
 };
@@ -25,7 +25,7 @@ enum Status {
     Nobody,
     /// Every entry about it is refused.
     Refused,
-    /// No answer, or only entries whose signature cannot be verified without more than a digest.
+    /// No answer, or only entries that do not have what their signature is over.
     Undecided,
 }
 
@@ -37,6 +37,10 @@ enum Verdict {
     Verified,
     /// Everything holds that is in the entry. The signature is over an envelope, which is not.
     Logged,
+    /// The log has the entry, which does not have what its signature is over.
+    Unread,
+    /// A timestamp of the artifact is verified. It says nothing of a signer.
+    Timestamped,
     /// A check failed.
     Refused,
 }
@@ -126,6 +130,12 @@ impl Outcome {
             Ok(Established { role, predicate_type, verified }) => {
                 for signature in verified.signatures {
                     self.signatures.push(match signature {
+                        Err(refusal) if matches!(refusal.rejection(), Rejection::EntryUnverifiable { .. }) => {
+                            Signature {
+                                refusal: Some(refusal),
+                                ..Signature::unread(entry, &verified.entry, verified.time.as_ref())
+                            }
+                        }
                         Err(refusal) => refused(refusal),
                         Ok(attribution) => Signature {
                             role: Some(role_name(role)),
@@ -154,15 +164,23 @@ impl Outcome {
     /// The answer, once everything was added.
     pub(super) fn decided(mut self) -> Self {
         let has = |verdict| self.signatures.iter().any(|signature| signature.verdict == verdict);
-        (self.status, self.reason) = match (has(Verdict::Verified), has(Verdict::Logged), has(Verdict::Refused)) {
+        let (unread, refused) = (has(Verdict::Unread), has(Verdict::Refused));
+        (self.status, self.reason) = match (has(Verdict::Verified), has(Verdict::Logged), unread, refused) {
             (true, ..) => (Status::Signed, None),
-            (false, true, _) => {
+            (false, true, ..) => {
                 let reason = "only attestations are logged, which cannot be verified without their statements, and the server \
                               shows none; verify the bundle with chancery verify attestation";
                 (Status::Undecided, Some(reason.to_owned()))
             }
-            (false, false, true) => (Status::Refused, Some("no entry about it is verified".to_owned())),
-            (false, false, false) => (Status::Nobody, Some("the server shows no entry about it".to_owned())),
+            (false, false, true, _) => {
+                let reason = "only entries are logged that do not have what their signatures are over";
+                (Status::Undecided, Some(reason.to_owned()))
+            }
+            (false, false, false, true) => (Status::Refused, Some("no entry about it is verified".to_owned())),
+            (false, false, false, false) if has(Verdict::Timestamped) => {
+                (Status::Nobody, Some("only timestamps of it are logged, which do not say who signed it".to_owned()))
+            }
+            (false, false, false, false) => (Status::Nobody, Some("the server shows no entry about it".to_owned())),
         };
         self
     }
@@ -227,14 +245,26 @@ impl Signature {
     }
 
     fn of(entry: &Entry, attribution: Attribution, held: &VerifiedEntry, time: Option<&VerifiedTime>) -> Self {
-        let proven = time.map(VerifiedTime::time);
         Self {
-            verdict: if attribution.is_verified() { Verdict::Verified } else { Verdict::Logged },
-            time: proven.or(entry.recorded).map(Timestamp::rfc3339_millis),
-            time_is_proven: proven.is_some(),
+            verdict: match (attribution.is_verified(), held.kind == TIMESTAMP) {
+                (true, true) => Verdict::Timestamped,
+                (true, false) => Verdict::Verified,
+                (false, _) => Verdict::Logged,
+            },
             signer: Some(attribution.signer),
             authority: attribution.authority,
             scts: attribution.scts,
+            ..Self::unread(entry, held, time)
+        }
+    }
+
+    /// Nothing is known of its signer.
+    fn unread(entry: &Entry, held: &VerifiedEntry, time: Option<&VerifiedTime>) -> Self {
+        let proven = time.map(VerifiedTime::time);
+        Self {
+            verdict: Verdict::Unread,
+            time: proven.or(entry.recorded).map(Timestamp::rfc3339_millis),
+            time_is_proven: proven.is_some(),
             entry: Some(held.clone()),
             ..Self::at(entry)
         }
@@ -242,6 +272,9 @@ impl Signature {
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let place = format!("{} {}", escaped(&self.log), self.index);
+        if let (Verdict::Unread, Some(refusal)) = (self.verdict, &self.refusal) {
+            return writeln!(out, "           in the log, not verified: {place}: {}: {refusal}", refusal.code());
+        }
         if let Some(refusal) = &self.refusal {
             return writeln!(out, "           passed over: {place}: {}: {refusal}", refusal.code());
         }
@@ -251,7 +284,8 @@ impl Signature {
         let what = match (self.verdict, self.role) {
             (Verdict::Verified, Some(SUBJECT)) => "named in a statement by",
             (Verdict::Verified, _) => "signed by",
-            (Verdict::Logged | Verdict::Refused, _) => "an attestation is logged of",
+            (Verdict::Timestamped, _) => "a timestamp is logged, signed by",
+            (Verdict::Logged | Verdict::Unread | Verdict::Refused, _) => "an attestation is logged of",
         };
         let log = self.entry.as_ref().map(|entry| entry.url.as_str()).unwrap_or_default();
         writeln!(out, "           {what} {signer}, at {time} ({by}), in {log} ({place})")?;
@@ -265,6 +299,8 @@ impl Signature {
     }
 }
 
+/// The kind of entries of timestamps.
+const TIMESTAMP: &str = "rfc3161";
 /// The role of a digest that a statement names.
 const SUBJECT: &str = "subject";
 
