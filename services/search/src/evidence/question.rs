@@ -26,7 +26,7 @@ impl Question {
 
     /// As [`Self::read`], of filters in this member.
     pub(super) fn of_member(member: &str, filters: &[(String, String)]) -> Result<Self, Fault> {
-        let unreadable = |unusable| Fault::of(member, format!("its question cannot be read: {unusable}"));
+        let unreadable = |unusable: Unusable| Fault::of(member, format!("its question cannot be read: {unusable}"));
         Self::parse(filters).map_err(unreadable)
     }
 
