@@ -17,6 +17,7 @@ mod keys;
 mod log_keys;
 mod log_metrics;
 mod logs;
+mod monitor;
 mod operations;
 mod readiness;
 mod rekor2_shards;
@@ -44,11 +45,13 @@ pub(crate) use clock::GuardedClock;
 pub(crate) use composition::{Choices, Instance};
 pub(crate) use description::Answering;
 pub(crate) use events::{EventArguments, EventSettings, LOGS as EVENT_LOGS, Webhook};
-pub(crate) use keys::{KeyRecord, keys};
+pub(crate) use keys::{KeyRecord, KnownKey, keys, known_keys, root_files, warn_of_roots};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v1::RekorV1Arguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
-pub(crate) use search::{SearchArguments, kind as search_kind, source_entry, store as search_store};
+pub(crate) use search::{
+    SearchArguments, kind as search_kind, source_entry, state_of as search_state, store as search_store,
+};
 pub(crate) use setup::{ConsoleSettings, Setup, SignIn};
 pub(crate) use shards::{mark_file, marks, tree_id};
 #[cfg(feature = "s3")]
@@ -57,5 +60,5 @@ pub(crate) use tiles::{Place as TilesPlace, TilesArguments};
 pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::{Settings as TransparencySettings, TransparencyArguments};
 pub(crate) use trust::services;
-pub(crate) use tuf::{TufArguments, key_files, lifetime, publisher, trust_url, use_key};
+pub(crate) use tuf::{TufArguments, key_files, key_uris, lifetime, publisher, trust_url, use_key};
 pub(crate) use witnesses::{WitnessArguments, WitnessChoices, WitnessesTable};

@@ -5,9 +5,10 @@
 //! too: under a name an attacker points at 127.0.0.1 (DNS rebinding: `Host`), or as a cross-site request (`Origin`).
 
 use axum::{
+    Router,
     extract::Request,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::Next,
+    middleware::{Next, from_fn},
     response::{IntoResponse as _, Response},
 };
 use chancery_address::is_this_machine;
@@ -29,6 +30,11 @@ pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     ))
 }
 
+/// The routes of a server at `address`: behind [`only_this_machine`], if no other machine can reach that.
+pub(crate) fn guarded(routes: Router, address: SocketAddr) -> Router {
+    if address.ip().is_loopback() { routes.layer(from_fn(only_this_machine)) } else { routes }
+}
+
 /// Middleware: a request must name this machine as its host.
 pub(crate) async fn only_this_machine(request: Request, next: Next) -> Response {
     // HTTP/2 has the host in the request line instead.
@@ -42,7 +48,7 @@ pub(crate) async fn only_this_machine(request: Request, next: Next) -> Response 
     if named {
         return next.run(request).await;
     }
-    refuse("this development server answers only to localhost, 127.0.0.1 and [::1]")
+    refuse("this server answers only to localhost, 127.0.0.1 and [::1]")
 }
 
 /// Middleware, after [`only_this_machine`]: what can change anything must not come from a page of another origin.

@@ -30,10 +30,9 @@ use crate::run::{BLOCK, STEP_LEVEL, Span, block_of, due, width};
 use crate::source::{MAX_ENTRIES, Source, SourceEntry, SourceError, SourceHead, Sources};
 use crate::status::{State, Statuses};
 use crate::store::{Append, Merge, Progress, Run, RunState, Store};
-use crate::subtrees::Subtrees;
 use crate::turn::Turn;
 use crate::worker::Worker;
-use chancery_verify::merkle::{self, TreeHead};
+use chancery_verify::merkle::{self, CompactRange, TreeHead};
 use futures_util::future::join;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -213,7 +212,8 @@ impl Follower {
 
     /// A step. Returns how many entries are indexed afterwards; `None` where another server was faster.
     async fn advance(&self, source: &dyn Source, progress: &Progress, head: &SourceHead) -> Result<Option<u64>, Error> {
-        let mut subtrees = Subtrees::from_bytes(progress.size, &progress.subtrees)?;
+        let subtrees = CompactRange::from_bytes(progress.size, &progress.subtrees);
+        let mut subtrees = subtrees.ok_or(Corrupt::new("a tree has a complete subtree for each bit of its size"))?;
         let from = block_of(progress.size);
         let derived = self.derive(source, from, head.size).await?;
         let (indexed, size) = (progress.size, derived.end());

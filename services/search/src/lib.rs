@@ -12,8 +12,8 @@
 //! # Order of dependence
 //! Each module uses only those that come before it. A test reads the `use` lines.
 //!
-//! 1. `corrupt`: a self-check that failed. `source`: a log that is followed. `subtrees`: the tree of its entries. `entry_id`: names of
-//!    its entries. `turn`: which of several servers works.
+//! 1. `corrupt`: a self-check that failed. `source`: a log that is followed. `entry_id`: names of its entries. `turn`: which of
+//!    several servers works.
 //! 2. `page`, `run`, `derive`, `merge`: pure; postings in pages, the entries that a run covers, runs of entries, runs of runs.
 //! 3. [`store`]: where an index is kept. `error`: what a caller is told.
 //! 4. `worker`: the thread that computes. `status`: what is known of each log. `lookup`: questions to runs.
@@ -43,7 +43,6 @@ mod run;
 mod source;
 mod status;
 pub mod store;
-mod subtrees;
 mod turn;
 mod worker;
 

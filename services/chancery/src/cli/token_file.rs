@@ -2,9 +2,11 @@
 
 use anyhow::{Context as _, ensure};
 use chancery_address::is_this_machine;
+use chancery_log_client::Token;
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use url::Url;
 
@@ -26,6 +28,11 @@ impl TokenFile {
         let token = Self(file.to_owned());
         token.read().map_err(anyhow::Error::msg)?;
         Ok(token)
+    }
+
+    /// The same for the requests to a log.
+    pub(super) fn into_token(self) -> Token {
+        Arc::new(move || self.read())
     }
 
     /// The token.

@@ -92,11 +92,7 @@ impl Search {
         events: Option<EventSettings>,
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<(Self, Vec<JoinHandle<()>>)> {
-        let (followed, rekor) = (logs.running.clone(), rekor_shards::rekor(&logs.rekor).clone());
-        let sources: Sources = Arc::new(move || {
-            let source = |log| Arc::new(OwnLog { log, rekor: rekor.clone() }) as Arc<dyn Source>;
-            followed.logs().into_iter().map(source).collect()
-        });
+        let sources = sources(logs);
         let index = Index::new(store(logs.database()), Arc::clone(&sources));
         if let Some(metrics) = metrics {
             measure(metrics, index.clone())?;
@@ -135,6 +131,15 @@ impl Search {
     }
 }
 
+/// The logs of this process, as they are followed: those that run at the moment when it is called.
+pub(super) fn sources(logs: &Logs) -> Sources {
+    let (followed, rekor) = (logs.running.clone(), rekor_shards::rekor(&logs.rekor).clone());
+    Arc::new(move || {
+        let source = |log| Arc::new(OwnLog { log, rekor: rekor.clone() }) as Arc<dyn Source>;
+        followed.logs().into_iter().map(source).collect()
+    })
+}
+
 /// Trust files, and the verifier that was made of them, if they can be used.
 type Made = (Arc<TrustFiles>, Option<Arc<Verifier>>);
 
@@ -159,7 +164,8 @@ fn trust(files: Option<CurrentFiles>) -> Trust {
     })
 }
 
-fn state_of(status: &Status) -> State {
+/// How following goes, as a check shows it.
+pub(crate) fn state_of(status: &Status) -> State {
     let Status { name, indexed, behind_for, state, .. } = status;
     let complete = format!("searches know the first {indexed} entries of the {name} log");
     match state {

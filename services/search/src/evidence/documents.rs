@@ -27,7 +27,8 @@ pub struct Entry {
     /// The promise of Rekor v1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promise: Option<Promise>,
-    /// Whether the log of Rekor v1 was asked for its promise and gave none, as one in quarantine does.
+    /// Whether the server was asked for the promise of a log of Rekor v1 and gave none: the log is in quarantine, or is followed
+    /// from elsewhere.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub promise_withheld: bool,
 }

@@ -15,7 +15,7 @@ use chancery_verify::verifier::{
 use chancery_verify::{Hash, Refusal, Rejection, Step, Timestamp};
 
 /// What is noted of an entry without a promise.
-const WITHHELD: &str = "the log was asked for its promise when the case was packed, and gave none";
+const WITHHELD: &str = "the server was asked for the promise of the log when the case was packed, and gave none";
 
 /// A tree head of a log, with its signed note.
 pub(super) struct Head {
