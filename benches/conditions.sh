@@ -198,3 +198,110 @@ written() { # what stores, number of the turn
     write "write, $1" --io --connections 1,64 --entries 40000 --out "$work/$1-$2.json"
     stop_server
 }
+
+# The index itself, over more entries than a server could log in a night.
+only_search() {
+    echo "## The search index over $entries entries"
+    echo
+    echo "Synthetic entries, six of ten of Rekor v1, one of Rekor v2, three certificates. This program has every core; PostgreSQL has"
+    echo "core 0. «First» are the first 20 questions of a process (one batch) after the database was restarted and, as root, the"
+    echo "system's caches were emptied; every kind of question follows the kinds above it."
+    over_search SQLite "$work/search.db"
+    rm -f "$work"/search.db*
+    as_postgres "$postgres/createdb" -h "$work/postgres" -U postgres search
+    over_search PostgreSQL "$(database_url search)"
+}
+over_search() { # what stores, where
+    local over=(--entries "$entries" --hashes "$work/hashes" --database "$2") check=()
+    ((entries > 100000)) || check=(--check)
+    echo
+    echo "### $1"
+    echo
+    "$programs/search-index" build "${check[@]}" "${over[@]}" 2>"$work/errors" || { cat "$work/errors" >&2 && return 1; }
+    echo
+    bytes_indexed "$1"
+    forget
+    echo
+    "$programs/search-index" ask "${over[@]}" 2>"$work/errors" || { cat "$work/errors" >&2 && return 1; }
+}
+# What a process finds that has just begun.
+forget() {
+    as_postgres "$postgres/pg_ctl" -D "$work/postgres/data" -m fast -w stop >/dev/null
+    sync
+    # A container may not.
+    ((EUID != 0)) || { echo 3 >/proc/sys/vm/drop_caches; } 2>/dev/null || echo "the system's caches are kept" >&2
+    start_postgres
+}
+bytes_indexed() { # what stores
+    local bytes
+    if [[ $1 == SQLite ]]; then
+        # Free pages are there of runs that were merged; they are used again.
+        python3 - "$work/search.db" "$entries" <<'END'
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+size, pages, free = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count", "freelist_count"))
+used, whole = ((count * size) // int(sys.argv[2]) for count in (pages - free, pages))
+print(f"{used} bytes of index per entry, {whole} with the free pages of the file; asked 800")
+END
+    else
+        bytes=$(query search "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname LIKE 'search\_%' AND relkind = 'r'")
+        echo "$((bytes / entries)) bytes of index per entry, with its indexes and what is not vacuumed yet; asked 800"
+        as_postgres "$postgres/psql" -h "$work/postgres" -U postgres -q search -c 'VACUUM ANALYZE'
+    fi
+}
+
+# A log with an index and without. Server and database share core 0; the thread of the index is there as well, or on a core of its
+# own, which is the load's where there are only two: therefore the load sleeps while it waits, on both sides.
+only_search_writer() {
+    local turn load=(--connections 64 --entries 40000 --sleeping)
+    echo "## The search index beside a log that is written to"
+    echo
+    echo "64 connections, PostgreSQL. The index's own thread shares core 0 with the server, or has core 1; what the database does for"
+    echo "it is on core 0 in both cases. Behind means: an entry was published so long ago and is not found yet."
+    echo
+    # The load shares no core with the index if it need not.
+    (($(nproc) < 3)) || load_cores=2-63
+    for turn in $(seq $turns); do
+        writer_row none "no index" "${load[@]}"
+        writer_row shared "index on the writer's core" "${load[@]}" --lag
+        writer_row own "index on its own core" "${load[@]}" --lag
+    done
+    echo
+    echo "The limit of own / none is 0.85 for entries/s:"
+    compare none own
+    compare none shared
+    catch_up_and_read
+}
+writer_row() { # side, what the rows call it, arguments
+    local side=$1 name=$2
+    shift 2
+    server_options=()
+    [[ $side != none ]] || server_options=(--without-search)
+    start_server "writer_$side"
+    [[ $side != own ]] || move_index
+    echo
+    write "write, $name" "$@" --out "$work/$side-$turn.json"
+    stop_server
+    server_options=()
+}
+# Gives the thread of the index core 1. It is the one called `search`; those that it starts later would follow it.
+move_index() {
+    local thread
+    for thread in /proc/"$server"/task/*; do
+        if [[ $(<"$thread/comm") == search ]]; then
+            taskset -cp 1 "${thread##*/}" >/dev/null
+            return
+        fi
+    done
+    echo "the server has no thread of an index" >&2
+    return 1
+}
+# The log that was written without an index is indexed now.
+catch_up_and_read() {
+    echo
+    echo "What was logged without an index is indexed now, by a thread that has core 1; then it is asked:"
+    echo
+    start_server writer_none
+    move_index
+    measure search-read --out "$work/read.json"
+}

@@ -4,8 +4,10 @@
 //! ratios to it. `benches/run` starts what is measured and writes `benches/results/`.
 
 pub mod disk;
+pub mod draw;
 pub mod entries;
 pub mod floor;
+pub mod lag;
 pub mod load;
 pub mod measure;
 pub mod process;

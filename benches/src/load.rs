@@ -6,7 +6,8 @@
 //!
 //! In a closed loop the client never sleeps: to answer somebody on the same machine who sleeps is to wake them, which over a
 //! network costs a server nothing and here a fifth of what a timestamp does. In an open loop it sleeps, because what is
-//! measured there are the slowest answers: the system has work of its own to do on the client's core.
+//! measured there are the slowest answers: the system has work of its own to do on the client's core. A closed loop may be told to
+//! sleep as well, where a part of the server has that core.
 
 use anyhow::{Context as _, ensure};
 use std::fmt;
@@ -29,6 +30,11 @@ pub enum Plan {
         /// Requests under way at any time.
         connections: usize,
     },
+    /// As closed, but the client sleeps while it waits, so that what shares its core can run.
+    Sleeping {
+        /// Requests under way at any time.
+        connections: usize,
+    },
     /// At a fixed rate.
     Open {
         /// Requests sent.
@@ -40,6 +46,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed { connections } => write!(f, "{connections} connections"),
+            Self::Sleeping { connections } => write!(f, "{connections} sleeping connections"),
             Self::Open { per_second } => write!(f, "{per_second}/s open loop"),
         }
     }
@@ -113,13 +120,13 @@ pub async fn run(hosts: &[String], plan: Plan, requests: Vec<Vec<u8>>, expected:
     let next = Arc::new(AtomicUsize::new(0));
     let start = Instant::now();
     let (connections, pace) = match plan {
-        Plan::Closed { connections } => (connections, None),
+        Plan::Closed { connections } | Plan::Sleeping { connections } => (connections, None),
         Plan::Open { per_second } => {
             let interval = Duration::from_secs(1) / u32::try_from(per_second)?;
             (OPEN_LOOP_CONNECTIONS, Some((interval, permits(start, interval, requests.len()))))
         }
     };
-    let awake = pace.is_none().then(|| tokio::spawn(stay_awake()));
+    let awake = matches!(plan, Plan::Closed { .. }).then(|| tokio::spawn(stay_awake()));
     let workers: Vec<_> = hosts
         .iter()
         .cycle()

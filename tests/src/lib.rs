@@ -22,6 +22,7 @@
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
 //! | [`http2`] | frames of HTTP/2 by hand, and many uploads over one connection |
 //! | [`openapi`] | what a server says that it answers, and whether an answer is one of those |
+//! | [`receiver`] | a receiver of events, which does what a test wants it to do |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
 //! | [`time_server`] | an NTP server whose clock is set by hand |
@@ -58,6 +59,7 @@ pub mod pair;
 pub mod person;
 pub mod postgres;
 pub mod program;
+pub mod receiver;
 pub mod refused;
 pub mod registry;
 pub mod rekor;

@@ -388,6 +388,7 @@ fn questions(site: &Site, digest: &str) -> [Request; 8] {
         get(&format!("{SEARCH}/?format=ndjson")),
         get(&format!("{SEARCH}?count=1")),
         get("/api/certificates"),
+        get("/api/search/consistency?log=rekor&first=1&second=1"),
         get(&format!("/api/artifacts/{digest}")),
         post("/api/search/digests", json!({"digests": [digest]})),
         post(RETRIEVE, json!({"email": ALICE})),

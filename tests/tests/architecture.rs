@@ -123,23 +123,24 @@ fn http_is_at_the_edge() {
     only_in("StatusCode", |path| speaks_http(path) || asks_others(path));
 }
 
-/// Files that make requests: to key services, to registries, for the keys of OIDC issuers, to a certificate log elsewhere, for a token of
-/// the development issuer, for the files of a log that is checked, for what a server's logs hold, for cosignatures, and for a
-/// server's own health.
+/// Files that make requests: to key services, to registries, to logs elsewhere, for the keys of OIDC issuers, to a certificate
+/// log elsewhere, for a token of the development issuer, for what a server's logs hold, for cosignatures, for a server's own
+/// health, and to tell a receiver of new entries.
 fn asks_others(path: &str) -> bool {
     path.starts_with("crates/keys/src/")
         || path.starts_with("crates/registry/src/")
         || path.starts_with("crates/outbound/src/")
         || [
+            "crates/log-client/src/fetch.rs",
             "services/ca/src/oidc/fetcher.rs",
             "services/ca/src/transparency/rfc6962.rs",
             "services/chancery/src/cli/conformance/sign_bundle/services.rs",
             "services/chancery/src/cli/health.rs",
-            "services/chancery/src/cli/log/remote.rs",
             "services/chancery/src/cli/search/server.rs",
             "services/chancery/src/cli/token.rs",
             "services/chancery/src/cli/verify/trust/repository.rs",
             "services/chancery/src/dev/demo/client.rs",
+            "services/chancery/src/instance/events/webhook.rs",
             "services/chancery/src/witness/client.rs",
         ]
         .contains(&path)
@@ -325,6 +326,9 @@ fn crates_depend_in_one_direction() {
     forbidden("chancery-verify", &servers);
     forbidden("chancery-daemon", &servers);
     forbidden("chancery-keys", &servers);
+    // It reads what a log shows; what is kept of that is not its subject.
+    forbidden("chancery-log-client", &servers);
+    forbidden("chancery-log-client", &["chancery-daemon", "chancery-keys", "sqlx", "axum", "clap"]);
     // It reads what a registry has; what that means, and how it is shown, is not its subject.
     forbidden("chancery-registry", &servers);
     forbidden("chancery-registry", &["chancery-daemon", "chancery-keys", "clap"]);

@@ -4,7 +4,9 @@
 use chancery_tests::{
     ALICE, Client, Person, TokenIssuer,
     client::Signer,
+    fulcio::{SIGNING_CERT_V2, key_request},
     http::Request,
+    key::Key,
     program::{Program, Running},
     stack::{chancery_binary, free_port},
 };
@@ -18,6 +20,9 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// A witness with a file of certificates that has none.
+const WITNESS: &str = "{ key = \"witness.example.net/1+f24502f8+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea\", \
+                       url = \"https://w.example.net\", ca_file = \"tls.key\" }";
 /// Longest until a program listens.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -99,7 +104,7 @@ fn a_log_has_the_name_that_clients_look_for_however_its_url_is_written() {
     let people = issuer.url("people");
     let issuers = format!("[[issuer]]\nurl = \"{people}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n");
     site.write("issuers.toml", &issuers);
-    site.configure(&format!("HTTP://LocalHost.:{port}"), port, "");
+    site.configure(&format!("HTTP://LocalHost.:{port}/"), port, "");
     let checked = site.chancery("config check chancery.toml").run().succeeds();
     assert!(checked.contains(&format!("http://localhost:{port}\n")), "{checked}");
     site.init();
@@ -133,6 +138,66 @@ fn a_log_has_the_name_that_clients_look_for_however_its_url_is_written() {
         assert_eq!(name_of(&checkpoint(&host, "//api//v2/checkpoint")), next, "{host}");
     }
     stop(server);
+}
+
+/// Each log at a URL of its own: what monitors take that know one log at a URL.
+#[test]
+fn the_rekor_v2_log_may_have_a_host_of_its_own_from_the_start() {
+    let (site, port) = (Site::new(), free_port());
+    let issuer = TokenIssuer::start();
+    let people = issuer.url("people");
+    let issuers = format!("[[issuer]]\nurl = \"{people}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n");
+    site.write("issuers.toml", &issuers);
+    // Two names of this machine that every client resolves.
+    let (base, own) = (format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}"));
+    let with = format!("[log]\nrekor2_url = \"{own}\"\n");
+    site.configure(&base, port, &with);
+    let checked = site.chancery("config check chancery.toml").run().succeeds();
+    assert!(checked.contains(&format!("rekor2    {own}\n")), "{checked}");
+    site.init();
+    let server = site.serve();
+
+    // v1 and v2 share no URL, and signers are sent to the newer one at its own.
+    let root = site.trust("trusted_root.json");
+    let urls: Vec<&str> =
+        root["tlogs"].as_array().unwrap().iter().map(|log| log["baseUrl"].as_str().unwrap()).collect();
+    assert_eq!(urls, [base.as_str(), own.as_str()], "{root}");
+    let config = site.trust("signing_config.json");
+    let services: Vec<(u64, &str)> = config["rekorTlogUrls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|log| (log["majorApiVersion"].as_u64().unwrap(), log["url"].as_str().unwrap()))
+        .collect();
+    assert_eq!(services, [(2, own.as_str()), (1, base.as_str())], "{config}");
+    let checkpoint = |url: &str, path: &str| Request::get(&format!("{url}{path}")).send().expect(200).text();
+    assert_eq!(name_of(&checkpoint(&own, "/checkpoint")), "127.0.0.1");
+    assert!(name_of(&checkpoint(&base, "/tlog/rekor/checkpoint")).starts_with("localhost - "));
+
+    let alice = Person::at(&base, site.path("data/trust"), ALICE);
+    alice.write("artifact", "hello");
+    let token = issuer.token("people", &json!({"sub": "1", "email": ALICE, "email_verified": true}));
+    let token = alice.write("token", token);
+    Client::Cosign3.sign_with_token(&alice, token.to_str().unwrap(), "artifact", "bundle.json").run().succeeds();
+    let bundle: Value = serde_json::from_slice(&alice.read("bundle.json")).unwrap();
+    let entry = &bundle["verificationMaterial"]["tlogEntries"][0];
+    assert_eq!(entry["kindVersion"]["version"], "0.0.2", "of Rekor v2");
+    assert_eq!(name_of(entry["inclusionProof"]["checkpoint"]["envelope"].as_str().unwrap()), "127.0.0.1");
+    let signer = Signer { identity: ALICE.to_owned(), issuer: people };
+    for client in Client::ALL {
+        client.verify(&alice, "artifact", "bundle.json", &signer).run().succeeds();
+    }
+
+    // The name can neither be given to the next log, nor taken from this one.
+    let stage = site.chancery("keys rotate rekor2 --data data stage --url").arg(&own).run();
+    stage.fails_with(&["127.0.0.1 is the name of an earlier log"]);
+    stop(server);
+    site.configure(&base, port, "");
+    site.chancery("serve --config chancery.toml")
+        .run()
+        .fails_with(&["the log keeps the origin it was made with", "127.0.0.1"]);
+    site.configure(&base, port, &with);
+    stop(site.serve());
 }
 
 #[test]
@@ -175,16 +240,28 @@ fn config_check_and_init_have_one_verdict() {
     for (url, more, reason) in [
         ("https://sign.example.org/sigstore", "", "has a path"),
         ("https://[2001:db8::1]", "", "IPv6 address"),
-        ("https://sign.example.org/", "", "slash"),
+        ("https://me:secret@sign.example.org", "", "`…@sign.example.org` is not a base URL"),
+        (good, "oidc_issuer = \"https://login.example.org/\"", "slash"),
         ("https://a+b.example.org", "", "cannot be the name of a log"),
         (good, "url = \"https://ca.example.org/ca\"", "root of its host"),
         (good, "client_signing_algorithms = [\"sha1\"]", "client_signing_algorithms"),
+        (good, "[log]\nrekor2_url = \"https://sign.example.org:8444\"", "is the name of the Rekor v1 log"),
+        (good, "[log]\nrekor2_url = \"https://rekor2.example.org/v2\"", "has a path"),
+        (good, "[log]\nrekor2_url = \"https://[2001:db8::1]\"", "IPv6 address"),
         (good, "[log]\nct_log_url = \"https://ct.example.org\"\nct_log_key = \"no.pub\"", "cannot read"),
         (good, "[log]\nct_log_url = \"https://ct.example.org\"\nct_log_key = \"not.pub\"", "public key in PEM"),
         (good, "[log]\nct_log_accepts = [\"not.pub\"]", "chain in PEM"),
         (good, "[log]\ntiles = { url = \"ftp://tiles.example.org\" }", "ftp is not supported"),
         (good, "[log]\ntiles = { url = \"s3://bucket\", credentials = \"no.ini\" }", "no.ini"),
         (good, "[log]\nrekor2_witnesses = { quorum = 1, witnesses = [] }", "[log.rekor2_witnesses]"),
+        (
+            good,
+            &format!("[log]\nct_witnesses = {{ quorum = 1, witnesses = [{WITNESS}] }}"),
+            "there is no certificate in it",
+        ),
+        (good, "[log]\ntiles = { url = \"s3://bucket\", ca_file = \"tls.key\" }", "there is no certificate in it"),
+        (good, "[log]\nct_log_ca = \"tls.key\"", "there is no certificate in it"),
+        (good, "[log]\nct_log_ca = \"no.crt\"", "cannot read"),
         (good, "[[log.write.allow]]\nissuer = \"https://a.test\"", "own_certificates = true"),
         (good, "[log.write]\nallow = []", "add a rule"),
         (good, "[[log.write.allow]]\nkeys = [\"no.pub\"]", "rule 1: cannot read"),
@@ -237,6 +314,17 @@ fn a_service_that_is_open_to_all_is_warned_of() {
         assert!(open.starts_with("warning: https://") && open.contains(&format!("{{ {claim} = ")), "{open}");
         assert_eq!(closed, "", "{preset}");
     }
+    // A server says it too, when it starts.
+    let port = free_port();
+    site.configure(&format!("http://localhost:{port}"), port, "");
+    site.init();
+    for (require, is_open) in [("", true), ("require = { repository_owner = \"acme\" }\n", false)] {
+        site.write("issuers.toml", &format!("[[issuer]]\npreset = \"github\"\n{require}"));
+        let server = site.serve();
+        let logged = server.stderr();
+        assert_eq!(logged.contains("any workflow on github.com is accepted"), is_open, "{logged}");
+        stop(server);
+    }
 }
 
 /// Serves the directory over TLS with `NAME.crt` until it is dropped.
@@ -250,6 +338,46 @@ fn serve_files(directory: &Path, name: &str, port: u16) -> Running {
         thread::sleep(Duration::from_millis(20));
     }
     server
+}
+
+#[test]
+fn the_authority_reaches_a_log_whose_certificate_is_named() {
+    let (site, issuer, [ca, log]) = (Site::new(), TokenIssuer::start(), [free_port(), free_port()]);
+    let people = issuer.url("people");
+    let issuers = format!("[[issuer]]\nurl = \"{people}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n");
+    site.write("issuers.toml", &issuers);
+    self_signed(site.0.path(), "authority", "");
+    self_signed(site.0.path(), "other", "");
+    let configure = |file: &str, port: u16, tls: &str, named: &str| {
+        let text = format!(
+            "url = \"http://localhost:{ca}\"\norganization = \"Example\"\ndata = \"data\"\n\
+             [listen]\naddress = \"127.0.0.1:{port}\"\n{tls}[ca]\nissuers = \"issuers.toml\"\n\
+             [log]\nurl = \"https://localhost:{log}\"\nct_log_ca = \"{named}.crt\"\n"
+        );
+        site.write(file, &text);
+    };
+    let tls = "tls = { certificate = \"authority.crt\", key = \"authority.key\" }\n";
+    configure("log.toml", log, tls, "authority");
+    configure("chancery.toml", ca, "", "authority");
+    site.init();
+    let mut logs = site.chancery("serve --config log.toml --roles log").start();
+    logs.wait_for(" ready ");
+    for (named, is_issued) in [("authority", true), ("other", false)] {
+        configure("chancery.toml", ca, "", named);
+        let mut server = site.chancery("serve --config chancery.toml --roles ca,tsa,trust").start();
+        let deadline = Instant::now() + START_DEADLINE;
+        while Request::get(&format!("http://127.0.0.1:{ca}/healthz")).try_send().is_err() {
+            assert!(server.is_running() && Instant::now() < deadline, "{}", server.stderr());
+            thread::sleep(Duration::from_millis(20));
+        }
+        let token = issuer.token("people", &json!({"sub": "1", "email": ALICE, "email_verified": true}));
+        let request = Request::post(&format!("http://127.0.0.1:{ca}{SIGNING_CERT_V2}"));
+        let request = request.header("Authorization", &format!("Bearer {token}"));
+        let answer = request.json(&key_request(&Key::generate(), ALICE)).send();
+        assert_eq!(answer.status == 200, is_issued, "{named}: {} {}", answer.status, answer.text());
+        stop(server);
+    }
+    stop(logs);
 }
 
 #[test]

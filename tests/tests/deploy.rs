@@ -425,6 +425,7 @@ fn the_chart_s_values_become_the_configuration() {
                 "limit_identity": 10_000_000,
             },
             "log": {
+                "rekor2_url": "https://rekor2.example.org",
                 "rekor_key": "file:/var/lib/chancery/keys/rekor.pem?password-file=/run/secrets/chancery-keys/log",
                 "tiles": {
                     "url": "s3://bucket/prefix",
@@ -434,9 +435,15 @@ fn the_chart_s_values_become_the_configuration() {
             },
             "tsa": {"key": "file:/var/lib/chancery/keys/tsa.pem?password-env=TSA_PASSWORD"},
             "trust": {},
+            "events": {"webhook": "https://hooks.example.org/rekor", "kinds": ["dsse"]},
         })
     );
+    let ingress = &rendered("postgres").objects["Ingress"]["spec"];
+    let hosts = json!(["sign.example.org", "rekor2.example.org"]);
+    let of_rules: Vec<&Value> = ingress["rules"].as_array().unwrap().iter().map(|rule| &rule["host"]).collect();
+    assert_eq!((json!(of_rules), &ingress["tls"][0]["hosts"]), (hosts.clone(), &hosts));
     let least = toml(&rendered("sqlite").config()["chancery.toml"]);
+    assert!(!least.contains_key("events"));
     assert_eq!(least["ca"], json!({"issuers": "issuers.toml", "limit_identity": 60, "limit_issuer": 600}));
     assert!(!least.contains_key("database") && least["listen"].get("tls").is_none());
 

@@ -127,6 +127,7 @@ impl Scene {
         match path {
             "/api/v1/log/entries" => "?logIndex=0".to_owned(),
             "/api/v1/log/proof" => "?firstSize=1&lastSize=1".to_owned(),
+            "/api/search/consistency" => "?log=rekor&first=1&second=1".to_owned(),
             "/ct/{shard}/ct/v1/get-sth-consistency" => "?first=1&second=1".to_owned(),
             "/ct/{shard}/ct/v1/get-entries" => "?start=0&end=0".to_owned(),
             "/ct/{shard}/ct/v1/get-entry-and-proof" => "?leaf_index=0&tree_size=1".to_owned(),

@@ -4,6 +4,7 @@ use chancery_tests::{
     ALICE, Client, Person, TokenIssuer,
     client::Signer,
     http::Request,
+    person::client,
     program::{Program, Running},
     stack::{chancery_binary, free_port},
 };
@@ -180,6 +181,7 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     let alice = site.alice(&format!("http://{ca}"));
     site.sign(&alice, Client::Cosign3, "first.json");
     site.sign(&alice, Client::SigstorePython, "python.json");
+    each_role_has_its_url(&site, &alice, &Apart { ca, log, rest: rest.clone() });
     // Another key: the certificate log and the trust files follow what the authority's process does.
     site.chancery("keys rotate ca --data data stage").run().succeeds();
     site.chancery("keys rotate ca --data data activate --overlap 0s").run().succeeds();
@@ -217,6 +219,39 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     site.chancery("log check --data data").run().succeeds();
     let keys = site.chancery("keys list --data data").run().succeeds();
     assert!(keys.contains("rekor2.pem?password-file=") && !keys.contains("tsa-root.pem"), "{keys}");
+}
+
+/// What `trust export` prints names each role by its own URL, and works.
+fn each_role_has_its_url(site: &Site, alice: &Person, Apart { ca, log, rest }: &Apart) {
+    let export = |client: &str| site.chancery(&format!("trust export --data data --for {client}")).run().succeeds();
+    let cosign = export("cosign");
+    for (text, expected) in [
+        (&cosign, format!("--mirror http://{rest}/tuf --root http://{rest}/tuf/root.json")),
+        (&cosign, format!("http://{rest}/trust/signing_config_rekor_v1.json")),
+        (&cosign, format!("--fulcio-url http://{ca} --rekor-url http://{log} ")),
+        (&export("js"), format!("--fulcio-url http://{ca} --rekor-url http://{log}\n")),
+        (&export("go"), format!("curl -fsS http://{rest}/trust/signing_config.json")),
+        (&export("rust"), format!("trust(\"http://{rest}/tuf\"")),
+        (&export("python"), format!("--instance http://{rest}/tuf ")),
+        (&export("kyverno"), format!("mirror: http://{rest}/tuf\n")),
+        (&export("kyverno-cluster-policy"), format!("url: http://{log}\n")),
+        (&export("policy-controller"), format!("mirror: http://{rest}/tuf\n")),
+        (&export("policy-controller"), format!("- keyless:\n      url: http://{ca}\n")),
+        (&export("policy-controller"), format!("ctlog:\n      url: http://{log}\n")),
+        (&export("gitsign"), format!("gitsign.fulcio http://{ca}\n")),
+        (&export("gitsign"), format!("gitsign.rekor http://{log}\n")),
+    ] {
+        assert!(text.contains(&expected), "{expected}\n{text}");
+    }
+    let initialize = cosign.lines().find(|line| line.starts_with("cosign initialize ")).unwrap();
+    let initialize = initialize.replacen("cosign", client("bin/cosign3").to_str().unwrap(), 1);
+    alice.program("bash").arg("-c").arg(initialize).run().succeeds();
+    // A repository that an earlier version has made, before its server was started.
+    let settings = site.path("data/tuf.json");
+    let recorded = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, "{}").unwrap();
+    site.chancery("trust export --data data --for cosign").run().fails_with(&["start the server on it once"]);
+    fs::write(&settings, recorded).unwrap();
 }
 
 /// A certificate for 127.0.0.1 that signs itself, in `tls.crt` and `tls.key`.

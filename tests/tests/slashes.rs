@@ -3,10 +3,12 @@
 use chancery_tests::{
     ALICE, Client, Person, Stack,
     client::{Signer, with_signer},
+    fulcio::key_request,
     http::{Request, Response},
+    key::Key,
     trust_client::TrustClient,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 
 const TIMESTAMP: &str = "/api/v1/timestamp";
@@ -40,18 +42,49 @@ fn what_a_base_url_with_a_slash_leads_to_is_what_it_leads_to_without() {
         ("/api/v1/timestamp//certchain", "/api/v1/timestamp/certchain"),
         ("/api/v1//timestamp/certchain/", "/api/v1/timestamp/certchain"),
         ("/oidc//.well-known/openid-configuration", "/oidc/.well-known/openid-configuration"),
+        // As a whole URL is typed.
+        ("/api/v2/trustBundle/", "/api/v2/trustBundle"),
+        ("/api/v2/configuration//", "/api/v2/configuration"),
+        ("/api/v1/rootCert/", "/api/v1/rootCert"),
+        ("/api/v1/log/publicKey//", "/api/v1/log/publicKey"),
+        ("/api/v1/version/", "/api/v1/version"),
+        ("/checkpoint/", "/checkpoint"),
+        ("/api/v2/checkpoint/", "/checkpoint"),
+        ("/tlog/rekor/checkpoint/", "/tlog/rekor/checkpoint"),
+        ("/ct/dev/checkpoint//", "/ct/dev/checkpoint"),
+        ("/ct/dev/ct/v1/get-roots/", "/ct/dev/ct/v1/get-roots"),
+        ("/tuf/timestamp.json/", "/tuf/timestamp.json"),
+        ("/trust/trusted_root.json/", "/trust/trusted_root.json"),
+        ("/oidc/keys/", "/oidc/keys"),
+        ("/openapi.json/", "/openapi.json"),
+        ("/healthz/", "/healthz"),
+        ("/robots.txt/", "/robots.txt"),
     ] {
         let (found, expected) = (ask(&stack, "GET", typed).expect(200), ask(&stack, "GET", plain).expect(200));
         // The page says what the moment is.
         assert!(found.body == expected.body || plain == "/", "{typed}");
         assert_eq!(found.header("content-type"), expected.header("content-type"), "{typed}");
     }
-    // A tile and a checkpoint have one path below their log, and so one place in a cache.
+    // A tile has one path below its log, and so one place in a cache.
     for refused in ["/tile//entries/000.p/1", "/api/v2/tile/entries//000.p/1", "//tile/entries/000.p/1/"] {
         ask(&stack, "GET", refused).expect(400);
     }
-    for unknown in ["/checkpoint/", "/ct/dev/checkpoint//", "/tuf/", "/tuf/timestamp.json/"] {
+    for unknown in ["/tuf/", "/ct/", "/checkpoint/x/", "/api/v2/nothing/"] {
         ask(&stack, "GET", unknown).expect(404);
+    }
+}
+
+#[test]
+fn what_is_posted_to_a_url_with_a_slash_at_its_end_arrives() {
+    let stack = Stack::start();
+    let request = Request::new("POST", &stack.url(), "/api/v2/signingCert/");
+    let request = request.header("Authorization", &format!("Bearer {}", stack.token(ALICE)));
+    request.json(&key_request(&Key::generate(), ALICE)).send().expect(200);
+    let post = |path: &str| Request::new("POST", &stack.url(), path).json(&json!({})).send();
+    for path in ["/api/v1/log/entries", "/api/v2/log/entries", "/ct/dev/ct/v1/add-chain", "/api/v1/index/retrieve"] {
+        let (plain, slash) = (post(path), post(&format!("{path}/")));
+        assert!([400, 422].contains(&plain.status), "{path}: {}", plain.status);
+        assert_eq!((slash.status, slash.body), (plain.status, plain.body), "{path}");
     }
 }
 

@@ -9,6 +9,7 @@
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_benches::draw::scattered;
 use chancery_benches::load::{Plan, get, host};
 use chancery_benches::measure::{Out, Row, Target};
 use chancery_verify::tile::{FULL_WIDTH, TilePath};
@@ -116,12 +117,4 @@ async fn proofs_by_hash(url: &str, host: &str, count: u64) -> anyhow::Result<Vec
         requests.push(get(host, &format!("/ct/dev/ct/v1/get-proof-by-hash?hash={hash}&tree_size={size}")));
     }
     Ok(requests)
-}
-
-/// Numbers that are spread over all of `u64` and the same in every run (splitmix64).
-fn scattered(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

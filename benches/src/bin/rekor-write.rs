@@ -12,6 +12,7 @@
 
 use anyhow::Context as _;
 use chancery_benches::entries::{Identity, Protocol};
+use chancery_benches::lag::{self, Watch};
 use chancery_benches::load::{Plan, host, post};
 use chancery_benches::measure::{IO_HEADING, Out, Row, Target, heading};
 use chancery_benches::{disk, entries, floor};
@@ -42,6 +43,12 @@ struct Arguments {
     /// Seconds of each open loop after that, at half of what the last number of connections reached; 0 leaves them out
     #[arg(long, default_value_t = 0)]
     half_load_seconds: u64,
+    /// Let the load sleep while it waits, so that what shares its core can run
+    #[arg(long)]
+    sleeping: bool,
+    /// Also watch how far the search index is behind, and wait for it after each load
+    #[arg(long, conflicts_with = "v2")]
+    lag: bool,
     /// Directory on the database's disk: one fdatasync is measured there
     #[arg(long)]
     disk: Option<PathBuf>,
@@ -66,14 +73,20 @@ struct Writer<'a> {
     /// Proposals made so far.
     made: usize,
     rows: Vec<Row>,
+    /// How far the search index was behind in each of them, if that is watched.
+    lags: Option<Vec<String>>,
 }
 
 impl Writer<'_> {
     /// Makes `count` proposals, sends them and prints what that cost.
     async fn load(&mut self, plan: Plan, count: usize) -> anyhow::Result<()> {
         let requests = self.requests(count).await?;
+        let watch = self.lags.is_some().then(|| Watch::start(&self.target.url));
         let row = self.target.measure(self.name, plan, requests, 201).await?;
         println!("{}", row.against(self.floor_us));
+        if let (Some(lags), Some(watch)) = (&mut self.lags, watch) {
+            lags.push(watch.finish().await?.row(&row.load));
+        }
         self.rows.push(row);
         Ok(())
     }
@@ -103,9 +116,12 @@ async fn main() -> anyhow::Result<()> {
         println!("one fdatasync: {fdatasync_ms:.3} ms\n");
     }
     println!("{}", heading("entries", "us/entry"));
-    let mut writer = Writer { target, name, protocol, identity, floor_us, made: floor::ENTRIES, rows: Vec::new() };
-    for connections in &arguments.connections {
-        writer.load(Plan::Closed { connections: *connections }, arguments.entries).await?;
+    let (made, rows, lags) = (floor::ENTRIES, Vec::new(), arguments.lag.then(Vec::new));
+    let mut writer = Writer { target, name, protocol, identity, floor_us, made, rows, lags };
+    for connections in arguments.connections.iter().copied() {
+        let closed = Plan::Closed { connections };
+        let plan = if arguments.sleeping { Plan::Sleeping { connections } } else { closed };
+        writer.load(plan, arguments.entries).await?;
     }
     let rounds = if arguments.half_load_seconds > 0 { HALF_LOAD_ROUNDS } else { 0 };
     let half = writer.rows.last().map_or(0.0, |last| last.per_second / 2.0);
@@ -114,6 +130,9 @@ async fn main() -> anyhow::Result<()> {
     for _ in 0..rounds {
         let count = usize::try_from(per_second * arguments.half_load_seconds)?;
         writer.load(Plan::Open { per_second }, count).await?;
+    }
+    if let Some(lags) = &writer.lags {
+        println!("\n{}\n{}", lag::HEADING, lags.join("\n"));
     }
     let rows = writer.rows;
     let counted: Vec<String> = rows.iter().filter_map(Row::io).collect();

@@ -4,8 +4,11 @@
 //! version the binary was built with.
 
 mod connections;
+mod opener;
 mod parameters;
+mod password_file;
 mod postgres;
+mod servers;
 mod sqlite;
 mod timeline;
 
@@ -14,6 +17,7 @@ pub use postgres::{Postgres, check_postgres_url, open_postgres, open_postgres_re
 pub use sqlite::{Sqlite, open_sqlite, open_sqlite_read_only};
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use std::path::PathBuf;
 
 /// Why a database cannot be used. Every message says how to fix it.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +32,29 @@ pub enum DatabaseError {
         name: String,
         /// Those that exist.
         known: String,
+    },
+    /// webpki takes no certificate of an authority for that of a server, and sqlx has no other verifier.
+    #[error(
+        "the database server's certificate signs itself and is an authority (CA:TRUE), and cannot be verified: make it with \
+         `openssl req -x509 … -addext basicConstraints=critical,CA:FALSE`, or have an authority issue it and name that in \
+         sslrootcert"
+    )]
+    ServerIsAuthority,
+    /// A parameter of the URL has a value that is not supported.
+    #[error("the database URL cannot be used because of `{name}`: {reason}")]
+    Value {
+        /// The parameter.
+        name: &'static str,
+        /// What is supported.
+        reason: &'static str,
+    },
+    /// The password file that the URL names cannot be used.
+    #[error("cannot use the password file {path}: {reason}", path = .path.display())]
+    PasswordFile {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
     },
     /// This binary does not know the schema.
     #[error("the database's schema does not fit this version of chancery: {0}")]

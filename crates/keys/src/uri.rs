@@ -18,10 +18,11 @@ mod pkcs11;
 pub use pkcs11::Pkcs11Key;
 
 use crate::Secret;
+use chancery_address::is_this_machine;
 use options::Options;
 use std::path::PathBuf;
 use std::str::FromStr;
-use url::{Host, Url};
+use url::Url;
 
 /// Why a text is not a key URI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -327,15 +328,6 @@ fn host_url(host: &str) -> Option<Url> {
         return None;
     }
     if is_this_machine(&url) { Url::parse(&format!("http://{host}/")).ok() } else { Some(url) }
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

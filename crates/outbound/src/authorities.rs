@@ -6,7 +6,7 @@
 //! server's certificate is, byte for byte, a configured one, then its validity, its use and its names decide. Not here:
 //! revocation, and the choice of allowed hosts.
 
-use reqwest::ClientBuilder;
+use reqwest::{Client, ClientBuilder};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{VerifierBuilderError, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -15,7 +15,9 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 use x509_cert::Certificate;
 use x509_cert::der::{Decode as _, oid::ObjectIdentifier};
 use x509_cert::ext::pkix::ExtendedKeyUsage;
@@ -26,6 +28,22 @@ const SERVER_AUTHENTICATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.
 /// The reason why the configured certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthoritiesError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {reason}", path = .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: io::Error,
+    },
+    /// The certificates in a file cannot be used.
+    #[error("{path}: {fault}", path = .path.display())]
+    In {
+        /// The file.
+        path: PathBuf,
+        /// The fault.
+        fault: Box<Self>,
+    },
     /// The text is not PEM.
     #[error("not certificates in PEM: {0}")]
     Pem(#[from] pem::Error),
@@ -38,6 +56,18 @@ pub enum AuthoritiesError {
     /// rustls cannot make a verifier for the certificates.
     #[error("the certificates cannot be used: {0}")]
     Verifier(#[from] VerifierBuilderError),
+}
+
+/// As [`trusting_only`], with the certificates in the file that a setting names. Without one, the system's authorities count.
+pub fn trusting_file(builder: ClientBuilder, file: Option<&Path>) -> Result<ClientBuilder, AuthoritiesError> {
+    let Some(path) = file else { return Ok(builder) };
+    let pem = fs::read(path).map_err(|reason| AuthoritiesError::File { path: path.to_owned(), reason })?;
+    trusting_only(builder, &pem).map_err(|fault| AuthoritiesError::In { path: path.to_owned(), fault: Box::new(fault) })
+}
+
+/// Checks that the certificates in a file can be used.
+pub fn check_file(file: &Path) -> Result<(), AuthoritiesError> {
+    trusting_file(Client::builder(), Some(file)).map(drop)
 }
 
 /// Trusts the certificates in `pem`, and no other authority.

@@ -2,12 +2,13 @@
 //!
 //! The operator's settings choose the host: no answer and no environment variable can choose another one. The caller
 //! writes the request, judges the answer and limits its size. Whose certificates count is the system's matter, unless the
-//! operator names others: [`trusting_also`] and [`trusting_only`].
+//! operator names others: [`trusting_file`], [`trusting_only`] and [`trusting_also`].
 
 mod authorities;
 
-pub use authorities::{AuthoritiesError, trusting_also, trusting_only};
+pub use authorities::{AuthoritiesError, check_file, trusting_also, trusting_file, trusting_only};
 
+use chancery_address::BaseUrl;
 use reqwest::{Client, ClientBuilder, redirect};
 use std::time::Duration;
 use url::Url;
@@ -25,14 +26,11 @@ pub fn client(connect: Duration, request: Duration) -> ClientBuilder {
         .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
 }
 
-/// Returns a URL that paths can be appended to, without trailing slash. `None` for a URL with a user, query or
-/// fragment, or that is not HTTP(S) with a host.
+/// Returns a URL that paths can be appended to, in the one spelling of [`BaseUrl::parse`], without trailing slash. `None` for
+/// a URL with a user, query or fragment, or that is not HTTP(S) with a host.
 #[must_use]
 pub fn base(url: &Url) -> Option<String> {
-    let plain = url.username().is_empty() && url.password().is_none();
-    let whole = url.query().is_none() && url.fragment().is_none();
-    let leads_there = matches!(url.scheme(), "http" | "https") && url.has_host();
-    (leads_there && plain && whole).then(|| url.as_str().trim_end_matches('/').to_owned())
+    BaseUrl::parse(url.as_str()).ok().map(|base| base.to_string())
 }
 
 #[cfg(test)]
@@ -43,6 +41,7 @@ mod tests {
     fn a_base_is_a_place_and_nothing_else() {
         let base = |text: &str| base(&text.parse().unwrap());
         assert_eq!(base("https://a.example/log/").as_deref(), Some("https://a.example/log"));
+        assert_eq!(base("https://A.example.:443/log//").as_deref(), Some("https://a.example/log"));
         assert_eq!(base("http://127.0.0.1:1").as_deref(), Some("http://127.0.0.1:1"));
         for bad in ["ftp://a.example", "https://me@a.example", "https://a.example/?q", "https://a.example/#f", "data:x"]
         {

@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
-use chancery_outbound::{AuthoritiesError, client, trusting_also, trusting_only};
+use chancery_outbound::{AuthoritiesError, check_file, client, trusting_also, trusting_file, trusting_only};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
 };
 use reqwest::ClientBuilder;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -109,6 +110,28 @@ async fn a_named_certificate_is_trusted_for_its_names_as_it_stands() {
     let mut address = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     address.is_ca = both_in_one().is_ca;
     assert_eq!(ask_named(&address, "127.0.0.1").await, Ok(()), "a name that is an address");
+}
+
+#[tokio::test]
+async fn a_file_that_is_named_replaces_the_system_s_authorities() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = self_signed(&both_in_one());
+    let url = format!("https://localhost:{}/", serve(&certificate, &key, ALL_VERSIONS).await);
+    let file = directory.path().join("server.crt");
+    std::fs::write(&file, certificate.pem()).unwrap();
+    let deadline = Duration::from_secs(10);
+    let ask = async |file: Option<&Path>| {
+        let client = trusting_file(client(deadline, deadline), file).unwrap().build().unwrap();
+        client.get(&url).send().await.is_ok()
+    };
+    assert!(ask(Some(&file)).await);
+    assert!(!ask(None).await, "without a file the system's authorities count");
+    assert!(check_file(&file).is_ok());
+    let missing = directory.path().join("missing.crt");
+    let refused = |file: &Path| check_file(file).unwrap_err().to_string();
+    assert!(refused(&missing).starts_with("cannot read") && refused(&missing).contains("missing.crt"));
+    std::fs::write(&file, key.serialize_pem()).unwrap();
+    assert!(refused(&file).contains("server.crt: there is no certificate in it"), "{}", refused(&file));
 }
 
 #[tokio::test]

@@ -71,6 +71,16 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// The scheme of a Rekor v1 log whose checkpoints begin with `origin`: its name, then ` - ` and the number of its tree.
+    ///
+    /// # Errors
+    /// [`Rejection::CheckpointOrigin`] if there is no number, [`Rejection::NoteMalformed`] if the name cannot be one.
+    pub fn rekor_v1(origin: &str) -> Result<Self, Rejection> {
+        let (host, tree_id) = origin.rsplit_once(" - ").ok_or(Rejection::CheckpointOrigin)?;
+        let tree_id = tree_id.parse::<i64>().map_err(|_| Rejection::CheckpointOrigin)?;
+        Ok(Self::RekorV1 { host: KeyName::new(host)?, tree_id })
+    }
+
     /// The first line of this log's checkpoints.
     #[must_use]
     pub fn origin(&self) -> String {

@@ -4,6 +4,10 @@
 //! over a recorder ([`Plan`]), which lists the needed nodes, and then over the nodes that the caller has read (see
 //! [`crate::tile`]). Verifying needs only the proof. Proofs that are too long are refused.
 
+mod compact_range;
+
+pub use compact_range::{CompactRange, earlier_inclusion_proof};
+
 use crate::{Hash, Rejection, hash};
 use std::convert::Infallible;
 

@@ -257,6 +257,8 @@ fn changes_that_are_none() {
             "{url}"
         );
     }
+    let address = parse(&with(root(), "/tlogs/0/baseUrl", "http://[::1]:80".into())).unwrap();
+    assert_eq!(address.logs()[0].names(), ["[::1]", "::1"]);
     let path = note::key_hash(&name("v2.test/a"), &ED25519);
     let by_path = with(root(), "/tlogs/1/logId/keyId", b64(&path).into());
     assert_eq!(parse(&by_path).unwrap().logs()[1].names(), ["v2.test/a"]);

@@ -56,6 +56,11 @@ impl VerifiedClaims {
         self.claims.get(name) == Some(&Value::Bool(true))
     }
 
+    /// Returns whether the value at a path is a text, whatever it says.
+    pub(crate) fn is_text(&self, path: &str) -> bool {
+        ClaimPath::parse(path).is_some_and(|path| path.find(&self.claims).is_some_and(Value::is_string))
+    }
+
     /// Returns a claim as the text for a certificate; `None` if it is absent or `null`.
     ///
     /// # Errors

@@ -42,6 +42,9 @@ const MISTAKES: &[(&str, &str)] = &[
     ("url = 'https://a.test'\ntype = 'spiffe'\ntrust_domain = 'A.test'", "needs `trust_domain`"),
     ("url = 'https://a.test'\ntype = 'email'\ntrust_domain = 'a.test'", "`trust_domain` has no meaning"),
     ("url = 'https://a.test'\ntype = 'kubernetes'\naccept_unverified_email = true", "has no meaning"),
+    ("url = 'https://a.test'\ntype = 'kubernetes'\nemail_claim = 'upn'", "`email_claim` has no meaning"),
+    ("url = 'https://a.test'\ntype = 'email'\nemail_claim = 'upn'", "needs `accept_unverified_email = true`"),
+    ("url = 'https://a.test'\ntype = 'email'\nemail_claim = ''\naccept_unverified_email = true", "is not a claim"),
     ("url = 'https://a.test'\ntype = 'email'\nin_cluster = true", "`in_cluster` has no meaning"),
     ("url = 'https://a.test'\ntype = 'uri'", "needs `subject_domain`"),
     ("url = 'https://a.test'\ntype = 'uri'\nsubject_domain = 'a.test'", "needs `subject_domain`"),
@@ -121,6 +124,37 @@ fn an_issuer_of_a_subject_domain_speaks_for_its_own() {
         "url = 'https://a.co.uk'\ntype = 'username'\nsubject_domain = 'b.co.uk'\nunrelated_subject_domain = true",
     ] {
         read(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+}
+
+#[test]
+fn an_issuer_s_host_has_any_spelling() {
+    for good in [
+        "url = 'https://Login.A.co.uk'\ntype = 'uri'\nsubject_domain = 'https://a.co.uk'",
+        "url = 'https://login.a.co.uk'\ntype = 'uri'\nsubject_domain = 'HTTPS://A.co.uk.'",
+        "url = 'https://[2001:db8::1]:8443'\ntype = 'uri'\nsubject_domain = 'https://[2001:DB8:0::1]'",
+        "url = 'https://A.test:8443/x'\ntype = 'username'\nsubject_domain = 'users.a.test'",
+    ] {
+        read(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+    // GitLab and Jenkins write in claims what their administrator has written.
+    for (text, claim, expected) in [
+        ("preset = 'gitlab'", "ci_config_ref_uri", &["gitlab.com/*"][..]),
+        (
+            "preset = 'gitlab'\nurl = 'https://GitLab.Example.org:443'",
+            "ci_config_ref_uri",
+            &["GitLab.Example.org/*", "gitlab.example.org/*"],
+        ),
+        ("preset = 'gitlab'\nurl = 'https://[2001:db8::1]:8443'", "ci_config_ref_uri", &["[2001:db8::1]:8443/*"]),
+        (
+            "preset = 'jenkins'\nurl = 'https://CI.Example.org/oidc'",
+            "sub",
+            &["https://CI.Example.org/*", "https://ci.example.org/*"],
+        ),
+    ] {
+        let conditions = read(text).unwrap_or_else(|error| panic!("{text}: {error}")).conditions;
+        let found = conditions.iter().find(|condition| condition.claim.as_str() == claim).unwrap();
+        assert_eq!(found.any_of, expected, "{text}");
     }
 }
 

@@ -7,6 +7,7 @@ mod artifact;
 mod config;
 mod conformance;
 mod dev;
+mod evidence;
 mod health;
 mod identity;
 mod init;
@@ -50,6 +51,7 @@ enum Verb {
     Config(config::Arguments),
     Conformance(conformance::Arguments),
     Dev(Box<dev::Arguments>),
+    Evidence(Box<evidence::Arguments>),
     Health(health::Arguments),
     Identity(identity::Arguments),
     Init(init::Arguments),
@@ -74,6 +76,7 @@ impl Cli {
             Verb::Config(arguments) => config::run(arguments),
             Verb::Conformance(arguments) => conformance::run(arguments).await,
             Verb::Dev(arguments) => dev::run(*arguments).await,
+            Verb::Evidence(arguments) => Ok(evidence::run(*arguments).await),
             Verb::Health(arguments) => health::run(arguments).await,
             Verb::Identity(arguments) => identity::run(arguments).await,
             Verb::Init(arguments) => init::run(arguments).await,

@@ -49,8 +49,12 @@ impl Client {
 
 /// The values in the texts.
 pub(crate) struct Facts {
-    /// URL of the certificate authority, which is also the instance's.
-    pub(crate) url: String,
+    /// URL of the certificate authority.
+    pub(crate) ca_url: String,
+    /// URL of the Rekor v1 log.
+    pub(crate) rekor_url: String,
+    /// URL of the trust files.
+    pub(crate) files: String,
     /// URL of the repository.
     pub(crate) mirror: String,
     /// URL of the trusted OIDC issuer, from the signing configuration.
@@ -69,8 +73,9 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Reads the values from a repository. `None` if its files were not published by a server of this program.
-    pub(crate) fn of(repository: &Repository) -> Option<Self> {
+    /// Reads the values from a repository, which is served below `trust_url`. `None` if its files were not published by a
+    /// server of this program.
+    pub(crate) fn of(repository: &Repository, trust_url: &str) -> Option<Self> {
         let target = |name: &str| String::from_utf8(repository.target(name)?.to_vec()).ok();
         let all = |prefix: &str| {
             let names = repository.listed().keys().filter(|name| name.as_str().starts_with(prefix));
@@ -79,16 +84,19 @@ impl Facts {
         let (trusted_root, signing_config) = (target("trusted_root.json")?, target("signing_config.v0.2.json")?);
         let read: Value = serde_json::from_str(&trusted_root).ok()?;
         let config: Value = serde_json::from_str(&signing_config).ok()?;
-        let url = read.pointer("/certificateAuthorities/0/uri")?.as_str()?.to_owned();
+        let logs = config.pointer("/rekorTlogUrls")?.as_array()?;
+        let rekor = logs.iter().find(|log| log.get("majorApiVersion").and_then(Value::as_u64) == Some(1))?;
         Some(Self {
-            mirror: format!("{url}/tuf"),
+            ca_url: read.pointer("/certificateAuthorities/0/uri")?.as_str()?.to_owned(),
+            rekor_url: rekor.get("url")?.as_str()?.to_owned(),
+            files: format!("{trust_url}/trust"),
+            mirror: format!("{trust_url}/tuf"),
             issuer: config.pointer("/oidcUrls/0/url").and_then(Value::as_str).unwrap_or_default().to_owned(),
             root: repository.file("1.root.json")?.to_vec(),
             chain: all("fulcio_"),
             rekor: target("rekor.pub")?,
             ct: target("ctfe.pub")?,
             timestamps: all("tsa_leaf") + &all("tsa_intermediate") + &all("tsa_root"),
-            url,
             trusted_root,
             signing_config,
         })

@@ -9,6 +9,7 @@ mod access;
 mod arguments;
 mod audit;
 mod console;
+mod events;
 mod search;
 mod trust;
 mod tsa;
@@ -32,6 +33,7 @@ use chancery_keys::KeyUri;
 use chancery_trust::Validity;
 use chancery_verify::Timestamp;
 use console::ConsoleTable;
+use events::EventsTable;
 use schemars::JsonSchema;
 use search::SearchTable;
 use serde::Deserialize;
@@ -54,8 +56,8 @@ const CONNECTIONS_PER_ADDRESS: usize = 256;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Configuration {
-    /// URL that clients use, without slash at the end, e.g. `https://sign.example.org`. The logs are named after its host, which
-    /// can never change and must not be an IPv6 address. It is published in lower case, an international name in punycode.
+    /// URL that clients use, e.g. `https://sign.example.org`. The logs are named after its host, which can never change and must
+    /// not be an IPv6 address. It is published in lower case, an international name in punycode, without a slash at the end.
     pub(crate) url: String,
     /// Organisation in the certificates that `chancery init` makes.
     pub(crate) organization: String,
@@ -73,6 +75,8 @@ pub(crate) struct Configuration {
     /// The search index of the logs.
     #[serde(default)]
     pub(crate) search: SearchTable,
+    /// Who is told of new entries. Default: nobody.
+    pub(crate) events: Option<EventsTable>,
     /// The timestamp authority.
     #[serde(default)]
     pub(crate) tsa: TsaTable,
@@ -157,7 +161,8 @@ impl Listen {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatabaseTable {
-    /// `postgres://user@host/database`. The password is read from `PGPASSWORD` or from the file that `PGPASSFILE` names.
+    /// `postgres://user@host/database`. It may name several hosts. The password is read from `PGPASSWORD`, from the file that
+    /// `PGPASSFILE` names, or from the one that the URL names with `passfile`.
     pub(crate) url: String,
 }
 
@@ -197,11 +202,18 @@ pub(crate) struct CaTable {
 pub(crate) struct LogTable {
     /// URL of the logs. Default: the `url` at the top.
     pub(crate) url: Option<String>,
+    /// URL of the (first) Rekor v2 log, with a host name of its own, by which it is named. Set it before `chancery init`: it can never
+    /// change. Monitors that know one log at a URL find both logs then. The host leads to the same server. Default: the URL of the
+    /// logs.
+    pub(crate) rekor2_url: Option<String>,
     /// Log certificates in this CT log instead of the one of this instance: the URL without `/ct/v1`. Needs `ct_log_key`.
     #[schemars(with = "Option<String>")]
     pub(crate) ct_log_url: Option<Url>,
     /// File of the public key of the log at `ct_log_url`, in PEM.
     pub(crate) ct_log_key: Option<PathBuf>,
+    /// File with the certificates, in PEM, that the certificate authority trusts for the server of the CT log: at `ct_log_url`, or
+    /// of this instance if the log is in another process. Default: the system's authorities.
+    pub(crate) ct_log_ca: Option<PathBuf>,
     /// Files with roots of other authorities whose certificates the CT log of this instance accepts too.
     #[serde(default)]
     pub(crate) ct_log_accepts: Vec<PathBuf>,
@@ -261,6 +273,8 @@ pub(crate) struct TilesTable {
     pub(crate) region: String,
     /// File with the credentials, in the format of the AWS tools. Default: the role of the machine.
     pub(crate) credentials: Option<PathBuf>,
+    /// File with the certificates, in PEM, that are trusted for the server. Default: the system's authorities.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 fn default_region() -> String {
@@ -300,10 +314,13 @@ impl Configuration {
     fn relative_to(mut self, directory: &Path) -> Self {
         let files = self.listen.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         let files = files.chain([&mut self.data, &mut self.ca.issuers]).chain(&mut self.ca.audit);
-        let files = files.chain(&mut self.log.ct_log_key).chain(&mut self.log.ct_log_accepts);
-        let tiles = self.log.tiles.as_mut().and_then(|tiles| tiles.credentials.as_mut());
-        let access = LogTable::files_of_access(self.log.write.as_mut(), self.log.read.as_mut());
-        for file in files.chain(tiles).chain(access) {
+        let log = &mut self.log;
+        let files = files.chain(&mut log.ct_log_key).chain(&mut log.ct_log_ca).chain(&mut log.ct_log_accepts);
+        let tiles = log.tiles.iter_mut().flat_map(|tiles| tiles.credentials.iter_mut().chain(&mut tiles.ca_file));
+        let witnesses = log.rekor2_witnesses.iter_mut().chain(&mut log.ct_witnesses).flat_map(WitnessesTable::files);
+        let access = LogTable::files_of_access(log.write.as_mut(), log.read.as_mut());
+        let events = self.events.iter_mut().flat_map(EventsTable::files);
+        for file in files.chain(tiles).chain(witnesses).chain(access).chain(events) {
             *file = directory.join(&*file);
         }
         self
@@ -347,8 +364,8 @@ impl Configuration {
         self.timestamps()?;
         self.trust.tuf()?;
         self.console.check()?;
-        self.witnesses()?;
         log.check_access()?;
+        self.check_events()?;
         check_organization(&self.organization).context("organization")
     }
 }
@@ -373,6 +390,11 @@ mod tests {
         assert!(configuration.data.is_absolute() && configuration.data.ends_with("data"));
         assert!(configuration.ca.issuers.is_absolute());
         assert_eq!(configuration.url_of(Role::Tsa), "https://sign.example.org");
+        assert!(configuration.addresses().unwrap().own_rekor2().is_none());
+        let apart = load(&format!("{SMALLEST}[log]\nrekor2_url = \"https://Rekor2.example.org\"\n")).unwrap();
+        let addresses = apart.addresses().unwrap();
+        assert_eq!(addresses.own_rekor2().unwrap().as_str(), "https://rekor2.example.org");
+        assert_eq!(addresses.url(Role::Log).unwrap().as_str(), "https://sign.example.org");
         let split = load(&format!("{SMALLEST}[tsa]\nurl = \"https://time.example.org\"\n")).unwrap();
         assert_eq!(split.url_of(Role::Tsa), "https://time.example.org");
         assert_eq!(split.url_of(Role::Log), "https://sign.example.org");
@@ -380,7 +402,7 @@ mod tests {
 
     #[test]
     fn urls_have_their_normal_form_and_the_issuer_the_one_it_was_given() {
-        let text = SMALLEST.replace("https://sign.example.org", "HTTPS://Sign.Example.org.:443");
+        let text = SMALLEST.replace("https://sign.example.org", "HTTPS://Sign.Example.org.:443/");
         let configuration =
             load(&text.replace("[ca]", "[ca]\noidc_issuer = \"https://Login.example.org:443/A\"")).unwrap();
         let addresses = configuration.addresses().unwrap();
@@ -420,7 +442,8 @@ mod tests {
     fn what_would_fail_later_is_refused_with_its_place() {
         for (text, why) in [
             (SMALLEST.replace("organization", "organisation"), "organisation"),
-            (SMALLEST.replace("example.org\"", "example.org/\""), "slash"),
+            (SMALLEST.replace("https://sign", "https://me:secret@sign"), "`…@sign.example.org` is not a base URL"),
+            (SMALLEST.replace("[ca]", "[ca]\noidc_issuer = \"https://login.example.org/\""), "slash"),
             (SMALLEST.replace("127.0.0.1:8080", "here"), "address"),
             (SMALLEST.replace("\"Example\"", "\" \""), "organization"),
             (SMALLEST.replace("[ca]", "[ca]\nkey = \"ftp://x\""), "[ca] key"),
@@ -446,7 +469,17 @@ mod tests {
                 "contradict each other",
             ),
             (format!("{SMALLEST}[log]\nrekor_key = \"file:/a.pem\"\nrekor2_key = \"file:/a.pem\"\n"), "are one key"),
+            (
+                format!("{SMALLEST}[log]\nrekor2_url = \"https://SIGN.example.org:8443\"\n"),
+                "[log] rekor2_url: sign.example.org is the name of the Rekor v1 log",
+            ),
+            (format!("{SMALLEST}[log]\nrekor2_url = \"https://rekor2.example.org/\"\n"), "[log] rekor2_url"),
             (format!("{SMALLEST}[log]\nrekor_kinds = [\"Jar\"]\n"), "[log] rekor_kinds: \"Jar\" is no kind of entry"),
+            (
+                format!("{SMALLEST}[search]\nenabled = false\n[events]\nwebhook = \"https://hooks.example.org\"\n"),
+                "[search] enabled is false",
+            ),
+            (format!("{SMALLEST}[events]\nwebhook = \"https://hooks.example.org/?key=1\"\n"), "[events]: webhook"),
             (format!("{SMALLEST}[console]\nsecurity_contact = \"a@example.org\"\n"), "mailto:a@example.org"),
         ] {
             let error = format!("{:#}", load(&text).unwrap_err());

@@ -10,9 +10,9 @@ use crate::{
     command,
     data_directory::DataDirectory,
     instance::{
-        AccessSettings, Addresses, AuthorityArguments, Choices, ConsoleSettings, GuardedClock, Instance,
-        OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn, TilesArguments,
-        TimestampArguments, TransparencyArguments, TufArguments, WitnessArguments,
+        AccessSettings, Addresses, AuthorityArguments, Choices, ConsoleSettings, EventArguments, GuardedClock,
+        Instance, OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn,
+        TilesArguments, TimestampArguments, TransparencyArguments, TufArguments, WitnessArguments,
     },
     issuer,
     issuers::ConfiguredIssuers,
@@ -53,6 +53,7 @@ pub(crate) struct Options<'a> {
     pub(crate) rekor_v1: &'a RekorV1Arguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
     pub(crate) search: &'a SearchArguments,
+    pub(crate) events: &'a EventArguments,
     pub(crate) authority: &'a AuthorityArguments,
     pub(crate) timestamps: &'a TimestampArguments,
     pub(crate) tuf: &'a TufArguments,
@@ -65,6 +66,7 @@ impl<'a> Options<'a> {
         let Self { operations, rekor_v1, rekor_v2, search, timestamps, tuf, .. } = *self;
         Ok(Choices {
             access: AccessSettings::default(),
+            events: self.events.settings()?,
             settings: self.authority.settings(ConfiguredIssuers::load(issuers)?),
             tiles: self.tiles.destination()?,
             transparency: self.transparency.read()?,

@@ -12,6 +12,7 @@ mod composition;
 mod console;
 mod ct_shards;
 mod description;
+mod events;
 mod keys;
 mod log_keys;
 mod log_metrics;
@@ -42,11 +43,14 @@ pub(crate) use authority::{AuthorityArguments, Settings as AuthoritySettings, de
 pub(crate) use clock::GuardedClock;
 pub(crate) use composition::{Choices, Instance};
 pub(crate) use description::Answering;
+pub(crate) use events::{EventArguments, EventSettings, LOGS as EVENT_LOGS, Webhook};
 pub(crate) use keys::{KeyRecord, keys};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v1::RekorV1Arguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
-pub(crate) use search::{SearchArguments, kind as search_kind, source_entry, store as search_store};
+pub(crate) use search::{
+    SearchArguments, kind as search_kind, source_entry, state_of as search_state, store as search_store,
+};
 pub(crate) use setup::{ConsoleSettings, Setup, SignIn};
 pub(crate) use shards::{mark_file, marks, tree_id};
 #[cfg(feature = "s3")]
@@ -55,5 +59,5 @@ pub(crate) use tiles::{Place as TilesPlace, TilesArguments};
 pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::{Settings as TransparencySettings, TransparencyArguments};
 pub(crate) use trust::services;
-pub(crate) use tuf::{TufArguments, key_files, lifetime, publisher, use_key};
+pub(crate) use tuf::{TufArguments, key_files, lifetime, publisher, trust_url, use_key};
 pub(crate) use witnesses::{WitnessArguments, WitnessChoices, WitnessesTable};

@@ -19,6 +19,24 @@ use tokio::task::JoinHandle;
 /// How long a change may go unnoticed.
 const PERIOD: Duration = Duration::from_secs(2);
 
+/// Services that give tokens to everyone, who their users are, and the condition that keeps others out.
+const PUBLIC: [(&str, &str, &str); 4] = [
+    ("https://token.actions.githubusercontent.com", "any workflow on github.com", "repository_owner"),
+    ("https://gitlab.com", "any pipeline on gitlab.com", "namespace_path"),
+    ("https://agent.buildkite.com", "any job of Buildkite", "organization_slug"),
+    ("https://accounts.google.com", "any Google account", "hd"),
+];
+
+/// Warns of a service that is open to everyone, without a condition. `may` is what its users do.
+pub(crate) fn open_to_all(settings: &IssuerSettings, may: &str) -> Option<String> {
+    let (url, who, claim) = PUBLIC.into_iter().find(|(url, ..)| *url == settings.name.as_str())?;
+    // The preset of GitLab has these two itself: they say that the pipeline is one of gitlab.com, and not whose.
+    let is_limited = settings.conditions.iter().any(|condition| {
+        condition.claim.to_string() != "ref_type" && condition.any_of.iter().all(|value| value != "gitlab.com/*")
+    });
+    (!is_limited).then(|| format!("{url}: {who} {may}; to accept only your own, add `require = {{ {claim} = \"…\" }}`"))
+}
+
 /// The file, if there is one, and what it said when it was last read.
 pub(crate) struct ConfiguredIssuers {
     file: Option<PathBuf>,
@@ -49,6 +67,7 @@ impl ConfiguredIssuers {
         believe: impl Fn(Vec<IssuerSettings>) -> Result<(), InvalidIssuer> + Send + 'static,
     ) -> anyhow::Result<Option<JoinHandle<()>>> {
         let Some(file) = self.file.clone() else { return Ok(None) };
+        warn(&self.read);
         let mut looks = Looks::every(PERIOD).context("cannot wait for SIGHUP")?;
         Ok(Some(tokio::spawn(async move {
             loop {
@@ -87,7 +106,15 @@ impl ConfiguredIssuers {
             return Ok(false);
         }
         believe(own.into_iter().chain(&read).cloned().collect())?;
+        warn(&read);
         self.read = read;
         Ok(true)
+    }
+}
+
+/// Says in the log which services are open to everyone.
+fn warn(issuers: &[IssuerSettings]) {
+    for warning in issuers.iter().filter_map(|issuer| open_to_all(issuer, "is accepted")) {
+        tracing::warn!("{warning}");
     }
 }

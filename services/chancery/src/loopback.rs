@@ -5,13 +5,15 @@
 //! too: under a name an attacker points at 127.0.0.1 (DNS rebinding: `Host`), or as a cross-site request (`Origin`).
 
 use axum::{
+    Router,
     extract::Request,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::Next,
+    middleware::{Next, from_fn},
     response::{IntoResponse as _, Response},
 };
+use chancery_address::is_this_machine;
 use std::net::SocketAddr;
-use url::{Host, Url};
+use url::Url;
 
 /// Reads a listen address: `IP:PORT` or `localhost:PORT`, loopback only.
 pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
@@ -28,6 +30,11 @@ pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     ))
 }
 
+/// The routes of a server at `address`: behind [`only_this_machine`], if no other machine can reach that.
+pub(crate) fn guarded(routes: Router, address: SocketAddr) -> Router {
+    if address.ip().is_loopback() { routes.layer(from_fn(only_this_machine)) } else { routes }
+}
+
 /// Middleware: a request must name this machine as its host.
 pub(crate) async fn only_this_machine(request: Request, next: Next) -> Response {
     // HTTP/2 has the host in the request line instead.
@@ -41,7 +48,7 @@ pub(crate) async fn only_this_machine(request: Request, next: Next) -> Response 
     if named {
         return next.run(request).await;
     }
-    refuse("this development server answers only to localhost, 127.0.0.1 and [::1]")
+    refuse("this server answers only to localhost, 127.0.0.1 and [::1]")
 }
 
 /// Middleware, after [`only_this_machine`]: what can change anything must not come from a page of another origin.
@@ -72,14 +79,9 @@ fn host_is_loopback(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether a URL's host is this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+/// Whether a browser reaches only this machine with this URL. Browsers resolve names below `localhost` themselves.
+fn is_loopback(url: &Url) -> bool {
+    is_this_machine(url) || url.domain().is_some_and(|name| name.ends_with(".localhost"))
 }
 
 /// Whether a browser says that another origin made the request. Programs that are not browsers send no `Origin`.

@@ -153,6 +153,7 @@ impl Started<'_> {
         };
         let choices = Choices {
             access: prepared.access,
+            events: prepared.events,
             tiles: prepared.tiles.map(TilesPlace::open).transpose().context("[log] tiles")?,
             witnesses: prepared.witnesses,
             transparency: prepared.transparency,

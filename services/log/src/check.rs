@@ -18,6 +18,7 @@
 //! | a row of `checkpoints` that is missing | not every checkpoint is stored |
 //! | a row of `frozen_checkpoints` that is missing | the next start of the server signs it again |
 //! | a row of `issuers` that no entry names | it is stored before the entry is logged |
+//! | rows of `attestation_subjects` without their row of `attestations` | nothing is found by them, because the statement decides |
 //! | a row of `attestations` that is missing, or that no entry names | which of them are kept is a decision, not a fact about the tree |
 
 mod files;
@@ -32,6 +33,7 @@ pub use files::{FileError, Files, Opened, Published, Reading, check_files, open_
 
 use crate::personality::{ct, rekor_v1, rekor_v2, series};
 use crate::store::{LogRecord, Store, StoreError};
+use crate::subjects::subjects;
 use chancery_verify::checkpoint::Scheme;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::TileId;
@@ -215,6 +217,16 @@ pub enum Finding {
         /// The hash that names it.
         digest: Hash,
     },
+    /// What is kept beside entries is not found by what it is about, or is found by something else.
+    #[error(
+        "attestation {}: the rows of `attestation_subjects` are not those of its contents. Log its envelope again to add those that \
+         are missing",
+        hex::encode(.digest)
+    )]
+    AttestationSubjects {
+        /// The hash that names it.
+        digest: Hash,
+    },
     /// The database has rows of a log that is not listed.
     #[error("log number {log_id}: it has entries, and its row of `logs` is missing")]
     Unlisted {
@@ -246,7 +258,7 @@ pub async fn check_listing(store: &dyn Store) -> Result<(), Finding> {
     unlisted.first().map_or(Ok(()), |log_id| Err(Finding::Unlisted { log_id: *log_id }))
 }
 
-/// Checks that everything that is kept beside entries has the hash that it is named by.
+/// Checks that everything that is kept beside entries has the hash that it is named by, and is found by what it is about.
 pub async fn check_attestations(store: &dyn Store) -> Result<(), Finding> {
     let mut after = None;
     loop {
@@ -255,6 +267,11 @@ pub async fn check_attestations(store: &dyn Store) -> Result<(), Finding> {
         after = Some(*last);
         if let Some((digest, _)) = attestations.iter().find(|(digest, data)| hash::sha256(data) != *digest) {
             return Err(Finding::Attestation { digest: *digest });
+        }
+        for (digest, data) in &attestations {
+            if store.attestation_subjects(*digest).await? != subjects(data) {
+                return Err(Finding::AttestationSubjects { digest: *digest });
+            }
         }
     }
 }

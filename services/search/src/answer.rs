@@ -4,15 +4,18 @@
 //! 2. `scan`: in each log the candidates that the index names, those of the rarest condition first.
 //! 3. `entry`: every candidate is read from its log and parsed again. It is an answer only if its own terms meet every
 //!    condition. So an index that lies can hide an entry, but cannot invent one.
+//!    `statements`: what a log keeps beside entries leads to further candidates, and is read with them.
 //! 4. `pages`: the answers of all logs in the order of their times, page by page. `counting` counts them.
 //! 5. `proof`: inclusion proofs to the checkpoint up to which the index is complete, verified before they are shown.
 //! 6. What is asked most often, made of the same parts: `artifact` (who signed this), `certificates` (what was issued to
-//!    whom, and was it used), `digests` (are these signed), `entry_ids` (Rekor v1's search).
+//!    whom, and was it used), `digests` (are these signed), `entry_ids` (Rekor v1's search), `consistency` (does one tree
+//!    extend another).
 //!
 //! Nothing here is about HTTP.
 
 pub(crate) mod artifact;
 pub(crate) mod certificates;
+pub(crate) mod consistency;
 pub(crate) mod counting;
 pub(crate) mod digests;
 pub(crate) mod entry;
@@ -21,6 +24,7 @@ pub(crate) mod logs;
 pub(crate) mod pages;
 pub(crate) mod proof;
 mod scan;
+mod statements;
 
 use crate::cursor::CursorError;
 use crate::error::Error;

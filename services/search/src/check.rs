@@ -19,11 +19,11 @@ use crate::follower::{read, verify};
 use crate::run::{STEP_LEVEL, Span, width};
 use crate::source::{MAX_ENTRIES, Source, SourceError, SourceHead};
 use crate::store::{Progress, Run, RunState, Store, StoreError};
-use crate::subtrees::Subtrees;
 use crate::worker::Worker;
 use chancery_daemon::random::Random;
 use chancery_verify::Hash;
 use chancery_verify::hash::sha256_parts;
+use chancery_verify::merkle::CompactRange;
 use chancery_verify::terms::Term;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -214,7 +214,7 @@ impl Checker<'_> {
                 Err(wrong("it covers more entries than the log shows"))
             };
         }
-        let (mut tree, mut attempts) = (Subtrees::default(), 0);
+        let (mut tree, mut attempts) = (CompactRange::default(), 0);
         while report.indexed < stored.size {
             progress(&log, report.indexed, stored.size);
             let run = self.next_run(source, report.indexed).await?;
@@ -253,7 +253,7 @@ impl Checker<'_> {
         source: &dyn Source,
         stored: &Progress,
         head: &SourceHead,
-        tree: &Subtrees,
+        tree: &CompactRange,
     ) -> Result<(), Finding> {
         let wrong = |what| Err(Finding::Log { log: source.name(), what });
         if tree.to_bytes() != stored.subtrees {
@@ -279,7 +279,7 @@ impl Checker<'_> {
         &self,
         source: &dyn Source,
         run: &Run,
-        tree: &mut Subtrees,
+        tree: &mut CompactRange,
         range: Range<u64>,
     ) -> Result<Option<Checked>, Finding> {
         let mut derived = self.derive(source, run.span, tree, range.end).await?;
@@ -309,7 +309,7 @@ impl Checker<'_> {
         &self,
         source: &dyn Source,
         span: Span,
-        tree: &mut Subtrees,
+        tree: &mut CompactRange,
         size: u64,
     ) -> Result<FromEntries, Finding> {
         let mut found = FromEntries { sums: Sums::new(span), times: Times::default(), problems: Vec::new() };

@@ -30,9 +30,10 @@ use crate::run::{BLOCK, STEP_LEVEL, Span, block_of, due, width};
 use crate::source::{MAX_ENTRIES, Source, SourceEntry, SourceError, SourceHead, Sources};
 use crate::status::{State, Statuses};
 use crate::store::{Append, Merge, Progress, Run, RunState, Store};
-use crate::subtrees::Subtrees;
+use crate::turn::Turn;
 use crate::worker::Worker;
-use chancery_verify::merkle::{self, TreeHead};
+use chancery_verify::merkle::{self, CompactRange, TreeHead};
+use futures_util::future::join;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,10 +69,8 @@ pub(crate) struct Round {
 /// What is remembered of a log.
 #[derive(Debug, Default)]
 struct Memory {
-    /// The version that was seen or written last.
-    seen: Option<i64>,
-    /// Rounds to stand by.
-    waits: u32,
+    /// Whether another server follows it.
+    turn: Turn,
     /// The version at which following has ended.
     stopped: Option<i64>,
     /// Whether that was logged.
@@ -120,10 +119,10 @@ impl Follower {
         };
         if error.is_final() {
             // Once. Without a progress that can be read there is no version to stop at, and every round ends here.
-            if !memory.is_told || memory.stopped != memory.seen {
+            if !memory.is_told || memory.stopped != memory.turn.seen() {
                 tracing::error!(log.name = name, reason, "the index of a log is not continued");
             }
-            (memory.stopped, memory.is_told) = (memory.seen, true);
+            (memory.stopped, memory.is_told) = (memory.turn.seen(), true);
             self.statuses.state(log_id, &name, State::Stopped(reason));
         } else {
             // Once, not twice a second.
@@ -168,18 +167,12 @@ impl Follower {
 
     /// Whether to work, or to leave it to another server.
     fn is_its_turn(&mut self, log_id: i64, version: i64) -> bool {
-        let memory = self.memory.entry(log_id).or_default();
-        if memory.seen.replace(version).is_some_and(|seen| seen != version) {
-            memory.waits = STAND_BY;
-        }
-        let is_waiting = memory.waits > 0;
-        memory.waits = memory.waits.saturating_sub(1);
-        !is_waiting
+        self.memory.entry(log_id).or_default().turn.is_ours(version, STAND_BY)
     }
 
     /// What was written by this process is no reason to stand by.
     fn wrote(&mut self, log_id: i64, version: i64) {
-        self.memory.entry(log_id).or_default().seen = Some(version);
+        self.memory.entry(log_id).or_default().turn.wrote(version);
     }
 
     async fn work(&mut self, source: &dyn Source, progress: &Progress, head: &SourceHead) -> Result<Round, Error> {
@@ -219,7 +212,8 @@ impl Follower {
 
     /// A step. Returns how many entries are indexed afterwards; `None` where another server was faster.
     async fn advance(&self, source: &dyn Source, progress: &Progress, head: &SourceHead) -> Result<Option<u64>, Error> {
-        let mut subtrees = Subtrees::from_bytes(progress.size, &progress.subtrees)?;
+        let subtrees = CompactRange::from_bytes(progress.size, &progress.subtrees);
+        let mut subtrees = subtrees.ok_or(Corrupt::new("a tree has a complete subtree for each bit of its size"))?;
         let from = block_of(progress.size);
         let derived = self.derive(source, from, head.size).await?;
         let (indexed, size) = (progress.size, derived.end());
@@ -242,22 +236,30 @@ impl Follower {
         Ok(self.store.append(&step).await?.then_some(size))
     }
 
-    /// Reads entries from `from` on, up to `end` at most, and derives their terms.
+    /// Reads entries from `from` on, up to `end` at most, and derives their terms. The log reads the next entries meanwhile.
     async fn derive(&self, source: &dyn Source, from: u64, end: u64) -> Result<Derived, Error> {
         let end = end.min(from - from % STEP_ENTRIES + STEP_ENTRIES);
         let mut derived = Derived::from(from);
+        let mut ahead: Option<Vec<SourceEntry>> = None;
         while derived.end() < end && (derived.bytes() < STEP_BYTES || !derived.end().is_multiple_of(BLOCK)) {
             let (first, kind) = (derived.end(), source.kind());
             let whole = if derived.bytes() < STEP_BYTES { MAX_ENTRIES } else { BLOCK };
             let last = end.min(first - first % whole + whole);
-            let entries = read(source, first, last).await?;
+            let mut entries = match ahead.take() {
+                Some(entries) => entries,
+                None => read(source, first, last).await?,
+            };
+            // More than the rest of a block may have been read ahead.
+            entries.truncate(usize::try_from(last - first).unwrap_or(usize::MAX));
+            let next = first + u64::try_from(entries.len()).unwrap_or(u64::MAX);
             let pushed = self.worker.run(move || {
                 for entry in &entries {
                     derived.push(kind, entry);
                 }
                 derived
             });
-            derived = pushed.await?;
+            let (pushed, read) = join(pushed, read_ahead(source, next, end)).await;
+            (derived, ahead) = (pushed?, read);
         }
         Ok(derived)
     }
@@ -347,6 +349,15 @@ pub(crate) async fn read(source: &dyn Source, first: u64, end: u64) -> Result<Ve
     } else {
         Err(SourceError { reason: format!("it answered with {count} entries for {first} to {end}") })
     }
+}
+
+/// As [`read`], the next entries below `end`. `None` where there are none, and where they cannot be read: then they are read again,
+/// which says why.
+async fn read_ahead(source: &dyn Source, first: u64, end: u64) -> Option<Vec<SourceEntry>> {
+    if first >= end {
+        return None;
+    }
+    read(source, first, end.min(first - first % MAX_ENTRIES + MAX_ENTRIES)).await.ok()
 }
 
 /// Proves that a tree is the beginning of the tree of a head.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /api/search` | entries that match: a page as JSON, everything as NDJSON or CSV, or their number |
 //! | `POST /api/search/digests` | which of many digests are in a log |
+//! | `GET /api/search/consistency` | that one tree of a log extends another |
 //! | `GET /api/artifacts/{algorithm}:{hex}` | who signed this |
 //! | `GET /api/certificates` | which certificates were issued to whom, and which were never used |
 //! | `POST /api/v1/index/retrieve` | Rekor v1's search |
@@ -13,6 +14,7 @@
 
 mod artifacts;
 mod certificates;
+mod consistency;
 mod csv;
 mod digests;
 mod entry_ids;
@@ -39,9 +41,10 @@ use error::Failure;
 
 /// The routes. The shell answers unmatched paths.
 pub fn router(asking: Asking) -> Router {
-    let routes: [(&str, MethodRouter<Asking>); 5] = [
+    let routes: [(&str, MethodRouter<Asking>); 6] = [
         ("/api/search", get(search::search).fallback(method_not_allowed)),
         ("/api/search/digests", post(digests::digests).fallback(method_not_allowed)),
+        ("/api/search/consistency", get(consistency::prove).fallback(method_not_allowed)),
         ("/api/artifacts/{digest}", get(artifacts::artifact).fallback(method_not_allowed)),
         ("/api/certificates", get(certificates::list).fallback(method_not_allowed)),
         ("/api/v1/index/retrieve", post(entry_ids::retrieve).fallback(entry_ids::method_not_allowed)),

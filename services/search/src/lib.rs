@@ -12,21 +12,26 @@
 //! # Order of dependence
 //! Each module uses only those that come before it. A test reads the `use` lines.
 //!
-//! 1. `corrupt`: a self-check that failed. `source`: a log that is followed. `subtrees`: the tree of its entries.
+//! 1. `corrupt`: a self-check that failed. `source`: a log that is followed. `entry_id`: names of its entries. `turn`: which of
+//!    several servers works.
 //! 2. `page`, `run`, `derive`, `merge`: pure; postings in pages, the entries that a run covers, runs of entries, runs of runs.
 //! 3. [`store`]: where an index is kept. `error`: what a caller is told.
 //! 4. `worker`: the thread that computes. `status`: what is known of each log. `lookup`: questions to runs.
 //! 5. `follower`: following logs. `check`: what an auditor does.
-//! 6. `index`: all of these.
+//! 6. `index`: all of these. [`events`]: telling a receiver of new entries.
 //! 7. `cursor`, `query`: pure; where a page of an answer ended, and what is asked. `answer`: how it is answered.
 //! 8. [`http`]: questions and answers over HTTP.
+//! 9. [`evidence`]: answers with their proofs in one file, and how it is checked without a network.
 
 mod answer;
 mod check;
 mod corrupt;
 mod cursor;
 mod derive;
+mod entry_id;
 mod error;
+pub mod events;
+pub mod evidence;
 mod follower;
 pub mod http;
 mod index;
@@ -38,7 +43,7 @@ mod run;
 mod source;
 mod status;
 pub mod store;
-mod subtrees;
+mod turn;
 mod worker;
 
 pub use answer::{AskError, Asking, Trust};
@@ -51,6 +56,6 @@ pub use index::{Coverage, Index};
 pub use page::Page;
 pub use query::Unusable;
 pub use run::Span;
-pub use source::{Answer, LogKind, MAX_ENTRIES, Source, SourceEntry, SourceError, SourceHead, Sources};
+pub use source::{Answer, LogKind, MAX_ENTRIES, Source, SourceEntry, SourceError, SourceHead, Sources, Standing};
 pub use status::{State, Status};
 pub use store::Order;

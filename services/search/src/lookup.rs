@@ -158,15 +158,13 @@ async fn ask_some<'a>(
             left.range = rest;
         }
         let Some(page) = held.page else { continue };
-        let mut reader = Reader::open(&page, held.span.first, held.span.end)?;
-        while let Some(list) = reader.next_list()? {
-            let Some(term) = terms.binary_search(&reader.term()).ok().and_then(|place| terms.get(place)) else {
-                continue;
-            };
+        // A page has some fifty lists, of which one or two are wanted: the others are passed over.
+        let (mut reader, mut wanted) = (Reader::open(&page, held.span.first, held.span.end)?, terms);
+        while let Some((term, list)) = reader.find_any(&mut wanted)? {
             if list.continued || list.continues {
-                unfinished.insert(*term);
+                unfinished.insert(term);
             } else {
-                part.take(&list, found.entry(*term).or_default());
+                part.take(&list, found.entry(term).or_default());
             }
         }
     }

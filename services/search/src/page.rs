@@ -19,7 +19,7 @@
 //!
 //! # Why so small
 //! A row of two kilobytes is the largest that `PostgreSQL` keeps in the table instead of beside it (TOAST), where reading it costs
-//! several times as much. `SQLite` keeps two such rows on a page without overflow. Most questions are for a term that few entries
+//! several times as much. `SQLite` keeps such a row on a page without overflow. Most questions are for a term that few entries
 //! have: they read one page of each run, of which less than half is then wasted work compared with eight kilobytes, and a batch of
 //! a thousand digests a quarter of the bytes.
 
@@ -290,6 +290,25 @@ impl<'a> Reader<'a> {
                 Ordering::Less => self.skip(count)?,
                 Ordering::Equal => return self.postings(count, continues).map(Some),
                 Ordering::Greater => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the next list of one of `wanted`, which are in order, and passes over the others; `None` where the page has no more of
+    /// them. Takes the terms before it from `wanted`.
+    pub(crate) fn find_any<'t>(&mut self, wanted: &mut &[&'t [u8]]) -> Result<Option<(&'t [u8], List)>, Corrupt> {
+        while let Some((count, continues)) = self.begin()? {
+            if wanted.first().is_some_and(|term| *term < self.term.as_slice()) {
+                let passed = wanted.partition_point(|term| *term < self.term.as_slice());
+                *wanted = wanted.get(passed..).unwrap_or_default();
+            }
+            match wanted.first().copied() {
+                Some(term) if term == self.term.as_slice() => {
+                    return Ok(Some((term, self.postings(count, continues)?)));
+                }
+                Some(_) => self.skip(count)?,
+                None => break,
             }
         }
         Ok(None)

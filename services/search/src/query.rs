@@ -115,6 +115,17 @@ impl Query {
         Ok(query)
     }
 
+    /// Whether an entry with these terms, which the log took at `time`, is an answer. An entry without a time cannot be said
+    /// to be of a period.
+    pub(crate) fn is_met_by(&self, terms: &[Term], time: Option<Timestamp>) -> bool {
+        let is_in_time = match (self.from, self.until, time) {
+            (None, None, _) => true,
+            (_, _, None) => false,
+            (from, until, Some(time)) => from.is_none_or(|from| from <= time) && until.is_none_or(|until| time < until),
+        };
+        is_in_time && self.conditions.iter().all(|condition| condition.holds(terms))
+    }
+
     /// Names everything that decides which entries are answers. The order is in a cursor by itself.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let mut bytes = Vec::new();

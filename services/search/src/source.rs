@@ -55,6 +55,19 @@ pub struct SourceEntry {
     pub timestamp_ms: Option<i64>,
 }
 
+/// What a log says about an entry beside its place in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The id by which clients know the log.
+    pub log_id: Hash,
+    /// The index by which they know the entry. In Rekor v1 it counts over all shards.
+    pub log_index: u64,
+    /// The time in the entry, in seconds since the epoch. Rekor v2 has none.
+    pub integrated_time: Option<u64>,
+    /// The signed entry timestamp of Rekor v1. A log that is quarantined signs none.
+    pub promise: Option<Vec<u8>>,
+}
+
 /// A log that is followed.
 pub trait Source: Send + Sync {
     /// Its number in this database.
@@ -89,4 +102,24 @@ pub trait Source: Send + Sync {
 
     /// The index of the leaf with this hash, below the head.
     fn index_of(&self, leaf_hash: Hash) -> Answer<'_, Option<u64>>;
+
+    /// Which statements that are kept beside entries of this log name the digests of these terms: up to `count` pairs of a term's
+    /// bytes and the SHA-256 of a statement, in no order. Not believed: [`Self::statement`] decides.
+    fn statements_about(&self, terms: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        let (_, _) = (terms, count);
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// The statement that is kept beside an entry with this leaf, if one is.
+    fn statement<'a>(&'a self, leaf: &'a [u8]) -> Answer<'a, Option<Bytes>> {
+        let _ = leaf;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// What the log says about an entry of its own that was read from it. Only logs of signatures are asked.
+    fn standing<'a>(&'a self, index: u64, entry: &'a SourceEntry) -> Answer<'a, Standing> {
+        let (_, _) = (index, entry);
+        let reason = "it says nothing about its entries".to_owned();
+        Box::pin(std::future::ready(Err(SourceError { reason })))
+    }
 }

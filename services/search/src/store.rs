@@ -7,9 +7,11 @@
 //! may build one index, and a process may be killed at any moment.
 
 mod convert;
+mod cursors;
 mod postgres;
 mod sqlite;
 
+pub use cursors::{Cursor, Cursors};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 

@@ -23,5 +23,6 @@ pub mod signing_config;
 pub mod trusted_root;
 pub mod tuf;
 
+pub use chancery_address::BaseUrl;
 pub use files::{CurrentFiles, FileName, TrustFiles};
-pub use material::{BaseUrl, CertificateAuthority, InvalidMaterial, Log, Material, Services, SignatureLog, Validity};
+pub use material::{CertificateAuthority, InvalidMaterial, Log, Material, Services, SignatureLog, Validity, log_name};

@@ -6,7 +6,8 @@
 //! one all clients implement; certificate authority and issuer say API version 1 although signers then call
 //! Fulcio's `/api/v2`: sigstore-go finds "no matching service" otherwise.
 
-use crate::material::{BaseUrl, InvalidMaterial, Services, SignatureLog, Validity};
+use crate::material::{InvalidMaterial, Services, SignatureLog, Validity};
+use chancery_address::BaseUrl;
 use serde::Serialize;
 use std::ops::RangeInclusive;
 

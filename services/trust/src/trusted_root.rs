@@ -4,8 +4,9 @@
 //! its newest text are deliberate: the media type is the legacy spelling (Go and Python clients refuse the new one)
 //! and `operator` is left out (cosign up to 2.5.0 refuses it as an unknown field).
 
-use crate::material::{BaseUrl, CertificateAuthority, InvalidMaterial, Log, Material, Validity};
+use crate::material::{CertificateAuthority, InvalidMaterial, Log, Material, Validity};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_address::BaseUrl;
 use chancery_verify::key::KeyKind;
 use serde::Serialize;
 

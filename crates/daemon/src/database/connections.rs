@@ -9,11 +9,11 @@
 //! clients that abort their requests make the server start processes without end. A caller that still waits for a
 //! connection has started nothing, and leaves nothing behind.
 
-use super::DatabaseError;
+use super::opener::{ACQUIRE_TIMEOUT, Opener, verify_primary};
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Connection as _, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
+use sqlx::{Connection as _, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +22,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{timeout, timeout_at};
 use tracing::Instrument as _;
 
-/// How long a request waits for a connection before it fails with «try again later».
-pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that does not answer a test in this time is dead: its server may have vanished without a word.
 const PING: Duration = Duration::from_millis(500);
 /// A connection idle for longer is tested before use: the server may have been restarted meanwhile.
@@ -35,8 +33,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
 /// A bounded number of connections; clones share them.
 #[derive(Debug, Clone)]
 pub struct Connections {
-    /// Opens connections. Waits for a server that is starting. The connections never return to this pool.
-    pool: PgPool,
+    opener: Opener,
     permits: Arc<Semaphore>,
     resting: Resting,
     /// Whether a server that is a standby is refused.
@@ -52,9 +49,11 @@ type Answers = Vec<Either<PgQueryResult, PgRow>>;
 type Resting = Arc<Mutex<Vec<(PgConnection, Instant)>>>;
 
 impl Connections {
-    pub(super) fn new(pool: PgPool, count: u32) -> Self {
-        let permits = Arc::new(Semaphore::new(count as usize));
-        Self { pool, permits, resting: Resting::default(), of_primary: false }
+    /// Opens the first of at most `count` connections, so that an unreachable database is noticed at once.
+    pub(super) async fn open(opener: Opener, count: u32) -> Result<Self, sqlx::Error> {
+        let first = (opener.open().await?, Instant::now());
+        let (permits, resting) = (Arc::new(Semaphore::new(count as usize)), Arc::new(Mutex::new(vec![first])));
+        Ok(Self { opener, permits, resting, of_primary: false })
     }
 
     /// Refuses a standby: what it has not replayed yet would look like a database that was put back. A primary becomes one only
@@ -82,7 +81,7 @@ impl Connections {
                 return Ok(lent(connection));
             }
         }
-        let mut connection = self.pool.acquire().await?.detach();
+        let mut connection = self.opener.open().await?;
         if self.of_primary {
             verify_primary(&mut connection).await?;
         }
@@ -118,14 +117,7 @@ impl Connections {
             // The connection is closed in any case, so the server's answer does not matter.
             let _closed = connection.close().await;
         }
-        self.pool.close().await;
     }
-}
-
-async fn verify_primary(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let question = "/* readable */ SELECT pg_is_in_recovery()";
-    let is_standby: bool = sqlx::query_scalar(question).fetch_one(connection).await?;
-    if is_standby { Err(sqlx::Error::Configuration(DatabaseError::Standby.into())) } else { Ok(()) }
 }
 
 /// A connection on loan. Dropping it closes the connection and cancels its transaction.

@@ -4,14 +4,14 @@
 //! schema is exactly the one this binary was built with. A role without the right to create tables can serve a schema
 //! that its owner has migrated.
 
-use super::connections::{ACQUIRE_TIMEOUT, Connections};
-use super::parameters::verify_parameters;
+use super::connections::Connections;
+use super::opener::Opener;
+use super::servers::{Servers, Target};
 use super::timeline::{self, Timeline};
 use super::{DatabaseError, MigrationSource, VERSION, migrator, newest_version, verify_version};
+use sqlx::Connection as _;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions as _, Connection as _};
-use std::str::FromStr as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use std::time::{Duration, Instant};
 
 /// The schema, oldest version first. Never edited once landed, only added to.
@@ -24,6 +24,8 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (6, "search", include_str!("../../../../migrations/postgres/0006_search.sql")),
     (7, "attestations", include_str!("../../../../migrations/postgres/0007_attestations.sql")),
     (8, "frozen checkpoints", include_str!("../../../../migrations/postgres/0008_frozen_checkpoints.sql")),
+    (9, "event cursors", include_str!("../../../../migrations/postgres/0009_event_cursors.sql")),
+    (10, "attestation subjects", include_str!("../../../../migrations/postgres/0010_attestation_subjects.sql")),
 ];
 
 /// `server_version_num` of the oldest server that is tested.
@@ -107,56 +109,52 @@ impl Postgres {
 /// Opens the database at `url` (`postgres://user@host/database?sslmode=verify-full&sslrootcert=…`, or with
 /// `?host=/run/postgresql` through a Unix socket), and migrates an older schema.
 pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
-    let options = options(url)?;
+    let opener = opener(url, Target::Primary)?;
     // Migrations use a connection of their own: they may take longer than the limit for the server's statements.
-    let mut connection = options.connect().await?;
+    let mut connection = opener.attempt().await.map_err(explained)?;
     let commit = verify_server(&mut connection).await?;
     migrate(&mut connection, POSTGRES_MIGRATIONS).await?;
     connection.close().await?;
     // As it was found, whatever is set later for the server, the database or the role: a session would follow that.
-    let writing = options.clone().options(SESSION).options([(COMMIT_SETTING, commit)]);
+    let writing = opener.with(|options| options.options(SESSION).options([(COMMIT_SETTING, &commit)]));
     let timeline = Timeline::watch(Instant::now());
-    let asked = timeline.clone();
-    let pool = PgPoolOptions::new().after_connect(move |connection, _| {
-        let asked = asked.clone();
-        Box::pin(async move { asked.ask(connection).await })
-    });
-    let writers = connections(pool, WRITERS, writing).await?;
-    let readers = connections(PgPoolOptions::new(), READERS, read_only(options)).await?.of_primary();
+    let writers = Connections::open(writing.noting(timeline.clone()), WRITERS).await?;
+    let readers = Connections::open(opener.with(read_only), READERS).await?.of_primary();
     Ok(Postgres { writers, readers, timeline })
 }
 
 /// Checks the options in the URL of a database, without connecting to it.
 pub fn check_postgres_url(url: &str) -> Result<(), DatabaseError> {
-    verify_parameters(url)?;
-    PgConnectOptions::from_str(url)?;
-    Ok(())
+    Servers::check(url)
 }
 
 /// Opens the database at `url` for inspection: every transaction is read-only and the schema is not migrated. A standby
 /// is enough.
 pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseError> {
-    let readers = connections(PgPoolOptions::new(), READERS, read_only(options(url)?)).await?;
+    let opener = opener(url, Target::Any)?;
+    let readers = Connections::open(opener.with(read_only), READERS).await.map_err(explained)?;
     let version: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(VERSION).fetch_one(&readers).await;
     verify_version(version.ok().flatten(), POSTGRES_MIGRATIONS)?;
     Ok(Postgres { writers: readers.clone(), readers, timeline: Timeline::watch(Instant::now()) })
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
-    verify_parameters(url)?;
-    let options = PgConnectOptions::from_str(url)?.application_name("chancery");
-    warn_if_unverified(&options);
-    Ok(options)
+/// Says what to do about a certificate that would be accepted if it were made otherwise.
+fn explained(error: sqlx::Error) -> DatabaseError {
+    if format!("{error:?}").contains("CaUsedAsEndEntity") { DatabaseError::ServerIsAuthority } else { error.into() }
+}
+
+/// Opens connections to the servers of a URL. `usual` is the choice among several if the URL makes none.
+fn opener(url: &str, usual: Target) -> Result<Opener, DatabaseError> {
+    let Servers { options, target } = Servers::read(url)?;
+    options.iter().for_each(warn_if_unverified);
+    // A server that is alone is asked later, and refused with what to do.
+    let is_alone = options.len() == 1;
+    let target = target.filter(|_| usual == Target::Any).unwrap_or(usual);
+    Ok(Opener::new(options, if is_alone { Target::Any } else { target }))
 }
 
 fn read_only(options: PgConnectOptions) -> PgConnectOptions {
     options.options(SESSION).options([("default_transaction_read_only", "on")])
-}
-
-/// Opens the first connection of each pool, so that an unreachable database is noticed at once.
-async fn connections(pool: PgPoolOptions, count: u32, options: PgConnectOptions) -> Result<Connections, sqlx::Error> {
-    let pool = pool.max_connections(count).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
-    Ok(Connections::new(pool, count))
 }
 
 /// Only `verify-ca` and `verify-full` prove the identity of the server that receives the password and the log's

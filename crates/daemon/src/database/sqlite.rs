@@ -21,6 +21,8 @@ const SQLITE_MIGRATIONS: &[MigrationSource] = &[
     (6, "attestations", include_str!("../../../../migrations/sqlite/0006_attestations.sql")),
     (7, "heads in parts", include_str!("../../../../migrations/sqlite/0007_heads_in_parts.sql")),
     (8, "frozen checkpoints", include_str!("../../../../migrations/sqlite/0008_frozen_checkpoints.sql")),
+    (9, "event cursors", include_str!("../../../../migrations/sqlite/0009_event_cursors.sql")),
+    (10, "attestation subjects", include_str!("../../../../migrations/sqlite/0010_attestation_subjects.sql")),
 ];
 
 /// Bytes of a page of a file that is made now. Each commit writes every page that it changes, whole, first to the write-ahead log

@@ -1,7 +1,8 @@
-//! Merges repeated slashes in a path. Clients append paths to a base URL that their user has typed, often with a slash
-//! at its end: `https://sign.example.org/tuf/` becomes `/tuf//timestamp.json`.
+//! Merges repeated slashes in a path, and drops one at its end. Clients append paths to a base URL that their user has
+//! typed, often with a slash at its end: `https://sign.example.org/tuf/` becomes `/tuf//timestamp.json`. Other URLs are
+//! typed whole, as `https://time.example.org/api/v1/timestamp/`.
 //!
-//! Runs of slashes become one slash, as in Go's servers and in file servers. After a segment `tile` the path is not
+//! Every role is asked behind this, so every route takes both alike, as in go-openapi's servers. After a segment `tile` the path is not
 //! changed: a tile has exactly one path below its log (C2SP tlog-tiles), and every other spelling is refused. Not here:
 //! dots and percent-encoding, which clients do not add.
 
@@ -10,7 +11,7 @@ use axum::http::Uri;
 /// The segment after which a path is not changed.
 const TILE: &str = "tile";
 
-/// The same URI with single slashes. `None` if no slash is repeated. Host and query are not changed.
+/// The same URI with single slashes and none at the end. `None` if it is so already. Host and query are not changed.
 pub(super) fn joined(uri: &Uri) -> Option<Uri> {
     let path = joined_path(uri.path())?;
     let path = match uri.query() {
@@ -23,7 +24,7 @@ pub(super) fn joined(uri: &Uri) -> Option<Uri> {
 }
 
 fn joined_path(path: &str) -> Option<String> {
-    if !path.contains("//") {
+    if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
         return None;
     }
     let mut joined = String::with_capacity(path.len());
@@ -35,11 +36,10 @@ fn joined_path(path: &str) -> Option<String> {
         }
         in_tile |= segment == TILE;
     }
-    // The routes decide about a slash at the end.
-    if path.ends_with('/') && !joined.ends_with('/') {
+    if joined.is_empty() {
         joined.push('/');
     }
-    Some(joined)
+    (joined != path).then_some(joined)
 }
 
 #[cfg(test)]
@@ -59,13 +59,17 @@ mod tests {
             ("/api/v1/timestamp//certchain", "/api/v1/timestamp/certchain"),
             ("/api/v1//timestamp", "/api/v1/timestamp"),
             ("//", "/"),
-            ("/api/v1/log/entries//", "/api/v1/log/entries/"),
+            ("/api/v1/timestamp/", "/api/v1/timestamp"),
+            ("/api/v1/timestamp///", "/api/v1/timestamp"),
+            ("/tuf/", "/tuf"),
+            ("/api/v1/log/?a=b/", "/api/v1/log?a=b/"),
+            ("/api/v1/log/entries//", "/api/v1/log/entries"),
             ("//api/v1/log?a=b//c", "/api/v1/log?a=b//c"),
             ("/ct/main//checkpoint", "/ct/main/checkpoint"),
         ] {
             assert_eq!(path_of(asked), meant, "{asked}");
         }
-        for kept in ["/", "/api/v1/log", "/api/v1/timestamp/", "/a?b=//c", "*"] {
+        for kept in ["/", "/?a=/", "/api/v1/log", "/a?b=//c", "*"] {
             assert_eq!(path_of(kept), kept);
         }
     }
@@ -78,6 +82,9 @@ mod tests {
             ("/tile//0/000", "/tile//0/000"),
             ("//api//v2/tile/0//000", "/api/v2/tile/0//000"),
             ("/tile/0/000//", "/tile/0/000//"),
+            ("/tile/0/000/", "/tile/0/000/"),
+            ("//tile/0/000/", "/tile/0/000/"),
+            ("/tile/", "/tile/"),
             ("/tile//", "/tile//"),
         ] {
             assert_eq!(path_of(asked), meant, "{asked}");

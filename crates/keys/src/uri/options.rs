@@ -1,7 +1,8 @@
 //! The options of a URI: each at most once, each known, none a secret.
 
-use super::{UriError, is_this_machine};
+use super::UriError;
 use crate::Secret;
+use chancery_address::is_this_machine;
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

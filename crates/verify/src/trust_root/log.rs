@@ -16,7 +16,7 @@ pub struct TransparencyLog {
     pub(super) url: String,
     pub(super) host: String,
     /// Names under which its key may sign checkpoints: the host, host and port if the URL has a port, host and path if
-    /// it has a path.
+    /// it has a path; an IPv6 address also without brackets.
     pub(super) names: Vec<String>,
     pub(super) key: PublicKey,
     pub(super) log_id: Hash,
@@ -231,11 +231,12 @@ impl Description {
     }
 
     /// The names from the URL: the host, host and port if the port is not the default, host and path if there is a
-    /// path.
+    /// path. An IPv6 address is also a name without its brackets, as Go's clients take it.
     fn names(&self) -> Result<Vec<KeyName>, Refusal> {
         let mut names = Vec::new();
         if !self.host.is_empty() {
             names.push(self.host.clone());
+            names.extend(self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned));
             let (scheme, rest) = self.url.split_once("://").unwrap_or(("", &self.url));
             let with_port = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
             let port = with_port.strip_prefix(&self.host).and_then(|port| port.strip_prefix(':'));

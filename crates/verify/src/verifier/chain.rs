@@ -1,8 +1,8 @@
 //! Step 3: finds the certificate authority that issued the signer's certificate, and checks it at every established
 //! time.
 
-use super::Case;
 use super::times::{Moment, entry_place};
+use super::{Case, Verifier};
 use crate::certificate::{Certificate, chain};
 use crate::trust_root::{CertificateAuthority, Window};
 use crate::{Hash, Refusal, Rejection, Step, Timestamp, hash};
@@ -46,16 +46,26 @@ type Verdict = (u8, Refusal);
 
 /// Checks that an authority issued `leaf`, that `leaf` may sign code, and that the whole path was valid at every time.
 pub(super) fn verify<'a>(case: &Case<'a>, leaf: &'a Certificate, times: &[Moment]) -> Result<Chained<'a>, Refusal> {
+    let chained = issued_by_any(case.verifier, leaf, times)?;
+    unpromised_times(case, leaf)?;
+    chain::verify_code_signing_leaf(leaf).map_err(|rejection| Refusal::new(rejection, Step::Chain).at(PLACE))?;
+    Ok(chained)
+}
+
+/// Checks that an authority issued `leaf`, and that the whole path was valid at every time. The purpose of `leaf` is not
+/// checked: it may be a precertificate.
+pub(super) fn issued_by_any<'a>(
+    verifier: &'a Verifier,
+    leaf: &'a Certificate,
+    times: &[Moment],
+) -> Result<Chained<'a>, Refusal> {
     let refuse = |rejection| Refusal::new(rejection, Step::Chain).at(PLACE);
     let untrusted = refuse(Rejection::ChainUntrusted)
         .expected("a certificate by an authority of the trust root", leaf.issuer().to_string());
     let mut verdict: Verdict = (0, untrusted);
-    for authority in case.verifier.trusted.certificate_authorities() {
-        match issued(case, leaf, times, authority) {
-            Ok(chained) => {
-                chain::verify_code_signing_leaf(leaf).map_err(refuse)?;
-                return Ok(chained);
-            }
+    for authority in verifier.trusted.certificate_authorities() {
+        match issued(leaf, times, authority) {
+            Ok(chained) => return Ok(chained),
             Err(closer) if closer.0 > verdict.0 => verdict = closer,
             Err(_) => {}
         }
@@ -64,7 +74,6 @@ pub(super) fn verify<'a>(case: &Case<'a>, leaf: &'a Certificate, times: &[Moment
 }
 
 fn issued<'a>(
-    case: &Case<'a>,
     leaf: &'a Certificate,
     times: &[Moment],
     authority: &'a CertificateAuthority,
@@ -79,7 +88,6 @@ fn issued<'a>(
     for Moment { time, place } in times {
         valid_at(authority, leaf, *time, place).map_err(|refusal| (2, refusal))?;
     }
-    unpromised_times(case, leaf).map_err(|refusal| (2, refusal))?;
     let described = VerifiedAuthority {
         url: authority.url().to_owned(),
         operator: authority.operator().to_owned(),

@@ -16,7 +16,6 @@ use super::{AnySigner, Case, VerifiedAuthority, VerifiedEntry, VerifiedSct, Veri
 use super::{chain, entries, scts};
 use crate::bundle::{Bundle, TransparencyLogEntry};
 use crate::certificate::Certificate;
-use crate::checkpoint::{Naming, open_trusted};
 use crate::claims::Claims;
 use crate::note::Note;
 use crate::rekor::logged::{DigestOf, LoggedEntry, LoggedSignature, LoggedSigner};
@@ -60,14 +59,7 @@ impl Verifier {
     /// The log of the trust root that signed this checkpoint of Rekor, under its own name.
     #[must_use]
     pub fn log_of_checkpoint(&self, checkpoint: &str) -> Option<&TransparencyLog> {
-        let note = Note::parse(checkpoint).ok()?;
-        self.trusted.root.logs().iter().find(|log| self.has_signed(log, &note))
-    }
-
-    fn has_signed(&self, log: &TransparencyLog, note: &Note) -> bool {
-        let Some((log, names)) = self.trusted.log(log.log_id()) else { return false };
-        let opens = |naming| open_trusted(note, names, log.checkpoint_key_id(), log.key(), naming).is_ok();
-        opens(Naming::NameAndTree) || opens(Naming::Name)
+        self.rekor_head(&Note::parse(checkpoint).ok()?).map(|(log, _)| log)
     }
 
     /// Checks what `entry` proves by itself, with the steps of the verifier:

@@ -72,6 +72,11 @@ issuers = "issuers.toml"
 
 [trust]
 {{- include "chancery.table" .Values.config.trust }}
+{{- if .Values.config.events }}
+
+[events]
+{{- include "chancery.table" .Values.config.events }}
+{{- end }}
 {{ end -}}
 
 {{- define "chancery.issuers" -}}

@@ -4,8 +4,9 @@ use super::preset::SERVICE_ACCOUNT_TOKEN;
 use super::{IssuerEntry, IssuerType, Patterns, Preset, Wrong, read};
 use crate::identity::{ClaimPath, Condition};
 use crate::{Access, Bearer, DEFAULT_AUDIENCE, DEFAULT_MAX_AGE_SECONDS, IssuerName, IssuerSettings, KeySource};
+use chancery_address::host_name;
 use std::path::Path;
-use url::{Host, Url};
+use url::Url;
 
 /// Largest `max_age_seconds`: a week.
 const MAX_MAX_AGE_SECONDS: u64 = 7 * 86_400;
@@ -65,7 +66,7 @@ impl IssuerEntry {
     }
 
     fn key_source(&mut self, directory: &Path) -> Result<KeySource, Wrong> {
-        let jwks_hosts = self.jwks_hosts.drain(..).map(|host| host_name(&host)).collect::<Result<Vec<_>, _>>()?;
+        let jwks_hosts = self.jwks_hosts.drain(..).map(|host| keys_host(&host)).collect::<Result<Vec<_>, _>>()?;
         match (self.jwks_uri.take(), self.jwks_file.take()) {
             (None, None) => Ok(KeySource::Discovery { jwks_hosts }),
             _ if !jwks_hosts.is_empty() => Wrong::because("`jwks_hosts` has an effect only if keys are discovered"),
@@ -110,6 +111,7 @@ impl IssuerEntry {
     fn refuse_leftovers(&self, issuer_type: IssuerType) -> Result<(), Wrong> {
         let leftovers = [
             ("base_url", self.base_url.is_some()),
+            ("email_claim", self.email_claim.is_some()),
             ("issuer_claim", self.issuer_claim.is_some()),
             ("accept_unverified_email", self.accept_unverified_email),
             ("subject_domain", self.subject_domain.is_some()),
@@ -130,13 +132,9 @@ impl IssuerEntry {
     }
 }
 
-/// A host as a URL has it once it is parsed: in lower case, an international name in punycode. It is compared with those of
-/// discovery documents, and one that is written otherwise would never match.
-fn host_name(text: &str) -> Result<String, Wrong> {
-    match Host::parse(text.strip_suffix('.').unwrap_or(text)) {
-        Ok(host) => Ok(host.to_string()),
-        Err(_) => Wrong::because(format!(
-            "`jwks_hosts` has `{text}`: write the name of a host, without scheme, port and path"
-        )),
-    }
+/// A host in its one spelling. It is compared with those of discovery documents, and another spelling would never match.
+fn keys_host(text: &str) -> Result<String, Wrong> {
+    host_name(text).ok_or_else(|| {
+        Wrong::Reason(format!("`jwks_hosts` has `{text}`: write the name of a host, without scheme, port and path"))
+    })
 }

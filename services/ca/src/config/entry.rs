@@ -106,6 +106,10 @@ pub struct IssuerEntry {
     /// URL of the service's own pages. Names in certificates begin with it. It is a constant: no claim can change it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// For kind `email`: the claim that has the address, such as `upn` or `preferred_username`. Default: `email`. Another
+    /// claim needs `accept_unverified_email`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_claim: Option<String>,
     /// For kind `email`: the claim that names the issuer in the certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer_claim: Option<String>,

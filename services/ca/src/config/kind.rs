@@ -4,6 +4,7 @@ use super::{IssuerEntry, IssuerType, Wrong};
 use crate::IssuerName;
 use crate::identity::provider::Known;
 use crate::identity::{ClaimPath, Condition, InvalidProvider, IssuerKind, Provider, is_trust_domain};
+use chancery_address::{BaseUrl, host_of};
 use url::Url;
 
 impl IssuerEntry {
@@ -16,13 +17,7 @@ impl IssuerEntry {
         conditions: &mut Vec<Condition>,
     ) -> Result<IssuerKind, Wrong> {
         Ok(match issuer_type {
-            IssuerType::Email => {
-                let path = self.issuer_claim.take().map(|claim| {
-                    ClaimPath::parse(&claim).ok_or_else(|| Wrong::Reason("`issuer_claim` is not a claim".to_owned()))
-                });
-                let accept_unverified = std::mem::take(&mut self.accept_unverified_email);
-                IssuerKind::Email { issuer_claim: path.transpose()?, accept_unverified }
-            }
+            IssuerType::Email => self.email()?,
             IssuerType::Uri => IssuerKind::Uri { subject_domain: self.subject_url(name)? },
             IssuerType::Username => IssuerKind::Username { subject_domain: self.subject_host(name)? },
             IssuerType::Spiffe => {
@@ -48,6 +43,23 @@ impl IssuerEntry {
         })
     }
 
+    fn email(&mut self) -> Result<IssuerKind, Wrong> {
+        let path = |name: &str, claim: Option<String>| {
+            let wrong = || Wrong::Reason(format!("`{name}` is not a claim"));
+            claim.map(|claim| ClaimPath::parse(&claim).ok_or_else(wrong)).transpose()
+        };
+        let address_claim = path("email_claim", self.email_claim.take().filter(|claim| claim != "email"))?;
+        let issuer_claim = path("issuer_claim", self.issuer_claim.take())?;
+        let accept_unverified = std::mem::take(&mut self.accept_unverified_email);
+        if address_claim.is_some() && !accept_unverified {
+            return Wrong::because(
+                "`email_claim` needs `accept_unverified_email = true`: `email_verified` says nothing of another claim; set it \
+                 only if your own administrators alone assign its values",
+            );
+        }
+        Ok(IssuerKind::Email { address_claim, issuer_claim, accept_unverified })
+    }
+
     /// A service with a built-in mapping, and the conditions that exclude claims which name another instance.
     fn provider(
         &mut self,
@@ -56,15 +68,10 @@ impl IssuerEntry {
         conditions: &mut Vec<Condition>,
     ) -> Result<IssuerKind, Wrong> {
         let base = self.base_url.take().or_else(|| known.default_base_url(name.as_str()));
-        let url = base.as_deref().and_then(|base| Url::parse(base).ok()).filter(|url| {
-            ["https", "http"].contains(&url.scheme())
-                && url.has_host()
-                && url.username().is_empty()
-                && url.password().is_none()
-                && url.query().is_none()
-                && url.fragment().is_none()
-        });
-        let (Some(base), Some(url)) = (base, url) else {
+        let base = base.as_deref().map(|base| base.trim_end_matches('/'));
+        // Names in certificates are compared letter by letter, and begin with the URL as the issuer or the operator writes it.
+        let urls = base.and_then(|base| Some((BaseUrl::as_written(base).ok()?, BaseUrl::parse(base).ok()?)));
+        let Some((written, normal)) = urls else {
             return Wrong::because(
                 "`base_url` must be the URL of the service's pages; it has a default only for the service's own issuer",
             );
@@ -74,14 +81,16 @@ impl IssuerEntry {
         };
         match known {
             Known::GitLab => {
-                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-                require("ci_config_ref_uri", vec![format!("{}{port}/*", url.host_str().unwrap_or_default())]);
+                // Claims name the host as the instance's administrator has written it.
+                let port = normal.url().port().map(|port| format!(":{port}")).unwrap_or_default();
+                let below = |url: &BaseUrl| format!("{}{port}/*", url.host_in_url());
+                require("ci_config_ref_uri", either(below(&written), below(&normal)));
                 require("ref_type", vec!["branch".to_owned(), "tag".to_owned()]);
             }
-            Known::Jenkins => require("sub", vec![format!("{}/*", base.trim_end_matches('/'))]),
+            Known::Jenkins => require("sub", either(format!("{written}/*"), format!("{normal}/*"))),
             Known::GitHub | Known::Buildkite | Known::Codefresh | Known::CircleCi => {}
         }
-        Ok(IssuerKind::Provider(known.provider(&base).map_err(invalid)?))
+        Ok(IssuerKind::Provider(known.provider(written.as_str()).map_err(invalid)?))
     }
 
     fn templates(&mut self) -> Result<IssuerKind, Wrong> {
@@ -101,10 +110,11 @@ impl IssuerEntry {
                 "kind uri needs `subject_domain`, a scheme and a host such as `https://example.org`",
             );
         };
-        if !domain.starts_with(name.as_str().split("//").next().unwrap_or_default()) {
+        // A URL that is none is refused later, with its reason.
+        if Url::parse(name.as_str()).is_ok_and(|issuer| issuer.scheme() != url.scheme()) {
             return Wrong::because("`subject_domain` and the issuer have different schemes");
         }
-        self.related(url.host_str().unwrap_or_default(), name)?;
+        self.related(host_of(&url), name)?;
         Ok(domain)
     }
 
@@ -122,8 +132,8 @@ impl IssuerEntry {
     /// An issuer speaks for its own domain. Only a list of public suffixes shows which parent domain has the same
     /// owner. So an equal, parent or child domain is accepted, and any other must be allowed explicitly.
     fn related(&mut self, subject: &str, name: &IssuerName) -> Result<(), Wrong> {
-        let rest = name.as_str().split_once("//").map_or("", |(_, rest)| rest);
-        let issuer = rest.split(['/', ':']).next().unwrap_or_default();
+        let url = Url::parse(name.as_str()).ok();
+        let issuer = url.as_ref().map(host_of).unwrap_or_default();
         let below = |lower: &str, upper: &str| {
             lower.strip_suffix(upper).is_some_and(|front| front.ends_with('.')) && upper.contains('.')
         };
@@ -136,6 +146,11 @@ impl IssuerEntry {
              `unrelated_subject_domain = true`"
         ))
     }
+}
+
+/// Both spellings, if there are two.
+fn either(written: String, normal: String) -> Vec<String> {
+    if written == normal { vec![normal] } else { vec![written, normal] }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

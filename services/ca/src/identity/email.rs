@@ -1,25 +1,37 @@
 //! Issuers that identify people by their email address.
 
-use crate::claims::VerifiedClaims;
+use crate::claims::{ClaimPath, VerifiedClaims};
 use crate::refusal::TokenRefusal;
 use chancery_verify::certificate::Identity;
+use std::borrow::Cow;
 
 /// Longest address (RFC 5321 §4.5.3.1.3, without the angle brackets).
 const MAX_ADDRESS_BYTES: usize = 254;
 /// Longest local part (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_BYTES: usize = 64;
 
-/// Returns the address. The issuer must have verified it, unless `accept_unverified` is set.
-pub(super) fn identity(claims: &VerifiedClaims, accept_unverified: bool) -> Result<Identity, TokenRefusal> {
-    let email = claims.text("email").ok_or_else(|| TokenRefusal::missing("email"))?;
+/// Returns the address, from `email` or the claim `address`. The issuer must have verified it, unless `accept_unverified` is
+/// set.
+pub(super) fn identity(
+    claims: &VerifiedClaims,
+    address: Option<&ClaimPath>,
+    accept_unverified: bool,
+) -> Result<Identity, TokenRefusal> {
+    let email = match address {
+        None => claims.text("email").map(Cow::Borrowed).ok_or_else(|| TokenRefusal::missing("email")),
+        Some(path) => {
+            let found = claims.rendered(path)?.filter(|text| !text.is_empty());
+            found.ok_or_else(|| TokenRefusal::missing(path.as_str().to_owned()))
+        }
+    }?;
     // Only the boolean counts: "true" as text comes from issuers that copy it from a field that users can edit.
     if !accept_unverified && !claims.is_true("email_verified") {
         return Err(TokenRefusal::EmailUnverified);
     }
-    if !is_address(email) {
+    if !is_address(&email) {
         return Err(TokenRefusal::EmailMalformed);
     }
-    Ok(Identity::Email(email.to_owned()))
+    Ok(Identity::Email(email.into_owned()))
 }
 
 /// Returns whether this is a plain address: an `rfc822Name` can hold it, and people read it in only one way. No

@@ -32,6 +32,8 @@ use std::collections::BTreeMap;
 pub enum IssuerKind {
     /// A person, by an email address that the issuer has verified.
     Email {
+        /// The claim that has the address, if it is not `email`. `email_verified` says nothing of another claim.
+        address_claim: Option<ClaimPath>,
         /// The claim that names the issuer in the certificate. For an issuer that signs people in at other providers
         /// and names them.
         issuer_claim: Option<ClaimPath>,
@@ -80,7 +82,7 @@ impl IssuerKind {
     #[must_use]
     pub const fn challenge_claim(&self) -> &'static str {
         match self {
-            Self::Email { .. } => "email",
+            Self::Email { address_claim: None, .. } => "email",
             _ => "sub",
         }
     }
@@ -90,12 +92,12 @@ impl IssuerKind {
         let mut issuer = claims.issuer().to_owned();
         let mut extensions = BTreeMap::new();
         let identity = match self {
-            Self::Email { issuer_claim, accept_unverified } => {
+            Self::Email { address_claim, issuer_claim, accept_unverified } => {
                 if let Some(path) = issuer_claim {
                     let named = claims.rendered(path)?.filter(|name| !name.is_empty());
                     issuer = named.ok_or_else(|| TokenRefusal::missing(path.as_str().to_owned()))?.into_owned();
                 }
-                email::identity(claims, *accept_unverified)?
+                email::identity(claims, address_claim.as_ref(), *accept_unverified)?
             }
             Self::Uri { subject_domain } => uri::identity(claims, subject_domain)?,
             Self::Username { subject_domain } => username::identity(claims, subject_domain)?,

@@ -16,6 +16,10 @@ use chancery_verify::extension::Claim;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+/// Extensions with a free text for people, which no rule about a signer should depend on. Their authors may write what they
+/// like, for example a tab in the name of a workflow.
+const DECORATIVE: [Claim; 2] = [Claim::GithubWorkflowName, Claim::DeploymentEnvironment];
+
 /// Why templates do not describe a provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProvider {
@@ -99,11 +103,19 @@ impl Provider {
         uri::name(&self.subject.render(claims, uri::encode)?)
     }
 
-    /// Returns the other contents of the certificate. A template with an empty result adds nothing.
+    /// Returns the other contents of the certificate. A template with an empty result adds nothing, and neither does a
+    /// decorative text that does not fit: Fulcio takes such a token, whatever the text is.
     pub(super) fn extensions(&self, claims: &VerifiedClaims) -> Result<BTreeMap<Claim, String>, TokenRefusal> {
         let mut values = BTreeMap::new();
         for (claim, template) in &self.extensions {
-            let value = template.render(claims, |value| Cow::Borrowed(value))?;
+            let value = match template.render(claims, |value| Cow::Borrowed(value)) {
+                Err(TokenRefusal::ClaimUnfit { claim: unfit })
+                    if DECORATIVE.contains(claim) && claims.is_text(&unfit) =>
+                {
+                    continue;
+                }
+                value => value?,
+            };
             if !value.is_empty() {
                 values.insert(*claim, value);
             }

@@ -2,6 +2,7 @@
 
 use crate::claims::VerifiedClaims;
 use crate::refusal::TokenRefusal;
+use chancery_address::host_of;
 use chancery_verify::certificate::Identity;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -16,9 +17,8 @@ pub(super) fn identity(claims: &VerifiedClaims, subject_domain: &str) -> Result<
     let Ok(domain) = Url::parse(subject_domain) else { return Err(outside) };
     let identity = name(claims.subject())?;
     let within = Url::parse(identity.as_str()).is_ok_and(|subject| {
-        let same = |of: fn(&Url) -> Option<String>| of(&subject).is_some() && of(&subject) == of(&domain);
-        same(|url| Some(url.scheme().to_owned()))
-            && same(|url| url.host_str().map(str::to_owned))
+        subject.scheme() == domain.scheme()
+            && subject.host_str() == Some(host_of(&domain))
             && subject.port_or_known_default() == domain.port_or_known_default()
     });
     if within { Ok(identity) } else { Err(outside) }

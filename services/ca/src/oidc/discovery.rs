@@ -4,8 +4,9 @@
 //! stricter than the standard: no document, however it was made, can send the server to another host.
 
 use super::{Fetch, InvalidIssuer, TokenRefusal};
+use chancery_address::{host_of, is_this_machine};
 use serde::Deserialize;
-use url::{Host, Origin, Url};
+use url::{Origin, Url};
 
 /// Where to find an issuer's keys.
 #[derive(Debug, Clone)]
@@ -64,7 +65,7 @@ impl IssuerUrl {
 
     /// The host that is asked.
     pub(super) fn host(&self) -> &str {
-        self.document.host_str().unwrap_or_default()
+        host_of(&self.document)
     }
 
     /// Returns the URL of the keys from a discovery document.
@@ -76,7 +77,7 @@ impl IssuerUrl {
         let keys = Url::parse(&document.jwks_uri).map_err(|_| InvalidIssuer::NotADocument)?;
         let listed = keys.scheme() == "https"
             && keys.port().is_none()
-            && keys.host_str().is_some_and(|host| jwks_hosts.iter().any(|listed| listed == host));
+            && jwks_hosts.iter().any(|listed| listed == host_of(&keys));
         // Opaque origins, such as that of a data URL, equal no other origin.
         let allowed = keys.origin() == self.origin || listed;
         let anonymous = keys.username().is_empty() && keys.password().is_none();
@@ -93,18 +94,8 @@ fn parse(text: &str, allow_loopback_http: bool) -> Result<Url, InvalidIssuer> {
     if !plain || url.host().is_none() || text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
         return Err(malformed());
     }
-    let secure = url.scheme() == "https" || (url.scheme() == "http" && allow_loopback_http && is_loopback(&url));
+    let secure = url.scheme() == "https" || (url.scheme() == "http" && allow_loopback_http && is_this_machine(&url));
     if secure { Ok(url) } else { Err(InvalidIssuer::Insecure { url: text.to_owned() }) }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        // RFC 6761 §6.3: resolvers must answer this name with loopback addresses only.
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@
 use super::{Acceptance, CertificateLog, LogError, Submission};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::BytesMut;
+use chancery_outbound::AuthoritiesError;
 use chancery_verify::sct::{self, SignedCertificateTimestamp};
 use chancery_verify::{PublicKey, Timestamp};
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Duration;
 use url::Url;
 
@@ -40,6 +42,9 @@ pub enum InvalidLog {
     /// TLS cannot be set up.
     #[error("no TLS: {0}")]
     Tls(#[from] reqwest::Error),
+    /// The certificates of the log's server cannot be used.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
 }
 
 /// A log that is reached over HTTP.
@@ -74,8 +79,17 @@ impl HttpLog {
     /// # Errors
     /// [`InvalidLog`] if nothing can be appended to the URL.
     pub fn new(url: &Url, key: PublicKey) -> Result<Self, InvalidLog> {
+        Self::trusting(url, key, None)
+    }
+
+    /// As [`Self::new`]. If a file in PEM is given, its certificates are trusted for the server, and no other authority.
+    ///
+    /// # Errors
+    /// [`InvalidLog`] also if the file cannot be used.
+    pub fn trusting(url: &Url, key: PublicKey, authorities: Option<&Path>) -> Result<Self, InvalidLog> {
         let base = chancery_outbound::base(url).ok_or_else(|| InvalidLog::Url { url: url.clone() })?;
-        let client = chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE).build()?;
+        let client = chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE);
+        let client = chancery_outbound::trusting_file(client, authorities)?.build()?;
         Ok(Self { client, url: base, key })
     }
 

@@ -167,7 +167,8 @@ pub(crate) struct World {
     pub(crate) router: Router,
 }
 
-pub(crate) const EMAIL_KIND: IssuerKind = IssuerKind::Email { issuer_claim: None, accept_unverified: false };
+pub(crate) const EMAIL_KIND: IssuerKind =
+    IssuerKind::Email { address_claim: None, issuer_claim: None, accept_unverified: false };
 
 pub(crate) fn email_issuer() -> IssuerSettings {
     IssuerSettings::new(ISSUER, EMAIL_KIND)

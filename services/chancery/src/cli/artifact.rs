@@ -4,8 +4,8 @@
 //! here with the trust root, from its own bytes, its inclusion proof and its checkpoint ([`verdict`]). So a server cannot
 //! invent a signature. It can hide one: that nobody signed is only its word.
 
-mod evidence;
-mod outcome;
+pub(super) mod evidence;
+pub(super) mod outcome;
 mod verdict;
 
 use super::{

@@ -2,7 +2,7 @@
 
 use crate::{
     configuration::{Configuration, TilesTable},
-    issuers::ConfiguredIssuers,
+    issuers::{ConfiguredIssuers, open_to_all},
     role::Role,
     serve::{Prepared, missing_tls},
 };
@@ -108,20 +108,15 @@ fn server_summary(configuration: &Configuration, prepared: &Prepared) -> anyhow:
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{role:9} {}", prepared.addresses.url(role)?.as_str());
     }
+    if let Some(url) = prepared.addresses.own_rekor2() {
+        let _ = writeln!(text, "rekor2    {}", url.as_str());
+    }
     if !prepared.access.rules.is_empty() {
         let _ = writeln!(text, "writes    rules: {}", prepared.access.rules.len());
     }
     text.push('\n');
     Ok(text)
 }
-
-/// Services that give tokens to everyone, who their users are, and the condition that keeps others out.
-const PUBLIC: [(&str, &str, &str); 4] = [
-    ("https://token.actions.githubusercontent.com", "any workflow on github.com", "repository_owner"),
-    ("https://gitlab.com", "any pipeline on gitlab.com", "namespace_path"),
-    ("https://agent.buildkite.com", "any job of Buildkite", "organization_slug"),
-    ("https://accounts.google.com", "any Google account", "hd"),
-];
 
 /// A copy of entries that are for readers.
 fn unprotected(tiles: &TilesTable) -> String {
@@ -131,16 +126,9 @@ fn unprotected(tiles: &TilesTable) -> String {
     )
 }
 
-/// A setting that is probably a mistake: a service that is open to everyone, without a condition. `may` is what its users do.
+/// A setting that is probably a mistake. `may` is what the users of the service do.
 fn warning(settings: &IssuerSettings, may: &str) -> Option<String> {
-    let (url, who, claim) = PUBLIC.into_iter().find(|(url, ..)| *url == settings.name.as_str())?;
-    // The preset of GitLab has these two itself: they say that the pipeline is one of gitlab.com, and not whose.
-    let is_limited = settings.conditions.iter().any(|condition| {
-        condition.claim.to_string() != "ref_type" && condition.any_of.iter().all(|value| value != "gitlab.com/*")
-    });
-    (!is_limited).then(|| {
-        format!("warning: {url}: {who} {may}; to accept only your own, add `require = {{ {claim} = \"…\" }}`\n")
-    })
+    open_to_all(settings, may).map(|warning| format!("warning: {warning}\n"))
 }
 
 /// One issuer in a few lines.

@@ -55,6 +55,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     search: instance::SearchArguments,
     #[command(flatten)]
+    events: instance::EventArguments,
+    #[command(flatten)]
     tiles: instance::TilesArguments,
     #[command(flatten)]
     witnesses: instance::WitnessArguments,
@@ -84,6 +86,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         rekor_v1,
         rekor_v2,
         search,
+        events,
         authority,
         timestamps,
         tuf,
@@ -98,6 +101,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         rekor_v1: &rekor_v1,
         rekor_v2: &rekor_v2,
         search: &search,
+        events: &events,
         authority: &authority,
         timestamps: &timestamps,
         tuf: &tuf,

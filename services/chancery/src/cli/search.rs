@@ -6,11 +6,12 @@
 //! Exit codes: 0 something matches; 1 nothing does; 2 the arguments are wrong, or the server refuses the question; 3 there is
 //! no answer.
 //!
-//! [`rebuild`] and [`check`] are about the index itself, in the database of a server.
+//! [`rebuild`] and [`check`] are about the index itself, in the database of a server. [`follow`] makes one of a log elsewhere.
 
 mod answer;
 mod check;
-mod filters;
+pub(super) mod filters;
+mod follow;
 mod rebuild;
 pub(super) mod server;
 
@@ -54,7 +55,8 @@ const PAGE_OF_CERTIFICATES: u64 = 200;
   chancery search --certificates --unused --issuer https://issuer.example.org --all
   chancery search --kind dsse --url https://log.acme.example --token-file /run/auditor/token
   chancery search check --data ./chancery-dev
-  chancery search rebuild --data ./chancery-dev",
+  chancery search rebuild --data ./chancery-dev
+  chancery search follow https://rekor.example.org --database rekor.db --key rekor.pub",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
 )]
@@ -77,6 +79,7 @@ pub(super) struct Arguments {
 enum Verb {
     Rebuild(rebuild::Arguments),
     Check(check::Arguments),
+    Follow(Box<follow::Arguments>),
 }
 
 /// What is answered, and how it is shown.
@@ -136,6 +139,7 @@ async fn maintain(verb: &Verb) -> ExitCode {
     let done = match verb {
         Verb::Rebuild(arguments) => rebuild::run(arguments).await,
         Verb::Check(arguments) => check::run(arguments).await,
+        Verb::Follow(arguments) => return follow::run(arguments).await,
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

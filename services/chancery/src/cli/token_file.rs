@@ -1,10 +1,12 @@
 //! `--token-file`: the token with which a command reads entries from a server that shows them to readers only.
 
-use crate::loopback::is_loopback;
 use anyhow::{Context as _, ensure};
+use chancery_address::is_this_machine;
+use chancery_log_client::Token;
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use url::Url;
 
@@ -20,12 +22,17 @@ impl TokenFile {
     pub(super) fn for_server(file: &Path, url: &str) -> anyhow::Result<Self> {
         let parsed = Url::parse(url).with_context(|| format!("{url} is not a URL"))?;
         ensure!(
-            parsed.scheme() == "https" || is_loopback(&parsed),
+            parsed.scheme() == "https" || is_this_machine(&parsed),
             "a token is sent over https, or to this machine, and {url} is neither; leave out --token-file, or use https"
         );
         let token = Self(file.to_owned());
         token.read().map_err(anyhow::Error::msg)?;
         Ok(token)
+    }
+
+    /// The same for the requests to a log.
+    pub(super) fn into_token(self) -> Token {
+        Arc::new(move || self.read())
     }
 
     /// The token.

@@ -27,6 +27,7 @@ mod work;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
+pub(super) use evidence::WitnessArguments;
 pub(super) use files::{OwnedArtifact, artifact};
 pub(super) use trust::TrustArguments;
 

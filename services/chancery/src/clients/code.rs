@@ -3,7 +3,7 @@
 use super::Facts;
 
 pub(super) fn js(facts: &Facts) -> String {
-    let Facts { url, mirror, issuer, .. } = facts;
+    let Facts { ca_url, rekor_url, mirror, issuer, .. } = facts;
     format!(
         "# Once per directory
 {}
@@ -27,7 +27,7 @@ npx sigstore verify artifact.sigstore.json --blob-file artifact \\
   --tuf-mirror-url {mirror} --tuf-root-path root.json --tuf-cache-path \"$PWD/tuf-cache\"
 
 # Command line: statements, into Rekor v1; with CI=true it takes the token from $SIGSTORE_ID_TOKEN
-CI=true npx sigstore attest statement.json --output-file statement.sigstore.json --fulcio-url {url} --rekor-url {url}
+CI=true npx sigstore attest statement.json --output-file statement.sigstore.json --fulcio-url {ca_url} --rekor-url {rekor_url}
 npx sigstore verify statement.sigstore.json --certificate-identity-email WHO --certificate-issuer {issuer} \\
   --tuf-mirror-url {mirror} --tuf-root-path root.json --tuf-cache-path \"$PWD/tuf-cache\"
 
@@ -44,12 +44,12 @@ await verify(JSON.parse(readFileSync('artifact.sigstore.json', 'utf8')), readFil
 }
 
 pub(super) fn go(facts: &Facts) -> String {
-    let Facts { url, mirror, issuer, .. } = facts;
+    let Facts { files, mirror, issuer, .. } = facts;
     format!(
         "# Once per directory
 {}
 # Command line (sigstore-go's examples)
-curl -fsS {url}/trust/signing_config.json -o signing_config.json
+curl -fsS {files}/signing_config.json -o signing_config.json
 sigstore-go-signing -signing-config signing_config.json -rekor -tsa -id-token \"$SIGSTORE_ID_TOKEN\" artifact \\
   | sed -n '/^{{/,$p' > artifact.sigstore.json
 sigstore-go-verification -artifact artifact -tufRootURL {mirror} -tufTrustedRoot root.json \\

@@ -30,7 +30,7 @@ fn indented(text: &str, columns: usize) -> String {
 }
 
 fn cosign(facts: &Facts) -> String {
-    let Facts { url, issuer, .. } = facts;
+    let Facts { ca_url, rekor_url, files, issuer, .. } = facts;
     format!(
         "# Once per home directory ($TUF_ROOT, ~/.sigstore/root). Later changes come from the repository.
 {}
@@ -43,15 +43,15 @@ cosign sign-blob --yes --use-signing-config --new-bundle-format --bundle artifac
 cosign verify-blob --new-bundle-format --use-signed-timestamps --bundle artifact.sigstore.json --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
 
 # Statements and images: cosign 2.6 and 3.0 send them to Rekor v1, which this file selects
-curl -fsS {url}/trust/signing_config_rekor_v1.json -o signing_config_rekor_v1.json
+curl -fsS {files}/signing_config_rekor_v1.json -o signing_config_rekor_v1.json
 cosign attest-blob --yes --signing-config signing_config_rekor_v1.json --new-bundle-format \\
   --predicate predicate.json --type slsaprovenance1 --bundle statement.sigstore.json artifact
 cosign verify-blob-attestation --new-bundle-format --bundle statement.sigstore.json --type slsaprovenance1 \\
   --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
 
 # cosign 2.4 and 2.5 sign by URL
-cosign sign-blob --yes --fulcio-url {url} --rekor-url {url} --oidc-issuer {issuer} --bundle artifact.cosign.json artifact
-cosign verify-blob --rekor-url {url} --bundle artifact.cosign.json --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
+cosign sign-blob --yes --fulcio-url {ca_url} --rekor-url {rekor_url} --oidc-issuer {issuer} --bundle artifact.cosign.json artifact
+cosign verify-blob --rekor-url {rekor_url} --bundle artifact.cosign.json --certificate-identity WHO --certificate-oidc-issuer {issuer} artifact
 ",
         initialize("cosign", facts)
     )
@@ -111,7 +111,7 @@ spec:
 }
 
 fn kyverno_cluster_policy(facts: &Facts) -> String {
-    let Facts { url, issuer, .. } = facts;
+    let Facts { rekor_url, issuer, .. } = facts;
     let timestamps = match facts.timestamps.as_str() {
         "" => String::new(),
         chain => format!("              tsaCertChain: |-\n{}", indented(chain, 16)),
@@ -140,7 +140,7 @@ spec:
             subject: WHO
             roots: |-
 {}            rekor:
-              url: {url}
+              url: {rekor_url}
               pubkey: |-
 {}            ctlog:
               pubkey: |-
@@ -152,7 +152,7 @@ spec:
 }
 
 fn policy_controller(facts: &Facts) -> String {
-    let Facts { url, mirror, issuer, .. } = facts;
+    let Facts { ca_url, rekor_url, mirror, issuer, .. } = facts;
     format!(
         "# Verifies signatures as cosign 2 attaches them by default, and as cosign 3 does with --new-bundle-format=false
 # --use-signing-config=false and the URLs. For bundles, policy-controller (up to 0.15) finds no log in a TrustRoot.
@@ -174,13 +174,13 @@ spec:
   - glob: \"REGISTRY/**\"
   authorities:
   - keyless:
-      url: {url}
+      url: {ca_url}
       trustRootRef: chancery
       identities:
       - issuer: {issuer}
         subject: WHO
     ctlog:
-      url: {url}
+      url: {rekor_url}
       trustRootRef: chancery
 ",
         facts.root_base64()
@@ -224,7 +224,7 @@ spec:
 /// gitsign verifies commits with the trusted root, and signs with keys in files of their own. The repository has both, but
 /// gitsign does not look for the keys where its `initialize` puts them.
 fn gitsign(facts: &Facts) -> String {
-    let Facts { url, mirror, issuer, .. } = facts;
+    let Facts { ca_url, rekor_url, mirror, issuer, .. } = facts;
     let file = |name: &str, contents: &str| format!("cat > ~/.sigstore/chancery/{name} <<'EOF'\n{contents}EOF\n");
     let keys = [("fulcio.pem", &facts.chain), ("rekor.pub", &facts.rekor), ("ctfe.pub", &facts.ct)];
     let files: String = keys.into_iter().map(|(name, contents)| file(name, contents)).collect();
@@ -237,8 +237,8 @@ mkdir -p ~/.sigstore/chancery
 git config --global gpg.format x509
 git config --global gpg.x509.program gitsign
 git config --global commit.gpgsign true
-git config --global gitsign.fulcio {url}
-git config --global gitsign.rekor {url}
+git config --global gitsign.fulcio {ca_url}
+git config --global gitsign.rekor {rekor_url}
 git config --global gitsign.rekorMode offline
 git config --global gitsign.issuer {issuer}
 

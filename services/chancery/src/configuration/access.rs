@@ -90,15 +90,7 @@ impl LogTable {
 
 impl AllowTable {
     fn check(&self) -> anyhow::Result<()> {
-        for kind in &self.kinds {
-            let mut known: Vec<&str> = EntryKind::ALL.into_iter().map(EntryKind::name).collect();
-            known.dedup();
-            ensure!(
-                known.contains(&kind.as_str()),
-                "no entry is of the kind {kind:?}; write one of {}",
-                known.join(", ")
-            );
-        }
+        check_kinds(&self.kinds)?;
         let names_certificates = self.own_certificates || !self.authorities.is_empty();
         let names_identities = self.issuer.is_some() || self.identity.is_some();
         ensure!(
@@ -141,6 +133,16 @@ impl AllowTable {
         };
         Ok(Rule { kinds: self.kinds.clone(), signers })
     }
+}
+
+/// Refuses kinds of which no entry is.
+pub(super) fn check_kinds(kinds: &[String]) -> anyhow::Result<()> {
+    let mut known: Vec<&str> = EntryKind::ALL.into_iter().map(EntryKind::name).collect();
+    known.dedup();
+    for kind in kinds {
+        ensure!(known.contains(&kind.as_str()), "no entry is of the kind {kind:?}; write one of {}", known.join(", "));
+    }
+    Ok(())
 }
 
 fn contents(file: &Path) -> anyhow::Result<Vec<u8>> {

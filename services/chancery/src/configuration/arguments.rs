@@ -21,7 +21,9 @@ impl Configuration {
             Ok((role, url))
         });
         let urls = urls.into_iter().collect::<anyhow::Result<_>>()?;
-        Addresses::configured(BaseUrl::parse(&self.url)?, urls)
+        let rekor2 = self.log.rekor2_url.as_deref().map(BaseUrl::parse).transpose().context("[log] rekor2_url")?;
+        let addresses = Addresses::configured(BaseUrl::parse(&self.url)?, urls, rekor2)?;
+        Ok(addresses.trusting(self.log.ct_log_ca.clone()))
     }
 
     /// The issuer where users without a token sign in. Tokens must name it exactly, so its text is not changed.
@@ -51,6 +53,7 @@ impl Configuration {
         TransparencyArguments {
             ct_log_url: self.log.ct_log_url.clone(),
             ct_log_key: self.log.ct_log_key.clone(),
+            ct_log_ca: self.log.ct_log_ca.clone(),
             ct_log_accepts: self.log.ct_log_accepts.clone(),
             unlogged: self.log.insecure_without_certificate_log,
         }
@@ -95,6 +98,7 @@ impl Configuration {
                 endpoint: tiles.endpoint.clone(),
                 region: tiles.region.clone(),
                 credentials: tiles.credentials.clone(),
+                authorities: tiles.ca_file.clone(),
             },
         })
     }

@@ -1,9 +1,13 @@
 //! Where an instance is reached: the URL of each role, and the names its logs have because of it.
 
 use crate::role::Role;
-use anyhow::Context as _;
-use chancery_trust::BaseUrl;
-use std::{collections::BTreeMap, net::SocketAddr};
+use anyhow::{Context as _, ensure};
+use chancery_trust::{BaseUrl, log_name};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// URLs and names. The names must stay the same for one data directory.
 #[derive(Clone)]
@@ -16,6 +20,10 @@ pub(crate) struct Addresses {
     base: BaseUrl,
     /// Without trailing slash.
     urls: BTreeMap<Role, BaseUrl>,
+    /// That of the first Rekor v2 log, where it has a host of its own.
+    rekor2: Option<BaseUrl>,
+    /// A file with the certificates of the logs' server, for the processes of other roles. `None`: the system's authorities.
+    log_authorities: Option<PathBuf>,
 }
 
 impl Addresses {
@@ -23,14 +31,39 @@ impl Addresses {
     pub(crate) fn loopback(listening: SocketAddr) -> anyhow::Result<Self> {
         let url = BaseUrl::parse(&format!("http://{listening}"))?;
         let urls = Role::ALL.into_iter().map(|role| (role, url.clone())).collect();
-        Ok(Self { host: listening.ip().to_string(), ct_path: "/ct/dev", base: url, urls })
+        Ok(Self {
+            host: listening.ip().to_string(),
+            ct_path: "/ct/dev",
+            base: url,
+            urls,
+            rekor2: None,
+            log_authorities: None,
+        })
     }
 
-    /// As a configuration says. The logs are named after the host of their URL.
-    pub(crate) fn configured(base: BaseUrl, urls: BTreeMap<Role, BaseUrl>) -> anyhow::Result<Self> {
+    /// As a configuration says. The logs are named after the host of their URL; `rekor2` is that of the Rekor v2 log, where it has
+    /// one of its own.
+    pub(crate) fn configured(
+        base: BaseUrl,
+        urls: BTreeMap<Role, BaseUrl>,
+        rekor2: Option<BaseUrl>,
+    ) -> anyhow::Result<Self> {
         let logs = urls.get(&Role::Log).context("the logs have no URL")?;
-        let host = logs.log_name().context("url of log")?.to_string();
-        Ok(Self { host, ct_path: "/ct/main", base, urls })
+        let host = log_name(logs).context("url of log")?.to_string();
+        if let Some(url) = &rekor2 {
+            let name = log_name(url).context("[log] rekor2_url")?.to_string();
+            ensure!(
+                name != host,
+                "[log] rekor2_url: {name} is the name of the Rekor v1 log, from which the Rekor v2 log is to be told apart; choose \
+                 another host name, or remove rekor2_url"
+            );
+        }
+        Ok(Self { host, ct_path: "/ct/main", base, urls, rekor2, log_authorities: None })
+    }
+
+    /// The same, with a file with the certificates that are trusted for the logs' server.
+    pub(crate) fn trusting(self, log_authorities: Option<PathBuf>) -> Self {
+        Self { log_authorities, ..self }
     }
 
     /// The URL of the instance.
@@ -41,6 +74,29 @@ impl Addresses {
     /// Where clients reach a role.
     pub(crate) fn url(&self, role: Role) -> anyhow::Result<&BaseUrl> {
         self.urls.get(&role).with_context(|| format!("{role} has no URL"))
+    }
+
+    /// The file with the certificates that are trusted for the logs' server, if it is not the system's authorities.
+    pub(super) fn log_authorities(&self) -> Option<&Path> {
+        self.log_authorities.as_deref()
+    }
+
+    /// The URL of the first Rekor v2 log, where it has a host of its own.
+    pub(crate) const fn own_rekor2(&self) -> Option<&BaseUrl> {
+        self.rekor2.as_ref()
+    }
+
+    /// Where clients reach the first Rekor v2 log.
+    pub(super) fn rekor2_url(&self) -> anyhow::Result<&BaseUrl> {
+        self.rekor2.as_ref().map_or_else(|| self.url(Role::Log), Ok)
+    }
+
+    /// Its name: the host of that URL.
+    pub(super) fn rekor2_host(&self) -> anyhow::Result<String> {
+        match &self.rekor2 {
+            Some(url) => Ok(log_name(url)?.to_string()),
+            None => Ok(self.host.clone()),
+        }
     }
 
     /// Where clients post requests for timestamps, whichever process answers them.

@@ -324,7 +324,7 @@ pub(super) fn router(authority: &Arc<CertificateAuthority>, metrics: Option<&Met
 
 /// The issuer of this server itself.
 pub(crate) fn development_issuer(url: &str) -> IssuerSettings {
-    let kind = IssuerKind::Email { issuer_claim: None, accept_unverified: false };
+    let kind = IssuerKind::Email { address_claim: None, issuer_claim: None, accept_unverified: false };
     let access = Access { loopback_http: true, ..Access::default() };
     IssuerSettings { audiences: vec![issuer::DEFAULT_AUDIENCE.to_owned()], access, ..IssuerSettings::new(url, kind) }
 }

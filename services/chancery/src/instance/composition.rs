@@ -14,6 +14,7 @@ use super::{
     clock::GuardedClock,
     ct_shards::{self, CtShards, RotatedCt},
     description::Answering,
+    events::EventSettings,
     log_keys::LogKeys,
     logs::{Logs, Opening},
     readiness::{self, Checked},
@@ -58,6 +59,7 @@ use tokio::task::JoinHandle;
 /// What the options ask for, read and checked.
 pub(crate) struct Choices<'a> {
     pub(crate) access: AccessSettings,
+    pub(crate) events: Option<EventSettings>,
     pub(crate) tiles: Option<Destination>,
     pub(crate) witnesses: WitnessChoices,
     pub(crate) transparency: transparency::Settings,
@@ -129,7 +131,7 @@ impl Instance {
         let metrics = choices.operations.metrics(running.as_ref(), &access, clock)?;
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref(), audit.clone()).await?;
-        let (search, following) = Common::search(logs.as_ref(), &choices, &access, metrics.as_ref())?.unzip();
+        let (search, following) = Common::search(logs.as_ref(), &mut choices, &access, metrics.as_ref())?.unzip();
         let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
@@ -142,8 +144,8 @@ impl Instance {
         };
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), clock, &statuses)?);
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
-        background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()).chain(following));
-        background.extend(access.into_background());
+        background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()));
+        background.extend(following.into_iter().flatten().chain(access.into_background()));
         let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
         assembly.add(Role::Log, common.answering_logs(logs.as_ref(), metrics.as_ref())?);
         assembly.add(Role::Log, search.as_ref().map(|search| search.part(trust_files.clone(), clock)));
@@ -297,16 +299,15 @@ impl<'a> Common<'a> {
         Ok(Some((routes, logs.checks(self.setup.check_command.clone()))))
     }
 
-    /// The search index of the logs, where they are this process's, unless it is switched off; and the task that follows them.
+    /// The search index of the logs, where they are this process's, unless it is switched off; and the tasks that follow them.
     fn search(
         logs: Option<&Logs>,
-        choices: &Choices<'_>,
+        choices: &mut Choices<'_>,
         access: &Access,
         metrics: Option<&Metrics>,
-    ) -> anyhow::Result<Option<(Search, JoinHandle<()>)>> {
+    ) -> anyhow::Result<Option<(Search, Vec<JoinHandle<()>>)>> {
         let Some(logs) = logs.filter(|_| !choices.search.disabled) else { return Ok(None) };
-        let readers = access.log.readers.clone();
-        Search::start(logs.database(), logs.running.clone(), readers, metrics).map(Some)
+        Search::start(logs, access.log.readers.clone(), choices.events.take(), metrics).map(Some)
     }
 
     /// What follows the rotation of the certificate logs' keys in this process; `issuing` is its authority.
@@ -391,8 +392,8 @@ impl<'a> Common<'a> {
         audit: Option<Arc<AuditLog>>,
     ) -> anyhow::Result<Option<Tuf>> {
         let Some(files) = files else { return Ok(None) };
-        let (data, clock, random) = (self.setup.data, Arc::clone(&self.guard), &*self.random);
-        Tuf::start(data, choices.tuf, files, clock, random, metrics, audit).await.map(Some)
+        let (clock, random) = (Arc::clone(&self.guard), &*self.random);
+        Tuf::start(self.setup, choices.tuf, files, clock, random, metrics, audit).await.map(Some)
     }
 
     /// The pages for people, unless they are switched off.

@@ -35,7 +35,7 @@ impl ConsoleSettings {
         let roles = Role::ALL.into_iter().filter(|role| setup.roles.contains(role));
         let parts = roles.map(|role| Ok(part(role, setup.addresses.url(role)?.as_str().to_owned())));
         let parts = parts.collect::<anyhow::Result<Vec<_>>>()?;
-        let url = setup.addresses.base().as_str().to_owned();
+        let (url, trust) = (setup.addresses.base().to_string(), setup.addresses.url(Role::Trust)?.to_string());
         let steps = self.first_steps.iter();
         let server = Server {
             organization: setup.organization.to_owned(),
@@ -48,7 +48,7 @@ impl ConsoleSettings {
             security_contact: self.security_contact.clone(),
         };
         let clock = Arc::clone(clock);
-        Ok(Console::new(server, Arc::new(Facts { parts, checks, logs, tuf, clock, url })))
+        Ok(Console::new(server, Arc::new(Facts { parts, checks, logs, tuf, clock, url, trust })))
     }
 }
 
@@ -107,6 +107,8 @@ struct Facts {
     clock: Arc<dyn Clock>,
     /// Of the server.
     url: String,
+    /// Of the role that serves the repository.
+    trust: String,
 }
 
 impl Source for Facts {
@@ -121,7 +123,7 @@ impl Source for Facts {
             at: self.now(),
             parts: parts.collect(),
             logs: logs.iter().map(|log| self.log(log)).collect(),
-            trust: self.tuf.as_deref().and_then(trust_root),
+            trust: self.tuf.as_deref().and_then(|service| trust_root(service, &self.trust)),
         }
     }
 
@@ -166,8 +168,8 @@ impl Facts {
     }
 }
 
-fn trust_root(service: &Service) -> Option<TrustRoot> {
-    let facts = clients::Facts::of(&service.repository())?;
+fn trust_root(service: &Service, url: &str) -> Option<TrustRoot> {
+    let facts = clients::Facts::of(&service.repository(), url)?;
     let metadata = service.status().into_iter().map(|status| Metadata {
         role: status.role.to_string(),
         version: status.version,

@@ -125,6 +125,7 @@ mod tests {
             ("post", "/api/search/digests"),
             ("get", "/api/artifacts/{digest}"),
             ("get", "/api/certificates"),
+            ("get", "/api/search/consistency"),
         ] {
             let operation = &document["paths"][path][method];
             assert_eq!(operation["security"], json!([{ "token": [] }, {}]), "{path}");

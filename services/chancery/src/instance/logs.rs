@@ -32,7 +32,7 @@ use chancery_log::{
     store::Database,
     witnessing::Witnesses,
 };
-use chancery_trust::BaseUrl;
+use chancery_trust::{BaseUrl, log_name};
 use chancery_verify::key::KeyKind;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -122,7 +122,7 @@ impl Opening<'_> {
             path: Box::new(|_| String::new()),
             host: Box::new(|generation| {
                 let url = generation.url.as_deref().context("the generation has no URL")?;
-                Ok(BaseUrl::parse(url)?.log_name()?.to_string())
+                Ok(log_name(&BaseUrl::parse(url)?)?.to_string())
             }),
             witnesses: self.witnesses.rekor2.clone(),
         }
@@ -149,7 +149,7 @@ impl Opening<'_> {
             "--rekor-v2-key names another kind of key than the rekor2 log has. A log keeps its key: leave the option out, or start \
              with a new --data"
         );
-        let host = self.setup.addresses.host.clone();
+        let host = self.setup.addresses.rekor2_host()?;
         let (log, sequencer) = self.log_with(opener, signer, rekor_v2::NAME, host, rekor_v2::scheme, frozen).await?;
         Ok((RekorV2::new(log).accepting_dsse(dsse).restricted(self.access.clone()), sequencer))
     }

@@ -1,9 +1,16 @@
 //! The search index of an instance: it follows the logs that run in this process, in their database. What it says of itself is a
 //! warning and never a failure, because no log depends on it.
 
-use super::{readiness::Checked, running::RunningLogs};
+use super::{
+    events::{self, EventSettings},
+    logs::Logs,
+    readiness::Checked,
+    rekor_shards,
+    running::RunningLogs,
+};
 use crate::role::Role;
 use axum::Router;
+use bytes::Bytes;
 use chancery_daemon::{
     clock::Clock,
     health::{Finding, State},
@@ -12,17 +19,19 @@ use chancery_daemon::{
 use chancery_log::{
     Error, Log, ct,
     reader::{Readers, readers_only},
+    rekor_v1::{self, RekorV1},
     series,
     store::{Database, StoredEntry},
 };
 use chancery_search::{
-    Answer, Asking, Index, LogKind, MAX_ENTRIES, Source, SourceEntry, SourceError, SourceHead, Sources,
+    Answer, Asking, Index, LogKind, MAX_ENTRIES, Source, SourceEntry, SourceError, SourceHead, Sources, Standing,
     State as Following, Status, Trust,
-    store::{PostgresStore, SqliteStore, Store},
+    events::Events,
+    store::{Cursors, PostgresStore, SqliteStore, Store},
 };
 use chancery_trust::{CurrentFiles, FileName, TrustFiles};
 use chancery_verify::{
-    Hash, Rejection,
+    Hash, Rejection, Timestamp,
     merkle::TreeHead,
     trust_root::TrustRoot,
     verifier::{Options, Verifier},
@@ -53,35 +62,51 @@ pub(crate) fn store(database: &Database) -> Arc<dyn Store> {
     }
 }
 
+/// How far events have been delivered, in this database.
+fn cursors(database: &Database) -> Arc<dyn Cursors> {
+    match database {
+        Database::Sqlite(database) => Arc::new(SqliteStore::new(database.clone())),
+        Database::Postgres(database) => Arc::new(PostgresStore::new(database.clone())),
+    }
+}
+
 /// What the entries of the log of this name are.
 pub(crate) fn kind(name: &str) -> LogKind {
     if series::split(name).0 == ct::NAME { LogKind::Certificates } else { LogKind::Rekor }
 }
 
-/// An index that follows the logs of this process.
+/// An index that follows the logs of this process, and events about what it has read.
 pub(super) struct Search {
     index: Index,
     logs: RunningLogs,
     readers: Readers,
+    events: Option<Events>,
 }
 
 impl Search {
-    /// Begins to follow the logs, and those that are made later; only `readers` may ask. The task may be aborted at any moment.
+    /// Begins to follow the logs, and those that are made later, and to tell a receiver of their entries; only `readers` may ask.
+    /// The tasks may be aborted at any moment.
     pub(super) fn start(
-        database: &Database,
-        logs: RunningLogs,
+        logs: &Logs,
         readers: Readers,
+        events: Option<EventSettings>,
         metrics: Option<&Metrics>,
-    ) -> anyhow::Result<(Self, JoinHandle<()>)> {
-        let followed = logs.clone();
-        let source = |log| Arc::new(OwnLog(log)) as Arc<dyn Source>;
-        let sources: Sources = Arc::new(move || followed.logs().into_iter().map(source).collect());
-        let index = Index::new(store(database), sources);
+    ) -> anyhow::Result<(Self, Vec<JoinHandle<()>>)> {
+        let (followed, rekor) = (logs.running.clone(), rekor_shards::rekor(&logs.rekor).clone());
+        let sources: Sources = Arc::new(move || {
+            let source = |log| Arc::new(OwnLog { log, rekor: rekor.clone() }) as Arc<dyn Source>;
+            followed.logs().into_iter().map(source).collect()
+        });
+        let index = Index::new(store(logs.database()), Arc::clone(&sources));
         if let Some(metrics) = metrics {
             measure(metrics, index.clone())?;
         }
-        let task = index.follow();
-        Ok((Self { index, logs, readers }, task))
+        let mut tasks = vec![index.follow()];
+        let cursors = cursors(logs.database());
+        let started = events.map(|events| events::start(events, index.clone(), sources, cursors, metrics));
+        let (events, delivering) = started.transpose()?.unzip();
+        tasks.extend(delivering);
+        Ok((Self { index, logs: logs.running.clone(), readers, events }, tasks))
     }
 
     /// The routes and the checks. Searches verify what they find with the trust files of this process, if it has them.
@@ -90,10 +115,10 @@ impl Search {
         (readers_only(chancery_search::http::router(asking), &self.readers), self.checks())
     }
 
-    /// Whether it follows each log.
+    /// Whether it follows each log, and the receiver of events is told.
     fn checks(&self) -> Checked {
         let (index, logs) = (self.index.clone(), self.logs.clone());
-        Checked::known(move || {
+        let mut checked = Checked::known(move || {
             let status = index.status();
             let finding = |log: Log| {
                 let record = log.record();
@@ -102,7 +127,11 @@ impl Search {
                 Finding::new(Role::Log.name(), format!("{} index", record.name), state)
             };
             logs.logs().into_iter().map(finding).collect()
-        })
+        });
+        if let Some(events) = &self.events {
+            checked.extend(events::checks(events.clone()));
+        }
+        checked
     }
 }
 
@@ -130,7 +159,8 @@ fn trust(files: Option<CurrentFiles>) -> Trust {
     })
 }
 
-fn state_of(status: &Status) -> State {
+/// How following goes, as a check shows it.
+pub(crate) fn state_of(status: &Status) -> State {
     let Status { name, indexed, behind_for, state, .. } = status;
     let complete = format!("searches know the first {indexed} entries of the {name} log");
     match state {
@@ -183,7 +213,11 @@ pub(crate) fn source_entry(entry: StoredEntry) -> SourceEntry {
 }
 
 /// A log of this process.
-struct OwnLog(Log);
+struct OwnLog {
+    log: Log,
+    /// The log of signatures that knows the shards of its series.
+    rekor: RekorV1,
+}
 
 /// The log's error, as the index reports it.
 fn unreadable(error: &Error) -> SourceError {
@@ -193,7 +227,7 @@ fn unreadable(error: &Error) -> SourceError {
 impl OwnLog {
     /// The leaf hash of an entry, which the proofs of the log begin with.
     async fn leaf_hash(&self, index: u64) -> Result<Hash, SourceError> {
-        let entries = self.0.entries(index, 1).await.map_err(|error| unreadable(&error))?;
+        let entries = self.log.entries(index, 1).await.map_err(|error| unreadable(&error))?;
         let missing = || SourceError { reason: format!("it shows no entry {index}") };
         entries.first().map(|entry| entry.leaf_hash).ok_or_else(missing)
     }
@@ -201,37 +235,37 @@ impl OwnLog {
 
 impl Source for OwnLog {
     fn log_id(&self) -> i64 {
-        self.0.record().log_id
+        self.log.record().log_id
     }
 
     fn name(&self) -> String {
-        self.0.record().name.clone()
+        self.log.record().name.clone()
     }
 
     fn kind(&self) -> LogKind {
-        kind(&self.0.record().name)
+        kind(&self.log.record().name)
     }
 
     fn is_ended(&self) -> bool {
-        self.0.is_ended()
+        self.log.is_ended()
     }
 
     fn head(&self) -> Answer<'_, SourceHead> {
         Box::pin(async move {
-            let published = self.0.latest().await.map_err(|error| unreadable(&error))?;
+            let published = self.log.latest().await.map_err(|error| unreadable(&error))?;
             let TreeHead { size, root } = published.tree;
             Ok(SourceHead { size, root, checkpoint: published.note.clone() })
         })
     }
 
     fn open_checkpoint(&self, checkpoint: &str) -> Result<TreeHead, Rejection> {
-        self.0.scheme().open(checkpoint, self.0.signer().public_key())
+        self.log.scheme().open(checkpoint, self.log.signer().public_key())
     }
 
     fn entries(&self, first: u64, end: u64) -> Answer<'_, Vec<SourceEntry>> {
         Box::pin(async move {
             let count = u32::try_from(end.saturating_sub(first).min(MAX_ENTRIES)).unwrap_or(u32::MAX);
-            let entries = self.0.entries(first, count).await.map_err(|error| unreadable(&error))?;
+            let entries = self.log.entries(first, count).await.map_err(|error| unreadable(&error))?;
             Ok(entries.into_iter().map(source_entry).collect())
         })
     }
@@ -239,16 +273,51 @@ impl Source for OwnLog {
     fn inclusion_proof(&self, index: u64, size: u64) -> Answer<'_, Vec<Hash>> {
         Box::pin(async move {
             let leaf_hash = self.leaf_hash(index).await?;
-            self.0.inclusion_proof_at(index, &leaf_hash, size).await.map_err(|error| unreadable(&error))
+            self.log.inclusion_proof_at(index, &leaf_hash, size).await.map_err(|error| unreadable(&error))
         })
     }
 
     fn consistency_proof(&self, old: u64, new: u64) -> Answer<'_, Vec<Hash>> {
-        Box::pin(async move { self.0.consistency_proof(old, new).await.map_err(|error| unreadable(&error)) })
+        Box::pin(async move { self.log.consistency_proof(old, new).await.map_err(|error| unreadable(&error)) })
     }
 
     fn index_of(&self, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
-        Box::pin(async move { self.0.index_of(leaf_hash).await.map_err(|error| unreadable(&error)) })
+        Box::pin(async move { self.log.index_of(leaf_hash).await.map_err(|error| unreadable(&error)) })
+    }
+
+    fn statements_about(&self, terms: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        Box::pin(async move {
+            if series::split(&self.log.record().name).0 != rekor_v1::NAME {
+                return Ok(Vec::new());
+            }
+            self.rekor.attestations_about(terms, count).await.map_err(|error| unreadable(&error))
+        })
+    }
+
+    fn statement<'a>(&'a self, leaf: &'a [u8]) -> Answer<'a, Option<Bytes>> {
+        Box::pin(async move {
+            if series::split(&self.log.record().name).0 != rekor_v1::NAME {
+                return Ok(None);
+            }
+            self.rekor.attestation(leaf).await.map_err(|error| unreadable(&error))
+        })
+    }
+
+    fn standing<'a>(&'a self, index: u64, entry: &'a SourceEntry) -> Answer<'a, Standing> {
+        Box::pin(async move {
+            let record = self.log.record();
+            if series::split(&record.name).0 != rekor_v1::NAME {
+                let log_id = self.log.scheme().log_id(self.log.signer().public_key());
+                return Ok(Standing { log_id, log_index: index, integrated_time: None, promise: None });
+            }
+            let millis = entry.timestamp_ms.and_then(|millis| u64::try_from(millis).ok());
+            let timestamp = Timestamp::from_millis(millis.unwrap_or_default());
+            let standing = self.rekor.standing(record.tree_id, index, &entry.leaf, timestamp).await;
+            let unused = || SourceError { reason: "it is not a shard that is or was written to".to_owned() };
+            let rekor_v1::Standing { log_id, index: log_index, promise } =
+                standing.map_err(|error| unreadable(&error))?.ok_or_else(unused)?;
+            Ok(Standing { log_id, log_index, integrated_time: Some(timestamp.seconds()), promise })
+        })
     }
 }
 

@@ -81,8 +81,17 @@ mod bucket {
     use chancery_keys::aws_credentials::with_credentials;
     use chancery_log::mirror::Destination;
     use clap::Args;
-    use object_store::{BackoffConfig, ClientOptions, RetryConfig, aws::AmazonS3Builder, aws::S3ConditionalPut};
-    use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+    use object_store::{
+        BackoffConfig, ClientOptions, RetryConfig,
+        aws::{AmazonS3Builder, S3ConditionalPut},
+        client::{HttpClient, HttpConnector},
+    };
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+        sync::Arc,
+        time::Duration,
+    };
     use url::Url;
 
     /// A request that is not answered in this time has failed.
@@ -104,6 +113,26 @@ mod bucket {
         /// The file contains `aws_access_key_id = …` and `aws_secret_access_key = …`.
         #[arg(long = "tiles-credentials", help_heading = "Logs", value_name = "FILE", requires = "url")]
         pub(crate) credentials: Option<PathBuf>,
+        /// Trust the certificates in this PEM file for the server, and no other authority
+        #[arg(long = "tiles-ca", help_heading = "Logs", value_name = "FILE", requires = "url")]
+        pub(crate) authorities: Option<PathBuf>,
+    }
+
+    /// Sends the requests to a server whose certificates are named.
+    #[derive(Debug)]
+    struct Trusting(HttpClient);
+
+    impl HttpConnector for Trusting {
+        fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+            Ok(self.0.clone())
+        }
+    }
+
+    impl Trusting {
+        fn new(file: &Path) -> anyhow::Result<Self> {
+            let client = chancery_outbound::client(REQUEST_TIMEOUT, REQUEST_TIMEOUT);
+            Ok(Self(HttpClient::new(chancery_outbound::trusting_file(client, Some(file))?.build()?)))
+        }
     }
 
     impl BucketArguments {
@@ -126,6 +155,9 @@ mod bucket {
             if let Some(endpoint) = &self.endpoint {
                 client = client.with_allow_http(endpoint.scheme() == "http");
                 builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
+            }
+            if let Some(file) = &self.authorities {
+                builder = builder.with_http_connector(Trusting::new(file)?);
             }
             if let Some(path) = &self.credentials {
                 let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;

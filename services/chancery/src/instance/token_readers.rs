@@ -142,7 +142,7 @@ mod tests {
         r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
     fn issuer(url: &str) -> IssuerSettings {
-        let kind = IssuerKind::Email { issuer_claim: None, accept_unverified: false };
+        let kind = IssuerKind::Email { address_claim: None, issuer_claim: None, accept_unverified: false };
         IssuerSettings { keys: KeySource::Static(KEYS.to_owned()), ..IssuerSettings::new(url, kind) }
     }
 

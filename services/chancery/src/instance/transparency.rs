@@ -31,6 +31,9 @@ pub(crate) struct TransparencyArguments {
     /// Public key of the log at --ct-log-url, in PEM; verifies its signed timestamps
     #[arg(long, help_heading = "Certificate log", value_name = "FILE", requires = "ct_log_url")]
     pub(crate) ct_log_key: Option<PathBuf>,
+    /// Trust the certificates in this PEM file for the server at --ct-log-url, and no other authority
+    #[arg(long, help_heading = "Certificate log", value_name = "FILE", requires = "ct_log_url")]
+    pub(crate) ct_log_ca: Option<PathBuf>,
     /// Accept certificates below the root in this PEM file in this server's own certificate log; repeatable
     #[arg(long, help_heading = "Certificate log", value_name = "FILE")]
     pub(crate) ct_log_accepts: Vec<PathBuf>,
@@ -63,12 +66,15 @@ impl TransparencyArguments {
                 let text = fs::read(key).with_context(|| format!("cannot read {}", key.display()))?;
                 let key = PublicKey::from_pem(&text)
                     .with_context(|| format!("{} does not contain a public key in PEM", key.display()))?;
-                let log = Arc::new(HttpLog::new(url, key.clone()).context("cannot use --ct-log-url")?);
-                let url = BaseUrl::parse(url.as_str().trim_end_matches('/')).context("cannot use --ct-log-url")?;
+                let log = HttpLog::trusting(url, key.clone(), self.ct_log_ca.as_deref());
+                let log = Arc::new(log.context("cannot use --ct-log-url")?);
+                let url = BaseUrl::parse(url.as_str()).context("cannot use --ct-log-url")?;
                 Some(Elsewhere { url, key, log })
             }
             _ => None,
         };
+        // The own log, in another process, is reached when the server has started.
+        self.ct_log_ca.as_deref().map_or(Ok(()), chancery_outbound::check_file).context("cannot use --ct-log-ca")?;
         let mut accepted_roots = Vec::new();
         for file in &self.ct_log_accepts {
             let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -93,8 +99,9 @@ pub(super) fn reached(
     generation: u64,
     key: &PublicKey,
 ) -> anyhow::Result<Arc<dyn CertificateLog>> {
-    let url = Url::parse(addresses.ct_url(generation)?.as_str())?;
-    Ok(Arc::new(OwnLog(HttpLog::new(&url, key.clone()).context("cannot use this instance's certificate log")?)))
+    let url = addresses.ct_url(generation)?;
+    let log = HttpLog::trusting(url.url(), key.clone(), addresses.log_authorities());
+    Ok(Arc::new(OwnLog(log.context("cannot use this instance's certificate log")?)))
 }
 
 /// A log whose process looks at the same data directory: what it does not accept yet it will in a moment.

@@ -12,7 +12,7 @@ use crate::{
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;
 use chancery_trust::{
-    BaseUrl, CertificateAuthority, CurrentFiles, Log, Material, Services, SignatureLog, TrustFiles, Validity,
+    BaseUrl, CertificateAuthority, CurrentFiles, Log, Material, Services, SignatureLog, TrustFiles, Validity, log_name,
 };
 use chancery_verify::{PublicKey, certificate::Certificate, note::KeyName, timestamping::Authority};
 use std::{
@@ -61,10 +61,10 @@ impl TrustSources {
     /// A Rekor v2 log as its verifiers know it.
     fn rekor2_log(&self, own: &Trusted<PublicKey>) -> anyhow::Result<Log> {
         let (base_url, name) = match &own.url {
-            None => (self.rekor_url.clone(), KeyName::new(&self.addresses.host)?),
+            None => (self.addresses.rekor2_url()?.clone(), KeyName::new(&self.addresses.rekor2_host()?)?),
             Some(url) => {
                 let url = BaseUrl::parse(url)?;
-                (url.clone(), url.log_name()?)
+                (url.clone(), log_name(&url)?)
             }
         };
         Ok(Log { origin: Some(name), ..log(&base_url, own) })

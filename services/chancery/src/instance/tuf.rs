@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! tuf/                    the repository, as it is served under /tuf/
-//! tuf.json                how long metadata is valid, and keys that are elsewhere; there once the repository has been made
+//! tuf.json                how long metadata is valid, keys that are elsewhere, and the URL; there once the repository has been made
 //! keys/tuf-ROLE.pem       the first key of a role; keys/tuf-ROLE-N.pem one that root version N has brought
 //! ```
 //!
@@ -14,8 +14,8 @@ mod settings;
 
 pub(crate) use settings::{TufArguments, lifetime};
 
-use super::readiness::Checked;
-use crate::{data_directory::DataDirectory, role};
+use super::{Setup, readiness::Checked};
+use crate::role;
 use anyhow::{Context as _, ensure};
 use chancery_ca::audit::AuditLog;
 use chancery_daemon::{
@@ -160,6 +160,17 @@ pub(crate) fn publisher(data: &Path) -> anyhow::Result<Publisher> {
     Ok(Publisher::new(Directory::new(data.join("tuf")), Keys::new(data, BTreeMap::new()), settings.lifetimes()))
 }
 
+/// The URL of the process that serves the repository of a data directory, as its last start has recorded it.
+pub(crate) fn trust_url(data: &Path) -> anyhow::Result<String> {
+    let recorded = Settings::read(data)?.and_then(|settings| settings.url);
+    recorded.with_context(|| {
+        format!(
+            "{} does not record where clients reach its TUF repository; start the server on it once",
+            data.display()
+        )
+    })
+}
+
 /// The repository of a running server.
 pub(super) struct Tuf {
     service: Arc<Service>,
@@ -172,9 +183,10 @@ pub(super) struct Tuf {
 }
 
 impl Tuf {
-    /// Opens the repository, makes it where `data` never had one, and publishes `files`, now and whenever they change.
+    /// Opens the repository, makes it where the data directory never had one, and publishes `files`, now and whenever they
+    /// change.
     pub(super) async fn start(
-        data: &DataDirectory,
+        setup: &Setup<'_>,
         arguments: &TufArguments,
         mut files: CurrentFiles,
         clock: Arc<ClockGuard>,
@@ -182,7 +194,7 @@ impl Tuf {
         metrics: Option<&Metrics>,
         audit: Option<Arc<AuditLog>>,
     ) -> anyhow::Result<Self> {
-        let path = data.path();
+        let path = setup.data.path();
         let made = Settings::read(path)?;
         let directory = Directory::new(path.join("tuf"));
         ensure!(
@@ -193,6 +205,7 @@ impl Tuf {
         let is_new = made.is_none();
         let mut settings = made.unwrap_or_default();
         settings.take_lifetimes(arguments);
+        settings.url = Some(setup.addresses.url(role::Role::Trust)?.to_string());
         if is_new {
             for role in Role::ALL {
                 let uri = arguments.keys.get(&role);

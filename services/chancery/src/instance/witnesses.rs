@@ -9,7 +9,7 @@ use chancery_verify::cosignature::Witness;
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use url::Url;
 
 /// Default time limit for witnesses. Together with the other work for an entry, it is less than a second.
@@ -56,6 +56,8 @@ pub(crate) struct WitnessTable {
     /// URL of the witness, without `/add-checkpoint`.
     #[schemars(with = "String")]
     pub(crate) url: Url,
+    /// File with the certificates, in PEM, that are trusted for the witness's server. Default: the system's authorities.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 const fn default_timeout() -> u64 {
@@ -63,12 +65,17 @@ const fn default_timeout() -> u64 {
 }
 
 impl WitnessesTable {
-    /// Parses and checks it. No request is sent.
+    /// The files that it names.
+    pub(crate) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.witnesses.iter_mut().filter_map(|witness| witness.ca_file.as_mut())
+    }
+
+    /// Parses and checks it, and reads the files that it names. No request is sent.
     pub(crate) fn witnesses(&self) -> anyhow::Result<Witnesses> {
-        let member = |WitnessTable { key, url }: &WitnessTable| {
+        let member = |WitnessTable { key, url, ca_file }: &WitnessTable| {
             let witness =
                 Witness::parse(key).with_context(|| format!("{key:?} is not the verifier key of a witness"))?;
-            let client: Arc<dyn WitnessClient> = Arc::new(HttpWitness::new(url)?);
+            let client: Arc<dyn WitnessClient> = Arc::new(HttpWitness::new(url, ca_file.as_deref())?);
             anyhow::Ok((witness, client))
         };
         let members = self.witnesses.iter().map(member).collect::<anyhow::Result<_>>()?;
@@ -133,7 +140,7 @@ fn witness(text: &str) -> Result<WitnessTable, String> {
     let key = text.strip_suffix(url).and_then(|key| key.strip_suffix('@')).ok_or_else(expected)?;
     Witness::parse(key).map_err(|rejection| rejection.to_string())?;
     let url = Url::parse(url).map_err(|error| error.to_string())?;
-    Ok(WitnessTable { key: key.to_owned(), url })
+    Ok(WitnessTable { key: key.to_owned(), url, ca_file: None })
 }
 
 /// Registers the metrics of the witnesses of `logs`, including logs that start later.

@@ -8,8 +8,9 @@
 use crate::{
     configuration::Configuration,
     instance::{
-        AccessSettings, Addresses, AuthoritySettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments,
-        SearchArguments, TilesPlace, TimestampArguments, TransparencySettings, TufArguments, WitnessChoices,
+        AccessSettings, Addresses, AuthoritySettings, EventSettings, OperationsArguments, RekorV1Arguments,
+        RekorV2Arguments, SearchArguments, TilesPlace, TimestampArguments, TransparencySettings, TufArguments,
+        WitnessChoices,
     },
     issuers::ConfiguredIssuers,
     listening::TlsFiles,
@@ -28,6 +29,7 @@ pub(crate) struct Prepared {
     pub(crate) access: AccessSettings,
     pub(crate) addresses: Addresses,
     pub(crate) authority: AuthoritySettings,
+    pub(super) events: Option<EventSettings>,
     pub(super) oidc_issuer: Option<BaseUrl>,
     pub(super) operations: OperationsArguments,
     pub(super) rekor_v1: RekorV1Arguments,
@@ -57,6 +59,7 @@ impl Prepared {
             access: if has_logs { configuration.log.access()? } else { AccessSettings::default() },
             addresses: configuration.addresses()?,
             authority: configuration.authority()?.settings(ConfiguredIssuers::load(issuers)?),
+            events: if has_logs { configuration.events()? } else { None },
             oidc_issuer: configuration.oidc_issuer()?,
             operations: configuration.operations()?,
             rekor_v1: configuration.rekor_v1()?,

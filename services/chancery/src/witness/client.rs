@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use chancery_log::witnessing::{Answer, Asking, Showing, Unreachable, WitnessClient};
 use chancery_verify::{hash, witness};
 use reqwest::{Response, StatusCode, header};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use url::Url;
 
 /// Time limit for a connection.
@@ -28,15 +28,19 @@ pub(crate) struct HttpWitness {
 }
 
 impl HttpWitness {
-    /// The witness at `url`, the part before `/add-checkpoint`. Nothing is sent yet.
-    pub(crate) fn new(url: &Url) -> anyhow::Result<Self> {
+    /// The witness at `url`, the part before `/add-checkpoint`. The certificates in a file in PEM are trusted for its server,
+    /// if one is given, and no other authority. Nothing is sent yet.
+    pub(crate) fn new(url: &Url, authorities: Option<&Path>) -> anyhow::Result<Self> {
         let base = chancery_outbound::base(url).with_context(|| {
             format!(
                 "{} is not the URL of a witness: expected http(s)://host/path without user, query and fragment",
                 url.host_str().unwrap_or_default()
             )
         })?;
-        let client = chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE).build()?;
+        let client = chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE);
+        let client = chancery_outbound::trusting_file(client, authorities)
+            .with_context(|| format!("cannot use the certificates for the witness at {base}"))?
+            .build()?;
         Ok(Self { client, url: base })
     }
 

@@ -7,7 +7,7 @@
 use super::identities::{Identities, Suspects};
 use super::tree::Tree;
 use super::{Finding, Options, Personality, Report, repeated};
-use crate::personality::{ct, rekor_v1, rekor_v2};
+use crate::personality::{ct, rekor_v2};
 use bytes::Bytes;
 use chancery_verify::checkpoint::{Checkpoint, Scheme};
 use chancery_verify::merkle::{self, Plan, TreeHead};
@@ -85,10 +85,7 @@ pub fn open_checkpoint(note: &[u8], keys: &[PublicKey], personality: Personality
 
 fn scheme_of(origin: &str, personality: Personality) -> Result<Scheme, Rejection> {
     match personality {
-        Personality::RekorV1 => {
-            let (host, tree_id) = origin.rsplit_once(" - ").ok_or(Rejection::CheckpointOrigin)?;
-            rekor_v1::scheme(host, tree_id.parse().map_err(|_| Rejection::CheckpointOrigin)?)
-        }
+        Personality::RekorV1 => Scheme::rekor_v1(origin),
         Personality::RekorV2 => rekor_v2::scheme(origin, 0),
         Personality::Ct => ct::scheme(origin, 0),
     }

@@ -89,6 +89,17 @@ pub(crate) struct ProvenEntry {
     pub(crate) attestation: Option<Bytes>,
 }
 
+/// What the log says about an entry beside its place in the tree of a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// SHA-256 of its shard's key.
+    pub log_id: Hash,
+    /// Over all shards.
+    pub index: u64,
+    /// The signed entry timestamp. Missing where the log is quarantined: it signs nothing.
+    pub promise: Option<Vec<u8>>,
+}
+
 /// What became of a submission.
 #[derive(Debug)]
 pub(crate) enum Submitted {
@@ -240,6 +251,34 @@ impl RekorV1 {
         Ok(found)
     }
 
+    /// What is said about an entry that the caller has read: `leaf`, logged at `timestamp`, at `index` in the tree with this
+    /// number. `None` if no shard that is or was the current one has the tree.
+    pub async fn standing(
+        &self,
+        tree_id: i64,
+        index: u64,
+        leaf: &[u8],
+        timestamp: Timestamp,
+    ) -> Result<Option<Standing>, Error> {
+        let Some((span, shard)) = self.shards.place_of_tree(tree_id).await? else { return Ok(None) };
+        let (log_id, index) = (shard.log_id, span.first + index);
+        let promise = Promise { body: leaf, integrated_time: timestamp.seconds(), log_id: &log_id, log_index: index };
+        let is_quarantined = shard.log.quarantine().is_some();
+        let promise = if is_quarantined { None } else { Some(sign(&shard, &promise).await?) };
+        Ok(Some(Standing { log_id, index, promise }))
+    }
+
+    /// What is kept beside an entry with this body, of any shard.
+    pub async fn attestation(&self, body: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.choices.attestations.beside(self.first().store(), body).await
+    }
+
+    /// Which kept statements name the digests of these terms: up to `count` pairs of a term and the SHA-256 of a statement, in no
+    /// order. The database's word: the caller reads the statement.
+    pub async fn attestations_about(&self, subjects: Vec<Vec<u8>>, count: u32) -> Result<Vec<(Vec<u8>, Hash)>, Error> {
+        self.choices.attestations.about(self.first().store(), subjects, count).await
+    }
+
     /// Where a leaf is, if need be only in the tree of this number. What is not open here is passed over.
     async fn places(&self, leaf_hash: Hash, tree_id: Option<i64>) -> Result<Vec<Place>, Error> {
         loop {
@@ -321,10 +360,16 @@ fn unpromised(shard: &Shard, span: Span, receipt: Receipt) -> ProvenEntry {
     ProvenEntry { id, log_id: shard.log_id, index, receipt, promise: None, attestation: None }
 }
 
-/// Adds the inclusion promise. Of those by one key one of many is verified, which costs twice what making it does.
+/// Adds the inclusion promise.
 async fn promise(shard: &Shard, span: Span, receipt: Receipt) -> Result<ProvenEntry, Error> {
     let entry = unpromised(shard, span, receipt);
-    let (promise, signer) = (promise_of(&entry), shard.log.signer());
+    let signature = sign(shard, &promise_of(&entry)).await?;
+    Ok(ProvenEntry { promise: Some(signature), ..entry })
+}
+
+/// Signs a promise. Of those by one key one of many is verified, which costs twice what making it does.
+async fn sign(shard: &Shard, promise: &Promise<'_>) -> Result<Vec<u8>, Error> {
+    let signer = shard.log.signer();
     let signature = signer.sign(&promise.signed_bytes()).await;
     let signature = signature.map_err(|_| Error::Unavailable { reason: "the log's key cannot sign" })?;
     let sample = shard.samples.check(shard.log.sampling_time(), || {
@@ -332,7 +377,7 @@ async fn promise(shard: &Shard, span: Span, receipt: Receipt) -> Result<ProvenEn
         verified.map_err(|rejection| Corrupt::refused("an inclusion promise verifies", rejection))
     });
     shard.log.judged(sample.map_err(Error::from))?;
-    Ok(ProvenEntry { promise: Some(signature), ..entry })
+    Ok(signature)
 }
 
 fn promise_of(entry: &ProvenEntry) -> Promise<'_> {

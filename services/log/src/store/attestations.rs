@@ -9,12 +9,19 @@ use chancery_verify::Hash;
 
 /// What a store keeps beside entries.
 pub trait Attestations: Send + Sync {
-    /// Keeps data by its SHA-256; what there is already is left alone. MUST have it durable on stable storage when it returns.
-    fn put_attestation(&self, digest: Hash, data: Bytes) -> Answer<'_, ()>;
+    /// Keeps data by its SHA-256, and the terms of what it is about; what there is already is left alone. MUST have all of it durable
+    /// on stable storage when it returns, or nothing of it.
+    fn put_attestation(&self, digest: Hash, data: Bytes, subjects: Vec<Vec<u8>>) -> Answer<'_, ()>;
 
     /// The data with this SHA-256, as it is stored: the caller verifies it.
     fn attestation(&self, digest: Hash) -> Answer<'_, Option<Bytes>>;
 
     /// Up to `count` of them after `after`, in the order of their hashes.
     fn attestations(&self, after: Option<Hash>, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>>;
+
+    /// Up to `count` pairs of one of these terms and the SHA-256 of what is about it, in no order.
+    fn attestations_about(&self, subjects: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>>;
+
+    /// The terms of what the data with this SHA-256 is about, as they are stored, in order.
+    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>>;
 }

@@ -105,6 +105,11 @@ pub(super) fn by_hash(rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<(Hash, Bytes)
     rows.into_iter().map(|(hash, contents)| Ok((to_hash(&hash)?, contents.into()))).collect()
 }
 
+/// What is about a subject.
+pub(super) fn to_hashes(rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<(Vec<u8>, Hash)>, StoreError> {
+    rows.into_iter().map(|(subject, hash)| Ok((subject, to_hash(&hash)?))).collect()
+}
+
 /// Counts what a [`Census`] has, of the log `$1`, whose head is the one row of `$heads`. Tiles of level 0 end with the bundle's parts, so that one is beyond the head
 /// where its leaves are; of the others each level has a 256th of the hashes below.
 macro_rules! census {

@@ -160,8 +160,8 @@ impl Store for Timed {
 }
 
 impl Attestations for Timed {
-    fn put_attestation(&self, digest: Hash, data: Bytes) -> Answer<'_, ()> {
-        self.timed("put_attestation", self.store.put_attestation(digest, data))
+    fn put_attestation(&self, digest: Hash, data: Bytes, subjects: Vec<Vec<u8>>) -> Answer<'_, ()> {
+        self.timed("put_attestation", self.store.put_attestation(digest, data, subjects))
     }
 
     fn attestation(&self, digest: Hash) -> Answer<'_, Option<Bytes>> {
@@ -170,6 +170,14 @@ impl Attestations for Timed {
 
     fn attestations(&self, after: Option<Hash>, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {
         self.timed("attestations", self.store.attestations(after, count))
+    }
+
+    fn attestations_about(&self, subjects: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        self.timed("attestations_about", self.store.attestations_about(subjects, count))
+    }
+
+    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
+        self.timed("attestation_subjects", self.store.attestation_subjects(digest))
     }
 }
 

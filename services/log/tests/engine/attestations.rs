@@ -6,6 +6,7 @@ use crate::hooked::{Hooked, Step};
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use chancery_daemon::signer::Signer;
 use chancery_log::Access;
 use chancery_log::check::{Finding, check_attestations};
@@ -15,6 +16,7 @@ use chancery_log::store::StoreError;
 use chancery_verify::hash::sha256;
 use chancery_verify::key::KeyKind;
 use chancery_verify::rekor::dsse::pre_authentication_encoding;
+use chancery_verify::terms::{Term, TermKind};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,10 +99,36 @@ pub(crate) async fn what_an_entry_has_beside_it_is_kept_and_shown(bench: Bench) 
     assert!(matches!(found, Err(Finding::Attestation { digest }) if digest == sha256(&small)), "{found:?}");
 
     running.database.execute("DELETE FROM attestations").await.unwrap();
+    check_attestations(&*store).await.unwrap();
+    about_its_subjects(&running).await;
+    running.database.execute("DELETE FROM attestations").await.unwrap();
     assert_eq!(beside(&rekor, 0).await, None);
     check_attestations(&*store).await.unwrap();
     assert_eq!(bench.check(&running).await.unwrap(), 2, "the log is what it was");
     running.stop().await;
+}
+
+/// What is kept is found by what it is about, and a row that is missing is found.
+async fn about_its_subjects(running: &Running) {
+    let store = running.database.store();
+    let data = Bytes::from_static(br#"{"subject":[{"digest":{"sha256":"aa"}},{"digest":{"sha256":"bb"}}]}"#);
+    let digest = sha256(&data);
+    let [one, two] =
+        [0xaa, 0xbb].map(|byte| Term::of_digest(TermKind::ArtifactDigest, "sha256", &[byte]).as_bytes().to_vec());
+    let subjects = vec![one.clone(), two.clone()];
+    for _ in 0..2 {
+        store.put_attestation(digest, data.clone(), subjects.clone()).await.unwrap();
+    }
+    assert_eq!(store.attestation_subjects(digest).await.unwrap(), subjects);
+    let other = vec![0x10, 1, 2];
+    let found = store.attestations_about(vec![other.clone(), one.clone()], 10).await.unwrap();
+    assert_eq!(found, [(one.clone(), digest)]);
+    assert_eq!(store.attestations_about(vec![other], 10).await.unwrap(), []);
+    assert_eq!(store.attestations_about(vec![one, two], 1).await.unwrap().len(), 1);
+    check_attestations(&*store).await.unwrap();
+    running.database.execute("DELETE FROM attestation_subjects").await.unwrap();
+    let missing = check_attestations(&*store).await;
+    assert!(matches!(missing, Err(Finding::AttestationSubjects { digest: found }) if found == digest), "{missing:?}");
 }
 
 pub(crate) async fn an_entry_is_acknowledged_with_what_is_beside_it(bench: Bench) {

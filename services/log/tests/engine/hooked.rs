@@ -149,10 +149,10 @@ impl Store for Hooked {
 }
 
 impl Attestations for Hooked {
-    fn put_attestation(&self, digest: Hash, data: bytes::Bytes) -> Answer<'_, ()> {
+    fn put_attestation(&self, digest: Hash, data: bytes::Bytes, subjects: Vec<Vec<u8>>) -> Answer<'_, ()> {
         Box::pin(async move {
             (self.hook)(Step::BeforeAttestation)?;
-            self.inner.put_attestation(digest, data).await
+            self.inner.put_attestation(digest, data, subjects).await
         })
     }
     fn attestation(&self, digest: Hash) -> Answer<'_, Option<bytes::Bytes>> {
@@ -160,6 +160,12 @@ impl Attestations for Hooked {
     }
     fn attestations(&self, after: Option<Hash>, count: u32) -> Answer<'_, Vec<(Hash, bytes::Bytes)>> {
         self.inner.attestations(after, count)
+    }
+    fn attestations_about(&self, subjects: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        self.inner.attestations_about(subjects, count)
+    }
+    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
+        self.inner.attestation_subjects(digest)
     }
 }
 

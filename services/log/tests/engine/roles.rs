@@ -7,7 +7,7 @@ use chancery_log::Outcome;
 const ROLES: &str = include_str!("../../../../migrations/postgres/roles.sql");
 
 /// Statements the role must be refused by privilege, before any trigger is asked.
-const FORBIDDEN: [&str; 24] = [
+const FORBIDDEN: [&str; 27] = [
     "UPDATE bundle_parts SET contents = ''",
     "DELETE FROM bundle_parts",
     "TRUNCATE bundle_parts",
@@ -28,6 +28,9 @@ const FORBIDDEN: [&str; 24] = [
     "INSERT INTO ended_logs (log_id, ended_ms, tree_size, root_hash, published_size) VALUES (1, 0, 0, '', 0)",
     "UPDATE attestations SET data = ''",
     "DELETE FROM attestations",
+    "DELETE FROM event_cursors",
+    "UPDATE attestation_subjects SET subject = ''",
+    "DELETE FROM attestation_subjects",
     "UPDATE _sqlx_migrations SET version = 0",
     "ALTER TABLE bundle_parts DISABLE TRIGGER ALL",
     "DROP TRIGGER bundle_parts_are_immutable ON bundle_parts",

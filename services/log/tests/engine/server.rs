@@ -2,11 +2,11 @@
 
 use crate::bench::{Bench, Database, Place, START, entry};
 use crate::marks::{grow, marked};
-use crate::postgres::Server;
+use crate::postgres::{Server, shell};
 use chancery_daemon::database::{DatabaseError, open_postgres, open_postgres_read_only};
 use chancery_log::{Error, Outcome};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[tokio::test]
@@ -204,26 +204,99 @@ fn write_certificates(directory: &Path, name: &str) {
     std::fs::set_permissions(directory, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
+/// A server with TLS, as the files in a directory say, and its port.
+fn serve_tls(certificates: &Path) -> Server {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    Server::start_with_tls(certificates, port)
+}
+
 #[tokio::test]
 async fn only_the_server_that_was_meant_is_spoken_to_over_tls() {
-    for (name, authority, accepted) in
-        [("localhost", "own", true), ("localhost", "other", false), ("elsewhere.example", "own", false)]
-    {
+    for (name, authority, mode, accepted) in [
+        ("localhost", "own", "verify-full", true),
+        ("localhost", "other", "verify-full", false),
+        ("elsewhere.example", "own", "verify-full", false),
+        // As libpq: a certificate that is named is verified, and its name is not.
+        ("elsewhere.example", "own", "require", true),
+        ("localhost", "other", "require", false),
+    ] {
         let (own, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         write_certificates(own.path(), name);
         write_certificates(other.path(), name);
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Server::start_with_tls(own.path(), port);
+        let server = serve_tls(own.path());
         let trusted = if authority == "own" { &own } else { &other }.path().join("ca.crt");
-        let url = format!("{}sslmode=verify-full&sslrootcert={}", server.url("postgres", None), trusted.display());
+        let url = format!("{}sslmode={mode}&sslrootcert={}", server.url("postgres", None), trusted.display());
         match open_postgres(&url).await {
             Ok(database) => {
                 let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
                 let encrypted: bool = sqlx::query_scalar(encrypted).fetch_one(&database.readers).await.unwrap();
-                assert!(accepted && encrypted, "{name}, {authority} authority");
+                assert!(accepted && encrypted, "{name}, {authority} authority, {mode}");
                 database.close().await;
             }
-            Err(error) => assert!(!accepted, "{name}, {authority} authority: {error}"),
+            Err(error) => assert!(!accepted, "{name}, {authority} authority, {mode}: {error}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_signs_itself_is_used_or_told_how_to_be() {
+    for (is_ca, accepted) in [
+        (rcgen::IsCa::ExplicitNoCa, true),
+        // What `openssl req -x509` makes unless it is told otherwise.
+        (rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained), false),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        parameters.is_ca = is_ca;
+        let file = directory.path().join("server.crt");
+        std::fs::write(&file, parameters.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(directory.path().join("server.key"), key.serialize_pem()).unwrap();
+        std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let server = serve_tls(directory.path());
+        let url = format!("{}sslmode=verify-full&sslrootcert={}", server.url("postgres", None), file.display());
+        match open_postgres(&url).await {
+            Ok(database) => {
+                assert!(accepted);
+                database.close().await;
+            }
+            Err(error) => {
+                assert!(!accepted && matches!(error, DatabaseError::ServerIsAuthority), "{error}");
+                assert!(error.to_string().contains("CA:FALSE"), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_several_servers_the_primary_is_found() {
+    let primary = Server::start();
+    let name = primary.database();
+    let at = |server: &Server| server.socket().parent().unwrap().to_owned();
+    let standby = Server::run_in(&mut shell(), Path::new(""), 5432, &at(&primary));
+    let directories = [at(&primary), at(&standby)];
+    let ([one, other], nowhere) = (directories.each_ref().map(PathBuf::as_path), Path::new("/nowhere/to/be"));
+    let url = |hosts: &[&Path]| {
+        let hosts: Vec<_> = hosts.iter().map(|host| host.display().to_string()).collect();
+        format!("postgres://postgres@/{name}?host={}&port=5432", hosts.join(","))
+    };
+    for hosts in [&[other, one][..], &[one, other], &[nowhere, other, one], &[one]] {
+        let database = open_postgres(&url(hosts)).await.unwrap_or_else(|error| panic!("{hosts:?}: {error}"));
+        for connections in [&database.writers, &database.readers] {
+            let question = "SELECT pg_is_in_recovery()";
+            let is_standby: bool = sqlx::query_scalar(question).fetch_one(connections).await.unwrap();
+            assert!(!is_standby, "{hosts:?}");
+        }
+        database.close().await;
+    }
+    let refused = open_postgres(&url(&[other])).await.err().unwrap();
+    assert!(matches!(refused, DatabaseError::Standby), "{refused}");
+    assert!(open_postgres(&url(&[other, nowhere])).await.is_err());
+    // A log is only read: what answers first is good enough, unless the URL says otherwise.
+    let read = |url: String| async move { open_postgres_read_only(&url).await };
+    read(url(&[other])).await.unwrap().close().await;
+    let database = read(format!("{}&target_session_attrs=primary", url(&[other, one]))).await.unwrap();
+    let is_standby: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&database.readers).await.unwrap();
+    assert!(!is_standby);
+    database.close().await;
 }

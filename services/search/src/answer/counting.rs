@@ -5,6 +5,7 @@
 
 use super::logs::{self, AskedLog};
 use super::scan::{Reads, Scan};
+use super::statements;
 use super::{AskError, Asking};
 use crate::query::Query;
 use std::sync::Arc;
@@ -53,6 +54,9 @@ async fn counted_by_index(asking: &Asking, query: &Query, log: &AskedLog) -> Res
         [condition] if condition.prefixes.is_empty() => condition,
         _ => return Ok(None),
     };
+    if statements::widened(log, &query.conditions).await?.is_some() {
+        return Ok(None);
+    }
     let mut found = Vec::new();
     for term in &condition.exact {
         let count = asking.index().count(log.log_id, term, range.clone(), MAX_COUNTED).await?;

@@ -1,7 +1,8 @@
 //! Which of many digests are in a log: one look at the index for all of them, then the entries.
 
-use super::entry::{self, Place};
+use super::entry::{self, Found, Place};
 use super::logs::{self, AskedLog};
+use super::statements;
 use super::{AskError, Asking};
 use crate::query::filters::of_digest;
 use crate::query::{Condition, Digest, Query};
@@ -57,10 +58,12 @@ async fn in_log(
     conditions: &[Condition],
     entries: usize,
 ) -> Result<Vec<(Vec<Place>, bool)>, AskError> {
-    let terms: Vec<Term> = conditions.iter().flat_map(|condition| condition.exact.iter().cloned()).collect();
+    let widened = statements::widened(log, conditions).await?;
+    let wider = widened.as_deref().unwrap_or(conditions);
+    let terms: Vec<Term> = wider.iter().flat_map(|condition| condition.exact.iter().cloned()).collect();
     let postings = asking.index().postings_of_each(log.log_id, &terms, 0..log.size, entries + 1).await?;
     let mut postings = postings.into_iter();
-    let candidates: Vec<BTreeSet<u64>> = conditions
+    let candidates: Vec<BTreeSet<u64>> = wider
         .iter()
         .map(|condition| postings.by_ref().take(condition.exact.len()).flatten().collect::<BTreeSet<u64>>())
         .collect();
@@ -75,7 +78,16 @@ async fn in_log(
         candidates.iter().map(|candidates| (Vec::new(), candidates.len() > entries)).collect();
     let indices: Vec<u64> = wanted.keys().copied().collect();
     for indices in indices.chunks(BATCH) {
-        for found in entry::read(log, indices).await? {
+        let mut read = entry::read(log, indices).await?;
+        if widened.is_some() {
+            let holds = |number: &usize, found: &Found| {
+                conditions.get(*number).is_some_and(|condition| condition.holds(&found.terms))
+            };
+            let is_answer =
+                |found: &Found| wanted.get(&found.index).into_iter().flatten().all(|number| holds(number, found));
+            statements::complete(log, &mut read, is_answer).await?;
+        }
+        for found in read {
             for number in wanted.get(&found.index).into_iter().flatten() {
                 if let (Some(condition), Some((places, _))) = (conditions.get(*number), answers.get_mut(*number))
                     && condition.holds(&found.terms)

@@ -4,8 +4,9 @@ use super::logs::AskedLog;
 use super::{AskError, computed};
 use crate::source::{LogKind, Source, SourceEntry, SourceError};
 use bytes::Bytes;
+use chancery_verify::rekor::attestation_hash;
 use chancery_verify::terms::{self, Summary, Term, TermKind};
-use chancery_verify::{Hash, Rejection, Timestamp, merkle};
+use chancery_verify::{Hash, Rejection, Timestamp, hash, merkle};
 use futures_util::future::try_join_all;
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub(crate) struct Found {
     /// What is kept beside it.
     pub(crate) extra: Bytes,
     pub(crate) leaf_hash: Hash,
+    /// The statement that is kept beside it, where one was needed.
+    statement: Option<Bytes>,
     /// Its terms, derived again.
     pub(crate) terms: Vec<Term>,
 }
@@ -48,17 +51,24 @@ impl Found {
         let SourceEntry { leaf, extra, timestamp_ms } = entry;
         let time = timestamp_ms.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp::from_millis);
         let leaf_hash = merkle::leaf_hash(&leaf);
-        let terms = match parsed(log.kind, &leaf, &extra) {
-            Ok(entry) => entry.terms().into_iter().collect(),
-            // An entry that cannot be parsed is found by its hash alone.
-            Err(_) => vec![terms::of_leaf_hash(&leaf_hash)],
-        };
-        Self { log, index, time, leaf, extra, leaf_hash, terms }
+        let terms = terms_of(log.kind, &leaf, &extra, &leaf_hash);
+        Self { log, index, time, leaf, extra, leaf_hash, statement: None, terms }
+    }
+
+    /// Adds the statement that is kept beside it. One with another hash than the entry says, or that is none, counts for nothing.
+    pub(super) fn attest(&mut self, statement: Bytes) {
+        if attestation_hash(&self.leaf) != Some(hash::sha256(&statement)) {
+            return;
+        }
+        if let Ok(entry) = parsed(self.log.kind, &self.leaf, &self.extra, Some(&statement)) {
+            self.terms = entry.terms().into_iter().collect();
+            self.statement = Some(statement);
+        }
     }
 
     /// What is shown of it. The error says why it cannot be parsed.
     pub(crate) fn summary(&self) -> Result<Summary, Rejection> {
-        parsed(self.log.kind, &self.leaf, &self.extra).map(|entry| entry.summary())
+        parsed(self.log.kind, &self.leaf, &self.extra, self.statement.as_ref()).map(|entry| entry.summary())
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -76,10 +86,29 @@ impl Found {
     }
 }
 
-fn parsed(kind: LogKind, leaf: &[u8], extra: &[u8]) -> Result<terms::Entry, Rejection> {
-    match kind {
+/// The terms by which an entry is found.
+pub(crate) fn terms_of(kind: LogKind, leaf: &[u8], extra: &[u8], leaf_hash: &Hash) -> Vec<Term> {
+    match parsed(kind, leaf, extra, None) {
+        Ok(entry) => entry.terms().into_iter().collect(),
+        // An entry that cannot be parsed is found by its hash alone.
+        Err(_) => vec![terms::of_leaf_hash(leaf_hash)],
+    }
+}
+
+/// An entry, parsed by what its log holds, with the statement of its hash, if that is at hand.
+pub(crate) fn parsed(
+    kind: LogKind,
+    leaf: &[u8],
+    extra: &[u8],
+    statement: Option<&Bytes>,
+) -> Result<terms::Entry, Rejection> {
+    let entry = match kind {
         LogKind::Rekor => terms::Entry::of_rekor(leaf),
         LogKind::Certificates => terms::Entry::of_certificate_log(leaf, extra),
+    };
+    match statement {
+        Some(statement) => entry?.attested(statement),
+        None => entry,
     }
 }
 

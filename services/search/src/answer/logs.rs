@@ -1,6 +1,7 @@
 //! The logs that a query is about.
 
 use super::AskError;
+use crate::entry_id::{entry_id, tree_id};
 use crate::index::Index;
 use crate::query::{Query, Unusable};
 use crate::source::{LogKind, Source};
@@ -38,17 +39,14 @@ impl AskedLog {
         Ok(Self { source, log_id, name, kind, size: coverage.size, head })
     }
 
-    /// The number of the tree. Only Rekor v1 has one: it is in the first line of the checkpoint.
+    /// The number of the tree, if it has one.
     pub(crate) fn tree_id(&self) -> Option<i64> {
-        let origin = self.head.as_ref()?.note.lines().next()?;
-        let (_, number) = origin.rsplit_once(" - ")?;
-        number.parse().ok().filter(|_| self.kind == LogKind::Rekor)
+        tree_id(self.kind, &self.head.as_ref()?.note)
     }
 
-    /// The name of an entry: in Rekor v1 the tree and the leaf hash (80 digits), else the leaf hash (64).
+    /// The name of an entry.
     pub(crate) fn entry_id(&self, leaf_hash: &Hash) -> String {
-        let tree_id = self.tree_id().map(|tree_id| format!("{tree_id:016x}")).unwrap_or_default();
-        format!("{tree_id}{}", hex::encode(leaf_hash))
+        entry_id(self.tree_id(), leaf_hash)
     }
 }
 

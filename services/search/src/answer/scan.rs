@@ -8,6 +8,7 @@
 use super::AskError;
 use super::entry::{self, Found};
 use super::logs::AskedLog;
+use super::statements;
 use crate::cursor::Cursor;
 use crate::index::Index;
 use crate::query::{Condition, Query};
@@ -47,6 +48,8 @@ impl Reads {
 /// A search through one log.
 pub(super) struct Scan {
     log: Arc<AskedLog>,
+    /// The conditions, where kept statements lead to further candidates.
+    widened: Option<Vec<Condition>>,
     /// The condition whose postings are the candidates; `None` where every entry is one.
     driver: Option<usize>,
     /// The indices that were not looked at yet.
@@ -79,8 +82,9 @@ impl Scan {
         }
         // An empty range may begin behind its end.
         rest.end = rest.end.max(rest.start);
-        let driver = driver(index, &log, &query.conditions, &rest).await?;
-        Ok(Self { log, driver, rest, order: query.order, found: VecDeque::new() })
+        let widened = statements::widened(&log, &query.conditions).await?;
+        let driver = driver(index, &log, widened.as_ref().unwrap_or(&query.conditions), &rest).await?;
+        Ok(Self { log, widened, driver, rest, order: query.order, found: VecDeque::new() })
     }
 
     pub(super) fn log(&self) -> &Arc<AskedLog> {
@@ -122,17 +126,21 @@ impl Scan {
         while self.found.is_empty() && !self.rest.is_empty() && !reads.are_used_up() {
             let batch = wanted.clamp(1, MAX_BATCH).min(reads.0);
             let candidates = self.candidates(index, query, batch).await?;
-            let entries = entry::read(&self.log, &candidates).await?;
+            let mut entries = entry::read(&self.log, &candidates).await?;
+            if self.widened.is_some() {
+                statements::complete(&self.log, &mut entries, |found| is_answer(query, found)).await?;
+            }
             // At least one, so that a search without answers ends as well.
             reads.take(entries.len().max(1));
-            self.found.extend(entries.into_iter().filter(|found| is_answer(query, found)));
+            self.found.extend(entries.into_iter().filter(|found| query.is_met_by(&found.terms, found.time)));
         }
         Ok(())
     }
 
     /// The next candidates, which are no longer part of the rest.
     async fn candidates(&mut self, index: &Index, query: &Query, batch: usize) -> Result<Vec<u64>, AskError> {
-        let driver = self.driver.and_then(|driver| query.conditions.get(driver));
+        let conditions = self.widened.as_ref().unwrap_or(&query.conditions);
+        let driver = self.driver.and_then(|driver| conditions.get(driver));
         let mut candidates = match driver {
             Some(condition) => self.postings(index, condition, batch).await?,
             None => self.all(batch),
@@ -143,7 +151,8 @@ impl Scan {
             (Order::Oldest, _) => self.rest.end..self.rest.end,
             (Order::Newest, _) => self.rest.start..self.rest.start,
         };
-        let others = query.conditions.iter().enumerate().filter(|(number, _)| Some(*number) != self.driver);
+        let conditions = self.widened.as_ref().unwrap_or(&query.conditions);
+        let others = conditions.iter().enumerate().filter(|(number, _)| Some(*number) != self.driver);
         for (_, condition) in others {
             self.exclude(index, condition, &mut candidates).await?;
         }
@@ -197,17 +206,6 @@ impl Scan {
         candidates.retain(|candidate| all.binary_search(candidate).is_ok());
         Ok(())
     }
-}
-
-/// Whether the entry itself meets every condition.
-fn is_answer(query: &Query, found: &Found) -> bool {
-    let is_in_time = match (query.from, query.until, found.time) {
-        (None, None, _) => true,
-        // It cannot be said to be of a period.
-        (_, _, None) => false,
-        (from, until, Some(time)) => from.is_none_or(|from| from <= time) && until.is_none_or(|until| time < until),
-    };
-    is_in_time && query.conditions.iter().all(|condition| condition.holds(&found.terms))
 }
 
 /// The condition with the fewest entries.

@@ -2,6 +2,7 @@
 
 use super::artifacts;
 use super::certificates;
+use super::consistency;
 use super::csv::COLUMNS;
 use super::digests;
 use super::entry_ids::{self, KEY_FORMATS};
@@ -104,6 +105,15 @@ fn audits(group: &mut Group<'_>) {
         )
         .answer(200, "A page of certificates.", [Content::json::<certificates::Answer>()]);
     group.add("/api/certificates", faults(certificates));
+    let consistency = Operation::get("getConsistency", "That one tree of a log extends another.")
+        .describe(
+            "For checkpoints of two answers: their trees are trees of one log if the proof leads from root to root.",
+        )
+        .query("log", text(), "Name of the log.")
+        .query("first", integer(0), "Size of the smaller tree.")
+        .query("second", integer(0), "Size of the larger tree.")
+        .answer(200, "The proof.", [Content::json::<consistency::Answer>()]);
+    group.add("/api/search/consistency", faults(consistency));
 }
 
 fn rekor(group: &mut Group<'_>) {

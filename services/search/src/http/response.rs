@@ -166,7 +166,7 @@ pub(super) struct Cells<'a> {
     pub(super) summary: Option<&'a Summary>,
 }
 
-fn hexadecimals(hashes: &[Hash]) -> Vec<String> {
+pub(super) fn hexadecimals(hashes: &[Hash]) -> Vec<String> {
     hashes.iter().map(hex::encode).collect()
 }
 

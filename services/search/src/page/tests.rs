@@ -80,6 +80,28 @@ proptest! {
     }
 
     #[test]
+    fn of_several_terms_those_of_the_page_are_found(postings in postings(), others in btree_set(term(), 0..20), every in 1..5_usize) {
+        let own: BTreeSet<Vec<u8>> = postings.iter().map(|(term, _)| term.clone()).step_by(every).collect();
+        let terms: BTreeSet<&[u8]> = own.iter().chain(&others).map(Vec::as_slice).collect();
+        let terms: Vec<&[u8]> = terms.into_iter().collect();
+        for page in written(&postings) {
+            let mut expected = Vec::new();
+            let mut reader = Reader::open(&page.bytes, FIRST, END).unwrap();
+            while let Some(list) = reader.next_list().unwrap() {
+                if terms.contains(&reader.term()) {
+                    expected.push((reader.term().to_vec(), list));
+                }
+            }
+            let (mut found, mut wanted) = (Vec::new(), terms.as_slice());
+            let mut reader = Reader::open(&page.bytes, FIRST, END).unwrap();
+            while let Some((term, list)) = reader.find_any(&mut wanted).unwrap() {
+                found.push((term.to_vec(), list));
+            }
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
     fn a_list_that_is_cut_says_so_on_both_sides(postings in postings()) {
         let pages = written(&postings);
         let mut counted = BTreeMap::new();

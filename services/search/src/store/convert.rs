@@ -95,18 +95,34 @@ pub(super) const fn find(order: Order) -> &'static str {
     }
 }
 
-/// Follows `WITH wanted (key) AS (…), `. A page that several keys lead to is read once.
-pub(super) const FIND_EACH: &str = "places AS (
-         SELECT DISTINCT run_id, first_index, end_index, (
-             SELECT first_key FROM search_pages
-             WHERE search_pages.run_id = search_runs.run_id AND first_key <= wanted.key ORDER BY first_key DESC LIMIT 1
-         ) AS place
-         FROM search_runs CROSS JOIN wanted
-         WHERE log_id = $1 AND state = 0 AND first_index < $3 AND end_index > $2
-     )
-     SELECT run_id, first_index, end_index, (
-         SELECT page FROM search_pages WHERE search_pages.run_id = places.run_id AND first_key = places.place
-     ) FROM places ORDER BY first_index DESC";
+/// A page that several keys lead to is read once. `$name` is what it is named by meanwhile.
+macro_rules! find_each {
+    ($name:literal) => {
+        concat!(
+            "places AS (
+                 SELECT DISTINCT run_id, first_index, end_index, (
+                     SELECT ",
+            $name,
+            " FROM search_pages
+                     WHERE search_pages.run_id = search_runs.run_id AND first_key <= wanted.key
+                     ORDER BY first_key DESC LIMIT 1
+                 ) AS place
+                 FROM search_runs CROSS JOIN wanted
+                 WHERE log_id = $1 AND state = 0 AND first_index < $3 AND end_index > $2
+             )
+             SELECT run_id, first_index, end_index, (
+                 SELECT page FROM search_pages WHERE search_pages.run_id = places.run_id AND ",
+            $name,
+            " = places.place
+             ) FROM places ORDER BY first_index DESC"
+        )
+    };
+}
+
+/// Follows `WITH wanted (key) AS (…), `.
+pub(super) const FIND_EACH: &str = find_each!("first_key");
+/// The same for `SQLite`: to find a row by its number is one descent of a tree instead of two, and numbers are compared faster.
+pub(super) const FIND_EACH_BY_ROWID: &str = find_each!("search_pages.rowid");
 
 pub(super) fn to_i64(value: u64) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| Corrupt::new("indices fit 63 bits").into())

@@ -24,7 +24,7 @@ const ATTEMPTS: u32 = 16;
 /// Indexes in an open `PostgreSQL` database.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    database: Postgres,
+    pub(super) database: Postgres,
 }
 
 impl PostgresStore {
@@ -48,7 +48,9 @@ impl StoreError {
 }
 
 /// Runs a read, and again where its connection turned out to be dead.
-async fn read<T, F: Future<Output = Result<T, sqlx::Error>>>(statement: impl Fn() -> F) -> Result<T, StoreError> {
+pub(super) async fn read<T, F: Future<Output = Result<T, sqlx::Error>>>(
+    statement: impl Fn() -> F,
+) -> Result<T, StoreError> {
     let mut attempt = 1;
     loop {
         match statement().await.map_err(StoreError::from) {

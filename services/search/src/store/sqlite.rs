@@ -19,7 +19,7 @@ const ROWS_PER_STATEMENT: usize = 512;
 /// Indexes in an open `SQLite` database.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    database: Sqlite,
+    pub(super) database: Sqlite,
 }
 
 impl SqliteStore {
@@ -216,7 +216,7 @@ impl Store for SqliteStore {
             let (start, end) = bounds(range)?;
             // $1 to $3 are bound first; the keys follow.
             let marks: Vec<String> = (0..keys.len()).map(|number| format!("(${})", number + 4)).collect();
-            let text = format!("WITH wanted (key) AS (VALUES {}), {}", marks.join(", "), convert::FIND_EACH);
+            let text = format!("WITH wanted (key) AS (VALUES {}), {}", marks.join(", "), convert::FIND_EACH_BY_ROWID);
             // The only thing in the text that varies is how many keys there are.
             let query = sqlx::query_as::<sqlx::Sqlite, HeldRow>(AssertSqlSafe(text)).persistent(false);
             let mut query = query.bind(log_id).bind(start).bind(end);

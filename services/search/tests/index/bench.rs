@@ -4,7 +4,7 @@ use crate::log::FakeLog;
 use crate::postgres;
 use chancery_daemon::database::{self, open_postgres, open_sqlite};
 use chancery_search::Index;
-use chancery_search::store::{PostgresStore, SqliteStore, Store};
+use chancery_search::store::{Cursors, PostgresStore, SqliteStore, Store};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -54,6 +54,13 @@ impl Database {
     }
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(database) => Arc::new(SqliteStore::new(database.clone())),
+            Self::Postgres(database) => Arc::new(PostgresStore::new(database.clone())),
+        }
+    }
+
+    pub(crate) fn cursors(&self) -> Arc<dyn Cursors> {
         match self {
             Self::Sqlite(database) => Arc::new(SqliteStore::new(database.clone())),
             Self::Postgres(database) => Arc::new(PostgresStore::new(database.clone())),

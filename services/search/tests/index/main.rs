@@ -5,6 +5,7 @@
 
 mod bench;
 mod crash;
+mod cursors;
 mod faults;
 mod log;
 #[path = "../../../log/tests/postgres/mod.rs"]
@@ -42,6 +43,7 @@ on_both_databases! {
     questions::the_same_entries_make_the_same_pages,
     crash::a_process_that_is_killed_at_any_moment_leaves_an_index_that_is_whole,
     crash::a_follower_that_is_dropped_between_any_two_steps_leaves_an_index_that_is_whole,
+    cursors::a_cursor_moves_forward_for_the_one_that_holds_it,
     faults::another_tree_than_the_one_that_is_published_stops_it,
     faults::a_log_that_is_away_is_followed_when_it_is_back,
     faults::an_entry_that_cannot_be_parsed_is_counted_and_found_by_its_leaf_hash,

@@ -125,6 +125,8 @@ async fn the_role_of_a_server_may_build_the_index() {
     catch_up(&index).await;
     index.rebuild(|_, _, _| {}).await.unwrap();
     assert_eq!(check(&index).await, 700);
+    least.cursors().begin("https://hooks.example.org", &[(LOG_ID, 700)]).await.unwrap();
+    assert!(least.cursors().advance("https://hooks.example.org", LOG_ID, 0, 700).await.unwrap());
     // Where the rights were not given, it says what to do.
     server.execute(database, "REVOKE UPDATE ON search_logs FROM chancery_log");
     log.grow_to(701);

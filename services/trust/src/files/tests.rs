@@ -1,8 +1,9 @@
 //! Golden files: what is written here has been accepted by cosign 2 and 3, sigstore-python, -js and -rust.
 
 use super::*;
-use crate::material::{BaseUrl, CertificateAuthority, Log, SignatureLog, Validity};
+use crate::material::{CertificateAuthority, Log, SignatureLog, Validity};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chancery_address::BaseUrl;
 use chancery_verify::{PublicKey, Timestamp, note::KeyName};
 
 const REKOR_SPKI: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE/29CyaY5D1l9vjDOyo/bJfQWzAAxwur8yHXWeo2TWCQ5TmoTLZei3UInvFHpMYW/+v5DD1dTijX8dG7BPMjT2g==";

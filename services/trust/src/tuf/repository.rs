@@ -153,8 +153,11 @@ impl Repository {
     }
 }
 
-/// Reads root metadata and checks that it may follow `previous`.
-pub(super) fn follow(previous: Option<&Root>, metadata: &Metadata) -> Result<Root, InvalidMetadata> {
+/// Reads root metadata and checks that it may follow `previous`: enough keys of both have signed it.
+///
+/// # Errors
+/// It is no root metadata, or too few keys have signed it.
+pub fn follow(previous: Option<&Root>, metadata: &Metadata) -> Result<Root, InvalidMetadata> {
     let root = Root::parse(metadata)?;
     if let Some(previous) = previous {
         previous.verify(metadata)?;

@@ -56,8 +56,8 @@ fn readiness() -> Operation {
 fn about(document: &mut Document) {
     document.about(format!(
         "A path that answers GET answers HEAD with the same status and headers. Repeated slashes in a path count as one, \
-         so a client may be given a base URL with a slash at its end. Only below `tile/` nothing is changed: each tile has \
-         exactly one path below its log. A request has at most {MAX_HEADERS} header fields of together {MAX_HEADER_BYTES} \
+         and one at its end does not count, so a client may be given a URL with a slash at its end. Only below `tile/` \
+         nothing is changed: each tile has exactly one path below its log. A request has at most {MAX_HEADERS} header fields of together {MAX_HEADER_BYTES} \
          bytes; a larger header is answered 431. HTTP/1.1 and HTTP/2 are on one port."
     ));
     document.about(format!(

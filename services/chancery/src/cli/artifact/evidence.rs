@@ -37,10 +37,10 @@ pub(super) struct Entry {
 }
 
 /// A promise of Rekor v1, and what it is about.
-pub(super) struct Promise {
-    pub(super) log_index: u64,
-    pub(super) integrated_time: Timestamp,
-    pub(super) signature: Vec<u8>,
+pub(in crate::cli) struct Promise {
+    pub(in crate::cli) log_index: u64,
+    pub(in crate::cli) integrated_time: Timestamp,
+    pub(in crate::cli) signature: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -55,33 +55,40 @@ struct Signature {
     entry: Shown,
 }
 
+/// An entry of an answer.
 #[derive(Deserialize)]
-struct Shown {
-    log: String,
-    index: u64,
-    id: String,
-    time: Option<String>,
-    proof: Option<Proof>,
+pub(in crate::cli) struct Shown {
+    pub(in crate::cli) log: String,
+    pub(in crate::cli) index: u64,
+    pub(in crate::cli) id: String,
+    pub(in crate::cli) time: Option<String>,
+    pub(in crate::cli) proof: Option<Proof>,
 }
 
+/// What proves it.
 #[derive(Deserialize)]
-struct Proof {
-    leaf: String,
-    hashes: Vec<String>,
+pub(in crate::cli) struct Proof {
+    pub(in crate::cli) leaf: String,
+    #[serde(default)]
+    pub(in crate::cli) extra: String,
+    pub(in crate::cli) hashes: Vec<String>,
 }
 
+/// How far an answer is complete.
 #[derive(Deserialize)]
-struct CompleteTo {
-    log: String,
-    size: u64,
-    checkpoint: Option<Checkpoint>,
+pub(in crate::cli) struct CompleteTo {
+    pub(in crate::cli) log: String,
+    pub(in crate::cli) holds: String,
+    pub(in crate::cli) size: u64,
+    pub(in crate::cli) checkpoint: Option<Checkpoint>,
 }
 
+/// A tree head.
 #[derive(Deserialize)]
-struct Checkpoint {
-    tree_size: u64,
+pub(in crate::cli) struct Checkpoint {
+    pub(in crate::cli) tree_size: u64,
     root_hash: String,
-    note: String,
+    pub(in crate::cli) note: String,
 }
 
 /// An entry of Rekor v1.
@@ -143,7 +150,7 @@ async fn opened(server: &Server, shown: Shown, complete_to: &[CompleteTo]) -> Re
 }
 
 /// The promise of an entry of Rekor v1, whose id has 80 digits. Without it no time is proven, and nothing else is lost.
-async fn promise(server: &Server, id: &str) -> Option<Promise> {
+pub(in crate::cli) async fn promise(server: &Server, id: &str) -> Option<Promise> {
     if id.len() != 80 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }

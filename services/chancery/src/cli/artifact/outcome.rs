@@ -251,7 +251,7 @@ impl Signature {
 }
 
 /// The signer in full: a name that was cut could be two.
-fn whole(signer: &Signer) -> String {
+pub(in crate::cli) fn whole(signer: &Signer) -> String {
     signer.claims().map_or_else(
         || signer.to_string(),
         |claims| format!("{} (issuer {})", escaped(claims.identity().as_str()), escaped(claims.issuer())),
@@ -259,6 +259,6 @@ fn whole(signer: &Signer) -> String {
 }
 
 /// What is foreign stays on its line.
-fn escaped(text: &str) -> String {
+pub(in crate::cli) fn escaped(text: &str) -> String {
     text.chars().flat_map(char::escape_debug).collect()
 }

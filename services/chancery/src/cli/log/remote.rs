@@ -1,31 +1,25 @@
-//! The logs of a server, through its public files. The only file of `chancery log` that makes requests.
+//! The logs of a server, through its public files.
 //!
-//! The server is not trusted: answers are bounded, redirects are not followed, and nothing it says about keys is asked.
+//! The server is not trusted: answers are bounded, redirects are not followed (`chancery_log_client`), and nothing it says about
+//! keys is asked.
 
 use super::super::token_file::{ADVICE, TokenFile};
 use super::{SavedCheckpoints, TrustedLog, options, progress, same_origin};
 use anyhow::{Context as _, bail};
-use bytes::{Bytes, BytesMut};
 use chancery_log::{
     check::{self, FileError, Files, Opened, Personality, Published, Reading, Report, Signatures, open_checkpoint},
     series,
 };
+use chancery_log_client::{Fetcher, Limits, ReadError};
 use chancery_trust::BaseUrl;
 use chancery_verify::{PublicKey, merkle::TreeHead};
-use reqwest::{Client, RequestBuilder, StatusCode, redirect};
-use std::time::Duration;
-use tokio::{task::JoinSet, time};
 
 /// Shards of one log that are looked for: a rotation each quarter of a year makes as many in 16 years.
 const MOST_SHARDS: u64 = 64;
-/// For one file.
-const DEADLINE: Duration = Duration::from_mins(1);
-/// Requests for one file, where the server is busy or the network fails.
-const ATTEMPTS: u32 = 4;
-/// Before the second attempt; each later one waits twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// A bundle of 256 entries of 64 KiB has 16 MiB; data tiles carry precertificate and certificate.
 const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
+/// Files that are fetched at the same time: a group of bundles.
+const PARALLEL: usize = 16;
 
 /// Checks every trusted log on the server at `url`, as a reader with `token`.
 pub(super) async fn check(
@@ -42,7 +36,7 @@ pub(super) async fn check(
     for trusted in &found {
         let name = &trusted.published.name;
         let saved = saved.of(trusted);
-        let files = Server { token: token.cloned(), ..Server::new(url, &trusted.path)? };
+        let files = Server::new(url, &trusted.path)?.with_token(token);
         let options = options(Signatures::All, &saved);
         let bar = progress(name);
         let report = check::check_files(&files, &trusted.published, &options, |done, total| {
@@ -105,88 +99,34 @@ pub(super) async fn verify_extends(
 
 /// The files of one log.
 struct Server {
-    client: Client,
+    fetcher: Fetcher,
     prefix: String,
-    token: Option<TokenFile>,
 }
 
 impl Server {
     fn new(url: &str, path: &str) -> anyhow::Result<Self> {
-        let base = BaseUrl::parse(url.trim_end_matches('/'))?;
-        let client = Client::builder().timeout(DEADLINE).redirect(redirect::Policy::none()).build()?;
-        Ok(Self { client, prefix: format!("{}{path}", base.as_str()), token: None })
+        let base = BaseUrl::parse(url)?;
+        let limits = Limits { answer_bytes: MAX_FILE_BYTES, parallel: PARALLEL, ..Limits::default() };
+        Ok(Self { fetcher: Fetcher::new(limits)?, prefix: format!("{}{path}", base.as_str()) })
+    }
+
+    fn with_token(self, token: Option<&TokenFile>) -> Self {
+        match token.cloned() {
+            Some(token) => Self { fetcher: self.fetcher.with_token(token.into_token()), ..self },
+            None => self,
+        }
     }
 }
 
 impl Files for Server {
     fn read(&self, paths: Vec<String>) -> Reading<'_> {
         Box::pin(async move {
-            let token = self.token.as_ref().map(TokenFile::read).transpose();
-            let token = token.map_err(|reason| FileError { path: self.prefix.clone(), reason })?;
-            let mut requests = JoinSet::new();
-            for (position, path) in paths.iter().cloned().enumerate() {
-                let (client, url) = (self.client.clone(), format!("{}/{path}", self.prefix));
-                let token = token.clone();
-                requests.spawn(async move { (position, path, fetch(&client, &url, token.as_deref()).await) });
-            }
-            let mut contents = vec![None; paths.len()];
-            while let Some(done) = requests.join_next().await {
-                let interrupted =
-                    |_| FileError { path: self.prefix.clone(), reason: "the request was lost".to_owned() };
-                let (position, path, read) = done.map_err(interrupted)?;
-                let read = read.map_err(|reason| FileError { path, reason })?;
-                if let Some(slot) = contents.get_mut(position) {
-                    *slot = read;
-                }
-            }
-            Ok(contents)
+            let urls: Vec<String> = paths.iter().map(|path| format!("{}/{path}", self.prefix)).collect();
+            let unreadable = |error: ReadError| {
+                let reason = if error.needs_token() { format!("{error}: {ADVICE}") } else { error.to_string() };
+                FileError { path: self.prefix.clone(), reason }
+            };
+            self.fetcher.get_all(&urls).await.map_err(unreadable)
         })
     }
-}
-
-/// One file; `None` where the server says that there is none.
-async fn fetch(client: &Client, url: &str, token: Option<&str>) -> Result<Option<Bytes>, String> {
-    let mut pause = FIRST_PAUSE;
-    let mut attempt = 1;
-    loop {
-        match fetch_once(client, url, token).await {
-            Err(Failure::Passing(_)) if attempt < ATTEMPTS => {}
-            Err(Failure::Passing(reason) | Failure::Lasting(reason)) => return Err(reason),
-            Ok(read) => return Ok(read),
-        }
-        time::sleep(pause).await;
-        pause *= 2;
-        attempt += 1;
-    }
-}
-
-enum Failure {
-    /// Another attempt may go well.
-    Passing(String),
-    Lasting(String),
-}
-
-async fn fetch_once(client: &Client, url: &str, token: Option<&str>) -> Result<Option<Bytes>, Failure> {
-    let broken = |error: reqwest::Error| Failure::Passing(format!("{:#}", anyhow::Error::new(error)));
-    let request = token.into_iter().fold(client.get(url), RequestBuilder::bearer_auth);
-    let mut response = request.send().await.map_err(broken)?;
-    match response.status() {
-        StatusCode::OK => {}
-        StatusCode::NOT_FOUND => return Ok(None),
-        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            return Err(Failure::Passing(format!("the server answers {status}")));
-        }
-        status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-            return Err(Failure::Lasting(format!("the server answers {status}: {ADVICE}")));
-        }
-        status => return Err(Failure::Lasting(format!("the server answers {status}"))),
-    }
-    let mut contents = BytesMut::new();
-    while let Some(part) = response.chunk().await.map_err(broken)? {
-        if contents.len() + part.len() > MAX_FILE_BYTES {
-            return Err(Failure::Lasting(format!("the answer is larger than {MAX_FILE_BYTES} bytes")));
-        }
-        contents.extend_from_slice(&part);
-    }
-    Ok(Some(contents.freeze()))
 }

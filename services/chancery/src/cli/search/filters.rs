@@ -6,7 +6,7 @@ use clap::Args;
 /// The filters.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
-pub(super) struct FilterArguments {
+pub(in crate::cli) struct FilterArguments {
     /// Name in the certificate: e-mail address, URI, username, host or IP address
     #[arg(long, value_name = "NAME")]
     identity: Vec<String>,
@@ -86,7 +86,7 @@ pub(super) struct FilterArguments {
 
 impl FilterArguments {
     /// As parameters of the search API.
-    pub(super) fn parameters(&self) -> anyhow::Result<Vec<(String, String)>> {
+    pub(in crate::cli) fn parameters(&self) -> anyhow::Result<Vec<(String, String)>> {
         let lists = [
             ("identity", &self.identity),
             ("identity-prefix", &self.identity_prefix),

@@ -92,13 +92,37 @@ impl Server {
         if rest.is_empty() { Ok(()) } else { each(&rest).map_err(written) }
     }
 
+    /// A file. `None` if the server does not have it.
+    pub(in crate::cli) async fn file(&self, path: &str, limit_bytes: usize) -> Result<Option<Bytes>, AskError> {
+        let response = self.send(path, &[], DEADLINES.1).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let response = self.accepted(response).await?;
+        self.body(response, limit_bytes).await.map(Some)
+    }
+
     async fn ask(&self, path: &str, parameters: &[(String, String)], deadline: Duration) -> Result<Response, AskError> {
+        let response = self.send(path, parameters, deadline).await?;
+        self.accepted(response).await
+    }
+
+    async fn send(
+        &self,
+        path: &str,
+        parameters: &[(String, String)],
+        deadline: Duration,
+    ) -> Result<Response, AskError> {
         let url = Url::parse_with_params(&format!("{}{path}", self.base), parameters);
         let url = url.map_err(|error| AskError::Refused(error.to_string()))?;
         let token = self.token.as_ref().map(TokenFile::read).transpose().map_err(AskError::Unanswered)?;
         let request = self.client.get(url).timeout(deadline);
         let request = token.into_iter().fold(request, RequestBuilder::bearer_auth);
-        let response = request.send().await.map_err(|error| self.broken(error))?;
+        request.send().await.map_err(|error| self.broken(error))
+    }
+
+    /// The answer, unless it is a refusal.
+    async fn accepted(&self, response: Response) -> Result<Response, AskError> {
         match response.status() {
             StatusCode::OK => Ok(response),
             StatusCode::NOT_FOUND => {

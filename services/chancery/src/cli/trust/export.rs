@@ -32,7 +32,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (_, repository) = arguments.data.repository()?;
-    let facts = Facts::of(&repository).context("the published trusted root was not made by chancery")?;
+    let url = crate::instance::trust_url(&arguments.data.data)?;
+    let facts = Facts::of(&repository, &url).context("the published trusted root was not made by chancery")?;
     if let Some(path) = &arguments.offline_bundle {
         bundle::write(path, &repository, &facts).with_context(|| format!("cannot write {}", path.display()))?;
     }

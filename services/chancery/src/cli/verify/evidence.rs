@@ -22,6 +22,14 @@ pub(in crate::cli) struct EvidenceArguments {
     /// Require a timestamp of a timestamp authority
     #[arg(long)]
     use_signed_timestamps: bool,
+    #[command(flatten)]
+    witnesses: WitnessArguments,
+}
+
+/// The required cosignatures.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Evidence")]
+pub(in crate::cli) struct WitnessArguments {
     /// Require that the witness with this verifier key has cosigned the checkpoint of the log; repeatable
     #[arg(long, value_name = "VERIFIER_KEY")]
     witness: Vec<String>,
@@ -39,7 +47,7 @@ impl EvidenceArguments {
             times: asked.times.into(),
             timestamps: asked.timestamps.into(),
             scts: asked.scts.into(),
-            witnesses: self.witnesses(asked.witnesses.into())?,
+            witnesses: self.witnesses.policy(asked.witnesses.into())?,
         };
         if only_keys {
             // A key does not expire: it needs no time.
@@ -47,7 +55,7 @@ impl EvidenceArguments {
         }
         let mut authorities = policy.map(|policy| policy.thresholds_of_authorities().to_vec()).unwrap_or_default();
         for own in &authorities {
-            self.witnesses(own.thresholds.witnesses.into())?;
+            self.witnesses.policy(own.thresholds.witnesses.into())?;
         }
         // The flags are about every certificate, whichever authority has issued it.
         if self.insecure_ignore_tlog {
@@ -72,8 +80,11 @@ impl EvidenceArguments {
         }
         Ok(Options { thresholds, authorities, minimum_form: Form::Detached, ..Options::default() })
     }
+}
 
-    fn witnesses(&self, asked: usize) -> anyhow::Result<Option<cosignature::Policy>> {
+impl WitnessArguments {
+    /// The witnesses that count, and their quorum, at least `asked`.
+    pub(in crate::cli) fn policy(&self, asked: usize) -> anyhow::Result<Option<cosignature::Policy>> {
         let witnesses = self
             .witness
             .iter()

@@ -51,6 +51,9 @@ pub(super) struct Settings {
     /// URIs of keys that are not in `keys/`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) keys: BTreeMap<Role, Vec<String>>,
+    /// URL of the process that serves the repository. `None` if only an earlier version was started on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) url: Option<String>,
 }
 
 impl Settings {

@@ -6,9 +6,10 @@
 
 use crate::Error;
 use crate::store::Store;
+use crate::subjects::subjects;
 use bytes::Bytes;
-use chancery_verify::hash;
 use chancery_verify::rekor::attestation_hash;
+use chancery_verify::{Hash, hash};
 
 /// The largest that is kept, in bytes, unless the operator says otherwise; upstream's.
 pub const MAX_ATTESTATION_BYTES: usize = 100 * 1024;
@@ -35,6 +36,19 @@ impl Attestations {
         }
     }
 
+    /// What is kept and is about one of these terms: up to `count` pairs of a term and a hash. None where nothing is shown.
+    pub(super) async fn about(
+        self,
+        store: &dyn Store,
+        subjects: Vec<Vec<u8>>,
+        count: u32,
+    ) -> Result<Vec<(Vec<u8>, Hash)>, Error> {
+        match self {
+            Self::Kept { .. } => Ok(store.attestations_about(subjects, count).await?),
+            Self::Dropped => Ok(Vec::new()),
+        }
+    }
+
     /// Reads what is kept beside an entry.
     pub(super) async fn beside(self, store: &dyn Store, body: &[u8]) -> Result<Option<Bytes>, Error> {
         let (Self::Kept { .. }, Some(digest)) = (self, attestation_hash(body)) else { return Ok(None) };
@@ -54,7 +68,8 @@ impl Attestations {
 /// Keeps what an entry that is committed has beside it.
 pub(super) async fn keep(store: &dyn Store, attestation: Option<Bytes>) -> Result<(), Error> {
     if let Some(data) = attestation {
-        store.put_attestation(hash::sha256(&data), data).await?;
+        let subjects = subjects(&data);
+        store.put_attestation(hash::sha256(&data), data, subjects).await?;
     }
     Ok(())
 }

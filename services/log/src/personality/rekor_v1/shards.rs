@@ -117,10 +117,15 @@ impl Shards {
 
     /// The shard with this tree, if it is or was the current one.
     pub(super) async fn with_tree(&self, tree_id: i64) -> Result<Option<Arc<Shard>>, Error> {
+        Ok(self.place_of_tree(tree_id).await?.map(|(_, shard)| shard))
+    }
+
+    /// As [`Self::with_tree`], with the shard's place in the virtual index.
+    pub(super) async fn place_of_tree(&self, tree_id: i64) -> Result<Option<(Span, Arc<Shard>)>, Error> {
         loop {
             let spans = self.spans();
             if let Some(span) = spans.iter().find(|span| span.tree_id == tree_id) {
-                return self.shard(span).map(Some);
+                return Ok(Some((*span, self.shard(span)?)));
             }
             if !self.have_moved(&spans).await? {
                 return Ok(None);

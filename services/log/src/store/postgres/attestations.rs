@@ -6,12 +6,35 @@ use bytes::Bytes;
 use chancery_daemon::database::Connections;
 use chancery_verify::Hash;
 
-async fn insert(connections: &Connections, digest: &Hash, data: &[u8]) -> Result<(), StoreError> {
+/// One statement, and so all of it or nothing.
+async fn insert(connections: &Connections, digest: &Hash, data: &[u8], subjects: &[Vec<u8>]) -> Result<(), StoreError> {
     let insert = sqlx::query(
-        "/* put_attestation */ INSERT INTO attestations (digest, data) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        "/* put_attestation */ WITH kept AS (
+             INSERT INTO attestations (digest, data) VALUES ($1, $2) ON CONFLICT DO NOTHING
+         )
+         INSERT INTO attestation_subjects (subject, digest) SELECT named.subject, $1 FROM unnest($3::bytea[]) AS named (subject)
+         ON CONFLICT DO NOTHING",
     );
-    insert.bind(digest.as_slice()).bind(data).execute(connections).await?;
+    insert.bind(digest.as_slice()).bind(data).bind(subjects).execute(connections).await?;
     Ok(())
+}
+
+async fn about(
+    connections: &Connections,
+    subjects: &[Vec<u8>],
+    count: u32,
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    let select = sqlx::query_as(
+        "/* attestations_about */ SELECT subject, digest FROM attestation_subjects WHERE subject = ANY($1) LIMIT $2",
+    );
+    Ok(select.bind(subjects).bind(i64::from(count)).fetch_all(connections).await?)
+}
+
+async fn subjects(connections: &Connections, digest: &Hash) -> Result<Vec<Vec<u8>>, StoreError> {
+    let select = sqlx::query_scalar(
+        "/* attestation_subjects */ SELECT subject FROM attestation_subjects WHERE digest = $1 ORDER BY subject",
+    );
+    Ok(select.bind(digest.as_slice()).fetch_all(connections).await?)
 }
 
 async fn find(connections: &Connections, digest: &Hash) -> Result<Option<Bytes>, StoreError> {
@@ -28,10 +51,10 @@ async fn list(connections: &Connections, after: &[u8], count: u32) -> Result<Vec
 }
 
 impl Attestations for PostgresStore {
-    fn put_attestation(&self, digest: Hash, data: Bytes) -> Answer<'_, ()> {
+    fn put_attestation(&self, digest: Hash, data: Bytes, subjects: Vec<Vec<u8>>) -> Answer<'_, ()> {
         Box::pin(async move {
             // Idempotent, and so tried again like a read.
-            read("put_attestation", || insert(&self.database.writers, &digest, &data)).await
+            read("put_attestation", || insert(&self.database.writers, &digest, &data, &subjects)).await
         })
     }
 
@@ -44,5 +67,16 @@ impl Attestations for PostgresStore {
             let after = after.as_ref().map_or(&[][..], Hash::as_slice);
             convert::by_hash(read("attestations", || list(&self.database.readers, after, count)).await?)
         })
+    }
+
+    fn attestations_about(&self, subjects: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        Box::pin(async move {
+            let rows = read("attestations_about", || about(&self.database.readers, &subjects, count)).await?;
+            convert::to_hashes(rows)
+        })
+    }
+
+    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
+        Box::pin(async move { read("attestation_subjects", || subjects(&self.database.readers, &digest)).await })
     }
 }

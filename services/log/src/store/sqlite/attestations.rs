@@ -4,12 +4,26 @@ use super::super::{Answer, Attestations, convert};
 use super::SqliteStore;
 use bytes::Bytes;
 use chancery_verify::Hash;
+use sqlx::QueryBuilder;
+
+/// Terms in one query; far below `SQLite`'s 32,766 parameters.
+const TERMS_PER_QUERY: usize = 512;
 
 impl Attestations for SqliteStore {
-    fn put_attestation(&self, digest: Hash, data: Bytes) -> Answer<'_, ()> {
+    fn put_attestation(&self, digest: Hash, data: Bytes, subjects: Vec<Vec<u8>>) -> Answer<'_, ()> {
         Box::pin(async move {
+            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
             let insert = sqlx::query("INSERT INTO attestations (digest, data) VALUES (?, ?) ON CONFLICT DO NOTHING");
-            insert.bind(digest.as_slice()).bind(data.as_ref()).execute(&self.database.writer).await?;
+            insert.bind(digest.as_slice()).bind(data.as_ref()).execute(&mut *transaction).await?;
+            for chunk in subjects.chunks(TERMS_PER_QUERY) {
+                let mut query = QueryBuilder::new("INSERT INTO attestation_subjects (subject, digest) ");
+                query.push_values(chunk, |mut row, subject| {
+                    row.push_bind(subject.as_slice()).push_bind(digest.as_slice());
+                });
+                query.push(" ON CONFLICT DO NOTHING");
+                query.build().persistent(false).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
             Ok(())
         })
     }
@@ -29,6 +43,34 @@ impl Attestations for SqliteStore {
             let after = after.as_ref().map_or(&[][..], Hash::as_slice);
             let rows = query.bind(after).bind(i64::from(count)).fetch_all(&self.database.readers).await?;
             convert::by_hash(rows)
+        })
+    }
+
+    fn attestations_about(&self, subjects: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        Box::pin(async move {
+            let (count, mut found) = (usize::try_from(count).unwrap_or(usize::MAX), Vec::new());
+            for chunk in subjects.chunks(TERMS_PER_QUERY) {
+                let left = count.saturating_sub(found.len());
+                let mut query =
+                    QueryBuilder::new("SELECT subject, digest FROM attestation_subjects WHERE subject IN (");
+                let mut list = query.separated(", ");
+                for subject in chunk {
+                    list.push_bind(subject.as_slice());
+                }
+                query.push(") LIMIT ").push_bind(i64::try_from(left).unwrap_or(i64::MAX));
+                let query = query.build_query_as().persistent(false);
+                let rows: Vec<(Vec<u8>, Vec<u8>)> = query.fetch_all(&self.database.readers).await?;
+                found.extend(convert::to_hashes(rows)?);
+            }
+            Ok(found)
+        })
+    }
+
+    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
+        Box::pin(async move {
+            let query =
+                sqlx::query_scalar("SELECT subject FROM attestation_subjects WHERE digest = ? ORDER BY subject");
+            Ok(query.bind(digest.as_slice()).fetch_all(&self.database.readers).await?)
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 use anyhow::{Context as _, bail, ensure};
 use chancery_ca::chain::IssuingChain;
 use chancery_daemon::{random::SystemRandom, signer::Signer};
-use chancery_trust::BaseUrl;
+use chancery_trust::{BaseUrl, log_name};
 use chancery_tsa::chain as timestamp_chain;
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate, key::KeyKind};
 use clap::Args;
@@ -153,11 +153,11 @@ fn log_url(role: Role, url: Option<&str>, files: &RingFiles, ring: &Ring) -> any
     };
     ensure!(role == Role::Rekor2, "the {} keeps its URL; leave out --url", role.title());
     let url = BaseUrl::parse(url)?;
-    let name = url.log_name()?;
+    let name = log_name(&url)?;
     let known = ring.generations(role).iter().filter_map(|generation| generation.url.clone());
     for known in known.chain(files.published_log_urls()?) {
         // One that no Rekor v2 log could have is no log's name.
-        let is_taken = BaseUrl::parse(&known).and_then(|known| known.log_name()).is_ok_and(|known| known == name);
+        let is_taken = BaseUrl::parse(&known).is_ok_and(|known| log_name(&known).as_ref() == Ok(&name));
         ensure!(
             !is_taken,
             "{name} is the name of an earlier log, and clients would confuse the checkpoints of both; choose another name"

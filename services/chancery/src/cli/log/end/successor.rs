@@ -11,7 +11,7 @@ use chancery_log::{
     ct, rekor_v1, rekor_v2, series,
     store::{LogRecord, NewLog, Store},
 };
-use chancery_trust::BaseUrl;
+use chancery_trust::{BaseUrl, log_name};
 use chancery_verify::{PublicKey, Timestamp, checkpoint::Scheme};
 use std::fs;
 
@@ -130,7 +130,7 @@ fn scheme(role: Role, ended: &LogRecord, next: &Generation, tree_id: i64) -> any
         }
         Role::Rekor2 => {
             let url = next.url.as_deref().context("the generation has no URL")?;
-            rekor_v2::scheme(&BaseUrl::parse(url)?.log_name()?.to_string(), tree_id)?
+            rekor_v2::scheme(&log_name(&BaseUrl::parse(url)?)?.to_string(), tree_id)?
         }
         // Its path has the generation's number, as its name has.
         _ => {

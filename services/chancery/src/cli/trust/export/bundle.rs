@@ -46,7 +46,7 @@ pub(super) fn write(path: &Path, repository: &Repository, facts: &Facts) -> anyh
 }
 
 fn readme(facts: &Facts) -> String {
-    let (url, checksum, issuer) = (&facts.url, facts.checksum(), &facts.issuer);
+    let (url, checksum, issuer) = (&facts.ca_url, facts.checksum(), &facts.issuer);
     format!(
         "Trust files for signatures made with {url}, for sites that cannot reach it.
 

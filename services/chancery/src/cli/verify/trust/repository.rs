@@ -5,6 +5,7 @@
 
 use super::super::environment;
 use anyhow::{Context as _, bail, ensure};
+use chancery_address::is_this_machine;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::{hash::sha256, trust_root::limits::MAX_ROOT_BYTES};
 use futures_util::stream;
@@ -101,8 +102,7 @@ fn replace(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
 /// A URL that names can be joined to.
 fn base(url: &Url) -> anyhow::Result<Url> {
     let text = chancery_outbound::base(url).context("--tuf-url is not a plain http or https URL")?;
-    let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    ensure!(url.scheme() == "https" || loopback, "--tuf-url must be https, except on this machine");
+    ensure!(url.scheme() == "https" || is_this_machine(url), "--tuf-url must be https, except on this machine");
     Ok(format!("{text}/").parse()?)
 }
 

@@ -1,0 +1,156 @@
+//! Opens connections to the servers of a database, of which one may be the primary.
+//!
+//! The server that the last connection led to is asked first: after a failover, that is the new primary. A server that does
+//! not answer, or is a standby where a primary is wanted, is passed over, as in libpq; one that refuses the user or the
+//! password is not. A server that starts is waited for.
+
+use super::DatabaseError;
+use super::servers::Target;
+use super::timeline::Timeline;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use std::fmt;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// How long a request waits for a connection before it fails with «try again later».
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one of several servers may take. A server that vanished without a word must leave time for the others.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// Pauses between attempts.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Opens connections; clones share what they have found.
+#[derive(Clone)]
+pub(super) struct Opener {
+    servers: Arc<[PgConnectOptions]>,
+    target: Target,
+    /// The number of the server that is asked first.
+    first: Arc<AtomicUsize>,
+    /// Is told of each new connection.
+    timeline: Option<Timeline>,
+}
+
+/// Without the options, which may have a password.
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+impl Opener {
+    /// Opens connections to `servers`, of which there is at least one.
+    pub(super) fn new(servers: Vec<PgConnectOptions>, target: Target) -> Self {
+        Self { servers: servers.into(), target, first: Arc::default(), timeline: None }
+    }
+
+    /// The same servers, asked with other options.
+    pub(super) fn with(&self, change: impl Fn(PgConnectOptions) -> PgConnectOptions) -> Self {
+        Self { servers: self.servers.iter().cloned().map(change).collect(), ..self.clone() }
+    }
+
+    /// Has the timeline of each new connection noted.
+    pub(super) fn noting(self, timeline: Timeline) -> Self {
+        Self { timeline: Some(timeline), ..self }
+    }
+
+    /// Opens a connection. Waits up to five seconds for a server that is starting, or for a new primary.
+    pub(super) async fn open(&self) -> Result<PgConnection, sqlx::Error> {
+        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let attempt = timeout_at(deadline, self.attempt()).await;
+            let error = match attempt.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+                Err(error) if self.may_pass(&error) => error,
+                result => return result,
+            };
+            if Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    }
+
+    /// Asks each server once.
+    pub(super) async fn attempt(&self) -> Result<PgConnection, sqlx::Error> {
+        let (count, first) = (self.servers.len(), self.first.load(Ordering::Relaxed));
+        let mut last = sqlx::Error::PoolClosed;
+        for (number, options) in self.servers.iter().enumerate().cycle().skip(first).take(count) {
+            match self.connect(options).await {
+                Ok(connection) => {
+                    self.first.store(number, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Err(error) if count > 1 && passes_over(&error) => {
+                    tracing::warn!(database.host = options.get_host(), %error, "the database server is passed over");
+                    last = error;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect(&self, options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+        if self.servers.len() == 1 {
+            return self.prepared(options).await;
+        }
+        match timeout(PATIENCE, self.prepared(options)).await {
+            Ok(result) => result,
+            Err(_) => Err(sqlx::Error::Io(ErrorKind::TimedOut.into())),
+        }
+    }
+
+    async fn prepared(&self, options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = options.connect().await?;
+        if self.target == Target::Primary
+            && let Err(standby) = verify_primary(&mut connection).await
+        {
+            // It is closed in any case, so the server's answer does not matter.
+            let _closed = connection.close().await;
+            return Err(standby);
+        }
+        if let Some(timeline) = &self.timeline {
+            timeline.ask(&mut connection).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Whether another attempt a moment later may succeed.
+    fn may_pass(&self, error: &sqlx::Error) -> bool {
+        match error {
+            sqlx::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => true,
+            error => is_starting(error) || self.servers.len() > 1 && passes_over(error),
+        }
+    }
+}
+
+/// Refuses a server that is a standby.
+pub(super) async fn verify_primary(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let question = "/* readable */ SELECT pg_is_in_recovery()";
+    let is_standby: bool = sqlx::query_scalar(question).fetch_one(connection).await?;
+    if is_standby { Err(sqlx::Error::Configuration(DatabaseError::Standby.into())) } else { Ok(()) }
+}
+
+/// Too many connections, or a server that is starting or stopping.
+fn is_starting(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("53300" | "57P03"))
+}
+
+/// Whether another server is asked instead: this one does not answer, is not ready, or is a standby.
+fn passes_over(error: &sqlx::Error) -> bool {
+    let is_standby = |cause: &(dyn std::error::Error + Send + Sync + 'static)| {
+        matches!(cause.downcast_ref::<DatabaseError>(), Some(DatabaseError::Standby))
+    };
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Configuration(cause) => is_standby(&**cause),
+        error => is_starting(error),
+    }
+}

@@ -1,0 +1,184 @@
+//! Entries of certificate transparency logs, and checkpoints, by themselves.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails here has found something")]
+
+mod made;
+
+use chancery_verify::certificate::{Certificate, with_extension};
+use chancery_verify::checkpoint::Scheme;
+use chancery_verify::merkle::{TreeHead, leaf_hash, node_hash};
+use chancery_verify::note::KeyName;
+use chancery_verify::sct::{ExtraData, LogEntry, MerkleTreeLeaf};
+use chancery_verify::trust_root::{Section, TrustRoot};
+use chancery_verify::verifier::{IssuedEntry, Options, Signer, VerifiedIssued, Verifier};
+use chancery_verify::{Hash, Refusal, Step, Timestamp};
+use made::{HOST_V1, HOST_V2, IDENTITY, Key, NOW, Spec, T, World, signed_certificate};
+use serde_json::json;
+
+/// Critical, with a NULL inside (RFC 6962 §3.1).
+const POISON: [u8; 21] = [
+    0x30, 0x13, 0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0xd6, 0x79, 0x02, 0x04, 0x03, 0x01, 0x01, 0xff, 0x04, 0x02,
+    0x05, 0x00,
+];
+
+fn verifier(world: &World) -> Verifier {
+    Verifier::new(TrustRoot::parse(world.root().to_string().as_bytes()).unwrap(), Options::default())
+}
+
+fn scheme() -> Scheme {
+    Scheme::StaticCt { origin: KeyName::new("ct.test/2026").unwrap() }
+}
+
+/// An entry of a log of two, in its parts.
+#[derive(Clone)]
+struct Logged {
+    leaf: MerkleTreeLeaf,
+    extra: ExtraData,
+    sibling: Hash,
+}
+
+impl Logged {
+    /// The precertificate of the world's leaf.
+    fn precertificate(world: &World) -> Self {
+        let tbs = world.leaf.tbs_without_sct_list().unwrap();
+        let precertificate = signed_certificate(&with_extension(&tbs, &POISON).unwrap(), &world.intermediate_key);
+        let issuer_key_hash = world.intermediate_key.public.fingerprint();
+        Self {
+            leaf: MerkleTreeLeaf {
+                timestamp: Timestamp::from_seconds(T),
+                entry: LogEntry::Precert { issuer_key_hash, tbs },
+                extensions: Vec::new(),
+            },
+            extra: ExtraData::Precert { precertificate: precertificate.der().to_vec(), chain: chain(world) },
+            sibling: leaf_hash(b"another"),
+        }
+    }
+
+    /// The tree that has it, signed by this key.
+    fn checkpoint(&self, key: &Key) -> String {
+        let root = node_hash(&self.sibling, &leaf_hash(&self.leaf.to_bytes().unwrap()));
+        World::checkpoint(&TreeHead { size: 2, root }, key, &scheme())
+    }
+
+    /// What is proven of it, with this checkpoint.
+    fn verify(&self, verifier: &Verifier, checkpoint: &str, now: Timestamp) -> Result<VerifiedIssued, Refusal> {
+        let (leaf, extra) = (self.leaf.to_bytes().unwrap(), self.extra.to_bytes().unwrap());
+        let hashes = [self.sibling];
+        let entry = IssuedEntry { leaf: &leaf, extra: &extra, index: 1, hashes: &hashes, checkpoint };
+        verifier.verify_issued(&entry, now)
+    }
+
+    /// The same in a log that has it like this.
+    fn logged(&self, world: &World) -> Result<VerifiedIssued, Refusal> {
+        self.verify(&verifier(world), &self.checkpoint(&world.ct), NOW)
+    }
+}
+
+fn chain(world: &World) -> Vec<Vec<u8>> {
+    [&world.intermediate, &world.anchor].map(|certificate: &Certificate| certificate.der().to_vec()).to_vec()
+}
+
+#[test]
+fn an_entry_proves_who_issued_what_to_whom() {
+    let world = World::new(Spec::default());
+    let issued = Logged::precertificate(&world).logged(&world).unwrap();
+    let Signer::Certificate { claims, .. } = &issued.subject else { panic!() };
+    assert_eq!(claims.identity().to_string(), IDENTITY);
+    assert_eq!((issued.time, issued.index), (Timestamp::from_seconds(T), 1));
+    assert_eq!((issued.head.section, issued.head.tree_size), (Section::CertificateTransparencyLogs, 2));
+    assert_eq!(issued.authority.issuer, world.intermediate.subject().to_string());
+
+    // A log may have the certificate itself.
+    let certificate = Logged {
+        leaf: MerkleTreeLeaf {
+            entry: LogEntry::X509 { certificate: world.leaf.der().to_vec() },
+            ..Logged::precertificate(&world).leaf
+        },
+        extra: ExtraData::X509 { chain: chain(&world) },
+        sibling: leaf_hash(b"another"),
+    };
+    assert_eq!(certificate.logged(&world).unwrap().subject, {
+        let Signer::Certificate { claims, key_sha256, serial, .. } = issued.subject else { panic!() };
+        let sha256 = chancery_verify::hash::sha256(world.leaf.der());
+        Signer::Certificate { claims, sha256, key_sha256, serial }
+    });
+}
+
+#[test]
+fn what_the_log_does_not_have_is_refused_at_the_log_entry() {
+    let world = World::new(Spec::default());
+    let good = Logged::precertificate(&world);
+    let checkpoint = good.checkpoint(&world.ct);
+    let refused = |logged: &Logged, checkpoint: &str, now: Timestamp| {
+        let refusal = logged.verify(&verifier(&world), checkpoint, now).unwrap_err();
+        assert_eq!(refusal.step(), Step::LogEntry, "{refusal}");
+        refusal.code()
+    };
+    // By another key, or in another tree.
+    assert_eq!(refused(&good, &good.checkpoint(&Key::new()), NOW), "log.unknown");
+    assert_eq!(refused(&good, "no note", NOW), "note.malformed");
+    let mut later = good.clone();
+    later.leaf.timestamp = Timestamp::from_seconds(T + 1);
+    assert_eq!(refused(&later, &checkpoint, NOW), "proof.root");
+    let moved = Logged { sibling: leaf_hash(b"moved"), ..good.clone() };
+    assert_eq!(refused(&moved, &checkpoint, NOW), "proof.root");
+    // In the future: the entry, or the tree.
+    later.leaf.timestamp = NOW.plus_seconds(1);
+    assert_eq!(refused(&later, &later.checkpoint(&world.ct), NOW), "time.future");
+    assert_eq!(refused(&good, &checkpoint, Timestamp::from_seconds(T)), "time.future");
+    // A precertificate that is not the one of the leaf.
+    let other = World::new(Spec::default());
+    let swapped = Logged { extra: Logged::precertificate(&other).extra, ..good.clone() };
+    assert_eq!(refused(&swapped, &checkpoint, NOW), "entry.mismatch");
+}
+
+#[test]
+fn what_is_logged_of_a_stranger_is_refused_at_its_chain() {
+    let (ours, theirs) = (World::new(Spec::default()), World::new(Spec::default()));
+    // Their certificate in our log.
+    let logged = Logged::precertificate(&theirs);
+    let refusal = logged.logged(&ours).unwrap_err();
+    assert_eq!(refusal.step(), Step::Chain, "{refusal}");
+    assert!(["chain.signature", "chain.untrusted"].contains(&refusal.code()), "{refusal}");
+    // Ours, seen by the log after it had expired.
+    let mut expired = Logged::precertificate(&ours);
+    expired.leaf.timestamp = Timestamp::from_seconds(T + 301);
+    let refusal = expired.logged(&ours).unwrap_err();
+    assert_eq!((refusal.step(), refusal.code()), (Step::Chain, "time.certificate"), "{refusal}");
+}
+
+#[test]
+fn a_log_is_believed_in_its_window_only() {
+    let world = World::new(Spec::default());
+    let logged = Logged::precertificate(&world);
+    let mut root = world.root();
+    root["ctlogs"][0]["publicKey"]["validFor"] = json!({ "start": Timestamp::from_seconds(T + 1).rfc3339() });
+    let late = Verifier::new(TrustRoot::parse(root.to_string().as_bytes()).unwrap(), Options::default());
+    let refusal = logged.verify(&late, &logged.checkpoint(&world.ct), NOW).unwrap_err();
+    assert_eq!(refusal.code(), "log.window", "{refusal}");
+}
+
+#[test]
+fn checkpoints_of_every_kind_of_log_are_opened() {
+    let world = World::new(Spec::default());
+    let verifier = verifier(&world);
+    let head = TreeHead { size: 1, root: leaf_hash(b"0") };
+    for (key, scheme, section) in [
+        (&world.log_v1, World::scheme_v1(HOST_V1), Section::TransparencyLogs),
+        (&world.log_v2, World::scheme_v2(HOST_V2), Section::TransparencyLogs),
+        (&world.ct, self::scheme(), Section::CertificateTransparencyLogs),
+    ] {
+        let note = World::checkpoint(&head, key, &scheme);
+        let opened = verifier.verify_checkpoint(&note, NOW).unwrap();
+        assert_eq!((opened.section, opened.tree_size, opened.root_hash), (section, 1, head.root));
+        assert_eq!((opened.log_id, opened.origin), (scheme.log_id(&key.public), scheme.origin()));
+        // Another size is not signed.
+        let changed = note.replacen("\n1\n", "\n2\n", 1);
+        assert_eq!(verifier.verify_checkpoint(&changed, NOW).unwrap_err().code(), "log.unknown");
+    }
+    // A log's key does not sign under another name, nor as another kind of log.
+    for scheme in [World::scheme_v1(HOST_V2), self::scheme()] {
+        let note = World::checkpoint(&head, &world.log_v1, &scheme);
+        assert_eq!(verifier.verify_checkpoint(&note, NOW).unwrap_err().code(), "log.unknown");
+    }
+}

@@ -1,0 +1,73 @@
+//! The search API over an index of logs elsewhere: the same paths and answers as a server has for its own logs.
+
+use super::sources::Asked;
+use crate::{instance::search_state, listening::Listening, loopback};
+use anyhow::Context as _;
+use chancery_daemon::{
+    clock::SystemClock,
+    health::{Checks, Finding},
+    http::openapi::{self, Document, describe_shell},
+    reload::Hangups,
+};
+use chancery_search::{Asking, Index, Source, Status, Trust, store::Store};
+use chancery_verify::{
+    trust_root::TrustRoot,
+    verifier::{Options, Verifier},
+};
+use serde_json::json;
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+/// What questions are answered from.
+pub(super) struct Answers {
+    store: Arc<dyn Store>,
+    sources: Vec<Arc<dyn Source>>,
+    trust: Trust,
+}
+
+impl Answers {
+    /// From this index of these logs. What is found is verified with `root`, if it has anything.
+    pub(super) fn new(store: Arc<dyn Store>, logs: Vec<Asked>, root: TrustRoot) -> Self {
+        let sources = logs.into_iter().map(|log| Arc::new(log) as Arc<dyn Source>).collect();
+        let is_empty = root.logs().is_empty() && root.ct_logs().is_empty();
+        let verifier = (!is_empty).then(|| Arc::new(Verifier::new(root, Options::default())));
+        Self { store, sources, trust: Arc::new(move || verifier.clone()) }
+    }
+
+    /// Answers at `address` until SIGTERM or SIGINT. `following` is the index that knows how it goes.
+    pub(super) async fn serve(self, address: SocketAddr, following: Index, is_json: bool) -> anyhow::Result<()> {
+        let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
+        let listening = Listening::on(address, None, hangups).await?;
+        let address = listening.address()?;
+        let Self { store, sources, trust } = self;
+        let index = Index::new(store, Arc::new(move || sources.clone()));
+        let asking = Asking::new(index, trust, Arc::new(SystemClock));
+        let described = openapi::router(&description().into_json());
+        let routes = chancery_search::http::router(asking).merge(described);
+        let checks: Checks = Arc::new(move || {
+            let finding = |status: Status| Finding::new("search", "index", search_state(&status));
+            following.status().into_iter().map(finding).collect()
+        });
+        let ready = move || told(address, is_json);
+        // A page in a browser of this machine is as far away as another machine.
+        listening.serve(routes, None, checks, None, |routes| loopback::guarded(routes, address), ready).await
+    }
+}
+
+fn description() -> Document {
+    let mut document = Document::new("Chancery search", env!("CARGO_PKG_VERSION"));
+    chancery_search::http::describe(&mut document);
+    describe_shell(&mut document);
+    document
+}
+
+/// Says where questions are answered. The port may be one that the system has chosen.
+fn told(address: SocketAddr, is_json: bool) {
+    let url = format!("http://{address}");
+    let line = if is_json { json!({ "url": url }).to_string() } else { format!("answering at {url}") };
+    // Nobody reads it: the server answers all the same.
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}

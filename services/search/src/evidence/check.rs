@@ -1,0 +1,323 @@
+//! Checks a case: derives everything that it claims again, from bytes that a log of the trust root has signed.
+//!
+//! [`Case::open`] has compared each member with the manifest. Then, in this order:
+//!
+//! 1. A log of the trust root signed each checkpoint. The newest one of a log extends each older one of it. No log is there
+//!    under two names.
+//! 2. Each entry is in the tree of a checkpoint of its log, at its place. Its time is the one that the log signed, where the
+//!    log signs one.
+//! 3. The first answer is the question of the manifest. Each entry that an answer names is there, and meets its question.
+//!    Each entry that is there is named. No answer says that more of a log was searched than the log has.
+//! 4. Each entry is judged by itself: promise, chain, SCTs and signature, or the authority that issued the certificate. A
+//!    signer who is not trusted is no fault of the case: the log has the entry, and the report says why it is refused.
+//! 5. Each certificate of an entry is there, and no other. The entry of a certificate log that has it is found by its bytes.
+//! 6. Trust files and audit lines are about what is in the case. Nobody has signed them: TUF metadata is the caller's to
+//!    verify, and audit lines are the CA's word.
+
+use super::case::Case;
+use super::certificates;
+use super::documents::{self, Answered, Consistency, Entry, Place};
+use super::fault::Fault;
+use super::judgement::{Head, Read};
+use super::member::Member;
+use super::report::{Issued, LogReport, Report, Signature};
+use crate::answer::entry::terms_of;
+use crate::query::Query;
+use crate::query::parameters::Parameters;
+use crate::source::LogKind;
+use chancery_verify::hash::sha256;
+use chancery_verify::merkle::{TreeHead, leaf_hash, verify_consistency, verify_inclusion};
+use chancery_verify::trust_root::{Section, TrustRoot};
+use chancery_verify::verifier::Verifier;
+use chancery_verify::{Hash, Timestamp, entries, leaves};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use url::form_urlencoded;
+
+/// A log of a case.
+struct Log {
+    newest: Head,
+    /// By the size of the tree.
+    older: BTreeMap<u64, Head>,
+}
+
+/// The entries of a case, by their places.
+type Entries<'a> = BTreeMap<Place, Read<'a>>;
+
+/// For each entry those with the same certificate.
+type Uses<'a> = BTreeMap<&'a Place, BTreeSet<&'a Place>>;
+
+/// Checks a case with the trust root of whoever checks it, in the order of this module.
+///
+/// # Errors
+/// The first fault. The case is then not what it claims to be, or the trust root does not know its logs.
+pub fn check(case: &Case, verifier: &Verifier, now: Timestamp) -> Result<Report, Fault> {
+    let mut report = Report::of(case.server(), case.question());
+    // (1)
+    let logs = logs(case, verifier, now)?;
+    // (2)
+    let mut entries = read_entries(case, &logs)?;
+    // (3)
+    let complete_to = answers(case, &logs, &mut entries)?;
+    report.logs = logs
+        .iter()
+        .map(|(name, log)| LogReport {
+            log: (*name).to_owned(),
+            head: log.newest.verified.clone(),
+            extends: log.older.keys().copied().collect(),
+            complete_to: complete_to.get(*name).copied(),
+        })
+        .collect();
+    // (4)
+    for read in entries.values() {
+        match read.kind {
+            LogKind::Rekor => report.signatures.extend(read.signatures(verifier, now)?),
+            LogKind::Certificates => report.certificates.push(read.issued(verifier, now)?),
+        }
+    }
+    // (5)
+    link(&entries, &mut report.signatures, &mut report.certificates);
+    let fingerprints = present_certificates(case, &entries)?;
+    // (6)
+    trust_files(case, verifier, &mut report)?;
+    report.audit_lines = audit_lines(case, &fingerprints, &entries, &logs)?;
+    Ok(report)
+}
+
+fn logs<'a>(case: &'a Case, verifier: &Verifier, now: Timestamp) -> Result<BTreeMap<&'a str, Log>, Fault> {
+    let open = |name: &str, note: String| -> Result<Head, Fault> {
+        let verified = verifier.verify_checkpoint(&note, now).map_err(|refusal| Fault::refused(name, refusal))?;
+        Ok(Head { note, verified })
+    };
+    let mut logs = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    for (member, name, contents) in case.members() {
+        let Member::Checkpoint(log) = member else { continue };
+        let note = String::from_utf8(contents.to_vec()).map_err(|_| Fault::of(name, "it is not text"))?;
+        let newest = open(name, note)?;
+        if !ids.insert(newest.verified.log_id) {
+            return Err(Fault::of(name, "it is of a log that the case has under another name, too"));
+        }
+        logs.insert(log, Log { newest, older: BTreeMap::new() });
+    }
+    for (member, name, contents) in case.members() {
+        let Member::Consistency(log, size) = member else { continue };
+        let log: &mut Log = logs.get_mut(log).ok_or_else(|| Fault::of(name, "its log has no checkpoint"))?;
+        let Consistency { checkpoint, hashes } = documents::parse(name, contents)?;
+        let older = open(name, checkpoint)?;
+        if older.verified.log_id != log.newest.verified.log_id || older.verified.tree_size != size {
+            return Err(Fault::of(name, "its checkpoint is of another log, or of another size"));
+        }
+        let tree = |head: &Head| TreeHead { size: head.verified.tree_size, root: head.verified.root_hash };
+        verify_consistency(&tree(&older), &tree(&log.newest), &documents::hashes(name, &hashes)?)
+            .map_err(|rejection| Fault::of(name, format!("the newest checkpoint does not extend it: {rejection}")))?;
+        log.older.insert(size, older);
+    }
+    Ok(logs)
+}
+
+fn read_entries<'a>(case: &'a Case, logs: &'a BTreeMap<&'a str, Log>) -> Result<Entries<'a>, Fault> {
+    let mut entries = BTreeMap::new();
+    for (member, name, contents) in case.members() {
+        let Member::Entry(log_name, index) = member else { continue };
+        let log = logs.get(log_name).ok_or_else(|| Fault::of(name, "its log has no checkpoint"))?;
+        let decoded = documents::parse::<Entry>(name, contents)?.decoded(name)?;
+        let newest = Some(&log.newest).filter(|head| head.verified.tree_size == decoded.tree_size);
+        let head = newest.or_else(|| log.older.get(&decoded.tree_size));
+        let head = head.ok_or_else(|| {
+            Fault::of(name, format!("the case has no checkpoint of {} of its log", leaves(decoded.tree_size)))
+        })?;
+        let leaf_hash = leaf_hash(&decoded.leaf);
+        verify_inclusion(index, head.verified.tree_size, &leaf_hash, &decoded.hashes, &head.verified.root_hash)
+            .map_err(|rejection| Fault::of(name, format!("it is not in its log at this place: {rejection}")))?;
+        let place = Place { log: log_name.to_owned(), index };
+        let kind = kind(head);
+        let read = Read { member: name, place: place.clone(), kind, head, decoded, leaf_hash, is_answer: false };
+        read.verify_time()?;
+        entries.insert(place, read);
+    }
+    Ok(entries)
+}
+
+fn kind(head: &Head) -> LogKind {
+    match head.verified.section {
+        Section::CertificateTransparencyLogs => LogKind::Certificates,
+        _ => LogKind::Rekor,
+    }
+}
+
+/// Checks every answer, and marks the entries that answer the question of the case. Returns how much of each log was searched
+/// for it.
+fn answers(case: &Case, logs: &BTreeMap<&str, Log>, entries: &mut Entries<'_>) -> Result<BTreeMap<String, u64>, Fault> {
+    let first = Member::Answer(0).to_string();
+    let mut complete_to = None;
+    let mut named = BTreeSet::new();
+    for (member, name, contents) in case.members() {
+        let Member::Answer(number) = member else { continue };
+        let answer: Answered = documents::parse(name, contents)?;
+        verify_answer(name, &answer, logs, entries)?;
+        if number == 0 {
+            if answer.question != case.question() {
+                return Err(Fault::of(name, "it answers another question than the manifest names"));
+            }
+            for place in &answer.entries {
+                if let Some(read) = entries.get_mut(place) {
+                    read.is_answer = true;
+                }
+            }
+            complete_to = Some(answer.complete_to.into_iter().map(|log| (log.log, log.size)).collect());
+        }
+        named.extend(answer.entries);
+    }
+    let stray = entries.values().find(|read| !named.contains(&read.place));
+    if let Some(read) = stray {
+        return Err(Fault::of(read.member, "no answer names it"));
+    }
+    complete_to.ok_or_else(|| Fault::of(first, "there is no answer to the question"))
+}
+
+fn verify_answer(
+    name: &str,
+    answer: &Answered,
+    logs: &BTreeMap<&str, Log>,
+    entries: &Entries<'_>,
+) -> Result<(), Fault> {
+    let query = query(name, &answer.question)?;
+    let is_in_order = |ordered: bool| {
+        if ordered { Ok(()) } else { Err(Fault::of(name, "it names something twice, or not in order")) }
+    };
+    is_in_order(answer.entries.is_sorted_by(|one, next| one < next))?;
+    is_in_order(answer.complete_to.is_sorted_by(|one, next| one.log < next.log))?;
+    for searched in &answer.complete_to {
+        let size = logs.get(searched.log.as_str()).map_or(0, |log| log.newest.verified.tree_size);
+        if searched.size > size {
+            let (most, said) = (self::entries(size), self::entries(searched.size));
+            return Err(Fault::of(
+                name,
+                format!("it says that {said} of {} were searched, which has {most}", searched.log),
+            ));
+        }
+    }
+    for place in &answer.entries {
+        let Place { log, index } = place;
+        let read = entries.get(place);
+        let read =
+            read.ok_or_else(|| Fault::of(name, format!("it names entry {index} of {log}, which is not there")))?;
+        let is_searched = answer.complete_to.iter().any(|searched| searched.log == *log && *index < searched.size);
+        let terms = terms_of(read.kind, &read.decoded.leaf, &read.decoded.extra, &read.leaf_hash);
+        let is_of_log = query.logs.is_empty() || query.logs.contains(log);
+        let is_met = query.is_met_by(&terms, read.decoded.time) && is_of_log && query.indices.contains(index);
+        if !is_searched || !is_met {
+            return Err(Fault::of(name, format!("entry {index} of {log} is no answer to its question")));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a question as a server does.
+fn query(name: &str, question: &[(String, String)]) -> Result<Query, Fault> {
+    let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(question).finish();
+    let read = || {
+        let mut parameters = Parameters::parse(&text)?;
+        let query = Query::read(&mut parameters, None)?;
+        parameters.finish().map(|()| query)
+    };
+    read().map_err(|unusable| Fault::of(name, format!("its question cannot be read: {unusable}")))
+}
+
+/// Finds for each signature the entries of certificate logs with its certificate, and the other way round.
+fn link(entries: &Entries<'_>, signatures: &mut [Signature], certificates: &mut [Issued]) {
+    let of_kind = |kind: LogKind| entries.values().filter(move |read| read.kind == kind);
+    let mut logged: BTreeMap<Hash, Vec<&Place>> = BTreeMap::new();
+    for read in of_kind(LogKind::Certificates) {
+        for key in read.certificate_keys() {
+            logged.entry(key).or_default().push(&read.place);
+        }
+    }
+    let (mut logged_in, mut used_in) = (Uses::new(), Uses::new());
+    for read in of_kind(LogKind::Rekor) {
+        for issued in read.certificate_keys().iter().filter_map(|key| logged.get(key)).flatten() {
+            logged_in.entry(&read.place).or_default().insert(*issued);
+            used_in.entry(*issued).or_default().insert(&read.place);
+        }
+    }
+    let listed = |uses: &Uses<'_>, place: &Place| -> Vec<Place> {
+        uses.get(place).into_iter().flatten().map(|place| Place::clone(place)).collect()
+    };
+    for signature in signatures {
+        // A refused signer has no certificate that counts.
+        if signature.authority.is_some() {
+            signature.certificate_logged_in = listed(&logged_in, &signature.place);
+        }
+    }
+    for certificate in certificates {
+        certificate.used_in = listed(&used_in, &certificate.place);
+    }
+}
+
+/// Checks that the certificates of entries are there, and no others. Returns their fingerprints.
+fn present_certificates(case: &Case, entries: &Entries<'_>) -> Result<BTreeSet<String>, Fault> {
+    let of_signatures = entries.values().filter(|read| read.kind == LogKind::Rekor);
+    let ders = of_signatures.flat_map(|read| certificates::of_body(&read.decoded.leaf));
+    let fingerprints: BTreeSet<String> = ders.map(|der| hex::encode(sha256(&der))).collect();
+    for (member, name, contents) in case.members() {
+        let Member::Certificate(fingerprint) = member else { continue };
+        if !fingerprints.contains(fingerprint) {
+            return Err(Fault::of(name, "no entry of the case has this certificate"));
+        }
+        certificates::verify_pem(name, fingerprint, contents)?;
+    }
+    let is_there = |fingerprint: &&String| case.member(Member::Certificate(fingerprint)).is_some();
+    match fingerprints.iter().find(|fingerprint| !is_there(fingerprint)) {
+        Some(missing) => {
+            let name = Member::Certificate(missing).to_string();
+            Err(Fault::of(name, "an entry of the case has this certificate, and it is not there"))
+        }
+        None => Ok(fingerprints),
+    }
+}
+
+fn trust_files(case: &Case, verifier: &Verifier, report: &mut Report) -> Result<(), Fault> {
+    let read =
+        |name: &str, contents: &[u8]| TrustRoot::parse(contents).map_err(|refusal| Fault::refused(name, refusal));
+    for (member, name, contents) in case.members() {
+        match member {
+            Member::TrustedRoot => {
+                report.trust.is_the_given = Some(read(name, contents)? == *verifier.trust_root());
+            }
+            Member::FormerRoot(fingerprint) => {
+                read(name, contents)?;
+                if hex::encode(sha256(contents)) != fingerprint {
+                    return Err(Fault::of(name, "it does not have the hash in its name"));
+                }
+                report.trust.former.push(fingerprint.to_owned());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Checks that every line of the CA's audit log is about a certificate of the case. Returns how many there are.
+fn audit_lines(
+    case: &Case,
+    fingerprints: &BTreeSet<String>,
+    entries: &Entries<'_>,
+    logs: &BTreeMap<&str, Log>,
+) -> Result<usize, Fault> {
+    let Some(contents) = case.member(Member::Audit) else { return Ok(0) };
+    let name = Member::Audit.to_string();
+    let logs_by_id = |id: &str| logs.iter().find(|(_, log)| hex::encode(log.newest.verified.log_id) == id);
+    let text = std::str::from_utf8(contents).map_err(|_| Fault::of(&name, "it is not text"))?;
+    for (number, line) in text.lines().enumerate() {
+        let line: Value = documents::parse(&name, line.as_bytes())?;
+        let has_certificate =
+            line["fingerprint"].as_str().is_some_and(|fingerprint| fingerprints.contains(fingerprint));
+        let place = line["ct"]["log_id"].as_str().and_then(logs_by_id).zip(line["ct"]["index"].as_u64());
+        let place = place.map(|((log, _), index)| Place { log: (*log).to_owned(), index });
+        if !has_certificate && place.is_none_or(|place| !entries.contains_key(&place)) {
+            return Err(Fault::of(&name, format!("line {} is about no certificate of the case", number + 1)));
+        }
+    }
+    Ok(text.lines().count())
+}

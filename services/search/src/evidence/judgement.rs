@@ -1,0 +1,154 @@
+//! What one entry of a case proves by itself.
+
+use super::certificates;
+use super::documents::{Decoded, Place};
+use super::fault::Fault;
+use super::report::{Issued, Signature, Verdict};
+use crate::answer::entry::parsed;
+use crate::source::LogKind;
+use chancery_verify::rekor::logged::LoggedEntry;
+use chancery_verify::sct::MerkleTreeLeaf;
+use chancery_verify::verifier::{
+    Attribution, FoundEntry, FoundPromise, IssuedEntry, VerifiedHead, VerifiedLogged, VerifiedTime, Verifier,
+};
+use chancery_verify::{Hash, Refusal, Step, Timestamp};
+
+/// A tree head of a log, with its signed note.
+pub(super) struct Head {
+    pub(super) note: String,
+    pub(super) verified: VerifiedHead,
+}
+
+/// An entry that is proven to be in its log.
+pub(super) struct Read<'a> {
+    /// Name of the member.
+    pub(super) member: &'a str,
+    pub(super) place: Place,
+    pub(super) kind: LogKind,
+    pub(super) head: &'a Head,
+    pub(super) decoded: Decoded,
+    pub(super) leaf_hash: Hash,
+    /// Whether it is an answer to the question of the case.
+    pub(super) is_answer: bool,
+}
+
+impl Read<'_> {
+    /// Checks that the time of the entry is the one that the log signs, where the log signs one.
+    pub(super) fn verify_time(&self) -> Result<(), Fault> {
+        let Decoded { time, promise, leaf, .. } = &self.decoded;
+        let is_signed = match (self.kind, promise) {
+            (LogKind::Rekor, None) => true,
+            (LogKind::Rekor, Some(promise)) => {
+                time.is_some_and(|time| time.seconds() == promise.integrated_time.seconds())
+            }
+            (LogKind::Certificates, _) => {
+                MerkleTreeLeaf::from_bytes(leaf).is_ok_and(|leaf| *time == Some(leaf.timestamp))
+            }
+        };
+        if is_signed { Ok(()) } else { Err(Fault::of(self.member, "its time is not the one that the log signed")) }
+    }
+
+    /// The signatures of an entry of a log of signatures.
+    pub(super) fn signatures(&self, verifier: &Verifier, now: Timestamp) -> Result<Vec<Signature>, Fault> {
+        if let Err(rejection) = LoggedEntry::read(&self.decoded.leaf) {
+            let refusal = Some(Refusal::new(rejection, Step::LogEntry));
+            return Ok(vec![Signature { verdict: Verdict::Unread, refusal, ..self.signature() }]);
+        }
+        let verified = verifier.verify_found(&self.found(), now);
+        let verified = verified.map_err(|refusal| Fault::refused(self.member, refusal))?;
+        Ok(verified.signatures.iter().map(|signature| self.judged(&verified, signature)).collect())
+    }
+
+    fn found(&self) -> FoundEntry<'_> {
+        let Decoded { time, hashes, leaf, promise, .. } = &self.decoded;
+        FoundEntry {
+            leaf,
+            index: self.place.index,
+            hashes,
+            tree_size: self.head.verified.tree_size,
+            root_hash: self.head.verified.root_hash,
+            checkpoint: &self.head.note,
+            recorded: *time,
+            promise: promise.as_ref().map(|promise| FoundPromise {
+                log_index: promise.log_index,
+                integrated_time: promise.integrated_time,
+                signature: &promise.signature,
+            }),
+        }
+    }
+
+    fn judged(&self, verified: &VerifiedLogged, signature: &Result<Attribution, Refusal>) -> Signature {
+        let proven = verified.time.as_ref().map(VerifiedTime::time);
+        let base = Signature {
+            time: proven.or(self.decoded.time).map(Timestamp::rfc3339_millis),
+            time_is_proven: proven.is_some(),
+            warnings: verified.warnings.clone(),
+            ..self.signature()
+        };
+        match signature {
+            Err(refusal) => Signature { refusal: Some(refusal.clone()), ..base },
+            Ok(Attribution { signer, authority, scts, over_digest, .. }) => Signature {
+                verdict: if over_digest.is_some() { Verdict::Verified } else { Verdict::Logged },
+                signer: Some(signer.clone()),
+                authority: authority.clone(),
+                scts: scts.clone(),
+                ..base
+            },
+        }
+    }
+
+    /// Nothing is known of it but that the log has it.
+    fn signature(&self) -> Signature {
+        Signature {
+            place: self.place.clone(),
+            is_answer: self.is_answer,
+            verdict: Verdict::Refused,
+            summary: parsed(self.kind, &self.decoded.leaf, &self.decoded.extra, None).ok().map(|entry| entry.summary()),
+            time: self.decoded.time.map(Timestamp::rfc3339_millis),
+            time_is_proven: false,
+            signer: None,
+            authority: None,
+            scts: Vec::new(),
+            certificate_logged_in: Vec::new(),
+            refusal: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The certificate of an entry of a certificate log.
+    pub(super) fn issued(&self, verifier: &Verifier, now: Timestamp) -> Result<Issued, Fault> {
+        let entry = IssuedEntry {
+            leaf: &self.decoded.leaf,
+            extra: &self.decoded.extra,
+            index: self.place.index,
+            hashes: &self.decoded.hashes,
+            checkpoint: &self.head.note,
+        };
+        let base = Issued {
+            place: self.place.clone(),
+            is_answer: self.is_answer,
+            time: self.decoded.time.map(Timestamp::rfc3339_millis),
+            subject: None,
+            authority: None,
+            refusal: None,
+            used_in: Vec::new(),
+        };
+        match verifier.verify_issued(&entry, now) {
+            Ok(verified) => Ok(Issued { subject: Some(verified.subject), authority: Some(verified.authority), ..base }),
+            // The log has it, of an authority that is not trusted, or of a form that is not read.
+            Err(refusal) if refusal.step() != Step::LogEntry => Ok(Issued { refusal: Some(refusal), ..base }),
+            Err(refusal) => Err(Fault::refused(self.member, refusal)),
+        }
+    }
+
+    /// By what a certificate of this entry is compared with one of another kind of log.
+    pub(super) fn certificate_keys(&self) -> Vec<Hash> {
+        match self.kind {
+            LogKind::Certificates => certificates::key_of_leaf(&self.decoded.leaf).into_iter().collect(),
+            LogKind::Rekor => {
+                let ders = certificates::of_body(&self.decoded.leaf);
+                ders.iter().flat_map(|der| certificates::keys_of_certificate(der)).collect()
+            }
+        }
+    }
+}
