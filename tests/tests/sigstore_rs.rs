@@ -11,7 +11,6 @@ use chancery_tests::{
     client::Signer,
     person::client,
     program::{Outcome, Program},
-    search,
 };
 
 const VERSIONS: [&str; 2] = ["sigstore-rs", "sigstore-rs-older"];
@@ -62,7 +61,6 @@ fn reads_what_the_log_has_and_verifies_it() {
         for bundle in ["first.json", "second.json"] {
             sign(&alice, version, "artifact", bundle);
         }
-        search::wait(&stack);
         let found = read(&alice, version, "artifact").succeeds();
         assert_eq!(found.lines().count(), 2, "{found}");
     }
