@@ -47,6 +47,9 @@ rejections! {
     PemTooMany { limit: usize } => "pem.too_many", "too many PEM blocks, at most {limit} are allowed";
     /// The text is not standard base64.
     Base64 => "base64.malformed", "illegal base64 data";
+    /// The text is base64 with line ends, where one line is required.
+    Base64LineEnds => "base64.line_ends",
+        "illegal base64 data: the text has line ends; write it on one line, as `base64 -w0` does";
 
     /// The key is not a `SubjectPublicKeyInfo` in DER.
     KeyMalformed => "key.malformed", "the public key is not a SubjectPublicKeyInfo in DER";

@@ -3,7 +3,7 @@
 use super::attestation::Attestation;
 use super::kind::TermKind;
 use super::set::{Omissions, Terms};
-use super::signer::Signer;
+use super::signer::{EntrySigner, Signer};
 use super::summary::{Summary, bounded, listed};
 use super::term::Term;
 use crate::{Hash, Rejection};
@@ -46,6 +46,30 @@ impl Entry {
         Ok(self)
     }
 
+    /// The leaf hash.
+    #[must_use]
+    pub const fn leaf_hash(&self) -> &Hash {
+        &self.leaf_hash
+    }
+
+    /// The terms of the entry itself, without those of its signers: its digests, and what else upstream indexes. A few, which
+    /// were made when the entry was read.
+    #[must_use]
+    pub fn own_terms(&self) -> &[Term] {
+        &self.terms
+    }
+
+    /// The signers. Of a certificate transparency log: the subject of the certificate.
+    pub fn signers(&self) -> impl Iterator<Item = EntrySigner<'_>> {
+        self.signers.iter().map(EntrySigner::new)
+    }
+
+    /// Returns whether a part of the entry could not be read, so that it may say more than is known here.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        !self.omissions.is_empty() || self.attestation.as_ref().is_some_and(Attestation::is_incomplete)
+    }
+
     /// The terms. Those that matter most come first: if there are too many, the others are left out.
     #[must_use]
     pub fn terms(&self) -> Terms {
@@ -85,7 +109,7 @@ impl Entry {
             payload_type: self.payload_type.as_deref().map(bounded),
             predicate_type: attestation.and_then(|found| found.predicate_type.as_deref()).map(bounded),
             signers: self.signers.iter().map(Signer::summary).collect(),
-            incomplete: !self.omissions.is_empty() || attestation.is_some_and(Attestation::is_incomplete),
+            incomplete: self.is_incomplete(),
         }
     }
 }

@@ -92,11 +92,7 @@ impl Search {
         events: Option<EventSettings>,
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<(Self, Vec<JoinHandle<()>>)> {
-        let (followed, rekor) = (logs.running.clone(), rekor_shards::rekor(&logs.rekor).clone());
-        let sources: Sources = Arc::new(move || {
-            let source = |log| Arc::new(OwnLog { log, rekor: rekor.clone() }) as Arc<dyn Source>;
-            followed.logs().into_iter().map(source).collect()
-        });
+        let sources = sources(logs);
         let index = Index::new(store(logs.database()), Arc::clone(&sources));
         if let Some(metrics) = metrics {
             measure(metrics, index.clone())?;
@@ -133,6 +129,15 @@ impl Search {
         }
         checked
     }
+}
+
+/// The logs of this process, as they are followed: those that run at the moment when it is called.
+pub(super) fn sources(logs: &Logs) -> Sources {
+    let (followed, rekor) = (logs.running.clone(), rekor_shards::rekor(&logs.rekor).clone());
+    Arc::new(move || {
+        let source = |log| Arc::new(OwnLog { log, rekor: rekor.clone() }) as Arc<dyn Source>;
+        followed.logs().into_iter().map(source).collect()
+    })
 }
 
 /// Trust files, and the verifier that was made of them, if they can be used.
