@@ -81,6 +81,7 @@ pub fn alarms(stdout: &str) -> Vec<Value> {
 /// The tables of an instance's logs: Rekor v1 and the certificate log.
 pub fn logs_of(stack: &Stack) -> String {
     let (url, key, ct_key) = (stack.url(), stack.trust("rekor.pub"), stack.trust("ctfe.pub"));
+    let (key, ct_key) = (key.to_str().unwrap(), ct_key.to_str().unwrap());
     format!(
         "[[log]]\nname = \"rekor\"\nprotocol = \"rekor-v1\"\nurl = {url:?}\nkey = {key:?}\n\
          [[log]]\nname = \"ct\"\nprotocol = \"rfc6962\"\nurl = \"{url}/ct/dev\"\nkey = {ct_key:?}\n"

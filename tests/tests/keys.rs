@@ -168,8 +168,8 @@ fn every_form_of_openssl_is_read_or_told_how_to_convert() {
         test(name, arguments.contains("password")).succeeds();
     }
     let bytes = fs::read(directory.path().join("sec1.pem")).unwrap();
-    let text = String::from_utf8(bytes).unwrap().replace('\n', "\r\n");
-    fs::write(directory.path().join("windows.pem"), format!("Key of the CA\r\n{text}\r\nend\r\n")).unwrap();
+    let windows = String::from_utf8(bytes).unwrap().replace('\n', "\r\n");
+    fs::write(directory.path().join("windows.pem"), format!("Key of the CA\r\n{windows}\r\nend\r\n")).unwrap();
     test("windows.pem", false).succeeds();
     for (name, arguments, form) in CONVERTED {
         make(arguments, name);

@@ -4,7 +4,6 @@
 
 use chancery_tests::{
     ALICE, Client, Stack,
-    client::Signer,
     program::{Outcome, Program},
     rotation::{Rotated, eventually, sign, trusted, verify},
     stack::chancery_binary,
@@ -270,8 +269,8 @@ fn a_root_s_key_that_is_kept_issues_again_and_is_nowhere_else() {
     let file = elsewhere.path().join("root.pem");
     assert!(fs::read_to_string(&file).unwrap().starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
     has_no_root_key(&site.path().join("data"), &site.path().join("data"));
-    let list: Value = serde_json::from_str(&chancery(&site, "keys list --json --data data").run().succeeds()).unwrap();
-    let kept = list.as_array().unwrap().iter().find(|key| key["role"] == "ca-root").unwrap();
+    let keys: Value = serde_json::from_str(&chancery(&site, "keys list --json --data data").run().succeeds()).unwrap();
+    let kept = keys.as_array().unwrap().iter().find(|key| key["role"] == "ca-root").unwrap();
     assert_eq!(kept["place"], root.as_str());
 
     let last = |name: &str| {

@@ -147,8 +147,8 @@ pub async fn sign(
 /// names, usages and extensions of `parameters`.
 pub async fn request(parameters: &CertificateParams, signer: &Signer) -> Result<String, AuthorityError> {
     // What a request cannot have; whoever issues decides it.
-    let parameters =
-        CertificateParams { serial_number: None, use_authority_key_identifier_extension: false, ..parameters.clone() };
+    let mut parameters = parameters.clone();
+    (parameters.serial_number, parameters.use_authority_key_identifier_extension) = (None, false);
     let signed = {
         let capture = Capture::new(signer.public_key())?;
         parameters.serialize_request(&capture)?;

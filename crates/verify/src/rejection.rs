@@ -295,6 +295,9 @@ rejections! {
     // Faults that the verifier finds in well-formed evidence.
     /// Log entries of this kind and version cannot be verified.
     EntryKind => "entry.kind", "log entries of this kind and version cannot be verified";
+    /// The entry lacks what its signature is over, so that the signature cannot be verified by the entry alone. It is in the
+    /// log all the same.
+    EntryUnverifiable { missing: &'static str } => "entry.unverifiable", "the entry alone does not prove its signature: {missing}";
     /// The log entry is about another signature, key or artifact.
     EntryMismatch { field: &'static str } => "entry.mismatch", "the log entry does not match the bundle: {field}";
     /// The entry is of a log that is not trusted.

@@ -7,6 +7,7 @@
 //! Entry types for packages and the formats of other tools need the feature `rekor-kinds`.
 
 mod attestation;
+mod checkable;
 pub mod dsse;
 pub mod hashedrekord;
 pub mod intoto;
@@ -22,7 +23,11 @@ pub mod v2;
 mod verifier;
 
 pub use attestation::attestation_hash;
+pub use checkable::verify_readable;
+pub(crate) use checkable::{Checkable, Readable, kind_and_version};
 pub use key_format::KeyFormat;
+#[cfg(feature = "rekor-kinds")]
+pub(crate) use kinds::Proven;
 pub use promise::Promise;
 
 use crate::{Hash, Rejection, merkle};

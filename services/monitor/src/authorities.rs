@@ -50,6 +50,7 @@ impl Authorities {
 mod tests {
     use super::*;
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
+    use std::slice;
 
     struct Authority(Issuer<'static, KeyPair>, Vec<u8>);
 
@@ -94,9 +95,11 @@ mod tests {
         let only_root = Authorities::new(vec![ours.certificate()]);
         let whole = Authorities::new(vec![issuing.certificate(), ours.certificate()]);
         let leaf = issuing.leaf();
-        assert!(whole.issued(&[leaf.clone()]) && whole.issued(&[leaf.clone(), issuing.1.clone(), ours.1.clone()]));
+        assert!(
+            whole.issued(slice::from_ref(&leaf)) && whole.issued(&[leaf.clone(), issuing.1.clone(), ours.1.clone()])
+        );
         assert!(only_root.issued(&[leaf.clone(), issuing.1.clone()]), "through the chain in the entry");
-        assert!(!only_root.issued(&[leaf.clone()]), "nothing says who issued it");
+        assert!(!only_root.issued(slice::from_ref(&leaf)), "nothing says who issued it");
         assert!(whole.issued(&[leaf, b"no certificate".to_vec()]), "what is beside it is not needed");
         let look_alike = forged.intermediate("Acme issuing").leaf();
         for chain in

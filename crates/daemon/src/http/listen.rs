@@ -276,6 +276,6 @@ mod tests {
         write(&second);
         assert!(tls.reload().unwrap());
         write(&[second[0].clone(), "no key".to_owned()]);
-        assert!(matches!(tls.reload(), Err(TlsError::Malformed { what: "private key", .. })));
+        assert!(matches!(tls.reload(), Err(TlsError::Key { .. })));
     }
 }

@@ -209,7 +209,9 @@ mod tests {
         const LEAVES: u64 = 67;
         let (mut edge, mut tiles, mut range) = (Edge::default(), Tiles::default(), CompactRange::default());
         let leaves: Vec<Hash> = (0..LEAVES).map(|number| leaf_hash(&number.to_be_bytes())).collect();
-        leaves.iter().for_each(|leaf| edge.append(*leaf, &mut tiles));
+        for leaf in &leaves {
+            edge.append(*leaf, &mut tiles);
+        }
         for (size, newest) in (1..).zip(&leaves) {
             range.push(*newest);
             for later in size..=LEAVES {

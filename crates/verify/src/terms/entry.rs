@@ -23,6 +23,17 @@ pub struct Entry {
     attestation: Option<Attestation>,
 }
 
+/// What a digest is for an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigestRole {
+    /// That of the artifact that the entry is about.
+    Artifact,
+    /// That of the payload or envelope that was signed.
+    Attestation,
+    /// That of a subject of the statement, which is the payload.
+    Subject,
+}
+
 impl Entry {
     pub(super) fn new(kind: &str, version: &str, leaf_hash: Hash) -> Self {
         Self {
@@ -44,6 +55,27 @@ impl Entry {
     pub fn attested(mut self, payload: &[u8]) -> Result<Self, Rejection> {
         self.attestation = Some(Attestation::read(payload)?);
         Ok(self)
+    }
+
+    /// What a digest is for this entry. `None` if the entry is not about it. An input of a build is not what is attested.
+    #[must_use]
+    pub fn role_of(&self, algorithm: &str, digest: &[u8]) -> Option<DigestRole> {
+        let term = |kind| Term::of_digest(kind, algorithm, digest);
+        let (artifact, payload) = (term(TermKind::ArtifactDigest), term(TermKind::AttestationDigest));
+        let is_subject = || self.attestation.as_ref().is_some_and(|statement| statement.digests.contains(&artifact));
+        if self.terms.contains(&artifact) {
+            Some(DigestRole::Artifact)
+        } else if self.terms.contains(&payload) {
+            Some(DigestRole::Attestation)
+        } else {
+            is_subject().then_some(DigestRole::Subject)
+        }
+    }
+
+    /// The type of the statement, if it was added and states one.
+    #[must_use]
+    pub fn predicate_type(&self) -> Option<&str> {
+        self.attestation.as_ref()?.predicate_type.as_deref()
     }
 
     /// The leaf hash.

@@ -151,6 +151,7 @@ impl Instance {
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
         background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()).chain(monitoring));
         background.extend(following.into_iter().flatten().chain(access.into_background()));
+        background.extend(logs.as_ref().map(Logs::read_attestations));
         let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
         assembly.add(Role::Log, common.answering_logs(logs.as_ref(), metrics.as_ref())?);
         assembly.add(Role::Log, search.as_ref().map(|search| search.part(trust_files.clone(), clock)));

@@ -290,9 +290,13 @@ impl Source for OwnLog {
         Box::pin(async move { self.log.index_of(leaf_hash).await.map_err(|error| unreadable(&error)) })
     }
 
+    fn keeps_statements(&self) -> bool {
+        series::split(&self.log.record().name).0 == rekor_v1::NAME && self.rekor.keeps_attestations()
+    }
+
     fn statements_about(&self, terms: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
         Box::pin(async move {
-            if series::split(&self.log.record().name).0 != rekor_v1::NAME {
+            if !self.keeps_statements() {
                 return Ok(Vec::new());
             }
             self.rekor.attestations_about(terms, count).await.map_err(|error| unreadable(&error))
@@ -301,7 +305,7 @@ impl Source for OwnLog {
 
     fn statement<'a>(&'a self, leaf: &'a [u8]) -> Answer<'a, Option<Bytes>> {
         Box::pin(async move {
-            if series::split(&self.log.record().name).0 != rekor_v1::NAME {
+            if !self.keeps_statements() {
                 return Ok(None);
             }
             self.rekor.attestation(leaf).await.map_err(|error| unreadable(&error))

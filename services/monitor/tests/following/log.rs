@@ -48,7 +48,9 @@ fn scheme() -> Scheme {
 
 fn tree(leaves: &[Bytes]) -> (TreeHead, Tiles) {
     let (mut edge, mut tiles) = (Edge::default(), Tiles::default());
-    leaves.iter().for_each(|leaf| edge.append(merkle::leaf_hash(leaf), &mut tiles));
+    for leaf in leaves {
+        edge.append(merkle::leaf_hash(leaf), &mut tiles);
+    }
     (TreeHead { size: edge.size(), root: edge.root() }, tiles)
 }
 
