@@ -17,7 +17,7 @@ use crate::{
     issuer,
     issuers::ConfiguredIssuers,
     listening::Listening,
-    loopback,
+    loopback, output,
     role::Role,
 };
 use anyhow::{Context as _, ensure};
@@ -164,7 +164,7 @@ async fn show(url: String, data: PathBuf) {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = anstream::stdout().lock();
+    let mut out = output::text();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
 }

@@ -18,6 +18,7 @@ mod issuers;
 mod listening;
 mod logging;
 mod loopback;
+mod output;
 mod role;
 mod rotation;
 mod serve;
@@ -35,11 +36,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let code = match cli::Cli::parse().run().await {
         Ok(code) => code,
-        Err(error) => {
-            // One line with its causes: the first sentence names the failure, the last one its reason.
-            telemetry::say(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => output::failed(&error, 1),
     };
     telemetry::flush();
     code

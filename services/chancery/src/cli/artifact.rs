@@ -12,8 +12,7 @@ use super::{
     search::server::{AskError, Server},
     verify::{TrustArguments, artifact},
 };
-use crate::dev;
-use anyhow::Context as _;
+use crate::{dev, output};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::verifier::{Digests, Options, Verifier};
 use clap::Args;
@@ -64,10 +63,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> ExitCode {
-    judge(&arguments).await.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(WRONG_USAGE)
-    })
+    judge(&arguments).await.unwrap_or_else(|error| output::failed(&error, WRONG_USAGE))
 }
 
 async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -86,7 +82,7 @@ async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         },
         Err(error) => Outcome::undecided(&shown, format!("cannot be read: {error:#}")),
     };
-    outcome.print(*json).context("cannot write to standard output")
+    Ok(outcome.print(*json)?)
 }
 
 /// Every digest of the artifact that entries may be about.

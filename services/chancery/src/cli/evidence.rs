@@ -20,7 +20,7 @@ use super::{
     },
     verify::{TrustArguments, WitnessArguments},
 };
-use crate::dev;
+use crate::{dev, output};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_search::evidence::{self, Case, Fault, Report};
@@ -138,10 +138,7 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
         Some(Verb::Check(check)) => examine::run(check).await,
         None => pack(&arguments).await,
     };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(WRONG_USAGE)
-    })
+    outcome.unwrap_or_else(|error| output::failed(&error, WRONG_USAGE))
 }
 
 async fn pack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -157,7 +154,7 @@ async fn pack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match packed {
         // As chancery search: a question that is refused is wrong.
         Err(Failure::Asked(error @ AskError::Refused(_))) => Err(error.into()),
-        packed => Outcome::of("PACKED", out, packed).print(judging.json).context("cannot write to standard output"),
+        packed => Ok(Outcome::of("PACKED", out, packed).print(judging.json)?),
     }
 }
 

@@ -13,6 +13,7 @@ mod stored;
 mod trust;
 
 use super::token_file::TokenFile;
+use crate::output;
 use anyhow::{Context as _, bail, ensure};
 use chancery_log::{
     check::{Opened, Options, Report, Signatures},
@@ -131,7 +132,7 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     };
     saved.all_used()?;
     if arguments.json {
-        writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&reports)?)?;
+        output::print_json(&reports)?;
     } else {
         print(&reports, !arguments.from.is_empty())?;
     }
@@ -141,7 +142,7 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
 
 /// Prints what was checked, and where saved checkpoints were given whether each log was compared with one.
 fn print(reports: &[Report], has_saved: bool) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     for report in reports {
         let Report { origin, tree_size, checkpoints, signatures, root_hash, .. } = report;
         let signed = counted(*signatures, "signature", "signatures");

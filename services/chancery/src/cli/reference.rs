@@ -4,15 +4,10 @@
 
 mod http;
 
-use crate::{instance::Answering, role::Role, witness};
+use crate::{instance::Answering, output, role::Role, witness};
 use clap::{Arg, Args, Command, CommandFactory as _, ValueEnum};
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 
 /// Print a page of the manual's reference, or what it is made from
 #[derive(Debug, Args)]
@@ -45,7 +40,7 @@ pub(super) fn run(Arguments { page }: Arguments) -> anyhow::Result<ExitCode> {
         Page::Openapi => format!("{:#}\n", server()),
         Page::OpenapiWitness => format!("{:#}\n", witness()),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

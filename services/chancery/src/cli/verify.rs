@@ -24,6 +24,7 @@ mod trust;
 mod types;
 mod work;
 
+use crate::output;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
@@ -69,8 +70,5 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
         Verb::Attestation(arguments) => attestation::run(*arguments).await,
         Verb::Image(arguments) => image::run(*arguments).await,
     };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(WRONG_USAGE)
-    })
+    outcome.unwrap_or_else(|error| output::failed(&error, WRONG_USAGE))
 }

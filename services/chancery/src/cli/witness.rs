@@ -2,16 +2,12 @@
 
 use crate::{
     logging::{LogFormat, TelemetryTable},
+    output,
     witness::{self, WitnessConfiguration, WitnessListen},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use std::{
-    io::{self, Write as _},
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// Run a witness, which cosigns checkpoints of the logs of other organisations
 #[derive(Debug, Args)]
@@ -96,7 +92,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let key = key.with_context(|| {
                 format!("there is no witness in {}; start it once: chancery witness serve", data.display())
             })?;
-            writeln!(io::stdout().lock(), "{key}").context("cannot write to standard output")?;
+            output::print(&format!("{key}\n"))?;
         }
     }
     Ok(ExitCode::SUCCESS)

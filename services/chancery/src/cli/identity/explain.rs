@@ -1,6 +1,6 @@
 //! `chancery identity test`: the checks of the certificate authority on one token, each with its verdict.
 
-use crate::{dev, instance};
+use crate::{dev, instance, output};
 use anyhow::Context as _;
 use chancery_ca::{
     config,
@@ -56,7 +56,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let token = if arguments.token == "-" { from_stdin()? } else { arguments.token };
     let explanation = authenticator.explain(token.trim(), SystemClock.now()).await;
     let text = if arguments.json { format!("{:#}\n", as_json(&explanation)) } else { as_text(&explanation) };
-    anstream::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")?;
+    output::text().write_all(text.as_bytes())?;
     Ok(if explanation.is_accepted() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -3,6 +3,7 @@
 use super::kind_name;
 use crate::{
     instance::{self, KeyRecord},
+    output,
     rotation::State,
 };
 use chancery_verify::Timestamp;
@@ -29,7 +30,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let keys = instance::keys(&arguments.data)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     if arguments.json {
         let keys: Vec<_> = keys.iter().map(json).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&keys)?)?;

@@ -6,20 +6,16 @@ use crate::{
     cli::{trust, waiting::Generation},
     duration,
     instance::key_uri,
+    output::Steps,
     rotation::{Progress, RingFiles, Role},
 };
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf;
 use chancery_verify::Timestamp;
 use clap::{Args, Subcommand};
 pub(in crate::cli) use stage::Stage;
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 /// Replace a signing key while the server runs, without one failed request
 ///
@@ -161,32 +157,34 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let progress = files.progress(role)?.unwrap_or_default();
     let now = SystemClock.now();
     let of = |number| Generation { files: &files, role, number };
+    let mut steps = Steps::new(false);
     match step {
         Step::Stage(stage) => {
             let number = stage.run(&files, role, &mut ring, now).await?;
-            say(&format!("generation {number} is staged"))?;
+            steps.say(&format!("generation {number} is staged"));
             let published = |progress: &Progress| progress.published_seconds.contains_key(&number);
-            await_step(of(number), wait, published, "it is published").await
+            await_step(of(number), wait, published, "it is published", &mut steps).await?;
         }
         Step::Activate(Activate { overlap }) => {
             let number = ring.activate(role, &progress, overlap.as_secs(), now)?;
             files.write_ring(&ring)?;
-            say(&format!("generation {number} is active"))?;
-            await_step(of(number), wait, |progress| progress.signing == number, "the server signs with it").await
+            steps.say(&format!("generation {number} is active"));
+            let signing = |progress: &Progress| progress.signing == number;
+            await_step(of(number), wait, signing, "the server signs with it", &mut steps).await?;
         }
         Step::Retire(Retire { end }) => {
             let (number, end) = ring.retire(role, &progress, end, now)?;
             files.write_ring(&ring)?;
-            say(&format!("generation {number} is retired: its signatures are trusted until {}", end.rfc3339()))?;
-            Ok(ExitCode::SUCCESS)
+            steps.say(&format!("generation {number} is retired: its signatures are trusted until {}", end.rfc3339()));
         }
         Step::Abandon(Abandon {}) => {
             let number = ring.abandon(role)?;
             files.write_ring(&ring)?;
-            say(&format!("generation {number} is abandoned"))?;
-            Ok(ExitCode::SUCCESS)
+            steps.say(&format!("generation {number} is abandoned"));
         }
     }
+    steps.finish()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 impl RotatedTuf {
@@ -201,15 +199,12 @@ async fn await_step(
     wait: Duration,
     done: impl Fn(&Progress) -> bool,
     what: &str,
-) -> anyhow::Result<ExitCode> {
+    steps: &mut Steps,
+) -> anyhow::Result<()> {
     let failed = "the server cannot use the new key and still signs with the old one";
     let is_done = generation.await_progress(wait, done, failed).await?;
-    say(if is_done { what } else { "no running server has taken this step yet; the next start takes it" })?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn say(text: &str) -> anyhow::Result<()> {
-    writeln!(io::stdout().lock(), "{text}").context("cannot write to standard output")
+    steps.say(if is_done { what } else { "no running server has taken this step yet; the next start takes it" });
+    Ok(())
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

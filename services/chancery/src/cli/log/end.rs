@@ -13,6 +13,7 @@ use crate::{
     cli::waiting::Generation,
     duration,
     instance::{mark_file, marks},
+    output::{self, Steps},
     rotation::{RingFiles, Role},
 };
 use anyhow::{Context as _, bail, ensure};
@@ -27,12 +28,7 @@ use chancery_log::{
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 use successor::Successor;
 
 /// End a log whose newest state is lost, and go on in its successor
@@ -84,7 +80,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     );
     let _alone = files.lock()?;
     let database = Database::open(&location).await.with_context(|| format!("{location}"))?;
-    let done = end(arguments, &files, &*database.store()).await;
+    let mut steps = Steps::new(arguments.json);
+    let done = end(arguments, &files, &*database.store(), &mut steps).await;
     database.close().await;
     let Done { record, end, role, successor } = done?;
     let generation = Generation { files: &files, role, number: successor };
@@ -99,14 +96,15 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             "lost": end.published.saturating_sub(end.tree.size),
             "successor": { "log": name, "generation": successor, "signs": is_signing },
         });
-        writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&printed)?)?;
+        output::print_json(&printed)?;
         return Ok(ExitCode::SUCCESS);
     }
-    arguments.say(&if is_signing {
+    steps.say(&if is_signing {
         format!("the server signs with generation {successor} of the {} key, in {name}", role.name())
     } else {
         format!("no running server signs in {name} yet; the next start does")
-    })?;
+    });
+    steps.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -119,7 +117,7 @@ struct Done {
     successor: u64,
 }
 
-async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store) -> anyhow::Result<Done> {
+async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store, steps: &mut Steps) -> anyhow::Result<Done> {
     let record = super::record(store, &arguments.log).await?;
     let (role, number) = role(&record)?;
     let mut ring = files.ring(role)?;
@@ -135,24 +133,24 @@ async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store) -> any
     // (3)
     let end = match examined {
         Examination::Ended(end) => {
-            arguments.say(&format!("{} was ended before", record.origin))?;
+            steps.say(&format!("{} was ended before", record.origin));
             end
         }
         Examination::Doubtful(examined) => {
-            arguments.say(&format!("{} is in doubt: {}", record.origin, examined.doubt))?;
+            steps.say(&format!("{} is in doubt: {}", record.origin, examined.doubt));
             next.freeze_abandoned(store, &record, now).await?;
             let end = examined.end(store, record.log_id, now).await?;
             let still = examined.whole.min(end.published).saturating_sub(end.tree.size);
             if still > 0 {
-                arguments.say(&format!(
+                steps.say(&format!(
                     "{} after its last checkpoint are still in the database; nothing proves them",
                     entries(still)
-                ))?;
+                ));
             }
             end
         }
     };
-    arguments.say_end(&record, &end)?;
+    say_end(steps, &record, &end);
     // (4)
     let successor = next.begin(files, store, &mut ring, &record, now).await?;
     Ok(Done { record, end, role, successor })
@@ -170,20 +168,11 @@ fn role(record: &LogRecord) -> anyhow::Result<(Role, u64)> {
     Ok((role, number))
 }
 
-impl Arguments {
-    fn say(&self, text: &str) -> anyhow::Result<()> {
-        if self.json {
-            return Ok(());
-        }
-        writeln!(io::stdout().lock(), "{text}").context("cannot write to standard output")
-    }
-
-    fn say_end(&self, record: &LogRecord, end: &End) -> anyhow::Result<()> {
-        let (size, root) = (entries(end.tree.size), hex::encode(end.tree.root));
-        self.say(&format!("{} ends with {size}, root hash {root}; nothing is signed for it again", record.origin))?;
-        match end.published.saturating_sub(end.tree.size) {
-            0 => self.say("nothing that was acknowledged is lost"),
-            lost => self.say(&format!("{} that were acknowledged after it are lost", entries(lost))),
-        }
+fn say_end(steps: &mut Steps, record: &LogRecord, end: &End) {
+    let (size, root) = (entries(end.tree.size), hex::encode(end.tree.root));
+    steps.say(&format!("{} ends with {size}, root hash {root}; nothing is signed for it again", record.origin));
+    match end.published.saturating_sub(end.tree.size) {
+        0 => steps.say("nothing that was acknowledged is lost"),
+        lost => steps.say(&format!("{} that were acknowledged after it are lost", entries(lost))),
     }
 }

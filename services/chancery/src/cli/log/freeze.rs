@@ -1,6 +1,6 @@
 //! `chancery log freeze`: ends the writes of a log, in its database, so that every server obeys.
 
-use crate::cli::waiting;
+use crate::{cli::waiting, output};
 use anyhow::Context as _;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_log::{
@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let frozen = freeze(&*database.store(), &arguments.log).await;
     database.close().await;
     let (record, head, checkpoint) = frozen?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     let (size, root) = (head.tree.size, hex::encode(head.tree.root));
     if arguments.json {
         let printed = json!({

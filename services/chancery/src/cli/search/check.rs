@@ -1,17 +1,14 @@
 //! `chancery search check`: compares the search index of an instance with the entries of its logs.
 
 use crate::cli::log::{index, location};
+use crate::output;
 use anyhow::Context as _;
 use chancery_log::store::Database;
 use chancery_search::Report;
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 /// Derive the search index of an instance again from the entries of its logs, and compare
 ///
@@ -39,7 +36,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let reports = index::check(&arguments.data, &database).await;
     database.close().await;
     let reports = reports?;
-    let mut out = io::stdout().lock();
+    let mut out = output::data();
     if arguments.json {
         let printed: Vec<_> = reports.iter().map(as_json).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;

@@ -201,7 +201,7 @@ async fn once(index: &Index, followed: &[Arc<Followed>], is_json: bool) -> Resul
     let lines = Lines::new(is_json);
     for followed in followed {
         let coverage = index.complete_to(followed.log_id()).await.context("cannot read the index")?;
-        lines.show_pass(followed, &coverage).context("cannot write to standard output")?;
+        lines.show_pass(followed, &coverage).map_err(anyhow::Error::new)?;
     }
     Ok(())
 }
@@ -261,8 +261,8 @@ async fn watch(index: &Index, followed: &[Arc<Followed>], is_json: bool) -> Fail
             State::Stopped(reason) => Some(format!("{}: {reason}", status.name)),
             State::Following | State::Failing(_) => None,
         });
-        if lines.show(statuses).is_err() {
-            return Failure::Unread("cannot write to standard output".to_owned());
+        if let Err(error) = lines.show(statuses) {
+            return Failure::Unusable(error.into());
         }
         let forked = followed.iter().find_map(|followed| match followed.fault() {
             Some(Fault::Forked(reason)) => Some(reason),

@@ -1,16 +1,13 @@
 //! `chancery search rebuild`: builds the search index of an instance again.
 
 use crate::cli::log::{index, location};
+use crate::output;
 use anyhow::Context as _;
 use chancery_log::store::Database;
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 /// Drop the search index of an instance and build it again from the entries of its logs
 ///
@@ -38,7 +35,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let rebuilt = rebuild(arguments, &database).await;
     database.close().await;
     let rebuilt = rebuilt?;
-    let mut out = io::stdout().lock();
+    let mut out = output::data();
     if arguments.json {
         let printed: Vec<_> = rebuilt.iter().map(|(log, indexed)| json!({ "log": log, "indexed": indexed })).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;

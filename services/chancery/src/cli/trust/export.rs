@@ -6,9 +6,10 @@ mod bundle;
 
 use super::Data;
 use crate::clients::{self, Client, Facts};
+use crate::output;
 use anyhow::Context as _;
 use clap::Args;
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 /// Print commands, code or YAML that make a client trust this instance, or write an offline archive
 ///
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         bundle::write(path, &repository, &facts).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if let Some(client) = arguments.client {
-        std::io::stdout().lock().write_all(clients::text(client, &facts).as_bytes())?;
+        output::print(&clients::text(client, &facts))?;
     }
     Ok(ExitCode::SUCCESS)
 }

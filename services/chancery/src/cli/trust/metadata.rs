@@ -1,7 +1,7 @@
 //! `chancery trust metadata`: root and targets metadata that is signed with offline keys.
 
 use super::{Data, RoleName};
-use crate::instance;
+use crate::{instance, output};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf::{
@@ -156,9 +156,9 @@ async fn sign(arguments: &SignArguments) -> anyhow::Result<ExitCode> {
     file.persist(&arguments.file).with_context(|| format!("cannot write {}", arguments.file.display()))?;
     if Root::parse(&document).is_ok_and(|root| !root.root.keys.contains_key(&key_id)) {
         // A key of the root before may have to sign.
-        anstream::eprintln!(
+        output::note(&format!(
             "note: key {key_id} is not a root key of this root; only the key of the root before may sign too"
-        );
+        ));
     }
     describe(&document)
 }
@@ -173,7 +173,7 @@ async fn import(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     }
     let roles: Vec<Role> = documents.iter().map(|document| document.role).collect();
     let repository = publisher.import(documents, SystemClock.now()).await?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     for role in roles {
         let metadata = repository.metadata(role);
         writeln!(out, "{role}: version {}, expires {}", metadata.version, metadata.expires.rfc3339())?;
@@ -202,7 +202,7 @@ fn has_twins(keys: &[PublicKey]) -> bool {
 
 /// Prints what a document says, for its signers.
 fn describe(document: &Metadata) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     let signatures: Vec<&str> = document.signatures().map(|(key_id, _)| key_id.as_str()).collect();
     writeln!(out, "{} version {}, expires {}", document.role, document.version, document.expires.rfc3339())?;
     if document.role == Role::Root {

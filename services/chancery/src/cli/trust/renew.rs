@@ -1,6 +1,7 @@
 //! `chancery trust renew`: new versions now, instead of when they are due.
 
 use super::{Data, RoleName};
+use crate::output;
 use anyhow::ensure;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf::Role;
@@ -34,7 +35,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let asked = if asked.is_empty() { Role::ALL.to_vec() } else { asked };
     let (repository, renewed) = publisher.renew(&asked, SystemClock.now()).await?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     for role in renewed {
         let metadata = repository.metadata(role);
         writeln!(out, "{role}: version {}, expires {}", metadata.version, metadata.expires.rfc3339())?;

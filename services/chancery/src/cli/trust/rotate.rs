@@ -1,7 +1,7 @@
 //! `chancery trust rotate`: another key for a role.
 
 use super::{Data, RoleName};
-use crate::instance;
+use crate::{instance, output};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
     clock::{Clock as _, SystemClock},
@@ -61,7 +61,7 @@ pub(super) async fn rotate(of: &Data, role: Role, key: Option<&str>) -> anyhow::
         instance::use_key(data, role, uri)?;
     }
     let repository = publisher.replace_keys(role, keys, SystemClock.now()).await?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     let root = repository.metadata(Role::Root);
     writeln!(out, "root version {}: the {role} key is {place}", root.version)?;
     for path in instance::key_files(data, role) {
