@@ -14,6 +14,7 @@ mod init;
 mod keys;
 mod log;
 mod overview;
+mod place;
 mod policy;
 mod reference;
 mod search;

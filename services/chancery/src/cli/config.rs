@@ -88,7 +88,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Whether a file is a server's, and not a list of issuers.
-fn is_server(file: &Path) -> anyhow::Result<bool> {
+pub(super) fn is_server(file: &Path) -> anyhow::Result<bool> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     // A file that is not TOML is refused by the next reader.
     Ok(toml::from_str::<toml::Table>(&text).is_ok_and(|table| !table.contains_key("issuer")))

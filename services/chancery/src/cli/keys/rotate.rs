@@ -3,7 +3,7 @@
 mod stage;
 
 use crate::{
-    cli::{trust, waiting::Generation},
+    cli::{place::InstanceArguments, trust, waiting::Generation},
     duration,
     instance::key_uri,
     output::Steps,
@@ -15,7 +15,7 @@ use chancery_trust::tuf;
 use chancery_verify::Timestamp;
 use clap::{Args, Subcommand};
 pub(in crate::cli) use stage::Stage;
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 /// Replace a signing key while the server runs, without one failed request
 ///
@@ -32,6 +32,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
   chancery keys rotate ca --data ./chancery-dev stage
   chancery keys rotate ca --data ./chancery-dev activate
   chancery keys rotate ca --data ./chancery-dev retire
+  chancery keys rotate ca --config /etc/chancery/chancery.toml stage
   chancery keys rotate ca stage --key 'awskms:///alias/ca-2?region=eu-central-1'
   chancery keys rotate ca retire --end 2026-11-21T07:00:00Z
   chancery keys rotate tsa --data ./chancery-dev stage
@@ -73,9 +74,8 @@ enum RoleVerb {
 
 If several servers have copies of one data directory: copy keys/ to each of them after every step.")]
 struct Rotated {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev", global = true)]
-    data: PathBuf,
+    #[command(flatten)]
+    instance: InstanceArguments,
     /// Wait at most this long for the server to take the step
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse, global = true)]
     wait: Duration,
@@ -88,9 +88,8 @@ struct Rotated {
 #[command(after_help = "Example:
   chancery keys rotate tuf-timestamp --data ./chancery-dev")]
 struct RotatedTuf {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
+    #[command(flatten)]
+    instance: InstanceArguments,
     /// Use the P-256 key at this URI instead of a new key in the data directory
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     key: Option<String>,
@@ -135,7 +134,7 @@ struct Retire {
 struct Abandon {}
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let (role, Rotated { data, wait, step }) = match arguments.role {
+    let (role, Rotated { instance, wait, step }) = match arguments.role {
         RoleVerb::Ca(rotated) => (Role::Ca, rotated),
         RoleVerb::Tsa(rotated) => (Role::Tsa, rotated),
         RoleVerb::Ct(rotated) => (Role::Ct, rotated),
@@ -146,6 +145,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         RoleVerb::TufSnapshot(rotated) => return rotated.run(tuf::Role::Snapshot).await,
         RoleVerb::TufTimestamp(rotated) => return rotated.run(tuf::Role::Timestamp).await,
     };
+    let data = instance.data()?;
     let files = RingFiles::of(&data);
     ensure!(
         files.is_complete()?,
@@ -189,7 +189,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 impl RotatedTuf {
     async fn run(self, role: tuf::Role) -> anyhow::Result<ExitCode> {
-        trust::rotate(&self.data, role, self.key.as_deref()).await
+        trust::rotate(self.instance.data()?, role, self.key.as_deref()).await
     }
 }
 

@@ -10,7 +10,7 @@
 mod successor;
 
 use crate::{
-    cli::waiting::Generation,
+    cli::{place::LogsArguments, waiting::Generation},
     duration,
     instance::{mark_file, marks},
     output::{self, Steps},
@@ -28,7 +28,7 @@ use chancery_log::{
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 use successor::Successor;
 
 /// End a log whose newest state is lost, and go on in its successor
@@ -47,12 +47,8 @@ use successor::Successor;
 
 If several servers have copies of one data directory: copy keys/ to each of them afterwards.")]
 pub(super) struct Arguments {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
-    /// End the log in this `PostgreSQL` database; connect as its owner
-    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
-    database: Option<String>,
+    #[command(flatten)]
+    logs: LogsArguments,
     /// End this log: rekor, rekor2 or ct, or a later one such as rekor-2
     #[arg(long, value_name = "NAME")]
     log: String,
@@ -71,17 +67,18 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let location = super::location(&arguments.data, arguments.database.as_deref())?;
-    let files = RingFiles::of(&arguments.data);
+    let place = arguments.logs.place()?;
+    let location = place.existing_database()?;
+    let files = RingFiles::of(&place.data);
     ensure!(
         files.is_complete()?,
         "{} is not complete; finish it first: chancery init, or a start of chancery dev",
-        arguments.data.display()
+        place.data.display()
     );
     let _alone = files.lock()?;
     let database = Database::open(&location).await.with_context(|| format!("{location}"))?;
     let mut steps = Steps::new(arguments.json);
-    let done = end(arguments, &files, &*database.store(), &mut steps).await;
+    let done = end(arguments, (&*place.data, &files), &*database.store(), &mut steps).await;
     database.close().await;
     let Done { record, end, role, successor } = done?;
     let generation = Generation { files: &files, role, number: successor };
@@ -117,7 +114,12 @@ struct Done {
     successor: u64,
 }
 
-async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store, steps: &mut Steps) -> anyhow::Result<Done> {
+async fn end(
+    arguments: &Arguments,
+    (data, files): (&Path, &RingFiles),
+    store: &dyn Store,
+    steps: &mut Steps,
+) -> anyhow::Result<Done> {
     let record = super::record(store, &arguments.log).await?;
     let (role, number) = role(&record)?;
     let mut ring = files.ring(role)?;
@@ -125,7 +127,7 @@ async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store, steps:
     let subject = Subject::new(record.clone(), key).with_context(|| format!("log {}", record.name))?;
     let now = SystemClock.now();
     // (1)
-    let mark = mark_file(&marks(&arguments.data), &record.name);
+    let mark = mark_file(&marks(data), &record.name);
     let examined = ending::examine(store, &subject, &mark).await.with_context(|| format!("log {}", record.name))?;
     // (2)
     let (given_key, url) = (arguments.key.clone(), arguments.url.clone());

@@ -5,8 +5,11 @@
 mod bundle;
 
 use super::Data;
-use crate::clients::{self, Client, Facts};
 use crate::output;
+use crate::{
+    cli::place::InstanceArguments,
+    clients::{self, Client, Facts},
+};
 use anyhow::Context as _;
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
@@ -22,7 +25,7 @@ use std::{path::PathBuf, process::ExitCode};
   chancery trust export --offline-bundle trust.tar.gz --data ./chancery-dev")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    data: Data,
+    instance: InstanceArguments,
     /// Print the configuration of this client
     #[arg(long = "for", value_name = "CLIENT", required_unless_present = "offline_bundle")]
     client: Option<Client>,
@@ -32,8 +35,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (_, repository) = arguments.data.repository()?;
-    let url = crate::instance::trust_url(&arguments.data.data)?;
+    let data = Data::of(&arguments.instance)?;
+    let (_, repository) = data.repository()?;
+    let url = crate::instance::trust_url(&data.0)?;
     let facts = Facts::of(&repository, &url).context("the published trusted root was not made by chancery")?;
     if let Some(path) = &arguments.offline_bundle {
         bundle::write(path, &repository, &facts).with_context(|| format!("cannot write {}", path.display()))?;

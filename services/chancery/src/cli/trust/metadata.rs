@@ -1,7 +1,7 @@
 //! `chancery trust metadata`: root and targets metadata that is signed with offline keys.
 
 use super::{Data, RoleName};
-use crate::{instance, output};
+use crate::{cli::place::InstanceArguments, instance, output};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf::{
@@ -51,7 +51,7 @@ enum Verb {
   chancery trust metadata export --role targets --out 5.targets.json")]
 struct ExportArguments {
     #[command(flatten)]
-    data: Data,
+    instance: InstanceArguments,
     /// Export this role: root or targets; the server signs the others
     #[arg(long, value_name = "ROLE")]
     role: RoleName,
@@ -98,7 +98,7 @@ struct SignArguments {
   chancery trust metadata import alice/2.root.json bob/2.root.json --data ./chancery-dev")]
 struct ImportArguments {
     #[command(flatten)]
-    data: Data,
+    instance: InstanceArguments,
     /// Signed copies of the metadata
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -113,7 +113,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
-    let (publisher, repository) = arguments.data.repository()?;
+    let (publisher, repository) = Data::of(&arguments.instance)?.repository()?;
     let now = SystemClock.now();
     let document = match arguments.role {
         RoleName::Root => {
@@ -164,7 +164,7 @@ async fn sign(arguments: &SignArguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn import(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
-    let publisher = arguments.data.publisher()?;
+    let publisher = Data::of(&arguments.instance)?.publisher()?;
     let copies = arguments.files.iter().map(|file| read(file)).collect::<anyhow::Result<Vec<_>>>()?;
     let documents = offline::merge(copies);
     for role in [Role::Root, Role::Targets] {
