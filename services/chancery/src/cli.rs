@@ -4,15 +4,18 @@
 //! to standard error.
 
 mod artifact;
+mod completions;
 mod config;
 mod conformance;
 mod dev;
 mod evidence;
+mod exit_codes;
 mod health;
 mod identity;
 mod init;
 mod keys;
 mod log;
+mod man;
 mod overview;
 mod place;
 mod policy;
@@ -26,7 +29,7 @@ mod verify;
 mod waiting;
 mod witness;
 
-use clap::{Parser, Subcommand};
+use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Private keyless signing: certificate authority, transparency logs, timestamps and trust root.
@@ -39,7 +42,10 @@ use std::process::ExitCode;
     help_template = overview::template(),
     after_help = "Examples:
   chancery dev --demo
-  chancery serve --config /etc/chancery/chancery.toml"
+  chancery serve --config /etc/chancery/chancery.toml
+
+Exit codes: the help of each verb lists its own. Every verb has also 74 if standard output cannot be
+written, and 141 if its reader has gone, as after `| head`."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -49,6 +55,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Artifact(Box<artifact::Arguments>),
+    Completions(completions::Arguments),
     Config(config::Arguments),
     Conformance(conformance::Arguments),
     Dev(Box<dev::Arguments>),
@@ -58,6 +65,7 @@ enum Verb {
     Init(init::Arguments),
     Keys(keys::Arguments),
     Log(log::Arguments),
+    Man(man::Arguments),
     Policy(Box<policy::Arguments>),
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -70,10 +78,22 @@ enum Verb {
 }
 
 impl Cli {
+    /// The command line of this process, which ends here for `--help` and for wrong arguments.
+    pub(crate) fn read() -> Self {
+        let matches = Self::documented().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The definition of the command line, with the exit codes of each verb in its help.
+    fn documented() -> Command {
+        exit_codes::documented(Self::command())
+    }
+
     /// Runs the verb.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Artifact(arguments) => Ok(artifact::run(*arguments).await),
+            Verb::Completions(arguments) => completions::run(&arguments),
             Verb::Config(arguments) => config::run(arguments),
             Verb::Conformance(arguments) => conformance::run(arguments).await,
             Verb::Dev(arguments) => dev::run(*arguments).await,
@@ -83,6 +103,7 @@ impl Cli {
             Verb::Init(arguments) => init::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
+            Verb::Man(arguments) => man::run(&arguments),
             Verb::Policy(arguments) => policy::run(*arguments).await,
             Verb::Reference(arguments) => reference::run(arguments),
             Verb::Search(arguments) => Ok(search::run(*arguments).await),
@@ -98,11 +119,10 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn every_verb_is_consistent_and_shows_an_example() {
-        let mut command = Cli::command();
+        let mut command = Cli::documented();
         command.build();
         command.clone().debug_assert();
         for verb in command.get_subcommands_mut() {
@@ -118,9 +138,37 @@ mod tests {
         }
         let help = verb.render_long_help().to_string();
         assert!(help.contains("chancery ") && help.contains("Example"), "{name}:\n{help}");
+        let examples = examples(&verb.get_after_help().map(ToString::to_string).unwrap_or_default());
+        let own = examples.iter().filter(|words| format!(" {}", verb_of(words)).starts_with(&name));
+        assert!(own.count() > 0, "{name} has no example of its own: {examples:?}");
         for verb in verb.get_subcommands_mut() {
             shows_an_example(verb, &name);
         }
+    }
+
+    /// The commands of examples, each as its words: without what a shell does with their output, and without remarks.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let (examples, _) = help.split_once("\n\n").unwrap_or((help, ""));
+        let examples = examples.replace("\\\n", " ");
+        let commands = examples.lines().filter(|line| line.starts_with("  ")).flat_map(|line| line.split(" | "));
+        let words = commands.map(|command| {
+            let command = command.split(" > ").next().and_then(|command| command.split("    (").next());
+            command.and_then(shlex::split).unwrap_or_else(|| panic!("{examples}"))
+        });
+        words.filter(|words| words.first().is_some_and(|word| word == "chancery")).collect()
+    }
+
+    /// The verb that the command line understands in an example.
+    fn verb_of(words: &[String]) -> String {
+        let matches = Cli::documented().try_get_matches_from(words);
+        let matches = matches.unwrap_or_else(|error| panic!("{}: {error}", words.join(" ")));
+        let mut verb = Vec::new();
+        let mut below = matches.subcommand();
+        while let Some((name, matches)) = below {
+            verb.push(name.to_owned());
+            below = matches.subcommand();
+        }
+        verb.join(" ")
     }
 
     #[test]

@@ -26,7 +26,6 @@ mod web_origin;
 mod witness;
 
 use chancery_daemon::telemetry;
-use clap::Parser as _;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -34,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let code = match cli::Cli::parse().run().await {
+    let code = match cli::Cli::read().run().await {
         Ok(code) => code,
         Err(error) => output::failed(&error, 1),
     };

@@ -34,8 +34,6 @@ const WRONG_USAGE: u8 = 2;
 ///
 /// An entry of Rekor v2 proves no time: the time that is shown is then the log's record. An entry of an attestation has only
 /// hashes, so its signature cannot be verified without the attestation.
-///
-/// Exit codes: 0 signed and verified, 1 no signature, or all refused, 2 wrong arguments or trust root, 3 undecided.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery artifact release.tar.gz --url https://sign.example.org --trusted-root trusted_root.json

@@ -47,8 +47,6 @@ const WRONG_USAGE: u8 = 2;
 ///
 /// A case does not prove that nothing is missing. That the server has shown every entry is its word, up to the sizes of the
 /// logs that the case names.
-///
-/// Exit codes: 0 packed, or checked and sound, 1 refused, 2 wrong arguments or trust root, 3 undecided.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:

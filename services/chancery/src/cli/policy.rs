@@ -37,9 +37,6 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Check a policy, and warn of settings that are probably mistakes
-    ///
-    /// Exit codes are those of `chancery verify`: 0 the policy can be used, 1 it is refused (also for a warning, with
-    /// --deny-warnings), 2 wrong arguments, 3 the file could not be read.
     #[command(after_help = "Example:\n  chancery policy check policy.toml --deny-warnings")]
     Check {
         /// The policy

@@ -5,7 +5,7 @@
 mod http;
 
 use crate::{instance::Answering, output, role::Role, witness};
-use clap::{Arg, Args, Command, CommandFactory as _, ValueEnum};
+use clap::{Arg, Args, Command, ValueEnum};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 
@@ -58,7 +58,7 @@ fn witness() -> Value {
 
 fn commands() -> String {
     let mut text = String::new();
-    let mut command = super::Cli::command();
+    let mut command = super::Cli::documented();
     command.build();
     for verb in command.get_subcommands() {
         describe(verb, 2, &mut text);

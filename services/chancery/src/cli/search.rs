@@ -39,8 +39,6 @@ const PAGE_OF_CERTIFICATES: u64 = 200;
 /// Asks the search API of a server. Filters combine: an entry must meet all of them. A filter that is given several times
 /// means any of its values. Prints the newest entries first. The answer is the server's word, nothing in it is verified; use
 /// chancery artifact to verify who signed a file.
-///
-/// Exit codes: 0 something matches, 1 nothing matches, 2 wrong arguments, 3 no answer.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:

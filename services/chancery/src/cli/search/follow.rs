@@ -52,8 +52,6 @@ const ONE_HEAD: Duration = Duration::from_hours(24);
 ///
 /// Stays and follows the log, unless --once is given. --listen serves the search API over the index: ask it with chancery search
 /// --url and chancery artifact --url. The URL of Rekor v1 has several logs in turn: all that a trusted key has signed are followed.
-///
-/// Exit codes: 0 done, 1 the log shows what is not true, 2 wrong arguments or database, 3 the log cannot be read.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery search follow https://rekor.example.org --database rekor.db --key rekor.pub --listen 127.0.0.1:8092

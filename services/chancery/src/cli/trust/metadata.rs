@@ -78,7 +78,7 @@ struct ExportArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust metadata sign 2.root.json --key file:/media/usb/root.pem?password-file=/media/usb/password
-  chancery trust metadata sign 5.targets.json --key hashivault://tuf-targets?address=https://vault.example.org:8200&token-file=/run/vault-token")]
+  chancery trust metadata sign 5.targets.json --key 'hashivault://tuf-targets?address=https://vault.example.org:8200&token-file=/run/vault-token'")]
 struct SignArguments {
     /// Exported metadata; the signature is added to this file
     #[arg(value_name = "FILE")]

@@ -29,8 +29,7 @@ use std::{
 
 /// Show for each rule of a policy whether a bundle or an image satisfies it
 ///
-/// Prints expected and found values of every rule, for every genuine signature. Exit codes are those of `chancery verify`: 0 the
-/// policy is satisfied, 1 it is not, 2 wrong arguments, policy or trust root, 3 undecided.
+/// Prints expected and found values of every rule, for every genuine signature.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery policy explain policy.toml app.sigstore.json --artifact app.tar.gz --trusted-root trusted_root.json
