@@ -3,11 +3,13 @@
 
 use chancery_tests::{
     ALICE, Stack,
+    openapi::Description,
     program::{Outcome, Program},
     stack::{chancery_binary, free_port},
 };
-use serde_json::Value;
+use serde_json::{Deserializer, Value};
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::pipe,
     path::PathBuf,
@@ -24,7 +26,7 @@ const UNWRITTEN: i32 = 74;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Commands that print, in this order, in a directory with the server's `data`. URL is the server's, TOKEN a token.
-const PRINT: [&str; 39] = [
+const PRINT: [&str; 41] = [
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust",
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust --json",
     "completions bash",
@@ -49,6 +51,8 @@ const PRINT: [&str; 39] = [
     "policy explain policy.toml data/demo/release-1.0.txt.sigstore.json --artifact data/demo/release-1.0.txt --trust data/trust",
     "policy schema",
     "reference",
+    "schema log check",
+    "schema --list",
     "search --identity alice@example.test --url URL",
     "search --all --json --url URL",
     "search --csv --url URL",
@@ -82,6 +86,44 @@ const CHANGE: [&str; 13] = [
     "trust metadata export --role targets --data data --out targets.json",
     "trust metadata sign targets.json --key KEY",
     "log freeze --data data --log rekor2",
+];
+
+/// Commands that print JSON, in this order.
+const JSON: [&str; 31] = [
+    "artifact data/demo/release-1.0.txt --url URL --trust data/trust --json",
+    "artifact data/demo/release-1.1.txt --url URL --trust data/trust --json",
+    "artifact policy.toml --url URL --trust data/trust --json",
+    "evidence --identity alice@example.test --url URL --trust data/trust --out json.tar --json",
+    "evidence check case.tar --trust data/trust --json",
+    "evidence check key.pem --trust data/trust --json",
+    "identity test TOKEN --url URL --json",
+    "identity test e30.e30.e30 --url URL --json",
+    "keys list --data data --json",
+    "keys test KEY --json",
+    "keys test file:/nowhere --json",
+    "log check --data data --json",
+    "log checkpoint --url URL --trust data/trust --log rekor --json",
+    "log checkpoint --url URL --trust data/trust --log rekor2 --json",
+    "policy check policy.toml --json",
+    "policy check issuers.toml --json",
+    "policy explain policy.toml data/demo/release-1.0.txt.sigstore.json --artifact data/demo/release-1.0.txt \
+     --trust data/trust --json",
+    "policy explain policy.toml data/demo/release-1.1.txt.bob.sigstore.json --artifact data/demo/release-1.1.txt \
+     --trust data/trust --json",
+    "search --json --url URL",
+    "search --json --count --url URL",
+    "search --json --certificates --url URL",
+    "search check --data data --json",
+    "search rebuild --data data --json",
+    "search follow URL --protocol rekor-v1 --trust data/trust --database audit.db --once --json",
+    "token alice@example.test --url URL --json",
+    "trust status --data data --json",
+    "verify blob data/demo/release-1.0.txt data/demo/report.txt --trust data/trust --policy policy.toml --json",
+    "verify bundle data/demo/release-1.0.txt.sigstore.json --artifact data/demo/report.txt --trust data/trust --json",
+    "verify attestation data/demo/release-1.1.txt --bundle data/demo/release-1.1.txt.provenance.sigstore.json \
+     --type slsaprovenance1 --trust data/trust --json",
+    "verify image --local-image nowhere --trust data/trust --json",
+    "log freeze --data data --log rekor2 --json",
 ];
 
 /// Verbs that are not above, and why.
@@ -205,6 +247,32 @@ fn a_reader_that_has_gone_ends_every_command_silently_and_a_full_disk_is_told() 
     assert!(states.contains(&"active") && states.len() >= 2, "{keys}");
     assert!(site.directory().join("unread.tar").exists() && site.directory().join("another.pem").exists());
     site.run("log check --config server.toml").run().succeeds();
+}
+
+#[test]
+fn what_verbs_print_as_json_is_of_their_schemas() {
+    let site = Site::start();
+    let listed = site.run("schema --list").run().succeeds();
+    // It needs a log in doubt.
+    let mut untried: BTreeSet<&str> = listed.lines().filter(|verb| *verb != "log end").collect();
+    for line in JSON {
+        let is_it = |verb: &&str| line.strip_prefix(verb).is_some_and(|rest| rest.starts_with(' '));
+        let verb = listed.lines().filter(is_it).max_by_key(|verb| verb.len()).unwrap_or_else(|| panic!("{line}"));
+        untried.remove(verb);
+        let schema: Value = serde_json::from_str(&site.run(&format!("schema {verb}")).run().succeeds()).unwrap();
+        assert_eq!(schema["title"], format!("chancery {verb} --json"));
+        let description = Description(schema);
+        let printed = site.run(line).run();
+        let documents: Vec<Value> =
+            Deserializer::from_str(&printed.stdout).into_iter().collect::<Result<_, _>>().unwrap();
+        assert!(!documents.is_empty(), "{}", printed.report());
+        for document in documents {
+            let misfit = description.misfit(&description.0, &document);
+            assert_eq!(misfit, None, "{line}: {document:#}");
+        }
+    }
+    assert!(untried.is_empty(), "add them to JSON: {untried:?}");
+    site.run("schema serve").run().fails_with(&["`chancery serve` prints no JSON"]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod overview;
 mod place;
 mod policy;
 mod reference;
+mod schema;
 mod search;
 mod serve;
 mod token;
@@ -69,6 +70,7 @@ enum Verb {
     Policy(Box<policy::Arguments>),
     #[command(hide = true)]
     Reference(reference::Arguments),
+    Schema(schema::Arguments),
     Search(Box<search::Arguments>),
     Serve(serve::Arguments),
     Token(token::Arguments),
@@ -106,6 +108,7 @@ impl Cli {
             Verb::Man(arguments) => man::run(&arguments),
             Verb::Policy(arguments) => policy::run(*arguments).await,
             Verb::Reference(arguments) => reference::run(arguments),
+            Verb::Schema(arguments) => schema::run(&arguments),
             Verb::Search(arguments) => Ok(search::run(*arguments).await),
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,

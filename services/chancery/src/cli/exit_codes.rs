@@ -100,6 +100,7 @@ const TABLE: &[(&str, Codes)] = &[
     ),
     ("policy", WORK),
     ("reference", WORK),
+    ("schema", WORK),
     (
         "search check",
         &[
