@@ -331,6 +331,26 @@ fn a_standard_error_that_nobody_reads_changes_no_exit_code() {
 }
 
 #[test]
+fn colours_are_only_where_they_can_be_seen() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("issuers.toml"), "[[issuer]]\npreset = \"google\"\n").unwrap();
+    let command = format!("{} identity test e30.e30.e30 --config issuers.toml", chancery_binary().display());
+    let terminal = |variable: &str, value: &str| {
+        let script = Program::new("script", directory.path()).env("PATH", std::env::var_os("PATH").unwrap());
+        let script = script.env("TERM", "xterm").env(variable, value).args("--quiet --return --command");
+        script.arg(&command).arg("/dev/null").run().stdout
+    };
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    let program = Program::new(chancery_binary(), directory.path()).env("TERM", "xterm");
+    let piped = words.iter().fold(program, Program::arg).run().stdout;
+    let (seen, unwanted) = (terminal("LC_ALL", "C.UTF-8"), terminal("NO_COLOR", "1"));
+    assert!(seen.contains("\x1b[31m"), "{seen:?}");
+    for plain in [piped, unwanted] {
+        assert!(!plain.is_empty() && !plain.contains('\x1b'), "{plain:?}");
+    }
+}
+
+#[test]
 fn an_instance_is_named_by_its_configuration() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("issuers.toml"), "[[issuer]]\npreset = \"google\"\n").unwrap();

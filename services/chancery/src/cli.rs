@@ -45,8 +45,8 @@ use std::process::ExitCode;
   chancery dev --demo
   chancery serve --config /etc/chancery/chancery.toml
 
-Exit codes: the help of each verb lists its own. Every verb has also 74 if standard output cannot be
-written, and 141 if its reader has gone, as after `| head`."
+Exit codes: the help of each verb lists its own. Every verb also has 74 if standard output cannot
+be written, and 141 if its reader has gone, as after `| head`."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -184,6 +184,12 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["commands", "data", "demo", "help", "log", "log_format"]);
         let short = dev.render_help().to_string();
+        // The first screen has what a new user needs.
+        let screen: String =
+            dev.render_long_help().to_string().lines().take(40).flat_map(|line| [line, "\n"]).collect();
+        let places = ["Usage: chancery dev", "\n  chancery dev --demo\n", "\nOptions:\n", "--data <DIR>"];
+        let places = places.map(|part| screen.find(part));
+        assert!(places.is_sorted() && places[0].is_some(), "{places:?}: {screen}");
         // Options that follow a group must not be taken for its members.
         let blob = command.find_subcommand_mut("verify").and_then(|verify| verify.find_subcommand_mut("blob")).unwrap();
         let ungrouped = blob.get_arguments().filter(|argument| argument.get_help_heading().is_none());
