@@ -5,7 +5,7 @@
 
 use super::reference;
 use crate::output;
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -70,10 +70,9 @@ fn schema(verb: &str) -> anyhow::Result<Value> {
         return Ok(complete(document, &server));
     }
     let documents = documents()?;
-    let name = documents["verbs"][verb].as_str();
-    let known = verbs()?;
-    ensure!(name.is_some(), "`chancery {verb}` prints no JSON; these verbs do: {}", known.join(", "));
-    let name = name.unwrap_or_default();
+    let Some(name) = documents["verbs"][verb].as_str() else {
+        bail!("`chancery {verb}` prints no JSON; these verbs do: {}", verbs()?.join(", "));
+    };
     let document = json!({ "$schema": DIALECT, "title": title, "$ref": format!("#/$defs/{name}") });
     Ok(complete(document, &documents))
 }
