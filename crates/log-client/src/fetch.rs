@@ -81,6 +81,18 @@ impl Fetcher {
         Ok(Self { client, limits, token: None })
     }
 
+    /// As [`Self::new`]; trusts the certificates of authorities in `pem` beside the system's.
+    ///
+    /// # Errors
+    /// [`ReadError::Tls`] if the certificates cannot be used.
+    pub fn trusting_also(limits: Limits, pem: &[u8]) -> Result<Self, ReadError> {
+        let builder = chancery_outbound::client(limits.connect, limits.request);
+        let builder = chancery_outbound::trusting_also(builder, pem);
+        let builder = builder.map_err(|error| ReadError::Tls { reason: error.to_string() })?;
+        let client = builder.build().map_err(|error| ReadError::Tls { reason: error.to_string() })?;
+        Ok(Self { client, limits, token: None })
+    }
+
     /// Sends the token of a reader with every request.
     #[must_use]
     pub fn with_token(self, token: Token) -> Self {
@@ -234,7 +246,7 @@ mod tests {
         let read = |value: &str, date: Option<&str>| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
-            for date in date {
+            if let Some(date) = date {
                 headers.insert(DATE, HeaderValue::from_str(date).unwrap());
             }
             retry_after(&headers)

@@ -16,6 +16,7 @@ mod init;
 mod keys;
 mod log;
 mod man;
+mod monitor;
 mod overview;
 mod place;
 mod policy;
@@ -67,6 +68,7 @@ enum Verb {
     Keys(keys::Arguments),
     Log(log::Arguments),
     Man(man::Arguments),
+    Monitor(monitor::Arguments),
     Policy(Box<policy::Arguments>),
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -106,6 +108,7 @@ impl Cli {
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
             Verb::Man(arguments) => man::run(&arguments),
+            Verb::Monitor(arguments) => Ok(monitor::run(arguments).await),
             Verb::Policy(arguments) => policy::run(*arguments).await,
             Verb::Reference(arguments) => reference::run(arguments),
             Verb::Schema(arguments) => schema::run(&arguments),

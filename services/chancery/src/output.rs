@@ -10,7 +10,7 @@ use anstream::AutoStream;
 use chancery_daemon::telemetry;
 use serde::Serialize;
 use std::{
-    io::{self, ErrorKind, StdoutLock, Write},
+    io::{self, ErrorKind, Stdout, StdoutLock, Write},
     process::ExitCode,
 };
 
@@ -36,6 +36,11 @@ pub(crate) struct Output<W>(W);
 /// Standard output for programs, byte for byte.
 pub(crate) fn data() -> Output<StdoutLock<'static>> {
     Output(io::stdout().lock())
+}
+
+/// As [`data`], for a writer that is kept, and that other threads use.
+pub(crate) fn kept() -> Output<Stdout> {
+    Output(io::stdout())
 }
 
 /// Standard output for people.

@@ -33,7 +33,9 @@ const WRONG_USAGE: u8 = 2;
 /// needed. What the server says about the entries is not used.
 ///
 /// An entry of Rekor v2 proves no time: the time that is shown is then the log's record. An entry of an attestation has only
-/// hashes, so its signature cannot be verified without the attestation.
+/// hashes. If the log keeps the statement, it is compared with the hash, it must name the digest, and the signature over it is
+/// verified; without it only the signer is. An entry of a package or of another format may lack what was signed: it is then
+/// shown as in the log and not verified, with the reason.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery artifact release.tar.gz --url https://sign.example.org --trusted-root trusted_root.json

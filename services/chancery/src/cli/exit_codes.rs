@@ -81,6 +81,15 @@ const TABLE: &[(&str, Codes)] = &[
     ("log", WORK),
     ("man", WORK),
     (
+        "monitor",
+        &[
+            (0, "nothing to tell; without --once, stopped by a signal"),
+            (1, "there is an alarm"),
+            (2, "wrong arguments or configuration"),
+            (3, "not everything could be told"),
+        ],
+    ),
+    (
         "policy check",
         &[
             (0, "the policy can be used"),

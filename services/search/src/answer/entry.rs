@@ -51,7 +51,7 @@ impl Found {
         let SourceEntry { leaf, extra, timestamp_ms } = entry;
         let time = timestamp_ms.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp::from_millis);
         let leaf_hash = merkle::leaf_hash(&leaf);
-        let terms = terms_of(log.kind, &leaf, &extra, &leaf_hash);
+        let terms = terms_of(log.kind, &leaf, &extra, &leaf_hash, None);
         Self { log, index, time, leaf, extra, leaf_hash, statement: None, terms }
     }
 
@@ -60,7 +60,7 @@ impl Found {
         if attestation_hash(&self.leaf) != Some(hash::sha256(&statement)) {
             return;
         }
-        if let Ok(entry) = parsed(self.log.kind, &self.leaf, &self.extra, Some(&statement)) {
+        if let Ok(entry) = parsed(self.log.kind, &self.leaf, &self.extra, Some(statement.as_ref())) {
             self.terms = entry.terms().into_iter().collect();
             self.statement = Some(statement);
         }
@@ -68,7 +68,12 @@ impl Found {
 
     /// What is shown of it. The error says why it cannot be parsed.
     pub(crate) fn summary(&self) -> Result<Summary, Rejection> {
-        parsed(self.log.kind, &self.leaf, &self.extra, self.statement.as_ref()).map(|entry| entry.summary())
+        parsed(self.log.kind, &self.leaf, &self.extra, self.statement()).map(|entry| entry.summary())
+    }
+
+    /// The statement that is kept beside it, if it was needed. Its hash is the one in the entry.
+    pub(crate) fn statement(&self) -> Option<&[u8]> {
+        self.statement.as_deref()
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -86,9 +91,15 @@ impl Found {
     }
 }
 
-/// The terms by which an entry is found.
-pub(crate) fn terms_of(kind: LogKind, leaf: &[u8], extra: &[u8], leaf_hash: &Hash) -> Vec<Term> {
-    match parsed(kind, leaf, extra, None) {
+/// The terms by which an entry is found. What is kept beside it counts only if it is a statement.
+pub(crate) fn terms_of(
+    kind: LogKind,
+    leaf: &[u8],
+    extra: &[u8],
+    leaf_hash: &Hash,
+    statement: Option<&[u8]>,
+) -> Vec<Term> {
+    match parsed(kind, leaf, extra, statement).or_else(|_| parsed(kind, leaf, extra, None)) {
         Ok(entry) => entry.terms().into_iter().collect(),
         // An entry that cannot be parsed is found by its hash alone.
         Err(_) => vec![terms::of_leaf_hash(leaf_hash)],
@@ -100,7 +111,7 @@ pub(crate) fn parsed(
     kind: LogKind,
     leaf: &[u8],
     extra: &[u8],
-    statement: Option<&Bytes>,
+    statement: Option<&[u8]>,
 ) -> Result<terms::Entry, Rejection> {
     let entry = match kind {
         LogKind::Rekor => terms::Entry::of_rekor(leaf),

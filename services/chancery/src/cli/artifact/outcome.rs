@@ -1,10 +1,11 @@
 //! What came out, as text for people, as JSON for programs, and as exit code.
 
-use super::evidence::Entry;
+use super::{evidence::Entry, verdict::Established};
 use crate::output;
 use chancery_verify::{
-    HashAlgorithm, Refusal, Timestamp,
-    verifier::{Attribution, Signer, VerifiedAuthority, VerifiedEntry, VerifiedLogged, VerifiedSct, VerifiedTime},
+    HashAlgorithm, Refusal, Rejection, Timestamp,
+    terms::DigestRole,
+    verifier::{Attribution, Signer, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime},
 };
 use serde::Serialize;
 use std::{
@@ -19,13 +20,13 @@ const JSON_VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Status {
-    /// At least one signature over its digest is verified.
+    /// At least one signature over its digest is verified, or one of a statement that names it.
     Signed,
     /// The server shows no entry about it.
     Nobody,
     /// Every entry about it is refused.
     Refused,
-    /// No answer, or only entries whose signature cannot be verified without more than a digest.
+    /// No answer, or only entries that do not have what their signature is over.
     Undecided,
 }
 
@@ -33,10 +34,14 @@ enum Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Verdict {
-    /// Everything holds, the signature over the digest as well.
+    /// Everything holds, the signature over the digest or the statement as well.
     Verified,
     /// Everything holds that is in the entry. The signature is over an envelope, which is not.
     Logged,
+    /// The log has the entry, which does not have what its signature is over.
+    Unread,
+    /// A timestamp of the artifact is verified. It says nothing of a signer.
+    Timestamped,
     /// A check failed.
     Refused,
 }
@@ -48,6 +53,12 @@ struct Signature {
     /// The server's name of the log.
     log: String,
     index: u64,
+    /// `signed`; `payload` if the digest is that of a signed payload or envelope; `subject` if a statement names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    /// Type of that statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predicate_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     signer: Option<Signer>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +119,7 @@ impl Outcome {
     }
 
     /// Adds what an entry proves.
-    pub(super) fn add(&mut self, entry: &Entry, verdict: Result<VerifiedLogged, Refusal>) {
+    pub(super) fn add(&mut self, entry: &Entry, verdict: Result<Established, Refusal>) {
         let refused = |refusal| Signature {
             verdict: Verdict::Refused,
             refusal: Some(refusal),
@@ -117,11 +128,19 @@ impl Outcome {
         };
         match verdict {
             Err(refusal) => self.signatures.push(refused(refusal)),
-            Ok(verified) => {
+            Ok(Established { role, predicate_type, verified }) => {
                 for signature in verified.signatures {
                     self.signatures.push(match signature {
+                        Err(refusal) if matches!(refusal.rejection(), Rejection::EntryUnverifiable { .. }) => {
+                            Signature {
+                                refusal: Some(refusal),
+                                ..Signature::unread(entry, &verified.entry, verified.time.as_ref())
+                            }
+                        }
                         Err(refusal) => refused(refusal),
                         Ok(attribution) => Signature {
+                            role: Some(role_name(role)),
+                            predicate_type: predicate_type.clone(),
                             warnings: verified.warnings.clone(),
                             ..Signature::of(entry, attribution, &verified.entry, verified.time.as_ref())
                         },
@@ -146,15 +165,23 @@ impl Outcome {
     /// The answer, once everything was added.
     pub(super) fn decided(mut self) -> Self {
         let has = |verdict| self.signatures.iter().any(|signature| signature.verdict == verdict);
-        (self.status, self.reason) = match (has(Verdict::Verified), has(Verdict::Logged), has(Verdict::Refused)) {
+        let (unread, refused) = (has(Verdict::Unread), has(Verdict::Refused));
+        (self.status, self.reason) = match (has(Verdict::Verified), has(Verdict::Logged), unread, refused) {
             (true, ..) => (Status::Signed, None),
-            (false, true, _) => {
-                let reason = "only attestations are logged, which cannot be verified by a digest; verify the bundle with \
-                              chancery verify attestation";
+            (false, true, ..) => {
+                let reason = "only attestations are logged, which cannot be verified without their statements, and the server \
+                              shows none; verify the bundle with chancery verify attestation";
                 (Status::Undecided, Some(reason.to_owned()))
             }
-            (false, false, true) => (Status::Refused, Some("no entry about it is verified".to_owned())),
-            (false, false, false) => (Status::Nobody, Some("the server shows no entry about it".to_owned())),
+            (false, false, true, _) => {
+                let reason = "only entries are logged that do not have what their signatures are over";
+                (Status::Undecided, Some(reason.to_owned()))
+            }
+            (false, false, false, true) => (Status::Refused, Some("no entry about it is verified".to_owned())),
+            (false, false, false, false) if has(Verdict::Timestamped) => {
+                (Status::Nobody, Some("only timestamps of it are logged, which do not say who signed it".to_owned()))
+            }
+            (false, false, false, false) => (Status::Nobody, Some("the server shows no entry about it".to_owned())),
         };
         self
     }
@@ -205,6 +232,8 @@ impl Signature {
             verdict: Verdict::Refused,
             log: entry.log.clone(),
             index: entry.index,
+            role: None,
+            predicate_type: None,
             signer: None,
             authority: None,
             scts: Vec::new(),
@@ -217,14 +246,26 @@ impl Signature {
     }
 
     fn of(entry: &Entry, attribution: Attribution, held: &VerifiedEntry, time: Option<&VerifiedTime>) -> Self {
-        let proven = time.map(VerifiedTime::time);
         Self {
-            verdict: if attribution.over_digest.is_some() { Verdict::Verified } else { Verdict::Logged },
-            time: proven.or(entry.recorded).map(Timestamp::rfc3339_millis),
-            time_is_proven: proven.is_some(),
+            verdict: match (attribution.is_verified(), held.kind == TIMESTAMP) {
+                (true, true) => Verdict::Timestamped,
+                (true, false) => Verdict::Verified,
+                (false, _) => Verdict::Logged,
+            },
             signer: Some(attribution.signer),
             authority: attribution.authority,
             scts: attribution.scts,
+            ..Self::unread(entry, held, time)
+        }
+    }
+
+    /// Nothing is known of its signer.
+    fn unread(entry: &Entry, held: &VerifiedEntry, time: Option<&VerifiedTime>) -> Self {
+        let proven = time.map(VerifiedTime::time);
+        Self {
+            verdict: Verdict::Unread,
+            time: proven.or(entry.recorded).map(Timestamp::rfc3339_millis),
+            time_is_proven: proven.is_some(),
             entry: Some(held.clone()),
             ..Self::at(entry)
         }
@@ -232,22 +273,43 @@ impl Signature {
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let place = format!("{} {}", escaped(&self.log), self.index);
+        if let (Verdict::Unread, Some(refusal)) = (self.verdict, &self.refusal) {
+            return writeln!(out, "           in the log, not verified: {place}: {}: {refusal}", refusal.code());
+        }
         if let Some(refusal) = &self.refusal {
             return writeln!(out, "           passed over: {place}: {}: {refusal}", refusal.code());
         }
         let signer = self.signer.as_ref().map(whole).unwrap_or_default();
         let time = self.time.as_deref().unwrap_or("an unknown time");
         let by = if self.time_is_proven { "promised by the log" } else { "by the log's record, not proven" };
-        let what = match self.verdict {
-            Verdict::Verified => "signed by",
-            Verdict::Logged | Verdict::Refused => "an attestation is logged of",
+        let what = match (self.verdict, self.role) {
+            (Verdict::Verified, Some(SUBJECT)) => "named in a statement by",
+            (Verdict::Verified, _) => "signed by",
+            (Verdict::Timestamped, _) => "a timestamp is logged, signed by",
+            (Verdict::Logged | Verdict::Unread | Verdict::Refused, _) => "an attestation is logged of",
         };
         let log = self.entry.as_ref().map(|entry| entry.url.as_str()).unwrap_or_default();
         writeln!(out, "           {what} {signer}, at {time} ({by}), in {log} ({place})")?;
+        if let Some(predicate_type) = &self.predicate_type {
+            writeln!(out, "             a statement of type {}", escaped(predicate_type))?;
+        }
         for warning in &self.warnings {
             writeln!(out, "             note: {warning}")?;
         }
         Ok(())
+    }
+}
+
+/// The kind of entries of timestamps.
+const TIMESTAMP: &str = "rfc3161";
+/// The role of a digest that a statement names.
+const SUBJECT: &str = "subject";
+
+const fn role_name(role: DigestRole) -> &'static str {
+    match role {
+        DigestRole::Artifact => "signed",
+        DigestRole::Attestation => "payload",
+        DigestRole::Subject => SUBJECT,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `chancery keys rotate`: the steps from one key to the next, while the server answers.
 
+mod certificates;
 mod stage;
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     rotation::{Progress, RingFiles, Role},
 };
 use anyhow::ensure;
+pub(super) use certificates::organization;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf;
 use chancery_verify::Timestamp;
@@ -34,6 +36,7 @@ use std::{process::ExitCode, time::Duration};
   chancery keys rotate ca --data ./chancery-dev retire
   chancery keys rotate ca --config /etc/chancery/chancery.toml stage
   chancery keys rotate ca stage --key 'awskms:///alias/ca-2?region=eu-central-1'
+  chancery keys rotate ca stage --root-key 'awskms:///alias/ca-root?region=eu-central-1'
   chancery keys rotate ca retire --end 2026-11-21T07:00:00Z
   chancery keys rotate tsa --data ./chancery-dev stage
   chancery keys rotate ct --data ./chancery-dev stage
@@ -90,7 +93,7 @@ struct Rotated {
 struct RotatedTuf {
     #[command(flatten)]
     instance: InstanceArguments,
-    /// Use the P-256 key at this URI instead of a new key in the data directory
+    /// Use the P-256 key at this URI instead of a new key beside the old one
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     key: Option<String>,
 }
@@ -194,7 +197,7 @@ impl RotatedTuf {
 }
 
 /// Waits until the server has taken the step, and prints that.
-async fn await_step(
+pub(super) async fn await_step(
     generation: Generation<'_>,
     wait: Duration,
     done: impl Fn(&Progress) -> bool,

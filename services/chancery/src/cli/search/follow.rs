@@ -234,13 +234,11 @@ async fn stay(
     let task = index.follow();
     let answers = Answers::new(store, followed.iter().map(Arc::clone).map(Asked::new).collect(), root);
     let served = async {
-        match arguments.listen {
-            Some(address) => answers.serve(address, index.clone(), arguments.json).await,
-            None => {
-                signals.received().await;
-                Ok(())
-            }
+        if let Some(address) = arguments.listen {
+            return answers.serve(address, index.clone(), arguments.json).await;
         }
+        signals.received().await;
+        Ok(())
     };
     let done = tokio::select! {
         served = served => served.map_err(Failure::from),
