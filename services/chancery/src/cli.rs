@@ -169,8 +169,9 @@ mod tests {
         let examples = examples.replace("\\\n", " ");
         let commands = examples.lines().filter(|line| line.starts_with("  ")).flat_map(|line| line.split(" | "));
         let words = commands.map(|command| {
-            let command = command.split(" > ").next().and_then(|command| command.split("    (").next());
-            command.and_then(shlex::split).unwrap_or_else(|| panic!("{examples}"))
+            let end = [" > ", " || ", "    ("].iter().filter_map(|end| command.find(end)).min();
+            let command = command.get(..end.unwrap_or(command.len())).and_then(shlex::split);
+            command.unwrap_or_else(|| panic!("{examples}"))
         });
         words.filter(|words| words.first().is_some_and(|word| word == "chancery")).collect()
     }
