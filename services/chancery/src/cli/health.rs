@@ -1,11 +1,10 @@
 //! `chancery health`: checks that a server is ready, for container images without another HTTP client.
 
-use crate::{configuration::Configuration, dev};
+use crate::{configuration::Configuration, dev, output};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use reqwest::{Client, ClientBuilder, redirect};
 use std::{
-    io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
@@ -41,7 +40,7 @@ pub(super) async fn run(Arguments { url, config }: Arguments) -> anyhow::Result<
         None => (client, url),
     };
     ask(client, url.trim_end_matches('/')).await?;
-    writeln!(io::stdout().lock(), "ready").context("cannot write to standard output")?;
+    output::print("ready\n")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,17 +1,16 @@
 //! `chancery search check`: compares the search index of an instance with the entries of its logs.
 
-use crate::cli::log::{index, location};
+use crate::{
+    cli::{log::index, place::LogsArguments},
+    output,
+};
 use anyhow::Context as _;
 use chancery_log::store::Database;
 use chancery_search::Report;
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write as _, process::ExitCode};
 
 /// Derive the search index of an instance again from the entries of its logs, and compare
 ///
@@ -20,26 +19,24 @@ use std::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery search check --data ./chancery-dev
+  chancery search check --config /etc/chancery/chancery.toml
   chancery search check --data /var/lib/chancery --database postgres://chancery@db.example.org/chancery --json")]
 pub(super) struct Arguments {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
-    /// Read logs and index from this `PostgreSQL` database: the database of the server
-    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
-    database: Option<String>,
+    #[command(flatten)]
+    logs: LogsArguments,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let location = location(&arguments.data, arguments.database.as_deref())?;
+    let place = arguments.logs.place()?;
+    let location = place.existing_database()?;
     let database = Database::open_read_only(&location).await.with_context(|| format!("{location}"))?;
-    let reports = index::check(&arguments.data, &database).await;
+    let reports = index::check(&place.data, &database).await;
     database.close().await;
     let reports = reports?;
-    let mut out = io::stdout().lock();
+    let mut out = output::data();
     if arguments.json {
         let printed: Vec<_> = reports.iter().map(as_json).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;

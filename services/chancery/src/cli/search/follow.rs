@@ -52,8 +52,6 @@ const ONE_HEAD: Duration = Duration::from_hours(24);
 ///
 /// Stays and follows the log, unless --once is given. --listen serves the search API over the index: ask it with chancery search
 /// --url and chancery artifact --url. The URL of Rekor v1 has several logs in turn: all that a trusted key has signed are followed.
-///
-/// Exit codes: 0 done, 1 the log shows what is not true, 2 wrong arguments or database, 3 the log cannot be read.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery search follow https://rekor.example.org --database rekor.db --key rekor.pub --listen 127.0.0.1:8092
@@ -201,7 +199,7 @@ async fn once(index: &Index, followed: &[Arc<Followed>], is_json: bool) -> Resul
     let lines = Lines::new(is_json);
     for followed in followed {
         let coverage = index.complete_to(followed.log_id()).await.context("cannot read the index")?;
-        lines.show_pass(followed, &coverage).context("cannot write to standard output")?;
+        lines.show_pass(followed, &coverage).map_err(anyhow::Error::new)?;
     }
     Ok(())
 }
@@ -259,8 +257,8 @@ async fn watch(index: &Index, followed: &[Arc<Followed>], is_json: bool) -> Fail
             State::Stopped(reason) => Some(format!("{}: {reason}", status.name)),
             State::Following | State::Failing(_) => None,
         });
-        if lines.show(statuses).is_err() {
-            return Failure::Unread("cannot write to standard output".to_owned());
+        if let Err(error) = lines.show(statuses) {
+            return Failure::Unusable(error.into());
         }
         let forked = followed.iter().find_map(|followed| match followed.fault() {
             Some(Fault::Forked(reason)) => Some(reason),

@@ -1,16 +1,15 @@
 //! `chancery search rebuild`: builds the search index of an instance again.
 
-use crate::cli::log::{index, location};
+use crate::{
+    cli::{log::index, place::LogsArguments},
+    output,
+};
 use anyhow::Context as _;
 use chancery_log::store::Database;
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write as _, path::Path, process::ExitCode};
 
 /// Drop the search index of an instance and build it again from the entries of its logs
 ///
@@ -19,26 +18,24 @@ use std::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery search rebuild --data ./chancery-dev
+  chancery search rebuild --config /etc/chancery/chancery.toml
   chancery search rebuild --data /var/lib/chancery --database postgres://chancery@db.example.org/chancery")]
 pub(super) struct Arguments {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
-    /// Build the index in this `PostgreSQL` database: the database of the server
-    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
-    database: Option<String>,
+    #[command(flatten)]
+    logs: LogsArguments,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let location = location(&arguments.data, arguments.database.as_deref())?;
+    let place = arguments.logs.place()?;
+    let location = place.existing_database()?;
     let database = Database::open(&location).await.with_context(|| format!("{location}"))?;
-    let rebuilt = rebuild(arguments, &database).await;
+    let rebuilt = rebuild(&place.data, &database).await;
     database.close().await;
     let rebuilt = rebuilt?;
-    let mut out = io::stdout().lock();
+    let mut out = output::data();
     if arguments.json {
         let printed: Vec<_> = rebuilt.iter().map(|(log, indexed)| json!({ "log": log, "indexed": indexed })).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
@@ -51,8 +48,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Returns how many entries of each log are indexed.
-async fn rebuild(arguments: &Arguments, database: &Database) -> anyhow::Result<Vec<(String, u64)>> {
-    let index = index::open(&arguments.data, database).await?;
+async fn rebuild(data: &Path, database: &Database) -> anyhow::Result<Vec<(String, u64)>> {
+    let index = index::open(data, database).await?;
     let mut bars = index::Bars::default();
     let rebuilt = index.rebuild(|log, done, total| bars.show(log, done, total)).await;
     bars.finish();

@@ -1,5 +1,6 @@
 //! Why following ends, by what a caller can do: the exit codes of `chancery search follow`.
 
+use crate::output;
 use std::process::ExitCode;
 
 /// Why following ends.
@@ -15,22 +16,12 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Says why, and returns the exit code.
-    pub(super) fn told(&self) -> ExitCode {
-        let code = match self {
-            Self::Untrue(reason) => {
-                eprintln!("error: {reason}");
-                1
-            }
-            Self::Unusable(error) => {
-                eprintln!("error: {error:#}");
-                2
-            }
-            Self::Unread(reason) => {
-                eprintln!("error: {reason}");
-                3
-            }
-        };
-        ExitCode::from(code)
+    pub(super) fn told(self) -> ExitCode {
+        match self {
+            Self::Untrue(reason) => output::failed(&anyhow::Error::msg(reason), 1),
+            Self::Unusable(error) => output::failed(&error, 2),
+            Self::Unread(reason) => output::failed(&anyhow::Error::msg(reason), 3),
+        }
     }
 }
 

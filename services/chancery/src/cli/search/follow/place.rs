@@ -4,6 +4,7 @@
 //! and each trusted key is tried on it. The key decides.
 
 use super::failure::Failure;
+use crate::output;
 use anyhow::{Context as _, anyhow, bail};
 use chancery_log_client::{Fetcher, LogIdentity, Protocol, ReadError, RemoteLog};
 use chancery_verify::{
@@ -178,10 +179,10 @@ async fn with_earlier_trees(log: RemoteLog, keys: &[TrustedKey], fetcher: &Fetch
         }
         match trusted {
             Some(earlier) => logs.push(earlier),
-            None => eprintln!(
+            None => output::note(&format!(
                 "note: the tree {} is not followed: no trusted key has signed its checkpoint. Add its key with --key",
                 shard.tree_id
-            ),
+            )),
         }
     }
     logs.push(log);

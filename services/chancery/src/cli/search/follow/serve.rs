@@ -1,7 +1,7 @@
 //! The search API over an index of logs elsewhere: the same paths and answers as a server has for its own logs.
 
 use super::sources::Asked;
-use crate::{instance::search_state, listening::Listening, loopback};
+use crate::{instance::search_state, listening::Listening, loopback, output};
 use anyhow::Context as _;
 use chancery_daemon::{
     clock::SystemClock,
@@ -15,11 +15,7 @@ use chancery_verify::{
     verifier::{Options, Verifier},
 };
 use serde_json::json;
-use std::{
-    io::{self, Write as _},
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 /// What questions are answered from.
 pub(super) struct Answers {
@@ -69,5 +65,5 @@ fn told(address: SocketAddr, is_json: bool) {
     let url = format!("http://{address}");
     let line = if is_json { json!({ "url": url }).to_string() } else { format!("answering at {url}") };
     // Nobody reads it: the server answers all the same.
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    let _ = output::print(&format!("{line}\n"));
 }
