@@ -284,7 +284,7 @@ fn every_verb_that_prints_is_tried_without_a_reader() {
     let reference = Program::new(chancery_binary(), &std::env::temp_dir()).arg("reference").run().succeeds();
     let tried = |verb: &str| {
         let is_it = |line: &&str| line.strip_prefix(verb).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-        PRINT.iter().chain(&CHANGE).any(|line| is_it(line)) || ELSEWHERE.iter().any(|(other, _)| *other == verb)
+        PRINT.iter().chain(&CHANGE).any(is_it) || ELSEWHERE.iter().any(|(other, _)| *other == verb)
     };
     let mut verbs = 0;
     for section in reference.split("\n#").filter(|section| section.contains("Exit codes:")) {

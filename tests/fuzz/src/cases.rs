@@ -144,16 +144,14 @@ fn body(artifact: &[u8]) -> Vec<u8> {
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let entry = Member::Entry(LOG, 2);
     let case = SCENE.case();
-    match target {
-        "case_entry" => vec![case.member(entry).expect("it is there").to_vec()],
-        _ => {
-            let empty = Answered { entries: Vec::new(), complete_to: Vec::new(), ..SCENE.answer.clone() };
-            let mut draft = Draft::default();
-            draft.add_answer(0, &empty).expect("JSON");
-            let small = Case::seal("https://log.test", empty.question, draft);
-            [case, small].iter().map(|case| case.to_archive().expect("it fits")).collect()
-        }
+    if target == "case_entry" {
+        return vec![case.member(entry).expect("it is there").to_vec()];
     }
+    let empty = Answered { entries: Vec::new(), complete_to: Vec::new(), ..SCENE.answer.clone() };
+    let mut draft = Draft::default();
+    draft.add_answer(0, &empty).expect("JSON");
+    let small = Case::seal("https://log.test", empty.question, draft);
+    [case, small].iter().map(|case| case.to_archive().expect("it fits")).collect()
 }
 
 /// Nothing panics; an archive that is read has the one form that it may have, and names that lead nowhere else.

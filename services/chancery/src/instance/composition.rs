@@ -165,12 +165,11 @@ impl Instance {
             background.push(common.observed_timestamps(publisher));
         }
         assembly.merge([trust_files.as_ref().map(chancery_trust::http::router), issuer.map(issuer::router)]);
-        let Assembly { mut routes, checked } = assembly;
-        let health = checked.start(metrics.as_ref()).await?;
+        let health = assembly.checked.start(metrics.as_ref()).await?;
         let checks = health.checks();
         background.push(tokio::spawn(health.watch()));
         let console = common.console(&checks, running, tuf.as_ref())?;
-        routes = routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
+        let mut routes = assembly.routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
         routes = routes.merge(common.description(metrics.is_some(), search.is_some()));
         routes = routes.merge(readiness::health_service(setup.roles, Arc::clone(&checks)));
         Ok(Self { routes, console, metrics, checks, trust_files, background, tuf, logs, upkeep })

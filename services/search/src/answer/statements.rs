@@ -106,6 +106,7 @@ pub(super) async fn complete(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::slice;
 
     #[test]
     fn a_condition_gets_the_statements_that_name_its_own_digests() {
@@ -114,7 +115,7 @@ mod tests {
         let statement = digest(TermKind::AttestationDigest, 2);
         let known = BTreeMap::from([(subject.as_bytes().to_vec(), vec![statement.clone(), statement.clone()])]);
         let widened = with(&Condition::one_of(vec![subject.clone()]), &known);
-        assert!(widened.holds(&[statement.clone()]) && widened.holds(&[subject.clone()]));
+        assert!(widened.holds(slice::from_ref(&statement)) && widened.holds(slice::from_ref(&subject)));
         let other = Condition::one_of(vec![digest(TermKind::ArtifactDigest, 3)]);
         assert_eq!(with(&other, &known), other);
         let both = Condition::one_of(vec![subject, statement]);
