@@ -203,6 +203,48 @@ fn the_commands_ask_a_follower_as_they_ask_a_server() {
 }
 
 #[test]
+fn a_signer_in_a_log_that_tells_no_times_is_shown_and_nothing_is_said_of_when() {
+    let stack = Stack::start();
+    let artifact = sign(&stack, Client::Cosign3, "bundle.json");
+    let arguments = "--protocol rekor-v2 --name rekor2 --listen 127.0.0.1:0 --interval 1";
+    let mut following = follow(&stack, &stack.url(), "log.db", arguments).start();
+    let url = url(&mut following);
+    wait(&url, size(&stack, "/checkpoint"));
+    let digest = format!("sha256:{}", hex::encode(sha256(artifact.as_bytes())));
+    let signed = |json: &str| {
+        let command = stack.chancery().arg("artifact").arg(&digest).arg("--url").arg(&url).args(json);
+        command.arg("--trusted-root").arg(stack.trust("trusted_root.json")).run()
+    };
+    let text = signed("");
+    assert_eq!(text.code(), 3, "{}", text.report());
+    let shown = &text.stdout;
+    for part in ["UNDECIDED", "signed at some time by", ALICE, "is not established"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let json: Value = serde_json::from_str(&signed("--json").stdout).unwrap();
+    let signature = &json["signatures"][0];
+    assert_eq!((&json["status"], &signature["verdict"]), (&json!("undecided"), &json!("undated")), "{json}");
+    assert!(signature["time"].is_null() && signature["certificate_validity"]["not_after"].is_string(), "{json}");
+    // The server says the same.
+    let told = Request::get(&format!("{url}/api/artifacts/{digest}")).send().expect(200).json();
+    assert_eq!(told["signatures"][0]["verdict"], "undated", "{told}");
+    // A period is that of the certificate, and the answer says that the log tells no times.
+    let not_before = signature["certificate_validity"]["not_before"].as_str().unwrap();
+    for (name, found) in [("from", 1), ("to", 0)] {
+        let answer = ask(&url, &[("identity", ALICE), (name, not_before)]);
+        assert_eq!(answer["entries"].as_array().unwrap().len(), found, "{name}: {answer}");
+        assert_eq!(answer["complete_to"][0]["tells_times"], false, "{answer}");
+    }
+    // The instance itself has the time on record.
+    search::wait(&stack);
+    let own = stack.chancery().arg("artifact").arg(&digest).arg("--url").arg(stack.url());
+    let own = own.arg("--trusted-root").arg(stack.trust("trusted_root.json")).run();
+    assert!(own.succeeds().contains("by the log's record"));
+    following.terminate();
+    following.finish().succeeds();
+}
+
+#[test]
 fn a_follower_that_is_killed_goes_on_where_it_was() {
     let stack = Stack::start();
     let key = Key::generate();

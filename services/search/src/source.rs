@@ -79,6 +79,11 @@ pub trait Source: Send + Sync {
     /// What its entries are.
     fn kind(&self) -> LogKind;
 
+    /// Whether it tells when it took its entries. If not, no entry has a [`SourceEntry::timestamp_ms`].
+    fn tells_times(&self) -> bool {
+        true
+    }
+
     /// The newest tree head that it shows.
     fn head(&self) -> Answer<'_, SourceHead>;
 

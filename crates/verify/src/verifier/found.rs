@@ -41,7 +41,8 @@ pub struct FoundPromise<'a> {
 
 impl Verifier {
     /// Checks what an entry proves by itself, with the steps of [`Self::verify_logged`]. Its log is the one that signed
-    /// the checkpoint. Without a promise, certificates are checked at the recorded time.
+    /// the checkpoint. Without a promise, certificates are checked at the recorded time; if none is recorded, the
+    /// signature is [undated](crate::verifier::Attribution::undated).
     ///
     /// # Errors
     /// [`Rejection::LogUnknown`] if no log of the trust root signed the checkpoint, the errors of

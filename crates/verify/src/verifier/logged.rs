@@ -8,7 +8,9 @@
 //! envelope: here only its signer is established ([`Attribution::over_digest`] is `None`), and that the log has taken
 //! the entry, which logs do after they have checked the signature. An entry without a promise proves no time: the
 //! caller may give the time that the log states, and the certificate is checked at that time, but
-//! [`VerifiedLogged::time`] is `None`.
+//! [`VerifiedLogged::time`] is `None`. If nothing states a time, as in the tiles of Rekor v2, the certificate is checked
+//! at its first moment of validity. That its key signed before its last one is then not established, and
+//! [`Attribution::undated`] says so.
 
 use super::demands::Demands;
 use super::times::{self, Moment, entry_place};
@@ -22,6 +24,7 @@ use crate::rekor::logged::{DigestOf, LoggedEntry, LoggedSignature, LoggedSigner}
 use crate::signer::Signer;
 use crate::trust_root::TransparencyLog;
 use crate::{HashAlgorithm, PublicKey, Refusal, Rejection, Step, Timestamp};
+use serde::Serialize;
 
 /// Everything that an entry proves by itself. Every field was checked.
 #[derive(Debug, Clone)]
@@ -53,6 +56,20 @@ pub struct Attribution {
     pub scts: Vec<VerifiedSct>,
     /// The digest over which the signature was verified. `None` if the entry has only hashes of what was signed.
     pub over_digest: Option<(HashAlgorithm, Vec<u8>)>,
+    /// The validity of the certificate, if nothing states the time of the entry: whether the key signed within it is not
+    /// established. `None` if a time is promised or stated, and for a bare key.
+    pub undated: Option<Undated>,
+}
+
+/// The validity of a certificate of which nothing tells when it was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Undated {
+    /// First moment of validity.
+    #[serde(serialize_with = "super::verified::rfc3339")]
+    pub not_before: Timestamp,
+    /// Last moment of validity.
+    #[serde(serialize_with = "super::verified::rfc3339")]
+    pub not_after: Timestamp,
 }
 
 impl Verifier {
@@ -69,7 +86,8 @@ impl Verifier {
     ///    log states, also for an entry of Rekor v2.
     /// 3. Log entry: the log was trusted at that time, and a tree of it holds the body.
     /// 4. For each signature: the chain of its certificate at that time, its SCTs and its claims, and the signature if
-    ///    it is over the digest in the entry.
+    ///    it is over the digest in the entry. Without any time the chain is checked at the certificate's first moment,
+    ///    and [`Attribution::undated`] says that the time of the signature is not established.
     ///
     /// # Errors
     /// The first failed check of steps 1 to 3. The checks of step 4 are in [`VerifiedLogged::signatures`].
@@ -125,6 +143,7 @@ fn attribute(
     signature: &LoggedSignature,
     moment: Option<&Moment>,
 ) -> Result<Attribution, Refusal> {
+    let mut undated = None;
     let (signer, authority, scts, key) = match &signature.signer {
         LoggedSigner::PublicKey(der) => {
             let key = PublicKey::from_spki_der(der).map_err(refuse)?;
@@ -132,7 +151,15 @@ fn attribute(
         }
         LoggedSigner::Certificate(der) => {
             let certificate = Certificate::from_der(der).map_err(refuse)?;
-            let moment = moment.ok_or_else(|| Refusal::new(Rejection::TimeNone, Step::Times).at(entry_place(0)))?;
+            let issued = issued(&certificate);
+            let moment = moment.unwrap_or_else(|| {
+                let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+                undated = Some(Undated { not_before, not_after });
+                &issued
+            });
+            if moment.time > case.now {
+                return Err(times::future(&moment.place, moment.time, case.now));
+            }
             let chained = chain::verify(case, &certificate, std::slice::from_ref(moment))?;
             case.required = demands.of(&chained.authority);
             let leaf = scts::verify(case, chained)?;
@@ -147,7 +174,12 @@ fn attribute(
         }
         _ => None,
     };
-    Ok(Attribution { signer, authority, scts, over_digest })
+    Ok(Attribution { signer, authority, scts, over_digest, undated })
+}
+
+/// When a certificate was issued, by its own word.
+fn issued(certificate: &Certificate) -> Moment {
+    Moment { time: certificate.not_before(), place: format!("{}.canonicalizedBody", entry_place(0)) }
 }
 
 fn verify_signature(

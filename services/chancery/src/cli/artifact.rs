@@ -33,8 +33,10 @@ const WRONG_USAGE: u8 = 2;
 /// inclusion proof, the checkpoint, the promise of the log, the certificate with its SCTs, and the signature. A bundle is not
 /// needed. What the server says about the entries is not used.
 ///
-/// An entry of Rekor v2 proves no time: the time that is shown is then the log's record. An entry of an attestation has only
-/// hashes, so its signature cannot be verified without the attestation.
+/// An entry of Rekor v2 proves no time: the time that is shown is then the log's record. If the server has only the tiles of such
+/// a log, as chancery search follow has, no time is told at all: the signer of a certificate is shown with the certificate's
+/// validity, and the answer is undecided. An entry of an attestation has only hashes, so its signature cannot be verified
+/// without the attestation.
 ///
 /// Exit codes: 0 signed and verified, 1 no signature, or all refused, 2 wrong arguments or trust root, 3 undecided.
 #[derive(Debug, Args)]

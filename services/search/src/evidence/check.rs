@@ -16,12 +16,12 @@
 
 use super::case::Case;
 use super::certificates;
-use super::documents::{self, Answered, Consistency, Entry, Place};
+use super::documents::{self, Answered, Consistency, Decoded, Entry, Place};
 use super::fault::Fault;
 use super::judgement::{Head, Read};
 use super::member::Member;
 use super::report::{Issued, LogReport, Report, Signature};
-use crate::answer::entry::terms_of;
+use crate::answer::entry::Traits;
 use crate::query::Query;
 use crate::query::parameters::Parameters;
 use crate::source::LogKind;
@@ -204,9 +204,10 @@ fn verify_answer(
         let read =
             read.ok_or_else(|| Fault::of(name, format!("it names entry {index} of {log}, which is not there")))?;
         let is_searched = answer.complete_to.iter().any(|searched| searched.log == *log && *index < searched.size);
-        let terms = terms_of(read.kind, &read.decoded.leaf, &read.decoded.extra, &read.leaf_hash);
+        let Decoded { leaf, extra, time, .. } = &read.decoded;
+        let Traits { terms, logged } = Traits::of(read.kind, (leaf, extra), &read.leaf_hash, *time);
         let is_of_log = query.logs.is_empty() || query.logs.contains(log);
-        let is_met = query.is_met_by(&terms, read.decoded.time) && is_of_log && query.indices.contains(index);
+        let is_met = query.is_met_by(&terms, logged) && is_of_log && query.indices.contains(index);
         if !is_searched || !is_met {
             return Err(Fault::of(name, format!("entry {index} of {log} is no answer to its question")));
         }

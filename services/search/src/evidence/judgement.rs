@@ -87,8 +87,13 @@ impl Read<'_> {
         };
         match signature {
             Err(refusal) => Signature { refusal: Some(refusal.clone()), ..base },
-            Ok(Attribution { signer, authority, scts, over_digest, .. }) => Signature {
-                verdict: if over_digest.is_some() { Verdict::Verified } else { Verdict::Logged },
+            Ok(Attribution { signer, authority, scts, over_digest, undated, .. }) => Signature {
+                verdict: match (over_digest, undated) {
+                    (None, _) => Verdict::Logged,
+                    (Some(_), Some(_)) => Verdict::Undated,
+                    (Some(_), None) => Verdict::Verified,
+                },
+                certificate_validity: *undated,
                 signer: Some(signer.clone()),
                 authority: authority.clone(),
                 scts: scts.clone(),
@@ -106,6 +111,7 @@ impl Read<'_> {
             summary: parsed(self.kind, &self.decoded.leaf, &self.decoded.extra, None).ok().map(|entry| entry.summary()),
             time: self.decoded.time.map(Timestamp::rfc3339_millis),
             time_is_proven: false,
+            certificate_validity: None,
             signer: None,
             authority: None,
             scts: Vec::new(),

@@ -3,7 +3,9 @@
 use super::evidence::Entry;
 use chancery_verify::{
     HashAlgorithm, Refusal, Timestamp,
-    verifier::{Attribution, Signer, VerifiedAuthority, VerifiedEntry, VerifiedLogged, VerifiedSct, VerifiedTime},
+    verifier::{
+        Attribution, Signer, Undated, VerifiedAuthority, VerifiedEntry, VerifiedLogged, VerifiedSct, VerifiedTime,
+    },
 };
 use serde::Serialize;
 use std::{
@@ -24,7 +26,7 @@ enum Status {
     Nobody,
     /// Every entry about it is refused.
     Refused,
-    /// No answer, or only entries whose signature cannot be verified without more than a digest.
+    /// No answer, or only entries that do not prove enough without their bundle: no time, or no signature over a digest.
     Undecided,
 }
 
@@ -36,6 +38,9 @@ enum Verdict {
     Verified,
     /// Everything holds that is in the entry. The signature is over an envelope, which is not.
     Logged,
+    /// Everything holds, the signature over the digest as well, and nothing tells when it was made. That the certificate was
+    /// used while it was valid is not established.
+    Undated,
     /// A check failed.
     Refused,
 }
@@ -53,10 +58,13 @@ struct Signature {
     authority: Option<VerifiedAuthority>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scts: Vec<VerifiedSct>,
-    /// When the log took the entry (RFC 3339).
+    /// When the log took the entry (RFC 3339). `None` if it does not tell.
     time: Option<String>,
     /// Whether the log has promised that time. If not, it is the log's record.
     time_is_proven: bool,
+    /// The validity of the certificate, if nothing tells the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_validity: Option<Undated>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<VerifiedEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,16 +153,22 @@ impl Outcome {
     /// The answer, once everything was added.
     pub(super) fn decided(mut self) -> Self {
         let has = |verdict| self.signatures.iter().any(|signature| signature.verdict == verdict);
-        (self.status, self.reason) = match (has(Verdict::Verified), has(Verdict::Logged), has(Verdict::Refused)) {
-            (true, ..) => (Status::Signed, None),
-            (false, true, _) => {
-                let reason = "only attestations are logged, which cannot be verified by a digest; verify the bundle with \
-                              chancery verify attestation";
-                (Status::Undecided, Some(reason.to_owned()))
-            }
-            (false, false, true) => (Status::Refused, Some("no entry about it is verified".to_owned())),
-            (false, false, false) => (Status::Nobody, Some("the server shows no entry about it".to_owned())),
+        let (status, reason) = if has(Verdict::Verified) {
+            (Status::Signed, None)
+        } else if has(Verdict::Undated) {
+            let reason = "it is signed, but the log does not tell when, so it is not established that a certificate was used \
+                          while it was valid; verify the bundle, which has a timestamp, with chancery verify blob";
+            (Status::Undecided, Some(reason))
+        } else if has(Verdict::Logged) {
+            let reason = "only attestations are logged, which cannot be verified by a digest; verify the bundle with \
+                          chancery verify attestation";
+            (Status::Undecided, Some(reason))
+        } else if has(Verdict::Refused) {
+            (Status::Refused, Some("no entry about it is verified"))
+        } else {
+            (Status::Nobody, Some("the server shows no entry about it"))
         };
+        (self.status, self.reason) = (status, reason.map(str::to_owned));
         self
     }
 
@@ -209,6 +223,7 @@ impl Signature {
             scts: Vec::new(),
             time: None,
             time_is_proven: false,
+            certificate_validity: None,
             entry: None,
             refusal: None,
             warnings: Vec::new(),
@@ -218,7 +233,12 @@ impl Signature {
     fn of(entry: &Entry, attribution: Attribution, held: &VerifiedEntry, time: Option<&VerifiedTime>) -> Self {
         let proven = time.map(VerifiedTime::time);
         Self {
-            verdict: if attribution.over_digest.is_some() { Verdict::Verified } else { Verdict::Logged },
+            verdict: match (&attribution.over_digest, &attribution.undated) {
+                (None, _) => Verdict::Logged,
+                (Some(_), Some(_)) => Verdict::Undated,
+                (Some(_), None) => Verdict::Verified,
+            },
+            certificate_validity: attribution.undated,
             time: proven.or(entry.recorded).map(Timestamp::rfc3339_millis),
             time_is_proven: proven.is_some(),
             signer: Some(attribution.signer),
@@ -235,18 +255,32 @@ impl Signature {
             return writeln!(out, "           passed over: {place}: {}: {refusal}", refusal.code());
         }
         let signer = self.signer.as_ref().map(whole).unwrap_or_default();
-        let time = self.time.as_deref().unwrap_or("an unknown time");
-        let by = if self.time_is_proven { "promised by the log" } else { "by the log's record, not proven" };
+        let when = when(self.time.as_deref(), self.time_is_proven, self.certificate_validity.as_ref());
         let what = match self.verdict {
             Verdict::Verified => "signed by",
+            Verdict::Undated => "signed at some time by",
             Verdict::Logged | Verdict::Refused => "an attestation is logged of",
         };
         let log = self.entry.as_ref().map(|entry| entry.url.as_str()).unwrap_or_default();
-        writeln!(out, "           {what} {signer}, at {time} ({by}), in {log} ({place})")?;
+        writeln!(out, "           {what} {signer}, {when}, in {log} ({place})")?;
         for warning in &self.warnings {
             writeln!(out, "             note: {warning}")?;
         }
         Ok(())
+    }
+}
+
+/// When a log took an entry, and what that is worth.
+pub(in crate::cli) fn when(time: Option<&str>, is_proven: bool, undated: Option<&Undated>) -> String {
+    match (time, undated) {
+        (Some(time), _) if is_proven => format!("at {time} (promised by the log)"),
+        (Some(time), _) => format!("at {time} (by the log's record, not proven)"),
+        (None, Some(Undated { not_before, not_after })) => format!(
+            "at a time that the log does not tell (certificate valid from {} to {}; that it was used then is not established)",
+            not_before.rfc3339(),
+            not_after.rfc3339()
+        ),
+        (None, None) => "at a time that the log does not tell".to_owned(),
     }
 }
 

@@ -82,6 +82,11 @@ impl Followed {
         if self.log.identity().protocol.has_certificates() { LogKind::Certificates } else { LogKind::Rekor }
     }
 
+    /// Whether it tells when it took its entries.
+    pub(super) fn tells_times(&self) -> bool {
+        self.log.identity().protocol.tells_times()
+    }
+
     /// What it shows that is not true.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.state().fault.clone()

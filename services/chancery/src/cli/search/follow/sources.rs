@@ -97,6 +97,10 @@ impl Source for Following {
         self.followed.kind()
     }
 
+    fn tells_times(&self) -> bool {
+        self.followed.tells_times()
+    }
+
     fn head(&self) -> Answer<'_, SourceHead> {
         Box::pin(self.followed.head())
     }
@@ -145,6 +149,10 @@ impl Source for Asked {
 
     fn kind(&self) -> LogKind {
         self.followed.kind()
+    }
+
+    fn tells_times(&self) -> bool {
+        self.followed.tells_times()
     }
 
     fn head(&self) -> Answer<'_, SourceHead> {
