@@ -8,6 +8,7 @@ use chancery_tests::{
     program::{Outcome, Program, Running},
     rekor::{ENTRIES, hashedrekord},
     rekor_v2,
+    rotation::{Rotated, eventually},
     search::{self, Liar, SEARCH, path, places, verify},
     stack::free_port,
 };
@@ -242,6 +243,64 @@ fn a_signer_in_a_log_that_tells_no_times_is_shown_and_nothing_is_said_of_when() 
     assert!(own.succeeds().contains("by the log's record"));
     following.terminate();
     following.finish().succeeds();
+}
+
+#[test]
+fn a_tree_that_begins_while_its_log_is_followed_is_followed_at_once() {
+    let stack = Stack::start();
+    let key = Key::generate();
+    write(&stack, &key, 5);
+    let arguments = "--protocol rekor-v1 --listen 127.0.0.1:0 --interval 1";
+    let mut following = follow(&stack, &stack.url(), "trees.db", arguments).start();
+    let url = url(&mut following);
+    wait(&url, size(&stack, "/tlog/rekor/checkpoint"));
+    // The key of the next tree is not trusted yet: it is published now.
+    let rotated = Rotated::of(&stack, "rekor");
+    rotated.step("stage").succeeds();
+    rotated.step("activate --overlap 0s").succeeds();
+    write(&stack, &key, 7);
+    let mine = fingerprint(&key);
+    let found = || ask(&url, &[("key", &mine), ("limit", "100"), ("proof", "1")]);
+    eventually("the new tree is indexed", || found()["entries"].as_array().unwrap().len() == 12);
+    let answer = found();
+    let logs: Vec<_> = answer["complete_to"].as_array().unwrap().iter().map(|log| log["log"].clone()).collect();
+    assert_eq!(logs.len(), 2, "{answer}");
+    following.terminate();
+    let ended = following.finish();
+    assert!(ended.stderr.contains("has begun, and is followed"), "{}", ended.report());
+    ended.succeeds();
+    // The next start finds both under the same names.
+    let lines = follow(&stack, &stack.url(), "trees.db", "--protocol rekor-v1 --once").run().succeeds();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut named: Vec<&Value> = lines.iter().map(|line| &line["log"]).collect();
+    let mut logs: Vec<&Value> = logs.iter().collect();
+    named.sort_by_key(|name| name.to_string());
+    logs.sort_by_key(|name| name.to_string());
+    assert_eq!(named, logs);
+}
+
+#[test]
+fn a_tree_without_a_trusted_key_is_named_and_left_out() {
+    let stack = Stack::start();
+    let key = Key::generate();
+    write(&stack, &key, 5);
+    // Only the key of the first tree, in a file that does not change.
+    let command = stack.chancery().args("search follow").arg(stack.url()).args("--database left-out.db --json");
+    let command = command.arg("--key").arg(stack.trust("rekor.pub"));
+    let mut following = command.args("--protocol rekor-v1 --listen 127.0.0.1:0 --interval 1").start();
+    let url = url(&mut following);
+    wait(&url, size(&stack, "/tlog/rekor/checkpoint"));
+    let rotated = Rotated::of(&stack, "rekor");
+    rotated.step("stage").succeeds();
+    rotated.step("activate --overlap 0s").succeeds();
+    write(&stack, &key, 7);
+    following.wait_for("no trusted key has signed its checkpoint");
+    let answer = ask(&url, &[("key", &fingerprint(&key)), ("limit", "100")]);
+    assert_eq!(answer["entries"].as_array().unwrap().len(), 5, "{answer}");
+    following.terminate();
+    let ended = following.finish();
+    assert_eq!(ended.stderr.matches("no trusted key").count(), 1, "once: {}", ended.report());
+    ended.succeeds();
 }
 
 #[test]

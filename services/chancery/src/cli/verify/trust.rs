@@ -5,6 +5,7 @@ mod repository;
 use anyhow::{Context as _, bail, ensure};
 use chancery_verify::trust_root::{TrustRoot, limits::MAX_ROOT_BYTES};
 use clap::Args;
+use repository::Ask;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -35,11 +36,21 @@ pub(in crate::cli) struct TrustArguments {
 impl TrustArguments {
     /// Reads the trust root. `needed` is false where a key is enough.
     pub(in crate::cli) async fn load(&self, needed: bool) -> anyhow::Result<TrustRoot> {
+        self.read(needed, Ask::IfOld).await
+    }
+
+    /// The same again, also if a fresh copy of a TUF repository is at hand: something new may be in it.
+    pub(in crate::cli) async fn load_anew(&self) -> anyhow::Result<TrustRoot> {
+        self.read(false, Ask::Now).await
+    }
+
+    async fn read(&self, needed: bool, ask: Ask) -> anyhow::Result<TrustRoot> {
         if let Some(directory) = &self.trust {
             return read(&in_directory(directory)?);
         }
         if let (Some(url), Some(root)) = (&self.tuf_url, &self.tuf_root) {
-            let text = repository::trusted_root(url, root, self.offline).await?;
+            let ask = if self.offline { Ask::Never } else { ask };
+            let text = repository::trusted_root(url, root, ask).await?;
             return parse(&text, url.as_str());
         }
         let mut roots = self.trusted_root.iter().map(|path| read(path));

@@ -34,6 +34,17 @@ const MAX_ROOTS: u64 = 256;
 /// For connecting, and for one file.
 const DEADLINES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
+/// When the repository is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// If the kept copy is not fresh.
+    IfOld,
+    /// In any case.
+    Now,
+    /// In no case.
+    Never,
+}
+
 /// When the kept copy was made, and until when it counts; seconds since 1970.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -42,7 +53,7 @@ struct Kept {
 }
 
 /// The text of `trusted_root.json`, kept or fetched.
-pub(super) async fn trusted_root(url: &Url, root: &str, offline: bool) -> anyhow::Result<Vec<u8>> {
+pub(super) async fn trusted_root(url: &Url, root: &str, ask: Ask) -> anyhow::Result<Vec<u8>> {
     let base = base(url)?;
     let pinned = Pinned::read(root)?;
     let directory = environment::cache().map(|cache| {
@@ -51,10 +62,16 @@ pub(super) async fn trusted_root(url: &Url, root: &str, offline: bool) -> anyhow
     });
     let directory = directory.context("this user has no directory for a cache: set XDG_CACHE_HOME")?;
     let now = SystemClock.now().millis() / 1000;
-    if let Some(text) = kept(&directory, now) {
+    if ask != Ask::Now
+        && let Some(text) = kept(&directory, now)
+    {
         return Ok(text);
     }
-    ensure!(!offline, "there is no fresh copy of {url} in {}; run once without --offline", directory.display());
+    ensure!(
+        ask != Ask::Never,
+        "there is no fresh copy of {url} in {}; run once without --offline",
+        directory.display()
+    );
     fetch(&base, pinned, &directory, now)
         .await
         .with_context(|| format!("cannot take trust from the TUF repository {url}"))
