@@ -6,7 +6,7 @@
 //! Exit codes: 0 something matches; 1 nothing does; 2 the arguments are wrong, or the server refuses the question; 3 there is
 //! no answer.
 //!
-//! [`rebuild`] and [`check`] are about the index itself, in the database of a server. [`follow`] makes one of a log elsewhere.
+//! [`rebuild`] and [`check`] are about an index itself ([`subject`]). [`follow`] makes one of a log elsewhere.
 
 mod answer;
 mod check;
@@ -14,6 +14,7 @@ pub(super) mod filters;
 mod follow;
 mod rebuild;
 pub(super) mod server;
+mod subject;
 
 use crate::dev;
 use answer::{Certificates, Counts, Page};
@@ -77,8 +78,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Rebuild(rebuild::Arguments),
-    Check(check::Arguments),
+    Rebuild(Box<rebuild::Arguments>),
+    Check(Box<check::Arguments>),
     Follow(Box<follow::Arguments>),
 }
 

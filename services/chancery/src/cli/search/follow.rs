@@ -21,7 +21,7 @@ mod trees;
 
 use crate::cli::log::index::Bars;
 use crate::instance::search_store;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use chancery_daemon::shutdown::Signals;
 use chancery_log::store::{Database, Location};
 use chancery_log_client::{Protocol, RemoteLog};
@@ -31,7 +31,8 @@ use failure::Failure;
 use followed::Fault;
 use lines::Lines;
 use logs::Logs;
-use options::{Found, LogArguments};
+use options::Found;
+pub(super) use options::LogArguments;
 use place::Place;
 use serve::{Answers, Trusted};
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
@@ -41,7 +42,7 @@ use url::Url;
 /// How often it is looked how following goes.
 const LOOK: Duration = Duration::from_millis(250);
 /// With `--once` the head is asked for once, however long it takes to read up to it.
-const ONE_HEAD: Duration = Duration::from_hours(24);
+pub(super) const ONE_HEAD: Duration = Duration::from_hours(24);
 
 /// Index a log elsewhere, ours or public, in a database of its own, and answer questions about it
 ///
@@ -84,7 +85,7 @@ pub(super) struct Arguments {
 }
 
 /// A `PostgreSQL` URL, or else a file.
-fn location(text: &str) -> Result<Location, String> {
+pub(super) fn location(text: &str) -> Result<Location, String> {
     if text.contains("://") {
         return crate::database_url::parse(text).map(Location::Server);
     }
@@ -128,6 +129,26 @@ async fn follow_into(arguments: &Arguments, mut found: Found, database: &Databas
         once(&index, &logs, arguments.json).await
     } else {
         stay(arguments, &index, &logs, (store, found)).await
+    }
+}
+
+/// The index of the log at `url` that was made in this database before. A newer head of the log is asked for after `interval`.
+pub(super) async fn index(
+    arguments: &LogArguments,
+    url: &Url,
+    (database, interval): (&Database, Duration),
+) -> Result<Index, Failure> {
+    is_of_no_server(database).await?;
+    let (found, store) = (arguments.find(url).await?, search_store(database));
+    let logs = named(arguments, found.place.logs, (Arc::clone(&store), interval))?;
+    let mut is_known = false;
+    for followed in logs.followed() {
+        is_known |= store.progress(followed.log_id()).await.context("cannot read the index")?.is_some();
+    }
+    if is_known {
+        Ok(Index::new(store, logs.following()))
+    } else {
+        Err(anyhow!("this database has no index of the log at {url}: chancery search follow makes one").into())
     }
 }
 

@@ -34,6 +34,12 @@ pub(in crate::cli) struct TrustArguments {
 }
 
 impl TrustArguments {
+    /// Whether any of them is given.
+    pub(in crate::cli) fn is_given(&self) -> bool {
+        // The others need `--tuf-url`.
+        !self.trusted_root.is_empty() || self.trust.is_some() || self.tuf_url.is_some()
+    }
+
     /// Reads the trust root. `needed` is false where a key is enough.
     pub(in crate::cli) async fn load(&self, needed: bool) -> anyhow::Result<TrustRoot> {
         self.read(needed, Ask::IfOld).await

@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 /// Why following ends.
-#[derive(Debug)]
-pub(super) enum Failure {
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli::search) enum Failure {
     /// The log shows what is not true.
+    #[error("{0}")]
     Untrue(String),
     /// The arguments, the trust root or the database cannot be used.
+    #[error(transparent)]
     Unusable(anyhow::Error),
     /// The log cannot be read now.
+    #[error("{0}")]
     Unread(String),
 }
 

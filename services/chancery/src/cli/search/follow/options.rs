@@ -13,7 +13,7 @@ use url::Url;
 
 /// A log elsewhere.
 #[derive(Debug, Args)]
-pub(super) struct LogArguments {
+pub(in crate::cli::search) struct LogArguments {
     /// Protocol of the log: rekor-v1, rekor-v2, rfc6962 or static-ct; by default the one that answers
     #[arg(long, value_name = "PROTOCOL")]
     protocol: Option<Protocol>,
@@ -53,6 +53,13 @@ pub(super) struct Found {
 }
 
 impl LogArguments {
+    /// Whether any of them is given.
+    pub(in crate::cli::search) fn is_given(&self) -> bool {
+        let Self { protocol, origin, name, token_file, keys, trust } = self;
+        let has_keys = !keys.key.is_empty() || !keys.vkey.is_empty() || trust.is_given();
+        protocol.is_some() || origin.is_some() || name.is_some() || token_file.is_some() || has_keys
+    }
+
     /// Asks the server at `url` which of the logs that are meant are there.
     pub(super) async fn find(&self, url: &Url) -> Result<Found, Failure> {
         let root = self.trust.load(false).await?;
