@@ -353,7 +353,7 @@ fn a_log_that_lies_is_found_and_nothing_of_it_is_indexed() {
         sign(&stack, Client::Cosign3, bundle);
     }
     let lies: [(&str, Lie); 3] = [
-        ("not those of its signed tree", Box::new(|answer: &mut Value| swap(answer, 0, 1))),
+        ("not those of its checkpoint", Box::new(|answer: &mut Value| swap(answer, 0, 1))),
         ("does not verify", Box::new(|answer: &mut Value| increase(answer, "tree_size"))),
         ("does not verify", Box::new(|answer: &mut Value| increase(answer, "timestamp"))),
     ];
@@ -364,6 +364,8 @@ fn a_log_that_lies_is_found_and_nothing_of_it_is_indexed() {
         });
         let outcome = follow_certificates(&stack, &liar, &format!("lies-{number}.db"));
         assert_eq!(outcome.code(), 1, "{}", outcome.report());
+        // Words for the follower of a log elsewhere, and not for its operator.
+        assert!(!outcome.written().contains("chancery log check"), "{}", outcome.report());
         outcome.fails_with(&[reason]);
     }
     // With the truth from there the same database is complete.
@@ -413,6 +415,12 @@ fn a_head_that_shrinks_is_refused() {
     is_old.store(true, Ordering::Relaxed);
     let outcome = follow_certificates(&stack, &liar, "shrinking.db");
     assert_eq!(outcome.code(), 1, "{}", outcome.report());
+    // Both checkpoints are kept.
+    let line = |text: &str| text.strip_prefix("kept: ").map(str::to_owned);
+    let kept: Vec<String> = outcome.stderr.lines().filter_map(line).collect();
+    assert_eq!(kept.len(), 2, "{}", outcome.report());
+    assert!(kept.iter().all(|path| path.starts_with("shrinking.db.") && path.ends_with(".checkpoint")), "{kept:?}");
+    assert_eq!(outcome.stderr.matches("signed by the key of the log:\n127.0.0.1/ct/dev\n").count(), 2);
     outcome.fails_with(&["has shown one of", "lags, or was put back"]);
     is_old.store(false, Ordering::Relaxed);
     assert_eq!(passed(follow_certificates(&stack, &liar, "shrinking.db"))["indexed"], after);

@@ -84,6 +84,11 @@ pub trait Source: Send + Sync {
         true
     }
 
+    /// What to do if its entries are not those of its checkpoint: a sentence without its full stop.
+    fn advice(&self) -> &'static str {
+        "Check it with chancery log check; if it is whole, build the index again: chancery search rebuild"
+    }
+
     /// The newest tree head that it shows.
     fn head(&self) -> Answer<'_, SourceHead>;
 

@@ -6,9 +6,11 @@
 //! 3. The index follows it, as it follows a server's own logs: every entry is hashed into the tree of a signed head before the
 //!    transaction that makes it findable. So the process may be killed at any moment, and the next one goes on.
 //! 4. [`lines`] shows how it goes, and [`serve`] answers questions meanwhile.
+//! 5. If the log shows what is not true, its checkpoints are kept as [`evidence`].
 //!
 //! Exit codes: [`failure`].
 
+mod evidence;
 mod failure;
 mod followed;
 mod lines;
@@ -27,8 +29,9 @@ use chancery_log::store::{Database, Location};
 use chancery_log_client::{Protocol, RemoteLog};
 use chancery_search::{Error, Index, State, store::Store};
 use clap::Args;
+use evidence::Evidence;
 use failure::Failure;
-use followed::Fault;
+use followed::{Fault, Followed};
 use lines::Lines;
 use logs::Logs;
 use options::Found;
@@ -105,7 +108,7 @@ async fn follow(arguments: &Arguments) -> Result<(), Failure> {
     let opened = Database::open(&arguments.database).await.with_context(|| format!("{}", arguments.database))?;
     let done = follow_into(arguments, found, &opened).await;
     opened.close().await;
-    done
+    done.map_err(|failure| failure.keeping(&arguments.database))
 }
 
 /// Entries that are for readers with a token are not for everybody who can reach this machine.
@@ -177,7 +180,9 @@ async fn once(index: &Index, logs: &Logs, is_json: bool) -> Result<(), Failure> 
     let mut bars = Bars::default();
     let done = index.catch_up(|log, done, total| bars.show(log, done, total)).await;
     bars.finish();
-    done.map_err(|error| judged(&error, logs))?;
+    if let Err(error) = done {
+        return Err(judged(&error, logs).await);
+    }
     let lines = Lines::new(is_json);
     for followed in logs.followed() {
         let coverage = index.complete_to(followed.log_id()).await.context("cannot read the index")?;
@@ -187,22 +192,27 @@ async fn once(index: &Index, logs: &Logs, is_json: bool) -> Result<(), Failure> 
 }
 
 /// What an error of the index is to a caller.
-fn judged(error: &Error, logs: &Logs) -> Failure {
-    let has_fault = logs.followed().iter().any(|followed| followed.fault().is_some());
-    match error {
-        Error::Source(error) if has_fault => Failure::Untrue(error.reason.clone()),
-        Error::Source(error) => Failure::Unread(error.reason.clone()),
-        Error::Mismatch { log, size, rejection } => Failure::Untrue(mismatch(log, *size, &rejection.to_string())),
-        error => Failure::Unusable(anyhow::Error::new(error.clone())),
+async fn judged(error: &Error, logs: &Logs) -> Failure {
+    let fault = logs.followed().iter().find_map(|followed| followed.fault());
+    match (error, fault) {
+        (Error::Source(error), Some(fault)) => {
+            Failure::Untrue { reason: error.reason.clone(), evidence: Evidence::of(fault.checkpoints) }
+        }
+        (Error::Source(error), None) => Failure::Unread(error.reason.clone()),
+        (Error::Mismatch { log, .. }, _) => {
+            let evidence = evidence(logs, |followed| followed.name() == log).await;
+            Failure::Untrue { reason: error.to_string(), evidence }
+        }
+        (error, _) => Failure::Unusable(anyhow::Error::new(error.clone())),
     }
 }
 
-/// The index's own words are for the logs of a server.
-fn mismatch(log: &str, size: u64, rejection: &str) -> String {
-    let read = chancery_verify::entries(size);
-    format!(
-        "{log}: the {read} that were read are not those of its signed tree ({rejection}). Nothing of them is indexed"
-    )
+/// The checkpoints of a log.
+async fn evidence(logs: &Logs, is_meant: impl Fn(&Followed) -> bool) -> Evidence {
+    match logs.followed().iter().find(|followed| is_meant(followed)) {
+        Some(followed) => Evidence::of(followed.checkpoints().await),
+        None => Evidence::default(),
+    }
 }
 
 /// Follows the logs until a signal comes, or one of them shows what is not true.
@@ -250,19 +260,20 @@ async fn watch(index: &Index, logs: &Logs, is_json: bool) -> Failure {
     loop {
         let statuses = index.status();
         let stopped = statuses.iter().find_map(|status| match &status.state {
-            State::Stopped(reason) => Some(format!("{}: {reason}", status.name)),
+            State::Stopped(reason) => Some((status.log_id, reason.clone())),
             State::Following | State::Failing(_) => None,
         });
         if lines.show(statuses).is_err() {
             return Failure::Unread("cannot write to standard output".to_owned());
         }
-        let forked = logs.followed().iter().find_map(|followed| match followed.fault() {
-            Some(Fault::Forked(reason)) => Some(reason),
-            Some(Fault::Unproven(_)) | None => None,
-        });
-        if let Some(reason) = forked.or(stopped) {
+        let mut faults = logs.followed().into_iter().filter_map(|followed| followed.fault());
+        if let Some(Fault { reason, checkpoints, .. }) = faults.find(|fault| fault.is_forked) {
             lines.finish();
-            return Failure::Untrue(reason);
+            return Failure::Untrue { reason, evidence: Evidence::of(checkpoints) };
+        }
+        if let Some((log_id, reason)) = stopped {
+            lines.finish();
+            return Failure::Untrue { reason, evidence: evidence(logs, |followed| followed.log_id() == log_id).await };
         }
         tokio::time::sleep(LOOK).await;
     }

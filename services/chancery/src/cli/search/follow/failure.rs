@@ -1,13 +1,20 @@
 //! Why following ends, by what a caller can do: the exit codes of `chancery search follow`.
 
+use super::evidence::Evidence;
+use chancery_log::store::Location;
 use std::process::ExitCode;
 
 /// Why following ends.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli::search) enum Failure {
     /// The log shows what is not true.
-    #[error("{0}")]
-    Untrue(String),
+    #[error("{reason}")]
+    Untrue {
+        /// What it shows.
+        reason: String,
+        /// What proves it, as far as checkpoints do.
+        evidence: Evidence,
+    },
     /// The arguments, the trust root or the database cannot be used.
     #[error(transparent)]
     Unusable(anyhow::Error),
@@ -17,11 +24,25 @@ pub(in crate::cli::search) enum Failure {
 }
 
 impl Failure {
+    /// Keeps the evidence, if there is any, beside the database. The reason then says where.
+    pub(super) fn keeping(self, database: &Location) -> Self {
+        match self {
+            Self::Untrue { reason, evidence } => {
+                let kept: String = evidence.keep(database).iter().map(|line| format!("\n{line}")).collect();
+                Self::Untrue { reason: format!("{reason}{kept}"), evidence }
+            }
+            other => other,
+        }
+    }
+
     /// Says why, and returns the exit code.
     pub(super) fn told(&self) -> ExitCode {
         let code = match self {
-            Self::Untrue(reason) => {
+            Self::Untrue { reason, evidence } => {
                 eprintln!("error: {reason}");
+                for checkpoint in evidence.checkpoints() {
+                    eprintln!("signed by the key of the log:\n{}", checkpoint.trim_end());
+                }
                 1
             }
             Self::Unusable(error) => {

@@ -3,7 +3,7 @@
 //! What a URL leads to is not believed, and neither is what the server says about keys. Each protocol is asked for a checkpoint,
 //! and each trusted key is tried on it. The key decides.
 
-use super::failure::Failure;
+use super::{evidence::Evidence, failure::Failure};
 use anyhow::{Context as _, anyhow, bail};
 use chancery_log_client::{Fetcher, LogIdentity, Protocol, ReadError, RemoteLog, Shard};
 use chancery_verify::{
@@ -161,7 +161,8 @@ fn not_found(url: &Url, reasons: &[ReadError]) -> Failure {
     let told: Vec<String> = reasons.iter().map(|reason| format!("\n  {reason}")).collect();
     let told = told.concat();
     if reasons.iter().any(|reason| matches!(reason, ReadError::Rejected { .. })) {
-        return Failure::Untrue(format!("no trusted key has signed the checkpoint of a log at {url}:{told}"));
+        let reason = format!("no trusted key has signed the checkpoint of a log at {url}:{told}");
+        return Failure::Untrue { reason, evidence: Evidence::default() };
     }
     Failure::Unusable(anyhow!("no log that a trusted key could be of is at {url}:{told}"))
 }
