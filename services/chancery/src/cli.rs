@@ -4,6 +4,7 @@
 //! to standard error.
 
 mod artifact;
+mod authorities;
 mod config;
 mod conformance;
 mod dev;

@@ -43,7 +43,7 @@ const WRONG_USAGE: u8 = 2;
 #[command(after_help = "Examples:
   chancery artifact release.tar.gz --url https://sign.example.org --trusted-root trusted_root.json
   chancery artifact release.tar.gz --trust ./trust --json
-  chancery artifact release.tar.gz --url https://log.acme.example --trust ./trust --token-file /run/auditor/token
+  chancery artifact release.tar.gz --url https://log.acme.example --trust ./trust --ca-file acme.pem
   chancery artifact sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --trust ./trust")]
 pub(super) struct Arguments {
     /// The file, or its digest as sha256:HEX
@@ -79,7 +79,7 @@ async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         options.thresholds.scts = 0;
     }
     let verifier = Verifier::new(trust.load(true).await?, options);
-    let server = Server::new(url, token_file.as_deref())?;
+    let server = Server::new(url, token_file.as_deref(), trust.authorities.file())?;
     let shown = name.display().to_string();
     let outcome = match digests(name) {
         Ok(digests) => match outcome(&server, &verifier, &shown, &digests).await {

@@ -16,6 +16,7 @@ mod rebuild;
 pub(super) mod server;
 mod subject;
 
+use super::authorities::AuthorityArguments;
 use crate::dev;
 use answer::{Certificates, Counts, Page};
 use anyhow::{Context as _, ensure};
@@ -54,7 +55,7 @@ const PAGE_OF_CERTIFICATES: u64 = 200;
   chancery search --digest sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --json --proof
   chancery search --domain example.org --count
   chancery search --certificates --unused --issuer https://issuer.example.org --all
-  chancery search --kind dsse --url https://log.acme.example --token-file /run/auditor/token
+  chancery search --kind dsse --url https://log.acme.example --token-file /run/auditor/token --ca-file acme.pem
   chancery search check --data ./chancery-dev
   chancery search rebuild --data ./chancery-dev
   chancery search follow https://rekor.example.org --database rekor.db --key rekor.pub",
@@ -70,6 +71,8 @@ pub(super) struct Arguments {
     /// Send the token in this file, if the server shows entries to readers only; it is read again for each request
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    authorities: AuthorityArguments,
     #[command(flatten)]
     filters: FilterArguments,
     #[command(flatten)]
@@ -149,8 +152,8 @@ async fn maintain(verb: &Verb) -> ExitCode {
 }
 
 /// Asks and prints. Returns whether something matches.
-async fn ask(Arguments { url, token_file, filters, answer, .. }: &Arguments) -> anyhow::Result<bool> {
-    let server = Server::new(url, token_file.as_deref())?;
+async fn ask(Arguments { url, token_file, authorities, filters, answer, .. }: &Arguments) -> anyhow::Result<bool> {
+    let server = Server::new(url, token_file.as_deref(), authorities.file())?;
     let mut parameters = filters.parameters()?;
     let mut add = |name: &str, value: &str| parameters.push((name.to_owned(), value.to_owned()));
     for (name, is_on) in [("proof", answer.proof), ("unused", answer.unused), ("count", answer.count)] {

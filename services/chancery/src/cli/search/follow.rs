@@ -63,7 +63,8 @@ pub(super) const ONE_HEAD: Duration = Duration::from_hours(24);
   chancery search follow https://rekor.example.org --database rekor.db --key rekor.pub --listen 127.0.0.1:8092
   chancery search follow https://log.example.org --database log.db --trusted-root trusted_root.json --protocol rekor-v2
   chancery search follow https://ct.example.org/2026 --database postgres://me@db.example.org/ct --key ct.pub --once
-  chancery search follow https://log.example.org --database log.db --vkey 'log.example.org+7a2b…' --json")]
+  chancery search follow https://log.example.org --database log.db --vkey 'log.example.org+7a2b…' --json
+  chancery search follow https://log.acme.example --database log.db --key rekor.pub --ca-file acme.pem")]
 pub(super) struct Arguments {
     /// URL of the log, as trust roots name it
     #[arg(value_name = "URL")]

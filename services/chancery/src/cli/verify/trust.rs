@@ -2,6 +2,7 @@
 
 mod repository;
 
+use crate::cli::authorities::AuthorityArguments;
 use anyhow::{Context as _, bail, ensure};
 use chancery_verify::trust_root::{TrustRoot, limits::MAX_ROOT_BYTES};
 use clap::Args;
@@ -31,13 +32,16 @@ pub(in crate::cli) struct TrustArguments {
     /// Do not contact the TUF repository: use the copy in the cache, or fail if it is older than a day
     #[arg(long, requires = "tuf_url")]
     offline: bool,
+    #[command(flatten)]
+    pub(in crate::cli) authorities: AuthorityArguments,
 }
 
 impl TrustArguments {
     /// Whether any of them is given.
     pub(in crate::cli) fn is_given(&self) -> bool {
         // The others need `--tuf-url`.
-        !self.trusted_root.is_empty() || self.trust.is_some() || self.tuf_url.is_some()
+        let has_root = !self.trusted_root.is_empty() || self.trust.is_some() || self.tuf_url.is_some();
+        has_root || self.authorities.file().is_some()
     }
 
     /// Reads the trust root. `needed` is false where a key is enough.
@@ -56,7 +60,7 @@ impl TrustArguments {
         }
         if let (Some(url), Some(root)) = (&self.tuf_url, &self.tuf_root) {
             let ask = if self.offline { Ask::Never } else { ask };
-            let text = repository::trusted_root(url, root, ask).await?;
+            let text = repository::trusted_root((url, root), ask, self.authorities.file()).await?;
             return parse(&text, url.as_str());
         }
         let mut roots = self.trusted_root.iter().map(|path| read(path));

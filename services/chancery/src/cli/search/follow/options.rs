@@ -75,7 +75,7 @@ impl LogArguments {
     }
 
     fn fetcher(&self, url: &Url) -> anyhow::Result<Fetcher> {
-        let fetcher = Fetcher::new(Limits::default())?;
+        let fetcher = Fetcher::trusting(Limits::default(), self.trust.authorities.file())?;
         let token = self.token_file.as_deref().map(|file| TokenFile::for_server(file, url.as_str())).transpose()?;
         Ok(match token {
             Some(token) => fetcher.with_token(token.into_token()),
