@@ -23,6 +23,7 @@ GRANT SELECT ON logs, frozen_logs, ended_logs TO chancery_log;  -- a log is made
 GRANT SELECT, INSERT, DELETE ON quarantined_logs TO chancery_log;   -- a server that finds a fault stops the others
 GRANT SELECT, INSERT ON bundle_parts, identities, leaf_indices, checkpoints, issuers TO chancery_log;   -- append-only
 GRANT SELECT, INSERT ON attestations, attestation_subjects TO chancery_log;   -- they are deleted by the owner
+GRANT SELECT, DELETE ON unread_attestations TO chancery_log;    -- those that an earlier version kept are read once
 GRANT SELECT, INSERT ON frozen_checkpoints TO chancery_log;     -- append-only; the server has the key that signs it
 GRANT SELECT, INSERT ON heads TO chancery_log;                  -- append-only; a head extends the last one: a trigger sees to it
 GRANT SELECT, INSERT, UPDATE ON tiles TO chancery_log;          -- a tile only grows, which a trigger enforces

@@ -29,6 +29,7 @@
 //! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
 //! | [`search`] | questions about the logs, an independent check of the answers, and a server that lies |
 //! | [`rotation`] | a key is changed while clients ask |
+//! | [`monitor`] | a monitor with a directory of its own, and a server that is told of alarms |
 //! | [`manual`] | the pages of `docs/`: their commands, links and drawings, and what is generated into them |
 //! | [`sample`] | a signature that a real client made, and what the verification crate says of it |
 //! | [`mutation`] | changes to a JSON document, one at a time |
@@ -53,6 +54,7 @@ pub mod implementation;
 pub mod key;
 pub mod key_service;
 pub mod manual;
+pub mod monitor;
 pub mod mutation;
 pub mod openapi;
 pub mod pair;

@@ -380,7 +380,7 @@ fn entries_are_for_readers_and_proofs_for_everybody() {
 }
 
 /// What finds entries of what was signed, of every protocol.
-fn questions(site: &Site, digest: &str) -> [Request; 8] {
+fn questions(site: &Site, digest: &str) -> [Request; 9] {
     let get = |path: &str| Request::get(&site.at(path));
     let post = |path: &str, body: Value| Request::post(&site.at(path)).json(&body);
     [

@@ -3,9 +3,10 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_tests::{
     ALICE, Client, MALLORY, Person, Stack,
+    client::with_signing_config,
     key::{Key, sha256, unique},
     program::{Outcome, Program},
-    rekor, rekor_v2,
+    rekor,
     rotation::{Rotated, eventually},
     search::{Liar, SEARCH, ask, path, wait},
     stack::chancery_binary,
@@ -77,11 +78,19 @@ fn signed(stack: &Stack) -> (Person, String) {
         Client::Cosign2.sign(person, "artifact", "v1.json").run().succeeds();
         Client::Cosign3.sign(person, "artifact", "v2.json").run().succeeds();
     }
-    let key = Key::generate();
-    stack.post(rekor::ENTRIES, &rekor::hashedrekord(&key, artifact.as_bytes())).expect(201);
-    stack.post(rekor_v2::ENTRIES, &rekor_v2::hashedrekord(&key, artifact.as_bytes())).expect(201);
-    wait(stack);
     let [alice, _] = people;
+    alice.cosign3().args("generate-key-pair").run().succeeds();
+    let by_key = |program: Program, bundle: &str| {
+        let program = program.args("sign-blob --yes --key cosign.key --bundle").arg(bundle);
+        if bundle.starts_with("v2") {
+            with_signing_config(&alice, program)
+        } else {
+            program.arg("--rekor-url").arg(alice.url())
+        }
+    };
+    by_key(alice.cosign2(), "v1.key.json").arg("artifact").run().succeeds();
+    by_key(alice.cosign3(), "v2.key.json").arg("artifact").run().succeeds();
+    wait(stack);
     (alice, artifact)
 }
 
@@ -229,6 +238,108 @@ fn found_out(alice: &Person, liar: &Liar, question: &str, expected: &str) {
 }
 
 #[test]
+fn a_case_has_the_statements_that_make_its_entries_answers() {
+    let mut stack = Stack::start_with(&["--rekor-v1-attestations"]);
+    let (alice, key, artifact) = (stack.person(ALICE), Key::generate(), unique("release"));
+    let predicate_type = "https://slsa.dev/provenance/v1";
+    let subject = json!([{ "name": "release", "digest": { "sha256": &digest(&artifact)["sha256:".len()..] } }]);
+    let statement =
+        json!({ "_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": predicate_type });
+    let statement = statement.to_string();
+    let envelope = rekor::envelope(&key, "application/vnd.in-toto+json", statement.as_bytes());
+    stack.post(rekor::ENTRIES, &rekor::dsse(&key, &envelope.to_string())).expect(201);
+    wait(&stack);
+    let question = format!("--digest {}", digest(&artifact));
+    let other = statement.replace("release", "another");
+    for (payload, expected) in [
+        ("", "is no answer to its question"),
+        ("{}", "no entry of the case has the hash of this statement"),
+        (other.as_str(), "no entry of the case has the hash of this statement"),
+    ] {
+        let payload = STANDARD.encode(payload);
+        let liar = beside(&stack, move |entry| entry["attestation"]["data"] = payload.clone().into());
+        found_out(&alice, &liar, &question, expected);
+    }
+    let home = packed(&alice, &stack, "case.tar", &question);
+    let about_payload = packed(&alice, &stack, "payload.tar", &format!("--digest {}", digest(&statement)));
+    stack.terminate();
+    let member = format!("attestations/{}.json", hex::encode(sha256(statement.as_bytes())));
+    let has_it = |case: &str| String::from_utf8_lossy(&alice.read(case)).contains(&member);
+    assert_eq!((has_it("case.tar"), has_it("payload.tar")), (true, false), "it is taken where it is needed");
+    for (home, verdict) in [(home, "verified"), (about_payload, "logged")] {
+        let found = home.proven();
+        let [signature] = list(&found, "signatures") else { panic!("one signature: {found}") };
+        assert_eq!(signature["verdict"], verdict, "{signature}");
+        let is_read = signature["summary"]["predicate_type"] == predicate_type;
+        assert_eq!(is_read, verdict == "verified", "{signature}");
+        assert_eq!(signature["signer"]["key_sha256"], hex::encode(sha256(&key.public_der())), "{signature}");
+    }
+}
+
+#[test]
+fn a_promise_that_cannot_be_fetched_ends_the_packing_and_one_that_is_not_given_is_noted() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    stack.post(rekor::ENTRIES, &rekor::hashedrekord(&Key::generate(), b"artifact")).expect(201);
+    wait(&stack);
+    let question = format!("--digest {}", digest("artifact"));
+    let broken = beside(&stack, |entry| entry["verification"]["signedEntryTimestamp"] = 7.into());
+    let outcome = pack(&alice, broken.url(), "broken.tar", &question);
+    assert_eq!(outcome.code(), 3, "{}", outcome.report());
+    assert!(!alice.path("broken.tar").exists(), "a case without a promise that the log gives is not packed");
+    let silent = beside(&stack, |entry| {
+        entry["verification"].as_object_mut().unwrap().remove("signedEntryTimestamp");
+    });
+    pack(&alice, silent.url(), "silent.tar", &question).succeeds();
+    let root = fs::read(stack.trust("trusted_root.json")).unwrap();
+    let found = Home::new(&root, &alice.read("silent.tar")).proven();
+    let [signature] = list(&found, "signatures") else { panic!("one signature: {found}") };
+    assert_eq!((&signature["verdict"], &signature["time_is_proven"]), (&"verified".into(), &false.into()), "{found}");
+    assert!(signature["warnings"][0].as_str().unwrap().contains("gave none"), "{signature}");
+}
+
+/// Proposals of the kinds for packages and the formats of other tools, by Rekor's own code.
+const KINDS: &str = include_str!("../../crates/verify/tests/golden/rekor1-kinds.json");
+
+#[test]
+fn entries_of_other_kinds_are_proven_as_far_as_they_can_be() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let vectors: Vec<Value> = serde_json::from_str(KINDS).unwrap();
+    for (name, kind, verdict) in [
+        ("tuf timestamp", "tuf", "verified"),
+        ("rfc3161 ec-sha512-certificates", "rfc3161", "verified"),
+        ("rekord x509 rsa", "rekord", "verified"),
+        ("helm", "helm", "unread"),
+        ("cose PS256", "cose", "unread"),
+    ] {
+        let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap();
+        stack.post(rekor::ENTRIES, &vector["proposal"]).expect(201);
+        wait(&stack);
+        let found = packed(&alice, &stack, &format!("{kind}.tar"), &format!("--where kind={kind}")).proven();
+        let [signature] = list(&found, "signatures") else { panic!("{name}: {found}") };
+        assert_eq!(
+            (&signature["verdict"], &signature["is_answer"]),
+            (&verdict.into(), &true.into()),
+            "{name}: {signature}"
+        );
+        assert_eq!(signature["time_is_proven"], true, "{name}: {signature}");
+        let is_told = signature["refusal"]["code"] == "entry.unverifiable";
+        assert_eq!(is_told, verdict == "unread", "{name}: {signature}");
+    }
+}
+
+/// A server that changes what Rekor v1 says about an entry.
+fn beside(stack: &Stack, change: impl Fn(&mut Value) + Send + Sync + 'static) -> Liar {
+    Liar::before(stack, move |target, mut answer| {
+        if target.starts_with("/api/v1/log/entries/") {
+            answer.as_object_mut().unwrap().values_mut().for_each(&change);
+        }
+        answer
+    })
+}
+
+#[test]
 fn a_server_that_lies_is_found_while_packing() {
     let stack = Stack::start();
     let (alice, artifact) = signed(&stack);
@@ -283,6 +394,17 @@ fn a_server_that_lies_is_found_while_packing() {
         answer
     });
     found_out(&alice, &boasting, &question, "were searched, which has");
+    let nonsense = Liar::before(&stack, |_, _| json!({ "entries": 7 }));
+    assert_eq!(pack(&alice, nonsense.url(), "nonsense.tar", &question).code(), 3);
+    assert_eq!(pack(&alice, "http://127.0.0.1:1", "nowhere.tar", &question).code(), 3);
+}
+
+#[test]
+fn a_promise_that_does_not_verify_is_found_while_packing() {
+    let stack = Stack::start();
+    let (alice, artifact) = signed(&stack);
+    wait(&stack);
+    let question = format!("--digest {}", digest(&artifact));
     let unpromised = Liar::before(&stack, |target, mut answer| {
         if target.starts_with("/api/v1/log/entries/") {
             let entry = answer.as_object_mut().unwrap().values_mut().next().unwrap();
@@ -291,9 +413,6 @@ fn a_server_that_lies_is_found_while_packing() {
         answer
     });
     found_out(&alice, &unpromised, &question, "signedEntryTimestamp");
-    let nonsense = Liar::before(&stack, |_, _| json!({ "entries": 7 }));
-    assert_eq!(pack(&alice, nonsense.url(), "nonsense.tar", &question).code(), 3);
-    assert_eq!(pack(&alice, "http://127.0.0.1:1", "nowhere.tar", &question).code(), 3);
 }
 
 #[test]

@@ -341,7 +341,12 @@ fn the_next_key_may_be_elsewhere_and_have_certificates_of_its_own() {
     // Certificates that somebody else has made for the key.
     let maker = Stack::start_in(&environment, &["--ca-key", &token.uri("other")]);
     let chain = maker.data().join("keys/ca-chain.pem");
-    rotate(&stack, "stage --key").arg(token.uri("third")).arg("--chain").arg(&chain).run().fails_with(&["another key"]);
+    rotate(&stack, "stage --key")
+        .arg(token.uri("third"))
+        .arg("--chain")
+        .arg(&chain)
+        .run()
+        .fails_with(&["no certificate in it is for the key"]);
     rotate(&stack, "stage --key").arg(token.uri("other")).arg("--chain").arg(&chain).run().succeeds();
     step(&stack, "activate --overlap 0s").succeeds();
     assert_eq!(issuing(&stack), issuing(&maker), "the same certificate issues in both");

@@ -285,6 +285,51 @@ fn what_a_server_hides_is_its_word_and_what_cannot_be_read_is_no_answer() {
     assert_eq!(artifact(&alice, nonsense.url(), "artifact").code(), 3);
 }
 
+/// Proposals of the kinds for packages and the formats of other tools, by Rekor's own code.
+const KINDS: &str = include_str!("../../crates/verify/tests/golden/rekor1-kinds.json");
+
+#[test]
+fn entries_of_other_kinds_prove_what_they_have() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let vectors: Vec<Value> = serde_json::from_str(KINDS).unwrap();
+    let log = |name: &str| {
+        let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap();
+        stack.post(ENTRIES, &vector["proposal"]).expect(201);
+        wait(&stack);
+        serde_json::from_str::<Value>(vector["body"].as_str().unwrap()).unwrap()
+    };
+    let asked = |digest: &str| {
+        let outcome = artifact(&alice, &stack.url(), &format!("{digest} --json"));
+        (outcome.code(), report(&outcome))
+    };
+    // OpenPGP hashes more than the artifact, so its hash does not tell.
+    let body = log("rekord pgp rsa");
+    let digest = format!("sha256:{}", body["spec"]["data"]["hash"]["value"].as_str().unwrap());
+    let (code, found) = asked(&digest);
+    assert_eq!((code, &found["status"]), (3, &"undecided".into()), "{found}");
+    let signature = &found["signatures"][0];
+    assert_eq!((&signature["verdict"], &signature["time_is_proven"]), (&"unread".into(), &true.into()), "{signature}");
+    assert_eq!(signature["refusal"]["code"], "entry.unverifiable", "{signature}");
+    let said = artifact(&alice, &stack.url(), &digest);
+    assert!(said.stdout.contains("in the log, not verified: rekor 1: entry.unverifiable"), "{}", said.report());
+    let told = &signatures(&stack, &digest)[0];
+    assert_eq!((&told["verdict"], &told["signature_verified"]), (&"unread".into(), &false.into()), "{told}");
+    // A plain signature over the same artifact is verified.
+    log("rekord x509 ec");
+    let (code, found) = asked(&digest);
+    assert_eq!((code, &found["status"]), (0, &"signed".into()), "{found}");
+    let verdicts: Vec<&str> =
+        found["signatures"].as_array().unwrap().iter().map(|one| one["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["verified", "unread"], "{found}");
+    // A timestamp is no signature of somebody.
+    log("rfc3161 rsa-sha256-certificates");
+    let entry = stack.get(&path("/api/search", &[("kind", "rfc3161")])).expect(200).json()["entries"][0].clone();
+    let (code, found) = asked(entry["summary"]["digests"][0].as_str().unwrap());
+    assert_eq!((code, &found["status"]), (1, &"nobody".into()), "{found}");
+    assert_eq!(found["signatures"][0]["verdict"], "timestamped", "{found}");
+}
+
 /// A body as the log would have it, for an artifact that this key signs.
 fn forged_body(key: &Key, artifact: &str) -> String {
     let proposal = hashedrekord(key, artifact.as_bytes());

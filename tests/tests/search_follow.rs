@@ -165,9 +165,9 @@ fn questions_about_a_followed_log_are_answered_with_proofs() {
         verify(&stack, &answer);
         // The log grows under a head of which the proof of an older one is asked.
         if name == "rekor" {
-            write(&stack, &key, 7)
+            write(&stack, &key, 7);
         } else {
-            write_v2(&stack, &key, 7)
+            write_v2(&stack, &key, 7);
         }
         wait(&url, size(&stack, checkpoint));
         let answer = ask(&url, &[("key", &mine), ("proof", "1"), ("limit", "100"), ("order", "oldest")]);

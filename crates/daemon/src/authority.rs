@@ -6,7 +6,8 @@
 use crate::random::Random;
 use crate::signer::{Signer, SignerError};
 use chancery_verify::certificate::{Certificate, SignatureAlgorithm};
-use chancery_verify::{PublicKey, Rejection, Timestamp};
+use chancery_verify::given::ChainFault;
+use chancery_verify::{PublicKey, Rejection, Timestamp, pem};
 use der::asn1::{AnyRef, BitStringRef};
 use der::{Encode as _, Tag};
 use rcgen::{
@@ -30,6 +31,12 @@ pub enum AuthorityError {
     /// The certificate or chain, made or given, would be refused by clients.
     #[error("the certificate chain is refused: {0} ({code})", code = .0.code())]
     Refused(#[from] Rejection),
+    /// A chain that another authority made cannot be used.
+    #[error(transparent)]
+    Given(#[from] ChainFault),
+    /// The root ends so soon that nothing can be issued below it any more.
+    #[error("the root ends at {}, before anything below it could be used; make a new root", .0.rfc3339())]
+    RootEnds(Timestamp),
     /// The chain's first certificate has another public key than the given key.
     #[error("the first certificate of the chain is for another key than the one given")]
     OtherKey,
@@ -89,6 +96,17 @@ pub fn parameters(
     Ok(parameters)
 }
 
+/// How long a certificate that is made `now` below `root` may be valid: `seconds`, or as long as the root is.
+///
+/// # Errors
+/// [`AuthorityError::RootEnds`].
+pub fn lifetime_below(root: &Certificate, seconds: u64, now: Timestamp) -> Result<u64, AuthorityError> {
+    match root.not_after().seconds().saturating_sub(now.seconds()) {
+        0 => Err(AuthorityError::RootEnds(root.not_after())),
+        left => Ok(left.min(seconds)),
+    }
+}
+
 /// Checks that certificates can name this organization.
 ///
 /// # Errors
@@ -123,6 +141,23 @@ pub async fn sign(
     let signature = signer.sign(&tbs).await?;
     let algorithm = SignatureAlgorithm::for_key(signer.public_key().kind());
     Ok(Certificate::from_der(&assemble(&tbs, algorithm, &signature)?)?)
+}
+
+/// Makes a certificate signing request (PKCS#10, RFC 2986), in PEM, that asks another authority for a certificate with the
+/// names, usages and extensions of `parameters`.
+pub async fn request(parameters: &CertificateParams, signer: &Signer) -> Result<String, AuthorityError> {
+    // What a request cannot have; whoever issues decides it.
+    let mut parameters = parameters.clone();
+    (parameters.serial_number, parameters.use_authority_key_identifier_extension) = (None, false);
+    let signed = {
+        let capture = Capture::new(signer.public_key())?;
+        parameters.serialize_request(&capture)?;
+        capture.message.into_inner()
+    };
+    let signature = signer.sign(&signed).await?;
+    let algorithm = SignatureAlgorithm::for_key(signer.public_key().kind());
+    // The same three parts as in a certificate.
+    Ok(pem::encode("CERTIFICATE REQUEST", &assemble(&signed, algorithm, &signature)?))
 }
 
 /// Stands in for the issuer's key: keeps the bytes to sign and signs nothing, because rcgen cannot wait for an async

@@ -1,14 +1,16 @@
 //! Private keys: the only code that holds them.
 //!
-//! A [`Signer`] knows its public key and signs. The key is in this process, read from a PKCS#8 file, or it is in
-//! hardware or behind a network, reached through a [`RemoteKey`]. Signing is `async` because remote keys answer later;
-//! do not hold a database lock across it.
+//! A [`Signer`] knows its public key and signs. The key is in this process, read from a file in any form of `form`, or
+//! made for one use and never written; or it is in hardware or behind a network, reached through a [`RemoteKey`]. Signing
+//! is `async` because remote keys answer later; do not hold a database lock across it.
 
 mod file;
+mod form;
 mod local;
 mod remote;
 
-pub use file::encrypt;
+pub use file::{destroy, encrypt};
+pub(crate) use form::{decrypt_command, pkcs8};
 pub use remote::{RemoteKey, RemoteSignature};
 
 use chancery_verify::key::KeyKind;
@@ -30,9 +32,27 @@ pub enum SignerError {
         /// The system's error.
         source: io::Error,
     },
-    /// The key is not PKCS#8 in PEM of a supported kind.
-    #[error("not a PKCS#8 private key in PEM of a supported kind (P-256, P-384, RSA 2048, 3072 or 4096)")]
+    /// There is no key in PEM of a supported kind.
+    #[error("not a private key in PEM of a supported kind (P-256, P-384, RSA 2048, 3072 or 4096)")]
     Malformed,
+    /// The key is in a form that is not read, but that another program converts.
+    #[error("{path} {form}, and such a key is not read; convert it: {command}", path = .path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is not read, after the name of the file.
+        form: &'static str,
+        /// The command that converts it.
+        command: String,
+        /// Whether the form is one of encryption.
+        is_encrypted: bool,
+    },
+    /// The file has more than one key, and which one is meant cannot be known.
+    #[error("the file has {count} private keys; leave one in it")]
+    Several {
+        /// How many.
+        count: usize,
+    },
     /// Users other than the owner can read the file.
     #[error("key file {path} is readable by others than its owner; run: chmod 600 {path}")]
     Exposed {
@@ -46,8 +66,8 @@ pub enum SignerError {
     /// file alone is enough to use it.
     #[error("a password was given but the key is not encrypted")]
     NotEncrypted,
-    /// The password is wrong, or the key uses an unsupported encryption (PBES2 is supported).
-    #[error("the password does not open the key, or its encryption is not PBES2 with AES")]
+    /// The password is wrong.
+    #[error("the password does not open the key")]
     Password,
     /// Not every client can verify this kind of key.
     #[error("{kind} is refused as a signing key: {reason}")]
@@ -103,18 +123,29 @@ impl Signer {
     /// As [`Self::generate`], for a key that is used only for `purpose`.
     fn generate_for(purpose: Use, kind: KeyKind) -> Result<(Self, String), SignerError> {
         usable(purpose, kind)?;
-        let text = file::plain(&local::generate(kind)?);
-        Ok((Self::from_pem(purpose, &text, None)?, text))
+        let key = LocalKey::generate(kind)?;
+        let text = file::plain(key.pkcs8()?.as_bytes());
+        Ok((Self::local(key)?, text))
+    }
+
+    /// Makes a new key of `kind` that is in memory alone: it is never encoded, and its memory is overwritten when the signer
+    /// is dropped. For a root, which signs once.
+    pub fn ephemeral(kind: KeyKind) -> Result<Self, SignerError> {
+        usable(Use::Any, kind)?;
+        Self::local(LocalKey::generate(kind)?)
+    }
+
+    fn local(key: LocalKey) -> Result<Self, SignerError> {
+        Ok(Self { public_key: key.public_key()?, backend: Backend::Local(key) })
     }
 
     /// Takes a key from its PKCS#8 text.
     pub fn from_pkcs8_pem(text: &str) -> Result<Self, SignerError> {
-        Self::from_pem(Use::Any, text, None)
+        Self::from_pem(Use::Any, Path::new(file::UNNAMED), text.as_bytes(), None)
     }
 
-    fn from_pem(purpose: Use, text: &str, password: Option<&[u8]>) -> Result<Self, SignerError> {
-        let (key, public_key) = LocalKey::from_pkcs8(purpose, file::decode(text, password)?.as_bytes())?;
-        Ok(Self { public_key, backend: Backend::Local(key) })
+    fn from_pem(purpose: Use, path: &Path, text: &[u8], password: Option<&[u8]>) -> Result<Self, SignerError> {
+        Self::local(LocalKey::from_pkcs8(purpose, pkcs8(path, text, password)?.as_bytes())?)
     }
 
     /// Opens the key in `path`. Only its owner may be able to read the file, and it must not be encrypted.
@@ -124,12 +155,12 @@ impl Signer {
 
     /// As [`Self::open`], for a key that is used only for `purpose`.
     pub fn open_for(purpose: Use, path: &Path) -> Result<Self, SignerError> {
-        Self::from_pem(purpose, &file::read_private(path)?, None)
+        Self::from_pem(purpose, path, &file::read_private(path)?, None)
     }
 
     /// Opens the encrypted key in `path`. Only its owner may be able to read the file.
     pub fn open_encrypted(path: &Path, password: &[u8]) -> Result<Self, SignerError> {
-        Self::from_pem(Use::Any, &file::read_private(path)?, Some(password))
+        Self::from_pem(Use::Any, path, &file::read_private(path)?, Some(password))
     }
 
     /// Opens the key in `path`, or makes one of `kind` there if the file does not exist. An existing file is never
@@ -248,6 +279,19 @@ mod tests {
     }
 
     #[test]
+    fn a_destroyed_key_is_nowhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, linked) = (directory.path().join("root.pem"), directory.path().join("linked.pem"));
+        Signer::open_or_create(&path, KeyKind::P256).unwrap();
+        let length = fs::metadata(&path).unwrap().len();
+        fs::hard_link(&path, &linked).unwrap();
+        destroy(&path).unwrap();
+        assert!(!path.exists());
+        assert_eq!(fs::read(&linked).unwrap(), vec![0; usize::try_from(length).unwrap()]);
+        assert!(matches!(destroy(&path), Err(SignerError::File { .. })));
+    }
+
+    #[test]
     fn an_encrypted_key_opens_with_its_password_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ca.pem");
@@ -265,6 +309,15 @@ mod tests {
         Signer::save(&plain, &text).unwrap();
         assert!(matches!(Signer::open_encrypted(&plain, b"sesame"), Err(SignerError::NotEncrypted)));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn an_ephemeral_key_signs_and_is_another_each_time() {
+        let (first, second) = (Signer::ephemeral(KeyKind::P384).unwrap(), Signer::ephemeral(KeyKind::P384).unwrap());
+        let signature = first.sign(b"message").await.unwrap();
+        assert_eq!(first.public_key().verify(b"message", &signature), Ok(()));
+        assert_ne!(first.public_key(), second.public_key());
+        assert!(matches!(Signer::ephemeral(KeyKind::Ed25519), Err(SignerError::Unusable { kind: "Ed25519", .. })));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!
 //! | scheme | module | |
 //! |---|---|---|
-//! | `file:` | [`uri`] | PKCS#8 in PEM, plain or encrypted |
+//! | `file:` | [`uri`] | PEM: PKCS#8, plain or encrypted, SEC1 or PKCS#1 |
 //! | `pkcs11:` | `pkcs11` | RFC 7512; any vendor's library |
 //! | `awskms:` | `awskms` | AWS Key Management Service |
 //! | `gcpkms:` | `gcpkms` | Google Cloud Key Management |
@@ -25,9 +25,11 @@ mod hashivault;
 mod http;
 mod pkcs11;
 mod secret;
+mod successor;
 pub mod uri;
 
 pub use secret::Secret;
+pub use successor::{NoSuccessor, successor};
 pub use uri::{FileKey, KeyUri, UriError};
 
 use chancery_daemon::random::Random;

@@ -177,6 +177,17 @@ pub enum KeyUri {
     Vault(VaultKey),
 }
 
+impl KeyUri {
+    /// Whether both texts name one key, as far as texts can tell: for a file, whatever the password.
+    #[must_use]
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one.path == other.path,
+            (one, other) => one == other,
+        }
+    }
+}
+
 impl FromStr for KeyUri {
     type Err = UriError;
 

@@ -245,7 +245,7 @@ mod tests {
         let read = |value: &str, date: Option<&str>| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
-            for date in date {
+            if let Some(date) = date {
                 headers.insert(DATE, HeaderValue::from_str(date).unwrap());
             }
             retry_after(&headers)

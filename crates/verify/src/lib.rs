@@ -13,6 +13,7 @@
 //! | [`verifier_key`] | keys that sign notes, as operators exchange them | C2SP signed-note |
 //! | [`cosignature`], [`witness`] | cosignatures of tree heads, and the rules by which a witness gives them | C2SP tlog-cosignature, tlog-witness |
 //! | [`certificate`], [`extension`] | the certificate profile and its extensions | Fulcio's certificate specification |
+//! | `given`, with the feature `issue` | what is wrong with a chain that another authority made for our key | RFC 5280, RFC 3161 §2.3 |
 //! | [`sct`] | certificate transparency structures | RFC 6962 §3 |
 //! | [`timestamping`] | timestamps and their authorities | RFC 3161, RFC 5816 |
 //! | [`rekor`] | entry types of Rekor v1 and v2, their canonical bodies, inclusion promises | Rekor's OpenAPI and type schemas; rekor-tiles' protobuf files |
@@ -32,6 +33,8 @@ pub mod checkpoint;
 pub mod claims;
 pub mod cosignature;
 pub mod extension;
+#[cfg(feature = "issue")]
+pub mod given;
 pub mod hash;
 pub mod key;
 pub mod merkle;

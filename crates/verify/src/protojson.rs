@@ -23,11 +23,14 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
-/// Decodes a field of type `bytes`. `None` if the text is not base64 of either alphabet.
+/// Decodes a field of type `bytes`. `None` if the text is not base64 of either alphabet. Line ends do not count, as in Go:
+/// `base64` writes them unless it is told not to.
 #[must_use]
 pub fn decode_bytes(text: &str) -> Option<Vec<u8>> {
+    const LINE_ENDS: [char; 2] = ['\r', '\n'];
     let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    GeneralPurpose::new(alphabet, LENIENT).decode(text).ok()
+    let engine = GeneralPurpose::new(alphabet, LENIENT);
+    if text.contains(LINE_ENDS) { engine.decode(text.replace(LINE_ENDS, "")).ok() } else { engine.decode(text).ok() }
 }
 
 /// Decodes a field of type `bytes` in evidence, where one value has only four spellings. The alphabet is one of the
@@ -310,5 +313,21 @@ impl<T: Default> Visitor<'_> for Scalar<T> {
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
         i32::try_from(number).ok().and_then(self.number).ok_or_else(|| E::custom(self.invalid()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_read_as_go_reads_them_and_evidence_is_not() {
+        for text in ["aGVsbG8_", "aGVsbG8/", "aGVs\nbG8/\n", "aGVs\r\nbG8_"] {
+            assert_eq!(decode_bytes(text).as_deref(), Some(b"hello?".as_slice()), "{text:?}");
+        }
+        for text in ["aGVs bG8/", "aGVsbG8\t", "aGVs\\nbG8/"] {
+            assert_eq!(decode_bytes(text), None, "{text:?}");
+        }
+        assert_eq!(decode_canonical("aGVs\nbG8/"), None);
     }
 }

@@ -47,6 +47,9 @@ rejections! {
     PemTooMany { limit: usize } => "pem.too_many", "too many PEM blocks, at most {limit} are allowed";
     /// The text is not standard base64.
     Base64 => "base64.malformed", "illegal base64 data";
+    /// The text is base64 with line ends, where one line is required.
+    Base64LineEnds => "base64.line_ends",
+        "illegal base64 data: the text has line ends; write it on one line, as `base64 -w0` does";
 
     /// The key is not a `SubjectPublicKeyInfo` in DER.
     KeyMalformed => "key.malformed", "the public key is not a SubjectPublicKeyInfo in DER";
@@ -292,6 +295,9 @@ rejections! {
     // Faults that the verifier finds in well-formed evidence.
     /// Log entries of this kind and version cannot be verified.
     EntryKind => "entry.kind", "log entries of this kind and version cannot be verified";
+    /// The entry lacks what its signature is over, so that the signature cannot be verified by the entry alone. It is in the
+    /// log all the same.
+    EntryUnverifiable { missing: &'static str } => "entry.unverifiable", "the entry alone does not prove its signature: {missing}";
     /// The log entry is about another signature, key or artifact.
     EntryMismatch { field: &'static str } => "entry.mismatch", "the log entry does not match the bundle: {field}";
     /// The entry is of a log that is not trusted.

@@ -7,6 +7,7 @@
 //! Entry types for packages and the formats of other tools need the feature `rekor-kinds`.
 
 mod attestation;
+mod checkable;
 pub mod dsse;
 pub mod hashedrekord;
 pub mod intoto;
@@ -22,7 +23,11 @@ pub mod v2;
 mod verifier;
 
 pub use attestation::attestation_hash;
+pub use checkable::verify_readable;
+pub(crate) use checkable::{Checkable, Readable, kind_and_version};
 pub use key_format::KeyFormat;
+#[cfg(feature = "rekor-kinds")]
+pub(crate) use kinds::Proven;
 pub use promise::Promise;
 
 use crate::{Hash, Rejection, merkle};
@@ -288,5 +293,15 @@ fn is_object(json: &[u8]) -> bool {
 }
 
 fn base64_decode(text: &str) -> Result<Vec<u8>, Rejection> {
-    STANDARD.decode(text).map_err(|_| Rejection::Base64)
+    let fault = if text.contains(LINE_ENDS) { Rejection::Base64LineEnds } else { Rejection::Base64 };
+    STANDARD.decode(text).map_err(|_| fault)
 }
+
+/// As [`base64_decode`], for a field whose bytes are encoded anew in the entry. Line ends do not count, as in Rekor: Go's
+/// decoder leaves them out.
+fn base64_decode_lines(text: &str) -> Result<Vec<u8>, Rejection> {
+    if text.contains(LINE_ENDS) { base64_decode(&text.replace(LINE_ENDS, "")) } else { base64_decode(text) }
+}
+
+/// What ends a line.
+const LINE_ENDS: [char; 2] = ['\r', '\n'];

@@ -66,9 +66,10 @@ mod tuf;
 
 pub use crate::rekor::KeyFormat;
 pub use attestation::of_attestation;
-pub use entry::Entry;
+pub use entry::{DigestRole, Entry};
 pub use kind::{Form, TermKind};
 pub use set::Terms;
+pub use signer::EntrySigner;
 pub use summary::{IdentitySummary, SignerSummary, Summary};
 pub use term::{KEPT_BYTES, MAX_VALUE_BYTES, Term};
 
@@ -98,6 +99,25 @@ pub fn of_rekor(body: &[u8]) -> Result<Terms, Rejection> {
 /// As [`Entry::of_certificate_log`].
 pub fn of_certificate_entry(leaf: &[u8], extra: &[u8]) -> Result<Terms, Rejection> {
     Entry::of_certificate_log(leaf, extra).map(|entry| entry.terms())
+}
+
+/// The certificates of the signers of a body of Rekor v1 or v2, in the order of [`Entry::signers`]: each signer's in DER, its own
+/// first and those of its issuers after it, as far as they are logged. None for a signer without a certificate. Nothing is
+/// verified.
+///
+/// # Errors
+/// As [`Entry::of_rekor`].
+pub fn certificates_of_rekor(body: &[u8]) -> Result<Vec<Vec<Vec<u8>>>, Rejection> {
+    rekor::certificates(body)
+}
+
+/// The certificate of an entry of a certificate transparency log in DER, and those of its issuers: of a precertificate the one
+/// that was submitted. Empty where that is not at hand, or is not the one of the leaf. Nothing is verified.
+///
+/// # Errors
+/// As [`Entry::of_certificate_log`].
+pub fn certificates_of_certificate_entry(leaf: &[u8], extra: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
+    certificate_log::certificates(leaf, extra)
 }
 
 /// The summary of a body of Rekor v1 or v2.

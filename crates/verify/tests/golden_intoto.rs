@@ -165,10 +165,12 @@ fn a_0_0_2_that_lacks_something_or_was_not_signed_is_refused() {
         (at(envelope, "payload"), "Xy04PQ=="),
         (at(first, "sig"), "/w=="),
         (at(first, "sig"), "MEUC IF=="),
-        (at(first, "publicKey"), "LS0t\n"),
     ] {
         assert_eq!(admit(&with(&good, &member, json!(value))), Err(Rejection::Base64), "{member}: {value}");
     }
+    let wrapped = with(&good, &at(first, "publicKey"), json!("LS0t\n"));
+    assert_eq!(admit(&wrapped), Err(Rejection::Base64LineEnds));
+    assert!(Rejection::Base64LineEnds.to_string().contains("base64 -w0"));
 }
 
 #[test]

@@ -118,6 +118,14 @@ fn a_hashedrekord_rebuilds_the_logged_body_byte_by_byte() {
     assert_eq!(admit(&spec(&digest, &pem)).unwrap().as_bytes(), body);
     // Clients that send CRLF get the same body.
     assert_eq!(admit(&spec(&digest, &pem.replace('\n', "\r\n"))).unwrap().as_bytes(), body);
+    // So do clients that send base64 as `base64` writes it, because Go's decoder leaves line ends out.
+    let mut wrapped = spec(&digest, &pem);
+    for pointer in ["/signature/content", "/signature/publicKey/content"] {
+        let field = wrapped.pointer_mut(pointer).unwrap();
+        let (first, rest) = field.as_str().unwrap().split_at(76);
+        *field = json!(format!("{first}\r\n{rest}\n"));
+    }
+    assert_eq!(admit(&wrapped).unwrap().as_bytes(), body);
     let other = digest.replacen(|_| true, if digest.starts_with('0') { "1" } else { "0" }, 1);
     assert_eq!(admit(&spec(&other, &pem)), Err(Rejection::EntrySignature));
     assert_eq!(admit(&spec(&digest[2..], &pem)), Err(Rejection::EntryHash));

@@ -12,11 +12,11 @@ use chancery_verify::certificate::Certificate;
 use chancery_verify::rekor::canonical_key;
 use chancery_verify::rekor::logged::{DigestOf, LoggedEntry, LoggedSigner};
 use chancery_verify::terms::{
-    Entry, KeyFormat, MAX_TERMS, MAX_VALUE_BYTES, Summary, Term, TermKind, Terms, index_key, of_attestation,
-    of_certificate_entry, of_rekor, summary_of_rekor,
+    Entry, KeyFormat, MAX_TERMS, MAX_VALUE_BYTES, Summary, Term, TermKind, Terms, certificates_of_rekor, index_key,
+    of_attestation, of_certificate_entry, of_rekor, summary_of_rekor,
 };
 use chancery_verify::timestamping::Request;
-use chancery_verify::{Rejection, hash, pem};
+use chancery_verify::{Rejection, hash, merkle, pem};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -344,6 +344,26 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     };
     for (name, value) in inner {
         pointers(value, &format!("{at}/{name}"), found);
+    }
+}
+
+#[test]
+fn signers_say_what_their_terms_say_and_come_with_their_certificates() {
+    for body in bodies() {
+        let (entry, certificates) = (Entry::of_rekor(&body).unwrap(), certificates_of_rekor(&body).unwrap());
+        let terms = entry.terms();
+        assert_eq!((entry.signers().count(), entry.leaf_hash()), (certificates.len(), &merkle::leaf_hash(&body)));
+        assert!(entry.own_terms().iter().all(|term| terms.contains(term)));
+        for (signer, chain) in entry.signers().zip(&certificates) {
+            assert_eq!(signer.has_certificate(), !chain.is_empty());
+            signer.names().for_each(|name| has(&terms, TermKind::Identity, name));
+            signer.issuers().for_each(|issuer| has(&terms, TermKind::Issuer, issuer));
+            signer.domains().for_each(|domain| has(&terms, TermKind::Domain, domain));
+            if let Some(leaf) = chain.first() {
+                assert!(signer.fingerprints().any(|fingerprint| *fingerprint == hash::sha256(leaf)));
+                assert!(signer.names().count() > 0 && signer.issuers().count() > 0);
+            }
+        }
     }
 }
 

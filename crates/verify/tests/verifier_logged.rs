@@ -4,13 +4,15 @@
 
 mod made;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::bundle::{Bundle, TransparencyLogEntry};
 use chancery_verify::merkle::{TreeHead, leaf_hash};
 use chancery_verify::rekor::logged::DigestOf;
 use chancery_verify::trust_root::TrustRoot;
-use chancery_verify::verifier::{Options, Signer, Undated, VerifiedLogged, Verifier};
+use chancery_verify::verifier::{FoundEntry, FoundPromise, Options, Signer, Undated, VerifiedLogged, Verifier};
 use chancery_verify::{HashAlgorithm, Refusal, Timestamp};
 use made::{ARTIFACT, HOST_V1, HOST_V2, IDENTITY, Key, NOW, Spec, T, World, document};
+use serde_json::Value;
 
 type Change<'a> = &'a dyn Fn(&mut TransparencyLogEntry);
 
@@ -48,7 +50,7 @@ fn an_entry_proves_its_signer_its_digest_and_with_a_promise_its_time() {
     let digest = (HashAlgorithm::Sha256, HashAlgorithm::Sha256.digest(ARTIFACT));
     let verified = verifier.verify_logged(&entry_v1(&world), NOW).unwrap();
     assert_eq!(identity(&verified), IDENTITY);
-    assert_eq!((&verified.digest, verified.digest_of), (&digest, DigestOf::Signed));
+    assert_eq!((verified.digest.as_ref(), verified.digest_of), (Some(&digest), Some(DigestOf::Signed)));
     assert_eq!(verified.signatures[0].as_ref().unwrap().over_digest.as_ref(), Some(&digest));
     assert_eq!(verified.time.map(|time| time.time()), Some(Timestamp::from_seconds(T)));
     let inclusion = verified.entry.inclusion.unwrap();
@@ -71,7 +73,7 @@ fn a_signature_without_any_time_is_undated_and_its_certificate_is_checked_when_i
     assert_eq!(attribution.undated, Some(Undated { not_before, not_after }));
     let json = serde_json::to_value(attribution.undated).unwrap();
     assert_eq!(json["not_before"], not_before.rfc3339_millis());
-    assert!(attribution.over_digest.is_some());
+    assert!(attribution.is_verified());
     assert_eq!((identity(&verified).as_str(), &verified.time), (IDENTITY, &None));
     // Long after the certificate has expired it is the same: nothing says that it was used in time.
     let later = Timestamp::from_seconds(T + 50_000);
@@ -88,10 +90,47 @@ fn an_envelope_is_attributed_though_its_signature_is_not_in_the_entry() {
     let world = World::new(Spec { envelope: document::envelope(|_| ()), ..Spec::default() });
     let verified = verifier(&world).verify_logged(&entry_v1(&world), NOW).unwrap();
     let (_, payload) = world.spec.envelope.as_ref().unwrap();
-    assert_eq!(verified.digest_of, DigestOf::Payload);
-    assert_eq!(verified.digest.1, HashAlgorithm::Sha256.digest(payload));
+    assert_eq!(verified.digest_of, Some(DigestOf::Payload));
+    assert_eq!(verified.digest.unwrap().1, HashAlgorithm::Sha256.digest(payload));
     assert_eq!(identity(&verified), IDENTITY);
     assert_eq!(verified.signatures[0].as_ref().unwrap().over_digest, None);
+}
+
+#[test]
+fn a_signature_over_an_envelope_is_verified_with_the_payload_that_is_kept() {
+    let world = World::new(Spec { envelope: document::envelope(|_| ()), ..Spec::default() });
+    let (verifier, entry) = (verifier(&world), entry_v1(&world));
+    let (payload_type, payload) = world.spec.envelope.as_ref().unwrap();
+    let (proof, leaf) = (entry.proof.as_ref().unwrap(), entry.body.as_ref().unwrap());
+    let judge = |attestation| {
+        let promise = FoundPromise {
+            log_index: entry.log_index,
+            integrated_time: entry.integrated_time.unwrap(),
+            signature: entry.promise.as_ref().unwrap(),
+        };
+        let found = FoundEntry {
+            leaf,
+            index: proof.log_index,
+            hashes: &proof.hashes,
+            tree_size: proof.tree_size,
+            root_hash: proof.root_hash,
+            checkpoint: proof.checkpoint.as_ref().unwrap(),
+            recorded: None,
+            promise: Some(promise),
+            attestation,
+        };
+        verifier.verify_found(&found, NOW)
+    };
+    let over = |attestation| {
+        let verified = judge(attestation).unwrap();
+        let attribution = verified.signatures[0].as_ref().unwrap();
+        (attribution.over_payload.clone(), attribution.is_verified())
+    };
+    assert_eq!(over(None), (None, false));
+    assert_eq!(over(Some(payload)), (Some((*payload_type).to_owned()), true));
+    let mut other = payload.clone();
+    other[0] ^= 1;
+    assert_eq!(code(&judge(Some(&other))), "entry.mismatch");
 }
 
 #[test]
@@ -171,4 +210,104 @@ fn a_checkpoint_names_the_log_that_signed_it() {
     assert_eq!(found(&world.log_v1, World::scheme_v1(HOST_V2)), None);
     assert_eq!(found(&Key::new(), World::scheme_v1(HOST_V1)), None);
     assert_eq!(verifier.log_of_checkpoint("no checkpoint"), None);
+}
+
+/// Proposals and bodies by Rekor's own code, of the kinds for packages and the formats of other tools.
+const KINDS: &str = include_str!("golden/rekor1-kinds.json");
+
+/// The entry with this body, in the log of this world.
+fn logged(world: &World, body: &[u8]) -> TransparencyLogEntry {
+    let bundle = world.bundle(&[world.entry_v1(body)], &[]);
+    Bundle::parse(bundle.to_string().as_bytes()).unwrap().entries()[0].clone()
+}
+
+/// As a search shows the entry, with what is beside it.
+fn found(verifier: &Verifier, entry: &TransparencyLogEntry, attestation: Option<&[u8]>) -> Vec<&'static str> {
+    let proof = entry.proof.as_ref().unwrap();
+    let found = FoundEntry {
+        leaf: entry.body.as_ref().unwrap(),
+        index: proof.log_index,
+        hashes: &proof.hashes,
+        tree_size: proof.tree_size,
+        root_hash: proof.root_hash,
+        checkpoint: proof.checkpoint.as_ref().unwrap(),
+        recorded: entry.integrated_time,
+        promise: None,
+        attestation,
+    };
+    let verified = verifier.verify_found(&found, NOW).unwrap();
+    let code = |signature: &Result<_, Refusal>| signature.as_ref().map_or_else(Refusal::code, |_| "accepted");
+    verified.signatures.iter().map(code).collect()
+}
+
+#[test]
+fn entries_of_every_kind_are_in_the_log_and_say_what_they_prove() {
+    let world = World::new(Spec::default());
+    let verifier = verifier(&world);
+    let vectors: Vec<Value> = serde_json::from_str(KINDS).unwrap();
+    for vector in &vectors {
+        let (name, body) = (vector["name"].as_str().unwrap(), vector["body"].as_str().unwrap());
+        let entry = logged(&world, body.as_bytes());
+        let verified = verifier.verify_logged(&entry, NOW).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        assert!(verified.time.is_some() && verified.entry.inclusion.is_some(), "{name}");
+        let told = found(&verifier, &entry, None);
+        assert!(!told.is_empty(), "{name}");
+        let expected = match (entry.kind.as_str(), name) {
+            ("tuf" | "rfc3161", _) | (_, "rekord x509 ec" | "rekord x509 rsa") => "accepted",
+            // They are of no authority of this world.
+            (_, "rekord x509, a certificate" | "rekord x509, a chain") => {
+                assert!(
+                    !["accepted", "signature.invalid", "entry.unverifiable"].contains(&told[0]),
+                    "{name}: {told:?}"
+                );
+                continue;
+            }
+            _ => "entry.unverifiable",
+        };
+        assert!(told.iter().all(|code| *code == expected), "{name}: {told:?}");
+    }
+}
+
+#[test]
+fn a_message_that_is_kept_proves_the_signature_unless_it_is_over_more() {
+    let world = World::new(Spec::default());
+    let verifier = verifier(&world);
+    let vectors: Vec<Value> = serde_json::from_str(KINDS).unwrap();
+    for (name, expected) in [
+        ("cose ES256", "accepted"),
+        ("cose PS256", "accepted"),
+        ("cose ES256 with external data", "entry.unverifiable"),
+    ] {
+        let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap();
+        let entry = logged(&world, vector["body"].as_str().unwrap().as_bytes());
+        let message = vector["proposal"]["spec"]["message"].as_str().unwrap();
+        let message = STANDARD.decode(message).unwrap();
+        assert_eq!(found(&verifier, &entry, Some(&message)), [expected], "{name}");
+    }
+}
+
+#[test]
+fn what_is_changed_in_an_entry_of_another_kind_proves_nothing() {
+    let world = World::new(Spec::default());
+    let verifier = verifier(&world);
+    let vectors: Vec<Value> = serde_json::from_str(KINDS).unwrap();
+    let body = |name: &str| -> Value {
+        let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap();
+        serde_json::from_str(vector["body"].as_str().unwrap()).unwrap()
+    };
+    let told = |body: &Value| found(&verifier, &logged(&world, body.to_string().as_bytes()), None);
+    // Metadata that its root has not signed.
+    let mut tampered = body("tuf timestamp");
+    let metadata = tampered["spec"]["metadata"]["content"].as_str().unwrap();
+    let metadata = STANDARD.decode(metadata).unwrap();
+    let metadata = String::from_utf8(metadata).unwrap().replacen("\"version\":", "\"version\":1", 1);
+    tampered["spec"]["metadata"]["content"] = STANDARD.encode(metadata).into();
+    assert_eq!(told(&tampered), ["entry.package"]);
+    // Another artifact under a signature.
+    let mut other = body("rekord x509 ec");
+    other["spec"]["data"]["hash"]["value"] = "ab".repeat(32).into();
+    assert_eq!(told(&other), ["signature.invalid"]);
+    let mut timestamp = body("rfc3161 ec-sha512-certificates");
+    timestamp["spec"]["tsr"]["content"] = "AAAA".into();
+    assert_eq!(told(&timestamp), ["timestamp.malformed"]);
 }

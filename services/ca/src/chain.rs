@@ -1,12 +1,14 @@
 //! The authority's own certificates: a root that signs once and an intermediate that issues.
 //!
 //! Names, lifetimes and extensions follow Fulcio's certificate specification. [`chancery_daemon::authority`] makes the
-//! certificates. The caller stores them.
+//! certificates. The caller stores them. The root may also be somebody else's: then there is a request for the
+//! intermediate, and the chain that comes back is checked and explained.
 
 use chancery_daemon::authority::{self, AuthorityError};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
 use chancery_verify::certificate::{Certificate, verify_authority};
+use chancery_verify::given::{Purpose, verify_given};
 use chancery_verify::{PublicKey, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 
@@ -14,6 +16,7 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 const ROOT_LIFETIME_SECONDS: u64 = 10 * 365 * 86_400;
 /// Three years of 365 days.
 const ISSUING_LIFETIME_SECONDS: u64 = 3 * 365 * 86_400;
+
 /// The authority's certificates, checked: issuing certificate first, self-signed root last.
 #[derive(Debug, Clone)]
 pub struct IssuingChain {
@@ -32,19 +35,58 @@ impl IssuingChain {
         random: &dyn Random,
         now: Timestamp,
     ) -> Result<Self, AuthorityError> {
-        let suffix = if generation > 1 { format!(" G{generation}") } else { String::new() };
         let key = root.public_key();
-        let (name, validity) = (format!("{organization}{suffix}"), (now, ROOT_LIFETIME_SECONDS));
+        let (name, validity) = (format!("{organization}{}", suffix(generation)), (now, ROOT_LIFETIME_SECONDS));
         let above = issuer(authority::parameters(organization, &name, key, random, validity)?, 1);
         let root_certificate = authority::sign(&above, key, &above, root).await?;
 
-        let name = format!("{organization} intermediate{suffix}");
         let (key, validity) = (issuing.public_key(), (now, ISSUING_LIFETIME_SECONDS));
-        let mut below = issuer(authority::parameters(organization, &name, key, random, validity)?, 0);
-        below.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
-        below.use_authority_key_identifier_extension = true;
+        let below = intermediate(organization, generation, key, random, validity)?;
         let certificate = authority::sign(&below, key, &above, root).await?;
         Self::checked(vec![certificate, root_certificate], key, now)
+    }
+
+    /// Makes an intermediate for another key below the root of this chain, whose key is `root`. It does not outlive the
+    /// root.
+    ///
+    /// # Errors
+    /// [`AuthorityError::RootEnds`], or [`AuthorityError::Refused`] if `root` is another key.
+    pub async fn renewed(
+        &self,
+        generation: u64,
+        root: &Signer,
+        issuing: &Signer,
+        random: &dyn Random,
+        now: Timestamp,
+    ) -> Result<Self, AuthorityError> {
+        let certificate = self.root();
+        let (organization, name) = certificate.subject_names();
+        let lifetime = authority::lifetime_below(certificate, ISSUING_LIFETIME_SECONDS, now)?;
+        // Of the issuer, only its names and its key's identifier are in what it issues.
+        let above = authority::parameters(&organization, &name, root.public_key(), random, (now, lifetime))?;
+        let key = issuing.public_key();
+        let below = intermediate(&organization, generation, key, random, (now, lifetime))?;
+        let made = authority::sign(&below, key, &above, root).await?;
+        Self::checked(vec![made, certificate.clone()], key, now)
+    }
+
+    /// Asks another authority for the certificate of `issuing`: a signing request (PKCS#10) in PEM.
+    pub async fn request(
+        organization: &str,
+        generation: u64,
+        issuing: &Signer,
+        random: &dyn Random,
+    ) -> Result<String, AuthorityError> {
+        // Who issues decides the validity.
+        let validity = (Timestamp::from_seconds(0), ISSUING_LIFETIME_SECONDS);
+        let parameters = intermediate(organization, generation, issuing.public_key(), random, validity)?;
+        authority::request(&parameters, issuing).await
+    }
+
+    /// Takes the chain that another authority made for the key that will issue, in any order, and explains what is wrong
+    /// with it.
+    pub fn given(text: &[u8], key: &PublicKey, now: Timestamp) -> Result<Self, AuthorityError> {
+        Self::checked(verify_given(Purpose::CodeSigning, text, key, now)?, key, now)
     }
 
     /// Loads an existing chain for the key that will issue: PEM, issuing certificate first, root last.
@@ -97,6 +139,26 @@ impl IssuingChain {
     pub fn to_pem(&self) -> String {
         self.certificates.iter().map(Certificate::to_pem).collect()
     }
+}
+
+/// From the second generation on, names include it.
+fn suffix(generation: u64) -> String {
+    if generation > 1 { format!(" G{generation}") } else { String::new() }
+}
+
+/// The parameters of the certificate that issues.
+fn intermediate(
+    organization: &str,
+    generation: u64,
+    key: &PublicKey,
+    random: &dyn Random,
+    validity: (Timestamp, u64),
+) -> Result<CertificateParams, AuthorityError> {
+    let name = format!("{organization} intermediate{}", suffix(generation));
+    let mut parameters = issuer(authority::parameters(organization, &name, key, random, validity)?, 0);
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    parameters.use_authority_key_identifier_extension = true;
+    Ok(parameters)
 }
 
 /// The parameters common to root and intermediate.

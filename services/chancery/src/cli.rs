@@ -14,6 +14,7 @@ mod identity;
 mod init;
 mod keys;
 mod log;
+mod monitor;
 mod overview;
 mod policy;
 mod reference;
@@ -58,6 +59,7 @@ enum Verb {
     Init(init::Arguments),
     Keys(keys::Arguments),
     Log(log::Arguments),
+    Monitor(monitor::Arguments),
     Policy(Box<policy::Arguments>),
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -83,6 +85,7 @@ impl Cli {
             Verb::Init(arguments) => init::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
+            Verb::Monitor(arguments) => Ok(monitor::run(arguments).await),
             Verb::Policy(arguments) => policy::run(*arguments).await,
             Verb::Reference(arguments) => reference::run(arguments),
             Verb::Search(arguments) => Ok(search::run(*arguments).await),

@@ -10,6 +10,8 @@ mod arguments;
 mod audit;
 mod console;
 mod events;
+mod keys;
+mod monitor;
 mod search;
 mod trust;
 mod tsa;
@@ -29,11 +31,11 @@ use chancery_daemon::{
     budget::{self, Budget},
     http::ConnectionLimit,
 };
-use chancery_keys::KeyUri;
 use chancery_trust::Validity;
 use chancery_verify::Timestamp;
 use console::ConsoleTable;
 use events::EventsTable;
+use monitor::MonitorTable;
 use schemars::JsonSchema;
 use search::SearchTable;
 use serde::Deserialize;
@@ -77,6 +79,9 @@ pub(crate) struct Configuration {
     pub(crate) search: SearchTable,
     /// Who is told of new entries. Default: nobody.
     pub(crate) events: Option<EventsTable>,
+    /// The monitor of the logs.
+    #[serde(default)]
+    pub(crate) monitor: MonitorTable,
     /// The timestamp authority.
     #[serde(default)]
     pub(crate) tsa: TsaTable,
@@ -174,6 +179,10 @@ pub(crate) struct CaTable {
     pub(crate) url: Option<String>,
     /// URI of the issuing key. Default: the file `keys/ca.pem` in `data`.
     pub(crate) key: Option<String>,
+    /// URI of the root's key. Default: none; `chancery init` makes the root's key in memory, signs once and destroys it.
+    pub(crate) root_key: Option<String>,
+    /// File with the certificates of `key` that another authority has issued, in PEM, up to its root. Only `chancery init` reads it.
+    pub(crate) chain: Option<PathBuf>,
     /// File with the list of accepted issuers. The server reads it again when it changes.
     pub(crate) issuers: PathBuf,
     /// Issuer to which clients without a token send their user to sign in. It must be one of `issuers`.
@@ -314,13 +323,14 @@ impl Configuration {
     fn relative_to(mut self, directory: &Path) -> Self {
         let files = self.listen.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         let files = files.chain([&mut self.data, &mut self.ca.issuers]).chain(&mut self.ca.audit);
+        let files = files.chain(&mut self.ca.chain).chain(&mut self.tsa.chain);
         let log = &mut self.log;
         let files = files.chain(&mut log.ct_log_key).chain(&mut log.ct_log_ca).chain(&mut log.ct_log_accepts);
         let tiles = log.tiles.iter_mut().flat_map(|tiles| tiles.credentials.iter_mut().chain(&mut tiles.ca_file));
         let witnesses = log.rekor2_witnesses.iter_mut().chain(&mut log.ct_witnesses).flat_map(WitnessesTable::files);
         let access = LogTable::files_of_access(log.write.as_mut(), log.read.as_mut());
         let events = self.events.iter_mut().flat_map(EventsTable::files);
-        for file in files.chain(tiles).chain(witnesses).chain(access).chain(events) {
+        for file in files.chain(tiles).chain(witnesses).chain(access).chain(events).chain(&mut self.monitor.config) {
             *file = directory.join(&*file);
         }
         self
@@ -330,14 +340,7 @@ impl Configuration {
         let since_ever = Validity::since(Timestamp::from_seconds(0));
         services(&self.addresses()?, self.oidc_issuer()?, &self.rekor_v2(), since_ever)?.check()?;
         self.listen.check()?;
-        let Self { ca, log, tsa, .. } = self;
-        let logs =
-            [("[log] rekor_key", &log.rekor_key), ("[log] rekor2_key", &log.rekor2_key), ("[log] ct_key", &log.ct_key)];
-        for (place, key) in logs.into_iter().chain([("[ca] key", &ca.key), ("[tsa] key", &tsa.key)]) {
-            if let Some(uri) = key {
-                uri.parse::<KeyUri>().context(place)?;
-            }
-        }
+        self.check_keys()?;
         if let Some(database) = &self.database
             && let Err(refusal) = database_url::parse(&database.url)
         {
@@ -355,16 +358,12 @@ impl Configuration {
             self.log.ct_log_url.is_none() || !self.log.insecure_without_certificate_log,
             "[log] ct_log_url and insecure_without_certificate_log contradict each other: remove one"
         );
-        ensure!(
-            log.rekor_key.is_none() || log.rekor_key != log.rekor2_key,
-            "[log] rekor_key and rekor2_key are one key, by which clients could not tell the logs apart: name two"
-        );
         self.authority()?;
         self.rekor_v1()?;
         self.timestamps()?;
         self.trust.tuf()?;
         self.console.check()?;
-        log.check_access()?;
+        self.log.check_access()?;
         self.check_events()?;
         check_organization(&self.organization).context("organization")
     }

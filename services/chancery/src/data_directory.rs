@@ -4,7 +4,7 @@
 //! lock, lock.*    held by the processes that use the directory: one for each role
 //! instance.json   when the directory was made, whether that was finished, which younger roles it has got since, and where
 //!                 keys are that are not in keys/
-//! keys/*.pem      private keys (0600), and the certificates made with some of them: ca-chain.pem, tsa-chain.pem; keys/*.pub public halves
+//! keys/*.pem      private keys (0600), but not those of roots, and certificates: ca-chain.pem, tsa-chain.pem; keys/*.pub public halves
 //! keys/ring.json  which generations of the keys there are, once one was rotated
 //! served.json     how far the server is with a rotation of the CA's key; served-ROLE.json of another
 //! chancery.db     the logs, unless they are in a database elsewhere
@@ -38,6 +38,8 @@ use std::{
 
 /// Name of the certificate authority's key.
 const CA: &str = "ca";
+/// What the name of a root's key ends in.
+const ROOT: &str = "-root";
 /// Roles that a directory of an earlier version of this program has not.
 const YOUNGER_ROLES: [&str; 2] = [rekor_v2::NAME, "tsa"];
 
@@ -65,9 +67,22 @@ pub(crate) struct Instance {
     /// The same of other keys, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     keys: BTreeMap<String, String>,
+    /// Roles whose first certificates another authority has issued.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    imported: BTreeSet<String>,
 }
 
 impl Instance {
+    /// URI of the key of the root of a role's first certificates; `None` where it was destroyed, or is not ours.
+    pub(crate) fn root_uri(&self, role: &str) -> Option<&str> {
+        self.key_uri(&root_name(role))
+    }
+
+    /// Whether another authority has issued a role's first certificates.
+    pub(crate) fn has_imported(&self, role: &str) -> bool {
+        self.imported.contains(role)
+    }
+
     /// URI of the (first) key of this name; `None` where it is in the directory.
     pub(crate) fn key_uri(&self, name: &str) -> Option<&str> {
         if name == CA { self.ca_key.as_deref() } else { self.keys.get(name).map(String::as_str) }
@@ -136,6 +151,16 @@ impl DataDirectory {
         if recorded == Some(uri) {
             return Ok(());
         }
+        if let Some(role) = name.strip_suffix(ROOT) {
+            ensure!(
+                recorded.is_none() && self.lacks(role) && !self.path.join(format!("keys/{role}-chain.pem")).exists(),
+                "the root of {role} in {} is made, and its key {}; for another root: chancery keys rotate {role} stage --root-key URI",
+                self.path.display(),
+                recorded.map_or_else(|| "was used once".to_owned(), |uri| format!("is {uri}")),
+            );
+            self.instance.keys.insert(name.to_owned(), uri.to_owned());
+            return write_instance(&self.path, &self.instance);
+        }
         let own = format!("keys/{name}.pem");
         ensure!(
             recorded.is_none() && !self.path.join(&own).exists() && self.lacks(name),
@@ -149,6 +174,33 @@ impl DataDirectory {
             self.instance.keys.insert(name.to_owned(), uri.to_owned());
         }
         write_instance(&self.path, &self.instance)
+    }
+
+    /// Records whether another authority has issued the first certificates of a role, until they are here.
+    pub(crate) fn use_chain(&mut self, role: Role, is_imported: bool) -> anyhow::Result<()> {
+        let name = role.to_string();
+        if self.path.join(chain_file(role)).exists() || self.instance.imported.contains(&name) == is_imported {
+            return Ok(());
+        }
+        if is_imported {
+            self.instance.imported.insert(name);
+        } else {
+            self.instance.imported.remove(&name);
+        }
+        write_instance(&self.path, &self.instance)
+    }
+
+    /// The key of a root that is to be made: where its URI says, or in memory alone.
+    pub(crate) async fn root_key(&self, role: Role, kind: KeyKind, random: &dyn Random) -> anyhow::Result<Signer> {
+        let name = root_name(&role.to_string());
+        let signer = match self.instance.key_uri(&name) {
+            None => Signer::ephemeral(kind),
+            Some(uri) => {
+                let key = uri.parse().with_context(|| format!("{uri} is not a key URI"))?;
+                chancery_keys::open_or_create(&key, kind, random).await
+            }
+        };
+        signer.with_context(|| format!("cannot use the {name} key"))
     }
 
     /// The (first) key of this name, which signs no more than `purpose` says: where its URI says, or `keys/<name>.pem`.
@@ -190,9 +242,7 @@ impl DataDirectory {
 
     /// As [`Self::key`], for a key that signs no more than `purpose` says.
     pub(crate) fn key_for(&self, purpose: Use, name: &str, kind: KeyKind) -> anyhow::Result<Signer> {
-        // A root is its authority's.
-        let role = name.trim_end_matches("-root");
-        let path = self.must_exist(&format!("keys/{name}.pem"), self.lacks(role))?;
+        let path = self.must_exist(&format!("keys/{name}.pem"), self.lacks(name))?;
         let signer = Signer::open_or_create_for(purpose, &path, kind);
         let signer = signer.with_context(|| format!("cannot use the {name} key"))?;
         self.keep_public(name, &signer)?;
@@ -235,6 +285,11 @@ impl DataDirectory {
         );
         Ok(path)
     }
+}
+
+/// Name of the key of a role's root.
+fn root_name(role: &str) -> String {
+    format!("{role}{ROOT}")
 }
 
 fn chain_file(role: Role) -> String {
@@ -315,115 +370,4 @@ fn write_instance(directory: &Path, instance: &Instance) -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn all() -> BTreeSet<Role> {
-        Role::ALL.into()
-    }
-    use std::os::unix::fs::PermissionsExt as _;
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_seconds(seconds)
-    }
-
-    #[test]
-    fn keys_and_time_survive_and_the_directory_is_private() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("data");
-        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
-        let key = data.key("ca", KeyKind::P256).unwrap();
-        assert_eq!(data.chain_of(Role::Ca).unwrap(), None);
-        data.keep_chain_of(Role::Ca, "chain").unwrap();
-        data.complete().unwrap();
-        drop(data);
-        let data = DataDirectory::open(&path, &all(), at(200)).unwrap();
-        assert_eq!((data.created(), data.is_new()), (at(100), false));
-        assert_eq!(data.key("ca", KeyKind::P256).unwrap().public_key(), key.public_key());
-        assert_eq!(data.chain_of(Role::Ca).unwrap().as_deref(), Some("chain"));
-        for (name, mode) in [("", 0o700), ("keys", 0o700), ("keys/ca.pem", 0o600), ("keys/ca-chain.pem", 0o600)] {
-            assert_eq!(fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
-        }
-    }
-
-    #[test]
-    fn nothing_that_should_be_there_is_made_again() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("data");
-        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
-        data.key("ct", KeyKind::P256).unwrap();
-        data.complete().unwrap();
-        fs::remove_file(path.join("keys/ct.pem")).unwrap();
-        for error in [data.key("ct", KeyKind::P256).unwrap_err(), data.database().unwrap_err()] {
-            assert!(error.to_string().contains("is missing"), "{error:#}");
-        }
-    }
-
-    #[test]
-    fn a_younger_role_is_added_once() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("data");
-        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
-        data.complete().unwrap();
-        drop(data);
-        // As an earlier version has left it.
-        let mut instance = read_instance(&path).unwrap();
-        instance.added.clear();
-        write_instance(&path, &instance).unwrap();
-        let mut data = DataDirectory::open(&path, &all(), at(200)).unwrap();
-        assert!(data.lacks(rekor_v2::NAME) && !data.lacks("ct"));
-        assert!(data.key("ct", KeyKind::P256).unwrap_err().to_string().contains("is missing"));
-        let key = data.key(rekor_v2::NAME, KeyKind::P256).unwrap();
-        data.complete().unwrap();
-        drop(data);
-        let data = DataDirectory::open(&path, &all(), at(300)).unwrap();
-        assert!(!data.lacks(rekor_v2::NAME));
-        assert_eq!(data.key(rekor_v2::NAME, KeyKind::P256).unwrap().public_key(), key.public_key());
-        fs::remove_file(path.join("keys/rekor2.pem")).unwrap();
-        assert!(data.key(rekor_v2::NAME, KeyKind::P256).unwrap_err().to_string().contains("is missing"));
-    }
-
-    #[test]
-    fn a_first_start_that_was_cut_short_is_taken_up_again() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("data");
-        let key = DataDirectory::open(&path, &all(), at(100)).unwrap().key("ct", KeyKind::P256).unwrap();
-        let data = DataDirectory::open(&path, &all(), at(200)).unwrap();
-        assert_eq!((data.created(), data.is_new()), (at(100), true));
-        assert_eq!(data.key("ct", KeyKind::P256).unwrap().public_key(), key.public_key());
-        assert!(data.key("rekor", KeyKind::P256).is_ok());
-    }
-
-    #[test]
-    fn where_the_ca_s_key_is_cannot_change() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("data");
-        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
-        assert_eq!(recorded_instance(&path).unwrap().ca_key, None);
-        data.use_key("ca", "file:/a.pem").unwrap();
-        drop(data);
-        // A first start that was cut short has decided it, too.
-        let mut data = DataDirectory::open(&path, &all(), at(200)).unwrap();
-        data.use_key("ca", "file:/a.pem").unwrap();
-        assert!(data.use_key("ca", "file:/b.pem").unwrap_err().to_string().contains("file:/a.pem"));
-        assert_eq!(recorded_instance(&path).unwrap().ca_key.as_deref(), Some("file:/a.pem"));
-        drop(data);
-
-        let path = parent.path().join("own");
-        let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
-        data.key("ca", KeyKind::P256).unwrap();
-        assert!(data.use_key("ca", "file:/a.pem").unwrap_err().to_string().contains("keys/ca.pem"));
-    }
-
-    #[test]
-    fn a_directory_in_use_or_of_something_else_is_refused() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("data");
-        let _first = DataDirectory::open(&path, &all(), at(100)).unwrap();
-        let second = DataDirectory::open(&path, &all(), at(100)).unwrap_err();
-        assert!(second.to_string().contains("another chancery is using"), "{second:#}");
-        fs::write(parent.path().join("thesis.tex"), "").unwrap();
-        let foreign = DataDirectory::open(parent.path(), &all(), at(100)).unwrap_err();
-        assert!(format!("{foreign:#}").contains("not empty"), "{foreign:#}");
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use crate::{
     command,
     data_directory::DataDirectory,
     instance::{
-        AccessSettings, Addresses, AuthorityArguments, Choices, ConsoleSettings, EventArguments, GuardedClock,
+        self, AccessSettings, Addresses, AuthorityArguments, Choices, ConsoleSettings, EventArguments, GuardedClock,
         Instance, OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn,
         TilesArguments, TimestampArguments, TransparencyArguments, TufArguments, WitnessArguments,
     },
@@ -18,6 +18,7 @@ use crate::{
     issuers::ConfiguredIssuers,
     listening::Listening,
     loopback,
+    one_role::{self, NamedKey},
     role::Role,
 };
 use anyhow::{Context as _, ensure};
@@ -29,6 +30,7 @@ use chancery_verify::hash;
 use commands::Facts;
 use serde_json::Value;
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::Write as _,
     net::SocketAddr,
@@ -71,6 +73,7 @@ impl<'a> Options<'a> {
             tiles: self.tiles.destination()?,
             transparency: self.transparency.read()?,
             witnesses: self.witnesses.read()?,
+            monitor: None,
             operations,
             rekor_v1,
             rekor_v2,
@@ -100,11 +103,13 @@ pub(crate) async fn run(
     let Options { demo, operations, authority, timestamps, .. } = *options;
     // (1)
     let choices = options.read(issuers)?;
-    let roles = Role::ALL.into();
+    let roles: BTreeSet<Role> = Role::ALL.into();
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
-    for (name, uri) in [("ca", &authority.ca_key), ("tsa", &timestamps.tsa_key)] {
-        uri.as_ref().map_or(Ok(()), |uri| data.use_key(name, uri))?;
-    }
+    let keys = keys(authority, timestamps);
+    one_role::of_settings(&keys).await?;
+    keys.iter().try_for_each(|key| data.use_key(&key.name, key.uri))?;
+    one_role::of_directory(data.path())?;
+    instance::warn_of_roots(data.path(), &roles);
     // (2)
     let listening = Listening::on(listen, operations.metrics, hangups).await?.with_origins(&operations.origins);
     let addresses = Addresses::loopback(listening.address()?)?;
@@ -129,6 +134,7 @@ pub(crate) async fn run(
         issuer: SignIn::Here,
         database: &database,
         check_command: check_command.clone(),
+        chains: BTreeMap::new(),
         console,
     };
     let instance = Box::pin(Instance::start(&setup, clock, choices)).await?;
@@ -150,6 +156,18 @@ pub(crate) async fn run(
         }
     };
     instance.serve(listening, only_here, say).await
+}
+
+/// The keys that the options name.
+fn keys<'a>(authority: &'a AuthorityArguments, timestamps: &'a TimestampArguments) -> Vec<NamedKey<'a>> {
+    let keys = [
+        ("ca", &authority.ca_key),
+        ("ca-root", &authority.ca_root_key),
+        ("tsa", &timestamps.tsa_key),
+        ("tsa-root", &timestamps.tsa_root_key),
+    ];
+    let keys = keys.into_iter().filter_map(|(name, uri)| Some((name, uri.as_deref()?)));
+    keys.map(|(name, uri)| NamedKey { setting: format!("--{name}-key"), name: name.to_owned(), uri }).collect()
 }
 
 /// Signs what `--demo` promises and prints one line. The server runs on where that fails.

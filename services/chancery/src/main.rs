@@ -18,6 +18,8 @@ mod issuers;
 mod listening;
 mod logging;
 mod loopback;
+mod monitor;
+mod one_role;
 mod role;
 mod rotation;
 mod serve;

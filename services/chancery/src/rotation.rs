@@ -21,4 +21,4 @@ pub(crate) mod ring;
 pub(crate) mod status;
 
 pub(crate) use files::RingFiles;
-pub(crate) use ring::{Generation, Place, Progress, Ring, Role, State};
+pub(crate) use ring::{Generation, Place, Progress, Ring, Role, Root, State};

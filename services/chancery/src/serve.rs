@@ -12,17 +12,22 @@ use crate::{
     command,
     configuration::Configuration,
     data_directory::{DataDirectory, recorded_instance},
-    instance::{Choices, ConsoleSettings, GuardedClock, Instance, Setup, SignIn, TilesPlace},
+    instance::{self, Choices, ConsoleSettings, GuardedClock, Instance, Setup, SignIn, TilesPlace},
     listening::Listening,
     logging::LogArguments,
+    one_role,
     role::Role,
 };
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::reload::Hangups;
-use chancery_log::{ct, rekor_v1, rekor_v2, store::Location};
+use chancery_log::store::Location;
 use made::Made;
 use sd_notify::NotifyState;
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 /// Makes the instance, and returns what to say about it. If it exists already, this is an error unless `if_needed`: then there is
 /// nothing to say.
@@ -38,17 +43,19 @@ pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> an
     }
     // Checked before anything is made, so that a refusal leaves no files behind.
     let prepared = Prepared::of(&configuration, file, &roles)?;
+    let (keys, chains) = (configuration.keys(), given_chains(&configuration)?);
+    one_role::of_settings(&keys).await?;
     let clock = GuardedClock::start_to_make(prepared.time_servers.clone()).await?;
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
-    let Configuration { ca, log, tsa, .. } = &configuration;
-    let logs = [(rekor_v1::NAME, &log.rekor_key), (rekor_v2::NAME, &log.rekor2_key), (ct::NAME, &log.ct_key)];
-    let keys = logs.into_iter().chain([("ca", &ca.key), ("tsa", &tsa.key)]);
-    let has_key_uris = keys.clone().any(|(_, uri)| uri.is_some());
-    for (name, uri) in keys {
-        uri.as_ref().map_or(Ok(()), |uri| data.use_key(name, uri))?;
+    // The TUF repository keeps where its own keys are.
+    let keys = keys.iter().filter(|key| !key.name.starts_with("tuf-"));
+    keys.clone().try_for_each(|key| data.use_key(&key.name, key.uri))?;
+    let has_key_uris = keys.count() > 0;
+    for role in [Role::Ca, Role::Tsa] {
+        data.use_chain(role, chains.contains_key(&role))?;
     }
     let url = prepared.addresses.base().as_str().to_owned();
-    let started = Started { configuration: &configuration, file, roles: &roles };
+    let started = Started { configuration: &configuration, file, roles: &roles, chains };
     let instance = Box::pin(started.instance(prepared, &data, clock)).await?;
     instance.write_trust_files(&data.trust())?;
     let root_checksum = instance.root_checksum();
@@ -61,6 +68,7 @@ pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> an
         data: data.path(),
         database: &database,
         has_key_uris,
+        keeps_roots: configuration.ca.root_key.is_some() || configuration.tsa.root_key.is_some(),
         root_checksum: &root_checksum,
         missing: missing.as_deref(),
     };
@@ -84,13 +92,15 @@ pub(crate) async fn run(file: &Path, roles: &[Role], log: &LogArguments) -> anyh
     let clock = GuardedClock::start(prepared.time_servers.clone()).await;
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     ensure!(!data.is_new(), "the instance in {} is incomplete; complete it: chancery init", data.path().display());
+    one_role::of_directory(data.path())?;
+    instance::warn_of_roots(data.path(), &roles);
     // (2)
     let listening = Listening::on(configuration.listen.address, configuration.listen.metrics, hangups).await?;
     let listening = listening.with_origins(&configuration.listen.origins).within(configuration.listen.request_budget());
     let listening = listening.with_tls(configuration.listen.tls.as_ref())?.with_limit(configuration.listen.limit());
     let (address, url) = (listening.address()?, prepared.addresses.base().as_str().to_owned());
     // (3)
-    let started = Started { configuration: &configuration, file, roles: &roles };
+    let started = Started { configuration: &configuration, file, roles: &roles, chains: BTreeMap::new() };
     let instance = Box::pin(started.instance(prepared, &data, clock)).await?;
     instance.write_trust_files(&data.trust())?;
     if roles.len() == Role::ALL.len() {
@@ -117,6 +127,19 @@ struct Started<'a> {
     configuration: &'a Configuration,
     file: &'a Path,
     roles: &'a BTreeSet<Role>,
+    /// Certificates that another authority has issued for first keys.
+    chains: BTreeMap<Role, Vec<u8>>,
+}
+
+/// Reads the certificates that another authority has issued for the first keys of roles.
+fn given_chains(configuration: &Configuration) -> anyhow::Result<BTreeMap<Role, Vec<u8>>> {
+    let files = [(Role::Ca, &configuration.ca.chain), (Role::Tsa, &configuration.tsa.chain)];
+    let files = files.into_iter().filter_map(|(role, file)| Some((role, file.as_ref()?)));
+    let read = files.map(|(role, file)| {
+        let text = fs::read(file).with_context(|| format!("[{role}] chain: cannot read {}", file.display()))?;
+        Ok((role, text))
+    });
+    read.collect()
 }
 
 impl Started<'_> {
@@ -134,7 +157,7 @@ impl Started<'_> {
         data: &DataDirectory,
         clock: GuardedClock,
     ) -> anyhow::Result<Instance> {
-        let Self { configuration, file, roles } = *self;
+        let Self { configuration, file, roles, ref chains } = *self;
         let database_url = configuration.database.as_ref().map(|database| database.url.as_str());
         let database = self.database(data)?;
         let setup = Setup {
@@ -145,6 +168,7 @@ impl Started<'_> {
             issuer: prepared.oidc_issuer.map_or(SignIn::Nowhere, SignIn::At),
             database: &database,
             check_command: command::check_logs(Path::new("chancery"), data.path(), database_url).join(" "),
+            chains: chains.clone(),
             console: configuration.console.enabled.then(|| ConsoleSettings {
                 is_development: false,
                 first_steps: Vec::new(),
@@ -157,6 +181,7 @@ impl Started<'_> {
             tiles: prepared.tiles.map(TilesPlace::open).transpose().context("[log] tiles")?,
             witnesses: prepared.witnesses,
             transparency: prepared.transparency,
+            monitor: prepared.monitor,
             operations: &prepared.operations,
             rekor_v1: &prepared.rekor_v1,
             rekor_v2: &prepared.rekor_v2,

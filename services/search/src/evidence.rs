@@ -21,13 +21,14 @@
 //! | `logs/LOG/consistency/SIZE.json` | an older checkpoint, and the proof that the newer one extends it |
 //! | `logs/LOG/entries/INDEX.json` | an entry with its inclusion proof, and the promise of Rekor v1 |
 //! | `certificates/SHA256.pem` | a certificate of such an entry, with its chain |
+//! | `attestations/SHA256.json` | a statement that the log keeps beside an entry, which answers the question only with it |
 //! | `trust/trusted_root.json` | the trust files that the server showed |
 //! | `trust/roots/SHA256.json` | those of earlier |
 //! | `trust/tuf/N.root.json`, `trust/tuf/N.targets.json` | TUF metadata that vouches for them |
 //! | `audit.jsonl` | lines of the CA's audit log about certificates of this case |
 //!
 //! Modules, each using only those before it: `fault`; `member` (their names); `archive`; `documents` (their contents);
-//! `case` (a whole archive and its manifest); `report`; `certificates`, `judgement` (what one entry proves); `check`.
+//! `case` (a whole archive and its manifest); `report`; `question`; `certificates`, `judgement` (what one entry proves); `check`.
 
 pub mod archive;
 mod case;
@@ -37,6 +38,7 @@ mod documents;
 mod fault;
 mod judgement;
 mod member;
+mod question;
 mod report;
 
 pub use case::{Case, Draft};
@@ -45,4 +47,5 @@ pub use check::check;
 pub use documents::{Answered, CompleteTo, Consistency, Entry, Place, Promise};
 pub use fault::Fault;
 pub use member::{Member, TufRole};
+pub use question::Question;
 pub use report::{Issued, LogReport, Report, Signature, TrustReport, Verdict};

@@ -113,6 +113,11 @@ pub trait Source: Send + Sync {
     /// The index of the leaf with this hash, below the head.
     fn index_of(&self, leaf_hash: Hash) -> Answer<'_, Option<u64>>;
 
+    /// Whether statements may be kept beside its entries.
+    fn keeps_statements(&self) -> bool {
+        false
+    }
+
     /// Which statements that are kept beside entries of this log name the digests of these terms: up to `count` pairs of a term's
     /// bytes and the SHA-256 of a statement, in no order. Not believed: [`Self::statement`] decides.
     fn statements_about(&self, terms: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {

@@ -7,6 +7,7 @@ use crate::seeds;
 use chancery_verify::bundle::{Bundle, Detached, Form, SignatureText, limits};
 use chancery_verify::certificate::{Certificate, FinalIssuer, Request, verify_chain, verify_path, verify_profile};
 use chancery_verify::checkpoint::Checkpoint;
+use chancery_verify::given::{Purpose, verify_given};
 use chancery_verify::note::Note;
 use chancery_verify::policy::Policy;
 use chancery_verify::rekor::v2::{CreateEntry, json};
@@ -236,6 +237,13 @@ pub fn certificate(input: &[u8]) {
     let _ = verify_path(&certificate, own, own);
     let _ = verify_chain(&certificate, own, own, Timestamp::from_seconds(1_800_000_000));
     let _ = verify_profile(&certificate, &certificate);
+    let text = certificate.to_pem();
+    for purpose in [Purpose::CodeSigning, Purpose::Timestamping] {
+        // A root alone is never a chain of somebody else's.
+        let given =
+            verify_given(purpose, text.as_bytes(), certificate.public_key(), Timestamp::from_seconds(1_800_000_000));
+        assert!(!given.expect_err("one certificate").to_string().is_empty());
+    }
 }
 
 /// SCT lists, SCTs, leaves and what is kept beside them.

@@ -6,7 +6,7 @@
 use crate::seeds;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::rekor::logged::LoggedEntry;
-use chancery_verify::rekor::{EntryKind, ProposedEntry, v2};
+use chancery_verify::rekor::{EntryKind, ProposedEntry, v2, verify_readable};
 use chancery_verify::sct::{ExtraData, LogEntry, MerkleTreeLeaf};
 use chancery_verify::terms::{
     Entry, MAX_TERMS, MAX_VALUE_BYTES, Summary, Term, TermKind, Terms, index_key, of_attestation,
@@ -26,6 +26,8 @@ pub fn seeds(_: &str) -> Vec<Vec<u8>> {
 
 /// Bodies of Rekor, certificate transparency leaves with what is beside them, attestations, and terms.
 pub fn terms(input: &[u8]) {
+    // Whatever a body has, by itself: keys, messages and files of other tools among it.
+    let _ = verify_readable(input);
     if let Ok(entry) = Entry::of_rekor(input) {
         check_entry(&entry, input);
         let terms = entry.terms();

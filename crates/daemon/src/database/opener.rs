@@ -139,7 +139,7 @@ pub(super) async fn verify_primary(connection: &mut PgConnection) -> Result<(), 
 
 /// Too many connections, or a server that is starting or stopping.
 fn is_starting(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(code.as_deref(), Some("53300" | "57P03"))
 }
 

@@ -26,6 +26,7 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (8, "frozen checkpoints", include_str!("../../../../migrations/postgres/0008_frozen_checkpoints.sql")),
     (9, "event cursors", include_str!("../../../../migrations/postgres/0009_event_cursors.sql")),
     (10, "attestation subjects", include_str!("../../../../migrations/postgres/0010_attestation_subjects.sql")),
+    (11, "unread attestations", include_str!("../../../../migrations/postgres/0011_unread_attestations.sql")),
 ];
 
 /// `server_version_num` of the oldest server that is tested.

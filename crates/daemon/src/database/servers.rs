@@ -9,6 +9,7 @@
 
 use super::parameters::{Parameter, parameters};
 use super::{DatabaseError, password_file};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::path::Path;
 use std::str::FromStr as _;
@@ -108,7 +109,7 @@ fn single(url: &str, parameters: &[Parameter]) -> Result<Vec<String>, DatabaseEr
         let listed = lists.iter().filter_map(|(name, list)| Some((*name, of(list.as_ref()?, number))));
         let query = kept
             .map(|parameter| parameter.written.clone())
-            .chain(listed.map(|(name, value)| format!("{name}={}", encoded(value))))
+            .chain(listed.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))))
             .collect::<Vec<_>>()
             .join("&");
         format!("{scheme}://{user}{at}{host}{path}?{query}")
@@ -123,18 +124,6 @@ fn is_replaced(name: &str) -> bool {
 /// The member of a list for this host; a list of one is for all.
 fn of<'a>(list: &[&'a str], number: usize) -> &'a str {
     list.get(number).or(list.first()).copied().unwrap_or_default()
-}
-
-/// A value as it can be in a query.
-fn encoded(value: &str) -> String {
-    value.bytes().fold(String::with_capacity(value.len()), |mut text, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/:[]".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-        text
-    })
 }
 
 /// The options of one server.

@@ -23,6 +23,7 @@ const SQLITE_MIGRATIONS: &[MigrationSource] = &[
     (8, "frozen checkpoints", include_str!("../../../../migrations/sqlite/0008_frozen_checkpoints.sql")),
     (9, "event cursors", include_str!("../../../../migrations/sqlite/0009_event_cursors.sql")),
     (10, "attestation subjects", include_str!("../../../../migrations/sqlite/0010_attestation_subjects.sql")),
+    (11, "unread attestations", include_str!("../../../../migrations/sqlite/0011_unread_attestations.sql")),
 ];
 
 /// Bytes of a page of a file that is made now. Each commit writes every page that it changes, whole, first to the write-ahead log

@@ -7,6 +7,7 @@
 use super::ConnectionLimit;
 use crate::budget::Budget;
 use crate::reload::Hangups;
+use crate::signer::{self, SignerError};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
@@ -36,13 +37,30 @@ pub enum TlsError {
         /// The cause.
         source: io::Error,
     },
-    /// A file has no object of the expected kind.
-    #[error("{path} has no {what} in PEM", path = .path.display())]
+    /// A file has no certificate.
+    #[error("{path} has no certificate in PEM", path = .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// The object that was expected.
-        what: &'static str,
+    },
+    /// The key cannot be read.
+    #[error("{path}: {source}", path = .path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: SignerError,
+    },
+    /// The key is encrypted.
+    #[error(
+        "{path} is encrypted, and a server that starts cannot ask for its password; decrypt it: {command}",
+        path = .path.display()
+    )]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+        /// The command that decrypts it.
+        command: String,
     },
     /// Certificate and key do not match, or rustls refuses them.
     #[error("certificate and key cannot be used: {0}")]
@@ -189,10 +207,19 @@ fn read(certificate: &Path, key: &Path) -> Result<[Vec<u8>; 2], TlsError> {
 }
 
 fn configure(certificate: &Path, key: &Path, read: &[Vec<u8>; 2]) -> Result<Arc<ServerConfig>, TlsError> {
-    let malformed = |path: &Path, what| TlsError::Malformed { path: path.to_owned(), what };
-    let chain = CertificateDer::pem_slice_iter(&read[0]).collect::<Result<Vec<_>, _>>();
-    let chain = chain.map_err(|_| malformed(certificate, "certificate"))?;
-    let private = PrivateKeyDer::from_pem_slice(&read[1]).map_err(|_| malformed(key, "private key"))?;
+    let [certificates, private] = read;
+    let malformed = || TlsError::Malformed { path: certificate.to_owned() };
+    let chain = CertificateDer::pem_slice_iter(certificates).collect::<Result<Vec<_>, _>>().map_err(|_| malformed())?;
+    if chain.is_empty() {
+        return Err(malformed());
+    }
+    let private = signer::pkcs8(key, private, None).map_err(|error| match error {
+        SignerError::PasswordMissing | SignerError::Form { is_encrypted: true, .. } => {
+            TlsError::Encrypted { path: key.to_owned(), command: signer::decrypt_command(key) }
+        }
+        source => TlsError::Key { path: key.to_owned(), source },
+    })?;
+    let private = PrivatePkcs8KeyDer::from(private.as_bytes().to_vec()).into();
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
@@ -212,6 +239,24 @@ mod tests {
     }
 
     #[test]
+    fn the_key_is_read_as_every_other_key_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let (certificate, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
+        let [own, text] = pair("one.example.test");
+        fs::write(&certificate, own).unwrap();
+        let with_certificate = format!("a text\r\n{}", text.replace('\n', "\r\n"));
+        fs::write(&key, with_certificate).unwrap();
+        Tls::open(&certificate, &key).unwrap();
+        let encrypted = signer::encrypt(&text, b"a password", &crate::random::SystemRandom).unwrap();
+        fs::write(&key, encrypted).unwrap();
+        let refused = Tls::open(&certificate, &key).err().unwrap().to_string();
+        let command = format!("decrypt it: openssl pkey -in {0} -out {0}.plain", key.display());
+        assert!(refused.ends_with(&command), "{refused}");
+        fs::write(&key, "no key").unwrap();
+        assert!(matches!(Tls::open(&certificate, &key), Err(TlsError::Key { .. })));
+    }
+
+    #[test]
     fn renewed_files_are_taken_and_broken_ones_are_not() {
         let directory = tempfile::tempdir().unwrap();
         let (certificate, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
@@ -227,10 +272,10 @@ mod tests {
         write(&[second[0].clone(), first[1].clone()]);
         assert!(matches!(tls.reload(), Err(TlsError::Unusable(_))), "the key is another's");
         write(&[String::new(), first[1].clone()]);
-        assert!(tls.reload().is_err());
+        assert!(matches!(tls.reload(), Err(TlsError::Malformed { .. })));
         write(&second);
         assert!(tls.reload().unwrap());
         write(&[second[0].clone(), "no key".to_owned()]);
-        assert!(matches!(tls.reload(), Err(TlsError::Malformed { what: "private key", .. })));
+        assert!(matches!(tls.reload(), Err(TlsError::Key { .. })));
     }
 }

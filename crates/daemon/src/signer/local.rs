@@ -5,12 +5,12 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+    RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use chancery_verify::PublicKey;
 use chancery_verify::key::KeyKind;
-use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
+use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef, SecretDocument};
 
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -24,8 +24,24 @@ pub(super) enum LocalKey {
 }
 
 impl LocalKey {
-    /// Takes a key and its public half from PKCS#8 in DER.
-    pub(super) fn from_pkcs8(purpose: Use, der: &[u8]) -> Result<(Self, PublicKey), SignerError> {
+    /// Makes a new key. The caller has checked that the kind is allowed.
+    pub(super) fn generate(kind: KeyKind) -> Result<Self, SignerError> {
+        let ecdsa = |algorithm| EcdsaKeyPair::generate(algorithm).map(Self::Ecdsa);
+        let rsa = |size| RsaKeyPair::generate(size).map(Self::Rsa);
+        let made = match kind {
+            KeyKind::P256 => ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING),
+            KeyKind::P384 => ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING),
+            KeyKind::Rsa(2048) => rsa(KeySize::Rsa2048),
+            KeyKind::Rsa(3072) => rsa(KeySize::Rsa3072),
+            KeyKind::Rsa(4096) => rsa(KeySize::Rsa4096),
+            KeyKind::Ed25519 => Ed25519KeyPair::generate().map(Self::Ed25519),
+            KeyKind::Rsa(_) | KeyKind::P521 => return Err(SignerError::Malformed),
+        };
+        made.map_err(|_| SignerError::Failed)
+    }
+
+    /// Takes a key from PKCS#8 in DER.
+    pub(super) fn from_pkcs8(purpose: Use, der: &[u8]) -> Result<Self, SignerError> {
         // Checked first, so that the error names the kind.
         if let Some(kind) = special_kind(der) {
             usable(purpose, kind)?;
@@ -33,21 +49,37 @@ impl LocalKey {
         let ecdsa = [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING]
             .into_iter()
             .find_map(|algorithm| EcdsaKeyPair::from_pkcs8(algorithm, der).ok());
-        let (key, spki) = if let Some(pair) = ecdsa {
-            let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| SignerError::Malformed)?;
-            let spki = spki.as_ref().to_vec();
-            (Self::Ecdsa(pair), spki)
+        if let Some(pair) = ecdsa {
+            Ok(Self::Ecdsa(pair))
         } else if let Ok(pair) = Ed25519KeyPair::from_pkcs8(der) {
-            let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| SignerError::Malformed)?;
-            let spki = spki.as_ref().to_vec();
-            (Self::Ed25519(pair), spki)
+            Ok(Self::Ed25519(pair))
         } else {
-            let pair = RsaKeyPair::from_pkcs8(der).map_err(|_| SignerError::Malformed)?;
-            let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| SignerError::Malformed)?;
-            let spki = spki.as_ref().to_vec();
-            (Self::Rsa(pair), spki)
+            RsaKeyPair::from_pkcs8(der).map(Self::Rsa).map_err(|_| SignerError::Malformed)
+        }
+    }
+
+    /// The public half.
+    pub(super) fn public_key(&self) -> Result<PublicKey, SignerError> {
+        let spki: Result<PublicKeyX509Der<'_>, _> = match self {
+            Self::Ecdsa(pair) => pair.public_key().as_der(),
+            Self::Rsa(pair) => pair.public_key().as_der(),
+            Self::Ed25519(pair) => pair.public_key().as_der(),
         };
-        Ok((key, PublicKey::from_spki_der(&spki)?))
+        Ok(PublicKey::from_spki_der(spki.map_err(|_| SignerError::Malformed)?.as_ref())?)
+    }
+
+    /// The key as PKCS#8.
+    pub(super) fn pkcs8(&self) -> Result<SecretDocument, SignerError> {
+        let failed = |_| SignerError::Failed;
+        let document = |der: &[u8]| SecretDocument::try_from(der).map_err(|_| SignerError::Failed);
+        match self {
+            Self::Ecdsa(pair) => document(pair.to_pkcs8v1().map_err(failed)?.as_ref()),
+            Self::Ed25519(pair) => document(pair.to_pkcs8v1().map_err(failed)?.as_ref()),
+            Self::Rsa(pair) => {
+                let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
+                document(der.as_ref())
+            }
+        }
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
@@ -75,31 +107,4 @@ fn special_kind(der: &[u8]) -> Option<KeyKind> {
         EC_PUBLIC_KEY if algorithm.parameters_oid() == Ok(SECP521R1) => Some(KeyKind::P521),
         _ => None,
     }
-}
-
-/// Makes a new key and returns it as PKCS#8 in DER. The caller has checked that the kind is allowed.
-pub(super) fn generate(kind: KeyKind) -> Result<Vec<u8>, SignerError> {
-    match kind {
-        KeyKind::P256 => ecdsa_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING),
-        KeyKind::P384 => ecdsa_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING),
-        KeyKind::Rsa(2048) => rsa_pkcs8(KeySize::Rsa2048),
-        KeyKind::Rsa(3072) => rsa_pkcs8(KeySize::Rsa3072),
-        KeyKind::Rsa(4096) => rsa_pkcs8(KeySize::Rsa4096),
-        KeyKind::Ed25519 => {
-            let pair = Ed25519KeyPair::generate().map_err(|_| SignerError::Failed)?;
-            Ok(pair.to_pkcs8v1().map_err(|_| SignerError::Failed)?.as_ref().to_vec())
-        }
-        KeyKind::Rsa(_) | KeyKind::P521 => Err(SignerError::Malformed),
-    }
-}
-
-fn ecdsa_pkcs8(algorithm: &'static EcdsaSigningAlgorithm) -> Result<Vec<u8>, SignerError> {
-    let pair = EcdsaKeyPair::generate(algorithm).map_err(|_| SignerError::Failed)?;
-    Ok(pair.to_pkcs8v1().map_err(|_| SignerError::Failed)?.as_ref().to_vec())
-}
-
-fn rsa_pkcs8(size: KeySize) -> Result<Vec<u8>, SignerError> {
-    let pair = RsaKeyPair::generate(size).map_err(|_| SignerError::Failed)?;
-    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| SignerError::Failed)?;
-    Ok(der.as_ref().to_vec())
 }

@@ -81,3 +81,12 @@ fn everything_else_is_refused_and_says_why() {
         assert!(!error.contains("sesame") && !error.contains("1234") && !error.contains("s.abc"), "{error}");
     }
 }
+
+#[test]
+fn two_texts_may_name_one_key() {
+    let is_same = |one: &str, other: &str| parse(one).is_same_key(&parse(other));
+    assert!(is_same("file:/a.pem", "file:///a.pem?password-file=/run/pw"));
+    assert!(is_same("awskms:///alias/a?region=eu-west-1", "awskms:///alias/a?region=eu-west-1"));
+    assert!(!is_same("file:/a.pem", "file:/b.pem"));
+    assert!(!is_same("awskms:///alias/a?region=eu-west-1", "awskms:///alias/a?region=eu-west-2"));
+}

@@ -26,7 +26,9 @@ pub(crate) struct Tree {
 impl Tree {
     pub(crate) fn of(leaves: Vec<Vec<u8>>) -> Self {
         let (mut edge, mut tiles) = (Edge::default(), Tiles::default());
-        leaves.iter().for_each(|leaf| edge.append(leaf_hash(leaf), &mut tiles));
+        for leaf in &leaves {
+            edge.append(leaf_hash(leaf), &mut tiles);
+        }
         Self { key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap(), leaves, tiles }
     }
 

@@ -13,7 +13,7 @@ use const_oid::db::rfc5280::{
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
 /// Extensions that are checked here or in `certificate::profile`. No other extension may be critical.
-const UNDERSTOOD: [ObjectIdentifier; 4] =
+pub(crate) const UNDERSTOOD: [ObjectIdentifier; 4] =
     [ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME];
 
 /// Follows `leaf` through `issuers` to one of `roots`. `issuers` are in order, with or without the root. Returns the

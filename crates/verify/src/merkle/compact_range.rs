@@ -21,6 +21,25 @@ impl CompactRange {
         fits.then(|| Self { size, hashes: hashes.to_vec() })
     }
 
+    /// The tree `old`, from the proof that it is a prefix of a tree of `new` leaves: so leaves can be added to a tree whose
+    /// own leaves were never read.
+    ///
+    /// # Errors
+    /// [`Rejection::TreeShrinks`] if `new` is not larger, [`Rejection::ProofLength`] if the proof has too few
+    /// hashes, [`Rejection::RootMismatch`] if they do not make the root of `old`.
+    pub fn of_consistency(old: &TreeHead, new: u64, proof: &[Hash]) -> Result<Self, Rejection> {
+        if old.size >= new {
+            return Err(Rejection::TreeShrinks { old: old.size, new });
+        }
+        let hashes = match old.size {
+            0 => Vec::new(),
+            size if size.is_power_of_two() => vec![old.root],
+            size => complete_subtrees(size, new, proof)?.into_iter().rev().collect(),
+        };
+        let range = Self { size: old.size, hashes };
+        if range.head() == *old { Ok(range) } else { Err(Rejection::RootMismatch) }
+    }
+
     /// The hashes of its complete subtrees, one after the other.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -152,6 +171,33 @@ mod tests {
     }
 
     #[test]
+    fn a_proof_shows_the_smaller_tree_so_that_leaves_can_be_added_to_it() {
+        const LEAVES: u64 = 67;
+        let (mut edge, mut tiles, mut ranges) = (Edge::default(), Tiles::default(), vec![CompactRange::default()]);
+        for number in 0..LEAVES {
+            let (leaf, mut range) = (leaf_hash(&number.to_be_bytes()), ranges[ranges.len() - 1].clone());
+            edge.append(leaf, &mut tiles);
+            range.push(leaf);
+            ranges.push(range);
+        }
+        for range in &ranges[..ranges.len() - 1] {
+            for new in range.size() + 1..=LEAVES {
+                let proof = consistency_proof(range.size(), new, &mut &tiles).unwrap();
+                let of = |proof: &[Hash]| CompactRange::of_consistency(&range.head(), new, proof);
+                assert_eq!(of(&proof), Ok(range.clone()), "{} {new}", range.size());
+                if !range.size().is_power_of_two() && range.size() > 0 {
+                    let mut wrong = proof.clone();
+                    wrong[0][0] ^= 1;
+                    assert_eq!(of(&wrong), Err(Rejection::RootMismatch));
+                    assert_eq!(of(&[]), Err(Rejection::ProofLength));
+                }
+            }
+            let shrinks = Rejection::TreeShrinks { old: range.size(), new: range.size() };
+            assert_eq!(CompactRange::of_consistency(&range.head(), range.size(), &[]), Err(shrinks));
+        }
+    }
+
+    #[test]
     fn bytes_of_another_size_are_refused() {
         for (size, bytes) in [(1, 0), (0, 32), (3, 32), (1, 33), (2, 64)] {
             assert!(CompactRange::from_bytes(size, &vec![0; bytes]).is_none(), "{size}, {bytes}");
@@ -163,7 +209,9 @@ mod tests {
         const LEAVES: u64 = 67;
         let (mut edge, mut tiles, mut range) = (Edge::default(), Tiles::default(), CompactRange::default());
         let leaves: Vec<Hash> = (0..LEAVES).map(|number| leaf_hash(&number.to_be_bytes())).collect();
-        leaves.iter().for_each(|leaf| edge.append(*leaf, &mut tiles));
+        for leaf in &leaves {
+            edge.append(*leaf, &mut tiles);
+        }
         for (size, newest) in (1..).zip(&leaves) {
             range.push(*newest);
             for later in size..=LEAVES {

@@ -63,8 +63,9 @@ impl Glob {
         let mut standing = vec![false; self.tokens.len() + 1];
         standing[0] = true;
         self.skip_stars(&mut standing);
+        let mut next = vec![false; standing.len()];
         for character in text.chars() {
-            let mut next = vec![false; standing.len()];
+            next.fill(false);
             for (position, token) in self.tokens.iter().enumerate().filter(|(position, _)| standing[*position]) {
                 let crosses = broad || character != '@' && !character.is_control();
                 match token {
@@ -77,7 +78,10 @@ impl Glob {
                 }
             }
             self.skip_stars(&mut next);
-            standing = next;
+            std::mem::swap(&mut standing, &mut next);
+            if !standing.contains(&true) {
+                return false;
+            }
         }
         standing.last().is_some_and(|end| *end)
     }

@@ -77,6 +77,15 @@ impl Pattern {
         }
     }
 
+    /// The same pattern for watching: ASCII case is ignored, globs cross `@`, and a text that is too long to be compared matches.
+    /// As in a distrust rule, a match too many is the smaller harm.
+    ///
+    /// # Errors
+    /// [`Rejection::PolicyPattern`] if it is over the limits that way.
+    pub fn broad(self) -> Result<Self, Rejection> {
+        self.broadened().map_err(|_| Rejection::PolicyPattern)
+    }
+
     /// The same pattern for a distrust rule: ASCII case is ignored, and globs cross `@`.
     pub(super) fn broadened(self) -> Result<Self, String> {
         match self.matcher {

@@ -1,7 +1,7 @@
 //! `hashedrekord` 0.0.1: a signature over a digest, with the key or certificate that made it.
 
 use super::verifier::Verifier;
-use super::{Body, base64_decode, parse_spec};
+use super::{Body, base64_decode_lines, parse_spec};
 use crate::key::KeyKind;
 use crate::{HashAlgorithm, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -94,9 +94,9 @@ pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
         return Err(Rejection::EntryHash);
     }
     // (3)
-    let verifier = Verifier::parse(&base64_decode(key_text)?)?;
+    let verifier = Verifier::parse(&base64_decode_lines(key_text)?)?;
     // (4)
-    let signature = base64_decode(content)?;
+    let signature = base64_decode_lines(content)?;
     let key = &verifier.key;
     key.either_encoding(&signature, |signature| key.verify_digest(algorithm, &digest, signature))
         .map_err(|_| Rejection::EntrySignature)?;

@@ -10,11 +10,16 @@ pub(super) mod cose;
 mod gzip;
 mod helm;
 mod jar;
+mod logged;
 mod rekord;
 mod rfc3161;
 mod rpm;
+mod signed;
 mod tuf;
 mod zip;
+
+pub(crate) use logged::Proven;
+pub(super) use logged::proven;
 
 use super::dsse::CanonicalHash;
 use super::{Admission, EntryKind, base64_decode};

@@ -13,11 +13,15 @@
 //! | `intoto` | 0.0.2 | payload hash, payload type, the one signature, key |
 //! | `hashedrekord`, `dsse` | 0.0.2 | every byte |
 //! | `intoto` | 0.0.1 | nothing: it has no signature, so it can be parsed but not bound to one |
+//! | `rekord` | 0.0.1 | nothing: no bundle has one. With a key of X.509 it can be parsed |
+//!
+//! An auditor has the body alone. `checkable` is about what it proves by itself, of whatever kind it is.
 
 mod v1;
 mod v2;
 
 use crate::certificate::Certificate;
+use crate::key::KeyKind;
 use crate::{HashAlgorithm, PublicKey, Rejection};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -114,17 +118,17 @@ pub enum LoggedSigner {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Outer<'a> {
+pub(super) struct Outer<'a> {
     #[serde(borrow)]
-    api_version: Cow<'a, str>,
+    pub(super) api_version: Cow<'a, str>,
     #[serde(borrow)]
-    kind: Cow<'a, str>,
+    pub(super) kind: Cow<'a, str>,
     #[serde(borrow)]
-    spec: &'a RawValue,
+    pub(super) spec: &'a RawValue,
 }
 
 impl<'a> Outer<'a> {
-    fn read(body: &'a [u8]) -> Result<Self, Rejection> {
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, Rejection> {
         if body.len() > MAX_LOGGED_BYTES {
             return Err(Rejection::EntryTooLarge { limit: MAX_LOGGED_BYTES });
         }
@@ -133,7 +137,7 @@ impl<'a> Outer<'a> {
 }
 
 impl LoggedEntry {
-    /// Parses a body of `hashedrekord`, `dsse` or `intoto`, each 0.0.1 or 0.0.2.
+    /// Parses a body of `hashedrekord`, `dsse` or `intoto`, each 0.0.1 or 0.0.2, or of `rekord` 0.0.1 with a key of X.509.
     ///
     /// # Errors
     /// [`Rejection::EntryTooLarge`], [`Rejection::EntryKind`] for any other type, and [`Rejection::EntryMalformed`] if
@@ -142,13 +146,14 @@ impl LoggedEntry {
         Self::of(Outer::read(body)?)
     }
 
-    fn of(outer: Outer<'_>) -> Result<Self, Rejection> {
+    pub(super) fn of(outer: Outer<'_>) -> Result<Self, Rejection> {
         let spec = outer.spec.get();
         let read = match (&*outer.kind, &*outer.api_version) {
             ("hashedrekord", "0.0.1") => v1::hashedrekord(spec),
             ("dsse", "0.0.1") => v1::dsse(spec),
             ("intoto", "0.0.1") => v1::intoto_v001(spec),
             ("intoto", "0.0.2") => v1::intoto_v002(spec),
+            ("rekord", "0.0.1") => v1::rekord(spec),
             ("hashedrekord", super::v2::VERSION) => v2::hashedrekord(spec),
             ("dsse", super::v2::VERSION) => v2::dsse(spec),
             _ => Err(Rejection::EntryKind),
@@ -161,6 +166,12 @@ impl LoggedEntry {
             payload_type: parts.payload_type,
             signatures: parts.signatures,
         })
+    }
+
+    /// Whether a signature by this key is over the digest in the entry. In a `rekord`, Ed25519 signs the artifact itself.
+    #[must_use]
+    pub(crate) fn is_over_digest(&self, key: &PublicKey) -> bool {
+        self.digest_of == DigestOf::Signed && (self.kind != "rekord" || key.kind() != KeyKind::Ed25519)
     }
 
     /// Checks that this entry is about `signed` and nothing else.
@@ -205,6 +216,12 @@ pub fn signers(body: &[u8]) -> Result<Vec<LoggedSigner>, Rejection> {
         }
         _ => LoggedEntry::of(outer).map(|entry| entry.signatures.into_iter().map(|logged| logged.signer).collect()),
     }
+}
+
+/// The signer of an entry of `cose`.
+#[cfg(feature = "rekor-kinds")]
+pub(super) fn signer_of_cose(spec: &str) -> Result<LoggedSigner, Rejection> {
+    v1::only_signer("cose", spec)
 }
 
 const fn malformed<E>(field: &'static str) -> impl Fn(E) -> Rejection {

@@ -58,6 +58,25 @@ impl Entry {
     }
 }
 
+/// The certificate of an entry, and those of its issuers.
+pub(super) fn certificates(leaf: &[u8], extra: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
+    let entry = MerkleTreeLeaf::from_bytes(leaf)?.entry;
+    let beside = if extra.is_empty() { None } else { ExtraData::from_bytes(extra, &entry).ok() };
+    Ok(match (entry, beside) {
+        (LogEntry::X509 { certificate }, Some(ExtraData::X509 { chain })) => [vec![certificate], chain].concat(),
+        (LogEntry::X509 { certificate }, _) => vec![certificate],
+        (LogEntry::Precert { tbs, .. }, Some(ExtraData::Precert { precertificate, chain })) => {
+            let signer = chain.first().map(Vec::as_slice);
+            if unverified_precertificate_has_entry(&precertificate, signer, &tbs) {
+                [vec![precertificate], chain].concat()
+            } else {
+                Vec::new()
+            }
+        }
+        (LogEntry::Precert { .. }, _) => Vec::new(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

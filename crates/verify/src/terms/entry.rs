@@ -3,7 +3,7 @@
 use super::attestation::Attestation;
 use super::kind::TermKind;
 use super::set::{Omissions, Terms};
-use super::signer::Signer;
+use super::signer::{EntrySigner, Signer};
 use super::summary::{Summary, bounded, listed};
 use super::term::Term;
 use crate::{Hash, Rejection, Timestamp};
@@ -21,6 +21,17 @@ pub struct Entry {
     pub(super) signers: Vec<Signer>,
     pub(super) omissions: Omissions,
     attestation: Option<Attestation>,
+}
+
+/// What a digest is for an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigestRole {
+    /// That of the artifact that the entry is about.
+    Artifact,
+    /// That of the payload or envelope that was signed.
+    Attestation,
+    /// That of a subject of the statement, which is the payload.
+    Subject,
 }
 
 impl Entry {
@@ -44,6 +55,51 @@ impl Entry {
     pub fn attested(mut self, payload: &[u8]) -> Result<Self, Rejection> {
         self.attestation = Some(Attestation::read(payload)?);
         Ok(self)
+    }
+
+    /// What a digest is for this entry. `None` if the entry is not about it. An input of a build is not what is attested.
+    #[must_use]
+    pub fn role_of(&self, algorithm: &str, digest: &[u8]) -> Option<DigestRole> {
+        let term = |kind| Term::of_digest(kind, algorithm, digest);
+        let (artifact, payload) = (term(TermKind::ArtifactDigest), term(TermKind::AttestationDigest));
+        let is_subject = || self.attestation.as_ref().is_some_and(|statement| statement.digests.contains(&artifact));
+        if self.terms.contains(&artifact) {
+            Some(DigestRole::Artifact)
+        } else if self.terms.contains(&payload) {
+            Some(DigestRole::Attestation)
+        } else {
+            is_subject().then_some(DigestRole::Subject)
+        }
+    }
+
+    /// The type of the statement, if it was added and states one.
+    #[must_use]
+    pub fn predicate_type(&self) -> Option<&str> {
+        self.attestation.as_ref()?.predicate_type.as_deref()
+    }
+
+    /// The leaf hash.
+    #[must_use]
+    pub const fn leaf_hash(&self) -> &Hash {
+        &self.leaf_hash
+    }
+
+    /// The terms of the entry itself, without those of its signers: its digests, and what else upstream indexes. A few, which
+    /// were made when the entry was read.
+    #[must_use]
+    pub fn own_terms(&self) -> &[Term] {
+        &self.terms
+    }
+
+    /// The signers. Of a certificate transparency log: the subject of the certificate.
+    pub fn signers(&self) -> impl Iterator<Item = EntrySigner<'_>> {
+        self.signers.iter().map(EntrySigner::new)
+    }
+
+    /// Returns whether a part of the entry could not be read, so that it may say more than is known here.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        !self.omissions.is_empty() || self.attestation.as_ref().is_some_and(Attestation::is_incomplete)
     }
 
     /// The terms. Those that matter most come first: if there are too many, the others are left out.
@@ -93,7 +149,7 @@ impl Entry {
             payload_type: self.payload_type.as_deref().map(bounded),
             predicate_type: attestation.and_then(|found| found.predicate_type.as_deref()).map(bounded),
             signers: self.signers.iter().map(Signer::summary).collect(),
-            incomplete: !self.omissions.is_empty() || attestation.is_some_and(Attestation::is_incomplete),
+            incomplete: self.is_incomplete(),
         }
     }
 }

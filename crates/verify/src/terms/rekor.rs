@@ -14,6 +14,7 @@ use super::kind::TermKind;
 use super::signer::Signer;
 use super::term::Term;
 use super::{MAX_BODY_BYTES, MAX_SIGNERS, tuf};
+use crate::certificate::MAX_CHAIN;
 use crate::rekor::KeyFormat;
 use crate::timestamping::Token;
 use crate::{HashAlgorithm, Rejection, hash, merkle, pem};
@@ -72,6 +73,23 @@ impl Places {
             payload_type: None,
             signers: None,
             beside: Beside::Nothing,
+        }
+    }
+}
+
+impl Signers {
+    /// What has a key each.
+    fn elements<'a>(&self, spec: &'a Value) -> &'a [Value] {
+        match self.list {
+            None => slice::from_ref(spec),
+            Some(list) => spec.pointer(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default(),
+        }
+    }
+
+    fn format(&self, spec: &Value) -> Option<KeyFormat> {
+        match self.format {
+            Format::Always(format) => Some(format),
+            Format::Named(place) => spec.pointer(place).and_then(Value::as_str).and_then(KeyFormat::from_name),
         }
     }
 }
@@ -169,17 +187,10 @@ impl Entry {
     /// [`Rejection::EntryMalformed`] if the body is not the JSON of an entry. A part of the spec that cannot be read is
     /// no error, but among [`Terms::omissions`](super::Terms::omissions).
     pub fn of_rekor(body: &[u8]) -> Result<Self, Rejection> {
-        if body.len() > MAX_BODY_BYTES {
-            return Err(Rejection::EntryTooLarge { limit: MAX_BODY_BYTES });
-        }
-        let malformed = |field: &'static str| Rejection::EntryMalformed { field };
-        let document: Value = serde_json::from_slice(body).map_err(|_| malformed("canonicalizedBody"))?;
-        let text = |name: &'static str| document.get(name).and_then(Value::as_str).ok_or(malformed(name));
-        let (kind, version) = (text("kind")?, text("apiVersion")?);
-        let spec = document.get("spec").filter(|spec| spec.is_object()).ok_or(malformed("spec"))?;
-        let places = PLACES.iter().find(|places| places.kind == kind && places.version == version);
+        let document = document(body)?;
+        let (kind, version, spec) = parts(&document)?;
         let mut entry = Self::new(kind, version, merkle::leaf_hash(body));
-        entry.read(places.ok_or(Rejection::EntryKind)?, spec);
+        entry.read(places(kind, version)?, spec);
         Ok(entry)
     }
 
@@ -233,17 +244,10 @@ impl Entry {
     }
 
     fn read_signers(&mut self, places: &Signers, spec: &Value) {
-        let elements = match places.list {
-            None => slice::from_ref(spec),
-            Some(list) => spec.pointer(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default(),
-        };
+        let (elements, format) = (places.elements(spec), places.format(spec));
         if elements.len() > MAX_SIGNERS {
             self.omissions.note(Rejection::EntryTooMany { what: "signatures", limit: MAX_SIGNERS });
         }
-        let format = match places.format {
-            Format::Always(format) => Some(format),
-            Format::Named(place) => spec.pointer(place).and_then(Value::as_str).and_then(KeyFormat::from_name),
-        };
         for element in elements.iter().take(MAX_SIGNERS) {
             let signer = format.and_then(|format| self.signer(format, element.pointer(places.key)?));
             match signer {
@@ -267,6 +271,54 @@ impl Entry {
             None => (pem::PUBLIC_KEY, der("publicKey")?),
         };
         Some(Signer::der(label, &der, &mut self.omissions))
+    }
+}
+
+fn document(body: &[u8]) -> Result<Value, Rejection> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(Rejection::EntryTooLarge { limit: MAX_BODY_BYTES });
+    }
+    serde_json::from_slice(body).map_err(|_| Rejection::EntryMalformed { field: "canonicalizedBody" })
+}
+
+/// Kind, version and spec.
+fn parts(document: &Value) -> Result<(&str, &str, &Value), Rejection> {
+    let malformed = |field: &'static str| Rejection::EntryMalformed { field };
+    let text = |name: &'static str| document.get(name).and_then(Value::as_str).ok_or(malformed(name));
+    let (kind, version) = (text("kind")?, text("apiVersion")?);
+    let spec = document.get("spec").filter(|spec| spec.is_object()).ok_or(malformed("spec"))?;
+    Ok((kind, version, spec))
+}
+
+fn places(kind: &str, version: &str) -> Result<&'static Places, Rejection> {
+    PLACES.iter().find(|places| places.kind == kind && places.version == version).ok_or(Rejection::EntryKind)
+}
+
+/// The certificates of each signer.
+pub(super) fn certificates(body: &[u8]) -> Result<Vec<Vec<Vec<u8>>>, Rejection> {
+    let document = document(body)?;
+    let (kind, version, spec) = parts(&document)?;
+    let Some(signers) = &places(kind, version)?.signers else { return Ok(Vec::new()) };
+    let Some(format) = signers.format(spec) else { return Ok(Vec::new()) };
+    let elements = signers.elements(spec).iter().take(MAX_SIGNERS);
+    Ok(elements.filter_map(|element| chain(format, element.pointer(signers.key)?)).collect())
+}
+
+/// The certificates of a key that [`Entry::signer`] reads; `None` where that is none.
+fn chain(format: KeyFormat, key: &Value) -> Option<Vec<Vec<u8>>> {
+    if key.is_string() {
+        let text = bytes(Some(key))?;
+        if format != KeyFormat::X509 {
+            return Some(Vec::new());
+        }
+        let blocks = pem::decode_all(&text, MAX_CHAIN).unwrap_or_default();
+        let has_certificate = blocks.first().is_some_and(|block| block.label == pem::CERTIFICATE);
+        return Some(if has_certificate { blocks.into_iter().map(|block| block.der).collect() } else { Vec::new() });
+    }
+    let der = |name: &str| bytes(key.get(name)?.get("rawBytes"));
+    match der("x509Certificate") {
+        Some(der) => Some(vec![der]),
+        None => der("publicKey").map(|_| Vec::new()),
     }
 }
 

@@ -185,6 +185,48 @@ impl Signer {
     }
 }
 
+/// A signer of an entry, for comparisons that need no terms. Nothing in it is verified.
+#[derive(Debug, Clone, Copy)]
+pub struct EntrySigner<'a>(&'a Signer);
+
+impl<'a> EntrySigner<'a> {
+    pub(super) const fn new(signer: &'a Signer) -> Self {
+        Self(signer)
+    }
+
+    /// The names in the certificate, as they are written there.
+    pub fn names(self) -> impl Iterator<Item = &'a str> {
+        self.0.subject_names().iter().map(|name| name.value.as_str())
+    }
+
+    /// The hosts of the names, and the domains above them, as they are written there.
+    pub fn domains(self) -> impl Iterator<Item = &'a str> {
+        self.0.subject_names().iter().filter_map(host).flat_map(domains)
+    }
+
+    /// The OIDC issuers that the certificate names, in the newer and the older form of the claim.
+    pub fn issuers(self) -> impl Iterator<Item = &'a str> {
+        let claims = self.0.certificate.iter().flat_map(|certificate| &certificate.claims);
+        claims.filter(|(claim, _)| matches!(claim, Claim::Issuer | Claim::IssuerV1)).map(|(_, value)| value.as_str())
+    }
+
+    /// SHA-256 of the key and of the certificate.
+    pub fn fingerprints(self) -> impl Iterator<Item = &'a Hash> {
+        self.0.key.iter().chain(&self.0.rekor_key).chain(&self.0.certificate_sha256)
+    }
+
+    /// Ids of a key that is not X.509.
+    pub fn key_ids(self) -> impl Iterator<Item = &'a str> {
+        self.0.names.ids.iter().map(String::as_str)
+    }
+
+    /// Whether it has a certificate. One that is read is not verified.
+    #[must_use]
+    pub const fn has_certificate(self) -> bool {
+        self.0.certificate.is_some() || self.0.certificate_sha256.is_some()
+    }
+}
+
 impl Certificate {
     fn of(parts: &Unverified<'_>, omissions: &mut Omissions) -> Self {
         let mut names = Vec::new();

@@ -1,10 +1,11 @@
-//! An entry as a search shows it: its bytes, its inclusion proof, and the promise if the log has given one.
+//! An entry as a search shows it: its bytes, its inclusion proof, and the promise and the payload beside it if the log has
+//! given them.
 //!
 //! The entry says its kind, and the checkpoint says its log. What remains is [`Verifier::verify_logged`].
 
 use super::{VerifiedLogged, Verifier};
 use crate::bundle::{InclusionProof, TransparencyLogEntry};
-use crate::rekor::logged::LoggedEntry;
+use crate::rekor::kind_and_version;
 use crate::{Hash, Refusal, Rejection, Step, Timestamp};
 
 /// An entry of a log of signatures, with the evidence that the log has it. Not verified yet.
@@ -26,6 +27,8 @@ pub struct FoundEntry<'a> {
     pub recorded: Option<Timestamp>,
     /// The promise of Rekor v1.
     pub promise: Option<FoundPromise<'a>>,
+    /// The payload that the log keeps beside it, of which the body has the hash.
+    pub attestation: Option<&'a [u8]>,
 }
 
 /// A promise of Rekor v1, and what it is about.
@@ -42,14 +45,15 @@ pub struct FoundPromise<'a> {
 impl Verifier {
     /// Checks what an entry proves by itself, with the steps of [`Self::verify_logged`]. Its log is the one that signed
     /// the checkpoint. Without a promise, certificates are checked at the recorded time; if none is recorded, the
-    /// signature is [undated](crate::verifier::Attribution::undated).
+    /// signature is [undated](crate::verifier::Attribution::undated). With the payload of an envelope, the signatures over
+    /// it are checked.
     ///
     /// # Errors
     /// [`Rejection::LogUnknown`] if no log of the trust root signed the checkpoint, the errors of
-    /// [`LoggedEntry::read`], and those of [`Self::verify_logged`].
+    /// [`verify_readable`](crate::rekor::verify_readable), and those of [`Self::verify_logged`].
     pub fn verify_found(&self, entry: &FoundEntry<'_>, now: Timestamp) -> Result<VerifiedLogged, Refusal> {
         let refuse = |rejection| Refusal::new(rejection, Step::LogEntry);
-        let logged = LoggedEntry::read(entry.leaf).map_err(refuse)?;
+        let (kind, version) = kind_and_version(entry.leaf).map_err(refuse)?;
         let log = self.log_of_checkpoint(entry.checkpoint).ok_or_else(|| {
             refuse(Rejection::LogUnknown).expected("a checkpoint by a log of the trust root", entry.checkpoint)
         })?;
@@ -64,16 +68,17 @@ impl Verifier {
             Some(promise) => (promise.log_index, Some(promise.integrated_time)),
             None => (entry.index, entry.recorded),
         };
+        let attestation = entry.attestation;
         let entry = TransparencyLogEntry {
             log_index,
             log_id: *log.log_id(),
-            kind: logged.kind,
-            version: logged.version,
+            kind,
+            version,
             integrated_time,
             promise: entry.promise.map(|promise| promise.signature.to_vec()),
             proof: Some(proof),
             body: Some(entry.leaf.to_vec()),
         };
-        self.verify_logged(&entry, now)
+        self.verify_logged_with(&entry, attestation, now)
     }
 }

@@ -4,13 +4,19 @@
 //! the verifier that need neither: the times, the log entry, and for each of its signatures the certificate and the
 //! signature itself.
 //!
+//! Entries of packages and of the formats of other tools are checked by what their bodies have ([`verify_readable`]). A
+//! signature over what is not in the body is refused as [`Rejection::EntryUnverifiable`]: the log has the entry, and that is
+//! all that is known.
+//!
 //! Two facts can be missing. An entry of `dsse` or `intoto` has hashes of the envelope, and its signature is over the
-//! envelope: here only its signer is established ([`Attribution::over_digest`] is `None`), and that the log has taken
-//! the entry, which logs do after they have checked the signature. An entry without a promise proves no time: the
-//! caller may give the time that the log states, and the certificate is checked at that time, but
-//! [`VerifiedLogged::time`] is `None`. If nothing states a time, as in the tiles of Rekor v2, the certificate is checked
-//! at its first moment of validity. That its key signed before its last one is then not established, and
-//! [`Attribution::undated`] says so.
+//! envelope. With the payload that a log may keep beside it, the signature is verified ([`Attribution::over_payload`]).
+//! Without it only the signer is established, and that the log has taken the entry, which logs do after they have checked
+//! the signature. An entry without a promise proves no time: the caller may give the time that the log states, and the
+//! certificate is checked at that time, but [`VerifiedLogged::time`] is `None`. If nothing states a time, as in the tiles of
+//! Rekor v2, the certificate is checked at its first moment of validity. That its key signed before its last one is then
+//! not established, and [`Attribution::undated`] says so.
+//!
+//! [`verify_readable`]: crate::rekor::verify_readable
 
 use super::demands::Demands;
 use super::times::{self, Moment, entry_place};
@@ -20,10 +26,14 @@ use crate::bundle::{Bundle, TransparencyLogEntry};
 use crate::certificate::Certificate;
 use crate::claims::Claims;
 use crate::note::Note;
+#[cfg(feature = "rekor-kinds")]
+use crate::rekor::Proven;
+use crate::rekor::dsse::pre_authentication_encoding;
 use crate::rekor::logged::{DigestOf, LoggedEntry, LoggedSignature, LoggedSigner};
+use crate::rekor::{Checkable, Readable, attestation_hash};
 use crate::signer::Signer;
 use crate::trust_root::TransparencyLog;
-use crate::{HashAlgorithm, PublicKey, Refusal, Rejection, Step, Timestamp};
+use crate::{HashAlgorithm, PublicKey, Refusal, Rejection, Step, Timestamp, hash, statement};
 use serde::Serialize;
 
 /// Everything that an entry proves by itself. Every field was checked.
@@ -34,10 +44,10 @@ pub struct VerifiedLogged {
     pub entry: VerifiedEntry,
     /// When the log took the entry. `None` without a promise: then no time is proven.
     pub time: Option<VerifiedTime>,
-    /// The digest in the entry.
-    pub digest: (HashAlgorithm, Vec<u8>),
+    /// The digest in the entry, if its signatures are over a digest or over an envelope.
+    pub digest: Option<(HashAlgorithm, Vec<u8>)>,
     /// The data that the digest is a digest of.
-    pub digest_of: DigestOf,
+    pub digest_of: Option<DigestOf>,
     /// For each signature of the entry its signer, or the first failed check. Never empty.
     pub signatures: Vec<Result<Attribution, Refusal>>,
     /// Evidence that was not counted, and evidence that is weaker than usual.
@@ -56,6 +66,9 @@ pub struct Attribution {
     pub scts: Vec<VerifiedSct>,
     /// The digest over which the signature was verified. `None` if the entry has only hashes of what was signed.
     pub over_digest: Option<(HashAlgorithm, Vec<u8>)>,
+    /// Media type of the payload over whose envelope the signature was verified. `None` without the payload, or if its type
+    /// is in neither the entry nor the payload.
+    pub over_payload: Option<String>,
     /// The validity of the certificate, if nothing states the time of the entry: whether the key signed within it is not
     /// established. `None` if a time is promised or stated, and for a bare key.
     pub undated: Option<Undated>,
@@ -70,6 +83,27 @@ pub struct Undated {
     /// Last moment of validity.
     #[serde(serialize_with = "super::verified::rfc3339")]
     pub not_after: Timestamp,
+}
+
+impl Attribution {
+    /// Nothing but the signer is known.
+    const fn of(signer: Signer) -> Self {
+        Self { signer, authority: None, scts: Vec::new(), over_digest: None, over_payload: None, undated: None }
+    }
+
+    /// Whether the signature itself was verified, and not only its signer.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        self.over_digest.is_some() || self.over_payload.is_some()
+    }
+}
+
+/// What a log has of a signature: the parsed body, and the payload beside it.
+#[derive(Clone, Copy)]
+struct Held<'a> {
+    logged: &'a LoggedEntry,
+    /// Its hash is the one in the body.
+    attestation: Option<&'a [u8]>,
 }
 
 impl Verifier {
@@ -92,6 +126,17 @@ impl Verifier {
     /// # Errors
     /// The first failed check of steps 1 to 3. The checks of step 4 are in [`VerifiedLogged::signatures`].
     pub fn verify_logged(&self, entry: &TransparencyLogEntry, now: Timestamp) -> Result<VerifiedLogged, Refusal> {
+        self.verify_logged_with(entry, None, now)
+    }
+
+    /// As [`Self::verify_logged`], with the payload that the log keeps beside the entry. Its hash must be the one in the
+    /// body (step 1), and signatures over its envelope are verified (step 4).
+    pub(super) fn verify_logged_with(
+        &self,
+        entry: &TransparencyLogEntry,
+        attestation: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<VerifiedLogged, Refusal> {
         let bundle = Bundle::of_entry(entry.clone());
         let demands = Demands::new(self.options(), &AnySigner);
         let (required, warnings) = (demands.general(), Vec::new());
@@ -99,8 +144,11 @@ impl Verifier {
         // (1)
         let body =
             entry.body.as_deref().ok_or_else(|| refuse(Rejection::EntryMissing { field: "canonicalizedBody" }))?;
-        let logged = LoggedEntry::read(body).map_err(refuse)?;
-        if logged.kind != entry.kind || logged.version != entry.version {
+        if attestation.is_some_and(|payload| attestation_hash(body) != Some(hash::sha256(payload))) {
+            return Err(refuse(Rejection::EntryMismatch { field: "payloadHash" }));
+        }
+        let Readable { kind, version, contents } = Readable::read(body, attestation).map_err(refuse)?;
+        if kind != entry.kind || version != entry.version {
             return Err(refuse(Rejection::EntryMismatch { field: "kindVersion" }));
         }
         // (2)
@@ -118,9 +166,21 @@ impl Verifier {
         }
         let held = entries::held(&mut case, 0, entry, log, body, time.is_some())?;
         // (4)
-        let attribute = |signature| attribute(&mut case, &demands, &logged, signature, moment.as_ref());
-        let signatures = logged.signatures.iter().map(attribute).collect();
-        let LoggedEntry { digest, digest_of, .. } = logged;
+        let moment = moment.as_ref();
+        let (about, signatures) = match contents {
+            Checkable::Entry(logged) => {
+                let held = Held { logged: &logged, attestation };
+                let attribute = |signature| attribute(&mut case, &demands, held, signature, moment);
+                let signatures = logged.signatures.iter().map(attribute).collect();
+                (Some((logged.digest_of, logged.digest)), signatures)
+            }
+            #[cfg(feature = "rekor-kinds")]
+            Checkable::Other(proven) => {
+                let attribute = |proven| attribute_proven(&mut case, &demands, proven, moment);
+                (None, proven.into_iter().map(attribute).collect())
+            }
+        };
+        let (digest_of, digest) = about.unzip();
         Ok(VerifiedLogged { entry: held, time, digest, digest_of, signatures, warnings: case.warnings })
     }
 }
@@ -135,23 +195,65 @@ fn moment(entry: &TransparencyLogEntry, promised: Option<&VerifiedTime>) -> Opti
     Some(Moment { time, place: format!("{}.integratedTime", entry_place(0)) })
 }
 
-/// Establishes the signer of one signature.
+/// Establishes the signer of one signature, and checks the signature with what is at hand.
 fn attribute(
     case: &mut Case<'_>,
     demands: &Demands,
-    entry: &LoggedEntry,
+    held: Held<'_>,
     signature: &LoggedSignature,
     moment: Option<&Moment>,
 ) -> Result<Attribution, Refusal> {
-    let mut undated = None;
-    let (signer, authority, scts, key) = match &signature.signer {
+    let (mut attribution, key) = establish(case, demands, &signature.signer, moment)?;
+    let Held { logged, attestation } = held;
+    match (logged.digest_of, signature.signature.as_deref(), attestation) {
+        (DigestOf::Signed, Some(signature), _) => {
+            if !logged.is_over_digest(&key) {
+                let missing = "Ed25519 signs the artifact itself, and only its hash is logged";
+                return Err(Refusal::new(Rejection::EntryUnverifiable { missing }, Step::Signature));
+            }
+            verify_signature(&key, &logged.digest, signature)?;
+            attribution.over_digest = Some(logged.digest.clone());
+        }
+        (DigestOf::Payload, Some(signature), Some(payload)) => {
+            attribution.over_payload = verify_envelope(&key, logged, payload, signature)?;
+        }
+        _ => {}
+    }
+    Ok(attribution)
+}
+
+/// Establishes the signer of a signature that its kind of entry proves.
+#[cfg(feature = "rekor-kinds")]
+fn attribute_proven(
+    case: &mut Case<'_>,
+    demands: &Demands,
+    proven: Result<Proven, Rejection>,
+    moment: Option<&Moment>,
+) -> Result<Attribution, Refusal> {
+    let Proven { signer, digest } = proven.map_err(|rejection| Refusal::new(rejection, Step::Signature))?;
+    let attribution = match &signer {
+        LoggedSigner::Certificate(_) => establish(case, demands, &signer, moment)?.0,
+        // It may have a size that no bundle has.
+        LoggedSigner::PublicKey(der) => Attribution::of(Signer::Key { sha256: hash::sha256(der), hint: None }),
+    };
+    Ok(Attribution { over_digest: Some(digest), ..attribution })
+}
+
+/// Establishes a signer, and returns its key. The signature is not checked.
+fn establish(
+    case: &mut Case<'_>,
+    demands: &Demands,
+    signer: &LoggedSigner,
+    moment: Option<&Moment>,
+) -> Result<(Attribution, PublicKey), Refusal> {
+    match signer {
         LoggedSigner::PublicKey(der) => {
             let key = PublicKey::from_spki_der(der).map_err(refuse)?;
-            (Signer::of_key(&key, None), None, Vec::new(), key)
+            Ok((Attribution::of(Signer::of_key(&key, None)), key))
         }
         LoggedSigner::Certificate(der) => {
             let certificate = Certificate::from_der(der).map_err(refuse)?;
-            let issued = issued(&certificate);
+            let (issued, mut undated) = (issued(&certificate), None);
             let moment = moment.unwrap_or_else(|| {
                 let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
                 undated = Some(Undated { not_before, not_after });
@@ -164,17 +266,10 @@ fn attribute(
             case.required = demands.of(&chained.authority);
             let leaf = scts::verify(case, chained)?;
             let signer = Signer::of_certificate(&certificate, Claims::of(&certificate)?);
-            (signer, Some(leaf.authority().clone()), leaf.into_scts(), certificate.public_key().clone())
+            let (authority, scts) = (Some(leaf.authority().clone()), leaf.into_scts());
+            Ok((Attribution { authority, scts, undated, ..Attribution::of(signer) }, certificate.public_key().clone()))
         }
-    };
-    let over_digest = match (entry.digest_of, &signature.signature) {
-        (DigestOf::Signed, Some(signature)) => {
-            verify_signature(&key, &entry.digest, signature)?;
-            Some(entry.digest.clone())
-        }
-        _ => None,
-    };
-    Ok(Attribution { signer, authority, scts, over_digest, undated })
+    }
 }
 
 /// When a certificate was issued, by its own word.
@@ -182,14 +277,38 @@ fn issued(certificate: &Certificate) -> Moment {
     Moment { time: certificate.not_before(), place: format!("{}.canonicalizedBody", entry_place(0)) }
 }
 
+/// Checks a signature over the envelope of a payload. Returns the payload's type: that of the entry, or, as `dsse` logs none,
+/// that of in-toto statements. If the signature is over another type, nothing is known of it, so `None` is returned.
+fn verify_envelope(
+    key: &PublicKey,
+    logged: &LoggedEntry,
+    payload: &[u8],
+    signature: &[u8],
+) -> Result<Option<String>, Refusal> {
+    let payload_type = logged.payload_type.as_deref().unwrap_or(statement::PAYLOAD_TYPE);
+    let signed = pre_authentication_encoding(payload_type, payload);
+    // Rekor v1 takes SHA-256 with every key, and clients also use the hash of the curve.
+    let holds = [HashAlgorithm::Sha256, key.kind().hash()]
+        .into_iter()
+        .any(|hash| key.either_encoding(signature, |signature| key.verify_with(hash, &signed, signature)).is_ok());
+    match (holds, &logged.payload_type) {
+        (true, _) => Ok(Some(payload_type.to_owned())),
+        (false, None) => Ok(None),
+        (false, Some(_)) => Err(invalid(key)),
+    }
+}
+
 fn verify_signature(
     key: &PublicKey,
     (algorithm, digest): &(HashAlgorithm, Vec<u8>),
     signature: &[u8],
 ) -> Result<(), Refusal> {
-    key.either_encoding(signature, |signature| key.verify_digest(*algorithm, digest, signature)).map_err(|_| {
-        Refusal::new(Rejection::SignatureInvalid, Step::Signature)
-            .at(format!("{}.canonicalizedBody", entry_place(0)))
-            .expected(format!("a signature by the key {}", hex::encode(key.fingerprint())), "another one")
-    })
+    let checked = key.either_encoding(signature, |signature| key.verify_digest(*algorithm, digest, signature));
+    checked.map_err(|_| invalid(key))
+}
+
+fn invalid(key: &PublicKey) -> Refusal {
+    Refusal::new(Rejection::SignatureInvalid, Step::Signature)
+        .at(format!("{}.canonicalizedBody", entry_place(0)))
+        .expected(format!("a signature by the key {}", hex::encode(key.fingerprint())), "another one")
 }

@@ -35,8 +35,11 @@ const WRONG_USAGE: u8 = 2;
 ///
 /// An entry of Rekor v2 proves no time: the time that is shown is then the log's record. If the server has only the tiles of such
 /// a log, as chancery search follow has, no time is told at all: the signer of a certificate is shown with the certificate's
-/// validity, and the answer is undecided. An entry of an attestation has only hashes, so its signature cannot be verified
-/// without the attestation.
+/// validity, and the answer is undecided.
+///
+/// An entry of an attestation has only hashes. If the log keeps the statement, it is compared with the hash, it must name the digest, and the signature over it is
+/// verified; without it only the signer is. An entry of a package or of another format may lack what was signed: it is then
+/// shown as in the log and not verified, with the reason.
 ///
 /// Exit codes: 0 signed and verified, 1 no signature, or all refused, 2 wrong arguments or trust root, 3 undecided.
 #[derive(Debug, Args)]

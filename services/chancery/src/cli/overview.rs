@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Sign and verify", &["dev", "token", "verify", "policy"]),
     ("Run a server", &["init", "serve", "config", "identity", "keys", "trust", "health"]),
-    ("Audit and witness logs", &["search", "artifact", "evidence", "log", "witness"]),
+    ("Audit and witness logs", &["search", "artifact", "evidence", "log", "monitor", "witness"]),
     ("Test this program", &["conformance"]),
 ];
 

@@ -9,6 +9,7 @@
 //! [`rebuild`] and [`check`] are about an index itself ([`subject`]). [`follow`] makes one of a log elsewhere.
 
 mod answer;
+pub(super) mod beside;
 mod check;
 pub(super) mod filters;
 mod follow;

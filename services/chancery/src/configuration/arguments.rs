@@ -46,7 +46,8 @@ impl Configuration {
     pub(crate) fn authority(&self) -> anyhow::Result<AuthorityArguments> {
         let algorithms = self.ca.client_signing_algorithms.iter().map(|name| name.parse()).collect::<Result<_, _>>();
         let client_signing_algorithms = algorithms.context("[ca] client_signing_algorithms")?;
-        Ok(AuthorityArguments { ca_key: self.ca.key.clone(), client_signing_algorithms })
+        let (ca_key, ca_root_key) = (self.ca.key.clone(), self.ca.root_key.clone());
+        Ok(AuthorityArguments { ca_key, ca_root_key, client_signing_algorithms })
     }
 
     pub(crate) fn transparency(&self) -> TransparencyArguments {
@@ -84,6 +85,7 @@ impl Configuration {
             .map_err(|_| anyhow!("[tsa] policies: write object identifiers, for example 1.3.6.1.4.1.57264.2"))?;
         Ok(TimestampArguments {
             tsa_key: tsa.key.clone(),
+            tsa_root_key: tsa.root_key.clone(),
             tsa_policies,
             tsa_include_chain_in_response: tsa.include_chain_in_response,
             tsa_allow_custom_extensions: tsa.allow_custom_extensions,

@@ -45,6 +45,11 @@ impl PerRole {
 }
 
 impl TrustTable {
+    /// URIs of the first keys, by role.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (Role, &str)> {
+        self.keys.iter().map(|(role, uri)| (role, uri.as_str()))
+    }
+
     /// The settings of the TUF repository.
     pub(crate) fn tuf(&self) -> anyhow::Result<TufArguments> {
         let tuf_lifetime = self.lifetimes.iter().map(|(role, text)| {

@@ -5,7 +5,7 @@ use anyhow::{Context as _, ensure};
 use chancery_daemon::clock::SourceSettings;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 /// Maximum servers. More do not improve the result.
 const MAX_SERVERS: usize = 16;
@@ -18,6 +18,10 @@ pub(crate) struct TsaTable {
     pub(crate) url: Option<String>,
     /// URI of the key. Default: the file `keys/tsa.pem` in `data`.
     pub(crate) key: Option<String>,
+    /// URI of the root's key. Default: none; `chancery init` makes the root's key in memory, signs once and destroys it.
+    pub(crate) root_key: Option<String>,
+    /// File with the certificates of `key` that another authority has issued, in PEM, up to its root. Only `chancery init` reads it.
+    pub(crate) chain: Option<PathBuf>,
     /// Accepted timestamp policies, as object identifiers. A request that names none gets the first.
     #[serde(default)]
     pub(crate) policies: Vec<String>,

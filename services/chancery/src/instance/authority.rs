@@ -1,16 +1,17 @@
 //! The certificate authority of an instance: its chain, and whom it believes.
 
 use super::{
+    Setup,
     readiness::{self, Checked},
     trust::{Publisher, TrustSources},
 };
 use crate::{
-    data_directory::DataDirectory,
     issuer,
     issuers::ConfiguredIssuers,
     role::Role,
     rotation::{self, RingFiles, follow::Subject, generations::Generations},
 };
+use anyhow::Context as _;
 use axum::Router;
 use chancery_ca::{
     Access, CertificateAuthority, ClientAlgorithm, ClientAlgorithms, IssuerSettings, Rates, Records,
@@ -50,6 +51,11 @@ pub(crate) struct AuthorityArguments {
     /// To change the key later: chancery keys rotate ca.
     #[arg(long, value_name = "URI", help_heading = "Certificate authority", value_parser = key_uri)]
     pub(crate) ca_key: Option<String>,
+    /// Keep the root's key at this URI; only for a new data directory
+    ///
+    /// By default the key is made in memory and destroyed once it has signed.
+    #[arg(long, value_name = "URI", help_heading = "Certificate authority", value_parser = key_uri)]
+    pub(crate) ca_root_key: Option<String>,
     /// Issue certificates for these kinds of client keys only, by Fulcio's names; default: all known kinds
     #[arg(long, help_heading = "Certificate authority", value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) client_signing_algorithms: Vec<ClientAlgorithm>,
@@ -79,18 +85,22 @@ pub(crate) fn key_uri(text: &str) -> Result<String, UriError> {
 }
 
 /// Opens the keys that are kept in `data`; makes the first one and its chain where `data` is new. The chain is as old as the
-/// directory, so that trust in it starts when its validity does.
+/// directory, so that trust in it starts when its validity does. A root of ours signs in here, and its key is dropped.
 pub(super) async fn keys(
-    data: &DataDirectory,
-    organization: &str,
+    setup: &Setup<'_>,
     random: &dyn Random,
     now: Timestamp,
 ) -> anyhow::Result<Generations<IssuingChain>> {
+    let data = setup.data;
     if data.chain_of(Role::Ca)?.is_none() {
         let issuing = data.key_at(Use::Any, "ca", KeyKind::P256, random).await?;
-        // Of one kind, as the profile advises: who verifies the one can verify the other.
-        let root = data.key("ca-root", issuing.public_key().kind())?;
-        let chain = IssuingChain::create(organization, 1, &root, &issuing, random, data.created()).await?;
+        let chain = if let Some(given) = setup.chains.get(&Role::Ca) {
+            IssuingChain::given(given, issuing.public_key(), now).context("cannot use [ca] chain")?
+        } else {
+            // Of one kind, as the profile advises: who verifies the one can verify the other.
+            let root = data.root_key(Role::Ca, issuing.public_key().kind(), random).await?;
+            IssuingChain::create(setup.organization, 1, &root, &issuing, random, data.created()).await?
+        };
         data.keep_chain_of(Role::Ca, &chain.to_pem())?;
     }
     Generations::open(RingFiles::of(data.path()), rotation::Role::Ca, now).await

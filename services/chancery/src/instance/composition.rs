@@ -17,9 +17,10 @@ use super::{
     events::EventSettings,
     log_keys::LogKeys,
     logs::{Logs, Opening},
+    monitor,
     readiness::{self, Checked},
     running::RunningLogs,
-    search::Search,
+    search::{self, Search},
     timestamps::{TimestampArguments, Timestamps},
     transparency,
     trust::{self, Publisher, TrustSources},
@@ -30,6 +31,7 @@ use super::{
 use crate::{
     issuer::{self, Issuer},
     listening::Listening,
+    monitor::MonitorConfiguration,
     role::Role,
     rotation::{self, RingFiles, follow::Rotation, generations::Generations, observe, status::Statuses},
 };
@@ -63,6 +65,8 @@ pub(crate) struct Choices<'a> {
     pub(crate) tiles: Option<Destination>,
     pub(crate) witnesses: WitnessChoices,
     pub(crate) transparency: transparency::Settings,
+    /// What the logs are monitored for; `None` if they are not.
+    pub(crate) monitor: Option<Arc<MonitorConfiguration>>,
     pub(crate) operations: &'a OperationsArguments,
     pub(crate) rekor_v1: &'a RekorV1Arguments,
     pub(crate) rekor_v2: &'a RekorV2Arguments,
@@ -132,6 +136,7 @@ impl Instance {
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref(), audit.clone()).await?;
         let (search, following) = Common::search(logs.as_ref(), &mut choices, &access, metrics.as_ref())?.unzip();
+        let (monitor, monitoring) = common.monitor(logs.as_ref(), &choices, metrics.as_ref())?.unzip();
         let statuses = Statuses::new(audit.clone());
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
@@ -144,11 +149,13 @@ impl Instance {
         };
         background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), clock, &statuses)?);
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
-        background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()));
+        background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()).chain(monitoring));
         background.extend(following.into_iter().flatten().chain(access.into_background()));
+        background.extend(logs.as_ref().map(Logs::read_attestations));
         let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
         assembly.add(Role::Log, common.answering_logs(logs.as_ref(), metrics.as_ref())?);
         assembly.add(Role::Log, search.as_ref().map(|search| search.part(trust_files.clone(), clock)));
+        assembly.add(Role::Log, monitor);
         assembly.add(Role::Ca, Some(authority));
         assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.checks())));
         if let Some(timestamps) = timestamps {
@@ -265,7 +272,7 @@ impl<'a> Common<'a> {
         if !setup.roles.contains(&Role::Ca) {
             return Generations::read(self.ring(), rotation::Role::Ca);
         }
-        authority::keys(setup.data, setup.organization, &**random, clock.now()).await
+        authority::keys(setup, &**random, clock.now()).await
     }
 
     /// Who may write to the logs and read their entries.
@@ -308,6 +315,18 @@ impl<'a> Common<'a> {
     ) -> anyhow::Result<Option<(Search, Vec<JoinHandle<()>>)>> {
         let Some(logs) = logs.filter(|_| !choices.search.disabled) else { return Ok(None) };
         Search::start(logs, access.log.readers.clone(), choices.events.take(), metrics).map(Some)
+    }
+
+    /// The monitor of the logs, where they are this process's and it is configured: its checks, and the task that follows them.
+    fn monitor(
+        &self,
+        logs: Option<&Logs>,
+        choices: &Choices<'_>,
+        metrics: Option<&Metrics>,
+    ) -> anyhow::Result<Option<(Part, JoinHandle<()>)>> {
+        let (Some(logs), Some(configuration)) = (logs, &choices.monitor) else { return Ok(None) };
+        let (checks, task) = monitor::start(configuration, search::sources(logs), &self.clock, metrics)?;
+        Ok(Some(((Router::new(), checks), task)))
     }
 
     /// What follows the rotation of the certificate logs' keys in this process; `issuing` is its authority.

@@ -1,12 +1,19 @@
 //! The signing keys of a data directory, as they can be listed while a server uses it.
 
 use super::key_files;
-use crate::rotation::{Generation, Place, RingFiles, Role, State};
+use crate::{
+    command, role,
+    rotation::{Generation, Place, RingFiles, Role, Root, State},
+};
 use anyhow::Context as _;
 use chancery_daemon::signer::Signer;
 use chancery_trust::tuf;
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
-use std::{fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// One signing key.
 pub(crate) struct KeyRecord {
@@ -82,10 +89,14 @@ fn rotated(files: &RingFiles, role: Role) -> anyhow::Result<Vec<KeyRecord>> {
             signing: progress.as_ref().map_or(generation.state == State::Active, |progress| progress.signing == number),
             ..record(role.name(), key, place, chain.first(), generation)
         });
-        // A root that is not here was made somewhere else, or is kept where no server is: it signs nothing any more.
-        let name = if number == 1 { format!("{role}-root.pem") } else { format!("{role}-root-{number}.pem") };
-        let path = files.key_file(&name);
-        if path.exists() {
+        // A root that is not here was destroyed, or is another authority's: it signs nothing any more.
+        let path = root_file(files, role, number);
+        if let Some(Root::Uri(uri)) = &generation.root {
+            let root = chain.last();
+            roots.extend(root.map(|root| {
+                record(&format!("{role}-root"), root.public_key().clone(), uri.clone(), Some(root), generation)
+            }));
+        } else if path.exists() {
             let key = Signer::open(&path)?.public_key().clone();
             let certificate = chain.last().filter(|root| root.public_key() == &key);
             roots.push(record(&format!("{role}-root"), key, path.display().to_string(), certificate, generation));
@@ -93,6 +104,77 @@ fn rotated(files: &RingFiles, role: Role) -> anyhow::Result<Vec<KeyRecord>> {
     }
     keys.append(&mut roots);
     Ok(keys)
+}
+
+/// Where a directory of an earlier version has the key of a generation's root.
+fn root_file(files: &RingFiles, role: Role, number: u64) -> PathBuf {
+    let name = if number == 1 { format!("{role}-root.pem") } else { format!("{role}-root-{number}.pem") };
+    files.key_file(&name)
+}
+
+/// The files with private keys of a role's roots, which no server needs, and the roots' public halves as the certificates have
+/// them. Only directories of earlier versions have such files.
+pub(crate) fn root_files(files: &RingFiles, role: Role) -> anyhow::Result<Vec<(PathBuf, PublicKey)>> {
+    let mut found = Vec::new();
+    for generation in files.ring(role)?.generations(role) {
+        let path = root_file(files, role, generation.number);
+        let (_, chain) = public_side(files, role, generation)?;
+        found.extend(chain.last().filter(|_| path.exists()).map(|root| (path, root.public_key().clone())));
+    }
+    Ok(found)
+}
+
+/// Warns of private keys of roots that a process with these roles finds in its data directory.
+pub(crate) fn warn_of_roots(directory: &Path, roles: &BTreeSet<role::Role>) {
+    for (role, authority) in [(role::Role::Ca, Role::Ca), (role::Role::Tsa, Role::Tsa)] {
+        if !roles.contains(&role) {
+            continue;
+        }
+        for (path, _) in root_files(&RingFiles::of(directory), authority).unwrap_or_default() {
+            tracing::warn!(
+                key = %path.display(),
+                "the private key of a root is on this server, which does not need it: a thief of it could issue what clients \
+                 trust; move it to a safe place or destroy it: chancery keys forget-root {role} --data {}",
+                command::quoted(directory)
+            );
+        }
+    }
+}
+
+/// A public key by which clients know the instance.
+pub(crate) struct KnownKey {
+    /// As in `chancery keys list`.
+    pub(crate) role: String,
+    pub(crate) state: State,
+    pub(crate) public_key: PublicKey,
+}
+
+/// Every public key that clients know the instance by, as its files and its TUF metadata have them. Opens no private key. What
+/// cannot be read is left out: the part that needs it says so.
+pub(crate) fn known_keys(directory: &Path) -> Vec<KnownKey> {
+    let files = RingFiles::of(directory);
+    let mut known = Vec::new();
+    for role in Role::ALL {
+        let Ok(ring) = files.ring(role) else { continue };
+        for generation in ring.generations(role) {
+            let Ok((public_key, chain)) = public_side(&files, role, generation) else { continue };
+            let state = generation.state;
+            known.push(KnownKey { role: role.name().to_owned(), state, public_key });
+            let root = chain.last().map(|root| root.public_key().clone());
+            known.extend(root.map(|public_key| KnownKey { role: format!("{role}-root"), state, public_key }));
+        }
+    }
+    let active = |role: String, public_key| KnownKey { role, state: State::Active, public_key };
+    // Only a development server has an issuer.
+    let issuer = fs::read(files.key_file("issuer.pub")).ok().and_then(|text| PublicKey::from_pem(&text).ok());
+    known.extend(issuer.map(|public_key| active("issuer".to_owned(), public_key)));
+    if let Ok(Some(repository)) = tuf::Repository::read(&tuf::Directory::new(directory.join("tuf"))) {
+        for role in tuf::Role::ALL {
+            let keys = repository.root().role(role).keys.values().cloned();
+            known.extend(keys.map(|public_key| active(format!("tuf-{role}"), public_key)));
+        }
+    }
+    known
 }
 
 /// The one key of a role that was never rotated.

@@ -27,6 +27,7 @@ use chancery_log::{
     Access, CHECKPOINT_PERIOD, Log, Settings,
     ct::{self, Ct},
     mirror::Destination,
+    read_attestations,
     rekor_v1::{self, RekorV1},
     rekor_v2::{self, RekorV2},
     store::Database,
@@ -34,8 +35,11 @@ use chancery_log::{
 };
 use chancery_trust::{BaseUrl, log_name};
 use chancery_verify::key::KeyKind;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
+
+/// Before it is tried again to read what an earlier version kept.
+const READ_AGAIN: Duration = Duration::from_mins(1);
 
 /// Every log, as it is answered for.
 pub(super) struct Logs {
@@ -209,6 +213,26 @@ impl Logs {
     /// Where they are.
     pub(super) const fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Reads what an earlier version kept beside entries, so that searches find these by it. The task may be aborted at any
+    /// moment: the next start goes on.
+    pub(super) fn read_attestations(&self) -> JoinHandle<()> {
+        let store = self.database.store();
+        tokio::spawn(async move {
+            loop {
+                match read_attestations(&*store).await {
+                    Ok(0) => return,
+                    Ok(count) => return tracing::info!(count, "searches find the statements of an earlier version"),
+                    Err(error) => {
+                        let advice =
+                            "as the role chancery_log, run migrations/postgres/roles.sql again; it is tried again";
+                        tracing::warn!(%error, advice, "the statements of an earlier version cannot be read");
+                    }
+                }
+                tokio::time::sleep(READ_AGAIN).await;
+            }
+        })
     }
 
     /// The routes of every log, measured where there are metrics.

@@ -92,11 +92,7 @@ impl Search {
         events: Option<EventSettings>,
         metrics: Option<&Metrics>,
     ) -> anyhow::Result<(Self, Vec<JoinHandle<()>>)> {
-        let (followed, rekor) = (logs.running.clone(), rekor_shards::rekor(&logs.rekor).clone());
-        let sources: Sources = Arc::new(move || {
-            let source = |log| Arc::new(OwnLog { log, rekor: rekor.clone() }) as Arc<dyn Source>;
-            followed.logs().into_iter().map(source).collect()
-        });
+        let sources = sources(logs);
         let index = Index::new(store(logs.database()), Arc::clone(&sources));
         if let Some(metrics) = metrics {
             measure(metrics, index.clone())?;
@@ -133,6 +129,15 @@ impl Search {
         }
         checked
     }
+}
+
+/// The logs of this process, as they are followed: those that run at the moment when it is called.
+pub(super) fn sources(logs: &Logs) -> Sources {
+    let (followed, rekor) = (logs.running.clone(), rekor_shards::rekor(&logs.rekor).clone());
+    Arc::new(move || {
+        let source = |log| Arc::new(OwnLog { log, rekor: rekor.clone() }) as Arc<dyn Source>;
+        followed.logs().into_iter().map(source).collect()
+    })
 }
 
 /// Trust files, and the verifier that was made of them, if they can be used.
@@ -285,9 +290,13 @@ impl Source for OwnLog {
         Box::pin(async move { self.log.index_of(leaf_hash).await.map_err(|error| unreadable(&error)) })
     }
 
+    fn keeps_statements(&self) -> bool {
+        series::split(&self.log.record().name).0 == rekor_v1::NAME && self.rekor.keeps_attestations()
+    }
+
     fn statements_about(&self, terms: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
         Box::pin(async move {
-            if series::split(&self.log.record().name).0 != rekor_v1::NAME {
+            if !self.keeps_statements() {
                 return Ok(Vec::new());
             }
             self.rekor.attestations_about(terms, count).await.map_err(|error| unreadable(&error))
@@ -296,7 +305,7 @@ impl Source for OwnLog {
 
     fn statement<'a>(&'a self, leaf: &'a [u8]) -> Answer<'a, Option<Bytes>> {
         Box::pin(async move {
-            if series::split(&self.log.record().name).0 != rekor_v1::NAME {
+            if !self.keeps_statements() {
                 return Ok(None);
             }
             self.rekor.attestation(leaf).await.map_err(|error| unreadable(&error))

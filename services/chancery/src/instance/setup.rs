@@ -5,7 +5,7 @@ use super::Addresses;
 use crate::{data_directory::DataDirectory, role::Role};
 use chancery_log::store::Location;
 use chancery_trust::BaseUrl;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where people sign in whom a client has no token of.
 pub(crate) enum SignIn {
@@ -29,6 +29,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) database: &'a Location,
     /// What to run where a log is quarantined.
     pub(crate) check_command: String,
+    /// Certificates that another authority has issued for the first keys of roles, in PEM, where `data` is new.
+    pub(crate) chains: BTreeMap<Role, Vec<u8>>,
     /// `None` where there is no console.
     pub(crate) console: Option<ConsoleSettings>,
 }

@@ -44,6 +44,11 @@ pub(crate) struct TimestampArguments {
     /// Use the key at this URI; only for a new data directory, which records it
     #[arg(long, help_heading = "Timestamps", value_name = "URI", value_parser = key_uri)]
     pub(crate) tsa_key: Option<String>,
+    /// Keep the root's key at this URI; only for a new data directory
+    ///
+    /// By default the key is made in memory and destroyed once it has signed.
+    #[arg(long, help_heading = "Timestamps", value_name = "URI", value_parser = key_uri)]
+    pub(crate) tsa_root_key: Option<String>,
     /// Accept these timestamp policies; a request that names none gets the first
     #[arg(long, help_heading = "Timestamps", value_name = "OID,…", value_delimiter = ',', default_values_t = [DEFAULT_POLICY])]
     pub(crate) tsa_policies: Vec<ObjectIdentifier>,
@@ -187,10 +192,14 @@ async fn keys(setup: &Setup<'_>, random: &dyn Random, clock: &ClockGuard) -> any
     let data = setup.data;
     if data.chain_of(Role::Tsa)?.is_none() {
         let signer = data.key_at(Use::Any, "tsa", KeyKind::P256, random).await?;
-        let root = data.key("tsa-root", signer.public_key().kind())?;
-        // A directory of an earlier version gets a chain that is as old as its first use.
-        let start = if data.is_new() { data.created() } else { clock.signing_time()? };
-        let made = chain::create(setup.organization, 1, &root, &signer, random, start).await?;
+        let made = if let Some(given) = setup.chains.get(&Role::Tsa) {
+            chain::given(given, signer.public_key(), clock.now()).context("cannot use [tsa] chain")?
+        } else {
+            let root = data.root_key(Role::Tsa, signer.public_key().kind(), random).await?;
+            // A directory of an earlier version gets a chain that is as old as its first use.
+            let start = if data.is_new() { data.created() } else { clock.signing_time()? };
+            chain::create(setup.organization, 1, &root, &signer, random, start).await?
+        };
         data.keep_chain_of(Role::Tsa, &chain::to_pem(&made))?;
     }
     Generations::open(RingFiles::of(data.path()), rotation::Role::Tsa, clock.now()).await

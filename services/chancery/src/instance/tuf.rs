@@ -143,6 +143,11 @@ pub(crate) fn use_key(data: &Path, role: Role, uri: &str) -> anyhow::Result<()> 
     if settings.add_key(role, uri) { settings.write(data) } else { Ok(()) }
 }
 
+/// Where keys of a role are that are not in the data directory, the newest last.
+pub(crate) fn key_uris(data: &Path, role: Role) -> anyhow::Result<Vec<String>> {
+    Ok(Settings::read(data)?.and_then(|mut settings| settings.keys.remove(&role)).unwrap_or_default())
+}
+
 /// Makes the first key of a role where it is to be, or finds that it is there.
 async fn first_key(data: &Path, role: Role, uri: Option<&String>, random: &dyn Random) -> anyhow::Result<()> {
     match uri {

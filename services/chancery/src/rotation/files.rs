@@ -3,7 +3,7 @@
 //! A role the ring does not have is one whose key was never rotated: what `instance.json` says is its first generation. How
 //! far a server is stands in a file for each role, because roles may have a process each.
 
-use super::ring::{Generation, Place, Progress, Ring, Role, SCHEMA, State};
+use super::ring::{Generation, Place, Progress, Ring, Role, Root, SCHEMA, State};
 use crate::{data_directory::recorded_instance, durable};
 use anyhow::{Context as _, bail, ensure};
 use chancery_trust::FileName;
@@ -34,6 +34,11 @@ impl RingFiles {
     /// Those of the data directory `directory`, which may be in use.
     pub(crate) fn of(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
+    }
+
+    /// The data directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// A file below `keys/`.
@@ -111,6 +116,11 @@ impl RingFiles {
                 (PublicKey::from_pem(&text).with_context(damaged)?, instance.created_at_seconds)
             }
         };
+        let root = if instance.has_imported(role.name()) {
+            Some(Root::Imported)
+        } else {
+            instance.root_uri(role.name()).map(|uri| Root::Uri(uri.to_owned()))
+        };
         let place = instance.key_uri(role.name()).map(|uri| Place::Uri(uri.to_owned()));
         Ok(Generation {
             number: 1,
@@ -122,6 +132,7 @@ impl RingFiles {
             activated_seconds: Some(created),
             ends_seconds: None,
             url: None,
+            root,
         })
     }
 

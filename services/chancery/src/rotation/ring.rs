@@ -35,6 +35,8 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    pub(crate) const ALL: [Self; 5] = [Self::Ca, Self::Tsa, Self::Ct, Self::Rekor, Self::Rekor2];
+
     /// As in the files, their names and the metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -125,6 +127,16 @@ pub(crate) enum Place {
     Uri(String),
 }
 
+/// The root of an authority's certificates, where it is not one of ours whose key was destroyed once it had signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Root {
+    /// Ours, with its key at this URI.
+    Uri(String),
+    /// Another authority's: the certificates were imported.
+    Imported,
+}
+
 /// One key in the course of time. Times are seconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +153,9 @@ pub(crate) struct Generation {
     /// Base URL of a Rekor v2 log; `None` of the first one, which is at the URL of all logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
+    /// Of an authority's certificates; `None` where its key was destroyed, or lies in `keys/` since an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) root: Option<Root>,
     /// It counts from then on: when it was staged, of the first when the instance was made.
     pub(crate) since_seconds: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]

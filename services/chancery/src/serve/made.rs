@@ -15,6 +15,8 @@ pub(super) struct Made<'a> {
     pub(super) database: &'a Location,
     /// Whether the configuration says where some of its keys are.
     pub(super) has_key_uris: bool,
+    /// Whether the configuration says where the key of a root stays.
+    pub(super) keeps_roots: bool,
     /// SHA-256 of the root that clients of the TUF repository start from, in hexadecimal.
     pub(super) root_checksum: &'a str,
     /// Why `serve` would not start yet, if it would not.
@@ -24,13 +26,19 @@ pub(super) struct Made<'a> {
 impl Made<'_> {
     /// The whole text.
     pub(super) fn text(&self) -> String {
-        let Self { url, file, data, database, has_key_uris, root_checksum, missing } = self;
+        let Self { url, file, data, database, has_key_uris, keeps_roots, root_checksum, missing } = self;
+        let roots = if *keeps_roots {
+            "certificates only; the key of each is destroyed, or where root_key says"
+        } else {
+            "certificates only; no key of a root is on this machine"
+        };
         let at = |name: &str| data.join(name).display().to_string();
         let elsewhere = if *has_key_uris { ", and where the key URIs of the configuration lead" } else { "" };
         let mut text = format!("The instance of {url} is made.\n\n");
         for (name, value) in [
             ("Data", data.display().to_string()),
             ("Keys", format!("{}{elsewhere}", at("keys"))),
+            ("Roots", roots.to_owned()),
             ("Logs", format!("{}, {}, {} in {database}", rekor_v1::NAME, rekor_v2::NAME, ct::NAME)),
             ("Trust files", at("trust")),
             ("TUF root", format!("{}, SHA-256 of the file:", at("tuf/1.root.json"))),
@@ -72,6 +80,7 @@ mod tests {
                 data: Path::new("/var/lib/chancery"),
                 database,
                 has_key_uris: missing.is_some(),
+                keeps_roots: missing.is_some(),
                 root_checksum: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
                 missing,
             };
@@ -82,6 +91,7 @@ mod tests {
             }
             assert!(text.contains("\n  Logs         rekor, rekor2, ct in "), "{text}");
             assert_eq!(text.contains("where the key URIs"), made.has_key_uris);
+            assert_eq!(text.contains("where root_key says"), made.keeps_roots);
             assert!(!text.contains("db.example.org"), "a URL may have a password: {text}");
             let serve = if missing.is_some() { 3 } else { 2 };
             let command = format!("\n  {serve}. chancery serve --config /etc/chancery/chancery.toml\n");

@@ -14,6 +14,7 @@ use crate::{
     },
     issuers::ConfiguredIssuers,
     listening::TlsFiles,
+    monitor::MonitorConfiguration,
     role::Role,
 };
 use anyhow::Context as _;
@@ -22,7 +23,7 @@ use chancery_daemon::{
     http::{Tls, TlsError},
 };
 use chancery_trust::BaseUrl;
-use std::{collections::BTreeSet, io::ErrorKind, path::Path};
+use std::{collections::BTreeSet, io::ErrorKind, path::Path, sync::Arc};
 
 /// All settings of an instance that its file decides.
 pub(crate) struct Prepared {
@@ -30,6 +31,7 @@ pub(crate) struct Prepared {
     pub(crate) addresses: Addresses,
     pub(crate) authority: AuthoritySettings,
     pub(super) events: Option<EventSettings>,
+    pub(super) monitor: Option<Arc<MonitorConfiguration>>,
     pub(super) oidc_issuer: Option<BaseUrl>,
     pub(super) operations: OperationsArguments,
     pub(super) rekor_v1: RekorV1Arguments,
@@ -60,6 +62,7 @@ impl Prepared {
             addresses: configuration.addresses()?,
             authority: configuration.authority()?.settings(ConfiguredIssuers::load(issuers)?),
             events: if has_logs { configuration.events()? } else { None },
+            monitor: if has_logs { configuration.monitor.read()? } else { None },
             oidc_issuer: configuration.oidc_issuer()?,
             operations: configuration.operations()?,
             rekor_v1: configuration.rekor_v1()?,

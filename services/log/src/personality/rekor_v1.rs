@@ -273,6 +273,12 @@ impl RekorV1 {
         self.choices.attestations.beside(self.first().store(), body).await
     }
 
+    /// Whether anything is kept beside entries, and shown.
+    #[must_use]
+    pub const fn keeps_attestations(&self) -> bool {
+        matches!(self.choices.attestations, Attestations::Kept { .. })
+    }
+
     /// Which kept statements name the digests of these terms: up to `count` pairs of a term and the SHA-256 of a statement, in no
     /// order. The database's word: the caller reads the statement.
     pub async fn attestations_about(&self, subjects: Vec<Vec<u8>>, count: u32) -> Result<Vec<(Vec<u8>, Hash)>, Error> {

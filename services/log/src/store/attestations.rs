@@ -24,4 +24,14 @@ pub trait Attestations: Send + Sync {
 
     /// The terms of what the data with this SHA-256 is about, as they are stored, in order.
     fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>>;
+
+    /// Up to `count` of them that an earlier version kept, and of which nobody has put the terms yet.
+    fn unread_attestations(&self, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>>;
+
+    /// Whether the data with this SHA-256 is one of these.
+    fn is_unread(&self, digest: Hash) -> Answer<'_, bool>;
+
+    /// Puts the terms of what one of these is about, so that it is none of them any more. Nothing changes if it is none, or
+    /// was deleted. MUST have all of it durable on stable storage when it returns, or nothing of it.
+    fn put_subjects(&self, digest: Hash, subjects: Vec<Vec<u8>>) -> Answer<'_, ()>;
 }

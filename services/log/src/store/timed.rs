@@ -179,6 +179,18 @@ impl Attestations for Timed {
     fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
         self.timed("attestation_subjects", self.store.attestation_subjects(digest))
     }
+
+    fn unread_attestations(&self, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {
+        self.timed("unread_attestations", self.store.unread_attestations(count))
+    }
+
+    fn is_unread(&self, digest: Hash) -> Answer<'_, bool> {
+        self.timed("is_unread", self.store.is_unread(digest))
+    }
+
+    fn put_subjects(&self, digest: Hash, subjects: Vec<Vec<u8>>) -> Answer<'_, ()> {
+        self.timed("put_subjects", self.store.put_subjects(digest, subjects))
+    }
 }
 
 impl Doubts for Timed {

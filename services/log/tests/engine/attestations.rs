@@ -1,7 +1,7 @@
 //! What is kept beside entries: kept before the answer, shown with the entry, never as something else. And which kinds of
 //! entries clients may add.
 
-use crate::bench::{Bench, Running};
+use crate::bench::{Bench, Database, Running};
 use crate::hooked::{Hooked, Step};
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use chancery_daemon::signer::Signer;
 use chancery_log::Access;
 use chancery_log::check::{Finding, check_attestations};
+use chancery_log::read_attestations;
 use chancery_log::reader::{Admission, Reader, Readers, RefusalKind, Refused};
 use chancery_log::rekor_v1::{Attestations, Choices, KindName, RekorV1};
 use chancery_log::store::StoreError;
@@ -129,6 +130,62 @@ async fn about_its_subjects(running: &Running) {
     running.database.execute("DELETE FROM attestation_subjects").await.unwrap();
     let missing = check_attestations(&*store).await;
     assert!(matches!(missing, Err(Finding::AttestationSubjects { digest: found }) if found == digest), "{missing:?}");
+}
+
+/// Makes of the schema what version 9 had.
+const VERSION_9: [&str; 3] = [
+    "DROP TABLE unread_attestations",
+    "DROP TABLE attestation_subjects",
+    "DELETE FROM _sqlx_migrations WHERE version > 9",
+];
+
+pub(crate) async fn statements_of_an_earlier_version_are_read_for_what_they_are_about(bench: Bench) {
+    let database = bench.open().await.unwrap();
+    let store = database.store();
+    let statement = |byte: u8| Bytes::from(format!(r#"{{"subject":[{{"digest":{{"sha256":"{byte:02x}"}}}}]}}"#));
+    let term = |byte: u8| Term::of_digest(TermKind::ArtifactDigest, "sha256", &[byte]).as_bytes().to_vec();
+    // More than are read at once, and one that is no statement.
+    let mut kept: Vec<(Bytes, Vec<Vec<u8>>)> = (0..40).map(|byte| (statement(byte), vec![term(byte)])).collect();
+    kept.push((Bytes::from_static(b"a COSE message"), Vec::new()));
+    for (data, _) in &kept {
+        store.put_attestation(sha256(data), data.clone(), Vec::new()).await.unwrap();
+    }
+    if let Database::Sqlite(_) = &database {
+        for trigger in ["attestation_subjects_go_with_it", "unread_attestations_go_with_it"] {
+            database.execute(&format!("DROP TRIGGER {trigger}")).await.unwrap();
+        }
+    }
+    for statement in VERSION_9 {
+        database.execute(statement).await.unwrap();
+    }
+    database.close().await;
+
+    let database = bench.open().await.unwrap();
+    let store = database.store();
+    let about = async |byte| store.attestations_about(vec![term(byte)], 9).await.unwrap();
+    check_attestations(&*store).await.unwrap();
+    assert_eq!(about(7).await, [], "nobody has read it yet");
+    // A server that stops after one goes on with the others.
+    let (digest, _) = store.unread_attestations(1).await.unwrap().remove(0);
+    let (_, subjects) = kept.iter().find(|(data, _)| sha256(data) == digest).unwrap();
+    for _ in 0..2 {
+        store.put_subjects(digest, subjects.clone()).await.unwrap();
+    }
+    assert!(!store.is_unread(digest).await.unwrap());
+    assert_eq!(read_attestations(&*store).await.unwrap(), 40);
+    assert_eq!(read_attestations(&*store).await.unwrap(), 0, "once");
+    for (data, subjects) in &kept {
+        assert_eq!(&store.attestation_subjects(sha256(data)).await.unwrap(), subjects);
+    }
+    assert_eq!(about(7).await, [(term(7), sha256(&statement(7)))]);
+    check_attestations(&*store).await.unwrap();
+    // What is not unread is not made of nothing.
+    store.put_subjects(sha256(&statement(7)), vec![term(99)]).await.unwrap();
+    assert_eq!(about(99).await, []);
+    database.execute("DELETE FROM attestation_subjects").await.unwrap();
+    let missing = check_attestations(&*store).await;
+    assert!(matches!(missing, Err(Finding::AttestationSubjects { .. })), "they were read: {missing:?}");
+    database.close().await;
 }
 
 pub(crate) async fn an_entry_is_acknowledged_with_what_is_beside_it(bench: Bench) {

@@ -167,6 +167,15 @@ impl Attestations for Hooked {
     fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
         self.inner.attestation_subjects(digest)
     }
+    fn unread_attestations(&self, count: u32) -> Answer<'_, Vec<(Hash, bytes::Bytes)>> {
+        self.inner.unread_attestations(count)
+    }
+    fn is_unread(&self, digest: Hash) -> Answer<'_, bool> {
+        self.inner.is_unread(digest)
+    }
+    fn put_subjects(&self, digest: Hash, subjects: Vec<Vec<u8>>) -> Answer<'_, ()> {
+        self.inner.put_subjects(digest, subjects)
+    }
 }
 
 impl Doubts for Hooked {

@@ -65,6 +65,7 @@ macro_rules! on_both_databases {
 on_both_databases! {
     attestations::what_an_entry_has_beside_it_is_kept_and_shown,
     attestations::an_entry_is_acknowledged_with_what_is_beside_it,
+    attestations::statements_of_an_earlier_version_are_read_for_what_they_are_about,
     scenarios::concurrent_entries_get_gap_free_indices_and_duplicates_get_the_first_one,
     scenarios::a_restart_goes_on_where_the_last_run_stopped,
     scenarios::batches_that_follow_each_other_share_a_stored_checkpoint,

@@ -7,7 +7,7 @@ use chancery_log::Outcome;
 const ROLES: &str = include_str!("../../../../migrations/postgres/roles.sql");
 
 /// Statements the role must be refused by privilege, before any trigger is asked.
-const FORBIDDEN: [&str; 27] = [
+const FORBIDDEN: [&str; 28] = [
     "UPDATE bundle_parts SET contents = ''",
     "DELETE FROM bundle_parts",
     "TRUNCATE bundle_parts",
@@ -31,6 +31,7 @@ const FORBIDDEN: [&str; 27] = [
     "DELETE FROM event_cursors",
     "UPDATE attestation_subjects SET subject = ''",
     "DELETE FROM attestation_subjects",
+    "INSERT INTO unread_attestations (digest) VALUES ('')",
     "UPDATE _sqlx_migrations SET version = 0",
     "ALTER TABLE bundle_parts DISABLE TRIGGER ALL",
     "DROP TRIGGER bundle_parts_are_immutable ON bundle_parts",

@@ -1,6 +1,6 @@
 //! Who signed this: every entry about a digest, with what it proves.
 //!
-//! An entry is verified by itself ([`Verifier::verify_logged`]) with the trust root of this process: its log's checkpoint
+//! An entry is verified by itself ([`Verifier::verify_found`]) with the trust root of this process: its log's checkpoint
 //! and inclusion proof, and the chain and signature of each signer. Nobody is an answer, too.
 
 use super::entry::Found;
@@ -12,11 +12,9 @@ use crate::cursor::Cursor;
 use crate::query::filters::of_digest;
 use crate::query::{Digest, Query};
 use crate::source::LogKind;
-use chancery_verify::bundle::{InclusionProof, TransparencyLogEntry};
 use chancery_verify::rekor::logged::{DigestOf, LoggedEntry};
-use chancery_verify::verifier::{VerifiedLogged, Verifier};
-use chancery_verify::{Hash, Refusal, Rejection, Step, Timestamp};
-use std::collections::BTreeMap;
+use chancery_verify::verifier::{FoundEntry, VerifiedLogged, Verifier};
+use chancery_verify::{Refusal, Rejection, Step, Timestamp};
 use std::sync::Arc;
 
 /// An entry about a digest.
@@ -68,58 +66,32 @@ pub(crate) async fn signatures(
 }
 
 fn judged(verifier: Option<&Verifier>, proven: Vec<Proven>, digest: &Digest, now: Timestamp) -> Vec<Evidence> {
-    let mut log_ids = BTreeMap::new();
     let judge = |proven: Proven| {
-        let found = &proven.found;
-        let logged = LoggedEntry::read(&found.leaf);
-        let verdict = verifier.map(|verifier| {
-            let log_id = *log_ids.entry(found.log.log_id).or_insert_with(|| log_id(verifier, &found.log));
-            verdict(verifier, log_id, &proven, logged.as_ref(), now)
-        });
+        let logged = LoggedEntry::read(&proven.found.leaf);
+        let verdict = verifier.map(|verifier| verdict(verifier, &proven, now));
         let role = logged.as_ref().map_or(Role::Named, |logged| role(logged, digest));
         Evidence { proven, logged, role, verdict }
     };
     proven.into_iter().map(judge).collect()
 }
 
-/// The id under which the trust root knows a log.
-fn log_id(verifier: &Verifier, log: &AskedLog) -> Option<Hash> {
-    let head = log.head.as_ref()?;
-    verifier.log_of_checkpoint(&head.note).map(|log| *log.log_id())
-}
-
-fn verdict(
-    verifier: &Verifier,
-    log_id: Option<Hash>,
-    proven: &Proven,
-    logged: Result<&LoggedEntry, &Rejection>,
-    now: Timestamp,
-) -> Result<VerifiedLogged, Refusal> {
-    let refuse = |rejection| Refusal::new(rejection, Step::LogEntry);
-    let logged = logged.map_err(|rejection| refuse(*rejection))?;
-    let log_id = log_id.ok_or_else(|| refuse(Rejection::LogUnknown))?;
-    verifier.verify_logged(&entry(proven, logged, log_id), now)
-}
-
-/// The entry as the verifier takes it. Its time is what the log states: the log has not promised it here.
-fn entry(Proven { found, hashes }: &Proven, logged: &LoggedEntry, log_id: Hash) -> TransparencyLogEntry {
+/// Verifies an entry, with the statement beside it if it was found by that. Its time is what the log states: the log has not
+/// promised it here.
+fn verdict(verifier: &Verifier, Proven { found, hashes }: &Proven, now: Timestamp) -> Result<VerifiedLogged, Refusal> {
     let Found { log, index, time, leaf, .. } = found;
-    TransparencyLogEntry {
-        log_index: *index,
-        log_id,
-        kind: logged.kind.clone(),
-        version: logged.version.clone(),
-        integrated_time: *time,
+    let head = log.head.as_ref().ok_or(Refusal::new(Rejection::CheckpointMissing, Step::LogEntry))?;
+    let entry = FoundEntry {
+        leaf,
+        index: *index,
+        hashes,
+        tree_size: head.tree.size,
+        root_hash: head.tree.root,
+        checkpoint: &head.note,
+        recorded: *time,
         promise: None,
-        proof: log.head.as_ref().map(|head| InclusionProof {
-            log_index: *index,
-            tree_size: head.tree.size,
-            root_hash: head.tree.root,
-            hashes: hashes.clone(),
-            checkpoint: Some(head.note.clone()),
-        }),
-        body: Some(leaf.to_vec()),
-    }
+        attestation: found.statement(),
+    };
+    verifier.verify_found(&entry, now)
 }
 
 fn role(logged: &LoggedEntry, digest: &Digest) -> Role {

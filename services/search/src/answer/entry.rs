@@ -62,7 +62,7 @@ impl Found {
         let SourceEntry { leaf, extra, timestamp_ms } = entry;
         let time = timestamp_ms.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp::from_millis);
         let leaf_hash = merkle::leaf_hash(&leaf);
-        let Traits { terms, logged } = Traits::of(log.kind, (&leaf, &extra), &leaf_hash, time);
+        let Traits { terms, logged } = Traits::of(log.kind, (&leaf, &extra), &leaf_hash, None, time);
         Self { log, index, time, leaf, extra, leaf_hash, statement: None, terms, logged }
     }
 
@@ -71,7 +71,7 @@ impl Found {
         if attestation_hash(&self.leaf) != Some(hash::sha256(&statement)) {
             return;
         }
-        if let Ok(entry) = parsed(self.log.kind, &self.leaf, &self.extra, Some(&statement)) {
+        if let Ok(entry) = parsed(self.log.kind, &self.leaf, &self.extra, Some(statement.as_ref())) {
             self.terms = entry.terms().into_iter().collect();
             self.statement = Some(statement);
         }
@@ -79,7 +79,12 @@ impl Found {
 
     /// What is shown of it. The error says why it cannot be parsed.
     pub(crate) fn summary(&self) -> Result<Summary, Rejection> {
-        parsed(self.log.kind, &self.leaf, &self.extra, self.statement.as_ref()).map(|entry| entry.summary())
+        parsed(self.log.kind, &self.leaf, &self.extra, self.statement()).map(|entry| entry.summary())
+    }
+
+    /// The statement that is kept beside it, if it was needed. Its hash is the one in the entry.
+    pub(crate) fn statement(&self) -> Option<&[u8]> {
+        self.statement.as_deref()
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -98,9 +103,17 @@ impl Found {
 }
 
 impl Traits {
-    /// Of an entry with this leaf, and what is kept beside it, that the log took at `time`.
-    pub(crate) fn of(kind: LogKind, (leaf, extra): (&[u8], &[u8]), leaf_hash: &Hash, time: Option<Timestamp>) -> Self {
-        let (terms, validity) = match parsed(kind, leaf, extra, None) {
+    /// Of an entry with this leaf, and what is in the log beside it, that the log took at `time`. What a server keeps beside it
+    /// counts only if it is a statement.
+    pub(crate) fn of(
+        kind: LogKind,
+        (leaf, extra): (&[u8], &[u8]),
+        leaf_hash: &Hash,
+        statement: Option<&[u8]>,
+        time: Option<Timestamp>,
+    ) -> Self {
+        let parsed = parsed(kind, leaf, extra, statement).or_else(|_| parsed(kind, leaf, extra, None));
+        let (terms, validity) = match parsed {
             Ok(entry) => (entry.terms().into_iter().collect(), entry.validity()),
             // An entry that cannot be parsed is found by its hash alone.
             Err(_) => (vec![terms::of_leaf_hash(leaf_hash)], None),
@@ -114,7 +127,7 @@ pub(crate) fn parsed(
     kind: LogKind,
     leaf: &[u8],
     extra: &[u8],
-    statement: Option<&Bytes>,
+    statement: Option<&[u8]>,
 ) -> Result<terms::Entry, Rejection> {
     let entry = match kind {
         LogKind::Rekor => terms::Entry::of_rekor(leaf),

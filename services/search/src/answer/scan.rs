@@ -26,6 +26,9 @@ const COUNTED: u64 = 10_000;
 /// Postings of another condition among the candidates of a batch. With more it takes nothing away.
 const MAX_EXCLUDING: usize = 4096;
 
+/// Entries that cost as much as a statement beside one: it has up to 100 KiB, or what the operator says.
+const READS_OF_STATEMENT: usize = 16;
+
 /// Entries that one answer may still read.
 #[derive(Debug)]
 pub(crate) struct Reads(usize);
@@ -128,12 +131,14 @@ impl Scan {
             let batch = wanted.clamp(1, MAX_BATCH).min(reads.0);
             let candidates = self.candidates(index, query, batch).await?;
             let mut entries = entry::read(&self.log, &candidates).await?;
-            if self.widened.is_some() {
+            let statements = if self.widened.is_some() {
                 let is_answer = |found: &Found| query.is_met_by(&found.terms, found.logged);
-                statements::complete(&self.log, &mut entries, is_answer).await?;
-            }
+                statements::complete(&self.log, &mut entries, is_answer).await?
+            } else {
+                0
+            };
             // At least one, so that a search without answers ends as well.
-            reads.take(entries.len().max(1));
+            reads.take(entries.len().max(1).saturating_add(statements.saturating_mul(READS_OF_STATEMENT)));
             self.found.extend(entries.into_iter().filter(|found| query.is_met_by(&found.terms, found.logged)));
         }
         Ok(())

@@ -3,6 +3,8 @@
 //! A kept statement may be deleted, so the index has nothing of it. It has the hash, which is in the entry. So a digest that is asked
 //! for leads to the statements that name it, and their hashes lead to entries. As everywhere, the entry decides: the statement is
 //! read, its hash is compared with the one in the entry, and its digests must meet the condition. One that was deleted leads nowhere.
+//! A predicate type leads nowhere either, because very many statements have the same: every entry that another condition leads to,
+//! or that may have a statement at all, is looked at with its statement.
 
 use super::AskError;
 use super::entry::Found;
@@ -16,16 +18,32 @@ use std::collections::BTreeMap;
 /// Statements that one question may lead to, in one log.
 const MAX_STATEMENTS: usize = 512;
 
-/// The conditions as the index can meet them: with the hashes of the statements that name their digests. `None` if there is no such
-/// statement, so that the conditions are as they were.
+/// Kinds of entries beside which statements are kept.
+const KINDS: [&str; 2] = ["dsse", "intoto"];
+
+/// The conditions as the index can meet them: with the hashes of the statements that name their digests, and, where only a
+/// statement can meet one, with the kinds of entries that have statements. `None` if the conditions are as they were.
 pub(super) async fn widened(log: &AskedLog, conditions: &[Condition]) -> Result<Option<Vec<Condition>>, AskError> {
-    if log.kind != LogKind::Rekor {
+    if log.kind != LogKind::Rekor || !log.source.keeps_statements() {
         return Ok(None);
     }
+    let statements = naming(log, conditions).await?;
+    if statements.is_empty() && !conditions.iter().any(is_of_statements) {
+        return Ok(None);
+    }
+    let widen = |condition: &Condition| {
+        if is_of_statements(condition) { beside_entries() } else { with(condition, &statements) }
+    };
+    Ok(Some(conditions.iter().map(widen).collect()))
+}
+
+/// For each digest that is asked for the hashes of the statements that name it.
+async fn naming(log: &AskedLog, conditions: &[Condition]) -> Result<BTreeMap<Vec<u8>, Vec<Term>>, AskError> {
+    let mut statements: BTreeMap<Vec<u8>, Vec<Term>> = BTreeMap::new();
     let digests = conditions.iter().flat_map(|condition| &condition.exact).filter(|term| is_named(term.kind()));
     let asked: Vec<Vec<u8>> = digests.map(|term| term.as_bytes().to_vec()).collect();
     if asked.is_empty() {
-        return Ok(None);
+        return Ok(statements);
     }
     let limit = MAX_STATEMENTS.max(asked.len());
     let count = u32::try_from(limit.saturating_add(1)).unwrap_or(u32::MAX);
@@ -35,15 +53,21 @@ pub(super) async fn widened(log: &AskedLog, conditions: &[Condition]) -> Result<
             format!("more than {limit} kept statements name it; ask for the hash of one of them (attestation)");
         return Err(Unusable::new("digest", reason).into());
     }
-    if found.is_empty() {
-        return Ok(None);
-    }
-    let mut statements: BTreeMap<Vec<u8>, Vec<Term>> = BTreeMap::new();
     for (term, hash) in found {
         let hash = Term::of_digest(TermKind::AttestationDigest, HashAlgorithm::Sha256.name(), &hash);
         statements.entry(term).or_default().push(hash);
     }
-    Ok(Some(conditions.iter().map(|condition| with(condition, &statements)).collect()))
+    Ok(statements)
+}
+
+/// Whether no entry meets it by itself. The index then has nothing to look for: very many statements have one type.
+fn is_of_statements(condition: &Condition) -> bool {
+    condition.exact.iter().chain(&condition.prefixes).all(|term| term.kind() == TermKind::PredicateType)
+}
+
+/// Holds for every entry that may have a statement beside it.
+fn beside_entries() -> Condition {
+    Condition::one_of(KINDS.into_iter().filter_map(|kind| Term::of_text(TermKind::EntryKind, kind)).collect())
 }
 
 /// Whether statements name digests of this kind.
@@ -59,22 +83,24 @@ fn with(condition: &Condition, statements: &BTreeMap<Vec<u8>, Vec<Term>>) -> Con
     condition
 }
 
-/// Adds to each entry the statement that is kept beside it, where the entry alone is no answer.
+/// Adds to each entry the statement that is kept beside it, where the entry alone is no answer. Returns how many were read.
 pub(super) async fn complete(
     log: &AskedLog,
     entries: &mut [Found],
     is_answer: impl Fn(&Found) -> bool,
-) -> Result<(), AskError> {
+) -> Result<usize, AskError> {
+    let mut read = 0;
     for found in entries {
         if is_answer(found) {
             continue;
         }
         let statement = log.source.statement(&found.leaf).await?;
+        read += usize::from(statement.is_some());
         if let Some(statement) = statement {
             found.attest(statement);
         }
     }
-    Ok(())
+    Ok(read)
 }
 
 #[cfg(test)]
@@ -93,5 +119,17 @@ mod tests {
         assert_eq!(with(&other, &known), other);
         let both = Condition::one_of(vec![subject, statement]);
         assert_eq!(with(&both, &known), both);
+    }
+
+    #[test]
+    fn a_predicate_type_is_met_by_statements_alone() {
+        let term = |kind, text| Term::of_text(kind, text).unwrap();
+        let types = vec![term(TermKind::PredicateType, "https://slsa.dev/provenance/v1")];
+        assert!(is_of_statements(&Condition::one_of(types.clone())));
+        assert!(is_of_statements(&Condition { exact: Vec::new(), prefixes: types }));
+        assert!(!is_of_statements(&Condition::one_of(vec![term(TermKind::Identity, "a@b.test")])));
+        let kind = |kind| [term(TermKind::EntryKind, kind)];
+        let holds = ["dsse", "intoto", "hashedrekord"].map(|name| beside_entries().holds(&kind(name)));
+        assert_eq!(holds, [true, true, false]);
     }
 }

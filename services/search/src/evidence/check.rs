@@ -5,7 +5,7 @@
 //! 1. A log of the trust root signed each checkpoint. The newest one of a log extends each older one of it. No log is there
 //!    under two names.
 //! 2. Each entry is in the tree of a checkpoint of its log, at its place. Its time is the one that the log signed, where the
-//!    log signs one.
+//!    log signs one. Each statement has the hash that an entry states.
 //! 3. The first answer is the question of the manifest. Each entry that an answer names is there, and meets its question.
 //!    Each entry that is there is named. No answer says that more of a log was searched than the log has.
 //! 4. Each entry is judged by itself: promise, chain, SCTs and signature, or the authority that issued the certificate. A
@@ -16,23 +16,21 @@
 
 use super::case::Case;
 use super::certificates;
-use super::documents::{self, Answered, Consistency, Decoded, Entry, Place};
+use super::documents::{self, Answered, Consistency, Entry, Place};
 use super::fault::Fault;
 use super::judgement::{Head, Read};
 use super::member::Member;
+use super::question::Question;
 use super::report::{Issued, LogReport, Report, Signature};
-use crate::answer::entry::Traits;
-use crate::query::Query;
-use crate::query::parameters::Parameters;
 use crate::source::LogKind;
 use chancery_verify::hash::sha256;
 use chancery_verify::merkle::{TreeHead, leaf_hash, verify_consistency, verify_inclusion};
+use chancery_verify::rekor::attestation_hash;
 use chancery_verify::trust_root::{Section, TrustRoot};
 use chancery_verify::verifier::Verifier;
 use chancery_verify::{Hash, Timestamp, entries, leaves};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use url::form_urlencoded;
 
 /// A log of a case.
 struct Log {
@@ -57,6 +55,7 @@ pub fn check(case: &Case, verifier: &Verifier, now: Timestamp) -> Result<Report,
     let logs = logs(case, verifier, now)?;
     // (2)
     let mut entries = read_entries(case, &logs)?;
+    attestations(case, &entries)?;
     // (3)
     let complete_to = answers(case, &logs, &mut entries)?;
     report.logs = logs
@@ -132,11 +131,32 @@ fn read_entries<'a>(case: &'a Case, logs: &'a BTreeMap<&'a str, Log>) -> Result<
             .map_err(|rejection| Fault::of(name, format!("it is not in its log at this place: {rejection}")))?;
         let place = Place { log: log_name.to_owned(), index };
         let kind = kind(head);
-        let read = Read { member: name, place: place.clone(), kind, head, decoded, leaf_hash, is_answer: false };
+        let attestation = attestation_hash(&decoded.leaf).map(hex::encode);
+        let attestation = attestation.and_then(|sha256| case.member(Member::Attestation(&sha256)));
+        let attestation = attestation.filter(|_| kind == LogKind::Rekor);
+        let read =
+            Read { member: name, place: place.clone(), kind, head, decoded, attestation, leaf_hash, is_answer: false };
         read.verify_time()?;
         entries.insert(place, read);
     }
     Ok(entries)
+}
+
+/// Checks that each statement has the hash in its name, and that an entry has this hash.
+fn attestations(case: &Case, entries: &Entries<'_>) -> Result<(), Fault> {
+    let of_signatures = entries.values().filter(|read| read.kind == LogKind::Rekor);
+    let named: BTreeSet<Hash> = of_signatures.filter_map(|read| attestation_hash(&read.decoded.leaf)).collect();
+    for (member, name, contents) in case.members() {
+        let Member::Attestation(fingerprint) = member else { continue };
+        let computed = sha256(contents);
+        if hex::encode(computed) != fingerprint {
+            return Err(Fault::of(name, "it does not have the hash in its name"));
+        }
+        if !named.contains(&computed) {
+            return Err(Fault::of(name, "no entry of the case has the hash of this statement"));
+        }
+    }
+    Ok(())
 }
 
 fn kind(head: &Head) -> LogKind {
@@ -182,7 +202,7 @@ fn verify_answer(
     logs: &BTreeMap<&str, Log>,
     entries: &Entries<'_>,
 ) -> Result<(), Fault> {
-    let query = query(name, &answer.question)?;
+    let question = Question::of_member(name, &answer.question)?;
     let is_in_order = |ordered: bool| {
         if ordered { Ok(()) } else { Err(Fault::of(name, "it names something twice, or not in order")) }
     };
@@ -204,26 +224,12 @@ fn verify_answer(
         let read =
             read.ok_or_else(|| Fault::of(name, format!("it names entry {index} of {log}, which is not there")))?;
         let is_searched = answer.complete_to.iter().any(|searched| searched.log == *log && *index < searched.size);
-        let Decoded { leaf, extra, time, .. } = &read.decoded;
-        let Traits { terms, logged } = Traits::of(read.kind, (leaf, extra), &read.leaf_hash, *time);
-        let is_of_log = query.logs.is_empty() || query.logs.contains(log);
-        let is_met = query.is_met_by(&terms, logged) && is_of_log && query.indices.contains(index);
+        let is_met = question.is_met_by(place, &read.traits());
         if !is_searched || !is_met {
             return Err(Fault::of(name, format!("entry {index} of {log} is no answer to its question")));
         }
     }
     Ok(())
-}
-
-/// Reads a question as a server does.
-fn query(name: &str, question: &[(String, String)]) -> Result<Query, Fault> {
-    let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(question).finish();
-    let read = || {
-        let mut parameters = Parameters::parse(&text)?;
-        let query = Query::read(&mut parameters, None)?;
-        parameters.finish().map(|()| query)
-    };
-    read().map_err(|unusable| Fault::of(name, format!("its question cannot be read: {unusable}")))
 }
 
 /// Finds for each signature the entries of certificate logs with its certificate, and the other way round.

@@ -27,6 +27,10 @@ pub struct Entry {
     /// The promise of Rekor v1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promise: Option<Promise>,
+    /// Whether the server was asked for the promise of a log of Rekor v1 and gave none: the log is in quarantine, or is followed
+    /// from elsewhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub promise_withheld: bool,
 }
 
 /// A promise of Rekor v1.
@@ -92,6 +96,7 @@ pub(super) struct Decoded {
     pub(super) leaf: Vec<u8>,
     pub(super) extra: Vec<u8>,
     pub(super) promise: Option<DecodedPromise>,
+    pub(super) promise_withheld: bool,
 }
 
 /// A promise with its bytes.
@@ -116,6 +121,9 @@ impl Entry {
                 signature: bytes(member, &promise.signature)?,
             })
         });
+        if self.promise.is_some() && self.promise_withheld {
+            return Err(Fault::of(member, "it has a promise and says that there is none"));
+        }
         Ok(Decoded {
             time: time.transpose()?,
             tree_size: self.tree_size,
@@ -123,6 +131,7 @@ impl Entry {
             leaf: bytes(member, &self.leaf)?,
             extra: bytes(member, &self.extra)?,
             promise: promise.transpose()?,
+            promise_withheld: self.promise_withheld,
         })
     }
 }

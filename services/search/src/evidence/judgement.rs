@@ -4,14 +4,18 @@ use super::certificates;
 use super::documents::{Decoded, Place};
 use super::fault::Fault;
 use super::report::{Issued, Signature, Verdict};
-use crate::answer::entry::parsed;
+use crate::answer::entry::{Traits, parsed};
 use crate::source::LogKind;
-use chancery_verify::rekor::logged::LoggedEntry;
+use chancery_verify::rekor::verify_readable;
 use chancery_verify::sct::MerkleTreeLeaf;
+use chancery_verify::terms::Summary;
 use chancery_verify::verifier::{
     Attribution, FoundEntry, FoundPromise, IssuedEntry, VerifiedHead, VerifiedLogged, VerifiedTime, Verifier,
 };
-use chancery_verify::{Hash, Refusal, Step, Timestamp};
+use chancery_verify::{Hash, Refusal, Rejection, Step, Timestamp};
+
+/// What is noted of an entry without a promise.
+const WITHHELD: &str = "the server was asked for the promise of the log when the case was packed, and gave none";
 
 /// A tree head of a log, with its signed note.
 pub(super) struct Head {
@@ -27,6 +31,8 @@ pub(super) struct Read<'a> {
     pub(super) kind: LogKind,
     pub(super) head: &'a Head,
     pub(super) decoded: Decoded,
+    /// What the case has of what the log keeps beside it. Its hash is the one in the entry.
+    pub(super) attestation: Option<&'a [u8]>,
     pub(super) leaf_hash: Hash,
     /// Whether it is an answer to the question of the case.
     pub(super) is_answer: bool,
@@ -50,7 +56,7 @@ impl Read<'_> {
 
     /// The signatures of an entry of a log of signatures.
     pub(super) fn signatures(&self, verifier: &Verifier, now: Timestamp) -> Result<Vec<Signature>, Fault> {
-        if let Err(rejection) = LoggedEntry::read(&self.decoded.leaf) {
+        if let Err(rejection) = verify_readable(&self.decoded.leaf) {
             let refusal = Some(Refusal::new(rejection, Step::LogEntry));
             return Ok(vec![Signature { verdict: Verdict::Unread, refusal, ..self.signature() }]);
         }
@@ -74,29 +80,32 @@ impl Read<'_> {
                 integrated_time: promise.integrated_time,
                 signature: &promise.signature,
             }),
+            attestation: self.attestation,
         }
     }
 
     fn judged(&self, verified: &VerifiedLogged, signature: &Result<Attribution, Refusal>) -> Signature {
         let proven = verified.time.as_ref().map(VerifiedTime::time);
-        let base = Signature {
-            time: proven.or(self.decoded.time).map(Timestamp::rfc3339_millis),
-            time_is_proven: proven.is_some(),
-            warnings: verified.warnings.clone(),
-            ..self.signature()
-        };
+        let mut base = self.signature();
+        base.time = proven.or(self.decoded.time).map(Timestamp::rfc3339_millis);
+        base.time_is_proven = proven.is_some();
+        base.warnings.extend_from_slice(&verified.warnings);
         match signature {
-            Err(refusal) => Signature { refusal: Some(refusal.clone()), ..base },
-            Ok(Attribution { signer, authority, scts, over_digest, undated, .. }) => Signature {
-                verdict: match (over_digest, undated) {
-                    (None, _) => Verdict::Logged,
-                    (Some(_), Some(_)) => Verdict::Undated,
-                    (Some(_), None) => Verdict::Verified,
+            Err(refusal) => {
+                let is_unread = matches!(refusal.rejection(), Rejection::EntryUnverifiable { .. });
+                let verdict = if is_unread { Verdict::Unread } else { Verdict::Refused };
+                Signature { verdict, refusal: Some(refusal.clone()), ..base }
+            }
+            Ok(attribution) => Signature {
+                verdict: match (attribution.is_verified(), attribution.undated) {
+                    (false, _) => Verdict::Logged,
+                    (true, Some(_)) => Verdict::Undated,
+                    (true, None) => Verdict::Verified,
                 },
-                certificate_validity: *undated,
-                signer: Some(signer.clone()),
-                authority: authority.clone(),
-                scts: scts.clone(),
+                certificate_validity: attribution.undated,
+                signer: Some(attribution.signer.clone()),
+                authority: attribution.authority.clone(),
+                scts: attribution.scts.clone(),
                 ..base
             },
         }
@@ -108,7 +117,7 @@ impl Read<'_> {
             place: self.place.clone(),
             is_answer: self.is_answer,
             verdict: Verdict::Refused,
-            summary: parsed(self.kind, &self.decoded.leaf, &self.decoded.extra, None).ok().map(|entry| entry.summary()),
+            summary: self.summary(),
             time: self.decoded.time.map(Timestamp::rfc3339_millis),
             time_is_proven: false,
             certificate_validity: None,
@@ -117,8 +126,20 @@ impl Read<'_> {
             scts: Vec::new(),
             certificate_logged_in: Vec::new(),
             refusal: None,
-            warnings: Vec::new(),
+            warnings: if self.decoded.promise_withheld { vec![WITHHELD.to_owned()] } else { Vec::new() },
         }
+    }
+
+    /// What decides whether it is an answer.
+    pub(super) fn traits(&self) -> Traits {
+        let Decoded { leaf, extra, time, .. } = &self.decoded;
+        Traits::of(self.kind, (leaf, extra), &self.leaf_hash, self.attestation, *time)
+    }
+
+    /// What it says of itself, with its statement if the case has that.
+    fn summary(&self) -> Option<Summary> {
+        let read = |statement| parsed(self.kind, &self.decoded.leaf, &self.decoded.extra, statement);
+        read(self.attestation).or_else(|_| read(None)).ok().map(|entry| entry.summary())
     }
 
     /// The certificate of an entry of a certificate log.

@@ -20,6 +20,8 @@ pub enum Member<'a> {
     Entry(&'a str, u64),
     /// A certificate, by its SHA-256 in hexadecimal.
     Certificate(&'a str),
+    /// A statement of which an entry has the hash, by its SHA-256 in hexadecimal.
+    Attestation(&'a str),
     /// The trust files of now.
     TrustedRoot,
     /// Earlier ones, by their SHA-256 in hexadecimal.
@@ -59,6 +61,7 @@ impl<'a> Member<'a> {
             [Some("audit.jsonl"), None, ..] => Self::Audit,
             [Some("answers"), Some(file), None, _] => Self::Answer(number(file, ".json")?),
             [Some("certificates"), Some(file), None, _] => Self::Certificate(hash(file, ".pem")?),
+            [Some("attestations"), Some(file), None, _] => Self::Attestation(hash(file, ".json")?),
             [Some("trust"), Some("trusted_root.json"), None, _] => Self::TrustedRoot,
             [Some("trust"), Some("roots"), Some(file), None] => Self::FormerRoot(hash(file, ".json")?),
             [Some("trust"), Some("tuf"), Some(file), None] => match number(file, ".root.json") {
@@ -113,6 +116,7 @@ impl fmt::Display for Member<'_> {
             Self::Consistency(log, size) => write!(f, "logs/{log}/consistency/{size}.json"),
             Self::Entry(log, index) => write!(f, "logs/{log}/entries/{index}.json"),
             Self::Certificate(sha256) => write!(f, "certificates/{sha256}.pem"),
+            Self::Attestation(sha256) => write!(f, "attestations/{sha256}.json"),
             Self::TrustedRoot => f.write_str("trust/trusted_root.json"),
             Self::FormerRoot(sha256) => write!(f, "trust/roots/{sha256}.json"),
             Self::Tuf(version, role) => write!(f, "trust/tuf/{version}.{}.json", role.name()),
@@ -135,6 +139,7 @@ mod tests {
             Member::Consistency("rekor-2", 7),
             Member::Entry("ct", u64::MAX),
             Member::Certificate(&hash),
+            Member::Attestation(&hash),
             Member::TrustedRoot,
             Member::FormerRoot(&hash),
             Member::Tuf(1, TufRole::Root),
@@ -166,6 +171,7 @@ mod tests {
             "logs/rekor/entries/1.json/2",
             "logs/rekor/entries/1.JSON",
             "certificates/ab.pem",
+            "attestations/ab.json",
             "trust/tuf/1.snapshot.json",
             "trust/tuf/root.json",
             "etc/passwd",

@@ -58,7 +58,7 @@ pub struct LogReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The log has the entry, and everything holds, the signature over the digest as well.
+    /// The log has the entry, and everything holds, the signature over the digest or the statement as well.
     Verified,
     /// The log has the entry, and everything holds that is in it. The signature is over an envelope, which is not.
     Logged,
@@ -67,7 +67,7 @@ pub enum Verdict {
     Undated,
     /// The log has the entry, and a check of its signer failed.
     Refused,
-    /// The log has the entry, of a kind whose signatures this program does not verify.
+    /// The log has the entry, which lacks what its signature is over, or is of a kind that this program does not know.
     Unread,
 }
 

@@ -13,7 +13,7 @@ use axum::{Extension, Json};
 use chancery_daemon::http::RequestId;
 use chancery_verify::pem;
 use chancery_verify::rekor::logged::{LoggedEntry, LoggedSigner};
-use chancery_verify::verifier::Undated;
+use chancery_verify::verifier::{Attribution, Undated};
 use chancery_verify::{Refusal, Rejection, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -41,11 +41,12 @@ pub(super) struct Answer {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ArtifactSignature")]
 struct Signature {
-    /// Whether everything holds that the entry proves by itself: `verified`, `refused`, or `unjudged` if this server has no
-    /// trust root. `undated` if everything holds but the log does not tell when: that the certificate was used while it was
-    /// valid is not established.
+    /// Whether everything holds that the entry proves by itself: `verified`; `unread` if the entry does not have what its
+    /// signature is over, so that nothing can be said; `undated` if everything holds but the log does not tell when, so that it
+    /// is not established that the certificate was used while it was valid; `refused`; or `unjudged` if this server has no
+    /// trust root.
     verdict: &'static str,
-    /// Why it is refused.
+    /// Why it is refused, or cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<Refused>,
     /// The signer as it was verified: the certificate's identity, issuer and claims, or the key. Missing unless it is
@@ -58,8 +59,9 @@ struct Signature {
     /// The validity of the certificate, if the signature is undated.
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_validity: Option<Validity>,
-    /// Whether the signature over the digest was verified here. If not, it is over an envelope that the log had at hand and
-    /// the entry has not: the log verified it when it took the entry.
+    /// Whether the signature was verified here: over the digest, or, if the log keeps the statement that names the digest,
+    /// over its envelope. If not, it is over an envelope that the log had at hand and the entry has not: the log verified it
+    /// when it took the entry.
     #[serde(rename = "signature_verified")]
     is_verified: bool,
     /// Times at which certificate logs promised to log the certificate (RFC 3339).
@@ -142,7 +144,9 @@ async fn answer(asking: &Asking, digest: &str, query: &str) -> Result<Response, 
 
 /// A signature for each signer of an entry; one without a signer, if the entry cannot be read.
 fn signatures_of(evidence: &Evidence) -> Vec<Signature> {
-    let count = evidence.logged.as_ref().map_or(0, |logged| logged.signatures.len()).max(1);
+    let named = evidence.logged.as_ref().map_or(0, |logged| logged.signatures.len());
+    let judged = evidence.verdict.as_ref().and_then(|verdict| verdict.as_ref().ok());
+    let count = named.max(judged.map_or(0, |verified| verified.signatures.len())).max(1);
     (0..count).map(|number| signature(evidence, number)).collect()
 }
 
@@ -159,6 +163,9 @@ fn signature(evidence: &Evidence, number: usize) -> Signature {
         Some(Ok(verified)) => match verified.signatures.get(number) {
             Some(Ok(attribution)) if attribution.undated.is_some() => ("undated", Some(attribution), None),
             Some(Ok(attribution)) => ("verified", Some(attribution), None),
+            Some(Err(refusal)) if matches!(refusal.rejection(), Rejection::EntryUnverifiable { .. }) => {
+                ("unread", None, Some(Refused::of(refusal)))
+            }
             Some(Err(refusal)) => ("refused", None, Some(Refused::of(refusal))),
             None => ("refused", None, Some(Refused::unsigned())),
         },
@@ -174,7 +181,7 @@ fn signature(evidence: &Evidence, number: usize) -> Signature {
             Role::Named => "named",
         },
         certificate_validity: established.and_then(|attribution| attribution.undated.as_ref()).map(Validity::of),
-        is_verified: established.is_some_and(|attribution| attribution.over_digest.is_some()),
+        is_verified: established.is_some_and(Attribution::is_verified),
         sct_times: scts.iter().map(|sct| sct.time).map(Timestamp::rfc3339_millis).collect(),
         certificate,
         key,

@@ -12,6 +12,7 @@ mod mutations;
 
 use cases::{LOG, NOW, SCENE, Scene, VERIFIER};
 use chancery_search::evidence::{Case, CompleteTo, Draft, Fault, Member, Place, Promise, Report, Verdict, check};
+use chancery_verify::hash::sha256;
 use chancery_verify::trust_root::TrustRoot;
 use chancery_verify::verifier::{Options, Verifier};
 use mutations::{Numbers, mutate};
@@ -93,6 +94,16 @@ fn a_promise_is_verified_and_so_is_its_time() {
     // The time of the entry in seconds.
     let time = chancery_verify::Timestamp::parse_rfc3339("2026-11-21T07:00:00Z").unwrap();
     refused(&promised(time.seconds()), "signedEntryTimestamp");
+    let withheld = |promise: Option<Promise>| {
+        changed(|scene| {
+            scene.entries[0].promise_withheld = true;
+            scene.entries[0].promise = promise;
+        })
+    };
+    refused(&withheld(Some(promise(time.seconds()))), "says that there is none");
+    let report = checked(&withheld(None)).expect("it is sound");
+    let noted: Vec<usize> = report.signatures.iter().map(|signature| signature.warnings.len()).collect();
+    assert_eq!(noted, [1, 0], "{:?}", report.signatures);
 }
 
 #[test]
@@ -147,9 +158,12 @@ fn answers_are_about_what_is_there() {
 
 #[test]
 fn what_is_beside_the_entries_is_about_them() {
-    let hash = "ab".repeat(32);
+    let (hash, of_braces) = ("ab".repeat(32), hex::encode(sha256(b"{}")));
     for (case, expected) in [
         (with(Member::Certificate(&hash), b""), "no entry of the case has this certificate"),
+        (with(Member::Attestation(&hash), b"{}"), "attestations/ab"),
+        (with(Member::Attestation(&hash), b"{}"), "it does not have the hash in its name"),
+        (with(Member::Attestation(&of_braces), b"{}"), "no entry of the case has the hash of this statement"),
         (with(Member::TrustedRoot, b"{}"), "trust/trusted_root.json: "),
         (with(Member::FormerRoot(&hash), b"{}"), "trust/roots/"),
         (with(Member::Audit, b"{\"event\":\"issued\",\"fingerprint\":\"ab\"}\n"), "line 1 is about no certificate"),

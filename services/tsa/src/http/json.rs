@@ -45,8 +45,9 @@ pub(super) fn to_der(body: &[u8]) -> Result<Vec<u8>, Error> {
         let weak = ["sha1", "md5"].contains(&name.as_str());
         Error::Request(if weak { Rejection::TimestampHashWeak } else { Rejection::TimestampHash })
     })?;
+    // Line ends do not count, as in Go, in which Sigstore's authority is written.
     let digest = STANDARD
-        .decode(&asked.artifact_hash)
+        .decode(asked.artifact_hash.replace(['\r', '\n'], ""))
         .map_err(|_| Error::Malformed { reason: "the hash of the artifact is not base64" })?;
     if digest.len() != hash.size_bytes() {
         return Err(Error::Request(Rejection::DigestLength));

@@ -97,6 +97,13 @@ impl<'a> SignedData<'a> {
         self.signers.iter().try_for_each(|signer| signer.verify(content, &self.certificates))
     }
 
+    /// The key (SPKI) of each signer whose certificate is in it.
+    pub(super) fn signer_keys(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.signers
+            .iter()
+            .filter_map(|signer| self.certificates.iter().find(|known| signer.is(known)).map(|known| known.spki))
+    }
+
     /// The first certificate, which must be that of the only signer.
     ///
     /// Upstream logs the first certificate, whoever the signer is. So a stranger could have an entry made in the name of

@@ -6,11 +6,12 @@
 mod cbor;
 
 use super::{non_empty, required};
+use crate::hash::sha256;
 use crate::key::KeyKind;
 use crate::rekor::dsse::CanonicalHash;
 use crate::rekor::verifier::Verifier;
 use crate::rekor::{Admission, EntryKind, base64_decode, parse_spec};
-use crate::{HashAlgorithm, Rejection};
+use crate::{Hash, HashAlgorithm, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cbor::{Item, Reader};
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,22 @@ pub(super) fn admit(spec: &str) -> Result<Admission, Rejection> {
         public_key: STANDARD.encode(verifier.canonical_pem),
     })?;
     Ok(Admission { body, attestation: Some(bytes) })
+}
+
+/// The SHA-256 of the payload that the key of an entry has signed, in the message that the log keeps beside it. The hash of
+/// the message is the one in the entry.
+///
+/// An entry does not say whether the signature is also over data beside the message. So one that does not verify says
+/// nothing.
+pub(super) fn verified(spec: &str, message: Option<&[u8]>) -> Result<Hash, Rejection> {
+    let spec: Spec<'_> = parse_spec(spec)?;
+    let key = base64_decode(required(spec.public_key.as_deref(), "publicKey")?)?;
+    let unverifiable = |missing| Rejection::EntryUnverifiable { missing };
+    let bytes = message.ok_or(unverifiable("it is over the message, of which only hashes are logged"))?;
+    let message = Message::parse(bytes)?;
+    let beside = "it may also be over data beside the message, which is not logged";
+    message.verify(&Verifier::parse(&key)?, &[]).map_err(|_| unverifiable(beside))?;
+    Ok(sha256(message.payload))
 }
 
 /// A message. Its signature is not verified.

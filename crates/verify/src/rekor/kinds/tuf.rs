@@ -1,6 +1,7 @@
 //! `tuf` 0.0.1: metadata of a TUF repository, with the root whose keys have signed it. Both are logged.
 
 use super::CanonicalContent;
+use super::signed::Signed;
 use crate::Rejection;
 use crate::rekor::pki::tuf::{Metadata, Root};
 use crate::rekor::{Body, EntryKind, base64_decode, parse_spec};
@@ -46,18 +47,29 @@ struct CanonicalSpec<'a> {
 /// Checks a proposal and returns its body: (1) no field is missing and both files parse, (2) the root is signed by its
 /// own keys, (3) the metadata is signed by the keys of its role in this root.
 pub(super) fn admit(spec: &str) -> Result<Body, Rejection> {
-    let spec: Spec = parse_spec(spec)?;
-    // (1)
-    let metadata = File::content(spec.metadata, "metadata", "metadata.metadata.content")?;
-    let root = File::content(spec.root, "root", "root.root.content")?;
-    let (metadata, root) = (read(metadata)?, read(root)?);
-    // (2)
-    let root = Root::of(root)?;
+    // (1), (2)
+    let (metadata, root) = files(spec)?;
     // (3)
-    root.verify(&metadata)?;
+    root.signers(&metadata)?;
     EntryKind::Tuf.body(&CanonicalSpec {
         metadata: CanonicalContent::of(metadata.canonical().as_bytes()),
         root: CanonicalContent::of(root.canonical().as_bytes()),
         spec_version: root.spec_version(),
     })
+}
+
+/// The files of a proposal or of an entry, the root of which is signed by its own keys.
+fn files(spec: &str) -> Result<(Metadata, Root), Rejection> {
+    let spec: Spec = parse_spec(spec)?;
+    let metadata = File::content(spec.metadata, "metadata", "metadata.metadata.content")?;
+    let root = File::content(spec.root, "root", "root.root.content")?;
+    let (metadata, root) = (read(metadata)?, read(root)?);
+    Ok((metadata, Root::of(root)?))
+}
+
+/// The keys of the root that have signed the metadata of an entry.
+pub(super) fn signers(spec: &str) -> Result<Signed, Rejection> {
+    let (metadata, root) = files(spec)?;
+    let keys = root.signers(&metadata)?;
+    Ok(Signed::new(metadata.message(), keys))
 }

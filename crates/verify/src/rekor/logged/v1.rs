@@ -203,6 +203,40 @@ pub(super) fn intoto_v002(spec: &str) -> Result<Parts, Rejection> {
     })
 }
 
+#[derive(Deserialize)]
+struct Rekord<'a> {
+    #[serde(borrow)]
+    data: Data<'a>,
+    #[serde(borrow)]
+    signature: RekordSignature<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RekordSignature<'a> {
+    format: KeyFormat,
+    #[serde(borrow)]
+    content: Cow<'a, str>,
+    #[serde(borrow)]
+    public_key: Key<'a>,
+}
+
+/// A `rekord` with a key of X.509, which signs the SHA-256 of the artifact.
+pub(super) fn rekord(spec: &str) -> Result<Parts, Rejection> {
+    let Rekord { data, signature } = parse_spec(spec)?;
+    if signature.format != KeyFormat::X509 {
+        return Err(Rejection::EntryKind);
+    }
+    let content = base64_decode(&signature.content).map_err(malformed("signature"))?;
+    let signer = signer(&signature.public_key.content)?;
+    Ok(Parts {
+        digest_of: DigestOf::Signed,
+        digest: data.hash.read()?,
+        payload_type: None,
+        signatures: vec![LoggedSignature { signature: Some(content), signer }],
+    })
+}
+
 /// A signed artifact of `rekord` or `jar`.
 #[derive(Deserialize)]
 struct Artifact<'a> {

@@ -78,6 +78,11 @@ impl Metadata {
     pub(in crate::rekor) fn canonical(&self) -> &str {
         &self.canonical
     }
+
+    /// What is signed.
+    pub(in crate::rekor) fn message(&self) -> &[u8] {
+        self.message.as_bytes()
+    }
 }
 
 impl Signature {
@@ -132,7 +137,7 @@ impl Root {
             return Err(refused("its root is not one"));
         }
         let root = Self { metadata, keys, roles };
-        root.verify(&root.metadata)?;
+        root.signers(&root.metadata)?;
         Ok(root)
     }
 
@@ -145,9 +150,9 @@ impl Root {
         self.metadata.signed.get("spec_version").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Checks that enough keys of its role have signed metadata. Further signatures are not looked at, and need not
-    /// verify.
-    pub(in crate::rekor) fn verify(&self, metadata: &Metadata) -> Result<(), Rejection> {
+    /// The keys (SPKI) of its role that have signed metadata, of which there must be enough. Signatures by others are not
+    /// looked at, and need not verify.
+    pub(in crate::rekor) fn signers(&self, metadata: &Metadata) -> Result<Vec<&[u8]>, Rejection> {
         let role = self.roles.get(&metadata.role).filter(|_| ROLES.contains(&metadata.role.as_str()));
         let role = role.ok_or(refused("its type is no role of the root"))?;
         let mut signers = BTreeSet::new();
@@ -164,7 +169,7 @@ impl Root {
         if signers.len() < role.threshold {
             return Err(refused("fewer keys have signed it than its root requires"));
         }
-        Ok(())
+        Ok(signers.into_iter().collect())
     }
 }
 

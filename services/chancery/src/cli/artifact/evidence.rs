@@ -1,13 +1,15 @@
-//! What a server has about a digest: entries with their proofs, and the promises of Rekor v1. Nothing of it is verified here.
+//! What a server has about a digest: entries with their proofs, and what Rekor v1 has beside them. Nothing of it is verified
+//! here.
 
-use super::super::search::server::{AskError, Server, not_understood};
+use super::super::search::{
+    beside::{Beside, Promise, beside},
+    server::{AskError, Server, not_understood},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::{Hash, HashAlgorithm, Timestamp};
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// Where Rekor v1 has its entries.
-const ENTRIES: &str = "/api/v1/log/entries";
 /// Pages that are read: with more entries the artifact was signed by very many.
 const MAX_PAGES: usize = 64;
 
@@ -34,13 +36,8 @@ pub(super) struct Entry {
     pub(super) recorded: Option<Timestamp>,
     /// What Rekor v1 promises.
     pub(super) promise: Option<Promise>,
-}
-
-/// A promise of Rekor v1, and what it is about.
-pub(in crate::cli) struct Promise {
-    pub(in crate::cli) log_index: u64,
-    pub(in crate::cli) integrated_time: Timestamp,
-    pub(in crate::cli) signature: Vec<u8>,
+    /// The payload that Rekor v1 keeps beside it.
+    pub(super) attestation: Option<Vec<u8>>,
 }
 
 #[derive(Deserialize)]
@@ -91,21 +88,6 @@ pub(in crate::cli) struct Checkpoint {
     pub(in crate::cli) note: String,
 }
 
-/// An entry of Rekor v1.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LogEntry {
-    integrated_time: u64,
-    log_index: u64,
-    verification: Verification,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Verification {
-    signed_entry_timestamp: Option<String>,
-}
-
 /// Asks for every entry about a digest.
 pub(super) async fn gather(server: &Server, algorithm: HashAlgorithm, digest: &[u8]) -> Result<Evidence, AskError> {
     let path = format!("/api/artifacts/{}:{}", algorithm.name(), hex::encode(digest));
@@ -113,11 +95,12 @@ pub(super) async fn gather(server: &Server, algorithm: HashAlgorithm, digest: &[
     let (mut entries, mut seen) = (Vec::new(), BTreeSet::new());
     for _ in 0..MAX_PAGES {
         let answer: Answer = server.json(&path, &parameters).await?;
-        for Signature { entry } in answer.signatures {
-            // An entry with several signers is there several times.
-            if seen.insert((entry.log.clone(), entry.index)) {
-                entries.push(opened(server, entry, &answer.complete_to).await?);
-            }
+        let shown = answer.signatures.into_iter().map(|signature| signature.entry);
+        // An entry with several signers is there several times.
+        let shown: Vec<Shown> = shown.filter(|entry| seen.insert((entry.log.clone(), entry.index))).collect();
+        let ids: Vec<String> = shown.iter().map(|entry| entry.id.clone()).collect();
+        for (entry, beside) in shown.into_iter().zip(beside(server, &ids).await?) {
+            entries.push(opened(entry, beside.unwrap_or_default(), &answer.complete_to)?);
         }
         let Some(cursor) = answer.cursor else {
             let complete_to = answer.complete_to.into_iter().map(|log| (log.log, log.size)).collect();
@@ -128,7 +111,7 @@ pub(super) async fn gather(server: &Server, algorithm: HashAlgorithm, digest: &[
     Err(AskError::Unanswered(format!("there are more than {} entries about this", entries.len())))
 }
 
-async fn opened(server: &Server, shown: Shown, complete_to: &[CompleteTo]) -> Result<Entry, AskError> {
+fn opened(shown: Shown, beside: Beside, complete_to: &[CompleteTo]) -> Result<Entry, AskError> {
     let log = complete_to.iter().find(|log| log.log == shown.log).and_then(|log| log.checkpoint.as_ref());
     let (Some(proof), Some(checkpoint)) = (&shown.proof, log) else { return Err(not_understood()) };
     let hashes = proof.hashes.iter().map(|text| hash(text)).collect::<Option<Vec<Hash>>>();
@@ -137,7 +120,8 @@ async fn opened(server: &Server, shown: Shown, complete_to: &[CompleteTo]) -> Re
         return Err(not_understood());
     };
     Ok(Entry {
-        promise: promise(server, &shown.id).await,
+        promise: beside.promise,
+        attestation: beside.attestation,
         recorded: shown.time.as_deref().and_then(Timestamp::bounds_rfc3339).map(|(millis, _)| millis),
         log: shown.log,
         index: shown.index,
@@ -147,17 +131,6 @@ async fn opened(server: &Server, shown: Shown, complete_to: &[CompleteTo]) -> Re
         root_hash,
         checkpoint: checkpoint.note.clone(),
     })
-}
-
-/// The promise of an entry of Rekor v1, whose id has 80 digits. Without it no time is proven, and nothing else is lost.
-pub(in crate::cli) async fn promise(server: &Server, id: &str) -> Option<Promise> {
-    if id.len() != 80 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let entries: BTreeMap<String, LogEntry> = server.json(&format!("{ENTRIES}/{id}"), &[]).await.ok()?;
-    let LogEntry { integrated_time, log_index, verification } = entries.into_values().next()?;
-    let signature = STANDARD.decode(verification.signed_entry_timestamp?).ok()?;
-    Some(Promise { log_index, integrated_time: Timestamp::from_seconds(integrated_time), signature })
 }
 
 fn hash(text: &str) -> Option<Hash> {

@@ -1,11 +1,10 @@
 //! What came out, as text for people, as JSON for programs, and as exit code.
 
-use super::evidence::Entry;
+use super::{evidence::Entry, verdict::Established};
 use chancery_verify::{
-    HashAlgorithm, Refusal, Timestamp,
-    verifier::{
-        Attribution, Signer, Undated, VerifiedAuthority, VerifiedEntry, VerifiedLogged, VerifiedSct, VerifiedTime,
-    },
+    HashAlgorithm, Refusal, Rejection, Timestamp,
+    terms::DigestRole,
+    verifier::{Attribution, Signer, Undated, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime},
 };
 use serde::Serialize;
 use std::{
@@ -20,13 +19,13 @@ const JSON_VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Status {
-    /// At least one signature over its digest is verified.
+    /// At least one signature over its digest is verified, or one of a statement that names it.
     Signed,
     /// The server shows no entry about it.
     Nobody,
     /// Every entry about it is refused.
     Refused,
-    /// No answer, or only entries that do not prove enough without their bundle: no time, or no signature over a digest.
+    /// No answer, or only entries that do not have what their signature is over, or whose log does not tell when.
     Undecided,
 }
 
@@ -34,13 +33,17 @@ enum Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Verdict {
-    /// Everything holds, the signature over the digest as well.
+    /// Everything holds, the signature over the digest or the statement as well.
     Verified,
     /// Everything holds that is in the entry. The signature is over an envelope, which is not.
     Logged,
-    /// Everything holds, the signature over the digest as well, and nothing tells when it was made. That the certificate was
-    /// used while it was valid is not established.
+    /// Everything holds, the signature as well, and nothing tells when it was made. That the certificate was used while it was
+    /// valid is not established.
     Undated,
+    /// The log has the entry, which does not have what its signature is over.
+    Unread,
+    /// A timestamp of the artifact is verified. It says nothing of a signer.
+    Timestamped,
     /// A check failed.
     Refused,
 }
@@ -52,6 +55,12 @@ struct Signature {
     /// The server's name of the log.
     log: String,
     index: u64,
+    /// `signed`; `payload` if the digest is that of a signed payload or envelope; `subject` if a statement names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    /// Type of that statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predicate_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     signer: Option<Signer>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +124,7 @@ impl Outcome {
     }
 
     /// Adds what an entry proves.
-    pub(super) fn add(&mut self, entry: &Entry, verdict: Result<VerifiedLogged, Refusal>) {
+    pub(super) fn add(&mut self, entry: &Entry, verdict: Result<Established, Refusal>) {
         let refused = |refusal| Signature {
             verdict: Verdict::Refused,
             refusal: Some(refusal),
@@ -124,11 +133,19 @@ impl Outcome {
         };
         match verdict {
             Err(refusal) => self.signatures.push(refused(refusal)),
-            Ok(verified) => {
+            Ok(Established { role, predicate_type, verified }) => {
                 for signature in verified.signatures {
                     self.signatures.push(match signature {
+                        Err(refusal) if matches!(refusal.rejection(), Rejection::EntryUnverifiable { .. }) => {
+                            Signature {
+                                refusal: Some(refusal),
+                                ..Signature::unread(entry, &verified.entry, verified.time.as_ref())
+                            }
+                        }
                         Err(refusal) => refused(refusal),
                         Ok(attribution) => Signature {
+                            role: Some(role_name(role)),
+                            predicate_type: predicate_type.clone(),
                             warnings: verified.warnings.clone(),
                             ..Signature::of(entry, attribution, &verified.entry, verified.time.as_ref())
                         },
@@ -153,20 +170,35 @@ impl Outcome {
     /// The answer, once everything was added.
     pub(super) fn decided(mut self) -> Self {
         let has = |verdict| self.signatures.iter().any(|signature| signature.verdict == verdict);
-        let (status, reason) = if has(Verdict::Verified) {
-            (Status::Signed, None)
-        } else if has(Verdict::Undated) {
-            let reason = "it is signed, but the log does not tell when, so it is not established that a certificate was used \
-                          while it was valid; verify the bundle, which has a timestamp, with chancery verify blob";
-            (Status::Undecided, Some(reason))
-        } else if has(Verdict::Logged) {
-            let reason = "only attestations are logged, which cannot be verified by a digest; verify the bundle with \
-                          chancery verify attestation";
-            (Status::Undecided, Some(reason))
-        } else if has(Verdict::Refused) {
-            (Status::Refused, Some("no entry about it is verified"))
-        } else {
-            (Status::Nobody, Some("the server shows no entry about it"))
+        // What proves most comes first.
+        let verdicts = [
+            Verdict::Verified,
+            Verdict::Undated,
+            Verdict::Logged,
+            Verdict::Unread,
+            Verdict::Refused,
+            Verdict::Timestamped,
+        ];
+        let (status, reason) = match verdicts.into_iter().find(|verdict| has(*verdict)) {
+            Some(Verdict::Verified) => (Status::Signed, None),
+            Some(Verdict::Undated) => {
+                let reason = "it is signed, but the log does not tell when, so it is not established that a certificate was used \
+                              while it was valid; verify the bundle, which has a timestamp, with chancery verify blob";
+                (Status::Undecided, Some(reason))
+            }
+            Some(Verdict::Logged) => {
+                let reason = "only attestations are logged, which cannot be verified without their statements, and the server \
+                              shows none; verify the bundle with chancery verify attestation";
+                (Status::Undecided, Some(reason))
+            }
+            Some(Verdict::Unread) => {
+                (Status::Undecided, Some("only entries are logged that do not have what their signatures are over"))
+            }
+            Some(Verdict::Refused) => (Status::Refused, Some("no entry about it is verified")),
+            Some(Verdict::Timestamped) => {
+                (Status::Nobody, Some("only timestamps of it are logged, which do not say who signed it"))
+            }
+            None => (Status::Nobody, Some("the server shows no entry about it")),
         };
         (self.status, self.reason) = (status, reason.map(str::to_owned));
         self
@@ -218,6 +250,8 @@ impl Signature {
             verdict: Verdict::Refused,
             log: entry.log.clone(),
             index: entry.index,
+            role: None,
+            predicate_type: None,
             signer: None,
             authority: None,
             scts: Vec::new(),
@@ -231,19 +265,28 @@ impl Signature {
     }
 
     fn of(entry: &Entry, attribution: Attribution, held: &VerifiedEntry, time: Option<&VerifiedTime>) -> Self {
-        let proven = time.map(VerifiedTime::time);
         Self {
-            verdict: match (&attribution.over_digest, &attribution.undated) {
-                (None, _) => Verdict::Logged,
-                (Some(_), Some(_)) => Verdict::Undated,
-                (Some(_), None) => Verdict::Verified,
+            verdict: match (attribution.is_verified(), held.kind == TIMESTAMP, attribution.undated) {
+                (false, ..) => Verdict::Logged,
+                (true, true, _) => Verdict::Timestamped,
+                (true, false, Some(_)) => Verdict::Undated,
+                (true, false, None) => Verdict::Verified,
             },
             certificate_validity: attribution.undated,
-            time: proven.or(entry.recorded).map(Timestamp::rfc3339_millis),
-            time_is_proven: proven.is_some(),
             signer: Some(attribution.signer),
             authority: attribution.authority,
             scts: attribution.scts,
+            ..Self::unread(entry, held, time)
+        }
+    }
+
+    /// Nothing is known of its signer.
+    fn unread(entry: &Entry, held: &VerifiedEntry, time: Option<&VerifiedTime>) -> Self {
+        let proven = time.map(VerifiedTime::time);
+        Self {
+            verdict: Verdict::Unread,
+            time: proven.or(entry.recorded).map(Timestamp::rfc3339_millis),
+            time_is_proven: proven.is_some(),
             entry: Some(held.clone()),
             ..Self::at(entry)
         }
@@ -251,22 +294,44 @@ impl Signature {
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let place = format!("{} {}", escaped(&self.log), self.index);
+        if let (Verdict::Unread, Some(refusal)) = (self.verdict, &self.refusal) {
+            return writeln!(out, "           in the log, not verified: {place}: {}: {refusal}", refusal.code());
+        }
         if let Some(refusal) = &self.refusal {
             return writeln!(out, "           passed over: {place}: {}: {refusal}", refusal.code());
         }
         let signer = self.signer.as_ref().map(whole).unwrap_or_default();
         let when = when(self.time.as_deref(), self.time_is_proven, self.certificate_validity.as_ref());
-        let what = match self.verdict {
-            Verdict::Verified => "signed by",
-            Verdict::Undated => "signed at some time by",
-            Verdict::Logged | Verdict::Refused => "an attestation is logged of",
+        let what = match (self.verdict, self.role) {
+            (Verdict::Verified, Some(SUBJECT)) => "named in a statement by",
+            (Verdict::Verified, _) => "signed by",
+            (Verdict::Undated, Some(SUBJECT)) => "named in a statement, signed at some time by",
+            (Verdict::Undated, _) => "signed at some time by",
+            (Verdict::Timestamped, _) => "a timestamp is logged, signed by",
+            (Verdict::Logged | Verdict::Unread | Verdict::Refused, _) => "an attestation is logged of",
         };
         let log = self.entry.as_ref().map(|entry| entry.url.as_str()).unwrap_or_default();
         writeln!(out, "           {what} {signer}, {when}, in {log} ({place})")?;
+        if let Some(predicate_type) = &self.predicate_type {
+            writeln!(out, "             a statement of type {}", escaped(predicate_type))?;
+        }
         for warning in &self.warnings {
             writeln!(out, "             note: {warning}")?;
         }
         Ok(())
+    }
+}
+
+/// The kind of entries of timestamps.
+const TIMESTAMP: &str = "rfc3161";
+/// The role of a digest that a statement names.
+const SUBJECT: &str = "subject";
+
+const fn role_name(role: DigestRole) -> &'static str {
+    match role {
+        DigestRole::Artifact => "signed",
+        DigestRole::Attestation => "payload",
+        DigestRole::Subject => SUBJECT,
     }
 }
 

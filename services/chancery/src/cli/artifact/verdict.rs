@@ -3,34 +3,51 @@
 use super::evidence::Entry;
 use chancery_verify::{
     HashAlgorithm, Refusal, Rejection, Step, Timestamp,
-    rekor::logged::{DigestOf, LoggedEntry},
+    hash::sha256,
+    rekor::attestation_hash,
+    terms::{self, DigestRole},
     verifier::{FoundEntry, FoundPromise, VerifiedLogged, Verifier},
 };
 
-/// Verifies an entry, and that it is about this digest.
+/// What was established about an entry.
+pub(super) struct Established {
+    /// What the digest is for it.
+    pub(super) role: DigestRole,
+    /// Type of the statement that names the digest.
+    pub(super) predicate_type: Option<String>,
+    pub(super) verified: VerifiedLogged,
+}
+
+/// Verifies an entry, and that it is about this digest: by itself, or by the statement whose hash it has.
 pub(super) fn of(
     verifier: &Verifier,
     entry: &Entry,
     (algorithm, digest): (HashAlgorithm, &[u8]),
     now: Timestamp,
-) -> Result<VerifiedLogged, Refusal> {
+) -> Result<Established, Refusal> {
     let refuse = |rejection| Refusal::new(rejection, Step::LogEntry);
-    let logged = LoggedEntry::read(&entry.leaf).map_err(refuse)?;
-    let is_about = logged.digest.0 == algorithm && logged.digest.1 == digest;
-    if !is_about {
-        // It may be a subject of the entry's statement, which is not in the entry.
-        let field = match logged.digest_of {
-            DigestOf::Signed => "hash",
-            DigestOf::Payload => "payloadHash",
-        };
-        return Err(refuse(Rejection::EntryMismatch { field }));
+    let stated = attestation_hash(&entry.leaf);
+    let field = if stated.is_some() { "payloadHash" } else { "hash" };
+    let mismatch = refuse(Rejection::EntryMismatch { field });
+    if entry.attestation.as_ref().is_some_and(|payload| stated != Some(sha256(payload))) {
+        return Err(mismatch);
     }
+    let read = terms::Entry::of_rekor(&entry.leaf).map_err(refuse)?;
+    // A payload that is no statement has no subjects.
+    let attested = entry.attestation.as_ref().and_then(|payload| read.clone().attested(payload).ok());
+    let read = attested.unwrap_or(read);
+    let role = read.role_of(algorithm.name(), digest).ok_or(mismatch)?;
+    let verified = verifier.verify_found(&found(entry), now)?;
+    Ok(Established { role, predicate_type: read.predicate_type().map(str::to_owned), verified })
+}
+
+fn found(entry: &Entry) -> FoundEntry<'_> {
     let promise = entry.promise.as_ref().map(|promise| FoundPromise {
         log_index: promise.log_index,
         integrated_time: promise.integrated_time,
         signature: &promise.signature,
     });
-    let found = FoundEntry {
+    FoundEntry {
         leaf: &entry.leaf,
         index: entry.index,
         hashes: &entry.hashes,
@@ -39,6 +56,6 @@ pub(super) fn of(
         checkpoint: &entry.checkpoint,
         recorded: entry.recorded,
         promise,
-    };
-    verifier.verify_found(&found, now)
+        attestation: entry.attestation.as_deref(),
+    }
 }

@@ -1,13 +1,16 @@
 //! Asks a server for entries and for everything that proves them. Nothing of it is verified here.
 
 use super::super::{
-    artifact::evidence::{CompleteTo as Searched, Shown, promise},
-    search::server::{AskError, Server, not_understood},
+    artifact::evidence::{CompleteTo as Searched, Shown},
+    search::{
+        beside::{Beside, beside},
+        server::{AskError, Server, not_understood},
+    },
 };
 use super::{Failure, history};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_search::evidence::{
-    Answered, CompleteTo, Consistency, Draft, Entry, Member, Place, Promise, pem_with_chain,
+    Answered, CompleteTo, Consistency, Draft, Entry, Member, Place, Promise, Question, pem_with_chain,
 };
 use chancery_verify::{
     hash::sha256,
@@ -47,6 +50,8 @@ struct Extends {
 #[derive(Default)]
 struct Gathered {
     entries: BTreeMap<Place, Entry>,
+    /// Statements that were needed, by their SHA-256 in hexadecimal.
+    attestations: BTreeMap<String, Vec<u8>>,
     answers: Vec<Answered>,
     /// For each log its checkpoints by the sizes of their trees.
     checkpoints: BTreeMap<String, BTreeMap<u64, String>>,
@@ -75,6 +80,7 @@ pub(super) async fn gather(server: &Server, question: &[(String, String)], root:
 impl Gathered {
     /// Asks one question, page by page.
     async fn ask(&mut self, server: &Server, question: Vec<(String, String)>) -> Result<(), Failure> {
+        let meant = Question::read(&question).map_err(AskError::Refused)?;
         let mut answer = Answered { question: question.clone(), entries: Vec::new(), complete_to: Vec::new() };
         let fixed = [("proof", "1".to_owned()), ("limit", PAGE.to_string())];
         let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value));
@@ -87,8 +93,14 @@ impl Gathered {
             let page: Page = server.json("/api/search", &parameters).await?;
             empty_pages = if page.entries.is_empty() { empty_pages + 1 } else { 0 };
             self.searched(&mut answer, &page.complete_to);
+            let ids = self.unknown_ids(&page);
+            let mut besides: BTreeMap<String, Beside> = BTreeMap::new();
+            for (id, beside) in ids.iter().zip(beside(server, &ids).await?) {
+                besides.extend(beside.map(|beside| (id.clone(), beside)));
+            }
             for shown in page.entries {
-                answer.entries.push(self.entry(server, shown, &page.complete_to).await?);
+                let beside = besides.remove(&shown.id);
+                answer.entries.push(self.entry(shown, beside, &page.complete_to, &meant)?);
             }
             if self.entries.len() > MAX_ENTRIES || empty_pages > MAX_EMPTY_PAGES {
                 let reason = format!("a case has at most {MAX_ENTRIES} entries; ask for a shorter period");
@@ -122,30 +134,51 @@ impl Gathered {
         }
     }
 
-    /// Keeps an entry, unless it is there. Its proof leads to the checkpoint of its page.
-    async fn entry(&mut self, server: &Server, shown: Shown, searched: &[Searched]) -> Result<Place, Failure> {
+    /// Ids of the entries of a page that were not shown before, in logs of signatures.
+    fn unknown_ids(&self, page: &Page) -> Vec<String> {
+        let is_unknown = |shown: &&Shown| {
+            let place = Place { log: shown.log.clone(), index: shown.index };
+            !self.certificate_logs.contains(&shown.log) && !self.entries.contains_key(&place)
+        };
+        page.entries.iter().filter(is_unknown).map(|shown| shown.id.clone()).collect()
+    }
+
+    /// Keeps an entry, unless it is there. Its proof leads to the checkpoint of its page. `beside` is what a log of Rekor v1
+    /// has beside it: of that the promise is kept, and the statement if the entry is no answer without it.
+    fn entry(
+        &mut self,
+        shown: Shown,
+        beside: Option<Beside>,
+        searched: &[Searched],
+        question: &Question,
+    ) -> Result<Place, Failure> {
         let place = Place { log: shown.log, index: shown.index };
         if self.entries.contains_key(&place) {
             return Ok(place);
         }
         let log = searched.iter().find(|log| log.log == place.log);
         let checkpoint = log.and_then(|log| log.checkpoint.as_ref());
-        let (Some(log), Some(checkpoint), Some(proof)) = (log, checkpoint, shown.proof) else {
+        let (Some(checkpoint), Some(proof)) = (checkpoint, shown.proof) else {
             return Err(not_understood().into());
         };
-        let promise = if log.holds == CERTIFICATES { None } else { promise(server, &shown.id).await };
+        let is_asked = beside.is_some();
+        let Beside { promise, attestation } = beside.unwrap_or_default();
         let entry = Entry {
             time: shown.time,
             tree_size: checkpoint.tree_size,
             hashes: proof.hashes,
             leaf: proof.leaf,
             extra: proof.extra,
+            promise_withheld: is_asked && promise.is_none(),
             promise: promise.map(|promise| Promise {
                 log_index: promise.log_index,
                 integrated_time: promise.integrated_time.seconds(),
                 signature: STANDARD.encode(promise.signature),
             }),
         };
+        if let Some(statement) = attestation.filter(|_| question.needs_statement(&place, &entry)) {
+            self.attestations.insert(hex::encode(sha256(&statement)), statement);
+        }
         self.entries.insert(place.clone(), entry);
         Ok(place)
     }
@@ -173,6 +206,9 @@ impl Gathered {
                     draft.add(Member::Certificate(&fingerprint), pem_with_chain(&der, root).into_bytes());
                 }
             }
+        }
+        for (fingerprint, statement) in &self.attestations {
+            draft.add(Member::Attestation(fingerprint), statement.clone());
         }
         for (log, checkpoints) in &self.checkpoints {
             let Some((newest, note)) = checkpoints.last_key_value() else { continue };

@@ -159,7 +159,9 @@ fn write_signature(signature: &Signature, out: &mut impl Write) -> io::Result<()
         let what = if signature.verdict == Verdict::Unread { "not verified" } else { "refused" };
         return writeln!(out, "  {place}: in the log, its signature {what}: {}: {refusal}", refusal.code());
     }
+    let is_timestamp = signature.summary.as_ref().is_some_and(|summary| summary.kind == "rfc3161");
     let what = match signature.verdict {
+        Verdict::Verified if is_timestamp => "in a timestamp signed by",
         Verdict::Verified => "signed by",
         Verdict::Undated => "signed at some time by",
         Verdict::Logged | Verdict::Refused | Verdict::Unread => "an attestation is logged of",
@@ -225,7 +227,7 @@ fn not_established(report: &Report, history: Option<&History>) -> Vec<String> {
         "that its certificate is in a certificate log; only the SCTs promise it",
     );
     let unread = report.signatures.iter().filter(|signature| signature.verdict == Verdict::Unread).count();
-    add(unread, "who signed; this program does not verify signatures of such entries");
+    add(unread, "who signed; the log has the entry, and the entry does not have what its signature is over");
     if report.audit_lines > 0 {
         sentences.push("the lines of the audit log; they are the CA's word".to_owned());
     }

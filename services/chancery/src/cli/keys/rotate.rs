@@ -1,5 +1,6 @@
 //! `chancery keys rotate`: the steps from one key to the next, while the server answers.
 
+mod certificates;
 mod stage;
 
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     rotation::{Progress, RingFiles, Role},
 };
 use anyhow::{Context as _, ensure};
+pub(super) use certificates::organization;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf;
 use chancery_verify::Timestamp;
@@ -37,6 +39,7 @@ use std::{
   chancery keys rotate ca --data ./chancery-dev activate
   chancery keys rotate ca --data ./chancery-dev retire
   chancery keys rotate ca stage --key 'awskms:///alias/ca-2?region=eu-central-1'
+  chancery keys rotate ca stage --root-key 'awskms:///alias/ca-root?region=eu-central-1'
   chancery keys rotate ca retire --end 2026-11-21T07:00:00Z
   chancery keys rotate tsa --data ./chancery-dev stage
   chancery keys rotate ct --data ./chancery-dev stage
@@ -95,7 +98,7 @@ struct RotatedTuf {
     /// Data directory of the instance
     #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
     data: PathBuf,
-    /// Use the P-256 key at this URI instead of a new key in the data directory
+    /// Use the P-256 key at this URI instead of a new key beside the old one
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     key: Option<String>,
 }
@@ -196,7 +199,7 @@ impl RotatedTuf {
 }
 
 /// Waits until the server has taken the step, and prints that.
-async fn await_step(
+pub(super) async fn await_step(
     generation: Generation<'_>,
     wait: Duration,
     done: impl Fn(&Progress) -> bool,
@@ -208,7 +211,7 @@ async fn await_step(
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(text: &str) -> anyhow::Result<()> {
+pub(super) fn say(text: &str) -> anyhow::Result<()> {
     writeln!(io::stdout().lock(), "{text}").context("cannot write to standard output")
 }
 

@@ -232,13 +232,11 @@ async fn stay(
     let trees = Trees { url, arguments: log, logs: logs.clone(), trusted, keys, fetcher, left_out, interval };
     let task = index.follow();
     let served = async {
-        match arguments.listen {
-            Some(address) => answers.serve(address, index.clone(), arguments.json).await,
-            None => {
-                signals.received().await;
-                Ok(())
-            }
+        if let Some(address) = arguments.listen {
+            return answers.serve(address, index.clone(), arguments.json).await;
         }
+        signals.received().await;
+        Ok(())
     };
     let done = tokio::select! {
         served = served => served.map_err(Failure::from),

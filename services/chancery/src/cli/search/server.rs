@@ -144,7 +144,8 @@ impl Server {
                 if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                     told = format!("{told}; {ADVICE}");
                 }
-                Err(if status.is_client_error() { AskError::Refused(told) } else { AskError::Unanswered(told) })
+                let is_refused = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+                Err(if is_refused { AskError::Refused(told) } else { AskError::Unanswered(told) })
             }
         }
     }

@@ -1,16 +1,21 @@
 //! `chancery trust rotate`: another key for a role.
 
 use super::{Data, RoleName};
-use crate::instance;
+use crate::{instance, one_role};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
     clock::{Clock as _, SystemClock},
+    random::SystemRandom,
     signer::Signer,
 };
 use chancery_trust::tuf::{Role, RoleKeys};
 use chancery_verify::key::KeyKind;
 use clap::Args;
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Replace the key of a TUF role
 ///
@@ -28,7 +33,7 @@ pub(super) struct Arguments {
     /// Replace the key of this role
     #[arg(long, value_name = "ROLE")]
     role: RoleName,
-    /// Use the P-256 key at this URI instead of a new key in the data directory
+    /// Use the P-256 key at this URI instead of a new key beside the old one
     #[arg(long, value_name = "URI", value_parser = instance::key_uri)]
     key: Option<String>,
 }
@@ -47,17 +52,22 @@ pub(super) async fn rotate(of: &Data, role: Role, key: Option<&str>) -> anyhow::
         "{threshold} keys must sign for the {role} role; replace them with: chancery trust metadata export --role root"
     );
     let version = repository.metadata(Role::Root).version + 1;
+    let old = repository.root().role(role).clone();
+    let beside = if key.is_none() { beside_old(data, role, &old, version)? } else { None };
     let (signer, place) = if let Some(uri) = key {
         let signer = chancery_keys::open(&uri.parse()?).await.context("the new key cannot be used")?;
         (signer, uri.to_owned())
+    } else if let Some(uri) = &beside {
+        let made = chancery_keys::open_or_create(&uri.parse()?, KeyKind::P256, &SystemRandom).await;
+        (made.with_context(|| format!("cannot make the key {uri}"))?, uri.clone())
     } else {
         let path = data.join(format!("keys/tuf-{role}-{version}.pem"));
         (Signer::open_or_create(&path, KeyKind::P256)?, path.display().to_string())
     };
     let keys = RoleKeys::new(&[signer.public_key().clone()], 1)?;
-    let old = repository.root().role(role).clone();
     ensure!(old != keys, "{place} is already the {role} key; give another one with --key");
-    if let Some(uri) = key {
+    one_role::verify_new(data, &format!("tuf-{role}"), signer.public_key())?;
+    if let Some(uri) = key.or(beside.as_deref()) {
         instance::use_key(data, role, uri)?;
     }
     let repository = publisher.replace_keys(role, keys, SystemClock.now()).await?;
@@ -71,4 +81,16 @@ pub(super) async fn rotate(of: &Data, role: Role, key: Option<&str>) -> anyhow::
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// URI of the next key, beside the old one and kept as that is; `None` where the old one is in the data directory, or is nowhere
+/// that the server knows.
+fn beside_old(data: &Path, role: Role, old: &RoleKeys, version: u64) -> anyhow::Result<Option<String>> {
+    let is_old =
+        |path: &PathBuf| Signer::open(path).is_ok_and(|key| old.keys.values().any(|known| known == key.public_key()));
+    if instance::key_files(data, role).iter().any(is_old) {
+        return Ok(None);
+    }
+    let uris = instance::key_uris(data, role)?;
+    Ok(uris.last().map(|uri| chancery_keys::successor(uri, version)).transpose()?)
 }

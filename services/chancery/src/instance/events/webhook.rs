@@ -18,7 +18,7 @@ use url::Url;
 /// Time limit for a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 /// Connections are kept this long between requests.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// A receiver at a URL.
 pub(crate) struct Webhook {

@@ -15,6 +15,7 @@ fn generation(number: u64, state: State) -> Generation {
         activated_seconds: None,
         ends_seconds: None,
         url: None,
+        root: None,
     }
 }
 
@@ -92,6 +93,19 @@ fn what_was_staged_by_mistake_is_given_up_and_its_number_never_used_again() {
     assert_eq!(ring.abandon(Role::Ca), Ok(2));
     assert_eq!(ring.abandon(Role::Ca), Err(Refusal::Nothing { state: "staged" }));
     assert_eq!(ring.next_number(Role::Ca), Ok(3));
+}
+
+#[test]
+fn where_the_root_is_stays_with_its_generation() {
+    let mut ring = first();
+    let roots = [Root::Uri("file:/a.pem".to_owned()), Root::Imported];
+    for (number, root) in (2..).zip(roots) {
+        ring.stage(Role::Ca, Generation { root: Some(root), ..generation(number, State::Abandoned) });
+    }
+    let text = serde_json::to_string(&ring).unwrap();
+    assert_eq!(serde_json::from_str::<Ring>(&text).unwrap(), ring);
+    assert!(text.contains(r#""root":{"uri":"file:/a.pem"}"#) && text.contains(r#""root":"imported""#), "{text}");
+    assert_eq!(text.matches("root").count(), 2, "the first one's is not written: {text}");
 }
 
 #[test]

@@ -50,6 +50,31 @@ async fn list(connections: &Connections, after: &[u8], count: u32) -> Result<Vec
     Ok(select.bind(after).bind(i64::from(count)).fetch_all(connections).await?)
 }
 
+async fn unread(connections: &Connections, count: u32) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    let select = sqlx::query_as(
+        "/* unread_attestations */ SELECT digest, data FROM unread_attestations JOIN attestations USING (digest) LIMIT $1",
+    );
+    Ok(select.bind(i64::from(count)).fetch_all(connections).await?)
+}
+
+async fn is_unread(connections: &Connections, digest: &Hash) -> Result<bool, StoreError> {
+    let select =
+        sqlx::query_scalar("/* is_unread */ SELECT EXISTS (SELECT 1 FROM unread_attestations WHERE digest = $1)");
+    Ok(select.bind(digest.as_slice()).fetch_one(connections).await?)
+}
+
+/// One statement, and so all of it or nothing.
+async fn put_subjects(connections: &Connections, digest: &Hash, subjects: &[Vec<u8>]) -> Result<(), StoreError> {
+    let put = sqlx::query(
+        "/* put_subjects */ WITH was_read AS (DELETE FROM unread_attestations WHERE digest = $1 RETURNING digest)
+         INSERT INTO attestation_subjects (subject, digest)
+             SELECT named.subject, was_read.digest FROM was_read, unnest($2::bytea[]) AS named (subject)
+         ON CONFLICT DO NOTHING",
+    );
+    put.bind(digest.as_slice()).bind(subjects).execute(connections).await?;
+    Ok(())
+}
+
 impl Attestations for PostgresStore {
     fn put_attestation(&self, digest: Hash, data: Bytes, subjects: Vec<Vec<u8>>) -> Answer<'_, ()> {
         Box::pin(async move {
@@ -78,5 +103,22 @@ impl Attestations for PostgresStore {
 
     fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
         Box::pin(async move { read("attestation_subjects", || subjects(&self.database.readers, &digest)).await })
+    }
+
+    fn unread_attestations(&self, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {
+        Box::pin(async move {
+            convert::by_hash(read("unread_attestations", || unread(&self.database.readers, count)).await?)
+        })
+    }
+
+    fn is_unread(&self, digest: Hash) -> Answer<'_, bool> {
+        Box::pin(async move { read("is_unread", || is_unread(&self.database.readers, &digest)).await })
+    }
+
+    fn put_subjects(&self, digest: Hash, subjects: Vec<Vec<u8>>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            // Idempotent, and so tried again like a read.
+            read("put_subjects", || put_subjects(&self.database.writers, &digest, &subjects)).await
+        })
     }
 }

@@ -1,13 +1,29 @@
 //! Attestations, in `SQLite`.
 
-use super::super::{Answer, Attestations, convert};
+use super::super::{Answer, Attestations, StoreError, convert};
 use super::SqliteStore;
 use bytes::Bytes;
 use chancery_verify::Hash;
-use sqlx::QueryBuilder;
+use sqlx::{QueryBuilder, SqliteConnection};
 
 /// Terms in one query; far below `SQLite`'s 32,766 parameters.
 const TERMS_PER_QUERY: usize = 512;
+
+async fn insert_subjects(
+    connection: &mut SqliteConnection,
+    digest: &Hash,
+    subjects: &[Vec<u8>],
+) -> Result<(), StoreError> {
+    for chunk in subjects.chunks(TERMS_PER_QUERY) {
+        let mut query = QueryBuilder::new("INSERT INTO attestation_subjects (subject, digest) ");
+        query.push_values(chunk, |mut row, subject| {
+            row.push_bind(subject.as_slice()).push_bind(digest.as_slice());
+        });
+        query.push(" ON CONFLICT DO NOTHING");
+        query.build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
 
 impl Attestations for SqliteStore {
     fn put_attestation(&self, digest: Hash, data: Bytes, subjects: Vec<Vec<u8>>) -> Answer<'_, ()> {
@@ -15,14 +31,7 @@ impl Attestations for SqliteStore {
             let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
             let insert = sqlx::query("INSERT INTO attestations (digest, data) VALUES (?, ?) ON CONFLICT DO NOTHING");
             insert.bind(digest.as_slice()).bind(data.as_ref()).execute(&mut *transaction).await?;
-            for chunk in subjects.chunks(TERMS_PER_QUERY) {
-                let mut query = QueryBuilder::new("INSERT INTO attestation_subjects (subject, digest) ");
-                query.push_values(chunk, |mut row, subject| {
-                    row.push_bind(subject.as_slice()).push_bind(digest.as_slice());
-                });
-                query.push(" ON CONFLICT DO NOTHING");
-                query.build().persistent(false).execute(&mut *transaction).await?;
-            }
+            insert_subjects(&mut transaction, &digest, &subjects).await?;
             transaction.commit().await?;
             Ok(())
         })
@@ -71,6 +80,33 @@ impl Attestations for SqliteStore {
             let query =
                 sqlx::query_scalar("SELECT subject FROM attestation_subjects WHERE digest = ? ORDER BY subject");
             Ok(query.bind(digest.as_slice()).fetch_all(&self.database.readers).await?)
+        })
+    }
+
+    fn unread_attestations(&self, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {
+        Box::pin(async move {
+            let query =
+                sqlx::query_as("SELECT digest, data FROM unread_attestations JOIN attestations USING (digest) LIMIT ?");
+            convert::by_hash(query.bind(i64::from(count)).fetch_all(&self.database.readers).await?)
+        })
+    }
+
+    fn is_unread(&self, digest: Hash) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM unread_attestations WHERE digest = ?)");
+            Ok(query.bind(digest.as_slice()).fetch_one(&self.database.readers).await?)
+        })
+    }
+
+    fn put_subjects(&self, digest: Hash, subjects: Vec<Vec<u8>>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let delete = sqlx::query("DELETE FROM unread_attestations WHERE digest = ?").bind(digest.as_slice());
+            if delete.execute(&mut *transaction).await?.rows_affected() > 0 {
+                insert_subjects(&mut transaction, &digest, &subjects).await?;
+            }
+            transaction.commit().await?;
+            Ok(())
         })
     }
 }

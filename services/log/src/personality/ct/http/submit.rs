@@ -48,7 +48,9 @@ async fn add(ct: &Ct, request: Request, submission: Submission) -> Result<Json<A
     if request.chain.is_empty() {
         return Err(Failure::Bad("cert chain was empty".into()));
     }
-    let chain = request.chain.iter().map(|certificate| STANDARD.decode(certificate)).collect::<Result<Vec<_>, _>>();
+    // Line ends do not count, as in Go, in which other logs are written.
+    let decode = |certificate: &String| STANDARD.decode(certificate.replace(['\r', '\n'], ""));
+    let chain = request.chain.iter().map(decode).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|_| Failure::Bad("failed to verify add-chain contents: illegal base64 data".into()))?;
     let sct = ct.submit(&chain, submission, Submitter::Anyone).await?;
     Ok(Json(AddChainResponse {

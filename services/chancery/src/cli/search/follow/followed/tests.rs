@@ -52,7 +52,9 @@ impl Log {
     async fn show(&self, leaves: &[&str]) {
         let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf.as_bytes())).collect();
         let mut range = CompactRange::default();
-        hashes.iter().for_each(|hash| range.push(*hash));
+        for hash in &hashes {
+            range.push(*hash);
+        }
         let scheme = Scheme::RekorV2 { origin: KeyName::new(ORIGIN).unwrap() };
         let (head, now) = (range.head(), Timestamp::from_seconds(1));
         let signature = self.signer.sign(&scheme.signed_bytes(&head, now)).await.unwrap();

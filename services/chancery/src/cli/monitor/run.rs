@@ -1,0 +1,179 @@
+//! Runs a monitor: once, or until it is stopped.
+
+use super::{ALARMED, Arguments, UNKNOWN, WRONG_USAGE, logs};
+use crate::{
+    durable,
+    listening::Listening,
+    monitor::{MonitorConfiguration, MonitorListen},
+};
+use anyhow::Context as _;
+use chancery_daemon::{
+    clock::SystemClock,
+    health::{Checks, Finding, State},
+    http::openapi::{self, Document, describe_metrics, describe_shell},
+    metrics::Metrics,
+    reload::Hangups,
+    shutdown::Signals,
+};
+use chancery_monitor::{LineFormat, Lines, Monitor, Round, Statuses, http, measure};
+use std::{fmt, io, process::ExitCode, sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
+
+/// Why the command ends without an answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The arguments or the configuration are wrong.
+    Usage(anyhow::Error),
+    /// What is known of a log cannot be used or kept, or the sockets.
+    Broken(anyhow::Error),
+}
+
+impl Failure {
+    pub(super) const fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => WRONG_USAGE,
+            Self::Broken(_) => UNKNOWN,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(error) | Self::Broken(error)) = self;
+        write!(f, "{error:#}")
+    }
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let configuration = arguments.configuration().map_err(Failure::Usage)?;
+    let interval = configuration.interval().map_err(Failure::Usage)?;
+    let format = if arguments.json { LineFormat::Json } else { LineFormat::Text };
+    let monitor = open(&configuration, format, &arguments.gossip)?;
+    if arguments.once {
+        return once(monitor, arguments).await;
+    }
+    let served = match configuration.listen {
+        Some(listen) => serve(monitor, listen, interval).await,
+        None => follow(monitor, interval).await,
+    };
+    served.map_err(Failure::Broken)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(configuration: &MonitorConfiguration, format: LineFormat, gossip: &[String]) -> Result<Monitor, Failure> {
+    let settings = || -> anyhow::Result<_> {
+        let lines = Arc::new(Lines::new("stdout", format, io::stdout()));
+        configuration.settings(lines, gossip, &logs::names(configuration)?, Statuses::default())
+    };
+    let settings = settings().map_err(Failure::Usage)?;
+    let monitor = Monitor::open(settings, Arc::new(SystemClock));
+    let mut monitor = monitor.context("cannot open the monitor").map_err(Failure::Broken)?;
+    logs::add(&mut monitor, configuration).map_err(|error| match error.downcast_ref() {
+        Some(chancery_monitor::Error::State(_)) => Failure::Broken(error),
+        _ => Failure::Usage(error),
+    })?;
+    Ok(monitor)
+}
+
+async fn once(monitor: Monitor, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let statuses = monitor.statuses();
+    let round = monitor.once().await.context("what is known of a log cannot be kept").map_err(Failure::Broken)?;
+    for reason in &round.unknown {
+        eprintln!("not known: {reason}");
+    }
+    for (log, status) in statuses.all() {
+        for (kind, message) in &status.lasting {
+            eprintln!("{log}: {} lasts: {message}", kind.name());
+        }
+    }
+    if let Some(file) = &arguments.metrics_file {
+        let write = || -> anyhow::Result<()> {
+            let metrics = Metrics::default();
+            measure(&metrics, statuses)?;
+            durable::write(file, metrics.text()?.as_bytes())
+        };
+        write().map_err(Failure::Broken)?;
+    }
+    Ok(ExitCode::from(code(&round)))
+}
+
+const fn code(round: &Round) -> u8 {
+    if round.alarms > 0 || round.is_accused {
+        ALARMED
+    } else if round.unknown.is_empty() {
+        0
+    } else {
+        UNKNOWN
+    }
+}
+
+/// Follows until SIGTERM or SIGINT.
+async fn follow(monitor: Monitor, interval: Duration) -> anyhow::Result<()> {
+    let mut signals = Signals::catch().context("cannot wait for signals")?;
+    let following = tokio::spawn(monitor.run(interval));
+    tracing::info!("monitor ready");
+    signals.received().await;
+    end(following).await;
+    Ok(())
+}
+
+/// The same, and shows what was seen.
+async fn serve(monitor: Monitor, listen: MonitorListen, interval: Duration) -> anyhow::Result<()> {
+    let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
+    let metrics = listen.metrics.map(|_| Metrics::default());
+    let statuses = monitor.statuses();
+    if let Some(metrics) = &metrics {
+        measure(metrics, statuses.clone())?;
+    }
+    let listening = Listening::on(listen.address, listen.metrics, hangups).await?.with_tls(listen.tls.as_ref())?;
+    let address = listening.address()?;
+    let described = openapi::router(&description(metrics.is_some()).into_json());
+    let routes = http::router(statuses.clone()).merge(described);
+    let following = tokio::spawn(monitor.run(interval));
+    let ready = || tracing::info!(%address, "monitor ready");
+    let served = listening.serve(routes, None, checks(statuses), metrics.as_ref(), |routes| routes, ready).await;
+    end(following).await;
+    served
+}
+
+async fn end(following: JoinHandle<()>) {
+    following.abort();
+    // An error says that it was aborted.
+    let _ = following.await;
+}
+
+/// What a monitor says about itself: what it has alarmed is a warning, for it does its work.
+fn checks(statuses: Statuses) -> Checks {
+    Arc::new(move || {
+        let finding = |(log, status): (String, chancery_monitor::LogStatus)| {
+            let lasting: Vec<String> = status.lasting.into_values().collect();
+            let state = if lasting.is_empty() { State::Passed } else { State::Warning(lasting.join("; ")) };
+            Finding::new("monitor", log, state)
+        };
+        statuses.all().into_iter().map(finding).collect()
+    })
+}
+
+fn description(has_metrics: bool) -> Document {
+    let mut document = Document::new("Chancery monitor", env!("CARGO_PKG_VERSION"));
+    http::describe(&mut document);
+    describe_shell(&mut document);
+    if has_metrics {
+        describe_metrics(&mut document);
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_wins_over_what_is_not_known() {
+        let round = |alarms, unknown: &[&str], is_accused| {
+            code(&Round { alarms, unknown: unknown.iter().map(|reason| (*reason).to_owned()).collect(), is_accused })
+        };
+        assert_eq!([round(0, &[], false), round(2, &[], false), round(0, &["away"], false)], [0, 1, 3]);
+        assert_eq!([round(1, &["away"], false), round(0, &["away"], true), round(0, &[], true)], [1, 1, 1]);
+    }
+}

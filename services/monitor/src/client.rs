@@ -1,0 +1,112 @@
+//! Requests to others than logs: webhooks, and what peers have seen. The only file of this crate that makes any.
+//!
+//! Answers are limited in time and size. No redirect is followed. A URL may have a secret in it, so no error shows one.
+
+use chancery_outbound::{AuthoritiesError, trusting_file};
+use chancery_verify::witness;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode};
+use std::path::Path;
+use std::time::Duration;
+use url::Url;
+
+/// Time limit for a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The certificates of authorities cannot be used.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] reqwest::Error),
+}
+
+/// Makes requests. Clones share connections.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    client: Client,
+}
+
+/// What a server makes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Posted {
+    /// It has taken it.
+    Taken,
+    /// It may take it later, perhaps after this time.
+    Later(String, Option<Duration>),
+    /// It does not take it like this.
+    Refused(String),
+}
+
+impl HttpClient {
+    /// The usual time limit for a whole answer.
+    pub const DEADLINE: Duration = Duration::from_secs(10);
+
+    /// Makes a client that trusts the certificates in the file `authorities` (PEM), or else the system's authorities, and waits
+    /// for an answer as long as `deadline`.
+    ///
+    /// # Errors
+    /// The certificates cannot be used, or the system's cannot be read.
+    pub fn new(authorities: Option<&Path>, deadline: Duration) -> Result<Self, ClientError> {
+        let builder = trusting_file(chancery_outbound::client(CONNECT, deadline), authorities)?;
+        Ok(Self { client: builder.build()? })
+    }
+
+    /// Sends `body` to `url`.
+    pub(crate) async fn post(&self, url: &Url, content_type: &str, token: Option<&str>, body: Vec<u8>) -> Posted {
+        let request = self.client.post(url.clone()).header(CONTENT_TYPE, content_type).body(body);
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Posted::Later(reason(error), None),
+        };
+        let status = response.status();
+        let told = format!("it answers with the status {}", status.as_u16());
+        let may_pass = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+        if status.is_success() {
+            Posted::Taken
+        } else if status.is_server_error() || may_pass.contains(&status) {
+            Posted::Later(told, retry_after(&response))
+        } else {
+            Posted::Refused(told)
+        }
+    }
+
+    /// The checkpoint at `url`; `None` if the server has none.
+    pub(crate) async fn checkpoint(&self, url: &str) -> Result<Option<String>, String> {
+        let mut response = self.client.get(url).send().await.map_err(reason)?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+            status => return Err(format!("it answers with the status {}", status.as_u16())),
+        }
+        let mut answer = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(reason)? {
+            answer.extend_from_slice(&part);
+            if answer.len() > witness::MAX_BYTES {
+                return Err(format!("it answers with more than {} bytes", witness::MAX_BYTES));
+            }
+        }
+        String::from_utf8(answer).map(Some).map_err(|_| "it answers with what is no text".to_owned())
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// The causes of an error of the client, which itself says little, without the URL.
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        reason = format!("{reason}: {error}");
+        cause = error.source();
+    }
+    reason
+}
